@@ -1,0 +1,49 @@
+/** Builds the Hono app: request ids, one error handler, and the routes in the order of the docs. */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import { newId } from "./domain/ids.ts";
+import type { Env } from "./env.ts";
+import type { Caller } from "./http/auth.ts";
+import { Problem, problemResponse } from "./http/problem.ts";
+import { routes } from "./routes/index.ts";
+
+export type AppEnv = { Bindings: Env; Variables: { requestId: string; caller: Caller } };
+export type App = OpenAPIHono<AppEnv>;
+
+export function newApp(): App {
+  const app: App = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const errors = result.error.issues.map((issue) => ({
+        path: issue.path.join("."),
+        message: issue.message,
+      }));
+      throw new Problem("invalid-request", errors.map(describe).join("; "), { errors });
+    },
+  });
+
+  app.use(async (c, next) => {
+    c.set("requestId", newId("req"));
+    await next();
+    c.header("x-request-id", c.get("requestId"));
+  });
+
+  app.onError((error, c) => {
+    const requestId = c.get("requestId");
+    if (error instanceof Problem) return problemResponse(error, requestId);
+    if (error instanceof HTTPException && error.status < 500) {
+      // Hono's own: a body that is not JSON, or not of the announced type.
+      return problemResponse(new Problem("malformed-request", error.message), requestId);
+    }
+    console.error(JSON.stringify({ request_id: requestId, error: String(error.stack ?? error) }));
+    return problemResponse(new Problem("internal-error"), requestId);
+  });
+
+  app.notFound((c) => problemResponse(new Problem("not-found"), c.get("requestId")));
+
+  for (const route of routes) route(app);
+  return app;
+}
+
+const describe = (fault: { path: string; message: string }) =>
+  fault.path ? `${fault.path}: ${fault.message}` : fault.message;

@@ -1,0 +1,85 @@
+/**
+ * The Worker's bindings and settings. Everything that a deployment can change is named here once;
+ * `settings()` parses it, so that a wrong value fails with its name instead of far away.
+ */
+import { z } from "zod";
+import type { JobHub } from "./jobs/hub.ts";
+import type { ShardParams } from "./jobs/shard-workflow.ts";
+import type { DeliveryMessage } from "./webhooks/deliver.ts";
+
+export interface Env {
+  DB: D1Database;
+  BUCKET: R2Bucket;
+  WEBHOOKS: Queue<DeliveryMessage>;
+  SHARDS: Workflow<ShardParams>;
+  HUBS: DurableObjectNamespace<JobHub>;
+  [setting: string]: unknown;
+}
+
+const flag = z.enum(["true", "false"]).transform((value) => value === "true");
+const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
+const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+const cogServers = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: "custom", message: "not JSON" });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(z.strictObject({ url: z.url(), slots: z.number().int().min(1) })));
+
+const Settings = z.object({
+  PUBLIC_ORIGIN: z.url().transform((url) => new URL(url).origin),
+  DISPATCH: z.enum(["cog", "replicate"]),
+  COG_SERVERS: cogServers.default([]),
+  REPLICATE_DEPLOYMENT: z.string().default(""),
+  REPLICATE_API_URL: z.url().optional(),
+  REPLICATE_API_TOKEN: z.string().optional(),
+  REPLICATE_WEBHOOK_SECRET: z.string().optional(),
+  MODELS: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim()))
+    .pipe(z.array(z.string().min(1)).min(1)),
+  DEFAULT_MODEL: z.string().min(1),
+  ALLOW_LOOPBACK: flag.default(false),
+
+  /** Bearer that creates the first admin key of a tenant. Empty switches the door off. */
+  BOOTSTRAP_SECRET: z.string().default(""),
+  /** Root of every signature made here: callback URLs and the tenants' webhook secrets. */
+  SIGNING_SECRET: z.string().min(16, "set it to at least 16 random characters"),
+  /** Bearer that a Cog server sends with its completion webhook. */
+  WORKER_TOKEN: z.string().default(""),
+
+  MAX_FILE_BYTES: count(100 * 1024 * 1024),
+  MAX_PAGES: count(5000),
+  FETCH_TIMEOUT_S: seconds(30),
+  SHARD_PAGES: count(4),
+  SHARD_ATTEMPTS: count(3),
+  /** A running shard that says nothing for this long is taken for dead. */
+  LEASE_S: seconds(30),
+  /** How long a dispatched shard may take to say its first word (a cold GPU boots for minutes). */
+  START_S: seconds(60),
+  JOB_DEADLINE_S: seconds(4 * 3600),
+  MAX_WAIT_S: count(60),
+});
+
+export type Settings = z.infer<typeof Settings>;
+
+const parsed = new WeakMap<object, Settings>();
+
+/** @throws Error naming every setting that is missing or wrong. */
+export function settings(env: Env): Settings {
+  const known = parsed.get(env);
+  if (known) return known;
+  const result = Settings.safeParse(env);
+  if (!result.success) {
+    const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`Wrong settings: ${faults.join("; ")}`);
+  }
+  parsed.set(env, result.data);
+  return result.data;
+}

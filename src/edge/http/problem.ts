@@ -1,0 +1,100 @@
+/**
+ * Errors on the wire: RFC 9457 problem details. Every error that a client can meet is in this one
+ * table; what is not in it leaves as `internal-error` with nothing but the request's id.
+ */
+import { z } from "@hono/zod-openapi";
+
+export const PROBLEMS = {
+  "malformed-request": [400, "The request could not be parsed"],
+  "invalid-request": [422, "The request is not valid"],
+  "missing-key": [401, "An API key is required"],
+  "invalid-key": [401, "The API key is not valid"],
+  "missing-scope": [403, "The API key lacks a scope"],
+  "bad-signature": [401, "The signature is not valid"],
+  "not-found": [404, "No such resource"],
+  "not-cached": [404, "Not in the cache"],
+  "method-not-allowed": [405, "The method is not allowed here"],
+  "job-not-finished": [409, "The pages are not all read yet"],
+  "job-over": [409, "The job has already ended"],
+  gone: [410, "The resource is gone"],
+  "length-mismatch": [400, "The body does not have the announced length"],
+  "file-too-large": [413, "The file is too large"],
+  "request-too-large": [413, "The request is too large"],
+  "unsupported-media-type": [415, "The file type is not supported"],
+  "empty-file": [422, "The file is empty"],
+  "url-refused": [422, "The URL is not allowed"],
+  "url-unreachable": [422, "The URL could not be fetched"],
+  "unknown-model": [422, "The model is not offered here"],
+  "invalid-page-selection": [422, "The page selection is not valid"],
+  "internal-error": [500, "Something went wrong on our side"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** A known error. `detail` is read by the client: no internals in it. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly extra: Record<string, unknown>;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    code: ProblemCode,
+    detail?: string,
+    extra: Record<string, unknown> = {},
+    headers: Record<string, string> = {},
+  ) {
+    super(detail ?? PROBLEMS[code][1]);
+    this.code = code;
+    this.extra = extra;
+    this.headers = headers;
+  }
+}
+
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const [status, title] = PROBLEMS[problem.code];
+  const body = {
+    type: `urn:fovea:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    request_id: requestId,
+    ...problem.extra,
+  };
+  return Response.json(body, {
+    status,
+    headers: {
+      "content-type": "application/problem+json",
+      ...(status === 401 && { "www-authenticate": 'Bearer realm="fovea"' }),
+      ...problem.headers,
+    },
+  });
+}
+
+export const ProblemSchema = z
+  .object({
+    type: z.string().openapi({ example: "urn:fovea:problem:not-found" }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    request_id: z.string().openapi({ example: "req_01jdf7k2m4c8q6w0e5r9t1y3" }),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .openapi("Problem");
+
+/** The `responses` entries of a route for the problems that it documents, grouped by status. */
+export function problems(...codes: ProblemCode[]) {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of [...codes, "missing-key", "invalid-key", "missing-scope"] as const) {
+    const status = PROBLEMS[code][0];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join(" · "),
+        content: { "application/problem+json": { schema: ProblemSchema } },
+      },
+    ]),
+  );
+}
