@@ -1,0 +1,36 @@
+/**
+ * What makes two readings of a page the same reading. The **page key** names everything that the
+ * edge knows before the page is read; with the digest of the model that read it, it is the key of
+ * the result cache. Without the digest it is the key under which identical requests in flight meet:
+ * only the worker can say which weights it runs.
+ *
+ * The tenant is part of the key: a hit across tenants would tell one who else holds a document.
+ */
+export interface ReadOptions {
+  model: string;
+  mode: string;
+  task: string;
+  prompt: string | null;
+  dpi: number;
+}
+
+/** @returns 64 hex digits of SHA-256. */
+export async function pageKey(
+  tenantId: string,
+  documentSha256: string,
+  options: ReadOptions,
+  page: number,
+): Promise<string> {
+  const { model, mode, task, prompt, dpi } = options;
+  // JSON of a fixed-order array: no separator that a prompt could imitate.
+  const text = JSON.stringify([1, tenantId, documentSha256, model, mode, task, prompt, dpi, page]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Readers without vision tokens have one mode: asking for another is the same reading. */
+const MODELESS = new Set(["pp-ocr"]);
+
+export function normaliseOptions(options: ReadOptions): ReadOptions {
+  return MODELESS.has(options.model) ? { ...options, mode: "auto" } : options;
+}

@@ -1,0 +1,77 @@
+/**
+ * Which pages of a document are asked for: `1-3,7,10-`. The number of pages may still be unknown
+ * when the request comes, so a selection is kept as ranges and resolved when it is known.
+ */
+export interface PageRange {
+  first: number;
+  /** `null`: to the last page. */
+  last: number | null;
+}
+
+export type PageSelection = PageRange[];
+
+export const ALL_PAGES: PageSelection = [{ first: 1, last: null }];
+
+const MAX_RANGES = 500;
+const MAX_PAGE = 1_000_000;
+
+/** @returns the selection, or a sentence that says what is wrong with the text. */
+export function parsePageSelection(text: string): PageSelection | string {
+  if (text.trim() === "") return ALL_PAGES;
+  const parts = text.split(",");
+  if (parts.length > MAX_RANGES) return `at most ${MAX_RANGES} ranges`;
+  const ranges: PageSelection = [];
+  for (const part of parts) {
+    const match = /^\s*(\d{1,7})\s*(?:(-)\s*(\d{1,7})?\s*)?$/.exec(part);
+    if (!match) return `"${part.trim().slice(0, 40)}" is not a page or a range such as 1-3 or 7-`;
+    const first = Number(match[1]);
+    const last = match[2] ? (match[3] === undefined ? null : Number(match[3])) : first;
+    if (first < 1) return "pages are numbered from 1";
+    if (first > MAX_PAGE || (last ?? 0) > MAX_PAGE) return `no page above ${MAX_PAGE}`;
+    if (last !== null && last < first) return `"${part.trim()}" runs backwards`;
+    ranges.push({ first, last });
+  }
+  return ranges;
+}
+
+export const firstPage = (selection: PageSelection) =>
+  Math.min(...selection.map((range) => range.first));
+
+/**
+ * The selected pages in ascending order, each once. Pages that were named but lie beyond the end are
+ * listed apart; an open range that starts beyond the end names its first page.
+ */
+export function resolvePages(
+  selection: PageSelection,
+  pageCount: number,
+): { pages: number[]; beyond: number[] } {
+  const pages = new Set<number>();
+  const beyond = new Set<number>();
+  for (const { first, last } of selection) {
+    if (first > pageCount) beyond.add(first);
+    for (let page = first; page <= Math.min(last ?? pageCount, pageCount); page++) pages.add(page);
+    // A range far beyond the end is reported by its ends, not page by page.
+    if (last !== null && last > pageCount) beyond.add(last);
+  }
+  const ascending = (set: Set<number>) => [...set].sort((a, b) => a - b);
+  return { pages: ascending(pages), beyond: ascending(beyond) };
+}
+
+/** Pages cut into shards of at most `size`, each a run of ascending pages. */
+export function cutShards(pages: number[], size: number): number[][] {
+  const shards: number[][] = [];
+  for (let i = 0; i < pages.length; i += size) shards.push(pages.slice(i, i + size));
+  return shards;
+}
+
+/** `[1,2,3,7]` → `1-3,7`. */
+export function formatPages(pages: number[]): string {
+  const ranges: string[] = [];
+  for (let i = 0; i < pages.length; ) {
+    let j = i;
+    while (pages[j + 1] === (pages[j] as number) + 1) j++;
+    ranges.push(i === j ? `${pages[i]}` : `${pages[i]}-${pages[j]}`);
+    i = j + 1;
+  }
+  return ranges.join(",");
+}

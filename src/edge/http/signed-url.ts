@@ -1,0 +1,59 @@
+/**
+ * The callback URLs that a worker gets: `/callbacks/shards/{shard}?attempt&expires&signature`. One
+ * signature covers the shard, the attempt and the expiry; the worker appends paths below it.
+ */
+import { secretsEqual } from "./bearer.ts";
+
+export interface Callback {
+  shardId: string;
+  attempt: number;
+  /** Unix seconds. */
+  expires: number;
+}
+
+const BASE = "/callbacks/shards";
+
+async function sign(secret: string, { shardId, attempt, expires }: Callback): Promise<string> {
+  const encoder = new TextEncoder();
+  const key = await crypto.subtle.importKey(
+    "raw",
+    encoder.encode(secret),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
+  const text = `callback:${shardId}:${attempt}:${expires}`;
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
+  return mac.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** @param path appended below the shard, for example `/file`. */
+export async function callbackUrl(
+  origin: string,
+  secret: string,
+  callback: Callback,
+  path = "",
+): Promise<string> {
+  const query = new URLSearchParams({
+    attempt: String(callback.attempt),
+    expires: String(callback.expires),
+    signature: await sign(secret, callback),
+  });
+  return `${origin}${BASE}/${callback.shardId}${path}?${query}`;
+}
+
+/** @returns the callback when the URL was signed by `secret` and has not expired, else `null`. */
+export async function verifyCallbackUrl(
+  secret: string,
+  shardId: string,
+  query: URLSearchParams,
+  now: number,
+): Promise<Callback | null> {
+  const attempt = Number(query.get("attempt"));
+  const expires = Number(query.get("expires"));
+  const signature = query.get("signature") ?? "";
+  if (!Number.isSafeInteger(attempt) || !Number.isSafeInteger(expires)) return null;
+  const callback = { shardId, attempt, expires };
+  if (!(await secretsEqual(signature, await sign(secret, callback)))) return null;
+  return now / 1000 <= expires ? callback : null;
+}
