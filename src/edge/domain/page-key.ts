@@ -6,6 +6,8 @@
  *
  * The tenant is part of the key: a hit across tenants would tell one who else holds a document.
  */
+import { hex } from "./encoding.ts";
+
 export interface ReadOptions {
   model: string;
   mode: string;
@@ -25,12 +27,5 @@ export async function pageKey(
   // JSON of a fixed-order array: no separator that a prompt could imitate.
   const text = JSON.stringify([1, tenantId, documentSha256, model, mode, task, prompt, dpi, page]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Readers without vision tokens have one mode: asking for another is the same reading. */
-const MODELESS = new Set(["pp-ocr"]);
-
-export function normaliseOptions(options: ReadOptions): ReadOptions {
-  return MODELESS.has(options.model) ? { ...options, mode: "auto" } : options;
+  return hex(digest);
 }

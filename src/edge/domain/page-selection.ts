@@ -38,8 +38,8 @@ export const firstPage = (selection: PageSelection) =>
   Math.min(...selection.map((range) => range.first));
 
 /**
- * The selected pages in ascending order, each once. Pages that were named but lie beyond the end are
- * listed apart; an open range that starts beyond the end names its first page.
+ * The selected pages in ascending order, each once. A range that runs past the end is clipped, as in
+ * a print dialogue; one that lies wholly beyond it is listed apart, by its first page.
  */
 export function resolvePages(
   selection: PageSelection,
@@ -50,8 +50,6 @@ export function resolvePages(
   for (const { first, last } of selection) {
     if (first > pageCount) beyond.add(first);
     for (let page = first; page <= Math.min(last ?? pageCount, pageCount); page++) pages.add(page);
-    // A range far beyond the end is reported by its ends, not page by page.
-    if (last !== null && last > pageCount) beyond.add(last);
   }
   const ascending = (set: Set<number>) => [...set].sort((a, b) => a - b);
   return { pages: ascending(pages), beyond: ascending(beyond) };
@@ -64,14 +62,9 @@ export function cutShards(pages: number[], size: number): number[][] {
   return shards;
 }
 
-/** `[1,2,3,7]` → `1-3,7`. */
-export function formatPages(pages: number[]): string {
-  const ranges: string[] = [];
-  for (let i = 0; i < pages.length; ) {
-    let j = i;
-    while (pages[j + 1] === (pages[j] as number) + 1) j++;
-    ranges.push(i === j ? `${pages[i]}` : `${pages[i]}-${pages[j]}`);
-    i = j + 1;
-  }
-  return ranges.join(",");
+/** The text of a selection, `1-3,7,10-`. */
+export function formatSelection(selection: PageSelection): string {
+  return selection
+    .map(({ first, last }) => (first === last ? `${first}` : `${first}-${last ?? ""}`))
+    .join(",");
 }

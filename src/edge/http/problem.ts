@@ -25,6 +25,7 @@ export const PROBLEMS = {
   "url-refused": [422, "The URL is not allowed"],
   "url-unreachable": [422, "The URL could not be fetched"],
   "unknown-model": [422, "The model is not offered here"],
+  "unsupported-option": [422, "The model cannot do this"],
   "invalid-page-selection": [422, "The page selection is not valid"],
   "internal-error": [500, "Something went wrong on our side"],
 } as const satisfies Record<string, readonly [number, string]>;

@@ -2,6 +2,7 @@
  * The callback URLs that a worker gets: `/callbacks/shards/{shard}?attempt&expires&signature`. One
  * signature covers the shard, the attempt and the expiry; the worker appends paths below it.
  */
+import { base64url } from "../domain/encoding.ts";
 import { secretsEqual } from "./bearer.ts";
 
 export interface Callback {
@@ -23,8 +24,7 @@ async function sign(secret: string, { shardId, attempt, expires }: Callback): Pr
     ["sign"],
   );
   const text = `callback:${shardId}:${attempt}:${expires}`;
-  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
-  return mac.toBase64({ alphabet: "base64url", omitPadding: true });
+  return base64url(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 
 /** @param path appended below the shard, for example `/file`. */

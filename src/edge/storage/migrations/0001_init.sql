@@ -112,6 +112,7 @@ CREATE TABLE results (
   verdict TEXT NOT NULL,
   finish_reason TEXT NOT NULL,
   bytes INTEGER NOT NULL,
+  readings INTEGER NOT NULL DEFAULT 1,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (page_key, model_digest)
 ) WITHOUT ROWID;

@@ -1,0 +1,24 @@
+/** The readers by name and what each can be asked for. Which of them a deployment offers is the setting `MODELS`. */
+export const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
+export const TASKS = ["markdown", "free", "figure", "describe", "locate", "deep"] as const;
+export type Mode = (typeof MODES)[number];
+export type Task = (typeof TASKS)[number];
+
+interface Reader {
+  tasks: readonly Task[];
+  /** Readers without vision tokens have one mode: asking for another is the same reading. */
+  modes: boolean;
+  /** Whether a prompt of the client's own is taken. */
+  prompts: boolean;
+}
+
+const READERS: Record<string, Reader> = {
+  "pp-ocr": { tasks: ["markdown", "free"], modes: false, prompts: false },
+  "fovea-nano": { tasks: ["markdown", "free"], modes: true, prompts: false },
+  "deepseek-ocr": { tasks: TASKS, modes: true, prompts: true },
+};
+
+/** A reader that this table does not know is taken to be able to do everything. */
+const ANY: Reader = { tasks: TASKS, modes: true, prompts: true };
+
+export const reader = (model: string): Reader => READERS[model] ?? ANY;

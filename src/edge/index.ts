@@ -1,0 +1,17 @@
+/** The Worker: HTTP, the webhook queue, the sweep, and the classes that Cloudflare instantiates. */
+import { newApp } from "./app.ts";
+import type { Env } from "./env.ts";
+import { sweep } from "./jobs/sweep.ts";
+import { buryBatch, type DeliveryMessage, deliverBatch } from "./webhooks/deliver.ts";
+
+export { JobHub } from "./jobs/hub.ts";
+export { ShardWorkflow } from "./jobs/shard-workflow.ts";
+
+const app = newApp();
+
+export default {
+  fetch: app.fetch,
+  queue: (batch, env) =>
+    batch.queue.endsWith("-dead") ? buryBatch(batch, env) : deliverBatch(batch, env),
+  scheduled: (_event, env) => sweep(env),
+} satisfies ExportedHandler<Env, DeliveryMessage>;

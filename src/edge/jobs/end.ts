@@ -1,0 +1,41 @@
+/** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
+import { dispatcher } from "../dispatch/index.ts";
+import type { Env } from "../env.ts";
+import { enqueuePending } from "../storage/deliveries.ts";
+import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
+import { endJobEarly } from "../storage/reading.ts";
+import { ring } from "./hub.ts";
+import { wake } from "./shard-workflow.ts";
+
+/** Tells the world about jobs that may have changed. Safe to repeat. */
+export async function announce(env: Env, jobIds: string[]): Promise<void> {
+  if (jobIds.length === 0) return;
+  await Promise.all([ring(env, jobIds), enqueuePending(env, jobIds)]);
+}
+
+/** @returns false when the job was over already. */
+export async function cancelJob(
+  env: Env,
+  job: Pick<Job, "id" | "fileId">,
+  state: "canceled" | "expired" = "canceled",
+): Promise<boolean> {
+  const orphans = await endJobEarly(env.DB, job, state, Date.now());
+  if (orphans === null) return false;
+  await announce(env, [job.id]);
+  const pool = dispatcher(env);
+  await Promise.all(
+    orphans.map(async ({ id, server, prediction_id }) => {
+      if (server && prediction_id) await pool.cancel(server, prediction_id);
+      await wake(env, id);
+    }),
+  );
+  return true;
+}
+
+export async function cancelJobsOfFile(env: Env, fileId: string): Promise<void> {
+  for (const job of await openJobsOfFile(env.DB, fileId)) await cancelJob(env, job);
+}
+
+export async function expireJobs(env: Env, now: number): Promise<void> {
+  for (const job of await expiredJobs(env.DB, now)) await cancelJob(env, job, "expired");
+}

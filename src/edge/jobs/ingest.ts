@@ -1,0 +1,84 @@
+/** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
+import type { z } from "@hono/zod-openapi";
+import { pageKey } from "../domain/page-key.ts";
+import {
+  type DocumentReport,
+  type PageResult,
+  TRANSIENT_DOCUMENT_ERRORS,
+} from "../domain/page-result.ts";
+import { type Env, settings } from "../env.ts";
+import { fileById, setPageCount } from "../storage/files.ts";
+import { unplannedJobs } from "../storage/jobs.ts";
+import { countReading, failShard, landPage, rememberModel } from "../storage/reading.ts";
+import { putResult } from "../storage/results.ts";
+import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
+import { announce } from "./end.ts";
+import { plan } from "./plan.ts";
+import { wake, wakeQueued } from "./shard-workflow.ts";
+
+/** `gone`: the shard is over or at a later attempt; the worker is to stop. */
+export type Heard = "ok" | "gone";
+
+export async function hearHeartbeat(env: Env, shard: Shard, attempt: number): Promise<Heard> {
+  const leaseUntil = Date.now() + settings(env).LEASE_S * 1000;
+  return (await renewLease(env.DB, shard.id, attempt, leaseUntil)) ? "ok" : "gone";
+}
+
+/** The document is open (its pages are counted), or cannot be opened. */
+export async function hearDocument(
+  env: Env,
+  shard: Shard,
+  attempt: number,
+  report: z.infer<typeof DocumentReport>,
+): Promise<Heard> {
+  if ((await hearHeartbeat(env, shard, attempt)) === "gone") return "gone";
+  const now = Date.now();
+  if ("error" in report) {
+    if (TRANSIENT_DOCUMENT_ERRORS.has(report.error.code)) return "ok";
+    await announce(env, await failShard(env.DB, shard.id, report.error, true, now));
+    await wake(env, shard.id);
+    return "ok";
+  }
+  await rememberModel(env.DB, report.model, report.model_digest, now).run();
+  const started = await startJobs(env.DB, shard.id, now);
+  await setPageCount(env.DB, shard.fileId, report.page_count);
+  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
+  const planned = await unplannedJobs(env.DB, shard.fileId);
+  if (file) for (const job of planned) await plan(env, job, file);
+  await announce(env, [...started, ...planned.map((job) => job.id)]);
+  return "ok";
+}
+
+/**
+ * A page is read. It is taken from any attempt, also a late one: what is read is read. The bytes are
+ * stored before the record that points to them.
+ */
+export async function hearPage(
+  env: Env,
+  shard: Shard,
+  attempt: number,
+  result: PageResult,
+): Promise<Heard> {
+  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
+  if (!file) return "gone";
+  const key = await pageKey(shard.tenantId, file.sha256, shard.options, result.page);
+  const live = await hearHeartbeat(env, shard, attempt);
+  const open = shard.pages.some((page) => page.pageKey === key);
+  if (!open) {
+    await countReading(env.DB, key, result.model_digest).run();
+    return live;
+  }
+  const text = JSON.stringify(result);
+  if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, text);
+  const jobs = await landPage(env.DB, shard, key, result, text.length, Date.now());
+  if (jobs) await announce(env, jobs);
+  if (shard.openPages === 1) await wake(env, shard.id);
+  return live;
+}
+
+/** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */
+export async function hearClosed(env: Env, shard: Shard, attempt: number): Promise<void> {
+  await endLease(env.DB, shard.id, attempt);
+  await wake(env, shard.id);
+  await wakeQueued(env);
+}

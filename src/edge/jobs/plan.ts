@@ -1,0 +1,72 @@
+/** From a job to shards: which pages it still needs, who reads them, and what is started for that. */
+import { newId } from "../domain/ids.ts";
+import { pageKey } from "../domain/page-key.ts";
+import { cutShards, firstPage, resolvePages } from "../domain/page-selection.ts";
+import { type Env, settings } from "../env.ts";
+import type { Job } from "../storage/jobs.ts";
+import { countUncached, planJob, type WantedPage } from "../storage/reading.ts";
+import { insertShards } from "../storage/shards.ts";
+
+interface Document {
+  sha256: string;
+  /** `null` until a worker has opened it. */
+  pageCount: number | null;
+}
+
+/**
+ * Plans a job, or what is still unplanned of it. While nobody has counted the document's pages, only
+ * its first selected page is wanted: the worker that opens the document counts them, and the rest is
+ * planned then.
+ */
+export async function plan(
+  env: Env,
+  job: Job,
+  document: Document,
+  before: D1PreparedStatement[] = [],
+): Promise<void> {
+  const { pages, beyond } = await wantedPages(job, document);
+  const claimed = await planJob(
+    env.DB,
+    { id: job.id, model: job.options.model, cache: job.cache },
+    pages,
+    beyond,
+    document.pageCount !== null,
+    Date.now(),
+    before,
+  );
+  await startShards(env, job, claimed);
+}
+
+/** Whether the cache can answer for every selected page. A document with uncounted pages was never read. */
+export async function isCached(env: Env, job: Job, document: Document): Promise<boolean> {
+  if (document.pageCount === null) return false;
+  const { pages } = await wantedPages(job, document);
+  return (await countUncached(env.DB, job.options.model, pages)) === 0;
+}
+
+async function wantedPages(job: Job, document: Document) {
+  const { pages, beyond } =
+    document.pageCount === null
+      ? { pages: [firstPage(job.selection)], beyond: [] }
+      : resolvePages(job.selection, document.pageCount);
+  const keyed = (numbers: number[]) =>
+    Promise.all(
+      numbers.map(async (page) => ({
+        page,
+        pageKey: await pageKey(job.tenantId, document.sha256, job.options, page),
+      })),
+    );
+  return { pages: await keyed(pages), beyond: await keyed(beyond) };
+}
+
+/** Cuts claimed pages into shards and starts a driver for each. */
+export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
+  if (claimed.length === 0) return;
+  const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
+  const shards = cutShards([...byPage.keys()], settings(env).SHARD_PAGES).map((pages) => ({
+    id: newId("shard"),
+    pages: pages.map((page) => byPage.get(page) as WantedPage),
+  }));
+  await insertShards(env.DB, shards, job, Date.now());
+  await env.SHARDS.createBatch(shards.map(({ id }) => ({ id, params: { shardId: id } })));
+}

@@ -1,0 +1,54 @@
+/** Following a job: sleep at its bell, read D1, until it is over. */
+import { isOver } from "../domain/job.ts";
+import type { Env } from "../env.ts";
+import { eventsAfter, findJob, type Job, type JobEvent } from "../storage/jobs.ts";
+import { hubOf } from "./hub.ts";
+
+/** No sleep is longer than this, so a lost ring costs seconds, not the event. */
+const NAP_MS = 15_000;
+
+/** @returns the job as it is when it ends, or after `ms` milliseconds. */
+export async function waitForEnd(
+  env: Env,
+  tenantId: string,
+  jobId: string,
+  ms: number,
+): Promise<Job> {
+  const end = Date.now() + ms;
+  const hub = hubOf(env, jobId);
+  for (;;) {
+    const version = await hub.version();
+    const job = (await findJob(env.DB, tenantId, jobId)) as Job;
+    const left = end - Date.now();
+    if (isOver(job.state) || left <= 0) return job;
+    await hub.wait(version, Math.min(left, NAP_MS));
+  }
+}
+
+/**
+ * A job's events after `lastId`, as they come; ends with the job. Yields `null` when nothing came
+ * for a while, for a comment that keeps the connection open.
+ */
+export async function* followEvents(
+  env: Env,
+  tenantId: string,
+  jobId: string,
+  lastId: number,
+): AsyncGenerator<JobEvent | null> {
+  const hub = hubOf(env, jobId);
+  let seen = lastId;
+  for (;;) {
+    const version = await hub.version();
+    // The state is read before the events: a job that is over has written its last one.
+    const job = await findJob(env.DB, tenantId, jobId);
+    const events = await eventsAfter(env.DB, jobId, seen);
+    for (const event of events) {
+      seen = event.id;
+      yield event;
+    }
+    if (events.length > 0) continue;
+    if (!job || isOver(job.state)) return;
+    yield null;
+    await hub.wait(version, NAP_MS);
+  }
+}

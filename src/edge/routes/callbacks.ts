@@ -1,0 +1,91 @@
+/**
+ * The worker's side of the edge (docs/WORKER-PROTOCOL.md): a shard's document to fetch, and pushes.
+ * Authority is the signed URL; there are no API keys here, and nothing of it is in the public spec.
+ */
+import type { Context } from "hono";
+import type { App, AppEnv } from "../app.ts";
+import { dispatcher } from "../dispatch/index.ts";
+import { DocumentReport, PageResult } from "../domain/page-result.ts";
+import { settings } from "../env.ts";
+import { jsonLimit, KIB, MIB } from "../http/body.ts";
+import { Problem } from "../http/problem.ts";
+import { verifyCallbackUrl } from "../http/signed-url.ts";
+import { type Heard, hearClosed, hearDocument, hearHeartbeat, hearPage } from "../jobs/ingest.ts";
+import { fileById, openFile } from "../storage/files.ts";
+import { findShard } from "../storage/shards.ts";
+
+const BASE = "/callbacks/shards/:shard";
+
+export const callbacks = (app: App) => {
+  app.get(`${BASE}/file`, async (c) => {
+    const { shard } = await authenticate(c);
+    const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
+    const object = file && (await openFile(c.env.BUCKET, file));
+    if (!object) throw new Problem("gone", "The file was deleted.");
+    return c.body(object.body, 200, {
+      "content-type": file.mediaType,
+      "content-length": String(object.size),
+    });
+  });
+
+  app.put(`${BASE}/heartbeat`, jsonLimit(KIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    return answer(c, await hearHeartbeat(c.env, shard, attempt));
+  });
+
+  app.put(`${BASE}/document`, jsonLimit(16 * KIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const report = await readBody(c, DocumentReport);
+    sameModel(report.model, shard.options.model);
+    return answer(c, await hearDocument(c.env, shard, attempt, report));
+  });
+
+  app.put(`${BASE}/pages/:page{[0-9]+}`, jsonLimit(4 * MIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const result = await readBody(c, PageResult);
+    sameModel(result.model, shard.options.model);
+    if (String(result.page) !== c.req.param("page"))
+      throw new Problem("invalid-request", "The page's number is not that of the address.");
+    if ((result.verdict === "failed") !== (result.error !== null))
+      throw new Problem("invalid-request", "A failed page has an error, and only a failed page.");
+    return answer(c, await hearPage(c.env, shard, attempt, result));
+  });
+
+  app.post(`${BASE}/closed`, jsonLimit(8 * MIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const body = await c.req.text();
+    const closing = await dispatcher(c.env).verifyCallback(c.req.raw, body);
+    if (!closing) throw new Problem("bad-signature", "The callback is not authenticated.");
+    await hearClosed(c.env, shard, attempt);
+    return c.body(null, 204);
+  });
+};
+
+async function authenticate(c: Context<AppEnv>) {
+  const id = c.req.param("shard") as string;
+  const query = new URL(c.req.url).searchParams;
+  const callback = await verifyCallbackUrl(settings(c.env).SIGNING_SECRET, id, query, Date.now());
+  if (!callback) throw new Problem("bad-signature", "The address is not signed, or has expired.");
+  const shard = await findShard(c.env.DB, id);
+  if (!shard) throw new Problem("gone", "The shard is over.");
+  return { shard, attempt: callback.attempt };
+}
+
+async function readBody<T>(
+  c: Context<AppEnv>,
+  schema: { safeParse(value: unknown): { success: true; data: T } | { success: false } },
+): Promise<T> {
+  const parsed = schema.safeParse(await c.req.json());
+  if (!parsed.success) throw new Problem("invalid-request", "The body does not have the shape.");
+  return parsed.data;
+}
+
+function sameModel(reported: string, asked: string): void {
+  if (reported !== asked)
+    throw new Problem("invalid-request", `The shard is for ${asked}, not for ${reported}.`);
+}
+
+function answer(c: Context<AppEnv>, heard: Heard) {
+  if (heard === "gone") throw new Problem("gone", "The shard is over: stop reading it.");
+  return c.body(null, 204);
+}

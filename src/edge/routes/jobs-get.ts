@@ -1,0 +1,28 @@
+/** GET /v1/jobs/{id} */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../app.ts";
+import { requires } from "../http/auth.ts";
+import { JobSchema, jobView } from "../http/job-view.ts";
+import { Problem, problems } from "../http/problem.ts";
+import { findJob, jobPages } from "../storage/jobs.ts";
+
+const route = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}",
+  operationId: "getJob",
+  summary: "A job's state and progress",
+  security: [{ bearer: [] }],
+  middleware: [requires("read")] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: { description: "The job", content: { "application/json": { schema: JobSchema } } },
+    ...problems("not-found"),
+  },
+});
+
+export const getJob = (app: App) =>
+  app.openapi(route, async (c) => {
+    const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    return c.json(jobView(job, await jobPages(c.env.DB, job.id)), 200);
+  });

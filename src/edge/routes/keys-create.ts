@@ -1,0 +1,87 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../app.ts";
+import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../domain/api-key.ts";
+import { newId } from "../domain/ids.ts";
+import { settings } from "../env.ts";
+import { authenticate, demandScope } from "../http/auth.ts";
+import { bearerMatches } from "../http/bearer.ts";
+import { Problem, problems } from "../http/problem.ts";
+import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
+import { ApiKey, presentKey } from "./keys-list.ts";
+
+const NewKey = z
+  .strictObject({
+    name: z.string().trim().min(1).max(100).default("API key"),
+    environment: z.enum(ENVIRONMENTS).default("live"),
+    scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).optional().openapi({
+      description:
+        "What the key may do; `admin` implies the rest. Default: `read` and `write`, or `admin` when made with the bootstrap secret",
+    }),
+    tenant: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
+      .optional()
+      .openapi({
+        description: "Only with the bootstrap secret: whose key; made when new. Default: `default`",
+      }),
+  })
+  .openapi("NewApiKey");
+
+const CreatedKey = ApiKey.extend({
+  key: z.string().openapi({ description: "The key itself: shown now and never again" }),
+}).openapi("CreatedApiKey");
+
+const route = createRoute({
+  method: "post",
+  path: "/v1/keys",
+  operationId: "createKey",
+  tags: ["keys"],
+  summary: "Create an API key",
+  description:
+    "With an `admin` key: a key of the same tenant. With the bootstrap secret as Bearer: a key of any tenant, the way to the first one.",
+  security: [{ bearer: [] }],
+  request: { body: { required: true, content: { "application/json": { schema: NewKey } } } },
+  responses: {
+    201: {
+      description: "The key, in full this one time",
+      content: { "application/json": { schema: CreatedKey } },
+    },
+    ...problems("malformed-request", "invalid-request"),
+  },
+});
+
+export const keysCreate = (app: App) => {
+  // Ahead of the body's validation: a stranger learns nothing about the schema.
+  app.post("/v1/keys", async (c, next) => {
+    const header = c.req.header("authorization");
+    if (!(await bearerMatches(header ?? null, settings(c.env).BOOTSTRAP_SECRET))) {
+      const caller = await authenticate(c.env.DB, header);
+      demandScope(caller, "admin");
+      c.set("caller", caller);
+    }
+    await next();
+  });
+
+  app.openapi(route, async (c) => {
+    const body = c.req.valid("json");
+    const caller = c.get("caller") as ReturnType<typeof c.get<"caller">> | undefined;
+    if (caller && body.tenant !== undefined) {
+      throw new Problem("invalid-request", "tenant: only with the bootstrap secret");
+    }
+    const now = Date.now();
+    const fallback: Scope[] = caller ? ["read", "write"] : ["admin"];
+    const key = newApiKey(body.environment);
+    const stored = {
+      id: newId("key", now),
+      tenantId: caller?.tenantId ?? (await ensureTenant(c.env.DB, body.tenant ?? "default", now)),
+      hint: keyHint(key),
+      name: body.name,
+      environment: body.environment,
+      scopes: [...new Set(body.scopes ?? fallback)],
+      createdAt: now,
+      revokedAt: null,
+    };
+    await insertKey(c.env.DB, stored, await hashKey(key));
+    return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
+  });
+};

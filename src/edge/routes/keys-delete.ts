@@ -1,0 +1,30 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../app.ts";
+import { authenticated, demandScope } from "../http/auth.ts";
+import { Problem, problems } from "../http/problem.ts";
+import { revokeKey } from "../storage/keys.ts";
+
+const route = createRoute({
+  method: "delete",
+  path: "/v1/keys/{id}",
+  operationId: "revokeKey",
+  tags: ["keys"],
+  summary: "Revoke an API key",
+  description:
+    "The key is refused from the next request on. Needs the scope `admin`; any key may revoke itself.",
+  security: [{ bearer: [] }],
+  middleware: authenticated,
+  request: { params: z.strictObject({ id: z.string().max(64) }) },
+  responses: { 204: { description: "Revoked" }, ...problems("not-found") },
+});
+
+export const keysDelete = (app: App) =>
+  app.openapi(route, async (c) => {
+    const { id } = c.req.valid("param");
+    const caller = c.get("caller");
+    if (id !== caller.keyId) demandScope(caller, "admin");
+    if (!(await revokeKey(c.env.DB, caller.tenantId, id, Date.now()))) {
+      throw new Problem("not-found", "There is no such key.");
+    }
+    return c.body(null, 204);
+  });

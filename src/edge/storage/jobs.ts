@@ -1,0 +1,216 @@
+/** Jobs, their pages and their events as records. What changes several tables at once is in `reading.ts`. */
+import type { JobState } from "../domain/job.ts";
+import type { ReadOptions } from "../domain/page-key.ts";
+import type { PageError } from "../domain/page-result.ts";
+import type { PageSelection } from "../domain/page-selection.ts";
+
+export interface Job {
+  id: string;
+  tenantId: string;
+  keyId: string;
+  fileId: string;
+  options: ReadOptions;
+  selection: PageSelection;
+  cache: "use" | "refresh" | "only";
+  state: JobState;
+  /** Whether every selected page is known: false until a worker has counted the document's pages. */
+  planned: boolean;
+  total: number;
+  done: number;
+  failed: number;
+  error: PageError | null;
+  webhookUrl: string | null;
+  metadata: Record<string, string>;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  deadlineAt: number;
+}
+
+export interface JobPage {
+  page: number;
+  pageKey: string;
+  state: "pending" | "done" | "failed" | "canceled";
+  /** `hit`: from the cache; `read`: read for this job; `shared`: read for another job at the same time. */
+  source: "hit" | "read" | "shared";
+  modelDigest: string | null;
+  verdict: string | null;
+  finishReason: string | null;
+  error: PageError | null;
+  /** How often workers delivered this reading. */
+  readings: number;
+}
+
+export interface JobEvent {
+  id: number;
+  type: string;
+  data: string;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
+type Row = Record<string, any>;
+
+function toJob(row: Row): Job {
+  return {
+    id: row.id,
+    tenantId: row.tenant_id,
+    keyId: row.key_id,
+    fileId: row.file_id,
+    options: JSON.parse(row.options),
+    selection: JSON.parse(row.selection),
+    cache: row.cache,
+    state: row.state,
+    planned: row.planned === 1,
+    total: row.total,
+    done: row.done,
+    failed: row.failed,
+    error: row.error === null ? null : JSON.parse(row.error),
+    webhookUrl: row.webhook_url,
+    metadata: JSON.parse(row.metadata ?? "{}"),
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    deadlineAt: row.deadline_at,
+  };
+}
+
+/** A new job and its first event. */
+export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
+  const insert = db
+    .prepare(
+      `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
+         created_at, deadline_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
+    )
+    .bind(
+      job.id,
+      job.tenantId,
+      job.keyId,
+      job.fileId,
+      JSON.stringify(job.options),
+      JSON.stringify(job.selection),
+      job.cache,
+      job.webhookUrl,
+      JSON.stringify(job.metadata),
+      job.createdAt,
+      job.deadlineAt,
+    );
+  const event = db
+    .prepare(
+      `INSERT INTO events (job_id, type, data, created_at) VALUES (?, 'queued', '{"state":"queued"}', ?)`,
+    )
+    .bind(job.id, job.createdAt);
+  return [insert, event];
+}
+
+export async function findJob(db: D1Database, tenantId: string, id: string): Promise<Job | null> {
+  const row = await db
+    .prepare("SELECT * FROM jobs WHERE id = ? AND tenant_id = ?")
+    .bind(id, tenantId)
+    .first();
+  return row && toJob(row);
+}
+
+/** For the edge's own errands, on behalf of no tenant. */
+export async function findJobById(db: D1Database, id: string): Promise<Job | null> {
+  const row = await db.prepare("SELECT * FROM jobs WHERE id = ?").bind(id).first();
+  return row && toJob(row);
+}
+
+export async function listJobs(
+  db: D1Database,
+  tenantId: string,
+  filter: { before: string | null; limit: number; state?: JobState; fileId?: string },
+): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT * FROM jobs WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3)
+         AND (?4 IS NULL OR file_id = ?4) ORDER BY id DESC LIMIT ?5`,
+    )
+    .bind(tenantId, filter.before, filter.state ?? null, filter.fileId ?? null, filter.limit)
+    .all();
+  return results.map(toJob);
+}
+
+export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT p.*, r.readings FROM job_pages p
+       LEFT JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
+       WHERE p.job_id = ? ORDER BY p.page`,
+    )
+    .bind(jobId)
+    .all<Row>();
+  return results.map((row) => ({
+    page: row.page,
+    pageKey: row.page_key,
+    state: row.state,
+    source: row.source,
+    modelDigest: row.model_digest,
+    verdict: row.verdict,
+    finishReason: row.finish_reason,
+    error: row.error === null ? null : JSON.parse(row.error),
+    readings: row.readings ?? 0,
+  }));
+}
+
+/** How many of a job's pages came from the cache, are shared with another job, or are read for it. */
+export async function sourceCounts(db: D1Database, jobId: string) {
+  const { results } = await db
+    .prepare("SELECT source, count(*) AS n FROM job_pages WHERE job_id = ? GROUP BY source")
+    .bind(jobId)
+    .all<{ source: JobPage["source"]; n: number }>();
+  const counts = { hit: 0, shared: 0, read: 0 };
+  for (const { source, n } of results) counts[source] = n;
+  return counts;
+}
+
+export async function eventsAfter(
+  db: D1Database,
+  jobId: string,
+  lastId: number,
+): Promise<JobEvent[]> {
+  const { results } = await db
+    .prepare("SELECT id, type, data FROM events WHERE job_id = ? AND id > ? ORDER BY id LIMIT 500")
+    .bind(jobId, lastId)
+    .all<JobEvent & Record<string, unknown>>();
+  return results;
+}
+
+/** Open jobs on a document whose pages nobody had counted when they were made. */
+export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM jobs WHERE file_id = ? AND planned = 0 AND finished_at IS NULL")
+    .bind(fileId)
+    .all();
+  return results.map(toJob);
+}
+
+export async function openJobsOfFile(db: D1Database, fileId: string): Promise<Job[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM jobs WHERE file_id = ? AND finished_at IS NULL")
+    .bind(fileId)
+    .all();
+  return results.map(toJob);
+}
+
+export async function expiredJobs(db: D1Database, now: number): Promise<Job[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM jobs WHERE finished_at IS NULL AND deadline_at <= ? LIMIT 100")
+    .bind(now)
+    .all();
+  return results.map(toJob);
+}
+
+export async function deleteJob(db: D1Database, id: string): Promise<void> {
+  await db.batch([
+    db.prepare("DELETE FROM job_pages WHERE job_id = ?").bind(id),
+    db.prepare("DELETE FROM events WHERE job_id = ?").bind(id),
+    db
+      .prepare(
+        "DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE job_id = ?)",
+      )
+      .bind(id),
+    db.prepare("DELETE FROM deliveries WHERE job_id = ?").bind(id),
+    db.prepare("DELETE FROM jobs WHERE id = ?").bind(id),
+  ]);
+}

@@ -1,0 +1,353 @@
+/**
+ * The transactions that keep jobs, pages, flights and results agreeing. A **flight** is a page that
+ * is being read: its primary key is the page key, so that of any number of identical requests one
+ * wins the insert and reads, and the others wait for the same row to go.
+ *
+ * Each function is one D1 batch, which SQLite runs as one transaction: a page that lands counts for
+ * every job that waits for it, and ends those for which it was the last one, or nothing happens.
+ */
+import { END_STATE_SQL } from "../domain/job.ts";
+import type { PageError, PageResult } from "../domain/page-result.ts";
+
+/** A page that a job wants, with the key that names its reading. */
+export interface WantedPage {
+  page: number;
+  pageKey: string;
+}
+
+/**
+ * Gives a job its pages: from the cache where a result of the model's present digest exists, else by
+ * joining the flight of that page, else by starting one.
+ * @param planned false when `wanted` is only the probe page of a document with uncounted pages.
+ * @param before statements to run first in the same transaction (the job's own insert).
+ * @returns the pages for which this job started a flight.
+ */
+export async function planJob(
+  db: D1Database,
+  job: { id: string; model: string; cache: "use" | "refresh" | "only" },
+  wanted: WantedPage[],
+  beyond: WantedPage[],
+  planned: boolean,
+  now: number,
+  before: D1PreparedStatement[] = [],
+): Promise<WantedPage[]> {
+  const rows = JSON.stringify(wanted);
+  const useCache = job.cache === "refresh" ? "FALSE" : "TRUE";
+  const isNew = `NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.job_id = ?3 AND p.page = w.value ->> 'page')`;
+  const cached = `FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
+    JOIN models m ON m.name = ?2 AND m.digest = r.model_digest WHERE ${useCache} AND ${isNew}`;
+  const statements = [
+    ...before,
+    db
+      .prepare(
+        `INSERT INTO events (job_id, type, data, created_at)
+         SELECT ?3, 'page', json_object('page', r.page, 'state', 'done', 'source', 'hit', 'verdict', r.verdict,
+           'finish_reason', r.finish_reason, 'error', NULL), ?4 ${cached}`,
+      )
+      .bind(rows, job.model, job.id, now),
+    db
+      .prepare(
+        `INSERT INTO job_pages (job_id, page, page_key, state, source, model_digest, verdict, finish_reason)
+         SELECT ?3, r.page, r.page_key, 'done', 'hit', r.model_digest, r.verdict, r.finish_reason ${cached}`,
+      )
+      .bind(rows, job.model, job.id),
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO flights (page_key, job_id, page, created_at)
+         SELECT w.value ->> 'pageKey', ?2, w.value ->> 'page', ?3 FROM json_each(?1) w
+         WHERE NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.job_id = ?2 AND p.page = w.value ->> 'page')`,
+      )
+      .bind(rows, job.id, now),
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source)
+         SELECT ?2, f.page, f.page_key, 'pending', CASE WHEN f.job_id = ?2 THEN 'read' ELSE 'shared' END
+         FROM json_each(?1) w JOIN flights f ON f.page_key = w.value ->> 'pageKey'`,
+      )
+      .bind(rows, job.id),
+    db
+      .prepare(
+        `INSERT INTO events (job_id, type, data, created_at)
+         SELECT ?3, 'page', json_object('page', w.value ->> 'page', 'state', 'failed', 'source', 'read',
+           'error', json(?2)), ?4 FROM json_each(?1) w WHERE ${isNew}`,
+      )
+      .bind(JSON.stringify(beyond), errorText(PAGE_OUT_OF_RANGE), job.id, now),
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source, error)
+         SELECT ?2, w.value ->> 'page', w.value ->> 'pageKey', 'failed', 'read', ?3 FROM json_each(?1) w`,
+      )
+      .bind(JSON.stringify(beyond), job.id, errorText(PAGE_OUT_OF_RANGE)),
+    db
+      .prepare(
+        `UPDATE jobs SET planned = ?2, total = (SELECT count(*) FROM job_pages WHERE job_id = ?1),
+           done = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'done'),
+           failed = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'failed')
+         WHERE id = ?1 AND finished_at IS NULL`,
+      )
+      .bind(job.id, planned ? 1 : 0),
+    ...endJobs(db, "SELECT ?2", [job.id], now),
+    db
+      .prepare(
+        "SELECT page, page_key AS pageKey FROM flights WHERE job_id = ? AND shard_id IS NULL ORDER BY page",
+      )
+      .bind(job.id),
+  ];
+  const results = await db.batch<WantedPage>(statements);
+  return (results.at(-1) as D1Result<WantedPage>).results;
+}
+
+const PAGE_OUT_OF_RANGE: PageError = {
+  code: "page_out_of_range",
+  message: "The document has fewer pages.",
+};
+
+/** @returns how many of the wanted pages have no result of the model's present digest. */
+export async function countUncached(
+  db: D1Database,
+  model: string,
+  wanted: WantedPage[],
+): Promise<number> {
+  const hits = await db
+    .prepare(
+      `SELECT count(*) AS n FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
+       JOIN models m ON m.name = ?2 AND m.digest = r.model_digest`,
+    )
+    .bind(JSON.stringify(wanted), model)
+    .first<number>("n");
+  return wanted.length - (hits ?? 0);
+}
+
+/**
+ * Lands a page that a worker pushed, for every job that waits for it.
+ * @returns the jobs that got the page; `null` when nobody waits for it (any more).
+ */
+export async function landPage(
+  db: D1Database,
+  shard: { tenantId: string; fileId: string },
+  pageKey: string,
+  result: PageResult,
+  bytes: number,
+  now: number,
+): Promise<string[] | null> {
+  const failed = result.verdict === "failed";
+  const waiting = "SELECT job_id FROM job_pages WHERE page_key = ?1 AND state = 'pending'";
+  const error = result.error && errorText(result.error);
+  const statements = [
+    db.prepare("SELECT 1 FROM flights WHERE page_key = ?").bind(pageKey),
+    db
+      .prepare(
+        `INSERT INTO events (job_id, type, data, created_at)
+         SELECT job_id, 'page', json_object('page', page, 'state', ?2, 'source', source, 'verdict', ?3,
+           'finish_reason', ?4, 'error', json(?5)), ?6
+         FROM job_pages WHERE page_key = ?1 AND state = 'pending'`,
+      )
+      .bind(
+        pageKey,
+        failed ? "failed" : "done",
+        result.verdict,
+        result.finish_reason,
+        error ?? "null",
+        now,
+      ),
+    db
+      .prepare(
+        `UPDATE jobs SET done = done + ?2, failed = failed + ?3
+         WHERE finished_at IS NULL AND id IN (${waiting})`,
+      )
+      .bind(pageKey, failed ? 0 : 1, failed ? 1 : 0),
+    db
+      .prepare(
+        `UPDATE job_pages SET state = ?2, model_digest = ?3, verdict = ?4, finish_reason = ?5, error = ?6
+         WHERE page_key = ?1 AND state = 'pending' RETURNING job_id`,
+      )
+      .bind(
+        pageKey,
+        failed ? "failed" : "done",
+        result.model_digest,
+        result.verdict,
+        result.finish_reason,
+        error,
+      ),
+    ...endJobs(db, "SELECT job_id FROM job_pages WHERE page_key = ?2", [pageKey], now),
+    db.prepare("DELETE FROM flights WHERE page_key = ?").bind(pageKey),
+    rememberModel(db, result.model, result.model_digest, now),
+  ];
+  if (!failed) {
+    statements.push(
+      db
+        .prepare(
+          `INSERT INTO results (page_key, model_digest, tenant_id, file_id, page, verdict, finish_reason, bytes, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (page_key, model_digest) DO UPDATE SET verdict = excluded.verdict, bytes = excluded.bytes,
+             finish_reason = excluded.finish_reason, readings = readings + 1, created_at = excluded.created_at`,
+        )
+        .bind(
+          pageKey,
+          result.model_digest,
+          shard.tenantId,
+          shard.fileId,
+          result.page,
+          result.verdict,
+          result.finish_reason,
+          bytes,
+          now,
+        ),
+    );
+  }
+  const results = await db.batch<{ job_id: string }>(statements);
+  const flight = (results[0] as D1Result).results;
+  if (flight.length === 0) return null;
+  return (results[3] as D1Result<{ job_id: string }>).results.map((row) => row.job_id);
+}
+
+/**
+ * Fails every page of a shard that is still in flight, for every job that waits for it. A job whose
+ * pages are not yet known fails as a whole.
+ * @param jobError set on the waiting jobs too: the fault is the document's, not one page's.
+ * @returns the jobs concerned.
+ */
+export async function failShard(
+  db: D1Database,
+  shardId: string,
+  error: PageError,
+  jobError: boolean,
+  now: number,
+): Promise<string[]> {
+  const text = errorText(error);
+  const pages = `FROM job_pages p JOIN flights f ON f.page_key = p.page_key WHERE f.shard_id = ?1`;
+  const results = await db.batch<{ job_id: string }>([
+    db
+      .prepare(
+        `INSERT INTO events (job_id, type, data, created_at)
+         SELECT p.job_id, 'page', json_object('page', p.page, 'state', 'failed', 'source', p.source,
+           'error', json(?2)), ?3 ${pages} AND p.state = 'pending'`,
+      )
+      .bind(shardId, text, now),
+    db
+      .prepare(
+        `UPDATE jobs SET failed = failed + (SELECT count(*) ${pages} AND p.state = 'pending' AND p.job_id = jobs.id),
+           error = COALESCE(error, CASE WHEN ?3 OR planned = 0 THEN ?2 END), planned = 1
+         WHERE finished_at IS NULL AND id IN (SELECT p.job_id ${pages} AND p.state = 'pending')`,
+      )
+      .bind(shardId, text, jobError ? 1 : 0),
+    db
+      .prepare(
+        `UPDATE job_pages SET state = 'failed', error = ?2 WHERE state = 'pending'
+           AND page_key IN (SELECT page_key FROM flights WHERE shard_id = ?1) RETURNING job_id`,
+      )
+      .bind(shardId, text),
+    ...endJobs(
+      db,
+      "SELECT p.job_id FROM job_pages p JOIN flights f ON f.page_key = p.page_key WHERE f.shard_id = ?2",
+      [shardId],
+      now,
+    ),
+    db.prepare("DELETE FROM flights WHERE shard_id = ?").bind(shardId),
+    db
+      .prepare("UPDATE shards SET state = 'failed' WHERE id = ? AND state IN ('queued', 'running')")
+      .bind(shardId),
+  ]);
+  return [...new Set((results[2] as D1Result<{ job_id: string }>).results.map((r) => r.job_id))];
+}
+
+/**
+ * Ends an open job before its pages are read. Flights that no other job waits for go, and shards
+ * without flights are canceled.
+ * @returns the shards to call off; `null` when the job was over already.
+ */
+export async function endJobEarly(
+  db: D1Database,
+  job: { id: string; fileId: string },
+  state: "canceled" | "expired",
+  now: number,
+): Promise<{ id: string; server: string | null; prediction_id: string | null }[] | null> {
+  const open = "FROM jobs WHERE id = ? AND finished_at IS NULL";
+  const results = await db.batch<Record<string, string>>([
+    db
+      .prepare(
+        `INSERT INTO events (job_id, type, data, created_at)
+         SELECT id, ?, json_object('state', ?, 'done', done, 'failed', failed), ? ${open}`,
+      )
+      .bind(state, state, now, job.id),
+    db
+      .prepare(
+        `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at)
+         SELECT 'msg_' || lower(hex(randomblob(12))), id, tenant_id, 'job.' || ?, webhook_url, 'pending', ?
+         ${open} AND webhook_url IS NOT NULL`,
+      )
+      .bind(state, now, job.id),
+    db
+      .prepare(
+        "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL RETURNING id",
+      )
+      .bind(state, now, job.id),
+    db
+      .prepare("UPDATE job_pages SET state = 'canceled' WHERE job_id = ? AND state = 'pending'")
+      .bind(job.id),
+    db
+      .prepare(
+        `DELETE FROM flights WHERE page_key IN (SELECT page_key FROM job_pages WHERE job_id = ?)
+           AND NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.page_key = flights.page_key AND p.state = 'pending')`,
+      )
+      .bind(job.id),
+    db
+      .prepare(
+        `UPDATE shards SET state = 'canceled' WHERE file_id = ? AND state IN ('queued', 'running')
+           AND NOT EXISTS (SELECT 1 FROM flights f WHERE f.shard_id = shards.id)
+         RETURNING id, server, prediction_id`,
+      )
+      .bind(job.fileId),
+  ]);
+  if ((results[2] as D1Result).results.length === 0) return null;
+  return (results[5] as D1Result).results as never;
+}
+
+/** Counts a repeated delivery of a page that had already landed. */
+export function countReading(
+  db: D1Database,
+  pageKey: string,
+  digest: string,
+): D1PreparedStatement {
+  return db
+    .prepare("UPDATE results SET readings = readings + 1 WHERE page_key = ? AND model_digest = ?")
+    .bind(pageKey, digest);
+}
+
+/** The digest last reported by a worker is the one that the cache answers for. */
+export function rememberModel(
+  db: D1Database,
+  name: string,
+  digest: string,
+  now: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO models (name, digest, seen_at) VALUES (?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at
+       WHERE models.digest <> excluded.digest`,
+    )
+    .bind(name, digest, now);
+}
+
+/** Ends those of the jobs (`?2`… in `ids`, `?1` is the time) whose last page has been counted. */
+function endJobs(
+  db: D1Database,
+  ids: string,
+  parameters: string[],
+  now: number,
+): D1PreparedStatement[] {
+  const complete = `FROM jobs WHERE finished_at IS NULL AND planned = 1 AND done + failed = total AND id IN (${ids})`;
+  return [
+    `INSERT INTO events (job_id, type, data, created_at)
+     SELECT id, ${END_STATE_SQL}, json_object('state', ${END_STATE_SQL}, 'done', done, 'failed', failed,
+       'error', json(error)), ?1 ${complete}`,
+    `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at)
+     SELECT 'msg_' || lower(hex(randomblob(12))), id, tenant_id, 'job.' || ${END_STATE_SQL}, webhook_url, 'pending', ?1
+     ${complete} AND webhook_url IS NOT NULL`,
+    `UPDATE jobs SET state = ${END_STATE_SQL}, finished_at = ?1, started_at = COALESCE(started_at, ?1)
+     WHERE id IN (SELECT id ${complete})`,
+  ].map((sql) => db.prepare(sql).bind(now, ...parameters));
+}
+
+const errorText = (error: PageError) => JSON.stringify(error);

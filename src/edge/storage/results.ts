@@ -1,0 +1,56 @@
+/** Page results as bytes in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`. */
+import type { PageEntry, PageError, PageResult } from "../domain/page-result.ts";
+import type { Job, JobPage } from "./jobs.ts";
+
+const path = (tenantId: string, fileId: string, pageKey: string, digest: string) =>
+  `results/${tenantId}/${fileId}/${pageKey}/${digest.replace("sha256:", "")}.json`;
+
+export async function putResult(
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  result: PageResult,
+  text: string,
+): Promise<void> {
+  await bucket.put(path(owner.tenantId, owner.fileId, pageKey, result.model_digest), text, {
+    httpMetadata: { contentType: "application/json" },
+  });
+}
+
+/** @returns the page's result or its error; `null` when the bytes were deleted. */
+export async function readEntry(
+  bucket: R2Bucket,
+  job: Job,
+  page: JobPage,
+): Promise<PageEntry | null> {
+  if (page.state !== "done" || page.modelDigest === null) {
+    const error = page.error ?? { code: page.state, message: `The page is ${page.state}.` };
+    return { page: page.page, result: null, error };
+  }
+  const object = await bucket.get(path(job.tenantId, job.fileId, page.pageKey, page.modelDigest));
+  if (!object) return null;
+  return { page: page.page, result: await object.json<PageResult>(), error: null };
+}
+
+/** Entries in page order, read a few at a time so that a long document never sits in memory. */
+export async function* readEntries(
+  bucket: R2Bucket,
+  job: Job,
+  pages: JobPage[],
+): AsyncGenerator<PageEntry | null> {
+  const WINDOW = 12;
+  for (let i = 0; i < pages.length; i += WINDOW) {
+    yield* await Promise.all(
+      pages.slice(i, i + WINDOW).map((page) => readEntry(bucket, job, page)),
+    );
+  }
+}
+
+/** The whole result of a job, for answers of a bounded size. */
+export async function readDocument(bucket: R2Bucket, job: Job, pages: JobPage[]) {
+  const entries: (PageResult | { page: number; error: PageError })[] = [];
+  for await (const entry of readEntries(bucket, job, pages)) {
+    if (entry) entries.push(entry.result ?? { page: entry.page, error: entry.error as PageError });
+  }
+  return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };
+}
