@@ -1,0 +1,86 @@
+/** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
+import { outboundUrlFault } from "../domain/outbound-url.ts";
+import { type Env, settings } from "../env.ts";
+import { Problem } from "../http/problem.ts";
+import type { StoredFile } from "../storage/files.ts";
+import { storeDocument } from "./store.ts";
+
+const MAX_REDIRECTS = 5;
+
+/** @throws Problem `url-refused`, `url-unreachable`, or what `storeDocument` throws. */
+export async function fileFromUrl(env: Env, tenantId: string, url: string): Promise<StoredFile> {
+  const signal = AbortSignal.timeout(settings(env).FETCH_TIMEOUT_S * 1000);
+  const { body, headers, finalUrl } = await follow(url, settings(env).ALLOW_LOOPBACK, signal);
+  const announced = Number(headers.get("content-length"));
+  const { MAX_FILE_BYTES } = settings(env);
+  if (announced > MAX_FILE_BYTES)
+    throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
+  try {
+    return (await storeDocument(env, tenantId, body, nameOf(finalUrl))).file;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    if (signal.aborted) throw new Problem("url-unreachable", "The document took too long to come.");
+    throw error;
+  }
+}
+
+/** Follows redirects by hand: each address passes the guard before it is asked. */
+async function follow(start: string, allowLoopback: boolean, signal: AbortSignal) {
+  let url = start;
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    const fault = outboundUrlFault(url, allowLoopback);
+    if (fault) throw new Problem("url-refused", `${hop === 0 ? "url" : "a redirect"}: ${fault}`);
+    const response = await fetch(url, {
+      redirect: "manual",
+      signal,
+      headers: { "user-agent": "Fovea", accept: "application/pdf, image/*" },
+    }).catch(() => {
+      throw new Problem("url-unreachable", "No answer came from the address.");
+    });
+    const location = response.headers.get("location");
+    if (response.status >= 300 && response.status < 400 && location) {
+      await response.body?.cancel();
+      url = URL.parse(location, url)?.href ?? location;
+      continue;
+    }
+    if (!response.ok || !response.body) {
+      await response.body?.cancel();
+      throw new Problem("url-unreachable", `The address answered with status ${response.status}.`);
+    }
+    return { body: response.body, headers: response.headers, finalUrl: url };
+  }
+  throw new Problem("url-unreachable", `More than ${MAX_REDIRECTS} redirects.`);
+}
+
+function nameOf(url: string): string | null {
+  const last = new URL(url).pathname.split("/").at(-1);
+  if (!last) return null;
+  try {
+    return decodeURIComponent(last).slice(0, 255);
+  } catch {
+    return last.slice(0, 255);
+  }
+}
+
+/** @throws Problem `invalid-request`, or what `storeDocument` throws. */
+export async function fileFromDataUrl(
+  env: Env,
+  tenantId: string,
+  url: string,
+): Promise<StoredFile> {
+  const comma = url.indexOf(",");
+  if (comma < 0 || !url.slice(0, comma).toLowerCase().endsWith(";base64"))
+    throw new Problem("invalid-request", "url: a data URL must be base64");
+  let binary: string;
+  try {
+    binary = atob(url.slice(comma + 1));
+  } catch {
+    throw new Problem("invalid-request", "url: the data URL is not valid base64");
+  }
+  const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  return (await storeDocument(env, tenantId, once(bytes), null)).file;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.byteLength > 0) yield bytes;
+}

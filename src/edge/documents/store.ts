@@ -1,0 +1,121 @@
+/**
+ * Takes in a document of any length in one pass: the type is read from its first bytes, the hash is
+ * made while it streams into R2, and memory holds one part at a time.
+ */
+import { hex } from "../domain/encoding.ts";
+import { newId } from "../domain/ids.ts";
+import { type MediaType, SNIFF_BYTES, sniffMediaType } from "../domain/media-type.ts";
+import { type Env, settings } from "../env.ts";
+import { Problem } from "../http/problem.ts";
+import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
+
+/** R2 wants parts of equal size, at least 5 MiB, the last one excepted. */
+const PART_BYTES = 8 * 1024 * 1024;
+
+/**
+ * @returns the file, and whether it is new: the same bytes of the same tenant are the same file.
+ * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is kept then.
+ */
+export async function storeDocument(
+  env: Env,
+  tenantId: string,
+  chunks: AsyncIterable<Uint8Array>,
+  name: string | null,
+): Promise<{ file: StoredFile; created: boolean }> {
+  const now = Date.now();
+  const id = newId("file", now);
+  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), settings(env).MAX_FILE_BYTES);
+  try {
+    for await (const chunk of chunks) await upload.write(chunk);
+    const { sha256, bytes, mediaType } = await upload.end();
+    const file = await insertFile(env.DB, {
+      id,
+      tenantId,
+      sha256,
+      bytes,
+      mediaType,
+      name,
+      pageCount: null,
+      createdAt: now,
+    });
+    if (file.id !== id) await upload.discard();
+    return { file, created: file.id === id };
+  } catch (error) {
+    await upload.discard();
+    throw error;
+  }
+}
+
+class Upload {
+  readonly #bucket: R2Bucket;
+  readonly #key: string;
+  readonly #maxBytes: number;
+  readonly #digest = new crypto.DigestStream("SHA-256");
+  readonly #hasher = this.#digest.getWriter();
+  #part = new Uint8Array(PART_BYTES);
+  #filled = 0;
+  #bytes = 0;
+  #mediaType: MediaType | null = null;
+  #multipart: R2MultipartUpload | null = null;
+  #parts: R2UploadedPart[] = [];
+
+  constructor(bucket: R2Bucket, key: string, maxBytes: number) {
+    this.#bucket = bucket;
+    this.#key = key;
+    this.#maxBytes = maxBytes;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes > this.#maxBytes)
+      throw new Problem("file-too-large", `A file may have at most ${this.#maxBytes} bytes.`);
+    await this.#hasher.write(chunk);
+    for (let rest = chunk; rest.byteLength > 0; ) {
+      const taken = rest.subarray(0, PART_BYTES - this.#filled);
+      this.#part.set(taken, this.#filled);
+      this.#filled += taken.byteLength;
+      rest = rest.subarray(taken.byteLength);
+      if (this.#filled >= SNIFF_BYTES) this.#sniff();
+      if (this.#filled === PART_BYTES) await this.#flush();
+    }
+  }
+
+  async end(): Promise<{ sha256: string; bytes: number; mediaType: MediaType }> {
+    if (this.#bytes === 0) throw new Problem("empty-file");
+    this.#sniff();
+    const mediaType = this.#mediaType as MediaType;
+    if (this.#multipart) {
+      if (this.#filled > 0) await this.#flush();
+      await this.#multipart.complete(this.#parts);
+    } else {
+      await this.#bucket.put(this.#key, this.#part.subarray(0, this.#filled), {
+        httpMetadata: { contentType: mediaType },
+      });
+    }
+    this.#multipart = null;
+    await this.#hasher.close();
+    return { sha256: hex(await this.#digest.digest), bytes: this.#bytes, mediaType };
+  }
+
+  async discard(): Promise<void> {
+    await this.#hasher.abort().catch(() => {});
+    this.#digest.digest.catch(() => {});
+    if (this.#multipart) await this.#multipart.abort();
+    else await this.#bucket.delete(this.#key);
+  }
+
+  #sniff(): void {
+    this.#mediaType ??= sniffMediaType(this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES)));
+    if (this.#mediaType === null)
+      throw new Problem("unsupported-media-type", "PDF, PNG, JPEG, WebP and TIFF can be read.");
+  }
+
+  async #flush(): Promise<void> {
+    this.#multipart ??= await this.#bucket.createMultipartUpload(this.#key, {
+      httpMetadata: { contentType: this.#mediaType as MediaType },
+    });
+    const part = this.#part.subarray(0, this.#filled);
+    this.#parts.push(await this.#multipart.uploadPart(this.#parts.length + 1, part));
+    this.#filled = 0;
+  }
+}

@@ -1,0 +1,120 @@
+/** Documents: a record in D1, the bytes in R2 under `files/{tenant}/{file}`. */
+import type { MediaType } from "../domain/media-type.ts";
+
+export interface StoredFile {
+  id: string;
+  tenantId: string;
+  sha256: string;
+  bytes: number;
+  mediaType: MediaType;
+  name: string | null;
+  /** `null` until a worker has opened the document. */
+  pageCount: number | null;
+  createdAt: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
+const toFile = (row: any): StoredFile => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  sha256: row.sha256,
+  bytes: row.bytes,
+  mediaType: row.media_type,
+  name: row.name,
+  pageCount: row.page_count,
+  createdAt: row.created_at,
+});
+
+export const filePath = (file: { tenantId: string; id: string }) =>
+  `files/${file.tenantId}/${file.id}`;
+
+/** @returns the tenant's file of these bytes: the new one, or the one that was there before. */
+export async function insertFile(db: D1Database, file: StoredFile): Promise<StoredFile> {
+  const results = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO files (id, tenant_id, sha256, bytes, media_type, name, page_count, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, sha256) DO NOTHING`,
+      )
+      .bind(
+        file.id,
+        file.tenantId,
+        file.sha256,
+        file.bytes,
+        file.mediaType,
+        file.name,
+        file.pageCount,
+        file.createdAt,
+      ),
+    db
+      .prepare("SELECT * FROM files WHERE tenant_id = ? AND sha256 = ?")
+      .bind(file.tenantId, file.sha256),
+  ]);
+  return toFile((results[1] as D1Result).results[0]);
+}
+
+export async function fileById(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<StoredFile | null> {
+  const row = await db
+    .prepare("SELECT * FROM files WHERE id = ? AND tenant_id = ?")
+    .bind(id, tenantId)
+    .first();
+  return row && toFile(row);
+}
+
+/** Newest first, ids below `before`. */
+export async function listFiles(
+  db: D1Database,
+  tenantId: string,
+  before: string | null,
+  limit: number,
+): Promise<StoredFile[]> {
+  const { results } = await db
+    .prepare(
+      "SELECT * FROM files WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+    )
+    .bind(tenantId, before, limit)
+    .all();
+  return results.map(toFile);
+}
+
+/** The first count stays: the bytes never change, so later ones can only agree. */
+export async function setPageCount(db: D1Database, id: string, pageCount: number): Promise<void> {
+  await db
+    .prepare("UPDATE files SET page_count = ? WHERE id = ? AND page_count IS NULL")
+    .bind(pageCount, id)
+    .run();
+}
+
+export const openFile = (bucket: R2Bucket, file: StoredFile) => bucket.get(filePath(file));
+
+/**
+ * Deletes a document and everything read from it. Bytes go first: cut off in the middle, the record
+ * is still there to delete again.
+ */
+export async function deleteFile(
+  db: D1Database,
+  bucket: R2Bucket,
+  file: StoredFile,
+): Promise<void> {
+  await bucket.delete(filePath(file));
+  const prefix = `results/${file.tenantId}/${file.id}/`;
+  for (;;) {
+    const { objects, truncated } = await bucket.list({ prefix });
+    if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+    if (!truncated) break;
+  }
+  await db.batch([
+    db
+      .prepare(
+        "DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id = ?)",
+      )
+      .bind(file.id),
+    db.prepare("DELETE FROM shards WHERE file_id = ?").bind(file.id),
+    db.prepare("DELETE FROM results WHERE file_id = ?").bind(file.id),
+    db.prepare("DELETE FROM files WHERE id = ?").bind(file.id),
+  ]);
+}
