@@ -65,6 +65,8 @@ const Settings = z.object({
   START_S: seconds(60),
   JOB_DEADLINE_S: seconds(4 * 3600),
   MAX_WAIT_S: count(60),
+  /** Seconds before a failed webhook is tried again; each further pause is four times as long. */
+  WEBHOOK_BACKOFF_S: seconds(5),
 });
 
 export type Settings = z.infer<typeof Settings>;

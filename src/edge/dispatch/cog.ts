@@ -44,7 +44,9 @@ export class CogDispatcher implements Dispatcher {
       if (response?.status === 202) return { server: server.url, prediction: request.id };
       answered ||= response?.status === 409;
       if (response && response.status !== 409) {
-        console.error(JSON.stringify({ cog: server.url, status: response.status, shard: request.id }));
+        console.error(
+          JSON.stringify({ cog: server.url, status: response.status, shard: request.id }),
+        );
       }
     }
     return answered ? "busy" : "unavailable";
@@ -59,7 +61,10 @@ export class CogDispatcher implements Dispatcher {
       this.#settings.COG_SERVERS.map(async ({ url }) => {
         const response = await send(`${url}/health-check`, {});
         const health: { status?: unknown } = response?.ok ? await response.json() : {};
-        return { name: url, state: typeof health.status === "string" ? health.status : "UNREACHABLE" };
+        return {
+          name: url,
+          state: typeof health.status === "string" ? health.status : "UNREACHABLE",
+        };
       }),
     );
     // BUSY is a healthy server without a free slot.
@@ -88,7 +93,11 @@ export function readClosing(body: string): Closing | null {
 
 async function send(url: string, init: RequestInit): Promise<Response | null> {
   try {
-    return await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await fetch(url, {
+      ...init,
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
   } catch {
     return null;
   }

@@ -8,11 +8,9 @@ const text = (max: number) => z.string().max(max);
 export const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
-export const PageError = z
-  .object({ code: text(64), message: text(1000) })
-  .openapi("PageError", {
-    example: { code: "page_too_large", message: "The page has 200 megapixels; the limit is 50." },
-  });
+export const PageError = z.object({ code: text(64), message: text(1000) }).openapi("PageError", {
+  example: { code: "page_too_large", message: "The page has 200 megapixels; the limit is 50." },
+});
 
 export const Block = z
   .object({

@@ -2,7 +2,11 @@
 export function preferredWait(header: string | undefined, maxSeconds: number): number {
   let wait = 0;
   for (const part of (header ?? "").split(",")) {
-    const [name, value] = part.split(";")[0]?.split("=").map((text) => text.trim()) ?? [];
+    const [name, value] =
+      part
+        .split(";")[0]
+        ?.split("=")
+        .map((text) => text.trim()) ?? [];
     if (name?.toLowerCase() === "respond-async") return 0;
     const seconds = Number(value?.replace(/^"(.*)"$/, "$1"));
     if (name?.toLowerCase() === "wait" && Number.isInteger(seconds) && seconds > 0)

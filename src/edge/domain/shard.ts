@@ -26,7 +26,8 @@ export function nextStep(shard: ShardView, now: number, maxAttempts: number): Sh
   if (shard.openPages === 0) return { do: "finish" };
   if (now >= shard.deadlineAt) return { do: "give-up", code: "deadline" };
   const leased = shard.state === "running" && shard.leaseUntil !== null && now < shard.leaseUntil;
-  if (leased) return { do: "wait", ms: Math.min(shard.leaseUntil as number, shard.deadlineAt) - now };
+  if (leased)
+    return { do: "wait", ms: Math.min(shard.leaseUntil as number, shard.deadlineAt) - now };
   if (shard.attempt >= maxAttempts) return { do: "give-up", code: "worker_lost" };
   return { do: "dispatch" };
 }
@@ -35,3 +36,6 @@ export function nextStep(shard: ShardView, now: number, maxAttempts: number): Sh
 export function busyWait(waits: number): number {
   return Math.min(1000 * 2 ** Math.min(waits, 5), 30_000);
 }
+
+/** Milliseconds between the end of an attempt that left pages open and the next attempt. */
+export const retryWait = (attempt: number): number => 2000 * attempt;

@@ -12,7 +12,8 @@ export const PageStatus = z
     page: z.int(),
     state: z.enum(["pending", "done", "failed", "canceled"]),
     source: z.enum(["hit", "read", "shared"]).openapi({
-      description: "`hit`: from the cache · `read`: read for this job · `shared`: read once for several requests",
+      description:
+        "`hit`: from the cache · `read`: read for this job · `shared`: read once for several requests",
     }),
     verdict: z.string().nullable(),
     finish_reason: z.string().nullable(),

@@ -6,6 +6,7 @@ import {
   type PageResult,
   TRANSIENT_DOCUMENT_ERRORS,
 } from "../domain/page-result.ts";
+import { retryWait } from "../domain/shard.ts";
 import { type Env, settings } from "../env.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
@@ -78,7 +79,7 @@ export async function hearPage(
 
 /** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */
 export async function hearClosed(env: Env, shard: Shard, attempt: number): Promise<void> {
-  await endLease(env.DB, shard.id, attempt);
+  await endLease(env.DB, shard.id, attempt, Date.now() + retryWait(attempt));
   await wake(env, shard.id);
   await wakeQueued(env);
 }

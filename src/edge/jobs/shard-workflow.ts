@@ -36,7 +36,10 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
     for (let turn = 1; ; turn++) {
       const sleep = await step.do(
         `turn ${turn}`,
-        { retries: { limit: 10, delay: "2 seconds", backoff: "exponential" }, timeout: "2 minutes" },
+        {
+          retries: { limit: 10, delay: "2 seconds", backoff: "exponential" },
+          timeout: "2 minutes",
+        },
         () => advance(this.env, shardId),
       );
       if (sleep === null) return;
@@ -85,7 +88,10 @@ export async function advance(env: Env, shardId: string): Promise<number | null>
 }
 
 const GIVE_UP = {
-  worker_lost: { code: "worker_lost", message: "The page was given to a worker several times and never came back." },
+  worker_lost: {
+    code: "worker_lost",
+    message: "The page was given to a worker several times and never came back.",
+  },
   deadline: { code: "deadline", message: "The job's deadline passed before the page was read." },
 };
 

@@ -94,16 +94,27 @@ function formFile(
         limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11 },
       });
       form.on("file", (field, stream, { filename }) => {
-        if (field === "file") return resolve({ name: filename || null, chunks: stream });
+        if (field === "file") return resolve({ name: filename || null, chunks: whole(stream) });
         stream.resume();
       });
       form.on("error", malformed);
-      form.on("close", () => reject(new Problem("invalid-request", "The form has no field `file`.")));
+      form.on("close", () =>
+        reject(new Problem("invalid-request", "The form has no field `file`.")),
+      );
       const source = Readable.fromWeb(body as never);
-      source.on("error", malformed);
+      source.on("error", () => form.destroy(new Error("the request was cut off")));
       source.pipe(form);
     } catch {
       malformed();
     }
   });
+}
+
+/** A form that breaks off in the middle of the file is the client's fault, not ours. */
+async function* whole(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch {
+    throw new Problem("malformed-request", "The form ends in the middle of the file.");
+  }
 }

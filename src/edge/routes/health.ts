@@ -23,6 +23,7 @@ const health = createRoute({
   method: "get",
   path: "/health",
   operationId: "health",
+  tags: ["service"],
   summary: "Liveness",
   responses: { 200: { description: "Alive", content: { "application/json": { schema: Health } } } },
 });
@@ -33,6 +34,7 @@ const ready = createRoute({
   method: "get",
   path: "/ready",
   operationId: "ready",
+  tags: ["service"],
   summary: "Readiness by phase",
   description: "Cached pages are served while no worker is ready; new ones wait.",
   responses: {
@@ -55,13 +57,14 @@ export const healthRoutes = (app: App) => {
       works(() => c.env.DB.prepare("SELECT count(*) FROM tenants").first()),
       works(() => c.env.BUCKET.head("health")),
     ]);
-    const pool = configured
-      ? await dispatcher(c.env).ready()
-      : { ready: false, servers: [] };
+    const pool = configured ? await dispatcher(c.env).ready() : { ready: false, servers: [] };
     const phases = { settings: configured, database, storage, workers: pool.ready };
     const all = Object.values(phases).every(Boolean);
     // The servers' addresses are nobody's business here.
     const workers = pool.servers.map(({ state }) => ({ state }));
-    return c.json({ status: all ? ("ready" as const) : ("not-ready" as const), phases, workers }, all ? 200 : 503);
+    return c.json(
+      { status: all ? ("ready" as const) : ("not-ready" as const), phases, workers },
+      all ? 200 : 503,
+    );
   });
 };

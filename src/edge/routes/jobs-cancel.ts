@@ -11,18 +11,23 @@ const route = createRoute({
   method: "post",
   path: "/v1/jobs/{id}/cancel",
   operationId: "cancelJob",
+  tags: ["jobs"],
   summary: "Cancel a job",
-  description: "Pages that are already read stay readable. A job that has ended is refused with 409.",
+  description:
+    "Pages that are already read stay readable. A job that has ended is refused with 409.",
   security: [{ bearer: [] }],
   middleware: [requires("write")] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: {
-    200: { description: "The canceled job", content: { "application/json": { schema: JobSchema } } },
+    200: {
+      description: "The canceled job",
+      content: { "application/json": { schema: JobSchema } },
+    },
     ...problems("not-found", "job-over"),
   },
 });
 
-export const cancelJobRoute = (app: App) =>
+export const jobsCancel = (app: App) =>
   app.openapi(route, async (c) => {
     const { tenantId } = c.get("caller");
     const job = await findJob(c.env.DB, tenantId, c.req.valid("param").id);

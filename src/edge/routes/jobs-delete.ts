@@ -10,15 +10,17 @@ const route = createRoute({
   method: "delete",
   path: "/v1/jobs/{id}",
   operationId: "deleteJob",
+  tags: ["jobs"],
   summary: "Delete a job",
-  description: "An open job is canceled first. Page results stay cached until their file is deleted.",
+  description:
+    "An open job is canceled first. Page results stay cached until their file is deleted.",
   security: [{ bearer: [] }],
   middleware: [requires("write")] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },
 });
 
-export const deleteJobRoute = (app: App) =>
+export const jobsDelete = (app: App) =>
   app.openapi(route, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");

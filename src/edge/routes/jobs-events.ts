@@ -11,6 +11,7 @@ const route = createRoute({
   method: "get",
   path: "/v1/jobs/{id}/events",
   operationId: "followJob",
+  tags: ["jobs"],
   summary: "Follow a job as Server-Sent Events",
   description:
     "Events: `queued`, `running`, `page` (one for every page), and at last the state in which the job ended, after which the stream closes. Reconnecting with `Last-Event-ID` continues behind that event.",
@@ -18,7 +19,12 @@ const route = createRoute({
   middleware: [requires("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
-    headers: z.object({ "last-event-id": z.string().regex(/^\d{1,15}$/, "not an event id").optional() }),
+    headers: z.object({
+      "last-event-id": z
+        .string()
+        .regex(/^\d{1,15}$/, "not an event id")
+        .optional(),
+    }),
   },
   responses: {
     200: {
@@ -29,7 +35,7 @@ const route = createRoute({
   },
 });
 
-export const followJob = (app: App) =>
+export const jobsEvents = (app: App) =>
   app.openapi(route, async (c) => {
     const { tenantId } = c.get("caller");
     const job = await findJob(c.env.DB, tenantId, c.req.valid("param").id);

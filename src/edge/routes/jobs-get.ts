@@ -10,6 +10,7 @@ const route = createRoute({
   method: "get",
   path: "/v1/jobs/{id}",
   operationId: "getJob",
+  tags: ["jobs"],
   summary: "A job's state and progress",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
@@ -20,7 +21,7 @@ const route = createRoute({
   },
 });
 
-export const getJob = (app: App) =>
+export const jobsGet = (app: App) =>
   app.openapi(route, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");

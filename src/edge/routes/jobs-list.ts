@@ -5,7 +5,7 @@ import { idPattern } from "../domain/ids.ts";
 import { JOB_STATES } from "../domain/job.ts";
 import { requires } from "../http/auth.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
-import { pageOf, PageQuery, pageSchema, readCursor } from "../http/pagination.ts";
+import { listOf, listPage, listQuery, readCursor } from "../http/pagination.ts";
 import { problems } from "../http/problem.ts";
 import { listJobs } from "../storage/jobs.ts";
 
@@ -13,11 +13,13 @@ const route = createRoute({
   method: "get",
   path: "/v1/jobs",
   operationId: "listJobs",
+  tags: ["jobs"],
   summary: "List jobs, newest first",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: {
-    query: PageQuery.extend({
+    query: z.strictObject({
+      ...listQuery,
       state: z.enum(JOB_STATES).optional(),
       file: z.string().regex(idPattern("file"), "not a file id").optional(),
     }),
@@ -25,13 +27,13 @@ const route = createRoute({
   responses: {
     200: {
       description: "Jobs without their pages",
-      content: { "application/json": { schema: pageSchema(JobSchema, "JobList") } },
+      content: { "application/json": { schema: listOf(JobSchema) } },
     },
     ...problems("invalid-request"),
   },
 });
 
-export const listJobsRoute = (app: App) =>
+export const jobsList = (app: App) =>
   app.openapi(route, async (c) => {
     const { limit, cursor, state, file } = c.req.valid("query");
     const jobs = await listJobs(c.env.DB, c.get("caller").tenantId, {
@@ -40,5 +42,8 @@ export const listJobsRoute = (app: App) =>
       ...(state && { state }),
       ...(file && { fileId: file }),
     });
-    return c.json(pageOf(jobs, limit, (job) => jobView(job)), 200);
+    return c.json(
+      listPage(jobs, limit, (job) => jobView(job)),
+      200,
+    );
   });

@@ -2,7 +2,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../app.ts";
-import type { PageEntry } from "../domain/page-result.ts";
 import { parsePageSelection, resolvePages } from "../domain/page-selection.ts";
 import { VIEWS, type ViewName } from "../domain/views/index.ts";
 import { requires } from "../http/auth.ts";
@@ -17,6 +16,7 @@ const route = createRoute({
   method: "get",
   path: "/v1/jobs/{id}/result",
   operationId: "getResult",
+  tags: ["jobs"],
   summary: "What was read",
   description:
     "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read.",
@@ -39,11 +39,17 @@ const route = createRoute({
         "text/plain": { schema: z.string() },
       },
     },
-    ...problems("not-found", "invalid-request", "invalid-page-selection", "job-not-finished", "gone"),
+    ...problems(
+      "not-found",
+      "invalid-request",
+      "invalid-page-selection",
+      "job-not-finished",
+      "gone",
+    ),
   },
 });
 
-export const getResult = (app: App) =>
+export const jobsResult = (app: App) =>
   app.openapi(route, async (c) => {
     const { format, pages: selection } = c.req.valid("query");
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
@@ -52,7 +58,7 @@ export const getResult = (app: App) =>
 
     // The first page is looked at before the answer begins, while there still is a status to set.
     const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
-    if (first === null) throw new Problem("gone", "The file and its results were deleted.");
+    if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
 
     const view = VIEWS[format];
     c.header("content-type", view.mediaType);
@@ -61,21 +67,14 @@ export const getResult = (app: App) =>
       c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
     return stream(c, async (out) => {
       await out.write(view.head({ jobId: job.id, fileId: job.fileId }));
-      let previous: PageEntry | null = null;
+      let isFirst = true;
       for await (const entry of readEntries(c.env.BUCKET, job, pages)) {
-        const present: PageEntry = entry ?? GONE;
-        await out.write(view.page(present, previous === null));
-        previous = present;
+        await out.write(view.page(entry, isFirst));
+        isFirst = false;
       }
       await out.write(view.tail());
     }) as never;
   });
-
-const GONE: PageEntry = {
-  page: 0,
-  result: null,
-  error: { code: "gone", message: "The page's result was deleted." },
-};
 
 function selectPages(job: Job, pages: JobPage[], text: string): JobPage[] {
   const selection = parsePageSelection(text);

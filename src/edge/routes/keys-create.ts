@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../domain/api-key.ts";
 import { newId } from "../domain/ids.ts";
 import { settings } from "../env.ts";
-import { authenticate, demandScope } from "../http/auth.ts";
+import { authenticate, type Caller, demandScope } from "../http/auth.ts";
 import { bearerMatches } from "../http/bearer.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
@@ -64,7 +64,7 @@ export const keysCreate = (app: App) => {
 
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const caller = c.get("caller") as ReturnType<typeof c.get<"caller">> | undefined;
+    const caller = c.get("caller") as Caller | undefined;
     if (caller && body.tenant !== undefined) {
       throw new Problem("invalid-request", "tenant: only with the bootstrap secret");
     }

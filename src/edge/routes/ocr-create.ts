@@ -26,10 +26,15 @@ const MAX_INLINE_PAGES = 50;
 const Body = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
-    url: z.string().min(1).max(20 * MIB).optional().openapi({
-      description: "`https:` URL or `data:` URL of the document",
-      example: "https://example.com/invoice.pdf",
-    }),
+    url: z
+      .string()
+      .min(1)
+      .max(20 * MIB)
+      .optional()
+      .openapi({
+        description: "`https:` URL or `data:` URL of the document",
+        example: "https://example.com/invoice.pdf",
+      }),
     pages: z.string().max(4000).default("").openapi({
       description: "Pages from 1; all when empty. Ranges past the end are clipped.",
       example: "1-3,7,10-",
@@ -64,6 +69,7 @@ const route = createRoute({
   method: "post",
   path: "/v1/ocr",
   operationId: "createOcrJob",
+  tags: ["jobs"],
   summary: "Read a document",
   description:
     "Starts a job. `Prefer: wait=N` holds the answer for up to N seconds; a job that has ended by then is answered with 200 and its result, else with 202 and its address.",
@@ -93,7 +99,7 @@ const route = createRoute({
   },
 });
 
-export const createOcr = (app: App) =>
+export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
     const { tenantId, keyId } = c.get("caller");
@@ -183,8 +189,7 @@ function readSelection(text: string): PageSelection {
 }
 
 async function findDocument(env: Env, tenantId: string, body: Input) {
-  if (body.url?.toLowerCase().startsWith("data:"))
-    return fileFromDataUrl(env, tenantId, body.url);
+  if (body.url?.toLowerCase().startsWith("data:")) return fileFromDataUrl(env, tenantId, body.url);
   if (body.url) return fileFromUrl(env, tenantId, body.url);
   const file = await fileById(env.DB, tenantId, body.file as string);
   if (!file) throw new Problem("not-found", "No such file.");

@@ -109,9 +109,7 @@ export async function deleteFile(
   }
   await db.batch([
     db
-      .prepare(
-        "DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id = ?)",
-      )
+      .prepare("DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id = ?)")
       .bind(file.id),
     db.prepare("DELETE FROM shards WHERE file_id = ?").bind(file.id),
     db.prepare("DELETE FROM results WHERE file_id = ?").bind(file.id),

@@ -304,11 +304,7 @@ export async function endJobEarly(
 }
 
 /** Counts a repeated delivery of a page that had already landed. */
-export function countReading(
-  db: D1Database,
-  pageKey: string,
-  digest: string,
-): D1PreparedStatement {
+export function countReading(db: D1Database, pageKey: string, digest: string): D1PreparedStatement {
   return db
     .prepare("UPDATE results SET readings = readings + 1 WHERE page_key = ? AND model_digest = ?")
     .bind(pageKey, digest);

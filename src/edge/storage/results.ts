@@ -17,18 +17,13 @@ export async function putResult(
   });
 }
 
-/** @returns the page's result or its error; `null` when the bytes were deleted. */
-export async function readEntry(
-  bucket: R2Bucket,
-  job: Job,
-  page: JobPage,
-): Promise<PageEntry | null> {
-  if (page.state !== "done" || page.modelDigest === null) {
-    const error = page.error ?? { code: page.state, message: `The page is ${page.state}.` };
-    return { page: page.page, result: null, error };
-  }
+/** A page's result or its error. Bytes that were deleted are the error `gone`. */
+export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
+  const failed = (error: PageError): PageEntry => ({ page: page.page, result: null, error });
+  if (page.state !== "done" || page.modelDigest === null)
+    return failed(page.error ?? { code: page.state, message: `The page is ${page.state}.` });
   const object = await bucket.get(path(job.tenantId, job.fileId, page.pageKey, page.modelDigest));
-  if (!object) return null;
+  if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
   return { page: page.page, result: await object.json<PageResult>(), error: null };
 }
 
@@ -37,7 +32,7 @@ export async function* readEntries(
   bucket: R2Bucket,
   job: Job,
   pages: JobPage[],
-): AsyncGenerator<PageEntry | null> {
+): AsyncGenerator<PageEntry> {
   const WINDOW = 12;
   for (let i = 0; i < pages.length; i += WINDOW) {
     yield* await Promise.all(
@@ -49,8 +44,7 @@ export async function* readEntries(
 /** The whole result of a job, for answers of a bounded size. */
 export async function readDocument(bucket: R2Bucket, job: Job, pages: JobPage[]) {
   const entries: (PageResult | { page: number; error: PageError })[] = [];
-  for await (const entry of readEntries(bucket, job, pages)) {
-    if (entry) entries.push(entry.result ?? { page: entry.page, error: entry.error as PageError });
-  }
+  for await (const { page, result, error } of readEntries(bucket, job, pages))
+    entries.push(result ?? { page, error });
   return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };
 }

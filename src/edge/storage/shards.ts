@@ -144,11 +144,16 @@ export async function renewLease(
   return meta.changes > 0;
 }
 
-/** The prediction has ended: whatever is still open may be dispatched again at once. */
-export async function endLease(db: D1Database, shardId: string, attempt: number): Promise<void> {
+/** The prediction has ended: whatever is still open may be dispatched again from `again` on. */
+export async function endLease(
+  db: D1Database,
+  shardId: string,
+  attempt: number,
+  again: number,
+): Promise<void> {
   await db
-    .prepare("UPDATE shards SET lease_until = NULL WHERE id = ? AND attempt = ? AND state = 'running'")
-    .bind(shardId, attempt)
+    .prepare("UPDATE shards SET lease_until = ? WHERE id = ? AND attempt = ? AND state = 'running'")
+    .bind(again, shardId, attempt)
     .run();
 }
 

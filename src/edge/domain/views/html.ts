@@ -64,7 +64,8 @@ const escapeHtml = (text: string) =>
     .replaceAll(">", "&gt;")
     .replaceAll('"', "&quot;");
 
-const TABLE_TAG = /<(\/?)(table|thead|tbody|tfoot|tr|td|th|caption|br|sub|sup|b|i)((?:\s[^<>]*)?)>/gi;
+const TABLE_TAG =
+  /<(\/?)(table|thead|tbody|tfoot|tr|td|th|caption|br|sub|sup|b|i)((?:\s[^<>]*)?)>/gi;
 const SPAN = /\s(colspan|rowspan)\s*=\s*["']?(\d{1,3})\b/gi;
 
 /** Lets the tags of a table through with nothing but their spans; escapes the rest. */
@@ -89,7 +90,13 @@ export function tableHtml(source: string): string {
     }
   }
   out += escapeCell(source.slice(last));
-  return out + open.reverse().map((tag) => `</${tag}>`).join("");
+  return (
+    out +
+    open
+      .reverse()
+      .map((tag) => `</${tag}>`)
+      .join("")
+  );
 }
 
 /** Text between tags: entities that the worker wrote stay, everything else that could be markup does not. */

@@ -6,7 +6,8 @@ export const markdown: View = {
   head: () => "",
   page: ({ page, result, error }, first) => {
     const gap = first ? "" : "\n";
-    if (error) return `${gap}<!-- page ${page}: ${comment(`${error.code}: ${error.message}`)} -->\n`;
+    if (error)
+      return `${gap}<!-- page ${page}: ${comment(`${error.code}: ${error.message}`)} -->\n`;
     const note = result.verdict === "ok" ? "" : `: ${result.verdict}`;
     const body = result.markdown.trim();
     return `${gap}<!-- page ${page}${note} -->\n${body && `\n${body}\n`}`;

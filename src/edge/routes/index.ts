@@ -1,0 +1,43 @@
+/** Every route, in the order of the docs. A new one is a file here and a line in this list. */
+import type { App } from "../app.ts";
+import { callbacks } from "./callbacks.ts";
+import { filesCreate } from "./files-create.ts";
+import { filesDelete } from "./files-delete.ts";
+import { filesGet } from "./files-get.ts";
+import { filesList } from "./files-list.ts";
+import { healthRoutes } from "./health.ts";
+import { jobsCancel } from "./jobs-cancel.ts";
+import { jobsDelete } from "./jobs-delete.ts";
+import { jobsDeliveries } from "./jobs-deliveries.ts";
+import { jobsEvents } from "./jobs-events.ts";
+import { jobsGet } from "./jobs-get.ts";
+import { jobsList } from "./jobs-list.ts";
+import { jobsResult } from "./jobs-result.ts";
+import { keysCreate } from "./keys-create.ts";
+import { keysDelete } from "./keys-delete.ts";
+import { keysList } from "./keys-list.ts";
+import { ocrCreate } from "./ocr-create.ts";
+import { openapi } from "./openapi.ts";
+import { webhookSecretRoute } from "./webhook-secret.ts";
+
+export const routes: ((app: App) => void)[] = [
+  filesCreate,
+  filesList,
+  filesGet,
+  filesDelete,
+  ocrCreate,
+  jobsList,
+  jobsGet,
+  jobsEvents,
+  jobsResult,
+  jobsDeliveries,
+  jobsCancel,
+  jobsDelete,
+  keysCreate,
+  keysList,
+  keysDelete,
+  webhookSecretRoute,
+  healthRoutes,
+  openapi,
+  callbacks,
+];

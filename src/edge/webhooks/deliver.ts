@@ -1,0 +1,118 @@
+/**
+ * Delivers webhooks: thin, signed by the Standard Webhooks specification, each with an id that stays
+ * the same over all attempts. The queue holds what is to be tried again and when; after the last
+ * attempt it hands the message to the dead-letter queue, where the delivery is given up.
+ */
+import { Webhook } from "standardwebhooks";
+import { outboundUrlFault } from "../domain/outbound-url.ts";
+import { webhookBackoff } from "../domain/webhook-backoff.ts";
+import { type Env, settings } from "../env.ts";
+import { type Delivery, failDelivery, findDelivery, recordAttempt } from "../storage/deliveries.ts";
+import { findJobById, type Job } from "../storage/jobs.ts";
+import { webhookSecret } from "./secret.ts";
+
+export interface DeliveryMessage {
+  deliveryId: string;
+}
+
+const TIMEOUT_MS = 15_000;
+
+export async function deliverBatch(batch: MessageBatch<DeliveryMessage>, env: Env): Promise<void> {
+  await Promise.all(
+    batch.messages.map(async (message) => {
+      if (await deliver(env, message.body.deliveryId, message.attempts)) return message.ack();
+      const delaySeconds = webhookBackoff(message.attempts, settings(env).WEBHOOK_BACKOFF_S);
+      message.retry({ delaySeconds });
+    }),
+  );
+}
+
+/** Deliveries whose every attempt failed. */
+export async function buryBatch(batch: MessageBatch<DeliveryMessage>, env: Env): Promise<void> {
+  for (const message of batch.messages) {
+    await failDelivery(env.DB, message.body.deliveryId);
+    message.ack();
+  }
+}
+
+/** One attempt. @returns false when it is to be tried again. */
+async function deliver(env: Env, deliveryId: string, attempt: number): Promise<boolean> {
+  const delivery = await findDelivery(env.DB, deliveryId);
+  if (delivery?.state !== "pending") return true;
+  const job = await findJobById(env.DB, delivery.jobId);
+  if (!job) return true;
+
+  const at = Date.now();
+  const outcome = await post(env, delivery, job);
+  const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
+  // 410: the receiver says that nobody is there any more (Standard Webhooks).
+  const over = outcome.refused || outcome.status === 410;
+  await recordAttempt(
+    env.DB,
+    delivery.id,
+    {
+      attempt,
+      at,
+      durationMs: Date.now() - at,
+      status: outcome.status,
+      error: delivered ? null : outcome.error,
+    },
+    delivered ? "delivered" : over ? "failed" : "pending",
+  );
+  return delivered || over;
+}
+
+interface Outcome {
+  status: number | null;
+  error: string;
+  refused?: boolean;
+}
+
+async function post(env: Env, delivery: Delivery, job: Job): Promise<Outcome> {
+  const { ALLOW_LOOPBACK, SIGNING_SECRET } = settings(env);
+  // Judged again: what was allowed when the job was made may no longer be.
+  const fault = outboundUrlFault(delivery.url, ALLOW_LOOPBACK);
+  if (fault) return { status: null, error: fault, refused: true };
+
+  const body = JSON.stringify(webhookBody(delivery, job, settings(env).PUBLIC_ORIGIN));
+  const now = new Date();
+  const secret = await webhookSecret(SIGNING_SECRET, delivery.tenantId);
+  try {
+    const response = await fetch(delivery.url, {
+      method: "POST",
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: {
+        "content-type": "application/json",
+        "user-agent": "Fovea",
+        "webhook-id": delivery.id,
+        "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
+        "webhook-signature": new Webhook(secret).sign(delivery.id, now, body),
+      },
+      body,
+    });
+    await response.body?.cancel();
+    return { status: response.status, error: `answered with status ${response.status}` };
+  } catch (error) {
+    const timeout = error instanceof Error && error.name === "TimeoutError";
+    return { status: null, error: timeout ? "no answer in time" : "no connection" };
+  }
+}
+
+/** The same bytes at every attempt: the job is over, so nothing in it changes any more. */
+function webhookBody(delivery: Delivery, job: Job, origin: string) {
+  const self = `${origin}/v1/jobs/${job.id}`;
+  return {
+    type: delivery.event,
+    timestamp: new Date(job.finishedAt ?? delivery.createdAt).toISOString(),
+    data: {
+      job_id: job.id,
+      file_id: job.fileId,
+      state: job.state,
+      progress: { total: job.planned ? job.total : null, done: job.done, failed: job.failed },
+      error: job.error,
+      metadata: job.metadata,
+      links: { self, result: `${self}/result` },
+    },
+  };
+}
