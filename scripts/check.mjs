@@ -1,0 +1,50 @@
+/**
+ * `npm run check`: types, style and the fast tests, in under a minute and in parallel; shows only what
+ * is wrong. Plain Node ≥ 20.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { node24, root, SetupError, setUp, venvBin } from "./setup.mjs";
+
+const tool = (/** @type {string} */ path) => join(root, "node_modules", path);
+const python = join(venvBin, "python");
+
+const CHECKS = {
+  types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
+  biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
+  ruff: [join(venvBin, "ruff"), "check", "src", "scripts", "test"],
+  "ruff format": [join(venvBin, "ruff"), "format", "--check", "src", "scripts", "test"],
+  "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "test/edge/domain"],
+  worker: [python, "-m", "pytest", "-q", "-m", "not slow", "test/worker"],
+};
+
+/** @returns {Promise<boolean>} */
+function check(/** @type {string} */ name, /** @type {string[]} */ [command, ...args]) {
+  const began = Date.now();
+  const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
+  return new Promise((resolve) =>
+    child.on("close", (code) => {
+      const seconds = ((Date.now() - began) / 1000).toFixed(1);
+      console.log(`${code === 0 ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
+      if (code !== 0) console.log(said);
+      resolve(code === 0);
+    }),
+  );
+}
+
+try {
+  await setUp({ tests: true });
+  const results = await Promise.all(
+    Object.entries(CHECKS).map(([name, command]) => check(name, command)),
+  );
+  process.exitCode = results.every(Boolean) ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`\n${error.message}`);
+  process.exitCode = 1;
+}

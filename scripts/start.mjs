@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/**
+ * `npm start`: reads the command line, sets up what is missing, and hands over to start.ts on the
+ * Node 24 that the set-up brings. Plain Node ≥ 20 without a package.
+ */
+import { spawn } from "node:child_process";
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const HELP = `Usage: npm start [-- FILE [--model NAME] [--mode MODE] [--pages 1-3,7] [--json]]
+
+With a FILE (PDF, PNG, JPEG, WebP, TIFF): starts the edge and a worker on this machine, reads the
+document through the public API, prints its Markdown, and stops. Progress goes to stderr.
+Without one: serves until Ctrl-C.
+
+  --model NAME   which reader (default: the first of FOVEA_MODELS)
+  --mode MODE    auto, tiny, small, base, large, gundam
+  --pages LIST   which pages, such as 1-3,7,10-
+  --json         one JSON document with the canonical result of every page instead of Markdown
+  --help
+
+Environment:
+  FOVEA_PORT               of the edge (8787; another free one when that is taken)
+  FOVEA_WORKER_PORT        of the worker (5000; likewise)
+  FOVEA_DATA               folder of records, files, secrets and logs (.data)
+  FOVEA_MODELS             readers to offer, by comma (pp-ocr)
+  FOVEA_SLOTS              shards that the worker reads at once (4)
+  FOVEA_BOOTSTRAP_SECRET   makes API keys (made up once and kept in the data folder)
+  FOVEA_PYTHON             the Python to make .venv with (python3)
+
+Exit status: 0 read, 1 failed, 2 a mistake in the command line.
+`;
+
+if (Number(process.versions.node.split(".")[0]) < 20) {
+  console.error(`Fovea needs Node 20 or newer; this is ${process.version}.`);
+  process.exit(2);
+}
+const request = commandLine();
+try {
+  const { setUp, node24 } = await import("./setup.mjs");
+  await setUp();
+  handOver(node24);
+} catch (error) {
+  if (error.constructor.name !== "SetupError") throw error;
+  console.error(`\n${error.message}`);
+  process.exit(1);
+}
+
+function commandLine() {
+  const options = /** @type {const} */ ({
+    model: { type: "string" },
+    mode: { type: "string" },
+    pages: { type: "string" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h" },
+  });
+  try {
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const { help, ...rest } = values;
+    if (help) {
+      process.stdout.write(HELP);
+      process.exit(0);
+    }
+    if (positionals.length > 1) throw new Error("One file at a time, please.");
+    const [file] = positionals;
+    if (file === undefined && Object.values(rest).some((value) => value))
+      throw new Error("The options need a FILE to read.");
+    if (file !== undefined && !statSync(file, { throwIfNoEntry: false })?.isFile())
+      throw new Error(`There is no file ${file}.`);
+    return { file, ...rest };
+  } catch (error) {
+    console.error(`${error.message}\nnpm start -- --help shows what can be said.`);
+    process.exit(2);
+  }
+}
+
+/** The child learns of our end, however it comes, by the channel between us. */
+function handOver(/** @type {string} */ node24) {
+  const script = join(dirname(fileURLToPath(import.meta.url)), "start.ts");
+  const child = spawn(node24, [script, JSON.stringify(request)], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+  });
+  // Ctrl-C reaches the child by itself; a signal to this process alone is passed on.
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+    process.on(signal, () => child.kill(signal));
+  child.on("exit", (code) => process.exit(code ?? 1));
+}

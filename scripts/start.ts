@@ -1,0 +1,163 @@
+/** The second half of `npm start` (the first is start.mjs): a stack, and a document read by it. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { Api, ApiError } from "./api.ts";
+import { freePort, type Stack, startStack } from "./stack.ts";
+
+interface Request {
+  file?: string;
+  model?: string;
+  mode?: string;
+  pages?: string;
+  json: boolean;
+}
+
+const root = join(import.meta.dirname, "..");
+const began = Date.now();
+const request = JSON.parse(process.argv[2] as string) as Request;
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => interrupted.abort(signal));
+process.on("disconnect", () => interrupted.abort("SIGHUP"));
+process.channel?.unref();
+const interruption = new Promise<never>((_, reject) =>
+  interrupted.signal.addEventListener("abort", () => reject(interrupted.signal.reason)),
+);
+interruption.catch(() => {});
+
+process.exit(await main());
+
+async function main(): Promise<number> {
+  const data = takeDataFolder();
+  let stack: Stack | undefined;
+  try {
+    stack = await startStack({
+      data,
+      ports: {
+        edge: await portFrom("FOVEA_PORT", 8787),
+        worker: await portFrom("FOVEA_WORKER_PORT", 5000),
+      },
+      bootstrapSecret: process.env.FOVEA_BOOTSTRAP_SECRET || undefined,
+      models: process.env.FOVEA_MODELS || "pp-ocr",
+      slots: Number(process.env.FOVEA_SLOTS || 4),
+      log: say,
+      signal: interrupted.signal,
+    });
+    const crash = stack.crashed.then((what) => {
+      throw new Error(what);
+    });
+    const work = request.file ? read(stack, request.file) : serve(stack);
+    return await Promise.race([work, crash, interruption]);
+  } catch (error) {
+    if (interrupted.signal.aborted) return interrupted.signal.reason === "SIGINT" ? 130 : 143;
+    say(error instanceof Error ? error.message : String(error));
+    return error instanceof ApiError && error.status < 500 ? 2 : 1;
+  } finally {
+    await stack?.stop();
+    rmSync(join(data, "stack.pid"), { force: true });
+  }
+}
+
+/** Reads one document. @returns the exit status */
+async function read(stack: Stack, file: string): Promise<number> {
+  const api = new Api(stack.origin, stack.key);
+  const fileId = await api.upload(new Uint8Array(readFileSync(file)), basename(file));
+  const { model, mode, pages } = request;
+  const job = await api.start({ file: fileId, model, mode, pages });
+  say(`reading ${file}`);
+  for await (const { type, data } of api.events(job.id)) if (type === "page") sayPage(data);
+
+  const end = await api.job(job.id);
+  const total = end.progress.total ?? 0;
+  say(`${end.state}: ${end.progress.done} of ${total} pages, ${seconds()} s since the start`);
+  if (end.error) say(end.error.message);
+  if (end.progress.done > 0) {
+    const text = await api.result(job.id, request.json ? "json" : "md");
+    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+  return end.state === "succeeded" ? 0 : 1;
+}
+
+function sayPage(page: Record<string, unknown>): void {
+  const error = page.error as { message: string } | null;
+  const cached = page.source === "hit" ? ", from the cache" : "";
+  say(`page ${page.page}: ${error ? error.message : page.verdict}${cached}`);
+}
+
+/** Serves until it is told to stop. */
+function serve(stack: Stack): Promise<number> {
+  const { origin, key } = stack;
+  process.stdout.write(`
+Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
+
+  API key   ${key}
+  OpenAPI   ${origin}/openapi.json
+
+Read a document:
+
+  curl ${origin}/v1/ocr \\
+    -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -H "Prefer: wait=60" \\
+    -d "{\\"url\\": \\"data:application/pdf;base64,$(base64 < examples/invoice.pdf | tr -d '\\n')\\"}"
+
+`);
+  return new Promise(() => {});
+}
+
+/** The folder of FOVEA_DATA, or `.data`; the first `.data/N` that is free while another copy has that. */
+function takeDataFolder(): string {
+  const wanted = process.env.FOVEA_DATA;
+  if (wanted) {
+    const data = resolve(wanted);
+    const holder = take(data);
+    if (holder === null) return data;
+    say(`FOVEA_DATA: process ${holder} is using ${data}`);
+    process.exit(2);
+  }
+  for (let copy = 1; ; copy++) {
+    const data = copy === 1 ? join(root, ".data") : join(root, ".data", String(copy));
+    const holder = take(data);
+    if (holder === null) return data;
+    say(`${data} is in use by process ${holder}`);
+  }
+}
+
+/** @returns `null` when the folder is ours now, else the process that has it. */
+function take(data: string): number | null {
+  const path = join(data, "stack.pid");
+  mkdirSync(data, { recursive: true });
+  try {
+    writeFileSync(path, String(process.pid), { flag: "wx" });
+    return null;
+  } catch {
+    const holder = Number(readFileSync(path, "utf8"));
+    if (holder > 0 && isAlive(holder)) return holder;
+    writeFileSync(path, String(process.pid));
+    return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** A port that was asked for has to be free; the default may be replaced by any other. */
+async function portFrom(variable: string, fallback: number): Promise<number> {
+  const wanted = process.env[variable];
+  const port = await freePort(wanted ? Number(wanted) : fallback);
+  if (wanted && port !== Number(wanted)) throw new Error(`${variable}: port ${wanted} is taken.`);
+  if (port !== fallback && !wanted) say(`port ${fallback} is taken: using ${port}`);
+  return port;
+}
+
+function say(text: string): void {
+  console.error(`fovea: ${text}`);
+}
+
+function seconds(): string {
+  return ((Date.now() - began) / 1000).toFixed(1);
+}
