@@ -9,7 +9,7 @@ export default defineConfig({
       miniflare: {
         bindings: {
           PUBLIC_ORIGIN: "http://edge.test",
-          COG_SERVERS: JSON.stringify([{ url: "http://cog.test", slots: 2 }]),
+          COG_SERVERS: JSON.stringify([{ url: "http://cog.test", slots: 1000 }]),
           BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
           SIGNING_SECRET: "signing-secret-of-the-tests",
           WORKER_TOKEN: "worker-token-of-the-tests",

@@ -75,7 +75,12 @@ async function readBody<T>(
   c: Context<AppEnv>,
   schema: { safeParse(value: unknown): { success: true; data: T } | { success: false } },
 ): Promise<T> {
-  const parsed = schema.safeParse(await c.req.json());
+  const body = await c.req.json().catch((error) => {
+    if (error instanceof SyntaxError)
+      throw new Problem("malformed-request", "The body is not JSON.");
+    throw error;
+  });
+  const parsed = schema.safeParse(body);
   if (!parsed.success) throw new Problem("invalid-request", "The body does not have the shape.");
   return parsed.data;
 }

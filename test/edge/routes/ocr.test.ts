@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CogStub, call, DIGEST, ended, env, json, newKey, pdf, post, until, upload } from "../support.ts";
+import {
+  CogStub,
+  call,
+  DIGEST,
+  ended,
+  env,
+  json,
+  newKey,
+  pdf,
+  post,
+  until,
+  upload,
+} from "../support.ts";
 
 let cog: CogStub;
 let key: string;
@@ -10,7 +22,8 @@ beforeEach(async () => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-const ocr = (body: object, headers = {}, caller = key) => post("/v1/ocr", caller, { ...body }, headers);
+const ocr = (body: object, headers = {}, caller = key) =>
+  post("/v1/ocr", caller, { ...body }, headers);
 
 describe("a document is read", () => {
   it("counts the pages with the first one, then reads the rest in shards", async () => {
@@ -193,14 +206,24 @@ describe("workers come and go", () => {
 describe("bad requests", () => {
   const cases: [string, object, number, string][] = [
     ["neither file nor url", {}, 422, "invalid-request"],
-    ["both file and url", { file: `file_${"0".repeat(24)}`, url: "https://a.io" }, 422, "invalid-request"],
+    [
+      "both file and url",
+      { file: `file_${"0".repeat(24)}`, url: "https://a.io" },
+      422,
+      "invalid-request",
+    ],
     ["an unknown field", { file: `file_${"0".repeat(24)}`, colour: 1 }, 422, "invalid-request"],
     ["a wrong type", { file: 7 }, 422, "invalid-request"],
     ["an unknown file", { file: `file_${"0".repeat(24)}` }, 404, "not-found"],
     ["an unknown model", { file: `file_${"0".repeat(24)}`, model: "gpt" }, 422, "unknown-model"],
     ["a task the model lacks", { url: "https://a.io", task: "deep" }, 422, "unsupported-option"],
     ["a backward range", { url: "https://a.io", pages: "3-1" }, 422, "invalid-page-selection"],
-    ["a private webhook", { url: "https://a.io", webhook_url: "https://10.0.0.1/" }, 422, "url-refused"],
+    [
+      "a private webhook",
+      { url: "https://a.io", webhook_url: "https://10.0.0.1/" },
+      422,
+      "url-refused",
+    ],
     ["a private document", { url: "https://169.254.169.254/latest" }, 422, "url-refused"],
     ["a plain http document", { url: "http://example.com/a.pdf" }, 422, "url-refused"],
     ["a data URL that is no base64", { url: "data:application/pdf,abc" }, 422, "invalid-request"],
@@ -217,7 +240,10 @@ describe("bad requests", () => {
   it("refuses a body that is not JSON, and one that is too large", async () => {
     const headers = { "content-type": "application/json" };
     const broken = await post("/v1/ocr", key, "{", headers);
-    expect([broken.status, (await json(broken)).type]).toEqual([400, "urn:fovea:problem:malformed-request"]);
+    expect([broken.status, (await json(broken)).type]).toEqual([
+      400,
+      "urn:fovea:problem:malformed-request",
+    ]);
     const large = await post("/v1/ocr", key, `{"url":"${"x".repeat(21 * 1024 * 1024)}"}`, headers);
     expect(large.status).toBe(413);
   });
@@ -230,17 +256,26 @@ describe("documents by URL", () => {
     cog.elsewhere.set("https://cdn.docs.io/b.pdf", () => new Response(bytes));
     const job = await json(ocr({ url: "https://docs.io/a" }));
     const file = await json(call(`/v1/files/${job.file_id}`, { key }));
-    expect(file).toMatchObject({ name: "b.pdf", bytes: bytes.length, media_type: "application/pdf" });
+    expect(file).toMatchObject({
+      name: "b.pdf",
+      bytes: bytes.length,
+      media_type: "application/pdf",
+    });
   });
 
   it("refuses a redirect into a private network", async () => {
     cog.elsewhere.set("https://docs.io/a", () => Response.redirect("https://127.0.0.1/secret"));
     const response = await ocr({ url: "https://docs.io/a" });
-    expect([response.status, (await json(response)).type]).toEqual([422, "urn:fovea:problem:url-refused"]);
+    expect([response.status, (await json(response)).type]).toEqual([
+      422,
+      "urn:fovea:problem:url-refused",
+    ]);
   });
 
   it("says so when the address does not answer, or answers with an error", async () => {
-    expect((await json(ocr({ url: "https://nowhere.io/a" }))).type).toBe("urn:fovea:problem:url-unreachable");
+    expect((await json(ocr({ url: "https://nowhere.io/a" }))).type).toBe(
+      "urn:fovea:problem:url-unreachable",
+    );
     cog.elsewhere.set("https://docs.io/404", () => new Response(null, { status: 404 }));
     expect((await json(ocr({ url: "https://docs.io/404" }))).detail).toContain("404");
   });

@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { ShardRequest } from "../../../src/edge/dispatch/index.ts";
+import { ReplicateDispatcher } from "../../../src/edge/dispatch/replicate.ts";
+import { ReplicateApiStub, SECRET, sign } from "../stubs/replicate-api.ts";
+import { env } from "../support.ts";
+
+const settings = {
+  ...{ DISPATCH: "replicate", REPLICATE_DEPLOYMENT: "acme/fovea", REPLICATE_API_TOKEN: "r8_test" },
+  REPLICATE_WEBHOOK_SECRET: SECRET,
+};
+const request: ShardRequest = {
+  ...{ id: "shard_x-1", documentUrl: "https://e.io/file", pushUrl: "https://e.io/push" },
+  ...{ callbackUrl: "https://e.io/closed", pages: [2, 3], maxPages: 100, cancelAfterS: 90 },
+  options: { model: "deepseek-ocr", mode: "base", task: "markdown", prompt: null, dpi: 144 },
+};
+
+let api: ReplicateApiStub;
+let replicate: ReplicateDispatcher;
+beforeEach(() => {
+  api = new ReplicateApiStub().install();
+  replicate = new ReplicateDispatcher({ ...env, ...settings });
+});
+afterEach(() => vi.restoreAllMocks());
+
+it("creates a prediction of the deployment, with webhook and Cancel-After", async () => {
+  expect(await replicate.start(request)).toEqual({ server: "replicate", prediction: "pred1" });
+  const [call] = api.requests;
+  expect(call?.url).toBe("https://api.replicate.com/v1/deployments/acme/fovea/predictions");
+  expect(call?.headers.get("authorization")).toBe("Bearer r8_test");
+  expect(call?.headers.get("cancel-after")).toBe("90s");
+  expect(call?.body).toMatchObject({
+    input: { document: "https://e.io/file", pages: "2,3", push_url: "https://e.io/push", dpi: 144 },
+    ...{ webhook: "https://e.io/closed", webhook_events_filter: ["completed"] },
+  });
+});
+
+it("takes 429 for busy, once, and any other fault for unavailable", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  api.status = 429;
+  expect(await replicate.start(request)).toBe("busy");
+  expect(api.requests).toHaveLength(1);
+  api.status = 401;
+  expect(await replicate.start(request)).toBe("unavailable");
+});
+
+it("cancels, and never fails for it", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  api.status = 200;
+  await replicate.cancel("replicate", "pred1");
+  expect(api.requests[0]?.url).toBe("https://api.replicate.com/v1/predictions/pred1/cancel");
+  api.status = 404;
+  await replicate.cancel("replicate", "pred1");
+});
+
+describe("its webhooks", () => {
+  const body = JSON.stringify({ id: "pred1", status: "succeeded" });
+  const now = () => Math.floor(Date.now() / 1000);
+  const hook = async (id: string, timestamp: number, text = body, secret = SECRET) => {
+    const headers = {
+      ...{ "webhook-id": id, "webhook-timestamp": String(timestamp) },
+      "webhook-signature": await sign(id, timestamp, body, secret),
+    };
+    return replicate.verifyCallback(
+      new Request("https://e.io/closed", { method: "POST", headers }),
+      text,
+    );
+  };
+
+  it("are read when signed, fresh and new", async () => {
+    expect(await hook("m1", now())).toEqual({ prediction: "pred1", status: "succeeded" });
+  });
+  it("are refused when replayed", async () => {
+    expect(await hook("m2", now())).not.toBeNull();
+    expect(await hook("m2", now())).toBeNull();
+  });
+  it("are refused when old, forged or changed", async () => {
+    expect(await hook("m3", now() - 301)).toBeNull();
+    expect(await hook("m4", now() + 301)).toBeNull();
+    expect(await hook("m5", now(), body, `whsec_${btoa("another")}`)).toBeNull();
+    expect(await hook("m6", now(), body.replace("succeeded", "failed"))).toBeNull();
+  });
+  it("say `aborted` for canceled", async () => {
+    const aborted = JSON.stringify({ id: "pred1", status: "aborted" });
+    const headers = {
+      ...{ "webhook-id": "m7", "webhook-timestamp": String(now()) },
+      "webhook-signature": await sign("m7", now(), aborted),
+    };
+    const webhook = new Request("https://e.io", { method: "POST", headers });
+    expect(await replicate.verifyCallback(webhook, aborted)).toEqual({
+      prediction: "pred1",
+      status: "canceled",
+    });
+  });
+});

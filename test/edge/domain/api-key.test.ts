@@ -1,0 +1,21 @@
+import { expect, it } from "vitest";
+import { hasScope, newApiKey, readApiKey } from "../../../src/edge/domain/api-key.ts";
+
+it("reads back the keys it makes, and their environment", () => {
+  expect(readApiKey(newApiKey("live"))).toBe("live");
+  expect(readApiKey(newApiKey("test"))).toBe("test");
+  expect(newApiKey("live")).not.toBe(newApiKey("live"));
+});
+
+it("refuses a key in which any one character was changed", () => {
+  const key = newApiKey("live");
+  for (let i = 0; i < key.length; i++) {
+    const changed = key[i] === "a" ? "b" : "a";
+    expect(readApiKey(key.slice(0, i) + changed + key.slice(i + 1))).toBeNull();
+  }
+});
+
+it("lets admin do everything and others only what they name", () => {
+  expect(hasScope(["admin"], "webhooks")).toBe(true);
+  expect(hasScope(["read"], "write")).toBe(false);
+});

@@ -1,0 +1,28 @@
+import { expect, it } from "vitest";
+import { pageKey, type ReadOptions } from "../../../src/edge/domain/page-key.ts";
+
+const options: ReadOptions = { model: "m", mode: "base", task: "markdown", prompt: null, dpi: 144 };
+
+it("is the same for the same reading and another for any other", async () => {
+  const key = await pageKey("ten_a", "f00", options, 1);
+  expect(key).toMatch(/^[0-9a-f]{64}$/);
+  expect(await pageKey("ten_a", "f00", { ...options }, 1)).toBe(key);
+  const others = await Promise.all([
+    pageKey("ten_b", "f00", options, 1),
+    pageKey("ten_a", "f01", options, 1),
+    pageKey("ten_a", "f00", options, 2),
+    pageKey("ten_a", "f00", { ...options, model: "n" }, 1),
+    pageKey("ten_a", "f00", { ...options, mode: "tiny" }, 1),
+    pageKey("ten_a", "f00", { ...options, task: "free" }, 1),
+    pageKey("ten_a", "f00", { ...options, prompt: "" }, 1),
+    pageKey("ten_a", "f00", { ...options, prompt: "null" }, 1),
+    pageKey("ten_a", "f00", { ...options, dpi: 145 }, 1),
+  ]);
+  expect(new Set([key, ...others]).size).toBe(10);
+});
+
+it("cannot be imitated by a prompt that looks like the fields behind it", async () => {
+  const a = await pageKey("t", "f", { ...options, prompt: 'x",144,2]' }, 1);
+  const b = await pageKey("t", "f", { ...options, prompt: "x" }, 2);
+  expect(a).not.toBe(b);
+});
