@@ -1,0 +1,15 @@
+/** The edge with one route beside it that does nothing, for bench/requery.ts. */
+import { Hono } from "hono";
+import edge from "../src/edge/index.ts";
+
+export { JobHub, ShardWorkflow } from "../src/edge/index.ts";
+
+const bare = new Hono().get("/bare", (c) => c.json({ hello: "world" }));
+
+export default {
+  ...edge,
+  fetch: ((request, env, context) =>
+    new URL(request.url).pathname === "/bare"
+      ? bare.fetch(request)
+      : edge.fetch(request, env, context)) as typeof edge.fetch,
+};
