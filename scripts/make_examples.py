@@ -21,6 +21,7 @@ from fpdf.enums import XPos, YPos
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 OUT = Path(__file__).resolve().parent.parent / "examples"
+FIXTURES = OUT.parent / "test" / "e2e" / "fixtures"
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu")
 NOTO_CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 NOTO_CJK_SC = 2  # index of the simplified Chinese face in the collection
@@ -190,6 +191,16 @@ def blank() -> None:
     pdf.save("blank")
 
 
+def encrypted() -> None:
+    """Opens with a password only: for the tests."""
+    pdf = Document()
+    pdf.set_encryption(owner_password="owner", user_password="user")
+    pdf.new_page()
+    pdf.line("Nobody can read this.")
+    FIXTURES.mkdir(parents=True, exist_ok=True)
+    pdf.output(FIXTURES / "encrypted.pdf")
+
+
 def photo() -> None:
     """A letter as a telephone sees it: askew, lit from one side, soft, and noisy."""
     width, height, margin = 1000, 1300, 90
@@ -261,7 +272,7 @@ def main() -> int:
         print(f"Missing fonts: {', '.join(missing)}", file=sys.stderr)
         return 2
     (OUT / "truth").mkdir(parents=True, exist_ok=True)
-    for make in (invoice, paper, report, blank, photo, chinese):
+    for make in (invoice, paper, report, blank, encrypted, photo, chinese):
         make()
     return 0
 

@@ -32,12 +32,14 @@ const SUITES = {
 
 /** @typedef {{passed: number, failed: number, skipped: number}} Count */
 
+const TESTCASE = /<testcase(?:\s+[\w:]+="[^"]*")*\s*(?:\/>|>[\s\S]*?<\/testcase>)/g;
+
 /** @returns {Count} */
 function count(/** @type {string} */ suite, /** @type {boolean} */ ok) {
   const total = { passed: 0, failed: 0, skipped: 0 };
   try {
     const xml = readFileSync(report(suite), "utf8");
-    for (const [test] of xml.matchAll(/<testcase\b(?:[^>]*\/>|[^]*?<\/testcase>)/g)) {
+    for (const [test] of xml.matchAll(TESTCASE)) {
       if (/<(failure|error)\b/.test(test)) total.failed++;
       else if (/<skipped\b/.test(test)) total.skipped++;
       else total.passed++;

@@ -1,0 +1,62 @@
+/** What is written in the examples is what comes out. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { characterErrorRate } from "./cer.ts";
+import { api, example, read, truthOf, unseen } from "./support.ts";
+
+describe("reading", () => {
+  for (const [file, limit, spaces] of [
+    ["invoice.pdf", 0.02, true],
+    ["paper.pdf", 0.02, true],
+    ["photo.jpg", 0.02, true],
+    ["chinese.png", 0.02, false],
+  ] as const) {
+    test(`${file}: at most ${limit * 100} % of the characters are wrong`, async (t) => {
+      const job = await read(example(file));
+      assert.equal(job.state, "succeeded");
+      const text = await api.result(job.id, "txt");
+      const rate = characterErrorRate(text, truthOf(file.replace(/\.\w+$/, "")), { spaces });
+      t.diagnostic(`CER of ${file}: ${(rate * 100).toFixed(2)} %`);
+      assert.ok(rate <= limit, `CER ${rate}:\n${text}`);
+    });
+  }
+
+  test("the invoice's table is a table in HTML and in Markdown", async () => {
+    const job = await read(example("invoice.pdf"));
+    const html = await api.result(job.id, "html");
+    assert.match(html, /<table>.*<td>LED copy light, 5000 K<\/td>.*278\.00.*<\/table>/s);
+    assert.match(await api.result(job.id, "md"), /LED copy light, 5000 K/);
+  });
+
+  test("a blank page ends as blank, with no text", async () => {
+    const job = await read(example("blank.pdf"));
+    assert.equal(job.state, "succeeded");
+    assert.equal(job.pages[0]?.verdict, "blank");
+    assert.equal((await api.result(job.id, "txt")).trim(), "");
+  });
+
+  test("only the pages asked for are read, each with its own number and words", async () => {
+    const job = await read(unseen("report-12.pdf"), { pages: "3,11-" });
+    assert.deepEqual(
+      job.pages.map(({ page, state }) => [page, state]),
+      [3, 11, 12].map((page) => [page, "done"]),
+    );
+    const { pages } = JSON.parse(await api.result(job.id, "json"));
+    for (const [i, month] of ["March", "November", "December"].entries())
+      assert.match(pages[i].markdown, new RegExp(`${pages[i].page}\\. ${month} at Weir Bridge`));
+  });
+
+  test("a page's result is canonical: version, model digest, boxes within the page", async () => {
+    const job = await read(example("invoice.pdf"));
+    const { schema, pages } = JSON.parse(await api.result(job.id, "json"));
+    assert.equal(schema, 1);
+    const [page] = pages;
+    assert.equal(page.model, "pp-ocr");
+    assert.match(page.model_digest, /^sha256:[0-9a-f]{64}$/);
+    assert.ok(page.blocks.length > 3);
+    for (const { bbox } of page.blocks)
+      assert.ok(
+        bbox.length === 4 && bbox[0] < bbox[2] && bbox.every((x: number) => x >= 0 && x <= 1),
+      );
+  });
+});
