@@ -1,0 +1,185 @@
+"""HTML tables from a model: parsed forgivingly, written strictly.
+
+Whatever came in, what goes out holds `table`, `tr`, `td` and `th` only, with integer `rowspan` and `colspan`
+that fit the grid; every other tag is dropped or escaped. The grid is laid out as the HTML standard forms a
+table (section 4.9.12), and what does not fit (ragged rows, overlapping or overhanging spans) is repaired and
+named in a warning.
+"""
+
+import html
+import re
+from dataclasses import dataclass, field
+
+MAX_INPUT = 1_000_000
+MAX_ROWS, MAX_COLUMNS, MAX_SLOTS = 2000, 500, 100_000
+
+# Tags that only dress the text; they go, their content stays.
+_DRESS = {
+    "b", "i", "u", "s", "em", "strong", "sup", "sub", "span", "center", "p", "div", "font", "small", "br",
+    "thead", "tbody", "tfoot", "colgroup", "col", "caption",
+}  # fmt: skip
+_TAG = re.compile(r"<(/?)([a-zA-Z]{1,10})((?:\s[^<>]{0,300})?)/?>")
+_SPAN = re.compile(r"\b(rowspan|colspan)\s*=\s*[\"']?([0-9]{1,6})", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Cell:
+    text: str = ""
+    rowspan: int = 1
+    colspan: int = 1
+    header: bool = False
+
+
+@dataclass(slots=True)
+class Table:
+    """A repaired table: rows of the cells that begin in them, and the grid that they cover."""
+
+    rows: list[list[Cell]]
+    columns: int
+    warnings: list[str] = field(default_factory=list)
+
+    def html(self) -> str:
+        return "<table>" + "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows) + "</table>"
+
+    def text(self) -> str:
+        """Cells parted by tabs, rows by newlines."""
+        return "\n".join("\t".join(" ".join(c.text.split()) for c in row) for row in self.rows)
+
+
+def repair_table(source: str) -> Table:
+    """Read any text as one table. Never raises; a text without cells gives a table without rows."""
+    warnings = []
+    if len(source) > MAX_INPUT:
+        source = source[:MAX_INPUT]
+        warnings.append("table cut at the size limit")
+    rows = _read(source, warnings)
+    return _lay_out(rows, warnings)
+
+
+def _cell(cell: Cell) -> str:
+    tag = "th" if cell.header else "td"
+    spans = "".join(
+        f' {name}="{value}"'
+        for name, value in (("rowspan", cell.rowspan), ("colspan", cell.colspan))
+        if value > 1
+    )
+    return f"<{tag}{spans}>{html.escape(cell.text, quote=False)}</{tag}>"
+
+
+def _read(source: str, warnings: list[str]) -> list[list[Cell]]:
+    """Rows of cells in the order of their tags; text outside cells gets a cell of its own."""
+    rows: list[list[Cell]] = []
+    cell: Cell | None = None
+    parts: list[str] = []
+    row_open = tables = False
+    strays = nested = 0
+
+    def finish():
+        nonlocal cell, row_open, strays
+        text = " ".join(html.unescape("".join(parts)).replace("\0", "").split())
+        parts.clear()
+        if cell is None:
+            if not text:
+                return
+            strays += 1
+            cell = Cell()
+            if not row_open:
+                rows.append([])
+                row_open = True
+            rows[-1].append(cell)
+        cell.text, cell = text, None
+
+    at = 0
+    for match in _TAG.finditer(source):
+        parts.append(source[at : match.start()])
+        at = match.end()
+        closing, name = bool(match[1]), match[2].lower()
+        if name == "table":
+            finish()
+            nested += not closing and tables
+            tables = not closing
+            row_open = False
+        elif name == "tr":
+            finish()
+            row_open = not closing
+            if row_open:
+                rows.append([])
+        elif name in ("td", "th"):
+            finish()
+            if not closing:
+                if not row_open:
+                    rows.append([])
+                    row_open = True
+                cell = Cell(header=name == "th", **_spans(match[3]))
+                rows[-1].append(cell)
+        elif name in _DRESS:
+            parts.append(" " if name in ("br", "p", "div") else "")
+        else:
+            parts.append(match[0])  # printed text that looks like a tag
+    parts.append(source[at:])
+    finish()
+    if strays:
+        warnings.append("table text outside its cells was put into cells")
+    if nested:
+        warnings.append("a table inside a table was flattened")
+    return rows
+
+
+def _spans(attributes: str) -> dict[str, int]:
+    return {name.lower(): max(1, int(value)) for name, value in _SPAN.findall(attributes)}
+
+
+def _lay_out(rows: list[list[Cell]], warnings: list[str]) -> Table:
+    """Place every cell, clip spans to the grid, make all rows equally wide."""
+    if len(rows) > MAX_ROWS:
+        rows = rows[:MAX_ROWS]
+        warnings.append("table rows beyond the limit were dropped")
+    kept = []
+    hanging: dict[int, int] = {}  # column -> rows still covered by a cell from above
+    widths, clipped, slots = [], False, 0
+    for index, row in enumerate(rows):
+        taken = set(hanging)
+        if not row and not taken:
+            continue  # a row without a cell counts only where cells from above fill it
+        kept.append(row)
+        hanging = {column: left - 1 for column, left in hanging.items() if left > 1}
+        column = 0
+        for position, cell in enumerate(row):
+            while column in taken:
+                column += 1
+            if column >= MAX_COLUMNS or slots >= MAX_SLOTS:
+                del row[position:]
+                warnings.append("table columns beyond the limit were dropped")
+                break
+            free = 1
+            while free < cell.colspan and column + free < MAX_COLUMNS and column + free not in taken:
+                free += 1
+            below = min(cell.rowspan, len(rows) - index, max(1, (MAX_SLOTS - slots) // free))
+            clipped |= free < cell.colspan or below < cell.rowspan
+            cell.colspan, cell.rowspan = free, below
+            slots += free * below
+            if below > 1:
+                for covered in range(column, column + free):
+                    hanging[covered] = below - 1
+            column += free
+        widths.append(max([column, *(c + 1 for c in taken)]))
+    if clipped:
+        warnings.append("table spans that did not fit were clipped")
+    columns = max(widths, default=0)
+    if len(kept) * columns > MAX_SLOTS:
+        warnings.append("the table is too large to be filled up")
+    elif _fill_up(kept, columns):
+        warnings.append("table rows of unequal length were filled up")
+    return Table(kept, columns, list(dict.fromkeys(warnings)))
+
+
+def _fill_up(rows: list[list[Cell]], columns: int) -> bool:
+    """Append empty cells until every slot of every row is covered. False if that was so already."""
+    covered = [0] * len(rows)
+    for index, row in enumerate(rows):
+        for cell in row:
+            for below in range(index, index + cell.rowspan):
+                covered[below] += cell.colspan
+    for row, count in zip(rows, covered, strict=True):
+        row.extend(Cell() for _ in range(columns - count))
+    return any(count < columns for count in covered)

@@ -1,0 +1,160 @@
+"""From a document's bytes to pixels: PDF pages by PDFium, images by Pillow, both with hard limits.
+
+PDFium is not thread-safe: two threads in it at once give wrong pixels without a word. Every call into it
+happens under `_PDFIUM`.
+"""
+
+import ctypes
+import io
+import threading
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fovea.errors import DocumentError, PageError
+
+_PDFIUM = threading.Lock()
+
+# Pillow only warns up to twice its own limit; ours is checked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+SIDE_LIMIT = 65_500
+"""Pixels. Longer sides overflow decoders, however thin the image."""
+
+IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """A page as pixels: `image` is RGB, `dpi` is `None` for images, which have their own size."""
+
+    page: int
+    image: Image.Image
+    dpi: float | None
+
+
+class Document(ABC):
+    media_type: str
+    page_count: int
+
+    @abstractmethod
+    def raster(self, page: int, dpi: int) -> Raster:
+        """Blocks. Raises `PageError`."""
+
+    def close(self) -> None:  # noqa: B027 - most documents hold nothing open
+        pass
+
+
+def open_document(data: bytes, max_pixels: int) -> Document:
+    """Blocks. Raises `DocumentError`."""
+    if not data:
+        raise DocumentError("document_empty", "The document is empty.")
+    if b"%PDF-" in data[:1024]:
+        return PdfDocument(data, max_pixels)
+    return ImageDocument(data, max_pixels)
+
+
+def _too_large(width: float, height: float, max_pixels: int) -> PageError:
+    return PageError(
+        "page_too_large",
+        f"The page has {width * height / 1e6:.0f} megapixels ({width:.0f} × {height:.0f}); "
+        f"the limit is {max_pixels / 1e6:.0f}.",
+    )
+
+
+class PdfDocument(Document):
+    media_type = "application/pdf"
+
+    def __init__(self, data: bytes, max_pixels: int):
+        self._max_pixels = max_pixels
+        with _PDFIUM:
+            try:
+                self._pdf = pdfium.PdfDocument(data)
+            except pdfium.PdfiumError:
+                if pdfium_c.FPDF_GetLastError() in (
+                    pdfium_c.FPDF_ERR_PASSWORD,
+                    pdfium_c.FPDF_ERR_SECURITY,
+                ):
+                    raise DocumentError("document_encrypted", "The PDF is protected by a password.") from None
+                raise DocumentError("document_broken", "The PDF is broken and cannot be opened.") from None
+            self.page_count = len(self._pdf)
+            if self.page_count == 0:
+                self._pdf.close()
+                raise DocumentError("document_empty", "The PDF has no pages.")
+
+    def raster(self, page: int, dpi: int) -> Raster:
+        with _PDFIUM:
+            try:
+                sheet = self._pdf[page - 1]
+            except pdfium.PdfiumError:
+                raise PageError("page_unreadable", "The page's description in the PDF is broken.") from None
+            try:
+                width, height = (side * dpi / 72 for side in sheet.get_size())
+                if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
+                    raise _too_large(width, height, self._max_pixels)
+                if min(width, height) <= 0:
+                    raise PageError("page_unreadable", "The page has no area.")
+                bitmap = sheet.render(scale=dpi / 72, may_draw_forms=False)
+                image = bitmap.to_pil().convert("RGB").copy()
+                bitmap.close()
+            except (pdfium.PdfiumError, ctypes.ArgumentError, MemoryError):
+                raise PageError("page_unreadable", "The page cannot be drawn.") from None
+            finally:
+                sheet.close()
+        return Raster(page, image, float(dpi))
+
+    def close(self) -> None:
+        with _PDFIUM:
+            self._pdf.close()
+
+
+class ImageDocument(Document):
+    def __init__(self, data: bytes, max_pixels: int):
+        self._data = data
+        self._max_pixels = max_pixels
+        try:
+            with self._open() as image:
+                if image.format not in IMAGE_FORMATS:
+                    raise UnidentifiedImageError
+                self.media_type = IMAGE_FORMATS[image.format]
+                # Only TIFF has pages; the frames of an animation are one picture.
+                self.page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        except UnidentifiedImageError:
+            raise DocumentError(
+                "document_unsupported", "The document is not a PDF, PNG, JPEG, WebP or TIFF."
+            ) from None
+        except (OSError, SyntaxError, ValueError, EOFError):
+            raise DocumentError("document_broken", "The image is broken and cannot be opened.") from None
+
+    def _open(self) -> Image.Image:
+        return Image.open(io.BytesIO(self._data), formats=list(IMAGE_FORMATS))
+
+    def raster(self, page: int, dpi: int) -> Raster:
+        try:
+            with warnings.catch_warnings(), self._open() as image:
+                warnings.simplefilter("ignore")
+                image.seek(page - 1)
+                width, height = image.size
+                if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
+                    raise _too_large(width, height, self._max_pixels)
+                return Raster(page, on_white(ImageOps.exif_transpose(image)), None)
+        except PageError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError):
+            raise PageError("page_unreadable", "The image is broken and cannot be decoded.") from None
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """RGB as it looks on paper: transparency becomes white, 16-bit grey becomes 8-bit."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        _low, high = image.getextrema()
+        scale = 255 / max(high, 255 if high <= 255 else 65535)
+        return image.convert("F").point(lambda value: value * scale).convert("L").convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        paper = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(paper, rgba).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,77 @@
+"""Pushes to the edge (docs/WORKER-PROTOCOL.md, section 2): each page the moment it is read."""
+
+import asyncio
+import json
+import logging
+import time
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from fovea.outbound import Outbound, Refused, Unreachable
+
+log = logging.getLogger(__name__)
+
+RETRY_FOR_S = 60.0
+FIRST_PAUSE_S = 0.25
+MAX_PAUSE_S = 8.0
+
+
+class Pushed(Enum):
+    ACCEPTED = "accepted"
+    GONE = "gone"
+    """The shard is canceled or over: stop reading it."""
+    NOT = "not pushed"
+    """Refused, or the edge stayed silent. The edge will ask for the page again."""
+
+
+class Pusher:
+    """`push_url` is the signed address of one shard; paths are appended before its query."""
+
+    def __init__(self, push_url: str, outbound: Outbound, retry_for_s: float = RETRY_FOR_S):
+        self._parts = urlsplit(push_url)
+        self._outbound = outbound
+        self._retry_for_s = retry_for_s
+
+    async def document(self, body: dict[str, Any]) -> Pushed:
+        return await self._put("/document", body)
+
+    async def page(self, number: int, body: dict[str, Any]) -> Pushed:
+        return await self._put(f"/pages/{number}", body)
+
+    async def heartbeat(self, page: int) -> Pushed:
+        """Once, without retries: the next one is due soon."""
+        return await self._put("/heartbeat", {"schema": 1, "page": page}, retry_for_s=0)
+
+    async def _put(self, path: str, body: dict[str, Any], retry_for_s: float | None = None) -> Pushed:
+        url = urlunsplit(self._parts._replace(path=self._parts.path + path))
+        data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        end = time.monotonic() + (self._retry_for_s if retry_for_s is None else retry_for_s)
+        pause = FIRST_PAUSE_S
+        while True:
+            status = await asyncio.to_thread(self._send, url, data)
+            if status is not None and 200 <= status < 300:
+                return Pushed.ACCEPTED
+            if status == 410:
+                return Pushed.GONE
+            if status is not None and status < 500 and status != 429:
+                log.error("the edge refused %s with status %d", path, status)
+                return Pushed.NOT
+            if time.monotonic() + pause > end:
+                log.error("the edge did not take %s (last status %s)", path, status)
+                return Pushed.NOT
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_S)
+
+    def _send(self, url: str, data: bytes) -> int | None:
+        """The status, or `None` without an answer."""
+        try:
+            response = self._outbound.open("PUT", url, data, {"content-type": "application/json"})
+        except Refused:
+            return 403
+        except Unreachable:
+            return None
+        try:
+            return response.status
+        finally:
+            response.close()

@@ -1,0 +1,24 @@
+"""The readers by name. Each is imported only when it is asked for: they bring large packages along."""
+
+import importlib
+
+from fovea.readers.base import InvalidOptions, Reader, ReadRequest
+
+__all__ = ["READERS", "InvalidOptions", "ReadRequest", "Reader", "load_readers"]
+
+READERS = {
+    "pp-ocr": "fovea.readers.pp_ocr:PpOcr",
+    "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
+    "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
+}
+
+
+def load_readers(names: tuple[str, ...]) -> dict[str, Reader]:
+    """Blocks while weights load. Raises `ValueError` for a name that is not in the table."""
+    readers: dict[str, Reader] = {}
+    for name in names:
+        if name not in READERS:
+            raise ValueError(f"FOVEA_MODELS: unknown model {name!r}; known: {', '.join(READERS)}")
+        module, _, maker = READERS[name].partition(":")
+        readers[name] = getattr(importlib.import_module(module), maker)()
+    return readers

@@ -1,0 +1,103 @@
+"""`pp-ocr`: a text detector and a line recogniser, PP-OCR by `rapidocr` with the models in its wheel."""
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import rapidocr
+
+from fovea.layout import Line, lay_out
+from fovea.markdown import to_markdown
+from fovea.pages import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.result import Attempt, PageResult
+
+RULES = b"pp-ocr rules 1"
+"""Part of the digest: raise the number when layout or Markdown change what is answered."""
+
+LEAST_CONFIDENCE = 0.6
+"""Mean confidence of a page's characters below which it is `suspect`."""
+
+MAX_SIDE = 4000
+"""Pixels; longer pages are shrunk by the detector itself."""
+
+
+class PpOcr:
+    name = "pp-ocr"
+
+    def __init__(self) -> None:
+        logging.getLogger("RapidOCR").setLevel(logging.WARNING)
+        threads = int(os.environ.get("FOVEA_THREADS", "0")) or len(os.sched_getaffinity(0))
+        self._engine = rapidocr.RapidOCR(
+            params={
+                "Global.log_level": "warning",
+                "Global.max_side_len": MAX_SIDE,
+                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
+        # The engine keeps state between its three models: one page at a time.
+        self._lock = threading.Lock()
+        self.digest = _digest()
+
+    def check(self, request: ReadRequest) -> None:
+        if request.task not in ("markdown", "free"):
+            raise InvalidOptions("pp-ocr has the tasks markdown and free.")
+        if request.prompt:
+            raise InvalidOptions("pp-ocr takes no prompt.")
+
+    def read(self, raster: Raster, request: ReadRequest) -> PageResult:
+        started = time.perf_counter()
+        width, height = raster.image.size
+        lines = self._lines(raster)
+        blocks = lay_out(lines, width, height)
+        warnings = []
+        verdict = "ok"
+        characters = sum(len(line.text) for line in lines)
+        mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
+        if not lines:
+            verdict = "unreadable"
+            warnings.append("There is something on the page, but no text was found.")
+        elif mean < LEAST_CONFIDENCE:
+            verdict = "suspect"
+            warnings.append(f"The characters were recognised with a mean confidence of only {mean:.2f}.")
+        text = to_markdown(blocks) if request.task == "markdown" else "\n\n".join(b.text for b in blocks)
+        return PageResult(
+            page=raster.page,
+            width=width,
+            height=height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            task=request.task,
+            blocks=blocks,
+            markdown=text,
+            verdict=verdict,
+            warnings=warnings,
+            attempts=[Attempt("native", None, "stop")],
+            timings_ms={"decode": (time.perf_counter() - started) * 1000},
+        )
+
+    def _lines(self, raster: Raster) -> list[Line]:
+        pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
+        with self._lock:
+            found = self._engine(pixels)
+        if found.boxes is None:
+            return []
+        return [
+            Line.of_quad(quad, text.strip(), float(score))
+            for quad, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
+            if text.strip()
+        ]
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(RULES)
+    for path in sorted((Path(rapidocr.__file__).parent / "models").glob("*.onnx")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,46 @@
+"""What the environment sets (docs/WORKER-PROTOCOL.md, section 4), read once."""
+
+import os
+from dataclasses import dataclass
+
+DEFAULT_MODELS = ("pp-ocr",)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes in bytes and pixels, times in seconds."""
+
+    allowed_origins: frozenset[str] = frozenset()
+    models: tuple[str, ...] = DEFAULT_MODELS
+    max_document_bytes: int = 100 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    page_timeout_s: float = 300
+    heartbeat_s: float = 10
+    fetch_timeout_s: float = 120
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Raises `ValueError` naming the variable that cannot be read."""
+
+        def number(name: str, fallback: float) -> float:
+            text = os.environ.get(name, "")
+            try:
+                value = float(text) if text else fallback
+            except ValueError:
+                raise ValueError(f"{name} is not a number: {text!r}") from None
+            if value <= 0:
+                raise ValueError(f"{name} must be above 0")
+            return value
+
+        def names(name: str) -> list[str]:
+            return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+
+        fallback = cls()
+        return cls(
+            allowed_origins=frozenset(origin.rstrip("/") for origin in names("FOVEA_ALLOWED_ORIGINS")),
+            models=tuple(names("FOVEA_MODELS")) or fallback.models,
+            max_document_bytes=int(number("FOVEA_MAX_DOCUMENT_BYTES", fallback.max_document_bytes)),
+            max_pixels=int(number("FOVEA_MAX_PIXELS", fallback.max_pixels)),
+            page_timeout_s=number("FOVEA_PAGE_TIMEOUT_S", fallback.page_timeout_s),
+            heartbeat_s=number("FOVEA_HEARTBEAT_S", fallback.heartbeat_s),
+        )

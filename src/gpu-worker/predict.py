@@ -1,0 +1,47 @@
+"""The Cog runner: typed inputs in, a receipt out. What happens in between is `fovea.shard`."""
+
+import logging
+from typing import Any, Optional
+
+from cog import BaseRunner, Input
+
+from fovea.readers import ReadRequest, load_readers
+from fovea.settings import Settings
+from fovea.shard import ShardRequest, run_shard
+
+MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
+TASKS = ["markdown", "free", "figure", "describe", "locate", "deep"]
+
+
+class Runner(BaseRunner):
+    def setup(self) -> None:
+        logging.basicConfig(level=logging.INFO)
+        self.settings = Settings.from_environment()
+        self.readers = load_readers(self.settings.models)
+
+    async def run(
+        self,
+        document: str = Input(description="https: or data: URL of the document", min_length=1),
+        pages: str = Input(description="1-3,7, from 1; empty for all", default=""),
+        model: str = Input(description="Reader name", default="pp-ocr", max_length=64),
+        mode: str = Input(description="Vision tokens for a page", default="auto", choices=MODES),
+        task: str = Input(description="What to do with a page", default="markdown", choices=TASKS),
+        prompt: Optional[str] = Input(  # noqa: UP045 - Cog does not know the other spelling
+            description="Free prompt, for readers that take one", default=None, max_length=4000
+        ),
+        dpi: int = Input(description="PDF raster resolution", default=144, ge=36, le=400),
+        push_url: Optional[str] = Input(  # noqa: UP045
+            description="Signed address to push pages to; without it they are in the output", default=None
+        ),
+        max_pages: int = Input(description="Refuse longer documents", default=5000, ge=1),
+    ) -> Any:
+        request = ShardRequest(
+            document=document,
+            pages=pages,
+            model=model,
+            options=ReadRequest(mode=mode, task=task, prompt=prompt),
+            dpi=dpi,
+            push_url=push_url,
+            max_pages=max_pages,
+        )
+        return await run_shard(request, self.readers, self.settings)
