@@ -19,7 +19,8 @@ const SUITES = {
     ]),
   worker: () =>
     run(join(venvBin, "python"), [
-      ...["-m", "pytest", "-q", "test/worker", `--junitxml=${report("worker")}`],
+      ...["-m", "pytest", "-c", "src/gpu-worker/pyproject.toml", "--rootdir", "."],
+      ...["test/worker", `--junitxml=${report("worker")}`],
     ]),
   e2e: () =>
     run(node24, [

@@ -5,12 +5,12 @@ removed by a median, and what differs clearly from its own neighbourhood is coun
 """
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 SIDE = 1000
 """Pixels of the longer side at which the page is looked at."""
 CONTRAST = 28
-"""Grey levels that ink differs from the paper around it."""
+"""Grey levels by which ink is darker than the paper around it (lighter, on a dark page)."""
 EDGE = 0.02
 """Share of each side that may hold the scanner's shadow."""
 LEAST_INK = 25
@@ -26,9 +26,12 @@ def is_blank(image: Image.Image) -> bool:
         grey = grey.resize(size, Image.Resampling.BOX)
     if min(grey.size) < 8:
         return True
+    if float(np.median(np.asarray(grey))) < 128:
+        grey = ImageOps.invert(grey)
     smooth = grey.filter(ImageFilter.MedianFilter(3))
     paper = smooth.filter(ImageFilter.BoxBlur(20))
-    difference = np.abs(np.asarray(smooth, dtype=np.int16) - np.asarray(paper, dtype=np.int16))
+    # Signed: beside a dark edge the paper is lighter than its surroundings, and that is not ink.
+    difference = np.asarray(paper, dtype=np.int16) - np.asarray(smooth, dtype=np.int16)
     height, width = difference.shape
     top, left = round(height * EDGE), round(width * EDGE)
     inner = difference[top : height - top, left : width - left]

@@ -25,6 +25,7 @@ SIDE_LIMIT = 65_500
 """Pixels. Longer sides overflow decoders, however thin the image."""
 
 IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
+SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Document(ABC):
 
     def close(self) -> None:  # noqa: B027 - most documents hold nothing open
         pass
+
+
+def _broken_image() -> DocumentError:
+    return DocumentError("document_broken", "The image is broken and cannot be opened.")
 
 
 def open_document(data: bytes, max_pixels: int) -> Document:
@@ -123,11 +128,13 @@ class ImageDocument(Document):
                 # Only TIFF has pages; the frames of an animation are one picture.
                 self.page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         except UnidentifiedImageError:
+            if data.startswith(SIGNATURES):
+                raise _broken_image() from None
             raise DocumentError(
                 "document_unsupported", "The document is not a PDF, PNG, JPEG, WebP or TIFF."
             ) from None
         except (OSError, SyntaxError, ValueError, EOFError):
-            raise DocumentError("document_broken", "The image is broken and cannot be opened.") from None
+            raise _broken_image() from None
 
     def _open(self) -> Image.Image:
         return Image.open(io.BytesIO(self._data), formats=list(IMAGE_FORMATS))

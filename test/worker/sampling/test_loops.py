@@ -33,7 +33,7 @@ def noise(length, seed=0):
 @pytest.mark.parametrize("period", [1, 2, 3, 7, 31, 61, 62, 97, 300, 511, 512, 990, 1500, 2000])
 def test_any_period_is_found_and_cut_to_one(period):
     # The one exclamation mark keeps the body from being a loop of a shorter period itself.
-    intro, body = noise(150, seed=1), noise(period - 1, seed=2) + [3 + ord("!")]
+    intro, body = noise(150, seed=1), [*noise(period - 1, seed=2), 3 + ord("!")]
     found, count, kept = feed(intro + body * (4000 // period + 3))
     assert found == period
     copies = 2 if period < 512 else 1

@@ -4,11 +4,11 @@
     reference = <|ref|> label <|/ref|> [ <|det|> boxes <|/det|> ]
     boxes     = "[" box { "," box } "]"          box = "[" n "," n "," n "," n "]"          n = 0 … 999
 
-The official script finds this with a regular expression and hands the boxes to `eval`: a document could make
-the model write code that then runs. Here boxes go through an integer grammar, and whatever does not match it
-is text. A reference whose label is whole but whose boxes are not keeps its label and has no boxes. Markers out
-of place are dropped and counted. Every piece is looked at once or, after a broken reference, twice; nothing is
-searched backwards.
+The official script finds this with a regular expression and hands the boxes to `eval`: a document could
+make the model write code that then runs. Here boxes go through an integer grammar, and whatever does not
+match it is text. A reference whose label is whole but whose boxes are not keeps its label and has no boxes.
+Markers out of place are dropped and counted. Every piece is looked at once or, after a broken reference,
+twice; nothing is searched backwards.
 """
 
 import re

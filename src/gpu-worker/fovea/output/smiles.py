@@ -16,7 +16,7 @@ _TOKEN = re.compile(
 
 
 def is_smiles(text: str) -> bool:
-    """True for one well-formed SMILES string: known tokens, paired rings and branches, bonds between atoms."""
+    """True for one well-formed SMILES string: known tokens, rings and branches that close."""
     if not 0 < len(text) <= MAX_LENGTH:
         return False
     at, depth, rings, before = 0, 0, set(), "start"

@@ -1,0 +1,39 @@
+import re
+
+import pytest
+from support import picture
+
+from fovea.pages import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.pp_ocr import PpOcr
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return PpOcr()
+
+
+def test_it_reads_and_says_where_and_how_surely(reader):
+    text = "The quick brown fox\njumps over 42 lazy dogs"
+    result = reader.read(Raster(1, picture(text, (900, 400), 40), None), ReadRequest())
+    assert " ".join(result.markdown.split()) == " ".join(text.split())
+    (block,) = result.blocks
+    assert block.confidence > 0.9
+    assert 0.05 < block.bbox[0] < 0.09
+    assert result.to_json()["verdict"] == "ok"
+
+
+def test_a_picture_without_words_is_unreadable_not_invented(reader):
+    image = picture("", (600, 600))
+    image.paste((90, 90, 90), (100, 100, 500, 500))
+    result = reader.read(Raster(1, image, None), ReadRequest())
+    assert (result.verdict, result.markdown) == ("unreadable", "")
+
+
+def test_its_digest_names_its_weights_and_its_options_are_checked(reader):
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", reader.digest)
+    assert PpOcr().digest == reader.digest
+    with pytest.raises(InvalidOptions):
+        reader.check(ReadRequest(task="deep"))
+    with pytest.raises(InvalidOptions):
+        reader.check(ReadRequest(prompt="x"))

@@ -1,0 +1,145 @@
+"""What the worker's tests share: documents made on the spot, and a stub of the edge's callback routes."""
+
+import io
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image, ImageDraw, ImageFont
+
+from fovea.pages import Raster
+from fovea.result import Attempt, Block, PageResult
+
+DIGEST = "sha256:" + "d" * 64
+
+
+def picture(text: str = "", size: tuple[int, int] = (800, 600), height: int = 32) -> Image.Image:
+    image = Image.new("RGB", size, "white")
+    ImageDraw.Draw(image).text((60, 60), text, "black", font=ImageFont.load_default(height), spacing=14)
+    return image
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def pdf(pages: int, size: tuple[float, float] = (595, 842), more: str = "") -> bytes:
+    """A PDF whose pages hold a black square that moves with the number. Hand-written, valid."""
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count {pages} /Kids [{' '.join(f'{3 + 2 * i} 0 R' for i in range(pages))}] >>",
+    ]
+    for i in range(pages):
+        draw = f"{50 + 20 * i} 400 100 100 re f"
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size[0]} {size[1]}] "
+            f"/Contents {4 + 2 * i} 0 R {more} >>"
+        )
+        objects.append(f"<< /Length {len(draw)} >>\nstream\n{draw}\nendstream")
+    out = b"%PDF-1.4\n"
+    offsets = []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    start = len(out)
+    size_line = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    trailer = f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
+    return out + size_line.encode() + trailer.encode()
+
+
+class EchoReader:
+    """A reader that needs no weights: says how large the page is. `fail_on` raises, `wait` sleeps."""
+
+    name = "echo"
+    digest = DIGEST
+
+    def __init__(self, fail_on: int = 0, wait=lambda page: None):
+        self.fail_on = fail_on
+        self.wait = wait
+        self.read_pages: list[int] = []
+
+    def check(self, request) -> None:
+        if request.task != "markdown":
+            from fovea.readers.base import InvalidOptions
+
+            raise InvalidOptions("echo has the task markdown.")
+
+    def read(self, raster: Raster, request) -> PageResult:
+        self.read_pages.append(raster.page)
+        self.wait(raster.page)
+        if raster.page == self.fail_on:
+            raise RuntimeError("secret internal detail")
+        width, height = raster.image.size
+        return PageResult(
+            page=raster.page,
+            width=width,
+            height=height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            blocks=[Block(1, "text", (0, 0, 1, 1), f"{width} × {height}")],
+            markdown=f"{width} × {height}",
+            attempts=[Attempt("native", None, "stop")],
+        )
+
+
+class EdgeStub:
+    """Takes pushes and serves files on loopback. `answers`: statuses for a path, the last one kept."""
+
+    def __init__(self, files: dict[str, bytes] | None = None):
+        self.pushes: list[tuple[str, dict]] = []
+        self.queries: list[str] = []
+        self.answers: dict[str, list[int]] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        stub, files = self, files or {}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self):
+                path, _, query = self.path.partition("?")
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                stub.queries.append(query)
+                statuses = stub.answers.get(path.removeprefix("/shard"), [204])
+                status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+                if status == 204:
+                    stub.pushes.append((path.removeprefix("/shard"), body))
+                self.send_response(status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                stub.pushes.append((self.path, body))
+                stub.headers[self.path] = {name.lower(): value for name, value in self.headers.items()}
+                self.send_response(204)
+                self.end_headers()
+
+            def do_GET(self):
+                data = files.get(self.path)
+                self.send_response(stub.answers.get(self.path, [200 if data is not None else 404])[0])
+                for name, value in stub.headers.get(self.path, {}).items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(data or b"")))
+                self.end_headers()
+                self.wfile.write(data or b"")
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.push_url = f"{self.origin}/shard?signature=s"
+
+    def pages(self) -> list[int]:
+        return [body["page"] for path, body in self.pushes if path.startswith("/pages/")]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
