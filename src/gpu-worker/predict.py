@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Optional
 
-from cog import BaseRunner, Input
+from cog import BaseRunner, Input, concurrent
 
 from fovea.readers import ReadRequest, load_readers
 from fovea.settings import Settings
@@ -19,6 +19,7 @@ class Runner(BaseRunner):
         self.settings = Settings.from_environment()
         self.readers = load_readers(self.settings.models)
 
+    @concurrent(max=8)
     async def run(
         self,
         document: str = Input(description="https: or data: URL of the document", min_length=1),
