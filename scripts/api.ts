@@ -28,9 +28,12 @@ export interface JobEvent {
 export class ApiError extends Error {
   readonly status: number;
 
-  constructor(status: number, problem: { detail?: string; errors?: { message: string }[] }) {
+  constructor(
+    status: number,
+    problem: { title?: string; detail?: string; errors?: { message: string }[] },
+  ) {
     const faults = problem.errors?.map(({ message }) => message) ?? [];
-    super([problem.detail, ...faults].filter(Boolean).join(" "));
+    super([`${problem.title}:`, problem.detail, ...faults].filter(Boolean).join(" "));
     this.status = status;
   }
 }

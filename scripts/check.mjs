@@ -8,14 +8,19 @@ import { node24, root, SetupError, setUp, venvBin } from "./setup.mjs";
 
 const tool = (/** @type {string} */ path) => join(root, "node_modules", path);
 const python = join(venvBin, "python");
+const ruff = join(venvBin, "ruff");
+const pyproject = "src/gpu-worker/pyproject.toml";
 
 const CHECKS = {
   types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
-  ruff: [join(venvBin, "ruff"), "check", "src", "scripts", "test"],
-  "ruff format": [join(venvBin, "ruff"), "format", "--check", "src", "scripts", "test"],
+  ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],
+  "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],
   "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "test/edge/domain"],
-  worker: [python, "-m", "pytest", "-q", "-m", "not slow", "test/worker"],
+  worker: [
+    ...[python, "-m", "pytest", "-c", pyproject, "--rootdir", "."],
+    ...["-m", "not slow", "test/worker"],
+  ],
 };
 
 /** @returns {Promise<boolean>} */

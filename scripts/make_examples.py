@@ -171,14 +171,10 @@ def report() -> None:
         pdf.ln(4)
         for week in range(1, 5):
             level, rain = dice.randint(60, 340), dice.randint(0, 90)
-            pdf.line(
-                f"Week {week}: level {level} cm, rain {rain} mm, {dice.randint(2, 7)} readings", 11
-            )
+            pdf.line(f"Week {week}: level {level} cm, rain {rain} mm, {dice.randint(2, 7)} readings", 11)
             pdf.ln(1)
         pdf.ln(3)
-        pdf.line(
-            f"The gauge was read on {days - dice.randint(0, 3)} of {days} days in {month}.", 11
-        )
+        pdf.line(f"The gauge was read on {days - dice.randint(0, 3)} of {days} days in {month}.", 11)
         pdf.set_y(-22)
         pdf.line(f"Page {number} of 12", 9, align="C")
     pdf.save("report-12")

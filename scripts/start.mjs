@@ -86,4 +86,8 @@ function handOver(/** @type {string} */ node24) {
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
     process.on(signal, () => child.kill(signal));
   child.on("exit", (code) => process.exit(code ?? 1));
+  // An npm that is killed with -9 tells nobody.
+  const parent = process.ppid;
+  const orphaned = () => process.ppid !== parent && child.kill("SIGTERM");
+  if (process.env.npm_lifecycle_event) setInterval(orphaned, 1000);
 }

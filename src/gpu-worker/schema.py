@@ -5,6 +5,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def build() -> dict[str, Any]:
     sys.path.insert(0, str(WORKER))
     from cog._inspector import create_predictor
 
+    # The receipt is a free JSON object, for which Cog knows no better type.
+    warnings.filterwarnings("ignore", message="use of Any")
     info = create_predictor("predict", "Runner")
     fields = sorted(info.inputs.values(), key=lambda field: field.order)
     required = [

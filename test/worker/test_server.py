@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from support import EdgeStub, encoded, pdf, picture
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -7,6 +7,8 @@ from fovea.pages import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.pp_ocr import PpOcr
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reader():
