@@ -72,7 +72,7 @@ def test_boxes_are_mapped_back_to_the_page():
 
 def test_text_without_markup_covers_the_page():
     reading = read("# A\n\nb\n\nc")
-    assert kinds(reading) == [("title", "A"), ("text", "b\n\nc")] or kinds(reading)[0] == ("title", "A")
+    assert kinds(reading) == [("title", "A"), ("text", "b"), ("text", "c")]
     assert all(block.bbox == (0.0, 0.0, 1.0, 1.0) for block in reading.blocks)
 
 
@@ -156,7 +156,7 @@ def test_markdown_takes_the_power_from_what_was_read():
         + "<script>x</script> ![p](http://tracker.invalid/a.png) [go](javascript:x) \\(a<b\\)"
     )
     text = write_markdown(reading.blocks, 1)
-    assert "<script" not in text and "![p](" not in text and "](javascript" not in text
+    assert "<script" not in text and "!\\[p](" in text and "[go\\](javascript" in text
     assert "$a< b$" in text
 
 

@@ -10,7 +10,8 @@ from fovea.output.smiles import is_smiles
     "text",
     [
         "CCO", "c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C", "[Na+].[Cl-]",
-        "C[C@@H](N)C(=O)O", "F/C=C/F", "C#N", "[13CH4]", "C%12CCCCC%12", "[Cu+2]", "OC(=O)CC(O)(C(=O)O)CC(=O)O",
+        "C[C@@H](N)C(=O)O", "F/C=C/F", "C#N", "[13CH4]", "C%12CCCCC%12", "[Cu+2]",
+        "OC(=O)CC(O)(C(=O)O)CC(=O)O",
     ],
 )  # fmt: skip
 def test_smiles(text):
@@ -20,7 +21,8 @@ def test_smiles(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "hello", "spoon", "cocoon", "Soon", "C(", "C)", "C1CC", "=C", "C==C", "C=", "(C)C", "C()C", ".C", "C.", "[Xx",
+        "", "hello", "spoon", "cocoon", "Soon", "C(", "C)", "C1CC", "=C", "C==C", "C=", "(C)C", "C()C", ".C",
+        "C.", "[Xx",
         "C C", "CCO\n", "H2O", "[]", "Total: 12", "C" * 1001, "(" * 900, "eval('C')",
     ],
 )  # fmt: skip

@@ -30,10 +30,14 @@ fuzz = settings(
 MARKUP = st.sampled_from(
     [
         "<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<|ref|>table<|/ref|>", "<|ref|>image<|/ref|>",
-        "<|det|>[[1, 2, 3, 4]]<|/det|>", "[[", "]]", "[", "]", ",", " ", "0", "999", "1000", "-1", "__import__('os')",
-        "<table>", "</table>", "<tr>", "</tr>", "<td>", "</td>", "<th>", "<td rowspan=\"", "<td colspan=99999>",
-        "<td rowspan='0'>", "\"", ">", "<", "&lt;", "&#0;", "&#xD800;", "\\[", "\\]", "\\(", "\\)", "$$", "```", "\n",
-        "\n\n", "# ", "## ", "- ", "• ", "1. ", "2. ", "|", "|---|", "<center>", "![", "](", "javascript:", "<script>",
+        "<|det|>[[1, 2, 3, 4]]<|/det|>", "[[", "]]", "[", "]", ",", " ", "0", "999", "1000", "-1",
+        "__import__('os')",
+        "<table>", "</table>", "<tr>", "</tr>", "<td>", "</td>", "<th>", "<td rowspan=\"",
+        "<td colspan=99999>",
+        "<td rowspan='0'>", "\"", ">", "<", "&lt;", "&#0;", "&#xD800;", "\\[", "\\]", "\\(", "\\)", "$$", "```",
+        "\n",
+        "\n\n", "# ", "## ", "- ", "• ", "1. ", "2. ", "|", "|---|", "<center>", "![", "](", "javascript:",
+        "<script>",
         "'", "{", "}", "{'Line': {'line': ['", "(1, 2) -- (3, 4)", "title", "text", "\0", "\u2028", "\u202e",
     ]
 )  # fmt: skip
@@ -58,7 +62,8 @@ def within_time(work):
 
 def assert_valid(blocks):
     body = {
-        "schema": 1, "page": 1, "width": 1, "height": 1, "dpi": None, "model": "m", "mode": "base", "task": "markdown",
+        "schema": 1, "page": 1, "width": 1, "height": 1, "dpi": None, "model": "m", "mode": "base",
+        "task": "markdown",
         "model_digest": "sha256:" + "0" * 64, "markdown": write_markdown(blocks, 1), "finish_reason": "stop",
         "verdict": "ok", "blocks": [block.to_json() for block in blocks],
         "timings_ms": dict.fromkeys(["raster", "encode", "prefill", "decode"], 0),

@@ -54,7 +54,11 @@ def test_a_good_table_is_left_as_it_is():
             '<table><tr><td>a</td><td rowspan="2">b</td></tr><tr><td>c</td></tr></table>',
             "clipped",
         ),
-        ("<tr><td>a<td>b<tr><td>c<td>d", "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>", None),
+        (
+            "<tr><td>a<td>b<tr><td>c<td>d",
+            "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>",
+            None,
+        ),
         ("<td>a</td>", "<table><tr><td>a</td></tr></table>", None),
         ("<table><tr>a<td>b</td></tr></table>", "<table><tr><td>a</td><td>b</td></tr></table>", "outside"),
         ("<table><tr><td>a<table><tr><td>b</td></tr></table>", None, "flattened"),
