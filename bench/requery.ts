@@ -6,7 +6,7 @@
  *   npm run bench -- requery
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,12 +72,16 @@ const options = convertV4MiniflareOptions({
   d1Databases: ["DB"],
   r2Buckets: ["BUCKET"],
   queueProducers: ["WEBHOOKS"],
-  durableObjects: { HUBS: { className: "JobHub", useSQLite: true } },
+  durableObjects: {
+    HUBS: { className: "JobHub", useSQLite: true },
+    GUARDS: { className: "KeyGuard", useSQLite: true },
+  },
   workflows: { SHARDS: { name: "shards", className: "ShardWorkflow" } },
   bindings: {
     ...{ DISPATCH: "cog", MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr" },
     COG_SERVERS: JSON.stringify([{ url: `http://127.0.0.1:${port}`, slots: 8 }]),
     ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
+    RATE_PER_MINUTE: "1000000",
     PUBLIC_ORIGIN: "http://127.0.0.1:8788",
   },
   port: 8788,
@@ -87,9 +91,12 @@ const origin = (await edge.ready).origin;
 
 try {
   const db = await edge.getD1Database("DB");
-  const migration = readFileSync(join(root, "src/edge/storage/migrations/0001_init.sql"), "utf8");
-  for (const statement of migration.replace(/--.*$/gm, "").split(";"))
-    if (statement.trim()) await db.prepare(statement).run();
+  const migrations = join(root, "src/edge/storage/migrations");
+  for (const name of readdirSync(migrations).sort())
+    for (const statement of readFileSync(join(migrations, name), "utf8")
+      .replace(/--.*$/gm, "")
+      .split(";"))
+      if (statement.trim()) await db.prepare(statement).run();
 
   const bootstrap = { authorization: "Bearer bench-bootstrap", "content-type": "application/json" };
   const created = await fetch(`${origin}/v1/keys`, {

@@ -3,6 +3,7 @@
  * `settings()` parses it, so that a wrong value fails with its name instead of far away.
  */
 import { z } from "zod";
+import type { KeyGuard } from "./http/key-guard.ts";
 import type { JobHub } from "./jobs/hub.ts";
 import type { ShardParams } from "./jobs/shard-workflow.ts";
 import type { DeliveryMessage } from "./webhooks/deliver.ts";
@@ -13,6 +14,7 @@ export interface Env {
   WEBHOOKS: Queue<DeliveryMessage>;
   SHARDS: Workflow<ShardParams>;
   HUBS: DurableObjectNamespace<JobHub>;
+  GUARDS: DurableObjectNamespace<KeyGuard>;
   [setting: string]: unknown;
 }
 
@@ -54,6 +56,8 @@ const Settings = z.object({
   /** Bearer that a Cog server sends with its completion webhook. */
   WORKER_TOKEN: z.string().default(""),
 
+  /** Requests a minute that an API key may make, unless it has a limit of its own. */
+  RATE_PER_MINUTE: count(600),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
   MAX_PAGES: count(5000),
   FETCH_TIMEOUT_S: seconds(30),

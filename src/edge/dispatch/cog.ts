@@ -16,10 +16,12 @@ import {
 const TIMEOUT_MS = 10_000;
 
 export class CogDispatcher implements Dispatcher {
+  readonly slots: number;
   readonly #settings: Settings;
 
   constructor(settings: Settings) {
     this.#settings = settings;
+    this.slots = settings.COG_SERVERS.reduce((sum, server) => sum + server.slots, 0);
   }
 
   async start(request: ShardRequest, load: Map<string, number>): Promise<Started> {

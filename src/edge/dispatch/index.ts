@@ -33,6 +33,8 @@ export interface Closing {
 }
 
 export interface Dispatcher {
+  /** Shards that all workers take at once; 0 when the other side queues by itself. */
+  readonly slots: number;
   /** @param load shards that run on each server now, by server name. */
   start(request: ShardRequest, load: Map<string, number>): Promise<Started>;
   cancel(server: string, prediction: string): Promise<void>;

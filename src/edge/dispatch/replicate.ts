@@ -21,6 +21,7 @@ const TIMEOUT_MS = 15_000;
 const TOLERANCE_S = 5 * 60;
 
 export class ReplicateDispatcher implements Dispatcher {
+  readonly slots = 0;
   readonly #env: Env;
   readonly #owner: string;
   readonly #name: string;

@@ -1,11 +1,14 @@
 /**
- * Who calls. A key's checksum is looked at first, so that guesses cost no read; then its SHA-256 is
- * looked up in D1 on every request, with no cache in between: a revoked key is refused at once.
+ * Who calls. A key's checksum is looked at first, so that guesses cost nothing; then the key's guard
+ * is asked, which knows whether it is valid and how often it has called.
  */
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
 import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
-import { findKeyByHash, hashKey } from "../storage/keys.ts";
+import { rateLimitHeaders } from "../domain/rate-limit.ts";
+import { hashKey } from "../storage/keys.ts";
+import { guardOf } from "./key-guard.ts";
 import { Problem } from "./problem.ts";
 
 export interface Caller {
@@ -15,15 +18,24 @@ export interface Caller {
   environment: Environment;
 }
 
-/** @throws Problem `missing-key` or `invalid-key` */
-export async function authenticate(db: D1Database, header: string | undefined): Promise<Caller> {
+/** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
+export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
+  const header = c.req.header("authorization");
   if (!header) {
     throw new Problem("missing-key", "Send the API key as `Authorization: Bearer fov_…`.");
   }
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (!token || !readApiKey(token)) throw new Problem("invalid-key");
-  const key = await findKeyByHash(db, await hashKey(token));
-  if (!key || key.revokedAt !== null) throw new Problem("invalid-key");
+  const hash = await hashKey(token);
+  const { key, admission, perMinute } = await guardOf(c.env, hash).check(hash);
+  if (!key || !admission) throw new Problem("invalid-key");
+  const limits = rateLimitHeaders(admission, perMinute);
+  if (!admission.admitted) {
+    const detail = `The key may make ${perMinute} requests a minute.`;
+    const retryAfter = String(admission.retryAfterS);
+    throw new Problem("rate-limited", detail, {}, { ...limits, "retry-after": retryAfter });
+  }
+  for (const [name, value] of Object.entries(limits)) c.header(name, value);
   const { id: keyId, tenantId, scopes, environment } = key;
   return { tenantId, keyId, scopes, environment };
 }
@@ -36,14 +48,14 @@ export function demandScope(caller: Caller, scope: Scope): void {
 
 /** Any valid key, whatever its scopes. */
 export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
-  c.set("caller", await authenticate(c.env.DB, c.req.header("authorization")));
+  c.set("caller", await authenticate(c));
   await next();
 });
 
 /** A valid key with this scope. */
 export const requires = (scope: Scope) =>
   createMiddleware<AppEnv>(async (c, next) => {
-    const caller = await authenticate(c.env.DB, c.req.header("authorization"));
+    const caller = await authenticate(c);
     demandScope(caller, scope);
     c.set("caller", caller);
     await next();

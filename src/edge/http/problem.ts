@@ -10,6 +10,9 @@ export const PROBLEMS = {
   "missing-key": [401, "An API key is required"],
   "invalid-key": [401, "The API key is not valid"],
   "missing-scope": [403, "The API key lacks a scope"],
+  "rate-limited": [429, "Too many requests"],
+  "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],
+  "idempotency-in-flight": [409, "The first request with this Idempotency-Key is not over"],
   "bad-signature": [401, "The signature is not valid"],
   "not-found": [404, "No such resource"],
   "not-cached": [404, "Not in the cache"],
@@ -85,7 +88,13 @@ export const ProblemSchema = z
 /** The `responses` entries of a route for the problems that it documents, grouped by status. */
 export function problems(...codes: ProblemCode[]) {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of [...codes, "missing-key", "invalid-key", "missing-scope"] as const) {
+  for (const code of [
+    ...codes,
+    "missing-key",
+    "invalid-key",
+    "missing-scope",
+    "rate-limited",
+  ] as const) {
     const status = PROBLEMS[code][0];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

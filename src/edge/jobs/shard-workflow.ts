@@ -4,6 +4,7 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { dispatcher } from "../dispatch/index.ts";
+import { mayTakeSlot } from "../domain/fair-share.ts";
 import { busyWait, nextStep } from "../domain/shard.ts";
 import { type Env, settings } from "../env.ts";
 import { callbackUrl } from "../http/signed-url.ts";
@@ -17,6 +18,7 @@ import {
   queuedShards,
   type Shard,
   serverLoad,
+  tenantDemands,
 } from "../storage/shards.ts";
 import { announce, expireJobs } from "./end.ts";
 
@@ -96,6 +98,11 @@ const GIVE_UP = {
 };
 
 async function dispatch(env: Env, shard: Shard, now: number): Promise<number> {
+  const demands = await tenantDemands(env.DB, now);
+  if (!mayTakeSlot(shard.tenantId, demands, dispatcher(env).slots)) {
+    await attemptDeferred(env.DB, shard);
+    return busyWait(shard.waits);
+  }
   const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S } = settings(env);
   const attempt = await beginAttempt(env.DB, shard);
   const callback = {

@@ -4,6 +4,7 @@
  */
 import type { Env } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
+import { forgetAnswers } from "../storage/idempotency.ts";
 import { findJobById } from "../storage/jobs.ts";
 import { flightsWithoutShards, strandedShards } from "../storage/shards.ts";
 import { expireJobs } from "./end.ts";
@@ -22,4 +23,5 @@ export async function sweep(env: Env): Promise<void> {
   }
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await enqueuePending(env);
+  await forgetAnswers(env.DB, env.BUCKET, now);
 }

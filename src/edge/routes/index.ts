@@ -16,8 +16,10 @@ import { jobsResult } from "./jobs-result.ts";
 import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
+import { keysRotate } from "./keys-rotate.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
+import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
 
 export const routes: ((app: App) => void)[] = [
@@ -35,8 +37,10 @@ export const routes: ((app: App) => void)[] = [
   jobsDelete,
   keysCreate,
   keysList,
+  keysRotate,
   keysDelete,
   webhookSecretRoute,
+  usage,
   healthRoutes,
   openapi,
   callbacks,

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
+import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { cancelJob } from "../jobs/end.ts";
@@ -16,7 +17,7 @@ const route = createRoute({
   description:
     "Pages that are already read stay readable. A job that has ended is refused with 409.",
   security: [{ bearer: [] }],
-  middleware: [requires("write")] as const,
+  middleware: [requires("write"), idempotent] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: {
     200: {

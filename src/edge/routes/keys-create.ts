@@ -1,10 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../app.ts";
+import { createMiddleware } from "hono/factory";
+import type { App, AppEnv } from "../app.ts";
 import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../domain/api-key.ts";
 import { newId } from "../domain/ids.ts";
 import { settings } from "../env.ts";
 import { authenticate, type Caller, demandScope } from "../http/auth.ts";
 import { bearerMatches } from "../http/bearer.ts";
+import { idempotent } from "../http/idempotency.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
 import { ApiKey, presentKey } from "./keys-list.ts";
@@ -17,6 +19,10 @@ const NewKey = z
       description:
         "What the key may do; `admin` implies the rest. Default: `read` and `write`, or `admin` when made with the bootstrap secret",
     }),
+    expires_at: z.iso.datetime().optional(),
+    rate_per_minute: z.int().min(1).max(100_000).optional().openapi({
+      description: "Requests a minute. Default: the service's",
+    }),
     tenant: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
@@ -27,7 +33,7 @@ const NewKey = z
   })
   .openapi("NewApiKey");
 
-const CreatedKey = ApiKey.extend({
+export const CreatedKey = ApiKey.extend({
   key: z.string().openapi({ description: "The key itself: shown now and never again" }),
 }).openapi("CreatedApiKey");
 
@@ -52,15 +58,16 @@ const route = createRoute({
 
 export const keysCreate = (app: App) => {
   // Ahead of the body's validation: a stranger learns nothing about the schema.
-  app.post("/v1/keys", async (c, next) => {
+  const door = createMiddleware<AppEnv>(async (c, next) => {
     const header = c.req.header("authorization");
     if (!(await bearerMatches(header ?? null, settings(c.env).BOOTSTRAP_SECRET))) {
-      const caller = await authenticate(c.env.DB, header);
+      const caller = await authenticate(c);
       demandScope(caller, "admin");
       c.set("caller", caller);
     }
     await next();
   });
+  app.post("/v1/keys", door, idempotent);
 
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
@@ -80,6 +87,9 @@ export const keysCreate = (app: App) => {
       scopes: [...new Set(body.scopes ?? fallback)],
       createdAt: now,
       revokedAt: null,
+      expiresAt: body.expires_at === undefined ? null : Date.parse(body.expires_at),
+      ratePerMinute: body.rate_per_minute ?? null,
+      lastUsedAt: null,
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });

@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { authenticated, demandScope } from "../http/auth.ts";
+import { guardOf } from "../http/key-guard.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { revokeKey } from "../storage/keys.ts";
 
@@ -23,8 +24,8 @@ export const keysDelete = (app: App) =>
     const { id } = c.req.valid("param");
     const caller = c.get("caller");
     if (id !== caller.keyId) demandScope(caller, "admin");
-    if (!(await revokeKey(c.env.DB, caller.tenantId, id, Date.now()))) {
-      throw new Problem("not-found", "There is no such key.");
-    }
+    const hash = await revokeKey(c.env.DB, caller.tenantId, id, Date.now());
+    if (hash === null) throw new Problem("not-found", "There is no such key.");
+    await guardOf(c.env, hash).forget();
     return c.body(null, 204);
   });

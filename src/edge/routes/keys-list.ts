@@ -15,8 +15,13 @@ export const ApiKey = z
     scopes: z.array(z.enum(SCOPES)),
     created_at: z.iso.datetime(),
     revoked_at: z.iso.datetime().nullable(),
+    expires_at: z.iso.datetime().nullable(),
+    last_used_at: z.iso.datetime().nullable().openapi({ description: "To the minute" }),
+    rate_per_minute: z.int().nullable().openapi({ description: "`null`: the service's default" }),
   })
   .openapi("ApiKey");
+
+const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 
 export const presentKey = (key: StoredKey): z.infer<typeof ApiKey> => ({
   id: key.id,
@@ -25,7 +30,10 @@ export const presentKey = (key: StoredKey): z.infer<typeof ApiKey> => ({
   environment: key.environment,
   scopes: key.scopes,
   created_at: new Date(key.createdAt).toISOString(),
-  revoked_at: key.revokedAt === null ? null : new Date(key.revokedAt).toISOString(),
+  revoked_at: iso(key.revokedAt),
+  expires_at: iso(key.expiresAt),
+  last_used_at: iso(key.lastUsedAt),
+  rate_per_minute: key.ratePerMinute,
 });
 
 const route = createRoute({

@@ -11,6 +11,7 @@ import { preferredWait } from "../domain/prefer.ts";
 import { type Env, settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
 import { jsonLimit, MIB } from "../http/body.ts";
+import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { announce } from "../jobs/end.ts";
@@ -74,7 +75,7 @@ const route = createRoute({
   description:
     "Starts a job. `Prefer: wait=N` holds the answer for up to N seconds; a job that has ended by then is answered with 200 and its result, else with 202 and its address.",
   security: [{ bearer: [] }],
-  middleware: [jsonLimit(20 * MIB), requires("write")] as const,
+  middleware: [jsonLimit(20 * MIB), requires("write"), idempotent] as const,
   request: {
     headers: z.object({ prefer: z.string().optional() }),
     body: { content: { "application/json": { schema: Body } }, required: true },

@@ -12,6 +12,10 @@ export interface StoredKey {
   scopes: Scope[];
   createdAt: number;
   revokedAt: number | null;
+  expiresAt: number | null;
+  /** `null`: the setting RATE_PER_MINUTE. */
+  ratePerMinute: number | null;
+  lastUsedAt: number | null;
 }
 
 interface KeyRow {
@@ -23,9 +27,13 @@ interface KeyRow {
   scopes: string;
   created_at: number;
   revoked_at: number | null;
+  expires_at: number | null;
+  rate_per_minute: number | null;
+  last_used_at: number | null;
 }
 
-const COLUMNS = "id, tenant_id, hint, name, environment, scopes, created_at, revoked_at";
+const COLUMNS =
+  "id, tenant_id, hint, name, environment, scopes, created_at, revoked_at, expires_at, rate_per_minute, last_used_at";
 
 const fromRow = (row: KeyRow): StoredKey => ({
   id: row.id,
@@ -36,6 +44,9 @@ const fromRow = (row: KeyRow): StoredKey => ({
   scopes: row.scopes.split(" ") as Scope[],
   createdAt: row.created_at,
   revokedAt: row.revoked_at,
+  expiresAt: row.expires_at,
+  ratePerMinute: row.rate_per_minute,
+  lastUsedAt: row.last_used_at,
 });
 
 export async function hashKey(key: string): Promise<string> {
@@ -50,7 +61,7 @@ export async function findKeyByHash(db: D1Database, hash: string): Promise<Store
 
 export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {
   await db
-    .prepare(`INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    .prepare(`INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
     .bind(
       key.id,
       key.tenantId,
@@ -60,6 +71,9 @@ export async function insertKey(db: D1Database, key: StoredKey, hash: string): P
       key.scopes.join(" "),
       key.createdAt,
       key.revokedAt,
+      key.expiresAt,
+      key.ratePerMinute,
+      key.lastUsedAt,
       hash,
     )
     .run();
@@ -81,18 +95,44 @@ export async function listKeys(
   return results.map(fromRow);
 }
 
-/** Revoking twice keeps the first time. @returns whether the tenant has such a key. */
+export async function findKey(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<StoredKey | null> {
+  const query = db.prepare(`SELECT ${COLUMNS} FROM keys WHERE id = ? AND tenant_id = ?`);
+  const row = await query.bind(id, tenantId).first<KeyRow>();
+  return row && fromRow(row);
+}
+
+/** Revoking twice keeps the first time. @returns the key's hash, or `null` when the tenant has no such key. */
 export async function revokeKey(
   db: D1Database,
   tenantId: string,
   id: string,
   now: number,
-): Promise<boolean> {
-  const { meta } = await db
-    .prepare("UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND tenant_id = ?")
+): Promise<string | null> {
+  return db
+    .prepare(
+      "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND tenant_id = ? RETURNING hash",
+    )
     .bind(now, id, tenantId)
-    .run();
-  return meta.changes > 0;
+    .first<string>("hash");
+}
+
+/** An earlier end stays. @returns the key's hash */
+export async function expireKey(db: D1Database, id: string, at: number): Promise<string> {
+  const hash = await db
+    .prepare(
+      "UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 RETURNING hash",
+    )
+    .bind(at, id)
+    .first<string>("hash");
+  return hash as string;
+}
+
+export async function touchKey(db: D1Database, id: string, now: number): Promise<void> {
+  await db.prepare("UPDATE keys SET last_used_at = ? WHERE id = ?").bind(now, id).run();
 }
 
 /** @returns the id of the tenant of that name, made now when it is new. */

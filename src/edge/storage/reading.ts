@@ -8,6 +8,7 @@
  */
 import { END_STATE_SQL } from "../domain/job.ts";
 import type { PageError, PageResult } from "../domain/page-result.ts";
+import { countHits, countLanded } from "./usage.ts";
 
 /** A page that a job wants, with the key that names its reading. */
 export interface WantedPage {
@@ -35,9 +36,10 @@ export async function planJob(
   const useCache = job.cache === "refresh" ? "FALSE" : "TRUE";
   const isNew = `NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.job_id = ?3 AND p.page = w.value ->> 'page')`;
   const cached = `FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
-    JOIN models m ON m.name = ?2 AND m.digest = r.model_digest WHERE ${useCache} AND ${isNew}`;
+    JOIN models m ON m.name = ?2 AND m.digest = r.model_digest JOIN jobs j ON j.id = ?3 WHERE ${useCache} AND ${isNew}`;
   const statements = [
     ...before,
+    countHits(db, cached, [rows, job.model, job.id], now),
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
@@ -150,6 +152,12 @@ export async function landPage(
         error ?? "null",
         now,
       ),
+    countLanded(
+      db,
+      pageKey,
+      { vision: result.vision_tokens?.valid ?? 0, text: result.text_tokens ?? 0 },
+      now,
+    ),
     db
       .prepare(
         `UPDATE jobs SET done = done + ?2, failed = failed + ?3
@@ -198,7 +206,7 @@ export async function landPage(
   const results = await db.batch<{ job_id: string }>(statements);
   const flight = (results[0] as D1Result).results;
   if (flight.length === 0) return null;
-  return (results[3] as D1Result<{ job_id: string }>).results.map((row) => row.job_id);
+  return (results[4] as D1Result<{ job_id: string }>).results.map((row) => row.job_id);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Shards: what is dispatched to a worker as one prediction, and the lease that keeps it alive. */
+import type { Demand } from "../domain/fair-share.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { ShardView } from "../domain/shard.ts";
 import type { WantedPage } from "./reading.ts";
@@ -175,10 +176,29 @@ export async function serverLoad(db: D1Database, now: number): Promise<Map<strin
   return new Map(results.map(({ server, n }) => [server, n]));
 }
 
-/** The shards that have waited longest for a worker. */
+/** How many shards of each tenant run and wait now. */
+export async function tenantDemands(db: D1Database, now: number): Promise<Demand[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT tenant_id AS tenantId, sum(state = 'running' AND lease_until > ?1) AS running,
+         sum(state = 'queued') AS waiting
+       FROM shards WHERE state IN ('queued', 'running') GROUP BY tenant_id`,
+    )
+    .bind(now)
+    .all<Demand & Record<string, unknown>>();
+  return results;
+}
+
+/** The shards that are to ask next: of each tenant the oldest, tenants with the fewest running ones first. */
 export async function queuedShards(db: D1Database, limit: number): Promise<string[]> {
   const { results } = await db
-    .prepare("SELECT id FROM shards WHERE state = 'queued' ORDER BY created_at LIMIT ?")
+    .prepare(
+      `SELECT id FROM (
+         SELECT id, tenant_id, created_at, row_number() OVER (PARTITION BY tenant_id ORDER BY created_at, id) AS place
+         FROM shards WHERE state = 'queued') q
+       ORDER BY place + (SELECT count(*) FROM shards r WHERE r.tenant_id = q.tenant_id AND r.state = 'running'),
+         created_at LIMIT ?`,
+    )
     .bind(limit)
     .all<{ id: string }>();
   return results.map((row) => row.id);

@@ -1,0 +1,98 @@
+/**
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that comes again within 24
+ * hours is answered with the stored answer and does nothing. The answer is stored in R2, encrypted
+ * with a key that is made from the caller's API key: a new API key is in an answer too, and nobody but
+ * its maker is ever to read it.
+ */
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import type { AppEnv } from "../app.ts";
+import { hex } from "../domain/encoding.ts";
+import { settings } from "../env.ts";
+import {
+  claimAnswer,
+  findAnswer,
+  IN_FLIGHT_MS,
+  keepAnswer,
+  readAnswer,
+  releaseAnswer,
+} from "../storage/idempotency.ts";
+import { Problem } from "./problem.ts";
+
+const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
+
+/** After authentication: the scope of a key is the tenant. */
+export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
+  const key = c.req.header("idempotency-key");
+  if (key === undefined) return next();
+  if (!/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new Problem("invalid-request", "Idempotency-Key: 1 to 255 visible ASCII characters.");
+  const caller = c.get("caller") as AppEnv["Variables"]["caller"] | undefined;
+  const scope = caller?.tenantId ?? "bootstrap";
+  const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
+  const { DB, BUCKET } = c.env;
+
+  if (!(await claimAnswer(DB, { scope, key, fingerprint }, Date.now()))) {
+    const kept = await findAnswer(DB, scope, key);
+    if (kept && kept.fingerprint !== fingerprint)
+      throw new Problem("idempotency-key-reused", "The key was used for another request.");
+    const sealed = kept?.status != null && (await readAnswer(BUCKET, scope, key));
+    if (!kept || kept.status === null || !sealed) {
+      const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
+      throw new Problem("idempotency-in-flight", "The first request is not over.", {}, headers);
+    }
+    const body = await open(await sealingKey(c), sealed);
+    if (!body) throw new Problem("idempotency-key-reused", "The key was used by another API key.");
+    return new Response(body.byteLength > 0 ? body : null, {
+      status: kept.status,
+      headers: { ...kept.headers, "idempotent-replayed": "true" },
+    });
+  }
+
+  try {
+    await next();
+  } catch (error) {
+    await releaseAnswer(DB, scope, key);
+    throw error;
+  }
+  // What failed on our side, or may succeed later, can be tried again.
+  if (c.error || c.res.status >= 500 || c.res.status === 429) {
+    await releaseAnswer(DB, scope, key);
+    return;
+  }
+  const response = c.res.clone();
+  const headers = Object.fromEntries(
+    KEPT_HEADERS.flatMap((name) => {
+      const value = response.headers.get(name);
+      return value === null ? [] : [[name, value]];
+    }),
+  );
+  const sealed = await seal(await sealingKey(c), await response.arrayBuffer());
+  await keepAnswer(DB, BUCKET, { scope, key }, response.status, headers, sealed);
+});
+
+async function digest(text: string): Promise<string> {
+  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+async function sealingKey(c: Context<AppEnv>): Promise<CryptoKey> {
+  const material = `${settings(c.env).SIGNING_SECRET}\n${c.req.header("authorization")}`;
+  const raw = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(material));
+  return crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
+}
+
+const IV_BYTES = 12;
+
+async function seal(key: CryptoKey, body: ArrayBuffer): Promise<ArrayBuffer> {
+  const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, body);
+  return new Blob([iv, sealed]).arrayBuffer();
+}
+
+/** @returns `null` when it was sealed with another key. */
+async function open(key: CryptoKey, sealed: ArrayBuffer): Promise<ArrayBuffer | null> {
+  const iv = new Uint8Array(sealed, 0, IV_BYTES);
+  return crypto.subtle
+    .decrypt({ name: "AES-GCM", iv }, key, sealed.slice(IV_BYTES))
+    .catch(() => null);
+}

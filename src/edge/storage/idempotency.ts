@@ -1,0 +1,86 @@
+/** Answers to requests with an Idempotency-Key: a row in D1, the sealed body in R2 under `idempotency/`. */
+import { hex } from "../domain/encoding.ts";
+
+export const KEEP_MS = 24 * 3600_000;
+/** A request that has not answered by then was cut off: its key may be used again. */
+export const IN_FLIGHT_MS = 2 * 60_000;
+
+interface Name {
+  scope: string;
+  key: string;
+}
+
+async function path({ scope, key }: Name): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+  return `idempotency/${scope}/${hex(hash)}`;
+}
+
+/** @returns whether the request is the first of its key. */
+export async function claimAnswer(
+  db: D1Database,
+  { scope, key, fingerprint }: Name & { fingerprint: string },
+  now: number,
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `INSERT INTO idempotency (scope, key, fingerprint, created_at) VALUES (?1, ?2, ?3, ?4)
+       ON CONFLICT (scope, key) DO UPDATE SET fingerprint = ?3, status = NULL, headers = NULL, created_at = ?4
+       WHERE created_at < ?4 - CASE WHEN status IS NULL THEN ${IN_FLIGHT_MS} ELSE ${KEEP_MS} END`,
+    )
+    .bind(scope, key, fingerprint, now)
+    .run();
+  return meta.changes > 0;
+}
+
+export async function findAnswer(db: D1Database, scope: string, key: string) {
+  const row = await db
+    .prepare("SELECT fingerprint, status, headers FROM idempotency WHERE scope = ? AND key = ?")
+    .bind(scope, key)
+    .first<{ fingerprint: string; status: number | null; headers: string | null }>();
+  return row && { ...row, headers: JSON.parse(row.headers ?? "{}") as Record<string, string> };
+}
+
+export async function readAnswer(
+  bucket: R2Bucket,
+  scope: string,
+  key: string,
+): Promise<ArrayBuffer | null> {
+  const object = await bucket.get(await path({ scope, key }));
+  return object ? object.arrayBuffer() : null;
+}
+
+export async function keepAnswer(
+  db: D1Database,
+  bucket: R2Bucket,
+  name: Name,
+  status: number,
+  headers: Record<string, string>,
+  sealed: ArrayBuffer,
+): Promise<void> {
+  await bucket.put(await path(name), sealed);
+  await db
+    .prepare("UPDATE idempotency SET status = ?, headers = ? WHERE scope = ? AND key = ?")
+    .bind(status, JSON.stringify(headers), name.scope, name.key)
+    .run();
+}
+
+export async function releaseAnswer(db: D1Database, scope: string, key: string): Promise<void> {
+  await db
+    .prepare("DELETE FROM idempotency WHERE scope = ? AND key = ? AND status IS NULL")
+    .bind(scope, key)
+    .run();
+}
+
+export async function forgetAnswers(db: D1Database, bucket: R2Bucket, now: number): Promise<void> {
+  const { results } = await db
+    .prepare("SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT 500")
+    .bind(now - KEEP_MS)
+    .all<{ scope: string; key: string }>();
+  if (results.length === 0) return;
+  await bucket.delete(await Promise.all(results.map(path)));
+  await db.batch(
+    results.map(({ scope, key }) =>
+      db.prepare("DELETE FROM idempotency WHERE scope = ? AND key = ?").bind(scope, key),
+    ),
+  );
+}

@@ -1,0 +1,71 @@
+/** What was delivered, by day, key and model. Written in the same transactions that deliver it. */
+
+export interface Usage {
+  day: string;
+  key_id: string;
+  model: string;
+  pages_read: number;
+  pages_shared: number;
+  pages_cached: number;
+  vision_tokens: number;
+  text_tokens: number;
+}
+
+const ADD = `ON CONFLICT (tenant_id, day, key_id, model) DO UPDATE SET
+  pages_read = pages_read + excluded.pages_read, pages_shared = pages_shared + excluded.pages_shared,
+  pages_cached = pages_cached + excluded.pages_cached, vision_tokens = vision_tokens + excluded.vision_tokens,
+  text_tokens = text_tokens + excluded.text_tokens`;
+
+/** Counts a page that lands, for every job that waits for it; to run before `job_pages` is updated. */
+export function countLanded(
+  db: D1Database,
+  pageKey: string,
+  tokens: { vision: number; text: number },
+  now: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO usage (tenant_id, day, key_id, model, pages_read, pages_shared, vision_tokens, text_tokens)
+       SELECT j.tenant_id, date(?2 / 1000, 'unixepoch'), j.key_id, j.options ->> 'model', sum(p.source = 'read'),
+         sum(p.source = 'shared'), ?3 * sum(p.source = 'read'), ?4 * sum(p.source = 'read')
+       FROM job_pages p JOIN jobs j ON j.id = p.job_id WHERE p.page_key = ?1 AND p.state = 'pending'
+       GROUP BY j.tenant_id, j.key_id, j.options ->> 'model' ${ADD}`,
+    )
+    .bind(pageKey, now, tokens.vision, tokens.text);
+}
+
+/**
+ * Counts the pages that a job has from the cache; to run before they are inserted.
+ * @param hits `FROM … WHERE …` over the job `j`; ?1 to ?3 are the caller's, ?4 the time.
+ */
+export function countHits(
+  db: D1Database,
+  hits: string,
+  parameters: [string, string, string],
+  now: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO usage (tenant_id, day, key_id, model, pages_cached)
+       SELECT j.tenant_id, date(?4 / 1000, 'unixepoch'), j.key_id, j.options ->> 'model', count(*)
+       ${hits} GROUP BY j.id ${ADD}`,
+    )
+    .bind(...parameters, now);
+}
+
+/** Days from `from` to `to` (`YYYY-MM-DD`, both included), oldest first. */
+export async function readUsage(
+  db: D1Database,
+  tenantId: string,
+  from: string,
+  to: string,
+): Promise<Usage[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT day, key_id, model, pages_read, pages_shared, pages_cached, vision_tokens, text_tokens
+       FROM usage WHERE tenant_id = ? AND day BETWEEN ? AND ? ORDER BY day, key_id, model LIMIT 10000`,
+    )
+    .bind(tenantId, from, to)
+    .all<Usage & Record<string, unknown>>();
+  return results;
+}
