@@ -1,0 +1,244 @@
+"""The reader around any vision-token model: question, generation, retries, blocks, verdict.
+
+`deepseek-ocr` and `fovea-nano` are this reader with different weights. It never raises over what the model
+says: an answer that is noise ends as a `suspect` page with its finish reason.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from PIL import Image
+
+from fovea.compression import expected_precision
+from fovea.deep import Answer, deepen, figure_blocks
+from fovea.generate import Decoder, Generation, Rules, generate
+from fovea.output.blocks import Reading, number, read_blocks
+from fovea.output.geometry import FULL
+from fovea.output.markdown import write_markdown
+from fovea.pages import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.result import Attempt, Block, PageResult
+from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
+from fovea.tokenizer import Tokenizer, pieces_of
+
+MODES = ("tiny", "small", "base", "large", "gundam")
+# Where `auto` begins, and where it goes on when a page is not read well. An explicit mode is a token budget
+# and is kept.
+AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
+SMALL_SIDE = 640  # pixels: an image no larger than this is seen whole at 640
+
+LEAST_CONFIDENCE = 0.6  # geometric mean of the token probabilities below which a page is `suspect`
+MOST_BROKEN = 3  # broken references and stray control tokens beyond which it is
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A page as vision tokens: embeddings (positions, C), newlines and separator included."""
+
+    embeddings: torch.Tensor
+    patches: int
+    valid: int
+
+    @property
+    def positions(self) -> int:
+        return len(self.embeddings)
+
+    def counts(self) -> dict[str, int]:
+        return {"positions": self.positions, "patches": self.patches, "valid": self.valid}
+
+
+class VisionModel(Decoder, Protocol):
+    """What a reader needs of a model."""
+
+    context: int  # positions that it can hold, vision tokens included
+    vocab_size: int
+    device: torch.device
+
+    def see(self, image: Image.Image, mode: str) -> Seen:
+        """The vision tokens of an RGB image in a mode of `MODES`."""
+        ...
+
+
+@dataclass(slots=True)
+class _Try:
+    """One reading of one image in one mode."""
+
+    mode: str
+    seen: Seen
+    answer: Generation
+    reading: Reading
+    encode_s: float
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def confidence(self) -> float:
+        log_probs = self.answer.log_probs
+        return math.exp(sum(log_probs) / len(log_probs)) if log_probs else 0.0
+
+
+class VisionReader:
+    """See `fovea.readers.base.Reader`. One page at a time owns the model."""
+
+    def __init__(
+        self,
+        name: str,
+        digest: str,
+        model: VisionModel,
+        tokenizer: Tokenizer,
+        *,
+        tasks: tuple[str, ...] = (*TASKS, DEEP),
+        free_prompts: bool = False,
+        ngram: tuple[int, int] | None = None,
+        max_new: int = 8192,
+        time_limit_s: float = 270.0,
+        measured: bool = False,
+    ):
+        """`ngram` (n, window) switches the n-gram guard on; `measured` says that the published precision
+        figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together.
+        """
+        self.name, self.digest = name, digest
+        self._model, self._tokenizer, self._tasks = model, tokenizer, tasks
+        self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
+        self._measured = measured
+        self._rules = Rules.of(tokenizer, model.vocab_size, ngram).to(model.device)
+        self._lock = threading.Lock()
+
+    def check(self, request: ReadRequest) -> None:
+        if request.mode not in ("auto", *MODES):
+            raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(MODES)}.")
+        if request.task not in self._tasks:
+            raise InvalidOptions(f"{self.name} has the tasks {', '.join(self._tasks)}.")
+        try:
+            prompt_for(request.task, request.prompt, self._free_prompts)
+        except InvalidTask as error:
+            raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
+
+    def read(self, raster: Raster, request: ReadRequest) -> PageResult:
+        deadline = time.monotonic() + self._time_limit_s
+        with self._lock:
+            tries = self._read_in_modes(raster.image, request, deadline)
+            best = max(tries, key=_quality)
+            blocks, warnings = self._blocks(raster.image, request, best, deadline)
+        return self._result(raster, request, tries, best, blocks, warnings)
+
+    def _read_in_modes(self, image: Image.Image, request: ReadRequest, deadline: float) -> list[_Try]:
+        """Attempts in one mode after the other until one is sound or time is up."""
+        prompt = prompt_for(request.task, request.prompt, self._free_prompts)
+        ladder = (request.mode,)
+        if request.mode == "auto":
+            ladder = AUTO["small" if max(image.size) <= SMALL_SIDE else "page"]
+        tries = []
+        for mode in ladder:
+            tries.append(self._try(image, mode, prompt, deadline))
+            if not tries[-1].faults or tries[-1].answer.out_of_time:
+                break
+        return tries
+
+    def _try(self, image: Image.Image, mode: str, prompt: Prompt, deadline: float) -> _Try:
+        started = time.perf_counter()
+        seen = self._model.see(image, mode)
+        encode_s = time.perf_counter() - started
+        ids = torch.tensor([prompt.ids(self._tokenizer, seen.positions)], device=self._model.device)
+        with torch.inference_mode():
+            embeddings = self._model.embed(ids).clone()  # (1, T, C)
+            embeddings[ids == self._tokenizer.image] = seen.embeddings.to(embeddings.dtype)
+        room = min(self._max_new, self._model.context - ids.shape[1])
+        answer = generate(self._model, embeddings, self._rules, room, deadline)
+        pieces = pieces_of(self._tokenizer, answer.ids)
+        reading = read_blocks(pieces, answer.log_probs, located=prompt.task.takes_query)
+        one = _Try(mode, seen, answer, reading, encode_s)
+        one.faults = list(_faults(one, prompt.task.takes_query))
+        return one
+
+    def _blocks(
+        self, image: Image.Image, request: ReadRequest, best: _Try, deadline: float
+    ) -> tuple[list[Block], list[str]]:
+        """The blocks of the best attempt, with what its figures say where that was asked for."""
+        blocks = best.reading.blocks
+        if request.task == "figure":
+            text = self._tokenizer.decode(best.answer.ids)
+            picture = Block(1, "image", FULL, "", best.confidence)
+            blocks = [picture, *figure_blocks(picture, Answer(text, best.confidence))]
+            number(blocks)
+        if request.task != DEEP:
+            return blocks, []
+        figure = prompt_for("figure", None, False)
+
+        def read_figure(crop: Image.Image) -> Answer:
+            if time.monotonic() > deadline:
+                return Answer("", None, sound=False)
+            one = self._try(crop, "small" if max(crop.size) <= SMALL_SIDE else "base", figure, deadline)
+            best.encode_s += one.encode_s
+            best.answer.prefill_s += one.answer.prefill_s
+            best.answer.decode_s += one.answer.decode_s
+            sound = one.answer.finish_reason == "stop"
+            return Answer(self._tokenizer.decode(one.answer.ids), one.confidence or None, sound)
+
+        deepened = deepen(image, blocks, read_figure)
+        return deepened.blocks, deepened.warnings
+
+    def _result(
+        self,
+        raster: Raster,
+        request: ReadRequest,
+        tries: list[_Try],
+        best: _Try,
+        blocks: list[Block],
+        warnings: list[str],
+    ) -> PageResult:
+        tokens = len(best.answer.ids)
+        compression = tokens / best.seen.valid
+        return PageResult(
+            page=raster.page,
+            width=raster.image.width,
+            height=raster.image.height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            mode=best.mode,
+            task=request.task,
+            vision_tokens=best.seen.counts(),
+            text_tokens=tokens,
+            compression=compression,
+            expected_precision=expected_precision(compression)
+            if self._measured and not best.faults
+            else None,
+            blocks=blocks,
+            markdown=write_markdown(blocks, raster.page),
+            finish_reason=best.answer.finish_reason,
+            verdict="suspect" if best.faults else "ok",
+            warnings=[*best.faults, *best.reading.warnings, *warnings],
+            attempts=[Attempt(one.mode, one.answer.sampled, one.answer.finish_reason) for one in tries],
+            timings_ms={
+                "encode": 1000 * sum(one.encode_s for one in tries),
+                "prefill": 1000 * sum(one.answer.prefill_s for one in tries),
+                "decode": 1000 * sum(one.answer.decode_s for one in tries),
+            },
+        )
+
+
+def _quality(one: _Try) -> tuple[bool, bool, float]:
+    return not one.faults, one.answer.finish_reason == "stop", one.confidence
+
+
+def _faults(one: _Try, located: bool) -> Iterator[str]:
+    """Why a reading is not to be trusted, in words for the person who sent the page."""
+    answer, reading = one.answer, one.reading
+    if answer.finish_reason == "loop":
+        yield f"The model began to repeat itself every {answer.period} tokens; the repetition was cut off."
+    elif answer.out_of_time:
+        yield "Time ran out before the page was read to its end."
+    elif answer.finish_reason == "length":
+        yield "The page was not read to its end: the answer reached the length limit."
+    if not any(block.text or block.type == "image" for block in reading.blocks):
+        if not located:  # what was looked for need not be there
+            yield "There is something on the page, but no text was read."
+    elif one.confidence < LEAST_CONFIDENCE:
+        yield f"The text was read with a mean token probability of only {one.confidence:.2f}."
+    if reading.malformed + reading.noise > MOST_BROKEN:
+        yield "The layout markup of the answer is broken in many places."
