@@ -1,0 +1,160 @@
+"""The decoder: Llama attention, and a mixture of experts instead of the MLP in all layers but the first."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fovea.model.config import DecoderConfig
+
+
+class RmsNorm(nn.Module):
+    """In fp32; the weight is applied after the cast back."""
+
+    def __init__(self, width: int, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
+        return self.weight * wide.to(x.dtype)
+
+
+@dataclass(slots=True)
+class KvCache:
+    """Keys and values of the positions read so far, for every layer: (depth, B, heads, capacity, D) each."""
+
+    keys: Tensor
+    values: Tensor
+    length: int = 0
+
+    @property
+    def capacity(self) -> int:
+        return self.keys.shape[3]
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Appends (B, heads, T, D) behind `length`; returns all up to there. `length` moves once per step."""
+        end = self.length + k.shape[2]
+        self.keys[layer, :, :, self.length : end] = k
+        self.values[layer, :, :, self.length : end] = v
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+def rotary(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """cos and sin (T, D) in fp32 of `positions` (T,)."""
+    frequencies = theta ** (-torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim)
+    angles = positions.float()[:, None] * frequencies  # (T, D/2)
+    angles = torch.cat([angles, angles], -1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x (B, heads, T, D): the first half of D is rotated against the second (Llama), not neighbours."""
+    first, second = x.chunk(2, -1)
+    return (x * cos + torch.cat([-second, first], -1) * sin).to(x.dtype)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: DecoderConfig):
+        super().__init__()
+        self.heads = config.heads
+        inner = config.heads * config.head_dim
+        self.q_proj = nn.Linear(config.width, inner, bias=False)
+        self.k_proj = nn.Linear(config.width, inner, bias=False)
+        self.v_proj = nn.Linear(config.width, inner, bias=False)
+        self.o_proj = nn.Linear(inner, config.width, bias=False)
+
+    def forward(self, x: Tensor, place: tuple[Tensor, Tensor], layer: int, cache: KvCache | None) -> Tensor:
+        batch, length, _ = x.shape
+        q, k, v = (
+            proj(x).view(batch, length, self.heads, -1).transpose(1, 2)  # (B, heads, T, D)
+            for proj in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        q, k = rotate(q, *place), rotate(k, *place)
+        before = cache.length if cache else 0
+        if cache:
+            k, v = cache.extend(layer, k, v)
+        if before == 0 or length == 1:
+            # From the first position on, or one new token that may see everything.
+            out = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+        else:
+            seen = torch.ones(length, before + length, dtype=torch.bool, device=x.device).tril(before)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
+
+
+class Mlp(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, width: int, inner: int):
+        super().__init__()
+        self.gate_proj = nn.Linear(width, inner, bias=False)
+        self.up_proj = nn.Linear(width, inner, bias=False)
+        self.down_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class MixtureOfExperts(nn.Module):
+    """Each token goes to its k likeliest experts, and all go through the shared one."""
+
+    def __init__(self, config: DecoderConfig):
+        super().__init__()
+        self.k = config.experts_per_token
+        self.gate = nn.Linear(config.width, config.experts, bias=False)
+        self.experts = nn.ModuleList(Mlp(config.width, config.expert_mlp) for _ in range(config.experts))
+        self.shared_experts = Mlp(config.width, config.shared_mlp)
+
+    def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (N, C) -> probabilities (N, k) in fp32 and expert numbers (N, k).
+
+        The probabilities are those of the softmax over all experts: they are *not* made to sum to one over the
+        chosen k (`norm_topk_prob` is false in the official configuration).
+        """
+        probabilities = F.linear(x.float(), self.gate.weight.float()).softmax(-1)
+        return probabilities.topk(self.k, dim=-1, sorted=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Grouped: each expert runs once, over all tokens that chose it."""
+        flat = x.reshape(-1, x.shape[-1])  # (N, C)
+        weights, chosen = self.route(flat)
+        order = chosen.flatten().argsort(stable=True)  # places in (N·k), sorted by expert
+        counts = chosen.flatten().bincount(minlength=len(self.experts)).tolist()
+        out = torch.zeros(flat.shape, dtype=torch.float32, device=x.device)
+        for expert, places in zip(self.experts, order.split(counts), strict=True):
+            if len(places) == 0:
+                continue
+            tokens = places // self.k
+            answer = expert(flat[tokens]).float() * weights.flatten()[places, None]
+            out = out.index_add(0, tokens, answer)
+        return (out.to(x.dtype) + self.shared_experts(flat)).view(x.shape)
+
+    def plain(self, x: Tensor) -> Tensor:
+        """Token by token, expert by expert: the reference that tests hold `forward` against."""
+        flat = x.reshape(-1, x.shape[-1])
+        weights, chosen = self.route(flat)
+        routed = [
+            sum(
+                weight * self.experts[int(expert)](token).float()
+                for weight, expert in zip(ws, es, strict=True)
+            )
+            for token, ws, es in zip(flat, weights, chosen, strict=True)
+        ]
+        return (torch.stack(routed).to(x.dtype) + self.shared_experts(flat)).view(x.shape)
+
+
+class Layer(nn.Module):
+    def __init__(self, config: DecoderConfig, dense: bool):
+        super().__init__()
+        self.input_layernorm = RmsNorm(config.width, config.norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = RmsNorm(config.width, config.norm_eps)
+        self.mlp = Mlp(config.width, config.dense_mlp) if dense else MixtureOfExperts(config)
+
+    def forward(self, x: Tensor, place: tuple[Tensor, Tensor], layer: int, cache: KvCache | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), place, layer, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))

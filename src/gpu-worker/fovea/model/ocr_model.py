@@ -1,0 +1,115 @@
+"""The whole model: pixels to vision tokens, vision tokens and text to logits."""
+
+import torch
+from torch import Tensor, nn
+
+from fovea.model.clip import Clip
+from fovea.model.config import ModelConfig
+from fovea.model.decoder import KvCache, Layer, RmsNorm, rotary
+from fovea.model.sam import Sam
+
+
+class OcrModel(nn.Module):
+    """`state_dict()` has the names of the official checkpoint. Build it under `torch.device("meta")` to load."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        decoder = config.decoder
+        self.model = nn.Module()
+        self.model.sam_model = Sam(config.sam)
+        self.model.vision_model = Clip(config.clip)
+        self.model.projector = nn.Module()
+        self.model.projector.layers = nn.Linear(2 * config.clip.width, decoder.width)
+        self.model.image_newline = nn.Parameter(torch.zeros(decoder.width))
+        self.model.view_seperator = nn.Parameter(torch.zeros(decoder.width))  # spelt so in the checkpoint
+        self.model.embed_tokens = nn.Embedding(decoder.vocab, decoder.width)
+        self.model.layers = nn.ModuleList(
+            Layer(decoder, dense=i < decoder.dense_layers) for i in range(decoder.depth)
+        )
+        self.model.norm = RmsNorm(decoder.width, decoder.norm_eps)
+        self.lm_head = nn.Linear(decoder.width, decoder.vocab, bias=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.lm_head.weight.dtype
+
+    # -- vision ----------------------------------------------------------------------------------------
+
+    def encode_view(self, pixels: Tensor) -> Tensor:
+        """pixels (B, 3, H, W) in −1..1, sides multiples of 64 -> (B, H/64 · W/64, C), row by row."""
+        local = self.model.sam_model(pixels.to(self.dtype))  # (B, C', h, w)
+        whole = self.model.vision_model(local)  # (B, h·w, C')
+        return self.model.projector.layers(torch.cat([whole, local.flatten(2).transpose(1, 2)], -1))
+
+    def with_newlines(self, grid: Tensor) -> Tensor:
+        """A view's tokens (h, w, C) -> (h·(w + 1), C): one `image_newline` behind each row."""
+        newline = self.model.image_newline.expand(len(grid), 1, -1).to(grid.dtype)
+        return torch.cat([grid, newline], 1).flatten(0, 1)
+
+    def encode_page(self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0) -> Tensor:
+        """The vision tokens of a page, in the order in which the decoder was trained to see them.
+
+        `whole` (3, S, S): the page as one view. `tiles` (n, 3, T, T): its tiles row by row, `columns` in a row.
+        Returns (positions, C): [tiles, stitched to one grid][whole][separator].
+        """
+        side = whole.shape[-1] // 64
+        parts = [self.with_newlines(self.encode_view(whole[None])[0].view(side, side, -1))]
+        if tiles is not None and len(tiles):
+            s, rows = tiles.shape[-1] // 64, len(tiles) // columns
+            grid = self.encode_view(tiles).view(rows, columns, s, s, -1)
+            grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # as they lie on the page
+            parts.insert(0, self.with_newlines(grid))
+        return torch.cat([*parts, self.model.view_seperator[None].to(parts[0].dtype)])
+
+    # -- text ------------------------------------------------------------------------------------------
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> (B, T, C)."""
+        return self.model.embed_tokens(ids)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """embeddings (B, T, C), all of a sequence -> logits (B, T, V) in fp32."""
+        return self._head(self._layers(embeddings, None))
+
+    def new_cache(self, batch: int, capacity: int) -> KvCache:
+        """Room for the keys and values of `capacity` positions. Raises `ValueError` beyond the context."""
+        decoder = self.config.decoder
+        if capacity > decoder.context:
+            raise ValueError(f"{capacity} positions do not fit into a context of {decoder.context}")
+        shape = (decoder.depth, batch, decoder.heads, capacity, decoder.head_dim)
+        kind = {"dtype": self.dtype, "device": self.device}
+        return KvCache(torch.empty(shape, **kind), torch.empty(shape, **kind))
+
+    def step(self, embeddings: Tensor, cache: KvCache) -> Tensor:
+        """Appends (B, T, C) to what was read; logits (B, V) in fp32 of the last position."""
+        if cache.length + embeddings.shape[1] > cache.capacity:
+            raise ValueError("the cache is full")
+        x = self._layers(embeddings, cache)
+        cache.length += embeddings.shape[1]
+        return self._head(x[:, -1])
+
+    def _layers(self, x: Tensor, cache: KvCache | None) -> Tensor:
+        decoder = self.config.decoder
+        start = cache.length if cache else 0
+        positions = torch.arange(start, start + x.shape[1], device=x.device)
+        place = rotary(positions, decoder.head_dim, decoder.rope_theta)
+        x = x.to(self.dtype)
+        for number, layer in enumerate(self.model.layers):
+            x = layer(x, place, number, cache)
+        return x
+
+    def _head(self, x: Tensor) -> Tensor:
+        return self.lm_head(self.model.norm(x)).float()
+
+    def init_weights(self, seed: int = 0, std: float = 0.02) -> "OcrModel":
+        """Random weights, the same for the same seed; for tests and for training from nothing."""
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1 or name.endswith(("class_embedding", "image_newline", "view_seperator")):
+                nn.init.normal_(parameter, std=std, generator=generator)
+        return self

@@ -1,0 +1,172 @@
+"""The first half of the DeepEncoder: SAM's ViT-B with windows and relative positions, then a 16× compressor.
+
+It sees a view of any size in patches of 16 px and gives one token for each 64 × 64 px. Tensor names are those
+of the official checkpoint (`model.sam_model.…`).
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fovea.model.config import SamConfig
+from fovea.model.tables import Resized, resize_grid, resize_relative
+
+
+class LayerNorm2d(nn.Module):
+    """Over the channels of (B, C, H, W), biased variance."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, 1e-6)
+        return x.permute(0, 3, 1, 2)
+
+
+class PatchEmbed(nn.Module):
+    """(B, 3, H, W) -> (B, H/16, W/16, C)."""
+
+    def __init__(self, config: SamConfig):
+        super().__init__()
+        if config.stem:
+            # Not official: four convolutions learn far faster than one linear map of 768 pixel values.
+            widths = [3, *(max(16, config.width // 2**step) for step in (3, 2, 1, 0))]
+            layers: list[nn.Module] = []
+            for before, after in itertools.pairwise(widths):
+                conv = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+                layers += [conv, nn.BatchNorm2d(after), nn.GELU()]
+            self.stem = nn.Sequential(*layers[:-1])
+        else:
+            self.proj = nn.Conv2d(3, config.width, config.patch, stride=config.patch)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = self.stem(pixels) if hasattr(self, "stem") else self.proj(pixels)
+        return x.permute(0, 2, 3, 1)
+
+
+class Attention(nn.Module):
+    """Self-attention over a grid with decomposed relative positions.
+
+    The bias of query (y, x) on key (y', x') is q·Rh[y − y' + h − 1] + q·Rw[x − x' + w − 1], with q not yet scaled.
+    Written out, that is a (heads, hw, hw) tensor, 384 MiB a view at 1024 px. Instead it is folded into the dot
+    product: q grows by its h + w bias values, k by the one-hot of its row and of its column, and any attention
+    kernel adds the two by itself.
+    """
+
+    def __init__(self, width: int, heads: int, grid: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.rel_pos_h = nn.Parameter(torch.zeros(2 * grid - 1, width // heads))
+        self.rel_pos_w = nn.Parameter(torch.zeros(2 * grid - 1, width // heads))
+        self._resized = Resized()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, h, w, C)."""
+        batch, h, w, width = x.shape
+        q, k, v = (
+            self.qkv(x).view(batch, h * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        )  # (B, heads, hw, D)
+        rows, columns = self.biases(q, h, w)
+        eye_h, eye_w = (
+            torch.eye(h, dtype=q.dtype, device=q.device),
+            torch.eye(w, dtype=q.dtype, device=q.device),
+        )
+        places = torch.cat([eye_h.repeat_interleave(w, 0), eye_w.repeat(h, 1)], 1)  # (hw, h + w)
+        q = torch.cat([q * q.shape[-1] ** -0.5, rows, columns], -1)  # (B, heads, hw, D + h + w)
+        k = torch.cat([k, places.expand(batch, self.heads, -1, -1)], -1)
+        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # (B, heads, hw, D)
+        return self.proj(out.transpose(1, 2).reshape(batch, h, w, width))
+
+    def biases(self, q: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
+        """For each query its bias on every row (B, heads, hw, h) and on every column (B, heads, hw, w)."""
+        grid = q.view(*q.shape[:2], h, w, -1)
+        rows = torch.einsum("bnyxd,ykd->bnyxk", grid, self._offsets(self.rel_pos_h, h))
+        columns = torch.einsum("bnyxd,xkd->bnyxk", grid, self._offsets(self.rel_pos_w, w))
+        return rows.flatten(2, 3), columns.flatten(2, 3)
+
+    def plain(self, x: Tensor) -> Tensor:
+        """The same with the bias written out: the reference that tests hold `forward` against."""
+        batch, h, w, width = x.shape
+        q, k, v = self.qkv(x).view(batch, h * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        rows, columns = self.biases(q, h, w)
+        bias = (rows[..., :, None] + columns[..., None, :]).flatten(-2)  # (B, heads, hw, hw)
+        weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + bias).softmax(-1)
+        return self.proj((weights @ v).transpose(1, 2).reshape(batch, h, w, width))
+
+    def _offsets(self, table: nn.Parameter, size: int) -> Tensor:
+        """(size, size, D): the table's row for every query and key position."""
+        name = "h" if table is self.rel_pos_h else "w"
+
+        def make(weights: Tensor) -> Tensor:
+            at = torch.arange(size, device=weights.device)
+            return resize_relative(weights, 2 * size - 1)[at[:, None] - at[None, :] + size - 1]
+
+        return self._resized.get(table, (name, size), make)
+
+
+class Block(nn.Module):
+    """Pre-norm; `window` 0 attends to the whole view."""
+
+    def __init__(self, config: SamConfig, window: int):
+        super().__init__()
+        self.window = window
+        self.norm1 = nn.LayerNorm(config.width, eps=1e-6)
+        self.attn = Attention(config.width, config.heads, window or config.grid)
+        self.norm2 = nn.LayerNorm(config.width, eps=1e-6)
+        self.mlp = nn.Module()
+        self.mlp.lin1 = nn.Linear(config.width, config.mlp)
+        self.mlp.lin2 = nn.Linear(config.mlp, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, h, w, C)."""
+        x = x + (self._windowed(self.norm1(x)) if self.window else self.attn(self.norm1(x)))
+        return x + self.mlp.lin2(F.gelu(self.mlp.lin1(self.norm2(x))))  # GELU by erf, not tanh
+
+    def _windowed(self, x: Tensor) -> Tensor:
+        batch, h, w, width = x.shape
+        s = self.window
+        # The padding is zeros *after* the norm and is not masked: its keys are the qkv bias and take their
+        # share of the softmax. So was the model trained.
+        x = F.pad(x, (0, 0, 0, -w % s, 0, -h % s))
+        rows, columns = x.shape[1] // s, x.shape[2] // s
+        x = x.view(batch, rows, s, columns, s, width).transpose(2, 3).reshape(-1, s, s, width)
+        x = self.attn(x)
+        x = x.view(batch, rows, columns, s, s, width).transpose(2, 3)
+        return x.reshape(batch, rows * s, columns * s, width)[:, :h, :w]
+
+
+class Sam(nn.Module):
+    """(B, 3, H, W) -> (B, C, H/64, W/64)."""
+
+    def __init__(self, config: SamConfig):
+        super().__init__()
+        self.patch_embed = PatchEmbed(config)
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.grid, config.grid, config.width))
+        windows = [0 if i in config.global_blocks else config.window for i in range(config.depth)]
+        self.blocks = nn.ModuleList(Block(config, window) for window in windows)
+        self.neck = nn.Sequential(
+            nn.Conv2d(config.width, config.neck, 1, bias=False),
+            LayerNorm2d(config.neck),
+            nn.Conv2d(config.neck, config.neck, 3, padding=1, bias=False),
+            LayerNorm2d(config.neck),
+        )
+        middle, out = config.compressor
+        self.net_2 = nn.Conv2d(config.neck, middle, 3, stride=2, padding=1, bias=False)
+        self.net_3 = nn.Conv2d(middle, out, 3, stride=2, padding=1, bias=False)
+        self._resized = Resized()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = self.patch_embed(pixels)  # (B, h, w, C)
+        h, w = x.shape[1:3]
+        x = x + self._resized.get(self.pos_embed, (h, w), lambda grid: resize_grid(grid, h, w))
+        for block in self.blocks:
+            x = block(x)
+        x = self.neck(x.permute(0, 3, 1, 2))
+        # Two linear maps in a row, with nothing between them: the official model has no activation here.
+        return self.net_3(self.net_2(x))
