@@ -79,6 +79,8 @@ def test_text_without_markup_covers_the_page():
 def test_located_words():
     reading = read(ref("red stamp", BOX, OTHER), located=True)
     assert kinds(reading) == [("text", "red stamp")] * 2
+    _, after = read(ref("red stamp", BOX) + "and a remark", located=True).blocks
+    assert (after.text, after.bbox) == ("and a remark", (0.0, 0.0, 1.0, 1.0))
     assert kinds(read(ref("table", BOX), located=True)) == [("text", "table")]
 
 

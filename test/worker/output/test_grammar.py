@@ -23,7 +23,8 @@ def test_boxes(text, boxes):
     "text",
     [
         "", "[", "[]", "[[]]", "[1,2,3,4]", "[[1,2,3]]", "[[1,2,3,4,5]]", "[[1,2,3,4]", "[[1,2,3,4]],",
-        "[[1,2,3,4][5,6,7,8]]", "[[1,2,3,4],]", "[[1000,2,3,4]]", "[[-1,2,3,4]]", "[[1.5,2,3,4]]",
+        "[[1,2,3,4][5,6,7,8]]", "[[1,2,3,4],[5,6,7,8]", "[[1,2,3,4],]", "[[1000,2,3,4]]",
+        "[[-1,2,3,4]]", "[[1.5,2,3,4]]",
         "[[1,2,3,1e2]]", "[[1 2,3,4,5]]", "[[a,2,3,4]]", "[[١,2,3,4]]", "[[1,,3,4]]", "[,1,2,3,4,]",
         "__import__('os').system('true')", "[[1,2,3,4]]+[[1,2,3,4]]", "[" * 5000, "[[1,2,3,4]," * 5000,
     ],
@@ -96,6 +97,7 @@ def test_printed_markup_stays_text():
     events, parser = parse(pieces_of(tokenizer, tokenizer.encode(printed)))
     assert "".join(event.text for event in events) == printed
     assert (parser.references, parser.malformed) == (0, 0)
+    assert parse([Piece("<|ref|>", False, 0)])[0] == [Text("<|ref|>", 0)]
 
 
 def test_control_tokens_are_dropped_and_counted():
