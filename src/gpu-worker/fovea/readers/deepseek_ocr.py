@@ -1,0 +1,54 @@
+"""`deepseek-ocr`: the released DeepSeek-OCR, read by this package's own model code.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_DEEPSEEK_DIR` | – | folder with the checkpoint's `*.safetensors` and its `tokenizer.json` |
+| `FOVEA_FREE_PROMPTS` | off | whether a request may bring its own words in place of a task's |
+| `FOVEA_MAX_TILES` | 6 | tiles of the gundam mode; the model card's own code uses 9 |
+| `FOVEA_DTYPE` | the checkpoint's | `bfloat16`, `float16` (GPUs before Ampere) or `float32` |
+| `FOVEA_NGRAM_GUARD` | off | `n,window`, such as `30,90`; the loop detector works with and without it |
+| `FOVEA_MAX_NEW_TOKENS` | 8192 | longest answer; the context bounds it as well |
+"""
+
+import os
+
+from fovea.model import ModelConfig
+from fovea.readers.ocr_model import dtype_setting, flag, load_folder, ngram_setting, whole_number
+from fovea.readers.vision import VisionReader
+from fovea.settings import Settings
+from fovea.views import MAX_TILES
+
+RULES = b"deepseek-ocr rules 1"
+"""Part of the digest: raise the number when parsing or Markdown change what is answered."""
+
+TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is still delivered
+
+
+class DeepseekOcr(VisionReader):
+    def __init__(self, config: ModelConfig | None = None) -> None:
+        """Blocks while weights load. `config` is the official one unless a test has a smaller model.
+
+        Raises `ValueError` for a setting that cannot be used, `CheckpointError`, `TokenizerError`.
+        """
+        folder = os.environ.get("FOVEA_DEEPSEEK_DIR", "")
+        if not folder:
+            raise ValueError("deepseek-ocr needs FOVEA_DEEPSEEK_DIR: the folder of its checkpoint")
+        ngram = ngram_setting("FOVEA_NGRAM_GUARD")
+        loaded = load_folder(
+            folder,
+            config or ModelConfig.official(),
+            RULES + repr(ngram).encode(),
+            dtype_setting("FOVEA_DTYPE"),
+            whole_number("FOVEA_MAX_TILES", MAX_TILES),
+        )
+        super().__init__(
+            "deepseek-ocr",
+            loaded.digest,
+            loaded.model,
+            loaded.tokenizer,
+            free_prompts=flag("FOVEA_FREE_PROMPTS"),
+            ngram=ngram,
+            max_new=whole_number("FOVEA_MAX_NEW_TOKENS", 8192),
+            time_limit_s=TIME_SHARE * Settings.from_environment().page_timeout_s,
+            measured=True,
+        )
