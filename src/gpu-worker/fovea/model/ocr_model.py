@@ -42,9 +42,17 @@ class OcrModel(nn.Module):
 
     def encode_view(self, pixels: Tensor) -> Tensor:
         """pixels (B, 3, H, W) in −1..1, sides multiples of 64 -> (B, H/64 · W/64, C), row by row."""
-        local = self.model.sam_model(pixels.to(self.dtype))  # (B, C', h, w)
+        # The encoder may have a type of its own: on a CPU it runs far faster in fp32 than in bf16.
+        pixels = pixels.to(self.model.projector.layers.weight.dtype)
+        local = self.model.sam_model(pixels)  # (B, C', h, w)
         whole = self.model.vision_model(local)  # (B, h·w, C')
         return self.model.projector.layers(torch.cat([whole, local.flatten(2).transpose(1, 2)], -1))
+
+    def encoder_to(self, dtype: torch.dtype) -> "OcrModel":
+        """Casts the vision half only."""
+        for part in (self.model.sam_model, self.model.vision_model, self.model.projector):
+            part.to(dtype)
+        return self
 
     def with_newlines(self, grid: Tensor) -> Tensor:
         """A view's tokens (h, w, C) -> (h·(w + 1), C): one `image_newline` behind each row."""

@@ -42,7 +42,8 @@ class Resized:
     def get(self, parameter: nn.Parameter, key: tuple, make: Callable[[Tensor], Tensor]) -> Tensor:
         if torch.is_grad_enabled() and parameter.requires_grad:
             return make(parameter)
-        full = (*key, id(parameter), parameter._version, parameter.device, parameter.dtype)
+        version = 0 if parameter.is_inference() else parameter._version
+        full = (*key, id(parameter), version, parameter.device, parameter.dtype)
         if full not in self._kept:
             self._kept = {k: v for k, v in self._kept.items() if k[-4:] == full[-4:]}
             self._kept[full] = make(parameter.detach().cpu()).to(parameter.device)
