@@ -24,6 +24,15 @@ def small_config():
     return ModelConfig.tiny(vocab=288, context=1400)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """So small a model gains nothing from threads, and on a busy machine they wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoint")
