@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fovea.errors import PageError
 from fovea.pages import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.vision import Seen, VisionReader
@@ -134,6 +135,12 @@ def test_time_runs_out():
     _, result = read("word " * 10, time_limit_s=-1.0)
     assert (result.finish_reason, result.verdict, len(result.attempts)) == ("length", "suspect", 1)
     assert "Time ran out" in result.warnings[0]
+
+
+def test_a_page_that_cannot_get_at_the_model_fails_in_time():
+    busy = reader(ScriptedModel("Hello"), time_limit_s=0.05)
+    with busy._lock, pytest.raises(PageError, match="busy"):
+        busy.read(PAGE, ReadRequest())
 
 
 def test_unsure_answers_are_suspect():

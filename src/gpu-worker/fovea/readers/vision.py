@@ -16,6 +16,7 @@ from PIL import Image
 
 from fovea.compression import expected_precision
 from fovea.deep import Answer, deepen, figure_blocks
+from fovea.errors import PageError
 from fovea.generate import Decoder, Generation, Rules, generate
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.geometry import FULL
@@ -119,11 +120,16 @@ class VisionReader:
             raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
+        """Raises `PageError` where other pages held the model until time was up."""
         deadline = time.monotonic() + self._time_limit_s
-        with self._lock:
+        if not self._lock.acquire(timeout=max(0.0, self._time_limit_s)):
+            raise PageError("page_timeout", "The model was busy with other pages for too long.")
+        try:
             tries = self._read_in_modes(raster.image, request, deadline)
             best = max(tries, key=_quality)
             blocks, warnings = self._blocks(raster.image, request, best, deadline)
+        finally:
+            self._lock.release()
         return self._result(raster, request, tries, best, blocks, warnings)
 
     def _read_in_modes(self, image: Image.Image, request: ReadRequest, deadline: float) -> list[_Try]:
