@@ -39,10 +39,30 @@ export function newApp(): App {
     return problemResponse(new Problem("internal-error"), requestId);
   });
 
-  app.notFound((c) => problemResponse(new Problem("not-found"), c.get("requestId")));
-
   for (const route of routes) route(app);
+
+  // A path that exists with another method: 405, naming the methods it has (RFC 9110, 15.5.6).
+  const served = app.routes
+    .filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => ({ method, pattern: pathPattern(path) }));
+  app.notFound((c) => {
+    const methods = served.filter(({ pattern }) => pattern.test(c.req.path));
+    const allow = [...new Set(methods.map(({ method }) => method))].join(", ");
+    const problem = allow
+      ? new Problem("method-not-allowed", `Allowed here: ${allow}.`, {}, { allow })
+      : new Problem("not-found");
+    return problemResponse(problem, c.get("requestId"));
+  });
   return app;
+}
+
+/** `/v1/jobs/:id` and `/pages/:page{[0-9]+}` as regular expressions. */
+function pathPattern(path: string): RegExp {
+  const parts = path.split("/").map((part) => {
+    const named = /^:\w+(?:\{(.+)\})?$/.exec(part);
+    return named ? (named[1] ?? "[^/]+") : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  });
+  return new RegExp(`^${parts.join("/")}$`);
 }
 
 const describe = (fault: { path: string; message: string }) =>

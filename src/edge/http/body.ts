@@ -1,6 +1,19 @@
 /** A limit for JSON bodies, checked while they are read. Uploads have their own and never pass through here. */
 import { bodyLimit } from "hono/body-limit";
+import { createMiddleware } from "hono/factory";
+import type { AppEnv } from "../app.ts";
 import { Problem } from "./problem.ts";
+
+/** The body has to be JSON and to say so; at most `maxBytes` of it are read. */
+export function jsonBody(maxBytes: number) {
+  const limit = jsonLimit(maxBytes);
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+    if (type !== "application/json" && !type?.endsWith("+json"))
+      throw new Problem("not-json", "Send JSON, with `Content-Type: application/json`.");
+    return limit(c, next);
+  });
+}
 
 export function jsonLimit(maxBytes: number) {
   return bodyLimit({

@@ -11,6 +11,8 @@ import { Problem } from "./problem.ts";
 export const listQuery = {
   limit: z.coerce.number().int().min(1).max(100).default(20).openapi({
     type: "integer",
+    minimum: 1,
+    maximum: 100,
     description: "How many to answer at most",
   }),
   cursor: z

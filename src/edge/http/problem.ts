@@ -23,6 +23,7 @@ export const PROBLEMS = {
   "length-mismatch": [400, "The body does not have the announced length"],
   "file-too-large": [413, "The file is too large"],
   "request-too-large": [413, "The request is too large"],
+  "not-json": [415, "The body is not JSON"],
   "unsupported-media-type": [415, "The file type is not supported"],
   "empty-file": [422, "The file is empty"],
   "url-refused": [422, "The URL is not allowed"],

@@ -24,7 +24,10 @@ const route = createRoute({
       description: "The canceled job",
       content: { "application/json": { schema: JobSchema } },
     },
-    ...problems("not-found", "job-over"),
+    ...problems(
+      ...(["invalid-request", "not-found", "job-over"] as const),
+      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+    ),
   },
 });
 

@@ -6,6 +6,7 @@ import { newId } from "../domain/ids.ts";
 import { settings } from "../env.ts";
 import { authenticate, type Caller, demandScope } from "../http/auth.ts";
 import { bearerMatches } from "../http/bearer.ts";
+import { jsonBody, KIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
@@ -52,7 +53,10 @@ const route = createRoute({
       description: "The key, in full this one time",
       content: { "application/json": { schema: CreatedKey } },
     },
-    ...problems("malformed-request", "invalid-request"),
+    ...problems(
+      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
+      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+    ),
   },
 });
 
@@ -67,7 +71,7 @@ export const keysCreate = (app: App) => {
     }
     await next();
   });
-  app.post("/v1/keys", door, idempotent);
+  app.post("/v1/keys", door, jsonBody(16 * KIB), idempotent);
 
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");

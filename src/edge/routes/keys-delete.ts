@@ -15,7 +15,7 @@ const route = createRoute({
     "The key is refused from the next request on. Needs the scope `admin`; any key may revoke itself.",
   security: [{ bearer: [] }],
   middleware: authenticated,
-  request: { params: z.strictObject({ id: z.string().max(64) }) },
+  request: { params: z.object({ id: z.string() }) },
   responses: { 204: { description: "Revoked" }, ...problems("not-found") },
 });
 

@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import { keyHint, newApiKey } from "../domain/api-key.ts";
 import { newId } from "../domain/ids.ts";
 import { requires } from "../http/auth.ts";
+import { jsonBody, KIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { guardOf } from "../http/key-guard.ts";
 import { Problem, problems } from "../http/problem.ts";
@@ -30,9 +31,9 @@ const route = createRoute({
   summary: "Replace an API key",
   description: "The new key has the old one's name, scopes and limits.",
   security: [{ bearer: [] }],
-  middleware: [requires("admin"), idempotent] as const,
+  middleware: [requires("admin"), jsonBody(KIB), idempotent] as const,
   request: {
-    params: z.strictObject({ id: z.string().max(64) }),
+    params: z.object({ id: z.string() }),
     body: { required: true, content: { "application/json": { schema: Body } } },
   },
   responses: {
@@ -40,7 +41,10 @@ const route = createRoute({
       description: "The new key, in full this one time",
       content: { "application/json": { schema: CreatedKey } },
     },
-    ...problems("malformed-request", "invalid-request", "not-found"),
+    ...problems(
+      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
+      ...(["not-found", "idempotency-key-reused", "idempotency-in-flight"] as const),
+    ),
   },
 });
 

@@ -10,7 +10,7 @@ import { type PageSelection, parsePageSelection } from "../domain/page-selection
 import { preferredWait } from "../domain/prefer.ts";
 import { type Env, settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
-import { jsonLimit, MIB } from "../http/body.ts";
+import { jsonBody, MIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
@@ -75,7 +75,7 @@ const route = createRoute({
   description:
     "Starts a job. `Prefer: wait=N` holds the answer for up to N seconds; a job that has ended by then is answered with 200 and its result, else with 202 and its address.",
   security: [{ bearer: [] }],
-  middleware: [jsonLimit(20 * MIB), requires("write"), idempotent] as const,
+  middleware: [requires("write"), jsonBody(20 * MIB), idempotent] as const,
   request: {
     headers: z.object({ prefer: z.string().optional() }),
     body: { content: { "application/json": { schema: Body } }, required: true },
@@ -92,10 +92,11 @@ const route = createRoute({
       content: { "application/json": { schema: JobSchema } },
     },
     ...problems(
-      ...(["malformed-request", "invalid-request", "invalid-page-selection"] as const),
+      ...(["malformed-request", "not-json", "invalid-request", "invalid-page-selection"] as const),
       ...(["unknown-model", "unsupported-option", "not-found", "not-cached"] as const),
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
+      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
     ),
   },
 });

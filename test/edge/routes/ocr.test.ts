@@ -244,6 +244,10 @@ describe("bad requests", () => {
       400,
       "urn:fovea:problem:malformed-request",
     ]);
+    const form = await post("/v1/ocr", key, "file=x", {
+      "content-type": "application/x-www-form-urlencoded",
+    });
+    expect([form.status, (await json(form)).type]).toEqual([415, "urn:fovea:problem:not-json"]);
     const large = await post("/v1/ocr", key, `{"url":"${"x".repeat(21 * 1024 * 1024)}"}`, headers);
     expect(large.status).toBe(413);
   });

@@ -50,6 +50,19 @@ it("documents every public route, with the operation's id, its answers and its s
       }
 });
 
+it("answers a method that a path does not have with those that it has", async () => {
+  for (const [path, allow] of [
+    ["/health", "GET"],
+    ["/v1/files", "POST, GET"],
+    [`/v1/jobs/job_${"0".repeat(24)}/cancel`, "POST"],
+    ["/openapi.json", "GET"],
+  ] as const) {
+    const response = await call(path, { method: "PATCH" });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
+    expect((await json(response)).type).toBe("urn:fovea:problem:method-not-allowed");
+  }
+});
+
 it("answers an unknown path with a problem, and every answer with a request id", async () => {
   const response = await call("/v2/nothing");
   expect(response.status).toBe(404);
