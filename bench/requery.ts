@@ -3,7 +3,7 @@
  * that only authenticates, the stored result of a job, and POST /v1/ocr answered from the cache.
  * They are asked in turn, so that a change of the machine's speed meets all of them alike.
  *
- *   npm run bench -- requery
+ *   npm run bench
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -41,6 +41,13 @@ export const PageResult = z
     prompt: text(4000).nullable(),
     vision_tokens: z
       .object({ positions: z.int().min(0), patches: z.int().min(0), valid: z.int().min(0) })
+      .extend({
+        tiles: z
+          .tuple([z.int().min(1), z.int().min(1)])
+          .optional()
+          .openapi({ description: "columns, rows" }),
+        max_tiles: z.int().min(1).optional(),
+      })
       .nullable(),
     text_tokens: z.int().min(0).nullable(),
     compression: z.number().min(0).nullable(),

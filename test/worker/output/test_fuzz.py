@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from fovea.output.smiles import is_smiles
 from fovea.output.tables import MAX_COLUMNS, MAX_ROWS, MAX_SLOTS, repair_table
 from fovea.result import page_faults
 from fovea.tokenizer import Tokenizer, pieces_of
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = 5000
 LONGEST_S = 1.0  # for one example, on a slow machine with others at work

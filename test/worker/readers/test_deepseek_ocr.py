@@ -15,6 +15,8 @@ from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
 from fovea.tokenizer import TokenizerError, character_vocabulary
 
+pytestmark = pytest.mark.slow
+
 POSITIONS = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}
 PATCHES = {"tiny": 64, "small": 100, "base": 256, "large": 400, "gundam": 856}
 
@@ -136,6 +138,8 @@ def test_more_tiles_by_configuration(reader, monkeypatch):
     monkeypatch.setenv("FOVEA_MAX_TILES", "2")
     result = DeepseekOcr(small_config()).read(page(), ReadRequest(mode="gundam"))
     assert result.vision_tokens["positions"] == 273 + 11 * 20
+    assert result.vision_tokens["tiles"] == [1, 2]
+    assert result.vision_tokens["max_tiles"] == 2
 
 
 def test_free_prompts_are_opt_in(reader, monkeypatch):

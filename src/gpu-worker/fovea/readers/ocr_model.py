@@ -32,7 +32,13 @@ class SeeingModel:
         whole = to_pixels([views.whole], self.device)[0]
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
         # A page so thin that no whole token shows it still is looked at with one.
-        return Seen(self.model.encode_page(whole, tiles, views.columns), views.patches, max(views.valid, 1))
+        return Seen(
+            self.model.encode_page(whole, tiles, views.columns),
+            views.patches,
+            max(views.valid, 1),
+            (views.columns, views.rows) if views.tiles else None,
+            self.max_tiles,
+        )
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return self.model.embed(ids)

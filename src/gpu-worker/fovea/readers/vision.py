@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -44,13 +44,18 @@ class Seen:
     embeddings: torch.Tensor
     patches: int
     valid: int
+    tiles: tuple[int, int] | None = None  # (columns, rows) where the page was cut into tiles
+    max_tiles: int | None = None  # the most that could have been
 
     @property
     def positions(self) -> int:
         return len(self.embeddings)
 
-    def counts(self) -> dict[str, int]:
-        return {"positions": self.positions, "patches": self.patches, "valid": self.valid}
+    def counts(self) -> dict[str, Any]:
+        counts: dict[str, Any] = {"positions": self.positions, "patches": self.patches, "valid": self.valid}
+        if self.tiles is not None:
+            counts |= {"tiles": list(self.tiles), "max_tiles": self.max_tiles}
+        return counts
 
 
 class VisionModel(Decoder, Protocol):
