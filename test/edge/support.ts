@@ -1,7 +1,7 @@
 /** What the edge's tests share: the app, keys, documents, and a stub of the Cog server's HTTP interface. */
 import { env as bindings, exports } from "cloudflare:workers";
 import { vi } from "vitest";
-import type { PageResult } from "../../src/edge/domain/page-result.ts";
+import type { PageResult, StoredPageResult } from "../../src/edge/domain/page-result.ts";
 import type { Env } from "../../src/edge/env.ts";
 
 export const env = bindings as unknown as Env;
@@ -71,6 +71,14 @@ export function pageResult(page: number, changes: Partial<PageResult> = {}): Pag
     ...changes,
   } as PageResult;
 }
+
+export const storedResult = (
+  page: number,
+  changes: Partial<PageResult> = {},
+): StoredPageResult => ({
+  ...pageResult(page, changes),
+  receipt: { payload: "{}", signature: "x", key_id: "k" },
+});
 
 interface Prediction {
   id: string;

@@ -76,12 +76,20 @@ export const PageResult = z
   })
   .openapi("PageResult");
 
+/** A result as it is stored and answered: with the receipt that is made when it lands. */
+export const StoredPageResult = PageResult.extend({
+  receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).openapi({
+    description: "Who read what, signed; keys at `/.well-known/fovea-receipt-keys`",
+  }),
+}).openapi("StoredPageResult");
+
 export type PageResult = z.infer<typeof PageResult>;
+export type StoredPageResult = z.infer<typeof StoredPageResult>;
 export type PageError = z.infer<typeof PageError>;
 
 /** What a job holds for one page: its result, or why there is none. */
 export type PageEntry =
-  | { page: number; result: PageResult; error: null }
+  | { page: number; result: StoredPageResult; error: null }
   | { page: number; result: null; error: PageError };
 
 export const DocumentReport = z.union([

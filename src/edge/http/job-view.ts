@@ -1,7 +1,7 @@
 /** A job as the API shows it. */
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../domain/job.ts";
-import { PageError, PageResult } from "../domain/page-result.ts";
+import { PageError, StoredPageResult } from "../domain/page-result.ts";
 import { formatSelection } from "../domain/page-selection.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 
@@ -28,7 +28,7 @@ export const ResultDocument = z
     job_id: z.string(),
     file_id: z.string(),
     pages: z.array(
-      z.union([PageResult, z.object({ page: z.int(), error: PageError })]).openapi({
+      z.union([StoredPageResult, z.object({ page: z.int(), error: PageError })]).openapi({
         description: "The page's result, or the error for which it has none.",
       }),
     ),

@@ -6,6 +6,7 @@ import {
   type PageResult,
   TRANSIENT_DOCUMENT_ERRORS,
 } from "../domain/page-result.ts";
+import { makeReceipt, receiptKey } from "../domain/receipt.ts";
 import { retryWait } from "../domain/shard.ts";
 import { type Env, settings } from "../env.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
@@ -69,9 +70,12 @@ export async function hearPage(
     await countReading(env.DB, key, result.model_digest).run();
     return live;
   }
-  const text = JSON.stringify(result);
+  const now = Date.now();
+  const signingKey = await receiptKey(settings(env).SIGNING_SECRET);
+  const receipt = await makeReceipt(signingKey, file.sha256, result, now);
+  const text = JSON.stringify({ ...result, receipt });
   if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, text);
-  const jobs = await landPage(env.DB, shard, key, result, text.length, Date.now());
+  const jobs = await landPage(env.DB, shard, key, result, text.length, now);
   if (jobs) await announce(env, jobs);
   if (shard.openPages === 1) await wake(env, shard.id);
   return live;

@@ -19,6 +19,7 @@ import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
+import { receiptKeys } from "./receipt-key.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
 
@@ -41,6 +42,7 @@ export const routes: ((app: App) => void)[] = [
   keysDelete,
   webhookSecretRoute,
   usage,
+  receiptKeys,
   healthRoutes,
   openapi,
   callbacks,

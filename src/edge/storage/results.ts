@@ -1,5 +1,5 @@
 /** Page results as bytes in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`. */
-import type { PageEntry, PageError, PageResult } from "../domain/page-result.ts";
+import type { PageEntry, PageError, PageResult, StoredPageResult } from "../domain/page-result.ts";
 import type { Job, JobPage } from "./jobs.ts";
 
 const path = (tenantId: string, fileId: string, pageKey: string, digest: string) =>
@@ -24,7 +24,7 @@ export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Prom
     return failed(page.error ?? { code: page.state, message: `The page is ${page.state}.` });
   const object = await bucket.get(path(job.tenantId, job.fileId, page.pageKey, page.modelDigest));
   if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
-  return { page: page.page, result: await object.json<PageResult>(), error: null };
+  return { page: page.page, result: await object.json<StoredPageResult>(), error: null };
 }
 
 /** Entries in page order, read a few at a time so that a long document never sits in memory. */
@@ -43,7 +43,7 @@ export async function* readEntries(
 
 /** The whole result of a job, for answers of a bounded size. */
 export async function readDocument(bucket: R2Bucket, job: Job, pages: JobPage[]) {
-  const entries: (PageResult | { page: number; error: PageError })[] = [];
+  const entries: (StoredPageResult | { page: number; error: PageError })[] = [];
   for await (const { page, result, error } of readEntries(bucket, job, pages))
     entries.push(result ?? { page, error });
   return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };

@@ -2,15 +2,15 @@ import { expect, it } from "vitest";
 import type { PageEntry } from "../../../src/edge/domain/page-result.ts";
 import { tableHtml } from "../../../src/edge/domain/views/html.ts";
 import { VIEWS, type ViewName } from "../../../src/edge/domain/views/index.ts";
-import { pageResult } from "../support.ts";
+import { storedResult } from "../support.ts";
 
 const pages: PageEntry[] = [
-  { page: 1, result: pageResult(1), error: null },
+  { page: 1, result: storedResult(1), error: null },
   { page: 2, result: null, error: { code: "page_too_large", message: "200 megapixels --> no" } },
   {
     page: 3,
     error: null,
-    result: pageResult(3, { blocks: [], markdown: "", verdict: "blank", finish_reason: "blank" }),
+    result: storedResult(3, { blocks: [], markdown: "", verdict: "blank", finish_reason: "blank" }),
   },
 ];
 
@@ -45,7 +45,7 @@ it("txt divides pages by form feeds", () => {
 
 it("html escapes what was read", () => {
   const evil = '<img src=x onerror="alert(1)">';
-  const result = pageResult(1, {
+  const result = storedResult(1, {
     blocks: [
       { id: 1, type: "text", bbox: [0, 0, 1, 1], text: evil, confidence: null },
       {
