@@ -14,6 +14,7 @@ export default defineConfig({
           SIGNING_SECRET: "signing-secret-of-the-tests",
           WORKER_TOKEN: "worker-token-of-the-tests",
           MODELS: "pp-ocr,deepseek-ocr",
+          LOG_REQUESTS: "false",
           RATE_PER_MINUTE: "100000",
           MAX_FILE_BYTES: "20000000",
           TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),

@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import { newId } from "./domain/ids.ts";
 import type { Env } from "./env.ts";
 import type { Caller } from "./http/auth.ts";
+import { observe } from "./http/observe.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { routes } from "./routes/index.ts";
 
@@ -22,6 +23,7 @@ export function newApp(): App {
     },
   });
 
+  app.use(observe);
   app.use(async (c, next) => {
     c.set("requestId", newId("req"));
     await next();

@@ -58,6 +58,8 @@ const Settings = z.object({
 
   /** Requests a minute that an API key may make, unless it has a limit of its own. */
   RATE_PER_MINUTE: count(600),
+  /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
+  RETENTION_DAYS: count(30),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
   MAX_PAGES: count(5000),
   FETCH_TIMEOUT_S: seconds(30),

@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { cancelJobsOfFile } from "../jobs/end.ts";
+import { audit } from "../storage/audit.ts";
 import { deleteFile, fileById } from "../storage/files.ts";
 
 const route = createRoute({
@@ -22,9 +23,11 @@ const route = createRoute({
 
 export const filesDelete = (app: App) =>
   app.openapi(route, async (c) => {
-    const file = await fileById(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    const { tenantId, keyId } = c.get("caller");
+    const file = await fileById(c.env.DB, tenantId, c.req.valid("param").id);
     if (!file) throw new Problem("not-found", "No such file.");
     await cancelJobsOfFile(c.env, file.id);
     await deleteFile(c.env.DB, c.env.BUCKET, file);
+    await audit(c.env.DB, tenantId, keyId, "file.deleted", file.id);
     return c.body(null, 204);
   });

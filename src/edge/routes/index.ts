@@ -1,5 +1,6 @@
 /** Every route, in the order of the docs. A new one is a file here and a line in this list. */
 import type { App } from "../app.ts";
+import { auditList } from "./audit-list.ts";
 import { callbacks } from "./callbacks.ts";
 import { filesCreate } from "./files-create.ts";
 import { filesDelete } from "./files-delete.ts";
@@ -20,6 +21,7 @@ import { keysRotate } from "./keys-rotate.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
+import { tenantSettings } from "./settings.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
 
@@ -42,6 +44,8 @@ export const routes: ((app: App) => void)[] = [
   keysDelete,
   webhookSecretRoute,
   usage,
+  tenantSettings,
+  auditList,
   receiptKeys,
   healthRoutes,
   openapi,

@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { cancelJob } from "../jobs/end.ts";
+import { audit } from "../storage/audit.ts";
 import { deleteJob, findJob } from "../storage/jobs.ts";
 
 const route = createRoute({
@@ -26,5 +27,6 @@ export const jobsDelete = (app: App) =>
     if (!job) throw new Problem("not-found", "No such job.");
     await cancelJob(c.env, job);
     await deleteJob(c.env.DB, job.id);
+    await audit(c.env.DB, job.tenantId, c.get("caller").keyId, "job.deleted", job.id);
     return c.body(null, 204);
   });

@@ -9,6 +9,7 @@ import { bearerMatches } from "../http/bearer.ts";
 import { jsonBody, KIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { Problem, problems } from "../http/problem.ts";
+import { audit } from "../storage/audit.ts";
 import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
 import { ApiKey, presentKey } from "./keys-list.ts";
 
@@ -96,6 +97,7 @@ export const keysCreate = (app: App) => {
       lastUsedAt: null,
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
+    await audit(c.env.DB, stored.tenantId, caller?.keyId ?? null, "key.created", stored.id);
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
   });
 };

@@ -89,6 +89,26 @@ export async function setPageCount(db: D1Database, id: string, pageCount: number
     .run();
 }
 
+/** Files that no job has used for their tenant's retention time. */
+export async function expiredFiles(
+  db: D1Database,
+  defaultDays: number,
+  now: number,
+  limit: number,
+): Promise<StoredFile[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT f.* FROM files f JOIN tenants t ON t.id = f.tenant_id
+       WHERE f.created_at < ?1 - COALESCE(t.retention_days, ?2) * 86400000
+         AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.file_id = f.id
+           AND j.created_at >= ?1 - COALESCE(t.retention_days, ?2) * 86400000)
+       ORDER BY f.created_at LIMIT ?3`,
+    )
+    .bind(now, defaultDays, limit)
+    .all();
+  return results.map(toFile);
+}
+
 export const openFile = (bucket: R2Bucket, file: StoredFile) => bucket.get(filePath(file));
 
 /**

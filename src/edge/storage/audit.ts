@@ -1,0 +1,50 @@
+/** The audit log: keys and deletions. Rows are only ever added. */
+import { newId } from "../domain/ids.ts";
+
+export const AUDIT_ACTIONS = [
+  ...(["key.created", "key.rotated", "key.revoked", "settings.changed"] as const),
+  ...(["file.deleted", "file.expired", "job.deleted"] as const),
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+
+export interface AuditEntry {
+  id: string;
+  keyId: string | null;
+  action: AuditAction;
+  target: string;
+  createdAt: number;
+}
+
+/** @param keyId who did it: `null` for the bootstrap secret and for the service itself. */
+export async function audit(
+  db: D1Database,
+  tenantId: string,
+  keyId: string | null,
+  action: AuditAction,
+  target: string,
+): Promise<void> {
+  const now = Date.now();
+  await db
+    .prepare(
+      "INSERT INTO audit (id, tenant_id, key_id, action, target, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(newId("aud", now), tenantId, keyId, action, target, now)
+    .run();
+}
+
+/** Newest first, ids below `before`. */
+export async function listAudit(
+  db: D1Database,
+  tenantId: string,
+  before: string | null,
+  limit: number,
+): Promise<AuditEntry[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, key_id AS keyId, action, target, created_at AS createdAt FROM audit
+       WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3`,
+    )
+    .bind(tenantId, before, limit)
+    .all<AuditEntry & Record<string, unknown>>();
+  return results;
+}
