@@ -4,7 +4,7 @@
  */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export type Resource = "ten" | "key" | "file" | "job" | "shard" | "msg" | "req" | "aud";
+export type Resource = "ten" | "key" | "file" | "job" | "shard" | "msg" | "req" | "aud" | "hook";
 
 export function newId(resource: Resource, now = Date.now()): string {
   let seconds = Math.floor(now / 1000);

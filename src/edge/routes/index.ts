@@ -2,6 +2,10 @@
 import type { App } from "../app.ts";
 import { auditList } from "./audit-list.ts";
 import { callbacks } from "./callbacks.ts";
+import { deliveriesReplay } from "./deliveries-replay.ts";
+import { endpoints } from "./endpoints.ts";
+import { endpointsCreate } from "./endpoints-create.ts";
+import { endpointsRotate } from "./endpoints-rotate.ts";
 import { filesCreate } from "./files-create.ts";
 import { filesDelete } from "./files-delete.ts";
 import { filesGet } from "./files-get.ts";
@@ -43,6 +47,10 @@ export const routes: ((app: App) => void)[] = [
   keysRotate,
   keysDelete,
   webhookSecretRoute,
+  endpointsCreate,
+  endpoints,
+  endpointsRotate,
+  deliveriesReplay,
   usage,
   tenantSettings,
   auditList,

@@ -156,7 +156,7 @@ export const ocrCreate = (app: App) =>
     const view = jobView(current, pages);
     if (!isOver(current.state)) return c.json(view, 202);
     // Ended while it was made: nobody else will tell the webhook queue.
-    if (current.webhookUrl) await announce(c.env, [job.id]);
+    await announce(c.env, [job.id]);
     if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
     return c.json({ ...view, result: await readDocument(c.env.BUCKET, current, pages) }, 200);
   });

@@ -4,7 +4,7 @@ import type { App } from "../app.ts";
 import { settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
 import { problems } from "../http/problem.ts";
-import { webhookSecret } from "../webhooks/secret.ts";
+import { tenantSecret } from "../webhooks/secret.ts";
 
 const Secret = z
   .object({ secret: z.string().openapi({ example: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD" }) })
@@ -15,7 +15,7 @@ const route = createRoute({
   path: "/v1/webhooks/secret",
   operationId: "getWebhookSecret",
   tags: ["webhooks"],
-  summary: "The secret that signs your webhooks",
+  summary: "The secret that signs webhooks to a job's `webhook_url`",
   description:
     "Verify `webhook-signature` with any Standard Webhooks library. Needs the scope `webhooks`.",
   security: [{ bearer: [] }],
@@ -29,6 +29,6 @@ const route = createRoute({
 export const webhookSecretRoute = (app: App) =>
   app.openapi(route, async (c) => {
     const { SIGNING_SECRET } = settings(c.env);
-    const secret = await webhookSecret(SIGNING_SECRET, c.get("caller").tenantId);
+    const secret = await tenantSecret(SIGNING_SECRET, c.get("caller").tenantId);
     return c.json({ secret }, 200, { "cache-control": "no-store" });
   });

@@ -9,6 +9,8 @@ export interface Delivery {
   tenantId: string;
   event: string;
   url: string;
+  /** `null`: the job's own `webhook_url`. */
+  endpointId: string | null;
   state: DeliveryState;
   createdAt: number;
 }
@@ -29,6 +31,7 @@ const toDelivery = (row: any): Delivery => ({
   tenantId: row.tenant_id,
   event: row.event,
   url: row.url,
+  endpointId: row.endpoint_id,
   state: row.state,
   createdAt: row.created_at,
 });
@@ -87,6 +90,14 @@ export async function recordAttempt(
       .prepare("UPDATE deliveries SET state = ? WHERE id = ? AND state = 'pending'")
       .bind(state, deliveryId),
   ]);
+}
+
+/** Back to pending and not queued, whatever it was. */
+export async function reopenDelivery(db: D1Database, deliveryId: string): Promise<void> {
+  await db
+    .prepare("UPDATE deliveries SET state = 'pending', queued_at = NULL WHERE id = ?")
+    .bind(deliveryId)
+    .run();
 }
 
 export async function failDelivery(db: D1Database, deliveryId: string): Promise<void> {

@@ -8,6 +8,7 @@
  */
 import { END_STATE_SQL } from "../domain/job.ts";
 import type { PageError, PageResult } from "../domain/page-result.ts";
+import { endpointDeliveriesSql } from "./endpoints.ts";
 import { countHits, countLanded } from "./usage.ts";
 
 /** A page that a job wants, with the key that names its reading. */
@@ -287,6 +288,15 @@ export async function endJobEarly(
       .bind(state, now, job.id),
     db
       .prepare(
+        endpointDeliveriesSql(
+          "'job.' || ?2",
+          "FROM jobs WHERE id = ?1 AND finished_at IS NULL",
+          "?3",
+        ),
+      )
+      .bind(job.id, state, now),
+    db
+      .prepare(
         "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL RETURNING id",
       )
       .bind(state, now, job.id),
@@ -307,8 +317,8 @@ export async function endJobEarly(
       )
       .bind(job.fileId),
   ]);
-  if ((results[2] as D1Result).results.length === 0) return null;
-  return (results[5] as D1Result).results as never;
+  if ((results[3] as D1Result).results.length === 0) return null;
+  return (results[6] as D1Result).results as never;
 }
 
 /** Counts a repeated delivery of a page that had already landed. */
@@ -349,6 +359,7 @@ function endJobs(
     `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at)
      SELECT 'msg_' || lower(hex(randomblob(12))), id, tenant_id, 'job.' || ${END_STATE_SQL}, webhook_url, 'pending', ?1
      ${complete} AND webhook_url IS NOT NULL`,
+    endpointDeliveriesSql(`'job.' || ${END_STATE_SQL}`, complete, "?1"),
     `UPDATE jobs SET state = ${END_STATE_SQL}, finished_at = ?1, started_at = COALESCE(started_at, ?1)
      WHERE id IN (SELECT id ${complete})`,
   ].map((sql) => db.prepare(sql).bind(now, ...parameters));

@@ -8,8 +8,9 @@ import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { webhookBackoff } from "../domain/webhook-backoff.ts";
 import { type Env, settings } from "../env.ts";
 import { type Delivery, failDelivery, findDelivery, recordAttempt } from "../storage/deliveries.ts";
+import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
-import { webhookSecret } from "./secret.ts";
+import { signingSecrets, tenantSecret } from "./secret.ts";
 
 export interface DeliveryMessage {
   deliveryId: string;
@@ -30,7 +31,10 @@ export async function deliverBatch(batch: MessageBatch<DeliveryMessage>, env: En
 /** Deliveries whose every attempt failed. */
 export async function buryBatch(batch: MessageBatch<DeliveryMessage>, env: Env): Promise<void> {
   for (const message of batch.messages) {
-    await failDelivery(env.DB, message.body.deliveryId);
+    const { deliveryId } = message.body;
+    const delivery = await findDelivery(env.DB, deliveryId);
+    await failDelivery(env.DB, deliveryId);
+    if (delivery?.endpointId) await endpointFailed(env.DB, delivery.endpointId);
     message.ack();
   }
 }
@@ -59,6 +63,10 @@ async function deliver(env: Env, deliveryId: string, attempt: number): Promise<b
     },
     delivered ? "delivered" : over ? "failed" : "pending",
   );
+  if (delivery.endpointId) {
+    if (delivered) await endpointSucceeded(env.DB, delivery.endpointId);
+    else if (over) await endpointFailed(env.DB, delivery.endpointId);
+  }
   return delivered || over;
 }
 
@@ -69,14 +77,16 @@ interface Outcome {
 }
 
 async function post(env: Env, delivery: Delivery, job: Job): Promise<Outcome> {
-  const { ALLOW_LOOPBACK, SIGNING_SECRET } = settings(env);
+  const { ALLOW_LOOPBACK } = settings(env);
   // Judged again: what was allowed when the job was made may no longer be.
   const fault = outboundUrlFault(delivery.url, ALLOW_LOOPBACK);
   if (fault) return { status: null, error: fault, refused: true };
 
   const body = JSON.stringify(webhookBody(delivery, job, settings(env).PUBLIC_ORIGIN));
   const now = new Date();
-  const secret = await webhookSecret(SIGNING_SECRET, delivery.tenantId);
+  const secrets = await secretsOf(env, delivery, now.getTime());
+  if (!secrets) return { status: null, error: "the endpoint was deleted", refused: true };
+  const signatures = secrets.map((secret) => new Webhook(secret).sign(delivery.id, now, body));
   try {
     const response = await fetch(delivery.url, {
       method: "POST",
@@ -87,7 +97,7 @@ async function post(env: Env, delivery: Delivery, job: Job): Promise<Outcome> {
         "user-agent": "Fovea",
         "webhook-id": delivery.id,
         "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
-        "webhook-signature": new Webhook(secret).sign(delivery.id, now, body),
+        "webhook-signature": signatures.join(" "),
       },
       body,
     });
@@ -97,6 +107,14 @@ async function post(env: Env, delivery: Delivery, job: Job): Promise<Outcome> {
     const timeout = error instanceof Error && error.name === "TimeoutError";
     return { status: null, error: timeout ? "no answer in time" : "no connection" };
   }
+}
+
+/** @returns `null` when the endpoint is gone. */
+async function secretsOf(env: Env, delivery: Delivery, now: number): Promise<string[] | null> {
+  const { SIGNING_SECRET } = settings(env);
+  if (!delivery.endpointId) return [await tenantSecret(SIGNING_SECRET, delivery.tenantId)];
+  const endpoint = await findEndpoint(env.DB, delivery.tenantId, delivery.endpointId);
+  return endpoint && signingSecrets(SIGNING_SECRET, endpoint, now);
 }
 
 /** The same bytes at every attempt: the job is over, so nothing in it changes any more. */

@@ -1,0 +1,143 @@
+/** Webhook endpoints: addresses that are told of every job of their tenant. */
+import { JOB_STATES, OPEN_STATES } from "../domain/job.ts";
+
+export const WEBHOOK_EVENTS = JOB_STATES.filter(
+  (state) => !(OPEN_STATES as readonly string[]).includes(state),
+).map((state) => `job.${state}` as const);
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+
+export interface Endpoint {
+  id: string;
+  tenantId: string;
+  url: string;
+  events: WebhookEvent[];
+  state: "active" | "disabled";
+  /** Of its secret; goes up when that is rotated. */
+  version: number;
+  /** Until when the secret before this one is valid too. */
+  previousUntil: number | null;
+  createdAt: number;
+}
+
+/** Deliveries in a row that failed for good, after which an endpoint is disabled. */
+const MAX_FAILURES = 5;
+
+// biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
+const toEndpoint = (row: any): Endpoint => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  url: row.url,
+  events: JSON.parse(row.events),
+  state: row.state,
+  version: row.version,
+  previousUntil: row.previous_until,
+  createdAt: row.created_at,
+});
+
+export async function insertEndpoint(db: D1Database, endpoint: Endpoint): Promise<void> {
+  const { id, tenantId, url, events, createdAt } = endpoint;
+  await db
+    .prepare(
+      "INSERT INTO webhook_endpoints (id, tenant_id, url, events, created_at) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(id, tenantId, url, JSON.stringify(events), createdAt)
+    .run();
+}
+
+export async function findEndpoint(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<Endpoint | null> {
+  const row = await db
+    .prepare("SELECT * FROM webhook_endpoints WHERE id = ? AND tenant_id = ?")
+    .bind(id, tenantId)
+    .first();
+  return row && toEndpoint(row);
+}
+
+/** Newest first, ids below `before`. */
+export async function listEndpoints(
+  db: D1Database,
+  tenantId: string,
+  before: string | null,
+  limit: number,
+): Promise<Endpoint[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT * FROM webhook_endpoints WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2)
+       ORDER BY id DESC LIMIT ?3`,
+    )
+    .bind(tenantId, before, limit)
+    .all();
+  return results.map(toEndpoint);
+}
+
+/** Switching an endpoint on forgives its failures. */
+export async function updateEndpoint(
+  db: D1Database,
+  id: string,
+  change: { url?: string; events?: WebhookEvent[]; state?: Endpoint["state"] },
+): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE webhook_endpoints SET url = COALESCE(?2, url), events = COALESCE(?3, events),
+         state = COALESCE(?4, state), failures = CASE WHEN ?4 = 'active' THEN 0 ELSE failures END WHERE id = ?1`,
+    )
+    .bind(
+      id,
+      change.url ?? null,
+      change.events ? JSON.stringify(change.events) : null,
+      change.state ?? null,
+    )
+    .run();
+}
+
+/** A new secret; the old one stays valid until `previousUntil`. */
+export async function rotateEndpoint(
+  db: D1Database,
+  id: string,
+  previousUntil: number,
+): Promise<void> {
+  await db
+    .prepare("UPDATE webhook_endpoints SET version = version + 1, previous_until = ? WHERE id = ?")
+    .bind(previousUntil, id)
+    .run();
+}
+
+export async function deleteEndpoint(db: D1Database, id: string): Promise<void> {
+  await db.batch([
+    db
+      .prepare("UPDATE deliveries SET state = 'failed' WHERE endpoint_id = ? AND state = 'pending'")
+      .bind(id),
+    db.prepare("DELETE FROM webhook_endpoints WHERE id = ?").bind(id),
+  ]);
+}
+
+export async function endpointSucceeded(db: D1Database, id: string): Promise<void> {
+  await db
+    .prepare("UPDATE webhook_endpoints SET failures = 0 WHERE id = ? AND failures > 0")
+    .bind(id)
+    .run();
+}
+
+export async function endpointFailed(db: D1Database, id: string): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE webhook_endpoints SET failures = failures + 1,
+         state = CASE WHEN failures + 1 >= ${MAX_FAILURES} THEN 'disabled' ELSE state END WHERE id = ?`,
+    )
+    .bind(id)
+    .run();
+}
+
+/**
+ * SQL that makes a delivery for every active endpoint that wants the event `event`, an SQL expression
+ * over the row `jobs`. `from` is `FROM jobs WHERE …`; `now` a placeholder.
+ */
+export const endpointDeliveriesSql = (event: string, from: string, now: string): string =>
+  `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id)
+   SELECT 'msg_' || lower(hex(randomblob(12))), j.id, j.tenant_id, j.event, e.url, 'pending', ${now}, e.id
+   FROM (SELECT id, tenant_id, ${event} AS event ${from}) j
+   JOIN webhook_endpoints e ON e.tenant_id = j.tenant_id AND e.state = 'active'
+   WHERE j.event IN (SELECT value FROM json_each(e.events))`;
