@@ -8,6 +8,7 @@ import type { AppEnv } from "../app.ts";
 import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
 import { rateLimitHeaders } from "../domain/rate-limit.ts";
 import { hashKey } from "../storage/keys.ts";
+import type { Quota } from "../storage/quota.ts";
 import { guardOf } from "./key-guard.ts";
 import { Problem } from "./problem.ts";
 
@@ -16,6 +17,7 @@ export interface Caller {
   keyId: string;
   scopes: Scope[];
   environment: Environment;
+  quota: Quota;
 }
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
@@ -36,8 +38,8 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
     throw new Problem("rate-limited", detail, {}, { ...limits, "retry-after": retryAfter });
   }
   for (const [name, value] of Object.entries(limits)) c.header(name, value);
-  const { id: keyId, tenantId, scopes, environment } = key;
-  return { tenantId, keyId, scopes, environment };
+  const { id: keyId, tenantId, scopes, environment, monthlyPages, concurrentJobs } = key;
+  return { tenantId, keyId, scopes, environment, quota: { monthlyPages, concurrentJobs } };
 }
 
 /** @throws Problem `missing-scope`, naming it */

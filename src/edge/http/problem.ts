@@ -10,6 +10,8 @@ export const PROBLEMS = {
   "missing-key": [401, "An API key is required"],
   "invalid-key": [401, "The API key is not valid"],
   "missing-scope": [403, "The API key lacks a scope"],
+  "quota-exceeded": [402, "The key has used up its pages of this month"],
+  "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
   "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],
   "idempotency-in-flight": [409, "The first request with this Idempotency-Key is not over"],

@@ -25,6 +25,12 @@ const NewKey = z
     rate_per_minute: z.int().min(1).max(100_000).optional().openapi({
       description: "Requests a minute. Default: the service's",
     }),
+    monthly_pages: z.int().min(0).max(1_000_000_000).optional().openapi({
+      description: "Pages that it may have read in a calendar month (UTC). Default: no limit",
+    }),
+    concurrent_jobs: z.int().min(1).max(1_000_000).optional().openapi({
+      description: "Jobs that it may have open at once. Default: no limit",
+    }),
     tenant: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
@@ -95,6 +101,8 @@ export const keysCreate = (app: App) => {
       expiresAt: body.expires_at === undefined ? null : Date.parse(body.expires_at),
       ratePerMinute: body.rate_per_minute ?? null,
       lastUsedAt: null,
+      monthlyPages: body.monthly_pages ?? null,
+      concurrentJobs: body.concurrent_jobs ?? null,
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
     await audit(c.env.DB, stored.tenantId, caller?.keyId ?? null, "key.created", stored.id);

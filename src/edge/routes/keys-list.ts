@@ -17,6 +17,8 @@ export const ApiKey = z
     revoked_at: z.iso.datetime().nullable(),
     expires_at: z.iso.datetime().nullable(),
     last_used_at: z.iso.datetime().nullable().openapi({ description: "To the minute" }),
+    monthly_pages: z.int().nullable(),
+    concurrent_jobs: z.int().nullable(),
     rate_per_minute: z.int().nullable().openapi({ description: "`null`: the service's default" }),
   })
   .openapi("ApiKey");
@@ -33,6 +35,8 @@ export const presentKey = (key: StoredKey): z.infer<typeof ApiKey> => ({
   revoked_at: iso(key.revokedAt),
   expires_at: iso(key.expiresAt),
   last_used_at: iso(key.lastUsedAt),
+  monthly_pages: key.monthlyPages,
+  concurrent_jobs: key.concurrentJobs,
   rate_per_minute: key.ratePerMinute,
 });
 

@@ -19,6 +19,7 @@ import { isCached, plan } from "../jobs/plan.ts";
 import { waitForEnd } from "../jobs/watch.ts";
 import { fileById } from "../storage/files.ts";
 import { findJob, insertJob, type Job, jobPages, sourceCounts } from "../storage/jobs.ts";
+import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
 import { readDocument } from "../storage/results.ts";
 
 /** Larger results are not put into the answer of POST /v1/ocr: `/result` streams them. */
@@ -97,6 +98,7 @@ const route = createRoute({
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
       ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+      ...(["quota-exceeded", "too-many-jobs"] as const),
     ),
   },
 });
@@ -104,7 +106,7 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const { tenantId, keyId } = c.get("caller");
+    const { tenantId, keyId, quota } = c.get("caller");
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
@@ -117,6 +119,7 @@ export const ocrCreate = (app: App) =>
     const file = await findDocument(c.env, tenantId, body);
 
     const now = Date.now();
+    if (body.cache !== "only") await checkQuota(DB, keyId, quota, now);
     const job: Job = {
       id: newId("job", now),
       tenantId,
@@ -188,6 +191,17 @@ function readSelection(text: string): PageSelection {
   const selection = parsePageSelection(text);
   if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
   return selection;
+}
+
+/** A month's last request may go over: how many pages it brings is not known yet. */
+async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: number) {
+  const { monthlyPages, concurrentJobs } = quota;
+  if (monthlyPages !== null && (await pagesThisMonth(db, keyId, now)) >= monthlyPages)
+    throw new Problem("quota-exceeded", `The key may have ${monthlyPages} pages read in a month.`);
+  if (concurrentJobs !== null && (await openJobsOfKey(db, keyId)) >= concurrentJobs) {
+    const detail = `The key may have ${concurrentJobs} jobs open at once.`;
+    throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
+  }
 }
 
 async function findDocument(env: Env, tenantId: string, body: Input) {

@@ -16,6 +16,10 @@ export interface StoredKey {
   /** `null`: the setting RATE_PER_MINUTE. */
   ratePerMinute: number | null;
   lastUsedAt: number | null;
+  /** Pages that it may have read in a month (UTC); those from the cache do not count. */
+  monthlyPages: number | null;
+  /** Jobs that it may have open at once. */
+  concurrentJobs: number | null;
 }
 
 interface KeyRow {
@@ -30,10 +34,12 @@ interface KeyRow {
   expires_at: number | null;
   rate_per_minute: number | null;
   last_used_at: number | null;
+  monthly_pages: number | null;
+  concurrent_jobs: number | null;
 }
 
 const COLUMNS =
-  "id, tenant_id, hint, name, environment, scopes, created_at, revoked_at, expires_at, rate_per_minute, last_used_at";
+  "id, tenant_id, hint, name, environment, scopes, created_at, revoked_at, expires_at, rate_per_minute, last_used_at, monthly_pages, concurrent_jobs";
 
 const fromRow = (row: KeyRow): StoredKey => ({
   id: row.id,
@@ -47,6 +53,8 @@ const fromRow = (row: KeyRow): StoredKey => ({
   expiresAt: row.expires_at,
   ratePerMinute: row.rate_per_minute,
   lastUsedAt: row.last_used_at,
+  monthlyPages: row.monthly_pages,
+  concurrentJobs: row.concurrent_jobs,
 });
 
 export async function hashKey(key: string): Promise<string> {
@@ -61,7 +69,9 @@ export async function findKeyByHash(db: D1Database, hash: string): Promise<Store
 
 export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {
   await db
-    .prepare(`INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    .prepare(
+      `INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
     .bind(
       key.id,
       key.tenantId,
@@ -74,6 +84,8 @@ export async function insertKey(db: D1Database, key: StoredKey, hash: string): P
       key.expiresAt,
       key.ratePerMinute,
       key.lastUsedAt,
+      key.monthlyPages,
+      key.concurrentJobs,
       hash,
     )
     .run();

@@ -130,6 +130,34 @@ describe("limits of a key", () => {
   });
 });
 
+describe("quotas of a key", () => {
+  const limited = async (limits: object) => (await json(post("/v1/keys", key, { ...limits }))).key;
+
+  it("402 when the month's pages are read; the cache still answers, other keys go on", async () => {
+    const small = await limited({ monthly_pages: 2 });
+    const file = await upload(small);
+    const stop = cog.work(3);
+    const first = await json(post("/v1/ocr", small, { file: file.id }, { prefer: "wait=10" }));
+    expect(first.state).toBe("succeeded");
+    const again = await post("/v1/ocr", small, { file: file.id, dpi: 100 });
+    expect([again.status, await type(again)]).toEqual([402, "quota-exceeded"]);
+    expect((await post("/v1/ocr", small, { file: file.id, cache: "only" })).status).toBe(200);
+    expect((await post("/v1/ocr", key, { file: file.id, dpi: 100 })).status).toBe(202);
+    stop();
+  });
+
+  it("429 when too many jobs are open, until one ends", async () => {
+    const small = await limited({ concurrent_jobs: 1 });
+    const file = await upload(small);
+    const job = await json(post("/v1/ocr", small, { file: file.id }));
+    const second = await post("/v1/ocr", small, { file: file.id, dpi: 100 });
+    expect([second.status, second.headers.get("retry-after")]).toEqual([429, "5"]);
+    expect(await type(second)).toBe("too-many-jobs");
+    await call(`/v1/jobs/${job.id}/cancel`, { method: "POST", key: small });
+    expect((await post("/v1/ocr", small, { file: file.id, dpi: 100 })).status).toBe(202);
+  });
+});
+
 describe("usage", () => {
   it("counts what was read, shared and cached, each page once", async () => {
     const file = await upload(key);

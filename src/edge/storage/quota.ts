@@ -1,0 +1,24 @@
+/** What a key has used of what it may have. */
+import type { StoredKey } from "./keys.ts";
+
+export type Quota = Pick<StoredKey, "monthlyPages" | "concurrentJobs">;
+
+/** Pages read for the key in the month of `now` (UTC), its share of shared readings included. */
+export async function pagesThisMonth(db: D1Database, keyId: string, now: number): Promise<number> {
+  const month = new Date(now).toISOString().slice(0, 7);
+  const sum = await db
+    .prepare(
+      "SELECT sum(pages_read + pages_shared) AS n FROM usage WHERE key_id = ? AND day BETWEEN ? AND ?",
+    )
+    .bind(keyId, `${month}-01`, `${month}-31`)
+    .first<number | null>("n");
+  return sum ?? 0;
+}
+
+export async function openJobsOfKey(db: D1Database, keyId: string): Promise<number> {
+  const n = await db
+    .prepare("SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL")
+    .bind(keyId)
+    .first<number>("n");
+  return n ?? 0;
+}
