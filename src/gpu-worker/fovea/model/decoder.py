@@ -124,13 +124,11 @@ class MixtureOfExperts(nn.Module):
         weights, chosen = self.route(flat)
         order = chosen.flatten().argsort(stable=True)  # places in (N·k), sorted by expert
         counts = chosen.flatten().bincount(minlength=len(self.experts)).tolist()
-        out = torch.zeros(flat.shape, dtype=torch.float32, device=x.device)
-        for expert, places in zip(self.experts, order.split(counts), strict=True):
-            if len(places) == 0:
-                continue
-            tokens = places // self.k
-            answer = expert(flat[tokens]).float() * weights.flatten()[places, None]
-            out = out.index_add(0, tokens, answer)
+        inputs = flat[order // self.k].split(counts)  # for each expert (its tokens, C)
+        answers = torch.cat([e(some) for e, some in zip(self.experts, inputs, strict=True) if len(some)])
+        answers = answers[order.argsort()].view(*weights.shape, -1)  # (N, k, C), token by token again
+        # Summed over k and not with `index_add`, which on a GPU adds in any order: same page, same answer.
+        out = (answers.float() * weights[..., None]).sum(1)
         return (out.to(x.dtype) + self.shared_experts(flat)).view(x.shape)
 
     def plain(self, x: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class OcrModel(nn.Module):
 
     def encode_view(self, pixels: Tensor) -> Tensor:
         """pixels (B, 3, H, W) in −1..1, sides multiples of 64 -> (B, H/64 · W/64, C), row by row."""
-        # The encoder may have a type of its own: on a CPU it runs far faster in fp32 than in bf16.
+        # The encoder may have a type of its own: on a CPU without bf16 instructions fp32 is far faster.
         pixels = pixels.to(self.model.projector.layers.weight.dtype)
         local = self.model.sam_model(pixels)  # (B, C', h, w)
         whole = self.model.vision_model(local)  # (B, h·w, C')

@@ -78,9 +78,14 @@ class Attention(nn.Module):
             torch.eye(w, dtype=q.dtype, device=q.device),
         )
         places = torch.cat([eye_h.repeat_interleave(w, 0), eye_w.repeat(h, 1)], 1)  # (hw, h + w)
-        q = torch.cat([q * q.shape[-1] ** -0.5, rows, columns], -1)  # (B, heads, hw, D + h + w)
-        k = torch.cat([k, places.expand(batch, self.heads, -1, -1)], -1)
-        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # (B, heads, hw, D)
+        # Fused kernels want values as wide as keys, in a multiple of 8; with anything else PyTorch silently
+        # writes out all hw × hw scores, which is what folding is there to avoid.
+        head = v.shape[-1]
+        pad = -(head + h + w) % 8
+        q = F.pad(torch.cat([q * head**-0.5, rows, columns], -1), (0, pad))  # (B, heads, hw, D + h + w + pad)
+        k = F.pad(torch.cat([k, places.expand(batch, self.heads, -1, -1)], -1), (0, pad))
+        v = F.pad(v, (0, h + w + pad))
+        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :head]  # (B, heads, hw, D)
         return self.proj(out.transpose(1, 2).reshape(batch, h, w, width))
 
     def biases(self, q: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
