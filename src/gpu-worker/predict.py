@@ -5,6 +5,7 @@ from typing import Any, Optional
 
 from cog import BaseRunner, Input, concurrent
 
+from fovea.orphan import end_with_parent
 from fovea.readers import ReadRequest, load_readers
 from fovea.settings import Settings
 from fovea.shard import ShardRequest, run_shard
@@ -15,6 +16,7 @@ TASKS = ["markdown", "free", "figure", "describe", "locate", "deep"]
 
 class Runner(BaseRunner):
     def setup(self) -> None:
+        end_with_parent()
         logging.basicConfig(level=logging.INFO)
         self.settings = Settings.from_environment()
         self.readers = load_readers(self.settings.models)

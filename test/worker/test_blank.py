@@ -49,3 +49,13 @@ def test_grey_words_are_not_blank():
     image = picture("", A4)
     image.paste(picture("faint words here", (600, 200)).point(lambda v: 170 + v // 3), (100, 100))
     assert not is_blank(image)
+
+
+def test_the_darkness_beyond_the_paper_is_not_ink_but_a_printed_band_is():
+    image = picture("", A4)
+    image.paste((20, 20, 20), (0, 0, 90, 1684))  # wider than the rim that is left out anyway
+    assert is_blank(noisy(image, 4))
+    band = picture("", A4)
+    letters = picture("Annual report 2026", (1190, 100), 40).point(lambda value: 255 - value)
+    band.paste(letters, (0, 0))  # white letters in a dark band along the top
+    assert not is_blank(band)

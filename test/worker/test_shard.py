@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from support import EchoReader, EdgeStub, encoded, pdf, picture
 
-from fovea.outbound import Outbound
+from fovea.outbound import Outbound, Refused
 from fovea.push import Pushed, Pusher
 from fovea.readers.base import ReadRequest
 from fovea.settings import Settings
@@ -121,8 +121,17 @@ def test_pushes_are_tried_again_until_the_edge_answers():
         assert time.monotonic() - started < 0.5
     gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), retry_for_s=0.3)
     assert asyncio.run(gone.page(1, {})) is Pushed.NOT
-    foreign = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
-    assert asyncio.run(foreign.page(1, {})) is Pushed.NOT
+    with pytest.raises(Refused):
+        Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
+
+
+def test_a_push_url_that_may_not_be_called_ends_the_shard_before_anything_is_read():
+    reader = EchoReader()
+    request = ShardRequest(document=data_url(pdf(1)), model="echo", push_url="http://127.0.0.1:9/shard?s")
+    receipt = asyncio.run(run_shard(request, {"echo": reader}, Settings()))
+    assert receipt["error"]["code"] == "invalid_options"
+    assert "push_url" in receipt["error"]["message"]
+    assert reader.read_pages == []
 
 
 def test_cancel_ends_the_shard():

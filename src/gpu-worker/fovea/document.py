@@ -12,53 +12,54 @@ from fovea.outbound import Outbound, Refused, Unreachable, origin_of
 from fovea.settings import Settings
 
 MAX_REDIRECTS = 3
+REDIRECTS = (301, 302, 303, 307, 308)
 CHUNK = 1 << 20
 
 
 def fetch_document(url: str, settings: Settings, outbound: Outbound) -> bytes:
-    """Blocks; call it in a thread. Raises `DocumentError`."""
+    """Blocks, at most for `settings.fetch_timeout_s`; call it in a thread. Raises `DocumentError`."""
     if url[:5].lower() == "data:":
         return _from_data_url(url, settings.max_document_bytes)
     deadline = time.monotonic() + settings.fetch_timeout_s
     for _ in range(MAX_REDIRECTS + 1):
+        limit_s = max(0.1, deadline - time.monotonic())
         try:
-            response = outbound.open("GET", url)
+            with outbound.open("GET", url, limit_s=limit_s) as response:
+                if response.status not in REDIRECTS:
+                    return _read(response, settings.max_document_bytes)
+                url = _redirected(url, response.headers.get("location", ""))
         except Refused as error:
-            raise DocumentError("document_unreachable", f"The document was not fetched: {error}.") from None
-        except Unreachable:
-            raise DocumentError(
-                "document_unreachable", "No answer came from the document's address."
-            ) from None
-        try:
-            if response.status in (301, 302, 303, 307, 308):
-                target = urljoin(url, response.headers.get("location", ""))
-                if origin_of(target) != origin_of(url):
-                    raise DocumentError("document_unreachable", "The address redirects to another host.")
-                url = target
-                continue
-            if response.status != 200:
-                raise DocumentError(
-                    "document_unreachable", f"The document's address answered with status {response.status}."
-                )
-            return _read(response, settings.max_document_bytes, deadline)
-        finally:
-            response.close()
-    raise DocumentError("document_unreachable", "The address redirects too often.")
+            raise _unreachable(f"The document was not fetched: {error}.") from None
+        except (Unreachable, urllib3.exceptions.HTTPError, OSError) as error:
+            if time.monotonic() >= deadline:
+                raise _unreachable("The document took too long to come.") from None
+            if isinstance(error, Unreachable):
+                raise _unreachable("No answer came from the document's address.") from None
+            raise _unreachable("The document broke off while it was fetched.") from None
+    raise _unreachable("The address redirects too often.")
 
 
-def _read(response: urllib3.BaseHTTPResponse, limit: int, deadline: float) -> bytes:
+def _redirected(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        same = origin_of(target) == origin_of(url)
+    except ValueError:
+        same = False
+    if not same:
+        raise _unreachable("The address redirects to another host.")
+    return target
+
+
+def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    if response.status != 200:
+        raise _unreachable(f"The document's address answered with status {response.status}.")
     chunks: list[bytes] = []
     size = 0
-    try:
-        for chunk in response.stream(CHUNK):
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            if time.monotonic() > deadline:
-                raise DocumentError("document_unreachable", "The document took too long to come.")
-            chunks.append(chunk)
-    except (urllib3.exceptions.HTTPError, OSError):
-        raise DocumentError("document_unreachable", "The document broke off while it was fetched.") from None
+    for chunk in response.stream(CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
     return b"".join(chunks)
 
 
@@ -76,3 +77,7 @@ def _from_data_url(url: str, limit: int) -> bytes:
 
 def _too_large(limit: int) -> DocumentError:
     return DocumentError("document_too_large", f"The document has more than {limit} bytes.")
+
+
+def _unreachable(message: str) -> DocumentError:
+    return DocumentError("document_unreachable", message)

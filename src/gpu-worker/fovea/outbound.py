@@ -2,16 +2,24 @@
 
 A name is resolved here, each of its addresses is judged, and the connection goes to the address that was
 judged: a second answer of a hostile name server (DNS rebinding) is never asked for. Redirects are not
-followed.
+followed. A call has one time limit over everything: a server that sends a byte now and then does not gain
+time by it.
 """
 
+import contextlib
+import http.client
 import ipaddress
 import socket
-from urllib.parse import urlsplit
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
 
 import urllib3
 
 TIMEOUT = urllib3.Timeout(connect=10, read=30)
+
+# Networks that carry an IPv4 address inside: whether that one is public, the outer one does not say.
+TUNNELS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "2001::/32", "::/96")))
 
 
 class Refused(Exception):
@@ -33,45 +41,92 @@ class Outbound:
     def __init__(self, allowed_origins: frozenset[str]):
         self._allowed = allowed_origins
 
-    def open(self, method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None):
-        """A response whose body is not read yet; close it. Raises `Refused`, `Unreachable`."""
+    def check(self, url: str) -> None:
+        """Raises `Refused` for an address that no answer of a name server can make good."""
         try:
             parts = urlsplit(url)
-            port = parts.port
+            parts.port  # noqa: B018 - parsed when it is asked for
         except ValueError:
             raise Refused("the address is not a URL") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise Refused("the address is not an https URL")
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        port = port or (443 if parts.scheme == "https" else 80)
-        if origin_of(url) in self._allowed:
-            pool = _pool(parts.scheme, parts.hostname, port)
-        elif parts.scheme != "https":
+        if not parts.netloc.isascii():
+            raise Refused("the host is not written in ASCII (a name such as xn--…)")
+        if origin_of(url) not in self._allowed and parts.scheme != "https":
             raise Refused("only https addresses are allowed")
-        else:
-            address = public_address(parts.hostname, port)
-            pool = urllib3.HTTPSConnectionPool(
-                address, port, server_hostname=parts.hostname, assert_hostname=parts.hostname
-            )
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        limit_s: float,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """A response whose body is not read yet. After `limit_s` its connection breaks, wherever it is.
+
+        Raises `Refused`, `Unreachable`.
+        """
+        self.check(url)
+        parts = urlsplit(url)
+        pool = self._pool(url)
+        opened: list[http.client.HTTPConnection] = []
+
+        class Connection(pool.ConnectionCls):
+            def connect(self) -> None:
+                opened.append(self)
+                super().connect()
+
+        pool.ConnectionCls = Connection
+        timer = threading.Timer(limit_s, _cut, [opened])
+        timer.daemon = True
+        timer.start()
         try:
-            return pool.urlopen(
-                method,
-                path,
-                body=body,
-                headers={"host": parts.netloc, "user-agent": "Fovea", **(headers or {})},
-                timeout=TIMEOUT,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                assert_same_host=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unreachable(str(error)) from error
+            try:
+                response = pool.urlopen(
+                    method,
+                    _ascii(parts.path or "/") + (f"?{_ascii(parts.query)}" if parts.query else ""),
+                    body=body,
+                    headers={"host": parts.netloc, "user-agent": "Fovea", **(headers or {})},
+                    timeout=TIMEOUT,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    assert_same_host=False,
+                )
+            except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+                raise Unreachable(str(error)) from error
+            try:
+                yield response
+            finally:
+                response.close()
+        finally:
+            timer.cancel()
+            pool.close()
+
+    def _pool(self, url: str) -> urllib3.HTTPConnectionPool:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if origin_of(url) in self._allowed:
+            kind = urllib3.HTTPSConnectionPool if parts.scheme == "https" else urllib3.HTTPConnectionPool
+            return kind(parts.hostname, port)
+        address = public_address(parts.hostname, port)
+        return urllib3.HTTPSConnectionPool(
+            address, port, server_hostname=parts.hostname, assert_hostname=parts.hostname
+        )
 
 
-def _pool(scheme: str, host: str, port: int) -> urllib3.HTTPConnectionPool:
-    kind = urllib3.HTTPSConnectionPool if scheme == "https" else urllib3.HTTPConnectionPool
-    return kind(host, port)
+def _ascii(text: str) -> str:
+    return quote(text, safe="!#$%&'()*+,/:;=?@[]~-._")
+
+
+def _cut(connections: list[http.client.HTTPConnection]) -> None:
+    for connection in connections:
+        if connection.sock:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def public_address(host: str, port: int) -> str:
@@ -80,9 +135,18 @@ def public_address(host: str, port: int) -> str:
         found = {info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         raise Unreachable("the name cannot be resolved") from None
+    if not found:
+        raise Unreachable("the name has no address")
     for text in found:
-        address = ipaddress.ip_address(text.split("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        if not (mapped or address).is_global or address.is_multicast:
+        if not _is_public(ipaddress.ip_address(text.split("%")[0])):
             raise Refused("the address is not public")
     return sorted(found)[0]
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    if mapped:
+        return _is_public(mapped)
+    if address.version == 6 and any(address in network for network in TUNNELS):
+        return False
+    return address.is_global and not address.is_multicast

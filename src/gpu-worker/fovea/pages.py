@@ -1,7 +1,7 @@
 """From a document's bytes to pixels: PDF pages by PDFium, images by Pillow, both with hard limits.
 
 PDFium is not thread-safe: two threads in it at once give wrong pixels without a word. Every call into it
-happens under `_PDFIUM`.
+happens under `_PDFIUM`. Documents of strangers are opened by `fovea.isolated`, in a process of their own.
 """
 
 import ctypes
@@ -133,7 +133,7 @@ class ImageDocument(Document):
             raise DocumentError(
                 "document_unsupported", "The document is not a PDF, PNG, JPEG, WebP or TIFF."
             ) from None
-        except (OSError, SyntaxError, ValueError, EOFError):
+        except Exception:  # A broken TIFF makes Pillow raise almost anything.
             raise _broken_image() from None
 
     def _open(self) -> Image.Image:
@@ -150,7 +150,7 @@ class ImageDocument(Document):
                 return Raster(page, on_white(ImageOps.exif_transpose(image)), None)
         except PageError:
             raise
-        except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError):
+        except Exception:
             raise PageError("page_unreadable", "The image is broken and cannot be decoded.") from None
 
 

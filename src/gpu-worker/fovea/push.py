@@ -1,20 +1,25 @@
 """Pushes to the edge (docs/WORKER-PROTOCOL.md, section 2): each page the moment it is read."""
 
 import asyncio
-import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from fovea.outbound import Outbound, Refused, Unreachable
+from fovea.result import encode
 
 log = logging.getLogger(__name__)
 
 RETRY_FOR_S = 60.0
 FIRST_PAUSE_S = 0.25
 MAX_PAUSE_S = 8.0
+CALL_LIMIT_S = 60.0
+
+# Apart from the threads that read: a lease is renewed however many pages are being read.
+_THREADS = ThreadPoolExecutor(64, "push")
 
 
 class Pushed(Enum):
@@ -26,9 +31,13 @@ class Pushed(Enum):
 
 
 class Pusher:
-    """`push_url` is the signed address of one shard; paths are appended before its query."""
+    """`push_url` is the signed address of one shard; paths are appended before its query.
+
+    Raises `Refused` when nothing may be sent there.
+    """
 
     def __init__(self, push_url: str, outbound: Outbound, retry_for_s: float = RETRY_FOR_S):
+        outbound.check(push_url)
         self._parts = urlsplit(push_url)
         self._outbound = outbound
         self._retry_for_s = retry_for_s
@@ -45,11 +54,12 @@ class Pusher:
 
     async def _put(self, path: str, body: dict[str, Any], retry_for_s: float | None = None) -> Pushed:
         url = urlunsplit(self._parts._replace(path=self._parts.path + path))
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        data = encode(body)
         end = time.monotonic() + (self._retry_for_s if retry_for_s is None else retry_for_s)
         pause = FIRST_PAUSE_S
+        loop = asyncio.get_running_loop()
         while True:
-            status = await asyncio.to_thread(self._send, url, data)
+            status = await loop.run_in_executor(_THREADS, self._send, url, data)
             if status is not None and 200 <= status < 300:
                 return Pushed.ACCEPTED
             if status == 410:
@@ -65,13 +75,11 @@ class Pusher:
 
     def _send(self, url: str, data: bytes) -> int | None:
         """The status, or `None` without an answer."""
+        head = {"content-type": "application/json"}
         try:
-            response = self._outbound.open("PUT", url, data, {"content-type": "application/json"})
+            with self._outbound.open("PUT", url, data, head, limit_s=CALL_LIMIT_S) as response:
+                return response.status
         except Refused:
             return 403
         except Unreachable:
             return None
-        try:
-            return response.status
-        finally:
-            response.close()

@@ -1,6 +1,9 @@
 """The canonical page result, `schema: 1` (docs/WORKER-PROTOCOL.md, section 3)."""
 
+import json
 import math
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,88 +92,171 @@ class PageResult:
             body[name] = getattr(self, name)
         body["blocks"] = [block.to_json() for block in self.blocks]
         body["attempts"] = [asdict(attempt) for attempt in self.attempts]
-        body["timings_ms"] = {
-            stage: round(self.timings_ms.get(stage, 0.0), 1)
-            for stage in ("raster", "encode", "prefill", "decode")
-        }
+        body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:
             body["expected_precision"] = list(self.expected_precision)
         if self.compression is not None:
             body["compression"] = round(self.compression, 3)
         faults = page_faults(body)
         if faults:
-            raise ValueError("; ".join(faults))
+            raise ValueError("; ".join(faults[:10]))
         return body
 
 
-def page_faults(body: dict[str, Any]) -> list[str]:
+MAX_BODY_BYTES = 4 << 20
+"""The largest page result that the edge takes."""
+
+STAGES = ("raster", "encode", "prefill", "decode")
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    """JSON as it is pushed. Raises `ValueError` for what JSON or UTF-8 cannot hold."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _integer(value: Any, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _unit(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 1
+
+
+def _text(value: Any, most: int) -> bool:
+    """At most `most` UTF-16 units, as the edge counts them, and not half of a surrogate pair among them."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return len(value.encode("utf-16-le")) <= 2 * most
+    except UnicodeEncodeError:
+        return False
+
+
+def _digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"sha256:[0-9a-f]{64}", value) is not None
+
+
+def _error(value: Any) -> bool:
+    return isinstance(value, dict) and _text(value.get("code"), 64) and _text(value.get("message"), 1000)
+
+
+def _vision_tokens(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    tiles = value.get("tiles", [1, 1])
+    return (
+        all(_integer(value.get(name)) for name in ("positions", "patches", "valid"))
+        and isinstance(tiles, list)
+        and len(tiles) == 2
+        and all(_integer(side, 1) for side in tiles)
+        and _integer(value.get("max_tiles", 1), 1)
+    )
+
+
+def _attempt(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _text(value.get("mode"), 32)
+        and "tokens" in value
+        and (value["tokens"] is None or _integer(value["tokens"]))
+        and value.get("finish_reason") in FINISH_REASONS
+    )
+
+
+def _list(value: Any, most: int, good: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and len(value) <= most and all(map(good, value))
+
+
+def _or_null(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or good(value)
+
+
+_PAGE: dict[str, Callable[[Any], bool]] = {
+    "schema": lambda value: value == 1,
+    "page": lambda value: _integer(value, 1),
+    "width": _integer,
+    "height": _integer,
+    "dpi": _or_null(lambda value: _number(value) and value > 0),
+    "model": lambda value: _text(value, 64),
+    "model_digest": _digest,
+    "mode": lambda value: _text(value, 32),
+    "task": lambda value: _text(value, 32),
+    "prompt": _or_null(lambda value: _text(value, 4000)),
+    "vision_tokens": _or_null(_vision_tokens),
+    "text_tokens": _or_null(_integer),
+    "compression": _or_null(lambda value: _number(value) and value >= 0),
+    "expected_precision": _or_null(lambda value: _list(value, 2, _unit) and len(value) == 2),
+    "blocks": lambda value: isinstance(value, list) and len(value) <= 20_000,
+    "markdown": lambda value: _text(value, 4_000_000),
+    "finish_reason": lambda value: value in FINISH_REASONS,
+    "verdict": lambda value: value in VERDICTS,
+    "warnings": lambda value: _list(value, 200, lambda item: _text(item, 500)),
+    "attempts": lambda value: _list(value, 50, _attempt),
+    "timings_ms": lambda value: (
+        isinstance(value, dict) and all(_number(value.get(name)) and value[name] >= 0 for name in STAGES)
+    ),
+    "error": _or_null(_error),
+}
+
+_BLOCK: dict[str, Callable[[Any], bool]] = {
+    "id": lambda value: _integer(value, 1),
+    "type": lambda value: value in BLOCK_TYPES,
+    "bbox": lambda value: _list(value, 4, _unit) and len(value) == 4,
+    "text": lambda value: _text(value, 1_000_000),
+    "confidence": _or_null(_unit),
+}
+_BLOCK_OPTIONAL = {"html": 2_000_000, "latex": 100_000}
+
+
+def page_faults(body: Any) -> list[str]:
     """What breaks the protocol in a page result; empty when nothing does. The edge checks the same."""
-    faults: list[str] = []
-
-    def want(good: bool, what: str) -> None:
-        if not good:
-            faults.append(what)
-
-    def integer(value: Any, least: int = 0) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    def number(value: Any) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-    def unit(value: Any) -> bool:
-        return number(value) and 0 <= value <= 1
-
-    want(body.get("schema") == 1, "schema is not 1")
-    want(integer(body.get("page"), 1), "page is not a number from 1")
-    for side in ("width", "height"):
-        want(integer(body.get(side)), f"{side} is not a number of pixels")
-    dpi = body.get("dpi")
-    want(dpi is None or (number(dpi) and dpi > 0), "dpi is not above 0")
-    digest = body.get("model_digest")
-    want(
-        isinstance(digest, str)
-        and digest.startswith("sha256:")
-        and len(digest) == 71
-        and all(character in "0123456789abcdef" for character in digest[7:]),
-        "model_digest is not sha256:…",
-    )
-    for name in ("model", "mode", "task", "markdown"):
-        want(isinstance(body.get(name), str), f"{name} is not text")
-    want(body.get("finish_reason") in FINISH_REASONS, "unknown finish_reason")
-    want(body.get("verdict") in VERDICTS, "unknown verdict")
-    error = body.get("error")
-    want((body.get("verdict") == "failed") == (error is not None), "a failed page has an error, others none")
-    if error is not None:
-        want(
-            isinstance(error, dict) and all(isinstance(error.get(key), str) for key in ("code", "message")),
-            "error has no code and message",
-        )
-    precision = body.get("expected_precision")
-    want(
-        precision is None
-        or (isinstance(precision, list) and len(precision) == 2 and all(map(unit, precision))),
-        "expected_precision is not [low, high]",
-    )
-    timings = body.get("timings_ms")
-    want(
-        isinstance(timings, dict)
-        and all(
-            number(timings.get(stage)) and timings[stage] >= 0
-            for stage in ("raster", "encode", "prefill", "decode")
-        ),
-        "timings_ms is not complete",
-    )
+    if not isinstance(body, dict):
+        return ["it is no object"]
+    faults = _field_faults(body, _PAGE, "")
+    if (body.get("verdict") == "failed") != (body.get("error") is not None):
+        faults.append("a failed page has an error, others have none")
     blocks = body.get("blocks")
-    want(isinstance(blocks, list), "blocks is not a list")
     for block in blocks if isinstance(blocks, list) else []:
-        box = block.get("bbox")
-        want(integer(block.get("id"), 1), "a block has no id")
-        want(block.get("type") in BLOCK_TYPES, f"unknown block type {block.get('type')!r}")
-        want(isinstance(box, list) and len(box) == 4 and all(map(unit, box)), "a box is not in 0..1")
-        want(isinstance(block.get("text"), str), "a block has no text")
-        confidence = block.get("confidence")
-        want("confidence" in block and (confidence is None or unit(confidence)), "confidence is not in 0..1")
+        if not isinstance(block, dict):
+            faults.append("a block is no object")
+            continue
+        faults += _field_faults(block, _BLOCK, "block.")
+        faults += [
+            f"block.{name} is wrong"
+            for name, most in _BLOCK_OPTIONAL.items()
+            if name in block and not _text(block[name], most)
+        ]
     return faults
+
+
+def document_faults(body: Any) -> list[str]:
+    """The same for a document report (docs/WORKER-PROTOCOL.md, section 2)."""
+    if not isinstance(body, dict):
+        return ["it is no object"]
+    fields = {"schema": _PAGE["schema"], "model": _PAGE["model"]}
+    if "error" in body:
+        faults = _field_faults(body, {**fields, "error": _error}, "")
+        if body.get("model_digest") is not None and not _digest(body["model_digest"]):
+            faults.append("model_digest is wrong")
+        return faults
+    fields |= {
+        "model_digest": _digest,
+        "page_count": lambda value: _integer(value, 1),
+        "media_type": lambda value: _text(value, 100),
+    }
+    return _field_faults(body, fields, "")
+
+
+def _field_faults(body: dict[str, Any], fields: dict[str, Callable[[Any], bool]], prefix: str) -> list[str]:
+    return [
+        f"{prefix}{name} is {'wrong' if name in body else 'missing'}"
+        for name, good in fields.items()
+        if name not in body or not good(body[name])
+    ]
 
 
 def failed_page(

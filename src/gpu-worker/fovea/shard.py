@@ -3,23 +3,29 @@
 import asyncio
 import contextlib
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from fovea.blank import is_blank
 from fovea.document import fetch_document
 from fovea.errors import DocumentError, FoveaError, PageError
-from fovea.outbound import Outbound
-from fovea.pages import Document, open_document
+from fovea.isolated import IsolatedDocument
+from fovea.outbound import Outbound, Refused
+from fovea.pages import Document
 from fovea.push import Pushed, Pusher
 from fovea.readers.base import InvalidOptions, Reader, ReadRequest
-from fovea.result import Attempt, PageResult, failed_page
+from fovea.result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.selection import select_pages
 from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
+
+# More than there are slots: a page that was given up keeps its thread until its reader comes back.
+_THREADS = ThreadPoolExecutor(64, "page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Shard:
         self._settings = settings
         self._reader = readers.get(request.model)
         self._outbound = Outbound(settings.allowed_origins)
-        self._pusher = Pusher(request.push_url, self._outbound) if request.push_url else None
+        self._pusher: Pusher | None = None
         self._page = 0
         self._receipt: dict[str, Any] = {
             "schema": 1,
@@ -60,6 +66,12 @@ class Shard:
         }
 
     async def run(self) -> dict[str, Any]:
+        if self._request.push_url:
+            try:
+                self._pusher = Pusher(self._request.push_url, self._outbound)
+            except Refused as refused:
+                error = DocumentError("invalid_options", f"Pages cannot be pushed to push_url: {refused}.")
+                return {**self._receipt, "error": error.to_json()}
         heart = asyncio.create_task(self._heartbeat()) if self._pusher else None
         work = asyncio.create_task(self._read_all())
         tasks = {task for task in (heart, work) if task}
@@ -98,7 +110,7 @@ class Shard:
         except InvalidOptions as error:
             raise DocumentError("invalid_options", str(error)) from None
         data = await asyncio.to_thread(fetch_document, request.document, self._settings, self._outbound)
-        document = await asyncio.to_thread(open_document, data, self._settings.max_pixels)
+        document = await asyncio.to_thread(IsolatedDocument, data, self._settings.max_pixels)
         try:
             if document.page_count > request.max_pages:
                 raise DocumentError(
@@ -111,7 +123,7 @@ class Shard:
             for self._page in pages:
                 await self._deliver(await self._read_page(document, self._page))
         finally:
-            await asyncio.to_thread(document.close)
+            document.close()
 
     async def _report(self, what: dict[str, Any]) -> None:
         if not self._pusher:
@@ -122,22 +134,22 @@ class Shard:
         if await self._pusher.document({**head, **what}) is Pushed.GONE:
             raise _Gone
 
-    async def _deliver(self, result: PageResult) -> None:
-        body = result.to_json()
+    async def _deliver(self, body: dict[str, Any]) -> None:
         if not self._pusher:
             self._receipt["pages"].append(body)
             return
-        pushed = await self._pusher.page(result.page, body)
+        pushed = await self._pusher.page(body["page"], body)
         if pushed is Pushed.GONE:
             raise _Gone
         if pushed is Pushed.ACCEPTED:
-            self._receipt["pushed"].append(result.page)
+            self._receipt["pushed"].append(body["page"])
 
-    async def _read_page(self, document: Document, page: int) -> PageResult:
-        """One page's result, whatever happens to it."""
+    async def _read_page(self, document: Document, page: int) -> dict[str, Any]:
+        """One page's result as JSON, whatever happens to it."""
         limit = self._settings.page_timeout_s
+        given_up = threading.Event()
         try:
-            return await asyncio.wait_for(asyncio.to_thread(self._read_now, document, page), limit)
+            return await asyncio.wait_for(_in_thread(self._read_now, document, page, given_up), limit)
         except asyncio.TimeoutError:
             error = PageError("page_timeout", f"The page was not read within {limit:.0f} seconds.")
         except FoveaError as known:
@@ -145,20 +157,21 @@ class Shard:
         except Exception:
             log.exception("page %d", page)
             error = PageError("internal", "The page could not be read because of a fault on our side.")
-        return failed_page(
-            page,
-            self._request.model,
-            self._reader.digest,
-            error.to_json(),
-            task=self._request.options.task,
-        )
+        finally:
+            given_up.set()
+        options, reader = self._request.options, self._reader
+        result = failed_page(page, self._request.model, reader.digest, error.to_json(), task=options.task)
+        result.prompt = options.prompt
+        return result.to_json()
 
-    def _read_now(self, document: Document, page: int) -> PageResult:
+    def _read_now(self, document: Document, page: int, given_up: threading.Event) -> dict[str, Any]:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
         raster = document.raster(page, self._request.dpi)
         raster_ms = (time.perf_counter() - started) * 1000
+        if given_up.is_set():
+            raise PageError("page_timeout", "Nobody waits for the page any more.")
         if is_blank(raster.image):
             result = PageResult(
                 page=page,
@@ -176,8 +189,17 @@ class Shard:
             result = self._reader.read(raster, self._request.options)
         result.prompt = self._request.options.prompt
         result.timings_ms["raster"] = raster_ms
-        result.to_json()  # A result that breaks the protocol is a fault of the reader: here, not at the edge.
-        return result
+        # A result that breaks the protocol is a fault of the reader: it fails here and not at the edge.
+        body = result.to_json()
+        if len(encode(body)) > MAX_BODY_BYTES:
+            raise PageError(
+                "page_too_large", f"What was read on the page takes more than {MAX_BODY_BYTES >> 20} MiB."
+            )
+        return body
+
+
+async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, function, *arguments)
 
 
 async def run_shard(

@@ -3,7 +3,8 @@
 A Cog server whose worker process died answers UNHEALTHY for ever, one whose setup failed answers with status
 200 and SETUP_FAILED, and neither restarts by itself. This process starts the server, looks at its health, and
 starts it again, after growing pauses while it keeps failing. It takes the server along when it ends, however
-it ends: the kernel sends the server SIGKILL when this process is gone.
+it ends: the kernel sends the server SIGKILL when this process is gone, and the server's own children look for
+that themselves (`fovea.orphan`).
 """
 
 import argparse
@@ -21,6 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 BAD_STATES = frozenset({"UNHEALTHY", "SETUP_FAILED", "DEFUNCT"})
 POLL_S = 1.0
+SILENCE_S = 60.0
+"""How long a server that answered before may be silent until it counts as hung."""
 MAX_PAUSE_S = 30.0
 GRACE_S = 10.0
 PR_SET_PDEATHSIG = 1
@@ -41,19 +44,23 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
+    """Runs in the child. The server has threads of its own only later, and is started by our only one."""
     os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # It was gone before the kernel knew.
+            os._exit(1)
 
 
 def start_server(host: str, port: int) -> subprocess.Popen:
+    parent = os.getpid()
     return subprocess.Popen(
         [sys.executable, "-m", "cog.server.http", "--host", host],
         cwd=ROOT,
         env=environment(port),
         stdin=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent,
+        preexec_fn=lambda: _die_with_parent(parent),
     )
 
 
@@ -123,6 +130,7 @@ class Supervisor:
     def _watch(self, server: subprocess.Popen) -> str:
         """Returns why the server has to be started again, or that it is to stop."""
         look = time.monotonic()
+        heard: float | None = None
         while not self._stopping:
             if server.poll() is not None:
                 return f"the Cog server ended with status {server.returncode}"
@@ -131,6 +139,10 @@ class Supervisor:
                 state = health(self._host, self._port)
                 if state in BAD_STATES:
                     return f"the Cog server is {state}"
+                if state is not None:
+                    heard = time.monotonic()
+                elif heard is not None and time.monotonic() - heard > SILENCE_S:
+                    return "the Cog server does not answer"
             time.sleep(0.05)
         return "told to stop"
 

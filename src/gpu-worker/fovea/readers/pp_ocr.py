@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import rapidocr
 
+from fovea.errors import PageError
 from fovea.layout import Line, lay_out
 from fovea.markdown import to_markdown
 from fovea.pages import Raster
@@ -21,6 +22,9 @@ RULES = b"pp-ocr rules 1"
 
 LEAST_CONFIDENCE = 0.6
 """Mean confidence of a page's characters below which it is `suspect`."""
+
+BUSY_LIMIT_S = 270.0
+"""How long a page waits for others to be read."""
 
 MAX_SIDE = 4000
 """Pixels; longer pages are shrunk by the detector itself."""
@@ -84,8 +88,12 @@ class PpOcr:
 
     def _lines(self, raster: Raster) -> list[Line]:
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
-        with self._lock:
+        if not self._lock.acquire(timeout=BUSY_LIMIT_S):
+            raise PageError("page_timeout", "The model was busy with other pages for too long.")
+        try:
             found = self._engine(pixels)
+        finally:
+            self._lock.release()
         if found.boxes is None:
             return []
         return [
