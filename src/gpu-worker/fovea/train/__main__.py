@@ -1,0 +1,27 @@
+"""`python -m fovea.train FOLDER --minutes 120`: trains `fovea-nano`, or goes on with what the folder holds."""
+
+import argparse
+from pathlib import Path
+
+from fovea.train.loop import Run, train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m fovea.train", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the run: checkpoint, weights, logs")
+    parser.add_argument(
+        "--minutes", type=float, required=True, help="of the whole run, earlier parts included"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    parser.add_argument("--processes", type=int, default=2, help="on a CPU, each with its share of the cores")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make data, for each of those")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start-from", type=Path, help="weights to begin with (a folder of safetensors)")
+    parser.add_argument("--freeze-encoder", action="store_true", help="train the decoder only")
+    given = parser.parse_args()
+    train(Run(**vars(given)))
+
+
+if __name__ == "__main__":
+    main()
