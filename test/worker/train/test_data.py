@@ -104,8 +104,11 @@ def test_patches_name_their_characters_in_reading_order():
     assert int((patches > 0).sum()) == 4
 
 
-def test_batches_do_not_depend_on_who_makes_them():
-    tokenizer, stream = Tokenizer.characters(), Stream(PLAIN, count=2, seed=5)
-    a, b = stream.batch(11, tokenizer), stream.batch(11, tokenizer)
-    assert torch.equal(a.pixels, b.pixels) and torch.equal(a.ids, b.ids)
-    assert not torch.equal(a.pixels, stream.batch(12, tokenizer).pixels)
+def test_a_pool_is_the_same_for_the_same_number_and_its_batches_hold_texts_of_like_length():
+    tokenizer, stream = Tokenizer.characters(), Stream(Style(smallest=20), count=2, seed=5)
+    pool, same = stream.pool(11, tokenizer), stream.pool(11, tokenizer)
+    for a, b in zip(pool, same, strict=True):
+        assert torch.equal(a.pixels, b.pixels) and torch.equal(a.ids, b.ids)
+    lengths = [batch.ids.shape[1] for batch in pool]
+    assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
+    assert not torch.equal(pool[0].pixels, stream.pool(12, tokenizer)[0].pixels)

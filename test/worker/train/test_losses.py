@@ -2,38 +2,21 @@ from dataclasses import replace
 
 import pytest
 import torch
+from train_support import TINY
 
-from fovea.model import ModelConfig, OcrModel
-from fovea.model.config import ClipConfig, DecoderConfig, SamConfig
+from fovea.model import OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
 from fovea.tokenizer import Tokenizer
 from fovea.train.batches import IGNORED, Stream
 from fovea.train.losses import GUIDED_HEADS, GUIDED_LAYERS, Heads, Weights, _watched, compute
 from fovea.train.strips import Style
 
-TINY = ModelConfig(
-    SamConfig(32, 2, 2, 64, grid=8, window=4, global_blocks=(1,), neck=16, compressor=(24, 32), stem=True),
-    ClipConfig(32, 1, 4, 64, grid=2, patch=None),
-    DecoderConfig(
-        vocab=271,
-        width=48,
-        depth=3,
-        heads=3,
-        head_dim=16,
-        dense_mlp=64,
-        context=600,
-        experts=4,
-        experts_per_token=2,
-        expert_mlp=24,
-        shared_mlp=32,
-    ),
-)
 TOKENIZER = Tokenizer.characters()
 
 
 @pytest.fixture
 def batch():
-    return Stream(Style(smallest=24, largest=30, packed=0, empty=0), count=2).batch(0, TOKENIZER)
+    return Stream(Style(smallest=24, largest=30, packed=0, empty=0), count=2).pool(0, TOKENIZER)[0]
 
 
 def losses(model, heads, batch, corruption=0.0, decode=True):

@@ -19,6 +19,8 @@ PATCH, PATCH_SLOTS = 16, 4
 SPOT, SPOT_SLOTS = 8, 2
 """The same for the stem's squares of half that size."""
 CELL = 64  # pixels of a vision token's side
+POOL = 4
+"""Batches whose strips are made together and sorted by the length of their texts."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ def _fill(squares: np.ndarray, text: str, columns: np.ndarray, rows: np.ndarray)
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An endless row of batches: batch `i` is the same whoever makes it, so a run can go on anywhere."""
+    """An endless row of pools of batches: pool `i` is the same whoever makes it, so a run can go on anywhere."""
 
     style: Style
     width: int = 512
@@ -117,15 +119,18 @@ class Stream:
     seed: int = 0
     evaluation: bool = False
 
-    def strips(self, index: int) -> list[Strip]:
+    def strips(self, index: int, count: int | None = None) -> list[Strip]:
         start = (self.seed << 40) + (index << 12)
         return [
             make_strip(start + i, self.width, self.style, self.evaluation, self.height)
-            for i in range(self.count)
+            for i in range(count or self.count)
         ]
 
-    def batch(self, index: int, tokenizer: Tokenizer) -> Batch:
-        return collate(self.strips(index), tokenizer)
+    def pool(self, index: int, tokenizer: Tokenizer) -> list[Batch]:
+        """`POOL` batches in which texts of like length are together: little of them is padding."""
+        strips = sorted(self.strips(index, POOL * self.count), key=lambda strip: len(strip.text))
+        parts = [strips[start : start + self.count] for start in range(0, len(strips), self.count)]
+        return [collate(part, tokenizer) for part in parts]
 
 
 class _Batches(IterableDataset):
@@ -139,13 +144,13 @@ class _Batches(IterableDataset):
         index = self._start + self._step * number
         tokenizer = Tokenizer.characters()
         while True:
-            yield self._stream.batch(index, tokenizer)
+            yield from self._stream.pool(index, tokenizer)
             index += self._step * workers
 
 
 def batches(stream: Stream, start: int, workers: int, step: int = 1) -> Iterator[Batch]:
-    """Batches `start`, `start + step`, … in order, made by `workers` processes (0: by the caller's)."""
-    ahead = 4 if workers else None
+    """Pools `start`, `start + step`, … batch by batch, made by `workers` processes (0: by the caller's)."""
+    ahead = 2 * POOL if workers else None
     loader = DataLoader(
         _Batches(stream, start, step), batch_size=None, num_workers=workers, prefetch_factor=ahead
     )

@@ -7,6 +7,7 @@ import torch
 
 from fovea.model import OcrModel
 from fovea.tokenizer import Tokenizer
+from fovea.train import fonts
 from fovea.train.batches import CELL, Stream, collate, strip_prompt
 from fovea.train.strips import Strip, Style
 
@@ -48,6 +49,14 @@ def size_range(size: int) -> str:
     return f"{low:02} px" if low else f"under {SIZES[0]} px"
 
 
+def can_evaluate() -> bool:
+    """Whether this machine has fonts that are never trained on."""
+    try:
+        return bool(fonts.faces(True))
+    except RuntimeError:
+        return False
+
+
 def evaluate(model: OcrModel, tokenizer: Tokenizer, style: Style, count: int = 48, seed: int = 9) -> Report:
     """Reads `count` strips of held-out fonts and texts."""
     report = Report()
@@ -71,16 +80,16 @@ def read_strips(model: OcrModel, tokenizer: Tokenizer, strips: list[Strip], limi
     for embedding, grid in zip(embeddings, rows, strict=True):
         view = torch.cat([model.with_newlines(grid), model.model.view_seperator[None].to(grid.dtype)])
         embedding[prompt == tokenizer.image] = view.to(embedding.dtype)
-    cache = model.new_cache(len(strips), embeddings.shape[1] + limit)
+    cache = model.new_cache(len(strips), min(embeddings.shape[1] + limit, model.config.decoder.context))
     logits = model.step(embeddings, cache)
     said: list[torch.Tensor] = []
     ended = torch.zeros(len(strips), dtype=torch.bool, device=model.device)
-    for _ in range(limit):
+    for _ in range(cache.capacity - embeddings.shape[1]):
         token = logits.argmax(-1)
         token[ended] = tokenizer.eos
         ended |= token == tokenizer.eos
         said.append(token)
-        if bool(ended.all()):
+        if bool(ended.all()) or cache.length == cache.capacity:
             break
         logits = model.step(model.embed(token[:, None]), cache)
     texts = torch.stack(said, 1).tolist()

@@ -2,13 +2,15 @@
 
 Everything that a run needs to go on is in its last checkpoint, which is written beside the old one and then
 put in its place: it can be killed at any moment. Time counts, not steps: a budget of minutes, warm-up at its
-beginning and decay of the learning rate at its end. Batch `i` is the same whoever makes it.
+beginning and decay of the learning rate at its end. What is seen depends on the seed alone.
 """
 
 import csv
 import json
 import os
+import re
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from torch import nn
 
 from fovea.model import ModelConfig, OcrModel, load_checkpoint, save_checkpoint
 from fovea.tokenizer import Tokenizer
-from fovea.train.batches import Batch, Stream, batches
-from fovea.train.evaluate import evaluate
-from fovea.train.losses import Heads, Weights, compute
+from fovea.train.batches import POOL, Batch, Stream, batches
+from fovea.train.evaluate import can_evaluate, evaluate
+from fovea.train.losses import Heads, Losses, Weights, compute
+from fovea.train.pairs import Pair, pair_loss, pairs
 from fovea.train.strips import Style
 
 
@@ -35,8 +38,17 @@ class Stage:
     count: int = 8
 
 
+PARTS = {
+    "all": r"",
+    "decoder": r"^model\.(layers|norm|embed_tokens)\.|^lm_head\.",
+    "attention": r"^model\.layers\.\d+\.self_attn\.",
+}
+"""Names of the parameters that are trained. `attention` of the decoder alone needs little memory beyond the weights:
+79 million of the official model's 3.3 billion parameters have gradients and moments then.
+"""
+
 CURRICULUM = (
-    Stage(0.15, Style(smallest=18, largest=40), decode=False, count=16),
+    Stage(0.22, Style(smallest=18, largest=40), decode=False, count=16),
     Stage(0.45, Style(smallest=20, largest=40)),
     Stage(0.75, Style(smallest=15, largest=40)),
     Stage(1.0, Style(smallest=12, largest=36)),
@@ -49,6 +61,8 @@ class Run:
 
     folder: Path
     minutes: float
+    steps: int | None = None
+    """Ends the run before its minutes are used up."""
     config: ModelConfig = field(default_factory=ModelConfig.nano)
     curriculum: tuple[Stage, ...] = CURRICULUM
     rate: float = 1.5e-3
@@ -63,7 +77,13 @@ class Run:
     """Of the exponential moving average of the weights, which is what is evaluated and shipped."""
     seed: int = 0
     start_from: Path | None = None
-    freeze_encoder: bool = False
+    """Weights to begin with; with a `tokenizer.json` beside them it is theirs that is used."""
+    pairs: Path | None = None
+    """Pages of one's own in place of synthetic strips (`fovea.train.pairs`)."""
+    mode: str = "base"
+    """In which those are seen."""
+    only: str = "all"
+    """What is trained, see `PARTS`."""
     device: str = "cpu"
     processes: int = 2
     workers: int = 1
@@ -107,17 +127,15 @@ class _Trainer:
         if self.device.type == "cpu":
             torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world))
         torch.manual_seed(run.seed)
-        self.tokenizer = Tokenizer.characters()
+        self.tokenizer = tokenizer_of(run.start_from)
         self.model = OcrModel(run.config).init_weights(run.seed)
         self.heads = Heads(run.config)
         if run.start_from:
             load_checkpoint(self.model, run.start_from, torch.float32)
         self.model.to(self.device)
         self.heads.to(self.device)
-        if run.freeze_encoder:
-            inner = self.model.model
-            for part in (inner.sam_model, inner.vision_model):
-                part.requires_grad_(False)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(re.search(PARTS[run.only], name) is not None)
         if hasattr(self.model.model.sam_model.patch_embed, "stem"):
             self.model.model.sam_model.to(memory_format=torch.channels_last)
         named = [*self.model.named_parameters(), *self.heads.named_parameters()]
@@ -185,12 +203,10 @@ class _Trainer:
         before, seconds_before = began, self.seconds
         sums: dict[str, float] = {}
         count = 0
-        while self.seconds < run.minutes * 60:
+        while self.seconds < run.minutes * 60 and (run.steps is None or self.step < run.steps):
             now_stage = run.stage(self.seconds / 60)
             if now_stage is not stage:
-                stage = now_stage
-                stream = Stream(stage.style, count=stage.count, seed=run.seed)
-                source = batches(stream, self.number + self.rank, run.workers, self.world)
+                stage, source = now_stage, self._source(now_stage)
             parts = self._step(next(source), stage)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -204,28 +220,39 @@ class _Trainer:
             if self.seconds - last_save + began - seconds_before > run.save_every_s:
                 self.save()
                 last_save = began + self.seconds - seconds_before
-            if self.seconds - last_look + began - seconds_before > run.evaluate_every_s and stage.decode:
+            due = self.seconds - last_look + began - seconds_before > run.evaluate_every_s
+            if due and stage.decode and not run.pairs:
                 self._evaluate(stage)
                 last_look = began + self.seconds - seconds_before
         self.save()
-        self._evaluate(run.curriculum[-1])
+        if not run.pairs:
+            self._evaluate(run.curriculum[-1])
 
-    def _step(self, batch: Batch, stage: Stage) -> dict[str, float]:
+    def _source(self, stage: Stage) -> Iterator[Batch] | Iterator[Pair]:
         run = self.run
+        if run.pairs:
+            context = run.config.decoder.context
+            return pairs(run.pairs, run.mode, self.tokenizer, context, run.seed, self.number + self.rank)
+        stream = Stream(stage.style, count=stage.count, seed=run.seed)
+        return batches(stream, -(-self.number // POOL) + self.rank, run.workers, self.world)
+
+    def _losses(self, batch: Batch | Pair, stage: Stage) -> Losses:
+        run, image = self.run, self.tokenizer.image
+        if isinstance(batch, Pair):
+            loss = pair_loss(self.model, batch, image)
+            return Losses(loss, {"text": float(loss.detach())})
         batch = batch.to(self.device)
+        return compute(self.model, self.heads, batch, run.weights, run.corruption, image, stage.decode)
+
+    def _step(self, batch: Batch | Pair, stage: Stage) -> dict[str, float]:
+        run = self.run
         self.model.train()
+        if run.only != "all":
+            self.model.model.sam_model.eval()  # its running statistics stay, too
         for group in self.optimizer.param_groups:
             group["lr"] = run.rate_at(self.step, self.seconds / 60)
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = compute(
-                self.model,
-                self.heads,
-                batch,
-                run.weights,
-                run.corruption,
-                self.tokenizer.image,
-                stage.decode,
-            )
+            losses = self._losses(batch, stage)
         losses.total.backward()
         self._share_gradients()
         norm = nn.utils.clip_grad_norm_(self.parameters, run.clip)
@@ -286,12 +313,30 @@ class _Trainer:
     def _evaluate(self, stage: Stage) -> None:
         if self.rank:
             return
+        if not can_evaluate():
+            print("not evaluated: no fonts were kept for it on this machine (docs/NANO.md)", flush=True)
+            return
         report = evaluate(self.averaged().to(self.device), self.tokenizer, replace(stage.style, prose=0.5))
         _append(
             self.run.folder / "evaluations.csv",
             {"minutes": self.seconds / 60, "characters": self.characters, **report.row()},
         )
         print(report.text(), flush=True)
+
+
+def tokenizer_of(folder: Path | None) -> Tokenizer:
+    """That of a checkpoint's folder, or one token a byte."""
+    file = folder / "tokenizer.json" if folder else None
+    return Tokenizer.from_file(file) if file and file.exists() else Tokenizer.characters()
+
+
+def config_of(folder: Path | None) -> ModelConfig:
+    """That of a checkpoint's folder: of ours it is written there, any other is taken for the official one."""
+    if folder is None:
+        return ModelConfig.nano()
+    file = folder / "config.json"
+    body = json.loads(file.read_text()) if file.exists() else {}
+    return ModelConfig.from_json(body) if "sam" in body else ModelConfig.official()
 
 
 def export(model: OcrModel, folder: Path) -> None:
