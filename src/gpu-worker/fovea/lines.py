@@ -66,7 +66,7 @@ class Found:
 
 
 def find_lines(image: Image.Image) -> Found:
-    """Lines of an RGB page in no particular order."""
+    """Lines of an RGB page from top to bottom, those of all columns together."""
     grey = np.asarray(ImageOps.grayscale(image))
     if np.median(grey) < 110:  # light letters on a dark page
         grey = 255 - grey
@@ -168,7 +168,7 @@ def _lines(ink: np.ndarray) -> list[TextLine]:
                 tall,
             )
         )
-    return lines
+    return sorted(lines, key=lambda line: (line.base, line.x0))
 
 
 @dataclass(frozen=True, slots=True)
