@@ -20,7 +20,7 @@ def batch():
 
 
 def losses(model, heads, batch, corruption=0.0, decode=True):
-    return compute(model, heads, batch, Weights(), corruption, TOKENIZER.image, decode)
+    return compute(model, heads, batch, Weights(), corruption, TOKENIZER.image, decode=decode)
 
 
 def test_all_losses_fall_when_the_same_strips_are_seen_again_and_again(batch):

@@ -78,7 +78,9 @@ class ModelConfig:
 
     @classmethod
     def nano(cls) -> "ModelConfig":
-        """`fovea-nano` (docs/NANO.md): one token a byte; trained on views of 128 × 512 px."""
+        """`fovea-nano` (docs/NANO.md): one token a byte, and 64 for
+        places in a view of 128 × 512 px, the only size that it is trained on.
+        """
         return cls(
             SamConfig(
                 192,
@@ -94,7 +96,7 @@ class ModelConfig:
             ),
             ClipConfig(512, 2, 8, 1024, grid=8, patch=None),
             DecoderConfig(
-                vocab=271,
+                vocab=335,
                 width=384,
                 depth=4,
                 heads=5,

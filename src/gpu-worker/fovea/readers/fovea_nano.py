@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fovea import places
 from fovea.errors import PageError
 from fovea.generate import Rules
 from fovea.layout import Line, lay_out
@@ -45,8 +46,8 @@ LEAST_CONFIDENCE = 0.6
 """Mean probability of a page's characters below which it is `suspect`."""
 LEAST_OF_LINE = 0.35
 """Mean probability below which a line was not read but made up: it is left out."""
-MOST_CHARACTERS = 130
-"""Of a row. Longer answers are loops."""
+MOST_TOKENS = 150
+"""Of a row, places included. Longer answers are loops."""
 AT_ONCE = 48
 """Strips that are seen and decoded together."""
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "nano"
@@ -82,6 +83,7 @@ class FoveaNano:
         self._model = model.eval()
         self._tokenizer = Tokenizer.characters()
         self._rules = Rules.of(self._tokenizer, config.decoder.vocab)
+        self._rules.allowed[places.FIRST : places.FIRST + places.COUNT] = True
         self._time_limit_s = TIME_SHARE * Settings.from_environment().page_timeout_s
         self._lock = threading.Lock()
 
@@ -138,7 +140,7 @@ class FoveaNano:
                 break
             some = strips[start : start + AT_ONCE]
             pictures = np.stack([draw([segments[n] for n in strip], rows) for strip in some])
-            read = self._generate(pictures, max(map(len, some)) * MOST_CHARACTERS, answers)
+            read = self._generate(pictures, max(map(len, some)) * MOST_TOKENS, answers)
             for strip, (ids, log_probs) in zip(some, read, strict=True):
                 parts = _split(ids, log_probs, self._tokenizer.encode("\n")[0])
                 if len(parts) != len(strip) and len(strip) > 1:
@@ -260,12 +262,12 @@ class FoveaNano:
 
 
 def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[list[int], list[float]]]:
-    """An answer's lines, each with the log-probabilities of its characters."""
+    """An answer's lines, each with the log-probabilities of its characters. Places are not among them."""
     parts: list[tuple[list[int], list[float]]] = [([], [])]
     for token, log_prob in zip(ids, log_probs, strict=True):
         if token == newline:
             parts.append(([], []))
-        else:
+        elif places.Place.of(token) is None:
             parts[-1][0].append(token)
             parts[-1][1].append(log_prob)
     return parts

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from fovea.places import with_places
 from fovea.tasks import prompt_for
 from fovea.tokenizer import Tokenizer
 from fovea.train.strips import Strip, Style, make_strip
@@ -25,7 +26,7 @@ POOL = 4
 
 @dataclass(slots=True)
 class Batch:
-    """Text is one token a character."""
+    """Text is one token a character, with places between them (`fovea.places`)."""
 
     pixels: Tensor  # (B, 3, H, W) in −1..1
     ids: Tensor  # (B, T): prompt with vision tokens, then the text
@@ -54,26 +55,31 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
     width, height = strips[0].image.size
     across = width // CELL
     prompt = strip_prompt(tokenizer, width, height)
-    texts = [tokenizer.encode(strip.text) for strip in strips]
-    shape = (len(strips), len(prompt) + max(map(len, texts)))
+    newline = tokenizer.encode("\n")[0]
+    told = [with_places(tokenizer.encode(strip.text), strip.places.tolist(), newline) for strip in strips]
+    shape = (len(strips), len(prompt) + max(map(len, told)))
     ids = torch.full(shape, tokenizer.pad)
     targets, cells, rows, columns = (torch.full(shape, IGNORED) for _ in range(4))
     patches = np.zeros((len(strips), height // PATCH, width // PATCH, PATCH_SLOTS), np.int64)
     spots = np.zeros((len(strips), height // SPOT, width // SPOT, SPOT_SLOTS), np.int64)
     first = prompt.index(tokenizer.image)
-    for number, (strip, text) in enumerate(zip(strips, texts, strict=True)):
+    for number, (strip, text) in enumerate(zip(strips, told, strict=True)):
         start = len(prompt)
+        tokens = [token for token, _, _ in text]
         ids[number, :start] = torch.tensor(prompt)
-        ids[number, start : start + len(text)] = torch.tensor(text)
-        targets[number, start - 1 : start + len(text)] = torch.tensor([*text, tokenizer.eos])
+        ids[number, start : start + len(text)] = torch.tensor(tokens, dtype=torch.int64)
+        targets[number, start - 1 : start + len(text)] = torch.tensor([*tokens, tokenizer.eos])
         if not text:
             continue
         x = strip.places[:, 0].clip(0, width - 1).astype(np.int64)
         y = strip.places[:, 1].clip(0, height - 1).astype(np.int64)
         here = slice(start - 1, start - 1 + len(text))
-        cells[number, here] = torch.from_numpy(first + y // CELL * (across + 1) + x // CELL)
-        rows[number, here] = torch.from_numpy(y // PATCH)
-        columns[number, here] = torch.from_numpy(x // PATCH)
+        seen = [place.cell // across * (across + 1) + place.cell % across for _, place, _ in text]
+        cells[number, here] = first + torch.tensor(seen)
+        rows[number, here] = torch.tensor([place.row for _, place, _ in text])
+        columns[number, here] = torch.tensor(
+            [x[at] // PATCH if at >= 0 else place.column * CELL // PATCH for _, place, at in text]
+        )
         _fill(patches[number], strip.text, x // PATCH, y // PATCH)
         _fill(spots[number], strip.text, x // SPOT, y // SPOT)
     pixels = np.stack([np.asarray(strip.image, dtype=np.uint8) for strip in strips])
@@ -86,7 +92,7 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
         columns=columns,
         patches=torch.from_numpy(patches),
         spots=torch.from_numpy(spots),
-        characters=sum(map(len, texts)),
+        characters=sum(len(strip.text) for strip in strips),
     )
 
 

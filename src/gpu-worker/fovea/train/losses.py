@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from fovea.model import ModelConfig, OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
+from fovea.places import FIRST
 from fovea.train.batches import CELL, CLASSES, IGNORED, PATCH, PATCH_SLOTS, SPOT_SLOTS, Batch
 
 GUIDED_LAYERS = (1, 2)
@@ -29,6 +30,10 @@ SPOT_LAYER = 14
 """The stem's activation at 8 px a square."""
 EMPTY = 0.25
 """Weight of squares without a character against the others."""
+THROUGH = 0.1
+"""Share of the decoder's gradient that reaches the encoder: a decoder that cannot read yet would only spoil what the
+heads have taught it.
+"""
 MOST_ROWS, MOST_COLUMNS = 16, 64
 
 
@@ -40,7 +45,7 @@ class Weights:
     spots: float = 0.3
     patches: float = 0.5
     cells: float = 1.0
-    guide: float = 0.3
+    guide: float = 0.5
     place: float = 0.1
     balance: float = 0.01
 
@@ -102,20 +107,30 @@ class Losses:
 
 
 def compute(
-    model: OcrModel, heads: Heads, batch: Batch, weights: Weights, corruption: float, image: int, decode: bool
+    model: OcrModel,
+    heads: Heads,
+    batch: Batch,
+    weights: Weights,
+    corruption: float,
+    image: int,
+    encode: bool = True,
+    decode: bool = True,
 ) -> Losses:
     """`corruption`: share of the text's input tokens that are replaced, so that the next one cannot be guessed
-    from them; `image`: id of the placeholder. Without `decode` the encoder alone is trained.
+    from them; `image`: id of the placeholder. `encode`, `decode`: which halves are trained.
     """
     with _watched(model) as seen:
-        tokens = model.encode_view(batch.pixels)  # (B, n, C)
+        with torch.set_grad_enabled(encode):
+            tokens = model.encode_view(batch.pixels)  # (B, n, C)
         sums: dict[str, Tensor] = {}
         parts: dict[str, float] = {}
-        if "spots" in seen:
-            _squares("spots", heads.spots(seen["spots"]), batch.spots, sums, parts)
-        _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
-        _squares("cells", heads.cells(tokens), _of_cells(batch.patches), sums, parts)
+        if encode:
+            if "spots" in seen:
+                _squares("spots", heads.spots(seen["spots"]), batch.spots, sums, parts)
+            _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
+            _squares("cells", heads.cells(tokens), _of_cells(batch.patches), sums, parts)
         if decode:
+            tokens = THROUGH * tokens + (1 - THROUGH) * tokens.detach()
             logits = model(_embeddings(model, tokens, batch, corruption, image))
             targets = batch.targets
             sums["text"] = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
@@ -154,6 +169,7 @@ def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float
         wrong = torch.rand(ids.shape, device=ids.device) < corruption
         wrong &= (batch.targets != IGNORED).roll(1, 1)  # not the prompt; its last token comes first
         wrong[:, 0] = False
+        wrong &= ids < FIRST  # nor places: where to look is told, not guessed
         printable = torch.randint(32, 127, ids.shape, device=ids.device) + 3  # bytes stand behind three ids
         ids = torch.where(wrong, printable, ids)
     height, width = batch.pixels.shape[2] // CELL, batch.pixels.shape[3] // CELL
