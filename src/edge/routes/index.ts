@@ -26,6 +26,7 @@ import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
 import { tenantSettings } from "./settings.ts";
+import { tokensCreate } from "./tokens-create.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
 
@@ -46,6 +47,7 @@ export const routes: ((app: App) => void)[] = [
   keysList,
   keysRotate,
   keysDelete,
+  tokensCreate,
   webhookSecretRoute,
   endpointsCreate,
   endpoints,
