@@ -2,6 +2,7 @@
 import type { App } from "../app.ts";
 import { auditList } from "./audit-list.ts";
 import { callbacks } from "./callbacks.ts";
+import { deliveries } from "./deliveries.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
 import { endpoints } from "./endpoints.ts";
 import { endpointsCreate } from "./endpoints-create.ts";
@@ -52,6 +53,7 @@ export const routes: ((app: App) => void)[] = [
   endpointsCreate,
   endpoints,
   endpointsRotate,
+  deliveries,
   deliveriesReplay,
   usage,
   tenantSettings,

@@ -9,8 +9,8 @@ import { authenticate, type Caller, demandKey, demandScope } from "../http/auth.
 import { bearerMatches } from "../http/bearer.ts";
 import { jsonBody, KIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
+import { noteKeyChange } from "../http/key-notice.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { audit } from "../storage/audit.ts";
 import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
 import { ApiKey, presentKey } from "./keys-list.ts";
 
@@ -125,7 +125,7 @@ export const keysCreate = (app: App) => {
       allowedCidrs: body.allowed_cidrs?.map((text) => normalCidr(text) as string) ?? null,
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
-    await audit(c.env.DB, stored.tenantId, caller?.keyId ?? null, "key.created", stored.id);
+    await noteKeyChange(c.env, stored.tenantId, "key.created", stored.id, caller?.keyId ?? null);
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
   });
 };

@@ -27,7 +27,7 @@ ALTER TABLE webhook_endpoints ADD COLUMN disabled_reason TEXT;
 CREATE TRIGGER page_completed AFTER INSERT ON events WHEN NEW.type = 'page' BEGIN
   INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id, payload)
   SELECT 'msg_' || lower(hex(randomblob(12))), j.id, j.tenant_id, 'page.completed', e.url, 'pending', NEW.created_at, e.id,
-    json_patch(json_object('job_id', j.id, 'file_id', j.file_id), NEW.data)
+    json_set(NEW.data, '$.job_id', j.id, '$.file_id', j.file_id)
   FROM jobs j JOIN webhook_endpoints e ON e.tenant_id = j.tenant_id AND e.state = 'active'
   WHERE j.id = NEW.job_id AND 'page.completed' IN (SELECT value FROM json_each(e.events));
 END;
