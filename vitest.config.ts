@@ -15,6 +15,7 @@ export default defineConfig({
           WORKER_TOKEN: "worker-token-of-the-tests",
           MODELS: "pp-ocr,deepseek-ocr",
           LOG_REQUESTS: "false",
+          DNS_RESOLVER: "",
           RATE_PER_MINUTE: "100000",
           MAX_FILE_BYTES: "20000000",
           TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),

@@ -88,6 +88,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       MODELS: models,
       DEFAULT_MODEL: models.split(",")[0] as string,
       ALLOW_LOOPBACK: "true",
+      DNS_RESOLVER: "",
       BOOTSTRAP_SECRET: bootstrapSecret,
       SIGNING_SECRET: secrets.signing,
       WORKER_TOKEN: secrets.workerToken,

@@ -9,7 +9,15 @@ import { observe } from "./http/observe.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { routes } from "./routes/index.ts";
 
-export type AppEnv = { Bindings: Env; Variables: { requestId: string; caller: Caller } };
+export type AppEnv = {
+  Bindings: Env;
+  Variables: {
+    requestId: string;
+    caller: Caller;
+    /** The document that the answer is about: a stored answer goes with it. */
+    answerFileId?: string;
+  };
+};
 export type App = OpenAPIHono<AppEnv>;
 
 export function newApp(): App {

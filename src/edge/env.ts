@@ -60,9 +60,13 @@ const Settings = z.object({
   RATE_PER_MINUTE: count(600),
   /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
   RETENTION_DAYS: count(30),
+  /** Seconds after its end that the result of a zero-retention job waits to be fetched. */
+  ZERO_RETENTION_S: seconds(3600),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
   MAX_PAGES: count(5000),
   FETCH_TIMEOUT_S: seconds(30),
+  /** A resolver with the JSON form of DNS over HTTPS; empty: names of documents and webhooks are not looked up. */
+  DNS_RESOLVER: z.union([z.url(), z.literal("")]).default(""),
   SHARD_PAGES: count(4),
   SHARD_ATTEMPTS: count(3),
   /** A running shard that says nothing for this long is taken for dead. */

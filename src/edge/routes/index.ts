@@ -23,6 +23,7 @@ import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
+import { keysSelf } from "./keys-self.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
@@ -46,6 +47,7 @@ export const routes: ((app: App) => void)[] = [
   jobsDelete,
   keysCreate,
   keysList,
+  keysSelf,
   keysRotate,
   keysDelete,
   tokensCreate,

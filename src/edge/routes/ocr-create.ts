@@ -16,6 +16,7 @@ import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { announce } from "../jobs/end.ts";
 import { isCached, plan } from "../jobs/plan.ts";
+import { delivered } from "../jobs/retention.ts";
 import { waitForEnd } from "../jobs/watch.ts";
 import { fileById } from "../storage/files.ts";
 import { findJob, insertJob, type Job, jobPages, sourceCounts } from "../storage/jobs.ts";
@@ -48,6 +49,10 @@ const Body = z
     dpi: z.int().min(36).max(400).default(144).openapi({ description: "PDF raster resolution" }),
     cache: z.enum(["use", "refresh", "only"]).default("use").openapi({
       description: "`refresh`: read again · `only`: answer from the cache or not at all",
+    }),
+    zero_retention: z.boolean().default(false).openapi({
+      description:
+        "Erase the document and everything read from it when the whole result was handed over once, or an hour after the end",
     }),
     webhook_url: z.url().max(2048).optional(),
     metadata: z
@@ -120,6 +125,7 @@ export const ocrCreate = (app: App) =>
     }
     const file = await findDocument(c.env, tenantId, body);
 
+    c.set("answerFileId", file.id);
     const now = Date.now();
     if (body.cache !== "only") await checkQuota(DB, keyId, quota, now);
     const job: Job = {
@@ -138,6 +144,7 @@ export const ocrCreate = (app: App) =>
       error: null,
       webhookUrl: body.webhook_url ?? null,
       metadata: body.metadata,
+      zeroRetention: body.zero_retention,
       createdAt: now,
       startedAt: null,
       finishedAt: null,
@@ -168,7 +175,11 @@ export const ocrCreate = (app: App) =>
     // Ended while it was made: nobody else will tell the webhook queue.
     await announce(c.env, [job.id]);
     if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
-    return c.json({ ...view, result: await readDocument(c.env.BUCKET, current, pages) }, 200);
+    // An answer with an Idempotency-Key is stored: it must not hold what is to be erased.
+    if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
+    const result = await readDocument(c.env.BUCKET, current, pages);
+    await delivered(c.env, job);
+    return c.json({ ...view, result }, 200);
   });
 
 type Input = z.infer<typeof Body>;
