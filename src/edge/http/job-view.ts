@@ -1,7 +1,7 @@
 /** A job as the API shows it. */
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../domain/job.ts";
-import { PageError, StoredPageResult } from "../domain/page-result.ts";
+import { NullablePageError, PageError, StoredPageResult } from "../domain/page-result.ts";
 import { formatSelection } from "../domain/page-selection.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 
@@ -18,7 +18,7 @@ export const PageStatus = z
     verdict: z.string().nullable(),
     finish_reason: z.string().nullable(),
     readings: z.int().openapi({ description: "How often workers delivered this reading." }),
-    error: PageError.nullable(),
+    error: NullablePageError,
   })
   .openapi("PageStatus");
 
@@ -53,7 +53,7 @@ export const JobSchema = z
       failed: z.int(),
     }),
     pages: z.array(PageStatus).optional(),
-    error: PageError.nullable(),
+    error: NullablePageError,
     metadata: z.record(z.string(), z.string()),
     webhook_url: z.string().nullable(),
     zero_retention: z.boolean(),

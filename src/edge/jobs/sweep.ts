@@ -2,6 +2,7 @@
  * The safety net, once a minute: whatever a crash between two steps could have left behind. In normal
  * running it finds nothing.
  */
+import { expireUploads } from "../documents/uploads.ts";
 import type { Env } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { forgetAnswers } from "../storage/idempotency.ts";
@@ -26,5 +27,6 @@ export async function sweep(env: Env): Promise<void> {
   await enqueuePending(env);
   await expireFiles(env, now);
   await eraseFiles(env, now);
+  await expireUploads(env, now);
   await forgetAnswers(env.DB, env.BUCKET, now);
 }

@@ -29,6 +29,8 @@ import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
 import { tenantSettings } from "./settings.ts";
 import { tokensCreate } from "./tokens-create.ts";
+import { uploads } from "./uploads.ts";
+import { uploadsCreate } from "./uploads-create.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
 
@@ -37,6 +39,8 @@ export const routes: ((app: App) => void)[] = [
   filesList,
   filesGet,
   filesDelete,
+  uploadsCreate,
+  uploads,
   ocrCreate,
   jobsList,
   jobsGet,

@@ -63,7 +63,9 @@ const Body = z
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
     message: "exactly one of `file` and `url` is needed",
   })
-  .openapi("OcrRequest");
+  .openapi("OcrRequest", {
+    example: { file: "file_01jdf7k2m4c8q6w0e5r9t1y3", pages: "1-3", task: "markdown" },
+  });
 
 const cacheHeader = {
   "Cache-Status": {
