@@ -99,6 +99,7 @@ function suits(value: unknown, schema: Schema, types: string[]): boolean {
 function sampleText({ format }: Schema): string {
   if (format === "date-time") return "2026-11-24T12:00:00.000Z";
   if (format === "date") return "2026-11-24";
+  if (format === "binary") return "%PDF-1.7 …";
   if (format === "uri") return "https://example.com/hooks/fovea";
   return "text";
 }

@@ -23,7 +23,6 @@ import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
-import { keysSelf } from "./keys-self.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
@@ -33,6 +32,7 @@ import { uploads } from "./uploads.ts";
 import { uploadsCreate } from "./uploads-create.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
+import { whoami } from "./whoami.ts";
 
 export const routes: ((app: App) => void)[] = [
   filesCreate,
@@ -51,7 +51,7 @@ export const routes: ((app: App) => void)[] = [
   jobsDelete,
   keysCreate,
   keysList,
-  keysSelf,
+  whoami,
   keysRotate,
   keysDelete,
   tokensCreate,

@@ -29,12 +29,15 @@ const get = createRoute({
   responses: { 200: answer("The upload"), ...problems("not-found") },
 });
 
+/** More than 5 GiB have in parts of 64 MiB. */
+const MAX_PARTS = 100;
+
 const CompleteUpload = z
   .strictObject({
     parts: z
       .array(
         z.strictObject({
-          part: z.int().min(1).max(10_000),
+          part: z.int().min(1).max(MAX_PARTS),
           etag: z.string().min(1).max(200).openapi({
             description: "The header `ETag` of the answer to the part's PUT",
             example: '"d41d8cd98f00b204e9800998ecf8427e"',
@@ -42,7 +45,7 @@ const CompleteUpload = z
         }),
       )
       .min(1)
-      .max(10_000),
+      .max(MAX_PARTS),
   })
   .openapi("CompleteUpload");
 
@@ -54,7 +57,7 @@ const complete = createRoute({
   summary: "Have the bytes of an upload checked",
   description:
     "Size and SHA-256 have to be those announced, and the content a document. Up to 100 MiB that is done at once; larger ones are `checking` for a while.",
-  middleware: [requires("write"), jsonBody(512 * KIB), idempotent] as const,
+  middleware: [requires("write"), jsonBody(64 * KIB), idempotent] as const,
   request: {
     params,
     body: { required: true, content: { "application/json": { schema: CompleteUpload } } },

@@ -165,6 +165,15 @@ describe("a key that is bound to networks", () => {
   });
 });
 
+it("any key may ask what it is, and revoke itself by that", async () => {
+  const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
+  const self = await json(call("/v1/whoami", { key: made.key }));
+  expect(self).toMatchObject({ id: made.id, scopes: ["read"], hint: made.key.slice(-4) });
+  const removal = await call(`/v1/keys/${self.id}`, { method: "DELETE", key: made.key });
+  expect(removal.status).toBe(204);
+  expect((await call("/v1/whoami", { key: made.key })).status).toBe(401);
+});
+
 it("a revocation that the guard was not told of holds within ten seconds", async () => {
   const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
   expect((await call("/v1/jobs", { key: made.key })).status).toBe(200);

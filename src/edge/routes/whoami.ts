@@ -1,4 +1,4 @@
-/** GET /v1/keys/self: what the calling key is. Whoever finds a leaked key can revoke it with nothing else. */
+/** GET /v1/whoami: what the calling key is. Whoever finds a leaked key can revoke it with nothing else. */
 import { createRoute } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { authenticated } from "../http/auth.ts";
@@ -8,7 +8,7 @@ import { ApiKey, presentKey } from "./keys-list.ts";
 
 const route = createRoute({
   method: "get",
-  path: "/v1/keys/self",
+  path: "/v1/whoami",
   operationId: "getOwnKey",
   tags: ["keys"],
   summary: "The calling API key",
@@ -21,7 +21,7 @@ const route = createRoute({
   },
 });
 
-export const keysSelf = (app: App) =>
+export const whoami = (app: App) =>
   app.openapi(route, async (c) => {
     const { tenantId, keyId } = c.get("caller");
     const key = await findKey(c.env.DB, tenantId, keyId);
