@@ -29,7 +29,10 @@ async function follow(env: Env, start: string, signal: AbortSignal) {
   let url = start;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const fault = await outboundFault(env, url);
-    if (fault) throw new Problem("url-refused", `${hop === 0 ? "url" : "a redirect"}: ${fault}`);
+    if (fault) {
+      const code = fault.refused ? "url-refused" : "url-unreachable";
+      throw new Problem(code, `${hop === 0 ? "url" : "a redirect"}: ${fault.words}`);
+    }
     const response = await fetch(url, {
       redirect: "manual",
       signal,

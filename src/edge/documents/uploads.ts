@@ -94,9 +94,12 @@ export async function completeUpload(
   try {
     await env.BUCKET.resumeMultipartUpload(key, upload.multipartId).complete(parts);
   } catch {
-    const { id, expiresAt } = upload;
-    await moveUpload(env.DB, id, "checking", { state: "open", expiresAt });
-    throw new Problem("upload-incomplete", "R2 does not have these parts with these ETags.");
+    // It may have been completed by a request whose answer was lost.
+    if (!(await env.BUCKET.head(key))) {
+      const { id, expiresAt } = upload;
+      await moveUpload(env.DB, id, "checking", { state: "open", expiresAt });
+      throw new Problem("upload-incomplete", "R2 does not have these parts with these ETags.");
+    }
   }
   if (upload.bytes > SINGLE_PART_BYTES) {
     await env.CHECKS.create({ id: upload.id, params: { uploadId: upload.id } });

@@ -12,11 +12,19 @@ const TIMEOUT_MS = 5000;
 const A = 1;
 const AAAA = 28;
 
-/** @returns what is wrong with the URL, in words for the client, or `null`. */
-export async function outboundFault(env: Env, url: string): Promise<string | null> {
+export interface OutboundFault {
+  /** For the client. */
+  words: string;
+  /** The address is not allowed; else it cannot be said now, and may be asked again later. */
+  refused: boolean;
+}
+
+/** @returns what is wrong with the URL, or `null`. */
+export async function outboundFault(env: Env, url: string): Promise<OutboundFault | null> {
   const { ALLOW_LOOPBACK, DNS_RESOLVER } = settings(env);
   const fault = outboundUrlFault(url, ALLOW_LOOPBACK);
-  if (fault || !DNS_RESOLVER) return fault;
+  if (fault) return { words: fault, refused: true };
+  if (!DNS_RESOLVER) return null;
   const name = nameToResolve(url);
   if (name === null) return null;
   try {
@@ -25,9 +33,11 @@ export async function outboundFault(env: Env, url: string): Promise<string | nul
       resolve(DNS_RESOLVER, name, "AAAA"),
     ]);
     const addresses = answers.flat();
-    return addresses.length === 0 ? "the name has no address" : addressesFault(addresses);
+    if (addresses.length === 0) return { words: "the name has no address", refused: false };
+    const words = addressesFault(addresses);
+    return words === null ? null : { words, refused: true };
   } catch {
-    return "the name could not be looked up";
+    return { words: "the name could not be looked up", refused: false };
   }
 }
 

@@ -6,7 +6,8 @@ export const UploadSchema = z
   .object({
     id: z.string().openapi({ example: "upl_01jdf7k2m4c8q6w0e5r9t1y3" }),
     state: z.enum(UPLOAD_STATES).openapi({
-      description: "`checking`: the bytes are there and being hashed · `done`: see `file_id`",
+      description:
+        "`checking`: the bytes are there and being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time",
     }),
     bytes: z.int(),
     sha256: z.string(),

@@ -117,6 +117,9 @@ export const ocrCreate = (app: App) =>
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
+    // Who holds a token may have the document of another: it decides neither who hears of it nor how long it is kept.
+    if (tokenJobId !== null && (body.webhook_url || body.zero_retention))
+      throw new Problem("token-refused", "`webhook_url` and `zero_retention` need an API key.");
     if (tokenJobId !== null && (await findJob(DB, tenantId, tokenJobId)))
       throw new Problem("token-used", `It has started ${tokenJobId}.`);
     const options = readOptions(c.env, body);
@@ -154,7 +157,7 @@ export const ocrCreate = (app: App) =>
     };
     if (body.cache === "only" && !(await isCached(c.env, job, file)))
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-    await plan(c.env, job, file, insertJob(DB, job)).catch(async (error) => {
+    await plan(c.env, job, file, insertJob(DB, job)).catch((error) => {
       // Two requests with one browser token at the same moment: the primary key has let one in.
       if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error)))
         throw new Problem("token-used", `It has started ${tokenJobId}.`);

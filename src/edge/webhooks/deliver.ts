@@ -99,7 +99,7 @@ interface Outcome {
 async function post(env: Env, delivery: Delivery, body: string): Promise<Outcome> {
   // Judged again: what was allowed when the job was made may no longer be.
   const fault = await outboundFault(env, delivery.url);
-  if (fault) return { status: null, error: fault, refused: true };
+  if (fault) return { status: null, error: fault.words, refused: fault.refused };
 
   const now = new Date();
   const secrets = await secretsOf(env, delivery, now.getTime());

@@ -31,6 +31,11 @@ describe("a browser token", () => {
       "token-used",
     ]);
     expect((await json(call(`/v1/jobs/${job_id}`, { key }))).id).toBe(job_id);
+    for (const more of [{ zero_retention: true }, { webhook_url: "https://hooks.io/x" }])
+      expect(await answer(await post("/v1/ocr", text, { url: DATA_URL, ...more }))).toEqual([
+        403,
+        "token-refused",
+      ]);
     expect(await answer(await call(`/v1/jobs/${job_id}`, { key: text }))).toEqual([
       403,
       "missing-scope",
