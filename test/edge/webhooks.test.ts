@@ -146,7 +146,8 @@ it("looks names up before it calls them, and tries again when the resolver is do
       { attempt: 3, error: "the name leads to an address that is not public" },
     ],
   });
-  expect(received).toHaveLength(1);
+  // Deliveries of the tests before may still come in between.
+  expect(received.filter(({ headers }) => headers.get("webhook-id") === id)).toHaveLength(1);
 });
 
 it("tells of jobs that are answered from the cache, and of canceled ones", async () => {
