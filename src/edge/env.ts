@@ -3,6 +3,7 @@
  * `settings()` parses it, so that a wrong value fails with its name instead of far away.
  */
 import { z } from "zod";
+import type { CheckParams } from "./documents/uploads.ts";
 import type { KeyGuard } from "./http/key-guard.ts";
 import type { JobHub } from "./jobs/hub.ts";
 import type { ShardParams } from "./jobs/shard-workflow.ts";
@@ -15,6 +16,7 @@ export interface Env {
   SHARDS: Workflow<ShardParams>;
   HUBS: DurableObjectNamespace<JobHub>;
   GUARDS: DurableObjectNamespace<KeyGuard>;
+  CHECKS: Workflow<CheckParams>;
   [setting: string]: unknown;
 }
 
@@ -60,9 +62,20 @@ const Settings = z.object({
   RATE_PER_MINUTE: count(600),
   /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
   RETENTION_DAYS: count(30),
+  /** Seconds after its end that the result of a zero-retention job waits to be fetched. */
+  ZERO_RETENTION_S: seconds(3600),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
   MAX_PAGES: count(5000),
+  /** Largest document by presigned addresses (R2 takes 5 GiB); those need the four settings below. */
+  MAX_UPLOAD_BYTES: count(5 * 1024 ** 3),
+  /** R2's S3 interface, `https://{account}.r2.cloudflarestorage.com`; empty: no presigned addresses. */
+  R2_S3_ENDPOINT: z.union([z.url(), z.literal("")]).default(""),
+  R2_BUCKET: z.string().default("fovea"),
+  R2_ACCESS_KEY_ID: z.string().default(""),
+  R2_SECRET_ACCESS_KEY: z.string().default(""),
   FETCH_TIMEOUT_S: seconds(30),
+  /** A resolver with the JSON form of DNS over HTTPS; empty: names of documents and webhooks are not looked up. */
+  DNS_RESOLVER: z.union([z.url(), z.literal("")]).default(""),
   SHARD_PAGES: count(4),
   SHARD_ATTEMPTS: count(3),
   /** A running shard that says nothing for this long is taken for dead. */

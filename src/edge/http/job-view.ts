@@ -1,7 +1,7 @@
 /** A job as the API shows it. */
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../domain/job.ts";
-import { PageError, StoredPageResult } from "../domain/page-result.ts";
+import { NullablePageError, PageError, StoredPageResult } from "../domain/page-result.ts";
 import { formatSelection } from "../domain/page-selection.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 
@@ -18,7 +18,7 @@ export const PageStatus = z
     verdict: z.string().nullable(),
     finish_reason: z.string().nullable(),
     readings: z.int().openapi({ description: "How often workers delivered this reading." }),
-    error: PageError.nullable(),
+    error: NullablePageError,
   })
   .openapi("PageStatus");
 
@@ -53,9 +53,10 @@ export const JobSchema = z
       failed: z.int(),
     }),
     pages: z.array(PageStatus).optional(),
-    error: PageError.nullable(),
+    error: NullablePageError,
     metadata: z.record(z.string(), z.string()),
     webhook_url: z.string().nullable(),
+    zero_retention: z.boolean(),
     created_at: time,
     started_at: time.nullable(),
     finished_at: time.nullable(),
@@ -97,6 +98,7 @@ export function jobView(job: Job, pages?: JobPage[]): z.infer<typeof JobSchema> 
     error: job.error,
     metadata: job.metadata,
     webhook_url: job.webhookUrl,
+    zero_retention: job.zeroRetention,
     created_at: iso(job.createdAt) as string,
     started_at: iso(job.startedAt),
     finished_at: iso(job.finishedAt),

@@ -10,6 +10,9 @@ export const PROBLEMS = {
   "missing-key": [401, "An API key is required"],
   "invalid-key": [401, "The API key is not valid"],
   "missing-scope": [403, "The API key lacks a scope"],
+  "address-refused": [403, "The API key may not be used from this address"],
+  "token-refused": [403, "The browser token is not for this"],
+  "token-used": [409, "The browser token has started its job"],
   "quota-exceeded": [402, "The key has used up its pages of this month"],
   "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
@@ -23,6 +26,10 @@ export const PROBLEMS = {
   "job-over": [409, "The job has already ended"],
   gone: [410, "The resource is gone"],
   "length-mismatch": [400, "The body does not have the announced length"],
+  "checksum-mismatch": [422, "The bytes do not have the announced SHA-256"],
+  "upload-incomplete": [422, "Not all parts are there"],
+  "upload-over": [409, "The upload has ended"],
+  "uploads-off": [501, "Uploads by presigned address are not set up here"],
   "file-too-large": [413, "The file is too large"],
   "request-too-large": [413, "The request is too large"],
   "not-json": [415, "The body is not JSON"],
@@ -58,15 +65,8 @@ export class Problem extends Error {
 }
 
 export function problemResponse(problem: Problem, requestId: string): Response {
-  const [status, title] = PROBLEMS[problem.code];
-  const body = {
-    type: `urn:fovea:problem:${problem.code}`,
-    title,
-    status,
-    detail: problem.message,
-    request_id: requestId,
-    ...problem.extra,
-  };
+  const [status] = PROBLEMS[problem.code];
+  const body = { ...problemBody(problem.code, problem.message, requestId), ...problem.extra };
   return Response.json(body, {
     status,
     headers: {
@@ -75,6 +75,11 @@ export function problemResponse(problem: Problem, requestId: string): Response {
       ...problem.headers,
     },
   });
+}
+
+function problemBody(code: ProblemCode, detail: string, requestId: string) {
+  const [status, title] = PROBLEMS[code];
+  return { type: `urn:fovea:problem:${code}`, title, status, detail, request_id: requestId };
 }
 
 export const ProblemSchema = z
@@ -96,6 +101,8 @@ export function problems(...codes: ProblemCode[]) {
     "missing-key",
     "invalid-key",
     "missing-scope",
+    "address-refused",
+    "token-refused",
     "rate-limited",
   ] as const) {
     const status = PROBLEMS[code][0];
@@ -106,7 +113,17 @@ export function problems(...codes: ProblemCode[]) {
       status,
       {
         description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join(" · "),
-        content: { "application/problem+json": { schema: ProblemSchema } },
+        content: {
+          "application/problem+json": {
+            schema: ProblemSchema,
+            examples: Object.fromEntries(
+              group.map((code) => [
+                code,
+                { value: problemBody(code, PROBLEMS[code][1], "req_01jdf7k2m4c8q6w0e5r9t1y3") },
+              ]),
+            ),
+          },
+        },
       },
     ]),
   );

@@ -2,6 +2,7 @@
  * The safety net, once a minute: whatever a crash between two steps could have left behind. In normal
  * running it finds nothing.
  */
+import { expireUploads } from "../documents/uploads.ts";
 import type { Env } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { forgetAnswers } from "../storage/idempotency.ts";
@@ -9,7 +10,7 @@ import { findJobById } from "../storage/jobs.ts";
 import { flightsWithoutShards, strandedShards } from "../storage/shards.ts";
 import { expireJobs } from "./end.ts";
 import { startShards } from "./plan.ts";
-import { expireFiles } from "./retention.ts";
+import { eraseFiles, expireFiles } from "./retention.ts";
 import { advance } from "./shard-workflow.ts";
 
 /** Longer than any step takes, so that the sweep never races with a healthy driver. */
@@ -25,5 +26,7 @@ export async function sweep(env: Env): Promise<void> {
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await enqueuePending(env);
   await expireFiles(env, now);
+  await eraseFiles(env, now);
+  await expireUploads(env, now);
   await forgetAnswers(env.DB, env.BUCKET, now);
 }

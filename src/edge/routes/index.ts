@@ -2,6 +2,7 @@
 import type { App } from "../app.ts";
 import { auditList } from "./audit-list.ts";
 import { callbacks } from "./callbacks.ts";
+import { deliveries } from "./deliveries.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
 import { endpoints } from "./endpoints.ts";
 import { endpointsCreate } from "./endpoints-create.ts";
@@ -26,14 +27,20 @@ import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
 import { tenantSettings } from "./settings.ts";
+import { tokensCreate } from "./tokens-create.ts";
+import { uploads } from "./uploads.ts";
+import { uploadsCreate } from "./uploads-create.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
+import { whoami } from "./whoami.ts";
 
 export const routes: ((app: App) => void)[] = [
   filesCreate,
   filesList,
   filesGet,
   filesDelete,
+  uploadsCreate,
+  uploads,
   ocrCreate,
   jobsList,
   jobsGet,
@@ -44,12 +51,15 @@ export const routes: ((app: App) => void)[] = [
   jobsDelete,
   keysCreate,
   keysList,
+  whoami,
   keysRotate,
   keysDelete,
+  tokensCreate,
   webhookSecretRoute,
   endpointsCreate,
   endpoints,
   endpointsRotate,
+  deliveries,
   deliveriesReplay,
   usage,
   tenantSettings,

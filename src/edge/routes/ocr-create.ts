@@ -9,13 +9,14 @@ import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
 import { type Env, settings } from "../env.ts";
-import { requires } from "../http/auth.ts";
+import { browserMay } from "../http/auth.ts";
 import { jsonBody, MIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { announce } from "../jobs/end.ts";
 import { isCached, plan } from "../jobs/plan.ts";
+import { delivered } from "../jobs/retention.ts";
 import { waitForEnd } from "../jobs/watch.ts";
 import { fileById } from "../storage/files.ts";
 import { findJob, insertJob, type Job, jobPages, sourceCounts } from "../storage/jobs.ts";
@@ -49,6 +50,10 @@ const Body = z
     cache: z.enum(["use", "refresh", "only"]).default("use").openapi({
       description: "`refresh`: read again · `only`: answer from the cache or not at all",
     }),
+    zero_retention: z.boolean().default(false).openapi({
+      description:
+        "Erase the document and everything read from it when the whole result was handed over once, or an hour after the end",
+    }),
     webhook_url: z.url().max(2048).optional(),
     metadata: z
       .record(z.string().max(64), z.string().max(512))
@@ -58,7 +63,9 @@ const Body = z
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
     message: "exactly one of `file` and `url` is needed",
   })
-  .openapi("OcrRequest");
+  .openapi("OcrRequest", {
+    example: { file: "file_01jdf7k2m4c8q6w0e5r9t1y3", pages: "1-3", task: "markdown" },
+  });
 
 const cacheHeader = {
   "Cache-Status": {
@@ -76,7 +83,7 @@ const route = createRoute({
   description:
     "Starts a job. `Prefer: wait=N` holds the answer for up to N seconds; a job that has ended by then is answered with 200 and its result, else with 202 and its address.",
   security: [{ bearer: [] }],
-  middleware: [requires("write"), jsonBody(20 * MIB), idempotent] as const,
+  middleware: [browserMay("write"), jsonBody(20 * MIB), idempotent] as const,
   request: {
     headers: z.object({ prefer: z.string().optional() }),
     body: { content: { "application/json": { schema: Body } }, required: true },
@@ -98,7 +105,7 @@ const route = createRoute({
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
       ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-      ...(["quota-exceeded", "too-many-jobs"] as const),
+      ...(["quota-exceeded", "too-many-jobs", "token-used"] as const),
     ),
   },
 });
@@ -106,10 +113,15 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const { tenantId, keyId, quota } = c.get("caller");
+    const { tenantId, keyId, quota, tokenJobId } = c.get("caller");
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
+    // Who holds a token may have the document of another: it decides neither who hears of it nor how long it is kept.
+    if (tokenJobId !== null && (body.webhook_url || body.zero_retention))
+      throw new Problem("token-refused", "`webhook_url` and `zero_retention` need an API key.");
+    if (tokenJobId !== null && (await findJob(DB, tenantId, tokenJobId)))
+      throw new Problem("token-used", `It has started ${tokenJobId}.`);
     const options = readOptions(c.env, body);
     const selection = readSelection(body.pages);
     if (body.webhook_url) {
@@ -118,10 +130,11 @@ export const ocrCreate = (app: App) =>
     }
     const file = await findDocument(c.env, tenantId, body);
 
+    c.set("answerFileId", file.id);
     const now = Date.now();
     if (body.cache !== "only") await checkQuota(DB, keyId, quota, now);
     const job: Job = {
-      id: newId("job", now),
+      id: tokenJobId ?? newId("job", now),
       tenantId,
       keyId,
       fileId: file.id,
@@ -136,6 +149,7 @@ export const ocrCreate = (app: App) =>
       error: null,
       webhookUrl: body.webhook_url ?? null,
       metadata: body.metadata,
+      zeroRetention: body.zero_retention,
       createdAt: now,
       startedAt: null,
       finishedAt: null,
@@ -143,7 +157,12 @@ export const ocrCreate = (app: App) =>
     };
     if (body.cache === "only" && !(await isCached(c.env, job, file)))
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-    await plan(c.env, job, file, insertJob(DB, job));
+    await plan(c.env, job, file, insertJob(DB, job)).catch((error) => {
+      // Two requests with one browser token at the same moment: the primary key has let one in.
+      if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error)))
+        throw new Problem("token-used", `It has started ${tokenJobId}.`);
+      throw error;
+    });
 
     const sources = await sourceCounts(DB, job.id);
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
@@ -161,7 +180,11 @@ export const ocrCreate = (app: App) =>
     // Ended while it was made: nobody else will tell the webhook queue.
     await announce(c.env, [job.id]);
     if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
-    return c.json({ ...view, result: await readDocument(c.env.BUCKET, current, pages) }, 200);
+    // An answer with an Idempotency-Key is stored: it must not hold what is to be erased.
+    if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
+    const result = await readDocument(c.env.BUCKET, current, pages);
+    await delivered(c.env, job);
+    return c.json({ ...view, result }, 200);
   });
 
 type Input = z.infer<typeof Body>;

@@ -21,6 +21,8 @@ export interface Job {
   error: PageError | null;
   webhookUrl: string | null;
   metadata: Record<string, string>;
+  /** Whether the document is erased, with everything read from it, when the job is delivered. */
+  zeroRetention: boolean;
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;
@@ -67,6 +69,7 @@ function toJob(row: Row): Job {
     error: row.error === null ? null : JSON.parse(row.error),
     webhookUrl: row.webhook_url,
     metadata: JSON.parse(row.metadata ?? "{}"),
+    zeroRetention: row.zero_retention === 1,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
@@ -74,12 +77,15 @@ function toJob(row: Row): Job {
   };
 }
 
+const DAY_MS = 86_400_000;
+
 /** A new job and its first event. */
 export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
+         created_at, deadline_at, zero_retention, erase_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END)`,
     )
     .bind(
       job.id,
@@ -93,6 +99,7 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       JSON.stringify(job.metadata),
       job.createdAt,
       job.deadlineAt,
+      job.zeroRetention ? 1 : 0,
     );
   const event = db
     .prepare(
@@ -201,8 +208,52 @@ export async function expiredJobs(db: D1Database, now: number): Promise<Job[]> {
   return results.map(toJob);
 }
 
+/** What a zero-retention job was made for is done: its document may go. */
+export async function markDelivered(db: D1Database, jobId: string, now: number): Promise<void> {
+  await db
+    .prepare("UPDATE jobs SET erase_at = ? WHERE id = ? AND erase_at IS NOT NULL")
+    .bind(now, jobId)
+    .run();
+}
+
+/**
+ * Documents that are to be erased now: some job on them asked for that, every one that did is
+ * delivered or has waited long enough, and none is open.
+ * @param fileId only this one
+ */
+export async function filesToErase(
+  db: D1Database,
+  windowMs: number,
+  now: number,
+  limit: number,
+  fileId: string | null,
+): Promise<{ fileId: string; tenantId: string }[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT j.file_id AS fileId, j.tenant_id AS tenantId FROM jobs j
+       WHERE j.erase_at IS NOT NULL AND (?4 IS NULL OR j.file_id = ?4) AND NOT EXISTS (
+         SELECT 1 FROM jobs o WHERE o.file_id = j.file_id
+           AND (o.finished_at IS NULL OR (o.erase_at > ?1 AND o.finished_at > ?1 - ?2)))
+       LIMIT ?3`,
+    )
+    .bind(now, windowMs, limit, fileId)
+    .all<{ fileId: string; tenantId: string }>();
+  return results;
+}
+
+export async function markErased(db: D1Database, fileId: string): Promise<void> {
+  await db.prepare("UPDATE jobs SET erase_at = NULL WHERE file_id = ?").bind(fileId).run();
+}
+
 export async function deleteJob(db: D1Database, id: string): Promise<void> {
   await db.batch([
+    // A document that is still to be erased is remembered by the other jobs on it.
+    db
+      .prepare(
+        `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id <> ?1
+           AND file_id = (SELECT file_id FROM jobs WHERE id = ?1 AND erase_at IS NOT NULL)`,
+      )
+      .bind(id),
     db.prepare("DELETE FROM job_pages WHERE job_id = ?").bind(id),
     db.prepare("DELETE FROM events WHERE job_id = ?").bind(id),
     db
