@@ -59,6 +59,9 @@ async function wantedPages(job: Job, document: Document) {
   return { pages: await keyed(pages), beyond: await keyed(beyond) };
 }
 
+/** What `createBatch` takes at most. */
+const CREATE_AT_ONCE = 100;
+
 /** Cuts claimed pages into shards and starts a driver for each. */
 export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
   if (claimed.length === 0) return;
@@ -68,5 +71,8 @@ export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Pr
     pages: pages.map((page) => byPage.get(page) as WantedPage),
   }));
   await insertShards(env.DB, shards, job, Date.now());
-  await env.SHARDS.createBatch(shards.map(({ id }) => ({ id, params: { shardId: id } })));
+  for (let i = 0; i < shards.length; i += CREATE_AT_ONCE)
+    await env.SHARDS.createBatch(
+      shards.slice(i, i + CREATE_AT_ONCE).map(({ id }) => ({ id, params: { shardId: id } })),
+    );
 }
