@@ -4,11 +4,14 @@ import { HTTPException } from "hono/http-exception";
 import { newId } from "./domain/ids.ts";
 import type { Env } from "./env.ts";
 import type { Caller } from "./http/auth.ts";
-import { observe } from "./http/observe.ts";
+import { type Observed, observe } from "./http/observe.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { routes } from "./routes/index.ts";
 
-export type AppEnv = { Bindings: Env; Variables: { requestId: string; caller: Caller } };
+export type AppEnv = {
+  Bindings: Env;
+  Variables: { requestId: string; caller: Caller } & Observed;
+};
 export type App = OpenAPIHono<AppEnv>;
 
 export function newApp(): App {

@@ -6,10 +6,12 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
 import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
+import type { DayLimits } from "../domain/cost-guard.ts";
 import { rateLimitHeaders } from "../domain/rate-limit.ts";
 import { hashKey } from "../storage/keys.ts";
 import type { Quota } from "../storage/quota.ts";
 import { guardOf } from "./key-guard.ts";
+import { timed } from "./observe.ts";
 import { Problem } from "./problem.ts";
 
 export interface Caller {
@@ -18,6 +20,8 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
+  /** What its tenant lets itself have read in a day. */
+  dayLimits: DayLimits;
 }
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
@@ -29,7 +33,11 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (!token || !readApiKey(token)) throw new Problem("invalid-key");
   const hash = await hashKey(token);
-  const { key, admission, perMinute } = await guardOf(c.env, hash).check(hash);
+  const { key, admission, perMinute, dayLimits } = await timed(
+    c,
+    "auth",
+    guardOf(c.env, hash).check(hash),
+  );
   if (!key || !admission) throw new Problem("invalid-key");
   const limits = rateLimitHeaders(admission, perMinute);
   if (!admission.admitted) {
@@ -39,7 +47,8 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   }
   for (const [name, value] of Object.entries(limits)) c.header(name, value);
   const { id: keyId, tenantId, scopes, environment, monthlyPages, concurrentJobs } = key;
-  return { tenantId, keyId, scopes, environment, quota: { monthlyPages, concurrentJobs } };
+  const quota = { monthlyPages, concurrentJobs };
+  return { tenantId, keyId, scopes, environment, quota, dayLimits };
 }
 
 /** @throws Problem `missing-scope`, naming it */

@@ -4,9 +4,11 @@
  * world, a revocation that is told to it holds everywhere at once.
  */
 import { DurableObject } from "cloudflare:workers";
+import { type DayLimits, NO_LIMITS } from "../domain/cost-guard.ts";
 import { type Admission, admit, type Bucket } from "../domain/rate-limit.ts";
 import { type Env, settings } from "../env.ts";
 import { findKeyByHash, type StoredKey, touchKey } from "../storage/keys.ts";
+import { dayLimits } from "../storage/tenants.ts";
 
 /** What was read from D1 is believed for this long, for changes that nobody told the guard. */
 const BELIEVE_MS = 10_000;
@@ -17,10 +19,13 @@ export interface Verdict {
   key: StoredKey | null;
   admission: Admission | null;
   perMinute: number;
+  /** The tenant's own. */
+  dayLimits: DayLimits;
 }
 
 export class KeyGuard extends DurableObject<Env> {
   #key: StoredKey | null = null;
+  #dayLimits = NO_LIMITS;
   #readAt = Number.NEGATIVE_INFINITY;
   #touchedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | null = null;
@@ -29,19 +34,20 @@ export class KeyGuard extends DurableObject<Env> {
     const now = Date.now();
     if (now - this.#readAt > BELIEVE_MS) {
       this.#key = await findKeyByHash(this.env.DB, hash);
+      if (this.#key) this.#dayLimits = await dayLimits(this.env.DB, this.#key.tenantId);
       this.#readAt = now;
     }
     const key = this.#key;
     const perMinute = key?.ratePerMinute ?? settings(this.env).RATE_PER_MINUTE;
     if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= now))
-      return { key: null, admission: null, perMinute };
+      return { key: null, admission: null, perMinute, dayLimits: NO_LIMITS };
     const admission = admit(this.#bucket, perMinute, now);
     this.#bucket = admission.bucket;
     if (now - this.#touchedAt > TOUCH_MS) {
       this.#touchedAt = now;
       this.ctx.waitUntil(touchKey(this.env.DB, key.id, now));
     }
-    return { key, admission, perMinute };
+    return { key, admission, perMinute, dayLimits: this.#dayLimits };
   }
 
   /** The key was changed: read it again. */

@@ -11,6 +11,7 @@ export const PROBLEMS = {
   "invalid-key": [401, "The API key is not valid"],
   "missing-scope": [403, "The API key lacks a scope"],
   "quota-exceeded": [402, "The key has used up its pages of this month"],
+  "budget-exceeded": [402, "The account has used up what it may have read today"],
   "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
   "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],

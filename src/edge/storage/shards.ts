@@ -2,7 +2,6 @@
 import type { DayLimits } from "../domain/cost-guard.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { ShardView } from "../domain/shard.ts";
-import type { ShardWait } from "../domain/waiting.ts";
 import type { WantedPage } from "./reading.ts";
 
 export interface Shard extends ShardView {
@@ -219,8 +218,6 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
     )
     .bind(jobId);
 }
-export type ShardWaits = ShardWait & Record<string, unknown>;
-
 /** Open shards whose driver should have touched them by now. */
 export async function strandedShards(db: D1Database, before: number): Promise<string[]> {
   const { results } = await db
