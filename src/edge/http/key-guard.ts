@@ -8,7 +8,7 @@ import { type DayLimits, NO_LIMITS } from "../domain/cost-guard.ts";
 import { type Admission, admit, type Bucket } from "../domain/rate-limit.ts";
 import { type Env, settings } from "../env.ts";
 import { findKeyByHash, type StoredKey, touchKey } from "../storage/keys.ts";
-import { dayLimits } from "../storage/tenants.ts";
+import { dayLimitsOfKey } from "../storage/tenants.ts";
 
 /** What was read from D1 is believed for this long, for changes that nobody told the guard. */
 const BELIEVE_MS = 10_000;
@@ -33,8 +33,10 @@ export class KeyGuard extends DurableObject<Env> {
   async check(hash: string): Promise<Verdict> {
     const now = Date.now();
     if (now - this.#readAt > BELIEVE_MS) {
-      this.#key = await findKeyByHash(this.env.DB, hash);
-      if (this.#key) this.#dayLimits = await dayLimits(this.env.DB, this.#key.tenantId);
+      [this.#key, this.#dayLimits] = await Promise.all([
+        findKeyByHash(this.env.DB, hash),
+        dayLimitsOfKey(this.env.DB, hash),
+      ]);
       this.#readAt = now;
     }
     const key = this.#key;
