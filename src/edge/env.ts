@@ -27,6 +27,10 @@ const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
+/** An empty setting is none, not 0. */
+const orNothing = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
+
 const json = z.string().transform((text, context): unknown => {
   try {
     return JSON.parse(text);
@@ -68,8 +72,8 @@ const Settings = z.object({
   /** Dollars a page, by model, as JSON; a model that is not named costs nothing. */
   PRICES: json.pipe(z.record(z.string(), z.number().min(0))).default({}),
   /** What each tenant may have read in a day (UTC), whatever it allows itself. Without: no limit. */
-  DAILY_PAGES: z.coerce.number().int().min(0).optional(),
-  DAILY_USD: z.coerce.number().min(0).optional(),
+  DAILY_PAGES: orNothing(z.coerce.number().int().min(0)),
+  DAILY_USD: orNothing(z.coerce.number().min(0)),
   /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
   RETENTION_DAYS: count(30),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
