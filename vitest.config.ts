@@ -9,11 +9,24 @@ export default defineConfig({
       miniflare: {
         bindings: {
           PUBLIC_ORIGIN: "http://edge.test",
-          COG_SERVERS: JSON.stringify([{ url: "http://cog.test", slots: 1000 }]),
+          POOLS: JSON.stringify([
+            {
+              ...{ name: "main", type: "cog", url: "http://cog.test", slots: 1000 },
+              models: ["pp-ocr", "deepseek-ocr"],
+            },
+            // For the tests of dispatch: each has a model and pools of its own.
+            ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
+              ...{ name, type: "cog", url: `http://${name}.test`, slots: 2, models: [name] },
+            })),
+            ...["one", "two"].map((name) => ({
+              ...{ name, type: "cog", url: `http://${name}.test`, slots: 4, models: ["pair"] },
+            })),
+          ]),
+          PRICES: JSON.stringify({ priced: 0.01 }),
           BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
           SIGNING_SECRET: "signing-secret-of-the-tests",
           WORKER_TOKEN: "worker-token-of-the-tests",
-          MODELS: "pp-ocr,deepseek-ocr",
+          MODELS: "pp-ocr,deepseek-ocr,narrow,down,starting,lost,priced,pair",
           LOG_REQUESTS: "false",
           DNS_RESOLVER: "",
           R2_S3_ENDPOINT: "https://s3.test",

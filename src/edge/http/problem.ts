@@ -14,6 +14,7 @@ export const PROBLEMS = {
   "token-refused": [403, "The browser token is not for this"],
   "token-used": [409, "The browser token has started its job"],
   "quota-exceeded": [402, "The key has used up its pages of this month"],
+  "budget-exceeded": [402, "The account has used up what it may have read today"],
   "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
   "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],

@@ -37,12 +37,16 @@ export async function plan(
   await startShards(env, job, claimed);
 }
 
-/** Whether the cache can answer for every selected page. A document with uncounted pages was never read. */
-export async function isCached(env: Env, job: Job, document: Document): Promise<boolean> {
-  if (document.pageCount === null) return false;
+/** How many of the selected pages the cache cannot answer for. A document with uncounted pages was never read. */
+export async function uncached(env: Env, job: Job, document: Document): Promise<number> {
+  if (document.pageCount === null) return 1;
   const { pages } = await wantedPages(job, document);
-  return (await countUncached(env.DB, job.options.model, pages)) === 0;
+  return countUncached(env.DB, job.options.model, pages);
 }
+
+/** How many pages of the document a job selects; 1 while they are not counted. */
+export const selectedPages = (job: Job, { pageCount }: Document) =>
+  pageCount === null ? 1 : resolvePages(job.selection, pageCount).pages.length;
 
 async function wantedPages(job: Job, document: Document) {
   const { pages, beyond } =
@@ -59,6 +63,9 @@ async function wantedPages(job: Job, document: Document) {
   return { pages: await keyed(pages), beyond: await keyed(beyond) };
 }
 
+/** What `createBatch` takes at most. */
+const CREATE_AT_ONCE = 100;
+
 /** Cuts claimed pages into shards and starts a driver for each. */
 export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
   if (claimed.length === 0) return;
@@ -68,5 +75,8 @@ export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Pr
     pages: pages.map((page) => byPage.get(page) as WantedPage),
   }));
   await insertShards(env.DB, shards, job, Date.now());
-  await env.SHARDS.createBatch(shards.map(({ id }) => ({ id, params: { shardId: id } })));
+  for (let i = 0; i < shards.length; i += CREATE_AT_ONCE)
+    await env.SHARDS.createBatch(
+      shards.slice(i, i + CREATE_AT_ONCE).map(({ id }) => ({ id, params: { shardId: id } })),
+    );
 }

@@ -23,6 +23,7 @@ import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
+import { metrics } from "./metrics.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
@@ -66,6 +67,7 @@ export const routes: ((app: App) => void)[] = [
   auditList,
   receiptKeys,
   healthRoutes,
+  metrics,
   openapi,
   callbacks,
 ];

@@ -1,25 +1,30 @@
 /** POST /v1/ocr: read a document, or find that it has been read. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
+import { keeperOf } from "../dispatch/keeper.ts";
 import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
+import { type DayLimits, isLimited, secondsOfDayLeft, strictest } from "../domain/cost-guard.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
 import { MODES, reader, TASKS } from "../domain/models.ts";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
+import { formatTraceparent } from "../domain/traceparent.ts";
+import { waitingFor } from "../domain/waiting.ts";
 import { type Env, settings } from "../env.ts";
 import { browserMay } from "../http/auth.ts";
 import { jsonBody, MIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
+import { timed } from "../http/observe.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { announce } from "../jobs/end.ts";
-import { isCached, plan } from "../jobs/plan.ts";
+import { plan, selectedPages, uncached } from "../jobs/plan.ts";
 import { delivered } from "../jobs/retention.ts";
 import { waitForEnd } from "../jobs/watch.ts";
-import { fileById } from "../storage/files.ts";
-import { findJob, insertJob, type Job, jobPages, sourceCounts } from "../storage/jobs.ts";
+import { fileById, type StoredFile } from "../storage/files.ts";
+import { findJob, insertJob, type Job, jobDetail, sourceCounts } from "../storage/jobs.ts";
 import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
 import { readDocument } from "../storage/results.ts";
 
@@ -105,7 +110,7 @@ const route = createRoute({
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
       ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-      ...(["quota-exceeded", "too-many-jobs", "token-used"] as const),
+      ...(["quota-exceeded", "budget-exceeded", "too-many-jobs", "token-used"] as const),
     ),
   },
 });
@@ -113,7 +118,7 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const { tenantId, keyId, quota, tokenJobId } = c.get("caller");
+    const { tenantId, keyId, quota, dayLimits, tokenJobId } = c.get("caller");
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
@@ -128,7 +133,10 @@ export const ocrCreate = (app: App) =>
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
       if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
     }
-    const file = await findDocument(c.env, tenantId, body);
+    const [file, left] = await Promise.all([
+      timed(c, "document", findDocument(c.env, tenantId, body)),
+      pagesLeftToday(c.env, tenantId, options.model, dayLimits),
+    ]);
 
     c.set("answerFileId", file.id);
     const now = Date.now();
@@ -154,28 +162,32 @@ export const ocrCreate = (app: App) =>
       startedAt: null,
       finishedAt: null,
       deadlineAt: now + JOB_DEADLINE_S * 1000,
+      traceparent: formatTraceparent(c.get("trace")),
     };
-    if (body.cache === "only" && !(await isCached(c.env, job, file)))
+    c.set("jobId", job.id);
+    if (body.cache === "only" && (await uncached(c.env, job, file)) > 0)
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-    await plan(c.env, job, file, insertJob(DB, job)).catch((error) => {
+    if (left !== null && body.cache !== "only") await checkDay(c.env, job, file, left, now);
+    const planned = plan(c.env, job, file, insertJob(DB, job)).catch((error) => {
       // Two requests with one browser token at the same moment: the primary key has let one in.
       if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error)))
         throw new Problem("token-used", `It has started ${tokenJobId}.`);
       throw error;
     });
+    await timed(c, "plan", planned);
 
     const sources = await sourceCounts(DB, job.id);
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
     const current =
       wait > 0
-        ? await waitForEnd(c.env, tenantId, job.id, wait * 1000)
+        ? await timed(c, "wait", waitForEnd(c.env, tenantId, job.id, wait * 1000))
         : ((await findJob(DB, tenantId, job.id)) as Job);
 
     c.header("cache-status", cacheStatus(sources, body.cache));
     c.header("location", `/v1/jobs/${job.id}`);
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
-    const pages = await jobPages(DB, job.id);
-    const view = jobView(current, pages);
+    const { pages, shards } = await jobDetail(DB, job.id);
+    const view = jobView(current, pages, waitingFor(shards, Date.now()));
     if (!isOver(current.state)) return c.json(view, 202);
     // Ended while it was made: nobody else will tell the webhook queue.
     await announce(c.env, [job.id]);
@@ -225,6 +237,23 @@ async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: numb
     const detail = `The key may have ${concurrentJobs} jobs open at once.`;
     throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
   }
+}
+
+/** @returns `null` when nothing limits the tenant's day. */
+async function pagesLeftToday(env: Env, tenantId: string, model: string, own: DayLimits) {
+  const { DAILY_PAGES, DAILY_USD } = settings(env);
+  const limits = strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
+  return isLimited(limits) ? keeperOf(env).left(tenantId, model, limits) : null;
+}
+
+/** Refused when it is known that it asks for more than is left. What turns out later ends the job early. */
+async function checkDay(env: Env, job: Job, file: StoredFile, left: number, now: number) {
+  const unread =
+    job.cache === "refresh" ? selectedPages(job, file) : await uncached(env, job, file);
+  if (unread <= left) return;
+  const detail = `${unread} pages are to be read, and ${left} are left today.`;
+  const again = { "retry-after": String(secondsOfDayLeft(now)) };
+  throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
 }
 
 async function findDocument(env: Env, tenantId: string, body: Input) {

@@ -16,7 +16,7 @@ export const openapi = (app: App) => {
         title: "Fovea",
         version: "1",
         description: "Reads documents through few vision tokens. Errors are RFC 9457 problems.",
-        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+        license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
       },
       servers: [{ url: settings(c.env).PUBLIC_ORIGIN }],
     });

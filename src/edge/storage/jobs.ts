@@ -3,6 +3,8 @@ import type { JobState } from "../domain/job.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { PageError } from "../domain/page-result.ts";
 import type { PageSelection } from "../domain/page-selection.ts";
+import type { ShardWait } from "../domain/waiting.ts";
+import { shardWaits } from "./shards.ts";
 
 export interface Job {
   id: string;
@@ -27,6 +29,8 @@ export interface Job {
   startedAt: number | null;
   finishedAt: number | null;
   deadlineAt: number;
+  /** Span of the request that made it (W3C `traceparent`), when one did. */
+  traceparent?: string | undefined;
 }
 
 export interface JobPage {
@@ -74,6 +78,7 @@ function toJob(row: Row): Job {
     startedAt: row.started_at,
     finishedAt: row.finished_at,
     deadlineAt: row.deadline_at,
+    traceparent: row.traceparent ?? undefined,
   };
 }
 
@@ -84,8 +89,8 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, zero_retention, erase_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END)`,
+         created_at, deadline_at, zero_retention, erase_at, traceparent)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13)`,
     )
     .bind(
       job.id,
@@ -100,6 +105,7 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       job.createdAt,
       job.deadlineAt,
       job.zeroRetention ? 1 : 0,
+      job.traceparent ?? null,
     );
   const event = db
     .prepare(
@@ -138,16 +144,34 @@ export async function listJobs(
   return results.map(toJob);
 }
 
+/** A job's pages, and how the shards stand that it waits for. */
+export async function jobDetail(
+  db: D1Database,
+  jobId: string,
+): Promise<{ pages: JobPage[]; shards: ShardWait[] }> {
+  const [pages, shards] = await db.batch([pagesQuery(db, jobId), shardWaits(db, jobId)]);
+  return {
+    pages: (pages as D1Result<Row>).results.map(toPage),
+    shards: (shards as D1Result<ShardWait>).results,
+  };
+}
+
 export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]> {
-  const { results } = await db
+  const { results } = await pagesQuery(db, jobId).all<Row>();
+  return results.map(toPage);
+}
+
+const pagesQuery = (db: D1Database, jobId: string) =>
+  db
     .prepare(
       `SELECT p.*, r.readings FROM job_pages p
        LEFT JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
        WHERE p.job_id = ? ORDER BY p.page`,
     )
-    .bind(jobId)
-    .all<Row>();
-  return results.map((row) => ({
+    .bind(jobId);
+
+function toPage(row: Row): JobPage {
+  return {
     page: row.page,
     pageKey: row.page_key,
     state: row.state,
@@ -157,7 +181,7 @@ export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]
     finishReason: row.finish_reason,
     error: row.error === null ? null : JSON.parse(row.error),
     readings: row.readings ?? 0,
-  }));
+  };
 }
 
 /** How many of a job's pages came from the cache, are shared with another job, or are read for it. */

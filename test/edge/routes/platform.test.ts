@@ -173,45 +173,23 @@ describe("usage", () => {
     const all = await json(post("/v1/ocr", key, { file: file.id }, { prefer: "wait=10" }));
     stop();
     expect(all.state).toBe("succeeded");
-    const { data } = await json(call("/v1/usage", { key }));
+    const { data, total } = await json(call("/v1/usage", { key }));
     expect(data).toEqual([
       {
         ...{ day: new Date().toISOString().slice(0, 10), key_id: data[0].key_id, model: "pp-ocr" },
         ...{ pages_read: 3, pages_shared: 1, pages_cached: 1 },
-        ...{ vision_tokens: 600, text_tokens: 3000 },
+        ...{ pages_failed: 0, vision_tokens: 600, text_tokens: 3000, cost_usd: 0 },
       },
     ]);
+    const { day, key_id, model, ...counts } = data[0];
+    expect(total).toEqual(counts);
+    expect((await json(call(`/v1/usage?key=${key_id}&model=${model}`, { key }))).data).toEqual(
+      data,
+    );
+    expect((await json(call("/v1/usage?model=another", { key }))).data).toEqual([]);
+    expect(day).toBe(new Date().toISOString().slice(0, 10));
     expect((await json(call("/v1/usage?from=2020-01-01&to=2020-02-01", { key }))).data).toEqual([]);
     expect((await call("/v1/usage?from=2020-01-01&to=2024-01-01", { key })).status).toBe(422);
     expect((await json(call("/v1/usage", { key: await newKey() }))).data).toEqual([]);
   });
-});
-
-it("a long document of one tenant does not keep another tenant's page waiting", async () => {
-  const [a, b] = [await upload(key), await newKey()];
-  cog.slots = 2;
-  const long = await json(post("/v1/ocr", key, { file: a.id }));
-  const probe = await cog.demand();
-  await cog.document(probe, 40);
-  await cog.page(probe, 1);
-  await cog.close(probe);
-  const [first, second] = [await cog.demand(), await cog.demand()];
-  const page = await json(post("/v1/ocr", b, { file: (await upload(b)).id, pages: "1" }));
-  await until(async () => {
-    const query = "SELECT count(*) AS n FROM shards WHERE state = 'queued' AND waits > 0";
-    return ((await env.DB.prepare(query).first<number>("n")) ?? 0) >= 9;
-  });
-  for (const each of [first, second]) {
-    for (const number of (each.input.pages as string).split(","))
-      await cog.page(each, Number(number));
-    await cog.close(each);
-  }
-  const next = [await cog.demand(), await cog.demand()];
-  const mine = next.find(({ input }) => input.pages === "1");
-  if (!mine) throw new Error("the second tenant's page is not among the next two");
-  await cog.document(mine, 1);
-  await cog.page(mine, 1);
-  expect((await ended(b, page.id)).state).toBe("succeeded");
-  expect((await json(call(`/v1/jobs/${long.id}`, { key }))).state).toBe("running");
-  await call(`/v1/jobs/${long.id}/cancel`, { method: "POST", key });
 });
