@@ -4,7 +4,18 @@
  */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export type Resource = "ten" | "key" | "file" | "job" | "shard" | "msg" | "req" | "aud" | "hook";
+export type Resource =
+  | "ten"
+  | "key"
+  | "file"
+  | "job"
+  | "shard"
+  | "msg"
+  | "req"
+  | "aud"
+  | "hook"
+  | "batch"
+  | "man";
 
 export function newId(resource: Resource, now = Date.now()): string {
   let seconds = Math.floor(now / 1000);

@@ -5,7 +5,8 @@ import { cutShards, firstPage, resolvePages } from "../domain/page-selection.ts"
 import { type Env, settings } from "../env.ts";
 import type { Job } from "../storage/jobs.ts";
 import { countUncached, planJob, type WantedPage } from "../storage/reading.ts";
-import { insertShards } from "../storage/shards.ts";
+import { insertShards, promoteShards } from "../storage/shards.ts";
+import { wake } from "./shard-workflow.ts";
 
 interface Document {
   sha256: string;
@@ -35,6 +36,9 @@ export async function plan(
     before,
   );
   await startShards(env, job, claimed);
+  if (!job.batchId && claimed.length < pages.length) {
+    for (const shard of await promoteShards(env.DB, job.id)) await wake(env, shard);
+  }
 }
 
 /** Whether the cache can answer for every selected page. A document with uncounted pages was never read. */
@@ -59,11 +63,15 @@ async function wantedPages(job: Job, document: Document) {
   return { pages: await keyed(pages), beyond: await keyed(beyond) };
 }
 
-/** Cuts claimed pages into shards and starts a driver for each. */
+/**
+ * Cuts claimed pages into shards and starts a driver for each. A batch gives its pages away one by one,
+ * so that whoever comes meanwhile waits for the page in progress and for no other.
+ */
 export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
   if (claimed.length === 0) return;
   const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
-  const shards = cutShards([...byPage.keys()], settings(env).SHARD_PAGES).map((pages) => ({
+  const size = job.batchId ? 1 : settings(env).SHARD_PAGES;
+  const shards = cutShards([...byPage.keys()], size).map((pages) => ({
     id: newId("shard"),
     pages: pages.map((page) => byPage.get(page) as WantedPage),
   }));

@@ -4,6 +4,7 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { dispatcher } from "../dispatch/index.ts";
+import { mayRunBatchShard } from "../domain/batch.ts";
 import { mayTakeSlot } from "../domain/fair-share.ts";
 import { busyWait, nextStep } from "../domain/shard.ts";
 import { type Env, settings } from "../env.ts";
@@ -12,6 +13,7 @@ import { failShard } from "../storage/reading.ts";
 import {
   attemptDeferred,
   attemptStarted,
+  batchPressure,
   beginAttempt,
   findShard,
   finishShard,
@@ -98,7 +100,11 @@ const GIVE_UP = {
 };
 
 async function dispatch(env: Env, shard: Shard, now: number): Promise<number> {
-  const demands = await tenantDemands(env.DB, now);
+  if (shard.batch && !(await mayRunBatch(env, now))) {
+    await attemptDeferred(env.DB, shard);
+    return busyWait(shard.waits);
+  }
+  const demands = await tenantDemands(env.DB, now, shard.batch);
   if (!mayTakeSlot(shard.tenantId, demands, dispatcher(env).slots)) {
     await attemptDeferred(env.DB, shard);
     return busyWait(shard.waits);
@@ -132,6 +138,9 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number> {
   await attemptStarted(env.DB, shard.id, server, prediction, now + START_S * 1000);
   return 1000;
 }
+
+const mayRunBatch = async (env: Env, now: number) =>
+  mayRunBatchShard(await batchPressure(env.DB, now), settings(env).BATCH_SLOTS);
 
 /** A slot is free: the shards that have waited longest ask again. */
 export async function wakeQueued(env: Env): Promise<void> {

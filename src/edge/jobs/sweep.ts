@@ -2,6 +2,7 @@
  * The safety net, once a minute: whatever a crash between two steps could have left behind. In normal
  * running it finds nothing.
  */
+import { sweepBatches } from "../batches/sweep.ts";
 import type { Env } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { forgetAnswers } from "../storage/idempotency.ts";
@@ -24,6 +25,7 @@ export async function sweep(env: Env): Promise<void> {
   }
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await enqueuePending(env);
+  await sweepBatches(env, now);
   await expireFiles(env, now);
   await forgetAnswers(env.DB, env.BUCKET, now);
 }

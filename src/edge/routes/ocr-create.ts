@@ -4,10 +4,11 @@ import type { App } from "../app.ts";
 import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
-import { MODES, reader, TASKS } from "../domain/models.ts";
+import { MODES, TASKS } from "../domain/models.ts";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
+import { readOptions } from "../domain/read-options.ts";
 import { type Env, settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
 import { jsonBody, MIB } from "../http/body.ts";
@@ -110,7 +111,7 @@ export const ocrCreate = (app: App) =>
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
-    const options = readOptions(c.env, body);
+    const options = optionsOf(c.env, body);
     const selection = readSelection(body.pages);
     if (body.webhook_url) {
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
@@ -166,25 +167,11 @@ export const ocrCreate = (app: App) =>
 
 type Input = z.infer<typeof Body>;
 
-function readOptions(env: Env, body: Input): Job["options"] {
+function optionsOf(env: Env, body: Input): Job["options"] {
   const { MODELS, DEFAULT_MODEL } = settings(env);
-  const model = body.model ?? DEFAULT_MODEL;
-  if (!MODELS.includes(model))
-    throw new Problem("unknown-model", `Offered here: ${MODELS.join(", ")}.`);
-  const { tasks, modes, prompts } = reader(model);
-  if (!tasks.includes(body.task))
-    throw new Problem("unsupported-option", `${model} has the tasks ${tasks.join(", ")}.`);
-  if (body.prompt !== undefined && !prompts)
-    throw new Problem("unsupported-option", `${model} takes no prompt.`);
-  if (body.task === "locate" && body.prompt === undefined)
-    throw new Problem("invalid-request", "The task `locate` needs a `prompt`: what to look for.");
-  return {
-    model,
-    mode: modes ? body.mode : "auto",
-    task: body.task,
-    prompt: body.prompt ?? null,
-    dpi: body.dpi,
-  };
+  const options = readOptions(body, { models: MODELS, fallback: DEFAULT_MODEL });
+  if ("code" in options) throw new Problem(options.code, options.message);
+  return options;
 }
 
 function readSelection(text: string): PageSelection {

@@ -25,6 +25,8 @@ export interface Job {
   startedAt: number | null;
   finishedAt: number | null;
   deadlineAt: number;
+  /** The batch whose line it reads: such a job is not listed and waits behind those of people. */
+  batchId?: string | null;
 }
 
 export interface JobPage {
@@ -71,6 +73,7 @@ function toJob(row: Row): Job {
     startedAt: row.started_at,
     finishedAt: row.finished_at,
     deadlineAt: row.deadline_at,
+    batchId: row.batch_id,
   };
 }
 
@@ -79,7 +82,7 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
+         created_at, deadline_at, batch_id) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
     )
     .bind(
       job.id,
@@ -93,6 +96,7 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       JSON.stringify(job.metadata),
       job.createdAt,
       job.deadlineAt,
+      job.batchId ?? null,
     );
   const event = db
     .prepare(
@@ -123,8 +127,8 @@ export async function listJobs(
 ): Promise<Job[]> {
   const { results } = await db
     .prepare(
-      `SELECT * FROM jobs WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3)
-         AND (?4 IS NULL OR file_id = ?4) ORDER BY id DESC LIMIT ?5`,
+      `SELECT * FROM jobs WHERE tenant_id = ?1 AND batch_id IS NULL AND (?2 IS NULL OR id < ?2)
+         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR file_id = ?4) ORDER BY id DESC LIMIT ?5`,
     )
     .bind(tenantId, filter.before, filter.state ?? null, filter.fileId ?? null, filter.limit)
     .all();
@@ -140,7 +144,11 @@ export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]
     )
     .bind(jobId)
     .all<Row>();
-  return results.map((row) => ({
+  return results.map(toJobPage);
+}
+
+function toJobPage(row: Row): JobPage {
+  return {
     page: row.page,
     pageKey: row.page_key,
     state: row.state,
@@ -150,7 +158,41 @@ export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]
     finishReason: row.finish_reason,
     error: row.error === null ? null : JSON.parse(row.error),
     readings: row.readings ?? 0,
-  }));
+  };
+}
+
+/** Jobs with their pages (whose readings are not counted here), by id. */
+export async function jobsWithPages(
+  db: D1Database,
+  ids: string[],
+): Promise<Map<string, { job: Job; pages: JobPage[]; documentSha256: string | null }>> {
+  const those = "(SELECT value FROM json_each(?))";
+  const [jobs, pages] = await db.batch<Row>([
+    db
+      .prepare(
+        `SELECT j.*, f.sha256 FROM jobs j LEFT JOIN files f ON f.id = j.file_id WHERE j.id IN ${those}`,
+      )
+      .bind(JSON.stringify(ids)),
+    db
+      .prepare(`SELECT * FROM job_pages WHERE job_id IN ${those} ORDER BY job_id, page`)
+      .bind(JSON.stringify(ids)),
+  ]);
+  const found = new Map(
+    jobs?.results.map((row) => [
+      row.id as string,
+      { job: toJob(row), pages: [] as JobPage[], documentSha256: row.sha256 as string | null },
+    ]),
+  );
+  for (const row of pages?.results ?? []) found.get(row.job_id)?.pages.push(toJobPage(row));
+  return found;
+}
+
+export async function openJobsOfBatch(db: D1Database, batchId: string): Promise<Job[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM jobs WHERE batch_id = ? AND finished_at IS NULL")
+    .bind(batchId)
+    .all();
+  return results.map(toJob);
 }
 
 /** How many of a job's pages came from the cache, are shared with another job, or are read for it. */

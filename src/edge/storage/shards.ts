@@ -2,6 +2,7 @@
 import type { Demand } from "../domain/fair-share.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { ShardView } from "../domain/shard.ts";
+import type { Job } from "./jobs.ts";
 import type { WantedPage } from "./reading.ts";
 
 export interface Shard extends ShardView {
@@ -11,6 +12,8 @@ export interface Shard extends ShardView {
   options: ReadOptions;
   server: string | null;
   predictionId: string | null;
+  /** Whether only batches wait for it. */
+  batch: boolean;
   /** Pages still in flight, ascending. */
   pages: WantedPage[];
 }
@@ -19,7 +22,7 @@ export interface Shard extends ShardView {
 export async function insertShards(
   db: D1Database,
   shards: { id: string; pages: WantedPage[] }[],
-  job: { tenantId: string; fileId: string; options: ReadOptions; deadlineAt: number },
+  job: Pick<Job, "tenantId" | "fileId" | "options" | "deadlineAt" | "batchId">,
   now: number,
 ): Promise<void> {
   const options = JSON.stringify(job.options);
@@ -27,10 +30,10 @@ export async function insertShards(
     shards.flatMap(({ id, pages }) => [
       db
         .prepare(
-          `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at)
-           VALUES (?, ?, ?, ?, 'queued', ?, ?)`,
+          `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, batch)
+           VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)`,
         )
-        .bind(id, job.tenantId, job.fileId, options, job.deadlineAt, now),
+        .bind(id, job.tenantId, job.fileId, options, job.deadlineAt, now, job.batchId ? 1 : 0),
       db
         .prepare(
           `UPDATE flights SET shard_id = ? WHERE shard_id IS NULL
@@ -62,6 +65,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     waits: row.waits,
     server: row.server,
     predictionId: row.prediction_id,
+    batch: row.batch === 1,
     leaseUntil: row.lease_until,
     deadlineAt: row.deadline_at,
     openPages: pages.length,
@@ -176,32 +180,72 @@ export async function serverLoad(db: D1Database, now: number): Promise<Map<strin
   return new Map(results.map(({ server, n }) => [server, n]));
 }
 
-/** How many shards of each tenant run and wait now. */
-export async function tenantDemands(db: D1Database, now: number): Promise<Demand[]> {
+/** How many shards of each tenant run and wait now: those of batches, or those of people. */
+export async function tenantDemands(
+  db: D1Database,
+  now: number,
+  batch: boolean,
+): Promise<Demand[]> {
   const { results } = await db
     .prepare(
       `SELECT tenant_id AS tenantId, sum(state = 'running' AND lease_until > ?1) AS running,
          sum(state = 'queued') AS waiting
-       FROM shards WHERE state IN ('queued', 'running') GROUP BY tenant_id`,
+       FROM shards WHERE state IN ('queued', 'running') AND batch = ?2 GROUP BY tenant_id`,
     )
-    .bind(now)
+    .bind(now, batch ? 1 : 0)
     .all<Demand & Record<string, unknown>>();
   return results;
 }
 
-/** The shards that are to ask next: of each tenant the oldest, tenants with the fewest running ones first. */
+/**
+ * The shards that are to ask next: those of people before those of batches, then of each tenant the
+ * oldest, tenants with the fewest running ones first.
+ */
 export async function queuedShards(db: D1Database, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
       `SELECT id FROM (
-         SELECT id, tenant_id, created_at, row_number() OVER (PARTITION BY tenant_id ORDER BY created_at, id) AS place
+         SELECT id, tenant_id, created_at, batch,
+           row_number() OVER (PARTITION BY batch, tenant_id ORDER BY created_at, id) AS place
          FROM shards WHERE state = 'queued') q
-       ORDER BY place + (SELECT count(*) FROM shards r WHERE r.tenant_id = q.tenant_id AND r.state = 'running'),
+       ORDER BY batch, place + (SELECT count(*) FROM shards r WHERE r.tenant_id = q.tenant_id AND r.state = 'running'),
          created_at LIMIT ?`,
     )
     .bind(limit)
     .all<{ id: string }>();
   return results.map((row) => row.id);
+}
+
+/** How many shards of people wait, and how many of batches run. */
+export async function batchPressure(
+  db: D1Database,
+  now: number,
+): Promise<{ interactiveWaiting: number; batchRunning: number }> {
+  const counts = await db
+    .prepare(
+      `SELECT total(batch = 0 AND state = 'queued') AS interactiveWaiting,
+         total(batch = 1 AND state = 'running' AND lease_until > ?) AS batchRunning
+       FROM shards WHERE state IN ('queued', 'running')`,
+    )
+    .bind(now)
+    .first<{ interactiveWaiting: number; batchRunning: number }>();
+  return counts ?? { interactiveWaiting: 0, batchRunning: 0 };
+}
+
+/**
+ * Somebody waits for pages that a batch reads: their shards wait behind nobody any more.
+ * @returns the shards that are to be woken.
+ */
+export async function promoteShards(db: D1Database, jobId: string): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `UPDATE shards SET batch = 0 WHERE batch = 1 AND state IN ('queued', 'running') AND id IN (
+         SELECT f.shard_id FROM job_pages p JOIN flights f ON f.page_key = p.page_key
+         WHERE p.job_id = ? AND p.state = 'pending' AND p.source = 'shared') RETURNING id, state`,
+    )
+    .bind(jobId)
+    .all<{ id: string; state: string }>();
+  return results.filter(({ state }) => state === "queued").map(({ id }) => id);
 }
 
 /** Open shards whose driver should have touched them by now. */
