@@ -9,11 +9,26 @@ export default defineConfig({
       miniflare: {
         bindings: {
           PUBLIC_ORIGIN: "http://edge.test",
-          COG_SERVERS: JSON.stringify([{ url: "http://cog.test", slots: 1000 }]),
+          POOLS: JSON.stringify([
+            {
+              ...{ name: "main", type: "cog", url: "http://cog.test", slots: 1000 },
+              models: ["pp-ocr", "deepseek-ocr"],
+            },
+            // For the tests of dispatch, each model with pools of its own.
+            ...[{ name: "narrow", type: "cog", url: "http://narrow.test", slots: 2 }].map(
+              (pool) => ({
+                ...{ ...pool, models: ["narrow"] },
+              }),
+            ),
+            ...["one", "two"].map((name) => ({
+              ...{ name, type: "cog", url: `http://${name}.test`, slots: 4, models: ["pair"] },
+            })),
+          ]),
+          PRICES: JSON.stringify({ pair: 0.01 }),
           BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
           SIGNING_SECRET: "signing-secret-of-the-tests",
           WORKER_TOKEN: "worker-token-of-the-tests",
-          MODELS: "pp-ocr,deepseek-ocr",
+          MODELS: "pp-ocr,deepseek-ocr,narrow,pair",
           LOG_REQUESTS: "false",
           RATE_PER_MINUTE: "100000",
           MAX_FILE_BYTES: "20000000",

@@ -75,11 +75,14 @@ const options = convertV4MiniflareOptions({
   durableObjects: {
     HUBS: { className: "JobHub", useSQLite: true },
     GUARDS: { className: "KeyGuard", useSQLite: true },
+    KEEPER: { className: "SlotKeeper", useSQLite: true },
   },
   workflows: { SHARDS: { name: "shards", className: "ShardWorkflow" } },
   bindings: {
-    ...{ DISPATCH: "cog", MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr" },
-    COG_SERVERS: JSON.stringify([{ url: `http://127.0.0.1:${port}`, slots: 8 }]),
+    ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr" },
+    POOLS: JSON.stringify([
+      { name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: 8 },
+    ]),
     ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
     RATE_PER_MINUTE: "1000000",
     PUBLIC_ORIGIN: "http://127.0.0.1:8788",

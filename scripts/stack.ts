@@ -83,8 +83,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const models = options.models ?? "pp-ocr";
     const edge = new Edge(data, edgePort, {
       PUBLIC_ORIGIN: origin,
-      DISPATCH: "cog",
-      COG_SERVERS: JSON.stringify([{ url: worker.url, slots }]),
+      POOLS: JSON.stringify([{ name: "local", type: "cog", url: worker.url, slots }]),
       MODELS: models,
       DEFAULT_MODEL: models.split(",")[0] as string,
       ALLOW_LOOPBACK: "true",

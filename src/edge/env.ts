@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 import type { BatchDriver } from "./batches/driver.ts";
+import type { SlotKeeper } from "./dispatch/keeper.ts";
+import { Pool } from "./domain/pool.ts";
 import type { KeyGuard } from "./http/key-guard.ts";
 import type { JobHub } from "./jobs/hub.ts";
 import type { ShardParams } from "./jobs/shard-workflow.ts";
@@ -17,6 +19,9 @@ export interface Env {
   HUBS: DurableObjectNamespace<JobHub>;
   GUARDS: DurableObjectNamespace<KeyGuard>;
   BATCHES: DurableObjectNamespace<BatchDriver>;
+  KEEPER: DurableObjectNamespace<SlotKeeper>;
+  /** Events for analysis; nothing depends on it. */
+  ANALYTICS?: AnalyticsEngineDataset;
   [setting: string]: unknown;
 }
 
@@ -24,23 +29,25 @@ const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
-const cogServers = z
-  .string()
-  .transform((text, context): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      context.addIssue({ code: "custom", message: "not JSON" });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.array(z.strictObject({ url: z.url(), slots: z.number().int().min(1) })));
+const json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "not JSON" });
+    return z.NEVER;
+  }
+});
+
+const pools = json.pipe(
+  z.array(Pool).refine((list) => new Set(list.map(({ name }) => name)).size === list.length, {
+    message: "two pools have the same name",
+  }),
+);
 
 const Settings = z.object({
   PUBLIC_ORIGIN: z.url().transform((url) => new URL(url).origin),
-  DISPATCH: z.enum(["cog", "replicate"]),
-  COG_SERVERS: cogServers.default([]),
-  REPLICATE_DEPLOYMENT: z.string().default(""),
+  /** Who reads, as JSON (domain/pool.ts, docs/DEPLOY.md). */
+  POOLS: pools,
   REPLICATE_API_URL: z.url().optional(),
   REPLICATE_API_TOKEN: z.string().optional(),
   REPLICATE_WEBHOOK_SECRET: z.string().optional(),
@@ -60,6 +67,11 @@ const Settings = z.object({
 
   /** Requests a minute that an API key may make, unless it has a limit of its own. */
   RATE_PER_MINUTE: count(600),
+  /** Dollars a page, by model, as JSON; a model that is not named costs nothing. */
+  PRICES: json.pipe(z.record(z.string(), z.number().min(0))).default({}),
+  /** What each tenant may have read in a day (UTC), whatever it allows itself. Without: no limit. */
+  DAILY_PAGES: z.coerce.number().int().min(0).optional(),
+  DAILY_USD: z.coerce.number().min(0).optional(),
   /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
   RETENTION_DAYS: count(30),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),

@@ -5,6 +5,7 @@ import { sweep } from "./jobs/sweep.ts";
 import { buryBatch, type DeliveryMessage, deliverBatch } from "./webhooks/deliver.ts";
 
 export { BatchDriver } from "./batches/driver.ts";
+export { SlotKeeper } from "./dispatch/keeper.ts";
 export { KeyGuard } from "./http/key-guard.ts";
 export { JobHub } from "./jobs/hub.ts";
 export { ShardWorkflow } from "./jobs/shard-workflow.ts";

@@ -33,7 +33,7 @@ export const stack = await startStack({
   ports: { worker: workerPort },
   env: {
     edge: {
-      COG_SERVERS: JSON.stringify([{ url: urlOf(tap), slots: 4 }]),
+      POOLS: JSON.stringify([{ name: "tap", type: "cog", url: urlOf(tap), slots: 4 }]),
       LEASE_S: "15",
       WEBHOOK_BACKOFF_S: "1",
     },

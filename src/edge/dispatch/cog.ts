@@ -1,84 +1,88 @@
 /**
- * Any number of Cog servers, each with so many slots. Cog answers 409 when it is full and keeps no
- * record of a prediction to ask for, so what runs where is counted from the edge's own shards.
+ * A Cog server. It answers 409 when it is full, 503 while it loads its model, and keeps no record of a
+ * prediction to ask for: what runs where is written in the slot book.
  */
-import type { Settings } from "../env.ts";
+import type { Pool } from "../domain/pool.ts";
+import { type Env, settings } from "../env.ts";
 import { bearerMatches } from "../http/bearer.ts";
+import { log } from "../log.ts";
 import {
   type Closing,
-  type Dispatcher,
+  type Health,
   predictionInput,
-  type Readiness,
   type ShardRequest,
   type Started,
+  type Upstream,
 } from "./index.ts";
 
 const TIMEOUT_MS = 10_000;
 
-export class CogDispatcher implements Dispatcher {
-  readonly slots: number;
-  readonly #settings: Settings;
+export class CogPool implements Upstream {
+  readonly #env: Env;
+  readonly #pool: Pool & { type: "cog" };
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
-    this.slots = settings.COG_SERVERS.reduce((sum, server) => sum + server.slots, 0);
+  constructor(env: Env, pool: Pool & { type: "cog" }) {
+    this.#env = env;
+    this.#pool = pool;
   }
 
-  async start(request: ShardRequest, load: Map<string, number>): Promise<Started> {
-    const free = this.#settings.COG_SERVERS.map((server) => ({
-      ...server,
-      left: server.slots - (load.get(server.url) ?? 0),
-    }))
-      .filter((server) => server.left > 0)
-      .sort((a, b) => b.left - a.left);
-
-    let answered = free.length === 0;
-    for (const server of free) {
-      const response = await send(`${server.url}/predictions/${request.id}`, {
-        method: "PUT",
-        headers: { "content-type": "application/json", prefer: "respond-async" },
-        body: JSON.stringify({
-          input: predictionInput(request),
-          webhook: request.callbackUrl,
-          webhook_events_filter: ["completed"],
-        }),
-      });
-      if (response?.status === 202) return { server: server.url, prediction: request.id };
-      answered ||= response?.status === 409;
-      if (response && response.status !== 409) {
-        console.error(
-          JSON.stringify({ cog: server.url, status: response.status, shard: request.id }),
-        );
-      }
-    }
-    return answered ? "busy" : "unavailable";
-  }
-
-  async cancel(server: string, prediction: string): Promise<void> {
-    await send(`${server}/predictions/${prediction}/cancel`, { method: "POST" });
-  }
-
-  async ready(): Promise<Readiness> {
-    const servers = await Promise.all(
-      this.#settings.COG_SERVERS.map(async ({ url }) => {
-        const response = await send(`${url}/health-check`, {});
-        const health: { status?: unknown } = response?.ok ? await response.json() : {};
-        return {
-          name: url,
-          state: typeof health.status === "string" ? health.status : "UNREACHABLE",
-        };
+  async start(request: ShardRequest): Promise<Started> {
+    const response = await this.#send(`/predictions/${request.id}`, {
+      method: "PUT",
+      headers: {
+        ...{ "content-type": "application/json", prefer: "respond-async" },
+        ...(request.traceparent !== null && { traceparent: request.traceparent }),
+      },
+      body: JSON.stringify({
+        input: predictionInput(request),
+        webhook: request.callbackUrl,
+        webhook_events_filter: ["completed"],
       }),
-    );
-    // BUSY is a healthy server without a free slot.
-    return { ready: servers.some(({ state }) => state === "READY" || state === "BUSY"), servers };
+    });
+    await response?.body?.cancel();
+    if (response?.status === 202) return { prediction: request.id };
+    if (response?.status === 409) return "busy";
+    if (response?.status === 503) return "starting";
+    log(this.#env, "pool.refused", {
+      ...{ pool: this.#pool.name, status: response?.status ?? null, prediction: request.id },
+    });
+    return "unavailable";
   }
 
-  /** Cog does not sign: the callback URL is signed by the edge, and this Bearer comes on top. */
-  async verifyCallback(request: Request, body: string): Promise<Closing | null> {
-    if (!(await bearerMatches(request.headers.get("authorization"), this.#settings.WORKER_TOKEN)))
-      return null;
-    return readClosing(body);
+  async cancel(prediction: string): Promise<void> {
+    const response = await this.#send(`/predictions/${prediction}/cancel`, { method: "POST" });
+    await response?.body?.cancel();
   }
+
+  async health(): Promise<Health> {
+    const response = await this.#send("/health-check", {});
+    const body: { status?: unknown } = response?.ok
+      ? await response.json<object>().catch(() => ({}))
+      : {};
+    const state = typeof body.status === "string" ? body.status : "UNREACHABLE";
+    // BUSY is a healthy server without a free slot.
+    return { well: state === "READY" || state === "BUSY", state };
+  }
+
+  async #send(path: string, init: RequestInit): Promise<Response | null> {
+    try {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      return await fetch(this.#pool.url + path, { ...init, redirect: "manual", signal });
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** Cog does not sign: the callback URL is signed by the edge, and this Bearer comes on top. */
+export async function verifyCogCallback(
+  env: Env,
+  request: Request,
+  body: string,
+): Promise<Closing | null> {
+  const { WORKER_TOKEN } = settings(env);
+  if (!(await bearerMatches(request.headers.get("authorization"), WORKER_TOKEN))) return null;
+  return readClosing(body);
 }
 
 /** @returns the prediction's id and end, or `null` when the body is not a terminal prediction. */
@@ -91,16 +95,4 @@ export function readClosing(body: string): Closing | null {
       return { prediction: id, status };
   } catch {}
   return null;
-}
-
-async function send(url: string, init: RequestInit): Promise<Response | null> {
-  try {
-    return await fetch(url, {
-      ...init,
-      redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch {
-    return null;
-  }
 }

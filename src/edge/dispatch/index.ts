@@ -1,8 +1,10 @@
-/** Where shards are read: any Cog servers, or a Replicate deployment. The setting `DISPATCH` chooses. */
+/** Where shards are read: the pools of the setting `POOLS`, each a Cog server or a Replicate deployment. */
 import type { ReadOptions } from "../domain/page-key.ts";
+import type { Pool } from "../domain/pool.ts";
+import type { NotStarted } from "../domain/slot-book.ts";
 import { type Env, settings } from "../env.ts";
-import { CogDispatcher } from "./cog.ts";
-import { ReplicateDispatcher } from "./replicate.ts";
+import { CogPool, verifyCogCallback } from "./cog.ts";
+import { ReplicatePool, verifyReplicateCallback } from "./replicate.ts";
 
 export interface ShardRequest {
   /** Unique per attempt: `{shard}-{attempt}`. Starting the same id twice starts one prediction. */
@@ -16,31 +18,30 @@ export interface ShardRequest {
   maxPages: number;
   /** Seconds until nobody waits for the shard any more. */
   cancelAfterS: number;
+  /** W3C `traceparent` of the request that the shard serves. */
+  traceparent: string | null;
 }
 
-/** `busy`: every slot is taken. `unavailable`: no server answered. Neither is the shard's fault. */
-export type Started = { server: string; prediction: string } | "busy" | "unavailable";
+/** Not to have started is never the shard's fault. */
+export type Started = { prediction: string } | NotStarted;
 
-export interface Readiness {
-  ready: boolean;
-  servers: { name: string; state: string }[];
+export interface Health {
+  well: boolean;
+  /** The pool's own word for how it is. */
+  state: string;
 }
 
-/** The prediction's end as a dispatcher's webhook tells it. */
+/** The prediction's end as a pool's webhook tells it. */
 export interface Closing {
   prediction: string;
   status: "succeeded" | "failed" | "canceled";
 }
 
-export interface Dispatcher {
-  /** Shards that all workers take at once; 0 when the other side queues by itself. */
-  readonly slots: number;
-  /** @param load shards that run on each server now, by server name. */
-  start(request: ShardRequest, load: Map<string, number>): Promise<Started>;
-  cancel(server: string, prediction: string): Promise<void>;
-  ready(): Promise<Readiness>;
-  /** Authenticates a completion webhook and reads it; `null` refuses it. */
-  verifyCallback(request: Request, body: string): Promise<Closing | null>;
+/** A pool as something to talk to. */
+export interface Upstream {
+  start(request: ShardRequest): Promise<Started>;
+  cancel(prediction: string): Promise<void>;
+  health(): Promise<Health>;
 }
 
 /** The worker's typed inputs (docs/WORKER-PROTOCOL.md, section 1). */
@@ -56,11 +57,22 @@ export function predictionInput(request: ShardRequest): Record<string, string | 
     dpi,
     push_url: request.pushUrl,
     max_pages: request.maxPages,
+    ...(request.traceparent !== null && { traceparent: request.traceparent }),
   };
 }
 
-export function dispatcher(env: Env): Dispatcher {
-  return settings(env).DISPATCH === "replicate"
-    ? new ReplicateDispatcher(env)
-    : new CogDispatcher(settings(env));
+export const upstream = (env: Env, pool: Pool): Upstream =>
+  pool.type === "replicate" ? new ReplicatePool(env, pool) : new CogPool(env, pool);
+
+/** @returns `null` when the pool is no longer in the settings. */
+export function upstreamNamed(env: Env, name: string): Upstream | null {
+  const pool = settings(env).POOLS.find((candidate) => candidate.name === name);
+  return pool ? upstream(env, pool) : null;
+}
+
+/** Authenticates a completion webhook and reads it; `null` refuses it. */
+export function verifyCallback(env: Env, request: Request, body: string): Promise<Closing | null> {
+  return request.headers.has("webhook-signature")
+    ? verifyReplicateCallback(env, request, body)
+    : verifyCogCallback(env, request, body);
 }

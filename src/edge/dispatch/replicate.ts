@@ -1,18 +1,20 @@
 /**
- * A Replicate deployment. It queues and scales by itself, so there are no slots to count; its
- * webhooks are signed (Standard Webhooks form), but their age and repetition are checked here.
+ * A Replicate deployment. It queues and scales by itself; its webhooks are signed (Standard Webhooks
+ * form), but their age and repetition are checked here.
  */
 import Replicate, { validateWebhook } from "replicate";
+import type { Pool } from "../domain/pool.ts";
 import { type Env, settings } from "../env.ts";
+import { log } from "../log.ts";
 import { firstSight } from "../storage/callbacks.ts";
 import { readClosing } from "./cog.ts";
 import {
   type Closing,
-  type Dispatcher,
+  type Health,
   predictionInput,
-  type Readiness,
   type ShardRequest,
   type Started,
+  type Upstream,
 } from "./index.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -20,18 +22,18 @@ const TIMEOUT_MS = 15_000;
 /** Standard Webhooks' advice for the age of a message, in seconds. */
 const TOLERANCE_S = 5 * 60;
 
-export class ReplicateDispatcher implements Dispatcher {
-  readonly slots = 0;
+export class ReplicatePool implements Upstream {
   readonly #env: Env;
+  readonly #pool: Pool;
   readonly #owner: string;
   readonly #name: string;
 
-  constructor(env: Env) {
+  constructor(env: Env, pool: Pool & { type: "replicate" }) {
     this.#env = env;
-    const [owner, name] = settings(env).REPLICATE_DEPLOYMENT.split("/");
-    if (!owner || !name) throw new Error("REPLICATE_DEPLOYMENT must be owner/name");
-    this.#owner = owner;
-    this.#name = name;
+    this.#pool = pool;
+    const [owner, name] = pool.deployment.split("/");
+    this.#owner = owner as string;
+    this.#name = name as string;
   }
 
   async start(request: ShardRequest): Promise<Started> {
@@ -52,41 +54,34 @@ export class ReplicateDispatcher implements Dispatcher {
         webhook_events_filter: ["completed"],
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      return { server: "replicate", prediction: prediction.id };
+      return { prediction: prediction.id };
     } catch (error) {
       if (busy) return "busy";
-      console.error(JSON.stringify({ replicate: String(error), shard: request.id }));
+      log(this.#env, "pool.refused", {
+        ...{ pool: this.#pool.name, error: String(error), prediction: request.id },
+      });
       return "unavailable";
     }
   }
 
-  async cancel(_server: string, prediction: string): Promise<void> {
+  async cancel(prediction: string): Promise<void> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     await this.#client(fetch)
       .predictions.cancel(prediction, { signal })
-      .catch((error) => console.error(JSON.stringify({ replicate: String(error), prediction })));
+      .catch((error) =>
+        log(this.#env, "pool.refused", { pool: this.#pool.name, error: String(error), prediction }),
+      );
   }
 
-  async ready(): Promise<Readiness> {
-    const name = `${this.#owner}/${this.#name}`;
+  /** A deployment without an instance is well: it starts one when it is asked. */
+  async health(): Promise<Health> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     try {
       await this.#client(fetch).deployments.get(this.#owner, this.#name, { signal });
-      return { ready: true, servers: [{ name, state: "READY" }] };
+      return { well: true, state: "READY" };
     } catch {
-      return { ready: false, servers: [{ name, state: "UNREACHABLE" }] };
+      return { well: false, state: "UNREACHABLE" };
     }
-  }
-
-  async verifyCallback(request: Request, body: string): Promise<Closing | null> {
-    const secret = settings(this.#env).REPLICATE_WEBHOOK_SECRET;
-    const id = request.headers.get("webhook-id");
-    const timestamp = Number(request.headers.get("webhook-timestamp"));
-    if (!secret || !id || Math.abs(Date.now() / 1000 - timestamp) > TOLERANCE_S) return null;
-    const headers = request.headers;
-    const valid = await validateWebhook({ headers, body } as never, secret).catch(() => false);
-    if (!valid || !(await firstSight(this.#env.DB, id, Date.now()))) return null;
-    return readClosing(body);
   }
 
   #client(transport: typeof fetch): Replicate {
@@ -97,4 +92,19 @@ export class ReplicateDispatcher implements Dispatcher {
       fetch: transport as never,
     });
   }
+}
+
+export async function verifyReplicateCallback(
+  env: Env,
+  request: Request,
+  body: string,
+): Promise<Closing | null> {
+  const secret = settings(env).REPLICATE_WEBHOOK_SECRET;
+  const { headers } = request;
+  const id = headers.get("webhook-id");
+  const timestamp = Number(headers.get("webhook-timestamp"));
+  if (!secret || !id || Math.abs(Date.now() / 1000 - timestamp) > TOLERANCE_S) return null;
+  const valid = await validateWebhook({ headers, body } as never, secret).catch(() => false);
+  if (!valid || !(await firstSight(env.DB, id, Date.now()))) return null;
+  return readClosing(body);
 }

@@ -154,12 +154,3 @@ export function toRanges(pages: number[]): PageSelection {
   }
   return ranges;
 }
-
-/**
- * Whether a page of a batch may be given to a worker now: only when no interactive page waits, and as
- * long as batches hold fewer than their share of the slots.
- */
-export const mayRunBatchShard = (
-  now: { interactiveWaiting: number; batchRunning: number },
-  batchSlots: number,
-): boolean => now.interactiveWaiting === 0 && now.batchRunning < batchSlots;

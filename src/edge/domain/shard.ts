@@ -6,8 +6,6 @@ export interface ShardView {
   state: "queued" | "running" | "done" | "failed" | "canceled";
   /** Dispatches so far. */
   attempt: number;
-  /** How often in a row no worker took it. */
-  waits: number;
   leaseUntil: number | null;
   deadlineAt: number;
   /** Pages of the shard that nobody has pushed yet. */
@@ -30,11 +28,6 @@ export function nextStep(shard: ShardView, now: number, maxAttempts: number): Sh
     return { do: "wait", ms: Math.min(shard.leaseUntil as number, shard.deadlineAt) - now };
   if (shard.attempt >= maxAttempts) return { do: "give-up", code: "worker_lost" };
   return { do: "dispatch" };
-}
-
-/** Milliseconds until a shard that found no free worker asks again; a freed slot wakes it earlier. */
-export function busyWait(waits: number): number {
-  return Math.min(1000 * 2 ** Math.min(waits, 5), 30_000);
 }
 
 /** Milliseconds between the end of an attempt that left pages open and the next attempt. */

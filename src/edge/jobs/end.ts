@@ -1,12 +1,12 @@
 /** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
 import { pokeBatchesOf } from "../batches/poke.ts";
-import { dispatcher } from "../dispatch/index.ts";
+import { upstreamNamed } from "../dispatch/index.ts";
 import type { Env } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
 import { endJobEarly } from "../storage/reading.ts";
 import { ring } from "./hub.ts";
-import { wake } from "./shard-workflow.ts";
+import { wake } from "./wake.ts";
 
 /** Tells the world about jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {
@@ -23,10 +23,9 @@ export async function cancelJob(
   const orphans = await endJobEarly(env.DB, job, state, Date.now());
   if (orphans === null) return false;
   await announce(env, [job.id]);
-  const pool = dispatcher(env);
   await Promise.all(
     orphans.map(async ({ id, server, prediction_id }) => {
-      if (server && prediction_id) await pool.cancel(server, prediction_id);
+      if (server && prediction_id) await upstreamNamed(env, server)?.cancel(prediction_id);
       await wake(env, id);
     }),
   );

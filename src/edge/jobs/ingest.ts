@@ -1,5 +1,8 @@
 /** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
 import type { z } from "@hono/zod-openapi";
+import { track } from "../analytics.ts";
+import type { Closing } from "../dispatch/index.ts";
+import { keeperOf } from "../dispatch/keeper.ts";
 import { pageKey } from "../domain/page-key.ts";
 import {
   type DocumentReport,
@@ -9,6 +12,7 @@ import {
 import { makeReceipt, receiptKey } from "../domain/receipt.ts";
 import { retryWait } from "../domain/shard.ts";
 import { type Env, settings } from "../env.ts";
+import { log } from "../log.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
 import { countReading, failShard, landPage, rememberModel } from "../storage/reading.ts";
@@ -16,14 +20,15 @@ import { putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
-import { wake, wakeQueued } from "./shard-workflow.ts";
+import { wake } from "./wake.ts";
 
 /** `gone`: the shard is over or at a later attempt; the worker is to stop. */
 export type Heard = "ok" | "gone";
 
 export async function hearHeartbeat(env: Env, shard: Shard, attempt: number): Promise<Heard> {
-  const leaseUntil = Date.now() + settings(env).LEASE_S * 1000;
-  return (await renewLease(env.DB, shard.id, attempt, leaseUntil)) ? "ok" : "gone";
+  const now = Date.now();
+  const leaseUntil = now + settings(env).LEASE_S * 1000;
+  return (await renewLease(env.DB, shard.id, attempt, leaseUntil, now)) ? "ok" : "gone";
 }
 
 /** The document is open (its pages are counted), or cannot be opened. */
@@ -33,7 +38,16 @@ export async function hearDocument(
   attempt: number,
   report: z.infer<typeof DocumentReport>,
 ): Promise<Heard> {
-  if ((await hearHeartbeat(env, shard, attempt)) === "gone") return "gone";
+  const [live, first] = await Promise.all([
+    hearHeartbeat(env, shard, attempt),
+    keeperOf(env).heard(shard.id, attempt),
+  ]);
+  if (first) {
+    const { tenantId, options } = shard;
+    track(env, { type: "heard", tenantId, model: options.model, pool: first.pool }, [first.ms]);
+    log(env, "shard.heard", { shard_id: shard.id, attempt, pool: first.pool, ms: first.ms });
+  }
+  if (live === "gone") return "gone";
   const now = Date.now();
   if ("error" in report) {
     if (TRANSIENT_DOCUMENT_ERRORS.has(report.error.code)) return "ok";
@@ -76,14 +90,28 @@ export async function hearPage(
   const text = JSON.stringify({ ...result, receipt });
   if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, text);
   const jobs = await landPage(env.DB, shard, key, result, text.length, now);
-  if (jobs) await announce(env, jobs);
+  if (jobs) {
+    const { tenantId } = shard;
+    const { model, verdict, timings_ms: t } = result;
+    track(env, { type: "page", tenantId, model, pool: shard.pool ?? "", outcome: verdict }, [
+      ...[t.raster + t.encode + t.prefill + t.decode, result.vision_tokens?.valid ?? 0],
+      ...[result.text_tokens ?? 0, text.length],
+    ]);
+    await announce(env, jobs);
+  }
   if (shard.openPages === 1) await wake(env, shard.id);
   return live;
 }
 
 /** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */
-export async function hearClosed(env: Env, shard: Shard, attempt: number): Promise<void> {
+export async function hearClosed(
+  env: Env,
+  shard: Shard,
+  attempt: number,
+  status: Closing["status"],
+): Promise<void> {
   await endLease(env.DB, shard.id, attempt, Date.now() + retryWait(attempt));
+  await keeperOf(env).ended(shard.id, attempt, status !== "failed", shard.openPages);
+  log(env, "shard.closed", { shard_id: shard.id, attempt, status, open_pages: shard.openPages });
   await wake(env, shard.id);
-  await wakeQueued(env);
 }

@@ -6,7 +6,7 @@ import { type Env, settings } from "../env.ts";
 import type { Job } from "../storage/jobs.ts";
 import { countUncached, planJob, type WantedPage } from "../storage/reading.ts";
 import { insertShards, promoteShards } from "../storage/shards.ts";
-import { wake } from "./shard-workflow.ts";
+import { wake } from "./wake.ts";
 
 interface Document {
   sha256: string;
@@ -63,6 +63,9 @@ async function wantedPages(job: Job, document: Document) {
   return { pages: await keyed(pages), beyond: await keyed(beyond) };
 }
 
+/** What `createBatch` takes at most. */
+const CREATE_AT_ONCE = 100;
+
 /**
  * Cuts claimed pages into shards and starts a driver for each. A batch gives its pages away one by one,
  * so that whoever comes meanwhile waits for the page in progress and for no other.
@@ -76,5 +79,8 @@ export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Pr
     pages: pages.map((page) => byPage.get(page) as WantedPage),
   }));
   await insertShards(env.DB, shards, job, Date.now());
-  await env.SHARDS.createBatch(shards.map(({ id }) => ({ id, params: { shardId: id } })));
+  for (let i = 0; i < shards.length; i += CREATE_AT_ONCE)
+    await env.SHARDS.createBatch(
+      shards.slice(i, i + CREATE_AT_ONCE).map(({ id }) => ({ id, params: { shardId: id } })),
+    );
 }

@@ -3,33 +3,29 @@
  * The rule is `nextStep`; what is true is in D1; the workflow only keeps the loop alive.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
-import { dispatcher } from "../dispatch/index.ts";
-import { mayRunBatchShard } from "../domain/batch.ts";
-import { mayTakeSlot } from "../domain/fair-share.ts";
-import { busyWait, nextStep } from "../domain/shard.ts";
+import { track } from "../analytics.ts";
+import { upstreamNamed } from "../dispatch/index.ts";
+import { keeperOf } from "../dispatch/keeper.ts";
+import { nextStep } from "../domain/shard.ts";
+import { ASK_AGAIN_MS } from "../domain/slot-book.ts";
 import { type Env, settings } from "../env.ts";
 import { callbackUrl } from "../http/signed-url.ts";
+import { log } from "../log.ts";
 import { failShard } from "../storage/reading.ts";
 import {
   attemptDeferred,
   attemptStarted,
-  batchPressure,
   beginAttempt,
   findShard,
   finishShard,
-  queuedShards,
   type Shard,
-  serverLoad,
-  tenantDemands,
 } from "../storage/shards.ts";
 import { announce, expireJobs } from "./end.ts";
+import { WAKE } from "./wake.ts";
 
 export interface ShardParams {
   shardId: string;
 }
-
-/** The type of the event that ends a sleep early. */
-const WAKE = "wake";
 
 /** The longest one sleep may take: an upper bound for anything that rings no bell. */
 const MAX_SLEEP_MS = 60_000;
@@ -47,6 +43,7 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
         () => advance(this.env, shardId),
       );
       if (sleep === null) return;
+      if (sleep === 0) continue;
       try {
         await step.waitForEvent(`sleep ${turn}`, { type: WAKE, timeout: Math.ceil(sleep) });
       } catch {
@@ -56,15 +53,7 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
   }
 }
 
-/** Wakes a shard's driver. A driver that is gone is the sweep's business. */
-export async function wake(env: Env, shardId: string): Promise<void> {
-  try {
-    const driver = await env.SHARDS.get(shardId);
-    await driver.sendEvent({ type: WAKE, payload: {} });
-  } catch {}
-}
-
-/** One turn. @returns milliseconds to sleep, or `null` when the shard is over. */
+/** One turn. @returns milliseconds to sleep, 0 to go on at once, or `null` when the shard is over. */
 export async function advance(env: Env, shardId: string): Promise<number | null> {
   const now = Date.now();
   const shard = await findShard(env.DB, shardId);
@@ -72,20 +61,17 @@ export async function advance(env: Env, shardId: string): Promise<number | null>
   const next = nextStep(shard, now, settings(env).SHARD_ATTEMPTS);
   switch (next.do) {
     case "stop":
+      await keeperOf(env).leave(shardId);
       return null;
     case "wait":
       return Math.min(next.ms + 50, MAX_SLEEP_MS);
     case "finish":
       await finishShard(env.DB, shardId);
-      await wakeQueued(env);
+      await keeperOf(env).leave(shardId);
       return null;
-    case "give-up": {
+    case "give-up":
       if (next.code === "deadline") await expireJobs(env, now);
-      const jobs = await failShard(env.DB, shardId, GIVE_UP[next.code], false, now);
-      await announce(env, jobs);
-      await wakeQueued(env);
-      return null;
-    }
+      return giveUp(env, shard, next.code, now);
     case "dispatch":
       return dispatch(env, shard, now);
   }
@@ -96,54 +82,80 @@ const GIVE_UP = {
     code: "worker_lost",
     message: "The page was given to a worker several times and never came back.",
   },
+  budget_exceeded: {
+    code: "budget_exceeded",
+    message: "What the account may have read in a day was used up before the page was read.",
+  },
   deadline: { code: "deadline", message: "The job's deadline passed before the page was read." },
 };
 
-async function dispatch(env: Env, shard: Shard, now: number): Promise<number> {
-  if (shard.batch && !(await mayRunBatch(env, now))) {
-    await attemptDeferred(env.DB, shard);
-    return busyWait(shard.waits);
-  }
-  const demands = await tenantDemands(env.DB, now, shard.batch);
-  if (!mayTakeSlot(shard.tenantId, demands, dispatcher(env).slots)) {
-    await attemptDeferred(env.DB, shard);
-    return busyWait(shard.waits);
+async function giveUp(
+  env: Env,
+  shard: Shard,
+  code: keyof typeof GIVE_UP,
+  now: number,
+): Promise<null> {
+  await announce(env, await failShard(env.DB, shard.id, GIVE_UP[code], false, now));
+  await keeperOf(env).leave(shard.id, code === "worker_lost");
+  log(env, "shard.given_up", { shard_id: shard.id, code, attempt: shard.attempt });
+  return null;
+}
+
+async function dispatch(env: Env, shard: Shard, now: number): Promise<number | null> {
+  const keeper = keeperOf(env);
+  const pages = shard.pages.map(({ page }) => page);
+  const { id: shardId, tenantId, options, traceparent } = shard;
+  const grant = await keeper.ask(
+    {
+      ...{ shardId, tenantId, flow: `${shard.fileId} ${options.model}`, model: options.model },
+      batch: shard.batch,
+      ...{ pages: pages.length, firstPage: pages[0] as number },
+      ...{ avoid: shard.pool, attempt: shard.attempt + 1 },
+    },
+    shard.dayLimits,
+  );
+  if ("overBudget" in grant) return giveUp(env, shard, "budget_exceeded", now);
+  if ("waitFor" in grant) {
+    // Written once for each reason: the keeper wakes the shard when it is its turn.
+    if (shard.state === "running" || shard.waitingFor !== grant.waitFor)
+      await attemptDeferred(env.DB, shard, grant.waitFor);
+    return ASK_AGAIN_MS;
   }
   const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S } = settings(env);
-  const attempt = await beginAttempt(env.DB, shard);
-  const callback = {
-    shardId: shard.id,
-    attempt,
-    expires: Math.ceil(shard.deadlineAt / 1000),
-  };
-  const url = (path?: string) => callbackUrl(PUBLIC_ORIGIN, SIGNING_SECRET, callback, path);
-  const started = await dispatcher(env).start(
-    {
-      id: `${shard.id}-${attempt}`,
+  const attempt = await beginAttempt(env.DB, shard, now);
+  const expires = Math.ceil(shard.deadlineAt / 1000);
+  const url = (path?: string) =>
+    callbackUrl(PUBLIC_ORIGIN, SIGNING_SECRET, { shardId, attempt, expires }, path);
+  const pool = upstreamNamed(env, grant.pool);
+  const started =
+    (await pool?.start({
+      id: `${shardId}-${attempt}`,
       documentUrl: await url("/file"),
       pushUrl: await url(),
       callbackUrl: await url("/closed"),
-      pages: shard.pages.map(({ page }) => page),
-      options: shard.options,
+      pages,
+      options,
       maxPages: MAX_PAGES,
       cancelAfterS: Math.ceil((shard.deadlineAt - now) / 1000),
-    },
-    await serverLoad(env.DB, now),
-  );
+      traceparent,
+    })) ?? "unavailable";
+  const outcome = typeof started === "string" ? started : "started";
+  track(env, { type: "dispatch", tenantId, model: options.model, pool: grant.pool, outcome }, [
+    ...[pages.length, attempt, grant.waitedMs],
+  ]);
+  log(env, "shard.dispatched", {
+    ...{ shard_id: shardId, attempt, pool: grant.pool, outcome, pages: pages.length },
+    ...{ waited_ms: grant.waitedMs, traceparent },
+  });
   if (typeof started === "string") {
-    await attemptDeferred(env.DB, shard);
-    return busyWait(shard.waits);
+    await attemptDeferred(env.DB, shard, WAITS_FOR[started]);
+    await keeper.notStarted(shardId, started);
+    // Back into the queue, to its place.
+    return 0;
   }
-  const { server, prediction } = started;
-  await attemptStarted(env.DB, shard.id, server, prediction, now + START_S * 1000);
+  await attemptStarted(env.DB, shardId, grant.pool, started.prediction, now + START_S * 1000);
+  await keeper.started(shardId);
   return 1000;
 }
 
-const mayRunBatch = async (env: Env, now: number) =>
-  mayRunBatchShard(await batchPressure(env.DB, now), settings(env).BATCH_SLOTS);
-
-/** A slot is free: the shards that have waited longest ask again. */
-export async function wakeQueued(env: Env): Promise<void> {
-  const waiting = await queuedShards(env.DB, 4);
-  await Promise.all(waiting.map((id) => wake(env, id)));
-}
+const WAITS_FOR = { busy: "slot", starting: "cold_start", unavailable: "pool" } as const;

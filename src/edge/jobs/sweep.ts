@@ -3,11 +3,13 @@
  * running it finds nothing.
  */
 import { sweepBatches } from "../batches/sweep.ts";
-import type { Env } from "../env.ts";
+import { upstream } from "../dispatch/index.ts";
+import { keeperOf } from "../dispatch/keeper.ts";
+import { type Env, settings } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { forgetAnswers } from "../storage/idempotency.ts";
 import { findJobById } from "../storage/jobs.ts";
-import { flightsWithoutShards, strandedShards } from "../storage/shards.ts";
+import { flightsWithoutShards, notRunning, strandedShards } from "../storage/shards.ts";
 import { expireJobs } from "./end.ts";
 import { startShards } from "./plan.ts";
 import { expireFiles } from "./retention.ts";
@@ -24,8 +26,24 @@ export async function sweep(env: Env): Promise<void> {
     if (job) await startShards(env, job, pages);
   }
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
+  await lookAfterPools(env, now);
   await enqueuePending(env);
   await sweepBatches(env, now);
   await expireFiles(env, now);
   await forgetAnswers(env.DB, env.BUCKET, now);
+}
+
+/** Looks at every pool, and takes back slots of shards that are over and never said so. */
+async function lookAfterPools(env: Env, now: number): Promise<void> {
+  const keeper = keeperOf(env);
+  await Promise.all(
+    settings(env).POOLS.map(async (pool) => {
+      const { well, state } = await upstream(env, pool).health();
+      // One that loads its model is on its way.
+      if (state !== "STARTING") await keeper.looked(pool.name, well);
+    }),
+  );
+  const held = await keeper.olderThan(now - GRACE_MS);
+  for (const shardId of await notRunning(env.DB, held)) await keeper.leave(shardId);
+  await keeper.forgetOldDays();
 }

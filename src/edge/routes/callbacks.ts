@@ -4,7 +4,7 @@
  */
 import type { Context } from "hono";
 import type { App, AppEnv } from "../app.ts";
-import { dispatcher } from "../dispatch/index.ts";
+import { verifyCallback } from "../dispatch/index.ts";
 import { DocumentReport, PageResult } from "../domain/page-result.ts";
 import { settings } from "../env.ts";
 import { jsonLimit, KIB, MIB } from "../http/body.ts";
@@ -54,9 +54,9 @@ export const callbacks = (app: App) => {
   app.post(`${BASE}/closed`, jsonLimit(8 * MIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const body = await c.req.text();
-    const closing = await dispatcher(c.env).verifyCallback(c.req.raw, body);
+    const closing = await verifyCallback(c.env, c.req.raw, body);
     if (!closing) throw new Problem("bad-signature", "The callback is not authenticated.");
-    await hearClosed(c.env, shard, attempt);
+    await hearClosed(c.env, shard, attempt, closing.status);
     return c.body(null, 204);
   });
 };

@@ -1,7 +1,7 @@
 /** GET /health (this Worker answers) and GET /ready (everything it needs answers too). */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
-import { dispatcher } from "../dispatch/index.ts";
+import { upstream } from "../dispatch/index.ts";
 import { settings } from "../env.ts";
 
 const Health = z.object({ status: z.literal("ok") }).openapi("Health");
@@ -57,11 +57,15 @@ export const healthRoutes = (app: App) => {
       works(() => c.env.DB.prepare("SELECT count(*) FROM tenants").first()),
       works(() => c.env.BUCKET.head("health")),
     ]);
-    const pool = configured ? await dispatcher(c.env).ready() : { ready: false, servers: [] };
-    const phases = { settings: configured, database, storage, workers: pool.ready };
+    const pools = configured ? settings(c.env).POOLS : [];
+    const looks = await Promise.all(pools.map((pool) => upstream(c.env, pool).health()));
+    const phases = {
+      ...{ settings: configured, database, storage },
+      workers: looks.some(({ well }) => well),
+    };
     const all = Object.values(phases).every(Boolean);
-    // The servers' addresses are nobody's business here.
-    const workers = pool.servers.map(({ state }) => ({ state }));
+    // The pools' names and addresses are nobody's business here.
+    const workers = looks.map(({ state }) => ({ state }));
     return c.json(
       { status: all ? ("ready" as const) : ("not-ready" as const), phases, workers },
       all ? 200 : 503,

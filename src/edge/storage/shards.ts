@@ -1,8 +1,8 @@
 /** Shards: what is dispatched to a worker as one prediction, and the lease that keeps it alive. */
-import type { Demand } from "../domain/fair-share.ts";
+import type { DayLimits } from "../domain/cost-guard.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { ShardView } from "../domain/shard.ts";
-import type { Job } from "./jobs.ts";
+import type { ShardWait } from "../domain/waiting.ts";
 import type { WantedPage } from "./reading.ts";
 
 export interface Shard extends ShardView {
@@ -10,8 +10,14 @@ export interface Shard extends ShardView {
   tenantId: string;
   fileId: string;
   options: ReadOptions;
-  server: string | null;
+  /** The pool that has it, or had it last. */
+  pool: string | null;
   predictionId: string | null;
+  /** Why it has no slot, when it asked for one in vain. */
+  waitingFor: string | null;
+  traceparent: string | null;
+  /** What its tenant lets itself have read in a day. */
+  dayLimits: DayLimits;
   /** Whether only batches wait for it. */
   batch: boolean;
   /** Pages still in flight, ascending. */
@@ -22,31 +28,47 @@ export interface Shard extends ShardView {
 export async function insertShards(
   db: D1Database,
   shards: { id: string; pages: WantedPage[] }[],
-  job: Pick<Job, "tenantId" | "fileId" | "options" | "deadlineAt" | "batchId">,
+  job: {
+    tenantId: string;
+    fileId: string;
+    options: ReadOptions;
+    deadlineAt: number;
+    traceparent?: string | undefined;
+    batchId?: string | null;
+  },
   now: number,
 ): Promise<void> {
   const options = JSON.stringify(job.options);
-  await db.batch(
-    shards.flatMap(({ id, pages }) => [
-      db
-        .prepare(
-          `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, batch)
-           VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)`,
-        )
-        .bind(id, job.tenantId, job.fileId, options, job.deadlineAt, now, job.batchId ? 1 : 0),
-      db
-        .prepare(
-          `UPDATE flights SET shard_id = ? WHERE shard_id IS NULL
-             AND page_key IN (SELECT value FROM json_each(?))`,
-        )
-        .bind(id, JSON.stringify(pages.map((page) => page.pageKey))),
-    ]),
-  );
+  const members = shards.flatMap(({ id, pages }) => pages.map(({ pageKey }) => ({ id, pageKey })));
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, traceparent,
+           batch)
+         SELECT value, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8 FROM json_each(?1)`,
+      )
+      .bind(
+        JSON.stringify(shards.map(({ id }) => id)),
+        ...[job.tenantId, job.fileId, options, job.deadlineAt, now, job.traceparent ?? null],
+        job.batchId ? 1 : 0,
+      ),
+    db
+      .prepare(
+        `UPDATE flights SET shard_id = m.value ->> 'id' FROM json_each(?) m
+         WHERE flights.page_key = m.value ->> 'pageKey' AND flights.shard_id IS NULL`,
+      )
+      .bind(JSON.stringify(members)),
+  ]);
 }
 
 export async function findShard(db: D1Database, id: string): Promise<Shard | null> {
   const [rows, flights] = await db.batch([
-    db.prepare("SELECT * FROM shards WHERE id = ?").bind(id),
+    db
+      .prepare(
+        `SELECT s.*, t.daily_pages, t.daily_usd FROM shards s JOIN tenants t ON t.id = s.tenant_id
+         WHERE s.id = ?`,
+      )
+      .bind(id),
     db
       .prepare("SELECT page, page_key AS pageKey FROM flights WHERE shard_id = ? ORDER BY page")
       .bind(id),
@@ -62,10 +84,12 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     options: JSON.parse(row.options),
     state: row.state,
     attempt: row.attempt,
-    waits: row.waits,
-    server: row.server,
+    pool: row.server,
     predictionId: row.prediction_id,
+    waitingFor: row.waiting_for,
+    traceparent: row.traceparent,
     batch: row.batch === 1,
+    dayLimits: { pages: row.daily_pages, usd: row.daily_usd },
     leaseUntil: row.lease_until,
     deadlineAt: row.deadline_at,
     openPages: pages.length,
@@ -74,11 +98,14 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
 }
 
 /** Takes a shard for dispatch: the next attempt begins. Written before the worker is asked, so that no push comes too early. */
-export async function beginAttempt(db: D1Database, shard: Shard): Promise<number> {
+export async function beginAttempt(db: D1Database, shard: Shard, now: number): Promise<number> {
   const attempt = shard.attempt + 1;
   await db
-    .prepare("UPDATE shards SET attempt = ? WHERE id = ? AND state IN ('queued', 'running')")
-    .bind(attempt, shard.id)
+    .prepare(
+      `UPDATE shards SET attempt = ?, dispatched_at = ?, heard_at = NULL
+       WHERE id = ? AND state IN ('queued', 'running')`,
+    )
+    .bind(attempt, now, shard.id)
     .run();
   return attempt;
 }
@@ -87,18 +114,18 @@ export async function beginAttempt(db: D1Database, shard: Shard): Promise<number
 export async function attemptStarted(
   db: D1Database,
   shardId: string,
-  server: string,
+  pool: string,
   prediction: string,
   leaseUntil: number,
 ): Promise<void> {
   await db
     .prepare(
       // A worker may have pushed before this line runs: its lease must not be shortened.
-      `UPDATE shards SET state = 'running', waits = 0, server = ?2, prediction_id = ?3,
+      `UPDATE shards SET state = 'running', waiting_for = NULL, server = ?2, prediction_id = ?3,
          lease_until = MAX(COALESCE(lease_until, 0), ?4)
        WHERE id = ?1 AND state IN ('queued', 'running')`,
     )
-    .bind(shardId, server, prediction, leaseUntil)
+    .bind(shardId, pool, prediction, leaseUntil)
     .run();
 }
 
@@ -123,13 +150,18 @@ export async function startJobs(db: D1Database, shardId: string, now: number): P
   return (results[1] as D1Result<{ id: string }>).results.map((row) => row.id);
 }
 
-/** No worker took it: the attempt does not count. */
-export async function attemptDeferred(db: D1Database, shard: Shard): Promise<void> {
+/** No pool took it: the attempt does not count. */
+export async function attemptDeferred(
+  db: D1Database,
+  shard: Shard,
+  waitingFor: string,
+): Promise<void> {
   await db
     .prepare(
-      "UPDATE shards SET state = 'queued', attempt = ?, waits = ? WHERE id = ? AND state IN ('queued', 'running')",
+      `UPDATE shards SET state = 'queued', attempt = ?, waiting_for = ?
+       WHERE id = ? AND state IN ('queued', 'running')`,
     )
-    .bind(shard.attempt, shard.waits + 1, shard.id)
+    .bind(shard.attempt, waitingFor, shard.id)
     .run();
 }
 
@@ -139,12 +171,14 @@ export async function renewLease(
   shardId: string,
   attempt: number,
   leaseUntil: number,
+  now: number,
 ): Promise<boolean> {
   const { meta } = await db
     .prepare(
-      `UPDATE shards SET lease_until = ?3 WHERE id = ?1 AND attempt = ?2 AND state IN ('queued', 'running')`,
+      `UPDATE shards SET lease_until = ?3, heard_at = COALESCE(heard_at, ?4)
+       WHERE id = ?1 AND attempt = ?2 AND state IN ('queued', 'running')`,
     )
-    .bind(shardId, attempt, leaseUntil)
+    .bind(shardId, attempt, leaseUntil, now)
     .run();
   return meta.changes > 0;
 }
@@ -169,68 +203,29 @@ export async function finishShard(db: D1Database, shardId: string): Promise<void
     .run();
 }
 
-/** Shards that run on each server now, by server name. */
-export async function serverLoad(db: D1Database, now: number): Promise<Map<string, number>> {
+/** Of these shards, those that no longer run. */
+export async function notRunning(db: D1Database, ids: string[]): Promise<string[]> {
   const { results } = await db
     .prepare(
-      "SELECT server, count(*) AS n FROM shards WHERE state = 'running' AND lease_until > ? GROUP BY server",
+      `SELECT value AS id FROM json_each(?) WHERE NOT EXISTS
+         (SELECT 1 FROM shards s WHERE s.id = value AND s.state IN ('queued', 'running'))`,
     )
-    .bind(now)
-    .all<{ server: string; n: number }>();
-  return new Map(results.map(({ server, n }) => [server, n]));
-}
-
-/** How many shards of each tenant run and wait now: those of batches, or those of people. */
-export async function tenantDemands(
-  db: D1Database,
-  now: number,
-  batch: boolean,
-): Promise<Demand[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT tenant_id AS tenantId, sum(state = 'running' AND lease_until > ?1) AS running,
-         sum(state = 'queued') AS waiting
-       FROM shards WHERE state IN ('queued', 'running') AND batch = ?2 GROUP BY tenant_id`,
-    )
-    .bind(now, batch ? 1 : 0)
-    .all<Demand & Record<string, unknown>>();
-  return results;
-}
-
-/**
- * The shards that are to ask next: those of people before those of batches, then of each tenant the
- * oldest, tenants with the fewest running ones first.
- */
-export async function queuedShards(db: D1Database, limit: number): Promise<string[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT id FROM (
-         SELECT id, tenant_id, created_at, batch,
-           row_number() OVER (PARTITION BY batch, tenant_id ORDER BY created_at, id) AS place
-         FROM shards WHERE state = 'queued') q
-       ORDER BY batch, place + (SELECT count(*) FROM shards r WHERE r.tenant_id = q.tenant_id AND r.state = 'running'),
-         created_at LIMIT ?`,
-    )
-    .bind(limit)
+    .bind(JSON.stringify(ids))
     .all<{ id: string }>();
   return results.map((row) => row.id);
 }
 
-/** How many shards of people wait, and how many of batches run. */
-export async function batchPressure(
-  db: D1Database,
-  now: number,
-): Promise<{ interactiveWaiting: number; batchRunning: number }> {
-  const counts = await db
+/** How the shards stand that a job's pages wait for; alike ones are one row. */
+export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
+  return db
     .prepare(
-      `SELECT total(batch = 0 AND state = 'queued') AS interactiveWaiting,
-         total(batch = 1 AND state = 'running' AND lease_until > ?) AS batchRunning
-       FROM shards WHERE state IN ('queued', 'running')`,
+      `SELECT s.state, s.waiting_for AS waitingFor, max(s.dispatched_at) AS dispatchedAt, max(s.heard_at) AS heardAt
+       FROM job_pages p JOIN flights f ON f.page_key = p.page_key JOIN shards s ON s.id = f.shard_id
+       WHERE p.job_id = ? AND p.state = 'pending' GROUP BY s.state, s.waiting_for`,
     )
-    .bind(now)
-    .first<{ interactiveWaiting: number; batchRunning: number }>();
-  return counts ?? { interactiveWaiting: 0, batchRunning: 0 };
+    .bind(jobId);
 }
+export type ShardWaits = ShardWait & Record<string, unknown>;
 
 /**
  * Somebody waits for pages that a batch reads: their shards wait behind nobody any more.

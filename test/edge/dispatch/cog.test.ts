@@ -1,67 +1,94 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { CogDispatcher } from "../../../src/edge/dispatch/cog.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { CogPool, verifyCogCallback } from "../../../src/edge/dispatch/cog.ts";
 import type { ShardRequest } from "../../../src/edge/dispatch/index.ts";
-import { settings } from "../../../src/edge/env.ts";
 import { env } from "../support.ts";
 
+const traceparent = `00-${"4".repeat(32)}-${"7".repeat(16)}-01`;
 const request: ShardRequest = {
   ...{ id: "shard_x-1", documentUrl: "https://e.io/file", pushUrl: "https://e.io/push" },
   ...{ callbackUrl: "https://e.io/closed", pages: [2, 3], maxPages: 100, cancelAfterS: 90 },
   options: { model: "pp-ocr", mode: "auto", task: "markdown", prompt: null, dpi: 144 },
+  traceparent,
 };
-const servers = [
-  { url: "http://a.test", slots: 1 },
-  { url: "http://b.test", slots: 3 },
-];
 
-let asked: string[];
-let answers: Record<string, number>;
-let cog: CogDispatcher;
+let asked: Request[];
+let status: number;
+let health: unknown;
+let cog: CogPool;
 beforeEach(() => {
   asked = [];
-  answers = { "a.test": 202, "b.test": 202 };
-  cog = new CogDispatcher({ ...settings(env), COG_SERVERS: servers });
-  vi.spyOn(console, "error").mockImplementation(() => {});
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
-    const { host } = new URL(String(input));
-    asked.push(host);
-    const status = answers[host];
-    if (!status) throw new TypeError("no connection");
-    return Response.json({ status: "READY" }, { status });
+  health = { status: "READY" };
+  status = 202;
+  cog = new CogPool(env, {
+    ...{ name: "a", type: "cog", url: "http://a.test", slots: 1, draining: false },
+  });
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+    asked.push(new Request(input as RequestInfo, init as RequestInit));
+    if (status === 0) throw new TypeError("no connection");
+    return Response.json(health, { status });
   });
 });
 afterEach(() => vi.restoreAllMocks());
 
-it("asks the server with the most free slots first", async () => {
-  const started = await cog.start(request, new Map());
-  expect(started).toEqual({ server: "http://b.test", prediction: "shard_x-1" });
-  await cog.start(request, new Map([["http://b.test", 3]]));
-  expect(asked).toEqual(["b.test", "a.test"]);
-});
-
-it("goes on to the next server on 409 or silence", async () => {
-  answers = { "a.test": 202, "b.test": 409 };
-  expect(await cog.start(request, new Map())).toMatchObject({ server: "http://a.test" });
-  answers = { "a.test": 202 };
-  expect(await cog.start(request, new Map())).toMatchObject({ server: "http://a.test" });
-});
-
-it("is busy when every slot is taken, unavailable when nobody answers", async () => {
-  answers = { "a.test": 409, "b.test": 409 };
-  expect(await cog.start(request, new Map())).toBe("busy");
-  const full = new Map(servers.map(({ url, slots }) => [url, slots]));
-  expect(await cog.start(request, full)).toBe("busy");
-  answers = {};
-  expect(await cog.start(request, new Map())).toBe("unavailable");
-});
-
-it("is ready when one server is", async () => {
-  answers = { "b.test": 200 };
-  expect(await cog.ready()).toEqual({
-    ready: true,
-    servers: [
-      { name: "http://a.test", state: "UNREACHABLE" },
-      { name: "http://b.test", state: "READY" },
-    ],
+it("starts a prediction with the attempt's own id, and hands the trace on", async () => {
+  expect(await cog.start(request)).toEqual({ prediction: "shard_x-1" });
+  const [call] = asked as [Request];
+  expect([call.method, call.url]).toEqual(["PUT", "http://a.test/predictions/shard_x-1"]);
+  expect(call.headers.get("prefer")).toBe("respond-async");
+  expect(call.headers.get("traceparent")).toBe(traceparent);
+  expect(await call.json()).toMatchObject({
+    input: { pages: "2,3", push_url: "https://e.io/push", traceparent },
+    ...{ webhook: "https://e.io/closed", webhook_events_filter: ["completed"] },
   });
+});
+
+it("without a trace sends none: an older worker knows no such input", async () => {
+  await cog.start({ ...request, traceparent: null });
+  const call = asked[0] as Request;
+  expect(call.headers.get("traceparent")).toBeNull();
+  expect(((await call.json()) as { input: object }).input).not.toHaveProperty("traceparent");
+});
+
+it.each([
+  [409, "busy"],
+  [503, "starting"],
+  [500, "unavailable"],
+  [422, "unavailable"],
+  [302, "unavailable"],
+  [0, "unavailable"],
+])("takes %d for %s", async (answer, why) => {
+  status = answer;
+  expect(await cog.start(request)).toBe(why);
+});
+
+describe("its health", () => {
+  it.each([
+    [200, { status: "READY" }, { well: true, state: "READY" }],
+    [200, { status: "BUSY" }, { well: true, state: "BUSY" }],
+    [200, { status: "STARTING" }, { well: false, state: "STARTING" }],
+    [200, { status: "SETUP_FAILED" }, { well: false, state: "SETUP_FAILED" }],
+    [200, {}, { well: false, state: "UNREACHABLE" }],
+    [500, { status: "READY" }, { well: false, state: "UNREACHABLE" }],
+    [0, null, { well: false, state: "UNREACHABLE" }],
+  ])("%d with %j is %j", async (answer, body, found) => {
+    status = answer;
+    health = body;
+    expect(await cog.health()).toEqual(found);
+  });
+});
+
+describe("its closing webhook", () => {
+  const read = (body: string, token = env.WORKER_TOKEN as string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    return verifyCogCallback(env, new Request("https://e.io", { headers }), body);
+  };
+  it("is read with the worker's Bearer, and refused without", async () => {
+    const body = JSON.stringify({ id: "p", status: "failed" });
+    expect(await read(body)).toEqual({ prediction: "p", status: "failed" });
+    expect(await read(body, "another")).toBeNull();
+  });
+  it.each(["{", "[]", "{}", '{"id":"p"}', '{"id":"p","status":"processing"}', '{"id":7}'])(
+    "%s says nothing",
+    async (body) => expect(await read(body)).toBeNull(),
+  );
 });

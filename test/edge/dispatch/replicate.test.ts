@@ -1,29 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ShardRequest } from "../../../src/edge/dispatch/index.ts";
-import { ReplicateDispatcher } from "../../../src/edge/dispatch/replicate.ts";
+import { ReplicatePool, verifyReplicateCallback } from "../../../src/edge/dispatch/replicate.ts";
 import { ReplicateApiStub, SECRET, sign } from "../stubs/replicate-api.ts";
 import { env } from "../support.ts";
 
 const settings = {
-  ...{ DISPATCH: "replicate", REPLICATE_DEPLOYMENT: "acme/fovea", REPLICATE_API_TOKEN: "r8_test" },
-  REPLICATE_WEBHOOK_SECRET: SECRET,
+  ...env,
+  ...{ REPLICATE_API_TOKEN: "r8_test", REPLICATE_WEBHOOK_SECRET: SECRET },
 };
 const request: ShardRequest = {
   ...{ id: "shard_x-1", documentUrl: "https://e.io/file", pushUrl: "https://e.io/push" },
   ...{ callbackUrl: "https://e.io/closed", pages: [2, 3], maxPages: 100, cancelAfterS: 90 },
   options: { model: "deepseek-ocr", mode: "base", task: "markdown", prompt: null, dpi: 144 },
+  traceparent: null,
 };
 
 let api: ReplicateApiStub;
-let replicate: ReplicateDispatcher;
+let replicate: ReplicatePool;
 beforeEach(() => {
   api = new ReplicateApiStub().install();
-  replicate = new ReplicateDispatcher({ ...env, ...settings });
+  replicate = new ReplicatePool(settings, {
+    ...{ name: "burst", type: "replicate", deployment: "acme/fovea", slots: 8, draining: false },
+  });
 });
 afterEach(() => vi.restoreAllMocks());
 
 it("creates a prediction of the deployment, with webhook and Cancel-After", async () => {
-  expect(await replicate.start(request)).toEqual({ server: "replicate", prediction: "pred1" });
+  expect(await replicate.start(request)).toEqual({ prediction: "pred1" });
   const [call] = api.requests;
   expect(call?.url).toBe("https://api.replicate.com/v1/deployments/acme/fovea/predictions");
   expect(call?.headers.get("authorization")).toBe("Bearer r8_test");
@@ -35,7 +38,6 @@ it("creates a prediction of the deployment, with webhook and Cancel-After", asyn
 });
 
 it("takes 429 for busy, once, and any other fault for unavailable", async () => {
-  vi.spyOn(console, "error").mockImplementation(() => {});
   api.status = 429;
   expect(await replicate.start(request)).toBe("busy");
   expect(api.requests).toHaveLength(1);
@@ -44,12 +46,11 @@ it("takes 429 for busy, once, and any other fault for unavailable", async () => 
 });
 
 it("cancels, and never fails for it", async () => {
-  vi.spyOn(console, "error").mockImplementation(() => {});
   api.status = 200;
-  await replicate.cancel("replicate", "pred1");
+  await replicate.cancel("pred1");
   expect(api.requests[0]?.url).toBe("https://api.replicate.com/v1/predictions/pred1/cancel");
   api.status = 404;
-  await replicate.cancel("replicate", "pred1");
+  await replicate.cancel("pred1");
 });
 
 describe("its webhooks", () => {
@@ -60,7 +61,8 @@ describe("its webhooks", () => {
       ...{ "webhook-id": id, "webhook-timestamp": String(timestamp) },
       "webhook-signature": await sign(id, timestamp, body, secret),
     };
-    return replicate.verifyCallback(
+    return verifyReplicateCallback(
+      settings,
       new Request("https://e.io/closed", { method: "POST", headers }),
       text,
     );
@@ -86,7 +88,7 @@ describe("its webhooks", () => {
       "webhook-signature": await sign("m7", now(), aborted),
     };
     const webhook = new Request("https://e.io", { method: "POST", headers });
-    expect(await replicate.verifyCallback(webhook, aborted)).toEqual({
+    expect(await verifyReplicateCallback(settings, webhook, aborted)).toEqual({
       prediction: "pred1",
       status: "canceled",
     });

@@ -3,7 +3,6 @@ import {
   isBatchOver,
   type LineRules,
   lineOutcome,
-  mayRunBatchShard,
   readLabels,
   readLine,
   toRanges,
@@ -96,18 +95,6 @@ it("pages become ranges", () => {
     { first: 9, last: 9 },
   ]);
 });
-
-it.each([
-  [0, 0, true],
-  [0, 3, true],
-  [0, 4, false],
-  [1, 0, false],
-])(
-  "with %d pages of people waiting and %d of batches running, one more may run: %s",
-  (interactiveWaiting, batchRunning, may) => {
-    expect(mayRunBatchShard({ interactiveWaiting, batchRunning }, 4)).toBe(may);
-  },
-);
 
 it("training data names the image, the text, the boxes and who read them", () => {
   const line: LineRecord = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { idPattern, newId } from "../../../src/edge/domain/ids.ts";
 import { cacheStatus, endState, isOver } from "../../../src/edge/domain/job.ts";
 import { preferredWait } from "../../../src/edge/domain/prefer.ts";
-import { busyWait, nextStep, type ShardView } from "../../../src/edge/domain/shard.ts";
+import { nextStep, type ShardView } from "../../../src/edge/domain/shard.ts";
 import { webhookBackoff } from "../../../src/edge/domain/webhook-backoff.ts";
 
 it("ids match their pattern, sort by the second, and never repeat", () => {
@@ -51,7 +51,7 @@ it.each([
 describe("what a shard does next", () => {
   const now = 1_000_000;
   const shard: ShardView = {
-    ...{ state: "running", attempt: 1, waits: 0, openPages: 2 },
+    ...{ state: "running", attempt: 1, openPages: 2 },
     ...{ leaseUntil: now + 500, deadlineAt: now + 60_000 },
   };
   it.each([
@@ -73,12 +73,6 @@ describe("what a shard does next", () => {
     ["does nothing when it is over", { state: "canceled" }, { do: "stop" }],
   ] as const)("%s", (_name, changes, step) => {
     expect(nextStep({ ...shard, ...changes } as ShardView, now, 3)).toEqual(step);
-  });
-
-  it("asks busy workers less and less often", () => {
-    expect([0, 1, 2, 3, 4, 5, 50].map(busyWait)).toEqual([
-      1000, 2000, 4000, 8000, 16000, 30000, 30000,
-    ]);
   });
 });
 

@@ -186,32 +186,3 @@ describe("usage", () => {
     expect((await json(call("/v1/usage", { key: await newKey() }))).data).toEqual([]);
   });
 });
-
-it("a long document of one tenant does not keep another tenant's page waiting", async () => {
-  const [a, b] = [await upload(key), await newKey()];
-  cog.slots = 2;
-  const long = await json(post("/v1/ocr", key, { file: a.id }));
-  const probe = await cog.demand();
-  await cog.document(probe, 40);
-  await cog.page(probe, 1);
-  await cog.close(probe);
-  const [first, second] = [await cog.demand(), await cog.demand()];
-  const page = await json(post("/v1/ocr", b, { file: (await upload(b)).id, pages: "1" }));
-  await until(async () => {
-    const query = "SELECT count(*) AS n FROM shards WHERE state = 'queued' AND waits > 0";
-    return ((await env.DB.prepare(query).first<number>("n")) ?? 0) >= 9;
-  });
-  for (const each of [first, second]) {
-    for (const number of (each.input.pages as string).split(","))
-      await cog.page(each, Number(number));
-    await cog.close(each);
-  }
-  const next = [await cog.demand(), await cog.demand()];
-  const mine = next.find(({ input }) => input.pages === "1");
-  if (!mine) throw new Error("the second tenant's page is not among the next two");
-  await cog.document(mine, 1);
-  await cog.page(mine, 1);
-  expect((await ended(b, page.id)).state).toBe("succeeded");
-  expect((await json(call(`/v1/jobs/${long.id}`, { key }))).state).toBe("running");
-  await call(`/v1/jobs/${long.id}/cancel`, { method: "POST", key });
-});

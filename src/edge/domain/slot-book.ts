@@ -1,0 +1,403 @@
+/**
+ * Who reads next, and where. The book knows every slot of every pool and every shard that waits for
+ * one. A slot that becomes free goes to the tenant with the fewest pages in work, of its documents to
+ * the one with the fewest, and of its pages to the first: a long job waits behind nobody and keeps
+ * nobody waiting for longer than it takes to read one shard. Batches get what nobody else wants: their
+ * shards come after all others for which a pool has room, and never hold more than their share of slots.
+ *
+ * A granted slot is *reserved* until its shard comes for it, for a short time: a shard whose driver
+ * is gone does not hold up the others. Pure: the clock comes in, and what changed goes to a journal.
+ */
+import { accepted, type Breaker, CLOSED, failed, tried, undecided, wellAgain } from "./breaker.ts";
+import { choosePool, type NoPool, type Pool, type PoolState } from "./pool.ts";
+
+/** A shard that asks for a slot. */
+export interface Want {
+  shardId: string;
+  tenantId: string;
+  /** Whether only batches wait for it. */
+  batch?: boolean;
+  /** What is read in order: one document with one model. */
+  flow: string;
+  model: string;
+  /** Pages that are still to be read, and the first of them. */
+  pages: number;
+  firstPage: number;
+  /** The pool that had the shard before. */
+  avoid: string | null;
+  attempt: number;
+}
+
+export interface Slot extends Want {
+  pool: string;
+  /** Reserved until its shard comes for it. */
+  reserved: boolean;
+  askedAt: number;
+  since: number;
+  /** When the worker said its first word about the attempt. */
+  heardAt: number | null;
+}
+
+export interface Waiting extends Want {
+  askedAt: number;
+  /** When its driver last asked. */
+  seenAt: number;
+}
+
+/** `busy`: full · `starting`: its worker is not up yet · `unavailable`: no answer, or a fault. */
+export type NotStarted = "busy" | "starting" | "unavailable";
+
+export type Answer = { pool: string; waitedMs: number } | { waitFor: NoPool };
+
+/** What has to outlive the book. */
+export interface Journal {
+  slot(shardId: string, slot: Slot | null): void;
+  waiting(shardId: string, waiting: Waiting | null): void;
+  breaker(pool: string, breaker: Breaker): void;
+}
+
+export const RESERVED_MS = 20_000;
+/** The longest that a waiting shard sleeps before it asks again although nobody woke it. */
+export const ASK_AGAIN_MS = 60_000;
+/** A shard that has not asked for so long has no driver any more. */
+const FORGET_MS = 4 * ASK_AGAIN_MS;
+const REST_MS: Record<NotStarted, number> = { busy: 1000, starting: 3000, unavailable: 1000 };
+
+const QUIET: Journal = { slot() {}, waiting() {}, breaker() {} };
+
+/** Pages in work, and when it was last its turn. */
+interface Share {
+  pages: number;
+  turn: number;
+}
+
+export class SlotBook {
+  readonly #pools: Map<string, PoolState>;
+  readonly #slots = new Map<string, Slot>();
+  /** By tenant, by flow: ascending by first page. */
+  readonly #queues = new Map<string, Map<string, Waiting[]>>();
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #shares = new Map<string, Share>();
+  readonly #journal: Journal;
+  readonly #batchSlots: number;
+  #turn = 0;
+
+  /** @param batchSlots most slots that shards of batches have at once. */
+  constructor(
+    pools: readonly Pool[],
+    journal: Journal = QUIET,
+    batchSlots = Number.POSITIVE_INFINITY,
+  ) {
+    this.#journal = journal;
+    this.#batchSlots = batchSlots;
+    this.#pools = new Map(
+      pools.map((pool) => [
+        pool.name,
+        { pool, taken: 0, breaker: CLOSED, restUntil: 0, starting: false },
+      ]),
+    );
+  }
+
+  /** Puts back what a journal kept. */
+  restore(kept: {
+    slots: Iterable<Slot>;
+    waiting: Iterable<Waiting>;
+    breakers: Iterable<[string, Breaker]>;
+  }): void {
+    for (const [name, breaker] of kept.breakers) {
+      const state = this.#pools.get(name);
+      if (state) state.breaker = breaker;
+    }
+    for (const slot of kept.slots) this.#hold(slot);
+    for (const waiting of kept.waiting) this.#enqueue(waiting);
+  }
+
+  /**
+   * A shard's driver asks for a slot. That it has one already, and not reserved, means that its
+   * attempt was lost.
+   * @returns the answer, and the shards that now have a reservation: they are to be woken.
+   */
+  ask(want: Want, now: number): { answer: Answer; wake: string[] } {
+    const lost = this.#slots.get(want.shardId);
+    if (lost && !lost.reserved) this.#free(lost, "failed", now);
+    const waiting = this.#waiting.get(want.shardId);
+    if (waiting && !waiting.batch !== !want.batch) {
+      // Somebody else waits for it now: it changes queues and keeps its age.
+      this.#dequeue(want.shardId);
+      this.#enqueue({ ...want, askedAt: waiting.askedAt, seenAt: now });
+    } else if (waiting)
+      this.#journal.waiting(want.shardId, Object.assign(waiting, want, { seenAt: now }));
+    else if (!this.#slots.has(want.shardId)) this.#enqueue({ ...want, askedAt: now, seenAt: now });
+    const wake = this.#grant(now).filter((id) => id !== want.shardId);
+    const slot = this.#slots.get(want.shardId);
+    if (!slot) {
+      const waitFor = choosePool([...this.#pools.values()], want, now) as NoPool;
+      return { answer: { waitFor }, wake };
+    }
+    this.#keep({ ...slot, ...want, reserved: false, since: now });
+    return { answer: { pool: slot.pool, waitedMs: now - slot.askedAt }, wake };
+  }
+
+  /** The pool took the shard. @returns the shards to wake. */
+  started(shardId: string, now: number): string[] {
+    const state = this.#pools.get(this.#slots.get(shardId)?.pool ?? "");
+    if (state) this.#setBreaker(state, accepted(state.breaker));
+    return this.#grant(now);
+  }
+
+  /** The pool did not take the shard. @returns the shards to wake. */
+  notStarted(shardId: string, why: NotStarted, now: number): string[] {
+    const slot = this.#slots.get(shardId);
+    if (!slot) return [];
+    // No answer is the pool's own fault, whichever shard met it.
+    this.#free(slot, why === "unavailable" ? "failed" : "undecided", now, `start ${now}`);
+    const state = this.#pools.get(slot.pool);
+    if (state) {
+      if (why === "busy") this.#setBreaker(state, accepted(state.breaker));
+      state.restUntil = now + REST_MS[why];
+      state.starting = why === "starting";
+    }
+    return this.#grant(now);
+  }
+
+  /**
+   * The worker said its first word about an attempt.
+   * @returns how long it took it, `null` when this is not the first; and the shards to wake.
+   */
+  heard(shardId: string, attempt: number, now: number): { ms: number | null; wake: string[] } {
+    const slot = this.#slots.get(shardId);
+    if (!slot || slot.attempt !== attempt) return { ms: null, wake: [] };
+    const state = this.#pools.get(slot.pool);
+    if (state) {
+      state.starting = false;
+      this.#setBreaker(state, CLOSED);
+    }
+    if (slot.heardAt !== null) return { ms: null, wake: [] };
+    this.#keep({ ...slot, heardAt: now });
+    return { ms: now - slot.since, wake: this.#grant(now) };
+  }
+
+  /** An attempt has ended. A late word about an earlier one frees nothing. @returns the shards to wake. */
+  ended(shardId: string, attempt: number, well: boolean, now: number): string[] {
+    const slot = this.#slots.get(shardId);
+    if (!slot || slot.reserved || slot.attempt !== attempt) return [];
+    this.#free(slot, well ? "alive" : "failed", now);
+    return this.#grant(now);
+  }
+
+  /**
+   * A shard is over, or not to be read: it wants nothing and has nothing.
+   * @param lost the pool that had it is to blame
+   * @returns the shards to wake.
+   */
+  leave(shardId: string, lost: boolean, now: number): string[] {
+    this.#dequeue(shardId);
+    const slot = this.#slots.get(shardId);
+    if (slot) this.#free(slot, lost ? "failed" : "undecided", now);
+    return this.#grant(now);
+  }
+
+  /** What a look at a pool from outside found. @returns the shards to wake. */
+  looked(pool: string, well: boolean, now: number): string[] {
+    const state = this.#pools.get(pool);
+    if (!state) return [];
+    this.#setBreaker(
+      state,
+      well ? wellAgain(state.breaker, now) : failed(state.breaker, `look ${now}`, now, now),
+    );
+    return this.#grant(now);
+  }
+
+  /** Time has passed. @returns the shards to wake. */
+  tick(now: number): string[] {
+    return this.#grant(now);
+  }
+
+  /** When time alone may free a slot for a shard that waits; `null` while it cannot. */
+  nextTick(now: number): number | null {
+    if (this.#waiting.size === 0) return null;
+    const reserved = [...this.#slots.values()].filter((slot) => slot.reserved);
+    const times = [
+      ...[...this.#pools.values()].flatMap((state) => [state.restUntil, state.breaker.openUntil]),
+      ...reserved.map(({ since }) => since + RESERVED_MS + 1),
+    ].filter((at) => at > now);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  slot(shardId: string): Slot | null {
+    return this.#slots.get(shardId) ?? null;
+  }
+
+  /** Shards that have had their slot since before `before`: whether they still need it is written elsewhere. */
+  olderThan(before: number): string[] {
+    return [...this.#slots.values()].filter(({ since }) => since < before).map((s) => s.shardId);
+  }
+
+  pools(): readonly PoolState[] {
+    return [...this.#pools.values()];
+  }
+
+  /** Pages that wait and that are in work, of one tenant or of all. */
+  load(tenantId?: string): { waiting: number; working: number } {
+    const sum = (list: Iterable<Want>) =>
+      [...list].reduce((n, w) => (tenantId && w.tenantId !== tenantId ? n : n + w.pages), 0);
+    return { waiting: sum(this.#waiting.values()), working: sum(this.#slots.values()) };
+  }
+
+  /** Reserves free slots for those whose turn it is. @returns their shards. */
+  #grant(now: number): string[] {
+    for (const slot of this.#slots.values())
+      if (slot.reserved && now - slot.since > RESERVED_MS) this.#free(slot, "undecided", now);
+    const granted: string[] = [];
+    for (;;) {
+      const next = this.#next(now);
+      if (!next) return granted;
+      const { waiting, state } = next;
+      this.#dequeue(waiting.shardId);
+      const { seenAt: _, ...want } = waiting;
+      this.#turn++;
+      this.#share(tenantKey(waiting)).turn = this.#turn;
+      this.#share(flowKey(waiting)).turn = this.#turn;
+      this.#setBreaker(state, tried(state.breaker, now));
+      this.#keep({ ...want, pool: state.pool.name, reserved: true, since: now, heardAt: null });
+      granted.push(waiting.shardId);
+    }
+  }
+
+  /** The shard whose turn it is among those for which a pool has room. */
+  #next(now: number): { waiting: Waiting; state: PoolState } | null {
+    const states = [...this.#pools.values()];
+    const rooms = new Map<string, boolean>();
+    const hasRoom = (model: string) => {
+      const known = rooms.get(model);
+      if (known !== undefined) return known;
+      const room = typeof choosePool(states, { model, avoid: null }, now) !== "string";
+      rooms.set(model, room);
+      return room;
+    };
+    const batchFull =
+      [...this.#slots.values()].filter(({ batch }) => batch).length >= this.#batchSlots;
+    let best: { waiting: Waiting; tenant: Share; flow: Share } | null = null;
+    for (const flows of this.#queues.values())
+      for (const queue of flows.values()) {
+        while (queue[0] && now - queue[0].seenAt > FORGET_MS) this.#dequeue(queue[0].shardId);
+        const waiting = queue[0];
+        if (!waiting || !hasRoom(waiting.model) || (waiting.batch && batchFull)) continue;
+        const tenant = this.#share(tenantKey(waiting));
+        const flow = this.#share(flowKey(waiting));
+        const order =
+          best === null
+            ? -1
+            : Number(waiting.batch ?? false) - Number(best.waiting.batch ?? false) ||
+              fewer(tenant, best.tenant) ||
+              fewer(flow, best.flow);
+        if (order < 0) best = { waiting, tenant, flow };
+      }
+    if (!best) return null;
+    const state = choosePool(states, best.waiting, now) as PoolState;
+    return { waiting: best.waiting, state };
+  }
+
+  #hold(slot: Slot): void {
+    this.#slots.set(slot.shardId, slot);
+    this.#count(slot, 1);
+  }
+
+  /** Writes a slot, new or changed. */
+  #keep(slot: Slot): void {
+    const before = this.#slots.get(slot.shardId);
+    if (before) this.#count(before, -1);
+    this.#hold(slot);
+    this.#journal.slot(slot.shardId, slot);
+  }
+
+  #free(
+    slot: Slot,
+    verdict: "alive" | "failed" | "undecided",
+    now: number,
+    by = slot.shardId,
+  ): void {
+    this.#slots.delete(slot.shardId);
+    this.#count(slot, -1);
+    this.#journal.slot(slot.shardId, null);
+    this.#tidy(slot);
+    const state = this.#pools.get(slot.pool);
+    if (!state) return;
+    const { breaker } = state;
+    if (verdict === "alive") this.#setBreaker(state, CLOSED);
+    else if (verdict === "failed") this.#setBreaker(state, failed(breaker, by, slot.since, now));
+    // The shard that tries is the only one that was given away since the breaker opened.
+    else if (slot.since >= breaker.openUntil) this.#setBreaker(state, undecided(breaker));
+  }
+
+  #count(slot: Slot, by: 1 | -1): void {
+    const state = this.#pools.get(slot.pool);
+    if (state) state.taken += by;
+    this.#share(tenantKey(slot)).pages += by * slot.pages;
+    this.#share(flowKey(slot)).pages += by * slot.pages;
+  }
+
+  #enqueue(waiting: Waiting): void {
+    const flows = getOrMake(this.#queues, waiting.tenantId, () => new Map<string, Waiting[]>());
+    const queue = getOrMake(flows, flowOf(waiting), () => []);
+    let at = queue.length;
+    while (at > 0 && (queue[at - 1] as Waiting).firstPage > waiting.firstPage) at--;
+    queue.splice(at, 0, waiting);
+    this.#waiting.set(waiting.shardId, waiting);
+    this.#journal.waiting(waiting.shardId, waiting);
+  }
+
+  #dequeue(shardId: string): void {
+    const waiting = this.#waiting.get(shardId);
+    if (!waiting) return;
+    this.#waiting.delete(shardId);
+    this.#journal.waiting(shardId, null);
+    const flows = this.#queues.get(waiting.tenantId);
+    const queue = flows?.get(flowOf(waiting));
+    if (!flows || !queue) return;
+    queue.splice(queue.indexOf(waiting), 1);
+    if (queue.length === 0) flows.delete(flowOf(waiting));
+    if (flows.size === 0) this.#queues.delete(waiting.tenantId);
+    this.#tidy(waiting);
+  }
+
+  #share(name: string): Share {
+    // A newcomer stands behind all but the last who had their turn.
+    return getOrMake(this.#shares, name, () => ({ pages: 0, turn: this.#turn - 1 }));
+  }
+
+  /** Forgets the shares of those who have nothing in work and want nothing. */
+  #tidy(want: Want): void {
+    const flows = this.#queues.get(want.tenantId);
+    const idle = (name: string) => (this.#shares.get(name)?.pages ?? 0) === 0;
+    if (idle(flowKey(want)) && !flows?.has(flowOf(want))) this.#shares.delete(flowKey(want));
+    const alike = (key: string) => key.startsWith(BATCH) === !!want.batch;
+    if (idle(tenantKey(want)) && ![...(flows?.keys() ?? [])].some(alike))
+      this.#shares.delete(tenantKey(want));
+  }
+
+  #setBreaker(state: PoolState, breaker: Breaker): void {
+    if (breaker === state.breaker) return;
+    state.breaker = breaker;
+    this.#journal.breaker(state.pool.name, breaker);
+  }
+}
+
+const BATCH = "batch ";
+
+/** What a tenant has read in batches counts neither against its other requests nor against a document's. */
+const flowOf = ({ batch, flow }: Want) => (batch ? BATCH + flow : flow);
+const tenantKey = ({ batch, tenantId }: Want) => (batch ? BATCH + tenantId : tenantId);
+const flowKey = (want: Want) => `${want.tenantId} ${flowOf(want)}`;
+
+/** Below 0: `a` goes first. */
+const fewer = (a: Share, b: Share) => a.pages - b.pages || a.turn - b.turn;
+
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
