@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import { newId } from "./domain/ids.ts";
 import type { Env } from "./env.ts";
 import type { Caller } from "./http/auth.ts";
+import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { routes } from "./routes/index.ts";
@@ -41,6 +42,7 @@ export function newApp(): App {
     return problemResponse(new Problem("internal-error"), requestId);
   });
 
+  allowBrowsers(app);
   for (const route of routes) route(app);
 
   // A path that exists with another method: 405, naming the methods it has (RFC 9110, 15.5.6).

@@ -23,6 +23,7 @@ import {
   moveBatch,
   touchBatch,
 } from "../storage/batches.ts";
+import { enqueuePending } from "../storage/deliveries.ts";
 import { openJobsOfBatch } from "../storage/jobs.ts";
 import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
@@ -146,7 +147,22 @@ async function finish(
   reason: string | null,
 ): Promise<void> {
   await writeOutputManifest(env, batch);
-  await finishBatch(env.DB, batch.id, batch.state, state, reason, Date.now());
+  const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
+  if (await finishBatch(env.DB, batch.id, batch.state, state, reason, notice, Date.now()))
+    await enqueuePending(env);
+}
+
+/** What the webhook `batch.completed` says: thin, with links to the rest. */
+function completionNotice(batch: Batch, state: string, reason: string | null, origin: string) {
+  const self = `${origin}/v1/batches/${batch.id}`;
+  const { total, succeeded, partial, failed } = batch;
+  return {
+    ...{ batch_id: batch.id, state, reason, run: batch.run },
+    lines: { total, succeeded, partial, failed },
+    pages: { done: batch.pagesDone, failed: batch.pagesFailed },
+    metadata: batch.metadata,
+    links: { self, output: `${self}/output`, failures: `${self}/failures` },
+  };
 }
 
 /** Removes a batch that was deleted: jobs first, then bytes, then records. */

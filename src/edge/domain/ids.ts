@@ -14,6 +14,8 @@ export type Resource =
   | "req"
   | "aud"
   | "hook"
+  | "tok"
+  | "upl"
   | "batch"
   | "man";
 

@@ -1,14 +1,18 @@
 /**
  * Who calls. A key's checksum is looked at first, so that guesses cost nothing; then the key's guard
- * is asked, which knows whether it is valid and how often it has called.
+ * is asked, which knows whether it is valid and how often it has called. A browser token is verified
+ * by its signature, and then asked about at the guard of the key that made it.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
 import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
+import { type BrowserToken, isBrowserToken, readBrowserToken } from "../domain/browser-token.ts";
 import { rateLimitHeaders } from "../domain/rate-limit.ts";
+import { settings } from "../env.ts";
 import { hashKey } from "../storage/keys.ts";
 import type { Quota } from "../storage/quota.ts";
+import { bearerToken } from "./bearer.ts";
 import { guardOf } from "./key-guard.ts";
 import { Problem } from "./problem.ts";
 
@@ -18,6 +22,8 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
+  /** The one job that a browser token is for; `null`: the caller has an API key. */
+  tokenJobId: string | null;
 }
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
@@ -26,11 +32,22 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   if (!header) {
     throw new Problem("missing-key", "Send the API key as `Authorization: Bearer fov_…`.");
   }
-  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
-  if (!token || !readApiKey(token)) throw new Problem("invalid-key");
-  const hash = await hashKey(token);
-  const { key, admission, perMinute } = await guardOf(c.env, hash).check(hash);
-  if (!key || !admission) throw new Problem("invalid-key");
+  const token = bearerToken(header);
+  if (!token) throw new Problem("invalid-key");
+  const browser = isBrowserToken(token) ? await demandToken(c, token) : null;
+  if (!browser && !readApiKey(token)) throw new Problem("invalid-key");
+  const hash = browser?.keyHash ?? (await hashKey(token));
+  // Set by Cloudflare, whatever the client sends.
+  const address = c.req.header("cf-connecting-ip") ?? null;
+  const guard = guardOf(c.env, hash);
+  const { key, addressAllowed, admission, perMinute } = await guard.check(
+    hash,
+    address,
+    browser?.id,
+  );
+  if (!key) throw new Problem("invalid-key");
+  if (!addressAllowed || !admission)
+    throw new Problem("address-refused", "The API key may not be used from this address.");
   const limits = rateLimitHeaders(admission, perMinute);
   if (!admission.admitted) {
     const detail = `The key may make ${perMinute} requests a minute.`;
@@ -39,7 +56,17 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   }
   for (const [name, value] of Object.entries(limits)) c.header(name, value);
   const { id: keyId, tenantId, scopes, environment, monthlyPages, concurrentJobs } = key;
-  return { tenantId, keyId, scopes, environment, quota: { monthlyPages, concurrentJobs } };
+  return {
+    ...{ tenantId, keyId, environment, quota: { monthlyPages, concurrentJobs } },
+    scopes: browser ? [browser.scope].filter((scope) => hasScope(scopes, scope)) : scopes,
+    tokenJobId: browser?.jobId ?? null,
+  };
+}
+
+async function demandToken(c: Context<AppEnv>, text: string): Promise<BrowserToken> {
+  const token = await readBrowserToken(settings(c.env).SIGNING_SECRET, text, Date.now());
+  if (!token) throw new Problem("invalid-key", "The token is not valid, or its time is over.");
+  return token;
 }
 
 /** @throws Problem `missing-scope`, naming it */
@@ -48,9 +75,17 @@ export function demandScope(caller: Caller, scope: Scope): void {
   throw new Problem("missing-scope", `The API key lacks the scope \`${scope}\`.`);
 }
 
+/** @throws Problem `token-refused`: only `browserMay` lets tokens in. */
+export function demandKey(caller: Caller): void {
+  if (caller.tokenJobId === null) return;
+  throw new Problem("token-refused", "A browser token is not enough here: use an API key.");
+}
+
 /** Any valid key, whatever its scopes. */
 export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
-  c.set("caller", await authenticate(c));
+  const caller = await authenticate(c);
+  demandKey(caller);
+  c.set("caller", caller);
   await next();
 });
 
@@ -58,7 +93,20 @@ export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
 export const requires = (scope: Scope) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const caller = await authenticate(c);
+    demandKey(caller);
     demandScope(caller, scope);
+    c.set("caller", caller);
+    await next();
+  });
+
+/** A valid key with this scope, or a browser token for this scope and the job that the address names. */
+export const browserMay = (scope: Scope) =>
+  createMiddleware<AppEnv>(async (c, next) => {
+    const caller = await authenticate(c);
+    demandScope(caller, scope);
+    const id = c.req.param("id");
+    if (caller.tokenJobId !== null && id !== undefined && id !== caller.tokenJobId)
+      throw new Problem("token-refused", "The token is for another job.");
     c.set("caller", caller);
     await next();
   });

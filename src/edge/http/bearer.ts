@@ -1,6 +1,10 @@
+/** @returns what stands behind `Bearer`, or `null`. */
+export const bearerToken = (header: string | null | undefined): string | null =>
+  /^Bearer +(\S+)$/i.exec(header ?? "")?.[1] ?? null;
+
 /** Bearer tokens against a secret, in time that does not depend on where they differ. */
 export async function bearerMatches(header: string | null, secret: string): Promise<boolean> {
-  const token = /^Bearer (\S+)$/i.exec(header ?? "")?.[1];
+  const token = bearerToken(header);
   if (!token || secret === "") return false;
   return secretsEqual(token, secret);
 }

@@ -13,6 +13,8 @@ export const EndpointSchema = z
     state: z.enum(["active", "disabled"]).openapi({
       description: "Disabled by hand, or after five deliveries in a row that failed for good",
     }),
+    disabled_at: z.iso.datetime().nullable(),
+    disabled_reason: z.enum(["failures", "request"]).nullable(),
     created_at: z.iso.datetime(),
   })
   .openapi("WebhookEndpoint");
@@ -23,5 +25,7 @@ export const EndpointWithSecret = EndpointSchema.extend({
 
 export const endpointView = (endpoint: Endpoint): z.infer<typeof EndpointSchema> => ({
   ...{ id: endpoint.id, url: endpoint.url, events: endpoint.events, state: endpoint.state },
+  disabled_at: endpoint.disabledAt === null ? null : new Date(endpoint.disabledAt).toISOString(),
+  disabled_reason: endpoint.disabledReason,
   created_at: new Date(endpoint.createdAt).toISOString(),
 });

@@ -4,6 +4,8 @@
  * world, a revocation that is told to it holds everywhere at once.
  */
 import { DurableObject } from "cloudflare:workers";
+import { TOKEN_TTL_S } from "../domain/browser-token.ts";
+import { inNetworks } from "../domain/cidr.ts";
 import { type Admission, admit, type Bucket } from "../domain/rate-limit.ts";
 import { type Env, settings } from "../env.ts";
 import { findKeyByHash, type StoredKey, touchKey } from "../storage/keys.ts";
@@ -12,9 +14,14 @@ import { findKeyByHash, type StoredKey, touchKey } from "../storage/keys.ts";
 const BELIEVE_MS = 10_000;
 const TOUCH_MS = 60_000;
 
+/** Requests a minute with one browser token, apart from those of the key that made it. */
+const TOKEN_RATE_PER_MINUTE = 120;
+
 export interface Verdict {
   /** `null`: no such key, or revoked, or expired. */
   key: StoredKey | null;
+  /** Whether the key may be used from the caller's address. */
+  addressAllowed: boolean;
   admission: Admission | null;
   perMinute: number;
 }
@@ -24,24 +31,47 @@ export class KeyGuard extends DurableObject<Env> {
   #readAt = Number.NEGATIVE_INFINITY;
   #touchedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | null = null;
+  /** Of browser tokens, by their id: whoever holds one cannot use up what the key may do. */
+  #tokenBuckets = new Map<string, Bucket>();
 
-  async check(hash: string): Promise<Verdict> {
+  /**
+   * @param address of the caller; `null` when it is not known
+   * @param tokenId when the key is not used itself, but a browser token that it made. Its networks do not bind those.
+   */
+  async check(hash: string, address: string | null, tokenId?: string): Promise<Verdict> {
     const now = Date.now();
     if (now - this.#readAt > BELIEVE_MS) {
       this.#key = await findKeyByHash(this.env.DB, hash);
       this.#readAt = now;
     }
     const key = this.#key;
-    const perMinute = key?.ratePerMinute ?? settings(this.env).RATE_PER_MINUTE;
+    const perMinute = tokenId
+      ? TOKEN_RATE_PER_MINUTE
+      : (key?.ratePerMinute ?? settings(this.env).RATE_PER_MINUTE);
     if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= now))
-      return { key: null, admission: null, perMinute };
-    const admission = admit(this.#bucket, perMinute, now);
-    this.#bucket = admission.bucket;
+      return { key: null, addressAllowed: false, admission: null, perMinute };
+    // Before a request is counted: a stolen key is not to use up what its owner may do.
+    if (!tokenId && key.allowedCidrs && !inNetworks(address ?? "", key.allowedCidrs))
+      return { key, addressAllowed: false, admission: null, perMinute };
+    const bucket = tokenId ? (this.#tokenBuckets.get(tokenId) ?? null) : this.#bucket;
+    const admission = admit(bucket, perMinute, now);
+    if (tokenId) this.#keepTokenBucket(tokenId, admission.bucket, now);
+    else this.#bucket = admission.bucket;
     if (now - this.#touchedAt > TOUCH_MS) {
       this.#touchedAt = now;
       this.ctx.waitUntil(touchKey(this.env.DB, key.id, now));
     }
-    return { key, admission, perMinute };
+    return { key, addressAllowed: true, admission, perMinute };
+  }
+
+  #keepTokenBucket(tokenId: string, bucket: Bucket, now: number): void {
+    for (const [id, { at }] of this.#tokenBuckets) {
+      // The first ones are the oldest: they were put in first.
+      if (at >= now - TOKEN_TTL_S * 1000) break;
+      this.#tokenBuckets.delete(id);
+    }
+    this.#tokenBuckets.delete(tokenId);
+    this.#tokenBuckets.set(tokenId, bucket);
   }
 
   /** The key was changed: read it again. */

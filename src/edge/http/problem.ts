@@ -10,6 +10,9 @@ export const PROBLEMS = {
   "missing-key": [401, "An API key is required"],
   "invalid-key": [401, "The API key is not valid"],
   "missing-scope": [403, "The API key lacks a scope"],
+  "address-refused": [403, "The API key may not be used from this address"],
+  "token-refused": [403, "The browser token is not for this"],
+  "token-used": [409, "The browser token has started its job"],
   "quota-exceeded": [402, "The key has used up its pages of this month"],
   "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
@@ -99,6 +102,8 @@ export function problems(...codes: ProblemCode[]) {
     "missing-key",
     "invalid-key",
     "missing-scope",
+    "address-refused",
+    "token-refused",
     "rate-limited",
   ] as const) {
     const status = PROBLEMS[code][0];

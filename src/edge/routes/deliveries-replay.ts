@@ -4,7 +4,7 @@ import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { enqueuePending, findDelivery, reopenDelivery } from "../storage/deliveries.ts";
+import { findDelivery, replayDelivery } from "../storage/deliveries.ts";
 
 const route = createRoute({
   method: "post",
@@ -30,7 +30,6 @@ export const deliveriesReplay = (app: App) =>
     const delivery = await findDelivery(c.env.DB, c.req.valid("param").id);
     if (!delivery || delivery.tenantId !== c.get("caller").tenantId)
       throw new Problem("not-found", "No such delivery.");
-    await reopenDelivery(c.env.DB, delivery.id);
-    await enqueuePending(c.env, [delivery.jobId]);
+    await replayDelivery(c.env, delivery.id);
     return c.body(null, 202);
   });

@@ -9,11 +9,11 @@ import { jsonBody, KIB } from "../http/body.ts";
 import { EndpointWithSecret, endpointUrl, endpointView, events } from "../http/endpoint-view.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { type Endpoint, insertEndpoint, WEBHOOK_EVENTS } from "../storage/endpoints.ts";
+import { type Endpoint, insertEndpoint, JOB_EVENTS } from "../storage/endpoints.ts";
 import { endpointSecret } from "../webhooks/secret.ts";
 
 const NewEndpoint = z
-  .strictObject({ url: endpointUrl, events: events.default([...WEBHOOK_EVENTS]) })
+  .strictObject({ url: endpointUrl, events: events.default([...JOB_EVENTS]) })
   .openapi("NewWebhookEndpoint");
 
 const route = createRoute({
@@ -22,7 +22,8 @@ const route = createRoute({
   operationId: "createWebhookEndpoint",
   tags: ["webhooks"],
   summary: "Create a webhook endpoint",
-  description: "It is told of every job of the tenant that ends, beside a job's own `webhook_url`.",
+  description:
+    "It is told of every job of the tenant that ends, beside a job's own `webhook_url`. `page.completed` (each page as it is finished), `key.*` and `endpoint.disabled` only on demand.",
   security: [{ bearer: [] }],
   middleware: [requires("webhooks"), jsonBody(16 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: NewEndpoint } } } },
@@ -47,7 +48,14 @@ export const endpointsCreate = (app: App) =>
     const now = Date.now();
     const endpoint: Endpoint = {
       ...{ id: newId("hook", now), tenantId: c.get("caller").tenantId, url, events },
-      ...{ state: "active", version: 1, previousUntil: null, createdAt: now },
+      ...{
+        state: "active",
+        version: 1,
+        previousUntil: null,
+        createdAt: now,
+        disabledAt: null,
+        disabledReason: null,
+      },
     };
     await insertEndpoint(c.env.DB, endpoint);
     const secret = await endpointSecret(SIGNING_SECRET, endpoint);

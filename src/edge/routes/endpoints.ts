@@ -107,7 +107,7 @@ export const endpoints = (app: App) => {
     const body = c.req.valid("json");
     const fault = body.url && outboundUrlFault(body.url, settings(c.env).ALLOW_LOOPBACK);
     if (fault) throw new Problem("url-refused", `url: ${fault}`);
-    await updateEndpoint(c.env.DB, id, body);
+    await updateEndpoint(c.env.DB, id, body, Date.now());
     return c.json(endpointView(await demandEndpoint(c, id)), 200);
   });
 

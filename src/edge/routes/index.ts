@@ -7,6 +7,7 @@ import { batchesCreate } from "./batches-create.ts";
 import { batchesFailures } from "./batches-failures.ts";
 import { batchesOutput } from "./batches-output.ts";
 import { callbacks } from "./callbacks.ts";
+import { deliveries } from "./deliveries.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
 import { endpoints } from "./endpoints.ts";
 import { endpointsCreate } from "./endpoints-create.ts";
@@ -32,6 +33,7 @@ import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
 import { tenantSettings } from "./settings.ts";
+import { tokensCreate } from "./tokens-create.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
 
@@ -58,10 +60,12 @@ export const routes: ((app: App) => void)[] = [
   keysList,
   keysRotate,
   keysDelete,
+  tokensCreate,
   webhookSecretRoute,
   endpointsCreate,
   endpoints,
   endpointsRotate,
+  deliveries,
   deliveriesReplay,
   usage,
   tenantSettings,

@@ -2,30 +2,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
+import { attemptView, DeliveryWithAttempts, deliveryView } from "../http/delivery-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { deliveriesOfJob } from "../storage/deliveries.ts";
 import { findJob } from "../storage/jobs.ts";
-
-const time = z.iso.datetime();
-
-const DeliverySchema = z
-  .object({
-    id: z.string().openapi({ description: "The `webhook-id` of every attempt" }),
-    event: z.string().openapi({ example: "job.succeeded" }),
-    url: z.string(),
-    state: z.enum(["pending", "delivered", "failed"]),
-    created_at: time,
-    attempts: z.array(
-      z.object({
-        attempt: z.int(),
-        at: time,
-        duration_ms: z.int(),
-        status: z.int().nullable().openapi({ description: "`null` when no answer came" }),
-        error: z.string().nullable(),
-      }),
-    ),
-  })
-  .openapi("Delivery");
 
 const route = createRoute({
   method: "get",
@@ -39,7 +19,9 @@ const route = createRoute({
   responses: {
     200: {
       description: "The delivery log",
-      content: { "application/json": { schema: z.object({ data: z.array(DeliverySchema) }) } },
+      content: {
+        "application/json": { schema: z.object({ data: z.array(DeliveryWithAttempts) }) },
+      },
     },
     ...problems("not-found"),
   },
@@ -50,12 +32,9 @@ export const jobsDeliveries = (app: App) =>
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
     const deliveries = await deliveriesOfJob(c.env.DB, job.id);
-    const iso = (at: number) => new Date(at).toISOString();
-    const data = deliveries.map(({ id, event, url, state, createdAt, attempts }) => ({
-      ...{ id, event, url, state, created_at: iso(createdAt) },
-      attempts: attempts.map(({ attempt, at, durationMs, status, error }) => ({
-        ...{ attempt, at: iso(at), duration_ms: durationMs, status, error },
-      })),
+    const data = deliveries.map(({ attempts, ...delivery }) => ({
+      ...deliveryView(delivery),
+      attempts: attempts.map(attemptView),
     }));
     return c.json({ data }, 200);
   });

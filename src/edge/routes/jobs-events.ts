@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { streamSSE } from "hono/streaming";
 import type { App } from "../app.ts";
-import { requires } from "../http/auth.ts";
+import { browserMay } from "../http/auth.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { followEvents } from "../jobs/watch.ts";
 import { findJob } from "../storage/jobs.ts";
@@ -16,7 +16,7 @@ const route = createRoute({
   description:
     "Events: `queued`, `running`, `page` (one for every page), and at last the state in which the job ended, after which the stream closes. Reconnecting with `Last-Event-ID` continues behind that event.",
   security: [{ bearer: [] }],
-  middleware: [requires("read")] as const,
+  middleware: [browserMay("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
     headers: z.object({

@@ -1,7 +1,7 @@
 /** GET /v1/jobs/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
-import { requires } from "../http/auth.ts";
+import { browserMay } from "../http/auth.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { findJob, jobPages } from "../storage/jobs.ts";
@@ -13,7 +13,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "A job's state and progress",
   security: [{ bearer: [] }],
-  middleware: [requires("read")] as const,
+  middleware: [browserMay("read")] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: {
     200: { description: "The job", content: { "application/json": { schema: JobSchema } } },

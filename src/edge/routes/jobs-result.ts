@@ -4,7 +4,7 @@ import { stream } from "hono/streaming";
 import type { App } from "../app.ts";
 import { parsePageSelection, resolvePages } from "../domain/page-selection.ts";
 import { VIEWS, type ViewName } from "../domain/views/index.ts";
-import { requires } from "../http/auth.ts";
+import { browserMay } from "../http/auth.ts";
 import { ResultDocument } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
@@ -21,7 +21,7 @@ const route = createRoute({
   description:
     "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read.",
   security: [{ bearer: [] }],
-  middleware: [requires("read")] as const,
+  middleware: [browserMay("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
     query: z.strictObject({

@@ -2,14 +2,15 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { App, AppEnv } from "../app.ts";
 import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../domain/api-key.ts";
+import { normalCidr } from "../domain/cidr.ts";
 import { newId } from "../domain/ids.ts";
 import { settings } from "../env.ts";
-import { authenticate, type Caller, demandScope } from "../http/auth.ts";
+import { authenticate, type Caller, demandKey, demandScope } from "../http/auth.ts";
 import { bearerMatches } from "../http/bearer.ts";
 import { jsonBody, KIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
+import { noteKeyChange } from "../http/key-notice.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { audit } from "../storage/audit.ts";
 import { ensureTenant, hashKey, insertKey } from "../storage/keys.ts";
 import { ApiKey, presentKey } from "./keys-list.ts";
 
@@ -31,6 +32,23 @@ const NewKey = z
     concurrent_jobs: z.int().min(1).max(1_000_000).optional().openapi({
       description: "Jobs that it may have open at once. Default: no limit",
     }),
+    allowed_cidrs: z
+      .array(
+        z
+          .string()
+          .max(50)
+          .refine(
+            (text) => normalCidr(text) !== null,
+            "an address or a network such as 203.0.113.0/24",
+          ),
+      )
+      .min(1)
+      .max(50)
+      .optional()
+      .openapi({
+        description: "IPv4 and IPv6 networks from which it may be used. Default: from anywhere",
+        example: ["203.0.113.0/24", "2001:db8::/32"],
+      }),
     tenant: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
@@ -73,6 +91,7 @@ export const keysCreate = (app: App) => {
     const header = c.req.header("authorization");
     if (!(await bearerMatches(header ?? null, settings(c.env).BOOTSTRAP_SECRET))) {
       const caller = await authenticate(c);
+      demandKey(caller);
       demandScope(caller, "admin");
       c.set("caller", caller);
     }
@@ -103,9 +122,10 @@ export const keysCreate = (app: App) => {
       lastUsedAt: null,
       monthlyPages: body.monthly_pages ?? null,
       concurrentJobs: body.concurrent_jobs ?? null,
+      allowedCidrs: body.allowed_cidrs?.map((text) => normalCidr(text) as string) ?? null,
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
-    await audit(c.env.DB, stored.tenantId, caller?.keyId ?? null, "key.created", stored.id);
+    await noteKeyChange(c.env, stored.tenantId, "key.created", stored.id, caller?.keyId ?? null);
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
   });
 };

@@ -2,8 +2,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { authenticated, demandScope } from "../http/auth.ts";
 import { guardOf } from "../http/key-guard.ts";
+import { noteKeyChange } from "../http/key-notice.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { audit } from "../storage/audit.ts";
 import { revokeKey } from "../storage/keys.ts";
 
 const route = createRoute({
@@ -28,6 +28,6 @@ export const keysDelete = (app: App) =>
     const hash = await revokeKey(c.env.DB, caller.tenantId, id, Date.now());
     if (hash === null) throw new Problem("not-found", "There is no such key.");
     await guardOf(c.env, hash).forget();
-    await audit(c.env.DB, caller.tenantId, caller.keyId, "key.revoked", id);
+    await noteKeyChange(c.env, caller.tenantId, "key.revoked", id, caller.keyId);
     return c.body(null, 204);
   });

@@ -19,6 +19,13 @@ export const ApiKey = z
     last_used_at: z.iso.datetime().nullable().openapi({ description: "To the minute" }),
     monthly_pages: z.int().nullable(),
     concurrent_jobs: z.int().nullable(),
+    allowed_cidrs: z
+      .array(z.string())
+      .nullable()
+      .openapi({
+        description: "Networks from which it may be used; `null`: from anywhere",
+        example: ["203.0.113.0/24"],
+      }),
     rate_per_minute: z.int().nullable().openapi({ description: "`null`: the service's default" }),
   })
   .openapi("ApiKey");
@@ -37,6 +44,7 @@ export const presentKey = (key: StoredKey): z.infer<typeof ApiKey> => ({
   last_used_at: iso(key.lastUsedAt),
   monthly_pages: key.monthlyPages,
   concurrent_jobs: key.concurrentJobs,
+  allowed_cidrs: key.allowedCidrs,
   rate_per_minute: key.ratePerMinute,
 });
 

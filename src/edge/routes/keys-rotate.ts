@@ -7,8 +7,8 @@ import { requires } from "../http/auth.ts";
 import { jsonBody, KIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { guardOf } from "../http/key-guard.ts";
+import { noteKeyChange } from "../http/key-notice.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { audit } from "../storage/audit.ts";
 import { expireKey, findKey, hashKey, insertKey } from "../storage/keys.ts";
 import { CreatedKey } from "./keys-create.ts";
 import { presentKey } from "./keys-list.ts";
@@ -63,7 +63,7 @@ export const keysRotate = (app: App) =>
       ...{ lastUsedAt: null, expiresAt: null },
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
-    await audit(c.env.DB, old.tenantId, c.get("caller").keyId, "key.rotated", old.id);
+    await noteKeyChange(c.env, old.tenantId, "key.rotated", old.id, c.get("caller").keyId);
     const hash = await expireKey(c.env.DB, old.id, now + overlap_s * 1000);
     await guardOf(c.env, hash).forget();
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });

@@ -10,7 +10,7 @@ import { type PageSelection, parsePageSelection } from "../domain/page-selection
 import { preferredWait } from "../domain/prefer.ts";
 import { readOptions } from "../domain/read-options.ts";
 import { type Env, settings } from "../env.ts";
-import { requires } from "../http/auth.ts";
+import { browserMay } from "../http/auth.ts";
 import { jsonBody, MIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
@@ -77,7 +77,7 @@ const route = createRoute({
   description:
     "Starts a job. `Prefer: wait=N` holds the answer for up to N seconds; a job that has ended by then is answered with 200 and its result, else with 202 and its address.",
   security: [{ bearer: [] }],
-  middleware: [requires("write"), jsonBody(20 * MIB), idempotent] as const,
+  middleware: [browserMay("write"), jsonBody(20 * MIB), idempotent] as const,
   request: {
     headers: z.object({ prefer: z.string().optional() }),
     body: { content: { "application/json": { schema: Body } }, required: true },
@@ -99,7 +99,7 @@ const route = createRoute({
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
       ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-      ...(["quota-exceeded", "too-many-jobs"] as const),
+      ...(["quota-exceeded", "too-many-jobs", "token-used"] as const),
     ),
   },
 });
@@ -107,10 +107,12 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const { tenantId, keyId, quota } = c.get("caller");
+    const { tenantId, keyId, quota, tokenJobId } = c.get("caller");
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
+    if (tokenJobId !== null && (await findJob(DB, tenantId, tokenJobId)))
+      throw new Problem("token-used", `It has started ${tokenJobId}.`);
     const options = optionsOf(c.env, body);
     const selection = readSelection(body.pages);
     if (body.webhook_url) {
@@ -122,7 +124,7 @@ export const ocrCreate = (app: App) =>
     const now = Date.now();
     if (body.cache !== "only") await checkQuota(DB, keyId, quota, now);
     const job: Job = {
-      id: newId("job", now),
+      id: tokenJobId ?? newId("job", now),
       tenantId,
       keyId,
       fileId: file.id,
@@ -144,7 +146,12 @@ export const ocrCreate = (app: App) =>
     };
     if (body.cache === "only" && !(await isCached(c.env, job, file)))
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-    await plan(c.env, job, file, insertJob(DB, job));
+    await plan(c.env, job, file, insertJob(DB, job)).catch(async (error) => {
+      // Two requests with one browser token at the same moment: the primary key has let one in.
+      if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error)))
+        throw new Problem("token-used", `It has started ${tokenJobId}.`);
+      throw error;
+    });
 
     const sources = await sourceCounts(DB, job.id);
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);

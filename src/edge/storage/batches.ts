@@ -141,16 +141,30 @@ export async function noteCount(
 
 const OVER = "(SELECT finished_at FROM batches WHERE id = ?1) IS NOT NULL";
 
-/** Ends a batch whose lines are all written, if it still is in the state `from`. */
+/**
+ * Ends a batch whose lines are all written, if it still is in the state `from`, and makes its webhooks in
+ * the same transaction.
+ * @param notice what those say
+ * @returns whether it was.
+ */
 export async function finishBatch(
   db: D1Database,
   id: string,
   from: BatchState,
   state: "completed" | "canceled" | "failed",
   reason: string | null,
+  notice: Record<string, unknown>,
   now: number,
-): Promise<void> {
-  await db.batch([
+): Promise<boolean> {
+  const [, ended] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO deliveries (id, tenant_id, event, url, state, created_at, endpoint_id, payload)
+         SELECT 'msg_' || lower(hex(randomblob(12))), b.tenant_id, 'batch.completed', e.url, 'pending', ?3, e.id, ?4
+         FROM batches b JOIN webhook_endpoints e ON e.tenant_id = b.tenant_id AND e.state = 'active'
+         WHERE b.id = ?1 AND b.state = ?2 AND 'batch.completed' IN (SELECT value FROM json_each(e.events))`,
+      )
+      .bind(id, from, now, JSON.stringify(notice)),
     db
       .prepare(
         `UPDATE batches SET state = ?3, reason = ?4, finished_at = ?5,
@@ -163,6 +177,7 @@ export async function finishBatch(
       .bind(id),
     db.prepare(`DELETE FROM batch_urls WHERE batch_id = ?1 AND ${OVER}`).bind(id),
   ]);
+  return (ended as D1Result).meta.changes > 0;
 }
 
 /** Batches that nobody has driven since `before`, although they are not over. */

@@ -1,17 +1,24 @@
-/** Webhook deliveries and the log of their attempts. Rows are inserted where jobs end (`reading.ts`). */
+/**
+ * Webhook deliveries and the log of their attempts. Rows are inserted where jobs end (`reading.ts`), by
+ * the trigger `page_completed` for pages, and here for events that belong to no job.
+ */
 import type { Env } from "../env.ts";
+import type { Notice } from "./endpoints.ts";
 
 export type DeliveryState = "pending" | "delivered" | "failed";
 
 export interface Delivery {
   id: string;
-  jobId: string;
+  /** `null`: the event belongs to no job. */
+  jobId: string | null;
   tenantId: string;
   event: string;
   url: string;
   /** `null`: the job's own `webhook_url`. */
   endpointId: string | null;
   state: DeliveryState;
+  /** The event's data; `null`: it is the job. */
+  payload: Record<string, unknown> | null;
   createdAt: number;
 }
 
@@ -22,6 +29,8 @@ export interface DeliveryAttempt {
   /** `null` when no answer came. */
   status: number | null;
   error: string | null;
+  /** The beginning of the answer's body. */
+  answer: string | null;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
@@ -33,7 +42,18 @@ const toDelivery = (row: any): Delivery => ({
   url: row.url,
   endpointId: row.endpoint_id,
   state: row.state,
+  payload: row.payload === null ? null : JSON.parse(row.payload),
   createdAt: row.created_at,
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
+const toAttempt = (row: any): DeliveryAttempt => ({
+  attempt: row.attempt,
+  at: row.at,
+  durationMs: row.duration_ms,
+  status: row.status,
+  error: row.error,
+  answer: row.answer,
 });
 
 /** A delivery that was queued but shows no attempt for this long has lost its message. */
@@ -54,10 +74,32 @@ export async function enqueuePending(env: Env, jobIds?: string[]): Promise<void>
   )
     .bind(now, now - REQUEUE_AFTER_MS, jobIds ? JSON.stringify(jobIds) : null)
     .all<{ id: string }>();
-  for (let i = 0; i < results.length; i += 100) {
-    const batch = results.slice(i, i + 100);
+  await send(env, results);
+}
+
+async function send(env: Env, deliveries: { id: string }[]): Promise<void> {
+  for (let i = 0; i < deliveries.length; i += 100) {
+    const batch = deliveries.slice(i, i + 100);
     await env.WEBHOOKS.sendBatch(batch.map(({ id }) => ({ body: { deliveryId: id } })));
   }
+}
+
+/** Tells every active endpoint of the tenant that wants it of an event that belongs to no job. */
+export async function deliverNotice(
+  env: Env,
+  tenantId: string,
+  event: Notice,
+  data: Record<string, unknown>,
+): Promise<void> {
+  const { results } = await env.DB.prepare(
+    `INSERT INTO deliveries (id, tenant_id, event, url, state, created_at, queued_at, endpoint_id, payload)
+     SELECT 'msg_' || lower(hex(randomblob(12))), tenant_id, ?2, url, 'pending', ?3, ?3, id, ?4
+     FROM webhook_endpoints WHERE tenant_id = ?1 AND state = 'active'
+       AND ?2 IN (SELECT value FROM json_each(events)) RETURNING id`,
+  )
+    .bind(tenantId, event, Date.now(), JSON.stringify(data))
+    .all<{ id: string }>();
+  await send(env, results);
 }
 
 export async function findDelivery(db: D1Database, id: string): Promise<Delivery | null> {
@@ -75,8 +117,8 @@ export async function recordAttempt(
   await db.batch([
     db
       .prepare(
-        `INSERT OR REPLACE INTO delivery_attempts (delivery_id, attempt, at, duration_ms, status, error)
-         SELECT id, ?2, ?3, ?4, ?5, ?6 FROM deliveries WHERE id = ?1`,
+        `INSERT OR REPLACE INTO delivery_attempts (delivery_id, attempt, at, duration_ms, status, error, answer)
+         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM deliveries WHERE id = ?1`,
       )
       .bind(
         deliveryId,
@@ -85,6 +127,7 @@ export async function recordAttempt(
         attempt.durationMs,
         attempt.status,
         attempt.error,
+        attempt.answer,
       ),
     db
       .prepare("UPDATE deliveries SET state = ? WHERE id = ? AND state = 'pending'")
@@ -92,12 +135,12 @@ export async function recordAttempt(
   ]);
 }
 
-/** Back to pending and not queued, whatever it was. */
-export async function reopenDelivery(db: D1Database, deliveryId: string): Promise<void> {
-  await db
-    .prepare("UPDATE deliveries SET state = 'pending', queued_at = NULL WHERE id = ?")
-    .bind(deliveryId)
+/** Once more into the queue, whatever became of it. */
+export async function replayDelivery(env: Env, deliveryId: string): Promise<void> {
+  await env.DB.prepare("UPDATE deliveries SET state = 'pending', queued_at = ? WHERE id = ?")
+    .bind(Date.now(), deliveryId)
     .run();
+  await send(env, [{ id: deliveryId }]);
 }
 
 export async function failDelivery(db: D1Database, deliveryId: string): Promise<void> {
@@ -126,12 +169,31 @@ export async function deliveriesOfJob(
     ...toDelivery(row),
     attempts: rows(attempts)
       .filter((attempt) => attempt.delivery_id === row.id)
-      .map((attempt) => ({
-        attempt: attempt.attempt,
-        at: attempt.at,
-        durationMs: attempt.duration_ms,
-        status: attempt.status,
-        error: attempt.error,
-      })),
+      .map(toAttempt),
   }));
+}
+
+export async function attemptsOf(db: D1Database, deliveryId: string): Promise<DeliveryAttempt[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM delivery_attempts WHERE delivery_id = ? ORDER BY attempt")
+    .bind(deliveryId)
+    .all();
+  return results.map(toAttempt);
+}
+
+/** Newest first, those made before the delivery `before`. */
+export async function listDeliveries(
+  db: D1Database,
+  tenantId: string,
+  filter: { endpointId?: string; state?: DeliveryState; before: string | null; limit: number },
+): Promise<Delivery[]> {
+  const { results } = await db
+    .prepare(
+      // Ids of deliveries are random; rows are numbered in the order in which they were made.
+      `SELECT * FROM deliveries WHERE tenant_id = ?1 AND (?2 IS NULL OR endpoint_id = ?2) AND (?3 IS NULL OR state = ?3)
+         AND (?4 IS NULL OR rowid < (SELECT rowid FROM deliveries WHERE id = ?4)) ORDER BY rowid DESC LIMIT ?5`,
+    )
+    .bind(tenantId, filter.endpointId ?? null, filter.state ?? null, filter.before, filter.limit)
+    .all();
+  return results.map(toDelivery);
 }

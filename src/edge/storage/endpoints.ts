@@ -1,9 +1,19 @@
 /** Webhook endpoints: addresses that are told of every job of their tenant. */
 import { JOB_STATES, OPEN_STATES } from "../domain/job.ts";
 
-export const WEBHOOK_EVENTS = JOB_STATES.filter(
+/** What an endpoint is told of when it does not say what it wants: the ends of jobs. */
+export const JOB_EVENTS = JOB_STATES.filter(
   (state) => !(OPEN_STATES as readonly string[]).includes(state),
 ).map((state) => `job.${state}` as const);
+
+/** Those that belong to no job. */
+export const NOTICES = [
+  ...(["key.created", "key.rotated", "key.revoked", "endpoint.disabled"] as const),
+  "batch.completed" as const,
+] as const;
+export type Notice = (typeof NOTICES)[number];
+
+export const WEBHOOK_EVENTS = [...JOB_EVENTS, "page.completed" as const, ...NOTICES];
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 export interface Endpoint {
@@ -16,6 +26,9 @@ export interface Endpoint {
   version: number;
   /** Until when the secret before this one is valid too. */
   previousUntil: number | null;
+  disabledAt: number | null;
+  /** `failures`: too many deliveries in a row failed for good; `request`: a client switched it off. */
+  disabledReason: "failures" | "request" | null;
   createdAt: number;
 }
 
@@ -31,6 +44,8 @@ const toEndpoint = (row: any): Endpoint => ({
   state: row.state,
   version: row.version,
   previousUntil: row.previous_until,
+  disabledAt: row.disabled_at,
+  disabledReason: row.disabled_reason,
   createdAt: row.created_at,
 });
 
@@ -78,17 +93,23 @@ export async function updateEndpoint(
   db: D1Database,
   id: string,
   change: { url?: string; events?: WebhookEvent[]; state?: Endpoint["state"] },
+  now: number,
 ): Promise<void> {
   await db
     .prepare(
       `UPDATE webhook_endpoints SET url = COALESCE(?2, url), events = COALESCE(?3, events),
-         state = COALESCE(?4, state), failures = CASE WHEN ?4 = 'active' THEN 0 ELSE failures END WHERE id = ?1`,
+         state = COALESCE(?4, state), failures = CASE WHEN ?4 = 'active' THEN 0 ELSE failures END,
+         disabled_at = CASE WHEN ?4 = 'active' THEN NULL WHEN ?4 = 'disabled' AND state = 'active' THEN ?5 ELSE disabled_at END,
+         disabled_reason = CASE WHEN ?4 = 'active' THEN NULL WHEN ?4 = 'disabled' AND state = 'active' THEN 'request'
+           ELSE disabled_reason END
+       WHERE id = ?1`,
     )
     .bind(
       id,
       change.url ?? null,
       change.events ? JSON.stringify(change.events) : null,
       change.state ?? null,
+      now,
     )
     .run();
 }
@@ -121,14 +142,20 @@ export async function endpointSucceeded(db: D1Database, id: string): Promise<voi
     .run();
 }
 
-export async function endpointFailed(db: D1Database, id: string): Promise<void> {
-  await db
-    .prepare(
-      `UPDATE webhook_endpoints SET failures = failures + 1,
-         state = CASE WHEN failures + 1 >= ${MAX_FAILURES} THEN 'disabled' ELSE state END WHERE id = ?`,
-    )
-    .bind(id)
-    .run();
+/** Counts a delivery that failed for good. @returns whether the endpoint was disabled by that. */
+export async function endpointFailed(db: D1Database, id: string, now: number): Promise<boolean> {
+  const tooMany = `state = 'active' AND failures + 1 >= ${MAX_FAILURES}`;
+  const results = await db.batch([
+    db.prepare(`SELECT 1 FROM webhook_endpoints WHERE id = ? AND ${tooMany}`).bind(id),
+    db
+      .prepare(
+        `UPDATE webhook_endpoints SET failures = failures + 1, state = CASE WHEN ${tooMany} THEN 'disabled' ELSE state END,
+           disabled_at = CASE WHEN ${tooMany} THEN ?2 ELSE disabled_at END,
+           disabled_reason = CASE WHEN ${tooMany} THEN 'failures' ELSE disabled_reason END WHERE id = ?1`,
+      )
+      .bind(id, now),
+  ]);
+  return (results[0] as D1Result).results.length > 0;
 }
 
 /**

@@ -20,6 +20,8 @@ export interface StoredKey {
   monthlyPages: number | null;
   /** Jobs that it may have open at once. */
   concurrentJobs: number | null;
+  /** Networks from which it may be used; `null`: from anywhere. */
+  allowedCidrs: string[] | null;
 }
 
 interface KeyRow {
@@ -36,10 +38,11 @@ interface KeyRow {
   last_used_at: number | null;
   monthly_pages: number | null;
   concurrent_jobs: number | null;
+  allowed_cidrs: string | null;
 }
 
 const COLUMNS =
-  "id, tenant_id, hint, name, environment, scopes, created_at, revoked_at, expires_at, rate_per_minute, last_used_at, monthly_pages, concurrent_jobs";
+  "id, tenant_id, hint, name, environment, scopes, created_at, revoked_at, expires_at, rate_per_minute, last_used_at, monthly_pages, concurrent_jobs, allowed_cidrs";
 
 const fromRow = (row: KeyRow): StoredKey => ({
   id: row.id,
@@ -55,6 +58,7 @@ const fromRow = (row: KeyRow): StoredKey => ({
   lastUsedAt: row.last_used_at,
   monthlyPages: row.monthly_pages,
   concurrentJobs: row.concurrent_jobs,
+  allowedCidrs: row.allowed_cidrs === null ? null : row.allowed_cidrs.split(" "),
 });
 
 export async function hashKey(key: string): Promise<string> {
@@ -70,7 +74,7 @@ export async function findKeyByHash(db: D1Database, hash: string): Promise<Store
 export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {
   await db
     .prepare(
-      `INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
       key.id,
@@ -86,6 +90,7 @@ export async function insertKey(db: D1Database, key: StoredKey, hash: string): P
       key.lastUsedAt,
       key.monthlyPages,
       key.concurrentJobs,
+      key.allowedCidrs === null ? null : key.allowedCidrs.join(" "),
       hash,
     )
     .run();

@@ -7,7 +7,14 @@ import { Webhook } from "standardwebhooks";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { webhookBackoff } from "../domain/webhook-backoff.ts";
 import { type Env, settings } from "../env.ts";
-import { type Delivery, failDelivery, findDelivery, recordAttempt } from "../storage/deliveries.ts";
+import { audit } from "../storage/audit.ts";
+import {
+  type Delivery,
+  deliverNotice,
+  failDelivery,
+  findDelivery,
+  recordAttempt,
+} from "../storage/deliveries.ts";
 import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
 import { signingSecrets, tenantSecret } from "./secret.ts";
@@ -17,6 +24,8 @@ export interface DeliveryMessage {
 }
 
 const TIMEOUT_MS = 15_000;
+/** Of an answer, kept in the log. */
+const ANSWER_BYTES = 1024;
 
 export async function deliverBatch(batch: MessageBatch<DeliveryMessage>, env: Env): Promise<void> {
   await Promise.all(
@@ -34,20 +43,29 @@ export async function buryBatch(batch: MessageBatch<DeliveryMessage>, env: Env):
     const { deliveryId } = message.body;
     const delivery = await findDelivery(env.DB, deliveryId);
     await failDelivery(env.DB, deliveryId);
-    if (delivery?.endpointId) await endpointFailed(env.DB, delivery.endpointId);
+    if (delivery) await countFailure(env, delivery);
     message.ack();
   }
+}
+
+/** An endpoint that fails too often is disabled, and its tenant is told: in the audit log, and by the other endpoints. */
+async function countFailure(env: Env, { tenantId, endpointId, url }: Delivery): Promise<void> {
+  if (!endpointId || !(await endpointFailed(env.DB, endpointId, Date.now()))) return;
+  await audit(env.DB, tenantId, null, "endpoint.disabled", endpointId);
+  const data = { endpoint_id: endpointId, url, reason: "failures" };
+  await deliverNotice(env, tenantId, "endpoint.disabled", data);
 }
 
 /** One attempt. @returns false when it is to be tried again. */
 async function deliver(env: Env, deliveryId: string, attempt: number): Promise<boolean> {
   const delivery = await findDelivery(env.DB, deliveryId);
   if (delivery?.state !== "pending") return true;
-  const job = await findJobById(env.DB, delivery.jobId);
-  if (!job) return true;
+  const job = delivery.jobId === null ? null : await findJobById(env.DB, delivery.jobId);
+  const body = webhookBody(delivery, job, settings(env).PUBLIC_ORIGIN);
+  if (!body) return true;
 
   const at = Date.now();
-  const outcome = await post(env, delivery, job);
+  const outcome = await post(env, delivery, JSON.stringify(body));
   const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
   // 410: the receiver says that nobody is there any more (Standard Webhooks).
   const over = outcome.refused || outcome.status === 410;
@@ -60,12 +78,13 @@ async function deliver(env: Env, deliveryId: string, attempt: number): Promise<b
       durationMs: Date.now() - at,
       status: outcome.status,
       error: delivered ? null : outcome.error,
+      answer: outcome.answer ?? null,
     },
     delivered ? "delivered" : over ? "failed" : "pending",
   );
   if (delivery.endpointId) {
     if (delivered) await endpointSucceeded(env.DB, delivery.endpointId);
-    else if (over) await endpointFailed(env.DB, delivery.endpointId);
+    else if (over) await countFailure(env, delivery);
   }
   return delivered || over;
 }
@@ -73,16 +92,16 @@ async function deliver(env: Env, deliveryId: string, attempt: number): Promise<b
 interface Outcome {
   status: number | null;
   error: string;
+  answer?: string;
   refused?: boolean;
 }
 
-async function post(env: Env, delivery: Delivery, job: Job): Promise<Outcome> {
+async function post(env: Env, delivery: Delivery, body: string): Promise<Outcome> {
   const { ALLOW_LOOPBACK } = settings(env);
   // Judged again: what was allowed when the job was made may no longer be.
   const fault = outboundUrlFault(delivery.url, ALLOW_LOOPBACK);
   if (fault) return { status: null, error: fault, refused: true };
 
-  const body = JSON.stringify(webhookBody(delivery, job, settings(env).PUBLIC_ORIGIN));
   const now = new Date();
   const secrets = await secretsOf(env, delivery, now.getTime());
   if (!secrets) return { status: null, error: "the endpoint was deleted", refused: true };
@@ -101,12 +120,21 @@ async function post(env: Env, delivery: Delivery, job: Job): Promise<Outcome> {
       },
       body,
     });
-    await response.body?.cancel();
-    return { status: response.status, error: `answered with status ${response.status}` };
+    const answer = await beginning(response.body);
+    return { status: response.status, error: `answered with status ${response.status}`, answer };
   } catch (error) {
     const timeout = error instanceof Error && error.name === "TimeoutError";
     return { status: null, error: timeout ? "no answer in time" : "no connection" };
   }
+}
+
+/** The first part of an answer, for the log; the rest is not waited for. */
+async function beginning(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  if (!body) return "";
+  const reader = body.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value?.subarray(0, ANSWER_BYTES));
 }
 
 /** @returns `null` when the endpoint is gone. */
@@ -117,12 +145,18 @@ async function secretsOf(env: Env, delivery: Delivery, now: number): Promise<str
   return endpoint && signingSecrets(SIGNING_SECRET, endpoint, now);
 }
 
-/** The same bytes at every attempt: the job is over, so nothing in it changes any more. */
-function webhookBody(delivery: Delivery, job: Job, origin: string) {
+/**
+ * The same bytes at every attempt: the job is over, so nothing in it changes any more.
+ * @returns `null` when the job is gone.
+ */
+export function webhookBody(delivery: Delivery, job: Job | null, origin: string) {
+  const { event, payload, createdAt } = delivery;
+  if (payload) return { type: event, timestamp: new Date(createdAt).toISOString(), data: payload };
+  if (!job) return null;
   const self = `${origin}/v1/jobs/${job.id}`;
   return {
-    type: delivery.event,
-    timestamp: new Date(job.finishedAt ?? delivery.createdAt).toISOString(),
+    type: event,
+    timestamp: new Date(job.finishedAt ?? createdAt).toISOString(),
     data: {
       job_id: job.id,
       file_id: job.fileId,

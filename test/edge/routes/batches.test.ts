@@ -14,6 +14,8 @@ import {
   upload,
 } from "../support.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 let cog: CogStub;
 let key: string;
 let stop = () => {};
@@ -48,8 +50,14 @@ const get = (id: string) => json(call(`/v1/batches/${id}`, { key }));
 const act = (id: string, verb: string) => post(`/v1/batches/${id}/${verb}`, key, "");
 
 async function over(id: string) {
-  await until(async () => ["completed", "canceled", "failed"].includes((await get(id)).state));
-  return get(id);
+  return vi.waitFor(
+    async () => {
+      const batch = await get(id);
+      if (!["completed", "canceled", "failed"].includes(batch.state)) throw new Error("not over");
+      return batch;
+    },
+    { timeout: 40_000, interval: 50 },
+  );
 }
 
 async function records(id: string, path = "output") {
@@ -125,6 +133,33 @@ describe("a batch", () => {
       .bind(batch.id)
       .first("n");
     expect(left).toBe(0);
+  });
+
+  it("tells the webhook endpoints that want to know, once, and of none of its jobs", async () => {
+    const told: { type: string; data: object }[] = [];
+    cog.elsewhere.set("https://hooks.io/batches", async (request) => {
+      told.push(await request.json());
+      return new Response(null, { status: 204 });
+    });
+    await post("/v1/webhooks/endpoints", key, {
+      url: "https://hooks.io/batches",
+      events: ["job.succeeded", "job.failed", "page.completed", "batch.completed"],
+    });
+    const file = await upload(key);
+    stop = cog.work(1);
+    const { id } = await start([{ file: file.id }, "{}"], { metadata: { set: "a" } });
+    await until(() => told.length === 1);
+    expect(told).toMatchObject([
+      {
+        type: "batch.completed",
+        data: {
+          ...{ batch_id: id, state: "completed", run: 1, metadata: { set: "a" } },
+          lines: { total: 2, succeeded: 1, partial: 0, failed: 1 },
+          links: { self: `http://edge.test/v1/batches/${id}` },
+        },
+      },
+    ]);
+    expect((await get(id)).state).toBe("completed");
   });
 
   it("has an output whose checksums are right", async () => {

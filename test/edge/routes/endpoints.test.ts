@@ -15,10 +15,10 @@ beforeEach(async () => {
   cog = new CogStub().install();
   key = await newKey();
   received = [];
-  status = 204;
+  status = 200;
   cog.elsewhere.set(URL_A, async (request) => {
     received.push({ headers: Object.fromEntries(request.headers), body: await request.text() });
-    return new Response(null, { status });
+    return new Response(status === 200 ? "thanks" : null, { status });
   });
 });
 afterEach(() => vi.restoreAllMocks());
@@ -110,6 +110,12 @@ it("can be delivered to once more, under the same id", async () => {
 it("is disabled after five deliveries in a row that failed for good", async () => {
   status = 500;
   const { id } = await create();
+  const notices: string[] = [];
+  cog.elsewhere.set("https://hooks.io/b", async (request) => {
+    notices.push(await request.text());
+    return new Response(null, { status: 204 });
+  });
+  const watcher = await create({ url: "https://hooks.io/b", events: ["endpoint.disabled"] });
   for (let i = 0; i < 5; i++) {
     const done = await job();
     await until(async () => (await log(done.id))[0]?.attempts.length === 1);
@@ -118,8 +124,86 @@ it("is disabled after five deliveries in a row that failed for good", async () =
     await worker.queue(createMessageBatch<DeliveryMessage>("fovea-webhooks-dead", [message]), env);
   }
   const { data } = await json(call("/v1/webhooks/endpoints", { key }));
-  expect(data).toMatchObject([{ id, state: "disabled" }]);
+  const shown = (wanted: string) => data.find((each: { id: string }) => each.id === wanted);
+  expect(shown(watcher.id)).toMatchObject({
+    ...{ state: "active", disabled_at: null, disabled_reason: null },
+  });
+  expect(shown(id)).toMatchObject({ state: "disabled", disabled_reason: "failures" });
+  expect(Date.now() - Date.parse(shown(id).disabled_at)).toBeLessThan(60_000);
   expect(await log((await job()).id)).toEqual([]);
+
+  await until(() => notices.length === 1);
+  expect(JSON.parse(notices[0] as string)).toMatchObject({
+    type: "endpoint.disabled",
+    data: { endpoint_id: id, url: URL_A, reason: "failures" },
+  });
+  const [entry] = (await json(call("/v1/audit", { key }))).data;
+  expect(entry).toMatchObject({ action: "endpoint.disabled", target: id, key_id: null });
+  const again = { method: "PATCH", key, body: { state: "active" } };
+  expect(await json(call(`/v1/webhooks/endpoints/${id}`, again))).toMatchObject({
+    ...{ state: "active", disabled_at: null, disabled_reason: null },
+  });
+});
+
+it("is told of each page only when it asks for that, from the cache, read or failed", async () => {
+  const { secret } = await create({ events: ["page.completed"] });
+  const done = await job({ pages: "1,9" });
+  await until(() => received.length === 2);
+  const told = received
+    .map(({ headers, body }) => new Webhook(secret).verify(body, headers as never) as never)
+    .sort(
+      (a: { data: { page: number } }, b: { data: { page: number } }) => a.data.page - b.data.page,
+    );
+  expect(told).toMatchObject([
+    {
+      type: "page.completed",
+      data: { job_id: done.id, file_id: done.file_id, page: 1, state: "done", error: null },
+    },
+    { data: { page: 9, state: "failed", error: { code: "page_out_of_range" } } },
+  ]);
+  await post("/v1/ocr", key, { file: done.file_id, pages: "1" });
+  await until(() => received.length === 3);
+  expect(JSON.parse(received[2]?.body as string).data).toMatchObject({ page: 1, source: "hit" });
+});
+
+it("is told of keys when it asks for that, never of the key itself", async () => {
+  const { id: endpointId } = await create({
+    events: ["key.created", "key.rotated", "key.revoked"],
+  });
+  const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
+  await until(() => received.length === 1);
+  const rotated = await json(post(`/v1/keys/${made.id}/rotate`, key, {}));
+  await until(() => received.length === 2);
+  await call(`/v1/keys/${rotated.id}`, { method: "DELETE", key });
+  await until(() => received.length === 3);
+  await post("/v1/keys", await newKey(), {});
+  const bodies = received.map(({ body }) => JSON.parse(body));
+  expect(bodies.map(({ type, data }) => [type, data.key_id])).toEqual([
+    ["key.created", made.id],
+    ["key.rotated", made.id],
+    ["key.revoked", rotated.id],
+  ]);
+  for (const secret of [made.key, rotated.key])
+    expect(JSON.stringify(bodies)).not.toContain(secret);
+
+  // The log has the request and the answer.
+  const list = await json(call(`/v1/webhooks/deliveries?endpoint=${endpointId}&limit=2`, { key }));
+  expect(list.data.map((each: { event: string }) => each.event)).toEqual([
+    ...["key.revoked", "key.rotated"],
+  ]);
+  const rest = await json(
+    call(`/v1/webhooks/deliveries?endpoint=${endpointId}&cursor=${list.next_cursor}`, { key }),
+  );
+  expect(rest.data.map((each: { event: string }) => each.event)).toEqual(["key.created"]);
+  const path = `/v1/webhooks/deliveries/${list.data[0].id}`;
+  await until(async () => (await json(call(path, { key }))).state === "delivered");
+  expect(await json(call(path, { key }))).toMatchObject({
+    ...{ endpoint_id: endpointId, job_id: null, request: { body: bodies[2] } },
+    attempts: [{ attempt: 1, status: 200, error: null, answer: "thanks" }],
+  });
+  const stranger = await newKey();
+  expect((await call(path, { key: stranger })).status).toBe(404);
+  expect((await json(call("/v1/webhooks/deliveries", { key: stranger }))).data).toEqual([]);
 });
 
 it("is nobody else's", async () => {
