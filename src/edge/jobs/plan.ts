@@ -3,8 +3,9 @@ import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/page-key.ts";
 import { cutShards, firstPage, resolvePages } from "../domain/page-selection.ts";
 import { type Env, settings } from "../env.ts";
-import type { Job } from "../storage/jobs.ts";
-import { countUncached, planJob, type WantedPage } from "../storage/reading.ts";
+import { fileById } from "../storage/files.ts";
+import { type Job, uncountedJobs } from "../storage/jobs.ts";
+import { claimProbe, countUncached, planJob, type WantedPage } from "../storage/reading.ts";
 import { insertShards, promoteShards } from "../storage/shards.ts";
 import { wake } from "./wake.ts";
 
@@ -38,6 +39,23 @@ export async function plan(
   await startShards(env, job, claimed);
   if (!job.batchId && claimed.length < pages.length) {
     for (const shard of await promoteShards(env.DB, job.id)) await wake(env, shard);
+  }
+}
+
+/**
+ * A job whose document nobody has counted, although its first page was read, or given up: the worker's
+ * word about the document was lost. Its first page is read once more, and counts for nothing but that.
+ */
+async function probeAgain(env: Env, job: Job, document: Document): Promise<void> {
+  const { pages } = await wantedPages(job, document);
+  await startShards(env, job, await claimProbe(env.DB, job.id, pages, Date.now()));
+}
+
+/** Sees to documents that jobs wait for and that nobody has counted: those that were made before `before`. */
+export async function probeUncounted(env: Env, before: number, fileId?: string): Promise<void> {
+  for (const job of await uncountedJobs(env.DB, before, fileId)) {
+    const file = await fileById(env.DB, job.tenantId, job.fileId);
+    if (file) await probeAgain(env, job, file);
   }
 }
 

@@ -21,6 +21,7 @@ import {
   type Shard,
 } from "../storage/shards.ts";
 import { announce, expireJobs } from "./end.ts";
+import { probeUncounted } from "./plan.ts";
 import { WAKE } from "./wake.ts";
 
 export interface ShardParams {
@@ -68,6 +69,7 @@ export async function advance(env: Env, shardId: string): Promise<number | null>
     case "finish":
       await finishShard(env.DB, shardId);
       await keeperOf(env).leave(shardId);
+      await probeUncounted(env, now, shard.fileId);
       return null;
     case "give-up":
       if (next.code === "deadline") await expireJobs(env, now);

@@ -11,7 +11,7 @@ import { forgetAnswers } from "../storage/idempotency.ts";
 import { findJobById } from "../storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "../storage/shards.ts";
 import { expireJobs } from "./end.ts";
-import { startShards } from "./plan.ts";
+import { probeUncounted, startShards } from "./plan.ts";
 import { expireFiles } from "./retention.ts";
 import { advance } from "./shard-workflow.ts";
 
@@ -25,6 +25,7 @@ export async function sweep(env: Env): Promise<void> {
     const job = await findJobById(env.DB, jobId);
     if (job) await startShards(env, job, pages);
   }
+  await probeUncounted(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await lookAfterPools(env, now);
   await enqueuePending(env);

@@ -227,6 +227,29 @@ export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job
   return results.map(toJob);
 }
 
+/**
+ * One open job for each document that nobody has counted and nobody has open.
+ * @param before made before this time
+ * @param fileId of this document only
+ */
+export async function uncountedJobs(
+  db: D1Database,
+  before: number,
+  fileId: string | null = null,
+): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT j.* FROM jobs j JOIN files f ON f.id = j.file_id
+       WHERE j.planned = 0 AND j.finished_at IS NULL AND j.created_at < ?1 AND f.page_count IS NULL
+         AND (?2 IS NULL OR j.file_id = ?2)
+         AND NOT EXISTS (SELECT 1 FROM shards s WHERE s.file_id = j.file_id AND s.state IN ('queued', 'running'))
+       GROUP BY j.file_id LIMIT 100`,
+    )
+    .bind(before, fileId)
+    .all();
+  return results.map(toJob);
+}
+
 export async function openJobsOfFile(db: D1Database, fileId: string): Promise<Job[]> {
   const { results } = await db
     .prepare("SELECT * FROM jobs WHERE file_id = ? AND finished_at IS NULL")
