@@ -35,8 +35,11 @@ import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
 /** A batch with open jobs looks at them this often, should a poke be lost. */
 const NAP_MS = 15_000;
 
-/** Lines that one turn looks at, and how many it opens: each of those takes about twenty queries. */
-const TURN_LINES = 200;
+/** Steps of one turn, as far as they ask little of D1: an invocation may make a thousand queries. */
+const TURN_STEPS = 25;
+
+/** Lines that one step looks at, and how many it opens: each of those takes about twenty queries. */
+const TURN_LINES = 500;
 const TURN_OPENS = 32;
 
 /** Pages that the open jobs may have left to read before another line is started. */
@@ -44,26 +47,31 @@ const OPEN_PAGES = 1000;
 
 /** @returns milliseconds to the next turn; `null`: nothing to do until a poke; `over`: for good. */
 export async function advanceBatch(env: Env, batchId: string): Promise<number | "over" | null> {
-  const batch = await findBatchById(env.DB, batchId);
-  if (!batch) return "over";
   await touchBatch(env.DB, batchId, Date.now());
-  if (batch.state === "deleting") return erase(env, batch);
-  if (batch.finishedAt !== null) return null;
-  try {
-    return await turn(env, batch);
-  } catch (error) {
-    if (!(error instanceof ManifestFault)) throw error;
-    for (const job of await openJobsOfBatch(env.DB, batchId)) await cancelJob(env, job);
-    await finish(env, batch, "failed", error.code);
-    return null;
+  for (let i = 0; i < TURN_STEPS; i++) {
+    const batch = await findBatchById(env.DB, batchId);
+    if (!batch) return "over";
+    if (batch.state === "deleting") return erase(env, batch);
+    if (batch.finishedAt !== null) return null;
+    try {
+      const wait = await step(env, batch);
+      if (wait !== "go on") return wait;
+    } catch (error) {
+      if (!(error instanceof ManifestFault)) throw error;
+      for (const job of await openJobsOfBatch(env.DB, batchId)) await cancelJob(env, job);
+      await finish(env, batch, "failed", error.code);
+      return null;
+    }
   }
+  return 0;
 }
 
-async function turn(env: Env, batch: Batch): Promise<number | null> {
+/** @returns as `advanceBatch`, or that another step may follow in the same turn. */
+async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   const { id, state } = batch;
   if (state === "running" && batch.total === null) {
     await countLines(env, batch);
-    return 0;
+    return "go on";
   }
   if (state === "canceling")
     for (const job of await openJobsOfBatch(env.DB, id)) await cancelJob(env, job);
@@ -76,8 +84,8 @@ async function turn(env: Env, batch: Batch): Promise<number | null> {
   const idle = counts.open === 0 && (!running || (exhausted && counts.waiting === 0));
 
   if (counts.settled > 0 && (idle || shardIsDue(counts))) {
-    await writeShard(env, batch);
-    return 0;
+    const { pages } = await writeShard(env, batch);
+    return pages === 0 ? "go on" : 0;
   }
   if (state === "canceling") {
     if (counts.open > 0) return NAP_MS;
@@ -93,17 +101,18 @@ async function turn(env: Env, batch: Batch): Promise<number | null> {
   const reason = await reasonToPause(env, batch);
   if (reason) {
     await moveBatch(env.DB, id, ["running"], "paused", reason);
-    return 0;
+    return "go on";
   }
   if (counts.waiting < TURN_LINES && !exhausted) {
     await expandLines(env, batch);
-    return 0;
+    return "go on";
   }
   const free = settings(env).BATCH_JOBS - counts.open;
   if (counts.waiting > 0 && free > 0 && counts.openPages < OPEN_PAGES) {
     const lines = await waitingLines(env.DB, id, TURN_LINES);
-    const started = await startLines(env, batch, lines, Math.min(free, TURN_OPENS));
-    if (started > 0) return 0;
+    const { opened, refused } = await startLines(env, batch, lines, Math.min(free, TURN_OPENS));
+    if (opened > 0) return 0;
+    if (refused > 0) return "go on";
   }
   return NAP_MS;
 }

@@ -32,14 +32,14 @@ interface Ready {
 
 /**
  * @param free how many lines may be opened; faulty ones take no place.
- * @returns how many lines are waiting no more.
+ * @returns how many lines wait no more: those whose document was looked for, and those that were refused.
  */
 export async function startLines(
   env: Env,
   batch: Batch,
   lines: WaitingLine[],
   free: number,
-): Promise<number> {
+): Promise<{ opened: number; refused: number }> {
   const { MODELS, DEFAULT_MODEL, ALLOW_LOOPBACK } = settings(env);
   const rules = {
     ...{ defaults: batch.defaults, models: MODELS, fallbackModel: DEFAULT_MODEL },
@@ -71,7 +71,7 @@ export async function startLines(
   const ends = await Promise.allSettled(Array.from({ length: FETCHES }, work));
   if (faulty.length > 0) await settleLines(env.DB, batch.id, faulty);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
-  return faulty.length + ready.length;
+  return { opened: ready.length, refused: faulty.length };
 }
 
 const failed = (line: number, error: PageError): Settlement => ({

@@ -30,14 +30,14 @@ const SHARD_PAGES = 2000;
 const SHARD_BYTES = 64 * 1024 * 1024;
 
 /** Lines, and about how many pages, whose records are looked up at once. */
-const LOAD_LINES = 50;
+const LOAD_LINES = 200;
 const LOAD_PAGES = 1000;
 
 export const shardIsDue = (counts: { settled: number; settledPages: number }): boolean =>
   counts.settled >= SHARD_LINES / 2 || counts.settledPages >= SHARD_PAGES / 2;
 
 /** Writes one shard of the lines that are settled now. */
-export async function writeShard(env: Env, batch: Batch): Promise<void> {
+export async function writeShard(env: Env, batch: Batch): Promise<{ pages: number }> {
   const number = (await lastShard(env.DB, batch.id)) + 1;
   const out = new R2Stream(env.BUCKET, shardPath(batch, number), JSONL);
   const written: WrittenLine[] = [];
@@ -49,7 +49,9 @@ export async function writeShard(env: Env, batch: Batch): Promise<void> {
       const lines = await settledLines(env.DB, batch.id, written.at(-1)?.line ?? 0, LOAD_LINES);
       if (lines.length === 0) break;
       for (const group of groups(lines)) {
-        const jobs = await jobsWithPages(env.DB, jobIds(group));
+        const ids = jobIds(group);
+        const jobs: Map<string, Found> =
+          ids.length > 0 ? await jobsWithPages(env.DB, ids) : new Map();
         for (const line of group) {
           if (full()) break;
           const found = line.jobId === null ? undefined : jobs.get(line.jobId);
@@ -62,6 +64,7 @@ export async function writeShard(env: Env, batch: Batch): Promise<void> {
     const { bytes, sha256 } = await out.end();
     const shard = { number, run: batch.run, lines: written.length, pages, bytes, sha256 };
     await commitShard(env.DB, batch.id, { ...shard, createdAt: Date.now() }, written);
+    return { pages };
   } catch (error) {
     await out.discard();
     throw error;

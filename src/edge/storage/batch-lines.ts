@@ -85,7 +85,7 @@ export async function lineCounts(db: D1Database, batchId: string): Promise<LineC
       `SELECT total(l.state = 'waiting') AS waiting, total(l.state = 'open') AS open,
          total(l.state = 'settled') AS settled, total(iif(l.state = 'settled', j.total, 0)) AS settledPages,
          total(iif(j.finished_at IS NULL, j.total - j.done - j.failed, 0)) AS openPages
-       FROM batch_lines l LEFT JOIN jobs j ON j.id = l.job_id
+       FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
        WHERE l.batch_id = ? AND l.state IN ('waiting', 'open', 'settled')`,
     )
     .bind(batchId)
@@ -100,8 +100,8 @@ export async function waitingLines(
 ): Promise<WaitingLine[]> {
   const { results } = await db
     .prepare(
-      `SELECT line, spec, selection FROM batch_lines WHERE batch_id = ? AND state = 'waiting'
-       ORDER BY line LIMIT ?`,
+      `SELECT line, spec, selection FROM batch_lines INDEXED BY batch_lines_by_state
+       WHERE batch_id = ? AND state = 'waiting' ORDER BY line LIMIT ?`,
     )
     .bind(batchId, limit)
     .all<Row>();
@@ -146,8 +146,8 @@ export async function jobOfTwin(
 export async function endedLines(db: D1Database, batchId: string, limit: number) {
   const { results } = await db
     .prepare(
-      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error FROM batch_lines l
-       LEFT JOIN jobs j ON j.id = l.job_id
+      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error
+       FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
        WHERE l.batch_id = ? AND l.state = 'open' AND (j.id IS NULL OR j.finished_at IS NOT NULL) LIMIT ?`,
     )
     .bind(batchId, limit)
@@ -177,7 +177,8 @@ export async function settleLines(
   settlements: Settlement[],
 ): Promise<void> {
   const rows = JSON.stringify(settlements);
-  const those = `FROM json_each(?2) w JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
+  // The list drives the join: each of its lines is looked up by the table's key.
+  const those = `FROM json_each(?2) w CROSS JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
     WHERE l.state IN ('waiting', 'open')`;
   const number = (outcome: LineOutcome) => `total(w.value ->> 'outcome' = '${outcome}')`;
   await db.batch([
@@ -192,9 +193,11 @@ export async function settleLines(
       .bind(batchId, rows),
     db
       .prepare(
-        `UPDATE batch_lines SET state = 'settled', outcome = w.value ->> 'outcome', error = w.value ->> 'error',
-           pages_done = pages_done + (w.value ->> 'done'), pages_failed = w.value ->> 'failed'
-         FROM json_each(?2) w WHERE batch_id = ?1 AND line = w.value ->> 'line' AND state IN ('waiting', 'open')`,
+        `INSERT INTO batch_lines (batch_id, line, state, outcome, error, pages_done, pages_failed)
+         SELECT l.batch_id, l.line, 'settled', w.value ->> 'outcome', w.value ->> 'error',
+           l.pages_done + (w.value ->> 'done'), w.value ->> 'failed' ${those}
+         ON CONFLICT (batch_id, line) DO UPDATE SET state = excluded.state, outcome = excluded.outcome,
+           error = excluded.error, pages_done = excluded.pages_done, pages_failed = excluded.pages_failed`,
       )
       .bind(batchId, rows),
   ]);
@@ -210,7 +213,7 @@ export async function settledLines(
   const { results } = await db
     .prepare(
       `SELECT l.line, l.spec, l.job_id, l.outcome, l.error, COALESCE(j.total, 0) AS pages
-       FROM batch_lines l LEFT JOIN jobs j ON j.id = l.job_id
+       FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
        WHERE l.batch_id = ? AND l.state = 'settled' AND l.line > ? ORDER BY l.line LIMIT ?`,
     )
     .bind(batchId, after, limit)

@@ -100,8 +100,12 @@ export async function commitShard(
       .bind(batchId, rows),
     db
       .prepare(
-        `UPDATE batch_lines SET state = 'failed', job_id = NULL, selection = COALESCE(w.value ->> 'again', selection)
-         FROM json_each(?2) w WHERE ${here} AND line = w.value ->> 'line'`,
+        // The list drives the join: each of its lines is looked up by the table's key.
+        `INSERT INTO batch_lines (batch_id, line, state, selection)
+         SELECT l.batch_id, l.line, 'failed', COALESCE(w.value ->> 'again', l.selection)
+         FROM json_each(?2) w CROSS JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
+         WHERE l.state = 'settled'
+         ON CONFLICT (batch_id, line) DO UPDATE SET state = excluded.state, job_id = NULL, selection = excluded.selection`,
       )
       .bind(batchId, rows),
     // The file keeps what was read; of how it was read nothing is needed any more.

@@ -24,7 +24,6 @@ export class R2Stream {
 
   async write(chunk: Uint8Array): Promise<void> {
     this.bytes += chunk.byteLength;
-    await this.#hasher.write(chunk);
     for (let rest = chunk; rest.byteLength > 0; ) {
       const taken = rest.subarray(0, PART_BYTES - this.#filled);
       this.#part.set(taken, this.#filled);
@@ -40,7 +39,9 @@ export class R2Stream {
       if (this.#filled > 0) await this.#flush();
       await this.#multipart.complete(this.#parts);
     } else {
-      await this.#bucket.put(this.#key, this.#part.subarray(0, this.#filled), this.#options());
+      const whole = this.#part.subarray(0, this.#filled);
+      await this.#hasher.write(whole);
+      await this.#bucket.put(this.#key, whole, this.#options());
     }
     await this.#hasher.close();
     return { bytes: this.bytes, sha256: hex(await this.#digest.digest) };
@@ -60,6 +61,7 @@ export class R2Stream {
   async #flush(): Promise<void> {
     this.#multipart ??= await this.#bucket.createMultipartUpload(this.#key, this.#options());
     const part = this.#part.subarray(0, this.#filled);
+    await this.#hasher.write(part);
     this.#parts.push(await this.#multipart.uploadPart(this.#parts.length + 1, part));
     this.#filled = 0;
   }
