@@ -76,6 +76,7 @@ const options = convertV4MiniflareOptions({
     HUBS: { className: "JobHub", useSQLite: true },
     GUARDS: { className: "KeyGuard", useSQLite: true },
     KEEPER: { className: "SlotKeeper", useSQLite: true },
+    BATCHES: { className: "BatchDriver", useSQLite: true },
   },
   workflows: { SHARDS: { name: "shards", className: "ShardWorkflow" } },
   bindings: {

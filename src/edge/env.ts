@@ -3,6 +3,7 @@
  * `settings()` parses it, so that a wrong value fails with its name instead of far away.
  */
 import { z } from "zod";
+import type { BatchDriver } from "./batches/driver.ts";
 import type { SlotKeeper } from "./dispatch/keeper.ts";
 import type { CheckParams } from "./documents/uploads.ts";
 import { Pool } from "./domain/pool.ts";
@@ -19,6 +20,7 @@ export interface Env {
   HUBS: DurableObjectNamespace<JobHub>;
   GUARDS: DurableObjectNamespace<KeyGuard>;
   CHECKS: Workflow<CheckParams>;
+  BATCHES: DurableObjectNamespace<BatchDriver>;
   KEEPER: DurableObjectNamespace<SlotKeeper>;
   /** Events for analysis; nothing depends on it. */
   ANALYTICS?: AnalyticsEngineDataset;
@@ -100,6 +102,18 @@ const Settings = z.object({
   START_S: seconds(60),
   JOB_DEADLINE_S: seconds(4 * 3600),
   MAX_WAIT_S: count(60),
+
+  /** Pages of batches that workers read at once, over all tenants. */
+  BATCH_SLOTS: count(16),
+  /** Lines of one batch that are open at once. */
+  BATCH_JOBS: count(32),
+  /** A line's job may wait long behind people. */
+  BATCH_DEADLINE_S: seconds(24 * 3600),
+  MAX_OPEN_BATCHES: count(20),
+  MAX_MANIFEST_BYTES: count(1024 * 1024 * 1024),
+  MAX_BATCH_LINES: count(2_000_000),
+  /** Failed lines at which a batch stops and waits for a decision. */
+  MAX_BATCH_FAILURES: count(100_000),
   /** Seconds before a failed webhook is tried again; each further pause is four times as long. */
   WEBHOOK_BACKOFF_S: seconds(5),
 });

@@ -4,6 +4,7 @@ import type { Env } from "./env.ts";
 import { sweep } from "./jobs/sweep.ts";
 import { buryBatch, type DeliveryMessage, deliverBatch } from "./webhooks/deliver.ts";
 
+export { BatchDriver } from "./batches/driver.ts";
 export { SlotKeeper } from "./dispatch/keeper.ts";
 export { UploadWorkflow } from "./documents/uploads.ts";
 export { KeyGuard } from "./http/key-guard.ts";

@@ -17,6 +17,7 @@ import {
 } from "../domain/cost-guard.ts";
 import type { NoPool, Pool } from "../domain/pool.ts";
 import {
+  type Journal,
   type NotStarted,
   type Slot,
   SlotBook,
@@ -64,11 +65,13 @@ export class SlotKeeper extends DurableObject<Env> {
       CREATE TABLE IF NOT EXISTS breakers (pool TEXT PRIMARY KEY, breaker TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS spent (tenant_id TEXT, day TEXT, pages INTEGER NOT NULL, micros INTEGER NOT NULL,
         PRIMARY KEY (tenant_id, day)) WITHOUT ROWID;`);
-    this.#book = new SlotBook(settings(env).POOLS, {
+    const { POOLS, BATCH_SLOTS } = settings(env);
+    const journal: Journal = {
       slot: (id, slot) => this.#write("slots", "shard_id", "slot", id, slot),
       waiting: (id, want) => this.#write("waiting", "shard_id", "want", id, want),
       breaker: (pool, breaker) => this.#write("breakers", "pool", "breaker", pool, breaker),
-    });
+    };
+    this.#book = new SlotBook(POOLS, journal, BATCH_SLOTS);
     this.#book.restore({
       slots: this.#read<Slot>("SELECT slot AS value FROM slots").map(({ value }) => value),
       waiting: this.#read<Waiting>("SELECT want AS value FROM waiting").map(({ value }) => value),

@@ -15,7 +15,9 @@ export type Resource =
   | "aud"
   | "hook"
   | "tok"
-  | "upl";
+  | "upl"
+  | "batch"
+  | "man";
 
 export function newId(resource: Resource, now = Date.now()): string {
   let seconds = Math.floor(now / 1000);

@@ -2,7 +2,8 @@
  * Who reads next, and where. The book knows every slot of every pool and every shard that waits for
  * one. A slot that becomes free goes to the tenant with the fewest pages in work, of its documents to
  * the one with the fewest, and of its pages to the first: a long job waits behind nobody and keeps
- * nobody waiting for longer than it takes to read one shard.
+ * nobody waiting for longer than it takes to read one shard. Batches get what nobody else wants: their
+ * shards come after all others for which a pool has room, and never hold more than their share of slots.
  *
  * A granted slot is *reserved* until its shard comes for it, for a short time: a shard whose driver
  * is gone does not hold up the others. Pure: the clock comes in, and what changed goes to a journal.
@@ -14,6 +15,8 @@ import { choosePool, type NoPool, type Pool, type PoolState } from "./pool.ts";
 export interface Want {
   shardId: string;
   tenantId: string;
+  /** Whether only batches wait for it. */
+  batch?: boolean;
   /** What is read in order: one document with one model. */
   flow: string;
   model: string;
@@ -76,10 +79,17 @@ export class SlotBook {
   readonly #waiting = new Map<string, Waiting>();
   readonly #shares = new Map<string, Share>();
   readonly #journal: Journal;
+  readonly #batchSlots: number;
   #turn = 0;
 
-  constructor(pools: readonly Pool[], journal: Journal = QUIET) {
+  /** @param batchSlots most slots that shards of batches have at once. */
+  constructor(
+    pools: readonly Pool[],
+    journal: Journal = QUIET,
+    batchSlots = Number.POSITIVE_INFINITY,
+  ) {
     this.#journal = journal;
+    this.#batchSlots = batchSlots;
     this.#pools = new Map(
       pools.map((pool) => [
         pool.name,
@@ -111,7 +121,12 @@ export class SlotBook {
     const lost = this.#slots.get(want.shardId);
     if (lost && !lost.reserved) this.#free(lost, "failed", now);
     const waiting = this.#waiting.get(want.shardId);
-    if (waiting) this.#journal.waiting(want.shardId, Object.assign(waiting, want, { seenAt: now }));
+    if (waiting && !waiting.batch !== !want.batch) {
+      // Somebody else waits for it now: it changes queues and keeps its age.
+      this.#dequeue(want.shardId);
+      this.#enqueue({ ...want, askedAt: waiting.askedAt, seenAt: now });
+    } else if (waiting)
+      this.#journal.waiting(want.shardId, Object.assign(waiting, want, { seenAt: now }));
     else if (!this.#slots.has(want.shardId)) this.#enqueue({ ...want, askedAt: now, seenAt: now });
     const wake = this.#grant(now).filter((id) => id !== want.shardId);
     const slot = this.#slots.get(want.shardId);
@@ -241,7 +256,7 @@ export class SlotBook {
       this.#dequeue(waiting.shardId);
       const { seenAt: _, ...want } = waiting;
       this.#turn++;
-      this.#share(waiting.tenantId).turn = this.#turn;
+      this.#share(tenantKey(waiting)).turn = this.#turn;
       this.#share(flowKey(waiting)).turn = this.#turn;
       this.#setBreaker(state, tried(state.breaker, now));
       this.#keep({ ...want, pool: state.pool.name, reserved: true, since: now, heardAt: null });
@@ -260,15 +275,22 @@ export class SlotBook {
       rooms.set(model, room);
       return room;
     };
+    const batchFull =
+      [...this.#slots.values()].filter(({ batch }) => batch).length >= this.#batchSlots;
     let best: { waiting: Waiting; tenant: Share; flow: Share } | null = null;
     for (const flows of this.#queues.values())
       for (const queue of flows.values()) {
         while (queue[0] && now - queue[0].seenAt > FORGET_MS) this.#dequeue(queue[0].shardId);
         const waiting = queue[0];
-        if (!waiting || !hasRoom(waiting.model)) continue;
-        const tenant = this.#share(waiting.tenantId);
+        if (!waiting || !hasRoom(waiting.model) || (waiting.batch && batchFull)) continue;
+        const tenant = this.#share(tenantKey(waiting));
         const flow = this.#share(flowKey(waiting));
-        const order = best === null ? -1 : fewer(tenant, best.tenant) || fewer(flow, best.flow);
+        const order =
+          best === null
+            ? -1
+            : Number(waiting.batch ?? false) - Number(best.waiting.batch ?? false) ||
+              fewer(tenant, best.tenant) ||
+              fewer(flow, best.flow);
         if (order < 0) best = { waiting, tenant, flow };
       }
     if (!best) return null;
@@ -311,13 +333,13 @@ export class SlotBook {
   #count(slot: Slot, by: 1 | -1): void {
     const state = this.#pools.get(slot.pool);
     if (state) state.taken += by;
-    this.#share(slot.tenantId).pages += by * slot.pages;
+    this.#share(tenantKey(slot)).pages += by * slot.pages;
     this.#share(flowKey(slot)).pages += by * slot.pages;
   }
 
   #enqueue(waiting: Waiting): void {
     const flows = getOrMake(this.#queues, waiting.tenantId, () => new Map<string, Waiting[]>());
-    const queue = getOrMake(flows, waiting.flow, () => []);
+    const queue = getOrMake(flows, flowOf(waiting), () => []);
     let at = queue.length;
     while (at > 0 && (queue[at - 1] as Waiting).firstPage > waiting.firstPage) at--;
     queue.splice(at, 0, waiting);
@@ -331,10 +353,10 @@ export class SlotBook {
     this.#waiting.delete(shardId);
     this.#journal.waiting(shardId, null);
     const flows = this.#queues.get(waiting.tenantId);
-    const queue = flows?.get(waiting.flow);
+    const queue = flows?.get(flowOf(waiting));
     if (!flows || !queue) return;
     queue.splice(queue.indexOf(waiting), 1);
-    if (queue.length === 0) flows.delete(waiting.flow);
+    if (queue.length === 0) flows.delete(flowOf(waiting));
     if (flows.size === 0) this.#queues.delete(waiting.tenantId);
     this.#tidy(waiting);
   }
@@ -348,8 +370,10 @@ export class SlotBook {
   #tidy(want: Want): void {
     const flows = this.#queues.get(want.tenantId);
     const idle = (name: string) => (this.#shares.get(name)?.pages ?? 0) === 0;
-    if (idle(flowKey(want)) && !flows?.has(want.flow)) this.#shares.delete(flowKey(want));
-    if (idle(want.tenantId) && !flows) this.#shares.delete(want.tenantId);
+    if (idle(flowKey(want)) && !flows?.has(flowOf(want))) this.#shares.delete(flowKey(want));
+    const alike = (key: string) => key.startsWith(BATCH) === !!want.batch;
+    if (idle(tenantKey(want)) && ![...(flows?.keys() ?? [])].some(alike))
+      this.#shares.delete(tenantKey(want));
   }
 
   #setBreaker(state: PoolState, breaker: Breaker): void {
@@ -359,7 +383,12 @@ export class SlotBook {
   }
 }
 
-const flowKey = ({ tenantId, flow }: Want) => `${tenantId} ${flow}`;
+const BATCH = "batch ";
+
+/** What a tenant has read in batches counts neither against its other requests nor against a document's. */
+const flowOf = ({ batch, flow }: Want) => (batch ? BATCH + flow : flow);
+const tenantKey = ({ batch, tenantId }: Want) => (batch ? BATCH + tenantId : tenantId);
+const flowKey = (want: Want) => `${want.tenantId} ${flowOf(want)}`;
 
 /** Below 0: `a` goes first. */
 const fewer = (a: Share, b: Share) => a.pages - b.pages || a.turn - b.turn;

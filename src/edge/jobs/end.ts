@@ -1,4 +1,5 @@
 /** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
+import { pokeBatchesOf } from "../batches/poke.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import type { Env } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
@@ -10,7 +11,7 @@ import { wake } from "./wake.ts";
 /** Tells the world about jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {
   if (jobIds.length === 0) return;
-  await Promise.all([ring(env, jobIds), enqueuePending(env, jobIds)]);
+  await Promise.all([ring(env, jobIds), enqueuePending(env, jobIds), pokeBatchesOf(env, jobIds)]);
 }
 
 /** @returns false when the job was over already. */

@@ -31,7 +31,10 @@ export async function hearHeartbeat(env: Env, shard: Shard, attempt: number): Pr
   return (await renewLease(env.DB, shard.id, attempt, leaseUntil, now)) ? "ok" : "gone";
 }
 
-/** The document is open (its pages are counted), or cannot be opened. */
+/**
+ * The document is open (its pages are counted), or cannot be opened. A count is taken from any attempt,
+ * also a late one: what is counted is counted.
+ */
 export async function hearDocument(
   env: Env,
   shard: Shard,
@@ -47,10 +50,9 @@ export async function hearDocument(
     track(env, { type: "heard", tenantId, model: options.model, pool: first.pool }, [first.ms]);
     log(env, "shard.heard", { shard_id: shard.id, attempt, pool: first.pool, ms: first.ms });
   }
-  if (live === "gone") return "gone";
   const now = Date.now();
   if ("error" in report) {
-    if (TRANSIENT_DOCUMENT_ERRORS.has(report.error.code)) return "ok";
+    if (live === "gone" || TRANSIENT_DOCUMENT_ERRORS.has(report.error.code)) return live;
     await announce(env, await failShard(env.DB, shard.id, report.error, true, now));
     await wake(env, shard.id);
     return "ok";
@@ -62,7 +64,7 @@ export async function hearDocument(
   const planned = await unplannedJobs(env.DB, shard.fileId);
   if (file) for (const job of planned) await plan(env, job, file);
   await announce(env, [...started, ...planned.map((job) => job.id)]);
-  return "ok";
+  return live;
 }
 
 /**

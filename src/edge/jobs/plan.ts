@@ -3,9 +3,11 @@ import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/page-key.ts";
 import { cutShards, firstPage, resolvePages } from "../domain/page-selection.ts";
 import { type Env, settings } from "../env.ts";
-import type { Job } from "../storage/jobs.ts";
-import { countUncached, planJob, type WantedPage } from "../storage/reading.ts";
-import { insertShards } from "../storage/shards.ts";
+import { fileById } from "../storage/files.ts";
+import { type Job, uncountedJobs } from "../storage/jobs.ts";
+import { claimProbe, countUncached, planJob, type WantedPage } from "../storage/reading.ts";
+import { insertShards, promoteShards } from "../storage/shards.ts";
+import { wake } from "./wake.ts";
 
 interface Document {
   sha256: string;
@@ -35,6 +37,26 @@ export async function plan(
     before,
   );
   await startShards(env, job, claimed);
+  if (!job.batchId && claimed.length < pages.length) {
+    for (const shard of await promoteShards(env.DB, job.id)) await wake(env, shard);
+  }
+}
+
+/**
+ * A job whose document nobody has counted, although its first page was read, or given up: the worker's
+ * word about the document was lost. Its first page is read once more, and counts for nothing but that.
+ */
+async function probeAgain(env: Env, job: Job, document: Document): Promise<void> {
+  const { pages } = await wantedPages(job, document);
+  await startShards(env, job, await claimProbe(env.DB, job.id, pages, Date.now()));
+}
+
+/** Sees to documents that jobs wait for and that nobody has counted: those that were made before `before`. */
+export async function probeUncounted(env: Env, before: number, fileId?: string): Promise<void> {
+  for (const job of await uncountedJobs(env.DB, before, fileId)) {
+    const file = await fileById(env.DB, job.tenantId, job.fileId);
+    if (file) await probeAgain(env, job, file);
+  }
 }
 
 /** How many of the selected pages the cache cannot answer for. A document with uncounted pages was never read. */
@@ -66,11 +88,15 @@ async function wantedPages(job: Job, document: Document) {
 /** What `createBatch` takes at most. */
 const CREATE_AT_ONCE = 100;
 
-/** Cuts claimed pages into shards and starts a driver for each. */
+/**
+ * Cuts claimed pages into shards and starts a driver for each. A batch gives its pages away one by one,
+ * so that whoever comes meanwhile waits for the page in progress and for no other.
+ */
 export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
   if (claimed.length === 0) return;
   const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
-  const shards = cutShards([...byPage.keys()], settings(env).SHARD_PAGES).map((pages) => ({
+  const size = job.batchId ? 1 : settings(env).SHARD_PAGES;
+  const shards = cutShards([...byPage.keys()], size).map((pages) => ({
     id: newId("shard"),
     pages: pages.map((page) => byPage.get(page) as WantedPage),
   }));

@@ -21,6 +21,7 @@ import {
   type Shard,
 } from "../storage/shards.ts";
 import { announce, expireJobs } from "./end.ts";
+import { probeUncounted } from "./plan.ts";
 import { WAKE } from "./wake.ts";
 
 export interface ShardParams {
@@ -71,6 +72,7 @@ export async function advance(env: Env, shardId: string): Promise<number | null>
     case "finish":
       await finishShard(env.DB, shardId);
       await keeperOf(env).leave(shardId);
+      await probeUncounted(env, now, shard.fileId);
       return null;
     case "give-up":
       if (next.code === "deadline") await expireJobs(env, now);
@@ -111,6 +113,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   const grant = await keeper.ask(
     {
       ...{ shardId, tenantId, flow: `${shard.fileId} ${options.model}`, model: options.model },
+      batch: shard.batch,
       ...{ pages: pages.length, firstPage: pages[0] as number },
       ...{ avoid: shard.pool, attempt: shard.attempt + 1 },
     },

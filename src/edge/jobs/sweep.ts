@@ -2,6 +2,7 @@
  * The safety net, once a minute: whatever a crash between two steps could have left behind. In normal
  * running it finds nothing.
  */
+import { sweepBatches } from "../batches/sweep.ts";
 import { upstream } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
 import { expireUploads } from "../documents/uploads.ts";
@@ -11,7 +12,7 @@ import { forgetAnswers } from "../storage/idempotency.ts";
 import { findJobById } from "../storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "../storage/shards.ts";
 import { expireJobs } from "./end.ts";
-import { startShards } from "./plan.ts";
+import { probeUncounted, startShards } from "./plan.ts";
 import { eraseFiles, expireFiles } from "./retention.ts";
 import { advance } from "./shard-workflow.ts";
 
@@ -25,9 +26,11 @@ export async function sweep(env: Env): Promise<void> {
     const job = await findJobById(env.DB, jobId);
     if (job) await startShards(env, job, pages);
   }
+  await probeUncounted(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await lookAfterPools(env, now);
   await enqueuePending(env);
+  await sweepBatches(env, now);
   await expireFiles(env, now);
   await eraseFiles(env, now);
   await expireUploads(env, now);

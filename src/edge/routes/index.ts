@@ -1,6 +1,11 @@
 /** Every route, in the order of the docs. A new one is a file here and a line in this list. */
 import type { App } from "../app.ts";
 import { auditList } from "./audit-list.ts";
+import { batches } from "./batches.ts";
+import { batchesControl } from "./batches-control.ts";
+import { batchesCreate } from "./batches-create.ts";
+import { batchesFailures } from "./batches-failures.ts";
+import { batchesOutput } from "./batches-output.ts";
 import { callbacks } from "./callbacks.ts";
 import { deliveries } from "./deliveries.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
@@ -23,6 +28,7 @@ import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
+import { manifestsCreate } from "./manifests-create.ts";
 import { metrics } from "./metrics.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
@@ -50,6 +56,12 @@ export const routes: ((app: App) => void)[] = [
   jobsDeliveries,
   jobsCancel,
   jobsDelete,
+  manifestsCreate,
+  batchesCreate,
+  batches,
+  batchesControl,
+  batchesFailures,
+  batchesOutput,
   keysCreate,
   keysList,
   whoami,

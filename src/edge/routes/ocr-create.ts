@@ -6,10 +6,11 @@ import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
 import { type DayLimits, isLimited, secondsOfDayLeft, strictest } from "../domain/cost-guard.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
-import { MODES, reader, TASKS } from "../domain/models.ts";
+import { MODES, TASKS } from "../domain/models.ts";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
+import { readOptions } from "../domain/read-options.ts";
 import { formatTraceparent } from "../domain/traceparent.ts";
 import { waitingFor } from "../domain/waiting.ts";
 import { type Env, settings } from "../env.ts";
@@ -127,7 +128,7 @@ export const ocrCreate = (app: App) =>
       throw new Problem("token-refused", "`webhook_url` and `zero_retention` need an API key.");
     if (tokenJobId !== null && (await findJob(DB, tenantId, tokenJobId)))
       throw new Problem("token-used", `It has started ${tokenJobId}.`);
-    const options = readOptions(c.env, body);
+    const options = optionsOf(c.env, body);
     const selection = readSelection(body.pages);
     if (body.webhook_url) {
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
@@ -201,25 +202,11 @@ export const ocrCreate = (app: App) =>
 
 type Input = z.infer<typeof Body>;
 
-function readOptions(env: Env, body: Input): Job["options"] {
+function optionsOf(env: Env, body: Input): Job["options"] {
   const { MODELS, DEFAULT_MODEL } = settings(env);
-  const model = body.model ?? DEFAULT_MODEL;
-  if (!MODELS.includes(model))
-    throw new Problem("unknown-model", `Offered here: ${MODELS.join(", ")}.`);
-  const { tasks, modes, prompts } = reader(model);
-  if (!tasks.includes(body.task))
-    throw new Problem("unsupported-option", `${model} has the tasks ${tasks.join(", ")}.`);
-  if (body.prompt !== undefined && !prompts)
-    throw new Problem("unsupported-option", `${model} takes no prompt.`);
-  if (body.task === "locate" && body.prompt === undefined)
-    throw new Problem("invalid-request", "The task `locate` needs a `prompt`: what to look for.");
-  return {
-    model,
-    mode: modes ? body.mode : "auto",
-    task: body.task,
-    prompt: body.prompt ?? null,
-    dpi: body.dpi,
-  };
+  const options = readOptions(body, { models: MODELS, fallback: DEFAULT_MODEL });
+  if ("code" in options) throw new Problem(options.code, options.message);
+  return options;
 }
 
 function readSelection(text: string): PageSelection {

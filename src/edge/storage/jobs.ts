@@ -31,6 +31,8 @@ export interface Job {
   deadlineAt: number;
   /** Span of the request that made it (W3C `traceparent`), when one did. */
   traceparent?: string | undefined;
+  /** The batch whose line it reads: such a job is not listed and waits behind those of people. */
+  batchId?: string | null;
 }
 
 export interface JobPage {
@@ -79,6 +81,7 @@ function toJob(row: Row): Job {
     finishedAt: row.finished_at,
     deadlineAt: row.deadline_at,
     traceparent: row.traceparent ?? undefined,
+    batchId: row.batch_id,
   };
 }
 
@@ -89,8 +92,8 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, zero_retention, erase_at, traceparent)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13)`,
+         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14)`,
     )
     .bind(
       job.id,
@@ -106,6 +109,7 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       job.deadlineAt,
       job.zeroRetention ? 1 : 0,
       job.traceparent ?? null,
+      job.batchId ?? null,
     );
   const event = db
     .prepare(
@@ -136,8 +140,8 @@ export async function listJobs(
 ): Promise<Job[]> {
   const { results } = await db
     .prepare(
-      `SELECT * FROM jobs WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3)
-         AND (?4 IS NULL OR file_id = ?4) ORDER BY id DESC LIMIT ?5`,
+      `SELECT * FROM jobs WHERE tenant_id = ?1 AND batch_id IS NULL AND (?2 IS NULL OR id < ?2)
+         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR file_id = ?4) ORDER BY id DESC LIMIT ?5`,
     )
     .bind(tenantId, filter.before, filter.state ?? null, filter.fileId ?? null, filter.limit)
     .all();
@@ -151,14 +155,14 @@ export async function jobDetail(
 ): Promise<{ pages: JobPage[]; shards: ShardWait[] }> {
   const [pages, shards] = await db.batch([pagesQuery(db, jobId), shardWaits(db, jobId)]);
   return {
-    pages: (pages as D1Result<Row>).results.map(toPage),
+    pages: (pages as D1Result<Row>).results.map(toJobPage),
     shards: (shards as D1Result<ShardWait>).results,
   };
 }
 
 export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]> {
   const { results } = await pagesQuery(db, jobId).all<Row>();
-  return results.map(toPage);
+  return results.map(toJobPage);
 }
 
 const pagesQuery = (db: D1Database, jobId: string) =>
@@ -170,7 +174,7 @@ const pagesQuery = (db: D1Database, jobId: string) =>
     )
     .bind(jobId);
 
-function toPage(row: Row): JobPage {
+function toJobPage(row: Row): JobPage {
   return {
     page: row.page,
     pageKey: row.page_key,
@@ -182,6 +186,40 @@ function toPage(row: Row): JobPage {
     error: row.error === null ? null : JSON.parse(row.error),
     readings: row.readings ?? 0,
   };
+}
+
+/** Jobs with their pages (whose readings are not counted here), by id. */
+export async function jobsWithPages(
+  db: D1Database,
+  ids: string[],
+): Promise<Map<string, { job: Job; pages: JobPage[]; documentSha256: string | null }>> {
+  const those = "(SELECT value FROM json_each(?))";
+  const [jobs, pages] = await db.batch<Row>([
+    db
+      .prepare(
+        `SELECT j.*, f.sha256 FROM jobs j LEFT JOIN files f ON f.id = j.file_id WHERE j.id IN ${those}`,
+      )
+      .bind(JSON.stringify(ids)),
+    db
+      .prepare(`SELECT * FROM job_pages WHERE job_id IN ${those} ORDER BY job_id, page`)
+      .bind(JSON.stringify(ids)),
+  ]);
+  const found = new Map(
+    jobs?.results.map((row) => [
+      row.id as string,
+      { job: toJob(row), pages: [] as JobPage[], documentSha256: row.sha256 as string | null },
+    ]),
+  );
+  for (const row of pages?.results ?? []) found.get(row.job_id)?.pages.push(toJobPage(row));
+  return found;
+}
+
+export async function openJobsOfBatch(db: D1Database, batchId: string): Promise<Job[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM jobs WHERE batch_id = ? AND finished_at IS NULL")
+    .bind(batchId)
+    .all();
+  return results.map(toJob);
 }
 
 /** How many of a job's pages came from the cache, are shared with another job, or are read for it. */
@@ -216,6 +254,29 @@ export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job
   return results.map(toJob);
 }
 
+/**
+ * One open job for each document that nobody has counted and nobody has open.
+ * @param before made before this time
+ * @param fileId of this document only
+ */
+export async function uncountedJobs(
+  db: D1Database,
+  before: number,
+  fileId: string | null = null,
+): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT j.* FROM jobs j JOIN files f ON f.id = j.file_id
+       WHERE j.planned = 0 AND j.finished_at IS NULL AND j.created_at < ?1 AND f.page_count IS NULL
+         AND (?2 IS NULL OR j.file_id = ?2)
+         AND NOT EXISTS (SELECT 1 FROM shards s WHERE s.file_id = j.file_id AND s.state IN ('queued', 'running'))
+       GROUP BY j.file_id LIMIT 100`,
+    )
+    .bind(before, fileId)
+    .all();
+  return results.map(toJob);
+}
+
 export async function openJobsOfFile(db: D1Database, fileId: string): Promise<Job[]> {
   const { results } = await db
     .prepare("SELECT * FROM jobs WHERE file_id = ? AND finished_at IS NULL")
@@ -242,7 +303,7 @@ export async function markDelivered(db: D1Database, jobId: string, now: number):
 
 /**
  * Documents that are to be erased now: some job on them asked for that, every one that did is
- * delivered or has waited long enough, and none is open.
+ * delivered or has waited long enough, none is open, and no batch has still to write what was read.
  * @param fileId only this one
  */
 export async function filesToErase(
@@ -257,7 +318,8 @@ export async function filesToErase(
       `SELECT DISTINCT j.file_id AS fileId, j.tenant_id AS tenantId FROM jobs j
        WHERE j.erase_at IS NOT NULL AND (?4 IS NULL OR j.file_id = ?4) AND NOT EXISTS (
          SELECT 1 FROM jobs o WHERE o.file_id = j.file_id
-           AND (o.finished_at IS NULL OR (o.erase_at > ?1 AND o.finished_at > ?1 - ?2)))
+           AND (o.finished_at IS NULL OR (o.erase_at > ?1 AND o.finished_at > ?1 - ?2)
+             OR o.id IN (SELECT job_id FROM batch_lines WHERE job_id = o.id AND state IN ('open', 'settled'))))
        LIMIT ?3`,
     )
     .bind(now, windowMs, limit, fileId)

@@ -15,9 +15,12 @@ export async function pagesThisMonth(db: D1Database, keyId: string, now: number)
   return sum ?? 0;
 }
 
+/** Jobs of batches do not count: they have a limit of their own. */
 export async function openJobsOfKey(db: D1Database, keyId: string): Promise<number> {
   const n = await db
-    .prepare("SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL")
+    .prepare(
+      "SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL AND batch_id IS NULL",
+    )
     .bind(keyId)
     .first<number>("n");
   return n ?? 0;

@@ -100,6 +100,29 @@ export async function planJob(
   return (results.at(-1) as D1Result<WantedPage>).results;
 }
 
+/** Starts flights for pages that the job has already: for the sake of what the worker says when it opens the document. */
+export async function claimProbe(
+  db: D1Database,
+  jobId: string,
+  pages: WantedPage[],
+  now: number,
+): Promise<WantedPage[]> {
+  const [, claimed] = await db.batch<WantedPage>([
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO flights (page_key, job_id, page, created_at)
+         SELECT value ->> 'pageKey', ?2, value ->> 'page', ?3 FROM json_each(?1)`,
+      )
+      .bind(JSON.stringify(pages), jobId, now),
+    db
+      .prepare(
+        "SELECT page, page_key AS pageKey FROM flights WHERE job_id = ? AND shard_id IS NULL",
+      )
+      .bind(jobId),
+  ]);
+  return (claimed as D1Result<WantedPage>).results;
+}
+
 const PAGE_OUT_OF_RANGE: PageError = {
   code: "page_out_of_range",
   message: "The document has fewer pages.",

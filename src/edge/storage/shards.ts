@@ -17,6 +17,8 @@ export interface Shard extends ShardView {
   traceparent: string | null;
   /** What its tenant lets itself have read in a day. */
   dayLimits: DayLimits;
+  /** Whether only batches wait for it. */
+  batch: boolean;
   /** Pages still in flight, ascending. */
   pages: WantedPage[];
 }
@@ -31,6 +33,7 @@ export async function insertShards(
     options: ReadOptions;
     deadlineAt: number;
     traceparent?: string | undefined;
+    batchId?: string | null;
   },
   now: number,
 ): Promise<void> {
@@ -39,12 +42,14 @@ export async function insertShards(
   await db.batch([
     db
       .prepare(
-        `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, traceparent)
-         SELECT value, ?2, ?3, ?4, 'queued', ?5, ?6, ?7 FROM json_each(?1)`,
+        `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, traceparent,
+           batch)
+         SELECT value, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8 FROM json_each(?1)`,
       )
       .bind(
         JSON.stringify(shards.map(({ id }) => id)),
         ...[job.tenantId, job.fileId, options, job.deadlineAt, now, job.traceparent ?? null],
+        job.batchId ? 1 : 0,
       ),
     db
       .prepare(
@@ -82,6 +87,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     predictionId: row.prediction_id,
     waitingFor: row.waiting_for,
     traceparent: row.traceparent,
+    batch: row.batch === 1,
     dayLimits: { pages: row.daily_pages, usd: row.daily_usd },
     leaseUntil: row.lease_until,
     deadlineAt: row.deadline_at,
@@ -225,6 +231,23 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
     )
     .bind(jobId);
 }
+
+/**
+ * Somebody waits for pages that a batch reads: their shards wait behind nobody any more.
+ * @returns the shards that are to be woken.
+ */
+export async function promoteShards(db: D1Database, jobId: string): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `UPDATE shards SET batch = 0 WHERE batch = 1 AND state IN ('queued', 'running') AND id IN (
+         SELECT f.shard_id FROM job_pages p JOIN flights f ON f.page_key = p.page_key
+         WHERE p.job_id = ? AND p.state = 'pending' AND p.source = 'shared') RETURNING id, state`,
+    )
+    .bind(jobId)
+    .all<{ id: string; state: string }>();
+  return results.filter(({ state }) => state === "queued").map(({ id }) => id);
+}
+
 /** Open shards whose driver should have touched them by now. */
 export async function strandedShards(db: D1Database, before: number): Promise<string[]> {
   const { results } = await db

@@ -29,7 +29,7 @@ CREATE TRIGGER page_completed AFTER INSERT ON events WHEN NEW.type = 'page' BEGI
   SELECT 'msg_' || lower(hex(randomblob(12))), j.id, j.tenant_id, 'page.completed', e.url, 'pending', NEW.created_at, e.id,
     json_set(NEW.data, '$.job_id', j.id, '$.file_id', j.file_id)
   FROM jobs j JOIN webhook_endpoints e ON e.tenant_id = j.tenant_id AND e.state = 'active'
-  WHERE j.id = NEW.job_id AND 'page.completed' IN (SELECT value FROM json_each(e.events));
+  WHERE j.id = NEW.job_id AND j.batch_id IS NULL AND 'page.completed' IN (SELECT value FROM json_each(e.events));
 END;
 
 -- Documents on their way into R2 by presigned addresses. The id is the id of the file that it becomes.

@@ -1,0 +1,206 @@
+/**
+ * Does a batch lose a document, or pay for a page twice, when the workers are as bad as workers get? The
+ * worker is a **stub** that speaks Cog's HTTP interface and reads nothing: of its shards it fails 10 %; of
+ * its callbacks it drops 10 %, sends 10 % twice, and sends all with delays that put them out of order. Its
+ * dice are seeded. The edge is the real one, with D1, R2, Workflows and Durable Objects on workerd.
+ *
+ *   node bench/batch-chaos.ts [documents] [seed]
+ */
+import { createServer } from "node:http";
+import { startEdge } from "./edge.ts";
+
+const DOCUMENTS = Number(process.argv[2] ?? 1000);
+const SEED = Number(process.argv[3] ?? 1);
+/** Every tenth document is named by a second line. */
+const DUPLICATES = Math.floor(DOCUMENTS / 10);
+const DIGEST = `sha256:${"0".repeat(64)}`;
+
+let state = SEED;
+/** mulberry32 */
+function random(): number {
+  state = (state + 0x6d2b79f5) | 0;
+  let t = Math.imul(state ^ (state >>> 15), 1 | state);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+}
+
+const done = { shards: 0, failed: 0, callbacks: 0, dropped: 0, repeated: 0 };
+/** Answers of the edge to callbacks, by status; 0: none. */
+const answers = new Map<number, number>();
+/** By document and page: how often the stub read it. */
+const read = new Map<string, number>();
+
+const worker = createServer((request, response) => {
+  let body = "";
+  request.on("data", (chunk) => {
+    body += chunk;
+  });
+  request.on("end", () => {
+    const id = request.url?.split("/")[2] as string;
+    if (request.method === "GET") return response.end('{"status": "READY"}');
+    response.writeHead(202, { "content-type": "application/json" }).end("{}");
+    if (request.method === "PUT") void predict(id, JSON.parse(body));
+  });
+}).listen(0, "127.0.0.1");
+await new Promise((resolve) => worker.once("listening", resolve));
+
+interface Prediction {
+  input: Record<string, string>;
+  webhook: string;
+}
+
+async function predict(id: string, { input, webhook }: Prediction): Promise<void> {
+  done.shards++;
+  const failed = random() < 0.1;
+  if (failed) done.failed++;
+  else {
+    const document = await (await fetch(input.document as string)).text();
+    const pages = Number(/pages=(\d+)/.exec(document)?.[1]);
+    const put = (path: string, body: object) => {
+      const url = new URL(input.push_url as string);
+      url.pathname += path;
+      const report = { schema: 1, model: "pp-ocr", model_digest: DIGEST, ...body };
+      return unreliably(url.href, "PUT", report);
+    };
+    put("/document", { page_count: pages, media_type: "application/pdf" });
+    for (const page of (input.pages as string).split(",").map(Number)) {
+      const name = `${/id=(\S+)/.exec(document)?.[1]}/${page}`;
+      read.set(name, (read.get(name) ?? 0) + 1);
+      put(`/pages/${page}`, {
+        ...{ page, width: 1191, height: 1684, dpi: 144, mode: "native", task: "markdown" },
+        ...{ prompt: null, vision_tokens: null, text_tokens: null, compression: null },
+        ...{ expected_precision: null, markdown: `Page ${name}`, warnings: [], error: null },
+        blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: name, confidence: 0.9 }],
+        ...{ finish_reason: "stop", verdict: "ok" },
+        attempts: [{ mode: "native", tokens: null, finish_reason: "stop" }],
+        timings_ms: { raster: 1, encode: 0, prefill: 0, decode: 1 },
+      });
+    }
+  }
+  unreliably(webhook, "POST", { id, status: failed ? "failed" : "succeeded" });
+}
+
+/** Drops it, or sends it once or twice, each time after a delay of its own. */
+function unreliably(url: string, method: string, body: object): void {
+  done.callbacks++;
+  const dice = random();
+  if (dice < 0.1) {
+    done.dropped++;
+    return;
+  }
+  if (dice < 0.2) done.repeated++;
+  for (let i = 0; i < (dice < 0.2 ? 2 : 1); i++)
+    setTimeout(() => {
+      fetch(url, {
+        method,
+        headers: { "content-type": "application/json", authorization: "Bearer bench-worker" },
+        body: JSON.stringify(body),
+      })
+        .then(async (response) => {
+          await response.arrayBuffer();
+          return response.status;
+        })
+        .catch(() => 0)
+        .then((status) => answers.set(status, (answers.get(status) ?? 0) + 1));
+    }, random() * 500);
+}
+
+const { port } = worker.address() as { port: number };
+const { edge, db, origin, headers, stop } = await startEdge({
+  POOLS: JSON.stringify([
+    { name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: 24 },
+  ]),
+  ...{ LEASE_S: "5", START_S: "5", BATCH_SLOTS: "24", ALLOW_LOOPBACK: "true" },
+});
+
+const json = async (path: string, init: RequestInit = {}) => {
+  const response = await fetch(origin + path, { headers, ...init });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field.
+  return (await response.json()) as any;
+};
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+try {
+  const files: string[] = [];
+  let pages = 0;
+  for (let i = 0; i < DOCUMENTS; i++) {
+    const count = 1 + (i % 3 === 2 ? 1 : 0);
+    pages += count;
+    const body = `%PDF-1.7\nid=d${i} pages=${count} \n%%EOF`;
+    files.push((await json("/v1/files", { method: "POST", headers, body })).id);
+  }
+  const names = [...files, ...files.slice(0, DUPLICATES)];
+  const lines = names.map((file, i) => JSON.stringify({ file, custom_id: `line-${i + 1}` }));
+  const manifest = await json("/v1/batches/manifests", {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/jsonl" },
+    body: lines.join("\n"),
+  });
+  const began = performance.now();
+  const body = JSON.stringify({ manifest: manifest.id });
+  const { id } = await json("/v1/batches", { method: "POST", body });
+  let batch = await json(`/v1/batches/${id}`);
+  let looked = 0;
+  for (;;) {
+    while (batch.state !== "completed") {
+      await sleep(1000);
+      batch = await json(`/v1/batches/${id}`);
+      // The minute's sweep, which no cron triggers here.
+      if (++looked % 60 === 0) await edge.getWorker().then((w) => w.scheduled({}));
+    }
+    const s = ((performance.now() - began) / 1000).toFixed(0);
+    console.log(`run ${batch.run} completed after ${s} s: ${JSON.stringify(batch.lines)}`);
+    if (batch.lines.failed + batch.lines.partial === 0 || batch.run === 5) break;
+    batch = await json(`/v1/batches/${id}/retry`, { method: "POST" });
+  }
+
+  const ends = new Map<number, string>();
+  const records = new Map<string, number>();
+  const { shards } = await json(`/v1/batches/${id}/output`);
+  for (const { path } of shards) {
+    const text = await (await fetch(origin + path, { headers })).text();
+    for (const line of text.trimEnd().split("\n")) {
+      const record = JSON.parse(line);
+      if (record.type === "line") ends.set(record.line, record.state);
+      else {
+        const name = `${record.line}/${record.page}`;
+        records.set(name, (records.get(name) ?? 0) + 1);
+      }
+    }
+  }
+  const number = async (sql: string) => (await db.prepare(sql).first<number>("n")) ?? 0;
+  const billed = await number("SELECT sum(pages_read + pages_shared) AS n FROM usage");
+  const results = await number("SELECT count(*) AS n FROM results");
+  const states = Map.groupBy(ends.values(), (end) => end);
+  const rows: [string, string | number][] = [
+    ["documents", `${DOCUMENTS} of ${pages} pages, in ${names.length} lines`],
+    ["shards that the stub got / failed", `${done.shards} / ${done.failed}`],
+    [
+      "callbacks: all / dropped / sent twice",
+      `${done.callbacks} / ${done.dropped} / ${done.repeated}`,
+    ],
+    ["answers to them", [...answers].map(([status, n]) => `${n} × ${status}`).join(", ")],
+    ["pages that the stub read more than once", [...read.values()].filter((n) => n > 1).length],
+    ["end state", `${batch.state}, run ${batch.run}`],
+    ["lines by end", [...states].map(([end, list]) => `${list.length} ${end}`).join(", ")],
+    ["documents lost (lines without a record)", names.length - ends.size],
+    ["pages without a result", pages - results],
+    ["pages written twice for a line", [...records.values()].filter((n) => n > 1).length],
+    ["pages billed / pages with a result", `${billed} / ${results}`],
+    ["pages billed twice", billed - results],
+    ["open jobs, flights, lines left", await leftovers(number)],
+  ];
+  console.log(`\nseed ${SEED}\n\n| | |\n|---|---|`);
+  for (const [name, value] of rows) console.log(`| ${name} | ${value} |`);
+} finally {
+  await stop();
+  worker.close();
+}
+
+async function leftovers(number: (sql: string) => Promise<number>): Promise<string> {
+  const counts = await Promise.all(
+    ["jobs", "flights", "batch_lines"].map((table) => number(`SELECT count(*) AS n FROM ${table}`)),
+  );
+  return counts.join(", ");
+}

@@ -1,0 +1,88 @@
+/** The edge for benchmarks: bundled as for a deployment, on one workerd, with all its parts on this machine. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+
+const root = join(import.meta.dirname, "..");
+
+/** @param bindings settings beside the usual ones */
+export async function startEdge(bindings: Record<string, string>) {
+  const folder = mkdtempSync(join(tmpdir(), "fovea-bench-"));
+  const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
+  execFileSync(
+    process.execPath,
+    [wrangler, "deploy", "src/edge/index.ts", "--dry-run", "--outdir", folder, "--minify"],
+    {
+      cwd: root,
+      stdio: "ignore",
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1" },
+    },
+  );
+  const [port, inspectorPort] = [await freePort(), await freePort()];
+  const edge = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script: readFileSync(join(folder, "index.js"), "utf8"),
+      compatibilityDate: "2026-10-01",
+      compatibilityFlags: ["nodejs_compat"],
+      d1Databases: ["DB"],
+      r2Buckets: ["BUCKET"],
+      queueProducers: ["WEBHOOKS"],
+      durableObjects: {
+        HUBS: { className: "JobHub", useSQLite: true },
+        GUARDS: { className: "KeyGuard", useSQLite: true },
+        KEEPER: { className: "SlotKeeper", useSQLite: true },
+        BATCHES: { className: "BatchDriver", useSQLite: true },
+      },
+      workflows: { SHARDS: { name: "shards", className: "ShardWorkflow" } },
+      bindings: {
+        ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr", LOG_REQUESTS: "false" },
+        ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
+        ...{ RATE_PER_MINUTE: "1000000", WORKER_TOKEN: "bench-worker" },
+        PUBLIC_ORIGIN: `http://127.0.0.1:${port}`,
+        ...bindings,
+      },
+      // What the edge logs of itself: a lost lease is no news here.
+      handleRuntimeStdio: (out: Readable, err: Readable) => {
+        out.resume();
+        err.resume();
+      },
+      ...{ port, inspectorPort },
+    }),
+  );
+  const { origin } = await edge.ready;
+  const db = await edge.getD1Database("DB");
+  const migrations = join(root, "src/edge/storage/migrations");
+  for (const name of readdirSync(migrations).sort()) {
+    const statements = readFileSync(join(migrations, name), "utf8").replace(/--.*$/gm, "");
+    // A trigger has semicolons inside: it ends with its END.
+    for (const statement of statements.split(/;\s*\n(?!\s*(?:END|INSERT INTO deliveries|SELECT))/))
+      if (statement.trim()) await db.prepare(statement).run();
+  }
+  const created = await fetch(`${origin}/v1/keys`, {
+    method: "POST",
+    headers: { authorization: "Bearer bench-bootstrap", "content-type": "application/json" },
+    body: "{}",
+  });
+  const { key } = (await created.json()) as { key: string };
+  return {
+    ...{ edge, db, origin, inspectorPort },
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    async stop() {
+      await edge.dispose();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

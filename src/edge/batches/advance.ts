@@ -1,0 +1,187 @@
+/**
+ * One turn of a batch: note which lines have ended, write what is due, take in new lines, start some. Each
+ * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
+ */
+import { type LineOutcome, lineOutcome } from "../domain/batch.ts";
+import { idPattern } from "../domain/ids.ts";
+import { type Env, settings } from "../env.ts";
+import { cancelJob } from "../jobs/end.ts";
+import {
+  endedLines,
+  lineCounts,
+  type Settlement,
+  settleLines,
+  waitingLines,
+} from "../storage/batch-lines.ts";
+import { deleteOutput } from "../storage/batch-output.ts";
+import {
+  type Batch,
+  deleteBatchRecords,
+  findBatchById,
+  finishBatch,
+  manifestInUse,
+  moveBatch,
+  touchBatch,
+} from "../storage/batches.ts";
+import { enqueuePending } from "../storage/deliveries.ts";
+import { openJobsOfBatch } from "../storage/jobs.ts";
+import { findKey } from "../storage/keys.ts";
+import { deleteManifest } from "../storage/manifests.ts";
+import { pagesThisMonth } from "../storage/quota.ts";
+import { countLines, expandLines, ManifestFault } from "./manifest.ts";
+import { startLines } from "./start.ts";
+import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
+
+/** A batch with open jobs looks at them this often, should a poke be lost. */
+const NAP_MS = 15_000;
+
+/** Steps of one turn, as far as they ask little of D1: an invocation may make a thousand queries. */
+const TURN_STEPS = 25;
+
+/** Lines that one step looks at, and how many it opens: each of those takes about twenty queries. */
+const TURN_LINES = 500;
+const TURN_OPENS = 32;
+
+/** Pages that the open jobs may have left to read before another line is started. */
+const OPEN_PAGES = 1000;
+
+/** @returns milliseconds to the next turn; `null`: nothing to do until a poke; `over`: for good. */
+export async function advanceBatch(env: Env, batchId: string): Promise<number | "over" | null> {
+  await touchBatch(env.DB, batchId, Date.now());
+  for (let i = 0; i < TURN_STEPS; i++) {
+    const batch = await findBatchById(env.DB, batchId);
+    if (!batch) return "over";
+    if (batch.state === "deleting") return erase(env, batch);
+    if (batch.finishedAt !== null) return null;
+    try {
+      const wait = await step(env, batch);
+      if (wait !== "go on") return wait;
+    } catch (error) {
+      if (!(error instanceof ManifestFault)) throw error;
+      for (const job of await openJobsOfBatch(env.DB, batchId)) await cancelJob(env, job);
+      await finish(env, batch, "failed", error.code);
+      return null;
+    }
+  }
+  return 0;
+}
+
+/** @returns as `advanceBatch`, or that another step may follow in the same turn. */
+async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
+  const { id, state } = batch;
+  if (state === "running" && batch.total === null) {
+    await countLines(env, batch);
+    return "go on";
+  }
+  if (state === "canceling")
+    for (const job of await openJobsOfBatch(env.DB, id)) await cancelJob(env, job);
+
+  await settleEnded(env, batch);
+  const counts = await lineCounts(env.DB, id);
+  const running = state === "running";
+  const exhausted = batch.readOffset >= batch.bytes;
+  // Nothing will be added to what is settled until somebody does something.
+  const idle = counts.open === 0 && (!running || (exhausted && counts.waiting === 0));
+
+  if (counts.settled > 0 && (idle || shardIsDue(counts))) {
+    const { pages } = await writeShard(env, batch);
+    return pages === 0 ? "go on" : 0;
+  }
+  if (state === "canceling") {
+    if (counts.open > 0) return NAP_MS;
+    await finish(env, batch, "canceled", null);
+    return null;
+  }
+  if (!running) return counts.open > 0 ? NAP_MS : null;
+  if (idle) {
+    await finish(env, batch, "completed", null);
+    return null;
+  }
+
+  const reason = await reasonToPause(env, batch);
+  if (reason) {
+    await moveBatch(env.DB, id, ["running"], "paused", reason);
+    return "go on";
+  }
+  if (counts.waiting < TURN_LINES && !exhausted) {
+    await expandLines(env, batch);
+    return "go on";
+  }
+  const free = settings(env).BATCH_JOBS - counts.open;
+  if (counts.waiting > 0 && free > 0 && counts.openPages < OPEN_PAGES) {
+    const lines = await waitingLines(env.DB, id, TURN_LINES);
+    const { opened, refused } = await startLines(env, batch, lines, Math.min(free, TURN_OPENS));
+    if (opened > 0) return 0;
+    if (refused > 0) return "go on";
+  }
+  return NAP_MS;
+}
+
+async function settleEnded(env: Env, batch: Batch): Promise<void> {
+  const ended = await endedLines(env.DB, batch.id, 500);
+  if (ended.length === 0) return;
+  const settlements = ended.map(({ line, before, state, done, failed, error }): Settlement => {
+    const job = { state: state ?? "canceled", done };
+    const outcome: LineOutcome = lineOutcome(job, before, batch.state === "canceling");
+    const reason =
+      outcome === "succeeded"
+        ? null
+        : (error ?? {
+            code: state === "partial" || state === "failed" ? "pages_failed" : job.state,
+            message: REASONS[job.state] ?? `${failed} of the pages were not read.`,
+          });
+    return { line, outcome, error: reason, done, failed };
+  });
+  await settleLines(env.DB, batch.id, settlements);
+}
+
+const REASONS: Partial<Record<string, string>> = {
+  canceled: "The job of this line was canceled.",
+  expired: "The job of this line was not over in time.",
+};
+
+/** The month's pages of the key are used up, or too much goes wrong. */
+async function reasonToPause(env: Env, batch: Batch): Promise<string | null> {
+  if (batch.failed + batch.partial >= settings(env).MAX_BATCH_FAILURES) return "too-many-failures";
+  const key = await findKey(env.DB, batch.tenantId, batch.keyId);
+  if (key?.monthlyPages == null) return null;
+  const used = await pagesThisMonth(env.DB, batch.keyId, Date.now());
+  return used >= key.monthlyPages ? "quota-exceeded" : null;
+}
+
+async function finish(
+  env: Env,
+  batch: Batch,
+  state: "completed" | "canceled" | "failed",
+  reason: string | null,
+): Promise<void> {
+  await writeOutputManifest(env, batch);
+  const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
+  if (await finishBatch(env.DB, batch.id, batch.state, state, reason, notice, Date.now()))
+    await enqueuePending(env);
+}
+
+/** What the webhook `batch.completed` says: thin, with links to the rest. */
+function completionNotice(batch: Batch, state: string, reason: string | null, origin: string) {
+  const self = `${origin}/v1/batches/${batch.id}`;
+  const { total, succeeded, partial, failed } = batch;
+  return {
+    ...{ batch_id: batch.id, state, reason, run: batch.run },
+    lines: { total, succeeded, partial, failed },
+    pages: { done: batch.pagesDone, failed: batch.pagesFailed },
+    metadata: batch.metadata,
+    links: { self, output: `${self}/output`, failures: `${self}/failures` },
+  };
+}
+
+/** Removes a batch that was deleted: jobs first, then bytes, then records. */
+async function erase(env: Env, batch: Batch): Promise<"over"> {
+  for (const job of await openJobsOfBatch(env.DB, batch.id)) await cancelJob(env, job);
+  await deleteOutput(env.BUCKET, batch);
+  await deleteBatchRecords(env.DB, batch.id);
+  // One that was uploaded; what an operator has put into the bucket is the operator's.
+  const { manifest, tenantId } = batch;
+  if (idPattern("man").test(manifest) && !(await manifestInUse(env.DB, tenantId, manifest)))
+    await deleteManifest(env.DB, env.BUCKET, { id: manifest, tenantId });
+  return "over";
+}

@@ -1,0 +1,92 @@
+/**
+ * Reads a manifest out of R2, from where the last turn stopped: once to count its lines, once to turn them
+ * into records a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
+ */
+import { MAX_LINE_BYTES } from "../domain/batch.ts";
+import { LineSplitter, type RawLine } from "../domain/manifest.ts";
+import type { PageError } from "../domain/page-result.ts";
+import { type Env, settings } from "../env.ts";
+import { addLines, type NewLine } from "../storage/batch-lines.ts";
+import { type Batch, noteCount } from "../storage/batches.ts";
+import { manifestPath } from "../storage/manifests.ts";
+
+/** Bytes that are counted in one turn. */
+const COUNT_BYTES = 128 * 1024 * 1024;
+
+/** Lines that become records in one turn: one parameter of a statement holds them all. */
+const EXPAND_LINES = 500;
+const EXPAND_BYTES = 512 * 1024;
+
+/** The batch cannot go on. `code` is read by the client. */
+export class ManifestFault extends Error {
+  readonly code: "manifest-gone" | "manifest-changed" | "too-many-lines" | "manifest-empty";
+
+  constructor(code: ManifestFault["code"]) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** Counts on, for the length of one turn, and notes the total at the end. */
+export async function countLines(env: Env, batch: Batch): Promise<void> {
+  const start = { offset: batch.countOffset, lines: batch.countLines };
+  let counted = batch.counted;
+  let ended = true;
+  const lines = new LineSplitter(MAX_LINE_BYTES, start);
+  for await (const _ of readLines(env, batch, lines)) {
+    counted++;
+    if (counted > settings(env).MAX_BATCH_LINES) throw new ManifestFault("too-many-lines");
+    if (lines.position.offset - start.offset >= COUNT_BYTES) {
+      ended = false;
+      break;
+    }
+  }
+  if (ended && counted === 0) throw new ManifestFault("manifest-empty");
+  await noteCount(env.DB, batch, { ...lines.position, counted }, ended ? counted : null);
+}
+
+/** Takes in the next lines, and with them the position behind them. */
+export async function expandLines(env: Env, batch: Batch): Promise<void> {
+  const start = { offset: batch.readOffset, lines: batch.readLines };
+  const splitter = new LineSplitter(MAX_LINE_BYTES, start);
+  const lines: NewLine[] = [];
+  let bytes = 0;
+  let ended = true;
+  for await (const line of readLines(env, batch, splitter)) {
+    lines.push(toLine(line));
+    bytes += line.bytes?.byteLength ?? 0;
+    if (lines.length >= EXPAND_LINES || bytes >= EXPAND_BYTES) {
+      ended = false;
+      break;
+    }
+  }
+  const { offset, lines: number } = splitter.position;
+  await addLines(env.DB, batch, lines, { offset: ended ? batch.bytes : offset, lines: number });
+}
+
+async function* readLines(env: Env, batch: Batch, splitter: LineSplitter): AsyncGenerator<RawLine> {
+  const { offset } = splitter.position;
+  if (offset >= batch.bytes) return;
+  const object = await env.BUCKET.get(manifestPath(batch.tenantId, batch.manifest), {
+    range: { offset },
+    onlyIf: { etagMatches: batch.etag },
+  });
+  if (!object) throw new ManifestFault("manifest-gone");
+  if (!("body" in object)) throw new ManifestFault("manifest-changed");
+  for await (const chunk of object.body) yield* splitter.push(chunk);
+  yield* splitter.end();
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+export const UNREADABLE_LINE: PageError = {
+  code: "line_unreadable",
+  message: `The line is longer than ${MAX_LINE_BYTES} bytes, or not UTF-8.`,
+};
+
+function toLine({ number, bytes }: RawLine): NewLine {
+  try {
+    if (bytes) return { line: number, spec: decoder.decode(bytes), error: null };
+  } catch {}
+  return { line: number, spec: null, error: UNREADABLE_LINE };
+}

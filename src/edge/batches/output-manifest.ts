@@ -1,0 +1,18 @@
+/** The list of a batch's shards, as the API answers it and as it lies beside them in R2. */
+import type { OutputShard } from "../storage/batch-output.ts";
+import type { Batch } from "../storage/batches.ts";
+
+/** @param complete whether no shard will follow in this run. */
+export const outputManifest = (batch: Batch, shards: OutputShard[], complete: boolean) => ({
+  schema: 1 as const,
+  batch_id: batch.id,
+  run: batch.run,
+  complete,
+  lines: shards.reduce((sum, { lines }) => sum + lines, 0),
+  pages: shards.reduce((sum, { pages }) => sum + pages, 0),
+  bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
+  shards: shards.map(({ number, run, lines, pages, bytes, sha256 }) => ({
+    ...{ number, run, lines, pages, bytes, sha256 },
+    path: `/v1/batches/${batch.id}/output/${number}`,
+  })),
+});

@@ -1,0 +1,154 @@
+/** From waiting lines to jobs: each is read, its document found or fetched, and a job planned for it. */
+import { fileFromUrl } from "../documents/ingest.ts";
+import { type LineSpec, readLine } from "../domain/batch.ts";
+import { hex } from "../domain/encoding.ts";
+import { newId } from "../domain/ids.ts";
+import type { PageError } from "../domain/page-result.ts";
+import type { PageSelection } from "../domain/page-selection.ts";
+import { type Env, settings } from "../env.ts";
+import { Problem } from "../http/problem.ts";
+import { plan } from "../jobs/plan.ts";
+import {
+  jobOfTwin,
+  openLine,
+  type Settlement,
+  settleLines,
+  type WaitingLine,
+} from "../storage/batch-lines.ts";
+import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
+import type { Batch } from "../storage/batches.ts";
+import { fileById, type StoredFile } from "../storage/files.ts";
+import { insertJob, type Job } from "../storage/jobs.ts";
+import { UNREADABLE_LINE } from "./manifest.ts";
+
+/** Documents that are fetched at once: each holds a part of 8 MiB. */
+const FETCHES = 4;
+
+interface Ready {
+  line: number;
+  spec: LineSpec;
+  selection: PageSelection;
+}
+
+/**
+ * @param free how many lines may be opened; faulty ones take no place.
+ * @returns how many lines wait no more: those whose document was looked for, and those that were refused.
+ */
+export async function startLines(
+  env: Env,
+  batch: Batch,
+  lines: WaitingLine[],
+  free: number,
+): Promise<{ opened: number; refused: number }> {
+  const { MODELS, DEFAULT_MODEL, ALLOW_LOOPBACK } = settings(env);
+  const rules = {
+    ...{ defaults: batch.defaults, models: MODELS, fallbackModel: DEFAULT_MODEL },
+    allowLoopback: ALLOW_LOOPBACK,
+  };
+  const faulty: Settlement[] = [];
+  const ready: Ready[] = [];
+  for (const { line, spec: text, selection } of lines) {
+    if (ready.length === free) break;
+    const spec = text === null ? UNREADABLE_LINE : readLine(text, rules);
+    if ("code" in spec) faulty.push(failed(line, spec));
+    else ready.push({ line, spec, selection: selection ?? spec.selection });
+  }
+  // Lines of the same turn that ask for the same thing share its fetch, and its job.
+  const fetched = new Map<string, Promise<StoredFile | PageError>>();
+  const jobs = new Map<string, Promise<string>>();
+  const queue = ready.values();
+  const work = async () => {
+    for (const wish of queue) {
+      const { source } = wish.spec;
+      const name = "url" in source ? source.url : source.file;
+      const document = fetched.get(name) ?? findDocument(env, batch, source);
+      fetched.set(name, document);
+      const file = await document;
+      if ("code" in file) faulty.push(failed(wish.line, file));
+      else await open(env, batch, wish, file, jobs);
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: FETCHES }, work));
+  if (faulty.length > 0) await settleLines(env.DB, batch.id, faulty);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  return { opened: ready.length, refused: faulty.length };
+}
+
+const failed = (line: number, error: PageError): Settlement => ({
+  ...{ line, outcome: "failed", error, done: 0, failed: 0 },
+});
+
+async function findDocument(
+  env: Env,
+  batch: Batch,
+  source: LineSpec["source"],
+): Promise<StoredFile | PageError> {
+  if ("file" in source) {
+    const file = await fileById(env.DB, batch.tenantId, source.file);
+    return file ?? { code: "file_not_found", message: "No such file." };
+  }
+  const known = await fileOfUrl(env.DB, batch.id, source.url);
+  const file = known && (await fileById(env.DB, batch.tenantId, known));
+  if (file) return file;
+  try {
+    const fresh = await fileFromUrl(env, batch.tenantId, source.url);
+    await rememberUrl(env.DB, batch.id, source.url, fresh.id);
+    return fresh;
+  } catch (error) {
+    if (error instanceof Problem)
+      return { code: error.code.replaceAll("-", "_"), message: error.message };
+    console.error(JSON.stringify({ batch: batch.id, error: String(error) }));
+    return { code: "internal_error", message: "The document could not be taken in. Try it again." };
+  }
+}
+
+/** Opens a line, with a job of its own or with that of another line that asks for the same. */
+async function open(
+  env: Env,
+  batch: Batch,
+  { line, spec, selection }: Ready,
+  file: StoredFile,
+  jobs: Map<string, Promise<string>>,
+): Promise<void> {
+  const text = JSON.stringify([file.id, spec.options, selection]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  const fingerprint = hex(digest.slice(0, 16));
+  const mine = jobs.get(fingerprint);
+  if (!mine) {
+    const made = makeJob(env, batch, { line, spec, selection }, file, fingerprint);
+    jobs.set(fingerprint, made);
+    await made;
+    return;
+  }
+  await openLine(env.DB, batch.id, line, fingerprint, await mine).run();
+}
+
+/** @returns the job that the line waits for from now on. */
+async function makeJob(
+  env: Env,
+  batch: Batch,
+  { line, spec, selection }: Ready,
+  file: StoredFile,
+  fingerprint: string,
+): Promise<string> {
+  const twin = await jobOfTwin(env.DB, batch.id, fingerprint);
+  if (twin) {
+    await openLine(env.DB, batch.id, line, fingerprint, twin).run();
+    return twin;
+  }
+  const now = Date.now();
+  const job: Job = {
+    ...{ id: newId("job", now), tenantId: batch.tenantId, keyId: batch.keyId, fileId: file.id },
+    ...{ options: spec.options, selection, cache: "use", state: "queued", planned: false },
+    ...{ total: 0, done: 0, failed: 0, error: null, webhookUrl: null, metadata: {} },
+    ...{ zeroRetention: false, createdAt: now, startedAt: null, finishedAt: null },
+    deadlineAt: now + settings(env).BATCH_DEADLINE_S * 1000,
+    ...{ batchId: batch.id, traceparent: batch.traceparent },
+  };
+  const inserts = [
+    ...insertJob(env.DB, job),
+    openLine(env.DB, batch.id, line, fingerprint, job.id),
+  ];
+  await plan(env, job, file, inserts);
+  return job.id;
+}

@@ -1,0 +1,24 @@
+/** An output shard as training data, record by record: nothing longer than a page is held. */
+import { LineSplitter } from "../domain/manifest.ts";
+import { type LineRecord, type PageRecord, trainingRecord } from "../domain/training.ts";
+
+/** A page result has at most 4 MiB as it is pushed; its receipt and its frame come on top. */
+const MAX_RECORD_BYTES = 8 * 1024 * 1024;
+
+/** @param verdicts of the pages that are wanted. */
+export async function* trainingLines(
+  shard: ReadableStream<Uint8Array>,
+  verdicts: Set<string>,
+): AsyncGenerator<string> {
+  const splitter = new LineSplitter(MAX_RECORD_BYTES);
+  const decoder = new TextDecoder();
+  let line: LineRecord | null = null;
+  for await (const chunk of shard)
+    for (const { bytes } of splitter.push(chunk)) {
+      if (!bytes) continue;
+      const record = JSON.parse(decoder.decode(bytes)) as LineRecord | PageRecord;
+      if (record.type === "line") line = record;
+      else if (line && record.result && verdicts.has(record.result.verdict))
+        yield `${JSON.stringify(trainingRecord(line, record))}\n`;
+    }
+}

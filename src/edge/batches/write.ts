@@ -1,0 +1,158 @@
+/**
+ * The output: settled lines become records of a JSONL shard, which streams into R2 while its SHA-256 is
+ * made. Of a line the first record is its own, and its pages follow, each small enough to be held alone.
+ * The shard's bytes come first, its row and the lines' leaving are one transaction behind them.
+ */
+import { readLabels, toRanges } from "../domain/batch.ts";
+import type { PageEntry } from "../domain/page-result.ts";
+import { formatSelection, type PageSelection } from "../domain/page-selection.ts";
+import type { Env } from "../env.ts";
+import { type SettledLine, settledLines } from "../storage/batch-lines.ts";
+import {
+  commitShard,
+  lastShard,
+  outputManifestPath,
+  outputShards,
+  shardPath,
+  type WrittenLine,
+} from "../storage/batch-output.ts";
+import type { Batch } from "../storage/batches.ts";
+import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
+import { R2Stream } from "../storage/r2-stream.ts";
+import { readEntries } from "../storage/results.ts";
+import { outputManifest } from "./output-manifest.ts";
+
+export const JSONL = "application/jsonl";
+
+/** A shard ends when one of these is reached. */
+const SHARD_LINES = 1000;
+const SHARD_PAGES = 2000;
+const SHARD_BYTES = 64 * 1024 * 1024;
+
+/** Lines, and about how many pages, whose records are looked up at once. */
+const LOAD_LINES = 200;
+const LOAD_PAGES = 1000;
+
+export const shardIsDue = (counts: { settled: number; settledPages: number }): boolean =>
+  counts.settled >= SHARD_LINES / 2 || counts.settledPages >= SHARD_PAGES / 2;
+
+/** Writes one shard of the lines that are settled now. */
+export async function writeShard(env: Env, batch: Batch): Promise<{ pages: number }> {
+  const number = (await lastShard(env.DB, batch.id)) + 1;
+  const out = new R2Stream(env.BUCKET, shardPath(batch, number), JSONL);
+  const written: WrittenLine[] = [];
+  let pages = 0;
+  const full = () =>
+    written.length >= SHARD_LINES || pages >= SHARD_PAGES || out.bytes >= SHARD_BYTES;
+  try {
+    while (!full()) {
+      const lines = await settledLines(env.DB, batch.id, written.at(-1)?.line ?? 0, LOAD_LINES);
+      if (lines.length === 0) break;
+      for (const group of groups(lines)) {
+        const ids = jobIds(group);
+        const jobs: Map<string, Found> =
+          ids.length > 0 ? await jobsWithPages(env.DB, ids) : new Map();
+        for (const line of group) {
+          if (full()) break;
+          const found = line.jobId === null ? undefined : jobs.get(line.jobId);
+          const failed = await writeLine(env, batch, out, line, found);
+          pages += failed.written;
+          written.push({ line: line.line, outcome: line.outcome, again: failed.again });
+        }
+      }
+    }
+    const { bytes, sha256 } = await out.end();
+    const shard = { number, run: batch.run, lines: written.length, pages, bytes, sha256 };
+    await commitShard(env.DB, batch.id, { ...shard, createdAt: Date.now() }, written);
+    return { pages };
+  } catch (error) {
+    await out.discard();
+    throw error;
+  }
+}
+
+/** Cuts lines into groups whose jobs' pages fit into memory. */
+function* groups(lines: SettledLine[]): Generator<SettledLine[]> {
+  let group: SettledLine[] = [];
+  let pages = 0;
+  for (const line of lines) {
+    if (group.length > 0 && pages + line.pages > LOAD_PAGES) {
+      yield group;
+      group = [];
+      pages = 0;
+    }
+    group.push(line);
+    pages += line.pages;
+  }
+  if (group.length > 0) yield group;
+}
+
+const jobIds = (lines: SettledLine[]) => [
+  ...new Set(lines.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]))),
+];
+
+type Found = { job: Job; pages: JobPage[]; documentSha256: string | null };
+
+/** @returns how many page records were written, and what another run would have to read. */
+async function writeLine(
+  env: Env,
+  batch: Batch,
+  out: R2Stream,
+  line: SettledLine,
+  found: Found | undefined,
+): Promise<{ written: number; again: PageSelection | null }> {
+  const { customId, metadata } = readLabels(line.spec ?? "");
+  const labels = { line: line.line, run: batch.run, custom_id: customId };
+  const done = found?.pages.filter(({ state }) => state === "done") ?? [];
+  const missing = found?.pages.filter(({ state }) => state !== "done") ?? [];
+  await out.write(
+    record({
+      ...{ type: "line", ...labels, state: line.outcome, error: line.error, metadata },
+      source: sourceOf(line.spec),
+      ...(found && {
+        file_id: found.job.fileId,
+        document_sha256: found.documentSha256,
+        ...found.job.options,
+        selection: formatSelection(found.job.selection),
+      }),
+      pages_done: done.length,
+      failed_pages: missing.map(({ page, state, error }) => ({
+        page,
+        error: error ?? { code: state, message: `The page is ${state}.` },
+      })),
+    }),
+  );
+  if (!found) return { written: 0, again: null };
+  let written = 0;
+  for await (const entry of readEntries(env.BUCKET, found.job, done)) {
+    const reading = done[written]?.pageKey;
+    await out.write(record({ type: "page", ...labels, page: entry.page, reading, ...body(entry) }));
+    written++;
+  }
+  const again = missing.length > 0 ? toRanges(missing.map(({ page }) => page)) : null;
+  return { written, again };
+}
+
+const body = ({ result, error }: PageEntry) => (result ? { result } : { result: null, error });
+
+function sourceOf(spec: string | null): { url: string } | { file: string } | null {
+  try {
+    const { url, file } = JSON.parse(spec ?? "");
+    if (typeof url === "string") return { url };
+    if (typeof file === "string") return { file };
+  } catch {}
+  return null;
+}
+
+const encoder = new TextEncoder();
+const record = (value: object) => encoder.encode(`${JSON.stringify(value)}\n`);
+
+/** The list of the shards, beside them: for whoever takes the output out of the bucket. */
+export async function writeOutputManifest(env: Env, batch: Batch): Promise<void> {
+  const shards = await outputShards(env.DB, batch.id);
+  await env.BUCKET.put(
+    outputManifestPath(batch),
+    JSON.stringify(outputManifest(batch, shards, true)),
+    { httpMetadata: { contentType: "application/json" } },
+  );
+}

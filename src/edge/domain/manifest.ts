@@ -1,0 +1,84 @@
+/**
+ * Lines out of a stream of bytes, holding one line at most: a manifest of any length is read in the
+ * memory of its longest line, and may be left and taken up again after any line.
+ */
+export interface RawLine {
+  /** Physical line of the text, from 1; blank lines are counted and not told. */
+  number: number;
+  /** Without the line feed; `null` when it is longer than allowed. */
+  bytes: Uint8Array | null;
+}
+
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+
+export class LineSplitter {
+  readonly #maxBytes: number;
+  #offset: number;
+  #number: number;
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+
+  /** @param start where an earlier reading stopped: the offset, and the lines before it. */
+  constructor(maxBytes: number, start = { offset: 0, lines: 0 }) {
+    this.#maxBytes = maxBytes;
+    this.#offset = start.offset;
+    this.#number = start.lines;
+  }
+
+  /** Behind the last line that was told: where to go on. */
+  get position(): { offset: number; lines: number } {
+    return { offset: this.#offset, lines: this.#number };
+  }
+
+  /** The lines that end in this chunk. A caller may stop between two of them. */
+  *push(chunk: Uint8Array): Generator<RawLine> {
+    for (let from = 0; from < chunk.byteLength; ) {
+      const feed = chunk.indexOf(LINE_FEED, from);
+      const part = chunk.subarray(from, feed < 0 ? chunk.byteLength : feed);
+      if (feed < 0) {
+        this.#hold(part);
+        return;
+      }
+      from = feed + 1;
+      const line = this.#take(part, 1);
+      if (line) yield line;
+    }
+  }
+
+  /** The last line, when the text does not end in a line feed. */
+  *end(): Generator<RawLine> {
+    if (this.#heldBytes === 0) return;
+    const line = this.#take(new Uint8Array(0), 0);
+    if (line) yield line;
+  }
+
+  /** Keeps a part of a line, or only its length when the line is too long already. */
+  #hold(part: Uint8Array): void {
+    this.#heldBytes += part.byteLength;
+    if (this.#heldBytes <= this.#maxBytes) this.#held.push(part);
+    else this.#held = [];
+  }
+
+  #take(part: Uint8Array, feed: number): RawLine | null {
+    const length = this.#heldBytes + part.byteLength;
+    this.#offset += length + feed;
+    this.#number++;
+    let bytes: Uint8Array | null = null;
+    if (length <= this.#maxBytes) bytes = this.#held.length === 0 ? part : this.#join(part, length);
+    this.#held = [];
+    this.#heldBytes = 0;
+    if (bytes?.every((byte) => byte <= SPACE)) return null;
+    return { number: this.#number, bytes };
+  }
+
+  #join(part: Uint8Array, length: number): Uint8Array {
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const piece of [...this.#held, part]) {
+      whole.set(piece, at);
+      at += piece.byteLength;
+    }
+    return whole;
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * The lines of a batch while they are on their way: `waiting → open → settled → gone`, where a failed one
+ * stays as `failed`. Only the batch's driver moves them, and every move counts only lines that were still
+ * where it found them: done twice, it counts once.
+ */
+import type { LineOutcome } from "../domain/batch.ts";
+import type { JobState } from "../domain/job.ts";
+import type { PageError } from "../domain/page-result.ts";
+import type { PageSelection } from "../domain/page-selection.ts";
+import type { Batch } from "./batches.ts";
+
+/** A line as it comes from the manifest. */
+export interface NewLine {
+  line: number;
+  /** `null` when it is too long, or not text. */
+  spec: string | null;
+  error: PageError | null;
+}
+
+export interface WaitingLine {
+  line: number;
+  spec: string | null;
+  /** What an earlier run has left to read; `null`: all that the line asks for. */
+  selection: PageSelection | null;
+}
+
+export interface SettledLine {
+  line: number;
+  spec: string | null;
+  jobId: string | null;
+  outcome: LineOutcome;
+  error: PageError | null;
+  /** Pages that the line's job has. */
+  pages: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
+type Row = Record<string, any>;
+const parsed = <T>(text: string | null): T | null => (text === null ? null : JSON.parse(text));
+
+/**
+ * Adds lines and moves the reading position behind them, both or neither.
+ * @param to where to go on reading.
+ */
+export async function addLines(
+  db: D1Database,
+  batch: Batch,
+  lines: NewLine[],
+  to: { offset: number; lines: number },
+): Promise<void> {
+  const rows = JSON.stringify(lines);
+  const here = "(SELECT read_offset FROM batches WHERE id = ?1) = ?3";
+  await db.batch([
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO batch_lines (batch_id, line, state, spec, outcome, error)
+         SELECT ?1, w.value ->> 'line', iif(w.value ->> 'error' IS NULL, 'waiting', 'settled'), w.value ->> 'spec',
+           iif(w.value ->> 'error' IS NULL, NULL, 'failed'), w.value ->> 'error'
+         FROM json_each(?2) w WHERE ${here}`,
+      )
+      .bind(batch.id, rows, batch.readOffset),
+    db
+      .prepare(
+        `UPDATE batches SET read_offset = ?4, read_lines = ?5,
+           failed = failed + (SELECT count(*) FROM json_each(?2) w WHERE w.value ->> 'error' IS NOT NULL)
+         WHERE id = ?1 AND read_offset = ?3`,
+      )
+      .bind(batch.id, rows, batch.readOffset, to.offset, to.lines),
+  ]);
+}
+
+export interface LineCounts {
+  waiting: number;
+  open: number;
+  settled: number;
+  /** Pages that the open lines' jobs still have to read. */
+  openPages: number;
+  /** Pages of the settled lines. */
+  settledPages: number;
+}
+
+export async function lineCounts(db: D1Database, batchId: string): Promise<LineCounts> {
+  const counts = await db
+    .prepare(
+      `SELECT total(l.state = 'waiting') AS waiting, total(l.state = 'open') AS open,
+         total(l.state = 'settled') AS settled, total(iif(l.state = 'settled', j.total, 0)) AS settledPages,
+         total(iif(j.finished_at IS NULL, j.total - j.done - j.failed, 0)) AS openPages
+       FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
+       WHERE l.batch_id = ? AND l.state IN ('waiting', 'open', 'settled')`,
+    )
+    .bind(batchId)
+    .first<LineCounts & Record<string, unknown>>();
+  return counts ?? { waiting: 0, open: 0, settled: 0, openPages: 0, settledPages: 0 };
+}
+
+export async function waitingLines(
+  db: D1Database,
+  batchId: string,
+  limit: number,
+): Promise<WaitingLine[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT line, spec, selection FROM batch_lines INDEXED BY batch_lines_by_state
+       WHERE batch_id = ? AND state = 'waiting' ORDER BY line LIMIT ?`,
+    )
+    .bind(batchId, limit)
+    .all<Row>();
+  return results.map(({ line, spec, selection }) => ({
+    ...{ line, spec },
+    selection: parsed<PageSelection>(selection),
+  }));
+}
+
+/** To be run with the insert of the job, or for a job that is there. */
+export function openLine(
+  db: D1Database,
+  batchId: string,
+  line: number,
+  fingerprint: string,
+  jobId: string,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE batch_lines SET state = 'open', fingerprint = ?3, job_id = ?4
+       WHERE batch_id = ?1 AND line = ?2 AND state = 'waiting'`,
+    )
+    .bind(batchId, line, fingerprint, jobId);
+}
+
+/** The job of an open line that asks for the very same reading. */
+export async function jobOfTwin(
+  db: D1Database,
+  batchId: string,
+  fingerprint: string,
+): Promise<string | null> {
+  return db
+    .prepare(
+      `SELECT l.job_id AS id FROM batch_lines l JOIN jobs j ON j.id = l.job_id
+       WHERE l.batch_id = ? AND l.fingerprint = ? AND l.state = 'open' LIMIT 1`,
+    )
+    .bind(batchId, fingerprint)
+    .first<string>("id");
+}
+
+/** Open lines whose job is over; `state` is `null` when the job was deleted. */
+export async function endedLines(db: D1Database, batchId: string, limit: number) {
+  const { results } = await db
+    .prepare(
+      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error
+       FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
+       WHERE l.batch_id = ? AND l.state = 'open' AND (j.id IS NULL OR j.finished_at IS NOT NULL) LIMIT ?`,
+    )
+    .bind(batchId, limit)
+    .all<Row>();
+  return results.map((row) => ({
+    line: row.line as number,
+    before: row.before as number,
+    state: row.state as JobState | null,
+    done: (row.done ?? 0) as number,
+    failed: (row.failed ?? 0) as number,
+    error: parsed<PageError>(row.error),
+  }));
+}
+
+export interface Settlement {
+  line: number;
+  outcome: LineOutcome;
+  error: PageError | null;
+  done: number;
+  failed: number;
+}
+
+/** Ends lines that wait or are open, and counts them. */
+export async function settleLines(
+  db: D1Database,
+  batchId: string,
+  settlements: Settlement[],
+): Promise<void> {
+  const rows = JSON.stringify(settlements);
+  // The list drives the join: each of its lines is looked up by the table's key.
+  const those = `FROM json_each(?2) w CROSS JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
+    WHERE l.state IN ('waiting', 'open')`;
+  const number = (outcome: LineOutcome) => `total(w.value ->> 'outcome' = '${outcome}')`;
+  await db.batch([
+    db
+      .prepare(
+        `UPDATE batches SET (succeeded, partial, failed, pages_done, pages_failed) =
+           (SELECT batches.succeeded + ${number("succeeded")}, batches.partial + ${number("partial")},
+              batches.failed + ${number("failed")}, batches.pages_done + total(w.value ->> 'done'),
+              batches.pages_failed + total(w.value ->> 'failed') ${those})
+         WHERE id = ?1`,
+      )
+      .bind(batchId, rows),
+    db
+      .prepare(
+        `INSERT INTO batch_lines (batch_id, line, state, outcome, error, pages_done, pages_failed)
+         SELECT l.batch_id, l.line, 'settled', w.value ->> 'outcome', w.value ->> 'error',
+           l.pages_done + (w.value ->> 'done'), w.value ->> 'failed' ${those}
+         ON CONFLICT (batch_id, line) DO UPDATE SET state = excluded.state, outcome = excluded.outcome,
+           error = excluded.error, pages_done = excluded.pages_done, pages_failed = excluded.pages_failed`,
+      )
+      .bind(batchId, rows),
+  ]);
+}
+
+/** Settled lines behind the line `after`, whose records are to be written. */
+export async function settledLines(
+  db: D1Database,
+  batchId: string,
+  after: number,
+  limit: number,
+): Promise<SettledLine[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT l.line, l.spec, l.job_id, l.outcome, l.error, COALESCE(j.total, 0) AS pages
+       FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
+       WHERE l.batch_id = ? AND l.state = 'settled' AND l.line > ? ORDER BY l.line LIMIT ?`,
+    )
+    .bind(batchId, after, limit)
+    .all<Row>();
+  return results.map((row) => ({
+    ...{ line: row.line, spec: row.spec, jobId: row.job_id, outcome: row.outcome },
+    ...{ error: parsed<PageError>(row.error), pages: row.pages },
+  }));
+}
+
+export interface Failure {
+  line: number;
+  spec: string | null;
+  outcome: "partial" | "failed";
+  error: PageError | null;
+  pagesDone: number;
+  pagesFailed: number;
+}
+
+/** Lines that failed, in whole or in part, in the order of the manifest, behind `after`. */
+export async function listFailures(
+  db: D1Database,
+  batchId: string,
+  after: number,
+  limit: number,
+): Promise<Failure[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT line, spec, outcome, error, pages_done, pages_failed FROM batch_lines
+       WHERE batch_id = ? AND line > ? AND state IN ('failed', 'settled') AND outcome IN ('failed', 'partial')
+       ORDER BY line LIMIT ?`,
+    )
+    .bind(batchId, after, limit)
+    .all<Row>();
+  return results.map((row) => ({
+    ...{
+      line: row.line,
+      spec: row.spec,
+      outcome: row.outcome,
+      error: parsed<PageError>(row.error),
+    },
+    ...{ pagesDone: row.pages_done, pagesFailed: row.pages_failed },
+  }));
+}
+
+/**
+ * Puts the failed lines back to the waiting ones, and a batch that is completed or paused into its next run.
+ * @returns how many; with 0 nothing changes.
+ */
+export async function retryFailures(db: D1Database, batch: Batch): Promise<number> {
+  const failed = "FROM batch_lines WHERE batch_id = ?1 AND state = 'failed'";
+  const [, lines] = await db.batch([
+    db
+      .prepare(
+        `UPDATE batches SET run = ?2 + 1, reason = NULL, finished_at = NULL, state = 'running',
+           failed = failed - (SELECT count(*) ${failed} AND outcome = 'failed'),
+           partial = partial - (SELECT count(*) ${failed} AND outcome = 'partial'),
+           pages_failed = pages_failed - (SELECT COALESCE(sum(pages_failed), 0) ${failed})
+         WHERE id = ?1 AND run = ?2 AND state IN ('completed', 'paused') AND EXISTS (SELECT 1 ${failed})`,
+      )
+      .bind(batch.id, batch.run),
+    db
+      .prepare(
+        `UPDATE batch_lines SET state = 'waiting', outcome = NULL, error = NULL, job_id = NULL, pages_failed = 0
+         WHERE batch_id = ?1 AND state = 'failed' AND (SELECT run FROM batches WHERE id = ?1) = ?2`,
+      )
+      .bind(batch.id, batch.run + 1),
+  ]);
+  return (lines as D1Result).meta.changes;
+}

@@ -1,0 +1,132 @@
+/** What a batch has written: JSONL shards in R2 under `batches/{tenant}/{batch}/`, and a record of each. */
+import type { LineOutcome } from "../domain/batch.ts";
+import type { PageSelection } from "../domain/page-selection.ts";
+import type { Batch } from "./batches.ts";
+
+export interface OutputShard {
+  number: number;
+  run: number;
+  lines: number;
+  pages: number;
+  bytes: number;
+  sha256: string;
+  createdAt: number;
+}
+
+type Owner = Pick<Batch, "tenantId" | "id">;
+const folder = ({ tenantId, id }: Owner) => `batches/${tenantId}/${id}/`;
+
+export const shardPath = (batch: Owner, number: number) =>
+  `${folder(batch)}output/${String(number).padStart(6, "0")}.jsonl`;
+export const outputManifestPath = (batch: Owner) => `${folder(batch)}manifest.json`;
+
+export async function outputShards(db: D1Database, batchId: string): Promise<OutputShard[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT number, run, lines, pages, bytes, sha256, created_at AS createdAt FROM batch_shards
+       WHERE batch_id = ? ORDER BY number`,
+    )
+    .bind(batchId)
+    .all<OutputShard & Record<string, unknown>>();
+  return results;
+}
+
+/** @returns the number of the newest shard; 0 when there is none. */
+export async function lastShard(db: D1Database, batchId: string): Promise<number> {
+  const last = await db
+    .prepare("SELECT max(number) AS n FROM batch_shards WHERE batch_id = ?")
+    .bind(batchId)
+    .first<number | null>("n");
+  return last ?? 0;
+}
+
+export async function outputShard(
+  db: D1Database,
+  batchId: string,
+  number: number,
+): Promise<OutputShard | null> {
+  return db
+    .prepare(
+      `SELECT number, run, lines, pages, bytes, sha256, created_at AS createdAt FROM batch_shards
+       WHERE batch_id = ? AND number = ?`,
+    )
+    .bind(batchId, number)
+    .first<OutputShard & Record<string, unknown>>();
+}
+
+/** A line whose record is written. */
+export interface WrittenLine {
+  line: number;
+  outcome: LineOutcome;
+  /** What another run would have to read; `null`: as before. */
+  again: PageSelection | null;
+}
+
+/**
+ * A shard lies in R2: now it counts. Its lines go, but for those that failed, and so do their jobs, as far
+ * as no other line of the batch is waiting for the same one.
+ */
+export async function commitShard(
+  db: D1Database,
+  batchId: string,
+  shard: OutputShard,
+  written: WrittenLine[],
+): Promise<void> {
+  const rows = JSON.stringify(
+    written.map(({ line, outcome, again }) => ({
+      line,
+      stays: outcome === "failed" || outcome === "partial" ? 1 : 0,
+      again: again && JSON.stringify(again),
+    })),
+  );
+  const here = "batch_id = ?1 AND state = 'settled'";
+  const free = `SELECT j.id FROM jobs j WHERE j.batch_id = ?1 AND j.finished_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM batch_lines l WHERE l.job_id = j.id)`;
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO batch_shards (batch_id, number, run, lines, pages, bytes, sha256, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .bind(
+        ...[batchId, shard.number, shard.run, shard.lines, shard.pages],
+        ...[shard.bytes, shard.sha256, shard.createdAt],
+      ),
+    db
+      .prepare(
+        `DELETE FROM batch_lines WHERE ${here}
+           AND line IN (SELECT value ->> 'line' FROM json_each(?2) WHERE value ->> 'stays' = 0)`,
+      )
+      .bind(batchId, rows),
+    db
+      .prepare(
+        // The list drives the join: each of its lines is looked up by the table's key.
+        `INSERT INTO batch_lines (batch_id, line, state, selection)
+         SELECT l.batch_id, l.line, 'failed', COALESCE(w.value ->> 'again', l.selection)
+         FROM json_each(?2) w CROSS JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
+         WHERE l.state = 'settled'
+         ON CONFLICT (batch_id, line) DO UPDATE SET state = excluded.state, job_id = NULL, selection = excluded.selection`,
+      )
+      .bind(batchId, rows),
+    // The file keeps what was read; of how it was read nothing is needed any more.
+    db
+      .prepare(
+        `DELETE FROM shards WHERE batch = 1 AND state IN ('done', 'failed', 'canceled')
+           AND file_id IN (SELECT file_id FROM jobs WHERE id IN (${free}))`,
+      )
+      .bind(batchId),
+    ...["job_pages", "events"].map((table) =>
+      db.prepare(`DELETE FROM ${table} WHERE job_id IN (${free})`).bind(batchId),
+    ),
+    db.prepare(`DELETE FROM jobs WHERE id IN (${free})`).bind(batchId),
+  ]);
+}
+
+/** Everything that a batch has in R2, but for its manifest. */
+export async function deleteOutput(bucket: R2Bucket, batch: Owner): Promise<void> {
+  for (;;) {
+    const { objects, truncated } = await bucket.list({ prefix: folder(batch) });
+    if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+    if (!truncated) return;
+  }
+}

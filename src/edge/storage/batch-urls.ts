@@ -1,0 +1,31 @@
+/** Which file a URL has become in a batch: a document that many lines name is fetched once. */
+import { hex } from "../domain/encoding.ts";
+
+/** 128 bits of SHA-256: a million URLs take a tenth of a gigabyte, and none meet by chance. */
+async function urlHash(url: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(url));
+  return hex(digest.slice(0, 16));
+}
+
+export async function fileOfUrl(
+  db: D1Database,
+  batchId: string,
+  url: string,
+): Promise<string | null> {
+  return db
+    .prepare("SELECT file_id FROM batch_urls WHERE batch_id = ? AND url_hash = ?")
+    .bind(batchId, await urlHash(url))
+    .first<string>("file_id");
+}
+
+export async function rememberUrl(
+  db: D1Database,
+  batchId: string,
+  url: string,
+  fileId: string,
+): Promise<void> {
+  await db
+    .prepare("INSERT OR REPLACE INTO batch_urls (batch_id, url_hash, file_id) VALUES (?, ?, ?)")
+    .bind(batchId, await urlHash(url), fileId)
+    .run();
+}
