@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import edge from "../src/edge/index.ts";
 
-export { JobHub, KeyGuard, ShardWorkflow } from "../src/edge/index.ts";
+export { JobHub, KeyGuard, ShardWorkflow, UploadWorkflow } from "../src/edge/index.ts";
 
 const bare = new Hono().get("/bare", (c) => c.json({ hello: "world" }));
 
