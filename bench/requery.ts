@@ -85,7 +85,7 @@ const options = convertV4MiniflareOptions({
       { name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: 8 },
     ]),
     ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
-    RATE_PER_MINUTE: "1000000",
+    ...{ RATE_PER_MINUTE: "1000000", LOG_REQUESTS: "false" },
     PUBLIC_ORIGIN: "http://127.0.0.1:8788",
   },
   port: 8788,

@@ -16,7 +16,8 @@ export const openapi = (app: App) => {
         title: "Fovea",
         version: "1",
         description: "Reads documents through few vision tokens. Errors are RFC 9457 problems.",
-        license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+        // `identifier` is new in OpenAPI 3.1; the type knows 3.0 only.
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" } as { name: string },
       },
       servers: [{ url: settings(c.env).PUBLIC_ORIGIN }],
     });
