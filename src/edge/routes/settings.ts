@@ -69,6 +69,7 @@ const change = createRoute({
               daily_pages: dailyPages.nullable().optional(),
               daily_usd: dailyUsd.nullable().optional(),
             })
+            .refine((body) => Object.keys(body).length > 0, "name at least one setting")
             .openapi("ChangeSettings"),
         },
       },
