@@ -131,8 +131,9 @@ export class SlotBook {
     const wake = this.#grant(now).filter((id) => id !== want.shardId);
     const slot = this.#slots.get(want.shardId);
     if (!slot) {
-      const waitFor = choosePool([...this.#pools.values()], want, now) as NoPool;
-      return { answer: { waitFor }, wake };
+      // A pool may have room, and batches no more of it.
+      const room = choosePool([...this.#pools.values()], want, now);
+      return { answer: { waitFor: typeof room === "string" ? room : "slot" }, wake };
     }
     this.#keep({ ...slot, ...want, reserved: false, since: now });
     return { answer: { pool: slot.pool, waitedMs: now - slot.askedAt }, wake };

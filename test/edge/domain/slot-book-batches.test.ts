@@ -41,6 +41,7 @@ it("the pages that a tenant has read in a batch do not put its own request back"
 it("batches never have more than their share, also when slots are free", () => {
   const book = new SlotBook([pool(10)], undefined, 2);
   for (let i = 0; i < 5; i++) book.ask(want(`batch-${i}`, { firstPage: i + 1 }), 0);
+  expect(book.ask(want("batch-4", { firstPage: 5 }), 0).answer).toEqual({ waitFor: "slot" });
   expect([0, 1, 2, 3].map((i) => has(book, `batch-${i}`))).toEqual([true, true, false, false]);
   book.ask(person("b-1"), 1);
   expect(has(book, "b-1")).toBe(true);
