@@ -8,12 +8,12 @@
  */
 import { createServer } from "node:http";
 import { startEdge } from "./edge.ts";
+import { pageResult, pushUrl, report } from "./stub.ts";
 
 const DOCUMENTS = Number(process.argv[2] ?? 1000);
 const SEED = Number(process.argv[3] ?? 1);
 /** Every tenth document is named by a second line. */
 const DUPLICATES = Math.floor(DOCUMENTS / 10);
-const DIGEST = `sha256:${"0".repeat(64)}`;
 
 let state = SEED;
 /** mulberry32 */
@@ -56,25 +56,13 @@ async function predict(id: string, { input, webhook }: Prediction): Promise<void
   else {
     const document = await (await fetch(input.document as string)).text();
     const pages = Number(/pages=(\d+)/.exec(document)?.[1]);
-    const put = (path: string, body: object) => {
-      const url = new URL(input.push_url as string);
-      url.pathname += path;
-      const report = { schema: 1, model: "pp-ocr", model_digest: DIGEST, ...body };
-      return unreliably(url.href, "PUT", report);
-    };
+    const put = (path: string, body: object) =>
+      unreliably(pushUrl(input, path), "PUT", report(body));
     put("/document", { page_count: pages, media_type: "application/pdf" });
     for (const page of (input.pages as string).split(",").map(Number)) {
       const name = `${/id=(\S+)/.exec(document)?.[1]}/${page}`;
       read.set(name, (read.get(name) ?? 0) + 1);
-      put(`/pages/${page}`, {
-        ...{ page, width: 1191, height: 1684, dpi: 144, mode: "native", task: "markdown" },
-        ...{ prompt: null, vision_tokens: null, text_tokens: null, compression: null },
-        ...{ expected_precision: null, markdown: `Page ${name}`, warnings: [], error: null },
-        blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: name, confidence: 0.9 }],
-        ...{ finish_reason: "stop", verdict: "ok" },
-        attempts: [{ mode: "native", tokens: null, finish_reason: "stop" }],
-        timings_ms: { raster: 1, encode: 0, prefill: 0, decode: 1 },
-      });
+      put(`/pages/${page}`, pageResult(page, `Page ${name}`));
     }
   }
   unreliably(webhook, "POST", { id, status: failed ? "failed" : "succeeded" });

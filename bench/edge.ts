@@ -3,19 +3,22 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 
 const root = join(import.meta.dirname, "..");
 
-/** @param bindings settings beside the usual ones */
-export async function startEdge(bindings: Record<string, string>) {
+/**
+ * @param bindings settings beside the usual ones
+ * @param entry the Worker's main file
+ */
+export async function startEdge(bindings: Record<string, string>, entry = "src/edge/index.ts") {
   const folder = mkdtempSync(join(tmpdir(), "fovea-bench-"));
   const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
   execFileSync(
     process.execPath,
-    [wrangler, "deploy", "src/edge/index.ts", "--dry-run", "--outdir", folder, "--minify"],
+    [wrangler, "deploy", entry, "--dry-run", "--outdir", folder, "--minify"],
     {
       cwd: root,
       stdio: "ignore",
@@ -26,7 +29,7 @@ export async function startEdge(bindings: Record<string, string>) {
   const edge = new Miniflare(
     convertV4MiniflareOptions({
       modules: true,
-      script: readFileSync(join(folder, "index.js"), "utf8"),
+      script: readFileSync(join(folder, basename(entry).replace(".ts", ".js")), "utf8"),
       compatibilityDate: "2026-10-01",
       compatibilityFlags: ["nodejs_compat"],
       d1Databases: ["DB"],
@@ -38,7 +41,10 @@ export async function startEdge(bindings: Record<string, string>) {
         KEEPER: { className: "SlotKeeper", useSQLite: true },
         BATCHES: { className: "BatchDriver", useSQLite: true },
       },
-      workflows: { SHARDS: { name: "shards", className: "ShardWorkflow" } },
+      workflows: {
+        SHARDS: { name: "shards", className: "ShardWorkflow" },
+        CHECKS: { name: "uploads", className: "UploadWorkflow" },
+      },
       bindings: {
         ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr", LOG_REQUESTS: "false" },
         ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
@@ -57,21 +63,24 @@ export async function startEdge(bindings: Record<string, string>) {
   const { origin } = await edge.ready;
   const db = await edge.getD1Database("DB");
   const migrations = join(root, "src/edge/storage/migrations");
-  for (const name of readdirSync(migrations).sort()) {
-    const statements = readFileSync(join(migrations, name), "utf8").replace(/--.*$/gm, "");
-    // A trigger has semicolons inside: it ends with its END.
-    for (const statement of statements.split(/;\s*\n(?!\s*(?:END|INSERT INTO deliveries|SELECT))/))
-      if (statement.trim()) await db.prepare(statement).run();
-  }
-  const created = await fetch(`${origin}/v1/keys`, {
-    method: "POST",
-    headers: { authorization: "Bearer bench-bootstrap", "content-type": "application/json" },
-    body: "{}",
-  });
-  const { key } = (await created.json()) as { key: string };
+  for (const name of readdirSync(migrations).sort())
+    for (const [statement] of readFileSync(join(migrations, name), "utf8")
+      .replace(/--.*$/gm, "")
+      .matchAll(/\s*(?:CREATE TRIGGER[\s\S]*?\bEND|[^;\s][^;]*);/g))
+      await db.prepare(statement).run();
+  /** Headers of a key of that tenant. */
+  const headersOf = async (tenant: string) => {
+    const created = await fetch(`${origin}/v1/keys`, {
+      method: "POST",
+      headers: { authorization: "Bearer bench-bootstrap", "content-type": "application/json" },
+      body: JSON.stringify({ tenant }),
+    });
+    const { key } = (await created.json()) as { key: string };
+    return { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  };
   return {
-    ...{ edge, db, origin, inspectorPort },
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    ...{ edge, db, origin, inspectorPort, headersOf },
+    headers: await headersOf("default"),
     async stop() {
       await edge.dispose();
       rmSync(folder, { recursive: true, force: true });

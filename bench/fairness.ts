@@ -6,29 +6,15 @@
  *
  *   node bench/fairness.ts
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { startEdge } from "./edge.ts";
+import { pageResult, pushUrl, report } from "./stub.ts";
 
 const PAGES = 2000;
 const SLOTS = 8;
 const PAGE_MS = 250;
 const ROUNDS = 5;
-const PORT = Number(process.env.PORT ?? 8788);
-const DIGEST = `sha256:${"0".repeat(64)}`;
-const root = join(import.meta.dirname, "..");
-
-const folder = mkdtempSync(join(tmpdir(), "fovea-bench-"));
-const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
-execFileSync(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", folder, "--minify"], {
-  cwd: root,
-  stdio: "ignore",
-  env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1" },
-});
 
 /** Stands in for the worker: as many predictions at once as it has slots, each page takes its time. */
 let running = 0;
@@ -59,26 +45,14 @@ async function read(input: Record<string, string>, webhook: string, id: string):
       headers: { "content-type": "application/json", authorization: "Bearer bench-worker" },
       body: JSON.stringify(body),
     });
-  const put = (path: string, body: object) => {
-    const url = new URL(input.push_url as string);
-    url.pathname += path;
-    return send("PUT", url, { schema: 1, model: "pp-ocr", model_digest: DIGEST, ...body });
-  };
+  const put = (path: string, body: object) => send("PUT", pushUrl(input, path), report(body));
   const size = Number(
     /pages=(\d+)/.exec(await (await fetch(input.document as string)).text())?.[1],
   );
   await put("/document", { page_count: size, media_type: "application/pdf" });
   for (const page of (input.pages as string).split(",")) {
     await sleep(PAGE_MS);
-    await put(`/pages/${page}`, {
-      ...{ page: Number(page), width: 1191, height: 1684, dpi: 144, mode: "native" },
-      ...{ task: "markdown", prompt: null, vision_tokens: null, text_tokens: null },
-      ...{ compression: null, expected_precision: null, markdown: "text" },
-      blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: "text", confidence: 0.9 }],
-      ...{ finish_reason: "stop", verdict: "ok", warnings: [], error: null },
-      attempts: [{ mode: "native", tokens: null, finish_reason: "stop" }],
-      timings_ms: { raster: 1, encode: 0, prefill: 0, decode: 1 },
-    });
+    await put(`/pages/${page}`, pageResult(Number(page), "text"));
     if (size === PAGES) readOfLong++;
   }
   running--;
@@ -86,44 +60,12 @@ async function read(input: Record<string, string>, webhook: string, id: string):
 }
 
 const { port } = worker.address() as { port: number };
-const edge = new Miniflare(
-  convertV4MiniflareOptions({
-    modules: true,
-    script: readFileSync(join(folder, "index.js"), "utf8"),
-    compatibilityDate: "2026-10-01",
-    compatibilityFlags: ["nodejs_compat"],
-    d1Databases: ["DB"],
-    r2Buckets: ["BUCKET"],
-    queueProducers: ["WEBHOOKS"],
-    durableObjects: {
-      HUBS: { className: "JobHub", useSQLite: true },
-      GUARDS: { className: "KeyGuard", useSQLite: true },
-      KEEPER: { className: "SlotKeeper", useSQLite: true },
-    },
-    workflows: { SHARDS: { name: "shards", className: "ShardWorkflow" } },
-    bindings: {
-      ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr", LOG_REQUESTS: "false" },
-      POOLS: JSON.stringify([
-        { name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: SLOTS },
-      ]),
-      ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
-      ...{ WORKER_TOKEN: "bench-worker", RATE_PER_MINUTE: "1000000" },
-      PUBLIC_ORIGIN: `http://127.0.0.1:${PORT}`,
-    },
-    port: PORT,
-  }),
-);
-const origin = (await edge.ready).origin;
+const pools = [{ name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: SLOTS }];
+const { db, origin, headersOf, stop } = await startEdge({ POOLS: JSON.stringify(pools) });
 
 /** A key of a new tenant. */
 async function client(tenant: string) {
-  const response = await fetch(`${origin}/v1/keys`, {
-    method: "POST",
-    headers: { authorization: "Bearer bench-bootstrap", "content-type": "application/json" },
-    body: JSON.stringify({ tenant }),
-  });
-  const { key } = (await response.json()) as { key: string };
-  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const headers = await headersOf(tenant);
   return async (path: string, body?: BodyInit, more: Record<string, string> = {}) => {
     const init = { headers: { ...headers, ...more }, ...(body && { method: "POST", body }) };
     const answer = await fetch(origin + path, init);
@@ -134,14 +76,6 @@ async function client(tenant: string) {
 }
 
 try {
-  const db = await edge.getD1Database("DB");
-  const migrations = join(root, "src/edge/storage/migrations");
-  for (const name of readdirSync(migrations).sort())
-    for (const statement of readFileSync(join(migrations, name), "utf8")
-      .replace(/--.*$/gm, "")
-      .split(";"))
-      if (statement.trim()) await db.prepare(statement).run();
-
   const [long, short] = [await client("long"), await client("short")];
   const { id: book } = await long("/v1/files", `%PDF-1.7 pages=${PAGES}`);
   const start = performance.now();
@@ -178,7 +112,6 @@ try {
   }
   await long(`/v1/jobs/${job.id}/cancel`, "");
 } finally {
-  await edge.dispose();
+  await stop();
   worker.close();
-  rmSync(folder, { recursive: true, force: true });
 }

@@ -2,14 +2,7 @@
 import { Hono } from "hono";
 import edge from "../src/edge/index.ts";
 
-export {
-  BatchDriver,
-  JobHub,
-  KeyGuard,
-  ShardWorkflow,
-  SlotKeeper,
-  UploadWorkflow,
-} from "../src/edge/index.ts";
+export * from "../src/edge/index.ts";
 
 const bare = new Hono().get("/bare", (c) => c.json({ hello: "world" }));
 

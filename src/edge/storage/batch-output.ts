@@ -64,7 +64,7 @@ export interface WrittenLine {
 
 /**
  * A shard lies in R2: now it counts. Its lines go, but for those that failed, and so do their jobs, as far
- * as no other line of the batch is waiting for the same one.
+ * as no other line of the batch is waiting for the same one, and none remembers a document to be erased.
  */
 export async function commitShard(
   db: D1Database,
@@ -81,7 +81,7 @@ export async function commitShard(
   );
   const here = "batch_id = ?1 AND state = 'settled'";
   const free = `SELECT j.id FROM jobs j WHERE j.batch_id = ?1 AND j.finished_at IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM batch_lines l WHERE l.job_id = j.id)`;
+    AND j.erase_at IS NULL AND NOT EXISTS (SELECT 1 FROM batch_lines l WHERE l.job_id = j.id)`;
   await db.batch([
     db
       .prepare(
