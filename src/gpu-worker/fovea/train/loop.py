@@ -50,9 +50,8 @@ PARTS = {
 
 CURRICULUM = (
     Stage(0.22, Style(smallest=18, largest=40), decode=False, count=16),
-    Stage(0.6, Style(smallest=18, largest=34)),
-    Stage(0.8, Style(smallest=14, largest=36)),
-    Stage(1.0, Style(smallest=12, largest=36)),
+    Stage(0.5, Style(smallest=18, largest=34)),
+    Stage(1.0, Style(smallest=20, largest=34, packed=0.85, rows=(4, 4, 4, 4, 2))),
 )
 
 
@@ -68,7 +67,7 @@ class Run:
     curriculum: tuple[Stage, ...] = CURRICULUM
     rate: float = 1.5e-3
     warm_up_steps: int = 150
-    cool_down: float = 0.3
+    cool_down: float = 0.5
     """Share of the minutes over which the learning rate falls to zero, linearly."""
     decay: float = 0.05
     clip: float = 1.0
@@ -76,7 +75,7 @@ class Run:
     encode_every: int = 3
     """Steps of the decoder for one in which the encoder learns too: the decoder has the longer way to go."""
     weights: Weights = field(default_factory=Weights)
-    average: float = 0.998
+    average: float = 0.99
     """Of the exponential moving average of the weights, which is what is evaluated and shipped."""
     seed: int = 0
     start_from: Path | None = None
@@ -144,6 +143,7 @@ class _Trainer:
         named = [*self.model.named_parameters(), *self.heads.named_parameters()]
         trained = [(name, tensor) for name, tensor in named if tensor.requires_grad]
         self.parameters = [tensor for _, tensor in trained]
+        self.experts = {tensor for name, tensor in trained if ".experts." in name}
         groups = [
             {
                 "params": [t for n, t in trained if t.dim() > 1 and "embed" not in n],
@@ -274,14 +274,15 @@ class _Trainer:
     def _share_gradients(self) -> None:
         if self.world == 1:
             return
+        # A half of the model that had no part in this step gets no gradient at all: with zeros Adam would go on
+        # by its momentum. An expert that one process did not use has none there, but may have one elsewhere.
+        asked = [p for p in self.parameters if p.grad is not None or p in self.experts]
         with torch.no_grad():
-            given = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
+            given = [p.grad if p.grad is not None else torch.zeros_like(p) for p in asked]
             flat = torch.cat([gradient.flatten() for gradient in given])
             dist.all_reduce(flat)
             flat /= self.world
-            for parameter, piece in zip(
-                self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True
-            ):
+            for parameter, piece in zip(asked, flat.split([p.numel() for p in asked]), strict=True):
                 parameter.grad = piece.view_as(parameter)
 
     @torch.no_grad()

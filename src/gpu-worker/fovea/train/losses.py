@@ -19,8 +19,8 @@ from fovea.model.decoder import MixtureOfExperts, rotary, rotate
 from fovea.places import FIRST
 from fovea.train.batches import CELL, CLASSES, IGNORED, PATCH, PATCH_SLOTS, SPOT_SLOTS, Batch
 
-GUIDED_LAYERS = (1, 2)
-GUIDED_HEADS = 2
+GUIDED_LAYERS = (1, 2, 3)
+GUIDED_HEADS = 3
 """Heads of each guided layer that are told which vision token shows the next character."""
 CELL_SLOTS = 3
 """Characters of each of its patches that a vision token must know."""

@@ -29,6 +29,8 @@ class Style:
     prose: float = 0.5
     packed: float = 0.4
     """How often lines are packed in rows and not set on a page."""
+    rows: tuple[int, ...] = (2, 3, 4, 4, 5, 6)
+    """Of a packed strip, one of these: the size of its type follows from it."""
     empty: float = 0.02
 
 
@@ -56,7 +58,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     if roll < style.empty:
         places = []
     elif roll < style.empty + style.packed:
-        places = _pack(strip, random, face, writer, (paper, ink), evaluation)
+        places = _pack(strip, random, face, writer, (paper, ink), random.choice(style.rows), evaluation)
     else:
         places = _set(strip, random, face, writer, ink)
     strip.text = "\n".join(strip.lines)
@@ -101,14 +103,14 @@ def _pack(
     face: fonts.Face,
     writer: Writer,
     colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    rows: int,
     evaluation: bool,
 ) -> list[tuple[float, float]]:
     """Cut-out lines in rows. What stood above and below a line may show at the edges of its row."""
     width, height = strip.image.size
     paper, ink = colours
-    rows = max(2, min(8, round(height / (strip.size * random.uniform(1.2, 1.6)))))
     pitch = height // rows
-    strip.size = min(strip.size, round(pitch / 1.12))
+    strip.size = max(10, round(pitch * random.uniform(0.65, 0.87)))
     shades = random.random() < 0.3
     full = rows if random.random() < 0.8 else random.randint(1, rows)
     places: list[tuple[float, float]] = []
