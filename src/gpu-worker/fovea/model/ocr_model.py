@@ -1,5 +1,7 @@
 """The whole model: pixels to vision tokens, vision tokens and text to logits."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -65,11 +67,16 @@ class OcrModel(nn.Module):
         `whole` (3, S, S): the page as one view. `tiles` (n, 3, T, T): its tiles row by row, `columns` in a row.
         Returns (positions, C): [tiles, stitched to one grid][whole][separator].
         """
-        side = whole.shape[-1] // 64
-        parts = [self.with_newlines(self.encode_view(whole[None])[0].view(side, side, -1))]
-        if tiles is not None and len(tiles):
-            s, rows = tiles.shape[-1] // 64, len(tiles) // columns
-            grid = self.encode_view(tiles).view(rows, columns, s, s, -1)
+        views = None if tiles is None or not len(tiles) else self.encode_view(tiles)
+        return self.arrange(self.encode_view(whole[None])[0], views, columns)
+
+    def arrange(self, whole: Tensor, tiles: Tensor | None, columns: int) -> Tensor:
+        """The second half of `encode_page`: the tokens of the page's view (s·s, C), of its tiles (n, t·t, C)."""
+        side = math.isqrt(len(whole))
+        parts = [self.with_newlines(whole.view(side, side, -1))]
+        if tiles is not None:
+            s, rows = math.isqrt(tiles.shape[1]), len(tiles) // columns
+            grid = tiles.view(rows, columns, s, s, -1)
             grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # as they lie on the page
             parts.insert(0, self.with_newlines(grid))
         return torch.cat([*parts, self.model.view_seperator[None].to(parts[0].dtype)])
