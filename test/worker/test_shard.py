@@ -1,16 +1,18 @@
 import asyncio
 import base64
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 from support import EchoReader, EdgeStub, encoded, pdf, picture
 
+from fovea.drain import DONE, Drain
 from fovea.outbound import Outbound, Refused
 from fovea.push import Pushed, Pusher
 from fovea.readers.base import ReadRequest
 from fovea.settings import Settings
-from fovea.shard import ShardRequest, run_shard
+from fovea.shard import Shard, ShardRequest, run_shard
 
 
 def run(request, reader=None, settings=None):
@@ -146,3 +148,59 @@ def test_cancel_ends_the_shard():
         return reader.read_pages
 
     assert len(asyncio.run(cancelled())) < 10
+
+
+class ParallelReader(EchoReader):
+    """Reads three pages at once, and only if they do come at once."""
+
+    parallel = 3
+
+    def __init__(self):
+        self.together = threading.Barrier(3)
+        super().__init__(wait=lambda page: self.together.wait(10))
+
+
+def test_a_reader_that_can_is_given_several_pages_at_once():
+    receipt = run(ShardRequest(document=data_url(pdf(6)), model="echo"), ParallelReader())
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok"] * 6
+    assert [page["page"] for page in receipt["pages"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
+    requests = []
+
+    class Asking(EchoReader):
+        def read(self, raster, request):
+            requests.append(request)
+            request.given_up.call(lambda: requests.append("given up"))
+            if raster.page == 1:
+                time.sleep(1)
+            return super().read(raster, request)
+
+    settings = Settings(page_timeout_s=0.5)
+    run(ShardRequest(document=data_url(pdf(1)), model="echo"), Asking(), settings)
+    assert requests[1] == "given up" and requests[0].given_up.is_set()
+    run(ShardRequest(document=data_url(pdf(1)), model="echo"), Asking(), Settings())
+    owners = [request.owner for request in requests if request != "given up"]
+    assert len(set(owners)) == 2 and all(owners)
+
+
+def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
+    drain = Drain()
+    file = tmp_path / "drain"
+    drain.watch(file)
+
+    def wait(page):
+        file.touch()
+        assert drain.asked.wait(10)
+
+    with EdgeStub({"/doc": pdf(3)}) as edge:
+        request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
+        shard = Shard(request, {"echo": EchoReader(wait=wait)}, local(edge), drain)
+        receipt = asyncio.run(shard.run())
+        assert edge.pages() == [1]
+    assert (receipt["pushed"], receipt["error"]) == ([1], None)
+    end = time.monotonic() + 10
+    while file.read_text() != DONE:
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -34,9 +34,7 @@ class PagedDecoder:
         self.config, self.device, self.dtype, self.in_place = decoder, model.device, model.dtype, in_place
         per_block = PagedKv.bytes_per_block(decoder, config.block, self.dtype)
         self.blocks = config.kv_bytes // per_block + 1  # block 0 is nobody's
-        self.cache = PagedKv(
-            decoder, self.blocks, config.block, config.max_batch, self.dtype, self.device
-        )
+        self.cache = PagedKv(decoder, self.blocks, config.block, config.max_batch, self.dtype, self.device)
         self.weights: Weights = fuse(model, int8)
         cos, sin = rotary(
             torch.arange(decoder.context + 1, device=self.device), decoder.head_dim, decoder.rope_theta

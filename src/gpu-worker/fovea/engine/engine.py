@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -65,12 +65,14 @@ class Engine:
         rules: Rules,
         config: EngineConfig | None = None,
         *,
+        max_tiles: int = MAX_TILES,
         int8: bool = False,
         in_place: bool = True,
     ):
         self.config = config or EngineConfig()
         self.model = model.eval()
         self.metrics = Metrics()
+        self.max_tiles = max_tiles
         self.context = model.config.decoder.context
         self.width = model.config.decoder.width
         self.device = model.device
@@ -140,15 +142,22 @@ class Engine:
         return Handle(page.future, lambda: self._post("cancel page", page))
 
     def encode(
-        self, image: Image.Image, mode: str, max_tiles: int = MAX_TILES, deadline: float | None = None
+        self,
+        image: Image.Image,
+        mode: str,
+        deadline: float | None = None,
+        begun: Callable[[Handle], None] = lambda handle: None,
     ) -> Seen:
-        """The vision tokens of an RGB image in a mode of `fovea.views.MODES`. Blocks."""
-        views = make_views(image, mode, max_tiles)
+        """The vision tokens of an RGB image in a mode of `fovea.views.MODES`. Blocks; `begun` is given the
+        handle by which somebody else can cancel it.
+        """
+        views = make_views(image, mode, self.max_tiles)
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
-        tokens = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline).result()
+        handle = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
+        begun(handle)
         # A page so thin that no whole token shows it still is looked at with one.
         size = (views.columns, views.rows) if views.tiles else None
-        return Seen(tokens, views.patches, max(views.valid, 1), size, max_tiles)
+        return Seen(handle.result(), views.patches, max(views.valid, 1), size, self.max_tiles)
 
     def decode(
         self,
@@ -258,7 +267,10 @@ class Engine:
         started = time.perf_counter()
         views = self._encoder.batch()
         for page in self._encoder.encode(views):
-            page.future.set_result(self._encoder.arranged(page))
+            try:
+                page.future.set_result(self._encoder.arranged(page))
+            except Exception as error:
+                page.future.set_exception(error)
         seconds = time.perf_counter() - started
         self._encoder_debt = seconds
         self.metrics.add("encode_seconds", seconds)
@@ -275,8 +287,6 @@ class Engine:
         self._encoder_debt -= ended - started
         if rows:
             self.metrics.add("decode_seconds", decoded - started)
-            self.metrics.add("steps", 1)
-            self.metrics.add("tokens", rows)
         self.metrics.add("prefill_seconds", ended - decoded)
 
     def _decode(self) -> int:
@@ -295,6 +305,8 @@ class Engine:
             return 0
         self._filled[:rows] += 1
         self._said[:rows] += 1
+        self.metrics.add("steps", 1)
+        self.metrics.add("tokens", rows)
         return rows
 
     def _grow(self) -> None:
@@ -309,6 +321,7 @@ class Engine:
             if block is None:
                 self._set_aside(self._scheduler.last())
             else:
+                self._decoder.cache.clear([block])
                 self._decoder.cache.append(row, block)
                 self._room[row] += self.config.block
 
@@ -316,6 +329,7 @@ class Engine:
         """A chunk of the new prompts; how many positions that were."""
         for sequence in self._scheduler.admit():
             sequence.begun_at = sequence.begun_at or time.perf_counter()
+            self._decoder.cache.clear(sequence.blocks[sequence.computed // self.config.block :])
         chosen = self._scheduler.chunks()
         if not chosen:
             return 0

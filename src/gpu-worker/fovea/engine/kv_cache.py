@@ -107,15 +107,16 @@ class PagedKv:
     ):
         self.block, self.rows = block, rows
         shape = (config.depth, blocks, config.heads, block, config.head_dim)
-        # Not filled: on a CPU the memory is taken when it is first written.
-        self.keys = torch.empty(shape, dtype=dtype, device=device)
-        self.values = torch.empty(shape, dtype=dtype, device=device)
-        self.keys[:, 0], self.values[:, 0] = 0, 0
+        # On a CPU memory that is all zeros is taken when it is first written.
+        self.keys = torch.zeros(shape, dtype=dtype, device=device)
+        self.values = torch.zeros(shape, dtype=dtype, device=device)
         whole = {"dtype": torch.int64, "device": device}
         width = min(-(-config.context // block), blocks)
         self.lengths = torch.zeros(rows + 1, **whole)  # positions in the cache
         self.table = torch.zeros(rows, width, **whole)  # row, place in it -> block
-        self.column = torch.zeros(rows, width, **whole)  # row, place in it -> which of the block's owners it is
+        self.column = torch.zeros(
+            rows, width, **whole
+        )  # row, place in it -> which of the block's owners it is
         self.owner = torch.full((blocks, SHARES), rows, **whole)  # block, column -> row
         self.start = torch.zeros(blocks, **whole)  # block -> first position
         self._taken = [0] * blocks  # bits: columns in use
@@ -129,6 +130,11 @@ class PagedKv:
         return 2 * config.depth * config.heads * config.head_dim * block * dtype.itemsize
 
     # -- rows ------------------------------------------------------------------------------------------
+
+    def clear(self, blocks: list[int]) -> None:
+        """Before blocks get a new owner: what is masked still is multiplied, and 0 times NaN is NaN. So the
+        broken page of one owner must not remain under the next."""
+        self.keys[:, blocks], self.values[:, blocks] = 0, 0
 
     def attach(self, row: int, blocks: list[int], length: int) -> None:
         """Row `row` owns these blocks, of which `length` positions are filled."""
@@ -200,7 +206,9 @@ class PagedKv:
         n, heads, width = q.shape
         high, share = step.owner.shape
         keys, values = self.keys[layer, :high].flatten(0, 1), self.values[layer, :high].flatten(0, 1)
-        queries = F.pad(q * width**-0.5, (0, 0, 0, 0, 0, self.rows + 1 - n))[step.owner]  # (high, S, heads, D)
+        queries = F.pad(q * width**-0.5, (0, 0, 0, 0, 0, self.rows + 1 - n))[
+            step.owner
+        ]  # (high, S, heads, D)
         queries = queries.transpose(1, 2).reshape(high * heads, share, width)
         scores = torch.bmm(queries, keys.transpose(1, 2)).view(high, heads, share, self.block)
         scores = scores.float() + step.bias
@@ -216,7 +224,9 @@ class PagedKv:
         tops = tops.masked_fill(step.dead, FAR)
         weights = (tops - tops.amax(1, keepdim=True)).exp_()
         weights = weights.masked_fill(step.dead, 0.0)
-        total = (weights * sums.transpose(1, 2).reshape(high * share, heads)[step.shares]).sum(1)  # (n, heads)
+        total = (weights * sums.transpose(1, 2).reshape(high * share, heads)[step.shares]).sum(
+            1
+        )  # (n, heads)
         parts = parts.transpose(1, 2).reshape(high * share, heads, width)[step.shares].float()
         return ((weights[..., None] * parts).sum(1) / total[..., None]).to(q.dtype)
 

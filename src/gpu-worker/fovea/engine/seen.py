@@ -49,9 +49,7 @@ class Seen:
         return counts
 
 
-def save_seen(
-    seen: Seen, *, digest: str, mode: str, page: int, dtype: torch.dtype = torch.bfloat16
-) -> bytes:
+def save_seen(seen: Seen, *, digest: str, mode: str, page: int, dtype: torch.dtype = torch.bfloat16) -> bytes:
     """The file. `digest` names the model that made the tokens."""
     metadata = {
         "format": FORMAT,
@@ -84,7 +82,11 @@ def load_seen(data: bytes, *, digest: str, width: int) -> tuple[Seen, str, int]:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SeenError("the file of vision tokens is broken") from None
     good = tokens.dim() == 2 and tokens.shape[1] == width and tokens.is_floating_point() and len(tokens) > 0
-    if not good or not all(isinstance(n, int) and n > 0 for n in numbers) or counts["positions"] != len(tokens):
+    if (
+        not good
+        or not all(isinstance(n, int) and n > 0 for n in numbers)
+        or counts["positions"] != len(tokens)
+    ):
         raise SeenError("the file of vision tokens does not hold what it says")
     if not torch.isfinite(tokens).all():
         raise SeenError("the vision tokens are not finite")

@@ -29,7 +29,9 @@ class Sequence:
     max_new: int
     owner: str = ""
     deadline: float | None = None  # a `time.monotonic()` instant
-    prefix: tuple[Hashable, int] | None = None  # name and length of a beginning that others may have in common
+    prefix: tuple[Hashable, int] | None = (
+        None  # name and length of a beginning that others may have in common
+    )
     future: "Future[Generation]" = field(default_factory=Future)
     # In the engine's hands:
     inputs: Tensor = field(init=False)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from fovea.model import OcrModel
 
 SMALL_BATCH = 16  # tokens up to which int8 weights are multiplied without being unpacked
+WHOLE = 64  # rows and columns of which sizes must be multiples for that
 UNPACKED = 1 << 22  # weights that are unpacked at a time otherwise
 
 
@@ -32,8 +33,9 @@ class Int8:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x (N, in) -> (N, out)."""
-        if len(x) <= SMALL_BATCH:
+        if len(x) <= SMALL_BATCH and not (self.weights.shape[0] | self.weights.shape[1]) % WHOLE:
             # PyTorch's kernel is fast in bf16 only; the weights' own error is larger than that of rounding x.
+            # It reads beyond the end of sizes that are not whole vectors.
             y = torch._weight_int8pack_mm(x.bfloat16(), self.weights, self.scales.bfloat16())
             return y.to(x.dtype)
         rows = max(1, UNPACKED // x.shape[1])
