@@ -113,11 +113,11 @@ def contestants(name: str) -> dict[str, Callable[[torch.Tensor, int], Answers]]:
     model = ours(name)
     twin, rules = theirs(model), no_end(model.config.decoder.vocab)
     plain = ours(name)
-    engine = Engine(
-        model,
-        rules,
-        EngineConfig(max_batch=64, kv_bytes=2 << 30, prefill_tokens=1 << 14, max_new=512, threads=1),
-    )
+    config = EngineConfig(max_batch=64, kv_bytes=2 << 30, prefill_tokens=1 << 14, max_new=512, threads=1)
+    engines = {
+        "engine": Engine(model, rules, config),
+        "engine, int8": Engine(ours(name), rules, config, int8=True),
+    }
 
     def transformers_with(experts: str) -> Callable[[torch.Tensor, int], Answers]:
         def run(prompts: torch.Tensor, tokens: int) -> Answers:
@@ -135,15 +135,18 @@ def contestants(name: str) -> dict[str, Callable[[torch.Tensor, int], Answers]]:
 
         return run
 
-    def run_engine(prompts: torch.Tensor, tokens: int) -> Answers:
-        handles = [engine.submit(p, max_new=tokens, owner=str(n % 4)) for n, p in enumerate(prompts)]
-        return [handle.result().ids for handle in handles]
+    def engine_with(engine: Engine) -> Callable[[torch.Tensor, int], Answers]:
+        def run(prompts: torch.Tensor, tokens: int) -> Answers:
+            handles = [engine.submit(p, max_new=tokens, owner=str(n % 4)) for n, p in enumerate(prompts)]
+            return [handle.result().ids for handle in handles]
+
+        return run
 
     def run_loop(prompts: torch.Tensor, tokens: int) -> Answers:
         return [generate(plain, p[None], rules, tokens).ids for p in prompts]
 
     return {
-        "engine": run_engine,
+        **{who: engine_with(engine) for who, engine in engines.items()},
         **{f"transformers, {experts}": transformers_with(experts) for experts in EXPERTS},
         "one page at a time": run_loop,
     }
@@ -164,10 +167,10 @@ def decode(models: list[str], batches: list[int], tokens: int, rounds: int) -> N
         f"{PROMPT} positions of prompt, {tokens} tokens, {rounds} rounds; tokens a second of processor time.\n"
     )
     print(
-        "| model | batch | engine | transformers (the better of its two) | one page at a time "
-        "| over transformers | over one at a time |"
+        "| model | batch | engine | engine, int8 weights | transformers (the better of its two) "
+        "| one page at a time | engine over transformers | int8 over transformers | engine over one at a time |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in models:
         runs = contestants(name)
         generator = torch.Generator().manual_seed(0)
@@ -189,16 +192,15 @@ def decode(models: list[str], batches: list[int], tokens: int, rounds: int) -> N
                 (who for who in runs if who.startswith("tr")), key=lambda who: statistics.median(times[who])
             )
 
-            def ratio(who: str, times: dict[str, list[float]] = times) -> float:
-                return statistics.median(
-                    b / a for a, b in zip(times["engine"], times[who], strict=True) if a > 0
-                )
+            def ratio(who: str, other: str, times: dict[str, list[float]] = times) -> float:
+                return statistics.median(b / a for a, b in zip(times[who], times[other], strict=True))
 
             speed = {who: 1 / statistics.median(values) for who, values in times.items()}
             print(
-                f"| {name} | {batch} | {speed['engine']:.0f} | {speed[best]:.0f} ({best.split(', ')[1]}) "
-                f"| {speed['one page at a time']:.0f} | **{ratio(best):.2f}×** "
-                f"| {ratio('one page at a time'):.2f}× |",
+                f"| {name} | {batch} | {speed['engine']:.0f} | {speed['engine, int8']:.0f} "
+                f"| {speed[best]:.0f} ({best.split(', ')[1]}) | {speed['one page at a time']:.0f} "
+                f"| **{ratio('engine', best):.2f}×** | {ratio('engine, int8', best):.2f}× "
+                f"| {ratio('engine', 'one page at a time'):.2f}× |",
                 flush=True,
             )
 
@@ -326,9 +328,8 @@ def crowd(predictions: int, pages: int) -> None:
 
 
 def facts() -> None:
-    name = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?"
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "processor")
     print(f"{name} ({platform.machine()}), {os.cpu_count()} cores, torch {torch.__version__},")
     print(
         f"transformers {transformers.__version__}, fp32, one thread; load {os.getloadavg()[0]:.1f} at the start."

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import TOKENIZER, VOCABULARY, make_model
 
-from fovea.engine.weights import Int8, fuse, int8_bytes
+from fovea.engine.weights import Int8, Packed, fuse, int8_bytes, suitable
 from fovea.generate import Rules, generate
 from fovea.model import ModelConfig, OcrModel
 from fovea.model.decoder import MixtureOfExperts
@@ -37,11 +37,29 @@ def test_grouped_and_looped_experts_are_the_models_own(tokens):
     module: MixtureOfExperts = model.model.layers[1].mlp
     x = torch.randn(tokens, 48)
     wanted = module.plain(x)
+    experts = fuse(make_model(), suitable(model)).layers[1].mlp
+    assert torch.allclose(experts(x), wanted, atol=1e-5)
     experts = fuse(model).layers[1].mlp
     assert torch.allclose(experts(x), wanted, atol=1e-5)
     chosen = torch.randint(0, 8, (tokens * 3,)).sort().values
     inputs, counts = torch.randn(tokens * 3, 48), experts._counts(chosen)
     assert torch.allclose(experts._grouped(inputs, counts), experts._looped(inputs, counts), atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("shape", [(64, 128), (40, 24), (271, 320)])
+@pytest.mark.parametrize("tokens", [1, 3, 16, 70])
+def test_packed_is_the_same_product(shape, tokens):
+    if suitable(make_model()) != "packed":
+        pytest.skip("this build of PyTorch has no oneDNN")
+    weights, x = torch.randn(shape), torch.randn(tokens, shape[1])
+    assert torch.allclose(Packed.of(weights)(x), x @ weights.T, atol=1e-4)
+
+
+def test_only_small_fp32_decoders_are_packed():
+    assert suitable(make_model().bfloat16()) == "plain"
+    with torch.device("meta"):
+        assert suitable(OcrModel(ModelConfig.official())) == "plain"
 
 
 @torch.inference_mode()
@@ -73,12 +91,20 @@ def test_int8_says_nearly_what_fp32_says(make_engine, prompts):
             assert ours.log_probs[0] == pytest.approx(theirs.log_probs[0], abs=0.05)
 
 
+def test_int8_of_a_bf16_checkpoint_computes_in_fp32(make_engine, prompts):
+    engine = make_engine(own_model=make_model(seed=9).bfloat16(), int8=True)
+    assert engine._decoder.cache.keys.dtype == torch.float32
+    assert next(engine.model.model.sam_model.parameters()).dtype == torch.float32
+    assert len(engine.submit(prompts[1], max_new=3).result(60).log_probs) <= 3
+
+
 def test_the_full_model_in_int8_fits_8_gb_with_a_whole_context():
     with torch.device("meta"):
         model = OcrModel(ModelConfig.official()).to(torch.bfloat16)
     weights = int8_bytes(model)
     decoder = model.config.decoder
-    context = 2 * decoder.depth * decoder.heads * decoder.head_dim * 2 * decoder.context  # bf16
+    a_position = 2 * decoder.depth * decoder.heads * decoder.head_dim * 4  # keys and values in fp32
     assert weights == pytest.approx(4.72e9, rel=0.02)
-    assert context == 61_440 * 8192
-    assert weights + 2 * context < EIGHT_GB
+    assert a_position == 2 * 61_440
+    assert weights + (2 << 30) < EIGHT_GB  # the default cache: two whole contexts
+    assert (2 << 30) > 2 * a_position * decoder.context

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fovea.engine.config import EngineConfig
 from fovea.engine.kv_cache import PagedKv, Step
-from fovea.engine.weights import Weights, fuse
+from fovea.engine.weights import Weights, fuse, suitable
 from fovea.model import OcrModel
 from fovea.model.decoder import rotary
 
@@ -31,11 +31,12 @@ class PagedDecoder:
 
     def __init__(self, model: OcrModel, config: EngineConfig, int8: bool = False, in_place: bool = True):
         decoder = model.config.decoder
-        self.config, self.device, self.dtype, self.in_place = decoder, model.device, model.dtype, in_place
+        self.config, self.device, self.in_place = decoder, model.device, in_place
+        self.dtype = torch.float32 if int8 else model.dtype
         per_block = PagedKv.bytes_per_block(decoder, config.block, self.dtype)
         self.blocks = config.kv_bytes // per_block + 1  # block 0 is nobody's
         self.cache = PagedKv(decoder, self.blocks, config.block, config.max_batch, self.dtype, self.device)
-        self.weights: Weights = fuse(model, int8)
+        self.weights: Weights = fuse(model, "int8" if int8 else suitable(model))
         cos, sin = rotary(
             torch.arange(decoder.context + 1, device=self.device), decoder.head_dim, decoder.rope_theta
         )
@@ -47,7 +48,7 @@ class PagedDecoder:
 
     def embed(self, ids: Tensor) -> Tensor:
         """ids (…) -> (…, C)."""
-        return F.embedding(ids, self.weights.embedding)
+        return F.embedding(ids, self.weights.embedding).to(self.dtype)
 
     # -- prefill ---------------------------------------------------------------------------------------
 

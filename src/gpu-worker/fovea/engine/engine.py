@@ -78,6 +78,8 @@ class Engine:
         self.device = model.device
         with torch.inference_mode():
             self._decoder = PagedDecoder(model, self.config, int8, in_place)
+            if int8:  # after the decoder has become small
+                model.encoder_to(torch.float32)
             longest = min(self.config.max_new, self.context)
             self._rows = Rows(rules, self.config.max_batch, longest, self.device)
         self._blocks = Blocks(self._decoder.blocks)

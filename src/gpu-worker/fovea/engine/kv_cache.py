@@ -212,6 +212,11 @@ class PagedKv:
         queries = queries.transpose(1, 2).reshape(high * heads, share, width)
         scores = torch.bmm(queries, keys.transpose(1, 2)).view(high, heads, share, self.block)
         scores = scores.float() + step.bias
+        if n == share == 1:
+            # One row: the softmax over all blocks at once, those of others being masked.
+            weights = scores.transpose(0, 1).reshape(heads, -1).softmax(-1).view(heads, high, self.block)
+            weights = weights.transpose(0, 1).reshape(high * heads, 1, self.block).to(values.dtype)
+            return torch.bmm(weights, values).view(high, 1, heads, width).sum(0)
         top = scores.amax(-1, keepdim=True)  # (high, heads, S, 1)
         scores = (scores - top).exp_()
         sums = scores.sum(-1)  # (high, heads, S)

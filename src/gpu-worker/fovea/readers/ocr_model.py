@@ -90,9 +90,6 @@ def load_folder(
     with torch.device("meta"):
         model = OcrModel(config)
     weights = load_checkpoint(model, folder, dtype, device)
-    # An encoder in bf16 is slow on many CPUs, and its share of the memory is small.
-    if int8:
-        model.encoder_to(torch.float32)
     kind = "int8" if int8 else str(model.dtype)
     parts = json.dumps([weights, kind, max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
