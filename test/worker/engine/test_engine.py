@@ -249,12 +249,21 @@ class _Holding:
 def test_a_view_that_fails_fails_its_page_only(make_engine):
     engine = make_engine()
     good = torch.zeros(3, 64, 64)
-    cases = [good, torch.zeros(4, 64, 64), torch.zeros(3, 128, 64), good]
+    cases = [good, torch.zeros(4, 64, 64), torch.zeros(3, 60, 64), good]
     handles = [engine.look(case) for case in cases]
     assert handles[0].result(60).shape == handles[3].result(60).shape
     for handle in handles[1:3]:
         with pytest.raises(RuntimeError):
             handle.result(60)
+
+
+def test_a_view_need_not_be_square(make_engine, model):
+    strip = torch.randn(3, 128, 320)
+    tokens = make_engine().look(strip).result(60)
+    assert len(tokens) == 2 * (5 + 1) + 1
+    with torch.inference_mode():
+        grid = model.encode_view(strip[None]).view(2, 5, -1)
+        assert torch.allclose(tokens[:-1], model.with_newlines(grid), atol=1e-5)
 
 
 def test_pages_are_read_while_others_are_encoded(make_engine, model):

@@ -13,7 +13,7 @@ from fovea.model import OcrModel
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """`whole` (3, S, S) and `tiles` (n, 3, T, T), `columns` in a row: as in `OcrModel.encode_page`."""
+    """`whole` (3, H, W) and `tiles` (n, 3, T, T), `columns` in a row: as in `OcrModel.encode_page`."""
 
     whole: Tensor
     tiles: Tensor | None = None
@@ -61,7 +61,7 @@ class EncodeQueue:
     def encode(self, views: list[tuple[Page, int, Tensor]]) -> list[Page]:
         """Returns the pages that are complete now. A view that fails fails its page only."""
         try:
-            tokens = self._model.encode_view(torch.stack([view for _, _, view in views]))
+            tokens = self._model.encode_grids(torch.stack([view for _, _, view in views]))
         except Exception as error:
             if len(views) > 1:
                 return [page for view in views for page in self.encode([view])]

@@ -205,6 +205,8 @@ class PagedKv:
         """q (n, heads, D), one new position for each row -> (n, heads, D)."""
         n, heads, width = q.shape
         high, share = step.owner.shape
+        if n == share == 1:
+            return self._attend_alone(layer, q, step)
         keys, values = self.keys[layer, :high].flatten(0, 1), self.values[layer, :high].flatten(0, 1)
         queries = F.pad(q * width**-0.5, (0, 0, 0, 0, 0, self.rows + 1 - n))[
             step.owner
@@ -212,11 +214,6 @@ class PagedKv:
         queries = queries.transpose(1, 2).reshape(high * heads, share, width)
         scores = torch.bmm(queries, keys.transpose(1, 2)).view(high, heads, share, self.block)
         scores = scores.float() + step.bias
-        if n == share == 1:
-            # One row: the softmax over all blocks at once, those of others being masked.
-            weights = scores.transpose(0, 1).reshape(heads, -1).softmax(-1).view(heads, high, self.block)
-            weights = weights.transpose(0, 1).reshape(high * heads, 1, self.block).to(values.dtype)
-            return torch.bmm(weights, values).view(high, 1, heads, width).sum(0)
         top = scores.amax(-1, keepdim=True)  # (high, heads, S, 1)
         scores = (scores - top).exp_()
         sums = scores.sum(-1)  # (high, heads, S)
@@ -234,6 +231,21 @@ class PagedKv:
         )  # (n, heads)
         parts = parts.transpose(1, 2).reshape(high * share, heads, width)[step.shares].float()
         return ((weights[..., None] * parts).sum(1) / total[..., None]).to(q.dtype)
+
+    def _attend_alone(self, layer: int, q: Tensor, step: Step) -> Tensor:
+        """The same for one row that shares nothing: only its own blocks, one softmax."""
+        blocks = step.shares[0]
+        keys, values = (
+            side[layer].index_select(0, blocks).transpose(0, 1) for side in (self.keys, self.values)
+        )
+        heads, width = q.shape[1:]
+        bias = step.bias[blocks].view(1, -1)
+        query = (q * width**-0.5).view(heads, 1, width)
+        scores = torch.bmm(query, keys.reshape(heads, -1, width).transpose(1, 2)).squeeze(
+            1
+        )  # (heads, W · block)
+        weights = (scores.float() + bias).softmax(-1).to(values.dtype)
+        return torch.bmm(weights[:, None], values.reshape(heads, -1, width)).view(1, heads, width)
 
     def attend_gathered(self, layer: int, q: Tensor, table: Tensor, positions: Tensor) -> Tensor:
         """q (B, heads, T, D) at `positions` (B, T), blocks (B, W) -> (B, heads, T, D). Sees all up to itself."""

@@ -1,7 +1,5 @@
 """The whole model: pixels to vision tokens, vision tokens and text to logits."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -67,15 +65,18 @@ class OcrModel(nn.Module):
         `whole` (3, S, S): the page as one view. `tiles` (n, 3, T, T): its tiles row by row, `columns` in a row.
         Returns (positions, C): [tiles, stitched to one grid][whole][separator].
         """
-        views = None if tiles is None or not len(tiles) else self.encode_view(tiles)
-        return self.arrange(self.encode_view(whole[None])[0], views, columns)
+        views = None if tiles is None or not len(tiles) else self.encode_grids(tiles)
+        return self.arrange(self.encode_grids(whole[None])[0], views, columns)
+
+    def encode_grids(self, pixels: Tensor) -> Tensor:
+        """`encode_view` as (B, H/64, W/64, C)."""
+        return self.encode_view(pixels).view(len(pixels), pixels.shape[2] // 64, pixels.shape[3] // 64, -1)
 
     def arrange(self, whole: Tensor, tiles: Tensor | None, columns: int) -> Tensor:
-        """The second half of `encode_page`: the tokens of the page's view (s·s, C), of its tiles (n, t·t, C)."""
-        side = math.isqrt(len(whole))
-        parts = [self.with_newlines(whole.view(side, side, -1))]
+        """The second half of `encode_page`: the tokens of the page's view (h, w, C), of its tiles (n, t, t, C)."""
+        parts = [self.with_newlines(whole)]
         if tiles is not None:
-            s, rows = math.isqrt(tiles.shape[1]), len(tiles) // columns
+            s, rows = tiles.shape[1], len(tiles) // columns
             grid = tiles.view(rows, columns, s, s, -1)
             grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # as they lie on the page
             parts.insert(0, self.with_newlines(grid))
