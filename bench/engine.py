@@ -334,6 +334,22 @@ def facts() -> None:
     print(
         f"transformers {transformers.__version__}, fp32, one thread; load {os.getloadavg()[0]:.1f} at the start."
     )
+    # What the memory gives at this hour bounds decoding: every weight that is used is read once a step.
+    much = torch.ones(50_000_000)
+    much.sum()
+    began = time.process_time()
+    for _ in range(3):
+        much.sum()
+    speed = 3 * 0.2 / (time.process_time() - began)
+    print(f"Reading 200 MB: {speed:.1f} GB a second of processor time.")
+    for model, d in DECODERS.items():
+        attention = 4 * d.width * d.heads * d.head_dim * d.depth
+        experts = d.experts_per_token * d.expert_mlp + d.shared_mlp
+        mlp = 3 * d.width * (d.dense_layers * d.dense_mlp + (d.depth - d.dense_layers) * experts)
+        read = 4e-9 * (attention + mlp + d.vocab * d.width)
+        print(
+            f"{model}: {1000 * read:.0f} MB a token at batch 1, so at most {speed / read:.0f} tokens a second."
+        )
 
 
 def main() -> None:
