@@ -5,6 +5,7 @@ from typing import Any, Optional
 
 from cog import BaseRunner, Input, concurrent
 
+from fovea.drain import watch_from_environment
 from fovea.orphan import end_with_parent
 from fovea.readers import ReadRequest, load_readers
 from fovea.settings import Settings
@@ -20,6 +21,12 @@ class Runner(BaseRunner):
         logging.basicConfig(level=logging.INFO)
         self.settings = Settings.from_environment()
         self.readers = load_readers(self.settings.models)
+        watch_from_environment()
+        if self.settings.metrics_port:
+            from fovea.engine.metrics import serve  # brings PyTorch along, which pp-ocr does without
+
+            engines = {name: r.engine.metrics for name, r in self.readers.items() if hasattr(r, "engine")}
+            serve(engines, self.settings.metrics_port)
 
     @concurrent(max=8)
     async def run(

@@ -160,3 +160,16 @@ def test_the_server_goes_with_its_supervisor_even_when_that_is_killed(edge, tmp_
 
     until(is_gone, 15)
     until(lambda: server.call("GET", "/health-check")[0] is None, 15)
+
+
+def test_told_to_stop_it_finishes_the_page_in_hand_and_begins_no_other(tmp_path):
+    """The first and the second page are pushed, most of the others are left for another worker."""
+    with EdgeStub({"/doc": pdf(12)}) as edge:
+        server = Server(edge, tmp_path)
+        body = {"input": {"document": f"{edge.origin}/doc", "push_url": edge.push_url}}
+        assert server.call("PUT", "/predictions/p1", body, prefer="respond-async")[0] == 202
+        until(lambda: edge.pages())
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        assert edge.pages() == list(range(1, len(edge.pages()) + 1))
+        assert 2 <= len(edge.pages()) < 12

@@ -1,16 +1,18 @@
 import asyncio
 import base64
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 from support import EchoReader, EdgeStub, encoded, pdf, picture
 
+from fovea.drain import DONE, Drain
 from fovea.outbound import Outbound, Refused
 from fovea.push import Pushed, Pusher
 from fovea.readers.base import ReadRequest
 from fovea.settings import Settings
-from fovea.shard import ShardRequest, run_shard
+from fovea.shard import Shard, ShardRequest, run_shard
 
 
 def run(request, reader=None, settings=None):
@@ -63,8 +65,8 @@ def test_every_page_gets_an_answer_whatever_happens_to_it():
 
 
 def test_a_slow_page_times_out_and_the_next_is_read():
-    reader = EchoReader(wait=lambda page: time.sleep(1.5) if page == 1 else None)
-    settings = Settings(page_timeout_s=0.3)
+    reader = EchoReader(wait=lambda page: time.sleep(5) if page == 1 else None)
+    settings = Settings(page_timeout_s=2)
     receipt = run(ShardRequest(document=data_url(pdf(2)), model="echo"), reader, settings)
     assert [page["verdict"] for page in receipt["pages"]] == ["failed", "ok"]
     assert receipt["pages"][0]["error"]["code"] == "page_timeout"
@@ -157,3 +159,61 @@ def test_cancel_ends_the_shard():
         return reader.read_pages
 
     assert len(asyncio.run(cancelled())) < 10
+
+
+class ParallelReader(EchoReader):
+    """Reads three pages at once, and only if they do come at once."""
+
+    parallel = 3
+
+    def __init__(self):
+        self.together = threading.Barrier(3)
+        super().__init__(wait=lambda page: self.together.wait(10))
+
+
+def test_a_reader_that_can_is_given_several_pages_at_once():
+    receipt = run(ShardRequest(document=data_url(pdf(6)), model="echo"), ParallelReader())
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok"] * 6
+    assert [page["page"] for page in receipt["pages"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
+    requests = []
+
+    class Asking(EchoReader):
+        def read(self, raster, request):
+            requests.append(request)
+            gone = threading.Event()
+            request.given_up.call(gone.set)
+            assert gone.wait(30)
+            return super().read(raster, request)
+
+    settings = Settings(page_timeout_s=2)
+    for _ in range(2):
+        run(ShardRequest(document=data_url(pdf(1)), model="echo"), Asking(), settings)
+    owners = [request.owner for request in requests]
+    assert len(set(owners)) == 2 and all(owners)
+    gone = threading.Event()
+    requests[0].given_up.call(gone.set)
+    assert gone.is_set()
+
+
+def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
+    drain = Drain()
+    file = tmp_path / "drain"
+    drain.watch(file)
+
+    def wait(page):
+        file.touch()
+        assert drain.asked.wait(10)
+
+    with EdgeStub({"/doc": pdf(3)}) as edge:
+        request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
+        shard = Shard(request, {"echo": EchoReader(wait=wait)}, local(edge), drain)
+        receipt = asyncio.run(shard.run())
+        assert edge.pages() == [1]
+    assert (receipt["pushed"], receipt["error"]) == ([1], None)
+    end = time.monotonic() + 10
+    while file.read_text() != DONE:
+        assert time.monotonic() < end
+        time.sleep(0.01)

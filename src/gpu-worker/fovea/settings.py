@@ -17,6 +17,8 @@ class Settings:
     page_timeout_s: float = 300
     heartbeat_s: float = 10
     fetch_timeout_s: float = 120
+    metrics_port: int = 0
+    """On loopback; 0: none."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -35,6 +37,12 @@ class Settings:
         def names(name: str) -> list[str]:
             return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
 
+        def port(name: str) -> int:
+            text = os.environ.get(name, "") or "0"
+            if not text.isdecimal() or int(text) > 65535:
+                raise ValueError(f"{name} is not a port: {text!r}")
+            return int(text)
+
         fallback = cls()
         return cls(
             allowed_origins=frozenset(origin.rstrip("/") for origin in names("FOVEA_ALLOWED_ORIGINS")),
@@ -43,4 +51,5 @@ class Settings:
             max_pixels=int(number("FOVEA_MAX_PIXELS", fallback.max_pixels)),
             page_timeout_s=number("FOVEA_PAGE_TIMEOUT_S", fallback.page_timeout_s),
             heartbeat_s=number("FOVEA_HEARTBEAT_S", fallback.heartbeat_s),
+            metrics_port=port("FOVEA_METRICS_PORT"),
         )

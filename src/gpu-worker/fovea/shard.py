@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
-import threading
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,13 @@ from typing import Any
 
 from fovea.blank import is_blank
 from fovea.document import fetch_document
+from fovea.drain import DRAIN, Drain
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.isolated import IsolatedDocument
 from fovea.outbound import Outbound, Refused
 from fovea.pages import Document
 from fovea.push import Pushed, Pusher
-from fovea.readers.base import InvalidOptions, Reader, ReadRequest
+from fovea.readers.base import GivenUp, InvalidOptions, Reader, ReadRequest
 from fovea.result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.selection import select_pages
 from fovea.settings import Settings
@@ -49,13 +51,17 @@ class _Gone(Exception):
 class Shard:
     """Reads a shard to its end: `await Shard(...).run()` gives the receipt and raises nothing of its own."""
 
-    def __init__(self, request: ShardRequest, readers: Mapping[str, Reader], settings: Settings):
+    def __init__(
+        self, request: ShardRequest, readers: Mapping[str, Reader], settings: Settings, drain: Drain = DRAIN
+    ):
         self._request = request
+        self._drain = drain
         self._settings = settings
         self._reader = readers.get(request.model)
         self._outbound = Outbound(settings.allowed_origins)
         self._pusher: Pusher | None = None
         self._page = 0
+        self._owner = secrets.token_hex(8)
         self._receipt: dict[str, Any] = {
             "schema": 1,
             "model": request.model,
@@ -123,10 +129,29 @@ class Shard:
             pages = select_pages(request.pages, document.page_count)
             self._receipt["page_count"] = document.page_count
             await self._report({"page_count": document.page_count, "media_type": document.media_type})
-            for self._page in pages:
-                await self._deliver(await self._read_page(document, self._page))
+            await self._read_pages(document, pages)
         finally:
             document.close()
+
+    async def _read_pages(self, document: Document, pages: list[int]) -> None:
+        """As many at a time as the reader can make use of."""
+        numbers = iter(pages)
+
+        async def read() -> None:
+            for page in numbers:
+                if self._drain.asked.is_set():
+                    return await self._drain.finished()
+                with self._drain:
+                    self._page = page
+                    await self._deliver(await self._read_page(document, page))
+
+        readers = [asyncio.create_task(read()) for _ in range(getattr(self._reader, "parallel", 1))]
+        try:
+            await asyncio.gather(*readers)
+        finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
 
     async def _report(self, what: dict[str, Any]) -> None:
         if not self._pusher:
@@ -140,6 +165,7 @@ class Shard:
     async def _deliver(self, body: dict[str, Any]) -> None:
         if not self._pusher:
             self._receipt["pages"].append(body)
+            self._receipt["pages"].sort(key=lambda page: page["page"])
             return
         pushed = await self._pusher.page(body["page"], body)
         if pushed is Pushed.GONE:
@@ -150,7 +176,7 @@ class Shard:
     async def _read_page(self, document: Document, page: int) -> dict[str, Any]:
         """One page's result as JSON, whatever happens to it."""
         limit = self._settings.page_timeout_s
-        given_up = threading.Event()
+        given_up = GivenUp()
         try:
             return await asyncio.wait_for(_in_thread(self._read_now, document, page, given_up), limit)
         except asyncio.TimeoutError:
@@ -167,7 +193,7 @@ class Shard:
         result.prompt = options.prompt
         return result.to_json()
 
-    def _read_now(self, document: Document, page: int, given_up: threading.Event) -> dict[str, Any]:
+    def _read_now(self, document: Document, page: int, given_up: GivenUp) -> dict[str, Any]:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
@@ -189,7 +215,8 @@ class Shard:
                 attempts=[Attempt("native", None, "blank")],
             )
         else:
-            result = self._reader.read(raster, self._request.options)
+            options = dataclasses.replace(self._request.options, owner=self._owner, given_up=given_up)
+            result = self._reader.read(raster, options)
         result.prompt = self._request.options.prompt
         result.timings_ms["raster"] = raster_ms
         # A result that breaks the protocol is a fault of the reader: it fails here and not at the edge.

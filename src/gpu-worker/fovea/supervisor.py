@@ -4,7 +4,8 @@ A Cog server whose worker process died answers UNHEALTHY for ever, one whose set
 200 and SETUP_FAILED, and neither restarts by itself. This process starts the server, looks at its health, and
 starts it again, after growing pauses while it keeps failing. It takes the server along when it ends, however
 it ends: the kernel sends the server SIGKILL when this process is gone, and the server's own children look for
-that themselves (`fovea.orphan`).
+that themselves (`fovea.orphan`). Told to stop, it lets the worker drain first (`fovea.drain`), for at most
+`FOVEA_DRAIN_S` (20) seconds; told again, it stops at once.
 """
 
 import argparse
@@ -14,10 +15,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from fovea.drain import DONE
 
 ROOT = Path(__file__).resolve().parents[3]
 BAD_STATES = frozenset({"UNHEALTHY", "SETUP_FAILED", "DEFUNCT"})
@@ -26,10 +30,14 @@ SILENCE_S = 60.0
 """How long a server that answered before may be silent until it counts as hung."""
 MAX_PAUSE_S = 30.0
 GRACE_S = 10.0
+DRAIN_S = 20.0
+RECEIPT_S = 0.5
+"""From the last page to the end: time for Cog to close its predictions."""
+WORKING = frozenset({"READY", "BUSY"})
 PR_SET_PDEATHSIG = 1
 
 
-def environment(port: int) -> dict[str, str]:
+def environment(port: int, drain_file: Path) -> dict[str, str]:
     """The server's environment. Cog spawns `python`, so the folder of this one comes first on PATH."""
     folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     return {
@@ -37,6 +45,7 @@ def environment(port: int) -> dict[str, str]:
         "PATH": os.pathsep.join(folders),
         "PYTHONPATH": str(ROOT / "src" / "gpu-worker"),
         "PORT": str(port),
+        "FOVEA_DRAIN_FILE": str(drain_file),
         "COG_PREDICT_TYPE_STUB": "src/gpu-worker/predict.py:Runner",
         "COG_MAX_CONCURRENCY": os.environ.get("FOVEA_SLOTS", "4"),
         "COG_SETUP_TIMEOUT": os.environ.get("COG_SETUP_TIMEOUT", "600"),
@@ -53,12 +62,12 @@ def _die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
-def start_server(host: str, port: int) -> subprocess.Popen:
+def start_server(host: str, port: int, drain_file: Path) -> subprocess.Popen:
     parent = os.getpid()
     return subprocess.Popen(
         [sys.executable, "-m", "cog.server.http", "--host", host],
         cwd=ROOT,
-        env=environment(port),
+        env=environment(port, drain_file),
         stdin=subprocess.DEVNULL,
         preexec_fn=lambda: _die_with_parent(parent),
     )
@@ -103,18 +112,22 @@ class Supervisor:
         self._bind = host
         self._port = port
         self._pid_file = pid_file
-        self._stopping = False
+        self._stopping = self._at_once = False
+        self._drain_s = float(os.environ.get("FOVEA_DRAIN_S") or DRAIN_S)
+        self._drain_file = Path(tempfile.mkdtemp(prefix="fovea-drain-")) / "drain"
 
     def stop(self, *_: object) -> None:
-        self._stopping = True
+        self._stopping, self._at_once = True, self._stopping
 
     def run(self) -> None:
         pause = 0.5
         while not self._stopping:
-            server = start_server(self._bind, self._port)
+            server = start_server(self._bind, self._port, self._drain_file)
             self._write_pid(server.pid)
             started = time.monotonic()
             why = self._watch(server)
+            if self._stopping:
+                self._drain(server)
             stop_server(server)
             if self._stopping:
                 break
@@ -124,8 +137,22 @@ class Supervisor:
             end = time.monotonic() + pause
             while time.monotonic() < end and not self._stopping:
                 time.sleep(0.05)
+        self._drain_file.unlink(missing_ok=True)
+        self._drain_file.parent.rmdir()
         if self._pid_file:
             self._pid_file.unlink(missing_ok=True)
+
+    def _drain(self, server: subprocess.Popen) -> None:
+        """Waits until the worker has nothing to lose, if it runs at all."""
+        if health(self._host, self._port) not in WORKING:
+            return
+        self._drain_file.touch()
+        end = time.monotonic() + self._drain_s
+        while time.monotonic() < end and server.poll() is None and not self._at_once:
+            if self._drain_file.read_text() == DONE:
+                time.sleep(RECEIPT_S)
+                return
+            time.sleep(0.05)
 
     def _watch(self, server: subprocess.Popen) -> str:
         """Returns why the server has to be started again, or that it is to stop."""

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import os
 import re
 
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from fovea.engine import self_test
 from fovea.model import CheckpointError, ModelConfig, OcrModel, save_checkpoint
 from fovea.pages import Raster
 from fovea.readers import READERS
@@ -31,7 +33,9 @@ def one_thread():
     """So small a model gains nothing from threads, and on a busy machine they wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    os.environ["FOVEA_THREADS"] = "1"  # the engine has a thread of its own, with a setting of its own
     yield
+    del os.environ["FOVEA_THREADS"]
     torch.set_num_threads(before)
 
 
@@ -111,7 +115,7 @@ def test_the_page_decides_the_answer(reader):
     """The vision tokens reach the decoder: other pixels, other probabilities."""
     blank = Raster(1, Image.new("RGB", (827, 1169), "black"), None)
     sure = [reader.read(one, ReadRequest(mode="base")).warnings for one in (page(), blank)]
-    tokens = [reader._model.see(one.image, "base").embeddings for one in (page(), blank)]
+    tokens = [reader.engine.encode(one.image, "base").embeddings for one in (page(), blank)]
     assert not torch.equal(*tokens)
     assert all(sure)
 
@@ -123,6 +127,7 @@ def test_the_digest_covers_what_decides_the_answer(folder, reader, monkeypatch):
         ("FOVEA_MAX_TILES", "9"),
         ("FOVEA_NGRAM_GUARD", "30,90"),
         ("FOVEA_DTYPE", "bfloat16"),
+        ("FOVEA_QUANT", "int8"),
     ):
         with monkeypatch.context() as changed:
             changed.setenv(name, value)
@@ -131,6 +136,11 @@ def test_the_digest_covers_what_decides_the_answer(folder, reader, monkeypatch):
 
 def test_bfloat16(reader, monkeypatch):
     monkeypatch.setenv("FOVEA_DTYPE", "bfloat16")
+    DeepseekOcr(small_config()).read(page(), ReadRequest(mode="gundam")).to_json()
+
+
+def test_int8(reader, monkeypatch):
+    monkeypatch.setenv("FOVEA_QUANT", "int8")
     DeepseekOcr(small_config()).read(page(), ReadRequest(mode="gundam")).to_json()
 
 
@@ -160,6 +170,9 @@ def test_free_prompts_are_opt_in(reader, monkeypatch):
         ("FOVEA_NGRAM_GUARD", "30"),
         ("FOVEA_DTYPE", "int4"),
         ("FOVEA_MAX_NEW_TOKENS", "0"),
+        ("FOVEA_QUANT", "int4"),
+        ("FOVEA_KV_BYTES", "lots"),
+        ("FOVEA_BATCH", "0"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(reader, monkeypatch, name, value):
@@ -176,3 +189,16 @@ def test_another_checkpoint_is_refused(folder, reader, tmp_path, monkeypatch):
     monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(tmp_path))
     with pytest.raises(TokenizerError):
         DeepseekOcr(config)
+
+
+def test_a_worker_that_fails_the_self_test_does_not_serve(folder, reader, tmp_path, monkeypatch):
+    for file in folder.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(tmp_path))
+    path = self_test.write(tmp_path, reader.precision, reader.engine, reader.tokenizer)
+    DeepseekOcr(small_config())
+    body = json.loads(path.read_text())
+    body["answers"]["float32"]["log_probs"][0] += 1
+    path.write_text(json.dumps(body))
+    with pytest.raises(self_test.SelfTestError, match="nothing is served"):
+        DeepseekOcr(small_config())

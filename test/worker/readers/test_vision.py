@@ -1,15 +1,18 @@
 """The reader around a scripted model: modes, retries, verdicts, counts, deep parsing."""
 
 import math
+from concurrent.futures import Future
 
 import pytest
 import torch
 from PIL import Image
 
+from fovea.engine import Busy, Canceled, Handle, Seen
 from fovea.errors import PageError
+from fovea.generate import generate
 from fovea.pages import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
-from fovea.readers.vision import Seen, VisionReader
+from fovea.readers.vision import VisionReader
 from fovea.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.characters()
@@ -30,11 +33,23 @@ class ScriptedModel:
         self.answers, self.sure = answers, sure
         self.seen, self.prompts = [], []
 
-    def see(self, image, mode):
+    def serve(self, rules, max_new):
+        self.rules = rules
+        return self
+
+    def encode(self, image, mode, deadline=None, begun=None):
         self.seen.append((mode, image.size))
         self.mode = mode
         count = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}[mode]
         return Seen(torch.full((count, 1), -1.0), count - 1, count // 2)
+
+    def decode(self, seen, ids, image_token, *, max_new, owner="", deadline=None):
+        """One page after the other, by the plain loop."""
+        prompt = torch.tensor([ids])[..., None].float()
+        prompt[0, [i for i, token in enumerate(ids) if token == image_token]] = seen.embeddings
+        future = Future()
+        future.set_result(generate(self, prompt, self.rules, max_new, deadline))
+        return Handle(future, lambda: None)
 
     def embed(self, ids):
         return ids[..., None].float()
@@ -137,10 +152,26 @@ def test_time_runs_out():
     assert "Time ran out" in result.warnings[0]
 
 
-def test_a_page_that_cannot_get_at_the_model_fails_in_time():
-    busy = reader(ScriptedModel("Hello"), time_limit_s=0.05)
-    with busy._lock, pytest.raises(PageError, match="busy"):
-        busy.read(PAGE, ReadRequest())
+@pytest.mark.parametrize(("why", "message"), [(Busy("x"), "busy"), (Canceled("x"), "Nobody waits")])
+def test_a_page_that_cannot_get_at_the_model_fails(why, message):
+    class Refusing(ScriptedModel):
+        def encode(self, *_, **__):
+            raise why
+
+    with pytest.raises(PageError, match=message):
+        reader(Refusing("Hello")).read(PAGE, ReadRequest())
+
+
+def test_what_was_read_before_the_model_became_busy_is_delivered():
+    class Refusing(ScriptedModel):
+        def encode(self, image, mode, **options):
+            if mode != "base":
+                raise Busy("x")
+            return super().encode(image, mode, **options)
+
+    result = reader(Refusing("Some words and more…")).read(PAGE, ReadRequest())
+    assert [(a.mode, a.finish_reason) for a in result.attempts] == [("base", "loop")]
+    assert result.verdict == "suspect"
 
 
 def test_unsure_answers_are_suspect():

@@ -65,11 +65,19 @@ class OcrModel(nn.Module):
         `whole` (3, S, S): the page as one view. `tiles` (n, 3, T, T): its tiles row by row, `columns` in a row.
         Returns (positions, C): [tiles, stitched to one grid][whole][separator].
         """
-        side = whole.shape[-1] // 64
-        parts = [self.with_newlines(self.encode_view(whole[None])[0].view(side, side, -1))]
-        if tiles is not None and len(tiles):
-            s, rows = tiles.shape[-1] // 64, len(tiles) // columns
-            grid = self.encode_view(tiles).view(rows, columns, s, s, -1)
+        views = None if tiles is None or not len(tiles) else self.encode_grids(tiles)
+        return self.arrange(self.encode_grids(whole[None])[0], views, columns)
+
+    def encode_grids(self, pixels: Tensor) -> Tensor:
+        """`encode_view` as (B, H/64, W/64, C)."""
+        return self.encode_view(pixels).view(len(pixels), pixels.shape[2] // 64, pixels.shape[3] // 64, -1)
+
+    def arrange(self, whole: Tensor, tiles: Tensor | None, columns: int) -> Tensor:
+        """The second half of `encode_page`: the tokens of the page's view (h, w, C), of its tiles (n, t, t, C)."""
+        parts = [self.with_newlines(whole)]
+        if tiles is not None:
+            s, rows = tiles.shape[1], len(tiles) // columns
+            grid = tiles.view(rows, columns, s, s, -1)
             grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # as they lie on the page
             parts.insert(0, self.with_newlines(grid))
         return torch.cat([*parts, self.model.view_seperator[None].to(parts[0].dtype)])

@@ -1,19 +1,50 @@
 """What a reader is: anything that turns the pixels of a page into a page result."""
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fovea.pages import Raster
 from fovea.result import PageResult
 
 
+class GivenUp:
+    """Whether anybody still waits for a page; tells those who want to stop working on it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._set = False
+        self._calls: list[Callable[[], None]] = []
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        with self._lock:
+            self._set, calls, self._calls = True, self._calls, []
+        for call in calls:
+            call()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Runs `function` when the page is given up; at once where it is already."""
+        with self._lock:
+            if not self._set:
+                self._calls.append(function)
+                return
+        function()
+
+
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """The options of a shard, as the edge sends them."""
+    """The options of a shard, as the edge sends them; and for each page whose it is and if it is given up."""
 
     mode: str = "auto"
     task: str = "markdown"
     prompt: str | None = None
+    owner: str = field(default="", compare=False)
+    """The prediction: a reader that reads several pages at once serves them in turn."""
+    given_up: GivenUp = field(default_factory=GivenUp, compare=False, repr=False)
 
 
 class InvalidOptions(ValueError):
@@ -21,7 +52,10 @@ class InvalidOptions(ValueError):
 
 
 class Reader(Protocol):
-    """A reader is made once for each process and called from several threads."""
+    """A reader is made once for each process and called from several threads.
+
+    One with an attribute `parallel` is given that many pages of a shard at once.
+    """
 
     name: str
     digest: str

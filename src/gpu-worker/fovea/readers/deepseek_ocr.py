@@ -8,15 +8,31 @@
 | `FOVEA_DTYPE` | the checkpoint's | `bfloat16`, `float16` (GPUs before Ampere) or `float32` |
 | `FOVEA_NGRAM_GUARD` | off | `n,window`, such as `30,90`; the loop detector works with and without it |
 | `FOVEA_MAX_NEW_TOKENS` | 8192 | longest answer; the context bounds it as well |
+| `FOVEA_QUANT` | off | `int8`: the decoder's weights, on a CPU |
+| `FOVEA_KV_BYTES` | 2 GiB; half of a GPU's free memory | keys and values of all pages that are read at once |
+| `FOVEA_BATCH` | 64; 256 on a GPU | sequences that are read at once |
+| `FOVEA_THREADS` | all cores | of the engine |
 """
 
+import logging
 import os
+from pathlib import Path
 
+from fovea.engine.self_test import check
 from fovea.model import ModelConfig
-from fovea.readers.ocr_model import dtype_setting, flag, load_folder, ngram_setting, whole_number
+from fovea.readers.ocr_model import (
+    dtype_setting,
+    flag,
+    load_folder,
+    ngram_setting,
+    quant_setting,
+    whole_number,
+)
 from fovea.readers.vision import VisionReader
 from fovea.settings import Settings
 from fovea.views import MAX_TILES
+
+log = logging.getLogger(__name__)
 
 RULES = b"deepseek-ocr rules 1"
 """Part of the digest: raise the number when parsing or Markdown change what is answered."""
@@ -25,21 +41,24 @@ TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is st
 
 
 class DeepseekOcr(VisionReader):
-    def __init__(self, config: ModelConfig | None = None) -> None:
+    def __init__(self, config: ModelConfig | None = None, *, self_test: bool = True) -> None:
         """Blocks while weights load. `config` is the official one unless a test has a smaller model.
 
-        Raises `ValueError` for a setting that cannot be used, `CheckpointError`, `TokenizerError`.
+        Raises `ValueError` for a setting that cannot be used, `CheckpointError`, `TokenizerError`, and
+        `SelfTestError` where `self_test.json` lies beside the weights and this machine does not agree with it.
         """
         folder = os.environ.get("FOVEA_DEEPSEEK_DIR", "")
         if not folder:
             raise ValueError("deepseek-ocr needs FOVEA_DEEPSEEK_DIR: the folder of its checkpoint")
         ngram = ngram_setting("FOVEA_NGRAM_GUARD")
+        int8 = quant_setting("FOVEA_QUANT")
         loaded = load_folder(
             folder,
             config or ModelConfig.official(),
             RULES + repr(ngram).encode(),
             dtype_setting("FOVEA_DTYPE"),
             whole_number("FOVEA_MAX_TILES", MAX_TILES),
+            int8,
         )
         super().__init__(
             "deepseek-ocr",
@@ -52,3 +71,6 @@ class DeepseekOcr(VisionReader):
             time_limit_s=TIME_SHARE * Settings.from_environment().page_timeout_s,
             measured=True,
         )
+        self.precision = "int8" if int8 else str(loaded.model.model.dtype).removeprefix("torch.")
+        if self_test and not check(Path(folder), self.precision, self.engine, loaded.tokenizer):
+            log.warning("there is no self-test for %s: python -m fovea.engine.self_test", self.precision)

@@ -1,5 +1,6 @@
-"""`OcrModel` and a tokenizer as the `VisionModel` that the reader works with, and how both come from a folder."""
+"""`OcrModel` and a tokenizer as the `VisionModel` that the reader works with; how both come from a folder."""
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from fovea.engine import Engine, EngineConfig, Seen
+from fovea.generate import Rules
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
-from fovea.readers.vision import Seen
 from fovea.tokenizer import Tokenizer
 from fovea.views import MAX_TILES, make_views, to_pixels
 
@@ -18,13 +20,23 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch
 
 
 class SeeingModel:
-    """See `fovea.readers.vision.VisionModel`. `max_tiles` bounds the tiles of the gundam mode."""
+    """See `fovea.readers.vision.VisionModel`. `max_tiles` bounds the tiles of the gundam mode; `int8` is for
+    the engine's weights.
 
-    def __init__(self, model: OcrModel, max_tiles: int = MAX_TILES):
-        self.model, self.max_tiles = model.eval(), max_tiles
+    Beside `serve` it has the methods by which `fovea.generate` reads, one page at a time and without an
+    engine: the reference.
+    """
+
+    def __init__(self, model: OcrModel, max_tiles: int = MAX_TILES, int8: bool = False):
+        self.model, self.max_tiles, self.int8 = model.eval(), max_tiles, int8
         self.context = model.config.decoder.context
         self.vocab_size = model.config.decoder.vocab
         self.device = model.device
+
+    def serve(self, rules: Rules, max_new: int) -> Engine:
+        """Raises `ValueError` for a setting that cannot be used."""
+        config = engine_config(self.model, min(max_new, self.context))
+        return Engine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
 
     @torch.inference_mode()
     def see(self, image: Image.Image, mode: str) -> Seen:
@@ -65,6 +77,7 @@ def load_folder(
     rules: bytes,
     dtype: torch.dtype | None = None,
     max_tiles: int = MAX_TILES,
+    int8: bool = False,
 ) -> Loaded:
     """`*.safetensors` and `tokenizer.json` of a folder. Blocks while weights load; runs on CUDA if there is one.
 
@@ -77,9 +90,10 @@ def load_folder(
     with torch.device("meta"):
         model = OcrModel(config)
     weights = load_checkpoint(model, folder, dtype, device)
-    parts = json.dumps([weights, str(model.dtype), max_tiles, rules.decode()]).encode()
+    kind = "int8" if int8 else str(model.dtype)
+    parts = json.dumps([weights, kind, max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
-    return Loaded(SeeingModel(model, max_tiles), tokenizer, f"sha256:{digest}")
+    return Loaded(SeeingModel(model, max_tiles, int8), tokenizer, f"sha256:{digest}")
 
 
 def flag(name: str) -> bool:
@@ -112,3 +126,29 @@ def ngram_setting(name: str) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise ValueError(f"{name} must be n,window, as in 30,90, not {text!r}")
     return int(parts[0]), int(parts[1])
+
+
+def quant_setting(name: str) -> bool:
+    """Whether weights are to be int8. Raises `ValueError` for any other word than `int8`."""
+    text = os.environ.get(name, "")
+    if text not in ("", "int8"):
+        raise ValueError(f"{name} must be int8 or empty, not {text!r}")
+    if text and torch.cuda.is_available():
+        raise ValueError(f"{name} is for CPUs: unset it on a machine with a GPU")
+    return bool(text)
+
+
+def engine_config(model: OcrModel, max_new: int) -> EngineConfig:
+    """`FOVEA_KV_BYTES`, `FOVEA_BATCH` and `FOVEA_THREADS`, or what suits the device. Raises `ValueError`."""
+    if model.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(model.device)
+        config = EngineConfig.for_cuda(free // 2, max_new)
+    else:
+        config = EngineConfig(kv_bytes=2 << 30, max_new=max_new)
+    threads = whole_number("FOVEA_THREADS", 0) if os.environ.get("FOVEA_THREADS") else None
+    return dataclasses.replace(
+        config,
+        kv_bytes=whole_number("FOVEA_KV_BYTES", config.kv_bytes),
+        max_batch=whole_number("FOVEA_BATCH", config.max_batch),
+        threads=threads,
+    )

@@ -5,19 +5,18 @@ says: an answer that is noise ends as a `suspect` page with its finish reason.
 """
 
 import math
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
 from PIL import Image
 
 from fovea.compression import expected_precision
 from fovea.deep import Answer, deepen, figure_blocks
+from fovea.engine import Busy, Canceled, Handle, Seen
 from fovea.errors import PageError
-from fovea.generate import Decoder, Generation, Rules, generate
+from fovea.generate import Generation, Rules
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.geometry import FULL
 from fovea.output.markdown import write_markdown
@@ -37,36 +36,41 @@ LEAST_CONFIDENCE = 0.6  # geometric mean of the token probabilities below which 
 MOST_BROKEN = 3  # broken references and stray control tokens beyond which it is
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A page as vision tokens: embeddings (positions, C), newlines and separator included."""
+class VisionEngine(Protocol):
+    """What a reader asks; `fovea.engine.Engine` is one. Both raise `Busy` and `Canceled`."""
 
-    embeddings: torch.Tensor
-    patches: int
-    valid: int
-    tiles: tuple[int, int] | None = None  # (columns, rows) where the page was cut into tiles
-    max_tiles: int | None = None  # the most that could have been
+    def encode(
+        self,
+        image: Image.Image,
+        mode: str,
+        deadline: float | None = None,
+        begun: Callable[[Handle], None] = ...,
+    ) -> Seen:
+        """The vision tokens of an RGB image in a mode of `MODES`."""
+        ...
 
-    @property
-    def positions(self) -> int:
-        return len(self.embeddings)
+    def decode(
+        self,
+        seen: Seen,
+        ids: list[int],
+        image_token: int,
+        *,
+        max_new: int,
+        owner: str = "",
+        deadline: float | None = None,
+    ) -> Handle:
+        """The answer to a question about a page, a `Generation`."""
+        ...
 
-    def counts(self) -> dict[str, Any]:
-        counts: dict[str, Any] = {"positions": self.positions, "patches": self.patches, "valid": self.valid}
-        if self.tiles is not None:
-            counts |= {"tiles": list(self.tiles), "max_tiles": self.max_tiles}
-        return counts
 
-
-class VisionModel(Decoder, Protocol):
+class VisionModel(Protocol):
     """What a reader needs of a model."""
 
     context: int  # positions that it can hold, vision tokens included
     vocab_size: int
-    device: torch.device
 
-    def see(self, image: Image.Image, mode: str) -> Seen:
-        """The vision tokens of an RGB image in a mode of `MODES`."""
+    def serve(self, rules: Rules, max_new: int) -> VisionEngine:
+        """The engine that owns the model from now on."""
         ...
 
 
@@ -88,7 +92,9 @@ class _Try:
 
 
 class VisionReader:
-    """See `fovea.readers.base.Reader`. One page at a time owns the model."""
+    """See `fovea.readers.base.Reader`. Pages that are read at the same time share the engine's steps."""
+
+    parallel = 4
 
     def __init__(
         self,
@@ -108,11 +114,11 @@ class VisionReader:
         figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together.
         """
         self.name, self.digest = name, digest
-        self._model, self._tokenizer, self._tasks = model, tokenizer, tasks
+        self.tokenizer, self._tasks = tokenizer, tasks
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
         self._measured = measured
-        self._rules = Rules.of(tokenizer, model.vocab_size, ngram).to(model.device)
-        self._lock = threading.Lock()
+        self._context = model.context
+        self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max_new)
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *MODES):
@@ -125,16 +131,16 @@ class VisionReader:
             raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
-        """Raises `PageError` where other pages held the model until time was up."""
+        """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
         deadline = time.monotonic() + self._time_limit_s
-        if not self._lock.acquire(timeout=max(0.0, self._time_limit_s)):
-            raise PageError("page_timeout", "The model was busy with other pages for too long.")
         try:
             tries = self._read_in_modes(raster.image, request, deadline)
             best = max(tries, key=_quality)
             blocks, warnings = self._blocks(raster.image, request, best, deadline)
-        finally:
-            self._lock.release()
+        except Busy:
+            raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
+        except Canceled:
+            raise PageError("page_timeout", "Nobody waits for the page any more.") from None
         return self._result(raster, request, tries, best, blocks, warnings)
 
     def _read_in_modes(self, image: Image.Image, request: ReadRequest, deadline: float) -> list[_Try]:
@@ -145,22 +151,32 @@ class VisionReader:
             ladder = AUTO["small" if max(image.size) <= SMALL_SIDE else "page"]
         tries = []
         for mode in ladder:
-            tries.append(self._try(image, mode, prompt, deadline))
+            try:
+                tries.append(self._try(image, mode, prompt, request, deadline))
+            except Busy:
+                if not tries:
+                    raise
+                break
             if not tries[-1].faults or tries[-1].answer.out_of_time:
                 break
         return tries
 
-    def _try(self, image: Image.Image, mode: str, prompt: Prompt, deadline: float) -> _Try:
+    def _try(
+        self, image: Image.Image, mode: str, prompt: Prompt, request: ReadRequest, deadline: float
+    ) -> _Try:
         started = time.perf_counter()
-        seen = self._model.see(image, mode)
+        seen = self.engine.encode(
+            image, mode, deadline=deadline, begun=lambda handle: request.given_up.call(handle.cancel)
+        )
         encode_s = time.perf_counter() - started
-        ids = torch.tensor([prompt.ids(self._tokenizer, seen.positions)], device=self._model.device)
-        with torch.inference_mode():
-            embeddings = self._model.embed(ids).clone()  # (1, T, C)
-            embeddings[ids == self._tokenizer.image] = seen.embeddings.to(embeddings.dtype)
-        room = min(self._max_new, self._model.context - ids.shape[1])
-        answer = generate(self._model, embeddings, self._rules, room, deadline)
-        pieces = pieces_of(self._tokenizer, answer.ids)
+        ids = prompt.ids(self.tokenizer, seen.positions)
+        room = min(self._max_new, self._context - len(ids))
+        handle = self.engine.decode(
+            seen, ids, self.tokenizer.image, max_new=room, owner=request.owner, deadline=deadline
+        )
+        request.given_up.call(handle.cancel)
+        answer = handle.result()
+        pieces = pieces_of(self.tokenizer, answer.ids)
         reading = read_blocks(pieces, answer.log_probs, located=prompt.task.takes_query)
         one = _Try(mode, seen, answer, reading, encode_s)
         one.faults = list(_faults(one, prompt.task.takes_query))
@@ -172,7 +188,7 @@ class VisionReader:
         """The blocks of the best attempt, with what its figures say where that was asked for."""
         blocks = best.reading.blocks
         if request.task == "figure":
-            text = self._tokenizer.decode(best.answer.ids)
+            text = self.tokenizer.decode(best.answer.ids)
             picture = Block(1, "image", FULL, "", best.confidence)
             blocks = [picture, *figure_blocks(picture, Answer(text, best.confidence))]
             number(blocks)
@@ -183,12 +199,16 @@ class VisionReader:
         def read_figure(crop: Image.Image) -> Answer:
             if time.monotonic() > deadline:
                 return Answer("", None, sound=False)
-            one = self._try(crop, "small" if max(crop.size) <= SMALL_SIDE else "base", figure, deadline)
+            mode = "small" if max(crop.size) <= SMALL_SIDE else "base"
+            try:
+                one = self._try(crop, mode, figure, request, deadline)
+            except Busy:
+                return Answer("", None, sound=False)
             best.encode_s += one.encode_s
             best.answer.prefill_s += one.answer.prefill_s
             best.answer.decode_s += one.answer.decode_s
             sound = one.answer.finish_reason == "stop"
-            return Answer(self._tokenizer.decode(one.answer.ids), one.confidence or None, sound)
+            return Answer(self.tokenizer.decode(one.answer.ids), one.confidence or None, sound)
 
         deepened = deepen(image, blocks, read_figure)
         return deepened.blocks, deepened.warnings

@@ -21,6 +21,12 @@ class History:
         self.ids.scatter_(1, at, torch.where(active[:, None], tokens[:, None], kept))
         self.lengths += active
 
+    def part(self, rows: slice) -> "History":
+        """Some of the rows; what is pushed to them is pushed here."""
+        part = History.__new__(History)
+        part.ids, part.lengths = self.ids[rows], self.lengths[rows]
+        return part
+
     def row(self, index: int) -> list[int]:
         """The tokens of one sequence."""
         return self.ids[index, : int(self.lengths[index])].tolist()

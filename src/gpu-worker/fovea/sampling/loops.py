@@ -74,7 +74,7 @@ class LoopDetector:
 
         earlier = last - self.periods  # (B, P)
         same = (ids.gather(1, earlier.clamp(min=0)) == token) & (earlier >= 0)
-        self.runs = torch.where(active[:, None], (self.runs + 1) * same, self.runs)
+        self.runs.copy_(torch.where(active[:, None], (self.runs + 1) * same, self.runs))
 
         since = (lengths[:, None] - self.periods).clamp(min=0)
         content = self._content.gather(1, lengths[:, None]) - self._content.gather(1, since)
@@ -83,6 +83,23 @@ class LoopDetector:
         needed = torch.where(content == 0, self._least.clamp(min=FILL_RUN), needed)
         loops = (self.runs >= needed) & active[:, None]
         return torch.where(loops.any(1), self.periods[loops.int().argmax(1)], 0)
+
+    def part(self, rows: slice, longest: int) -> "LoopDetector":
+        """The detector of `History.part(rows)`, where no row has or will get more than `longest` tokens.
+
+        It counts only the periods that fit into so many: early steps cost little.
+        """
+        part = LoopDetector.__new__(LoopDetector)
+        part._history, part._classes = self._history.part(rows), self._classes
+        part.periods, part._least = self.periods[:longest], self._least[:longest]
+        part.runs = self.runs[rows, :longest]
+        part._content, part._structure = self._content[rows], self._structure[rows]
+        return part
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What it keeps of each row, rows first."""
+        return self.runs, self._content, self._structure
 
     def kept(self, row: int, period: int) -> int:
         """How many tokens remain when the tail of a looping row is cut to one period."""

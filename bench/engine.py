@@ -1,0 +1,378 @@
+"""The engine against `transformers.generate` and against our own loop of one page at a time.
+
+    .venv/bin/python bench/engine.py            # everything, as Markdown, in some minutes
+    .venv/bin/python bench/engine.py decode --models nano --batches 1,16
+
+All contestants have the same weights, prompts and number of tokens, and run in turns in one process; the
+script stops if they do not say the same. Times are seconds of the processor on one thread, so that what else
+runs on the machine counts little; the ratio is the median over rounds. A step's time is that of a long answer
+less that of a short one, divided by the tokens between: prefill and set-up are not in it.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import transformers
+from PIL import Image, ImageDraw
+from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src" / "gpu-worker"))
+from fovea.engine import Engine, EngineConfig
+from fovea.generate import Rules, generate
+from fovea.model import ClipConfig, DecoderConfig, ModelConfig, OcrModel, SamConfig
+from fovea.sampling import TokenClasses
+from fovea.tasks import TASKS, Prompt
+from fovea.tokenizer import Tokenizer
+
+SMALL = ModelConfig.tiny()
+DECODERS = {
+    "nano": DecoderConfig(271, 320, 4, 5, 64, 1, 1024, 8, 2, 256, 512, context=2048),
+    "mid": DecoderConfig(8192, 512, 8, 8, 64, 1, 1536, 64, 6, 192, 384, context=2048),
+}
+PROMPT, SHORT = 64, 2
+EXPERTS = ("eager", "grouped_mm")  # the two ways of transformers; the faster one counts
+
+
+def ours(name: str) -> OcrModel:
+    return OcrModel(ModelConfig(SMALL.sam, SMALL.clip, DECODERS[name])).init_weights(std=0.05).eval()
+
+
+def theirs(model: OcrModel) -> transformers.LlamaForCausalLM:
+    """Llama with DeepSeek-V2's mixture of experts: the same decoder, with the same weights."""
+    d = model.config.decoder
+    config = transformers.LlamaConfig(
+        vocab_size=d.vocab,
+        hidden_size=d.width,
+        intermediate_size=d.dense_mlp,
+        num_hidden_layers=d.depth,
+        num_attention_heads=d.heads,
+        num_key_value_heads=d.heads,
+        head_dim=d.head_dim,
+        rms_norm_eps=d.norm_eps,
+        max_position_embeddings=d.context,
+        tie_word_embeddings=False,
+    )
+    twin = transformers.LlamaForCausalLM(config).eval()
+    mixture = transformers.DeepseekV2Config(
+        hidden_size=d.width,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        moe_intermediate_size=d.expert_mlp,
+        n_shared_experts=d.shared_mlp // d.expert_mlp,
+        n_routed_experts=d.experts,
+        num_experts_per_tok=d.experts_per_token,
+        topk_method="greedy",
+        n_group=1,
+        topk_group=1,
+        norm_topk_prob=False,
+        routed_scaling_factor=1.0,
+        hidden_act="silu",
+    )
+    mixture._experts_implementation = "eager"
+    weights = {}
+    for name, tensor in model.state_dict().items():
+        if name.startswith(("model.layers.", "model.embed_tokens.", "model.norm.", "lm_head.")):
+            weights[name] = tensor
+    for number in range(d.dense_layers, d.depth):
+        twin.model.layers[number].mlp = DeepseekV2Moe(mixture).eval()
+        prefix = f"model.layers.{number}.mlp.experts."
+        experts = [
+            {part: weights.pop(f"{prefix}{e}.{part}_proj.weight") for part in ("gate", "up", "down")}
+            for e in range(d.experts)
+        ]
+        weights[f"{prefix}gate_up_proj"] = torch.stack([torch.cat([e["gate"], e["up"]]) for e in experts])
+        weights[f"{prefix}down_proj"] = torch.stack([e["down"] for e in experts])
+    twin.load_state_dict(weights)
+    twin.generation_config.eos_token_id = None
+    twin.mixture = mixture
+    return twin
+
+
+def no_end(vocab: int) -> Rules:
+    """Nothing ends an answer but its length."""
+    allowed = torch.ones(vocab, dtype=torch.bool)
+    allowed[1] = False
+    nothing = torch.zeros(vocab, dtype=torch.bool)
+    return Rules(allowed, 1, TokenClasses(nothing, nothing))
+
+
+Answers = list[list[int]]
+
+
+def contestants(name: str) -> dict[str, Callable[[torch.Tensor, int], Answers]]:
+    """Each reads prompts (B, T, C) on for a number of tokens. Made anew, so that nobody shares memory."""
+    model = ours(name)
+    twin, rules = theirs(model), no_end(model.config.decoder.vocab)
+    plain = ours(name)
+    config = EngineConfig(max_batch=64, kv_bytes=2 << 30, prefill_tokens=1 << 14, max_new=512, threads=1)
+    engines = {
+        "engine": Engine(model, rules, config),
+        "engine, int8": Engine(ours(name), rules, config, int8=True),
+    }
+
+    def transformers_with(experts: str) -> Callable[[torch.Tensor, int], Answers]:
+        def run(prompts: torch.Tensor, tokens: int) -> Answers:
+            twin.mixture._experts_implementation = experts
+            with torch.inference_mode():
+                out = twin.generate(
+                    inputs_embeds=prompts,
+                    attention_mask=torch.ones(prompts.shape[:2], dtype=torch.int64),
+                    max_new_tokens=tokens,
+                    do_sample=False,
+                    suppress_tokens=[1],
+                    pad_token_id=0,
+                )
+            return out.tolist()
+
+        return run
+
+    def engine_with(engine: Engine) -> Callable[[torch.Tensor, int], Answers]:
+        def run(prompts: torch.Tensor, tokens: int) -> Answers:
+            handles = [engine.submit(p, max_new=tokens, owner=str(n % 4)) for n, p in enumerate(prompts)]
+            return [handle.result().ids for handle in handles]
+
+        return run
+
+    def run_loop(prompts: torch.Tensor, tokens: int) -> Answers:
+        return [generate(plain, p[None], rules, tokens).ids for p in prompts]
+
+    return {
+        **{who: engine_with(engine) for who, engine in engines.items()},
+        **{f"transformers, {experts}": transformers_with(experts) for experts in EXPERTS},
+        "one page at a time": run_loop,
+    }
+
+
+def seconds_a_token(run: Callable[[torch.Tensor, int], Answers], prompts: torch.Tensor, tokens: int) -> float:
+    def clock(count: int) -> float:
+        started = time.process_time()
+        run(prompts, count)
+        return time.process_time() - started
+
+    return (clock(SHORT + tokens) - clock(SHORT)) / (tokens * len(prompts))
+
+
+def decode(models: list[str], batches: list[int], tokens: int, rounds: int) -> None:
+    print("\n## Decode throughput\n")
+    print(
+        f"{PROMPT} positions of prompt, {tokens} tokens, {rounds} rounds; tokens a second of processor time.\n"
+    )
+    print(
+        "| model | batch | engine | engine, int8 weights | transformers (the better of its two) "
+        "| one page at a time | engine over transformers | int8 over transformers | engine over one at a time |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name in models:
+        runs = contestants(name)
+        generator = torch.Generator().manual_seed(0)
+        for batch in batches:
+            prompts = torch.randn(batch, PROMPT, DECODERS[name].width, generator=generator) * 0.05
+            answers = {who: run(prompts, 12) for who, run in runs.items()}
+            alike = sum(
+                a == b for a, b in zip(answers["engine"], answers["transformers, eager"], strict=True)
+            )
+            if alike < 0.9 * batch:  # a tie between two tokens may fall either way
+                sys.exit(f"{name}: only {alike} of {batch} answers are those of transformers")
+            times: dict[str, list[float]] = {who: [] for who in runs}
+            for _ in range(rounds):
+                for who, run in runs.items():
+                    # The loop's time per token does not depend on how many pages stand in line.
+                    some = prompts[:1] if who == "one page at a time" else prompts
+                    times[who].append(seconds_a_token(run, some, tokens))
+            best = min(
+                (who for who in runs if who.startswith("tr")), key=lambda who: statistics.median(times[who])
+            )
+
+            def ratio(who: str, other: str, times: dict[str, list[float]] = times) -> float:
+                return statistics.median(b / a for a, b in zip(times[who], times[other], strict=True))
+
+            speed = {who: 1 / statistics.median(values) for who, values in times.items()}
+            print(
+                f"| {name} | {batch} | {speed['engine']:.0f} | {speed['engine, int8']:.0f} "
+                f"| {speed[best]:.0f} ({best.split(', ')[1]}) | {speed['one page at a time']:.0f} "
+                f"| **{ratio('engine', best):.2f}×** | {ratio('engine, int8', best):.2f}× "
+                f"| {ratio('engine', 'one page at a time'):.2f}× |",
+                flush=True,
+            )
+
+
+def mixed(name: str, batch: int, requests: int) -> None:
+    """Answers of unequal length: a batch of `generate` lasts as long as its longest, an engine's row is refilled."""
+    runs = contestants(name)
+    generator = torch.Generator().manual_seed(1)
+    lengths = (torch.rand(requests, generator=generator) ** 2 * 112 + 8).int().tolist()
+    prompts = torch.randn(requests, PROMPT, DECODERS[name].width, generator=generator) * 0.05
+    model = ours(name)
+    engine = Engine(
+        model,
+        no_end(DECODERS[name].vocab),
+        EngineConfig(max_batch=batch, kv_bytes=1 << 30, max_new=512, threads=1),
+    )
+    started = time.process_time()
+    handles = [
+        engine.submit(p, max_new=n, owner=str(i))
+        for i, (p, n) in enumerate(zip(prompts, lengths, strict=True))
+    ]
+    for handle in handles:
+        handle.result()
+    mine = time.process_time() - started
+    other = {}
+    for who, run in runs.items():
+        if who.startswith("tr"):
+            started = time.process_time()
+            for at in range(0, requests, batch):
+                run(prompts[at : at + batch], max(lengths[at : at + batch]))
+            other[who] = time.process_time() - started
+    best = min(other, key=other.get)
+    print("\n## Answers of mixed length, prefill included\n")
+    print(
+        f"{name}, {requests} requests of 8 to 120 tokens (mean {statistics.mean(lengths):.0f}), batches of {batch}.\n"
+    )
+    print("| | tokens a second of processor time | |\n|---|---|---|")
+    print(f"| engine | {sum(lengths) / mine:.0f} | **{other[best] / mine:.2f}×** |")
+    print(f"| {best} | {sum(lengths) / other[best]:.0f} | 1× |", flush=True)
+
+
+def page() -> Image.Image:
+    image = Image.new("RGB", (800, 1000), "white")
+    ImageDraw.Draw(image).text((60, 60), "Invoice 17\nTotal 12.50", "black", font_size=40)
+    return image
+
+
+def requery() -> None:
+    """A second question to a page whose vision tokens were kept, against reading it from its pixels."""
+    sam = SamConfig(192, 6, 6, 768, global_blocks=(2, 5), neck=128, compressor=(192, 256))
+    config = ModelConfig(sam, ClipConfig(256, 6, 8, 1024, patch=None), DECODERS["nano"])
+    model = OcrModel(config).init_weights(std=0.05).eval()
+    tokenizer = Tokenizer.characters()
+    engine = Engine(model, no_end(271), EngineConfig(kv_bytes=1 << 30, max_new=256, threads=1))
+    image = page()
+    print(
+        "\n## A known page\n\nModel: an encoder of 12 layers in front of nano's decoder; 64 tokens of answer.\n"
+    )
+    print("| mode | full read | from its vision tokens | ratio |\n|---|---|---|---|")
+    for mode in ("small", "base"):
+        full, again = [], []
+        for _ in range(3):
+            started = time.process_time()
+            seen = engine.encode(image, mode)
+            ids = Prompt(TASKS["free"]).ids(tokenizer, seen.positions)
+            engine.decode(seen, ids, tokenizer.image, max_new=64).result()
+            full.append(time.process_time() - started)
+            ids = Prompt(TASKS["markdown"]).ids(tokenizer, seen.positions)
+            started = time.process_time()
+            engine.decode(seen, ids, tokenizer.image, max_new=64).result()
+            again.append(time.process_time() - started)
+        a, b = statistics.median(full), statistics.median(again)
+        print(f"| {mode} | {a:.2f} s | {b:.2f} s | **{a / b:.1f}×** |", flush=True)
+
+
+def crowd(predictions: int, pages: int) -> None:
+    """Many predictions at once, each with pages of its own, one after the other; one of them is greedy."""
+    model = ours("nano")
+    engine = Engine(
+        model,
+        no_end(271),
+        EngineConfig(max_batch=16, kv_bytes=1 << 30, prefill_tokens=256, max_new=512, threads=1),
+    )
+    generator = torch.Generator().manual_seed(2)
+    first, last, lost = [0.0] * predictions, [0.0] * predictions, []
+    sizes = (torch.rand(predictions, pages, 2, generator=generator) * 100 + 20).int().tolist()
+    started = time.perf_counter()
+
+    def predict(number: int) -> None:
+        # The greedy one asks for everything at once.
+        ahead = pages if number == 0 else 1
+        queue = [(torch.randn(size, 320) * 0.05, new) for size, new in sizes[number]]
+        running = []
+        for at in range(pages):
+            while len(running) < ahead and queue:
+                prompt, new = queue.pop(0)
+                running.append((engine.submit(prompt, max_new=new, owner=str(number)), new))
+            handle, new = running.pop(0)
+            if len(handle.result().ids) != new:
+                lost.append((number, at))
+            first[number] = first[number] or time.perf_counter() - started
+        last[number] = time.perf_counter() - started
+
+    threads = [threading.Thread(target=predict, args=(n,)) for n in range(predictions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    order = sorted(first)
+    tokens = engine.metrics.values["tokens"]
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"\n## {predictions} predictions at once\n")
+    print(
+        f"nano, {pages} pages each of 20 to 120 positions and tokens, 16 rows; the first asks for all at once.\n"
+    )
+    print("| | |\n|---|---|")
+    print(f"| pages lost | {len(lost)} of {predictions * pages} |")
+    print(f"| time to first page, p50 / p99 (wall) | {order[len(order) // 2]:.2f} s / {order[-1]:.2f} s |")
+    print(
+        f"| last page of the first / of the last prediction to end | {min(last):.2f} s / {max(last):.2f} s |"
+    )
+    print(f"| the greedy one's first page | {first[0]:.2f} s |")
+    print(f"| mean batch | {(tokens - predictions * pages) / engine.metrics.values['steps']:.1f} |")
+    print(f"| peak memory of the benchmark | {rss:.2f} GB |", flush=True)
+
+
+def facts() -> None:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "processor")
+    print(f"{name} ({platform.machine()}), {os.cpu_count()} cores, torch {torch.__version__},")
+    print(
+        f"transformers {transformers.__version__}, fp32, one thread; load {os.getloadavg()[0]:.1f} at the start."
+    )
+    # What the memory gives at this hour bounds decoding: every weight that is used is read once a step.
+    much = torch.ones(50_000_000)
+    much.sum()
+    began = time.process_time()
+    for _ in range(3):
+        much.sum()
+    speed = 3 * 0.2 / (time.process_time() - began)
+    print(f"Reading 200 MB: {speed:.1f} GB a second of processor time.")
+    for model, d in DECODERS.items():
+        attention = 4 * d.width * d.heads * d.head_dim * d.depth
+        experts = d.experts_per_token * d.expert_mlp + d.shared_mlp
+        mlp = 3 * d.width * (d.dense_layers * d.dense_mlp + (d.depth - d.dense_layers) * experts)
+        read = 4e-9 * (attention + mlp + d.vocab * d.width)
+        print(
+            f"{model}: {1000 * read:.0f} MB a token at batch 1, so at most {speed / read:.0f} tokens a second."
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", default=["decode", "mixed", "requery", "crowd"])
+    parser.add_argument("--models", default="nano,mid")
+    parser.add_argument("--batches", default="1,4,16,64")
+    parser.add_argument("--tokens", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    facts()
+    if "decode" in options.what:
+        batches = [int(size) for size in options.batches.split(",")]
+        decode(options.models.split(","), batches, options.tokens, options.rounds)
+    if "mixed" in options.what:
+        mixed("nano", 16, 64)
+    if "requery" in options.what:
+        requery()
+    if "crowd" in options.what:
+        crowd(32, 4)
+
+
+if __name__ == "__main__":
+    main()

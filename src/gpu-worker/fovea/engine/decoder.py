@@ -1,0 +1,165 @@
+"""The decoder over a paged cache: many sequences in one call, each where it stands.
+
+The same mathematics as `fovea.model`, which is the reference that tests hold it against. On a GPU the decode
+step is a CUDA graph for each size of the batch; what is computed is the same.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fovea.engine.config import EngineConfig
+from fovea.engine.kv_cache import PagedKv, Step
+from fovea.engine.weights import Weights, fuse, suitable
+from fovea.model import OcrModel
+from fovea.model.decoder import rotary
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Positions `start` to `start + len(inputs)` of a sequence, and its blocks up to there."""
+
+    inputs: Tensor  # (T, C)
+    start: int
+    blocks: list[int]
+
+
+class PagedDecoder:
+    """`in_place` False takes the plain way through the cache; tests compare the two."""
+
+    def __init__(self, model: OcrModel, config: EngineConfig, int8: bool = False, in_place: bool = True):
+        decoder = model.config.decoder
+        self.config, self.device, self.in_place = decoder, model.device, in_place
+        self.dtype = torch.float32 if int8 else model.dtype
+        per_block = PagedKv.bytes_per_block(decoder, config.block, self.dtype)
+        self.blocks = config.kv_bytes // per_block + 1  # block 0 is nobody's
+        self.cache = PagedKv(decoder, self.blocks, config.block, config.max_batch, self.dtype, self.device)
+        self.weights: Weights = fuse(model, "int8" if int8 else suitable(model))
+        cos, sin = rotary(
+            torch.arange(decoder.context + 1, device=self.device), decoder.head_dim, decoder.rope_theta
+        )
+        half = decoder.head_dim // 2
+        self._cos = cos[:, None, None]  # (positions, 1, 1, D)
+        self._sin = torch.cat([-sin[:, :half], sin[:, half:]], -1)[:, None, None]
+        self._graphs: dict[tuple[int, int, int, int], tuple] = {}
+        self._tokens = torch.zeros(config.max_batch, dtype=torch.int64, device=self.device)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """ids (…) -> (…, C)."""
+        return F.embedding(ids, self.weights.embedding).to(self.dtype)
+
+    # -- prefill ---------------------------------------------------------------------------------------
+
+    def prefill(self, chunks: list[Chunk]) -> Tensor:
+        """Computes the chunks of several sequences together; logits (len(chunks), V) of each one's last
+        position."""
+        lengths = [len(chunk.inputs) for chunk in chunks]
+        longest, width = max(lengths), max(len(chunk.blocks) for chunk in chunks)
+        device, size = self.device, self.cache.block
+        table = torch.tensor([c.blocks + [0] * (width - len(c.blocks)) for c in chunks], device=device)
+        starts = torch.tensor([chunk.start for chunk in chunks], device=device)
+        counts = torch.tensor(lengths, device=device)
+        steps = torch.arange(longest, device=device)
+        places = starts[:, None] + steps  # (B, T)
+        real = steps < counts[:, None]  # (B, T)
+        positions = places[real]  # (N,)
+        block = table.gather(1, (places // size).clamp(max=width - 1))[real]
+        x = torch.cat([chunk.inputs for chunk in chunks]).to(self.dtype)
+
+        def attend(layer: int, q: Tensor) -> Tensor:
+            padded = q.new_zeros(len(chunks), longest, *q.shape[1:])  # (B, T, heads, D)
+            padded[real] = q
+            out = self.cache.attend_gathered(layer, padded.transpose(1, 2), table, places)
+            return out.transpose(1, 2)[real]
+
+        x = self._layers(x, positions, block, positions % size, attend)
+        return self._head(x[counts.cumsum(0) - 1])
+
+    # -- decode ----------------------------------------------------------------------------------------
+
+    def decode(self, tokens: Tensor, high: int) -> Tensor:
+        """One token of each of the first n rows: tokens (n,) -> logits (n, V). `high`: see `PagedKv.step`."""
+        if self.device.type == "cuda":
+            return self._replay(tokens, high)
+        step = self.cache.step(len(tokens), high)
+        return self._decode(tokens, step)
+
+    def _decode(self, tokens: Tensor, step: Step) -> Tensor:
+        positions = self.cache.lengths[: len(tokens)] - 1
+        positions = positions.clamp(max=self.config.context)
+
+        def attend(layer: int, q: Tensor) -> Tensor:
+            if self.in_place:
+                return self.cache.attend_in_place(layer, q, step)
+            table = self.cache.table[: len(tokens)]
+            return self.cache.attend_gathered(layer, q[:, :, None], table, positions[:, None]).squeeze(2)
+
+        x = self.embed(tokens)
+        return self._head(self._layers(x, positions, step.block, step.offset, attend))
+
+    def _replay(self, tokens: Tensor, high: int) -> Tensor:
+        """The decode step as a graph, one for each power of two of rows, blocks and blocks in a row.
+
+        Rows that are not there stand at position 0 of block 0, blocks that are not there belong to nobody.
+        """
+        cache, n = self.cache, len(tokens)
+        rows = min(_power(n), cache.rows)
+        high = min(_power(high), self.blocks)
+        most = min(_power(max(len(own) for own in cache._own[:n])), cache.table.shape[1])
+        share = int(cache._columns.nonzero()[0].max(initial=0)) + 1
+        key = (rows, high, most, share)
+        self._tokens[:n] = tokens
+
+        def work() -> Tensor:
+            at = cache.lengths[:rows]
+            place = (at // cache.block).clamp(max=cache.table.shape[1] - 1)
+            block, offset = cache.table[:rows].gather(1, place[:, None])[:, 0], at % cache.block
+            at += 1
+            return self._decode(self._tokens[:rows], cache.view(rows, high, most, share, block, offset))
+
+        if key not in self._graphs:
+            before = cache.lengths.clone()
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                work()
+            torch.cuda.current_stream().wait_stream(side)
+            cache.lengths.copy_(before)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                logits = work()
+            self._graphs[key] = (graph, logits)
+        graph, logits = self._graphs[key]
+        graph.replay()
+        cache.lengths[n:rows] = 0
+        return logits[:n]
+
+    # -- both ------------------------------------------------------------------------------------------
+
+    def _layers(self, x: Tensor, positions: Tensor, block: Tensor, offset: Tensor, attend) -> Tensor:
+        """x (N, C) of any sequences -> (N, C)."""
+        heads, width = self.config.heads, self.config.head_dim
+        cos, sin = self._cos[positions], self._sin[positions]
+        for number, layer in enumerate(self.weights.layers):
+            qkv = layer.qkv(self._norm(x, layer.norm1)).view(len(x), 3, heads, width)
+            qk = qkv[:, :2]
+            qk = (qk * cos + qk.roll(width // 2, -1) * sin).to(x.dtype)
+            self.cache.write(number, block, offset, qk[:, 1], qkv[:, 2])
+            x = x + layer.out(attend(number, qk[:, 0]).reshape(len(x), heads * width))
+            x = x + layer.mlp(self._norm(x, layer.norm2))
+        return x
+
+    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        if x.dtype == torch.float32:
+            return F.rms_norm(x, weight.shape, weight, self.config.norm_eps)
+        wide = x.float()
+        return weight * F.rms_norm(wide, weight.shape, None, self.config.norm_eps).to(x.dtype)
+
+    def _head(self, x: Tensor) -> Tensor:
+        return self.weights.head(self._norm(x, self.weights.norm)).float()
+
+
+def _power(number: int) -> int:
+    return 1 << max(0, number - 1).bit_length()

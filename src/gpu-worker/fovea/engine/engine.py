@@ -1,0 +1,466 @@
+"""The engine: one thread owns the model, and the pages of all predictions share its steps.
+
+    submit ──▶ scheduler ──▶ prefill, a chunk a step ──▶ decode, all rows a step ──▶ Generation
+    look ────▶ encoder's queue ──▶ a batch of views of one size ──▶ vision tokens
+
+A step is: one token for every running row, then a chunk of the new prompts. Between steps, sequences come and
+go. The encoder gets the thread for one batch at a time, and not again before the decoder has had it for as
+long: a page that is being read is slowed down to half at most, and a page that waits is not left waiting.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fovea.engine.config import EngineConfig
+from fovea.engine.decoder import Chunk, PagedDecoder
+from fovea.engine.encoder import EncodeQueue, Page
+from fovea.engine.kv_cache import Blocks
+from fovea.engine.metrics import Metrics
+from fovea.engine.sampler import REASONS, Rows, Said
+from fovea.engine.scheduler import Scheduler
+from fovea.engine.seen import Seen
+from fovea.engine.sequence import Busy, Canceled, Sequence
+from fovea.generate import Generation, Rules
+from fovea.model import OcrModel
+from fovea.views import MAX_TILES, make_views, to_pixels
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """An answer that will come. `result` raises what ended it instead: `Canceled`, `Busy`, a fault."""
+
+    future: "Future[Any]"
+    _cancel: Any
+
+    def result(self, timeout: float | None = None) -> Any:
+        return self.future.result(timeout)
+
+    def done(self) -> bool:
+        return self.future.done()
+
+    def cancel(self) -> None:
+        """Its place is free at the next step. Nothing happens when it is done already."""
+        self._cancel()
+
+
+class Engine:
+    """Takes over `model` (see `fovea.engine.weights`). `close` it, or it lives as long as the process."""
+
+    def __init__(
+        self,
+        model: OcrModel,
+        rules: Rules,
+        config: EngineConfig | None = None,
+        *,
+        max_tiles: int = MAX_TILES,
+        int8: bool = False,
+        in_place: bool = True,
+    ):
+        self.config = config or EngineConfig()
+        self.model = model.eval()
+        self.metrics = Metrics()
+        self.max_tiles = max_tiles
+        self.context = model.config.decoder.context
+        self.width = model.config.decoder.width
+        self.device = model.device
+        with torch.inference_mode():
+            self._decoder = PagedDecoder(model, self.config, int8, in_place)
+            if int8:  # after the decoder has become small
+                model.encoder_to(torch.float32)
+            longest = min(self.config.max_new, self.context)
+            self._rows = Rows(rules, self.config.max_batch, longest, self.device)
+        self._blocks = Blocks(self._decoder.blocks)
+        self._scheduler = Scheduler(self.config, self._blocks)
+        self._encoder = EncodeQueue(model, self.config)
+        # What the host knows of each row without asking the device.
+        self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
+        self._room = np.zeros_like(self._filled)  # positions for which it has blocks
+        self._said = np.zeros_like(self._filled)  # tokens
+        self._notes: deque[tuple[Tensor, Any, list[Sequence]]] = deque()
+        self._nearest = float("inf")  # deadline
+        self._encoder_debt = 0.0  # seconds of the decoder before the encoder's next turn
+        self._inbox: deque[tuple[str, Any]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    # -- asking, from any thread -----------------------------------------------------------------------
+
+    def submit(
+        self,
+        prompt: Tensor,
+        *,
+        max_new: int,
+        owner: str = "",
+        deadline: float | None = None,
+        prefix: tuple[Hashable, int] | None = None,
+    ) -> Handle:
+        """Read on from `prompt` (T, C), the embeddings of question and vision tokens.
+
+        `owner`: whose sequence it is; owners are served in turn. `deadline`: a `time.monotonic()` instant, at
+        which the answer ends as it is. `prefix` (name, length): the first positions are the same as in any
+        other prompt that names them so. The handle gives a `Generation`. Raises `ValueError` for what can
+        never fit.
+        """
+        if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
+            raise ValueError(f"a prompt is (positions, {self.width}), not {tuple(prompt.shape)}")
+        if max_new < 1:
+            raise ValueError("the prompt leaves no room for an answer")
+        if max_new > self.config.max_new:
+            raise ValueError(f"answers are limited to {self.config.max_new} tokens")
+        if len(prompt) + max_new > self.context or not self._scheduler.fits(len(prompt) + max_new):
+            raise ValueError(
+                f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
+            )
+        sequence = Sequence(prompt, max_new, owner, deadline, prefix)
+        self._post("sequence", sequence)
+        return Handle(sequence.future, lambda: self._post("cancel", sequence))
+
+    def embed(self, ids: list[int]) -> Tensor:
+        """(len(ids), C). The table of embeddings never changes, so any thread may look things up."""
+        with torch.inference_mode():
+            return self._decoder.embed(torch.tensor(ids, device=self.device))
+
+    def look(
+        self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0, deadline: float | None = None
+    ) -> Handle:
+        """Encodes a page: arguments and the tensor that the handle gives are `OcrModel.encode_page`'s."""
+        page = Page(whole, tiles, columns, deadline)
+        self._post("page", page)
+        return Handle(page.future, lambda: self._post("cancel page", page))
+
+    def encode(
+        self,
+        image: Image.Image,
+        mode: str,
+        deadline: float | None = None,
+        begun: Callable[[Handle], None] = lambda handle: None,
+    ) -> Seen:
+        """The vision tokens of an RGB image in a mode of `fovea.views.MODES`. Blocks; `begun` is given the
+        handle by which somebody else can cancel it.
+        """
+        views = make_views(image, mode, self.max_tiles)
+        tiles = to_pixels(views.tiles, self.device) if views.tiles else None
+        handle = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
+        begun(handle)
+        # A page so thin that no whole token shows it still is looked at with one.
+        size = (views.columns, views.rows) if views.tiles else None
+        return Seen(handle.result(), views.patches, max(views.valid, 1), size, self.max_tiles)
+
+    def decode(
+        self,
+        seen: Seen,
+        ids: list[int],
+        image_token: int,
+        *,
+        max_new: int,
+        owner: str = "",
+        deadline: float | None = None,
+    ) -> Handle:
+        """An answer to a question about a page. `ids` hold `image_token` once for each position of `seen`.
+
+        Questions to the same page share what they have in common: all up to the last vision token.
+        """
+        places = [place for place, token in enumerate(ids) if token == image_token]
+        if len(places) != seen.positions:
+            raise ValueError(f"the prompt has room for {len(places)} vision tokens of {seen.positions}")
+        prompt = self.embed(ids).clone()
+        prompt[places] = seen.embeddings.to(prompt.device, prompt.dtype)
+        prefix = ((seen.key, tuple(ids[: places[0]])), places[-1] + 1)
+        room = min(max_new, self.context - len(ids), self.config.max_new)
+        return self.submit(prompt, max_new=room, owner=owner, deadline=deadline, prefix=prefix)
+
+    def close(self) -> None:
+        """Whatever is not done ends as `Canceled`."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _post(self, kind: str, what: Any) -> None:
+        with self._wake:
+            if self._closing:
+                raise RuntimeError("the engine is closed")
+            self._inbox.append((kind, what))
+            self._wake.notify()
+
+    # -- the thread ------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+        with torch.inference_mode():
+            while self._take_in():
+                self._sweep()
+                self._encode()
+                self._step()
+            for sequence in self._scheduler.sequences():
+                self._end(sequence, Canceled("the engine was closed"))
+            for page in self._encoder.pages():
+                page.future.set_exception(Canceled("the engine was closed"))
+
+    def _take_in(self) -> bool:
+        """Waits for something to do; False when the engine is to close."""
+        with self._wake:
+            while not (self._inbox or self._closing or len(self._encoder)) and self._scheduler.idle:
+                self._wake.wait()
+            inbox, self._inbox = self._inbox, deque()
+        for kind, what in inbox:
+            if what.future.done():
+                continue
+            if kind == "sequence":
+                self._scheduler.add(what)
+            elif kind == "page":
+                self._encoder.add(what)
+            elif kind == "cancel":
+                self._end(what, Canceled("canceled"))
+            else:
+                self._encoder.drop(what)
+                what.future.set_exception(Canceled("canceled"))
+            if kind in ("sequence", "page") and what.deadline is not None:
+                self._nearest = min(self._nearest, what.deadline)
+        self._gauges()
+        return not self._closing
+
+    def _sweep(self) -> None:
+        """Ends what has run out of time. One comparison while nothing has."""
+        now = time.monotonic()
+        if now <= self._nearest:
+            return
+        nearest = float("inf")
+        for page in self._encoder.pages():
+            if page.deadline is not None and page.deadline < now:
+                self._encoder.drop(page)
+                page.future.set_exception(Busy("other pages were encoded until time was up"))
+            elif page.deadline is not None:
+                nearest = min(nearest, page.deadline)
+        for sequence in self._scheduler.sequences():
+            if sequence.deadline is None:
+                continue
+            if sequence.deadline >= now:
+                nearest = min(nearest, sequence.deadline)
+            elif sequence.row is not None:
+                self._finish(sequence, self._rows.said(sequence.row), "length", late=True)
+            elif sequence.saved is not None:
+                self._finish(sequence, Rows.said_by(sequence.saved), "length", late=True)
+            elif sequence.begun_at is None:
+                self._end(sequence, Busy("other pages held the model until time was up"))
+            else:
+                nearest = now  # its first token is due
+        self._nearest = nearest
+
+    def _encode(self) -> None:
+        if not len(self._encoder) or (self._encoder_debt > 0 and not self._scheduler.idle):
+            return
+        started = time.perf_counter()
+        views = self._encoder.batch()
+        for page in self._encoder.encode(views):
+            try:
+                page.future.set_result(self._encoder.arranged(page))
+            except Exception as error:
+                page.future.set_exception(error)
+        seconds = time.perf_counter() - started
+        self._encoder_debt = seconds
+        self.metrics.add("encode_seconds", seconds)
+        self.metrics.add("views", len(views))
+
+    def _step(self) -> None:
+        started = time.perf_counter()
+        rows = self._decode()
+        decoded = time.perf_counter()
+        fresh = self._prefill()
+        if rows or fresh:
+            self._note()
+        ended = time.perf_counter()
+        self._encoder_debt -= ended - started
+        if rows:
+            self.metrics.add("decode_seconds", decoded - started)
+        self.metrics.add("prefill_seconds", ended - decoded)
+
+    def _decode(self) -> int:
+        """One token for every running row; how many that are."""
+        self._grow()
+        rows = len(self._scheduler.running)
+        if not rows:
+            return 0
+        try:
+            logits = self._decoder.decode(self._rows.tokens[:rows], self._blocks.high)
+            self._rows.sample(logits, 0, int(self._said[:rows].max()) + 1)
+        except Exception as error:
+            log.exception("a decode step failed")
+            for sequence in list(self._scheduler.running):
+                self._end(sequence, error)
+            return 0
+        self._filled[:rows] += 1
+        self._said[:rows] += 1
+        self.metrics.add("steps", 1)
+        self.metrics.add("tokens", rows)
+        return rows
+
+    def _grow(self) -> None:
+        """A block for each row whose next position has none."""
+        while True:
+            rows = len(self._scheduler.running)
+            short = np.flatnonzero(self._filled[:rows] >= self._room[:rows])
+            if not len(short):
+                return
+            row = int(short[0])
+            block = self._scheduler.grow(self._scheduler.running[row])
+            if block is None:
+                self._set_aside(self._scheduler.last())
+            else:
+                self._decoder.cache.clear([block])
+                self._decoder.cache.append(row, block)
+                self._room[row] += self.config.block
+
+    def _prefill(self) -> int:
+        """A chunk of the new prompts; how many positions that were."""
+        for sequence in self._scheduler.admit():
+            sequence.begun_at = sequence.begun_at or time.perf_counter()
+            self._decoder.cache.clear(sequence.blocks[sequence.computed // self.config.block :])
+        chosen = self._scheduler.chunks()
+        if not chosen:
+            return 0
+        try:
+            logits = self._compute(chosen)
+        except Exception:
+            log.exception("a prompt could not be computed")
+            logits, alone = [], []
+            for sequence, count in chosen:
+                try:
+                    logits.append(self._compute([(sequence, count)])[0])
+                    alone.append((sequence, count))
+                except Exception as error:
+                    self._end(sequence, error)
+            if not alone:
+                return 0
+            chosen, logits = alone, torch.stack(logits)
+        ready = [
+            number
+            for number, (sequence, count) in enumerate(chosen)
+            if self._scheduler.computed(sequence, count)
+        ]
+        if ready:
+            first = len(self._scheduler.running)
+            for number in ready:
+                self._begin(chosen[number][0])
+            self._rows.sample(logits[ready], first, int(self._said[first : first + len(ready)].max()) + 1)
+            self._said[first : first + len(ready)] += 1
+            self.metrics.add("tokens", len(ready))
+        self.metrics.add("prefill_tokens", sum(count for _, count in chosen))
+        return sum(count for _, count in chosen)
+
+    def _compute(self, chosen: list[tuple[Sequence, int]]) -> Tensor:
+        size = self.config.block
+        return self._decoder.prefill(
+            [
+                Chunk(
+                    sequence.inputs[sequence.computed : sequence.computed + count],
+                    sequence.computed,
+                    sequence.blocks[: -(-(sequence.computed + count) // size)],
+                )
+                for sequence, count in chosen
+            ]
+        )
+
+    def _begin(self, sequence: Sequence) -> None:
+        row = self._scheduler.run(sequence)
+        self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs))
+        if sequence.saved is None:
+            self._rows.begin(row, sequence.max_new)
+            sequence.first_at = time.perf_counter()
+        else:
+            self._rows.load(row, sequence.saved)
+            sequence.saved = None
+        self._filled[row] = len(sequence.inputs)
+        self._room[row] = len(sequence.blocks) * self.config.block
+        self._said[row] = len(sequence.inputs) - len(sequence.prompt)
+
+    def _note(self) -> None:
+        """Looks which rows have ended, on a GPU one step late, so that the copy runs beside the next step."""
+        running = list(self._scheduler.running)
+        ends, copied = self._rows.ends[: len(running)].clone(), None
+        if ends.is_cuda:
+            copied = torch.cuda.Event()
+            host = torch.empty(len(running), dtype=ends.dtype, pin_memory=True)
+            ends = host.copy_(ends, non_blocking=True)
+            copied.record()
+        self._notes.append((ends, copied, running))
+        while len(self._notes) > self.config.lag:
+            ends, copied, sequences = self._notes.popleft()
+            if copied:
+                copied.synchronize()
+            for place in ends.nonzero().flatten().tolist():
+                sequence = sequences[place]
+                if sequence.row is not None:
+                    said = self._rows.said(sequence.row)
+                    self._finish(sequence, said, REASONS[int(ends[place])])
+
+    def _finish(self, sequence: Sequence, said: Said, reason: str, late: bool = False) -> None:
+        now = time.perf_counter()
+        first, begun = sequence.first_at or now, sequence.begun_at or now
+        self._leave(sequence)
+        self.metrics.add("sequences", 1)
+        self.metrics.add("loops", reason == "loop")
+        sequence.future.set_result(
+            Generation(
+                said.ids,
+                said.log_probs,
+                reason,
+                said.sampled,
+                out_of_time=late,
+                prefill_s=first - begun,
+                decode_s=now - first,
+                period=said.period,
+            )
+        )
+
+    def _end(self, sequence: Sequence, error: Exception) -> None:
+        self._leave(sequence)
+        sequence.future.set_exception(error)
+
+    def _set_aside(self, sequence: Sequence) -> None:
+        """Frees its blocks; what it has said is kept and computed again when there is room."""
+        if sequence.row is not None:
+            sequence.saved = self._rows.save(sequence.row)
+            ids = self._rows.history.row(sequence.row)
+            said = self._decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
+            sequence.inputs = torch.cat([sequence.prompt.to(said.dtype), said])
+        self._leave(sequence)
+        self._scheduler.wait_again(sequence)
+        self.metrics.add("set_aside", 1)
+
+    def _leave(self, sequence: Sequence) -> None:
+        row = sequence.row
+        moved = self._scheduler.leave(sequence)
+        if row is None:
+            return
+        self._decoder.cache.detach(row)
+        if moved is not None:
+            self._decoder.cache.move(moved, row)
+            self._rows.move(moved, row)
+            for known in (self._filled, self._room, self._said):
+                known[row] = known[moved]
+
+    def _gauges(self) -> None:
+        scheduler, gauge = self._scheduler, self.metrics.gauge
+        gauge("waiting", scheduler.waits)
+        gauge("batch", len(scheduler.running))
+        gauge("prefilling", len(scheduler.prefilling))
+        gauge("views_waiting", len(self._encoder))
+        gauge("kv_blocks_used", self._blocks.count - self._blocks.free)
+        gauge("kv_blocks", self._blocks.count)

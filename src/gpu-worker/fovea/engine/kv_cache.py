@@ -1,0 +1,258 @@
+"""Keys and values in blocks.
+
+A sequence owns a list of blocks of `block` positions each, in any order, so memory grows with what was read
+and said and not with what could be. `Blocks` hands them out and counts who uses them (several sequences may
+begin with the same blocks); `PagedKv` holds the tensors and the tables by which a whole batch finds its own.
+
+Attention over the cache comes twice. `attend_gathered` copies each sequence's blocks side by side and is the
+plain one. `attend_in_place` leaves the keys where they are: every block is multiplied with the queries of the
+rows that own it, and each row then sums up its blocks' shares (the merge of FlashDecoding). It copies nothing,
+wastes nothing on rows of unequal length, and reads a block that many rows share only once.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fovea.model import DecoderConfig
+
+SHARES = 8  # rows that may own a block together
+FAR = -1e30  # a score that counts for nothing and, unlike -inf, gives no NaN in a block without any position
+
+
+class Blocks:
+    """Which blocks are free. Block 0 is nobody's: what has no place is written there."""
+
+    def __init__(self, count: int):
+        if count < 2:
+            raise ValueError("the cache has no room for a block")
+        self._free = list(range(1, count))  # a heap: low numbers first, so that what is used lies together
+        self._uses = [1] + [0] * (count - 1)
+        self.high = 1  # all blocks from here on are free
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    @property
+    def count(self) -> int:
+        """Blocks that can be handed out at all."""
+        return len(self._uses) - 1
+
+    def take(self, number: int) -> list[int] | None:
+        """`number` blocks, or None where there are not as many."""
+        if number > len(self._free):
+            return None
+        taken = [heapq.heappop(self._free) for _ in range(number)]
+        for block in taken:
+            self._uses[block] = 1
+            self.high = max(self.high, block + 1)
+        return taken
+
+    def share(self, blocks: list[int]) -> None:
+        for block in blocks:
+            self._uses[block] += 1
+
+    def release(self, blocks: list[int]) -> None:
+        """A block is free again when its last user has let go of it."""
+        for block in blocks:
+            self._uses[block] -= 1
+            if not self._uses[block]:
+                heapq.heappush(self._free, block)
+        while self.high > 1 and not self._uses[self.high - 1]:
+            self.high -= 1
+
+
+@dataclass(slots=True, eq=False)
+class Prefix:
+    """A beginning that sequences have in common: its full blocks, once `writer` has computed them."""
+
+    length: int
+    writer: object
+    blocks: list[int] = field(default_factory=list)
+    users: set = field(default_factory=set)
+
+    @property
+    def ready(self) -> bool:
+        return self.writer is None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What all layers of one decode step have in common."""
+
+    block: Tensor  # (n,) where each row's new position is
+    offset: Tensor  # (n,)
+    owner: Tensor  # (high, S)
+    bias: Tensor  # (high, 1, S, block): 0 or FAR
+    shares: Tensor  # (n, W) index into (high · S): each row's blocks in order
+    dead: Tensor  # (n, W, 1): behind a row's last block
+
+
+class PagedKv:
+    """The tensors. Row `rows` stands for nobody."""
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        blocks: int,
+        block: int,
+        rows: int,
+        dtype: torch.dtype,
+        device: torch.device | str,
+    ):
+        self.block, self.rows = block, rows
+        shape = (config.depth, blocks, config.heads, block, config.head_dim)
+        # On a CPU memory that is all zeros is taken when it is first written.
+        self.keys = torch.zeros(shape, dtype=dtype, device=device)
+        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        whole = {"dtype": torch.int64, "device": device}
+        width = min(-(-config.context // block), blocks)
+        self.lengths = torch.zeros(rows + 1, **whole)  # positions in the cache
+        self.table = torch.zeros(rows, width, **whole)  # row, place in it -> block
+        self.column = torch.zeros(
+            rows, width, **whole
+        )  # row, place in it -> which of the block's owners it is
+        self.owner = torch.full((blocks, SHARES), rows, **whole)  # block, column -> row
+        self.start = torch.zeros(blocks, **whole)  # block -> first position
+        self._taken = [0] * blocks  # bits: columns in use
+        self._columns = np.zeros(SHARES, dtype=np.int64)  # blocks that use each column
+        self._own: list[list[tuple[int, int]]] = [[] for _ in range(rows)]  # row -> (block, column)
+        self._offsets = torch.arange(block, device=device)
+        self._places = torch.arange(width, device=device) * block
+
+    @staticmethod
+    def bytes_per_block(config: DecoderConfig, block: int, dtype: torch.dtype) -> int:
+        return 2 * config.depth * config.heads * config.head_dim * block * dtype.itemsize
+
+    # -- rows ------------------------------------------------------------------------------------------
+
+    def clear(self, blocks: list[int]) -> None:
+        """Before blocks get a new owner: what is masked still is multiplied, and 0 times NaN is NaN. So the
+        broken page of one owner must not remain under the next."""
+        self.keys[:, blocks], self.values[:, blocks] = 0, 0
+
+    def attach(self, row: int, blocks: list[int], length: int) -> None:
+        """Row `row` owns these blocks, of which `length` positions are filled."""
+        self.lengths[row] = length
+        for block in blocks:
+            self.append(row, block)
+
+    def append(self, row: int, block: int) -> None:
+        own = self._own[row]
+        column = (~self._taken[block] & (self._taken[block] + 1)).bit_length() - 1  # the lowest free bit
+        if column >= SHARES:
+            raise ValueError("too many rows share a block")
+        self._taken[block] |= 1 << column
+        self._columns[column] += 1
+        self.start[block] = len(own) * self.block
+        self.owner[block, column] = row
+        self.table[row, len(own)], self.column[row, len(own)] = block, column
+        own.append((block, column))
+
+    def detach(self, row: int) -> None:
+        for block, column in self._own[row]:
+            self._taken[block] &= ~(1 << column)
+            self._columns[column] -= 1
+            self.owner[block, column] = self.rows
+        self._own[row] = []
+        self.lengths[row] = 0
+        self.table[row] = 0
+
+    def move(self, source: int, target: int) -> None:
+        """Row `source` becomes row `target`, which is empty."""
+        own = self._own[target] = self._own[source]
+        self._own[source] = []
+        blocks, columns = zip(*own, strict=True)
+        self.owner[list(blocks), list(columns)] = target
+        for tensor in (self.lengths, self.table, self.column):
+            tensor[target] = tensor[source]
+        self.lengths[source] = 0
+        self.table[source] = 0
+
+    # -- attention -------------------------------------------------------------------------------------
+
+    def step(self, rows: int, high: int) -> Step:
+        """Opens one more position in each of the first `rows` rows. `high`: blocks from there on are free."""
+        at = self.lengths[:rows]
+        # A row that has ended without the host knowing (lag) may stand behind its last place.
+        place = (at // self.block).clamp(max=self.table.shape[1] - 1)
+        block = self.table[:rows].gather(1, place[:, None])[:, 0]
+        offset = at % self.block
+        at += 1
+        most = max((len(own) for own in self._own[:rows]), default=1) or 1
+        share = int(np.flatnonzero(self._columns).max(initial=0)) + 1
+        return self.view(rows, high, most, share, block, offset)
+
+    def view(self, rows: int, high: int, most: int, share: int, block: Tensor, offset: Tensor) -> Step:
+        owner = self.owner[:high, :share]
+        valid = self.lengths[owner] - self.start[:high, None]  # (high, S)
+        bias = torch.where(self._offsets < valid[..., None], 0.0, FAR)[:, None]  # (high, 1, S, block)
+        shares = self.table[:rows, :most] * share + self.column[:rows, :most]
+        dead = (self._places[:most] >= self.lengths[:rows, None])[..., None]
+        return Step(block, offset, owner, bias, shares, dead)
+
+    def write(self, layer: int, block: Tensor, offset: Tensor, k: Tensor, v: Tensor) -> None:
+        """k, v (N, heads, D) of N positions to their blocks."""
+        self.keys[layer][block, :, offset] = k
+        self.values[layer][block, :, offset] = v
+
+    def attend_in_place(self, layer: int, q: Tensor, step: Step) -> Tensor:
+        """q (n, heads, D), one new position for each row -> (n, heads, D)."""
+        n, heads, width = q.shape
+        high, share = step.owner.shape
+        if n == share == 1:
+            return self._attend_alone(layer, q, step)
+        keys, values = self.keys[layer, :high].flatten(0, 1), self.values[layer, :high].flatten(0, 1)
+        queries = F.pad(q * width**-0.5, (0, 0, 0, 0, 0, self.rows + 1 - n))[
+            step.owner
+        ]  # (high, S, heads, D)
+        queries = queries.transpose(1, 2).reshape(high * heads, share, width)
+        scores = torch.bmm(queries, keys.transpose(1, 2)).view(high, heads, share, self.block)
+        scores = scores.float() + step.bias
+        top = scores.amax(-1, keepdim=True)  # (high, heads, S, 1)
+        scores = (scores - top).exp_()
+        sums = scores.sum(-1)  # (high, heads, S)
+        parts = torch.bmm(scores.view(high * heads, share, self.block).to(values.dtype), values)
+        parts = parts.view(high, heads, share, width)
+
+        # Each row's blocks in order: (n, W, heads) and (n, W, heads, D). Nothing is scattered, so the sum has
+        # one order on every device.
+        tops = top.squeeze(-1).transpose(1, 2).reshape(high * share, heads)[step.shares]
+        tops = tops.masked_fill(step.dead, FAR)
+        weights = (tops - tops.amax(1, keepdim=True)).exp_()
+        weights = weights.masked_fill(step.dead, 0.0)
+        total = (weights * sums.transpose(1, 2).reshape(high * share, heads)[step.shares]).sum(
+            1
+        )  # (n, heads)
+        parts = parts.transpose(1, 2).reshape(high * share, heads, width)[step.shares].float()
+        return ((weights[..., None] * parts).sum(1) / total[..., None]).to(q.dtype)
+
+    def _attend_alone(self, layer: int, q: Tensor, step: Step) -> Tensor:
+        """The same for one row that shares nothing: only its own blocks, one softmax."""
+        blocks = step.shares[0]
+        keys, values = (
+            side[layer].index_select(0, blocks).transpose(0, 1) for side in (self.keys, self.values)
+        )
+        heads, width = q.shape[1:]
+        bias = step.bias[blocks].view(1, -1)
+        query = (q * width**-0.5).view(heads, 1, width)
+        scores = torch.bmm(query, keys.reshape(heads, -1, width).transpose(1, 2)).squeeze(
+            1
+        )  # (heads, W · block)
+        weights = (scores.float() + bias).softmax(-1).to(values.dtype)
+        return torch.bmm(weights[:, None], values.reshape(heads, -1, width)).view(1, heads, width)
+
+    def attend_gathered(self, layer: int, q: Tensor, table: Tensor, positions: Tensor) -> Tensor:
+        """q (B, heads, T, D) at `positions` (B, T), blocks (B, W) -> (B, heads, T, D). Sees all up to itself."""
+        batch, heads, _, width = q.shape
+        k, v = (
+            side[layer][table].transpose(1, 2).reshape(batch, heads, -1, width)  # (B, heads, W · block, D)
+            for side in (self.keys, self.values)
+        )
+        seen = torch.arange(k.shape[2], device=q.device) <= positions[..., None]  # (B, T, W · block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None])

@@ -1,0 +1,108 @@
+"""What the batch has said: one row a sequence, and the choice of the next token for all of them at once.
+
+Ban, choice, probability, loop, end: each is one tensor operation over the rows. Nothing is read back from the
+device but a flag for each row, and that only says whether the row has ended.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fovea.generate import Rules
+from fovea.sampling import History, LoopDetector, pick
+
+GOES_ON, STOP, LOOP, LENGTH = range(4)
+REASONS = {STOP: "stop", LOOP: "loop", LENGTH: "length"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a row holds at its end: as in `Generation`."""
+
+    ids: list[int]
+    log_probs: list[float]
+    sampled: int
+    period: int
+
+
+class Rows:
+    """Rows are dense: the first n of them are in use. `part`s of the state are views of it."""
+
+    def __init__(self, rules: Rules, rows: int, longest: int, device: torch.device | str = "cpu"):
+        self.rules = rules.to(device)
+        self.history = History(rows, longest, device)
+        self.detector = LoopDetector(self.history, rules.classes)
+        self.log_probs = torch.zeros(rows, longest, device=device)
+        self.limits = torch.zeros(rows, dtype=torch.int64, device=device)
+        self.tokens = torch.zeros(rows, dtype=torch.int64, device=device)  # the newest of each row
+        self.ends = torch.zeros(rows, dtype=torch.int64, device=device)  # GOES_ON … LENGTH
+        self.periods = torch.zeros(rows, dtype=torch.int64, device=device)
+
+    @property
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return (
+            self.history.ids,
+            self.history.lengths,
+            *self.detector.tensors,
+            self.log_probs,
+            self.limits,
+            self.tokens,
+            self.ends,
+            self.periods,
+        )
+
+    def begin(self, row: int, limit: int) -> None:
+        """An empty row that ends after `limit` tokens."""
+        for tensor in self._tensors:
+            tensor[row] = 0
+        self.history.ids[row] = -1
+        self.limits[row] = limit
+
+    def move(self, source: int, target: int) -> None:
+        for tensor in self._tensors:
+            tensor[target] = tensor[source]
+
+    def save(self, row: int) -> tuple[Tensor, ...]:
+        return tuple(tensor[row].clone() for tensor in self._tensors)
+
+    def load(self, row: int, saved: tuple[Tensor, ...]) -> None:
+        for tensor, value in zip(self._tensors, saved, strict=True):
+            tensor[row] = value
+
+    def sample(self, logits: Tensor, first: int, longest: int) -> Tensor:
+        """The next token of the rows from `first` on; logits (n, V). Returns their `ends` (n,).
+
+        `longest`: no row has more tokens than that, the new one included. A row that has ended stays as it is.
+        """
+        rows = slice(first, first + len(logits))
+        history, rules = self.history.part(rows), self.rules
+        banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
+        tokens, log_probs = pick(logits, rules.allowed, banned)
+        runs = self.ends[rows] == GOES_ON
+        stops = tokens == rules.eos
+        active = runs & ~stops
+        at = history.lengths.clamp(max=history.capacity - 1)[:, None]
+        part = self.log_probs[rows]
+        part.scatter_(1, at, torch.where(active, log_probs, part.gather(1, at)[:, 0])[:, None])
+        history.push(tokens, active)
+        periods = self.detector.part(rows, longest).update(active)
+        ends = torch.where(history.lengths >= self.limits[rows], LENGTH, GOES_ON)
+        ends = torch.where(periods > 0, LOOP, ends)
+        ends = torch.where(stops, STOP, ends)
+        self.periods[rows] = torch.where(active, periods, self.periods[rows])
+        self.tokens[rows] = torch.where(active, tokens, self.tokens[rows])
+        self.ends[rows] = torch.where(runs, ends, self.ends[rows])
+        return self.ends[rows]
+
+    def said(self, row: int) -> Said:
+        """Reads a row back, a loop cut down to one copy."""
+        return self.said_by(tuple(tensor[row] for tensor in self._tensors))
+
+    @staticmethod
+    def said_by(saved: tuple[Tensor, ...]) -> Said:
+        """The same of a row that was saved."""
+        ids, length, runs, _, _, log_probs, *_, period = saved
+        length, period = int(length), int(period)
+        kept = length - int(runs[period - 1]) if period else length
+        return Said(ids[:kept].tolist(), log_probs[:kept].tolist(), length, period)

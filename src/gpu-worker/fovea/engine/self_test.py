@@ -1,0 +1,125 @@
+"""A golden page: what a checkpoint said on a machine that was known to be right.
+
+    python -m fovea.engine.self_test          # FOVEA_DEEPSEEK_DIR and the other settings as for serving
+
+writes `self_test.json` beside the weights: a page, the tokens of its answer and their log-probabilities, for
+the present precision. A worker that finds the file reads the page when it starts and serves only if it says
+the same. A wrong kernel, a damaged download or another graphics card that rounds too freely is found before
+a customer's page is.
+"""
+
+import base64
+import io
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from fovea.engine.engine import Engine
+from fovea.generate import Generation
+from fovea.tasks import TASKS, Prompt
+from fovea.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+FILE = "self_test.json"
+MODE = "small"
+TOKENS = 48
+TOLERANCE = {"float32": 0.01, "float16": 0.1, "bfloat16": 0.2, "int8": 0.2}  # of a log-probability
+
+
+class SelfTestError(RuntimeError):
+    """This machine does not say what the checkpoint says. The message is for the operator."""
+
+
+def golden_page() -> Image.Image:
+    image = Image.new("L", (640, 640), 255)
+    draw = ImageDraw.Draw(image)
+    draw.text((40, 40), "Invoice 2041", 0, ImageFont.load_default(40))
+    for row, words in enumerate(("Pen          2.00", "Paper       14.50", "Total       16.50")):
+        draw.text((40, 140 + 60 * row), words, 0, ImageFont.load_default(28))
+    draw.rectangle((40, 400, 600, 600), outline=0, width=3)
+    return image
+
+
+def ask(engine: Engine, tokenizer: Tokenizer, image: Image.Image, mode: str, tokens: int) -> Generation:
+    seen = engine.encode(image.convert("RGB"), mode)
+    ids = Prompt(TASKS["free"]).ids(tokenizer, seen.positions)
+    return engine.decode(seen, ids, tokenizer.image, max_new=tokens).result()
+
+
+def write(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) -> Path:
+    """Adds or replaces the answer of this precision."""
+    path = folder / FILE
+    body = json.loads(path.read_text()) if path.is_file() else {"schema": 1, "answers": {}}
+    if "page" not in body:
+        out = io.BytesIO()
+        golden_page().save(out, "PNG")
+        body["page"] = base64.b64encode(out.getvalue()).decode()
+    tokens = min(TOKENS, engine.config.max_new)
+    answer = ask(engine, tokenizer, _page(body), MODE, tokens)
+    body["answers"][precision] = {
+        "mode": MODE,
+        "tokens": tokens,
+        "finish_reason": answer.finish_reason,
+        "ids": answer.ids,
+        "log_probs": [round(log_prob, 5) for log_prob in answer.log_probs],
+        "tolerance": TOLERANCE[precision],
+    }
+    path.write_text(json.dumps(body, indent=1))
+    return path
+
+
+def check(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) -> bool:
+    """Whether there was an answer to compare with. Raises `SelfTestError` where this one differs."""
+    path = folder / FILE
+    if not path.is_file():
+        return False
+    try:
+        body = json.loads(path.read_text())
+        wanted = body["answers"].get(precision)
+        if wanted is None:
+            return False
+        page = _page(body)
+        answer = ask(engine, tokenizer, page, wanted["mode"], wanted["tokens"])
+        faults = _differences(answer, wanted)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SelfTestError(f"{path} cannot be used: {error!r}") from None
+    if faults:
+        raise SelfTestError(
+            f"the self-test failed: with {precision} on {engine.device} the golden page of {path} is not read as "
+            f"when it was written: {faults}. The weights, the software or the device differ; nothing is served."
+        )
+    return True
+
+
+def _page(body: dict[str, Any]) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(body["page"])))
+
+
+def _differences(answer: Generation, wanted: dict[str, Any]) -> str:
+    """In words; empty where there are none beyond the tolerance."""
+    for place, (ours, theirs) in enumerate(zip(answer.ids, wanted["ids"], strict=False)):
+        if ours != theirs:
+            return f"token {place} is {ours} and not {theirs}"
+    if len(answer.ids) != len(wanted["ids"]) or answer.finish_reason != wanted["finish_reason"]:
+        return f"{len(answer.ids)} tokens ({answer.finish_reason}) and not {len(wanted['ids'])}"
+    apart = max((abs(a - b) for a, b in zip(answer.log_probs, wanted["log_probs"], strict=True)), default=0.0)
+    # Written so that a NaN fails.
+    return "" if apart <= wanted["tolerance"] else f"log-probabilities differ by {apart:.3g}"
+
+
+def main() -> None:
+    import os
+
+    from fovea.readers.deepseek_ocr import DeepseekOcr
+
+    logging.basicConfig(level=logging.INFO)
+    reader = DeepseekOcr(self_test=False)
+    print(write(Path(os.environ["FOVEA_DEEPSEEK_DIR"]), reader.precision, reader.engine, reader.tokenizer))
+
+
+if __name__ == "__main__":
+    main()
