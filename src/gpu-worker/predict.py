@@ -37,14 +37,21 @@ class Runner(BaseRunner):
             description="Signed address to push pages to; without it they are in the output", default=None
         ),
         max_pages: int = Input(description="Refuse longer documents", default=5000, ge=1),
+        token_budget: Optional[int] = Input(  # noqa: UP045
+            description="Vision tokens for all of budget_pages; chooses the modes", default=None, ge=1
+        ),
+        budget_pages: str = Input(description="What token_budget is for; empty for pages", default=""),
+        witness: bool = Input(description="Whether pages are checked by pp-ocr", default=False),
     ) -> Any:
         request = ShardRequest(
             document=document,
             pages=pages,
             model=model,
-            options=ReadRequest(mode=mode, task=task, prompt=prompt),
+            options=ReadRequest(mode=mode, task=task, prompt=prompt, witness=witness),
             dpi=dpi,
             push_url=push_url,
             max_pages=max_pages,
+            token_budget=token_budget,
+            budget_pages=budget_pages,
         )
         return await run_shard(request, self.readers, self.settings)

@@ -18,6 +18,10 @@ const READERS: Record<string, Reader> = {
   "deepseek-ocr": { tasks: TASKS, modes: true, prompts: true },
 };
 
+/** The reader that can check what others read, and the tasks whose answers it can check. */
+export const WITNESS = "pp-ocr";
+export const WITNESSED_TASKS: readonly Task[] = ["markdown", "free", "deep"];
+
 /** A reader that this table does not know is taken to be able to do everything. */
 const ANY: Reader = { tasks: TASKS, modes: true, prompts: true };
 

@@ -4,9 +4,13 @@ import type { App } from "../app.ts";
 import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
-import { MODES, reader, TASKS } from "../domain/models.ts";
+import { MODES, reader, TASKS, WITNESS, WITNESSED_TASKS } from "../domain/models.ts";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
-import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
+import {
+  formatSelection,
+  type PageSelection,
+  parsePageSelection,
+} from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
 import { type Env, settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
@@ -43,6 +47,14 @@ const Body = z
     }),
     model: z.string().max(64).optional(),
     mode: z.enum(MODES).default("auto"),
+    token_budget: z.int().min(1).max(100_000_000).optional().openapi({
+      description:
+        "Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; readers without vision tokens ignore it.",
+    }),
+    witness: z.boolean().default(false).openapi({
+      description:
+        "Check the words of each page against a classic recogniser; where they differ, the page is `suspect`.",
+    }),
     task: z.enum(TASKS).default("markdown"),
     prompt: z.string().min(1).max(4000).optional(),
     dpi: z.int().min(36).max(400).default(144).openapi({ description: "PDF raster resolution" }),
@@ -110,8 +122,8 @@ export const ocrCreate = (app: App) =>
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
-    const options = readOptions(c.env, body);
     const selection = readSelection(body.pages);
+    const options = readOptions(c.env, body, selection);
     if (body.webhook_url) {
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
       if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
@@ -166,12 +178,23 @@ export const ocrCreate = (app: App) =>
 
 type Input = z.infer<typeof Body>;
 
-function readOptions(env: Env, body: Input): Job["options"] {
+function readOptions(env: Env, body: Input, selection: PageSelection): Job["options"] {
   const { MODELS, DEFAULT_MODEL } = settings(env);
   const model = body.model ?? DEFAULT_MODEL;
   if (!MODELS.includes(model))
     throw new Problem("unknown-model", `Offered here: ${MODELS.join(", ")}.`);
   const { tasks, modes, prompts } = reader(model);
+  if (body.token_budget !== undefined && body.mode !== "auto")
+    throw new Problem("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
+  if (body.witness) {
+    if (model === WITNESS || !MODELS.includes(WITNESS))
+      throw new Problem("unsupported-option", `There is no witness for ${model} here.`);
+    if (!WITNESSED_TASKS.includes(body.task))
+      throw new Problem(
+        "unsupported-option",
+        `A witness can check the tasks ${WITNESSED_TASKS.join(", ")}.`,
+      );
+  }
   if (!tasks.includes(body.task))
     throw new Problem("unsupported-option", `${model} has the tasks ${tasks.join(", ")}.`);
   if (body.prompt !== undefined && !prompts)
@@ -184,6 +207,11 @@ function readOptions(env: Env, body: Input): Job["options"] {
     task: body.task,
     prompt: body.prompt ?? null,
     dpi: body.dpi,
+    budget:
+      modes && body.token_budget !== undefined
+        ? { tokens: body.token_budget, pages: formatSelection(selection) }
+        : null,
+    witness: body.witness,
   };
 }
 

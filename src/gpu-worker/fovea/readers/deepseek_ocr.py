@@ -18,7 +18,7 @@ from fovea.readers.vision import VisionReader
 from fovea.settings import Settings
 from fovea.views import MAX_TILES
 
-RULES = b"deepseek-ocr rules 1"
+RULES = b"deepseek-ocr rules 2"
 """Part of the digest: raise the number when parsing or Markdown change what is answered."""
 
 TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is still delivered
@@ -34,12 +34,13 @@ class DeepseekOcr(VisionReader):
         if not folder:
             raise ValueError("deepseek-ocr needs FOVEA_DEEPSEEK_DIR: the folder of its checkpoint")
         ngram = ngram_setting("FOVEA_NGRAM_GUARD")
+        max_tiles = whole_number("FOVEA_MAX_TILES", MAX_TILES)
         loaded = load_folder(
             folder,
             config or ModelConfig.official(),
             RULES + repr(ngram).encode(),
             dtype_setting("FOVEA_DTYPE"),
-            whole_number("FOVEA_MAX_TILES", MAX_TILES),
+            max_tiles,
         )
         super().__init__(
             "deepseek-ocr",
@@ -51,4 +52,5 @@ class DeepseekOcr(VisionReader):
             max_new=whole_number("FOVEA_MAX_NEW_TOKENS", 8192),
             time_limit_s=TIME_SHARE * Settings.from_environment().page_timeout_s,
             measured=True,
+            max_tiles=max_tiles,
         )

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fovea.errors import PageError
 from fovea.layout import Line, lay_out
 from fovea.markdown import to_markdown
 from fovea.pages import Raster
+from fovea.plan import Density
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.result import Attempt, PageResult
 
@@ -32,6 +34,7 @@ MAX_SIDE = 4000
 
 class PpOcr:
     name = "pp-ocr"
+    modes = ()
 
     def __init__(self) -> None:
         logging.getLogger("RapidOCR").setLevel(logging.WARNING)
@@ -53,6 +56,9 @@ class PpOcr:
             raise InvalidOptions("pp-ocr has the tasks markdown and free.")
         if request.prompt:
             raise InvalidOptions("pp-ocr takes no prompt.")
+
+    def spread(self, pages: Sequence[Density], budget: int) -> list[str]:
+        return ["auto"] * len(pages)  # there are no vision tokens to spread
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()

@@ -7,7 +7,7 @@ says: an answer that is noise ends as a `suspect` page with its finish reason.
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,19 +18,22 @@ from fovea.compression import expected_precision
 from fovea.deep import Answer, deepen, figure_blocks
 from fovea.errors import PageError
 from fovea.generate import Decoder, Generation, Rules, generate
+from fovea.modes import MAX_TILES
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.geometry import FULL
 from fovea.output.markdown import write_markdown
 from fovea.pages import Raster
-from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.plan import Density, choose, measure, spread
+from fovea.readers.base import TRANSCRIPTIONS, InvalidOptions, ReadRequest
 from fovea.result import Attempt, Block, PageResult
 from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
 from fovea.tokenizer import Tokenizer, pieces_of
 
 MODES = ("tiny", "small", "base", "large", "gundam")
-# Where `auto` begins, and where it goes on when a page is not read well. An explicit mode is a token budget
-# and is kept.
+# Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
+# measured. An explicit mode is a token budget and is kept.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
+ATTEMPTS = 3  # of `auto` where it begins with the mode that fits the page's text
 SMALL_SIDE = 640  # pixels: an image no larger than this is seen whole at 640
 
 LEAST_CONFIDENCE = 0.6  # geometric mean of the token probabilities below which a page is `suspect`
@@ -103,16 +106,20 @@ class VisionReader:
         max_new: int = 8192,
         time_limit_s: float = 270.0,
         measured: bool = False,
+        max_tiles: int = MAX_TILES,
     ):
         """`ngram` (n, window) switches the n-gram guard on; `measured` says that the published precision
-        figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together.
+        figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together; `max_tiles`
+        is the model's.
         """
         self.name, self.digest = name, digest
         self._model, self._tokenizer, self._tasks = model, tokenizer, tasks
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
-        self._measured = measured
+        self._measured, self._max_tiles = measured, max_tiles
         self._rules = Rules.of(tokenizer, model.vocab_size, ngram).to(model.device)
         self._lock = threading.Lock()
+
+    modes = MODES
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *MODES):
@@ -124,28 +131,37 @@ class VisionReader:
         except InvalidTask as error:
             raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
+    def spread(self, pages: Sequence[Density], budget: int) -> list[str]:
+        return spread(pages, budget, max_tiles=self._max_tiles)
+
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         """Raises `PageError` where other pages held the model until time was up."""
         deadline = time.monotonic() + self._time_limit_s
         if not self._lock.acquire(timeout=max(0.0, self._time_limit_s)):
             raise PageError("page_timeout", "The model was busy with other pages for too long.")
         try:
-            tries = self._read_in_modes(raster.image, request, deadline)
+            tries = self._read_in_modes(raster, request, deadline)
             best = max(tries, key=_quality)
             blocks, warnings = self._blocks(raster.image, request, best, deadline)
         finally:
             self._lock.release()
         return self._result(raster, request, tries, best, blocks, warnings)
 
-    def _read_in_modes(self, image: Image.Image, request: ReadRequest, deadline: float) -> list[_Try]:
+    def _ladder(self, raster: Raster, request: ReadRequest) -> tuple[str, ...]:
+        """The modes to try, one after the other."""
+        if request.mode != "auto":
+            return (request.mode,)
+        if not self._measured or request.task not in TRANSCRIPTIONS:
+            return AUTO["small" if max(raster.image.size) <= SMALL_SIDE else "page"]
+        first = MODES.index(choose(measure(raster.image, raster.characters), max_tiles=self._max_tiles))
+        return MODES[first : first + ATTEMPTS]
+
+    def _read_in_modes(self, raster: Raster, request: ReadRequest, deadline: float) -> list[_Try]:
         """Attempts in one mode after the other until one is sound or time is up."""
         prompt = prompt_for(request.task, request.prompt, self._free_prompts)
-        ladder = (request.mode,)
-        if request.mode == "auto":
-            ladder = AUTO["small" if max(image.size) <= SMALL_SIDE else "page"]
         tries = []
-        for mode in ladder:
-            tries.append(self._try(image, mode, prompt, deadline))
+        for mode in self._ladder(raster, request):
+            tries.append(self._try(raster.image, mode, prompt, deadline))
             if not tries[-1].faults or tries[-1].answer.out_of_time:
                 break
         return tries
