@@ -6,7 +6,7 @@ one call costs; the time of an operation is the slower of arithmetic and memory,
 
     .venv/bin/python bench/roofline.py counts      # the counts, beside the published ones
     .venv/bin/python bench/roofline.py validate    # measures this CPU, predicts two models on it, times them
-    .venv/bin/python bench/roofline.py forecast    # pages/s of three GPUs by mode (bench/schedule.py)
+    .venv/bin/python bench/forecast.py             # pages/s of three GPUs by mode
 """
 
 import argparse
@@ -576,14 +576,10 @@ def show_validation(rounds: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("counts", "validate", "forecast"))
+    parser.add_argument("what", choices=("counts", "validate"))
     parser.add_argument("--rounds", type=int, default=3, help="of calibration and timing, in turn")
     arguments = parser.parse_args()
     if arguments.what == "counts":
         show_counts()
-    elif arguments.what == "validate":
-        sys.exit(show_validation(arguments.rounds))
     else:
-        from schedule import show_forecast
-
-        show_forecast()
+        sys.exit(show_validation(arguments.rounds))
