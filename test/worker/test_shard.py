@@ -257,6 +257,20 @@ def test_without_being_asked_nobody_bears_witness():
     assert "witness" not in receipt["pages"][0] and witness.read_pages == []
 
 
+def test_what_was_read_is_kept_when_the_check_fails_or_comes_too_late(monkeypatch):
+    reader, broken = Witness("some words that were read"), EchoReader(fail_on=1)
+    broken.name = "pp-ocr"
+    shard = ShardRequest(document=data_url(pdf(1)), model="echo", options=ReadRequest(witness=True))
+    receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
+    (page,) = receipt["pages"]
+    assert (page["verdict"], "witness" in page) == ("ok", False)
+    assert page["warnings"] == ["The page could not be checked by a second reader."]
+    assert "secret" not in str(receipt)
+    monkeypatch.setattr("fovea.shard.WITNESS_SHARE", 0.0)
+    receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
+    assert receipt["pages"][0]["warnings"] == ["There was no time left to check the page by a second reader."]
+
+
 def test_a_blank_page_needs_no_witness():
     receipt, witness = run_with_witness("x", document=data_url(encoded(picture(""))))
     assert receipt["pages"][0]["verdict"] == "blank" and witness.read_pages == []

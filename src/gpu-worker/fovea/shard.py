@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 WITNESS = "pp-ocr"
 """The reader that checks others where a request asks for it."""
+WITNESS_SHARE = 0.8
+"""Of a page's time: what is left of it after that is too little for a check."""
 
 # More than there are slots: a page that was given up keeps its thread until its reader comes back.
 _THREADS = ThreadPoolExecutor(64, "page")
@@ -224,8 +226,11 @@ class Shard:
             result = self._reader.read(raster, options)
             if self._budget and self._budget.warning:
                 result.warnings.append(self._budget.warning)
-            if self._witness and not given_up.is_set():
-                bear_witness(result, self._witness, raster)
+            if self._witness:
+                spent = time.perf_counter() - started
+                bear_witness(
+                    result, self._witness, raster, spent < WITNESS_SHARE * self._settings.page_timeout_s
+                )
         result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
         # A result that breaks the protocol is a fault of the reader: it fails here and not at the edge.
@@ -237,9 +242,20 @@ class Shard:
         return body
 
 
-def bear_witness(result: PageResult, witness: Reader, raster: Raster) -> None:
-    """Reads the page once more with `witness` and marks the result as `suspect` where the two differ too much."""
-    second = witness.read(raster, ReadRequest())
+def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:
+    """Reads the page once more with `witness` and marks the result as `suspect` where the two differ too much.
+
+    What was read is kept whatever happens to the check; a page that could not be checked says so.
+    """
+    if not in_time:
+        result.warnings.append("There was no time left to check the page by a second reader.")
+        return
+    try:
+        second = witness.read(raster, ReadRequest())
+    except Exception:
+        log.exception("witness of page %d", raster.page)
+        result.warnings.append("The page could not be checked by a second reader.")
+        return
     share = agreement(text_of(result.blocks), text_of(second.blocks))
     result.witness = {
         "model": witness.name,
