@@ -448,6 +448,8 @@ def calibrate(calibration: Calibration) -> None:
     import torch
     from torch.nn import functional as F
 
+    from fovea.model import OcrModel
+
     side = 640
     weights = [torch.randn(side, side) * 0.02 for _ in range(COLD_BYTES // (4 * side * side))]
     for rows in LINEAR_ROWS:
@@ -464,13 +466,21 @@ def calibrate(calibration: Calibration) -> None:
     a, b = torch.randn(2, 1024, 3072)
     calibration.note(("stream",), clock(lambda: a + b), 3 * 4 * a.numel())
     calibration.note(("gelu",), clock(lambda: F.gelu(a)), 2 * 4 * a.numel())
-    tiny, layer = torch.randn(1, 64), torch.nn.Linear(64, 64, bias=False)
+    # A call: a decoder so small that it has next to no arithmetic, between weights that take the caches from it.
+    toy = ModelConfig.tiny()
+    model = OcrModel(toy).init_weights().eval()
+    cache, token, x = model.new_cache(1, 9), torch.randn(1, 1, toy.decoder.width), torch.randn(1, side)
 
-    def calls():
-        for _ in range(100):
-            F.silu(layer(tiny)) * tiny
+    def sweep(step: bool) -> None:
+        for i in range(0, len(weights) - 8, 8):
+            [F.linear(x, weight) for weight in weights[i : i + 8]]
+            if step:
+                cache.length = 8
+                model.step(token, cache)
 
-    calibration.note(("call",), clock(calls) / 300, 1)
+    calls = sum(op.calls for op in decoder_ops(toy, 1, 8, 1, EAGER)) * len(range(0, len(weights) - 8, 8))
+    extra = clock(lambda: sweep(True)) - clock(lambda: sweep(False))
+    calibration.note(("call",), extra / calls, 1)
 
 
 def clock(work: Callable[[], object], repeats: int = 3) -> float:
