@@ -13,7 +13,7 @@ PLAN = Design(folded=False)
 """Relative positions added by the attention kernel, experts as grouped products, steps as CUDA graphs, bf16."""
 
 CAREFUL = Reached(gemm=0.40, attention=0.25, bandwidth=0.60, call_s=6e-6)
-"""As the plan, with a third less of every speed and calls that cost twice as much."""
+"""Less of every speed, and calls that cost twice as much."""
 
 BATCH = 512  # sequences at most; memory may allow fewer
 

@@ -185,7 +185,7 @@ def sheet_of(device: str) -> str:
     if device != "cuda":
         return platform.processor() or platform.machine()
     said = torch.cuda.get_device_name()
-    known = {"H200": "H200", "H100": "H100", "A100": "A100-40G"}
+    known = {"H200": "H200", "H100 80GB HBM3": "H100", "A100-SXM4-40GB": "A100-40G"}
     return next((sheet for word, sheet in known.items() if word in said), said)
 
 
