@@ -115,7 +115,8 @@ def svg(ranges: dict[tuple[str, str], tuple[float, float]]) -> str:
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
-        'font-size="12"><rect width="100%" height="100%" fill="white"/>',
+        'font-size="12"><title>Forecast of pages a second by GPU and mode</title>',
+        '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="{left}" y="20" font-size="13">Forecast, pages/s: from careful assumptions to the plan\'s; '
         "red: published systems</text>",
     ]
