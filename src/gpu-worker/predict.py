@@ -49,15 +49,22 @@ class Runner(BaseRunner):
             default=None,
             regex="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
         ),
+        token_budget: Optional[int] = Input(  # noqa: UP045
+            description="Vision tokens for all of budget_pages; chooses the modes", default=None, ge=1
+        ),
+        budget_pages: str = Input(description="What token_budget is for; empty for pages", default=""),
+        witness: bool = Input(description="Whether pages are checked by pp-ocr", default=False),
     ) -> Any:
         request = ShardRequest(
             document=document,
             pages=pages,
             model=model,
-            options=ReadRequest(mode=mode, task=task, prompt=prompt),
+            options=ReadRequest(mode=mode, task=task, prompt=prompt, witness=witness),
             dpi=dpi,
             push_url=push_url,
             max_pages=max_pages,
             traceparent=traceparent,
+            token_budget=token_budget,
+            budget_pages=budget_pages,
         )
         return await run_shard(request, self.readers, self.settings)

@@ -55,6 +55,7 @@ class EchoReader:
 
     name = "echo"
     digest = DIGEST
+    modes = ()
 
     def __init__(self, fail_on: int = 0, wait=lambda page: None):
         self.fail_on = fail_on

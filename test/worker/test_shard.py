@@ -9,8 +9,10 @@ from support import EchoReader, EdgeStub, encoded, pdf, picture
 
 from fovea.drain import DONE, Drain
 from fovea.outbound import Outbound, Refused
+from fovea.plan import spread
 from fovea.push import Pushed, Pusher
 from fovea.readers.base import ReadRequest
+from fovea.result import Block
 from fovea.settings import Settings
 from fovea.shard import Shard, ShardRequest, run_shard
 
@@ -217,3 +219,145 @@ def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
     while file.read_text() != DONE:
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+class ModeReader(EchoReader):
+    """Reads nothing, in the mode that it is told."""
+
+    modes = ("tiny", "small", "base", "large", "gundam")
+
+    def spread(self, pages, budget):
+        return spread(pages, budget)
+
+    def read(self, raster, request):
+        result = super().read(raster, request)
+        result.mode = request.mode
+        return result
+
+
+def text_pdf(texts: list[str]) -> bytes:
+    """A scan: one picture for each text."""
+    first, *others = [picture(text, (1191, 1684), 20) for text in texts]
+    return encoded(first, "PDF", save_all=True, append_images=others, resolution=144)
+
+
+DENSE, SPARSE = (
+    "\n".join(["many words on each of the lines of a page that is full of text"] * 60),
+    "Page seven",
+)
+
+
+def test_a_token_budget_is_spread_over_the_document_and_every_shard_of_it_comes_to_the_same_modes():
+    document = data_url(text_pdf([SPARSE, DENSE, SPARSE, DENSE]))
+    request = ShardRequest(document=document, model="echo", token_budget=330)
+    whole = {page["page"]: page for page in run(request, ModeReader())["pages"]}
+    modes = [whole[number]["mode"] for number in (1, 2, 3, 4)]
+    assert modes == ["tiny", "small", "tiny", "small"]
+    assert not any(page["warnings"] for page in whole.values())
+    for part in ("1,2", "3", "4"):
+        shard = run(replace(request, pages=part, budget_pages="1-4"), ModeReader())
+        assert ",".join(str(page["page"]) for page in shard["pages"]) == part
+        assert [page["mode"] for page in shard["pages"]] == [
+            whole[page["page"]]["mode"] for page in shard["pages"]
+        ]
+    # Of the dense page alone the same budget buys more.
+    assert run(replace(request, pages="2"), ModeReader())["pages"][0]["mode"] == "base"
+
+
+def test_of_a_long_document_each_page_has_an_equal_share_of_the_budget(monkeypatch):
+    monkeypatch.setattr("fovea.budget.SURVEY_PAGES", 1)
+    document = data_url(text_pdf([SPARSE, DENSE]))
+    receipt = run(ShardRequest(document=document, model="echo", token_budget=400), ModeReader())
+    assert [page["mode"] for page in receipt["pages"]] == ["tiny", "base"]
+
+
+@pytest.mark.parametrize("survey", [100, 1])
+def test_a_budget_that_cannot_be_kept_is_said_on_every_page(monkeypatch, survey):
+    monkeypatch.setattr("fovea.budget.SURVEY_PAGES", survey)
+    document = data_url(text_pdf([DENSE, DENSE]))
+    receipt = run(ShardRequest(document=document, model="echo", token_budget=100), ModeReader())
+    assert [page["mode"] for page in receipt["pages"]] == ["tiny", "tiny"]
+    for page in receipt["pages"]:
+        assert page["warnings"] == [
+            "The pages take at least 128 vision tokens; the budget of 100 was exceeded."
+        ]
+
+
+def test_a_reader_without_vision_tokens_ignores_the_budget():
+    receipt = run(ShardRequest(document=data_url(pdf(2)), model="echo", token_budget=1))
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok", "ok"]
+
+
+class Witness(EchoReader):
+    name = "pp-ocr"
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def read(self, raster, request):
+        result = super().read(raster, request)
+        result.blocks = [Block(1, "text", (0, 0, 1, 1), self.text)]
+        return result
+
+
+def run_with_witness(words, request=None, document=None):
+    reader, witness = Witness("the words that a model has found on this page"), Witness(words)
+    request = request or ReadRequest(witness=True)
+    shard = ShardRequest(document=document or data_url(pdf(1)), model="echo", options=request)
+    return asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": witness}, Settings())), witness
+
+
+def test_a_witness_that_sees_other_words_makes_a_page_suspect():
+    receipt, _ = run_with_witness("completely different letters stand here instead")
+    (page,) = receipt["pages"]
+    assert page["verdict"] == "suspect"
+    assert page["warnings"] == [
+        "A second reader found other words on the page: the two agree on only 0 % of them."
+    ]
+    assert page["witness"] == {"model": "pp-ocr", "model_digest": Witness.digest, "agreement": 0.0}
+
+
+def test_a_witness_that_agrees_changes_nothing_but_says_so():
+    receipt, _ = run_with_witness("the words that a model has found on this page")
+    (page,) = receipt["pages"]
+    assert (page["verdict"], page["warnings"], page["witness"]["agreement"]) == ("ok", [], 1.0)
+
+
+def test_without_being_asked_nobody_bears_witness():
+    receipt, witness = run_with_witness("other words", ReadRequest())
+    assert "witness" not in receipt["pages"][0] and witness.read_pages == []
+
+
+def test_what_was_read_is_kept_when_the_check_fails_or_comes_too_late(monkeypatch):
+    reader, broken = Witness("some words that were read"), EchoReader(fail_on=1)
+    broken.name = "pp-ocr"
+    shard = ShardRequest(document=data_url(pdf(1)), model="echo", options=ReadRequest(witness=True))
+    receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
+    (page,) = receipt["pages"]
+    assert (page["verdict"], "witness" in page) == ("ok", False)
+    assert page["warnings"] == ["The page could not be checked by a second reader."]
+    assert "secret" not in str(receipt)
+    monkeypatch.setattr("fovea.shard.WITNESS_SHARE", 0.0)
+    receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
+    assert receipt["pages"][0]["warnings"] == ["There was no time left to check the page by a second reader."]
+
+
+def test_a_blank_page_needs_no_witness():
+    receipt, witness = run_with_witness("x", document=data_url(encoded(picture(""))))
+    assert receipt["pages"][0]["verdict"] == "blank" and witness.read_pages == []
+
+
+@pytest.mark.parametrize(
+    ("readers", "changes", "message"),
+    [
+        (["echo"], {"options": ReadRequest(witness=True)}, "has no witness"),
+        (["pp-ocr"], {"options": ReadRequest(witness=True), "model": "pp-ocr"}, "cannot check itself"),
+        (["echo"], {"options": ReadRequest(mode="base"), "token_budget": 100}, "needs the mode auto"),
+    ],
+)
+def test_what_cannot_be_checked_or_budgeted_is_refused(readers, changes, message):
+    known = {name: EchoReader() for name in readers}
+    request = replace(ShardRequest(document=data_url(pdf(1)), model="echo"), **changes)
+    error = asyncio.run(run_shard(request, known, Settings()))["error"]
+    assert error["code"] == "invalid_options" and message in error["message"]

@@ -45,8 +45,8 @@ export interface Upstream {
 }
 
 /** The worker's typed inputs (docs/WORKER-PROTOCOL.md, section 1). */
-export function predictionInput(request: ShardRequest): Record<string, string | number> {
-  const { model, mode, task, prompt, dpi } = request.options;
+export function predictionInput(request: ShardRequest): Record<string, string | number | boolean> {
+  const { model, mode, task, prompt, dpi, budget, witness } = request.options;
   return {
     document: request.documentUrl,
     pages: request.pages.join(","),
@@ -58,6 +58,8 @@ export function predictionInput(request: ShardRequest): Record<string, string | 
     push_url: request.pushUrl,
     max_pages: request.maxPages,
     ...(request.traceparent !== null && { traceparent: request.traceparent }),
+    ...(budget && { token_budget: budget.tokens, budget_pages: budget.pages }),
+    ...(witness && { witness }),
   };
 }
 

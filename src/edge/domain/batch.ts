@@ -7,7 +7,7 @@ import { outboundUrlFault } from "./outbound-url.ts";
 import type { ReadOptions } from "./page-key.ts";
 import type { PageError } from "./page-result.ts";
 import { type PageSelection, parsePageSelection } from "./page-selection.ts";
-import { readOptions } from "./read-options.ts";
+import { MAX_TOKEN_BUDGET, readOptions } from "./read-options.ts";
 
 /** What the API shows. `canceling`: started lines are still being called off. */
 export const BATCH_STATES = [
@@ -29,6 +29,8 @@ const optionFields = {
   pages: z.string().max(4000).optional(),
   model: z.string().max(64).optional(),
   mode: z.enum(MODES).optional(),
+  token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional(),
+  witness: z.boolean().optional(),
   task: z.enum(TASKS).optional(),
   prompt: z.string().min(1).max(4000).optional(),
   dpi: z.int().min(36).max(400).optional(),
@@ -98,6 +100,8 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     const refused = outboundUrlFault(url, rules.allowLoopback);
     if (refused) return fault("url_refused", `url: ${refused}`);
   }
+  const selection = parsePageSelection(wanted.pages ?? "");
+  if (typeof selection === "string") return fault("invalid_page_selection", selection);
   const options = readOptions(
     {
       ...wanted,
@@ -105,11 +109,10 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
       task: wanted.task ?? "markdown",
       dpi: wanted.dpi ?? 144,
     },
+    selection,
     { models: rules.models, fallback: rules.fallbackModel },
   );
   if ("code" in options) return fault(options.code.replaceAll("-", "_"), options.message);
-  const selection = parsePageSelection(wanted.pages ?? "");
-  if (typeof selection === "string") return fault("invalid_page_selection", selection);
   return {
     source: file === undefined ? { url: url as string } : { file },
     options,

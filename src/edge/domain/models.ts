@@ -8,17 +8,23 @@ interface Reader {
   tasks: readonly Task[];
   /** Readers without vision tokens have one mode: asking for another is the same reading. */
   modes: boolean;
+  /** Whether vision tokens are known before a page is read, so that a budget of them can be spread. */
+  budgets: boolean;
   /** Whether a prompt of the client's own is taken. */
   prompts: boolean;
 }
 
 const READERS: Record<string, Reader> = {
-  "pp-ocr": { tasks: ["markdown", "free"], modes: false, prompts: false },
-  "fovea-nano": { tasks: ["markdown", "free"], modes: true, prompts: false },
-  "deepseek-ocr": { tasks: TASKS, modes: true, prompts: true },
+  "pp-ocr": { tasks: ["markdown", "free"], modes: false, budgets: false, prompts: false },
+  "fovea-nano": { tasks: ["markdown", "free"], modes: true, budgets: false, prompts: false },
+  "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true },
 };
 
+/** The reader that can check what others read, and the tasks whose answers it can check. */
+export const WITNESS = "pp-ocr";
+export const WITNESSED_TASKS: readonly Task[] = ["markdown", "free", "deep"];
+
 /** A reader that this table does not know is taken to be able to do everything. */
-const ANY: Reader = { tasks: TASKS, modes: true, prompts: true };
+const ANY: Reader = { tasks: TASKS, modes: true, budgets: true, prompts: true };
 
 export const reader = (model: string): Reader => READERS[model] ?? ANY;

@@ -14,6 +14,10 @@ export interface ReadOptions {
   task: string;
   prompt: string | null;
   dpi: number;
+  /** Vision tokens for a selection of pages. Absent, like `witness`, in records older than it. */
+  budget?: { tokens: number; pages: string } | null;
+  /** Whether a second reader checks the words. */
+  witness?: boolean;
 }
 
 /** @returns 64 hex digits of SHA-256. */
@@ -23,9 +27,14 @@ export async function pageKey(
   options: ReadOptions,
   page: number,
 ): Promise<string> {
-  const { model, mode, task, prompt, dpi } = options;
+  const { model, mode, task, prompt, dpi, budget, witness } = options;
+  // A budget decides the modes only together with the pages that it is for, so both are in the key.
+  const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
   // JSON of a fixed-order array: no separator that a prompt could imitate.
-  const text = JSON.stringify([1, tenantId, documentSha256, model, mode, task, prompt, dpi, page]);
+  const text = JSON.stringify([
+    ...[1, tenantId, documentSha256, model, mode, task, prompt, dpi, page],
+    ...more,
+  ]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return hex(digest);
 }

@@ -76,6 +76,17 @@ export const PageResult = z
       decode: milliseconds,
     }),
     error: NullablePageError,
+    witness: z
+      .object({
+        model: text(64),
+        model_digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+        agreement: unit.nullable(),
+      })
+      .optional()
+      .openapi({
+        description:
+          "The check by a second reader: the share of words in common, `null` where there are too few.",
+      }),
   })
   .openapi("PageResult");
 

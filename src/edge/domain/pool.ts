@@ -1,6 +1,7 @@
 /** A pool: one Cog server or one Replicate deployment that reads shards; and which of several gets the next one. */
 import { z } from "@hono/zod-openapi";
 import { admits, type Breaker } from "./breaker.ts";
+import { WITNESS } from "./models.ts";
 
 const common = {
   /** Names the pool in records, logs and metrics. */
@@ -25,7 +26,15 @@ export const Pool = z.discriminatedUnion("type", [
 ]);
 export type Pool = z.infer<typeof Pool>;
 
-export const serves = (pool: Pool, model: string) => pool.models?.includes(model) ?? true;
+/** What a shard needs of a pool. */
+export interface Needs {
+  model: string;
+  /** Whether the witness has to be there beside the model. */
+  witness?: boolean;
+}
+
+export const serves = ({ models }: Pool, { model, witness = false }: Needs) =>
+  !models || (models.includes(model) && (!witness || models.includes(WITNESS)));
 
 /** A pool as it is now. */
 export interface PoolState {
@@ -42,16 +51,16 @@ export interface PoolState {
 export type NoPool = "slot" | "cold_start" | "pool";
 
 /**
- * Of the pools that serve the model and have room: the one least loaded for its weight. The pool that
+ * Of the pools that serve what is wanted and have room: the one least loaded for its weight. The pool that
  * lost the shard before comes after all others, and so does one without weight.
  */
 export function choosePool(
   states: readonly PoolState[],
-  want: { model: string; avoid: string | null },
+  want: Needs & { avoid: string | null },
   now: number,
 ): PoolState | NoPool {
   const up = states.filter(
-    ({ pool, breaker }) => serves(pool, want.model) && !pool.draining && admits(breaker, now),
+    ({ pool, breaker }) => serves(pool, want) && !pool.draining && admits(breaker, now),
   );
   if (up.length === 0) return "pool";
   const free = up.filter((state) => state.taken < state.pool.slots && state.restUntil <= now);

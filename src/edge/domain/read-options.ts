@@ -1,10 +1,15 @@
 /** How a document is to be read, as a request or a line of a manifest says it, against what readers can do. */
-import { type Mode, reader, type Task } from "./models.ts";
+import { type Mode, reader, type Task, WITNESS, WITNESSED_TASKS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
+import { formatSelection, type PageSelection } from "./page-selection.ts";
+
+export const MAX_TOKEN_BUDGET = 100_000_000;
 
 export interface WantedOptions {
   model?: string;
   mode: Mode;
+  token_budget?: number;
+  witness?: boolean;
   task: Task;
   prompt?: string;
   dpi: number;
@@ -15,16 +20,33 @@ export interface OptionFault {
   message: string;
 }
 
-/** @param offered the deployment's models, and the one for requests that name none. */
+/**
+ * @param selection the pages that a token budget is for
+ * @param offered the deployment's models, and the one for requests that name none
+ */
 export function readOptions(
   wanted: WantedOptions,
+  selection: PageSelection,
   offered: { models: string[]; fallback: string },
 ): ReadOptions | OptionFault {
   const model = wanted.model ?? offered.fallback;
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Offered here: ${offered.models.join(", ")}.`);
-  const { tasks, modes, prompts } = reader(model);
+  const { tasks, modes, budgets, prompts } = reader(model);
+  if (wanted.token_budget !== undefined && wanted.mode !== "auto")
+    return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
+  if (wanted.token_budget !== undefined && modes && !budgets)
+    return fault("unsupported-option", `${model} takes no token budget.`);
+  if (wanted.witness) {
+    if (model === WITNESS || !offered.models.includes(WITNESS))
+      return fault("unsupported-option", `There is no witness for ${model} here.`);
+    if (!WITNESSED_TASKS.includes(wanted.task))
+      return fault(
+        "unsupported-option",
+        `A witness can check the tasks ${WITNESSED_TASKS.join(", ")}.`,
+      );
+  }
   if (!tasks.includes(wanted.task))
     return fault("unsupported-option", `${model} has the tasks ${tasks.join(", ")}.`);
   if (wanted.prompt !== undefined && !prompts)
@@ -37,5 +59,10 @@ export function readOptions(
     task: wanted.task,
     prompt: wanted.prompt ?? null,
     dpi: wanted.dpi,
+    budget:
+      budgets && wanted.token_budget !== undefined
+        ? { tokens: wanted.token_budget, pages: formatSelection(selection) }
+        : null,
+    witness: wanted.witness ?? false,
   };
 }

@@ -9,17 +9,16 @@
  * is gone does not hold up the others. Pure: the clock comes in, and what changed goes to a journal.
  */
 import { accepted, type Breaker, CLOSED, failed, tried, undecided, wellAgain } from "./breaker.ts";
-import { choosePool, type NoPool, type Pool, type PoolState } from "./pool.ts";
+import { choosePool, type Needs, type NoPool, type Pool, type PoolState } from "./pool.ts";
 
 /** A shard that asks for a slot. */
-export interface Want {
+export interface Want extends Needs {
   shardId: string;
   tenantId: string;
   /** Whether only batches wait for it. */
   batch?: boolean;
-  /** What is read in order: one document with one model. */
+  /** What is read in order: one document with the same needs. */
   flow: string;
-  model: string;
   /** Pages that are still to be read, and the first of them. */
   pages: number;
   firstPage: number;
@@ -269,11 +268,12 @@ export class SlotBook {
   #next(now: number): { waiting: Waiting; state: PoolState } | null {
     const states = [...this.#pools.values()];
     const rooms = new Map<string, boolean>();
-    const hasRoom = (model: string) => {
-      const known = rooms.get(model);
+    const hasRoom = ({ model, witness }: Needs) => {
+      const name = `${model} ${witness ?? false}`;
+      const known = rooms.get(name);
       if (known !== undefined) return known;
-      const room = typeof choosePool(states, { model, avoid: null }, now) !== "string";
-      rooms.set(model, room);
+      const room = typeof choosePool(states, { model, witness, avoid: null }, now) !== "string";
+      rooms.set(name, room);
       return room;
     };
     const batchFull =
@@ -283,7 +283,7 @@ export class SlotBook {
       for (const queue of flows.values()) {
         while (queue[0] && now - queue[0].seenAt > FORGET_MS) this.#dequeue(queue[0].shardId);
         const waiting = queue[0];
-        if (!waiting || !hasRoom(waiting.model) || (waiting.batch && batchFull)) continue;
+        if (!waiting || !hasRoom(waiting) || (waiting.batch && batchFull)) continue;
         const tenant = this.#share(tenantKey(waiting));
         const flow = this.#share(flowKey(waiting));
         const order =

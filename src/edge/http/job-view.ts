@@ -46,6 +46,8 @@ export const JobSchema = z
     task: z.string(),
     prompt: z.string().nullable(),
     dpi: z.number(),
+    token_budget: z.int().nullable(),
+    witness: z.boolean(),
     selection: z.string().openapi({ example: "1-3,7" }),
     cache: z.enum(["use", "refresh", "only"]),
     progress: z.object({
@@ -86,11 +88,14 @@ export function jobView(
   waitingFor?: WaitingFor | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
+  const { budget, witness, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,
     file_id: job.fileId,
-    ...job.options,
+    ...options,
+    token_budget: budget?.tokens ?? null,
+    witness: witness ?? false,
     selection: formatSelection(job.selection),
     cache: job.cache,
     progress: { total: job.planned ? job.total : null, done: job.done, failed: job.failed },

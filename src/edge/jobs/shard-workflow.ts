@@ -110,9 +110,10 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   const keeper = keeperOf(env);
   const pages = shard.pages.map(({ page }) => page);
   const { id: shardId, tenantId, options, traceparent } = shard;
+  const { model, witness = false } = options;
   const grant = await keeper.ask(
     {
-      ...{ shardId, tenantId, flow: `${shard.fileId} ${options.model}`, model: options.model },
+      ...{ shardId, tenantId, flow: `${shard.fileId} ${model} ${witness}`, model, witness },
       batch: shard.batch,
       ...{ pages: pages.length, firstPage: pages[0] as number },
       ...{ avoid: shard.pool, attempt: shard.attempt + 1 },

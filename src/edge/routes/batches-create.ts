@@ -100,6 +100,6 @@ function checkDefaults(env: Env, defaults: LineDefaults): void {
     // What `locate` looks for may be said by each line.
     task: defaults.task === "locate" ? "markdown" : (defaults.task ?? "markdown"),
   } as const;
-  const options = readOptions(wanted, { models: MODELS, fallback: DEFAULT_MODEL });
+  const options = readOptions(wanted, selection, { models: MODELS, fallback: DEFAULT_MODEL });
   if ("code" in options) throw new Problem(options.code, `defaults: ${options.message}`);
 }

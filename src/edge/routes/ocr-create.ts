@@ -10,7 +10,7 @@ import { MODES, TASKS } from "../domain/models.ts";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
-import { readOptions } from "../domain/read-options.ts";
+import { MAX_TOKEN_BUDGET, readOptions } from "../domain/read-options.ts";
 import { formatTraceparent } from "../domain/traceparent.ts";
 import { waitingFor } from "../domain/waiting.ts";
 import { type Env, settings } from "../env.ts";
@@ -50,6 +50,14 @@ const Body = z
     }),
     model: z.string().max(64).optional(),
     mode: z.enum(MODES).default("auto"),
+    token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional().openapi({
+      description:
+        "Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; `pp-ocr`, which has no vision tokens, ignores it, and `fovea-nano` takes none.",
+    }),
+    witness: z.boolean().default(false).openapi({
+      description:
+        "Check the words of each page against a classic recogniser; where they differ, the page is `suspect`.",
+    }),
     task: z.enum(TASKS).default("markdown"),
     prompt: z.string().min(1).max(4000).optional(),
     dpi: z.int().min(36).max(400).default(144).openapi({ description: "PDF raster resolution" }),
@@ -128,8 +136,8 @@ export const ocrCreate = (app: App) =>
       throw new Problem("token-refused", "`webhook_url` and `zero_retention` need an API key.");
     if (tokenJobId !== null && (await findJob(DB, tenantId, tokenJobId)))
       throw new Problem("token-used", `It has started ${tokenJobId}.`);
-    const options = optionsOf(c.env, body);
     const selection = readSelection(body.pages);
+    const options = optionsOf(c.env, body, selection);
     if (body.webhook_url) {
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
       if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
@@ -202,9 +210,9 @@ export const ocrCreate = (app: App) =>
 
 type Input = z.infer<typeof Body>;
 
-function optionsOf(env: Env, body: Input): Job["options"] {
+function optionsOf(env: Env, body: Input, selection: PageSelection): Job["options"] {
   const { MODELS, DEFAULT_MODEL } = settings(env);
-  const options = readOptions(body, { models: MODELS, fallback: DEFAULT_MODEL });
+  const options = readOptions(body, selection, { models: MODELS, fallback: DEFAULT_MODEL });
   if ("code" in options) throw new Problem(options.code, options.message);
   return options;
 }

@@ -78,6 +78,16 @@ class IsolatedDocument(Document):
                     raise PageError("page_timeout", f"The page was not drawn within {limit}.") from None
                 raise PageError("page_unreadable", "The page cannot be drawn.") from None
 
+    def characters(self, page: int) -> int | None:
+        with self._talk:
+            try:
+                if self._process is None:
+                    self._start()
+                return self._ask({"characters": page}, b"", self._draw_limit_s)[0].get("characters")
+            except _Ended:
+                self._kill()
+                return None
+
     def close(self) -> None:
         with self._state:
             self._closed = True
@@ -172,6 +182,9 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     for line in requests:
         request = json.loads(line)
         try:
+            if "characters" in request:
+                _send(answers, {"characters": document.characters(request["characters"])})
+                continue
             raster = document.raster(request["page"], request["dpi"])
         except FoveaError as error:
             _send(answers, error.to_json())

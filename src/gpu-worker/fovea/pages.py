@@ -35,6 +35,8 @@ class Raster:
     page: int
     image: Image.Image
     dpi: float | None
+    characters: int | None = None
+    """Of the PDF's text layer, where somebody asked for them."""
 
 
 class Document(ABC):
@@ -44,6 +46,10 @@ class Document(ABC):
     @abstractmethod
     def raster(self, page: int, dpi: int) -> Raster:
         """Blocks. Raises `PageError`."""
+
+    def characters(self, page: int) -> int | None:
+        """How many the page's text layer holds; `None` where there is none or it cannot be read. Blocks."""
+        return None
 
     def close(self) -> None:  # noqa: B027 - most documents hold nothing open
         pass
@@ -110,6 +116,20 @@ class PdfDocument(Document):
             finally:
                 sheet.close()
         return Raster(page, image, float(dpi))
+
+    def characters(self, page: int) -> int | None:
+        with _PDFIUM:
+            try:
+                sheet = self._pdf[page - 1]
+                try:
+                    text = sheet.get_textpage()
+                    count = text.count_chars()
+                    text.close()
+                finally:
+                    sheet.close()
+            except pdfium.PdfiumError:
+                return None
+        return count if count > 0 else None
 
     def close(self) -> None:
         with _PDFIUM:

@@ -84,6 +84,8 @@ class PageResult:
     attempts: list[Attempt] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: dict[str, str] | None = None
+    witness: dict[str, Any] | None = None
+    """`model`, `model_digest` and `agreement` of the check, where one was asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object. Raises `ValueError` when it would break the protocol."""
@@ -95,6 +97,8 @@ class PageResult:
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:
             body["expected_precision"] = list(self.expected_precision)
+        if self.witness is None:
+            del body["witness"]
         if self.compression is not None:
             body["compression"] = round(self.compression, 3)
         faults = page_faults(body)
@@ -154,6 +158,16 @@ def _vision_tokens(value: Any) -> bool:
         and len(tiles) == 2
         and all(_integer(side, 1) for side in tiles)
         and _integer(value.get("max_tiles", 1), 1)
+    )
+
+
+def _witness(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _text(value.get("model"), 64)
+        and _digest(value.get("model_digest"))
+        and "agreement" in value
+        and (value["agreement"] is None or _unit(value["agreement"]))
     )
 
 
@@ -219,6 +233,8 @@ def page_faults(body: Any) -> list[str]:
     faults = _field_faults(body, _PAGE, "")
     if (body.get("verdict") == "failed") != (body.get("error") is not None):
         faults.append("a failed page has an error, others have none")
+    if "witness" in body and not _witness(body["witness"]):
+        faults.append("witness is wrong")
     blocks = body.get("blocks")
     for block in blocks if isinstance(blocks, list) else []:
         if not isinstance(block, dict):

@@ -2,29 +2,35 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fovea.blank import is_blank
+from fovea.budget import Budget
 from fovea.document import fetch_document
 from fovea.drain import DRAIN, Drain
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.isolated import IsolatedDocument
 from fovea.outbound import Outbound, Refused
-from fovea.pages import Document
+from fovea.pages import Document, Raster
 from fovea.push import Pushed, Pusher
-from fovea.readers.base import GivenUp, InvalidOptions, Reader, ReadRequest
+from fovea.readers.base import TRANSCRIPTIONS, GivenUp, InvalidOptions, Reader, ReadRequest
 from fovea.result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.selection import select_pages
 from fovea.settings import Settings
+from fovea.witness import agreement, doubt, text_of
 
 log = logging.getLogger(__name__)
+
+WITNESS = "pp-ocr"
+"""The reader that checks others where a request asks for it."""
+WITNESS_SHARE = 0.8
+"""Of a page's time: what is left of it after that is too little for a check."""
 
 # More than there are slots: a page that was given up keeps its thread until its reader comes back.
 _THREADS = ThreadPoolExecutor(64, "page")
@@ -42,6 +48,8 @@ class ShardRequest:
     push_url: str | None = None
     max_pages: int = 5000
     traceparent: str | None = None
+    token_budget: int | None = None
+    budget_pages: str = ""
 
 
 class _Gone(Exception):
@@ -58,6 +66,8 @@ class Shard:
         self._drain = drain
         self._settings = settings
         self._reader = readers.get(request.model)
+        self._witness = readers.get(WITNESS) if request.options.witness else None
+        self._budget: Budget | None = None
         self._outbound = Outbound(settings.allowed_origins)
         self._pusher: Pusher | None = None
         self._page = 0
@@ -118,6 +128,7 @@ class Shard:
             reader.check(request.options)
         except InvalidOptions as error:
             raise DocumentError("invalid_options", str(error)) from None
+        self._check_extras()
         data = await asyncio.to_thread(fetch_document, request.document, self._settings, self._outbound)
         document = await asyncio.to_thread(IsolatedDocument, data, self._settings.max_pixels)
         try:
@@ -129,6 +140,11 @@ class Shard:
             pages = select_pages(request.pages, document.page_count)
             self._receipt["page_count"] = document.page_count
             await self._report({"page_count": document.page_count, "media_type": document.media_type})
+            if request.token_budget is not None and reader.modes:
+                selected = select_pages(request.budget_pages or request.pages, document.page_count)
+                budgeted = [page for page in selected if page <= document.page_count]
+                self._budget = Budget(reader, budgeted, request.token_budget)
+                await asyncio.to_thread(self._budget.survey, document, data, request.dpi)
             await self._read_pages(document, pages)
         finally:
             document.close()
@@ -152,6 +168,21 @@ class Shard:
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
+
+    def _check_extras(self) -> None:
+        """Raises `DocumentError` for what no reader can answer for: the budget and the witness."""
+        request, options = self._request, self._request.options
+        fault = None
+        if request.token_budget is not None and options.mode != "auto":
+            fault = "A token budget chooses the modes: it needs the mode auto."
+        elif options.witness and self._witness is None:
+            fault = "This worker has no witness."
+        elif options.witness and request.model == WITNESS:
+            fault = f"{WITNESS} is the witness: it cannot check itself."
+        elif options.witness and options.task not in TRANSCRIPTIONS:
+            fault = f"A witness can check the tasks {', '.join(TRANSCRIPTIONS)}."
+        if fault:
+            raise DocumentError("invalid_options", fault)
 
     async def _report(self, what: dict[str, Any]) -> None:
         if not self._pusher:
@@ -198,6 +229,9 @@ class Shard:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
         raster = document.raster(page, self._request.dpi)
+        options = self._request.options
+        if options.mode == "auto" and self._reader.modes:
+            raster = replace(raster, characters=document.characters(page))
         raster_ms = (time.perf_counter() - started) * 1000
         if given_up.is_set():
             raise PageError("page_timeout", "Nobody waits for the page any more.")
@@ -209,15 +243,24 @@ class Shard:
                 dpi=raster.dpi,
                 model=self._request.model,
                 model_digest=self._reader.digest,
-                task=self._request.options.task,
+                task=options.task,
                 finish_reason="blank",
                 verdict="blank",
                 attempts=[Attempt("native", None, "blank")],
             )
         else:
-            options = dataclasses.replace(self._request.options, owner=self._owner, given_up=given_up)
+            options = replace(options, owner=self._owner, given_up=given_up)
+            if self._budget:
+                options = replace(options, mode=self._budget.mode(raster))
             result = self._reader.read(raster, options)
-        result.prompt = self._request.options.prompt
+            if self._budget and self._budget.warning:
+                result.warnings.append(self._budget.warning)
+            if self._witness and not given_up.is_set():
+                spent = time.perf_counter() - started
+                bear_witness(
+                    result, self._witness, raster, spent < WITNESS_SHARE * self._settings.page_timeout_s
+                )
+        result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
         # A result that breaks the protocol is a fault of the reader: it fails here and not at the edge.
         body = result.to_json()
@@ -226,6 +269,31 @@ class Shard:
                 "page_too_large", f"What was read on the page takes more than {MAX_BODY_BYTES >> 20} MiB."
             )
         return body
+
+
+def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:
+    """Reads the page once more with `witness` and marks the result as `suspect` where the two differ too much.
+
+    What was read is kept whatever happens to the check; a page that could not be checked says so.
+    """
+    if not in_time:
+        result.warnings.append("There was no time left to check the page by a second reader.")
+        return
+    try:
+        second = witness.read(raster, ReadRequest())
+    except Exception:
+        log.exception("witness of page %d", raster.page)
+        result.warnings.append("The page could not be checked by a second reader.")
+        return
+    share = agreement(text_of(result.blocks), text_of(second.blocks))
+    result.witness = {
+        "model": witness.name,
+        "model_digest": witness.digest,
+        "agreement": None if share is None else round(share, 3),
+    }
+    if reason := doubt(share):
+        result.verdict = "suspect"
+        result.warnings.append(reason)
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -9,32 +9,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-PATCH = 64  # pixels of a view's side for one vision token
+from fovea.modes import MAX_TILES, MODES, PATCH, TILE, Mode, tile_grid, valid_tokens
+
 GREY = (127, 127, 127)  # int(0.5 · 255), the colour around a page that was fitted into a square
-TILE = 640
-MAX_TILES = 6  # the paper's code; the model card's uses 9
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """`side`: of the view of the whole page. `stretch`: resized to it without regard to its aspect."""
-
-    name: str
-    side: int
-    stretch: bool = False
-    tiled: bool = False
-
-
-MODES = {
-    mode.name: mode
-    for mode in (
-        Mode("tiny", 512, stretch=True),
-        Mode("small", 640, stretch=True),
-        Mode("base", 1024),
-        Mode("large", 1280),
-        Mode("gundam", 1024, tiled=True),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +42,10 @@ class Views:
 def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Views:
     """`image`: upright and RGB (`fovea.pages` sees to that). Raises `KeyError` for an unknown mode."""
     known = MODES[mode]
-    side = known.side
-    tokens = (side // PATCH) ** 2
+    side, valid = known.side, valid_tokens(image.size, mode, max_tiles)
     if known.stretch:
-        return Views(known, image.resize((side, side), Image.Resampling.BICUBIC), valid=tokens)
+        return Views(known, image.resize((side, side), Image.Resampling.BICUBIC), valid=valid)
     whole = ImageOps.pad(image, (side, side), Image.Resampling.BICUBIC, color=GREY)
-    valid = int(tokens * min(image.size) / max(image.size))
     if not known.tiled or max(image.size) <= TILE:
         return Views(known, whole, valid=valid)
     columns, rows = tile_grid(*image.size, max_tiles)
@@ -80,32 +55,7 @@ def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Vie
         for y in range(rows)
         for x in range(columns)
     ]
-    return Views(known, whole, tiles, columns, rows, valid + len(tiles) * (TILE // PATCH) ** 2)
-
-
-def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES) -> tuple[int, int]:
-    """(columns, rows): of all grids of 2 to `max_tiles` tiles the one whose aspect is nearest to the page's.
-
-    A later one wins an exact tie when the page has more than half of its pixels.
-    """
-    # The official code sorts a set by product: ties between equal products stand in CPython's order of it.
-    grids = sorted(
-        {
-            (i, j)
-            for n in range(2, max_tiles + 1)
-            for i in range(1, n + 1)
-            for j in range(1, n + 1)
-            if 2 <= i * j <= max_tiles
-        },
-        key=lambda grid: grid[0] * grid[1],
-    )
-    best, nearest = (1, 1), float("inf")
-    for columns, rows in grids:
-        distance = abs(width / height - columns / rows)
-        enough = width * height > 0.5 * TILE * TILE * columns * rows
-        if distance < nearest or (distance == nearest and enough):
-            best, nearest = (columns, rows), distance
-    return best
+    return Views(known, whole, tiles, columns, rows, valid)
 
 
 def to_pixels(images: list[Image.Image], device: torch.device | str = "cpu") -> Tensor:

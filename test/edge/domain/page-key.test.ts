@@ -21,6 +21,25 @@ it("is the same for the same reading and another for any other", async () => {
   expect(new Set([key, ...others]).size).toBe(10);
 });
 
+it("holds a budget with the pages that it is for, and the witness", async () => {
+  const budget = { tokens: 1000, pages: "1-" };
+  const keys = await Promise.all([
+    pageKey("ten_a", "f00", options, 1),
+    pageKey("ten_a", "f00", { ...options, budget }, 1),
+    pageKey("ten_a", "f00", { ...options, budget: { ...budget, tokens: 1001 } }, 1),
+    pageKey("ten_a", "f00", { ...options, budget: { ...budget, pages: "1-2" } }, 1),
+    pageKey("ten_a", "f00", { ...options, witness: true }, 1),
+    pageKey("ten_a", "f00", { ...options, budget, witness: true }, 1),
+  ]);
+  expect(new Set(keys).size).toBe(6);
+});
+
+it("is for plain requests what it was before there were budgets and witnesses", async () => {
+  const key = await pageKey("ten_a", "f00", { ...options, budget: null, witness: false }, 1);
+  expect(key).toBe(await pageKey("ten_a", "f00", options, 1));
+  expect(key).toBe("0d38566774141c92e3d1be4f2378c3804e42ebd4351db6ed66c3db2e83e53283");
+});
+
 it("cannot be imitated by a prompt that looks like the fields behind it", async () => {
   const a = await pageKey("t", "f", { ...options, prompt: 'x",144,2]' }, 1);
   const b = await pageKey("t", "f", { ...options, prompt: "x" }, 2);

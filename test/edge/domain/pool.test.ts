@@ -85,6 +85,16 @@ describe("which pool gets a shard", () => {
     expect(choose([a, state("b", 1, 0, { pool: { weight: 0 } })], "a")).toBe("b");
   });
 
+  it("that asks for a witness, only one that has the witness too", () => {
+    const alone = state("a", 9, 0, { pool: { models: ["m"] } });
+    const both = state("b", 1, 0, { pool: { models: ["m", "pp-ocr"] } });
+    const want = { model: "m", witness: true, avoid: null };
+    expect(choosePool([alone, both], want, NOW)).toBe(both);
+    expect(choosePool([alone], want, NOW)).toBe("pool");
+    const any = state("c", 1, 0);
+    expect(choosePool([any], want, NOW)).toBe(any);
+  });
+
   it("shares a load in proportion to the weights", () => {
     const states = [
       state("a", 100, 0, { pool: { weight: 3 } }),

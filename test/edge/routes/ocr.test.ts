@@ -297,3 +297,68 @@ it("keeps the model's digest with the result", async () => {
   stop();
   await until(() => job.result.pages[0].model_digest === DIGEST);
 });
+
+describe("a token budget", () => {
+  const vision = { model: "deepseek-ocr" };
+
+  it("goes to every shard with the pages that it is for, and has results of its own", async () => {
+    const file = await upload(key);
+    const stop = cog.work(6);
+    const budgeted = { ...vision, file: file.id, pages: "1-5", token_budget: 900 };
+    const job = await json(ocr(budgeted, { prefer: "wait=15" }));
+    stop();
+    expect(job).toMatchObject({ state: "succeeded", token_budget: 900, witness: false });
+    expect(job).not.toHaveProperty("budget");
+    expect(cog.predictions.map(({ input }) => input.pages)).toEqual(["1", "2,3,4,5"]);
+    for (const { input } of cog.predictions)
+      expect(input).toMatchObject({ token_budget: 900, budget_pages: "1-5" });
+    // The same budget for the same pages is the same reading; for fewer pages it is another.
+    const again = await ocr({ ...budgeted, cache: "only" });
+    expect(again.headers.get("cache-status")).toBe("fovea; hit");
+    expect((await ocr({ ...budgeted, pages: "1-2", cache: "only" })).status).toBe(404);
+    for (const token_budget of [901, undefined])
+      expect((await ocr({ ...budgeted, token_budget, cache: "only" })).status).toBe(404);
+  });
+
+  it("is nothing to a reader without vision tokens: it shares the plain reading", async () => {
+    const file = await upload(key);
+    const stop = cog.work(1);
+    await ocr({ file: file.id }, { prefer: "wait=10" });
+    stop();
+    const response = await ocr({ file: file.id, token_budget: 100, cache: "only" });
+    expect(response.headers.get("cache-status")).toBe("fovea; hit");
+    expect((await json(response)).token_budget).toBeNull();
+  });
+
+  it("cannot be had together with a mode, and is a whole number above 0", async () => {
+    const file = await upload(key);
+    for (const wrong of [{ token_budget: 100, mode: "base" }, { token_budget: 0 }])
+      expect((await json(ocr({ ...vision, file: file.id, ...wrong }))).type).toBe(
+        "urn:fovea:problem:invalid-request",
+      );
+  });
+});
+
+describe("a witness", () => {
+  it("is asked of the worker, comes back with the page, and has results of its own", async () => {
+    const file = await upload(key);
+    const body = { model: "deepseek-ocr", file: file.id, witness: true };
+    const witness = { model: "pp-ocr", model_digest: DIGEST, agreement: 0.4 };
+    const stop = cog.work(1, () => ({ witness, verdict: "suspect", warnings: ["other words"] }));
+    const job = await json(ocr(body, { prefer: "wait=10" }));
+    stop();
+    expect(job.witness).toBe(true);
+    expect(job.result.pages[0]).toMatchObject({ verdict: "suspect", witness });
+    expect(cog.predictions[0]?.input).toMatchObject({ witness: true });
+    expect((await ocr({ ...body, witness: false, cache: "only" })).status).toBe(404);
+    expect((await ocr({ ...body, cache: "only" })).status).toBe(200);
+  });
+
+  it("cannot check itself, nor what is not on the page", async () => {
+    const file = await upload(key);
+    for (const wrong of [{ model: "pp-ocr" }, { model: "deepseek-ocr", task: "describe" }])
+      expect((await json(ocr({ file: file.id, witness: true, ...wrong }))).type).toBe(
+        "urn:fovea:problem:unsupported-option",
+      );
+  });
+});

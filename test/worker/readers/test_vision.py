@@ -250,3 +250,37 @@ def test_options_that_are_right():
     allowed.check(ReadRequest(prompt="Read it"))
     with pytest.raises(InvalidOptions):
         reader(ScriptedModel(""), tasks=("markdown", "free")).check(ReadRequest(task="deep"))
+
+
+LINES = "\n".join(["some words of text on a line"] * 4)
+
+
+def test_where_precision_was_measured_a_page_begins_in_the_cheapest_mode_for_its_text():
+    from support import picture
+
+    full = "\n".join([" ".join(["some words of text on a line"] * 3)] * 24)
+    few, many = picture(LINES, (1191, 1684), 30), picture(full, (1191, 1684), 20)
+    for image, mode in ((few, "tiny"), (many, "small")):
+        model, _ = read("Hello", page=Raster(1, image, 144.0), measured=True)
+        assert [seen for seen, _ in model.seen] == [mode]
+        assert read("Hello", page=Raster(1, image, 144.0))[1].mode == "base"
+    # The text layer says that there is more than can be seen.
+    model, _ = read("Hello", page=Raster(1, few, 144.0, characters=9000), measured=True)
+    assert [seen for seen, _ in model.seen] == ["gundam"]
+    # How long the answer to another question will be cannot be told from the page's text.
+    model, _ = read("Hello", ReadRequest(task="describe"), page=Raster(1, few, 144.0), measured=True)
+    assert [seen for seen, _ in model.seen] == ["base"]
+
+
+def test_only_a_weak_page_is_read_again_in_the_next_mode():
+    from support import picture
+
+    page = Raster(1, picture(LINES, (1191, 1684), 30), 144.0)
+    answers = lambda mode, question: "Bad bad…" if mode in ("tiny", "small") else GROUNDED  # noqa: E731
+    _, result = read(answers, page=page, measured=True)
+    assert [(one.mode, one.finish_reason) for one in result.attempts] == [
+        ("tiny", "loop"),
+        ("small", "loop"),
+        ("base", "stop"),
+    ]
+    assert (result.mode, result.verdict) == ("base", "ok")

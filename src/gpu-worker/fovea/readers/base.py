@@ -1,12 +1,16 @@
 """What a reader is: anything that turns the pixels of a page into a page result."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fovea.pages import Raster
+from fovea.plan import Density
 from fovea.result import PageResult
+
+TRANSCRIPTIONS = ("markdown", "free", "deep")
+"""The tasks whose answer is the page's own text: its length can be estimated, and a witness can check it."""
 
 
 class GivenUp:
@@ -37,11 +41,15 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """The options of a shard, as the edge sends them; and for each page whose it is and if it is given up."""
+    """The options of a shard, as the edge sends them; and for each page whose it is and if it is given up.
+
+    `witness`: whether pages are checked by `fovea.witness`.
+    """
 
     mode: str = "auto"
     task: str = "markdown"
     prompt: str | None = None
+    witness: bool = False
     owner: str = field(default="", compare=False)
     """The prediction: a reader that reads several pages at once serves them in turn."""
     given_up: GivenUp = field(default_factory=GivenUp, compare=False, repr=False)
@@ -60,9 +68,15 @@ class Reader(Protocol):
     name: str
     digest: str
     """`sha256:` and 64 hexadecimal digits over everything that decides what is read: weights and rules."""
+    modes: tuple[str, ...]
+    """Those over which a token budget can be spread; none where a page's vision tokens are not known beforehand."""
 
     def check(self, request: ReadRequest) -> None:
         """Raises `InvalidOptions`, before any page is read."""
+        ...
+
+    def spread(self, pages: Sequence[Density], budget: int) -> list[str]:
+        """A mode for each page, such that all together take at most `budget` vision tokens. Only with `modes`."""
         ...
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:

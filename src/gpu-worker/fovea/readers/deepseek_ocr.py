@@ -34,7 +34,7 @@ from fovea.views import MAX_TILES
 
 log = logging.getLogger(__name__)
 
-RULES = b"deepseek-ocr rules 1"
+RULES = b"deepseek-ocr rules 2"
 """Part of the digest: raise the number when parsing or Markdown change what is answered."""
 
 TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is still delivered
@@ -52,12 +52,13 @@ class DeepseekOcr(VisionReader):
             raise ValueError("deepseek-ocr needs FOVEA_DEEPSEEK_DIR: the folder of its checkpoint")
         ngram = ngram_setting("FOVEA_NGRAM_GUARD")
         int8 = quant_setting("FOVEA_QUANT")
+        max_tiles = whole_number("FOVEA_MAX_TILES", MAX_TILES)
         loaded = load_folder(
             folder,
             config or ModelConfig.official(),
             RULES + repr(ngram).encode(),
             dtype_setting("FOVEA_DTYPE"),
-            whole_number("FOVEA_MAX_TILES", MAX_TILES),
+            max_tiles,
             int8,
         )
         super().__init__(
@@ -70,6 +71,7 @@ class DeepseekOcr(VisionReader):
             max_new=whole_number("FOVEA_MAX_NEW_TOKENS", 8192),
             time_limit_s=TIME_SHARE * Settings.from_environment().page_timeout_s,
             measured=True,
+            max_tiles=max_tiles,
         )
         self.precision = "int8" if int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         if self_test and not check(Path(folder), self.precision, self.engine, loaded.tokenizer):

@@ -71,6 +71,7 @@ class _Answers:
 
 class FoveaNano:
     name = "fovea-nano"
+    modes = ()  # how many strips a page takes is known when its lines are found: nothing to spread a budget over
 
     def __init__(self, folder: Path | None = None) -> None:
         """Blocks while weights load. Raises `CheckpointError`, `OSError`."""

@@ -32,6 +32,7 @@ MAX_SIDE = 4000
 
 class PpOcr:
     name = "pp-ocr"
+    modes = ()
 
     def __init__(self) -> None:
         logging.getLogger("RapidOCR").setLevel(logging.WARNING)

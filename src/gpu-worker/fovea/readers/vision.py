@@ -6,7 +6,7 @@ says: an answer that is noise ends as a `suspect` page with its finish reason.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,19 +17,22 @@ from fovea.deep import Answer, deepen, figure_blocks
 from fovea.engine import Busy, Canceled, Handle, Seen
 from fovea.errors import PageError
 from fovea.generate import Generation, Rules
+from fovea.modes import MAX_TILES
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.geometry import FULL
 from fovea.output.markdown import write_markdown
 from fovea.pages import Raster
-from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.plan import Density, choose, measure, spread
+from fovea.readers.base import TRANSCRIPTIONS, InvalidOptions, ReadRequest
 from fovea.result import Attempt, Block, PageResult
 from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
 from fovea.tokenizer import Tokenizer, pieces_of
 
 MODES = ("tiny", "small", "base", "large", "gundam")
-# Where `auto` begins, and where it goes on when a page is not read well. An explicit mode is a token budget
-# and is kept.
+# Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
+# measured. An explicit mode is a token budget and is kept.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
+ATTEMPTS = 3  # of `auto` where it begins with the mode that fits the page's text
 SMALL_SIDE = 640  # pixels: an image no larger than this is seen whole at 640
 
 LEAST_CONFIDENCE = 0.6  # geometric mean of the token probabilities below which a page is `suspect`
@@ -109,16 +112,20 @@ class VisionReader:
         max_new: int = 8192,
         time_limit_s: float = 270.0,
         measured: bool = False,
+        max_tiles: int = MAX_TILES,
     ):
         """`ngram` (n, window) switches the n-gram guard on; `measured` says that the published precision
-        figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together.
+        figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together; `max_tiles`
+        is the model's.
         """
         self.name, self.digest = name, digest
         self.tokenizer, self._tasks = tokenizer, tasks
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
-        self._measured = measured
+        self._measured, self._max_tiles = measured, max_tiles
         self._context = model.context
         self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max_new)
+
+    modes = MODES
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *MODES):
@@ -130,11 +137,14 @@ class VisionReader:
         except InvalidTask as error:
             raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
+    def spread(self, pages: Sequence[Density], budget: int) -> list[str]:
+        return spread(pages, budget, max_tiles=self._max_tiles)
+
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
         deadline = time.monotonic() + self._time_limit_s
         try:
-            tries = self._read_in_modes(raster.image, request, deadline)
+            tries = self._read_in_modes(raster, request, deadline)
             best = max(tries, key=_quality)
             blocks, warnings = self._blocks(raster.image, request, best, deadline)
         except Busy:
@@ -143,16 +153,22 @@ class VisionReader:
             raise PageError("page_timeout", "Nobody waits for the page any more.") from None
         return self._result(raster, request, tries, best, blocks, warnings)
 
-    def _read_in_modes(self, image: Image.Image, request: ReadRequest, deadline: float) -> list[_Try]:
+    def _ladder(self, raster: Raster, request: ReadRequest) -> tuple[str, ...]:
+        """The modes to try, one after the other."""
+        if request.mode != "auto":
+            return (request.mode,)
+        if not self._measured or request.task not in TRANSCRIPTIONS:
+            return AUTO["small" if max(raster.image.size) <= SMALL_SIDE else "page"]
+        first = MODES.index(choose(measure(raster.image, raster.characters), max_tiles=self._max_tiles))
+        return MODES[first : first + ATTEMPTS]
+
+    def _read_in_modes(self, raster: Raster, request: ReadRequest, deadline: float) -> list[_Try]:
         """Attempts in one mode after the other until one is sound or time is up."""
         prompt = prompt_for(request.task, request.prompt, self._free_prompts)
-        ladder = (request.mode,)
-        if request.mode == "auto":
-            ladder = AUTO["small" if max(image.size) <= SMALL_SIDE else "page"]
         tries = []
-        for mode in ladder:
+        for mode in self._ladder(raster, request):
             try:
-                tries.append(self._try(image, mode, prompt, request, deadline))
+                tries.append(self._try(raster.image, mode, prompt, request, deadline))
             except Busy:
                 if not tries:
                     raise

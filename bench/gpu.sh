@@ -1,0 +1,35 @@
+#!/bin/sh
+# Everything that is needed to check docs/GPU-PLAN.md on a machine with an NVIDIA GPU:
+#
+#   bench/gpu.sh                       # installs PyTorch, fetches 6.7 GB of weights, tests, measures; ~20 minutes
+#   bench/gpu.sh --device cpu --tiny   # the same steps on any CPU with a tiny random model, in a minute
+#
+# PYTHON=… uses a Python that has the packages already; WEIGHTS=… is the folder of the weights. What comes out lies in
+# bench/out/gpu.json and bench/out/gpu.md. All arguments go to bench/gpu_bench.py.
+set -eu
+cd "$(dirname "$0")/.."
+
+tiny=0
+for argument in "$@"; do
+  if [ "$argument" = --tiny ]; then tiny=1; fi
+done
+
+if [ -z "${PYTHON:-}" ]; then
+  PYTHON=.venv-gpu/bin/python
+  if [ ! -x "$PYTHON" ]; then
+    python3 -m venv .venv-gpu
+    .venv-gpu/bin/pip install --quiet -r src/gpu-worker/requirements.txt -r src/gpu-worker/requirements-torch.txt \
+      huggingface_hub
+  fi
+fi
+
+if command -v nvidia-smi > /dev/null; then
+  nvidia-smi --query-gpu=name,memory.total,driver_version,clocks.max.sm,power.limit --format=csv
+fi
+
+WEIGHTS=${WEIGHTS:-weights/deepseek-ocr}
+if [ "$tiny" = 0 ]; then
+  if [ ! -f "$WEIGHTS/tokenizer.json" ]; then "$PYTHON" src/gpu-worker/download_weights.py "$WEIGHTS"; fi
+  exec "$PYTHON" bench/gpu_bench.py --weights "$WEIGHTS" "$@"
+fi
+exec "$PYTHON" bench/gpu_bench.py "$@"

@@ -1,0 +1,263 @@
+"""Checks the forecast of docs/GPU-PLAN.md on the machine at hand. Run it by bench/gpu.sh.
+
+First a self-test, without which no figure is worth anything; then each stage by mode: encoding, prefill, and decode
+steps of several batch sizes. Pages/s are composed of these times. Beside each stands what bench/roofline.py says of
+the same modules on that GPU, so that one sees which assumption is off.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from roofline import (
+    MODES,
+    ROOT,
+    SHEETS,
+    Design,
+    ModelConfig,
+    Page,
+    decoder_ops,
+    encode_page_s,
+    gpu,
+    parameters,
+)
+
+from fovea.model import OcrModel, load_checkpoint
+from fovea.readers.vision import VisionReader
+from fovea.tokenizer import Tokenizer
+
+MEAN = 1000  # text tokens a page
+PROMPT = 12
+EAGER = Design(folded=True, fused=False)  # what runs here: the modules as they are, in bf16, call by call
+
+
+@dataclass(slots=True)
+class Row:
+    """Milliseconds. `decode` of one step of `batch` sequences; forecasts are `None` for a device without a sheet."""
+
+    mode: str
+    batch: int
+    encode: float
+    prefill: float
+    decode: float
+    pages_s: float
+    forecast_encode: float | None = None
+    forecast_prefill: float | None = None
+    forecast_decode: float | None = None
+    forecast_pages_s: float | None = None
+
+
+def clock(work: Callable[[], object], repeats: int) -> float:
+    """Seconds: the median after one that warms up, the device waited for."""
+    times = []
+    for _ in range(repeats + 1):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return sorted(times[1:])[(len(times) - 1) // 2]
+
+
+# -- self-test -------------------------------------------------------------------------------------------
+
+
+def self_test(model: OcrModel, weights: Path | None) -> list[tuple[str, bool, str]]:
+    """(what, whether it holds, what was seen)."""
+    found = []
+    count = sum(parameter.numel() for parameter in model.parameters())
+    expected = sum(parameters(model.config).values())
+    found.append(("parameters are those that were counted", count == expected, f"{count:,}"))
+
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.rand(2, 3, 512, 512, generator=generator) * 2 - 1
+    seen = model.encode_view(pixels.to(model.device))
+    alone = model.encode_view(pixels[1:].to(model.device))
+    found.append(near("a view is encoded alike alone and in a batch", seen[1:], alone))
+
+    ids = torch.randint(10, model.config.decoder.vocab, (3, 20), generator=generator).to(model.device)
+    cache = model.new_cache(3, 21)
+    model.step(model.embed(ids), cache)
+    batched = model.step(model.embed(ids[:, :1]), cache)
+    whole = model.forward(model.embed(torch.cat([ids, ids[:, :1]], 1)))[:, -1]
+    found.append(near("a cached step of a batch is the whole pass", batched, whole))
+    if weights is not None:
+        found.append(reads(model, weights))
+    return found
+
+
+def near(what: str, ours: torch.Tensor, theirs: torch.Tensor) -> tuple[str, bool, str]:
+    difference = float((ours.float() - theirs.float()).abs().max() / theirs.float().abs().max())
+    # On a GPU the weights are bf16, and other shapes get other kernels.
+    most = 5e-2 if ours.device.type == "cuda" else 1e-4
+    return what, difference < most, f"largest difference {difference:.1e} of the scale"
+
+
+def reads(model: OcrModel, weights: Path) -> tuple[str, bool, str]:
+    """The official weights read a page of the examples."""
+    from fovea.pages import open_document
+    from fovea.readers.base import ReadRequest
+    from fovea.readers.ocr_model import SeeingModel
+    from fovea.witness import agreement
+
+    tokenizer = Tokenizer.from_file(weights / "tokenizer.json")
+    reader = VisionReader("deepseek-ocr", "sha256:" + "0" * 64, SeeingModel(model), tokenizer)
+    raster = open_document((ROOT / "examples" / "paper.pdf").read_bytes(), 50_000_000).raster(1, 144)
+    result = reader.read(raster, ReadRequest(mode="base", task="free"))
+    truth = (ROOT / "examples" / "truth" / "paper.txt").read_text()
+    share = agreement(result.markdown, truth) or 0.0
+    return "a page is read in base mode", share > 0.9, f"{100 * share:.1f} % of its words, {result.verdict}"
+
+
+# -- times -----------------------------------------------------------------------------------------------
+
+
+def measure(model: OcrModel, mode: str, batches: list[int], repeats: int, name: str) -> list[Row]:
+    config, page = model.config, Page.of(mode)
+    group = 4 if model.device.type == "cuda" else 1
+    kind = {"device": model.device, "dtype": model.model.projector.layers.weight.dtype}
+    views = [torch.zeros(count * group, 3, side, side, **kind) for side, count in page.views]
+    encode = clock(lambda: [model.encode_view(view) for view in views], repeats) / group
+    length = page.positions + PROMPT
+    prompt = torch.randn(1, length, config.decoder.width, **kind)
+    prefill = clock(lambda: model.step(prompt, model.new_cache(1, length)), repeats)
+    machine = gpu(name) if name in SHEETS else None
+    rows = []
+    for batch in batches:
+        seen = min(length + MEAN // 2, config.decoder.context - 1)
+        if not fits(model, batch, seen + 1):
+            break
+        cache = model.new_cache(batch, seen + 1)
+        token = torch.randn(batch, 1, config.decoder.width, **kind)
+
+        def step(cache=cache, token=token, seen=seen):
+            cache.length = seen
+            return model.step(token, cache)
+
+        decode = clock(step, repeats)
+        row = Row(
+            mode, batch, 1e3 * encode, 1e3 * prefill, 1e3 * decode, rate(encode, prefill, decode, batch)
+        )
+        if machine:
+            parts = (
+                encode_page_s(machine, config, page, group, EAGER),
+                machine.time(decoder_ops(config, length, 0, 1, EAGER)),
+                machine.time(decoder_ops(config, 1, seen, batch, EAGER)),
+            )
+            row.forecast_encode, row.forecast_prefill, row.forecast_decode = (1e3 * part for part in parts)
+            row.forecast_pages_s = rate(*parts, batch)
+        rows.append(row)
+        del cache
+    return rows
+
+
+def rate(encode: float, prefill: float, decode: float, batch: int) -> float:
+    return 1 / (encode + prefill + MEAN * decode / batch)
+
+
+def fits(model: OcrModel, batch: int, capacity: int) -> bool:
+    decoder = model.config.decoder
+    need = (
+        2
+        * decoder.depth
+        * batch
+        * decoder.heads
+        * capacity
+        * decoder.head_dim
+        * model.lm_head.weight.element_size()
+    )
+    if model.device.type != "cuda":
+        return need < 4 << 30
+    free, _ = torch.cuda.mem_get_info()
+    return need < 0.8 * free
+
+
+def sheet_of(device: str) -> str:
+    """The name of the GPU's data sheet in bench/roofline.py, or the GPU's own."""
+    if device != "cuda":
+        return platform.processor() or platform.machine()
+    said = torch.cuda.get_device_name()
+    known = {"H200": "H200", "H100 80GB HBM3": "H100", "A100-SXM4-40GB": "A100-40G"}
+    return next((sheet for word, sheet in known.items() if word in said), said)
+
+
+def table(rows: list[Row]) -> str:
+    def pair(measured: float, forecast: float | None) -> str:
+        return f"{measured:.2f}" if forecast is None else f"{measured:.2f} ({forecast:.2f})"
+
+    lines = [
+        "| mode | batch | encode ms/page | prefill ms/page | decode ms/step | pages/s |",
+        f"|{'---|' * 6}",
+    ]
+    for row in rows:
+        cells = (
+            pair(row.encode, row.forecast_encode),
+            pair(row.prefill, row.forecast_prefill),
+            pair(row.decode, row.forecast_decode),
+            pair(row.pages_s, row.forecast_pages_s),
+        )
+        lines.append(f"| {row.mode} | {row.batch} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@torch.inference_mode()
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument(
+        "--tiny", action="store_true", help="a tiny random model: tries the steps, says nothing"
+    )
+    parser.add_argument("--weights", type=Path, help="folder of the official checkpoint")
+    parser.add_argument("--batches", default="1,16,64,256,512")
+    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "out")
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print(
+            "PyTorch sees no CUDA device; --device cpu --tiny tries the steps without one.", file=sys.stderr
+        )
+        return 1
+    dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
+    if options.tiny:
+        model = OcrModel(ModelConfig.tiny(context=2048)).init_weights().to(options.device, dtype)
+    elif options.weights:
+        with torch.device("meta"):
+            model = OcrModel(ModelConfig.official())
+        load_checkpoint(model, options.weights, dtype, options.device)
+    else:
+        parser.error("--weights or --tiny is needed")
+    model.eval()
+    tests = self_test(model, None if options.tiny else options.weights)
+    for what, holds, saw in tests:
+        print(f"{'ok    ' if holds else 'FAILED'} {what}: {saw}", flush=True)
+    if not all(holds for _, holds, _ in tests):
+        print("The self-test failed: nothing is measured.", file=sys.stderr)
+        return 1
+    name = sheet_of(options.device)
+    batches = [int(number) for number in options.batches.split(",")]
+    rows = []
+    for mode in options.modes.split(","):
+        rows += measure(model, mode, batches, options.repeats, "none" if options.tiny else name)
+    text = table(rows)
+    note = "tiny random model: the figures say nothing" if options.tiny else "in brackets: bench/roofline.py"
+    head = f"{name}, torch {torch.__version__}, {MEAN} text tokens a page ({note})"
+    options.out.mkdir(parents=True, exist_ok=True)
+    facts = {"device": name, "torch": torch.__version__, "tiny": options.tiny, "text_tokens": MEAN}
+    body = {**facts, "self_test": tests, "rows": [asdict(row) for row in rows]}
+    (options.out / "gpu.json").write_text(json.dumps(body, indent=1) + "\n")
+    (options.out / "gpu.md").write_text(f"{head}\n\n{text}\n")
+    print(f"\n{head}\n\n{text}\n\nwritten: {options.out}/gpu.json, gpu.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
