@@ -181,6 +181,120 @@ export type Delivery = {
   }>;
 };
 
+export type ChatCompletion = {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  choices: Array<{
+    index: 0;
+    message: {
+      role: "assistant";
+      /** Markdown, page after page */
+      content: string;
+      refusal: null;
+    };
+    logprobs: null;
+    finish_reason: "stop" | "length";
+  }>;
+  usage: {
+    /** Vision tokens */
+    prompt_tokens: number;
+    completion_tokens: number;
+    total_tokens: number;
+    prompt_tokens_details: {
+      cached_tokens: number;
+    };
+  };
+  fovea: {
+    job_id: string;
+    file_id: string;
+    state: string;
+    /** Of the worst page */
+    verdict: string;
+    pages: Array<{
+      page: number;
+      verdict: string;
+      source: string;
+      error: {
+        code: string;
+        message: string;
+      } | null;
+    }>;
+    unread_messages: number;
+  };
+};
+
+export type ChatError = {
+  error: {
+    message: string;
+    type: string;
+    param: string | null;
+    code: string;
+  };
+};
+
+/** Other fields of OpenAI's (`temperature`, `max_tokens`, …) are taken and have no effect. */
+export type ChatRequest = {
+  model: string;
+  /** The words of the last `user` message name a task (`markdown`, `free`, `figure`, `describe`, `deep`) or are its official wording (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`); none: `markdown`; others are a prompt, where the model takes one. The document is in the same message, or in the last one before that has any. No other message is read. */
+  messages: Array<{
+    role: "system" | "developer" | "user" | "assistant" | "tool";
+    content?: string | Array<{
+      type: "text";
+      text: string;
+    } | {
+      type: "image_url";
+      image_url: {
+        /** `https:` URL or `data:` URL; a PDF will do too */
+        url: string;
+      };
+    } | {
+      type: "file";
+      file: {
+        /** Of POST /v1/files */
+        file_id?: string;
+        /** A `data:` URL */
+        file_data?: string;
+      };
+    }> | null;
+  }>;
+  stream?: boolean | null;
+  stream_options?: {
+    include_usage?: boolean;
+  } | null;
+  n?: 1;
+  tools?: Array<unknown> | null;
+  response_format?: {
+    type: "text";
+  } | null;
+  /** Options of POST /v1/ocr */
+  fovea?: {
+    pages?: string;
+    mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
+    /** In place of the task that the message's words name; those are then a prompt */
+    task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
+    dpi?: number;
+    cache?: "use" | "refresh" | "only";
+    metadata?: Record<string, string>;
+  };
+};
+
+export type Model = {
+  id: string;
+  object: "model";
+  /** When a worker first reported these weights, or 0 */
+  created: number;
+  owned_by: "fovea";
+  fovea: {
+    tasks: Array<string>;
+    modes: Array<string>;
+    takes_prompts: boolean;
+    /** `null` until a worker has reported */
+    digest: string | null;
+  };
+};
+
 export type CreatedApiKey = ApiKey & {
   /** The key itself: shown now and never again */
   key: string;

@@ -2,6 +2,7 @@
 import type { App } from "../app.ts";
 import { auditList } from "./audit-list.ts";
 import { callbacks } from "./callbacks.ts";
+import { chatCompletions } from "./chat-completions.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
 import { endpoints } from "./endpoints.ts";
 import { endpointsCreate } from "./endpoints-create.ts";
@@ -22,6 +23,7 @@ import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
+import { models } from "./models.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
@@ -42,6 +44,8 @@ export const routes: ((app: App) => void)[] = [
   jobsDeliveries,
   jobsCancel,
   jobsDelete,
+  chatCompletions,
+  models,
   keysCreate,
   keysList,
   keysRotate,
