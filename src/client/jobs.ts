@@ -6,7 +6,7 @@ import { serverEvents } from "./sse.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 export type JobState = Job["state"];
-export type Format = "json" | "md" | "html" | "txt";
+export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx";
 export type PageOutcome = ResultDocument["pages"][number];
 
 export interface PageEvent extends Omit<PageStatus, "readings"> {
@@ -117,22 +117,27 @@ export class Jobs {
     return this.#http.json<ResultDocument>("GET", `${path(id)}/result`, { query, ...call });
   }
 
-  /** The result as Markdown, HTML, plain text or JSON. */
+  /** The result as text: Markdown, HTML, the tables as CSV, JSON lines with boxes (`chunks`), … */
   resultText(
     id: string,
-    format: Format,
+    format: Exclude<Format, "docx">,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
     return this.#http.text("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
   }
 
-  /** The same as a stream, for documents of thousands of pages. */
+  /** The result as a stream: for documents of thousands of pages, and for Word's. */
   resultStream(
     id: string,
     format: Format,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<ReadableStream<Uint8Array>> {
     return this.#http.stream("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
+  }
+
+  /** A page's boxes as SVG, to be laid over the page. */
+  overlay(id: string, page: number, options: CallOptions = {}): Promise<string> {
+    return this.#http.text("GET", `${path(id)}/pages/${page}/overlay.svg`, options);
   }
 
   async deliveries(id: string, options: CallOptions = {}): Promise<Delivery[]> {

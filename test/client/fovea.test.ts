@@ -257,6 +257,7 @@ describe("the rest", () => {
     const { job: read } = await fovea.read(pdf());
     stop();
     expect(await fovea.jobs.resultText(read.id, "txt", { pages: "2" })).toContain("Page 2");
+    expect(await fovea.jobs.overlay(read.id, 1)).toContain("<svg");
     expect(await fovea.usage()).toMatchObject([{ model: "pp-ocr", pages_read: 2 }]);
     expect((await fovea.changeSettings({ retention_days: 7 })).retention_days).toBe(7);
     expect(await fovea.settings()).toMatchObject({ retention_is_default: false });

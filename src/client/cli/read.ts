@@ -13,7 +13,9 @@ import { type Command, EXIT, type Input, UsageError, wholeNumber } from "./comma
 import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
-export const FORMATS = ["md", "txt", "html", "json"] as const satisfies readonly Format[];
+export const FORMATS = [
+  ...(["md", "txt", "html", "json", "csv", "chunks", "docx"] as const),
+] satisfies Format[];
 
 export const formatOption = {
   value: "FORMAT",
@@ -141,5 +143,5 @@ function shortName(source: string): string {
 
 const outputName = (source: string, format: Format) => {
   const name = source === "-" ? "stdin" : shortName(source);
-  return `${basename(name, extname(name))}.${format}`;
+  return `${basename(name, extname(name))}.${format === "chunks" ? "jsonl" : format}`;
 };

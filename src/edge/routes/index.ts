@@ -18,6 +18,7 @@ import { jobsDeliveries } from "./jobs-deliveries.ts";
 import { jobsEvents } from "./jobs-events.ts";
 import { jobsGet } from "./jobs-get.ts";
 import { jobsList } from "./jobs-list.ts";
+import { jobsOverlay } from "./jobs-overlay.ts";
 import { jobsResult } from "./jobs-result.ts";
 import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
@@ -41,6 +42,7 @@ export const routes: ((app: App) => void)[] = [
   jobsGet,
   jobsEvents,
   jobsResult,
+  jobsOverlay,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,

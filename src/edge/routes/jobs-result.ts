@@ -1,16 +1,18 @@
-/** GET /v1/jobs/{id}/result: the pages in one of four formats, each a view of the same results. */
+/** GET /v1/jobs/{id}/result: the pages in one of several formats, each a view of the same results. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../app.ts";
 import { parsePageSelection, resolvePages } from "../domain/page-selection.ts";
-import { VIEWS, type ViewName } from "../domain/views/index.ts";
+import { VIEWS, type ViewName, type Written } from "../domain/views/index.ts";
 import { requires } from "../http/auth.ts";
 import { ResultDocument } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readEntries, readEntry } from "../storage/results.ts";
 
-const FORMATS = ["json", "md", "html", "txt"] as const satisfies readonly ViewName[];
+const FORMATS = [
+  ...(["json", "md", "html", "txt", "csv", "chunks", "docx"] as const),
+] satisfies ViewName[];
 
 const route = createRoute({
   method: "get",
@@ -25,7 +27,10 @@ const route = createRoute({
   request: {
     params: z.object({ id: z.string() }),
     query: z.strictObject({
-      format: z.enum(FORMATS).default("json"),
+      format: z.enum(FORMATS).default("json").openapi({
+        description:
+          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes",
+      }),
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
     }),
   },
@@ -37,6 +42,11 @@ const route = createRoute({
         "text/markdown": { schema: z.string() },
         "text/html": { schema: z.string() },
         "text/plain": { schema: z.string() },
+        "text/csv": { schema: z.string() },
+        "application/jsonl": { schema: z.string() },
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
+          schema: { type: "string", format: "binary" },
+        },
       },
     },
     ...problems(
@@ -60,19 +70,22 @@ export const jobsResult = (app: App) =>
     const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
     if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
 
-    const view = VIEWS[format];
+    const view = VIEWS[format]();
     c.header("content-type", view.mediaType);
     c.header("x-content-type-options", "nosniff");
     if (format === "html")
       c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
     return stream(c, async (out) => {
-      await out.write(view.head({ jobId: job.id, fileId: job.fileId }));
+      const write = async (pieces: Written) => {
+        for (const piece of typeof pieces === "string" ? [pieces] : pieces) await out.write(piece);
+      };
+      await write(view.head({ jobId: job.id, fileId: job.fileId }));
       let isFirst = true;
       for await (const entry of readEntries(c.env.BUCKET, job, pages)) {
-        await out.write(view.page(entry, isFirst));
+        await write(view.page(entry, isFirst));
         isFirst = false;
       }
-      await out.write(view.tail());
+      await write(view.tail());
     }) as never;
   });
 
