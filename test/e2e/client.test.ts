@@ -90,6 +90,17 @@ describe("fovea read", () => {
     );
   });
 
+  test("writes the tables alone, and a Word document", async () => {
+    const invoice = join(examples, "invoice.pdf");
+    const { stdout } = await fovea(["read", invoice, "-f", "csv"]);
+    assert.match(stdout, /^4,"LED copy light, 5000 K",2,139\.00,278\.00\r$/m);
+    assert.equal((await fovea(["read", invoice, "-f", "docx", "-o", "invoice.docx"])).status, 0);
+    const script =
+      "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; print(z.read('word/document.xml').decode())";
+    const docx = join(folder, "invoice.docx");
+    assert.match((await run("python3", ["-c", script, docx])).stdout, /LED copy light, 5000 K/);
+  });
+
   test("writes several documents into a folder", async () => {
     mkdirSync(join(folder, "out"));
     const files = ["blank.pdf", "invoice.pdf"].map((name) => join(examples, name));
@@ -176,6 +187,16 @@ test("fovea keys makes, rotates and ends keys; fovea usage counts pages", async 
 
 const keyed = ({ env }: { env: { FOVEA_API_KEY: string } }) => ({
   headers: { authorization: `Bearer ${env.FOVEA_API_KEY}` },
+});
+
+test("the Python example reads a document with plain HTTP, and ends with the problem's words", async () => {
+  const script = join(examples, "read.py");
+  const env = { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key };
+  const { stdout, stderr } = await run("python3", [script, join(examples, "invoice.pdf")], { env });
+  assert.match(stdout, /LED copy light, 5000 K/);
+  assert.equal(stderr, "page 1: ok\n");
+  const refused = run("python3", [script, script], { env });
+  await assert.rejects(refused, { code: 1, stderr: /The file type is not supported: .+ \(req_/ });
 });
 
 test("fovea completion completes commands, options and values in a real bash", async () => {
