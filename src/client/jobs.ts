@@ -31,6 +31,8 @@ export const isOver = (state: JobState) => !OPEN.has(state);
 
 /** The service sends a comment at least every 15 seconds. */
 const SILENCE_MS = 45_000;
+/** Thousands of pages take a while to come. */
+const RESULT_TIMEOUT_MS = 600_000;
 
 export class Jobs {
   readonly #http: Transport;
@@ -94,6 +96,7 @@ export class Jobs {
         // Nothing more of a job that was over before it was asked: the last event was known already.
         if (empty && wasOver) return;
         if (empty) wasOver = isOver((await this.get(id, { signal })).state);
+        if (empty && !wasOver) await pause(backOff(0), signal);
       } catch (error) {
         signal?.throwIfAborted();
         if (!(error instanceof ConnectionError) || failures >= this.#http.maxRetries) throw error;
@@ -113,8 +116,9 @@ export class Jobs {
 
   /** The canonical results of a job's pages, or of some of them (`1-3,7`). */
   result(id: string, { pages, ...call }: CallOptions & { pages?: string } = {}) {
-    const query = { format: "json", pages };
-    return this.#http.json<ResultDocument>("GET", `${path(id)}/result`, { query, ...call });
+    return this.#http.json<ResultDocument>("GET", `${path(id)}/result`, {
+      ...{ query: { format: "json", pages }, timeoutMs: RESULT_TIMEOUT_MS, ...call },
+    });
   }
 
   /** The result as text: Markdown, HTML, the tables as CSV, JSON lines with boxes (`chunks`), … */
@@ -123,7 +127,9 @@ export class Jobs {
     format: Exclude<Format, "docx">,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
-    return this.#http.text("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
+    return this.#http.text("GET", `${path(id)}/result`, {
+      ...{ query: { format, pages }, timeoutMs: RESULT_TIMEOUT_MS, ...call },
+    });
   }
 
   /** The result as a stream: for documents of thousands of pages, and for Word's. */

@@ -1,12 +1,13 @@
 /** The client's package as a stranger gets it: packed, installed in an empty folder, run against the real service. */
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { api, stack } from "./support.ts";
+import { api, stack, unseen } from "./support.ts";
 
 const root = join(import.meta.dirname, "../..");
 const examples = join(root, "examples");
@@ -22,7 +23,11 @@ interface Ended {
 
 function fovea(
   args: string[],
-  { stdin, env = {} }: { stdin?: Buffer; env?: Record<string, string> } = {},
+  {
+    stdin,
+    env = {},
+    interrupt = false,
+  }: { stdin?: Buffer; env?: Record<string, string>; interrupt?: boolean } = {},
 ): Promise<Ended> {
   const child = spawn(bin, args, {
     cwd: folder,
@@ -34,9 +39,20 @@ function fovea(
       said[name] += text;
     });
   child.stdin.end(stdin);
+  if (interrupt) interruptWhenReading(child);
   return new Promise((resolve) =>
     child.on("close", (code) => resolve({ status: code ?? -1, ...said })),
   );
+}
+
+/** Ctrl-C as soon as a job is running. */
+async function interruptWhenReading(child: ChildProcess): Promise<void> {
+  for (;;) {
+    await sleep(200);
+    const response = await api.call("/v1/jobs?state=running");
+    if (((await response.json()) as { data: unknown[] }).data.length > 0) break;
+  }
+  child.kill("SIGINT");
 }
 
 before(async () => {
@@ -108,6 +124,15 @@ describe("fovea read", () => {
     assert.deepEqual([status, stdout], [0, ""]);
     assert.equal(readFileSync(join(folder, "out/blank.txt"), "utf8").trim(), "");
     assert.ok(readFileSync(join(folder, "out/invoice.txt"), "utf8").length > 100);
+  });
+
+  test("cancels the job on Ctrl-C", async () => {
+    const name = join(folder, "long.pdf");
+    writeFileSync(name, unseen("report-12.pdf"));
+    const { status, stderr } = await fovea(["read", name], { interrupt: true });
+    assert.equal(status, 130);
+    const [, id = ""] = /canceling (job_\w+)/.exec(stderr) ?? [];
+    assert.equal((await api.job(id)).state, "canceled");
   });
 
   test("exits with 1 and says why when pages cannot be read", async () => {

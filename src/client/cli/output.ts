@@ -2,6 +2,7 @@
 import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { ConnectionError } from "../index.ts";
 
 export const say = (text: string) => process.stderr.write(`${text}\n`);
 export const print = (text: string) => process.stdout.write(`${text}\n`);
@@ -20,12 +21,17 @@ export function printTable(headings: string[], rows: (string | number | null)[][
     );
 }
 
-/** Copies a body to a file, or to stdout when there is no path. */
+/** Copies a body to a file, or to stdout when there is no path. @throws ConnectionError when it breaks off */
 export async function deliver(
   body: ReadableStream<Uint8Array>,
   path: string | undefined,
 ): Promise<void> {
   const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
-  if (path === undefined) await pipeline(source, process.stdout, { end: false });
-  else await pipeline(source, createWriteStream(path));
+  try {
+    if (path === undefined) await pipeline(source, process.stdout, { end: false });
+    else await pipeline(source, createWriteStream(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw new ConnectionError("The result broke off.");
+    throw error;
+  }
 }

@@ -79,7 +79,10 @@ async function readOne(
 ): Promise<number> {
   const label = source === "-" ? "stdin" : shortName(source);
   const started = await fovea.start(await documentOf(source), requestOf(input));
-  const job = await follow(fovea, started, new Progress(label, input.has("quiet")));
+  const progress = new Progress(label, input.has("quiet"));
+  const job = await cancelOnInterrupt(fovea, started, progress, () =>
+    follow(fovea, started, progress),
+  );
   if (job.error) say(`${label}: ${job.error.code}: ${job.error.message}`);
   else if (job.state !== "succeeded" && job.state !== "partial") say(`${label}: ${job.state}`);
   if (job.progress.done > 0)
@@ -87,16 +90,30 @@ async function readOne(
   return job.state === "succeeded" ? 0 : EXIT.unread;
 }
 
-/** To the end of a job. Ctrl-C cancels it: nobody is waiting for it any more. */
-export async function follow(fovea: Fovea, job: Job, progress: Progress): Promise<Job> {
-  if (isOver(job.state) && job.progress.failed === 0) return job;
+/** Ctrl-C cancels the job: nobody is waiting for it any more. */
+async function cancelOnInterrupt<T>(
+  fovea: Fovea,
+  job: Job,
+  progress: Progress,
+  work: () => Promise<T>,
+): Promise<T> {
   const stop = () => {
     progress.end();
-    say("canceling the job");
+    say(`canceling ${job.id}`);
     const leave = () => process.exit(130);
     fovea.jobs.cancel(job.id).then(leave, leave);
   };
   process.once("SIGINT", stop);
+  try {
+    return await work();
+  } finally {
+    process.off("SIGINT", stop);
+  }
+}
+
+/** Shows a job's progress to its end. @returns the job as it ended */
+export async function follow(fovea: Fovea, job: Job, progress: Progress): Promise<Job> {
+  if (isOver(job.state) && job.progress.failed === 0) return job;
   try {
     let { total } = job.progress;
     for await (const event of fovea.jobs.events(job.id)) {
@@ -108,7 +125,6 @@ export async function follow(fovea: Fovea, job: Job, progress: Progress): Promis
     return await fovea.jobs.get(job.id);
   } finally {
     progress.end();
-    process.off("SIGINT", stop);
   }
 }
 
