@@ -105,8 +105,14 @@ describe("what the answer comes to", () => {
 
   it("is as good as its worst page, and cut when one of them is", () => {
     const failed: PageEntry = { page: 2, result: null, error: { code: "internal", message: "" } };
-    expect(total([page({ verdict: "blank" }), false]).verdict).toBe("blank");
-    expect(total([page({}), false], [page({ verdict: "suspect" }), false]).verdict).toBe("suspect");
+    const worse = ["blank", "ok", "suspect", "unreadable", "failed"] as const;
+    for (const [i, bad] of worse.entries())
+      for (const good of worse.slice(0, i + 1))
+        for (const order of [[bad, good] as const, [good, bad] as const])
+          expect(
+            total(...order.map((verdict): [PageEntry, boolean] => [page({ verdict }), false]))
+              .verdict,
+          ).toBe(bad);
     expect(total([failed, false], [page({}), false]).verdict).toBe("failed");
     expect(chat.finishReason(total([page({}), false]))).toBe("stop");
     expect(chat.finishReason(total([page({ finish_reason: "loop" }), false]))).toBe("length");
