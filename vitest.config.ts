@@ -1,7 +1,7 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-/** Tests of the edge run inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
+/** Tests of the edge and its client run inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
 export default defineConfig({
   plugins: [
     cloudflareTest(async () => ({
@@ -40,7 +40,7 @@ export default defineConfig({
     })),
   ],
   test: {
-    include: ["test/edge/**/*.test.ts"],
+    include: ["test/edge/**/*.test.ts", "test/client/**/*.test.ts"],
     setupFiles: ["test/edge/setup.ts"],
     testTimeout: 20_000,
   },

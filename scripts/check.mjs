@@ -13,6 +13,12 @@ const pyproject = "src/gpu-worker/pyproject.toml";
 
 const CHECKS = {
   types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
+  "client types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "src/client"],
+  "command line types": [
+    ...[node24, tool("typescript/bin/tsc")],
+    ...["--noEmit", "-p", "src/client/cli"],
+  ],
+  "client schema": [node24, "scripts/client-types.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],
   "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],

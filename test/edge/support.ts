@@ -224,3 +224,34 @@ export const until = (condition: () => boolean | Promise<boolean>) =>
     },
     { timeout: 10_000, interval: 25 },
   );
+
+interface Zlib {
+  crc32(data: Uint8Array): number;
+  inflateRawSync(data: Uint8Array): Uint8Array;
+}
+
+/** The entries of an archive by its central directory, each checked against its size and checksum. */
+export function unzip(parts: Uint8Array[], zlib: Zlib): Record<string, string> {
+  const bytes = new Uint8Array(parts.flatMap((part) => Array.from(part)));
+  const view = new DataView(bytes.buffer);
+  const text = (at: number, length: number) =>
+    new TextDecoder().decode(bytes.subarray(at, at + length));
+  const end = bytes.length - 22;
+  if (view.getUint32(end, true) !== 0x06054b50) throw new Error("no end of the directory");
+  const entries: Record<string, string> = {};
+  let at = view.getUint32(end + 16, true);
+  for (let i = 0; i < view.getUint16(end + 10, true); i++) {
+    const [crc, packed, size] = [16, 20, 24].map((field) => view.getUint32(at + field, true));
+    const nameLength = view.getUint16(at + 28, true);
+    const local = view.getUint32(at + 42, true);
+    if (view.getUint32(local, true) !== 0x04034b50) throw new Error("no entry at its offset");
+    const name = text(at + 46, nameLength);
+    const data = local + 30 + view.getUint16(local + 26, true);
+    const content = zlib.inflateRawSync(bytes.subarray(data, data + (packed as number)));
+    if (content.length !== size || zlib.crc32(content) !== crc)
+      throw new Error(`${name} is broken`);
+    entries[name] = new TextDecoder().decode(content);
+    at += 46 + nameLength;
+  }
+  return entries;
+}

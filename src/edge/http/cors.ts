@@ -5,7 +5,11 @@
 import { cors } from "hono/cors";
 import type { App } from "../app.ts";
 
-const PATHS = ["/v1/ocr", "/v1/jobs/:id", "/v1/jobs/:id/events", "/v1/jobs/:id/result"];
+const PATHS = [
+  "/v1/ocr",
+  ...["/v1/jobs/:id", "/v1/jobs/:id/events", "/v1/jobs/:id/result"],
+  "/v1/jobs/:id/pages/:page/overlay.svg",
+];
 
 export function allowBrowsers(app: App): void {
   const allow = cors({

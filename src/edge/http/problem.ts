@@ -44,6 +44,8 @@ export const PROBLEMS = {
   "unknown-model": [422, "The model is not offered here"],
   "unsupported-option": [422, "The model cannot do this"],
   "invalid-page-selection": [422, "The page selection is not valid"],
+  "document-unread": [422, "No page of the document could be read"],
+  "took-too-long": [504, "The document was not read in time"],
   "internal-error": [500, "Something went wrong on our side"],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -7,6 +7,7 @@ import { batchesCreate } from "./batches-create.ts";
 import { batchesFailures } from "./batches-failures.ts";
 import { batchesOutput } from "./batches-output.ts";
 import { callbacks } from "./callbacks.ts";
+import { chatCompletions } from "./chat-completions.ts";
 import { deliveries } from "./deliveries.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
 import { endpoints } from "./endpoints.ts";
@@ -23,6 +24,7 @@ import { jobsDeliveries } from "./jobs-deliveries.ts";
 import { jobsEvents } from "./jobs-events.ts";
 import { jobsGet } from "./jobs-get.ts";
 import { jobsList } from "./jobs-list.ts";
+import { jobsOverlay } from "./jobs-overlay.ts";
 import { jobsResult } from "./jobs-result.ts";
 import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
@@ -30,6 +32,7 @@ import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
 import { manifestsCreate } from "./manifests-create.ts";
 import { metrics } from "./metrics.ts";
+import { models } from "./models.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
@@ -53,9 +56,12 @@ export const routes: ((app: App) => void)[] = [
   jobsGet,
   jobsEvents,
   jobsResult,
+  jobsOverlay,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,
+  chatCompletions,
+  models,
   manifestsCreate,
   batchesCreate,
   batches,

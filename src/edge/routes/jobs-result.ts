@@ -1,9 +1,9 @@
-/** GET /v1/jobs/{id}/result: the pages in one of four formats, each a view of the same results. */
+/** GET /v1/jobs/{id}/result: the pages in one of several formats, each a view of the same results. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../app.ts";
 import { parsePageSelection, resolvePages } from "../domain/page-selection.ts";
-import { VIEWS, type ViewName } from "../domain/views/index.ts";
+import { VIEWS, type ViewName, type Written } from "../domain/views/index.ts";
 import { browserMay } from "../http/auth.ts";
 import { ResultDocument } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
@@ -11,7 +11,9 @@ import { delivered } from "../jobs/retention.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readEntries, readEntry } from "../storage/results.ts";
 
-const FORMATS = ["json", "md", "html", "txt"] as const satisfies readonly ViewName[];
+const FORMATS = [
+  ...(["json", "md", "html", "txt", "csv", "chunks", "docx"] as const),
+] satisfies ViewName[];
 
 const route = createRoute({
   method: "get",
@@ -20,13 +22,16 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "What was read",
   description:
-    "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read. A job with `zero_retention` is erased when its whole result was read once: 410 from then on.",
+    "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read. A job with `zero_retention` is erased when its whole result was read once, in any format but `csv`: 410 from then on.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
     query: z.strictObject({
-      format: z.enum(FORMATS).default("json"),
+      format: z.enum(FORMATS).default("json").openapi({
+        description:
+          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes",
+      }),
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
     }),
   },
@@ -38,6 +43,11 @@ const route = createRoute({
         "text/markdown": { schema: z.string() },
         "text/html": { schema: z.string() },
         "text/plain": { schema: z.string() },
+        "text/csv": { schema: z.string() },
+        "application/jsonl": { schema: z.string() },
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
+          schema: { type: "string", format: "binary" },
+        },
       },
     },
     ...problems(
@@ -61,21 +71,25 @@ export const jobsResult = (app: App) =>
     const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
     if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
 
-    const view = VIEWS[format];
+    const view = VIEWS[format]();
     c.header("content-type", view.mediaType);
     c.header("x-content-type-options", "nosniff");
     if (format === "html")
       c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
     return stream(c, async (out) => {
-      await out.write(view.head({ jobId: job.id, fileId: job.fileId }));
+      const write = async (pieces: Written) => {
+        for (const piece of typeof pieces === "string" ? [pieces] : pieces) await out.write(piece);
+      };
+      await write(view.head({ jobId: job.id, fileId: job.fileId }));
       let isFirst = true;
       for await (const entry of readEntries(c.env.BUCKET, job, pages)) {
-        await out.write(view.page(entry, isFirst));
+        await write(view.page(entry, isFirst));
         isFirst = false;
       }
-      await out.write(view.tail());
-      const whole = selection === "" && job.finishedAt !== null && c.req.method === "GET";
-      if (whole && !out.aborted) await delivered(c.env, job);
+      await write(view.tail());
+      // Of `csv` the tables are all: who reads it has not had the rest.
+      const whole = selection === "" && format !== "csv" && job.finishedAt !== null;
+      if (whole && c.req.method === "GET" && !out.aborted) await delivered(c.env, job);
     }) as never;
   });
 

@@ -1,8 +1,11 @@
-import { expect, it } from "vitest";
+import { crc32, inflateRawSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
 import type { PageEntry } from "../../../src/edge/domain/page-result.ts";
 import { tableHtml } from "../../../src/edge/domain/views/html.ts";
 import { VIEWS, type ViewName } from "../../../src/edge/domain/views/index.ts";
-import { storedResult } from "../support.ts";
+import { overlay } from "../../../src/edge/domain/views/overlay.ts";
+import { tableCells } from "../../../src/edge/domain/views/table-cells.ts";
+import { storedResult, unzip } from "../support.ts";
 
 const pages: PageEntry[] = [
   { page: 1, result: storedResult(1), error: null },
@@ -15,12 +18,24 @@ const pages: PageEntry[] = [
 ];
 
 const render = (name: ViewName, entries = pages) => {
-  const view = VIEWS[name];
+  const view = VIEWS[name]();
   const job = { jobId: "job_1", fileId: "file_1" };
   return (
     view.head(job) + entries.map((entry, i) => view.page(entry, i === 0)).join("") + view.tail()
   );
 };
+
+type Block = NonNullable<PageEntry["result"]>["blocks"][number];
+
+const block = (type: Block["type"], text: string, more: Partial<Block> = {}): Block => ({
+  ...{ id: 1, type, bbox: [0.1, 0.2, 0.5, 0.25], text, confidence: null },
+  ...more,
+});
+const pageOf = (page: number, ...blocks: Block[]): PageEntry => ({
+  page,
+  result: storedResult(page, { blocks: blocks.map((one, i) => ({ ...one, id: i + 1 })) }),
+  error: null,
+});
 
 it("json holds every page, with its result or its error", () => {
   const document = JSON.parse(render("json"));
@@ -70,4 +85,146 @@ it("html of a table keeps its tags and spans, nothing else, and stays a tree", (
   expect(tableHtml("<table><tr><td>x</table></section><script>1</script>")).toBe(
     "<table><tr><td>x</td></tr></table>&lt;/section&gt;&lt;script&gt;1&lt;/script&gt;",
   );
+});
+
+describe("the cells of a table", () => {
+  it("are its text's lines and tabs where it has no HTML", () => {
+    expect(tableCells({ text: "a\tb\n\tc" })).toEqual([
+      ["a", "b"],
+      ["", "c"],
+    ]);
+  });
+
+  it("stand in their columns whatever spans there are, with entities read and tags left out", () => {
+    const html =
+      '<table><tr><th rowspan="2">A &amp; B</th><th colspan=2>C</th></tr><tr><td>d<br>e</td><td><b>f</b></td></tr><tr><td>1<td>2<td>&lt;3</table>';
+    expect(tableCells({ html, text: "" })).toEqual([
+      ["A & B", "C", ""],
+      ["", "d\ne", "f"],
+      ["1", "2", "<3"],
+    ]);
+  });
+
+  it("stay few for spans that are absurd", () => {
+    const html = `<table><tr>${'<td colspan="999" rowspan="999">x</td>'.repeat(9)}</tr></table>`;
+    expect(tableCells({ html, text: "" })[0]).toHaveLength(1000);
+  });
+});
+
+describe("csv", () => {
+  it("holds the tables alone, an empty line between them, quoted where needed", () => {
+    const entries = [
+      pageOf(1, block("text", "no"), block("table", 'a,b\t"c"\nd\te')),
+      pages[1] as PageEntry,
+      pageOf(3, block("table", "f")),
+    ];
+    expect(render("csv", entries)).toBe('"a,b","""c"""\r\nd,e\r\n\r\nf\r\n');
+  });
+
+  it("gives a spreadsheet no formula to run, and leaves numbers alone", () => {
+    const cells = ["=1+1", "@x", "-2,5 %", "+49 30", "-cmd|x", "-7"].join("\t");
+    expect(render("csv", [pageOf(1, block("table", cells))])).toBe(
+      `'=1+1,'@x,"-2,5 %",+49 30,'-cmd|x,-7\r\n`,
+    );
+  });
+});
+
+describe("chunks", () => {
+  const lines = (entries: PageEntry[]) =>
+    (render("chunks", entries) as string)
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+
+  it("end at a heading, know the headings above them over the page's end, and leave furniture out", () => {
+    const found = lines([
+      pageOf(
+        1,
+        block("header", "Annual report"),
+        block("title", "Rivers"),
+        block("text", "One."),
+        block("sub_title", "Thames"),
+        block("text", "Two."),
+        block("page_number", "1"),
+      ),
+      pageOf(2, block("text", "Three.")),
+    ]);
+    expect(found.map(({ id, headings, text }) => [id, headings, text])).toEqual([
+      ["file_1:1:1", ["Rivers"], "Rivers\n\nOne."],
+      ["file_1:1:2", ["Rivers", "Thames"], "Thames\n\nTwo."],
+      ["file_1:2:1", ["Rivers", "Thames"], "Three."],
+    ]);
+    expect(found[0]).toMatchObject({
+      ...{ job_id: "job_1", file_id: "file_1", page: 1, verdict: "ok" },
+      boxes: [
+        { id: 2, type: "title", bbox: [0.1, 0.2, 0.5, 0.25] },
+        { id: 3, type: "text" },
+      ],
+    });
+  });
+
+  it("are never longer than the limit, lose no word, and end where a sentence does", () => {
+    const sentence = "The quick brown fox jumps over the lazy dog.";
+    const long = Array(100).fill(sentence).join(" ");
+    const found = lines([pageOf(1, block("text", "Short."), block("text", long))]);
+    expect(found.every(({ text }) => text.length <= 1200)).toBe(true);
+    expect(found.every(({ text }) => text.endsWith("."))).toBe(true);
+    expect(
+      found
+        .map(({ text }) => text)
+        .join(" ")
+        .replace("\n\n", " "),
+    ).toBe(`Short. ${long}`);
+    expect(found.at(-1).boxes).toEqual([{ id: 2, type: "text", bbox: [0.1, 0.2, 0.5, 0.25] }]);
+    const unbroken = lines([pageOf(1, block("text", "😀".repeat(1000)))]);
+    expect(unbroken.map(({ text }) => text).join("")).toBe("😀".repeat(1000));
+  });
+
+  it("take a page without blocks from its Markdown, and name a page that failed", () => {
+    const bare = storedResult(1, { blocks: [], markdown: "Words." });
+    const found = lines([{ page: 1, result: bare, error: null }, ...pages.slice(1)]);
+    expect(found).toMatchObject([
+      { page: 1, text: "Words.", boxes: [] },
+      { page: 2, error: { code: "page_too_large" } },
+    ]);
+  });
+});
+
+it("docx has the parts of a Word document, escapes what was read, and names a page that failed", () => {
+  const view = VIEWS.docx();
+  const entries = [
+    pageOf(
+      1,
+      block("title", "A < B"),
+      block("text", "one\ntwo\u0007"),
+      block("table", "a\tb\nc"),
+      block("list", "x\ny"),
+    ),
+    pages[1] as PageEntry,
+  ];
+  const job = { jobId: "job_1", fileId: "file_1" };
+  const written = [view.head(job), ...entries.map((e, i) => view.page(e, i === 0)), view.tail()];
+  const parts = unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
+  expect(Object.keys(parts).sort()).toEqual([
+    ...["[Content_Types].xml", "_rels/.rels", "word/_rels/document.xml.rels"],
+    ...["word/document.xml", "word/styles.xml"],
+  ]);
+  const body = parts["word/document.xml"] as string;
+  expect(body).toContain(
+    '<w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t xml:space="preserve">A &lt; B',
+  );
+  expect(body).toContain('one</w:t><w:br/><w:t xml:space="preserve">two</w:t>');
+  expect(body.match(/<w:tc>/g)).toHaveLength(4);
+  expect(body.match(/ListParagraph/g)).toHaveLength(2);
+  expect(body).toContain("Page 2: page_too_large");
+  expect(body.match(/w:type="page"/g)).toHaveLength(1);
+});
+
+it("the overlay has each block's box in pixels, and nothing that was read is markup", () => {
+  const { result } = pageOf(4, block("table", "<script>1</script>\u0000"), block("text", "b"));
+  const svg = overlay(result as NonNullable<typeof result>);
+  expect(svg).toContain('viewBox="0 0 1191 1684"');
+  expect(svg).toContain('<rect x="119.1" y="336.8" width="476.4" height="84.2"');
+  expect(svg).toContain("<title>table 1: &lt;script&gt;1&lt;/script&gt;</title>");
+  expect(svg.match(/<rect/g)).toHaveLength(2);
 });

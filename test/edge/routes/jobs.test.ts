@@ -23,7 +23,7 @@ async function done(pages: number, body: object = {}) {
 }
 
 describe("results", () => {
-  it("come in four formats and any subset", async () => {
+  it("come in several formats and any subset", async () => {
     const job = await done(3);
     const get = (query: string) => call(`/v1/jobs/${job.id}/result${query}`, { key });
     const all = await json(get(""));
@@ -38,7 +38,13 @@ describe("results", () => {
     expect(html.headers.get("content-security-policy")).toContain("sandbox");
     expect(await html.text()).toContain("a &lt; b &amp; c");
     expect((await (await get("?format=txt")).text()).split("\f")).toHaveLength(3);
-    expect((await get("?format=docx")).status).toBe(422);
+    const chunks = await get("?format=chunks&pages=2");
+    expect(chunks.headers.get("content-type")).toBe("application/jsonl");
+    expect((await json(chunks)).id).toBe(`${job.file_id}:2:1`);
+    expect(await (await get("?format=csv")).text()).toBe("");
+    const docx = new Uint8Array(await (await get("?format=docx")).arrayBuffer());
+    expect(new TextDecoder().decode(docx.subarray(0, 2))).toBe("PK");
+    expect((await get("?format=pdf")).status).toBe(422);
     expect((await get("?pages=9")).status).toBe(422);
     expect((await get("?pages=x")).status).toBe(422);
   });
@@ -52,6 +58,35 @@ describe("results", () => {
     const early = await call(`/v1/jobs/${job.id}/result`, { key });
     expect([early.status, early.headers.get("retry-after")]).toEqual([409, "2"]);
     expect((await json(early)).pending_pages).toEqual([2]);
+  });
+});
+
+describe("an overlay", () => {
+  it("shows a page's boxes, to its own tenant only", async () => {
+    const job = await done(2, { pages: "1-2,9" });
+    const get = (page: number | string, by = key) =>
+      call(`/v1/jobs/${job.id}/pages/${page}/overlay.svg`, { key: by });
+    const overlay = await get(2);
+    expect(overlay.headers.get("content-type")).toBe("image/svg+xml");
+    expect(overlay.headers.get("content-security-policy")).toContain("sandbox");
+    expect((await overlay.text()).match(/<rect/g)).toHaveLength(2);
+    expect((await get(3)).status).toBe(404);
+    expect((await json(get(9))).detail).toMatch(/has no result/);
+    expect((await get("x")).status).toBe(422);
+    expect((await get(1, await newKey())).status).toBe(404);
+    await call(`/v1/files/${job.file_id}`, { method: "DELETE", key });
+    expect((await get(1)).status).toBe(410);
+  });
+
+  it("of a page that is still being read can be had later", async () => {
+    const job = await start();
+    const probe = await cog.demand();
+    await cog.document(probe, 2);
+    const early = await call(`/v1/jobs/${job.id}/pages/1/overlay.svg`, { key });
+    expect([early.status, (await json(early)).type]).toEqual([
+      409,
+      "urn:fovea:problem:job-not-finished",
+    ]);
   });
 });
 

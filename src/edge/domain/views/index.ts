@@ -1,16 +1,29 @@
 /** The formats of a result. Each is a view of the same pages, written page by page so that it can be streamed. */
 import type { PageEntry } from "../page-result.ts";
+import { chunks } from "./chunks.ts";
+import { csv } from "./csv.ts";
+import { docx } from "./docx.ts";
 import { html } from "./html.ts";
 import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
 import { text } from "./text.ts";
 
+/** What is written next: text, or pieces of a file that is none. */
+export type Written = string | Uint8Array[];
+
 export interface View {
   mediaType: string;
-  head(job: { jobId: string; fileId: string }): string;
-  page(entry: PageEntry, first: boolean): string;
-  tail(): string;
+  head(job: { jobId: string; fileId: string }): Written;
+  page(entry: PageEntry, first: boolean): Written;
+  tail(): Written;
 }
 
-export const VIEWS = { json, md: markdown, html, txt: text } satisfies Record<string, View>;
+/** Each makes a view for one result: some remember what they have written. */
+export const VIEWS = {
+  json: () => json,
+  md: () => markdown,
+  html: () => html,
+  txt: () => text,
+  ...{ csv, chunks, docx },
+} satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;

@@ -1,0 +1,17 @@
+/** Every command. A new one is a file here and a line in this list. */
+import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
+import { jobs } from "./jobs.ts";
+import { keys } from "./keys.ts";
+import { read } from "./read.ts";
+import { serve } from "./serve.ts";
+import { usage } from "./usage.ts";
+
+export const COMMANDS: Command[] = [
+  read,
+  ...jobs,
+  ...keys,
+  usage,
+  serve,
+  completion(() => COMMANDS),
+];

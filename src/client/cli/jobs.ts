@@ -1,0 +1,111 @@
+/** `fovea jobs`: what is being read and what was. */
+import type { Job, JobState } from "../index.ts";
+import { type Command, EXIT, type Input, noArgs, onlyArg, wholeNumber } from "./command.ts";
+import { deliver, print, printJson, printTable } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { follow, formatOf, formatOption } from "./read.ts";
+
+const STATES = ["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"];
+const HEADINGS = ["JOB", "STATE", "PAGES", "FAILED", "MODEL", "CREATED"];
+
+export const jobs: Command[] = [
+  {
+    name: "jobs list",
+    summary: "The newest jobs",
+    options: {
+      state: { value: "STATE", help: STATES.join(", "), choices: STATES },
+      file: { value: "ID", help: "jobs on this file" },
+      limit: { value: "N", help: "how many, at most 100 (20)" },
+    },
+    async run(input) {
+      noArgs(input);
+      const state = input.value("state") as JobState | undefined;
+      const file = input.value("file");
+      const limit = wholeNumber(input, "limit");
+      const { data } = await input.fovea().jobs.list({ state, file, limit });
+      if (input.has("json")) printJson(data);
+      else printTable(HEADINGS, data.map(row));
+      return 0;
+    },
+  },
+  {
+    name: "jobs get",
+    args: "JOB",
+    summary: "A job's state and pages",
+    async run(input) {
+      show(input, await input.fovea().jobs.get(onlyArg(input, "job id")));
+      return 0;
+    },
+  },
+  {
+    name: "jobs follow",
+    args: "JOB",
+    summary: "Follow a job to its end; with --json, one event a line",
+    async run(input) {
+      const id = onlyArg(input, "job id");
+      const fovea = input.fovea();
+      if (!input.has("json")) {
+        const job = await follow(fovea, await fovea.jobs.get(id), new Progress(id, false));
+        show(input, job);
+        return job.state === "succeeded" ? 0 : EXIT.unread;
+      }
+      let last = "";
+      for await (const event of fovea.jobs.events(id)) {
+        print(JSON.stringify(event));
+        last = event.type;
+      }
+      return last === "succeeded" ? 0 : EXIT.unread;
+    },
+  },
+  {
+    name: "jobs result",
+    args: "JOB",
+    summary: "What was read",
+    options: {
+      format: formatOption,
+      output: { value: "PATH", short: "o", help: "where to write (stdout)" },
+      pages: { value: "LIST", short: "p", help: "such as 1-3,7" },
+    },
+    async run(input) {
+      const id = onlyArg(input, "job id");
+      const pages = input.value("pages");
+      const body = await input.fovea().jobs.resultStream(id, formatOf(input), { pages });
+      await deliver(body, input.value("output"));
+      return 0;
+    },
+  },
+  {
+    name: "jobs cancel",
+    args: "JOB",
+    summary: "Stop a job; pages that are read stay readable",
+    async run(input) {
+      show(input, await input.fovea().jobs.cancel(onlyArg(input, "job id")));
+      return 0;
+    },
+  },
+  {
+    name: "jobs delete",
+    args: "JOB",
+    summary: "Delete a job's record",
+    async run(input) {
+      await input.fovea().jobs.delete(onlyArg(input, "job id"));
+      return 0;
+    },
+  },
+];
+
+const row = ({ id, state, progress, model, created_at }: Job) => {
+  const { done, failed, total } = progress;
+  return [id, state, `${done}/${total ?? "?"}`, failed, model, created_at];
+};
+
+function show(input: Input, job: Job): void {
+  if (input.has("json")) {
+    printJson(job);
+    return;
+  }
+  printTable(HEADINGS, [row(job)]);
+  if (job.error) print(`${job.error.code}: ${job.error.message}`);
+  for (const { page, state, verdict, error } of job.pages ?? [])
+    print(`  page ${page}: ${error ? `${error.code}: ${error.message}` : (verdict ?? state)}`);
+}

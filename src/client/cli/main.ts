@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/** `fovea`: finds the command, runs it, and turns whatever goes wrong into a line and an exit status. */
+import { readFileSync } from "node:fs";
+import { ApiError, ConnectionError, JobError } from "../index.ts";
+import { type Command, EXIT, parse, UsageError } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { helpOf, overview } from "./help.ts";
+import { say } from "./output.ts";
+
+// Whoever reads our output may have seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? 0 : 1),
+);
+// Not process.exit: what is still on its way to a pipe would be lost.
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(words: string[]): Promise<number> {
+  try {
+    if (words.length === 0 || words[0] === "--help" || words[0] === "-h" || words[0] === "help") {
+      process.stdout.write(overview(COMMANDS));
+      return words.length === 0 ? EXIT.usage : 0;
+    }
+    if (words[0] === "--version") {
+      const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+      process.stdout.write(`${JSON.parse(manifest).version}\n`);
+      return 0;
+    }
+    const [command, rest] = find(words);
+    if (rest.includes("--help") || rest.includes("-h")) {
+      process.stdout.write(helpOf(command));
+      return 0;
+    }
+    return await command.run(parse(command, rest));
+  } catch (error) {
+    const [status, text] = explain(error);
+    say(`fovea: ${text}`);
+    return status;
+  }
+}
+
+/** @throws UsageError */
+function find(words: string[]): [Command, string[]] {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(" ");
+    const command = COMMANDS.find((candidate) => candidate.name === name);
+    if (command) return [command, words.slice(length)];
+  }
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${words[0]} `));
+  if (group.length > 0)
+    throw new UsageError(`One of: ${group.map(({ name }) => `fovea ${name}`).join(", ")}.`);
+  throw new UsageError(`There is no command ${words[0]}.`);
+}
+
+function explain(error: unknown): [number, string] {
+  if (error instanceof UsageError)
+    return [EXIT.usage, `${error.message} fovea --help shows what can be said.`];
+  if (error instanceof JobError) return [EXIT.unread, error.message];
+  if (error instanceof ConnectionError) return [EXIT.service, error.message];
+  if (error instanceof ApiError) {
+    const { status, message, requestId } = error;
+    if (status >= 500 || status === 429)
+      return [EXIT.service, requestId ? `${message} (request ${requestId})` : message];
+    return [status === 401 || status === 402 || status === 403 ? EXIT.key : EXIT.usage, message];
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code) return [EXIT.unread, message];
+  throw error;
+}

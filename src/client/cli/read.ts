@@ -1,0 +1,163 @@
+/** `fovea read`: documents in, text out. */
+import { statSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+import {
+  type Format,
+  type Fovea,
+  isOver,
+  type Job,
+  type ReadOptions,
+  type Source,
+} from "../index.ts";
+import { type Command, EXIT, type Input, UsageError, wholeNumber } from "./command.ts";
+import { deliver, say } from "./output.ts";
+import { Progress } from "./progress.ts";
+
+export const FORMATS = [
+  ...(["md", "txt", "html", "json", "csv", "chunks", "docx"] as const),
+] satisfies Format[];
+
+export const formatOption = {
+  value: "FORMAT",
+  short: "f",
+  help: `${FORMATS.join(", ")} (md)`,
+  choices: FORMATS,
+};
+
+export const formatOf = (input: Input): Format =>
+  input.has("json") ? "json" : ((input.value("format") as Format | undefined) ?? "md");
+
+export const read: Command = {
+  name: "read",
+  args: "[FILE | URL | -]...",
+  summary: "Read documents; - or nothing at all is standard input",
+  options: {
+    format: formatOption,
+    output: {
+      ...{ value: "PATH", short: "o" },
+      help: "where to write; with several documents, a folder (stdout)",
+    },
+    pages: { value: "LIST", short: "p", help: "such as 1-3,7,10-" },
+    model: { value: "NAME", help: "which reader" },
+    mode: {
+      ...{ value: "MODE", help: "how many vision tokens a page" },
+      choices: ["auto", "tiny", "small", "base", "large", "gundam"],
+    },
+    task: {
+      ...{ value: "TASK", help: "what to do with a page" },
+      choices: ["markdown", "free", "figure", "describe", "locate", "deep"],
+    },
+    prompt: { value: "TEXT", help: "what to look for, or words of your own" },
+    dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
+    cache: {
+      ...{ value: "HOW", help: "use, refresh (read again) or only (never read)" },
+      choices: ["use", "refresh", "only"],
+    },
+    quiet: { short: "q", help: "nothing on stderr but errors" },
+  },
+  async run(input) {
+    const sources = input.args.length > 0 ? input.args : ["-"];
+    const output = input.value("output");
+    const folder = output !== undefined && isFolder(output);
+    if (sources.length > 1 && output !== undefined && !folder)
+      throw new UsageError("Several documents need a folder for --output.");
+    const fovea = input.fovea();
+    let status = 0;
+    for (const source of sources) {
+      const target = folder ? join(output, outputName(source, formatOf(input))) : output;
+      status = Math.max(status, await readOne(fovea, input, source, target));
+    }
+    return status;
+  },
+};
+
+async function readOne(
+  fovea: Fovea,
+  input: Input,
+  source: string,
+  target: string | undefined,
+): Promise<number> {
+  const label = source === "-" ? "stdin" : shortName(source);
+  const started = await fovea.start(await documentOf(source), requestOf(input));
+  const progress = new Progress(label, input.has("quiet"));
+  const job = await cancelOnInterrupt(fovea, started, progress, () =>
+    follow(fovea, started, progress),
+  );
+  if (job.error) say(`${label}: ${job.error.code}: ${job.error.message}`);
+  else if (job.state !== "succeeded" && job.state !== "partial") say(`${label}: ${job.state}`);
+  if (job.progress.done > 0)
+    await deliver(await fovea.jobs.resultStream(job.id, formatOf(input)), target);
+  return job.state === "succeeded" ? 0 : EXIT.unread;
+}
+
+/** Ctrl-C cancels the job: nobody is waiting for it any more. */
+async function cancelOnInterrupt<T>(
+  fovea: Fovea,
+  job: Job,
+  progress: Progress,
+  work: () => Promise<T>,
+): Promise<T> {
+  const stop = () => {
+    progress.end();
+    say(`canceling ${job.id}`);
+    const leave = () => process.exit(130);
+    fovea.jobs.cancel(job.id).then(leave, leave);
+  };
+  process.once("SIGINT", stop);
+  try {
+    return await work();
+  } finally {
+    process.off("SIGINT", stop);
+  }
+}
+
+/** Shows a job's progress to its end. @returns the job as it ended */
+export async function follow(fovea: Fovea, job: Job, progress: Progress): Promise<Job> {
+  if (isOver(job.state) && job.progress.failed === 0) return job;
+  try {
+    let { total } = job.progress;
+    for await (const event of fovea.jobs.events(job.id)) {
+      // Only the first page is planned before the document is opened; behind it the number is known.
+      if (total === null && event.type === "page")
+        total = (await fovea.jobs.get(job.id)).progress.total;
+      progress.show(event, total);
+    }
+    return await fovea.jobs.get(job.id);
+  } finally {
+    progress.end();
+  }
+}
+
+function requestOf(input: Input): ReadOptions {
+  const { pages, model, mode, task, prompt, cache } = Object.fromEntries(
+    ["pages", "model", "mode", "task", "prompt", "cache"].map((name) => [name, input.value(name)]),
+  );
+  return { pages, model, mode, task, prompt, cache, dpi: wholeNumber(input, "dpi") } as ReadOptions;
+}
+
+async function documentOf(source: string): Promise<Source> {
+  if (source !== "-") {
+    if (!/^(https?|data|file):|^file_/i.test(source) && !isFile(source))
+      throw new UsageError(`There is no file ${source}.`);
+    return source;
+  }
+  if (process.stdin.isTTY) throw new UsageError("Name a document, or pipe one in.");
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const isFolder = (path: string) =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** The last part of a path or URL. */
+function shortName(source: string): string {
+  if (/^data:/i.test(source)) return "data URL";
+  return basename(URL.canParse(source) ? new URL(source).pathname : source) || source;
+}
+
+const outputName = (source: string, format: Format) => {
+  const name = source === "-" ? "stdin" : shortName(source);
+  return `${basename(name, extname(name))}.${format === "chunks" ? "jsonl" : format}`;
+};

@@ -1,0 +1,43 @@
+/** `fovea serve`: the whole service on this machine, from a checkout of its repository. */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Command, noArgs, UsageError, wholeNumber } from "./command.ts";
+
+export const serve: Command = {
+  name: "serve",
+  summary: "Run the whole service here, from a checkout of Fovea, until Ctrl-C",
+  options: { port: { value: "N", help: "of the service (8787)" } },
+  async run(input) {
+    noArgs(input);
+    const port = wholeNumber(input, "port");
+    const child = spawn(process.execPath, [join(checkout(), "scripts/start.mjs")], {
+      stdio: "inherit",
+      env: { ...process.env, ...(port !== undefined && { FOVEA_PORT: String(port) }) },
+    });
+    // Ctrl-C reaches the child by itself; a signal to this process alone is passed on.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
+    return new Promise((resolve) => child.on("exit", (code) => resolve(code ?? 1)));
+  },
+};
+
+/** The folder of FOVEA_HOME, or the first one upwards from here, or from this program, that is one. */
+function checkout(): string {
+  const home = process.env.FOVEA_HOME;
+  if (home && !isCheckout(home)) throw new UsageError(`FOVEA_HOME: ${home} is not a checkout.`);
+  const starts = home ? [home] : [process.cwd(), dirname(fileURLToPath(import.meta.url))];
+  for (const start of starts)
+    for (let folder = start; ; folder = dirname(folder)) {
+      if (isCheckout(folder)) return folder;
+      if (folder === dirname(folder)) break;
+    }
+  throw new UsageError("Run this in a checkout of Fovea, or name one in FOVEA_HOME.");
+}
+
+function isCheckout(folder: string): boolean {
+  const manifest = join(folder, "package.json");
+  if (!existsSync(join(folder, "scripts/start.mjs")) || !existsSync(manifest)) return false;
+  return JSON.parse(readFileSync(manifest, "utf8")).name === "fovea";
+}

@@ -1,0 +1,122 @@
+/**
+ * Fovea's client: `await new Fovea({ apiKey, baseUrl }).read("invoice.pdf")`. It needs `fetch`, Web
+ * Crypto and nothing else: Node, browsers and Workers.
+ */
+import { Webhooks } from "./endpoints.ts";
+import { JobError } from "./errors.ts";
+import { Files } from "./files.ts";
+import { isOver, type JobEvent, Jobs, type PageOutcome } from "./jobs.ts";
+import { Keys } from "./keys.ts";
+import type { Job, OcrRequest, Settings, Usage } from "./schema.ts";
+import { resolveSource, type Source } from "./source.ts";
+import { type CallOptions, type ClientOptions, Transport } from "./transport.ts";
+
+export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
+  /** The document's name, for your own use. */
+  name?: string;
+  /** Told of each page as soon as it is read. */
+  onEvent?: (event: JobEvent) => void;
+  signal?: AbortSignal;
+  idempotencyKey?: string;
+}
+
+/** A document that was read: every page, with its result or its error. */
+export class Reading {
+  readonly job: Job;
+  readonly pages: PageOutcome[];
+
+  constructor(job: Job, pages: PageOutcome[]) {
+    this.job = job;
+    this.pages = pages;
+  }
+
+  /** The pages' Markdown, one after the other; pages that failed are not in it. */
+  get markdown(): string {
+    return this.pages
+      .flatMap((page) => ("markdown" in page && page.markdown.trim() ? [page.markdown.trim()] : []))
+      .join("\n\n");
+  }
+
+  /** The pages that have no result. */
+  get failed(): PageOutcome[] {
+    return this.pages.filter((page) => page.error);
+  }
+}
+
+export class Fovea {
+  readonly files: Files;
+  readonly jobs: Jobs;
+  readonly keys: Keys;
+  readonly webhooks: Webhooks;
+  readonly #http: Transport;
+
+  constructor(options: ClientOptions) {
+    this.#http = new Transport(options);
+    this.files = new Files(this.#http);
+    this.jobs = new Jobs(this.#http);
+    this.keys = new Keys(this.#http);
+    this.webhooks = new Webhooks(this.#http);
+  }
+
+  /**
+   * Reads a document to the end. A page that failed is in `failed`; a document that could not be read
+   * at all throws.
+   * @throws JobError, ApiError, ConnectionError
+   */
+  async read(source: Source, options: ReadOptions = {}): Promise<Reading> {
+    const { onEvent, signal } = options;
+    const started = await this.start(source, options);
+    const job =
+      isOver(started.state) && !onEvent
+        ? started
+        : await this.jobs.wait(started.id, { signal, onEvent });
+    if (job.state !== "succeeded" && job.progress.done === 0) throw new JobError(job);
+    const { pages } = await this.jobs.result(job.id, { signal });
+    return new Reading(job, pages);
+  }
+
+  /** Uploads the document where that is needed and starts a job on it. */
+  async start(source: Source, options: ReadOptions = {}): Promise<Job> {
+    const { name, onEvent: _, signal, idempotencyKey, ...request } = options;
+    const document = await resolveSource(source);
+    const where =
+      "upload" in document
+        ? {
+            file: (
+              await this.files.upload(document.upload, { name: name ?? document.name, signal })
+            ).id,
+          }
+        : document;
+    return this.jobs.create({ ...request, ...where }, { signal, idempotencyKey });
+  }
+
+  /** Pages and tokens by day (UTC), key and model; the last 30 days where no dates are given. */
+  async usage(query: { from?: string; to?: string } = {}, options: CallOptions = {}) {
+    const call = { query, ...options };
+    return (await this.#http.json<{ data: Usage[] }>("GET", "/v1/usage", call)).data;
+  }
+
+  settings(options: CallOptions = {}): Promise<Settings> {
+    return this.#http.json("GET", "/v1/settings", options);
+  }
+
+  changeSettings(change: { retention_days: number | null }, options: CallOptions = {}) {
+    return this.#http.json<Settings>("PATCH", "/v1/settings", { json: change, ...options });
+  }
+}
+
+export * from "./errors.ts";
+export {
+  type Format,
+  isOver,
+  type JobEvent,
+  type JobState,
+  type PageEvent,
+  type PageOutcome,
+  type StateEvent,
+} from "./jobs.ts";
+export type { Listed, ListQuery } from "./list.ts";
+export type * from "./schema.ts";
+export type { Source } from "./source.ts";
+export type { CallOptions, ClientOptions } from "./transport.ts";
+export { verifyWebhook, type WebhookEvent } from "./webhooks.ts";

@@ -1,0 +1,167 @@
+/** `fovea.jobs`: documents that are being read, and what was read. */
+import { ConnectionError } from "./errors.ts";
+import { all, type Listed, type ListQuery } from "./list.ts";
+import type { Delivery, Job, OcrRequest, PageStatus, ResultDocument } from "./schema.ts";
+import { serverEvents } from "./sse.ts";
+import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
+
+export type JobState = Job["state"];
+export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx";
+export type PageOutcome = ResultDocument["pages"][number];
+
+export interface PageEvent extends Omit<PageStatus, "readings"> {
+  type: "page";
+  id: string;
+}
+
+/** The job became `queued` or `running`, or it ended: then there are no more. */
+export interface StateEvent {
+  type: JobState;
+  id: string;
+  state: JobState;
+  /** Counted at the end. */
+  done?: number;
+  failed?: number;
+}
+
+export type JobEvent = PageEvent | StateEvent;
+
+const OPEN = new Set<string>(["queued", "running"]);
+export const isOver = (state: JobState) => !OPEN.has(state);
+
+/** The service sends a comment at least every 15 seconds. */
+const SILENCE_MS = 45_000;
+/** Thousands of pages take a while to come. */
+const RESULT_TIMEOUT_MS = 600_000;
+
+export class Jobs {
+  readonly #http: Transport;
+
+  constructor(http: Transport) {
+    this.#http = http;
+  }
+
+  /** Starts a job. `waitS`: hold the answer for so many seconds; it then has the `result`, if the job has ended. */
+  create(request: OcrRequest, options: CallOptions & { waitS?: number } = {}): Promise<Job> {
+    const { waitS = 0, ...call } = options;
+    return this.#http.json("POST", "/v1/ocr", {
+      json: request,
+      ...call,
+      ...(waitS > 0 && {
+        headers: { prefer: `wait=${waitS}` },
+        timeoutMs: call.timeoutMs ?? (waitS + 60) * 1000,
+      }),
+    });
+  }
+
+  get(id: string, options: CallOptions = {}): Promise<Job> {
+    return this.#http.json("GET", path(id), options);
+  }
+
+  list(
+    query: ListQuery & { state?: JobState; file?: string } = {},
+    options: CallOptions = {},
+  ): Promise<Listed<Job>> {
+    return this.#http.json("GET", "/v1/jobs", { query: { ...query }, ...options });
+  }
+
+  /** Every job, newest first, page after page of the list. */
+  all(query: { state?: JobState; file?: string } = {}): AsyncGenerator<Job> {
+    return all((page) => this.list({ ...query, ...page }));
+  }
+
+  /**
+   * What happens to a job, from its beginning (or behind `lastEventId`) to its end, as it happens. A
+   * connection that breaks is taken up where it broke.
+   */
+  async *events(
+    id: string,
+    { lastEventId = "0", signal }: { lastEventId?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<JobEvent> {
+    let last = lastEventId;
+    let failures = 0;
+    let wasOver = false;
+    for (;;) {
+      let empty = true;
+      try {
+        const headers = { "last-event-id": last, accept: "text/event-stream" };
+        const body = await this.#http.stream("GET", `${path(id)}/events`, { headers, signal });
+        for await (const event of serverEvents(body, SILENCE_MS)) {
+          empty = false;
+          failures = 0;
+          last = event.id;
+          yield { ...JSON.parse(event.data), type: event.event, id: event.id } as JobEvent;
+          if (event.event !== "page" && isOver(event.event as JobState)) return;
+        }
+        // Nothing more of a job that was over before it was asked: the last event was known already.
+        if (empty && wasOver) return;
+        if (empty) wasOver = isOver((await this.get(id, { signal })).state);
+        if (empty && !wasOver) await pause(backOff(0), signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!(error instanceof ConnectionError) || failures >= this.#http.maxRetries) throw error;
+        await pause(backOff(failures++), signal);
+      }
+    }
+  }
+
+  /** Follows a job to its end. @returns the job as it ended */
+  async wait(
+    id: string,
+    options: { signal?: AbortSignal; onEvent?: ((event: JobEvent) => void) | undefined } = {},
+  ): Promise<Job> {
+    for await (const event of this.events(id, options)) options.onEvent?.(event);
+    return this.get(id, options);
+  }
+
+  /** The canonical results of a job's pages, or of some of them (`1-3,7`). */
+  result(id: string, { pages, ...call }: CallOptions & { pages?: string } = {}) {
+    return this.#http.json<ResultDocument>("GET", `${path(id)}/result`, {
+      ...{ query: { format: "json", pages }, timeoutMs: RESULT_TIMEOUT_MS, ...call },
+    });
+  }
+
+  /** The result as text: Markdown, HTML, the tables as CSV, JSON lines with boxes (`chunks`), … */
+  resultText(
+    id: string,
+    format: Exclude<Format, "docx">,
+    { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
+  ): Promise<string> {
+    return this.#http.text("GET", `${path(id)}/result`, {
+      ...{ query: { format, pages }, timeoutMs: RESULT_TIMEOUT_MS, ...call },
+    });
+  }
+
+  /** The result as a stream: for documents of thousands of pages, and for Word's. */
+  resultStream(
+    id: string,
+    format: Format,
+    { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    return this.#http.stream("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
+  }
+
+  /** A page's boxes as SVG, to be laid over the page. */
+  overlay(id: string, page: number, options: CallOptions = {}): Promise<string> {
+    return this.#http.text("GET", `${path(id)}/pages/${page}/overlay.svg`, options);
+  }
+
+  async deliveries(id: string, options: CallOptions = {}): Promise<Delivery[]> {
+    const { data } = await this.#http.json<{ data: Delivery[] }>(
+      "GET",
+      `${path(id)}/deliveries`,
+      options,
+    );
+    return data;
+  }
+
+  cancel(id: string, options: CallOptions = {}): Promise<Job> {
+    return this.#http.json("POST", `${path(id)}/cancel`, options);
+  }
+
+  delete(id: string, options: CallOptions = {}): Promise<void> {
+    return this.#http.nothing("DELETE", path(id), options);
+  }
+}
+
+const path = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;

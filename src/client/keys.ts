@@ -1,0 +1,38 @@
+/** `fovea.keys`: API keys of the tenant. Needs a key with the scope `admin`. */
+import { all, type Listed, type ListQuery } from "./list.ts";
+import type { ApiKey, CreatedApiKey, NewApiKey } from "./schema.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+
+export class Keys {
+  readonly #http: Transport;
+
+  constructor(http: Transport) {
+    this.#http = http;
+  }
+
+  /** `key` of the answer is shown this one time. */
+  create(key: NewApiKey = {}, options: CallOptions = {}): Promise<CreatedApiKey> {
+    return this.#http.json("POST", "/v1/keys", { json: key, ...options });
+  }
+
+  list(query: ListQuery = {}, options: CallOptions = {}): Promise<Listed<ApiKey>> {
+    return this.#http.json("GET", "/v1/keys", { query: { ...query }, ...options });
+  }
+
+  all(): AsyncGenerator<ApiKey> {
+    return all((page) => this.list(page));
+  }
+
+  /** A new key with the old one's rights; the old one stays valid for `overlapS` seconds (a day). */
+  rotate(
+    id: string,
+    { overlapS, ...call }: CallOptions & { overlapS?: number | undefined } = {},
+  ): Promise<CreatedApiKey> {
+    const json = overlapS === undefined ? {} : { overlap_s: overlapS };
+    return this.#http.json("POST", `/v1/keys/${encodeURIComponent(id)}/rotate`, { json, ...call });
+  }
+
+  revoke(id: string, options: CallOptions = {}): Promise<void> {
+    return this.#http.nothing("DELETE", `/v1/keys/${encodeURIComponent(id)}`, options);
+  }
+}

@@ -1,0 +1,46 @@
+/** What can be read: a document that is uploaded, or one that the service has or fetches. */
+
+/**
+ * - a `Blob` or `File`, bytes
+ * - `https:` and `data:` URLs, as a string or `URL`: the service fetches them
+ * - the id of an uploaded file, `file_…`
+ * - on Node, a path or a `file:` URL
+ */
+export type Source = Blob | ArrayBuffer | Uint8Array | URL | string;
+
+export type Resolved =
+  | { upload: Blob; name: string | undefined }
+  | { file: string }
+  | { url: string };
+
+/** @throws TypeError for a path where there is no file system */
+export async function resolveSource(source: Source): Promise<Resolved> {
+  if (source instanceof Blob) {
+    const { name } = source as { name?: unknown };
+    return { upload: source, name: typeof name === "string" ? name : undefined };
+  }
+  if (source instanceof ArrayBuffer || source instanceof Uint8Array)
+    return { upload: new Blob([source as Uint8Array<ArrayBuffer>]), name: undefined };
+  const text = source instanceof URL ? source.href : source;
+  if (/^file_[0-9a-z]{24}$/.test(text)) return { file: text };
+  if (/^(https?|data):/i.test(text)) return { url: text };
+  return fromPath(text);
+}
+
+interface NodeModules {
+  "node:fs/promises": { readFile(path: string): Promise<Uint8Array<ArrayBuffer>> };
+  "node:path": { basename(path: string): string };
+  "node:url": { fileURLToPath(url: string): string };
+}
+
+type GetBuiltin = <Name extends keyof NodeModules>(name: Name) => NodeModules[Name];
+
+/** Asks the running process instead of importing: this file loads in a browser as well. */
+async function fromPath(path: string): Promise<Resolved> {
+  const { process } = globalThis as { process?: { getBuiltinModule?: GetBuiltin } };
+  const builtin = process?.getBuiltinModule;
+  if (!builtin) throw new TypeError(`Paths can be read on Node 20.16 or newer only: ${path}`);
+  const local = /^file:/i.test(path) ? builtin("node:url").fileURLToPath(path) : path;
+  const bytes = await builtin("node:fs/promises").readFile(local);
+  return { upload: new Blob([bytes]), name: builtin("node:path").basename(local) };
+}

@@ -1,0 +1,57 @@
+/** Server-Sent Events (WHATWG HTML, 9.2.6), as far as a reader of a known stream needs them. */
+import { ConnectionError } from "./errors.ts";
+
+export interface ServerEvent {
+  id: string;
+  event: string;
+  data: string;
+}
+
+/**
+ * The events of a body, to its end. A break, or `idleMs` without a byte (the service sends a comment
+ * more often than that), is a `ConnectionError`.
+ */
+export async function* serverEvents(
+  body: ReadableStream<Uint8Array>,
+  idleMs: number,
+): AsyncGenerator<ServerEvent> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let id = "";
+  try {
+    for (;;) {
+      const { done, value } = await within(idleMs, reader.read());
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+      const events = text.split(/\r?\n\r?\n/);
+      text = events.pop() as string;
+      for (const block of events) {
+        const fields = { event: "message", data: [] as string[] };
+        for (const line of block.split(/\r?\n/)) {
+          const [, name, content = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+          if (name === "id") id = content;
+          else if (name === "event") fields.event = content;
+          else if (name === "data") fields.data.push(content);
+        }
+        if (fields.data.length > 0) yield { id, event: fields.event, data: fields.data.join("\n") };
+      }
+    }
+  } catch (error) {
+    throw error instanceof ConnectionError
+      ? error
+      : new ConnectionError("The stream broke off.", { cause: error });
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new ConnectionError(`The stream was silent for ${ms / 1000} s.`)),
+      ms,
+    );
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

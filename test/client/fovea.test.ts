@@ -1,0 +1,275 @@
+/** The client inside workerd, against the real edge; only the Cog server behind it is a stub. */
+import { exports } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  ConnectionError,
+  Fovea,
+  InvalidRequestError,
+  JobError,
+  type JobEvent,
+  NotFoundError,
+  PermissionError,
+  TimeoutError,
+} from "../../src/client/index.ts";
+import { CogStub, newKey, ORIGIN, pdf } from "../edge/support.ts";
+
+let cog: CogStub;
+let apiKey: string;
+let fovea: Fovea;
+/** What the client sent, in order. */
+let sent: Request[];
+/** Stands between client and edge; a test may lose requests or answers here. */
+let wire: (request: Request, n: number) => Promise<Response>;
+
+const edge = (request: Request) =>
+  (exports as unknown as { default: Fetcher }).default.fetch(
+    request as never,
+  ) as unknown as Promise<Response>;
+
+beforeEach(async () => {
+  cog = new CogStub().install();
+  apiKey = await newKey({ scopes: ["read", "write", "webhooks", "admin"] });
+  sent = [];
+  wire = (request) => edge(request);
+  fovea = client();
+});
+afterEach(() => vi.restoreAllMocks());
+
+const client = (options: Partial<ConstructorParameters<typeof Fovea>[0]> = {}) =>
+  new Fovea({
+    apiKey,
+    baseUrl: ORIGIN,
+    fetch: (url, init) => {
+      const request = new Request(url, init);
+      sent.push(request);
+      return wire(request, sent.length);
+    },
+    ...options,
+  });
+
+const paths = () => sent.map(({ method, url }) => `${method} ${new URL(url).pathname}`);
+
+describe("read", () => {
+  it("uploads bytes, follows the job and answers with every page", async () => {
+    const stop = cog.work(3);
+    const events: JobEvent[] = [];
+    const reading = await fovea.read(new Blob([pdf()]), {
+      name: "a.pdf",
+      onEvent: (event) => events.push(event),
+    });
+    stop();
+    expect(reading.job.state).toBe("succeeded");
+    expect(reading.pages.map(({ page }) => page)).toEqual([1, 2, 3]);
+    expect(reading.markdown).toContain("# Page 1\n\na < b & c\n\n# Page 2");
+    expect(reading.failed).toEqual([]);
+    expect(events.filter(({ type }) => type === "page")).toHaveLength(3);
+    expect(events.at(-1)).toMatchObject({ type: "succeeded", done: 3, failed: 0 });
+    expect((await fovea.files.get(reading.job.file_id)).name).toBe("a.pdf");
+  });
+
+  it("takes URLs and file ids as they are", async () => {
+    const stop = cog.work(1);
+    cog.elsewhere.set("https://docs.io/b.pdf", () => new Response(pdf()));
+    const byUrl = await fovea.read(new URL("https://docs.io/b.pdf"));
+    const byId = await fovea.read(byUrl.job.file_id, { pages: "1" });
+    stop();
+    expect(byId.pages).toEqual(byUrl.pages);
+    expect(paths()).not.toContain("POST /v1/files");
+  });
+
+  it("keeps a failed page beside the good ones, and throws when there is none", async () => {
+    const error = { code: "page_too_large", message: "200 megapixels." };
+    const broken = { verdict: "failed", finish_reason: "error", error, blocks: [] } as const;
+    let stop = cog.work(2, (page) => (page === 2 ? { ...broken, blocks: [] } : {}));
+    const reading = await fovea.read(pdf());
+    stop();
+    expect(reading.failed).toEqual([{ page: 2, error }]);
+    expect(reading.markdown).toBe("# Page 1\n\na < b & c");
+    stop = cog.work(1, () => ({ ...broken, blocks: [] }));
+    const failure = await fovea.read(pdf()).catch((reason) => reason);
+    stop();
+    expect(failure).toBeInstanceOf(JobError);
+    expect(failure.job.state).toBe("failed");
+  });
+});
+
+describe("requests that get lost", () => {
+  it("sends a POST again under the same key: it takes effect once", async () => {
+    const file = await fovea.files.upload(pdf());
+    // The service hears the first one; its answer is lost.
+    wire = async (request, n) => {
+      const response = await edge(request);
+      if (n === 2) throw new TypeError("connection reset");
+      return response;
+    };
+    const job = await fovea.jobs.create({ file: file.id });
+    const [, first, second] = sent;
+    expect(second?.headers.get("idempotency-key")).toBe(first?.headers.get("idempotency-key"));
+    expect((await fovea.jobs.list()).data.map(({ id }) => id)).toEqual([job.id]);
+  });
+
+  it("gives up after maxRetries, with what happened", async () => {
+    wire = async () => {
+      throw new TypeError("connection refused");
+    };
+    const failure = await client({ maxRetries: 1 })
+      .jobs.list()
+      .catch((reason) => reason);
+    expect(failure).toBeInstanceOf(ConnectionError);
+    expect(failure.message).toContain(ORIGIN);
+    expect(sent).toHaveLength(2);
+  });
+
+  it("waits as long as Retry-After says, and not at all for a fault of the request", async () => {
+    wire = async (request, n) =>
+      n === 1
+        ? new Response("{}", { status: 429, headers: { "retry-after": "0.3" } })
+        : edge(request);
+    const began = Date.now();
+    await fovea.jobs.list();
+    expect(Date.now() - began).toBeGreaterThanOrEqual(290);
+    wire = edge;
+    sent = [];
+    await expect(fovea.jobs.list({ limit: 0 })).rejects.toBeInstanceOf(InvalidRequestError);
+    expect(sent).toHaveLength(1);
+  });
+
+  it("does not wait for a service that asks for an hour", async () => {
+    wire = async () => new Response("{}", { status: 503, headers: { "retry-after": "3600" } });
+    await expect(fovea.jobs.list()).rejects.toMatchObject({ status: 503, retryAfterS: 3600 });
+    expect(sent).toHaveLength(1);
+  });
+
+  it("takes a 404 to a repeated DELETE for success", async () => {
+    const file = await fovea.files.upload(pdf());
+    wire = async (request, n) => {
+      const response = await edge(request);
+      if (n === 2) throw new TypeError("connection reset");
+      return response;
+    };
+    await fovea.files.delete(file.id);
+    expect(paths().slice(1)).toEqual(Array(2).fill(`DELETE /v1/files/${file.id}`));
+    await expect(fovea.files.delete(file.id)).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  it("times out an attempt, and stops at once when it is told to", async () => {
+    wire = (request) =>
+      new Promise((_, reject) =>
+        request.signal.addEventListener("abort", () => reject(request.signal.reason)),
+      );
+    const hasty = client({ timeoutMs: 20, maxRetries: 0 });
+    await expect(hasty.jobs.list()).rejects.toBeInstanceOf(TimeoutError);
+    const controller = new AbortController();
+    const call = fovea.jobs.list({}, { signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(call).rejects.toThrow("enough");
+  });
+});
+
+describe("events", () => {
+  /** Cuts every stream of events behind its first `n` events. */
+  const cutAfter = (n: number) => async (request: Request) => {
+    const response = await edge(request);
+    if (!request.url.endsWith("/events") || !response.body) return response;
+    let left = n;
+    let rest = "";
+    const cut = new TransformStream<string, string>({
+      transform(chunk, controller) {
+        rest += chunk;
+        for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
+          if (left === 0) return controller.error(new TypeError("connection reset"));
+          controller.enqueue(rest.slice(0, end + 2));
+          if (!rest.startsWith(":")) left--;
+          rest = rest.slice(end + 2);
+        }
+      },
+    });
+    const body = response.body
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(cut)
+      .pipeThrough(new TextEncoderStream());
+    return new Response(body as never, response);
+  };
+
+  it("are taken up where a broken connection left off: none twice, none lost", async () => {
+    const stop = cog.work(3);
+    const { job } = await fovea.read(pdf());
+    stop();
+    const whole: JobEvent[] = [];
+    for await (const event of fovea.jobs.events(job.id)) whole.push(event);
+    wire = cutAfter(1);
+    const pieces: JobEvent[] = [];
+    for await (const event of fovea.jobs.events(job.id)) pieces.push(event);
+    expect(pieces).toEqual(whole);
+    expect(sent.at(-1)?.headers.get("last-event-id")).toBe(whole.at(-2)?.id);
+  });
+
+  it("of a job that is over end, also behind the last one", async () => {
+    const stop = cog.work(1);
+    const { job } = await fovea.read(pdf());
+    stop();
+    const events: JobEvent[] = [];
+    for await (const event of fovea.jobs.events(job.id)) events.push(event);
+    const more = fovea.jobs.events(job.id, { lastEventId: events.at(-1)?.id as string });
+    expect((await more.next()).done).toBe(true);
+  });
+
+  it("throw for a job that is not there, and when nothing can be reached", async () => {
+    await expect(fovea.jobs.events("job_x").next()).rejects.toBeInstanceOf(NotFoundError);
+    wire = async () => {
+      throw new TypeError("connection refused");
+    };
+    const hasty = client({ maxRetries: 0 });
+    await expect(hasty.jobs.events("job_x").next()).rejects.toBeInstanceOf(ConnectionError);
+  });
+});
+
+describe("the rest", () => {
+  it("lists everything, page after page", async () => {
+    const ids = [];
+    for (let i = 0; i < 3; i++) ids.push((await fovea.files.upload(pdf())).id);
+    const listed = [];
+    for await (const { id } of fovea.files.all()) listed.push(id);
+    expect(listed.sort()).toEqual(ids.sort());
+    expect((await fovea.files.list({ limit: 2 })).next_cursor).toBeTruthy();
+  });
+
+  it("makes, rotates and revokes keys, and names a missing scope", async () => {
+    const { id, key } = await fovea.keys.create({ name: "reader", scopes: ["read"] });
+    const reader = client({ apiKey: key });
+    await expect(reader.files.upload(pdf())).rejects.toBeInstanceOf(PermissionError);
+    const next = await fovea.keys.rotate(id, { overlapS: 0 });
+    expect(next.name).toBe("reader");
+    await fovea.keys.revoke(next.id);
+    await expect(client({ apiKey: next.key }).jobs.list()).rejects.toMatchObject({
+      status: 401,
+      code: "invalid-key",
+      requestId: expect.stringMatching(/^req_/),
+    });
+  });
+
+  it("cancels and deletes jobs, and tells usage and settings", async () => {
+    const job = await fovea.start(pdf(), { metadata: { a: "b" } });
+    expect((await fovea.jobs.cancel(job.id)).state).toBe("canceled");
+    await fovea.jobs.delete(job.id);
+    await expect(fovea.jobs.get(job.id)).rejects.toBeInstanceOf(NotFoundError);
+    const stop = cog.work(2);
+    const { job: read } = await fovea.read(pdf());
+    stop();
+    expect(await fovea.jobs.resultText(read.id, "txt", { pages: "2" })).toContain("Page 2");
+    expect(await fovea.jobs.overlay(read.id, 1)).toContain("<svg");
+    expect(await fovea.usage()).toMatchObject([{ model: "pp-ocr", pages_read: 2 }]);
+    expect((await fovea.changeSettings({ retention_days: 7 })).retention_days).toBe(7);
+    expect(await fovea.settings()).toMatchObject({ retention_is_default: false });
+  });
+
+  it("makes, changes and deletes webhook endpoints", async () => {
+    const made = await fovea.webhooks.create({ url: "https://hooks.io/a", events: ["job.failed"] });
+    expect(made.secret).toMatch(/^whsec_/);
+    expect((await fovea.webhooks.rotate(made.id)).secret).not.toBe(made.secret);
+    expect((await fovea.webhooks.list()).data.map(({ id }) => id)).toEqual([made.id]);
+    await fovea.webhooks.delete(made.id);
+    expect((await fovea.webhooks.list()).data).toEqual([]);
+    expect(await fovea.webhooks.secret()).toMatch(/^whsec_/);
+  });
+});

@@ -1,0 +1,237 @@
+/** The client's package as a stranger gets it: packed, installed in an empty folder, run against the real service. */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { api, stack, unseen } from "./support.ts";
+
+const root = join(import.meta.dirname, "../..");
+const examples = join(root, "examples");
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), "fovea-client-"));
+const bin = join(folder, "node_modules/.bin/fovea");
+
+interface Ended {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+function fovea(
+  args: string[],
+  {
+    stdin,
+    env = {},
+    interrupt = false,
+  }: { stdin?: Buffer; env?: Record<string, string>; interrupt?: boolean } = {},
+): Promise<Ended> {
+  const child = spawn(bin, args, {
+    cwd: folder,
+    env: { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key, ...env },
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (text) => {
+      said[name] += text;
+    });
+  child.stdin.end(stdin);
+  if (interrupt) interruptWhenReading(child);
+  return new Promise((resolve) =>
+    child.on("close", (code) => resolve({ status: code ?? -1, ...said })),
+  );
+}
+
+/** Ctrl-C as soon as a job is running. */
+async function interruptWhenReading(child: ChildProcess): Promise<void> {
+  for (;;) {
+    await sleep(200);
+    const response = await api.call("/v1/jobs?state=running");
+    if (((await response.json()) as { data: unknown[] }).data.length > 0) break;
+  }
+  child.kill("SIGINT");
+}
+
+before(async () => {
+  const packed = await run("npm", ["pack", "--json", "--pack-destination", folder], {
+    cwd: join(root, "src/client"),
+  });
+  // What the build says comes before the JSON.
+  const [{ filename }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf("[\n")));
+  writeFileSync(join(folder, "package.json"), '{"type": "module", "private": true}');
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(folder, filename)], {
+    cwd: folder,
+  });
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the package", () => {
+  test("has its types and brings nothing else along", async () => {
+    assert.ok(existsSync(join(folder, "node_modules/fovea-client/dist/index.d.ts")));
+    assert.ok(!existsSync(join(folder, "node_modules/fovea-client/index.ts")));
+    const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
+    assert.deepEqual(Object.keys(lock.packages), ["", "node_modules/fovea-client"]);
+  });
+
+  test("reads a file by its path from a script of three lines", async () => {
+    const script = `import { Fovea } from "fovea-client";
+      const fovea = new Fovea({ apiKey: process.env.KEY, baseUrl: process.env.URL });
+      console.log((await fovea.read(process.argv[2])).markdown);`;
+    writeFileSync(join(folder, "read.js"), script);
+    const { stdout } = await run(process.execPath, ["read.js", join(examples, "invoice.pdf")], {
+      cwd: folder,
+      env: { ...process.env, KEY: stack.key, URL: stack.origin },
+    });
+    assert.match(stdout, /LED copy light, 5000 K/);
+  });
+});
+
+describe("fovea read", () => {
+  test("prints the Markdown of a file", async () => {
+    const { status, stdout } = await fovea(["read", join(examples, "invoice.pdf")]);
+    assert.equal(status, 0);
+    assert.match(stdout, /^<!-- page 1 -->[\s\S]*LED copy light, 5000 K/);
+  });
+
+  test("reads standard input, and writes JSON", async () => {
+    const stdin = readFileSync(join(examples, "report-12.pdf"));
+    const { status, stdout, stderr } = await fovea(["read", "--json", "-p", "2-3"], { stdin });
+    assert.deepEqual([status, stderr], [0, ""]);
+    assert.deepEqual(
+      JSON.parse(stdout).pages.map(({ page }: { page: number }) => page),
+      [2, 3],
+    );
+  });
+
+  test("writes the tables alone, and a Word document", async () => {
+    const invoice = join(examples, "invoice.pdf");
+    const { stdout } = await fovea(["read", invoice, "-f", "csv"]);
+    assert.match(stdout, /^4,"LED copy light, 5000 K",2,139\.00,278\.00\r$/m);
+    assert.equal((await fovea(["read", invoice, "-f", "docx", "-o", "invoice.docx"])).status, 0);
+    const script =
+      "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; print(z.read('word/document.xml').decode())";
+    const docx = join(folder, "invoice.docx");
+    assert.match((await run("python3", ["-c", script, docx])).stdout, /LED copy light, 5000 K/);
+  });
+
+  test("writes several documents into a folder", async () => {
+    mkdirSync(join(folder, "out"));
+    const files = ["blank.pdf", "invoice.pdf"].map((name) => join(examples, name));
+    const { status, stdout } = await fovea(["read", ...files, "-o", "out", "-f", "txt"]);
+    assert.deepEqual([status, stdout], [0, ""]);
+    assert.equal(readFileSync(join(folder, "out/blank.txt"), "utf8").trim(), "");
+    assert.ok(readFileSync(join(folder, "out/invoice.txt"), "utf8").length > 100);
+  });
+
+  test("cancels the job on Ctrl-C", async () => {
+    const name = join(folder, "long.pdf");
+    writeFileSync(name, unseen("report-12.pdf"));
+    const { status, stderr } = await fovea(["read", name], { interrupt: true });
+    assert.equal(status, 130);
+    const [, id = ""] = /canceling (job_\w+)/.exec(stderr) ?? [];
+    assert.equal((await api.job(id)).state, "canceled");
+  });
+
+  test("exits with 1 and says why when pages cannot be read", async () => {
+    const encrypted = join(root, "test/e2e/fixtures/encrypted.pdf");
+    const failed = await fovea(["read", encrypted]);
+    assert.equal(failed.status, 1);
+    assert.match(failed.stderr, /encrypted\.pdf: document_encrypted: /);
+    const partial = await fovea(["read", join(examples, "invoice.pdf"), "-p", "1,9"]);
+    assert.equal(partial.status, 1);
+    assert.match(partial.stderr, /page 9: page_out_of_range/);
+    assert.match(partial.stdout, /LED copy light/);
+  });
+
+  test("exits with 2 for what cannot be meant, 3 for a bad key, 4 when nobody answers", async () => {
+    const invoice = join(examples, "invoice.pdf");
+    for (const [args, words] of [
+      [["reed"], /no command reed/],
+      [["jobs"], /fovea jobs list/],
+      [["read", "nothing.pdf"], /no file nothing\.pdf/],
+      [["read", invoice, "--format", "doc"], /--format is one of/],
+      [["read", invoice, "--colour"], /--colour/],
+      [["read", invoice, "--dpi", "high"], /--dpi is a whole number/],
+      [["read", invoice, "--model", "gpt"], /not offered/],
+      [["jobs", "get", "job_x"], /No such/i],
+    ] as const) {
+      const { status, stderr } = await fovea([...args]);
+      assert.deepEqual([args, status], [args, 2]);
+      assert.match(stderr, words);
+    }
+    assert.equal((await fovea(["jobs", "list", "--key", "fov_live_wrong"])).status, 3);
+    const nobody = await fovea(["jobs", "list", "--url", "http://127.0.0.1:9"]);
+    assert.deepEqual([nobody.status, nobody.stdout], [4, ""]);
+    assert.match(nobody.stderr, /127\.0\.0\.1:9 could not be reached/);
+  });
+});
+
+test("fovea jobs lists, shows, follows, gives out and deletes", async () => {
+  const file = await api.upload(new Uint8Array(readFileSync(join(examples, "invoice.pdf"))), "i");
+  const { id } = await api.start({ file });
+  const followed = await fovea(["jobs", "follow", id, "--json"]);
+  assert.equal(followed.status, 0);
+  const events = followed.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).type);
+  assert.deepEqual([events[0], events.at(-1)], ["queued", "succeeded"]);
+  assert.match((await fovea(["jobs", "list", "--file", file])).stdout, new RegExp(id));
+  assert.match((await fovea(["jobs", "get", id])).stdout, /succeeded +1\/1[\s\S]*page 1: ok/);
+  assert.ok((await fovea(["jobs", "result", id, "-f", "txt"])).stdout.length > 200);
+  assert.equal((await fovea(["jobs", "cancel", id])).status, 2);
+  assert.equal((await fovea(["jobs", "delete", id])).status, 0);
+  assert.match((await fovea(["jobs", "get", id])).stderr, /No such job/);
+});
+
+test("fovea keys makes, rotates and ends keys; fovea usage counts pages", async () => {
+  const bootstrap = { env: { FOVEA_API_KEY: stack.bootstrapSecret } };
+  const made = await fovea(["keys", "create", "--tenant", "cli"], bootstrap);
+  const admin = { env: { FOVEA_API_KEY: made.stdout.trim() } };
+  assert.match(made.stdout, /^fov_live_\w{30}\n$/);
+  const json = ["keys", "create", "--scopes", "read,write", "--rate", "60", "--json"];
+  const reader = JSON.parse((await fovea(json, admin)).stdout);
+  assert.deepEqual([reader.scopes, reader.rate_per_minute], [["read", "write"], 60]);
+  const rotated = await fovea(["keys", "rotate", reader.id, "--overlap", "0"], admin);
+  assert.match(rotated.stdout, /^fov_live_/);
+  const read = await fovea(["read", join(examples, "blank.pdf")], {
+    env: { FOVEA_API_KEY: rotated.stdout.trim() },
+  });
+  assert.equal(read.status, 0);
+  assert.match((await fovea(["usage"], admin)).stdout, /pp-ocr +1 +0 +0/);
+  const { data } = (await (await api.fetch("/v1/keys", keyed(admin))).json()) as {
+    data: { id: string; name: string }[];
+  };
+  assert.equal(data.length, 3);
+  for (const { id } of data) await fovea(["keys", "revoke", id], admin);
+  assert.equal((await fovea(["keys", "list"], admin)).status, 3);
+});
+
+const keyed = ({ env }: { env: { FOVEA_API_KEY: string } }) => ({
+  headers: { authorization: `Bearer ${env.FOVEA_API_KEY}` },
+});
+
+test("the Python example reads a document with plain HTTP, and ends with the problem's words", async () => {
+  const script = join(examples, "read.py");
+  const env = { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key };
+  const { stdout, stderr } = await run("python3", [script, join(examples, "invoice.pdf")], { env });
+  assert.match(stdout, /LED copy light, 5000 K/);
+  assert.equal(stderr, "page 1: ok\n");
+  const refused = run("python3", [script, script], { env });
+  await assert.rejects(refused, { code: 1, stderr: /The file type is not supported: .+ \(req_/ });
+});
+
+test("fovea completion completes commands, options and values in a real bash", async () => {
+  const script = `source <(${bin} completion bash)
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _fovea; echo "\${COMPREPLY[*]}"`;
+  const complete = async (...words: string[]) =>
+    (await run("bash", ["-c", script, "bash", "fovea", ...words], { cwd: folder })).stdout.trim();
+  assert.equal(await complete("k"), "keys");
+  assert.equal(await complete("jobs", "c"), "cancel");
+  assert.equal(await complete("jobs", "list", "--st"), "--state");
+  assert.equal(await complete("read", "--cache", ""), "use refresh only");
+  assert.equal(await complete("read", "read."), "read.js");
+});
