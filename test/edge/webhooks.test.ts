@@ -5,7 +5,8 @@ import worker from "../../src/edge/index.ts";
 import type { DeliveryMessage } from "../../src/edge/webhooks/deliver.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "./support.ts";
 
-const HOOK = "https://hooks.io/fovea";
+/** Another one for each test: what an earlier one left in the queue comes in nowhere. */
+let HOOK: string;
 let cog: CogStub;
 let key: string;
 let received: { headers: Headers; body: string }[];
@@ -14,6 +15,7 @@ let answer: () => Response;
 beforeEach(async () => {
   cog = new CogStub().install();
   key = await newKey();
+  HOOK = `https://hooks.io/${crypto.randomUUID()}`;
   received = [];
   answer = () => new Response(null, { status: 200 });
   cog.elsewhere.set(HOOK, async (request) => {
@@ -146,8 +148,7 @@ it("looks names up before it calls them, and tries again when the resolver is do
       { attempt: 3, error: "the name leads to an address that is not public" },
     ],
   });
-  // Deliveries of the tests before may still come in between.
-  expect(received.filter(({ headers }) => headers.get("webhook-id") === id)).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 it("tells of jobs that are answered from the cache, and of canceled ones", async () => {
