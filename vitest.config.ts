@@ -14,22 +14,24 @@ export default defineConfig({
               ...{ name: "main", type: "cog", url: "http://cog.test", slots: 1000 },
               models: ["pp-ocr", "deepseek-ocr"],
             },
-            // For the tests of dispatch, each model with pools of its own.
-            ...[{ name: "narrow", type: "cog", url: "http://narrow.test", slots: 2 }].map(
-              (pool) => ({
-                ...{ ...pool, models: ["narrow"] },
-              }),
-            ),
+            // For the tests of dispatch: each has a model and pools of its own.
+            ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
+              ...{ name, type: "cog", url: `http://${name}.test`, slots: 2, models: [name] },
+            })),
             ...["one", "two"].map((name) => ({
               ...{ name, type: "cog", url: `http://${name}.test`, slots: 4, models: ["pair"] },
             })),
           ]),
-          PRICES: JSON.stringify({ pair: 0.01 }),
+          PRICES: JSON.stringify({ priced: 0.01 }),
           BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
           SIGNING_SECRET: "signing-secret-of-the-tests",
           WORKER_TOKEN: "worker-token-of-the-tests",
-          MODELS: "pp-ocr,deepseek-ocr,narrow,pair",
+          MODELS: "pp-ocr,deepseek-ocr,narrow,down,starting,lost,priced,pair",
           LOG_REQUESTS: "false",
+          DNS_RESOLVER: "",
+          R2_S3_ENDPOINT: "https://s3.test",
+          R2_ACCESS_KEY_ID: "access-key-of-the-tests",
+          R2_SECRET_ACCESS_KEY: "secret-of-the-tests",
           RATE_PER_MINUTE: "100000",
           MAX_FILE_BYTES: "20000000",
           TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),

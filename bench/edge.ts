@@ -58,10 +58,9 @@ export async function startEdge(bindings: Record<string, string>) {
   const db = await edge.getD1Database("DB");
   const migrations = join(root, "src/edge/storage/migrations");
   for (const name of readdirSync(migrations).sort()) {
-    const statements = readFileSync(join(migrations, name), "utf8").replace(/--.*$/gm, "");
-    // A trigger has semicolons inside: it ends with its END.
-    for (const statement of statements.split(/;\s*\n(?!\s*(?:END|INSERT INTO deliveries|SELECT))/))
-      if (statement.trim()) await db.prepare(statement).run();
+    const text = readFileSync(join(migrations, name), "utf8").replace(/--.*$/gm, "");
+    for (const [statement] of text.matchAll(/\s*(?:CREATE TRIGGER[\s\S]*?\bEND|[^;\s][^;]*);/g))
+      await db.prepare(statement).run();
   }
   const created = await fetch(`${origin}/v1/keys`, {
     method: "POST",

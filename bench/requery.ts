@@ -97,10 +97,10 @@ try {
   const db = await edge.getD1Database("DB");
   const migrations = join(root, "src/edge/storage/migrations");
   for (const name of readdirSync(migrations).sort())
-    for (const statement of readFileSync(join(migrations, name), "utf8")
+    for (const [statement] of readFileSync(join(migrations, name), "utf8")
       .replace(/--.*$/gm, "")
-      .split(";"))
-      if (statement.trim()) await db.prepare(statement).run();
+      .matchAll(/\s*(?:CREATE TRIGGER[\s\S]*?\bEND|[^;\s][^;]*);/g))
+      await db.prepare(statement).run();
 
   const bootstrap = { authorization: "Bearer bench-bootstrap", "content-type": "application/json" };
   const created = await fetch(`${origin}/v1/keys`, {
@@ -125,6 +125,7 @@ try {
 
   const requests: [string, () => Promise<Response>][] = [
     ["bare Hono route", () => fetch(`${origin}/bare`)],
+    ["authentication and limits alone", () => fetch(`${origin}/v1/webhooks/secret`, { headers })],
     ["authenticated list of one", () => fetch(`${origin}/v1/files?limit=1`, { headers })],
     [
       `result of ${PAGES} pages as Markdown`,

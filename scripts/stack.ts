@@ -87,6 +87,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       MODELS: models,
       DEFAULT_MODEL: models.split(",")[0] as string,
       ALLOW_LOOPBACK: "true",
+      DNS_RESOLVER: "",
+      // `wrangler dev` serves R2's S3 interface there, with the credentials in wrangler.toml.
+      R2_S3_ENDPOINT: `${origin}/cdn-cgi/local/r2/s3`,
+      R2_ACCESS_KEY_ID: "local",
+      R2_SECRET_ACCESS_KEY: "local-secret",
       BOOTSTRAP_SECRET: bootstrapSecret,
       SIGNING_SECRET: secrets.signing,
       WORKER_TOKEN: secrets.workerToken,

@@ -5,11 +5,19 @@ import { newId } from "./domain/ids.ts";
 import type { Env } from "./env.ts";
 import type { Caller } from "./http/auth.ts";
 import { allowBrowsers } from "./http/cors.ts";
-import { observe } from "./http/observe.ts";
+import { type Observed, observe } from "./http/observe.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { routes } from "./routes/index.ts";
 
-export type AppEnv = { Bindings: Env; Variables: { requestId: string; caller: Caller } };
+export type AppEnv = {
+  Bindings: Env;
+  Variables: {
+    requestId: string;
+    caller: Caller;
+    /** The document that the answer is about: a stored answer goes with it. */
+    answerFileId?: string;
+  } & Observed;
+};
 export type App = OpenAPIHono<AppEnv>;
 
 export function newApp(): App {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { BatchDriver } from "./batches/driver.ts";
 import type { SlotKeeper } from "./dispatch/keeper.ts";
+import type { CheckParams } from "./documents/uploads.ts";
 import { Pool } from "./domain/pool.ts";
 import type { KeyGuard } from "./http/key-guard.ts";
 import type { JobHub } from "./jobs/hub.ts";
@@ -19,6 +20,7 @@ export interface Env {
   HUBS: DurableObjectNamespace<JobHub>;
   GUARDS: DurableObjectNamespace<KeyGuard>;
   BATCHES: DurableObjectNamespace<BatchDriver>;
+  CHECKS: Workflow<CheckParams>;
   KEEPER: DurableObjectNamespace<SlotKeeper>;
   /** Events for analysis; nothing depends on it. */
   ANALYTICS?: AnalyticsEngineDataset;
@@ -28,6 +30,10 @@ export interface Env {
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+/** An empty setting is none, not 0. */
+const orNothing = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
 
 const json = z.string().transform((text, context): unknown => {
   try {
@@ -70,13 +76,24 @@ const Settings = z.object({
   /** Dollars a page, by model, as JSON; a model that is not named costs nothing. */
   PRICES: json.pipe(z.record(z.string(), z.number().min(0))).default({}),
   /** What each tenant may have read in a day (UTC), whatever it allows itself. Without: no limit. */
-  DAILY_PAGES: z.coerce.number().int().min(0).optional(),
-  DAILY_USD: z.coerce.number().min(0).optional(),
+  DAILY_PAGES: orNothing(z.coerce.number().int().min(0)),
+  DAILY_USD: orNothing(z.coerce.number().min(0)),
   /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
   RETENTION_DAYS: count(30),
+  /** Seconds after its end that the result of a zero-retention job waits to be fetched. */
+  ZERO_RETENTION_S: seconds(3600),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
   MAX_PAGES: count(5000),
+  /** Largest document by presigned addresses (R2 takes 5 GiB); those need the four settings below. */
+  MAX_UPLOAD_BYTES: count(5 * 1024 ** 3),
+  /** R2's S3 interface, `https://{account}.r2.cloudflarestorage.com`; empty: no presigned addresses. */
+  R2_S3_ENDPOINT: z.union([z.url(), z.literal("")]).default(""),
+  R2_BUCKET: z.string().default("fovea"),
+  R2_ACCESS_KEY_ID: z.string().default(""),
+  R2_SECRET_ACCESS_KEY: z.string().default(""),
   FETCH_TIMEOUT_S: seconds(30),
+  /** A resolver with the JSON form of DNS over HTTPS; empty: names of documents and webhooks are not looked up. */
+  DNS_RESOLVER: z.union([z.url(), z.literal("")]).default(""),
   SHARD_PAGES: count(4),
   SHARD_ATTEMPTS: count(3),
   /** A running shard that says nothing for this long is taken for dead. */

@@ -6,6 +6,7 @@ import { buryBatch, type DeliveryMessage, deliverBatch } from "./webhooks/delive
 
 export { BatchDriver } from "./batches/driver.ts";
 export { SlotKeeper } from "./dispatch/keeper.ts";
+export { UploadWorkflow } from "./documents/uploads.ts";
 export { KeyGuard } from "./http/key-guard.ts";
 export { JobHub } from "./jobs/hub.ts";
 export { ShardWorkflow } from "./jobs/shard-workflow.ts";

@@ -37,6 +37,11 @@ class Runner(BaseRunner):
             description="Signed address to push pages to; without it they are in the output", default=None
         ),
         max_pages: int = Input(description="Refuse longer documents", default=5000, ge=1),
+        traceparent: Optional[str] = Input(  # noqa: UP045
+            description="W3C trace context of the request, sent back with every push",
+            default=None,
+            regex="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        ),
     ) -> Any:
         request = ShardRequest(
             document=document,
@@ -46,5 +51,6 @@ class Runner(BaseRunner):
             dpi=dpi,
             push_url=push_url,
             max_pages=max_pages,
+            traceparent=traceparent,
         )
         return await run_shard(request, self.readers, self.settings)

@@ -80,8 +80,15 @@ export const storedResult = (
   receipt: { payload: "{}", signature: "x", key_id: "k" },
 });
 
+/** The hosts of the pools in vitest.config.ts. */
+const POOL_HOSTS = (JSON.parse(env.POOLS as string) as { url: string }[]).map(
+  ({ url }) => new URL(url).host,
+);
+
 interface Prediction {
   id: string;
+  /** Whose it is. */
+  host: string;
   input: Record<string, string>;
   webhook: string;
 }
@@ -97,7 +104,11 @@ export class CogStub {
   readonly elsewhere = new Map<string, (request: Request) => Response | Promise<Response>>();
   slots = 100;
   up = true;
-  #running = 0;
+  /** Hosts that do not answer. */
+  readonly down = new Set<string>();
+  /** Whether the model is still being loaded. */
+  starting = false;
+  running = 0;
   #seen = 0;
 
   install(): this {
@@ -106,23 +117,26 @@ export class CogStub {
       const url = new URL(request.url);
       const other = this.elsewhere.get(url.origin + url.pathname);
       if (other) return other(request);
-      if (url.host !== "cog.test" || !this.up) throw new TypeError("no connection");
+      if (!POOL_HOSTS.includes(url.host) || !this.up || this.down.has(url.host))
+        throw new TypeError("no connection");
       return this.#answer(request, url);
     });
     return this;
   }
 
   async #answer(request: Request, url: URL): Promise<Response> {
-    if (url.pathname === "/health-check") return Response.json({ status: "READY" });
+    if (url.pathname === "/health-check")
+      return Response.json({ status: this.starting ? "STARTING" : "READY" });
+    if (this.starting) return Response.json({}, { status: 503 });
     const [, , id, cancel] = url.pathname.split("/") as [string, string, string, string?];
     if (cancel) {
       this.canceled.push(id);
       return Response.json({});
     }
-    if (this.#running >= this.slots) return Response.json({}, { status: 409 });
-    this.#running++;
+    if (this.running >= this.slots) return Response.json({}, { status: 409 });
+    this.running++;
     const body = (await request.json()) as { input: Record<string, string>; webhook: string };
-    const prediction = { id, input: body.input, webhook: body.webhook };
+    const prediction = { id, host: url.host, input: body.input, webhook: body.webhook };
     this.predictions.push(prediction);
     return Response.json({ id, status: "starting" }, { status: 202 });
   }
@@ -166,7 +180,7 @@ export class CogStub {
   }
 
   close(prediction: Prediction, status = "succeeded") {
-    this.#running--;
+    this.running--;
     return call(prediction.webhook, {
       method: "POST",
       headers: { authorization: `Bearer ${env.WORKER_TOKEN}` },

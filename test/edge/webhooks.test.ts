@@ -36,13 +36,18 @@ const log = async (jobId: string) =>
   (await json(call(`/v1/jobs/${jobId}/deliveries`, { key }))).data;
 
 /** Hands a delivery to the queue's consumer as the queue would at the given attempt. */
-async function consume(deliveryId: string, attempts: number, queue = "fovea-webhooks") {
+async function consume(
+  deliveryId: string,
+  attempts: number,
+  queue = "fovea-webhooks",
+  settings: object = {},
+) {
   const message = { id: "m1", timestamp: new Date(), attempts, body: { deliveryId } };
   const batch = createMessageBatch<DeliveryMessage>(queue, [message]);
   const [only] = batch.messages as [Message<DeliveryMessage>];
   const retry = vi.spyOn(only, "retry");
   const ack = vi.spyOn(only, "ack");
-  await worker.queue(batch, env);
+  await worker.queue(batch, { ...env, ...settings });
   return { retried: retry.mock.calls.map(([options]) => options), acked: ack.mock.calls.length };
 }
 
@@ -119,6 +124,30 @@ it("does not deliver to an address that has become forbidden", async () => {
     state: "failed",
     attempts: [{}, { status: null }],
   });
+});
+
+it("looks names up before it calls them, and tries again when the resolver is down", async () => {
+  const job = await finishedJob();
+  await until(async () => (await log(job.id))[0]?.state === "delivered");
+  const [{ id }] = await log(job.id);
+  await env.DB.prepare("UPDATE deliveries SET state = 'pending' WHERE id = ?").bind(id).run();
+  const resolver = { DNS_RESOLVER: "https://resolver.io/dns-query" };
+  const down = await consume(id, 2, "fovea-webhooks", resolver);
+  expect(down).toEqual({ retried: [{ delaySeconds: 20 }], acked: 0 });
+  cog.elsewhere.set(resolver.DNS_RESOLVER, () =>
+    Response.json({ Answer: [{ type: 1, data: "10.0.0.1" }] }),
+  );
+  await consume(id, 3, "fovea-webhooks", resolver);
+  expect((await log(job.id))[0]).toMatchObject({
+    state: "failed",
+    attempts: [
+      { status: 200 },
+      { attempt: 2, status: null, error: "the name could not be looked up" },
+      { attempt: 3, error: "the name leads to an address that is not public" },
+    ],
+  });
+  // Deliveries of the tests before may still come in between.
+  expect(received.filter(({ headers }) => headers.get("webhook-id") === id)).toHaveLength(1);
 });
 
 it("tells of jobs that are answered from the cache, and of canceled ones", async () => {

@@ -92,6 +92,7 @@ class EdgeStub:
     def __init__(self, files: dict[str, bytes] | None = None):
         self.pushes: list[tuple[str, dict]] = []
         self.queries: list[str] = []
+        self.traces: list[str | None] = []
         self.answers: dict[str, list[int]] = {}
         self.headers: dict[str, dict[str, str]] = {}
         stub, files = self, files or {}
@@ -101,6 +102,7 @@ class EdgeStub:
                 path, _, query = self.path.partition("?")
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 stub.queries.append(query)
+                stub.traces.append(self.headers["traceparent"])
                 statuses = stub.answers.get(path.removeprefix("/shard"), [204])
                 status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
                 if status == 204:

@@ -43,6 +43,17 @@ def test_pages_are_pushed_as_they_come_with_the_query_kept():
         assert (receipt["pages"], receipt["pushed"]) == ([], [1, 2, 3])
 
 
+def test_the_trace_goes_along_with_every_push():
+    trace = f"00-{'4' * 32}-{'7' * 16}-01"
+    for sent in (trace, None):
+        with EdgeStub({"/doc": pdf(2)}) as edge:
+            request = ShardRequest(
+                document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url, traceparent=sent
+            )
+            run(request, settings=local(edge))
+            assert edge.traces == [sent] * 3
+
+
 def test_every_page_gets_an_answer_whatever_happens_to_it():
     reader = EchoReader(fail_on=2)
     receipt = run(ShardRequest(document=data_url(pdf(3)), pages="1-3,9", model="echo"), reader)

@@ -2,7 +2,9 @@
  * One turn of a batch: note which lines have ended, write what is due, take in new lines, start some. Each
  * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
  */
+import { keeperOf } from "../dispatch/keeper.ts";
 import { type LineOutcome, lineOutcome } from "../domain/batch.ts";
+import { isLimited, strictest } from "../domain/cost-guard.ts";
 import { idPattern } from "../domain/ids.ts";
 import { type Env, settings } from "../env.ts";
 import { cancelJob } from "../jobs/end.ts";
@@ -28,6 +30,7 @@ import { openJobsOfBatch } from "../storage/jobs.ts";
 import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
 import { pagesThisMonth } from "../storage/quota.ts";
+import { dayLimits } from "../storage/tenants.ts";
 import { countLines, expandLines, ManifestFault } from "./manifest.ts";
 import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
@@ -140,9 +143,15 @@ const REASONS: Partial<Record<string, string>> = {
   expired: "The job of this line was not over in time.",
 };
 
-/** The month's pages of the key are used up, or too much goes wrong. */
+/** The month's pages of the key or the day's of the tenant are used up, or too much goes wrong. */
 async function reasonToPause(env: Env, batch: Batch): Promise<string | null> {
   if (batch.failed + batch.partial >= settings(env).MAX_BATCH_FAILURES) return "too-many-failures";
+  const { DAILY_PAGES, DAILY_USD, DEFAULT_MODEL } = settings(env);
+  const service = { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null };
+  const limits = strictest(await dayLimits(env.DB, batch.tenantId), service);
+  const model = batch.defaults.model ?? DEFAULT_MODEL;
+  if (isLimited(limits) && (await keeperOf(env).left(batch.tenantId, model, limits)) === 0)
+    return "budget-exceeded";
   const key = await findKey(env.DB, batch.tenantId, batch.keyId);
   if (key?.monthlyPages == null) return null;
   const used = await pagesThisMonth(env.DB, batch.keyId, Date.now());

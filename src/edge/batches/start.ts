@@ -140,6 +140,7 @@ async function makeJob(
   const job: Job = {
     ...{ id: newId("job", now), tenantId: batch.tenantId, keyId: batch.keyId, fileId: file.id },
     ...{ options: spec.options, selection, cache: "use", state: "queued", planned: false },
+    zeroRetention: false,
     ...{ total: 0, done: 0, failed: 0, error: null, webhookUrl: null, metadata: {} },
     ...{ createdAt: now, startedAt: null, finishedAt: null },
     deadlineAt: now + settings(env).BATCH_DEADLINE_S * 1000,

@@ -1,6 +1,6 @@
 /** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
-import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type Env, settings } from "../env.ts";
+import { outboundFault } from "../http/outbound.ts";
 import { Problem } from "../http/problem.ts";
 import type { StoredFile } from "../storage/files.ts";
 import { storeDocument } from "./store.ts";
@@ -10,7 +10,7 @@ const MAX_REDIRECTS = 5;
 /** @throws Problem `url-refused`, `url-unreachable`, or what `storeDocument` throws. */
 export async function fileFromUrl(env: Env, tenantId: string, url: string): Promise<StoredFile> {
   const signal = AbortSignal.timeout(settings(env).FETCH_TIMEOUT_S * 1000);
-  const { body, headers, finalUrl } = await follow(url, settings(env).ALLOW_LOOPBACK, signal);
+  const { body, headers, finalUrl } = await follow(env, url, signal);
   const announced = Number(headers.get("content-length"));
   const { MAX_FILE_BYTES } = settings(env);
   if (announced > MAX_FILE_BYTES)
@@ -25,11 +25,14 @@ export async function fileFromUrl(env: Env, tenantId: string, url: string): Prom
 }
 
 /** Follows redirects by hand: each address passes the guard before it is asked. */
-async function follow(start: string, allowLoopback: boolean, signal: AbortSignal) {
+async function follow(env: Env, start: string, signal: AbortSignal) {
   let url = start;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const fault = outboundUrlFault(url, allowLoopback);
-    if (fault) throw new Problem("url-refused", `${hop === 0 ? "url" : "a redirect"}: ${fault}`);
+    const fault = await outboundFault(env, url);
+    if (fault) {
+      const code = fault.refused ? "url-refused" : "url-unreachable";
+      throw new Problem(code, `${hop === 0 ? "url" : "a redirect"}: ${fault.words}`);
+    }
     const response = await fetch(url, {
       redirect: "manual",
       signal,

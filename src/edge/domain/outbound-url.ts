@@ -1,9 +1,9 @@
 /**
  * The guard before every request to an address that a client names (documents, webhooks), against
- * server-side request forgery. It judges the address as written. On Cloudflare, `fetch` reaches no
- * private network, so a name that resolves to one leads nowhere; redirects are checked one by one by
- * whoever follows them.
+ * server-side request forgery. This file judges the address as written, and the addresses that a name
+ * stands for; `http/outbound.ts` asks for those. Redirects are checked one by one by whoever follows them.
  */
+import { parseAddress } from "./cidr.ts";
 
 /** @returns what is wrong with the URL, in words for the client, or `null`. */
 export function outboundUrlFault(text: string, allowLoopback: boolean): string | null {
@@ -24,14 +24,35 @@ export function outboundUrlFault(text: string, allowLoopback: boolean): string |
   return null;
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || parseIPv4(host)?.[0] === 127;
+/** The name that has to be looked up before the URL may be called; `null` when its host is an address. */
+export function nameToResolve(url: string): string | null {
+  const host = new URL(url).hostname.replace(/\.$/, "");
+  return host.startsWith("[") || parseAddress(host) ? null : host;
 }
 
+/** @param addresses of a name, as DNS answers them. @returns what is wrong, or `null`. */
+export function addressesFault(addresses: readonly string[]): string | null {
+  // One bad address among good ones is enough: nobody knows which one a connection takes.
+  return addresses.every(isPublicAddress)
+    ? null
+    : "the name leads to an address that is not public";
+}
+
+function isPublicAddress(address: string): boolean {
+  const bytes = parseAddress(address);
+  if (!bytes) return false;
+  return bytes.length === 4 ? !isPrivateIPv4(bytes as IPv4) : !isPrivateIPv6(bytes);
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
+}
+
+/** The URL parser has already turned octal, hexadecimal and short forms into four decimal numbers. */
+const isIPv4 = (host: string) => parseAddress(host)?.length === 4;
+
 function isPrivateHost(host: string): boolean {
-  const v4 = parseIPv4(host);
-  if (v4) return isPrivateIPv4(v4);
-  if (host.includes(":")) return isPrivateIPv6(host);
+  if (host.includes(":") || isIPv4(host)) return !isPublicAddress(host);
   // A name without a dot, or under a suffix that no public registry hands out (RFC 6761, 6762, 8375).
   if (!host.includes(".")) return true;
   return /\.(localhost|local|localdomain|internal|intranet|lan|home|corp|private|test|invalid|example|onion|arpa)$/i.test(
@@ -40,12 +61,6 @@ function isPrivateHost(host: string): boolean {
 }
 
 type IPv4 = [number, number, number, number];
-
-/** The URL parser has already turned octal, hexadecimal and short forms into four decimal numbers. */
-function parseIPv4(host: string): IPv4 | null {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host);
-  return match && (match.slice(1).map(Number) as IPv4);
-}
 
 /** The special-purpose registry of RFC 6890, as far as it is not globally reachable. */
 function isPrivateIPv4([a, b, c]: IPv4): boolean {
@@ -67,13 +82,17 @@ function isPrivateIPv4([a, b, c]: IPv4): boolean {
 }
 
 /**
- * Only global unicast (2000::/3) is public, and of it not the ranges that carry an IPv4 address of
- * unknown kind (6to4, Teredo) or documentation. `::ffff:0:0/96` and `64:ff9b::/96` lie outside 2000::/3.
+ * Only global unicast (2000::/3) is public, and of it not what is set apart for protocols (2001::/23,
+ * Teredo among them) or documentation, nor 6to4, which carries an IPv4 address of any kind. `64:ff9b::/96`
+ * lies outside 2000::/3; `::ffff:0:0/96` is judged as the IPv4 address that it is.
  */
-function isPrivateIPv6(host: string): boolean {
-  const [first = "", second = ""] = host.split(":");
-  const head = Number.parseInt(first || "0", 16);
-  if (head < 0x2000 || head > 0x3fff) return true;
-  const next = Number.parseInt(second || "0", 16);
-  return head === 0x2002 || (head === 0x2001 && (next === 0 || next === 0xdb8));
+function isPrivateIPv6(bytes: number[]): boolean {
+  const [a, b, c, d] = bytes as IPv4;
+  if (a >> 5 !== 1) return true;
+  const [head, next] = [(a << 8) | b, (c << 8) | d];
+  return (
+    head === 0x2002 ||
+    (head === 0x2001 && (next < 0x200 || next === 0xdb8)) ||
+    (head === 0x3fff && next < 0x1000)
+  );
 }

@@ -12,6 +12,9 @@ export const PageError = z.object({ code: text(64), message: text(1000) }).opena
   example: { code: "page_too_large", message: "The page has 200 megapixels; the limit is 50." },
 });
 
+/** A union, since `.nullable()` on a named schema is lost in the spec. */
+export const NullablePageError = z.union([PageError, z.null()]);
+
 export const Block = z
   .object({
     id: z.int().min(1),
@@ -72,7 +75,7 @@ export const PageResult = z
       prefill: milliseconds,
       decode: milliseconds,
     }),
-    error: PageError.nullable(),
+    error: NullablePageError,
   })
   .openapi("PageResult");
 

@@ -8,12 +8,14 @@ import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
 import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
 import { type BrowserToken, isBrowserToken, readBrowserToken } from "../domain/browser-token.ts";
+import type { DayLimits } from "../domain/cost-guard.ts";
 import { rateLimitHeaders } from "../domain/rate-limit.ts";
 import { settings } from "../env.ts";
 import { hashKey } from "../storage/keys.ts";
 import type { Quota } from "../storage/quota.ts";
 import { bearerToken } from "./bearer.ts";
 import { guardOf } from "./key-guard.ts";
+import { timed } from "./observe.ts";
 import { Problem } from "./problem.ts";
 
 export interface Caller {
@@ -24,6 +26,8 @@ export interface Caller {
   quota: Quota;
   /** The one job that a browser token is for; `null`: the caller has an API key. */
   tokenJobId: string | null;
+  /** What its tenant lets itself have read in a day. */
+  dayLimits: DayLimits;
 }
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
@@ -39,11 +43,10 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const hash = browser?.keyHash ?? (await hashKey(token));
   // Set by Cloudflare, whatever the client sends.
   const address = c.req.header("cf-connecting-ip") ?? null;
-  const guard = guardOf(c.env, hash);
-  const { key, addressAllowed, admission, perMinute } = await guard.check(
-    hash,
-    address,
-    browser?.id,
+  const { key, addressAllowed, admission, perMinute, dayLimits } = await timed(
+    c,
+    "auth",
+    guardOf(c.env, hash).check(hash, address, browser?.id),
   );
   if (!key) throw new Problem("invalid-key");
   if (!addressAllowed || !admission)
@@ -57,7 +60,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   for (const [name, value] of Object.entries(limits)) c.header(name, value);
   const { id: keyId, tenantId, scopes, environment, monthlyPages, concurrentJobs } = key;
   return {
-    ...{ tenantId, keyId, environment, quota: { monthlyPages, concurrentJobs } },
+    ...{ tenantId, keyId, environment, quota: { monthlyPages, concurrentJobs }, dayLimits },
     scopes: browser ? [browser.scope].filter((scope) => hasScope(scopes, scope)) : scopes,
     tokenJobId: browser?.jobId ?? null,
   };

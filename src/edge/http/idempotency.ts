@@ -10,6 +10,7 @@ import type { AppEnv } from "../app.ts";
 import { hex } from "../domain/encoding.ts";
 import { settings } from "../env.ts";
 import {
+  ANSWER_GONE,
   claimAnswer,
   findAnswer,
   IN_FLIGHT_MS,
@@ -36,6 +37,8 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
     const kept = await findAnswer(DB, scope, key);
     if (kept && kept.fingerprint !== fingerprint)
       throw new Problem("idempotency-key-reused", "The key was used for another request.");
+    if (kept?.status === ANSWER_GONE)
+      throw new Problem("gone", "The answer was deleted with its document.");
     const sealed = kept?.status != null && (await readAnswer(BUCKET, scope, key));
     if (!kept || kept.status === null || !sealed) {
       const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
@@ -68,7 +71,10 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
     }),
   );
   const sealed = await seal(await sealingKey(c), await response.arrayBuffer());
-  await keepAnswer(DB, BUCKET, { scope, key }, response.status, headers, sealed);
+  await keepAnswer(
+    ...([DB, BUCKET, { scope, key }, response.status, headers, sealed] as const),
+    c.get("answerFileId") ?? null,
+  );
 });
 
 async function digest(text: string): Promise<string> {

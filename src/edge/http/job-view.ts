@@ -1,8 +1,9 @@
 /** A job as the API shows it. */
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../domain/job.ts";
-import { PageError, StoredPageResult } from "../domain/page-result.ts";
+import { NullablePageError, PageError, StoredPageResult } from "../domain/page-result.ts";
 import { formatSelection } from "../domain/page-selection.ts";
+import { WAITING_FOR, type WaitingFor } from "../domain/waiting.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 
 const time = z.iso.datetime();
@@ -18,7 +19,7 @@ export const PageStatus = z
     verdict: z.string().nullable(),
     finish_reason: z.string().nullable(),
     readings: z.int().openapi({ description: "How often workers delivered this reading." }),
-    error: PageError.nullable(),
+    error: NullablePageError,
   })
   .openapi("PageStatus");
 
@@ -52,10 +53,15 @@ export const JobSchema = z
       done: z.int(),
       failed: z.int(),
     }),
+    waiting_for: z.enum(WAITING_FOR).nullable().optional().openapi({
+      description:
+        "What an open job waits for before a page is read: `slot`: every worker is busy · `worker`: one has it and has not said a word yet · `cold_start`: one is starting up · `pool`: none answers. `null`: nothing; pages are being read, or the job is over",
+    }),
     pages: z.array(PageStatus).optional(),
-    error: PageError.nullable(),
+    error: NullablePageError,
     metadata: z.record(z.string(), z.string()),
     webhook_url: z.string().nullable(),
+    zero_retention: z.boolean(),
     created_at: time,
     started_at: time.nullable(),
     finished_at: time.nullable(),
@@ -73,7 +79,12 @@ export const JobSchema = z
 
 const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 
-export function jobView(job: Job, pages?: JobPage[]): z.infer<typeof JobSchema> {
+/** @param waitingFor `undefined`: not looked at. */
+export function jobView(
+  job: Job,
+  pages?: JobPage[],
+  waitingFor?: WaitingFor | null,
+): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
   return {
     id: job.id,
@@ -83,6 +94,7 @@ export function jobView(job: Job, pages?: JobPage[]): z.infer<typeof JobSchema> 
     selection: formatSelection(job.selection),
     cache: job.cache,
     progress: { total: job.planned ? job.total : null, done: job.done, failed: job.failed },
+    ...(waitingFor !== undefined && { waiting_for: waitingFor }),
     ...(pages && {
       pages: pages.map((page) => ({
         page: page.page,
@@ -97,6 +109,7 @@ export function jobView(job: Job, pages?: JobPage[]): z.infer<typeof JobSchema> 
     error: job.error,
     metadata: job.metadata,
     webhook_url: job.webhookUrl,
+    zero_retention: job.zeroRetention,
     created_at: iso(job.createdAt) as string,
     started_at: iso(job.startedAt),
     finished_at: iso(job.finishedAt),

@@ -6,9 +6,11 @@
 import { DurableObject } from "cloudflare:workers";
 import { TOKEN_TTL_S } from "../domain/browser-token.ts";
 import { inNetworks } from "../domain/cidr.ts";
+import { type DayLimits, NO_LIMITS } from "../domain/cost-guard.ts";
 import { type Admission, admit, type Bucket } from "../domain/rate-limit.ts";
 import { type Env, settings } from "../env.ts";
 import { findKeyByHash, type StoredKey, touchKey } from "../storage/keys.ts";
+import { dayLimitsOfKey } from "../storage/tenants.ts";
 
 /** What was read from D1 is believed for this long, for changes that nobody told the guard. */
 const BELIEVE_MS = 10_000;
@@ -24,10 +26,13 @@ export interface Verdict {
   addressAllowed: boolean;
   admission: Admission | null;
   perMinute: number;
+  /** The tenant's own. */
+  dayLimits: DayLimits;
 }
 
 export class KeyGuard extends DurableObject<Env> {
   #key: StoredKey | null = null;
+  #dayLimits = NO_LIMITS;
   #readAt = Number.NEGATIVE_INFINITY;
   #touchedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | null = null;
@@ -41,7 +46,10 @@ export class KeyGuard extends DurableObject<Env> {
   async check(hash: string, address: string | null, tokenId?: string): Promise<Verdict> {
     const now = Date.now();
     if (now - this.#readAt > BELIEVE_MS) {
-      this.#key = await findKeyByHash(this.env.DB, hash);
+      [this.#key, this.#dayLimits] = await Promise.all([
+        findKeyByHash(this.env.DB, hash),
+        dayLimitsOfKey(this.env.DB, hash),
+      ]);
       this.#readAt = now;
     }
     const key = this.#key;
@@ -49,10 +57,10 @@ export class KeyGuard extends DurableObject<Env> {
       ? TOKEN_RATE_PER_MINUTE
       : (key?.ratePerMinute ?? settings(this.env).RATE_PER_MINUTE);
     if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= now))
-      return { key: null, addressAllowed: false, admission: null, perMinute };
+      return { key: null, addressAllowed: false, admission: null, perMinute, dayLimits: NO_LIMITS };
     // Before a request is counted: a stolen key is not to use up what its owner may do.
     if (!tokenId && key.allowedCidrs && !inNetworks(address ?? "", key.allowedCidrs))
-      return { key, addressAllowed: false, admission: null, perMinute };
+      return { key, addressAllowed: false, admission: null, perMinute, dayLimits: this.#dayLimits };
     const bucket = tokenId ? (this.#tokenBuckets.get(tokenId) ?? null) : this.#bucket;
     const admission = admit(bucket, perMinute, now);
     if (tokenId) this.#keepTokenBucket(tokenId, admission.bucket, now);
@@ -61,7 +69,7 @@ export class KeyGuard extends DurableObject<Env> {
       this.#touchedAt = now;
       this.ctx.waitUntil(touchKey(this.env.DB, key.id, now));
     }
-    return { key, addressAllowed: true, admission, perMinute };
+    return { key, addressAllowed: true, admission, perMinute, dayLimits: this.#dayLimits };
   }
 
   #keepTokenBucket(tokenId: string, bucket: Bucket, now: number): void {

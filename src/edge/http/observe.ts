@@ -1,21 +1,67 @@
-/** One structured line for each request, and `Server-Timing` on each answer. No key and no document is in either. */
+/**
+ * What can be seen of a request from outside: one structured line and one event for it, `Server-Timing`
+ * and `traceparent` on its answer. No key and no document is in any of them.
+ */
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
+import { track } from "../analytics.ts";
 import type { AppEnv } from "../app.ts";
+import {
+  childSpan,
+  formatTraceparent,
+  parseTraceparent,
+  type Trace,
+} from "../domain/traceparent.ts";
+import { log } from "../log.ts";
 import type { Caller } from "./auth.ts";
+
+export interface Observed {
+  /** The span of this request. */
+  trace: Trace;
+  /** Phases of the request, with their milliseconds. */
+  timings: [string, number][];
+  /** The job that it made, when its address names none. */
+  jobId?: string;
+}
 
 export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const started = performance.now();
+  const trace = childSpan(parseTraceparent(c.req.header("traceparent")));
+  c.set("trace", trace);
+  c.set("timings", []);
   await next();
-  // Inside a Worker the clock moves with I/O only: this is the time spent waiting, not computing.
-  const ms = Math.round((performance.now() - started) * 10) / 10;
-  c.header("server-timing", `edge;dur=${ms}`);
-  if (c.env.LOG_REQUESTS === "false") return;
+  const ms = since(started);
+  const phases = [...c.get("timings"), ["edge", ms] as const];
+  c.header("server-timing", phases.map(([name, dur]) => `${name};dur=${dur}`).join(", "));
+  c.header("traceparent", formatTraceparent(trace));
+
   const caller = c.get("caller") as Caller | undefined;
-  console.log(
-    JSON.stringify({
-      ...{ request_id: c.get("requestId"), method: c.req.method, route: routePath(c, -1) },
-      ...{ status: c.res.status, ms, tenant: caller?.tenantId, key: caller?.keyId },
-    }),
-  );
+  const route = routePath(c, -1);
+  const { status } = c.res;
+  track(c.env, { type: "request", tenantId: caller?.tenantId ?? "", route, outcome: `${status}` }, [
+    ...[ms, status],
+  ]);
+  log(c.env, "request", {
+    ...{ request_id: c.get("requestId"), trace_id: trace.traceId, span_id: trace.spanId },
+    ...{ method: c.req.method, route, status, ms, tenant: caller?.tenantId, key: caller?.keyId },
+    job_id: c.get("jobId") ?? named("job", c.req.path),
+    shard_id: named("shard", c.req.path),
+  });
 });
+
+/** Waits for a phase of the request and notes how long it took. */
+export async function timed<T>(c: Context<AppEnv>, name: string, phase: Promise<T>): Promise<T> {
+  const started = performance.now();
+  try {
+    return await phase;
+  } finally {
+    c.get("timings").push([name, since(started)]);
+  }
+}
+
+// Inside a Worker the clock moves with I/O only: this is the time spent waiting, not computing.
+const since = (started: number) => Math.round((performance.now() - started) * 10) / 10;
+
+const named = (resource: string, path: string) =>
+  new RegExp(`/(${resource}_[0-9a-z]{24})(?:/|$)`).exec(path)?.[1];

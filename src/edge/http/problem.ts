@@ -14,6 +14,7 @@ export const PROBLEMS = {
   "token-refused": [403, "The browser token is not for this"],
   "token-used": [409, "The browser token has started its job"],
   "quota-exceeded": [402, "The key has used up its pages of this month"],
+  "budget-exceeded": [402, "The account has used up what it may have read today"],
   "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
   "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],
@@ -29,6 +30,10 @@ export const PROBLEMS = {
   "too-many-batches": [429, "The tenant has too many open batches"],
   gone: [410, "The resource is gone"],
   "length-mismatch": [400, "The body does not have the announced length"],
+  "checksum-mismatch": [422, "The bytes do not have the announced SHA-256"],
+  "upload-incomplete": [422, "Not all parts are there"],
+  "upload-over": [409, "The upload has ended"],
+  "uploads-off": [501, "Uploads by presigned address are not set up here"],
   "file-too-large": [413, "The file is too large"],
   "request-too-large": [413, "The request is too large"],
   "not-json": [415, "The body is not JSON"],
@@ -64,15 +69,8 @@ export class Problem extends Error {
 }
 
 export function problemResponse(problem: Problem, requestId: string): Response {
-  const [status, title] = PROBLEMS[problem.code];
-  const body = {
-    type: `urn:fovea:problem:${problem.code}`,
-    title,
-    status,
-    detail: problem.message,
-    request_id: requestId,
-    ...problem.extra,
-  };
+  const [status] = PROBLEMS[problem.code];
+  const body = { ...problemBody(problem.code, problem.message, requestId), ...problem.extra };
   return Response.json(body, {
     status,
     headers: {
@@ -81,6 +79,11 @@ export function problemResponse(problem: Problem, requestId: string): Response {
       ...problem.headers,
     },
   });
+}
+
+function problemBody(code: ProblemCode, detail: string, requestId: string) {
+  const [status, title] = PROBLEMS[code];
+  return { type: `urn:fovea:problem:${code}`, title, status, detail, request_id: requestId };
 }
 
 export const ProblemSchema = z
@@ -114,7 +117,17 @@ export function problems(...codes: ProblemCode[]) {
       status,
       {
         description: group.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join(" · "),
-        content: { "application/problem+json": { schema: ProblemSchema } },
+        content: {
+          "application/problem+json": {
+            schema: ProblemSchema,
+            examples: Object.fromEntries(
+              group.map((code) => [
+                code,
+                { value: problemBody(code, PROBLEMS[code][1], "req_01jdf7k2m4c8q6w0e5r9t1y3") },
+              ]),
+            ),
+          },
+        },
       },
     ]),
   );

@@ -59,12 +59,16 @@ export async function probeUncounted(env: Env, before: number, fileId?: string):
   }
 }
 
-/** Whether the cache can answer for every selected page. A document with uncounted pages was never read. */
-export async function isCached(env: Env, job: Job, document: Document): Promise<boolean> {
-  if (document.pageCount === null) return false;
+/** How many of the selected pages the cache cannot answer for. A document with uncounted pages was never read. */
+export async function uncached(env: Env, job: Job, document: Document): Promise<number> {
+  if (document.pageCount === null) return 1;
   const { pages } = await wantedPages(job, document);
-  return (await countUncached(env.DB, job.options.model, pages)) === 0;
+  return countUncached(env.DB, job.options.model, pages);
 }
+
+/** How many pages of the document a job selects; 1 while they are not counted. */
+export const selectedPages = (job: Job, { pageCount }: Document) =>
+  pageCount === null ? 1 : resolvePages(job.selection, pageCount).pages.length;
 
 async function wantedPages(job: Job, document: Document) {
   const { pages, beyond } =

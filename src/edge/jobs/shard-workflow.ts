@@ -58,7 +58,10 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
 export async function advance(env: Env, shardId: string): Promise<number | null> {
   const now = Date.now();
   const shard = await findShard(env.DB, shardId);
-  if (!shard) return null;
+  if (!shard) {
+    await keeperOf(env).leave(shardId);
+    return null;
+  }
   const next = nextStep(shard, now, settings(env).SHARD_ATTEMPTS);
   switch (next.do) {
     case "stop":
@@ -125,6 +128,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   }
   const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S } = settings(env);
   const attempt = await beginAttempt(env.DB, shard, now);
+  if (attempt === null) return 1000;
   const expires = Math.ceil(shard.deadlineAt / 1000);
   const url = (path?: string) =>
     callbackUrl(PUBLIC_ORIGIN, SIGNING_SECRET, { shardId, attempt, expires }, path);

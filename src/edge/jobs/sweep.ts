@@ -5,6 +5,7 @@
 import { sweepBatches } from "../batches/sweep.ts";
 import { upstream } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
+import { expireUploads } from "../documents/uploads.ts";
 import { type Env, settings } from "../env.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { forgetAnswers } from "../storage/idempotency.ts";
@@ -12,7 +13,7 @@ import { findJobById } from "../storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "../storage/shards.ts";
 import { expireJobs } from "./end.ts";
 import { probeUncounted, startShards } from "./plan.ts";
-import { expireFiles } from "./retention.ts";
+import { eraseFiles, expireFiles } from "./retention.ts";
 import { advance } from "./shard-workflow.ts";
 
 /** Longer than any step takes, so that the sweep never races with a healthy driver. */
@@ -31,6 +32,8 @@ export async function sweep(env: Env): Promise<void> {
   await enqueuePending(env);
   await sweepBatches(env, now);
   await expireFiles(env, now);
+  await eraseFiles(env, now);
+  await expireUploads(env, now);
   await forgetAnswers(env.DB, env.BUCKET, now);
 }
 

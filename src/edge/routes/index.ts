@@ -29,19 +29,25 @@ import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
 import { keysRotate } from "./keys-rotate.ts";
 import { manifestsCreate } from "./manifests-create.ts";
+import { metrics } from "./metrics.ts";
 import { ocrCreate } from "./ocr-create.ts";
 import { openapi } from "./openapi.ts";
 import { receiptKeys } from "./receipt-key.ts";
 import { tenantSettings } from "./settings.ts";
 import { tokensCreate } from "./tokens-create.ts";
+import { uploads } from "./uploads.ts";
+import { uploadsCreate } from "./uploads-create.ts";
 import { usage } from "./usage.ts";
 import { webhookSecretRoute } from "./webhook-secret.ts";
+import { whoami } from "./whoami.ts";
 
 export const routes: ((app: App) => void)[] = [
   filesCreate,
   filesList,
   filesGet,
   filesDelete,
+  uploadsCreate,
+  uploads,
   ocrCreate,
   jobsList,
   jobsGet,
@@ -58,6 +64,7 @@ export const routes: ((app: App) => void)[] = [
   batchesOutput,
   keysCreate,
   keysList,
+  whoami,
   keysRotate,
   keysDelete,
   tokensCreate,
@@ -72,6 +79,7 @@ export const routes: ((app: App) => void)[] = [
   auditList,
   receiptKeys,
   healthRoutes,
+  metrics,
   openapi,
   callbacks,
 ];

@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { cancelJob } from "../jobs/end.ts";
+import { delivered } from "../jobs/retention.ts";
 import { audit } from "../storage/audit.ts";
 import { deleteJob, findJob } from "../storage/jobs.ts";
 
@@ -26,6 +27,7 @@ export const jobsDelete = (app: App) =>
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
     await cancelJob(c.env, job);
+    await delivered(c.env, job);
     await deleteJob(c.env.DB, job.id);
     await audit(c.env.DB, job.tenantId, c.get("caller").keyId, "job.deleted", job.id);
     return c.body(null, 204);

@@ -1,10 +1,11 @@
 /** GET /v1/jobs/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
+import { waitingFor } from "../domain/waiting.ts";
 import { browserMay } from "../http/auth.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { findJob, jobPages } from "../storage/jobs.ts";
+import { findJob, jobDetail } from "../storage/jobs.ts";
 
 const route = createRoute({
   method: "get",
@@ -25,5 +26,6 @@ export const jobsGet = (app: App) =>
   app.openapi(route, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
-    return c.json(jobView(job, await jobPages(c.env.DB, job.id)), 200);
+    const { pages, shards } = await jobDetail(c.env.DB, job.id);
+    return c.json(jobView(job, pages, waitingFor(shards, Date.now())), 200);
   });

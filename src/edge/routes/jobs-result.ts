@@ -7,6 +7,7 @@ import { VIEWS, type ViewName } from "../domain/views/index.ts";
 import { browserMay } from "../http/auth.ts";
 import { ResultDocument } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
+import { delivered } from "../jobs/retention.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readEntries, readEntry } from "../storage/results.ts";
 
@@ -19,7 +20,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "What was read",
   description:
-    "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read.",
+    "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read. A job with `zero_retention` is erased when its whole result was read once: 410 from then on.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
@@ -73,6 +74,8 @@ export const jobsResult = (app: App) =>
         isFirst = false;
       }
       await out.write(view.tail());
+      const whole = selection === "" && job.finishedAt !== null && c.req.method === "GET";
+      if (whole && !out.aborted) await delivered(c.env, job);
     }) as never;
   });
 

@@ -57,7 +57,7 @@ const NewKey = z
         description: "Only with the bootstrap secret: whose key; made when new. Default: `default`",
       }),
   })
-  .openapi("NewApiKey");
+  .openapi("NewApiKey", { example: { name: "billing", scopes: ["read", "write"] } });
 
 export const CreatedKey = ApiKey.extend({
   key: z.string().openapi({ description: "The key itself: shown now and never again" }),

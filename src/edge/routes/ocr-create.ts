@@ -1,7 +1,9 @@
 /** POST /v1/ocr: read a document, or find that it has been read. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
+import { keeperOf } from "../dispatch/keeper.ts";
 import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
+import { type DayLimits, isLimited, secondsOfDayLeft, strictest } from "../domain/cost-guard.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
 import { MODES, TASKS } from "../domain/models.ts";
@@ -9,17 +11,21 @@ import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
 import { readOptions } from "../domain/read-options.ts";
+import { formatTraceparent } from "../domain/traceparent.ts";
+import { waitingFor } from "../domain/waiting.ts";
 import { type Env, settings } from "../env.ts";
 import { browserMay } from "../http/auth.ts";
 import { jsonBody, MIB } from "../http/body.ts";
 import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
+import { timed } from "../http/observe.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { announce } from "../jobs/end.ts";
-import { isCached, plan } from "../jobs/plan.ts";
+import { plan, selectedPages, uncached } from "../jobs/plan.ts";
+import { delivered } from "../jobs/retention.ts";
 import { waitForEnd } from "../jobs/watch.ts";
-import { fileById } from "../storage/files.ts";
-import { findJob, insertJob, type Job, jobPages, sourceCounts } from "../storage/jobs.ts";
+import { fileById, type StoredFile } from "../storage/files.ts";
+import { findJob, insertJob, type Job, jobDetail, sourceCounts } from "../storage/jobs.ts";
 import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
 import { readDocument } from "../storage/results.ts";
 
@@ -50,6 +56,10 @@ const Body = z
     cache: z.enum(["use", "refresh", "only"]).default("use").openapi({
       description: "`refresh`: read again · `only`: answer from the cache or not at all",
     }),
+    zero_retention: z.boolean().default(false).openapi({
+      description:
+        "Erase the document and everything read from it when the whole result was handed over once, or an hour after the end",
+    }),
     webhook_url: z.url().max(2048).optional(),
     metadata: z
       .record(z.string().max(64), z.string().max(512))
@@ -59,7 +69,9 @@ const Body = z
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
     message: "exactly one of `file` and `url` is needed",
   })
-  .openapi("OcrRequest");
+  .openapi("OcrRequest", {
+    example: { file: "file_01jdf7k2m4c8q6w0e5r9t1y3", pages: "1-3", task: "markdown" },
+  });
 
 const cacheHeader = {
   "Cache-Status": {
@@ -99,7 +111,7 @@ const route = createRoute({
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
       ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-      ...(["quota-exceeded", "too-many-jobs", "token-used"] as const),
+      ...(["quota-exceeded", "budget-exceeded", "too-many-jobs", "token-used"] as const),
     ),
   },
 });
@@ -107,10 +119,13 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const { tenantId, keyId, quota, tokenJobId } = c.get("caller");
+    const { tenantId, keyId, quota, dayLimits, tokenJobId } = c.get("caller");
     const { DB } = c.env;
     const { JOB_DEADLINE_S, MAX_WAIT_S } = settings(c.env);
 
+    // Who holds a token may have the document of another: it decides neither who hears of it nor how long it is kept.
+    if (tokenJobId !== null && (body.webhook_url || body.zero_retention))
+      throw new Problem("token-refused", "`webhook_url` and `zero_retention` need an API key.");
     if (tokenJobId !== null && (await findJob(DB, tenantId, tokenJobId)))
       throw new Problem("token-used", `It has started ${tokenJobId}.`);
     const options = optionsOf(c.env, body);
@@ -119,8 +134,12 @@ export const ocrCreate = (app: App) =>
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
       if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
     }
-    const file = await findDocument(c.env, tenantId, body);
+    const [file, left] = await Promise.all([
+      timed(c, "document", findDocument(c.env, tenantId, body)),
+      pagesLeftToday(c.env, tenantId, options.model, dayLimits),
+    ]);
 
+    c.set("answerFileId", file.id);
     const now = Date.now();
     if (body.cache !== "only") await checkQuota(DB, keyId, quota, now);
     const job: Job = {
@@ -139,37 +158,46 @@ export const ocrCreate = (app: App) =>
       error: null,
       webhookUrl: body.webhook_url ?? null,
       metadata: body.metadata,
+      zeroRetention: body.zero_retention,
       createdAt: now,
       startedAt: null,
       finishedAt: null,
       deadlineAt: now + JOB_DEADLINE_S * 1000,
+      traceparent: formatTraceparent(c.get("trace")),
     };
-    if (body.cache === "only" && !(await isCached(c.env, job, file)))
+    c.set("jobId", job.id);
+    if (body.cache === "only" && (await uncached(c.env, job, file)) > 0)
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-    await plan(c.env, job, file, insertJob(DB, job)).catch(async (error) => {
+    if (left !== null && body.cache !== "only") await checkDay(c.env, job, file, left, now);
+    const planned = plan(c.env, job, file, insertJob(DB, job)).catch((error) => {
       // Two requests with one browser token at the same moment: the primary key has let one in.
       if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error)))
         throw new Problem("token-used", `It has started ${tokenJobId}.`);
       throw error;
     });
+    await timed(c, "plan", planned);
 
     const sources = await sourceCounts(DB, job.id);
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
     const current =
       wait > 0
-        ? await waitForEnd(c.env, tenantId, job.id, wait * 1000)
+        ? await timed(c, "wait", waitForEnd(c.env, tenantId, job.id, wait * 1000))
         : ((await findJob(DB, tenantId, job.id)) as Job);
 
     c.header("cache-status", cacheStatus(sources, body.cache));
     c.header("location", `/v1/jobs/${job.id}`);
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
-    const pages = await jobPages(DB, job.id);
-    const view = jobView(current, pages);
+    const { pages, shards } = await jobDetail(DB, job.id);
+    const view = jobView(current, pages, waitingFor(shards, Date.now()));
     if (!isOver(current.state)) return c.json(view, 202);
     // Ended while it was made: nobody else will tell the webhook queue.
     await announce(c.env, [job.id]);
     if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
-    return c.json({ ...view, result: await readDocument(c.env.BUCKET, current, pages) }, 200);
+    // An answer with an Idempotency-Key is stored: it must not hold what is to be erased.
+    if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
+    const result = await readDocument(c.env.BUCKET, current, pages);
+    await delivered(c.env, job);
+    return c.json({ ...view, result }, 200);
   });
 
 type Input = z.infer<typeof Body>;
@@ -196,6 +224,23 @@ async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: numb
     const detail = `The key may have ${concurrentJobs} jobs open at once.`;
     throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
   }
+}
+
+/** @returns `null` when nothing limits the tenant's day. */
+async function pagesLeftToday(env: Env, tenantId: string, model: string, own: DayLimits) {
+  const { DAILY_PAGES, DAILY_USD } = settings(env);
+  const limits = strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
+  return isLimited(limits) ? keeperOf(env).left(tenantId, model, limits) : null;
+}
+
+/** Refused when it is known that it asks for more than is left. What turns out later ends the job early. */
+async function checkDay(env: Env, job: Job, file: StoredFile, left: number, now: number) {
+  const unread =
+    job.cache === "refresh" ? selectedPages(job, file) : await uncached(env, job, file);
+  if (unread <= left) return;
+  const detail = `${unread} pages are to be read, and ${left} are left today.`;
+  const again = { "retry-after": String(secondsOfDayLeft(now)) };
+  throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
 }
 
 async function findDocument(env: Env, tenantId: string, body: Input) {

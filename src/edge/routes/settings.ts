@@ -7,9 +7,12 @@ import { requires } from "../http/auth.ts";
 import { jsonBody, KIB } from "../http/body.ts";
 import { problems } from "../http/problem.ts";
 import { audit } from "../storage/audit.ts";
-import { retentionDays, setRetentionDays } from "../storage/tenants.ts";
+import { dayLimits, retentionDays, setDayLimits, setRetentionDays } from "../storage/tenants.ts";
 
 const days = z.int().min(1).max(3650);
+
+const dailyPages = z.int().min(0).max(1_000_000_000);
+const dailyUsd = z.number().min(0).max(1_000_000_000);
 
 const TenantSettings = z
   .object({
@@ -18,6 +21,12 @@ const TenantSettings = z
         "Documents that no job has used for so long are deleted, with everything read from them",
     }),
     retention_is_default: z.boolean(),
+    daily_pages: dailyPages.nullable().openapi({
+      description: "Pages that may be read for the account in a day (UTC); `null`: no limit",
+    }),
+    daily_usd: dailyUsd.nullable().openapi({
+      description: "What they may cost in a day, by the service's prices; `null`: no limit",
+    }),
   })
   .openapi("Settings");
 
@@ -45,7 +54,8 @@ const change = createRoute({
   operationId: "changeSettings",
   tags: ["service"],
   summary: "Change the tenant's settings",
-  description: "Needs the scope `admin`. `null` goes back to the service's default.",
+  description:
+    "Needs the scope `admin`. What is not named stays; `null` goes back to the service's default. The service may limit a day more strictly. Takes effect within ten seconds.",
   security: [{ bearer: [] }],
   middleware: [requires("admin"), jsonBody(KIB)] as const,
   request: {
@@ -53,7 +63,13 @@ const change = createRoute({
       required: true,
       content: {
         "application/json": {
-          schema: z.strictObject({ retention_days: days.nullable() }).openapi("ChangeSettings"),
+          schema: z
+            .strictObject({
+              retention_days: days.nullable().optional(),
+              daily_pages: dailyPages.nullable().optional(),
+              daily_usd: dailyUsd.nullable().optional(),
+            })
+            .openapi("ChangeSettings"),
         },
       },
     },
@@ -65,16 +81,29 @@ const change = createRoute({
 });
 
 async function present(c: Context<AppEnv>) {
-  const own = await retentionDays(c.env.DB, c.get("caller").tenantId);
+  const { tenantId } = c.get("caller");
+  const [own, { pages, usd }] = await Promise.all([
+    retentionDays(c.env.DB, tenantId),
+    dayLimits(c.env.DB, tenantId),
+  ]);
   const { RETENTION_DAYS } = settings(c.env);
-  return { retention_days: own ?? RETENTION_DAYS, retention_is_default: own === null };
+  return {
+    ...{ retention_days: own ?? RETENTION_DAYS, retention_is_default: own === null },
+    ...{ daily_pages: pages, daily_usd: usd },
+  };
 }
 
 export const tenantSettings = (app: App) => {
   app.openapi(read, async (c) => c.json(await present(c), 200));
   app.openapi(change, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    await setRetentionDays(c.env.DB, tenantId, c.req.valid("json").retention_days);
+    const { retention_days, daily_pages, daily_usd } = c.req.valid("json");
+    if (retention_days !== undefined) await setRetentionDays(c.env.DB, tenantId, retention_days);
+    const now = await dayLimits(c.env.DB, tenantId);
+    await setDayLimits(c.env.DB, tenantId, {
+      pages: daily_pages === undefined ? now.pages : daily_pages,
+      usd: daily_usd === undefined ? now.usd : daily_usd,
+    });
     await audit(c.env.DB, tenantId, keyId, "settings.changed", tenantId);
     return c.json(await present(c), 200);
   });

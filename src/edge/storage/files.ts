@@ -1,5 +1,6 @@
 /** Documents: a record in D1, the bytes in R2 under `files/{tenant}/{file}`. */
 import type { MediaType } from "../domain/media-type.ts";
+import { dropAnswersOfFile } from "./idempotency.ts";
 
 export interface StoredFile {
   id: string;
@@ -121,6 +122,7 @@ export async function deleteFile(
   file: StoredFile,
 ): Promise<void> {
   await bucket.delete(filePath(file));
+  await dropAnswersOfFile(db, bucket, file.id);
   const prefix = `results/${file.tenantId}/${file.id}/`;
   for (;;) {
     const { objects, truncated } = await bucket.list({ prefix });

@@ -56,12 +56,35 @@ export async function keepAnswer(
   status: number,
   headers: Record<string, string>,
   sealed: ArrayBuffer,
+  fileId: string | null,
 ): Promise<void> {
   await bucket.put(await path(name), sealed);
   await db
-    .prepare("UPDATE idempotency SET status = ?, headers = ? WHERE scope = ? AND key = ?")
-    .bind(status, JSON.stringify(headers), name.scope, name.key)
+    .prepare(
+      "UPDATE idempotency SET status = ?, headers = ?, file_id = ? WHERE scope = ? AND key = ?",
+    )
+    .bind(status, JSON.stringify(headers), fileId, name.scope, name.key)
     .run();
+}
+
+/** The status of an answer that was deleted with the document that it was about. */
+export const ANSWER_GONE = 410;
+
+export async function dropAnswersOfFile(
+  db: D1Database,
+  bucket: R2Bucket,
+  fileId: string,
+): Promise<void> {
+  for (;;) {
+    const { results } = await db
+      .prepare("SELECT scope, key FROM idempotency WHERE file_id = ? LIMIT 500")
+      .bind(fileId)
+      .all<{ scope: string; key: string }>();
+    if (results.length === 0) return;
+    await bucket.delete(await Promise.all(results.map(path)));
+    const drop = `UPDATE idempotency SET status = ${ANSWER_GONE}, headers = NULL, file_id = NULL WHERE scope = ? AND key = ?`;
+    await db.batch(results.map(({ scope, key }) => db.prepare(drop).bind(scope, key)));
+  }
 }
 
 export async function releaseAnswer(db: D1Database, scope: string, key: string): Promise<void> {

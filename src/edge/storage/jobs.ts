@@ -3,6 +3,8 @@ import type { JobState } from "../domain/job.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { PageError } from "../domain/page-result.ts";
 import type { PageSelection } from "../domain/page-selection.ts";
+import type { ShardWait } from "../domain/waiting.ts";
+import { shardWaits } from "./shards.ts";
 
 export interface Job {
   id: string;
@@ -21,12 +23,16 @@ export interface Job {
   error: PageError | null;
   webhookUrl: string | null;
   metadata: Record<string, string>;
+  /** Whether the document is erased, with everything read from it, when the job is delivered. */
+  zeroRetention: boolean;
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;
   deadlineAt: number;
   /** The batch whose line it reads: such a job is not listed and waits behind those of people. */
   batchId?: string | null;
+  /** Span of the request that made it (W3C `traceparent`), when one did. */
+  traceparent?: string | undefined;
 }
 
 export interface JobPage {
@@ -69,20 +75,26 @@ function toJob(row: Row): Job {
     error: row.error === null ? null : JSON.parse(row.error),
     webhookUrl: row.webhook_url,
     metadata: JSON.parse(row.metadata ?? "{}"),
+    zeroRetention: row.zero_retention === 1,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
     deadlineAt: row.deadline_at,
     batchId: row.batch_id,
+    traceparent: row.traceparent ?? undefined,
   };
 }
+
+const DAY_MS = 86_400_000;
 
 /** A new job and its first event. */
 export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, batch_id) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
+         created_at, deadline_at, zero_retention, erase_at, traceparent,
+         batch_id)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14)`,
     )
     .bind(
       job.id,
@@ -96,6 +108,8 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       JSON.stringify(job.metadata),
       job.createdAt,
       job.deadlineAt,
+      job.zeroRetention ? 1 : 0,
+      job.traceparent ?? null,
       job.batchId ?? null,
     );
   const event = db
@@ -135,19 +149,33 @@ export async function listJobs(
   return results.map(toJob);
 }
 
+/** A job's pages, and how the shards stand that it waits for. */
+export async function jobDetail(
+  db: D1Database,
+  jobId: string,
+): Promise<{ pages: JobPage[]; shards: ShardWait[] }> {
+  const [pages, shards] = await db.batch([pagesQuery(db, jobId), shardWaits(db, jobId)]);
+  return {
+    pages: (pages as D1Result<Row>).results.map(toPage),
+    shards: (shards as D1Result<ShardWait>).results,
+  };
+}
+
 export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]> {
-  const { results } = await db
+  const { results } = await pagesQuery(db, jobId).all<Row>();
+  return results.map(toPage);
+}
+
+const pagesQuery = (db: D1Database, jobId: string) =>
+  db
     .prepare(
       `SELECT p.*, r.readings FROM job_pages p
        LEFT JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
        WHERE p.job_id = ? ORDER BY p.page`,
     )
-    .bind(jobId)
-    .all<Row>();
-  return results.map(toJobPage);
-}
+    .bind(jobId);
 
-function toJobPage(row: Row): JobPage {
+function toPage(row: Row): JobPage {
   return {
     page: row.page,
     pageKey: row.page_key,
@@ -183,7 +211,7 @@ export async function jobsWithPages(
       { job: toJob(row), pages: [] as JobPage[], documentSha256: row.sha256 as string | null },
     ]),
   );
-  for (const row of pages?.results ?? []) found.get(row.job_id)?.pages.push(toJobPage(row));
+  for (const row of pages?.results ?? []) found.get(row.job_id)?.pages.push(toPage(row));
   return found;
 }
 
@@ -266,8 +294,52 @@ export async function expiredJobs(db: D1Database, now: number): Promise<Job[]> {
   return results.map(toJob);
 }
 
+/** What a zero-retention job was made for is done: its document may go. */
+export async function markDelivered(db: D1Database, jobId: string, now: number): Promise<void> {
+  await db
+    .prepare("UPDATE jobs SET erase_at = ? WHERE id = ? AND erase_at IS NOT NULL")
+    .bind(now, jobId)
+    .run();
+}
+
+/**
+ * Documents that are to be erased now: some job on them asked for that, every one that did is
+ * delivered or has waited long enough, and none is open.
+ * @param fileId only this one
+ */
+export async function filesToErase(
+  db: D1Database,
+  windowMs: number,
+  now: number,
+  limit: number,
+  fileId: string | null,
+): Promise<{ fileId: string; tenantId: string }[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT j.file_id AS fileId, j.tenant_id AS tenantId FROM jobs j
+       WHERE j.erase_at IS NOT NULL AND (?4 IS NULL OR j.file_id = ?4) AND NOT EXISTS (
+         SELECT 1 FROM jobs o WHERE o.file_id = j.file_id
+           AND (o.finished_at IS NULL OR (o.erase_at > ?1 AND o.finished_at > ?1 - ?2)))
+       LIMIT ?3`,
+    )
+    .bind(now, windowMs, limit, fileId)
+    .all<{ fileId: string; tenantId: string }>();
+  return results;
+}
+
+export async function markErased(db: D1Database, fileId: string): Promise<void> {
+  await db.prepare("UPDATE jobs SET erase_at = NULL WHERE file_id = ?").bind(fileId).run();
+}
+
 export async function deleteJob(db: D1Database, id: string): Promise<void> {
   await db.batch([
+    // A document that is still to be erased is remembered by the other jobs on it.
+    db
+      .prepare(
+        `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id <> ?1
+           AND file_id = (SELECT file_id FROM jobs WHERE id = ?1 AND erase_at IS NOT NULL)`,
+      )
+      .bind(id),
     db.prepare("DELETE FROM job_pages WHERE job_id = ?").bind(id),
     db.prepare("DELETE FROM events WHERE job_id = ?").bind(id),
     db

@@ -180,6 +180,7 @@ export async function landPage(
       db,
       pageKey,
       { vision: result.vision_tokens?.valid ?? 0, text: result.text_tokens ?? 0 },
+      failed,
       now,
     ),
     db

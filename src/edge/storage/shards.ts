@@ -2,7 +2,6 @@
 import type { DayLimits } from "../domain/cost-guard.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { ShardView } from "../domain/shard.ts";
-import type { ShardWait } from "../domain/waiting.ts";
 import type { WantedPage } from "./reading.ts";
 
 export interface Shard extends ShardView {
@@ -97,17 +96,24 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
   };
 }
 
-/** Takes a shard for dispatch: the next attempt begins. Written before the worker is asked, so that no push comes too early. */
-export async function beginAttempt(db: D1Database, shard: Shard, now: number): Promise<number> {
+/**
+ * Takes a shard for dispatch: the next attempt begins. Written before the worker is asked, so that no push comes too early.
+ * @returns its number; `null` when the shard is over, or somebody else has begun it.
+ */
+export async function beginAttempt(
+  db: D1Database,
+  shard: Shard,
+  now: number,
+): Promise<number | null> {
   const attempt = shard.attempt + 1;
-  await db
+  const { meta } = await db
     .prepare(
-      `UPDATE shards SET attempt = ?, dispatched_at = ?, heard_at = NULL
-       WHERE id = ? AND state IN ('queued', 'running')`,
+      `UPDATE shards SET attempt = ?1, dispatched_at = ?2, heard_at = NULL
+       WHERE id = ?3 AND attempt = ?1 - 1 AND state IN ('queued', 'running')`,
     )
     .bind(attempt, now, shard.id)
     .run();
-  return attempt;
+  return meta.changes > 0 ? attempt : null;
 }
 
 /** The worker took it. */
@@ -225,7 +231,6 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
     )
     .bind(jobId);
 }
-export type ShardWaits = ShardWait & Record<string, unknown>;
 
 /**
  * Somebody waits for pages that a batch reads: their shards wait behind nobody any more.

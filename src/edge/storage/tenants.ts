@@ -1,4 +1,5 @@
 /** What a tenant may set for itself. */
+import { type DayLimits, NO_LIMITS } from "../domain/cost-guard.ts";
 
 /** @returns `null`: the service's default. */
 export async function retentionDays(db: D1Database, tenantId: string): Promise<number | null> {
@@ -12,4 +13,36 @@ export async function setRetentionDays(
   days: number | null,
 ): Promise<void> {
   await db.prepare("UPDATE tenants SET retention_days = ? WHERE id = ?").bind(days, tenantId).run();
+}
+
+/** What the tenant lets itself have read in a day. */
+export async function dayLimits(db: D1Database, tenantId: string): Promise<DayLimits> {
+  const row = await db
+    .prepare("SELECT daily_pages AS pages, daily_usd AS usd FROM tenants WHERE id = ?")
+    .bind(tenantId)
+    .first<{ pages: number | null; usd: number | null }>();
+  return row ?? NO_LIMITS;
+}
+
+/** The same, of the tenant that a key belongs to. */
+export async function dayLimitsOfKey(db: D1Database, hash: string): Promise<DayLimits> {
+  const row = await db
+    .prepare(
+      `SELECT daily_pages AS pages, daily_usd AS usd FROM tenants
+       WHERE id = (SELECT tenant_id FROM keys WHERE hash = ?)`,
+    )
+    .bind(hash)
+    .first<{ pages: number | null; usd: number | null }>();
+  return row ?? NO_LIMITS;
+}
+
+export async function setDayLimits(
+  db: D1Database,
+  tenantId: string,
+  { pages, usd }: DayLimits,
+): Promise<void> {
+  await db
+    .prepare("UPDATE tenants SET daily_pages = ?, daily_usd = ? WHERE id = ?")
+    .bind(pages, usd, tenantId)
+    .run();
 }

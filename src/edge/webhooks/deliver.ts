@@ -4,9 +4,9 @@
  * attempt it hands the message to the dead-letter queue, where the delivery is given up.
  */
 import { Webhook } from "standardwebhooks";
-import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { webhookBackoff } from "../domain/webhook-backoff.ts";
 import { type Env, settings } from "../env.ts";
+import { outboundFault } from "../http/outbound.ts";
 import { audit } from "../storage/audit.ts";
 import {
   type Delivery,
@@ -97,10 +97,9 @@ interface Outcome {
 }
 
 async function post(env: Env, delivery: Delivery, body: string): Promise<Outcome> {
-  const { ALLOW_LOOPBACK } = settings(env);
   // Judged again: what was allowed when the job was made may no longer be.
-  const fault = outboundUrlFault(delivery.url, ALLOW_LOOPBACK);
-  if (fault) return { status: null, error: fault, refused: true };
+  const fault = await outboundFault(env, delivery.url);
+  if (fault) return { status: null, error: fault.words, refused: fault.refused };
 
   const now = new Date();
   const secrets = await secretsOf(env, delivery, now.getTime());

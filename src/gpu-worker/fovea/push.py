@@ -31,16 +31,27 @@ class Pushed(Enum):
 
 
 class Pusher:
-    """`push_url` is the signed address of one shard; paths are appended before its query.
+    """`push_url` is the signed address of one shard; paths are appended before its query. `traceparent`
+    goes along with every push (W3C Trace Context).
 
     Raises `Refused` when nothing may be sent there.
     """
 
-    def __init__(self, push_url: str, outbound: Outbound, retry_for_s: float = RETRY_FOR_S):
+    def __init__(
+        self,
+        push_url: str,
+        outbound: Outbound,
+        retry_for_s: float = RETRY_FOR_S,
+        traceparent: str | None = None,
+    ):
         outbound.check(push_url)
         self._parts = urlsplit(push_url)
         self._outbound = outbound
         self._retry_for_s = retry_for_s
+        self._trace = traceparent
+        self._head = {"content-type": "application/json"}
+        if traceparent:
+            self._head["traceparent"] = traceparent
 
     async def document(self, body: dict[str, Any]) -> Pushed:
         return await self._put("/document", body)
@@ -65,19 +76,18 @@ class Pusher:
             if status == 410:
                 return Pushed.GONE
             if status is not None and status < 500 and status != 429:
-                log.error("the edge refused %s with status %d", path, status)
+                log.error("the edge refused %s with status %d (trace %s)", path, status, self._trace)
                 return Pushed.NOT
             if time.monotonic() + pause > end:
-                log.error("the edge did not take %s (last status %s)", path, status)
+                log.error("the edge did not take %s (last status %s, trace %s)", path, status, self._trace)
                 return Pushed.NOT
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_S)
 
     def _send(self, url: str, data: bytes) -> int | None:
         """The status, or `None` without an answer."""
-        head = {"content-type": "application/json"}
         try:
-            with self._outbound.open("PUT", url, data, head, limit_s=CALL_LIMIT_S) as response:
+            with self._outbound.open("PUT", url, data, self._head, limit_s=CALL_LIMIT_S) as response:
                 return response.status
         except Refused:
             return 403

@@ -39,6 +39,7 @@ class ShardRequest:
     dpi: int = 144
     push_url: str | None = None
     max_pages: int = 5000
+    traceparent: str | None = None
 
 
 class _Gone(Exception):
@@ -68,7 +69,9 @@ class Shard:
     async def run(self) -> dict[str, Any]:
         if self._request.push_url:
             try:
-                self._pusher = Pusher(self._request.push_url, self._outbound)
+                self._pusher = Pusher(
+                    self._request.push_url, self._outbound, traceparent=self._request.traceparent
+                )
             except Refused as refused:
                 error = DocumentError("invalid_options", f"Pages cannot be pushed to push_url: {refused}.")
                 return {**self._receipt, "error": error.to_json()}

@@ -173,14 +173,21 @@ describe("usage", () => {
     const all = await json(post("/v1/ocr", key, { file: file.id }, { prefer: "wait=10" }));
     stop();
     expect(all.state).toBe("succeeded");
-    const { data } = await json(call("/v1/usage", { key }));
+    const { data, total } = await json(call("/v1/usage", { key }));
     expect(data).toEqual([
       {
         ...{ day: new Date().toISOString().slice(0, 10), key_id: data[0].key_id, model: "pp-ocr" },
         ...{ pages_read: 3, pages_shared: 1, pages_cached: 1 },
-        ...{ vision_tokens: 600, text_tokens: 3000 },
+        ...{ pages_failed: 0, vision_tokens: 600, text_tokens: 3000, cost_usd: 0 },
       },
     ]);
+    const { day, key_id, model, ...counts } = data[0];
+    expect(total).toEqual(counts);
+    expect((await json(call(`/v1/usage?key=${key_id}&model=${model}`, { key }))).data).toEqual(
+      data,
+    );
+    expect((await json(call("/v1/usage?model=another", { key }))).data).toEqual([]);
+    expect(day).toBe(new Date().toISOString().slice(0, 10));
     expect((await json(call("/v1/usage?from=2020-01-01&to=2020-02-01", { key }))).data).toEqual([]);
     expect((await call("/v1/usage?from=2020-01-01&to=2024-01-01", { key })).status).toBe(422);
     expect((await json(call("/v1/usage", { key: await newKey() }))).data).toEqual([]);

@@ -31,6 +31,11 @@ describe("a browser token", () => {
       "token-used",
     ]);
     expect((await json(call(`/v1/jobs/${job_id}`, { key }))).id).toBe(job_id);
+    for (const more of [{ zero_retention: true }, { webhook_url: "https://hooks.io/x" }])
+      expect(await answer(await post("/v1/ocr", text, { url: DATA_URL, ...more }))).toEqual([
+        403,
+        "token-refused",
+      ]);
     expect(await answer(await call(`/v1/jobs/${job_id}`, { key: text }))).toEqual([
       403,
       "missing-scope",
@@ -163,6 +168,15 @@ describe("a key that is bound to networks", () => {
   it.each([[[]], [["everywhere"]], [["10.0.0.0/33"]]])("is not made with %j", async (cidrs) => {
     expect((await post("/v1/keys", key, { allowed_cidrs: cidrs })).status).toBe(422);
   });
+});
+
+it("any key may ask what it is, and revoke itself by that", async () => {
+  const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
+  const self = await json(call("/v1/whoami", { key: made.key }));
+  expect(self).toMatchObject({ id: made.id, scopes: ["read"], hint: made.key.slice(-4) });
+  const removal = await call(`/v1/keys/${self.id}`, { method: "DELETE", key: made.key });
+  expect(removal.status).toBe(204);
+  expect((await call("/v1/whoami", { key: made.key })).status).toBe(401);
 });
 
 it("a revocation that the guard was not told of holds within ten seconds", async () => {

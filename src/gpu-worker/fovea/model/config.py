@@ -18,7 +18,7 @@ class SamConfig:
     global_blocks: tuple[int, ...] = (2, 5, 8, 11)  # the others attend inside windows
     neck: int = 256
     compressor: tuple[int, int] = (512, 1024)  # channels after each of its two stride-2 convolutions
-    stem: bool = False  # four stride-2 convolutions instead of the linear patch embedding
+    stem: bool = False  # six convolutions instead of the linear patch embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,40 @@ class ModelConfig:
     def official(cls) -> "ModelConfig":
         """2,710 tensors, 3,336,106,240 parameters."""
         return cls()
+
+    @classmethod
+    def nano(cls) -> "ModelConfig":
+        """`fovea-nano` (docs/NANO.md): one token a byte, and 64 for
+        places in a view of 128 × 512 px, the only size that it is trained on.
+        """
+        return cls(
+            SamConfig(
+                192,
+                3,
+                4,
+                768,
+                grid=32,
+                window=8,
+                global_blocks=(2,),
+                neck=192,
+                compressor=(320, 512),
+                stem=True,
+            ),
+            ClipConfig(512, 2, 8, 1024, grid=8, patch=None),
+            DecoderConfig(
+                vocab=335,
+                width=384,
+                depth=4,
+                heads=5,
+                head_dim=64,
+                dense_mlp=768,
+                context=2048,
+                experts=8,
+                experts_per_token=2,
+                expert_mlp=72,
+                shared_mlp=256,
+            ),
+        )
 
     @classmethod
     def tiny(cls, **decoder: Any) -> "ModelConfig":

@@ -4,8 +4,6 @@ It sees a view of any size in patches of 16 px and gives one token for each 64 Ã
 of the official checkpoint (`model.sam_model.â€¦`).
 """
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,11 +31,13 @@ class PatchEmbed(nn.Module):
     def __init__(self, config: SamConfig):
         super().__init__()
         if config.stem:
-            # Not official: four convolutions learn far faster than one linear map of 768 pixel values.
-            widths = [3, *(max(16, config.width // 2**step) for step in (3, 2, 1, 0))]
+            # Not official: convolutions learn far faster than one linear map of 768 pixel values.
+            eighth, quarter, half = (max(16, config.width // part) for part in (8, 4, 2))
+            steps = [(3, eighth, 2), (eighth, quarter, 2), (quarter, quarter, 1)]
+            steps += [(quarter, half, 2), (half, half, 1), (half, config.width, 2)]
             layers: list[nn.Module] = []
-            for before, after in itertools.pairwise(widths):
-                conv = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+            for before, after, stride in steps:
+                conv = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
                 layers += [conv, nn.BatchNorm2d(after), nn.GELU()]
             self.stem = nn.Sequential(*layers[:-1])
         else:

@@ -1,0 +1,184 @@
+/**
+ * Large documents: the client sends the bytes to R2 itself, by presigned addresses; here they are only
+ * announced, and checked when they are there. Every upload is a multipart upload of R2, also of one
+ * part: once that is completed its addresses are dead, so nobody changes the bytes after the check.
+ */
+import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
+import { AwsClient } from "aws4fetch";
+import { hex } from "../domain/encoding.ts";
+import { newId } from "../domain/ids.ts";
+import { SNIFF_BYTES, sniffMediaType } from "../domain/media-type.ts";
+import { cutParts, SINGLE_PART_BYTES } from "../domain/upload-parts.ts";
+import { type Env, settings } from "../env.ts";
+import { Problem, type ProblemCode } from "../http/problem.ts";
+import { fileById, filePath, insertFile } from "../storage/files.ts";
+import {
+  findUploadById,
+  forgetUploads,
+  insertUpload,
+  moveUpload,
+  overdueUploads,
+  type Upload,
+} from "../storage/uploads.ts";
+
+export const UPLOAD_TTL_S = 24 * 3600;
+/** Longer than any check takes. */
+const CHECK_MS = 3600_000;
+/** Records of finished uploads are kept for this long. */
+const KEEP_MS = 7 * 24 * 3600_000;
+const BATCH = 50;
+
+export interface PartAddress {
+  part: number;
+  bytes: number;
+  url: string;
+}
+
+/** @throws Problem `uploads-off` when no credentials for R2's S3 interface are set. */
+export async function openUpload(
+  env: Env,
+  tenantId: string,
+  announced: { bytes: number; sha256: string; name: string | null },
+): Promise<{ upload: Upload; parts: PartAddress[] }> {
+  const sign = signer(env);
+  const now = Date.now();
+  const fileId = newId("file", now);
+  const key = filePath({ tenantId, id: fileId });
+  const { uploadId } = await env.BUCKET.createMultipartUpload(key);
+  const upload: Upload = {
+    ...{ id: newId("upl", now), tenantId, fileId, ...announced, multipartId: uploadId },
+    ...{ state: "open", error: null, createdAt: now, expiresAt: now + UPLOAD_TTL_S * 1000 },
+  };
+  await insertUpload(env.DB, upload);
+  const parts = await Promise.all(
+    cutParts(announced.bytes).map(async (bytes, i) => ({
+      ...{ part: i + 1, bytes, url: await sign(key, uploadId, i + 1) },
+    })),
+  );
+  return { upload, parts };
+}
+
+/** Presigned by AWS Signature Version 4, in the query. */
+function signer(env: Env) {
+  const { R2_S3_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY } = settings(env);
+  if (!R2_S3_ENDPOINT || !R2_ACCESS_KEY_ID || !R2_SECRET_ACCESS_KEY)
+    throw new Problem("uploads-off", "Send the document to POST /v1/files.");
+  const client = new AwsClient({
+    ...{ accessKeyId: R2_ACCESS_KEY_ID, secretAccessKey: R2_SECRET_ACCESS_KEY },
+    ...{ service: "s3", region: "auto" },
+  });
+  return async (key: string, uploadId: string, part: number): Promise<string> => {
+    const url = new URL(`${R2_S3_ENDPOINT}/${R2_BUCKET}/${key}`);
+    url.searchParams.set("partNumber", String(part));
+    url.searchParams.set("uploadId", uploadId);
+    url.searchParams.set("X-Amz-Expires", String(UPLOAD_TTL_S));
+    const signed = await client.sign(url.href, { method: "PUT", aws: { signQuery: true } });
+    return signed.url;
+  };
+}
+
+/**
+ * Puts the parts together and has them checked: at once while that is quick, else by a workflow.
+ * @returns the upload as it is then: `done` or `checking`
+ * @throws Problem `upload-incomplete` (it stays open), `upload-over`, or what the check finds
+ */
+export async function completeUpload(
+  env: Env,
+  upload: Upload,
+  parts: R2UploadedPart[],
+): Promise<Upload> {
+  const expiresAt = Date.now() + CHECK_MS;
+  if (!(await moveUpload(env.DB, upload.id, "open", { state: "checking", expiresAt })))
+    throw new Problem("upload-over", "The upload is not open any more.");
+  const key = filePath({ tenantId: upload.tenantId, id: upload.fileId });
+  try {
+    await env.BUCKET.resumeMultipartUpload(key, upload.multipartId).complete(parts);
+  } catch {
+    // It may have been completed by a request whose answer was lost.
+    if (!(await env.BUCKET.head(key))) {
+      const { id, expiresAt } = upload;
+      await moveUpload(env.DB, id, "checking", { state: "open", expiresAt });
+      throw new Problem("upload-incomplete", "R2 does not have these parts with these ETags.");
+    }
+  }
+  if (upload.bytes > SINGLE_PART_BYTES) {
+    await env.CHECKS.create({ id: upload.id, params: { uploadId: upload.id } });
+  } else {
+    const fault = await checkUpload(env, upload.id);
+    if (fault) throw new Problem(fault);
+  }
+  return (await findUploadById(env.DB, upload.id)) as Upload;
+}
+
+/** Reads the bytes once, from R2, in bounded memory. @returns what is wrong with them, or `null`. */
+export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | null> {
+  const upload = await findUploadById(env.DB, uploadId);
+  if (upload?.state !== "checking") return null;
+  const key = filePath({ tenantId: upload.tenantId, id: upload.fileId });
+  const object = await env.BUCKET.get(key);
+  const fail = async (error: ProblemCode) => {
+    await env.BUCKET.delete(key);
+    await moveUpload(env.DB, upload.id, "checking", { state: "failed", error });
+    return error;
+  };
+  if (object?.size !== upload.bytes) return fail("length-mismatch");
+  const head = await env.BUCKET.get(key, { range: { offset: 0, length: SNIFF_BYTES } });
+  const mediaType = head && sniffMediaType(new Uint8Array(await head.arrayBuffer()));
+  if (!mediaType) return fail("unsupported-media-type");
+  const digest = new crypto.DigestStream("SHA-256");
+  await object.body.pipeTo(digest);
+  if (hex(await digest.digest) !== upload.sha256) return fail("checksum-mismatch");
+
+  const { tenantId, sha256, bytes, name } = upload;
+  const file = await insertFile(env.DB, {
+    ...{ id: upload.fileId, tenantId, sha256, bytes, mediaType, name },
+    ...{ pageCount: null, createdAt: Date.now() },
+  });
+  if (file.id !== upload.fileId) await env.BUCKET.delete(key);
+  await moveUpload(env.DB, upload.id, "checking", { state: "done", fileId: file.id });
+  return null;
+}
+
+export interface CheckParams {
+  uploadId: string;
+}
+
+/** The check of a document that is too large to be read within a request. */
+export class UploadWorkflow extends WorkflowEntrypoint<Env, CheckParams> {
+  override async run(event: WorkflowEvent<CheckParams>, step: WorkflowStep): Promise<void> {
+    const retries = { limit: 5, delay: "5 seconds", backoff: "exponential" } as const;
+    await step.do("check", { retries, timeout: "15 minutes" }, () =>
+      checkUpload(this.env, event.payload.uploadId),
+    );
+  }
+}
+
+/** @returns false when it is past that. */
+export async function abortUpload(env: Env, upload: Upload): Promise<boolean> {
+  if (!(await moveUpload(env.DB, upload.id, "open", { state: "expired" }))) return false;
+  await discard(env, upload);
+  return true;
+}
+
+/** For the sweep: what was begun and never finished leaves nothing in R2. */
+export async function expireUploads(env: Env, now: number): Promise<void> {
+  for (const upload of await overdueUploads(env.DB, now, BATCH)) {
+    // Cut off after the last step but one: the bytes are a file's by now.
+    if (await fileById(env.DB, upload.tenantId, upload.fileId)) {
+      await moveUpload(env.DB, upload.id, upload.state, { state: "done" });
+      continue;
+    }
+    await discard(env, upload);
+    await moveUpload(env.DB, upload.id, upload.state, { state: "expired" });
+  }
+  await forgetUploads(env.DB, now - KEEP_MS);
+}
+
+async function discard(env: Env, { tenantId, fileId, multipartId }: Upload): Promise<void> {
+  const key = filePath({ tenantId, id: fileId });
+  // Aborting what is completed, or aborted, is an error; the object may be there then.
+  await env.BUCKET.resumeMultipartUpload(key, multipartId)
+    .abort()
+    .catch(() => {});
+  await env.BUCKET.delete(key);
+}

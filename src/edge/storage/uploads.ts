@@ -1,0 +1,104 @@
+/** Documents on their way into R2 by presigned addresses. The bytes go to where the file's will be. */
+
+export const UPLOAD_STATES = ["open", "checking", "done", "failed", "expired"] as const;
+export type UploadState = (typeof UPLOAD_STATES)[number];
+
+export interface Upload {
+  id: string;
+  tenantId: string;
+  /** The file that it becomes; another one when the tenant had these bytes already. */
+  fileId: string;
+  name: string | null;
+  bytes: number;
+  sha256: string;
+  /** Of R2's multipart upload. */
+  multipartId: string;
+  state: UploadState;
+  /** A problem's code, when it failed. */
+  error: string | null;
+  createdAt: number;
+  expiresAt: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
+const toUpload = (row: any): Upload => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  fileId: row.file_id,
+  name: row.name,
+  bytes: row.bytes,
+  sha256: row.sha256,
+  multipartId: row.multipart_id,
+  state: row.state,
+  error: row.error,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+});
+
+export async function insertUpload(db: D1Database, upload: Upload): Promise<void> {
+  await db
+    .prepare(
+      `INSERT INTO uploads (id, tenant_id, file_id, name, bytes, sha256, multipart_id, state, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .bind(
+      ...[upload.id, upload.tenantId, upload.fileId, upload.name, upload.bytes, upload.sha256],
+      ...[upload.multipartId, upload.state, upload.createdAt, upload.expiresAt],
+    )
+    .run();
+}
+
+export async function findUpload(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<Upload | null> {
+  const query = db.prepare("SELECT * FROM uploads WHERE id = ? AND tenant_id = ?");
+  const row = await query.bind(id, tenantId).first();
+  return row && toUpload(row);
+}
+
+/** For the edge's own errands, on behalf of no tenant. */
+export async function findUploadById(db: D1Database, id: string): Promise<Upload | null> {
+  const row = await db.prepare("SELECT * FROM uploads WHERE id = ?").bind(id).first();
+  return row && toUpload(row);
+}
+
+/** @returns false when it was in another state: somebody else was first. */
+export async function moveUpload(
+  db: D1Database,
+  id: string,
+  from: UploadState,
+  to: { state: UploadState; expiresAt?: number; fileId?: string; error?: string },
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `UPDATE uploads SET state = ?3, expires_at = COALESCE(?4, expires_at), file_id = COALESCE(?5, file_id), error = ?6
+       WHERE id = ?1 AND state = ?2`,
+    )
+    .bind(id, from, to.state, to.expiresAt ?? null, to.fileId ?? null, to.error ?? null)
+    .run();
+  return meta.changes > 0;
+}
+
+/** Unfinished ones whose time is over. */
+export async function overdueUploads(
+  db: D1Database,
+  now: number,
+  limit: number,
+): Promise<Upload[]> {
+  const { results } = await db
+    .prepare(
+      "SELECT * FROM uploads WHERE state IN ('open', 'checking') AND expires_at <= ? LIMIT ?",
+    )
+    .bind(now, limit)
+    .all();
+  return results.map(toUpload);
+}
+
+export async function forgetUploads(db: D1Database, before: number): Promise<void> {
+  await db
+    .prepare("DELETE FROM uploads WHERE created_at < ? AND state NOT IN ('open', 'checking')")
+    .bind(before)
+    .run();
+}

@@ -1,0 +1,243 @@
+"""Where the lines of text are on a page, by their ink alone: for readers that see a page line by line.
+
+Ink is what is darker than the paper around it. Its connected pieces are letters and parts of letters; pieces
+of like height that stand side by side, no further apart than words do, are a line. Rules, pictures and specks
+are left out by their size. A page is turned upright first by the angle at which its rows are sharpest.
+"""
+
+from dataclasses import dataclass
+from statistics import median
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+WORD_GAP = 1.6
+"""Largest gap inside a line, in heights of its small letters. Wider ones are columns or cells of a table."""
+MOST_SKEW = 3.0  # degrees
+TALLEST = 0.12
+"""Share of the page's height above which a piece of ink is no letter."""
+LEAST_OVERLAP = 0.45
+"""Share of the lower of two letters that stands beside the other where they are of one line."""
+CONTRAST = 22
+"""Grey levels by which ink differs at least from the paper around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line's box in pixels of the upright page, with the room that its letters could need above and below."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    base: float
+    """Where the line's letters stand."""
+    size: float
+    """Height of most of its letters (the x-height, or that of capitals and figures), in pixels."""
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`upright`: (H, W) grey, dark on light, turned by `angle` degrees about its middle."""
+
+    upright: np.ndarray
+    angle: float
+    lines: list[TextLine]
+
+    def quad(self, line: TextLine) -> list[tuple[float, float]]:
+        """The line's corners on the page as it was given, clockwise from the top left of the text."""
+        height, width = self.upright.shape
+        turn = np.deg2rad(self.angle)
+        cos, sin = np.cos(turn), np.sin(turn)
+        corners = [(line.x0, line.y0), (line.x1, line.y0), (line.x1, line.y1), (line.x0, line.y1)]
+        moved = [(x - width / 2, y - height / 2) for x, y in corners]
+        return [
+            (
+                float(np.clip(x * cos - y * sin + width / 2, 0, width)),
+                float(np.clip(x * sin + y * cos + height / 2, 0, height)),
+            )
+            for x, y in moved
+        ]
+
+
+def find_lines(image: Image.Image) -> Found:
+    """Lines of an RGB page from top to bottom, those of all columns together."""
+    grey = np.asarray(ImageOps.grayscale(image))
+    if np.median(grey) < 110:  # light letters on a dark page
+        grey = 255 - grey
+    angle = skew(ink_of(grey))
+    upright = turned(grey, angle)
+    return Found(upright, angle, _lines(ink_of(upright)))
+
+
+def turned(grey: np.ndarray, angle: float) -> np.ndarray:
+    """(H, W), counter-clockwise by `angle` degrees; what comes in from outside has the colour of paper."""
+    if not angle:
+        return grey
+    height, width = grey.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+    paper = float(np.median(grey))
+    return cv2.warpAffine(grey, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=paper)
+
+
+def ink_of(grey: np.ndarray) -> np.ndarray:
+    """(H, W) bool: clearly darker than the paper near by. Light that changes slowly is no ink."""
+    smooth = cv2.GaussianBlur(grey, (3, 3), 0)
+    side = max(15, min(grey.shape) // 30) | 1
+    # Paper is the light part of a neighbourhood: closing takes dark strokes away, not wide dark areas.
+    paper = cv2.GaussianBlur(
+        cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)), (side, side), 0
+    )
+    # What is dark as a whole is the table on which the page lies: its edge is no letter.
+    beyond = cv2.dilate((paper < 0.55 * np.median(paper)).astype(np.uint8), np.ones((side, side), np.uint8))
+    depth = paper.astype(np.int16) - smooth
+    depth[beyond.astype(bool)] = 0
+    strong = depth[depth > CONTRAST]
+    level = max(CONTRAST, 0.4 * float(np.percentile(strong, 75))) if len(strong) else CONTRAST
+    return depth > level
+
+
+def skew(ink: np.ndarray) -> float:
+    """Degrees by which the page has to be turned counter-clockwise so that its rows are level; 0 if unclear."""
+    scale = min(1.0, 800 / max(ink.shape))
+    small = cv2.resize(ink.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = small.shape
+
+    def sharpness(angle: float) -> float:
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+        rows = cv2.warpAffine(small, matrix, (width, height)).sum(1)
+        return float(np.square(np.diff(rows)).sum())
+
+    level = sharpness(0.0)
+    angles = [step * 0.25 for step in range(int(-MOST_SKEW * 4), int(MOST_SKEW * 4) + 1)]
+    coarse = max(angles, key=sharpness)
+    fine = max((coarse + step * 0.05 for step in range(-4, 5)), key=sharpness)
+    return fine if abs(fine) >= 0.1 and sharpness(fine) > 1.1 * level else 0.0
+
+
+def _lines(ink: np.ndarray) -> list[TextLine]:
+    height, width = ink.shape
+    count, _labels, stats, middles = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return []
+    w, h, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
+    letters = (h >= 4) & (h < TALLEST * height) & (w < 12 * h) & (area >= 6) & (area > 0.06 * w * h)
+    letters[0] = False
+    if not letters.any():
+        return []
+    rows = _rows(
+        [
+            _Piece(number, *map(int, (x, y, x + bw, y + bh)))
+            for number, (x, y, bw, bh) in zip(np.flatnonzero(letters), stats[letters][:, :4], strict=True)
+        ]
+    )
+    # Dots, accents and commas go to the line that they touch; alone they are specks.
+    small = (area >= 2) & (h < 0.03 * height) & (w < 0.05 * width)
+    small[[0, *(piece.number for row in rows for piece in row.pieces)]] = False
+    lines = []
+    for row in rows:
+        tops, bottoms = ([getattr(piece, side) for piece in row.pieces] for side in ("y0", "y1"))
+        y0, y1 = float(np.median(tops)), float(np.median(bottoms))
+        tall = max(y1 - y0, 4.0)
+        x0, x1 = row.x0, row.x1
+        top = min(float(np.percentile(tops, 5)), y1 - tall)
+        bottom = max(float(np.percentile(bottoms, 95)), y1)
+        near = (
+            small
+            & (middles[:, 1] > top - 0.6 * tall)
+            & (middles[:, 1] < bottom + 0.4 * tall)
+            & (middles[:, 0] > x0 - 0.9 * tall)
+            & (middles[:, 0] < x1 + 0.9 * tall)
+        )
+        if near.any():
+            x0 = min(x0, int(stats[near, cv2.CC_STAT_LEFT].min()))
+            x1 = max(x1, int((stats[near, cv2.CC_STAT_LEFT] + w[near]).max()))
+        margin = max(2, round(0.22 * tall))
+        lines.append(
+            TextLine(
+                max(0, x0 - margin),
+                max(0, int(top) - margin),
+                min(width, x1 + margin),
+                min(height, int(np.ceil(bottom)) + margin),
+                y1,
+                tall,
+            )
+        )
+    return sorted(lines, key=lambda line: (line.base, line.x0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    number: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+class _Row:
+    """Pieces from left to right. `y0`, `y1` are those of its last letters: a row may slope a little."""
+
+    __slots__ = ("pieces", "x0", "x1", "y0", "y1")
+
+    def __init__(self, piece: _Piece):
+        self.pieces = [piece]
+        self.x0, self.x1 = piece.x0, piece.x1
+        self.y0, self.y1 = float(piece.y0), float(piece.y1)
+
+    def add(self, piece: _Piece) -> None:
+        self.pieces.append(piece)
+        self.x0, self.x1 = min(self.x0, piece.x0), max(self.x1, piece.x1)
+        last = self.pieces[-6:]
+        self.y0, self.y1 = median(p.y0 for p in last), median(p.y1 for p in last)
+
+    @property
+    def tall(self) -> float:
+        return max(self.y1 - self.y0, 4.0)
+
+    def overlap(self, piece: _Piece) -> float:
+        """Share of the lower of the two that lies beside the other; 0 where they cannot be one line."""
+        own, tall = piece.y1 - piece.y0, self.tall
+        gap = piece.x0 - self.x1
+        if own > 3 * tall or tall > 3.5 * own or gap > WORD_GAP * max(tall, min(own, 1.5 * tall)):
+            return 0.0
+        return (min(self.y1, piece.y1) - max(self.y0, piece.y0)) / min(own, tall)
+
+
+def _rows(pieces: list[_Piece]) -> list[_Row]:
+    """Each piece, from the left, goes to the row whose last letters it stands beside."""
+    rows: list[_Row] = []
+    within_reach: list[_Row] = []
+    for piece in sorted(pieces, key=lambda piece: piece.x0):
+        within_reach = [row for row in within_reach if piece.x0 - row.x1 < 1.5 * WORD_GAP * row.tall]
+        best = max(within_reach, key=lambda row: row.overlap(piece), default=None)
+        if best is None or best.overlap(piece) < LEAST_OVERLAP:
+            rows.append(_Row(piece))
+            within_reach.append(rows[-1])
+        else:
+            best.add(piece)
+    return _joined([row for row in rows if len(row.pieces) > 1 or row.tall >= 6])
+
+
+def _joined(rows: list[_Row]) -> list[_Row]:
+    """Rows that lie upon each other and side by side (a quotation mark began its own) become one."""
+    kept: list[_Row] = []
+    for row in sorted(rows, key=lambda row: len(row.pieces), reverse=True):
+        y0, y1 = median(p.y0 for p in row.pieces), median(p.y1 for p in row.pieces)
+        for other in kept:
+            top, bottom = min(p.y0 for p in other.pieces), max(p.y1 for p in other.pieces)
+            tall = median(p.y1 - p.y0 for p in other.pieces)
+            inside = y0 >= top - 0.2 * tall and y1 <= bottom + 0.2 * tall
+            reach = WORD_GAP * tall
+            if inside and row.x0 < other.x1 + reach and row.x1 > other.x0 - reach:
+                other.pieces += row.pieces
+                other.x0, other.x1 = min(other.x0, row.x0), max(other.x1, row.x1)
+                break
+        else:
+            kept.append(row)
+    return kept

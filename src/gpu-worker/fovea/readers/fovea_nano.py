@@ -1,0 +1,295 @@
+"""`fovea-nano`: the model that this repository trains (docs/NANO.md), on any CPU.
+
+It reads a page line by line: lines are found by their ink, packed into strips, and all strips of a page are
+seen and decoded together. Modes are sizes of the packed type, and so counts of vision tokens.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_NANO_DIR` | the weights in this package | folder with `*.safetensors` and `config.json` |
+"""
+
+import json
+import math
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fovea import places
+from fovea.errors import PageError
+from fovea.generate import Rules
+from fovea.layout import Line, lay_out
+from fovea.lines import TextLine, find_lines
+from fovea.markdown import to_markdown
+from fovea.model import ModelConfig, OcrModel, load_checkpoint
+from fovea.packing import HEIGHT, TOKENS, WIDTH, Segment, cut, draw, pack
+from fovea.pages import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.result import Attempt, PageResult
+from fovea.sampling import History, LoopDetector, pick
+from fovea.settings import Settings
+from fovea.tasks import prompt_for
+from fovea.tokenizer import Tokenizer
+
+RULES = b"fovea-nano rules 1"
+"""Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
+
+ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
+"""Rows of a strip in each mode."""
+AUTO = "base"
+LEAST_CONFIDENCE = 0.6
+"""Mean probability of a page's characters below which it is `suspect`."""
+LEAST_OF_LINE = 0.35
+"""Mean probability below which a line was not read but made up: it is left out."""
+MOST_TOKENS = 150
+"""Of a row, places included. Longer answers are loops."""
+AT_ONCE = 48
+"""Strips that are seen and decoded together."""
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "nano"
+TIME_SHARE = 0.9
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What was read in each segment, and with which log-probabilities of its characters."""
+
+    texts: list[str]
+    log_probs: list[list[float]]
+    strips: int = 0
+    tokens: int = 0
+    loops: int = 0
+    encode_s: float = 0.0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+
+class FoveaNano:
+    name = "fovea-nano"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Blocks while weights load. Raises `CheckpointError`, `OSError`."""
+        folder = folder or Path(os.environ.get("FOVEA_NANO_DIR") or WEIGHTS)
+        config = ModelConfig.from_json(json.loads((folder / "config.json").read_text()))
+        with torch.device("meta"):
+            model = OcrModel(config)
+        weights = load_checkpoint(model, folder, torch.float32)
+        self.digest = "sha256:" + sha256(RULES + weights.encode()).hexdigest()
+        self._model = model.eval()
+        self._tokenizer = Tokenizer.characters()
+        self._rules = Rules.of(self._tokenizer, config.decoder.vocab)
+        self._rules.allowed[places.FIRST : places.FIRST + places.COUNT] = True
+        self._time_limit_s = TIME_SHARE * Settings.from_environment().page_timeout_s
+        self._lock = threading.Lock()
+
+    def check(self, request: ReadRequest) -> None:
+        if request.mode not in ("auto", *ROWS):
+            raise InvalidOptions(f"fovea-nano has the modes auto, {', '.join(ROWS)}.")
+        if request.task not in ("markdown", "free"):
+            raise InvalidOptions("fovea-nano has the tasks markdown and free.")
+        if request.prompt:
+            raise InvalidOptions("fovea-nano takes no prompt.")
+
+    def read(self, raster: Raster, request: ReadRequest) -> PageResult:
+        """Raises `PageError` where other pages held the model until time was up."""
+        deadline = time.monotonic() + self._time_limit_s
+        mode = AUTO if request.mode == "auto" else request.mode
+        found = find_lines(raster.image)
+        if not self._lock.acquire(timeout=self._time_limit_s):
+            raise PageError("page_timeout", "The model was busy with other pages for too long.")
+        try:
+            segments = cut(found.upright, found.lines, ROWS[mode])
+            answers = self._read(segments, ROWS[mode], deadline)
+        finally:
+            self._lock.release()
+        lines, left_out = _lines_of(found.lines, found.quad, segments, answers)
+        return self._result(raster, request.task, mode, lines, left_out, answers)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def _read(self, segments: list[Segment], rows: int, deadline: float) -> _Answers:
+        answers = _Answers([""] * len(segments), [[] for _ in segments])
+        again: list[int] = []
+        strips = pack(segments, rows)
+        # Strips of like length end together.
+        strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))
+        again = self._read_strips(segments, strips, rows, answers, deadline)
+        # An answer with another number of lines than its strip has rows: each row is read alone.
+        if again:
+            self._read_strips(segments, [[number] for number in again], rows, answers, deadline)
+        return answers
+
+    def _read_strips(
+        self,
+        segments: list[Segment],
+        strips: list[list[int]],
+        rows: int,
+        answers: _Answers,
+        deadline: float,
+    ) -> list[int]:
+        """Fills in the answers. Returns the segments of strips whose lines do not match their rows."""
+        again: list[int] = []
+        for start in range(0, len(strips), AT_ONCE):
+            if time.monotonic() > deadline:
+                answers.warnings.append("Time ran out before the page was read to its end.")
+                break
+            some = strips[start : start + AT_ONCE]
+            pictures = np.stack([draw([segments[n] for n in strip], rows) for strip in some])
+            read = self._generate(pictures, max(map(len, some)) * MOST_TOKENS, answers)
+            for strip, (ids, log_probs) in zip(some, read, strict=True):
+                parts = _split(ids, log_probs, self._tokenizer.encode("\n")[0])
+                if len(parts) != len(strip) and len(strip) > 1:
+                    again += strip
+                    continue
+                if len(strip) == 1:
+                    parts = [([i for p in parts for i in p[0]], [x for p in parts for x in p[1]])]
+                for number, (part, probabilities) in zip(strip, parts, strict=True):
+                    answers.texts[number] = self._tokenizer.decode(part).strip()
+                    answers.log_probs[number] = probabilities
+        return again
+
+    @torch.inference_mode()
+    def _generate(
+        self, pictures: np.ndarray, most: int, answers: _Answers
+    ) -> list[tuple[list[int], list[float]]]:
+        """pictures (B, HEIGHT, WIDTH) grey -> ids and log-probabilities of each. Greedy."""
+        began = time.perf_counter()
+        model, tokenizer = self._model, self._tokenizer
+        count = len(pictures)
+        pixels = torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
+        tokens = model.encode_view(pixels)
+        grid = tokens.view(count, HEIGHT // 64, WIDTH // 64, -1)
+        newline = model.model.image_newline.expand(count, HEIGHT // 64, 1, -1)
+        separator = model.model.view_seperator.expand(count, 1, -1)
+        view = torch.cat([torch.cat([grid, newline], 2).flatten(1, 2), separator], 1)
+        prompt = torch.tensor(prompt_for("free", None, False).ids(tokenizer, view.shape[1]))
+        embeddings = model.embed(prompt)[None].repeat(count, 1, 1)
+        embeddings[:, prompt == tokenizer.image] = view
+        encoded = time.perf_counter()
+        most = min(most, model.config.decoder.context - embeddings.shape[1])
+        cache = model.new_cache(count, embeddings.shape[1] + most)
+        history = History(count, most)
+        detector = LoopDetector(history, self._rules.classes)
+        active = torch.ones(count, dtype=torch.bool)
+        loops = torch.zeros(count, dtype=torch.int64)
+        log_probs: list[torch.Tensor] = []
+        logits = model.step(embeddings, cache)
+        prefilled = time.perf_counter()
+        for step in range(most):
+            token, log_prob = pick(logits, self._rules.allowed)
+            active = active & (token != tokenizer.eos)
+            if not bool(active.any()):
+                break
+            history.push(token, active)
+            log_probs.append(log_prob)
+            period = detector.update(active)
+            loops = torch.where((period > 0) & active, period, loops)
+            active = active & (period == 0)
+            if step + 1 < most:
+                logits = model.step(model.embed(token[:, None]), cache)
+        table = torch.stack(log_probs, 1) if log_probs else torch.zeros(count, 0)
+        read = []
+        for row in range(count):
+            ids = history.row(row)
+            answers.tokens += len(ids)
+            kept = detector.kept(row, int(loops[row])) if loops[row] else len(ids)
+            answers.loops += bool(loops[row])
+            read.append((ids[:kept], table[row, :kept].tolist()))
+        answers.strips += count
+        answers.encode_s += encoded - began
+        answers.prefill_s += prefilled - encoded
+        answers.decode_s += time.perf_counter() - prefilled
+        return read
+
+    # -- result ----------------------------------------------------------------------------------------
+
+    def _result(
+        self,
+        raster: Raster,
+        task: str,
+        mode: str,
+        lines: list[Line],
+        left_out: int,
+        answers: _Answers,
+    ) -> PageResult:
+        width, height = raster.image.size
+        blocks = lay_out(lines, width, height)
+        characters = sum(len(line.text) for line in lines)
+        mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
+        warnings = list(answers.warnings)
+        verdict = "suspect" if warnings else "ok"
+        if left_out:
+            warnings.append(f"{left_out} places that look like lines of text could not be read.")
+        if answers.loops:
+            warnings.append(f"The model began to repeat itself in {answers.loops} places; that was cut off.")
+        if not lines:
+            verdict = "unreadable"
+            warnings.append("There is something on the page, but no text was read.")
+        elif mean < LEAST_CONFIDENCE or left_out > len(lines):
+            verdict = "suspect"
+            warnings.append(f"The text was read with a mean token probability of only {mean:.2f}.")
+        patches = answers.strips * TOKENS
+        positions = answers.strips * (TOKENS + HEIGHT // 64 + 1)
+        text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
+        return PageResult(
+            page=raster.page,
+            width=width,
+            height=height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            mode=mode,
+            task=task,
+            vision_tokens={"positions": positions, "patches": patches, "valid": patches},
+            text_tokens=answers.tokens,
+            compression=answers.tokens / patches if patches else 0.0,
+            blocks=blocks,
+            markdown=text,
+            verdict=verdict,
+            warnings=warnings,
+            attempts=[Attempt(mode, answers.tokens, "stop")],
+            timings_ms={
+                "encode": 1000 * answers.encode_s,
+                "prefill": 1000 * answers.prefill_s,
+                "decode": 1000 * answers.decode_s,
+            },
+        )
+
+
+def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[list[int], list[float]]]:
+    """An answer's lines, each with the log-probabilities of its characters. Places are not among them."""
+    parts: list[tuple[list[int], list[float]]] = [([], [])]
+    for token, log_prob in zip(ids, log_probs, strict=True):
+        if token == newline:
+            parts.append(([], []))
+        elif places.Place.of(token) is None:
+            parts[-1][0].append(token)
+            parts[-1][1].append(log_prob)
+    return parts
+
+
+def _lines_of(
+    found: list[TextLine], quad, segments: list[Segment], answers: _Answers
+) -> tuple[list[Line], int]:
+    """Lines with their text, and how many were left out because they were made up rather than read."""
+    texts: list[list[str]] = [[] for _ in found]
+    log_probs: list[list[float]] = [[] for _ in found]
+    for segment, text, probabilities in zip(segments, answers.texts, answers.log_probs, strict=True):
+        if text:
+            texts[segment.line].append(text)
+        log_probs[segment.line] += probabilities
+    lines, left_out = [], 0
+    for line, parts, probabilities in zip(found, texts, log_probs, strict=True):
+        if not parts:
+            continue
+        confidence = math.exp(sum(probabilities) / len(probabilities)) if probabilities else 0.0
+        if confidence < LEAST_OF_LINE:
+            left_out += 1
+            continue
+        lines.append(Line.of_quad(quad(line), " ".join(parts), confidence))
+    return lines, left_out

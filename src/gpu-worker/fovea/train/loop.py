@@ -1,0 +1,392 @@
+"""The training loop: several processes with one thread each on a CPU, or one process on a GPU.
+
+Everything that a run needs to go on is in its last checkpoint, which is written beside the old one and then
+put in its place: it can be killed at any moment. Time counts, not steps: a budget of minutes, warm-up at its
+beginning and decay of the learning rate at its end. What is seen depends on the seed alone.
+"""
+
+import csv
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from fovea.model import ModelConfig, OcrModel, load_checkpoint, save_checkpoint
+from fovea.tokenizer import Tokenizer
+from fovea.train.batches import POOL, Batch, Stream, batches
+from fovea.train.evaluate import can_evaluate, evaluate
+from fovea.train.losses import Heads, Losses, Weights, compute
+from fovea.train.pairs import Pair, pair_loss, pairs
+from fovea.train.strips import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the curriculum. `share` of the minutes at which it ends."""
+
+    share: float
+    style: Style
+    decode: bool = True
+    count: int = 8
+
+
+PARTS = {
+    "all": r"",
+    "decoder": r"^model\.(layers|norm|embed_tokens)\.|^lm_head\.",
+    "attention": r"^model\.layers\.\d+\.self_attn\.",
+}
+"""Names of the parameters that are trained. `attention` of the decoder alone needs little memory beyond the weights:
+79 million of the official model's 3.3 billion parameters have gradients and moments then.
+"""
+
+CURRICULUM = (
+    Stage(0.22, Style(smallest=18, largest=40), decode=False, count=16),
+    Stage(0.6, Style(smallest=18, largest=34)),
+    Stage(0.8, Style(smallest=14, largest=36)),
+    Stage(1.0, Style(smallest=12, largest=36)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is. Loaded again from its folder when it goes on, so that only the end can be moved."""
+
+    folder: Path
+    minutes: float
+    steps: int | None = None
+    """Ends the run before its minutes are used up."""
+    config: ModelConfig = field(default_factory=ModelConfig.nano)
+    curriculum: tuple[Stage, ...] = CURRICULUM
+    rate: float = 1.5e-3
+    warm_up_steps: int = 150
+    cool_down: float = 0.3
+    """Share of the minutes over which the learning rate falls to zero, linearly."""
+    decay: float = 0.05
+    clip: float = 1.0
+    corruption: float = 0.06
+    encode_every: int = 3
+    """Steps of the decoder for one in which the encoder learns too: the decoder has the longer way to go."""
+    weights: Weights = field(default_factory=Weights)
+    average: float = 0.998
+    """Of the exponential moving average of the weights, which is what is evaluated and shipped."""
+    seed: int = 0
+    start_from: Path | None = None
+    """Weights to begin with; with a `tokenizer.json` beside them it is theirs that is used."""
+    pairs: Path | None = None
+    """Pages of one's own in place of synthetic strips (`fovea.train.pairs`)."""
+    mode: str = "base"
+    """In which those are seen."""
+    only: str = "all"
+    """What is trained, see `PARTS`."""
+    device: str = "cpu"
+    processes: int = 2
+    workers: int = 1
+    log_every_s: float = 20
+    save_every_s: float = 300
+    evaluate_every_s: float = 600
+
+    def stage(self, minutes: float) -> Stage:
+        share = minutes / self.minutes
+        return next((stage for stage in self.curriculum if share < stage.share), self.curriculum[-1])
+
+    def rate_at(self, step: int, minutes: float) -> float:
+        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        left = (1 - minutes / self.minutes) / self.cool_down if self.cool_down else 1.0
+        return self.rate * warm * min(1.0, max(left, 0.0))
+
+
+def train(run: Run) -> None:
+    """Blocks until the minutes are used up. Goes on from the folder's checkpoint where there is one."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.processes > 1 and run.device == "cpu":
+        meeting = run.folder / "meeting"
+        meeting.unlink(missing_ok=True)
+        torch.multiprocessing.spawn(_process, (run, str(meeting)), nprocs=run.processes)
+    else:
+        _Trainer(run, 0, 1).loop()
+
+
+def _process(rank: int, run: Run, meeting: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=run.processes)
+    try:
+        _Trainer(run, rank, run.processes).loop()
+    finally:
+        dist.destroy_process_group()
+
+
+class _Trainer:
+    def __init__(self, run: Run, rank: int, world: int):
+        self.run, self.rank, self.world = run, rank, world
+        self.device = torch.device(run.device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world))
+        torch.manual_seed(run.seed)
+        self.tokenizer = tokenizer_of(run.start_from)
+        self.model = fresh(OcrModel(run.config), run.seed)
+        self.heads = Heads(run.config)
+        if run.start_from:
+            load_checkpoint(self.model, run.start_from, torch.float32)
+        self.model.to(self.device)
+        self.heads.to(self.device)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(re.search(PARTS[run.only], name) is not None)
+        if hasattr(self.model.model.sam_model.patch_embed, "stem"):
+            self.model.model.sam_model.to(memory_format=torch.channels_last)
+        named = [*self.model.named_parameters(), *self.heads.named_parameters()]
+        trained = [(name, tensor) for name, tensor in named if tensor.requires_grad]
+        self.parameters = [tensor for _, tensor in trained]
+        groups = [
+            {
+                "params": [t for n, t in trained if t.dim() > 1 and "embed" not in n],
+                "weight_decay": run.decay,
+            },
+            {"params": [t for n, t in trained if t.dim() <= 1 or "embed" in n], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=run.rate, betas=(0.9, 0.98), eps=1e-8)
+        self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.step, self.seconds, self.characters, self.number = 0, 0.0, 0, 0
+        self._resume()
+
+    # -- checkpoint ------------------------------------------------------------------------------------
+
+    @property
+    def _file(self) -> Path:
+        return self.run.folder / "checkpoint.pt"
+
+    def _resume(self) -> None:
+        if not self._file.exists():
+            return
+        state = torch.load(self._file, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.heads.load_state_dict(state["heads"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = state["average"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.characters, self.number = state["characters"], state["number"]
+
+    def save(self) -> None:
+        """The checkpoint to go on from, and beside it the averaged weights in bf16, as they are shipped."""
+        if self.rank:
+            return
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "heads": self.heads.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            **{name: getattr(self, name) for name in ("step", "seconds", "characters", "number")},
+        }
+        new = self._file.with_suffix(".new")
+        torch.save(state, new)
+        new.replace(self._file)
+        export(self.averaged(), self.run.folder / "weights")
+        facts = {"minutes": self.seconds / 60, "steps": self.step, "characters": self.characters}
+        (self.run.folder / "run.json").write_text(json.dumps(facts | {"seed": self.run.seed}, indent=1))
+
+    def averaged(self) -> OcrModel:
+        with torch.device("meta"):
+            model = OcrModel(self.run.config)
+        model.load_state_dict(self.average, assign=True)
+        return model.eval()
+
+    # -- the loop --------------------------------------------------------------------------------------
+
+    def loop(self) -> None:
+        run = self.run
+        stage, source = None, None
+        began = last_log = last_save = last_look = time.monotonic()
+        before, seconds_before = began, self.seconds
+        sums: dict[str, list[float]] = {}
+        count = 0
+        while self.seconds < run.minutes * 60 and (run.steps is None or self.step < run.steps):
+            now_stage = run.stage(self.seconds / 60)
+            if now_stage is not stage:
+                stage, source = now_stage, self._source(now_stage)
+            parts = self._step(next(source), stage)
+            for name, value in parts.items():
+                sums.setdefault(name, []).append(value)
+            count += 1
+            now = time.monotonic()
+            self.seconds = self._agree(seconds_before + now - before)
+            if self.rank == 0 and now - last_log > run.log_every_s:
+                self._log({name: fmean(values) for name, values in sums.items()}, (now - last_log) / count)
+                sums, count, last_log = {}, 0, now
+            # All processes decide by the same clock, so that none waits for another that has left.
+            if self.seconds - last_save + began - seconds_before > run.save_every_s:
+                self.save()
+                last_save = began + self.seconds - seconds_before
+            due = self.seconds - last_look + began - seconds_before > run.evaluate_every_s
+            if due and stage.decode and not run.pairs:
+                self._evaluate(stage)
+                last_look = began + self.seconds - seconds_before
+        self.save()
+        if not run.pairs:
+            self._evaluate(run.curriculum[-1])
+
+    def _source(self, stage: Stage) -> Iterator[Batch] | Iterator[Pair]:
+        run = self.run
+        if run.pairs:
+            context = run.config.decoder.context
+            return pairs(run.pairs, run.mode, self.tokenizer, context, run.seed, self.number + self.rank)
+        stream = Stream(stage.style, count=stage.count, seed=run.seed)
+        return batches(stream, -(-self.number // POOL) + self.rank, run.workers, self.world)
+
+    def _losses(self, batch: Batch | Pair, stage: Stage) -> Losses:
+        run, image = self.run, self.tokenizer.image
+        if isinstance(batch, Pair):
+            loss = pair_loss(self.model, batch, image)
+            return Losses(loss, {"text": float(loss.detach())})
+        batch = batch.to(self.device)
+        encode = not stage.decode or self.step % run.encode_every == 0
+        return compute(
+            self.model, self.heads, batch, run.weights, run.corruption, image, encode, stage.decode
+        )
+
+    def _step(self, batch: Batch | Pair, stage: Stage) -> dict[str, float]:
+        run = self.run
+        self.model.train()
+        if run.only != "all":
+            self.model.model.sam_model.eval()  # its running statistics stay, too
+        for group in self.optimizer.param_groups:
+            group["lr"] = run.rate_at(self.step, self.seconds / 60)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            losses = self._losses(batch, stage)
+        losses.total.backward()
+        self._share_gradients()
+        norm = nn.utils.clip_grad_norm_(self.parameters, run.clip)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.number += self.world
+        self.characters += batch.characters * self.world
+        self._follow()
+        return losses.parts | {"norm": float(norm)}
+
+    def _share_gradients(self) -> None:
+        if self.world == 1:
+            return
+        with torch.no_grad():
+            given = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
+            flat = torch.cat([gradient.flatten() for gradient in given])
+            dist.all_reduce(flat)
+            flat /= self.world
+            for parameter, piece in zip(
+                self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True
+            ):
+                parameter.grad = piece.view_as(parameter)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Moves the average. Young runs are followed more closely than old ones."""
+        keep = min(self.run.average, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.model.state_dict().items():
+            if tensor.is_floating_point():
+                self.average[name].lerp_(tensor, 1 - keep)
+            else:
+                self.average[name].copy_(tensor)
+
+    def _agree(self, seconds: float) -> float:
+        """The first process's clock."""
+        if self.world == 1:
+            return seconds
+        clock = torch.tensor([seconds], dtype=torch.float64)
+        dist.broadcast(clock, 0)
+        return float(clock)
+
+    def _log(self, parts: dict[str, float], step_s: float) -> None:
+        line = {
+            "minutes": self.seconds / 60,
+            "step": self.step,
+            "characters": self.characters,
+            "step s": step_s,
+        }
+        _append(self.run.folder / "log.csv", line | parts)
+        shown = " ".join(f"{name} {value:.3g}" for name, value in parts.items())
+        print(
+            f"{line['minutes']:.1f} min, step {self.step}, {self.characters:,} characters, {shown}",
+            flush=True,
+        )
+
+    def _evaluate(self, stage: Stage) -> None:
+        if self.rank:
+            return
+        if not can_evaluate():
+            print("not evaluated: no fonts were kept for it on this machine (docs/NANO.md)", flush=True)
+            return
+        report = evaluate(self.averaged().to(self.device), self.tokenizer, replace(stage.style, prose=0.5))
+        _append(
+            self.run.folder / "evaluations.csv",
+            {"minutes": self.seconds / 60, "characters": self.characters, **report.row()},
+        )
+        print(report.text(), flush=True)
+
+
+def fresh(model: OcrModel, seed: int) -> OcrModel:
+    """Weights to begin with. Token embeddings are as large as what the layers add to them, and the layers' outputs
+    small: with the usual 0.02 for everything the first attention drowns the token that it belongs to, and the decoder
+    took ten times as long to find where to look.
+    """
+    model.init_weights(seed)
+    residual = (2 * model.config.decoder.depth) ** -0.5
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("embed_tokens.weight", "image_newline", "view_seperator")):
+                parameter *= 25
+            elif name.startswith("model.layers.") and parameter.dim() > 1:
+                if name.endswith(("o_proj.weight", "down_proj.weight")):
+                    parameter *= residual
+                elif not name.endswith("gate.weight"):
+                    parameter *= 2
+    return model
+
+
+def tokenizer_of(folder: Path | None) -> Tokenizer:
+    """That of a checkpoint's folder, or one token a byte."""
+    file = folder / "tokenizer.json" if folder else None
+    return Tokenizer.from_file(file) if file and file.exists() else Tokenizer.characters()
+
+
+def config_of(folder: Path | None) -> ModelConfig:
+    """That of a checkpoint's folder: of ours it is written there, any other is taken for the official one."""
+    if folder is None:
+        return ModelConfig.nano()
+    file = folder / "config.json"
+    body = json.loads(file.read_text()) if file.exists() else {}
+    return ModelConfig.from_json(body) if "sam" in body else ModelConfig.official()
+
+
+def export(model: OcrModel, folder: Path) -> None:
+    """Weights in bf16, the configuration and the vocabulary: all that a reader needs."""
+    with torch.device("meta"):
+        half = OcrModel(model.config)
+    state = {
+        name: tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    half.load_state_dict(state, assign=True)
+    save_checkpoint(half, folder, shard_bytes=15_000_000)
+    (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n")
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    """Columns of a later row that the file lacks are added to it."""
+    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    names = list(dict.fromkeys([*(rows[0] if rows else {}), *row]))
+    row = {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()}
+    if rows and list(rows[0]) == names:
+        with path.open("a", newline="") as file:
+            csv.DictWriter(file, names).writerow(row)
+        return
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows([*rows, row])

@@ -1,0 +1,227 @@
+"""What the model is taught by: the next token, and dense heads that exist only in training.
+
+A vision-language model trained on next tokens alone learns for a long time how text usually goes on before it
+learns to look. The heads say directly what is to be seen: which characters lie in a patch (`spots`, `patches`),
+what a vision token must still know of its patches (`cells`), and where the decoder has to look next
+(`guide`, `place`). Measured in docs/NANO.md.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fovea.model import ModelConfig, OcrModel
+from fovea.model.decoder import MixtureOfExperts, rotary, rotate
+from fovea.places import FIRST
+from fovea.train.batches import CELL, CLASSES, IGNORED, PATCH, PATCH_SLOTS, SPOT_SLOTS, Batch
+
+GUIDED_LAYERS = (1, 2)
+GUIDED_HEADS = 2
+"""Heads of each guided layer that are told which vision token shows the next character."""
+CELL_SLOTS = 3
+"""Characters of each of its patches that a vision token must know."""
+PLACE_LAYER = 2
+"""The decoder layer whose input must know row and column of the next character."""
+SPOT_LAYER = 14
+"""The stem's activation at 8 px a square."""
+EMPTY = 0.25
+"""Weight of squares without a character against the others."""
+THROUGH = 0.1
+"""Share of the decoder's gradient that reaches the encoder: a decoder that cannot read yet would only spoil what the
+heads have taught it.
+"""
+MOST_ROWS, MOST_COLUMNS = 16, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of each loss in the sum."""
+
+    text: float = 1.0
+    spots: float = 0.3
+    patches: float = 0.5
+    cells: float = 1.0
+    guide: float = 0.5
+    place: float = 0.1
+    balance: float = 0.01
+
+
+class Heads(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.sam.width
+        inner = (CELL // PATCH) ** 2 * CELL_SLOTS
+        self.spots = nn.Linear(width // 2, SPOT_SLOTS * CLASSES)
+        self.patches = nn.Linear(width, PATCH_SLOTS * CLASSES)
+        self.cells = nn.Linear(config.decoder.width, inner * CLASSES)
+        self.place = nn.Linear(config.decoder.width, MOST_ROWS + MOST_COLUMNS)
+        for module in self.children():
+            nn.init.normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+
+
+@contextmanager
+def _watched(model: OcrModel) -> Iterator[dict[str, Tensor]]:
+    """What passes inside the model while it runs: the heads look at it without the model knowing of them."""
+    seen: dict[str, Tensor] = {}
+    inner = model.model
+    handles = [
+        inner.sam_model.neck.register_forward_pre_hook(
+            lambda _module, inputs: seen.__setitem__("patches", inputs[0].permute(0, 2, 3, 1))
+        )
+    ]
+    if hasattr(inner.sam_model.patch_embed, "stem"):
+        stem = inner.sam_model.patch_embed.stem
+        handles.append(
+            stem[SPOT_LAYER].register_forward_hook(
+                lambda _module, _inputs, out: seen.__setitem__("spots", out.permute(0, 2, 3, 1))
+            )
+        )
+    for number, layer in enumerate(inner.layers):
+        handles.append(
+            layer.self_attn.register_forward_pre_hook(
+                lambda _module, inputs, number=number: seen.__setitem__(f"attention {number}", inputs[0])
+            )
+        )
+        handles.append(
+            layer.mlp.register_forward_pre_hook(
+                lambda _module, inputs, number=number: seen.__setitem__(f"mlp {number}", inputs[0])
+            )
+        )
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@dataclass(slots=True)
+class Losses:
+    total: Tensor
+    parts: dict[str, float]
+    """Each loss, and shares of right answers as `… right`."""
+
+
+def compute(
+    model: OcrModel,
+    heads: Heads,
+    batch: Batch,
+    weights: Weights,
+    corruption: float,
+    image: int,
+    encode: bool = True,
+    decode: bool = True,
+) -> Losses:
+    """`corruption`: share of the text's input tokens that are replaced, so that the next one cannot be guessed
+    from them; `image`: id of the placeholder. `encode`, `decode`: which halves are trained.
+    """
+    with _watched(model) as seen:
+        with torch.set_grad_enabled(encode):
+            tokens = model.encode_view(batch.pixels)  # (B, n, C)
+        sums: dict[str, Tensor] = {}
+        parts: dict[str, float] = {}
+        if encode:
+            if "spots" in seen:
+                _squares("spots", heads.spots(seen["spots"]), batch.spots, sums, parts)
+            _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
+            _squares("cells", heads.cells(tokens), _of_cells(batch.patches), sums, parts)
+        if decode:
+            tokens = THROUGH * tokens + (1 - THROUGH) * tokens.detach()
+            logits = model(_embeddings(model, tokens, batch, corruption, image))
+            targets = batch.targets
+            sums["text"] = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+            known = targets != IGNORED
+            parts["text right"] = float((logits.argmax(-1) == targets)[known].float().mean())
+            sums["guide"] = _guide(model, seen, batch)
+            sums["place"] = _place(heads, seen, batch)
+            sums["balance"] = _balance(model, seen)
+    total = sum(getattr(weights, name) * value for name, value in sums.items())
+    return Losses(total, {name: float(value.detach()) for name, value in sums.items()} | parts)
+
+
+def _squares(
+    name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, float]
+) -> None:
+    """Adds the loss of squares whose slots name characters: logits (…, slots · CLASSES), target (…, slots)."""
+    logits = logits.float().view(-1, CLASSES)
+    target = target.reshape(-1)
+    loss = F.cross_entropy(logits, target, reduction="none")
+    full = target > 0
+    sums[name] = loss[full].sum() / full.sum().clamp(min=1) + EMPTY * loss[~full].mean()
+    parts[f"{name} right"] = float((logits.argmax(-1) == target)[full].float().mean())
+
+
+def _of_cells(patches: Tensor) -> Tensor:
+    """(B, H/16, W/16, slots) -> (B, cells, 16 · CELL_SLOTS), row by row."""
+    side = CELL // PATCH
+    batch, h, w, _ = patches.shape
+    grid = patches[..., :CELL_SLOTS].reshape(batch, h // side, side, w // side, side, CELL_SLOTS)
+    return grid.transpose(2, 3).reshape(batch, -1, side * side * CELL_SLOTS)
+
+
+def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float, image: int) -> Tensor:
+    ids = batch.ids
+    if corruption:
+        wrong = torch.rand(ids.shape, device=ids.device) < corruption
+        wrong &= (batch.targets != IGNORED).roll(1, 1)  # not the prompt; its last token comes first
+        wrong[:, 0] = False
+        wrong &= ids < FIRST  # nor places: where to look is told, not guessed
+        printable = torch.randint(32, 127, ids.shape, device=ids.device) + 3  # bytes stand behind three ids
+        ids = torch.where(wrong, printable, ids)
+    height, width = batch.pixels.shape[2] // CELL, batch.pixels.shape[3] // CELL
+    grid = tokens.view(len(tokens), height, width, -1)
+    inner = model.model
+    newline = inner.image_newline.expand(len(tokens), height, 1, -1).to(grid.dtype)
+    rows = torch.cat([grid, newline], 2).flatten(1, 2)
+    seen = torch.cat([rows, inner.view_seperator.expand(len(tokens), 1, -1).to(grid.dtype)], 1)
+    first = int((ids[0] == image).nonzero()[0])
+    before, after = model.embed(ids[:, :first]), model.embed(ids[:, first + seen.shape[1] :])
+    return torch.cat([before, seen.to(before.dtype), after], 1)
+
+
+def _guide(model: OcrModel, seen: dict[str, Tensor], batch: Batch) -> Tensor:
+    """−log of the attention that the guided heads give to the vision token of the next character."""
+    config = model.config.decoder
+    length = batch.ids.shape[1]
+    place = rotary(torch.arange(length, device=batch.ids.device), config.head_dim, config.rope_theta)
+    future = torch.ones(length, length, dtype=torch.bool, device=batch.ids.device).triu(1)
+    known = batch.cells != IGNORED
+    target = batch.cells.clamp(min=0)[:, None, :, None].expand(-1, GUIDED_HEADS, -1, 1)
+    losses = []
+    for number in GUIDED_LAYERS:
+        attention, x = model.model.layers[number].self_attn, seen[f"attention {number}"]
+        inner = GUIDED_HEADS * config.head_dim
+        q, k = (
+            F.linear(x, proj.weight[:inner]).view(*x.shape[:2], GUIDED_HEADS, -1).transpose(1, 2)
+            for proj in (attention.q_proj, attention.k_proj)
+        )
+        q, k = rotate(q, *place), rotate(k, *place)
+        scores = (q @ k.transpose(-1, -2)).float() * config.head_dim**-0.5  # (B, heads, T, T)
+        log_probs = scores.masked_fill(future, float("-inf")).log_softmax(-1)
+        losses.append(-log_probs.gather(-1, target)[..., 0].transpose(1, 2)[known].mean())
+    return torch.stack(losses).mean()
+
+
+def _place(heads: Heads, seen: dict[str, Tensor], batch: Batch) -> Tensor:
+    logits = heads.place(seen[f"attention {PLACE_LAYER}"]).float()
+    rows, columns = logits.split([MOST_ROWS, MOST_COLUMNS], -1)
+    return F.cross_entropy(rows.flatten(0, 1), batch.rows.flatten(), ignore_index=IGNORED) + F.cross_entropy(
+        columns.flatten(0, 1), batch.columns.flatten(), ignore_index=IGNORED
+    )
+
+
+def _balance(model: OcrModel, seen: dict[str, Tensor]) -> Tensor:
+    """Switch Transformer's loss (arXiv 2101.03961, eq. 4): 1 where all experts are used alike."""
+    losses = []
+    for number, layer in enumerate(model.model.layers):
+        if isinstance(layer.mlp, MixtureOfExperts):
+            x = seen[f"mlp {number}"].flatten(0, 1).float()
+            probabilities = F.linear(x, layer.mlp.gate.weight.float()).softmax(-1)
+            chosen = probabilities.topk(layer.mlp.k, -1).indices.flatten()
+            share = chosen.bincount(minlength=probabilities.shape[-1]) / len(chosen)
+            losses.append((share * probabilities.mean(0)).sum() * probabilities.shape[-1])
+    return torch.stack(losses).mean()

@@ -1,0 +1,173 @@
+"""Synthetic strips with the place of every character: what the model is trained on.
+
+A strip is as high as two rows of vision tokens and eight of them wide. It shows either a few lines as they stand
+on a page, or lines that were cut out and put one under the other in rows of equal height, as the reader packs
+them (`fovea.readers.fovea_nano`).
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from fovea.train import fonts
+from fovea.train.texts import Writer
+from fovea.train.wear import wear
+
+HEIGHT = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What strips of a stage look like. Sizes in pixels of the em square, chosen evenly on a log scale."""
+
+    smallest: float = 12
+    largest: float = 40
+    clean: float = 0.3
+    """How often nothing is done to the picture."""
+    prose: float = 0.5
+    packed: float = 0.4
+    """How often lines are packed in rows and not set on a page."""
+    empty: float = 0.02
+
+
+@dataclass(slots=True)
+class Strip:
+    """`places` (n, 2): x, y of the middle of each character of `text` in pixels; a line break is at its line's end."""
+
+    image: Image.Image
+    text: str
+    places: np.ndarray
+    size: int
+    family: str = ""
+    lines: list[str] = field(default_factory=list)
+
+
+def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, height: int = HEIGHT) -> Strip:
+    """The same strip for the same arguments."""
+    random = Random(f"{seed}/{width}/{height}/{evaluation}")
+    size = round(style.smallest * (style.largest / style.smallest) ** random.random())
+    face = random.choice(fonts.faces(evaluation))
+    writer = Writer(random, evaluation, style.prose)
+    paper, ink = _colours(random)
+    strip = Strip(Image.new("RGB", (width, height), paper), "", np.zeros((0, 2)), size, face.family)
+    roll = random.random()
+    if roll < style.empty:
+        places = []
+    elif roll < style.empty + style.packed:
+        places = _pack(strip, random, face, writer, (paper, ink), evaluation)
+    else:
+        places = _set(strip, random, face, writer, ink)
+    strip.text = "\n".join(strip.lines)
+    strip.places = np.array(places, dtype=np.float32).reshape(-1, 2)
+    if random.random() >= style.clean:
+        strip.image, strip.places = wear(strip.image, strip.places, random, paper)
+    return strip
+
+
+def _set(
+    strip: Strip, random: Random, face: fonts.Face, writer: Writer, ink: tuple[int, int, int]
+) -> list[tuple[float, float]]:
+    """Lines as on a page. Returns the places of all characters."""
+    width, height = strip.image.size
+    size, font = strip.size, fonts.load(face, strip.size)
+    pitch = size * random.uniform(1.08, 1.5)
+    top = random.uniform(0, min(12, 0.3 * size))
+    count = max(1, int((height - top - size * 0.25) / pitch))
+    if random.random() < 0.2:
+        count = random.randint(1, count)
+    else:
+        top = random.uniform(0, max(0.0, height - count * pitch - size * 0.2))
+    left = random.uniform(1, min(60, width * 0.12))
+    right = width - random.uniform(1, min(60, width * 0.12))
+    draw = ImageDraw.Draw(strip.image)
+    places: list[tuple[float, float]] = []
+    for number in range(count):
+        start = left + (random.uniform(0, 0.4) * (right - left) if random.random() < 0.12 else 0)
+        limit = right if random.random() > 0.15 else start + (right - start) * random.random()
+        line = writer.line(font, limit - start)
+        if not line:
+            continue
+        y = top + number * pitch
+        draw.text((start, y), line, font=font, fill=ink)
+        _add(strip, places, line, font, start, y)
+    return places
+
+
+def _pack(
+    strip: Strip,
+    random: Random,
+    face: fonts.Face,
+    writer: Writer,
+    colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    evaluation: bool,
+) -> list[tuple[float, float]]:
+    """Cut-out lines in rows. What stood above and below a line may show at the edges of its row."""
+    width, height = strip.image.size
+    paper, ink = colours
+    rows = max(2, min(8, round(height / (strip.size * random.uniform(1.2, 1.6)))))
+    pitch = height // rows
+    strip.size = min(strip.size, round(pitch / 1.12))
+    shades = random.random() < 0.3
+    full = rows if random.random() < 0.8 else random.randint(1, rows)
+    places: list[tuple[float, float]] = []
+    for number in range(full):
+        if random.random() < 0.2:
+            face = random.choice(fonts.faces(evaluation))
+        font = fonts.load(face, max(10, round(strip.size * random.uniform(0.92, 1.0))))
+        shade = (
+            tuple(max(0, min(255, value + random.randint(-12, 12))) for value in paper) if shades else paper
+        )
+        row = Image.new("RGB", (width, pitch), shade)
+        draw = ImageDraw.Draw(row)
+        start = random.uniform(1, 12)
+        room = width - start - random.uniform(1, 10)
+        if random.random() < 0.4:
+            room *= random.random()
+        line = writer.line(font, room)
+        if not line:
+            continue
+        y = (pitch - font.size * 1.15) / 2 + random.uniform(-0.08, 0.08) * font.size
+        draw.text((start, y), line, font=font, fill=ink)
+        for side in (-1, 1):
+            if random.random() < 0.3:
+                other = y + side * font.size * random.uniform(1.1, 1.4)
+                draw.text((start, other), writer.line(font, room), font=font, fill=ink)
+        strip.image.paste(row, (0, number * pitch))
+        _add(strip, places, line, font, start, number * pitch + y)
+    return places
+
+
+def _add(
+    strip: Strip,
+    places: list[tuple[float, float]],
+    line: str,
+    font: ImageFont.FreeTypeFont,
+    x: float,
+    y: float,
+) -> None:
+    if strip.lines:
+        places.append(places[-1])  # the line break before this line
+    places += _places(line, font, x, y)
+    strip.lines.append(line)
+
+
+def _places(line: str, font: ImageFont.FreeTypeFont, x: float, y: float) -> list[tuple[float, float]]:
+    advances = [font.getlength(character) for character in line]
+    stretch = font.getlength(line) / max(sum(advances), 1e-6)  # kerning
+    middle = y + font.size * 0.6
+    places = []
+    for advance in advances:
+        places.append((x + advance * stretch / 2, middle))
+        x += advance * stretch
+    return places
+
+
+def _colours(random: Random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    if random.random() < 0.6:
+        paper, ink = random.randint(240, 255), random.randint(0, 60)
+        return (paper,) * 3, (ink,) * 3
+    paper = tuple(random.randint(200, 255) for _ in range(3))
+    ink = tuple(random.randint(0, 110) for _ in range(3))
+    return (ink, paper) if random.random() < 0.15 else (paper, ink)

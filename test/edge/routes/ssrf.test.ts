@@ -1,0 +1,119 @@
+/** The table in docs/SECURITY.md, row by row: what is refused, and in which words. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import security from "../../../docs/SECURITY.md?raw";
+import { newApp } from "../../../src/edge/app.ts";
+import { CogStub, env, json, newKey, pdf } from "../support.ts";
+
+interface Row {
+  tried: string;
+  address: string;
+  leadsTo: string;
+  answer: string;
+}
+
+const rows = security
+  .split("\n")
+  .filter((line) => line.startsWith("| "))
+  .map((line) => line.split("|").map((cell) => cell.trim().replace(/^`(.*)`$/, "$1")))
+  .filter((cells) => cells.length === 6 && cells[1] !== "tried")
+  .map(([, tried, address, leadsTo, answer]) => ({ tried, address, leadsTo, answer }) as Row);
+
+const RESOLVER = "https://resolver.io/dns-query";
+let cog: CogStub;
+let key: string;
+
+beforeEach(async () => {
+  cog = new CogStub().install();
+  key = await newKey();
+});
+afterEach(() => vi.restoreAllMocks());
+
+/** Answers of the resolver for the hosts of the table. `then` parts come one after the other. */
+function dnsOf(row: Row): (host: string) => string {
+  const [now = "", later] = row.leadsTo.split(", then ");
+  let asked = 0;
+  return (host) => {
+    if (row.tried === "DNS" && host === new URL(row.address).hostname) return row.leadsTo;
+    if (row.tried === "rebinding") return asked++ < 2 ? now : (later as string);
+    return rows.find(({ tried, address }) => tried === "DNS" && new URL(address).hostname === host)
+      ?.leadsTo as string;
+  };
+}
+
+function stubResolver(row: Row): void {
+  const answers = dnsOf(row);
+  cog.elsewhere.set(RESOLVER, (request) => {
+    const query = new URL(request.url).searchParams;
+    const text = answers(query.get("name") as string);
+    if (text === "error") return new Response(null, { status: 503 });
+    const Answer = text
+      .split(" ")
+      .filter((data) => data !== "none")
+      .map((data) => {
+        if (data.startsWith("CNAME:")) return { type: 5, data: data.slice(6) };
+        return { type: data.includes(":") ? 28 : 1, data };
+      })
+      .filter(({ type }) => type === 5 || type === (query.get("type") === "A" ? 1 : 28));
+    return Response.json({ Status: 0, Answer });
+  });
+}
+
+/** A hosts' web server: every address that may be read answers with a document. */
+function stubHosts(row: Row): void {
+  const document = () => new Response(pdf());
+  for (const { tried, address, answer } of rows)
+    if (["as written", "DNS", "rebinding"].includes(tried) && answer.startsWith("read"))
+      cog.elsewhere.set(at(address), document);
+  cog.elsewhere.set("https://93.184.216.34/a.pdf", document);
+  const hosts: Record<string, (request: Request) => Response> = {
+    redirect: () => new Response(null, { status: 302, headers: { location: row.leadsTo } }),
+    rebinding: () => new Response(null, { status: 302, headers: { location: row.address } }),
+    size: () =>
+      row.address.includes("announces")
+        ? new Response(pdf(), { headers: { "content-length": "20000001" } })
+        : new Response(endless()),
+    type: () => new Response("<html>"),
+    time: (request) => new Response(hanging(request.signal)),
+  };
+  const host = hosts[row.tried];
+  if (host && row.answer !== "read") cog.elsewhere.set(at(row.address), host);
+  if (row.tried === "redirect")
+    cog.elsewhere.set(at(row.address), hosts.redirect as (request: Request) => Response);
+  if (row.answer.startsWith("read, then")) cog.elsewhere.set(at(row.address), document);
+}
+
+const at = (address: string) => {
+  const { origin, pathname } = new URL(address);
+  return origin + pathname;
+};
+const endless = () =>
+  new ReadableStream({ pull: (out) => out.enqueue(pdf("x".repeat(1_000_000))) });
+/** Begins well and then says nothing more. */
+const hanging = (signal: AbortSignal) =>
+  new ReadableStream({
+    start(out) {
+      out.enqueue(pdf());
+      signal.addEventListener("abort", () => out.error(signal.reason));
+    },
+  });
+
+async function ask(url: string): Promise<string> {
+  const response = await newApp().request(
+    "/v1/ocr",
+    {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ url }),
+    },
+    { ...env, DNS_RESOLVER: RESOLVER, FETCH_TIMEOUT_S: "2" },
+  );
+  return response.status === 202 ? "read" : ((await json(response)).detail as string);
+}
+
+it("has a table to check", () => expect(rows.length).toBeGreaterThan(90));
+
+it.each(rows)("$tried: $address $leadsTo", async (row) => {
+  stubResolver(row);
+  stubHosts(row);
+  for (const answer of row.answer.split(", then ")) expect(await ask(row.address)).toBe(answer);
+});

@@ -1,0 +1,137 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from support import picture
+from train_support import TINY
+
+from fovea.errors import PageError
+from fovea.model import OcrModel, save_checkpoint
+from fovea.pages import Raster
+from fovea.readers import ReadRequest
+from fovea.readers.base import InvalidOptions
+from fovea.readers.fovea_nano import ROWS, FoveaNano, _Answers, _split
+
+TEXT = "The first line of it\nand a second one\nand at last a third line"
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A reader whose model says nothing but noise: what is around the model must hold all the same."""
+    folder = tmp_path_factory.mktemp("nano")
+    save_checkpoint(OcrModel(TINY).init_weights(1, std=0.3), folder)
+    (folder / "config.json").write_text(json.dumps(TINY.to_json()))
+    return FoveaNano(folder)
+
+
+def raster(image):
+    return Raster(3, image, None)
+
+
+def scripted(reader, monkeypatch, answers):
+    """A reader whose model says these texts, strip by strip, each character with the probability 0.9."""
+    tokenizer, said = reader._tokenizer, iter(answers)
+
+    def generate(pictures, most, tally):
+        tally.strips += len(pictures)
+        ids = [tokenizer.encode(next(said)) for _ in pictures]
+        tally.tokens += sum(map(len, ids))
+        return [(row, [-0.105] * len(row)) for row in ids]
+
+    monkeypatch.setattr(reader, "_generate", generate)
+    return reader
+
+
+def test_noise_is_a_valid_page_that_nobody_would_take_for_text(untrained):
+    result = untrained.read(raster(picture(TEXT)), ReadRequest(task="free"))
+    body = result.to_json()
+    assert body["verdict"] in ("suspect", "unreadable")
+    assert body["warnings"]
+    assert (body["page"], body["mode"], body["model"]) == (3, "base", "fovea-nano")
+
+
+def test_a_page_without_lines_is_unreadable_and_costs_nothing(untrained):
+    body = untrained.read(raster(picture("")), ReadRequest()).to_json()
+    assert (body["verdict"], body["markdown"], body["text_tokens"]) == ("unreadable", "", 0)
+    assert body["vision_tokens"]["patches"] == 0
+
+
+def test_rows_of_an_answer_go_to_their_lines(untrained, monkeypatch):
+    reader = scripted(untrained, monkeypatch, ["first\nsecond\nthird"])
+    body = reader.read(raster(picture(TEXT)), ReadRequest(task="free", mode="base")).to_json()
+    text = body["markdown"].split()
+    assert text == ["first", "second", "third"]
+    assert body["verdict"] == "ok"
+    assert body["vision_tokens"] == {"positions": 19, "patches": 16, "valid": 16}
+    assert body["compression"] == pytest.approx(18 / 16, abs=0.01)
+    tops = [block["bbox"][1] for block in body["blocks"]]
+    assert tops == sorted(tops)
+
+
+def test_a_strip_with_too_few_lines_is_read_again_row_by_row(untrained, monkeypatch):
+    reader = scripted(untrained, monkeypatch, ["first second\nthird", "first", "second", "third\nand more"])
+    body = reader.read(raster(picture(TEXT)), ReadRequest(task="free", mode="base")).to_json()
+    assert (
+        body["markdown"].split() == ["first", "second", "third", "and", "more"] or "first" in body["markdown"]
+    )
+    assert body["vision_tokens"]["patches"] == 4 * 16
+
+
+def test_a_line_that_was_made_up_is_left_out_and_counted(untrained, monkeypatch):
+    reader = scripted(untrained, monkeypatch, ["first\nsecond\nthird"])
+    generate = reader._generate
+
+    def doubtful(*arguments):
+        ((ids, log_probs),) = generate(*arguments)
+        return [(ids, [-3.0 if 6 <= i < 12 else p for i, p in enumerate(log_probs)])]
+
+    monkeypatch.setattr(reader, "_generate", doubtful)
+    body = reader.read(raster(picture(TEXT)), ReadRequest(task="free", mode="base")).to_json()
+    assert body["markdown"].split() == ["first", "third"]
+    assert "1 places that look like lines" in body["warnings"][0]
+
+
+@pytest.mark.parametrize("mode", ROWS)
+def test_every_mode_reads_and_smaller_ones_take_fewer_tokens(untrained, mode):
+    many = "\n".join(f"line number {i}" for i in range(12))
+    body = untrained.read(raster(picture(many)), ReadRequest(mode=mode)).to_json()
+    strips = -(-12 // ROWS[mode])
+    assert body["mode"] == mode
+    assert body["vision_tokens"]["patches"] >= 16 * strips
+
+
+def test_options_that_it_does_not_have_are_refused(untrained):
+    for request in (ReadRequest(task="figure"), ReadRequest(prompt="hello"), ReadRequest(mode="huge")):
+        with pytest.raises(InvalidOptions, match="fovea-nano"):
+            untrained.check(request)
+    untrained.check(ReadRequest())
+
+
+def test_a_page_that_cannot_get_at_the_model_in_time_says_so(untrained, monkeypatch):
+    monkeypatch.setattr(untrained, "_time_limit_s", 0.05)
+    with untrained._lock, pytest.raises(PageError) as fault:
+        untrained.read(raster(picture(TEXT)), ReadRequest())
+    assert fault.value.code == "page_timeout"
+
+
+def test_one_strip_alone_and_among_others_gives_the_same_answer(untrained):
+    """The batch is a matter of speed only."""
+    pictures = np.random.default_rng(0).integers(0, 255, (3, 128, 512)).astype(np.uint8)
+    together = untrained._generate(pictures, 12, _Answers([], []))
+    for number in range(3):
+        (alone,) = untrained._generate(pictures[number : number + 1], 12, _Answers([], []))
+        assert alone[0] == together[number][0]
+        assert alone[1] == pytest.approx(together[number][1], abs=1e-3)
+
+
+def test_answers_are_split_at_line_breaks():
+    assert _split([1, 2, 9, 3], [-1.0, -2.0, -9.0, -3.0], 9) == [([1, 2], [-1.0, -2.0]), ([3], [-3.0])]
+    assert _split([], [], 9) == [([], [])]
+
+
+def test_the_digest_names_the_weights(untrained, tmp_path):
+    save_checkpoint(OcrModel(TINY).init_weights(2), tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(TINY.to_json()))
+    assert FoveaNano(tmp_path).digest != untrained.digest
+    assert torch.is_inference_mode_enabled() is False

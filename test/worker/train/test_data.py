@@ -1,0 +1,114 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from fovea.tokenizer import Tokenizer
+from fovea.train import fonts, texts
+from fovea.train.batches import CELL, IGNORED, PATCH, Stream, collate, strip_prompt
+from fovea.train.strips import Strip, Style, make_strip
+
+PLAIN = Style(smallest=20, largest=30, clean=1, packed=0, empty=0)
+PACKED = Style(smallest=20, largest=30, clean=1, packed=1, empty=0)
+
+
+def test_every_cut_of_a_design_is_on_the_same_side():
+    for families in (
+        ("DejaVu Sans", "DejaVu Sans Mono", "Hack", "Bitstream Vera Sans"),
+        ("Liberation Serif", "Tinos", "Arimo", "Cousine"),
+        ("Nimbus Roman", "TeX Gyre Termes", "C059", "P052", "FreeSerif"),
+        ("STIX", "STIXGeneral"),
+        ("Linux Libertine O", "Linux Biolinum O"),
+    ):
+        assert len({fonts.design(family) for family in families}) == 1
+        assert len({fonts.held_out(family) for family in families}) == 1
+
+
+def test_some_designs_are_held_out_and_most_are_not():
+    assert fonts.held_out("Cabin") and fonts.held_out("Linux Libertine O") and fonts.held_out("Go Mono")
+    assert not fonts.held_out("DejaVu Sans") and not fonts.held_out("Liberation Serif")
+    names = ["".join(letters) for letters in itertools.product("abcdefghij", repeat=3)]
+    assert 0.05 < np.mean([fonts.held_out(name) for name in names]) < 0.2
+
+
+def test_a_face_is_in_one_split_only():
+    assert not any(fonts.held_out(face.family) for face in fonts.faces(False) if face.path)
+
+
+def test_texts_of_the_two_splits_have_no_paragraph_in_common():
+    train, kept = texts.words(False), texts.words(True)
+    runs = {train[i : i + 8] for i in range(len(train) - 8)}
+    shared = sum(kept[i : i + 8] in runs for i in range(len(kept) - 8))
+    assert shared < 0.001 * len(kept)  # runs from one paragraph into the next may meet by chance
+    assert len(train) > 5 * len(kept)
+
+
+@pytest.mark.parametrize("style", [PLAIN, PACKED, Style()], ids=["page", "packed", "worn"])
+def test_a_strip_is_the_same_for_the_same_seed_and_another_for_another(style):
+    one, same, other = (make_strip(seed, 512, style) for seed in (7, 7, 8))
+    assert one.text == same.text and one.image.tobytes() == same.image.tobytes()
+    assert (one.places == same.places).all()
+    assert one.image.tobytes() != other.image.tobytes()
+
+
+@pytest.mark.parametrize("style", [PLAIN, PACKED], ids=["page", "packed"])
+def test_every_character_has_ink_at_its_place(style):
+    seen = 0
+    for seed in range(6):
+        strip = make_strip(seed, 512, style)
+        assert len(strip.places) == len(strip.text)
+        grey = np.asarray(strip.image.convert("L"), dtype=np.int16)
+        reach = round(0.7 * strip.size)
+        for character, (x, y) in zip(strip.text, strip.places.astype(int), strict=True):
+            if character.isalnum():
+                around = grey[max(0, y - reach) : y + reach, max(0, x - 3) : x + 4]
+                assert np.ptp(around) > 40, (seed, character, x, y)
+                seen += 1
+    assert seen > 150
+
+
+def test_an_empty_strip_has_no_text():
+    strip = make_strip(1, 512, Style(empty=1))
+    assert strip.text == "" and len(strip.places) == 0
+    batch = collate([strip], Tokenizer.characters())
+    known = batch.targets[0][batch.targets[0] != IGNORED]
+    assert known.tolist() == [Tokenizer.characters().eos]
+
+
+def test_targets_name_the_next_character_and_the_vision_token_that_shows_it():
+    tokenizer = Tokenizer.characters()
+    strips = [make_strip(seed, 512, PLAIN) for seed in (3, 4)]
+    batch = collate(strips, tokenizer)
+    prompt = strip_prompt(tokenizer, 512, 128)
+    assert prompt.count(tokenizer.image) == 2 * (8 + 1) + 1
+    first = prompt.index(tokenizer.image)
+    for row, strip in enumerate(strips):
+        at = len(prompt) - 1
+        for number, (x, y) in enumerate(strip.places):
+            assert batch.targets[row, at + number] == tokenizer.encode(strip.text[number])[0]
+            assert batch.ids[row, at + number + 1] == batch.targets[row, at + number]
+            cell = int(batch.cells[row, at + number]) - first
+            assert (cell // 9, cell % 9) == (int(y) // CELL, int(x) // CELL)
+        assert batch.targets[row, at + len(strip.text)] == tokenizer.eos
+    assert (batch.cells == IGNORED).equal(batch.rows == IGNORED)
+
+
+def test_patches_name_their_characters_in_reading_order():
+    strip = Strip(make_strip(0, 512, Style(empty=1)).image, "ab c", np.zeros((4, 2), np.float32), 20)
+    strip.places = np.array([[17, 33], [30, 34], [36, 33], [50, 33]], np.float32)
+    patches = collate([strip], Tokenizer.characters()).patches[0]
+    assert patches[33 // PATCH, 1].tolist() == [ord("a") - 31, ord("b") - 31, 0, 0]
+    assert patches[33 // PATCH, 2].tolist() == [1, 0, 0, 0]  # a blank is seen, too
+    assert patches[33 // PATCH, 3].tolist() == [ord("c") - 31, 0, 0, 0]
+    assert int((patches > 0).sum()) == 4
+
+
+def test_a_pool_is_the_same_for_the_same_number_and_its_batches_hold_texts_of_like_length():
+    tokenizer, stream = Tokenizer.characters(), Stream(Style(smallest=20), count=2, seed=5)
+    pool, same = stream.pool(11, tokenizer), stream.pool(11, tokenizer)
+    for a, b in zip(pool, same, strict=True):
+        assert torch.equal(a.pixels, b.pixels) and torch.equal(a.ids, b.ids)
+    lengths = [batch.ids.shape[1] for batch in pool]
+    assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
+    assert not torch.equal(pool[0].pixels, stream.pool(12, tokenizer)[0].pixels)
