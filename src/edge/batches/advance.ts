@@ -2,6 +2,7 @@
  * One turn of a batch: note which lines have ended, write what is due, take in new lines, start some. Each
  * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
  */
+import { pagesLeftToday } from "../dispatch/keeper.ts";
 import { type LineOutcome, lineOutcome } from "../domain/batch.ts";
 import { idPattern } from "../domain/ids.ts";
 import { type Env, settings } from "../env.ts";
@@ -28,6 +29,7 @@ import { openJobsOfBatch } from "../storage/jobs.ts";
 import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
 import { pagesThisMonth } from "../storage/quota.ts";
+import { dayLimits } from "../storage/tenants.ts";
 import { countLines, expandLines, ManifestFault } from "./manifest.ts";
 import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
@@ -140,9 +142,12 @@ const REASONS: Partial<Record<string, string>> = {
   expired: "The job of this line was not over in time.",
 };
 
-/** The month's pages of the key are used up, or too much goes wrong. */
+/** The month's pages of the key or the day's of the tenant are used up, or too much goes wrong. */
 async function reasonToPause(env: Env, batch: Batch): Promise<string | null> {
   if (batch.failed + batch.partial >= settings(env).MAX_BATCH_FAILURES) return "too-many-failures";
+  const model = batch.defaults.model ?? settings(env).DEFAULT_MODEL;
+  const own = await dayLimits(env.DB, batch.tenantId);
+  if ((await pagesLeftToday(env, batch.tenantId, model, own)) === 0) return "budget-exceeded";
   const key = await findKey(env.DB, batch.tenantId, batch.keyId);
   if (key?.monthlyPages == null) return null;
   const used = await pagesThisMonth(env.DB, batch.keyId, Date.now());

@@ -10,6 +10,7 @@ import {
   costOf,
   type DayLimits,
   dayOf,
+  isLimited,
   NOTHING,
   pagesLeft,
   type Spent,
@@ -184,8 +185,6 @@ export class SlotKeeper extends DurableObject<Env> {
   }
 
   #left(tenantId: string, model: string, own: DayLimits, now: number): number {
-    const { DAILY_PAGES, DAILY_USD, PRICES } = settings(this.env);
-    const limits = strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
     const [spent] = this.#sql
       .exec<Spent & Record<string, number>>(
         "SELECT pages, micros FROM spent WHERE tenant_id = ? AND day = ?",
@@ -193,7 +192,8 @@ export class SlotKeeper extends DurableObject<Env> {
         dayOf(now),
       )
       .toArray();
-    return pagesLeft(limits, spent ?? NOTHING, PRICES[model] ?? 0);
+    const price = settings(this.env).PRICES[model] ?? 0;
+    return pagesLeft(limitsOf(this.env, own), spent ?? NOTHING, price);
   }
 
   /** @param at when the pages were given away: a refund goes to that day. */
@@ -237,3 +237,19 @@ export class SlotKeeper extends DurableObject<Env> {
 }
 
 export const keeperOf = (env: Env) => env.KEEPER.get(env.KEEPER.idFromName("slots"));
+
+/** What holds for a tenant's day: its own limits, and those of the service. */
+function limitsOf(env: Env, own: DayLimits): DayLimits {
+  const { DAILY_PAGES, DAILY_USD } = settings(env);
+  return strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
+}
+
+/** Pages of the model that the tenant may still have read today; `null` when nothing limits its day. */
+export async function pagesLeftToday(
+  env: Env,
+  tenantId: string,
+  model: string,
+  own: DayLimits,
+): Promise<number | null> {
+  return isLimited(limitsOf(env, own)) ? keeperOf(env).left(tenantId, model, own) : null;
+}

@@ -14,7 +14,7 @@ export const BatchSchema = z
     state: z.enum(BATCH_STATES),
     reason: z.string().nullable().openapi({
       description:
-        "Why it is paused (`quota-exceeded`, `too-many-failures`) or failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`), when nobody asked for it",
+        "Why it is paused (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`), when nobody asked for it",
     }),
     manifest: z.string(),
     run: z.int().openapi({ description: "1, and one more for each retry" }),

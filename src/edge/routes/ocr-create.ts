@@ -1,9 +1,9 @@
 /** POST /v1/ocr: read a document, or find that it has been read. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
-import { keeperOf } from "../dispatch/keeper.ts";
+import { pagesLeftToday } from "../dispatch/keeper.ts";
 import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
-import { type DayLimits, isLimited, secondsOfDayLeft, strictest } from "../domain/cost-guard.ts";
+import { secondsOfDayLeft } from "../domain/cost-guard.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
 import { MODES, TASKS } from "../domain/models.ts";
@@ -232,13 +232,6 @@ async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: numb
     const detail = `The key may have ${concurrentJobs} jobs open at once.`;
     throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
   }
-}
-
-/** @returns `null` when nothing limits the tenant's day. */
-async function pagesLeftToday(env: Env, tenantId: string, model: string, own: DayLimits) {
-  const { DAILY_PAGES, DAILY_USD } = settings(env);
-  const limits = strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
-  return isLimited(limits) ? keeperOf(env).left(tenantId, model, limits) : null;
 }
 
 /** Refused when it is known that it asks for more than is left. What turns out later ends the job early. */
