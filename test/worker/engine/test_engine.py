@@ -10,6 +10,7 @@ from conftest import TOKENIZER, VOCABULARY, make_model
 
 from fovea.engine import Busy, Canceled, Seen
 from fovea.engine.kv_cache import PagedKv
+from fovea.engine.metrics import resident_bytes
 from fovea.generate import Rules, generate
 
 
@@ -294,6 +295,14 @@ def test_closing_ends_what_is_left(make_engine, prompts):
     engine._closing = False  # the fixture closes it again
     engine._thread = threading.Thread(target=lambda: None)
     engine._thread.start()
+
+
+@pytest.mark.skipif(resident_bytes() == 0, reason="needs /proc")
+def test_memory_grows_with_what_is_read_and_not_with_the_cache(make_engine, prompts):
+    before = resident_bytes()
+    engine = make_engine(kv_bytes=4 << 30)
+    engine.submit(prompts[0], max_new=3).result(60)
+    assert resident_bytes() - before < 1 << 30
 
 
 def test_many_predictions_of_mixed_length_lose_nothing(make_engine):

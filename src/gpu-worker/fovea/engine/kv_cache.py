@@ -107,9 +107,10 @@ class PagedKv:
     ):
         self.block, self.rows = block, rows
         shape = (config.depth, blocks, config.heads, block, config.head_dim)
-        # On a CPU memory that is all zeros is taken when it is first written.
-        self.keys = torch.zeros(shape, dtype=dtype, device=device)
-        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        # Not filled: on a CPU memory is taken when it is first written, and `clear` comes before every use.
+        self.keys = torch.empty(shape, dtype=dtype, device=device)
+        self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.clear([0])
         whole = {"dtype": torch.int64, "device": device}
         width = min(-(-config.context // block), blocks)
         self.lengths = torch.zeros(rows + 1, **whole)  # positions in the cache
