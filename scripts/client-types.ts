@@ -41,7 +41,7 @@ async function schemas(): Promise<Record<string, Schema>> {
   });
   const { newApp } = await import("../src/edge/app.ts");
   const response = await newApp().request("/openapi.json", {}, {
-    ...{ PUBLIC_ORIGIN: "http://edge.test", DISPATCH: "cog", SIGNING_SECRET: "x".repeat(16) },
+    ...{ PUBLIC_ORIGIN: "http://edge.test", POOLS: "[]", SIGNING_SECRET: "x".repeat(16) },
     ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr", LOG_REQUESTS: "false" },
   } as never);
   const document = (await response.json()) as { components: { schemas: Record<string, Schema> } };

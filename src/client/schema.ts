@@ -23,6 +23,44 @@ export type Problem = {
   }>;
 };
 
+export type OpenUpload = Upload & {
+  parts: Array<{
+    part: number;
+    bytes: number;
+    /** PUT exactly these bytes of the document here, without an API key */
+    url: string;
+  }>;
+};
+
+export type Upload = {
+  id: string;
+  /** `checking`: the bytes are there and being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time */
+  state: "open" | "checking" | "done" | "failed" | "expired";
+  bytes: number;
+  sha256: string;
+  name: string | null;
+  /** The file, once it is `done` */
+  file_id: string | null;
+  /** The code of the problem for which it failed */
+  error: string | null;
+  created_at: string;
+  expires_at: string;
+};
+
+export type NewUpload = {
+  bytes: number;
+  sha256: string;
+  name?: string;
+};
+
+export type CompleteUpload = {
+  parts: Array<{
+    part: number;
+    /** The header `ETag` of the answer to the part's PUT */
+    etag: string;
+  }>;
+};
+
 export type Job = {
   id: string;
   state: "queued" | "running" | "succeeded" | "partial" | "failed" | "canceled" | "expired";
@@ -32,6 +70,8 @@ export type Job = {
   task: string;
   prompt: string | null;
   dpi: number;
+  token_budget: number | null;
+  witness: boolean;
   selection: string;
   cache: "use" | "refresh" | "only";
   progress: {
@@ -40,10 +80,13 @@ export type Job = {
     done: number;
     failed: number;
   };
+  /** What an open job waits for before a page is read: `slot`: every worker is busy · `worker`: one has it and has not said a word yet · `cold_start`: one is starting up · `pool`: none answers. `null`: nothing; pages are being read, or the job is over */
+  waiting_for?: "slot" | "cold_start" | "pool" | "worker" | null;
   pages?: Array<PageStatus>;
-  error: PageError;
+  error: PageError | null;
   metadata: Record<string, string>;
   webhook_url: string | null;
+  zero_retention: boolean;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
@@ -67,13 +110,13 @@ export type PageStatus = {
   finish_reason: string | null;
   /** How often workers delivered this reading. */
   readings: number;
-  error: PageError;
+  error: PageError | null;
 };
 
 export type PageError = {
   code: string;
   message: string;
-} | null;
+};
 
 export type ResultDocument = {
   schema: 1;
@@ -143,7 +186,13 @@ export type PageResult = {
     prefill: number;
     decode: number;
   };
-  error: PageError;
+  error: PageError | null;
+  /** The check by a second reader: the share of words in common, `null` where there are too few. */
+  witness?: {
+    model: string;
+    model_digest: string;
+    agreement: number | null;
+  };
 };
 
 export type OcrRequest = {
@@ -154,23 +203,23 @@ export type OcrRequest = {
   pages?: string;
   model?: string;
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
+  /** Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; `pp-ocr`, which has no vision tokens, ignores it, and `fovea-nano` takes none. */
+  token_budget?: number;
+  /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
+  witness?: boolean;
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
   prompt?: string;
   /** PDF raster resolution */
   dpi?: number;
   /** `refresh`: read again · `only`: answer from the cache or not at all */
   cache?: "use" | "refresh" | "only";
+  /** Erase the document and everything read from it when the whole result was handed over once, or an hour after the end */
+  zero_retention?: boolean;
   webhook_url?: string;
   metadata?: Record<string, string>;
 };
 
-export type Delivery = {
-  /** The `webhook-id` of every attempt */
-  id: string;
-  event: string;
-  url: string;
-  state: "pending" | "delivered" | "failed";
-  created_at: string;
+export type Delivery = WebhookDelivery & {
   attempts: Array<{
     attempt: number;
     at: string;
@@ -178,7 +227,21 @@ export type Delivery = {
     /** `null` when no answer came */
     status: number | null;
     error: string | null;
+    /** The beginning of the answer's body */
+    answer: string | null;
   }>;
+};
+
+export type WebhookDelivery = {
+  /** The `webhook-id` of every attempt */
+  id: string;
+  event: string;
+  url: string;
+  /** `null`: a job's `webhook_url` */
+  endpoint_id: string | null;
+  job_id: string | null;
+  state: "pending" | "delivered" | "failed";
+  created_at: string;
 };
 
 export type ChatCompletion = {
@@ -272,6 +335,8 @@ export type ChatRequest = {
   fovea?: {
     pages?: string;
     mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
+    token_budget?: number;
+    witness?: boolean;
     /** In place of the task that the message's words name; those are then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -295,6 +360,97 @@ export type Model = {
   };
 };
 
+export type BatchManifest = {
+  id: string;
+  bytes: number;
+  sha256: string;
+  created_at: string;
+};
+
+export type Batch = {
+  id: string;
+  state: "running" | "paused" | "canceling" | "completed" | "canceled" | "failed";
+  /** Why it is paused (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`), when nobody asked for it */
+  reason: string | null;
+  manifest: string;
+  /** 1, and one more for each retry */
+  run: number;
+  defaults: BatchDefaults;
+  lines: {
+    /** `null` until they are counted */
+    total: number | null;
+    succeeded: number;
+    partial: number;
+    failed: number;
+    canceled: number;
+  };
+  pages: {
+    done: number;
+    failed: number;
+  };
+  metadata: Record<string, string>;
+  created_at: string;
+  finished_at: string | null;
+  links: {
+    self: string;
+    failures: string;
+    output: string;
+    training_data: string;
+  };
+};
+
+export type BatchDefaults = {
+  pages?: string;
+  model?: string;
+  mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
+  token_budget?: number;
+  witness?: boolean;
+  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
+  prompt?: string;
+  dpi?: number;
+};
+
+export type NewBatch = {
+  /** The id of an uploaded manifest, or the name of an object that the operator has put into the bucket under `manifests/{tenant id}/` */
+  manifest: string;
+  defaults?: BatchDefaults;
+  metadata?: Record<string, string>;
+};
+
+export type BatchFailure = {
+  /** Line of the manifest, from 1 */
+  line: number;
+  custom_id: string | null;
+  outcome: "failed" | "partial";
+  error: PageError;
+  pages: {
+    done: number;
+    failed: number;
+  };
+  /** The line; `null` when it is too long or not text */
+  input: string | null;
+};
+
+export type BatchOutput = {
+  schema: 1;
+  batch_id: string;
+  run: number;
+  /** Whether no shard will follow in this run */
+  complete: boolean;
+  lines: number;
+  pages: number;
+  bytes: number;
+  shards: Array<{
+    number: number;
+    run: number;
+    lines: number;
+    pages: number;
+    bytes: number;
+    sha256: string;
+    path: string;
+  }>;
+};
+
 export type CreatedApiKey = ApiKey & {
   /** The key itself: shown now and never again */
   key: string;
@@ -314,6 +470,8 @@ export type ApiKey = {
   last_used_at: string | null;
   monthly_pages: number | null;
   concurrent_jobs: number | null;
+  /** Networks from which it may be used; `null`: from anywhere */
+  allowed_cidrs: Array<string> | null;
   /** `null`: the service's default */
   rate_per_minute: number | null;
 };
@@ -330,6 +488,8 @@ export type NewApiKey = {
   monthly_pages?: number;
   /** Jobs that it may have open at once. Default: no limit */
   concurrent_jobs?: number;
+  /** IPv4 and IPv6 networks from which it may be used. Default: from anywhere */
+  allowed_cidrs?: Array<string>;
   /** Only with the bootstrap secret: whose key; made when new. Default: `default` */
   tenant?: string;
 };
@@ -337,6 +497,20 @@ export type NewApiKey = {
 export type RotateApiKey = {
   /** Seconds for which the old key stays valid */
   overlap_s?: number;
+};
+
+export type BrowserToken = {
+  token: string;
+  scope: "read" | "write";
+  job_id: string;
+  expires_at: string;
+};
+
+export type NewBrowserToken = {
+  /** `write`: start one job · `read`: read one job */
+  scope: "read" | "write";
+  /** The job. Default: the id of a new one, which a `write` token starts, once */
+  job?: string;
 };
 
 export type WebhookSecret = {
@@ -350,21 +524,30 @@ export type WebhookEndpointWithSecret = WebhookEndpoint & {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
   /** Disabled by hand, or after five deliveries in a row that failed for good */
   state: "active" | "disabled";
+  disabled_at: string | null;
+  disabled_reason: "failures" | "request" | null;
   created_at: string;
 };
 
 export type NewWebhookEndpoint = {
   url: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
 };
 
 export type ChangeWebhookEndpoint = {
   url?: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
   state?: "active" | "disabled";
+};
+
+export type WebhookDeliveryLog = Delivery & {
+  /** What is posted, the same at every attempt; `null`: its job was deleted */
+  request: {
+    body: Record<string, unknown>;
+  } | null;
 };
 
 export type Usage = {
@@ -377,23 +560,48 @@ export type Usage = {
   pages_shared: number;
   /** From the cache */
   pages_cached: number;
+  /** Given to a worker, and not readable */
+  pages_failed: number;
   vision_tokens: number;
   text_tokens: number;
+  /** The pages read, by the service's price of a page of the model; 0 without one */
+  cost_usd: number;
+};
+
+export type UsageTotal = {
+  /** Read by a worker for this key */
+  pages_read: number;
+  /** Read once for several requests, another one's */
+  pages_shared: number;
+  /** From the cache */
+  pages_cached: number;
+  /** Given to a worker, and not readable */
+  pages_failed: number;
+  vision_tokens: number;
+  text_tokens: number;
+  /** The pages read, by the service's price of a page of the model; 0 without one */
+  cost_usd: number;
 };
 
 export type Settings = {
   /** Documents that no job has used for so long are deleted, with everything read from them */
   retention_days: number;
   retention_is_default: boolean;
+  /** Pages that may be read for the account in a day (UTC); `null`: no limit */
+  daily_pages: number | null;
+  /** What they may cost in a day, by the service's prices; `null`: no limit */
+  daily_usd: number | null;
 };
 
 export type ChangeSettings = {
-  retention_days: number | null;
+  retention_days?: number | null;
+  daily_pages?: number | null;
+  daily_usd?: number | null;
 };
 
 export type AuditEntry = {
   id: string;
-  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "job.deleted";
+  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired";
   /** The id of what was made, changed or deleted */
   target: string;
   /** Who did it; `null`: the bootstrap secret, or the service itself */
