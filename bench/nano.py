@@ -1,7 +1,7 @@
 """What `fovea-nano` reads and what not, measured; beside it pp-ocr and tesseract on the same pages.
 
     .venv/bin/python bench/nano.py                    # everything, with the weights in the repository
-    .venv/bin/python bench/nano.py curve pages        # some of it: curve, pages, pdfs, nothing
+    .venv/bin/python bench/nano.py curve pages        # some of it: run, curve, pages, pdfs, nothing
     .venv/bin/python bench/nano.py --weights FOLDER   # other weights
 
 Writes docs/nano/*.csv and docs/nano/curve.svg. Fonts, texts and PDF files are those that were never trained on; they
@@ -85,7 +85,13 @@ def curve(given: argparse.Namespace) -> None:
             rows.append(row)
             print(shown(row), flush=True)
     write("curve.csv", rows)
-    (OUT / "curve.svg").write_text(plot([row for row in rows if row["setting"] == "clean"]))
+    ours = sorted((row["compression"], 100 * row["accuracy"]) for row in rows if row["setting"] == "clean")
+    series = {
+        "fovea-nano: held-out fonts and texts, clean": ours,
+        "DeepSeek-OCR, 64 vision tokens (Fox benchmark, published)": PAPER[0],
+        "DeepSeek-OCR, 100 vision tokens (Fox benchmark, published)": PAPER[1],
+    }
+    (OUT / "curve.svg").write_text(plot(series, "text tokens for each vision token", 20))
 
 
 def shown(row: dict) -> str:
@@ -101,50 +107,57 @@ def write(name: str, rows: list[dict]) -> None:
             writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
 
 
-def plot(rows: list[dict]) -> str:
-    """Precision in percent over compression, as SVG."""
-    left, top, width, height, most = 60, 20, 560, 320, 20
+COLOURS = ("#0a6", "#888", "#36c", "#c60", "#a3c")
 
-    def at(x: float, y: float) -> str:
-        return f"{left + width * min(x, most) / most:.1f},{top + height * (1 - y / 100):.1f}"
 
+def plot(series: dict[str, list[tuple[float, float]]], across: str, most: float) -> str:
+    """Percent over something, as SVG: a line for each name."""
+    left, top, width, height = 60, 20, 560, 320
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return round(left + width * min(x, most) / most, 1), round(top + height * (1 - y / 100), 1)
+
+    def text(x: float, y: float, words: str, more: str = 'text-anchor="middle"') -> str:
+        return f'<text x="{x}" y="{y}" {more}>{words}</text>'
+
+    bottom = top + height
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {top + height + 96}" '
-        'font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {bottom + 46 + 15 * len(series)}" '
+        f'font-family="sans-serif" font-size="12" role="img"><title>Percent over {across}</title>',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     for y in range(0, 101, 20):
-        a, b = at(0, y), at(most, y)
-        parts.append(f'<polyline points="{a} {b}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 8}" y="{float(a.split(",")[1]) + 4}" text-anchor="end">{y} %</text>')
-    for x in range(0, most + 1, 2):
-        px, py = at(x, 0).split(",")
-        parts.append(f'<text x="{px}" y="{float(py) + 18}" text-anchor="middle">{x}</text>')
-    parts.append(
-        f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">'
-        "text tokens per vision token</text>"
-    )
-    series = [
-        (
-            "fovea-nano, held-out fonts and texts, clean",
-            "#0a6",
-            [(r["compression"], 100 * r["accuracy"]) for r in rows],
-        ),
-        ("DeepSeek-OCR, 64 vision tokens (Fox, published)", "#888", PAPER[0]),
-        ("DeepSeek-OCR, 100 vision tokens (Fox, published)", "#36c", PAPER[1]),
-    ]
-    for number, (name, colour, points) in enumerate(series):
-        parts.append(
-            f'<polyline points="{" ".join(at(*p) for p in sorted(points))}" fill="none" stroke="{colour}" '
-            'stroke-width="2"/>'
-        )
-        parts += [
-            f'<circle cx="{at(*p).split(",")[0]}" cy="{at(*p).split(",")[1]}" r="3" fill="{colour}"/>'
-            for p in points
-        ]
-        y, x = top + height + 54, left
-        parts.append(f'<text x="{x}" y="{y + 14 * number}" fill="{colour}">{name}</text>')
+        parts.append(f'<path d="M{left} {at(0, y)[1]}h{width}" stroke="#ddd"/>')
+        parts.append(text(left - 8, at(0, y)[1] + 4, f"{y} %", 'text-anchor="end"'))
+    for tick in range(11):
+        parts.append(text(at(most * tick / 10, 0)[0], bottom + 16, f"{most * tick / 10:g}"))
+    parts.append(text(left + width / 2, bottom + 34, across))
+    for number, (name, points) in enumerate(series.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        path = " ".join(f"{x},{y}" for x, y in (at(*point) for point in points))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        if len(points) < 30:
+            parts += [
+                f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in (at(*p) for p in points)
+            ]
+        parts.append(text(left, bottom + 50 + 15 * number, name, f'fill="{colour}"'))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def run(_given: argparse.Namespace) -> None:
+    """The learning curve of the run that the shipped weights come from, out of its log."""
+    folder = ROOT / "docs" / "training"
+    rows = list(csv.DictReader((folder / "run.csv").open()))
+    names = {
+        "patches right": "characters of a patch, named by the encoder",
+        "cells right": "characters of a vision token (64 × 64 px)",
+        "text right": "next character, by the decoder (teacher-forced, 6 % of its input replaced)",
+    }
+    series = {
+        shown: [(float(row["minutes"]), 100 * float(row[name])) for row in rows if row[name]]
+        for name, shown in names.items()
+    }
+    (folder / "run.svg").write_text(plot(series, "minutes of training", 110))
 
 
 # -- whole pages ---------------------------------------------------------------------------------------
@@ -272,7 +285,7 @@ def nothing(given: argparse.Namespace) -> None:
     write("nothing.csv", rows)
 
 
-PARTS = {"curve": curve, "pages": pages, "pdfs": pdfs, "nothing": nothing}
+PARTS = {"run": run, "curve": curve, "pages": pages, "pdfs": pdfs, "nothing": nothing}
 
 
 def main() -> None:
