@@ -19,17 +19,29 @@ const rules = (changes: Partial<LineRules> = {}): LineRules => ({
 const read = (line: object, changes?: Partial<LineRules>) =>
   readLine(JSON.stringify(line), rules(changes));
 
+const PLAIN = { budget: null, witness: false };
+
 describe("a line of a manifest", () => {
   it("says which document and how; what it does not say comes from the defaults", () => {
     expect(read({ file: FILE })).toEqual({
       source: { file: FILE },
-      options: { model: "pp-ocr", mode: "auto", task: "markdown", prompt: null, dpi: 144 },
+      options: {
+        model: "pp-ocr",
+        mode: "auto",
+        task: "markdown",
+        prompt: null,
+        dpi: 144,
+        ...PLAIN,
+      },
       selection: [{ first: 1, last: null }],
     });
     const defaults = { model: "deepseek-ocr", mode: "small", pages: "1-2", dpi: 100 } as const;
     expect(read({ url: "https://a.com/b.pdf", dpi: 200, pages: "3" }, { defaults })).toEqual({
       source: { url: "https://a.com/b.pdf" },
-      options: { model: "deepseek-ocr", mode: "small", task: "markdown", prompt: null, dpi: 200 },
+      options: {
+        ...{ model: "deepseek-ocr", mode: "small", task: "markdown", prompt: null, dpi: 200 },
+        ...PLAIN,
+      },
       selection: [{ first: 3, last: 3 }],
     });
   });
