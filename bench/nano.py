@@ -80,7 +80,9 @@ def curve(given: argparse.Namespace) -> None:
                 "characters": characters,
                 "compression": sum(text_tokens(s.text) for s in strips) / (TOKENS * len(strips)),
                 "accuracy": max(0.0, 1 - sum(errors) / characters),
-                "median strip": median(1 - e / len(s.text) for e, s in zip(errors, strips, strict=True)),
+                "median strip": median(
+                    max(0.0, 1 - e / len(s.text)) for e, s in zip(errors, strips, strict=True)
+                ),
             }
             rows.append(row)
             print(shown(row), flush=True)
@@ -190,7 +192,8 @@ def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argpar
                         max(0.0, 1 - e / len(b)) for e, (_, b) in zip(errors, pairs, strict=True)
                     ),
                     "seconds a page": mean(said["pages"][i]["seconds"] for i in here),
-                    "compression": mean(said["pages"][i]["compression"] or 0 for i in here),
+                    "vision tokens a page": mean(said["pages"][i]["vision_tokens"] or 0 for i in here),
+                    "text tokens a page": mean(text_tokens(images[i][2]) for i in here),
                     "peak MB": said["peak_mb"],
                 }
                 rows.append(row)
@@ -210,9 +213,9 @@ def read_all(reader: str, folder: Path, weights: Path) -> None:
     for path in sorted(folder.glob("*.png")):
         image = Image.open(path).convert("RGB")
         began = time.perf_counter()
-        text, verdict, compression = read(image, path)
+        text, verdict, tokens = read(image, path)
         seconds = time.perf_counter() - began
-        pages.append({"text": text, "verdict": verdict, "compression": compression, "seconds": seconds})
+        pages.append({"text": text, "verdict": verdict, "vision_tokens": tokens, "seconds": seconds})
     who = resource.RUSAGE_CHILDREN if reader == "tesseract" else resource.RUSAGE_SELF
     print(json.dumps({"pages": pages, "peak_mb": resource.getrusage(who).ru_maxrss // 1000}))
 
@@ -239,7 +242,7 @@ def _reader(name: str, weights: Path):
         if is_blank(image):
             return "", "blank", None
         result = reader.read(Raster(1, image, None), ReadRequest(task="free", mode=mode))
-        return result.markdown, result.verdict, result.compression
+        return result.markdown, result.verdict, (result.vision_tokens or {}).get("valid")
 
     return read
 

@@ -39,7 +39,7 @@ async function main(): Promise<number> {
         worker: await portFrom("FOVEA_WORKER_PORT", 5000),
       },
       bootstrapSecret: process.env.FOVEA_BOOTSTRAP_SECRET || undefined,
-      models: process.env.FOVEA_MODELS || "pp-ocr",
+      models: process.env.FOVEA_MODELS || undefined,
       slots: Number(process.env.FOVEA_SLOTS || 4),
       log: say,
       signal: interrupted.signal,

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-DEFAULT_MODELS = ("pp-ocr",)
+DEFAULT_MODELS = ("pp-ocr", "fovea-nano")
 
 
 @dataclass(frozen=True, slots=True)

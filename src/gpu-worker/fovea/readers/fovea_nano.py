@@ -42,8 +42,8 @@ RULES = b"fovea-nano rules 1"
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
 """Rows of a strip in each mode."""
 AUTO = "base"
-LEAST_CONFIDENCE = 0.6
-"""Mean probability of a page's characters below which it is `suspect`."""
+LEAST_CONFIDENCE = 0.9
+"""Mean probability of a page's characters below which it is `suspect`. It is about the share that is right."""
 LEAST_OF_LINE = 0.35
 """Mean probability below which a line was not read but made up: it is left out."""
 MOST_TOKENS = 150
@@ -247,8 +247,7 @@ class FoveaNano:
             mode=mode,
             task=task,
             vision_tokens={"positions": positions, "patches": patches, "valid": patches},
-            text_tokens=answers.tokens,
-            compression=answers.tokens / patches if patches else 0.0,
+            text_tokens=answers.tokens,  # bytes and places: no compression that could be compared follows from it
             blocks=blocks,
             markdown=text,
             verdict=verdict,
