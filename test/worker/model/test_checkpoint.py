@@ -33,7 +33,8 @@ def test_what_is_saved_is_what_is_loaded(model, tmp_path, shard_bytes):
         assert torch.equal(loaded.state_dict()[name], tensor), name
     with torch.inference_mode():
         embeddings = torch.randn(1, 5, 48)
-        assert torch.equal(loaded(embeddings), model(embeddings))
+        # Not to the last bit: where a tensor lies in memory decides which instructions multiply it.
+        torch.testing.assert_close(loaded(embeddings), model(embeddings))
         assert loaded.encode_view(torch.randn(1, 3, 64, 64)).shape == (1, 1, 48)
     assert digest == checkpoint_digest(tmp_path)
 
