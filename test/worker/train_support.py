@@ -1,5 +1,6 @@
 """A model of the shape of `fovea-nano`, small enough to be trained for a few steps in a test."""
 
+from fovea import places
 from fovea.model import ModelConfig
 from fovea.model.config import ClipConfig, DecoderConfig, SamConfig
 
@@ -7,9 +8,9 @@ TINY = ModelConfig(
     SamConfig(32, 2, 2, 64, grid=8, window=4, global_blocks=(1,), neck=16, compressor=(24, 32), stem=True),
     ClipConfig(32, 1, 4, 64, grid=2, patch=None),
     DecoderConfig(
-        vocab=271,
+        vocab=places.FIRST + places.COUNT,
         width=48,
-        depth=3,
+        depth=4,
         heads=3,
         head_dim=16,
         dense_mlp=64,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fovea.places import Place
 from fovea.tokenizer import Tokenizer
 from fovea.train import fonts, texts
 from fovea.train.batches import CELL, IGNORED, PATCH, Stream, collate, strip_prompt
@@ -76,7 +77,7 @@ def test_an_empty_strip_has_no_text():
     assert known.tolist() == [Tokenizer.characters().eos]
 
 
-def test_targets_name_the_next_character_and_the_vision_token_that_shows_it():
+def test_targets_name_the_next_place_or_character_and_the_vision_token_that_shows_it():
     tokenizer = Tokenizer.characters()
     strips = [make_strip(seed, 512, PLAIN) for seed in (3, 4)]
     batch = collate(strips, tokenizer)
@@ -84,13 +85,23 @@ def test_targets_name_the_next_character_and_the_vision_token_that_shows_it():
     assert prompt.count(tokenizer.image) == 2 * (8 + 1) + 1
     first = prompt.index(tokenizer.image)
     for row, strip in enumerate(strips):
-        at = len(prompt) - 1
-        for number, (x, y) in enumerate(strip.places):
-            assert batch.targets[row, at + number] == tokenizer.encode(strip.text[number])[0]
-            assert batch.ids[row, at + number + 1] == batch.targets[row, at + number]
-            cell = int(batch.cells[row, at + number]) - first
-            assert (cell // 9, cell % 9) == (int(y) // CELL, int(x) // CELL)
-        assert batch.targets[row, at + len(strip.text)] == tokenizer.eos
+        number, place = 0, None
+        for at in range(len(prompt) - 1, batch.targets.shape[1]):
+            target = int(batch.targets[row, at])
+            if target == tokenizer.eos:
+                break
+            assert batch.ids[row, at + 1] == target
+            x, y = strip.places[number]
+            if told := Place.of(target):
+                place = told
+                assert place == Place.at(x, y)
+            else:
+                assert target == tokenizer.encode(strip.text[number])[0]
+                assert strip.text[number] == "\n" or place.column == int(x) // CELL
+                number += 1
+            cell = int(batch.cells[row, at]) - first
+            assert (cell // 9, cell % 9) == divmod(place.cell, 8)
+        assert number == len(strip.text)
     assert (batch.cells == IGNORED).equal(batch.rows == IGNORED)
 
 
