@@ -33,7 +33,7 @@ export async function audit(
     .run();
 }
 
-/** Newest first, ids below `before`. */
+/** Newest first, those written before the entry `before`. Ids tell seconds only. */
 export async function listAudit(
   db: D1Database,
   tenantId: string,
@@ -43,7 +43,8 @@ export async function listAudit(
   const { results } = await db
     .prepare(
       `SELECT id, key_id AS keyId, action, target, created_at AS createdAt FROM audit
-       WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3`,
+       WHERE tenant_id = ?1 AND (?2 IS NULL OR (created_at, id) < (SELECT created_at, id FROM audit WHERE id = ?2))
+       ORDER BY created_at DESC, id DESC LIMIT ?3`,
     )
     .bind(tenantId, before, limit)
     .all<AuditEntry & Record<string, unknown>>();
