@@ -70,7 +70,8 @@ def assert_valid(blocks):
         "task": "markdown",
         "model_digest": "sha256:" + "0" * 64, "markdown": write_markdown(blocks, 1), "finish_reason": "stop",
         "verdict": "ok", "blocks": [block.to_json() for block in blocks],
-        "timings_ms": dict.fromkeys(["raster", "encode", "prefill", "decode"], 0),
+        "timings_ms": dict.fromkeys(["raster", "encode", "prefill", "decode"], 0), "warnings": [], "attempts": [],
+        **dict.fromkeys(["prompt", "vision_tokens", "text_tokens", "compression", "expected_precision", "error"]),
     }  # fmt: skip
     assert page_faults(body) == []
     assert len(blocks) <= MAX_BLOCKS
