@@ -2,6 +2,7 @@
  * Fovea's client: `await new Fovea({ apiKey, baseUrl }).read("invoice.pdf")`. It needs `fetch`, Web
  * Crypto and nothing else: Node, browsers and Workers.
  */
+import { Batches } from "./batches.ts";
 import { Webhooks } from "./endpoints.ts";
 import { JobError } from "./errors.ts";
 import { Files } from "./files.ts";
@@ -46,6 +47,7 @@ export class Reading {
 export class Fovea {
   readonly files: Files;
   readonly jobs: Jobs;
+  readonly batches: Batches;
   readonly keys: Keys;
   readonly webhooks: Webhooks;
   readonly #http: Transport;
@@ -54,6 +56,7 @@ export class Fovea {
     this.#http = new Transport(options);
     this.files = new Files(this.#http);
     this.jobs = new Jobs(this.#http);
+    this.batches = new Batches(this.#http);
     this.keys = new Keys(this.#http);
     this.webhooks = new Webhooks(this.#http);
   }
@@ -105,6 +108,13 @@ export class Fovea {
   }
 }
 
+export {
+  type BatchShard,
+  type BatchState,
+  isBatchOver,
+  type ManifestLine,
+  type ManifestSource,
+} from "./batches.ts";
 export * from "./errors.ts";
 export {
   type Format,

@@ -24,23 +24,28 @@ export async function resolveSource(source: Source): Promise<Resolved> {
   const text = source instanceof URL ? source.href : source;
   if (/^file_[0-9a-z]{24}$/.test(text)) return { file: text };
   if (/^(https?|data):/i.test(text)) return { url: text };
-  return fromPath(text);
+  const { blob, name } = await openPath(text);
+  return { upload: blob, name };
 }
 
 interface NodeModules {
-  "node:fs/promises": { readFile(path: string): Promise<Uint8Array<ArrayBuffer>> };
+  "node:fs": { openAsBlob(path: string): Promise<Blob> };
   "node:path": { basename(path: string): string };
   "node:url": { fileURLToPath(url: string): string };
 }
 
 type GetBuiltin = <Name extends keyof NodeModules>(name: Name) => NodeModules[Name];
 
-/** Asks the running process instead of importing: this file loads in a browser as well. */
-async function fromPath(path: string): Promise<Resolved> {
+/**
+ * The file at a path or `file:` URL; its bytes are read when they are needed. Asks the running process
+ * instead of importing: this file loads in a browser as well.
+ * @throws TypeError where there is no file system, or nothing at the path
+ */
+export async function openPath(path: string): Promise<{ blob: Blob; name: string }> {
   const { process } = globalThis as { process?: { getBuiltinModule?: GetBuiltin } };
   const builtin = process?.getBuiltinModule;
   if (!builtin) throw new TypeError(`Paths can be read on Node 20.16 or newer only: ${path}`);
   const local = /^file:/i.test(path) ? builtin("node:url").fileURLToPath(path) : path;
-  const bytes = await builtin("node:fs/promises").readFile(local);
-  return { upload: new Blob([bytes]), name: builtin("node:path").basename(local) };
+  const blob = await builtin("node:fs").openAsBlob(local);
+  return { blob, name: builtin("node:path").basename(local) };
 }

@@ -27,7 +27,8 @@ export interface Call extends CallOptions {
   query?: Record<string, string | number | undefined>;
   headers?: Record<string, string>;
   json?: unknown;
-  body?: Blob;
+  /** Bytes as they are. A stream can be sent once only, so its request is not repeated. */
+  body?: Blob | ReadableStream<Uint8Array>;
 }
 
 const FIRST_PAUSE_MS = 500;
@@ -56,6 +57,16 @@ export class Transport {
     return this.#repeat(method, path, call, (response) => response.text());
   }
 
+  /** The whole body; one that did not arrive as what has this SHA-256 is fetched again. */
+  bytes(method: string, path: string, sha256: string, call: Call = {}): Promise<ArrayBuffer> {
+    return this.#repeat(method, path, call, async (response) => {
+      const bytes = await response.arrayBuffer();
+      const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+      if (digest !== sha256) throw new ConnectionError(`The answer's SHA-256 is not ${sha256}.`);
+      return bytes;
+    });
+  }
+
   async nothing(method: string, path: string, call: Call = {}): Promise<void> {
     await this.#repeat(method, path, call, (response) => response.text());
   }
@@ -75,6 +86,7 @@ export class Transport {
     consume: (response: Response) => Promise<T>,
   ): Promise<T> {
     const [url, init] = this.#request(method, path, call);
+    const retries = call.body instanceof ReadableStream ? 0 : this.maxRetries;
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#attempt(url, init, call, consume);
@@ -82,7 +94,7 @@ export class Transport {
         // The answer to an earlier attempt was lost: the thing is deleted.
         if (method === "DELETE" && attempt > 0 && error instanceof ApiError && error.status === 404)
           return undefined as T;
-        if (attempt >= this.maxRetries || !mayHelp(error)) throw error;
+        if (attempt >= retries || !mayHelp(error)) throw error;
         const asked = error instanceof ApiError ? error.retryAfterS : null;
         await pause(asked === null ? backOff(attempt) : asked * 1000, call.signal);
       }
@@ -95,15 +107,16 @@ export class Transport {
       if (value !== undefined) url.searchParams.set(name, String(value));
     const headers: Record<string, string> = {
       authorization: `Bearer ${this.#options.apiKey}`,
+      ...(call.json !== undefined && { "content-type": "application/json" }),
+      ...(call.body && { "content-type": "application/octet-stream" }),
       ...call.headers,
     };
-    if (call.json !== undefined) headers["content-type"] = "application/json";
-    if (call.body) headers["content-type"] = "application/octet-stream";
     // Uploads need none: the same bytes are the same file.
     if (method === "POST" && !call.body)
       headers["idempotency-key"] = call.idempotencyKey ?? randomKey();
     const body = call.body ?? (call.json === undefined ? undefined : JSON.stringify(call.json));
-    return [url.href, { method, headers, ...(body !== undefined && { body }) }];
+    const half = body instanceof ReadableStream && { duplex: "half" };
+    return [url.href, { method, headers, ...(body !== undefined && { body }), ...half }];
   }
 
   async #attempt<T>(
@@ -165,6 +178,8 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 
 /** `crypto.randomUUID` is missing on pages that were not loaded by https. */
 function randomKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(crypto.getRandomValues(new Uint8Array(16)));
 }
+
+const hex = (bytes: Uint8Array) =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

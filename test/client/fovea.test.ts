@@ -1,5 +1,4 @@
 /** The client inside workerd, against the real edge; only the Cog server behind it is a stub. */
-import { exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   ConnectionError,
@@ -11,7 +10,7 @@ import {
   PermissionError,
   TimeoutError,
 } from "../../src/client/index.ts";
-import { CogStub, newKey, ORIGIN, pdf } from "../edge/support.ts";
+import { CogStub, edge, newKey, ORIGIN, pdf } from "../edge/support.ts";
 
 let cog: CogStub;
 let apiKey: string;
@@ -20,11 +19,6 @@ let fovea: Fovea;
 let sent: Request[];
 /** Stands between client and edge; a test may lose requests or answers here. */
 let wire: (request: Request, n: number) => Promise<Response>;
-
-const edge = (request: Request) =>
-  (exports as unknown as { default: Fetcher }).default.fetch(
-    request as never,
-  ) as unknown as Promise<Response>;
 
 beforeEach(async () => {
   cog = new CogStub().install();

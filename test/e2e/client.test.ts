@@ -1,7 +1,15 @@
 /** The client's package as a stranger gets it: packed, installed in an empty folder, run against the real service. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -187,6 +195,52 @@ test("fovea jobs lists, shows, follows, gives out and deletes", async () => {
   assert.match((await fovea(["jobs", "get", id])).stderr, /No such job/);
 });
 
+test("fovea batch reads documents and manifests, keeps what is whole, and says what failed", async () => {
+  const documents = ["invoice.pdf", "chinese.png"].map((name) => join(examples, name));
+  const made = await fovea(["batch", "run", ...documents, "-o", "batch", "--json"]);
+  assert.equal(made.status, 0, made.stderr);
+  const { id, lines, pages } = JSON.parse(made.stdout);
+  assert.deepEqual([lines.succeeded, pages.done], [2, 2]);
+  const shard = join(folder, "batch/000001.jsonl");
+  const records = readFileSync(shard, "utf8").trim().split("\n");
+  assert.deepEqual(
+    records.map((record) => JSON.parse(record).custom_id),
+    documents.flatMap((name) => [name, name]),
+  );
+
+  // A shard that is whole is not fetched again, a spoilt one is.
+  const kept = statSync(shard).mtimeMs;
+  assert.equal((await fovea(["batch", "output", id, "-o", "batch"])).status, 0);
+  assert.equal(statSync(shard).mtimeMs, kept);
+  writeFileSync(shard, "x".repeat(statSync(shard).size));
+  await fovea(["batch", "output", id, "-o", "batch"]);
+  assert.deepEqual(readFileSync(shard, "utf8").trim().split("\n"), records);
+  const training = await fovea(["batch", "output", id, "--training-data"]);
+  assert.match(training.stdout, /"text":"[^"]*LED copy light, 5000 K/);
+
+  const file = JSON.parse(records[0] as string).file_id;
+  const stdin = Buffer.from(`{"file": "${file}"}\n{"file": "${file}", "pages": "one"}\n`);
+  const started = await fovea(["batch", "start", "--dpi", "100"], { stdin });
+  const second = started.stdout.trim();
+  const watched = await fovea(["batch", "watch", second]);
+  assert.equal(watched.status, 1);
+  assert.match(watched.stdout, /completed +2\/2 +1 +1/);
+  assert.match(watched.stderr, /wholly or in part: 1$/m);
+  const failures = await fovea(["batch", "failures", second]);
+  assert.match(failures.stdout, /^line 2: invalid_page_selection: /);
+  assert.match((await fovea(["batch", "retry", second])).stdout, /running +1\/2/);
+  assert.equal((await fovea(["batch", "watch", second, "-q"])).status, 1);
+  const listed = JSON.parse((await fovea(["batch", "list", "--json"])).stdout);
+  assert.deepEqual(
+    listed.slice(0, 2).map((batch: { id: string }) => batch.id),
+    [second, id],
+  );
+  assert.equal((await fovea(["batch", "pause", second])).status, 2);
+  assert.equal((await fovea(["batch", "run", "nothing.jsonl"])).status, 2);
+  assert.equal((await fovea(["batch", "delete", id])).status, 0);
+  assert.match((await fovea(["batch", "status", id])).stderr, /No such batch/);
+});
+
 test("fovea keys makes, rotates and ends keys; fovea usage counts pages", async () => {
   const bootstrap = { env: { FOVEA_API_KEY: stack.bootstrapSecret } };
   const made = await fovea(["keys", "create", "--tenant", "cli"], bootstrap);
@@ -232,6 +286,8 @@ test("fovea completion completes commands, options and values in a real bash", a
   assert.equal(await complete("k"), "keys");
   assert.equal(await complete("jobs", "c"), "cancel");
   assert.equal(await complete("jobs", "list", "--st"), "--state");
+  assert.equal(await complete("batch", "re"), "resume retry");
+  assert.equal(await complete("batch", "run", "--mode", "ba"), "base");
   assert.equal(await complete("read", "--cache", ""), "use refresh only");
   assert.equal(await complete("read", "read."), "read.js");
 });

@@ -10,6 +10,12 @@ export const DIGEST = `sha256:${"a".repeat(64)}`;
 
 type Init = Omit<RequestInit, "body"> & { body?: unknown; key?: string };
 
+/** The Worker, as a client on the wire meets it. */
+export const edge = (request: Request) =>
+  (exports as unknown as { default: Fetcher }).default.fetch(
+    request as never,
+  ) as unknown as Promise<Response>;
+
 /** Calls the Worker. A plain object as body is sent as JSON. */
 export async function call(path: string, { key, body, headers, ...init }: Init = {}) {
   const plain = typeof body === "object" && body !== null && body.constructor === Object;

@@ -1,4 +1,5 @@
 /** Every command. A new one is a file here and a line in this list. */
+import { batch } from "./batch.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { jobs } from "./jobs.ts";
@@ -10,6 +11,7 @@ import { usage } from "./usage.ts";
 export const COMMANDS: Command[] = [
   read,
   ...jobs,
+  ...batch,
   ...keys,
   usage,
   serve,

@@ -115,6 +115,6 @@ function fish(commands: Command[]): string {
         ].join(" "),
       );
   }
-  lines.push("complete -c fovea -n '__fish_seen_subcommand_from read' -F");
+  lines.push("complete -c fovea -n '__fish_seen_subcommand_from read run start' -F");
   return lines.join("\n");
 }

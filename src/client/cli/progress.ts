@@ -1,14 +1,13 @@
-/** How far a job is: a bar on stderr where that is a terminal, else a line for each page that is worth one. */
-import type { JobEvent, PageEvent } from "../index.ts";
+/** How far it is, on stderr: a bar where that is a terminal, else a line for each thing that is worth one. */
+import type { Batch, JobEvent, PageEvent } from "../index.ts";
 
 const WIDTH = 24;
 
-export class Progress {
+class Bar {
   readonly #label: string;
   readonly #quiet: boolean;
   readonly #began = Date.now();
   readonly #terminal = process.stderr.isTTY === true;
-  #done = 0;
   #drawn = false;
 
   constructor(label: string, quiet: boolean) {
@@ -16,14 +15,20 @@ export class Progress {
     this.#quiet = quiet;
   }
 
-  /** @param total pages of the job, as far as that is known */
-  show(event: JobEvent, total: number | null): void {
+  draw(done: number, total: number | null, what: string): void {
+    if (this.#quiet || !this.#terminal) return;
+    const filled = total ? Math.round((done / total) * WIDTH) : 0;
+    const bar = "#".repeat(filled).padEnd(WIDTH, "-");
+    const seconds = ((Date.now() - this.#began) / 1000).toFixed(0);
+    const count = total === null ? `${done}` : `${done}/${total}`;
+    process.stderr.write(`\r\x1b[K${this.#label} [${bar}] ${count} ${what} ${seconds} s`);
+    this.#drawn = true;
+  }
+
+  line(text: string): void {
     if (this.#quiet) return;
-    if (isPage(event)) {
-      this.#done++;
-      if (event.verdict !== "ok" && event.verdict !== "blank") this.#line(remark(event));
-    }
-    if (this.#terminal) this.#draw(total);
+    this.end();
+    process.stderr.write(`${this.#label}: ${text}\n`);
   }
 
   /** Leaves the terminal's line free for what comes next. */
@@ -31,19 +36,27 @@ export class Progress {
     if (this.#drawn) process.stderr.write("\r\x1b[K");
     this.#drawn = false;
   }
+}
 
-  #line(text: string): void {
-    this.end();
-    process.stderr.write(`${this.#label}: ${text}\n`);
+export class Progress {
+  readonly #bar: Bar;
+  #done = 0;
+
+  constructor(label: string, quiet: boolean) {
+    this.#bar = new Bar(label, quiet);
   }
 
-  #draw(total: number | null): void {
-    const filled = total ? Math.round((this.#done / total) * WIDTH) : 0;
-    const bar = "#".repeat(filled).padEnd(WIDTH, "-");
-    const seconds = ((Date.now() - this.#began) / 1000).toFixed(0);
-    const pages = total === null ? `${this.#done} pages` : `${this.#done}/${total} pages`;
-    process.stderr.write(`\r\x1b[K${this.#label} [${bar}] ${pages} ${seconds} s`);
-    this.#drawn = true;
+  /** @param total pages of the job, as far as that is known */
+  show(event: JobEvent, total: number | null): void {
+    if (isPage(event)) {
+      this.#done++;
+      if (event.verdict !== "ok" && event.verdict !== "blank") this.#bar.line(remark(event));
+    }
+    this.#bar.draw(this.#done, total, "pages");
+  }
+
+  end(): void {
+    this.#bar.end();
   }
 }
 
@@ -51,3 +64,25 @@ const isPage = (event: JobEvent): event is PageEvent => event.type === "page";
 
 const remark = ({ page, verdict, error }: PageEvent) =>
   `page ${page}: ${error ? `${error.code}: ${error.message}` : verdict}`;
+
+export class BatchProgress {
+  readonly #bar: Bar;
+  #failed = 0;
+
+  constructor(label: string, quiet: boolean) {
+    this.#bar = new Bar(label, quiet);
+  }
+
+  show({ lines, pages }: Batch): void {
+    const { total, succeeded, partial, failed, canceled } = lines;
+    const notRead = partial + failed;
+    if (notRead > this.#failed) this.#bar.line(`lines that failed, wholly or in part: ${notRead}`);
+    this.#failed = notRead;
+    const done = succeeded + notRead + canceled;
+    this.#bar.draw(done, total, `lines, ${pages.done} pages, ${notRead} failed,`);
+  }
+
+  end(): void {
+    this.#bar.end();
+  }
+}

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import {
+  type BatchDefaults,
   type Format,
   type Fovea,
   isOver,
@@ -9,7 +10,7 @@ import {
   type ReadOptions,
   type Source,
 } from "../index.ts";
-import { type Command, EXIT, type Input, UsageError, wholeNumber } from "./command.ts";
+import { type Command, EXIT, type Input, type Option, UsageError, wholeNumber } from "./command.ts";
 import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
@@ -27,6 +28,22 @@ export const formatOption = {
 export const formatOf = (input: Input): Format =>
   input.has("json") ? "json" : ((input.value("format") as Format | undefined) ?? "md");
 
+/** How a document is to be read; the service's defaults hold for what is left out. */
+export const readingOptions: Record<string, Option> = {
+  pages: { value: "LIST", short: "p", help: "such as 1-3,7,10-" },
+  model: { value: "NAME", help: "which reader" },
+  mode: {
+    ...{ value: "MODE", help: "how many vision tokens a page" },
+    choices: ["auto", "tiny", "small", "base", "large", "gundam"],
+  },
+  task: {
+    ...{ value: "TASK", help: "what to do with a page" },
+    choices: ["markdown", "free", "figure", "describe", "locate", "deep"],
+  },
+  prompt: { value: "TEXT", help: "what to look for, or words of your own" },
+  dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
+};
+
 export const read: Command = {
   name: "read",
   args: "[FILE | URL | -]...",
@@ -37,18 +54,7 @@ export const read: Command = {
       ...{ value: "PATH", short: "o" },
       help: "where to write; with several documents, a folder (stdout)",
     },
-    pages: { value: "LIST", short: "p", help: "such as 1-3,7,10-" },
-    model: { value: "NAME", help: "which reader" },
-    mode: {
-      ...{ value: "MODE", help: "how many vision tokens a page" },
-      choices: ["auto", "tiny", "small", "base", "large", "gundam"],
-    },
-    task: {
-      ...{ value: "TASK", help: "what to do with a page" },
-      choices: ["markdown", "free", "figure", "describe", "locate", "deep"],
-    },
-    prompt: { value: "TEXT", help: "what to look for, or words of your own" },
-    dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
+    ...readingOptions,
     cache: {
       ...{ value: "HOW", help: "use, refresh (read again) or only (never read)" },
       choices: ["use", "refresh", "only"],
@@ -78,7 +84,10 @@ async function readOne(
   target: string | undefined,
 ): Promise<number> {
   const label = source === "-" ? "stdin" : shortName(source);
-  const started = await fovea.start(await documentOf(source), requestOf(input));
+  const started = await fovea.start(await documentOf(source), {
+    ...readingOf(input),
+    cache: input.value("cache") as ReadOptions["cache"],
+  });
   const progress = new Progress(label, input.has("quiet"));
   const job = await cancelOnInterrupt(fovea, started, progress, () =>
     follow(fovea, started, progress),
@@ -128,14 +137,15 @@ export async function follow(fovea: Fovea, job: Job, progress: Progress): Promis
   }
 }
 
-function requestOf(input: Input): ReadOptions {
-  const { pages, model, mode, task, prompt, cache } = Object.fromEntries(
-    ["pages", "model", "mode", "task", "prompt", "cache"].map((name) => [name, input.value(name)]),
+/** What `readingOptions` say. */
+export function readingOf(input: Input): BatchDefaults {
+  const { pages, model, mode, task, prompt } = Object.fromEntries(
+    ["pages", "model", "mode", "task", "prompt"].map((name) => [name, input.value(name)]),
   );
-  return { pages, model, mode, task, prompt, cache, dpi: wholeNumber(input, "dpi") } as ReadOptions;
+  return { pages, model, mode, task, prompt, dpi: wholeNumber(input, "dpi") } as BatchDefaults;
 }
 
-async function documentOf(source: string): Promise<Source> {
+export async function documentOf(source: string): Promise<Source> {
   if (source !== "-") {
     if (!/^(https?|data|file):|^file_/i.test(source) && !isFile(source))
       throw new UsageError(`There is no file ${source}.`);

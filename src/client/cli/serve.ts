@@ -33,7 +33,9 @@ function checkout(): string {
       if (isCheckout(folder)) return folder;
       if (folder === dirname(folder)) break;
     }
-  throw new UsageError("Run this in a checkout of Fovea, or name one in FOVEA_HOME.");
+  throw new UsageError(
+    "This package is the client alone. Run this in a checkout of Fovea, or name one in FOVEA_HOME.",
+  );
 }
 
 function isCheckout(folder: string): boolean {

@@ -1,0 +1,191 @@
+/** `fovea.batches`: many documents, read behind the requests of people. */
+import { all, type Listed, type ListQuery } from "./list.ts";
+import type {
+  Batch,
+  BatchDefaults,
+  BatchFailure,
+  BatchManifest,
+  BatchOutput,
+  NewBatch,
+} from "./schema.ts";
+import { openPath } from "./source.ts";
+import { type CallOptions, pause, type Transport } from "./transport.ts";
+
+export type BatchState = Batch["state"];
+export type BatchShard = BatchOutput["shards"][number];
+
+/** A document, and how to read it where that is not as the batch's `defaults` say. */
+export interface ManifestLine extends BatchDefaults {
+  file?: string;
+  url?: string;
+  custom_id?: string;
+  metadata?: Record<string, string>;
+}
+
+/**
+ * - lines, of an array or of anything that gives them one by one
+ * - JSONL as a `Blob`, as a stream of bytes, or on Node in the file at a path
+ */
+export type ManifestSource =
+  | Iterable<ManifestLine>
+  | AsyncIterable<ManifestLine>
+  | Blob
+  | ReadableStream<Uint8Array>
+  | string;
+
+const OVER = new Set<string>(["completed", "canceled", "failed"]);
+/** A batch that is over changes no more, unless its failures are retried. */
+export const isBatchOver = (state: BatchState) => OVER.has(state);
+
+const WATCH_EVERY_MS = 2000;
+/** A slow line is given this long for a manifest or a shard; a lost one is found out before. */
+const TRANSFER_TIMEOUT_MS = 600_000;
+
+export class Batches {
+  readonly #http: Transport;
+
+  constructor(http: Transport) {
+    this.#http = http;
+  }
+
+  /** Uploads a manifest and starts a batch on it. */
+  async start(
+    manifest: ManifestSource,
+    { defaults, metadata, ...call }: Omit<NewBatch, "manifest"> & CallOptions = {},
+  ): Promise<Batch> {
+    const { id } = await this.upload(manifest, call);
+    return this.create({ manifest: id, defaults, metadata }, call);
+  }
+
+  /** Uploads a manifest. Lines are checked when the batch comes to them. */
+  async upload(manifest: ManifestSource, options: CallOptions = {}): Promise<BatchManifest> {
+    return this.#http.json("POST", "/v1/batches/manifests", {
+      ...{ body: await bodyOf(manifest), headers: { "content-type": "application/jsonl" } },
+      ...{ timeoutMs: TRANSFER_TIMEOUT_MS, ...options },
+    });
+  }
+
+  /** Starts a batch on a manifest that was uploaded. */
+  create(batch: NewBatch, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("POST", "/v1/batches", { json: batch, ...options });
+  }
+
+  get(id: string, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("GET", path(id), options);
+  }
+
+  list(query: ListQuery = {}, options: CallOptions = {}): Promise<Listed<Batch>> {
+    return this.#http.json("GET", "/v1/batches", { query: { ...query }, ...options });
+  }
+
+  all(): AsyncGenerator<Batch> {
+    return all((page) => this.list(page));
+  }
+
+  /** The batch as it is, and again each time that it has changed, until it is over. It asks every `everyMs` (2 s). */
+  async *watch(
+    id: string,
+    { everyMs = WATCH_EVERY_MS, ...call }: CallOptions & { everyMs?: number } = {},
+  ): AsyncGenerator<Batch> {
+    for (let last = ""; ; await pause(everyMs, call.signal)) {
+      const batch = await this.get(id, call);
+      const text = JSON.stringify(batch);
+      if (text !== last) yield batch;
+      if (isBatchOver(batch.state)) return;
+      last = text;
+    }
+  }
+
+  /** Begins nothing more; lines that are open are read to their end. */
+  pause(id: string, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("POST", `${path(id)}/pause`, options);
+  }
+
+  resume(id: string, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("POST", `${path(id)}/resume`, options);
+  }
+
+  /** Calls off what is open. What was read until then stays in the output. */
+  cancel(id: string, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("POST", `${path(id)}/cancel`, options);
+  }
+
+  /** Runs the failed lines again; of those that were read in part, the pages that failed. */
+  retry(id: string, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("POST", `${path(id)}/retry`, options);
+  }
+
+  /** The batch and its output. */
+  delete(id: string, options: CallOptions = {}): Promise<void> {
+    return this.#http.nothing("DELETE", path(id), options);
+  }
+
+  /** Every line that failed or was read in part, in the manifest's order. */
+  async *failures(id: string, options: CallOptions = {}): AsyncGenerator<BatchFailure> {
+    for (let after: number | null = 0; after !== null; ) {
+      const call = { query: { after, limit: 500 }, ...options };
+      const page: Failures = await this.#http.json("GET", `${path(id)}/failures`, call);
+      yield* page.data;
+      after = page.next_after;
+    }
+  }
+
+  /** The shards that are written. More may follow until it is `complete`. */
+  output(id: string, options: CallOptions = {}): Promise<BatchOutput> {
+    return this.#http.json("GET", `${path(id)}/output`, options);
+  }
+
+  /** The JSONL of a shard that `output` lists, checked against its SHA-256. */
+  async shard(
+    id: string,
+    { number, sha256 }: Pick<BatchShard, "number" | "sha256">,
+    options: CallOptions = {},
+  ): Promise<Blob> {
+    const call = { timeoutMs: TRANSFER_TIMEOUT_MS, ...options };
+    const where = `${path(id)}/output/${number}`;
+    return new Blob([await this.#http.bytes("GET", where, sha256, call)]);
+  }
+
+  /** A shard as training data, one record a page. `verdicts`: of which pages, such as `ok,blank` (`ok`). */
+  trainingData(
+    id: string,
+    shard: number,
+    { verdicts, ...call }: CallOptions & { verdicts?: string | undefined } = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    const where = `${path(id)}/training-data/${shard}`;
+    return this.#http.stream("GET", where, { query: { verdicts }, ...call });
+  }
+}
+
+interface Failures {
+  data: BatchFailure[];
+  next_after: number | null;
+}
+
+const path = (id: string) => `/v1/batches/${encodeURIComponent(id)}`;
+
+async function bodyOf(source: ManifestSource): Promise<Blob | ReadableStream<Uint8Array>> {
+  if (typeof source === "string") return (await openPath(source)).blob;
+  if (source instanceof Blob || source instanceof ReadableStream) return source;
+  if (Array.isArray(source)) return new Blob(source.map(jsonLine));
+  const chunks = encode(source);
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await chunks.return(undefined);
+    },
+  });
+}
+
+async function* encode(
+  lines: Iterable<ManifestLine> | AsyncIterable<ManifestLine>,
+): AsyncGenerator<Uint8Array, undefined> {
+  const encoder = new TextEncoder();
+  for await (const line of lines) yield encoder.encode(jsonLine(line));
+}
+
+const jsonLine = (line: ManifestLine) => `${JSON.stringify(line)}\n`;

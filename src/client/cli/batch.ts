@@ -1,0 +1,295 @@
+/** `fovea batch`: many documents, and what was read of them. */
+import { createHash } from "node:crypto";
+import { createReadStream, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import {
+  type Batch,
+  type BatchShard,
+  type Fovea,
+  isBatchOver,
+  type ManifestLine,
+  type ManifestSource,
+} from "../index.ts";
+import {
+  type Command,
+  EXIT,
+  type Input,
+  noArgs,
+  type Option,
+  onlyArg,
+  UsageError,
+  wholeNumber,
+} from "./command.ts";
+import { deliver, print, printJson, printTable, say } from "./output.ts";
+import { BatchProgress } from "./progress.ts";
+import { documentOf, readingOf, readingOptions } from "./read.ts";
+
+const HEADINGS = ["BATCH", "STATE", "LINES", "FAILED", "PAGES", "CREATED"];
+const WHAT = "[MANIFEST | DOCUMENT...]";
+
+const quiet: Option = { short: "q", help: "nothing on stderr but errors" };
+const outputOptions: Record<string, Option> = {
+  output: {
+    value: "FOLDER",
+    short: "o",
+    help: "a file for each shard; whole ones are kept (stdout)",
+  },
+  "training-data": { help: "one record a page: image reference, text, boxes, provenance" },
+  verdicts: {
+    value: "LIST",
+    help: "pages of training data: of ok, blank, suspect, unreadable (ok)",
+  },
+};
+
+export const batch: Command[] = [
+  {
+    name: "batch run",
+    args: WHAT,
+    summary: "Read what a manifest (.jsonl, or standard input) or the command line lists",
+    options: { ...readingOptions, ...outputOptions, quiet },
+    async run(input) {
+      const fovea = input.fovea();
+      const target = targetOf(input);
+      const { id } = await begin(fovea, input);
+      if (!input.has("quiet")) say(id);
+      const status = await watch(fovea, input, id, () => {});
+      await giveOut(fovea, id, target);
+      if (target.folder !== undefined) show(input, await fovea.batches.get(id));
+      return status;
+    },
+  },
+  {
+    name: "batch start",
+    args: WHAT,
+    summary: "Start a batch and print its id",
+    options: readingOptions,
+    async run(input) {
+      const started = await begin(input.fovea(), input);
+      if (input.has("json")) printJson(started);
+      else print(started.id);
+      return 0;
+    },
+  },
+  {
+    name: "batch list",
+    summary: "The newest batches",
+    options: { limit: { value: "N", help: "how many, at most 100 (20)" } },
+    async run(input) {
+      noArgs(input);
+      const limit = wholeNumber(input, "limit");
+      const { data } = await input.fovea().batches.list({ limit });
+      if (input.has("json")) printJson(data);
+      else printTable(HEADINGS, data.map(row));
+      return 0;
+    },
+  },
+  {
+    name: "batch status",
+    args: "BATCH",
+    summary: "A batch's state and progress",
+    async run(input) {
+      show(input, await input.fovea().batches.get(onlyArg(input, "batch id")));
+      return 0;
+    },
+  },
+  {
+    name: "batch watch",
+    args: "BATCH",
+    summary: "Follow a batch until it is over or paused; with --json, one state a line",
+    options: { quiet },
+    async run(input) {
+      const id = onlyArg(input, "batch id");
+      return watch(input.fovea(), input, id, (state) => {
+        if (input.has("json")) print(JSON.stringify(state));
+        else if (isAtRest(state)) show(input, state);
+      });
+    },
+  },
+  act("pause", "Begin nothing more; what is open is read to its end"),
+  act("resume", "Go on with a paused batch"),
+  act("cancel", "Call off what is open; what was read stays in the output"),
+  act("retry", "Run the failed lines again"),
+  {
+    name: "batch output",
+    args: "BATCH",
+    summary: "What was read so far, as JSON lines; with --json, the list of shards",
+    options: {
+      ...outputOptions,
+      shard: { value: "N", help: "this one alone" },
+    },
+    async run(input) {
+      const id = onlyArg(input, "batch id");
+      const fovea = input.fovea();
+      if (input.has("json")) printJson(await fovea.batches.output(id));
+      else await giveOut(fovea, id, targetOf(input), wholeNumber(input, "shard"));
+      return 0;
+    },
+  },
+  {
+    name: "batch failures",
+    args: "BATCH",
+    summary: "The lines that failed, and why; with --json, one record a line",
+    async run(input) {
+      for await (const failure of input.fovea().batches.failures(onlyArg(input, "batch id"))) {
+        const { line, custom_id, error, pages } = failure;
+        const name = custom_id === null ? `line ${line}` : `line ${line} (${custom_id})`;
+        const read = pages.done > 0 ? ` (${pages.done} pages read, ${pages.failed} failed)` : "";
+        print(
+          input.has("json")
+            ? JSON.stringify(failure)
+            : `${name}: ${error.code}: ${error.message}${read}`,
+        );
+      }
+      return 0;
+    },
+  },
+  {
+    name: "batch delete",
+    args: "BATCH",
+    summary: "Delete a batch and its output",
+    async run(input) {
+      await input.fovea().batches.delete(onlyArg(input, "batch id"));
+      return 0;
+    },
+  },
+];
+
+function act(verb: "pause" | "resume" | "cancel" | "retry", summary: string): Command {
+  return {
+    name: `batch ${verb}`,
+    args: "BATCH",
+    summary,
+    async run(input) {
+      show(input, await input.fovea().batches[verb](onlyArg(input, "batch id")));
+      return 0;
+    },
+  };
+}
+
+async function begin(fovea: Fovea, input: Input): Promise<Batch> {
+  const manifest = await manifestOf(fovea, input.args);
+  return fovea.batches.start(manifest, { defaults: readingOf(input) });
+}
+
+/** A single argument that ends in `.jsonl` is a manifest, and so is standard input; others are documents. */
+async function manifestOf(fovea: Fovea, args: string[]): Promise<ManifestSource> {
+  const [only = "-"] = args;
+  if (args.length < 2 && only === "-") {
+    if (process.stdin.isTTY) throw new UsageError("Name a manifest or documents, or pipe one in.");
+    return Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
+  }
+  if (args.length < 2 && /\.(jsonl|ndjson)$/i.test(only)) {
+    if (!statSync(only, { throwIfNoEntry: false })?.isFile())
+      throw new UsageError(`There is no file ${only}.`);
+    return only;
+  }
+  const lines: ManifestLine[] = [];
+  for (const name of args) {
+    if (/^data:/i.test(name)) throw new UsageError("A batch takes no data: URLs.");
+    const custom_id = name.slice(-256);
+    if (/^https?:/i.test(name)) lines.push({ url: name, custom_id });
+    else if (/^file_/.test(name)) lines.push({ file: name, custom_id });
+    else {
+      const { id } = await fovea.files.upload(await documentOf(name));
+      lines.push({ file: id, custom_id });
+    }
+  }
+  return lines;
+}
+
+const isAtRest = ({ state }: Batch) => state === "paused" || isBatchOver(state);
+
+/** @returns the exit status. Ctrl-C ends the watching alone: the batch needs nobody. */
+async function watch(
+  fovea: Fovea,
+  input: Input,
+  id: string,
+  onState: (batch: Batch) => void,
+): Promise<number> {
+  const progress = new BatchProgress(id, input.has("quiet"));
+  const stop = () => {
+    progress.end();
+    say(`${id} goes on: fovea batch watch ${id}, fovea batch cancel ${id}`);
+    process.exit(130);
+  };
+  process.once("SIGINT", stop);
+  try {
+    for await (const state of fovea.batches.watch(id)) {
+      progress.show(state);
+      if (isAtRest(state)) progress.end();
+      onState(state);
+      if (isAtRest(state)) return statusOf(state);
+    }
+    return EXIT.service;
+  } finally {
+    progress.end();
+    process.off("SIGINT", stop);
+  }
+}
+
+function statusOf({ id, state, reason, lines }: Batch): number {
+  if (state !== "completed") say(`${id} is ${state}${reason ? `: ${reason}` : ""}`);
+  if (reason === "quota-exceeded" || reason === "budget-exceeded") return EXIT.key;
+  return state === "completed" && lines.failed + lines.partial === 0 ? 0 : EXIT.unread;
+}
+
+interface Target {
+  folder: string | undefined;
+  training: boolean;
+  verdicts: string | undefined;
+}
+
+/** @throws UsageError */
+function targetOf(input: Input): Target {
+  const training = input.has("training-data");
+  const verdicts = input.value("verdicts");
+  if (verdicts !== undefined && !training)
+    throw new UsageError("--verdicts goes with --training-data.");
+  return { folder: input.value("output"), training, verdicts };
+}
+
+/** The shards that are there, to a folder or one after the other to stdout. */
+async function giveOut(
+  fovea: Fovea,
+  id: string,
+  { folder, training, verdicts }: Target,
+  only?: number,
+): Promise<void> {
+  const { shards } = await fovea.batches.output(id);
+  const wanted = shards.filter(({ number }) => only === undefined || number === only);
+  if (only !== undefined && wanted.length === 0)
+    throw new UsageError(`The output has no shard ${only} (yet).`);
+  if (folder !== undefined) mkdirSync(folder, { recursive: true });
+  for (const shard of wanted) {
+    const name = `${training ? "train-" : ""}${String(shard.number).padStart(6, "0")}.jsonl`;
+    const path = folder && join(folder, name);
+    if (training)
+      await deliver(await fovea.batches.trainingData(id, shard.number, { verdicts }), path);
+    else if (!path || !(await isWhole(path, shard)))
+      await deliver((await fovea.batches.shard(id, shard)).stream(), path);
+  }
+}
+
+async function isWhole(path: string, { bytes, sha256 }: BatchShard): Promise<boolean> {
+  if (statSync(path, { throwIfNoEntry: false })?.size !== bytes) return false;
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return hash.digest("hex") === sha256;
+}
+
+function row({ id, state, lines, pages, created_at }: Batch) {
+  const done = lines.succeeded + lines.partial + lines.failed + lines.canceled;
+  const failed = lines.partial + lines.failed;
+  return [id, state, `${done}/${lines.total ?? "?"}`, failed, pages.done, created_at];
+}
+
+function show(input: Input, state: Batch): void {
+  if (input.has("json")) {
+    printJson(state);
+    return;
+  }
+  printTable(HEADINGS, [row(state)]);
+  if (state.reason) print(`  ${state.reason}`);
+}
