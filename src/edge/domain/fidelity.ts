@@ -1,0 +1,70 @@
+/**
+ * How much of a text was read rightly: edits (insert, delete, replace) that turn what was read into the
+ * truth, divided by the truth's length; of characters (CER) and of words (WER).
+ *
+ * Both are made alike first: Unicode NFKC; Markdown's and HTML's marks removed, since a heading or a
+ * table can be written in several ways; runs of white space as one blank; none beside Chinese or Japanese.
+ */
+export interface Fidelity {
+  /** `null` where the truth is empty or a text is too long to be compared. */
+  cer: number | null;
+  wer: number | null;
+  /** 1 − CER, at least 0. */
+  precision: number | null;
+  characters: number;
+}
+
+/** Longer texts are not compared: the work grows with the product of both lengths. */
+export const MAX_COMPARED = 20_000;
+
+export function fidelity(read: string, truth: string): Fidelity {
+  const [a, b] = [normalise(read), normalise(truth)];
+  const characters = Array.from(b).length;
+  if (characters === 0 || Math.max(a.length, b.length) > MAX_COMPARED)
+    return { cer: null, wer: null, precision: null, characters };
+  const cer = editDistance(Array.from(a), Array.from(b)) / characters;
+  const words = b.split(" ");
+  const wer = editDistance(a.split(" ").filter(Boolean), words) / words.length;
+  return { cer, wer, precision: Math.max(0, 1 - cer), characters };
+}
+
+const CJK = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff]";
+const BESIDE_CJK = new RegExp(`(?<=${CJK}) | (?=${CJK})`, "g");
+
+/** The words of a text, however they are marked up. */
+export function normalise(text: string): string {
+  return text
+    .normalize("NFKC")
+    .replace(/<\/?[a-z][^<>\n]{0,200}>|<!--[\s\S]*?-->/gi, " ")
+    .replace(/^\s*(?:#{1,6}|>|[-*+]|\d+\.)\s+/gm, "")
+    .replace(/^[ \t]*(?:```|~~~).*$/gm, " ")
+    .replace(/^[ \t|:]*-{2,}[-| :\t]*$/gm, " ")
+    .replaceAll("|", " ")
+    .replace(/__|[`*]|\\(?=[!-/:-@[-`{-~])/g, "")
+    .replace(/\s+/g, " ")
+    .replace(BESIDE_CJK, "")
+    .trim();
+}
+
+/** Levenshtein's distance. */
+export function editDistance(a: readonly string[], b: readonly string[]): number {
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) start++;
+  let [m, n] = [a.length, b.length];
+  while (m > start && n > start && a[m - 1] === b[n - 1]) {
+    m--;
+    n--;
+  }
+  const width = n - start;
+  let previous = Uint32Array.from({ length: width + 1 }, (_, j) => j);
+  let current = new Uint32Array(width + 1);
+  for (let i = start; i < m; i++) {
+    current[0] = i - start + 1;
+    for (let j = 1; j <= width; j++) {
+      const replaced = (previous[j - 1] as number) + (a[i] === b[start + j - 1] ? 0 : 1);
+      current[j] = Math.min(replaced, (previous[j] as number) + 1, (current[j - 1] as number) + 1);
+    }
+    [previous, current] = [current, previous];
+  }
+  return previous[width] as number;
+}
