@@ -179,6 +179,8 @@ export type PageResult = {
     mode: string;
     tokens: number | null;
     finish_reason: "stop" | "length" | "loop" | "blank" | "error";
+    /** The page was not encoded: its vision tokens were kept from an earlier reading. */
+    encoded?: "stored";
   }>;
   timings_ms: {
     raster: number;

@@ -12,7 +12,9 @@ from fovea.settings import Settings
 from fovea.shard import ShardRequest, run_shard
 
 MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
-TASKS = ["markdown", "free", "figure", "describe", "locate", "deep"]
+TASKS = ["markdown", "free", "figure", "describe", "locate", "deep", "encode"]
+
+TOKENS = ["none", "keep"]
 
 
 class Runner(BaseRunner):
@@ -54,17 +56,26 @@ class Runner(BaseRunner):
         ),
         budget_pages: str = Input(description="What token_budget is for; empty for pages", default=""),
         witness: bool = Input(description="Whether pages are checked by pp-ocr", default=False),
+        tokens: str = Input(
+            description="Whether the vision tokens of pages are wanted, too", default="none", choices=TOKENS
+        ),
+        stored_tokens: str = Input(
+            description="Pages whose vision tokens can be had from push_url", default=""
+        ),
     ) -> Any:
         request = ShardRequest(
             document=document,
             pages=pages,
             model=model,
-            options=ReadRequest(mode=mode, task=task, prompt=prompt, witness=witness),
+            options=ReadRequest(
+                mode=mode, task=task, prompt=prompt, witness=witness, keep_tokens=tokens == "keep"
+            ),
             dpi=dpi,
             push_url=push_url,
             max_pages=max_pages,
             traceparent=traceparent,
             token_budget=token_budget,
             budget_pages=budget_pages,
+            stored_tokens=stored_tokens,
         )
         return await run_shard(request, self.readers, self.settings)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -88,10 +89,14 @@ class EchoReader:
 
 
 class EdgeStub:
-    """Takes pushes and serves files on loopback. `answers`: statuses for a path, the last one kept."""
+    """Takes pushes and serves files on loopback. `answers`: statuses for a path, the last one kept.
+
+    `files`: by path, with the query or without.
+    """
 
     def __init__(self, files: dict[str, bytes] | None = None):
-        self.pushes: list[tuple[str, dict]] = []
+        self.pushes: list[tuple[str, dict | bytes]] = []
+        self.asked: list[str] = []
         self.queries: list[str] = []
         self.traces: list[str | None] = []
         self.answers: dict[str, list[int]] = {}
@@ -101,7 +106,9 @@ class EdgeStub:
         class Handler(BaseHTTPRequestHandler):
             def do_PUT(self):
                 path, _, query = self.path.partition("?")
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers["content-type"] == "application/json":
+                    body = json.loads(body)
                 stub.queries.append(query)
                 stub.traces.append(self.headers["traceparent"])
                 statuses = stub.answers.get(path.removeprefix("/shard"), [204])
@@ -120,7 +127,8 @@ class EdgeStub:
                 self.end_headers()
 
             def do_GET(self):
-                data = files.get(self.path)
+                stub.asked.append(self.path)
+                data = files.get(self.path, files.get(self.path.partition("?")[0]))
                 self.send_response(stub.answers.get(self.path, [200 if data is not None else 404])[0])
                 for name, value in stub.headers.get(self.path, {}).items():
                     self.send_header(name, value)
@@ -138,7 +146,7 @@ class EdgeStub:
         self.push_url = f"{self.origin}/shard?signature=s"
 
     def pages(self) -> list[int]:
-        return [body["page"] for path, body in self.pushes if path.startswith("/pages/")]
+        return [body["page"] for path, body in self.pushes if re.fullmatch(r"/pages/\d+", path)]
 
     def __enter__(self):
         return self

@@ -361,3 +361,83 @@ def test_what_cannot_be_checked_or_budgeted_is_refused(readers, changes, message
     request = replace(ShardRequest(document=data_url(pdf(1)), model="echo"), **changes)
     error = asyncio.run(run_shard(request, known, Settings()))["error"]
     assert error["code"] == "invalid_options" and message in error["message"]
+
+
+class AttachingReader(EchoReader):
+    """Attaches three bytes to each page and tells what it could recall of it."""
+
+    def __init__(self, name="tokens", task="markdown"):
+        super().__init__()
+        self.attachment, self.recalled = name, {}
+
+    def check(self, request):
+        pass
+
+    def read(self, raster, request):
+        self.recalled[raster.page] = request.recall("base")
+        result = super().read(raster, request)
+        result.task = request.task
+        result.attachments[self.attachment] = b"\0\xff!"
+        return result
+
+
+def attaching(edge, task="markdown", **changes):
+    request = ShardRequest(
+        document=data_url(pdf(2)), model="echo", push_url=edge.push_url, options=ReadRequest(task=task)
+    )
+    reader = AttachingReader()
+    receipt = run(replace(request, **changes), reader, local(edge))
+    return reader, receipt
+
+
+def test_attachments_are_pushed_before_their_page():
+    with EdgeStub() as edge:
+        attaching(edge)
+        order = ["/document", "/pages/1/tokens", "/pages/1", "/pages/2/tokens", "/pages/2"]
+        assert [path for path, _ in edge.pushes] == order
+        assert edge.pushes[1][1] == b"\0\xff!" and "attachments" not in edge.pushes[2][1]
+        assert set(edge.queries) == {"signature=s"}
+
+
+def test_without_a_push_address_attachments_are_data_urls():
+    receipt = run(ShardRequest(document=data_url(pdf(1)), model="echo"), AttachingReader("image"))
+    assert receipt["pages"][0]["image"] == "data:image/png;base64,AP8h"
+
+
+def test_vision_tokens_that_are_refused_cost_nothing_unless_they_are_all_that_was_asked_for():
+    for task, verdict in (("markdown", "ok"), ("encode", "failed")):
+        with EdgeStub() as edge:
+            edge.answers = {"/pages/1/tokens": [413]}
+            _, receipt = attaching(edge, task)
+            first, second = (body for path, body in edge.pushes if path in ("/pages/1", "/pages/2"))
+            assert (first["verdict"], second["verdict"], receipt["pushed"]) == (verdict, "ok", [1, 2])
+            assert (first["error"] or {}).get("code") == (None if verdict == "ok" else "not_kept")
+
+
+def test_410_to_an_attachment_stops_the_shard():
+    with EdgeStub() as edge:
+        edge.answers = {"/pages/1/tokens": [410]}
+        reader, receipt = attaching(edge)
+        assert (receipt["pushed"], reader.read_pages) == ([], [1])
+        assert edge.pages() == []
+
+
+def test_only_pages_that_the_edge_names_are_asked_for():
+    with EdgeStub({"/shard/pages/2/tokens": b"tokens"}) as edge:
+        reader, _ = attaching(edge, stored_tokens="2-3")
+        assert reader.recalled == {1: None, 2: b"tokens"}
+        digest = reader.digest.replace(":", "%3A")
+        assert edge.asked == [f"/shard/pages/2/tokens?signature=s&mode=base&model_digest={digest}"]
+
+
+def test_tokens_that_cannot_be_had_are_none(monkeypatch):
+    with EdgeStub({"/shard/pages/1/tokens": b"12345678"}) as edge:
+        pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})))
+        assert pusher.stored_tokens(1, "base", "sha256:1") == b"12345678"
+        assert pusher.stored_tokens(2, "base", "sha256:1") is None
+        monkeypatch.setattr("fovea.push.MAX_TOKENS_BYTES", 7)
+        assert pusher.stored_tokens(1, "base", "sha256:1") is None
+        edge.answers["/shard/pages/1/tokens?signature=s&mode=base&model_digest=x"] = [500]
+        assert pusher.stored_tokens(1, "base", "x") is None
+    silent = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})))
+    assert silent.stored_tokens(1, "base", "sha256:1") is None

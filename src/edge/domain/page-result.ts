@@ -66,6 +66,10 @@ export const PageResult = z
           mode: text(32),
           tokens: z.int().min(0).nullable(),
           finish_reason: z.enum(FINISH_REASONS),
+          encoded: z.literal("stored").optional().openapi({
+            description:
+              "The page was not encoded: its vision tokens were kept from an earlier reading.",
+          }),
         }),
       )
       .max(50),

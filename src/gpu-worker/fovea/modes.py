@@ -65,3 +65,16 @@ def valid_tokens(size: tuple[int, int], mode: str, max_tiles: int = MAX_TILES) -
         return valid
     columns, rows = tile_grid(*size, max_tiles)
     return valid + columns * rows * (TILE // PATCH) ** 2
+
+
+def patches(mode: str, tiles: tuple[int, int] | None) -> int:
+    """Vision tokens without newlines and separator; `tiles`: (columns, rows) where the page was cut."""
+    columns, rows = tiles or (0, 0)
+    return (MODES[mode].side // PATCH) ** 2 + columns * rows * (TILE // PATCH) ** 2
+
+
+def positions(mode: str, tiles: tuple[int, int] | None) -> int:
+    """Decoder positions: one newline for each row, one separator at the end."""
+    columns, rows = tiles or (0, 0)
+    side, tile = MODES[mode].side // PATCH, TILE // PATCH
+    return (tile * columns + 1) * tile * rows + side * (side + 1) + 1

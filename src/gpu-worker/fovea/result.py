@@ -57,6 +57,14 @@ class Attempt:
     mode: str
     tokens: int | None
     finish_reason: str
+    encoded: str | None = None
+    """`stored`: the page was not encoded; its vision tokens were there from an earlier reading."""
+
+    def to_json(self) -> dict[str, Any]:
+        body = asdict(self)
+        if self.encoded is None:
+            del body["encoded"]
+        return body
 
 
 @dataclass(slots=True)
@@ -86,14 +94,17 @@ class PageResult:
     error: dict[str, str] | None = None
     witness: dict[str, Any] | None = None
     """`model`, `model_digest` and `agreement` of the check, where one was asked for."""
+    attachments: dict[str, bytes] = field(default_factory=dict)
+    """What is delivered beside the JSON, by its name in `fovea.push.ATTACHMENTS`."""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object. Raises `ValueError` when it would break the protocol."""
         body: dict[str, Any] = {"schema": 1}
         for name in self.__slots__:
             body[name] = getattr(self, name)
+        del body["attachments"]
         body["blocks"] = [block.to_json() for block in self.blocks]
-        body["attempts"] = [asdict(attempt) for attempt in self.attempts]
+        body["attempts"] = [attempt.to_json() for attempt in self.attempts]
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:
             body["expected_precision"] = list(self.expected_precision)
@@ -178,6 +189,7 @@ def _attempt(value: Any) -> bool:
         and "tokens" in value
         and (value["tokens"] is None or _integer(value["tokens"]))
         and value.get("finish_reason") in FINISH_REASONS
+        and value.get("encoded", "stored") == "stored"
     )
 
 

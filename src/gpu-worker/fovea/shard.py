@@ -1,6 +1,7 @@
 """One shard: a document, some of its pages, one set of options. Every page asked for gets one answer."""
 
 import asyncio
+import base64
 import contextlib
 import logging
 import secrets
@@ -18,8 +19,8 @@ from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.isolated import IsolatedDocument
 from fovea.outbound import Outbound, Refused
 from fovea.pages import Document, Raster
-from fovea.push import Pushed, Pusher
-from fovea.readers.base import TRANSCRIPTIONS, GivenUp, InvalidOptions, Reader, ReadRequest
+from fovea.push import ATTACHMENTS, Pushed, Pusher
+from fovea.readers.base import ENCODE, TRANSCRIPTIONS, GivenUp, InvalidOptions, Reader, ReadRequest
 from fovea.result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.selection import select_pages
 from fovea.settings import Settings
@@ -50,6 +51,7 @@ class ShardRequest:
     traceparent: str | None = None
     token_budget: int | None = None
     budget_pages: str = ""
+    stored_tokens: str = ""
 
 
 class _Gone(Exception):
@@ -68,6 +70,7 @@ class Shard:
         self._reader = readers.get(request.model)
         self._witness = readers.get(WITNESS) if request.options.witness else None
         self._budget: Budget | None = None
+        self._stored: frozenset[int] = frozenset()
         self._outbound = Outbound(settings.allowed_origins)
         self._pusher: Pusher | None = None
         self._page = 0
@@ -138,6 +141,8 @@ class Shard:
                     f"The document has {document.page_count} pages; the limit is {request.max_pages}.",
                 )
             pages = select_pages(request.pages, document.page_count)
+            if request.stored_tokens:
+                self._stored = frozenset(select_pages(request.stored_tokens, document.page_count))
             self._receipt["page_count"] = document.page_count
             await self._report({"page_count": document.page_count, "media_type": document.media_type})
             if request.token_budget is not None and reader.modes:
@@ -159,7 +164,7 @@ class Shard:
                     return await self._drain.finished()
                 with self._drain:
                     self._page = page
-                    await self._deliver(await self._read_page(document, page))
+                    await self._deliver(*await self._read_page(document, page))
 
         readers = [asyncio.create_task(read()) for _ in range(getattr(self._reader, "parallel", 1))]
         try:
@@ -193,19 +198,29 @@ class Shard:
         if await self._pusher.document({**head, **what}) is Pushed.GONE:
             raise _Gone
 
-    async def _deliver(self, body: dict[str, Any]) -> None:
+    async def _deliver(self, body: dict[str, Any], attachments: Mapping[str, bytes]) -> None:
         if not self._pusher:
-            self._receipt["pages"].append(body)
+            urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in attachments.items()}
+            self._receipt["pages"].append({**body, **urls})
             self._receipt["pages"].sort(key=lambda page: page["page"])
             return
+        for name, data in attachments.items():
+            pushed = await self._pusher.attachment(body["page"], name, data, body["model_digest"])
+            if pushed is Pushed.GONE:
+                raise _Gone
+            # Vision tokens are a by-product, except where they are all that was asked for.
+            if pushed is Pushed.NOT and not (name == "tokens" and self._request.options.task != ENCODE):
+                message = "What was made of the page was not taken by the service."
+                body = self._failed(body["page"], PageError("not_kept", message))
+                break
         pushed = await self._pusher.page(body["page"], body)
         if pushed is Pushed.GONE:
             raise _Gone
         if pushed is Pushed.ACCEPTED:
             self._receipt["pushed"].append(body["page"])
 
-    async def _read_page(self, document: Document, page: int) -> dict[str, Any]:
-        """One page's result as JSON, whatever happens to it."""
+    async def _read_page(self, document: Document, page: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """One page's result as JSON and what belongs to it, whatever happens to it."""
         limit = self._settings.page_timeout_s
         given_up = GivenUp()
         try:
@@ -219,12 +234,17 @@ class Shard:
             error = PageError("internal", "The page could not be read because of a fault on our side.")
         finally:
             given_up.set()
+        return self._failed(page, error), {}
+
+    def _failed(self, page: int, error: FoveaError) -> dict[str, Any]:
         options, reader = self._request.options, self._reader
         result = failed_page(page, self._request.model, reader.digest, error.to_json(), task=options.task)
         result.prompt = options.prompt
         return result.to_json()
 
-    def _read_now(self, document: Document, page: int, given_up: GivenUp) -> dict[str, Any]:
+    def _read_now(
+        self, document: Document, page: int, given_up: GivenUp
+    ) -> tuple[dict[str, Any], dict[str, bytes]]:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
@@ -249,7 +269,7 @@ class Shard:
                 attempts=[Attempt("native", None, "blank")],
             )
         else:
-            options = replace(options, owner=self._owner, given_up=given_up)
+            options = replace(options, owner=self._owner, given_up=given_up, recall=self._recall(page))
             if self._budget:
                 options = replace(options, mode=self._budget.mode(raster))
             result = self._reader.read(raster, options)
@@ -268,7 +288,14 @@ class Shard:
             raise PageError(
                 "page_too_large", f"What was read on the page takes more than {MAX_BODY_BYTES >> 20} MiB."
             )
-        return body
+        return body, result.attachments
+
+    def _recall(self, page: int) -> Callable[[str], bytes | None]:
+        """Where a reader finds the vision tokens that the edge has of a page."""
+        if self._pusher is None or page not in self._stored:
+            return lambda mode: None
+        pusher, digest = self._pusher, self._reader.digest
+        return lambda mode: pusher.stored_tokens(page, mode, digest)
 
 
 def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:
@@ -294,6 +321,10 @@ def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: b
     if reason := doubt(share):
         result.verdict = "suspect"
         result.warnings.append(reason)
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:

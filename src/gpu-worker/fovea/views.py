@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from fovea.modes import MAX_TILES, MODES, PATCH, TILE, Mode, tile_grid, valid_tokens
+from fovea.modes import MAX_TILES, MODES, TILE, Mode, patches, positions, tile_grid, valid_tokens
 
 GREY = (127, 127, 127)  # int(0.5 · 255), the colour around a page that was fitted into a square
 
@@ -27,16 +27,17 @@ class Views:
     """Vision tokens that show page and not border, as the paper counts them."""
 
     @property
+    def tiling(self) -> tuple[int, int] | None:
+        """(columns, rows)."""
+        return (self.columns, self.rows) if self.tiles else None
+
+    @property
     def patches(self) -> int:
-        """Vision tokens without newlines and separator."""
-        return (self.mode.side // PATCH) ** 2 + len(self.tiles) * (TILE // PATCH) ** 2
+        return patches(self.mode.name, self.tiling)
 
     @property
     def positions(self) -> int:
-        """Decoder positions: one newline for each row, one separator at the end."""
-        side, tile = self.mode.side // PATCH, TILE // PATCH
-        local = (tile * self.columns + 1) * tile * self.rows
-        return local + side * (side + 1) + 1
+        return positions(self.mode.name, self.tiling)
 
 
 def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Views:

@@ -27,7 +27,7 @@ GROUNDED = (
 class ScriptedModel:
     """Answers each (mode, question) with a text; "…" at its end repeats the last words for ever."""
 
-    context, vocab_size, device = 2000, TOKENIZER.size, torch.device("cpu")
+    context, vocab_size, width, device = 2000, TOKENIZER.size, 1, torch.device("cpu")
 
     def __init__(self, answers, sure=0.95):
         self.answers, self.sure = answers, sure

@@ -158,8 +158,7 @@ class Engine:
         handle = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
         begun(handle)
         # A page so thin that no whole token shows it still is looked at with one.
-        size = (views.columns, views.rows) if views.tiles else None
-        return Seen(handle.result(), views.patches, max(views.valid, 1), size, self.max_tiles)
+        return Seen(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
 
     def decode(
         self,

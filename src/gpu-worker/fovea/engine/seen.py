@@ -49,8 +49,10 @@ class Seen:
         return counts
 
 
-def save_seen(seen: Seen, *, digest: str, mode: str, page: int, dtype: torch.dtype = torch.bfloat16) -> bytes:
-    """The file. `digest` names the model that made the tokens."""
+def save_seen(seen: Seen, *, digest: str, mode: str, page: int) -> bytes:
+    """The file, in the precision in which the tokens were made, so that a later answer is the same as a fresh
+    one. `digest` names the model that made them.
+    """
     metadata = {
         "format": FORMAT,
         "model_digest": digest,
@@ -58,7 +60,7 @@ def save_seen(seen: Seen, *, digest: str, mode: str, page: int, dtype: torch.dty
         "page": str(page),
         "counts": json.dumps(seen.counts()),
     }
-    tokens = seen.embeddings.detach().to("cpu", dtype).contiguous()
+    tokens = seen.embeddings.detach().cpu().contiguous()
     return save({"vision_tokens": tokens}, metadata)
 
 

@@ -11,6 +11,8 @@ from fovea.result import PageResult
 
 TRANSCRIPTIONS = ("markdown", "free", "deep")
 """The tasks whose answer is the page's own text: its length can be estimated, and a witness can check it."""
+ENCODE = "encode"
+"""The task that asks nothing: the page's vision tokens are all that is wanted."""
 
 
 class GivenUp:
@@ -43,13 +45,17 @@ class GivenUp:
 class ReadRequest:
     """The options of a shard, as the edge sends them; and for each page whose it is and if it is given up.
 
-    `witness`: whether pages are checked by `fovea.witness`.
+    `witness`: whether pages are checked by `fovea.witness`. `keep_tokens`: whether the page's vision tokens
+    are wanted beside its result.
     """
 
     mode: str = "auto"
     task: str = "markdown"
     prompt: str | None = None
     witness: bool = False
+    keep_tokens: bool = False
+    recall: Callable[[str], bytes | None] = field(default=lambda mode: None, compare=False, repr=False)
+    """The file of vision tokens that was kept of the page in a mode, or `None`. Blocks (`fovea.readers.kept`)."""
     owner: str = field(default="", compare=False)
     """The prediction: a reader that reads several pages at once serves them in turn."""
     given_up: GivenUp = field(default_factory=GivenUp, compare=False, repr=False)

@@ -48,7 +48,7 @@ class SeeingModel:
             self.model.encode_page(whole, tiles, views.columns),
             views.patches,
             max(views.valid, 1),
-            (views.columns, views.rows) if views.tiles else None,
+            views.tiling,
             self.max_tiles,
         )
 

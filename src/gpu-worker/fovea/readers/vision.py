@@ -12,18 +12,19 @@ from typing import Protocol
 
 from PIL import Image
 
+from fovea import modes
 from fovea.compression import expected_precision
 from fovea.deep import Answer, deepen, figure_blocks
 from fovea.engine import Busy, Canceled, Handle, Seen
 from fovea.errors import PageError
 from fovea.generate import Generation, Rules
-from fovea.modes import MAX_TILES
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.geometry import FULL
 from fovea.output.markdown import write_markdown
 from fovea.pages import Raster
 from fovea.plan import Density, choose, measure, spread
-from fovea.readers.base import TRANSCRIPTIONS, InvalidOptions, ReadRequest
+from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, ReadRequest
+from fovea.readers.kept import keep, recall
 from fovea.result import Attempt, Block, PageResult
 from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
 from fovea.tokenizer import Tokenizer, pieces_of
@@ -41,6 +42,9 @@ MOST_BROKEN = 3  # broken references and stray control tokens beyond which it is
 
 class VisionEngine(Protocol):
     """What a reader asks; `fovea.engine.Engine` is one. Both raise `Busy` and `Canceled`."""
+
+    width: int
+    """Of an embedding."""
 
     def encode(
         self,
@@ -86,7 +90,13 @@ class _Try:
     answer: Generation
     reading: Reading
     encode_s: float
+    stored: bool = False
+    """Whether the vision tokens were kept from an earlier reading."""
     faults: list[str] = field(default_factory=list)
+
+    def attempt(self) -> Attempt:
+        encoded = "stored" if self.stored else None
+        return Attempt(self.mode, self.answer.sampled, self.answer.finish_reason, encoded)
 
     @property
     def confidence(self) -> float:
@@ -106,13 +116,13 @@ class VisionReader:
         model: VisionModel,
         tokenizer: Tokenizer,
         *,
-        tasks: tuple[str, ...] = (*TASKS, DEEP),
+        tasks: tuple[str, ...] = (*TASKS, DEEP, ENCODE),
         free_prompts: bool = False,
         ngram: tuple[int, int] | None = None,
         max_new: int = 8192,
         time_limit_s: float = 270.0,
         measured: bool = False,
-        max_tiles: int = MAX_TILES,
+        max_tiles: int = modes.MAX_TILES,
     ):
         """`ngram` (n, window) switches the n-gram guard on; `measured` says that the published precision
         figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together; `max_tiles`
@@ -132,6 +142,10 @@ class VisionReader:
             raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(MODES)}.")
         if request.task not in self._tasks:
             raise InvalidOptions(f"{self.name} has the tasks {', '.join(self._tasks)}.")
+        if request.task == ENCODE:
+            if request.prompt:
+                raise InvalidOptions("The encode task takes no prompt.")
+            return
         try:
             prompt_for(request.task, request.prompt, self._free_prompts)
         except InvalidTask as error:
@@ -144,6 +158,8 @@ class VisionReader:
         """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
         deadline = time.monotonic() + self._time_limit_s
         try:
+            if request.task == ENCODE:
+                return self._encode_only(raster, request, deadline)
             tries = self._read_in_modes(raster, request, deadline)
             best = max(tries, key=_quality)
             blocks, warnings = self._blocks(raster.image, request, best, deadline)
@@ -151,13 +167,17 @@ class VisionReader:
             raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
         except Canceled:
             raise PageError("page_timeout", "Nobody waits for the page any more.") from None
-        return self._result(raster, request, tries, best, blocks, warnings)
+        result = self._result(raster, request, tries, best, blocks, warnings)
+        if not best.stored:
+            keep(result, request, best.seen)
+        return result
 
     def _ladder(self, raster: Raster, request: ReadRequest) -> tuple[str, ...]:
         """The modes to try, one after the other."""
         if request.mode != "auto":
             return (request.mode,)
-        if not self._measured or request.task not in TRANSCRIPTIONS:
+        # Encoded ahead of questions, a page is encoded as it will be read.
+        if not self._measured or request.task not in (*TRANSCRIPTIONS, ENCODE):
             return AUTO["small" if max(raster.image.size) <= SMALL_SIDE else "page"]
         first = MODES.index(choose(measure(raster.image, raster.characters), max_tiles=self._max_tiles))
         return MODES[first : first + ATTEMPTS]
@@ -168,7 +188,7 @@ class VisionReader:
         tries = []
         for mode in self._ladder(raster, request):
             try:
-                tries.append(self._try(raster.image, mode, prompt, request, deadline))
+                tries.append(self._try(raster.image, mode, prompt, request, deadline, raster.page))
             except Busy:
                 if not tries:
                     raise
@@ -177,13 +197,57 @@ class VisionReader:
                 break
         return tries
 
+    def _see(
+        self, image: Image.Image, mode: str, request: ReadRequest, deadline: float, page: int | None
+    ) -> tuple[Seen, bool]:
+        """Vision tokens of the image, and whether they were kept. `page`: the image is that page, whole."""
+        kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
+        if kept and self._fits(kept, image, mode):
+            return kept, True
+        begun = lambda handle: request.given_up.call(handle.cancel)  # noqa: E731
+        return self.engine.encode(image, mode, deadline=deadline, begun=begun), False
+
+    def _fits(self, seen: Seen, image: Image.Image, mode: str) -> bool:
+        """Whether the counts are those that the image has in the mode."""
+        tiled = modes.MODES[mode].tiled and max(image.size) > modes.TILE
+        tiles = modes.tile_grid(*image.size, self._max_tiles) if tiled else None
+        valid = max(modes.valid_tokens(image.size, mode, self._max_tiles), 1)
+        expected = (tiles, modes.patches(mode, tiles), modes.positions(mode, tiles), valid, self._max_tiles)
+        return (seen.tiles, seen.patches, seen.positions, seen.valid, seen.max_tiles) == expected
+
+    def _encode_only(self, raster: Raster, request: ReadRequest, deadline: float) -> PageResult:
+        """The page's vision tokens, and no text: the first mode of the ladder."""
+        mode = self._ladder(raster, request)[0]
+        started = time.perf_counter()
+        seen, stored = self._see(raster.image, mode, request, deadline, raster.page)
+        result = PageResult(
+            page=raster.page,
+            width=raster.image.width,
+            height=raster.image.height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            mode=mode,
+            task=ENCODE,
+            vision_tokens=seen.counts(),
+            attempts=[Attempt(mode, None, "stop", "stored" if stored else None)],
+            timings_ms={"encode": 1000 * (time.perf_counter() - started)},
+        )
+        if not stored:
+            keep(result, request, seen)
+        return result
+
     def _try(
-        self, image: Image.Image, mode: str, prompt: Prompt, request: ReadRequest, deadline: float
+        self,
+        image: Image.Image,
+        mode: str,
+        prompt: Prompt,
+        request: ReadRequest,
+        deadline: float,
+        page: int | None = None,
     ) -> _Try:
         started = time.perf_counter()
-        seen = self.engine.encode(
-            image, mode, deadline=deadline, begun=lambda handle: request.given_up.call(handle.cancel)
-        )
+        seen, stored = self._see(image, mode, request, deadline, page)
         encode_s = time.perf_counter() - started
         ids = prompt.ids(self.tokenizer, seen.positions)
         room = min(self._max_new, self._context - len(ids))
@@ -194,7 +258,7 @@ class VisionReader:
         answer = handle.result()
         pieces = pieces_of(self.tokenizer, answer.ids)
         reading = read_blocks(pieces, answer.log_probs, located=prompt.task.takes_query)
-        one = _Try(mode, seen, answer, reading, encode_s)
+        one = _Try(mode, seen, answer, reading, encode_s, stored)
         one.faults = list(_faults(one, prompt.task.takes_query))
         return one
 
@@ -260,7 +324,7 @@ class VisionReader:
             finish_reason=best.answer.finish_reason,
             verdict="suspect" if best.faults else "ok",
             warnings=[*best.faults, *best.reading.warnings, *warnings],
-            attempts=[Attempt(one.mode, one.answer.sampled, one.answer.finish_reason) for one in tries],
+            attempts=[one.attempt() for one in tries],
             timings_ms={
                 "encode": 1000 * sum(one.encode_s for one in tries),
                 "prefill": 1000 * sum(one.answer.prefill_s for one in tries),

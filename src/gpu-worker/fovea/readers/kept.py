@@ -1,0 +1,40 @@
+"""Vision tokens that outlive a page: how a reader takes up those that were kept, and hands over its own.
+
+A reader with vision tokens calls `recall` before it encodes and `keep` when it has read; that is all that the
+rest of the service needs of it.
+"""
+
+import logging
+
+from fovea.engine import Seen, SeenError, load_seen, save_seen
+from fovea.readers.base import ENCODE, ReadRequest
+from fovea.result import PageResult
+
+log = logging.getLogger(__name__)
+
+
+def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: int) -> Seen | None:
+    """The kept tokens of a page in a mode, made by the model `digest`; `None` where the page must be encoded.
+
+    Nothing that is found raises: a broken file costs an encoding and no more. Blocks.
+    """
+    data = request.recall(mode)
+    if data is None:
+        return None
+    try:
+        seen, its_mode, its_page = load_seen(data, digest=digest, width=width)
+    except SeenError as error:
+        log.warning("kept vision tokens of page %d are not used: %s", page, error)
+        return None
+    if (its_mode, its_page) != (mode, page):
+        log.warning("kept vision tokens of page %d are those of page %d, %s", page, its_page, its_mode)
+        return None
+    return seen
+
+
+def keep(result: PageResult, request: ReadRequest, seen: Seen) -> None:
+    """Attaches the tokens from which `result` was read, where they are wanted."""
+    if request.keep_tokens or request.task == ENCODE:
+        result.attachments["tokens"] = save_seen(
+            seen, digest=result.model_digest, mode=result.mode, page=result.page
+        )
