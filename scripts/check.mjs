@@ -18,6 +18,8 @@ const CHECKS = {
     ...[node24, tool("typescript/bin/tsc")],
     ...["--noEmit", "-p", "src/client/cli"],
   ],
+  "playground types": [node24, tool("typescript/bin/tsc"), "-p", "src/playground"],
+  "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
   "client schema": [node24, "scripts/client-types.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],

@@ -91,8 +91,9 @@ function serve(stack: Stack): Promise<number> {
   process.stdout.write(`
 Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
 
-  API key   ${key}
-  OpenAPI   ${origin}/openapi.json
+  API key      ${key}
+  Playground   ${origin}/ (paste the key there)
+  Reference    ${origin}/docs
 
 Read a document:
 

@@ -10,6 +10,15 @@ import { node24, root, run, SetupError, say, setUp, venvBin } from "./setup.mjs"
 const reports = mkdtempSync(join(tmpdir(), "fovea-tests-"));
 const report = (/** @type {string} */ suite) => join(reports, `${suite}.xml`);
 
+/** Tests of Node's own runner: all files in one process, so that they share one stack. */
+const nodeTests = (/** @type {string} */ suite) =>
+  run(node24, [
+    ...["--test", "--test-isolation=none"],
+    ...["--test-reporter=spec", "--test-reporter-destination=stderr"],
+    ...["--test-reporter=junit", `--test-reporter-destination=${report(suite)}`],
+    `test/${suite}/**/*.test.ts`,
+  ]);
+
 /** Each writes a JUnit report; the counts are read from that, not from what a terminal shows. */
 const SUITES = {
   edge: () =>
@@ -22,13 +31,9 @@ const SUITES = {
       ...["-m", "pytest", "-c", "src/gpu-worker/pyproject.toml", "--rootdir", "."],
       ...["test/worker", `--junitxml=${report("worker")}`],
     ]),
-  e2e: () =>
-    run(node24, [
-      ...["--test", "--test-isolation=none"],
-      ...["--test-reporter=spec", "--test-reporter-destination=stderr"],
-      ...["--test-reporter=junit", `--test-reporter-destination=${report("e2e")}`],
-      "test/e2e/**/*.test.ts",
-    ]),
+  e2e: () => nodeTests("e2e"),
+  // Before a real Chromium; without one its tests are skipped, and say so.
+  browser: () => nodeTests("browser"),
 };
 
 /** @typedef {{passed: number, failed: number, skipped: number}} Count */

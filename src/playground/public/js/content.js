@@ -1,0 +1,70 @@
+/** A page's blocks as elements. Whatever the model wrote is data: it becomes text nodes and nothing else. */
+import { h } from "./dom.js";
+
+/** @typedef {import("../../../client/schema.ts").Block} Block */
+
+/** @param {Block} block */
+export function blockContent(block) {
+  if (block.html) return table(block.html) ?? h("pre", {}, block.text || block.html);
+  if (block.latex) return h("pre", { class: "math" }, block.latex);
+  const text = block.text;
+  switch (block.type) {
+    case "title":
+      return h("p", { class: "title" }, text);
+    case "sub_title":
+      return h("p", { class: "sub-title" }, text);
+    case "code":
+      return h("pre", {}, text);
+    case "image":
+      return h("p", { class: "picture" }, text || "a picture");
+    default:
+      return h("p", { class: block.type.replaceAll("_", "-") }, text);
+  }
+}
+
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", nbsp: "\u00a0" };
+
+const decode = (/** @type {string} */ text) =>
+  text.replace(
+    /&(#39|\w+);/g,
+    (whole, name) => ENTITIES[/** @type {keyof typeof ENTITIES} */ (name)] ?? whole,
+  );
+
+/**
+ * Rows, cells and spans of a table's HTML; every other tag is left out, its text stays.
+ * @param {string} html
+ * @returns {HTMLTableElement | null} `null`: there is no row in it
+ */
+export function table(html) {
+  const element = h("table");
+  /** @type {HTMLTableRowElement | null} */
+  let row = null;
+  /** @type {HTMLTableCellElement | null} */
+  let cell = null;
+  for (const [, close, name, attributes = "", text] of html.matchAll(
+    /<(\/?)([a-z]+)([^<>]*)>|([^<]+|<)/gi,
+  )) {
+    const tag = name?.toLowerCase();
+    if (text) cell?.append(decode(text));
+    else if (tag === "br") cell?.append("\n");
+    else if (tag === "tr") {
+      row = close ? null : h("tr");
+      cell = null;
+      if (row) element.append(row);
+    } else if (tag === "td" || tag === "th") {
+      cell =
+        close || !row
+          ? null
+          : h(tag, { colSpan: span(attributes, "col"), rowSpan: span(attributes, "row") });
+      if (cell) row?.append(cell);
+    }
+  }
+  return element.rows.length > 0 ? element : null;
+}
+
+/** @param {string} attributes @param {"col" | "row"} side */
+const span = (attributes, side) =>
+  Math.min(
+    Number(new RegExp(`${side}span\\s*=\\s*["']?(\\d+)`, "i").exec(attributes)?.[1] ?? 1) || 1,
+    100,
+  );

@@ -1,0 +1,194 @@
+/** One page: its image with boxes, its text, and what the reading cost. Boxes and text point at each other. */
+import { blockContent } from "./content.js";
+import { h, rove } from "./dom.js";
+
+/** @typedef {import("./api.js").PageResult} PageResult */
+/** @typedef {import("./api.js").PageStatus} PageStatus */
+
+const SOURCES = { hit: "from the cache", read: "read now", shared: "read once for several" };
+
+/**
+ * @param {PageResult} result
+ * @param {{image: string | null, source?: string}} given `image`: an address for `img`, `null` while there is none
+ */
+export function pageView(result, { image, source }) {
+  const tabs = { text: "Text", markdown: "Markdown", json: "JSON" };
+  const text = blockList(result);
+  const shown = h("div", { class: "shown" }, text);
+  const views = h(
+    "div",
+    { class: "views", role: "group", ariaLabel: "Show the page as" },
+    ...Object.entries(tabs).map(([name, label]) =>
+      h(
+        "button",
+        { type: "button", ariaPressed: String(name === "text"), "data-view": name },
+        label,
+      ),
+    ),
+  );
+  views.addEventListener("click", ({ target }) => {
+    const button = /** @type {HTMLElement} */ (target).closest("button");
+    if (!button) return;
+    for (const other of views.children) other.ariaPressed = String(other === button);
+    shown.replaceChildren(
+      button.dataset.view === "text" ? text : source_(result, button.dataset.view),
+    );
+  });
+  const figure = pageFigure(result, image);
+  const article = h(
+    "article",
+    { class: "page", ariaLabel: `Page ${result.page}` },
+    facts(result, source),
+    ...result.warnings.map((warning) => h("p", { class: "warning" }, warning)),
+    h("div", { class: "sides" }, figure, h("div", { class: "text-side" }, views, shown)),
+  );
+  link(figure, text);
+  return article;
+}
+
+/** @param {PageResult} result @param {string | undefined} view */
+function source_(result, view) {
+  const content = view === "json" ? JSON.stringify(result, null, 2) : result.markdown;
+  return h(
+    "pre",
+    { class: "source", tabIndex: 0, ariaLabel: `Page ${result.page} as ${view}` },
+    content,
+  );
+}
+
+/** @param {PageResult} result @param {string} [source] */
+export function facts(result, source) {
+  const { vision_tokens: vision, text_tokens: tokens, compression, timings_ms: t } = result;
+  const seconds = (t.raster + t.encode + t.prefill + t.decode) / 1000;
+  const precision = result.expected_precision
+    ?.map((share) => `${Math.round(share * 100)}`)
+    .join("–");
+  const tiles = vision?.tiles ? ` (${vision.tiles.join(" × ")} tiles and the page)` : "";
+  const entries = [
+    ["verdict", h("span", { class: `verdict ${result.verdict}` }, result.verdict)],
+    ["read by", result.model],
+    ["mode", result.mode + tiles],
+    ["vision tokens", vision?.valid.toLocaleString("en")],
+    ["text tokens", tokens?.toLocaleString("en")],
+    ["compression", compression !== null && `${compression.toFixed(1)} ×`],
+    ["expected precision", precision && `${precision} %`],
+    ["worker's time", `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(0)} s`],
+    ["cache", source && (SOURCES[/** @type {keyof typeof SOURCES} */ (source)] ?? source)],
+  ];
+  return h(
+    "dl",
+    { class: "facts" },
+    ...entries.map(
+      ([name, value]) =>
+        value && h("div", {}, h("dt", {}, /** @type {string} */ (name)), h("dd", {}, value)),
+    ),
+  );
+}
+
+/** @param {PageResult} result @param {string | null} image */
+function pageFigure(result, image) {
+  const sheet = h("div", { class: "sheet" });
+  sheet.style.setProperty("--ratio", String((result.width || 210) / (result.height || 297)));
+  setImage(sheet, image, `Page ${result.page} as it was read`);
+  const boxes = h("div", {
+    class: "boxes",
+    role: "group",
+    ariaLabel: "Boxes on the page; arrow keys move between them",
+  });
+  for (const block of result.blocks) {
+    const [x0, y0, x1, y1] = block.bbox;
+    const box = h("button", {
+      ...{ type: "button", class: `box ${block.type}`, "data-block": String(block.id) },
+      ariaLabel: `${block.type.replaceAll("_", " ")}: ${block.text.slice(0, 80) || "no text"}`,
+    });
+    Object.assign(box.style, {
+      ...{ left: `${x0 * 100}%`, top: `${y0 * 100}%` },
+      ...{ width: `${(x1 - x0) * 100}%`, height: `${(y1 - y0) * 100}%` },
+    });
+    boxes.append(box);
+  }
+  if (result.blocks.length > 0) sheet.append(boxes);
+  rove(boxes, ".box");
+  return h("figure", { class: "page-figure" }, sheet);
+}
+
+/** @param {HTMLElement} sheet @param {string | null} address @param {string} alt */
+export function setImage(sheet, address, alt) {
+  const old = sheet.querySelector("img");
+  if (!address) return old?.remove();
+  if (old) Object.assign(old, { src: address, alt });
+  else sheet.prepend(h("img", { src: address, alt }));
+}
+
+/** @param {PageResult} result */
+function blockList(result) {
+  if (result.blocks.length === 0) {
+    const nothing = result.verdict === "blank" ? "The page is blank." : "No text was found on it.";
+    return result.markdown
+      ? h("pre", { class: "source", tabIndex: 0, ariaLabel: "Text" }, result.markdown)
+      : h("p", { class: "empty" }, nothing);
+  }
+  const list = h("ol", {
+    class: "blocks",
+    ariaLabel: "Text of the page; arrow keys move between its blocks",
+  });
+  for (const block of result.blocks)
+    list.append(h("li", { "data-block": String(block.id) }, blockContent(block)));
+  rove(list, "li");
+  return list;
+}
+
+/**
+ * Pointing at a box or focusing it marks its text, and the other way; a click or Enter goes there.
+ * @param {HTMLElement} figure
+ * @param {HTMLElement} text
+ */
+function link(figure, text) {
+  const twins = (/** @type {string} */ id) => [
+    .../** @type {NodeListOf<HTMLElement>} */ (figure.querySelectorAll(`[data-block="${id}"]`)),
+    .../** @type {NodeListOf<HTMLElement>} */ (text.querySelectorAll(`[data-block="${id}"]`)),
+  ];
+  for (const [side, other] of [
+    [figure, text],
+    [text, figure],
+  ]) {
+    const idAt = (/** @type {Event} */ event) =>
+      /** @type {HTMLElement | null} */ (
+        /** @type {Element} */ (event.target).closest("[data-block]")
+      )?.dataset.block;
+    const mark = (/** @type {Event} */ event) => {
+      const id = idAt(event);
+      if (!id) return;
+      for (const marked of [
+        ...figure.querySelectorAll(".marked"),
+        ...text.querySelectorAll(".marked"),
+      ])
+        marked.classList.remove("marked");
+      for (const element of twins(id)) element.classList.add("marked");
+      // Only the side that is not under the pointer moves.
+      const twin = other?.querySelector(`[data-block="${id}"]`);
+      if (twin && event.type === "focusin") reveal(/** @type {HTMLElement} */ (twin));
+    };
+    side?.addEventListener("pointerover", mark);
+    side?.addEventListener("focusin", mark);
+    const go = (/** @type {Event} */ event) => {
+      const id = idAt(event);
+      if (id)
+        /** @type {HTMLElement | null} */ (other?.querySelector(`[data-block="${id}"]`))?.focus();
+    };
+    side?.addEventListener("click", go);
+    // A box is a button, which makes a click of Enter by itself.
+    if (side === text)
+      side.addEventListener("keydown", (event) => event.key === "Enter" && go(event));
+  }
+}
+
+/** Scrolls the element's own column, never the page under the reader's hands. */
+function reveal(/** @type {HTMLElement} */ element) {
+  const column = /** @type {HTMLElement | null} */ (element.closest(".shown"));
+  if (!column) return;
+  const [top, bottom] = [element.offsetTop, element.offsetTop + element.offsetHeight];
+  if (top < column.scrollTop) column.scrollTop = top - 12;
+  else if (bottom > column.scrollTop + column.clientHeight)
+    column.scrollTop = bottom - column.clientHeight + 12;
+}

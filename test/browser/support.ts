@@ -1,0 +1,107 @@
+/**
+ * A real Chromium before the real stack. (All test files run in one process, `--test-isolation=none`, so this
+ * module is loaded once.) Where there is no Chromium, `chromium` says why and every test is skipped.
+ */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { startStack } from "../../scripts/stack.ts";
+
+const root = join(import.meta.dirname, "../..");
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const executable = process.env.FOVEA_CHROMIUM ?? PLACES.find((path) => existsSync(path));
+
+/** For `test`'s `skip`: `false`, or why there is nothing to run in. */
+export const absent: false | string = executable
+  ? false
+  : `no Chromium at ${PLACES.join(", ")}: apt install chromium, or name one in FOVEA_CHROMIUM`;
+
+const data = mkdtempSync(join(tmpdir(), "fovea-browser-"));
+export const stack = absent ? null : await startStack({ data });
+const browser: Browser | null = executable
+  ? await chromium.launch({ executablePath: executable, args: ["--no-sandbox"] })
+  : null;
+
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+  rmSync(data, { recursive: true, force: true });
+});
+
+export const example = (name: string) => join(root, "examples", name);
+const axe = readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
+
+/** What a page did that it must not: requests elsewhere, errors, dialogs, refusals of the CSP. */
+export interface Watched {
+  page: Page;
+  requests: string[];
+  faults: string[];
+  close(): Promise<void>;
+}
+
+/** A fresh browser profile at an address of the stack. */
+export async function open(path = "/", options: BrowserContextOptions = {}): Promise<Watched> {
+  assert.ok(browser && stack);
+  const context = await browser.newContext({
+    ...{ viewport: { width: 1280, height: 860 }, baseURL: stack.origin },
+    ...options,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  const requests: string[] = [];
+  const faults: string[] = [];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("dialog", (dialog) => {
+    faults.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(path);
+  return { page, requests, faults, close: () => context.close() };
+}
+
+/** Pastes the key, as a person does: the models come when the field is left. */
+export async function paste(page: Page, key: string): Promise<void> {
+  const models = page.waitForResponse(/\/v1\/models$/);
+  await page.getByLabel("API key").fill(key);
+  await page.getByLabel("API key").press("Tab");
+  await models;
+}
+
+/** Takes a sample and reads it to the end. */
+export async function readSample(page: Page, name: string): Promise<void> {
+  assert.ok(stack);
+  await paste(page, stack.key);
+  await page.getByRole("button", { name }).click();
+  await page.getByText("KiB").waitFor();
+  await page.getByRole("button", { name: "Read", exact: true }).click();
+  await page.getByText(/^Read: /).waitFor({ timeout: 120_000 });
+}
+
+/** axe-core's findings of the kinds that shut people out. It runs past the CSP, in a world of its own. */
+export async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(
+    // biome-ignore lint/suspicious/noExplicitAny: axe brings no types into the page.
+    () => (globalThis as any).axe.run(document) as Promise<{ violations: Violation[] }>,
+  );
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+}
+
+interface Violation {
+  id: string;
+  impact: string;
+  nodes: { html: string }[];
+}
+
+/** A picture of the state for the documentation, when FOVEA_SHOTS names a folder. */
+export async function shot(page: Page, name: string): Promise<void> {
+  const folder = process.env.FOVEA_SHOTS;
+  if (folder) await page.screenshot({ path: join(folder, `playground-${name}.png`) });
+}
