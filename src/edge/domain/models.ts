@@ -18,6 +18,10 @@ const READERS: Record<string, Reader> = {
   "pp-ocr": { tasks: ["markdown", "free"], modes: false, budgets: false, prompts: false },
   "fovea-nano": { tasks: ["markdown", "free"], modes: true, budgets: false, prompts: false },
   "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true },
+  "deepseek-ocr-upstream": {
+    ...{ tasks: TASKS.filter((task) => task !== "deep"), modes: false },
+    ...{ budgets: false, prompts: true },
+  },
 };
 
 /** The reader that can check what others read, and the tasks whose answers it can check. */

@@ -11,12 +11,12 @@ import http.client
 import ipaddress
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote, urlsplit
 
 import urllib3
 
-TIMEOUT = urllib3.Timeout(connect=10, read=30)
+CONNECT_S = 10
 
 # Networks that carry an IPv4 address inside: whether that one is public, the outer one does not say.
 TUNNELS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "2001::/32", "::/96")))
@@ -64,9 +64,12 @@ class Outbound:
         headers: dict[str, str] | None = None,
         *,
         limit_s: float,
+        silence_s: float = 30,
+        stop: Callable[[Callable[[], None]], None] | None = None,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """A response whose body is not read yet. After `limit_s` its connection breaks, wherever it is.
 
+        `silence_s`: how long not a byte may come. `stop` is given a function that breaks the connection.
         Raises `Refused`, `Unreachable`.
         """
         self.check(url)
@@ -83,6 +86,8 @@ class Outbound:
         timer = threading.Timer(limit_s, _cut, [opened])
         timer.daemon = True
         timer.start()
+        if stop:
+            stop(lambda: _cut(opened))
         try:
             try:
                 response = pool.urlopen(
@@ -90,7 +95,7 @@ class Outbound:
                     _ascii(parts.path or "/") + (f"?{_ascii(parts.query)}" if parts.query else ""),
                     body=body,
                     headers={"host": parts.netloc, "user-agent": "Fovea", **(headers or {})},
-                    timeout=TIMEOUT,
+                    timeout=urllib3.Timeout(connect=CONNECT_S, read=silence_s),
                     redirect=False,
                     retries=False,
                     preload_content=False,

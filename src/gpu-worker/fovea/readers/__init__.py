@@ -10,6 +10,7 @@ READERS = {
     "pp-ocr": "fovea.readers.pp_ocr:PpOcr",
     "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
     "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
+    "deepseek-ocr-upstream": "fovea.readers.upstream:Upstream",
 }
 
 

@@ -346,10 +346,15 @@ def _faults(one: _Try, located: bool) -> Iterator[str]:
         yield "Time ran out before the page was read to its end."
     elif answer.finish_reason == "length":
         yield "The page was not read to its end: the answer reached the length limit."
+    yield from doubts(reading, one.confidence, located)
+
+
+def doubts(reading: Reading, confidence: float, located: bool) -> Iterator[str]:
+    """What in a reading itself is not to be trusted. `located`: something was looked for."""
     if not any(block.text or block.type == "image" for block in reading.blocks):
         if not located:  # what was looked for need not be there
             yield "There is something on the page, but no text was read."
-    elif one.confidence < LEAST_CONFIDENCE:
-        yield f"The text was read with a mean token probability of only {one.confidence:.2f}."
+    elif confidence < LEAST_CONFIDENCE:
+        yield f"The text was read with a mean token probability of only {confidence:.2f}."
     if reading.malformed + reading.noise > MOST_BROKEN:
         yield "The layout markup of the answer is broken in many places."
