@@ -1,6 +1,6 @@
 /** `fovea.files`: documents in the service's keeping. */
 import { all, type Listed, type ListQuery } from "./list.ts";
-import type { File as StoredFile } from "./schema.ts";
+import type { DeletedTokens, KeptTokens, File as StoredFile } from "./schema.ts";
 import { resolveSource, type Source } from "./source.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
@@ -42,8 +42,29 @@ export class Files {
     return all((page) => this.list(page));
   }
 
+  /** The vision tokens that are kept of its pages. */
+  tokens(
+    id: string,
+    query: ListQuery = {},
+    options: CallOptions = {},
+  ): Promise<Listed<KeptTokens>> {
+    return this.#http.json("GET", tokensPath(id), { query: { ...query }, ...options });
+  }
+
+  /** Deletes them: all, or those of a mode, of a model's digest, or both. What was read from them stays. */
+  deleteTokens(
+    id: string,
+    only: { mode?: string; modelDigest?: string } = {},
+    options: CallOptions = {},
+  ): Promise<DeletedTokens> {
+    const query = { mode: only.mode, model_digest: only.modelDigest };
+    return this.#http.json("DELETE", tokensPath(id), { query, ...options });
+  }
+
   /** The bytes and everything that was read from them. */
   delete(id: string, options: CallOptions = {}): Promise<void> {
     return this.#http.nothing("DELETE", `/v1/files/${encodeURIComponent(id)}`, options);
   }
 }
+
+const tokensPath = (id: string) => `/v1/files/${encodeURIComponent(id)}/tokens`;

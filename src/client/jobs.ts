@@ -146,6 +146,11 @@ export class Jobs {
     return this.#http.text("GET", `${path(id)}/pages/${page}/overlay.svg`, options);
   }
 
+  /** The vision tokens from which a page was read, where they are kept: a safetensors file. */
+  tokens(id: string, page: number, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    return this.#http.stream("GET", `${path(id)}/pages/${page}/tokens`, options);
+  }
+
   async deliveries(id: string, options: CallOptions = {}): Promise<Delivery[]> {
     const { data } = await this.#http.json<{ data: Delivery[] }>(
       "GET",

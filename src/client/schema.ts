@@ -23,6 +23,24 @@ export type Problem = {
   }>;
 };
 
+export type KeptTokens = {
+  page: number;
+  dpi: number;
+  mode: string;
+  model: string;
+  model_digest: string;
+  dtype: string;
+  /** Rows of the tensor */
+  positions: number;
+  bytes: number;
+  created_at: string;
+};
+
+export type DeletedTokens = {
+  deleted: number;
+  bytes: number;
+};
+
 export type OpenUpload = Upload & {
   parts: Array<{
     part: number;
@@ -72,6 +90,8 @@ export type Job = {
   dpi: number;
   token_budget: number | null;
   witness: boolean;
+  /** Whether the vision tokens of its pages are kept */
+  tokens: "keep" | "none";
   selection: string;
   cache: "use" | "refresh" | "only";
   progress: {
@@ -209,8 +229,10 @@ export type OcrRequest = {
   token_budget?: number;
   /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
   witness?: boolean;
-  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
+  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
+  /** `keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides */
+  tokens?: "keep" | "none";
   /** PDF raster resolution */
   dpi?: number;
   /** `refresh`: read again · `only`: answer from the cache or not at all */
@@ -407,7 +429,7 @@ export type BatchDefaults = {
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
   token_budget?: number;
   witness?: boolean;
-  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
+  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;
 };
@@ -566,6 +588,8 @@ export type Usage = {
   pages_failed: number;
   vision_tokens: number;
   text_tokens: number;
+  /** Of the pages read: those that were decoded from kept vision tokens */
+  pages_from_tokens: number;
   /** The pages read, by the service's price of a page of the model; 0 without one */
   cost_usd: number;
 };
@@ -581,6 +605,8 @@ export type UsageTotal = {
   pages_failed: number;
   vision_tokens: number;
   text_tokens: number;
+  /** Of the pages read: those that were decoded from kept vision tokens */
+  pages_from_tokens: number;
   /** The pages read, by the service's price of a page of the model; 0 without one */
   cost_usd: number;
 };
@@ -593,17 +619,24 @@ export type Settings = {
   daily_pages: number | null;
   /** What they may cost in a day, by the service's prices; `null`: no limit */
   daily_usd: number | null;
+  /** Whether vision tokens of pages are kept where a request does not say */
+  keep_tokens: boolean;
+  /** What is kept of them */
+  token_bytes: number;
+  /** More is not kept */
+  token_bytes_max: number;
 };
 
 export type ChangeSettings = {
   retention_days?: number | null;
   daily_pages?: number | null;
   daily_usd?: number | null;
+  keep_tokens?: boolean;
 };
 
 export type AuditEntry = {
   id: string;
-  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired";
+  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired" | "tokens.deleted";
   /** The id of what was made, changed or deleted */
   target: string;
   /** Who did it; `null`: the bootstrap secret, or the service itself */

@@ -84,6 +84,10 @@ const Settings = z.object({
   ZERO_RETENTION_S: seconds(3600),
   MAX_FILE_BYTES: count(100 * 1024 * 1024),
   MAX_PAGES: count(5000),
+  /** Largest file of one page's vision tokens. */
+  MAX_TOKENS_BYTES: count(16 * 1024 * 1024),
+  /** Vision tokens that a tenant may have kept; more are not. */
+  TENANT_TOKENS_BYTES: count(10 * 1024 ** 3),
   /** Largest document by presigned addresses (R2 takes 5 GiB); those need the four settings below. */
   MAX_UPLOAD_BYTES: count(5 * 1024 ** 3),
   /** R2's S3 interface, `https://{account}.r2.cloudflarestorage.com`; empty: no presigned addresses. */

@@ -10,7 +10,7 @@ import {
   PermissionError,
   TimeoutError,
 } from "../../src/client/index.ts";
-import { CogStub, edge, newKey, ORIGIN, pdf } from "../edge/support.ts";
+import { CogStub, edge, newKey, ORIGIN, pdf, tokensFile } from "../edge/support.ts";
 
 let cog: CogStub;
 let apiKey: string;
@@ -255,6 +255,26 @@ describe("the rest", () => {
     expect(await fovea.usage()).toMatchObject([{ model: "pp-ocr", pages_read: 2 }]);
     expect((await fovea.changeSettings({ retention_days: 7 })).retention_days).toBe(7);
     expect(await fovea.settings()).toMatchObject({ retention_is_default: false });
+  });
+
+  it("exports, lists and deletes kept vision tokens", async () => {
+    const options = { model: "deepseek-ocr", mode: "base", tokens: "keep" } as const;
+    const job = await fovea.start(pdf(), options);
+    const prediction = await cog.demand();
+    await cog.document(prediction, 1);
+    await cog.tokens(prediction, 1, tokensFile(1));
+    await cog.page(prediction, 1, { mode: "base" });
+    await fovea.jobs.wait(job.id);
+    const file = await new Response(await fovea.jobs.tokens(job.id, 1)).bytes();
+    expect(file).toEqual(tokensFile(1));
+    const { data } = await fovea.files.tokens(job.file_id);
+    expect(data).toMatchObject([{ page: 1, mode: "base", bytes: file.length }]);
+    const only = { mode: "base", modelDigest: data[0]?.model_digest as string };
+    expect(await fovea.files.deleteTokens(job.file_id, { mode: "tiny" })).toMatchObject({
+      deleted: 0,
+    });
+    expect(await fovea.files.deleteTokens(job.file_id, only)).toMatchObject({ deleted: 1 });
+    await expect(fovea.jobs.tokens(job.id, 1)).rejects.toBeInstanceOf(NotFoundError);
   });
 
   it("makes, changes and deletes webhook endpoints", async () => {

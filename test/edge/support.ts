@@ -78,6 +78,26 @@ export function pageResult(page: number, changes: Partial<PageResult> = {}): Pag
   } as PageResult;
 }
 
+/** A file of vision tokens as the worker makes it, of two positions of four numbers. */
+export function tokensFile(
+  page: number,
+  { mode = "base", digest = DIGEST, fill = 1, head = {} as object } = {},
+): Uint8Array<ArrayBuffer> {
+  const header = JSON.stringify({
+    __metadata__: {
+      ...{ format: "fovea-vision-tokens-1", model_digest: digest, mode, page: String(page) },
+      counts: JSON.stringify({ positions: 2, patches: 1, valid: 1 }),
+    },
+    vision_tokens: { dtype: "BF16", shape: [2, 4], data_offsets: [0, 16] },
+    ...head,
+  });
+  const text = new TextEncoder().encode(header);
+  const file = new Uint8Array(8 + text.length + 16).fill(fill);
+  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+  file.set(text, 8);
+  return file;
+}
+
 export const storedResult = (
   page: number,
   changes: Partial<PageResult> = {},
@@ -178,6 +198,23 @@ export class CogStub {
       ...{ schema: 1, model: prediction.input.model, model_digest: digest },
       ...{ page_count: pageCount, media_type: "application/pdf" },
     });
+  }
+
+  /** A page's vision tokens, as bytes. */
+  tokens(prediction: Prediction, page: number, file: Uint8Array) {
+    const url = new URL(prediction.input.push_url as string);
+    url.pathname += `/pages/${page}/tokens`;
+    const headers = { "content-type": "application/octet-stream" };
+    return call(url.href, { method: "PUT", body: file, headers });
+  }
+
+  /** What the edge answers a worker that asks for them. */
+  storedTokens(prediction: Prediction, page: number, mode = "base", digest = DIGEST) {
+    const url = new URL(prediction.input.push_url as string);
+    url.pathname += `/pages/${page}/tokens`;
+    url.searchParams.set("mode", mode);
+    url.searchParams.set("model_digest", digest);
+    return call(url.href);
   }
 
   page(prediction: Prediction, page: number, changes: Partial<PageResult> = {}) {

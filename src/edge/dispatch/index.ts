@@ -15,6 +15,8 @@ export interface ShardRequest {
   callbackUrl: string;
   pages: number[];
   options: ReadOptions;
+  /** Whether vision tokens are handed over, and of which pages the edge has some. */
+  tokens: { keep: boolean; stored: number[] };
   maxPages: number;
   /** Seconds until nobody waits for the shard any more. */
   cancelAfterS: number;
@@ -60,6 +62,8 @@ export function predictionInput(request: ShardRequest): Record<string, string | 
     ...(request.traceparent !== null && { traceparent: request.traceparent }),
     ...(budget && { token_budget: budget.tokens, budget_pages: budget.pages }),
     ...(witness && { witness }),
+    ...(request.tokens.keep && { tokens: "keep" }),
+    ...(request.tokens.stored.length > 0 && { stored_tokens: request.tokens.stored.join(",") }),
   };
 }
 

@@ -4,7 +4,7 @@
  * matched to a task, and are a free prompt only where nothing matches.
  */
 
-import { TASKS, type Task } from "./models.ts";
+import { QUESTIONS, type Task } from "./models.ts";
 import type { PageEntry, PageResult } from "./page-result.ts";
 
 type Part =
@@ -69,7 +69,7 @@ const LOCATE = /^locate <\|ref\|>(.+)<\|\/ref\|> in the image\.?$/is;
 export function taskOf(words: string): { task: Task; prompt?: string } {
   const plain = words.replace(/^<image>\s*/, "").trim();
   if (plain === "") return { task: "markdown" };
-  const named = TASKS.find((task) => task === plain.toLowerCase());
+  const named = QUESTIONS.find((task) => task === plain.toLowerCase());
   if (named) return { task: named };
   const spelled = WORDINGS.find(([wording]) => wording.test(plain));
   if (spelled) return { task: spelled[1] };

@@ -17,7 +17,8 @@ export type Resource =
   | "tok"
   | "upl"
   | "batch"
-  | "man";
+  | "man"
+  | "vtok";
 
 export function newId(resource: Resource, now = Date.now()): string {
   let seconds = Math.floor(now / 1000);

@@ -21,14 +21,17 @@ export const END_STATE_SQL =
 /**
  * `Cache-Status` (RFC 9211) of a job's pages. `hit`: all came from the cache; `fwd=partial`: some;
  * `collapsed`: the rest is being read for another request; `fwd=request`: the client asked for a fresh reading.
+ * @param fromTokens pages of those that were read from kept vision tokens: a cache behind the other, so it comes first
  */
 export function cacheStatus(
   pages: { hit: number; shared: number; read: number },
   cache: "use" | "refresh" | "only",
+  fromTokens = 0,
 ): string {
+  const tokens = fromTokens > 0 ? `fovea-tokens; hit; detail="pages=${fromTokens}", ` : "";
   if (pages.shared + pages.read === 0) return "fovea; hit";
   const reason = cache === "refresh" ? "request" : pages.hit > 0 ? "partial" : "miss";
   const collapsed = pages.read === 0 ? "; collapsed" : "";
   const { hit, shared, read } = pages;
-  return `fovea; fwd=${reason}${collapsed}; detail="hit=${hit} shared=${shared} read=${read}"`;
+  return `${tokens}fovea; fwd=${reason}${collapsed}; detail="hit=${hit} shared=${shared} read=${read}"`;
 }

@@ -1,6 +1,9 @@
 /** The readers by name and what each can be asked for. Which of them a deployment offers is the setting `MODELS`. */
 export const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
-export const TASKS = ["markdown", "free", "figure", "describe", "locate", "deep"] as const;
+export const QUESTIONS = ["markdown", "free", "figure", "describe", "locate", "deep"] as const;
+/** Reads nothing: the page's vision tokens are made and kept. */
+export const ENCODE = "encode";
+export const TASKS = [...QUESTIONS, ENCODE] as const;
 export type Mode = (typeof MODES)[number];
 export type Task = (typeof TASKS)[number];
 
@@ -12,15 +15,19 @@ interface Reader {
   budgets: boolean;
   /** Whether a prompt of the client's own is taken. */
   prompts: boolean;
+  /** Whether its vision tokens can be kept, and read again. */
+  tokens: boolean;
 }
 
+const NO_TOKENS = { budgets: false, tokens: false };
+
 const READERS: Record<string, Reader> = {
-  "pp-ocr": { tasks: ["markdown", "free"], modes: false, budgets: false, prompts: false },
-  "fovea-nano": { tasks: ["markdown", "free"], modes: true, budgets: false, prompts: false },
-  "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true },
+  "pp-ocr": { ...NO_TOKENS, tasks: ["markdown", "free"], modes: false, prompts: false },
+  "fovea-nano": { ...NO_TOKENS, tasks: ["markdown", "free"], modes: true, prompts: false },
+  "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true },
   "deepseek-ocr-upstream": {
-    ...{ tasks: TASKS.filter((task) => task !== "deep"), modes: false },
-    ...{ budgets: false, prompts: true },
+    ...{ ...NO_TOKENS, tasks: QUESTIONS.filter((task) => task !== "deep") },
+    ...{ modes: false, prompts: true },
   },
 };
 
@@ -29,6 +36,6 @@ export const WITNESS = "pp-ocr";
 export const WITNESSED_TASKS: readonly Task[] = ["markdown", "free", "deep"];
 
 /** A reader that this table does not know is taken to be able to do everything. */
-const ANY: Reader = { tasks: TASKS, modes: true, budgets: true, prompts: true };
+const ANY: Reader = { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true };
 
 export const reader = (model: string): Reader => READERS[model] ?? ANY;

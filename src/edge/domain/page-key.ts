@@ -35,6 +35,22 @@ export async function pageKey(
     ...[1, tenantId, documentSha256, model, mode, task, prompt, dpi, page],
     ...more,
   ]);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return hex(digest);
+  return hash(text);
+}
+
+/**
+ * Names a page's vision tokens, but for the digest of the model that made them. No task and no prompt:
+ * any question is asked of the same tokens.
+ * @param seen `mode`: the one in which the page was encoded, never `auto`
+ */
+export const tokenKey = (
+  tenantId: string,
+  documentSha256: string,
+  { model, mode, dpi }: { model: string; mode: string; dpi: number },
+  page: number,
+): Promise<string> =>
+  hash(JSON.stringify(["tokens", 1, tenantId, documentSha256, model, mode, dpi, page]));
+
+async function hash(text: string): Promise<string> {
+  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }

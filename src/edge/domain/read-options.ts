@@ -1,5 +1,5 @@
 /** How a document is to be read, as a request or a line of a manifest says it, against what readers can do. */
-import { type Mode, reader, type Task, WITNESS, WITNESSED_TASKS } from "./models.ts";
+import { ENCODE, type Mode, reader, type Task, WITNESS, WITNESSED_TASKS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
 
@@ -13,6 +13,7 @@ export interface WantedOptions {
   task: Task;
   prompt?: string;
   dpi: number;
+  tokens?: "keep" | "none";
 }
 
 export interface OptionFault {
@@ -33,7 +34,7 @@ export function readOptions(
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Offered here: ${offered.models.join(", ")}.`);
-  const { tasks, modes, budgets, prompts } = reader(model);
+  const { tasks, modes, budgets, prompts, tokens } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
   if (wanted.token_budget !== undefined && modes && !budgets)
@@ -49,6 +50,10 @@ export function readOptions(
   }
   if (!tasks.includes(wanted.task))
     return fault("unsupported-option", `${model} has the tasks ${tasks.join(", ")}.`);
+  if (wanted.tokens === "keep" && !tokens)
+    return fault("unsupported-option", `${model} has no vision tokens that could be kept.`);
+  if (wanted.task === ENCODE && (wanted.tokens === "none" || wanted.prompt !== undefined))
+    return fault("invalid-request", "The task `encode` keeps vision tokens and asks nothing.");
   if (wanted.prompt !== undefined && !prompts)
     return fault("unsupported-option", `${model} takes no prompt.`);
   if (wanted.task === "locate" && wanted.prompt === undefined)

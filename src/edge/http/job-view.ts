@@ -48,6 +48,9 @@ export const JobSchema = z
     dpi: z.number(),
     token_budget: z.int().nullable(),
     witness: z.boolean(),
+    tokens: z.enum(["keep", "none"]).openapi({
+      description: "Whether the vision tokens of its pages are kept",
+    }),
     selection: z.string().openapi({ example: "1-3,7" }),
     cache: z.enum(["use", "refresh", "only"]),
     progress: z.object({
@@ -96,6 +99,7 @@ export function jobView(
     ...options,
     token_budget: budget?.tokens ?? null,
     witness: witness ?? false,
+    tokens: job.keepTokens ? "keep" : "none",
     selection: formatSelection(job.selection),
     cache: job.cache,
     progress: { total: job.planned ? job.total : null, done: job.done, failed: job.failed },

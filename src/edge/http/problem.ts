@@ -21,6 +21,7 @@ export const PROBLEMS = {
   "idempotency-in-flight": [409, "The first request with this Idempotency-Key is not over"],
   "bad-signature": [401, "The signature is not valid"],
   "not-found": [404, "No such resource"],
+  "tokens-not-kept": [409, "Vision tokens are not kept"],
   "not-cached": [404, "Not in the cache"],
   "method-not-allowed": [405, "The method is not allowed here"],
   "job-not-finished": [409, "The pages are not all read yet"],

@@ -3,7 +3,8 @@ import type { z } from "@hono/zod-openapi";
 import { track } from "../analytics.ts";
 import type { Closing } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
-import { pageKey } from "../domain/page-key.ts";
+import { ENCODE } from "../domain/models.ts";
+import { pageKey, tokenKey } from "../domain/page-key.ts";
 import {
   type DocumentReport,
   type PageResult,
@@ -11,10 +12,12 @@ import {
 } from "../domain/page-result.ts";
 import { makeReceipt, receiptKey } from "../domain/receipt.ts";
 import { retryWait } from "../domain/shard.ts";
+import type { TokensHead } from "../domain/tokens-file.ts";
 import { type Env, settings } from "../env.ts";
 import { log } from "../log.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
+import { keepTokens } from "../storage/kept-tokens.ts";
 import { countReading, failShard, landPage, rememberModel } from "../storage/reading.ts";
 import { putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
@@ -91,7 +94,12 @@ export async function hearPage(
   const receipt = await makeReceipt(signingKey, file.sha256, result, now);
   const text = JSON.stringify({ ...result, receipt });
   if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, text);
-  const jobs = await landPage(env.DB, shard, key, result, text.length, now);
+  const { model, dpi } = shard.options;
+  const about =
+    result.task === ENCODE
+      ? await tokenKey(shard.tenantId, file.sha256, { model, dpi, mode: result.mode }, result.page)
+      : null;
+  const jobs = await landPage(env.DB, shard, key, result, text.length, about, now);
   if (jobs) {
     const { tenantId } = shard;
     const { model, verdict, timings_ms: t } = result;
@@ -103,6 +111,29 @@ export async function hearPage(
   }
   if (shard.openPages === 1) await wake(env, shard.id);
   return live;
+}
+
+/**
+ * A page's vision tokens, before the page itself. Of a page that nobody waits for any more they are
+ * let go; a late attempt learns with its page that it is late.
+ * @returns `refused`: they are not to be kept
+ */
+export async function hearTokens(
+  env: Env,
+  shard: Shard,
+  attempt: number,
+  head: TokensHead,
+  bytes: ArrayBuffer,
+): Promise<Heard | "refused"> {
+  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
+  if (!file) return "gone";
+  const live = await hearHeartbeat(env, shard, attempt);
+  if (!shard.pages.some(({ page }) => page === head.page)) return live;
+  const { TENANT_TOKENS_BYTES } = settings(env);
+  const kept = await keepTokens(
+    ...([env.DB, env.BUCKET, shard, file, head, bytes, TENANT_TOKENS_BYTES, Date.now()] as const),
+  );
+  return kept ? "ok" : "refused";
 }
 
 /** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */

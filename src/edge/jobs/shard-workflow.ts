@@ -6,11 +6,13 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloud
 import { track } from "../analytics.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
+import { reader } from "../domain/models.ts";
 import { nextStep } from "../domain/shard.ts";
 import { ASK_AGAIN_MS } from "../domain/slot-book.ts";
 import { type Env, settings } from "../env.ts";
 import { callbackUrl } from "../http/signed-url.ts";
 import { log } from "../log.ts";
+import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
 import {
   attemptDeferred,
@@ -127,13 +129,16 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       await attemptDeferred(env.DB, shard, grant.waitFor);
     return ASK_AGAIN_MS;
   }
-  const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S } = settings(env);
+  const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S, TENANT_TOKENS_BYTES } = settings(env);
   const attempt = await beginAttempt(env.DB, shard, now);
   if (attempt === null) return 1000;
   const expires = Math.ceil(shard.deadlineAt / 1000);
   const url = (path?: string) =>
     callbackUrl(PUBLIC_ORIGIN, SIGNING_SECRET, { shardId, attempt, expires }, path);
   const pool = upstreamNamed(env, grant.pool);
+  const tokens = reader(model).tokens
+    ? await tokensOfShard(env.DB, shard, TENANT_TOKENS_BYTES)
+    : { keep: false, stored: [] };
   const started =
     (await pool?.start({
       id: `${shardId}-${attempt}`,
@@ -142,6 +147,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       callbackUrl: await url("/closed"),
       pages,
       options,
+      tokens,
       maxPages: MAX_PAGES,
       cancelAfterS: Math.ceil((shard.deadlineAt - now) / 1000),
       traceparent,

@@ -3,18 +3,33 @@
  * Authority is the signed URL; there are no API keys here, and nothing of it is in the public spec.
  */
 import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
 import type { App, AppEnv } from "../app.ts";
 import { verifyCallback } from "../dispatch/index.ts";
 import { DocumentReport, PageResult } from "../domain/page-result.ts";
+import { readTokensHead } from "../domain/tokens-file.ts";
 import { settings } from "../env.ts";
 import { jsonLimit, KIB, MIB } from "../http/body.ts";
 import { Problem } from "../http/problem.ts";
 import { verifyCallbackUrl } from "../http/signed-url.ts";
-import { type Heard, hearClosed, hearDocument, hearHeartbeat, hearPage } from "../jobs/ingest.ts";
+import {
+  type Heard,
+  hearClosed,
+  hearDocument,
+  hearHeartbeat,
+  hearPage,
+  hearTokens,
+} from "../jobs/ingest.ts";
 import { fileById, openFile } from "../storage/files.ts";
+import { openTokens } from "../storage/kept-tokens.ts";
 import { findShard } from "../storage/shards.ts";
 
 const BASE = "/callbacks/shards/:shard";
+const PAGE = `${BASE}/pages/:page{[0-9]+}`;
+
+const tokensLimit = createMiddleware<AppEnv>((c, next) =>
+  jsonLimit(settings(c.env).MAX_TOKENS_BYTES)(c, next),
+);
 
 export const callbacks = (app: App) => {
   app.get(`${BASE}/file`, async (c) => {
@@ -40,7 +55,7 @@ export const callbacks = (app: App) => {
     return answer(c, await hearDocument(c.env, shard, attempt, report));
   });
 
-  app.put(`${BASE}/pages/:page{[0-9]+}`, jsonLimit(4 * MIB), async (c) => {
+  app.put(PAGE, jsonLimit(4 * MIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const result = await readBody(c, PageResult);
     sameModel(result.model, shard.options.model);
@@ -49,6 +64,32 @@ export const callbacks = (app: App) => {
     if ((result.verdict === "failed") !== (result.error !== null))
       throw new Problem("invalid-request", "A failed page has an error, and only a failed page.");
     return answer(c, await hearPage(c.env, shard, attempt, result));
+  });
+
+  app.put(`${PAGE}/tokens`, tokensLimit, async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const bytes = await c.req.arrayBuffer();
+    const head = readTokensHead(new Uint8Array(bytes));
+    if (head === null || String(head.page) !== c.req.param("page"))
+      throw new Problem("invalid-request", "The body is no file of the page's vision tokens.");
+    const heard = await hearTokens(c.env, shard, attempt, head, bytes);
+    if (heard === "refused") throw new Problem("tokens-not-kept");
+    return answer(c, heard);
+  });
+
+  app.get(`${PAGE}/tokens`, async (c) => {
+    const { shard } = await authenticate(c);
+    const { mode = "", model_digest = "" } = c.req.query();
+    const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
+    const { model, dpi } = shard.options;
+    const page = Number(c.req.param("page"));
+    const of = file && { file, model, mode, dpi, page };
+    const object = of && (await openTokens(c.env.BUCKET, of, model_digest));
+    if (!object || !("body" in object)) throw new Problem("not-found", "None are kept.");
+    return c.body(object.body, 200, {
+      "content-type": "application/octet-stream",
+      "content-length": String(object.size),
+    });
   });
 
   app.post(`${BASE}/closed`, jsonLimit(8 * MIB), async (c) => {

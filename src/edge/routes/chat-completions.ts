@@ -9,7 +9,7 @@ import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../app.ts";
 import * as chat from "../domain/chat.ts";
 import { isOver } from "../domain/job.ts";
-import { MODES, reader, TASKS } from "../domain/models.ts";
+import { MODES, QUESTIONS, reader } from "../domain/models.ts";
 import { formatTraceparent } from "../domain/traceparent.ts";
 import { settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
@@ -67,7 +67,7 @@ const Body = z
         mode: z.enum(MODES).optional(),
         token_budget: z.int().optional(),
         witness: z.boolean().optional(),
-        task: z.enum(TASKS).optional().openapi({
+        task: z.enum(QUESTIONS).optional().openapi({
           description:
             "In place of the task that the message's words name; those are then a prompt",
         }),

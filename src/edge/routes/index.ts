@@ -17,6 +17,7 @@ import { filesCreate } from "./files-create.ts";
 import { filesDelete } from "./files-delete.ts";
 import { filesGet } from "./files-get.ts";
 import { filesList } from "./files-list.ts";
+import { filesTokens } from "./files-tokens.ts";
 import { healthRoutes } from "./health.ts";
 import { jobsCancel } from "./jobs-cancel.ts";
 import { jobsDelete } from "./jobs-delete.ts";
@@ -26,6 +27,7 @@ import { jobsGet } from "./jobs-get.ts";
 import { jobsList } from "./jobs-list.ts";
 import { jobsOverlay } from "./jobs-overlay.ts";
 import { jobsResult } from "./jobs-result.ts";
+import { jobsTokens } from "./jobs-tokens.ts";
 import { keysCreate } from "./keys-create.ts";
 import { keysDelete } from "./keys-delete.ts";
 import { keysList } from "./keys-list.ts";
@@ -49,6 +51,7 @@ export const routes: ((app: App) => void)[] = [
   filesList,
   filesGet,
   filesDelete,
+  filesTokens,
   uploadsCreate,
   uploads,
   ocrCreate,
@@ -57,6 +60,7 @@ export const routes: ((app: App) => void)[] = [
   jobsEvents,
   jobsResult,
   jobsOverlay,
+  jobsTokens,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,

@@ -6,7 +6,7 @@ import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
 import { secondsOfDayLeft } from "../domain/cost-guard.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
-import { MODES, TASKS } from "../domain/models.ts";
+import { ENCODE, MODES, TASKS } from "../domain/models.ts";
 import { outboundUrlFault } from "../domain/outbound-url.ts";
 import { type PageSelection, parsePageSelection } from "../domain/page-selection.ts";
 import { preferredWait } from "../domain/prefer.ts";
@@ -28,6 +28,7 @@ import { fileById, type StoredFile } from "../storage/files.ts";
 import { findJob, insertJob, type Job, jobDetail, sourceCounts } from "../storage/jobs.ts";
 import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
 import { readDocument } from "../storage/results.ts";
+import { keptTokens } from "../storage/tenants.ts";
 
 /** Larger results are not put into the answer of POST /v1/ocr: `/result` streams them. */
 const MAX_INLINE_PAGES = 50;
@@ -60,6 +61,10 @@ const Body = z
     }),
     task: z.enum(TASKS).default("markdown"),
     prompt: z.string().min(1).max(4000).optional(),
+    tokens: z.enum(["keep", "none"]).optional().openapi({
+      description:
+        "`keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides",
+    }),
     dpi: z.int().min(36).max(400).default(144).openapi({ description: "PDF raster resolution" }),
     cache: z.enum(["use", "refresh", "only"]).default("use").openapi({
       description: "`refresh`: read again · `only`: answer from the cache or not at all",
@@ -84,7 +89,8 @@ const Body = z
 const cacheHeader = {
   "Cache-Status": {
     schema: { type: "string" as const },
-    description: "RFC 9211: `fovea; hit`, or why and how many pages are read",
+    description:
+      "RFC 9211: `fovea; hit`, or why and how many pages are read; `fovea-tokens; hit` before it where pages were read from kept vision tokens",
   },
 };
 
@@ -115,7 +121,13 @@ const route = createRoute({
     },
     ...problems(
       ...(["malformed-request", "not-json", "invalid-request", "invalid-page-selection"] as const),
-      ...(["unknown-model", "unsupported-option", "not-found", "not-cached"] as const),
+      ...([
+        "unknown-model",
+        "unsupported-option",
+        "not-found",
+        "not-cached",
+        "tokens-not-kept",
+      ] as const),
       ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
       ...(["file-too-large", "request-too-large"] as const),
       ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
@@ -138,6 +150,7 @@ export const ocrCreate = (app: App) =>
       throw new Problem("token-used", `It has started ${tokenJobId}.`);
     const selection = readSelection(body.pages);
     const options = optionsOf(c.env, body, selection);
+    await checkTokens(c.env, tenantId, body);
     if (body.webhook_url) {
       const fault = outboundUrlFault(body.webhook_url, settings(c.env).ALLOW_LOOPBACK);
       if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
@@ -167,6 +180,7 @@ export const ocrCreate = (app: App) =>
       webhookUrl: body.webhook_url ?? null,
       metadata: body.metadata,
       zeroRetention: body.zero_retention,
+      keepTokens: body.tokens && body.tokens === "keep",
       createdAt: now,
       startedAt: null,
       finishedAt: null,
@@ -192,10 +206,11 @@ export const ocrCreate = (app: App) =>
         ? await timed(c, "wait", waitForEnd(c.env, tenantId, job.id, wait * 1000))
         : ((await findJob(DB, tenantId, job.id)) as Job);
 
-    c.header("cache-status", cacheStatus(sources, body.cache));
     c.header("location", `/v1/jobs/${job.id}`);
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
     const { pages, shards } = await jobDetail(DB, job.id);
+    const fromTokens = pages.filter((page) => page.fromTokens).length;
+    c.header("cache-status", cacheStatus(sources, body.cache, fromTokens));
     const view = jobView(current, pages, waitingFor(shards, Date.now()));
     if (!isOver(current.state)) return c.json(view, 202);
     // Ended while it was made: nobody else will tell the webhook queue.
@@ -215,6 +230,16 @@ function optionsOf(env: Env, body: Input, selection: PageSelection): Job["option
   const options = readOptions(body, selection, { models: MODELS, fallback: DEFAULT_MODEL });
   if ("code" in options) throw new Problem(options.code, options.message);
   return options;
+}
+
+/** What is asked to be kept has to be something that may be kept. */
+async function checkTokens(env: Env, tenantId: string, body: Input) {
+  if (body.task !== ENCODE && body.tokens !== "keep") return;
+  if (body.zero_retention)
+    throw new Problem("invalid-request", "Vision tokens are not kept with `zero_retention`.");
+  const { bytes } = await keptTokens(env.DB, tenantId);
+  if (body.task === ENCODE && bytes >= settings(env).TENANT_TOKENS_BYTES)
+    throw new Problem("tokens-not-kept", `The account keeps ${bytes} bytes of them already.`);
 }
 
 function readSelection(text: string): PageSelection {

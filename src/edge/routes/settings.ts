@@ -7,7 +7,14 @@ import { requires } from "../http/auth.ts";
 import { jsonBody, KIB } from "../http/body.ts";
 import { problems } from "../http/problem.ts";
 import { audit } from "../storage/audit.ts";
-import { dayLimits, retentionDays, setDayLimits, setRetentionDays } from "../storage/tenants.ts";
+import {
+  dayLimits,
+  keptTokens,
+  retentionDays,
+  setDayLimits,
+  setKeepTokens,
+  setRetentionDays,
+} from "../storage/tenants.ts";
 
 const days = z.int().min(1).max(3650);
 
@@ -27,6 +34,11 @@ const TenantSettings = z
     daily_usd: dailyUsd.nullable().openapi({
       description: "What they may cost in a day, by the service's prices; `null`: no limit",
     }),
+    keep_tokens: z.boolean().openapi({
+      description: "Whether vision tokens of pages are kept where a request does not say",
+    }),
+    token_bytes: z.int().min(0).openapi({ description: "What is kept of them" }),
+    token_bytes_max: z.int().openapi({ description: "More is not kept" }),
   })
   .openapi("Settings");
 
@@ -68,6 +80,7 @@ const change = createRoute({
               retention_days: days.nullable().optional(),
               daily_pages: dailyPages.nullable().optional(),
               daily_usd: dailyUsd.nullable().optional(),
+              keep_tokens: z.boolean().optional(),
             })
             .refine((body) => Object.keys(body).length > 0, "name at least one setting")
             .openapi("ChangeSettings"),
@@ -83,14 +96,16 @@ const change = createRoute({
 
 async function present(c: Context<AppEnv>) {
   const { tenantId } = c.get("caller");
-  const [own, { pages, usd }] = await Promise.all([
+  const [own, { pages, usd }, { keep, bytes }] = await Promise.all([
     retentionDays(c.env.DB, tenantId),
     dayLimits(c.env.DB, tenantId),
+    keptTokens(c.env.DB, tenantId),
   ]);
-  const { RETENTION_DAYS } = settings(c.env);
+  const { RETENTION_DAYS, TENANT_TOKENS_BYTES } = settings(c.env);
   return {
     ...{ retention_days: own ?? RETENTION_DAYS, retention_is_default: own === null },
     ...{ daily_pages: pages, daily_usd: usd },
+    ...{ keep_tokens: keep, token_bytes: bytes, token_bytes_max: TENANT_TOKENS_BYTES },
   };
 }
 
@@ -98,7 +113,8 @@ export const tenantSettings = (app: App) => {
   app.openapi(read, async (c) => c.json(await present(c), 200));
   app.openapi(change, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    const { retention_days, daily_pages, daily_usd } = c.req.valid("json");
+    const { retention_days, daily_pages, daily_usd, keep_tokens } = c.req.valid("json");
+    if (keep_tokens !== undefined) await setKeepTokens(c.env.DB, tenantId, keep_tokens);
     if (retention_days !== undefined) await setRetentionDays(c.env.DB, tenantId, retention_days);
     const now = await dayLimits(c.env.DB, tenantId);
     await setDayLimits(c.env.DB, tenantId, {

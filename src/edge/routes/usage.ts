@@ -17,6 +17,9 @@ const counts = {
   pages_failed: count.openapi({ description: "Given to a worker, and not readable" }),
   vision_tokens: count,
   text_tokens: count,
+  pages_from_tokens: count.openapi({
+    description: "Of the pages read: those that were decoded from kept vision tokens",
+  }),
   cost_usd: z.number().min(0).openapi({
     description: "The pages read, by the service's price of a page of the model; 0 without one",
   }),
@@ -80,6 +83,7 @@ function sumOf(rows: z.infer<typeof Total>[]): z.infer<typeof Total> {
   return {
     ...{ pages_read: sum("pages_read"), pages_shared: sum("pages_shared") },
     ...{ pages_cached: sum("pages_cached"), pages_failed: sum("pages_failed") },
+    pages_from_tokens: sum("pages_from_tokens"),
     ...{ vision_tokens: sum("vision_tokens"), text_tokens: sum("text_tokens") },
     cost_usd: dollars(Math.round(sum("cost_usd") * 1_000_000)),
   };

@@ -135,6 +135,7 @@ export async function deleteFile(
       .bind(file.id),
     db.prepare("DELETE FROM shards WHERE file_id = ?").bind(file.id),
     db.prepare("DELETE FROM results WHERE file_id = ?").bind(file.id),
+    db.prepare("DELETE FROM kept_tokens WHERE file_id = ?").bind(file.id),
     db.prepare("DELETE FROM files WHERE id = ?").bind(file.id),
   ]);
 }

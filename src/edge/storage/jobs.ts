@@ -1,5 +1,6 @@
 /** Jobs, their pages and their events as records. What changes several tables at once is in `reading.ts`. */
 import type { JobState } from "../domain/job.ts";
+import { ENCODE } from "../domain/models.ts";
 import type { ReadOptions } from "../domain/page-key.ts";
 import type { PageError } from "../domain/page-result.ts";
 import type { PageSelection } from "../domain/page-selection.ts";
@@ -31,6 +32,8 @@ export interface Job {
   deadlineAt: number;
   /** Span of the request that made it (W3C `traceparent`), when one did. */
   traceparent?: string | undefined;
+  /** Whether its pages' vision tokens are kept; when it is made, `undefined` leaves that to the tenant. */
+  keepTokens?: boolean | undefined;
   /** The batch whose line it reads: such a job is not listed and waits behind those of people. */
   batchId?: string | null;
 }
@@ -45,6 +48,8 @@ export interface JobPage {
   verdict: string | null;
   finishReason: string | null;
   error: PageError | null;
+  /** Whether it was decoded from kept vision tokens. */
+  fromTokens: boolean;
   /** How often workers delivered this reading. */
   readings: number;
 }
@@ -81,6 +86,7 @@ function toJob(row: Row): Job {
     finishedAt: row.finished_at,
     deadlineAt: row.deadline_at,
     traceparent: row.traceparent ?? undefined,
+    keepTokens: row.keep_tokens === 1,
     batchId: row.batch_id,
   };
 }
@@ -89,11 +95,13 @@ const DAY_MS = 86_400_000;
 
 /** A new job and its first event. */
 export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
+  const keep = job.options.task === ENCODE || job.keepTokens;
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14)`,
+         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, keep_tokens)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14,
+         CASE WHEN ?12 THEN 0 ELSE COALESCE(?15, (SELECT keep_tokens FROM tenants WHERE id = ?2)) END)`,
     )
     .bind(
       job.id,
@@ -110,6 +118,7 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       job.zeroRetention ? 1 : 0,
       job.traceparent ?? null,
       job.batchId ?? null,
+      keep === undefined ? null : keep ? 1 : 0,
     );
   const event = db
     .prepare(
@@ -184,6 +193,7 @@ function toJobPage(row: Row): JobPage {
     verdict: row.verdict,
     finishReason: row.finish_reason,
     error: row.error === null ? null : JSON.parse(row.error),
+    fromTokens: row.from_tokens === 1,
     readings: row.readings ?? 0,
   };
 }

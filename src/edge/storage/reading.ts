@@ -146,6 +146,7 @@ export async function countUncached(
 
 /**
  * Lands a page that a worker pushed, for every job that waits for it.
+ * @param about key of the vision tokens that are all there is to the page
  * @returns the jobs that got the page; `null` when nobody waits for it (any more).
  */
 export async function landPage(
@@ -154,8 +155,10 @@ export async function landPage(
   pageKey: string,
   result: PageResult,
   bytes: number,
+  about: string | null,
   now: number,
 ): Promise<string[] | null> {
+  const fromTokens = result.attempts.some(({ encoded }) => encoded === "stored") ? 1 : 0;
   const failed = result.verdict === "failed";
   const waiting = "SELECT job_id FROM job_pages WHERE page_key = ?1 AND state = 'pending'";
   const error = result.error && errorText(result.error);
@@ -179,7 +182,7 @@ export async function landPage(
     countLanded(
       db,
       pageKey,
-      { vision: result.vision_tokens?.valid ?? 0, text: result.text_tokens ?? 0 },
+      { vision: result.vision_tokens?.valid ?? 0, text: result.text_tokens ?? 0, fromTokens },
       failed,
       now,
     ),
@@ -191,8 +194,8 @@ export async function landPage(
       .bind(pageKey, failed ? 0 : 1, failed ? 1 : 0),
     db
       .prepare(
-        `UPDATE job_pages SET state = ?2, model_digest = ?3, verdict = ?4, finish_reason = ?5, error = ?6
-         WHERE page_key = ?1 AND state = 'pending' RETURNING job_id`,
+        `UPDATE job_pages SET state = ?2, model_digest = ?3, verdict = ?4, finish_reason = ?5, error = ?6,
+           from_tokens = ?7 WHERE page_key = ?1 AND state = 'pending' RETURNING job_id`,
       )
       .bind(
         pageKey,
@@ -201,6 +204,7 @@ export async function landPage(
         result.verdict,
         result.finish_reason,
         error,
+        fromTokens,
       ),
     ...endJobs(db, "SELECT job_id FROM job_pages WHERE page_key = ?2", [pageKey], now),
     db.prepare("DELETE FROM flights WHERE page_key = ?").bind(pageKey),
@@ -210,10 +214,10 @@ export async function landPage(
     statements.push(
       db
         .prepare(
-          `INSERT INTO results (page_key, model_digest, tenant_id, file_id, page, verdict, finish_reason, bytes, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          `INSERT INTO results (page_key, model_digest, tenant_id, file_id, page, verdict, finish_reason, bytes, created_at, token_key)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (page_key, model_digest) DO UPDATE SET verdict = excluded.verdict, bytes = excluded.bytes,
-             finish_reason = excluded.finish_reason, readings = readings + 1, created_at = excluded.created_at`,
+             finish_reason = excluded.finish_reason, readings = readings + 1, created_at = excluded.created_at, token_key = excluded.token_key`,
         )
         .bind(
           pageKey,
@@ -225,6 +229,7 @@ export async function landPage(
           result.finish_reason,
           bytes,
           now,
+          about,
         ),
     );
   }

@@ -15,6 +15,29 @@ export async function setRetentionDays(
   await db.prepare("UPDATE tenants SET retention_days = ? WHERE id = ?").bind(days, tenantId).run();
 }
 
+/** Whether vision tokens are kept where a request does not say, and how many bytes of them there are. */
+export async function keptTokens(
+  db: D1Database,
+  tenantId: string,
+): Promise<{ keep: boolean; bytes: number }> {
+  const row = await db
+    .prepare("SELECT keep_tokens AS keep, token_bytes AS bytes FROM tenants WHERE id = ?")
+    .bind(tenantId)
+    .first<{ keep: number; bytes: number }>();
+  return { keep: row?.keep === 1, bytes: row?.bytes ?? 0 };
+}
+
+export async function setKeepTokens(
+  db: D1Database,
+  tenantId: string,
+  keep: boolean,
+): Promise<void> {
+  await db
+    .prepare("UPDATE tenants SET keep_tokens = ? WHERE id = ?")
+    .bind(keep ? 1 : 0, tenantId)
+    .run();
+}
+
 /** What the tenant lets itself have read in a day. */
 export async function dayLimits(db: D1Database, tenantId: string): Promise<DayLimits> {
   const row = await db

@@ -10,12 +10,13 @@ export interface Usage {
   pages_failed: number;
   vision_tokens: number;
   text_tokens: number;
+  pages_from_tokens: number;
 }
 
 const ADD = `ON CONFLICT (tenant_id, day, key_id, model) DO UPDATE SET
   pages_read = pages_read + excluded.pages_read, pages_shared = pages_shared + excluded.pages_shared,
   pages_cached = pages_cached + excluded.pages_cached, pages_failed = pages_failed + excluded.pages_failed, vision_tokens = vision_tokens + excluded.vision_tokens,
-  text_tokens = text_tokens + excluded.text_tokens`;
+  text_tokens = text_tokens + excluded.text_tokens, pages_from_tokens = pages_from_tokens + excluded.pages_from_tokens`;
 
 /**
  * Counts a page that lands, for every job that waits for it; to run before `job_pages` is updated. A
@@ -24,19 +25,21 @@ const ADD = `ON CONFLICT (tenant_id, day, key_id, model) DO UPDATE SET
 export function countLanded(
   db: D1Database,
   pageKey: string,
-  tokens: { vision: number; text: number },
+  tokens: { vision: number; text: number; fromTokens: number },
   failed: boolean,
   now: number,
 ): D1PreparedStatement {
   return db
     .prepare(
-      `INSERT INTO usage (tenant_id, day, key_id, model, pages_read, pages_shared, pages_failed, vision_tokens, text_tokens)
+      `INSERT INTO usage (tenant_id, day, key_id, model, pages_read, pages_shared, pages_failed, vision_tokens, text_tokens,
+         pages_from_tokens)
        SELECT j.tenant_id, date(?2 / 1000, 'unixepoch'), j.key_id, j.options ->> 'model',
-         sum(NOT ?5 AND p.source = 'read'), sum(NOT ?5 AND p.source = 'shared'), sum(?5), ?3 * sum(p.source = 'read'), ?4 * sum(p.source = 'read')
+         sum(NOT ?5 AND p.source = 'read'), sum(NOT ?5 AND p.source = 'shared'), sum(?5), ?3 * sum(p.source = 'read'), ?4 * sum(p.source = 'read'),
+         ?6 * sum(p.source = 'read')
        FROM job_pages p JOIN jobs j ON j.id = p.job_id WHERE p.page_key = ?1 AND p.state = 'pending'
        GROUP BY j.tenant_id, j.key_id, j.options ->> 'model' ${ADD}`,
     )
-    .bind(pageKey, now, tokens.vision, tokens.text, failed ? 1 : 0);
+    .bind(pageKey, now, tokens.vision, tokens.text, failed ? 1 : 0, tokens.fromTokens);
 }
 
 /**
@@ -68,7 +71,7 @@ export async function readUsage(
 ): Promise<Usage[]> {
   const { results } = await db
     .prepare(
-      `SELECT day, key_id, model, pages_read, pages_shared, pages_cached, pages_failed, vision_tokens, text_tokens
+      `SELECT day, key_id, model, pages_read, pages_shared, pages_cached, pages_failed, vision_tokens, text_tokens, pages_from_tokens
        FROM usage WHERE tenant_id = ?1 AND day BETWEEN ?2 AND ?3 AND (?4 IS NULL OR key_id = ?4)
          AND (?5 IS NULL OR model = ?5) ORDER BY day, key_id, model LIMIT 10000`,
     )

@@ -8,6 +8,7 @@ const request: ShardRequest = {
   ...{ id: "shard_x-1", documentUrl: "https://e.io/file", pushUrl: "https://e.io/push" },
   ...{ callbackUrl: "https://e.io/closed", pages: [2, 3], maxPages: 100, cancelAfterS: 90 },
   options: { model: "pp-ocr", mode: "auto", task: "markdown", prompt: null, dpi: 144 },
+  tokens: { keep: false, stored: [] },
   traceparent,
 };
 

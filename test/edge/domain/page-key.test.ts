@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { pageKey, type ReadOptions } from "../../../src/edge/domain/page-key.ts";
+import { pageKey, type ReadOptions, tokenKey } from "../../../src/edge/domain/page-key.ts";
 
 const options: ReadOptions = { model: "m", mode: "base", task: "markdown", prompt: null, dpi: 144 };
 
@@ -38,6 +38,22 @@ it("is for plain requests what it was before there were budgets and witnesses", 
   const key = await pageKey("ten_a", "f00", { ...options, budget: null, witness: false }, 1);
   expect(key).toBe(await pageKey("ten_a", "f00", options, 1));
   expect(key).toBe("0d38566774141c92e3d1be4f2378c3804e42ebd4351db6ed66c3db2e83e53283");
+});
+
+it("vision tokens are the same for any question, and others for all that decides them", async () => {
+  const base = { model: "m", mode: "base", dpi: 144 };
+  const key = await tokenKey("ten_a", "f00", base, 1);
+  const asked = { ...base, task: "free", prompt: "x" };
+  expect(await tokenKey("ten_a", "f00", asked, 1)).toBe(key);
+  const others = await Promise.all([
+    tokenKey("ten_b", "f00", base, 1),
+    tokenKey("ten_a", "f01", base, 1),
+    tokenKey("ten_a", "f00", base, 2),
+    tokenKey("ten_a", "f00", { ...base, model: "n" }, 1),
+    tokenKey("ten_a", "f00", { ...base, mode: "tiny" }, 1),
+    tokenKey("ten_a", "f00", { ...base, dpi: 145 }, 1),
+  ]);
+  expect(new Set([key, ...others]).size).toBe(7);
 });
 
 it("cannot be imitated by a prompt that looks like the fields behind it", async () => {

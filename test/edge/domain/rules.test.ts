@@ -36,6 +36,12 @@ it.each([
   expect(cacheStatus(pages, cache)).toBe(text);
 });
 
+it("names kept vision tokens first: they are the cache behind", () => {
+  expect(cacheStatus({ hit: 0, shared: 0, read: 3 }, "use", 2)).toBe(
+    'fovea-tokens; hit; detail="pages=2", fovea; fwd=miss; detail="hit=0 shared=0 read=3"',
+  );
+});
+
 it.each([
   [undefined, 0],
   ["wait=10", 10],

@@ -1,0 +1,78 @@
+/** GET /v1/jobs/{id}/pages/{page}/tokens: the vision tokens from which a page was read. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../app.ts";
+import { base64 } from "../domain/encoding.ts";
+import { browserMay } from "../http/auth.ts";
+import { Problem, problems } from "../http/problem.ts";
+import { fileById } from "../storage/files.ts";
+import { findJob, jobPages } from "../storage/jobs.ts";
+import { openTokens } from "../storage/kept-tokens.ts";
+import { readEntry } from "../storage/results.ts";
+
+const route = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/pages/{page}/tokens",
+  operationId: "getPageTokens",
+  tags: ["jobs"],
+  summary: "A page's vision tokens",
+  description:
+    "Where they are kept (`tokens: keep`, or the task `encode`): a safetensors file with the tensor `vision_tokens` and, as metadata, the digest of the model that made them, mode, page and counts. They mean nothing to any other model. 404 where none are kept.",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: {
+    params: z.object({
+      id: z.string(),
+      page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
+    }),
+    headers: z.object({ "if-none-match": z.string().optional() }),
+  },
+  responses: {
+    200: {
+      description: "The file",
+      headers: {
+        ETag: { schema: { type: "string" as const } },
+        "Repr-Digest": {
+          schema: { type: "string" as const },
+          description: "SHA-256 of the file (RFC 9530)",
+        },
+      },
+      content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+    },
+    304: { description: "The client has it" },
+    ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
+  },
+});
+
+export const jobsTokens = (app: App) =>
+  app.openapi(route, async (c) => {
+    const { id, page: number } = c.req.valid("param");
+    const { tenantId } = c.get("caller");
+    const job = await findJob(c.env.DB, tenantId, id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    const page = (await jobPages(c.env.DB, job.id)).find(({ page }) => page === number);
+    if (!page) throw new Problem("not-found", "The job has no such page.");
+    if (page.state === "pending")
+      throw new Problem("job-not-finished", "The page is not read yet.");
+    const file = await fileById(c.env.DB, tenantId, job.fileId);
+    if (!file) throw new Problem("gone", "The file was deleted.");
+    const { result, error } = await readEntry(c.env.BUCKET, job, page);
+    if (!result) throw new Problem("not-found", `The page has no result: ${error.message}`);
+    const { model, dpi } = job.options;
+    const of = { file, model, mode: result.mode, dpi, page: number };
+    const object = await openTokens(c.env.BUCKET, of, result.model_digest, c.req.raw.headers);
+    if (!object) throw new Problem("not-found", "No vision tokens of the page are kept.");
+    const digest = object.checksums.sha256;
+    const headers = {
+      etag: object.httpEtag,
+      "cache-control": "private, no-cache",
+      ...(digest && { "repr-digest": `sha-256=:${base64(digest)}:` }),
+    };
+    if (!("body" in object)) return c.body(null, 304, headers);
+    return c.body(object.body, 200, {
+      ...headers,
+      "content-type": "application/octet-stream",
+      "content-length": String(object.size),
+      "content-disposition": `attachment; filename="page-${number}-${result.mode}.safetensors"`,
+      "x-content-type-options": "nosniff",
+    });
+  });

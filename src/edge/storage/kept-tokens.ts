@@ -1,0 +1,176 @@
+/**
+ * Vision tokens of pages: bytes in R2 at `results/{tenant}/{file}/{token key}/{model digest}.safetensors`,
+ * so that they go with everything else that was read from the file, and an index of them in D1.
+ */
+import { newId } from "../domain/ids.ts";
+import { tokenKey } from "../domain/page-key.ts";
+import type { TokensHead } from "../domain/tokens-file.ts";
+import type { StoredFile } from "./files.ts";
+import type { Shard } from "./shards.ts";
+
+export interface KeptTokens {
+  id: string;
+  page: number;
+  dpi: number;
+  mode: string;
+  model: string;
+  modelDigest: string;
+  dtype: string;
+  positions: number;
+  bytes: number;
+  createdAt: number;
+}
+
+/** Whose tokens of which page, without the model's digest. */
+export interface TokensOf {
+  file: StoredFile;
+  model: string;
+  mode: string;
+  dpi: number;
+  page: number;
+}
+
+const path = (file: { tenantId: string; id: string }, key: string, digest: string) =>
+  `results/${file.tenantId}/${file.id}/${key}/${digest.replace("sha256:", "")}.safetensors`;
+
+const keyOf = ({ file, ...of }: TokensOf) => tokenKey(file.tenantId, file.sha256, of, of.page);
+
+/**
+ * Whether tokens are kept: somebody who waits for the shard wants them, nobody is promised that the
+ * document is erased, and the tenant has room.
+ */
+const KEEPS = `EXISTS (SELECT 1 FROM flights f JOIN job_pages p ON p.page_key = f.page_key AND p.state = 'pending'
+    JOIN jobs j ON j.id = p.job_id WHERE f.shard_id = ?1 AND j.keep_tokens = 1)
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_id = ?2 AND erase_at IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM files JOIN tenants t ON t.id = files.tenant_id WHERE files.id = ?2 AND t.token_bytes < ?3)`;
+
+/**
+ * What the worker is told of a shard's vision tokens: whether to hand them over, and of which pages it
+ * can have them. Tokens of the model's present digest are named, and none where somebody wants a fresh reading.
+ */
+export async function tokensOfShard(
+  db: D1Database,
+  { id, fileId, options: { model, mode, dpi } }: Shard,
+  maxBytes: number,
+): Promise<{ keep: boolean; stored: number[] }> {
+  const [keep, stored] = await db.batch<{ keep: number; page: number }>([
+    db.prepare(`SELECT ${KEEPS} AS keep`).bind(id, fileId, maxBytes),
+    db
+      .prepare(
+        `SELECT DISTINCT t.page FROM kept_tokens t JOIN models m ON m.name = t.model AND m.digest = t.model_digest
+         JOIN flights f ON f.shard_id = ?1 AND f.page = t.page
+         WHERE t.file_id = ?2 AND t.model = ?3 AND t.dpi = ?4 AND (?5 = 'auto' OR t.mode = ?5)
+           AND NOT EXISTS (SELECT 1 FROM job_pages p JOIN jobs j ON j.id = p.job_id
+             WHERE p.page_key = f.page_key AND p.state = 'pending' AND j.cache = 'refresh')
+         ORDER BY t.page`,
+      )
+      .bind(id, fileId, model, dpi, mode),
+  ]);
+  return {
+    keep: keep?.results[0]?.keep === 1,
+    stored: stored?.results.map(({ page }) => page) ?? [],
+  };
+}
+
+/** @returns false when they are not to be kept; nothing is stored then. */
+export async function keepTokens(
+  db: D1Database,
+  bucket: R2Bucket,
+  shard: Shard,
+  file: StoredFile,
+  head: TokensHead,
+  bytes: ArrayBuffer,
+  maxBytes: number,
+  now: number,
+): Promise<boolean> {
+  const parameters = [shard.id, file.id, maxBytes];
+  const ask = db.prepare(`SELECT ${KEEPS} AS keep`).bind(...parameters);
+  if ((await ask.first<number>("keep")) !== 1) return false;
+  const { model, dpi } = shard.options;
+  const key = await keyOf({ file, model, mode: head.mode, dpi, page: head.page });
+  const name = path(file, key, head.modelDigest);
+  await bucket.put(name, bytes, {
+    httpMetadata: { contentType: "application/octet-stream" },
+    sha256: await crypto.subtle.digest("SHA-256", bytes),
+  });
+  // The document may be gone, or promised to go, since the question: then they go again.
+  const { meta } = await db
+    .prepare(
+      `INSERT INTO kept_tokens (id, token_key, model_digest, tenant_id, file_id, page, dpi, mode, model, dtype,
+         positions, bytes, created_at)
+       SELECT ?4, ?5, ?6, ?7, ?2, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE ${KEEPS}
+       ON CONFLICT (token_key, model_digest) DO UPDATE SET bytes = excluded.bytes, dtype = excluded.dtype,
+         positions = excluded.positions, created_at = excluded.created_at`,
+    )
+    .bind(
+      ...parameters,
+      ...[newId("vtok", now), key, head.modelDigest, file.tenantId, head.page, dpi, head.mode],
+      ...[model, head.dtype, head.positions, bytes.byteLength, now],
+    )
+    .run();
+  if (meta.changes > 0) return true;
+  await bucket.delete(name);
+  await db
+    .prepare("DELETE FROM kept_tokens WHERE token_key = ? AND model_digest = ?")
+    .bind(key, head.modelDigest)
+    .run();
+  return false;
+}
+
+/** @param onlyIf conditional request headers; an object without a body says that they are met. */
+export async function openTokens(
+  bucket: R2Bucket,
+  of: TokensOf,
+  digest: string,
+  onlyIf?: Headers,
+): Promise<R2ObjectBody | R2Object | null> {
+  const name = path(of.file, await keyOf(of), digest);
+  return onlyIf ? bucket.get(name, { onlyIf }) : bucket.get(name);
+}
+
+/** Newest first, ids below `before`. */
+export async function listTokens(
+  db: D1Database,
+  fileId: string,
+  before: string | null,
+  limit: number,
+): Promise<KeptTokens[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, page, dpi, mode, model, model_digest AS modelDigest, dtype, positions, bytes, created_at AS createdAt
+       FROM kept_tokens WHERE file_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3`,
+    )
+    .bind(fileId, before, limit)
+    .all<KeptTokens & Record<string, unknown>>();
+  return results;
+}
+
+/** What one call of R2's `delete` takes at most. */
+const DELETE_AT_ONCE = 1000;
+
+/** Bytes go first: cut off in the middle, the record is still there to delete again. */
+export async function deleteTokens(
+  db: D1Database,
+  bucket: R2Bucket,
+  file: StoredFile,
+  only: { mode?: string | undefined; modelDigest?: string | undefined } = {},
+): Promise<{ deleted: number; bytes: number }> {
+  const total = { deleted: 0, bytes: 0 };
+  for (;;) {
+    const { results } = await db
+      .prepare(
+        `SELECT id, token_key AS key, model_digest AS digest, bytes FROM kept_tokens
+         WHERE file_id = ?1 AND (?2 IS NULL OR mode = ?2) AND (?3 IS NULL OR model_digest = ?3) LIMIT ?4`,
+      )
+      .bind(file.id, only.mode ?? null, only.modelDigest ?? null, DELETE_AT_ONCE)
+      .all<{ id: string; key: string; digest: string; bytes: number }>();
+    if (results.length === 0) return total;
+    await bucket.delete(results.map(({ key, digest }) => path(file, key, digest)));
+    await db
+      .prepare("DELETE FROM kept_tokens WHERE id IN (SELECT value FROM json_each(?))")
+      .bind(JSON.stringify(results.map(({ id }) => id)))
+      .run();
+    total.deleted += results.length;
+    for (const { bytes } of results) total.bytes += bytes;
+  }
+}
