@@ -30,15 +30,26 @@ class Segment:
 
     line: int
     pixels: np.ndarray
+    scale: float
+    left: float
+    top: float
+    """Of the upright page, what lies at the piece's first pixel; `scale` pixels of the row are one of the page."""
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the upright page is in the piece."""
+        return (x - self.left) * self.scale, (y - self.top) * self.scale
 
 
 def cut(upright: np.ndarray, lines: list[TextLine], rows: int) -> list[Segment]:
     """All segments of the lines, in order. `upright`: (H, W) grey, dark on light; `rows`: of a strip."""
-    return [
-        Segment(number, piece)
-        for number, line in enumerate(lines)
-        for piece in _pieces(_scaled(upright, line, HEIGHT // rows))
-    ]
+    segments = []
+    for number, line in enumerate(lines):
+        row, scale, top = _scaled(upright, line, HEIGHT // rows)
+        left = float(max(0, line.x0))
+        for piece in _pieces(row):
+            segments.append(Segment(number, piece, scale, left, top))
+            left += piece.shape[1] / scale
+    return segments
 
 
 def pack(segments: list[Segment], rows: int) -> list[list[int]]:
@@ -57,8 +68,8 @@ def draw(segments: list[Segment], rows: int) -> np.ndarray:
     return strip
 
 
-def _scaled(upright: np.ndarray, line: TextLine, pitch: int) -> np.ndarray:
-    """The line as it stands in a row of that height, (pitch, width)."""
+def _scaled(upright: np.ndarray, line: TextLine, pitch: int) -> tuple[np.ndarray, float, float]:
+    """The line as it stands in a row of that height, (pitch, width); its scale; the page's y of its first row."""
     em = EM_OF_ROW * pitch
     scale = min(X_OF_EM * em / line.size, 0.96 * pitch / line.height, MOST_SCALE)
     # The row's window on the page: the line's letters stand where they stood in training.
@@ -76,7 +87,7 @@ def _scaled(upright: np.ndarray, line: TextLine, pitch: int) -> np.ndarray:
     full = cv2.resize(window, (width, max(pitch, round(len(window) * scale))), interpolation=kind)
     first = round((top - y0) * scale)
     first = min(first, len(full) - pitch)
-    return full[first : first + pitch]
+    return full[first : first + pitch], scale, y0 + first / scale
 
 
 def _pieces(row: np.ndarray) -> list[np.ndarray]:

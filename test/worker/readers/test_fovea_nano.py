@@ -1,18 +1,18 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from support import picture
 from train_support import TINY
 
+from fovea.engine import Busy
 from fovea.errors import PageError
 from fovea.model import OcrModel, save_checkpoint
 from fovea.pages import Raster, open_document
 from fovea.readers import ReadRequest
 from fovea.readers.base import InvalidOptions
-from fovea.readers.fovea_nano import ROWS, FoveaNano, _Answers, _split
+from fovea.readers.fovea_nano import ROWS, FoveaNano, _split
 from fovea.train.evaluate import distance
 
 TEXT = "The first line of it\nand a second one\nand at last a third line"
@@ -35,7 +35,7 @@ def scripted(reader, monkeypatch, answers):
     """A reader whose model says these texts, strip by strip, each character with the probability 0.95."""
     tokenizer, said = reader._tokenizer, iter(answers)
 
-    def generate(pictures, most, tally):
+    def generate(pictures, most, tally, request, deadline):
         tally.strips += len(pictures)
         ids = [tokenizer.encode(next(said)) for _ in pictures]
         tally.tokens += sum(map(len, ids))
@@ -111,20 +111,32 @@ def test_options_that_it_does_not_have_are_refused(untrained):
 
 
 def test_a_page_that_cannot_get_at_the_model_in_time_says_so(untrained, monkeypatch):
-    monkeypatch.setattr(untrained, "_time_limit_s", 0.05)
-    with untrained._lock, pytest.raises(PageError) as fault:
+    def busy(*_):
+        raise Busy("other pages were encoded until time was up")
+
+    monkeypatch.setattr(untrained._model, "read", busy)
+    with pytest.raises(PageError) as fault:
         untrained.read(raster(picture(TEXT)), ReadRequest())
     assert fault.value.code == "page_timeout"
 
 
+def test_a_page_that_nobody_waits_for_gives_the_model_back(untrained):
+    request = ReadRequest()
+    request.given_up.set()
+    with pytest.raises(PageError) as fault:
+        untrained.read(raster(picture(TEXT)), request)
+    assert fault.value.code == "page_timeout"
+    assert untrained.read(raster(picture(TEXT)), ReadRequest()).markdown is not None
+
+
 def test_one_strip_alone_and_among_others_gives_the_same_answer(untrained):
     """The batch is a matter of speed only."""
-    pictures = np.random.default_rng(0).integers(0, 255, (3, 128, 512)).astype(np.uint8)
-    together = untrained._generate(pictures, 12, _Answers([], []))
+    pixels = torch.rand(3, 3, 128, 512) * 2 - 1
+    together = untrained._model.read(pixels, 12).answers
     for number in range(3):
-        (alone,) = untrained._generate(pictures[number : number + 1], 12, _Answers([], []))
-        assert alone[0] == together[number][0]
-        assert alone[1] == pytest.approx(together[number][1], abs=1e-3)
+        (alone,) = untrained._model.read(pixels[number : number + 1], 12).answers
+        assert alone.ids == together[number].ids
+        assert alone.log_probs == pytest.approx(together[number].log_probs, abs=1e-3)
 
 
 def test_answers_are_split_at_line_breaks():

@@ -55,9 +55,9 @@ class OcrModel(nn.Module):
         return self
 
     def with_newlines(self, grid: Tensor) -> Tensor:
-        """A view's tokens (h, w, C) -> (h·(w + 1), C): one `image_newline` behind each row."""
-        newline = self.model.image_newline.expand(len(grid), 1, -1).to(grid.dtype)
-        return torch.cat([grid, newline], 1).flatten(0, 1)
+        """A view's tokens (…, h, w, C) -> (…, h·(w + 1), C): one `image_newline` behind each row."""
+        newline = self.model.image_newline.expand(*grid.shape[:-2], 1, -1).to(grid.dtype)
+        return torch.cat([grid, newline], -2).flatten(-3, -2)
 
     def encode_page(self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0) -> Tensor:
         """The vision tokens of a page, in the order in which the decoder was trained to see them.
@@ -72,15 +72,19 @@ class OcrModel(nn.Module):
         """`encode_view` as (B, H/64, W/64, C)."""
         return self.encode_view(pixels).view(len(pixels), pixels.shape[2] // 64, pixels.shape[3] // 64, -1)
 
-    def arrange(self, whole: Tensor, tiles: Tensor | None, columns: int) -> Tensor:
-        """The second half of `encode_page`: the tokens of the page's view (h, w, C), of its tiles (n, t, t, C)."""
+    def arrange(self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0) -> Tensor:
+        """The second half of `encode_page`: the tokens of the page's view (h, w, C), of its tiles (n, t, t, C).
+
+        Pages without tiles may come as a batch (B, h, w, C).
+        """
         parts = [self.with_newlines(whole)]
         if tiles is not None:
             s, rows = tiles.shape[1], len(tiles) // columns
             grid = tiles.view(rows, columns, s, s, -1)
             grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # as they lie on the page
             parts.insert(0, self.with_newlines(grid))
-        return torch.cat([*parts, self.model.view_seperator[None].to(parts[0].dtype)])
+        separator = self.model.view_seperator.expand(*whole.shape[:-3], 1, -1)
+        return torch.cat([*parts, separator.to(parts[0].dtype)], -2)
 
     # -- text ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ seen and decoded together. Modes are sizes of the packed type, and so counts of 
 import json
 import math
 import os
-import threading
 import time
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,19 +20,19 @@ import numpy as np
 import torch
 
 from fovea import places
+from fovea.engine import Busy, Canceled
 from fovea.errors import PageError
-from fovea.generate import Rules
 from fovea.layout import Line, lay_out
 from fovea.lines import TextLine, find_lines
 from fovea.markdown import to_markdown
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
-from fovea.packing import HEIGHT, TOKENS, WIDTH, Segment, cut, draw, pack
+from fovea.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
 from fovea.pages import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.ocr_model import engine_config
 from fovea.result import Attempt, PageResult
-from fovea.sampling import History, LoopDetector, pick
 from fovea.settings import Settings
-from fovea.tasks import prompt_for
+from fovea.strip_model import StripModel
 from fovea.tokenizer import Tokenizer
 
 RULES = b"fovea-nano rules 1"
@@ -49,7 +48,7 @@ LEAST_OF_LINE = 0.35
 MOST_TOKENS = 150
 """Of a row, places included. Longer answers are loops."""
 AT_ONCE = 48
-"""Strips that are seen and decoded together."""
+"""Strips of a page that are asked for together."""
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "nano"
 TIME_SHARE = 0.9
 
@@ -71,6 +70,7 @@ class _Answers:
 
 class FoveaNano:
     name = "fovea-nano"
+    parallel = 2
     modes = ()  # how many strips a page takes is known when its lines are found: nothing to spread a budget over
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -81,12 +81,11 @@ class FoveaNano:
             model = OcrModel(config)
         weights = load_checkpoint(model, folder, torch.float32)
         self.digest = "sha256:" + sha256(RULES + weights.encode()).hexdigest()
-        self._model = model.eval()
         self._tokenizer = Tokenizer.characters()
-        self._rules = Rules.of(self._tokenizer, config.decoder.vocab)
-        self._rules.allowed[places.FIRST : places.FIRST + places.COUNT] = True
+        most = min(max(ROWS.values()) * MOST_TOKENS, config.decoder.context)
+        self._model = StripModel(model, self._tokenizer, engine_config(model, most))
+        self.engine = self._model.engine
         self._time_limit_s = TIME_SHARE * Settings.from_environment().page_timeout_s
-        self._lock = threading.Lock()
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *ROWS):
@@ -97,32 +96,32 @@ class FoveaNano:
             raise InvalidOptions("fovea-nano takes no prompt.")
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
-        """Raises `PageError` where other pages held the model until time was up."""
+        """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
         deadline = time.monotonic() + self._time_limit_s
         mode = AUTO if request.mode == "auto" else request.mode
         found = find_lines(raster.image)
-        if not self._lock.acquire(timeout=self._time_limit_s):
-            raise PageError("page_timeout", "The model was busy with other pages for too long.")
+        segments = cut(found.upright, found.lines, ROWS[mode])
         try:
-            segments = cut(found.upright, found.lines, ROWS[mode])
-            answers = self._read(segments, ROWS[mode], deadline)
-        finally:
-            self._lock.release()
+            answers = self._read(segments, ROWS[mode], request, deadline)
+        except Busy:
+            raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
+        except Canceled:
+            raise PageError("page_timeout", "Nobody waits for the page any more.") from None
         lines, left_out = _lines_of(found.lines, found.quad, segments, answers)
         return self._result(raster, request.task, mode, lines, left_out, answers)
 
     # -- reading ---------------------------------------------------------------------------------------
 
-    def _read(self, segments: list[Segment], rows: int, deadline: float) -> _Answers:
+    def _read(self, segments: list[Segment], rows: int, request: ReadRequest, deadline: float) -> _Answers:
         answers = _Answers([""] * len(segments), [[] for _ in segments])
         again: list[int] = []
         strips = pack(segments, rows)
         # Strips of like length end together.
         strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))
-        again = self._read_strips(segments, strips, rows, answers, deadline)
+        again = self._read_strips(segments, strips, rows, answers, request, deadline)
         # An answer with another number of lines than its strip has rows: each row is read alone.
         if again:
-            self._read_strips(segments, [[number] for number in again], rows, answers, deadline)
+            self._read_strips(segments, [[number] for number in again], rows, answers, request, deadline)
         return answers
 
     def _read_strips(
@@ -131,6 +130,7 @@ class FoveaNano:
         strips: list[list[int]],
         rows: int,
         answers: _Answers,
+        request: ReadRequest,
         deadline: float,
     ) -> list[int]:
         """Fills in the answers. Returns the segments of strips whose lines do not match their rows."""
@@ -141,7 +141,7 @@ class FoveaNano:
                 break
             some = strips[start : start + AT_ONCE]
             pictures = np.stack([draw([segments[n] for n in strip], rows) for strip in some])
-            read = self._generate(pictures, max(map(len, some)) * MOST_TOKENS, answers)
+            read = self._generate(pictures, max(map(len, some)) * MOST_TOKENS, answers, request, deadline)
             for strip, (ids, log_probs) in zip(some, read, strict=True):
                 parts = _split(ids, log_probs, self._tokenizer.encode("\n")[0])
                 if len(parts) != len(strip) and len(strip) > 1:
@@ -154,58 +154,24 @@ class FoveaNano:
                     answers.log_probs[number] = probabilities
         return again
 
-    @torch.inference_mode()
     def _generate(
-        self, pictures: np.ndarray, most: int, answers: _Answers
+        self,
+        pictures: np.ndarray,
+        most: int,
+        answers: _Answers,
+        request: ReadRequest,
+        deadline: float,
     ) -> list[tuple[list[int], list[float]]]:
-        """pictures (B, HEIGHT, WIDTH) grey -> ids and log-probabilities of each. Greedy."""
-        began = time.perf_counter()
-        model, tokenizer = self._model, self._tokenizer
-        count = len(pictures)
+        """pictures (B, HEIGHT, WIDTH) grey -> ids and log-probabilities of each."""
         pixels = torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
-        tokens = model.encode_view(pixels)
-        grid = tokens.view(count, HEIGHT // 64, WIDTH // 64, -1)
-        newline = model.model.image_newline.expand(count, HEIGHT // 64, 1, -1)
-        separator = model.model.view_seperator.expand(count, 1, -1)
-        view = torch.cat([torch.cat([grid, newline], 2).flatten(1, 2), separator], 1)
-        prompt = torch.tensor(prompt_for("free", None, False).ids(tokenizer, view.shape[1]))
-        embeddings = model.embed(prompt)[None].repeat(count, 1, 1)
-        embeddings[:, prompt == tokenizer.image] = view
-        encoded = time.perf_counter()
-        most = min(most, model.config.decoder.context - embeddings.shape[1])
-        cache = model.new_cache(count, embeddings.shape[1] + most)
-        history = History(count, most)
-        detector = LoopDetector(history, self._rules.classes)
-        active = torch.ones(count, dtype=torch.bool)
-        loops = torch.zeros(count, dtype=torch.int64)
-        log_probs: list[torch.Tensor] = []
-        logits = model.step(embeddings, cache)
-        prefilled = time.perf_counter()
-        for step in range(most):
-            token, log_prob = pick(logits, self._rules.allowed)
-            active = active & (token != tokenizer.eos)
-            if not bool(active.any()):
-                break
-            history.push(token, active)
-            log_probs.append(log_prob)
-            period = detector.update(active)
-            loops = torch.where((period > 0) & active, period, loops)
-            active = active & (period == 0)
-            if step + 1 < most:
-                logits = model.step(model.embed(token[:, None]), cache)
-        table = torch.stack(log_probs, 1) if log_probs else torch.zeros(count, 0)
-        read = []
-        for row in range(count):
-            ids = history.row(row)
-            answers.tokens += len(ids)
-            kept = detector.kept(row, int(loops[row])) if loops[row] else len(ids)
-            answers.loops += bool(loops[row])
-            read.append((ids[:kept], table[row, :kept].tolist()))
-        answers.strips += count
-        answers.encode_s += encoded - began
-        answers.prefill_s += prefilled - encoded
-        answers.decode_s += time.perf_counter() - prefilled
-        return read
+        read = self._model.read(pixels, most, request.owner, deadline, request.given_up)
+        answers.strips += len(pictures)
+        answers.tokens += sum(answer.sampled for answer in read.answers)
+        answers.loops += sum(answer.finish_reason == "loop" for answer in read.answers)
+        answers.encode_s += read.encode_s
+        answers.prefill_s += read.prefill_s
+        answers.decode_s += read.decode_s
+        return [(answer.ids, answer.log_probs) for answer in read.answers]
 
     # -- result ----------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from fovea.places import with_places
-from fovea.tasks import prompt_for
+from fovea.strip_model import CELL, strip_prompt
 from fovea.tokenizer import Tokenizer
+from fovea.train.real import real_strips
 from fovea.train.strips import Strip, Style, make_strip
 
 CLASSES = 96  # nothing, and the 95 printable ASCII characters
@@ -19,7 +20,6 @@ PATCH, PATCH_SLOTS = 16, 4
 """Pixels of a patch's side; how many of its characters are named, in reading order."""
 SPOT, SPOT_SLOTS = 8, 2
 """The same for the stem's squares of half that size."""
-CELL = 64  # pixels of a vision token's side
 POOL = 4
 """Batches whose strips are made together and sorted by the length of their texts."""
 
@@ -96,12 +96,6 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
     )
 
 
-def strip_prompt(tokenizer: Tokenizer, width: int, height: int) -> list[int]:
-    """The question about a view of that size: the task `free`, with its vision tokens."""
-    positions = height // CELL * (width // CELL + 1) + 1
-    return prompt_for("free", None, False).ids(tokenizer, positions)
-
-
 def _fill(squares: np.ndarray, text: str, columns: np.ndarray, rows: np.ndarray) -> None:
     """Writes the class of each character into the square in which its middle lies, while there is a slot."""
     taken: dict[tuple[int, int], int] = {}
@@ -134,7 +128,11 @@ class Stream:
 
     def pool(self, index: int, tokenizer: Tokenizer) -> list[Batch]:
         """`POOL` batches in which texts of like length are together: little of them is padding."""
-        strips = sorted(self.strips(index, POOL * self.count), key=lambda strip: len(strip.text))
+        count = POOL * self.count
+        real = 0 if self.evaluation else round(self.style.real * count)
+        strips = self.strips(index, count - real)
+        strips += real_strips((self.seed << 40) + index, real, self.style)
+        strips.sort(key=lambda strip: len(strip.text))
         parts = [strips[start : start + self.count] for start in range(0, len(strips), self.count)]
         return [collate(part, tokenizer) for part in parts]
 

@@ -1,15 +1,18 @@
 """How well held-out strips are read: free-running greedy decoding, no language model, no clean-up."""
 
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from fovea.engine import EngineConfig
 from fovea.model import OcrModel
+from fovea.strip_model import StripModel
 from fovea.tokenizer import Tokenizer
 from fovea.train import fonts
-from fovea.train.batches import CELL, Stream, collate, strip_prompt
+from fovea.train.batches import Stream, collate
 from fovea.train.strips import Strip, Style
 
 SIZES = (14, 20, 28)
@@ -69,34 +72,12 @@ def evaluate(model: OcrModel, tokenizer: Tokenizer, style: Style, count: int = 4
     return report
 
 
-@torch.inference_mode()
 def read_strips(model: OcrModel, tokenizer: Tokenizer, strips: list[Strip], limit: int = 600) -> list[str]:
-    """Greedy, all strips of one size at once."""
-    batch = collate(strips, tokenizer).to(model.device)
-    height, width = batch.pixels.shape[2:]
-    prompt = torch.tensor(strip_prompt(tokenizer, width, height), device=model.device)
-    tokens = model.encode_view(batch.pixels)
-    rows = tokens.view(len(strips), height // CELL, width // CELL, -1)
-    embeddings = model.embed(prompt[None].expand(len(strips), -1)).clone()
-    for embedding, grid in zip(embeddings, rows, strict=True):
-        view = torch.cat([model.with_newlines(grid), model.model.view_seperator[None].to(grid.dtype)])
-        embedding[prompt == tokenizer.image] = view.to(embedding.dtype)
-    cache = model.new_cache(len(strips), min(embeddings.shape[1] + limit, model.config.decoder.context))
-    logits = model.step(embeddings, cache)
-    said: list[torch.Tensor] = []
-    ended = torch.zeros(len(strips), dtype=torch.bool, device=model.device)
-    for _ in range(cache.capacity - embeddings.shape[1]):
-        token = logits.argmax(-1)
-        token[ended] = tokenizer.eos
-        ended |= token == tokenizer.eos
-        said.append(token)
-        if bool(ended.all()) or cache.length == cache.capacity:
-            break
-        logits = model.step(model.embed(token[:, None]), cache)
-    texts = torch.stack(said, 1).tolist()
-    return [
-        tokenizer.decode(row[: row.index(tokenizer.eos)] if tokenizer.eos in row else row) for row in texts
-    ]
+    """Greedy, all strips of one size at once, by the engine that serves. `model` stays as it is."""
+    pixels = collate(strips, tokenizer).pixels
+    config = EngineConfig(max_new=limit, max_batch=len(strips), threads=torch.get_num_threads())
+    with closing(StripModel(model, tokenizer, config, in_place=False)) as reader:
+        return [tokenizer.decode(answer.ids) for answer in reader.read(pixels, limit).answers]
 
 
 def distance(a: str, b: str) -> int:

@@ -173,11 +173,7 @@ def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float
         printable = torch.randint(32, 127, ids.shape, device=ids.device) + 3  # bytes stand behind three ids
         ids = torch.where(wrong, printable, ids)
     height, width = batch.pixels.shape[2] // CELL, batch.pixels.shape[3] // CELL
-    grid = tokens.view(len(tokens), height, width, -1)
-    inner = model.model
-    newline = inner.image_newline.expand(len(tokens), height, 1, -1).to(grid.dtype)
-    rows = torch.cat([grid, newline], 2).flatten(1, 2)
-    seen = torch.cat([rows, inner.view_seperator.expand(len(tokens), 1, -1).to(grid.dtype)], 1)
+    seen = model.arrange(tokens.view(len(tokens), height, width, -1))
     first = int((ids[0] == image).nonzero()[0])
     before, after = model.embed(ids[:, :first]), model.embed(ids[:, first + seen.shape[1] :])
     return torch.cat([before, seen.to(before.dtype), after], 1)

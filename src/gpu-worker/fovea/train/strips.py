@@ -32,6 +32,8 @@ class Style:
     rows: tuple[int, ...] = (2, 3, 4, 4, 5, 6)
     """Of a packed strip, one of these: the size of its type follows from it."""
     empty: float = 0.02
+    real: float = 0.0
+    """Share of strips that are cut out of PDF files (`fovea.train.real`), in `rows`."""
 
 
 @dataclass(slots=True)

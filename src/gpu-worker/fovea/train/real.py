@@ -1,0 +1,162 @@
+"""Strips cut out of the pages of real PDF files, by the code that cuts pages when they are read.
+
+What real print has and set strips have not: its kerning and ligatures, its fonts, what lies beside a line. The
+text layer is the truth: it says where each character stands.
+"""
+
+import gzip
+import hashlib
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pypdfium2
+import pypdfium2.raw as pdfium_c
+from PIL import Image
+
+from fovea.lines import TextLine, find_lines
+from fovea.packing import HEIGHT, MARGIN, Segment, cut, draw
+from fovea.train.pdfs import ROOTS, held_out, plain
+from fovea.train.strips import Strip, Style
+from fovea.train.texts import SHOWN
+from fovea.train.wear import wear
+
+OF_A_PAGE = 16
+"""Most strips of one page: finding its lines takes as long as all of them."""
+LEAST_CHARACTERS = 300
+"""Of a page that is worth rendering."""
+LEAST_OF_ROW = 12
+"""Characters of a row, on the average of a strip: tables of glyphs and numbers are no text."""
+DPI = (70, 220)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A page's text layer in its order, in pixels: left and right end and middle height of each character."""
+
+    text: str
+    x0: np.ndarray
+    x1: np.ndarray
+    y: np.ndarray
+
+
+@cache
+def files() -> tuple[tuple[bytes, int], ...]:
+    """The PDF files of this machine that may be trained on, each with its number of pages."""
+    found: dict[str, bytes] = {}
+    for path in sorted(path for root in ROOTS for path in Path(root).rglob("*.pdf*") if path.is_file()):
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        if not held_out(data):
+            found[hashlib.sha256(data).hexdigest()] = data
+    counted = []
+    for data in found.values():
+        with suppress(pypdfium2.PdfiumError), closing(pypdfium2.PdfDocument(data)) as document:
+            counted.append((data, len(document)))
+    return tuple(counted)
+
+
+def real_strips(seed: int, count: int, style: Style) -> list[Strip]:
+    """The same strips for the same arguments. Raises `RuntimeError` where there is no PDF file to cut them from."""
+    if count and not files():
+        raise RuntimeError("no PDF file was found to cut strips from")
+    random = Random(f"real {seed}")
+    strips: list[Strip] = []
+    for _ in range(20 * count):
+        if len(strips) >= count:
+            break
+        strips += _of_page(random, style)[: count - len(strips)]
+    return strips
+
+
+def _of_page(random: Random, style: Style) -> list[Strip]:
+    """Strips of a page by chance; none where it has no plain text."""
+    data, pages = random.choices(files(), [pages**0.5 for _, pages in files()])[0]
+    with closing(pypdfium2.PdfDocument(data)) as document:
+        page = document[random.randrange(pages)]
+        scale = DPI[0] * (DPI[1] / DPI[0]) ** random.random() / 72
+        layer = _layer(page, scale)
+        if len(layer.text) < LEAST_CHARACTERS or page.get_rotation():
+            return []
+        image = page.render(scale=scale).to_pil().convert("RGB")
+    found = find_lines(image)
+    if found.angle:
+        return []
+    rows = random.choice(style.rows)
+    read = [
+        (segment, text)
+        for segment in cut(found.upright, found.lines, rows)
+        if (text := _text(segment, found.lines[segment.line], layer, HEIGHT // rows))
+    ]
+    groups = [read[start : start + rows] for start in range(0, len(read), rows)]
+    groups = [group for group in groups if sum(len(text) for _, text in group) > LEAST_OF_ROW * len(group)]
+    random.shuffle(groups)
+    return [_strip(group, rows, style, random) for group in groups[:OF_A_PAGE]]
+
+
+def _layer(page: pypdfium2.PdfPage, scale: float) -> _Layer:
+    layer = page.get_textpage()
+    left, _, _, top = page.get_cropbox()
+    count = layer.count_chars()
+    boxes = np.array([layer.get_charbox(number) for number in range(count)]).reshape(-1, 4)
+    return _Layer(
+        "".join(chr(pdfium_c.FPDFText_GetUnicode(layer, number)) for number in range(count)),
+        (boxes[:, 0] - left) * scale,
+        (boxes[:, 2] - left) * scale,
+        (top - (boxes[:, 1] + boxes[:, 3]) / 2) * scale,
+    )
+
+
+def _text(
+    segment: Segment, line: TextLine, layer: _Layer, pitch: int
+) -> list[tuple[str, float, float]] | None:
+    """The characters of a piece of a line with their places in it; `None` where the text layer is not plain there."""
+    middle, _ = segment.at((layer.x0 + layer.x1) / 2, layer.y)
+    inside = (line.y0 <= layer.y) & (layer.y <= line.y1) & (middle >= 0) & (middle < segment.pixels.shape[1])
+    told: list[tuple[str, float, float]] = []
+    before: int | None = None
+    for number in np.flatnonzero(inside).tolist():
+        if layer.text[number].isspace() or layer.text[number] == "\0":
+            continue
+        letters = plain(layer.text[number])
+        x0, y = segment.at(layer.x0[number], layer.y[number])
+        x1, _ = segment.at(layer.x1[number], layer.y[number])
+        y = min(max(y, 0), pitch - 1)
+        if not SHOWN.issuperset(letters) or (told and x1 < told[-1][1]):
+            return None  # nothing that the model knows, or the layer's order is not that of the line
+        if before is not None and number > before + 1:
+            if not layer.text[before + 1 : number].isspace():
+                return None
+            told.append((" ", (told[-1][1] + x0) / 2, y))
+        told += [(letter, x0 + (x1 - x0) * (i + 0.5) / len(letters), y) for i, letter in enumerate(letters)]
+        before = number
+    return told or None
+
+
+def _strip(
+    read: list[tuple[Segment, list[tuple[str, float, float]]]], rows: int, style: Style, random: Random
+) -> Strip:
+    pitch = HEIGHT // rows
+    grey = draw([segment for segment, _ in read], rows)
+    lines, places = [], []
+    for row, (_, told) in enumerate(read):
+        if lines:
+            places.append(places[-1])  # the line break before this line
+        lines.append("".join(letter for letter, _, _ in told))
+        places += [(x + MARGIN, y + row * pitch) for _, x, y in told]
+    strip = Strip(
+        Image.fromarray(grey).convert("RGB"),
+        "\n".join(lines),
+        np.array(places, dtype=np.float32).reshape(-1, 2),
+        round(0.8 * pitch),
+        "",
+        lines,
+    )
+    if random.random() >= style.clean:
+        paper = (int(np.median(grey)),) * 3
+        strip.image, strip.places = wear(strip.image, strip.places, random, paper)
+    return strip
