@@ -8,24 +8,20 @@ import re
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from tiny_checkpoint import make
 
 from fovea.engine import self_test
-from fovea.model import CheckpointError, ModelConfig, OcrModel, save_checkpoint
+from fovea.model import CheckpointError, ModelConfig
 from fovea.pages import Raster
 from fovea.readers import READERS
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
-from fovea.tokenizer import TokenizerError, character_vocabulary
+from fovea.tokenizer import TokenizerError
 
 pytestmark = pytest.mark.slow
 
 POSITIONS = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}
 PATCHES = {"tiny": 64, "small": 100, "base": 256, "large": 400, "gundam": 856}
-
-
-def small_config():
-    """The tiny test model with room for a tiled page and the vocabulary of one token a byte."""
-    return ModelConfig.tiny(vocab=288, context=1400)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,17 +37,14 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(OcrModel(small_config()).init_weights(seed=7), folder)
-    (folder / "tokenizer.json").write_text(json.dumps(character_vocabulary()))
-    return folder
+    return make(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture
 def reader(folder, monkeypatch):
     monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(folder))
     monkeypatch.setenv("FOVEA_MAX_NEW_TOKENS", "200")
-    return DeepseekOcr(small_config())
+    return DeepseekOcr()
 
 
 def page(width=827, height=1169):
@@ -105,7 +98,7 @@ def test_locate_runs(reader):
 def test_odd_sizes(folder, monkeypatch, size, mode):
     monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(folder))
     monkeypatch.setenv("FOVEA_MAX_NEW_TOKENS", "2")
-    result = DeepseekOcr(small_config()).read(Raster(1, Image.new("RGB", size), None), ReadRequest(mode=mode))
+    result = DeepseekOcr().read(Raster(1, Image.new("RGB", size), None), ReadRequest(mode=mode))
     assert result.to_json()["verdict"] == "suspect"
 
 
@@ -125,7 +118,7 @@ def test_the_page_decides_the_answer(reader):
 
 def test_the_digest_covers_what_decides_the_answer(folder, reader, monkeypatch):
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", reader.digest)
-    assert DeepseekOcr(small_config()).digest == reader.digest
+    assert DeepseekOcr().digest == reader.digest
     for name, value in (
         ("FOVEA_MAX_TILES", "9"),
         ("FOVEA_NGRAM_GUARD", "30,90"),
@@ -134,22 +127,22 @@ def test_the_digest_covers_what_decides_the_answer(folder, reader, monkeypatch):
     ):
         with monkeypatch.context() as changed:
             changed.setenv(name, value)
-            assert DeepseekOcr(small_config()).digest != reader.digest
+            assert DeepseekOcr().digest != reader.digest
 
 
 def test_bfloat16(reader, monkeypatch):
     monkeypatch.setenv("FOVEA_DTYPE", "bfloat16")
-    DeepseekOcr(small_config()).read(page(), ReadRequest(mode="gundam")).to_json()
+    DeepseekOcr().read(page(), ReadRequest(mode="gundam")).to_json()
 
 
 def test_int8(reader, monkeypatch):
     monkeypatch.setenv("FOVEA_QUANT", "int8")
-    DeepseekOcr(small_config()).read(page(), ReadRequest(mode="gundam")).to_json()
+    DeepseekOcr().read(page(), ReadRequest(mode="gundam")).to_json()
 
 
 def test_more_tiles_by_configuration(reader, monkeypatch):
     monkeypatch.setenv("FOVEA_MAX_TILES", "2")
-    result = DeepseekOcr(small_config()).read(page(), ReadRequest(mode="gundam"))
+    result = DeepseekOcr().read(page(), ReadRequest(mode="gundam"))
     assert result.vision_tokens["positions"] == 273 + 11 * 20
     assert result.vision_tokens["tiles"] == [1, 2]
     assert result.vision_tokens["max_tiles"] == 2
@@ -160,7 +153,7 @@ def test_free_prompts_are_opt_in(reader, monkeypatch):
     with pytest.raises(InvalidOptions, match="not enabled"):
         reader.check(request)
     monkeypatch.setenv("FOVEA_FREE_PROMPTS", "1")
-    allowed = DeepseekOcr(small_config())
+    allowed = DeepseekOcr()
     allowed.check(request)
     allowed.read(page(), request).to_json()
 
@@ -181,17 +174,23 @@ def test_free_prompts_are_opt_in(reader, monkeypatch):
 def test_settings_that_cannot_be_used_are_named(reader, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=name):
-        DeepseekOcr(small_config())
+        DeepseekOcr()
 
 
 def test_another_checkpoint_is_refused(folder, reader, tmp_path, monkeypatch):
-    config = small_config()
-    deeper = dataclasses.replace(config, decoder=dataclasses.replace(config.decoder, depth=4))
-    with pytest.raises(CheckpointError, match=r"layers\.3"):
-        DeepseekOcr(deeper)
     monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(tmp_path))
     with pytest.raises(TokenizerError):
-        DeepseekOcr(config)
+        DeepseekOcr()
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = ModelConfig.from_json(json.loads((folder / "sizes.json").read_text()))
+    deeper = dataclasses.replace(config, decoder=dataclasses.replace(config.decoder, depth=4))
+    (tmp_path / "sizes.json").write_text(json.dumps(deeper.to_json()))
+    with pytest.raises(CheckpointError, match=r"layers\.3"):
+        DeepseekOcr()
+    (tmp_path / "sizes.json").unlink()
+    with pytest.raises(CheckpointError):
+        DeepseekOcr()
 
 
 def test_a_worker_that_fails_the_self_test_does_not_serve(folder, reader, tmp_path, monkeypatch):
@@ -199,9 +198,9 @@ def test_a_worker_that_fails_the_self_test_does_not_serve(folder, reader, tmp_pa
         (tmp_path / file.name).symlink_to(file)
     monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(tmp_path))
     path = self_test.write(tmp_path, reader.precision, reader.engine, reader.tokenizer)
-    DeepseekOcr(small_config())
+    DeepseekOcr()
     body = json.loads(path.read_text())
     body["answers"]["float32"]["log_probs"][0] += 1
     path.write_text(json.dumps(body))
     with pytest.raises(self_test.SelfTestError, match="nothing is served"):
-        DeepseekOcr(small_config())
+        DeepseekOcr()

@@ -1,31 +1,21 @@
 """Vision tokens that outlive a page, with a small random model in every mode that can be kept."""
 
-import json
-
 import pytest
 from PIL import Image, ImageDraw
+from tiny_checkpoint import make
 
 from fovea.engine import Canceled, load_seen
 from fovea.errors import PageError
-from fovea.model import ModelConfig, OcrModel, save_checkpoint
 from fovea.pages import Raster
 from fovea.readers.base import GivenUp, InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
-from fovea.tokenizer import character_vocabulary
 
 pytestmark = pytest.mark.slow
 
 
-def config():
-    return ModelConfig.tiny(vocab=288, context=1400)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(OcrModel(config()).init_weights(seed=7), folder)
-    (folder / "tokenizer.json").write_text(json.dumps(character_vocabulary()))
-    return folder
+    return make(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture
@@ -35,11 +25,11 @@ def make_reader(folder, monkeypatch):
     monkeypatch.setenv("FOVEA_THREADS", "1")
     readers = []
 
-    def make():
-        readers.append(DeepseekOcr(config()))
+    def make_one():
+        readers.append(DeepseekOcr())
         return readers[-1]
 
-    yield make
+    yield make_one
     for reader in readers:
         reader.engine.close()
 

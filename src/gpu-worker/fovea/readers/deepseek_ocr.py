@@ -12,8 +12,11 @@
 | `FOVEA_KV_BYTES` | 2 GiB; half of a GPU's free memory | keys and values of all pages that are read at once |
 | `FOVEA_BATCH` | 64; 256 on a GPU | sequences that are read at once |
 | `FOVEA_THREADS` | all cores | of the engine |
+
+A `sizes.json` (`ModelConfig.to_json`) in the folder is for a model of the same make with other sizes.
 """
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -41,8 +44,8 @@ TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is st
 
 
 class DeepseekOcr(VisionReader):
-    def __init__(self, config: ModelConfig | None = None, *, self_test: bool = True) -> None:
-        """Blocks while weights load. `config` is the official one unless a test has a smaller model.
+    def __init__(self, *, self_test: bool = True) -> None:
+        """Blocks while weights load.
 
         Raises `ValueError` for a setting that cannot be used, `CheckpointError`, `TokenizerError`, and
         `SelfTestError` where `self_test.json` lies beside the weights and this machine does not agree with it.
@@ -53,10 +56,11 @@ class DeepseekOcr(VisionReader):
         ngram = ngram_setting("FOVEA_NGRAM_GUARD")
         int8 = quant_setting("FOVEA_QUANT")
         max_tiles = whole_number("FOVEA_MAX_TILES", MAX_TILES)
+        sizes = _sizes(Path(folder))
         loaded = load_folder(
             folder,
-            config or ModelConfig.official(),
-            RULES + repr(ngram).encode(),
+            ModelConfig.from_json(json.loads(sizes)) if sizes else ModelConfig.official(),
+            RULES + repr(ngram).encode() + sizes,
             dtype_setting("FOVEA_DTYPE"),
             max_tiles,
             int8,
@@ -76,3 +80,9 @@ class DeepseekOcr(VisionReader):
         self.precision = "int8" if int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         if self_test and not check(Path(folder), self.precision, self.engine, loaded.tokenizer):
             log.warning("there is no self-test for %s: python -m fovea.engine.self_test", self.precision)
+
+
+def _sizes(folder: Path) -> bytes:
+    """What says the model's sizes; nothing where they are the official ones."""
+    path = folder / "sizes.json"
+    return path.read_bytes() if path.is_file() else b""
