@@ -12,7 +12,7 @@ export default defineConfig({
           POOLS: JSON.stringify([
             {
               ...{ name: "main", type: "cog", url: "http://cog.test", slots: 1000 },
-              models: ["pp-ocr", "deepseek-ocr"],
+              models: ["pp-ocr", "deepseek-ocr", "fovea-render"],
             },
             // For the tests of dispatch: each has a model and pools of its own.
             ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
@@ -26,7 +26,7 @@ export default defineConfig({
           BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
           SIGNING_SECRET: "signing-secret-of-the-tests",
           WORKER_TOKEN: "worker-token-of-the-tests",
-          MODELS: "pp-ocr,deepseek-ocr,narrow,down,starting,lost,priced,pair",
+          MODELS: "pp-ocr,deepseek-ocr,fovea-render,narrow,down,starting,lost,priced,pair",
           LOG_REQUESTS: "false",
           DNS_RESOLVER: "",
           R2_S3_ENDPOINT: "https://s3.test",

@@ -80,7 +80,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const migration = new Migration(data);
     parts.push(migration);
     await migration.run();
-    const models = options.models ?? "pp-ocr,fovea-nano";
+    const models = options.models ?? "pp-ocr,fovea-nano,fovea-render";
     const edge = new Edge(data, edgePort, {
       PUBLIC_ORIGIN: origin,
       POOLS: JSON.stringify([{ name: "local", type: "cog", url: worker.url, slots }]),

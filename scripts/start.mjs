@@ -25,7 +25,7 @@ Environment:
   FOVEA_PORT               of the edge (8787; another free one when that is taken)
   FOVEA_WORKER_PORT        of the worker (5000; likewise)
   FOVEA_DATA               folder of records, files, secrets and logs (.data)
-  FOVEA_MODELS             readers to offer, by comma (pp-ocr,fovea-nano)
+  FOVEA_MODELS             readers to offer, by comma (pp-ocr,fovea-nano,fovea-render)
   FOVEA_SLOTS              shards that the worker reads at once (4)
   FOVEA_BOOTSTRAP_SECRET   makes API keys (made up once and kept in the data folder)
   FOVEA_PYTHON             the Python to make .venv with (python3)

@@ -6,7 +6,7 @@ export type File = {
   bytes: number;
   media_type: string;
   name: string | null;
-  /** `null` until it has been opened */
+  /** `null` until it has been opened, and for texts, whose pages depend on the mode */
   page_count: number | null;
   created_at: string;
 };

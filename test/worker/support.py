@@ -97,6 +97,8 @@ class EdgeStub:
     def __init__(self, files: dict[str, bytes] | None = None):
         self.pushes: list[tuple[str, dict | bytes]] = []
         self.asked: list[str] = []
+        self.digests: list[str] = []
+        """Those that images came with."""
         self.queries: list[str] = []
         self.traces: list[str | None] = []
         self.answers: dict[str, list[int]] = {}
@@ -107,6 +109,8 @@ class EdgeStub:
             def do_PUT(self):
                 path, _, query = self.path.partition("?")
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers["content-type"] == "image/png":
+                    stub.digests.append(self.headers["x-model-digest"])
                 if self.headers["content-type"] == "application/json":
                     body = json.loads(body)
                 stub.queries.append(query)

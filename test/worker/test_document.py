@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from support import EdgeStub
 
-from fovea.document import fetch_document
+from fovea.document import Fetched, fetch_document
 from fovea.errors import DocumentError
 from fovea.outbound import Outbound, Refused, public_address
 from fovea.settings import Settings
@@ -23,7 +23,11 @@ def code(url, settings=SETTINGS):
 
 
 def test_data_urls():
-    assert fetch("data:application/pdf;base64," + base64.b64encode(b"hello").decode()) == b"hello"
+    hello = base64.b64encode(b"hello").decode()
+    assert fetch("data:application/pdf;base64," + hello) == Fetched(b"hello", "application/pdf")
+    assert fetch("data:;base64," + hello) == Fetched(b"hello", "")
+    announced = fetch("data:Text/Markdown;charset=utf-8;base64," + hello)
+    assert announced.media_type == "text/markdown"
     assert code("data:text/plain,hello") == "document_unsupported"
     assert code("data:;base64,!!!") == "document_unsupported"
     assert code("data:;base64," + base64.b64encode(bytes(2000)).decode()) == "document_too_large"
@@ -32,7 +36,7 @@ def test_data_urls():
 def test_files_of_an_allowed_origin_with_a_size_cap():
     with EdgeStub({"/a": b"bytes", "/large": bytes(5000)}) as edge:
         settings = replace(SETTINGS, allowed_origins=frozenset({edge.origin}))
-        assert fetch(f"{edge.origin}/a", settings) == b"bytes"
+        assert fetch(f"{edge.origin}/a", settings).data == b"bytes"
         assert code(f"{edge.origin}/large", settings) == "document_too_large"
         assert code(f"{edge.origin}/missing", settings) == "document_unreachable"
 
@@ -42,7 +46,7 @@ def test_redirects_stay_on_their_origin():
         settings = replace(SETTINGS, allowed_origins=frozenset({edge.origin}))
         edge.answers = {"/out": [302], "/in": [302]}
         edge.headers = {"/out": {"location": "http://127.0.0.1:1/x"}, "/in": {"location": "/a"}}
-        assert fetch(f"{edge.origin}/in", settings) == b"bytes"
+        assert fetch(f"{edge.origin}/in", settings).data == b"bytes"
         assert code(f"{edge.origin}/out", settings) == "document_unreachable"
 
 

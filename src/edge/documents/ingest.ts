@@ -16,7 +16,8 @@ export async function fileFromUrl(env: Env, tenantId: string, url: string): Prom
   if (announced > MAX_FILE_BYTES)
     throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
   try {
-    return (await storeDocument(env, tenantId, body, nameOf(finalUrl))).file;
+    return (await storeDocument(env, tenantId, body, nameOf(finalUrl), headers.get("content-type")))
+      .file;
   } catch (error) {
     if (error instanceof Problem) throw error;
     if (signal.aborted) throw new Problem("url-unreachable", "The document took too long to come.");
@@ -36,7 +37,10 @@ async function follow(env: Env, start: string, signal: AbortSignal) {
     const response = await fetch(url, {
       redirect: "manual",
       signal,
-      headers: { "user-agent": "Fovea", accept: "application/pdf, image/*" },
+      headers: {
+        "user-agent": "Fovea",
+        accept: "application/pdf, image/*, text/markdown, text/plain",
+      },
     }).catch(() => {
       throw new Problem("url-unreachable", "No answer came from the address.");
     });
@@ -81,7 +85,7 @@ export async function fileFromDataUrl(
     throw new Problem("invalid-request", "url: the data URL is not valid base64");
   }
   const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  return (await storeDocument(env, tenantId, once(bytes), null)).file;
+  return (await storeDocument(env, tenantId, once(bytes), null, url.slice(5, comma))).file;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

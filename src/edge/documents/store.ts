@@ -1,10 +1,11 @@
 /**
- * Takes in a document of any length in one pass: the type is read from its first bytes, the hash is
+ * Takes in a document of any length in one pass: the type is read from its first bytes (a text's from what it was
+ * announced as), the hash is
  * made while it streams into R2, and memory holds one part at a time.
  */
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import { type MediaType, SNIFF_BYTES, sniffMediaType } from "../domain/media-type.ts";
+import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/media-type.ts";
 import { type Env, settings } from "../env.ts";
 import { Problem } from "../http/problem.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
@@ -13,6 +14,7 @@ import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
 const PART_BYTES = 8 * 1024 * 1024;
 
 /**
+ * @param announced the Content-Type that the bytes came with
  * @returns the file, and whether it is new: the same bytes of the same tenant are the same file.
  * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is kept then.
  */
@@ -21,10 +23,12 @@ export async function storeDocument(
   tenantId: string,
   chunks: AsyncIterable<Uint8Array>,
   name: string | null,
+  announced: string | null,
 ): Promise<{ file: StoredFile; created: boolean }> {
   const now = Date.now();
   const id = newId("file", now);
-  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), settings(env).MAX_FILE_BYTES);
+  const { MAX_FILE_BYTES } = settings(env);
+  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, announced);
   try {
     for await (const chunk of chunks) await upload.write(chunk);
     const { sha256, bytes, mediaType } = await upload.end();
@@ -36,6 +40,7 @@ export async function storeDocument(
       mediaType,
       name,
       pageCount: null,
+      textPages: {},
       createdAt: now,
     });
     if (file.id !== id) await upload.discard();
@@ -50,6 +55,7 @@ class Upload {
   readonly #bucket: R2Bucket;
   readonly #key: string;
   readonly #maxBytes: number;
+  readonly #announced: string | null;
   readonly #digest = new crypto.DigestStream("SHA-256");
   readonly #hasher = this.#digest.getWriter();
   #part = new Uint8Array(PART_BYTES);
@@ -59,10 +65,11 @@ class Upload {
   #multipart: R2MultipartUpload | null = null;
   #parts: R2UploadedPart[] = [];
 
-  constructor(bucket: R2Bucket, key: string, maxBytes: number) {
+  constructor(bucket: R2Bucket, key: string, maxBytes: number, announced: string | null) {
     this.#bucket = bucket;
     this.#key = key;
     this.#maxBytes = maxBytes;
+    this.#announced = announced;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -105,9 +112,13 @@ class Upload {
   }
 
   #sniff(): void {
-    this.#mediaType ??= sniffMediaType(this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES)));
+    const head = this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES));
+    this.#mediaType ??= mediaTypeOf(head, this.#announced);
     if (this.#mediaType === null)
-      throw new Problem("unsupported-media-type", "PDF, PNG, JPEG, WebP and TIFF can be read.");
+      throw new Problem(
+        "unsupported-media-type",
+        "PDF, PNG, JPEG, WebP and TIFF can be read, and what comes as text/markdown or text/plain.",
+      );
   }
 
   async #flush(): Promise<void> {

@@ -132,7 +132,7 @@ export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCo
   const { tenantId, sha256, bytes, name } = upload;
   const file = await insertFile(env.DB, {
     ...{ id: upload.fileId, tenantId, sha256, bytes, mediaType, name },
-    ...{ pageCount: null, createdAt: Date.now() },
+    ...{ pageCount: null, textPages: {}, createdAt: Date.now() },
   });
   if (file.id !== upload.fileId) await env.BUCKET.delete(key);
   await moveUpload(env.DB, upload.id, "checking", { state: "done", fileId: file.id });

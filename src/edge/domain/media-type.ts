@@ -1,10 +1,21 @@
-/** The type of a document by its first bytes. Names and announced types are not looked at: they may be anything. */
+/**
+ * The type of a document by its first bytes: names and announced types may be anything. Only a text has no
+ * signature: it is one where it was announced as one.
+ */
 export type MediaType =
   | "application/pdf"
   | "image/png"
   | "image/jpeg"
   | "image/webp"
-  | "image/tiff";
+  | "image/tiff"
+  | TextType;
+
+const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
+type TextType = (typeof TEXT_TYPES)[number];
+
+/** Texts are laid out by the worker: how many pages they have depends on the mode. */
+export const isText = (type: MediaType): type is TextType =>
+  TEXT_TYPES.some((text) => text === type);
 
 /** How many bytes `sniffMediaType` looks at. */
 export const SNIFF_BYTES = 1024;
@@ -23,4 +34,14 @@ export function sniffMediaType(head: Uint8Array): MediaType | null {
   // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
   if (ascii(head, 0, SNIFF_BYTES).includes("%PDF-")) return "application/pdf";
   return null;
+}
+
+/** @param announced a Content-Type, as the bytes came with it */
+export function mediaTypeOf(head: Uint8Array, announced: string | null): MediaType | null {
+  const sniffed = sniffMediaType(head);
+  const essence = announced?.split(";")[0]?.trim().toLowerCase() as MediaType | undefined;
+  if (!essence || !isText(essence)) return sniffed;
+  // A text may speak of PDF; servers that announce everything as text do not make a PDF one.
+  const speaksOfPdf = sniffed === "application/pdf" && ascii(head, 0, 5) !== "%PDF-";
+  return sniffed === null || speaksOfPdf ? essence : sniffed;
 }

@@ -17,6 +17,8 @@ interface Reader {
   prompts: boolean;
   /** Whether its vision tokens can be kept, and read again. */
   tokens: boolean;
+  /** It makes images of pages and reads no words: there is nothing that a witness could check. */
+  draws?: true;
 }
 
 const NO_TOKENS = { budgets: false, tokens: false };
@@ -28,6 +30,9 @@ const READERS: Record<string, Reader> = {
   "deepseek-ocr-upstream": {
     ...{ ...NO_TOKENS, tasks: QUESTIONS.filter((task) => task !== "deep") },
     ...{ modes: false, prompts: true },
+  },
+  "fovea-render": {
+    ...{ ...NO_TOKENS, tasks: ["markdown"], modes: true, prompts: false, draws: true },
   },
 };
 

@@ -34,13 +34,13 @@ export function readOptions(
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Offered here: ${offered.models.join(", ")}.`);
-  const { tasks, modes, budgets, prompts, tokens } = reader(model);
+  const { tasks, modes, budgets, prompts, tokens, draws } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
   if (wanted.token_budget !== undefined && modes && !budgets)
     return fault("unsupported-option", `${model} takes no token budget.`);
   if (wanted.witness) {
-    if (model === WITNESS || !offered.models.includes(WITNESS))
+    if (model === WITNESS || draws || !offered.models.includes(WITNESS))
       return fault("unsupported-option", `There is no witness for ${model} here.`);
     if (!WITNESSED_TASKS.includes(wanted.task))
       return fault(

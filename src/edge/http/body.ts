@@ -1,4 +1,4 @@
-/** A limit for JSON bodies, checked while they are read. Uploads have their own and never pass through here. */
+/** Limits for bodies, checked while they are read. Uploads have their own and never pass through here. */
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
@@ -6,7 +6,7 @@ import { Problem } from "./problem.ts";
 
 /** The body has to be JSON and to say so; at most `maxBytes` of it are read. */
 export function jsonBody(maxBytes: number) {
-  const limit = jsonLimit(maxBytes);
+  const limit = sizeLimit(maxBytes);
   return createMiddleware<AppEnv>(async (c, next) => {
     const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
     if (type !== "application/json" && !type?.endsWith("+json"))
@@ -15,7 +15,7 @@ export function jsonBody(maxBytes: number) {
   });
 }
 
-export function jsonLimit(maxBytes: number) {
+export function sizeLimit(maxBytes: number) {
   return bodyLimit({
     maxSize: maxBytes,
     onError: () => {

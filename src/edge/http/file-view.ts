@@ -9,7 +9,9 @@ export const FileSchema = z
     bytes: z.int(),
     media_type: z.string().openapi({ example: "application/pdf" }),
     name: z.string().nullable(),
-    page_count: z.int().nullable().openapi({ description: "`null` until it has been opened" }),
+    page_count: z.int().nullable().openapi({
+      description: "`null` until it has been opened, and for texts, whose pages depend on the mode",
+    }),
     created_at: z.iso.datetime(),
   })
   .openapi("File");

@@ -18,8 +18,14 @@ import { log } from "../log.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
 import { keepTokens } from "../storage/kept-tokens.ts";
-import { countReading, failShard, landPage, rememberModel } from "../storage/reading.ts";
-import { putResult } from "../storage/results.ts";
+import {
+  countReading,
+  digestName,
+  failShard,
+  landPage,
+  rememberModel,
+} from "../storage/reading.ts";
+import { putImage, putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
@@ -60,12 +66,20 @@ export async function hearDocument(
     await wake(env, shard.id);
     return "ok";
   }
-  await rememberModel(env.DB, report.model, report.model_digest, now).run();
+  const found = await fileById(env.DB, shard.tenantId, shard.fileId);
   const started = await startJobs(env.DB, shard.id, now);
-  await setPageCount(env.DB, shard.fileId, report.page_count);
-  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
   const planned = await unplannedJobs(env.DB, shard.fileId);
-  if (file) for (const job of planned) await plan(env, job, file);
+  if (found) {
+    const { mediaType } = found;
+    await rememberModel(
+      env.DB,
+      digestName(report.model, mediaType),
+      report.model_digest,
+      now,
+    ).run();
+    const file = await setPageCount(env.DB, found, shard.options.mode, report.page_count);
+    for (const job of planned) await plan(env, job, file);
+  }
   await announce(env, [...started, ...planned.map((job) => job.id)]);
   return live;
 }
@@ -99,7 +113,8 @@ export async function hearPage(
     result.task === ENCODE
       ? await tokenKey(shard.tenantId, file.sha256, { model, dpi, mode: result.mode }, result.page)
       : null;
-  const jobs = await landPage(env.DB, shard, key, result, text.length, about, now);
+  const { mediaType } = file;
+  const jobs = await landPage(env.DB, shard, mediaType, key, result, text.length, about, now);
   if (jobs) {
     const { tenantId } = shard;
     const { model, verdict, timings_ms: t } = result;
@@ -134,6 +149,24 @@ export async function hearTokens(
     ...([env.DB, env.BUCKET, shard, file, head, bytes, TENANT_TOKENS_BYTES, Date.now()] as const),
   );
   return kept ? "ok" : "refused";
+}
+
+/** The image of a page that is wanted; its result comes next, and says what becomes of the shard. */
+export async function hearImage(
+  env: Env,
+  shard: Shard,
+  attempt: number,
+  page: number,
+  digest: string,
+  png: ArrayBuffer,
+): Promise<Heard> {
+  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
+  if (!file) return "gone";
+  const key = await pageKey(shard.tenantId, file.sha256, shard.options, page);
+  const live = await hearHeartbeat(env, shard, attempt);
+  if (!shard.pages.some((wanted) => wanted.pageKey === key)) return live;
+  await putImage(env.BUCKET, shard, key, digest, png);
+  return "ok";
 }
 
 /** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */

@@ -3,17 +3,17 @@ import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/page-key.ts";
 import { cutShards, firstPage, resolvePages } from "../domain/page-selection.ts";
 import { type Env, settings } from "../env.ts";
-import { fileById } from "../storage/files.ts";
+import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import { type Job, uncountedJobs } from "../storage/jobs.ts";
-import { claimProbe, countUncached, planJob, type WantedPage } from "../storage/reading.ts";
+import {
+  claimProbe,
+  countUncached,
+  digestName,
+  planJob,
+  type WantedPage,
+} from "../storage/reading.ts";
 import { insertShards, promoteShards } from "../storage/shards.ts";
 import { wake } from "./wake.ts";
-
-interface Document {
-  sha256: string;
-  /** `null` until a worker has opened it. */
-  pageCount: number | null;
-}
 
 /**
  * Plans a job, or what is still unplanned of it. While nobody has counted the document's pages, only
@@ -23,16 +23,17 @@ interface Document {
 export async function plan(
   env: Env,
   job: Job,
-  document: Document,
+  file: StoredFile,
   before: D1PreparedStatement[] = [],
 ): Promise<void> {
-  const { pages, beyond } = await wantedPages(job, document);
+  const { pages, beyond, counted } = await wantedPages(job, file);
+  const reader = digestName(job.options.model, file.mediaType);
   const claimed = await planJob(
     env.DB,
-    { id: job.id, model: job.options.model, cache: job.cache },
+    { id: job.id, reader, cache: job.cache },
     pages,
     beyond,
-    document.pageCount !== null,
+    counted,
     Date.now(),
     before,
   );
@@ -46,8 +47,8 @@ export async function plan(
  * A job whose document nobody has counted, although its first page was read, or given up: the worker's
  * word about the document was lost. Its first page is read once more, and counts for nothing but that.
  */
-async function probeAgain(env: Env, job: Job, document: Document): Promise<void> {
-  const { pages } = await wantedPages(job, document);
+async function probeAgain(env: Env, job: Job, file: StoredFile): Promise<void> {
+  const { pages } = await wantedPages(job, file);
   await startShards(env, job, await claimProbe(env.DB, job.id, pages, Date.now()));
 }
 
@@ -60,29 +61,32 @@ export async function probeUncounted(env: Env, before: number, fileId?: string):
 }
 
 /** How many of the selected pages the cache cannot answer for. A document with uncounted pages was never read. */
-export async function uncached(env: Env, job: Job, document: Document): Promise<number> {
-  if (document.pageCount === null) return 1;
-  const { pages } = await wantedPages(job, document);
-  return countUncached(env.DB, job.options.model, pages);
+export async function uncached(env: Env, job: Job, file: StoredFile): Promise<number> {
+  const { pages, counted } = await wantedPages(job, file);
+  if (!counted) return 1;
+  return countUncached(env.DB, digestName(job.options.model, file.mediaType), pages);
 }
 
 /** How many pages of the document a job selects; 1 while they are not counted. */
-export const selectedPages = (job: Job, { pageCount }: Document) =>
-  pageCount === null ? 1 : resolvePages(job.selection, pageCount).pages.length;
+export function selectedPages(job: Job, file: StoredFile): number {
+  const count = pageCountOf(file, job.options.mode);
+  return count === null ? 1 : resolvePages(job.selection, count).pages.length;
+}
 
-async function wantedPages(job: Job, document: Document) {
+async function wantedPages(job: Job, file: StoredFile) {
+  const count = pageCountOf(file, job.options.mode);
   const { pages, beyond } =
-    document.pageCount === null
+    count === null
       ? { pages: [firstPage(job.selection)], beyond: [] }
-      : resolvePages(job.selection, document.pageCount);
+      : resolvePages(job.selection, count);
   const keyed = (numbers: number[]) =>
     Promise.all(
       numbers.map(async (page) => ({
         page,
-        pageKey: await pageKey(job.tenantId, document.sha256, job.options, page),
+        pageKey: await pageKey(job.tenantId, file.sha256, job.options, page),
       })),
     );
-  return { pages: await keyed(pages), beyond: await keyed(beyond) };
+  return { pages: await keyed(pages), beyond: await keyed(beyond), counted: count !== null };
 }
 
 /** What `createBatch` takes at most. */

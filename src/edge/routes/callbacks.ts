@@ -6,10 +6,11 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { App, AppEnv } from "../app.ts";
 import { verifyCallback } from "../dispatch/index.ts";
+import { sniffMediaType } from "../domain/media-type.ts";
 import { DocumentReport, PageResult } from "../domain/page-result.ts";
 import { readTokensHead } from "../domain/tokens-file.ts";
 import { settings } from "../env.ts";
-import { jsonLimit, KIB, MIB } from "../http/body.ts";
+import { KIB, MIB, sizeLimit } from "../http/body.ts";
 import { Problem } from "../http/problem.ts";
 import { verifyCallbackUrl } from "../http/signed-url.ts";
 import {
@@ -17,6 +18,7 @@ import {
   hearClosed,
   hearDocument,
   hearHeartbeat,
+  hearImage,
   hearPage,
   hearTokens,
 } from "../jobs/ingest.ts";
@@ -28,7 +30,7 @@ const BASE = "/callbacks/shards/:shard";
 const PAGE = `${BASE}/pages/:page{[0-9]+}`;
 
 const tokensLimit = createMiddleware<AppEnv>((c, next) =>
-  jsonLimit(settings(c.env).MAX_TOKENS_BYTES)(c, next),
+  sizeLimit(settings(c.env).MAX_TOKENS_BYTES)(c, next),
 );
 
 export const callbacks = (app: App) => {
@@ -43,19 +45,19 @@ export const callbacks = (app: App) => {
     });
   });
 
-  app.put(`${BASE}/heartbeat`, jsonLimit(KIB), async (c) => {
+  app.put(`${BASE}/heartbeat`, sizeLimit(KIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     return answer(c, await hearHeartbeat(c.env, shard, attempt));
   });
 
-  app.put(`${BASE}/document`, jsonLimit(16 * KIB), async (c) => {
+  app.put(`${BASE}/document`, sizeLimit(16 * KIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const report = await readBody(c, DocumentReport);
     sameModel(report.model, shard.options.model);
     return answer(c, await hearDocument(c.env, shard, attempt, report));
   });
 
-  app.put(PAGE, jsonLimit(4 * MIB), async (c) => {
+  app.put(PAGE, sizeLimit(4 * MIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const result = await readBody(c, PageResult);
     sameModel(result.model, shard.options.model);
@@ -92,7 +94,19 @@ export const callbacks = (app: App) => {
     });
   });
 
-  app.post(`${BASE}/closed`, jsonLimit(8 * MIB), async (c) => {
+  app.put(`${PAGE}/image`, sizeLimit(8 * MIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const digest = PageResult.shape.model_digest.safeParse(c.req.header("x-model-digest"));
+    if (!digest.success)
+      throw new Problem("invalid-request", "The header `X-Model-Digest` says no digest.");
+    const png = await c.req.arrayBuffer();
+    if (sniffMediaType(new Uint8Array(png, 0, Math.min(png.byteLength, 8))) !== "image/png")
+      throw new Problem("unsupported-media-type", "A page's image is a PNG.");
+    const page = Number(c.req.param("page"));
+    return answer(c, await hearImage(c.env, shard, attempt, page, digest.data, png));
+  });
+
+  app.post(`${BASE}/closed`, sizeLimit(8 * MIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const body = await c.req.text();
     const closing = await verifyCallback(c.env, c.req.raw, body);

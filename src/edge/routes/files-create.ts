@@ -27,7 +27,7 @@ const route = {
   tags: ["files"],
   summary: "Upload a document",
   description:
-    "PDF, PNG, JPEG, WebP or TIFF, recognised by content. The same bytes are the same file: they are answered with 200 and the file that is there.",
+    "PDF, PNG, JPEG, WebP or TIFF, recognised by content; or a text in UTF-8, which has to come as `text/markdown` or `text/plain`. The same bytes are the same file: they are answered with 200 and the file that is there.",
   security: [{ bearer: [] }],
   request: {
     query,
@@ -35,6 +35,8 @@ const route = {
       required: true,
       content: {
         "application/octet-stream": binary,
+        "text/markdown": { schema: { type: "string" as const } },
+        "text/plain": { schema: { type: "string" as const } },
         "multipart/form-data": {
           schema: {
             type: "object" as const,
@@ -69,12 +71,13 @@ export const filesCreate = (app: App) => {
     const type = c.req.header("content-type") ?? "";
     const part = type.toLowerCase().startsWith("multipart/form-data")
       ? await formFile(c.req.raw.body, type)
-      : { name: null, chunks: c.req.raw.body };
+      : { name: null, type, chunks: c.req.raw.body };
     const { file, created } = await storeDocument(
       c.env,
       c.get("caller").tenantId,
       part.chunks,
       parsed.data.name ?? part.name,
+      part.type,
     );
     c.header("location", `/v1/files/${file.id}`);
     return c.json(fileView(file), created ? 201 : 200);
@@ -85,7 +88,7 @@ export const filesCreate = (app: App) => {
 function formFile(
   body: ReadableStream<Uint8Array>,
   contentType: string,
-): Promise<{ name: string | null; chunks: AsyncIterable<Uint8Array> }> {
+): Promise<{ name: string | null; type: string; chunks: AsyncIterable<Uint8Array> }> {
   return new Promise((resolve, reject) => {
     const malformed = () => reject(new Problem("malformed-request", "The form cannot be parsed."));
     try {
@@ -93,8 +96,9 @@ function formFile(
         headers: { "content-type": contentType },
         limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11 },
       });
-      form.on("file", (field, stream, { filename }) => {
-        if (field === "file") return resolve({ name: filename || null, chunks: whole(stream) });
+      form.on("file", (field, stream, { filename, mimeType }) => {
+        if (field === "file")
+          return resolve({ name: filename || null, type: mimeType, chunks: whole(stream) });
         stream.resume();
       });
       form.on("error", malformed);

@@ -24,6 +24,7 @@ import { jobsDelete } from "./jobs-delete.ts";
 import { jobsDeliveries } from "./jobs-deliveries.ts";
 import { jobsEvents } from "./jobs-events.ts";
 import { jobsGet } from "./jobs-get.ts";
+import { jobsImage } from "./jobs-image.ts";
 import { jobsList } from "./jobs-list.ts";
 import { jobsOverlay } from "./jobs-overlay.ts";
 import { jobsResult } from "./jobs-result.ts";
@@ -61,6 +62,7 @@ export const routes: ((app: App) => void)[] = [
   jobsResult,
   jobsOverlay,
   jobsTokens,
+  jobsImage,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,

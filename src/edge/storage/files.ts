@@ -1,5 +1,5 @@
 /** Documents: a record in D1, the bytes in R2 under `files/{tenant}/{file}`. */
-import type { MediaType } from "../domain/media-type.ts";
+import { isText, type MediaType } from "../domain/media-type.ts";
 import { dropAnswersOfFile } from "./idempotency.ts";
 
 export interface StoredFile {
@@ -9,8 +9,10 @@ export interface StoredFile {
   bytes: number;
   mediaType: MediaType;
   name: string | null;
-  /** `null` until a worker has opened the document. */
+  /** `null` until a worker has opened the document, and for texts. */
   pageCount: number | null;
+  /** Of a text, by the mode that it was laid out for. */
+  textPages: Record<string, number>;
   createdAt: number;
 }
 
@@ -23,6 +25,7 @@ const toFile = (row: any): StoredFile => ({
   mediaType: row.media_type,
   name: row.name,
   pageCount: row.page_count,
+  textPages: JSON.parse(row.text_pages ?? "{}"),
   createdAt: row.created_at,
 });
 
@@ -82,13 +85,35 @@ export async function listFiles(
   return results.map(toFile);
 }
 
-/** The first count stays: the bytes never change, so later ones can only agree. */
-export async function setPageCount(db: D1Database, id: string, pageCount: number): Promise<void> {
+/**
+ * The first count stays: the bytes never change, so later ones can only agree. Of a text the last one does, for its
+ * mode: it is the layout of the worker that reads now.
+ */
+export async function setPageCount(
+  db: D1Database,
+  file: StoredFile,
+  mode: string,
+  pageCount: number,
+): Promise<StoredFile> {
+  if (isText(file.mediaType)) {
+    await db
+      .prepare(
+        "UPDATE files SET text_pages = json_set(COALESCE(text_pages, '{}'), '$.' || ?, ?) WHERE id = ?",
+      )
+      .bind(mode, pageCount, file.id)
+      .run();
+    return { ...file, textPages: { ...file.textPages, [mode]: pageCount } };
+  }
   await db
     .prepare("UPDATE files SET page_count = ? WHERE id = ? AND page_count IS NULL")
-    .bind(pageCount, id)
+    .bind(pageCount, file.id)
     .run();
+  return { ...file, pageCount: file.pageCount ?? pageCount };
 }
+
+/** How many pages a file has in a mode; `null` until a worker has opened it. */
+export const pageCountOf = (file: StoredFile, mode: string): number | null =>
+  isText(file.mediaType) ? (file.textPages[mode] ?? null) : file.pageCount;
 
 /** Files that no job has used for their tenant's retention time. */
 export async function expiredFiles(

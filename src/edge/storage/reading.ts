@@ -7,6 +7,7 @@
  * every job that waits for it, and ends those for which it was the last one, or nothing happens.
  */
 import { END_STATE_SQL } from "../domain/job.ts";
+import { isText, type MediaType } from "../domain/media-type.ts";
 import type { PageError, PageResult } from "../domain/page-result.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
 import { countHits, countLanded } from "./usage.ts";
@@ -26,7 +27,7 @@ export interface WantedPage {
  */
 export async function planJob(
   db: D1Database,
-  job: { id: string; model: string; cache: "use" | "refresh" | "only" },
+  job: { id: string; reader: string; cache: "use" | "refresh" | "only" },
   wanted: WantedPage[],
   beyond: WantedPage[],
   planned: boolean,
@@ -40,20 +41,20 @@ export async function planJob(
     JOIN models m ON m.name = ?2 AND m.digest = r.model_digest JOIN jobs j ON j.id = ?3 WHERE ${useCache} AND ${isNew}`;
   const statements = [
     ...before,
-    countHits(db, cached, [rows, job.model, job.id], now),
+    countHits(db, cached, [rows, job.reader, job.id], now),
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
          SELECT ?3, 'page', json_object('page', r.page, 'state', 'done', 'source', 'hit', 'verdict', r.verdict,
            'finish_reason', r.finish_reason, 'error', NULL), ?4 ${cached}`,
       )
-      .bind(rows, job.model, job.id, now),
+      .bind(rows, job.reader, job.id, now),
     db
       .prepare(
         `INSERT INTO job_pages (job_id, page, page_key, state, source, model_digest, verdict, finish_reason)
          SELECT ?3, r.page, r.page_key, 'done', 'hit', r.model_digest, r.verdict, r.finish_reason ${cached}`,
       )
-      .bind(rows, job.model, job.id),
+      .bind(rows, job.reader, job.id),
     db
       .prepare(
         `INSERT OR IGNORE INTO flights (page_key, job_id, page, created_at)
@@ -131,7 +132,7 @@ const PAGE_OUT_OF_RANGE: PageError = {
 /** @returns how many of the wanted pages have no result of the model's present digest. */
 export async function countUncached(
   db: D1Database,
-  model: string,
+  reader: string,
   wanted: WantedPage[],
 ): Promise<number> {
   const hits = await db
@@ -139,7 +140,7 @@ export async function countUncached(
       `SELECT count(*) AS n FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
        JOIN models m ON m.name = ?2 AND m.digest = r.model_digest`,
     )
-    .bind(JSON.stringify(wanted), model)
+    .bind(JSON.stringify(wanted), reader)
     .first<number>("n");
   return wanted.length - (hits ?? 0);
 }
@@ -152,6 +153,7 @@ export async function countUncached(
 export async function landPage(
   db: D1Database,
   shard: { tenantId: string; fileId: string },
+  mediaType: MediaType,
   pageKey: string,
   result: PageResult,
   bytes: number,
@@ -208,7 +210,7 @@ export async function landPage(
       ),
     ...endJobs(db, "SELECT job_id FROM job_pages WHERE page_key = ?2", [pageKey], now),
     db.prepare("DELETE FROM flights WHERE page_key = ?").bind(pageKey),
-    rememberModel(db, result.model, result.model_digest, now),
+    rememberModel(db, digestName(result.model, mediaType), result.model_digest, now),
   ];
   if (!failed) {
     statements.push(
@@ -356,6 +358,13 @@ export function countReading(db: D1Database, pageKey: string, digest: string): D
     .prepare("UPDATE results SET readings = readings + 1 WHERE page_key = ? AND model_digest = ?")
     .bind(pageKey, digest);
 }
+
+/**
+ * Under which name a reader's digest is remembered: how a worker lays out texts is part of the digest with which it
+ * reads them, and of no other.
+ */
+export const digestName = (model: string, mediaType: MediaType) =>
+  isText(mediaType) ? `${model} of texts` : model;
 
 /** The digest last reported by a worker is the one that the cache answers for. */
 export function rememberModel(

@@ -1,9 +1,14 @@
-/** Page results as bytes in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`. */
+/** Page results as bytes in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`, and `.png` for its image. */
 import type { PageEntry, PageError, PageResult, StoredPageResult } from "../domain/page-result.ts";
 import type { Job, JobPage } from "./jobs.ts";
 
-const path = (tenantId: string, fileId: string, pageKey: string, digest: string) =>
-  `results/${tenantId}/${fileId}/${pageKey}/${digest.replace("sha256:", "")}.json`;
+const path = (
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+  extension: "json" | "png",
+) =>
+  `results/${owner.tenantId}/${owner.fileId}/${pageKey}/${digest.replace("sha256:", "")}.${extension}`;
 
 export async function putResult(
   bucket: R2Bucket,
@@ -12,9 +17,37 @@ export async function putResult(
   result: PageResult,
   text: string,
 ): Promise<void> {
-  await bucket.put(path(owner.tenantId, owner.fileId, pageKey, result.model_digest), text, {
+  await bucket.put(path(owner, pageKey, result.model_digest, "json"), text, {
     httpMetadata: { contentType: "application/json" },
   });
+}
+
+/** The image of a page whose result comes next. */
+export async function putImage(
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+  png: ArrayBuffer,
+): Promise<void> {
+  await bucket.put(path(owner, pageKey, digest, "png"), png, {
+    httpMetadata: { contentType: "image/png" },
+  });
+}
+
+/**
+ * A page's image; `null` where it has none (any more).
+ * @param conditions `If-None-Match` and the like: an object without body is the answer that they hold
+ */
+export async function readImage(
+  bucket: R2Bucket,
+  job: Job,
+  page: JobPage,
+  conditions: Headers,
+): Promise<R2ObjectBody | R2Object | null> {
+  if (page.state !== "done" || page.modelDigest === null) return null;
+  const key = path(job, page.pageKey, page.modelDigest, "png");
+  return bucket.get(key, { onlyIf: conditions });
 }
 
 /** A page's result or its error. Bytes that were deleted are the error `gone`. */
@@ -22,7 +55,7 @@ export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Prom
   const failed = (error: PageError): PageEntry => ({ page: page.page, result: null, error });
   if (page.state !== "done" || page.modelDigest === null)
     return failed(page.error ?? { code: page.state, message: `The page is ${page.state}.` });
-  const object = await bucket.get(path(job.tenantId, job.fileId, page.pageKey, page.modelDigest));
+  const object = await bucket.get(path(job, page.pageKey, page.modelDigest, "json"));
   if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
   return { page: page.page, result: await object.json<StoredPageResult>(), error: null };
 }

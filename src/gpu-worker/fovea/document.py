@@ -3,6 +3,7 @@
 import base64
 import binascii
 import time
+from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import urllib3
@@ -16,7 +17,14 @@ REDIRECTS = (301, 302, 303, 307, 308)
 CHUNK = 1 << 20
 
 
-def fetch_document(url: str, settings: Settings, outbound: Outbound) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    data: bytes
+    media_type: str
+    """As it was announced, without parameters; empty where it was not."""
+
+
+def fetch_document(url: str, settings: Settings, outbound: Outbound) -> Fetched:
     """Blocks, at most for `settings.fetch_timeout_s`; call it in a thread. Raises `DocumentError`."""
     if url[:5].lower() == "data:":
         return _from_data_url(url, settings.max_document_bytes)
@@ -26,7 +34,8 @@ def fetch_document(url: str, settings: Settings, outbound: Outbound) -> bytes:
         try:
             with outbound.open("GET", url, limit_s=limit_s) as response:
                 if response.status not in REDIRECTS:
-                    return _read(response, settings.max_document_bytes)
+                    data = _read(response, settings.max_document_bytes)
+                    return Fetched(data, _essence(response.headers.get("content-type", "")))
                 url = _redirected(url, response.headers.get("location", ""))
         except Refused as error:
             raise _unreachable(f"The document was not fetched: {error}.") from None
@@ -37,6 +46,10 @@ def fetch_document(url: str, settings: Settings, outbound: Outbound) -> bytes:
                 raise _unreachable("No answer came from the document's address.") from None
             raise _unreachable("The document broke off while it was fetched.") from None
     raise _unreachable("The address redirects too often.")
+
+
+def _essence(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _redirected(url: str, location: str) -> str:
@@ -63,14 +76,14 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _from_data_url(url: str, limit: int) -> bytes:
+def _from_data_url(url: str, limit: int) -> Fetched:
     head, comma, data = url.partition(",")
     if not comma or not head.lower().endswith(";base64"):
         raise DocumentError("document_unsupported", "The data URL is not base64.")
     if len(data) * 3 // 4 > limit + 2:
         raise _too_large(limit)
     try:
-        return base64.b64decode(data, validate=True)
+        return Fetched(base64.b64decode(data, validate=True), _essence(head[5:]))
     except (binascii.Error, ValueError):
         raise DocumentError("document_unsupported", "The data URL is not valid base64.") from None
 

@@ -45,10 +45,18 @@ class IsolatedDocument(Document):
         data: bytes,
         max_pixels: int,
         *,
+        media_type: str = "",
+        mode: str = "auto",
         open_limit_s: float = OPEN_LIMIT_S,
         draw_limit_s: float = DRAW_LIMIT_S,
     ):
-        self._data, self._max_pixels = data, max_pixels
+        self._data = data
+        self._head = {
+            "bytes": len(data),
+            "max_pixels": max_pixels,
+            "media_type": media_type,
+            "mode": mode,
+        }
         self._open_limit_s, self._draw_limit_s = open_limit_s, draw_limit_s
         # One conversation with the process at a time; `close` does not wait for its end.
         self._talk = threading.Lock()
@@ -98,7 +106,7 @@ class IsolatedDocument(Document):
         if "code" in answer:
             raise PageError(answer["code"], answer["message"])
         image = Image.frombytes("RGB", (answer["width"], answer["height"]), pixels)
-        return Raster(page, image, answer["dpi"])
+        return Raster(page, image, answer["dpi"], source=answer["source"], missing=answer["missing"])
 
     def _start(self) -> dict[str, Any]:
         with self._state:
@@ -115,8 +123,7 @@ class IsolatedDocument(Document):
                 },
             )
         try:
-            head = {"bytes": len(self._data), "max_pixels": self._max_pixels}
-            return self._ask(head, self._data, self._open_limit_s)[0]
+            return self._ask(self._head, self._data, self._open_limit_s)[0]
         except _Ended:
             self._kill()
             raise
@@ -174,7 +181,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     head = json.loads(requests.readline())
     data = requests.read(head["bytes"])
     try:
-        document = open_document(data, head["max_pixels"])
+        document = open_document(data, head["max_pixels"], head["media_type"], head["mode"])
     except FoveaError as error:
         _send(answers, error.to_json())
         return
@@ -194,11 +201,8 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         else:
             pixels = raster.image.tobytes()
             width, height = raster.image.size
-            _send(
-                answers,
-                {"width": width, "height": height, "dpi": raster.dpi, "bytes": len(pixels)},
-                pixels,
-            )
+            answer = {"width": width, "height": height, "dpi": raster.dpi, "bytes": len(pixels)}
+            _send(answers, {**answer, "source": raster.source, "missing": raster.missing}, pixels)
 
 
 def _main() -> None:

@@ -1,4 +1,5 @@
-"""From a document's bytes to pixels: PDF pages by PDFium, images by Pillow, both with hard limits.
+"""From a document's bytes to pixels: PDF pages by PDFium, images by Pillow, both with hard limits; texts by
+`fovea.render`.
 
 PDFium is not thread-safe: two threads in it at once give wrong pixels without a word. Every call into it
 happens under `_PDFIUM`. Documents of strangers are opened by `fovea.isolated`, in a process of their own.
@@ -15,6 +16,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fovea import render
 from fovea.errors import DocumentError, PageError
 
 _PDFIUM = threading.Lock()
@@ -25,6 +27,8 @@ SIDE_LIMIT = 65_500
 """Pixels. Longer sides overflow decoders, however thin the image."""
 
 IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
+TEXT_TYPES = ("text/markdown", "text/plain")
+MAX_TEXT_BYTES = 4 << 20
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
 
 
@@ -37,6 +41,10 @@ class Raster:
     dpi: float | None
     characters: int | None = None
     """Of the PDF's text layer, where somebody asked for them."""
+    source: str | None = None
+    """The page's part of the text, where the document is one."""
+    missing: str = ""
+    """Characters of it that are only boxes in the image: no font has them."""
 
 
 class Document(ABC):
@@ -59,10 +67,15 @@ def _broken_image() -> DocumentError:
     return DocumentError("document_broken", "The image is broken and cannot be opened.")
 
 
-def open_document(data: bytes, max_pixels: int) -> Document:
-    """Blocks. Raises `DocumentError`."""
+def open_document(data: bytes, max_pixels: int, media_type: str = "", mode: str = "auto") -> Document:
+    """`media_type` is what was announced: it decides only whether the document is a text, which is laid out for `mode`.
+    Blocks. Raises `DocumentError`.
+    """
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
+    # Some servers announce as text whatever they do not know.
+    if media_type in TEXT_TYPES and not data.startswith((b"%PDF-", *SIGNATURES)):
+        return TextDocument(data, media_type, mode)
     if b"%PDF-" in data[:1024]:
         return PdfDocument(data, max_pixels)
     return ImageDocument(data, max_pixels)
@@ -136,6 +149,31 @@ class PdfDocument(Document):
             self._pdf.close()
 
 
+class TextDocument(Document):
+    """The pages of a text, as they are seen best in a mode. `dpi` means nothing to them."""
+
+    def __init__(self, data: bytes, media_type: str, mode: str):
+        if len(data) > MAX_TEXT_BYTES:
+            raise DocumentError("document_too_large", f"A text may have at most {MAX_TEXT_BYTES >> 20} MiB.")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise DocumentError("document_broken", "The text is not UTF-8.") from None
+        if not text.strip("\ufeff \t\r\n"):
+            raise DocumentError("document_empty", "The text is empty.")
+        self.media_type = media_type
+        self._pages = render.paginate(text, media_type, mode)
+        self.page_count = len(self._pages)
+
+    def raster(self, page: int, dpi: int) -> Raster:
+        sheet = self._pages[page - 1]
+        image, missing = sheet.draw()
+        return Raster(page, image.convert("RGB"), None, source=sheet.source, missing="".join(missing))
+
+    def characters(self, page: int) -> int | None:
+        return len(self._pages[page - 1].source)
+
+
 class ImageDocument(Document):
     def __init__(self, data: bytes, max_pixels: int):
         self._data = data
@@ -151,7 +189,7 @@ class ImageDocument(Document):
             if data.startswith(SIGNATURES):
                 raise _broken_image() from None
             raise DocumentError(
-                "document_unsupported", "The document is not a PDF, PNG, JPEG, WebP or TIFF."
+                "document_unsupported", "The document is not a PDF, PNG, JPEG, WebP, TIFF or announced text."
             ) from None
         except Exception:  # A broken TIFF makes Pillow raise almost anything.
             raise _broken_image() from None

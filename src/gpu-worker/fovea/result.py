@@ -120,6 +120,8 @@ class PageResult:
 
 MAX_BODY_BYTES = 4 << 20
 """The largest page result that the edge takes."""
+MAX_IMAGE_BYTES = 8 << 20
+"""The largest page image that it takes."""
 
 STAGES = ("raster", "encode", "prefill", "decode")
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
 import logging
 import secrets
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fovea import render
 from fovea.blank import is_blank
 from fovea.budget import Budget
 from fovea.document import fetch_document
@@ -18,7 +20,7 @@ from fovea.drain import DRAIN, Drain
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.isolated import IsolatedDocument
 from fovea.outbound import Outbound, Refused
-from fovea.pages import Document, Raster
+from fovea.pages import TEXT_TYPES, Document, Raster
 from fovea.push import ATTACHMENTS, Pushed, Pusher
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, GivenUp, InvalidOptions, Reader, ReadRequest
 from fovea.result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
@@ -68,6 +70,7 @@ class Shard:
         self._drain = drain
         self._settings = settings
         self._reader = readers.get(request.model)
+        self._digest = self._reader.digest if self._reader else None
         self._witness = readers.get(WITNESS) if request.options.witness else None
         self._budget: Budget | None = None
         self._stored: frozenset[int] = frozenset()
@@ -78,7 +81,7 @@ class Shard:
         self._receipt: dict[str, Any] = {
             "schema": 1,
             "model": request.model,
-            "model_digest": self._reader.digest if self._reader else None,
+            "model_digest": self._digest,
             "page_count": None,
             "pages": [],
             "pushed": [],
@@ -132,8 +135,14 @@ class Shard:
         except InvalidOptions as error:
             raise DocumentError("invalid_options", str(error)) from None
         self._check_extras()
-        data = await asyncio.to_thread(fetch_document, request.document, self._settings, self._outbound)
-        document = await asyncio.to_thread(IsolatedDocument, data, self._settings.max_pixels)
+        fetched = await asyncio.to_thread(fetch_document, request.document, self._settings, self._outbound)
+        document = await asyncio.to_thread(
+            IsolatedDocument,
+            fetched.data,
+            self._settings.max_pixels,
+            media_type=fetched.media_type,
+            mode=request.options.mode,
+        )
         try:
             if document.page_count > request.max_pages:
                 raise DocumentError(
@@ -143,13 +152,15 @@ class Shard:
             pages = select_pages(request.pages, document.page_count)
             if request.stored_tokens:
                 self._stored = frozenset(select_pages(request.stored_tokens, document.page_count))
+            if document.media_type in TEXT_TYPES:
+                self._digest = self._receipt["model_digest"] = text_digest(reader)
             self._receipt["page_count"] = document.page_count
             await self._report({"page_count": document.page_count, "media_type": document.media_type})
             if request.token_budget is not None and reader.modes:
                 selected = select_pages(request.budget_pages or request.pages, document.page_count)
                 budgeted = [page for page in selected if page <= document.page_count]
                 self._budget = Budget(reader, budgeted, request.token_budget)
-                await asyncio.to_thread(self._budget.survey, document, data, request.dpi)
+                await asyncio.to_thread(self._budget.survey, document, fetched.data, request.dpi)
             await self._read_pages(document, pages)
         finally:
             document.close()
@@ -194,7 +205,7 @@ class Shard:
             return
         head = {"schema": 1, "model": self._request.model}
         if self._reader:
-            head["model_digest"] = self._reader.digest
+            head["model_digest"] = self._digest
         if await self._pusher.document({**head, **what}) is Pushed.GONE:
             raise _Gone
 
@@ -237,8 +248,8 @@ class Shard:
         return self._failed(page, error), {}
 
     def _failed(self, page: int, error: FoveaError) -> dict[str, Any]:
-        options, reader = self._request.options, self._reader
-        result = failed_page(page, self._request.model, reader.digest, error.to_json(), task=options.task)
+        options = self._request.options
+        result = failed_page(page, self._request.model, self._digest, error.to_json(), task=options.task)
         result.prompt = options.prompt
         return result.to_json()
 
@@ -255,14 +266,14 @@ class Shard:
         raster_ms = (time.perf_counter() - started) * 1000
         if given_up.is_set():
             raise PageError("page_timeout", "Nobody waits for the page any more.")
-        if is_blank(raster.image):
+        if is_blank(raster.image) and not getattr(self._reader, "takes_blank", False):
             result = PageResult(
                 page=page,
                 width=raster.image.width,
                 height=raster.image.height,
                 dpi=raster.dpi,
                 model=self._request.model,
-                model_digest=self._reader.digest,
+                model_digest=self._digest,
                 task=options.task,
                 finish_reason="blank",
                 verdict="blank",
@@ -280,6 +291,9 @@ class Shard:
                 bear_witness(
                     result, self._witness, raster, spent < WITNESS_SHARE * self._settings.page_timeout_s
                 )
+        result.model_digest = self._digest
+        if raster.missing:
+            result.warnings.append(_not_drawn(raster.missing))
         result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
         # A result that breaks the protocol is a fault of the reader: it fails here and not at the edge.
@@ -294,8 +308,22 @@ class Shard:
         """Where a reader finds the vision tokens that the edge has of a page."""
         if self._pusher is None or page not in self._stored:
             return lambda mode: None
-        pusher, digest = self._pusher, self._reader.digest
+        pusher, digest = self._pusher, self._digest
         return lambda mode: pusher.stored_tokens(page, mode, digest)
+
+
+MOST_NAMED = 40
+"""Characters that a warning names."""
+
+
+def _not_drawn(missing: str) -> str:
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    return f"No font here has these characters, which stand as boxes: {missing[:MOST_NAMED]}{more}"
+
+
+def text_digest(reader: Reader) -> str:
+    """Of a reader that is shown pages of a text: what lays them out decides as well what it reads."""
+    return f"sha256:{hashlib.sha256(f'{reader.digest} {render.digest()}'.encode()).hexdigest()}"
 
 
 def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:

@@ -2,14 +2,19 @@
 with Pillow.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from fovea.modes import MAX_TILES, MODES, TILE, Mode, patches, positions, tile_grid, valid_tokens
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 GREY = (127, 127, 127)  # int(0.5 · 255), the colour around a page that was fitted into a square
 
@@ -59,8 +64,29 @@ def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Vie
     return Views(known, whole, tiles, columns, rows, valid)
 
 
+def picture(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Image.Image:
+    """What the encoder sees of a page, as one image: the view without the border around it, or the tiles side by side.
+
+    Views of this image in the same mode are those of the page; only the whole view beside tiles is resampled twice.
+    """
+    views = make_views(image, mode, max_tiles)
+    if views.tiles:
+        whole = Image.new("RGB", (views.columns * TILE, views.rows * TILE))
+        for i, tile in enumerate(views.tiles):
+            whole.paste(tile, (i % views.columns * TILE, i // views.columns * TILE))
+        return whole
+    if views.mode.tiled:  # too small for tiles: enlarged, it would get some
+        return image
+    if views.mode.stretch:
+        return views.whole
+    side = views.mode.side
+    return ImageOps.contain(image, (side, side), Image.Resampling.BICUBIC)
+
+
 def to_pixels(images: list[Image.Image], device: torch.device | str = "cpu") -> Tensor:
     """RGB images of one size -> (n, 3, H, W) in −1..1, fp32."""
+    import torch  # which readers without a model do without
+
     array = np.stack([np.asarray(image, dtype=np.uint8) for image in images])
     pixels = torch.from_numpy(array).to(device).permute(0, 3, 1, 2).float() / 255
     return (pixels - 0.5) / 0.5

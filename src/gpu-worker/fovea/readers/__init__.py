@@ -11,13 +11,16 @@ READERS = {
     "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
     "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
     "deepseek-ocr-upstream": "fovea.readers.upstream:Upstream",
+    "fovea-render": "fovea.readers.render:FoveaRender",
 }
+ALWAYS = ("fovea-render",)
+"""Loaded beside whatever a worker is for: it has no weights."""
 
 
 def load_readers(names: tuple[str, ...]) -> dict[str, Reader]:
     """Blocks while weights load. Raises `ValueError` for a name that is not in the table."""
     readers: dict[str, Reader] = {}
-    for name in names:
+    for name in dict.fromkeys((*names, *ALWAYS)):
         if name not in READERS:
             raise ValueError(f"FOVEA_MODELS: unknown model {name!r}; known: {', '.join(READERS)}")
         module, _, maker = READERS[name].partition(":")

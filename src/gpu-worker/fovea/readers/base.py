@@ -68,7 +68,8 @@ class InvalidOptions(ValueError):
 class Reader(Protocol):
     """A reader is made once for each process and called from several threads.
 
-    One with an attribute `parallel` is given that many pages of a shard at once.
+    One with an attribute `parallel` is given that many pages of a shard at once, one with `takes_blank` also those
+    without ink.
     """
 
     name: str

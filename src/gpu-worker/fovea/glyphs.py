@@ -1,0 +1,190 @@
+"""The glyphs of rendered pages: three fonts that are shipped, and what the machine has for all other characters.
+
+How wide a character is never depends on the machine, so page breaks do not either: a character that the shipped fonts
+lack has a fixed width and is fitted into it, by whatever font of the system shows it, or as an empty box.
+"""
+
+import shutil
+import subprocess
+import unicodedata
+from functools import cache, lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, features
+
+FOLDER = Path(__file__).parent / "fonts"
+FILES = {"prose": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "mono": "DejaVuSansMono.ttf"}
+NOWHERE = "\U0010fffe"
+"""A code point that no font has: what is drawn for it is drawn for every character that a font lacks."""
+MOST_LOOKUPS = 200
+"""Questions to fontconfig that one process asks: 20 ms each."""
+
+
+def digest() -> str:
+    """Of everything here that decides what a page looks like: fonts and the library that draws them."""
+    state = sha256(str(features.version("freetype2")).encode())
+    for name in FILES.values():
+        state.update((FOLDER / name).read_bytes())
+    state.update(_listed("").encode())
+    return state.hexdigest()
+
+
+@cache
+def font(face: str, size: int) -> ImageFont.FreeTypeFont:
+    # The basic layout is in every build of Pillow; the other one uses what the machine has.
+    return ImageFont.truetype(FOLDER / FILES[face], size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def shown(character: str) -> str:
+    """What is drawn for a character: control characters have pictures, tabs and odd blanks are blanks."""
+    if character < " " or character == "\x7f":
+        return " " if character == "\t" else chr(0x2421 if character == "\x7f" else 0x2400 + ord(character))
+    return " " if character.isspace() else character
+
+
+def invisible(character: str) -> bool:
+    """Whether there is nothing to draw: joiners, direction marks, variation selectors."""
+    return unicodedata.category(character) in ("Cf", "Mn", "Me") and not shipped(character)
+
+
+@lru_cache(maxsize=100_000)
+def shipped(character: str) -> bool:
+    """Whether the shipped fonts have it: those of prose; the others lack little of it."""
+    return character.isspace() or _has(font("prose", 24), character)
+
+
+def _has(face: ImageFont.FreeTypeFont, character: str) -> bool:
+    return bytes(face.getmask(character)) != bytes(face.getmask(NOWHERE))
+
+
+def face_of(character: str, face: str) -> str:
+    """The shipped face that a character is set in."""
+    return face if face == "prose" or _of_face(character, face) else "prose"
+
+
+@lru_cache(maxsize=100_000)
+def _of_face(character: str, face: str) -> bool:
+    return character.isspace() or _has(font(face, 24), character)
+
+
+@lru_cache(maxsize=200_000)
+def width(text: str, face: str, size: int) -> float:
+    """Pixels that a text takes, in one line."""
+    return sum(
+        font(part_face, size).getlength(part) if part_face else advance(part, size)
+        for part, part_face in parts(text, face)
+    )
+
+
+def advance(character: str, size: int) -> float:
+    """Of a character that is not in the shipped fonts."""
+    if invisible(character):
+        return 0.0
+    return float(size) if unicodedata.east_asian_width(character) in "WF" else round(0.65 * size)
+
+
+@lru_cache(maxsize=200_000)
+def parts(text: str, face: str) -> tuple[tuple[str, str], ...]:
+    """A text cut into (stretch, its shipped face) and (character, "") for those that the shipped fonts lack."""
+    found: list[tuple[str, str]] = []
+    for character in map(shown, text):
+        own = face_of(character, face) if shipped(character) else ""
+        if own and found and found[-1][1] == own:
+            found[-1] = (found[-1][0] + character, own)
+        else:
+            found.append((character, own))
+    return tuple(found)
+
+
+def draw(image: Image.Image, x: float, baseline: float, text: str, face: str, size: int) -> set[str]:
+    """Draws black on an image of mode L. Returns the characters for which no font was found."""
+    pen, missing = ImageDraw.Draw(image), set()
+    for part, part_face in parts(text, face):
+        if part_face:
+            own = font(part_face, size)
+            pen.text((round(x), baseline), part, fill=0, font=own, anchor="ls")
+            x += own.getlength(part)
+        elif (room := advance(part, size)) > 0:
+            glyph = _glyph(part, size, round(room))
+            if glyph is None:
+                missing.add(part)
+                pen.rectangle(
+                    (round(x) + 1, baseline - 0.75 * size, round(x) + room - 2, baseline), outline=0
+                )
+            else:
+                image.paste(0, (round(x), round(baseline - 0.95 * size)), glyph)
+            x += room
+    return missing
+
+
+@lru_cache(maxsize=4096)
+def _glyph(character: str, size: int, room: int) -> Image.Image | None:
+    """The character's ink as a mask of `room` × 1.3 `size` pixels, the baseline 0.95 `size` from the top."""
+    found = _found(character)
+    if found is None:
+        return None
+    path, index = found
+    box = (room, round(1.3 * size))
+    for smaller in range(size, 3, -1):
+        own = ImageFont.truetype(path, smaller, index, layout_engine=ImageFont.Layout.BASIC)
+        left, top, right, bottom = own.getbbox(character, anchor="ls")
+        if right - left <= room + 1 and bottom - top <= box[1]:
+            break
+    mask = Image.new("L", box, 0)
+    at = (round((room - (right - left)) / 2) - left, min(round(0.95 * size), box[1] - bottom))
+    ImageDraw.Draw(mask).text(at, character, fill=255, font=own, anchor="ls")
+    return mask
+
+
+_fallbacks: list[tuple[str, int]] = []
+_lookups = 0
+
+
+@lru_cache(maxsize=100_000)
+def _found(character: str) -> tuple[str, int] | None:
+    """The file and index of a font of the system that has the character."""
+    global _lookups
+    for path, index in _fallbacks:
+        if _loads(path, index) and _has(_loads(path, index), character):
+            return path, index
+    if _lookups >= MOST_LOOKUPS:
+        return None
+    _lookups += 1
+    for line in sorted(_listed(f"charset={ord(character):x}").splitlines(), key=_preference):
+        path, _, rest = line.partition(": ")
+        index = int(rest.rpartition("index=")[2] or 0)
+        # Instances of variable fonts have high numbers; fonts in colour hold pictures, not outlines.
+        if index < 64 and "color" not in path.lower() and _loads(path, index):
+            _fallbacks.append((path, index))
+            return path, index
+    return None
+
+
+def _preference(line: str) -> tuple[bool, bool, str]:
+    """Upright faces of ordinary weight first."""
+    name = Path(line.partition(": ")[0]).name.lower()
+    plain = not any(
+        word in name for word in ("bold", "ital", "obli", "light", "thin", "black", "mono", "serif")
+    )
+    return not plain, "regular" not in name, line
+
+
+@cache
+def _loads(path: str, index: int) -> ImageFont.FreeTypeFont | None:
+    try:
+        return ImageFont.truetype(path, 24, index, layout_engine=ImageFont.Layout.BASIC)
+    except OSError:
+        return None
+
+
+@cache
+def _listed(pattern: str) -> str:
+    """The outline fonts that fontconfig knows, for a pattern."""
+    if not shutil.which("fc-list"):
+        return ""
+    command = ["fc-list", f":scalable=true:{pattern}".rstrip(":"), "file", "index"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
