@@ -79,8 +79,27 @@ export async function readSample(page: Page, name: string): Promise<void> {
   await page.getByRole("button", { name }).click();
   await page.getByText("KiB").waitFor();
   await page.getByRole("button", { name: "Read", exact: true }).click();
-  await page.getByText(/^Read: /).waitFor({ timeout: 120_000 });
+  await page.getByText(/^Read: /).waitFor({ timeout: 180_000 });
 }
+
+/** A token for a browser, as somebody's server would make it. */
+export async function token(body: object): Promise<{ token: string; job_id: string }> {
+  assert.ok(stack);
+  const response = await fetch(`${stack.origin}/v1/tokens`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return (await response.json()) as { token: string; job_id: string };
+}
+
+/** Pixels by which the page is wider than the window. */
+export const overflow = (page: Page) =>
+  page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    // A gutter kept for the scrollbar makes the content narrower than the window.
+    return Math.max(0, scrollWidth - clientWidth);
+  });
 
 /** axe-core's findings of the kinds that shut people out. It runs past the CSP, in a world of its own. */
 export async function findings(page: Page): Promise<string[]> {

@@ -5,7 +5,12 @@ import { h } from "./dom.js";
 
 /** @param {Block} block */
 export function blockContent(block) {
-  if (block.html) return table(block.html) ?? h("pre", {}, block.text || block.html);
+  if (block.html) {
+    const cells = table(block.html);
+    if (!cells) return h("pre", {}, block.text || block.html);
+    // A wide one scrolls by itself, and so has to be reached by the keyboard.
+    return h("div", { class: "scroll", tabIndex: 0, role: "group", ariaLabel: "Table" }, cells);
+  }
   if (block.latex) return h("pre", { class: "math" }, block.latex);
   const text = block.text;
   switch (block.type) {

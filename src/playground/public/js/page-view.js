@@ -179,7 +179,12 @@ function link(figure, text) {
     side?.addEventListener("click", go);
     // A box is a button, which makes a click of Enter by itself.
     if (side === text)
-      side.addEventListener("keydown", (event) => event.key === "Enter" && go(event));
+      side.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter") return;
+        // Else the box that gets the focus would be clicked by the same key.
+        event.preventDefault();
+        go(event);
+      });
   }
 }
 

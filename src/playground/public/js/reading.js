@@ -46,13 +46,13 @@ export class Reading {
     const { signal } = this.#abort;
     this.job = await this.api.start(request, { wait, signal });
     this.onChange();
+    if (pictures) this.#followPictures(request).catch(() => {});
     if (this.job.result) return this.#take(this.job);
     if (wait > 0)
       throw new ProblemError({
         title: "Still being read",
         detail: `The token may not follow ${this.job.id}: its end will be in the webhook, or read it with a key.`,
       });
-    if (pictures) this.#followPictures(request).catch(() => {});
     await this.#follow(this.job.id);
   }
 

@@ -59,6 +59,11 @@ export class Sharpness {
       },
     });
     this.slider.setAttribute("list", "ladder");
+    this.ladder = h(
+      "ol",
+      { class: "ladder", ariaHidden: "true" },
+      ...LADDER.map((mode) => h("li", {}, mode)),
+    );
     this.reader = h("select", { id: "reader" });
     this.facts = h("dl", { class: "facts" });
     this.sheet = h("div", { class: "sheet" });
@@ -75,16 +80,16 @@ export class Sharpness {
       { class: "sharpness", hidden: true },
       h(
         "div",
-        { class: "slider" },
-        h("label", { htmlFor: "sharpness" }, "Vision tokens: from many to few"),
-        this.slider,
+        { class: "controls" },
         h(
-          "ol",
-          { class: "ladder", ariaHidden: "true" },
-          ...LADDER.map((mode) => h("li", {}, mode)),
+          "div",
+          { class: "slider" },
+          h("label", { htmlFor: "sharpness" }, "Vision tokens: from many to few"),
+          this.slider,
+          this.ladder,
         ),
+        h("p", { class: "field" }, h("label", { htmlFor: "reader" }, "Read by"), this.reader),
       ),
-      h("p", { class: "field" }, h("label", { htmlFor: "reader" }, "Read by"), this.reader),
       this.facts,
       this.note,
       h("div", { class: "sides" }, h("figure", { class: "page-figure" }, this.sheet), this.text),
@@ -134,6 +139,9 @@ export class Sharpness {
     this.#seen.clear();
     this.#showSeen();
     this.sheet.replaceChildren();
+    // The page keeps its size while it blurs, also in the modes that squeeze it into a square.
+    const { width, height } = subject?.reference ?? {};
+    if (width && height) this.sheet.style.setProperty("--ratio", String(width / height));
     this.text.replaceChildren();
     if (subject) this.#later(0);
   }
@@ -150,6 +158,8 @@ export class Sharpness {
   #later(ms = REST_MS) {
     const mode = this.#mode;
     this.slider.setAttribute("aria-valuetext", `${mode}, ${SIDES[mode]}`);
+    for (const step of this.ladder.children)
+      step.classList.toggle("here", step.textContent === mode);
     clearTimeout(this.#timer);
     this.#abort.abort();
     this.#timer = setTimeout(() => this.#look(), ms);

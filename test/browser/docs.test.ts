@@ -1,0 +1,112 @@
+/** The reference page in a real Chromium, and the headers of both pages. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { absent, findings, open, overflow, shot, stack } from "./support.ts";
+
+describe("reference", { skip: absent }, () => {
+  test("shows every operation and every problem type, and asks nobody else", async () => {
+    const { page, requests, faults, close } = await open("/docs");
+    const spec = await (await fetch(`${stack?.origin}/openapi.json`)).json();
+    const operations = Object.values<Record<string, { operationId: string }>>(spec.paths).flatMap(
+      (methods) => Object.values(methods).map(({ operationId }) => operationId),
+    );
+    assert.ok(operations.length > 50);
+    await page.locator(`#${operations[0]}`).waitFor();
+    assert.deepEqual(
+      (
+        await page.locator("article.operation").evaluateAll((all) => all.map(({ id }) => id))
+      ).sort(),
+      operations.sort(),
+    );
+    const codes = new Set(JSON.stringify(spec).match(/(?<=urn:fovea:problem:)[\w-]+/g));
+    assert.equal(await page.locator("[id^=problem-]").count(), codes.size);
+    for (const url of requests) assert.ok(url.startsWith(`${stack?.origin}/`), url);
+    assert.deepEqual(faults, []);
+    assert.deepEqual(await findings(page), []);
+    await shot(page, "reference");
+    await close();
+  });
+
+  test("fields open, however deep; examples and curl are there; links lead somewhere", async () => {
+    const { page, close } = await open("/docs#createOcrJob");
+    const operation = page.locator("#createOcrJob");
+    await operation.getByText("token_budget").first().waitFor();
+    await operation.getByText("fields of pages").first().click();
+    await operation.getByText("waiting_for").first().waitFor();
+    await operation.locator("summary", { hasText: /^curl$/ }).click();
+    assert.match(await operation.innerText(), /curl -X POST '.*\/v1\/ocr'/);
+    await operation
+      .locator("summary", { hasText: /^Example$/ })
+      .first()
+      .click();
+    assert.match(await operation.innerText(), /"pages": "1-3"/);
+    const lost = await page.evaluate(() =>
+      [...document.querySelectorAll('a[href^="#"]')]
+        .map((link) => link.getAttribute("href") as string)
+        .filter((target) => !document.getElementById(target.slice(1))),
+    );
+    assert.deepEqual(lost, []);
+    assert.deepEqual(await findings(page), []);
+    await close();
+  });
+
+  test("the search finds operations by path, words and fields", async () => {
+    const { page, close } = await open("/docs");
+    const shown = page.locator("article.operation:visible");
+    await page.locator("#createOcrJob").waitFor();
+    const search = page.getByLabel("Search");
+    await search.fill("token_budget prefer");
+    await page.getByText(/^1 of \d+ operations$/).waitFor();
+    assert.deepEqual(await shown.evaluateAll((all) => all.map(({ id }) => id)), ["createOcrJob"]);
+    await search.fill("/v1/keys");
+    await page.locator("#createKey").waitFor();
+    await search.fill("nothing is called this");
+    await page.getByText(/^0 of/).waitFor();
+    assert.equal(await shown.count(), 0);
+    await close();
+  });
+
+  for (const [name, options] of [
+    ["dark", { colorScheme: "dark" }],
+    ["360 px", { viewport: { width: 360, height: 740 } }],
+  ] as const)
+    test(`${name}: no serious finding of axe-core, nothing wider than the window`, async () => {
+      const { page, close } = await open("/docs", options);
+      await page.locator("#createOcrJob").waitFor();
+      for (const summary of await page.locator("#createOcrJob summary").all())
+        await summary.click();
+      assert.deepEqual(await findings(page), []);
+      assert.equal(await overflow(page), 0);
+      await close();
+    });
+});
+
+describe("pages", { skip: absent }, () => {
+  for (const path of ["/", "/docs"])
+    test(`${path}: a strict policy, no framing, no sniffing`, async () => {
+      const response = await fetch(`${stack?.origin}${path}`);
+      assert.equal(response.status, 200);
+      assert.match(response.headers.get("content-type") ?? "", /^text\/html/);
+      const policy = new Map(
+        (response.headers.get("content-security-policy") ?? "").split("; ").map((directive) => {
+          const [name = "", ...values] = directive.split(" ");
+          return [name, values.join(" ")];
+        }),
+      );
+      assert.equal(policy.get("default-src"), "'none'");
+      for (const name of ["script-src", "style-src", "connect-src"])
+        assert.equal(policy.get(name), "'self'");
+      for (const name of ["base-uri", "form-action", "frame-ancestors"])
+        assert.equal(policy.get(name), "'none'");
+      assert.equal(policy.get("require-trusted-types-for"), "'script'");
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.equal(response.headers.get("referrer-policy"), "no-referrer");
+    });
+
+  test("samples are the repository's examples; what configures the files is not served", async () => {
+    const sample = await fetch(`${stack?.origin}/samples/invoice.pdf`);
+    assert.equal(sample.headers.get("content-type"), "application/pdf");
+    assert.equal((await fetch(`${stack?.origin}/_headers`)).status, 404);
+    assert.equal((await fetch(`${stack?.origin}/nothing-here`)).status, 404);
+  });
+});
