@@ -59,7 +59,8 @@ export const jobsTokens = (app: App) =>
     if (!result) throw new Problem("not-found", `The page has no result: ${error.message}`);
     const { model, dpi } = job.options;
     const of = { file, model, mode: result.mode, dpi, page: number };
-    const object = await openTokens(c.env.BUCKET, of, result.model_digest, c.req.raw.headers);
+    const unless = c.req.valid("header")["if-none-match"];
+    const object = await openTokens(c.env.BUCKET, of, result.model_digest, unless);
     if (!object) throw new Problem("not-found", "No vision tokens of the page are kept.");
     const digest = object.checksums.sha256;
     const headers = {

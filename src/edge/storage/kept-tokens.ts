@@ -117,15 +117,17 @@ export async function keepTokens(
   return false;
 }
 
-/** @param onlyIf conditional request headers; an object without a body says that they are met. */
+/** @param unless `If-None-Match` of a request: an object without a body has that ETag. */
 export async function openTokens(
   bucket: R2Bucket,
   of: TokensOf,
   digest: string,
-  onlyIf?: Headers,
+  unless?: string,
 ): Promise<R2ObjectBody | R2Object | null> {
   const name = path(of.file, await keyOf(of), digest);
-  return onlyIf ? bucket.get(name, { onlyIf }) : bucket.get(name);
+  return unless === undefined
+    ? bucket.get(name)
+    : bucket.get(name, { onlyIf: new Headers({ "if-none-match": unless }) });
 }
 
 /** Newest first, ids below `before`. */
