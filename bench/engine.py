@@ -10,6 +10,8 @@ less that of a short one, divided by the tokens between: prefill and set-up are 
 """
 
 import argparse
+import csv
+import math
 import os
 import platform
 import resource
@@ -161,7 +163,7 @@ def seconds_a_token(run: Callable[[torch.Tensor, int], Answers], prompts: torch.
     return (clock(SHORT + tokens) - clock(SHORT)) / (tokens * len(prompts))
 
 
-def decode(models: list[str], batches: list[int], tokens: int, rounds: int) -> None:
+def decode(models: list[str], batches: list[int], tokens: int, rounds: int, out: Path | None) -> None:
     print("\n## Decode throughput\n")
     print(
         f"{PROMPT} positions of prompt, {tokens} tokens, {rounds} rounds; tokens a second of processor time.\n"
@@ -171,6 +173,7 @@ def decode(models: list[str], batches: list[int], tokens: int, rounds: int) -> N
         "| one page at a time | engine over transformers | int8 over transformers | engine over one at a time |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
+    rows = []
     for name in models:
         runs = contestants(name)
         generator = torch.Generator().manual_seed(0)
@@ -203,6 +206,56 @@ def decode(models: list[str], batches: list[int], tokens: int, rounds: int) -> N
                 f"| {ratio('engine', 'one page at a time'):.2f}× |",
                 flush=True,
             )
+            rows.append({"model": name, "batch": batch} | {who: round(s, 1) for who, s in speed.items()})
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "decode.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        (out / "decode.svg").write_text(bars(rows))
+
+
+BARS = {
+    "engine": "#0a6",
+    "engine, int8": "#36c",
+    "transformers, eager": "#bbb",
+    "transformers, grouped_mm": "#888",
+    "one page at a time": "#c60",
+}
+
+
+def bars(rows: list[dict]) -> str:
+    """Tokens a second of everybody over those of the engine's own batch 1, on a log scale, as SVG."""
+    left, top, height, group = 60, 20, 240, 18 * len(BARS)
+    width, bottom = group * len(rows), top + height
+    most = max(row[who] for row in rows for who in BARS)
+    decades = math.ceil(math.log10(most))
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {bottom + 40 + 15 * len(BARS)}" '
+        'font-family="sans-serif" font-size="12" role="img"><title>Tokens a second by model and batch</title>',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for power in range(decades + 1):
+        y = bottom - height * power / decades
+        parts.append(f'<path d="M{left} {y:.1f}h{width}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{10**power:,}</text>')
+    for number, row in enumerate(rows):
+        for place, (who, colour) in enumerate(BARS.items()):
+            tall = height * math.log10(max(row[who], 1)) / decades
+            x = left + number * group + 8 + 15 * place
+            parts.append(
+                f'<rect x="{x}" y="{bottom - tall:.1f}" width="13" height="{tall:.1f}" fill="{colour}"/>'
+            )
+        middle = left + (number + 0.5) * group
+        parts.append(
+            f'<text x="{middle}" y="{bottom + 16}" text-anchor="middle">{row["model"]}, batch {row["batch"]}</text>'
+        )
+    for place, (who, colour) in enumerate(BARS.items()):
+        parts.append(
+            f'<text x="{left}" y="{bottom + 40 + 15 * place}" fill="{colour}">{who}, tokens a second</text>'
+        )
+    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def mixed(name: str, batch: int, requests: int) -> None:
@@ -359,13 +412,14 @@ def main() -> None:
     parser.add_argument("--batches", default="1,4,16,64")
     parser.add_argument("--tokens", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="folder for decode.csv and decode.svg")
     options = parser.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     facts()
     if "decode" in options.what:
         batches = [int(size) for size in options.batches.split(",")]
-        decode(options.models.split(","), batches, options.tokens, options.rounds)
+        decode(options.models.split(","), batches, options.tokens, options.rounds, options.out)
     if "mixed" in options.what:
         mixed("nano", 16, 64)
     if "requery" in options.what:

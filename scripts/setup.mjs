@@ -186,18 +186,20 @@ function isAlive(/** @type {number} */ pid) {
   }
 }
 
-/** @returns {Promise<boolean>} whether the command succeeded; all that it says goes to stderr */
+/**
+ * @param options `stdout`: where what it prints goes, stderr (2) unless said otherwise
+ * @returns {Promise<boolean>} whether the command succeeded
+ */
 export function run(
   /** @type {string} */ command,
   /** @type {string[]} */ args,
-  { quiet = false, env = {} } = {},
+  { quiet = false, stdout = 2, env = {} } = {},
 ) {
-  const talk = quiet ? "ignore" : 2;
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: root,
       env: { ...process.env, PATH: systemPath(), ...env },
-      stdio: ["ignore", talk, talk],
+      stdio: ["ignore", quiet ? "ignore" : stdout, quiet ? "ignore" : 2],
     });
     const pass = (/** @type {NodeJS.Signals} */ signal) => {
       child.kill(signal);
