@@ -27,8 +27,8 @@ from transformers.models.sam.modeling_sam import SamVisionEncoder
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src" / "gpu-worker"))
-from fovea.model import ModelConfig, OcrModel
-from fovea.model.sam import Attention
+from fovea.model import ModelConfig, OcrModel  # noqa: E402
+from fovea.model.sam import Attention  # noqa: E402
 
 SIZES = {"tiny": 512, "small": 640, "base": 1024, "large": 1280}
 
