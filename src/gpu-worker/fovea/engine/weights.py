@@ -4,8 +4,8 @@ Queries, keys and values are one matrix, gate and up another. There are three ki
 
 - `plain`: all experts of a layer are one tensor, for a grouped GEMM. Fusing copies one layer at a time and makes
   the model's parameters views of the copy: names and values stay, the memory does not grow.
-- `packed`, for small decoders in fp32 on a CPU: a copy in the order in which oneDNN reads it. Other kernels
-  bring weights into such an order in every step, which for a few tokens takes as long as the product.
+- `packed`, for small decoders in fp32 on a CPU: beside the weights a copy in the order in which oneDNN reads it.
+  Other kernels bring weights into such an order in every step, which for some tokens takes as long as the product.
 - `int8`, for a CPU: the model's parameters are replaced, what was quantised is gone from it. What is not in
   int8 is computed in fp32, whatever the checkpoint's type: few CPUs are fast in another.
 """
@@ -21,6 +21,7 @@ from fovea.model import OcrModel
 SMALL_BATCH = 16  # tokens up to which int8 weights are multiplied without being unpacked
 WHOLE = 64  # rows and columns of which sizes must be multiples for that
 FEW = 16  # tokens for which weights are packed
+VERY_FEW = 4  # tokens up to which they are better read as they are
 PACKED_BYTES = 1 << 30  # of a decoder, up to which a second copy of it is worth its memory
 UNPACKED = 1 << 22  # weights that are unpacked at a time otherwise
 
@@ -62,16 +63,27 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """weights (out, in) as oneDNN wants them for a few tokens; any number is right."""
+    """weights (out, in) twice: as they are, and as oneDNN wants them for a few tokens; any number is right.
 
-    weights: Tensor
+    A product with two to four tokens is fastest as weights · tokensᵀ, and one with a single token is not a
+    special case of it: the matrix-vector kernels read memory at half the speed (docs/BENCHMARKS.md), so one
+    token is computed twice.
+    """
+
+    weights: Tensor  # (1, out, in)
+    packed: Tensor
 
     @classmethod
     def of(cls, weights: Tensor) -> "Packed":
-        return cls(torch.ops.mkldnn._reorder_linear_weight(weights.detach().contiguous(), FEW))
+        weights = weights.detach().contiguous()
+        return cls(weights[None], torch.ops.mkldnn._reorder_linear_weight(weights, FEW))
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self.weights, None, "none", [], "")
+        if len(x) > VERY_FEW:
+            return torch.ops.mkldnn._linear_pointwise(x, self.packed, None, "none", [], "")
+        some = x if len(x) > 1 else torch.cat([x, x])
+        y = torch.bmm(self.weights, some.t()[None])[0]  # (out, tokens)
+        return y.t()[: len(x)].contiguous()
 
 
 Matrix = Plain | Packed | Int8
