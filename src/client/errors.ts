@@ -38,6 +38,8 @@ export class ApiError extends FoveaError {
   /** Which fields of the request are wrong, where it is known. */
   readonly errors: { path: string; message: string }[];
   readonly retryAfterS: number | null;
+  /** The whole problem document: some say more than the fields above. */
+  readonly problem: Partial<Problem> & Record<string, unknown>;
 
   constructor(status: number, problem: Partial<Problem>, headers: Headers) {
     const { title = `The service answered with status ${status}`, detail } = problem;
@@ -48,6 +50,7 @@ export class ApiError extends FoveaError {
     this.requestId = problem.request_id ?? headers.get("x-request-id");
     this.errors = problem.errors ?? [];
     this.retryAfterS = retryAfter(headers.get("retry-after"));
+    this.problem = { ...problem };
   }
 }
 

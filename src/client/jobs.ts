@@ -1,12 +1,12 @@
 /** `fovea.jobs`: documents that are being read, and what was read. */
-import { ConnectionError } from "./errors.ts";
+import { ApiError, ConnectionError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type { Delivery, Job, OcrRequest, PageStatus, ResultDocument } from "./schema.ts";
 import { serverEvents } from "./sse.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 export type JobState = Job["state"];
-export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx";
+export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf";
 export type PageOutcome = ResultDocument["pages"][number];
 
 export interface PageEvent extends Omit<PageStatus, "readings"> {
@@ -76,7 +76,7 @@ export class Jobs {
    */
   async *events(
     id: string,
-    { lastEventId = "0", signal }: { lastEventId?: string; signal?: AbortSignal } = {},
+    { lastEventId = "0", signal }: { lastEventId?: string; signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<JobEvent> {
     let last = lastEventId;
     let failures = 0;
@@ -108,7 +108,10 @@ export class Jobs {
   /** Follows a job to its end. @returns the job as it ended */
   async wait(
     id: string,
-    options: { signal?: AbortSignal; onEvent?: ((event: JobEvent) => void) | undefined } = {},
+    options: {
+      signal?: AbortSignal | undefined;
+      onEvent?: ((event: JobEvent) => void) | undefined;
+    } = {},
   ): Promise<Job> {
     for await (const event of this.events(id, options)) options.onEvent?.(event);
     return this.get(id, options);
@@ -124,7 +127,7 @@ export class Jobs {
   /** The result as text: Markdown, HTML, the tables as CSV, JSON lines with boxes (`chunks`), … */
   resultText(
     id: string,
-    format: Exclude<Format, "docx">,
+    format: Exclude<Format, "docx" | "pdf">,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
     return this.#http.text("GET", `${path(id)}/result`, {
@@ -132,13 +135,28 @@ export class Jobs {
     });
   }
 
-  /** The result as a stream: for documents of thousands of pages, and for Word's. */
+  /** The result as a stream: for documents of thousands of pages, and for Word's and PDF. */
   resultStream(
     id: string,
     format: Format,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<ReadableStream<Uint8Array>> {
     return this.#http.stream("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
+  }
+
+  /** A searchable PDF. The pages' images are made first where they are not there yet. */
+  async pdf(
+    id: string,
+    { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    try {
+      return await this.resultStream(id, "pdf", { pages, ...call });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "page-images-missing") throw error;
+      const images = await this.create(error.problem.request as OcrRequest, call);
+      await this.wait(images.id, call);
+      return this.resultStream(id, "pdf", { pages, ...call });
+    }
   }
 
   /** A page's boxes as SVG, to be laid over the page. */

@@ -125,6 +125,31 @@ describe("fovea read", () => {
     assert.match((await run("python3", ["-c", script, docx])).stdout, /LED copy light, 5000 K/);
   });
 
+  test("writes a searchable PDF: the page as it was, and its text under it", async () => {
+    const invoice = join(examples, "invoice.pdf");
+    const made = await fovea(["read", invoice, "-f", "pdf", "-o", "searchable.pdf"]);
+    assert.deepEqual([made.status, made.stdout], [0, ""]);
+    const script = `
+import json, sys
+import numpy, pypdfium2
+document, original = (pypdfium2.PdfDocument(path)[0] for path in sys.argv[1:])
+pixels = [numpy.asarray(page.render(scale=2).to_pil().convert("RGB")).astype(int) for page in (document, original)]
+visible = [item for item in document.get_objects() if item.type == pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]
+print(json.dumps({
+  "text": document.get_textpage().get_text_bounded(),
+  "images": len(visible),
+  "difference": int(abs(pixels[0] - pixels[1]).max()),
+}))`;
+    const paths = [join(folder, "searchable.pdf"), invoice];
+    const { stdout } = await run(join(root, ".venv/bin/python"), ["-c", script, ...paths]);
+    const { text, images, difference } = JSON.parse(stdout);
+    assert.deepEqual([images, difference], [1, 0]);
+    const plain = await fovea(["read", invoice, "--json"]);
+    const { blocks } = JSON.parse(plain.stdout).pages[0];
+    const words = (one: string) => one.split(/\s+/).filter(Boolean).join(" ");
+    assert.equal(words(text), words(blocks.map((one: { text: string }) => one.text).join(" ")));
+  });
+
   test("writes several documents into a folder", async () => {
     mkdirSync(join(folder, "out"));
     const files = ["blank.pdf", "invoice.pdf"].map((name) => join(examples, name));

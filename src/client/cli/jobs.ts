@@ -3,7 +3,7 @@ import type { Job, JobState } from "../index.ts";
 import { type Command, EXIT, type Input, noArgs, onlyArg, wholeNumber } from "./command.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { follow, formatOf, formatOption } from "./read.ts";
+import { follow, formatOf, formatOption, resultOf } from "./read.ts";
 
 const STATES = ["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"];
 const HEADINGS = ["JOB", "STATE", "PAGES", "FAILED", "MODEL", "CREATED"];
@@ -69,7 +69,7 @@ export const jobs: Command[] = [
     async run(input) {
       const id = onlyArg(input, "job id");
       const pages = input.value("pages");
-      const body = await input.fovea().jobs.resultStream(id, formatOf(input), { pages });
+      const body = await resultOf(input.fovea(), id, formatOf(input), pages);
       await deliver(body, input.value("output"));
       return 0;
     },

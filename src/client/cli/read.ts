@@ -15,7 +15,7 @@ import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
 export const FORMATS = [
-  ...(["md", "txt", "html", "json", "csv", "chunks", "docx"] as const),
+  ...(["md", "txt", "html", "json", "csv", "chunks", "docx", "pdf"] as const),
 ] satisfies Format[];
 
 export const formatOption = {
@@ -94,10 +94,12 @@ async function readOne(
   );
   if (job.error) say(`${label}: ${job.error.code}: ${job.error.message}`);
   else if (job.state !== "succeeded" && job.state !== "partial") say(`${label}: ${job.state}`);
-  if (job.progress.done > 0)
-    await deliver(await fovea.jobs.resultStream(job.id, formatOf(input)), target);
+  if (job.progress.done > 0) await deliver(await resultOf(fovea, job.id, formatOf(input)), target);
   return job.state === "succeeded" ? 0 : EXIT.unread;
 }
+
+export const resultOf = (fovea: Fovea, id: string, format: Format, pages?: string) =>
+  format === "pdf" ? fovea.jobs.pdf(id, { pages }) : fovea.jobs.resultStream(id, format, { pages });
 
 /** Ctrl-C cancels the job: nobody is waiting for it any more. */
 async function cancelOnInterrupt<T>(

@@ -21,6 +21,9 @@ interface Reader {
   draws?: true;
 }
 
+/** The reader that makes images of pages. */
+export const RENDER = "fovea-render";
+
 const NO_TOKENS = { budgets: false, tokens: false };
 
 const READERS: Record<string, Reader> = {
@@ -31,7 +34,7 @@ const READERS: Record<string, Reader> = {
     ...{ ...NO_TOKENS, tasks: QUESTIONS.filter((task) => task !== "deep") },
     ...{ modes: false, prompts: true },
   },
-  "fovea-render": {
+  [RENDER]: {
     ...{ ...NO_TOKENS, tasks: ["markdown"], modes: true, prompts: false, draws: true },
   },
 };

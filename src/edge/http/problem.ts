@@ -25,6 +25,7 @@ export const PROBLEMS = {
   "not-cached": [404, "Not in the cache"],
   "method-not-allowed": [405, "The method is not allowed here"],
   "job-not-finished": [409, "The pages are not all read yet"],
+  "page-images-missing": [409, "The pages' images are not there yet"],
   "job-over": [409, "The job has already ended"],
   "batch-over": [409, "The batch has already ended"],
   "batch-open": [409, "The batch has not ended"],

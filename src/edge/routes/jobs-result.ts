@@ -7,12 +7,13 @@ import { VIEWS, type ViewName, type Written } from "../domain/views/index.ts";
 import { browserMay } from "../http/auth.ts";
 import { ResultDocument } from "../http/job-view.ts";
 import { Problem, problems } from "../http/problem.ts";
+import { pageImages } from "../jobs/page-images.ts";
 import { delivered } from "../jobs/retention.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readEntries, readEntry } from "../storage/results.ts";
 
 const FORMATS = [
-  ...(["json", "md", "html", "txt", "csv", "chunks", "docx"] as const),
+  ...(["json", "md", "html", "txt", "csv", "chunks", "docx", "pdf"] as const),
 ] satisfies ViewName[];
 
 const route = createRoute({
@@ -30,7 +31,7 @@ const route = createRoute({
     query: z.strictObject({
       format: z.enum(FORMATS).default("json").openapi({
         description:
-          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes",
+          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: the pages' images with their text under them, to be searched and copied; needs the images, which `fovea-render` makes (409 `page-images-missing` has the `request` for that)",
       }),
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
     }),
@@ -48,6 +49,7 @@ const route = createRoute({
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
           schema: { type: "string", format: "binary" },
         },
+        "application/pdf": { schema: { type: "string", format: "binary" } },
       },
     },
     ...problems(
@@ -55,6 +57,8 @@ const route = createRoute({
       "invalid-request",
       "invalid-page-selection",
       "job-not-finished",
+      "page-images-missing",
+      "unsupported-option",
       "gone",
     ),
   },
@@ -71,6 +75,7 @@ export const jobsResult = (app: App) =>
     const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
     if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
 
+    const imageOf = format === "pdf" ? await pageImages(c.env, job, pages) : null;
     const view = VIEWS[format]();
     c.header("content-type", view.mediaType);
     c.header("x-content-type-options", "nosniff");
@@ -83,7 +88,7 @@ export const jobsResult = (app: App) =>
       await write(view.head({ jobId: job.id, fileId: job.fileId }));
       let isFirst = true;
       for await (const entry of readEntries(c.env.BUCKET, job, pages)) {
-        await write(view.page(entry, isFirst));
+        await write(view.page(entry, isFirst, await imageOf?.(entry.page)));
         isFirst = false;
       }
       await write(view.tail());

@@ -50,6 +50,17 @@ export async function readImage(
   return bucket.get(key, { onlyIf: conditions });
 }
 
+/** The image that a reader of this digest made, as bytes. */
+export async function imageBytes(
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+): Promise<Uint8Array | null> {
+  const object = await bucket.get(path(owner, pageKey, digest, "png"));
+  return object && new Uint8Array(await object.arrayBuffer());
+}
+
 /** A page's result or its error. Bytes that were deleted are the error `gone`. */
 export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
   const failed = (error: PageError): PageEntry => ({ page: page.page, result: null, error });

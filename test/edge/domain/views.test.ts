@@ -1,11 +1,11 @@
-import { crc32, inflateRawSync } from "node:zlib";
+import { crc32, deflateSync, inflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { PageEntry } from "../../../src/edge/domain/page-result.ts";
 import { tableHtml } from "../../../src/edge/domain/views/html.ts";
 import { VIEWS, type ViewName } from "../../../src/edge/domain/views/index.ts";
 import { overlay } from "../../../src/edge/domain/views/overlay.ts";
 import { tableCells } from "../../../src/edge/domain/views/table-cells.ts";
-import { storedResult, unzip } from "../support.ts";
+import { png, storedResult, unzip } from "../support.ts";
 
 const pages: PageEntry[] = [
   { page: 1, result: storedResult(1), error: null },
@@ -227,4 +227,53 @@ it("the overlay has each block's box in pixels, and nothing that was read is mar
   expect(svg).toContain('<rect x="119.1" y="336.8" width="476.4" height="84.2"');
   expect(svg).toContain("<title>table 1: &lt;script&gt;1&lt;/script&gt;</title>");
   expect(svg.match(/<rect/g)).toHaveLength(2);
+});
+
+describe("pdf", () => {
+  const decode = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
+  const rows = deflateSync(Uint8Array.of(0, 7, 0, 9));
+  const picture = png({ width: 1, height: 2, type: 0, data: rows });
+  const write = (entries: PageEntry[], image: Uint8Array | null = picture) => {
+    const view = VIEWS.pdf();
+    const parts = [
+      ...(view.head({ jobId: "job_1", fileId: "file_1" }) as Uint8Array[]),
+      ...entries.flatMap((entry, i) => view.page(entry, i === 0, image) as Uint8Array[]),
+      ...(view.tail() as Uint8Array[]),
+    ];
+    return parts.map(decode).join("");
+  };
+
+  it("has a table in which every object is where it is said to be", () => {
+    const file = write(pages);
+    const start = Number(/startxref\n(\d+)\n%%EOF\n$/.exec(file)?.[1]);
+    const offsets = [...file.slice(start).matchAll(/^(\d{10}) 00000 n $/gm)];
+    expect(offsets.length).toBeGreaterThan(15);
+    for (const [i, [, offset]] of offsets.entries())
+      expect(file.slice(Number(offset)).startsWith(`${i + 1} 0 obj\n`)).toBe(true);
+    for (const found of file.matchAll(/\/Length (\d+) >>\nstream\n/g)) {
+      const end = found.index + found[0].length + Number(found[1]);
+      expect(file.slice(end).startsWith("\nendstream")).toBe(true);
+    }
+    expect(file.match(/\/Type \/Page /g)).toHaveLength(3);
+    expect(file).toContain("/Count 3");
+  });
+
+  it("has the text of each page in characters that are mapped back, and does not draw it", () => {
+    const file = write([pageOf(1, block("text", "Ab 😀"))]);
+    const [, codes = ""] = /3 Tr [^<]*<([0-9a-f]+)> Tj/.exec(file) ?? [];
+    const unicode = new Map(
+      [...file.matchAll(/^<([0-9a-f]{4})> <([0-9a-f]+)>$/gm)].map(([, code, text]) => [code, text]),
+    );
+    expect(codes.match(/.{4}/g)?.map((code) => unicode.get(code))).toEqual(
+      ...[["0041", "0062", "0020", "d83dde00"]],
+    );
+    expect(file).toContain(decode(rows));
+  });
+
+  it("names a page that failed, and does without a picture where there is none", () => {
+    expect(write(pages.slice(1, 2))).toContain("(Page 2: page_too_large) Tj");
+    const hostile = { code: "x) Tj (\\y", message: "" };
+    expect(write([{ page: 1, result: null, error: hostile }])).toContain("(Page 1: xTjy) Tj");
+    expect(write(pages, null)).not.toContain("/XObject");
+  });
 });

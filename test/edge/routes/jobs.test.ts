@@ -44,7 +44,7 @@ describe("results", () => {
     expect(await (await get("?format=csv")).text()).toBe("");
     const docx = new Uint8Array(await (await get("?format=docx")).arrayBuffer());
     expect(new TextDecoder().decode(docx.subarray(0, 2))).toBe("PK");
-    expect((await get("?format=pdf")).status).toBe(422);
+    expect((await get("?format=rtf")).status).toBe(422);
     expect((await get("?pages=9")).status).toBe(422);
     expect((await get("?pages=x")).status).toBe(422);
   });

@@ -6,6 +6,7 @@ import { docx } from "./docx.ts";
 import { html } from "./html.ts";
 import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
+import { pdf } from "./pdf.ts";
 import { text } from "./text.ts";
 
 /** What is written next: text, or pieces of a file that is none. */
@@ -14,7 +15,8 @@ export type Written = string | Uint8Array[];
 export interface View {
   mediaType: string;
   head(job: { jobId: string; fileId: string }): Written;
-  page(entry: PageEntry, first: boolean): Written;
+  /** @param image the page's picture, a PNG, for views that show it */
+  page(entry: PageEntry, first: boolean, image?: Uint8Array | null): Written;
   tail(): Written;
 }
 
@@ -24,6 +26,6 @@ export const VIEWS = {
   md: () => markdown,
   html: () => html,
   txt: () => text,
-  ...{ csv, chunks, docx },
+  ...{ csv, chunks, docx, pdf },
 } satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;

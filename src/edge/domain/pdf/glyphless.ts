@@ -1,0 +1,84 @@
+/**
+ * A TrueType font whose glyphs are empty: text in it is there to be searched and copied, not to be seen. Only
+ * the tables that PDF asks of an embedded font for CIDs (ISO 32000-1, 9.9): no `cmap`, the PDF maps codes itself.
+ */
+
+type Field = readonly [bits: 16 | 32, value: number];
+const u16 = (...values: number[]): Field[] => values.map((value) => [16, value]);
+const u32 = (...values: number[]): Field[] => values.map((value) => [32, value]);
+
+const VERSION = 0x00010000;
+export const ASCENT = 800;
+export const DESCENT = -200;
+/** The glyph that all codes are mapped to; glyph 0 is the one for missing characters, which viewers may draw. */
+export const EMPTY_GLYPH = 1;
+
+const TABLES: [tag: string, fields: Field[]][] = [
+  ["glyf", u32(0)],
+  [
+    "head",
+    [
+      ...u32(VERSION, VERSION, 0, 0x5f0f3cf5),
+      ...u16(0, 1000),
+      ...u32(0, 0, 0, 0),
+      // Bounds of the glyphs, style, smallest size, direction, short offsets in `loca`.
+      ...u16(0, 0, 0, 0, 0, 8, 2, 0, 0),
+    ],
+  ],
+  ["hhea", [...u32(VERSION), ...u16(ASCENT, DESCENT, 0, 1000, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1)]],
+  ["hmtx", u16(500, 0, 0)],
+  ["loca", u16(0, 0, 0)],
+  ["maxp", [...u32(VERSION), ...u16(2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)]],
+];
+
+export function glyphlessFont(): Uint8Array {
+  const tables = TABLES.map(([tag, fields]) => ({ tag, bytes: bigEndian(fields) }));
+  const count = tables.length;
+  // The largest power of two that is not above the count, as the directory wants it.
+  const power = Math.floor(Math.log2(count));
+  const range = 16 * 2 ** power;
+  const directory = [...u32(VERSION), ...u16(count, range, power, 16 * count - range)];
+  let at = 12 + 16 * count;
+  const body: Uint8Array[] = [];
+  for (const { tag, bytes } of tables) {
+    const name = bigEndianNumber(new TextEncoder().encode(tag));
+    directory.push(...u32(name, checksum(bytes), at, bytes.length));
+    const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+    padded.set(bytes);
+    body.push(padded);
+    at += padded.length;
+  }
+  const font = new Uint8Array(at);
+  let end = 0;
+  for (const part of [bigEndian(directory), ...body]) {
+    font.set(part, end);
+    end += part.length;
+  }
+  const head = 12 + 16 * count + 4;
+  new DataView(font.buffer).setUint32(head + 8, 0xb1b0afba - checksum(font));
+  return font;
+}
+
+function bigEndian(fields: Field[]): Uint8Array {
+  const bytes = new Uint8Array(fields.reduce((sum, [bits]) => sum + bits / 8, 0));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const [bits, value] of fields) {
+    if (bits === 16) view.setUint16(at, value);
+    else view.setUint32(at, value);
+    at += bits / 8;
+  }
+  return bytes;
+}
+
+const bigEndianNumber = (bytes: Uint8Array) =>
+  bytes.reduce((number, byte) => number * 256 + byte, 0);
+
+/** The sum of big-endian 32-bit words. */
+function checksum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 4)
+    sum =
+      (sum + bigEndianNumber(Uint8Array.from({ length: 4 }, (_, i) => bytes[at + i] ?? 0))) >>> 0;
+  return sum;
+}

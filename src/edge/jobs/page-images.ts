@@ -1,0 +1,59 @@
+/** The pictures of a job's pages, whatever model read them: what `fovea-render` makes of the same document. */
+import { toRanges } from "../domain/batch.ts";
+import { isText } from "../domain/media-type.ts";
+import { RENDER } from "../domain/models.ts";
+import { pageKey } from "../domain/page-key.ts";
+import { formatSelection } from "../domain/page-selection.ts";
+import { type Env, settings } from "../env.ts";
+import { Problem } from "../http/problem.ts";
+import { fileById } from "../storage/files.ts";
+import type { Job, JobPage } from "../storage/jobs.ts";
+import { seenModels } from "../storage/models.ts";
+import { countUncached, digestName } from "../storage/reading.ts";
+import { imageBytes } from "../storage/results.ts";
+
+/**
+ * @returns what gives a page's PNG; `null` for a page that was not read
+ * @throws Problem `page-images-missing` with the request that makes them
+ */
+export async function pageImages(
+  env: Env,
+  job: Job,
+  pages: JobPage[],
+): Promise<(page: number) => Promise<Uint8Array | null>> {
+  const file = await fileById(env.DB, job.tenantId, job.fileId);
+  if (!file) throw new Problem("gone", "The file was deleted.");
+  const { dpi, mode: readIn } = job.options;
+  // A text is laid out for its mode; any other page is as it is.
+  const mode = isText(file.mediaType) ? readIn : "auto";
+  const options = { model: RENDER, mode, task: "markdown", prompt: null, dpi };
+  const wanted = await Promise.all(
+    pages
+      .filter(({ state }) => state === "done")
+      .map(async ({ page }) => ({
+        page,
+        pageKey: await pageKey(job.tenantId, file.sha256, options, page),
+      })),
+  );
+  const reader = digestName(RENDER, file.mediaType);
+  if (wanted.length > 0 && (await countUncached(env.DB, reader, wanted)) > 0) {
+    if (!settings(env).MODELS.includes(RENDER))
+      throw new Problem("unsupported-option", `A PDF needs ${RENDER}, which is not offered here.`);
+    // Without `zero_retention`, also on a document that is lent: its images go with it when the PDF is handed over.
+    const request = {
+      ...{ file: file.id, model: RENDER, mode, dpi },
+      pages: formatSelection(toRanges(wanted.map(({ page }) => page))),
+    };
+    throw new Problem(
+      "page-images-missing",
+      "POST /v1/ocr with the `request` below makes them. Ask again when that job has ended.",
+      { request },
+    );
+  }
+  const digest = (await seenModels(env.DB)).get(reader)?.digest;
+  const keys = new Map(wanted.map(({ page, pageKey }) => [page, pageKey]));
+  return async (page) => {
+    const key = keys.get(page);
+    return key && digest ? imageBytes(env.BUCKET, job, key, digest) : null;
+  };
+}
