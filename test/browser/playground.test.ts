@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import {
   absent,
   example,
@@ -22,6 +22,12 @@ import {
 
 const root = join(import.meta.dirname, "../..");
 const exec = promisify(execFile);
+
+const naturalWidth = (image: Locator) =>
+  image.evaluate(async (element: HTMLImageElement) => {
+    await element.decode();
+    return element.naturalWidth;
+  });
 
 /** The block of the page's text, and the box, that hold these words. */
 const blockOf = (page: Page, words: string) =>
@@ -46,6 +52,11 @@ describe("playground", { skip: absent }, () => {
     assert.match(facts, /verdict\s+ok\s+read by\s+pp-ocr/);
     assert.match(facts, /cache\s+from the cache/);
     assert.equal(await page.locator(".box").count(), await page.locator(".blocks li").count());
+    const picture = page.getByRole("img", { name: "Page 1 as it was read" });
+    await picture.waitFor();
+    assert.equal(await naturalWidth(picture), 1191);
+    await blockOf(page, "LED copy light, 5000 K").hover();
+    await shot(page, "read");
     await page.getByRole("button", { name: "JSON" }).click();
     assert.match(await page.locator(".source").innerText(), /"verdict": "ok"/);
     await page.getByRole("button", { name: "Markdown" }).click();
@@ -100,6 +111,43 @@ describe("playground", { skip: absent }, () => {
     await page.keyboard.press("Home");
     assert.deepEqual(await marked(), [false, false]);
     assert.equal(await page.locator(":focus").getAttribute("data-block"), "1");
+    await close();
+  });
+
+  test("the slider shows the page in each mode, its tokens, and what is still read", async () => {
+    const { page, faults, close } = await open();
+    await readSample(page, "an invoice");
+    await page.getByRole("tab", { name: "Sharpness" }).click();
+    const slider = page.getByLabel("Vision tokens");
+    const row = (mode: string) => page.locator(".seen tbody tr", { hasText: mode });
+    const look = async (mode: string, key?: string) => {
+      if (key) await slider.press(key);
+      await row(mode).getByText("%").waitFor({ timeout: 180_000 });
+      const picture = page.getByRole("img", { name: `in mode ${mode}` });
+      const tokens = Number((await row(mode).locator("td").nth(1).innerText()).replace(",", ""));
+      return { width: await naturalWidth(picture), tokens };
+    };
+    const base = await look("base");
+    assert.equal(await slider.getAttribute("aria-valuetext"), "base, 1024 px");
+    assert.ok((await page.locator(".still").innerText()).length > 50);
+    await shot(page, "sharpness");
+    const tiny = await look("tiny", "End");
+    assert.ok(tiny.tokens < base.tokens && tiny.width < base.width, JSON.stringify({ tiny, base }));
+    assert.deepEqual(await findings(page), []);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("a text is a document too: it is laid out as a page, and its tokens are counted", async () => {
+    const { page, faults, close } = await open();
+    await paste(page, stack?.key ?? "");
+    const buffer = Buffer.from("# A heading\n\nSome words of a text that nobody has scanned.\n");
+    const text = { name: "note.md", mimeType: "text/markdown", buffer };
+    await page.getByLabel("Choose a file").setInputFiles(text);
+    await page.getByRole("button", { name: "Read", exact: true }).click();
+    await blockOf(page, "nobody has scanned").waitFor({ timeout: 120_000 });
+    await page.getByRole("img", { name: "Page 1 as it was read" }).waitFor();
+    assert.deepEqual(faults, []);
     await close();
   });
 

@@ -71,7 +71,9 @@ export class Api {
    */
   async upload(file, name) {
     const path = `/v1/files?name=${encodeURIComponent(name)}`;
-    const headers = { "content-type": "application/octet-stream" };
+    // A text is one by what is said of it; everything else is recognised by its content.
+    const type = /\.(md|txt)$/i.test(name) ? "text/markdown" : "application/octet-stream";
+    const headers = { "content-type": type };
     return (await (await this.call(path, { method: "POST", headers, body: file })).json()).id;
   }
 
