@@ -56,7 +56,7 @@ describe("playground", { skip: absent }, () => {
     await picture.waitFor();
     assert.equal(await naturalWidth(picture), 1191);
     await blockOf(page, "LED copy light, 5000 K").hover();
-    await shot(page, "read");
+    await shot(page, "read", "#stage");
     await page.getByRole("button", { name: "JSON" }).click();
     assert.match(await page.locator(".source").innerText(), /"verdict": "ok"/);
     await page.getByRole("button", { name: "Markdown" }).click();
@@ -130,7 +130,7 @@ describe("playground", { skip: absent }, () => {
     const base = await look("base");
     assert.equal(await slider.getAttribute("aria-valuetext"), "base, 1024 px");
     assert.ok((await page.locator(".still").innerText()).length > 50);
-    await shot(page, "sharpness");
+    await shot(page, "sharpness", "#stage");
     const tiny = await look("tiny", "End");
     assert.ok(tiny.tokens < base.tokens && tiny.width < base.width, JSON.stringify({ tiny, base }));
     assert.deepEqual(await findings(page), []);
@@ -364,7 +364,7 @@ describe("playground", { skip: absent }, () => {
       await look("JSON");
       await page.getByRole("button", { name: "Text", exact: true }).click();
       await blockOf(page, "LED copy light").hover();
-      if (name !== "light") await shot(page, name === "dark" ? "dark" : "phone");
+      if (name !== "light") await shot(page, name === "dark" ? "dark" : "phone", "#stage");
       await close();
     });
 });

@@ -119,8 +119,10 @@ interface Violation {
   nodes: { html: string }[];
 }
 
-/** A picture of the state for the documentation, when FOVEA_SHOTS names a folder. */
-export async function shot(page: Page, name: string): Promise<void> {
+/** A picture of the state for the documentation, from `top` on, when FOVEA_SHOTS names a folder. */
+export async function shot(page: Page, name: string, top?: string): Promise<void> {
   const folder = process.env.FOVEA_SHOTS;
-  if (folder) await page.screenshot({ path: join(folder, `playground-${name}.png`) });
+  if (!folder) return;
+  if (top) await page.locator(top).evaluate((element) => element.scrollIntoView());
+  await page.screenshot({ path: join(folder, `playground-${name}.png`), animations: "disabled" });
 }

@@ -17,6 +17,15 @@ const WAITING = {
   pool: "no worker answers",
 };
 
+/** @type {Record<string, string>} */
+const ENDS = {
+  succeeded: "Read",
+  partial: "Read in part",
+  failed: "Not read",
+  canceled: "Canceled",
+  expired: "Out of time",
+};
+
 const form = byId("ask", HTMLFormElement);
 const key = byId("key", HTMLInputElement);
 const model = byId("model", HTMLSelectElement);
@@ -263,13 +272,10 @@ function statusLine(job, read) {
     const why = job.waiting_for && read === 0 ? `: ${WAITING[job.waiting_for]}` : "";
     return `Reading, ${counted}${why} …`;
   }
-  const seconds =
-    (Date.parse(job.finished_at ?? job.created_at) - Date.parse(job.created_at)) / 1000;
-  const how =
-    job.state === "succeeded"
-      ? "Read"
-      : `The job ${job.state === "partial" ? "ended in part" : `has ${job.state}`}`;
-  return `${how}: ${counted} in ${seconds.toFixed(1)} s.`;
+  const cached =
+    read > 0 && [...(reading?.pages.values() ?? [])].every(({ source }) => source === "hit");
+  const ms = Date.parse(job.finished_at ?? job.created_at) - Date.parse(job.created_at);
+  return `${ENDS[job.state] ?? job.state}: ${counted}${cached ? ", from the cache" : ` in ${(ms / 1000).toFixed(1)} s`}.`;
 }
 
 /** @param {Reading} reading */

@@ -77,7 +77,10 @@ export class Reading {
   async #follow(id) {
     for await (const { type, data } of this.api.events(id, this.#abort.signal)) {
       if (type === "page") await this.#page(id, data);
-      else if (!isOver(type)) this.onChange();
+      if (type === "running" || this.job?.progress.total === null) {
+        this.job = await this.api.job(id);
+        this.onChange();
+      }
     }
     this.job = await this.api.job(id);
     this.onChange();
