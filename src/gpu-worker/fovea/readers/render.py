@@ -70,9 +70,7 @@ class FoveaRender:
             tokens, counted = count_tokens(text)
             compression = tokens / seen["valid"]
             if not counted:
-                warnings.append(
-                    "text_tokens is an estimate, within a tenth: this worker has no DeepSeek tokenizer."
-                )
+                warnings.append("text_tokens is an estimate: this worker has no DeepSeek tokenizer.")
         blank = is_blank(raster.image) if text is None else not text.strip()
         return PageResult(
             page=raster.page,
