@@ -37,10 +37,12 @@ def font(face: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def shown(character: str) -> str:
-    """What is drawn for a character: control characters have pictures, tabs and odd blanks are blanks."""
-    if character < " " or character == "\x7f":
-        return " " if character == "\t" else chr(0x2421 if character == "\x7f" else 0x2400 + ord(character))
-    return " " if character.isspace() else character
+    """What is drawn for a character: control characters as `^G`, tabs and odd blanks as blanks."""
+    if character == "\t" or character.isspace() and character >= " ":
+        return " "
+    if unicodedata.category(character) == "Cc":
+        return f"^{chr(ord(character) ^ 64)}" if character < "\x80" else f"\\x{ord(character):x}"
+    return character
 
 
 def invisible(character: str) -> bool:
@@ -88,7 +90,7 @@ def advance(character: str, size: int) -> float:
 def parts(text: str, face: str) -> tuple[tuple[str, str], ...]:
     """A text cut into (stretch, its shipped face) and (character, "") for those that the shipped fonts lack."""
     found: list[tuple[str, str]] = []
-    for character in map(shown, text):
+    for character in "".join(map(shown, text)):
         own = face_of(character, face) if shipped(character) else ""
         if own and found and found[-1][1] == own:
             found[-1] = (found[-1][0] + character, own)

@@ -98,9 +98,7 @@ class _Markdown:
 
         def made(kind: str, token: Token, **more) -> Block:
             nonlocal marker, begins, tight
-            at = self._line(token.map[0])
-            if begins is not None:
-                at = min(at, begins)
+            at = begins if begins is not None else self._line(token.map[0])
             block = Block(kind, at, indent=indent, bars=tuple(bars), marker=marker, tight=tight, **more)
             marker, begins, tight = "", None, False
             return block

@@ -23,28 +23,43 @@ LAYOUT = 1
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A page of `width` × `height` pixels with type of `size` pixels. `crop`: the step in which its foot may be cut."""
+    """A page of `width` × `height` pixels with type of `size` pixels in as many columns as are wide enough."""
 
     width: int
     height: int
     size: int
-    columns: int
-    crop: int | None
-    largest: int = 24
 
     @property
     def margin(self) -> int:
         return max(12, self.width // 40)
 
+    @property
+    def gutter(self) -> int:
+        return max(2 * self.margin, 2 * self.size)
+
+    @property
+    def columns(self) -> int:
+        room = self.width - 2 * self.margin + self.gutter
+        return max(1, room // (LEAST_COLUMN * self.size + self.gutter))
+
+    @property
+    def column(self) -> int:
+        """The width of one."""
+        room = self.width - 2 * self.margin + self.gutter
+        return room // self.columns - self.gutter
+
 
 SHEETS = {
-    "tiny": Sheet(512, 512, 12, 1, None),
-    "small": Sheet(640, 640, 13, 1, None),
-    "base": Sheet(1024, 1024, 14, 2, 32),
-    "large": Sheet(1280, 1280, 14, 2, 32),
-    "gundam": Sheet(2 * TILE, 3 * TILE, 14, 2, TILE),
+    "tiny": Sheet(512, 512, 12),
+    "small": Sheet(640, 640, 13),
+    "base": Sheet(1024, 1024, 14),
+    "large": Sheet(1280, 1280, 14),
+    "gundam": Sheet(2 * TILE, 3 * TILE, 14),
 }
-"""A stretched view keeps its square; of others the foot without text is left out, and takes no vision tokens."""
+"""The type is the smallest that is used: short texts get a larger one."""
+LEAST_COLUMN = 26
+"""Type sizes: some 45 letters. Readers lose their way in longer lines of small type."""
+LARGEST = 32
 
 AUTO = "base"
 PITCH = 1.3
@@ -91,11 +106,7 @@ class Page:
 
     def draw(self) -> tuple[Image.Image, list[str]]:
         """The image, mode L, and the characters that no font has."""
-        foot = max((y + line.height for _, y, line in self.placed), default=0) + self.sheet.margin
-        height = self.sheet.height
-        if self.sheet.crop:
-            height = min(height, -(-foot // self.sheet.crop) * self.sheet.crop)
-        image = Image.new("L", (self.sheet.width, height), 255)
+        image = Image.new("L", (self.sheet.width, self.sheet.height), 255)
         pen, missing = ImageDraw.Draw(image), set()
         for x, y, line in self.placed:
             for x0, y0, x1, y1 in line.strokes:
@@ -111,7 +122,13 @@ def paginate(text: str, media_type: str = "text/markdown", mode: str = "auto") -
     source = normalise(text)
     blocks = parse(source, media_type)
     pages = _pages(source, blocks, sheet)
-    while len(pages) == 1 and sheet.size < sheet.largest:
+    if mode == "gundam" and len(pages) == 1:  # as few rows of tiles as will do
+        for height in range(TILE, sheet.height, TILE):
+            lower = replace(sheet, height=height)
+            if len(fewer := _pages(source, blocks, lower)) == 1:
+                sheet, pages = lower, fewer
+                break
+    while len(pages) == 1 and sheet.size < LARGEST:
         sheet = replace(sheet, size=sheet.size + 1)
         larger = _pages(source, blocks, sheet)
         if len(larger) > 1:
@@ -121,8 +138,7 @@ def paginate(text: str, media_type: str = "text/markdown", mode: str = "auto") -
 
 
 def _pages(source: str, blocks: list[Block], sheet: Sheet) -> list[Page]:
-    margin = sheet.margin
-    width = (sheet.width - 2 * margin - 2 * margin * (sheet.columns - 1)) // sheet.columns
+    margin, width = sheet.margin, sheet.column
     bottom = sheet.height - margin
     lines = [line for block in blocks for line in _lines(block, width, sheet.size)]
     pages: list[list[tuple[int, int, Line]]] = [[]]
@@ -142,7 +158,7 @@ def _pages(source: str, blocks: list[Block], sheet: Sheet) -> list[Page]:
             continue
         for line in lines[i : last + 1]:
             y += 0 if y == margin else line.gap
-            pages[-1].append((margin + column * (width + 2 * margin), y, line))
+            pages[-1].append((margin + column * (width + sheet.gutter), y, line))
             y += line.height
         i = last + 1
     cuts = [0, *(placed[0][2].at for placed in pages[1:]), len(source)]
