@@ -38,7 +38,7 @@ def font(face: str, size: int) -> ImageFont.FreeTypeFont:
 
 def shown(character: str) -> str:
     """What is drawn for a character: control characters as `^G`, tabs and odd blanks as blanks."""
-    if character == "\t" or character.isspace() and character >= " ":
+    if character == "\t" or (character.isspace() and character >= " "):
         return " "
     if unicodedata.category(character) == "Cc":
         return f"^{chr(ord(character) ^ 64)}" if character < "\x80" else f"\\x{ord(character):x}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _CJK = "\u4e00-\u9fa5\u3040-\u30ff"
 _LETTER = r"[^\W\d_]"
-# The tokenizer's own cut: digits by three, Chinese and Japanese runs, words with the sign or blank before, signs, blanks.
+# The tokenizer's own cut: digits by three, Chinese and Japanese runs, words with the sign before, signs, blanks.
 _PIECE = re.compile(
     rf"\d{{1,3}}|[{_CJK}]+|[!-/:-@\[-`{{-~][A-Za-z]+|[^\r\n\w]?(?:(?![{_CJK}]){_LETTER})+"
     r"| ?[^\w\s]+[\r\n]*|_+|\s*[\r\n]+|\s+(?!\S)|\s+|."
