@@ -475,6 +475,316 @@ export type BatchOutput = {
   }>;
 };
 
+export type Context = {
+  id: string;
+  name: string | null;
+  ladder: Ladder;
+  token_budget: number | null;
+  keep: "hash" | "original";
+  metadata: Record<string, string>;
+  /** Number of the newest message; they count from 1 */
+  last_message: number;
+  /** Why the last ageing could not go on */
+  error: PageError | null;
+  created_at: string;
+  aged_at: string | null;
+  links: {
+    self: string;
+    view: string;
+    loss: string;
+    export: string;
+  };
+};
+
+export type Ladder = {
+  /** `rounds`: how many messages of the role `user` came later */
+  by?: "time" | "rounds";
+  rungs: Array<{
+    form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+    /** Seconds, or rounds */
+    after: number;
+  }>;
+};
+
+export type NewContext = {
+  name?: string;
+  ladder?: Ladder;
+  /** What the whole may cost: older messages go further down for it */
+  token_budget?: number;
+  /** What stays of a text whose message has become an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost */
+  keep?: "hash" | "original";
+  metadata?: Record<string, string>;
+};
+
+export type ContextMessage = {
+  number: number;
+  role: "system" | "user" | "assistant" | "tool";
+  pinned: boolean;
+  importance: number;
+  form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+  /** Estimated for DeepSeek's tokenizer */
+  text_tokens: number;
+  characters: number;
+  sha256: string;
+  /** `text`: it still is text · `kept`, `erased`: it is an image, and its text was */
+  original: "text" | "kept" | "erased";
+  created_at: string;
+};
+
+export type NewContextMessages = {
+  messages: Array<{
+    role: "system" | "user" | "assistant" | "tool";
+    /** Markdown */
+    content: string;
+    /** Stays as it is, whatever its age and the budget; in an image: with the whole image */
+    pinned?: boolean;
+    /** 0 to 1: at 1 it ages at a tenth of the speed; of an image its most important message counts */
+    importance?: number;
+    /** When it was said, for what is older than its request */
+    created_at?: string;
+  }>;
+};
+
+export type ChangeContextMessage = {
+  /** Stays as it is, whatever its age and the budget; in an image: with the whole image */
+  pinned?: boolean;
+  /** 0 to 1: at 1 it ages at a tenth of the speed; of an image its most important message counts */
+  importance?: number;
+};
+
+export type ContextView = {
+  context_id: string;
+  token_budget: number | null;
+  tokens: {
+    total: number;
+    /** Estimated */
+    text: number;
+    /** Counted */
+    vision: number;
+    /** What all messages would be as text */
+    as_text: number;
+  };
+  items?: Array<{
+    type: "text";
+    message: number;
+    role: "system" | "user" | "assistant" | "tool";
+    text: string;
+    tokens: number;
+  } | {
+    type: "image";
+    id: string;
+    form: "gundam" | "large" | "base" | "small" | "tiny";
+    first_message: number;
+    last_message: number;
+    /** Vision tokens, as the worker counted them */
+    tokens: number;
+    /** What its messages were as text */
+    text_tokens: number;
+    compression: number | null;
+    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    expected_precision: [number, number] | null;
+    pages: Array<{
+      url: string | null;
+      width: number;
+      height: number;
+      tokens: number;
+      first_message: number;
+      last_message: number;
+    }>;
+  }>;
+  /** With `format=openai`: the `content` of a chat message */
+  content?: Array<{
+    type: "text";
+    text: string;
+  } | {
+    type: "image_url";
+    image_url: {
+      url: string;
+    };
+  }>;
+};
+
+export type Ageing = {
+  context_id: string;
+  dry_run: boolean;
+  at: string;
+  /** `making`: images are on their way, ask again · `busy`: somebody else ages it at this moment · `failed`: see `error`; it is tried again in ten minutes */
+  state: "done" | "making" | "busy" | "failed";
+  changes: Array<{
+    first_message: number;
+    last_message: number;
+    from: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+    to: "gundam" | "large" | "base" | "small" | "tiny";
+    tokens_before: number;
+    /** Expected */
+    tokens_after: number;
+  }>;
+  tokens: {
+    total: number;
+    /** Estimated */
+    text: number;
+    /** Counted */
+    vision: number;
+    /** What all messages would be as text */
+    as_text: number;
+  };
+  /** When everything that is due is done */
+  expected_tokens: number;
+  token_budget: number | null;
+  error: {
+    code: string;
+    message: string;
+  } | null;
+};
+
+export type AgeContext = {
+  /** Only say what is due */
+  dry_run?: boolean;
+  /** As if it were that time; not before now. Without `dry_run` what fades by it has faded for good. */
+  at?: string;
+};
+
+export type Recall = {
+  context_id: string;
+  message: number;
+  role: "system" | "user" | "assistant" | "tool";
+  form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+  state: "text" | "recalled" | "reading";
+  text: string | null;
+  /** `pages`: the message's place was not found, and `text` is all that its pages have */
+  scope: "message" | "pages" | null;
+  verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed" | null;
+  /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+  expected_precision: [number, number] | null;
+  model: string | null;
+  model_digest: string | null;
+  /** Against the original, where the context keeps it */
+  measured: {
+    cer: number | null;
+    wer: number | null;
+    precision: number | null;
+    characters: number;
+  } | null;
+  /** Whether the words have the hash of the original's */
+  verified: boolean | null;
+  /** Of the original */
+  characters: number;
+  jobs: Array<string>;
+};
+
+export type LossReport = {
+  context_id: string;
+  tokens: {
+    total: number;
+    /** Estimated */
+    text: number;
+    /** Counted */
+    vision: number;
+    /** What all messages would be as text */
+    as_text: number;
+  };
+  messages: Array<ContextMessage & {
+    /** Its share of its image's, or its text's */
+    tokens: number;
+    compression: number | null;
+    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    expected_precision: [number, number] | null;
+    /** Its last reading on this rung; nothing is read for this report */
+    recall: {
+      model: string;
+      model_digest: string;
+      verdict: string;
+      /** Where the original is kept */
+      cer: number | null;
+      /** Whether the words had the hash of the original's */
+      verified: boolean;
+      at: string;
+    } | null;
+  }>;
+};
+
+export type Compressed = {
+  job_id: string;
+  file_id: string;
+  state: "queued" | "running" | "succeeded" | "partial" | "failed" | "canceled" | "expired";
+  mode: "gundam" | "large" | "base" | "small" | "tiny";
+  text_tokens: number | null;
+  vision_tokens: number | null;
+  compression: number | null;
+  /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+  expected_precision: [number, number] | null;
+  pages: Array<{
+    page: number;
+    /** Its address here; it needs the API key */
+    image: string;
+    width: number;
+    height: number;
+    vision_tokens: number;
+    text_tokens: number;
+    compression: number | null;
+    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    expected_precision: [number, number] | null;
+    measured: {
+      cer: number | null;
+      wer: number | null;
+      precision: number | null;
+    } | null;
+  }>;
+  verification: {
+    model: string;
+    state: "reading" | "done" | "failed";
+    jobs: Array<string>;
+    cer: number | null;
+    wer: number | null;
+    precision: number | null;
+  } | null;
+};
+
+export type CompressRequest = {
+  /** Markdown */
+  text: string;
+  /** `auto`: the cheapest that is expected to reach `target_precision` */
+  mode?: "auto" | "gundam" | "large" | "base" | "small" | "tiny";
+  target_precision?: number;
+  /** Read the images back, and say how much of the text was found */
+  verify?: boolean;
+  /** The model that reads them back */
+  reader?: string;
+};
+
+export type FidelityReport = {
+  model: string;
+  state: "reading" | "done";
+  modes: Array<{
+    mode: string;
+    job_id: string;
+    state: "queued" | "running" | "succeeded" | "partial" | "failed" | "canceled" | "expired";
+    vision_tokens: number | null;
+    text_tokens: number | null;
+    compression: number | null;
+    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    expected_precision: [number, number] | null;
+    /** Character error rate; `null` while it is read, or where a page failed */
+    cer: number | null;
+    wer: number | null;
+    precision: number | null;
+  }>;
+};
+
+export type FidelityRequest = {
+  file?: string;
+  /** `https:` or `data:` URL */
+  url?: string;
+  /** In place of a document: what this job has read */
+  job?: string;
+  /** The text that is on it */
+  truth: string;
+  pages?: string;
+  model?: string;
+  /** All five where it is left out; readers without vision tokens have one */
+  modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
+};
+
 export type CreatedApiKey = ApiKey & {
   /** The key itself: shown now and never again */
   key: string;
@@ -636,7 +946,7 @@ export type ChangeSettings = {
 
 export type AuditEntry = {
   id: string;
-  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired" | "tokens.deleted";
+  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired" | "tokens.deleted" | "context.deleted";
   /** The id of what was made, changed or deleted */
   target: string;
   /** Who did it; `null`: the bootstrap secret, or the service itself */

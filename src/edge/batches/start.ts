@@ -17,7 +17,7 @@ import {
 } from "../storage/batch-lines.ts";
 import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
-import { fileById, type StoredFile } from "../storage/files.ts";
+import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
 import { insertJob, type Job } from "../storage/jobs.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
@@ -84,7 +84,7 @@ async function findDocument(
   source: LineSpec["source"],
 ): Promise<StoredFile | PageError> {
   if ("file" in source) {
-    const file = await fileById(env.DB, batch.tenantId, source.file);
+    const file = await clientFile(env.DB, batch.tenantId, source.file);
     return file ?? { code: "file_not_found", message: "No such file." };
   }
   const known = await fileOfUrl(env.DB, batch.id, source.url);

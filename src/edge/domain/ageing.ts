@@ -1,8 +1,9 @@
 /**
- * What one turn of ageing does with a context: which runs of messages leave the text, as one document
- * each so that its pages are full, and which images go on to a fainter mode.
+ * What one turn of ageing does with a context: which runs of messages leave the text, in documents
+ * that are full, and which images go on to a fainter mode.
  */
 import { type Ladder, type Target, targets, type Unit } from "./ladder.ts";
+import { sheetCost } from "./sheets.ts";
 import { type ImageMode, validTokens } from "./vision-tokens.ts";
 
 /** A message that is still text, or an image with all the messages in it. */
@@ -21,11 +22,14 @@ export interface AgeingPlan {
   tokens: number;
 }
 
-/** The pages that `fovea-render` makes: their size in pixels, and text tokens on a full one. */
-export const PAGE = { width: 1024, height: 1448, tokens: 1000 };
-/** One image holds no more than this, so that old and new do not fade together. */
-export const MAX_PAGES = 4;
-/** How full the pages of a run have to be, while it can still wait for more. */
+/**
+ * Text tokens of a full document. As many as an ordinary page has, so that what the paper measured holds
+ * on the way down: Tiny is then a compression of about 16, and not of 60 as on pages that Gundam can hold.
+ */
+export const DOCUMENT_TOKENS = 1000;
+/** An image has no more documents than this, so that old and new do not fade together. */
+export const MAX_DOCUMENTS = 4;
+/** How full the documents of a run have to be, while it can still wait for more. */
 const FULL = 0.75;
 
 const isImage = (ladder: Ladder, rung: number) => ladder.rungs[rung]?.form !== "text";
@@ -33,7 +37,7 @@ const isImage = (ladder: Ladder, rung: number) => ladder.rungs[rung]?.form !== "
 /** @param tokens of a message's text */
 export const textCosts = (ladder: Ladder, tokens: number): number[] =>
   ladder.rungs.map(({ form }) =>
-    form === "text" ? tokens : (tokens / PAGE.tokens) * pageCost(form),
+    form === "text" ? tokens : (tokens / DOCUMENT_TOKENS) * documentCost(form, DOCUMENT_TOKENS),
   );
 
 /** @param rung where the image is; what it costs there is what was counted */
@@ -50,7 +54,11 @@ export const imageCosts = (
     ),
   );
 
-const pageCost = (mode: ImageMode) => validTokens(PAGE.width, PAGE.height, mode);
+/** @param tokens of a text that is cut into documents */
+export function documentCost(mode: ImageMode, tokens: number): number {
+  const full = Math.floor(tokens / DOCUMENT_TOKENS);
+  return full * sheetCost(mode, DOCUMENT_TOKENS) + sheetCost(mode, tokens - full * DOCUMENT_TOKENS);
+}
 
 /**
  * A budget counts what is left as text because its image would cost more, or its pages are not full:
@@ -96,10 +104,9 @@ function leaveText(
   plan: AgeingPlan,
 ): void {
   const { rung } = aims[run[0] as number] as Target;
-  const cost = pageCost(ladder.rungs[rung]?.form as ImageMode);
+  const mode = ladder.rungs[rung]?.form as ImageMode;
   const tokensOf = (indices: number[]) =>
     indices.reduce((sum, i) => sum + (memories[i] as Memory).tokens, 0);
-  const pagesOf = (tokens: number) => Math.ceil(tokens / PAGE.tokens);
 
   const first = ladder.rungs.findIndex((_, r) => isImage(ladder, r));
   const mayWait =
@@ -108,26 +115,26 @@ function leaveText(
   if (mayWait)
     while (going > 0) {
       const tokens = tokensOf(run.slice(0, going));
-      if (tokens >= FULL * pagesOf(tokens) * PAGE.tokens) break;
+      if (tokens >= FULL * Math.ceil(tokens / DOCUMENT_TOKENS) * DOCUMENT_TOKENS) break;
       going--;
     }
   plan.tokens += tokensOf(run.slice(going));
 
   for (const indices of pieces(run.slice(0, going), memories)) {
     const tokens = tokensOf(indices);
-    const image = pagesOf(tokens) * cost;
+    const image = documentCost(mode, tokens);
     if (image < tokens) plan.renders.push({ indices, rung });
     plan.tokens += Math.min(image, tokens);
   }
 }
 
-/** A run in pieces of at most `MAX_PAGES` pages; a message is never cut. */
+/** A run in pieces of at most `MAX_DOCUMENTS`; a message is in one piece. */
 function pieces(run: number[], memories: Memory[]): number[][] {
   const found: number[][] = [];
   let filled = 0;
   for (const i of run) {
     const { tokens } = memories[i] as Memory;
-    if (found.length === 0 || filled + tokens > MAX_PAGES * PAGE.tokens) {
+    if (found.length === 0 || filled + tokens > MAX_DOCUMENTS * DOCUMENT_TOKENS) {
       found.push([]);
       filled = 0;
     }

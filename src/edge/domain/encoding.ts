@@ -12,8 +12,14 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   }
 }
 
-export const base64 = (bytes: ArrayBuffer): string =>
-  btoa(String.fromCharCode(...new Uint8Array(bytes)));
+export function base64(bytes: ArrayBuffer): string {
+  const all = new Uint8Array(bytes);
+  const AT_ONCE = 0x8000;
+  let binary = "";
+  for (let i = 0; i < all.length; i += AT_ONCE)
+    binary += String.fromCharCode(...all.subarray(i, i + AT_ONCE));
+  return btoa(binary);
+}
 
 export function base64url(bytes: ArrayBuffer): string {
   return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -18,7 +18,9 @@ export type Resource =
   | "upl"
   | "batch"
   | "man"
-  | "vtok";
+  | "vtok"
+  | "ctx"
+  | "item";
 
 export function newId(resource: Resource, now = Date.now()): string {
   let seconds = Math.floor(now / 1000);

@@ -3,6 +3,7 @@
  * and role, by which it is found on a page and in what was read from it.
  */
 import { editDistance } from "./fidelity.ts";
+import { estimateTextTokens } from "./text-tokens.ts";
 
 export interface Entry {
   number: number;
@@ -93,3 +94,42 @@ function headingLines(lines: string[], all: Entry[]): (number | null)[] {
 
 /** What is left of a heading however it is marked, spaced and capitalised. */
 const squeeze = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+
+/**
+ * A text in parts of at most so many tokens, cut between lines, where it can be at a blank line; the
+ * parts, one after the other, are the text.
+ */
+export function cutDocument(text: string, most: number): string[] {
+  const parts: string[] = [];
+  let part = "";
+  let tokens = 0;
+  const close = () => {
+    if (part !== "") parts.push(part);
+    part = "";
+    tokens = 0;
+  };
+  for (const line of text.split(/(?<=\n)/).flatMap((line) => shortLines(line, most))) {
+    const more = estimateTextTokens(line);
+    if (tokens + more > most) {
+      // Back to the last paragraph or heading, unless that leaves the part half empty.
+      const gap = part.lastIndexOf("\n\n") + 2;
+      const rest = gap > part.length / 2 ? part.slice(gap) : "";
+      part = part.slice(0, part.length - rest.length);
+      close();
+      part = rest;
+      tokens = estimateTextTokens(rest);
+    }
+    part += line;
+    tokens += more;
+  }
+  close();
+  return parts;
+}
+
+/** A line that is too long for any part, in pieces. */
+function shortLines(line: string, most: number): string[] {
+  const tokens = estimateTextTokens(line);
+  if (tokens <= most) return [line];
+  const middle = line.lastIndexOf(" ", line.length / 2) + 1 || Math.floor(line.length / 2);
+  return [line.slice(0, middle), line.slice(middle)].flatMap((half) => shortLines(half, most));
+}

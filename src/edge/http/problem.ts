@@ -29,6 +29,7 @@ export const PROBLEMS = {
   "job-over": [409, "The job has already ended"],
   "batch-over": [409, "The batch has already ended"],
   "batch-open": [409, "The batch has not ended"],
+  "context-full": [422, "The context takes no more messages"],
   "too-many-batches": [429, "The tenant has too many open batches"],
   gone: [410, "The resource is gone"],
   "length-mismatch": [400, "The body does not have the announced length"],

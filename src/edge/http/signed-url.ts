@@ -14,7 +14,11 @@ export interface Callback {
 
 const BASE = "/callbacks/shards";
 
-async function sign(secret: string, { shardId, attempt, expires }: Callback): Promise<string> {
+const sign = (secret: string, { shardId, attempt, expires }: Callback) =>
+  signText(secret, `callback:${shardId}:${attempt}:${expires}`);
+
+/** HMAC-SHA256, as base64url. Begin the text with what it is for. */
+export async function signText(secret: string, text: string): Promise<string> {
   const encoder = new TextEncoder();
   const key = await crypto.subtle.importKey(
     "raw",
@@ -23,7 +27,6 @@ async function sign(secret: string, { shardId, attempt, expires }: Callback): Pr
     false,
     ["sign"],
   );
-  const text = `callback:${shardId}:${attempt}:${expires}`;
   return base64url(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 

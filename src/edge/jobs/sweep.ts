@@ -3,6 +3,7 @@
  * running it finds nothing.
  */
 import { sweepBatches } from "../batches/sweep.ts";
+import { sweepContexts } from "../contexts/sweep.ts";
 import { upstream } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
 import { expireUploads } from "../documents/uploads.ts";
@@ -31,6 +32,7 @@ export async function sweep(env: Env): Promise<void> {
   await lookAfterPools(env, now);
   await enqueuePending(env);
   await sweepBatches(env, now);
+  await sweepContexts(env, now);
   await expireFiles(env, now);
   await eraseFiles(env, now);
   await expireUploads(env, now);

@@ -10,11 +10,11 @@ import type { App, AppEnv } from "../app.ts";
 import * as chat from "../domain/chat.ts";
 import { isOver } from "../domain/job.ts";
 import { MODES, QUESTIONS, reader } from "../domain/models.ts";
-import { formatTraceparent } from "../domain/traceparent.ts";
 import { settings } from "../env.ts";
 import { requires } from "../http/auth.ts";
 import { jsonBody, MIB } from "../http/body.ts";
 import { chatError, chatErrors, documentedChatErrors } from "../http/chat-error.ts";
+import { ocrRequest } from "../http/ocr-request.ts";
 import { Problem } from "../http/problem.ts";
 import { followEvents, waitForEnd } from "../jobs/watch.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
@@ -209,15 +209,6 @@ function request(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string) 
       `${body.model} takes no words but these, or none: ${tasks.join(", ")}.`,
     );
   return { model: body.model, ...body.fovea, task, prompt };
-}
-
-/** The caller's own request, as it would have been made to /v1/ocr. */
-function ocrRequest(c: Context<AppEnv>, body: object): Request {
-  const headers = new Headers(c.req.raw.headers);
-  for (const name of ["content-length", "prefer"]) headers.delete(name);
-  headers.set("traceparent", formatTraceparent(c.get("trace")));
-  const url = new URL("/v1/ocr", c.req.url);
-  return new Request(url, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 /** An answer while it is being put together. */

@@ -5,7 +5,7 @@ import { requires } from "../http/auth.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { cancelJobsOfFile } from "../jobs/end.ts";
 import { audit } from "../storage/audit.ts";
-import { deleteFile, fileById } from "../storage/files.ts";
+import { clientFile, deleteFile } from "../storage/files.ts";
 
 const route = createRoute({
   method: "delete",
@@ -24,7 +24,7 @@ const route = createRoute({
 export const filesDelete = (app: App) =>
   app.openapi(route, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    const file = await fileById(c.env.DB, tenantId, c.req.valid("param").id);
+    const file = await clientFile(c.env.DB, tenantId, c.req.valid("param").id);
     if (!file) throw new Problem("not-found", "No such file.");
     await cancelJobsOfFile(c.env, file.id);
     await deleteFile(c.env.DB, c.env.BUCKET, file);

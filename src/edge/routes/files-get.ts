@@ -4,7 +4,7 @@ import type { App } from "../app.ts";
 import { requires } from "../http/auth.ts";
 import { FileSchema, fileView } from "../http/file-view.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { fileById } from "../storage/files.ts";
+import { clientFile } from "../storage/files.ts";
 
 const route = createRoute({
   method: "get",
@@ -23,7 +23,7 @@ const route = createRoute({
 
 export const filesGet = (app: App) =>
   app.openapi(route, async (c) => {
-    const file = await fileById(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    const file = await clientFile(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!file) throw new Problem("not-found", "No such file.");
     return c.json(fileView(file), 200);
   });

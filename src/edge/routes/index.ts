@@ -8,11 +8,22 @@ import { batchesFailures } from "./batches-failures.ts";
 import { batchesOutput } from "./batches-output.ts";
 import { callbacks } from "./callbacks.ts";
 import { chatCompletions } from "./chat-completions.ts";
+import { compress } from "./compress.ts";
+import { contexts } from "./contexts.ts";
+import { contextsAge } from "./contexts-age.ts";
+import { contextsCreate } from "./contexts-create.ts";
+import { contextsExport } from "./contexts-export.ts";
+import { contextsImages } from "./contexts-images.ts";
+import { contextsLoss } from "./contexts-loss.ts";
+import { contextsMessages } from "./contexts-messages.ts";
+import { contextsRecall } from "./contexts-recall.ts";
+import { contextsView } from "./contexts-view.ts";
 import { deliveries } from "./deliveries.ts";
 import { deliveriesReplay } from "./deliveries-replay.ts";
 import { endpoints } from "./endpoints.ts";
 import { endpointsCreate } from "./endpoints-create.ts";
 import { endpointsRotate } from "./endpoints-rotate.ts";
+import { fidelity } from "./fidelity.ts";
 import { filesCreate } from "./files-create.ts";
 import { filesDelete } from "./files-delete.ts";
 import { filesGet } from "./files-get.ts";
@@ -74,6 +85,17 @@ export const routes: ((app: App) => void)[] = [
   batchesControl,
   batchesFailures,
   batchesOutput,
+  contextsCreate,
+  contexts,
+  contextsMessages,
+  contextsView,
+  contextsImages,
+  contextsAge,
+  contextsRecall,
+  contextsLoss,
+  contextsExport,
+  compress,
+  fidelity,
   keysCreate,
   keysList,
   whoami,

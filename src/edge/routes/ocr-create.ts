@@ -3,7 +3,6 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";
 import { fileFromDataUrl, fileFromUrl } from "../documents/ingest.ts";
-import { secondsOfDayLeft } from "../domain/cost-guard.ts";
 import { idPattern, newId } from "../domain/ids.ts";
 import { cacheStatus, isOver } from "../domain/job.ts";
 import { ENCODE, MODES, TASKS } from "../domain/models.ts";
@@ -20,13 +19,13 @@ import { idempotent } from "../http/idempotency.ts";
 import { JobSchema, jobView } from "../http/job-view.ts";
 import { timed } from "../http/observe.ts";
 import { Problem, problems } from "../http/problem.ts";
+import { checkDay, checkQuota } from "../jobs/admit.ts";
 import { announce } from "../jobs/end.ts";
 import { plan, selectedPages, uncached } from "../jobs/plan.ts";
 import { delivered } from "../jobs/retention.ts";
 import { waitForEnd } from "../jobs/watch.ts";
-import { fileById, type StoredFile } from "../storage/files.ts";
+import { clientFile, type StoredFile } from "../storage/files.ts";
 import { findJob, insertJob, type Job, jobDetail, sourceCounts } from "../storage/jobs.ts";
-import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
 import { readDocument } from "../storage/results.ts";
 import { keptTokens } from "../storage/tenants.ts";
 
@@ -190,7 +189,8 @@ export const ocrCreate = (app: App) =>
     c.set("jobId", job.id);
     if (body.cache === "only" && (await uncached(c.env, job, file)) > 0)
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-    if (left !== null && body.cache !== "only") await checkDay(c.env, job, file, left, now);
+    if (left !== null && body.cache !== "only")
+      checkDay(await unreadPages(c.env, job, file), left, now);
     const planned = plan(c.env, job, file, insertJob(DB, job)).catch((error) => {
       // Two requests with one browser token at the same moment: the primary key has let one in.
       if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error)))
@@ -248,31 +248,15 @@ function readSelection(text: string): PageSelection {
   return selection;
 }
 
-/** A month's last request may go over: how many pages it brings is not known yet. */
-async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: number) {
-  const { monthlyPages, concurrentJobs } = quota;
-  if (monthlyPages !== null && (await pagesThisMonth(db, keyId, now)) >= monthlyPages)
-    throw new Problem("quota-exceeded", `The key may have ${monthlyPages} pages read in a month.`);
-  if (concurrentJobs !== null && (await openJobsOfKey(db, keyId)) >= concurrentJobs) {
-    const detail = `The key may have ${concurrentJobs} jobs open at once.`;
-    throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
-  }
-}
-
 /** Refused when it is known that it asks for more than is left. What turns out later ends the job early. */
-async function checkDay(env: Env, job: Job, file: StoredFile, left: number, now: number) {
-  const unread =
-    job.cache === "refresh" ? selectedPages(job, file) : await uncached(env, job, file);
-  if (unread <= left) return;
-  const detail = `${unread} pages are to be read, and ${left} are left today.`;
-  const again = { "retry-after": String(secondsOfDayLeft(now)) };
-  throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
+async function unreadPages(env: Env, job: Job, file: StoredFile): Promise<number> {
+  return job.cache === "refresh" ? selectedPages(job, file) : uncached(env, job, file);
 }
 
 async function findDocument(env: Env, tenantId: string, body: Input) {
   if (body.url?.toLowerCase().startsWith("data:")) return fileFromDataUrl(env, tenantId, body.url);
   if (body.url) return fileFromUrl(env, tenantId, body.url);
-  const file = await fileById(env.DB, tenantId, body.file as string);
+  const file = await clientFile(env.DB, tenantId, body.file as string);
   if (!file) throw new Problem("not-found", "No such file.");
   return file;
 }

@@ -14,6 +14,8 @@ export interface StoredFile {
   /** Of a text, by the mode that it was laid out for. */
   textPages: Record<string, number>;
   createdAt: number;
+  /** The context that keeps it for itself: clients cannot name it, and it goes with that context. */
+  contextId?: string | null;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
@@ -27,6 +29,7 @@ const toFile = (row: any): StoredFile => ({
   pageCount: row.page_count,
   textPages: JSON.parse(row.text_pages ?? "{}"),
   createdAt: row.created_at,
+  contextId: row.context_id,
 });
 
 export const filePath = (file: { tenantId: string; id: string }) =>
@@ -37,8 +40,8 @@ export async function insertFile(db: D1Database, file: StoredFile): Promise<Stor
   const results = await db.batch([
     db
       .prepare(
-        `INSERT INTO files (id, tenant_id, sha256, bytes, media_type, name, page_count, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, sha256) DO NOTHING`,
+        `INSERT INTO files (id, tenant_id, sha256, bytes, media_type, name, page_count, created_at, context_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, sha256) DO NOTHING`,
       )
       .bind(
         file.id,
@@ -49,6 +52,7 @@ export async function insertFile(db: D1Database, file: StoredFile): Promise<Stor
         file.name,
         file.pageCount,
         file.createdAt,
+        file.contextId ?? null,
       ),
     db
       .prepare("SELECT * FROM files WHERE tenant_id = ? AND sha256 = ?")
@@ -69,6 +73,40 @@ export async function fileById(
   return row && toFile(row);
 }
 
+/** A document that the tenant has given us. */
+export async function clientFile(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<StoredFile | null> {
+  const file = await fileById(db, tenantId, id);
+  return file?.contextId ? null : file;
+}
+
+/** A document that a context keeps for itself, unless the context was deleted. */
+export async function pageFile(
+  db: D1Database,
+  contextId: string,
+  id: string,
+): Promise<StoredFile | null> {
+  const row = await db
+    .prepare(
+      `SELECT f.* FROM files f JOIN contexts c ON c.id = f.context_id
+       WHERE f.id = ? AND c.id = ? AND c.deleted_at IS NULL`,
+    )
+    .bind(id, contextId)
+    .first();
+  return row && toFile(row);
+}
+
+export async function filesOfContext(db: D1Database, contextId: string): Promise<StoredFile[]> {
+  const { results } = await db
+    .prepare("SELECT * FROM files WHERE context_id = ?")
+    .bind(contextId)
+    .all();
+  return results.map(toFile);
+}
+
 /** Newest first, ids below `before`. */
 export async function listFiles(
   db: D1Database,
@@ -78,7 +116,7 @@ export async function listFiles(
 ): Promise<StoredFile[]> {
   const { results } = await db
     .prepare(
-      "SELECT * FROM files WHERE tenant_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+      "SELECT * FROM files WHERE tenant_id = ?1 AND context_id IS NULL AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
     )
     .bind(tenantId, before, limit)
     .all();
@@ -125,7 +163,7 @@ export async function expiredFiles(
   const { results } = await db
     .prepare(
       `SELECT f.* FROM files f JOIN tenants t ON t.id = f.tenant_id
-       WHERE f.created_at < ?1 - COALESCE(t.retention_days, ?2) * 86400000
+       WHERE f.context_id IS NULL AND f.created_at < ?1 - COALESCE(t.retention_days, ?2) * 86400000
          AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.file_id = f.id
            AND j.created_at >= ?1 - COALESCE(t.retention_days, ?2) * 86400000)
        ORDER BY f.created_at LIMIT ?3`,

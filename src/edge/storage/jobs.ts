@@ -232,6 +232,16 @@ export async function openJobsOfBatch(db: D1Database, batchId: string): Promise<
   return results.map(toJob);
 }
 
+/** The newest job by which a reader reads a document, or has read it. */
+export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
+  db
+    .prepare(
+      `SELECT id FROM jobs WHERE file_id = ? AND options ->> 'model' = ?
+         AND state IN ('queued', 'running', 'succeeded') ORDER BY id DESC LIMIT 1`,
+    )
+    .bind(fileId, model)
+    .first<string>("id");
+
 /** How many of a job's pages came from the cache, are shared with another job, or are read for it. */
 export async function sourceCounts(db: D1Database, jobId: string) {
   const { results } = await db

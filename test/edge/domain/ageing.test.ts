@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import {
+  DOCUMENT_TOKENS,
+  documentCost,
   imageCosts,
-  MAX_PAGES,
+  MAX_DOCUMENTS,
   type Memory,
-  PAGE,
   planAgeing,
   textCosts,
 } from "../../../src/edge/domain/ageing.ts";
@@ -19,11 +20,11 @@ const message = (age: number, tokens: number, more: Partial<Memory> = {}): Memor
 });
 const image = (age: number, rung: number, pages = 1): Memory => {
   const shown = Array.from({ length: pages }, () => ({ width: 1024, height: 1448, tokens: 181 }));
-  return message(age, pages * PAGE.tokens, {
+  return message(age, pages * DOCUMENT_TOKENS, {
     ...{ rung, isImage: true, costs: imageCosts(ladder, rung, shown) },
   });
 };
-const page = (share: number) => Math.round(share * PAGE.tokens);
+const page = (share: number) => Math.round(share * DOCUMENT_TOKENS);
 
 describe("messages", () => {
   it("of the same due rung that are neighbours become one document", () => {
@@ -75,7 +76,7 @@ describe("messages", () => {
 
   it("are cut into images of few pages, and none is cut itself", () => {
     const memories = Array.from({ length: 10 }, () => message(40 * DAY, page(0.9)));
-    memories.push(message(40 * DAY, page(2 * MAX_PAGES)));
+    memories.push(message(40 * DAY, page(2 * MAX_DOCUMENTS)));
     const { renders } = planAgeing(ladder, memories, null);
     expect(renders.map(({ indices }) => indices)).toEqual([
       [0, 1, 2, 3],
@@ -99,7 +100,7 @@ describe("images", () => {
 describe("a budget", () => {
   it("is kept with whole pages, the oldest first", () => {
     const memories = Array.from({ length: 40 }, (_, i) => message((40 - i) * 60, page(0.25)));
-    for (const budget of [9000, 6000, 3000, 1000]) {
+    for (const budget of [9000, 6000, 3000, 1300]) {
       const plan = planAgeing(ladder, memories, budget);
       expect(plan.tokens).toBeLessThanOrEqual(budget);
       expect(plan.renders[0]?.indices[0]).toBe(0);
@@ -112,7 +113,7 @@ describe("a budget", () => {
     const plan = planAgeing(ladder, memories, 10);
     expect(plan.renders).toEqual([{ indices: [1], rung: 5 }]);
     expect(plan.steps).toEqual([{ index: 2, rung: 5 }]);
-    expect(plan.tokens).toBe(page(2) + 64 + 64);
+    expect(plan.tokens).toBe(page(2) + 2 * 64 + 64);
   });
 
   it("counts the same as the plan says, for any memories; carried out, nothing is left to do", () => {
@@ -140,8 +141,9 @@ describe("a budget", () => {
         const inside = render.indices.map((index) => memories[index] as Memory);
         expect(inside.some(({ pinned, isImage }) => pinned || isImage)).toBe(false);
         const tokens = inside.reduce((sum, one) => sum + one.tokens, 0);
-        const pages = Math.ceil(tokens / PAGE.tokens);
-        const costs = textCosts(ladder, pages * PAGE.tokens);
+        const costs = ladder.rungs.map(({ form }) =>
+          form === "text" ? tokens : documentCost(form, tokens),
+        );
         const age = Math.min(...inside.map((one) => one.age));
         return [message(age, tokens, { rung: render.rung, isImage: true, costs })];
       });

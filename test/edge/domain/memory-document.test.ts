@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
+  cutDocument,
   findMessage,
   memoryDocument,
   messagesOnPages,
 } from "../../../src/edge/domain/memory-document.ts";
+import { estimateTextTokens } from "../../../src/edge/domain/text-tokens.ts";
 
 const entries = [
   { number: 11, role: "user" },
@@ -74,4 +76,29 @@ describe("a message in what was read", () => {
   });
 
   it("that is not there is not found", () => expect(findMessage(text, entries, 9)).toBeNull());
+});
+
+describe("cutting a document", () => {
+  const paragraph = (i: number) => `Paragraph ${i} ${"of words ".repeat(12)}\n\n`;
+  const long = Array.from({ length: 40 }, (_, i) => paragraph(i)).join("");
+
+  it("loses nothing and keeps every part within its limit", () => {
+    for (const text of [
+      long,
+      "x".repeat(9000),
+      "word ".repeat(3000),
+      "守闸人".repeat(800),
+      "",
+      "a",
+    ])
+      for (const most of [50, 200, 1000]) {
+        const parts = cutDocument(text, most);
+        expect(parts.join("")).toBe(text);
+        for (const part of parts) expect(estimateTextTokens(part)).toBeLessThanOrEqual(most * 1.05);
+      }
+  });
+
+  it("cuts between paragraphs where it can", () => {
+    for (const part of cutDocument(long, 200)) expect(part).toMatch(/^Paragraph[\s\S]*\n\n$/);
+  });
 });

@@ -1,0 +1,336 @@
+/**
+ * A turn of ageing. It may be cut off after any step and be run again: an image is begun in D1 before
+ * anything is made of it, every document and job has a place of its own, and nothing is erased before
+ * its successor is stored and recorded.
+ */
+import { DOCUMENT_TOKENS, documentCost, planAgeing } from "../domain/ageing.ts";
+import { newId } from "../domain/ids.ts";
+import { isOver } from "../domain/job.ts";
+import { type Form, nextDue } from "../domain/ladder.ts";
+import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory-document.ts";
+import type { PageError } from "../domain/page-result.ts";
+import type { ImageMode } from "../domain/vision-tokens.ts";
+import { validTokens } from "../domain/vision-tokens.ts";
+import type { Env } from "../env.ts";
+import {
+  beginItem,
+  type Context,
+  contents,
+  dropItem,
+  dueAtOf,
+  endLease,
+  eraseTexts,
+  type Item,
+  type ItemPage,
+  landItem,
+  type Message,
+  markClean,
+  readTexts,
+  saveSources,
+  takeLease,
+} from "../storage/contexts.ts";
+import { fileById } from "../storage/files.ts";
+import { deleteJob, findJobById, jobPages } from "../storage/jobs.ts";
+import { readEntry, readImage } from "../storage/results.ts";
+import { eraseDocument, keepDocument, readingOptions, startReading } from "./documents.ts";
+import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
+
+export const RENDERER = "fovea-render";
+
+/** Longer than a turn takes. */
+export const LEASE_MS = 60_000;
+/** Images that one turn begins; the next one goes on. */
+const BEGIN_AT_ONCE = 16;
+/** After a failure, and before the sweep looks at what is being made. */
+const RETRY_MS = 10 * 60_000;
+
+/** A change that is due, or was begun. */
+export interface Change {
+  first: number;
+  last: number;
+  from: Form;
+  to: ImageMode;
+  tokensBefore: number;
+  /** Expected; what an image really costs is counted when it is made. */
+  tokensAfter: number;
+}
+
+/** What is due at a time, without doing it. */
+export async function whatIf(
+  env: Env,
+  context: Context,
+  at: number,
+): Promise<{ changes: Change[]; tokens: number; expected: number }> {
+  const { messages, items } = await contents(env.DB, context.id);
+  const parts = partsOf(messages, items);
+  const { changes, expected } = due(context, parts, messages, items, at);
+  const tokens = parts.reduce((sum, part) => sum + partTokens(part), 0);
+  return { changes: changes.map(({ change }) => change), tokens, expected };
+}
+
+/**
+ * Finishes what has been made, and begins what is due.
+ * @param at the time that counts: the present one, or a later one that a client asks for
+ * @returns the jobs that are now to be waited for; `null` when another has the context in hand
+ */
+export async function age(
+  env: Env,
+  context: Context,
+  at: number,
+): Promise<{ changes: Change[]; jobs: string[] } | null> {
+  const { DB } = env;
+  const seenDueAt = await dueAtOf(DB, context.id);
+  if (!(await takeLease(DB, context.id, Date.now(), LEASE_MS, false))) return null;
+  try {
+    const { dueAt, error, changes, jobs } = await turn(env, context, at);
+    await endLease(DB, context.id, seenDueAt, { dueAt, error, agedAt: Date.now() });
+    return { changes, jobs };
+  } catch (fault) {
+    const error = {
+      code: "internal_error",
+      message: "Ageing was cut off; it will be tried again.",
+    };
+    const dueAt = Date.now() + RETRY_MS;
+    await endLease(DB, context.id, seenDueAt, { dueAt, error, agedAt: Date.now() });
+    throw fault;
+  }
+}
+
+async function turn(env: Env, context: Context, at: number) {
+  const { DB } = env;
+  let error: PageError | null = null;
+  let state = await contents(DB, context.id);
+  for (const item of state.items) {
+    if (item.state === "making") error = (await make(env, context, item, state.messages)) ?? error;
+    else if (item.sources.length > 0) await clean(env, context, item, state.messages);
+  }
+  state = await contents(DB, context.id);
+  const parts = partsOf(state.messages, state.items);
+  // What has just failed would fail again.
+  const begun = error
+    ? []
+    : due(context, parts, state.messages, state.items, at).changes.slice(0, BEGIN_AT_ONCE);
+  for (const { part, numbers, change } of begun) {
+    const id = newId("item");
+    const item: Item = {
+      ...{ id, form: change.to, state: "making", replaces: part.item?.id ?? null },
+      ...{ sources: [], pages: [], createdAt: Date.now() },
+    };
+    await beginItem(DB, context.id, item, part.item ? [] : numbers);
+  }
+  if (begun.length > 0) state = await contents(DB, context.id);
+  for (const item of state.items)
+    if (item.state === "making" && item.sources.length === 0)
+      await make(env, context, item, state.messages);
+  if (begun.length > 0) state = await contents(DB, context.id);
+
+  const jobs = state.items
+    .filter((item) => item.state === "making")
+    .flatMap(({ sources }) => sources.map(({ jobId }) => jobId));
+  const now = Date.now();
+  const dueAt = error
+    ? now + RETRY_MS
+    : state.items.some((item) => item.state === "making" || item.sources.length > 0)
+      ? now
+      : nextTurn(context, state.messages, state.items, now);
+  return { dueAt, error, changes: begun.map(({ change }) => change), jobs };
+}
+
+interface Due {
+  part: Part;
+  numbers: number[];
+  change: Change;
+}
+
+function due(context: Context, parts: Part[], messages: Message[], items: Item[], at: number) {
+  const { ladder, tokenBudget } = context;
+  const memories = memoriesOf(context, parts, messages, items, at);
+  const plan = planAgeing(ladder, memories, tokenBudget);
+  const formOf = (rung: number) => ladder.rungs[rung]?.form as ImageMode;
+  const changes: Due[] = [
+    ...plan.renders.map(({ indices, rung }): Due => {
+      const going = indices.map((i) => parts[i] as Part);
+      const numbers = going.flatMap((part) => part.messages.map(({ number }) => number));
+      const before = going.reduce((sum, part) => sum + partTokens(part), 0);
+      const change = { from: "text" as const, to: formOf(rung), tokensBefore: before };
+      const tokensAfter = documentCost(change.to, before);
+      return {
+        part: going[0] as Part,
+        numbers,
+        change: { ...change, ...ends(numbers), tokensAfter },
+      };
+    }),
+    ...plan.steps.map(({ index, rung }): Due => {
+      const part = parts[index] as Part;
+      const numbers = part.messages.map(({ number }) => number);
+      const change = { from: part.item?.form as Form, to: formOf(rung), ...ends(numbers) };
+      const [tokensBefore, tokensAfter] = [
+        partTokens(part),
+        (part.item?.pages ?? []).reduce(
+          (sum, { width, height }) => sum + validTokens(width, height, change.to),
+          0,
+        ),
+      ];
+      return { part, numbers, change: { ...change, tokensBefore, tokensAfter } };
+    }),
+  ];
+  return { changes, expected: Math.round(plan.tokens) };
+}
+
+const ends = (numbers: number[]) => ({
+  first: numbers[0] as number,
+  last: numbers.at(-1) as number,
+});
+
+/** When something will be due by its age alone. */
+function nextTurn(context: Context, messages: Message[], items: Item[], now: number) {
+  const memories = memoriesOf(context, partsOf(messages, items), messages, items, now);
+  const waits = memories.flatMap((memory) => nextDue(context.ladder, memory) ?? []);
+  return waits.length > 0 ? now + Math.ceil(Math.min(...waits) * 1000) : null;
+}
+
+/** Takes an image one step further: its documents, their jobs, its pages. @returns why it had to be given up */
+async function make(
+  env: Env,
+  context: Context,
+  item: Item,
+  messages: Message[],
+): Promise<PageError | null> {
+  if (item.sources.length === 0) {
+    const documents = await documentsFor(env, context, item, messages);
+    if (documents.length === 0) {
+      await dropItem(env.DB, context.id, item.id);
+      return null;
+    }
+    item.sources = documents.map((fileId) => ({ fileId, jobId: newId("job") }));
+    await saveSources(env.DB, item);
+  }
+  const options = readingOptions(RENDERER, item.form);
+  let over = true;
+  for (const { fileId, jobId } of item.sources) {
+    const job = await findJobById(env.DB, jobId);
+    if (job && isOver(job.state)) continue;
+    over = false;
+    const file = await fileById(env.DB, context.tenantId, fileId);
+    const reading = { jobId, keyId: context.keyId, options, background: true };
+    if (!job && file) await startReading(env, context, file, reading);
+  }
+  return over ? land(env, context, item, messages) : null;
+}
+
+/** The documents that an image is made of: its messages' text, or the pages of the image before it. */
+async function documentsFor(
+  env: Env,
+  context: Context,
+  item: Item,
+  messages: Message[],
+): Promise<string[]> {
+  if (item.replaces !== null) {
+    const { items } = await contents(env.DB, context.id);
+    return items.find(({ id }) => id === item.replaces)?.pages.map(({ fileId }) => fileId) ?? [];
+  }
+  const own = messages.filter(({ nextItemId }) => nextItemId === item.id);
+  if (own.length === 0) return [];
+  const numbers = own.map(({ number }) => number);
+  const texts = await readTexts(env.BUCKET, context, numbers);
+  const text = memoryDocument(
+    own.map(({ number, role }) => ({ number, role, content: texts.get(number) ?? "" })),
+  );
+  const files: string[] = [];
+  for (const [i, part] of cutDocument(text, DOCUMENT_TOKENS).entries()) {
+    const bytes = new TextEncoder().encode(part) as Uint8Array<ArrayBuffer>;
+    const file = await keepDocument(env, context, `${item.id}/text/${i}`, bytes, "text/markdown");
+    files.push(file.id);
+  }
+  return files;
+}
+
+/** The jobs are over: their pages become the image's. */
+async function land(
+  env: Env,
+  context: Context,
+  item: Item,
+  messages: Message[],
+): Promise<PageError | null> {
+  const made: { page: ItemPage; text: string }[] = [];
+  const before = item.replaces
+    ? ((await contents(env.DB, context.id)).items.find(({ id }) => id === item.replaces)?.pages ??
+      [])
+    : [];
+  for (const [i, { fileId, jobId }] of item.sources.entries()) {
+    const job = await findJobById(env.DB, jobId);
+    if (!job) return giveUp(env, context, item, null);
+    const pages = await jobPages(env.DB, jobId);
+    for (const page of pages) {
+      const { result, error } = await readEntry(env.BUCKET, job, page);
+      const image = result && (await readImage(env.BUCKET, job, page, new Headers()));
+      if (!image || !("body" in image)) return giveUp(env, context, item, job.error ?? error);
+      const bytes = new Uint8Array(await image.arrayBuffer());
+      const place = `${item.id}/page/${i}/${page.page}`;
+      const file = await keepDocument(env, context, place, bytes, "image/png");
+      const old = before.find((page) => page.fileId === fileId);
+      made.push({
+        text: result.markdown,
+        page: {
+          ...{ fileId: file.id, width: result.width, height: result.height },
+          tokens: result.vision_tokens?.valid ?? 0,
+          textTokens: old?.textTokens ?? result.text_tokens ?? 0,
+          ...{ first: old?.first ?? 0, last: old?.last ?? 0 },
+        },
+      });
+    }
+    if (pages.length === 0) return giveUp(env, context, item, job.error);
+  }
+  if (item.replaces === null) {
+    const own = messages.filter(({ nextItemId }) => nextItemId === item.id);
+    const places = messagesOnPages(
+      made.map(({ text }) => text),
+      own,
+    );
+    for (const [i, { page }] of made.entries()) Object.assign(page, places[i]);
+  }
+  const pages = made.map(({ page }) => page);
+  await landItem(env.DB, context.id, item, pages);
+  const landed = messages.map((message) =>
+    message.nextItemId === item.id || (item.replaces && message.itemId === item.replaces)
+      ? { ...message, itemId: item.id, nextItemId: null }
+      : message,
+  );
+  await clean(env, context, { ...item, state: "ready", pages }, landed);
+  return null;
+}
+
+/** Erases what a finished image was made of. */
+async function clean(env: Env, context: Context, item: Item, messages: Message[]): Promise<void> {
+  const texts = context.keep !== "original";
+  if (texts) {
+    const own = messages.filter(({ itemId, erased }) => itemId === item.id && !erased);
+    await eraseTexts(
+      env.BUCKET,
+      context,
+      own.map(({ number }) => number),
+    );
+  }
+  for (const { fileId, jobId } of item.sources) {
+    const file = await fileById(env.DB, context.tenantId, fileId);
+    if (file) await eraseDocument(env, file);
+    await deleteJob(env.DB, jobId);
+  }
+  await markClean(env.DB, context.id, item.id, texts);
+}
+
+/** Leaves everything as it was. The documents of the image before it are its pages, and stay. */
+async function giveUp(
+  env: Env,
+  context: Context,
+  item: Item,
+  error: PageError | null,
+): Promise<PageError> {
+  for (const { fileId, jobId } of item.sources) {
+    const file = await fileById(env.DB, context.tenantId, fileId);
+    if (file && item.replaces === null) await eraseDocument(env, file);
+    await deleteJob(env.DB, jobId);
+  }
+  await dropItem(env.DB, context.id, item.id);
+  return error ?? { code: "not_rendered", message: "A page image could not be made." };
+}

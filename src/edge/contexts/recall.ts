@@ -1,0 +1,124 @@
+/** Reading a message back from the image that it has become. */
+import { hex } from "../domain/encoding.ts";
+import { type Fidelity, fidelity, normalise } from "../domain/fidelity.ts";
+import { newId } from "../domain/ids.ts";
+import { isOver } from "../domain/job.ts";
+import { findMessage } from "../domain/memory-document.ts";
+import { reader } from "../domain/models.ts";
+import type { PageError, VERDICTS } from "../domain/page-result.ts";
+import type { Env } from "../env.ts";
+import {
+  type Context,
+  contents,
+  type Item,
+  type Message,
+  readTexts,
+  saveRecall,
+} from "../storage/contexts.ts";
+import { pageFile } from "../storage/files.ts";
+import { findJobById, jobPages, lastJobOf } from "../storage/jobs.ts";
+import { readEntry } from "../storage/results.ts";
+import { readingOptions, startReading } from "./documents.ts";
+
+export interface Recalled {
+  text: string;
+  /** `pages`: its place on them was not found, and the text is that of all its pages. */
+  scope: "message" | "pages";
+  verdict: (typeof VERDICTS)[number];
+  model: string;
+  digest: string;
+  /** Against the original, where it is kept. */
+  measured: Fidelity | null;
+  /** Whether the words are those of the original. */
+  verified: boolean;
+}
+
+const WORST = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
+
+/**
+ * Has a message's pages read, where that has not been done.
+ * @param admit asked before the first page is read anew; throws where that is not allowed
+ * @returns the jobs, one for each page
+ */
+export async function startRecall(
+  env: Env,
+  context: Context,
+  message: Message,
+  item: Item,
+  by: { keyId: string; model: string; admit: () => Promise<void> },
+): Promise<string[]> {
+  const jobs: string[] = [];
+  let admitted = false;
+  for (const { fileId, first, last } of item.pages) {
+    if (message.number < first || message.number > last) continue;
+    const known = await lastJobOf(env.DB, fileId, by.model);
+    if (known) {
+      jobs.push(known);
+      continue;
+    }
+    const file = await pageFile(env.DB, context.id, fileId);
+    if (!file) continue;
+    if (!admitted) await by.admit();
+    admitted = true;
+    const jobId = newId("job");
+    // An image of a mode is read in it: it has no more than that to give.
+    const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
+    await startReading(env, context, file, {
+      ...{ jobId, keyId: by.keyId, options, background: false },
+    });
+    jobs.push(jobId);
+  }
+  return jobs;
+}
+
+/** Puts together what the jobs have read. @returns an error when a page could not be read; `null`: not all are over */
+export async function endRecall(
+  env: Env,
+  context: Context,
+  message: Message,
+  item: Item,
+  jobIds: string[],
+): Promise<Recalled | { error: PageError } | null> {
+  const texts: string[] = [];
+  const found = { model: "", digest: "", worst: 0 };
+  for (const id of jobIds) {
+    const job = await findJobById(env.DB, id);
+    if (job && !isOver(job.state)) return null;
+    const page = job && (await jobPages(env.DB, id))[0];
+    if (!page) return { error: job?.error ?? GONE };
+    const { result, error } = await readEntry(env.BUCKET, job, page);
+    if (!result) return { error };
+    texts.push(result.markdown);
+    found.worst = Math.max(found.worst, WORST.indexOf(result.verdict));
+    Object.assign(found, { model: result.model, digest: result.model_digest });
+  }
+  if (texts.length === 0) return { error: GONE };
+  const { messages } = await contents(env.DB, context.id);
+  const pages = item.pages.filter(
+    ({ first, last }) => first <= message.number && message.number <= last,
+  );
+  const [from, to] = [pages[0]?.first ?? 0, pages.at(-1)?.last ?? 0];
+  const there = messages.filter(
+    ({ number, itemId }) => itemId === item.id && from <= number && number <= to,
+  );
+  const whole = texts.join("\n\n");
+  const part = findMessage(whole, there, message.number);
+  const text = part ?? whole.trim();
+  const original = (await readTexts(env.BUCKET, context, [message.number])).get(message.number);
+  const measured = original === undefined ? null : fidelity(text, original);
+  const fingerprint = hex(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(normalise(text))),
+  );
+  const recalled: Recalled = {
+    ...{ text, scope: part === null ? "pages" : "message", measured },
+    ...{ verdict: WORST[found.worst] ?? "failed", model: found.model, digest: found.digest },
+    verified: fingerprint === message.fingerprint,
+  };
+  await saveRecall(env.DB, context.id, message, {
+    ...{ model: found.model, digest: found.digest, verdict: recalled.verdict },
+    ...{ cer: measured?.cer ?? null, verified: recalled.verified, at: Date.now() },
+  });
+  return recalled;
+}
+
+const GONE: PageError = { code: "gone", message: "The image has faded meanwhile: ask again." };

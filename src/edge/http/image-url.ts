@@ -1,0 +1,46 @@
+/**
+ * Addresses of a context's images that hold for an hour and need no API key: a model's host fetches
+ * them. `…/images/{item}/{page}?expires&signature`
+ */
+import { secretsEqual } from "./bearer.ts";
+import { signText } from "./signed-url.ts";
+
+export const IMAGE_URL_S = 3600;
+
+export interface ImagePlace {
+  contextId: string;
+  itemId: string;
+  page: number;
+}
+
+const path = ({ contextId, itemId, page }: ImagePlace) =>
+  `/v1/contexts/${contextId}/images/${itemId}/${page}`;
+
+const sign = (secret: string, place: ImagePlace, expires: number) =>
+  signText(secret, `image:${path(place)}:${expires}`);
+
+export async function imageUrl(
+  origin: string,
+  secret: string,
+  place: ImagePlace,
+  now: number,
+): Promise<string> {
+  const expires = Math.floor(now / 1000) + IMAGE_URL_S;
+  const query = new URLSearchParams({
+    expires: String(expires),
+    signature: await sign(secret, place, expires),
+  });
+  return `${origin}${path(place)}?${query}`;
+}
+
+export async function isSignedImageUrl(
+  secret: string,
+  place: ImagePlace,
+  query: { expires: number; signature: string },
+  now: number,
+): Promise<boolean> {
+  const { expires, signature } = query;
+  return (
+    (await secretsEqual(signature, await sign(secret, place, expires))) && now / 1000 <= expires
+  );
+}

@@ -1,0 +1,36 @@
+/** Whether a key may have more read: its month, its open jobs, and what its tenant lets itself have in a day. */
+import { pagesLeftToday } from "../dispatch/keeper.ts";
+import { secondsOfDayLeft } from "../domain/cost-guard.ts";
+import type { Env } from "../env.ts";
+import type { Caller } from "../http/auth.ts";
+import { Problem } from "../http/problem.ts";
+import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
+
+/**
+ * A month's last request may go over: how many pages it brings is not known yet.
+ * @throws Problem `quota-exceeded`, `too-many-jobs`
+ */
+export async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: number) {
+  const { monthlyPages, concurrentJobs } = quota;
+  if (monthlyPages !== null && (await pagesThisMonth(db, keyId, now)) >= monthlyPages)
+    throw new Problem("quota-exceeded", `The key may have ${monthlyPages} pages read in a month.`);
+  if (concurrentJobs !== null && (await openJobsOfKey(db, keyId)) >= concurrentJobs) {
+    const detail = `The key may have ${concurrentJobs} jobs open at once.`;
+    throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
+  }
+}
+
+/** @throws Problem `budget-exceeded` when more pages are to be read than are left of the day */
+export function checkDay(pages: number, left: number | null, now: number): void {
+  if (left === null || pages <= left) return;
+  const detail = `${pages} pages are to be read, and ${left} are left today.`;
+  const again = { "retry-after": String(secondsOfDayLeft(now)) };
+  throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
+}
+
+/** For a job of a known number of pages. @throws Problem as the two above */
+export async function admitPages(env: Env, caller: Caller, model: string, pages: number) {
+  const now = Date.now();
+  await checkQuota(env.DB, caller.keyId, caller.quota, now);
+  checkDay(pages, await pagesLeftToday(env, caller.tenantId, model, caller.dayLimits), now);
+}

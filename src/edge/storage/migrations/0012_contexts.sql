@@ -1,0 +1,59 @@
+-- Optical memory. ladder, metadata: JSON. last_number: of the messages, which count from 1. due_at: when the sweep
+-- is to look at it, NULL: when something new comes. leased_until: who ages it has it for so long. error: why the last try failed.
+CREATE TABLE contexts (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  key_id TEXT NOT NULL,
+  name TEXT,
+  ladder TEXT NOT NULL,
+  token_budget INTEGER,
+  keep TEXT NOT NULL,
+  metadata TEXT NOT NULL,
+  last_number INTEGER NOT NULL DEFAULT 0,
+  due_at INTEGER,
+  leased_until INTEGER,
+  error TEXT,
+  created_at INTEGER NOT NULL,
+  aged_at INTEGER,
+  deleted_at INTEGER
+);
+CREATE INDEX contexts_by_tenant ON contexts (tenant_id, id);
+CREATE INDEX contexts_due ON contexts (due_at) WHERE due_at IS NOT NULL;
+
+-- item_id: the image that the message is in, NULL: it is text. next_item_id: the image that is being made of it.
+-- erased: its text is gone. recall: what its last reading was worth, as JSON without words.
+CREATE TABLE context_messages (
+  context_id TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  pinned INTEGER NOT NULL,
+  importance REAL NOT NULL,
+  text_tokens INTEGER NOT NULL,
+  characters INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  item_id TEXT,
+  next_item_id TEXT,
+  erased INTEGER NOT NULL DEFAULT 0,
+  recall TEXT,
+  PRIMARY KEY (context_id, number)
+) WITHOUT ROWID;
+
+-- An image: its pages, each a file of its own. state: making, ready, replaced (its files are still to be erased).
+-- sources: while it is made, what is rendered for it and by which jobs; afterwards what of that is still to be erased.
+CREATE TABLE context_items (
+  id TEXT PRIMARY KEY,
+  context_id TEXT NOT NULL,
+  form TEXT NOT NULL,
+  state TEXT NOT NULL,
+  replaces TEXT,
+  sources TEXT NOT NULL,
+  pages TEXT NOT NULL DEFAULT '[]',
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX context_items_by_context ON context_items (context_id);
+
+-- A document that a context keeps for itself: it is not listed, expires with its context only, and cannot be named by clients.
+ALTER TABLE files ADD COLUMN context_id TEXT;
+CREATE INDEX files_by_context ON files (context_id) WHERE context_id IS NOT NULL;
