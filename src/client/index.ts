@@ -3,14 +3,15 @@
  * Crypto and nothing else: Node, browsers and Workers.
  */
 import { Batches } from "./batches.ts";
+import { Contexts } from "./contexts.ts";
 import { Webhooks } from "./endpoints.ts";
 import { JobError } from "./errors.ts";
 import { Files } from "./files.ts";
 import { isOver, type JobEvent, Jobs, type PageOutcome } from "./jobs.ts";
 import { Keys } from "./keys.ts";
-import type { Job, OcrRequest, Settings, Usage } from "./schema.ts";
+import type { Compressed, CompressRequest, Job, OcrRequest, Settings, Usage } from "./schema.ts";
 import { resolveSource, type Source } from "./source.ts";
-import { type CallOptions, type ClientOptions, Transport } from "./transport.ts";
+import { backOff, type CallOptions, type ClientOptions, pause, Transport } from "./transport.ts";
 
 export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
   /** The document's name, for your own use. */
@@ -48,6 +49,7 @@ export class Fovea {
   readonly files: Files;
   readonly jobs: Jobs;
   readonly batches: Batches;
+  readonly contexts: Contexts;
   readonly keys: Keys;
   readonly webhooks: Webhooks;
   readonly #http: Transport;
@@ -57,6 +59,7 @@ export class Fovea {
     this.files = new Files(this.#http);
     this.jobs = new Jobs(this.#http);
     this.batches = new Batches(this.#http);
+    this.contexts = new Contexts(this.#http);
     this.keys = new Keys(this.#http);
     this.webhooks = new Webhooks(this.#http);
   }
@@ -93,6 +96,23 @@ export class Fovea {
     return this.jobs.create({ ...request, ...where }, { signal, idempotencyKey });
   }
 
+  /** Makes page images of a text, and with `verify` reads them back. */
+  async compress(
+    text: string,
+    { signal, timeoutMs, ...request }: Omit<CompressRequest, "text"> & CallOptions = {},
+  ): Promise<Compressed> {
+    for (let failures = 0; ; failures++) {
+      // A new key each time: the answer to an old one would still be that of then.
+      const compressed = await this.#http.json<Compressed>("POST", "/v1/compress", {
+        ...{ json: { text, ...request }, headers: { prefer: "wait=30" }, signal },
+        timeoutMs: timeoutMs ?? 90_000,
+      });
+      const { state, verification } = compressed;
+      if (isOver(state) && verification?.state !== "reading") return compressed;
+      await pause(backOff(failures), signal);
+    }
+  }
+
   /** Pages and tokens by day (UTC), key and model; the last 30 days where no dates are given. */
   async usage(query: { from?: string; to?: string } = {}, options: CallOptions = {}) {
     const call = { query, ...options };
@@ -115,6 +135,7 @@ export {
   type ManifestLine,
   type ManifestSource,
 } from "./batches.ts";
+export type { NewContextMessage } from "./contexts.ts";
 export * from "./errors.ts";
 export {
   type Format,

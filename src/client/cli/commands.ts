@@ -2,6 +2,7 @@
 import { batch } from "./batch.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
+import { compress, context } from "./context.ts";
 import { jobs } from "./jobs.ts";
 import { keys } from "./keys.ts";
 import { read } from "./read.ts";
@@ -12,6 +13,8 @@ export const COMMANDS: Command[] = [
   read,
   ...jobs,
   ...batch,
+  ...context,
+  compress,
   ...keys,
   usage,
   serve,

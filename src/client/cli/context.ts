@@ -1,0 +1,265 @@
+/** `fovea context`: memories that fade; `fovea compress`: a text as page images. */
+import { readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Ageing, Compressed, Context, ContextView } from "../index.ts";
+import { type Command, EXIT, noArgs, onlyArg, UsageError, wholeNumber } from "./command.ts";
+import { deliver, print, printJson, printTable } from "./output.ts";
+import { documentOf } from "./read.ts";
+
+const ROLES = ["system", "user", "assistant", "tool"] as const;
+const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
+
+export const context: Command[] = [
+  {
+    name: "context create",
+    args: "[NAME]",
+    summary: "Create a context and print its id",
+    options: {
+      budget: { value: "TOKENS", help: "what the whole may cost" },
+      keep: {
+        ...{ value: "WHAT", help: "of texts that have become images: hash or original (hash)" },
+        choices: ["hash", "original"],
+      },
+      ladder: { value: "FILE", help: "a ladder as JSON (the paper's: an hour to a year)" },
+    },
+    async run(input) {
+      if (input.args.length > 1) throw new UsageError("A context has one name.");
+      const ladder = input.value("ladder");
+      const made = await input.fovea().contexts.create({
+        name: input.args[0],
+        token_budget: wholeNumber(input, "budget"),
+        keep: input.value("keep") as Context["keep"] | undefined,
+        ...(ladder && { ladder: jsonOf(ladder) as Context["ladder"] }),
+      });
+      if (input.has("json")) printJson(made);
+      else print(made.id);
+      return 0;
+    },
+  },
+  {
+    name: "context list",
+    summary: "The newest contexts",
+    options: { limit: { value: "N", help: "how many, at most 100 (20)" } },
+    async run(input) {
+      noArgs(input);
+      const { data } = await input.fovea().contexts.list({ limit: wholeNumber(input, "limit") });
+      if (input.has("json")) printJson(data);
+      else
+        printTable(
+          ["CONTEXT", "NAME", "MESSAGES", "BUDGET", "KEEPS", "CREATED"],
+          data.map((row) => [
+            ...[row.id, row.name, row.last_message, row.token_budget, row.keep, row.created_at],
+          ]),
+        );
+      return 0;
+    },
+  },
+  {
+    name: "context add",
+    args: "CONTEXT [FILE | -]",
+    summary: "Append a message, of a file or standard input",
+    options: {
+      role: { value: "ROLE", help: `${ROLES.join(", ")} (user)`, choices: ROLES },
+      pinned: { help: "stays as it is" },
+      importance: { value: "0-1", help: "at 1 it ages at a tenth of the speed" },
+      at: { value: "TIME", help: "when it was said, such as 2026-11-24T12:00:00Z (now)" },
+    },
+    async run(input) {
+      const [id, source = "-", ...more] = input.args;
+      if (!id || more.length > 0) throw new UsageError("A context id and one text are needed.");
+      const importance = input.value("importance");
+      const [message] = await input.fovea().contexts.add(id, {
+        role: (input.value("role") as (typeof ROLES)[number] | undefined) ?? "user",
+        content: await textOf(source),
+        pinned: input.has("pinned"),
+        ...(importance !== undefined && { importance: Number(importance) }),
+        created_at: input.value("at"),
+      });
+      if (input.has("json")) printJson(message);
+      else print(String(message?.number));
+      return 0;
+    },
+  },
+  {
+    name: "context view",
+    args: "CONTEXT",
+    summary: "The memory as it is now; with --json, for a model",
+    options: { output: { value: "FOLDER", short: "o", help: "where to put its images" } },
+    async run(input) {
+      const id = onlyArg(input, "context id");
+      const folder = input.value("output");
+      const view = await input.fovea().contexts.view(id);
+      if (folder !== undefined) await saveImages(view, folder);
+      if (input.has("json")) printJson(view);
+      else show(view);
+      return 0;
+    },
+  },
+  {
+    name: "context age",
+    args: "CONTEXT",
+    summary: "Let it age now",
+    options: {
+      at: { value: "TIME", help: "as if it were that time" },
+      "dry-run": { help: "only say what is due" },
+    },
+    async run(input) {
+      const id = onlyArg(input, "context id");
+      const request = { at: input.value("at"), dry_run: input.has("dry-run") };
+      const ageing = await input.fovea().contexts.age(id, request);
+      if (input.has("json")) printJson(ageing);
+      else showAgeing(ageing);
+      return ageing.state === "failed" ? EXIT.unread : 0;
+    },
+  },
+  {
+    name: "context recall",
+    args: "CONTEXT NUMBER",
+    summary: "What can still be read of a message",
+    options: { model: { value: "NAME", help: "which reader" } },
+    async run(input) {
+      const [id, number, ...more] = input.args;
+      if (!id || !number || !/^\d{1,9}$/.test(number) || more.length > 0)
+        throw new UsageError("A context id and the number of a message are needed.");
+      const model = input.value("model");
+      const recall = await input.fovea().contexts.recall(id, Number(number), { model });
+      if (input.has("json")) printJson(recall);
+      else print(recall.text ?? "");
+      return 0;
+    },
+  },
+  {
+    name: "context loss",
+    args: "CONTEXT",
+    summary: "How clear each message still is",
+    async run(input) {
+      const report = await input.fovea().contexts.loss(onlyArg(input, "context id"));
+      if (input.has("json")) printJson(report);
+      else
+        printTable(
+          ["MESSAGE", "ROLE", "FORM", "TOKENS", "AS TEXT", "EXPECTED", "RECALLED"],
+          report.messages.map((row) => [
+            ...[row.number, row.role, row.form, row.tokens, row.text_tokens],
+            row.expected_precision ? row.expected_precision.join("–") : null,
+            row.recall && (row.recall.verified ? "verified" : errorOf(row.recall.cer)),
+          ]),
+        );
+      return 0;
+    },
+  },
+  {
+    name: "context export",
+    args: "CONTEXT",
+    summary: "Everything that is left, as JSON lines",
+    options: { output: { value: "PATH", short: "o", help: "where to write (stdout)" } },
+    async run(input) {
+      const id = onlyArg(input, "context id");
+      await deliver(await input.fovea().contexts.export(id), input.value("output"));
+      return 0;
+    },
+  },
+  {
+    name: "context delete",
+    args: "CONTEXT",
+    summary: "Delete a context with everything in it",
+    async run(input) {
+      await input.fovea().contexts.delete(onlyArg(input, "context id"));
+      return 0;
+    },
+  },
+];
+
+export const compress: Command = {
+  name: "compress",
+  args: "[FILE | -]",
+  summary: "A text as page images, and what they cost",
+  options: {
+    mode: { value: "MODE", help: `${MODES.join(", ")} (auto)`, choices: MODES },
+    verify: { help: "read the images back" },
+    reader: { value: "NAME", help: "the model that reads them" },
+  },
+  async run(input) {
+    if (input.args.length > 1) throw new UsageError("One text at a time.");
+    const compressed = await input.fovea().compress(await textOf(input.args[0] ?? "-"), {
+      mode: input.value("mode") as (typeof MODES)[number] | undefined,
+      verify: input.has("verify"),
+      reader: input.value("reader"),
+    });
+    if (input.has("json")) printJson(compressed);
+    else showCompressed(compressed);
+    return compressed.verification?.state === "failed" ? EXIT.unread : 0;
+  },
+};
+
+const errorOf = (cer: number | null) => (cer === null ? "read" : `CER ${percent(cer)}`);
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+
+async function textOf(source: string): Promise<string> {
+  const document = await documentOf(source);
+  return typeof document === "string"
+    ? readFileSync(document, "utf8")
+    : new TextDecoder().decode(document as Uint8Array);
+}
+
+function jsonOf(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+function show({ items = [], tokens }: ContextView): void {
+  for (const item of items)
+    if (item.type === "text") print(`${item.message} ${item.role} (${item.tokens}): ${item.text}`);
+    else {
+      const { first_message, last_message, form, pages, text_tokens } = item;
+      const count = `${pages.length} page${pages.length === 1 ? "" : "s"}`;
+      print(
+        `${first_message}–${last_message} ${form} (${item.tokens}, was ${text_tokens}): ${count}`,
+      );
+    }
+  print(`${tokens.total} tokens, as text ${tokens.as_text}`);
+}
+
+async function saveImages({ items = [] }: ContextView, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const item of items)
+    if (item.type === "image")
+      for (const [i, { url }] of item.pages.entries()) {
+        const image = await fetch(url as string);
+        const name = `${item.first_message}-${item.last_message}-${item.form}-${i + 1}.png`;
+        await writeFile(join(folder, name), new Uint8Array(await image.arrayBuffer()));
+      }
+}
+
+function showAgeing({ changes, tokens, expected_tokens, state, error, dry_run }: Ageing): void {
+  printTable(
+    ["MESSAGES", "FROM", "TO", "TOKENS"],
+    changes.map((change) => [
+      ...[`${change.first_message}–${change.last_message}`, change.from, change.to],
+      `${change.tokens_before} → ${change.tokens_after}`,
+    ]),
+  );
+  print(
+    dry_run ? `${tokens.total} → ${expected_tokens} tokens` : `${state}: ${tokens.total} tokens`,
+  );
+  if (error) print(`${error.code}: ${error.message}`);
+}
+
+function showCompressed(compressed: Compressed): void {
+  const { mode, pages, text_tokens, vision_tokens, compression, verification } = compressed;
+  printTable(
+    ["PAGE", "TEXT TOKENS", "VISION TOKENS", "EXPECTED", "MEASURED", "IMAGE"],
+    pages.map((page) => [
+      ...[page.page, page.text_tokens, page.vision_tokens],
+      page.expected_precision ? page.expected_precision.join("–") : null,
+      page.measured?.precision == null ? null : percent(page.measured.precision),
+      page.image,
+    ]),
+  );
+  print(`${mode}: ${text_tokens} → ${vision_tokens} tokens, ${compression} to 1`);
+  if (verification?.precision != null)
+    print(`read back by ${verification.model}: ${percent(verification.precision)} of the text`);
+}
