@@ -1,6 +1,7 @@
 /**
- * A TrueType font whose glyphs are empty: text in it is there to be searched and copied, not to be seen. Only
- * the tables that PDF asks of an embedded font for CIDs (ISO 32000-1, 9.9): no `cmap`, the PDF maps codes itself.
+ * A TrueType font whose glyphs have a size and no ink: text in it is there to be searched and copied, not to be
+ * seen. Only the tables that PDF asks of an embedded font for CIDs (ISO 32000-1, 9.9): no `cmap`, the PDF maps
+ * codes itself.
  */
 
 type Field = readonly [bits: 16 | 32, value: number];
@@ -10,25 +11,43 @@ const u32 = (...values: number[]): Field[] => values.map((value) => [32, value])
 const VERSION = 0x00010000;
 export const ASCENT = 800;
 export const DESCENT = -200;
-/** The glyph that all codes are mapped to; glyph 0 is the one for missing characters, which viewers may draw. */
-export const EMPTY_GLYPH = 1;
+/** Glyph 0 is the one for missing characters, which viewers may draw. */
+export const NARROW = { glyph: 1, width: 500 };
+export const WIDE = { glyph: 2, width: 1000 };
+
+/** A contour from corner to corner and back: viewers take its bounds for those of a selected character. */
+const diagonal = (width: number): Field[] =>
+  u16(
+    ...[1, 0, DESCENT, width, ASCENT],
+    // Its last point, no instructions, two points on the curve, their steps across and up.
+    ...[1, 0, 0x0101, 0, width, DESCENT, ASCENT - DESCENT],
+  );
+const GLYPH_BYTES = 24;
 
 const TABLES: [tag: string, fields: Field[]][] = [
-  ["glyf", u32(0)],
+  ["glyf", [...diagonal(NARROW.width), ...diagonal(WIDE.width)]],
   [
     "head",
     [
       ...u32(VERSION, VERSION, 0, 0x5f0f3cf5),
       ...u16(0, 1000),
       ...u32(0, 0, 0, 0),
-      // Bounds of the glyphs, style, smallest size, direction, short offsets in `loca`.
-      ...u16(0, 0, 0, 0, 0, 8, 2, 0, 0),
+      ...u16(0, DESCENT, WIDE.width, ASCENT),
+      // Style, smallest size, direction, short offsets in `loca`.
+      ...u16(0, 8, 2, 0, 0),
     ],
   ],
-  ["hhea", [...u32(VERSION), ...u16(ASCENT, DESCENT, 0, 1000, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1)]],
-  ["hmtx", u16(500, 0, 0)],
-  ["loca", u16(0, 0, 0)],
-  ["maxp", [...u32(VERSION), ...u16(2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)]],
+  [
+    "hhea",
+    [
+      ...u32(VERSION),
+      ...u16(ASCENT, DESCENT, 0, WIDE.width, 0, 0, WIDE.width, 1, 0, 0, 0, 0, 0, 0, 0, 3),
+    ],
+  ],
+  ["hmtx", u16(NARROW.width, 0, NARROW.width, 0, WIDE.width, 0)],
+  // Where glyphs begin, halved; the first has nothing.
+  ["loca", u16(0, 0, GLYPH_BYTES / 2, GLYPH_BYTES)],
+  ["maxp", [...u32(VERSION), ...u16(3, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)]],
 ];
 
 export function glyphlessFont(): Uint8Array {
@@ -39,9 +58,11 @@ export function glyphlessFont(): Uint8Array {
   const range = 16 * 2 ** power;
   const directory = [...u32(VERSION), ...u16(count, range, power, 16 * count - range)];
   let at = 12 + 16 * count;
+  let head = 0;
   const body: Uint8Array[] = [];
   for (const { tag, bytes } of tables) {
     const name = bigEndianNumber(new TextEncoder().encode(tag));
+    if (tag === "head") head = at;
     directory.push(...u32(name, checksum(bytes), at, bytes.length));
     const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
     padded.set(bytes);
@@ -54,7 +75,6 @@ export function glyphlessFont(): Uint8Array {
     font.set(part, end);
     end += part.length;
   }
-  const head = 12 + 16 * count + 4;
   new DataView(font.buffer).setUint32(head + 8, 0xb1b0afba - checksum(font));
   return font;
 }

@@ -95,11 +95,11 @@ const WIDE =
 const WORDS = new RegExp(`${WIDE} ?|(?:(?!${WIDE})\\S)+ ?| `, "gu");
 const ONE_WIDE = new RegExp(WIDE, "u");
 
-/** In ems: of a wide character 1, of any other a half, as the font has it. */
-export const charWidth = (character: string) => (ONE_WIDE.test(character) ? 1 : 0.5);
+export const isWide = (character: string) => ONE_WIDE.test(character);
 
+/** As the font has it: a wide character is as wide as it is high, any other half of that. */
 const emWidth = (text: string) =>
-  Array.from(text).reduce((sum, character) => sum + charWidth(character), 0);
+  Array.from(text).reduce((sum, character) => sum + (isWide(character) ? 1 : 0.5), 0);
 
 const FROM_RIGHT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/gu;
 

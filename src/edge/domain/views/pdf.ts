@@ -1,12 +1,12 @@
 /**
  * A searchable PDF: each page's picture, and its text under it, which is not drawn (text render mode 3). The
- * font has no glyphs and one code for each character that occurs, mapped back to Unicode, so that any script
+ * font has no ink and one code for each character that occurs, mapped back to Unicode, so that any script
  * can be searched and copied without a font for it.
  */
 import type { PageError, PageResult } from "../page-result.ts";
-import { ASCENT, DESCENT, EMPTY_GLYPH, glyphlessFont } from "../pdf/glyphless.ts";
+import { ASCENT, DESCENT, glyphlessFont, NARROW, WIDE } from "../pdf/glyphless.ts";
 import { pngImage } from "../pdf/png.ts";
-import { charWidth, type Line, textLines } from "../pdf/text-layer.ts";
+import { isWide, type Line, textLines } from "../pdf/text-layer.ts";
 import { PdfWriter } from "../pdf/writer.ts";
 import type { View } from "./index.ts";
 
@@ -105,10 +105,11 @@ function fontObjects(file: PdfWriter, font: number, codes: [string, number][]): 
   const glyphs = file.reserve();
   const unicode = file.reserve();
   const glyphless = glyphlessFont();
-  const wide = codes.filter(([character]) => charWidth(character) === 1);
-  const widths = wide.map(([, code]) => `${code} [1000]`).join(" ");
+  const wide = codes.filter(([character]) => isWide(character)).map(([, code]) => code);
+  const widths = wide.map((code) => `${code} [${WIDE.width}]`).join(" ");
   const map = new Uint8Array(2 * (codes.length + 1));
-  for (let i = 1; i < map.length; i += 2) map[i] = EMPTY_GLYPH;
+  for (let i = 1; i < map.length; i += 2) map[i] = NARROW.glyph;
+  for (const code of wide) map[2 * code + 1] = WIDE.glyph;
   return [
     file.object(
       font,
@@ -117,11 +118,11 @@ function fontObjects(file: PdfWriter, font: number, codes: [string, number][]): 
     file.object(
       cid,
       `<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Glyphless /CIDSystemInfo ${SYSTEM_INFO} ` +
-        `/FontDescriptor ${descriptor} 0 R /CIDToGIDMap ${glyphs} 0 R /DW 500 /W [${widths}] >>`,
+        `/FontDescriptor ${descriptor} 0 R /CIDToGIDMap ${glyphs} 0 R /DW ${NARROW.width} /W [${widths}] >>`,
     ),
     file.object(
       descriptor,
-      `<< /Type /FontDescriptor /FontName /Glyphless /Flags 4 /FontBBox [0 ${DESCENT} 1000 ${ASCENT}] /ItalicAngle 0 ` +
+      `<< /Type /FontDescriptor /FontName /Glyphless /Flags 4 /FontBBox [0 ${DESCENT} ${WIDE.width} ${ASCENT}] /ItalicAngle 0 ` +
         `/Ascent ${ASCENT} /Descent ${DESCENT} /CapHeight ${ASCENT} /StemV 80 /FontFile2 ${program} 0 R >>`,
     ),
     file.stream(program, `/Length1 ${glyphless.length}`, [glyphless]),
