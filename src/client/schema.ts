@@ -27,6 +27,8 @@ export type KeptTokens = {
   page: number;
   dpi: number;
   mode: string;
+  /** Of a text: the mode that was asked for, for which its pages are laid out */
+  layout: string | null;
   model: string;
   model_digest: string;
   dtype: string;

@@ -14,7 +14,7 @@ from fovea.push import Pushed, Pusher
 from fovea.readers.base import ReadRequest
 from fovea.result import Block
 from fovea.settings import Settings
-from fovea.shard import Shard, ShardRequest, run_shard
+from fovea.shard import Shard, ShardRequest, run_shard, text_digest
 
 
 def run(request, reader=None, settings=None):
@@ -368,13 +368,14 @@ class AttachingReader(EchoReader):
 
     def __init__(self, name="tokens", task="markdown"):
         super().__init__()
-        self.attachment, self.recalled = name, {}
+        self.attachment, self.recalled, self.digests = name, {}, []
 
     def check(self, request):
         pass
 
     def read(self, raster, request):
         self.recalled[raster.page] = request.recall("base")
+        self.digests.append(request.digest)
         result = super().read(raster, request)
         result.task = request.task
         result.attachments[self.attachment] = b"\0\xff!"
@@ -428,6 +429,15 @@ def test_only_pages_that_the_edge_names_are_asked_for():
         assert reader.recalled == {1: None, 2: b"tokens"}
         digest = reader.digest.replace(":", "%3A")
         assert edge.asked == [f"/shard/pages/2/tokens?signature=s&mode=base&model_digest={digest}"]
+
+
+def test_tokens_of_a_text_are_named_by_what_lays_it_out_as_well():
+    with EdgeStub() as edge:
+        document = "data:text/markdown;base64," + base64.b64encode(b"# Hello").decode()
+        reader, receipt = attaching(edge, document=document, stored_tokens="1")
+        assert receipt["model_digest"] == text_digest(reader) != reader.digest
+        assert reader.digests == [receipt["model_digest"]]
+        assert edge.asked[0].endswith(receipt["model_digest"].replace(":", "%3A"))
 
 
 def test_tokens_that_cannot_be_had_are_none(monkeypatch):

@@ -38,18 +38,32 @@ export async function pageKey(
   return hash(text);
 }
 
+/** How a page was encoded. */
+export interface SeenAs {
+  model: string;
+  mode: string;
+  dpi: number;
+  layout: string | null;
+}
+
 /**
  * Names a page's vision tokens, but for the digest of the model that made them. No task and no prompt:
  * any question is asked of the same tokens.
- * @param seen `mode`: the one in which the page was encoded, never `auto`
+ * @param seen `mode`: the one in which the page was encoded, never `auto`; `layout`: of a text, the mode that was asked
+ * for, since its pages are laid out for that
  */
 export const tokenKey = (
   tenantId: string,
   documentSha256: string,
-  { model, mode, dpi }: { model: string; mode: string; dpi: number },
+  { model, mode, dpi, layout }: SeenAs,
   page: number,
 ): Promise<string> =>
-  hash(JSON.stringify(["tokens", 1, tenantId, documentSha256, model, mode, dpi, page]));
+  hash(
+    JSON.stringify([
+      ...["tokens", 1, tenantId, documentSha256, model, mode, dpi, page],
+      ...(layout === null ? [] : [layout]),
+    ]),
+  );
 
 async function hash(text: string): Promise<string> {
   return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));

@@ -17,7 +17,7 @@ import { type Env, settings } from "../env.ts";
 import { log } from "../log.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
-import { keepTokens } from "../storage/kept-tokens.ts";
+import { keepTokens, seenAs } from "../storage/kept-tokens.ts";
 import {
   countReading,
   digestName,
@@ -108,10 +108,12 @@ export async function hearPage(
   const receipt = await makeReceipt(signingKey, file.sha256, result, now);
   const text = JSON.stringify({ ...result, receipt });
   if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, text);
-  const { model, dpi } = shard.options;
   const about =
     result.task === ENCODE
-      ? await tokenKey(shard.tenantId, file.sha256, { model, dpi, mode: result.mode }, result.page)
+      ? await tokenKey(
+          ...([shard.tenantId, file.sha256] as const),
+          ...([seenAs(file, shard.options, result.mode), result.page] as const),
+        )
       : null;
   const { mediaType } = file;
   const jobs = await landPage(env.DB, shard, mediaType, key, result, text.length, about, now);

@@ -23,7 +23,7 @@ import {
   hearTokens,
 } from "../jobs/ingest.ts";
 import { fileById, openFile } from "../storage/files.ts";
-import { openTokens } from "../storage/kept-tokens.ts";
+import { openTokens, seenAs } from "../storage/kept-tokens.ts";
 import { findShard } from "../storage/shards.ts";
 
 const BASE = "/callbacks/shards/:shard";
@@ -83,9 +83,8 @@ export const callbacks = (app: App) => {
     const { shard } = await authenticate(c);
     const { mode = "", model_digest = "" } = c.req.query();
     const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
-    const { model, dpi } = shard.options;
     const page = Number(c.req.param("page"));
-    const of = file && { file, model, mode, dpi, page };
+    const of = file && { file, page, ...seenAs(file, shard.options, mode) };
     const object = of && (await openTokens(c.env.BUCKET, of, model_digest));
     if (!object || !("body" in object)) throw new Problem("not-found", "None are kept.");
     return c.body(object.body, 200, {

@@ -18,6 +18,10 @@ const Tokens = z
     page: z.int().min(1),
     dpi: z.number().positive(),
     mode: z.string().openapi({ example: "base" }),
+    layout: z.string().nullable().openapi({
+      description: "Of a text: the mode that was asked for, for which its pages are laid out",
+      example: null,
+    }),
     model: z.string(),
     model_digest: digest,
     dtype: z.string().openapi({ example: "BF16" }),

@@ -6,7 +6,7 @@ import { browserMay } from "../http/auth.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { fileById } from "../storage/files.ts";
 import { findJob, jobPages } from "../storage/jobs.ts";
-import { openTokens } from "../storage/kept-tokens.ts";
+import { openTokens, seenAs } from "../storage/kept-tokens.ts";
 import { readEntry } from "../storage/results.ts";
 
 const route = createRoute({
@@ -57,8 +57,7 @@ export const jobsTokens = (app: App) =>
     if (!file) throw new Problem("gone", "The file was deleted.");
     const { result, error } = await readEntry(c.env.BUCKET, job, page);
     if (!result) throw new Problem("not-found", `The page has no result: ${error.message}`);
-    const { model, dpi } = job.options;
-    const of = { file, model, mode: result.mode, dpi, page: number };
+    const of = { file, page: number, ...seenAs(file, job.options, result.mode) };
     const unless = c.req.valid("header")["if-none-match"];
     const object = await openTokens(c.env.BUCKET, of, result.model_digest, unless);
     if (!object) throw new Problem("not-found", "No vision tokens of the page are kept.");

@@ -3,9 +3,11 @@
  * so that they go with everything else that was read from the file, and an index of them in D1.
  */
 import { newId } from "../domain/ids.ts";
-import { tokenKey } from "../domain/page-key.ts";
+import { isText } from "../domain/media-type.ts";
+import { type ReadOptions, type SeenAs, tokenKey } from "../domain/page-key.ts";
 import type { TokensHead } from "../domain/tokens-file.ts";
-import type { StoredFile } from "./files.ts";
+import { fileById, type StoredFile } from "./files.ts";
+import { digestName } from "./reading.ts";
 import type { Shard } from "./shards.ts";
 
 export interface KeptTokens {
@@ -19,16 +21,21 @@ export interface KeptTokens {
   positions: number;
   bytes: number;
   createdAt: number;
+  layout: string | null;
 }
 
 /** Whose tokens of which page, without the model's digest. */
-export interface TokensOf {
+export interface TokensOf extends SeenAs {
   file: StoredFile;
-  model: string;
-  mode: string;
-  dpi: number;
   page: number;
 }
+
+/** @param mode the one in which the page was encoded, where the options may leave it open */
+export const seenAs = (
+  { mediaType }: StoredFile,
+  { model, mode: asked, dpi }: ReadOptions,
+  mode: string,
+): SeenAs => ({ model, mode, dpi, layout: isText(mediaType) ? asked : null });
 
 const path = (file: { tenantId: string; id: string }, key: string, digest: string) =>
   `results/${file.tenantId}/${file.id}/${key}/${digest.replace("sha256:", "")}.safetensors`;
@@ -50,21 +57,24 @@ const KEEPS = `EXISTS (SELECT 1 FROM flights f JOIN job_pages p ON p.page_key = 
  */
 export async function tokensOfShard(
   db: D1Database,
-  { id, fileId, options: { model, mode, dpi } }: Shard,
+  { id, fileId, tenantId, options }: Shard,
   maxBytes: number,
 ): Promise<{ keep: boolean; stored: number[] }> {
+  const file = await fileById(db, tenantId, fileId);
+  if (!file) return { keep: false, stored: [] };
+  const { model, mode, dpi, layout } = seenAs(file, options, options.mode);
   const [keep, stored] = await db.batch<{ keep: number; page: number }>([
     db.prepare(`SELECT ${KEEPS} AS keep`).bind(id, fileId, maxBytes),
     db
       .prepare(
-        `SELECT DISTINCT t.page FROM kept_tokens t JOIN models m ON m.name = t.model AND m.digest = t.model_digest
+        `SELECT DISTINCT t.page FROM kept_tokens t JOIN models m ON m.name = ?6 AND m.digest = t.model_digest
          JOIN flights f ON f.shard_id = ?1 AND f.page = t.page
          WHERE t.file_id = ?2 AND t.model = ?3 AND t.dpi = ?4 AND (?5 = 'auto' OR t.mode = ?5)
-           AND NOT EXISTS (SELECT 1 FROM job_pages p JOIN jobs j ON j.id = p.job_id
+           AND t.layout IS ?7 AND NOT EXISTS (SELECT 1 FROM job_pages p JOIN jobs j ON j.id = p.job_id
              WHERE p.page_key = f.page_key AND p.state = 'pending' AND j.cache = 'refresh')
          ORDER BY t.page`,
       )
-      .bind(id, fileId, model, dpi, mode),
+      .bind(id, fileId, model, dpi, mode, digestName(model, file.mediaType), layout),
   ]);
   return {
     keep: keep?.results[0]?.keep === 1,
@@ -86,8 +96,8 @@ export async function keepTokens(
   const parameters = [shard.id, file.id, maxBytes];
   const ask = db.prepare(`SELECT ${KEEPS} AS keep`).bind(...parameters);
   if ((await ask.first<number>("keep")) !== 1) return false;
-  const { model, dpi } = shard.options;
-  const key = await keyOf({ file, model, mode: head.mode, dpi, page: head.page });
+  const seen = seenAs(file, shard.options, head.mode);
+  const key = await keyOf({ file, ...seen, page: head.page });
   const name = path(file, key, head.modelDigest);
   await bucket.put(name, bytes, {
     httpMetadata: { contentType: "application/octet-stream" },
@@ -97,15 +107,15 @@ export async function keepTokens(
   const { meta } = await db
     .prepare(
       `INSERT INTO kept_tokens (id, token_key, model_digest, tenant_id, file_id, page, dpi, mode, model, dtype,
-         positions, bytes, created_at)
-       SELECT ?4, ?5, ?6, ?7, ?2, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE ${KEEPS}
+         positions, bytes, created_at, layout)
+       SELECT ?4, ?5, ?6, ?7, ?2, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 WHERE ${KEEPS}
        ON CONFLICT (token_key, model_digest) DO UPDATE SET bytes = excluded.bytes, dtype = excluded.dtype,
          positions = excluded.positions, created_at = excluded.created_at`,
     )
     .bind(
       ...parameters,
-      ...[newId("vtok", now), key, head.modelDigest, file.tenantId, head.page, dpi, head.mode],
-      ...[model, head.dtype, head.positions, bytes.byteLength, now],
+      ...[newId("vtok", now), key, head.modelDigest, file.tenantId, head.page, seen.dpi, seen.mode],
+      ...[seen.model, head.dtype, head.positions, bytes.byteLength, now, seen.layout],
     )
     .run();
   if (meta.changes > 0) return true;
@@ -139,7 +149,8 @@ export async function listTokens(
 ): Promise<KeptTokens[]> {
   const { results } = await db
     .prepare(
-      `SELECT id, page, dpi, mode, model, model_digest AS modelDigest, dtype, positions, bytes, created_at AS createdAt
+      `SELECT id, page, dpi, mode, model, model_digest AS modelDigest, dtype, positions, bytes, layout,
+         created_at AS createdAt
        FROM kept_tokens WHERE file_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3`,
     )
     .bind(fileId, before, limit)

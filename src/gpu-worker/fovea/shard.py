@@ -280,7 +280,13 @@ class Shard:
                 attempts=[Attempt("native", None, "blank")],
             )
         else:
-            options = replace(options, owner=self._owner, given_up=given_up, recall=self._recall(page))
+            options = replace(
+                options,
+                owner=self._owner,
+                given_up=given_up,
+                recall=self._recall(page),
+                digest=self._digest,
+            )
             if self._budget:
                 options = replace(options, mode=self._budget.mode(raster))
             result = self._reader.read(raster, options)

@@ -41,7 +41,7 @@ it("is for plain requests what it was before there were budgets and witnesses", 
 });
 
 it("vision tokens are the same for any question, and others for all that decides them", async () => {
-  const base = { model: "m", mode: "base", dpi: 144 };
+  const base = { model: "m", mode: "base", dpi: 144, layout: null };
   const key = await tokenKey("ten_a", "f00", base, 1);
   const asked = { ...base, task: "free", prompt: "x" };
   expect(await tokenKey("ten_a", "f00", asked, 1)).toBe(key);
@@ -52,8 +52,10 @@ it("vision tokens are the same for any question, and others for all that decides
     tokenKey("ten_a", "f00", { ...base, model: "n" }, 1),
     tokenKey("ten_a", "f00", { ...base, mode: "tiny" }, 1),
     tokenKey("ten_a", "f00", { ...base, dpi: 145 }, 1),
+    tokenKey("ten_a", "f00", { ...base, layout: "base" }, 1),
+    tokenKey("ten_a", "f00", { ...base, layout: "auto" }, 1),
   ]);
-  expect(new Set([key, ...others]).size).toBe(7);
+  expect(new Set([key, ...others]).size).toBe(9);
 });
 
 it("cannot be imitated by a prompt that looks like the fields behind it", async () => {

@@ -130,7 +130,7 @@ it("lists and deletes them, all or by mode or digest", async () => {
   expect(data.map((one: { mode: string }) => one.mode).sort()).toEqual(["base", "large"]);
   expect(data.find((one: { mode: string }) => one.mode === "base")).toEqual({
     ...{ page: 1, dpi: 144, mode: "base", model: MODEL, model_digest: DIGEST, dtype: "BF16" },
-    ...{ positions: 2, bytes: size, created_at: expect.any(String) },
+    ...{ positions: 2, bytes: size, created_at: expect.any(String), layout: null },
   });
   const first = await json(call(`/v1/files/${file.id}/tokens?limit=1`, { key }));
   const next = `/v1/files/${file.id}/tokens?limit=1&cursor=${first.next_cursor}`;
@@ -202,6 +202,22 @@ it("only tokens of the mode and resolution that are asked for are named; any mod
   expect(await named({ mode: "base", cache: "refresh" }), "read again means from the start").toBe(
     undefined,
   );
+});
+
+it("of a text they are for the mode that was asked for, which decides its pages", async () => {
+  const text = new TextEncoder().encode(`# A text ${crypto.randomUUID()}`);
+  file = await json(post("/v1/files?name=a.md", key, text, { "content-type": "text/markdown" }));
+  const { job } = await keep({ mode: "auto" }, DIGEST, "small");
+  expect((await call(`/v1/jobs/${job.id}/pages/1/tokens`, { key })).status).toBe(200);
+  expect((await list()).data).toMatchObject([{ mode: "small", layout: "auto" }]);
+  const ask = async (body: object) => {
+    await ocr({ task: "free", ...body });
+    return cog.demand();
+  };
+  expect((await ask({ mode: "small" })).input.stored_tokens).toBeUndefined();
+  const again = await ask({ mode: "auto" });
+  expect(again.input.stored_tokens).toBe("1");
+  expect((await cog.storedTokens(again, 1, "small")).status).toBe(200);
 });
 
 it("without being asked nothing is kept, whatever a worker sends", async () => {

@@ -144,6 +144,13 @@ def test_tokens_of_another_model_are_never_used(make_reader, reader, monkeypatch
     assert seen == ["base"]
 
 
+def test_tokens_are_named_by_what_the_request_says_beside_the_reader(reader):
+    text = "sha256:" + "7" * 64
+    tokens = tokens_of(reader, digest=text)
+    assert ask(reader, tokens, digest=text)[1]["attempts"][0]["encoded"] == "stored"
+    assert "encoded" not in ask(reader, tokens)[1]["attempts"][0]
+
+
 def test_what_cannot_be_used_costs_an_encoding_and_nothing_else(reader):
     tokens = tokens_of(reader)
     fresh = ask(reader)[1]

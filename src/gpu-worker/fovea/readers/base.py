@@ -56,6 +56,8 @@ class ReadRequest:
     keep_tokens: bool = False
     recall: Callable[[str], bytes | None] = field(default=lambda mode: None, compare=False, repr=False)
     """The file of vision tokens that was kept of the page in a mode, or `None`. Blocks (`fovea.readers.kept`)."""
+    digest: str | None = field(default=None, compare=False)
+    """By what kept tokens are named, where that is more than the reader's digest: of a text also what lays it out."""
     owner: str = field(default="", compare=False)
     """The prediction: a reader that reads several pages at once serves them in turn."""
     given_up: GivenUp = field(default_factory=GivenUp, compare=False, repr=False)

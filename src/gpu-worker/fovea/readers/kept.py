@@ -14,7 +14,8 @@ log = logging.getLogger(__name__)
 
 
 def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: int) -> Seen | None:
-    """The kept tokens of a page in a mode, made by the model `digest`; `None` where the page must be encoded.
+    """The kept tokens of a page in a mode, made by the model `digest` (`request.digest` may say more); `None`
+    where the page must be encoded.
 
     Nothing that is found raises: a broken file costs an encoding and no more. Blocks.
     """
@@ -22,7 +23,7 @@ def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: in
     if data is None:
         return None
     try:
-        seen, its_mode, its_page = load_seen(data, digest=digest, width=width)
+        seen, its_mode, its_page = load_seen(data, digest=request.digest or digest, width=width)
     except SeenError as error:
         log.warning("kept vision tokens of page %d are not used: %s", page, error)
         return None
@@ -36,5 +37,5 @@ def keep(result: PageResult, request: ReadRequest, seen: Seen) -> None:
     """Attaches the tokens from which `result` was read, where they are wanted."""
     if request.keep_tokens or request.task == ENCODE:
         result.attachments["tokens"] = save_seen(
-            seen, digest=result.model_digest, mode=result.mode, page=result.page
+            seen, digest=request.digest or result.model_digest, mode=result.mode, page=result.page
         )
