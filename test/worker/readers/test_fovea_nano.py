@@ -94,6 +94,31 @@ def test_a_line_that_was_made_up_is_left_out_and_counted(untrained, monkeypatch)
     assert "1 places that look like lines" in body["warnings"][0]
 
 
+def test_weak_lines_are_read_again_larger_and_the_surer_answer_counts(untrained, monkeypatch):
+    asked = []
+    said = iter([[("first", -0.05), ("sacund", -0.5), ("third", -0.4)], [("second", -0.1), ("thrd", -0.9)]])
+
+    def generate(pictures, most, tally, request, deadline):
+        asked.append(len(pictures))
+        tally.strips += len(pictures)
+        ids, log_probs = [], []
+        for line, log_prob in next(said):
+            ids += untrained._tokenizer.encode(("\n" if ids else "") + line)
+            log_probs += [log_prob] * (len(ids) - len(log_probs))
+        return [(ids, log_probs)]
+
+    monkeypatch.setattr(untrained, "_generate", generate)
+    body = untrained.read(raster(picture(TEXT)), ReadRequest(task="free")).to_json()
+    assert body["markdown"].split() == ["first", "second", "third"]
+    assert [attempt["mode"] for attempt in body["attempts"]] == ["base", "large"]
+    assert (asked, body["mode"], body["vision_tokens"]["patches"]) == ([1, 1], "base", 2 * 16)
+
+
+def test_a_mode_that_was_asked_for_is_kept(untrained):
+    body = untrained.read(raster(picture(TEXT)), ReadRequest(mode="small")).to_json()
+    assert [attempt["mode"] for attempt in body["attempts"]] == ["small"]
+
+
 @pytest.mark.parametrize("mode", ROWS)
 def test_every_mode_reads_and_smaller_ones_take_fewer_tokens(untrained, mode):
     many = "\n".join(f"line number {i}" for i in range(12))

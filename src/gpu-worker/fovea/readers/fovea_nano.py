@@ -23,7 +23,7 @@ from fovea import places
 from fovea.engine import Busy, Canceled
 from fovea.errors import PageError
 from fovea.layout import Line, lay_out
-from fovea.lines import TextLine, find_lines
+from fovea.lines import find_lines
 from fovea.markdown import to_markdown
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
 from fovea.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
@@ -35,12 +35,15 @@ from fovea.settings import Settings
 from fovea.strip_model import StripModel
 from fovea.tokenizer import Tokenizer
 
-RULES = b"fovea-nano rules 1"
+RULES = b"fovea-nano rules 2"
 """Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
 """Rows of a strip in each mode."""
-AUTO = "base"
+AUTO = ("base", "large")
+"""`auto`: the page in the first, its weak lines once more in the second; of each line the surer answer counts."""
+WEAK = 0.9
+"""Mean probability of its characters below which a line is weak."""
 LEAST_CONFIDENCE = 0.9
 """Mean probability of a page's characters below which it is `suspect`. It is about the share that is right."""
 LEAST_OF_LINE = 0.35
@@ -66,6 +69,14 @@ class _Answers:
     prefill_s: float = 0.0
     decode_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A line as it was read; `confidence` is the mean probability of its characters, 0 where there are none."""
+
+    text: str
+    confidence: float
 
 
 class FoveaNano:
@@ -98,17 +109,33 @@ class FoveaNano:
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
         deadline = time.monotonic() + self._time_limit_s
-        mode = AUTO if request.mode == "auto" else request.mode
         found = find_lines(raster.image)
-        segments = cut(found.upright, found.lines, ROWS[mode])
-        try:
-            answers = self._read(segments, ROWS[mode], request, deadline)
-        except Busy:
-            raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
-        except Canceled:
-            raise PageError("page_timeout", "Nobody waits for the page any more.") from None
-        lines, left_out = _lines_of(found.lines, found.quad, segments, answers)
-        return self._result(raster, request.task, mode, lines, left_out, answers)
+        modes = AUTO if request.mode == "auto" else (request.mode,)
+        best = [_Read("", 0.0)] * len(found.lines)
+        attempts: list[tuple[str, _Answers]] = []
+        for mode in modes:
+            weak = [number for number, line in enumerate(best) if line.confidence < WEAK]
+            if attempts and (not weak or time.monotonic() > deadline):
+                break
+            segments = cut(found.upright, [found.lines[number] for number in weak], ROWS[mode])
+            try:
+                answers = self._read(segments, ROWS[mode], request, deadline)
+            except Busy:
+                if attempts:
+                    break
+                raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
+            except Canceled:
+                raise PageError("page_timeout", "Nobody waits for the page any more.") from None
+            for number, line in zip(weak, _lines_of(len(weak), segments, answers), strict=True):
+                best[number] = max(best[number], line, key=lambda line: line.confidence)
+            attempts.append((mode, answers))
+        read = [(line, one) for line, one in zip(found.lines, best, strict=True) if one.text]
+        lines = [
+            Line.of_quad(found.quad(line), one.text, one.confidence)
+            for line, one in read
+            if one.confidence >= LEAST_OF_LINE
+        ]
+        return self._result(raster, request.task, lines, len(read) - len(lines), attempts)
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -179,29 +206,29 @@ class FoveaNano:
         self,
         raster: Raster,
         task: str,
-        mode: str,
         lines: list[Line],
         left_out: int,
-        answers: _Answers,
+        attempts: list[tuple[str, _Answers]],
     ) -> PageResult:
         width, height = raster.image.size
         blocks = lay_out(lines, width, height)
         characters = sum(len(line.text) for line in lines)
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
-        warnings = list(answers.warnings)
+        first, every = attempts[0], [answers for _, answers in attempts]
+        warnings = list(first[1].warnings)
         verdict = "suspect" if warnings else "ok"
         if left_out:
             warnings.append(f"{left_out} places that look like lines of text could not be read.")
-        if answers.loops:
-            warnings.append(f"The model began to repeat itself in {answers.loops} places; that was cut off.")
+        if loops := sum(answers.loops for answers in every):
+            warnings.append(f"The model began to repeat itself in {loops} places; that was cut off.")
         if not lines:
             verdict = "unreadable"
             warnings.append("There is something on the page, but no text was read.")
         elif mean < LEAST_CONFIDENCE or left_out > len(lines):
             verdict = "suspect"
             warnings.append(f"The text was read with a mean token probability of only {mean:.2f}.")
-        patches = answers.strips * TOKENS
-        positions = answers.strips * (TOKENS + HEIGHT // 64 + 1)
+        strips = sum(answers.strips for answers in every)
+        patches, positions = strips * TOKENS, strips * (TOKENS + HEIGHT // 64 + 1)
         text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
         return PageResult(
             page=raster.page,
@@ -210,19 +237,21 @@ class FoveaNano:
             dpi=raster.dpi,
             model=self.name,
             model_digest=self.digest,
-            mode=mode,
+            mode=first[0],
             task=task,
             vision_tokens={"positions": positions, "patches": patches, "valid": patches},
-            text_tokens=answers.tokens,  # bytes and places: no compression that could be compared follows from it
+            text_tokens=first[
+                1
+            ].tokens,  # bytes and places: no compression that could be compared follows from it
             blocks=blocks,
             markdown=text,
             verdict=verdict,
             warnings=warnings,
-            attempts=[Attempt(mode, answers.tokens, "stop")],
+            attempts=[Attempt(mode, answers.tokens, "stop") for mode, answers in attempts],
             timings_ms={
-                "encode": 1000 * answers.encode_s,
-                "prefill": 1000 * answers.prefill_s,
-                "decode": 1000 * answers.decode_s,
+                "encode": 1000 * sum(answers.encode_s for answers in every),
+                "prefill": 1000 * sum(answers.prefill_s for answers in every),
+                "decode": 1000 * sum(answers.decode_s for answers in every),
             },
         )
 
@@ -239,23 +268,15 @@ def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[l
     return parts
 
 
-def _lines_of(
-    found: list[TextLine], quad, segments: list[Segment], answers: _Answers
-) -> tuple[list[Line], int]:
-    """Lines with their text, and how many were left out because they were made up rather than read."""
-    texts: list[list[str]] = [[] for _ in found]
-    log_probs: list[list[float]] = [[] for _ in found]
+def _lines_of(count: int, segments: list[Segment], answers: _Answers) -> list[_Read]:
+    """What was read of each of `count` lines, its segments put together again."""
+    texts: list[list[str]] = [[] for _ in range(count)]
+    log_probs: list[list[float]] = [[] for _ in range(count)]
     for segment, text, probabilities in zip(segments, answers.texts, answers.log_probs, strict=True):
         if text:
             texts[segment.line].append(text)
         log_probs[segment.line] += probabilities
-    lines, left_out = [], 0
-    for line, parts, probabilities in zip(found, texts, log_probs, strict=True):
-        if not parts:
-            continue
-        confidence = math.exp(sum(probabilities) / len(probabilities)) if probabilities else 0.0
-        if confidence < LEAST_OF_LINE:
-            left_out += 1
-            continue
-        lines.append(Line.of_quad(quad(line), " ".join(parts), confidence))
-    return lines, left_out
+    return [
+        _Read(" ".join(parts), math.exp(sum(some) / len(some)) if parts and some else 0.0)
+        for parts, some in zip(texts, log_probs, strict=True)
+    ]
