@@ -1,4 +1,4 @@
-/** The reference page in a real Chromium, and the headers of both pages. */
+/** The reference and the guides in a real Chromium, and the headers of all pages. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { absent, findings, open, overflow, shot, stack } from "./support.ts";
@@ -46,7 +46,7 @@ describe("reference", { skip: absent }, () => {
         .filter((target) => !document.getElementById(target.slice(1))),
     );
     assert.deepEqual(lost, []);
-    assert.deepEqual(await findings(page), []);
+    assert.deepEqual(await findings(page, "#createOcrJob"), []);
     await close();
   });
 
@@ -75,14 +75,59 @@ describe("reference", { skip: absent }, () => {
       await page.locator("#createOcrJob").waitFor();
       for (const summary of await page.locator("#createOcrJob summary").all())
         await summary.click();
-      assert.deepEqual(await findings(page), []);
+      for (const part of [".top", ".contents", "#createOcrJob", "#errors"])
+        assert.deepEqual(await findings(page, part), []);
       assert.equal(await overflow(page), 0);
       await close();
     });
 });
 
+describe("guides", { skip: absent }, () => {
+  test("are the repository's Markdown, whole; every link leads somewhere", async () => {
+    const { page, requests, faults, close } = await open("/guide");
+    const guides = page.locator("#contents a");
+    await guides.first().waitFor();
+    const addresses = await guides.evaluateAll((all) =>
+      all.map((a) => (a as HTMLAnchorElement).href),
+    );
+    assert.ok(addresses.length > 8);
+    const links = new Set<string>();
+    for (const address of addresses) {
+      await page.goto(address);
+      await page.locator("#guide h1").waitFor();
+      const text = await page.locator("#guide :is(h1, h2, h3, p, li, td, th)").allInnerTexts();
+      for (const one of text) assert.doesNotMatch(one, /\]\(|\*\*|^#|^\|/, address);
+      assert.deepEqual(await findings(page), [], address);
+      const inside = await page
+        .locator("#guide a")
+        .evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).href));
+      for (const link of inside) if (link.startsWith(`${stack?.origin}/`)) links.add(link);
+    }
+    for (const link of [...links].filter((one) => one.includes("#"))) {
+      await page.goto(link);
+      await page.locator("#guide h1").waitFor();
+      const { hash } = new URL(link);
+      assert.equal(
+        await page.locator(`[id="${decodeURIComponent(hash.slice(1))}"]`).count(),
+        1,
+        link,
+      );
+    }
+    for (const url of requests) assert.ok(url.startsWith(`${stack?.origin}/`), url);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("360 px: nothing is wider than the window", async () => {
+    const { page, close } = await open("/guide?USING", { viewport: { width: 360, height: 740 } });
+    await page.locator("#guide table").first().waitFor();
+    assert.equal(await overflow(page), 0);
+    await close();
+  });
+});
+
 describe("pages", { skip: absent }, () => {
-  for (const path of ["/", "/docs"])
+  for (const path of ["/", "/docs", "/guide"])
     test(`${path}: a strict policy, no framing, no sniffing`, async () => {
       const response = await fetch(`${stack?.origin}${path}`);
       assert.equal(response.status, 200);

@@ -102,11 +102,12 @@ export const overflow = (page: Page) =>
   });
 
 /** axe-core's findings of the kinds that shut people out. It runs past the CSP, in a world of its own. */
-export async function findings(page: Page): Promise<string[]> {
+export async function findings(page: Page, within = "html"): Promise<string[]> {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(
     // biome-ignore lint/suspicious/noExplicitAny: axe brings no types into the page.
-    () => (globalThis as any).axe.run(document) as Promise<{ violations: Violation[] }>,
+    (root) => (globalThis as any).axe.run(root) as Promise<{ violations: Violation[] }>,
+    within,
   );
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")

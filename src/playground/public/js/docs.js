@@ -1,6 +1,6 @@
 /** The reference: /openapi.json as a page. Nothing is fetched from elsewhere, nothing is set as markup. */
 import { byId, h } from "./dom.js";
-import { inline } from "./inline.js";
+import { inline } from "./markdown.js";
 
 /** JSON Schema and OpenAPI, looked at field by field. @typedef {Record<string, any>} Any */
 
