@@ -57,38 +57,53 @@ interface Wrapped {
   last: boolean;
 }
 
+/** A word with the space behind it. Widths in ems. */
+interface Word {
+  text: string;
+  width: number;
+  advance: number;
+}
+
 /** The largest type with which the rows, wrapped to the width, are no higher than the box. */
 function setType(
   rows: string[],
   width: number,
   height: number,
 ): { size: number; lines: Wrapped[] } {
-  for (let size = height / (LEADING * rows.length); ; size *= SHRINK) {
+  const words = rows.map(wordsOf);
+  const ems = words.flat().reduce((sum, { advance }) => sum + advance, 0);
+  // No type is larger than one that fills the box to its last corner: the search begins there.
+  const filled = Math.sqrt((width * height) / (LEADING * ems));
+  for (let size = Math.min(height / (LEADING * rows.length), filled); ; size *= SHRINK) {
     const least = Math.max(size, SMALLEST);
-    const lines = rows.flatMap((row) => wrap(row, width / least));
+    const lines = words.flatMap((row) => wrap(row, width / least));
     if (lines.length * LEADING * least <= height * 1.01 || least === SMALLEST)
       return { size: least, lines };
   }
 }
 
 /** @param room of a line, in ems */
-function wrap(row: string, room: number): Wrapped[] {
+function wrap(row: Word[], room: number): Wrapped[] {
   const lines: string[] = [];
   let line = "";
   let used = 0;
-  // A word with the space behind it; of scripts without spaces, each character may end a line.
-  for (const word of row.match(WORDS) ?? []) {
-    const wide = emWidth(word.trimEnd());
-    if (line !== "" && used + wide > room) {
+  for (const { text, width, advance } of row) {
+    if (line !== "" && used + width > room) {
       lines.push(line);
       [line, used] = ["", 0];
     }
-    line += word;
-    used += emWidth(word);
+    line += text;
+    used += advance;
   }
   lines.push(line);
   return lines.map((text, i) => ({ text, last: i === lines.length - 1 }));
 }
+
+/** Of scripts without spaces, each character may end a line. */
+const wordsOf = (row: string): Word[] =>
+  (row.match(WORDS) ?? []).map((text) => ({
+    ...{ text, width: emWidth(text.trimEnd()), advance: emWidth(text) },
+  }));
 
 const WIDE =
   "[\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1faff}\\u{20000}-\\u{3fffd}]";

@@ -55,4 +55,6 @@ it("boxes without area, words without end and no words at all are survived", () 
   expect(lines("  \n ", [0, 0, 1, 1])).toEqual([]);
   expect(lines("x".repeat(5000), [0.5, 0.5, 0.5, 0.5])).toHaveLength(1);
   expect(lines("a b ".repeat(5000), [0, 0, 0.01, 0.01]).length).toBeGreaterThan(1);
+  for (const row of ["word ", "字", "a\n"])
+    expect(lines(row.repeat(100_000), [0, 0, 1, 1]).length).toBeGreaterThan(100);
 });
