@@ -6,7 +6,7 @@ import { serverEvents } from "./sse.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 export type JobState = Job["state"];
-export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf";
+export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
 export type PageOutcome = ResultDocument["pages"][number];
 
 export interface PageEvent extends Omit<PageStatus, "readings"> {
@@ -127,7 +127,7 @@ export class Jobs {
   /** The result as text: Markdown, HTML, the tables as CSV, JSON lines with boxes (`chunks`), … */
   resultText(
     id: string,
-    format: Exclude<Format, "docx" | "pdf">,
+    format: Exclude<Format, "docx" | "pdf" | "overlay">,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
     return this.#http.text("GET", `${path(id)}/result`, {
@@ -144,18 +144,23 @@ export class Jobs {
     return this.#http.stream("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
   }
 
-  /** A searchable PDF. The pages' images are made first where they are not there yet. */
+  /** A searchable PDF, or one with `boxes` drawn. The pages' images are made first where they are not there yet. */
   async pdf(
     id: string,
-    { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
+    {
+      pages,
+      boxes,
+      ...call
+    }: CallOptions & { pages?: string | undefined; boxes?: boolean | undefined } = {},
   ): Promise<ReadableStream<Uint8Array>> {
+    const get = () => this.resultStream(id, boxes ? "overlay" : "pdf", { pages, ...call });
     try {
-      return await this.resultStream(id, "pdf", { pages, ...call });
+      return await get();
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== "page-images-missing") throw error;
       const images = await this.create(error.problem.request as OcrRequest, call);
       await this.wait(images.id, call);
-      return this.resultStream(id, "pdf", { pages, ...call });
+      return get();
     }
   }
 

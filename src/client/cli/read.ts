@@ -15,7 +15,7 @@ import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
 export const FORMATS = [
-  ...(["md", "txt", "html", "json", "csv", "chunks", "docx", "pdf"] as const),
+  ...(["md", "txt", "html", "json", "csv", "chunks", "docx", "pdf", "overlay"] as const),
 ] satisfies Format[];
 
 export const formatOption = {
@@ -99,7 +99,9 @@ async function readOne(
 }
 
 export const resultOf = (fovea: Fovea, id: string, format: Format, pages?: string) =>
-  format === "pdf" ? fovea.jobs.pdf(id, { pages }) : fovea.jobs.resultStream(id, format, { pages });
+  format === "pdf" || format === "overlay"
+    ? fovea.jobs.pdf(id, { pages, boxes: format === "overlay" })
+    : fovea.jobs.resultStream(id, format, { pages });
 
 /** Ctrl-C cancels the job: nobody is waiting for it any more. */
 async function cancelOnInterrupt<T>(
@@ -171,5 +173,6 @@ function shortName(source: string): string {
 
 const outputName = (source: string, format: Format) => {
   const name = source === "-" ? "stdin" : shortName(source);
-  return `${basename(name, extname(name))}.${format === "chunks" ? "jsonl" : format}`;
+  const extension = { chunks: "jsonl", overlay: "overlay.pdf" }[format as string] ?? format;
+  return `${basename(name, extname(name))}.${extension}`;
 };

@@ -13,7 +13,7 @@ import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readEntries, readEntry } from "../storage/results.ts";
 
 const FORMATS = [
-  ...(["json", "md", "html", "txt", "csv", "chunks", "docx", "pdf"] as const),
+  ...(["json", "md", "html", "txt", "csv", "chunks", "docx", "pdf", "overlay"] as const),
 ] satisfies ViewName[];
 
 const route = createRoute({
@@ -31,7 +31,7 @@ const route = createRoute({
     query: z.strictObject({
       format: z.enum(FORMATS).default("json").openapi({
         description:
-          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: the pages' images with their text under them, to be searched and copied; needs the images, which `fovea-render` makes (409 `page-images-missing` has the `request` for that)",
+          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: the pages' images with their text under them, to be searched and copied; needs the images, which `fovea-render` makes (409 `page-images-missing` has the `request` for that) · `overlay`: that PDF with the blocks' boxes drawn",
       }),
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
     }),
@@ -75,8 +75,8 @@ export const jobsResult = (app: App) =>
     const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
     if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
 
-    const imageOf = format === "pdf" ? await pageImages(c.env, job, pages) : null;
     const view = VIEWS[format]();
+    const imageOf = view.pictures ? await pageImages(c.env, job, pages) : null;
     c.header("content-type", view.mediaType);
     c.header("x-content-type-options", "nosniff");
     if (format === "html")

@@ -233,8 +233,12 @@ describe("pdf", () => {
   const decode = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
   const rows = deflateSync(Uint8Array.of(0, 7, 0, 9));
   const picture = png({ width: 1, height: 2, type: 0, data: rows });
-  const write = (entries: PageEntry[], image: Uint8Array | null = picture) => {
-    const view = VIEWS.pdf();
+  const write = (
+    entries: PageEntry[],
+    image: Uint8Array | null = picture,
+    name = "pdf" as ViewName,
+  ) => {
+    const view = VIEWS[name]();
     const parts = [
       ...(view.head({ jobId: "job_1", fileId: "file_1" }) as Uint8Array[]),
       ...entries.flatMap((entry, i) => view.page(entry, i === 0, image) as Uint8Array[]),
@@ -268,6 +272,14 @@ describe("pdf", () => {
       ...[["0041", "0062", "0020", "d83dde00"]],
     );
     expect(file).toContain(decode(rows));
+  });
+
+  it("of the format overlay has the boxes drawn over the picture", () => {
+    const file = write([pageOf(1, block("table", "a\tb"))], picture, "overlay");
+    // 1191 × 1684 pixels at 144 dpi; the box is 0.1, 0.2, 0.5, 0.25.
+    expect(file).toContain("0.18 0.49 0.2 RG 0.18 0.49 0.2 rg 1 w 59.55 631.5 238.2 42.1 re S");
+    expect(file.indexOf(" re S")).toBeGreaterThan(file.indexOf("/I Do"));
+    expect(write([pageOf(1, block("table", "a\tb"))])).not.toContain(" re S");
   });
 
   it("names a page that failed, and does without a picture where there is none", () => {

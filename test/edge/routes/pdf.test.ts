@@ -66,6 +66,8 @@ it("needs the pages' images, and says how to have them made", async () => {
   ]);
   expect(count(file_, new TextDecoder("latin1").decode(rows))).toBe(3);
   expect(count(await text(await pdf(job.id, "&pages=2-")), "/Type /Page ")).toBe(2);
+  const overlay = await call(`/v1/jobs/${job.id}/result?format=overlay&pages=1`, { key });
+  expect(count(await text(overlay), " re S")).toBe(2);
   expect((await pdf(job.id, "", await newKey())).status).toBe(404);
 });
 

@@ -6,7 +6,7 @@ import { docx } from "./docx.ts";
 import { html } from "./html.ts";
 import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
-import { pdf } from "./pdf.ts";
+import { overlayPdf, pdf } from "./pdf.ts";
 import { text } from "./text.ts";
 
 /** What is written next: text, or pieces of a file that is none. */
@@ -14,8 +14,10 @@ export type Written = string | Uint8Array[];
 
 export interface View {
   mediaType: string;
+  /** Whether it shows the pages' pictures. */
+  pictures?: true;
   head(job: { jobId: string; fileId: string }): Written;
-  /** @param image the page's picture, a PNG, for views that show it */
+  /** @param image the page's picture, a PNG, where the view shows `pictures` */
   page(entry: PageEntry, first: boolean, image?: Uint8Array | null): Written;
   tail(): Written;
 }
@@ -26,6 +28,6 @@ export const VIEWS = {
   md: () => markdown,
   html: () => html,
   txt: () => text,
-  ...{ csv, chunks, docx, pdf },
+  ...{ csv, chunks, docx, pdf, overlay: overlayPdf },
 } satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;

@@ -9,15 +9,26 @@ import { pngImage } from "../pdf/png.ts";
 import { isWide, type Line, textLines } from "../pdf/text-layer.ts";
 import { PdfWriter } from "../pdf/writer.ts";
 import type { View } from "./index.ts";
+import { COLOURS } from "./overlay.ts";
 
 /** Of pictures that do not say: a pixel of an image has no size of its own. */
 const DPI = 144;
 /** PDF's longest side, in points. */
 const LONGEST = 14_400;
+/** The size of a box's number. */
+const LABEL = 8;
 const LAST_CODE = 0xffff;
 const A4 = { width: 595, height: 842 };
 
-export const pdf = (): View => {
+export const pdf = (): View => document(() => []);
+
+/** The same with the blocks' boxes drawn over the picture, in the colours of `overlay.svg`. */
+export const overlayPdf = (): View => document(boxOperators);
+
+type Size = ReturnType<typeof sizeOf>;
+
+/** @param over what is drawn over a page's picture */
+const document = (over: (result: PageResult, size: Size) => string[]): View => {
   const file = new PdfWriter();
   const catalog = file.reserve();
   const tree = file.reserve();
@@ -38,6 +49,7 @@ export const pdf = (): View => {
 
   return {
     mediaType: "application/pdf",
+    pictures: true,
     head: () => [
       file.head(),
       file.object(catalog, `<< /Type /Catalog /Pages ${tree} 0 R >>`),
@@ -54,6 +66,7 @@ export const pdf = (): View => {
       const operators = [
         ...lines.map((line) => textOperators(line, size.height, codesOf(line.text))),
         ...(image ? [`q ${n(size.width)} 0 0 ${n(size.height)} 0 0 cm /I Do Q`] : []),
+        ...(result ? over(result, size) : []),
         ...(error ? [`BT /N 12 Tf 72 ${size.height - 72} Td (${plain(page, error)}) Tj ET`] : []),
       ];
       const images = image ? ` /XObject << /I ${picture} 0 R >>` : "";
@@ -95,6 +108,20 @@ function textOperators(line: Line, pageHeight: number, codes: string): string {
   const across = line.rightToLeft ? -1 : 1;
   const at = `${across} 0 0 1 ${n(line.x)} ${n(pageHeight - line.y)} Tm`;
   return `BT 3 Tr /T ${n(line.size)} Tf ${n(line.stretch)} Tz ${at} <${codes}> Tj ET`;
+}
+
+function boxOperators({ blocks }: PageResult, { width, height }: Size): string[] {
+  return blocks.map(({ id, type, bbox: [x0, y0, x1, y1] }) => {
+    const colour = [1, 3, 5].map((at) =>
+      n(Number.parseInt(COLOURS[type].slice(at, at + 2), 16) / 255),
+    );
+    const [left, top] = [x0 * width, height - y0 * height];
+    const box = [left, height - y1 * height, (x1 - x0) * width, (y1 - y0) * height].map(n);
+    // To the left of the box, where there is least to be covered.
+    const from = Math.max(left - LABEL * (0.6 * String(id).length + 0.3), 1);
+    const label = `BT 0 Tr 100 Tz /N ${LABEL} Tf ${n(from)} ${n(top - LABEL)} Td (${id}) Tj ET`;
+    return `q ${colour.join(" ")} RG ${colour.join(" ")} rg 1 w ${box.join(" ")} re S ${label} Q`;
+  });
 }
 
 /** @param codes the characters that occur, with the code of each */
