@@ -366,6 +366,8 @@ export type ChatRequest = {
     /** In place of the task that the message's words name; those are then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
+    /** `keep`: the next question about the same pages is answered without encoding */
+    tokens?: "keep" | "none";
     cache?: "use" | "refresh" | "only";
     metadata?: Record<string, string>;
   };

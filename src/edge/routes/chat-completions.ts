@@ -72,6 +72,10 @@ const Body = z
             "In place of the task that the message's words name; those are then a prompt",
         }),
         dpi: z.int().optional(),
+        tokens: z.enum(["keep", "none"]).optional().openapi({
+          description:
+            "`keep`: the next question about the same pages is answered without encoding",
+        }),
         cache: z.enum(["use", "refresh", "only"]).optional(),
         metadata: z.record(z.string(), z.string()).optional(),
       })

@@ -378,6 +378,32 @@ describe("the task encode", () => {
   });
 });
 
+it("a chat can keep them for its next question", async () => {
+  const ask = (words: string) =>
+    post("/v1/chat/completions", key, {
+      ...{ model: MODEL, fovea: { mode: "base", tokens: "keep" } },
+      messages: [
+        { role: "user", content: [{ type: "file", file: { file_id: file.id } }] },
+        { role: "user", content: words },
+      ],
+    });
+  const answers = [];
+  for (const [words, stored] of [
+    ["markdown", undefined],
+    ["What is the total?", "1"],
+  ] as const) {
+    const answer = ask(words);
+    const prediction = await cog.demand();
+    expect(prediction.input).toMatchObject({ tokens: "keep" });
+    expect(prediction.input.stored_tokens).toBe(stored);
+    await cog.document(prediction, 1);
+    if (!stored) await cog.tokens(prediction, 1, tokensFile(1));
+    await pushPage(prediction, 1, DIGEST, stored !== undefined);
+    answers.push((await answer).status);
+  }
+  expect(answers).toEqual([200, 200]);
+});
+
 it("`tokens: keep` is refused for a reader that has none, and for a lent document", async () => {
   for (const body of [{ model: "pp-ocr" }, { zero_retention: true }])
     expect((await ocr({ tokens: "keep", ...body })).status).toBe(422);
