@@ -24,9 +24,9 @@ export interface AgeingPlan {
 
 /**
  * Text tokens of a full document. As many as an ordinary page has, so that what the paper measured holds
- * on the way down: Tiny is then a compression of about 16, and not of 60 as on pages that Gundam can hold.
+ * on the way down: Tiny is then a compression of 14, and not of 60 as on the pages that Gundam can hold.
  */
-export const DOCUMENT_TOKENS = 1000;
+export const DOCUMENT_TOKENS = 900;
 /** An image has no more documents than this, so that old and new do not fade together. */
 export const MAX_DOCUMENTS = 4;
 /** How full the documents of a run have to be, while it can still wait for more. */

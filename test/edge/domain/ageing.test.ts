@@ -100,7 +100,7 @@ describe("images", () => {
 describe("a budget", () => {
   it("is kept with whole pages, the oldest first", () => {
     const memories = Array.from({ length: 40 }, (_, i) => message((40 - i) * 60, page(0.25)));
-    for (const budget of [9000, 6000, 3000, 1300]) {
+    for (const budget of [8000, 5000, 3000, 1300]) {
       const plan = planAgeing(ladder, memories, budget);
       expect(plan.tokens).toBeLessThanOrEqual(budget);
       expect(plan.renders[0]?.indices[0]).toBe(0);
