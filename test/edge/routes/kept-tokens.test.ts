@@ -273,6 +273,17 @@ describe("they go with the document", () => {
   });
 });
 
+it("what a worker pushed before it died is there for the next one", async () => {
+  await ocr({ tokens: "keep" });
+  const first = await cog.demand();
+  await cog.document(first, 1);
+  expect((await cog.tokens(first, 1, tokensFile(1))).status).toBe(204);
+  await cog.close(first, "failed");
+  const second = await cog.demand();
+  expect(second.input).toMatchObject({ tokens: "keep", stored_tokens: "1" });
+  expect((await cog.storedTokens(second, 1)).status).toBe(200);
+});
+
 it("a canceled job's tokens are let go", async () => {
   const { id } = await json(ocr({ tokens: "keep" }));
   const prediction = await cog.demand();
