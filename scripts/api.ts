@@ -61,10 +61,14 @@ export class Api {
     return response;
   }
 
-  /** @returns the file's id */
-  async upload(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<string> {
+  /**
+   * @param type `text/markdown` or `text/plain` of a text; of all else the content decides
+   * @returns the file's id
+   */
+  async upload(bytes: Uint8Array<ArrayBuffer>, name: string, type = ""): Promise<string> {
     const path = `/v1/files?name=${encodeURIComponent(name)}`;
-    const response = await this.call(path, { method: "POST", body: bytes });
+    const headers: Record<string, string> = type === "" ? {} : { "content-type": type };
+    const response = await this.call(path, { method: "POST", body: bytes, headers });
     return ((await response.json()) as { id: string }).id;
   }
 

@@ -62,7 +62,8 @@ async function main(): Promise<number> {
 /** Reads one document. @returns the exit status */
 async function read(stack: Stack, file: string): Promise<number> {
   const api = new Api(stack.origin, stack.key);
-  const fileId = await api.upload(new Uint8Array(readFileSync(file)), basename(file));
+  const type = file.endsWith(".md") ? "text/markdown" : file.endsWith(".txt") ? "text/plain" : "";
+  const fileId = await api.upload(new Uint8Array(readFileSync(file)), basename(file), type);
   const { model, mode, pages } = request;
   const job = await api.start({ file: fileId, model, mode, pages });
   say(`reading ${file}`);

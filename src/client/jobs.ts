@@ -169,6 +169,11 @@ export class Jobs {
     return this.#http.text("GET", `${path(id)}/pages/${page}/overlay.svg`, options);
   }
 
+  /** A page's image as the encoder sees it, PNG: of jobs with the model `fovea-render`. */
+  image(id: string, page: number, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    return this.#http.stream("GET", `${path(id)}/pages/${page}/image`, options);
+  }
+
   /** The vision tokens from which a page was read, where they are kept: a safetensors file. */
   tokens(id: string, page: number, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     return this.#http.stream("GET", `${path(id)}/pages/${page}/tokens`, options);

@@ -28,8 +28,15 @@ export async function resolveSource(source: Source): Promise<Resolved> {
   return { upload: blob, name };
 }
 
+/** Files that are sent as texts, which the service lays out as pages. */
+const TEXTS: Record<string, string> = {
+  ".md": "text/markdown",
+  ".markdown": "text/markdown",
+  ".txt": "text/plain",
+};
+
 interface NodeModules {
-  "node:fs": { openAsBlob(path: string): Promise<Blob> };
+  "node:fs": { openAsBlob(path: string, options: { type: string }): Promise<Blob> };
   "node:path": { basename(path: string): string };
   "node:url": { fileURLToPath(url: string): string };
 }
@@ -46,6 +53,7 @@ export async function openPath(path: string): Promise<{ blob: Blob; name: string
   const builtin = process?.getBuiltinModule;
   if (!builtin) throw new TypeError(`Paths can be read on Node 20.16 or newer only: ${path}`);
   const local = /^file:/i.test(path) ? builtin("node:url").fileURLToPath(path) : path;
-  const blob = await builtin("node:fs").openAsBlob(local);
-  return { blob, name: builtin("node:path").basename(local) };
+  const name = builtin("node:path").basename(local);
+  const type = TEXTS[/\.\w+$/.exec(name.toLowerCase())?.[0] ?? ""] ?? "";
+  return { blob: await builtin("node:fs").openAsBlob(local, { type }), name };
 }

@@ -108,7 +108,7 @@ export class Transport {
     const headers: Record<string, string> = {
       authorization: `Bearer ${this.#options.apiKey}`,
       ...(call.json !== undefined && { "content-type": "application/json" }),
-      ...(call.body && { "content-type": "application/octet-stream" }),
+      ...(call.body && { "content-type": typeOf(call.body) }),
       ...call.headers,
     };
     // Uploads need none: the same bytes are the same file.
@@ -180,6 +180,10 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 function randomKey(): string {
   return hex(crypto.getRandomValues(new Uint8Array(16)));
 }
+
+/** A text is one only where it says so; of all else the content decides. */
+const typeOf = (body: Blob | ReadableStream) =>
+  (body instanceof Blob && body.type) || "application/octet-stream";
 
 const hex = (bytes: Uint8Array) =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -252,9 +252,16 @@ describe("the rest", () => {
     stop();
     expect(await fovea.jobs.resultText(read.id, "txt", { pages: "2" })).toContain("Page 2");
     expect(await fovea.jobs.overlay(read.id, 1)).toContain("<svg");
+    await expect(fovea.jobs.image(read.id, 1)).rejects.toThrow("fovea-render");
     expect(await fovea.usage()).toMatchObject([{ model: "pp-ocr", pages_read: 2 }]);
     expect((await fovea.changeSettings({ retention_days: 7 })).retention_days).toBe(7);
     expect(await fovea.settings()).toMatchObject({ retention_is_default: false });
+  });
+
+  it("sends a text as what it says it is", async () => {
+    const text = new Blob(["# Notes"], { type: "text/markdown" });
+    expect((await fovea.files.upload(text)).media_type).toBe("text/markdown");
+    expect((await fovea.files.upload(new Blob([pdf()]))).media_type).toBe("application/pdf");
   });
 
   it("exports, lists and deletes kept vision tokens", async () => {

@@ -1,0 +1,248 @@
+"""What a text keeps when it becomes page images, and when these fade: docs/MEMORY.md.
+
+    .venv/bin/python bench/memory.py                                     # everything, with pp-ocr
+    .venv/bin/python bench/memory.py ladder --reader fovea-nano          # one part, another reader
+    .venv/bin/python bench/memory.py --conversations 20 --pages 1        # fewer pages
+
+`modes`: running text laid out for each mode and read in it. `ladder`: conversations that are rendered once and then go
+down the ladder, each image made from the one before it as `fovea-render` makes it; and how many rounds a budget of
+tokens holds. Writes docs/memory/*.csv and *.svg, with the reader's name. Texts are those that were never trained on
+(`fovea/train/texts.py`). Readers run in a process of their own with one thread, by bench/nano.py.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import mean, median
+
+import nano
+from nano import PAPER, ROOT, plot, shown, text_tokens, write
+from PIL import Image
+
+nano.OUT = ROOT / "docs" / "memory"
+RUNGS = ("gundam", "large", "base", "small", "tiny")
+# arXiv 2510.18234, figure 13: what the paper says of each.
+CLARITY = ("very clear (1 hour)", "clear (1 day)", "blurry (1 week)", "very blurry (1 month)", "almost gone (1 year)")
+RECENT = 0.25
+"""Of a budget: the newest rounds, which stay text."""
+
+
+@dataclass(slots=True)
+class Page:
+    """A rendered page on its way down: the image as it is now, and the text that it was made of."""
+
+    of: int
+    image: Image.Image
+    text: str
+    said: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    """Vision tokens by rung."""
+
+
+def running_text(random: Random, count: int) -> str:
+    """Paragraphs of held-out prose, `count` words in all."""
+    from fovea.train.texts import Writer
+
+    writer, paragraphs = Writer(random, True, prose=1.0), []
+    while count > 0:
+        size = min(count, random.randint(30, 120))
+        paragraphs.append(" ".join(writer.word() for _ in range(size)))
+        count -= size
+    return "\n\n".join(paragraphs)
+
+
+def conversation(number: int) -> str:
+    """2 to 20 rounds, the same for the same number: a short question and a longer answer."""
+    random = Random(f"conversation {number}")
+    messages = []
+    for _ in range(random.randint(2, 20)):
+        messages.append(f"user: {running_text(random, random.randint(8, 40))}")
+        messages.append(f"assistant: {running_text(random, random.randint(30, 160))}")
+    return "\n\n".join(messages)
+
+
+def render(text: str, mode: str, of: int = 0) -> list[Page]:
+    from fovea.render import paginate
+
+    pages = paginate(text, "text/plain", mode)
+    return [Page(of, page.draw()[0].convert("RGB"), page.source) for page in pages]
+
+
+def read(images: list[Image.Image], given: argparse.Namespace) -> list[str]:
+    """What the reader says of each, by a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, image in enumerate(images):
+            image.save(Path(folder) / f"{number:04}.png")
+        program = Path(nano.__file__)
+        command = [sys.executable, str(program), "--read", given.reader, folder, "--weights", str(given.weights)]
+        said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return [page["text"] for page in said["pages"]]
+
+
+def precision(said: str, text: str) -> float:
+    """1 − character errors ÷ characters, blanks and line ends alike, not below 0."""
+    from fovea.train.evaluate import distance
+
+    a, b = (" ".join(words.split()) for words in (said, text))
+    return max(0.0, 1 - distance(a, b) / max(1, len(b)))
+
+
+def overall(pairs: list[tuple[str, str]]) -> float:
+    """Of many pages, each by its length."""
+    lengths = [len(text) for _, text in pairs]
+    return sum(precision(*pair) * length for pair, length in zip(pairs, lengths, strict=True)) / sum(lengths)
+
+
+def published(compression: float) -> str:
+    from fovea.compression import expected_precision
+
+    band = expected_precision(compression)
+    return "–" if band is None else f"{100 * band[0]:.0f}–{100 * band[1]:.0f}"
+
+
+def modes(given: argparse.Namespace) -> None:
+    """Full pages, as the layout makes them for each mode, read in that mode."""
+    from fovea.modes import valid_tokens
+    from fovea.render import SHEETS
+
+    rows = []
+    for mode, sheet in SHEETS.items():
+        pages = [
+            render(running_text(Random(f"page {number}"), 4000), mode)[0] for number in range(given.pages)
+        ]
+        said = read([page.image for page in pages], given)
+        vision = valid_tokens((sheet.width, sheet.height), mode)
+        tokens = mean(text_tokens(page.text) for page in pages)
+        rows.append(
+            {
+                "mode": mode,
+                "reader": given.reader,
+                "page px": f"{sheet.width} x {sheet.height}",
+                "type px": sheet.size,
+                "columns": sheet.columns,
+                "pages": len(pages),
+                "letters a page": round(mean(len(page.text) for page in pages)),
+                "text tokens a page": round(tokens),
+                "vision tokens": vision,
+                "compression": tokens / vision,
+                "precision": overall([(a, page.text) for a, page in zip(said, pages, strict=True)]),
+                "published at that compression, %": published(tokens / vision),
+            }
+        )
+        print(shown(rows[-1]), flush=True)
+    write(f"modes-{given.reader}.csv", rows)
+
+
+def ladder(given: argparse.Namespace) -> None:
+    """True forgetting: each rung sees what the rung before has left."""
+    from fovea.modes import valid_tokens
+    from fovea.views import picture
+
+    texts = [conversation(number) for number in range(given.conversations)]
+    rounds = sum(len(re.findall("^user: ", text, re.MULTILINE)) for text in texts)
+    pages = [page for number, text in enumerate(texts) for page in render(text, RUNGS[0], number)]
+    tokens = [text_tokens(page.text) for page in pages]
+    rows, details = [], []
+    for rung, clarity in zip(RUNGS, CLARITY, strict=True):
+        for page in pages:
+            page.seen[rung] = valid_tokens(page.image.size, rung)
+            page.image = picture(page.image, rung)
+        for page, said in zip(pages, read([page.image for page in pages], given), strict=True):
+            page.said[rung] = said
+        vision = [page.seen[rung] for page in pages]
+        right = [precision(page.said[rung], page.text) for page in pages]
+        compression = sum(tokens) / sum(vision)
+        rows.append(
+            {
+                "rung": rung,
+                "the paper's word": clarity,
+                "reader": given.reader,
+                "conversations": len(texts),
+                "pages": len(pages),
+                "vision tokens a page": mean(vision),
+                "text tokens a page": mean(tokens),
+                "compression": compression,
+                "precision": overall([(page.said[rung], page.text) for page in pages]),
+                "median page": median(right),
+                "published at that compression, %": published(compression),
+            }
+        )
+        print(shown(rows[-1]), flush=True)
+        details += [
+            {
+                "conversation": page.of,
+                "rung": rung,
+                "text tokens": text,
+                "vision tokens": seen,
+                "compression": text / seen,
+                "precision": share,
+            }
+            for page, text, seen, share in zip(pages, tokens, vision, right, strict=True)
+        ]
+    write(f"ladder-{given.reader}.csv", rows)
+    write(f"ladder-pages-{given.reader}.csv", details)
+    series = {f"{given.reader}, pages from gundam down to tiny": binned(details)}
+    series |= {
+        f"DeepSeek-OCR, {count} vision tokens (Fox benchmark, published)": points
+        for count, points in zip((64, 100), PAPER, strict=True)
+    }
+    (nano.OUT / f"ladder-{given.reader}.svg").write_text(plot(series, "text tokens for each vision token", 30))
+    write(f"rounds-{given.reader}.csv", list(held(rows, sum(tokens) / rounds, given.budget)))
+
+
+def binned(details: list[dict]) -> list[tuple[float, float]]:
+    """Mean compression and precision of the pages in steps of compression, each a third wider than the last."""
+    edges = [0.0, 1.0]
+    while edges[-1] < 60:
+        edges.append(edges[-1] * 4 / 3)
+    points = []
+    for low, high in zip(edges, edges[1:], strict=False):
+        here = [row for row in details if low <= row["compression"] < high]
+        if here:
+            points.append((mean(r["compression"] for r in here), 100 * mean(r["precision"] for r in here)))
+    return points
+
+
+def held(rungs: list[dict], a_round: float, budget: int):
+    """How many rounds of `a_round` text tokens a budget holds: as text; the newest as text and all older ones on one
+    rung; and these spread evenly over all rungs."""
+    recent = RECENT * budget / a_round
+    yield {"older rounds as": "text", "budget": budget, "rounds": budget / a_round, "precision of the older": 1.0}
+    spare = (1 - RECENT) * budget
+    for row in rungs:
+        older = spare * row["compression"] / a_round
+        form = {"older rounds as": row["rung"], "budget": budget, "rounds": recent + older}
+        yield {**form, "precision of the older": row["precision"]}
+    shares = [spare / len(rungs) * row["compression"] / a_round for row in rungs]
+    kept = sum(share * row["precision"] for share, row in zip(shares, rungs, strict=True)) / sum(shares)
+    form = {"older rounds as": "the whole ladder", "budget": budget, "rounds": recent + sum(shares)}
+    yield {**form, "precision of the older": kept}
+
+
+PARTS = {"modes": modes, "ladder": ladder}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure; all of it if none is named")
+    parser.add_argument("--reader", default="pp-ocr", help="fovea-nano, pp-ocr, tesseract or deepseek-ocr")
+    parser.add_argument("--conversations", type=int, default=200)
+    parser.add_argument("--pages", type=int, default=4, help="full pages in each mode")
+    parser.add_argument("--budget", type=int, default=8000, help="tokens, for counting rounds")
+    parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/weights/nano")
+    given = parser.parse_args()
+    for part in given.parts or PARTS:
+        print(f"-- {part}", flush=True)
+        PARTS[part](given)
+
+
+if __name__ == "__main__":
+    main()
