@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from statistics import mean, median
@@ -28,7 +29,13 @@ from PIL import Image
 nano.OUT = ROOT / "docs" / "memory"
 RUNGS = ("gundam", "large", "base", "small", "tiny")
 # arXiv 2510.18234, figure 13: what the paper says of each.
-CLARITY = ("very clear (1 hour)", "clear (1 day)", "blurry (1 week)", "very blurry (1 month)", "almost gone (1 year)")
+CLARITY = (
+    "very clear (1 hour)",
+    "clear (1 day)",
+    "blurry (1 week)",
+    "very blurry (1 month)",
+    "almost gone (1 year)",
+)
 RECENT = 0.25
 """Of a budget: the newest rounds, which stay text."""
 
@@ -80,7 +87,15 @@ def read(images: list[Image.Image], given: argparse.Namespace) -> list[str]:
         for number, image in enumerate(images):
             image.save(Path(folder) / f"{number:04}.png")
         program = Path(nano.__file__)
-        command = [sys.executable, str(program), "--read", given.reader, folder, "--weights", str(given.weights)]
+        command = [
+            sys.executable,
+            str(program),
+            "--read",
+            given.reader,
+            folder,
+            "--weights",
+            str(given.weights),
+        ]
         said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return [page["text"] for page in said["pages"]]
 
@@ -192,7 +207,9 @@ def ladder(given: argparse.Namespace) -> None:
         f"DeepSeek-OCR, {count} vision tokens (Fox benchmark, published)": points
         for count, points in zip((64, 100), PAPER, strict=True)
     }
-    (nano.OUT / f"ladder-{given.reader}.svg").write_text(plot(series, "text tokens for each vision token", 30))
+    (nano.OUT / f"ladder-{given.reader}.svg").write_text(
+        plot(series, "text tokens for each vision token", 30)
+    )
     write(f"rounds-{given.reader}.csv", list(held(rows, sum(tokens) / rounds, given.budget)))
 
 
@@ -202,7 +219,7 @@ def binned(details: list[dict]) -> list[tuple[float, float]]:
     while edges[-1] < 60:
         edges.append(edges[-1] * 4 / 3)
     points = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         here = [row for row in details if low <= row["compression"] < high]
         if here:
             points.append((mean(r["compression"] for r in here), 100 * mean(r["precision"] for r in here)))
@@ -213,7 +230,12 @@ def held(rungs: list[dict], a_round: float, budget: int):
     """How many rounds of `a_round` text tokens a budget holds: as text; the newest as text and all older ones on one
     rung; and these spread evenly over all rungs."""
     recent = RECENT * budget / a_round
-    yield {"older rounds as": "text", "budget": budget, "rounds": budget / a_round, "precision of the older": 1.0}
+    yield {
+        "older rounds as": "text",
+        "budget": budget,
+        "rounds": budget / a_round,
+        "precision of the older": 1.0,
+    }
     spare = (1 - RECENT) * budget
     for row in rungs:
         older = spare * row["compression"] / a_round
@@ -232,7 +254,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure; all of it if none is named")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all of it if none is named"
+    )
     parser.add_argument("--reader", default="pp-ocr", help="fovea-nano, pp-ocr, tesseract or deepseek-ocr")
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--pages", type=int, default=4, help="full pages in each mode")

@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import rapidocr
 
@@ -17,7 +19,7 @@ from fovea.pages import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.result import Attempt, PageResult
 
-RULES = b"pp-ocr rules 1"
+RULES = b"pp-ocr rules 2"
 """Part of the digest: raise the number when layout or Markdown change what is answered."""
 
 LEAST_CONFIDENCE = 0.6
@@ -45,6 +47,8 @@ class PpOcr:
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+        self._turned = self._engine.cls_and_rotate
+        self._engine.cls_and_rotate = self._upright
         # The engine keeps state between its three models: one page at a time.
         self._lock = threading.Lock()
         self.digest = _digest()
@@ -86,6 +90,17 @@ class PpOcr:
             attempts=[Attempt("native", None, "stop")],
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
+
+    def _upright(self, lines: list[np.ndarray]) -> tuple[list[np.ndarray], Any]:
+        """The images of lines the right way up, and what the engine's classifier said of each.
+
+        It takes some lines of small type for upside down. The lines of a page stand the same way: most of them decide.
+        """
+        _, verdicts = self._turned(list(lines))
+        down = sum(label == "180" for label, _score in verdicts.cls_res)
+        if 2 * down > len(lines):
+            lines = [cv2.rotate(line, cv2.ROTATE_180) for line in lines]
+        return lines, verdicts
 
     def _lines(self, raster: Raster) -> list[Line]:
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
