@@ -284,6 +284,19 @@ describe("the rest", () => {
     await expect(fovea.jobs.tokens(job.id, 1)).rejects.toBeInstanceOf(NotFoundError);
   });
 
+  it("has the pages' images made for a PDF, once", async () => {
+    const stop = cog.work(2);
+    const { job } = await fovea.read(pdf());
+    const ask = async (boxes: boolean) =>
+      new Response(await fovea.jobs.pdf(job.id, { boxes, pages: "1-2" })).text();
+    expect(await ask(false)).toMatch(/^%PDF-1\.7[\s\S]*\/Count 2 [\s\S]*%%EOF\n$/);
+    expect(await ask(true)).toContain(" re S");
+    stop();
+    const models = cog.predictions.map(({ input }) => input.model);
+    expect([...new Set(models)]).toEqual(["pp-ocr", "fovea-render"]);
+    expect(paths().filter((path) => path === "POST /v1/ocr")).toHaveLength(2);
+  });
+
   it("makes, changes and deletes webhook endpoints", async () => {
     const made = await fovea.webhooks.create({ url: "https://hooks.io/a", events: ["job.failed"] });
     expect(made.secret).toMatch(/^whsec_/);
