@@ -39,8 +39,8 @@ export const RENDERER = "fovea-render";
 
 /** Longer than a turn takes. */
 export const LEASE_MS = 60_000;
-/** Images that one turn begins; the next one goes on. */
-const BEGIN_AT_ONCE = 16;
+/** Images that one turn begins; the next one goes on. So it stays within the subrequests of one invocation. */
+const BEGIN_AT_ONCE = 8;
 /** After a failure, and before the sweep looks at what is being made. */
 const RETRY_MS = 10 * 60_000;
 

@@ -5,7 +5,7 @@ import { age } from "./age.ts";
 import { eraseContext } from "./erase.ts";
 
 /** For each sweep; the next one goes on. */
-const BATCH = 20;
+const BATCH = 10;
 
 export async function sweepContexts(env: Env, now: number): Promise<void> {
   for (const { context, deleted } of await dueContexts(env.DB, now, BATCH)) {

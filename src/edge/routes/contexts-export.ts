@@ -6,8 +6,7 @@ import { base64 } from "../domain/encoding.ts";
 import { requires } from "../http/auth.ts";
 import { contextParams, contextView, demandContext, messageView } from "../http/context-view.ts";
 import { problems } from "../http/problem.ts";
-import { contents, readTexts } from "../storage/contexts.ts";
-import { openFile, pageFile } from "../storage/files.ts";
+import { contents, openPage, readTexts } from "../storage/contexts.ts";
 
 const route = createRoute({
   method: "get",
@@ -58,8 +57,7 @@ export const contextsExport = (app: App) =>
       }
       for (const item of items)
         for (const [page, { fileId, ...shown }] of item.pages.entries()) {
-          const file = await pageFile(env.DB, context.id, fileId);
-          const object = file && (await openFile(env.BUCKET, file));
+          const object = await openPage(env.BUCKET, context, fileId);
           if (!object) continue;
           await write({
             ...{ type: "page", image: item.id, form: item.form, page: page + 1 },

@@ -29,6 +29,8 @@ import {
 
 /** So that a view, and a turn of ageing, stay within what one request may do. */
 const MAX_MESSAGES = 5000;
+/** Each is an object of its own in R2, and a view reads all of them. */
+const MAX_TEXTS = 800;
 const MAX_CHARACTERS = 100_000;
 
 const pinned = z.boolean().openapi({
@@ -67,7 +69,7 @@ const add = createRoute({
   operationId: "addContextMessages",
   tags: ["contexts"],
   summary: "Append messages",
-  description: `In their order, whatever \`created_at\` says. A context has at most ${MAX_MESSAGES}.`,
+  description: `In their order, whatever \`created_at\` says. A context has at most ${MAX_MESSAGES}, of which ${MAX_TEXTS} may be text.`,
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(4 * MIB), idempotent] as const,
   request: {
@@ -126,9 +128,13 @@ export const contextsMessages = (app: App) => {
     const { messages } = c.req.valid("json");
     const { DB, BUCKET } = c.env;
     const now = Date.now();
-    const first = await reserveNumbers(DB, context.id, messages.length, MAX_MESSAGES);
+    const most = { messages: MAX_MESSAGES, texts: MAX_TEXTS };
+    const first = await reserveNumbers(DB, context.id, messages.length, most);
     if (first === null)
-      throw new Problem("context-full", `A context has at most ${MAX_MESSAGES} messages.`);
+      throw new Problem(
+        "context-full",
+        `A context has at most ${MAX_MESSAGES} messages, of which ${MAX_TEXTS} may be text: let it age.`,
+      );
     const rows = await Promise.all(
       messages.map(async (message, i): Promise<Message> => {
         const { role, content, pinned, importance, created_at } = message;

@@ -14,8 +14,7 @@ import {
 } from "../http/context-view.ts";
 import { imageUrl } from "../http/image-url.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { type Context, contents, ROLES, readTexts } from "../storage/contexts.ts";
-import { openFile, pageFile } from "../storage/files.ts";
+import { type Context, contents, openPage, ROLES, readTexts } from "../storage/contexts.ts";
 
 /** Each is read into memory, and sent as base64. */
 const MAX_DATA_URLS = 64;
@@ -155,8 +154,7 @@ async function imageItem(
     const place = { contextId: context.id, itemId: item.id, page };
     if (images === "none") return null;
     if (images === "url") return imageUrl(PUBLIC_ORIGIN, SIGNING_SECRET, place, Date.now());
-    const file = await pageFile(env.DB, context.id, fileId);
-    const object = file && (await openFile(env.BUCKET, file));
+    const object = await openPage(env.BUCKET, context, fileId);
     return object && `data:image/png;base64,${base64(await object.arrayBuffer())}`;
   };
   const { compression, expected } = precisionOf(part);

@@ -2,6 +2,7 @@
 import type { Form, Ladder } from "../domain/ladder.ts";
 import type { PageError } from "../domain/page-result.ts";
 import type { ImageMode } from "../domain/vision-tokens.ts";
+import { filePath } from "./files.ts";
 
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
 export type Role = (typeof ROLES)[number];
@@ -230,19 +231,21 @@ export async function forgetContext(db: D1Database, id: string): Promise<void> {
 
 // ---- messages
 
-/** @returns the first of `count` numbers; `null` when the context is gone or would have more than `most` */
+/** @returns the first of `count` numbers; `null` when the context is gone or would have more messages, or texts, than it may */
 export async function reserveNumbers(
   db: D1Database,
   id: string,
   count: number,
-  most: number,
+  most: { messages: number; texts: number },
 ): Promise<number | null> {
   const last = await db
     .prepare(
       `UPDATE contexts SET last_number = last_number + ?2
-       WHERE id = ?1 AND deleted_at IS NULL AND last_number + ?2 <= ?3 RETURNING last_number`,
+       WHERE id = ?1 AND deleted_at IS NULL AND last_number + ?2 <= ?3
+         AND (SELECT count(*) FROM context_messages WHERE context_id = ?1 AND item_id IS NULL) + ?2 <= ?4
+       RETURNING last_number`,
     )
-    .bind(id, count, most)
+    .bind(id, count, most.messages, most.texts)
     .first<number>("last_number");
   return last === null ? null : last - count + 1;
 }
@@ -478,6 +481,10 @@ export async function readTexts(
     );
   return found;
 }
+
+/** The image of a page. */
+export const openPage = (bucket: R2Bucket, { tenantId }: Context, fileId: string) =>
+  bucket.get(filePath({ tenantId, id: fileId }));
 
 export async function eraseTexts(
   bucket: R2Bucket,

@@ -108,6 +108,24 @@ describe("a context", () => {
     expect((await add("ctx_none", { content: "a" })).status).toBe(404);
   });
 
+  it("takes no more texts than a view can read, until they have aged", async () => {
+    const { id } = await create();
+    const many = Array.from({ length: 100 }, () => ({
+      content: words("ship", 2),
+      created_at: ago(2 * DAY),
+    }));
+    for (let i = 0; i < 8; i++) expect((await add(id, ...many)).status).toBe(201);
+    expect(await json(add(id, { content: "one more" }))).toMatchObject({
+      type: "urn:fovea:problem:context-full",
+    });
+    await env.DB.prepare(
+      "UPDATE context_messages SET item_id = 'item' WHERE context_id = ? AND number < 3",
+    )
+      .bind(id)
+      .run();
+    expect((await add(id, { content: "one more" })).status).toBe(201);
+  });
+
   it("takes messages once for an Idempotency-Key", async () => {
     const { id } = await create();
     const body = { messages: [{ role: "user", content: "a" }] };
