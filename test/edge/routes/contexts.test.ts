@@ -110,10 +110,7 @@ describe("a context", () => {
 
   it("takes no more texts than a view can read, until they have aged", async () => {
     const { id } = await create();
-    const many = Array.from({ length: 100 }, () => ({
-      content: words("ship", 2),
-      created_at: ago(2 * DAY),
-    }));
+    const many = Array.from({ length: 100 }, () => ({ content: "one" }));
     for (let i = 0; i < 8; i++) expect((await add(id, ...many)).status).toBe(201);
     expect(await json(add(id, { content: "one more" }))).toMatchObject({
       type: "urn:fovea:problem:context-full",
