@@ -117,6 +117,7 @@ def test_plain_text_keeps_its_lines_and_indents():
     lines = [(line.words[0][0], " ".join(text for _, text, _ in line.words)) for _, _, line in page.placed]
     assert [text for _, text in lines] == ["# no heading", "four blanks", "tab"]
     assert lines[0][0] == 0 < lines[1][0] == lines[2][0]
+    assert paginate("  one line", "text/plain", "tiny")[0].placed[0][2].words[0][0] > 0
 
 
 def test_a_page_break_falls_between_two_lines_of_the_source():

@@ -185,9 +185,7 @@ def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
         if block.kind == "heading":
             size = round(size * HEADINGS.get(block.level, 1.0))
             gap = round(0.8 * size)
-        made = list(
-            _wrap(block.pieces, left, width, size, literal=block.kind == "code" or "\n" in _text(block))
-        )
+        made = list(_wrap(block.pieces, left, width, size))
         if not made:
             made = [_line(block.at, size)]
         made[0].at = block.at
@@ -202,16 +200,12 @@ def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
         yield line
 
 
-def _text(block: Block) -> str:
-    return "".join(piece.text for piece in block.pieces)
-
-
 def _line(at: int, size: int) -> Line:
     return Line(at, round(PITCH * size), round(1.02 * size), size)
 
 
-def _wrap(pieces: list[Piece], left: float, width: float, size: int, literal: bool) -> Iterator[Line]:
-    """Lines from `left` to `width`. `literal`: blanks at the beginning of a line of the source are kept."""
+def _wrap(pieces: list[Piece], left: float, width: float, size: int) -> Iterator[Line]:
+    """Lines from `left` to `width`. Blanks at the beginning of a line of the source are kept, within reason."""
     line: Line | None = None
     x, space, fresh = left, 0.0, True
     for word in _words(pieces):
@@ -222,7 +216,7 @@ def _wrap(pieces: list[Piece], left: float, width: float, size: int, literal: bo
             continue
         if text.isspace():
             blank = _blank(text, face, size, x - left)
-            if line is None and fresh and literal:
+            if line is None and fresh:
                 x += min(blank, (width - left) / 2)
             elif line is not None:
                 space += blank
@@ -312,7 +306,7 @@ def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
         columns = []
         for i, cell in enumerate(cells):
             pieces = [replace(piece, face=BOLD) for piece in cell] if number == 0 else cell
-            columns.append(list(_wrap(pieces, edges[i] + pad, edges[i + 1] - pad, size, literal=False)))
+            columns.append(list(_wrap(pieces, edges[i] + pad, edges[i + 1] - pad, size)))
         height = max([1, *map(len, columns)])
         for k in range(height):
             line = _line(at, size)
