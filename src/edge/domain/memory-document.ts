@@ -57,7 +57,7 @@ export function messagesOnPages(
 export function findMessage(read: string, all: Entry[], wanted: number): string | null {
   const position = all.findIndex(({ number }) => number === wanted);
   if (position < 0) return null;
-  const lines = read.split("\n");
+  const lines = all.reduce(onItsOwnLine, read).split("\n");
   const places = headingLines(lines, all);
   // What stands before the first heading belongs to a message that began on an earlier page.
   const start = position === 0 ? (places[0] ?? -1) : places[position];
@@ -67,6 +67,16 @@ export function findMessage(read: string, all: Entry[], wanted: number): string 
     .slice(start + 1, end)
     .join("\n")
     .trim();
+}
+
+/** A heading that was read as the end of the paragraph above it, or as a part of one. */
+function onItsOwnLine(read: string, { number, role }: Entry): string {
+  const words = `#{0,6}[ \\t]*\\b${number}[ \\t]+${role}\\b`;
+  const alone = new RegExp(`^[ \\t]*${words}[ \\t]*$`, "im");
+  if (alone.test(read)) return read;
+  const atEnd = new RegExp(`[ \\t]+(${words})[ \\t]*$`, "im");
+  if (atEnd.test(read)) return read.replace(atEnd, "\n$1");
+  return read.replace(new RegExp(`(^|[ \\t])(${words})[ \\t]`, "m"), "\n$2\n");
 }
 
 /** The line of each heading, in order; `null` where none is like it. */
@@ -95,6 +105,8 @@ function headingLines(lines: string[], all: Entry[]): (number | null)[] {
 /** What is left of a heading however it is marked, spaced and capitalised. */
 const squeeze = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 
+const HEADING_AT_END = /(?:^|\n)(## \d+ [a-z]+\n\n)$/;
+
 /**
  * A text in parts of at most so many tokens, cut between lines, where it can be at a blank line; the
  * parts, one after the other, are the text.
@@ -111,9 +123,11 @@ export function cutDocument(text: string, most: number): string[] {
   for (const line of text.split(/(?<=\n)/).flatMap((line) => shortLines(line, most))) {
     const more = estimateTextTokens(line);
     if (tokens + more > most) {
-      // Back to the last paragraph or heading, unless that leaves the part half empty.
+      // Back to the last paragraph, unless that leaves the part half empty; a heading goes with its message.
       const gap = part.lastIndexOf("\n\n") + 2;
-      const rest = gap > part.length / 2 ? part.slice(gap) : "";
+      const paragraph = gap > part.length / 2 ? part.slice(gap) : "";
+      const heading = HEADING_AT_END.exec(part.slice(0, part.length - paragraph.length))?.[1] ?? "";
+      const rest = part.length > heading.length + paragraph.length ? heading + paragraph : "";
       part = part.slice(0, part.length - rest.length);
       close();
       part = rest;

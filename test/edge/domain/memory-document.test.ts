@@ -62,6 +62,13 @@ describe("a message in what was read", () => {
     ]);
   });
 
+  it("is found where its heading was read as a part of the paragraph above", () => {
+    const read = "11 user  \nfirst. The end. 12 assistant  \nsecond of 12 users 13 user third";
+    expect(entries.map(({ number }) => findMessage(read, entries, number))).toEqual([
+      ...["first. The end.", "second of 12 users", "third"],
+    ]);
+  });
+
   it("is not taken for another whose heading is lost", () => {
     const read = "## 11 user\nfirst\nsecond\n## 13 user\nthird";
     expect(findMessage(read, entries, 11)).toBeNull();
@@ -96,6 +103,17 @@ describe("cutting a document", () => {
         expect(parts.join("")).toBe(text);
         for (const part of parts) expect(estimateTextTokens(part)).toBeLessThanOrEqual(most * 1.05);
       }
+  });
+
+  it("leaves no heading at the end of a part", () => {
+    const filler = "word ".repeat(150);
+    const talk = memoryDocument([
+      { number: 1, role: "user", content: filler },
+      { number: 2, role: "assistant", content: "x ".repeat(400) },
+    ]);
+    const parts = cutDocument(talk, 200);
+    expect(parts.join("")).toBe(talk);
+    expect(parts[1]).toMatch(/^## 2 assistant\n\nx/);
   });
 
   it("cuts between paragraphs where it can", () => {
