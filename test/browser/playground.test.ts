@@ -138,6 +138,52 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
+  test("a conversation fades: from text over images to fainter ones, and is read back", async () => {
+    const { page, faults, close } = await open();
+    await paste(page, stack?.key ?? "");
+    await page.getByRole("tab", { name: "Memory" }).click();
+    const conversation = page.getByLabel("A conversation");
+    while (!(await conversation.inputValue()).includes("glass negatives"))
+      await page.waitForTimeout(50);
+    await page.getByRole("button", { name: "Remember it" }).click();
+    await page.getByRole("button", { name: "2 hours later" }).waitFor();
+    const tokens = async () =>
+      Number((await page.locator(".tokens strong").innerText()).replace(",", ""));
+    const asText = await tokens();
+    assert.equal(await page.locator(".memories img").count(), 0);
+    const seen = [];
+    for (const name of ["2 hours", "2 days", "9 days", "5 weeks", "13 months"]) {
+      await page.getByRole("button", { name: `${name} later` }).click();
+      await page
+        .getByRole("button", { name, exact: true })
+        .and(page.locator("[aria-pressed=true]"))
+        .waitFor({ timeout: 180_000 });
+      seen.push(await tokens());
+      if (name === "9 days") await shot(page, "memory", "#stage");
+    }
+    assert.deepEqual(
+      seen,
+      seen.toSorted((a, b) => b - a),
+    );
+    assert.ok((seen.at(-1) as number) < asText / 5, `${asText} to ${seen}`);
+    const picture = page.locator(".memories img").first();
+    assert.match((await picture.getAttribute("alt")) ?? "", /in mode tiny/);
+    assert.ok((await naturalWidth(picture)) <= 512);
+    await page.getByRole("button", { name: "Read it back" }).first().click();
+    await page.getByText(/message 1, read by/).waitFor({ timeout: 180_000 });
+    assert.deepEqual(await findings(page, "#panel-memory"), []);
+    await page.getByRole("button", { name: "now", exact: true }).click();
+    assert.equal(await page.locator(".memories img").count(), 0);
+    await page.getByRole("button", { name: "Forget it" }).click();
+    await page.locator(".fading").waitFor({ state: "hidden" });
+    const left = await fetch(`${stack?.origin}/v1/contexts`, {
+      headers: { authorization: `Bearer ${stack?.key}` },
+    });
+    assert.deepEqual((await left.json()).data, []);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
   test("a text is a document too: it is laid out as a page, and its tokens are counted", async () => {
     const { page, faults, close } = await open();
     await paste(page, stack?.key ?? "");

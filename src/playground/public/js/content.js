@@ -27,6 +27,19 @@ export function blockContent(block) {
   }
 }
 
+/**
+ * What stands on a page, without any marks.
+ * @param {import("../../../client/schema.ts").PageResult} result
+ */
+export function plainText({ blocks, markdown }) {
+  if (blocks.length === 0) return markdown;
+  const rows = (/** @type {string} */ html) =>
+    [...(table(html)?.rows ?? [])].map(({ cells }) =>
+      [...cells].map(({ textContent }) => textContent).join("   "),
+    );
+  return blocks.map(({ html, text }) => (html ? rows(html).join("\n") : text)).join("\n\n");
+}
+
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", nbsp: "\u00a0" };
 
 const decode = (/** @type {string} */ text) =>

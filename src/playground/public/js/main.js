@@ -1,6 +1,7 @@
 /** The playground: the form, and what becomes of it. */
 import { Api, ProblemError, tokenClaims } from "./api.js";
 import { byId, h, tabs } from "./dom.js";
+import { MemoryView } from "./memory.js";
 import { pageView } from "./page-view.js";
 import { isOver, RENDERER, Reading } from "./reading.js";
 import { Sharpness } from "./sharpness.js";
@@ -47,6 +48,7 @@ let shown = 0;
 let language = "curl";
 
 const sharpness = new Sharpness(byId("panel-sharpness"));
+const memory = new MemoryView(byId("panel-memory"));
 
 // — the document —
 
@@ -104,6 +106,8 @@ async function learnModels() {
     ...(names.length > 0 ? names : [h("option", { value: "" }, "the default")]),
   );
   sharpness.offer(offered);
+  // Contexts are made of pictures of pages.
+  memory.offer(offered.some(({ id }) => id === RENDERER) ? new Api(credential) : null);
   learnModel();
 }
 
@@ -334,6 +338,7 @@ function showPage(reading) {
 
 const selectTab = tabs(byId("stage"), (tab) => {
   if (tab.id === "tab-sharpness") sharpness.wake();
+  if (tab.id === "tab-memory") memory.wake();
 });
 
 selectLanguage(byId("tab-curl"));

@@ -1,5 +1,6 @@
 /** The slider through the modes: how a page blurs as it gets fewer vision tokens, and what is still read. */
 import { ProblemError } from "./api.js";
+import { plainText } from "./content.js";
 import { h } from "./dom.js";
 import { setImage } from "./page-view.js";
 import { RENDERER, readPage } from "./reading.js";
@@ -221,9 +222,10 @@ export class Sharpness {
     const request = { file, model: this.reader.value, mode: /** @type {any} */ (mode) };
     const { result } = await readPage(api, request, page, signal);
     signal.throwIfAborted();
-    const { runs, share } = stillRead(result.markdown, reference.markdown);
+    const text = plainText(result);
+    const { runs, share } = stillRead(text, plainText(reference));
     this.text.replaceChildren(
-      result.markdown
+      text.trim()
         ? h(
             "p",
             {},

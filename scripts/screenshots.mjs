@@ -1,0 +1,22 @@
+/** Makes docs/images/playground-*.png anew: the tests in Chromium take them, Pillow makes them small. Plain Node ≥ 20. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { node24, root, run, setUp, venvBin } from "./setup.mjs";
+
+const SHRINK = `
+import pathlib, sys
+from PIL import Image
+for path in pathlib.Path(sys.argv[1]).glob("*.png"):
+    image = Image.open(path).convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image.save(pathlib.Path(sys.argv[2]) / path.name, optimize=True)
+`;
+
+await setUp({ tests: true });
+const folder = mkdtempSync(join(tmpdir(), "fovea-shots-"));
+const tests = ["--test", "--test-isolation=none", "test/browser/*.test.ts"];
+const taken = await run(node24, tests, { env: { FOVEA_SHOTS: folder } });
+const images = join(root, "docs/images");
+const shrunk = taken && (await run(join(venvBin, "python"), ["-c", SHRINK, folder, images]));
+rmSync(folder, { recursive: true });
+process.exitCode = shrunk ? 0 : 1;

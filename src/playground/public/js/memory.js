@@ -1,0 +1,389 @@
+/** A conversation that fades: a context of the service, taken down its ladder one step at a time. */
+import { ProblemError } from "./api.js";
+import { h } from "./dom.js";
+import { stillRead } from "./words.js";
+
+/** @typedef {import("./api.js").Api} Api */
+/** @typedef {import("../../../client/schema.ts").ContextView} View */
+/** @typedef {import("../../../client/schema.ts").Ageing} Ageing */
+/** @typedef {import("../../../client/schema.ts").Recall} Recall */
+/** @typedef {NonNullable<View["items"]>[number]} Item */
+/** @typedef {Extract<Item, {type: "image"}>} ImageItem */
+/** @typedef {{role: "user" | "assistant" | "system", content: string}} Message */
+
+const HOUR = 3600;
+/** The steps of the ladder that a context has unless it is told otherwise. */
+const STEPS = [
+  { name: "now", seconds: 0 },
+  { name: "2 hours", seconds: 2 * HOUR },
+  { name: "2 days", seconds: 48 * HOUR },
+  { name: "9 days", seconds: 9 * 24 * HOUR },
+  { name: "5 weeks", seconds: 35 * 24 * HOUR },
+  { name: "13 months", seconds: 400 * 24 * HOUR },
+];
+
+/** What the browser remembers of a step: the service has gone on, and forgotten it. */
+class Memory {
+  /** @type {View | null} */
+  view = null;
+  /** @type {Map<string, string>} addresses of page images, by the address that they had at the service */
+  images = new Map();
+  /** @type {Map<string, Recall[]>} what was read of an image, by its id */
+  recalls = new Map();
+}
+
+export class MemoryView {
+  /** @type {Api | null} */
+  #api = null;
+  /** @type {string | null} id of the context */
+  #context = null;
+  /** @type {Message[]} */
+  #messages = [];
+  /** @type {Memory[]} by step */
+  #memories = [];
+  #step = 0;
+  #busy = false;
+
+  /** @param {HTMLElement} panel */
+  constructor(panel) {
+    this.text = h("textarea", { id: "conversation", rows: 9, spellcheck: false });
+    this.begin = h(
+      "button",
+      { type: "button", class: "primary", onclick: () => this.#try(() => this.#begin()) },
+      "Remember it",
+    );
+    this.forget = h(
+      "button",
+      { type: "button", hidden: true, onclick: () => this.#try(() => this.#forget()) },
+      "Forget it",
+    );
+    this.older = h("button", {
+      type: "button",
+      class: "primary",
+      onclick: () => this.#try(() => this.#age()),
+    });
+    this.steps = h("div", { class: "steps", role: "group", ariaLabel: "Ages" });
+    this.tokens = h("div", { class: "tokens" });
+    this.note = h("p", { class: "note", role: "status" });
+    this.items = h("ol", { class: "memories", ariaLabel: "The conversation as it is remembered" });
+    this.fading = h(
+      "div",
+      { class: "fading", hidden: true },
+      h("div", { class: "time" }, this.steps, this.older),
+      this.tokens,
+      this.items,
+    );
+    panel.append(
+      h(
+        "p",
+        { class: "lede" },
+        "Old messages become pictures of themselves, seen with fewer and fewer vision tokens. The gist stays for long, the letter does not.",
+      ),
+      h(
+        "div",
+        { class: "conversation field" },
+        h(
+          "label",
+          { htmlFor: "conversation" },
+          "A conversation; each message begins with User: or Assistant:",
+        ),
+        this.text,
+        h("p", { class: "actions" }, this.forget, this.begin),
+      ),
+      this.note,
+      this.fading,
+    );
+  }
+
+  /** @param {Api | null} api `null`: there is no key that may have contexts */
+  offer(api) {
+    this.#api = api;
+    this.begin.disabled = !api;
+    this.note.textContent = api ? "" : "Paste an API key first.";
+  }
+
+  /** Its tab has come to the front. */
+  async wake() {
+    if (this.text.value) return;
+    const answer = await fetch("/samples/conversation.txt").catch(() => null);
+    if (answer?.ok) this.text.value = await answer.text();
+  }
+
+  /** @param {() => Promise<void>} work one at a time */
+  async #try(work) {
+    if (this.#busy) return;
+    this.#setBusy(true);
+    try {
+      await work();
+      this.note.textContent = "";
+    } catch (error) {
+      const words =
+        error instanceof ProblemError ? `${error.title}. ${error.message}` : String(error);
+      this.note.textContent = words;
+    }
+    this.#setBusy(false);
+  }
+
+  #setBusy(/** @type {boolean} */ busy) {
+    this.#busy = busy;
+    this.fading.ariaBusy = String(busy);
+    for (const button of [this.begin, this.forget, this.older]) button.disabled = busy;
+  }
+
+  async #begin() {
+    const messages = parse(this.text.value);
+    if (messages.length === 0)
+      throw new ProblemError({ title: "No message", detail: "Begin one with User: or Assistant:" });
+    await this.#drop();
+    this.note.textContent = "Remembering …";
+    const { id } = await this.#send("POST", "/v1/contexts", {
+      name: "playground",
+      keep: "original",
+    });
+    this.#context = id;
+    this.#messages = messages;
+    await this.#send("POST", `/v1/contexts/${id}/messages`, { messages });
+    this.forget.hidden = false;
+    await this.#remember(0);
+  }
+
+  async #forget() {
+    await this.#drop();
+    this.forget.hidden = true;
+    this.fading.hidden = true;
+  }
+
+  /** The context goes, with all that was made of it. */
+  async #drop() {
+    if (this.#context) await this.#api?.call(`/v1/contexts/${this.#context}`, { method: "DELETE" });
+    this.#context = null;
+    for (const { images } of this.#memories)
+      for (const address of images.values()) URL.revokeObjectURL(address);
+    this.#memories = [];
+  }
+
+  /** One step further: for the service that much time has passed, for good. */
+  async #age() {
+    const next = this.#memories.length;
+    const step = STEPS[next];
+    if (!step) return;
+    this.note.textContent = `${step.name} later: images are being made …`;
+    const at = new Date(Date.now() + step.seconds * 1000).toISOString();
+    for (let state = "making"; state === "making" || state === "busy"; ) {
+      /** @type {Ageing} */
+      const ageing = await this.#send("POST", `/v1/contexts/${this.#context}/age`, { at }, 30);
+      ({ state } = ageing);
+      if (ageing.error)
+        throw new ProblemError({ title: "It did not fade", detail: ageing.error.message });
+    }
+    await this.#remember(next);
+  }
+
+  /** @param {number} step */
+  async #remember(step) {
+    const memory = new Memory();
+    /** @type {View} */
+    const view = await this.#send("GET", `/v1/contexts/${this.#context}/view`);
+    memory.view = view;
+    for (const item of view.items ?? [])
+      for (const { url } of item.type === "image" ? item.pages : [])
+        if (url) {
+          // Fetched from here, whatever name the service has for itself.
+          const { pathname, search } = new URL(url, location.href);
+          const response = await fetch(pathname + search);
+          if (response.ok) memory.images.set(url, URL.createObjectURL(await response.blob()));
+        }
+    this.#memories[step] = memory;
+    this.#show(step);
+  }
+
+  /** @param {number} step */
+  #show(step) {
+    this.#step = step;
+    const newest = this.#memories.length - 1;
+    const next = STEPS[newest + 1];
+    this.fading.hidden = false;
+    this.steps.replaceChildren(
+      ...STEPS.slice(0, newest + 1).map(({ name }, i) =>
+        h(
+          "button",
+          { type: "button", ariaPressed: String(i === step), onclick: () => this.#show(i) },
+          name,
+        ),
+      ),
+    );
+    this.older.hidden = !next;
+    this.older.textContent = next ? `${next.name} later` : "";
+    const memory = /** @type {Memory} */ (this.#memories[step]);
+    const view = /** @type {View} */ (memory.view);
+    this.#showTokens(view);
+    this.items.replaceChildren(
+      ...(view.items ?? []).map((item) =>
+        item.type === "text"
+          ? this.#textItem(item)
+          : this.#imageItem(item, memory, step === newest),
+      ),
+    );
+  }
+
+  /** @param {View} view */
+  #showTokens({ tokens }) {
+    const share = tokens.as_text > 0 ? tokens.total / tokens.as_text : 1;
+    const bar = h("div", {
+      class: "bar",
+      role: "img",
+      ariaLabel: `${Math.round(share * 100)} % of the tokens of its text`,
+    });
+    for (const [kind, count] of /** @type {const} */ ([
+      ["text", tokens.text],
+      ["vision", tokens.vision],
+    ])) {
+      const part = h("span", { class: kind });
+      part.style.width = `${(100 * count) / Math.max(tokens.as_text, tokens.total, 1)}%`;
+      bar.append(part);
+    }
+    const number = (/** @type {number} */ count) => count.toLocaleString("en");
+    this.tokens.replaceChildren(
+      h(
+        "p",
+        {},
+        h("strong", {}, number(tokens.total)),
+        ` tokens: ${number(tokens.text)} of text, ${number(tokens.vision)} of vision; as text it would be ${number(tokens.as_text)}.`,
+      ),
+      bar,
+    );
+  }
+
+  /** @param {Extract<Item, {type: "text"}>} item */
+  #textItem({ role, text, tokens }) {
+    return h(
+      "li",
+      { class: `said ${role}` },
+      h("p", { class: "who" }, `${role}, ${tokens} tokens`),
+      h("p", { class: "words" }, text),
+    );
+  }
+
+  /** @param {ImageItem} item @param {Memory} memory @param {boolean} present whether the service still has it so */
+  #imageItem(item, memory, present) {
+    const { first_message: first, last_message: last, form, tokens, text_tokens: was } = item;
+    const which = first === last ? `Message ${first}` : `Messages ${first} to ${last}`;
+    const precision = item.expected_precision?.map((share) => Math.round(share * 100)).join("–");
+    const recalled = memory.recalls.get(item.id);
+    const recall = h(
+      "button",
+      {
+        type: "button",
+        onclick: () =>
+          this.#try(async () => {
+            memory.recalls.set(item.id, await this.#recall(item));
+            this.#show(this.#step);
+          }),
+      },
+      "Read it back",
+    );
+    return h(
+      "li",
+      { class: "image-item" },
+      h(
+        "p",
+        { class: "who" },
+        `${which}, ${form}: ${tokens} vision tokens for ${was} of text`,
+        item.compression !== null && `, ${item.compression.toFixed(1)} ×`,
+        precision && `; expected precision ${precision} %`,
+      ),
+      h(
+        "div",
+        { class: "leaves" },
+        ...item.pages.map(({ url, width, height }, i) =>
+          h("img", {
+            src: (url && memory.images.get(url)) ?? "",
+            width,
+            height,
+            alt: `${which} as an image in mode ${form}, page ${i + 1}`,
+          }),
+        ),
+      ),
+      present && !recalled && h("p", {}, recall),
+      ...(recalled ?? []).map((one) => this.#recalled(one)),
+    );
+  }
+
+  /** @param {ImageItem} item */
+  async #recall({ first_message: first, last_message: last }) {
+    const recalls = [];
+    for (let number = first; number <= last; number++) {
+      this.note.textContent = `Reading message ${number} …`;
+      /** @type {Recall} */
+      let recall;
+      do
+        recall = await this.#send(
+          "GET",
+          `/v1/contexts/${this.#context}/messages/${number}/recall`,
+          undefined,
+          60,
+        );
+      while (recall.state === "reading");
+      recalls.push(recall);
+    }
+    return recalls;
+  }
+
+  /** @param {Recall} recall */
+  #recalled({ message, role, text, model, measured, scope }) {
+    const original = this.#messages[message - 1]?.content ?? "";
+    const { runs, share } = stillRead(text ?? "", original);
+    const precision = measured?.precision;
+    return h(
+      "div",
+      { class: `said ${role}` },
+      h(
+        "p",
+        { class: "who" },
+        `${role}, message ${message}, read by ${model ?? "nobody"}`,
+        share !== null && scope !== "pages" && `: ${Math.round(share * 100)} % of its words`,
+        typeof precision === "number" && `, ${Math.round(precision * 100)} % of its characters`,
+      ),
+      h(
+        "p",
+        { class: "words" },
+        ...runs.map(({ text, known }) => (known ? text : h("span", { class: "lost" }, text))),
+      ),
+    );
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @param {number} [wait] seconds to hold the answer
+   */
+  async #send(method, path, body, wait) {
+    if (!this.#api)
+      throw new ProblemError({ title: "A key is missing", detail: "Paste an API key." });
+    const headers = {
+      ...(body && { "content-type": "application/json" }),
+      ...(wait && { prefer: `wait=${wait}` }),
+    };
+    const response = await this.#api.call(path, {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+    });
+    return response.json();
+  }
+}
+
+/** @param {string} text @returns {Message[]} */
+function parse(text) {
+  return [
+    ...text.matchAll(
+      /^(User|Assistant|System):\s*([\s\S]*?)(?=^(?:User|Assistant|System):|(?![\s\S]))/gim,
+    ),
+  ].flatMap(([, role, content]) => {
+    const words = content?.trim();
+    return words
+      ? [{ role: /** @type {Message["role"]} */ (role?.toLowerCase()), content: words }]
+      : [];
+  });
+}
