@@ -16,7 +16,6 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fovea import render
 from fovea.errors import DocumentError, PageError
 
 _PDFIUM = threading.Lock()
@@ -161,6 +160,9 @@ class TextDocument(Document):
             raise DocumentError("document_broken", "The text is not UTF-8.") from None
         if not text.strip("\ufeff \t\r\n"):
             raise DocumentError("document_empty", "The text is empty.")
+        # Not above: each document has a process of its own, and most are no texts.
+        from fovea import render
+
         self.media_type = media_type
         self._pages = render.paginate(text, media_type, mode)
         self.page_count = len(self._pages)
