@@ -132,7 +132,7 @@ def test_a_page_break_falls_between_two_lines_of_the_source():
 
 
 def test_a_heading_stays_with_its_text_and_a_head_with_its_table():
-    for filler in range(20, 36):
+    for filler in range(14, 26):
         text = "line\n" * filler + "\n# The heading\n\nIts text.\n\n| Head | of |\n|---|---|\n| a | table |\n"
         for page in paginate(text.replace("line\n", "line\n\n"), "text/markdown", "tiny"):
             drawn = shown([page])

@@ -83,6 +83,13 @@ def test_a_blank_page_has_an_image_too(reader):
     assert shown(result).size == (512, 512)
 
 
+def test_a_blank_page_of_a_document_is_given_to_it(reader):
+    blank = base64.b64encode(encoded(Image.new("RGB", (300, 300), "white"))).decode()
+    [page] = run(f"data:;base64,{blank}", reader)["pages"]
+    assert page["verdict"] == "blank"
+    assert page["image"].startswith("data:image/png")
+
+
 def test_an_image_that_would_be_too_large_is_made_smaller_and_says_so(reader):
     noise = np.random.default_rng(1).integers(0, 256, (2200, 2000, 3), dtype=np.uint8)
     result = reader.read(Raster(1, Image.fromarray(noise), None), ReadRequest())
