@@ -3,6 +3,7 @@ page, are seen and decoded together by the engine.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,8 @@ class StripAnswers:
     """One answer a strip; seconds that went by in each part."""
 
     answers: list[Generation]
+    seen: list[Tensor]
+    """The vision tokens of each strip."""
     encode_s: float = 0.0
     prefill_s: float = 0.0
     decode_s: float = 0.0
@@ -45,6 +48,15 @@ class StripModel:
         self._tokenizer = tokenizer
         self.engine = Engine(model, rules, config, in_place=in_place)
 
+    def see(
+        self, pixels: Tensor, deadline: float | None = None, given_up: GivenUp | None = None
+    ) -> list[Tensor]:
+        """Vision tokens of strips (B, 3, H, W). Blocks, and raises, as `read`."""
+        looks = [self.engine.look(view, deadline=deadline) for view in pixels.to(self.engine.device)]
+        if given_up:
+            given_up.call(lambda: [look.cancel() for look in looks])
+        return [look.result() for look in looks]
+
     def read(
         self,
         pixels: Tensor,
@@ -52,18 +64,16 @@ class StripModel:
         owner: str = "",
         deadline: float | None = None,
         given_up: GivenUp | None = None,
+        kept: Sequence[Tensor] = (),
     ) -> StripAnswers:
         """pixels (B, 3, H, W) in −1..1, all of one size; `most` tokens of an answer. Blocks.
 
-        `owner`, `deadline`: as in `Engine.submit`. Raises `Busy` where other strips held the model until time
-        was up, `Canceled` when the page is given up.
+        `kept`: their vision tokens, where they were seen before. `owner`, `deadline`: as in `Engine.submit`.
+        Raises `Busy` where other strips held the model until time was up, `Canceled` when the page is given up.
         """
         began = time.perf_counter()
         engine = self.engine
-        looks = [engine.look(view, deadline=deadline) for view in pixels.to(engine.device)]
-        if given_up:
-            given_up.call(lambda: [look.cancel() for look in looks])
-        seen = [look.result() for look in looks]
+        seen = list(kept) or self.see(pixels, deadline, given_up)
         encoded = time.perf_counter()
         ids = strip_prompt(self._tokenizer, pixels.shape[3], pixels.shape[2])
         shown = torch.tensor(ids) == self._tokenizer.image
@@ -72,14 +82,14 @@ class StripModel:
         handles = []
         for tokens in seen:
             prompt = question.clone()
-            prompt[shown] = tokens.to(prompt.dtype)
+            prompt[shown] = tokens.to(prompt.device, prompt.dtype)
             handles.append(engine.submit(prompt, max_new=room, owner=owner, deadline=deadline))
         if given_up:
             given_up.call(lambda: [handle.cancel() for handle in handles])
         answers = [handle.result() for handle in handles]
         prefill_s = max((answer.prefill_s for answer in answers), default=0.0)
         decode_s = time.perf_counter() - encoded - prefill_s
-        return StripAnswers(answers, encoded - began, prefill_s, max(decode_s, 0.0))
+        return StripAnswers(answers, seen, encoded - began, prefill_s, max(decode_s, 0.0))
 
     def close(self) -> None:
         self.engine.close()

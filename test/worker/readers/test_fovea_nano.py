@@ -6,7 +6,7 @@ import torch
 from support import picture
 from train_support import TINY
 
-from fovea.engine import Busy
+from fovea.engine import Busy, load_seen
 from fovea.errors import PageError
 from fovea.model import OcrModel, save_checkpoint
 from fovea.pages import Raster, open_document
@@ -187,4 +187,26 @@ def test_the_shipped_weights_read():
     read = " ".join(result.markdown.split())
     assert 1 - distance(read, truth) / len(truth) > 0.75
     assert result.verdict == "suspect"  # and it says itself how far it is to be trusted
-    assert "mean token probability of only 0.7" in result.warnings[-1]
+    assert "mean token probability of only 0.8" in result.warnings[-1]
+
+
+def test_kept_tokens_take_the_place_of_the_strips(untrained):
+    page = raster(picture(TEXT))
+    first = untrained.read(page, ReadRequest(task="free", keep_tokens=True))
+    tokens = untrained.read(page, ReadRequest(task="encode")).attachments["tokens"]
+    seen = [
+        load_seen(data, digest=untrained.digest, width=untrained.engine.width)[0].embeddings
+        for data in (first.attachments["tokens"], tokens)
+    ]
+    assert torch.equal(*seen)
+    views = lambda: untrained.engine.metrics.values["views"]  # noqa: E731
+    before = views()
+    encoded = untrained.read(page, ReadRequest(task="encode", recall=lambda mode: tokens))
+    assert (views(), encoded.attempts[0].encoded, encoded.attachments) == (before, "stored", {})
+    again = untrained.read(page, ReadRequest(task="free", recall=lambda mode: tokens))
+    fresh = untrained.read(page, ReadRequest(task="free"))
+    assert (again.markdown, again.text_tokens) == (fresh.markdown, fresh.text_tokens)
+    # Those of a page with another number of strips are not used.
+    more = raster(picture("\n".join(f"line number {i}" for i in range(12))))
+    other = untrained.read(more, ReadRequest(task="encode", recall=lambda mode: tokens))
+    assert other.attempts[0].encoded is None

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from fovea import places
-from fovea.engine import Busy, Canceled
+from fovea.engine import Busy, Canceled, Seen
 from fovea.errors import PageError
 from fovea.layout import Line, lay_out
 from fovea.lines import find_lines
@@ -28,7 +28,8 @@ from fovea.markdown import to_markdown
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
 from fovea.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
 from fovea.pages import Raster
-from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.base import ENCODE, InvalidOptions, ReadRequest
+from fovea.readers.kept import keep, recall
 from fovea.readers.ocr_model import engine_config
 from fovea.result import Attempt, PageResult
 from fovea.settings import Settings
@@ -44,6 +45,9 @@ AUTO = ("base", "large")
 """`auto`: the page in the first, its weak lines once more in the second; of each line the surer answer counts."""
 WEAK = 0.9
 """Mean probability of its characters below which a line is weak."""
+TASKS = ("markdown", "free", ENCODE)
+POSITIONS = TOKENS + HEIGHT // 64 + 1
+"""Of a strip in the decoder."""
 LEAST_CONFIDENCE = 0.9
 """Mean probability of a page's characters below which it is `suspect`. It is about the share that is right."""
 LEAST_OF_LINE = 0.35
@@ -69,6 +73,15 @@ class _Answers:
     prefill_s: float = 0.0
     decode_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    packed: int = 0
+    """Strips before rows were read again."""
+    kept: list[torch.Tensor] = field(default_factory=list)
+    """Their vision tokens, where there are some from an earlier reading."""
+    seen: list[torch.Tensor] = field(default_factory=list)
+    """The vision tokens of all strips, those of rows that were read again behind the others."""
+
+    def attempt(self, mode: str, tokens: int | None) -> Attempt:
+        return Attempt(mode, tokens, "stop", "stored" if self.kept else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +114,8 @@ class FoveaNano:
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *ROWS):
             raise InvalidOptions(f"fovea-nano has the modes auto, {', '.join(ROWS)}.")
-        if request.task not in ("markdown", "free"):
-            raise InvalidOptions("fovea-nano has the tasks markdown and free.")
+        if request.task not in TASKS:
+            raise InvalidOptions(f"fovea-nano has the tasks {', '.join(TASKS)}.")
         if request.prompt:
             raise InvalidOptions("fovea-nano takes no prompt.")
 
@@ -111,6 +124,8 @@ class FoveaNano:
         deadline = time.monotonic() + self._time_limit_s
         found = find_lines(raster.image)
         modes = AUTO if request.mode == "auto" else (request.mode,)
+        if request.task == ENCODE:
+            modes = modes[:1]
         best = [_Read("", 0.0)] * len(found.lines)
         attempts: list[tuple[str, _Answers]] = []
         for mode in modes:
@@ -119,7 +134,8 @@ class FoveaNano:
                 break
             segments = cut(found.upright, [found.lines[number] for number in weak], ROWS[mode])
             try:
-                answers = self._read(segments, ROWS[mode], request, deadline)
+                page = None if attempts else raster.page  # what is read again is not the whole page
+                answers = self._read(page, segments, mode, request, deadline)
             except Busy:
                 if attempts:
                     break
@@ -135,21 +151,57 @@ class FoveaNano:
             for line, one in read
             if one.confidence >= LEAST_OF_LINE
         ]
-        return self._result(raster, request.task, lines, len(read) - len(lines), attempts)
+        if request.task == ENCODE:
+            result = self._encoded(raster, *attempts[0])
+        else:
+            result = self._result(raster, request.task, lines, len(read) - len(lines), attempts)
+        first = attempts[0][1]
+        if first.packed and not first.kept and len(first.seen) >= first.packed:
+            patches = first.packed * TOKENS
+            keep(result, request, Seen(torch.cat(first.seen[: first.packed]), patches, patches))
+        return result
 
     # -- reading ---------------------------------------------------------------------------------------
 
-    def _read(self, segments: list[Segment], rows: int, request: ReadRequest, deadline: float) -> _Answers:
+    def _read(
+        self, page: int | None, segments: list[Segment], mode: str, request: ReadRequest, deadline: float
+    ) -> _Answers:
+        """`page`: its number, where the segments are the whole page's."""
+        rows = ROWS[mode]
         answers = _Answers([""] * len(segments), [[] for _ in segments])
         again: list[int] = []
         strips = pack(segments, rows)
         # Strips of like length end together.
         strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))
+        answers.packed = len(strips)
+        kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
+        if kept and kept.positions == len(strips) * POSITIONS:
+            answers.kept = list(kept.embeddings.split(POSITIONS))
+        if request.task == ENCODE:
+            self._see(segments, strips, rows, answers, request, deadline)
+            return answers
         again = self._read_strips(segments, strips, rows, answers, request, deadline)
         # An answer with another number of lines than its strip has rows: each row is read alone.
         if again:
             self._read_strips(segments, [[number] for number in again], rows, answers, request, deadline)
         return answers
+
+    def _see(
+        self,
+        segments: list[Segment],
+        strips: list[list[int]],
+        rows: int,
+        answers: _Answers,
+        request: ReadRequest,
+        deadline: float,
+    ) -> None:
+        """The strips' vision tokens and no more."""
+        began = time.perf_counter()
+        for start in range(0, 0 if answers.kept else len(strips), AT_ONCE):
+            pictures = [draw([segments[n] for n in strip], rows) for strip in strips[start : start + AT_ONCE]]
+            answers.seen += self._model.see(_pixels(np.stack(pictures)), deadline, request.given_up)
+        answers.strips = len(strips)
+        answers.encode_s = time.perf_counter() - began
 
     def _read_strips(
         self,
@@ -190,8 +242,9 @@ class FoveaNano:
         deadline: float,
     ) -> list[tuple[list[int], list[float]]]:
         """pictures (B, HEIGHT, WIDTH) grey -> ids and log-probabilities of each."""
-        pixels = torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
-        read = self._model.read(pixels, most, request.owner, deadline, request.given_up)
+        kept = answers.kept[answers.strips :][: len(pictures)]
+        read = self._model.read(_pixels(pictures), most, request.owner, deadline, request.given_up, kept)
+        answers.seen += read.seen
         answers.strips += len(pictures)
         answers.tokens += sum(answer.sampled for answer in read.answers)
         answers.loops += sum(answer.finish_reason == "loop" for answer in read.answers)
@@ -228,7 +281,6 @@ class FoveaNano:
             verdict = "suspect"
             warnings.append(f"The text was read with a mean token probability of only {mean:.2f}.")
         strips = sum(answers.strips for answers in every)
-        patches, positions = strips * TOKENS, strips * (TOKENS + HEIGHT // 64 + 1)
         text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
         return PageResult(
             page=raster.page,
@@ -239,7 +291,7 @@ class FoveaNano:
             model_digest=self.digest,
             mode=first[0],
             task=task,
-            vision_tokens={"positions": positions, "patches": patches, "valid": patches},
+            vision_tokens=_counts(strips),
             text_tokens=first[
                 1
             ].tokens,  # bytes and places: no compression that could be compared follows from it
@@ -247,13 +299,37 @@ class FoveaNano:
             markdown=text,
             verdict=verdict,
             warnings=warnings,
-            attempts=[Attempt(mode, answers.tokens, "stop") for mode, answers in attempts],
+            attempts=[answers.attempt(mode, answers.tokens) for mode, answers in attempts],
             timings_ms={
                 "encode": 1000 * sum(answers.encode_s for answers in every),
                 "prefill": 1000 * sum(answers.prefill_s for answers in every),
                 "decode": 1000 * sum(answers.decode_s for answers in every),
             },
         )
+
+    def _encoded(self, raster: Raster, mode: str, answers: _Answers) -> PageResult:
+        return PageResult(
+            page=raster.page,
+            width=raster.image.width,
+            height=raster.image.height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            mode=mode,
+            task=ENCODE,
+            vision_tokens=_counts(answers.strips),
+            attempts=[answers.attempt(mode, None)],
+            timings_ms={"encode": 1000 * answers.encode_s},
+        )
+
+
+def _pixels(pictures: np.ndarray) -> torch.Tensor:
+    """(B, HEIGHT, WIDTH) grey -> (B, 3, HEIGHT, WIDTH) in −1..1."""
+    return torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
+
+
+def _counts(strips: int) -> dict[str, int]:
+    return {"positions": strips * POSITIONS, "patches": strips * TOKENS, "valid": strips * TOKENS}
 
 
 def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[list[int], list[float]]]:
