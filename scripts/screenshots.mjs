@@ -8,7 +8,7 @@ const SHRINK = `
 import pathlib, sys
 from PIL import Image
 for path in pathlib.Path(sys.argv[1]).glob("*.png"):
-    image = Image.open(path).convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     image.save(pathlib.Path(sys.argv[2]) / path.name, optimize=True)
 `;
 
