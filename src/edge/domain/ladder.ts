@@ -90,8 +90,8 @@ export interface Target {
 
 /**
  * Where each memory is to go: what its age asks for, and with a budget further down, the oldest first.
- * In each pass every memory gives way by one rung that saves tokens, so that no memory is fainter than
- * an older one of the same importance that has not been pinned.
+ * In each pass every memory gives way by one rung that saves tokens, so that of those that cost alike and
+ * are equally important none is fainter than an older one.
  * @param units in any order
  */
 export function targets(ladder: Ladder, units: Unit[], budget: number | null): Target[] {
