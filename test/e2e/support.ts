@@ -4,11 +4,12 @@
  * (All test files run in one process, `--test-isolation=none`, so this module is loaded once.)
  */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after } from "node:test";
 import { Api, type Job } from "../../scripts/api.ts";
 import { freePort, startStack } from "../../scripts/stack.ts";
@@ -57,6 +58,19 @@ export function urlOf(server: Server): string {
 export const example = (name: string) => new Uint8Array(readFileSync(join(examples, name)));
 export const truthOf = (name: string) =>
   readFileSync(join(examples, "truth", `${name}.txt`), "utf8");
+
+/** Every key in the local R2 bucket, as it lies on the disk. */
+export function storedKeys(): string[] {
+  const folder = join(data, "v3/r2/miniflare-R2BucketObject");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite")
+    .flatMap((name) => {
+      const bucket = new DatabaseSync(join(folder, name), { readOnly: true });
+      const rows = bucket.prepare("SELECT key FROM _mf_objects").all() as { key: string }[];
+      bucket.close();
+      return rows.map(({ key }) => key);
+    });
+}
 
 /** A document nobody has uploaded yet: what follows the end of a PDF, PNG or JPEG is not looked at. */
 export function unseen(name: string): Uint8Array<ArrayBuffer> {
