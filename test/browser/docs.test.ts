@@ -55,7 +55,7 @@ describe("reference", { skip: absent }, () => {
     const shown = page.locator("article.operation:visible");
     await page.locator("#createOcrJob").waitFor();
     const search = page.getByLabel("Search");
-    await search.fill("token_budget prefer");
+    await search.fill("zero_retention prefer");
     await page.getByText(/^1 of \d+ operations$/).waitFor();
     assert.deepEqual(await shown.evaluateAll((all) => all.map(({ id }) => id)), ["createOcrJob"]);
     await search.fill("/v1/keys");
