@@ -2,7 +2,7 @@
 import { Api, ProblemError, tokenClaims } from "./api.js";
 import { byId, h, tabs } from "./dom.js";
 import { MemoryView } from "./memory.js";
-import { pageView } from "./page-view.js";
+import { pageView, setImage } from "./page-view.js";
 import { isOver, RENDERER, Reading } from "./reading.js";
 import { Sharpness } from "./sharpness.js";
 import { SNIPPETS } from "./snippets.js";
@@ -45,6 +45,8 @@ let offered = [];
 /** @type {Reading | null} */
 let reading = null;
 let shown = 0;
+/** @type {import("./api.js").PageResult | null} whose page is to be seen */
+let drawn = null;
 let language = "curl";
 
 const sharpness = new Sharpness(byId("panel-sharpness"));
@@ -321,7 +323,12 @@ function showPageList({ pages }) {
 function showPage(reading) {
   const page = reading.pages.get(shown);
   const place = byId("page");
-  if (page?.result) {
+  const sheet = /** @type {HTMLElement | null} */ (place.querySelector(".sheet"));
+  if (page?.result && page.result === drawn && sheet) {
+    // Only the picture is new: what has the focus stays.
+    setImage(sheet, page.image ?? null, `Page ${shown} as it was read`);
+  } else if (page?.result) {
+    drawn = page.result;
     const source = page.source ? { source: page.source } : {};
     place.replaceChildren(pageView(page.result, { image: page.image ?? null, ...source }));
   } else if (page?.error)
