@@ -289,6 +289,34 @@ test("fovea keys makes, rotates and ends keys; fovea usage counts pages", async 
   assert.equal((await fovea(["keys", "list"], admin)).status, 3);
 });
 
+test("fovea context keeps a talk that fades; fovea compress makes images of a text", async () => {
+  const made = await fovea(["context", "create", "talk", "--keep", "original"]);
+  const id = made.stdout.trim();
+  assert.match(id, /^ctx_/);
+  const text = readFileSync(join(examples, "truth/photo.txt"));
+  for (const role of ["user", "assistant"])
+    assert.equal((await fovea(["context", "add", id, "--role", role], { stdin: text })).status, 0);
+  const at = ["--at", new Date(Date.now() + 40 * 86_400_000).toISOString()];
+  assert.match(
+    (await fovea(["context", "age", id, ...at, "--dry-run"])).stdout,
+    /1–2 +text +small/,
+  );
+  assert.match((await fovea(["context", "age", id, ...at])).stdout, /done: \d+ tokens/);
+  const view = await fovea(["context", "view", id, "-o", "memory"]);
+  assert.match(view.stdout, /^1–2 small \(100, was \d+\): 1 page$/m);
+  assert.equal(
+    readFileSync(join(folder, "memory/1-2-small-1.png")).subarray(1, 4).toString(),
+    "PNG",
+  );
+  assert.ok((await fovea(["context", "recall", id, "1"])).stdout.length > 50);
+  assert.match((await fovea(["context", "loss", id])).stdout, /^1 +user +small .*(verified|CER)/m);
+  assert.equal((await fovea(["context", "recall", id, "x"])).status, 2);
+  assert.equal((await fovea(["context", "delete", id])).status, 0);
+  assert.equal((await fovea(["context", "view", id])).status, 2);
+  const compressed = await fovea(["compress", join(examples, "truth/photo.txt"), "--mode", "base"]);
+  assert.match(compressed.stdout, /^base: \d+ → \d+ tokens/m);
+});
+
 const keyed = ({ env }: { env: { FOVEA_API_KEY: string } }) => ({
   headers: { authorization: `Bearer ${env.FOVEA_API_KEY}` },
 });
