@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from PIL import ImageFont
@@ -89,7 +89,8 @@ def _listed() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@cache
+# A font takes up to some megabytes: all of them in all sizes took five gigabytes in an hour.
+@lru_cache(maxsize=256)
 def load(face: Face, size: int) -> ImageFont.FreeTypeFont:
     if not face.path:
         return ImageFont.load_default(size)
