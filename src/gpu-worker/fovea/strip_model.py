@@ -39,14 +39,12 @@ class StripModel:
         model: OcrModel,
         tokenizer: Tokenizer,
         config: EngineConfig | None = None,
-        *,
-        in_place: bool = True,
     ):
-        """Takes over `model`; with `in_place` false its weights stay as they are. `close` it."""
+        """Takes over `model`, see `Engine`. `close` it."""
         rules = Rules.of(tokenizer, model.config.decoder.vocab)
         rules.allowed[places.FIRST : places.FIRST + places.COUNT] = True
         self._tokenizer = tokenizer
-        self.engine = Engine(model, rules, config, in_place=in_place)
+        self.engine = Engine(model, rules, config)
 
     def see(
         self, pixels: Tensor, deadline: float | None = None, given_up: GivenUp | None = None
