@@ -159,7 +159,7 @@ def run(_given: argparse.Namespace) -> None:
         shown: [(float(row["minutes"]), 100 * float(row[name])) for row in rows if row[name]]
         for name, shown in names.items()
     }
-    (folder / "run.svg").write_text(plot(series, "minutes of training", 110))
+    (folder / "run.svg").write_text(plot(series, "minutes of training", 230))
 
 
 # -- whole pages ---------------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ WEAK = 0.9
 TASKS = ("markdown", "free", ENCODE)
 POSITIONS = TOKENS + HEIGHT // 64 + 1
 """Of a strip in the decoder."""
-LEAST_CONFIDENCE = 0.9
-"""Mean probability of a page's characters below which it is `suspect`. It is about the share that is right."""
+LEAST_CONFIDENCE = 0.95
+"""Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
 LEAST_OF_LINE = 0.35
 """Mean probability below which a line was not read but made up: it is left out."""
 MOST_TOKENS = 150
