@@ -189,7 +189,6 @@ def test_the_shipped_weights_read():
     assert result.verdict == "ok"
 
 
-
 def test_kept_tokens_take_the_place_of_the_strips(untrained):
     page = raster(picture(TEXT))
     first = untrained.read(page, ReadRequest(task="free", keep_tokens=True))
