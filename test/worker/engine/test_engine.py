@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -267,9 +268,11 @@ def test_a_view_need_not_be_square(make_engine, model):
         assert torch.allclose(tokens[:-1], model.with_newlines(grid), atol=1e-5)
 
 
-def test_pages_are_read_while_others_are_encoded(make_engine, model):
+def test_pages_are_read_while_others_are_encoded(make_engine, rules):
     """The encoder never has two turns in a row while a page is being read."""
-    engine = make_engine()
+    endless = replace(rules, allowed=rules.allowed.clone())
+    endless.allowed[rules.eos] = False  # the page that is read must last
+    engine = make_engine(own_rules=endless)
     order = []
     decode, batch = engine._decoder.decode, engine._encoder.batch
     engine._decoder.decode = lambda *a: (order.append("token"), decode(*a))[1]
