@@ -2,9 +2,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { browserMay } from "../http/auth.ts";
+import { demandPage, pageParams } from "../http/job-page.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { fileById } from "../storage/files.ts";
-import { findJob, jobPages } from "../storage/jobs.ts";
 import { readImage } from "../storage/results.ts";
 
 const route = createRoute({
@@ -18,10 +18,7 @@ const route = createRoute({
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
-    params: z.object({
-      id: z.string(),
-      page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
-    }),
+    params: pageParams,
     headers: z.object({ "if-none-match": z.string().optional() }),
   },
   responses: {
@@ -37,14 +34,8 @@ const route = createRoute({
 
 export const jobsImage = (app: App) =>
   app.openapi(route, async (c) => {
-    const { id, page: number } = c.req.valid("param");
     const { tenantId } = c.get("caller");
-    const job = await findJob(c.env.DB, tenantId, id);
-    if (!job) throw new Problem("not-found", "No such job.");
-    const page = (await jobPages(c.env.DB, job.id)).find(({ page }) => page === number);
-    if (!page) throw new Problem("not-found", "The job has no such page.");
-    if (page.state === "pending")
-      throw new Problem("job-not-finished", "The page is not read yet.");
+    const { job, page } = await demandPage(c.env.DB, tenantId, c.req.valid("param"));
     const image = await readImage(c.env.BUCKET, job, page, c.req.raw.headers);
     if (!image) {
       if (!(await fileById(c.env.DB, tenantId, job.fileId)))

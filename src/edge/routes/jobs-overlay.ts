@@ -3,8 +3,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { overlay } from "../domain/views/overlay.ts";
 import { browserMay } from "../http/auth.ts";
+import { demandPage, pageParams } from "../http/job-page.ts";
 import { Problem, problems } from "../http/problem.ts";
-import { findJob, jobPages } from "../storage/jobs.ts";
 import { readEntry } from "../storage/results.ts";
 
 const route = createRoute({
@@ -18,10 +18,7 @@ const route = createRoute({
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
-    params: z.object({
-      id: z.string(),
-      page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
-    }),
+    params: pageParams,
   },
   responses: {
     200: { description: "The boxes", content: { "image/svg+xml": { schema: z.string() } } },
@@ -31,13 +28,8 @@ const route = createRoute({
 
 export const jobsOverlay = (app: App) =>
   app.openapi(route, async (c) => {
-    const { id, page: number } = c.req.valid("param");
-    const job = await findJob(c.env.DB, c.get("caller").tenantId, id);
-    if (!job) throw new Problem("not-found", "No such job.");
-    const page = (await jobPages(c.env.DB, job.id)).find(({ page }) => page === number);
-    if (!page) throw new Problem("not-found", "The job has no such page.");
-    if (page.state === "pending")
-      throw new Problem("job-not-finished", "The page is not read yet.");
+    const { tenantId } = c.get("caller");
+    const { job, page } = await demandPage(c.env.DB, tenantId, c.req.valid("param"));
     const { result, error } = await readEntry(c.env.BUCKET, job, page);
     if (error?.code === "gone") throw new Problem("gone", "The file was deleted.");
     if (error) throw new Problem("not-found", `The page has no result: ${error.message}`);

@@ -3,9 +3,9 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../app.ts";
 import { base64 } from "../domain/encoding.ts";
 import { browserMay } from "../http/auth.ts";
+import { demandPage, pageParams } from "../http/job-page.ts";
 import { Problem, problems } from "../http/problem.ts";
 import { fileById } from "../storage/files.ts";
-import { findJob, jobPages } from "../storage/jobs.ts";
 import { openTokens, seenAs } from "../storage/kept-tokens.ts";
 import { readEntry } from "../storage/results.ts";
 
@@ -20,10 +20,7 @@ const route = createRoute({
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
-    params: z.object({
-      id: z.string(),
-      page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
-    }),
+    params: pageParams,
     headers: z.object({ "if-none-match": z.string().optional() }),
   },
   responses: {
@@ -45,19 +42,13 @@ const route = createRoute({
 
 export const jobsTokens = (app: App) =>
   app.openapi(route, async (c) => {
-    const { id, page: number } = c.req.valid("param");
     const { tenantId } = c.get("caller");
-    const job = await findJob(c.env.DB, tenantId, id);
-    if (!job) throw new Problem("not-found", "No such job.");
-    const page = (await jobPages(c.env.DB, job.id)).find(({ page }) => page === number);
-    if (!page) throw new Problem("not-found", "The job has no such page.");
-    if (page.state === "pending")
-      throw new Problem("job-not-finished", "The page is not read yet.");
+    const { job, page } = await demandPage(c.env.DB, tenantId, c.req.valid("param"));
     const file = await fileById(c.env.DB, tenantId, job.fileId);
     if (!file) throw new Problem("gone", "The file was deleted.");
     const { result, error } = await readEntry(c.env.BUCKET, job, page);
     if (!result) throw new Problem("not-found", `The page has no result: ${error.message}`);
-    const of = { file, page: number, ...seenAs(file, job.options, result.mode) };
+    const of = { file, page: page.page, ...seenAs(file, job.options, result.mode) };
     const unless = c.req.valid("header")["if-none-match"];
     const object = await openTokens(c.env.BUCKET, of, result.model_digest, unless);
     if (!object) throw new Problem("not-found", "No vision tokens of the page are kept.");
@@ -72,7 +63,7 @@ export const jobsTokens = (app: App) =>
       ...headers,
       "content-type": "application/octet-stream",
       "content-length": String(object.size),
-      "content-disposition": `attachment; filename="page-${number}-${result.mode}.safetensors"`,
+      "content-disposition": `attachment; filename="page-${page.page}-${result.mode}.safetensors"`,
       "x-content-type-options": "nosniff",
     });
   });

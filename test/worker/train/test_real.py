@@ -7,7 +7,7 @@ import pytest
 
 from fovea.packing import HEIGHT, WIDTH
 from fovea.tokenizer import Tokenizer
-from fovea.train import real
+from fovea.train import pdfs, real
 from fovea.train.batches import Stream
 from fovea.train.strips import Style
 
@@ -54,12 +54,12 @@ def test_files_that_are_held_out_are_not_trained_on(tmp_path, monkeypatch):
         data = (EXAMPLES / "paper.pdf").read_bytes() + b"%" + bytes([number])
         (tmp_path / f"{number}.pdf").write_bytes(data)
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    monkeypatch.setattr(real, "ROOTS", (str(tmp_path),))
+    monkeypatch.setattr(pdfs, "ROOTS", (str(tmp_path),))
     real.files.cache_clear()
     try:
         found = real.files()
         assert 0 < len(found) < 12
-        assert not any(real.held_out(data) for data, _ in found)
+        assert not any(pdfs.held_out(data) for data, _ in found)
     finally:
         real.files.cache_clear()
 

@@ -169,7 +169,6 @@ class FoveaNano:
         """`page`: its number, where the segments are the whole page's."""
         rows = ROWS[mode]
         answers = _Answers([""] * len(segments), [[] for _ in segments])
-        again: list[int] = []
         strips = pack(segments, rows)
         # Strips of like length end together.
         strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,19 +49,23 @@ def plain(text: str) -> str:
     return text.translate(SAME).replace("\x02", "-").replace("\ufffe", "-")
 
 
-def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:
-    """Held-out pages of running text in one column: no pictures, few characters beyond ASCII, level lines."""
-    found: list[PdfPage] = []
+def files(evaluation: bool) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the machine's different PDF files that belong to one split, in the order of their paths."""
     seen: set[str] = set()
-    paths = sorted(path for root in ROOTS for path in Path(root).rglob("*.pdf*") if path.is_file())
-    for path in paths:
+    for path in sorted(path for root in ROOTS for path in Path(root).rglob("*.pdf*") if path.is_file()):
         data = path.read_bytes()
         if path.suffix == ".gz":
             data = gzip.decompress(data)
         digest = hashlib.sha256(data).hexdigest()
-        if digest in seen or not held_out(data):
-            continue
-        seen.add(digest)
+        if digest not in seen and held_out(data) == evaluation:
+            seen.add(digest)
+            yield path.name, data
+
+
+def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:
+    """Held-out pages of running text in one column: no pictures, few characters beyond ASCII, level lines."""
+    found: list[PdfPage] = []
+    for name, data in files(evaluation=True):
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
@@ -73,7 +78,7 @@ def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:
                 break
             text = _text_of(document[number])
             if text:
-                found.append(PdfPage(path.name, number + 1, text, data))
+                found.append(PdfPage(name, number + 1, text, data))
                 taken += 1
         document.close()
     return found

@@ -4,12 +4,9 @@ What real print has and set strips have not: its kerning and ligatures, its font
 text layer is the truth: it says where each character stands.
 """
 
-import gzip
-import hashlib
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -19,7 +16,7 @@ from PIL import Image
 
 from fovea.lines import TextLine, find_lines
 from fovea.packing import HEIGHT, MARGIN, Segment, cut, draw
-from fovea.train.pdfs import ROOTS, held_out, plain
+from fovea.train import pdfs
 from fovea.train.strips import Strip, Style
 from fovea.train.texts import SHOWN
 from fovea.train.wear import wear
@@ -46,15 +43,8 @@ class _Layer:
 @cache
 def files() -> tuple[tuple[bytes, int], ...]:
     """The PDF files of this machine that may be trained on, each with its number of pages."""
-    found: dict[str, bytes] = {}
-    for path in sorted(path for root in ROOTS for path in Path(root).rglob("*.pdf*") if path.is_file()):
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        if not held_out(data):
-            found[hashlib.sha256(data).hexdigest()] = data
     counted = []
-    for data in found.values():
+    for _, data in pdfs.files(evaluation=False):
         with suppress(pypdfium2.PdfiumError), closing(pypdfium2.PdfDocument(data)) as document:
             counted.append((data, len(document)))
     return tuple(counted)
@@ -122,7 +112,7 @@ def _text(
     for number in np.flatnonzero(inside).tolist():
         if layer.text[number].isspace() or layer.text[number] == "\0":
             continue
-        letters = plain(layer.text[number])
+        letters = pdfs.plain(layer.text[number])
         x0, y = segment.at(layer.x0[number], layer.y[number])
         x1, _ = segment.at(layer.x1[number], layer.y[number])
         y = min(max(y, 0), pitch - 1)
