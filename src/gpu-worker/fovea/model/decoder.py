@@ -57,6 +57,18 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + torch.cat([-second, first], -1) * sin).to(x.dtype)
 
 
+def _causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention to oneself and what came before, all (B, heads, T, D). A CPU that learns in bf16 does it in steps: its
+    fused kernel takes 2.5 to 4 times as long there, backward included.
+    """
+    if not (q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    length = q.shape[2]
+    future = torch.full((length, length), float("-inf"), dtype=q.dtype).triu(1)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + future
+    return scores.softmax(-1) @ v
+
+
 class Attention(nn.Module):
     def __init__(self, config: DecoderConfig):
         super().__init__()
@@ -79,7 +91,7 @@ class Attention(nn.Module):
             k, v = cache.extend(layer, k, v)
         if before == 0 or length == 1:
             # From the first position on, or one new token that may see everything.
-            out = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+            out = _causal(q, k, v) if length > 1 else F.scaled_dot_product_attention(q, k, v)
         else:
             seen = torch.ones(length, before + length, dtype=torch.bool, device=x.device).tril(before)
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fovea.train.loop import PARTS, Run, config_of, train
+from fovea.train.loop import GOING_ON, PARTS, Run, config_of, train
 from fovea.views import MODES
 
 
@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("--mode", choices=MODES, default="base", help="in which those pages are seen")
     parser.add_argument("--only", choices=PARTS, default="all", help="what is trained")
     given = parser.parse_args()
-    train(Run(config=config_of(given.start_from), **vars(given)))
+    further = GOING_ON if given.start_from and not given.pairs else {}
+    train(Run(config=config_of(given.start_from), **further, **vars(given)))
 
 
 if __name__ == "__main__":

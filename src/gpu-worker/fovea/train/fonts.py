@@ -12,13 +12,17 @@ from PIL import ImageFont
 
 SALT = "fovea"
 HELD_OUT = 32  # of 256 designs by hash: about one in eight is never trained on
-# Not fit: symbols, mathematics, small capitals, handwriting, other scripts on Latin codes, pixel fonts: what they
-# show is not the characters that they are given, or not as a page does.
+# Not fit: symbols, mathematics, small capitals, handwriting, other scripts on Latin codes, pixel fonts, display faces
+# that no page is set in: what they show is not the characters that they are given, or not as a page does. tesseract
+# reads none of them at 34 px, and 93 % and more of four clean lines in nearly all that are left.
 UNFIT = re.compile(
     r"dingbat|symbol|math|emoji|music|d050000l|z003|esstix|esint|standardsy|caps|csc|braille|mono ?cjk"
     r"|noto ?(sans|serif) ?cjk|chancery|chorus|dunhil|fraktur|upright|titling|initials|junicode ?\w*(exp|small)"
     r"|cursor|keyboard|ornament|unslanted|alfa|ellhnik|breip|elegante|karumbi|bebas|adf style|unpilgi|unjamo"
-    r"|glass ?tty|spleen|proggy|terminus|phon[eé]t|emerita|babel|dyslexic|lobster|script|jara|kiloji|humor|pecita",
+    r"|glass ?tty|spleen|proggy|terminus|phon[eé]t|emerita|babel|dyslexic|lobster|script|jara|kiloji|humor|pecita"
+    r"|\bbrk\b|kaliber|futhark|triod|femkeklaver|sixtyfour|dseg|amiga|px_?(plus)?[ _]|ac437|mx437|ume (p |ui )?gothic"
+    r"|ukij[ _](kufi|elip|tughra|imaret|saet|3d|diwani|mac|moy)|tamu_|setofont|garamond.* sc|garamond ?sc|waso"
+    r"|unifur|joscelyn|kristi|great ?vibes|solid|steve|delphine|dkg|train ?one|isabella|leckerli|compagnon",
     re.IGNORECASE,
 )
 # Families that draw the same letters under other names count as one design.

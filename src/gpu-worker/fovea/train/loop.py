@@ -48,11 +48,27 @@ PARTS = {
 79 million of the official model's 3.3 billion parameters have gradients and moments then.
 """
 
-CURRICULUM = (
+CURRICULUM = (  # from nothing
     Stage(0.22, Style(smallest=18, largest=40), decode=False, count=16),
     Stage(0.5, Style(smallest=18, largest=34)),
     Stage(1.0, Style(smallest=20, largest=34, packed=0.85, rows=(4, 4, 4, 4, 2))),
 )
+FURTHER = (  # for a model that reads
+    Stage(
+        0.8,
+        Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3, 3, 6, 2), empty=0.05, real=0.3),
+        count=16,
+    ),
+    Stage(1.0, Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3), empty=0.05, real=0.4), count=16),
+)
+GOING_ON: dict[str, Any] = {
+    "curriculum": FURTHER,
+    "heads_first": 200,
+    "encode_every": 1,
+    "through": 1.0,
+    "cool_down": 0.6,
+}
+"""What differs in a run that starts from a model that reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +88,14 @@ class Run:
     decay: float = 0.05
     clip: float = 1.0
     corruption: float = 0.06
+    heads_first: int = 0
+    """Steps in which only the training heads learn: those of a checkpoint that is shipped without them."""
     encode_every: int = 3
-    """Steps of the decoder for one in which the encoder learns too: the decoder has the longer way to go."""
+    """Steps of the decoder for one in which the encoder learns too: at first the decoder has the longer way to go."""
+    through: float = 0.1
+    """Share of the decoder's gradient that reaches the encoder: a decoder that cannot read yet would only spoil what
+    the heads have taught it.
+    """
     weights: Weights = field(default_factory=Weights)
     average: float = 0.99
     """Of the exponential moving average of the weights, which is what is evaluated and shipped."""
@@ -98,7 +120,10 @@ class Run:
         return next((stage for stage in self.curriculum if share < stage.share), self.curriculum[-1])
 
     def rate_at(self, step: int, minutes: float) -> float:
-        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        """At `step`. The heads alone learn at the full rate; the model warms up."""
+        if step < self.heads_first:
+            return self.rate
+        warm = min(1.0, (step + 1 - self.heads_first) / self.warm_up_steps)
         left = (1 - minutes / self.minutes) / self.cool_down if self.cool_down else 1.0
         return self.rate * warm * min(1.0, max(left, 0.0))
 
@@ -136,8 +161,7 @@ class _Trainer:
             load_checkpoint(self.model, run.start_from, torch.float32)
         self.model.to(self.device)
         self.heads.to(self.device)
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(re.search(PARTS[run.only], name) is not None)
+        self._teach(model=True)
         if hasattr(self.model.model.sam_model.patch_embed, "stem"):
             self.model.model.sam_model.to(memory_format=torch.channels_last)
         named = [*self.model.named_parameters(), *self.heads.named_parameters()]
@@ -246,8 +270,17 @@ class _Trainer:
             return Losses(loss, {"text": float(loss.detach())})
         batch = batch.to(self.device)
         encode = not stage.decode or self.step % run.encode_every == 0
+        decode = stage.decode and self.step >= run.heads_first
         return compute(
-            self.model, self.heads, batch, run.weights, run.corruption, image, encode, stage.decode
+            self.model,
+            self.heads,
+            batch,
+            run.weights,
+            run.corruption,
+            image,
+            encode or not decode,
+            decode,
+            run.through,
         )
 
     def _step(self, batch: Batch | Pair, stage: Stage) -> dict[str, float]:
@@ -257,6 +290,8 @@ class _Trainer:
             self.model.model.sam_model.eval()  # its running statistics stay, too
         for group in self.optimizer.param_groups:
             group["lr"] = run.rate_at(self.step, self.seconds / 60)
+        if self.step <= run.heads_first:
+            self._teach(model=self.step == run.heads_first)
         with torch.autocast(self.device.type, torch.bfloat16):
             losses = self._losses(batch, stage)
         losses.total.backward()
@@ -271,12 +306,17 @@ class _Trainer:
         self._follow()
         return losses.parts | {"norm": float(norm)}
 
+    def _teach(self, model: bool) -> None:
+        """Whether the model learns or only the heads."""
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(model and re.search(PARTS[self.run.only], name) is not None)
+
     def _share_gradients(self) -> None:
         if self.world == 1:
             return
         # A half of the model that had no part in this step gets no gradient at all: with zeros Adam would go on
         # by its momentum. An expert that one process did not use has none there, but may have one elsewhere.
-        asked = [p for p in self.parameters if p.grad is not None or p in self.experts]
+        asked = [p for p in self.parameters if p.grad is not None or (p in self.experts and p.requires_grad)]
         with torch.no_grad():
             given = [p.grad if p.grad is not None else torch.zeros_like(p) for p in asked]
             flat = torch.cat([gradient.flatten() for gradient in given])

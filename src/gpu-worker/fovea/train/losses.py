@@ -30,10 +30,6 @@ SPOT_LAYER = 14
 """The stem's activation at 8 px a square."""
 EMPTY = 0.25
 """Weight of squares without a character against the others."""
-THROUGH = 0.1
-"""Share of the decoder's gradient that reaches the encoder: a decoder that cannot read yet would only spoil what the
-heads have taught it.
-"""
 MOST_ROWS, MOST_COLUMNS = 16, 64
 
 
@@ -115,9 +111,11 @@ def compute(
     image: int,
     encode: bool = True,
     decode: bool = True,
+    through: float = 1.0,
 ) -> Losses:
     """`corruption`: share of the text's input tokens that are replaced, so that the next one cannot be guessed
-    from them; `image`: id of the placeholder. `encode`, `decode`: which halves are trained.
+    from them; `image`: id of the placeholder. `encode`, `decode`: which halves are trained; `through`: share of the
+    decoder's gradient that reaches the encoder.
     """
     with _watched(model) as seen:
         with torch.set_grad_enabled(encode):
@@ -130,7 +128,7 @@ def compute(
             _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
             _squares("cells", heads.cells(tokens), _of_cells(batch.patches), sums, parts)
         if decode:
-            tokens = THROUGH * tokens + (1 - THROUGH) * tokens.detach()
+            tokens = through * tokens + (1 - through) * tokens.detach()
             logits = model(_embeddings(model, tokens, batch, corruption, image))
             targets = batch.targets
             sums["text"] = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)

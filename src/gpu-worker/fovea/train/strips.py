@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from fovea.train import fonts
 from fovea.train.texts import Writer
@@ -32,6 +32,7 @@ class Style:
     rows: tuple[int, ...] = (2, 3, 4, 4, 5, 6)
     """Of a packed strip, one of these: the size of its type follows from it."""
     empty: float = 0.02
+    """Strips that say nothing: paper, stains, strokes, print blurred beyond reading."""
     real: float = 0.0
     """Share of strips that are cut out of PDF files (`fovea.train.real`), in `rows`."""
 
@@ -59,6 +60,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     roll = random.random()
     if roll < style.empty:
         places = []
+        _nothing(strip, random, face, writer, (paper, ink), evaluation)
     elif roll < style.empty + style.packed:
         places = _pack(strip, random, face, writer, (paper, ink), random.choice(style.rows), evaluation)
     else:
@@ -68,6 +70,43 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     if random.random() >= style.clean:
         strip.image, strip.places = wear(strip.image, strip.places, random, paper)
     return strip
+
+
+def _nothing(
+    strip: Strip,
+    random: Random,
+    face: fonts.Face,
+    writer: Writer,
+    colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    evaluation: bool,
+) -> None:
+    """What is on paper and cannot be read."""
+    width, height = strip.image.size
+    paper, ink = colours
+    draw = ImageDraw.Draw(strip.image)
+    kind = random.choice(("paper", "stains", "strokes", "blurred", "blurred"))
+    if kind == "stains":
+        for _ in range(random.randint(1, 4)):
+            x, y, r = random.uniform(0, width), random.uniform(0, height), random.uniform(10, 150)
+            share = random.uniform(0.1, 0.5)
+            shade = tuple(round(p + (i - p) * share) for p, i in zip(paper, ink, strict=True))
+            draw.ellipse((x - r, y - r, x + r, y + r), fill=shade)
+        strip.image = strip.image.filter(ImageFilter.GaussianBlur(random.uniform(0, 12)))
+    elif kind == "strokes":
+        for _ in range(random.randint(1, 12)):
+            points = [(random.uniform(0, width), random.uniform(0, height))]
+            for _ in range(random.randint(1, 8)):
+                x, y = points[-1]
+                points.append((x + random.uniform(-50, 80), y + random.uniform(-30, 30)))
+            draw.line(points, fill=ink, width=random.randint(1, 6), joint="curve")
+    elif kind == "blurred":
+        if random.random() < 0.5:
+            _set(strip, random, face, writer, ink)
+        else:
+            _pack(strip, random, face, writer, colours, random.choice((3, 4, 6)), evaluation)
+        strip.lines = []
+        # Nothing of a letter is left when the blur is as wide as its strokes are apart.
+        strip.image = strip.image.filter(ImageFilter.GaussianBlur(strip.size * random.uniform(0.3, 0.5)))
 
 
 def _set(
