@@ -1,5 +1,6 @@
 """Strips as tensors: pixels, tokens, and for each token and patch what the training heads must know."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -8,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from fovea.places import with_places
+from fovea.grounding import REGIONS, answer_of, layout_prompt, page_view
+from fovea.places import COLUMNS, with_places
 from fovea.strip_model import CELL, strip_prompt
 from fovea.tokenizer import Tokenizer
+from fovea.train.layouts import Layout, make_layout
 from fovea.train.real import real_strips
 from fovea.train.strips import Strip, Style, make_strip
+from fovea.views import to_pixels
 
 CLASSES = 96  # nothing, and the 95 printable ASCII characters
 IGNORED = -100
@@ -32,11 +36,12 @@ class Batch:
     ids: Tensor  # (B, T): prompt with vision tokens, then the text
     targets: Tensor  # (B, T): the next token; `IGNORED` in the prompt
     cells: Tensor  # (B, T): position in the sequence of the vision token that shows the next character
-    rows: Tensor  # (B, T): row of patches of the next character
-    columns: Tensor  # (B, T)
-    patches: Tensor  # (B, H/16, W/16, PATCH_SLOTS): classes of the characters in each patch
-    spots: Tensor  # (B, H/8, W/8, SPOT_SLOTS)
+    rows: Tensor | None  # (B, T): row of patches of the next character; of strips
+    columns: Tensor | None  # (B, T)
+    patches: Tensor | None  # (B, H/16, W/16, PATCH_SLOTS): classes of the characters in each patch; of strips
+    spots: Tensor | None  # (B, H/8, W/8, SPOT_SLOTS)
     characters: int
+    regions: Tensor | None = None  # (B, H/16, W/16): what kind of block covers each patch; of whole pages
 
     def to(self, device: torch.device) -> "Batch":
         tensors = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -96,6 +101,47 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
     )
 
 
+def collate_layouts(layouts: list[Layout], tokenizer: Tokenizer) -> Batch:
+    """Whole pages as the layout question sees them; answers are `fovea.grounding`'s."""
+    prompt = layout_prompt(tokenizer)
+    first, start = prompt.index(tokenizer.image), len(prompt)
+    answers = [answer_of(layout.units(), tokenizer) for layout in layouts]
+    shape = (len(layouts), start + max(map(len, answers)))
+    ids = torch.full(shape, tokenizer.pad)
+    targets, cells = torch.full(shape, IGNORED), torch.full(shape, IGNORED)
+    for number, answer in enumerate(answers):
+        tokens = [token for token, _ in answer]
+        ids[number, :start] = torch.tensor(prompt)
+        ids[number, start : start + len(tokens)] = torch.tensor(tokens, dtype=torch.int64)
+        targets[number, start - 1 : start + len(tokens)] = torch.tensor([*tokens, tokenizer.eos])
+        for at, (_, cell) in enumerate(answer, start - 1):
+            if cell is not None:
+                cells[number, at] = first + cell // COLUMNS * (COLUMNS + 1) + cell % COLUMNS
+    views = [page_view(layout.image) for layout in layouts]
+    return Batch(
+        pixels=to_pixels(views).contiguous(),
+        ids=ids,
+        targets=targets,
+        cells=cells,
+        rows=None,
+        columns=None,
+        patches=None,
+        spots=None,
+        characters=0,
+        regions=torch.stack([_regions(layout) for layout in layouts]),
+    )
+
+
+def _regions(layout: Layout, side: int = 32) -> Tensor:
+    """(side, side): the kind of block at the middle of each patch, from 1; 0 where there is none."""
+    regions = torch.zeros(side, side, dtype=torch.int64)
+    for kind, (x0, y0, x1, y1) in layout.units():
+        across = slice(max(0, math.ceil(x0 * side - 0.5)), max(0, math.ceil(x1 * side - 0.5)))
+        down = slice(max(0, math.ceil(y0 * side - 0.5)), max(0, math.ceil(y1 * side - 0.5)))
+        regions[down, across] = REGIONS.index(kind) + 1
+    return regions
+
+
 def _fill(squares: np.ndarray, text: str, columns: np.ndarray, rows: np.ndarray) -> None:
     """Writes the class of each character into the square in which its middle lies, while there is a slot."""
     taken: dict[tuple[int, int], int] = {}
@@ -137,8 +183,26 @@ class Stream:
         return [collate(part, tokenizer) for part in parts]
 
 
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """An endless row of batches of whole pages, like `Stream`."""
+
+    count: int = 4
+    seed: int = 0
+    evaluation: bool = False
+
+    def layouts(self, index: int) -> list[Layout]:
+        start = (self.seed << 40) + (index << 12)
+        return [make_layout(start + i, self.evaluation) for i in range(self.count * POOL)]
+
+    def pool(self, index: int, tokenizer: Tokenizer) -> list[Batch]:
+        layouts = sorted(self.layouts(index), key=lambda layout: len(layout.parts))
+        parts = [layouts[start : start + self.count] for start in range(0, len(layouts), self.count)]
+        return [collate_layouts(part, tokenizer) for part in parts]
+
+
 class _Batches(IterableDataset):
-    def __init__(self, stream: Stream, start: int, step: int):
+    def __init__(self, stream: Stream | Pages, start: int, step: int):
         self._stream, self._start, self._step = stream, start, step
 
     def __iter__(self) -> Iterator[Batch]:
@@ -152,7 +216,7 @@ class _Batches(IterableDataset):
             index += self._step * workers
 
 
-def batches(stream: Stream, start: int, workers: int, step: int = 1) -> Iterator[Batch]:
+def batches(stream: Stream | Pages, start: int, workers: int, step: int = 1) -> Iterator[Batch]:
     """Pools `start`, `start + step`, … batch by batch, made by `workers` processes (0: by the caller's)."""
     ahead = 2 * POOL if workers else None
     loader = DataLoader(

@@ -22,7 +22,7 @@ from torch import nn
 
 from fovea.model import ModelConfig, OcrModel, load_checkpoint, save_checkpoint
 from fovea.tokenizer import Tokenizer
-from fovea.train.batches import POOL, Batch, Stream, batches
+from fovea.train.batches import POOL, Batch, Pages, Stream, batches
 from fovea.train.evaluate import can_evaluate, evaluate
 from fovea.train.losses import Heads, Losses, Weights, compute
 from fovea.train.pairs import Pair, pair_loss, pairs
@@ -37,6 +37,8 @@ class Stage:
     style: Style
     decode: bool = True
     count: int = 8
+    pages: float = 0.0
+    """Share of the steps in which whole pages are seen, for grounding."""
 
 
 PARTS = {
@@ -59,11 +61,16 @@ FURTHER = (  # for a model that reads
         Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3, 3, 6, 2), empty=0.05, real=0.3),
         count=16,
     ),
-    Stage(1.0, Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3), empty=0.05, real=0.4), count=16),
+    Stage(
+        1.0,
+        Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3), empty=0.05, real=0.4),
+        count=16,
+        pages=0.2,
+    ),
 )
 GOING_ON: dict[str, Any] = {
     "curriculum": FURTHER,
-    "heads_first": 200,
+    "heads_first": 150,
     "encode_every": 1,
     "through": 1.0,
     "cool_down": 0.6,
@@ -225,7 +232,7 @@ class _Trainer:
 
     def loop(self) -> None:
         run = self.run
-        stage, source = None, None
+        stage, source, pages = None, None, None
         began = last_log = last_save = last_look = time.monotonic()
         before, seconds_before = began, self.seconds
         sums: dict[str, list[float]] = {}
@@ -234,7 +241,9 @@ class _Trainer:
             now_stage = run.stage(self.seconds / 60)
             if now_stage is not stage:
                 stage, source = now_stage, self._source(now_stage)
-            parts = self._step(next(source), stage)
+                pages = pages or (stage.pages and self._pages())
+            page = int((self.step + 1) * stage.pages) > int(self.step * stage.pages)
+            parts = self._step(next(pages if page and pages else source), stage)
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value)
             count += 1
@@ -263,6 +272,10 @@ class _Trainer:
         stream = Stream(stage.style, count=stage.count, seed=run.seed)
         return batches(stream, -(-self.number // POOL) + self.rank, run.workers, self.world)
 
+    def _pages(self) -> Iterator[Batch]:
+        run = self.run
+        return batches(Pages(seed=run.seed), -(-self.number // POOL) + self.rank, run.workers, self.world)
+
     def _losses(self, batch: Batch | Pair, stage: Stage) -> Losses:
         run, image = self.run, self.tokenizer.image
         if isinstance(batch, Pair):
@@ -270,7 +283,6 @@ class _Trainer:
             return Losses(loss, {"text": float(loss.detach())})
         batch = batch.to(self.device)
         encode = not stage.decode or self.step % run.encode_every == 0
-        decode = stage.decode and self.step >= run.heads_first
         return compute(
             self.model,
             self.heads,
@@ -278,8 +290,8 @@ class _Trainer:
             run.weights,
             run.corruption,
             image,
-            encode or not decode,
-            decode,
+            encode,
+            stage.decode,
             run.through,
         )
 

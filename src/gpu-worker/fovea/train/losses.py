@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fovea.grounding import REGIONS
 from fovea.model import ModelConfig, OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
-from fovea.places import FIRST
 from fovea.train.batches import CELL, CLASSES, IGNORED, PATCH, PATCH_SLOTS, SPOT_SLOTS, Batch
 
 GUIDED_LAYERS = (1, 2, 3)
@@ -31,6 +31,8 @@ SPOT_LAYER = 14
 EMPTY = 0.25
 """Weight of squares without a character against the others."""
 MOST_ROWS, MOST_COLUMNS = 16, 64
+MARKERS = 3 + 256
+"""The first id behind the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Weights:
     cells: float = 1.0
     guide: float = 0.5
     place: float = 0.1
+    regions: float = 0.5
+    zones: float = 0.5
     balance: float = 0.01
 
 
@@ -55,6 +59,8 @@ class Heads(nn.Module):
         self.patches = nn.Linear(width, PATCH_SLOTS * CLASSES)
         self.cells = nn.Linear(config.decoder.width, inner * CLASSES)
         self.place = nn.Linear(config.decoder.width, MOST_ROWS + MOST_COLUMNS)
+        self.regions = nn.Linear(width, 1 + len(REGIONS))
+        self.zones = nn.Linear(config.decoder.width, (CELL // PATCH) ** 2 * (1 + len(REGIONS)))
         for module in self.children():
             nn.init.normal_(module.weight, std=0.02)
             nn.init.zeros_(module.bias)
@@ -122,11 +128,15 @@ def compute(
             tokens = model.encode_view(batch.pixels)  # (B, n, C)
         sums: dict[str, Tensor] = {}
         parts: dict[str, float] = {}
-        if encode:
+        if encode and batch.regions is not None:
+            _kinds("regions", heads.regions(seen["patches"]), batch.regions, sums, parts)
+            _kinds("zones", heads.zones(tokens), _in_cells(batch.regions[..., None]), sums, parts)
+        elif encode:
             if "spots" in seen:
                 _squares("spots", heads.spots(seen["spots"]), batch.spots, sums, parts)
             _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
-            _squares("cells", heads.cells(tokens), _of_cells(batch.patches), sums, parts)
+            known = _in_cells(batch.patches[..., :CELL_SLOTS])
+            _squares("cells", heads.cells(tokens), known, sums, parts)
         if decode:
             tokens = through * tokens + (1 - through) * tokens.detach()
             logits = model(_embeddings(model, tokens, batch, corruption, image))
@@ -135,10 +145,23 @@ def compute(
             known = targets != IGNORED
             parts["text right"] = float((logits.argmax(-1) == targets)[known].float().mean())
             sums["guide"] = _guide(model, seen, batch)
-            sums["place"] = _place(heads, seen, batch)
+            if batch.rows is not None:
+                sums["place"] = _place(heads, seen, batch)
             sums["balance"] = _balance(model, seen)
     total = sum(getattr(weights, name) * value for name, value in sums.items())
-    return Losses(total, {name: float(value.detach()) for name, value in sums.items()} | parts)
+    told = {name: float(value.detach()) for name, value in sums.items()} | parts
+    if batch.regions is not None:
+        told = {f"page {name}": value for name, value in told.items()}
+    return Losses(total, told)
+
+
+def _kinds(
+    name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, float]
+) -> None:
+    """Adds the loss of patches that say what kind of block covers them: logits (…, kinds), target (…)."""
+    logits, target = logits.float().reshape(-1, 1 + len(REGIONS)), target.flatten()
+    sums[name] = F.cross_entropy(logits, target)
+    parts[f"{name} right"] = float((logits.argmax(-1) == target).float().mean())
 
 
 def _squares(
@@ -153,12 +176,12 @@ def _squares(
     parts[f"{name} right"] = float((logits.argmax(-1) == target)[full].float().mean())
 
 
-def _of_cells(patches: Tensor) -> Tensor:
-    """(B, H/16, W/16, slots) -> (B, cells, 16 · CELL_SLOTS), row by row."""
+def _in_cells(patches: Tensor) -> Tensor:
+    """(B, H/16, W/16, n) -> (B, cells, 16 · n): what each vision token has in its patches, row by row."""
     side = CELL // PATCH
-    batch, h, w, _ = patches.shape
-    grid = patches[..., :CELL_SLOTS].reshape(batch, h // side, side, w // side, side, CELL_SLOTS)
-    return grid.transpose(2, 3).reshape(batch, -1, side * side * CELL_SLOTS)
+    batch, h, w, slots = patches.shape
+    grid = patches.reshape(batch, h // side, side, w // side, side, slots)
+    return grid.transpose(2, 3).reshape(batch, -1, side * side * slots)
 
 
 def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float, image: int) -> Tensor:
@@ -167,7 +190,7 @@ def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float
         wrong = torch.rand(ids.shape, device=ids.device) < corruption
         wrong &= (batch.targets != IGNORED).roll(1, 1)  # not the prompt; its last token comes first
         wrong[:, 0] = False
-        wrong &= ids < FIRST  # nor places: where to look is told, not guessed
+        wrong &= ids < MARKERS  # nor places and markers: where to look is told, not guessed
         printable = torch.randint(32, 127, ids.shape, device=ids.device) + 3  # bytes stand behind three ids
         ids = torch.where(wrong, printable, ids)
     height, width = batch.pixels.shape[2] // CELL, batch.pixels.shape[3] // CELL
