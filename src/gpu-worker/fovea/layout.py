@@ -49,8 +49,24 @@ class Line:
         return (self.y0 + self.y1) / 2
 
 
-def lay_out(lines: list[Line], width: int, height: int) -> list[Block]:
-    """Blocks in reading order, numbered from 1. `width`, `height`: the raster's, in pixels."""
+Region = tuple[str, Box]
+"""A block's type and its box in 0..1 of the raster, as a model named it."""
+
+
+def lay_out(
+    lines: list[Line], width: int, height: int, regions: Sequence[Region] | None = None
+) -> list[Block]:
+    """Blocks in reading order, numbered from 1. `width`, `height`: the raster's, in pixels.
+
+    `regions`: the blocks in their order, where a model named them. Lines in none of them are laid out by where they
+    stand, and so are all where the regions hold less than half of the text.
+    """
+    named = _in_regions(lines, width, height, regions) if regions else None
+    blocks = _by_place(lines, width, height) if named is None else named
+    return [replace(block, id=number) for number, block in enumerate(blocks, 1)]
+
+
+def _by_place(lines: list[Line], width: int, height: int) -> list[Block]:
     if not lines:
         return []
     lines = sorted(straighten(lines, width, height), key=lambda line: (line.middle, line.x0))
@@ -60,7 +76,7 @@ def lay_out(lines: list[Line], width: int, height: int) -> list[Block]:
     blocks: list[Block] = []
     for column in reading_order(items, unit):
         blocks += _blocks_of_column(column, unit, width, height)
-    return [replace(block, id=number) for number, block in enumerate(blocks, 1)]
+    return blocks
 
 
 # -- skew ----------------------------------------------------------------------------------------------
@@ -178,18 +194,23 @@ def _table_of(rows: list[list[Line]], unit: float) -> Table | None:
     columns = _columns(rows, unit)
     if len(columns) < 2:
         return None
-    grid: list[list[list[Line]]] = []
-    for row in rows:
-        cells: list[list[Line]] = [[] for _ in columns]
-        for line in row:
-            cells[next(i for i, (x0, x1) in enumerate(columns) if x0 <= line.x0 <= x1)].append(line)
-        grid.append(cells)
+    grid = _cells(rows, columns)
     filled = sum(bool(cell) for row in grid for cell in row)
     if filled < 0.6 * len(grid) * len(columns):
         return None
     if len(columns) == 2 and not _looks_tabular(grid):
         return None
     return Table(grid)
+
+
+def _cells(rows: list[list[Line]], columns: list[tuple[float, float]]) -> list[list[list[Line]]]:
+    grid: list[list[list[Line]]] = []
+    for row in rows:
+        cells: list[list[Line]] = [[] for _ in columns]
+        for line in row:
+            cells[next(i for i, (x0, x1) in enumerate(columns) if x0 <= line.x0 <= x1)].append(line)
+        grid.append(cells)
+    return grid
 
 
 def _looks_tabular(grid: list[list[list[Line]]]) -> bool:
@@ -208,6 +229,69 @@ def table_html(rows: list[list[str]]) -> str:
         cells = "".join(f"<{tag}>{html.escape(cell, quote=False)}</{tag}>" for cell in row)
         parts.append(f"<tr>{cells}</tr>")
     return "".join([*parts, "</table>"])
+
+
+# -- blocks that a model named ---------------------------------------------------------------------------
+
+
+def _in_regions(lines: list[Line], width: int, height: int, regions: Sequence[Region]) -> list[Block] | None:
+    """`None` where the regions hold too little."""
+    lines = sorted(straighten(lines, width, height), key=lambda line: (line.middle, line.x0))
+    members: list[list[Line]] = [[] for _ in regions]
+    others: list[Line] = []
+    for line in lines:
+        number = _region_of(line, width, height, regions)
+        (others if number is None else members[number]).append(line)
+    if sum(len(line.text) for line in others) > 0.5 * sum(len(line.text) for line in lines):
+        return None
+    blocks: list[Block] = []
+    for (kind, box), some in zip(regions, members, strict=True):
+        if kind == "image":
+            blocks.append(Block(0, kind, box, ""))
+        if some:
+            blocks.append(_named_block("text" if kind == "image" else kind, some, width, height))
+    for block in _by_place(others, width, height):
+        blocks.insert(_place_among(block, blocks), block)
+    return blocks
+
+
+def _region_of(line: Line, width: int, height: int, regions: Sequence[Region]) -> int | None:
+    """The region that most of the line is in."""
+    x0, y0, x1, y1 = _normal([line.box], width, height)
+    shares = [
+        max(0.0, min(x1, box[2]) - max(x0, box[0])) * max(0.0, min(y1, box[3]) - max(y0, box[1]))
+        for _, box in regions
+    ]
+    best = max(range(len(regions)), key=shares.__getitem__)
+    return best if shares[best] > 0.5 * (x1 - x0) * (y1 - y0) else None
+
+
+def _named_block(kind: str, lines: list[Line], width: int, height: int) -> Block:
+    if kind == "table" and (table := _grid(lines)):
+        return _table_block(table, width, height)
+    rows = [_join(row) if len(row) > 1 else row[0] for row in rows_of(lines)]
+    block = _text_block(rows, 0.0, max(row.x1 for row in rows), width, height, kind)
+    return replace(block, text="\n".join(row.text for row in rows)) if kind == "code" else block
+
+
+def _grid(lines: list[Line]) -> Table | None:
+    """The cells of lines that are a table; `None` where they are one row or one column."""
+    rows = rows_of(lines)
+    columns = _columns(rows, median(line.height for line in lines))
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    return Table(_cells(rows, columns))
+
+
+def _place_among(block: Block, blocks: list[Block]) -> int:
+    """Behind the last of those that stand above it."""
+    x0, y0, x1, y1 = block.bbox
+    above = [
+        number
+        for number, other in enumerate(blocks, 1)
+        if other.bbox[3] <= (y0 + y1) / 2 and min(x1, other.bbox[2]) > max(x0, other.bbox[0])
+    ]
+    return max(above, default=0)
 
 
 # -- columns -------------------------------------------------------------------------------------------
@@ -338,20 +422,27 @@ def _is_item(line: Line) -> bool:
     return _BULLET.match(line.text) is not None
 
 
-def _text_block(group: list[Line], unit: float, right: float, width: int, height: int) -> Block:
-    size = median(line.height for line in group)
-    kind = "text"
-    if _is_item(group[0]) and len(group) > 1:
-        kind = "list"
-    elif len(group) <= 3 and sum(len(line.text) for line in group) < 200:
-        if size > 1.6 * unit:
-            kind = "title"
-        elif size > 1.28 * unit:
-            kind = "sub_title"
+def _text_block(
+    group: list[Line], unit: float, right: float, width: int, height: int, kind: str | None = None
+) -> Block:
+    """`kind`: told from the lines where it is not known."""
+    kind = kind or _kind(group, unit)
     text = _join_items(group, right) if kind == "list" else join_lines(group, right)
     characters = sum(len(line.text) for line in group)
     confidence = sum(line.confidence * len(line.text) for line in group) / characters
     return Block(0, kind, _normal([line.box for line in group], width, height), text, confidence)
+
+
+def _kind(group: list[Line], unit: float) -> str:
+    size = median(line.height for line in group)
+    if _is_item(group[0]) and len(group) > 1:
+        return "list"
+    if len(group) <= 3 and sum(len(line.text) for line in group) < 200:
+        if size > 1.6 * unit:
+            return "title"
+        if size > 1.28 * unit:
+            return "sub_title"
+    return "text"
 
 
 def join_lines(lines: list[Line], right: float) -> str:

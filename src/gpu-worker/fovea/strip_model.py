@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fovea import places
+from fovea import grounding, places
 from fovea.engine import Engine, EngineConfig
 from fovea.generate import Generation, Rules
 from fovea.model import OcrModel
@@ -69,11 +69,35 @@ class StripModel:
         `kept`: their vision tokens, where they were seen before. `owner`, `deadline`: as in `Engine.submit`.
         Raises `Busy` where other strips held the model until time was up, `Canceled` when the page is given up.
         """
+        prompt = strip_prompt(self._tokenizer, pixels.shape[3], pixels.shape[2])
+        return self._ask(prompt, pixels, most, owner, deadline, given_up, kept)
+
+    def lay_out(
+        self,
+        pixels: Tensor,
+        owner: str = "",
+        deadline: float | None = None,
+        given_up: GivenUp | None = None,
+        kept: Sequence[Tensor] = (),
+    ) -> StripAnswers:
+        """Which blocks a page has, for `grounding.blocks_of`: pixels (1, 3, 512, 512). Blocks as `read` does."""
+        prompt = grounding.layout_prompt(self._tokenizer)
+        return self._ask(prompt, pixels, grounding.MOST_TOKENS, owner, deadline, given_up, kept)
+
+    def _ask(
+        self,
+        ids: list[int],
+        pixels: Tensor,
+        most: int,
+        owner: str,
+        deadline: float | None,
+        given_up: GivenUp | None,
+        kept: Sequence[Tensor] = (),
+    ) -> StripAnswers:
         began = time.perf_counter()
         engine = self.engine
         seen = list(kept) or self.see(pixels, deadline, given_up)
         encoded = time.perf_counter()
-        ids = strip_prompt(self._tokenizer, pixels.shape[3], pixels.shape[2])
         shown = torch.tensor(ids) == self._tokenizer.image
         question = engine.embed(ids)
         room = min(most, engine.config.max_new, engine.context - len(ids))

@@ -41,7 +41,7 @@ def test_texts_of_the_two_splits_have_no_paragraph_in_common():
     train, kept = texts.words(False), texts.words(True)
     runs = {train[i : i + 8] for i in range(len(train) - 8)}
     shared = sum(kept[i : i + 8] in runs for i in range(len(kept) - 8))
-    assert shared < 0.001 * len(kept)  # runs from one paragraph into the next may meet by chance
+    assert shared < 0.002 * len(kept)  # runs from one paragraph into the next may meet by chance
     assert len(train) > 5 * len(kept)
 
 

@@ -22,6 +22,7 @@ import torch
 from fovea import places
 from fovea.engine import Busy, Canceled, Seen
 from fovea.errors import PageError
+from fovea.grounding import CELLS, blocks_of, page_view
 from fovea.layout import Line, lay_out
 from fovea.lines import find_lines
 from fovea.markdown import to_markdown
@@ -33,10 +34,11 @@ from fovea.readers.kept import keep, recall
 from fovea.readers.ocr_model import engine_config
 from fovea.result import Attempt, PageResult
 from fovea.settings import Settings
-from fovea.strip_model import StripModel
+from fovea.strip_model import StripAnswers, StripModel
 from fovea.tokenizer import Tokenizer
+from fovea.views import to_pixels
 
-RULES = b"fovea-nano rules 2"
+RULES = b"fovea-nano rules 3"
 """Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
@@ -46,8 +48,11 @@ AUTO = ("base", "large")
 WEAK = 0.9
 """Mean probability of its characters below which a line is weak."""
 TASKS = ("markdown", "free", ENCODE)
+"""In `markdown` the model says which blocks the page has; in `free` that follows from where lines stand."""
 POSITIONS = TOKENS + HEIGHT // 64 + 1
 """Of a strip in the decoder."""
+PAGE_POSITIONS = CELLS * (CELLS + 1) + 1
+"""Of a page as a whole."""
 LEAST_CONFIDENCE = 0.95
 """Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
 LEAST_OF_LINE = 0.35
@@ -77,6 +82,8 @@ class _Answers:
     """Strips before rows were read again."""
     kept: list[torch.Tensor] = field(default_factory=list)
     """Their vision tokens, where there are some from an earlier reading."""
+    page: list[torch.Tensor] = field(default_factory=list)
+    """Those of the page as a whole, where there are some."""
     seen: list[torch.Tensor] = field(default_factory=list)
     """The vision tokens of all strips, those of rows that were read again behind the others."""
 
@@ -151,17 +158,36 @@ class FoveaNano:
             for line, one in read
             if one.confidence >= LEAST_OF_LINE
         ]
-        if request.task == ENCODE:
-            result = self._encoded(raster, *attempts[0])
-        else:
-            result = self._result(raster, request.task, lines, len(read) - len(lines), attempts)
         first = attempts[0][1]
+        page = None
+        if first.packed and request.task != "free":
+            page = self._page(raster, request, deadline, first.page)
+        if request.task == ENCODE:
+            result = self._encoded(raster, *attempts[0], page)
+        else:
+            result = self._result(raster, request.task, lines, len(read) - len(lines), attempts, page)
         if first.packed and not first.kept and len(first.seen) >= first.packed:
-            patches = first.packed * TOKENS
-            keep(result, request, Seen(torch.cat(first.seen[: first.packed]), patches, patches))
+            seen = first.seen[: first.packed] + (page.seen if page else [])
+            patches = _counts(first.packed, page)["patches"]
+            keep(result, request, Seen(torch.cat(seen), patches, patches))
         return result
 
     # -- reading ---------------------------------------------------------------------------------------
+
+    def _page(
+        self, raster: Raster, request: ReadRequest, deadline: float, kept: list[torch.Tensor]
+    ) -> StripAnswers | None:
+        """The page as a whole and its blocks; `None` where other pages hold the model until time is up.
+
+        `kept`: its vision tokens, where there are some from an earlier reading.
+        """
+        pixels = to_pixels([page_view(raster.image)])
+        try:
+            if request.task == ENCODE:
+                return StripAnswers([], kept or self._model.see(pixels, deadline, request.given_up))
+            return self._model.lay_out(pixels, request.owner, deadline, request.given_up, kept)
+        except (Busy, Canceled):
+            return None
 
     def _read(
         self, page: int | None, segments: list[Segment], mode: str, request: ReadRequest, deadline: float
@@ -174,8 +200,10 @@ class FoveaNano:
         strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))
         answers.packed = len(strips)
         kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
-        if kept and kept.positions == len(strips) * POSITIONS:
-            answers.kept = list(kept.embeddings.split(POSITIONS))
+        positions = len(strips) * POSITIONS
+        if kept and kept.positions in (positions, positions + PAGE_POSITIONS):
+            answers.kept = list(kept.embeddings[:positions].split(POSITIONS))
+            answers.page = [kept.embeddings[positions:]] if kept.positions > positions else []
         if request.task == ENCODE:
             self._see(segments, strips, rows, answers, request, deadline)
             return answers
@@ -261,12 +289,15 @@ class FoveaNano:
         lines: list[Line],
         left_out: int,
         attempts: list[tuple[str, _Answers]],
+        page: StripAnswers | None,
     ) -> PageResult:
         width, height = raster.image.size
-        blocks = lay_out(lines, width, height)
+        regions = blocks_of(page.answers[0].ids, self._tokenizer) if page else None
+        blocks = lay_out(lines, width, height, regions)
         characters = sum(len(line.text) for line in lines)
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
         first, every = attempts[0], [answers for _, answers in attempts]
+        parts = [*every, page] if page else every
         warnings = list(first[1].warnings)
         verdict = "suspect" if warnings else "ok"
         if left_out:
@@ -290,7 +321,7 @@ class FoveaNano:
             model_digest=self.digest,
             mode=first[0],
             task=task,
-            vision_tokens=_counts(strips),
+            vision_tokens=_counts(strips, page),
             text_tokens=first[
                 1
             ].tokens,  # bytes and places: no compression that could be compared follows from it
@@ -300,13 +331,13 @@ class FoveaNano:
             warnings=warnings,
             attempts=[answers.attempt(mode, answers.tokens) for mode, answers in attempts],
             timings_ms={
-                "encode": 1000 * sum(answers.encode_s for answers in every),
-                "prefill": 1000 * sum(answers.prefill_s for answers in every),
-                "decode": 1000 * sum(answers.decode_s for answers in every),
+                "encode": 1000 * sum(answers.encode_s for answers in parts),
+                "prefill": 1000 * sum(answers.prefill_s for answers in parts),
+                "decode": 1000 * sum(answers.decode_s for answers in parts),
             },
         )
 
-    def _encoded(self, raster: Raster, mode: str, answers: _Answers) -> PageResult:
+    def _encoded(self, raster: Raster, mode: str, answers: _Answers, page: StripAnswers | None) -> PageResult:
         return PageResult(
             page=raster.page,
             width=raster.image.width,
@@ -316,7 +347,7 @@ class FoveaNano:
             model_digest=self.digest,
             mode=mode,
             task=ENCODE,
-            vision_tokens=_counts(answers.strips),
+            vision_tokens=_counts(answers.strips, page),
             attempts=[answers.attempt(mode, None)],
             timings_ms={"encode": 1000 * answers.encode_s},
         )
@@ -327,8 +358,11 @@ def _pixels(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
 
 
-def _counts(strips: int) -> dict[str, int]:
-    return {"positions": strips * POSITIONS, "patches": strips * TOKENS, "valid": strips * TOKENS}
+def _counts(strips: int, page: StripAnswers | None = None) -> dict[str, int]:
+    """Vision tokens of strips, and of the page as a whole where it was seen."""
+    patches = strips * TOKENS + (CELLS**2 if page else 0)
+    positions = strips * POSITIONS + (PAGE_POSITIONS if page else 0)
+    return {"positions": positions, "patches": patches, "valid": patches}
 
 
 def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[list[int], list[float]]]:
