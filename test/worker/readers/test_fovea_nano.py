@@ -181,7 +181,11 @@ def test_the_digest_names_the_weights(untrained, tmp_path):
 
 def test_in_markdown_the_model_says_which_blocks_there_are(untrained, monkeypatch):
     reader = scripted(untrained, monkeypatch, ["first\nsecond\nthird"] * 2)
-    named = [("title", (0.0, 0.0, 1.0, 0.17)), ("image", (0.5, 0.8, 0.9, 0.9)), ("list", (0.0, 0.17, 1.0, 0.5))]
+    named = [
+        ("title", (0.0, 0.0, 1.0, 0.17)),
+        ("image", (0.5, 0.8, 0.9, 0.9)),
+        ("list", (0.0, 0.17, 1.0, 0.5)),
+    ]
     ids = [token for token, _ in answer_of(named, reader._tokenizer)]
     page = StripAnswers([Generation(ids, [0.0] * len(ids), "stop", len(ids))], [])
     monkeypatch.setattr(reader._model, "lay_out", lambda *_: page)

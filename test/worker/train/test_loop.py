@@ -56,6 +56,32 @@ def test_in_its_first_stage_the_encoder_is_alone(tmp_path):
     assert float(row["patches"]) > 0 and "text" not in row
 
 
+def test_heads_of_weights_that_came_without_them_learn_first_alone(tmp_path):
+    train(run_in(tmp_path / "first", 1))
+    start = tmp_path / "first" / "weights"
+    begin = dict(start_from=start, heads_first=2, encode_every=1)
+    train(run_in(tmp_path / "heads", 2, **begin))
+    state = torch.load(tmp_path / "heads" / "checkpoint.pt", weights_only=True)
+    with torch.device("meta"):
+        model = OcrModel(TINY)
+    load_checkpoint(model, start, torch.float32)
+    fresh_heads = Heads(TINY).state_dict()
+    for name, parameter in model.named_parameters():
+        assert torch.equal(state["model"][name], parameter), name
+    assert not torch.equal(state["heads"]["cells.weight"], fresh_heads["cells.weight"])
+    train(run_in(tmp_path / "heads", 3, **begin))
+    state = torch.load(tmp_path / "heads" / "checkpoint.pt", weights_only=True)
+    moved = [n for n, p in model.named_parameters() if not torch.equal(state["model"][n], p)]
+    assert any("sam_model" in name for name in moved) and any("layers" in name for name in moved)
+
+
+def test_whole_pages_are_seen_in_their_share_of_the_steps(tmp_path):
+    train(run_in(tmp_path, 4, curriculum=(Stage(1.0, STYLE, count=1, pages=0.5),)))
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert [bool(row["page text"]) for row in rows] == [False, True, False, True]
+    assert [bool(row["text"]) for row in rows] == [True, False, True, False]
+
+
 def test_what_is_shipped_is_evaluated_on_held_out_strips(tmp_path, monkeypatch):
     from fovea.train import loop
 

@@ -60,6 +60,7 @@ FURTHER = (  # for a model that reads
         0.8,
         Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3, 3, 6, 2), empty=0.05, real=0.3),
         count=16,
+        pages=0.25,
     ),
     Stage(
         1.0,
@@ -241,9 +242,10 @@ class _Trainer:
             now_stage = run.stage(self.seconds / 60)
             if now_stage is not stage:
                 stage, source = now_stage, self._source(now_stage)
-                pages = pages or (stage.pages and self._pages())
             page = int((self.step + 1) * stage.pages) > int(self.step * stage.pages)
-            parts = self._step(next(pages if page and pages else source), stage)
+            if page and pages is None:
+                pages = self._pages()
+            parts = self._step(next(pages if page else source), stage)
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value)
             count += 1
