@@ -5,6 +5,7 @@ of like height that stand side by side, no further apart than words do, are a li
 are left out by their size. A page is turned upright first by the angle at which its rows are sharpest.
 """
 
+import itertools
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,6 +15,10 @@ from PIL import Image, ImageOps
 
 WORD_GAP = 1.6
 """Largest gap inside a line, in heights of its small letters. Wider ones are columns or cells of a table."""
+WIDE_GAP = 1.7
+"""The same in steps from letter to letter, where those are wide: typewriter faces, spaced type."""
+MARK_GAP = 0.8
+"""How near a mark is that belongs to a line, as a share of the largest gap inside it."""
 MOST_SKEW = 3.0  # degrees
 TALLEST = 0.12
 """Share of the page's height above which a piece of ink is no letter."""
@@ -130,12 +135,17 @@ def _lines(ink: np.ndarray) -> list[TextLine]:
     letters[0] = False
     if not letters.any():
         return []
-    rows = _rows(
-        [
-            _Piece(number, *map(int, (x, y, x + bw, y + bh)))
-            for number, (x, y, bw, bh) in zip(np.flatnonzero(letters), stats[letters][:, :4], strict=True)
-        ]
-    )
+    specks = ~letters & (area >= 2) & (h < 0.03 * height) & (w < 0.05 * width)
+    specks[0] = False
+    pieces = [
+        _Piece(number, *map(int, (x, y, x + bw, y + bh)), bool(letters[number]))
+        for number, (x, y, bw, bh, _) in enumerate(stats)
+        if letters[number] or specks[number]
+    ]
+    rows = _rows(pieces, WORD_GAP)
+    gap = WIDE_GAP * _step(rows)
+    if gap > WORD_GAP:
+        rows = _rows(pieces, gap)
     # Dots, accents and commas go to the line that they touch; alone they are specks.
     small = (area >= 2) & (h < 0.03 * height) & (w < 0.05 * width)
     small[[0, *(piece.number for row in rows for piece in row.pieces)]] = False
@@ -178,21 +188,25 @@ class _Piece:
     y0: int
     x1: int
     y1: int
+    letter: bool
+    """Whether it may begin a line. What may not is a dot, a comma, an accent, or dirt."""
 
 
 class _Row:
     """Pieces from left to right. `y0`, `y1` are those of its last letters: a row may slope a little."""
 
-    __slots__ = ("pieces", "x0", "x1", "y0", "y1")
+    __slots__ = ("gap", "pieces", "x0", "x1", "y0", "y1")
 
-    def __init__(self, piece: _Piece):
-        self.pieces = [piece]
+    def __init__(self, piece: _Piece, gap: float):
+        self.pieces, self.gap = [piece], gap
         self.x0, self.x1 = piece.x0, piece.x1
         self.y0, self.y1 = float(piece.y0), float(piece.y1)
 
     def add(self, piece: _Piece) -> None:
-        self.pieces.append(piece)
         self.x0, self.x1 = min(self.x0, piece.x0), max(self.x1, piece.x1)
+        if not self._of_its_size(piece):
+            return
+        self.pieces.append(piece)
         last = self.pieces[-6:]
         self.y0, self.y1 = median(p.y0 for p in last), median(p.y1 for p in last)
 
@@ -200,27 +214,45 @@ class _Row:
     def tall(self) -> float:
         return max(self.y1 - self.y0, 4.0)
 
+    def _of_its_size(self, piece: _Piece) -> bool:
+        return piece.letter and self.tall <= 1.6 * (piece.y1 - piece.y0)
+
     def overlap(self, piece: _Piece) -> float:
         """Share of the lower of the two that lies beside the other; 0 where they cannot be one line."""
         own, tall = piece.y1 - piece.y0, self.tall
         gap = piece.x0 - self.x1
-        if own > 3 * tall or tall > 3.5 * own or gap > WORD_GAP * max(tall, min(own, 1.5 * tall)):
+        if not self._of_its_size(piece):
+            # A full stop, a dash, a quotation mark: the line goes on behind it.
+            beside = self.y0 - 0.5 * tall < (piece.y0 + piece.y1) / 2 < self.y1 + 0.3 * tall
+            return float(beside and gap < MARK_GAP * self.gap * tall)
+        if own > 3 * tall or gap > self.gap * max(tall, min(own, 1.5 * tall)):
             return 0.0
         return (min(self.y1, piece.y1) - max(self.y0, piece.y0)) / min(own, tall)
 
 
-def _rows(pieces: list[_Piece]) -> list[_Row]:
-    """Each piece, from the left, goes to the row whose last letters it stands beside."""
+def _step(rows: list[_Row]) -> float:
+    """From the start of a letter to that of the next, in heights of small letters: that of most of the page."""
+    steps = [
+        (after.x0 - before.x0) / row.tall
+        for row in rows
+        if len(row.pieces) > 3
+        for before, after in itertools.pairwise(row.pieces)
+    ]
+    return median(steps) if steps else 0.0
+
+
+def _rows(pieces: list[_Piece], gap: float) -> list[_Row]:
+    """Each piece, from the left, goes to the row whose last letters it stands beside, at most `gap` heights away."""
     rows: list[_Row] = []
     within_reach: list[_Row] = []
     for piece in sorted(pieces, key=lambda piece: piece.x0):
-        within_reach = [row for row in within_reach if piece.x0 - row.x1 < 1.5 * WORD_GAP * row.tall]
+        within_reach = [row for row in within_reach if piece.x0 - row.x1 < 1.5 * gap * row.tall]
         best = max(within_reach, key=lambda row: row.overlap(piece), default=None)
-        if best is None or best.overlap(piece) < LEAST_OVERLAP:
-            rows.append(_Row(piece))
-            within_reach.append(rows[-1])
-        else:
+        if best is not None and best.overlap(piece) >= LEAST_OVERLAP:
             best.add(piece)
+        elif piece.letter:
+            rows.append(_Row(piece, gap))
+            within_reach.append(rows[-1])
     return _joined([row for row in rows if len(row.pieces) > 1 or row.tall >= 6])
 
 
@@ -233,7 +265,7 @@ def _joined(rows: list[_Row]) -> list[_Row]:
             top, bottom = min(p.y0 for p in other.pieces), max(p.y1 for p in other.pieces)
             tall = median(p.y1 - p.y0 for p in other.pieces)
             inside = y0 >= top - 0.2 * tall and y1 <= bottom + 0.2 * tall
-            reach = WORD_GAP * tall
+            reach = row.gap * tall
             if inside and row.x0 < other.x1 + reach and row.x1 > other.x0 - reach:
                 other.pieces += row.pieces
                 other.x0, other.x1 = min(other.x0, row.x0), max(other.x1, row.x1)

@@ -119,4 +119,4 @@ def _gap(row: np.ndarray, room: int) -> int:
     if not gaps:
         return first + int(dark.argmin())
     widest = max(width for width, _ in gaps)
-    return first + max(middle for width, middle in gaps if width >= 0.6 * widest)
+    return first + max(middle for width, middle in gaps if width >= 0.75 * widest)

@@ -20,7 +20,7 @@ UNFIT = re.compile(
     r"|noto ?(sans|serif) ?cjk|chancery|chorus|dunhil|fraktur|upright|titling|initials|junicode ?\w*(exp|small)"
     r"|cursor|keyboard|ornament|unslanted|alfa|ellhnik|breip|elegante|karumbi|bebas|adf style|unpilgi|unjamo"
     r"|glass ?tty|spleen|proggy|terminus|phon[eé]t|emerita|babel|dyslexic|lobster|script|jara|kiloji|humor|pecita"
-    r"|\bbrk\b|kaliber|futhark|triod|femkeklaver|sixtyfour|dseg|amiga|px_?(plus)?[ _]|ac437|mx437|ume (p |ui )?gothic"
+    r"|\bbrk\b|kaliber|futhark|triod|femkeklaver|c.?-64|dseg|amiga|px_?(plus)?[ _]|ac437|mx437|ume (p |ui )?gothic"
     r"|ukij[ _](kufi|elip|tughra|imaret|saet|3d|diwani|mac|moy)|tamu_|setofont|garamond.* sc|garamond ?sc|waso"
     r"|unifur|joscelyn|kristi|great ?vibes|solid|steve|delphine|dkg|train ?one|isabella|leckerli|compagnon",
     re.IGNORECASE,
