@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fovea.model import OcrModel
+from fovea.model.int8 import to_int8
 
 SMALL_BATCH = 16  # tokens up to which int8 weights are multiplied without being unpacked
 WHOLE = 64  # rows and columns of which sizes must be multiples for that
@@ -35,9 +36,7 @@ class Int8:
 
     @classmethod
     def of(cls, weights: Tensor) -> "Int8":
-        wide = weights.float()
-        scales = wide.abs().amax(1).clamp(min=1e-12) / 127
-        return cls((wide / scales[:, None]).round().to(torch.int8), scales)
+        return cls(*to_int8(weights))
 
     def __call__(self, x: Tensor) -> Tensor:
         """x (N, in) -> (N, out)."""

@@ -1,16 +1,30 @@
-"""Loading and saving safetensors, tensor by tensor, and the digest that names what was loaded."""
+"""Loading and saving safetensors, tensor by tensor, and the digest that names what was loaded.
+
+A tensor lies in a file as it is, or in int8 with its rows' scales beside it as `NAME.scale` (`fovea.model.int8`).
+Such a pair is loaded as one floating tensor.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from fovea.model.int8 import from_int8, to_int8
+
 SHARD_BYTES = 4_000_000_000
+INDEX = "model.safetensors.index.json"
+SCALE = ".scale"
+LEAST_INT8 = 4096
+"""Fewest values of a tensor that is stored in int8 where that is asked for."""
+FORMAT = {"format": "pt"}
+INT8_FORMAT = FORMAT | {"int8": "NAME * NAME.scale, a scale for each index of the first dimension"}
+"""What a file's header says about itself."""
 
 
 class CheckpointError(ValueError):
@@ -33,17 +47,27 @@ def load_checkpoint(
     """Fills `model`, built on the meta device or not, and returns the digest of what was read.
 
     Each tensor is read, cast and put in its place before the next one, so there is never a second copy of the
-    model. `dtype` None keeps the file's. Raises `CheckpointError` naming all tensors that are missing,
-    unexpected or of another shape; the model is unchanged then.
+    model. `dtype` None keeps the file's, of int8 that of the scales. Raises `CheckpointError` naming all tensors
+    that are missing, unexpected or of another shape, and all that is wrong with scales; the model is unchanged then.
     """
     files = checkpoint_files(Path(path))
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    _compare(wanted, _shapes(files))
+    found = _found(files)
+    scales, faults = _scales(files, found, wanted)
+    shapes = {name: one.shape for name, one in found.items() if name in wanted or not name.endswith(SCALE)}
+    faults += _differences(wanted, shapes)
+    if faults:
+        raise CheckpointError("the checkpoint does not fit the model:\n" + "\n".join(faults))
     digest = hashlib.sha256()
     for name, tensor in _tensors(files):
         _update(digest, name, tensor)
+        if name not in wanted:  # a scale
+            continue
+        kind = tensor.dtype
+        if name in scales:
+            tensor, kind = from_int8(tensor, scales[name]), scales[name].dtype
         floating = tensor.is_floating_point()
-        tensor = tensor.to(device=device, dtype=dtype if dtype and floating else tensor.dtype)
+        tensor = tensor.to(device=device, dtype=dtype if dtype and floating else kind)
         owner, _, leaf = name.rpartition(".")
         module = model.get_submodule(owner)
         if leaf in module._buffers:
@@ -62,48 +86,99 @@ def checkpoint_digest(path: str | Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def save_checkpoint(model: nn.Module, folder: str | Path, shard_bytes: int = SHARD_BYTES) -> list[Path]:
-    """Writes `model-00001-of-0000N.safetensors` and, with more than one, the usual index beside them."""
+def save_checkpoint(
+    model: nn.Module, folder: str | Path, shard_bytes: int = SHARD_BYTES, int8: bool = False
+) -> list[Path]:
+    """Writes `model-00001-of-0000N.safetensors` and, with more than one, the usual index beside them. What an
+    earlier call wrote there and this one did not is removed.
+
+    `int8`: half the size of bf16. Floating tensors of two and more dimensions and of `LEAST_INT8` values become
+    int8 with scales in bf16, all others bf16.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shards: list[dict[str, torch.Tensor]] = [{}]
     size = 0
-    for name, tensor in model.state_dict().items():
+    for name, tensor in _as_stored(model.state_dict(), int8):
         bytes_ = tensor.numel() * tensor.element_size()
         if shards[-1] and size + bytes_ > shard_bytes:
             shards.append({})
             size = 0
-        shards[-1][name] = tensor.detach().cpu().contiguous()
+        shards[-1][name] = tensor
         size += bytes_
     paths = []
     for number, shard in enumerate(shards, 1):
         paths.append(folder / f"model-{number:05}-of-{len(shards):05}.safetensors")
-        save_file(shard, paths[-1], metadata={"format": "pt"})
+        save_file(shard, paths[-1], metadata=INT8_FORMAT if int8 else FORMAT)
     if len(shards) > 1:
         index = {name: path.name for path, shard in zip(paths, shards, strict=True) for name in shard}
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}, indent=1))
+        (folder / INDEX).write_text(json.dumps({"weight_map": index}, indent=1))
+    else:
+        (folder / INDEX).unlink(missing_ok=True)
+    for old in set(folder.glob("model-?????-of-?????.safetensors")) - set(paths):
+        old.unlink()
     return paths
 
 
-def _shapes(files: list[Path]) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
+def _as_stored(state: dict[str, torch.Tensor], int8: bool) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu().contiguous()
+        if not (int8 and tensor.is_floating_point()):
+            yield name, tensor
+        elif tensor.dim() < 2 or tensor.numel() < LEAST_INT8:
+            yield name, tensor.bfloat16()
+        else:
+            values, scales = to_int8(tensor, torch.bfloat16)
+            yield name, values
+            yield name + SCALE, scales
+
+
+class _Found(NamedTuple):
+    shape: tuple[int, ...]
+    kind: str
+    """As safetensors calls it: `I8`, `BF16`, …"""
+
+
+def _found(files: list[Path]) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
     for path in files:
         with safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118 - the handle is not a dictionary
-                if name in shapes:
+                if name in found:
                     raise CheckpointError(f"{name} is in two files")
-                shapes[name] = tuple(file.get_slice(name).get_shape())
-    return shapes
+                part = file.get_slice(name)
+                found[name] = _Found(tuple(part.get_shape()), part.get_dtype())
+    return found
 
 
-def _tensors(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
-    """All tensors by name. A file stays open while its tensors come: they are views of it."""
+def _scales(
+    files: list[Path], found: dict[str, _Found], wanted: dict[str, tuple[int, ...]]
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The scales of each int8 tensor by its name, and what is wrong with them."""
+    int8 = {name for name, one in found.items() if one.kind == "I8"}
+    faults = [f"int8 without scale: {name}" for name in sorted(int8) if name + SCALE not in found]
+    scales = {}
+    for name, tensor in _tensors(files, {n for n in found if n.endswith(SCALE) and n not in wanted}):
+        owner = name.removesuffix(SCALE)
+        if owner not in int8:
+            faults.append(f"scale without int8 tensor: {name}")
+        elif len(shape := found[owner].shape) < 2 or tensor.shape != shape[:1]:
+            faults.append(f"shape: {name} is {list(tensor.shape)}, of a tensor {list(shape)}")
+        elif not (tensor.is_floating_point() and tensor.isfinite().all() and (tensor > 0).all()):
+            faults.append(f"not all finite and above 0: {name}")
+        else:
+            scales[owner] = tensor.clone()
+    return scales, faults
+
+
+def _tensors(files: list[Path], names: set[str] | None = None) -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors, or those of `names`, by name. A file stays open while its tensors come: they are views of it."""
     places = {}
     for path in files:
         with safe_open(path, "pt") as file:
             places.update(dict.fromkeys(file.keys(), path))
     handles: dict[Path, safe_open] = {}
-    for name in sorted(places):
+    for name in sorted(places if names is None else names):
         path = places[name]
         if path not in handles:
             handles[path] = safe_open(path, "pt").__enter__()
@@ -115,13 +190,11 @@ def _update(digest: "hashlib._Hash", name: str, tensor: torch.Tensor) -> None:
     digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
 
 
-def _compare(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
+def _differences(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> list[str]:
     faults = [f"missing: {name} {list(shape)}" for name, shape in wanted.items() if name not in found]
     faults += [f"unexpected: {name} {list(shape)}" for name, shape in found.items() if name not in wanted]
-    faults += [
+    return faults + [
         f"shape: {name} is {list(found[name])}, not {list(shape)}"
         for name, shape in wanted.items()
         if name in found and found[name] != shape
     ]
-    if faults:
-        raise CheckpointError("the checkpoint does not fit the model:\n" + "\n".join(faults))

@@ -28,6 +28,9 @@ from fovea.train.losses import Heads, Losses, Weights, compute
 from fovea.train.pairs import Pair, pair_loss, pairs
 from fovea.train.strips import Style
 
+SHIPPED_BYTES = 15 << 20
+"""Of a file of weights as they are shipped: those of nano are one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -206,7 +209,7 @@ class _Trainer:
         self.characters, self.number = state["characters"], state["number"]
 
     def save(self) -> None:
-        """The checkpoint to go on from, and beside it the averaged weights in bf16, as they are shipped."""
+        """The checkpoint to go on from, and beside it the averaged weights as they are shipped."""
         if self.rank:
             return
         state: dict[str, Any] = {
@@ -420,15 +423,8 @@ def config_of(folder: Path | None) -> ModelConfig:
 
 
 def export(model: OcrModel, folder: Path) -> None:
-    """Weights in bf16, the configuration and the vocabulary: all that a reader needs."""
-    with torch.device("meta"):
-        half = OcrModel(model.config)
-    state = {
-        name: tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor
-        for name, tensor in model.state_dict().items()
-    }
-    half.load_state_dict(state, assign=True)
-    save_checkpoint(half, folder, shard_bytes=15_000_000)
+    """Weights in int8 and the configuration: all that a reader needs."""
+    save_checkpoint(model, folder, SHIPPED_BYTES, int8=True)
     (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n")
 
 
