@@ -222,7 +222,8 @@ class _Trainer:
         new = self._file.with_suffix(".new")
         torch.save(state, new)
         new.replace(self._file)
-        export(self.averaged(), self.run.folder / "weights")
+        # Pages of one's own are learnt by models that are shipped in full.
+        export(self.averaged(), self.run.folder / "weights", int8=not self.run.pairs)
         facts = {"minutes": self.seconds / 60, "steps": self.step, "characters": self.characters}
         (self.run.folder / "run.json").write_text(json.dumps(facts | {"seed": self.run.seed}, indent=1))
 
@@ -422,9 +423,12 @@ def config_of(folder: Path | None) -> ModelConfig:
     return ModelConfig.from_json(body) if "sam" in body else ModelConfig.official()
 
 
-def export(model: OcrModel, folder: Path) -> None:
-    """Weights in int8 and the configuration: all that a reader needs."""
-    save_checkpoint(model, folder, SHIPPED_BYTES, int8=True)
+def export(model: OcrModel, folder: Path, int8: bool = True) -> None:
+    """Weights in int8 or bf16 and the configuration: all that a reader needs."""
+    if int8:
+        save_checkpoint(model, folder, SHIPPED_BYTES, int8=True)
+    else:
+        save_checkpoint(model.bfloat16(), folder)
     (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n")
 
 
