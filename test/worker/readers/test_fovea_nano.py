@@ -97,6 +97,20 @@ def test_a_line_that_was_made_up_is_left_out_and_counted(untrained, monkeypatch)
     assert "1 places that look like lines" in body["warnings"][0]
 
 
+def test_strokes_that_pass_for_a_letter_go_with_the_lines_that_were_made_up(untrained, monkeypatch):
+    reader = scripted(untrained, monkeypatch, ["nothing\nl/\nno text"])
+    generate = reader._generate
+
+    def doubtful(*arguments):
+        ((ids, log_probs),) = generate(*arguments)
+        return [(ids, [-0.01 if 8 <= i < 10 else -1.5 for i in range(len(log_probs))])]
+
+    monkeypatch.setattr(reader, "_generate", doubtful)
+    body = reader.read(raster(picture(TEXT)), ReadRequest(task="free", mode="base")).to_json()
+    assert (body["markdown"], body["verdict"]) == ("", "unreadable")
+    assert "3 places that look like lines" in body["warnings"][0]
+
+
 def test_weak_lines_are_read_again_larger_and_the_surer_answer_counts(untrained, monkeypatch):
     asked = []
     said = iter([[("first", -0.05), ("sacund", -0.5), ("third", -0.4)], [("second", -0.1), ("thrd", -0.9)]])

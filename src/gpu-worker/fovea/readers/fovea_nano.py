@@ -55,8 +55,10 @@ PAGE_POSITIONS = CELLS * (CELLS + 1) + 1
 """Of a page as a whole."""
 LEAST_CONFIDENCE = 0.95
 """Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
-LEAST_OF_LINE = 0.35
+LEAST_OF_LINE = 0.6
 """Mean probability below which a line was not read but made up: it is left out."""
+MARKS = 4
+"""Characters of a line that a pen stroke could pass for. Where most lines are made up, so are those."""
 MOST_TOKENS = 150
 """Of a row, places included. Longer answers are loops."""
 AT_ONCE = 48
@@ -153,11 +155,10 @@ class FoveaNano:
                 best[number] = max(best[number], line, key=lambda line: line.confidence)
             attempts.append((mode, answers))
         read = [(line, one) for line, one in zip(found.lines, best, strict=True) if one.text]
-        lines = [
-            Line.of_quad(found.quad(line), one.text, one.confidence)
-            for line, one in read
-            if one.confidence >= LEAST_OF_LINE
-        ]
+        good = [pair for pair in read if pair[1].confidence >= LEAST_OF_LINE]
+        if 2 * len(good) <= len(read):
+            good = [pair for pair in good if len(pair[1].text) > MARKS]
+        lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
         page = None
         if first.packed and request.task != "free":
