@@ -11,6 +11,7 @@ are found on the machine (docs/NANO.md names the packages). Readers run in proce
 import argparse
 import csv
 import json
+import math
 import os
 import resource
 import shutil
@@ -103,7 +104,9 @@ def curve(given: argparse.Namespace) -> None:
     write("curve.csv", rows)
 
     def points(setting: str) -> list[tuple[float, float]]:
-        return sorted((row["compression"], 100 * row["accuracy"]) for row in rows if row["setting"] == setting)
+        return sorted(
+            (row["compression"], 100 * row["accuracy"]) for row in rows if row["setting"] == setting
+        )
 
     series = {
         "fovea-nano, lines as they stand on a page: held-out fonts and texts, clean": points("clean"),
@@ -115,7 +118,10 @@ def curve(given: argparse.Namespace) -> None:
 
 
 def layout(given: argparse.Namespace) -> None:
-    """Blocks of whole pages with held-out fonts and texts: found where they are, with their type, in their order?"""
+    """Blocks of whole pages with held-out fonts and texts: found where they are, with their type, in their order?
+
+    Beside the model's answers: blocks as they follow from where the lines stand (`fovea.layout`), without a model.
+    """
     from collections import Counter
     from contextlib import closing
 
@@ -123,14 +129,16 @@ def layout(given: argparse.Namespace) -> None:
 
     from fovea.engine import EngineConfig
     from fovea.grounding import MOST_TOKENS, blocks_of, page_view
+    from fovea.layout import Line, lay_out
+    from fovea.lines import find_lines
     from fovea.strip_model import StripModel
     from fovea.train.layouts import make_layout
     from fovea.views import to_pixels
 
     model, tokenizer = load(given.weights)
     config = EngineConfig(max_new=MOST_TOKENS, max_batch=4, threads=torch.get_num_threads())
-    truth, found, placed, right = Counter(), Counter(), Counter(), Counter()
-    overlaps, ordered, pairs, seconds = [], 0, 0, []
+    truth, found, placed, right, by_lines = Counter(), Counter(), Counter(), Counter(), Counter()
+    overlaps, ordered, pairs, seconds, sure = [], 0, 0, [], []
     with closing(StripModel(model, tokenizer, config)) as reader:
         for seed in range(LAYOUTS):
             page = make_layout(seed, evaluation=True)
@@ -145,6 +153,16 @@ def layout(given: argparse.Namespace) -> None:
                 overlaps.append(share)
                 placed[blocks[i][0]] += 1
                 right[blocks[i][0]] += named[j][0] == blocks[i][0]
+            probability = math.exp(mean(answer.log_probs or [-9]))
+            sure.append((probability, len(partner), len(blocks), len(named)))
+            lines = [
+                Line.of_quad(standing.quad(line), "x" * max(1, int((line.x1 - line.x0) / line.size)), 1.0)
+                for standing in [find_lines(page.image)]
+                for line in standing.lines
+            ]
+            told = lay_out(lines, *page.image.size)
+            here = matched([box for _, box in blocks], [block.bbox for block in told])
+            by_lines.update(blocks[i][0] for i in here)
             order = [partner[i][0] for i in sorted(partner)]
             pairs += len(order) * (len(order) - 1) // 2
             ordered += sum(order[i] < order[j] for j in range(len(order)) for i in range(j))
@@ -156,6 +174,7 @@ def layout(given: argparse.Namespace) -> None:
             "placed": placed[kind] / max(1, truth[kind]),
             "placed and of the right type": right[kind] / max(1, truth[kind]),
             "precision": right[kind] / max(1, found[kind]),
+            "placed by lines alone": by_lines[kind] / max(1, truth[kind]),
         }
         for kind in sorted(truth, key=truth.get, reverse=True)
     ]
@@ -168,6 +187,7 @@ def layout(given: argparse.Namespace) -> None:
             "placed": placed.total() / everything,
             "placed and of the right type": right.total() / everything,
             "precision": right.total() / max(1, found.total()),
+            "placed by lines alone": by_lines.total() / everything,
         }
     )
     for row in rows:
@@ -177,6 +197,13 @@ def layout(given: argparse.Namespace) -> None:
         f"{ordered / max(1, pairs):.4f}; {mean(seconds):.2f} s a page",
         flush=True,
     )
+    for least in (0.5, 0.6, 0.7, 0.8, 0.9):
+        some = [page for page in sure if page[0] >= least]
+        share = sum(page[1] for page in some) / max(1, sum(page[2] for page in some))
+        print(
+            f"pages answered with a mean probability of {least} and more: {len(some)}, placed {share:.3f}",
+            flush=True,
+        )
     write("layout.csv", rows)
 
 
@@ -188,7 +215,9 @@ def matched(true: list, said: list) -> dict[int, tuple[int, float]]:
         areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
         return both / (areas - both)
 
-    every = sorted(((share(a, b), i, j) for i, a in enumerate(true) for j, b in enumerate(said)), reverse=True)
+    every = sorted(
+        ((share(a, b), i, j) for i, a in enumerate(true) for j, b in enumerate(said)), reverse=True
+    )
     partner: dict[int, tuple[int, float]] = {}
     taken = set()
     for overlap, i, j in every:

@@ -193,7 +193,19 @@ def test_the_digest_names_the_weights(untrained, tmp_path):
     assert torch.is_inference_mode_enabled() is False
 
 
-def test_in_markdown_the_model_says_which_blocks_there_are(untrained, monkeypatch):
+def test_who_names_the_blocks_is_a_setting_and_part_of_the_digest(untrained, tmp_path, monkeypatch):
+    save_checkpoint(OcrModel(TINY).init_weights(1, std=0.3), tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(TINY.to_json()))
+    monkeypatch.setenv("FOVEA_NANO_BLOCKS", "model")
+    reader = FoveaNano(tmp_path)
+    assert reader._grounded and not untrained._grounded
+    assert reader.digest != untrained.digest
+    monkeypatch.setenv("FOVEA_NANO_BLOCKS", "somebody")
+    with pytest.raises(ValueError, match="lines, model"):
+        FoveaNano(tmp_path)
+
+
+def test_in_markdown_the_model_can_say_which_blocks_there_are(untrained, monkeypatch):
     reader = scripted(untrained, monkeypatch, ["first\nsecond\nthird"] * 2)
     named = [
         ("title", (0.0, 0.0, 1.0, 0.17)),
@@ -203,6 +215,7 @@ def test_in_markdown_the_model_says_which_blocks_there_are(untrained, monkeypatc
     ids = [token for token, _ in answer_of(named, reader._tokenizer)]
     page = StripAnswers([Generation(ids, [0.0] * len(ids), "stop", len(ids))], [])
     monkeypatch.setattr(reader._model, "lay_out", lambda *_: page)
+    monkeypatch.setattr(reader, "_grounded", True)
     body = reader.read(raster(picture(TEXT)), ReadRequest(task="markdown", mode="base")).to_json()
     assert [block["type"] for block in body["blocks"]] == ["title", "image", "list"]
     assert body["blocks"][0]["text"] == "first"
@@ -225,7 +238,8 @@ def test_the_shipped_weights_read():
     assert result.verdict == "ok"
 
 
-def test_kept_tokens_take_the_place_of_the_strips(untrained):
+def test_kept_tokens_take_the_place_of_the_strips(untrained, monkeypatch):
+    monkeypatch.setattr(untrained, "_grounded", True)
     page = raster(picture(TEXT))
     first = untrained.read(page, ReadRequest(task="free", keep_tokens=True))
     tokens = untrained.read(page, ReadRequest(task="encode")).attachments["tokens"]

@@ -6,6 +6,7 @@ seen and decoded together. Modes are sizes of the packed type, and so counts of 
 | variable | default | |
 |---|---|---|
 | `FOVEA_NANO_DIR` | the weights in this package | folder with `*.safetensors` and `config.json` |
+| `FOVEA_NANO_BLOCKS` | `lines` | blocks of the task `markdown`: as the `lines` stand, or as the `model` names them |
 """
 
 import json
@@ -48,7 +49,7 @@ AUTO = ("base", "large")
 WEAK = 0.9
 """Mean probability of its characters below which a line is weak."""
 TASKS = ("markdown", "free", ENCODE)
-"""In `markdown` the model says which blocks the page has; in `free` that follows from where lines stand."""
+BLOCKS = ("lines", "model")
 POSITIONS = TOKENS + HEIGHT // 64 + 1
 """Of a strip in the decoder."""
 PAGE_POSITIONS = CELLS * (CELLS + 1) + 1
@@ -107,13 +108,15 @@ class FoveaNano:
     modes = ()  # how many strips a page takes is known when its lines are found: nothing to spread a budget over
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Blocks while weights load. Raises `CheckpointError`, `OSError`."""
+        """Blocks while weights load. Raises `CheckpointError`, `OSError`, and `ValueError` for a bad setting."""
         folder = folder or Path(os.environ.get("FOVEA_NANO_DIR") or WEIGHTS)
         config = ModelConfig.from_json(json.loads((folder / "config.json").read_text()))
         with torch.device("meta"):
             model = OcrModel(config)
         weights = load_checkpoint(model, folder, torch.float32)
-        self.digest = "sha256:" + sha256(RULES + weights.encode()).hexdigest()
+        self._grounded = _blocks_setting() == "model"
+        rules = RULES + (b" grounded" if self._grounded else b"")
+        self.digest = "sha256:" + sha256(rules + weights.encode()).hexdigest()
         self._tokenizer = Tokenizer.characters()
         most = min(max(ROWS.values()) * MOST_TOKENS, config.decoder.context)
         self._model = StripModel(model, self._tokenizer, engine_config(model, most))
@@ -161,7 +164,7 @@ class FoveaNano:
         lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
         page = None
-        if first.packed and request.task != "free":
+        if self._grounded and first.packed and request.task != "free":
             page = self._page(raster, request, deadline, first.page)
         if request.task == ENCODE:
             result = self._encoded(raster, *attempts[0], page)
@@ -352,6 +355,14 @@ class FoveaNano:
             attempts=[answers.attempt(mode, None)],
             timings_ms={"encode": 1000 * answers.encode_s},
         )
+
+
+def _blocks_setting() -> str:
+    """Who says which blocks a page has. Raises `ValueError`."""
+    text = os.environ.get("FOVEA_NANO_BLOCKS") or BLOCKS[0]
+    if text not in BLOCKS:
+        raise ValueError(f"FOVEA_NANO_BLOCKS must be one of {', '.join(BLOCKS)}, not {text!r}")
+    return text
 
 
 def _pixels(pictures: np.ndarray) -> torch.Tensor:
