@@ -287,12 +287,13 @@ def run(_given: argparse.Namespace) -> None:
         "patches right": "characters of a patch, named by the encoder",
         "cells right": "characters of a vision token (64 × 64 px)",
         "text right": "next character, by the decoder (teacher-forced, 6 % of its input replaced)",
+        "page text right": "next token that names a block and its box",
     }
     series = {
         shown: [(float(row["minutes"]), 100 * float(row[name])) for row in rows if row[name]]
         for name, shown in names.items()
     }
-    (folder / "run.svg").write_text(plot(series, "minutes of training", 230))
+    (folder / "run.svg").write_text(plot(series, "minutes of training", 330))
 
 
 # -- whole pages ---------------------------------------------------------------------------------------
