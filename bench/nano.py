@@ -11,7 +11,6 @@ are found on the machine (docs/NANO.md names the packages). Readers run in proce
 import argparse
 import csv
 import json
-import math
 import os
 import resource
 import shutil
@@ -138,7 +137,7 @@ def layout(given: argparse.Namespace) -> None:
     model, tokenizer = load(given.weights)
     config = EngineConfig(max_new=MOST_TOKENS, max_batch=4, threads=torch.get_num_threads())
     truth, found, placed, right, by_lines = Counter(), Counter(), Counter(), Counter(), Counter()
-    overlaps, ordered, pairs, seconds, sure = [], 0, 0, [], []
+    overlaps, ordered, pairs, seconds = [], 0, 0, []
     with closing(StripModel(model, tokenizer, config)) as reader:
         for seed in range(LAYOUTS):
             page = make_layout(seed, evaluation=True)
@@ -153,8 +152,6 @@ def layout(given: argparse.Namespace) -> None:
                 overlaps.append(share)
                 placed[blocks[i][0]] += 1
                 right[blocks[i][0]] += named[j][0] == blocks[i][0]
-            probability = math.exp(mean(answer.log_probs or [-9]))
-            sure.append((probability, len(partner), len(blocks), len(named)))
             lines = [
                 Line.of_quad(standing.quad(line), "x" * max(1, int((line.x1 - line.x0) / line.size)), 1.0)
                 for standing in [find_lines(page.image)]
@@ -197,13 +194,6 @@ def layout(given: argparse.Namespace) -> None:
         f"{ordered / max(1, pairs):.4f}; {mean(seconds):.2f} s a page",
         flush=True,
     )
-    for least in (0.5, 0.6, 0.7, 0.8, 0.9):
-        some = [page for page in sure if page[0] >= least]
-        share = sum(page[1] for page in some) / max(1, sum(page[2] for page in some))
-        print(
-            f"pages answered with a mean probability of {least} and more: {len(some)}, placed {share:.3f}",
-            flush=True,
-        )
     write("layout.csv", rows)
 
 

@@ -56,10 +56,11 @@ PAGE_POSITIONS = CELLS * (CELLS + 1) + 1
 """Of a page as a whole."""
 LEAST_CONFIDENCE = 0.95
 """Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
-LEAST_OF_LINE = 0.6
-"""Mean probability below which a line was not read but made up: it is left out."""
+LEAST_OF_LINE, LEAST_OF_TEXT = 0.35, 0.6
+"""Mean probability below which a line was not read but made up. Where half of a page's lines are below the second,
+there is no text: what is above it on such a page is left out as well when it is a line of few characters."""
 MARKS = 4
-"""Characters of a line that a pen stroke could pass for. Where most lines are made up, so are those."""
+"""Characters of a line that a pen stroke could pass for."""
 MOST_TOKENS = 150
 """Of a row, places included. Longer answers are loops."""
 AT_ONCE = 48
@@ -158,9 +159,11 @@ class FoveaNano:
                 best[number] = max(best[number], line, key=lambda line: line.confidence)
             attempts.append((mode, answers))
         read = [(line, one) for line, one in zip(found.lines, best, strict=True) if one.text]
-        good = [pair for pair in read if pair[1].confidence >= LEAST_OF_LINE]
-        if 2 * len(good) <= len(read):
-            good = [pair for pair in good if len(pair[1].text) > MARKS]
+        sound = [pair for pair in read if pair[1].confidence >= LEAST_OF_TEXT]
+        if 2 * len(sound) > len(read):
+            good = [pair for pair in read if pair[1].confidence >= LEAST_OF_LINE]
+        else:
+            good = [pair for pair in sound if len(pair[1].text) > MARKS]
         lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
         page = None
@@ -390,14 +393,17 @@ def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[l
 
 
 def _lines_of(count: int, segments: list[Segment], answers: _Answers) -> list[_Read]:
-    """What was read of each of `count` lines, its segments put together again."""
+    """What was read of each of `count` lines, its segments put together again. Segments without an answer make it less
+    sure: there is ink in them.
+    """
     texts: list[list[str]] = [[] for _ in range(count)]
     log_probs: list[list[float]] = [[] for _ in range(count)]
     for segment, text, probabilities in zip(segments, answers.texts, answers.log_probs, strict=True):
-        if text:
-            texts[segment.line].append(text)
+        texts[segment.line].append(text)
         log_probs[segment.line] += probabilities
-    return [
-        _Read(" ".join(parts), math.exp(sum(some) / len(some)) if parts and some else 0.0)
-        for parts, some in zip(texts, log_probs, strict=True)
-    ]
+    lines = []
+    for parts, some in zip(texts, log_probs, strict=True):
+        said = [part for part in parts if part]
+        sure = math.exp(sum(some) / len(some)) * len(said) / len(parts) if said and some else 0.0
+        lines.append(_Read(" ".join(said), sure))
+    return lines
