@@ -232,7 +232,7 @@ def write(name: str, rows: list[dict]) -> None:
             writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
 
 
-COLOURS = ("#0a6", "#888", "#36c", "#c60", "#a3c")
+COLOURS = ("#0a6", "#888", "#36c", "#c60", "#a3c", "#c33", "#740")
 
 
 def plot(series: dict[str, list[tuple[float, float]]], across: str, most: float) -> str:

@@ -45,6 +45,16 @@ def test_the_encoder_alone_has_no_text_loss(batch):
     assert set(parts) == {"spots", "patches", "cells", "spots right", "patches right", "cells right"}
 
 
+@pytest.mark.parametrize("name", ["spots", "patches", "cells", "guide", "place"])
+def test_a_loss_that_weighs_nothing_is_left_out_and_the_others_stay_as_they_are(batch, name):
+    model, heads = OcrModel(TINY).init_weights(), Heads(TINY)
+    all_parts = losses(model, heads, batch).parts
+    parts = compute(model, heads, batch, replace(Weights(), **{name: 0.0}), 0.0, TOKENIZER.image).parts
+    left_out = {name, f"{name} right"} & set(all_parts)
+    assert set(parts) == set(all_parts) - left_out
+    assert parts["text"] == pytest.approx(all_parts["text"], rel=1e-4)
+
+
 def test_the_text_loss_is_that_of_the_model_itself(batch):
     """Put together here view by view, as a reader does it."""
     model = OcrModel(TINY).init_weights(std=0.1).eval()

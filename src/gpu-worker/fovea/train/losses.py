@@ -37,7 +37,7 @@ MARKERS = 3 + 256
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of each loss in the sum."""
+    """Of each loss in the sum. Those of the heads and the guide are not computed where they weigh nothing."""
 
     text: float = 1.0
     spots: float = 0.3
@@ -129,14 +129,18 @@ def compute(
         sums: dict[str, Tensor] = {}
         parts: dict[str, float] = {}
         if encode and batch.regions is not None:
-            _kinds("regions", heads.regions(seen["patches"]), batch.regions, sums, parts)
-            _kinds("zones", heads.zones(tokens), _in_cells(batch.regions[..., None]), sums, parts)
+            if weights.regions:
+                _kinds("regions", heads.regions(seen["patches"]), batch.regions, sums, parts)
+            if weights.zones:
+                _kinds("zones", heads.zones(tokens), _in_cells(batch.regions[..., None]), sums, parts)
         elif encode:
-            if "spots" in seen:
+            if weights.spots and "spots" in seen:
                 _squares("spots", heads.spots(seen["spots"]), batch.spots, sums, parts)
-            _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
-            known = _in_cells(batch.patches[..., :CELL_SLOTS])
-            _squares("cells", heads.cells(tokens), known, sums, parts)
+            if weights.patches:
+                _squares("patches", heads.patches(seen["patches"]), batch.patches, sums, parts)
+            if weights.cells:
+                known = _in_cells(batch.patches[..., :CELL_SLOTS])
+                _squares("cells", heads.cells(tokens), known, sums, parts)
         if decode:
             tokens = through * tokens + (1 - through) * tokens.detach()
             logits = model(_embeddings(model, tokens, batch, corruption, image))
@@ -144,8 +148,9 @@ def compute(
             sums["text"] = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
             known = targets != IGNORED
             parts["text right"] = float((logits.argmax(-1) == targets)[known].float().mean())
-            sums["guide"] = _guide(model, seen, batch)
-            if batch.rows is not None:
+            if weights.guide:
+                sums["guide"] = _guide(model, seen, batch)
+            if weights.place and batch.rows is not None:
                 sums["place"] = _place(heads, seen, batch)
             sums["balance"] = _balance(model, seen)
     total = sum(getattr(weights, name) * value for name, value in sums.items())
