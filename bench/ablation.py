@@ -181,7 +181,7 @@ def report(trials: list[list[dict]]) -> None:
             (mean(row["seconds"] for row in seeds) / 60, 100 * mean(row["texts right"] for row in seeds))
             for seeds in points
         ]
-    most = math.floor(trials[0][-1]["seconds"] / 60) or 1
+    most = math.ceil(trials[0][-1]["seconds"] / 60)
     (nano.OUT / "ablation.svg").write_text(plot(series, "minutes of CPU time", most))
     print("\n".join(shown(rows[-1]) for rows in trials))
 
