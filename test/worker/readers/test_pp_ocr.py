@@ -27,6 +27,21 @@ def test_it_reads_and_says_where_and_how_surely(reader):
     assert result.to_json()["verdict"] == "ok"
 
 
+def test_a_page_that_is_taken_for_upside_down_is_read_the_way_that_reads_better(reader, monkeypatch):
+    """So the classifier does with some italics."""
+    turned = reader._turned
+
+    def wrong(lines):
+        images, verdicts = turned(lines)
+        verdicts.cls_res = [("180", 0.99) for _ in lines]
+        return images, verdicts
+
+    monkeypatch.setattr(reader, "_turned", wrong)
+    text = "The quick brown fox\njumps over the lazy dog"
+    result = reader.read(Raster(1, picture(text, (900, 400), 40), None), ReadRequest())
+    assert " ".join(result.markdown.split()) == " ".join(text.split())
+
+
 def test_an_upside_down_page_is_read(reader):
     text = "The quick brown fox\njumps over 42 lazy dogs"
     image = picture(text, (900, 400), 40).rotate(180)

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from fovea.pages import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.result import Attempt, PageResult
 
-RULES = b"pp-ocr rules 2"
+RULES = b"pp-ocr rules 3"
 """Part of the digest: raise the number when layout or Markdown change what is answered."""
 
 LEAST_CONFIDENCE = 0.6
 """Mean confidence of a page's characters below which it is `suspect`."""
+
+SURE = 0.9
+"""Mean confidence of its lines above which a page that was turned stays turned."""
 
 BUSY_LIMIT_S = 270.0
 """How long a page waits for others to be read."""
@@ -47,6 +51,7 @@ class PpOcr:
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+        self._may_turn, self._down = True, False
         self._turned = self._engine.cls_and_rotate
         self._engine.cls_and_rotate = self._upright
         # The engine keeps state between its three models: one page at a time.
@@ -98,7 +103,8 @@ class PpOcr:
         """
         _, verdicts = self._turned(list(lines))
         down = sum(label == "180" for label, _score in verdicts.cls_res)
-        if 2 * down > len(lines):
+        self._down = self._may_turn and 2 * down > len(lines)
+        if self._down:
             lines = [cv2.rotate(line, cv2.ROTATE_180) for line in lines]
         return lines, verdicts
 
@@ -107,7 +113,12 @@ class PpOcr:
         if not self._lock.acquire(timeout=BUSY_LIMIT_S):
             raise PageError("page_timeout", "The model was busy with other pages for too long.")
         try:
+            self._may_turn, self._down = True, False
             found = self._engine(pixels)
+            if self._down and _mean(found.scores) < SURE:
+                # The classifier takes some italics for upside down: the way that reads better is the right one.
+                self._may_turn = False
+                found = max(found, self._engine(pixels), key=lambda one: _mean(one.scores))
         finally:
             self._lock.release()
         if found.boxes is None:
@@ -117,6 +128,10 @@ class PpOcr:
             for quad, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
             if text.strip()
         ]
+
+
+def _mean(scores: Sequence[float] | None) -> float:
+    return sum(scores) / len(scores) if scores else 0.0
 
 
 def _digest() -> str:
