@@ -52,10 +52,11 @@ def load(weights: Path):
     """The model of a folder, and its vocabulary."""
     import torch
 
-    from fovea.model import ModelConfig, OcrModel, load_checkpoint
+    from fovea.model import OcrModel, load_checkpoint
     from fovea.tokenizer import Tokenizer
+    from fovea.train.loop import config_of
 
-    model = OcrModel(ModelConfig.from_json(json.loads((weights / "config.json").read_text())))
+    model = OcrModel(config_of(weights))
     load_checkpoint(model, weights, torch.float32)
     return model.eval(), Tokenizer.characters()
 
@@ -163,6 +164,9 @@ def layout(given: argparse.Namespace) -> None:
             order = [partner[i][0] for i in sorted(partner)]
             pairs += len(order) * (len(order) - 1) // 2
             ordered += sum(order[i] < order[j] for j in range(len(order)) for i in range(j))
+    kinds = sorted(truth, key=truth.get, reverse=True)
+    for counter in (truth, found, placed, right, by_lines):
+        counter["all"] = counter.total()
     rows = [
         {
             "blocks": kind,
@@ -173,20 +177,8 @@ def layout(given: argparse.Namespace) -> None:
             "precision": right[kind] / max(1, found[kind]),
             "placed by lines alone": by_lines[kind] / max(1, truth[kind]),
         }
-        for kind in sorted(truth, key=truth.get, reverse=True)
+        for kind in (*kinds, "all")
     ]
-    everything = truth.total()
-    rows.append(
-        {
-            "blocks": "all",
-            "on the pages": everything,
-            "named": found.total(),
-            "placed": placed.total() / everything,
-            "placed and of the right type": right.total() / everything,
-            "precision": right.total() / max(1, found.total()),
-            "placed by lines alone": by_lines.total() / everything,
-        }
-    )
     for row in rows:
         print(shown(row), flush=True)
     print(
@@ -200,10 +192,11 @@ def layout(given: argparse.Namespace) -> None:
 def matched(true: list, said: list) -> dict[int, tuple[int, float]]:
     """For each true box the said one that covers the same place: at least half of what both cover is shared."""
 
+    from fovea.output.geometry import common
+
     def share(a, b) -> float:
-        both = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-        areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-        return both / (areas - both)
+        both = common(a, b)
+        return both / (common(a, a) + common(b, b) - both)
 
     every = sorted(
         ((share(a, b), i, j) for i, a in enumerate(true) for j, b in enumerate(said)), reverse=True

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from fovea.modes import MODES
+from fovea.modes import MODES, patches, positions
 from fovea.output.blocks import block_type
-from fovea.output.geometry import BINS, from_bins
+from fovea.output.geometry import from_bins, to_bins
 from fovea.output.grammar import Reference, parse
 from fovea.places import POINT, Place, point_of, point_tokens
+from fovea.result import Box
 from fovea.tasks import prompt_for
 from fovea.tokenizer import Tokenizer, pieces_of
 from fovea.views import make_views
@@ -21,6 +22,8 @@ from fovea.views import make_views
 MODE = "tiny"
 CELLS = MODES[MODE].side // 64
 """Vision tokens of a side."""
+PATCHES, POSITIONS = patches(MODE, None), positions(MODE, None)
+"""Vision tokens of a page as a whole; those with newlines and separator."""
 REGIONS = (
     "title", "sub_title", "text", "list", "table", "table_caption", "image", "image_caption", "equation", "code",
     "header", "footer", "page_number",
@@ -28,8 +31,6 @@ REGIONS = (
 """The labels that the model learns (`fovea.result.BLOCK_TYPES`)."""
 MOST_TOKENS = 1000
 """Of an answer: about sixty blocks."""
-
-Box = tuple[float, float, float, float]
 
 
 def page_view(image: Image.Image) -> Image.Image:
@@ -39,7 +40,7 @@ def page_view(image: Image.Image) -> Image.Image:
 
 def layout_prompt(tokenizer: Tokenizer) -> list[int]:
     """The question, with its vision tokens."""
-    return prompt_for("markdown", None, False).ids(tokenizer, CELLS * (CELLS + 1) + 1)
+    return prompt_for("markdown", None, False).ids(tokenizer, POSITIONS)
 
 
 def answer_of(blocks: Sequence[tuple[str, Box]], tokenizer: Tokenizer) -> list[tuple[int, int | None]]:
@@ -63,10 +64,8 @@ def written_out(ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
         if Place.of(token) is not None:
             held.append(token)
             if len(held) == 2 * POINT:
-                numbers = [
-                    round(value * BINS) for at in (0, POINT) for value in point_of(held[at : at + POINT])
-                ]
-                out += tokenizer.encode(f"[[{', '.join(map(str, numbers))}]]")
+                box = to_bins((*point_of(held[:POINT]), *point_of(held[POINT:])))
+                out += tokenizer.encode(f"[[{', '.join(map(str, box))}]]")
                 held = []
             continue
         held = []  # a box that is not whole has no digits; the parser sees that it is broken

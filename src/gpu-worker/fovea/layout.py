@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from fovea.output.geometry import common, union
 from fovea.result import Block, Box
 
 Quad = Sequence[Sequence[float]]
@@ -257,19 +258,16 @@ def _in_regions(lines: list[Line], width: int, height: int, regions: Sequence[Re
 
 def _region_of(line: Line, width: int, height: int, regions: Sequence[Region]) -> int | None:
     """The region that most of the line is in."""
-    x0, y0, x1, y1 = _normal([line.box], width, height)
-    shares = [
-        max(0.0, min(x1, box[2]) - max(x0, box[0])) * max(0.0, min(y1, box[3]) - max(y0, box[1]))
-        for _, box in regions
-    ]
+    own = _normal([line.box], width, height)
+    shares = [common(own, box) for _, box in regions]
     best = max(range(len(regions)), key=shares.__getitem__)
-    return best if shares[best] > 0.5 * (x1 - x0) * (y1 - y0) else None
+    return best if shares[best] > 0.5 * common(own, own) else None
 
 
 def _named_block(kind: str, lines: list[Line], width: int, height: int) -> Block:
     if kind == "table" and (table := _grid(lines)):
         return _table_block(table, width, height)
-    rows = [_join(row) if len(row) > 1 else row[0] for row in rows_of(lines)]
+    rows = _whole_rows(lines)
     block = _text_block(rows, 0.0, max(row.x1 for row in rows), width, height, kind)
     return replace(block, text="\n".join(row.text for row in rows)) if kind == "code" else block
 
@@ -384,12 +382,13 @@ def _blocks_of_column(items: list["Line | Table"], unit: float, width: int, heig
 
 def _rows_with_tables(items: list["Line | Table"]) -> list["Line | Table"]:
     """Lines that stand side by side are joined to one, in the order in which they are read."""
-    out: list[Line | Table] = []
-    lines = [item for item in items if isinstance(item, Line)]
-    for row in rows_of(sorted(lines, key=lambda line: line.middle)):
-        out.append(_join(row) if len(row) > 1 else row[0])
-    out += [item for item in items if isinstance(item, Table)]
-    return sorted(out, key=lambda item: (item.y0 + item.y1) / 2)
+    lines = sorted((item for item in items if isinstance(item, Line)), key=lambda line: line.middle)
+    tables = [item for item in items if isinstance(item, Table)]
+    return sorted([*_whole_rows(lines), *tables], key=lambda item: (item.y0 + item.y1) / 2)
+
+
+def _whole_rows(lines: list[Line]) -> list[Line]:
+    return [_join(row) if len(row) > 1 else row[0] for row in rows_of(lines)]
 
 
 def _join(row: list[Line]) -> Line:
@@ -401,7 +400,7 @@ def _join(row: list[Line]) -> Line:
         y1=max(line.y1 for line in row),
         text=" ".join(line.text for line in row),
         confidence=sum(line.confidence * len(line.text) for line in row) / characters,
-        box=_union([line.box for line in row]),
+        box=union([line.box for line in row]),
     )
 
 
@@ -496,15 +495,6 @@ def _table_block(table: Table, width: int, height: int) -> Block:
     )
 
 
-def _union(boxes: list[Box]) -> Box:
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
-    )
-
-
 def _normal(boxes: list[Box], width: int, height: int) -> Box:
-    x0, y0, x1, y1 = _union(boxes)
+    x0, y0, x1, y1 = union(boxes)
     return (x0 / width, y0 / height, x1 / width, y1 / height)

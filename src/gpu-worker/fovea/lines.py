@@ -135,20 +135,19 @@ def _lines(ink: np.ndarray) -> list[TextLine]:
     letters[0] = False
     if not letters.any():
         return []
-    specks = ~letters & (area >= 2) & (h < 0.03 * height) & (w < 0.05 * width)
-    specks[0] = False
+    small = (area >= 2) & (h < 0.03 * height) & (w < 0.05 * width)
+    small[0] = False
     pieces = [
         _Piece(number, *map(int, (x, y, x + bw, y + bh)), bool(letters[number]))
         for number, (x, y, bw, bh, _) in enumerate(stats)
-        if letters[number] or specks[number]
+        if letters[number] or small[number]
     ]
     rows = _rows(pieces, WORD_GAP)
     gap = WIDE_GAP * _step(rows)
     if gap > WORD_GAP:
         rows = _rows(pieces, gap)
     # Dots, accents and commas go to the line that they touch; alone they are specks.
-    small = (area >= 2) & (h < 0.03 * height) & (w < 0.05 * width)
-    small[[0, *(piece.number for row in rows for piece in row.pieces)]] = False
+    small[[piece.number for row in rows for piece in row.pieces]] = False
     lines = []
     for row in rows:
         tops, bottoms = ([getattr(piece, side) for piece in row.pieces] for side in ("y0", "y1"))

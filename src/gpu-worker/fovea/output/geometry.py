@@ -124,6 +124,11 @@ def union(boxes: list[UnitBox]) -> UnitBox:
     )  # fmt: skip
 
 
+def common(a: UnitBox, b: UnitBox) -> float:
+    """The area that two boxes share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
 def pixels(box: UnitBox, width: int, height: int) -> tuple[int, int, int, int]:
     """The whole pixels that a box touches: never empty, never outside."""
     x0, y0 = min(int(box[0] * width), width - 1), min(int(box[1] * height), height - 1)

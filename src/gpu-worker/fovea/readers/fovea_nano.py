@@ -23,7 +23,9 @@ import torch
 from fovea import places
 from fovea.engine import Busy, Canceled, Seen
 from fovea.errors import PageError
-from fovea.grounding import CELLS, blocks_of, page_view
+from fovea.grounding import PATCHES as PAGE_TOKENS
+from fovea.grounding import POSITIONS as PAGE_POSITIONS
+from fovea.grounding import blocks_of, page_view
 from fovea.layout import Line, lay_out
 from fovea.lines import find_lines
 from fovea.markdown import to_markdown
@@ -52,8 +54,6 @@ TASKS = ("markdown", "free", ENCODE)
 BLOCKS = ("lines", "model")
 POSITIONS = TOKENS + HEIGHT // 64 + 1
 """Of a strip in the decoder."""
-PAGE_POSITIONS = CELLS * (CELLS + 1) + 1
-"""Of a page as a whole."""
 LEAST_CONFIDENCE = 0.95
 """Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
 LEAST_OF_LINE, LEAST_OF_TEXT = 0.35, 0.6
@@ -375,7 +375,7 @@ def _pixels(pictures: np.ndarray) -> torch.Tensor:
 
 def _counts(strips: int, page: StripAnswers | None = None) -> dict[str, int]:
     """Vision tokens of strips, and of the page as a whole where it was seen."""
-    patches = strips * TOKENS + (CELLS**2 if page else 0)
+    patches = strips * TOKENS + (PAGE_TOKENS if page else 0)
     positions = strips * POSITIONS + (PAGE_POSITIONS if page else 0)
     return {"positions": positions, "patches": patches, "valid": patches}
 

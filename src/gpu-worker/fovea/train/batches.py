@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from fovea.grounding import REGIONS, answer_of, layout_prompt, page_view
-from fovea.places import COLUMNS, with_places
+from fovea.grounding import CELLS, REGIONS, answer_of, layout_prompt, page_view
+from fovea.places import with_places
 from fovea.strip_model import CELL, strip_prompt
 from fovea.tokenizer import Tokenizer
 from fovea.train.layouts import Layout, make_layout
@@ -62,25 +62,18 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
     prompt = strip_prompt(tokenizer, width, height)
     newline = tokenizer.encode("\n")[0]
     told = [with_places(tokenizer.encode(strip.text), strip.places.tolist(), newline) for strip in strips]
-    shape = (len(strips), len(prompt) + max(map(len, told)))
-    ids = torch.full(shape, tokenizer.pad)
-    targets, cells, rows, columns = (torch.full(shape, IGNORED) for _ in range(4))
+    ids, targets = _sequences(prompt, [[token for token, _, _ in text] for text in told], tokenizer)
+    cells, rows, columns = (torch.full(ids.shape, IGNORED) for _ in range(3))
     patches = np.zeros((len(strips), height // PATCH, width // PATCH, PATCH_SLOTS), np.int64)
     spots = np.zeros((len(strips), height // SPOT, width // SPOT, SPOT_SLOTS), np.int64)
-    first = prompt.index(tokenizer.image)
+    first, start = prompt.index(tokenizer.image), len(prompt)
     for number, (strip, text) in enumerate(zip(strips, told, strict=True)):
-        start = len(prompt)
-        tokens = [token for token, _, _ in text]
-        ids[number, :start] = torch.tensor(prompt)
-        ids[number, start : start + len(text)] = torch.tensor(tokens, dtype=torch.int64)
-        targets[number, start - 1 : start + len(text)] = torch.tensor([*tokens, tokenizer.eos])
         if not text:
             continue
         x = strip.places[:, 0].clip(0, width - 1).astype(np.int64)
         y = strip.places[:, 1].clip(0, height - 1).astype(np.int64)
         here = slice(start - 1, start - 1 + len(text))
-        seen = [place.cell // across * (across + 1) + place.cell % across for _, place, _ in text]
-        cells[number, here] = first + torch.tensor(seen)
+        cells[number, here] = first + torch.tensor([_position(place.cell, across) for _, place, _ in text])
         rows[number, here] = torch.tensor([place.row for _, place, _ in text])
         columns[number, here] = torch.tensor(
             [x[at] // PATCH if at >= 0 else place.column * CELL // PATCH for _, place, at in text]
@@ -106,17 +99,12 @@ def collate_layouts(layouts: list[Layout], tokenizer: Tokenizer) -> Batch:
     prompt = layout_prompt(tokenizer)
     first, start = prompt.index(tokenizer.image), len(prompt)
     answers = [answer_of(layout.units(), tokenizer) for layout in layouts]
-    shape = (len(layouts), start + max(map(len, answers)))
-    ids = torch.full(shape, tokenizer.pad)
-    targets, cells = torch.full(shape, IGNORED), torch.full(shape, IGNORED)
+    ids, targets = _sequences(prompt, [[token for token, _ in answer] for answer in answers], tokenizer)
+    cells = torch.full(ids.shape, IGNORED)
     for number, answer in enumerate(answers):
-        tokens = [token for token, _ in answer]
-        ids[number, :start] = torch.tensor(prompt)
-        ids[number, start : start + len(tokens)] = torch.tensor(tokens, dtype=torch.int64)
-        targets[number, start - 1 : start + len(tokens)] = torch.tensor([*tokens, tokenizer.eos])
         for at, (_, cell) in enumerate(answer, start - 1):
             if cell is not None:
-                cells[number, at] = first + cell // COLUMNS * (COLUMNS + 1) + cell % COLUMNS
+                cells[number, at] = first + _position(cell, CELLS)
     views = [page_view(layout.image) for layout in layouts]
     return Batch(
         pixels=to_pixels(views).contiguous(),
@@ -130,6 +118,23 @@ def collate_layouts(layouts: list[Layout], tokenizer: Tokenizer) -> Batch:
         characters=0,
         regions=torch.stack([_regions(layout) for layout in layouts]),
     )
+
+
+def _sequences(prompt: list[int], answers: list[list[int]], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+    """The prompt before each answer, and the next token of each position: ids and targets (B, T) of `Batch`."""
+    start = len(prompt)
+    ids = torch.full((len(answers), start + max(map(len, answers))), tokenizer.pad)
+    targets = torch.full(ids.shape, IGNORED)
+    ids[:, :start] = torch.tensor(prompt)
+    for number, tokens in enumerate(answers):
+        ids[number, start : start + len(tokens)] = torch.tensor(tokens, dtype=torch.int64)
+        targets[number, start - 1 : start + len(tokens)] = torch.tensor([*tokens, tokenizer.eos])
+    return ids, targets
+
+
+def _position(cell: int, across: int) -> int:
+    """Where a vision token stands among those of its view: a newline ends each row of `across`."""
+    return cell // across * (across + 1) + cell % across
 
 
 def _regions(layout: Layout, side: int = 32) -> Tensor:

@@ -12,12 +12,12 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from fovea.result import Box
 from fovea.train import fonts
 from fovea.train.texts import Writer
 from fovea.train.wear import wear
 
 Colour = tuple[int, int, int]
-Box = tuple[float, float, float, float]
 BULLETS = ("•", "-", "*", "–", "1.", "1)", "a)")
 
 

@@ -248,7 +248,7 @@ class _Trainer:
                 stage, source = now_stage, self._source(now_stage)
             page = int((self.step + 1) * stage.pages) > int(self.step * stage.pages)
             if page and pages is None:
-                pages = self._pages()
+                pages = self._batches(Pages(seed=run.seed))
             parts = self._step(next(pages if page else source), stage)
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value)
@@ -275,12 +275,11 @@ class _Trainer:
         if run.pairs:
             context = run.config.decoder.context
             return pairs(run.pairs, run.mode, self.tokenizer, context, run.seed, self.number + self.rank)
-        stream = Stream(stage.style, count=stage.count, seed=run.seed)
-        return batches(stream, -(-self.number // POOL) + self.rank, run.workers, self.world)
+        return self._batches(Stream(stage.style, count=stage.count, seed=run.seed))
 
-    def _pages(self) -> Iterator[Batch]:
-        run = self.run
-        return batches(Pages(seed=run.seed), -(-self.number // POOL) + self.rank, run.workers, self.world)
+    def _batches(self, stream: Stream | Pages) -> Iterator[Batch]:
+        first = -(-self.number // POOL) + self.rank
+        return batches(stream, first, self.run.workers, self.world)
 
     def _losses(self, batch: Batch | Pair, stage: Stage) -> Losses:
         run, image = self.run, self.tokenizer.image
