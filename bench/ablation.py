@@ -132,7 +132,7 @@ class Trial:
         variant, decode = self.variant, done >= self.variant.alone
         with torch.autocast("cpu", torch.bfloat16):
             losses = compute(
-                *(self.model, self.heads, batch, variant.weights, variant.corruption, TOKENIZER.image),
+                *(self.model, self.heads, batch, variant.weights, variant.corruption),
                 decode=decode,
             )
         losses.total.backward()
@@ -155,7 +155,7 @@ def next_right(model: OcrModel, strips: list[Strip]) -> float:
     model.eval()
     batch = collate(strips, TOKENIZER)
     with torch.autocast("cpu", torch.bfloat16):
-        tokens = model.encode_view(batch.pixels)
+        tokens = model.encode_view(batch.views())
         seen = model.arrange(tokens.view(len(tokens), HEIGHT // CELL, WIDTH // CELL, -1))
         embedded = model.embed(batch.ids).clone()
         embedded[batch.ids == TOKENIZER.image] = seen.flatten(0, 1).to(embedded.dtype)

@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,8 +29,11 @@ from roofline import (
     parameters,
 )
 
+from fovea.engine import Engine, EngineConfig
+from fovea.generate import Rules
 from fovea.model import OcrModel, load_checkpoint
 from fovea.readers.vision import VisionReader
+from fovea.sampling import TokenClasses
 from fovea.tokenizer import Tokenizer
 
 MEAN = 1000  # text tokens a page
@@ -159,6 +163,36 @@ def measure(model: OcrModel, mode: str, batches: list[int], repeats: int, name: 
     return rows
 
 
+def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, float | str | int]:
+    """The engine itself: so many prompts of a mode's length at once, each answered with `tokens` tokens unless it ends
+    in a loop. Takes over `model`. The first round, in which graphs are captured, is not counted.
+    """
+    decoder = model.config.decoder
+    allowed = torch.ones(decoder.vocab, dtype=torch.bool)
+    allowed[-1] = False  # the end token: answers go on
+    rules = Rules(allowed, decoder.vocab - 1, TokenClasses.of(Tokenizer.characters(), max(decoder.vocab, 400)))
+    config = EngineConfig(max_new=tokens)
+    if model.device.type == "cuda":
+        config = EngineConfig.for_cuda(torch.cuda.mem_get_info()[0] // 2, tokens)
+    length = Page.of(mode).positions + PROMPT
+    prompts = torch.randn(pages, length, decoder.width, device=model.device, dtype=model.dtype)
+    seconds, sampled = 0.0, 0
+    with closing(Engine(model, rules, config)) as engine:
+        for _ in range(2):
+            started = time.perf_counter()
+            answers = [h.result() for h in [engine.submit(p, max_new=tokens) for p in prompts]]
+            seconds = time.perf_counter() - started
+            sampled = sum(answer.sampled for answer in answers)
+    return {
+        "mode": mode,
+        "pages": pages,
+        "positions": length,
+        "tokens": sampled,
+        "seconds": seconds,
+        "tokens_s": sampled / seconds,
+    }
+
+
 def rate(encode: float, prefill: float, decode: float, batch: int) -> float:
     return 1 / (encode + prefill + MEAN * decode / batch)
 
@@ -215,6 +249,9 @@ def main() -> int:
     parser.add_argument(
         "--tiny", action="store_true", help="a tiny random model: tries the steps, says nothing"
     )
+    parser.add_argument(
+        "--random", action="store_true", help="the official size, random weights: times only, nothing is read"
+    )
     parser.add_argument("--weights", type=Path, help="folder of the official checkpoint")
     parser.add_argument("--batches", default="1,16,64,256,512")
     parser.add_argument("--modes", default=",".join(MODES))
@@ -229,14 +266,22 @@ def main() -> int:
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
     if options.tiny:
         model = OcrModel(ModelConfig.tiny(context=2048)).init_weights().to(options.device, dtype)
+    elif options.random:
+        torch.set_default_dtype(dtype)
+        with torch.device(options.device):
+            model = OcrModel(ModelConfig.official())
+            for parameter in model.parameters():
+                if parameter.dim() > 1:
+                    torch.nn.init.normal_(parameter, std=0.02)
+        torch.set_default_dtype(torch.float32)
     elif options.weights:
         with torch.device("meta"):
             model = OcrModel(ModelConfig.official())
         load_checkpoint(model, options.weights, dtype, options.device)
     else:
-        parser.error("--weights or --tiny is needed")
+        parser.error("--weights, --random or --tiny is needed")
     model.eval()
-    tests = self_test(model, None if options.tiny else options.weights)
+    tests = self_test(model, None if options.tiny or options.random else options.weights)
     for what, holds, saw in tests:
         print(f"{'ok    ' if holds else 'FAILED'} {what}: {saw}", flush=True)
     if not all(holds for _, holds, _ in tests):
@@ -247,12 +292,21 @@ def main() -> int:
     rows = []
     for mode in options.modes.split(","):
         rows += measure(model, mode, batches, options.repeats, "none" if options.tiny else name)
+    served = serve(model, "base", 8 if options.tiny else 256, 16 if options.tiny else 128)
     text = table(rows)
+    text += (
+        f"\n\nEngine, base mode: {served['pages']} pages of {served['positions']} positions at once, "
+        f"{served['tokens']:,} tokens in {served['seconds']:.2f} s, {served['tokens_s']:,.0f} tokens/s, "
+        "prefill included."
+    )
     note = "tiny random model: the figures say nothing" if options.tiny else "in brackets: bench/roofline.py"
+    if options.random:
+        note = f"random weights; {note}"
     head = f"{name}, torch {torch.__version__}, {MEAN} text tokens a page ({note})"
     options.out.mkdir(parents=True, exist_ok=True)
-    facts = {"device": name, "torch": torch.__version__, "tiny": options.tiny, "text_tokens": MEAN}
-    body = {**facts, "self_test": tests, "rows": [asdict(row) for row in rows]}
+    facts = {"device": name, "torch": torch.__version__, "text_tokens": MEAN}
+    facts |= {"tiny": options.tiny, "random": options.random}
+    body = {**facts, "self_test": tests, "rows": [asdict(row) for row in rows], "engine": served}
     (options.out / "gpu.json").write_text(json.dumps(body, indent=1) + "\n")
     (options.out / "gpu.md").write_text(f"{head}\n\n{text}\n")
     print(f"\n{head}\n\n{text}\n\nwritten: {options.out}/gpu.json, gpu.md")

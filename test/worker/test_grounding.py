@@ -97,7 +97,7 @@ def test_the_losses_of_a_page_fall_when_it_is_seen_again_and_again():
     optimizer = torch.optim.AdamW([*model.parameters(), *heads.parameters()], lr=3e-3)
     first = None
     for _ in range(8):
-        now = compute(model, heads, batch, Weights(), 0.0, TOKENIZER.image)
+        now = compute(model, heads, batch, Weights(), 0.0)
         first = first or now
         now.total.backward()
         optimizer.step()

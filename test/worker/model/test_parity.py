@@ -213,3 +213,17 @@ def test_pixels_are_normalised_as_torchvision_would():
 
     pixels = to_pixels([Image.new("RGB", (2, 2), (0, 127, 255))])
     assert torch.allclose(pixels[0, :, 0, 0], torch.tensor([-1.0, 127 / 127.5 - 1, 1.0]), atol=1e-6)
+
+
+def test_all_experts_for_every_token_give_what_those_that_were_chosen_give():
+    """What a GPU computes while it learns."""
+    decoder = DecoderConfig(vocab=96, width=32, experts=6, experts_per_token=2, expert_mlp=16, shared_mlp=24)
+    experts = randomize(MixtureOfExperts(decoder)).requires_grad_()
+    x = torch.randn(3, 11, 32, requires_grad=True)
+    learnt = [x, *experts.parameters()]
+    expected = torch.autograd.grad(experts(x).square().sum(), learnt)
+    flat = x.view(-1, 32)
+    out = (experts._all(flat) + experts.shared_experts(flat)).view(x.shape)
+    assert torch.allclose(out, experts(x), rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(torch.autograd.grad(out.square().sum(), learnt), expected, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-5)

@@ -1,14 +1,19 @@
 import itertools
+import threading
+from random import Random
 
 import numpy as np
 import pytest
 import torch
+from PIL import ImageFont
 
 from fovea.places import Place
 from fovea.tokenizer import Tokenizer
-from fovea.train import fonts, texts
-from fovea.train.batches import CELL, IGNORED, PATCH, Stream, collate, strip_prompt
+from fovea.train import fonts, material, texts
+from fovea.train.batches import CELL, IGNORED, PATCH, Stream, again, collate, strip_prompt
+from fovea.train.evaluate import can_evaluate
 from fovea.train.strips import Strip, Style, make_strip
+from fovea.train.texts import ALPHABET
 
 PLAIN = Style(smallest=20, largest=30, clean=1, packed=0, empty=0)
 PACKED = Style(smallest=20, largest=30, clean=1, packed=1, empty=0)
@@ -67,6 +72,65 @@ def test_every_character_has_ink_at_its_place(style):
                 assert np.ptp(around) > 40, (seed, character, x, y)
                 seen += 1
     assert seen > 150
+
+
+def test_accented_letters_are_shown_where_a_font_has_them_and_told_byte_by_byte():
+    tokenizer = Tokenizer.characters()
+    strips = [make_strip(seed, 512, Style(foreign=1, prose=1, clean=1, empty=0)) for seed in range(12)]
+    accented = [strip for strip in strips if not strip.text.isascii()]
+    if not accented:
+        pytest.skip("this machine has no manuals in other languages")
+    assert all(set(strip.text) <= set(ALPHABET) | {"\n"} for strip in strips)
+    strip = accented[0]
+    at = next(i for i, character in enumerate(strip.text) if not character.isascii())
+    batch = collate([strip], tokenizer)
+    x, y = strip.places[at].astype(int)
+    seen = batch.patches[0, min(max(y, 0), 127) // 16, min(max(x, 0), 511) // 16].tolist()
+    assert 1 + ALPHABET.index(strip.text[at]) in seen
+    told = batch.targets[0][batch.targets[0] != IGNORED].tolist()
+    assert tokenizer.decode(told[:-1]) == strip.text
+
+
+def test_a_font_draws_what_it_has():
+    font = ImageFont.load_default(20)
+    assert fonts.draws(font, "a") and not fonts.draws(font, "\u4e2d")
+
+
+def test_batches_are_seen_again_while_no_new_ones_are_ready():
+    go_on = threading.Event()
+
+    def slow():
+        yield "first"
+        go_on.wait(10)
+        yield "second"
+        raise RuntimeError("broken")
+
+    seen = again(slow(), Random(0))
+    assert [next(seen) for _ in range(3)] == ["first"] * 3
+    go_on.set()
+    with pytest.raises(RuntimeError, match="broken"):
+        for _ in range(1_000_000):
+            next(seen)
+
+
+def test_material_packed_on_one_machine_is_what_another_trains_on(tmp_path, monkeypatch):
+    pytest.importorskip("fontTools")
+    if len(fonts.faces(False)) < 2:
+        pytest.skip("this machine has no fonts to pack")
+    material.pack(tmp_path, font_bytes=200_000, text_bytes=200_000, pdf_bytes=0)
+    at_home = set(texts.words(False))
+    monkeypatch.setenv("FOVEA_TRAIN_DATA", str(tmp_path))
+    for cached in (fonts.faces, texts.words, texts.foreign_words):
+        cached.cache_clear()
+    try:
+        faces = fonts.faces(False)
+        assert all(face.path.startswith(str(tmp_path)) for face in faces)
+        assert len(faces) > 1 and not can_evaluate()
+        assert len(texts.words(False)) > 1000 and at_home.issuperset(texts.words(False))
+        assert make_strip(3, 512, PLAIN).text
+    finally:
+        for cached in (fonts.faces, texts.words, texts.foreign_words):
+            cached.cache_clear()
 
 
 def test_an_empty_strip_has_no_text():

@@ -17,6 +17,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
     parser.add_argument("--processes", type=int, default=2, help="on a CPU, each with its share of the cores")
     parser.add_argument("--workers", type=int, default=1, help="processes that make data, for each of those")
+    parser.add_argument("--count", type=int, help="strips of a step: 8 or 16 on a CPU, hundreds on a GPU")
+    parser.add_argument(
+        "--again", action="store_true", help="see strips again while no new ones are ready: on a GPU"
+    )
     parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start-from", type=Path, help="weights to begin with (a folder of safetensors)")

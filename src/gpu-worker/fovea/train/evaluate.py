@@ -74,7 +74,7 @@ def evaluate(model: OcrModel, tokenizer: Tokenizer, style: Style, count: int = 4
 
 def read_strips(model: OcrModel, tokenizer: Tokenizer, strips: list[Strip], limit: int = 600) -> list[str]:
     """Greedy, all strips of one size at once, by the engine that serves. It takes over `model`, whose values stay."""
-    pixels = collate(strips, tokenizer).pixels
+    pixels = collate(strips, tokenizer).views()
     config = EngineConfig(max_new=limit, max_batch=len(strips), threads=torch.get_num_threads())
     with closing(StripModel(model, tokenizer, config)) as reader:
         return [tokenizer.decode(answer.ids) for answer in reader.read(pixels, limit).answers]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from fovea.train import material
+
 SALT = "fovea"
 HELD_OUT = 32  # of 256 designs by hash: about one in eight is never trained on
 # Not fit: symbols, mathematics, small capitals, handwriting, other scripts on Latin codes, pixel fonts, display faces
@@ -22,7 +24,8 @@ UNFIT = re.compile(
     r"|glass ?tty|spleen|proggy|terminus|phon[eé]t|emerita|babel|dyslexic|lobster|script|jara|kiloji|humor|pecita"
     r"|\bbrk\b|kaliber|futhark|triod|femkeklaver|c.?-64|dseg|amiga|px_?(plus)?[ _]|ac437|mx437|ume (p |ui )?gothic"
     r"|ukij[ _](kufi|elip|tughra|imaret|saet|3d|diwani|mac|moy)|tamu_|setofont|garamond.* sc|garamond ?sc|waso"
-    r"|unifur|joscelyn|kristi|great ?vibes|solid|steve|delphine|dkg|train ?one|isabella|leckerli|compagnon",
+    r"|unifur|joscelyn|kristi|great ?vibes|solid|steve|delphine|dkg|train ?one|isabella|leckerli|compagnon"
+    r"|museum|roadgeek|eurofurence|padmaa",
     re.IGNORECASE,
 )
 # Families that draw the same letters under other names count as one design.
@@ -86,6 +89,8 @@ def faces(evaluation: bool) -> tuple[Face, ...]:
 
 
 def _listed() -> str:
+    if material.folder():
+        return material.fonts_list()
     if not shutil.which("fc-list"):
         return ""
     wanted = ":lang=en:scalable=true"
@@ -99,3 +104,29 @@ def load(face: Face, size: int) -> ImageFont.FreeTypeFont:
     if not face.path:
         return ImageFont.load_default(size)
     return ImageFont.truetype(face.path, size, face.index, layout_engine=ImageFont.Layout.BASIC)
+
+
+MIDDLE = 0.6
+"""Where the middle of an x lies below the point that a line is drawn from, in em; nearly."""
+FAR = 0.1
+
+
+def lift(font: ImageFont.FreeTypeFont) -> float:
+    """Pixels by which a line must be drawn higher for its letters to be where those of most fonts are."""
+    _, top, _, bottom = font.getbbox("x")
+    off = (top + bottom) / 2 - MIDDLE * font.size
+    return off if abs(off) > FAR * font.size else 0.0
+
+
+NOT_THERE = "\U0010ffff"
+
+
+def draws(font: ImageFont.FreeTypeFont, character: str) -> bool:
+    """Whether a font has a glyph of its own for a character."""
+    return _draws(font.path if isinstance(font.path, str) else "", font.index, character)
+
+
+@lru_cache(maxsize=1 << 20)
+def _draws(path: str, index: int, character: str) -> bool:
+    font = load(Face("", path, index), 24)
+    return bytes(font.getmask(character)) != bytes(font.getmask(NOT_THERE))

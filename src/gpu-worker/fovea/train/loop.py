@@ -13,21 +13,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
+from random import Random
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from fovea.model import ModelConfig, OcrModel, load_checkpoint, save_checkpoint
 from fovea.tokenizer import Tokenizer
-from fovea.train.batches import POOL, Batch, Pages, Stream, batches
+from fovea.train.batches import POOL, Batch, Pages, Stream, again, batches
 from fovea.train.evaluate import can_evaluate, evaluate
 from fovea.train.losses import Heads, Losses, Weights, compute
 from fovea.train.pairs import Pair, pair_loss, pairs
 from fovea.train.strips import Style
 
+PAGE = 16
+"""Strips of a step for each page of one that sees whole pages: a page has the pixels of four and takes long to draw."""
 SHIPPED_BYTES = 15 << 20
 """Of a file of weights as they are shipped: those of nano are one."""
 
@@ -40,6 +42,7 @@ class Stage:
     style: Style
     decode: bool = True
     count: int = 8
+    """Strips of a step, of each process."""
     pages: float = 0.0
     """Share of the steps in which whole pages are seen, for grounding."""
 
@@ -58,20 +61,10 @@ CURRICULUM = (  # from nothing
     Stage(0.5, Style(smallest=18, largest=34)),
     Stage(1.0, Style(smallest=20, largest=34, packed=0.85, rows=(4, 4, 4, 4, 2))),
 )
-FURTHER = (  # for a model that reads
-    Stage(
-        0.8,
-        Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3, 3, 6, 2), empty=0.05, real=0.3),
-        count=16,
-        pages=0.25,
-    ),
-    Stage(
-        1.0,
-        Style(smallest=16, largest=40, packed=0.5, rows=(4, 4, 3), empty=0.05, real=0.4),
-        count=16,
-        pages=0.2,
-    ),
+_FURTHER = Style(
+    smallest=11, largest=44, packed=0.5, rows=(4, 4, 4, 3, 3, 6, 6, 8, 2), empty=0.05, foreign=0.2, real=0.2
 )
+FURTHER = (Stage(1.0, _FURTHER, count=16, pages=0.1),)  # for a model that reads
 GOING_ON: dict[str, Any] = {
     "curriculum": FURTHER,
     "heads_first": 150,
@@ -121,7 +114,11 @@ class Run:
     """What is trained, see `PARTS`."""
     device: str = "cpu"
     processes: int = 2
+    count: int | None = None
+    """Strips of a step in place of those that each stage says; of whole pages a quarter."""
     workers: int = 1
+    again: bool = False
+    """Strips are seen again while new ones are not ready: where a GPU learns faster than cores draw."""
     log_every_s: float = 20
     save_every_s: float = 300
     evaluate_every_s: float = 600
@@ -186,7 +183,8 @@ class _Trainer:
             },
             {"params": [t for n, t in trained if t.dim() <= 1 or "embed" in n], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=run.rate, betas=(0.9, 0.98), eps=1e-8)
+        fused = self.device.type == "cuda"
+        self.optimizer = torch.optim.AdamW(groups, lr=run.rate, betas=(0.9, 0.98), eps=1e-8, fused=fused)
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.step, self.seconds, self.characters, self.number = 0, 0.0, 0, 0
         self._resume()
@@ -237,27 +235,30 @@ class _Trainer:
 
     def loop(self) -> None:
         run = self.run
-        stage, source, pages = None, None, None
+        stage, source, pages = None, None, None  # the data are made from the first step on
         began = last_log = last_save = last_look = time.monotonic()
         before, seconds_before = began, self.seconds
-        sums: dict[str, list[float]] = {}
-        count = 0
+        sums: dict[str, list[Tensor]] = {}
+        steps, waited = 0, 0.0
         while self.seconds < run.minutes * 60 and (run.steps is None or self.step < run.steps):
             now_stage = run.stage(self.seconds / 60)
             if now_stage is not stage:
                 stage, source = now_stage, self._source(now_stage)
+                pages = pages or (self._pages(stage) if stage.pages else None)
             page = int((self.step + 1) * stage.pages) > int(self.step * stage.pages)
-            if page and pages is None:
-                pages = self._batches(Pages(seed=run.seed))
-            parts = self._step(next(pages if page else source), stage)
+            asked = time.monotonic()
+            batch = next(pages if page else source)
+            waited += time.monotonic() - asked
+            parts = self._step(batch, stage)
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value)
-            count += 1
+            steps += 1
             now = time.monotonic()
             self.seconds = self._agree(seconds_before + now - before)
             if self.rank == 0 and now - last_log > run.log_every_s:
-                self._log({name: fmean(values) for name, values in sums.items()}, (now - last_log) / count)
-                sums, count, last_log = {}, 0, now
+                means = {name: float(torch.stack(values).mean()) for name, values in sums.items()}
+                self._log(means, (now - last_log) / steps, waited / (now - last_log))
+                sums, steps, waited, last_log = {}, 0, 0.0, now
             # All processes decide by the same clock, so that none waits for another that has left.
             if self.seconds - last_save + began - seconds_before > run.save_every_s:
                 self.save()
@@ -275,17 +276,23 @@ class _Trainer:
         if run.pairs:
             context = run.config.decoder.context
             return pairs(run.pairs, run.mode, self.tokenizer, context, run.seed, self.number + self.rank)
-        return self._batches(Stream(stage.style, count=stage.count, seed=run.seed))
+        return self._batches(Stream(stage.style, count=run.count or stage.count, seed=run.seed), run.workers)
 
-    def _batches(self, stream: Stream | Pages) -> Iterator[Batch]:
+    def _pages(self, stage: Stage) -> Iterator[Batch]:
+        run = self.run
+        count = max(4, (run.count or stage.count) // PAGE)
+        return self._batches(Pages(count, run.seed), workers=-(-run.workers // 6))
+
+    def _batches(self, stream: Stream | Pages, workers: int) -> Iterator[Batch]:
         first = -(-self.number // POOL) + self.rank
-        return batches(stream, first, self.run.workers, self.world)
+        made = batches(stream, first, workers, self.world, pin=self.device.type == "cuda")
+        return again(made, Random(f"{self.run.seed}/{self.number}")) if self.run.again else made
 
     def _losses(self, batch: Batch | Pair, stage: Stage) -> Losses:
-        run, image = self.run, self.tokenizer.image
+        run = self.run
         if isinstance(batch, Pair):
-            loss = pair_loss(self.model, batch, image)
-            return Losses(loss, {"text": float(loss.detach())})
+            loss = pair_loss(self.model, batch, self.tokenizer.image)
+            return Losses(loss, {"text": loss.detach()})
         batch = batch.to(self.device)
         encode = not stage.decode or self.step % run.encode_every == 0
         return compute(
@@ -294,13 +301,12 @@ class _Trainer:
             batch,
             run.weights,
             run.corruption,
-            image,
             encode,
             stage.decode,
             run.through,
         )
 
-    def _step(self, batch: Batch | Pair, stage: Stage) -> dict[str, float]:
+    def _step(self, batch: Batch | Pair, stage: Stage) -> dict[str, Tensor]:
         run = self.run
         self.model.train()
         if run.only != "all":
@@ -321,7 +327,7 @@ class _Trainer:
         self.number += self.world
         self.characters += batch.characters * self.world
         self._follow()
-        return losses.parts | {"norm": float(norm)}
+        return losses.parts | {"norm": norm}
 
     def _teach(self, model: bool) -> None:
         """Whether the model learns or only the heads."""
@@ -346,11 +352,11 @@ class _Trainer:
     def _follow(self) -> None:
         """Moves the average. Young runs are followed more closely than old ones."""
         keep = min(self.run.average, (1 + self.step) / (10 + self.step))
-        for name, tensor in self.model.state_dict().items():
-            if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1 - keep)
-            else:
-                self.average[name].copy_(tensor)
+        now = self.model.state_dict()
+        moved = [name for name, tensor in now.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([self.average[name] for name in moved], [now[name] for name in moved], 1 - keep)
+        for name in now.keys() - set(moved):
+            self.average[name].copy_(now[name])
 
     def _agree(self, seconds: float) -> float:
         """The first process's clock."""
@@ -360,12 +366,14 @@ class _Trainer:
         dist.broadcast(clock, 0)
         return float(clock)
 
-    def _log(self, parts: dict[str, float], step_s: float) -> None:
+    def _log(self, parts: dict[str, float], step_s: float, waited: float) -> None:
+        """`waited`: share of the time in which there was no data."""
         line = {
             "minutes": self.seconds / 60,
             "step": self.step,
             "characters": self.characters,
             "step s": step_s,
+            "waited": waited,
         }
         _append(self.run.folder / "log.csv", line | parts)
         shown = " ".join(f"{name} {value:.3g}" for name, value in parts.items())

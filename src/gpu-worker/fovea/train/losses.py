@@ -104,7 +104,7 @@ def _watched(model: OcrModel) -> Iterator[dict[str, Tensor]]:
 @dataclass(slots=True)
 class Losses:
     total: Tensor
-    parts: dict[str, float]
+    parts: dict[str, Tensor]
     """Each loss, and shares of right answers as `… right`."""
 
 
@@ -114,20 +114,19 @@ def compute(
     batch: Batch,
     weights: Weights,
     corruption: float,
-    image: int,
     encode: bool = True,
     decode: bool = True,
     through: float = 1.0,
 ) -> Losses:
     """`corruption`: share of the text's input tokens that are replaced, so that the next one cannot be guessed
-    from them; `image`: id of the placeholder. `encode`, `decode`: which halves are trained; `through`: share of the
+    from them. `encode`, `decode`: which halves are trained; `through`: share of the
     decoder's gradient that reaches the encoder.
     """
     with _watched(model) as seen:
         with torch.set_grad_enabled(encode):
-            tokens = model.encode_view(batch.pixels)  # (B, n, C)
+            tokens = model.encode_view(batch.views())  # (B, n, C)
         sums: dict[str, Tensor] = {}
-        parts: dict[str, float] = {}
+        parts: dict[str, Tensor] = {}
         if encode and batch.regions is not None:
             if weights.regions:
                 _kinds("regions", heads.regions(seen["patches"]), batch.regions, sums, parts)
@@ -143,42 +142,46 @@ def compute(
                 _squares("cells", heads.cells(tokens), known, sums, parts)
         if decode:
             tokens = through * tokens + (1 - through) * tokens.detach()
-            logits = model(_embeddings(model, tokens, batch, corruption, image))
+            logits = model(_embeddings(model, tokens, batch, corruption))
             targets = batch.targets
             sums["text"] = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
-            known = targets != IGNORED
-            parts["text right"] = float((logits.argmax(-1) == targets)[known].float().mean())
+            parts["text right"] = _mean((logits.argmax(-1) == targets).float(), targets != IGNORED)
             if weights.guide:
                 sums["guide"] = _guide(model, seen, batch)
             if weights.place and batch.rows is not None:
                 sums["place"] = _place(heads, seen, batch)
             sums["balance"] = _balance(model, seen)
     total = sum(getattr(weights, name) * value for name, value in sums.items())
-    told = {name: float(value.detach()) for name, value in sums.items()} | parts
+    told = {name: value.detach() for name, value in sums.items()} | parts
     if batch.regions is not None:
         told = {f"page {name}": value for name, value in told.items()}
     return Losses(total, told)
 
 
 def _kinds(
-    name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, float]
+    name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, Tensor]
 ) -> None:
     """Adds the loss of patches that say what kind of block covers them: logits (…, kinds), target (…)."""
     logits, target = logits.float().reshape(-1, 1 + len(REGIONS)), target.flatten()
     sums[name] = F.cross_entropy(logits, target)
-    parts[f"{name} right"] = float((logits.argmax(-1) == target).float().mean())
+    parts[f"{name} right"] = (logits.argmax(-1) == target).float().mean()
+
+
+def _mean(values: Tensor, chosen: Tensor) -> Tensor:
+    """Of those chosen; 0 where there are none. Their number stays on the device: a GPU is not waited for."""
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
 
 
 def _squares(
-    name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, float]
+    name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, Tensor]
 ) -> None:
     """Adds the loss of squares whose slots name characters: logits (…, slots · CLASSES), target (…, slots)."""
     logits = logits.float().view(-1, CLASSES)
     target = target.reshape(-1)
     loss = F.cross_entropy(logits, target, reduction="none")
     full = target > 0
-    sums[name] = loss[full].sum() / full.sum().clamp(min=1) + EMPTY * loss[~full].mean()
-    parts[f"{name} right"] = float((logits.argmax(-1) == target)[full].float().mean())
+    sums[name] = _mean(loss, full) + EMPTY * _mean(loss, ~full)
+    parts[f"{name} right"] = _mean((logits.argmax(-1) == target).float(), full)
 
 
 def _in_cells(patches: Tensor) -> Tensor:
@@ -189,7 +192,7 @@ def _in_cells(patches: Tensor) -> Tensor:
     return grid.transpose(2, 3).reshape(batch, -1, side * side * slots)
 
 
-def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float, image: int) -> Tensor:
+def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float) -> Tensor:
     ids = batch.ids
     if corruption:
         wrong = torch.rand(ids.shape, device=ids.device) < corruption
@@ -200,8 +203,8 @@ def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float
         ids = torch.where(wrong, printable, ids)
     height, width = batch.pixels.shape[2] // CELL, batch.pixels.shape[3] // CELL
     seen = model.arrange(tokens.view(len(tokens), height, width, -1))
-    first = int((ids[0] == image).nonzero()[0])
-    before, after = model.embed(ids[:, :first]), model.embed(ids[:, first + seen.shape[1] :])
+    before = model.embed(ids[:, : batch.first])
+    after = model.embed(ids[:, batch.first + seen.shape[1] :])
     return torch.cat([before, seen.to(before.dtype), after], 1)
 
 
@@ -224,7 +227,7 @@ def _guide(model: OcrModel, seen: dict[str, Tensor], batch: Batch) -> Tensor:
         q, k = rotate(q, *place), rotate(k, *place)
         scores = (q @ k.transpose(-1, -2)).float() * config.head_dim**-0.5  # (B, heads, T, T)
         log_probs = scores.masked_fill(future, float("-inf")).log_softmax(-1)
-        losses.append(-log_probs.gather(-1, target)[..., 0].transpose(1, 2)[known].mean())
+        losses.append(-_mean(log_probs.gather(-1, target)[..., 0].mean(1), known))
     return torch.stack(losses).mean()
 
 
@@ -243,7 +246,7 @@ def _balance(model: OcrModel, seen: dict[str, Tensor]) -> Tensor:
         if isinstance(layer.mlp, MixtureOfExperts):
             x = seen[f"mlp {number}"].flatten(0, 1).float()
             probabilities = F.linear(x, layer.mlp.gate.weight.float()).softmax(-1)
-            chosen = probabilities.topk(layer.mlp.k, -1).indices.flatten()
-            share = chosen.bincount(minlength=probabilities.shape[-1]) / len(chosen)
+            chosen = probabilities.topk(layer.mlp.k, -1).indices
+            share = torch.zeros_like(probabilities).scatter_(1, chosen, 1 / layer.mlp.k).mean(0)
             losses.append((share * probabilities.mean(0)).sum() * probabilities.shape[-1])
     return torch.stack(losses).mean()

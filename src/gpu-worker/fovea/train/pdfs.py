@@ -11,6 +11,8 @@ import numpy as np
 import pypdfium2
 from PIL import Image
 
+from fovea.train import material
+
 HELD_OUT = 128
 """Of 256 files by hash: none of the others is used for anything but training."""
 ROOTS = ("/usr/share/doc", "/usr/share/R/doc", "/usr/share/developers-reference")
@@ -18,7 +20,7 @@ LEAST, MOST = 900, 5000
 """Characters of a page."""
 PRINTABLE = re.compile(r"[\x20-\x7e\n\r]")
 SAME = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2212": "-"}
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
 )
 LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl"}
 
@@ -42,17 +44,23 @@ def held_out(data: bytes) -> bool:
     return hashlib.sha256(data).digest()[0] < HELD_OUT
 
 
-def plain(text: str) -> str:
-    """What is compared: typographic quotes and dashes as typewritten ones, ligatures taken apart."""
+def letters(text: str) -> str:
+    """What stands there: ligatures taken apart, hyphens at the ends of lines as such."""
     for one, two in LIGATURES.items():
         text = text.replace(one, two)
-    return text.translate(SAME).replace("\x02", "-").replace("\ufffe", "-")
+    return text.replace("\x02", "-").replace("\ufffe", "-").replace("\u2212", "-").replace("\u2010", "-")
+
+
+def plain(text: str) -> str:
+    """What is compared: `letters`, and typographic quotes and dashes as typewritten ones."""
+    return letters(text).translate(SAME)
 
 
 def files(evaluation: bool) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of the machine's different PDF files that belong to one split, in the order of their paths."""
     seen: set[str] = set()
-    for path in sorted(path for root in ROOTS for path in Path(root).rglob("*.pdf*") if path.is_file()):
+    roots = [material.folder() / material.PDFS] if material.folder() else ROOTS
+    for path in sorted(path for root in roots for path in Path(root).rglob("*.pdf*") if path.is_file()):
         data = path.read_bytes()
         if path.suffix == ".gz":
             data = gzip.decompress(data)

@@ -18,16 +18,17 @@ from fovea.lines import TextLine, find_lines
 from fovea.packing import HEIGHT, MARGIN, Segment, cut, draw
 from fovea.train import pdfs
 from fovea.train.strips import Strip, Style
-from fovea.train.texts import SHOWN
+from fovea.train.texts import ALPHABET
 from fovea.train.wear import wear
 
-OF_A_PAGE = 16
-"""Most strips of one page: finding its lines takes as long as all of them."""
+SCALES, OF_A_PAGE = 3, 16
+"""In how many sizes a page is cut, and most strips of each: finding its lines takes as long as all of them."""
 LEAST_CHARACTERS = 300
 """Of a page that is worth rendering."""
 LEAST_OF_ROW = 12
 """Characters of a row, on the average of a strip: tables of glyphs and numbers are no text."""
 DPI = (70, 220)
+KNOWN = frozenset(ALPHABET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +77,18 @@ def _of_page(random: Random, style: Style) -> list[Strip]:
     found = find_lines(image)
     if found.angle:
         return []
-    rows = random.choice(style.rows)
-    read = [
-        (segment, text)
-        for segment in cut(found.upright, found.lines, rows)
-        if (text := _text(segment, found.lines[segment.line], layer, HEIGHT // rows))
-    ]
-    groups = [read[start : start + rows] for start in range(0, len(read), rows)]
-    groups = [group for group in groups if sum(len(text) for _, text in group) > LEAST_OF_ROW * len(group)]
-    random.shuffle(groups)
-    return [_strip(group, rows, style, random) for group in groups[:OF_A_PAGE]]
+    strips: list[Strip] = []
+    for rows in random.sample(style.rows, min(SCALES, len(style.rows))):
+        read = [
+            (segment, text)
+            for segment in cut(found.upright, found.lines, rows)
+            if (text := _text(segment, found.lines[segment.line], layer, HEIGHT // rows))
+        ]
+        groups = [read[start : start + rows] for start in range(0, len(read), rows)]
+        groups = [some for some in groups if sum(len(text) for _, text in some) > LEAST_OF_ROW * len(some)]
+        random.shuffle(groups)
+        strips += [_strip(group, rows, style, random) for group in groups[:OF_A_PAGE]]
+    return strips
 
 
 def _layer(page: pypdfium2.PdfPage, scale: float) -> _Layer:
@@ -112,11 +115,11 @@ def _text(
     for number in np.flatnonzero(inside).tolist():
         if layer.text[number].isspace() or layer.text[number] == "\0":
             continue
-        letters = pdfs.plain(layer.text[number])
+        letters = pdfs.letters(layer.text[number])
         x0, y = segment.at(layer.x0[number], layer.y[number])
         x1, _ = segment.at(layer.x1[number], layer.y[number])
         y = min(max(y, 0), pitch - 1)
-        if not SHOWN.issuperset(letters) or (told and x1 < told[-1][1]):
+        if not KNOWN.issuperset(letters) or (told and x1 < told[-1][1]):
             return None  # nothing that the model knows, or the layer's order is not that of the line
         if before is not None and number > before + 1:
             if not layer.text[before + 1 : number].isspace():

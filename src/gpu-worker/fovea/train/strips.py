@@ -33,6 +33,8 @@ class Style:
     """Of a packed strip, one of these: the size of its type follows from it."""
     empty: float = 0.02
     """Strips that say nothing: paper, stains, strokes, print blurred beyond reading."""
+    foreign: float = 0.0
+    """Share of texts in other languages than English."""
     real: float = 0.0
     """Share of strips that are cut out of PDF files (`fovea.train.real`), in `rows`."""
 
@@ -54,7 +56,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     random = Random(f"{seed}/{width}/{height}/{evaluation}")
     size = round(style.smallest * (style.largest / style.smallest) ** random.random())
     face = random.choice(fonts.faces(evaluation))
-    writer = Writer(random, evaluation, style.prose)
+    writer = Writer(random, evaluation, style.prose, style.foreign)
     paper, ink = _colours(random)
     strip = Strip(Image.new("RGB", (width, height), paper), "", np.zeros((0, 2)), size, face.family)
     roll = random.random()
@@ -133,7 +135,7 @@ def _set(
         if not line:
             continue
         y = top + number * pitch
-        draw.text((start, y), line, font=font, fill=ink)
+        draw.text((start, y - fonts.lift(font)), line, font=font, fill=ink)
         _add(strip, places, line, font, start, y)
     return places
 
@@ -172,10 +174,11 @@ def _pack(
         if not line:
             continue
         y = (pitch - font.size * 1.15) / 2 + random.uniform(-0.08, 0.08) * font.size
-        draw.text((start, y), line, font=font, fill=ink)
+        drawn = y - fonts.lift(font)
+        draw.text((start, drawn), line, font=font, fill=ink)
         for side in (-1, 1):
             if random.random() < 0.3:
-                other = y + side * font.size * random.uniform(1.1, 1.4)
+                other = drawn + side * font.size * random.uniform(1.1, 1.4)
                 draw.text((start, other), writer.line(font, room), font=font, fill=ink)
         strip.image.paste(row, (0, number * pitch))
         _add(strip, places, line, font, start, number * pitch + y)
@@ -197,9 +200,10 @@ def _add(
 
 
 def _places(line: str, font: ImageFont.FreeTypeFont, x: float, y: float) -> list[tuple[float, float]]:
-    advances = [font.getlength(character) for character in line]
+    widths = {character: font.getlength(character) for character in set(line)}
+    advances = [widths[character] for character in line]
     stretch = font.getlength(line) / max(sum(advances), 1e-6)  # kerning
-    middle = y + font.size * 0.6
+    middle = y + font.size * fonts.MIDDLE
     places = []
     for advance in advances:
         places.append((x + advance * stretch / 2, middle))

@@ -1,14 +1,19 @@
 """What stands on the pages: prose of freely licensed packages, and strings that nobody could guess."""
 
+import gzip
 import hashlib
 import re
 import string
 import sys
+import unicodedata
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
 
 from PIL import ImageFont
+
+from fovea.train import fonts, material
 
 HELD_OUT = 16  # of 256 paragraphs by hash
 SOURCES = (
@@ -21,8 +26,18 @@ SOURCES = (
     (str(Path(sys.base_prefix) / "lib"), "python3*/*.py"),
     (str(Path(sys.base_prefix) / "lib"), "python3*/*/*.py"),
 )
-MAX_BYTES = 24_000_000
-SHOWN = set(string.ascii_letters + string.digits + string.punctuation + " ")
+MAX_BYTES = 40_000_000
+MANUALS = "/usr/share/man"
+LANGUAGES = ("cs", "da", "de", "es", "fi", "fr", "hu", "it", "nb", "nl", "pl", "pt_BR", "ro", "sv", "tr")
+MAX_BYTES_OF_LANGUAGE = 2_000_000
+ASCII = "".join(map(chr, range(32, 127)))
+ACCENTED = "".join(
+    letter for letter in map(chr, range(0xC0, 0x180)) if letter.isalpha() and letter not in "ĲĳĸĿŀŉſ"
+)
+ACCENTED += "ȘșȚț"
+SIGNS = "¡¿«»§©®°·×±µ£€²³½‘’‚“”„–—…•"
+ALPHABET = ASCII + ACCENTED + SIGNS
+"""Every character that is trained on."""
 PUNCTUATION = ".,;:!?-'\"()[]{}/\\@#$%&*+=<>_|~^`"
 
 
@@ -39,15 +54,27 @@ def words(evaluation: bool) -> tuple[str, ...]:
     """The words of one split's paragraphs, in their order. Paragraphs that quote the training texts (licences do)
     are in neither. Raises `RuntimeError` where there is no text.
     """
-    paragraphs = [p for p in _paragraphs() if held_out(" ".join(p)) == evaluation]
-    if evaluation:
-        train = words(False)
-        known = {hash(train[i : i + RUN]) for i in range(len(train) - RUN + 1)}
-        paragraphs = [p for p in paragraphs if known.isdisjoint(_runs(p))]
-    found = tuple(word for paragraph in paragraphs for word in paragraph)
+    found = _split(_paragraphs(), evaluation, words)
     if len(found) < 1000:
         raise RuntimeError("no text was found to set pages with")
     return found
+
+
+@cache
+def foreign_words(evaluation: bool) -> tuple[str, ...]:
+    """The same of manuals in other languages with Latin letters; empty where there are none."""
+    return _split(_foreign_paragraphs(), evaluation, foreign_words)
+
+
+def _split(
+    paragraphs: list[tuple[str, ...]], evaluation: bool, words_of: Callable[[bool], tuple[str, ...]]
+) -> tuple[str, ...]:
+    paragraphs = [p for p in paragraphs if held_out(" ".join(p)) == evaluation]
+    if evaluation:
+        train = words_of(False)
+        known = {hash(train[i : i + RUN]) for i in range(len(train) - RUN + 1)}
+        paragraphs = [p for p in paragraphs if known.isdisjoint(_runs(p))]
+    return tuple(word for paragraph in paragraphs for word in paragraph)
 
 
 def _runs(paragraph: tuple[str, ...]) -> set[int]:
@@ -56,6 +83,8 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
 
 def _paragraphs() -> list[tuple[str, ...]]:
     """All different paragraphs of at least `RUN` words that can be shown."""
+    if material.folder():
+        return material.paragraphs("texts")
     found: dict[tuple[str, ...], None] = {}
     size = 0
     for root, pattern in SOURCES:
@@ -66,22 +95,57 @@ def _paragraphs() -> list[tuple[str, ...]]:
                 continue
             text = path.read_text(encoding="utf-8", errors="ignore")
             size += len(text)
-            for paragraph in re.split(r"\n\s*\n", re.sub(r"<[^>]{1,200}>", " ", text)):
-                parts = tuple(
-                    word for word in paragraph.split() if len(word) <= 24 and SHOWN.issuperset(word)
-                )
-                if len(parts) >= RUN:
-                    found[parts] = None
+            found |= dict.fromkeys(_shown(re.sub(r"<[^>]{1,200}>", " ", text), ASCII))
     return list(found)
+
+
+def _foreign_paragraphs() -> list[tuple[str, ...]]:
+    """Those of each language in which at least one word has a letter beyond ASCII."""
+    if material.folder():
+        return material.paragraphs("foreign")
+    found: dict[tuple[str, ...], None] = {}
+    for language in LANGUAGES:
+        size = 0
+        for path in sorted(Path(MANUALS, language).glob("man*/*.gz")):
+            if size > MAX_BYTES_OF_LANGUAGE:
+                break
+            if not path.is_file():
+                continue
+            text = _of_manual(gzip.decompress(path.read_bytes()).decode("utf-8", "ignore"))
+            size += len(text)
+            found |= dict.fromkeys(p for p in _shown(text, ALPHABET) if not " ".join(p).isascii())
+    return list(found)
+
+
+def _of_manual(source: str) -> str:
+    """The running text of a page in roff: requests are breaks, escapes are undone or spoil their word."""
+    text = re.sub(r"(?m)^[.'].*$", "\n", source)
+    text = re.sub(r"\\f(\[.*?\]|\(..|.)|\\[&%/,|^:]", "", text)
+    return re.sub(r"\\(-|\(aq|\(dq|\(em|\(en)", lambda match: ROFF[match[1]], text)
+
+
+ROFF = {"-": "-", "(aq": "'", "(dq": '"', "(em": "—", "(en": "–"}
+
+
+def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
+    """Its paragraphs of at least `RUN` words of characters that can be shown, without the others."""
+    known = frozenset(alphabet)
+    for paragraph in re.split(r"\n\s*\n", unicodedata.normalize("NFC", text)):
+        parts = tuple(word for word in paragraph.split() if len(word) <= 24 and known.issuperset(word))
+        if len(parts) >= RUN:
+            yield parts
 
 
 class Writer:
     """Words without end, in one of several manners."""
 
-    def __init__(self, random: Random, evaluation: bool, prose: float = 0.5):
-        """`prose`: how often the words are those of a text; otherwise they are mixed or mere characters."""
+    def __init__(self, random: Random, evaluation: bool, prose: float = 0.5, foreign: float = 0.0):
+        """`prose`: how often the words are those of a text; otherwise they are mixed or mere characters.
+        `foreign`: how often they are of other languages than English.
+        """
         self._random = random
-        self._corpus = words(evaluation)
+        self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation))
+        self._corpus = foreign_words(evaluation) if self._foreign else words(evaluation)
         self._at = random.randrange(len(self._corpus))
         roll = random.random()
         self._next = self._read if roll < prose else self._mixed if roll < (1 + prose) / 2 else self._noise
@@ -90,14 +154,17 @@ class Writer:
         return self._next()
 
     def line(self, font: ImageFont.FreeTypeFont, room: float) -> str:
-        """Words until `room` pixels are full."""
-        line = ""
+        """Words that the font has, until `room` pixels are full."""
+        line, width = "", 0.0
         for _ in range(200):
             word = self.word()
-            longer = f"{line} {word}" if line else word
-            if font.getlength(longer) > room:
+            if not word.isascii() and not all(fonts.draws(font, letter) for letter in word):
+                continue
+            longer = f" {word}" if line else word
+            width += font.getlength(longer)
+            if width > room:
                 break
-            line = longer
+            line += longer
         return line
 
     def _read(self) -> str:
@@ -125,4 +192,6 @@ class Writer:
         kind = random.choice((string.ascii_lowercase, string.ascii_letters, string.digits, "all"))
         if kind == "all":
             kind = string.ascii_letters + string.digits + PUNCTUATION
+        if self._foreign:
+            kind += ACCENTED + SIGNS
         return "".join(random.choices(kind, k=random.randint(1, 9)))
