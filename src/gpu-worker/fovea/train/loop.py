@@ -47,6 +47,8 @@ class Stage:
     """Share of the steps in which whole pages are seen, for grounding."""
 
 
+HEADS = "heads.pt"
+"""The training heads, beside the weights of a run. They are not shipped."""
 PARTS = {
     "all": r"",
     "decoder": r"^model\.(layers|norm|embed_tokens)\.|^lm_head\.",
@@ -62,7 +64,7 @@ CURRICULUM = (  # from nothing
     Stage(1.0, Style(smallest=20, largest=34, packed=0.85, rows=(4, 4, 4, 4, 2))),
 )
 _FURTHER = Style(
-    smallest=11, largest=44, packed=0.5, rows=(4, 4, 4, 3, 3, 6, 6, 8, 2), empty=0.05, foreign=0.2, real=0.2
+    smallest=11, largest=44, packed=0.5, rows=(4, 4, 4, 3, 3, 6, 6, 8, 2), empty=0.05, foreign=0.2, real=0.25
 )
 FURTHER = (Stage(1.0, _FURTHER, count=16, pages=0.1),)  # for a model that reads
 GOING_ON: dict[str, Any] = {
@@ -128,10 +130,8 @@ class Run:
         return next((stage for stage in self.curriculum if share < stage.share), self.curriculum[-1])
 
     def rate_at(self, step: int, minutes: float) -> float:
-        """At `step`. The heads alone learn at the full rate; the model warms up."""
-        if step < self.heads_first:
-            return self.rate
-        warm = min(1.0, (step + 1 - self.heads_first) / self.warm_up_steps)
+        """At `step` of those in which the model learns: it warms up. Before, the heads learn at the full rate."""
+        warm = min(1.0, (step + 1) / self.warm_up_steps) if step >= 0 else 1.0
         left = (1 - minutes / self.minutes) / self.cool_down if self.cool_down else 1.0
         return self.rate * warm * min(1.0, max(left, 0.0))
 
@@ -165,8 +165,12 @@ class _Trainer:
         self.tokenizer = tokenizer_of(run.start_from)
         self.model = fresh(OcrModel(run.config), run.seed)
         self.heads = Heads(run.config)
+        self.heads_first = run.heads_first
         if run.start_from:
             load_checkpoint(self.model, run.start_from, torch.float32)
+            if (kept := run.start_from / HEADS).exists():
+                self.heads.load_state_dict(torch.load(kept, weights_only=True))
+                self.heads_first = 0
         self.model.to(self.device)
         self.heads.to(self.device)
         self._teach(model=True)
@@ -222,6 +226,9 @@ class _Trainer:
         new.replace(self._file)
         # Pages of one's own are learnt by models that are shipped in full.
         export(self.averaged(), self.run.folder / "weights", int8=not self.run.pairs)
+        if not self.run.pairs:
+            heads = {name: tensor.bfloat16() for name, tensor in self.heads.state_dict().items()}
+            torch.save(heads, self.run.folder / "weights" / HEADS)
         facts = {"minutes": self.seconds / 60, "steps": self.step, "characters": self.characters}
         (self.run.folder / "run.json").write_text(json.dumps(facts | {"seed": self.run.seed}, indent=1))
 
@@ -312,9 +319,9 @@ class _Trainer:
         if run.only != "all":
             self.model.model.sam_model.eval()  # its running statistics stay, too
         for group in self.optimizer.param_groups:
-            group["lr"] = run.rate_at(self.step, self.seconds / 60)
-        if self.step <= run.heads_first:
-            self._teach(model=self.step == run.heads_first)
+            group["lr"] = run.rate_at(self.step - self.heads_first, self.seconds / 60)
+        if self.step <= self.heads_first:
+            self._teach(model=self.step == self.heads_first)
         with torch.autocast(self.device.type, torch.bfloat16):
             losses = self._losses(batch, stage)
         losses.total.backward()

@@ -11,6 +11,8 @@ from fovea.train.texts import Writer
 
 SIZE = (1240, 1754)  # A4 at 150 dpi
 KINDS = ("clean", "noisy", "two columns", "small print")
+LANGUAGES = "other languages"
+"""A further kind: clean print of languages other than English, with accents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,12 @@ class Page:
 def make_page(seed: int, kind: str) -> Page:
     """The same page for the same arguments. Sizes of type are those of print: 10 to 13 points, small print 7 to 8."""
     random = Random(f"{seed}/{kind}")
-    face = random.choice(fonts.faces(True))
+    face = fonts.pick(random, True)
     points = random.uniform(7, 8.5) if kind == "small print" else random.uniform(10, 13)
     size = round(points / 72 * 150)
     image = Image.new("RGB", SIZE, (255, 255, 255))
     draw = ImageDraw.Draw(image)
-    writer = Writer(random, True, prose=1.0)
+    writer = Writer(random, True, prose=1.0, foreign=float(kind == LANGUAGES))
     margin = random.randint(110, 150)
     gutter = 60
     columns = 2 if kind == "two columns" else 1

@@ -55,7 +55,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     """The same strip for the same arguments."""
     random = Random(f"{seed}/{width}/{height}/{evaluation}")
     size = round(style.smallest * (style.largest / style.smallest) ** random.random())
-    face = random.choice(fonts.faces(evaluation))
+    face = fonts.pick(random, evaluation)
     writer = Writer(random, evaluation, style.prose, style.foreign)
     paper, ink = _colours(random)
     strip = Strip(Image.new("RGB", (width, height), paper), "", np.zeros((0, 2)), size, face.family)
@@ -159,7 +159,7 @@ def _pack(
     places: list[tuple[float, float]] = []
     for number in range(full):
         if random.random() < 0.2:
-            face = random.choice(fonts.faces(evaluation))
+            face = fonts.pick(random, evaluation)
         font = fonts.load(face, max(10, round(strip.size * random.uniform(0.92, 1.0))))
         shade = (
             tuple(max(0, min(255, value + random.randint(-12, 12))) for value in paper) if shades else paper
