@@ -11,6 +11,7 @@ are found on the machine (docs/NANO.md names the packages). Readers run in proce
 import argparse
 import csv
 import json
+import math
 import os
 import resource
 import shutil
@@ -273,10 +274,11 @@ def run(_given: argparse.Namespace) -> None:
         "page text right": "next token that names a block and its box",
     }
     series = {
-        shown: [(float(row["minutes"]), 100 * float(row[name])) for row in rows if row[name]]
+        shown: [(float(row["characters"]) / 1e6, 100 * float(row[name])) for row in rows if row[name]]
         for name, shown in names.items()
     }
-    (folder / "run.svg").write_text(plot(series, "minutes of training", 330))
+    most = max(float(row["characters"]) for row in rows) / 1e6
+    (folder / "run.svg").write_text(plot(series, "millions of characters seen", 10 * math.ceil(most / 10)))
 
 
 # -- whole pages ---------------------------------------------------------------------------------------

@@ -91,6 +91,13 @@ def test_accented_letters_are_shown_where_a_font_has_them_and_told_byte_by_byte(
     assert tokenizer.decode(told[:-1]) == strip.text
 
 
+def test_words_stay_in_the_alphabet_in_capitals_too(monkeypatch):
+    monkeypatch.setattr(texts, "foreign_words", lambda _evaluation: ("İSTANBUL", "µm", "straße", "fıkra"))
+    for seed in range(200):
+        writer = texts.Writer(Random(seed), False, prose=0, foreign=1)
+        assert set(ALPHABET).issuperset(writer.word())
+
+
 def test_a_font_draws_what_it_has():
     font = ImageFont.load_default(20)
     assert fonts.draws(font, "a") and not fonts.draws(font, "\u4e2d")

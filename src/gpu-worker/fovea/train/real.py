@@ -18,7 +18,7 @@ from fovea.lines import TextLine, find_lines
 from fovea.packing import HEIGHT, MARGIN, Segment, cut, draw
 from fovea.train import pdfs
 from fovea.train.strips import Strip, Style
-from fovea.train.texts import ALPHABET
+from fovea.train.texts import KNOWN
 from fovea.train.wear import wear
 
 SCALES, OF_A_PAGE = 3, 16
@@ -28,7 +28,6 @@ LEAST_CHARACTERS = 300
 LEAST_OF_ROW = 12
 """Characters of a row, on the average of a strip: tables of glyphs and numbers are no text."""
 DPI = (70, 220)
-KNOWN = frozenset(ALPHABET)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ ACCENTED += "ȘșȚț"
 SIGNS = "¡¿«»§©®°·×±µ£€²³½‘’‚“”„–—…•"
 ALPHABET = ASCII + ACCENTED + SIGNS
 """Every character that is trained on."""
+KNOWN = frozenset(ALPHABET)
 PUNCTUATION = ".,;:!?-'\"()[]{}/\\@#$%&*+=<>_|~^`"
 
 
@@ -175,10 +176,10 @@ class Writer:
         random = self._random
         word = self._corpus[random.randrange(len(self._corpus))]
         roll = random.random()
-        if roll < 0.1:
-            return word.upper()
         if roll < 0.2:
-            return word.capitalize()
+            changed = word.upper() if roll < 0.1 else word.capitalize()
+            # A Turkish i and others have no such form, or one of two characters.
+            return changed if KNOWN.issuperset(changed) else word
         if roll < 0.35:
             return f"{random.choice(['', '', '$', '(', '-'])}{random.randrange(10 ** random.randint(1, 6)):,}"
         if roll < 0.45:
