@@ -1,8 +1,14 @@
 import csv
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -140,6 +146,45 @@ def test_two_processes_see_different_batches_and_end_with_one_model(tmp_path):
     train(run_in(tmp_path, 2, processes=2))
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert (state["step"], state["number"]) == (2, 4)
+
+
+@pytest.mark.slow
+def test_who_kills_a_run_ends_all_its_processes(tmp_path):
+    """In the background of a shell, too, where processes are started with SIGINT ignored."""
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n" + (
+        "import fovea.train.loop as loop\n"
+        "from test_loop import run_in\n"
+        "from pathlib import Path\n"
+        "if __name__ == '__main__':\n"
+        f"    loop.train(run_in(Path({str(tmp_path)!r}), None, processes=2, save_every_s=0))\n"
+    )
+    (tmp_path / "main.py").write_text(code)
+    command = ["sh", "-c", f"trap '' INT; exec {sys.executable} {tmp_path / 'main.py'}"]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    until(lambda: (tmp_path / "log.csv").exists())
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    run.kill()
+    run.wait()
+    assert len(children) >= 2
+    try:
+        until(lambda: not any(map(alive, map(int, children))))
+    finally:
+        for child in filter(alive, map(int, children)):
+            os.kill(child, signal.SIGKILL)
+
+
+def until(true, limit_s=60):
+    ends = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing():

@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -148,6 +149,8 @@ def train(run: Run) -> None:
 
 
 def _process(rank: int, run: Run, meeting: str) -> None:
+    # Sent when the parent is killed; what a shell started in the background would ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=run.processes)
     try:
         _Trainer(run, rank, run.processes).loop()
