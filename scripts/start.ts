@@ -98,9 +98,9 @@ Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
 
 Read a document:
 
-  curl ${origin}/v1/ocr \\
-    -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -H "Prefer: wait=60" \\
-    -d "{\\"url\\": \\"data:application/pdf;base64,$(base64 < examples/invoice.pdf | tr -d '\\n')\\"}"
+  curl "${origin}/v1/files?name=paper.pdf" -H "Authorization: Bearer ${key}" --data-binary @examples/paper.pdf
+  curl ${origin}/v1/ocr -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
+    -H "Prefer: wait=60" -d '{"file": "the id that the first answered"}'
 
 `);
   return new Promise(() => {});
@@ -119,7 +119,10 @@ function takeDataFolder(): string {
   for (let copy = 1; ; copy++) {
     const data = copy === 1 ? join(root, ".data") : join(root, ".data", String(copy));
     const holder = take(data);
-    if (holder === null) return data;
+    if (holder === null) {
+      if (copy > 1) say(`keeping its own files and results in ${data}`);
+      return data;
+    }
     say(`${data} is in use by process ${holder}`);
   }
 }

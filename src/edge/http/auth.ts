@@ -30,6 +30,9 @@ export interface Caller {
   dayLimits: DayLimits;
 }
 
+/** The same for all of these, so that nobody learns which keys there were. */
+const NO_SUCH_KEY = "It is misspelt, revoked or ended, or of another service: keys begin with `fov_`.";
+
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
 export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const header = c.req.header("authorization");
@@ -37,9 +40,9 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
     throw new Problem("missing-key", "Send the API key as `Authorization: Bearer fov_…`.");
   }
   const token = bearerToken(header);
-  if (!token) throw new Problem("invalid-key");
+  if (!token) throw new Problem("invalid-key", NO_SUCH_KEY);
   const browser = isBrowserToken(token) ? await demandToken(c, token) : null;
-  if (!browser && !readApiKey(token)) throw new Problem("invalid-key");
+  if (!browser && !readApiKey(token)) throw new Problem("invalid-key", NO_SUCH_KEY);
   const hash = browser?.keyHash ?? (await hashKey(token));
   // Set by Cloudflare, whatever the client sends.
   const address = c.req.header("cf-connecting-ip") ?? null;
@@ -48,7 +51,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
     "auth",
     guardOf(c.env, hash).check(hash, address, browser?.id),
   );
-  if (!key) throw new Problem("invalid-key");
+  if (!key) throw new Problem("invalid-key", NO_SUCH_KEY);
   if (!addressAllowed || !admission)
     throw new Problem("address-refused", "The API key may not be used from this address.");
   const limits = rateLimitHeaders(admission, perMinute);
