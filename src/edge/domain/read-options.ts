@@ -33,7 +33,7 @@ export function readOptions(
   const model = wanted.model ?? offered.fallback;
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
-    return fault("unknown-model", `Offered here: ${offered.models.join(", ")}.`);
+    return fault("unknown-model", `Choose one of ${offered.models.join(", ")}.`);
   const { tasks, modes, budgets, prompts, tokens, draws } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");

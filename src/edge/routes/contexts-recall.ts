@@ -91,7 +91,7 @@ export const contextsRecall = (app: App) =>
     const { MODELS, DEFAULT_MODEL, MAX_WAIT_S } = settings(c.env);
     const model = c.req.valid("query").model ?? DEFAULT_MODEL;
     if (!MODELS.includes(model))
-      throw new Problem("unknown-model", `Offered here: ${MODELS.join(", ")}.`);
+      throw new Problem("unknown-model", `Choose one of ${MODELS.join(", ")}.`);
     if (model === RENDERER) throw new Problem("unsupported-option", `${model} reads nothing.`);
     const item = message.itemId && (await findItem(c.env.DB, context.id, message.itemId));
     const common = {
