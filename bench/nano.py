@@ -303,14 +303,16 @@ def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argpar
                 here = [i for i, (k, _, _) in enumerate(images) if k == kind]
                 pairs = [(_words(said["pages"][i]["text"]), _words(images[i][2])) for i in here]
                 errors = [distance(a, b) for a, b in pairs]
+                right = [max(0.0, 1 - e / len(b)) for e, (_, b) in zip(errors, pairs, strict=True)]
+                sound = [r for r, i in zip(right, here, strict=True) if said["pages"][i]["verdict"] == "ok"]
                 row = {
                     "pages of": kind,
                     "reader": reader,
                     "pages": len(here),
                     "accuracy": max(0.0, 1 - sum(errors) / sum(len(b) for _, b in pairs)),
-                    "median page": median(
-                        max(0.0, 1 - e / len(b)) for e, (_, b) in zip(errors, pairs, strict=True)
-                    ),
+                    "median page": median(right),
+                    "said to be ok": len(sound),
+                    "worst of those": min(sound, default=""),
                     "seconds a page": mean(said["pages"][i]["seconds"] for i in here),
                     "vision tokens a page": mean(said["pages"][i]["vision_tokens"] or 0 for i in here),
                     "text tokens a page": mean(text_tokens(images[i][2]) for i in here),
