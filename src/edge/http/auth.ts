@@ -31,7 +31,8 @@ export interface Caller {
 }
 
 /** The same for all of these, so that nobody learns which keys there were. */
-const NO_SUCH_KEY = "It is misspelt, revoked or ended, or of another service: keys begin with `fov_`.";
+const NO_SUCH_KEY =
+  "It is misspelt, revoked or ended, or of another service: keys begin with `fov_`.";
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
 export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
