@@ -41,7 +41,7 @@ from fovea.strip_model import StripAnswers, StripModel
 from fovea.tokenizer import Tokenizer
 from fovea.views import to_pixels
 
-RULES = b"fovea-nano rules 3"
+RULES = b"fovea-nano rules 4"
 """Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
@@ -58,7 +58,7 @@ LEAST_CONFIDENCE = 0.95
 """Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
 LEAST_OF_LINE, LEAST_OF_TEXT = 0.35, 0.6
 """Mean probability below which a line was not read but made up. Where half of a page's lines are below the second,
-there is no text: what is above it on such a page is left out as well when it is a line of few characters."""
+there is no text: of such a page only lines count that are not weak, and of more than a few characters."""
 MARKS = 4
 """Characters of a line that a pen stroke could pass for."""
 MOST_TOKENS = 150
@@ -163,7 +163,7 @@ class FoveaNano:
         if 2 * len(sound) > len(read):
             good = [pair for pair in read if pair[1].confidence >= LEAST_OF_LINE]
         else:
-            good = [pair for pair in sound if len(pair[1].text) > MARKS]
+            good = [pair for pair in sound if pair[1].confidence >= WEAK and len(pair[1].text) > MARKS]
         lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
         page = None
