@@ -61,7 +61,11 @@ export async function open(path = "/", options: BrowserContextOptions = {}): Pro
     void dialog.dismiss();
   });
   await page.goto(path);
-  return { page, requests, faults, close: () => context.close() };
+  const close = async () => {
+    await page.unrouteAll({ behavior: "ignoreErrors" }); // an answer that is still under way
+    await context.close();
+  };
+  return { page, requests, faults, close };
 }
 
 /** Pastes the key, as a person does: the models come when the field is left. */
