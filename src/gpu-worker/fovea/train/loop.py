@@ -118,7 +118,7 @@ class Run:
     device: str = "cpu"
     processes: int = 2
     count: int | None = None
-    """Strips of a step in place of those that each stage says; of whole pages a quarter."""
+    """Strips of a step in place of those that each stage says."""
     workers: int = 1
     again: bool = False
     """Strips are seen again while new ones are not ready: where a GPU learns faster than cores draw."""
@@ -245,7 +245,7 @@ class _Trainer:
 
     def loop(self) -> None:
         run = self.run
-        stage, source, pages = None, None, None  # the data are made from the first step on
+        stage, source, pages = None, None, None
         began = last_log = last_save = last_look = time.monotonic()
         before, seconds_before = began, self.seconds
         sums: dict[str, list[Tensor]] = {}
