@@ -114,6 +114,20 @@ def test_strokes_that_pass_for_a_letter_go_with_the_lines_that_were_made_up(untr
     assert "3 places that look like lines" in body["warnings"][0]
 
 
+@pytest.mark.parametrize(("log_prob", "kept"), [(-0.3, ""), (-0.05, "readable")])
+def test_where_half_of_the_lines_were_made_up_only_sure_ones_count(untrained, monkeypatch, log_prob, kept):
+    reader = scripted(untrained, monkeypatch, ["nothing\nreadable\nno text"])
+    generate = reader._generate
+
+    def doubtful(*arguments):
+        ((ids, log_probs),) = generate(*arguments)
+        return [(ids, [log_prob if 8 <= i < 16 else -0.9 for i in range(len(log_probs))])]
+
+    monkeypatch.setattr(reader, "_generate", doubtful)
+    body = reader.read(raster(picture(TEXT)), ReadRequest(task="free", mode="base")).to_json()
+    assert body["markdown"] == kept
+
+
 def test_weak_lines_are_read_again_larger_and_the_surer_answer_counts(untrained, monkeypatch):
     asked = []
     said = iter([[("first", -0.05), ("sacund", -0.5), ("third", -0.4)], [("second", -0.1), ("thrd", -0.9)]])
