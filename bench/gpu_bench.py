@@ -29,9 +29,10 @@ from roofline import (
     parameters,
 )
 
-from fovea.engine import Engine, EngineConfig
+from fovea.engine import Engine
 from fovea.generate import Rules
 from fovea.model import OcrModel, load_checkpoint
+from fovea.readers.ocr_model import engine_config
 from fovea.readers.vision import VisionReader
 from fovea.sampling import TokenClasses
 from fovea.tokenizer import Tokenizer
@@ -170,14 +171,13 @@ def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, floa
     decoder = model.config.decoder
     allowed = torch.ones(decoder.vocab, dtype=torch.bool)
     allowed[-1] = False  # the end token: answers go on
-    rules = Rules(allowed, decoder.vocab - 1, TokenClasses.of(Tokenizer.characters(), max(decoder.vocab, 400)))
-    config = EngineConfig(max_new=tokens)
-    if model.device.type == "cuda":
-        config = EngineConfig.for_cuda(torch.cuda.mem_get_info()[0] // 2, tokens)
+    rules = Rules(
+        allowed, decoder.vocab - 1, TokenClasses.of(Tokenizer.characters(), max(decoder.vocab, 400))
+    )
     length = Page.of(mode).positions + PROMPT
     prompts = torch.randn(pages, length, decoder.width, device=model.device, dtype=model.dtype)
     seconds, sampled = 0.0, 0
-    with closing(Engine(model, rules, config)) as engine:
+    with closing(Engine(model, rules, engine_config(model, tokens))) as engine:
         for _ in range(2):
             started = time.perf_counter()
             answers = [h.result() for h in [engine.submit(p, max_new=tokens) for p in prompts]]

@@ -53,14 +53,11 @@ def pack(to: Path, font_bytes: int, text_bytes: int, pdf_bytes: int, seed: int =
 def _pack_texts(to: Path, most: int, random: Random) -> None:
     from fovea.train import texts
 
-    for name, found, share in (
-        ("texts", texts._paragraphs(), 0.5),
-        ("foreign", texts._foreign_paragraphs(), 0.5),
-    ):
+    for name, found in (("texts", texts.paragraphs()), ("foreign", texts.foreign_paragraphs())):
         lines = [line for line in map(" ".join, found) if not texts.held_out(line)]
         random.shuffle(lines)
         packed = gzip.compress("\n".join(lines).encode())
-        keep = min(1.0, share * most / max(1, len(packed)))
+        keep = min(1.0, most / 2 / max(1, len(packed)))
         lines = lines[: int(keep * len(lines))]
         (to / f"{name}.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
         print(f"{name}: {len(lines):,} paragraphs, {(to / f'{name}.txt.gz').stat().st_size / 1e6:.1f} MB")

@@ -55,7 +55,7 @@ def words(evaluation: bool) -> tuple[str, ...]:
     """The words of one split's paragraphs, in their order. Paragraphs that quote the training texts (licences do)
     are in neither. Raises `RuntimeError` where there is no text.
     """
-    found = _split(_paragraphs(), evaluation, words)
+    found = _split(paragraphs(), evaluation, words)
     if len(found) < 1000:
         raise RuntimeError("no text was found to set pages with")
     return found
@@ -64,7 +64,7 @@ def words(evaluation: bool) -> tuple[str, ...]:
 @cache
 def foreign_words(evaluation: bool) -> tuple[str, ...]:
     """The same of manuals in other languages with Latin letters; empty where there are none."""
-    return _split(_foreign_paragraphs(), evaluation, foreign_words)
+    return _split(foreign_paragraphs(), evaluation, foreign_words)
 
 
 def _split(
@@ -82,7 +82,7 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
     return {hash(paragraph[i : i + RUN]) for i in range(len(paragraph) - RUN + 1)}
 
 
-def _paragraphs() -> list[tuple[str, ...]]:
+def paragraphs() -> list[tuple[str, ...]]:
     """All different paragraphs of at least `RUN` words that can be shown."""
     if material.folder():
         return material.paragraphs("texts")
@@ -100,7 +100,7 @@ def _paragraphs() -> list[tuple[str, ...]]:
     return list(found)
 
 
-def _foreign_paragraphs() -> list[tuple[str, ...]]:
+def foreign_paragraphs() -> list[tuple[str, ...]]:
     """Those of each language in which at least one word has a letter beyond ASCII."""
     if material.folder():
         return material.paragraphs("foreign")
