@@ -11,15 +11,26 @@ export default defineConfig({
           PUBLIC_ORIGIN: "http://edge.test",
           POOLS: JSON.stringify([
             {
-              ...{ name: "main", type: "cog", url: "http://cog.test", slots: 1000 },
+              name: "main",
+              type: "cog",
+              url: "http://cog.test",
+              slots: 1000,
               models: ["pp-ocr", "deepseek-ocr", "fovea-render"],
             },
             // For the tests of dispatch: each has a model and pools of its own.
             ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
-              ...{ name, type: "cog", url: `http://${name}.test`, slots: 2, models: [name] },
+              name,
+              type: "cog",
+              url: `http://${name}.test`,
+              slots: 2,
+              models: [name],
             })),
             ...["one", "two"].map((name) => ({
-              ...{ name, type: "cog", url: `http://${name}.test`, slots: 4, models: ["pair"] },
+              name,
+              type: "cog",
+              url: `http://${name}.test`,
+              slots: 4,
+              models: ["pair"],
             })),
           ]),
           PRICES: JSON.stringify({ priced: 0.01 }),

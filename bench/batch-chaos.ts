@@ -98,10 +98,16 @@ const { edge, db, origin, headers, stop } = await startEdge({
   // Eight pools: the circuit breaker of one that has lost several shards does not hold up all.
   POOLS: JSON.stringify(
     Array.from({ length: 8 }, (_, i) => ({
-      ...{ name: `stub-${i}`, type: "cog", url: `http://127.0.0.1:${port}`, slots: 8 },
+      name: `stub-${i}`,
+      type: "cog",
+      url: `http://127.0.0.1:${port}`,
+      slots: 8,
     })),
   ),
-  ...{ LEASE_S: "10", START_S: "10", BATCH_SLOTS: "64", BATCH_JOBS: "64" },
+  LEASE_S: "10",
+  START_S: "10",
+  BATCH_SLOTS: "64",
+  BATCH_JOBS: "64",
 });
 
 const json = async (path: string, init: RequestInit = {}) => {

@@ -46,9 +46,13 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
         CHECKS: { name: "uploads", className: "UploadWorkflow" },
       },
       bindings: {
-        ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr", LOG_REQUESTS: "false" },
-        ...{ BOOTSTRAP_SECRET: "bench-bootstrap", SIGNING_SECRET: "bench-signing-secret" },
-        ...{ RATE_PER_MINUTE: "1000000", WORKER_TOKEN: "bench-worker" },
+        MODELS: "pp-ocr",
+        DEFAULT_MODEL: "pp-ocr",
+        LOG_REQUESTS: "false",
+        BOOTSTRAP_SECRET: "bench-bootstrap",
+        SIGNING_SECRET: "bench-signing-secret",
+        RATE_PER_MINUTE: "1000000",
+        WORKER_TOKEN: "bench-worker",
         PUBLIC_ORIGIN: `http://127.0.0.1:${port}`,
         ...bindings,
       },
@@ -57,7 +61,8 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
         out.resume();
         err.resume();
       },
-      ...{ port, inspectorPort },
+      port,
+      inspectorPort,
     }),
   );
   const { origin } = await edge.ready;
@@ -79,7 +84,11 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
     return { authorization: `Bearer ${key}`, "content-type": "application/json" };
   };
   return {
-    ...{ edge, db, origin, inspectorPort, headersOf },
+    edge,
+    db,
+    origin,
+    inspectorPort,
+    headersOf,
     headers: await headersOf("default"),
     async stop() {
       await edge.dispose();

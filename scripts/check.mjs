@@ -14,10 +14,7 @@ const pyproject = "src/gpu-worker/pyproject.toml";
 const CHECKS = {
   types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
   "client types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "src/client"],
-  "command line types": [
-    ...[node24, tool("typescript/bin/tsc")],
-    ...["--noEmit", "-p", "src/client/cli"],
-  ],
+  "command line types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "src/client/cli"],
   "playground types": [node24, tool("typescript/bin/tsc"), "-p", "src/playground"],
   "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
   "client schema": [node24, "scripts/client-types.ts", "--check"],
@@ -26,8 +23,16 @@ const CHECKS = {
   "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],
   "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "test/edge/domain"],
   worker: [
-    ...[python, "-m", "pytest", "-c", pyproject, "--rootdir", "."],
-    ...["-m", "not slow", "test/worker"],
+    python,
+    "-m",
+    "pytest",
+    "-c",
+    pyproject,
+    "--rootdir",
+    ".",
+    "-m",
+    "not slow",
+    "test/worker",
   ],
 };
 

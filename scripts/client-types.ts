@@ -41,8 +41,12 @@ async function schemas(): Promise<Record<string, Schema>> {
   });
   const { newApp } = await import("../src/edge/app.ts");
   const response = await newApp().request("/openapi.json", {}, {
-    ...{ PUBLIC_ORIGIN: "http://edge.test", POOLS: "[]", SIGNING_SECRET: "x".repeat(16) },
-    ...{ MODELS: "pp-ocr", DEFAULT_MODEL: "pp-ocr", LOG_REQUESTS: "false" },
+    PUBLIC_ORIGIN: "http://edge.test",
+    POOLS: "[]",
+    SIGNING_SECRET: "x".repeat(16),
+    MODELS: "pp-ocr",
+    DEFAULT_MODEL: "pp-ocr",
+    LOG_REQUESTS: "false",
   } as never);
   const document = (await response.json()) as { components: { schemas: Record<string, Schema> } };
   return document.components.schemas;

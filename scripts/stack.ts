@@ -226,8 +226,15 @@ class Edge extends Part {
     this.spawn(
       "SIGINT",
       wranglerCommand("dev", this.#data, [
-        ...["--ip", "127.0.0.1", "--port", String(this.#port), "--inspector-port", "0"],
-        ...["--env-file", join(this.#data, "edge.env"), "--show-interactive-dev-session=false"],
+        "--ip",
+        "127.0.0.1",
+        "--port",
+        String(this.#port),
+        "--inspector-port",
+        "0",
+        "--env-file",
+        join(this.#data, "edge.env"),
+        "--show-interactive-dev-session=false",
       ]),
       wranglerEnv(this.#data),
     );
@@ -269,9 +276,13 @@ class Migration extends Part {
 }
 
 const wranglerCommand = (verb: string, data: string, args: string[]) => [
-  ...[process.execPath, "--no-warnings", wrangler, ...verb.split(" ")],
+  process.execPath,
+  "--no-warnings",
+  wrangler,
+  ...verb.split(" "),
   ...args,
-  ...["--persist-to", data],
+  "--persist-to",
+  data,
 ];
 
 const wranglerEnv = (data: string) => ({
@@ -310,7 +321,8 @@ async function developmentKey(origin: string, secret: string, path: string): Pro
     method: "POST",
     headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
     body: JSON.stringify({
-      ...{ name: "development", environment: "test" },
+      name: "development",
+      environment: "test",
       scopes: ["read", "write", "webhooks"],
     }),
   });

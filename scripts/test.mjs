@@ -13,9 +13,12 @@ const report = (/** @type {string} */ suite) => join(reports, `${suite}.xml`);
 /** Tests of Node's own runner: all files in one process, so that they share one stack. */
 const nodeTests = (/** @type {string} */ suite) =>
   run(node24, [
-    ...["--test", "--test-isolation=none"],
-    ...["--test-reporter=spec", "--test-reporter-destination=stderr"],
-    ...["--test-reporter=junit", `--test-reporter-destination=${report(suite)}`],
+    "--test",
+    "--test-isolation=none",
+    "--test-reporter=spec",
+    "--test-reporter-destination=stderr",
+    "--test-reporter=junit",
+    `--test-reporter-destination=${report(suite)}`,
     `test/${suite}/**/*.test.ts`,
   ]);
 
@@ -23,13 +26,22 @@ const nodeTests = (/** @type {string} */ suite) =>
 const SUITES = {
   edge: () =>
     run(node24, [
-      ...[join(root, "node_modules/vitest/vitest.mjs"), "run"],
-      ...["--reporter=default", "--reporter=junit", `--outputFile.junit=${report("edge")}`],
+      join(root, "node_modules/vitest/vitest.mjs"),
+      "run",
+      "--reporter=default",
+      "--reporter=junit",
+      `--outputFile.junit=${report("edge")}`,
     ]),
   worker: () =>
     run(join(venvBin, "python"), [
-      ...["-m", "pytest", "-c", "src/gpu-worker/pyproject.toml", "--rootdir", "."],
-      ...["test/worker", `--junitxml=${report("worker")}`],
+      "-m",
+      "pytest",
+      "-c",
+      "src/gpu-worker/pyproject.toml",
+      "--rootdir",
+      ".",
+      "test/worker",
+      `--junitxml=${report("worker")}`,
     ]),
   e2e: () => nodeTests("e2e"),
   // Before a real Chromium; without one its tests are skipped, and say so.

@@ -60,8 +60,10 @@ export class Batches {
   /** Uploads a manifest. Lines are checked when the batch comes to them. */
   async upload(manifest: ManifestSource, options: CallOptions = {}): Promise<BatchManifest> {
     return this.#http.json("POST", "/v1/batches/manifests", {
-      ...{ body: await bodyOf(manifest), headers: { "content-type": "application/jsonl" } },
-      ...{ timeoutMs: TRANSFER_TIMEOUT_MS, ...options },
+      body: await bodyOf(manifest),
+      headers: { "content-type": "application/jsonl" },
+      timeoutMs: TRANSFER_TIMEOUT_MS,
+      ...options,
     });
   }
 

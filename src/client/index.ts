@@ -104,7 +104,9 @@ export class Fovea {
     for (let failures = 0; ; failures++) {
       // A new key each time: the answer to an old one would still be that of then.
       const compressed = await this.#http.json<Compressed>("POST", "/v1/compress", {
-        ...{ json: { text, ...request }, headers: { prefer: "wait=30" }, signal },
+        json: { text, ...request },
+        headers: { prefer: "wait=30" },
+        signal,
         timeoutMs: timeoutMs ?? 90_000,
       });
       const { state, verification } = compressed;

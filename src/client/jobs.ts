@@ -120,7 +120,9 @@ export class Jobs {
   /** The canonical results of a job's pages, or of some of them (`1-3,7`). */
   result(id: string, { pages, ...call }: CallOptions & { pages?: string } = {}) {
     return this.#http.json<ResultDocument>("GET", `${path(id)}/result`, {
-      ...{ query: { format: "json", pages }, timeoutMs: RESULT_TIMEOUT_MS, ...call },
+      query: { format: "json", pages },
+      timeoutMs: RESULT_TIMEOUT_MS,
+      ...call,
     });
   }
 
@@ -131,7 +133,9 @@ export class Jobs {
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
     return this.#http.text("GET", `${path(id)}/result`, {
-      ...{ query: { format, pages }, timeoutMs: RESULT_TIMEOUT_MS, ...call },
+      query: { format, pages },
+      timeoutMs: RESULT_TIMEOUT_MS,
+      ...call,
     });
   }
 

@@ -378,8 +378,10 @@ describe("playground", { skip: absent }, () => {
     await readSample(page, "an invoice");
     const key = stack?.key ?? "";
     const kept = await page.evaluate(() => ({
-      ...{ local: JSON.stringify(localStorage), cookie: document.cookie },
-      ...{ session: JSON.stringify(sessionStorage), markup: document.documentElement.outerHTML },
+      local: JSON.stringify(localStorage),
+      cookie: document.cookie,
+      session: JSON.stringify(sessionStorage),
+      markup: document.documentElement.outerHTML,
     }));
     assert.ok(kept.session.includes(key));
     for (const place of [kept.local, kept.cookie, kept.markup, page.url(), ...requests])

@@ -46,7 +46,8 @@ export interface Watched {
 export async function open(path = "/", options: BrowserContextOptions = {}): Promise<Watched> {
   assert.ok(browser && stack);
   const context = await browser.newContext({
-    ...{ viewport: { width: 1280, height: 860 }, baseURL: stack.origin },
+    viewport: { width: 1280, height: 860 },
+    baseURL: stack.origin,
     ...options,
   });
   const page = await context.newPage();

@@ -32,7 +32,8 @@ describe("receipts", () => {
     assert.deepEqual(changed, { status: 1, said: "page 1: the text was changed\n" });
     const other = await verify(result, "paper.pdf");
     assert.deepEqual(other, {
-      ...{ status: 1, said: "page 1: the receipt is for another document\n" },
+      status: 1,
+      said: "page 1: the receipt is for another document\n",
     });
     const forged = await verify(result.replace('\\"page\\":1', '\\"page\\":2'), "invoice.pdf");
     assert.deepEqual(forged, { status: 1, said: "page 1: the signature is wrong\n" });

@@ -32,7 +32,8 @@ describe("kept vision tokens", () => {
   before(async () => {
     mkdirSync(checkpoint);
     execFileSync(join(root, ".venv/bin/python"), ["test/worker/tiny_checkpoint.py", checkpoint], {
-      ...{ cwd: root, env: { ...process.env, PYTHONPATH: join(root, "src/gpu-worker") } },
+      cwd: root,
+      env: { ...process.env, PYTHONPATH: join(root, "src/gpu-worker") },
     });
     metricsPort = await freePort();
     stack = await startStack({
@@ -40,8 +41,11 @@ describe("kept vision tokens", () => {
       models: MODEL,
       env: {
         worker: {
-          ...{ FOVEA_MODELS: MODEL, FOVEA_DEEPSEEK_DIR: checkpoint, FOVEA_THREADS: "1" },
-          ...{ FOVEA_MAX_NEW_TOKENS: "60", FOVEA_METRICS_PORT: String(metricsPort) },
+          FOVEA_MODELS: MODEL,
+          FOVEA_DEEPSEEK_DIR: checkpoint,
+          FOVEA_THREADS: "1",
+          FOVEA_MAX_NEW_TOKENS: "60",
+          FOVEA_METRICS_PORT: String(metricsPort),
         },
       },
     });
@@ -73,7 +77,10 @@ describe("kept vision tokens", () => {
   }
 
   const answer = ({ markdown, blocks, text_tokens, mode }: Page) => ({
-    ...{ markdown, blocks, text_tokens, mode },
+    markdown,
+    blocks,
+    text_tokens,
+    mode,
   });
 
   for (const mode of ["base", "gundam"]) {

@@ -24,7 +24,8 @@ it("an empty limit of a day is none, a limit of 0 is one", () => {
   expect(parse({ DAILY_PAGES: "", DAILY_USD: "" })).toMatchObject({});
   expect(parse({ DAILY_PAGES: "" }).DAILY_PAGES).toBeUndefined();
   expect(parse({ DAILY_PAGES: "0", DAILY_USD: "1.5" })).toMatchObject({
-    ...{ DAILY_PAGES: 0, DAILY_USD: 1.5 },
+    DAILY_PAGES: 0,
+    DAILY_USD: 1.5,
   });
   expect(() => parse({ DAILY_PAGES: "-1" })).toThrow("DAILY_PAGES");
   expect(() => parse({ PRICES: '{"m": "cheap"}' })).toThrow("PRICES.m");

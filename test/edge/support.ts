@@ -69,10 +69,20 @@ export function png(image: {
   const { width, height, type, data, palette, interlace = 0, cut = data.length } = image;
   const number = (value: number) => [24, 16, 8, 0].map((bits) => (value >> bits) & 0xff);
   const chunk = (name: string, bytes: Uint8Array | number[]) => [
-    ...[...number(bytes.length), ...new TextEncoder().encode(name), ...bytes, ...number(0)],
+    ...number(bytes.length),
+    ...new TextEncoder().encode(name),
+    ...bytes,
+    ...number(0),
   ];
   return Uint8Array.from([
-    ...[0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
+    0x89,
+    0x50,
+    0x4e,
+    0x47,
+    0x0d,
+    0x0a,
+    0x1a,
+    0x0a,
     ...chunk("IHDR", [...number(width), ...number(height), 8, type, 0, 0, interlace]),
     ...(palette ? chunk("PLTE", palette) : []),
     ...chunk("IDAT", data.subarray(0, cut)),
@@ -87,15 +97,28 @@ export async function upload(key: string, bytes: Uint8Array = pdf()) {
 
 export function pageResult(page: number, changes: Partial<PageResult> = {}): PageResult {
   return {
-    ...{ schema: 1, page, width: 1191, height: 1684, dpi: 144 },
-    ...{ model: "pp-ocr", model_digest: DIGEST, mode: "native", task: "markdown", prompt: null },
-    ...{ vision_tokens: null, text_tokens: null, compression: null, expected_precision: null },
+    schema: 1,
+    page,
+    width: 1191,
+    height: 1684,
+    dpi: 144,
+    model: "pp-ocr",
+    model_digest: DIGEST,
+    mode: "native",
+    task: "markdown",
+    prompt: null,
+    vision_tokens: null,
+    text_tokens: null,
+    compression: null,
+    expected_precision: null,
     blocks: [
       { id: 1, type: "title", bbox: [0, 0, 1, 0.1], text: `Page ${page}`, confidence: 0.9 },
       { id: 2, type: "text", bbox: [0, 0.1, 1, 0.2], text: "a < b & c", confidence: null },
     ],
     markdown: `# Page ${page}\n\na < b & c`,
-    ...{ finish_reason: "stop", verdict: "ok", warnings: [] },
+    finish_reason: "stop",
+    verdict: "ok",
+    warnings: [],
     attempts: [{ mode: "native", tokens: null, finish_reason: "stop" }],
     timings_ms: { raster: 1, encode: 0, prefill: 0, decode: 2 },
     error: null,
@@ -110,7 +133,10 @@ export function tokensFile(
 ): Uint8Array<ArrayBuffer> {
   const header = JSON.stringify({
     __metadata__: {
-      ...{ format: "fovea-vision-tokens-1", model_digest: digest, mode, page: String(page) },
+      format: "fovea-vision-tokens-1",
+      model_digest: digest,
+      mode,
+      page: String(page),
       counts: JSON.stringify({ positions: 2, patches: 1, valid: 1 }),
     },
     vision_tokens: { dtype: "BF16", shape: [2, 4], data_offsets: [0, 16] },
@@ -220,8 +246,11 @@ export class CogStub {
 
   document(prediction: Prediction, pageCount: number, digest = DIGEST) {
     return this.push(prediction, "/document", {
-      ...{ schema: 1, model: prediction.input.model, model_digest: digest },
-      ...{ page_count: pageCount, media_type: "application/pdf" },
+      schema: 1,
+      model: prediction.input.model,
+      model_digest: digest,
+      page_count: pageCount,
+      media_type: "application/pdf",
     });
   }
 

@@ -62,7 +62,10 @@ it("delivers a thin body, signed by the tenant's secret", async () => {
   expect(new Webhook(secret).verify(body, headers)).toMatchObject({
     type: "job.succeeded",
     data: {
-      ...{ job_id: job.id, file_id: job.file_id, state: "succeeded", metadata: { order: "7" } },
+      job_id: job.id,
+      file_id: job.file_id,
+      state: "succeeded",
+      metadata: { order: "7" },
       progress: { total: 2, done: 2, failed: 0 },
       links: { self: `http://edge.test/v1/jobs/${job.id}` },
     },
@@ -73,7 +76,8 @@ it("delivers a thin body, signed by the tenant's secret", async () => {
   expect(() => new Webhook(stranger.secret).verify(body, headers)).toThrow();
   await until(async () => (await log(job.id))[0].state === "delivered");
   expect((await log(job.id))[0]).toMatchObject({
-    ...{ event: "job.succeeded", url: HOOK },
+    event: "job.succeeded",
+    url: HOOK,
     attempts: [{ attempt: 1, status: 200, error: null }],
   });
 });

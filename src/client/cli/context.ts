@@ -18,7 +18,8 @@ export const context: Command[] = [
     options: {
       budget: { value: "TOKENS", help: "what the whole may cost" },
       keep: {
-        ...{ value: "WHAT", help: "of texts that have become images: hash or original (hash)" },
+        value: "WHAT",
+        help: "of texts that have become images: hash or original (hash)",
         choices: ["hash", "original"],
       },
       ladder: { value: "FILE", help: "a ladder as JSON (the paper's: an hour to a year)" },
@@ -49,7 +50,12 @@ export const context: Command[] = [
         printTable(
           ["CONTEXT", "NAME", "MESSAGES", "BUDGET", "KEEPS", "CREATED"],
           data.map((row) => [
-            ...[row.id, row.name, row.last_message, row.token_budget, row.keep, row.created_at],
+            row.id,
+            row.name,
+            row.last_message,
+            row.token_budget,
+            row.keep,
+            row.created_at,
           ]),
         );
       return 0;
@@ -140,7 +146,11 @@ export const context: Command[] = [
         printTable(
           ["MESSAGE", "ROLE", "FORM", "TOKENS", "AS TEXT", "EXPECTED", "RECALLED"],
           report.messages.map((row) => [
-            ...[row.number, row.role, row.form, row.tokens, row.text_tokens],
+            row.number,
+            row.role,
+            row.form,
+            row.tokens,
+            row.text_tokens,
             row.expected_precision ? row.expected_precision.join("–") : null,
             row.recall && (row.recall.verified ? "verified" : errorOf(row.recall.cer)),
           ]),
@@ -238,7 +248,9 @@ function showAgeing({ changes, tokens, expected_tokens, state, error, dry_run }:
   printTable(
     ["MESSAGES", "FROM", "TO", "TOKENS"],
     changes.map((change) => [
-      ...[`${change.first_message}–${change.last_message}`, change.from, change.to],
+      `${change.first_message}–${change.last_message}`,
+      change.from,
+      change.to,
       `${change.tokens_before} → ${change.tokens_after}`,
     ]),
   );
@@ -253,7 +265,9 @@ function showCompressed(compressed: Compressed): void {
   printTable(
     ["PAGE", "TEXT TOKENS", "VISION TOKENS", "EXPECTED", "MEASURED", "IMAGE"],
     pages.map((page) => [
-      ...[page.page, page.text_tokens, page.vision_tokens],
+      page.page,
+      page.text_tokens,
+      page.vision_tokens,
       page.expected_precision ? page.expected_precision.join("–") : null,
       page.measured?.precision == null ? null : percent(page.measured.precision),
       page.image,

@@ -16,8 +16,12 @@ export const keys: Command[] = [
         printTable(
           ["KEY", "NAME", "ENDS IN", "SCOPES", "LAST USED", "REVOKED"],
           all.map((key) => [
-            ...[key.id, key.name, key.hint, key.scopes.join(",")],
-            ...[key.last_used_at, key.revoked_at],
+            key.id,
+            key.name,
+            key.hint,
+            key.scopes.join(","),
+            key.last_used_at,
+            key.revoked_at,
           ]),
         );
       return 0;

@@ -15,7 +15,15 @@ import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
 export const FORMATS = [
-  ...(["md", "txt", "html", "json", "csv", "chunks", "docx", "pdf", "overlay"] as const),
+  "md",
+  "txt",
+  "html",
+  "json",
+  "csv",
+  "chunks",
+  "docx",
+  "pdf",
+  "overlay",
 ] satisfies Format[];
 
 export const formatOption = {
@@ -33,11 +41,13 @@ export const readingOptions: Record<string, Option> = {
   pages: { value: "LIST", short: "p", help: "such as 1-3,7,10-" },
   model: { value: "NAME", help: "which reader" },
   mode: {
-    ...{ value: "MODE", help: "how many vision tokens a page" },
+    value: "MODE",
+    help: "how many vision tokens a page",
     choices: ["auto", "tiny", "small", "base", "large", "gundam"],
   },
   task: {
-    ...{ value: "TASK", help: "what to do with a page" },
+    value: "TASK",
+    help: "what to do with a page",
     choices: ["markdown", "free", "figure", "describe", "locate", "deep"],
   },
   prompt: { value: "TEXT", help: "what to look for, or words of your own" },
@@ -51,12 +61,14 @@ export const read: Command = {
   options: {
     format: formatOption,
     output: {
-      ...{ value: "PATH", short: "o" },
+      value: "PATH",
+      short: "o",
       help: "where to write; with several documents, a folder (stdout)",
     },
     ...readingOptions,
     cache: {
-      ...{ value: "HOW", help: "use, refresh (read again) or only (never read)" },
+      value: "HOW",
+      help: "use, refresh (read again) or only (never read)",
       choices: ["use", "refresh", "only"],
     },
     quiet: { short: "q", help: "nothing on stderr but errors" },

@@ -23,8 +23,14 @@ export const usage: Command = {
       printTable(
         ["DAY", "KEY", "MODEL", "READ", "SHARED", "CACHED", "VISION TOKENS", "TEXT TOKENS"],
         rows.map((row) => [
-          ...[row.day, row.key_id, row.model, row.pages_read, row.pages_shared],
-          ...[row.pages_cached, row.vision_tokens, row.text_tokens],
+          row.day,
+          row.key_id,
+          row.model,
+          row.pages_read,
+          row.pages_shared,
+          row.pages_cached,
+          row.vision_tokens,
+          row.text_tokens,
         ]),
       );
     return 0;

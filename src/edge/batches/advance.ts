@@ -171,7 +171,10 @@ function completionNotice(batch: Batch, state: string, reason: string | null, or
   const self = `${origin}/v1/batches/${batch.id}`;
   const { total, succeeded, partial, failed } = batch;
   return {
-    ...{ batch_id: batch.id, state, reason, run: batch.run },
+    batch_id: batch.id,
+    state,
+    reason,
+    run: batch.run,
     lines: { total, succeeded, partial, failed },
     pages: { done: batch.pagesDone, failed: batch.pagesFailed },
     metadata: batch.metadata,

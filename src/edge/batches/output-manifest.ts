@@ -12,7 +12,12 @@ export const outputManifest = (batch: Batch, shards: OutputShard[], complete: bo
   pages: shards.reduce((sum, { pages }) => sum + pages, 0),
   bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
   shards: shards.map(({ number, run, lines, pages, bytes, sha256 }) => ({
-    ...{ number, run, lines, pages, bytes, sha256 },
+    number,
+    run,
+    lines,
+    pages,
+    bytes,
+    sha256,
     path: `/v1/batches/${batch.id}/output/${number}`,
   })),
 });

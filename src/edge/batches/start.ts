@@ -42,7 +42,9 @@ export async function startLines(
 ): Promise<{ opened: number; refused: number }> {
   const { MODELS, DEFAULT_MODEL, ALLOW_LOOPBACK } = settings(env);
   const rules = {
-    ...{ defaults: batch.defaults, models: MODELS, fallbackModel: DEFAULT_MODEL },
+    defaults: batch.defaults,
+    models: MODELS,
+    fallbackModel: DEFAULT_MODEL,
     allowLoopback: ALLOW_LOOPBACK,
   };
   const faulty: Settlement[] = [];
@@ -75,7 +77,11 @@ export async function startLines(
 }
 
 const failed = (line: number, error: PageError): Settlement => ({
-  ...{ line, outcome: "failed", error, done: 0, failed: 0 },
+  line,
+  outcome: "failed",
+  error,
+  done: 0,
+  failed: 0,
 });
 
 async function findDocument(
@@ -138,12 +144,28 @@ async function makeJob(
   }
   const now = Date.now();
   const job: Job = {
-    ...{ id: newId("job", now), tenantId: batch.tenantId, keyId: batch.keyId, fileId: file.id },
-    ...{ options: spec.options, selection, cache: "use", state: "queued", planned: false },
-    ...{ total: 0, done: 0, failed: 0, error: null, webhookUrl: null, metadata: {} },
-    ...{ zeroRetention: false, createdAt: now, startedAt: null, finishedAt: null },
+    id: newId("job", now),
+    tenantId: batch.tenantId,
+    keyId: batch.keyId,
+    fileId: file.id,
+    options: spec.options,
+    selection,
+    cache: "use",
+    state: "queued",
+    planned: false,
+    total: 0,
+    done: 0,
+    failed: 0,
+    error: null,
+    webhookUrl: null,
+    metadata: {},
+    zeroRetention: false,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
     deadlineAt: now + settings(env).BATCH_DEADLINE_S * 1000,
-    ...{ batchId: batch.id, traceparent: batch.traceparent },
+    batchId: batch.id,
+    traceparent: batch.traceparent,
   };
   const inserts = [
     ...insertJob(env.DB, job),

@@ -107,7 +107,11 @@ async function writeLine(
   const missing = found?.pages.filter(({ state }) => state !== "done") ?? [];
   await out.write(
     record({
-      ...{ type: "line", ...labels, state: line.outcome, error: line.error, metadata },
+      type: "line",
+      ...labels,
+      state: line.outcome,
+      error: line.error,
+      metadata,
       source: sourceOf(line.spec),
       ...(found && {
         file_id: found.job.fileId,

@@ -113,8 +113,13 @@ async function turn(env: Env, context: Context, at: number) {
   for (const { part, numbers, change } of begun) {
     const id = newId("item");
     const item: Item = {
-      ...{ id, form: change.to, state: "making", replaces: part.item?.id ?? null },
-      ...{ sources: [], pages: [], createdAt: Date.now() },
+      id,
+      form: change.to,
+      state: "making",
+      replaces: part.item?.id ?? null,
+      sources: [],
+      pages: [],
+      createdAt: Date.now(),
     };
     await beginItem(DB, context.id, item, part.item ? [] : numbers);
   }
@@ -272,10 +277,13 @@ async function land(
       made.push({
         text: result.markdown,
         page: {
-          ...{ fileId: file.id, width: result.width, height: result.height },
+          fileId: file.id,
+          width: result.width,
+          height: result.height,
           tokens: result.vision_tokens?.valid ?? 0,
           textTokens: old?.textTokens ?? result.text_tokens ?? 0,
-          ...{ first: old?.first ?? 0, last: old?.last ?? 0 },
+          first: old?.first ?? 0,
+          last: old?.last ?? 0,
         },
       });
     }

@@ -26,9 +26,15 @@ export async function keepDocument(
   const salted = new Blob([`${context.id}/${place}\n`, bytes]);
   const now = Date.now();
   const file = await insertFile(env.DB, {
-    ...{ id: newId("file", now), tenantId: context.tenantId, contextId: context.id },
+    id: newId("file", now),
+    tenantId: context.tenantId,
+    contextId: context.id,
     sha256: hex(await crypto.subtle.digest("SHA-256", await salted.arrayBuffer())),
-    ...{ bytes: bytes.byteLength, mediaType, name: null, pageCount: null, textPages: {} },
+    bytes: bytes.byteLength,
+    mediaType,
+    name: null,
+    pageCount: null,
+    textPages: {},
     createdAt: now,
   });
   const httpMetadata = { contentType: mediaType };
@@ -55,10 +61,25 @@ export async function startReading(
   if (await findJobById(env.DB, reading.jobId)) return;
   const now = Date.now();
   const job: Job = {
-    ...{ id: reading.jobId, tenantId: context.tenantId, keyId: reading.keyId, fileId: file.id },
-    ...{ options: reading.options, selection: ALL_PAGES, cache: "use", state: "queued" },
-    ...{ planned: false, total: 0, done: 0, failed: 0, error: null, webhookUrl: null },
-    ...{ metadata: {}, zeroRetention: false, createdAt: now, startedAt: null, finishedAt: null },
+    id: reading.jobId,
+    tenantId: context.tenantId,
+    keyId: reading.keyId,
+    fileId: file.id,
+    options: reading.options,
+    selection: ALL_PAGES,
+    cache: "use",
+    state: "queued",
+    planned: false,
+    total: 0,
+    done: 0,
+    failed: 0,
+    error: null,
+    webhookUrl: null,
+    metadata: {},
+    zeroRetention: false,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
     deadlineAt: now + settings(env).JOB_DEADLINE_S * 1000,
     batchId: reading.background ? context.id : null,
   };
@@ -66,5 +87,11 @@ export async function startReading(
 }
 
 export const readingOptions = (model: string, mode: string): ReadOptions => ({
-  ...{ model, mode, task: "markdown", prompt: null, dpi: 144, budget: null, witness: false },
+  model,
+  mode,
+  task: "markdown",
+  prompt: null,
+  dpi: 144,
+  budget: null,
+  witness: false,
 });

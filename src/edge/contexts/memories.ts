@@ -48,7 +48,10 @@ export function memoriesOf(
       ? imageCosts(ladder, rungOf(ladder, part.item.form), part.item.pages)
       : textCosts(ladder, tokens);
     return {
-      ...{ rung, tokens, costs, isImage: part.item !== null || next !== undefined },
+      rung,
+      tokens,
+      costs,
+      isImage: part.item !== null || next !== undefined,
       age:
         ladder.by === "rounds"
           ? (rounds.get(last.number) as number)

@@ -64,7 +64,10 @@ export async function startRecall(
     // An image of a mode is read in it: it has no more than that to give.
     const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
     await startReading(env, context, file, {
-      ...{ jobId, keyId: by.keyId, options, background: false },
+      jobId,
+      keyId: by.keyId,
+      options,
+      background: false,
     });
     jobs.push(jobId);
   }
@@ -110,13 +113,21 @@ export async function endRecall(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(normalise(text))),
   );
   const recalled: Recalled = {
-    ...{ text, scope: part === null ? "pages" : "message", measured },
-    ...{ verdict: WORST[found.worst] ?? "failed", model: found.model, digest: found.digest },
+    text,
+    scope: part === null ? "pages" : "message",
+    measured,
+    verdict: WORST[found.worst] ?? "failed",
+    model: found.model,
+    digest: found.digest,
     verified: fingerprint === message.fingerprint,
   };
   await saveRecall(env.DB, context.id, message, {
-    ...{ model: found.model, digest: found.digest, verdict: recalled.verdict },
-    ...{ cer: measured?.cer ?? null, verified: recalled.verified, at: Date.now() },
+    model: found.model,
+    digest: found.digest,
+    verdict: recalled.verdict,
+    cer: measured?.cer ?? null,
+    verified: recalled.verified,
+    at: Date.now(),
   });
   return recalled;
 }

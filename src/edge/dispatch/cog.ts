@@ -30,7 +30,8 @@ export class CogPool implements Upstream {
     const response = await this.#send(`/predictions/${request.id}`, {
       method: "PUT",
       headers: {
-        ...{ "content-type": "application/json", prefer: "respond-async" },
+        "content-type": "application/json",
+        prefer: "respond-async",
         ...(request.traceparent !== null && { traceparent: request.traceparent }),
       },
       body: JSON.stringify({
@@ -44,7 +45,9 @@ export class CogPool implements Upstream {
     if (response?.status === 409) return "busy";
     if (response?.status === 503) return "starting";
     log(this.#env, "pool.refused", {
-      ...{ pool: this.#pool.name, status: response?.status ?? null, prediction: request.id },
+      pool: this.#pool.name,
+      status: response?.status ?? null,
+      prediction: request.id,
     });
     return "unavailable";
   }

@@ -162,8 +162,12 @@ export class SlotKeeper extends DurableObject<Env> {
   } {
     const now = Date.now();
     const pools = this.#book.pools().map(({ pool, taken, breaker }) => ({
-      ...{ name: pool.name, type: pool.type, slots: pool.slots, taken },
-      ...{ draining: pool.draining, breaker: phase(breaker, now) },
+      name: pool.name,
+      type: pool.type,
+      slots: pool.slots,
+      taken,
+      draining: pool.draining,
+      breaker: phase(breaker, now),
       ...this.#counter(pool.name),
     }));
     return { pools, pages: this.#book.load(tenantId) };
@@ -202,7 +206,10 @@ export class SlotKeeper extends DurableObject<Env> {
     this.#sql.exec(
       `INSERT INTO spent (tenant_id, day, pages, micros) VALUES (?1, ?2, ?3, ?4)
        ON CONFLICT DO UPDATE SET pages = pages + excluded.pages, micros = micros + excluded.micros`,
-      ...[tenantId, dayOf(at), pages, micros],
+      tenantId,
+      dayOf(at),
+      pages,
+      micros,
     );
   }
 

@@ -58,7 +58,9 @@ export class ReplicatePool implements Upstream {
     } catch (error) {
       if (busy) return "busy";
       log(this.#env, "pool.refused", {
-        ...{ pool: this.#pool.name, error: String(error), prediction: request.id },
+        pool: this.#pool.name,
+        error: String(error),
+        prediction: request.id,
       });
       return "unavailable";
     }

@@ -46,13 +46,22 @@ export async function openUpload(
   const key = filePath({ tenantId, id: fileId });
   const { uploadId } = await env.BUCKET.createMultipartUpload(key);
   const upload: Upload = {
-    ...{ id: newId("upl", now), tenantId, fileId, ...announced, multipartId: uploadId },
-    ...{ state: "open", error: null, createdAt: now, expiresAt: now + UPLOAD_TTL_S * 1000 },
+    id: newId("upl", now),
+    tenantId,
+    fileId,
+    ...announced,
+    multipartId: uploadId,
+    state: "open",
+    error: null,
+    createdAt: now,
+    expiresAt: now + UPLOAD_TTL_S * 1000,
   };
   await insertUpload(env.DB, upload);
   const parts = await Promise.all(
     cutParts(announced.bytes).map(async (bytes, i) => ({
-      ...{ part: i + 1, bytes, url: await sign(key, uploadId, i + 1) },
+      part: i + 1,
+      bytes,
+      url: await sign(key, uploadId, i + 1),
     })),
   );
   return { upload, parts };
@@ -64,8 +73,10 @@ function signer(env: Env) {
   if (!R2_S3_ENDPOINT || !R2_ACCESS_KEY_ID || !R2_SECRET_ACCESS_KEY)
     throw new Problem("uploads-off", "Send the document to POST /v1/files.");
   const client = new AwsClient({
-    ...{ accessKeyId: R2_ACCESS_KEY_ID, secretAccessKey: R2_SECRET_ACCESS_KEY },
-    ...{ service: "s3", region: "auto" },
+    accessKeyId: R2_ACCESS_KEY_ID,
+    secretAccessKey: R2_SECRET_ACCESS_KEY,
+    service: "s3",
+    region: "auto",
   });
   return async (key: string, uploadId: string, part: number): Promise<string> => {
     const url = new URL(`${R2_S3_ENDPOINT}/${R2_BUCKET}/${key}`);
@@ -131,8 +142,15 @@ export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCo
 
   const { tenantId, sha256, bytes, name } = upload;
   const file = await insertFile(env.DB, {
-    ...{ id: upload.fileId, tenantId, sha256, bytes, mediaType, name },
-    ...{ pageCount: null, textPages: {}, createdAt: Date.now() },
+    id: upload.fileId,
+    tenantId,
+    sha256,
+    bytes,
+    mediaType,
+    name,
+    pageCount: null,
+    textPages: {},
+    createdAt: Date.now(),
   });
   if (file.id !== upload.fileId) await env.BUCKET.delete(key);
   await moveUpload(env.DB, upload.id, "checking", { state: "done", fileId: file.id });

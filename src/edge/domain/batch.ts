@@ -11,7 +11,12 @@ import { MAX_TOKEN_BUDGET, readOptions } from "./read-options.ts";
 
 /** What the API shows. `canceling`: started lines are still being called off. */
 export const BATCH_STATES = [
-  ...(["running", "paused", "canceling", "completed", "canceled", "failed"] as const),
+  "running",
+  "paused",
+  "canceling",
+  "completed",
+  "canceled",
+  "failed",
 ] as const;
 /** `deleting` is shown to nobody: its records are on their way out. */
 export type BatchState = (typeof BATCH_STATES)[number] | "deleting";

@@ -20,7 +20,13 @@ export interface Breaker {
 export type Phase = "closed" | "open" | "half-open";
 
 export const CLOSED: Breaker = {
-  ...{ open: false, strikes: 0, blamed: [], trips: 0, openedAt: 0, openUntil: 0, probing: false },
+  open: false,
+  strikes: 0,
+  blamed: [],
+  trips: 0,
+  openedAt: 0,
+  openUntil: 0,
+  probing: false,
 };
 
 export const THRESHOLD = 3;
@@ -68,8 +74,13 @@ export function failed(breaker: Breaker, by: string, since: number, now: number)
   if (!breaker.open && strikes < THRESHOLD)
     return { ...breaker, strikes, blamed: [...breaker.blamed, by] };
   return {
-    ...{ open: true, strikes: 0, blamed: [], probing: false, trips: breaker.trips + 1 },
-    ...{ openedAt: now, openUntil: now + coolOff(breaker.trips) },
+    open: true,
+    strikes: 0,
+    blamed: [],
+    probing: false,
+    trips: breaker.trips + 1,
+    openedAt: now,
+    openUntil: now + coolOff(breaker.trips),
   };
 }
 

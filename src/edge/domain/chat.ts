@@ -93,7 +93,10 @@ export interface Tally {
 }
 
 export const emptyTally = (): Tally => ({
-  ...{ vision: 0, text: 0, cached: 0, cut: false },
+  vision: 0,
+  text: 0,
+  cached: 0,
+  cut: false,
   verdict: "blank",
 });
 

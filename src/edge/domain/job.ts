@@ -1,6 +1,12 @@
 /** Job states and the one rule of how a job ends. Terminal states are sticky: nothing leaves them. */
 export const JOB_STATES = [
-  ...(["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"] as const),
+  "queued",
+  "running",
+  "succeeded",
+  "partial",
+  "failed",
+  "canceled",
+  "expired",
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];
 

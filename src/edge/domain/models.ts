@@ -29,16 +29,25 @@ const NO_TOKENS = { budgets: false, tokens: false };
 const READERS: Record<string, Reader> = {
   "pp-ocr": { ...NO_TOKENS, tasks: ["markdown", "free"], modes: false, prompts: false },
   "fovea-nano": {
-    ...{ tasks: ["markdown", "free", ENCODE], modes: true, budgets: false },
-    ...{ prompts: false, tokens: true },
+    tasks: ["markdown", "free", ENCODE],
+    modes: true,
+    budgets: false,
+    prompts: false,
+    tokens: true,
   },
   "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true },
   "deepseek-ocr-upstream": {
-    ...{ ...NO_TOKENS, tasks: QUESTIONS.filter((task) => task !== "deep") },
-    ...{ modes: false, prompts: true },
+    ...NO_TOKENS,
+    tasks: QUESTIONS.filter((task) => task !== "deep"),
+    modes: false,
+    prompts: true,
   },
   [RENDER]: {
-    ...{ ...NO_TOKENS, tasks: ["markdown"], modes: true, prompts: false, draws: true },
+    ...NO_TOKENS,
+    tasks: ["markdown"],
+    modes: true,
+    prompts: false,
+    draws: true,
   },
 };
 

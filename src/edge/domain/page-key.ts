@@ -32,7 +32,15 @@ export async function pageKey(
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
   // JSON of a fixed-order array: no separator that a prompt could imitate.
   const text = JSON.stringify([
-    ...[1, tenantId, documentSha256, model, mode, task, prompt, dpi, page],
+    1,
+    tenantId,
+    documentSha256,
+    model,
+    mode,
+    task,
+    prompt,
+    dpi,
+    page,
     ...more,
   ]);
   return hash(text);
@@ -60,7 +68,14 @@ export const tokenKey = (
 ): Promise<string> =>
   hash(
     JSON.stringify([
-      ...["tokens", 1, tenantId, documentSha256, model, mode, dpi, page],
+      "tokens",
+      1,
+      tenantId,
+      documentSha256,
+      model,
+      mode,
+      dpi,
+      page,
       ...(layout === null ? [] : [layout]),
     ]),
   );

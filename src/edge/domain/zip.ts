@@ -23,8 +23,11 @@ export class Zip {
   /** Begins an entry. Each method returns the bytes to be written next. */
   begin(name: string): Uint8Array {
     const entry = {
-      ...{ name: new TextEncoder().encode(name), offset: this.#offset },
-      ...{ crc: 0xffffffff, packed: 0, size: 0 },
+      name: new TextEncoder().encode(name),
+      offset: this.#offset,
+      crc: 0xffffffff,
+      packed: 0,
+      size: 0,
     };
     this.#entries.push(entry);
     const header = fields([4, 0x04034b50], ...common({ ...entry, crc: 0 }), [2, 0]);
@@ -64,10 +67,8 @@ export class Zip {
     const records = this.#entries.map((entry) =>
       join([
         fields(
-          ...([
-            [4, 0x02014b50],
-            [2, VERSION],
-          ] as const),
+          [4, 0x02014b50],
+          [2, VERSION],
           ...common(entry),
           ...pairs([2, 0, 2, 0, 2, 0, 2, 0, 4, 0, 4, entry.offset]),
         ),
@@ -107,8 +108,24 @@ export class Zip {
 /** What a local header and a record of the directory share, up to the length of the name. */
 const common = ({ name, crc, packed, size }: Entry) =>
   pairs([
-    ...[2, VERSION, 2, FLAGS, 2, DEFLATE, 2, 0, 2, DATE],
-    ...[4, crc, 4, packed, 4, size, 2, name.length],
+    2,
+    VERSION,
+    2,
+    FLAGS,
+    2,
+    DEFLATE,
+    2,
+    0,
+    2,
+    DATE,
+    4,
+    crc,
+    4,
+    packed,
+    4,
+    size,
+    2,
+    name.length,
   ]);
 
 /** Width and value in turn. */

@@ -64,7 +64,11 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   for (const [name, value] of Object.entries(limits)) c.header(name, value);
   const { id: keyId, tenantId, scopes, environment, monthlyPages, concurrentJobs } = key;
   return {
-    ...{ tenantId, keyId, environment, quota: { monthlyPages, concurrentJobs }, dayLimits },
+    tenantId,
+    keyId,
+    environment,
+    quota: { monthlyPages, concurrentJobs },
+    dayLimits,
     scopes: browser ? [browser.scope].filter((scope) => hasScope(scopes, scope)) : scopes,
     tokenJobId: browser?.jobId ?? null,
   };

@@ -42,18 +42,27 @@ export const BatchSchema = z
 export function batchView(batch: Batch): z.infer<typeof BatchSchema> {
   const self = `/v1/batches/${batch.id}`;
   return {
-    ...{ id: batch.id, state: batch.state as Exclude<BatchState, "deleting"> },
-    ...{ reason: batch.reason, manifest: batch.manifest, run: batch.run, defaults: batch.defaults },
+    id: batch.id,
+    state: batch.state as Exclude<BatchState, "deleting">,
+    reason: batch.reason,
+    manifest: batch.manifest,
+    run: batch.run,
+    defaults: batch.defaults,
     lines: {
-      ...{ total: batch.total, succeeded: batch.succeeded, partial: batch.partial },
-      ...{ failed: batch.failed, canceled: batch.canceled },
+      total: batch.total,
+      succeeded: batch.succeeded,
+      partial: batch.partial,
+      failed: batch.failed,
+      canceled: batch.canceled,
     },
     pages: { done: batch.pagesDone, failed: batch.pagesFailed },
     metadata: batch.metadata,
     created_at: new Date(batch.createdAt).toISOString(),
     finished_at: batch.finishedAt === null ? null : new Date(batch.finishedAt).toISOString(),
     links: {
-      ...{ self, failures: `${self}/failures`, output: `${self}/output` },
+      self,
+      failures: `${self}/failures`,
+      output: `${self}/output`,
       training_data: `${self}/training-data`,
     },
   };

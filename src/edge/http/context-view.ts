@@ -91,13 +91,21 @@ const iso = (at: number) => new Date(at).toISOString();
 export function contextView(context: Context): z.infer<typeof ContextSchema> {
   const self = `/v1/contexts/${context.id}`;
   return {
-    ...{ id: context.id, name: context.name, ladder: context.ladder, keep: context.keep },
-    ...{ token_budget: context.tokenBudget, metadata: context.metadata },
-    ...{ last_message: context.lastNumber, error: context.error },
+    id: context.id,
+    name: context.name,
+    ladder: context.ladder,
+    keep: context.keep,
+    token_budget: context.tokenBudget,
+    metadata: context.metadata,
+    last_message: context.lastNumber,
+    error: context.error,
     created_at: iso(context.createdAt),
     aged_at: context.agedAt === null ? null : iso(context.agedAt),
     links: {
-      ...{ self, view: `${self}/view`, loss: `${self}/loss`, export: `${self}/export` },
+      self,
+      view: `${self}/view`,
+      loss: `${self}/loss`,
+      export: `${self}/export`,
     },
   };
 }
@@ -106,9 +114,14 @@ export const messageView = (
   message: Message,
   form: z.infer<typeof FormSchema>,
 ): z.infer<typeof MessageSchema> => ({
-  ...{ number: message.number, role: message.role, pinned: message.pinned },
-  ...{ importance: message.importance, form, text_tokens: message.textTokens },
-  ...{ characters: message.characters, sha256: message.sha256 },
+  number: message.number,
+  role: message.role,
+  pinned: message.pinned,
+  importance: message.importance,
+  form,
+  text_tokens: message.textTokens,
+  characters: message.characters,
+  sha256: message.sha256,
   original: form === "text" ? "text" : message.erased ? "erased" : "kept",
   created_at: iso(message.createdAt),
 });

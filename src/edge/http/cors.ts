@@ -7,7 +7,9 @@ import type { App } from "../app.ts";
 
 const PATHS = [
   "/v1/ocr",
-  ...["/v1/jobs/:id", "/v1/jobs/:id/events", "/v1/jobs/:id/result"],
+  "/v1/jobs/:id",
+  "/v1/jobs/:id/events",
+  "/v1/jobs/:id/result",
   "/v1/jobs/:id/pages/:page/overlay.svg",
 ];
 
@@ -16,12 +18,23 @@ export function allowBrowsers(app: App): void {
     origin: "*",
     allowMethods: ["GET", "POST"],
     allowHeaders: [
-      ...["authorization", "content-type", "prefer", "idempotency-key", "last-event-id"],
-      ...["traceparent"],
+      "authorization",
+      "content-type",
+      "prefer",
+      "idempotency-key",
+      "last-event-id",
+      "traceparent",
     ],
     exposeHeaders: [
-      ...["location", "cache-status", "preference-applied", "retry-after", "x-request-id"],
-      ...["ratelimit", "ratelimit-policy", "idempotent-replayed", "server-timing"],
+      "location",
+      "cache-status",
+      "preference-applied",
+      "retry-after",
+      "x-request-id",
+      "ratelimit",
+      "ratelimit-policy",
+      "idempotent-replayed",
+      "server-timing",
     ],
     maxAge: 86_400,
   });

@@ -38,8 +38,12 @@ export const DeliveryWithAttempts = DeliverySchema.extend({
 const iso = (at: number) => new Date(at).toISOString();
 
 export const deliveryView = (delivery: Delivery): z.infer<typeof DeliverySchema> => ({
-  ...{ id: delivery.id, event: delivery.event, url: delivery.url },
-  ...{ endpoint_id: delivery.endpointId, job_id: delivery.jobId, state: delivery.state },
+  id: delivery.id,
+  event: delivery.event,
+  url: delivery.url,
+  endpoint_id: delivery.endpointId,
+  job_id: delivery.jobId,
+  state: delivery.state,
   created_at: iso(delivery.createdAt),
 });
 
@@ -51,5 +55,10 @@ export const attemptView = ({
   error,
   answer,
 }: DeliveryAttempt) => ({
-  ...{ attempt, at: iso(at), duration_ms: durationMs, status, error, answer },
+  attempt,
+  at: iso(at),
+  duration_ms: durationMs,
+  status,
+  error,
+  answer,
 });

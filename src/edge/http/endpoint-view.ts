@@ -24,7 +24,10 @@ export const EndpointWithSecret = EndpointSchema.extend({
 }).openapi("WebhookEndpointWithSecret");
 
 export const endpointView = (endpoint: Endpoint): z.infer<typeof EndpointSchema> => ({
-  ...{ id: endpoint.id, url: endpoint.url, events: endpoint.events, state: endpoint.state },
+  id: endpoint.id,
+  url: endpoint.url,
+  events: endpoint.events,
+  state: endpoint.state,
   disabled_at: endpoint.disabledAt === null ? null : new Date(endpoint.disabledAt).toISOString(),
   disabled_reason: endpoint.disabledReason,
   created_at: new Date(endpoint.createdAt).toISOString(),

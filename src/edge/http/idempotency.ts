@@ -72,7 +72,12 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
   );
   const sealed = await seal(await sealingKey(c), await response.arrayBuffer());
   await keepAnswer(
-    ...([DB, BUCKET, { scope, key }, response.status, headers, sealed] as const),
+    DB,
+    BUCKET,
+    { scope, key },
+    response.status,
+    headers,
+    sealed,
     c.get("answerFileId") ?? null,
   );
 });

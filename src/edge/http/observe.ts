@@ -40,11 +40,19 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const route = routePath(c, -1);
   const { status } = c.res;
   track(c.env, { type: "request", tenantId: caller?.tenantId ?? "", route, outcome: `${status}` }, [
-    ...[ms, status],
+    ms,
+    status,
   ]);
   log(c.env, "request", {
-    ...{ request_id: c.get("requestId"), trace_id: trace.traceId, span_id: trace.spanId },
-    ...{ method: c.req.method, route, status, ms, tenant: caller?.tenantId, key: caller?.keyId },
+    request_id: c.get("requestId"),
+    trace_id: trace.traceId,
+    span_id: trace.spanId,
+    method: c.req.method,
+    route,
+    status,
+    ms,
+    tenant: caller?.tenantId,
+    key: caller?.keyId,
     job_id: c.get("jobId") ?? named("job", c.req.path),
     shard_id: named("shard", c.req.path),
   });

@@ -23,8 +23,12 @@ export const UploadSchema = z
   .openapi("Upload");
 
 export const uploadView = (upload: Upload): z.infer<typeof UploadSchema> => ({
-  ...{ id: upload.id, state: upload.state, bytes: upload.bytes, sha256: upload.sha256 },
-  ...{ name: upload.name, file_id: upload.state === "done" ? upload.fileId : null },
+  id: upload.id,
+  state: upload.state,
+  bytes: upload.bytes,
+  sha256: upload.sha256,
+  name: upload.name,
+  file_id: upload.state === "done" ? upload.fileId : null,
   error: upload.error,
   created_at: new Date(upload.createdAt).toISOString(),
   expires_at: new Date(upload.expiresAt).toISOString(),

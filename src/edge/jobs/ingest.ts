@@ -111,8 +111,10 @@ export async function hearPage(
   const about =
     result.task === ENCODE
       ? await tokenKey(
-          ...([shard.tenantId, file.sha256] as const),
-          ...([seenAs(file, shard.options, result.mode), result.page] as const),
+          shard.tenantId,
+          file.sha256,
+          seenAs(file, shard.options, result.mode),
+          result.page,
         )
       : null;
   const { mediaType } = file;
@@ -121,8 +123,10 @@ export async function hearPage(
     const { tenantId } = shard;
     const { model, verdict, timings_ms: t } = result;
     track(env, { type: "page", tenantId, model, pool: shard.pool ?? "", outcome: verdict }, [
-      ...[t.raster + t.encode + t.prefill + t.decode, result.vision_tokens?.valid ?? 0],
-      ...[result.text_tokens ?? 0, text.length],
+      t.raster + t.encode + t.prefill + t.decode,
+      result.vision_tokens?.valid ?? 0,
+      result.text_tokens ?? 0,
+      text.length,
     ]);
     await announce(env, jobs);
   }
@@ -148,7 +152,14 @@ export async function hearTokens(
   if (!shard.pages.some(({ page }) => page === head.page)) return live;
   const { TENANT_TOKENS_BYTES } = settings(env);
   const kept = await keepTokens(
-    ...([env.DB, env.BUCKET, shard, file, head, bytes, TENANT_TOKENS_BYTES, Date.now()] as const),
+    env.DB,
+    env.BUCKET,
+    shard,
+    file,
+    head,
+    bytes,
+    TENANT_TOKENS_BYTES,
+    Date.now(),
   );
   return kept ? "ok" : "refused";
 }

@@ -41,7 +41,10 @@ export async function pageImages(
       throw new Problem("unsupported-option", `A PDF needs ${RENDER}, which is not offered here.`);
     // Without `zero_retention`, also on a document that is lent: its images go with it when the PDF is handed over.
     const request = {
-      ...{ file: file.id, model: RENDER, mode, dpi },
+      file: file.id,
+      model: RENDER,
+      mode,
+      dpi,
       pages: formatSelection(toRanges(wanted.map(({ page }) => page))),
     };
     throw new Problem(

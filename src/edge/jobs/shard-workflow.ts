@@ -115,10 +115,16 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   const { model, witness = false } = options;
   const grant = await keeper.ask(
     {
-      ...{ shardId, tenantId, flow: `${shard.fileId} ${model} ${witness}`, model, witness },
+      shardId,
+      tenantId,
+      flow: `${shard.fileId} ${model} ${witness}`,
+      model,
+      witness,
       batch: shard.batch,
-      ...{ pages: pages.length, firstPage: pages[0] as number },
-      ...{ avoid: shard.pool, attempt: shard.attempt + 1 },
+      pages: pages.length,
+      firstPage: pages[0] as number,
+      avoid: shard.pool,
+      attempt: shard.attempt + 1,
     },
     shard.dayLimits,
   );
@@ -154,11 +160,18 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
     })) ?? "unavailable";
   const outcome = typeof started === "string" ? started : "started";
   track(env, { type: "dispatch", tenantId, model: options.model, pool: grant.pool, outcome }, [
-    ...[pages.length, attempt, grant.waitedMs],
+    pages.length,
+    attempt,
+    grant.waitedMs,
   ]);
   log(env, "shard.dispatched", {
-    ...{ shard_id: shardId, attempt, pool: grant.pool, outcome, pages: pages.length },
-    ...{ waited_ms: grant.waitedMs, traceparent },
+    shard_id: shardId,
+    attempt,
+    pool: grant.pool,
+    outcome,
+    pages: pages.length,
+    waited_ms: grant.waitedMs,
+    traceparent,
   });
   if (typeof started === "string") {
     await attemptDeferred(env.DB, shard, WAITS_FOR[started]);

@@ -40,7 +40,10 @@ export const auditList = (app: App) =>
     const before = readCursor(cursor, "aud");
     const entries = await listAudit(c.env.DB, c.get("caller").tenantId, before, limit + 1);
     const present = (entry: (typeof entries)[number]) => ({
-      ...{ id: entry.id, action: entry.action, target: entry.target, key_id: entry.keyId },
+      id: entry.id,
+      action: entry.action,
+      target: entry.target,
+      key_id: entry.keyId,
       created_at: new Date(entry.createdAt).toISOString(),
     });
     return c.json(listPage(entries, limit, present), 200);

@@ -29,8 +29,11 @@ const control = (
     responses: {
       ...batchAnswer,
       ...problems(
-        ...(["not-found", "invalid-request", refusal] as const),
-        ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+        "not-found",
+        "invalid-request",
+        refusal,
+        "idempotency-key-reused",
+        "idempotency-in-flight",
       ),
     },
   });

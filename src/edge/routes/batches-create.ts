@@ -49,10 +49,19 @@ const route = createRoute({
       content: { "application/json": { schema: BatchSchema } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["unknown-model", "unsupported-option", "invalid-page-selection"] as const),
-      ...(["not-found", "file-too-large", "empty-file", "too-many-batches"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "unknown-model",
+      "unsupported-option",
+      "invalid-page-selection",
+      "not-found",
+      "file-too-large",
+      "empty-file",
+      "too-many-batches",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });
@@ -74,11 +83,32 @@ export const batchesCreate = (app: App) =>
 
     const now = Date.now();
     const batch: Batch = {
-      ...{ id: newId("batch", now), tenantId, keyId, manifest, etag: object.etag },
-      ...{ bytes: object.size, defaults, metadata, state: "running", reason: null, run: 1 },
-      ...{ countOffset: 0, countLines: 0, counted: 0, total: null, readOffset: 0, readLines: 0 },
-      ...{ succeeded: 0, partial: 0, failed: 0, canceled: 0, pagesDone: 0, pagesFailed: 0 },
-      ...{ createdAt: now, finishedAt: null, traceparent: formatTraceparent(c.get("trace")) },
+      id: newId("batch", now),
+      tenantId,
+      keyId,
+      manifest,
+      etag: object.etag,
+      bytes: object.size,
+      defaults,
+      metadata,
+      state: "running",
+      reason: null,
+      run: 1,
+      countOffset: 0,
+      countLines: 0,
+      counted: 0,
+      total: null,
+      readOffset: 0,
+      readLines: 0,
+      succeeded: 0,
+      partial: 0,
+      failed: 0,
+      canceled: 0,
+      pagesDone: 0,
+      pagesFailed: 0,
+      createdAt: now,
+      finishedAt: null,
+      traceparent: formatTraceparent(c.get("trace")),
     };
     if (!(await insertBatch(c.env.DB, batch, MAX_OPEN_BATCHES))) {
       const detail = `A tenant may have ${MAX_OPEN_BATCHES} batches open at once.`;
@@ -96,7 +126,8 @@ function checkDefaults(env: Env, defaults: LineDefaults): void {
   if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
   const wanted = {
     ...defaults,
-    ...{ mode: defaults.mode ?? "auto", dpi: defaults.dpi ?? 144 },
+    mode: defaults.mode ?? "auto",
+    dpi: defaults.dpi ?? 144,
     // What `locate` looks for may be said by each line.
     task: defaults.task === "locate" ? "markdown" : (defaults.task ?? "markdown"),
   } as const;

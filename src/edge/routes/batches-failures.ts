@@ -69,7 +69,9 @@ export const batchesFailures = (app: App) =>
     const rows = await listFailures(c.env.DB, batch.id, after, limit + 1);
     const shown = rows.slice(0, limit);
     const data = shown.map(({ line, spec, outcome, error, pagesDone, pagesFailed }) => ({
-      ...{ line, custom_id: readLabels(spec ?? "").customId, outcome },
+      line,
+      custom_id: readLabels(spec ?? "").customId,
+      outcome,
       error: error ?? { code: "internal_error", message: "The line was not read." },
       pages: { done: pagesDone, failed: pagesFailed },
       input: spec,

@@ -153,11 +153,25 @@ const route = createRoute({
       },
     },
     ...documentedChatErrors(
-      ...(["malformed-request", "not-json", "invalid-request", "invalid-page-selection"] as const),
-      ...(["unknown-model", "unsupported-option", "not-found", "not-cached"] as const),
-      ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
-      ...(["file-too-large", "request-too-large", "document-unread", "took-too-long"] as const),
-      ...(["quota-exceeded", "budget-exceeded", "too-many-jobs"] as const),
+      "malformed-request",
+      "not-json",
+      "invalid-request",
+      "invalid-page-selection",
+      "unknown-model",
+      "unsupported-option",
+      "not-found",
+      "not-cached",
+      "url-refused",
+      "url-unreachable",
+      "unsupported-media-type",
+      "empty-file",
+      "file-too-large",
+      "request-too-large",
+      "document-unread",
+      "took-too-long",
+      "quota-exceeded",
+      "budget-exceeded",
+      "too-many-jobs",
     ),
   },
 });
@@ -233,7 +247,9 @@ class Completion {
   add(page: JobPage, entry: Awaited<ReturnType<typeof readEntry>>): string {
     this.#tally = chat.count(this.#tally, entry, page.source === "hit");
     this.#pages.push({
-      ...{ page: page.page, source: page.source, error: entry.error },
+      page: page.page,
+      source: page.source,
+      error: entry.error,
       verdict: entry.result?.verdict ?? "failed",
     });
     const content = chat.pageContent(entry);
@@ -256,7 +272,8 @@ class Completion {
     return {
       ...this.#frame("chat.completion"),
       choices: [choice],
-      ...{ usage: this.usage(), fovea: this.extension() },
+      usage: this.usage(),
+      fovea: this.extension(),
     };
   }
 
@@ -275,8 +292,12 @@ class Completion {
   extension(): z.infer<typeof Extension> {
     const { id, fileId, state } = this.job;
     return {
-      ...{ job_id: id, file_id: fileId, state, verdict: this.#tally.verdict },
-      ...{ pages: this.#pages, unread_messages: this.#unread },
+      job_id: id,
+      file_id: fileId,
+      state,
+      verdict: this.#tally.verdict,
+      pages: this.#pages,
+      unread_messages: this.#unread,
     };
   }
 

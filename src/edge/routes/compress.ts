@@ -110,10 +110,18 @@ const route = createRoute({
     200: { description: "The images", ...answer },
     202: { description: "They are still being made, or read", ...answer },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["unknown-model", "unsupported-option", "document-unread"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-      ...(["quota-exceeded", "budget-exceeded", "too-many-jobs"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "unknown-model",
+      "unsupported-option",
+      "document-unread",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+      "quota-exceeded",
+      "budget-exceeded",
+      "too-many-jobs",
     ),
   },
 });
@@ -142,9 +150,16 @@ export const compress = (app: App) =>
     const job = (await findJob(c.env.DB, made.tenantId, made.id)) as Job;
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
     const open = {
-      ...{ job_id: job.id, file_id: job.fileId, state: job.state, mode },
-      ...{ text_tokens: null, vision_tokens: null, compression: null, expected_precision: null },
-      ...{ pages: [], verification: null },
+      job_id: job.id,
+      file_id: job.fileId,
+      state: job.state,
+      mode,
+      text_tokens: null,
+      vision_tokens: null,
+      compression: null,
+      expected_precision: null,
+      pages: [],
+      verification: null,
     };
     if (!isOver(job.state)) return c.json(open, 202, { "retry-after": "2" });
 
@@ -160,10 +175,14 @@ export const compress = (app: App) =>
         png: body.verify ? await image.arrayBuffer() : new ArrayBuffer(),
       });
       pages.push({
-        ...{ page: page.page, image: `/v1/jobs/${job.id}/pages/${page.page}/image` },
-        ...{ width: result.width, height: result.height, measured: null },
+        page: page.page,
+        image: `/v1/jobs/${job.id}/pages/${page.page}/image`,
+        width: result.width,
+        height: result.height,
+        measured: null,
         vision_tokens: result.vision_tokens?.valid ?? 0,
-        ...{ text_tokens: result.text_tokens ?? 0, expected_precision: result.expected_precision },
+        text_tokens: result.text_tokens ?? 0,
+        expected_precision: result.expected_precision,
         compression: result.compression === null ? null : round(result.compression),
       });
     }
@@ -171,7 +190,10 @@ export const compress = (app: App) =>
       pages.reduce((total, page) => total + page[field], 0);
     const expected = pages.map(({ expected_precision }) => expected_precision);
     const whole = {
-      ...{ ...open, pages, text_tokens: sum("text_tokens"), vision_tokens: sum("vision_tokens") },
+      ...open,
+      pages,
+      text_tokens: sum("text_tokens"),
+      vision_tokens: sum("vision_tokens"),
       compression: round(sum("text_tokens") / (sum("vision_tokens") || 1)),
       // Of the worst page.
       expected_precision: expected.includes(null)
@@ -224,7 +246,8 @@ export const compress = (app: App) =>
       failed || characters === 0
         ? {}
         : {
-            ...{ cer: weights.cer / characters, wer: weights.wer / characters },
+            cer: weights.cer / characters,
+            wer: weights.wer / characters,
             precision: Math.max(0, 1 - weights.cer / characters),
           };
     const state = failed ? ("failed" as const) : ("done" as const);

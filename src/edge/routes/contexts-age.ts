@@ -71,7 +71,10 @@ const route = createRoute({
     200: { description: "What is due is done or has failed, or `dry_run`", ...answer },
     202: { description: "Images are still being made", ...answer },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
       "not-found",
     ),
   },
@@ -112,14 +115,22 @@ export const contextsAge = (app: App) =>
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
     return c.json(
       {
-        ...{ context_id: context.id, dry_run, at: new Date(at()).toISOString(), state },
+        context_id: context.id,
+        dry_run,
+        at: new Date(at()).toISOString(),
+        state,
         changes: (dry_run ? look.changes : changes).map((change) => ({
-          ...{ first_message: change.first, last_message: change.last },
-          ...{ from: change.from, to: change.to, tokens_before: change.tokensBefore },
+          first_message: change.first,
+          last_message: change.last,
+          from: change.from,
+          to: change.to,
+          tokens_before: change.tokensBefore,
           tokens_after: change.tokensAfter,
         })),
-        ...{ tokens: tokensOf(partsOf(messages, items)), expected_tokens: look.expected },
-        ...{ token_budget: context.tokenBudget, error },
+        tokens: tokensOf(partsOf(messages, items)),
+        expected_tokens: look.expected,
+        token_budget: context.tokenBudget,
+        error,
       },
       state === "making" || state === "busy" ? 202 : 200,
     );

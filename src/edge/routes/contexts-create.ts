@@ -47,8 +47,13 @@ const route = createRoute({
       content: { "application/json": { schema: ContextSchema } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["unknown-model", "idempotency-key-reused", "idempotency-in-flight"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "unknown-model",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });
@@ -61,9 +66,18 @@ export const contextsCreate = (app: App) =>
     const { tenantId, keyId } = c.get("caller");
     const now = Date.now();
     const context: Context = {
-      ...{ id: newId("ctx", now), tenantId, keyId, name: body.name ?? null, ladder: body.ladder },
-      ...{ tokenBudget: body.token_budget ?? null, keep: body.keep, metadata: body.metadata },
-      ...{ lastNumber: 0, error: null, createdAt: now, agedAt: null },
+      id: newId("ctx", now),
+      tenantId,
+      keyId,
+      name: body.name ?? null,
+      ladder: body.ladder,
+      tokenBudget: body.token_budget ?? null,
+      keep: body.keep,
+      metadata: body.metadata,
+      lastNumber: 0,
+      error: null,
+      createdAt: now,
+      agedAt: null,
     };
     await insertContext(c.env.DB, context);
     return c.json(contextView(context), 201, { location: `/v1/contexts/${context.id}` });

@@ -52,7 +52,8 @@ export const contextsExport = (app: App) =>
           await write({
             type: "message",
             ...messageView(message, forms.get(message.itemId ?? "") ?? "text"),
-            ...{ text: texts.get(message.number) ?? null, image: message.itemId },
+            text: texts.get(message.number) ?? null,
+            image: message.itemId,
           });
       }
       for (const item of items)
@@ -60,9 +61,15 @@ export const contextsExport = (app: App) =>
           const object = await openPage(env.BUCKET, context, fileId);
           if (!object) continue;
           await write({
-            ...{ type: "page", image: item.id, form: item.form, page: page + 1 },
-            ...{ width: shown.width, height: shown.height, tokens: shown.tokens },
-            ...{ first_message: shown.first, last_message: shown.last },
+            type: "page",
+            image: item.id,
+            form: item.form,
+            page: page + 1,
+            width: shown.width,
+            height: shown.height,
+            tokens: shown.tokens,
+            first_message: shown.first,
+            last_message: shown.last,
             png: base64(await object.arrayBuffer()),
           });
         }

@@ -63,7 +63,9 @@ export const contextsImages = (app: App) =>
     const object = file && (await openFile(c.env.BUCKET, file));
     if (!object) throw new Problem("not-found", "There is no such image (any more).");
     return c.body(object.body, 200, {
-      ...{ "content-type": "image/png", "content-length": String(object.size) },
-      ...{ "cache-control": "private, max-age=3600", "x-content-type-options": "nosniff" },
+      "content-type": "image/png",
+      "content-length": String(object.size),
+      "cache-control": "private, max-age=3600",
+      "x-content-type-options": "nosniff",
     });
   });

@@ -77,10 +77,14 @@ export const contextsLoss = (app: App) =>
         return {
           ...messageView(message, part.item?.form ?? "text"),
           tokens: round((partTokens(part) * message.textTokens) / (whole || 1)),
-          ...{ compression, expected_precision: expected },
+          compression,
+          expected_precision: expected,
           recall: recall && {
-            ...{ model: recall.model, model_digest: recall.digest, verdict: recall.verdict },
-            ...{ cer: recall.cer, verified: recall.verified },
+            model: recall.model,
+            model_digest: recall.digest,
+            verdict: recall.verdict,
+            cer: recall.cer,
+            verified: recall.verified,
             at: new Date(recall.at).toISOString(),
           },
         };

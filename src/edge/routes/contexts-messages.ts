@@ -82,8 +82,13 @@ const add = createRoute({
       content: { "application/json": { schema: z.object({ data: z.array(MessageSchema) }) } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["not-found", "context-full", "idempotency-key-reused"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "context-full",
+      "idempotency-key-reused",
       "idempotency-in-flight",
     ),
   },
@@ -116,7 +121,10 @@ const change = createRoute({
       content: { "application/json": { schema: MessageSchema } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
       "not-found",
     ),
   },
@@ -139,12 +147,19 @@ export const contextsMessages = (app: App) => {
       messages.map(async (message, i): Promise<Message> => {
         const { role, content, pinned, importance, created_at } = message;
         return {
-          ...{ number: first + i, role, pinned, importance },
+          number: first + i,
+          role,
+          pinned,
+          importance,
           textTokens: estimateTextTokens(content),
           characters: Array.from(content).length,
-          ...{ sha256: await sha256(content), fingerprint: await sha256(normalise(content)) },
+          sha256: await sha256(content),
+          fingerprint: await sha256(normalise(content)),
           createdAt: created_at ? Math.min(now, Date.parse(created_at)) : now,
-          ...{ itemId: null, nextItemId: null, erased: false, recall: null },
+          itemId: null,
+          nextItemId: null,
+          erased: false,
+          recall: null,
         };
       }),
     );

@@ -77,8 +77,14 @@ const route = createRoute({
     200: { description: "What can be read of it", ...answer },
     202: { description: "It is being read: ask again", ...answer },
     ...problems(
-      ...(["not-found", "invalid-request", "unknown-model", "unsupported-option"] as const),
-      ...(["document-unread", "quota-exceeded", "budget-exceeded", "too-many-jobs"] as const),
+      "not-found",
+      "invalid-request",
+      "unknown-model",
+      "unsupported-option",
+      "document-unread",
+      "quota-exceeded",
+      "budget-exceeded",
+      "too-many-jobs",
     ),
   },
 });
@@ -95,12 +101,19 @@ export const contextsRecall = (app: App) =>
     if (model === RENDERER) throw new Problem("unsupported-option", `${model} reads nothing.`);
     const item = message.itemId && (await findItem(c.env.DB, context.id, message.itemId));
     const common = {
-      ...{ context_id: context.id, message: number, role: message.role },
+      context_id: context.id,
+      message: number,
+      role: message.role,
       characters: message.characters,
     };
     const nothing = {
-      ...{ scope: null, verdict: null, model: null, model_digest: null, measured: null },
-      ...{ verified: null, jobs: [] },
+      scope: null,
+      verdict: null,
+      model: null,
+      model_digest: null,
+      measured: null,
+      verified: null,
+      jobs: [],
     };
     if (!item) {
       const text = (await readTexts(c.env.BUCKET, context, [number])).get(number) ?? null;
@@ -109,7 +122,9 @@ export const contextsRecall = (app: App) =>
     }
     const caller = c.get("caller");
     const jobs = await startRecall(c.env, context, message, item, {
-      ...{ keyId: caller.keyId, model, admit: () => admitPages(c.env, caller, model, 1) },
+      keyId: caller.keyId,
+      model,
+      admit: () => admitPages(c.env, caller, model, 1),
     });
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
@@ -117,7 +132,10 @@ export const contextsRecall = (app: App) =>
     const recalled = await endRecall(c.env, context, message, item, jobs);
     const part = { item, messages: [message] };
     const known = {
-      ...{ ...common, ...nothing, form: item.form, jobs },
+      ...common,
+      ...nothing,
+      form: item.form,
+      jobs,
       expected_precision: precisionOf(part, message).expected,
     };
     if (recalled === null) {
@@ -129,8 +147,15 @@ export const contextsRecall = (app: App) =>
     const { text, scope, verdict, digest, measured, verified } = recalled;
     return c.json(
       {
-        ...{ ...known, state: "recalled" as const, text, scope, verdict, measured, verified },
-        ...{ model: recalled.model, model_digest: digest },
+        ...known,
+        state: "recalled" as const,
+        text,
+        scope,
+        verdict,
+        measured,
+        verified,
+        model: recalled.model,
+        model_digest: digest,
       },
       200,
     );

@@ -121,13 +121,17 @@ export const contextsView = (app: App) =>
         part.item
           ? await imageItem(c.env, context, part, images)
           : {
-              ...{ type: "text", message: part.messages[0].number, role: part.messages[0].role },
+              type: "text",
+              message: part.messages[0].number,
+              role: part.messages[0].role,
               text: texts.get(part.messages[0].number) ?? "",
               tokens: part.messages[0].textTokens,
             },
       );
     const answer = {
-      ...{ context_id: context.id, token_budget: context.tokenBudget, tokens: tokensOf(parts) },
+      context_id: context.id,
+      token_budget: context.tokenBudget,
+      tokens: tokensOf(parts),
       ...(format === "items" ? { items: shown } : { content: contentOf(shown) }),
     };
     return c.json(answer, 200, { "cache-control": "private, no-store" });
@@ -159,15 +163,23 @@ async function imageItem(
   };
   const { compression, expected } = precisionOf(part);
   return {
-    ...{ type: "image", id: item.id, form: item.form, tokens: partTokens(part) },
+    type: "image",
+    id: item.id,
+    form: item.form,
+    tokens: partTokens(part),
     first_message: part.messages[0]?.number ?? 0,
     last_message: part.messages.at(-1)?.number ?? 0,
     text_tokens: part.messages.reduce((sum, { textTokens }) => sum + textTokens, 0),
-    ...{ compression, expected_precision: expected },
+    compression,
+    expected_precision: expected,
     pages: await Promise.all(
       item.pages.map(async ({ fileId, width, height, tokens, first, last }, i) => ({
-        ...{ url: await urlOf(i + 1, fileId), width, height, tokens },
-        ...{ first_message: first, last_message: last },
+        url: await urlOf(i + 1, fileId),
+        width,
+        height,
+        tokens,
+        first_message: first,
+        last_message: last,
       })),
     ),
   };

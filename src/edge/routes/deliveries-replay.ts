@@ -18,10 +18,7 @@ const route = createRoute({
   request: { params: z.object({ id: z.string() }) },
   responses: {
     202: { description: "It is queued" },
-    ...problems(
-      ...(["not-found", "invalid-request"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-    ),
+    ...problems("not-found", "invalid-request", "idempotency-key-reused", "idempotency-in-flight"),
   },
 });
 

@@ -70,7 +70,8 @@ export const deliveries = (app: App) => {
     const rows = await listDeliveries(c.env.DB, c.get("caller").tenantId, {
       ...(endpoint !== undefined && { endpointId: endpoint }),
       ...(state !== undefined && { state }),
-      ...{ before: readCursor(cursor, "msg"), limit: limit + 1 },
+      before: readCursor(cursor, "msg"),
+      limit: limit + 1,
     });
     return c.json(listPage(rows, limit, deliveryView), 200);
   });

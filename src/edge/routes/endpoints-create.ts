@@ -33,8 +33,13 @@ const route = createRoute({
       content: { "application/json": { schema: EndpointWithSecret } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["url-refused", "idempotency-key-reused", "idempotency-in-flight"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "url-refused",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });
@@ -47,15 +52,16 @@ export const endpointsCreate = (app: App) =>
     if (fault) throw new Problem("url-refused", `url: ${fault}`);
     const now = Date.now();
     const endpoint: Endpoint = {
-      ...{ id: newId("hook", now), tenantId: c.get("caller").tenantId, url, events },
-      ...{
-        state: "active",
-        version: 1,
-        previousUntil: null,
-        createdAt: now,
-        disabledAt: null,
-        disabledReason: null,
-      },
+      id: newId("hook", now),
+      tenantId: c.get("caller").tenantId,
+      url,
+      events,
+      state: "active",
+      version: 1,
+      previousUntil: null,
+      createdAt: now,
+      disabledAt: null,
+      disabledReason: null,
     };
     await insertEndpoint(c.env.DB, endpoint);
     const secret = await endpointSecret(SIGNING_SECRET, endpoint);

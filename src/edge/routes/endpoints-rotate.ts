@@ -27,10 +27,7 @@ const route = createRoute({
       description: "The endpoint with its new secret",
       content: { "application/json": { schema: EndpointWithSecret } },
     },
-    ...problems(
-      ...(["not-found", "invalid-request"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-    ),
+    ...problems("not-found", "invalid-request", "idempotency-key-reused", "idempotency-in-flight"),
   },
 });
 

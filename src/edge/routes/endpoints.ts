@@ -70,8 +70,12 @@ const change = createRoute({
   responses: {
     ...answer,
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["not-found", "url-refused"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "url-refused",
     ),
   },
 });

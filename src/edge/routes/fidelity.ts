@@ -87,12 +87,24 @@ const route = createRoute({
     200: { description: "The report", ...answer },
     202: { description: "Pages are still being read", ...answer },
     ...problems(
-      ...(["malformed-request", "not-json", "invalid-request", "invalid-page-selection"] as const),
-      ...(["unknown-model", "unsupported-option", "not-found"] as const),
-      ...(["url-refused", "url-unreachable", "unsupported-media-type", "empty-file"] as const),
-      ...(["file-too-large", "request-too-large"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
-      ...(["quota-exceeded", "budget-exceeded", "too-many-jobs"] as const),
+      "malformed-request",
+      "not-json",
+      "invalid-request",
+      "invalid-page-selection",
+      "unknown-model",
+      "unsupported-option",
+      "not-found",
+      "url-refused",
+      "url-unreachable",
+      "unsupported-media-type",
+      "empty-file",
+      "file-too-large",
+      "request-too-large",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+      "quota-exceeded",
+      "budget-exceeded",
+      "too-many-jobs",
     ),
   },
 });
@@ -140,9 +152,16 @@ async function measure(
   truth: string,
 ): Promise<z.infer<typeof Report>["modes"][number]> {
   const row = {
-    ...{ mode: job.options.mode as string, job_id: job.id, state: job.state },
-    ...{ vision_tokens: null, text_tokens: null, compression: null, expected_precision: null },
-    ...{ cer: null, wer: null, precision: null },
+    mode: job.options.mode as string,
+    job_id: job.id,
+    state: job.state,
+    vision_tokens: null,
+    text_tokens: null,
+    compression: null,
+    expected_precision: null,
+    cer: null,
+    wer: null,
+    precision: null,
   };
   if (job.state !== "succeeded") return row;
   const texts: string[] = [];
@@ -159,9 +178,14 @@ async function measure(
   }
   const { cer, wer, precision } = compare(texts.join("\n\n"), truth);
   return {
-    ...{ ...row, cer, wer, precision, mode: job.options.mode },
+    ...row,
+    cer,
+    wer,
+    precision,
+    mode: job.options.mode,
     ...(tokens.vision > 0 && {
-      ...{ vision_tokens: tokens.vision, text_tokens: tokens.text },
+      vision_tokens: tokens.vision,
+      text_tokens: tokens.text,
       compression: round(tokens.text / tokens.vision),
       expected_precision: expected ?? null,
     }),

@@ -51,7 +51,10 @@ const route = {
     201: answer("The new file"),
     200: answer("The tenant has this file already"),
     ...problems(
-      ...(["malformed-request", "invalid-request", "empty-file", "file-too-large"] as const),
+      "malformed-request",
+      "invalid-request",
+      "empty-file",
+      "file-too-large",
       "unsupported-media-type",
     ),
   },

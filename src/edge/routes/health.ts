@@ -60,7 +60,9 @@ export const healthRoutes = (app: App) => {
     const pools = configured ? settings(c.env).POOLS : [];
     const looks = await Promise.all(pools.map((pool) => upstream(c.env, pool).health()));
     const phases = {
-      ...{ settings: configured, database, storage },
+      settings: configured,
+      database,
+      storage,
       workers: looks.some(({ well }) => well),
     };
     const all = Object.values(phases).every(Boolean);

@@ -25,8 +25,11 @@ const route = createRoute({
       content: { "application/json": { schema: JobSchema } },
     },
     ...problems(
-      ...(["invalid-request", "not-found", "job-over"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+      "invalid-request",
+      "not-found",
+      "job-over",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });

@@ -43,7 +43,8 @@ export const jobsImage = (app: App) =>
       throw new Problem("not-found", "The page has no image: only `fovea-render` makes them.");
     }
     const headers = {
-      ...{ etag: image.httpEtag, "cache-control": "private" },
+      etag: image.httpEtag,
+      "cache-control": "private",
       "x-content-type-options": "nosniff",
     };
     if (!("body" in image)) return c.body(null, 304, headers);

@@ -13,7 +13,15 @@ import { findJob, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readEntries, readEntry } from "../storage/results.ts";
 
 const FORMATS = [
-  ...(["json", "md", "html", "txt", "csv", "chunks", "docx", "pdf", "overlay"] as const),
+  "json",
+  "md",
+  "html",
+  "txt",
+  "csv",
+  "chunks",
+  "docx",
+  "pdf",
+  "overlay",
 ] satisfies ViewName[];
 
 const route = createRoute({

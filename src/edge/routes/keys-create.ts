@@ -79,8 +79,12 @@ const route = createRoute({
       content: { "application/json": { schema: CreatedKey } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });

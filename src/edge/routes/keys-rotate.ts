@@ -43,8 +43,13 @@ const route = createRoute({
       content: { "application/json": { schema: CreatedKey } },
     },
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["not-found", "idempotency-key-reused", "idempotency-in-flight"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });
@@ -59,8 +64,11 @@ export const keysRotate = (app: App) =>
     const key = newApiKey(old.environment);
     const stored = {
       ...old,
-      ...{ id: newId("key", now), hint: keyHint(key), createdAt: now },
-      ...{ lastUsedAt: null, expiresAt: null },
+      id: newId("key", now),
+      hint: keyHint(key),
+      createdAt: now,
+      lastUsedAt: null,
+      expiresAt: null,
     };
     await insertKey(c.env.DB, stored, await hashKey(key));
     await noteKeyChange(c.env, old.tenantId, "key.rotated", old.id, c.get("caller").keyId);

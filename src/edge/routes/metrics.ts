@@ -60,14 +60,16 @@ function ofAccount(totals: Totals, pages: { waiting: number; working: number }):
   const sources = ["read", "shared", "cached", "failed"] as const;
   return [
     {
-      ...{ name: "fovea_pages_total", type: "counter" },
+      name: "fovea_pages_total",
+      type: "counter",
       help: "Pages delivered, by model and where they came from.",
       samples: totals.usage.flatMap((row) =>
         sources.map((source) => ({ labels: { model: row.model, source }, value: row[source] })),
       ),
     },
     {
-      ...{ name: "fovea_tokens_total", type: "counter" },
+      name: "fovea_tokens_total",
+      type: "counter",
       help: "Tokens of pages read.",
       samples: totals.usage.flatMap((row) =>
         (["vision", "text"] as const).map((kind) => ({
@@ -77,7 +79,8 @@ function ofAccount(totals: Totals, pages: { waiting: number; working: number }):
       ),
     },
     {
-      ...{ name: "fovea_jobs_open", type: "gauge" },
+      name: "fovea_jobs_open",
+      type: "gauge",
       help: "Jobs that are not over.",
       samples: OPEN_STATES.map((state) => ({
         labels: { state },
@@ -85,7 +88,8 @@ function ofAccount(totals: Totals, pages: { waiting: number; working: number }):
       })),
     },
     {
-      ...{ name: "fovea_pages_in_work", type: "gauge" },
+      name: "fovea_pages_in_work",
+      type: "gauge",
       help: "Pages that wait for a slot, and those that have one.",
       samples: [
         { labels: { state: "waiting" }, value: pages.waiting },
@@ -102,7 +106,9 @@ function ofPools(pools: PoolReport[]): Metric[] {
     help: string,
     value: (pool: PoolReport) => number,
   ): Metric => ({
-    ...{ name: `fovea_pool_${name}`, type, help },
+    name: `fovea_pool_${name}`,
+    type,
+    help,
     samples: pools.map((pool) => ({ labels: { pool: pool.name }, value: value(pool) })),
   });
   const phases = ["closed", "half-open", "open"] as const;
@@ -111,7 +117,8 @@ function ofPools(pools: PoolReport[]): Metric[] {
     each("slots_taken", "gauge", "Shards that it has.", ({ taken }) => taken),
     each("draining", "gauge", "Whether it gets nothing new.", ({ draining }) => Number(draining)),
     {
-      ...{ name: "fovea_pool_breaker", type: "gauge" },
+      name: "fovea_pool_breaker",
+      type: "gauge",
       help: "1 for the phase that its circuit breaker is in.",
       samples: pools.flatMap((pool) =>
         phases.map((phase) => ({
@@ -124,12 +131,11 @@ function ofPools(pools: PoolReport[]): Metric[] {
     each("refused_total", "counter", "Shards that it did not take.", (pool) => pool.refused),
     each("lost_total", "counter", "Shards that missed their lease.", (pool) => pool.lost),
     each(
-      ...(["first_word_seconds_sum", "counter", "From dispatch to the first word."] as const),
+      "first_word_seconds_sum",
+      "counter",
+      "From dispatch to the first word.",
       (pool) => pool.coldMs / 1000,
     ),
-    each(
-      ...(["first_word_seconds_count", "counter", "First words."] as const),
-      (pool) => pool.coldCount,
-    ),
+    each("first_word_seconds_count", "counter", "First words.", (pool) => pool.coldCount),
   ];
 }

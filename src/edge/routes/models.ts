@@ -67,7 +67,10 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
     const { tasks, modes, prompts } = reader(id);
     const { digest = null, seenAt = 0 } = seen.get(id) ?? {};
     return {
-      ...{ id, object: "model", created: Math.floor(seenAt / 1000), owned_by: "fovea" },
+      id,
+      object: "model",
+      created: Math.floor(seenAt / 1000),
+      owned_by: "fovea",
       fovea: { tasks: [...tasks], modes: modes ? [...MODES] : [], takes_prompts: prompts, digest },
     };
   });

@@ -103,9 +103,13 @@ async function present(c: Context<AppEnv>) {
   ]);
   const { RETENTION_DAYS, TENANT_TOKENS_BYTES } = settings(c.env);
   return {
-    ...{ retention_days: own ?? RETENTION_DAYS, retention_is_default: own === null },
-    ...{ daily_pages: pages, daily_usd: usd },
-    ...{ keep_tokens: keep, token_bytes: bytes, token_bytes_max: TENANT_TOKENS_BYTES },
+    retention_days: own ?? RETENTION_DAYS,
+    retention_is_default: own === null,
+    daily_pages: pages,
+    daily_usd: usd,
+    keep_tokens: keep,
+    token_bytes: bytes,
+    token_bytes_max: TENANT_TOKENS_BYTES,
   };
 }
 

@@ -60,7 +60,11 @@ export const tokensCreate = (app: App) =>
     const expires = Math.floor(now / 1000) + TOKEN_TTL_S;
     const keyHash = await hashKey(bearerToken(c.req.header("authorization")) as string);
     const token = await makeBrowserToken(settings(c.env).SIGNING_SECRET, {
-      ...{ id: newId("tok", now), keyHash, scope, jobId, expires },
+      id: newId("tok", now),
+      keyHash,
+      scope,
+      jobId,
+      expires,
     });
     const expiresAt = new Date(expires * 1000).toISOString();
     const answer = { token, scope, job_id: jobId, expires_at: expiresAt };

@@ -66,10 +66,18 @@ const complete = createRoute({
     200: answer("The upload is done: `file_id` is the document"),
     202: answer("The bytes are being checked"),
     ...problems(
-      ...(["malformed-request", "not-json", "request-too-large", "invalid-request"] as const),
-      ...(["not-found", "upload-over", "upload-incomplete", "length-mismatch"] as const),
-      ...(["checksum-mismatch", "unsupported-media-type"] as const),
-      ...(["idempotency-key-reused", "idempotency-in-flight"] as const),
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "upload-over",
+      "upload-incomplete",
+      "length-mismatch",
+      "checksum-mismatch",
+      "unsupported-media-type",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
     ),
   },
 });
@@ -102,7 +110,8 @@ export const uploads = (app: App) => {
     const parts = c.req
       .valid("json")
       .parts.map(({ part, etag }) => ({
-        ...{ partNumber: part, etag: etag.replace(/^"|"$/g, "") },
+        partNumber: part,
+        etag: etag.replace(/^"|"$/g, ""),
       }))
       .sort((a, b) => a.partNumber - b.partNumber);
     const wanted = cutParts(upload.bytes);

@@ -81,10 +81,13 @@ const dollars = (micros: number) => micros / 1_000_000;
 function sumOf(rows: z.infer<typeof Total>[]): z.infer<typeof Total> {
   const sum = (name: keyof typeof counts) => rows.reduce((n, row) => n + row[name], 0);
   return {
-    ...{ pages_read: sum("pages_read"), pages_shared: sum("pages_shared") },
-    ...{ pages_cached: sum("pages_cached"), pages_failed: sum("pages_failed") },
+    pages_read: sum("pages_read"),
+    pages_shared: sum("pages_shared"),
+    pages_cached: sum("pages_cached"),
+    pages_failed: sum("pages_failed"),
     pages_from_tokens: sum("pages_from_tokens"),
-    ...{ vision_tokens: sum("vision_tokens"), text_tokens: sum("text_tokens") },
+    vision_tokens: sum("vision_tokens"),
+    text_tokens: sum("text_tokens"),
     cost_usd: dollars(Math.round(sum("cost_usd") * 1_000_000)),
   };
 }

@@ -2,9 +2,19 @@
 import { newId } from "../domain/ids.ts";
 
 export const AUDIT_ACTIONS = [
-  ...(["key.created", "key.rotated", "key.revoked", "settings.changed"] as const),
-  ...(["file.deleted", "file.expired", "file.erased", "job.deleted", "endpoint.disabled"] as const),
-  ...(["batch.deleted", "batch.expired", "tokens.deleted", "context.deleted"] as const),
+  "key.created",
+  "key.rotated",
+  "key.revoked",
+  "settings.changed",
+  "file.deleted",
+  "file.expired",
+  "file.erased",
+  "job.deleted",
+  "endpoint.disabled",
+  "batch.deleted",
+  "batch.expired",
+  "tokens.deleted",
+  "context.deleted",
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

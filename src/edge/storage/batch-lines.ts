@@ -106,7 +106,8 @@ export async function waitingLines(
     .bind(batchId, limit)
     .all<Row>();
   return results.map(({ line, spec, selection }) => ({
-    ...{ line, spec },
+    line,
+    spec,
     selection: parsed<PageSelection>(selection),
   }));
 }
@@ -219,8 +220,12 @@ export async function settledLines(
     .bind(batchId, after, limit)
     .all<Row>();
   return results.map((row) => ({
-    ...{ line: row.line, spec: row.spec, jobId: row.job_id, outcome: row.outcome },
-    ...{ error: parsed<PageError>(row.error), pages: row.pages },
+    line: row.line,
+    spec: row.spec,
+    jobId: row.job_id,
+    outcome: row.outcome,
+    error: parsed<PageError>(row.error),
+    pages: row.pages,
   }));
 }
 
@@ -249,13 +254,12 @@ export async function listFailures(
     .bind(batchId, after, limit)
     .all<Row>();
   return results.map((row) => ({
-    ...{
-      line: row.line,
-      spec: row.spec,
-      outcome: row.outcome,
-      error: parsed<PageError>(row.error),
-    },
-    ...{ pagesDone: row.pages_done, pagesFailed: row.pages_failed },
+    line: row.line,
+    spec: row.spec,
+    outcome: row.outcome,
+    error: parsed<PageError>(row.error),
+    pagesDone: row.pages_done,
+    pagesFailed: row.pages_failed,
   }));
 }
 

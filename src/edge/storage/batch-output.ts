@@ -89,8 +89,14 @@ export async function commitShard(
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .bind(
-        ...[batchId, shard.number, shard.run, shard.lines, shard.pages],
-        ...[shard.bytes, shard.sha256, shard.createdAt],
+        batchId,
+        shard.number,
+        shard.run,
+        shard.lines,
+        shard.pages,
+        shard.bytes,
+        shard.sha256,
+        shard.createdAt,
       ),
     db
       .prepare(

@@ -38,16 +38,32 @@ export interface Batch {
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
 const toBatch = (row: any): Batch => ({
-  ...{ id: row.id, tenantId: row.tenant_id, keyId: row.key_id },
-  ...{ manifest: row.manifest, etag: row.etag, bytes: row.bytes },
+  id: row.id,
+  tenantId: row.tenant_id,
+  keyId: row.key_id,
+  manifest: row.manifest,
+  etag: row.etag,
+  bytes: row.bytes,
   defaults: JSON.parse(row.defaults),
   metadata: JSON.parse(row.metadata),
-  ...{ state: row.state, reason: row.reason, run: row.run },
-  ...{ countOffset: row.count_offset, countLines: row.count_lines, counted: row.counted },
-  ...{ total: row.total, readOffset: row.read_offset, readLines: row.read_lines },
-  ...{ succeeded: row.succeeded, partial: row.partial, failed: row.failed },
-  ...{ canceled: row.canceled, pagesDone: row.pages_done, pagesFailed: row.pages_failed },
-  ...{ createdAt: row.created_at, finishedAt: row.finished_at, traceparent: row.traceparent },
+  state: row.state,
+  reason: row.reason,
+  run: row.run,
+  countOffset: row.count_offset,
+  countLines: row.count_lines,
+  counted: row.counted,
+  total: row.total,
+  readOffset: row.read_offset,
+  readLines: row.read_lines,
+  succeeded: row.succeeded,
+  partial: row.partial,
+  failed: row.failed,
+  canceled: row.canceled,
+  pagesDone: row.pages_done,
+  pagesFailed: row.pages_failed,
+  createdAt: row.created_at,
+  finishedAt: row.finished_at,
+  traceparent: row.traceparent,
 });
 
 /** @returns false, and changes nothing, when the tenant has `maxOpen` open batches already. */
@@ -59,9 +75,18 @@ export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number)
        WHERE (SELECT count(*) FROM batches WHERE tenant_id = ?2 AND finished_at IS NULL) < ?11`,
     )
     .bind(
-      ...[batch.id, batch.tenantId, batch.keyId, batch.manifest, batch.etag, batch.bytes],
-      ...[JSON.stringify(batch.defaults), JSON.stringify(batch.metadata), batch.state],
-      ...[batch.createdAt, maxOpen, batch.traceparent],
+      batch.id,
+      batch.tenantId,
+      batch.keyId,
+      batch.manifest,
+      batch.etag,
+      batch.bytes,
+      JSON.stringify(batch.defaults),
+      JSON.stringify(batch.metadata),
+      batch.state,
+      batch.createdAt,
+      maxOpen,
+      batch.traceparent,
     )
     .run();
   return meta.changes > 0;

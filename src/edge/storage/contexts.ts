@@ -88,24 +88,44 @@ export interface Item {
 type Row = Record<string, any>;
 
 const toContext = (row: Row): Context => ({
-  ...{ id: row.id, tenantId: row.tenant_id, keyId: row.key_id, name: row.name },
-  ...{ ladder: JSON.parse(row.ladder), tokenBudget: row.token_budget, keep: row.keep },
-  ...{ metadata: JSON.parse(row.metadata), lastNumber: row.last_number },
+  id: row.id,
+  tenantId: row.tenant_id,
+  keyId: row.key_id,
+  name: row.name,
+  ladder: JSON.parse(row.ladder),
+  tokenBudget: row.token_budget,
+  keep: row.keep,
+  metadata: JSON.parse(row.metadata),
+  lastNumber: row.last_number,
   error: row.error === null ? null : JSON.parse(row.error),
-  ...{ createdAt: row.created_at, agedAt: row.aged_at },
+  createdAt: row.created_at,
+  agedAt: row.aged_at,
 });
 
 const toMessage = (row: Row): Message => ({
-  ...{ number: row.number, role: row.role, pinned: row.pinned === 1, importance: row.importance },
-  ...{ textTokens: row.text_tokens, characters: row.characters, sha256: row.sha256 },
-  ...{ fingerprint: row.fingerprint, createdAt: row.created_at, itemId: row.item_id },
-  ...{ nextItemId: row.next_item_id, erased: row.erased === 1 },
+  number: row.number,
+  role: row.role,
+  pinned: row.pinned === 1,
+  importance: row.importance,
+  textTokens: row.text_tokens,
+  characters: row.characters,
+  sha256: row.sha256,
+  fingerprint: row.fingerprint,
+  createdAt: row.created_at,
+  itemId: row.item_id,
+  nextItemId: row.next_item_id,
+  erased: row.erased === 1,
   recall: row.recall === null ? null : JSON.parse(row.recall),
 });
 
 const toItem = (row: Row): Item => ({
-  ...{ id: row.id, form: row.form, state: row.state, replaces: row.replaces },
-  ...{ sources: JSON.parse(row.sources), pages: JSON.parse(row.pages), createdAt: row.created_at },
+  id: row.id,
+  form: row.form,
+  state: row.state,
+  replaces: row.replaces,
+  sources: JSON.parse(row.sources),
+  pages: JSON.parse(row.pages),
+  createdAt: row.created_at,
 });
 
 // ---- contexts
@@ -118,8 +138,15 @@ export async function insertContext(db: D1Database, context: Context): Promise<v
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
-      ...[id, tenantId, keyId, name, JSON.stringify(ladder), tokenBudget, keep],
-      ...[JSON.stringify(metadata), createdAt],
+      id,
+      tenantId,
+      keyId,
+      name,
+      JSON.stringify(ladder),
+      tokenBudget,
+      keep,
+      JSON.stringify(metadata),
+      createdAt,
     )
     .run();
 }
@@ -207,9 +234,7 @@ export async function endLease(
       `UPDATE contexts SET leased_until = NULL, error = ?3, aged_at = ?4,
          due_at = CASE WHEN deleted_at IS NULL AND due_at IS ?5 THEN ?2 ELSE due_at END WHERE id = ?1`,
     )
-    .bind(
-      ...[id, change.dueAt, change.error && JSON.stringify(change.error), change.agedAt, seenDueAt],
-    )
+    .bind(id, change.dueAt, change.error && JSON.stringify(change.error), change.agedAt, seenDueAt)
     .run();
 }
 
@@ -302,7 +327,9 @@ export async function updateMessage(
          WHERE context_id = ?1 AND number = ?2`,
       )
       .bind(
-        ...[contextId, number, change.pinned === undefined ? null : Number(change.pinned)],
+        contextId,
+        number,
+        change.pinned === undefined ? null : Number(change.pinned),
         change.importance ?? null,
       ),
     poke(db, contextId, now),
@@ -371,8 +398,12 @@ export async function beginItem(
        WHERE ?4 IS NULL OR NOT EXISTS (SELECT 1 FROM context_items WHERE replaces = ?4 AND context_id = ?2)`,
     )
     .bind(
-      ...[item.id, contextId, item.form, item.replaces],
-      ...[JSON.stringify(item.sources), item.createdAt],
+      item.id,
+      contextId,
+      item.form,
+      item.replaces,
+      JSON.stringify(item.sources),
+      item.createdAt,
     );
   const claim = db
     .prepare(

@@ -8,7 +8,10 @@ export const JOB_EVENTS = JOB_STATES.filter(
 
 /** Those that belong to no job. */
 export const NOTICES = [
-  ...(["key.created", "key.rotated", "key.revoked", "endpoint.disabled"] as const),
+  "key.created",
+  "key.rotated",
+  "key.revoked",
+  "endpoint.disabled",
   "batch.completed" as const,
 ] as const;
 export type Notice = (typeof NOTICES)[number];

@@ -114,8 +114,19 @@ export async function keepTokens(
     )
     .bind(
       ...parameters,
-      ...[newId("vtok", now), key, head.modelDigest, file.tenantId, head.page, seen.dpi, seen.mode],
-      ...[seen.model, head.dtype, head.positions, bytes.byteLength, now, seen.layout],
+      newId("vtok", now),
+      key,
+      head.modelDigest,
+      file.tenantId,
+      head.page,
+      seen.dpi,
+      seen.mode,
+      seen.model,
+      head.dtype,
+      head.positions,
+      bytes.byteLength,
+      now,
+      seen.layout,
     )
     .run();
   if (meta.changes > 0) return true;

@@ -48,7 +48,12 @@ export async function insertShards(
       )
       .bind(
         JSON.stringify(shards.map(({ id }) => id)),
-        ...[job.tenantId, job.fileId, options, job.deadlineAt, now, job.traceparent ?? null],
+        job.tenantId,
+        job.fileId,
+        options,
+        job.deadlineAt,
+        now,
+        job.traceparent ?? null,
         job.batchId ? 1 : 0,
       ),
     db

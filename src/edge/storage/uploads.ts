@@ -42,8 +42,16 @@ export async function insertUpload(db: D1Database, upload: Upload): Promise<void
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
-      ...[upload.id, upload.tenantId, upload.fileId, upload.name, upload.bytes, upload.sha256],
-      ...[upload.multipartId, upload.state, upload.createdAt, upload.expiresAt],
+      upload.id,
+      upload.tenantId,
+      upload.fileId,
+      upload.name,
+      upload.bytes,
+      upload.sha256,
+      upload.multipartId,
+      upload.state,
+      upload.createdAt,
+      upload.expiresAt,
     )
     .run();
 }

@@ -5,8 +5,13 @@ import { env } from "../support.ts";
 
 const traceparent = `00-${"4".repeat(32)}-${"7".repeat(16)}-01`;
 const request: ShardRequest = {
-  ...{ id: "shard_x-1", documentUrl: "https://e.io/file", pushUrl: "https://e.io/push" },
-  ...{ callbackUrl: "https://e.io/closed", pages: [2, 3], maxPages: 100, cancelAfterS: 90 },
+  id: "shard_x-1",
+  documentUrl: "https://e.io/file",
+  pushUrl: "https://e.io/push",
+  callbackUrl: "https://e.io/closed",
+  pages: [2, 3],
+  maxPages: 100,
+  cancelAfterS: 90,
   options: { model: "pp-ocr", mode: "auto", task: "markdown", prompt: null, dpi: 144 },
   tokens: { keep: false, stored: [] },
   traceparent,
@@ -21,7 +26,11 @@ beforeEach(() => {
   health = { status: "READY" };
   status = 202;
   cog = new CogPool(env, {
-    ...{ name: "a", type: "cog", url: "http://a.test", slots: 1, draining: false },
+    name: "a",
+    type: "cog",
+    url: "http://a.test",
+    slots: 1,
+    draining: false,
   });
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
     asked.push(new Request(input as RequestInfo, init as RequestInit));
@@ -39,7 +48,8 @@ it("starts a prediction with the attempt's own id, and hands the trace on", asyn
   expect(call.headers.get("traceparent")).toBe(traceparent);
   expect(await call.json()).toMatchObject({
     input: { pages: "2,3", push_url: "https://e.io/push", traceparent },
-    ...{ webhook: "https://e.io/closed", webhook_events_filter: ["completed"] },
+    webhook: "https://e.io/closed",
+    webhook_events_filter: ["completed"],
   });
 });
 

@@ -6,11 +6,17 @@ import { env } from "../support.ts";
 
 const settings = {
   ...env,
-  ...{ REPLICATE_API_TOKEN: "r8_test", REPLICATE_WEBHOOK_SECRET: SECRET },
+  REPLICATE_API_TOKEN: "r8_test",
+  REPLICATE_WEBHOOK_SECRET: SECRET,
 };
 const request: ShardRequest = {
-  ...{ id: "shard_x-1", documentUrl: "https://e.io/file", pushUrl: "https://e.io/push" },
-  ...{ callbackUrl: "https://e.io/closed", pages: [2, 3], maxPages: 100, cancelAfterS: 90 },
+  id: "shard_x-1",
+  documentUrl: "https://e.io/file",
+  pushUrl: "https://e.io/push",
+  callbackUrl: "https://e.io/closed",
+  pages: [2, 3],
+  maxPages: 100,
+  cancelAfterS: 90,
   options: { model: "deepseek-ocr", mode: "base", task: "markdown", prompt: null, dpi: 144 },
   tokens: { keep: false, stored: [] },
   traceparent: null,
@@ -21,7 +27,11 @@ let replicate: ReplicatePool;
 beforeEach(() => {
   api = new ReplicateApiStub().install();
   replicate = new ReplicatePool(settings, {
-    ...{ name: "burst", type: "replicate", deployment: "acme/fovea", slots: 8, draining: false },
+    name: "burst",
+    type: "replicate",
+    deployment: "acme/fovea",
+    slots: 8,
+    draining: false,
   });
 });
 afterEach(() => vi.restoreAllMocks());
@@ -34,7 +44,8 @@ it("creates a prediction of the deployment, with webhook and Cancel-After", asyn
   expect(call?.headers.get("cancel-after")).toBe("90s");
   expect(call?.body).toMatchObject({
     input: { document: "https://e.io/file", pages: "2,3", push_url: "https://e.io/push", dpi: 144 },
-    ...{ webhook: "https://e.io/closed", webhook_events_filter: ["completed"] },
+    webhook: "https://e.io/closed",
+    webhook_events_filter: ["completed"],
   });
 });
 
@@ -59,7 +70,8 @@ describe("its webhooks", () => {
   const now = () => Math.floor(Date.now() / 1000);
   const hook = async (id: string, timestamp: number, text = body, secret = SECRET) => {
     const headers = {
-      ...{ "webhook-id": id, "webhook-timestamp": String(timestamp) },
+      "webhook-id": id,
+      "webhook-timestamp": String(timestamp),
       "webhook-signature": await sign(id, timestamp, body, secret),
     };
     return verifyReplicateCallback(
@@ -85,7 +97,8 @@ describe("its webhooks", () => {
   it("say `aborted` for canceled", async () => {
     const aborted = JSON.stringify({ id: "pred1", status: "aborted" });
     const headers = {
-      ...{ "webhook-id": "m7", "webhook-timestamp": String(now()) },
+      "webhook-id": "m7",
+      "webhook-timestamp": String(now()),
       "webhook-signature": await sign("m7", now(), aborted),
     };
     const webhook = new Request("https://e.io", { method: "POST", headers });

@@ -15,13 +15,21 @@ const DAY = 24 * HOUR;
 const ladder = DEFAULT_LADDER;
 
 const message = (age: number, tokens: number, more: Partial<Memory> = {}): Memory => ({
-  ...{ rung: 0, age, tokens, pinned: false, importance: 0, isImage: false },
-  ...{ costs: textCosts(ladder, tokens), ...more },
+  rung: 0,
+  age,
+  tokens,
+  pinned: false,
+  importance: 0,
+  isImage: false,
+  costs: textCosts(ladder, tokens),
+  ...more,
 });
 const image = (age: number, rung: number, pages = 1): Memory => {
   const shown = Array.from({ length: pages }, () => ({ width: 1024, height: 1448, tokens: 181 }));
   return message(age, pages * DOCUMENT_TOKENS, {
-    ...{ rung, isImage: true, costs: imageCosts(ladder, rung, shown) },
+    rung,
+    isImage: true,
+    costs: imageCosts(ladder, rung, shown),
   });
 };
 const page = (share: number) => Math.round(share * DOCUMENT_TOKENS);

@@ -12,7 +12,9 @@ import { storedResult } from "../support.ts";
 
 const FILE = `file_${"0".repeat(24)}`;
 const rules = (changes: Partial<LineRules> = {}): LineRules => ({
-  ...{ defaults: {}, models: ["pp-ocr", "deepseek-ocr"], fallbackModel: "pp-ocr" },
+  defaults: {},
+  models: ["pp-ocr", "deepseek-ocr"],
+  fallbackModel: "pp-ocr",
   allowLoopback: false,
   ...changes,
 });
@@ -39,7 +41,11 @@ describe("a line of a manifest", () => {
     expect(read({ url: "https://a.com/b.pdf", dpi: 200, pages: "3" }, { defaults })).toEqual({
       source: { url: "https://a.com/b.pdf" },
       options: {
-        ...{ model: "deepseek-ocr", mode: "small", task: "markdown", prompt: null, dpi: 200 },
+        model: "deepseek-ocr",
+        mode: "small",
+        task: "markdown",
+        prompt: null,
+        dpi: 200,
         ...PLAIN,
       },
       selection: [{ first: 3, last: 3 }],
@@ -110,21 +116,33 @@ it("pages become ranges", () => {
 
 it("training data names the image, the text, the boxes and who read them", () => {
   const line: LineRecord = {
-    ...{ type: "line" as const, line: 3, custom_id: "a", metadata: { k: "v" } },
-    ...{ source: { url: "https://a.com/x" }, file_id: FILE, document_sha256: "ab" },
+    type: "line" as const,
+    line: 3,
+    custom_id: "a",
+    metadata: { k: "v" },
+    source: { url: "https://a.com/x" },
+    file_id: FILE,
+    document_sha256: "ab",
   };
   const page = { type: "page" as const, line: 3, page: 2, reading: "key" };
   const result = storedResult(2);
   expect(trainingRecord(line, { ...page, result })).toMatchObject({
     id: "key",
     image: {
-      ...{ file_id: FILE, document_sha256: "ab", url: "https://a.com/x" },
-      ...{ page: 2, dpi: 144, width: 1191, height: 1684 },
+      file_id: FILE,
+      document_sha256: "ab",
+      url: "https://a.com/x",
+      page: 2,
+      dpi: 144,
+      width: 1191,
+      height: 1684,
     },
     text: result.markdown,
     boxes: [{ type: "title", bbox: [0, 0, 1, 0.1], text: "Page 2" }, { type: "text" }],
     provenance: { model: "pp-ocr", model_digest: result.model_digest, receipt: result.receipt },
-    ...{ line: 3, custom_id: "a", metadata: { k: "v" } },
+    line: 3,
+    custom_id: "a",
+    metadata: { k: "v" },
   });
   expect(trainingRecord(line, { ...page, result: null })).toBeNull();
 });

@@ -9,7 +9,10 @@ import {
 
 const SECRET = "a-root-secret-of-the-tests";
 const token: BrowserToken = {
-  ...{ id: "tok_1", keyHash: "ab".repeat(32), scope: "read", jobId: "job_1" },
+  id: "tok_1",
+  keyHash: "ab".repeat(32),
+  scope: "read",
+  jobId: "job_1",
   expires: 1_800_000_300,
 };
 const NOW = 1_800_000_000_000;

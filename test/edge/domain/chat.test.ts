@@ -96,7 +96,9 @@ describe("what the answer comes to", () => {
 
   it("counts vision tokens as the prompt's, those of cached pages apart", () => {
     expect(chat.usageOf(total([page({}), true], [page({}), false]))).toEqual({
-      ...{ prompt_tokens: 364, completion_tokens: 1800, total_tokens: 2164 },
+      prompt_tokens: 364,
+      completion_tokens: 1800,
+      total_tokens: 2164,
       prompt_tokens_details: { cached_tokens: 182 },
     });
     const uncounted = total([page({ vision_tokens: null, text_tokens: null }), false]);

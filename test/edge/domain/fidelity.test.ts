@@ -35,7 +35,10 @@ describe("the edit distance", () => {
 describe("the fidelity of a reading", () => {
   it("counts characters and words", () => {
     expect(fidelity("The quick brown fox", "The quick brown fax")).toEqual({
-      ...{ cer: 1 / 19, wer: 1 / 4, precision: 1 - 1 / 19, characters: 19 },
+      cer: 1 / 19,
+      wer: 1 / 4,
+      precision: 1 - 1 / 19,
+      characters: 19,
     });
     expect(fidelity("", "abc")).toMatchObject({ cer: 1, wer: 1, precision: 0 });
     expect(fidelity("abcdefgh", "a")).toMatchObject({ cer: 7, precision: 0 });

@@ -13,7 +13,11 @@ import {
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 const unit = (age: number, more: Partial<Unit> = {}): Unit => ({
-  ...{ rung: 0, age, pinned: false, importance: 0, costs: [1000, 781, 282, 181, 100, 64] },
+  rung: 0,
+  age,
+  pinned: false,
+  importance: 0,
+  costs: [1000, 781, 282, 181, 100, 64],
   ...more,
 });
 const formAt = (age: number, more?: Partial<Unit>) =>

@@ -65,7 +65,9 @@ describe("a message in what was read", () => {
   it("is found where its heading was read as a part of the paragraph above", () => {
     const read = "11 user  \nfirst. The end. 12 assistant  \nsecond of 12 users 13 user third";
     expect(entries.map(({ number }) => findMessage(read, entries, number))).toEqual([
-      ...["first. The end.", "second of 12 users", "third"],
+      "first. The end.",
+      "second of 12 users",
+      "third",
     ]);
   });
 

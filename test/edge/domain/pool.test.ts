@@ -13,7 +13,10 @@ const state = (
   { pool = {}, ...changes }: Partial<Omit<PoolState, "pool">> & { pool?: object } = {},
 ): PoolState => ({
   pool: Pool.parse({ name, type: "cog", url: "http://x.test", slots, ...pool }),
-  ...{ taken, breaker: CLOSED, restUntil: 0, starting: false },
+  taken,
+  breaker: CLOSED,
+  restUntil: 0,
+  starting: false,
   ...changes,
 });
 

@@ -4,16 +4,22 @@ import { prometheusText } from "../../../src/edge/domain/prometheus.ts";
 it("writes the text format, with what a label may not hold escaped", () => {
   const text = prometheusText([
     {
-      ...{ name: "a_total", type: "counter", help: "All of it." },
+      name: "a_total",
+      type: "counter",
+      help: "All of it.",
       samples: [{ value: 3 }, { labels: { model: 'a"b\\c\nd', x: "" }, value: 0.5 }],
     },
     { name: "b", type: "gauge", help: "None.", samples: [] },
   ]);
   expect(text).toBe(
     [
-      ...["# HELP a_total All of it.", "# TYPE a_total counter", "a_total 3"],
+      "# HELP a_total All of it.",
+      "# TYPE a_total counter",
+      "a_total 3",
       'a_total{model="a\\"b\\\\c\\nd",x=""} 0.5',
-      ...["# HELP b None.", "# TYPE b gauge", ""],
+      "# HELP b None.",
+      "# TYPE b gauge",
+      "",
     ].join("\n"),
   );
 });

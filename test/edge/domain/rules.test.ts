@@ -57,8 +57,11 @@ it.each([
 describe("what a shard does next", () => {
   const now = 1_000_000;
   const shard: ShardView = {
-    ...{ state: "running", attempt: 1, openPages: 2 },
-    ...{ leaseUntil: now + 500, deadlineAt: now + 60_000 },
+    state: "running",
+    attempt: 1,
+    openPages: 2,
+    leaseUntil: now + 500,
+    deadlineAt: now + 60_000,
   };
   it.each([
     ["waits while its lease runs", {}, { do: "wait", ms: 500 }],

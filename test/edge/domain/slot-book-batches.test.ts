@@ -5,8 +5,15 @@ import { SlotBook, type Want } from "../../../src/edge/domain/slot-book.ts";
 const pool = (slots: number) => Pool.parse({ name: "p", type: "cog", url: "http://p.test", slots });
 
 const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
-  ...{ shardId, tenantId: "a", flow: "doc", model: "m", pages: 1, firstPage: 1 },
-  ...{ avoid: null, attempt: 1, batch: true },
+  shardId,
+  tenantId: "a",
+  flow: "doc",
+  model: "m",
+  pages: 1,
+  firstPage: 1,
+  avoid: null,
+  attempt: 1,
+  batch: true,
   ...changes,
 });
 const person = (shardId: string, changes: Partial<Want> = {}) =>

@@ -14,8 +14,14 @@ const pool = (name: string, slots: number, more: object = {}) =>
   Pool.parse({ name, type: "cog", url: `http://${name}.test`, slots, ...more });
 
 const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
-  ...{ shardId, tenantId: "a", flow: "doc", model: "m", pages: 4, firstPage: 1 },
-  ...{ avoid: null, attempt: 1 },
+  shardId,
+  tenantId: "a",
+  flow: "doc",
+  model: "m",
+  pages: 4,
+  firstPage: 1,
+  avoid: null,
+  attempt: 1,
   ...changes,
 });
 
@@ -246,8 +252,11 @@ describe("any order of events", () => {
         open.set(
           `s${i}`,
           want(`s${i}`, {
-            ...{ tenantId: `t${i % 5}`, flow: `f${i % 7}`, model: next() < 0.5 ? "m" : "n" },
-            ...{ pages: 1 + Math.floor(next() * 4), firstPage: i },
+            tenantId: `t${i % 5}`,
+            flow: `f${i % 7}`,
+            model: next() < 0.5 ? "m" : "n",
+            pages: 1 + Math.floor(next() * 4),
+            firstPage: i,
           }),
         );
       for (let turn = 0; open.size > 0; turn++) {
@@ -299,7 +308,9 @@ function memory() {
     else map.set(id, JSON.stringify(value));
   };
   const journal: Journal = {
-    ...{ slot: write(slots), waiting: write(waiting), breaker: write(breakers) },
+    slot: write(slots),
+    waiting: write(waiting),
+    breaker: write(breakers),
   };
   const all = (map: Map<string, string>) => [...map.values()].map((text) => JSON.parse(text));
   return {

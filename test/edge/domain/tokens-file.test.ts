@@ -4,7 +4,11 @@ import { DIGEST, tokensFile } from "../support.ts";
 
 it("reads what the file says of itself", () => {
   expect(readTokensHead(tokensFile(7, { mode: "gundam" }))).toEqual({
-    ...{ modelDigest: DIGEST, mode: "gundam", page: 7, dtype: "BF16", positions: 2 },
+    modelDigest: DIGEST,
+    mode: "gundam",
+    page: 7,
+    dtype: "BF16",
+    positions: 2,
   });
 });
 

@@ -28,7 +28,11 @@ const render = (name: ViewName, entries = pages) => {
 type Block = NonNullable<PageEntry["result"]>["blocks"][number];
 
 const block = (type: Block["type"], text: string, more: Partial<Block> = {}): Block => ({
-  ...{ id: 1, type, bbox: [0.1, 0.2, 0.5, 0.25], text, confidence: null },
+  id: 1,
+  type,
+  bbox: [0.1, 0.2, 0.5, 0.25],
+  text,
+  confidence: null,
   ...more,
 });
 const pageOf = (page: number, ...blocks: Block[]): PageEntry => ({
@@ -155,7 +159,10 @@ describe("chunks", () => {
       ["file_1:2:1", ["Rivers", "Thames"], "Three."],
     ]);
     expect(found[0]).toMatchObject({
-      ...{ job_id: "job_1", file_id: "file_1", page: 1, verdict: "ok" },
+      job_id: "job_1",
+      file_id: "file_1",
+      page: 1,
+      verdict: "ok",
       boxes: [
         { id: 2, type: "title", bbox: [0.1, 0.2, 0.5, 0.25] },
         { id: 3, type: "text" },
@@ -206,8 +213,11 @@ it("docx has the parts of a Word document, escapes what was read, and names a pa
   const written = [view.head(job), ...entries.map((e, i) => view.page(e, i === 0)), view.tail()];
   const parts = unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
   expect(Object.keys(parts).sort()).toEqual([
-    ...["[Content_Types].xml", "_rels/.rels", "word/_rels/document.xml.rels"],
-    ...["word/document.xml", "word/styles.xml"],
+    "[Content_Types].xml",
+    "_rels/.rels",
+    "word/_rels/document.xml.rels",
+    "word/document.xml",
+    "word/styles.xml",
   ]);
   const body = parts["word/document.xml"] as string;
   expect(body).toContain(
@@ -268,9 +278,12 @@ describe("pdf", () => {
     const unicode = new Map(
       [...file.matchAll(/^<([0-9a-f]{4})> <([0-9a-f]+)>$/gm)].map(([, code, text]) => [code, text]),
     );
-    expect(codes.match(/.{4}/g)?.map((code) => unicode.get(code))).toEqual(
-      ...[["0041", "0062", "0020", "d83dde00"]],
-    );
+    expect(codes.match(/.{4}/g)?.map((code) => unicode.get(code))).toEqual([
+      "0041",
+      "0062",
+      "0020",
+      "d83dde00",
+    ]);
     expect(file).toContain(decode(rows));
   });
 

@@ -3,10 +3,15 @@ import { COLD_AFTER_MS, type ShardWait, waitingFor } from "../../../src/edge/dom
 
 const NOW = 1_000_000;
 const queued = (reason: string | null = null): ShardWait => ({
-  ...{ state: "queued", waitingFor: reason, dispatchedAt: null, heardAt: null },
+  state: "queued",
+  waitingFor: reason,
+  dispatchedAt: null,
+  heardAt: null,
 });
 const given = (ago: number, heard = false): ShardWait => ({
-  ...{ state: "running", waitingFor: null, dispatchedAt: NOW - ago },
+  state: "running",
+  waitingFor: null,
+  dispatchedAt: NOW - ago,
   heardAt: heard ? NOW - 1 : null,
 });
 

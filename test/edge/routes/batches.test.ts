@@ -91,7 +91,9 @@ describe("a batch", () => {
     expect(batch).toMatchObject({ state: "running", lines: { total: null } });
     const done = await over(batch.id);
     expect(done).toMatchObject({
-      ...{ state: "completed", reason: null, run: 1 },
+      state: "completed",
+      reason: null,
+      run: 1,
       lines: { total: 5, succeeded: 3, partial: 0, failed: 2, canceled: 0 },
       pages: { done: 6, failed: 0 },
     });
@@ -108,8 +110,12 @@ describe("a batch", () => {
       [6, "failed"],
     ]);
     expect(lines[0]).toMatchObject({
-      ...{ custom_id: "a", metadata: { set: "train" }, source: { file: files[0].id } },
-      ...{ file_id: files[0].id, document_sha256: files[0].sha256, pages_done: 2 },
+      custom_id: "a",
+      metadata: { set: "train" },
+      source: { file: files[0].id },
+      file_id: files[0].id,
+      document_sha256: files[0].sha256,
+      pages_done: 2,
     });
     const pages = all.filter(({ type }) => type === "page");
     expect(pages.map(({ line, page }) => [line, page])).toEqual([
@@ -153,7 +159,10 @@ describe("a batch", () => {
       {
         type: "batch.completed",
         data: {
-          ...{ batch_id: id, state: "completed", run: 1, metadata: { set: "a" } },
+          batch_id: id,
+          state: "completed",
+          run: 1,
+          metadata: { set: "a" },
           lines: { total: 2, succeeded: 1, partial: 0, failed: 1 },
           links: { self: `http://edge.test/v1/batches/${id}` },
         },
@@ -193,7 +202,8 @@ describe("a batch", () => {
     expect(sure.map(({ image }) => image.page)).toEqual([1, 3]);
     expect(sure[0]).toMatchObject({
       image: { file_id: file.id, document_sha256: file.sha256, width: 1191 },
-      ...{ text: pageResult(1).markdown, custom_id: "x" },
+      text: pageResult(1).markdown,
+      custom_id: "x",
       provenance: { model: "pp-ocr", verdict: "ok", receipt: { key_id: expect.any(String) } },
     });
     const path = `/v1/batches/${id}/training-data/1?verdicts=`;
@@ -382,7 +392,8 @@ describe("people come first", () => {
   it("its jobs take no place among the open jobs of its key", async () => {
     const created = await json(
       post("/v1/keys", env.BOOTSTRAP_SECRET as string, {
-        ...{ tenant: crypto.randomUUID(), concurrent_jobs: 1 },
+        tenant: crypto.randomUUID(),
+        concurrent_jobs: 1,
       }),
     );
     key = created.key;

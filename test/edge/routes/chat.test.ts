@@ -43,7 +43,8 @@ describe("an answer in one piece", () => {
     expect(response.status).toBe(200);
     const answer = await json(response);
     expect(answer).toMatchObject({
-      ...{ object: "chat.completion", model: "deepseek-ocr" },
+      object: "chat.completion",
+      model: "deepseek-ocr",
       id: expect.stringMatching(/^chatcmpl-/),
       created: expect.any(Number),
       choices: [
@@ -140,7 +141,9 @@ describe("a stream", () => {
     expect((await answer).at(-1)).toEqual({
       error: {
         message: "document_encrypted: The PDF needs a password.",
-        ...{ type: "invalid_request_error", param: null, code: "document-unread" },
+        type: "invalid_request_error",
+        param: null,
+        code: "document-unread",
       },
     });
   });
@@ -184,7 +187,9 @@ describe("errors have OpenAI's form here, and only here", () => {
     expect(response.headers.get("x-request-id")).toMatch(/^req_/);
     expect(await json(response)).toEqual({
       error: {
-        ...{ code, message: expect.stringMatching(/./), type: type || "invalid_request_error" },
+        code,
+        message: expect.stringMatching(/./),
+        type: type || "invalid_request_error",
         param: code === "invalid-request" ? expect.toBeOneOf([expect.any(String), null]) : null,
       },
     });
@@ -197,7 +202,9 @@ describe("errors have OpenAI's form here, and only here", () => {
 
   it("a document that cannot be read", async () => {
     const stop = cog.work(1, () => ({
-      ...{ verdict: "failed", finish_reason: "error", blocks: [] },
+      verdict: "failed",
+      finish_reason: "error",
+      blocks: [],
       error: { code: "page_too_large", message: "200 megapixels." },
     }));
     const response = await ask(dataUrl());
@@ -226,7 +233,8 @@ it("lists the models on offer, the default first, with the weights that answered
   expect(offered.slice(0, 2)).toEqual(["pp-ocr", "deepseek-ocr"]);
   expect(data[1]).toEqual(await json(call("/v1/models/deepseek-ocr", { key })));
   expect(data[1]).toMatchObject({
-    ...{ object: "model", owned_by: "fovea" },
+    object: "model",
+    owned_by: "fovea",
     fovea: { takes_prompts: true, digest: DIGEST },
   });
 });

@@ -22,8 +22,12 @@ describe("compress", () => {
   it("makes images of a text and says what they cost", async () => {
     const answer = await json(compress({ mode: "tiny" }));
     expect(answer).toMatchObject({
-      ...{ state: "succeeded", mode: "tiny", text_tokens: 900, vision_tokens: 64 },
-      ...{ compression: 14.063, verification: null },
+      state: "succeeded",
+      mode: "tiny",
+      text_tokens: 900,
+      vision_tokens: 64,
+      compression: 14.063,
+      verification: null,
     });
     expect(answer.pages).toMatchObject([{ page: 1, vision_tokens: 64, measured: null }]);
     const image = await call(answer.pages[0].image, { key });
@@ -44,7 +48,10 @@ describe("compress", () => {
     expect(faint.verification.precision).toBeLessThan(0.9);
     expect(faint.verification.cer).toBeCloseTo(1 - faint.verification.precision, 12);
     expect(eyes.seen.map(({ model, mode }) => `${model} ${mode}`)).toEqual([
-      ...["fovea-render base", "pp-ocr auto", "fovea-render tiny", "pp-ocr auto"],
+      "fovea-render base",
+      "pp-ocr auto",
+      "fovea-render tiny",
+      "pp-ocr auto",
     ]);
   });
 

@@ -56,7 +56,8 @@ const count = (table: string) =>
 async function old(body: object = {}, ms = 2 * DAY) {
   const { id } = await create(body);
   const messages = ["ship", "crane", "ferry"].map((seed) => ({
-    ...{ content: words(seed, 20), created_at: ago(ms) },
+    content: words(seed, 20),
+    created_at: ago(ms),
   }));
   expect((await add(id, ...messages)).status).toBe(201);
   return { id, messages };
@@ -139,7 +140,8 @@ describe("ageing", () => {
     expect(await kept()).toEqual([1, 2, 3, 4].map((n) => expect.stringMatching(`/${id}/${n}$`)));
     const aged = await age(id);
     expect(aged).toMatchObject({
-      ...{ state: "done", error: null },
+      state: "done",
+      error: null,
       changes: [{ first_message: 1, last_message: 3, from: "text", to: "large" }],
       tokens: { vision: 266 },
     });
@@ -147,7 +149,11 @@ describe("ageing", () => {
     const { items } = await view(id);
     expect(items).toMatchObject([
       {
-        ...{ type: "image", form: "large", first_message: 1, last_message: 3, tokens: 266 },
+        type: "image",
+        form: "large",
+        first_message: 1,
+        last_message: 3,
+        tokens: 266,
         expected_precision: [0.968, 0.985],
       },
       { type: "text", message: 4, role: "user", text: "What is new?" },
@@ -203,18 +209,18 @@ describe("ageing", () => {
     const { id } = await create();
     const at = { created_at: ago(2 * DAY) };
     await add(
-      ...[
-        id,
-        { content: words("ship", 40), ...at },
-        { content: words("pin", 40), pinned: true, ...at },
-      ],
+      id,
+      { content: words("ship", 40), ...at },
+      { content: words("pin", 40), pinned: true, ...at },
       { content: words("crane", 40), importance: 1, ...at },
     );
     await age(id);
     const types = async () => (await view(id)).items.map(({ type }: { type: string }) => type);
     expect(await types()).toEqual(["image", "text", "text"]);
     const changed = await call(`/v1/contexts/${id}/messages/2`, {
-      ...{ method: "PATCH", key, body: { pinned: false } },
+      method: "PATCH",
+      key,
+      body: { pinned: false },
     });
     expect(await json(changed)).toMatchObject({ number: 2, pinned: false, form: "text" });
     await age(id);
@@ -392,7 +398,8 @@ describe("a view", () => {
     expect(content).toHaveLength(2);
     expect(content[0].image_url.url).toMatch(/^data:image\/png;base64,iVBORw0KGg/);
     expect(content[1]).toEqual({
-      ...{ type: "text", text: "## 4 user\n\nWhat is new?\n\n## 5 assistant\n\nNothing." },
+      type: "text",
+      text: "## 4 user\n\nWhat is new?\n\n## 5 assistant\n\nNothing.",
     });
     const none = await view(id, "?format=openai&images=none");
     expect(none.content).toHaveLength(1);
@@ -433,8 +440,14 @@ describe("recall", () => {
     await age(id);
     const first = await json(recall(id, 2));
     expect(first).toMatchObject({
-      ...{ state: "recalled", form: "large", scope: "message", verdict: "ok", model: "pp-ocr" },
-      ...{ verified: true, measured: { cer: 0, wer: 0, precision: 1 }, text: messages[1]?.content },
+      state: "recalled",
+      form: "large",
+      scope: "message",
+      verdict: "ok",
+      model: "pp-ocr",
+      verified: true,
+      measured: { cer: 0, wer: 0, precision: 1 },
+      text: messages[1]?.content,
       expected_precision: [0.968, 0.985],
     });
     const readings = () => eyes.seen.filter(({ model }) => model === "pp-ocr").length;

@@ -11,7 +11,9 @@ beforeAll(async () => {
   spec = await json(call("/openapi.json"));
   operations = Object.entries<Any>(spec.paths).flatMap(([path, methods]) =>
     Object.entries<Any>(methods).map(([method, operation]) => ({
-      ...{ name: `${method.toUpperCase()} ${path}`, path, operation },
+      name: `${method.toUpperCase()} ${path}`,
+      path,
+      operation,
     })),
   );
 });

@@ -52,7 +52,9 @@ it("is told of every job, signed by its own secret, also of those from the cache
   await call(`/v1/jobs/${open.id}/cancel`, { method: "POST", key });
   await until(() => received.length === 3);
   expect(received.map(({ body }) => JSON.parse(body).type).sort()).toEqual([
-    ...["job.canceled", "job.succeeded", "job.succeeded"],
+    "job.canceled",
+    "job.succeeded",
+    "job.succeeded",
   ]);
   await call(`/v1/webhooks/endpoints/${id}`, { method: "DELETE", key });
   await job();
@@ -128,7 +130,9 @@ it("is disabled after five deliveries in a row that failed for good", async () =
   const { data } = await json(call("/v1/webhooks/endpoints", { key }));
   const shown = (wanted: string) => data.find((each: { id: string }) => each.id === wanted);
   expect(shown(watcher.id)).toMatchObject({
-    ...{ state: "active", disabled_at: null, disabled_reason: null },
+    state: "active",
+    disabled_at: null,
+    disabled_reason: null,
   });
   expect(shown(id)).toMatchObject({ state: "disabled", disabled_reason: "failures" });
   expect(Date.now() - Date.parse(shown(id).disabled_at)).toBeLessThan(60_000);
@@ -143,7 +147,9 @@ it("is disabled after five deliveries in a row that failed for good", async () =
   expect(entry).toMatchObject({ action: "endpoint.disabled", target: id, key_id: null });
   const again = { method: "PATCH", key, body: { state: "active" } };
   expect(await json(call(`/v1/webhooks/endpoints/${id}`, again))).toMatchObject({
-    ...{ state: "active", disabled_at: null, disabled_reason: null },
+    state: "active",
+    disabled_at: null,
+    disabled_reason: null,
   });
 });
 
@@ -191,7 +197,8 @@ it("is told of keys when it asks for that, never of the key itself", async () =>
   // The log has the request and the answer.
   const list = await json(call(`/v1/webhooks/deliveries?endpoint=${endpointId}&limit=2`, { key }));
   expect(list.data.map((each: { event: string }) => each.event)).toEqual([
-    ...["key.revoked", "key.rotated"],
+    "key.revoked",
+    "key.rotated",
   ]);
   const rest = await json(
     call(`/v1/webhooks/deliveries?endpoint=${endpointId}&cursor=${list.next_cursor}`, { key }),
@@ -200,7 +207,9 @@ it("is told of keys when it asks for that, never of the key itself", async () =>
   const path = `/v1/webhooks/deliveries/${list.data[0].id}`;
   await until(async () => (await json(call(path, { key }))).state === "delivered");
   expect(await json(call(path, { key }))).toMatchObject({
-    ...{ endpoint_id: endpointId, job_id: null, request: { body: bodies[2] } },
+    endpoint_id: endpointId,
+    job_id: null,
+    request: { body: bodies[2] },
     attempts: [{ attempt: 1, status: 200, error: null, answer: "thanks" }],
   });
   const stranger = await newKey();

@@ -50,7 +50,11 @@ export class Eyes {
       await call(url.href, { method: "PUT", body: png, headers });
       const valid = VALID[mode] as number;
       await this.cog.page(prediction, 1, {
-        ...{ mode, markdown: isImage ? "" : text, blocks: [], width: 1280, height: 1920 },
+        mode,
+        markdown: isImage ? "" : text,
+        blocks: [],
+        width: 1280,
+        height: 1920,
         vision_tokens: { positions: valid, patches: valid, valid },
         text_tokens: isImage ? null : 900,
       });

@@ -102,10 +102,14 @@ describe("a day's limit", () => {
       call("/v1/settings", { method: "PATCH", key: caller, body: { ...body } });
     await patch({ daily_pages: 9, daily_usd: 1.5 });
     expect(await json(patch({ retention_days: 3 }))).toMatchObject({
-      ...{ daily_pages: 9, daily_usd: 1.5, retention_days: 3 },
+      daily_pages: 9,
+      daily_usd: 1.5,
+      retention_days: 3,
     });
     expect(await json(patch({ daily_usd: null }))).toMatchObject({
-      ...{ daily_pages: 9, daily_usd: null, retention_days: 3 },
+      daily_pages: 9,
+      daily_usd: null,
+      retention_days: 3,
     });
     for (const body of [{ daily_pages: -1 }, { daily_pages: 1.5 }, { daily_usd: "x" }, { day: 1 }])
       expect((await patch(body)).status).toBe(422);
@@ -166,7 +170,9 @@ describe("a trace", () => {
       expect(of("request", "/v1/ocr")).toMatchObject([{ trace_id: traceId, job_id: job.id }]);
       expect(of("request", "/v1/jobs/:id")).toMatchObject([{ job_id: job.id, status: 200 }]);
       expect(logged.find(({ event }) => event === "shard.dispatched")).toMatchObject({
-        ...{ pool: "main", outcome: "started", pages: 1 },
+        pool: "main",
+        outcome: "started",
+        pages: 1,
         shard_id: expect.stringMatching(/^shard_/),
         traceparent: expect.stringContaining(traceId),
       });

@@ -214,8 +214,12 @@ it("answers another tenant's job like an unknown one, on every path", async () =
   const stranger = await newKey();
   const unknown = `job_${"0".repeat(24)}`;
   for (const [method, suffix] of [
-    ...[["GET", ""] as const, ["GET", "/events"] as const, ["GET", "/result"] as const],
-    ...[["GET", "/deliveries"] as const, ["POST", "/cancel"] as const, ["DELETE", ""] as const],
+    ["GET", ""] as const,
+    ["GET", "/events"] as const,
+    ["GET", "/result"] as const,
+    ["GET", "/deliveries"] as const,
+    ["POST", "/cancel"] as const,
+    ["DELETE", ""] as const,
   ]) {
     const answers = await Promise.all(
       [job.id, unknown].map(async (id) => {

@@ -48,7 +48,9 @@ const pushPage = (
   mode = "base",
 ) =>
   cog.page(prediction, page, {
-    ...{ mode, task: prediction.input.task as string, model_digest: digest },
+    mode,
+    task: prediction.input.task as string,
+    model_digest: digest,
     attempts: attempt(stored, mode),
   });
 
@@ -129,8 +131,16 @@ it("lists and deletes them, all or by mode or digest", async () => {
   expect(next_cursor).toBeNull();
   expect(data.map((one: { mode: string }) => one.mode).sort()).toEqual(["base", "large"]);
   expect(data.find((one: { mode: string }) => one.mode === "base")).toEqual({
-    ...{ page: 1, dpi: 144, mode: "base", model: MODEL, model_digest: DIGEST, dtype: "BF16" },
-    ...{ positions: 2, bytes: size, created_at: expect.any(String), layout: null },
+    page: 1,
+    dpi: 144,
+    mode: "base",
+    model: MODEL,
+    model_digest: DIGEST,
+    dtype: "BF16",
+    positions: 2,
+    bytes: size,
+    created_at: expect.any(String),
+    layout: null,
   });
   const first = await json(call(`/v1/files/${file.id}/tokens?limit=1`, { key }));
   const next = `/v1/files/${file.id}/tokens?limit=1&cursor=${first.next_cursor}`;
@@ -345,7 +355,10 @@ describe("the task encode", () => {
     await cog.document(prediction, 1);
     if (!stored) await cog.tokens(prediction, 1, tokensFile(1));
     await cog.page(prediction, 1, {
-      ...{ ...encoded, task: "encode", mode: "base", attempts: attempt(stored) },
+      ...encoded,
+      task: "encode",
+      mode: "base",
+      attempts: attempt(stored),
     });
     await cog.close(prediction);
   }
@@ -382,7 +395,8 @@ describe("the task encode", () => {
 
   it("is no word that a chat can say", async () => {
     const refused = await post("/v1/chat/completions", key, {
-      ...{ model: MODEL, fovea: { task: "encode" } },
+      model: MODEL,
+      fovea: { task: "encode" },
       messages: [{ role: "user", content: "x" }],
     });
     expect(refused.status).toBe(422);
@@ -392,7 +406,8 @@ describe("the task encode", () => {
 it("a chat can keep them for its next question", async () => {
   const ask = (words: string) =>
     post("/v1/chat/completions", key, {
-      ...{ model: MODEL, fovea: { mode: "base", tokens: "keep" } },
+      model: MODEL,
+      fovea: { mode: "base", tokens: "keep" },
       messages: [
         { role: "user", content: [{ type: "file", file: { file_id: file.id } }] },
         { role: "user", content: words },

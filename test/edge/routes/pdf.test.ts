@@ -53,7 +53,11 @@ it("needs the pages' images, and says how to have them made", async () => {
   const problem = await json(missing);
   expect(problem.type).toBe("urn:fovea:problem:page-images-missing");
   expect(problem.request).toEqual({
-    ...{ file: file.id, model: "fovea-render", mode: "auto", dpi: 200, pages: "1-3" },
+    file: file.id,
+    model: "fovea-render",
+    mode: "auto",
+    dpi: 200,
+    pages: "1-3",
   });
   expect((await json(pdf(job.id, "&pages=2"))).request.pages).toBe("2");
 
@@ -62,7 +66,9 @@ it("needs the pages' images, and says how to have them made", async () => {
   expect([made.status, made.headers.get("content-type")]).toEqual([200, "application/pdf"]);
   const file_ = await text(made);
   expect([file_.slice(0, 8), count(file_, "/Type /Page "), count(file_, "/Width 1 ")]).toEqual([
-    ...["%PDF-1.7", 3, 3],
+    "%PDF-1.7",
+    3,
+    3,
   ]);
   expect(count(file_, new TextDecoder("latin1").decode(rows))).toBe(3);
   expect(count(await text(await pdf(job.id, "&pages=2-")), "/Type /Page ")).toBe(2);

@@ -176,15 +176,17 @@ describe("usage", () => {
     const { data, total } = await json(call("/v1/usage", { key }));
     expect(data).toEqual([
       {
-        ...{ day: new Date().toISOString().slice(0, 10), key_id: data[0].key_id, model: "pp-ocr" },
-        ...{ pages_read: 3, pages_shared: 1, pages_cached: 1 },
-        ...{
-          pages_failed: 0,
-          pages_from_tokens: 0,
-          vision_tokens: 600,
-          text_tokens: 3000,
-          cost_usd: 0,
-        },
+        day: new Date().toISOString().slice(0, 10),
+        key_id: data[0].key_id,
+        model: "pp-ocr",
+        pages_read: 3,
+        pages_shared: 1,
+        pages_cached: 1,
+        pages_failed: 0,
+        pages_from_tokens: 0,
+        vision_tokens: 600,
+        text_tokens: 3000,
+        cost_usd: 0,
       },
     ]);
     const { day, key_id, model, ...counts } = data[0];

@@ -34,7 +34,10 @@ it("every page carries a receipt that its public key verifies, also when it come
       false,
     );
     expect(JSON.parse(receipt.payload)).toMatchObject({
-      ...{ document_sha256: await hexDigest(document), page, model: "pp-ocr", dpi: 144 },
+      document_sha256: await hexDigest(document),
+      page,
+      model: "pp-ocr",
+      dpi: 144,
       markdown_sha256: await hexDigest(new TextEncoder().encode(markdown)),
     });
   }

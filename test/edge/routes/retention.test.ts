@@ -45,7 +45,8 @@ it("deletes a document that nobody used for the retention time, and answers 410 
 
 it("lets a tenant choose its own retention time, and go back", async () => {
   expect(await json(call("/v1/settings", { key }))).toMatchObject({
-    ...{ retention_days: 30, retention_is_default: true },
+    retention_days: 30,
+    retention_is_default: true,
   });
   const file = await upload(key);
   await age(file.id, 5);

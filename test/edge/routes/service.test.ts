@@ -13,7 +13,10 @@ it("is alive, and ready when a worker is", async () => {
   const down = await call("/ready");
   expect(down.status).toBe(503);
   expect((await json(down)).phases).toEqual({
-    ...{ settings: true, database: true, storage: true, workers: false },
+    settings: true,
+    database: true,
+    storage: true,
+    workers: false,
   });
 });
 

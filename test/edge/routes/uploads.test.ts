@@ -60,7 +60,9 @@ describe("an upload", () => {
     expect(done).toMatchObject({ state: "done", error: null });
     const file = await json(call(`/v1/files/${done.file_id}`, { key }));
     expect(file).toMatchObject({
-      ...{ name: "a.pdf", bytes: bytes.length, media_type: "application/pdf" },
+      name: "a.pdf",
+      bytes: bytes.length,
+      media_type: "application/pdf",
       sha256: await sha256(bytes),
     });
     expect(await problem(await complete(opened.id, [part]))).toEqual([409, "upload-over"]);
@@ -89,7 +91,9 @@ describe("an upload", () => {
     const part = await put(opened.parts[0].url, bytes);
     expect(await problem(await complete(opened.id, [part]))).toEqual([status, code]);
     expect(await json(call(`/v1/uploads/${opened.id}`, { key }))).toMatchObject({
-      ...{ state: "failed", error: code, file_id: null },
+      state: "failed",
+      error: code,
+      file_id: null,
     });
     expect(await objects()).toBe(before);
   });
@@ -110,7 +114,7 @@ describe("an upload", () => {
   it("of more than 100 MiB has a part for every 64 MiB, and is checked by a workflow", async () => {
     const opened = await open(pdf(), { bytes: 150 * 1024 * 1024 });
     expect(opened.parts.map(({ bytes }: { bytes: number }) => bytes / 1024 / 1024)).toEqual([
-      ...[64, 64, 22],
+      64, 64, 22,
     ]);
     // Two small parts in place of three large ones: the workflow finds that out.
     const parts = await Promise.all(

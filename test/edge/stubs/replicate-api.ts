@@ -15,7 +15,9 @@ export class ReplicateApiStub {
       const request = new Request(input as RequestInfo, init as RequestInit);
       const text = await request.text();
       this.requests.push({
-        ...{ method: request.method, url: request.url, headers: request.headers },
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
         body: text === "" ? null : JSON.parse(text),
       });
       if (this.status >= 400)

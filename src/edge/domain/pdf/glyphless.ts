@@ -18,9 +18,19 @@ export const WIDE = { glyph: 2, width: 1000 };
 /** A contour from corner to corner and back: viewers take its bounds for those of a selected character. */
 const diagonal = (width: number): Field[] =>
   u16(
-    ...[1, 0, DESCENT, width, ASCENT],
+    1,
+    0,
+    DESCENT,
+    width,
+    ASCENT,
     // Its last point, no instructions, two points on the curve, their steps across and up.
-    ...[1, 0, 0x0101, 0, width, DESCENT, ASCENT - DESCENT],
+    1,
+    0,
+    0x0101,
+    0,
+    width,
+    DESCENT,
+    ASCENT - DESCENT,
   );
 const GLYPH_BYTES = 24;
 

@@ -44,7 +44,10 @@ export function textLines(block: Block, page: { width: number; height: number })
     const most = last && lines.length > 1 ? 100 : MOST_STRETCH;
     const rightToLeft = runsFromRight(text);
     return {
-      ...{ text, size, rightToLeft, stretch: Math.min((100 * width) / natural, most) },
+      text,
+      size,
+      rightToLeft,
+      stretch: Math.min((100 * width) / natural, most),
       x: (rightToLeft ? x1 : x0) * page.width,
       y: y0 * page.height + step * (i + ABOVE),
     };
@@ -102,7 +105,9 @@ function wrap(row: Word[], room: number): Wrapped[] {
 /** Of scripts without spaces, each character may end a line. */
 const wordsOf = (row: string): Word[] =>
   (row.match(WORDS) ?? []).map((text) => ({
-    ...{ text, width: emWidth(text.trimEnd()), advance: emWidth(text) },
+    text,
+    width: emWidth(text.trimEnd()),
+    advance: emWidth(text),
   }));
 
 const WIDE =

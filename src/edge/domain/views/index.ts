@@ -28,6 +28,10 @@ export const VIEWS = {
   md: () => markdown,
   html: () => html,
   txt: () => text,
-  ...{ csv, chunks, docx, pdf, overlay: overlayPdf },
+  csv,
+  chunks,
+  docx,
+  pdf,
+  overlay: overlayPdf,
 } satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;

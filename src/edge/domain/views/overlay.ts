@@ -4,9 +4,18 @@ import { escapeXml } from "./xml.ts";
 
 /** By the block's type. */
 export const COLOURS: Record<PageResult["blocks"][number]["type"], string> = {
-  ...{ title: "#c2185b", sub_title: "#d81b60", text: "#1565c0", list: "#0277bd" },
-  ...{ table: "#2e7d32", table_caption: "#558b2f", image: "#6a1b9a", image_caption: "#8e24aa" },
-  ...{ equation: "#e65100", code: "#4e342e", header: "#757575", footer: "#757575" },
+  title: "#c2185b",
+  sub_title: "#d81b60",
+  text: "#1565c0",
+  list: "#0277bd",
+  table: "#2e7d32",
+  table_caption: "#558b2f",
+  image: "#6a1b9a",
+  image_caption: "#8e24aa",
+  equation: "#e65100",
+  code: "#4e342e",
+  header: "#757575",
+  footer: "#757575",
   page_number: "#757575",
 };
 

@@ -69,7 +69,12 @@ function span(attributes: string, kind: "col" | "row"): number {
 }
 
 const ENTITIES: Record<string, string> = {
-  ...{ amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", nbsp: " " },
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  "#39": "'",
+  nbsp: " ",
 };
 
 const plain = (text: string) =>

@@ -301,11 +301,11 @@ function showPageList({ pages }) {
         return h(
           "button",
           {
-            ...{ type: "button", class: `page-link ${verdict}`, "data-page": String(number) },
-            ...{
-              ariaLabel: `Page ${number}, ${verdict}`,
-              "aria-current": number === shown && "page",
-            },
+            type: "button",
+            class: `page-link ${verdict}`,
+            "data-page": String(number),
+            ariaLabel: `Page ${number}, ${verdict}`,
+            "aria-current": number === shown && "page",
             onclick: () => {
               shown = number;
               show();

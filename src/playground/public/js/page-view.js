@@ -98,12 +98,16 @@ function pageFigure(result, image) {
   for (const block of result.blocks) {
     const [x0, y0, x1, y1] = block.bbox;
     const box = h("button", {
-      ...{ type: "button", class: `box ${block.type}`, "data-block": String(block.id) },
+      type: "button",
+      class: `box ${block.type}`,
+      "data-block": String(block.id),
       ariaLabel: `${block.type.replaceAll("_", " ")}: ${block.text.slice(0, 80) || "no text"}`,
     });
     Object.assign(box.style, {
-      ...{ left: `${x0 * 100}%`, top: `${y0 * 100}%` },
-      ...{ width: `${(x1 - x0) * 100}%`, height: `${(y1 - y0) * 100}%` },
+      left: `${x0 * 100}%`,
+      top: `${y0 * 100}%`,
+      width: `${(x1 - x0) * 100}%`,
+      height: `${(y1 - y0) * 100}%`,
     });
     boxes.append(box);
   }

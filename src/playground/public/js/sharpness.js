@@ -50,14 +50,12 @@ export class Sharpness {
       "Read a document first: then its pages can be seen through fewer and fewer vision tokens.",
     );
     this.slider = h("input", {
-      ...{
-        type: "range",
-        id: "sharpness",
-        min: "0",
-        max: String(LADDER.length - 1),
-        value: "2",
-        step: "1",
-      },
+      type: "range",
+      id: "sharpness",
+      min: "0",
+      max: String(LADDER.length - 1),
+      value: "2",
+      step: "1",
     });
     this.slider.setAttribute("list", "ladder");
     this.ladder = h(
