@@ -2,7 +2,7 @@
  * Events for Analytics Engine, which answers questions over months of them in SQL (docs/STORAGE.md
  * names the columns). Writing one waits for nothing; without the binding there are none.
  */
-import type { Env } from "./env.ts";
+import type { Env } from "./settings.ts";
 
 export interface AnalyticsEvent {
   type: "request" | "dispatch" | "heard" | "page";

@@ -2,12 +2,12 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { newId } from "./domain/ids.ts";
-import type { Env } from "./env.ts";
 import type { Caller } from "./http/auth.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { type Observed, observe } from "./http/observe.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { routes } from "./routes/index.ts";
+import type { Env } from "./settings.ts";
 
 export type AppEnv = {
   Bindings: Env;

@@ -1,5 +1,5 @@
 /** One line of JSON for each thing worth knowing. Ids, never documents, keys or texts. */
-import type { Env } from "./env.ts";
+import type { Env } from "./settings.ts";
 
 export function log(
   env: Env,

@@ -3,10 +3,10 @@
  * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
  */
 import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { type LineOutcome, lineOutcome } from "../domain/batch.ts";
+import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
 import { idPattern } from "../domain/ids.ts";
-import { type Env, settings } from "../env.ts";
 import { cancelJob } from "../jobs/end.ts";
+import { type Env, settings } from "../settings.ts";
 import {
   endedLines,
   lineCounts,

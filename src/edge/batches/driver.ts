@@ -3,7 +3,7 @@
  * world, pokes that come together make one turn, and a turn that fails is repeated. The truth is in D1.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Env } from "../env.ts";
+import type { Env } from "../settings.ts";
 import { advanceBatch } from "./advance.ts";
 
 /** Pokes come in bursts, when shards end together. */

@@ -2,10 +2,10 @@
  * A Cog server. It answers 409 when it is full, 503 while it loads its model, and keeps no record of a
  * prediction to ask for: what runs where is written in the slot book.
  */
-import type { Pool } from "../domain/pool.ts";
-import { type Env, settings } from "../env.ts";
-import { bearerMatches } from "../http/bearer.ts";
+import type { Pool } from "../domain/pools/pool.ts";
 import { log } from "../log.ts";
+import { bearerMatches } from "../security/bearer.ts";
+import { type Env, settings } from "../settings.ts";
 import {
   type Closing,
   type Health,

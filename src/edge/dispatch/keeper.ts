@@ -5,7 +5,6 @@
  * three calls, and nothing here reads D1.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type Breaker, phase } from "../domain/breaker.ts";
 import {
   costOf,
   type DayLimits,
@@ -15,8 +14,9 @@ import {
   pagesLeft,
   type Spent,
   strictest,
-} from "../domain/cost-guard.ts";
-import type { NoPool, Pool } from "../domain/pool.ts";
+} from "../domain/keys/cost-guard.ts";
+import { type Breaker, phase } from "../domain/pools/breaker.ts";
+import type { NoPool, Pool } from "../domain/pools/pool.ts";
 import {
   type Journal,
   type NotStarted,
@@ -24,9 +24,9 @@ import {
   SlotBook,
   type Waiting,
   type Want,
-} from "../domain/slot-book.ts";
-import { type Env, settings } from "../env.ts";
-import { wake } from "../jobs/wake.ts";
+} from "../domain/pools/slot-book.ts";
+import { type Env, settings } from "../settings.ts";
+import { wake } from "../signals/wake.ts";
 
 export type Grant =
   | { pool: string; waitedMs: number }

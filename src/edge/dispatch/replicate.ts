@@ -3,9 +3,9 @@
  * form), but their age and repetition are checked here.
  */
 import Replicate, { validateWebhook } from "replicate";
-import type { Pool } from "../domain/pool.ts";
-import { type Env, settings } from "../env.ts";
+import type { Pool } from "../domain/pools/pool.ts";
 import { log } from "../log.ts";
+import { type Env, settings } from "../settings.ts";
 import { firstSight } from "../storage/callbacks.ts";
 import { readClosing } from "./cog.ts";
 import {

@@ -5,12 +5,12 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { AwsClient } from "aws4fetch";
+import { SNIFF_BYTES, sniffMediaType } from "../domain/documents/media-type.ts";
+import { cutParts, SINGLE_PART_BYTES } from "../domain/documents/upload-parts.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import { SNIFF_BYTES, sniffMediaType } from "../domain/media-type.ts";
-import { cutParts, SINGLE_PART_BYTES } from "../domain/upload-parts.ts";
-import { type Env, settings } from "../env.ts";
 import { Problem, type ProblemCode } from "../http/problem.ts";
+import { type Env, settings } from "../settings.ts";
 import { fileById, filePath, insertFile } from "../storage/files.ts";
 import {
   findUploadById,

@@ -6,15 +6,19 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
-import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
-import { type BrowserToken, isBrowserToken, readBrowserToken } from "../domain/browser-token.ts";
-import type { DayLimits } from "../domain/cost-guard.ts";
-import { rateLimitHeaders } from "../domain/rate-limit.ts";
-import { settings } from "../env.ts";
+import { type Environment, hasScope, readApiKey, type Scope } from "../domain/keys/api-key.ts";
+import {
+  type BrowserToken,
+  isBrowserToken,
+  readBrowserToken,
+} from "../domain/keys/browser-token.ts";
+import type { DayLimits } from "../domain/keys/cost-guard.ts";
+import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
+import { guardOf } from "../keys/guard.ts";
+import { bearerToken } from "../security/bearer.ts";
+import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
 import type { Quota } from "../storage/quota.ts";
-import { bearerToken } from "./bearer.ts";
-import { guardOf } from "./key-guard.ts";
 import { timed } from "./observe.ts";
 import { Problem } from "./problem.ts";
 

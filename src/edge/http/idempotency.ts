@@ -8,7 +8,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app.ts";
 import { hex } from "../domain/encoding.ts";
-import { settings } from "../env.ts";
+import { settings } from "../settings.ts";
 import {
   ANSWER_GONE,
   claimAnswer,

@@ -12,7 +12,7 @@ import {
   formatTraceparent,
   parseTraceparent,
   type Trace,
-} from "../domain/traceparent.ts";
+} from "../domain/protocol/traceparent.ts";
 import { log } from "../log.ts";
 import type { Caller } from "./auth.ts";
 

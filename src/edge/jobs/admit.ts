@@ -1,9 +1,9 @@
 /** Whether a key may have more read: its month, its open jobs, and what its tenant lets itself have in a day. */
 import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { secondsOfDayLeft } from "../domain/cost-guard.ts";
-import type { Env } from "../env.ts";
+import { secondsOfDayLeft } from "../domain/keys/cost-guard.ts";
 import type { Caller } from "../http/auth.ts";
 import { Problem } from "../http/problem.ts";
+import type { Env } from "../settings.ts";
 import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
 
 /**

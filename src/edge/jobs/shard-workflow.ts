@@ -6,12 +6,13 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloud
 import { track } from "../analytics.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
-import { reader } from "../domain/models.ts";
-import { nextStep } from "../domain/shard.ts";
-import { ASK_AGAIN_MS } from "../domain/slot-book.ts";
-import { type Env, settings } from "../env.ts";
-import { callbackUrl } from "../http/signed-url.ts";
+import { nextStep } from "../domain/jobs/shard.ts";
+import { reader } from "../domain/pages/models.ts";
+import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
 import { log } from "../log.ts";
+import { callbackUrl } from "../security/signed-url.ts";
+import { type Env, settings } from "../settings.ts";
+import { WAKE } from "../signals/wake.ts";
 import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
 import {
@@ -24,7 +25,6 @@ import {
 } from "../storage/shards.ts";
 import { announce, expireJobs } from "./end.ts";
 import { probeUncounted } from "./plan.ts";
-import { WAKE } from "./wake.ts";
 
 export interface ShardParams {
   shardId: string;

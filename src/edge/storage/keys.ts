@@ -1,7 +1,8 @@
 /** API keys and their tenants. A key lies here as its SHA-256 only. */
-import type { Environment, Scope } from "../domain/api-key.ts";
+
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
+import type { Environment, Scope } from "../domain/keys/api-key.ts";
 
 export interface StoredKey {
   id: string;

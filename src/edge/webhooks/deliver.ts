@@ -4,9 +4,10 @@
  * attempt it hands the message to the dead-letter queue, where the delivery is given up.
  */
 import { Webhook } from "standardwebhooks";
-import { webhookBackoff } from "../domain/webhook-backoff.ts";
-import { type Env, settings } from "../env.ts";
-import { outboundFault } from "../http/outbound.ts";
+import { webhookBackoff } from "../domain/webhooks/webhook-backoff.ts";
+import { outboundFault } from "../security/outbound.ts";
+import { signingSecrets, tenantSecret } from "../security/webhook-secret.ts";
+import { type Env, settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
 import {
   type Delivery,
@@ -17,7 +18,6 @@ import {
 } from "../storage/deliveries.ts";
 import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
-import { signingSecrets, tenantSecret } from "./secret.ts";
 
 export interface DeliveryMessage {
   deliveryId: string;
