@@ -1,8 +1,8 @@
 /** The Worker: HTTP, the webhook queue, the sweep, and the classes that Cloudflare instantiates. */
 import { newApp } from "./app.ts";
-import type { Env } from "./settings.ts";
+import type { DeliveryMessage, Env } from "./bindings.ts";
 import { sweep } from "./sweep.ts";
-import { buryBatch, type DeliveryMessage, deliverBatch } from "./webhooks/deliver.ts";
+import { buryBatch, deliverBatch } from "./webhooks/deliver.ts";
 
 export { BatchDriver } from "./batches/driver.ts";
 export { SlotKeeper } from "./dispatch/keeper.ts";

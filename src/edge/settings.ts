@@ -1,31 +1,14 @@
 /**
- * The Worker's bindings and settings. Everything that a deployment can change is named here once;
- * `settings()` parses it, so that a wrong value fails with its name instead of far away.
+ * The settings. Everything that a deployment can change is named here once; `settings()` parses it, so
+ * that a wrong value fails with its name instead of far away.
  */
 import { z } from "zod";
 import type { BatchDriver } from "./batches/driver.ts";
+import type { CheckParams, DeliveryMessage, Env, ShardParams } from "./bindings.ts";
 import type { SlotKeeper } from "./dispatch/keeper.ts";
-import type { CheckParams } from "./documents/uploads.ts";
 import { Pool } from "./domain/pools/pool.ts";
-import type { ShardParams } from "./jobs/shard-workflow.ts";
 import type { KeyGuard } from "./keys/guard.ts";
 import type { JobHub } from "./signals/hub.ts";
-import type { DeliveryMessage } from "./webhooks/deliver.ts";
-
-export interface Env {
-  DB: D1Database;
-  BUCKET: R2Bucket;
-  WEBHOOKS: Queue<DeliveryMessage>;
-  SHARDS: Workflow<ShardParams>;
-  HUBS: DurableObjectNamespace<JobHub>;
-  GUARDS: DurableObjectNamespace<KeyGuard>;
-  CHECKS: Workflow<CheckParams>;
-  BATCHES: DurableObjectNamespace<BatchDriver>;
-  KEEPER: DurableObjectNamespace<SlotKeeper>;
-  /** Events for analysis; nothing depends on it. */
-  ANALYTICS?: AnalyticsEngineDataset;
-  [setting: string]: unknown;
-}
 
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
@@ -63,6 +46,8 @@ const Settings = z.object({
     .pipe(z.array(z.string().min(1)).min(1)),
   DEFAULT_MODEL: z.string().min(1),
   ALLOW_LOOPBACK: flag.default(false),
+  /** One line of JSON for each request and for what happens to shards. */
+  LOG_REQUESTS: flag.default(true),
 
   /** Bearer that creates the first admin key of a tenant. Empty switches the door off. */
   BOOTSTRAP_SECRET: z.string().default(""),
@@ -138,3 +123,7 @@ export function settings(env: Env): Settings {
   parsed.set(env, result.data);
   return result.data;
 }
+
+/** Whether requests are logged: this holds even while another setting is wrong. */
+export const logsRequests = (env: Env): boolean =>
+  Settings.shape.LOG_REQUESTS.catch(true).parse(env.LOG_REQUESTS);

@@ -3,6 +3,7 @@
  * running it finds nothing.
  */
 import { sweepBatches } from "./batches/sweep.ts";
+import type { Env } from "./bindings.ts";
 import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
 import { keeperOf } from "./dispatch/keeper.ts";
@@ -11,7 +12,7 @@ import { expireJobs } from "./jobs/end.ts";
 import { probeUncounted, startShards } from "./jobs/plan.ts";
 import { eraseFiles, expireFiles } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
-import { type Env, settings } from "./settings.ts";
+import { settings } from "./settings.ts";
 import { enqueuePending } from "./storage/deliveries.ts";
 import { forgetAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";

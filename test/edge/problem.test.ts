@@ -1,7 +1,7 @@
 /** docs/ERRORS.md has every problem type, as it is on the wire. */
 import { expect, it } from "vitest";
 import errors from "../../docs/ERRORS.md?raw";
-import { PROBLEMS } from "../../src/edge/http/problem.ts";
+import { PROBLEMS } from "../../src/edge/problem.ts";
 
 it("lists every problem type with its status and title, says what to do, and lists no other", () => {
   const rows = [...errors.matchAll(/^\| `([\w-]+)` \| (\d{3}) \| ([^|]+) \| ([^|]+) \|$/gm)];

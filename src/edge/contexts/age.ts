@@ -4,6 +4,7 @@
  * its successor is stored and recorded.
  */
 
+import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { DOCUMENT_TOKENS, documentCost, planAgeing } from "../domain/memory/ageing.ts";
@@ -12,7 +13,6 @@ import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory/m
 import type { ImageMode } from "../domain/memory/vision-tokens.ts";
 import { validTokens } from "../domain/memory/vision-tokens.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
-import type { Env } from "../settings.ts";
 import {
   beginItem,
   type Context,

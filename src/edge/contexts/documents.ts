@@ -1,5 +1,6 @@
 /** The documents that a context keeps for itself, and the jobs that read them. */
 
+import type { Env } from "../bindings.ts";
 import type { MediaType } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
@@ -7,7 +8,7 @@ import type { ReadOptions } from "../domain/pages/page-key.ts";
 import { ALL_PAGES } from "../domain/pages/page-selection.ts";
 import { cancelJobsOfFile } from "../jobs/end.ts";
 import { plan } from "../jobs/plan.ts";
-import { type Env, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 import type { Context } from "../storage/contexts.ts";
 import { deleteFile, filePath, insertFile, type StoredFile } from "../storage/files.ts";
 import { findJobById, insertJob, type Job } from "../storage/jobs.ts";

@@ -1,4 +1,6 @@
 /** Reading a message back from the image that it has become. */
+
+import type { Env } from "../bindings.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
@@ -6,7 +8,6 @@ import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
-import type { Env } from "../settings.ts";
 import {
   type Context,
   contents,

@@ -1,6 +1,7 @@
 /** Waiting for jobs that may be deleted meanwhile: when what they were made for is done. */
+
+import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
-import type { Env } from "../settings.ts";
 import { hubOf } from "../signals/hub.ts";
 import { findJob } from "../storage/jobs.ts";
 

@@ -4,7 +4,9 @@
  * counts what each tenant has had read today. What it knows is in its own storage; a shard costs it
  * three calls, and nothing here reads D1.
  */
+
 import { DurableObject } from "cloudflare:workers";
+import type { Env, Grant, Keeper, PoolReport } from "../bindings.ts";
 import {
   costOf,
   type DayLimits,
@@ -25,33 +27,13 @@ import {
   type Waiting,
   type Want,
 } from "../domain/pools/slot-book.ts";
-import { type Env, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 import { wake } from "../signals/wake.ts";
-
-export type Grant =
-  | { pool: string; waitedMs: number }
-  | { waitFor: NoPool }
-  /** The tenant's day is used up. */
-  | { overBudget: true };
-
-export interface PoolReport {
-  name: string;
-  type: Pool["type"];
-  slots: number;
-  taken: number;
-  draining: boolean;
-  breaker: "closed" | "open" | "half-open";
-  dispatched: number;
-  refused: number;
-  lost: number;
-  coldMs: number;
-  coldCount: number;
-}
 
 /** Since the object was made: counters for /metrics, lost with it. */
 const ZERO = { dispatched: 0, refused: 0, lost: 0, coldMs: 0, coldCount: 0 };
 
-export class SlotKeeper extends DurableObject<Env> {
+export class SlotKeeper extends DurableObject<Env> implements Keeper {
   readonly #book: SlotBook;
   readonly #sql: SqlStorage;
   readonly #counters = new Map<string, typeof ZERO>();

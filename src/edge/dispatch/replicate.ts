@@ -3,19 +3,13 @@
  * form), but their age and repetition are checked here.
  */
 import Replicate, { validateWebhook } from "replicate";
+import type { Env } from "../bindings.ts";
 import type { Pool } from "../domain/pools/pool.ts";
-import { log } from "../log.ts";
-import { type Env, settings } from "../settings.ts";
+import { log } from "../telemetry.ts";
+import { settings } from "../settings.ts";
 import { firstSight } from "../storage/callbacks.ts";
-import { readClosing } from "./cog.ts";
-import {
-  type Closing,
-  type Health,
-  predictionInput,
-  type ShardRequest,
-  type Started,
-  type Upstream,
-} from "./index.ts";
+import { readClosing } from "./upstream.ts";
+import { type Closing, type Health, predictionInput, type ShardRequest, type Started, type Upstream } from "./upstream.ts";
 
 const TIMEOUT_MS = 15_000;
 

@@ -3,14 +3,16 @@
  * announced, and checked when they are there. Every upload is a multipart upload of R2, also of one
  * part: once that is completed its addresses are dead, so nobody changes the bytes after the check.
  */
+
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { AwsClient } from "aws4fetch";
+import type { CheckParams, Env } from "../bindings.ts";
 import { SNIFF_BYTES, sniffMediaType } from "../domain/documents/media-type.ts";
 import { cutParts, SINGLE_PART_BYTES } from "../domain/documents/upload-parts.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import { Problem, type ProblemCode } from "../http/problem.ts";
-import { type Env, settings } from "../settings.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
+import { settings } from "../settings.ts";
 import { fileById, filePath, insertFile } from "../storage/files.ts";
 import {
   findUploadById,
@@ -155,10 +157,6 @@ export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCo
   if (file.id !== upload.fileId) await env.BUCKET.delete(key);
   await moveUpload(env.DB, upload.id, "checking", { state: "done", fileId: file.id });
   return null;
-}
-
-export interface CheckParams {
-  uploadId: string;
 }
 
 /** The check of a document that is too large to be read within a request. */

@@ -3,9 +3,10 @@
  * is asked, which knows whether it is valid and how often it has called. A browser token is verified
  * by its signature, and then asked about at the guard of the key that made it.
  */
+
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../app.ts";
+import type { AppEnv, Caller } from "../context.ts";
 import { type Environment, hasScope, readApiKey, type Scope } from "../domain/keys/api-key.ts";
 import {
   type BrowserToken,
@@ -14,25 +15,13 @@ import {
 } from "../domain/keys/browser-token.ts";
 import type { DayLimits } from "../domain/keys/cost-guard.ts";
 import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
 import { guardOf } from "../keys/guard.ts";
+import { Problem } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
-import type { Quota } from "../storage/quota.ts";
 import { timed } from "./observe.ts";
-import { Problem } from "./problem.ts";
-
-export interface Caller {
-  tenantId: string;
-  keyId: string;
-  scopes: Scope[];
-  environment: Environment;
-  quota: Quota;
-  /** The one job that a browser token is for; `null`: the caller has an API key. */
-  tokenJobId: string | null;
-  /** What its tenant lets itself have read in a day. */
-  dayLimits: DayLimits;
-}
 
 /** The same for all of these, so that nobody learns which keys there were. */
 const NO_SUCH_KEY =

@@ -1,7 +1,7 @@
 /** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
 
+import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
-import type { Env } from "../settings.ts";
 import { ring } from "../signals/hub.ts";
 import { pokeBatchesOf } from "../signals/poke.ts";
 import { wake } from "../signals/wake.ts";

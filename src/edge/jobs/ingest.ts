@@ -1,7 +1,8 @@
 /** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
 import type { z } from "@hono/zod-openapi";
-import { track } from "../analytics.ts";
-import type { Closing } from "../dispatch/index.ts";
+import { track } from "../telemetry.ts";
+import type { Env } from "../bindings.ts";
+import type { Closing } from "../dispatch/upstream.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
 import { retryWait } from "../domain/jobs/shard.ts";
 import { ENCODE } from "../domain/pages/models.ts";
@@ -13,8 +14,8 @@ import {
 } from "../domain/pages/page-result.ts";
 import { makeReceipt, receiptKey } from "../domain/pages/receipt.ts";
 import type { TokensHead } from "../domain/pages/tokens-file.ts";
-import { log } from "../log.ts";
-import { type Env, settings } from "../settings.ts";
+import { log } from "../telemetry.ts";
+import { settings } from "../settings.ts";
 import { wake } from "../signals/wake.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";

@@ -1,11 +1,13 @@
 /** The pictures of a job's pages, whatever model read them: what `fovea-render` makes of the same document. */
+
+import type { Env } from "../bindings.ts";
 import { toRanges } from "../domain/batches/batch.ts";
 import { isText } from "../domain/documents/media-type.ts";
 import { RENDER } from "../domain/pages/models.ts";
 import { pageKey } from "../domain/pages/page-key.ts";
 import { formatSelection } from "../domain/pages/page-selection.ts";
-import { Problem } from "../http/problem.ts";
-import { type Env, settings } from "../settings.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import { fileById } from "../storage/files.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 import { seenModels } from "../storage/models.ts";

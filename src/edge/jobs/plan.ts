@@ -1,8 +1,10 @@
 /** From a job to shards: which pages it still needs, who reads them, and what is started for that. */
+
+import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/pages/page-key.ts";
 import { cutShards, firstPage, resolvePages } from "../domain/pages/page-selection.ts";
-import { type Env, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 import { wake } from "../signals/wake.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import { type Job, uncountedJobs } from "../storage/jobs.ts";

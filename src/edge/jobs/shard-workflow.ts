@@ -2,16 +2,18 @@
  * Drives one shard to its end, durably: decide, act, sleep until something happens or the time is up.
  * The rule is `nextStep`; what is true is in D1; the workflow only keeps the loop alive.
  */
+
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
-import { track } from "../analytics.ts";
+import { track } from "../telemetry.ts";
+import type { Env, ShardParams } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
 import { nextStep } from "../domain/jobs/shard.ts";
 import { reader } from "../domain/pages/models.ts";
 import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
-import { log } from "../log.ts";
+import { log } from "../telemetry.ts";
 import { callbackUrl } from "../security/signed-url.ts";
-import { type Env, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 import { WAKE } from "../signals/wake.ts";
 import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
@@ -25,10 +27,6 @@ import {
 } from "../storage/shards.ts";
 import { announce, expireJobs } from "./end.ts";
 import { probeUncounted } from "./plan.ts";
-
-export interface ShardParams {
-  shardId: string;
-}
 
 /** The longest one sleep may take: an upper bound for anything that rings no bell. */
 const MAX_SLEEP_MS = 60_000;

@@ -1,6 +1,7 @@
 /** Following a job: sleep at its bell, read D1, until it is over. */
+
+import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
-import type { Env } from "../settings.ts";
 import { hubOf } from "../signals/hub.ts";
 import { eventsAfter, findJob, type Job, type JobEvent } from "../storage/jobs.ts";
 

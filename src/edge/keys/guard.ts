@@ -3,13 +3,16 @@
  * requests. A request costs one hop to it and no database read; since there is only one in the
  * world, a revocation that is told to it holds everywhere at once.
  */
+
 import { DurableObject } from "cloudflare:workers";
+import type { Env, Guard, Verdict } from "../bindings.ts";
 import { TOKEN_TTL_S } from "../domain/keys/browser-token.ts";
 import { type DayLimits, NO_LIMITS } from "../domain/keys/cost-guard.ts";
 import { type Admission, admit, type Bucket } from "../domain/keys/rate-limit.ts";
+import type { StoredKey } from "../domain/keys/stored-key.ts";
 import { inNetworks } from "../domain/network/cidr.ts";
-import { type Env, settings } from "../settings.ts";
-import { findKeyByHash, type StoredKey, touchKey } from "../storage/keys.ts";
+import { settings } from "../settings.ts";
+import { findKeyByHash, touchKey } from "../storage/keys.ts";
 import { dayLimitsOfKey } from "../storage/tenants.ts";
 
 /** What was read from D1 is believed for this long, for changes that nobody told the guard. */
@@ -19,18 +22,7 @@ const TOUCH_MS = 60_000;
 /** Requests a minute with one browser token, apart from those of the key that made it. */
 const TOKEN_RATE_PER_MINUTE = 120;
 
-export interface Verdict {
-  /** `null`: no such key, or revoked, or expired. */
-  key: StoredKey | null;
-  /** Whether the key may be used from the caller's address. */
-  addressAllowed: boolean;
-  admission: Admission | null;
-  perMinute: number;
-  /** The tenant's own. */
-  dayLimits: DayLimits;
-}
-
-export class KeyGuard extends DurableObject<Env> {
+export class KeyGuard extends DurableObject<Env> implements Guard {
   #key: StoredKey | null = null;
   #dayLimits = NO_LIMITS;
   #readAt = Number.NEGATIVE_INFINITY;

@@ -1,5 +1,5 @@
 /** What happens to API keys is written down, and told to the webhook endpoints that want to know. */
-import type { Env } from "../settings.ts";
+import type { Env } from "../bindings.ts";
 import { audit } from "../storage/audit.ts";
 import { deliverNotice } from "../storage/deliveries.ts";
 

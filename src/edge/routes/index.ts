@@ -1,5 +1,5 @@
 /** Every route, in the order of the docs. A new one is a file here and a line in this list. */
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { auditList } from "./account/audit.ts";
 import { tenantSettings } from "./account/settings.ts";
 import { usage } from "./account/usage.ts";

@@ -3,10 +3,11 @@
  * `Prefer: wait`) sleeps here until something changes and then reads D1, where the truth is.
  * Losing the object loses a wake-up, never an event, since watchers also look when a sleep ends.
  */
-import { DurableObject } from "cloudflare:workers";
-import type { Env } from "../settings.ts";
 
-export class JobHub extends DurableObject<Env> {
+import { DurableObject } from "cloudflare:workers";
+import type { Env, Hub } from "../bindings.ts";
+
+export class JobHub extends DurableObject<Env> implements Hub {
   #version = 0;
   #sleepers = new Set<() => void>();
 

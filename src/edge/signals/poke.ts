@@ -1,5 +1,5 @@
 /** Tells the drivers of batches that something happened. A poke that is lost costs seconds, not the batch. */
-import type { Env } from "../settings.ts";
+import type { Env } from "../bindings.ts";
 import { batchesOfEndedJobs } from "../storage/batches.ts";
 
 export async function pokeBatch(env: Env, batchId: string): Promise<void> {

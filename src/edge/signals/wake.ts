@@ -1,5 +1,5 @@
 /** Ends the sleep of a shard's driver. One that is gone is the sweep's business. */
-import type { Env } from "../settings.ts";
+import type { Env } from "../bindings.ts";
 
 /** The type of the event. */
 export const WAKE = "wake";

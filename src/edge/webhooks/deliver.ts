@@ -3,11 +3,13 @@
  * the same over all attempts. The queue holds what is to be tried again and when; after the last
  * attempt it hands the message to the dead-letter queue, where the delivery is given up.
  */
+
 import { Webhook } from "standardwebhooks";
+import type { DeliveryMessage, Env } from "../bindings.ts";
 import { webhookBackoff } from "../domain/webhooks/webhook-backoff.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { signingSecrets, tenantSecret } from "../security/webhook-secret.ts";
-import { type Env, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
 import {
   type Delivery,
@@ -18,10 +20,6 @@ import {
 } from "../storage/deliveries.ts";
 import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
-
-export interface DeliveryMessage {
-  deliveryId: string;
-}
 
 const TIMEOUT_MS = 15_000;
 /** Of an answer, kept in the log. */

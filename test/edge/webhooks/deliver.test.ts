@@ -1,8 +1,8 @@
 import { createMessageBatch } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { DeliveryMessage } from "../../../src/edge/bindings.ts";
 import worker from "../../../src/edge/index.ts";
-import type { DeliveryMessage } from "../../../src/edge/webhooks/deliver.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
 
 /** Another one for each test: what an earlier one left in the queue comes in nowhere. */

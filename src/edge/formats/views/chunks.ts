@@ -3,7 +3,7 @@
  * it and the boxes it comes from, so that an answer can point at the place. A chunk never spans pages.
  */
 import type { PageEntry, PageResult } from "../../domain/pages/page-result.ts";
-import type { View } from "./index.ts";
+import type { View } from "./view.ts";
 
 type Block = PageResult["blocks"][number];
 type Box = Pick<Block, "id" | "type" | "bbox">;

@@ -1,4 +1,4 @@
-import type { View } from "./index.ts";
+import type { View } from "./view.ts";
 import { tableCells } from "./table-cells.ts";
 
 /** The tables (RFC 4180), one after the other with an empty line between; everything else is left out. */

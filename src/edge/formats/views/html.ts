@@ -3,7 +3,7 @@
  * only the tags and spans of a table are let through.
  */
 import type { PageResult } from "../../domain/pages/page-result.ts";
-import type { View } from "./index.ts";
+import type { View } from "./view.ts";
 
 type Block = PageResult["blocks"][number];
 

@@ -8,19 +8,7 @@ import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
 import { overlayPdf, pdf } from "./pdf.ts";
 import { text } from "./text.ts";
-
-/** What is written next: text, or pieces of a file that is none. */
-export type Written = string | Uint8Array[];
-
-export interface View {
-  mediaType: string;
-  /** Whether it shows the pages' pictures. */
-  pictures?: true;
-  head(job: { jobId: string; fileId: string }): Written;
-  /** @param image the page's picture, a PNG, where the view shows `pictures` */
-  page(entry: PageEntry, first: boolean, image?: Uint8Array | null): Written;
-  tail(): Written;
-}
+import type { View } from "./view.ts";
 
 /** Each makes a view for one result: some remember what they have written. */
 export const VIEWS = {

@@ -1,4 +1,4 @@
-import type { View } from "./index.ts";
+import type { View } from "./view.ts";
 
 /** The canonical results themselves: `{schema, job_id, file_id, pages: […]}`. */
 export const json: View = {

@@ -1,4 +1,4 @@
-import type { View } from "./index.ts";
+import type { View } from "./view.ts";
 
 /** Pages one after the other, each under a comment with its number, so that none can vanish unseen. */
 export const markdown: View = {

@@ -1,4 +1,4 @@
-import type { View } from "./index.ts";
+import type { View } from "./view.ts";
 
 /** Words without markup; pages divided by a form feed, as `pdftotext` does. A page without text is empty. */
 export const text: View = {

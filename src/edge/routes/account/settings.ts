@@ -1,7 +1,7 @@
 /** GET and PATCH /v1/settings: what a tenant decides for itself. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";

@@ -1,9 +1,10 @@
 /** GET /v1/usage */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { costOf } from "../../domain/keys/cost-guard.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { readUsage } from "../../storage/usage.ts";
 

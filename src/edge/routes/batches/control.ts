@@ -1,10 +1,11 @@
 /** POST /v1/batches/{id}/pause, /resume, /cancel and /retry */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { type BatchState, isBatchOver } from "../../domain/batches/batch.ts";
 import { requires } from "../../http/auth.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, type ProblemCode, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem, type ProblemCode } from "../../problem.ts";
 import { pokeBatch } from "../../signals/poke.ts";
 import { retryFailures } from "../../storage/batch-lines.ts";
 import { moveBatch } from "../../storage/batches.ts";

@@ -1,6 +1,7 @@
 /** POST /v1/batches: read every document of a manifest. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { Env } from "../../bindings.ts";
+import type { App } from "../../context.ts";
 import { LineDefaults, stringMap } from "../../domain/batches/batch.ts";
 import { newId } from "../../domain/ids.ts";
 import { parsePageSelection } from "../../domain/pages/page-selection.ts";
@@ -9,8 +10,9 @@ import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
-import { type Env, settings } from "../../settings.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import { settings } from "../../settings.ts";
 import { pokeBatch } from "../../signals/poke.ts";
 import { type Batch, insertBatch } from "../../storage/batches.ts";
 import { manifestPath } from "../../storage/manifests.ts";

@@ -1,6 +1,6 @@
 /** GET /v1/batches/{id}/failures: the lines that were not read, or not wholly, in the manifest's order. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { readLabels } from "../../domain/batches/batch.ts";
 import { PageError } from "../../domain/pages/page-result.ts";
 import { requires } from "../../http/auth.ts";

@@ -1,9 +1,10 @@
 /** POST /v1/batches/manifests: the JSONL of a batch as the raw body, streamed into R2. */
 import { z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { insertManifest, manifestPath } from "../../storage/manifests.ts";
 import { R2Stream } from "../../storage/r2-stream.ts";

@@ -2,13 +2,14 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { stream } from "hono/streaming";
-import type { App, AppEnv } from "../../app.ts";
 import { outputManifest } from "../../batches/output-manifest.ts";
 import { trainingLines } from "../../batches/training-data.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { isBatchOver } from "../../domain/batches/batch.ts";
 import { VERDICTS } from "../../domain/pages/page-result.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { outputShard, outputShards, shardPath } from "../../storage/batch-output.ts";
 import { demandBatch } from "./view.ts";
 

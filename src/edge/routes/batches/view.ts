@@ -1,9 +1,9 @@
 /** A batch as the API shows it. */
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { AppEnv } from "../../app.ts";
+import type { AppEnv } from "../../context.ts";
 import { BATCH_STATES, type BatchState, LineDefaults } from "../../domain/batches/batch.ts";
-import { Problem } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { type Batch, findBatch } from "../../storage/batches.ts";
 
 const time = z.iso.datetime();

@@ -4,13 +4,12 @@
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { verifyCallback } from "../../dispatch/index.ts";
 import { sniffMediaType } from "../../domain/documents/media-type.ts";
 import { DocumentReport, PageResult } from "../../domain/pages/page-result.ts";
 import { readTokensHead } from "../../domain/pages/tokens-file.ts";
 import { KIB, MIB, sizeLimit } from "../../http/body.ts";
-import { Problem } from "../../http/problem.ts";
 import {
   type Heard,
   hearClosed,
@@ -20,6 +19,7 @@ import {
   hearPage,
   hearTokens,
 } from "../../jobs/ingest.ts";
+import { Problem } from "../../problem.ts";
 import { verifyCallbackUrl } from "../../security/signed-url.ts";
 import { settings } from "../../settings.ts";
 import { fileById, openFile } from "../../storage/files.ts";

@@ -6,14 +6,14 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import * as chat from "../../domain/jobs/chat.ts";
 import { isOver } from "../../domain/jobs/job.ts";
 import { MODES, QUESTIONS, reader } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, MIB } from "../../http/body.ts";
-import { Problem } from "../../http/problem.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import { readEntries, readEntry } from "../../storage/results.ts";

@@ -1,8 +1,9 @@
 /** Errors as OpenAI's clients expect them, on the routes that speak their protocol. */
 import { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../../app.ts";
-import { type ProblemCode, problems } from "../../http/problem.ts";
+import type { AppEnv } from "../../context.ts";
+import { problems } from "../../http/problem.ts";
+import type { ProblemCode } from "../../problem.ts";
 
 export const ChatError = z
   .object({

@@ -1,7 +1,7 @@
 /** POST /v1/compress: a text as page images of few vision tokens, and how well it is read from them. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { base64 } from "../../domain/encoding.ts";
@@ -15,7 +15,8 @@ import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, MIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntry, readImage } from "../../storage/results.ts";

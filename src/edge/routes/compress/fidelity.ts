@@ -1,6 +1,6 @@
 /** POST /v1/fidelity: a document whose text is known, read in several modes: what each mode loses. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { idPattern } from "../../domain/ids.ts";
@@ -11,7 +11,8 @@ import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, MIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntries } from "../../storage/results.ts";

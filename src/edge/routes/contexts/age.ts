@@ -1,13 +1,14 @@
 /** POST /v1/contexts/{id}/age: what is due by now, without waiting for the minute's sweep; or a look ahead. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { age, type Change, whatIf } from "../../contexts/age.ts";
 import { partsOf } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { contents, findContext } from "../../storage/contexts.ts";
 import { ContextTokens, tokensOf } from "./show.ts";

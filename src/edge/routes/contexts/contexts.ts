@@ -1,6 +1,6 @@
 /** GET /v1/contexts, GET and DELETE /v1/contexts/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { eraseContext } from "../../contexts/erase.ts";
 import { requires } from "../../http/auth.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";

@@ -1,13 +1,14 @@
 /** POST /v1/contexts: a memory that fades. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { newId } from "../../domain/ids.ts";
 import { DEFAULT_LADDER } from "../../domain/memory/ladder.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { type Context, insertContext, KEEPS } from "../../storage/contexts.ts";
 import { ContextSchema, contextView, LadderSchema } from "./view.ts";

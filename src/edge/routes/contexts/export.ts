@@ -1,7 +1,7 @@
 /** GET /v1/contexts/{id}/export: everything that is left of a context, as JSON lines. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { base64 } from "../../domain/encoding.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";

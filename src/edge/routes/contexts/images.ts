@@ -1,9 +1,10 @@
 /** GET /v1/contexts/{id}/images/{item}/{page}: a page of an image, for whoever has a key or a signed address. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { isSignedImageUrl } from "../../security/image-url.ts";
 import { settings } from "../../settings.ts";
 import { findItem } from "../../storage/contexts.ts";

@@ -1,6 +1,6 @@
 /** GET /v1/contexts/{id}/loss: how clear each message still is, and what was found when it was read. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { partsOf, partTokens } from "../../contexts/memories.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";

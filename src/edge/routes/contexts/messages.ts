@@ -1,13 +1,14 @@
 /** POST /v1/contexts/{id}/messages, PATCH /v1/contexts/{id}/messages/{number} */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { hex } from "../../domain/encoding.ts";
 import { normalise } from "../../domain/memory/fidelity.ts";
 import { estimateTextTokens } from "../../domain/memory/text-tokens.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB, MIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import {
   eraseTexts,
   findItem,

@@ -1,14 +1,15 @@
 /** GET /v1/contexts/{id}/messages/{number}/recall: what can still be read of a message. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { endRecall, startRecall } from "../../contexts/recall.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { VERDICTS } from "../../domain/pages/page-result.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { admitPages } from "../../jobs/admit.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findItem, ROLES, readTexts } from "../../storage/contexts.ts";
 import {

@@ -1,12 +1,14 @@
 /** GET /v1/contexts/{id}/view: the memory as it is now, ready for a vision-language model. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { Env } from "../../bindings.ts";
+import type { App } from "../../context.ts";
 import { type Part, partsOf, partTokens } from "../../contexts/memories.ts";
 import { base64 } from "../../domain/encoding.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { imageUrl } from "../../security/image-url.ts";
-import { type Env, settings } from "../../settings.ts";
+import { settings } from "../../settings.ts";
 import { type Context, contents, openPage, ROLES, readTexts } from "../../storage/contexts.ts";
 import { contextParams, demandContext, ImageModeSchema, Precision, precisionOf } from "./view.ts";
 

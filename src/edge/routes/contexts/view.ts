@@ -1,12 +1,12 @@
 /** Contexts and their messages as the API shows them. */
 import { z } from "@hono/zod-openapi";
 import type { Context as HonoContext } from "hono";
-import type { AppEnv } from "../../app.ts";
+import type { AppEnv } from "../../context.ts";
 import type { Part } from "../../contexts/memories.ts";
 import { DEFAULT_LADDER, FORMS, ladderFault } from "../../domain/memory/ladder.ts";
 import { expectedPrecision, IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
 import { NullablePageError } from "../../domain/pages/page-result.ts";
-import { Problem } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import {
   type Context,
   findContext,

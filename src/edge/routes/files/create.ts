@@ -2,10 +2,11 @@
 import { Readable } from "node:stream";
 import { z } from "@hono/zod-openapi";
 import busboy from "busboy";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { storeDocument } from "../../documents/store.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { FileSchema, fileView } from "./view.ts";
 

@@ -1,9 +1,10 @@
 /** DELETE /v1/files/{id}: the bytes and everything read from them. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { cancelJobsOfFile } from "../../jobs/end.ts";
+import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
 import { clientFile, deleteFile } from "../../storage/files.ts";
 

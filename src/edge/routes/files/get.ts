@@ -1,8 +1,9 @@
 /** GET /v1/files/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { clientFile } from "../../storage/files.ts";
 import { FileSchema, fileView } from "./view.ts";
 

@@ -1,12 +1,13 @@
 /** GET and DELETE /v1/files/{id}/tokens: the vision tokens that are kept of a document's pages. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { MODES } from "../../domain/pages/models.ts";
 import { PageResult } from "../../domain/pages/page-result.ts";
 import { requires } from "../../http/auth.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
 import { fileById } from "../../storage/files.ts";
 import { deleteTokens, type KeptTokens, listTokens } from "../../storage/kept-tokens.ts";

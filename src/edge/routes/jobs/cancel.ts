@@ -1,10 +1,11 @@
 /** POST /v1/jobs/{id}/cancel: reaches the worker, unless another job waits for the same pages. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { cancelJob } from "../../jobs/end.ts";
+import { Problem } from "../../problem.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { JobSchema, jobView } from "./view.ts";
 

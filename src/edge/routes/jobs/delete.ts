@@ -1,10 +1,11 @@
 /** DELETE /v1/jobs/{id}: the record, its events and its delivery log. Cached pages belong to the file. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { cancelJob } from "../../jobs/end.ts";
 import { delivered } from "../../jobs/retention.ts";
+import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
 import { deleteJob, findJob } from "../../storage/jobs.ts";
 

@@ -1,8 +1,9 @@
 /** GET /v1/jobs/{id}/deliveries: what became of the job's webhook. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { deliveriesOfJob } from "../../storage/deliveries.ts";
 import { findJob } from "../../storage/jobs.ts";
 import { attemptView, DeliveryWithAttempts, deliveryView } from "../webhooks/delivery-view.ts";

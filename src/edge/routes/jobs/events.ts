@@ -1,10 +1,11 @@
 /** GET /v1/jobs/{id}/events: Server-Sent Events, resumable with Last-Event-ID. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { streamSSE } from "hono/streaming";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { browserMay } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { followEvents } from "../../jobs/watch.ts";
+import { Problem } from "../../problem.ts";
 import { findJob } from "../../storage/jobs.ts";
 
 const route = createRoute({

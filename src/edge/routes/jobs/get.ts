@@ -1,9 +1,10 @@
 /** GET /v1/jobs/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
 import { browserMay } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { findJob, jobDetail } from "../../storage/jobs.ts";
 import { JobSchema, jobView } from "./view.ts";
 

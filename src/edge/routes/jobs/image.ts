@@ -1,8 +1,9 @@
 /** GET /v1/jobs/{id}/pages/{page}/image: the page as the encoder sees it, of models that make images. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { browserMay } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { fileById } from "../../storage/files.ts";
 import { readImage } from "../../storage/results.ts";
 import { demandPage, pageParams } from "./page.ts";

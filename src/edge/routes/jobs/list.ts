@@ -1,6 +1,6 @@
 /** GET /v1/jobs */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { requires } from "../../http/auth.ts";

@@ -1,9 +1,10 @@
 /** GET /v1/jobs/{id}/pages/{page}/overlay.svg: where a page's blocks are. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { overlay } from "../../formats/views/overlay.ts";
 import { browserMay } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { readEntry } from "../../storage/results.ts";
 import { demandPage, pageParams } from "./page.ts";
 

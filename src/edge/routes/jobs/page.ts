@@ -1,6 +1,6 @@
 /** A page of a job in an address: `/v1/jobs/{id}/pages/{page}/…`. */
 import { z } from "@hono/zod-openapi";
-import { Problem } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { findJob, jobPages } from "../../storage/jobs.ts";
 
 export const pageParams = z.object({

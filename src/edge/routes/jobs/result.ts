@@ -1,13 +1,15 @@
 /** GET /v1/jobs/{id}/result: the pages in one of several formats, each a view of the same results. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { parsePageSelection, resolvePages } from "../../domain/pages/page-selection.ts";
-import { VIEWS, type ViewName, type Written } from "../../formats/views/index.ts";
+import { VIEWS, type ViewName } from "../../formats/views/index.ts";
+import { type Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { delivered } from "../../jobs/retention.ts";
+import { Problem } from "../../problem.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import { readEntries, readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";

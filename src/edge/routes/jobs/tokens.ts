@@ -1,9 +1,10 @@
 /** GET /v1/jobs/{id}/pages/{page}/tokens: the vision tokens from which a page was read. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { base64 } from "../../domain/encoding.ts";
 import { browserMay } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { fileById } from "../../storage/files.ts";
 import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
 import { readEntry } from "../../storage/results.ts";

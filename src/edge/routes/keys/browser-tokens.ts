@@ -1,6 +1,6 @@
 /** POST /v1/tokens: a short-lived token for a browser. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { idPattern, newId } from "../../domain/ids.ts";
 import { makeBrowserToken, TOKEN_SCOPES, TOKEN_TTL_S } from "../../domain/keys/browser-token.ts";
 import { authenticated, demandScope } from "../../http/auth.ts";

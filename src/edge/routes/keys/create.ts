@@ -1,14 +1,15 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv, Caller } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
 import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../../domain/keys/api-key.ts";
 import { normalCidr } from "../../domain/network/cidr.ts";
-import { authenticate, type Caller, demandKey, demandScope } from "../../http/auth.ts";
+import { authenticate, demandKey, demandScope } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
+import { Problem } from "../../problem.ts";
 import { bearerMatches } from "../../security/bearer.ts";
 import { settings } from "../../settings.ts";
 import { ensureTenant, hashKey, insertKey } from "../../storage/keys.ts";

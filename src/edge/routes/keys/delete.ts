@@ -1,9 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { authenticated, demandScope } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { guardOf } from "../../keys/guard.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
+import { Problem } from "../../problem.ts";
 import { revokeKey } from "../../storage/keys.ts";
 
 const route = createRoute({

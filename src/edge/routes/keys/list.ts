@@ -1,10 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { ENVIRONMENTS, SCOPES } from "../../domain/keys/api-key.ts";
+import type { StoredKey } from "../../domain/keys/stored-key.ts";
 import { requires } from "../../http/auth.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
-import { listKeys, type StoredKey } from "../../storage/keys.ts";
+import { listKeys } from "../../storage/keys.ts";
 
 export const ApiKey = z
   .object({

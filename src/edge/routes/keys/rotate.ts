@@ -1,14 +1,15 @@
 /** POST /v1/keys/{id}/rotate: a new key in the place of an old one, which stays valid for a while. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
 import { keyHint, newApiKey } from "../../domain/keys/api-key.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { guardOf } from "../../keys/guard.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
+import { Problem } from "../../problem.ts";
 import { expireKey, findKey, hashKey, insertKey } from "../../storage/keys.ts";
 import { CreatedKey } from "./create.ts";
 import { presentKey } from "./list.ts";

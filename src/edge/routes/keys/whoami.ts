@@ -1,8 +1,9 @@
 /** GET /v1/whoami: what the calling key is. Whoever finds a leaked key can revoke it with nothing else. */
 import { createRoute } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { authenticated } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { findKey } from "../../storage/keys.ts";
 import { ApiKey, presentKey } from "./list.ts";
 

@@ -1,6 +1,7 @@
 /** POST /v1/ocr: read a document, or find that it has been read. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { Env } from "../../bindings.ts";
+import type { App } from "../../context.ts";
 import { pagesLeftToday } from "../../dispatch/keeper.ts";
 import { fileFromDataUrl, fileFromUrl } from "../../documents/ingest.ts";
 import { idPattern, newId } from "../../domain/ids.ts";
@@ -16,13 +17,14 @@ import { browserMay } from "../../http/auth.ts";
 import { jsonBody, MIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
 import { timed } from "../../http/observe.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
 import { checkDay, checkQuota } from "../../jobs/admit.ts";
 import { announce } from "../../jobs/end.ts";
 import { plan, selectedPages, uncached } from "../../jobs/plan.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
-import { type Env, settings } from "../../settings.ts";
+import { Problem } from "../../problem.ts";
+import { settings } from "../../settings.ts";
 import { clientFile, type StoredFile } from "../../storage/files.ts";
 import { findJob, insertJob, type Job, jobDetail, sourceCounts } from "../../storage/jobs.ts";
 import { readDocument } from "../../storage/results.ts";

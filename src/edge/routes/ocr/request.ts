@@ -3,7 +3,7 @@
  * quotas, cache) holds for routes that read documents in another form, too.
  */
 import type { Context } from "hono";
-import type { AppEnv } from "../../app.ts";
+import type { AppEnv } from "../../context.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 
 /** @param keyed whether an `Idempotency-Key` of the request is that of this one */

@@ -1,6 +1,6 @@
 /** GET /health (this Worker answers) and GET /ready (everything it needs answers too). */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { upstream } from "../../dispatch/index.ts";
 import { settings } from "../../settings.ts";
 

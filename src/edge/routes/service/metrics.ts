@@ -1,11 +1,12 @@
 /** GET /metrics: for Prometheus. A tenant's own figures with an `admin` key, the service's with the bootstrap secret. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
-import type { App, AppEnv } from "../../app.ts";
-import { keeperOf, type PoolReport } from "../../dispatch/keeper.ts";
+import type { PoolReport } from "../../bindings.ts";
+import type { App, AppEnv, Caller } from "../../context.ts";
+import { keeperOf } from "../../dispatch/keeper.ts";
 import { OPEN_STATES } from "../../domain/jobs/job.ts";
 import { CONTENT_TYPE, type Metric, prometheusText } from "../../formats/prometheus.ts";
-import { authenticate, type Caller, demandScope } from "../../http/auth.ts";
+import { authenticate, demandScope } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { bearerMatches } from "../../security/bearer.ts";
 import { settings } from "../../settings.ts";

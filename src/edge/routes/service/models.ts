@@ -1,10 +1,12 @@
 /** GET /v1/models and /v1/models/{id}: the readers on offer, in the form of OpenAI's API. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { Env } from "../../bindings.ts";
+import type { App } from "../../context.ts";
 import { MODES, reader } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
-import { Problem, problems } from "../../http/problem.ts";
-import { type Env, settings } from "../../settings.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import { settings } from "../../settings.ts";
 import { seenModels } from "../../storage/models.ts";
 
 const Model = z

@@ -1,5 +1,5 @@
 /** GET /openapi.json: made from the routes' own schemas. */
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { settings } from "../../settings.ts";
 import { withExamples } from "./openapi-examples.ts";
 

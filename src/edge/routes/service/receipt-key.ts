@@ -1,6 +1,6 @@
 /** GET /.well-known/fovea-receipt-keys: the public keys that verify receipts, as a JWK set (RFC 7517). */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { receiptKey } from "../../domain/pages/receipt.ts";
 import { settings } from "../../settings.ts";
 

@@ -1,11 +1,12 @@
 /** POST /v1/uploads: announces a document that the client then sends to R2 itself. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { openUpload } from "../../documents/uploads.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { UploadSchema, uploadView } from "./view.ts";
 

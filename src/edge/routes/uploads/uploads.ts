@@ -1,13 +1,14 @@
 /** GET and DELETE of an upload, and POST /v1/uploads/{id}/complete. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { abortUpload, completeUpload } from "../../documents/uploads.ts";
 import { cutParts } from "../../domain/documents/upload-parts.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { findUpload, type Upload } from "../../storage/uploads.ts";
 import { UploadSchema, uploadView } from "./view.ts";
 

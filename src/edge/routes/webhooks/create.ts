@@ -1,12 +1,13 @@
 /** POST /v1/webhooks/endpoints: an address that is told of every job of the tenant. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
 import { outboundUrlFault } from "../../domain/network/outbound-url.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { endpointSecret } from "../../security/webhook-secret.ts";
 import { settings } from "../../settings.ts";
 import { type Endpoint, insertEndpoint, JOB_EVENTS } from "../../storage/endpoints.ts";

@@ -1,9 +1,10 @@
 /** GET /v1/webhooks/deliveries and /v1/webhooks/deliveries/{id}: the log, with what was sent and what was answered. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { attemptsOf, findDelivery, listDeliveries } from "../../storage/deliveries.ts";
 import { findJobById } from "../../storage/jobs.ts";

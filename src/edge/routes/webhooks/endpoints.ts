@@ -1,12 +1,13 @@
 /** GET, PATCH and DELETE of webhook endpoints. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { App, AppEnv } from "../../app.ts";
+import type { App, AppEnv } from "../../context.ts";
 import { outboundUrlFault } from "../../domain/network/outbound-url.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import {
   deleteEndpoint,

@@ -1,9 +1,10 @@
 /** POST /v1/webhooks/deliveries/{id}/replay: delivers once more, under the same webhook-id. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { idempotent } from "../../http/idempotency.ts";
-import { Problem, problems } from "../../http/problem.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
 import { findDelivery, replayDelivery } from "../../storage/deliveries.ts";
 
 const route = createRoute({

@@ -1,6 +1,6 @@
 /** POST /v1/webhooks/endpoints/{id}/rotate: a new secret; for a day the old one signs beside it. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../app.ts";
+import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
