@@ -1,13 +1,12 @@
 /** Builds the Hono app: request ids, one error handler, and the routes in the order of the docs. */
-
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
-import type { Env } from "./bindings.ts";
-import type { App, AppEnv, Caller, Observed } from "./context.ts";
+import type { App, AppEnv } from "./context.ts";
 import { newId } from "./domain/ids.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
 import { problemResponse } from "./http/problem.ts";
+import "./http/schema-names.ts";
 import { Problem } from "./problem.ts";
 import { routes } from "./routes/index.ts";
 

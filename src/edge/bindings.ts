@@ -2,7 +2,6 @@
  * The Worker's bindings, and what its Durable Objects and Workflows can be asked. The classes implement
  * these interfaces; who calls them needs nothing else.
  */
-
 import type { DayLimits } from "./domain/keys/cost-guard.ts";
 import type { Admission } from "./domain/keys/rate-limit.ts";
 import type { StoredKey } from "./domain/keys/stored-key.ts";

@@ -3,12 +3,8 @@
  * that a wrong value fails with its name instead of far away.
  */
 import { z } from "zod";
-import type { BatchDriver } from "./batches/driver.ts";
-import type { CheckParams, DeliveryMessage, Env, ShardParams } from "./bindings.ts";
-import type { SlotKeeper } from "./dispatch/keeper.ts";
+import type { Env } from "./bindings.ts";
 import { Pool } from "./domain/pools/pool.ts";
-import type { KeyGuard } from "./keys/guard.ts";
-import type { JobHub } from "./signals/hub.ts";
 
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);

@@ -2,7 +2,6 @@
  * One turn of a batch: note which lines have ended, write what is due, take in new lines, start some. Each
  * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
  */
-
 import type { Env } from "../bindings.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";
 import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";

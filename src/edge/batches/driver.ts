@@ -2,7 +2,6 @@
  * One Durable Object for each batch, and nothing in it but an alarm: there is one driver of a batch in the
  * world, pokes that come together make one turn, and a turn that fails is repeated. The truth is in D1.
  */
-
 import { DurableObject } from "cloudflare:workers";
 import type { Driver, Env } from "../bindings.ts";
 import { advanceBatch } from "./advance.ts";

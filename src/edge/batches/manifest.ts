@@ -2,7 +2,6 @@
  * Reads a manifest out of R2, from where the last turn stopped: once to count its lines, once to turn them
  * into records a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
  */
-
 import type { Env } from "../bindings.ts";
 import { MAX_LINE_BYTES } from "../domain/batches/batch.ts";
 import { LineSplitter, type RawLine } from "../domain/batches/manifest.ts";

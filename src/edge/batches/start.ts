@@ -1,5 +1,4 @@
 /** From waiting lines to jobs: each is read, its document found or fetched, and a job planned for it. */
-
 import type { Env } from "../bindings.ts";
 import { fileFromUrl } from "../documents/ingest.ts";
 import { type LineSpec, readLine } from "../domain/batches/batch.ts";

@@ -1,5 +1,4 @@
 /** What the minute's sweep does for batches: wakes those whose driver was lost, and ends what is kept too long. */
-
 import type { Env } from "../bindings.ts";
 import { settings } from "../settings.ts";
 import { pokeBatch } from "../signals/poke.ts";

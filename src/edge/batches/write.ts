@@ -3,7 +3,6 @@
  * made. Of a line the first record is its own, and its pages follow, each small enough to be held alone.
  * The shard's bytes come first, its row and the lines' leaving are one transaction behind them.
  */
-
 import type { Env } from "../bindings.ts";
 import { readLabels, toRanges } from "../domain/batches/batch.ts";
 import type { PageEntry } from "../domain/pages/page-result.ts";

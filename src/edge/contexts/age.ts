@@ -3,7 +3,6 @@
  * anything is made of it, every document and job has a place of its own, and nothing is erased before
  * its successor is stored and recorded.
  */
-
 import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";

@@ -1,5 +1,4 @@
 /** The documents that a context keeps for itself, and the jobs that read them. */
-
 import type { Env } from "../bindings.ts";
 import type { MediaType } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";

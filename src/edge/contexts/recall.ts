@@ -1,5 +1,4 @@
 /** Reading a message back from the image that it has become. */
-
 import type { Env } from "../bindings.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";

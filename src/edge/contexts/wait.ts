@@ -1,5 +1,4 @@
 /** Waiting for jobs that may be deleted meanwhile: when what they were made for is done. */
-
 import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { hubOf } from "../signals/hub.ts";

@@ -2,13 +2,20 @@
  * A Cog server. It answers 409 when it is full, 503 while it loads its model, and keeps no record of a
  * prediction to ask for: what runs where is written in the slot book.
  */
-
 import type { Env } from "../bindings.ts";
 import type { Pool } from "../domain/pools/pool.ts";
-import { log } from "../telemetry.ts";
 import { bearerMatches } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
-import { type Closing, type Health, predictionInput, readClosing, type ShardRequest, type Started, type Upstream } from "./upstream.ts";
+import { log } from "../telemetry.ts";
+import {
+  type Closing,
+  type Health,
+  predictionInput,
+  readClosing,
+  type ShardRequest,
+  type Started,
+  type Upstream,
+} from "./upstream.ts";
 
 const TIMEOUT_MS = 10_000;
 

@@ -1,9 +1,6 @@
 /** Where shards are read: the pools of the setting `POOLS`, each a Cog server or a Replicate deployment. */
-
 import type { Env } from "../bindings.ts";
-import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { Pool } from "../domain/pools/pool.ts";
-import type { NotStarted } from "../domain/pools/slot-book.ts";
 import { settings } from "../settings.ts";
 import { CogPool, verifyCogCallback } from "./cog.ts";
 import { ReplicatePool, verifyReplicateCallback } from "./replicate.ts";

@@ -4,7 +4,6 @@
  * counts what each tenant has had read today. What it knows is in its own storage; a shard costs it
  * three calls, and nothing here reads D1.
  */
-
 import { DurableObject } from "cloudflare:workers";
 import type { Env, Grant, Keeper, PoolReport } from "../bindings.ts";
 import {
@@ -18,7 +17,6 @@ import {
   strictest,
 } from "../domain/keys/cost-guard.ts";
 import { type Breaker, phase } from "../domain/pools/breaker.ts";
-import type { NoPool, Pool } from "../domain/pools/pool.ts";
 import {
   type Journal,
   type NotStarted,

@@ -5,11 +5,18 @@
 import Replicate, { validateWebhook } from "replicate";
 import type { Env } from "../bindings.ts";
 import type { Pool } from "../domain/pools/pool.ts";
-import { log } from "../telemetry.ts";
 import { settings } from "../settings.ts";
 import { firstSight } from "../storage/callbacks.ts";
-import { readClosing } from "./upstream.ts";
-import { type Closing, type Health, predictionInput, type ShardRequest, type Started, type Upstream } from "./upstream.ts";
+import { log } from "../telemetry.ts";
+import {
+  type Closing,
+  type Health,
+  predictionInput,
+  readClosing,
+  type ShardRequest,
+  type Started,
+  type Upstream,
+} from "./upstream.ts";
 
 const TIMEOUT_MS = 15_000;
 

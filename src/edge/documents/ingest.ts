@@ -1,5 +1,4 @@
 /** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
-
 import type { Env } from "../bindings.ts";
 import { Problem } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";

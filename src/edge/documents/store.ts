@@ -3,7 +3,6 @@
  * announced as), the hash is
  * made while it streams into R2, and memory holds one part at a time.
  */
-
 import type { Env } from "../bindings.ts";
 import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";

@@ -3,7 +3,6 @@
  * announced, and checked when they are there. Every upload is a multipart upload of R2, also of one
  * part: once that is completed its addresses are dead, so nobody changes the bytes after the check.
  */
-
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { AwsClient } from "aws4fetch";
 import type { CheckParams, Env } from "../bindings.ts";

@@ -3,19 +3,16 @@
  * is asked, which knows whether it is valid and how often it has called. A browser token is verified
  * by its signature, and then asked about at the guard of the key that made it.
  */
-
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Caller } from "../context.ts";
-import { type Environment, hasScope, readApiKey, type Scope } from "../domain/keys/api-key.ts";
+import { hasScope, readApiKey, type Scope } from "../domain/keys/api-key.ts";
 import {
   type BrowserToken,
   isBrowserToken,
   readBrowserToken,
 } from "../domain/keys/browser-token.ts";
-import type { DayLimits } from "../domain/keys/cost-guard.ts";
 import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
-import type { Quota } from "../domain/keys/stored-key.ts";
 import { guardOf } from "../keys/guard.ts";
 import { Problem } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";

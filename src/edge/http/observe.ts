@@ -5,15 +5,9 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
-import { track } from "../telemetry.ts";
 import type { AppEnv, Caller } from "../context.ts";
-import {
-  childSpan,
-  formatTraceparent,
-  parseTraceparent,
-  type Trace,
-} from "../domain/protocol/traceparent.ts";
-import { log } from "../telemetry.ts";
+import { childSpan, formatTraceparent, parseTraceparent } from "../domain/protocol/traceparent.ts";
+import { log, track } from "../telemetry.ts";
 
 export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const started = performance.now();

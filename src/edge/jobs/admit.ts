@@ -1,5 +1,4 @@
 /** Whether a key may have more read: its month, its open jobs, and what its tenant lets itself have in a day. */
-
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";

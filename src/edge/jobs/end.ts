@@ -1,5 +1,4 @@
 /** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
-
 import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { ring } from "../signals/hub.ts";

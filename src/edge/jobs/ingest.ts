@@ -1,9 +1,8 @@
 /** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
 import type { z } from "@hono/zod-openapi";
-import { track } from "../telemetry.ts";
 import type { Env } from "../bindings.ts";
-import type { Closing } from "../dispatch/upstream.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
+import type { Closing } from "../dispatch/upstream.ts";
 import { retryWait } from "../domain/jobs/shard.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import { pageKey, tokenKey } from "../domain/pages/page-key.ts";
@@ -14,7 +13,6 @@ import {
 } from "../domain/pages/page-result.ts";
 import { makeReceipt, receiptKey } from "../domain/pages/receipt.ts";
 import type { TokensHead } from "../domain/pages/tokens-file.ts";
-import { log } from "../telemetry.ts";
 import { settings } from "../settings.ts";
 import { wake } from "../signals/wake.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
@@ -29,6 +27,7 @@ import {
 } from "../storage/reading.ts";
 import { putImage, putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
+import { log, track } from "../telemetry.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
 

@@ -1,5 +1,4 @@
 /** The pictures of a job's pages, whatever model read them: what `fovea-render` makes of the same document. */
-
 import type { Env } from "../bindings.ts";
 import { toRanges } from "../domain/batches/batch.ts";
 import { isText } from "../domain/documents/media-type.ts";

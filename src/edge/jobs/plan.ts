@@ -1,5 +1,4 @@
 /** From a job to shards: which pages it still needs, who reads them, and what is started for that. */
-
 import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/pages/page-key.ts";

@@ -1,5 +1,4 @@
 /** Deletes documents, with everything read from them: those that nobody uses any more, and those that were only lent. */
-
 import type { Env } from "../bindings.ts";
 import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";

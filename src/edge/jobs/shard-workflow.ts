@@ -2,16 +2,13 @@
  * Drives one shard to its end, durably: decide, act, sleep until something happens or the time is up.
  * The rule is `nextStep`; what is true is in D1; the workflow only keeps the loop alive.
  */
-
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
-import { track } from "../telemetry.ts";
 import type { Env, ShardParams } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
 import { nextStep } from "../domain/jobs/shard.ts";
 import { reader } from "../domain/pages/models.ts";
 import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
-import { log } from "../telemetry.ts";
 import { callbackUrl } from "../security/signed-url.ts";
 import { settings } from "../settings.ts";
 import { WAKE } from "../signals/wake.ts";
@@ -25,6 +22,7 @@ import {
   finishShard,
   type Shard,
 } from "../storage/shards.ts";
+import { log, track } from "../telemetry.ts";
 import { announce, expireJobs } from "./end.ts";
 import { probeUncounted } from "./plan.ts";
 

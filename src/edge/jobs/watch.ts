@@ -1,5 +1,4 @@
 /** Following a job: sleep at its bell, read D1, until it is over. */
-
 import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { hubOf } from "../signals/hub.ts";

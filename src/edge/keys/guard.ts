@@ -3,12 +3,11 @@
  * requests. A request costs one hop to it and no database read; since there is only one in the
  * world, a revocation that is told to it holds everywhere at once.
  */
-
 import { DurableObject } from "cloudflare:workers";
 import type { Env, Guard, Verdict } from "../bindings.ts";
 import { TOKEN_TTL_S } from "../domain/keys/browser-token.ts";
-import { type DayLimits, NO_LIMITS } from "../domain/keys/cost-guard.ts";
-import { type Admission, admit, type Bucket } from "../domain/keys/rate-limit.ts";
+import { NO_LIMITS } from "../domain/keys/cost-guard.ts";
+import { admit, type Bucket } from "../domain/keys/rate-limit.ts";
 import type { StoredKey } from "../domain/keys/stored-key.ts";
 import { inNetworks } from "../domain/network/cidr.ts";
 import { settings } from "../settings.ts";

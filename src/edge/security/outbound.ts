@@ -3,7 +3,6 @@
  * by what its name stands for (DNS over HTTPS, the JSON form). A Worker cannot see which address its own
  * `fetch` connects to, so an answer may change in between: docs/decisions/0006-dns-answers.md.
  */
-
 import type { Env } from "../bindings.ts";
 import { addressesFault, nameToResolve, outboundUrlFault } from "../domain/network/outbound-url.ts";
 import { settings } from "../settings.ts";

@@ -3,7 +3,6 @@
  * `Prefer: wait`) sleeps here until something changes and then reads D1, where the truth is.
  * Losing the object loses a wake-up, never an event, since watchers also look when a sleep ends.
  */
-
 import { DurableObject } from "cloudflare:workers";
 import type { Env, Hub } from "../bindings.ts";
 

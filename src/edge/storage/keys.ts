@@ -1,5 +1,4 @@
 /** API keys and their tenants. A key lies here as its SHA-256 only. */
-
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";

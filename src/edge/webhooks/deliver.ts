@@ -3,7 +3,6 @@
  * the same over all attempts. The queue holds what is to be tried again and when; after the last
  * attempt it hands the message to the dead-letter queue, where the delivery is given up.
  */
-
 import { Webhook } from "standardwebhooks";
 import type { DeliveryMessage, Env } from "../bindings.ts";
 import { webhookBackoff } from "../domain/webhooks/webhook-backoff.ts";

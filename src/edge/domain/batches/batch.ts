@@ -1,5 +1,5 @@
 /** Batches: their states, what a line of a manifest may say, and how a line ends. Pure. */
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
 import { outboundUrlFault } from "../network/outbound-url.ts";
@@ -46,7 +46,7 @@ export const stringMap = z
   .refine((record) => Object.keys(record).length <= 16, "at most 16 entries");
 
 /** Options that hold for every line that does not say otherwise. */
-export const LineDefaults = z.strictObject(optionFields).openapi("BatchDefaults");
+export const LineDefaults = z.strictObject(optionFields).meta({ id: "BatchDefaults" });
 export type LineDefaults = z.infer<typeof LineDefaults>;
 
 const Line = z

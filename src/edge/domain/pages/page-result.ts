@@ -1,5 +1,5 @@
 /** The canonical result of one page, `schema: 1` (docs/WORKER-PROTOCOL.md): every output format is a view of it. */
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 
 const unit = z.number().min(0).max(1);
 const milliseconds = z.number().min(0);
@@ -8,7 +8,8 @@ const text = (max: number) => z.string().max(max);
 export const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
-export const PageError = z.object({ code: text(64), message: text(1000) }).openapi("PageError", {
+export const PageError = z.object({ code: text(64), message: text(1000) }).meta({
+  id: "PageError",
   example: { code: "page_too_large", message: "The page has 200 megapixels; the limit is 50." },
 });
 
@@ -33,13 +34,13 @@ export const Block = z
       "footer",
       "page_number",
     ]),
-    bbox: z.tuple([unit, unit, unit, unit]).openapi({ description: "x0, y0, x1, y1 in 0..1" }),
+    bbox: z.tuple([unit, unit, unit, unit]).meta({ description: "x0, y0, x1, y1 in 0..1" }),
     text: text(1_000_000),
     html: text(2_000_000).optional(),
     latex: text(100_000).optional(),
     confidence: unit.nullable(),
   })
-  .openapi("Block");
+  .meta({ id: "Block" });
 
 export const PageResult = z
   .object({
@@ -59,7 +60,7 @@ export const PageResult = z
         tiles: z
           .tuple([z.int().min(1), z.int().min(1)])
           .optional()
-          .openapi({ description: "columns, rows" }),
+          .meta({ description: "columns, rows" }),
         max_tiles: z.int().min(1).optional(),
       })
       .nullable(),
@@ -77,7 +78,7 @@ export const PageResult = z
           mode: text(32),
           tokens: z.int().min(0).nullable(),
           finish_reason: z.enum(FINISH_REASONS),
-          encoded: z.literal("stored").optional().openapi({
+          encoded: z.literal("stored").optional().meta({
             description:
               "The page was not encoded: its vision tokens were kept from an earlier reading.",
           }),
@@ -98,19 +99,19 @@ export const PageResult = z
         agreement: unit.nullable(),
       })
       .optional()
-      .openapi({
+      .meta({
         description:
           "The check by a second reader: the share of words in common, `null` where there are too few.",
       }),
   })
-  .openapi("PageResult");
+  .meta({ id: "PageResult" });
 
 /** A result as it is stored and answered: with the receipt that is made when it lands. */
 export const StoredPageResult = PageResult.extend({
-  receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).openapi({
+  receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
     description: "Who read what, signed; keys at `/.well-known/fovea-receipt-keys`",
   }),
-}).openapi("StoredPageResult");
+}).meta({ id: "StoredPageResult" });
 
 export type PageResult = z.infer<typeof PageResult>;
 export type StoredPageResult = z.infer<typeof StoredPageResult>;

@@ -1,5 +1,5 @@
 /** A pool: one Cog server or one Replicate deployment that reads shards; and which of several gets the next one. */
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import { WITNESS } from "../pages/models.ts";
 import { admits, type Breaker } from "./breaker.ts";
 

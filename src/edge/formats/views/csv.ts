@@ -1,5 +1,5 @@
-import type { View } from "./view.ts";
 import { tableCells } from "./table-cells.ts";
+import type { View } from "./view.ts";
 
 /** The tables (RFC 4180), one after the other with an empty line between; everything else is left out. */
 export const csv = (): View => {

@@ -1,8 +1,8 @@
 /** A Word document (ECMA-376): headings, paragraphs, lists and tables as such; a page's end is a page's end. */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 import { Zip } from "../zip.ts";
-import type { View } from "./view.ts";
 import { tableCells } from "./table-cells.ts";
+import type { View } from "./view.ts";
 import { escapeXml } from "./xml.ts";
 
 type Block = PageResult["blocks"][number];

@@ -1,5 +1,3 @@
-/** The formats of a result. Each is a view of the same pages, written page by page so that it can be streamed. */
-import type { PageEntry } from "../../domain/pages/page-result.ts";
 import { chunks } from "./chunks.ts";
 import { csv } from "./csv.ts";
 import { docx } from "./docx.ts";

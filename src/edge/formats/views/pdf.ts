@@ -8,8 +8,8 @@ import { ASCENT, DESCENT, glyphlessFont, NARROW, WIDE } from "../pdf/glyphless.t
 import { pngImage } from "../pdf/png.ts";
 import { isWide, type Line, textLines } from "../pdf/text-layer.ts";
 import { PdfWriter } from "../pdf/writer.ts";
-import type { View } from "./view.ts";
 import { COLOURS } from "./overlay.ts";
+import type { View } from "./view.ts";
 
 /** Of pictures that do not say: a pixel of an image has no size of its own. */
 const DPI = 144;

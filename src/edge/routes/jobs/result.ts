@@ -4,7 +4,7 @@ import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
 import { parsePageSelection, resolvePages } from "../../domain/pages/page-selection.ts";
 import { VIEWS, type ViewName } from "../../formats/views/index.ts";
-import { type Written } from "../../formats/views/view.ts";
+import type { Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
