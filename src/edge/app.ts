@@ -24,7 +24,7 @@ export function newApp(): App {
 
   app.use(observe);
   app.use(async (c, next) => {
-    c.set("requestId", newId("req"));
+    c.set("requestId", newId("req", Date.now()));
     await next();
     c.header("x-request-id", c.get("requestId"));
   });

@@ -20,7 +20,6 @@ export interface Env {
   KEEPER: DurableObjectNamespace<Keeper>;
   /** Events for analysis; nothing depends on it. */
   ANALYTICS?: AnalyticsEngineDataset;
-  [setting: string]: unknown;
 }
 
 export interface DeliveryMessage {

@@ -122,4 +122,4 @@ export function settings(env: Env): Settings {
 
 /** Whether requests are logged: this holds even while another setting is wrong. */
 export const logsRequests = (env: Env): boolean =>
-  Settings.shape.LOG_REQUESTS.catch(true).parse(env.LOG_REQUESTS);
+  Settings.shape.LOG_REQUESTS.catch(true).parse((env as { LOG_REQUESTS?: unknown }).LOG_REQUESTS);

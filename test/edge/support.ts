@@ -4,7 +4,8 @@ import { vi } from "vitest";
 import type { Env } from "../../src/edge/bindings.ts";
 import type { PageResult, StoredPageResult } from "../../src/edge/domain/pages/page-result.ts";
 
-export const env = bindings as unknown as Env;
+/** With the settings as text, which the edge itself reads through `settings()` only. */
+export const env = bindings as unknown as Env & Record<string, unknown>;
 export const ORIGIN = "http://edge.test";
 export const DIGEST = `sha256:${"a".repeat(64)}`;
 

@@ -111,7 +111,7 @@ async function turn(env: Env, context: Context, at: number) {
     ? []
     : due(context, parts, state.messages, state.items, at).changes.slice(0, BEGIN_AT_ONCE);
   for (const { part, numbers, change } of begun) {
-    const id = newId("item");
+    const id = newId("item", Date.now());
     const item: Item = {
       id,
       form: change.to,
@@ -207,7 +207,7 @@ async function make(
       await dropItem(env.DB, context.id, item.id);
       return null;
     }
-    item.sources = documents.map((fileId) => ({ fileId, jobId: newId("job") }));
+    item.sources = documents.map((fileId) => ({ fileId, jobId: newId("job", Date.now()) }));
     await saveSources(env.DB, item);
   }
   const options = readingOptions(RENDERER, item.form);

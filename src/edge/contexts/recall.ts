@@ -60,7 +60,7 @@ export async function startRecall(
     if (!file) continue;
     if (!admitted) await by.admit();
     admitted = true;
-    const jobId = newId("job");
+    const jobId = newId("job", Date.now());
     // An image of a mode is read in it: it has no more than that to give.
     const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
     await startReading(env, context, file, {

@@ -11,55 +11,30 @@ import {
   type DayLimits,
   dayOf,
   isLimited,
-  NOTHING,
   pagesLeft,
-  type Spent,
   strictest,
 } from "../domain/keys/cost-guard.ts";
-import { type Breaker, phase } from "../domain/pools/breaker.ts";
-import {
-  type Journal,
-  type NotStarted,
-  type Slot,
-  SlotBook,
-  type Waiting,
-  type Want,
-} from "../domain/pools/slot-book.ts";
+import { phase } from "../domain/pools/breaker.ts";
+import { type NotStarted, SlotBook, type Want } from "../domain/pools/slot-book.ts";
 import { settings } from "../settings.ts";
 import { wake } from "../signals/wake.ts";
+import { SlotStore } from "../storage/slots.ts";
 
 /** Since the object was made: counters for /metrics, lost with it. */
 const ZERO = { dispatched: 0, refused: 0, lost: 0, coldMs: 0, coldCount: 0 };
 
 export class SlotKeeper extends DurableObject<Env> implements Keeper {
   readonly #book: SlotBook;
-  readonly #sql: SqlStorage;
+  readonly #store: SlotStore;
   readonly #counters = new Map<string, typeof ZERO>();
   #alarmAt = 0;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
-    this.#sql = state.storage.sql;
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS slots (shard_id TEXT PRIMARY KEY, slot TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS waiting (shard_id TEXT PRIMARY KEY, want TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS breakers (pool TEXT PRIMARY KEY, breaker TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS spent (tenant_id TEXT, day TEXT, pages INTEGER NOT NULL, micros INTEGER NOT NULL,
-        PRIMARY KEY (tenant_id, day)) WITHOUT ROWID;`);
+    this.#store = new SlotStore(state.storage);
     const { POOLS, BATCH_SLOTS } = settings(env);
-    const journal: Journal = {
-      slot: (id, slot) => this.#write("slots", "shard_id", "slot", id, slot),
-      waiting: (id, want) => this.#write("waiting", "shard_id", "want", id, want),
-      breaker: (pool, breaker) => this.#write("breakers", "pool", "breaker", pool, breaker),
-    };
-    this.#book = new SlotBook(POOLS, journal, BATCH_SLOTS);
-    this.#book.restore({
-      slots: this.#read<Slot>("SELECT slot AS value FROM slots").map(({ value }) => value),
-      waiting: this.#read<Waiting>("SELECT want AS value FROM waiting").map(({ value }) => value),
-      breakers: this.#read<Breaker>("SELECT pool AS name, breaker AS value FROM breakers").map(
-        ({ name, value }) => [name, value],
-      ),
-    });
+    this.#book = new SlotBook(POOLS, this.#store.journal, BATCH_SLOTS);
+    this.#book.restore(this.#store.book());
   }
 
   /** @param limits the tenant's own */
@@ -169,33 +144,19 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
   }
 
   #left(tenantId: string, model: string, own: DayLimits, now: number): number {
-    const [spent] = this.#sql
-      .exec<Spent & Record<string, number>>(
-        "SELECT pages, micros FROM spent WHERE tenant_id = ? AND day = ?",
-        tenantId,
-        dayOf(now),
-      )
-      .toArray();
     const price = settings(this.env).PRICES[model] ?? 0;
-    return pagesLeft(limitsOf(this.env, own), spent ?? NOTHING, price);
+    return pagesLeft(limitsOf(this.env, own), this.#store.spent(tenantId, dayOf(now)), price);
   }
 
   /** @param at when the pages were given away: a refund goes to that day. */
   #spend(tenantId: string, model: string, pages: number, at: number): void {
     const { micros } = costOf(pages, settings(this.env).PRICES[model] ?? 0);
-    this.#sql.exec(
-      `INSERT INTO spent (tenant_id, day, pages, micros) VALUES (?1, ?2, ?3, ?4)
-       ON CONFLICT DO UPDATE SET pages = pages + excluded.pages, micros = micros + excluded.micros`,
-      tenantId,
-      dayOf(at),
-      pages,
-      micros,
-    );
+    this.#store.spend(tenantId, dayOf(at), pages, micros);
   }
 
   /** Yesterday's counts are of no use any more. */
   forgetOldDays(): void {
-    this.#sql.exec("DELETE FROM spent WHERE day < ?", dayOf(Date.now() - 86_400_000));
+    this.#store.forgetDaysBefore(dayOf(Date.now() - 86_400_000));
   }
 
   #counter(pool: string) {
@@ -205,21 +166,6 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
       this.#counters.set(pool, counter);
     }
     return counter;
-  }
-
-  #write(table: string, key: string, column: string, id: string, value: unknown): void {
-    if (value === null) this.#sql.exec(`DELETE FROM ${table} WHERE ${key} = ?`, id);
-    else
-      this.#sql.exec(
-        `INSERT OR REPLACE INTO ${table} (${key}, ${column}) VALUES (?, ?)`,
-        id,
-        JSON.stringify(value),
-      );
-  }
-
-  #read<T>(query: string): { name: string; value: T }[] {
-    const rows = this.#sql.exec<{ name: string; value: string }>(query).toArray();
-    return rows.map(({ name, value }) => ({ name, value: JSON.parse(value) as T }));
   }
 }
 

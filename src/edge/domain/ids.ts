@@ -22,7 +22,7 @@ export type Resource =
   | "ctx"
   | "item";
 
-export function newId(resource: Resource, now = Date.now()): string {
+export function newId(resource: Resource, now: number): string {
   let seconds = Math.floor(now / 1000);
   let time = "";
   for (let i = 0; i < 8; i++) {

@@ -1,5 +1,5 @@
 /** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
-import type { z } from "@hono/zod-openapi";
+import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
 import type { Closing } from "../dispatch/upstream.ts";

@@ -100,12 +100,13 @@ const CREATE_AT_ONCE = 100;
 export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
   if (claimed.length === 0) return;
   const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
+  const now = Date.now();
   const size = job.batchId ? 1 : settings(env).SHARD_PAGES;
   const shards = cutShards([...byPage.keys()], size).map((pages) => ({
-    id: newId("shard"),
+    id: newId("shard", now),
     pages: pages.map((page) => byPage.get(page) as WantedPage),
   }));
-  await insertShards(env.DB, shards, job, Date.now());
+  await insertShards(env.DB, shards, job, now);
   for (let i = 0; i < shards.length; i += CREATE_AT_ONCE)
     await env.SHARDS.createBatch(
       shards.slice(i, i + CREATE_AT_ONCE).map(({ id }) => ({ id, params: { shardId: id } })),

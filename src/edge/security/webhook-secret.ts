@@ -2,18 +2,28 @@
  * Webhook secrets (Standard Webhooks), derived from the root secret: nothing to store, nothing to leak
  * from D1. A tenant has one for the `webhook_url` of its jobs; each endpoint has its own, by version.
  */
-import type { Endpoint } from "../storage/endpoints.ts";
+
+/** Which of an endpoint's secrets are valid. */
+interface Versioned {
+  id: string;
+  /** One more with each rotation. */
+  version: number;
+  /** Until when the version before signs, too. */
+  previousUntil: number | null;
+}
 
 export const tenantSecret = (signingSecret: string, tenantId: string) =>
   derive(signingSecret, `webhook:${tenantId}`);
 
-export const endpointSecret = (signingSecret: string, endpoint: Pick<Endpoint, "id" | "version">) =>
-  derive(signingSecret, `webhook:${endpoint.id}:${endpoint.version}`);
+export const endpointSecret = (
+  signingSecret: string,
+  endpoint: Pick<Versioned, "id" | "version">,
+) => derive(signingSecret, `webhook:${endpoint.id}:${endpoint.version}`);
 
 /** The secrets that sign now: after a rotation the old one too, as long as it is valid. */
 export async function signingSecrets(
   signingSecret: string,
-  endpoint: Endpoint,
+  endpoint: Versioned,
   now: number,
 ): Promise<string[]> {
   const secrets = [await endpointSecret(signingSecret, endpoint)];

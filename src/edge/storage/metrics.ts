@@ -33,3 +33,8 @@ export async function readTotals(db: D1Database, tenantId: string | null): Promi
     openJobs: (jobs as D1Result<Totals["openJobs"][0]>).results,
   };
 }
+
+/** @throws Error when the database does not answer, or has no tables yet. */
+export async function databaseAnswers(db: D1Database): Promise<void> {
+  await db.prepare("SELECT count(*) FROM tenants").first();
+}

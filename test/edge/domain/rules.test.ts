@@ -6,9 +6,9 @@ import { preferredWait } from "../../../src/edge/domain/protocol/prefer.ts";
 import { webhookBackoff } from "../../../src/edge/domain/webhooks/webhook-backoff.ts";
 
 it("ids match their pattern, sort by the second, and never repeat", () => {
-  expect(newId("job")).toMatch(idPattern("job"));
+  expect(newId("job", 1_000_000)).toMatch(idPattern("job"));
   expect(newId("job", 1_000_000) < newId("job", 1_002_000)).toBe(true);
-  expect(newId("job")).not.toBe(newId("job"));
+  expect(newId("job", 1_000_000)).not.toBe(newId("job", 1_000_000));
 });
 
 describe("how a job ends", () => {

@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { upstream } from "../../dispatch/index.ts";
 import { settings } from "../../settings.ts";
+import { databaseAnswers } from "../../storage/metrics.ts";
 
 const Health = z.object({ status: z.literal("ok") }).openapi("Health");
 
@@ -54,7 +55,7 @@ export const healthRoutes = (app: App) => {
       );
     const [configured, database, storage] = await Promise.all([
       works(async () => settings(c.env)),
-      works(() => c.env.DB.prepare("SELECT count(*) FROM tenants").first()),
+      works(() => databaseAnswers(c.env.DB)),
       works(() => c.env.BUCKET.head("health")),
     ]);
     const pools = configured ? settings(c.env).POOLS : [];
