@@ -1,58 +1,70 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-/** Tests of the edge and its client run inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
+/** Rules without I/O run in plain Node. */
+const PURE = ["test/edge/domain/**/*.test.ts", "test/edge/formats/**/*.test.ts"];
+
+/** All else runs inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
 export default defineConfig({
-  plugins: [
-    cloudflareTest(async () => ({
-      wrangler: { configPath: "./wrangler.toml" },
-      miniflare: {
-        bindings: {
-          PUBLIC_ORIGIN: "http://edge.test",
-          POOLS: JSON.stringify([
-            {
-              name: "main",
-              type: "cog",
-              url: "http://cog.test",
-              slots: 1000,
-              models: ["pp-ocr", "deepseek-ocr", "fovea-render"],
+  test: {
+    projects: [
+      { test: { name: "rules", include: PURE } },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                PUBLIC_ORIGIN: "http://edge.test",
+                POOLS: JSON.stringify([
+                  {
+                    name: "main",
+                    type: "cog",
+                    url: "http://cog.test",
+                    slots: 1000,
+                    models: ["pp-ocr", "deepseek-ocr", "fovea-render"],
+                  },
+                  // For the tests of dispatch: each has a model and pools of its own.
+                  ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
+                    name,
+                    type: "cog",
+                    url: `http://${name}.test`,
+                    slots: 2,
+                    models: [name],
+                  })),
+                  ...["one", "two"].map((name) => ({
+                    name,
+                    type: "cog",
+                    url: `http://${name}.test`,
+                    slots: 4,
+                    models: ["pair"],
+                  })),
+                ]),
+                PRICES: JSON.stringify({ priced: 0.01 }),
+                BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
+                SIGNING_SECRET: "signing-secret-of-the-tests",
+                WORKER_TOKEN: "worker-token-of-the-tests",
+                MODELS: "pp-ocr,deepseek-ocr,fovea-render,narrow,down,starting,lost,priced,pair",
+                LOG_REQUESTS: "false",
+                DNS_RESOLVER: "",
+                R2_S3_ENDPOINT: "https://s3.test",
+                R2_ACCESS_KEY_ID: "access-key-of-the-tests",
+                R2_SECRET_ACCESS_KEY: "secret-of-the-tests",
+                RATE_PER_MINUTE: "100000",
+                MAX_FILE_BYTES: "20000000",
+                TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),
+              },
             },
-            // For the tests of dispatch: each has a model and pools of its own.
-            ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
-              name,
-              type: "cog",
-              url: `http://${name}.test`,
-              slots: 2,
-              models: [name],
-            })),
-            ...["one", "two"].map((name) => ({
-              name,
-              type: "cog",
-              url: `http://${name}.test`,
-              slots: 4,
-              models: ["pair"],
-            })),
-          ]),
-          PRICES: JSON.stringify({ priced: 0.01 }),
-          BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
-          SIGNING_SECRET: "signing-secret-of-the-tests",
-          WORKER_TOKEN: "worker-token-of-the-tests",
-          MODELS: "pp-ocr,deepseek-ocr,fovea-render,narrow,down,starting,lost,priced,pair",
-          LOG_REQUESTS: "false",
-          DNS_RESOLVER: "",
-          R2_S3_ENDPOINT: "https://s3.test",
-          R2_ACCESS_KEY_ID: "access-key-of-the-tests",
-          R2_SECRET_ACCESS_KEY: "secret-of-the-tests",
-          RATE_PER_MINUTE: "100000",
-          MAX_FILE_BYTES: "20000000",
-          TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),
+          })),
+        ],
+        test: {
+          name: "workerd",
+          include: ["test/edge/**/*.test.ts", "test/client/**/*.test.ts"],
+          exclude: PURE,
+          setupFiles: ["test/edge/setup.ts"],
+          testTimeout: 20_000,
         },
       },
-    })),
-  ],
-  test: {
-    include: ["test/edge/**/*.test.ts", "test/client/**/*.test.ts"],
-    setupFiles: ["test/edge/setup.ts"],
-    testTimeout: 20_000,
+    ],
   },
 });

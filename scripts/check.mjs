@@ -21,7 +21,14 @@ const CHECKS = {
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],
   "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],
-  "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "test/edge/domain"],
+  "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "--project", "rules"],
+  "edge architecture": [
+    node24,
+    tool("dependency-cruiser/bin/dependency-cruiser.mjs"),
+    "src/edge",
+    "--output-type",
+    "err-long",
+  ],
   worker: [
     python,
     "-m",

@@ -8,7 +8,8 @@ import {
   type ManifestLine,
   NotFoundError,
 } from "../../src/client/index.ts";
-import { CogStub, edge, newKey, ORIGIN, pdf } from "../edge/support.ts";
+import { pdf } from "../edge/samples.ts";
+import { CogStub, edge, newKey, ORIGIN } from "../edge/support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 

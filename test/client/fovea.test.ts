@@ -10,7 +10,8 @@ import {
   PermissionError,
   TimeoutError,
 } from "../../src/client/index.ts";
-import { CogStub, edge, newKey, ORIGIN, pdf, tokensFile } from "../edge/support.ts";
+import { pdf, tokensFile } from "../edge/samples.ts";
+import { CogStub, edge, newKey, ORIGIN } from "../edge/support.ts";
 
 let cog: CogStub;
 let apiKey: string;

@@ -1,5 +1,6 @@
 /** A stub of a worker whose images carry their text, so that it can "read" them again. */
-import { CogStub, call, DIGEST, type pageResult } from "./support.ts";
+import { DIGEST, type pageResult } from "./samples.ts";
+import { CogStub, call } from "./support.ts";
 
 const MAGIC = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const VALID: Record<string, number> = { gundam: 770, large: 266, base: 170, small: 100, tiny: 64 };

@@ -6,7 +6,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { keeperOf } from "../../../src/edge/dispatch/keeper.ts";
 import { wake } from "../../../src/edge/signals/wake.ts";
-import { CogStub, call, env, json, newKey, pdf, post, upload } from "../support.ts";
+import { pdf } from "../samples.ts";
+import { CogStub, call, env, json, newKey, post, upload } from "../support.ts";
 
 const DOCUMENTS = 20;
 const PAGES = 2;

@@ -5,7 +5,7 @@ import { tableHtml } from "../../../src/edge/formats/views/html.ts";
 import { VIEWS, type ViewName } from "../../../src/edge/formats/views/index.ts";
 import { overlay } from "../../../src/edge/formats/views/overlay.ts";
 import { tableCells } from "../../../src/edge/formats/views/table-cells.ts";
-import { png, storedResult, unzip } from "../support.ts";
+import { png, storedResult, unzip } from "../samples.ts";
 
 const pages: PageEntry[] = [
   { page: 1, result: storedResult(1), error: null },

@@ -1,7 +1,7 @@
 import { crc32, inflateRawSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { Zip } from "../../../src/edge/formats/zip.ts";
-import { unzip } from "../support.ts";
+import { unzip } from "../samples.ts";
 
 it("is read back by its directory: names, sizes, checksums, also beyond one block", () => {
   const zip = new Zip();

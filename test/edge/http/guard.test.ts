@@ -1,6 +1,7 @@
 /** The guard over what a tenant has read in a day, and what is seen of requests from outside. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CogStub, call, env, json, newKey, pageResult, post, upload } from "../support.ts";
+import { pageResult } from "../samples.ts";
+import { CogStub, call, env, json, newKey, post, upload } from "../support.ts";
 
 let cog: CogStub;
 let key: string;

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import security from "../../../docs/SECURITY.md?raw";
 import { newApp } from "../../../src/edge/app.ts";
-import { CogStub, env, json, newKey, pdf } from "../support.ts";
+import { pdf } from "../samples.ts";
+import { CogStub, env, json, newKey } from "../support.ts";
 
 interface Row {
   tried: string;

@@ -8,7 +8,7 @@ import {
   toRanges,
 } from "../../../../src/edge/domain/batches/batch.ts";
 import { type LineRecord, trainingRecord } from "../../../../src/edge/domain/pages/training.ts";
-import { storedResult } from "../../support.ts";
+import { storedResult } from "../../samples.ts";
 
 const FILE = `file_${"0".repeat(24)}`;
 const rules = (changes: Partial<LineRules> = {}): LineRules => ({

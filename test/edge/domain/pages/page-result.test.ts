@@ -14,8 +14,8 @@ const read = (files: Record<string, { default: Example }>) =>
     ([path, file]) => [path.split("/").at(-1) as string, file.default] as const,
   );
 
-const valid = read(import.meta.glob("../../contract/valid/*.json", { eager: true }));
-const invalid = read(import.meta.glob("../../contract/invalid/*.json", { eager: true }));
+const valid = read(import.meta.glob("../../../contract/valid/*.json", { eager: true }));
+const invalid = read(import.meta.glob("../../../contract/invalid/*.json", { eager: true }));
 
 const accepts = ({ kind, body }: Example) =>
   (kind === "page" ? PageResult : DocumentReport).safeParse(body).success;

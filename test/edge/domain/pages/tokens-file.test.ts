@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { readTokensHead } from "../../../../src/edge/domain/pages/tokens-file.ts";
-import { DIGEST, tokensFile } from "../../support.ts";
+import { DIGEST, tokensFile } from "../../samples.ts";
 
 it("reads what the file says of itself", () => {
   expect(readTokensHead(tokensFile(7, { mode: "gundam" }))).toEqual({

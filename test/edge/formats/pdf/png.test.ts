@@ -1,7 +1,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { pngImage } from "../../../../src/edge/formats/pdf/png.ts";
-import { png } from "../../support.ts";
+import { png } from "../../samples.ts";
 
 const joined = (parts: Uint8Array[]) => new Uint8Array(parts.flatMap((part) => [...part]));
 

@@ -1,18 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sweepBatches } from "../../../../src/edge/batches/sweep.ts";
 import { hex } from "../../../../src/edge/domain/encoding.ts";
-import {
-  CogStub,
-  call,
-  env,
-  json,
-  newKey,
-  pageResult,
-  pdf,
-  post,
-  until,
-  upload,
-} from "../../support.ts";
+import { pageResult, pdf } from "../../samples.ts";
+import { CogStub, call, env, json, newKey, post, until, upload } from "../../support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CogStub, call, env, json, newKey, pageResult, pdf, post, upload } from "../../support.ts";
+import { pageResult, pdf } from "../../samples.ts";
+import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";
 
 let cog: CogStub;
 let key: string;

@@ -1,6 +1,7 @@
 /** The wire format that OpenAI's clients read. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CogStub, call, DIGEST, env, json, newKey, pdf, post, upload } from "../../support.ts";
+import { DIGEST, pdf } from "../../samples.ts";
+import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";
 
 let cog: CogStub;
 let key: string;

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { CogStub, call, env, json, newKey, pdf, post, upload } from "../../support.ts";
+import { pdf } from "../../samples.ts";
+import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";
 
 let key: string;
 beforeAll(async () => {

@@ -1,19 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { expireFiles } from "../../../../src/edge/jobs/retention.ts";
-import {
-  CogStub,
-  call,
-  DIGEST,
-  ended,
-  env,
-  json,
-  newKey,
-  pdf,
-  post,
-  tokensFile,
-  until,
-  upload,
-} from "../../support.ts";
+import { DIGEST, pdf, tokensFile } from "../../samples.ts";
+import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../../support.ts";
 
 let cog: CogStub;
 let key: string;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { CogStub, call, DIGEST, ended, env, json, newKey, post, upload } from "../../support.ts";
+import { DIGEST } from "../../samples.ts";
+import { CogStub, call, ended, env, json, newKey, post, upload } from "../../support.ts";
 
 let cog: CogStub;
 let key: string;

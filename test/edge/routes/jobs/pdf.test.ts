@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { CogStub, call, DIGEST, ended, json, newKey, png, post, upload } from "../../support.ts";
+import { DIGEST, png } from "../../samples.ts";
+import { CogStub, call, ended, json, newKey, post, upload } from "../../support.ts";
 
 const RENDERER = `sha256:${"b".repeat(64)}`;
 const rows = deflateSync(Uint8Array.of(0, 7, 0, 9));

@@ -1,17 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  CogStub,
-  call,
-  DIGEST,
-  ended,
-  env,
-  json,
-  newKey,
-  pdf,
-  post,
-  until,
-  upload,
-} from "../../support.ts";
+import { DIGEST, pdf } from "../../samples.ts";
+import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../../support.ts";
 
 let cog: CogStub;
 let key: string;

@@ -1,5 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { CogStub, call, ended, json, newKey, pdf, post, upload } from "../../support.ts";
+import { pdf } from "../../samples.ts";
+import { CogStub, call, ended, json, newKey, post, upload } from "../../support.ts";
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -5,7 +5,8 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { hex } from "../../../../src/edge/domain/encoding.ts";
 import { sweep } from "../../../../src/edge/sweep.ts";
-import { call, env, json, newKey, pdf, post, until, upload } from "../../support.ts";
+import { pdf } from "../../samples.ts";
+import { call, env, json, newKey, post, until, upload } from "../../support.ts";
 
 let key: string;
 beforeAll(async () => {
