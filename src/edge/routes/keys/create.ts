@@ -13,7 +13,7 @@ import { Problem } from "../../problem.ts";
 import { bearerMatches } from "../../security/bearer.ts";
 import { settings } from "../../settings.ts";
 import { ensureTenant, hashKey, insertKey } from "../../storage/keys.ts";
-import { ApiKey, presentKey } from "./list.ts";
+import { ApiKey, presentKey } from "./view.ts";
 
 const NewKey = z
   .strictObject({

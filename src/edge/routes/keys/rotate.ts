@@ -12,7 +12,7 @@ import { noteKeyChange } from "../../keys/notice.ts";
 import { Problem } from "../../problem.ts";
 import { expireKey, findKey, hashKey, insertKey } from "../../storage/keys.ts";
 import { CreatedKey } from "./create.ts";
-import { presentKey } from "./list.ts";
+import { presentKey } from "./view.ts";
 
 const Body = z
   .strictObject({

@@ -1,20 +1,25 @@
-/** GET /v1/webhooks/deliveries and /v1/webhooks/deliveries/{id}: the log, with what was sent and what was answered. */
+/**
+ * GET /v1/webhooks/deliveries and /v1/webhooks/deliveries/{id}, POST …/replay, GET /v1/jobs/{id}/deliveries:
+ * the log, with what was sent and what was answered.
+ */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
+import { idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { attemptsOf, findDelivery, listDeliveries } from "../../storage/deliveries.ts";
-import { findJobById } from "../../storage/jobs.ts";
-import { webhookBody } from "../../webhooks/deliver.ts";
 import {
-  attemptView,
-  DeliverySchema,
-  DeliveryWithAttempts,
-  deliveryView,
-} from "./delivery-view.ts";
+  attemptsOf,
+  deliveriesOfJob,
+  findDelivery,
+  listDeliveries,
+  replayDelivery,
+} from "../../storage/deliveries.ts";
+import { findJob, findJobById } from "../../storage/jobs.ts";
+import { webhookBody } from "../../webhooks/deliver.ts";
+import { attemptView, DeliverySchema, DeliveryWithAttempts, deliveryView } from "./view.ts";
 
 const common = { tags: ["webhooks"], security: [{ bearer: [] as string[] }] };
 
@@ -95,3 +100,62 @@ export const deliveries = (app: App) => {
     );
   });
 };
+
+const replay = createRoute({
+  method: "post",
+  path: "/v1/webhooks/deliveries/{id}/replay",
+  operationId: "replayDelivery",
+  tags: ["webhooks"],
+  summary: "Deliver a webhook again",
+  description: "Delivered or given up, it goes through the queue once more.",
+  security: [{ bearer: [] }],
+  middleware: [requires("webhooks"), idempotent] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    202: { description: "It is queued" },
+    ...problems("not-found", "invalid-request", "idempotency-key-reused", "idempotency-in-flight"),
+  },
+});
+
+/** Delivers once more, under the same webhook-id. */
+export const deliveriesReplay = (app: App) =>
+  app.openapi(replay, async (c) => {
+    const delivery = await findDelivery(c.env.DB, c.req.valid("param").id);
+    if (!delivery || delivery.tenantId !== c.get("caller").tenantId)
+      throw new Problem("not-found", "No such delivery.");
+    await replayDelivery(c.env, delivery.id);
+    return c.body(null, 202);
+  });
+
+const ofJob = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/deliveries",
+  operationId: "listDeliveries",
+  tags: ["webhooks"],
+  summary: "A job's webhook deliveries and their attempts",
+  security: [{ bearer: [] }],
+  middleware: [requires("read")] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: {
+      description: "The delivery log",
+      content: {
+        "application/json": { schema: z.object({ data: z.array(DeliveryWithAttempts) }) },
+      },
+    },
+    ...problems("not-found"),
+  },
+});
+
+/** What became of the job's webhook. */
+export const jobsDeliveries = (app: App) =>
+  app.openapi(ofJob, async (c) => {
+    const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    const deliveries = await deliveriesOfJob(c.env.DB, job.id);
+    const data = deliveries.map(({ attempts, ...delivery }) => ({
+      ...deliveryView(delivery),
+      attempts: attempts.map(attemptView),
+    }));
+    return c.json({ data }, 200);
+  });

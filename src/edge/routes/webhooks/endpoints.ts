@@ -1,22 +1,84 @@
-/** GET, PATCH and DELETE of webhook endpoints. */
+/** /v1/webhooks/endpoints: addresses that are told of every job of the tenant; and GET /v1/webhooks/secret */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
+import { newId } from "../../domain/ids.ts";
 import { outboundUrlFault } from "../../domain/network/outbound-url.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, KIB } from "../../http/body.ts";
+import { idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
+import { endpointSecret, tenantSecret } from "../../security/webhook-secret.ts";
 import { settings } from "../../settings.ts";
 import {
   deleteEndpoint,
   type Endpoint,
   findEndpoint,
+  insertEndpoint,
+  JOB_EVENTS,
   listEndpoints,
+  rotateEndpoint,
   updateEndpoint,
 } from "../../storage/endpoints.ts";
-import { EndpointSchema, endpointUrl, endpointView, events } from "./endpoint-view.ts";
+import { EndpointSchema, EndpointWithSecret, endpointUrl, endpointView, events } from "./view.ts";
+
+const NewEndpoint = z
+  .strictObject({ url: endpointUrl, events: events.default([...JOB_EVENTS]) })
+  .openapi("NewWebhookEndpoint");
+
+const create = createRoute({
+  method: "post",
+  path: "/v1/webhooks/endpoints",
+  operationId: "createWebhookEndpoint",
+  tags: ["webhooks"],
+  summary: "Create a webhook endpoint",
+  description:
+    "It is told of every job of the tenant that ends, beside a job's own `webhook_url`. `page.completed` (each page as it is finished), `key.*` and `endpoint.disabled` only on demand.",
+  security: [{ bearer: [] }],
+  middleware: [requires("webhooks"), jsonBody(16 * KIB), idempotent] as const,
+  request: { body: { required: true, content: { "application/json": { schema: NewEndpoint } } } },
+  responses: {
+    201: {
+      description: "The endpoint, with the secret that signs its webhooks",
+      content: { "application/json": { schema: EndpointWithSecret } },
+    },
+    ...problems(
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "url-refused",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+    ),
+  },
+});
+
+export const endpointsCreate = (app: App) =>
+  app.openapi(create, async (c) => {
+    const { url, events } = c.req.valid("json");
+    const { ALLOW_LOOPBACK, SIGNING_SECRET } = settings(c.env);
+    const fault = outboundUrlFault(url, ALLOW_LOOPBACK);
+    if (fault) throw new Problem("url-refused", `url: ${fault}`);
+    const now = Date.now();
+    const endpoint: Endpoint = {
+      id: newId("hook", now),
+      tenantId: c.get("caller").tenantId,
+      url,
+      events,
+      state: "active",
+      version: 1,
+      previousUntil: null,
+      createdAt: now,
+      disabledAt: null,
+      disabledReason: null,
+    };
+    await insertEndpoint(c.env.DB, endpoint);
+    const secret = await endpointSecret(SIGNING_SECRET, endpoint);
+    return c.json({ ...endpointView(endpoint), secret }, 201, { "cache-control": "no-store" });
+  });
 
 const common = { tags: ["webhooks"], security: [{ bearer: [] as string[] }] };
 const params = z.object({ id: z.string() });
@@ -122,3 +184,61 @@ export const endpoints = (app: App) => {
     return c.body(null, 204);
   });
 };
+
+const OVERLAP_MS = 24 * 3600_000;
+
+const rotate = createRoute({
+  method: "post",
+  path: "/v1/webhooks/endpoints/{id}/rotate",
+  operationId: "rotateWebhookSecret",
+  tags: ["webhooks"],
+  summary: "Replace a webhook endpoint's secret",
+  description: "For 24 hours webhooks carry a signature by each of the two secrets.",
+  security: [{ bearer: [] }],
+  middleware: [requires("webhooks"), idempotent] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: {
+      description: "The endpoint with its new secret",
+      content: { "application/json": { schema: EndpointWithSecret } },
+    },
+    ...problems("not-found", "invalid-request", "idempotency-key-reused", "idempotency-in-flight"),
+  },
+});
+
+/** A new secret; for a day the old one signs beside it. */
+export const endpointsRotate = (app: App) =>
+  app.openapi(rotate, async (c) => {
+    const { id } = await demandEndpoint(c, c.req.valid("param").id);
+    await rotateEndpoint(c.env.DB, id, Date.now() + OVERLAP_MS);
+    const endpoint = await demandEndpoint(c, id);
+    const secret = await endpointSecret(settings(c.env).SIGNING_SECRET, endpoint);
+    return c.json({ ...endpointView(endpoint), secret }, 200, { "cache-control": "no-store" });
+  });
+
+const Secret = z
+  .object({ secret: z.string().openapi({ example: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD" }) })
+  .openapi("WebhookSecret");
+
+const secret = createRoute({
+  method: "get",
+  path: "/v1/webhooks/secret",
+  operationId: "getWebhookSecret",
+  tags: ["webhooks"],
+  summary: "The secret that signs webhooks to a job's `webhook_url`",
+  description:
+    "Verify `webhook-signature` with any Standard Webhooks library. Needs the scope `webhooks`.",
+  security: [{ bearer: [] }],
+  middleware: [requires("webhooks")] as const,
+  responses: {
+    200: { description: "The secret", content: { "application/json": { schema: Secret } } },
+    ...problems(),
+  },
+});
+
+export const webhookSecretRoute = (app: App) =>
+  app.openapi(secret, async (c) => {
+    const { SIGNING_SECRET } = settings(c.env);
+    const secret = await tenantSecret(SIGNING_SECRET, c.get("caller").tenantId);
+    return c.json({ secret }, 200, { "cache-control": "no-store" });
+  });

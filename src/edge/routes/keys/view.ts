@@ -1,11 +1,7 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../../context.ts";
+/** An API key as the API shows it. */
+import { z } from "@hono/zod-openapi";
 import { ENVIRONMENTS, SCOPES } from "../../domain/keys/api-key.ts";
 import type { StoredKey } from "../../domain/keys/stored-key.ts";
-import { requires } from "../../http/auth.ts";
-import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
-import { problems } from "../../http/problem.ts";
-import { listKeys } from "../../storage/keys.ts";
 
 export const ApiKey = z
   .object({
@@ -48,30 +44,3 @@ export const presentKey = (key: StoredKey): z.infer<typeof ApiKey> => ({
   allowed_cidrs: key.allowedCidrs,
   rate_per_minute: key.ratePerMinute,
 });
-
-const route = createRoute({
-  method: "get",
-  path: "/v1/keys",
-  operationId: "listKeys",
-  tags: ["keys"],
-  summary: "List API keys",
-  description: "All keys of the tenant, revoked ones too, newest first. Needs the scope `admin`.",
-  security: [{ bearer: [] }],
-  middleware: requires("admin"),
-  request: { query: z.strictObject(listQuery) },
-  responses: {
-    200: {
-      description: "The keys",
-      content: { "application/json": { schema: listOf(ApiKey) } },
-    },
-    ...problems("invalid-request"),
-  },
-});
-
-export const keysList = (app: App) =>
-  app.openapi(route, async (c) => {
-    const { limit, cursor } = c.req.valid("query");
-    const before = readCursor(cursor, "key");
-    const rows = await listKeys(c.env.DB, c.get("caller").tenantId, before, limit + 1);
-    return c.json(listPage(rows, limit, presentKey), 200);
-  });

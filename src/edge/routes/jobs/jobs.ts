@@ -1,0 +1,141 @@
+/** GET /v1/jobs; GET and DELETE /v1/jobs/{id}; POST /v1/jobs/{id}/cancel */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { idPattern } from "../../domain/ids.ts";
+import { JOB_STATES } from "../../domain/jobs/job.ts";
+import { waitingFor } from "../../domain/jobs/waiting.ts";
+import { browserMay, requires } from "../../http/auth.ts";
+import { idempotent } from "../../http/idempotency.ts";
+import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
+import { problems } from "../../http/problem.ts";
+import { cancelJob } from "../../jobs/end.ts";
+import { delivered } from "../../jobs/retention.ts";
+import { Problem } from "../../problem.ts";
+import { audit } from "../../storage/audit.ts";
+import { deleteJob, findJob, type Job, jobDetail, jobPages, listJobs } from "../../storage/jobs.ts";
+import { JobSchema, jobView } from "./view.ts";
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/jobs",
+  operationId: "listJobs",
+  tags: ["jobs"],
+  summary: "List jobs, newest first",
+  security: [{ bearer: [] }],
+  middleware: [requires("read")] as const,
+  request: {
+    query: z.strictObject({
+      ...listQuery,
+      state: z.enum(JOB_STATES).optional(),
+      file: z.string().regex(idPattern("file"), "not a file id").optional(),
+    }),
+  },
+  responses: {
+    200: {
+      description: "Jobs without their pages",
+      content: { "application/json": { schema: listOf(JobSchema) } },
+    },
+    ...problems("invalid-request"),
+  },
+});
+
+export const jobsList = (app: App) =>
+  app.openapi(list, async (c) => {
+    const { limit, cursor, state, file } = c.req.valid("query");
+    const jobs = await listJobs(c.env.DB, c.get("caller").tenantId, {
+      before: readCursor(cursor, "job"),
+      limit: limit + 1,
+      ...(state && { state }),
+      ...(file && { fileId: file }),
+    });
+    return c.json(
+      listPage(jobs, limit, (job) => jobView(job)),
+      200,
+    );
+  });
+
+const get = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}",
+  operationId: "getJob",
+  tags: ["jobs"],
+  summary: "A job's state and progress",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: { description: "The job", content: { "application/json": { schema: JobSchema } } },
+    ...problems("not-found"),
+  },
+});
+
+export const jobsGet = (app: App) =>
+  app.openapi(get, async (c) => {
+    const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    const { pages, shards } = await jobDetail(c.env.DB, job.id);
+    return c.json(jobView(job, pages, waitingFor(shards, Date.now())), 200);
+  });
+
+const cancel = createRoute({
+  method: "post",
+  path: "/v1/jobs/{id}/cancel",
+  operationId: "cancelJob",
+  tags: ["jobs"],
+  summary: "Cancel a job",
+  description:
+    "Pages that are already read stay readable. A job that has ended is refused with 409.",
+  security: [{ bearer: [] }],
+  middleware: [requires("write"), idempotent] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: {
+      description: "The canceled job",
+      content: { "application/json": { schema: JobSchema } },
+    },
+    ...problems(
+      "invalid-request",
+      "not-found",
+      "job-over",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+    ),
+  },
+});
+
+/** Reaches the worker, unless another job waits for the same pages. */
+export const jobsCancel = (app: App) =>
+  app.openapi(cancel, async (c) => {
+    const { tenantId } = c.get("caller");
+    const job = await findJob(c.env.DB, tenantId, c.req.valid("param").id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    if (!(await cancelJob(c.env, job))) throw new Problem("job-over", "The job has already ended.");
+    const canceled = (await findJob(c.env.DB, tenantId, job.id)) as Job;
+    return c.json(jobView(canceled, await jobPages(c.env.DB, job.id)), 200);
+  });
+
+const remove = createRoute({
+  method: "delete",
+  path: "/v1/jobs/{id}",
+  operationId: "deleteJob",
+  tags: ["jobs"],
+  summary: "Delete a job",
+  description:
+    "An open job is canceled first. Page results stay cached until their file is deleted.",
+  security: [{ bearer: [] }],
+  middleware: [requires("write")] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 204: { description: "Deleted" }, ...problems("not-found") },
+});
+
+/** The record, its events and its delivery log. Cached pages belong to the file. */
+export const jobsDelete = (app: App) =>
+  app.openapi(remove, async (c) => {
+    const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    await cancelJob(c.env, job);
+    await delivered(c.env, job);
+    await deleteJob(c.env.DB, job.id);
+    await audit(c.env.DB, job.tenantId, c.get("caller").keyId, "job.deleted", job.id);
+    return c.body(null, 204);
+  });

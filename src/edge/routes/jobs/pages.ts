@@ -1,0 +1,170 @@
+/** GET /v1/jobs/{id}/pages/{page}/overlay.svg, /tokens and /image: what there is of one page besides its result. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { base64 } from "../../domain/encoding.ts";
+import { overlay } from "../../formats/views/overlay.ts";
+import { browserMay } from "../../http/auth.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import { fileById } from "../../storage/files.ts";
+import { findJob, jobPages } from "../../storage/jobs.ts";
+import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
+import { readEntry, readImage } from "../../storage/results.ts";
+
+export const pageParams = z.object({
+  id: z.string(),
+  page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
+});
+
+/** The tenant's job and its page. Throws the problem to answer with where there is none, or it is not read yet. */
+export async function demandPage(
+  db: D1Database,
+  tenantId: string,
+  { id, page: number }: z.infer<typeof pageParams>,
+) {
+  const job = await findJob(db, tenantId, id);
+  if (!job) throw new Problem("not-found", "No such job.");
+  const page = (await jobPages(db, job.id)).find(({ page }) => page === number);
+  if (!page) throw new Problem("not-found", "The job has no such page.");
+  if (page.state === "pending") throw new Problem("job-not-finished", "The page is not read yet.");
+  return { job, page };
+}
+
+const overlaySvg = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/pages/{page}/overlay.svg",
+  operationId: "getOverlay",
+  tags: ["jobs"],
+  summary: "A page's boxes as SVG",
+  description:
+    "As large as the raster that was read (`width`, `height` of the page's result), transparent: lay it over the page.",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: {
+    params: pageParams,
+  },
+  responses: {
+    200: { description: "The boxes", content: { "image/svg+xml": { schema: z.string() } } },
+    ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
+  },
+});
+
+/** Where the page's blocks are. */
+export const jobsOverlay = (app: App) =>
+  app.openapi(overlaySvg, async (c) => {
+    const { tenantId } = c.get("caller");
+    const { job, page } = await demandPage(c.env.DB, tenantId, c.req.valid("param"));
+    const { result, error } = await readEntry(c.env.BUCKET, job, page);
+    if (error?.code === "gone") throw new Problem("gone", "The file was deleted.");
+    if (error) throw new Problem("not-found", `The page has no result: ${error.message}`);
+    return c.body(overlay(result), 200, {
+      "content-type": "image/svg+xml",
+      "x-content-type-options": "nosniff",
+      "content-security-policy": "default-src 'none'; sandbox",
+    });
+  });
+
+const tokens = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/pages/{page}/tokens",
+  operationId: "getPageTokens",
+  tags: ["jobs"],
+  summary: "A page's vision tokens",
+  description:
+    "Where they are kept (`tokens: keep`, or the task `encode`): a safetensors file with the tensor `vision_tokens` and, as metadata, the digest of the model that made them, mode, page and counts. They mean nothing to any other model. 404 where none are kept.",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: {
+    params: pageParams,
+    headers: z.object({ "if-none-match": z.string().optional() }),
+  },
+  responses: {
+    200: {
+      description: "The file",
+      headers: {
+        ETag: { schema: { type: "string" as const } },
+        "Repr-Digest": {
+          schema: { type: "string" as const },
+          description: "SHA-256 of the file (RFC 9530)",
+        },
+      },
+      content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+    },
+    304: { description: "The client has it" },
+    ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
+  },
+});
+
+/** The vision tokens from which the page was read. */
+export const jobsTokens = (app: App) =>
+  app.openapi(tokens, async (c) => {
+    const { tenantId } = c.get("caller");
+    const { job, page } = await demandPage(c.env.DB, tenantId, c.req.valid("param"));
+    const file = await fileById(c.env.DB, tenantId, job.fileId);
+    if (!file) throw new Problem("gone", "The file was deleted.");
+    const { result, error } = await readEntry(c.env.BUCKET, job, page);
+    if (!result) throw new Problem("not-found", `The page has no result: ${error.message}`);
+    const of = { file, page: page.page, ...seenAs(file, job.options, result.mode) };
+    const unless = c.req.valid("header")["if-none-match"];
+    const object = await openTokens(c.env.BUCKET, of, result.model_digest, unless);
+    if (!object) throw new Problem("not-found", "No vision tokens of the page are kept.");
+    const digest = object.checksums.sha256;
+    const headers = {
+      etag: object.httpEtag,
+      "cache-control": "private, no-cache",
+      ...(digest && { "repr-digest": `sha-256=:${base64(digest)}:` }),
+    };
+    if (!("body" in object)) return c.body(null, 304, headers);
+    return c.body(object.body, 200, {
+      ...headers,
+      "content-type": "application/octet-stream",
+      "content-length": String(object.size),
+      "content-disposition": `attachment; filename="page-${page.page}-${result.mode}.safetensors"`,
+      "x-content-type-options": "nosniff",
+    });
+  });
+
+const image = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/pages/{page}/image",
+  operationId: "getPageImage",
+  tags: ["jobs"],
+  summary: "A page's image",
+  description:
+    "Of jobs with the model `fovea-render`: the page as the encoder sees it in the job's mode, without the border around it; as it is where the mode is `auto`. It can be sent in again as a document, to be read or to be made smaller.",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: {
+    params: pageParams,
+    headers: z.object({ "if-none-match": z.string().optional() }),
+  },
+  responses: {
+    200: {
+      description: "The image",
+      headers: { ETag: { schema: { type: "string" as const } } },
+      content: { "image/png": { schema: z.string().openapi({ format: "binary" }) } },
+    },
+    304: { description: "The image is the one that `If-None-Match` names" },
+    ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
+  },
+});
+
+/** The page as the encoder sees it, of models that make images. */
+export const jobsImage = (app: App) =>
+  app.openapi(image, async (c) => {
+    const { tenantId } = c.get("caller");
+    const { job, page } = await demandPage(c.env.DB, tenantId, c.req.valid("param"));
+    const image = await readImage(c.env.BUCKET, job, page, c.req.raw.headers);
+    if (!image) {
+      if (!(await fileById(c.env.DB, tenantId, job.fileId)))
+        throw new Problem("gone", "The file was deleted.");
+      throw new Problem("not-found", "The page has no image: only `fovea-render` makes them.");
+    }
+    const headers = {
+      etag: image.httpEtag,
+      "cache-control": "private",
+      "x-content-type-options": "nosniff",
+    };
+    if (!("body" in image)) return c.body(null, 304, headers);
+    return c.body(image.body, 200, { ...headers, "content-type": "image/png" });
+  });

@@ -1,0 +1,88 @@
+/** GET /v1/keys, GET /v1/whoami, DELETE /v1/keys/{id} */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { authenticated, demandScope, requires } from "../../http/auth.ts";
+import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
+import { problems } from "../../http/problem.ts";
+import { guardOf } from "../../keys/guard.ts";
+import { noteKeyChange } from "../../keys/notice.ts";
+import { Problem } from "../../problem.ts";
+import { findKey, listKeys, revokeKey } from "../../storage/keys.ts";
+import { ApiKey, presentKey } from "./view.ts";
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/keys",
+  operationId: "listKeys",
+  tags: ["keys"],
+  summary: "List API keys",
+  description: "All keys of the tenant, revoked ones too, newest first. Needs the scope `admin`.",
+  security: [{ bearer: [] }],
+  middleware: requires("admin"),
+  request: { query: z.strictObject(listQuery) },
+  responses: {
+    200: {
+      description: "The keys",
+      content: { "application/json": { schema: listOf(ApiKey) } },
+    },
+    ...problems("invalid-request"),
+  },
+});
+
+export const keysList = (app: App) =>
+  app.openapi(list, async (c) => {
+    const { limit, cursor } = c.req.valid("query");
+    const before = readCursor(cursor, "key");
+    const rows = await listKeys(c.env.DB, c.get("caller").tenantId, before, limit + 1);
+    return c.json(listPage(rows, limit, presentKey), 200);
+  });
+
+const own = createRoute({
+  method: "get",
+  path: "/v1/whoami",
+  operationId: "getOwnKey",
+  tags: ["keys"],
+  summary: "The calling API key",
+  description: "Any key may ask, and may revoke itself by the id.",
+  security: [{ bearer: [] }],
+  middleware: authenticated,
+  responses: {
+    200: { description: "The key", content: { "application/json": { schema: ApiKey } } },
+    ...problems("not-found"),
+  },
+});
+
+/** What the calling key is. Whoever finds a leaked key can revoke it with nothing else. */
+export const whoami = (app: App) =>
+  app.openapi(own, async (c) => {
+    const { tenantId, keyId } = c.get("caller");
+    const key = await findKey(c.env.DB, tenantId, keyId);
+    if (!key) throw new Problem("not-found", "There is no such key.");
+    return c.json(presentKey(key), 200);
+  });
+
+const revoke = createRoute({
+  method: "delete",
+  path: "/v1/keys/{id}",
+  operationId: "revokeKey",
+  tags: ["keys"],
+  summary: "Revoke an API key",
+  description:
+    "The key is refused from the next request on. Needs the scope `admin`; any key may revoke itself.",
+  security: [{ bearer: [] }],
+  middleware: authenticated,
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 204: { description: "Revoked" }, ...problems("not-found") },
+});
+
+export const keysDelete = (app: App) =>
+  app.openapi(revoke, async (c) => {
+    const { id } = c.req.valid("param");
+    const caller = c.get("caller");
+    if (id !== caller.keyId) demandScope(caller, "admin");
+    const hash = await revokeKey(c.env.DB, caller.tenantId, id, Date.now());
+    if (hash === null) throw new Problem("not-found", "There is no such key.");
+    await guardOf(c.env, hash).forget();
+    await noteKeyChange(c.env, caller.tenantId, "key.revoked", id, caller.keyId);
+    return c.body(null, 204);
+  });
