@@ -11,13 +11,13 @@ import { findJob, jobPages } from "../../storage/jobs.ts";
 import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
 import { readEntry, readImage } from "../../storage/results.ts";
 
-export const pageParams = z.object({
+const pageParams = z.object({
   id: z.string(),
   page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
 });
 
 /** The tenant's job and its page. Throws the problem to answer with where there is none, or it is not read yet. */
-export async function demandPage(
+async function demandPage(
   db: D1Database,
   tenantId: string,
   { id, page: number }: z.infer<typeof pageParams>,

@@ -155,7 +155,7 @@ const remove = createRoute({
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },
 });
 
-export async function demandEndpoint(c: Context<AppEnv>, id: string): Promise<Endpoint> {
+async function demandEndpoint(c: Context<AppEnv>, id: string): Promise<Endpoint> {
   const endpoint = await findEndpoint(c.env.DB, c.get("caller").tenantId, id);
   if (!endpoint) throw new Problem("not-found", "No such webhook endpoint.");
   return endpoint;
