@@ -30,12 +30,12 @@ from roofline import (
 )
 
 from fovea.engine import Engine
-from fovea.generate import Rules
+from fovea.engine.generate import Rules
+from fovea.engine.sampling import TokenClasses
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel, load_checkpoint
 from fovea.readers.ocr_model import engine_config
 from fovea.readers.vision import VisionReader
-from fovea.sampling import TokenClasses
-from fovea.tokenizer import Tokenizer
 
 MEAN = 1000  # text tokens a page
 PROMPT = 12
@@ -108,10 +108,10 @@ def near(what: str, ours: torch.Tensor, theirs: torch.Tensor) -> tuple[str, bool
 
 def reads(model: OcrModel, weights: Path) -> tuple[str, bool, str]:
     """The official weights read a page of the examples."""
-    from fovea.pages import open_document
+    from fovea.pages.documents import open_document
     from fovea.readers.base import ReadRequest
     from fovea.readers.ocr_model import SeeingModel
-    from fovea.witness import agreement
+    from fovea.result.witness import agreement
 
     tokenizer = Tokenizer.from_file(weights / "tokenizer.json")
     reader = VisionReader("deepseek-ocr", "sha256:" + "0" * 64, SeeingModel(model), tokenizer)

@@ -1,15 +1,15 @@
-"""The Cog runner: typed inputs in, a receipt out. What happens in between is `fovea.shard`."""
+"""The Cog runner: typed inputs in, a receipt out. What happens in between is `fovea.service.shard`."""
 
 import logging
 from typing import Any, Optional
 
 from cog import BaseRunner, Input, concurrent
 
-from fovea.drain import watch_from_environment
 from fovea.orphan import end_with_parent
 from fovea.readers import ReadRequest, load_readers
+from fovea.service.drain import watch_from_environment
+from fovea.service.shard import ShardRequest, run_shard
 from fovea.settings import Settings
-from fovea.shard import ShardRequest, run_shard
 
 MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
 TASKS = ["markdown", "free", "figure", "describe", "locate", "deep", "encode"]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from conftest import TOKENIZER, VOCABULARY, make_model
 
+from fovea.engine.generate import Rules, generate
 from fovea.engine.weights import Int8, Packed, fuse, int8_bytes, suitable
-from fovea.generate import Rules, generate
 from fovea.model import ModelConfig, OcrModel
 from fovea.model.decoder import MixtureOfExperts
 

@@ -15,7 +15,7 @@ from fovea.model import ClipConfig, DecoderConfig, ModelConfig, OcrModel, SamCon
 from fovea.model.clip import Clip
 from fovea.model.decoder import MixtureOfExperts
 from fovea.model.sam import Sam
-from fovea.views import to_pixels
+from fovea.vision.views import to_pixels
 
 BOUND = 1e-4
 

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
+from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import MAX_BLOCKS, block_type, crop_name, read_blocks
-from fovea.output.geometry import turned
 from fovea.output.grammar import markup_pieces
 from fovea.output.markdown import write_markdown
-from fovea.tokenizer import Tokenizer, pieces_of
+from fovea.result.geometry import turned
 
 
 def ref(label, *boxes):

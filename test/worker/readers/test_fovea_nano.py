@@ -9,15 +9,15 @@ from support import picture
 from train_support import TINY
 
 from fovea.engine import Busy, load_seen
+from fovea.engine.generate import Generation
 from fovea.errors import PageError
-from fovea.generate import Generation
-from fovea.grounding import answer_of
 from fovea.model import OcrModel, save_checkpoint
-from fovea.pages import Raster, open_document
+from fovea.nano.grounding import answer_of
+from fovea.nano.strip_model import StripAnswers
+from fovea.pages.documents import Raster, open_document
 from fovea.readers import ReadRequest
 from fovea.readers.base import InvalidOptions
 from fovea.readers.fovea_nano import PAGE_POSITIONS, ROWS, FoveaNano, _split
-from fovea.strip_model import StripAnswers
 from fovea.train import fonts
 from fovea.train.evaluate import distance
 

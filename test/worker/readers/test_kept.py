@@ -6,7 +6,7 @@ from tiny_checkpoint import make
 
 from fovea.engine import Canceled, load_seen
 from fovea.errors import PageError
-from fovea.pages import Raster
+from fovea.pages.documents import Raster
 from fovea.readers.base import GivenUp, InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
 

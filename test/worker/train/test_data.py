@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from fovea.places import Place
-from fovea.tokenizer import Tokenizer
+from fovea.language.tokenizer import Tokenizer
+from fovea.nano.places import Place
 from fovea.train import fonts, material, texts
 from fovea.train.batches import CELL, IGNORED, PATCH, Stream, again, collate, strip_prompt
 from fovea.train.evaluate import can_evaluate

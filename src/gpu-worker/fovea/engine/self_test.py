@@ -18,9 +18,9 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from fovea.engine.engine import Engine
-from fovea.generate import Generation
-from fovea.tasks import TASKS, Prompt
-from fovea.tokenizer import Tokenizer
+from fovea.engine.generate import Generation
+from fovea.language.tasks import TASKS, Prompt
+from fovea.language.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fovea.generate import Generation
+from fovea.engine.generate import Generation
 
 
 class Canceled(Exception):

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from fovea.language.tokenizer import Piece
 from fovea.output import content
 from fovea.output.content import Part
-from fovea.output.geometry import FULL, Map, from_bins, on_page, union
 from fovea.output.grammar import GrammarParser, Reference, parse
-from fovea.result import BLOCK_TYPES, Block
-from fovea.tokenizer import Piece
+from fovea.result.geometry import FULL, Map, from_bins, on_page, union
+from fovea.result.page_result import BLOCK_TYPES, Block
 
 MAX_BLOCKS = 5000
 MAX_WARNINGS = 50

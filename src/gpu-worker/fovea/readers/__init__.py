@@ -11,7 +11,7 @@ READERS = {
     "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
     "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
     "deepseek-ocr-upstream": "fovea.readers.upstream:Upstream",
-    "fovea-render": "fovea.readers.render:FoveaRender",
+    "fovea-render": "fovea.readers.fovea_render:FoveaRender",
 }
 ALWAYS = ("fovea-render",)
 """Loaded beside whatever a worker is for: it has no weights."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fovea.pages import Raster
-from fovea.plan import Density
-from fovea.result import PageResult
+from fovea.pages.documents import Raster
+from fovea.result.page_result import PageResult
+from fovea.vision.plan import Density
 
 TRANSCRIPTIONS = ("markdown", "free", "deep")
 """The tasks whose answer is the page's own text: its length can be estimated, and a witness can check it."""
@@ -45,7 +45,7 @@ class GivenUp:
 class ReadRequest:
     """The options of a shard, as the edge sends them; and for each page whose it is and if it is given up.
 
-    `witness`: whether pages are checked by `fovea.witness`. `keep_tokens`: whether the page's vision tokens
+    `witness`: whether pages are checked by `fovea.result.witness`. `keep_tokens`: whether the page's vision tokens
     are wanted beside its result.
     """
 

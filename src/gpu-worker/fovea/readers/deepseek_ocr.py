@@ -33,7 +33,7 @@ from fovea.readers.ocr_model import (
 )
 from fovea.readers.vision import VisionReader
 from fovea.settings import Settings
-from fovea.views import MAX_TILES
+from fovea.vision.views import MAX_TILES
 
 log = logging.getLogger(__name__)
 

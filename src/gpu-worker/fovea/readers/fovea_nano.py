@@ -20,26 +20,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fovea import places
 from fovea.engine import Busy, Canceled, Seen
 from fovea.errors import PageError
-from fovea.grounding import PATCHES as PAGE_TOKENS
-from fovea.grounding import POSITIONS as PAGE_POSITIONS
-from fovea.grounding import blocks_of, page_view
-from fovea.layout import Line, lay_out
-from fovea.lines import find_lines
-from fovea.markdown import to_markdown
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
-from fovea.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
-from fovea.pages import Raster
+from fovea.nano import places
+from fovea.nano.grounding import PATCHES as PAGE_TOKENS
+from fovea.nano.grounding import POSITIONS as PAGE_POSITIONS
+from fovea.nano.grounding import blocks_of, page_view
+from fovea.nano.lines import find_lines
+from fovea.nano.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
+from fovea.nano.strip_model import StripAnswers, StripModel
+from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
 from fovea.readers.ocr_model import engine_config
-from fovea.result import Attempt, PageResult
+from fovea.result.layout import Line, lay_out
+from fovea.result.markdown import to_markdown
+from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
-from fovea.strip_model import StripAnswers, StripModel
-from fovea.tokenizer import Tokenizer
-from fovea.views import to_pixels
+from fovea.vision.views import to_pixels
 
 RULES = b"fovea-nano rules 4"
 """Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
@@ -65,7 +65,7 @@ MOST_TOKENS = 150
 """Of a row, places included. Longer answers are loops."""
 AT_ONCE = 48
 """Strips of a page that are asked for together."""
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "nano"
+WEIGHTS = Path(__file__).resolve().parents[1] / "nano" / "weights"
 TIME_SHARE = 0.9
 
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from fovea.engine import Engine, EngineConfig, Seen
-from fovea.generate import Rules
+from fovea.engine.generate import Rules
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
-from fovea.tokenizer import Tokenizer
-from fovea.views import MAX_TILES, make_views, to_pixels
+from fovea.vision.views import MAX_TILES, make_views, to_pixels
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -23,7 +23,7 @@ class SeeingModel:
     """See `fovea.readers.vision.VisionModel`. `max_tiles` bounds the tiles of the gundam mode; `int8` is for
     the engine's weights.
 
-    Beside `serve` it has the methods by which `fovea.generate` reads, one page at a time and without an
+    Beside `serve` it has the methods by which `fovea.engine.generate` reads, one page at a time and without an
     engine: the reference.
     """
 

@@ -14,11 +14,11 @@ import numpy as np
 import rapidocr
 
 from fovea.errors import PageError
-from fovea.layout import Line, lay_out
-from fovea.markdown import to_markdown
-from fovea.pages import Raster
+from fovea.pages.documents import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
-from fovea.result import Attempt, PageResult
+from fovea.result.layout import Line, lay_out
+from fovea.result.markdown import to_markdown
+from fovea.result.page_result import Attempt, PageResult
 
 RULES = b"pp-ocr rules 3"
 """Part of the digest: raise the number when layout or Markdown change what is answered."""

@@ -33,21 +33,21 @@ from typing import Any
 import urllib3
 from PIL import Image
 
-from fovea.deep import Answer, figure_blocks
 from fovea.errors import PageError
+from fovea.language.tasks import TASKS, InvalidTask, Prompt, prompt_for
+from fovea.language.tokenizer import EOS, LAYOUT_MARKERS, OFFICIAL_IDS, TABLE_MARKERS, Piece
 from fovea.outbound import Outbound, Refused, Unreachable, origin_of
 from fovea.output.blocks import number, read_blocks
-from fovea.output.geometry import FULL
+from fovea.output.deep import Answer, figure_blocks
 from fovea.output.grammar import markup_pieces
 from fovea.output.markdown import write_markdown
-from fovea.pages import Raster
+from fovea.pages.documents import Raster
 from fovea.readers.base import GivenUp, InvalidOptions, ReadRequest
 from fovea.readers.ocr_model import flag, ngram_setting, whole_number
 from fovea.readers.vision import doubts
-from fovea.result import Attempt, Block, PageResult
+from fovea.result.geometry import FULL
+from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.settings import Settings
-from fovea.tasks import TASKS, InvalidTask, Prompt, prompt_for
-from fovea.tokenizer import EOS, LAYOUT_MARKERS, OFFICIAL_IDS, TABLE_MARKERS, Piece
 
 log = logging.getLogger(__name__)
 

@@ -12,22 +12,22 @@ from typing import Protocol
 
 from PIL import Image
 
-from fovea import modes
-from fovea.compression import expected_precision
-from fovea.deep import Answer, deepen, figure_blocks
 from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine.generate import Generation, Rules
 from fovea.errors import PageError
-from fovea.generate import Generation, Rules
+from fovea.language.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
+from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import Reading, number, read_blocks
-from fovea.output.geometry import FULL
+from fovea.output.deep import Answer, deepen, figure_blocks
 from fovea.output.markdown import write_markdown
-from fovea.pages import Raster
-from fovea.plan import Density, choose, measure, spread
+from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
-from fovea.result import Attempt, Block, PageResult
-from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
-from fovea.tokenizer import Tokenizer, pieces_of
+from fovea.result.geometry import FULL
+from fovea.result.page_result import Attempt, Block, PageResult
+from fovea.vision import modes
+from fovea.vision.compression import expected_precision
+from fovea.vision.plan import Density, choose, measure, spread
 
 MODES = ("tiny", "small", "base", "large", "gundam")
 # Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fovea.grounding import REGIONS
 from fovea.model import ModelConfig, OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
+from fovea.nano.grounding import REGIONS
 from fovea.train.batches import CELL, CLASSES, IGNORED, PATCH, PATCH_SLOTS, SPOT_SLOTS, Batch
 
 GUIDED_LAYERS = (1, 2, 3)

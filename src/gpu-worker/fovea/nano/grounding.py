@@ -1,0 +1,88 @@
+"""`fovea-nano`'s grounded answers: which blocks a page has, and where, in the official grammar.
+
+The question is the official one, the page is seen as one view of 512 × 512 px, 64 vision tokens. The answer names each
+block in reading order: `<|ref|>title<|/ref|><|det|>` a box `<|/det|>`. The model says a box with six location tokens
+(`fovea.nano.places`); `written_out` puts the official digits in their place, and `fovea.output` parses what comes of
+it.
+"""
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from fovea.language.tasks import prompt_for
+from fovea.language.tokenizer import Tokenizer, pieces_of
+from fovea.nano.places import POINT, Place, point_of, point_tokens
+from fovea.output.blocks import block_type
+from fovea.output.grammar import Reference, parse
+from fovea.result.geometry import from_bins, to_bins
+from fovea.result.page_result import Box
+from fovea.vision.modes import MODES, patches, positions
+from fovea.vision.views import make_views
+
+MODE = "tiny"
+CELLS = MODES[MODE].side // 64
+"""Vision tokens of a side."""
+PATCHES, POSITIONS = patches(MODE, None), positions(MODE, None)
+"""Vision tokens of a page as a whole; those with newlines and separator."""
+REGIONS = (
+    "title", "sub_title", "text", "list", "table", "table_caption", "image", "image_caption", "equation", "code",
+    "header", "footer", "page_number",
+)  # fmt: skip
+"""The labels that the model learns (`fovea.result.page_result.BLOCK_TYPES`)."""
+MOST_TOKENS = 1000
+"""Of an answer: about sixty blocks."""
+
+
+def page_view(image: Image.Image) -> Image.Image:
+    """The page as it is seen. `image`: upright and RGB."""
+    return make_views(image, MODE).whole
+
+
+def layout_prompt(tokenizer: Tokenizer) -> list[int]:
+    """The question, with its vision tokens."""
+    return prompt_for("markdown", None, False).ids(tokenizer, POSITIONS)
+
+
+def answer_of(blocks: Sequence[tuple[str, Box]], tokenizer: Tokenizer) -> list[tuple[int, int | None]]:
+    """The tokens that name `blocks` (type, box in 0..1), each with the vision token in which to look for it."""
+    ref, end_ref, det, end_det = tokenizer.ids_of(("<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>"))
+    answer: list[tuple[int, int | None]] = []
+    for kind, (x0, y0, x1, y1) in blocks:
+        first, second = point_tokens(x0, y0), point_tokens(x1, y1)
+        corner, other = (place.row * CELLS + place.column for place in map(Place.of, (first[0], second[0])))
+        answer += [(token, corner) for token in (ref, *tokenizer.encode(kind), end_ref, det, *first)]
+        answer += [(token, other) for token in second]
+        answer.append((end_det, None))
+    return answer
+
+
+def written_out(ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
+    """The answer with its location tokens as the official digits: `[[x0, y0, x1, y1]]` in 0..999."""
+    out: list[int] = []
+    held: list[int] = []
+    for token in ids:
+        if Place.of(token) is not None:
+            held.append(token)
+            if len(held) == 2 * POINT:
+                box = to_bins((*point_of(held[:POINT]), *point_of(held[POINT:])))
+                out += tokenizer.encode(f"[[{', '.join(map(str, box))}]]")
+                held = []
+            continue
+        held = []  # a box that is not whole has no digits; the parser sees that it is broken
+        out.append(token)
+    return out
+
+
+def blocks_of(ids: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, Box]]:
+    """Types and boxes in 0..1 of the blocks that an answer names, by the official output's parser. Never raises."""
+    events, _ = parse(pieces_of(tokenizer, written_out(ids, tokenizer)))
+    found: list[tuple[str, Box]] = []
+    for event in events:
+        if not isinstance(event, Reference):
+            continue
+        kind = block_type(event.label)
+        if kind is not None:
+            boxes = (from_bins(box) for box in event.boxes)
+            found += [(kind, box) for box in boxes if box[2] > box[0] and box[3] > box[1]]
+    return found
