@@ -130,12 +130,12 @@ def layout(given: argparse.Namespace) -> None:
     import torch
 
     from fovea.engine import EngineConfig
+    from fovea.model.pixels import to_pixels
     from fovea.nano.grounding import MOST_TOKENS, blocks_of, page_view
     from fovea.nano.lines import find_lines
     from fovea.nano.strip_model import StripModel
     from fovea.result.layout import Line, lay_out
     from fovea.train.layouts import make_layout
-    from fovea.vision.views import to_pixels
 
     model, tokenizer = load(given.weights)
     config = EngineConfig(max_new=MOST_TOKENS, max_batch=4, threads=torch.get_num_threads())

@@ -38,7 +38,6 @@ def test_the_estimate_is_near_over_all(truth):
     assert (estimate(""), estimate("a")) == (0, 1)
 
 
-def test_a_worker_with_the_tokenizer_counts(truth, monkeypatch):
+def test_a_worker_with_the_tokenizer_counts(truth):
     assert count_tokens(TEXTS["talk"]) == (estimate(TEXTS["talk"]), False)
-    monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(VOCABULARY))
-    assert count_tokens(TEXTS["talk"]) == (truth(TEXTS["talk"]), True)
+    assert count_tokens(TEXTS["talk"], VOCABULARY) == (truth(TEXTS["talk"]), True)

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from fovea.language.tokenizer import (
     BOS,
@@ -58,18 +57,6 @@ def test_agrees_with_the_library(official_tokenizer, official_backend):
         assert (
             official_tokenizer.decode(ids) == official_backend.decode(ids, skip_special_tokens=False) == text
         )
-
-
-def test_only_ids_with_a_token_may_be_sampled(official_tokenizer):
-    mask = official_tokenizer.sampling_mask(129280)
-    assert mask.dtype == torch.bool and mask.shape == (129280,)
-    assert int((~mask).sum()) == 453
-    assert mask[:128827].all() and not mask[128827:].any()
-
-
-def test_a_model_smaller_than_its_tokenizer_is_refused():
-    with pytest.raises(TokenizerError, match="271 ids"):
-        Tokenizer.characters().sampling_mask(256)
 
 
 def test_a_character_split_over_tokens_arrives_whole():

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image, ImageOps
 from support import encoded
 
+from fovea.model.pixels import to_pixels
 from fovea.pages.documents import open_document
-from fovea.vision.views import MODES, make_views, tile_grid, to_pixels
+from fovea.vision.views import MODES, make_views, tile_grid
 
 SIZES = [(1, 1), (641, 640), (640, 640), (600, 1800), (1920, 1080), (1190, 1684)]
 

@@ -33,7 +33,8 @@ from fovea.engine.scheduler import Scheduler
 from fovea.engine.seen import Seen
 from fovea.engine.sequence import Busy, Canceled, Sequence
 from fovea.model import OcrModel
-from fovea.vision.views import MAX_TILES, make_views, to_pixels
+from fovea.model.pixels import to_pixels
+from fovea.vision.views import MAX_TILES, make_views
 
 log = logging.getLogger(__name__)
 

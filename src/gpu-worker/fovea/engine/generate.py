@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from fovea.engine.sampling import History, LoopDetector, NgramGuard, TokenClasses, pick
+from fovea.engine.sampling import History, LoopDetector, NgramGuard, TokenClasses, pick, sampling_mask
 from fovea.language.tokenizer import TABLE_MARKERS, Tokenizer
 
 
@@ -46,7 +46,7 @@ class Rules:
 
         Begin, padding and image placeholders are input only, so they are never sampled.
         """
-        allowed = tokenizer.sampling_mask(vocab_size)
+        allowed = sampling_mask(tokenizer, vocab_size)
         allowed[[tokenizer.bos, tokenizer.pad, tokenizer.image]] = False
         guard = None
         if ngram is not None:

@@ -4,10 +4,11 @@ The estimate is the edge's (`src/edge/domain/text-tokens.ts`), as near as Python
 """
 
 import math
-import os
 import re
 from functools import cache
 from pathlib import Path
+
+from fovea.language.tokenizer import Tokenizer
 
 _CJK = "\u4e00-\u9fa5\u3040-\u30ff"
 _LETTER = r"[^\W\d_]"
@@ -29,21 +30,17 @@ _RATES = (
 """Tokens a character where a script is cut finer."""
 
 
-def count_tokens(text: str) -> tuple[int, bool]:
-    """(tokens, whether they were counted). The tokenizer is that of `FOVEA_DEEPSEEK_DIR`."""
-    if tokenizer := _tokenizer(os.environ.get("FOVEA_DEEPSEEK_DIR", "")):
+def count_tokens(text: str, folder: Path | None = None) -> tuple[int, bool]:
+    """(tokens, whether they were counted). `folder`: of the checkpoint, where its `tokenizer.json` may lie."""
+    if folder and (tokenizer := _tokenizer(folder)):
         return len(tokenizer.encode(text)), True
     return estimate(text), False
 
 
 @cache
-def _tokenizer(folder: str):
-    path = Path(folder) / "tokenizer.json"
-    if not folder or not path.is_file():
-        return None
-    from fovea.language.tokenizer import Tokenizer  # brings PyTorch along
-
-    return Tokenizer.from_file(path)
+def _tokenizer(folder: Path) -> Tokenizer | None:
+    path = folder / "tokenizer.json"
+    return Tokenizer.from_file(path) if path.is_file() else None
 
 
 def estimate(text: str) -> int:

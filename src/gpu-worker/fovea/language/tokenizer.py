@@ -14,13 +14,11 @@ special, so its switch does not cover them), and text from a user or a page must
 import codecs
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import tokenizers
-import torch
 
 # What DeepSeek-OCR adds to the DeepSeek-V3 vocabulary, in id order from 128815 (its tokenizer_config.json).
 OCR_MARKERS = (
@@ -147,35 +145,15 @@ class Tokenizer:
         """Ids of the named markers, in order."""
         return [self.markers[text] for text in texts]
 
-    @cached_property
-    def known(self) -> torch.Tensor:
-        """(size,) bool: the ids that have a token."""
-        known = torch.zeros(self.size, dtype=torch.bool)
-        known[list(self._base.get_vocab(with_added_tokens=False).values())] = True
-        known[list(self.markers.values())] = True
-        return known
+    def known(self) -> list[int]:
+        """The ids that have a token, markers included."""
+        return [*self._base.get_vocab(with_added_tokens=False).values(), *self.markers.values()]
 
-    def sampling_mask(self, vocab_size: int) -> torch.Tensor:
-        """(vocab_size,) bool: True where an id may be sampled.
-
-        The official embedding has 129,280 rows, 453 of them without a token. Raises `TokenizerError` where
-        the model has fewer rows than the tokenizer has ids.
-        """
-        if vocab_size < self.size:
-            raise TokenizerError(f"the tokenizer has {self.size} ids, the model only {vocab_size} rows")
-        mask = torch.zeros(vocab_size, dtype=torch.bool)
-        mask[: self.size] = self.known
-        return mask
-
-    def tokens_matching(self, pattern: str) -> torch.Tensor:
-        """(size,) bool: vocabulary entries whose text matches `pattern` from end to end."""
-        matches = torch.zeros(self.size, dtype=torch.bool)
-        compiled = re.compile(pattern)
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Id and text of every vocabulary entry, without the markers; bytes that are not UTF-8 become U+FFFD."""
         for text, i in self._base.get_vocab(with_added_tokens=False).items():
             if i not in self._marker_of:
-                decoded = bytes(_BYTE_OF[character] for character in text).decode("utf-8", "replace")
-                matches[i] = compiled.fullmatch(decoded) is not None
-        return matches
+                yield i, bytes(_BYTE_OF[character] for character in text).decode("utf-8", "replace")
 
 
 class TextStream:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from fovea.engine import Engine, EngineConfig
 from fovea.engine.generate import Generation, Rules
+from fovea.given_up import GivenUp
 from fovea.language.tasks import prompt_for
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
 from fovea.nano import grounding, places
-from fovea.readers.base import GivenUp
 
 CELL = 64
 """Pixels of a vision token's side."""

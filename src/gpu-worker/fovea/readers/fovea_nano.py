@@ -24,6 +24,7 @@ from fovea.engine import Busy, Canceled, Seen
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
+from fovea.model.pixels import to_pixels
 from fovea.nano import places
 from fovea.nano.grounding import PATCHES as PAGE_TOKENS
 from fovea.nano.grounding import POSITIONS as PAGE_POSITIONS
@@ -34,12 +35,11 @@ from fovea.nano.strip_model import StripAnswers, StripModel
 from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
-from fovea.readers.ocr_model import engine_config
+from fovea.readers.loading import engine_config
 from fovea.result.layout import Line, lay_out
 from fovea.result.markdown import to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
-from fovea.vision.views import to_pixels
 
 RULES = b"fovea-nano rules 4"
 """Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
@@ -108,9 +108,13 @@ class FoveaNano:
     parallel = 2
     modes = ()  # how many strips a page takes is known when its lines are found: nothing to spread a budget over
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Blocks while weights load. Raises `CheckpointError`, `OSError`, and `ValueError` for a bad setting."""
-        folder = folder or Path(os.environ.get("FOVEA_NANO_DIR") or WEIGHTS)
+    def __init__(self, folder: Path | None = None, settings: Settings | None = None) -> None:
+        """Blocks while weights load. Without `settings` they are those of the environment.
+
+        Raises `CheckpointError`, `OSError`, and `ValueError` for a bad setting.
+        """
+        settings = settings or Settings.from_environment()
+        folder = folder or settings.nano_dir or WEIGHTS
         config = ModelConfig.from_json(json.loads((folder / "config.json").read_text()))
         with torch.device("meta"):
             model = OcrModel(config)
@@ -120,9 +124,9 @@ class FoveaNano:
         self.digest = "sha256:" + sha256(rules + weights.encode()).hexdigest()
         self._tokenizer = Tokenizer.characters()
         most = min(max(ROWS.values()) * MOST_TOKENS, config.decoder.context)
-        self._model = StripModel(model, self._tokenizer, engine_config(model, most))
+        self._model = StripModel(model, self._tokenizer, engine_config(model, most, settings))
         self.engine = self._model.engine
-        self._time_limit_s = TIME_SHARE * Settings.from_environment().page_timeout_s
+        self._time_limit_s = TIME_SHARE * settings.page_timeout_s
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *ROWS):

@@ -4,7 +4,6 @@ For texts it says which part of the text stands on the page, and how well that c
 """
 
 import io
-import os
 import time
 from hashlib import sha256
 
@@ -17,6 +16,7 @@ from fovea.pages.blank import is_blank
 from fovea.pages.documents import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.result.page_result import MAX_IMAGE_BYTES, Attempt, PageResult
+from fovea.settings import Settings
 from fovea.vision.compression import expected_precision
 from fovea.vision.modes import MAX_TILES, MODES
 from fovea.vision.views import make_views, picture
@@ -30,9 +30,13 @@ class FoveaRender:
     modes = ()
     takes_blank = True
 
-    def __init__(self) -> None:
-        self._max_tiles = int(os.environ.get("FOVEA_MAX_TILES") or MAX_TILES)
-        rules = [RULES.decode(), self._max_tiles, count_tokens("")[1], render.digest()]
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Without `settings` they are those of the environment."""
+        settings = settings or Settings.from_environment()
+        self._max_tiles = settings.max_tiles or MAX_TILES
+        self._tokenizer_dir = settings.deepseek_dir
+        counted = count_tokens("", self._tokenizer_dir)[1]
+        rules = [RULES.decode(), self._max_tiles, counted, render.digest()]
         self.digest = "sha256:" + sha256(repr(rules).encode()).hexdigest()
 
     def check(self, request: ReadRequest) -> None:
@@ -67,7 +71,7 @@ class FoveaRender:
         width, height = shrunk or image.size
         tokens = compression = None
         if text is not None:
-            tokens, counted = count_tokens(text)
+            tokens, counted = count_tokens(text, self._tokenizer_dir)
             compression = tokens / seen["valid"]
             if not counted:
                 warnings.append("text_tokens is an estimate: this worker has no DeepSeek tokenizer.")

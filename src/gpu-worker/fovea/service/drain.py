@@ -1,14 +1,13 @@
 """Ending without losing a page.
 
 Cog drops what runs when it is told to stop. So the supervisor, told to stop, first asks the worker to drain: it
-makes the file named by `FOVEA_DRAIN_FILE`. From then on no page is begun; those being read are finished and
+makes the file that `Settings.drain_file` names. From then on no page is begun; those being read are finished and
 pushed. All shards end together, when the last page is done: the edge sees which of their pages are missing and
 dispatches those again, and by then this server is gone, so that they go elsewhere. The worker says that it is
 done by writing `DONE` into the file.
 """
 
 import asyncio
-import os
 import threading
 import time
 from pathlib import Path
@@ -59,8 +58,3 @@ class Drain:
 
 DRAIN = Drain()
 """The process has one end."""
-
-
-def watch_from_environment() -> None:
-    if name := os.environ.get("FOVEA_DRAIN_FILE"):
-        DRAIN.watch(Path(name))

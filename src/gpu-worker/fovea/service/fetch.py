@@ -12,6 +12,7 @@ from fovea.errors import DocumentError
 from fovea.outbound import Outbound, Refused, Unreachable, origin_of
 from fovea.settings import Settings
 
+LIMIT_S = 120.0
 MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
 CHUNK = 1 << 20
@@ -25,10 +26,10 @@ class Fetched:
 
 
 def fetch_document(url: str, settings: Settings, outbound: Outbound) -> Fetched:
-    """Blocks, at most for `settings.fetch_timeout_s`; call it in a thread. Raises `DocumentError`."""
+    """Blocks, at most for `LIMIT_S`; call it in a thread. Raises `DocumentError`."""
     if url[:5].lower() == "data:":
         return _from_data_url(url, settings.max_document_bytes)
-    deadline = time.monotonic() + settings.fetch_timeout_s
+    deadline = time.monotonic() + LIMIT_S
     for _ in range(MAX_REDIRECTS + 1):
         limit_s = max(0.1, deadline - time.monotonic())
         try:

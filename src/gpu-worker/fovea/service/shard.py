@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fovea.errors import DocumentError, FoveaError, PageError
+from fovea.given_up import GivenUp
 from fovea.outbound import Outbound, Refused
 from fovea.pages import render
 from fovea.pages.blank import is_blank
 from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
-from fovea.readers.base import ENCODE, TRANSCRIPTIONS, GivenUp, InvalidOptions, Reader, ReadRequest
+from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
 from fovea.result.page_result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.result.witness import agreement, doubt, text_of
 from fovea.service.budget import Budget

@@ -2,19 +2,11 @@
 with Pillow.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from fovea.vision.modes import MAX_TILES, MODES, TILE, Mode, patches, positions, tile_grid, valid_tokens
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 GREY = (127, 127, 127)  # int(0.5 · 255), the colour around a page that was fitted into a square
 
@@ -81,12 +73,3 @@ def picture(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Image.
         return views.whole
     side = views.mode.side
     return ImageOps.contain(image, (side, side), Image.Resampling.BICUBIC)
-
-
-def to_pixels(images: list[Image.Image], device: torch.device | str = "cpu") -> Tensor:
-    """RGB images of one size -> (n, 3, H, W) in −1..1, fp32."""
-    import torch  # which readers without a model do without
-
-    array = np.stack([np.asarray(image, dtype=np.uint8) for image in images])
-    pixels = torch.from_numpy(array).to(device).permute(0, 3, 1, 2).float() / 255
-    return (pixels - 0.5) / 0.5

@@ -8,5 +8,6 @@ from fovea.engine.sampling.greedy import pick
 from fovea.engine.sampling.guard import NgramGuard
 from fovea.engine.sampling.history import History
 from fovea.engine.sampling.loops import LoopDetector, TokenClasses
+from fovea.engine.sampling.masks import sampling_mask
 
-__all__ = ["History", "LoopDetector", "NgramGuard", "TokenClasses", "pick"]
+__all__ = ["History", "LoopDetector", "NgramGuard", "TokenClasses", "pick", "sampling_mask"]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 
 from fovea.engine.sampling.history import History
+from fovea.engine.sampling.masks import tokens_matching
 from fovea.language.tokenizer import TABLE_MARKERS, Tokenizer
 
 TEXT_RUN, TABLE_RUN, FILL_RUN = 128, 512, 1536
@@ -40,7 +41,7 @@ class TokenClasses:
         structure = torch.zeros(vocab_size, dtype=torch.bool)
         structure[tokenizer.ids_of(sorted(TABLE_MARKERS))] = True
         fill = structure.clone()
-        fill[: tokenizer.size] |= tokenizer.tokens_matching(FILL)
+        fill[: tokenizer.size] |= tokens_matching(tokenizer, FILL)
         return cls(structure, fill)
 
     def to(self, device: torch.device | str) -> "TokenClasses":

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +13,9 @@ from fovea.engine import Engine, EngineConfig, Seen
 from fovea.engine.generate import Rules
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
-from fovea.vision.views import MAX_TILES, make_views, to_pixels
-
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+from fovea.model.pixels import to_pixels
+from fovea.settings import Settings
+from fovea.vision.views import MAX_TILES, make_views
 
 
 class SeeingModel:
@@ -27,15 +26,15 @@ class SeeingModel:
     engine: the reference.
     """
 
-    def __init__(self, model: OcrModel, max_tiles: int = MAX_TILES, int8: bool = False):
+    def __init__(self, model: OcrModel, settings: Settings, max_tiles: int = MAX_TILES, int8: bool = False):
         self.model, self.max_tiles, self.int8 = model.eval(), max_tiles, int8
+        self._settings = settings
         self.context = model.config.decoder.context
         self.vocab_size = model.config.decoder.vocab
         self.device = model.device
 
     def serve(self, rules: Rules, max_new: int) -> Engine:
-        """Raises `ValueError` for a setting that cannot be used."""
-        config = engine_config(self.model, min(max_new, self.context))
+        config = engine_config(self.model, min(max_new, self.context), self._settings)
         return Engine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
 
     @torch.inference_mode()
@@ -72,19 +71,20 @@ class Loaded:
 
 
 def load_folder(
-    folder: str | Path,
+    folder: Path,
     config: ModelConfig,
     rules: bytes,
-    dtype: torch.dtype | None = None,
-    max_tiles: int = MAX_TILES,
-    int8: bool = False,
+    settings: Settings,
 ) -> Loaded:
     """`*.safetensors` and `tokenizer.json` of a folder. Blocks while weights load; runs on CUDA if there is one.
 
     `rules` names the version of everything else that decides an answer. Raises `CheckpointError`,
-    `TokenizerError`.
+    `TokenizerError`, and `ValueError` for a setting that cannot be used on this machine.
     """
-    folder = Path(folder)
+    if settings.int8 and torch.cuda.is_available():
+        raise ValueError("FOVEA_QUANT is for CPUs: unset it on a machine with a GPU")
+    max_tiles, int8 = settings.max_tiles or MAX_TILES, settings.int8
+    dtype = getattr(torch, settings.dtype) if settings.dtype else None
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.device("meta"):
@@ -93,62 +93,19 @@ def load_folder(
     kind = "int8" if int8 else str(model.dtype)
     parts = json.dumps([weights, kind, max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
-    return Loaded(SeeingModel(model, max_tiles, int8), tokenizer, f"sha256:{digest}")
+    return Loaded(SeeingModel(model, settings, max_tiles, int8), tokenizer, f"sha256:{digest}")
 
 
-def flag(name: str) -> bool:
-    """Whether an environment variable says yes."""
-    return os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
-
-
-def whole_number(name: str, fallback: int) -> int:
-    """A positive number from the environment. Raises `ValueError` naming the variable."""
-    text = os.environ.get(name, "") or str(fallback)
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{name} must be a whole number above 0, not {text!r}")
-    return int(text)
-
-
-def dtype_setting(name: str) -> torch.dtype | None:
-    """A precision from the environment, None where it is not set. Raises `ValueError`."""
-    text = os.environ.get(name, "")
-    if text and text not in DTYPES:
-        raise ValueError(f"{name} must be one of {', '.join(DTYPES)}, not {text!r}")
-    return DTYPES.get(text)
-
-
-def ngram_setting(name: str) -> tuple[int, int] | None:
-    """`n,window` of the n-gram guard from the environment, None where it is off. Raises `ValueError`."""
-    text = os.environ.get(name, "")
-    if not text:
-        return None
-    parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-        raise ValueError(f"{name} must be n,window, as in 30,90, not {text!r}")
-    return int(parts[0]), int(parts[1])
-
-
-def quant_setting(name: str) -> bool:
-    """Whether weights are to be int8. Raises `ValueError` for any other word than `int8`."""
-    text = os.environ.get(name, "")
-    if text not in ("", "int8"):
-        raise ValueError(f"{name} must be int8 or empty, not {text!r}")
-    if text and torch.cuda.is_available():
-        raise ValueError(f"{name} is for CPUs: unset it on a machine with a GPU")
-    return bool(text)
-
-
-def engine_config(model: OcrModel, max_new: int) -> EngineConfig:
-    """`FOVEA_KV_BYTES`, `FOVEA_BATCH` and `FOVEA_THREADS`, or what suits the device. Raises `ValueError`."""
+def engine_config(model: OcrModel, max_new: int, settings: Settings) -> EngineConfig:
+    """What the settings say, or what suits the device."""
     if model.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(model.device)
         config = EngineConfig.for_cuda(free // 2, max_new)
     else:
         config = EngineConfig(kv_bytes=2 << 30, max_new=max_new)
-    threads = whole_number("FOVEA_THREADS", 0) if os.environ.get("FOVEA_THREADS") else None
     return dataclasses.replace(
         config,
-        kv_bytes=whole_number("FOVEA_KV_BYTES", config.kv_bytes),
-        max_batch=whole_number("FOVEA_BATCH", config.max_batch),
-        threads=threads,
+        kv_bytes=settings.kv_bytes or config.kv_bytes,
+        max_batch=settings.batch or config.max_batch,
+        threads=settings.threads,
     )
