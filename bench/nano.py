@@ -131,10 +131,10 @@ def layout(given: argparse.Namespace) -> None:
 
     from fovea.engine import EngineConfig
     from fovea.model.pixels import to_pixels
-    from fovea.nano.grounding import MOST_TOKENS, blocks_of, page_view
     from fovea.nano.lines import find_lines
     from fovea.nano.strip_model import StripModel
     from fovea.result.layout import Line, lay_out
+    from fovea.train.grounding import MOST_TOKENS, blocks_of, layout_prompt, page_view
     from fovea.train.layouts import make_layout
 
     model, tokenizer = load(given.weights)
@@ -145,7 +145,8 @@ def layout(given: argparse.Namespace) -> None:
         for seed in range(LAYOUTS):
             page = make_layout(seed, evaluation=True)
             began = time.perf_counter()
-            (answer,) = reader.lay_out(to_pixels([page_view(page.image)])).answers
+            view = to_pixels([page_view(page.image)])
+            (answer,) = reader.ask(layout_prompt(tokenizer), view, MOST_TOKENS).answers
             seconds.append(time.perf_counter() - began)
             named, blocks = blocks_of(answer.ids, tokenizer), page.units()
             truth.update(kind for kind, _ in blocks)

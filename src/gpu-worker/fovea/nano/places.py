@@ -1,14 +1,10 @@
-"""Places as tokens: how `fovea-nano` says where it is reading, and where a block of a page is.
+"""Places as tokens: how `fovea-nano` says where it is reading.
 
 Before the first character of a line in a vision token's column it says a *place*: the row of 16-px patches in which
 the line runs and the column of 64-px vision tokens. So the place in the picture is known at every step, the decoder
 need not count lines and characters to find it again, and every few characters come with a box.
-
-A point of a whole page takes three of the same tokens: one of 8 × 8 squares of the page (each seen by one vision
-token), one of 8 × 8 squares in that, and once more, so it is exact to a 512th. Two points are a box.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 ROW, COLUMN = 16, 64
@@ -64,29 +60,3 @@ def with_places(
             told.append((here.token, here, -1))
         told.append((token, here, number))
     return told
-
-
-POINT = 3
-"""Tokens of a point."""
-FINENESS = COLUMNS**POINT
-
-
-def point_tokens(x: float, y: float) -> list[int]:
-    """A point in 0..1 of a page as `POINT` tokens, from coarse to fine."""
-    across, down = (min(max(round(value * FINENESS), 0), FINENESS - 1) for value in (x, y))
-    tokens = []
-    for level in reversed(range(POINT)):
-        size = COLUMNS**level
-        tokens.append(Place(down // size % ROWS, across // size % COLUMNS).token)
-    return tokens
-
-
-def point_of(tokens: Sequence[int]) -> tuple[float, float] | None:
-    """The point in 0..1 that `POINT` tokens name; `None` where one of them is no place."""
-    across = down = 0
-    for token in tokens:
-        place = Place.of(token)
-        if place is None:
-            return None
-        across, down = across * COLUMNS + place.column, down * ROWS + place.row
-    return across / FINENESS, down / FINENESS

@@ -15,7 +15,7 @@ from fovea.given_up import GivenUp
 from fovea.language.tasks import prompt_for
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
-from fovea.nano import grounding, places
+from fovea.nano import places
 
 CELL = 64
 """Pixels of a vision token's side."""
@@ -70,30 +70,19 @@ class StripModel:
         Raises `Busy` where other strips held the model until time was up, `Canceled` when the page is given up.
         """
         prompt = strip_prompt(self._tokenizer, pixels.shape[3], pixels.shape[2])
-        return self._ask(prompt, pixels, most, owner, deadline, given_up, kept)
+        return self.ask(prompt, pixels, most, owner, deadline, given_up, kept)
 
-    def lay_out(
+    def ask(
         self,
+        ids: list[int],
         pixels: Tensor,
+        most: int,
         owner: str = "",
         deadline: float | None = None,
         given_up: GivenUp | None = None,
         kept: Sequence[Tensor] = (),
     ) -> StripAnswers:
-        """Which blocks a page has, for `grounding.blocks_of`: pixels (1, 3, 512, 512). Blocks as `read` does."""
-        prompt = grounding.layout_prompt(self._tokenizer)
-        return self._ask(prompt, pixels, grounding.MOST_TOKENS, owner, deadline, given_up, kept)
-
-    def _ask(
-        self,
-        ids: list[int],
-        pixels: Tensor,
-        most: int,
-        owner: str,
-        deadline: float | None,
-        given_up: GivenUp | None,
-        kept: Sequence[Tensor] = (),
-    ) -> StripAnswers:
+        """`ids`: a question with its vision tokens. The rest as in `read`."""
         began = time.perf_counter()
         engine = self.engine
         seen = list(kept) or self.see(pixels, deadline, given_up)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from fovea.result.geometry import common, union
+from fovea.result.geometry import union
 from fovea.result.page_result import Block, Box
 
 Quad = Sequence[Sequence[float]]
@@ -50,24 +50,8 @@ class Line:
         return (self.y0 + self.y1) / 2
 
 
-Region = tuple[str, Box]
-"""A block's type and its box in 0..1 of the raster, as a model named it."""
-
-
-def lay_out(
-    lines: list[Line], width: int, height: int, regions: Sequence[Region] | None = None
-) -> list[Block]:
-    """Blocks in reading order, numbered from 1. `width`, `height`: the raster's, in pixels.
-
-    `regions`: the blocks in their order, where a model named them. Lines in none of them are laid out by where they
-    stand, and so are all where the regions hold less than half of the text.
-    """
-    named = _in_regions(lines, width, height, regions) if regions else None
-    blocks = _by_place(lines, width, height) if named is None else named
-    return [replace(block, id=number) for number, block in enumerate(blocks, 1)]
-
-
-def _by_place(lines: list[Line], width: int, height: int) -> list[Block]:
+def lay_out(lines: list[Line], width: int, height: int) -> list[Block]:
+    """Blocks in reading order, numbered from 1. `width`, `height`: the raster's, in pixels."""
     if not lines:
         return []
     lines = sorted(straighten(lines, width, height), key=lambda line: (line.middle, line.x0))
@@ -77,7 +61,7 @@ def _by_place(lines: list[Line], width: int, height: int) -> list[Block]:
     blocks: list[Block] = []
     for column in reading_order(items, unit):
         blocks += _blocks_of_column(column, unit, width, height)
-    return blocks
+    return [replace(block, id=number) for number, block in enumerate(blocks, 1)]
 
 
 # -- skew ----------------------------------------------------------------------------------------------
@@ -232,66 +216,6 @@ def table_html(rows: list[list[str]]) -> str:
     return "".join([*parts, "</table>"])
 
 
-# -- blocks that a model named ---------------------------------------------------------------------------
-
-
-def _in_regions(lines: list[Line], width: int, height: int, regions: Sequence[Region]) -> list[Block] | None:
-    """`None` where the regions hold too little."""
-    lines = sorted(straighten(lines, width, height), key=lambda line: (line.middle, line.x0))
-    members: list[list[Line]] = [[] for _ in regions]
-    others: list[Line] = []
-    for line in lines:
-        number = _region_of(line, width, height, regions)
-        (others if number is None else members[number]).append(line)
-    if sum(len(line.text) for line in others) > 0.5 * sum(len(line.text) for line in lines):
-        return None
-    blocks: list[Block] = []
-    for (kind, box), some in zip(regions, members, strict=True):
-        if kind == "image":
-            blocks.append(Block(0, kind, box, ""))
-        if some:
-            blocks.append(_named_block("text" if kind == "image" else kind, some, width, height))
-    for block in _by_place(others, width, height):
-        blocks.insert(_place_among(block, blocks), block)
-    return blocks
-
-
-def _region_of(line: Line, width: int, height: int, regions: Sequence[Region]) -> int | None:
-    """The region that most of the line is in."""
-    own = _normal([line.box], width, height)
-    shares = [common(own, box) for _, box in regions]
-    best = max(range(len(regions)), key=shares.__getitem__)
-    return best if shares[best] > 0.5 * common(own, own) else None
-
-
-def _named_block(kind: str, lines: list[Line], width: int, height: int) -> Block:
-    if kind == "table" and (table := _grid(lines)):
-        return _table_block(table, width, height)
-    rows = _whole_rows(lines)
-    block = _text_block(rows, 0.0, max(row.x1 for row in rows), width, height, kind)
-    return replace(block, text="\n".join(row.text for row in rows)) if kind == "code" else block
-
-
-def _grid(lines: list[Line]) -> Table | None:
-    """The cells of lines that are a table; `None` where they are one row or one column."""
-    rows = rows_of(lines)
-    columns = _columns(rows, median(line.height for line in lines))
-    if len(rows) < 2 or len(columns) < 2:
-        return None
-    return Table(_cells(rows, columns))
-
-
-def _place_among(block: Block, blocks: list[Block]) -> int:
-    """Behind the last of those that stand above it."""
-    x0, y0, x1, y1 = block.bbox
-    above = [
-        number
-        for number, other in enumerate(blocks, 1)
-        if other.bbox[3] <= (y0 + y1) / 2 and min(x1, other.bbox[2]) > max(x0, other.bbox[0])
-    ]
-    return max(above, default=0)
-
-
 # -- columns -------------------------------------------------------------------------------------------
 
 
@@ -421,11 +345,8 @@ def _is_item(line: Line) -> bool:
     return _BULLET.match(line.text) is not None
 
 
-def _text_block(
-    group: list[Line], unit: float, right: float, width: int, height: int, kind: str | None = None
-) -> Block:
-    """`kind`: told from the lines where it is not known."""
-    kind = kind or _kind(group, unit)
+def _text_block(group: list[Line], unit: float, right: float, width: int, height: int) -> Block:
+    kind = _kind(group, unit)
     text = _join_items(group, right) if kind == "list" else join_lines(group, right)
     characters = sum(len(line.text) for line in group)
     confidence = sum(line.confidence * len(line.text) for line in group) / characters

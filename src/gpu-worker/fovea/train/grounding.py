@@ -1,9 +1,13 @@
-"""`fovea-nano`'s grounded answers: which blocks a page has, and where, in the official grammar.
+"""The blocks of a page as an answer, in the official grammar: a task of training that no reader asks.
+
+The rules of `fovea.result.layout` place more blocks than the model does (docs/decisions/0022; `bench/nano.py layout`
+measures both).
 
 The question is the official one, the page is seen as one view of 512 × 512 px, 64 vision tokens. The answer names each
-block in reading order: `<|ref|>title<|/ref|><|det|>` a box `<|/det|>`. The model says a box with six location tokens
-(`fovea.nano.places`); `written_out` puts the official digits in their place, and `fovea.output` parses what comes of
-it.
+block in reading order: `<|ref|>title<|/ref|><|det|>` a box `<|/det|>`. A box is two points of three location tokens
+each (`fovea.nano.places`): one of 8 × 8 squares of the page (each seen by one vision token), one of 8 × 8 squares in
+that, and once more, so it is exact to a 512th. `written_out` puts the official digits in their place, and
+`fovea.output` parses what comes of it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +16,7 @@ from PIL import Image
 
 from fovea.language.tasks import prompt_for
 from fovea.language.tokenizer import Tokenizer, pieces_of
-from fovea.nano.places import POINT, Place, point_of, point_tokens
+from fovea.nano.places import COLUMNS, ROWS, Place
 from fovea.output.blocks import block_type
 from fovea.output.grammar import Reference, parse
 from fovea.result.geometry import from_bins, to_bins
@@ -32,6 +36,9 @@ REGIONS = (
 """The labels that the model learns (`fovea.result.page_result.BLOCK_TYPES`)."""
 MOST_TOKENS = 1000
 """Of an answer: about sixty blocks."""
+POINT = 3
+"""Tokens of a point."""
+FINENESS = COLUMNS**POINT
 
 
 def page_view(image: Image.Image) -> Image.Image:
@@ -86,3 +93,24 @@ def blocks_of(ids: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, Box]]
             boxes = (from_bins(box) for box in event.boxes)
             found += [(kind, box) for box in boxes if box[2] > box[0] and box[3] > box[1]]
     return found
+
+
+def point_tokens(x: float, y: float) -> list[int]:
+    """A point in 0..1 of a page as `POINT` tokens, from coarse to fine."""
+    across, down = (min(max(round(value * FINENESS), 0), FINENESS - 1) for value in (x, y))
+    tokens = []
+    for level in reversed(range(POINT)):
+        size = COLUMNS**level
+        tokens.append(Place(down // size % ROWS, across // size % COLUMNS).token)
+    return tokens
+
+
+def point_of(tokens: Sequence[int]) -> tuple[float, float] | None:
+    """The point in 0..1 that `POINT` tokens name; `None` where one of them is no place."""
+    across = down = 0
+    for token in tokens:
+        place = Place.of(token)
+        if place is None:
+            return None
+        across, down = across * COLUMNS + place.column, down * ROWS + place.row
+    return across / FINENESS, down / FINENESS

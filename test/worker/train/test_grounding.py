@@ -4,11 +4,22 @@ from train_support import TINY
 
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
-from fovea.nano import grounding, places
-from fovea.nano.grounding import REGIONS, answer_of, blocks_of, layout_prompt, written_out
-from fovea.nano.places import FINENESS, POINT, Place, point_of, point_tokens
+from fovea.nano import places
+from fovea.nano.places import Place
 from fovea.result.page_result import BLOCK_TYPES
+from fovea.train import grounding
 from fovea.train.batches import IGNORED, Pages, collate_layouts
+from fovea.train.grounding import (
+    FINENESS,
+    POINT,
+    REGIONS,
+    answer_of,
+    blocks_of,
+    layout_prompt,
+    point_of,
+    point_tokens,
+    written_out,
+)
 from fovea.train.layouts import make_layout
 from fovea.train.losses import Heads, Weights, compute
 
