@@ -20,26 +20,21 @@ class InvalidTask(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`template` is encoded with its markers, `{query}` is filled with plain text. `grounded`: answers
-    carry boxes.
-    """
+    """`template` is encoded with its markers, `{query}` is filled with plain text."""
 
     name: str
     template: str
-    grounded: bool = False
     takes_query: bool = False
 
 
 TASKS = {
     task.name: task
     for task in (
-        Task("markdown", "<image>\n<|grounding|>Convert the document to markdown.", grounded=True),
+        Task("markdown", "<image>\n<|grounding|>Convert the document to markdown."),
         Task("free", "<image>\nFree OCR."),
         Task("figure", "<image>\nParse the figure."),
         Task("describe", "<image>\nDescribe this image in detail."),
-        Task(
-            "locate", "<image>\nLocate <|ref|>{query}<|/ref|> in the image.", grounded=True, takes_query=True
-        ),
+        Task("locate", "<image>\nLocate <|ref|>{query}<|/ref|> in the image.", takes_query=True),
     )
 }
 # Deep parsing is the markdown task followed by the figure task on every crop (fovea.output.deep).

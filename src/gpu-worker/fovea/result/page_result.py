@@ -263,24 +263,6 @@ def page_faults(body: Any) -> list[str]:
     return faults
 
 
-def document_faults(body: Any) -> list[str]:
-    """The same for a document report (docs/WORKER-PROTOCOL.md, section 2)."""
-    if not isinstance(body, dict):
-        return ["it is no object"]
-    fields = {"schema": _PAGE["schema"], "model": _PAGE["model"]}
-    if "error" in body:
-        faults = _field_faults(body, {**fields, "error": _error}, "")
-        if body.get("model_digest") is not None and not _digest(body["model_digest"]):
-            faults.append("model_digest is wrong")
-        return faults
-    fields |= {
-        "model_digest": _digest,
-        "page_count": lambda value: _integer(value, 1),
-        "media_type": lambda value: _text(value, 100),
-    }
-    return _field_faults(body, fields, "")
-
-
 def _field_faults(body: dict[str, Any], fields: dict[str, Callable[[Any], bool]], prefix: str) -> list[str]:
     return [
         f"{prefix}{name} is {'wrong' if name in body else 'missing'}"

@@ -21,14 +21,14 @@ from fovea.output.blocks import block_type
 from fovea.output.grammar import Reference, parse
 from fovea.result.geometry import from_bins, to_bins
 from fovea.result.page_result import Box
-from fovea.vision.modes import MODES, patches, positions
+from fovea.vision.modes import MODES, positions
 from fovea.vision.views import make_views
 
 MODE = "tiny"
 CELLS = MODES[MODE].side // 64
 """Vision tokens of a side."""
-PATCHES, POSITIONS = patches(MODE, None), positions(MODE, None)
-"""Vision tokens of a page as a whole; those with newlines and separator."""
+POSITIONS = positions(MODE, None)
+"""Of a page as a whole in the decoder: its vision tokens with newlines and separator."""
 REGIONS = (
     "title", "sub_title", "text", "list", "table", "table_caption", "image", "image_caption", "equation", "code",
     "header", "footer", "page_number",
