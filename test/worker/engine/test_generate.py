@@ -1,7 +1,6 @@
 """Greedy generation over a scripted decoder: how a page ends, what is kept, what is counted."""
 
 import math
-import time
 
 import pytest
 import torch
@@ -73,11 +72,6 @@ def test_no_room():
         run([1], max_new=0)
 
 
-def test_a_deadline():
-    _, answer = run(lambda step: 3 + step % 200, deadline=time.monotonic() - 1)
-    assert (len(answer.ids), answer.finish_reason, answer.out_of_time) == (1, "length", True)
-
-
 @pytest.mark.parametrize("period", [1, 2, 7, 61, 150, 600])
 def test_loops_of_any_period(period):
     start = TOKENIZER.encode("The beginning of the page. ")
@@ -126,10 +120,3 @@ def test_broken_logits_end_the_page_without_a_fault():
     _, answer = run(Broken([70] * 500), max_new=300)
     assert answer.finish_reason in ("stop", "loop", "length")
     assert all(math.isfinite(log_prob) for log_prob in answer.log_probs)
-
-
-def test_tokens_are_seen_as_they_come():
-    seen = []
-    ids = TOKENIZER.encode("abc")
-    run([*ids, TOKENIZER.eos], on_token=seen.append)
-    assert seen == ids

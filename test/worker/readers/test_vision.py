@@ -248,8 +248,6 @@ def test_options_that_are_right():
     reader(ScriptedModel("")).check(ReadRequest(mode="gundam", task="locate", prompt="the red stamp"))
     allowed = reader(ScriptedModel(""), free_prompts=True)
     allowed.check(ReadRequest(prompt="Read it"))
-    with pytest.raises(InvalidOptions):
-        reader(ScriptedModel(""), tasks=("markdown", "free")).check(ReadRequest(task="deep"))
 
 
 LINES = "\n".join(["some words of text on a line"] * 4)

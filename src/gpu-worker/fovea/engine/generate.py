@@ -5,7 +5,6 @@ for any period and cut back to one copy), or it runs out of room or time (`lengt
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,13 +79,10 @@ def generate(
     prompt: torch.Tensor,
     rules: Rules,
     max_new: int,
-    deadline: float | None = None,
-    on_token: Callable[[int], None] | None = None,
 ) -> Generation:
     """Read on from `prompt` (1, T, C), the embeddings of question and vision tokens.
 
-    `deadline` is a `time.monotonic()` instant; `on_token` sees every token as it is chosen (those of a loop
-    too). `rules` are on the prompt's device. Raises `ValueError` where there is no room for a token.
+    `rules` are on the prompt's device. Raises `ValueError` where there is no room for a token.
     """
     if max_new < 1:
         raise ValueError("the prompt leaves no room for an answer")
@@ -97,7 +93,7 @@ def generate(
     active = torch.ones(1, dtype=torch.bool, device=device)
     cache = decoder.new_cache(1, prompt.shape[1] + max_new)
     log_probs: list[float] = []
-    reason, period, late = "length", 0, False
+    reason, period = "length", 0
     logits = decoder.step(prompt, cache)
     prefilled = None
     for count in range(1, max_new + 1):
@@ -110,13 +106,10 @@ def generate(
             break
         history.push(token, active)
         log_probs.append(float(log_prob))
-        if on_token:
-            on_token(chosen)
         if period := int(detector.update(active)):
             reason = "loop"
             break
-        late = deadline is not None and time.monotonic() > deadline
-        if late or count == max_new:
+        if count == max_new:
             break
         logits = decoder.step(decoder.embed(token[:, None]), cache)
     ids = history.row(0)
@@ -126,7 +119,6 @@ def generate(
         log_probs=log_probs[:kept],
         finish_reason=reason,
         sampled=len(ids),
-        out_of_time=late,
         prefill_s=prefilled - started,
         decode_s=time.perf_counter() - prefilled,
         period=period,

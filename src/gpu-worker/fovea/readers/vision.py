@@ -1,7 +1,7 @@
 """The reader around any vision-token model: question, generation, retries, blocks, verdict.
 
-`deepseek-ocr` and `fovea-nano` are this reader with different weights. It never raises over what the model
-says: an answer that is noise ends as a `suspect` page with its finish reason.
+`deepseek-ocr` is this reader with the official weights. It never raises over what the model says: an answer
+that is noise ends as a `suspect` page with its finish reason.
 """
 
 import math
@@ -15,7 +15,7 @@ from PIL import Image
 from fovea.engine import Busy, Canceled, Handle, Seen
 from fovea.engine.generate import Generation, Rules
 from fovea.errors import PageError
-from fovea.language.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
+from fovea.language.tasks import DEEP, TASK_NAMES, InvalidTask, Prompt, prompt_for
 from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.deep import Answer, deepen, figure_blocks
@@ -30,6 +30,7 @@ from fovea.vision import modes
 from fovea.vision.compression import expected_precision
 from fovea.vision.plan import Density, choose, measure, spread
 
+ALL_TASKS = (*TASK_NAMES, ENCODE)
 MODES = ("tiny", "small", "base", "large", "gundam")
 # Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
 # measured. An explicit mode is a token budget and is kept.
@@ -114,7 +115,6 @@ class VisionReader:
         model: VisionModel,
         tokenizer: Tokenizer,
         *,
-        tasks: tuple[str, ...] = (*TASKS, DEEP, ENCODE),
         free_prompts: bool = False,
         ngram: tuple[int, int] | None = None,
         max_new: int = 8192,
@@ -127,7 +127,7 @@ class VisionReader:
         is the model's.
         """
         self.name, self.digest = name, digest
-        self.tokenizer, self._tasks = tokenizer, tasks
+        self.tokenizer = tokenizer
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
         self._measured, self._max_tiles = measured, max_tiles
         self._context = model.context
@@ -138,8 +138,8 @@ class VisionReader:
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *MODES):
             raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(MODES)}.")
-        if request.task not in self._tasks:
-            raise InvalidOptions(f"{self.name} has the tasks {', '.join(self._tasks)}.")
+        if request.task not in ALL_TASKS:
+            raise InvalidOptions(f"{self.name} has the tasks {', '.join(ALL_TASKS)}.")
         if request.task == ENCODE:
             if request.prompt:
                 raise InvalidOptions("The encode task takes no prompt.")

@@ -271,14 +271,12 @@ def _field_faults(body: dict[str, Any], fields: dict[str, Callable[[Any], bool]]
     ]
 
 
-def failed_page(
-    page: int, model: str, digest: str, error: dict[str, str], *, task: str, size: tuple[int, int] = (0, 0)
-) -> PageResult:
+def failed_page(page: int, model: str, digest: str, error: dict[str, str], *, task: str) -> PageResult:
     """A page that has no reading, with the reason."""
     return PageResult(
         page=page,
-        width=size[0],
-        height=size[1],
+        width=0,
+        height=0,
         dpi=None,
         model=model,
         model_digest=digest,
