@@ -1,7 +1,7 @@
 """The reader around any vision-token model: question, generation, retries, blocks, verdict.
 
-`deepseek-ocr` and `fovea-nano` are this reader with different weights. It never raises over what the model
-says: an answer that is noise ends as a `suspect` page with its finish reason.
+`deepseek-ocr` is this reader with the official weights. It never raises over what the model says: an answer
+that is noise ends as a `suspect` page with its finish reason.
 """
 
 import math
@@ -12,32 +12,31 @@ from typing import Protocol
 
 from PIL import Image
 
-from fovea import modes
-from fovea.compression import expected_precision
-from fovea.deep import Answer, deepen, figure_blocks
 from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine.generate import Generation, Rules
 from fovea.errors import PageError
-from fovea.generate import Generation, Rules
+from fovea.language.tasks import DEEP, TASK_NAMES, InvalidTask, Prompt, prompt_for
+from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import Reading, number, read_blocks
-from fovea.output.geometry import FULL
+from fovea.output.deep import Answer, deepen, figure_blocks
+from fovea.output.doubts import doubts
 from fovea.output.markdown import write_markdown
-from fovea.pages import Raster
-from fovea.plan import Density, choose, measure, spread
+from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
-from fovea.result import Attempt, Block, PageResult
-from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
-from fovea.tokenizer import Tokenizer, pieces_of
+from fovea.result.geometry import FULL
+from fovea.result.page_result import Attempt, Block, PageResult
+from fovea.vision import modes
+from fovea.vision.compression import expected_precision
+from fovea.vision.plan import Density, choose, measure, spread
 
+ALL_TASKS = (*TASK_NAMES, ENCODE)
 MODES = ("tiny", "small", "base", "large", "gundam")
 # Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
 # measured. An explicit mode is a token budget and is kept.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
 ATTEMPTS = 3  # of `auto` where it begins with the mode that fits the page's text
 SMALL_SIDE = 640  # pixels: an image no larger than this is seen whole at 640
-
-LEAST_CONFIDENCE = 0.6  # geometric mean of the token probabilities below which a page is `suspect`
-MOST_BROKEN = 3  # broken references and stray control tokens beyond which it is
 
 
 class VisionEngine(Protocol):
@@ -116,7 +115,6 @@ class VisionReader:
         model: VisionModel,
         tokenizer: Tokenizer,
         *,
-        tasks: tuple[str, ...] = (*TASKS, DEEP, ENCODE),
         free_prompts: bool = False,
         ngram: tuple[int, int] | None = None,
         max_new: int = 8192,
@@ -129,7 +127,7 @@ class VisionReader:
         is the model's.
         """
         self.name, self.digest = name, digest
-        self.tokenizer, self._tasks = tokenizer, tasks
+        self.tokenizer = tokenizer
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
         self._measured, self._max_tiles = measured, max_tiles
         self._context = model.context
@@ -140,8 +138,8 @@ class VisionReader:
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *MODES):
             raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(MODES)}.")
-        if request.task not in self._tasks:
-            raise InvalidOptions(f"{self.name} has the tasks {', '.join(self._tasks)}.")
+        if request.task not in ALL_TASKS:
+            raise InvalidOptions(f"{self.name} has the tasks {', '.join(ALL_TASKS)}.")
         if request.task == ENCODE:
             if request.prompt:
                 raise InvalidOptions("The encode task takes no prompt.")
@@ -347,14 +345,3 @@ def _faults(one: _Try, located: bool) -> Iterator[str]:
     elif answer.finish_reason == "length":
         yield "The page was not read to its end: the answer reached the length limit."
     yield from doubts(reading, one.confidence, located)
-
-
-def doubts(reading: Reading, confidence: float, located: bool) -> Iterator[str]:
-    """What in a reading itself is not to be trusted. `located`: something was looked for."""
-    if not any(block.text or block.type == "image" for block in reading.blocks):
-        if not located:  # what was looked for need not be there
-            yield "There is something on the page, but no text was read."
-    elif confidence < LEAST_CONFIDENCE:
-        yield f"The text was read with a mean token probability of only {confidence:.2f}."
-    if reading.malformed + reading.noise > MOST_BROKEN:
-        yield "The layout markup of the answer is broken in many places."
