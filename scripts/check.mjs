@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, style and the fast tests, in under a minute and in parallel; shows only what
- * is wrong. Plain Node ≥ 20.
+ * `npm run check`: runs type checks, linters and the fast tests in parallel, in under a minute, and prints the
+ * output of those that fail. Runs on Node ≥ 20 without packages.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
