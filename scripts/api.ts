@@ -1,4 +1,4 @@
-/** A small client of the public API for the end-to-end tests, which also need raw responses. */
+/** A small client of the public API for `npm start` and the end-to-end tests, which also need raw responses. */
 import { ConnectionError } from "../src/client/errors.ts";
 import { serverEvents } from "../src/client/sse.ts";
 

@@ -20,7 +20,10 @@ const PARTS = {
 const named = process.argv.slice(2);
 const unknown = named.find((name) => !(name in PARTS));
 try {
-  if (unknown) throw new SetupError(`There is no benchmark ${unknown}. Use one of: ${Object.keys(PARTS).join(", ")}.`);
+  if (unknown)
+    throw new SetupError(
+      `There is no benchmark ${unknown}. Use one of: ${Object.keys(PARTS).join(", ")}.`,
+    );
   await setUp({ tests: true });
   let ok = true;
   for (const [name, [command, ...args]] of Object.entries(PARTS))
