@@ -3,11 +3,11 @@
     .venv/bin/python bench/cost.py                     # one GPU type, several loads
     .venv/bin/python bench/cost.py --rate 12 --price 3.5 --boot 40
 
-Simulates some days. Each GPU reads `rate` pages per second. A document goes to the busiest GPU that can start it within
-`patience` seconds, so that other GPUs become idle and are stopped after `idle` seconds. If no GPU can, another one is
-started, one at a time; its `boot` seconds are paid for. Times cover waiting and throughput; the latency of a single page
-from its first to its last token comes on top. All inputs are assumptions or forecasts of bench/forecast.py, none is
-measured.
+Simulates some days. Each GPU reads `rate` pages per second. A document goes to the busiest GPU that can start it
+within `patience` seconds, so that other GPUs become idle and are stopped after `idle` seconds. If no GPU can, another
+one is started, one at a time; its `boot` seconds are paid for. Times cover waiting and throughput; the latency of a
+single page from its first to its last token comes on top. All inputs are assumptions or forecasts of
+bench/forecast.py, none is measured.
 """
 
 import argparse
@@ -30,7 +30,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The results for one load. `p50` and `p95`: seconds from a document's arrival to its last page. `busy` and `cold`: 0..1."""
+    """Of one load. `p50`, `p95`: seconds from a document's arrival to its last page; `busy`, `cold`: shares, 0..1."""
 
     per_1000: float  # $
     busy: float

@@ -10,6 +10,7 @@ const tool = (/** @type {string} */ path) => join(root, "node_modules", path);
 const python = join(venvBin, "python");
 const ruff = join(venvBin, "ruff");
 const pyproject = "src/gpu-worker/pyproject.toml";
+const PYTHON = ["src", "scripts", "test", "bench", "examples"];
 
 const CHECKS = {
   types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
@@ -19,8 +20,8 @@ const CHECKS = {
   "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
   "client schema": [node24, "scripts/client-types.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
-  ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],
-  "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],
+  ruff: [ruff, "check", "--config", pyproject, ...PYTHON],
+  "ruff format": [ruff, "format", "--config", pyproject, "--check", ...PYTHON],
   "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "test/edge/domain"],
   worker: [
     python,
