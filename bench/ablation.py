@@ -1,14 +1,14 @@
-"""Do the training's auxiliary losses earn their time? A small model from nothing, with and without each of them.
+"""Are the auxiliary losses worth their time? Trains a small model from scratch with and without each of them.
 
-    .venv/bin/python bench/ablation.py FOLDER                        # 6 minutes of CPU time for each variant
-    .venv/bin/python bench/ablation.py FOLDER --minutes 2 --seeds 2  # goes on where FOLDER was left
+    .venv/bin/python bench/ablation.py FOLDER                        # 6 minutes of CPU time per variant
+    .venv/bin/python bench/ablation.py FOLDER --minutes 2 --seeds 2  # continues from the state in FOLDER
 
-The task is narrow, so that minutes suffice: strips of 256 × 64 px (4 vision tokens), two rows of 21 to 28 px in twelve
-faces of DejaVu and Liberation, four of five as they were drawn. Read are held-out texts, and strings of random
-characters, in the same faces: a decoder that guesses from language shows on those. Every variant has the same seed,
-model, strips, optimizer and CPU time of one thread, data making included; evaluation is not counted. They take turns
-of half a minute, so that whatever else the machine does slows all of them alike. Writes docs/training/ablation.csv
-and ablation.svg.
+The task is narrow, so that minutes suffice: strips of 256 × 64 px (4 vision tokens) with two rows of 21 to 28 px in
+twelve DejaVu and Liberation fonts, 80 % of them undegraded. The evaluation reads held-out texts and strings of random
+characters in the same fonts; the random strings expose a decoder that guesses from language. All variants have the same
+seed, model, strips, optimizer and CPU time of one thread, including data generation but not evaluation. They take turns
+of half a minute, so that other load on the machine affects all of them alike. Writes docs/training/ablation.csv and
+ablation.svg.
 """
 
 import argparse
@@ -42,13 +42,13 @@ TURN = 30  # seconds of CPU time between two points
 WIDTH, HEIGHT, COUNT = 256, 64, 16
 STYLE = Style(packed=1.0, rows=(2,), clean=0.8, empty=0.0)
 FACES = r"/(DejaVu(Sans|Serif|SansMono)(-Bold)?|Liberation(Sans|Serif|Mono)-(Regular|Bold))\.ttf$"
-READ = {"texts": 1.0, "random": -1.0}  # Style.prose: below zero no word is taken from a text
-STRIPS = 96  # that are read of each
+READ = {"texts": 1.0, "random": -1.0}  # Style.prose: below zero no words come from a text
+STRIPS = 96  # in each evaluation set
 RATE, WARM_UP_STEPS, COOL_DOWN = 2e-3, 50, 0.5
 
 
 def config() -> ModelConfig:
-    """`fovea-nano` with 6 of its 15 million parameters, and windows that four rows of patches fill."""
+    """A `fovea-nano` of 6 instead of 15 million parameters, with windows of the strips' four rows of patches."""
     nano = ModelConfig.nano()
     sam = {"width": 128, "depth": 2, "mlp": 512, "window": 4, "global_blocks": (1,), "neck": 128}
     decoder = {"width": 256, "heads": 4, "dense_mlp": 512, "experts": 4, "expert_mlp": 96, "shared_mlp": 192}
@@ -64,11 +64,11 @@ class Variant:
     weights: Weights = field(default_factory=Weights)
     corruption: float = 0.06
     alone: float = 0.25
-    """Share of the time in which the encoder is alone with its heads."""
+    """Share of the time in which only the encoder and its heads are trained."""
 
 
 NO_HEADS = Weights(spots=0, patches=0, cells=0)
-# An encoder that is alone without heads learns nothing: there the decoder begins at once, as in "both at once".
+# Without heads an encoder alone learns nothing, so these variants train the decoder from the start.
 VARIANTS = {
     "all losses": Variant(),
     "all losses, both at once": Variant(alone=0),
@@ -81,7 +81,7 @@ VARIANTS = {
 
 
 class Trial:
-    """A variant with a seed. It is left in its file after each turn, and goes on from there."""
+    """A variant with a seed. Its state is saved after each turn and restored from there."""
 
     def __init__(self, folder: Path, name: str, seed: int):
         self.variant, self.seed = VARIANTS[name], seed
@@ -102,7 +102,7 @@ class Trial:
             self.row, self.rows, self.pools = state["row"], state["rows"], state["pools"]
 
     def turn(self, end: float, total: float) -> None:
-        """Trains until second `end` of `total`, then looks how well it reads. Does nothing when that is done."""
+        """Trains until second `end` of `total`, then evaluates. Does nothing if the trial is already that far."""
         if self.row["seconds"] >= end:
             return
         stream = Stream(STYLE, WIDTH, HEIGHT, COUNT, self.seed)
@@ -124,7 +124,7 @@ class Trial:
         self.file.with_suffix(".new").replace(self.file)
 
     def step(self, batch: Batch, done: float) -> None:
-        """`done`: share of the time that is over."""
+        """`done`: share of the training time that has passed."""
         warm = min(1, (self.row["steps"] + 1) / WARM_UP_STEPS)
         for group in self.optimizer.param_groups:
             group["lr"] = RATE * warm * min(1, max(0, 1 - done) / COOL_DOWN)
@@ -132,8 +132,7 @@ class Trial:
         variant, decode = self.variant, done >= self.variant.alone
         with torch.autocast("cpu", torch.bfloat16):
             losses = compute(
-                *(self.model, self.heads, batch, variant.weights, variant.corruption),
-                decode=decode,
+                self.model, self.heads, batch, variant.weights, variant.corruption, decode=decode
             )
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -151,7 +150,7 @@ def held_out(name: str) -> list[Strip]:
 
 @torch.no_grad()
 def next_right(model: OcrModel, strips: list[Strip]) -> float:
-    """Share of the characters that are right when all before them are given; places and the end do not count."""
+    """Share of characters predicted correctly with teacher forcing, without location tokens and the end."""
     model.eval()
     batch = collate(strips, TOKENIZER)
     with torch.autocast("cpu", torch.bfloat16):
@@ -165,14 +164,14 @@ def next_right(model: OcrModel, strips: list[Strip]) -> float:
 
 
 def read(model: OcrModel, strips: list[Strip]) -> float:
-    """1 − CER of what it reads without help."""
+    """1 − CER of free-running decoding."""
     said = read_strips(model.eval(), TOKENIZER, strips, limit=120)
     errors = sum(distance(a, strip.text) for a, strip in zip(said, strips, strict=True))
     return max(0.0, 1 - errors / sum(len(strip.text) for strip in strips))
 
 
 def report(trials: list[list[dict]]) -> None:
-    """Rows of each trial, all with the same points."""
+    """`trials`: the rows of each trial, all with the same number of points."""
     write("ablation.csv", [row for rows in trials for row in rows])
     series = {}
     for name in VARIANTS:
@@ -190,15 +189,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="where variants are left between their turns")
-    parser.add_argument("--minutes", type=float, default=6, help="of CPU time for each variant")
+    parser.add_argument("folder", type=Path, help="where the state of the trials is saved")
+    parser.add_argument("--minutes", type=float, default=6, help="CPU time per variant")
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(1)
     faces = {Path(f.path).name: f for f in fonts.faces(False) if re.search(FACES, f.path)}
     if len(faces) != 12:
-        raise SystemExit("not all twelve faces are here (Debian: fonts-dejavu, fonts-liberation)")
-    fonts.faces = lambda evaluation: tuple(faces.values())  # held out are texts: faces are not the question
+        raise SystemExit("some of the twelve fonts are missing (Debian: fonts-dejavu, fonts-liberation)")
+    fonts.faces = lambda evaluation: tuple(faces.values())  # texts are held out, fonts are not
     given.folder.mkdir(parents=True, exist_ok=True)
     total = 60 * given.minutes
     for turn in range(math.ceil(total / TURN)):

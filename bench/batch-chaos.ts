@@ -1,8 +1,8 @@
 /**
- * Does a batch lose a document, or pay for a page twice, when the workers are as bad as workers get? The
- * worker is a **stub** that speaks Cog's HTTP interface and reads nothing: of its shards it fails 10 %; of
- * its callbacks it drops 10 %, sends 10 % twice, and sends all with delays that put them out of order. Its
- * dice are seeded. The edge is the real one, with D1, R2, Workflows and Durable Objects on workerd.
+ * Does a batch lose documents, or bill pages twice, with very unreliable workers? The worker is a **stub**
+ * with Cog's HTTP interface that reads nothing. It fails 10 % of its shards, drops 10 % of its callbacks,
+ * sends another 10 % twice, and delays all of them at random, so that they arrive out of order. Its random
+ * numbers are seeded. The edge is the real one, with D1, R2, Workflows and Durable Objects on workerd.
  *
  *   node bench/batch-chaos.ts [documents] [seed]
  */
@@ -12,7 +12,7 @@ import { pageResult, pushUrl, report } from "./stub.ts";
 
 const DOCUMENTS = Number(process.argv[2] ?? 1000);
 const SEED = Number(process.argv[3] ?? 1);
-/** Every tenth document is named by a second line. */
+/** Every tenth document is on a second line of the manifest. */
 const DUPLICATES = Math.floor(DOCUMENTS / 10);
 
 let state = SEED;
@@ -24,10 +24,10 @@ function random(): number {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 }
 
-const done = { shards: 0, failed: 0, callbacks: 0, dropped: 0, repeated: 0 };
-/** Answers of the edge to callbacks, by status; 0: none. */
-const answers = new Map<number, number>();
-/** By document and page: how often the stub read it. */
+const counts = { shards: 0, failed: 0, callbacks: 0, dropped: 0, repeated: 0 };
+/** The edge's responses to callbacks by status; 0 means no response. */
+const responses = new Map<number, number>();
+/** How often the stub read a page, by document and page. */
 const read = new Map<string, number>();
 
 const worker = createServer((request, response) => {
@@ -50,9 +50,9 @@ interface Prediction {
 }
 
 async function predict(id: string, { input, webhook }: Prediction): Promise<void> {
-  done.shards++;
+  counts.shards++;
   const failed = random() < 0.1;
-  if (failed) done.failed++;
+  if (failed) counts.failed++;
   else {
     const document = await (await fetch(input.document as string)).text();
     const pages = Number(/pages=(\d+)/.exec(document)?.[1]);
@@ -68,16 +68,16 @@ async function predict(id: string, { input, webhook }: Prediction): Promise<void
   unreliably(webhook, "POST", { id, status: failed ? "failed" : "succeeded" });
 }
 
-/** Drops it, or sends it once or twice, each time after a delay of its own. */
+/** Drops a callback, or sends it once or twice, each time after a random delay. */
 function unreliably(url: string, method: string, body: object): void {
-  done.callbacks++;
-  const dice = random();
-  if (dice < 0.1) {
-    done.dropped++;
+  counts.callbacks++;
+  const chance = random();
+  if (chance < 0.1) {
+    counts.dropped++;
     return;
   }
-  if (dice < 0.2) done.repeated++;
-  for (let i = 0; i < (dice < 0.2 ? 2 : 1); i++)
+  if (chance < 0.2) counts.repeated++;
+  for (let i = 0; i < (chance < 0.2 ? 2 : 1); i++)
     setTimeout(() => {
       fetch(url, {
         method,
@@ -89,13 +89,13 @@ function unreliably(url: string, method: string, body: object): void {
           return response.status;
         })
         .catch(() => 0)
-        .then((status) => answers.set(status, (answers.get(status) ?? 0) + 1));
+        .then((status) => responses.set(status, (responses.get(status) ?? 0) + 1));
     }, random() * 500);
 }
 
 const { port } = worker.address() as { port: number };
 const { edge, db, origin, headers, stop } = await startEdge({
-  // Eight pools: the circuit breaker of one that has lost several shards does not hold up all.
+  // Eight pools, so that one open circuit breaker does not stop everything.
   POOLS: JSON.stringify(
     Array.from({ length: 8 }, (_, i) => ({
       name: `stub-${i}`,
@@ -113,7 +113,7 @@ const { edge, db, origin, headers, stop } = await startEdge({
 const json = async (path: string, init: RequestInit = {}) => {
   const response = await fetch(origin + path, { headers, ...init });
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field.
+  // biome-ignore lint/suspicious/noExplicitAny: only a few fields of the response are used.
   return (await response.json()) as any;
 };
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -138,14 +138,14 @@ try {
   const body = JSON.stringify({ manifest: manifest.id });
   const { id } = await json("/v1/batches", { method: "POST", body });
   let batch = await json(`/v1/batches/${id}`);
-  let looked = 0;
+  let polls = 0;
   for (;;) {
     while (batch.state !== "completed") {
       await sleep(1000);
       batch = await json(`/v1/batches/${id}`);
-      if (looked % 60 === 0) console.log(`after ${looked} s: ${JSON.stringify(batch.lines)}`);
-      // The minute's sweep, which no cron triggers here.
-      if (++looked % 60 === 0) await edge.getWorker().then((w) => w.scheduled({}));
+      if (polls % 60 === 0) console.log(`after ${polls} s: ${JSON.stringify(batch.lines)}`);
+      // Runs the sweep, since nothing triggers cron here.
+      if (++polls % 60 === 0) await edge.getWorker().then((w) => w.scheduled({}));
     }
     const s = ((performance.now() - began) / 1000).toFixed(0);
     console.log(`run ${batch.run} completed after ${s} s: ${JSON.stringify(batch.lines)}`);
@@ -173,21 +173,21 @@ try {
   const states = Map.groupBy(ends.values(), (end) => end);
   const rows: [string, string | number][] = [
     ["documents", `${DOCUMENTS} of ${pages} pages, in ${names.length} lines`],
-    ["shards that the stub got / failed", `${done.shards} / ${done.failed}`],
+    ["shards started / failed by the stub", `${counts.shards} / ${counts.failed}`],
     [
       "callbacks: all / dropped / sent twice",
-      `${done.callbacks} / ${done.dropped} / ${done.repeated}`,
+      `${counts.callbacks} / ${counts.dropped} / ${counts.repeated}`,
     ],
-    ["answers to them", [...answers].map(([status, n]) => `${n} × ${status}`).join(", ")],
-    ["pages that the stub read more than once", [...read.values()].filter((n) => n > 1).length],
+    ["responses to callbacks", [...responses].map(([status, n]) => `${n} × ${status}`).join(", ")],
+    ["pages read more than once", [...read.values()].filter((n) => n > 1).length],
     ["end state", `${batch.state}, run ${batch.run}`],
-    ["lines by end", [...states].map(([end, list]) => `${list.length} ${end}`).join(", ")],
+    ["lines by end state", [...states].map(([end, list]) => `${list.length} ${end}`).join(", ")],
     ["documents lost (lines without a record)", names.length - ends.size],
     ["pages without a result", pages - results],
     ["pages written twice for a line", [...records.values()].filter((n) => n > 1).length],
     ["pages billed / pages with a result", `${billed} / ${results}`],
     ["pages billed twice", billed - results],
-    ["open jobs, flights, lines left", await leftovers(number)],
+    ["open jobs, flights and lines left", await leftovers(number)],
   ];
   console.log(`\nseed ${SEED}\n\n| | |\n|---|---|`);
   for (const [name, value] of rows) console.log(`| ${name} | ${value} |`);
@@ -197,8 +197,8 @@ try {
 }
 
 async function leftovers(number: (sql: string) => Promise<number>): Promise<string> {
-  const counts = await Promise.all(
+  const left = await Promise.all(
     ["jobs", "flights", "batch_lines"].map((table) => number(`SELECT count(*) AS n FROM ${table}`)),
   );
-  return counts.join(", ");
+  return left.join(", ");
 }

@@ -1,13 +1,13 @@
-"""What a thousand pages cost when documents come by chance and GPUs are started only when they are needed.
+"""The cost of a thousand pages when documents arrive at random and GPUs are started on demand.
 
     .venv/bin/python bench/cost.py                     # one GPU type, several loads
     .venv/bin/python bench/cost.py --rate 12 --price 3.5 --boot 40
 
-A simulation of days: documents arrive at random, each GPU reads `rate` pages a second. A document goes to the busiest
-GPU that can begin it within `patience`, so that others fall idle and are stopped after `idle` seconds; where none can,
-one more is started, one at a time. Starting takes `boot` seconds, which are paid for. Times are those of waiting and of
-throughput: the seconds that a single page takes from its first to its last token come on top. Inputs are assumptions
-unless marked as a forecast of bench/forecast.py; none is measured.
+Simulates some days. Each GPU reads `rate` pages per second. A document goes to the busiest GPU that can start it
+within `patience` seconds, so that other GPUs become idle and are stopped after `idle` seconds. If no GPU can, another
+one is started, one at a time; its `boot` seconds are paid for. Times cover waiting and throughput; the latency of a
+single page from its first to its last token comes on top. All inputs are assumptions or forecasts of
+bench/forecast.py, none is measured.
 """
 
 import argparse
@@ -22,15 +22,15 @@ class Inputs:
     price: float = 5.5  # $ an hour of one GPU while it runs or starts: assumed
     boot: float = 90.0  # seconds until a cold GPU reads: container 60 s, 6.7 GB of weights 30 s: assumed
     idle: float = 120.0  # seconds without work until a GPU is stopped: assumed
-    patience: float = 30.0  # seconds of queued work that are not yet a reason to start another GPU: assumed
-    pages: float = 8.0  # of a document on average, geometric: assumed
-    most: int = 16  # GPUs
+    patience: float = 30.0  # seconds of queued work before another GPU is started: assumed
+    pages: float = 8.0  # mean of a document, geometrically distributed: assumed
+    most: int = 16  # the maximum number of GPUs
     keep: int = 0  # GPUs that are never stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Of one load. Seconds from a document's arrival to its last page; shares 0..1."""
+    """Of one load. `p50`, `p95`: seconds from a document's arrival to its last page; `busy`, `cold`: shares, 0..1."""
 
     per_1000: float  # $
     busy: float
@@ -42,14 +42,14 @@ class Costs:
 
 @dataclass(slots=True)
 class _Gpu:
-    since: float  # paid from here on
+    since: float  # start of payment
     ready: float
-    free: float  # when its work is done
+    free: float  # end of its queued work
 
 
 def simulate(load: float, inputs: Inputs, hours: float = 48.0, seed: int = 1) -> Costs:
-    """`load`: pages a second on average, over the day."""
-    chance = random.Random(seed)
+    """`load`: pages per second, on average."""
+    rng = random.Random(seed)
     end = hours * 3600
     running: list[_Gpu] = [_Gpu(0.0, 0.0, 0.0) for _ in range(inputs.keep)]
     waits: list[float] = []
@@ -57,16 +57,16 @@ def simulate(load: float, inputs: Inputs, hours: float = 48.0, seed: int = 1) ->
     cold = 0
     now = 0.0
     while True:
-        now += chance.expovariate(load / inputs.pages)
+        now += rng.expovariate(load / inputs.pages)
         if now > end:
             break
-        # Stop what has been idle too long, the longest idle first; some are kept.
+        # Stop GPUs that were idle for too long, except for `keep` of them.
         for gpu in sorted(running, key=lambda gpu: gpu.free):
             if len(running) > inputs.keep and gpu.free + inputs.idle < now:
                 paid += gpu.free + inputs.idle - gpu.since
                 running.remove(gpu)
         pages = 1
-        while chance.random() > 1 / inputs.pages:
+        while rng.random() > 1 / inputs.pages:
             pages += 1
         soon = [gpu for gpu in running if gpu.free - now <= inputs.patience]
         starting = any(gpu.ready > now for gpu in running)
@@ -104,8 +104,8 @@ def main() -> None:
     inputs = Inputs(**vars(parser.parse_args()))
     print(f"{inputs}\n")
     floor = 1000 / inputs.rate / 3600 * inputs.price
-    print(f"Always busy: ${floor:.3f} for 1,000 pages.\n")
-    head = ("pages/s", "pages/day", "$ per 1,000", "GPUs paid for", "busy", "documents that met a cold start")
+    print(f"On a GPU that is always busy: ${floor:.3f} per 1,000 pages.\n")
+    head = ("pages/s", "pages/day", "$ per 1,000", "GPUs paid for", "busy", "documents with a cold start")
     print(f"| {' | '.join((*head, 'p50 s', 'p95 s'))} |\n|{'---|' * 8}")
     for load in LOADS:
         one = simulate(load, inputs)

@@ -1,4 +1,4 @@
-/** The edge for benchmarks: bundled as for a deployment, on one workerd, with all its parts on this machine. */
+/** The edge for benchmarks: bundled as for a deployment and run locally on one workerd. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -10,8 +10,8 @@ import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 const root = join(import.meta.dirname, "..");
 
 /**
- * @param bindings settings beside the usual ones
- * @param entry the Worker's main file
+ * @param bindings settings in addition to the defaults
+ * @param entry the Worker's entry point
  */
 export async function startEdge(bindings: Record<string, string>, entry = "src/edge/index.ts") {
   const folder = mkdtempSync(join(tmpdir(), "fovea-bench-"));
@@ -56,7 +56,7 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
         PUBLIC_ORIGIN: `http://127.0.0.1:${port}`,
         ...bindings,
       },
-      // What the edge logs of itself: a lost lease is no news here.
+      // Discards the edge's logs: lost leases are expected here.
       handleRuntimeStdio: (out: Readable, err: Readable) => {
         out.resume();
         err.resume();
@@ -73,7 +73,7 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
       .replace(/--.*$/gm, "")
       .matchAll(/\s*(?:CREATE TRIGGER[\s\S]*?\bEND|[^;\s][^;]*);/g))
       await db.prepare(statement).run();
-  /** Headers of a key of that tenant. */
+  /** Creates a key for the tenant. @returns request headers with the key */
   const headersOf = async (tenant: string) => {
     const created = await fetch(`${origin}/v1/keys`, {
       method: "POST",

@@ -1,12 +1,12 @@
-"""The encoder at its official size against the same stack in transformers' modules, by mode.
+"""Compares the encoder at its official size with the same architecture built from transformers, by mode.
 
     .venv/bin/python bench/encoder.py                      # tiny, small, base: some minutes, 5 GB
     .venv/bin/python bench/encoder.py --modes tiny,large --threads 1
 
-Random weights in fp32. `transformers` is `SamVisionEncoder` (the faster of its two kinds of attention), the two
-convolutions of the compressor, the layers of `CLIPVisionModel` and a linear projector; everybody runs in turns
-in one process. Then one global attention layer of SAM, the bias folded into the dot product against the bias
-written out, each in a process of its own for its peak of memory.
+Random weights in fp32. The reference consists of `SamVisionEncoder` (with the faster of its two attention kernels), the
+two convolutions of the compressor, the layers of `CLIPVisionModel` and a linear projector. Both run in turns in one
+process. Then compares one global attention layer of SAM with the bias folded into the dot product and with an explicit
+bias, each in its own process to measure its peak memory.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SIZES = {"tiny": 512, "small": 640, "base": 1024, "large": 1280}
 def ours(config: ModelConfig) -> Callable[[Tensor], Tensor]:
     with torch.device("meta"):
         model = OcrModel(config)
-    # The decoder has no part in this: only the vision half gets memory.
+    # Only the vision part is needed, so only it gets memory.
     for part in (model.model.sam_model, model.model.vision_model, model.model.projector):
         part.to_empty(device="cpu")
         for tensor in part.parameters():
@@ -89,7 +89,7 @@ def theirs(config: ModelConfig, size: int, attention: str) -> Callable[[Tensor],
 
 
 def seconds(run: Callable[[], object]) -> tuple[float, float]:
-    """By the clock, and of the processor."""
+    """Wall-clock and CPU seconds."""
     clock, processor = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - clock, time.process_time() - processor
@@ -108,11 +108,11 @@ def stacks(modes: list[str], rounds: int, threads: int) -> list[dict]:
         runs = {"engine": encode}
         runs |= {kind: theirs(config, size, kind) for kind in ("eager", "sdpa")}
         times: dict[str, list[float]] = {who: [] for who in runs}
-        for who, run in runs.items():
-            run(pixels)  # resized tables, memory
+        for run in runs.values():
+            run(pixels)  # warm-up: resizes position tables, allocates memory
         for _ in range(rounds):
             for who, run in runs.items():
-                times[who].append(seconds(lambda run=run: run(pixels))[0])
+                times[who].append(seconds(lambda run=run, pixels=pixels: run(pixels))[0])
         best = min(("eager", "sdpa"), key=lambda who: statistics.median(times[who]))
         speed = {who: 1 / statistics.median(times[who]) for who in runs}
         ratio = statistics.median(b / a for a, b in zip(times["engine"], times[best], strict=True))
@@ -136,7 +136,7 @@ def stacks(modes: list[str], rounds: int, threads: int) -> list[dict]:
 
 
 def folding(sizes: tuple[int, ...], threads: int) -> None:
-    print("\n| one global layer, one view of | bias folded | bias written out | time | memory |")
+    print("\n| one global layer, one view of | bias folded | explicit bias | time | memory |")
     print("|---|---|---|---|---|")
     for size in sizes:
         found = {}
@@ -155,13 +155,13 @@ def folding(sizes: tuple[int, ...], threads: int) -> None:
 
 @torch.inference_mode()
 def layer(how: str, size: int) -> None:
-    """Seconds of a call, and by how much it raises the process's peak of memory."""
+    """Prints the seconds of a call and how much it raises the process's peak memory."""
     sam = ModelConfig.official().sam
     attention = Attention(sam.width, sam.heads, sam.grid).eval()
     for tensor in attention.parameters():
         nn.init.normal_(tensor, std=0.02)
     x = torch.randn(1, size // sam.patch, size // sam.patch, sam.width)
-    getattr(attention, how)(torch.randn(1, 8, 8, sam.width))  # kernels are loaded
+    getattr(attention, how)(torch.randn(1, 8, 8, sam.width))  # warm-up: loads kernels
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     first = seconds(lambda: getattr(attention, how)(x))[0]
     raised = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000

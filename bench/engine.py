@@ -1,12 +1,12 @@
-"""The engine against `transformers.generate` and against our own loop of one page at a time.
+"""Compares the engine with `transformers.generate` and with a loop that decodes one page at a time.
 
-    .venv/bin/python bench/engine.py            # everything, as Markdown, in some minutes
+    .venv/bin/python bench/engine.py            # everything, as Markdown, in a few minutes
     .venv/bin/python bench/engine.py decode --models nano --batches 1,16
 
-All contestants have the same weights, prompts and number of tokens, and run in turns in one process; the
-script stops if they do not say the same. Times are seconds of the processor on one thread, so that what else
-runs on the machine counts little; the ratio is the median over rounds. A step's time is that of a long answer
-less that of a short one, divided by the tokens between: prefill and set-up are not in it.
+All contestants have the same weights, prompts and number of tokens and run in turns in one process. The script stops if
+their outputs differ. Times are CPU seconds of one thread, so that other load on the machine hardly matters; ratios are
+medians over rounds. The time per token is the difference between a long and a short answer divided by the difference of
+their lengths, which excludes prefill and set-up.
 """
 
 import argparse
@@ -41,7 +41,7 @@ DECODERS = {
     "mid": DecoderConfig(8192, 512, 8, 8, 64, 1, 1536, 64, 6, 192, 384, context=2048),
 }
 PROMPT, SHORT = 64, 2
-EXPERTS = ("eager", "grouped_mm")  # the two ways of transformers; the faster one counts
+EXPERTS = ("eager", "grouped_mm")  # two implementations in transformers; the faster one counts
 
 
 def ours(name: str) -> OcrModel:
@@ -100,7 +100,7 @@ def theirs(model: OcrModel) -> transformers.LlamaForCausalLM:
 
 
 def no_end(vocab: int) -> Rules:
-    """Nothing ends an answer but its length."""
+    """Rules without an end token: only the length ends an answer."""
     allowed = torch.ones(vocab, dtype=torch.bool)
     allowed[1] = False
     nothing = torch.zeros(vocab, dtype=torch.bool)
@@ -111,7 +111,7 @@ Answers = list[list[int]]
 
 
 def contestants(name: str) -> dict[str, Callable[[torch.Tensor, int], Answers]]:
-    """Each reads prompts (B, T, C) on for a number of tokens. Made anew, so that nobody shares memory."""
+    """Functions that continue prompts (B, T, C) by a number of tokens. Each has its own model."""
     model = ours(name)
     twin, rules = theirs(model), no_end(model.config.decoder.vocab)
     plain = ours(name)
@@ -165,11 +165,9 @@ def seconds_a_token(run: Callable[[torch.Tensor, int], Answers], prompts: torch.
 
 def decode(models: list[str], batches: list[int], tokens: int, rounds: int, out: Path | None) -> None:
     print("\n## Decode throughput\n")
+    print(f"{PROMPT} prompt positions, {tokens} tokens, {rounds} rounds; tokens per second of CPU time.\n")
     print(
-        f"{PROMPT} positions of prompt, {tokens} tokens, {rounds} rounds; tokens a second of processor time.\n"
-    )
-    print(
-        "| model | batch | engine | engine, int8 weights | transformers (the better of its two) "
+        "| model | batch | engine | engine, int8 weights | transformers (the faster of its two) "
         "| one page at a time | engine over transformers | int8 over transformers | engine over one at a time |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
@@ -183,12 +181,12 @@ def decode(models: list[str], batches: list[int], tokens: int, rounds: int, out:
             alike = sum(
                 a == b for a, b in zip(answers["engine"], answers["transformers, eager"], strict=True)
             )
-            if alike < 0.9 * batch:  # a tie between two tokens may fall either way
-                sys.exit(f"{name}: only {alike} of {batch} answers are those of transformers")
+            if alike < 0.9 * batch:  # ties between two tokens may be broken differently
+                sys.exit(f"{name}: only {alike} of {batch} answers equal those of transformers")
             times: dict[str, list[float]] = {who: [] for who in runs}
             for _ in range(rounds):
                 for who, run in runs.items():
-                    # The loop's time per token does not depend on how many pages stand in line.
+                    # The loop's time per token does not depend on the number of pages.
                     some = prompts[:1] if who == "one page at a time" else prompts
                     times[who].append(seconds_a_token(run, some, tokens))
             best = min(
@@ -226,7 +224,7 @@ BARS = {
 
 
 def bars(rows: list[dict]) -> str:
-    """Tokens a second of everybody over those of the engine's own batch 1, on a log scale, as SVG."""
+    """Tokens per second of all contestants by model and batch, on a log scale, as SVG."""
     left, top, height, group = 60, 20, 240, 18 * len(BARS)
     width, bottom = group * len(rows), top + height
     most = max(row[who] for row in rows for who in BARS)
@@ -253,13 +251,13 @@ def bars(rows: list[dict]) -> str:
         )
     for place, (who, colour) in enumerate(BARS.items()):
         parts.append(
-            f'<text x="{left}" y="{bottom + 40 + 15 * place}" fill="{colour}">{who}, tokens a second</text>'
+            f'<text x="{left}" y="{bottom + 40 + 15 * place}" fill="{colour}">{who}, tokens per second</text>'
         )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def mixed(name: str, batch: int, requests: int) -> None:
-    """Answers of unequal length: a batch of `generate` lasts as long as its longest, an engine's row is refilled."""
+    """Answers of different lengths: `generate` waits for the longest of a batch, the engine refills its rows."""
     runs = contestants(name)
     generator = torch.Generator().manual_seed(1)
     lengths = (torch.rand(requests, generator=generator) ** 2 * 112 + 8).int().tolist()
@@ -286,11 +284,11 @@ def mixed(name: str, batch: int, requests: int) -> None:
                 run(prompts[at : at + batch], max(lengths[at : at + batch]))
             other[who] = time.process_time() - started
     best = min(other, key=other.get)
-    print("\n## Answers of mixed length, prefill included\n")
+    print("\n## Answers of mixed length, including prefill\n")
     print(
         f"{name}, {requests} requests of 8 to 120 tokens (mean {statistics.mean(lengths):.0f}), batches of {batch}.\n"
     )
-    print("| | tokens a second of processor time | |\n|---|---|---|")
+    print("| | tokens per second of CPU time | |\n|---|---|---|")
     print(f"| engine | {sum(lengths) / mine:.0f} | **{other[best] / mine:.2f}×** |")
     print(f"| {best} | {sum(lengths) / other[best]:.0f} | 1× |", flush=True)
 
@@ -302,7 +300,7 @@ def page() -> Image.Image:
 
 
 def requery() -> None:
-    """A second question to a page whose vision tokens were kept, against reading it from its pixels."""
+    """Compares a second question to a page with kept vision tokens with reading the page from its pixels."""
     sam = SamConfig(192, 6, 6, 768, global_blocks=(2, 5), neck=128, compressor=(192, 256))
     config = ModelConfig(sam, ClipConfig(256, 6, 8, 1024, patch=None), DECODERS["nano"])
     model = OcrModel(config).init_weights(std=0.05).eval()
@@ -330,7 +328,7 @@ def requery() -> None:
 
 
 def crowd(predictions: int, pages: int) -> None:
-    """Many predictions at once, each with pages of its own, one after the other; one of them is greedy."""
+    """Many predictions at once, each with several pages in sequence; one prediction submits all its pages at once."""
     model = ours("nano")
     engine = Engine(
         model,
@@ -343,7 +341,7 @@ def crowd(predictions: int, pages: int) -> None:
     started = time.perf_counter()
 
     def predict(number: int) -> None:
-        # The greedy one asks for everything at once.
+        # The first prediction submits all its pages at once.
         ahead = pages if number == 0 else 1
         queue = [(torch.randn(size, 320) * 0.05, new) for size, new in sizes[number]]
         running = []
@@ -367,7 +365,8 @@ def crowd(predictions: int, pages: int) -> None:
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"\n## {predictions} predictions at once\n")
     print(
-        f"nano, {pages} pages each of 20 to 120 positions and tokens, 16 rows; the first asks for all at once.\n"
+        f"nano, {pages} pages each of 20 to 120 positions and tokens, 16 rows; "
+        "the first prediction submits all its pages at once.\n"
     )
     print("| | |\n|---|---|")
     print(f"| pages lost | {len(lost)} of {predictions * pages} |")
@@ -375,7 +374,7 @@ def crowd(predictions: int, pages: int) -> None:
     print(
         f"| last page of the first / of the last prediction to end | {min(last):.2f} s / {max(last):.2f} s |"
     )
-    print(f"| the greedy one's first page | {first[0]:.2f} s |")
+    print(f"| first page of the first prediction | {first[0]:.2f} s |")
     print(f"| mean batch | {(tokens - predictions * pages) / engine.metrics.values['steps']:.1f} |")
     print(f"| peak memory of the benchmark | {rss:.2f} GB |", flush=True)
 
@@ -387,21 +386,21 @@ def facts() -> None:
     print(
         f"transformers {transformers.__version__}, fp32, one thread; load {os.getloadavg()[0]:.1f} at the start."
     )
-    # What the memory gives at this hour bounds decoding: every weight that is used is read once a step.
+    # Memory bandwidth bounds decoding, since a step reads each of its weights once.
     much = torch.ones(50_000_000)
     much.sum()
     began = time.process_time()
     for _ in range(3):
         much.sum()
     speed = 3 * 0.2 / (time.process_time() - began)
-    print(f"Reading 200 MB: {speed:.1f} GB a second of processor time.")
+    print(f"Reading 200 MB: {speed:.1f} GB per second of CPU time.")
     for model, d in DECODERS.items():
         attention = 4 * d.width * d.heads * d.head_dim * d.depth
         experts = d.experts_per_token * d.expert_mlp + d.shared_mlp
         mlp = 3 * d.width * (d.dense_layers * d.dense_mlp + (d.depth - d.dense_layers) * experts)
         read = 4e-9 * (attention + mlp + d.vocab * d.width)
         print(
-            f"{model}: {1000 * read:.0f} MB a token at batch 1, so at most {speed / read:.0f} tokens a second."
+            f"{model}: {1000 * read:.0f} MB per token at batch 1, so at most {speed / read:.0f} tokens per second."
         )
 
 

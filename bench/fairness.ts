@@ -1,8 +1,8 @@
 /**
- * How long does one page wait behind 2,000? The real edge on workerd, with a stub worker of SLOTS slots
- * that takes PAGE_MS for a page. One tenant has a document of 2,000 pages read; when all of them wait,
- * another asks for one page, ROUNDS times. Told: seconds until a worker has it and until its job has
- * ended, and the pages of the first tenant that were read before a worker had it.
+ * How long does one page wait behind 2,000 pages of another tenant? Runs the real edge on workerd with a stub
+ * worker that has SLOTS slots and takes PAGE_MS per page. One tenant reads a document of 2,000 pages. While
+ * they wait, another tenant requests a single page, ROUNDS times. Prints the seconds until a worker starts
+ * that page and until its job ends, and how many pages of the first tenant were read in between.
  *
  *   node bench/fairness.ts
  */
@@ -16,10 +16,10 @@ const SLOTS = 8;
 const PAGE_MS = 250;
 const ROUNDS = 5;
 
-/** Stands in for the worker: as many predictions at once as it has slots, each page takes its time. */
+/** The stub worker: at most SLOTS predictions at a time, PAGE_MS per page. */
 let running = 0;
-/** What was begun, in order: the document's address, the time, and how many pages of the long document were read by then. */
-const begun: { document: string; at: number; pages: number }[] = [];
+/** Started predictions in order: the document's URL, the time, and the pages of the long document read by then. */
+const started: { document: string; at: number; pages: number }[] = [];
 let readOfLong = 0;
 const worker = createServer((request, response) => {
   let body = "";
@@ -31,7 +31,7 @@ const worker = createServer((request, response) => {
     if (running >= SLOTS) return response.writeHead(409).end("{}");
     running++;
     const { input, webhook } = JSON.parse(body);
-    begun.push({ document: input.document, at: performance.now(), pages: readOfLong });
+    started.push({ document: input.document, at: performance.now(), pages: readOfLong });
     response.writeHead(202).end("{}");
     void read(input, webhook, request.url?.split("/").at(-1) as string);
   });
@@ -63,23 +63,23 @@ const { port } = worker.address() as { port: number };
 const pools = [{ name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: SLOTS }];
 const { db, origin, headersOf, stop } = await startEdge({ POOLS: JSON.stringify(pools) });
 
-/** A key of a new tenant. */
+/** A client with a key of a new tenant. */
 async function client(tenant: string) {
   const headers = await headersOf(tenant);
   return async (path: string, body?: BodyInit, more: Record<string, string> = {}) => {
     const init = { headers: { ...headers, ...more }, ...(body && { method: "POST", body }) };
     const answer = await fetch(origin + path, init);
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-    // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field.
+    // biome-ignore lint/suspicious/noExplicitAny: only a few fields of the response are used.
     return (await answer.json()) as any;
   };
 }
 
 try {
   const [long, short] = [await client("long"), await client("short")];
-  const { id: book } = await long("/v1/files", `%PDF-1.7 pages=${PAGES}`);
+  const { id: longFile } = await long("/v1/files", `%PDF-1.7 pages=${PAGES}`);
   const start = performance.now();
-  const job = await long("/v1/ocr", JSON.stringify({ file: book }));
+  const job = await long("/v1/ocr", JSON.stringify({ file: longFile }));
   const waiting = async () => {
     const headers = { authorization: "Bearer bench-bootstrap" };
     const text = await (await fetch(`${origin}/metrics`, { headers })).text();
@@ -89,12 +89,12 @@ try {
   const queued = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${PAGES} pages queued after ${queued} s; ${SLOTS} slots, ${PAGE_MS} ms a page\n`);
   console.log(
-    "| round | pages waiting | until a worker has it, s | pages of the other tenant read by then | until the job has ended, s |",
+    "| round | pages waiting | until a worker starts it, s | pages of the other tenant read by then | until the job ends, s |",
   );
   console.log("|---|---|---|---|---|");
   for (let round = 1; round <= ROUNDS; round++) {
     const { id: file } = await short("/v1/files", `%PDF-1.7 pages=1 ${round}`);
-    const before = { pages: readOfLong, begun: begun.length, waiting: await waiting() };
+    const before = { pages: readOfLong, started: started.length, waiting: await waiting() };
     const asked = performance.now();
     const body = JSON.stringify({ file, pages: "1" });
     const ended = await short("/v1/ocr", body, { prefer: "wait=60" });
@@ -105,8 +105,8 @@ try {
       .prepare("SELECT id FROM shards WHERE file_id = ?")
       .bind(file)
       .first("id")) as string;
-    const mine = begun.slice(before.begun).find(({ document }) => document.includes(shard));
-    if (!mine) throw new Error("the worker never had the page");
+    const mine = started.slice(before.started).find(({ document }) => document.includes(shard));
+    if (!mine) throw new Error("the worker never got the page");
     const figures = [seconds(mine.at), mine.pages - before.pages, seconds(end)];
     console.log(`| ${round} | ${before.waiting} | ${figures.join(" | ")} |`);
   }

@@ -1,6 +1,6 @@
-"""What three GPUs can be expected to do: pages a second by mode, from the simulation in bench/schedule.py.
+"""A forecast of pages per second on three GPUs by mode, from the simulation in bench/schedule.py.
 
-A forecast, not a measurement: the counts are exact, the shares of the data sheets' speeds are assumed (`Reached`).
+The operation counts are exact; the reached shares of the data sheets' speeds are assumptions (`Reached`).
 Prints Markdown and writes docs/images/gpu-forecast.svg.
 """
 
@@ -10,14 +10,14 @@ from roofline import A4, MODES, ROOT, SHEETS, Design, ModelConfig, Page, Reached
 from schedule import Outcome, Policy, lengths, simulate
 
 PLAN = Design(folded=False)
-"""Relative positions added by the attention kernel, experts as grouped products, steps as CUDA graphs, bf16."""
+"""The attention kernel adds relative positions, experts are grouped matrix products, steps are CUDA graphs; bf16."""
 
 CAREFUL = Reached(gemm=0.40, attention=0.25, bandwidth=0.60, call_s=6e-6)
-"""Less of every speed, and calls that cost twice as much."""
+"""A pessimistic variant: lower shares of all speeds, and calls that take twice as long."""
 
-BATCH = 512  # sequences at most; memory may allow fewer
+BATCH = 512  # the maximum number of sequences; memory may allow fewer
 
-# pages/s: of this model, of this model as LightOn compares itself with it, of MinerU2.5, another model
+# pages/s: this model as published by its authors, this model as measured by LightOn, and MinerU2.5, another model
 PUBLISHED = {"A100-40G": 2.3, "H100": 3.3, "H200": 4.47}
 
 VARIANTS = (
@@ -26,7 +26,7 @@ VARIANTS = (
     ("128 at a time", PLAN, Policy(max_batch=128)),
     ("256 at a time", PLAN, Policy(max_batch=256)),
     ("the plan: 512 at a time", PLAN, Policy(max_batch=BATCH)),
-    ("… with folded positions, as the modules are now", Design(), Policy(max_batch=BATCH)),
+    ("… with folded positions, as implemented now", Design(), Policy(max_batch=BATCH)),
     ("… with cached values in 8 bits", Design(folded=False, kv_element=1), Policy(max_batch=BATCH)),
     (
         "… and routed experts in 8 bits",
@@ -43,7 +43,7 @@ def run(name: str, mode: str, design: Design, policy: Policy, reached: Reached, 
 
 
 def host_seconds() -> dict[str, float]:
-    """CPU seconds of one thread, here, to draw a page and to make its views, by mode. Measured."""
+    """Measures the CPU seconds of one thread to render a page and make its views, by mode."""
     from fovea.model.pixels import to_pixels
     from fovea.pages.documents import open_document
     from fovea.vision.views import make_views
@@ -106,7 +106,7 @@ def show() -> None:
 
 
 def svg(ranges: dict[tuple[str, str], tuple[float, float]]) -> str:
-    """Bars from the careful forecast to the plan's, by GPU and mode; published figures as lines."""
+    """Bars from the careful to the planned forecast, by GPU and mode; lines for published figures."""
     width, height, left, bottom, top = 760, 340, 46, 292, 40
     most = 10 * (1 + int(max(high for _, high in ranges.values()) // 10))
     shades = dict(zip(MODES, ("#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#084594"), strict=True))

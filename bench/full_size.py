@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/full_size.py FOLDER      # writes and deletes 6.7 GB below FOLDER
 
-Random weights take the same time as trained ones, except that trained ones stop: this measures load time, peak
-memory, encoding and decoding, and says nothing about reading.
+Measures load time, peak memory, encoding and decoding. Random weights take the same time per token as trained ones, but
+their output is meaningless.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def clock(what: str, work):
 
 
 def write_random(folder: Path) -> None:
-    """In a process of its own, so that its memory does not count."""
+    """Runs in a child process, so that its memory does not count."""
     with torch.device("meta"):
         model = OcrModel(ModelConfig.official())
     model.to(torch.bfloat16)
@@ -82,7 +82,7 @@ def measure(folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where there is room for 6.7 GB")
+    parser.add_argument("folder", type=Path, help="a folder with 6.7 GB of free space")
     folder = parser.parse_args().folder / "fovea-full-size"
     child = os.fork()
     if child == 0:

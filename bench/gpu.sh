@@ -1,12 +1,12 @@
 #!/bin/sh
-# Everything that is needed to check docs/GPU-PLAN.md on a machine with an NVIDIA GPU:
+# Checks the forecast of docs/GPU-PLAN.md on a machine with an NVIDIA GPU:
 #
-#   bench/gpu.sh                       # installs PyTorch, fetches 6.7 GB of weights, tests, measures; ~20 minutes
-#   bench/gpu.sh --random              # the official size with random weights: nothing to fetch, times only
+#   bench/gpu.sh                       # installs PyTorch, downloads 6.7 GB of weights, tests, measures; ~20 minutes
+#   bench/gpu.sh --random              # the official size with random weights: no download, times only
 #   bench/gpu.sh --device cpu --tiny   # the same steps on any CPU with a tiny random model, in a minute
 #
-# PYTHON=… uses a Python that has the packages already; WEIGHTS=… is the folder of the weights. What comes out lies in
-# bench/out/gpu.json and bench/out/gpu.md. All arguments go to bench/gpu_bench.py.
+# PYTHON=… is a Python that already has the packages; WEIGHTS=… is the folder of the weights. Writes bench/out/gpu.json
+# and bench/out/gpu.md. All arguments are passed to bench/gpu_bench.py.
 set -eu
 cd "$(dirname "$0")/.."
 

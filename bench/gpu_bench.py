@@ -1,8 +1,8 @@
-"""Checks the forecast of docs/GPU-PLAN.md on the machine at hand. Run it by bench/gpu.sh.
+"""Checks the forecast of docs/GPU-PLAN.md on this machine. Run it with bench/gpu.sh.
 
-First a self-test, without which no figure is worth anything; then each stage by mode: encoding, prefill, and decode
-steps of several batch sizes. Pages/s are composed of these times. Beside each stands what bench/roofline.py says of
-the same modules on that GPU, so that one sees which assumption is off.
+After a self-test, times each stage by mode: encoding, prefill, and decode steps of several batch sizes. Pages/s are
+computed from these times. The forecast of bench/roofline.py for the same modules on the same GPU is printed beside each
+time and shows which assumption is off.
 """
 
 import argparse
@@ -40,12 +40,12 @@ from fovea.settings import Settings
 
 MEAN = 1000  # text tokens a page
 PROMPT = 12
-EAGER = Design(folded=True, fused=False)  # what runs here: the modules as they are, in bf16, call by call
+EAGER = Design(folded=True, fused=False)  # what runs here: the modules in bf16, call by call
 
 
 @dataclass(slots=True)
 class Row:
-    """Milliseconds. `decode` of one step of `batch` sequences; forecasts are `None` for a device without a sheet."""
+    """Milliseconds; `decode` is one step of `batch` sequences. Forecasts are `None` without a data sheet."""
 
     mode: str
     batch: int
@@ -60,7 +60,7 @@ class Row:
 
 
 def clock(work: Callable[[], object], repeats: int) -> float:
-    """Seconds: the median after one that warms up, the device waited for."""
+    """Median seconds after one warm-up call, with device synchronization."""
     times = []
     for _ in range(repeats + 1):
         if torch.cuda.is_available():
@@ -77,24 +77,24 @@ def clock(work: Callable[[], object], repeats: int) -> float:
 
 
 def self_test(model: OcrModel, weights: Path | None) -> list[tuple[str, bool, str]]:
-    """(what, whether it holds, what was seen)."""
+    """Triples of the statement, whether it holds, and the observed value."""
     found = []
     count = sum(parameter.numel() for parameter in model.parameters())
     expected = sum(parameters(model.config).values())
-    found.append(("parameters are those that were counted", count == expected, f"{count:,}"))
+    found.append(("the parameter count is as computed", count == expected, f"{count:,}"))
 
     generator = torch.Generator().manual_seed(1)
     pixels = torch.rand(2, 3, 512, 512, generator=generator) * 2 - 1
     seen = model.encode_view(pixels.to(model.device))
     alone = model.encode_view(pixels[1:].to(model.device))
-    found.append(near("a view is encoded alike alone and in a batch", seen[1:], alone))
+    found.append(near("a view has the same encoding alone and in a batch", seen[1:], alone))
 
     ids = torch.randint(10, model.config.decoder.vocab, (3, 20), generator=generator).to(model.device)
     cache = model.new_cache(3, 21)
     model.step(model.embed(ids), cache)
     batched = model.step(model.embed(ids[:, :1]), cache)
     whole = model.forward(model.embed(torch.cat([ids, ids[:, :1]], 1)))[:, -1]
-    found.append(near("a cached step of a batch is the whole pass", batched, whole))
+    found.append(near("a cached step of a batch equals a full forward pass", batched, whole))
     if weights is not None:
         found.append(reads(model, weights))
     return found
@@ -102,13 +102,13 @@ def self_test(model: OcrModel, weights: Path | None) -> list[tuple[str, bool, st
 
 def near(what: str, ours: torch.Tensor, theirs: torch.Tensor) -> tuple[str, bool, str]:
     difference = float((ours.float() - theirs.float()).abs().max() / theirs.float().abs().max())
-    # On a GPU the weights are bf16, and other shapes get other kernels.
+    # On a GPU the weights are bf16, and kernels depend on the shape.
     most = 5e-2 if ours.device.type == "cuda" else 1e-4
     return what, difference < most, f"largest difference {difference:.1e} of the scale"
 
 
 def reads(model: OcrModel, weights: Path) -> tuple[str, bool, str]:
-    """The official weights read a page of the examples."""
+    """Reads an example page with the official weights."""
     from fovea.pages.documents import open_document
     from fovea.readers.base import ReadRequest
     from fovea.readers.loading import SeeingModel
@@ -168,12 +168,12 @@ def measure(model: OcrModel, mode: str, batches: list[int], repeats: int, name: 
 
 
 def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, float | str | int]:
-    """The engine itself: so many prompts of a mode's length at once, each answered with `tokens` tokens unless it ends
-    in a loop. Takes over `model`. The first round, in which graphs are captured, is not counted.
+    """Times the engine with `pages` prompts of a mode's length at once, each answered with `tokens` tokens unless the
+    loop guard ends it. Takes ownership of `model`. The first round captures graphs and is not counted.
     """
     decoder = model.config.decoder
     allowed = torch.ones(decoder.vocab, dtype=torch.bool)
-    allowed[-1] = False  # the end token: answers go on
+    allowed[-1] = False  # the end token, so that answers reach their full length
     rules = Rules(
         allowed, decoder.vocab - 1, TokenClasses.of(Tokenizer.characters(), max(decoder.vocab, 400))
     )
@@ -218,7 +218,7 @@ def fits(model: OcrModel, batch: int, capacity: int) -> bool:
 
 
 def sheet_of(device: str) -> str:
-    """The name of the GPU's data sheet in bench/roofline.py, or the GPU's own."""
+    """The name of the GPU's data sheet in bench/roofline.py, or else the GPU's own name."""
     if device != "cuda":
         return platform.processor() or platform.machine()
     said = torch.cuda.get_device_name()
@@ -249,11 +249,9 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--tiny", action="store_true", help="a tiny random model: only tests the script")
     parser.add_argument(
-        "--tiny", action="store_true", help="a tiny random model: tries the steps, says nothing"
-    )
-    parser.add_argument(
-        "--random", action="store_true", help="the official size, random weights: times only, nothing is read"
+        "--random", action="store_true", help="the official size with random weights: times only"
     )
     parser.add_argument("--weights", type=Path, help="folder of the official checkpoint")
     parser.add_argument("--batches", default="1,16,64,256,512")
@@ -263,7 +261,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         print(
-            "PyTorch sees no CUDA device; --device cpu --tiny tries the steps without one.", file=sys.stderr
+            "PyTorch finds no CUDA device. --device cpu --tiny tests the script without one.", file=sys.stderr
         )
         return 1
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
@@ -282,13 +280,13 @@ def main() -> int:
             model = OcrModel(ModelConfig.official())
         load_checkpoint(model, options.weights, dtype, options.device)
     else:
-        parser.error("--weights, --random or --tiny is needed")
+        parser.error("one of --weights, --random and --tiny is required")
     model.eval()
     tests = self_test(model, None if options.tiny or options.random else options.weights)
     for what, holds, saw in tests:
         print(f"{'ok    ' if holds else 'FAILED'} {what}: {saw}", flush=True)
     if not all(holds for _, holds, _ in tests):
-        print("The self-test failed: nothing is measured.", file=sys.stderr)
+        print("The self-test failed, so nothing is measured.", file=sys.stderr)
         return 1
     name = sheet_of(options.device)
     batches = [int(number) for number in options.batches.split(",")]
@@ -302,7 +300,9 @@ def main() -> int:
         f"{served['tokens']:,} tokens in {served['seconds']:.2f} s, {served['tokens_s']:,.0f} tokens/s, "
         "prefill included."
     )
-    note = "tiny random model: the figures say nothing" if options.tiny else "in brackets: bench/roofline.py"
+    note = (
+        "tiny random model: the figures are meaningless" if options.tiny else "in brackets: bench/roofline.py"
+    )
     if options.random:
         note = f"random weights; {note}"
     head = f"{name}, torch {torch.__version__}, {MEAN} text tokens a page ({note})"

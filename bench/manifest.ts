@@ -1,22 +1,22 @@
 /**
- * What does a manifest of a million lines cost in memory and in time? A manifest is uploaded, and a batch
- * is made of it whose every line names a model that is not offered: no document is read, so that what is
- * left is the way of a line through the edge. Three parts are timed, in the real Worker on workerd:
+ * How much memory and time does a manifest of a million lines take? Uploads a manifest and starts a batch.
+ * Every line names a model that is not offered, so no document is read and only the edge's own work remains.
+ * Times three parts in the real Worker on workerd:
  *
- * - upload: the body streams into R2 while it is hashed
- * - counting: every line is split off, none is parsed
- * - expansion: lines are read by ranges, become rows of D1, are parsed, checked, refused, and written as
- *   records of output shards. Counted are lines that are through.
+ * - upload: the body is hashed and streamed to R2
+ * - counting: the manifest is split into lines, without parsing them
+ * - expansion: ranges of lines become rows in D1, are parsed, validated, rejected, and written as records of
+ *   output shards
  *
- * Memory is the heap of the Worker's isolate as the V8 inspector tells it, five times a second: what is
- * used of it, and the buffers outside it. D1, R2 and the Durable Objects' storage are other isolates.
+ * Memory is the heap of the Worker's isolate, sampled five times a second by the V8 inspector: used heap, and
+ * buffers outside the heap. D1, R2 and the storage of Durable Objects are other isolates.
  *
  *   node bench/manifest.ts [lines] [lines to expand]
  */
 import { startEdge } from "./edge.ts";
 
 const LINES = Number(process.argv[2] ?? 1_000_000);
-/** Expansion is stopped (the batch canceled) after so many lines. */
+/** The benchmark ends after this many expanded lines. */
 const EXPAND = Number(process.argv[3] ?? LINES);
 
 const { origin, headers, inspectorPort, stop } = await startEdge({
@@ -44,7 +44,7 @@ async function watchHeap() {
     200,
   );
   return {
-    /** The most of each since the last look, in MiB. */
+    /** The maxima since the last call, in MiB. */
     peak() {
       const most = (name: keyof (typeof samples)[0]) =>
         (Math.max(0, ...samples.map((sample) => sample[name])) / 2 ** 20).toFixed(1);
@@ -62,7 +62,7 @@ async function watchHeap() {
 const json = async (path: string, init: RequestInit = {}) => {
   const response = await fetch(origin + path, { headers, ...init });
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field.
+  // biome-ignore lint/suspicious/noExplicitAny: only a few fields of the response are used.
   return (await response.json()) as any;
 };
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -70,7 +70,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const lineOf = (i: number) =>
   `{"url":"https://documents.example.com/set/${String(i).padStart(8, "0")}.pdf","custom_id":"doc-${i}","model":"none"}\n`;
 
-/** The manifest as a stream, so that this process does not hold it either. */
+/** The manifest as a stream, so that this process does not hold it in memory. */
 function manifest(): ReadableStream<Uint8Array> {
   let i = 0;
   const encoder = new TextEncoder();
@@ -98,7 +98,7 @@ const note = (part: string, lines: number, ms: number) => {
 
 try {
   await sleep(1000);
-  note("at rest", 0, 1000);
+  note("idle", 0, 1000);
 
   let at = performance.now();
   const uploaded = await json("/v1/batches/manifests", {

@@ -1,13 +1,13 @@
-"""What a text keeps when it becomes page images, and when these fade: docs/MEMORY.md.
+"""How much of a text is readable after it becomes page images, and after these fade (docs/MEMORY.md).
 
     .venv/bin/python bench/memory.py                                     # everything, with pp-ocr
     .venv/bin/python bench/memory.py ladder --reader fovea-nano          # one part, another reader
     .venv/bin/python bench/memory.py --conversations 20 --pages 1        # fewer pages
 
-`modes`: running text laid out for each mode and read in it. `ladder`: conversations that are rendered once and then go
-down the ladder, each image made from the one before it as `fovea-render` makes it; and how many rounds a budget of
-tokens holds. Writes docs/memory/*.csv and *.svg, with the reader's name. Texts are those that were never trained on
-(`fovea/train/texts.py`). Readers run in a process of their own with one thread, by bench/nano.py.
+`modes` lays out running text for each mode and reads it in that mode. `ladder` renders conversations once and takes
+them down the ladder, making each image from the one before as `fovea-render` does; it also computes how many rounds a
+token budget holds. Writes docs/memory/*.csv and *.svg, with the reader's name in the file names. The texts are held
+out from training (`fovea/train/texts.py`). bench/nano.py runs the readers in their own process with one thread.
 """
 
 import argparse
@@ -37,12 +37,12 @@ CLARITY = (
     "almost gone (1 year)",
 )
 RECENT = 0.25
-"""Of a budget: the newest rounds, which stay text."""
+"""Share of a budget for the newest rounds, which stay text."""
 
 
 @dataclass(slots=True)
 class Page:
-    """A rendered page on its way down: the image as it is now, and the text that it was made of."""
+    """A page on its way down the ladder: its current image, and the text it was rendered from."""
 
     of: int
     image: Image.Image
@@ -65,7 +65,7 @@ def running_text(random: Random, count: int) -> str:
 
 
 def conversation(number: int) -> str:
-    """2 to 20 rounds, the same for the same number: a short question and a longer answer."""
+    """2 to 20 rounds of a short question and a longer answer, seeded with `number`."""
     random = Random(f"conversation {number}")
     messages = []
     for _ in range(random.randint(2, 20)):
@@ -82,7 +82,7 @@ def render(text: str, mode: str, of: int = 0) -> list[Page]:
 
 
 def read(images: list[Image.Image], given: argparse.Namespace) -> list[str]:
-    """What the reader says of each, by a process of its own."""
+    """The reader's text of each image, from a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(images):
             image.save(Path(folder) / f"{number:04}.png")
@@ -101,7 +101,7 @@ def read(images: list[Image.Image], given: argparse.Namespace) -> list[str]:
 
 
 def precision(said: str, text: str) -> float:
-    """1 − character errors ÷ characters, blanks and line ends alike, not below 0."""
+    """1 − CER, at least 0; all white space counts as a space."""
     from fovea.train.evaluate import distance
 
     a, b = (" ".join(words.split()) for words in (said, text))
@@ -109,7 +109,7 @@ def precision(said: str, text: str) -> float:
 
 
 def overall(pairs: list[tuple[str, str]]) -> float:
-    """Of many pages, each by its length."""
+    """Mean precision of pages, weighted by their length."""
     lengths = [len(text) for _, text in pairs]
     return sum(precision(*pair) * length for pair, length in zip(pairs, lengths, strict=True)) / sum(lengths)
 
@@ -122,7 +122,7 @@ def published(compression: float) -> str:
 
 
 def modes(given: argparse.Namespace) -> None:
-    """Full pages, as the layout makes them for each mode, read in that mode."""
+    """Full pages in the layout for each mode, read in that mode."""
     from fovea.pages.render import SHEETS
     from fovea.vision.modes import valid_tokens
 
@@ -155,7 +155,7 @@ def modes(given: argparse.Namespace) -> None:
 
 
 def ladder(given: argparse.Namespace) -> None:
-    """True forgetting: each rung sees what the rung before has left."""
+    """Cumulative loss: each rung re-encodes the image of the previous rung."""
     from fovea.vision.modes import valid_tokens
     from fovea.vision.views import picture
 
@@ -214,7 +214,7 @@ def ladder(given: argparse.Namespace) -> None:
 
 
 def binned(details: list[dict]) -> list[tuple[float, float]]:
-    """Mean compression and precision of the pages in steps of compression, each a third wider than the last."""
+    """Mean compression and precision of pages in bins of compression, each a third wider than the last."""
     edges = [0.0, 1.0]
     while edges[-1] < 60:
         edges.append(edges[-1] * 4 / 3)
@@ -227,8 +227,8 @@ def binned(details: list[dict]) -> list[tuple[float, float]]:
 
 
 def held(rungs: list[dict], a_round: float, budget: int):
-    """How many rounds of `a_round` text tokens a budget holds: as text; the newest as text and all older ones on one
-    rung; and these spread evenly over all rungs."""
+    """How many rounds of `a_round` text tokens a budget holds: all as text; the newest as text and the older ones on a
+    single rung; and the older ones spread evenly over all rungs."""
     recent = RECENT * budget / a_round
     yield {
         "older rounds as": "text",
@@ -255,12 +255,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all of it if none is named"
+        "parts", nargs="*", choices=[*PARTS, []], help="what to measure (default: everything)"
     )
     parser.add_argument("--reader", default="pp-ocr", help="fovea-nano, pp-ocr, tesseract or deepseek-ocr")
     parser.add_argument("--conversations", type=int, default=200)
-    parser.add_argument("--pages", type=int, default=4, help="full pages in each mode")
-    parser.add_argument("--budget", type=int, default=8000, help="tokens, for counting rounds")
+    parser.add_argument("--pages", type=int, default=4, help="full pages per mode")
+    parser.add_argument("--budget", type=int, default=8000, help="token budget for counting rounds")
     parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/nano/weights")
     given = parser.parse_args()
     for part in given.parts or PARTS:

@@ -1,11 +1,11 @@
-"""What `fovea-nano` reads and what not, measured; beside it pp-ocr and tesseract on the same pages.
+"""Measures what `fovea-nano` reads and what it does not, and compares it with pp-ocr and tesseract on the same pages.
 
     .venv/bin/python bench/nano.py                    # everything, with the weights in the repository
-    .venv/bin/python bench/nano.py curve pages        # some of it: run, curve, layout, pages, languages, pdfs, nothing
+    .venv/bin/python bench/nano.py curve pages        # parts: run, curve, layout, pages, languages, pdfs, nothing
     .venv/bin/python bench/nano.py --weights FOLDER   # other weights
 
-Writes docs/nano/*.csv and docs/nano/curve.svg. Fonts, texts and PDF files are those that were never trained on; they
-are found on the machine (docs/NANO.md names the packages). Readers run in processes of their own, one thread each.
+Writes docs/nano/*.csv and docs/nano/curve.svg. Fonts, texts and PDF files are held out from training and come from the
+machine's installed packages (listed in docs/NANO.md). Each reader runs in its own process with one thread.
 """
 
 import argparse
@@ -41,7 +41,7 @@ READERS = ("fovea-nano", "pp-ocr", "tesseract")
 
 
 def text_tokens(text: str) -> int:
-    """As the DeepSeek-OCR tokenizer counts them."""
+    """The number of tokens by the DeepSeek-OCR tokenizer."""
     from fovea.language.tokenizer import Tokenizer
 
     if not hasattr(text_tokens, "tokenizer"):
@@ -50,7 +50,7 @@ def text_tokens(text: str) -> int:
 
 
 def load(weights: Path):
-    """The model of a folder, and its vocabulary."""
+    """The model in a folder, and its tokenizer."""
     import torch
 
     from fovea.language.tokenizer import Tokenizer
@@ -63,8 +63,8 @@ def load(weights: Path):
 
 
 def curve(given: argparse.Namespace) -> None:
-    """Accuracy against compression: strips of running text, by size of type as it stands on a page, and by rows as the
-    reader packs them."""
+    """Accuracy over compression on strips of running text: by type size for lines as on a page, and by number of rows
+    for lines as the reader packs them."""
     from fovea.nano.packing import TOKENS
     from fovea.train.batches import Stream
     from fovea.train.evaluate import distance, read_strips
@@ -81,7 +81,7 @@ def curve(given: argparse.Namespace) -> None:
     rows = []
     for setting, by, value, style in styles:
         strips = Stream(style, count=STRIPS, seed=77, evaluation=True).strips(value)
-        # Full strips only: a strip with one line says nothing about compression.
+        # Full strips only, since compression is low on strips with few lines.
         least = value if by == "rows" else int(128 / (1.6 * value))
         strips = [strip for strip in strips if len(strip.lines) >= least]
         limit = 100 + round(1.5 * max(len(strip.text) for strip in strips))
@@ -119,10 +119,9 @@ def curve(given: argparse.Namespace) -> None:
 
 
 def layout(given: argparse.Namespace) -> None:
-    """Blocks of whole pages with held-out fonts and texts: found where they are, with their type, in their order?
+    """Finds blocks on pages with held-out fonts and texts and compares their places, types and order with the truth.
 
-    Beside the model's answers: blocks as they follow from where the lines stand (`fovea.result.layout`), without a
-    model.
+    For comparison, also finds blocks from the geometry of the lines alone (`fovea.result.layout`), without a model.
     """
     from collections import Counter
     from contextlib import closing
@@ -193,7 +192,7 @@ def layout(given: argparse.Namespace) -> None:
 
 
 def matched(true: list, said: list) -> dict[int, tuple[int, float]]:
-    """For each true box the said one that covers the same place: at least half of what both cover is shared."""
+    """For each true box, the predicted box with the largest intersection over union, at least 0.5."""
 
     from fovea.result.geometry import common
 
@@ -232,7 +231,7 @@ COLOURS = ("#0a6", "#888", "#36c", "#c60", "#a3c", "#c33", "#740")
 
 
 def plot(series: dict[str, list[tuple[float, float]]], across: str, most: float) -> str:
-    """Percent over something, as SVG: a line for each name."""
+    """A line chart of percentages as SVG, with one line per series."""
     left, top, width, height = 60, 20, 560, 320
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -266,7 +265,7 @@ def plot(series: dict[str, list[tuple[float, float]]], across: str, most: float)
 
 
 def run(_given: argparse.Namespace) -> None:
-    """The learning curve of the run that the shipped weights come from, out of its log."""
+    """Plots the learning curve of the training run of the shipped weights from its log."""
     folder = ROOT / "docs" / "training"
     rows = list(csv.DictReader((folder / "run.csv").open()))
     names = {
@@ -287,7 +286,7 @@ def run(_given: argparse.Namespace) -> None:
 
 
 def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argparse.Namespace) -> None:
-    """Reads (kind, image, truth) with each reader in a process of its own; a table by kind and reader."""
+    """Reads (kind, image, truth) with each reader in a separate process and writes a table by kind and reader."""
     from fovea.train.evaluate import distance
 
     rows = []
@@ -296,7 +295,7 @@ def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argpar
             image.save(Path(folder) / f"{number:03}.png")
         for reader in given.readers.split(","):
             if reader == "tesseract" and not shutil.which("tesseract"):
-                print("tesseract is not installed: left out", flush=True)
+                print("tesseract is not installed and is skipped", flush=True)
                 continue
             command = [sys.executable, __file__, "--read", reader, folder, "--weights", str(given.weights)]
             command += ["--tesseract", given.tesseract]
@@ -326,14 +325,14 @@ def compare(name: str, images: list[tuple[str, Image.Image, str]], given: argpar
 
 
 def _words(text: str) -> str:
-    """Typographic quotes and dashes count as typewritten ones, for every reader."""
+    """Normalizes white space, and typographic quotes and dashes to their ASCII forms, for all readers."""
     from fovea.train.pdfs import plain
 
     return " ".join(plain(text).split())
 
 
 def read_all(reader: str, folder: Path, weights: Path, languages: str) -> None:
-    """The part that runs in a process of its own: reads every image of a folder, prints JSON."""
+    """Runs in the separate process: reads all images of a folder and prints JSON."""
     os.environ |= {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "FOVEA_THREADS": "1"}
     read = _tesseract(languages) if reader == "tesseract" else _reader(reader, weights)
     pages = []
@@ -400,7 +399,7 @@ def pdfs(given: argparse.Namespace) -> None:
 
 
 def nothing(given: argparse.Namespace) -> None:
-    """Pages without readable text: how often is text made up, and said to be sound?"""
+    """On pages without readable text, counts how often the reader invents text and how often it calls it sound."""
     from fovea.train.pages import make_nothing
 
     made = [make_nothing(i) for i in range(200)]
@@ -441,11 +440,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all of it if none is named"
+        "parts", nargs="*", choices=[*PARTS, []], help="what to measure (default: everything)"
     )
-    parser.add_argument("--readers", default=",".join(READERS), help="those that read the pages")
-    parser.add_argument("--pages", type=int, default=25, help="pages of each kind")
-    parser.add_argument("--tesseract", default="eng", help="its languages, such as script/Latin")
+    parser.add_argument("--readers", default=",".join(READERS), help="the readers to compare")
+    parser.add_argument("--pages", type=int, default=25, help="pages per kind")
+    parser.add_argument("--tesseract", default="eng", help="tesseract's languages, such as script/Latin")
     parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/nano/weights")
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()

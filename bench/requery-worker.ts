@@ -1,4 +1,4 @@
-/** The edge with one route beside it that does nothing, for bench/requery.ts. */
+/** The edge with an additional route that does nothing, for bench/requery.ts. */
 import { Hono } from "hono";
 import edge from "../src/edge/index.ts";
 

@@ -1,7 +1,7 @@
 /**
- * What does a cached answer cost? Times, in one run and on one workerd: a bare Hono route, a request
- * that only authenticates, the stored result of a job, and POST /v1/ocr answered from the cache.
- * They are asked in turn, so that a change of the machine's speed meets all of them alike.
+ * What does a cached response cost? Compares, in one run on one workerd: a bare Hono route, a request that
+ * only authenticates, the stored result of a job, and POST /v1/ocr answered from the cache. The requests
+ * take turns, so that changes in the machine's speed affect all of them alike.
  *
  *   npm run bench
  */
@@ -12,7 +12,7 @@ import { pageResult, pushUrl, report } from "./stub.ts";
 const ROUNDS = 400;
 const PAGES = 4;
 
-/** Stands in for the worker: reads nothing, pushes a page of a usual size. */
+/** The stub worker: reads nothing and pushes a page of typical size. */
 const text = "Lorem ipsum dolor sit amet, consectetur adipiscing elit. ".repeat(50);
 const worker = createServer((request, response) => {
   let body = "";
@@ -60,7 +60,7 @@ try {
 
   const requests: [string, () => Promise<Response>][] = [
     ["bare Hono route", () => fetch(`${origin}/bare`)],
-    ["authentication and limits alone", () => fetch(`${origin}/v1/webhooks/secret`, { headers })],
+    ["authentication and limits only", () => fetch(`${origin}/v1/webhooks/secret`, { headers })],
     ["authenticated list of one", () => fetch(`${origin}/v1/files?limit=1`, { headers })],
     [
       `result of ${PAGES} pages as Markdown`,

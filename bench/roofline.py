@@ -1,11 +1,11 @@
-"""What the model costs on paper: every byte and operation of encoding, prefill and decoding, and how long a
-machine of known speed takes for them.
+"""A roofline model: counts the bytes and operations of encoding, prefill and decoding, and predicts how long a machine
+of known speed takes for them.
 
-All counts follow from `ModelConfig`. A machine is its speed at matrix products, attention and copying, and what
-one call costs; the time of an operation is the slower of arithmetic and memory, plus its calls.
+All counts follow from `ModelConfig`. A machine is described by its speeds of matrix products, attention and memory,
+and by its time per kernel call. The time of an operation is the slower of arithmetic and memory, plus its calls.
 
-    .venv/bin/python bench/roofline.py counts      # the counts, beside the published ones
-    .venv/bin/python bench/roofline.py validate    # measures this CPU, predicts two models on it, times them
+    .venv/bin/python bench/roofline.py counts      # prints the counts
+    .venv/bin/python bench/roofline.py validate    # predicts the times of two models on this CPU and measures them
     .venv/bin/python bench/forecast.py             # pages/s of three GPUs by mode
 """
 
@@ -30,7 +30,7 @@ A4 = (1191, 1684)  # pixels at 144 dpi
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """`rows`: of the matrix product's left side, which decides how fast a machine does it."""
+    """`rows`: rows of the left matrix, which determine the speed of a matrix product."""
 
     name: str
     kind: str  # gemm, attention, stream (element by element), gelu
@@ -42,12 +42,12 @@ class Op:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How the arithmetic is laid out.
+    """How the operations are implemented.
 
-    `folded`: relative positions ride in queries and keys, which makes both wider (fovea/model/sam.py); else the
-    kernel adds them. `fused`: experts as grouped products, norms and activations one kernel each, the step replayed
-    as a graph; else each is a call of its own from Python. `element`: bytes of a weight or an activation; `kv_element`
-    and `expert_element` those of a cached value and of the routed experts' weights.
+    `folded`: relative positions are folded into queries and keys, which makes both wider (fovea/model/sam.py);
+    otherwise the kernel adds them. `fused`: experts are grouped products, norms and activations are one kernel each,
+    and a step is replayed as a graph; otherwise each is a separate call from Python. `element`: bytes of a weight or an
+    activation; `kv_element` and `expert_element`: bytes of a cached value and of a routed expert's weight.
     """
 
     folded: bool = True
@@ -63,8 +63,8 @@ EAGER = Design(folded=True, fused=False, element=4, kv_element=4, expert_element
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Speeds that are reached, not those of the data sheet. `gemm`: FLOP/s by rows; `attention` by head width;
-    `stream` and `gelu`: bytes/s of element-wise work, and of that with an exponential or an error function in it.
+    """Achieved speeds, not those of the data sheet. `gemm`: FLOP/s by rows; `attention`: FLOP/s by head width;
+    `stream`: bytes/s of element-wise operations; `gelu`: bytes/s of those with an exponential or an error function.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Machine:
     memory: float = math.inf  # bytes
 
     def time(self, ops: Iterable[Op]) -> float:
-        """Seconds, one operation after the other."""
+        """Seconds for all operations in sequence."""
         return sum(self.time_of(op) for op in ops)
 
     def time_of(self, op: Op) -> float:
@@ -93,7 +93,7 @@ class Machine:
 
 
 def parameters(config: ModelConfig) -> dict[str, int]:
-    """By part; their sum is that of the checkpoint."""
+    """Parameter counts by part; their sum is the size of the checkpoint."""
     sam, clip, decoder = config.sam, config.clip, config.decoder
     head = sam.width // sam.heads
     patch = 3 * sam.patch**2 * sam.width + sam.width
@@ -128,7 +128,7 @@ def parameters(config: ModelConfig) -> dict[str, int]:
 
 
 def kv_bytes(config: ModelConfig, design: Design) -> int:
-    """Of one cached token."""
+    """Bytes of one cached token."""
     decoder = config.decoder
     return 2 * decoder.depth * decoder.heads * decoder.head_dim * design.kv_element
 
@@ -146,13 +146,13 @@ def weight_bytes(config: ModelConfig, design: Design) -> float:
 def linear(
     name: str, rows: float, inner: int, outer: int, element: float, count: float = 1, bias: bool = False
 ) -> Op:
-    """`count` products of (rows, inner) × (inner, outer), each with weights of its own."""
+    """`count` products of (rows, inner) × (inner, outer), each with its own weights."""
     moved = count * element * (inner * outer + rows * (inner + outer))
     return Op(name, "gemm", 2 * count * rows * inner * outer, moved, rows, max(1, round(count)))
 
 
 def stream(name: str, values: float, element: float, passes: int, calls: int = 1) -> Op:
-    """Element-wise work that reads or writes `values` so many times."""
+    """An element-wise operation that reads or writes `values` values `passes` times."""
     return Op(name, "stream", 0.0, values * element * passes, calls=calls)
 
 
@@ -172,7 +172,7 @@ def sam_ops(config: ModelConfig, side: int, batch: int, design: Design) -> Itera
         if not whole:
             yield stream("windows", tokens * c, e, 4, 4)
         yield linear("qkv", tokens, c, 3 * c, e)
-        # q · table, once for rows and once for columns: (window, head) × (head, window) for each line of the grid
+        # q · table for rows and for columns: (window, head) × (head, window) for each line of the grid
         products = Op(
             "relative positions",
             "attention",
@@ -185,7 +185,7 @@ def sam_ops(config: ModelConfig, side: int, batch: int, design: Design) -> Itera
         width = head
         if design.folded:
             width = math.ceil((head + 2 * window) / 8) * 8
-            # Scaled, joined and padded: queries and keys twice, values once, each read and written.
+            # Scaling, concatenation and padding read and write queries and keys twice and values once.
             yield stream("folding", tokens * sam.heads * width, e, 8, 2 if design.fused else 9)
         yield Op(
             "attention",
@@ -235,12 +235,12 @@ def encoder_ops(config: ModelConfig, side: int, batch: int, design: Design) -> I
 
 
 def touched(experts: int, chosen: int, tokens: float) -> float:
-    """How many experts `tokens` tokens reach, if they choose evenly."""
+    """The expected number of distinct experts that `tokens` tokens use, if they choose uniformly."""
     return experts * (1 - (1 - chosen / experts) ** tokens)
 
 
 def decoder_ops(config: ModelConfig, new: float, seen: float, sequences: int, design: Design) -> Iterator[Op]:
-    """`new` tokens each of `sequences` sequences that hold `seen` tokens already; logits of the last ones."""
+    """`new` tokens for each of `sequences` sequences with `seen` cached tokens, and the logits of their last tokens."""
     decoder, e = config.decoder, design.element
     c, inner = decoder.width, decoder.heads * decoder.head_dim
     n = new * sequences
@@ -275,7 +275,7 @@ def decoder_ops(config: ModelConfig, new: float, seen: float, sequences: int, de
 def _swiglu(
     name: str, rows: float, c: int, inner: int, count: float, weight: float, e: float, design: Design
 ) -> Iterator[Op]:
-    """`count` of them, each over `rows` rows."""
+    """`count` SwiGLU blocks, each over `rows` rows."""
     values = count * rows
     for what, times, a, b in (("gate, up", 2, c, inner), ("down", 1, inner, c)):
         moved = times * count * a * b * weight + values * (a + times * b) * e
@@ -293,12 +293,12 @@ def _swiglu(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page of a size is in a mode: its views by side, and its decoder positions."""
+    """A page in a mode: its views by side length, and its decoder positions."""
 
     mode: str
     views: tuple[tuple[int, int], ...]  # (side in px, how many)
     positions: int
-    tokens: int  # patches, as the paper counts
+    tokens: int  # vision tokens, as counted in the paper
 
     @classmethod
     def of(cls, mode: str, size: tuple[int, int] = A4) -> "Page":
@@ -316,7 +316,7 @@ class Page:
 
 
 def encode_page_s(machine: Machine, config: ModelConfig, page: Page, batch: int, design: Design) -> float:
-    """Seconds for one page, when the views of `batch` pages go together."""
+    """Seconds per page if the views of `batch` pages are encoded together."""
     return sum(
         machine.time(encoder_ops(config, side, count * batch, design)) / batch for side, count in page.views
     )
@@ -327,7 +327,7 @@ def encode_page_s(machine: Machine, config: ModelConfig, page: Page, batch: int,
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Shares of the data sheet that are assumed to be reached; none is measured here."""
+    """Assumed shares of the data sheet's speeds; none is measured."""
 
     gemm: float = 0.60
     attention: float = 0.40
@@ -341,14 +341,14 @@ SHEETS = {
     "H100": (989e12, 3.35e12, 80e9),
     "H200": (989e12, 4.8e12, 141e9),
 }
-SATURATED_ROWS = 128  # rows from which a matrix product is as fast as it gets
+SATURATED_ROWS = 128  # from here on more rows do not make a matrix product faster
 
 
 def gpu(name: str, reached: Reached = Reached()) -> Machine:
     flops, bandwidth, memory = SHEETS[name]
 
     def gemm(rows: float) -> float:
-        # Tensor cores work on tiles of at least 16 rows, and a few of them before they are busy.
+        # Tensor cores work on tiles of at least 16 rows and need several of them to be busy.
         return flops * reached.gemm * min(1.0, max(rows, 1.0) / SATURATED_ROWS)
 
     rate = bandwidth * reached.bandwidth
@@ -360,7 +360,7 @@ def gpu(name: str, reached: Reached = Reached()) -> Machine:
 
 @dataclass(slots=True)
 class Figure:
-    """One prediction and the time that was measured."""
+    """A predicted and a measured time."""
 
     model: str
     what: str
@@ -373,22 +373,40 @@ class Figure:
 
 
 def validation_models() -> dict[str, ModelConfig]:
-    """Two models that differ in size by about five and in the number of experts by four."""
+    """Two models that differ by a factor of about five in size and four in the number of experts."""
     return {
         "small": ModelConfig(
             SamConfig(256, 6, 4, 1024, neck=128, global_blocks=(2, 5), compressor=(192, 320)),
             ClipConfig(320, 6, 5, 1280, patch=None),
             DecoderConfig(
-                **dict(vocab=16_000, width=320, depth=6, heads=5, head_dim=64, dense_mlp=1280, context=4096),
-                **dict(experts=16, experts_per_token=4, expert_mlp=192, shared_mlp=384),
+                vocab=16_000,
+                width=320,
+                depth=6,
+                heads=5,
+                head_dim=64,
+                dense_mlp=1280,
+                context=4096,
+                experts=16,
+                experts_per_token=4,
+                expert_mlp=192,
+                shared_mlp=384,
             ),
         ),
         "middle": ModelConfig(
             SamConfig(384, 8, 6, 1536, neck=192, global_blocks=(3, 7), compressor=(320, 512)),
             ClipConfig(512, 8, 8, 2048, patch=None),
             DecoderConfig(
-                **dict(vocab=32_000, width=512, depth=6, heads=8, head_dim=64, dense_mlp=2048, context=4096),
-                **dict(experts=64, experts_per_token=6, expert_mlp=192, shared_mlp=640),
+                vocab=32_000,
+                width=512,
+                depth=6,
+                heads=8,
+                head_dim=64,
+                dense_mlp=2048,
+                context=4096,
+                experts=64,
+                experts_per_token=6,
+                expert_mlp=192,
+                shared_mlp=640,
             ),
         ),
     }
@@ -396,7 +414,7 @@ def validation_models() -> dict[str, ModelConfig]:
 
 @dataclass(slots=True)
 class Calibration:
-    """Speeds of this CPU by kernels that are not the model's; of each the median over all rounds."""
+    """Speeds of this CPU, measured with kernels outside the model; medians over all rounds."""
 
     times: dict[tuple, list[float]] = field(default_factory=dict)
     works: dict[tuple, float] = field(default_factory=dict)
@@ -412,7 +430,7 @@ class Calibration:
         return self.works[key] / self.seconds(*key)
 
     def curve(self, name: str) -> Callable[[float], float]:
-        """Between measured points logarithmically, beyond them flat."""
+        """Interpolates logarithmically between measured points and is constant beyond them."""
         points = sorted((key[1], self.rate(*key)) for key in self.times if key[0] == name)
 
         def at(x: float) -> float:
@@ -440,11 +458,11 @@ class Calibration:
 
 LINEAR_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096)
 ATTENTION = {64: (6, 257), 96: (54, 196), 128: (6, 1024), 192: (6, 2048)}  # width: (batch · heads, tokens)
-COLD_BYTES = 192 << 20  # of weights, more than any cache holds
+COLD_BYTES = 192 << 20  # weights that exceed all caches
 
 
 def calibrate(calibration: Calibration) -> None:
-    """One round. Weights come from memory, as they do in a model, since each is used once a step."""
+    """Runs one round. Weights are read from memory rather than caches, as in a model that uses each once per step."""
     import torch
     from torch.nn import functional as F
 
@@ -466,7 +484,7 @@ def calibrate(calibration: Calibration) -> None:
     a, b = torch.randn(2, 1024, 3072)
     calibration.note(("stream",), clock(lambda: a + b), 3 * 4 * a.numel())
     calibration.note(("gelu",), clock(lambda: F.gelu(a)), 2 * 4 * a.numel())
-    # A call: a decoder so small that it has next to no arithmetic, between weights that take the caches from it.
+    # The time per call: a decoder with almost no arithmetic, interleaved with products that evict it from the caches.
     toy = ModelConfig.tiny()
     model = OcrModel(toy).init_weights().eval()
     cache, token, x = model.new_cache(1, 9), torch.randn(1, 1, toy.decoder.width), torch.randn(1, side)
@@ -484,7 +502,7 @@ def calibrate(calibration: Calibration) -> None:
 
 
 def clock(work: Callable[[], object], repeats: int = 3) -> float:
-    """CPU seconds of one thread, so that the work of others is not counted: the median after one that warms up."""
+    """Median CPU seconds of this thread after a warm-up call; excludes other processes."""
     work()
     times = []
     for _ in range(repeats):
@@ -494,11 +512,11 @@ def clock(work: Callable[[], object], repeats: int = 3) -> float:
     return statistics.median(times)
 
 
-CONTEXT = 400  # cached tokens of the decode step that is timed
+CONTEXT = 400  # cached tokens in the timed decode step
 
 
 def predict_and_time(config: ModelConfig) -> tuple[dict[str, list[Op]], dict[str, Callable[[], object]]]:
-    """What is predicted and what is run for it, by name."""
+    """The operations to predict and the functions to time, by name."""
     import torch
 
     from fovea.model import OcrModel
@@ -528,7 +546,7 @@ def predict_and_time(config: ModelConfig) -> tuple[dict[str, list[Op]], dict[str
 
 
 def validate(rounds: int = 2) -> list[Figure]:
-    """Calibration and models in turn, round by round, so that a slow moment meets both."""
+    """Alternates calibration and models, so that slow phases of the machine affect both."""
     import torch
 
     torch.set_num_threads(1)
@@ -571,7 +589,7 @@ def show_counts() -> None:
 
 
 def show_validation(rounds: int) -> int:
-    """Exit status 1 when a prediction is off by more than a quarter."""
+    """Returns exit status 1 if a prediction is off by more than 25 %."""
     figures = validate(rounds)
     for name, config in validation_models().items():
         print(f"{name}: {sum(parameters(config).values()) / 1e6:.0f} M parameters")
@@ -587,7 +605,7 @@ def show_validation(rounds: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("counts", "validate"))
-    parser.add_argument("--rounds", type=int, default=3, help="of calibration and timing, in turn")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of calibration and timing")
     arguments = parser.parse_args()
     if arguments.what == "counts":
         show_counts()

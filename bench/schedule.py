@@ -1,8 +1,8 @@
-"""A GPU under continuous batching, step by step, on the times of bench/roofline.py: how many pages a second come out.
+"""Simulates continuous batching on a GPU step by step with the times of bench/roofline.py, to predict pages/s.
 
-One stream does everything in turn, as the worker's engine thread does. Each step encodes at most one batch of pages
-when sequences are wanted, prefills at most `chunk` tokens, and decodes one token of every running sequence. Sequences
-join and leave between steps; one joins only when its tokens fit into the memory that weights leave.
+One stream does all work in sequence, like the worker's engine thread. Each step encodes at most one batch of pages if
+there is room for more sequences, prefills at most `chunk` tokens, and decodes one token of every running sequence.
+Sequences join and leave between steps. A sequence joins only if its tokens fit into the memory beside the weights.
 """
 
 import math
@@ -14,21 +14,21 @@ from functools import cache
 
 from roofline import Design, Machine, ModelConfig, Page, decoder_ops, encode_page_s, kv_bytes, weight_bytes
 
-PROMPT = 12  # tokens of the question
+PROMPT = 12  # tokens of the prompt text
 
-WORKSPACE = 6e9  # bytes for activations, graphs and the encoder's batches; assumed
+WORKSPACE = 6e9  # assumed bytes for activations, graphs and the encoder's batches
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     max_batch: int = 256
-    chunk: int = 2048  # tokens of prefill in a step
-    encode_pages: int = 4  # pages whose views are encoded together
+    chunk: int = 2048  # prefill tokens per step
+    encode_pages: int = 4  # pages encoded together
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Over the middle of the run, where the batch is full. Shares are of the GPU's time."""
+    """Averages over the middle half of the run, where the batch is full. Stages: their shares of the GPU's time."""
 
     pages_s: float
     tokens_s: float
@@ -41,14 +41,14 @@ class Outcome:
 
 
 def lengths(pages: int, mean: int = 1000, spread: float = 0.6, most: int = 4096, seed: int = 1) -> list[int]:
-    """Text tokens of each page, log-normal: most pages are short and a few are long. The mean is assumed."""
-    chance = random.Random(seed)
+    """Text tokens of each page, log-normally distributed: most pages are short, a few are long. The mean is assumed."""
+    rng = random.Random(seed)
     middle = math.log(mean) - spread**2 / 2
-    return [min(most, max(1, round(chance.lognormvariate(middle, spread)))) for _ in range(pages)]
+    return [min(most, max(1, round(rng.lognormvariate(middle, spread)))) for _ in range(pages)]
 
 
 def kv_budget(machine: Machine, config: ModelConfig, design: Design) -> float:
-    """Bytes for cached tokens."""
+    """Bytes available for cached tokens."""
     return 0.92 * machine.memory - weight_bytes(config, design) - WORKSPACE
 
 
@@ -60,7 +60,7 @@ def simulate(
     outputs: Sequence[int],
     policy: Policy = Policy(),
 ) -> Outcome:
-    """All pages are there from the beginning. Raises `ValueError` where not even one fits into the memory."""
+    """Simulates a run in which all pages wait from the start. Raises `ValueError` if no page fits into memory."""
     token = kv_bytes(config, design)
     room = kv_budget(machine, config, design) / token  # tokens
     prompt = page.positions + PROMPT
@@ -80,13 +80,13 @@ def simulate(
         return machine.time(decoder_ops(config, 1, seen, batch, design))
 
     waiting = deque(outputs)
-    encoded: deque[int] = deque()  # text tokens of pages whose vision tokens are there
-    unfilled = 0  # tokens of the first encoded page that are prefilled already
-    running: list[list[int]] = []  # [cached tokens, tokens to come]
-    promised = 0  # tokens that running and encoded pages will hold at their ends
+    encoded: deque[int] = deque()  # text tokens of the encoded pages
+    unfilled = 0  # prefilled tokens of the first encoded page
+    running: list[list[int]] = []  # [cached tokens, remaining tokens]
+    promised = 0  # tokens that running and encoded pages will hold in the end
     clock, peak = 0.0, 0
     spent = {"encode": 0.0, "prefill": 0.0, "decode": 0.0}
-    marks: list[tuple[float, int, dict[str, float], int]] = []  # at each page's end
+    marks: list[tuple[float, int, dict[str, float], int]] = []  # at the end of each page
     decoded, steps, occupied = 0, 0, 0
     while waiting or encoded or running:
         began = clock
@@ -132,7 +132,7 @@ def simulate(
                     marks.append((clock, decoded, dict(spent), steps))
             running = [one for one in running if one[1] > 0]
         if clock == began:
-            raise AssertionError("the scheduler stands still")
+            raise AssertionError("the scheduler makes no progress")
     first, last = marks[len(marks) // 4], marks[3 * len(marks) // 4]
     seconds = last[0] - first[0]
     share = {name: (last[2][name] - first[2][name]) / seconds for name in spent}

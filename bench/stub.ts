@@ -1,8 +1,8 @@
-/** What a worker sends that reads nothing: a page of a usual shape, pushed to where a shard's input says. */
+/** What the stub workers of the benchmarks push: page results of a typical shape. */
 
-export const DIGEST = `sha256:${"0".repeat(64)}`;
+const DIGEST = `sha256:${"0".repeat(64)}`;
 
-/** A page result without what all of a worker's reports have: those are added by `report`. */
+/** A page result without the fields common to all reports, which `report` adds. */
 export const pageResult = (page: number, text: string) => ({
   page,
   width: 1191,
@@ -25,7 +25,7 @@ export const pageResult = (page: number, text: string) => ({
   timings_ms: { raster: 1, encode: 0, prefill: 0, decode: 1 },
 });
 
-/** @param path behind the address, such as `/pages/3` */
+/** @param path relative to the shard's push URL, such as `/pages/3` */
 export function pushUrl(input: Record<string, string>, path: string): string {
   const url = new URL(input.push_url as string);
   url.pathname += path;

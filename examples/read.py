@@ -1,6 +1,6 @@
-"""Reads a document with nothing but plain HTTP: python3 examples/read.py FILE. Standard library only.
+"""Reads a document over plain HTTP with the standard library only: python3 examples/read.py FILE.
 
-FOVEA_URL (http://127.0.0.1:8787) says where the service is, FOVEA_API_KEY who asks.
+FOVEA_URL is the service's URL (http://127.0.0.1:8787), FOVEA_API_KEY the API key.
 """
 
 import json
@@ -16,7 +16,7 @@ KEY = os.environ.get("FOVEA_API_KEY", "")
 
 
 def call(method, path, body=None, **headers):
-    """The open answer. A problem (RFC 9457) ends the program with its words."""
+    """The open response. A problem document (RFC 9457) ends the program with its message."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     headers["Authorization"] = f"Bearer {KEY}"
     request = urllib.request.Request(ORIGIN + path, data=body, headers=headers, method=method)
@@ -44,7 +44,7 @@ def main(path):
         body = document.read()
     file = json.load(call("POST", f"/v1/files?name={name}", body, Content_Type="application/octet-stream"))
 
-    # The same key again is the same job again: a request that got lost can be repeated.
+    # The Idempotency-Key makes the request safe to repeat: the same key always returns the same job.
     job = json.load(
         call(
             "POST",

@@ -1,5 +1,8 @@
-/** The few calls of the public API that `npm start` and the end-to-end tests make. */
-export interface PageStatus {
+/** A small client of the public API for `npm start` and the end-to-end tests, which also need raw responses. */
+import { ConnectionError } from "../src/client/errors.ts";
+import { serverEvents } from "../src/client/sse.ts";
+
+interface PageStatus {
   page: number;
   state: string;
   source: string;
@@ -24,7 +27,7 @@ export interface JobEvent {
   data: Record<string, unknown>;
 }
 
-/** An answer that is not 2xx, with the problem document's words. */
+/** A response with another status than 2xx, described by its problem document. */
 export class ApiError extends Error {
   readonly status: number;
 
@@ -47,14 +50,14 @@ export class Api {
     this.key = key;
   }
 
-  /** Any request, whatever its answer. */
+  /** Sends a request and returns the response, whatever its status. */
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     if (!headers.has("authorization")) headers.set("authorization", `Bearer ${this.key}`);
     return fetch(this.origin + path, { ...init, headers });
   }
 
-  /** A request that has to succeed. @throws ApiError */
+  /** Sends a request. @throws ApiError for another status than 2xx */
   async call(path: string, init: RequestInit = {}): Promise<Response> {
     const response = await this.fetch(path, init);
     if (!response.ok) throw new ApiError(response.status, (await response.json()) as object);
@@ -62,7 +65,7 @@ export class Api {
   }
 
   /**
-   * @param type `text/markdown` or `text/plain` of a text; of all else the content decides
+   * @param type `text/markdown` or `text/plain` for a text; other formats are detected by content
    * @returns the file's id
    */
   async upload(bytes: Uint8Array<ArrayBuffer>, name: string, type = ""): Promise<string> {
@@ -72,7 +75,7 @@ export class Api {
     return ((await response.json()) as { id: string }).id;
   }
 
-  /** POST /v1/ocr; `waitS` seconds for the end, 0 to be answered at once. */
+  /** POST /v1/ocr; waits up to `waitS` seconds for the result. */
   ocr(request: Record<string, unknown>, waitS = 0): Promise<Response> {
     return this.fetch("/v1/ocr", {
       method: "POST",
@@ -99,38 +102,26 @@ export class Api {
     return response.text();
   }
 
-  /** The job's events until it ends; a connection that breaks is taken up where it broke. */
+  /** The job's events until it ends. Resumes after a broken connection. */
   async *events(id: string): AsyncGenerator<JobEvent> {
     for (let last = "0"; ; ) {
       const headers = { "last-event-id": last };
       const { body } = await this.call(`/v1/jobs/${id}/events`, { headers });
       try {
-        for await (const event of parseEvents(body as ReadableStream<Uint8Array>)) {
-          last = event.id;
-          yield event;
-          if (isEnd(event.type)) return;
+        const stream = serverEvents(body as ReadableStream<Uint8Array>, SILENCE_MS);
+        for await (const { id, event, data } of stream) {
+          last = id;
+          yield { id, type: event, data: JSON.parse(data) };
+          if (isEnd(event)) return;
         }
       } catch (error) {
-        if (!(error instanceof TypeError)) throw error;
+        if (!(error instanceof ConnectionError)) throw error;
       }
     }
   }
 }
 
-const isEnd = (type: string) => !["queued", "running", "page"].includes(type);
+/** The service sends a comment at least every 15 seconds. */
+const SILENCE_MS = 45_000;
 
-/** Server-Sent Events as this API writes them: `id`, `event` and one line of JSON as `data`. */
-async function* parseEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<JobEvent> {
-  let text = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const lines = text.slice(0, end).split("\n");
-      text = text.slice(end + 2);
-      const field = (name: string) =>
-        lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-      const [id, type, data] = [field("id"), field("event"), field("data")];
-      if (id && type && data) yield { id, type, data: JSON.parse(data) };
-    }
-  }
-}
+const isEnd = (type: string) => !["queued", "running", "page"].includes(type);

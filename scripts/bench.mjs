@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: what docs/BENCHMARKS.md shows, on this machine, as Markdown on stdout; tables and plots for
- * the documents go to `bench/out`. `npm run bench -- edge engine encoder roofline plan` runs some of it. Leave the machine
- * alone meanwhile: everything takes about half an hour on two cores. Plain Node ≥ 20.
+ * `npm run bench`: runs the benchmarks of docs/BENCHMARKS.md and prints their results as Markdown. Tables and
+ * plots go to `bench/out`. `npm run bench -- edge engine` runs only these parts. All parts take about half an hour
+ * on two cores that are otherwise idle. Runs on Node ≥ 20 without packages.
  */
 import { join } from "node:path";
 import { node24, root, run, SetupError, setUp, venvBin } from "./setup.mjs";
@@ -20,7 +20,10 @@ const PARTS = {
 const named = process.argv.slice(2);
 const unknown = named.find((name) => !(name in PARTS));
 try {
-  if (unknown) throw new SetupError(`There is no ${unknown}: ${Object.keys(PARTS).join(", ")}.`);
+  if (unknown)
+    throw new SetupError(
+      `There is no benchmark ${unknown}. Use one of: ${Object.keys(PARTS).join(", ")}.`,
+    );
   await setUp({ tests: true });
   let ok = true;
   for (const [name, [command, ...args]] of Object.entries(PARTS))

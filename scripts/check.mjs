@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, style and the fast tests, in under a minute and in parallel; shows only what
- * is wrong. Plain Node ≥ 20.
+ * `npm run check`: runs type checks, linters and the fast tests in parallel, in under a minute, and prints the
+ * output of those that fail. Runs on Node ≥ 20 without packages.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ const python = join(venvBin, "python");
 const ruff = join(venvBin, "ruff");
 const importLinter = join(venvBin, "lint-imports");
 const pyproject = "src/gpu-worker/pyproject.toml";
+const PYTHON = ["src", "scripts", "test", "bench", "examples"];
 
 const CHECKS = {
   types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
@@ -20,8 +21,8 @@ const CHECKS = {
   "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
   "client schema": [node24, "scripts/client-types.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
-  ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],
-  "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],
+  ruff: [ruff, "check", "--config", pyproject, ...PYTHON],
+  "ruff format": [ruff, "format", "--config", pyproject, "--check", ...PYTHON],
   "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "--project", "rules"],
   "edge architecture": [
     node24,

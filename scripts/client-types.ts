@@ -1,6 +1,6 @@
 /**
- * Writes `src/client/schema.ts`: the schemas of the OpenAPI document as TypeScript types. Run it when a
- * schema of the edge has changed; `--check` only says whether that is needed.
+ * Generates `src/client/schema.ts`: the schemas of the OpenAPI document as TypeScript types. With `--check`,
+ * only tests whether the file is current.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { registerHooks } from "node:module";
@@ -26,11 +26,11 @@ const target = join(import.meta.dirname, "../src/client/schema.ts");
 const written = file(await schemas());
 if (!process.argv.includes("--check")) writeFileSync(target, written);
 else if (readFileSync(target, "utf8") !== written) {
-  console.error("src/client/schema.ts is not what the edge's schemas say: npm run types");
+  console.error("src/client/schema.ts does not match the edge's schemas. Run: npm run types");
   process.exit(1);
 }
 
-/** The document that the edge itself answers with; of workerd only its classes' names are missed here. */
+/** The edge's own OpenAPI document. Node lacks workerd's modules, so stubs replace them. */
 async function schemas(): Promise<Record<string, Schema>> {
   const source =
     "export class DurableObject {} export class WorkflowEntrypoint {} export class WorkerEntrypoint {} export const env = {};";
@@ -59,7 +59,7 @@ function file(named: Record<string, Schema>): string {
   return `/** Made by scripts/client-types.ts from the OpenAPI document: do not edit. */\n\n${types.join("\n")}`;
 }
 
-/** @throws Error for a schema that this does not know, rather than guess. */
+/** @throws Error for an unknown kind of schema */
 function typeOf(schema: Schema, indent: string): string {
   const { $ref, anyOf, oneOf, allOf } = schema;
   if ($ref) return $ref.split("/").at(-1) as string;
@@ -89,7 +89,7 @@ function typeOf(schema: Schema, indent: string): string {
     case undefined:
       return "unknown";
   }
-  throw new Error(`No TypeScript for ${JSON.stringify(schema)}`);
+  throw new Error(`No TypeScript type for ${JSON.stringify(schema)}`);
 }
 
 function objectOf(schema: Schema, indent: string): string {

@@ -1,4 +1,4 @@
-"""The words of the example documents: written for them, and dedicated to the public domain (CC0)."""
+"""The texts of the example documents. They were written for this project and are in the public domain (CC0)."""
 
 PAPER = {
     "title": "How Much of a Page Is Seen at Once",
@@ -88,7 +88,7 @@ PAPER = {
     ],
 }
 
-# (month, days, what happened): one page of the report each.
+# (month, days, remark): one page of the report each.
 MONTHS = [
     (
         "January",

@@ -1,7 +1,7 @@
 /**
- * leash.mjs SIGNAL COMMAND [ARGUMENT…]: runs a command in a process group of its own until stdin
- * closes. Whoever holds the other end of that pipe may stop, crash or be killed with -9: the pipe
- * closes all the same, the command gets the signal, and whatever of its group is left gets SIGKILL.
+ * leash.mjs SIGNAL COMMAND [ARGUMENT…]: runs a command in its own process group until stdin closes. Stdin is a
+ * pipe from the parent process and closes even when the parent crashes or is killed. The command then gets the
+ * signal, and the rest of its process group gets SIGKILL.
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
@@ -15,11 +15,11 @@ function killGroup() {
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch {
-    // Nobody is left.
+    // The process group no longer exists.
   }
 }
 
-function letGo() {
+function stop() {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill(signal);
   setTimeout(killGroup, GRACE_MS);
@@ -33,5 +33,5 @@ child.on("exit", (code, killedBy) => {
   killGroup();
   process.exit(code ?? 128 + constants.signals[killedBy]);
 });
-process.stdin.on("end", letGo).on("error", letGo).resume();
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, letGo);
+process.stdin.on("end", stop).on("error", stop).resume();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, stop);

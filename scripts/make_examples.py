@@ -1,12 +1,12 @@
-r"""Makes the documents in examples/ and, from the same strings, their truth in examples/truth/.
+r"""Generates the documents in examples/ and their ground truth in examples/truth/ from the same strings.
 
     python -m venv /tmp/examples && /tmp/examples/bin/pip install fpdf2==2.8.9 pillow==13.0.0 \
         numpy==2.4.6
     /tmp/examples/bin/python scripts/make_examples.py
 
-Fonts: DejaVu and Noto Sans CJK (Debian: fonts-dejavu-core, fonts-noto-cjk). The same versions make the
-same bytes: dates are fixed and the photo's noise is seeded. Truth is the text in reading order, pages
-divided by a form feed, cells of a table row by a tab.
+Needs the fonts DejaVu and Noto Sans CJK (Debian: fonts-dejavu-core, fonts-noto-cjk). The same versions generate
+the same bytes: dates are fixed and the photo's noise is seeded. The ground truth is the text in reading order;
+form feeds separate pages, tabs separate the cells of a table row.
 """
 
 import random
@@ -29,7 +29,7 @@ MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Document(FPDF):
-    """An A4 PDF of real text in embedded DejaVu, which keeps what it writes as truth."""
+    """An A4 PDF with embedded DejaVu fonts, which records the text it writes as ground truth."""
 
     def __init__(self, family: str = "DejaVuSans") -> None:
         super().__init__(format="A4", unit="mm")
@@ -44,31 +44,31 @@ class Document(FPDF):
         self.add_page()
         self.truth.append([])
 
-    def says(self, text: str) -> None:
+    def record(self, text: str) -> None:
         self.truth[-1].append(text)
 
     def line(self, text: str, size: float = 10, style: str = "", align: str = "L") -> None:
-        """One line of its own over the whole width."""
+        """One line over the whole width."""
         self.set_font("body", style, size)
         height = size * 0.55
         self.cell(0, height, text, align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        self.says(text)
+        self.record(text)
 
     def paragraph(self, text: str, size: float = 10, width: float = 0, align: str = "L") -> None:
         self.set_font("body", "", size)
         x = self.get_x()
         self.multi_cell(width, size * 0.5, text, align=align, new_x=XPos.LEFT, new_y=YPos.NEXT)
         self.set_x(x)
-        self.says(text)
+        self.record(text)
 
     def grid(self, rows: list[list[str]], widths: list[float], aligns: str) -> None:
-        """A ruled table; the first row is its head."""
+        """A ruled table; the first row is its header."""
         for i, row in enumerate(rows):
             self.set_font("body", "B" if i == 0 else "", 9)
             for text, width, align in zip(row, widths, aligns, strict=True):
                 self.cell(width, 8, text, border=1, align=align)
             self.ln()
-            self.says("\t".join(row))
+            self.record("\t".join(row))
 
     def save(self, name: str) -> None:
         self.output(OUT / f"{name}.pdf")
@@ -84,7 +84,7 @@ def money(cents: int) -> str:
 
 
 def invoice() -> None:
-    """One page with a ruled table and figures that add up."""
+    """One page with a ruled table whose amounts add up."""
     items = [
         ("Microfilm scanner, refurbished", 1, 184_000),
         ("Archival storage box, acid free", 24, 1_295),
@@ -151,7 +151,7 @@ def paper() -> None:
         for heading, paragraphs in column:
             pdf.set_font("body", "B", 11)
             pdf.cell(width, 7, heading, new_x=XPos.LEFT, new_y=YPos.NEXT)
-            pdf.says(heading)
+            pdf.record(heading)
             for text in paragraphs:
                 pdf.paragraph(text, 9.5, width)
                 pdf.ln(2)
@@ -160,7 +160,7 @@ def paper() -> None:
 
 
 def report() -> None:
-    """Twelve pages, a month each: no two alike, and each says which it is."""
+    """Twelve different pages, one per month, each with its number."""
     dice = random.Random(12)
     pdf = Document()
     for number, (month, days, remark) in enumerate(MONTHS, 1):
@@ -188,7 +188,7 @@ def blank() -> None:
 
 
 def encrypted() -> None:
-    """Opens with a password only: for the tests."""
+    """A test fixture that needs a password."""
     pdf = Document()
     pdf.set_encryption(owner_password="owner", user_password="user")
     pdf.new_page()
@@ -198,7 +198,7 @@ def encrypted() -> None:
 
 
 def photo() -> None:
-    """A letter as a telephone sees it: askew, lit from one side, soft, and noisy."""
+    """A letter as photographed by a phone: skewed, lit from one side, blurred and noisy."""
     width, height, margin = 1000, 1300, 90
     paper_sheet = Image.new("L", (width, height), 250)
     draw = ImageDraw.Draw(paper_sheet)
@@ -238,7 +238,7 @@ def photo() -> None:
 
 
 def perspective(corners: list[tuple[float, float]], size: tuple[int, int]) -> list[float]:
-    """The eight coefficients that take a point of the picture back to the sheet."""
+    """The eight coefficients that map a point of the picture to the sheet."""
     width, height = size
     sheet = [(0, 0), (width, 0), (width, height), (0, height)]
     rows, wanted = [], []

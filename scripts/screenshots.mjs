@@ -1,4 +1,4 @@
-/** Makes docs/images/playground-*.png anew: the tests in Chromium take them, Pillow makes them small. Plain Node ≥ 20. */
+/** Regenerates docs/images/playground-*.png: the browser tests take the screenshots, Pillow reduces their size. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

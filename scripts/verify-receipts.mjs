@@ -1,6 +1,6 @@
 /**
- * Verifies the receipts of a JSON result: `node scripts/verify-receipts.mjs RESULT.json ORIGIN [DOCUMENT]`.
- * With the document, its hash is compared too. Plain Node ≥ 20.
+ * Verifies the receipts of a JSON result, and the hash of the document if it is given:
+ * `node scripts/verify-receipts.mjs RESULT.json ORIGIN [DOCUMENT]`. Runs on Node ≥ 20 without packages.
  */
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Verifies a webhook of Fovea (Standard Webhooks) with nothing but Go's own library.
+// Verifies a Fovea webhook (Standard Webhooks) with Go's standard library.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Event is what every webhook has; Data has more fields than these.
+// Event has the common fields of all webhooks; Data has further ones.
 type Event struct {
 	Type string `json:"type"`
 	Data struct {
@@ -26,12 +26,12 @@ type Event struct {
 	} `json:"data"`
 }
 
-// Verify fails when the webhook is forged, changed, or older than five minutes.
+// Verify fails if no signature is valid or the timestamp is off by more than five minutes.
 func Verify(secret string, headers http.Header, body []byte) (*Event, error) {
 	id, timestamp := headers.Get("webhook-id"), headers.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil || math.Abs(float64(time.Now().Unix()-seconds)) > 300 {
-		return nil, errors.New("not of now")
+		return nil, errors.New("timestamp is too old or too new")
 	}
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
@@ -47,10 +47,10 @@ func Verify(secret string, headers http.Header, body []byte) (*Event, error) {
 			return event, json.Unmarshal(body, event)
 		}
 	}
-	return nil, errors.New("no signature is right")
+	return nil, errors.New("no valid signature")
 }
 
-// As a CGI program gets a request: headers in the environment, the body exactly as it came on standard input.
+// A CGI program: headers in the environment, the unchanged body on standard input.
 func main() {
 	headers := http.Header{}
 	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {

@@ -1,12 +1,12 @@
 <?php
-// Verifies a webhook of Fovea (Standard Webhooks) with nothing but PHP's own functions.
+// Verifies a Fovea webhook (Standard Webhooks) with PHP's built-in functions.
 
-/** The event. Throws InvalidArgumentException when it is forged, changed, or older than five minutes. */
+/** The event. Throws InvalidArgumentException if no signature is valid or the timestamp is off by more than five minutes. */
 function verify(string $secret, array $headers, string $body): array
 {
     ['webhook-id' => $id, 'webhook-timestamp' => $timestamp, 'webhook-signature' => $signatures] = $headers;
     if (!preg_match('/^\d+$/D', $timestamp) || abs(time() - (int) $timestamp) > 300) {
-        throw new InvalidArgumentException('not of now');
+        throw new InvalidArgumentException('timestamp is too old or too new');
     }
     $key = base64_decode(preg_replace('/^whsec_/', '', $secret), true);
     $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
@@ -15,10 +15,10 @@ function verify(string $secret, array $headers, string $body): array
             return json_decode($body, true, 512, JSON_THROW_ON_ERROR);
         }
     }
-    throw new InvalidArgumentException('no signature is right');
+    throw new InvalidArgumentException('no valid signature');
 }
 
-// As a CGI program gets a request: headers in the environment, the body exactly as it came (`php://input` under a server).
+// A CGI program: headers in the environment, the unchanged body on standard input (in a web server: `php://input`).
 if (PHP_SAPI === 'cli') {
     $headers = [];
     foreach (['webhook-id', 'webhook-timestamp', 'webhook-signature'] as $name) {

@@ -1,4 +1,4 @@
-"""Verifies a webhook of Fovea (Standard Webhooks) with nothing but Python's own library."""
+"""Verifies a Fovea webhook (Standard Webhooks) with Python's standard library."""
 
 import base64
 import hashlib
@@ -10,20 +10,20 @@ import time
 
 
 def verify(secret: str, headers: dict[str, str], body: bytes) -> dict:
-    """The event. Raises ValueError when it is forged, changed, or older than five minutes."""
+    """The event. Raises ValueError if no signature is valid or the timestamp is off by more than five minutes."""
     identity, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
     if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > 300:
-        raise ValueError("not of now")
+        raise ValueError("timestamp is too old or too new")
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{identity}.{timestamp}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     if not any(hmac.compare_digest(expected, given) for given in headers["webhook-signature"].split()):
-        raise ValueError("no signature is right")
+        raise ValueError("no valid signature")
     return json.loads(body)
 
 
 if __name__ == "__main__":
-    # As a CGI program gets a request: headers in the environment, the body exactly as it came on standard input.
+    # A CGI program: headers in the environment, the unchanged body on standard input.
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     sent = {name: os.environ.get("HTTP_" + name.upper().replace("-", "_"), "") for name in names}
     try:

@@ -1,4 +1,4 @@
-/** `fovea.batches`: many documents, read behind the requests of people. */
+/** `fovea.batches`: many documents, read at a lower priority than interactive requests. */
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   Batch,
@@ -14,7 +14,7 @@ import { type CallOptions, pause, type Transport } from "./transport.ts";
 export type BatchState = Batch["state"];
 export type BatchShard = BatchOutput["shards"][number];
 
-/** A document, and how to read it where that is not as the batch's `defaults` say. */
+/** A document, with options that override the batch's `defaults`. */
 export interface ManifestLine extends BatchDefaults {
   file?: string;
   url?: string;
@@ -23,8 +23,8 @@ export interface ManifestLine extends BatchDefaults {
 }
 
 /**
- * - lines, of an array or of anything that gives them one by one
- * - JSONL as a `Blob`, as a stream of bytes, or on Node in the file at a path
+ * - lines: an array or any (async) iterable
+ * - JSONL: a `Blob`, a stream of bytes, or, on Node, the path of a file
  */
 export type ManifestSource =
   | Iterable<ManifestLine>
@@ -34,11 +34,11 @@ export type ManifestSource =
   | string;
 
 const OVER = new Set<string>(["completed", "canceled", "failed"]);
-/** A batch that is over changes no more, unless its failures are retried. */
+/** A finished batch changes only when its failures are retried. */
 export const isBatchOver = (state: BatchState) => OVER.has(state);
 
 const WATCH_EVERY_MS = 2000;
-/** A slow line is given this long for a manifest or a shard; a lost one is found out before. */
+/** Long enough for a manifest or a shard on a slow connection. */
 const TRANSFER_TIMEOUT_MS = 600_000;
 
 export class Batches {
@@ -57,7 +57,7 @@ export class Batches {
     return this.create({ manifest: id, defaults, metadata }, call);
   }
 
-  /** Uploads a manifest. Lines are checked when the batch comes to them. */
+  /** Uploads a manifest. Its lines are checked only when the batch reaches them. */
   async upload(manifest: ManifestSource, options: CallOptions = {}): Promise<BatchManifest> {
     return this.#http.json("POST", "/v1/batches/manifests", {
       body: await bodyOf(manifest),
@@ -67,7 +67,7 @@ export class Batches {
     });
   }
 
-  /** Starts a batch on a manifest that was uploaded. */
+  /** Starts a batch on an uploaded manifest. */
   create(batch: NewBatch, options: CallOptions = {}): Promise<Batch> {
     return this.#http.json("POST", "/v1/batches", { json: batch, ...options });
   }
@@ -84,7 +84,7 @@ export class Batches {
     return all((page) => this.list(page));
   }
 
-  /** The batch as it is, and again each time that it has changed, until it is over. It asks every `everyMs` (2 s). */
+  /** Yields the batch now and after every change until it is over. Polls every `everyMs` (2 s). */
   async *watch(
     id: string,
     { everyMs = WATCH_EVERY_MS, ...call }: CallOptions & { everyMs?: number } = {},
@@ -98,7 +98,7 @@ export class Batches {
     }
   }
 
-  /** Begins nothing more; lines that are open are read to their end. */
+  /** Starts no further lines; lines in progress are finished. */
   pause(id: string, options: CallOptions = {}): Promise<Batch> {
     return this.#http.json("POST", `${path(id)}/pause`, options);
   }
@@ -107,22 +107,22 @@ export class Batches {
     return this.#http.json("POST", `${path(id)}/resume`, options);
   }
 
-  /** Calls off what is open. What was read until then stays in the output. */
+  /** Cancels the lines that are not finished. Pages read so far stay in the output. */
   cancel(id: string, options: CallOptions = {}): Promise<Batch> {
     return this.#http.json("POST", `${path(id)}/cancel`, options);
   }
 
-  /** Runs the failed lines again; of those that were read in part, the pages that failed. */
+  /** Retries the failed lines, and the failed pages of lines that were read in part. */
   retry(id: string, options: CallOptions = {}): Promise<Batch> {
     return this.#http.json("POST", `${path(id)}/retry`, options);
   }
 
-  /** The batch and its output. */
+  /** Deletes the batch and its output. */
   delete(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.nothing("DELETE", path(id), options);
+    return this.#http.noContent("DELETE", path(id), options);
   }
 
-  /** Every line that failed or was read in part, in the manifest's order. */
+  /** The lines that failed or were read in part, in manifest order. */
   async *failures(id: string, options: CallOptions = {}): AsyncGenerator<BatchFailure> {
     for (let after: number | null = 0; after !== null; ) {
       const call = { query: { after, limit: 500 }, ...options };
@@ -132,7 +132,7 @@ export class Batches {
     }
   }
 
-  /** The shards that are written. More may follow until it is `complete`. */
+  /** The shards written so far. More may follow until the output is `complete`. */
   output(id: string, options: CallOptions = {}): Promise<BatchOutput> {
     return this.#http.json("GET", `${path(id)}/output`, options);
   }
@@ -148,7 +148,7 @@ export class Batches {
     return new Blob([await this.#http.bytes("GET", where, sha256, call)]);
   }
 
-  /** A shard as training data, one record a page. `verdicts`: of which pages, such as `ok,blank` (`ok`). */
+  /** A shard as training data, one record per page. `verdicts` selects pages, such as `ok,blank` (default: `ok`). */
   trainingData(
     id: string,
     shard: number,

@@ -1,4 +1,4 @@
-/** `fovea.contexts`: memories that fade, from text over ever smaller page images. */
+/** `fovea.contexts`: conversations whose older messages fade from text to ever smaller page images. */
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   AgeContext,
@@ -16,7 +16,7 @@ import { backOff, type CallOptions, pause, type Transport } from "./transport.ts
 
 export type NewContextMessage = NewContextMessages["messages"][number];
 
-/** A request is held for so long; it is asked again until it is done. */
+/** How long the service holds a request. The client repeats it until the work is done. */
 const HOLD_S = 30;
 const held = (call: CallOptions) => ({
   ...call,
@@ -47,7 +47,7 @@ export class Contexts {
     return all((page) => this.list(page));
   }
 
-  /** Appends messages, up to 100 at once. */
+  /** Appends up to 100 messages. */
   async add(
     id: string,
     messages: NewContextMessage | NewContextMessage[],
@@ -59,7 +59,7 @@ export class Contexts {
       .data;
   }
 
-  /** Pins a message, or says how important it is. */
+  /** Pins a message or sets its importance. */
   change(
     id: string,
     number: number,
@@ -69,7 +69,7 @@ export class Contexts {
     return this.#http.json("PATCH", message(id, number), { json: change, ...options });
   }
 
-  /** The memory as it is now. Addresses of images hold for an hour and need no key. */
+  /** The context as it is now. Image URLs are valid for an hour and need no key. */
   view(
     id: string,
     { images, ...call }: CallOptions & { images?: "url" | "data" | "none" } = {},
@@ -77,7 +77,7 @@ export class Contexts {
     return this.#http.json("GET", `${path(id)}/view`, { query: { images }, ...call });
   }
 
-  /** The memory as the `content` of a chat message for a vision-language model. */
+  /** The context as the `content` of a chat message for a vision-language model. */
   async content(
     id: string,
     { images, ...call }: CallOptions & { images?: "url" | "data" | "none" } = {},
@@ -87,7 +87,7 @@ export class Contexts {
     return view.content ?? [];
   }
 
-  /** Lets it age now, and waits until that is done; with `dry_run`, says what is due. */
+  /** Ages the context now and waits for the result; with `dry_run`, only reports what is due. */
   async age(id: string, request: AgeContext = {}, options: CallOptions = {}): Promise<Ageing> {
     const changes: Ageing["changes"] = [];
     for (let failures = 0; ; failures++) {
@@ -99,7 +99,7 @@ export class Contexts {
     }
   }
 
-  /** What can still be read of a message; an image is read, once for each rung. */
+  /** What can still be read of a message. An image is read once per rung; later calls use that reading. */
   async recall(
     id: string,
     number: number,
@@ -113,18 +113,18 @@ export class Contexts {
     }
   }
 
-  /** How clear each message still is. */
+  /** How legible each message still is. */
   loss(id: string, options: CallOptions = {}): Promise<LossReport> {
     return this.#http.json("GET", `${path(id)}/loss`, options);
   }
 
-  /** Everything that is left, as JSON lines. */
+  /** Everything the context still holds, as JSON lines. */
   export(id: string, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     return this.#http.stream("GET", `${path(id)}/export`, options);
   }
 
   delete(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.nothing("DELETE", path(id), options);
+    return this.#http.noContent("DELETE", path(id), options);
   }
 }
 

@@ -1,4 +1,4 @@
-/** `fovea.webhooks`: who is told when jobs end. Needs a key with the scope `webhooks`. */
+/** `fovea.webhooks`: endpoints that are notified when jobs end. Needs the scope `webhooks`. */
 import type { Listed, ListQuery } from "./list.ts";
 import type {
   ChangeWebhookEndpoint,
@@ -15,13 +15,13 @@ export class Webhooks {
     this.#http = http;
   }
 
-  /** The secret that signs webhooks to a job's own `webhook_url`; endpoints have theirs. */
+  /** The secret that signs webhooks to a job's `webhook_url`. Each endpoint has its own secret. */
   async secret(options: CallOptions = {}): Promise<string> {
     const path = "/v1/webhooks/secret";
     return (await this.#http.json<{ secret: string }>("GET", path, options)).secret;
   }
 
-  /** The endpoint with its secret. */
+  /** Creates an endpoint; only this response and `rotate` contain its secret. */
   create(endpoint: NewWebhookEndpoint, options: CallOptions = {}) {
     const path = "/v1/webhooks/endpoints";
     return this.#http.json<WebhookEndpointWithSecret>("POST", path, { json: endpoint, ...options });
@@ -35,19 +35,19 @@ export class Webhooks {
     return this.#http.json<WebhookEndpoint>("PATCH", endpoint(id), { json: change, ...options });
   }
 
-  /** A new secret; the old one signs beside it for a day. */
+  /** Replaces the secret. For a day, webhooks carry signatures of both secrets. */
   rotate(id: string, options: CallOptions = {}): Promise<WebhookEndpointWithSecret> {
     return this.#http.json("POST", `${endpoint(id)}/rotate`, options);
   }
 
   delete(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.nothing("DELETE", endpoint(id), options);
+    return this.#http.noContent("DELETE", endpoint(id), options);
   }
 
-  /** Sends a delivery (`fovea.jobs.deliveries(id)` lists them) once more. */
+  /** Sends a delivery again. `fovea.jobs.deliveries(id)` lists deliveries. */
   replay(deliveryId: string, options: CallOptions = {}): Promise<void> {
     const path = `/v1/webhooks/deliveries/${encodeURIComponent(deliveryId)}/replay`;
-    return this.#http.nothing("POST", path, options);
+    return this.#http.noContent("POST", path, options);
   }
 }
 

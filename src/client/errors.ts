@@ -1,4 +1,4 @@
-/** Everything that a call can throw. All of them are `FoveaError`s. */
+/** The errors that calls throw. All of them are `FoveaError`s. */
 import type { Job, Problem } from "./schema.ts";
 
 export class FoveaError extends Error {
@@ -8,13 +8,13 @@ export class FoveaError extends Error {
   }
 }
 
-/** No answer came: the network, or a connection that broke off. */
+/** No complete response: the network failed or the connection broke. */
 export class ConnectionError extends FoveaError {}
 
-/** No answer came in the time that was given. */
+/** No response within the timeout. */
 export class TimeoutError extends ConnectionError {}
 
-/** A job that ended without a result: it failed, was canceled or expired. */
+/** A job ended without a result: it failed, was canceled or expired. */
 export class JobError extends FoveaError {
   readonly job: Job;
 
@@ -24,21 +24,21 @@ export class JobError extends FoveaError {
   }
 }
 
-/** A webhook that is not to be trusted. */
+/** A webhook could not be verified. */
 export class WebhookError extends FoveaError {}
 
-/** An answer that is not 2xx, as the service's problem document (RFC 9457) tells it. */
+/** A response with another status than 2xx, described by the service's problem document (RFC 9457). */
 export class ApiError extends FoveaError {
   readonly status: number;
-  /** Stable; the end of the problem's `type`, such as `job-not-finished`. */
+  /** The last part of the problem's `type`, such as `job-not-finished`. Codes are stable. */
   readonly code: string;
   readonly detail: string;
-  /** Quote it when you ask the operator for help. */
+  /** Quote it when you report a problem to the operator. */
   readonly requestId: string | null;
-  /** Which fields of the request are wrong, where it is known. */
+  /** The invalid fields of the request, if known. */
   readonly errors: { path: string; message: string }[];
   readonly retryAfterS: number | null;
-  /** The whole problem document: some say more than the fields above. */
+  /** The whole problem document; some problems have further fields. */
   readonly problem: Partial<Problem> & Record<string, unknown>;
 
   constructor(status: number, problem: Partial<Problem>, headers: Headers) {
@@ -54,15 +54,15 @@ export class ApiError extends FoveaError {
   }
 }
 
-/** 400, 413, 415, 422: sending it again will not help. */
+/** 400, 413, 415, 422: the request is invalid, so a retry does not help. */
 export class InvalidRequestError extends ApiError {}
 /** 401 */
 export class AuthenticationError extends ApiError {}
-/** 402: the key has used up its pages. */
+/** 402: the key's page quota is used up. */
 export class QuotaError extends ApiError {}
 /** 403 */
 export class PermissionError extends ApiError {}
-/** 404, or 410: deleted. */
+/** 404, or 410 after deletion. */
 export class NotFoundError extends ApiError {}
 /** 409 */
 export class ConflictError extends ApiError {}
@@ -81,7 +81,7 @@ const BY_STATUS: Record<number, typeof ApiError> = {
   429: RateLimitError,
 };
 
-/** Reads an answer that is not 2xx. Anything but a problem document (a proxy's page) becomes one with code `unknown`. */
+/** The error for a response that is not 2xx. Without a problem document (a proxy's error page) the code is `unknown`. */
 export async function readError(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   let problem: Partial<Problem> = {};

@@ -1,10 +1,10 @@
-/** `fovea.files`: documents in the service's keeping. */
+/** `fovea.files`: uploaded documents. */
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type { DeletedTokens, KeptTokens, File as StoredFile } from "./schema.ts";
 import { resolveSource, type Source } from "./source.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
-/** A slow line is given this long for a document; a lost one is found out before. */
+/** Long enough for a large document on a slow connection. */
 const UPLOAD_TIMEOUT_MS = 600_000;
 
 export class Files {
@@ -14,7 +14,7 @@ export class Files {
     this.#http = http;
   }
 
-  /** The same bytes are the same file: uploading them again answers with the one that is there. */
+  /** Uploads a document. Uploading the same bytes again returns the existing file. */
   async upload(
     source: Source,
     { name, ...call }: CallOptions & { name?: string | undefined } = {},
@@ -42,7 +42,7 @@ export class Files {
     return all((page) => this.list(page));
   }
 
-  /** The vision tokens that are kept of its pages. */
+  /** The vision tokens kept for the file's pages. */
   tokens(
     id: string,
     query: ListQuery = {},
@@ -51,7 +51,7 @@ export class Files {
     return this.#http.json("GET", tokensPath(id), { query: { ...query }, ...options });
   }
 
-  /** Deletes them: all, or those of a mode, of a model's digest, or both. What was read from them stays. */
+  /** Deletes kept vision tokens, optionally only those of a mode or a model digest. Results stay. */
   deleteTokens(
     id: string,
     only: { mode?: string; modelDigest?: string } = {},
@@ -61,9 +61,9 @@ export class Files {
     return this.#http.json("DELETE", tokensPath(id), { query, ...options });
   }
 
-  /** The bytes and everything that was read from them. */
+  /** Deletes the document and all results read from it. */
   delete(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.nothing("DELETE", `/v1/files/${encodeURIComponent(id)}`, options);
+    return this.#http.noContent("DELETE", `/v1/files/${encodeURIComponent(id)}`, options);
   }
 }
 

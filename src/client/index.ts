@@ -1,6 +1,6 @@
 /**
- * Fovea's client: `await new Fovea({ apiKey, baseUrl }).read("invoice.pdf")`. It needs `fetch`, Web
- * Crypto and nothing else: Node, browsers and Workers.
+ * Fovea's client: `await new Fovea({ apiKey, baseUrl }).read("invoice.pdf")`. Runs wherever
+ * `fetch` and Web Crypto exist: Node, browsers and Workers.
  */
 import { Batches } from "./batches.ts";
 import { Contexts } from "./contexts.ts";
@@ -14,15 +14,15 @@ import { resolveSource, type Source } from "./source.ts";
 import { backOff, type CallOptions, type ClientOptions, pause, Transport } from "./transport.ts";
 
 export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
-  /** The document's name, for your own use. */
+  /** A name for the document, for your own use. */
   name?: string;
-  /** Told of each page as soon as it is read. */
+  /** Called as soon as a page is read, and when the job changes its state. */
   onEvent?: (event: JobEvent) => void;
   signal?: AbortSignal;
   idempotencyKey?: string;
 }
 
-/** A document that was read: every page, with its result or its error. */
+/** A document that has been read: each page has a result or an error. */
 export class Reading {
   readonly job: Job;
   readonly pages: PageOutcome[];
@@ -32,14 +32,14 @@ export class Reading {
     this.pages = pages;
   }
 
-  /** The pages' Markdown, one after the other; pages that failed are not in it. */
+  /** The Markdown of all pages in order, without the pages that failed. */
   get markdown(): string {
     return this.pages
       .flatMap((page) => ("markdown" in page && page.markdown.trim() ? [page.markdown.trim()] : []))
       .join("\n\n");
   }
 
-  /** The pages that have no result. */
+  /** The pages that failed. */
   get failed(): PageOutcome[] {
     return this.pages.filter((page) => page.error);
   }
@@ -65,8 +65,8 @@ export class Fovea {
   }
 
   /**
-   * Reads a document to the end. A page that failed is in `failed`; a document that could not be read
-   * at all throws.
+   * Reads a document and waits for the result. Pages that fail are in `failed`; if no page can be
+   * read, the promise is rejected.
    * @throws JobError, ApiError, ConnectionError
    */
   async read(source: Source, options: ReadOptions = {}): Promise<Reading> {
@@ -81,7 +81,7 @@ export class Fovea {
     return new Reading(job, pages);
   }
 
-  /** Uploads the document where that is needed and starts a job on it. */
+  /** Starts a job, after uploading the document if necessary. */
   async start(source: Source, options: ReadOptions = {}): Promise<Job> {
     const { name, onEvent: _, signal, idempotencyKey, ...request } = options;
     const document = await resolveSource(source);
@@ -96,13 +96,13 @@ export class Fovea {
     return this.jobs.create({ ...request, ...where }, { signal, idempotencyKey });
   }
 
-  /** Makes page images of a text, and with `verify` reads them back. */
+  /** Renders a text as page images; with `verify`, also reads them back. */
   async compress(
     text: string,
     { signal, timeoutMs, ...request }: Omit<CompressRequest, "text"> & CallOptions = {},
   ): Promise<Compressed> {
     for (let failures = 0; ; failures++) {
-      // A new key each time: the answer to an old one would still be that of then.
+      // Each request has a new idempotency key: a repeated key would replay the unfinished response.
       const compressed = await this.#http.json<Compressed>("POST", "/v1/compress", {
         json: { text, ...request },
         headers: { prefer: "wait=30" },
@@ -115,7 +115,7 @@ export class Fovea {
     }
   }
 
-  /** Pages and tokens by day (UTC), key and model; the last 30 days where no dates are given. */
+  /** Pages and tokens by day (UTC), key and model; the last 30 days by default. */
   async usage(query: { from?: string; to?: string } = {}, options: CallOptions = {}) {
     const call = { query, ...options };
     return (await this.#http.json<{ data: Usage[] }>("GET", "/v1/usage", call)).data;

@@ -1,4 +1,4 @@
-/** `fovea.jobs`: documents that are being read, and what was read. */
+/** `fovea.jobs`: reading jobs and their results. */
 import { ApiError, ConnectionError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type { Delivery, Job, OcrRequest, PageStatus, ResultDocument } from "./schema.ts";
@@ -14,12 +14,12 @@ export interface PageEvent extends Omit<PageStatus, "readings"> {
   id: string;
 }
 
-/** The job became `queued` or `running`, or it ended: then there are no more. */
+/** The job is `queued` or `running`, or has ended; an end state is the last event. */
 export interface StateEvent {
   type: JobState;
   id: string;
   state: JobState;
-  /** Counted at the end. */
+  /** Pages, counted when the job ends. */
   done?: number;
   failed?: number;
 }
@@ -31,7 +31,7 @@ export const isOver = (state: JobState) => !OPEN.has(state);
 
 /** The service sends a comment at least every 15 seconds. */
 const SILENCE_MS = 45_000;
-/** Thousands of pages take a while to come. */
+/** Long enough for a result of thousands of pages. */
 const RESULT_TIMEOUT_MS = 600_000;
 
 export class Jobs {
@@ -41,7 +41,7 @@ export class Jobs {
     this.#http = http;
   }
 
-  /** Starts a job. `waitS`: hold the answer for so many seconds; it then has the `result`, if the job has ended. */
+  /** Starts a job. With `waitS`, waits that many seconds for its end; the job then includes its `result`. */
   create(request: OcrRequest, options: CallOptions & { waitS?: number } = {}): Promise<Job> {
     const { waitS = 0, ...call } = options;
     return this.#http.json("POST", "/v1/ocr", {
@@ -65,14 +65,14 @@ export class Jobs {
     return this.#http.json("GET", "/v1/jobs", { query: { ...query }, ...options });
   }
 
-  /** Every job, newest first, page after page of the list. */
+  /** All jobs, newest first. */
   all(query: { state?: JobState; file?: string } = {}): AsyncGenerator<Job> {
     return all((page) => this.list({ ...query, ...page }));
   }
 
   /**
-   * What happens to a job, from its beginning (or behind `lastEventId`) to its end, as it happens. A
-   * connection that breaks is taken up where it broke.
+   * The events of a job as they happen, from the first one (or the one after `lastEventId`) to the
+   * last. Resumes after a broken connection.
    */
   async *events(
     id: string,
@@ -93,7 +93,7 @@ export class Jobs {
           yield { ...JSON.parse(event.data), type: event.event, id: event.id } as JobEvent;
           if (event.event !== "page" && isOver(event.event as JobState)) return;
         }
-        // Nothing more of a job that was over before it was asked: the last event was known already.
+        // `lastEventId` was the last event of a job that had already ended.
         if (empty && wasOver) return;
         if (empty) wasOver = isOver((await this.get(id, { signal })).state);
         if (empty && !wasOver) await pause(backOff(0), signal);
@@ -105,7 +105,7 @@ export class Jobs {
     }
   }
 
-  /** Follows a job to its end. @returns the job as it ended */
+  /** Waits until a job ends. @returns the ended job */
   async wait(
     id: string,
     options: {
@@ -117,7 +117,7 @@ export class Jobs {
     return this.get(id, options);
   }
 
-  /** The canonical results of a job's pages, or of some of them (`1-3,7`). */
+  /** The JSON result of a job, optionally of some `pages` (`1-3,7`). */
   result(id: string, { pages, ...call }: CallOptions & { pages?: string } = {}) {
     return this.#http.json<ResultDocument>("GET", `${path(id)}/result`, {
       query: { format: "json", pages },
@@ -126,7 +126,7 @@ export class Jobs {
     });
   }
 
-  /** The result as text: Markdown, HTML, the tables as CSV, JSON lines with boxes (`chunks`), … */
+  /** The result as text: Markdown, HTML, plain text, tables as CSV, JSON lines with boxes (`chunks`). */
   resultText(
     id: string,
     format: Exclude<Format, "docx" | "pdf" | "overlay">,
@@ -139,7 +139,7 @@ export class Jobs {
     });
   }
 
-  /** The result as a stream: for documents of thousands of pages, and for Word's and PDF. */
+  /** The result as a stream: for Word and PDF files, and for documents of thousands of pages. */
   resultStream(
     id: string,
     format: Format,
@@ -148,7 +148,7 @@ export class Jobs {
     return this.#http.stream("GET", `${path(id)}/result`, { query: { format, pages }, ...call });
   }
 
-  /** A searchable PDF, or one with `boxes` drawn. The pages' images are made first where they are not there yet. */
+  /** A searchable PDF, optionally with `boxes` drawn. Renders the page images first if they are missing. */
   async pdf(
     id: string,
     {
@@ -168,17 +168,17 @@ export class Jobs {
     }
   }
 
-  /** A page's boxes as SVG, to be laid over the page. */
+  /** A page's boxes as an SVG overlay. */
   overlay(id: string, page: number, options: CallOptions = {}): Promise<string> {
     return this.#http.text("GET", `${path(id)}/pages/${page}/overlay.svg`, options);
   }
 
-  /** A page's image as the encoder sees it, PNG: of jobs with the model `fovea-render`. */
+  /** A page as the encoder sees it, as PNG. Only for jobs with the model `fovea-render`. */
   image(id: string, page: number, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     return this.#http.stream("GET", `${path(id)}/pages/${page}/image`, options);
   }
 
-  /** The vision tokens from which a page was read, where they are kept: a safetensors file. */
+  /** The vision tokens that a page was read from, if kept, as a safetensors file. */
   tokens(id: string, page: number, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     return this.#http.stream("GET", `${path(id)}/pages/${page}/tokens`, options);
   }
@@ -197,7 +197,7 @@ export class Jobs {
   }
 
   delete(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.nothing("DELETE", path(id), options);
+    return this.#http.noContent("DELETE", path(id), options);
   }
 }
 

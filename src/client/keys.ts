@@ -1,4 +1,4 @@
-/** `fovea.keys`: API keys of the tenant. Needs a key with the scope `admin`. */
+/** `fovea.keys`: the tenant's API keys. Needs the scope `admin`. */
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type { ApiKey, CreatedApiKey, NewApiKey } from "./schema.ts";
 import type { CallOptions, Transport } from "./transport.ts";
@@ -10,7 +10,7 @@ export class Keys {
     this.#http = http;
   }
 
-  /** `key` of the answer is shown this one time. */
+  /** Creates a key. Only this response contains the `key` itself. */
   create(key: NewApiKey = {}, options: CallOptions = {}): Promise<CreatedApiKey> {
     return this.#http.json("POST", "/v1/keys", { json: key, ...options });
   }
@@ -23,7 +23,7 @@ export class Keys {
     return all((page) => this.list(page));
   }
 
-  /** A new key with the old one's rights; the old one stays valid for `overlapS` seconds (a day). */
+  /** Creates a key with the same rights. The old key stays valid for `overlapS` seconds (default: a day). */
   rotate(
     id: string,
     { overlapS, ...call }: CallOptions & { overlapS?: number | undefined } = {},
@@ -33,6 +33,6 @@ export class Keys {
   }
 
   revoke(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.nothing("DELETE", `/v1/keys/${encodeURIComponent(id)}`, options);
+    return this.#http.noContent("DELETE", `/v1/keys/${encodeURIComponent(id)}`, options);
   }
 }

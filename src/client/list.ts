@@ -1,4 +1,4 @@
-/** Lists: newest first, a page at a time, continued by a cursor. */
+/** Paginated lists, newest first. */
 export interface ListQuery {
   limit?: number;
   cursor?: string;

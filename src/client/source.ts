@@ -1,7 +1,7 @@
-/** What can be read: a document that is uploaded, or one that the service has or fetches. */
+/** Where a document comes from: an upload, an uploaded file, or a URL that the service fetches. */
 
 /**
- * - a `Blob` or `File`, bytes
+ * - bytes: a `Blob`, `File`, `ArrayBuffer` or `Uint8Array`
  * - `https:` and `data:` URLs, as a string or `URL`: the service fetches them
  * - the id of an uploaded file, `file_…`
  * - on Node, a path or a `file:` URL
@@ -13,7 +13,7 @@ export type Resolved =
   | { file: string }
   | { url: string };
 
-/** @throws TypeError for a path where there is no file system */
+/** @throws TypeError for a path if there is no file system */
 export async function resolveSource(source: Source): Promise<Resolved> {
   if (source instanceof Blob) {
     const { name } = source as { name?: unknown };
@@ -28,7 +28,7 @@ export async function resolveSource(source: Source): Promise<Resolved> {
   return { upload: blob, name };
 }
 
-/** Files that are sent as texts, which the service lays out as pages. */
+/** Text files, which the service renders as pages. */
 const TEXTS: Record<string, string> = {
   ".md": "text/markdown",
   ".markdown": "text/markdown",
@@ -44,14 +44,14 @@ interface NodeModules {
 type GetBuiltin = <Name extends keyof NodeModules>(name: Name) => NodeModules[Name];
 
 /**
- * The file at a path or `file:` URL; its bytes are read when they are needed. Asks the running process
- * instead of importing: this file loads in a browser as well.
- * @throws TypeError where there is no file system, or nothing at the path
+ * Opens the file at a path or `file:` URL; its bytes are read on demand. `process.getBuiltinModule`
+ * replaces imports of `node:` modules, so that this file also loads in a browser.
+ * @throws TypeError without a file system or a file at the path
  */
 export async function openPath(path: string): Promise<{ blob: Blob; name: string }> {
   const { process } = globalThis as { process?: { getBuiltinModule?: GetBuiltin } };
   const builtin = process?.getBuiltinModule;
-  if (!builtin) throw new TypeError(`Paths can be read on Node 20.16 or newer only: ${path}`);
+  if (!builtin) throw new TypeError(`Reading a path needs Node 20.16 or newer: ${path}`);
   const local = /^file:/i.test(path) ? builtin("node:url").fileURLToPath(path) : path;
   const name = builtin("node:path").basename(local);
   const type = TEXTS[/\.\w+$/.exec(name.toLowerCase())?.[0] ?? ""] ?? "";

@@ -1,4 +1,4 @@
-/** Server-Sent Events (WHATWG HTML, 9.2.6), as far as a reader of a known stream needs them. */
+/** A parser for Server-Sent Events (WHATWG HTML, 9.2.6) as the service sends them: no bare CR ends a line. */
 import { ConnectionError } from "./errors.ts";
 
 export interface ServerEvent {
@@ -8,8 +8,9 @@ export interface ServerEvent {
 }
 
 /**
- * The events of a body, to its end. A break, or `idleMs` without a byte (the service sends a comment
- * more often than that), is a `ConnectionError`.
+ * The events of a response body.
+ * @param idleMs longer than the service's interval between comments
+ * @throws ConnectionError when the stream breaks or no byte arrives for `idleMs`
  */
 export async function* serverEvents(
   body: ReadableStream<Uint8Array>,
@@ -40,7 +41,7 @@ export async function* serverEvents(
   } catch (error) {
     throw error instanceof ConnectionError
       ? error
-      : new ConnectionError("The stream broke off.", { cause: error });
+      : new ConnectionError("The event stream broke off.", { cause: error });
   } finally {
     await reader.cancel().catch(() => {});
   }
@@ -49,7 +50,7 @@ export async function* serverEvents(
 function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new ConnectionError(`The stream was silent for ${ms / 1000} s.`)),
+      () => reject(new ConnectionError(`No data from the event stream for ${ms / 1000} s.`)),
       ms,
     );
     promise.then(resolve, reject).finally(() => clearTimeout(timer));

@@ -1,25 +1,25 @@
 /**
- * One request and its repetitions. What may have been lost on the way is sent again: a POST carries an
- * `Idempotency-Key` that stays the same over all attempts, so that it takes effect once.
+ * Sends requests and retries them. All attempts of a POST carry the same `Idempotency-Key`, so that it
+ * takes effect only once.
  */
 import { ApiError, ConnectionError, readError, TimeoutError } from "./errors.ts";
 
 export interface ClientOptions {
   apiKey: string;
-  /** Where the service is, such as `https://ocr.example.com`. */
+  /** The service's URL, such as `https://ocr.example.com`. */
   baseUrl: string;
-  /** For each attempt, until the answer is there (of a stream: its head). Default: 60 seconds. */
+  /** For each attempt, until the response is complete (a stream: until it starts). Default: 60 seconds. */
   timeoutMs?: number;
-  /** How often a request is repeated. Default: 3. */
+  /** The number of retries. Default: 3. */
   maxRetries?: number;
-  /** In place of the global one: a proxy, a test. */
+  /** Replaces the global `fetch`, for a proxy or a test. */
   fetch?: (input: string, init: RequestInit) => Promise<Response>;
 }
 
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
-  /** Of a POST. Default: a random one. */
+  /** For a POST. Default: a random key. */
   idempotencyKey?: string | undefined;
 }
 
@@ -27,13 +27,13 @@ export interface Call extends CallOptions {
   query?: Record<string, string | number | undefined>;
   headers?: Record<string, string>;
   json?: unknown;
-  /** Bytes as they are. A stream can be sent once only, so its request is not repeated. */
+  /** Raw bytes. A stream can be sent only once, so its request is not retried. */
   body?: Blob | ReadableStream<Uint8Array>;
 }
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
-/** A service that asks for more patience than this is not waited for. */
+/** A longer `Retry-After` is not waited for: the error is thrown. */
 const LONGEST_RETRY_AFTER_S = 60;
 const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -57,24 +57,24 @@ export class Transport {
     return this.#repeat(method, path, call, (response) => response.text());
   }
 
-  /** The whole body; one that did not arrive as what has this SHA-256 is fetched again. */
+  /** The whole body. A body with another SHA-256 counts as a failed attempt. */
   bytes(method: string, path: string, sha256: string, call: Call = {}): Promise<ArrayBuffer> {
     return this.#repeat(method, path, call, async (response) => {
       const bytes = await response.arrayBuffer();
       const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-      if (digest !== sha256) throw new ConnectionError(`The answer's SHA-256 is not ${sha256}.`);
+      if (digest !== sha256) throw new ConnectionError(`The response's SHA-256 is not ${sha256}.`);
       return bytes;
     });
   }
 
-  async nothing(method: string, path: string, call: Call = {}): Promise<void> {
+  async noContent(method: string, path: string, call: Call = {}): Promise<void> {
     await this.#repeat(method, path, call, (response) => response.text());
   }
 
-  /** The body as it comes. Repeated until it begins; what breaks later is the reader's to see. */
+  /** The body as a stream. Retries end when it starts; whoever reads the stream handles later failures. */
   stream(method: string, path: string, call: Call = {}): Promise<ReadableStream<Uint8Array>> {
     return this.#repeat(method, path, call, async (response) => {
-      if (!response.body) throw new ConnectionError("The answer has no body.");
+      if (!response.body) throw new ConnectionError("The response has no body.");
       return response.body;
     });
   }
@@ -91,10 +91,10 @@ export class Transport {
       try {
         return await this.#attempt(url, init, call, consume);
       } catch (error) {
-        // The answer to an earlier attempt was lost: the thing is deleted.
+        // An earlier attempt has deleted it, and its response was lost.
         if (method === "DELETE" && attempt > 0 && error instanceof ApiError && error.status === 404)
           return undefined as T;
-        if (attempt >= retries || !mayHelp(error)) throw error;
+        if (attempt >= retries || !isTransient(error)) throw error;
         const asked = error instanceof ApiError ? error.retryAfterS : null;
         await pause(asked === null ? backOff(attempt) : asked * 1000, call.signal);
       }
@@ -111,7 +111,7 @@ export class Transport {
       ...(call.body && { "content-type": typeOf(call.body) }),
       ...call.headers,
     };
-    // Uploads need none: the same bytes are the same file.
+    // Uploads need none: the same bytes always give the same file.
     if (method === "POST" && !call.body)
       headers["idempotency-key"] = call.idempotencyKey ?? randomKey();
     const body = call.body ?? (call.json === undefined ? undefined : JSON.stringify(call.json));
@@ -140,8 +140,8 @@ export class Transport {
     } catch (error) {
       if (error instanceof ApiError || error instanceof ConnectionError) throw error;
       call.signal?.throwIfAborted();
-      if (controller.signal.aborted) throw new TimeoutError(`No answer within ${ms / 1000} s.`);
-      if (error instanceof SyntaxError) throw new ConnectionError("The answer is not JSON.");
+      if (controller.signal.aborted) throw new TimeoutError(`No response within ${ms / 1000} s.`);
+      if (error instanceof SyntaxError) throw new ConnectionError("The response is not JSON.");
       throw new ConnectionError(`${new URL(url).origin} could not be reached.`, { cause: error });
     } finally {
       clearTimeout(timer);
@@ -149,18 +149,18 @@ export class Transport {
   }
 }
 
-function mayHelp(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return true;
   if (!(error instanceof ApiError)) return false;
   if ((error.retryAfterS ?? 0) > LONGEST_RETRY_AFTER_S) return false;
   return RETRIED.has(error.status) || error.code === "idempotency-in-flight";
 }
 
-/** Doubles with each attempt, between half and all of it, so that many clients do not come back at once. */
+/** Exponential backoff; jitter between half and full length keeps clients from retrying all at once. */
 export const backOff = (attempt: number) =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt) * (0.5 + Math.random() / 2);
 
-/** @throws the signal's reason when it is aborted meanwhile */
+/** @throws the signal's reason when it aborts */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -176,12 +176,12 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** `crypto.randomUUID` is missing on pages that were not loaded by https. */
+/** `crypto.randomUUID` is missing on pages without HTTPS. */
 function randomKey(): string {
   return hex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
-/** A text is one only where it says so; of all else the content decides. */
+/** Only text needs a type; the service detects all other formats by content. */
 const typeOf = (body: Blob | ReadableStream) =>
   (body instanceof Blob && body.type) || "application/octet-stream";
 

@@ -1,4 +1,4 @@
-/** Verifies webhooks by the Standard Webhooks specification, with nothing but Web Crypto. */
+/** Verifies webhooks (Standard Webhooks specification) with Web Crypto. */
 import { WebhookError } from "./errors.ts";
 import type { Job, PageError } from "./schema.ts";
 
@@ -17,18 +17,18 @@ export interface WebhookEvent {
   };
 }
 
-type Headers_ = Headers | Record<string, string | string[] | undefined>;
+type HeaderFields = Headers | Record<string, string | string[] | undefined>;
 
 /**
- * @param secret `whsec_…`; several while a secret is being replaced
- * @param body the body exactly as it came
+ * @param secret `whsec_…`; an array while a secret is being replaced
+ * @param body the body exactly as received
  * @param headers the request's headers
- * @throws WebhookError when it is forged, changed, or older (or newer) than `toleranceS` seconds
+ * @throws WebhookError if no signature is valid, or the timestamp is off by more than `toleranceS` seconds
  */
 export async function verifyWebhook(
   secret: string | string[],
   body: string,
-  headers: Headers_,
+  headers: HeaderFields,
   { toleranceS = 300, now = Date.now() } = {},
 ): Promise<WebhookEvent> {
   const [id, timestamp, signatures] = ["id", "timestamp", "signature"].map((name) =>
@@ -36,7 +36,7 @@ export async function verifyWebhook(
   ) as [string, string, string];
   const age = now / 1000 - Number(timestamp);
   if (!/^\d+$/.test(timestamp) || Math.abs(age) > toleranceS)
-    throw new WebhookError("The webhook is not of the present time.");
+    throw new WebhookError("The webhook's timestamp is too old or too new.");
   const signed = new TextEncoder().encode(`${id}.${timestamp}.${body}`);
   for (const one of [secret].flat()) {
     const key = await importSecret(one);
@@ -48,10 +48,10 @@ export async function verifyWebhook(
         return JSON.parse(body) as WebhookEvent;
     }
   }
-  throw new WebhookError("No signature of the webhook is right.");
+  throw new WebhookError("The webhook has no valid signature.");
 }
 
-function header(headers: Headers_, name: string): string {
+function header(headers: HeaderFields, name: string): string {
   const value = headers instanceof Headers ? headers.get(name) : headers[name];
   if (typeof value !== "string") throw new WebhookError(`The header ${name} is missing.`);
   return value;
@@ -59,7 +59,7 @@ function header(headers: Headers_, name: string): string {
 
 function importSecret(secret: string): Promise<CryptoKey> {
   const bytes = base64(secret.replace(/^whsec_/, ""));
-  if (!bytes) throw new TypeError("The webhook secret is not of the form whsec_…");
+  if (!bytes) throw new TypeError("The webhook secret does not have the form whsec_…");
   return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, [
     "verify",
   ]);

@@ -1,10 +1,10 @@
-/** The reference and the guides in a real Chromium, and the headers of all pages. */
+/** The reference and the guides in Chromium, and the headers of all pages. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { absent, findings, open, overflow, shot, stack } from "./support.ts";
 
 describe("reference", { skip: absent }, () => {
-  test("shows every operation and every problem type, and asks nobody else", async () => {
+  test("shows every operation and every problem type, without requests to other origins", async () => {
     const { page, requests, faults, close } = await open("/docs");
     const spec = await (await fetch(`${stack?.origin}/openapi.json`)).json();
     const operations = Object.values<Record<string, { operationId: string }>>(spec.paths).flatMap(
@@ -27,7 +27,7 @@ describe("reference", { skip: absent }, () => {
     await close();
   });
 
-  test("fields open, however deep; examples and curl are there; links lead somewhere", async () => {
+  test("nested fields, examples and curl commands open; all links have targets", async () => {
     const { page, close } = await open("/docs#createOcrJob");
     const operation = page.locator("#createOcrJob");
     await operation.getByText("token_budget").first().waitFor();
@@ -83,7 +83,7 @@ describe("reference", { skip: absent }, () => {
 });
 
 describe("guides", { skip: absent }, () => {
-  test("are the repository's Markdown, whole; every link leads somewhere", async () => {
+  test("are the repository's Markdown, rendered completely; all links have targets", async () => {
     const { page, requests, faults, close } = await open("/guide");
     const guides = page.locator("#contents a");
     await guides.first().waitFor();
@@ -118,6 +118,33 @@ describe("guides", { skip: absent }, () => {
     await close();
   });
 
+  test("Markdown becomes elements; its HTML stays text, and only allowed links lead somewhere", async () => {
+    const { page, faults, close } = await open("/guide");
+    const html = await page.evaluate(async () => {
+      const { markdown } = await import("/js/markdown.js" as string);
+      const source = [
+        "## A & B\n\n- one\n  - `two|three`\n\n> said\n",
+        "<img src=x onerror=alert(1)> [bad](javascript:alert(1)) [good](#a--b) \\*plain\\*\n",
+        "| a | b |\n|---|---|\n| 1 \\| 2 | **3** |",
+      ];
+      const place = document.createElement("div");
+      place.append(
+        ...markdown(source.join("\n"), (to: string) => (to.startsWith("#") ? to : null)),
+      );
+      return place.innerHTML;
+    });
+    assert.equal(
+      html,
+      '<h2 id="a--b">A &amp; B</h2><ul><li>one<ul><li><code>two|three</code></li></ul></li></ul>' +
+        "<blockquote><p>said</p></blockquote>" +
+        '<p>&lt;img src=x onerror=alert(1)&gt; <span>bad</span> <a href="#a--b">good</a> *plain*</p>' +
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th>a</th>' +
+        "<th>b</th></tr></thead><tbody><tr><td>1 | 2</td><td><strong>3</strong></td></tr></tbody></table></div>",
+    );
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
   test("360 px: nothing is wider than the window", async () => {
     const { page, close } = await open("/guide?USING", { viewport: { width: 360, height: 740 } });
     await page.locator("#guide table").first().waitFor();
@@ -144,6 +171,7 @@ describe("pages", { skip: absent }, () => {
       for (const name of ["base-uri", "form-action", "frame-ancestors"])
         assert.equal(policy.get(name), "'none'");
       assert.equal(policy.get("require-trusted-types-for"), "'script'");
+      assert.equal(policy.get("trusted-types"), "'none'");
       assert.equal(response.headers.get("x-content-type-options"), "nosniff");
       assert.equal(response.headers.get("referrer-policy"), "no-referrer");
     });

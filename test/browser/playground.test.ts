@@ -1,4 +1,4 @@
-/** The playground in a real Chromium, against the real edge and the real worker. */
+/** The playground in Chromium against the real edge and the real worker. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -36,14 +36,14 @@ const boxOf = async (page: Page, words: string) =>
   page.locator(`.box[data-block="${await blockOf(page, words).getAttribute("data-block")}"]`);
 
 describe("playground", { skip: absent }, () => {
-  // Read once, for as long as it takes; the tests find it in the cache.
+  // Read once without a tight timeout; the tests then use the cache.
   before(async () => {
     const { page, close } = await open();
     await readSample(page, "an invoice");
     await close();
   });
 
-  test("a sample is read end to end: boxes, text, and what it cost", async () => {
+  test("a sample is read end to end, with boxes, text and facts", async () => {
     const { page, faults, requests, close } = await open();
     await shot(page, "start");
     await readSample(page, "an invoice");
@@ -67,7 +67,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("pages come one by one and can be turned; a document can be dropped", async () => {
+  test("pages appear one by one and can be selected; a document can be dropped", async () => {
     const { page, faults, close } = await open();
     await paste(page, stack?.key ?? "");
     const sample = await page.evaluateHandle(async () => {
@@ -89,7 +89,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("a box and its text point at each other, by pointer and by keyboard", async () => {
+  test("a box and its text are linked for pointer and keyboard", async () => {
     const { page, close } = await open();
     await readSample(page, "an invoice");
     const [block, box] = [blockOf(page, "LED copy light"), await boxOf(page, "LED copy light")];
@@ -114,7 +114,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("the slider shows the page in each mode, its tokens, and what is still read", async () => {
+  test("the slider shows the page, its tokens and its readable words in each mode", async () => {
     const { page, faults, close } = await open();
     await readSample(page, "an invoice");
     await page.getByRole("tab", { name: "Sharpness" }).click();
@@ -138,7 +138,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("a conversation fades: from text over images to fainter ones, and is read back", async () => {
+  test("a conversation fades from text to ever smaller images and is read back", async () => {
     const { page, faults, close } = await open();
     await paste(page, stack?.key ?? "");
     await page.getByRole("tab", { name: "Memory" }).click();
@@ -184,7 +184,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("a text is a document too: it is laid out as a page, and its tokens are counted", async () => {
+  test("a text file is rendered as a page, and its tokens are counted", async () => {
     const { page, faults, close } = await open();
     await paste(page, stack?.key ?? "");
     const buffer = Buffer.from("# A heading\n\nSome words of a text that nobody has scanned.\n");
@@ -197,7 +197,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("the keyboard is enough: key, sample, reading, tabs", async () => {
+  test("everything works with the keyboard: key, sample, reading, tabs", async () => {
     const { page, close } = await open();
     const tabTo = async (what: RegExp) => {
       for (let i = 0; i < 40; i++) {
@@ -241,7 +241,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("a wrong key, no document, a file that is none, and a page that is not there are said in words", async () => {
+  test("a wrong key, no document, an unsupported file and a missing page are explained", async () => {
     const { page, close } = await open();
     const problem = page.getByRole("alert");
     await page.getByRole("button", { name: "Read", exact: true }).click();
@@ -271,9 +271,9 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("what a document says is never run: neither its words nor the HTML of its tables", async () => {
+  test("markup in a document never runs, neither in its text nor in its tables", async () => {
     const { page, faults, close } = await open();
-    // A picture of markup, made here and read for real.
+    // An image of markup, made here and read by the real worker.
     const words = "<img src=x onerror=alert(1)>";
     const blank = await page.context().newPage();
     await blank.setContent(`<p id="words" style="font: 44px sans-serif; margin: 60px"></p>`);
@@ -290,7 +290,7 @@ describe("playground", { skip: absent }, () => {
     await page.getByText(/^Read: 1 of 1 page/).waitFor({ timeout: 120_000 });
     assert.match(await page.locator(".blocks").innerText(), /<img src=x onerror/);
     assert.equal(await page.locator(".blocks img").count(), 0);
-    // And an answer as a subverted model could give it.
+    // A response as a manipulated model could give it.
     await page.route(/\/v1\/ocr$/, async (route) => {
       const response = await route.fetch();
       const job = await response.json();
@@ -317,7 +317,7 @@ describe("playground", { skip: absent }, () => {
     );
     await page.locator(".blocks li").nth(1).click({ force: true });
     assert.deepEqual(faults, []);
-    // The policy holds even where a script would set markup from a string.
+    // The policy also stops a script from setting markup from a string.
     const refused = await page.evaluate(() => {
       try {
         document.body.innerHTML = "<p>x</p>";
@@ -330,7 +330,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("the request as code runs: curl, TypeScript and Python print what was read", async () => {
+  test("the code snippets run: curl, TypeScript and Python print the text", async () => {
     const { page, close } = await open();
     await readSample(page, "an invoice");
     await page.getByText("This request as code").click();
@@ -354,7 +354,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("a browser token is enough: one starts its job, another shows it", async () => {
+  test("browser tokens suffice: one starts its job, another shows it", async () => {
     const { page, close } = await open();
     const writing = await token({ scope: "write" });
     await page.getByLabel("API key").fill(writing.token);
@@ -373,7 +373,7 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("the key stays in the tab: not in localStorage, cookies, addresses or markup", async () => {
+  test("the key stays in the tab: not in localStorage, cookies, URLs or markup", async () => {
     const { page, requests, close } = await open();
     await readSample(page, "an invoice");
     const key = stack?.key ?? "";

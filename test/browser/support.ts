@@ -1,6 +1,6 @@
 /**
- * A real Chromium before the real stack. (All test files run in one process, `--test-isolation=none`, so this
- * module is loaded once.) Where there is no Chromium, `chromium` says why and every test is skipped.
+ * Chromium and the real stack. All test files run in one process (`--test-isolation=none`) and share this
+ * module. Without Chromium, `absent` says why and all tests are skipped.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, "../..");
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const executable = process.env.FOVEA_CHROMIUM ?? PLACES.find((path) => existsSync(path));
 
-/** For `test`'s `skip`: `false`, or why there is nothing to run in. */
+/** For the option `skip` of a test: `false`, or the reason. */
 export const absent: false | string = executable
   ? false
   : `no Chromium at ${PLACES.join(", ")}: apt install chromium, or name one in FOVEA_CHROMIUM`;
@@ -34,7 +34,7 @@ after(async () => {
 export const example = (name: string) => join(root, "examples", name);
 const axe = readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
 
-/** What a page did that it must not: requests elsewhere, errors, dialogs, refusals of the CSP. */
+/** A page with its requests and its faults: errors, dialogs and violations of the CSP. */
 export interface Watched {
   page: Page;
   requests: string[];
@@ -69,7 +69,7 @@ export async function open(path = "/", options: BrowserContextOptions = {}): Pro
   return { page, requests, faults, close };
 }
 
-/** Pastes the key, as a person does: the models come when the field is left. */
+/** Pastes the key; leaving the field loads the models. */
 export async function paste(page: Page, key: string): Promise<void> {
   const models = page.waitForResponse(/\/v1\/models$/);
   await page.getByLabel("API key").fill(key);
@@ -77,7 +77,7 @@ export async function paste(page: Page, key: string): Promise<void> {
   await models;
 }
 
-/** Takes a sample and reads it to the end. */
+/** Chooses a sample and reads it. */
 export async function readSample(page: Page, name: string): Promise<void> {
   assert.ok(stack);
   await paste(page, stack.key);
@@ -87,7 +87,7 @@ export async function readSample(page: Page, name: string): Promise<void> {
   await page.getByText(/^Read: /).waitFor({ timeout: 180_000 });
 }
 
-/** A token for a browser, as somebody's server would make it. */
+/** A browser token, as a customer's server would create it. */
 export async function token(body: object): Promise<{ token: string; job_id: string }> {
   assert.ok(stack);
   const response = await fetch(`${stack.origin}/v1/tokens`, {
@@ -98,19 +98,19 @@ export async function token(body: object): Promise<{ token: string; job_id: stri
   return (await response.json()) as { token: string; job_id: string };
 }
 
-/** Pixels by which the page is wider than the window. */
+/** How many pixels the page is wider than the window. */
 export const overflow = (page: Page) =>
   page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
-    // A gutter kept for the scrollbar makes the content narrower than the window.
+    // A scrollbar gutter makes the content narrower than the window.
     return Math.max(0, scrollWidth - clientWidth);
   });
 
-/** axe-core's findings of the kinds that shut people out. It runs past the CSP, in a world of its own. */
+/** axe-core's serious findings. It runs in an isolated world, which the CSP does not cover. */
 export async function findings(page: Page, within = "html"): Promise<string[]> {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(
-    // biome-ignore lint/suspicious/noExplicitAny: axe brings no types into the page.
+    // biome-ignore lint/suspicious/noExplicitAny: axe has no types in the page.
     (root) => (globalThis as any).axe.run(root) as Promise<{ violations: Violation[] }>,
     within,
   );
@@ -125,7 +125,7 @@ interface Violation {
   nodes: { html: string }[];
 }
 
-/** A picture of the state for the documentation, from `top` on, when FOVEA_SHOTS names a folder. */
+/** With FOVEA_SHOTS, saves a screenshot for the documentation there, from `top` on. */
 export async function shot(page: Page, name: string, top?: string): Promise<void> {
   const folder = process.env.FOVEA_SHOTS;
   if (!folder) return;

@@ -1,4 +1,4 @@
-/** `fovea.batches` inside workerd, against the real edge; only the Cog server behind it is a stub. */
+/** `fovea.batches` inside workerd against the real edge; only the Cog server is a stub. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   type Batch,
@@ -15,7 +15,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 let cog: CogStub;
 let fovea: Fovea;
-/** Stands between client and edge; a test may spoil answers here. */
+/** Sits between client and edge, so that a test can corrupt responses. */
 let wire: (request: Request, n: number) => Promise<Response>;
 let sent: Request[];
 let stop = () => {};
@@ -58,7 +58,7 @@ async function records(id: string) {
 }
 
 describe("a batch", () => {
-  it("starts on an array of lines, is watched to its end and gives its records out", async () => {
+  it("starts with an array of lines, is watched until it ends, and returns its records", async () => {
     stop = cog.work(2);
     const lines = [
       { file: await upload(), custom_id: "a" },
@@ -83,7 +83,7 @@ describe("a batch", () => {
     await expect(fovea.batches.get(id)).rejects.toBeInstanceOf(NotFoundError);
   });
 
-  it("takes a manifest as lines that come one by one, as a stream, and as a blob", async () => {
+  it("accepts a manifest as an async iterable, a stream and a blob", async () => {
     const line: ManifestLine = { file: await upload() };
     async function* some() {
       for (let i = 0; i < 3; i++) yield line;
@@ -99,7 +99,7 @@ describe("a batch", () => {
     expect(made[0]?.bytes).toBe(jsonl.size);
   });
 
-  it("does not send a stream twice: it is gone", async () => {
+  it("does not retry the upload of a stream", async () => {
     wire = async () => {
       throw new TypeError("connection reset");
     };
@@ -108,7 +108,7 @@ describe("a batch", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("is paused, resumed and canceled", async () => {
+  it("can be paused, resumed and canceled", async () => {
     const { id } = await fovea.batches.start([{ file: await upload() }]);
     expect((await fovea.batches.pause(id)).state).toBe("paused");
     expect((await fovea.batches.resume(id)).state).toBe("running");
@@ -116,7 +116,7 @@ describe("a batch", () => {
     expect((await toTheEnd(id)).at(-1)).toMatchObject({ state: "canceled" });
   });
 
-  it("lists the lines that failed, and runs them again", async () => {
+  it("lists failed lines and retries them", async () => {
     const lines = Array.from({ length: 3 }, () => ({ url: "https://docs.io/late.pdf" }));
     const { id } = await fovea.batches.start(lines as ManifestLine[]);
     await toTheEnd(id);
@@ -132,7 +132,7 @@ describe("a batch", () => {
 });
 
 describe("a shard", () => {
-  /** Answers to the first `n` downloads of a shard lose their last byte. */
+  /** The first `n` downloads of a shard lose their last byte. */
   const spoil = (n: number) => async (request: Request) => {
     const response = await edge(request);
     if (!/\/output\/\d+$/.test(request.url) || n-- <= 0) return response;
@@ -140,7 +140,7 @@ describe("a shard", () => {
     return new Response(bytes.slice(0, -1), { headers: response.headers });
   };
 
-  it("that came damaged is fetched again, and never given out", async () => {
+  it("that arrives corrupted is downloaded again and never returned", async () => {
     stop = cog.work(1);
     const { id } = await fovea.batches.start([{ file: await upload() }]);
     await toTheEnd(id);

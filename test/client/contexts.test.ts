@@ -1,4 +1,4 @@
-/** `fovea.contexts` and `fovea.compress` inside workerd, against the real edge; the worker's images carry their text. */
+/** `fovea.contexts` and `fovea.compress` inside workerd against the real edge; the stub's images contain their text. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Fovea, InvalidRequestError, NotFoundError } from "../../src/client/index.ts";
 import { Eyes } from "../edge/eyes.ts";
@@ -28,7 +28,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("a context is filled, ages, is viewed, recalled, exported and deleted", async () => {
+it("a context takes messages, ages, and can be viewed, recalled, exported and deleted", async () => {
   const { id } = await fovea.contexts.create({ name: "talk", keep: "original" });
   const [first] = await fovea.contexts.add(id, { role: "user", content: words });
   await fovea.contexts.add(id, [
@@ -58,7 +58,7 @@ it("a context is filled, ages, is viewed, recalled, exported and deleted", async
   );
 });
 
-it("a text is compressed and read back, however often it has to be asked", async () => {
+it("compress repeats the request until the text is read back", async () => {
   const compressed = await fovea.compress(words, { mode: "base", verify: true });
   expect(compressed.verification).toMatchObject({ state: "done", precision: 1 });
   const keys = sent.map(({ headers }) => headers.get("idempotency-key"));

@@ -1,4 +1,4 @@
-/** The client inside workerd, against the real edge; only the Cog server behind it is a stub. */
+/** The client inside workerd against the real edge; only the Cog server is a stub. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   ConnectionError,
@@ -16,9 +16,9 @@ import { CogStub, edge, newKey, ORIGIN } from "../edge/support.ts";
 let cog: CogStub;
 let apiKey: string;
 let fovea: Fovea;
-/** What the client sent, in order. */
+/** The client's requests in order. */
 let sent: Request[];
-/** Stands between client and edge; a test may lose requests or answers here. */
+/** Sits between client and edge, so that a test can lose requests or responses. */
 let wire: (request: Request, n: number) => Promise<Response>;
 
 beforeEach(async () => {
@@ -45,7 +45,7 @@ const client = (options: Partial<ConstructorParameters<typeof Fovea>[0]> = {}) =
 const paths = () => sent.map(({ method, url }) => `${method} ${new URL(url).pathname}`);
 
 describe("read", () => {
-  it("uploads bytes, follows the job and answers with every page", async () => {
+  it("uploads bytes, follows the job and returns all pages", async () => {
     const stop = cog.work(3);
     const events: JobEvent[] = [];
     const reading = await fovea.read(new Blob([pdf()]), {
@@ -62,7 +62,7 @@ describe("read", () => {
     expect((await fovea.files.get(reading.job.file_id)).name).toBe("a.pdf");
   });
 
-  it("takes URLs and file ids as they are", async () => {
+  it("passes URLs and file ids on without an upload", async () => {
     const stop = cog.work(1);
     cog.elsewhere.set("https://docs.io/b.pdf", () => new Response(pdf()));
     const byUrl = await fovea.read(new URL("https://docs.io/b.pdf"));
@@ -72,7 +72,7 @@ describe("read", () => {
     expect(paths()).not.toContain("POST /v1/files");
   });
 
-  it("keeps a failed page beside the good ones, and throws when there is none", async () => {
+  it("returns failed pages beside good ones, and throws if all failed", async () => {
     const error = { code: "page_too_large", message: "200 megapixels." };
     const broken = { verdict: "failed", finish_reason: "error", error, blocks: [] } as const;
     let stop = cog.work(2, (page) => (page === 2 ? { ...broken, blocks: [] } : {}));
@@ -88,10 +88,10 @@ describe("read", () => {
   });
 });
 
-describe("requests that get lost", () => {
-  it("sends a POST again under the same key: it takes effect once", async () => {
+describe("lost requests", () => {
+  it("retries a POST with the same key, so that it takes effect once", async () => {
     const file = await fovea.files.upload(pdf());
-    // The service hears the first one; its answer is lost.
+    // The service gets the first request, but its response is lost.
     wire = async (request, n) => {
       const response = await edge(request);
       if (n === 2) throw new TypeError("connection reset");
@@ -103,7 +103,7 @@ describe("requests that get lost", () => {
     expect((await fovea.jobs.list()).data.map(({ id }) => id)).toEqual([job.id]);
   });
 
-  it("gives up after maxRetries, with what happened", async () => {
+  it("throws the last error after maxRetries", async () => {
     wire = async () => {
       throw new TypeError("connection refused");
     };
@@ -115,7 +115,7 @@ describe("requests that get lost", () => {
     expect(sent).toHaveLength(2);
   });
 
-  it("waits as long as Retry-After says, and not at all for a fault of the request", async () => {
+  it("honours Retry-After and does not retry invalid requests", async () => {
     wire = async (request, n) =>
       n === 1
         ? new Response("{}", { status: 429, headers: { "retry-after": "0.3" } })
@@ -129,13 +129,13 @@ describe("requests that get lost", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("does not wait for a service that asks for an hour", async () => {
+  it("does not wait when Retry-After is an hour", async () => {
     wire = async () => new Response("{}", { status: 503, headers: { "retry-after": "3600" } });
     await expect(fovea.jobs.list()).rejects.toMatchObject({ status: 503, retryAfterS: 3600 });
     expect(sent).toHaveLength(1);
   });
 
-  it("takes a 404 to a repeated DELETE for success", async () => {
+  it("treats a 404 for a retried DELETE as success", async () => {
     const file = await fovea.files.upload(pdf());
     wire = async (request, n) => {
       const response = await edge(request);
@@ -147,7 +147,7 @@ describe("requests that get lost", () => {
     await expect(fovea.files.delete(file.id)).rejects.toBeInstanceOf(NotFoundError);
   });
 
-  it("times out an attempt, and stops at once when it is told to", async () => {
+  it("times out an attempt, and stops immediately when aborted", async () => {
     wire = (request) =>
       new Promise((_, reject) =>
         request.signal.addEventListener("abort", () => reject(request.signal.reason)),
@@ -162,7 +162,7 @@ describe("requests that get lost", () => {
 });
 
 describe("events", () => {
-  /** Cuts every stream of events behind its first `n` events. */
+  /** Cuts every event stream after its first `n` events. */
   const cutAfter = (n: number) => async (request: Request) => {
     const response = await edge(request);
     if (!request.url.endsWith("/events") || !response.body) return response;
@@ -186,7 +186,7 @@ describe("events", () => {
     return new Response(body as never, response);
   };
 
-  it("are taken up where a broken connection left off: none twice, none lost", async () => {
+  it("resume after a broken connection without duplicates or losses", async () => {
     const stop = cog.work(3);
     const { job } = await fovea.read(pdf());
     stop();
@@ -199,7 +199,7 @@ describe("events", () => {
     expect(sent.at(-1)?.headers.get("last-event-id")).toBe(whole.at(-2)?.id);
   });
 
-  it("of a job that is over end, also behind the last one", async () => {
+  it("of a finished job end, also after the last event", async () => {
     const stop = cog.work(1);
     const { job } = await fovea.read(pdf());
     stop();
@@ -209,7 +209,7 @@ describe("events", () => {
     expect((await more.next()).done).toBe(true);
   });
 
-  it("throw for a job that is not there, and when nothing can be reached", async () => {
+  it("throw for an unknown job and an unreachable service", async () => {
     await expect(fovea.jobs.events("job_x").next()).rejects.toBeInstanceOf(NotFoundError);
     wire = async () => {
       throw new TypeError("connection refused");
@@ -219,8 +219,8 @@ describe("events", () => {
   });
 });
 
-describe("the rest", () => {
-  it("lists everything, page after page", async () => {
+describe("other operations", () => {
+  it("list all items over several pages", async () => {
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push((await fovea.files.upload(pdf())).id);
     const listed = [];
@@ -229,7 +229,7 @@ describe("the rest", () => {
     expect((await fovea.files.list({ limit: 2 })).next_cursor).toBeTruthy();
   });
 
-  it("makes, rotates and revokes keys, and names a missing scope", async () => {
+  it("create, rotate and revoke keys, and name a missing scope", async () => {
     const { id, key } = await fovea.keys.create({ name: "reader", scopes: ["read"] });
     const reader = client({ apiKey: key });
     await expect(reader.files.upload(pdf())).rejects.toBeInstanceOf(PermissionError);
@@ -243,7 +243,7 @@ describe("the rest", () => {
     });
   });
 
-  it("cancels and deletes jobs, and tells usage and settings", async () => {
+  it("cancel and delete jobs, and return usage and settings", async () => {
     const job = await fovea.start(pdf(), { metadata: { a: "b" } });
     expect((await fovea.jobs.cancel(job.id)).state).toBe("canceled");
     await fovea.jobs.delete(job.id);
@@ -259,13 +259,13 @@ describe("the rest", () => {
     expect(await fovea.settings()).toMatchObject({ retention_is_default: false });
   });
 
-  it("sends a text as what it says it is", async () => {
+  it("send a text with its declared type", async () => {
     const text = new Blob(["# Notes"], { type: "text/markdown" });
     expect((await fovea.files.upload(text)).media_type).toBe("text/markdown");
     expect((await fovea.files.upload(new Blob([pdf()]))).media_type).toBe("application/pdf");
   });
 
-  it("exports, lists and deletes kept vision tokens", async () => {
+  it("export, list and delete kept vision tokens", async () => {
     const options = { model: "deepseek-ocr", mode: "base", tokens: "keep" } as const;
     const job = await fovea.start(pdf(), options);
     const prediction = await cog.demand();
@@ -285,7 +285,7 @@ describe("the rest", () => {
     await expect(fovea.jobs.tokens(job.id, 1)).rejects.toBeInstanceOf(NotFoundError);
   });
 
-  it("has the pages' images made for a PDF, once", async () => {
+  it("render the page images for a PDF once", async () => {
     const stop = cog.work(2);
     const { job } = await fovea.read(pdf());
     const ask = async (boxes: boolean) =>
@@ -298,7 +298,7 @@ describe("the rest", () => {
     expect(paths().filter((path) => path === "POST /v1/ocr")).toHaveLength(2);
   });
 
-  it("makes, changes and deletes webhook endpoints", async () => {
+  it("create, change and delete webhook endpoints", async () => {
     const made = await fovea.webhooks.create({ url: "https://hooks.io/a", events: ["job.failed"] });
     expect(made.secret).toMatch(/^whsec_/);
     expect((await fovea.webhooks.rotate(made.id)).secret).not.toBe(made.secret);

@@ -12,12 +12,12 @@ const signed = (by: string, at = new Date()) => ({
   "webhook-signature": new Webhook(by).sign("msg_1", at, body),
 });
 
-it("takes what the Standard Webhooks library signs, from Headers or a plain object", async () => {
+it("accepts signatures of the Standard Webhooks library, from Headers or a plain object", async () => {
   expect(await verifyWebhook(secret, body, signed(secret))).toEqual(JSON.parse(body));
   expect(await verifyWebhook(secret, body, new Headers(signed(secret)))).toEqual(JSON.parse(body));
 });
 
-it("takes any of several secrets and any of several signatures, while a secret is replaced", async () => {
+it("accepts any of several secrets and signatures while a secret is being replaced", async () => {
   expect(await verifyWebhook([other, secret], body, signed(secret))).toEqual(JSON.parse(body));
   const both = `${signed(other)["webhook-signature"]} ${signed(secret)["webhook-signature"]}`;
   const headers = { ...signed(secret), "webhook-signature": both };

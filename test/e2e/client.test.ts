@@ -1,4 +1,4 @@
-/** The client's package as a stranger gets it: packed, installed in an empty folder, run against the real service. */
+/** The client's package as users get it: packed, installed in an empty folder and run against the real service. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import {
@@ -53,7 +53,7 @@ function fovea(
   );
 }
 
-/** Ctrl-C as soon as a job is running. */
+/** Sends Ctrl-C as soon as a job is running. */
 async function interruptWhenReading(child: ChildProcess): Promise<void> {
   for (;;) {
     await sleep(200);
@@ -67,7 +67,7 @@ before(async () => {
   const packed = await run("npm", ["pack", "--json", "--pack-destination", folder], {
     cwd: join(root, "src/client"),
   });
-  // What the build says comes before the JSON.
+  // The output of the build precedes the JSON.
   const [{ filename }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf("[\n")));
   writeFileSync(join(folder, "package.json"), '{"type": "module", "private": true}');
   await run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(folder, filename)], {
@@ -77,14 +77,14 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the package", () => {
-  test("has its types and brings nothing else along", async () => {
+  test("includes its types and has no dependencies", async () => {
     assert.ok(existsSync(join(folder, "node_modules/fovea-client/dist/index.d.ts")));
     assert.ok(!existsSync(join(folder, "node_modules/fovea-client/index.ts")));
     const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
     assert.deepEqual(Object.keys(lock.packages), ["", "node_modules/fovea-client"]);
   });
 
-  test("reads a file by its path from a script of three lines", async () => {
+  test("reads a file by its path in a script of three lines", async () => {
     const script = `import { Fovea } from "fovea-client";
       const fovea = new Fovea({ apiKey: process.env.KEY, baseUrl: process.env.URL });
       console.log((await fovea.read(process.argv[2])).markdown);`;
@@ -104,7 +104,7 @@ describe("fovea read", () => {
     assert.match(stdout, /^<!-- page 1 -->[\s\S]*LED copy light, 5000 K/);
   });
 
-  test("reads standard input, and writes JSON", async () => {
+  test("reads standard input and writes JSON", async () => {
     const stdin = readFileSync(join(examples, "report-12.pdf"));
     const { status, stdout, stderr } = await fovea(["read", "--json", "-p", "2-3"], { stdin });
     assert.deepEqual([status, stderr], [0, ""]);
@@ -114,7 +114,7 @@ describe("fovea read", () => {
     );
   });
 
-  test("writes the tables alone, and a Word document", async () => {
+  test("writes the tables as CSV, and a Word document", async () => {
     const invoice = join(examples, "invoice.pdf");
     const { stdout } = await fovea(["read", invoice, "-f", "csv"]);
     assert.match(stdout, /^4,"LED copy light, 5000 K",2,139\.00,278\.00\r$/m);
@@ -125,7 +125,7 @@ describe("fovea read", () => {
     assert.match((await run("python3", ["-c", script, docx])).stdout, /LED copy light, 5000 K/);
   });
 
-  test("writes a searchable PDF: the page as it was, and its text under it", async () => {
+  test("writes a searchable PDF: the image of the page over its text", async () => {
     const invoice = join(examples, "invoice.pdf");
     const made = await fovea(["read", invoice, "-f", "pdf", "-o", "searchable.pdf"]);
     assert.deepEqual([made.status, made.stdout], [0, ""]);
@@ -168,7 +168,7 @@ print(json.dumps({
     assert.equal((await api.job(id)).state, "canceled");
   });
 
-  test("exits with 1 and says why when pages cannot be read", async () => {
+  test("exits with 1 and the reason if pages cannot be read", async () => {
     const encrypted = join(root, "test/e2e/fixtures/encrypted.pdf");
     const failed = await fovea(["read", encrypted]);
     assert.equal(failed.status, 1);
@@ -179,7 +179,7 @@ print(json.dumps({
     assert.match(partial.stdout, /LED copy light/);
   });
 
-  test("exits with 2 for what cannot be meant, 3 for a bad key, 4 when nobody answers", async () => {
+  test("exits with 2 for invalid input, 3 for a bad key, 4 without a response", async () => {
     const invoice = join(examples, "invoice.pdf");
     for (const [args, words] of [
       [["reed"], /no command reed/],
@@ -202,7 +202,7 @@ print(json.dumps({
   });
 });
 
-test("fovea jobs lists, shows, follows, gives out and deletes", async () => {
+test("fovea jobs lists, shows, follows and deletes jobs and prints results", async () => {
   const file = await api.upload(new Uint8Array(readFileSync(join(examples, "invoice.pdf"))), "i");
   const { id } = await api.start({ file });
   const followed = await fovea(["jobs", "follow", id, "--json"]);
@@ -220,7 +220,7 @@ test("fovea jobs lists, shows, follows, gives out and deletes", async () => {
   assert.match((await fovea(["jobs", "get", id])).stderr, /No such job/);
 });
 
-test("fovea batch reads documents and manifests, keeps what is whole, and says what failed", async () => {
+test("fovea batch reads documents and manifests, keeps complete files and lists failures", async () => {
   const documents = ["invoice.pdf", "chinese.png"].map((name) => join(examples, name));
   const made = await fovea(["batch", "run", ...documents, "-o", "batch", "--json"]);
   assert.equal(made.status, 0, made.stderr);
@@ -233,7 +233,7 @@ test("fovea batch reads documents and manifests, keeps what is whole, and says w
     documents.flatMap((name) => [name, name]),
   );
 
-  // A shard that is whole is not fetched again, a spoilt one is.
+  // A complete shard is not downloaded again, a corrupted one is.
   const kept = statSync(shard).mtimeMs;
   assert.equal((await fovea(["batch", "output", id, "-o", "batch"])).status, 0);
   assert.equal(statSync(shard).mtimeMs, kept);
@@ -266,7 +266,7 @@ test("fovea batch reads documents and manifests, keeps what is whole, and says w
   assert.match((await fovea(["batch", "status", id])).stderr, /No such batch/);
 });
 
-test("fovea keys makes, rotates and ends keys; fovea usage counts pages", async () => {
+test("fovea keys creates, rotates and revokes keys; fovea usage counts pages", async () => {
   const bootstrap = { env: { FOVEA_API_KEY: stack.bootstrapSecret } };
   const made = await fovea(["keys", "create", "--tenant", "cli"], bootstrap);
   const admin = { env: { FOVEA_API_KEY: made.stdout.trim() } };
@@ -289,7 +289,7 @@ test("fovea keys makes, rotates and ends keys; fovea usage counts pages", async 
   assert.equal((await fovea(["keys", "list"], admin)).status, 3);
 });
 
-test("fovea context keeps a talk that fades; fovea compress makes images of a text", async () => {
+test("fovea context stores a conversation that fades; fovea compress renders a text", async () => {
   const made = await fovea(["context", "create", "talk", "--keep", "original"]);
   const id = made.stdout.trim();
   assert.match(id, /^ctx_/);
@@ -321,7 +321,7 @@ const keyed = ({ env }: { env: { FOVEA_API_KEY: string } }) => ({
   headers: { authorization: `Bearer ${env.FOVEA_API_KEY}` },
 });
 
-test("the Python example reads a document with plain HTTP, and ends with the problem's words", async () => {
+test("the Python example reads a document over plain HTTP and ends with the problem's message", async () => {
   const script = join(examples, "read.py");
   const env = { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key };
   const { stdout, stderr } = await run("python3", [script, join(examples, "invoice.pdf")], { env });

@@ -1,4 +1,4 @@
-/** examples/webhooks: every language takes what the Standard Webhooks library signs, and nothing else. */
+/** examples/webhooks: every language accepts signatures of the Standard Webhooks library and nothing else. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

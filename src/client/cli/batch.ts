@@ -1,4 +1,4 @@
-/** `fovea batch`: many documents, and what was read of them. */
+/** `fovea batch`: many documents and their results. */
 import { createHash } from "node:crypto";
 import { createReadStream, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -29,17 +29,17 @@ import { documentOf, readingOf, readingOptions } from "./read.ts";
 const HEADINGS = ["BATCH", "STATE", "LINES", "FAILED", "PAGES", "CREATED"];
 const WHAT = "[MANIFEST | DOCUMENT...]";
 
-const quiet: Option = { short: "q", help: "nothing on stderr but errors" };
+const quiet: Option = { short: "q", help: "print only errors on stderr" };
 const outputOptions: Record<string, Option> = {
   output: {
     value: "FOLDER",
     short: "o",
-    help: "a file for each shard; whole ones are kept (stdout)",
+    help: "write a file per shard; complete files are kept (stdout)",
   },
-  "training-data": { help: "one record a page: image reference, text, boxes, provenance" },
+  "training-data": { help: "one record per page: image reference, text, boxes, provenance" },
   verdicts: {
     value: "LIST",
-    help: "pages of training data: of ok, blank, suspect, unreadable (ok)",
+    help: "which pages: ok, blank, suspect, unreadable, separated by commas (ok)",
   },
 };
 
@@ -47,15 +47,15 @@ export const batch: Command[] = [
   {
     name: "batch run",
     args: WHAT,
-    summary: "Read what a manifest (.jsonl, or standard input) or the command line lists",
+    summary: "Read the documents in a manifest (.jsonl or standard input) or on the command line",
     options: { ...readingOptions, ...outputOptions, quiet },
     async run(input) {
       const fovea = input.fovea();
       const target = targetOf(input);
-      const { id } = await begin(fovea, input);
+      const { id } = await startBatch(fovea, input);
       if (!input.has("quiet")) say(id);
       const status = await watch(fovea, input, id, () => {});
-      await giveOut(fovea, id, target);
+      await writeOutput(fovea, id, target);
       if (target.folder !== undefined) show(input, await fovea.batches.get(id));
       return status;
     },
@@ -66,7 +66,7 @@ export const batch: Command[] = [
     summary: "Start a batch and print its id",
     options: readingOptions,
     async run(input) {
-      const started = await begin(input.fovea(), input);
+      const started = await startBatch(input.fovea(), input);
       if (input.has("json")) printJson(started);
       else print(started.id);
       return 0;
@@ -74,8 +74,8 @@ export const batch: Command[] = [
   },
   {
     name: "batch list",
-    summary: "The newest batches",
-    options: { limit: { value: "N", help: "how many, at most 100 (20)" } },
+    summary: "List the newest batches",
+    options: { limit: { value: "N", help: "how many to list, at most 100 (20)" } },
     async run(input) {
       noArgs(input);
       const limit = wholeNumber(input, "limit");
@@ -88,7 +88,7 @@ export const batch: Command[] = [
   {
     name: "batch status",
     args: "BATCH",
-    summary: "A batch's state and progress",
+    summary: "Show a batch's state and progress",
     async run(input) {
       show(input, await input.fovea().batches.get(onlyArg(input, "batch id")));
       return 0;
@@ -97,40 +97,40 @@ export const batch: Command[] = [
   {
     name: "batch watch",
     args: "BATCH",
-    summary: "Follow a batch until it is over or paused; with --json, one state a line",
+    summary: "Follow a batch until it ends or is paused; with --json, one state per line",
     options: { quiet },
     async run(input) {
       const id = onlyArg(input, "batch id");
       return watch(input.fovea(), input, id, (state) => {
         if (input.has("json")) print(JSON.stringify(state));
-        else if (isAtRest(state)) show(input, state);
+        else if (hasStopped(state)) show(input, state);
       });
     },
   },
-  act("pause", "Begin nothing more; what is open is read to its end"),
-  act("resume", "Go on with a paused batch"),
-  act("cancel", "Call off what is open; what was read stays in the output"),
-  act("retry", "Run the failed lines again"),
+  act("pause", "Start no further lines; lines in progress are finished"),
+  act("resume", "Resume a paused batch"),
+  act("cancel", "Cancel unfinished lines; pages read so far stay in the output"),
+  act("retry", "Retry the failed lines"),
   {
     name: "batch output",
     args: "BATCH",
-    summary: "What was read so far, as JSON lines; with --json, the list of shards",
+    summary: "Print the results so far as JSON lines; with --json, the list of shards",
     options: {
       ...outputOptions,
-      shard: { value: "N", help: "this one alone" },
+      shard: { value: "N", help: "only this shard" },
     },
     async run(input) {
       const id = onlyArg(input, "batch id");
       const fovea = input.fovea();
       if (input.has("json")) printJson(await fovea.batches.output(id));
-      else await giveOut(fovea, id, targetOf(input), wholeNumber(input, "shard"));
+      else await writeOutput(fovea, id, targetOf(input), wholeNumber(input, "shard"));
       return 0;
     },
   },
   {
     name: "batch failures",
     args: "BATCH",
-    summary: "The lines that failed, and why; with --json, one record a line",
+    summary: "List the failed lines and their errors; with --json, one record per line",
     async run(input) {
       for await (const failure of input.fovea().batches.failures(onlyArg(input, "batch id"))) {
         const { line, custom_id, error, pages } = failure;
@@ -168,16 +168,17 @@ function act(verb: "pause" | "resume" | "cancel" | "retry", summary: string): Co
   };
 }
 
-async function begin(fovea: Fovea, input: Input): Promise<Batch> {
+async function startBatch(fovea: Fovea, input: Input): Promise<Batch> {
   const manifest = await manifestOf(fovea, input.args);
   return fovea.batches.start(manifest, { defaults: readingOf(input) });
 }
 
-/** A single argument that ends in `.jsonl` is a manifest, and so is standard input; others are documents. */
+/** Standard input and a single `.jsonl` or `.ndjson` argument are manifests; other arguments are documents. */
 async function manifestOf(fovea: Fovea, args: string[]): Promise<ManifestSource> {
   const [only = "-"] = args;
   if (args.length < 2 && only === "-") {
-    if (process.stdin.isTTY) throw new UsageError("Name a manifest or documents, or pipe one in.");
+    if (process.stdin.isTTY)
+      throw new UsageError("Name a manifest or documents, or pipe a manifest to standard input.");
     return Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
   }
   if (args.length < 2 && /\.(jsonl|ndjson)$/i.test(only)) {
@@ -187,7 +188,7 @@ async function manifestOf(fovea: Fovea, args: string[]): Promise<ManifestSource>
   }
   const lines: ManifestLine[] = [];
   for (const name of args) {
-    if (/^data:/i.test(name)) throw new UsageError("A batch takes no data: URLs.");
+    if (/^data:/i.test(name)) throw new UsageError("A batch does not accept data: URLs.");
     const custom_id = name.slice(-256);
     if (/^https?:/i.test(name)) lines.push({ url: name, custom_id });
     else if (/^file_/.test(name)) lines.push({ file: name, custom_id });
@@ -199,9 +200,9 @@ async function manifestOf(fovea: Fovea, args: string[]): Promise<ManifestSource>
   return lines;
 }
 
-const isAtRest = ({ state }: Batch) => state === "paused" || isBatchOver(state);
+const hasStopped = ({ state }: Batch) => state === "paused" || isBatchOver(state);
 
-/** @returns the exit status. Ctrl-C ends the watching alone: the batch needs nobody. */
+/** @returns the exit status. Ctrl-C stops watching; the batch continues. */
 async function watch(
   fovea: Fovea,
   input: Input,
@@ -211,16 +212,16 @@ async function watch(
   const progress = new BatchProgress(id, input.has("quiet"));
   const stop = () => {
     progress.end();
-    say(`${id} goes on: fovea batch watch ${id}, fovea batch cancel ${id}`);
+    say(`${id} continues: fovea batch watch ${id}, fovea batch cancel ${id}`);
     process.exit(130);
   };
   process.once("SIGINT", stop);
   try {
     for await (const state of fovea.batches.watch(id)) {
       progress.show(state);
-      if (isAtRest(state)) progress.end();
+      if (hasStopped(state)) progress.end();
       onState(state);
-      if (isAtRest(state)) return statusOf(state);
+      if (hasStopped(state)) return statusOf(state);
     }
     return EXIT.service;
   } finally {
@@ -246,12 +247,12 @@ function targetOf(input: Input): Target {
   const training = input.has("training-data");
   const verdicts = input.value("verdicts");
   if (verdicts !== undefined && !training)
-    throw new UsageError("--verdicts goes with --training-data.");
+    throw new UsageError("--verdicts needs --training-data.");
   return { folder: input.value("output"), training, verdicts };
 }
 
-/** The shards that are there, to a folder or one after the other to stdout. */
-async function giveOut(
+/** Writes the available shards to a folder, or one after the other to stdout. */
+async function writeOutput(
   fovea: Fovea,
   id: string,
   { folder, training, verdicts }: Target,
@@ -260,19 +261,19 @@ async function giveOut(
   const { shards } = await fovea.batches.output(id);
   const wanted = shards.filter(({ number }) => only === undefined || number === only);
   if (only !== undefined && wanted.length === 0)
-    throw new UsageError(`The output has no shard ${only} (yet).`);
+    throw new UsageError(`The output has no shard ${only} yet.`);
   if (folder !== undefined) mkdirSync(folder, { recursive: true });
   for (const shard of wanted) {
     const name = `${training ? "train-" : ""}${String(shard.number).padStart(6, "0")}.jsonl`;
     const path = folder && join(folder, name);
     if (training)
       await deliver(await fovea.batches.trainingData(id, shard.number, { verdicts }), path);
-    else if (!path || !(await isWhole(path, shard)))
+    else if (!path || !(await isComplete(path, shard)))
       await deliver((await fovea.batches.shard(id, shard)).stream(), path);
   }
 }
 
-async function isWhole(path: string, { bytes, sha256 }: BatchShard): Promise<boolean> {
+async function isComplete(path: string, { bytes, sha256 }: BatchShard): Promise<boolean> {
   if (statSync(path, { throwIfNoEntry: false })?.size !== bytes) return false;
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash);

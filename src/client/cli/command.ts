@@ -1,20 +1,20 @@
-/** What a command is. Help, parsing and shell completion are all made from the same description. */
+/** The description of a command, which help, argument parsing and shell completion share. */
 import { parseArgs } from "node:util";
 import { Fovea } from "../index.ts";
 
 export interface Option {
-  /** Without it the option is a switch. */
+  /** The placeholder in the help. An option without a value is a switch. */
   value?: string;
   short?: string;
   help: string;
-  /** The values that can be completed. */
+  /** The allowed values, which shells complete. */
   choices?: readonly string[];
 }
 
 export interface Command {
-  /** Such as `read` or `jobs list`. */
+  /** One or two words, such as `read` or `jobs list`. */
   name: string;
-  /** The positional arguments as the help shows them. */
+  /** The positional arguments, as shown in the help. */
   args?: string;
   summary: string;
   options?: Record<string, Option>;
@@ -24,24 +24,24 @@ export interface Command {
 
 export interface Input {
   args: string[];
-  /** Of an option with a value; `undefined` when it was not given. */
+  /** The value of an option; `undefined` if it is absent. */
   value(name: string): string | undefined;
   has(name: string): boolean;
-  /** A client of the service that the options or the environment name. */
+  /** A client for the service named by the options or the environment. */
   fovea(): Fovea;
 }
 
-/** Exit statuses, beside 0 and 130 (interrupted). */
+/** Exit statuses other than 0 and 130 (interrupted). */
 export const EXIT = { unread: 1, usage: 2, key: 3, service: 4 } as const;
 
 /** A mistake in the command line. */
 export class UsageError extends Error {}
 
-export const COMMON: Record<string, Option> = {
-  url: { value: "URL", help: "the service (FOVEA_URL, http://127.0.0.1:8787)" },
-  key: { value: "KEY", help: "the API key; better in FOVEA_API_KEY, where `ps` does not show it" },
-  json: { help: "JSON on stdout" },
-  help: { short: "h", help: "this text" },
+const COMMON: Record<string, Option> = {
+  url: { value: "URL", help: "the service's URL (FOVEA_URL, or http://127.0.0.1:8787)" },
+  key: { value: "KEY", help: "the API key; prefer FOVEA_API_KEY, which `ps` does not show" },
+  json: { help: "print JSON" },
+  help: { short: "h", help: "show this help" },
 };
 
 export const optionsOf = ({ options = {} }: Command): Record<string, Option> => ({
@@ -83,21 +83,21 @@ export function parse(command: Command, words: string[]): Input {
 
 function client(url?: string, key?: string): Fovea {
   const apiKey = key ?? process.env.FOVEA_API_KEY;
-  if (!apiKey) throw new UsageError("Put the API key into FOVEA_API_KEY, or use --key.");
+  if (!apiKey) throw new UsageError("Set FOVEA_API_KEY to the API key, or use --key.");
   const baseUrl = url ?? (process.env.FOVEA_URL || "http://127.0.0.1:8787");
   if (!URL.canParse(baseUrl)) throw new UsageError(`${baseUrl} is not a URL.`);
   return new Fovea({ apiKey, baseUrl });
 }
 
-/** The only argument of a command. @throws UsageError */
+/** The single argument of a command. @throws UsageError */
 export function onlyArg({ args }: Input, what: string): string {
-  if (args.length !== 1) throw new UsageError(`Exactly one ${what} is needed.`);
+  if (args.length !== 1) throw new UsageError(`This command needs exactly one ${what}.`);
   return args[0] as string;
 }
 
 /** @throws UsageError */
 export function noArgs({ args }: Input): void {
-  if (args.length > 0) throw new UsageError(`${args[0]}: there is nothing more to say here.`);
+  if (args.length > 0) throw new UsageError(`Unexpected argument ${args[0]}.`);
 }
 
 /** @throws UsageError */

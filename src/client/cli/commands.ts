@@ -1,4 +1,4 @@
-/** Every command. A new one is a file here and a line in this list. */
+/** All commands. A new command needs a file in this folder and a line in this list. */
 import { batch } from "./batch.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";

@@ -1,4 +1,4 @@
-/** `fovea completion`: scripts that let a shell complete commands, options and their values. */
+/** `fovea completion`: shell scripts that complete commands, options and their values. */
 import { type Command, onlyArg, optionsOf, UsageError } from "./command.ts";
 import { print } from "./output.ts";
 
@@ -10,13 +10,13 @@ export const completion = (commands: () => Command[]): Command => ({
   summary: "Print a completion script: source <(fovea completion bash)",
   async run(input) {
     const shell = onlyArg(input, "shell") as (typeof SHELLS)[number];
-    if (!SHELLS.includes(shell)) throw new UsageError(`Shells: ${SHELLS.join(", ")}.`);
+    if (!SHELLS.includes(shell)) throw new UsageError(`The shell is one of ${SHELLS.join(", ")}.`);
     print({ bash, zsh, fish }[shell](commands()));
     return 0;
   },
 });
 
-/** `jobs` → `list, get, …`; a command of one word has no entry. */
+/** The second words by first word: `jobs` → `list, get, …`. Commands of one word have no entry. */
 function groupsOf(commands: Command[]): Map<string, string[]> {
   const groups = new Map<string, string[]>();
   for (const { name } of commands) {
@@ -81,7 +81,7 @@ ${flags.join("\n")}
 complete -o filenames -F _fovea fovea`;
 }
 
-/** zsh runs the bash script. */
+/** The bash script, through zsh's `bashcompinit`. */
 const zsh = (commands: Command[]) => `autoload -Uz compinit bashcompinit
 (( $+functions[compdef] )) || compinit
 bashcompinit

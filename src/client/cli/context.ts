@@ -1,4 +1,4 @@
-/** `fovea context`: memories that fade; `fovea compress`: a text as page images. */
+/** `fovea context`: conversations that fade; `fovea compress`: a text as page images. */
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,16 +16,16 @@ export const context: Command[] = [
     args: "[NAME]",
     summary: "Create a context and print its id",
     options: {
-      budget: { value: "TOKENS", help: "what the whole may cost" },
+      budget: { value: "TOKENS", help: "token budget of the whole context" },
       keep: {
         value: "WHAT",
-        help: "of texts that have become images: hash or original (hash)",
+        help: "what to keep of a text that became an image: hash or original (hash)",
         choices: ["hash", "original"],
       },
-      ladder: { value: "FILE", help: "a ladder as JSON (the paper's: an hour to a year)" },
+      ladder: { value: "FILE", help: "a ladder as JSON (default: the paper's, an hour to a year)" },
     },
     async run(input) {
-      if (input.args.length > 1) throw new UsageError("A context has one name.");
+      if (input.args.length > 1) throw new UsageError("A context has only one name.");
       const ladder = input.value("ladder");
       const made = await input.fovea().contexts.create({
         name: input.args[0],
@@ -40,8 +40,8 @@ export const context: Command[] = [
   },
   {
     name: "context list",
-    summary: "The newest contexts",
-    options: { limit: { value: "N", help: "how many, at most 100 (20)" } },
+    summary: "List the newest contexts",
+    options: { limit: { value: "N", help: "how many to list, at most 100 (20)" } },
     async run(input) {
       noArgs(input);
       const { data } = await input.fovea().contexts.list({ limit: wholeNumber(input, "limit") });
@@ -64,16 +64,17 @@ export const context: Command[] = [
   {
     name: "context add",
     args: "CONTEXT [FILE | -]",
-    summary: "Append a message, of a file or standard input",
+    summary: "Append a message from a file or standard input",
     options: {
       role: { value: "ROLE", help: `${ROLES.join(", ")} (user)`, choices: ROLES },
-      pinned: { help: "stays as it is" },
-      importance: { value: "0-1", help: "at 1 it ages at a tenth of the speed" },
-      at: { value: "TIME", help: "when it was said, such as 2026-11-24T12:00:00Z (now)" },
+      pinned: { help: "never fades" },
+      importance: { value: "0-1", help: "at 1 the message ages ten times slower" },
+      at: { value: "TIME", help: "time of the message, such as 2026-11-24T12:00:00Z (now)" },
     },
     async run(input) {
       const [id, source = "-", ...more] = input.args;
-      if (!id || more.length > 0) throw new UsageError("A context id and one text are needed.");
+      if (!id || more.length > 0)
+        throw new UsageError("This command needs a context id and one text.");
       const importance = input.value("importance");
       const [message] = await input.fovea().contexts.add(id, {
         role: (input.value("role") as (typeof ROLES)[number] | undefined) ?? "user",
@@ -90,8 +91,8 @@ export const context: Command[] = [
   {
     name: "context view",
     args: "CONTEXT",
-    summary: "The memory as it is now; with --json, for a model",
-    options: { output: { value: "FOLDER", short: "o", help: "where to put its images" } },
+    summary: "Show the context as it is now; with --json, for a model",
+    options: { output: { value: "FOLDER", short: "o", help: "save the images here" } },
     async run(input) {
       const id = onlyArg(input, "context id");
       const folder = input.value("output");
@@ -105,10 +106,10 @@ export const context: Command[] = [
   {
     name: "context age",
     args: "CONTEXT",
-    summary: "Let it age now",
+    summary: "Age a context now",
     options: {
-      at: { value: "TIME", help: "as if it were that time" },
-      "dry-run": { help: "only say what is due" },
+      at: { value: "TIME", help: "as if it were this time" },
+      "dry-run": { help: "only show what is due" },
     },
     async run(input) {
       const id = onlyArg(input, "context id");
@@ -122,12 +123,12 @@ export const context: Command[] = [
   {
     name: "context recall",
     args: "CONTEXT NUMBER",
-    summary: "What can still be read of a message",
-    options: { model: { value: "NAME", help: "which reader" } },
+    summary: "Print what can still be read of a message",
+    options: { model: { value: "NAME", help: "the model that reads the image" } },
     async run(input) {
       const [id, number, ...more] = input.args;
       if (!id || !number || !/^\d{1,9}$/.test(number) || more.length > 0)
-        throw new UsageError("A context id and the number of a message are needed.");
+        throw new UsageError("This command needs a context id and a message number.");
       const model = input.value("model");
       const recall = await input.fovea().contexts.recall(id, Number(number), { model });
       if (input.has("json")) printJson(recall);
@@ -138,7 +139,7 @@ export const context: Command[] = [
   {
     name: "context loss",
     args: "CONTEXT",
-    summary: "How clear each message still is",
+    summary: "Show how legible each message still is",
     async run(input) {
       const report = await input.fovea().contexts.loss(onlyArg(input, "context id"));
       if (input.has("json")) printJson(report);
@@ -161,8 +162,8 @@ export const context: Command[] = [
   {
     name: "context export",
     args: "CONTEXT",
-    summary: "Everything that is left, as JSON lines",
-    options: { output: { value: "PATH", short: "o", help: "where to write (stdout)" } },
+    summary: "Export everything the context still holds as JSON lines",
+    options: { output: { value: "PATH", short: "o", help: "the file to write (stdout)" } },
     async run(input) {
       const id = onlyArg(input, "context id");
       await deliver(await input.fovea().contexts.export(id), input.value("output"));
@@ -172,7 +173,7 @@ export const context: Command[] = [
   {
     name: "context delete",
     args: "CONTEXT",
-    summary: "Delete a context with everything in it",
+    summary: "Delete a context and everything in it",
     async run(input) {
       await input.fovea().contexts.delete(onlyArg(input, "context id"));
       return 0;
@@ -183,14 +184,14 @@ export const context: Command[] = [
 export const compress: Command = {
   name: "compress",
   args: "[FILE | -]",
-  summary: "A text as page images, and what they cost",
+  summary: "Render a text as page images and show their cost",
   options: {
     mode: { value: "MODE", help: `${MODES.join(", ")} (auto)`, choices: MODES },
     verify: { help: "read the images back" },
-    reader: { value: "NAME", help: "the model that reads them" },
+    reader: { value: "NAME", help: "the model that reads the images" },
   },
   async run(input) {
-    if (input.args.length > 1) throw new UsageError("One text at a time.");
+    if (input.args.length > 1) throw new UsageError("This command takes only one text.");
     const compressed = await input.fovea().compress(await textOf(input.args[0] ?? "-"), {
       mode: input.value("mode") as (typeof MODES)[number] | undefined,
       verify: input.has("verify"),

@@ -1,4 +1,4 @@
-/** The help texts, made from the commands' own descriptions. */
+/** Help texts, generated from the command descriptions. */
 import { type Command, type Option, optionsOf } from "./command.ts";
 
 export function overview(commands: Command[]): string {
@@ -11,15 +11,15 @@ fovea COMMAND --help shows a command's options.
 
 Environment:
   FOVEA_API_KEY  the API key
-  FOVEA_URL      the service (http://127.0.0.1:8787)
+  FOVEA_URL      the service's URL (http://127.0.0.1:8787)
   FOVEA_HOME     a checkout of Fovea, for serve
 
 Exit status:
   0    every page was read
-  1    the document could not be read, or some of its pages
-  2    a mistake in the command line, or a request that the service refuses
-  3    the key: missing, not valid, without the scope, or out of pages
-  4    the service could not be reached, is overloaded, or broke
+  1    the document, or some of its pages, could not be read
+  2    the command line or the request is not valid
+  3    the API key is not valid, lacks a scope, or has used up its quota
+  4    the service cannot be reached, is overloaded, or failed
   130  interrupted
 `;
 }

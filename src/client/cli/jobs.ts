@@ -1,4 +1,4 @@
-/** `fovea jobs`: what is being read and what was. */
+/** `fovea jobs`: jobs, their progress and their results. */
 import type { Job, JobState } from "../index.ts";
 import { type Command, EXIT, type Input, noArgs, onlyArg, wholeNumber } from "./command.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
@@ -11,11 +11,11 @@ const HEADINGS = ["JOB", "STATE", "PAGES", "FAILED", "MODEL", "CREATED"];
 export const jobs: Command[] = [
   {
     name: "jobs list",
-    summary: "The newest jobs",
+    summary: "List the newest jobs",
     options: {
       state: { value: "STATE", help: STATES.join(", "), choices: STATES },
-      file: { value: "ID", help: "jobs on this file" },
-      limit: { value: "N", help: "how many, at most 100 (20)" },
+      file: { value: "ID", help: "only jobs for this file" },
+      limit: { value: "N", help: "how many to list, at most 100 (20)" },
     },
     async run(input) {
       noArgs(input);
@@ -31,7 +31,7 @@ export const jobs: Command[] = [
   {
     name: "jobs get",
     args: "JOB",
-    summary: "A job's state and pages",
+    summary: "Show a job's state and pages",
     async run(input) {
       show(input, await input.fovea().jobs.get(onlyArg(input, "job id")));
       return 0;
@@ -40,7 +40,7 @@ export const jobs: Command[] = [
   {
     name: "jobs follow",
     args: "JOB",
-    summary: "Follow a job to its end; with --json, one event a line",
+    summary: "Follow a job until it ends; with --json, one event per line",
     async run(input) {
       const id = onlyArg(input, "job id");
       const fovea = input.fovea();
@@ -60,10 +60,10 @@ export const jobs: Command[] = [
   {
     name: "jobs result",
     args: "JOB",
-    summary: "What was read",
+    summary: "Print a job's result",
     options: {
       format: formatOption,
-      output: { value: "PATH", short: "o", help: "where to write (stdout)" },
+      output: { value: "PATH", short: "o", help: "the file to write (stdout)" },
       pages: { value: "LIST", short: "p", help: "such as 1-3,7" },
     },
     async run(input) {
@@ -77,7 +77,7 @@ export const jobs: Command[] = [
   {
     name: "jobs cancel",
     args: "JOB",
-    summary: "Stop a job; pages that are read stay readable",
+    summary: "Cancel a job; results of finished pages stay available",
     async run(input) {
       show(input, await input.fovea().jobs.cancel(onlyArg(input, "job id")));
       return 0;

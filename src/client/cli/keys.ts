@@ -1,4 +1,4 @@
-/** `fovea keys`: needs a key with the scope admin, or the bootstrap secret to make the first one. */
+/** `fovea keys`: needs a key with the scope `admin`, or the bootstrap secret to create the first key. */
 import type { NewApiKey } from "../index.ts";
 import { type Command, noArgs, onlyArg, UsageError, wholeNumber } from "./command.ts";
 import { print, printJson, printTable } from "./output.ts";
@@ -6,7 +6,7 @@ import { print, printJson, printTable } from "./output.ts";
 export const keys: Command[] = [
   {
     name: "keys list",
-    summary: "All keys of the tenant",
+    summary: "List all keys of the tenant",
     async run(input) {
       noArgs(input);
       const all = [];
@@ -29,16 +29,19 @@ export const keys: Command[] = [
   },
   {
     name: "keys create",
-    summary: "Make a key and print it, this one time",
+    summary: "Create a key and print it; it is not shown again",
     options: {
-      name: { value: "TEXT", help: "for your own use" },
-      scopes: { value: "LIST", help: "of read, write, webhooks, admin, by comma (read,write)" },
+      name: { value: "TEXT", help: "a name for the key" },
+      scopes: {
+        value: "LIST",
+        help: "read, write, webhooks, admin, separated by commas (read,write)",
+      },
       environment: { value: "NAME", help: "live or test (live)", choices: ["live", "test"] },
-      tenant: { value: "NAME", help: "whose key; only with the bootstrap secret as --key" },
-      expires: { value: "TIME", help: "ISO 8601; never when left out" },
-      rate: { value: "N", help: "requests a minute" },
-      "monthly-pages": { value: "N", help: "pages it may have read in a month" },
-      "concurrent-jobs": { value: "N", help: "jobs it may have open at once" },
+      tenant: { value: "NAME", help: "the key's tenant; only with the bootstrap secret as --key" },
+      expires: { value: "TIME", help: "ISO 8601 time (never)" },
+      rate: { value: "N", help: "requests per minute" },
+      "monthly-pages": { value: "N", help: "pages per month" },
+      "concurrent-jobs": { value: "N", help: "open jobs at a time" },
     },
     async run(input) {
       noArgs(input);
@@ -63,8 +66,8 @@ export const keys: Command[] = [
   {
     name: "keys rotate",
     args: "KEY-ID",
-    summary: "Print a new key in the place of an old one, which stays valid for a while",
-    options: { overlap: { value: "SECONDS", help: "for how long (86400)" } },
+    summary: "Replace a key and print the new one; the old key stays valid for a while",
+    options: { overlap: { value: "SECONDS", help: "how long the old key stays valid (86400)" } },
     async run(input) {
       const id = onlyArg(input, "key id");
       const overlapS = wholeNumber(input, "overlap");
@@ -77,7 +80,7 @@ export const keys: Command[] = [
   {
     name: "keys revoke",
     args: "KEY-ID",
-    summary: "End a key at once",
+    summary: "Revoke a key immediately",
     async run(input) {
       await input.fovea().keys.revoke(onlyArg(input, "key id"));
       return 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `fovea`: finds the command, runs it, and turns whatever goes wrong into a line and an exit status. */
+/** `fovea`: runs a command and turns errors into a line on stderr and an exit status. */
 import { readFileSync } from "node:fs";
 import { ApiError, ConnectionError, JobError } from "../index.ts";
 import { type Command, EXIT, parse, UsageError } from "./command.ts";
@@ -7,11 +7,11 @@ import { COMMANDS } from "./commands.ts";
 import { helpOf, overview } from "./help.ts";
 import { say } from "./output.ts";
 
-// Whoever reads our output may have seen enough.
+// A reader such as `head` may close the pipe early.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? 0 : 1),
 );
-// Not process.exit: what is still on its way to a pipe would be lost.
+// `process.exit` would lose output that a pipe has not taken yet.
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: string[]): Promise<number> {
@@ -47,13 +47,12 @@ function find(words: string[]): [Command, string[]] {
   }
   const group = COMMANDS.filter(({ name }) => name.startsWith(`${words[0]} `));
   if (group.length > 0)
-    throw new UsageError(`One of: ${group.map(({ name }) => `fovea ${name}`).join(", ")}.`);
+    throw new UsageError(`Use one of: ${group.map(({ name }) => `fovea ${name}`).join(", ")}.`);
   throw new UsageError(`There is no command ${words[0]}.`);
 }
 
 function explain(error: unknown): [number, string] {
-  if (error instanceof UsageError)
-    return [EXIT.usage, `${error.message} fovea --help shows what can be said.`];
+  if (error instanceof UsageError) return [EXIT.usage, `${error.message} See fovea --help.`];
   if (error instanceof JobError) return [EXIT.unread, error.message];
   if (error instanceof ConnectionError) return [EXIT.service, error.message];
   if (error instanceof ApiError) {

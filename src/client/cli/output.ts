@@ -1,4 +1,4 @@
-/** What goes to stdout, and where else it may go. */
+/** Output to stdout, stderr and files. */
 import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +8,7 @@ export const say = (text: string) => process.stderr.write(`${text}\n`);
 export const print = (text: string) => process.stdout.write(`${text}\n`);
 export const printJson = (value: unknown) => print(JSON.stringify(value, null, 2));
 
-/** Rows under their headings, in columns as wide as needed. */
+/** Prints rows under their headings in aligned columns. */
 export function printTable(headings: string[], rows: (string | number | null)[][]): void {
   const cells = [headings, ...rows.map((row) => row.map((cell) => String(cell ?? "–")))];
   const widths = headings.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
@@ -21,7 +21,7 @@ export function printTable(headings: string[], rows: (string | number | null)[][
     );
 }
 
-/** Copies a body to a file, or to stdout when there is no path. @throws ConnectionError when it breaks off */
+/** Copies a response body to a file, or to stdout without a path. @throws ConnectionError when the body breaks off */
 export async function deliver(
   body: ReadableStream<Uint8Array>,
   path: string | undefined,
@@ -31,7 +31,8 @@ export async function deliver(
     if (path === undefined) await pipeline(source, process.stdout, { end: false });
     else await pipeline(source, createWriteStream(path));
   } catch (error) {
-    if (error instanceof TypeError) throw new ConnectionError("The result broke off.");
+    if (error instanceof TypeError)
+      throw new ConnectionError("The connection broke before the result was complete.");
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** How far it is, on stderr: a bar where that is a terminal, else a line for each thing that is worth one. */
+/** Progress on stderr: a bar on a terminal, and a line for each problem. */
 import type { Batch, JobEvent, PageEvent } from "../index.ts";
 
 const WIDTH = 24;
@@ -31,7 +31,7 @@ class Bar {
     process.stderr.write(`${this.#label}: ${text}\n`);
   }
 
-  /** Leaves the terminal's line free for what comes next. */
+  /** Erases the bar. */
   end(): void {
     if (this.#drawn) process.stderr.write("\r\x1b[K");
     this.#drawn = false;
@@ -46,7 +46,7 @@ export class Progress {
     this.#bar = new Bar(label, quiet);
   }
 
-  /** @param total pages of the job, as far as that is known */
+  /** @param total pages of the job, if known */
   show(event: JobEvent, total: number | null): void {
     if (isPage(event)) {
       this.#done++;

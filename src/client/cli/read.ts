@@ -1,4 +1,4 @@
-/** `fovea read`: documents in, text out. */
+/** `fovea read`: reads documents and writes their results. */
 import { statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import {
@@ -14,7 +14,7 @@ import { type Command, EXIT, type Input, type Option, UsageError, wholeNumber } 
 import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
-export const FORMATS = [
+const FORMATS = [
   "md",
   "txt",
   "html",
@@ -36,13 +36,13 @@ export const formatOption = {
 export const formatOf = (input: Input): Format =>
   input.has("json") ? "json" : ((input.value("format") as Format | undefined) ?? "md");
 
-/** How a document is to be read; the service's defaults hold for what is left out. */
+/** How to read a document. The service has defaults for all of them. */
 export const readingOptions: Record<string, Option> = {
   pages: { value: "LIST", short: "p", help: "such as 1-3,7,10-" },
-  model: { value: "NAME", help: "which reader" },
+  model: { value: "NAME", help: "the model that reads the pages" },
   mode: {
     value: "MODE",
-    help: "how many vision tokens a page",
+    help: "how many vision tokens a page gets",
     choices: ["auto", "tiny", "small", "base", "large", "gundam"],
   },
   task: {
@@ -50,35 +50,35 @@ export const readingOptions: Record<string, Option> = {
     help: "what to do with a page",
     choices: ["markdown", "free", "figure", "describe", "locate", "deep"],
   },
-  prompt: { value: "TEXT", help: "what to look for, or words of your own" },
+  prompt: { value: "TEXT", help: "what to look for, or your own instruction" },
   dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
 };
 
 export const read: Command = {
   name: "read",
   args: "[FILE | URL | -]...",
-  summary: "Read documents; - or nothing at all is standard input",
+  summary: "Read documents; without one, or with -, read standard input",
   options: {
     format: formatOption,
     output: {
       value: "PATH",
       short: "o",
-      help: "where to write; with several documents, a folder (stdout)",
+      help: "the file to write; for several documents, a folder (stdout)",
     },
     ...readingOptions,
     cache: {
       value: "HOW",
-      help: "use, refresh (read again) or only (never read)",
+      help: "use, refresh (always read again) or only (never read)",
       choices: ["use", "refresh", "only"],
     },
-    quiet: { short: "q", help: "nothing on stderr but errors" },
+    quiet: { short: "q", help: "print only errors on stderr" },
   },
   async run(input) {
     const sources = input.args.length > 0 ? input.args : ["-"];
     const output = input.value("output");
     const folder = output !== undefined && isFolder(output);
     if (sources.length > 1 && output !== undefined && !folder)
-      throw new UsageError("Several documents need a folder for --output.");
+      throw new UsageError("With several documents, --output must be a folder.");
     const fovea = input.fovea();
     let status = 0;
     for (const source of sources) {
@@ -115,7 +115,7 @@ export const resultOf = (fovea: Fovea, id: string, format: Format, pages?: strin
     ? fovea.jobs.pdf(id, { pages, boxes: format === "overlay" })
     : fovea.jobs.resultStream(id, format, { pages });
 
-/** Ctrl-C cancels the job: nobody is waiting for it any more. */
+/** Ctrl-C cancels the job, since nobody waits for its result. */
 async function cancelOnInterrupt<T>(
   fovea: Fovea,
   job: Job,
@@ -136,13 +136,13 @@ async function cancelOnInterrupt<T>(
   }
 }
 
-/** Shows a job's progress to its end. @returns the job as it ended */
+/** Shows a job's progress until it ends. @returns the ended job */
 export async function follow(fovea: Fovea, job: Job, progress: Progress): Promise<Job> {
   if (isOver(job.state) && job.progress.failed === 0) return job;
   try {
     let { total } = job.progress;
     for await (const event of fovea.jobs.events(job.id)) {
-      // Only the first page is planned before the document is opened; behind it the number is known.
+      // The number of pages is known once the worker has opened the document and read the first page.
       if (total === null && event.type === "page")
         total = (await fovea.jobs.get(job.id)).progress.total;
       progress.show(event, total);
@@ -153,7 +153,7 @@ export async function follow(fovea: Fovea, job: Job, progress: Progress): Promis
   }
 }
 
-/** What `readingOptions` say. */
+/** The values of `readingOptions`. */
 export function readingOf(input: Input): BatchDefaults {
   const { pages, model, mode, task, prompt } = Object.fromEntries(
     ["pages", "model", "mode", "task", "prompt"].map((name) => [name, input.value(name)]),
@@ -167,7 +167,7 @@ export async function documentOf(source: string): Promise<Source> {
       throw new UsageError(`There is no file ${source}.`);
     return source;
   }
-  if (process.stdin.isTTY) throw new UsageError("Name a document, or pipe one in.");
+  if (process.stdin.isTTY) throw new UsageError("Name a document, or pipe one to standard input.");
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return new Uint8Array(Buffer.concat(chunks));

@@ -1,4 +1,4 @@
-/** `fovea serve`: the whole service on this machine, from a checkout of its repository. */
+/** `fovea serve`: runs the whole service locally from a checkout of the repository. */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,8 +7,8 @@ import { type Command, noArgs, UsageError, wholeNumber } from "./command.ts";
 
 export const serve: Command = {
   name: "serve",
-  summary: "Run the whole service here, from a checkout of Fovea, until Ctrl-C",
-  options: { port: { value: "N", help: "of the service (8787)" } },
+  summary: "Run the whole service locally from a checkout of Fovea; Ctrl-C stops it",
+  options: { port: { value: "N", help: "the port to listen on (8787)" } },
   async run(input) {
     noArgs(input);
     const port = wholeNumber(input, "port");
@@ -16,17 +16,18 @@ export const serve: Command = {
       stdio: "inherit",
       env: { ...process.env, ...(port !== undefined && { FOVEA_PORT: String(port) }) },
     });
-    // Ctrl-C reaches the child by itself; a signal to this process alone is passed on.
+    // The terminal sends Ctrl-C to the child as well; other signals are passed on.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
       process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
     return new Promise((resolve) => child.on("exit", (code) => resolve(code ?? 1)));
   },
 };
 
-/** The folder of FOVEA_HOME, or the first one upwards from here, or from this program, that is one. */
+/** FOVEA_HOME, or the nearest checkout above the working directory or above this file. */
 function checkout(): string {
   const home = process.env.FOVEA_HOME;
-  if (home && !isCheckout(home)) throw new UsageError(`FOVEA_HOME: ${home} is not a checkout.`);
+  if (home && !isCheckout(home))
+    throw new UsageError(`FOVEA_HOME: ${home} is not a checkout of Fovea.`);
   const starts = home ? [home] : [process.cwd(), dirname(fileURLToPath(import.meta.url))];
   for (const start of starts)
     for (let folder = start; ; folder = dirname(folder)) {
@@ -34,7 +35,7 @@ function checkout(): string {
       if (folder === dirname(folder)) break;
     }
   throw new UsageError(
-    "This package is the client alone. Run this in a checkout of Fovea, or name one in FOVEA_HOME.",
+    "This package contains only the client. Run this in a checkout of Fovea, or set FOVEA_HOME to one.",
   );
 }
 

@@ -4,10 +4,10 @@ import { printJson, printTable } from "./output.ts";
 /** `fovea usage` */
 export const usage: Command = {
   name: "usage",
-  summary: "Pages and tokens by day (UTC), key and model",
+  summary: "Show pages and tokens by day (UTC), key and model",
   options: {
-    from: { value: "DATE", help: "such as 2030-01-01 (30 days ago)" },
-    to: { value: "DATE", help: "(today)" },
+    from: { value: "DATE", help: "first day, such as 2030-01-01 (30 days ago)" },
+    to: { value: "DATE", help: "last day (today)" },
   },
   async run(input) {
     noArgs(input);

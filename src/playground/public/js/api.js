@@ -1,4 +1,4 @@
-/** The calls of the public API that the playground makes, with whatever credential was pasted. */
+/** A client for the parts of the public API that the playground uses. */
 
 /** @typedef {import("../../../client/schema.ts").Job} Job */
 /** @typedef {import("../../../client/schema.ts").PageStatus} PageStatus */
@@ -7,7 +7,7 @@
 /** @typedef {import("../../../client/schema.ts").Model} Model */
 /** @typedef {import("../../../client/schema.ts").OcrRequest} OcrRequest */
 
-/** An answer that is not 2xx, in the words of its problem document (RFC 9457). */
+/** A response with another status than 2xx, described by its problem document (RFC 9457). */
 export class ProblemError extends Error {
   /** @param {{type?: string, title?: string, detail?: string, request_id?: string}} problem */
   constructor({ type = "", title = "The request failed", detail = "", request_id = "" }) {
@@ -19,9 +19,9 @@ export class ProblemError extends Error {
 }
 
 /**
- * What a browser token is for. Its signature is the service's business; here it is only read.
+ * The claims of a browser token, unverified: the service checks the signature.
  * @param {string} credential
- * @returns {{scope: string, jobId: string} | null} `null`: it is an API key
+ * @returns {{scope: string, jobId: string} | null} `null` for an API key
  */
 export function tokenClaims(credential) {
   const payload = /^fov_tok_([\w-]+)\./.exec(credential)?.[1];
@@ -52,14 +52,14 @@ export class Api {
     headers.set("authorization", `Bearer ${this.#credential}`);
     const response = await fetch(path, { ...init, headers }).catch((error) => {
       if (error.name === "AbortError") throw error;
-      throw new ProblemError({ title: "No answer", detail: "The service cannot be reached." });
+      throw new ProblemError({ title: "No response", detail: "The service cannot be reached." });
     });
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({ detail: `Status ${response.status}` }));
     throw new ProblemError(problem);
   }
 
-  /** @returns {Promise<Model[]>} the first is the default */
+  /** @returns {Promise<Model[]>} the default model first */
   async models() {
     return (await (await this.call("/v1/models")).json()).data;
   }
@@ -71,7 +71,7 @@ export class Api {
    */
   async upload(file, name) {
     const path = `/v1/files?name=${encodeURIComponent(name)}`;
-    // A text is one by what is said of it; everything else is recognised by its content.
+    // Only text needs a type; the service detects all other formats by content.
     const type = /\.(md|txt)$/i.test(name) ? "text/markdown" : "application/octet-stream";
     const headers = { "content-type": type };
     return (await (await this.call(path, { method: "POST", headers, body: file })).json()).id;
@@ -110,7 +110,7 @@ export class Api {
   /**
    * @param {string} id
    * @param {number} page
-   * @returns {Promise<string>} an address for `img`, to be revoked when it is over
+   * @returns {Promise<string>} an object URL for `img`; the caller revokes it
    */
   async image(id, page) {
     const response = await this.call(`/v1/jobs/${id}/pages/${page}/image`);
@@ -118,8 +118,8 @@ export class Api {
   }
 
   /**
-   * A job's events to its end. EventSource cannot send a key, so the stream is read by hand; where it
-   * breaks it is taken up with `Last-Event-ID`.
+   * A job's events until it ends. `EventSource` cannot send a key, so this parses the stream itself and
+   * resumes with `Last-Event-ID` after a broken connection.
    * @param {string} id
    * @param {AbortSignal} signal
    * @returns {AsyncGenerator<{type: string, data: Record<string, any>}>}
@@ -140,13 +140,13 @@ export class Api {
       }
     }
     throw new ProblemError({
-      title: "The events stopped",
-      detail: "The connection broke five times.",
+      title: "Connection lost",
+      detail: "The event stream broke five times.",
     });
   }
 }
 
-/** @param {ReadableStream<Uint8Array>} body Server-Sent Events as the service writes them: one line of data */
+/** @param {ReadableStream<Uint8Array>} body Server-Sent Events in the service's form, with one line of data each */
 async function* serverEvents(body) {
   const reader = body.getReader();
   const decoder = new TextDecoder();

@@ -1,4 +1,4 @@
-/** A page's blocks as elements. Whatever the model wrote is data: it becomes text nodes and nothing else. */
+/** A page's blocks as elements. The model's output is untrusted: it only ever becomes text nodes. */
 import { h } from "./dom.js";
 
 /** @typedef {import("../../../client/schema.ts").Block} Block */
@@ -8,7 +8,7 @@ export function blockContent(block) {
   if (block.html) {
     const cells = table(block.html);
     if (!cells) return h("pre", {}, block.text || block.html);
-    // A wide one scrolls by itself, and so has to be reached by the keyboard.
+    // A wide table scrolls by itself, so the keyboard must be able to reach it.
     return h("div", { class: "scroll", tabIndex: 0, role: "group", ariaLabel: "Table" }, cells);
   }
   if (block.latex) return h("pre", { class: "math" }, block.latex);
@@ -21,14 +21,14 @@ export function blockContent(block) {
     case "code":
       return h("pre", {}, text);
     case "image":
-      return h("p", { class: "picture" }, text || "a picture");
+      return h("p", { class: "picture" }, text || "picture");
     default:
       return h("p", { class: block.type.replaceAll("_", "-") }, text);
   }
 }
 
 /**
- * What stands on a page, without any marks.
+ * The text of a page without markup.
  * @param {import("../../../client/schema.ts").PageResult} result
  */
 export function plainText({ blocks, markdown }) {
@@ -49,11 +49,11 @@ const decode = (/** @type {string} */ text) =>
   );
 
 /**
- * Rows, cells and spans of a table's HTML; every other tag is left out, its text stays.
+ * Builds a table from HTML. Keeps rows, cells and spans; drops all other tags but not their text.
  * @param {string} html
- * @returns {HTMLTableElement | null} `null`: there is no row in it
+ * @returns {HTMLTableElement | null} `null` if the HTML has no row
  */
-export function table(html) {
+function table(html) {
   const element = h("table");
   /** @type {HTMLTableRowElement | null} */
   let row = null;

@@ -1,22 +1,22 @@
-/** The reference: /openapi.json as a page. Nothing is fetched from elsewhere, nothing is set as markup. */
+/** The API reference, built from /openapi.json. */
 import { byId, h } from "./dom.js";
 import { inline } from "./markdown.js";
 
-/** JSON Schema and OpenAPI, looked at field by field. @typedef {Record<string, any>} Any */
+/** A JSON Schema or a part of an OpenAPI document. @typedef {Record<string, any>} Any */
 
-/** What the groups are about. A tag that is not here is shown all the same. @type {Record<string, string>} */
+/** Introductions to the groups by tag. @type {Record<string, string>} */
 const GROUPS = {
-  files: "Documents: upload once, read as often as you like.",
+  files: "Upload a document once and read it as often as you like.",
   jobs: "A job reads pages of a document.",
-  chat: "For OpenAI clients.",
-  batches: "Many documents, behind the requests of people.",
-  keys: "Who may call, what, from where and how often.",
-  webhooks: "Being told, instead of asking.",
+  chat: "A chat completions endpoint for OpenAI clients.",
+  batches: "Read many documents at a lower priority than interactive requests.",
+  keys: "API keys with their scopes, networks and limits.",
+  webhooks: "Notifications when jobs end.",
   account: "Usage, settings and the audit log.",
-  service: "Health, metrics and keys of receipts.",
+  service: "Health, metrics and the public keys of receipts.",
 };
 
-/** The document itself. @type {Any} */
+/** The OpenAPI document. @type {Any} */
 let spec = {};
 
 const resolve = (/** @type {Any} */ schema) => {
@@ -25,7 +25,7 @@ const resolve = (/** @type {Any} */ schema) => {
 };
 const nameOf = (/** @type {Any} */ schema) => schema.$ref?.split("/").at(-1);
 
-/** @param {Any} schema @returns {string} a type in few words */
+/** @param {Any} schema @returns {string} a short name of the type */
 function typeOf(schema) {
   if (schema.$ref) return nameOf(schema);
   const alternatives = schema.anyOf ?? schema.oneOf;
@@ -39,7 +39,7 @@ function typeOf(schema) {
   return schema.items ? `list of ${typeOf(schema.items)}` : type;
 }
 
-/** @param {Any} schema the limits that it sets, as people write them */
+/** The schema's limits in words. @param {Any} schema */
 function limitsOf({ minimum, maximum, minLength, maxLength, default: fallback, format }) {
   const between = (
     /** @type {number | undefined} */ low,
@@ -63,7 +63,7 @@ function limitsOf({ minimum, maximum, minLength, maxLength, default: fallback, f
   ].filter(Boolean);
 }
 
-/** The properties of an object, or of the objects in it: `[name, schema, required]`. @param {Any} given @returns {[string, Any, boolean][]} */
+/** The properties of an object schema, or of an array's items: `[name, schema, required]`. @param {Any} given @returns {[string, Any, boolean][]} */
 function propertiesOf(given) {
   const schema = resolve(given);
   if (schema.items && !schema.properties) return propertiesOf(schema.items);
@@ -92,7 +92,7 @@ function field(name, schema, required, where = "", ...more) {
   );
 }
 
-/** Inner objects open on demand, so that a schema which holds itself ends. @param {Any} schema @returns {HTMLElement} */
+/** Nested objects are rendered on demand, because schemas can be recursive. @param {Any} schema @returns {HTMLElement} */
 function fields(schema) {
   return h(
     "ul",
@@ -111,7 +111,7 @@ function fields(schema) {
   );
 }
 
-/** A part that is made when it is opened. @param {string} summary @param {() => Node} make */
+/** A `details` element whose content is made when it opens. @param {string} summary @param {() => Node} make */
 function later(summary, make) {
   const details = h("details", {}, h("summary", {}, summary));
   details.addEventListener(
@@ -216,7 +216,7 @@ function operationView(method, path, operation) {
       h("code", {}, path),
     ),
     description && h("p", {}, ...inline(description)),
-    !security?.length && h("p", { class: "note" }, "Needs no key."),
+    !security?.length && h("p", { class: "note" }, "Needs no API key."),
     parameters.length > 0 && h("h4", {}, "Parameters"),
     parameters.length > 0 &&
       h(
@@ -233,14 +233,14 @@ function operationView(method, path, operation) {
       ),
     requestBody && h("h4", {}, "Body"),
     ...(requestBody ? bodies(requestBody.content) : []),
-    h("h4", {}, "Answers"),
+    h("h4", {}, "Responses"),
     ...answers,
     problems.length > 0 && h("ul", { class: "problems" }, ...problems),
     later("curl", () => h("pre", {}, curl(method, path, operation))),
   );
 }
 
-/** Every problem type that an operation names, with the operations. */
+/** All problem types, with the operations that return them. */
 function problemTable() {
   /** @type {Map<string, {status: number, title: string, operations: string[]}>} */
   const known = new Map();
@@ -262,7 +262,7 @@ function problemTable() {
       "p",
       {},
       ...inline(
-        "Every error is `application/problem+json` (RFC 9457): `type` is `urn:fovea:problem:` and one of these codes, stable; `detail` is for people; `request_id` is for us.",
+        "Every error is an `application/problem+json` document (RFC 9457). Its `type` is `urn:fovea:problem:` followed by one of these stable codes; `detail` explains the error; quote `request_id` when you report a problem.",
       ),
     ),
     h(
@@ -295,7 +295,7 @@ const operations = () =>
     })),
   );
 
-/** Everything that a search should find an operation by. @param {string} path @param {Any} operation */
+/** The text that the search looks in. @param {string} path @param {Any} operation */
 function wordsOf(path, operation) {
   /** @type {Set<string>} */
   const words = new Set([
@@ -354,9 +354,7 @@ function show() {
     h(
       "p",
       {},
-      ...inline(
-        "Send the key as `Authorization: Bearer fov_…`. The machine's form of this page is ",
-      ),
+      ...inline("Send the key as `Authorization: Bearer fov_…`. This page is generated from "),
       h("a", { href: "/openapi.json" }, "openapi.json"),
       `, OpenAPI ${spec.openapi}: ${index.length} operations.`,
     ),
@@ -379,7 +377,7 @@ function show() {
     }
     byId("found").textContent = wanted.length > 0 ? `${found} of ${index.length} operations` : "";
   });
-  // What the address names is there only now.
+  // The target of the URL's fragment exists only now.
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 

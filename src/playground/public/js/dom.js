@@ -1,9 +1,9 @@
-/** Elements without markup: what a document says only ever becomes a text node. */
+/** Builds elements without HTML strings: text only ever becomes text nodes. */
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
- * @param {Record<string, unknown>} [props] `class`, `on…` handlers, properties, and attributes for the rest
+ * @param {Record<string, unknown>} [props] `class`, `on…` handlers, DOM properties; everything else becomes an attribute
  * @param {...(Node | string | null | undefined | false)} children
  * @returns {HTMLElementTagNameMap[T]}
  */
@@ -34,11 +34,11 @@ export function byId(id, type) {
   return /** @type {T} */ (element);
 }
 
-/** Keys that move in a list of which one element at a time can be reached by Tab (WAI-ARIA: roving tabindex). */
+/** Arrow keys, as steps in a list with a roving tabindex (WAI-ARIA). */
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
 /**
- * Arrow keys, Home and End move between the list's elements.
+ * Moves the focus between the list's elements with arrow keys, Home and End.
  * @param {HTMLElement} list
  * @param {string} selector
  */
@@ -64,7 +64,7 @@ export function rove(list, selector) {
 }
 
 /**
- * Tabs by the WAI-ARIA pattern: the tab's `aria-controls` names its panel.
+ * Tabs (WAI-ARIA pattern): a tab's `aria-controls` names its panel.
  * @param {HTMLElement} list
  * @param {(tab: HTMLElement) => void} [onChange]
  */

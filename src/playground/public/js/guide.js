@@ -1,4 +1,4 @@
-/** A guide: a Markdown file of the repository, `/guide?USING`, as a page. */
+/** Shows a Markdown file of the repository, such as `/guide?USING`. */
 import { byId, h } from "./dom.js";
 import { markdown } from "./markdown.js";
 
@@ -7,7 +7,7 @@ const GUIDES = {
   QUICKSTART: "Quick start",
   USING: "Using the API",
   WEBHOOKS: "Webhooks",
-  BATCHES: "Batches, training data",
+  BATCHES: "Batches and training data",
   MEMORY: "Memory",
   ERRORS: "Errors",
   LIMITS: "Limits",
@@ -17,7 +17,10 @@ const GUIDES = {
   "SELF-HOSTING": "Self-hosting",
 };
 
-/** Within the guides, on this page, or elsewhere by https; files of the repository have no address here. @param {string} target */
+/**
+ * Allows links to other guides, to anchors and to https. Other files of the repository are not served here.
+ * @param {string} target
+ */
 function resolve(target) {
   const [, name = "", hash = ""] = /^([\w-]+)\.md(#.*)?$/.exec(target) ?? [];
   if (name in GUIDES) return `/guide?${name}${hash}`;
@@ -42,7 +45,7 @@ async function show() {
   );
   document.title = `${GUIDES[name]} · Fovea`;
   const response = await fetch(`/guides/${name}.md`);
-  if (!response.ok) throw new Error(`/guides/${name}.md answers ${response.status}.`);
+  if (!response.ok) throw new Error(`/guides/${name}.md: status ${response.status}.`);
   byId("guide").replaceChildren(...markdown(await response.text(), resolve));
   if (location.hash)
     document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();

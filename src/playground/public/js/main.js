@@ -1,4 +1,4 @@
-/** The playground: the form, and what becomes of it. */
+/** The playground: the form, its requests and the views of their results. */
 import { Api, ProblemError, tokenClaims } from "./api.js";
 import { byId, h, tabs } from "./dom.js";
 import { MemoryView } from "./memory.js";
@@ -12,19 +12,19 @@ import { SNIPPETS } from "./snippets.js";
 
 const KEY = "fovea-key";
 const WAITING = {
-  slot: "every worker is busy",
-  worker: "a worker has it",
-  cold_start: "a worker is starting up",
-  pool: "no worker answers",
+  slot: "all workers are busy",
+  worker: "a worker is reading it",
+  cold_start: "a worker is starting",
+  pool: "no worker responds",
 };
 
 /** @type {Record<string, string>} */
 const ENDS = {
   succeeded: "Read",
-  partial: "Read in part",
-  failed: "Not read",
+  partial: "Partly read",
+  failed: "Failed",
   canceled: "Canceled",
-  expired: "Out of time",
+  expired: "Expired",
 };
 
 const form = byId("ask", HTMLFormElement);
@@ -45,7 +45,7 @@ let offered = [];
 /** @type {Reading | null} */
 let reading = null;
 let shown = 0;
-/** @type {import("./api.js").PageResult | null} whose page is to be seen */
+/** @type {import("./api.js").PageResult | null} the result on screen */
 let drawn = null;
 let language = "curl";
 
@@ -54,7 +54,7 @@ const memory = new MemoryView(byId("panel-memory"));
 
 // — the document —
 
-/** @param {Blob} blob @param {string} name @param {HTMLElement} [sample] the button that it comes from */
+/** @param {Blob} blob @param {string} name @param {HTMLElement} [sample] the sample's button */
 function choose(blob, name, sample) {
   chosen = { blob, name };
   const kib = Math.max(1, Math.round(blob.size / 1024)).toLocaleString("en");
@@ -75,10 +75,13 @@ for (const button of form.querySelectorAll("[data-sample]"))
     if (answer?.ok) choose(await answer.blob(), name, /** @type {HTMLElement} */ (button));
     else
       showProblem(
-        new ProblemError({ title: "No sample", detail: `${name} could not be fetched.` }),
+        new ProblemError({
+          title: "Sample not available",
+          detail: `${name} could not be fetched.`,
+        }),
       );
   });
-// A file that misses the field by a little is not to replace the page.
+// By default the browser would open a file that is dropped outside the field.
 for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
 addEventListener("dragover", () => drop.classList.add("over"));
 addEventListener("dragleave", () => drop.classList.remove("over"));
@@ -97,18 +100,16 @@ async function learnModels() {
   const token = tokenClaims(credential);
   byId("read").textContent = token?.scope === "read" ? "Show the job" : "Read";
   showProblem(null);
-  // A token is for one job: it may not ask for the models.
+  // A browser token is valid for one job and cannot list models.
   offered =
     credential && !token ? ((await new Api(credential).models().catch(showProblem)) ?? []) : [];
   const readers = offered.filter(({ id }) => id !== RENDERER);
   const names = readers.map(({ id }, i) =>
     h("option", { value: id }, i === 0 ? `${id} (default)` : id),
   );
-  model.replaceChildren(
-    ...(names.length > 0 ? names : [h("option", { value: "" }, "the default")]),
-  );
+  model.replaceChildren(...(names.length > 0 ? names : [h("option", { value: "" }, "default")]));
   sharpness.offer(offered);
-  // Contexts are made of pictures of pages.
+  // Contexts need rendered pages.
   memory.offer(offered.some(({ id }) => id === RENDERER) ? new Api(credential) : null);
   learnModel();
 }
@@ -141,7 +142,7 @@ model.addEventListener("change", learnModel);
 task.addEventListener("change", learnTask);
 form.addEventListener("input", showSnippet);
 
-/** What was asked for, without what is the default anyway. */
+/** The request, without options that have their default value. */
 function request() {
   const reader = offered.find(({ id }) => id === model.value)?.fovea;
   const body = {
@@ -182,7 +183,7 @@ form.addEventListener("submit", async (event) => {
   const fault = !credential
     ? { field: key, title: "A key is missing", detail: "Paste an API key; `npm start` prints one." }
     : !chosen && token?.scope !== "read"
-      ? { field: file, title: "A document is missing", detail: "Choose a file, or take a sample." }
+      ? { field: file, title: "A document is missing", detail: "Choose a file or a sample." }
       : null;
   showProblem(fault && new ProblemError(fault));
   if (fault) return fault.field.focus();
@@ -216,7 +217,7 @@ const dataUrl = () =>
   new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result));
-    reader.onerror = () => reject(new ProblemError({ title: "The file cannot be opened" }));
+    reader.onerror = () => reject(new ProblemError({ title: "The file cannot be read" }));
     reader.readAsDataURL(chosen?.blob ?? new Blob());
   });
 
@@ -229,7 +230,7 @@ function showProblem(problem) {
   const { title, message, requestId } =
     problem instanceof ProblemError
       ? problem
-      : { title: "Something went wrong here", message: String(problem), requestId: "" };
+      : { title: "Unexpected error", message: String(problem), requestId: "" };
   place.replaceChildren(
     h(
       "p",
@@ -241,7 +242,7 @@ function showProblem(problem) {
   );
 }
 
-/** @param {number} [changed] the page that has changed */
+/** @param {number} [changed] the changed page */
 function show(changed) {
   if (!reading) return;
   showProgress(reading);
@@ -325,7 +326,7 @@ function showPage(reading) {
   const place = byId("page");
   const sheet = /** @type {HTMLElement | null} */ (place.querySelector(".sheet"));
   if (page?.result && page.result === drawn && sheet) {
-    // Only the picture is new: what has the focus stays.
+    // Only the image is new. Replacing the rest would lose the focus.
     setImage(sheet, page.image ?? null, `Page ${shown} as it was read`);
   } else if (page?.result) {
     drawn = page.result;

@@ -1,10 +1,15 @@
-/** The guides' Markdown as elements: what they use of it, and no HTML. */
+/**
+ * Markdown as elements. `marked` splits the text into tokens; the elements are made here, because the content security
+ * policy allows no markup from strings. HTML in the Markdown is shown as text.
+ */
+import { Lexer } from "/vendor/marked.js";
 import { h } from "./dom.js";
 
-/** @typedef {(target: string) => string | null} Resolve address of a link's target; `null`: it leads nowhere from here */
+/** @typedef {import("marked").MarkedToken} Token */
+/** @typedef {(target: string) => string | null} Resolve the address that a link leads to; `null`: show its text only */
 
-/** @param {string} text as GitHub makes them */
-export const slug = (text) =>
+/** The id that GitHub gives a heading. @param {string} text */
+const slug = (text) =>
   text
     .toLowerCase()
     .replace(/[^\p{L}\p{N}\s-]/gu, "")
@@ -12,120 +17,97 @@ export const slug = (text) =>
     .replaceAll(" ", "-");
 
 /**
- * @param {string} text one line
- * @param {Resolve} resolve
+ * @param {string} text Markdown of one paragraph
  * @returns {(string | HTMLElement)[]}
  */
-export function inline(text, resolve = () => null) {
-  const found =
-    /(`+)(.+?)\1|\*\*(.+?)\*\*|(?<![\w*])\*(?!\s)(.+?)\*|!\[([^\]]*)\]\([^)]*\)|\[((?:[^[\]]|`[^`]*`)+)\]\(([^)\s]+)\)/;
-  const match = found.exec(text);
-  if (!match) return text ? [text] : [];
-  const [whole, , code, bold, emphasis, , label, target] = match;
-  const before = text.slice(0, match.index);
-  const after = inline(text.slice(match.index + whole.length), resolve);
-  const address = target === undefined ? null : resolve(target);
-  const element =
-    code !== undefined
-      ? h("code", {}, code.trim())
-      : bold !== undefined
-        ? h("strong", {}, ...inline(bold, resolve))
-        : emphasis !== undefined
-          ? h("em", {}, ...inline(emphasis, resolve))
-          : label === undefined
-            ? ""
-            : h(
-                address ? "a" : "span",
-                address ? { href: address } : {},
-                ...inline(label, resolve),
-              );
-  return [...(before ? [before] : []), element, ...after];
-}
-
-/** Cells of a table's row; `\|` is no border, nor is one within code. @param {string} row */
-const cells = (row) =>
-  [
-    ...row
-      .trim()
-      .replace(/^\||\|$/g, "")
-      .matchAll(/((?:`[^`]*`|\\\||[^|])*)(?:\||$)/g),
-  ]
-    .map(([, cell]) => (cell ?? "").replaceAll("\\|", "|").trim())
-    .slice(0, -1);
-
-const ITEM = /^(\s*)(?:[-*]|(\d+)\.)\s+(.*)$/;
-const STARTS = /^(#{1,6} |```|\||\s*(?:[-*]|\d+\.)\s)/;
+export const inline = (text) => nodes(Lexer.lexInline(text), () => null);
 
 /**
  * @param {string} source
  * @param {Resolve} resolve
- * @returns {HTMLElement[]}
+ * @returns {(string | HTMLElement)[]}
  */
-export function markdown(source, resolve) {
-  const lines = source.split("\n");
-  /** @type {HTMLElement[]} */
-  const blocks = [];
-  for (let i = 0; i < lines.length; ) {
-    const line = /** @type {string} */ (lines[i]);
-    const take = (/** @type {(line: string) => boolean} */ belongs) => {
-      const from = i;
-      while (i < lines.length && belongs(/** @type {string} */ (lines[i]))) i++;
-      return lines.slice(from, i);
-    };
-    const heading = /^(#{1,6}) (.*)$/.exec(line);
-    if (line.trim() === "") i++;
-    else if (heading) {
-      i++;
-      const [, marks = "", text = ""] = heading;
-      const level = /** @type {"h1"} */ (`h${marks.length}`);
-      blocks.push(h(level, { id: slug(text) }, ...inline(text, resolve)));
-    } else if (line.startsWith("```")) {
-      i++;
-      const code = take((one) => !one.startsWith("```"));
-      i++;
-      blocks.push(h("pre", {}, h("code", {}, code.join("\n"))));
-    } else if (line.startsWith("|")) {
-      const [head = "", , ...rows] = take((one) => one.startsWith("|"));
-      const row = (/** @type {string} */ text, /** @type {"td" | "th"} */ kind) =>
-        h("tr", {}, ...cells(text).map((cell) => h(kind, {}, ...inline(cell, resolve))));
-      const titled = cells(head).some(Boolean);
-      blocks.push(
-        h(
-          "div",
-          { class: "scroll", tabIndex: 0, role: "group", ariaLabel: "Table" },
-          h(
-            "table",
-            {},
-            titled && h("thead", {}, row(head, "th")),
-            h("tbody", {}, ...rows.map((one) => row(one, "td"))),
-          ),
-        ),
-      );
-    } else if (ITEM.test(line)) {
-      const list = take((one) => ITEM.test(one) || /^\s+\S/.test(one));
-      blocks.push(items(list, resolve));
-    } else {
-      const first = i;
-      const text = take((one) => one.trim() !== "" && (i === first || !STARTS.test(one)));
-      blocks.push(h("p", {}, ...inline(text.join(" "), resolve)));
+export const markdown = (source, resolve) => nodes(Lexer.lex(source), resolve);
+
+/**
+ * @param {import("marked").Token[]} tokens
+ * @param {Resolve} resolve
+ */
+const nodes = (tokens, resolve) =>
+  tokens.flatMap((token) => node(/** @type {Token} */ (token), resolve));
+
+/**
+ * @param {Token} token
+ * @param {Resolve} resolve
+ * @returns {string | HTMLElement | (string | HTMLElement)[]}
+ */
+function node(token, resolve) {
+  const inner = (/** @type {import("marked").Token[]} */ tokens) => nodes(tokens, resolve);
+  switch (token.type) {
+    case "heading": {
+      const level = /** @type {"h1"} */ (`h${token.depth}`);
+      return h(level, { id: slug(token.text) }, ...inner(token.tokens));
     }
+    case "paragraph":
+      return h("p", {}, ...inner(token.tokens));
+    case "blockquote":
+      return h("blockquote", {}, ...inner(token.tokens));
+    case "code":
+      return h("pre", {}, h("code", {}, token.text));
+    case "list":
+      return h(
+        token.ordered ? "ol" : "ul",
+        {},
+        ...token.items.map((item) => h("li", {}, ...inner(item.tokens))),
+      );
+    case "table":
+      return table(token, resolve);
+    case "hr":
+      return h("hr");
+    case "br":
+      return h("br");
+    case "codespan":
+      return h("code", {}, token.text);
+    case "strong":
+    case "em":
+    case "del":
+      return h(token.type, {}, ...inner(token.tokens));
+    case "link": {
+      const href = resolve(token.href);
+      return href
+        ? h("a", { href }, ...inner(token.tokens))
+        : h("span", {}, ...inner(token.tokens));
+    }
+    case "text":
+      return "tokens" in token && token.tokens ? inner(token.tokens) : token.text;
+    case "escape":
+    case "html":
+      return token.text;
+    default:
+      // Blank lines, and images, which are not served.
+      return [];
   }
-  return blocks;
 }
 
-/** Lists of one level, which is all that the guides have. @param {string[]} lines @param {Resolve} resolve */
-function items(lines, resolve) {
-  /** @type {string[]} */
-  const texts = [];
-  for (const line of lines) {
-    const item = ITEM.exec(line);
-    if (item) texts.push(item[3] ?? "");
-    else texts.push(`${texts.pop() ?? ""} ${line.trim()}`);
-  }
-  const ordered = ITEM.exec(lines[0] ?? "")?.[2] !== undefined;
+/**
+ * @param {import("marked").Tokens.Table} table
+ * @param {Resolve} resolve
+ */
+function table({ header, rows }, resolve) {
+  const row = (
+    /** @type {import("marked").Tokens.TableCell[]} */ cells,
+    /** @type {"td" | "th"} */ tag,
+  ) => h("tr", {}, ...cells.map(({ tokens }) => h(tag, {}, ...nodes(tokens, resolve))));
+  const titled = header.some(({ text }) => text !== "");
+  // A wide table scrolls by itself, so the keyboard must be able to reach it.
   return h(
-    ordered ? "ol" : "ul",
-    {},
-    ...texts.map((text) => h("li", {}, ...inline(text, resolve))),
+    "div",
+    { class: "scroll", tabIndex: 0, role: "group", ariaLabel: "Table" },
+    h(
+      "table",
+      {},
+      titled && h("thead", {}, row(header, "th")),
+      h("tbody", {}, ...rows.map((cells) => row(cells, "td"))),
+    ),
   );
 }

@@ -1,4 +1,4 @@
-/** A conversation that fades: a context of the service, taken down its ladder one step at a time. */
+/** A conversation that fades: ages a context of the service step by step. */
 import { ProblemError } from "./api.js";
 import { h } from "./dom.js";
 import { stillRead } from "./words.js";
@@ -12,7 +12,7 @@ import { stillRead } from "./words.js";
 /** @typedef {{role: "user" | "assistant" | "system", content: string}} Message */
 
 const HOUR = 3600;
-/** The steps of the ladder that a context has unless it is told otherwise. */
+/** Ages at which the default ladder takes its next step. */
 const STEPS = [
   { name: "now", seconds: 0 },
   { name: "2 hours", seconds: 2 * HOUR },
@@ -22,20 +22,20 @@ const STEPS = [
   { name: "13 months", seconds: 400 * 24 * HOUR },
 ];
 
-/** What the browser remembers of a step: the service has gone on, and forgotten it. */
+/** A snapshot of one step, which the service no longer has. */
 class Memory {
   /** @type {View | null} */
   view = null;
-  /** @type {Map<string, string>} addresses of page images, by the address that they had at the service */
+  /** @type {Map<string, string>} object URLs of page images by their URL at the service */
   images = new Map();
-  /** @type {Map<string, Recall[]>} what was read of an image, by its id */
+  /** @type {Map<string, Recall[]>} readings of an image by its id */
   recalls = new Map();
 }
 
 export class MemoryView {
   /** @type {Api | null} */
   #api = null;
-  /** @type {string | null} id of the context */
+  /** @type {string | null} the context's id */
   #context = null;
   /** @type {Message[]} */
   #messages = [];
@@ -77,7 +77,7 @@ export class MemoryView {
       h(
         "p",
         { class: "lede" },
-        "Old messages become pictures of themselves, seen with fewer and fewer vision tokens. The gist stays for long, the letter does not.",
+        "Older messages become page images that are encoded with fewer and fewer vision tokens. Exact words fade first, the gist lasts longer.",
       ),
       h(
         "div",
@@ -85,7 +85,7 @@ export class MemoryView {
         h(
           "label",
           { htmlFor: "conversation" },
-          "A conversation; each message begins with User: or Assistant:",
+          "A conversation; each message starts with User: or Assistant:",
         ),
         this.text,
         h("p", { class: "actions" }, this.forget, this.begin),
@@ -95,21 +95,21 @@ export class MemoryView {
     );
   }
 
-  /** @param {Api | null} api `null`: there is no key that may have contexts */
+  /** @param {Api | null} api `null` without a key that can use contexts */
   offer(api) {
     this.#api = api;
     this.begin.disabled = !api;
     this.note.textContent = api ? "" : "Paste an API key first.";
   }
 
-  /** Its tab has come to the front. */
+  /** Called when the tab is selected. */
   async wake() {
     if (this.text.value) return;
     const answer = await fetch("/samples/conversation.txt").catch(() => null);
     if (answer?.ok) this.text.value = await answer.text();
   }
 
-  /** @param {() => Promise<void>} work one at a time */
+  /** Runs one action at a time and shows its error. @param {() => Promise<void>} work */
   async #try(work) {
     if (this.#busy) return;
     this.#setBusy(true);
@@ -133,9 +133,12 @@ export class MemoryView {
   async #begin() {
     const messages = parse(this.text.value);
     if (messages.length === 0)
-      throw new ProblemError({ title: "No message", detail: "Begin one with User: or Assistant:" });
+      throw new ProblemError({
+        title: "No message",
+        detail: "Start a message with User: or Assistant:",
+      });
     await this.#drop();
-    this.note.textContent = "Remembering …";
+    this.note.textContent = "Storing the conversation …";
     const { id } = await this.#send("POST", "/v1/contexts", {
       name: "playground",
       keep: "original",
@@ -153,7 +156,7 @@ export class MemoryView {
     this.fading.hidden = true;
   }
 
-  /** The context goes, with all that was made of it. */
+  /** Deletes the context and all snapshots. */
   async #drop() {
     if (this.#context) await this.#api?.call(`/v1/contexts/${this.#context}`, { method: "DELETE" });
     this.#context = null;
@@ -162,19 +165,22 @@ export class MemoryView {
     this.#memories = [];
   }
 
-  /** One step further: for the service that much time has passed, for good. */
+  /** Ages the context by one step. The service cannot undo this. */
   async #age() {
     const next = this.#memories.length;
     const step = STEPS[next];
     if (!step) return;
-    this.note.textContent = `${step.name} later: images are being made …`;
+    this.note.textContent = `${step.name} later: rendering images …`;
     const at = new Date(Date.now() + step.seconds * 1000).toISOString();
     for (let state = "making"; state === "making" || state === "busy"; ) {
       /** @type {Ageing} */
       const ageing = await this.#send("POST", `/v1/contexts/${this.#context}/age`, { at }, 30);
       ({ state } = ageing);
       if (ageing.error)
-        throw new ProblemError({ title: "It did not fade", detail: ageing.error.message });
+        throw new ProblemError({
+          title: "The context could not be aged",
+          detail: ageing.error.message,
+        });
     }
     await this.#remember(next);
   }
@@ -188,7 +194,7 @@ export class MemoryView {
     for (const item of view.items ?? [])
       for (const { url } of item.type === "image" ? item.pages : [])
         if (url) {
-          // Fetched from here, whatever name the service has for itself.
+          // Same origin, even if the service's public URL is another one.
           const { pathname, search } = new URL(url, location.href);
           const response = await fetch(pathname + search);
           if (response.ok) memory.images.set(url, URL.createObjectURL(await response.blob()));
@@ -232,7 +238,7 @@ export class MemoryView {
     const bar = h("div", {
       class: "bar",
       role: "img",
-      ariaLabel: `${Math.round(share * 100)} % of the tokens of its text`,
+      ariaLabel: `${Math.round(share * 100)} % of the tokens of the full text`,
     });
     for (const [kind, count] of /** @type {const} */ ([
       ["text", tokens.text],
@@ -248,7 +254,7 @@ export class MemoryView {
         "p",
         {},
         h("strong", {}, number(tokens.total)),
-        ` tokens: ${number(tokens.text)} of text, ${number(tokens.vision)} of vision; as text it would be ${number(tokens.as_text)}.`,
+        ` tokens: ${number(tokens.text)} text tokens and ${number(tokens.vision)} vision tokens, instead of ${number(tokens.as_text)} for the full text.`,
       ),
       bar,
     );
@@ -264,8 +270,8 @@ export class MemoryView {
     );
   }
 
-  /** @param {ImageItem} item @param {Memory} memory @param {boolean} present whether the service still has it so */
-  #imageItem(item, memory, present) {
+  /** @param {ImageItem} item @param {Memory} memory @param {boolean} current whether the service still has this form */
+  #imageItem(item, memory, current) {
     const { first_message: first, last_message: last, form, tokens, text_tokens: was } = item;
     const which = first === last ? `Message ${first}` : `Messages ${first} to ${last}`;
     const precision = item.expected_precision?.map((share) => Math.round(share * 100)).join("–");
@@ -288,7 +294,7 @@ export class MemoryView {
       h(
         "p",
         { class: "who" },
-        `${which}, ${form}: ${tokens} vision tokens for ${was} of text`,
+        `${which}, ${form}: ${tokens} vision tokens instead of ${was} text tokens`,
         item.compression !== null && `, ${item.compression.toFixed(1)} ×`,
         precision && `; expected precision ${precision} %`,
       ),
@@ -304,7 +310,7 @@ export class MemoryView {
           }),
         ),
       ),
-      present && !recalled && h("p", {}, recall),
+      current && !recalled && h("p", {}, recall),
       ...(recalled ?? []).map((one) => this.#recalled(one)),
     );
   }
@@ -340,7 +346,7 @@ export class MemoryView {
       h(
         "p",
         { class: "who" },
-        `${role}, message ${message}, read by ${model ?? "nobody"}`,
+        `${role}, message ${message}, read by ${model ?? "no model"}`,
         share !== null && scope !== "pages" && `: ${Math.round(share * 100)} % of its words`,
         typeof precision === "number" && `, ${Math.round(precision * 100)} % of its characters`,
       ),
@@ -356,7 +362,7 @@ export class MemoryView {
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
-   * @param {number} [wait] seconds to hold the answer
+   * @param {number} [wait] seconds that the service may hold the request
    */
   async #send(method, path, body, wait) {
     if (!this.#api)

@@ -1,15 +1,15 @@
-/** One page: its image with boxes, its text, and what the reading cost. Boxes and text point at each other. */
+/** One page: its image with boxes, its text, and facts about the reading. Boxes and text blocks are linked. */
 import { blockContent } from "./content.js";
 import { h, rove } from "./dom.js";
 
 /** @typedef {import("./api.js").PageResult} PageResult */
 /** @typedef {import("./api.js").PageStatus} PageStatus */
 
-const SOURCES = { hit: "from the cache", read: "read now", shared: "read once for several" };
+const SOURCES = { hit: "from the cache", read: "read now", shared: "shared with another job" };
 
 /**
  * @param {PageResult} result
- * @param {{image: string | null, source?: string}} given `image`: an address for `img`, `null` while there is none
+ * @param {{image: string | null, source?: string}} given `image`: a URL for `img`, `null` until the image is rendered
  */
 export function pageView(result, { image, source }) {
   const tabs = { text: "Text", markdown: "Markdown", json: "JSON" };
@@ -17,7 +17,7 @@ export function pageView(result, { image, source }) {
   const shown = h("div", { class: "shown" }, text);
   const views = h(
     "div",
-    { class: "views", role: "group", ariaLabel: "Show the page as" },
+    { class: "views", role: "group", ariaLabel: "View the page as" },
     ...Object.entries(tabs).map(([name, label]) =>
       h(
         "button",
@@ -31,7 +31,7 @@ export function pageView(result, { image, source }) {
     if (!button) return;
     for (const other of views.children) other.ariaPressed = String(other === button);
     shown.replaceChildren(
-      button.dataset.view === "text" ? text : source_(result, button.dataset.view),
+      button.dataset.view === "text" ? text : sourceView(result, button.dataset.view),
     );
   });
   const figure = pageFigure(result, image);
@@ -47,7 +47,7 @@ export function pageView(result, { image, source }) {
 }
 
 /** @param {PageResult} result @param {string | undefined} view */
-function source_(result, view) {
+function sourceView(result, view) {
   const content = view === "json" ? JSON.stringify(result, null, 2) : result.markdown;
   return h(
     "pre",
@@ -57,13 +57,13 @@ function source_(result, view) {
 }
 
 /** @param {PageResult} result @param {string} [source] */
-export function facts(result, source) {
+function facts(result, source) {
   const { vision_tokens: vision, text_tokens: tokens, compression, timings_ms: t } = result;
   const seconds = (t.raster + t.encode + t.prefill + t.decode) / 1000;
   const precision = result.expected_precision
     ?.map((share) => `${Math.round(share * 100)}`)
     .join("–");
-  const tiles = vision?.tiles ? ` (${vision.tiles.join(" × ")} tiles and the page)` : "";
+  const tiles = vision?.tiles ? ` (${vision.tiles.join(" × ")} tiles and an overview)` : "";
   const entries = [
     ["verdict", h("span", { class: `verdict ${result.verdict}` }, result.verdict)],
     ["read by", result.model],
@@ -72,7 +72,7 @@ export function facts(result, source) {
     ["text tokens", tokens?.toLocaleString("en")],
     ["compression", compression !== null && `${compression.toFixed(1)} ×`],
     ["expected precision", precision && `${precision} %`],
-    ["worker's time", `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(0)} s`],
+    ["worker time", `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(0)} s`],
     ["cache", source && (SOURCES[/** @type {keyof typeof SOURCES} */ (source)] ?? source)],
   ];
   return h(
@@ -93,7 +93,7 @@ function pageFigure(result, image) {
   const boxes = h("div", {
     class: "boxes",
     role: "group",
-    ariaLabel: "Boxes on the page; arrow keys move between them",
+    ariaLabel: "Boxes on the page; use arrow keys to move between them",
   });
   for (const block of result.blocks) {
     const [x0, y0, x1, y1] = block.bbox;
@@ -127,14 +127,15 @@ export function setImage(sheet, address, alt) {
 /** @param {PageResult} result */
 function blockList(result) {
   if (result.blocks.length === 0) {
-    const nothing = result.verdict === "blank" ? "The page is blank." : "No text was found on it.";
+    const nothing =
+      result.verdict === "blank" ? "The page is blank." : "No text was found on the page.";
     return result.markdown
       ? h("pre", { class: "source", tabIndex: 0, ariaLabel: "Text" }, result.markdown)
       : h("p", { class: "empty" }, nothing);
   }
   const list = h("ol", {
     class: "blocks",
-    ariaLabel: "Text of the page; arrow keys move between its blocks",
+    ariaLabel: "Text of the page; use arrow keys to move between blocks",
   });
   for (const block of result.blocks)
     list.append(h("li", { "data-block": String(block.id) }, blockContent(block)));
@@ -143,7 +144,7 @@ function blockList(result) {
 }
 
 /**
- * Pointing at a box or focusing it marks its text, and the other way; a click or Enter goes there.
+ * Links boxes and text blocks: hover and focus highlight both; a click or Enter moves the focus to the other one.
  * @param {HTMLElement} figure
  * @param {HTMLElement} text
  */
@@ -169,7 +170,7 @@ function link(figure, text) {
       ])
         marked.classList.remove("marked");
       for (const element of twins(id)) element.classList.add("marked");
-      // Only the side that is not under the pointer moves.
+      // Scroll only the other side, not the one in use.
       const twin = other?.querySelector(`[data-block="${id}"]`);
       if (twin && event.type === "focusin") reveal(/** @type {HTMLElement} */ (twin));
     };
@@ -181,18 +182,18 @@ function link(figure, text) {
         /** @type {HTMLElement | null} */ (other?.querySelector(`[data-block="${id}"]`))?.focus();
     };
     side?.addEventListener("click", go);
-    // A box is a button, which makes a click of Enter by itself.
+    // Boxes are buttons, which turn Enter into a click themselves.
     if (side === text)
       side.addEventListener("keydown", (event) => {
         if (event.key !== "Enter") return;
-        // Else the box that gets the focus would be clicked by the same key.
+        // Otherwise the same key press would click the newly focused box.
         event.preventDefault();
         go(event);
       });
   }
 }
 
-/** Scrolls the element's own column, never the page under the reader's hands. */
+/** Scrolls the element into view within its column, without scrolling the page. */
 function reveal(/** @type {HTMLElement} */ element) {
   const column = /** @type {HTMLElement | null} */ (element.closest(".shown"));
   if (!column) return;

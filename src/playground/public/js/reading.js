@@ -1,4 +1,4 @@
-/** A document being read: the job, its pages as they come, and the images of them. */
+/** A document being read: its job, pages and page images. */
 import { ProblemError } from "./api.js";
 
 /** @typedef {import("./api.js").Api} Api */
@@ -7,7 +7,7 @@ import { ProblemError } from "./api.js";
 /** @typedef {import("./api.js").PageError} PageError */
 /** @typedef {import("./api.js").OcrRequest} OcrRequest */
 
-/** The reader whose "reading" of a page is its picture. */
+/** The model that renders page images instead of reading text. */
 export const RENDERER = "fovea-render";
 
 const OVER = ["succeeded", "partial", "failed", "canceled", "expired"];
@@ -18,7 +18,7 @@ export const isOver = (/** @type {string} */ state) => OVER.includes(state);
  * @property {string} [source]
  * @property {PageResult} [result]
  * @property {PageError} [error]
- * @property {string} [image] address of its picture
+ * @property {string} [image] object URL of the page image
  */
 
 export class Reading {
@@ -30,7 +30,7 @@ export class Reading {
 
   /**
    * @param {Api} api
-   * @param {(page?: number) => void} onChange told of each page that has changed, and of the job
+   * @param {(page?: number) => void} onChange called when a page (its number) or the job (no argument) has changed
    */
   constructor(api, onChange) {
     this.api = api;
@@ -38,9 +38,9 @@ export class Reading {
   }
 
   /**
-   * Starts the job and follows it to its end.
+   * Starts the job and follows it until it ends.
    * @param {OcrRequest} request
-   * @param {{pictures: boolean, wait?: number}} options `wait`: seconds to hold the answer, for who may start a job and not read it
+   * @param {{pictures: boolean, wait?: number}} options `wait`: seconds to wait for the result, for tokens that cannot read a job
    */
   async start(request, { pictures, wait = 0 }) {
     const { signal } = this.#abort;
@@ -51,12 +51,12 @@ export class Reading {
     if (wait > 0)
       throw new ProblemError({
         title: "Still being read",
-        detail: `The token may not follow ${this.job.id}: its end will be in the webhook, or read it with a key.`,
+        detail: `This token cannot follow ${this.job.id}. Wait for the webhook, or use an API key to read the job.`,
       });
     await this.#follow(this.job.id);
   }
 
-  /** @param {string} id a job that somebody else has started */
+  /** @param {string} id an existing job */
   async watch(id) {
     this.job = await this.api.job(id);
     this.onChange();
@@ -67,7 +67,7 @@ export class Reading {
     if (this.job && !isOver(this.job.state)) await this.api.cancel(this.job.id);
   }
 
-  /** Stops following, and lets the pictures go. The job itself goes on. */
+  /** Stops following the job, which continues, and releases the page images. */
   close() {
     this.#abort.abort();
     for (const { image } of this.pages.values()) if (image) URL.revokeObjectURL(image);
@@ -97,7 +97,7 @@ export class Reading {
     this.onChange(event.page);
   }
 
-  /** @param {Job} job that came with its result */
+  /** @param {Job} job with its result */
   #take(job) {
     const sources = new Map(job.pages?.map(({ page, source }) => [page, source]));
     for (const entry of job.result?.pages ?? []) {
@@ -125,7 +125,7 @@ export class Reading {
 }
 
 /**
- * One page of a document, read to the end.
+ * Reads one page of a document.
  * @param {Api} api
  * @param {OcrRequest} request
  * @param {number} page

@@ -1,4 +1,4 @@
-/** The slider through the modes: how a page blurs as it gets fewer vision tokens, and what is still read. */
+/** A slider through the modes: shows how a page blurs with fewer vision tokens, and what is still readable. */
 import { ProblemError } from "./api.js";
 import { plainText } from "./content.js";
 import { h } from "./dom.js";
@@ -10,7 +10,7 @@ import { stillRead } from "./words.js";
 /** @typedef {import("./api.js").Model} Model */
 /** @typedef {import("./api.js").PageResult} PageResult */
 
-/** From sharp to blurred. */
+/** The modes from sharp to blurred. */
 const LADDER = ["gundam", "large", "base", "small", "tiny"];
 const SIDES = {
   gundam: "1024 px and tiles of 640",
@@ -20,7 +20,7 @@ const SIDES = {
   tiny: "512 px",
 };
 
-/** A slider that is being dragged asks for nothing until it rests. */
+/** Requests wait until the slider has not moved for this long. */
 const REST_MS = 300;
 
 /**
@@ -28,7 +28,7 @@ const REST_MS = 300;
  * @property {Api} api
  * @property {string} file
  * @property {number} page
- * @property {PageResult} reference what the page says, by the reading in "Pages"
+ * @property {PageResult} reference the result in the "Pages" tab
  */
 
 export class Sharpness {
@@ -47,7 +47,7 @@ export class Sharpness {
     this.empty = h(
       "p",
       { class: "empty" },
-      "Read a document first: then its pages can be seen through fewer and fewer vision tokens.",
+      "Read a document first, then see its pages with fewer and fewer vision tokens.",
     );
     this.slider = h("input", {
       type: "range",
@@ -70,7 +70,7 @@ export class Sharpness {
       class: "still",
       tabIndex: 0,
       role: "group",
-      ariaLabel: "What is still read",
+      ariaLabel: "Text that is still readable",
     });
     this.note = h("p", { class: "note", role: "status" });
     this.table = h("tbody");
@@ -83,7 +83,7 @@ export class Sharpness {
         h(
           "div",
           { class: "slider" },
-          h("label", { htmlFor: "sharpness" }, "Vision tokens: from many to few"),
+          h("label", { htmlFor: "sharpness" }, "Vision tokens, from many to few"),
           this.slider,
           this.ladder,
         ),
@@ -95,7 +95,7 @@ export class Sharpness {
       h(
         "table",
         { class: "seen" },
-        h("caption", {}, "Modes seen so far"),
+        h("caption", {}, "Modes tried so far"),
         h(
           "thead",
           {},
@@ -118,7 +118,7 @@ export class Sharpness {
     });
   }
 
-  /** @param {Model[]} models those on offer */
+  /** @param {Model[]} models the available models */
   offer(models) {
     const readers = models.filter(({ id, fovea }) => fovea.modes.length > 0 && id !== RENDERER);
     this.pictures = models.some(({ id }) => id === RENDERER);
@@ -138,14 +138,14 @@ export class Sharpness {
     this.#seen.clear();
     this.#showSeen();
     this.sheet.replaceChildren();
-    // The page keeps its size while it blurs, also in the modes that squeeze it into a square.
+    // Keep the page's aspect ratio, also in modes that squeeze it into a square.
     const { width, height } = subject?.reference ?? {};
     if (width && height) this.sheet.style.setProperty("--ratio", String(width / height));
     this.text.replaceChildren();
     if (subject) this.#later(0);
   }
 
-  /** Its tab has come to the front. */
+  /** Called when the tab is selected. */
   wake() {
     if (this.#subject && !this.#seen.has(this.#mode)) this.#later(0);
   }
@@ -166,7 +166,7 @@ export class Sharpness {
 
   async #look() {
     const subject = this.#subject;
-    // Nobody looks: a page is read in another mode only when it is asked for.
+    // Do not read pages while the tab is hidden.
     if (!subject || !this.body.checkVisibility()) return;
     const abort = new AbortController();
     this.#abort = abort;
@@ -229,7 +229,7 @@ export class Sharpness {
             {},
             ...runs.map(({ text, known }) => (known ? text : h("span", { class: "lost" }, text))),
           )
-        : h("p", { class: "empty" }, "Nothing is read any more."),
+        : h("p", { class: "empty" }, "Nothing is readable any more."),
     );
     return { result, share };
   }

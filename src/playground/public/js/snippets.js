@@ -1,4 +1,4 @@
-/** The request at hand as code. The key is never in it: `FOVEA_API_KEY` is taken from the environment. */
+/** The current request as code. The snippets take the key from the environment variable `FOVEA_API_KEY`. */
 
 /** @typedef {import("./api.js").OcrRequest} OcrRequest */
 

@@ -1,13 +1,13 @@
-/** Which words of one reading are in another: what is still read, without regard to order. */
+/** Compares the words of two readings, regardless of their order. */
 
 /** @param {string} text */
-export const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 
 /**
  * @param {string} text
  * @param {string} reference
- * @returns {{runs: {text: string, known: boolean}[], share: number | null}} the text in runs, and the share of
- *   the reference's words that are in it; `null` when the reference has none
+ * @returns {{runs: {text: string, known: boolean}[], share: number | null}} the text, split into words and the
+ *   rest, and the share of the reference's words that it has; `null` if the reference has no words
  */
 export function stillRead(text, reference) {
   /** @type {Map<string, number>} */
