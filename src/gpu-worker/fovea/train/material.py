@@ -3,6 +3,10 @@
 `python -m fovea.train.material FOLDER` packs what this machine has and may be trained on, fonts without the glyphs
 that are never shown. Where `FOVEA_TRAIN_DATA` names such a folder, it is used in place of what the machine has; what
 is kept for evaluation stays at home.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_TRAIN_DATA` | this machine's | folder of packed fonts, texts and PDF files to train from |
 """
 
 import argparse
