@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that is needed to check docs/GPU-PLAN.md on a machine with an NVIDIA GPU:
+# Everything that is needed to check docs/research/GPU-PLAN.md on a machine with an NVIDIA GPU:
 #
 #   bench/gpu.sh                       # installs PyTorch, fetches 6.7 GB of weights, tests, measures; ~20 minutes
 #   bench/gpu.sh --random              # the official size with random weights: nothing to fetch, times only

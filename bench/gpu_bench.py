@@ -1,4 +1,4 @@
-"""Checks the forecast of docs/GPU-PLAN.md on the machine at hand. Run it by bench/gpu.sh.
+"""Checks the forecast of docs/research/GPU-PLAN.md on the machine at hand. Run it by bench/gpu.sh.
 
 First a self-test, without which no figure is worth anything; then each stage by mode: encoding, prefill, and decode
 steps of several batch sizes. Pages/s are composed of these times. Beside each stands what bench/roofline.py says of

@@ -132,10 +132,9 @@ function section(toml: string, name: string): string {
 
 const text = `# Settings
 
-<!-- Made by scripts/settings-table.ts from the code: do not edit. \`npm run settings\` makes it anew. -->
-
-Every setting, with its default. Sizes are in bytes: 100 MiB is \`104857600\`. [LIMITS.md](LIMITS.md) explains what
-happens at a limit, and [DEPLOY.md](DEPLOY.md) which settings a deployment needs.
+This page is generated from the code: change the code, then run \`npm run settings\`. [LIMITS.md](LIMITS.md) explains
+what happens at a limit, and [DEPLOY.md](DEPLOY.md) which settings a deployment needs. Sizes are set in bytes: 100 MiB is
+\`104857600\`.
 
 ## Edge
 
