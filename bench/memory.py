@@ -1,4 +1,4 @@
-"""What a text keeps when it becomes page images, and when these fade: docs/MEMORY.md.
+"""What a text keeps when it becomes page images, and when these fade: docs/research/MEMORY.md.
 
     .venv/bin/python bench/memory.py                                     # everything, with pp-ocr
     .venv/bin/python bench/memory.py ladder --reader fovea-nano          # one part, another reader
