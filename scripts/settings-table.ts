@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
-import { SettingsSchema } from "../src/edge/env.ts";
+import { SettingsSchema } from "../src/edge/settings.ts";
 
 const root = join(import.meta.dirname, "..");
 const page = join(root, "docs/SETTINGS.md");

@@ -1,24 +1,14 @@
 /** Builds the Hono app: request ids, one error handler, and the routes in the order of the docs. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
+import type { App, AppEnv } from "./context.ts";
 import { newId } from "./domain/ids.ts";
-import type { Env } from "./env.ts";
-import type { Caller } from "./http/auth.ts";
 import { allowBrowsers } from "./http/cors.ts";
-import { type Observed, observe } from "./http/observe.ts";
-import { Problem, problemResponse } from "./http/problem.ts";
+import { observe } from "./http/observe.ts";
+import { problemResponse } from "./http/problem.ts";
+import "./http/schema-names.ts";
+import { Problem } from "./problem.ts";
 import { routes } from "./routes/index.ts";
-
-export type AppEnv = {
-  Bindings: Env;
-  Variables: {
-    requestId: string;
-    caller: Caller;
-    /** The document that the answer is about: a stored answer goes with it. */
-    answerFileId?: string;
-  } & Observed;
-};
-export type App = OpenAPIHono<AppEnv>;
 
 export function newApp(): App {
   const app: App = new OpenAPIHono<AppEnv>({

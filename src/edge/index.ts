@@ -1,15 +1,15 @@
 /** The Worker: HTTP, the webhook queue, the sweep, and the classes that Cloudflare instantiates. */
 import { newApp } from "./app.ts";
-import type { Env } from "./env.ts";
-import { sweep } from "./jobs/sweep.ts";
-import { buryBatch, type DeliveryMessage, deliverBatch } from "./webhooks/deliver.ts";
+import type { DeliveryMessage, Env } from "./bindings.ts";
+import { sweep } from "./sweep.ts";
+import { buryBatch, deliverBatch } from "./webhooks/deliver.ts";
 
 export { BatchDriver } from "./batches/driver.ts";
 export { SlotKeeper } from "./dispatch/keeper.ts";
 export { UploadWorkflow } from "./documents/uploads.ts";
-export { KeyGuard } from "./http/key-guard.ts";
-export { JobHub } from "./jobs/hub.ts";
 export { ShardWorkflow } from "./jobs/shard-workflow.ts";
+export { KeyGuard } from "./keys/guard.ts";
+export { JobHub } from "./signals/hub.ts";
 
 const app = newApp();
 

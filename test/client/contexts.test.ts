@@ -1,7 +1,7 @@
 /** `fovea.contexts` and `fovea.compress` inside workerd, against the real edge; the worker's images carry their text. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Fovea, InvalidRequestError, NotFoundError } from "../../src/client/index.ts";
-import { Eyes } from "../edge/routes/eyes.ts";
+import { Eyes } from "../edge/eyes.ts";
 import { edge, newKey, ORIGIN } from "../edge/support.ts";
 
 const DAY = 86_400_000;

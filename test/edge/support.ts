@@ -1,8 +1,8 @@
 /** What the edge's tests share: the app, keys, documents, and a stub of the Cog server's HTTP interface. */
 import { env as bindings, exports } from "cloudflare:workers";
 import { vi } from "vitest";
-import type { PageResult, StoredPageResult } from "../../src/edge/domain/page-result.ts";
-import type { Env } from "../../src/edge/env.ts";
+import type { Env } from "../../src/edge/bindings.ts";
+import type { PageResult, StoredPageResult } from "../../src/edge/domain/pages/page-result.ts";
 
 export const env = bindings as unknown as Env;
 export const ORIGIN = "http://edge.test";

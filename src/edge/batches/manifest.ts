@@ -2,10 +2,11 @@
  * Reads a manifest out of R2, from where the last turn stopped: once to count its lines, once to turn them
  * into records a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
  */
-import { MAX_LINE_BYTES } from "../domain/batch.ts";
-import { LineSplitter, type RawLine } from "../domain/manifest.ts";
-import type { PageError } from "../domain/page-result.ts";
-import { type Env, settings } from "../env.ts";
+import type { Env } from "../bindings.ts";
+import { MAX_LINE_BYTES } from "../domain/batches/batch.ts";
+import { LineSplitter, type RawLine } from "../domain/batches/manifest.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
+import { settings } from "../settings.ts";
 import { addLines, type NewLine } from "../storage/batch-lines.ts";
 import { type Batch, noteCount } from "../storage/batches.ts";
 import { manifestPath } from "../storage/manifests.ts";

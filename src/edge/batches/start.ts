@@ -1,13 +1,14 @@
 /** From waiting lines to jobs: each is read, its document found or fetched, and a job planned for it. */
+import type { Env } from "../bindings.ts";
 import { fileFromUrl } from "../documents/ingest.ts";
-import { type LineSpec, readLine } from "../domain/batch.ts";
+import { type LineSpec, readLine } from "../domain/batches/batch.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import type { PageError } from "../domain/page-result.ts";
-import type { PageSelection } from "../domain/page-selection.ts";
-import { type Env, settings } from "../env.ts";
-import { Problem } from "../http/problem.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
+import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { plan } from "../jobs/plan.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import {
   jobOfTwin,
   openLine,

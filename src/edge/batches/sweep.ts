@@ -1,9 +1,10 @@
 /** What the minute's sweep does for batches: wakes those whose driver was lost, and ends what is kept too long. */
-import { type Env, settings } from "../env.ts";
+import type { Env } from "../bindings.ts";
+import { settings } from "../settings.ts";
+import { pokeBatch } from "../signals/poke.ts";
 import { audit } from "../storage/audit.ts";
 import { condemnBatch, expiredBatches, strandedBatches } from "../storage/batches.ts";
 import { deleteManifest, unusedManifests } from "../storage/manifests.ts";
-import { pokeBatch } from "./poke.ts";
 
 /** Longer than any turn takes. */
 const GRACE_MS = 2 * 60_000;

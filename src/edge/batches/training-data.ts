@@ -1,6 +1,6 @@
 /** An output shard as training data, record by record: nothing longer than a page is held. */
-import { LineSplitter } from "../domain/manifest.ts";
-import { type LineRecord, type PageRecord, trainingRecord } from "../domain/training.ts";
+import { LineSplitter } from "../domain/batches/manifest.ts";
+import { type LineRecord, type PageRecord, trainingRecord } from "../domain/pages/training.ts";
 
 /** A page result has at most 4 MiB as it is pushed; its receipt and its frame come on top. */
 const MAX_RECORD_BYTES = 8 * 1024 * 1024;

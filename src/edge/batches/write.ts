@@ -3,10 +3,10 @@
  * made. Of a line the first record is its own, and its pages follow, each small enough to be held alone.
  * The shard's bytes come first, its row and the lines' leaving are one transaction behind them.
  */
-import { readLabels, toRanges } from "../domain/batch.ts";
-import type { PageEntry } from "../domain/page-result.ts";
-import { formatSelection, type PageSelection } from "../domain/page-selection.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../bindings.ts";
+import { readLabels, toRanges } from "../domain/batches/batch.ts";
+import type { PageEntry } from "../domain/pages/page-result.ts";
+import { formatSelection, type PageSelection } from "../domain/pages/page-selection.ts";
 import { type SettledLine, settledLines } from "../storage/batch-lines.ts";
 import {
   commitShard,

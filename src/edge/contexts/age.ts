@@ -3,15 +3,15 @@
  * anything is made of it, every document and job has a place of its own, and nothing is erased before
  * its successor is stored and recorded.
  */
-import { DOCUMENT_TOKENS, documentCost, planAgeing } from "../domain/ageing.ts";
+import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
-import { isOver } from "../domain/job.ts";
-import { type Form, nextDue } from "../domain/ladder.ts";
-import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory-document.ts";
-import type { PageError } from "../domain/page-result.ts";
-import type { ImageMode } from "../domain/vision-tokens.ts";
-import { validTokens } from "../domain/vision-tokens.ts";
-import type { Env } from "../env.ts";
+import { isOver } from "../domain/jobs/job.ts";
+import { DOCUMENT_TOKENS, documentCost, planAgeing } from "../domain/memory/ageing.ts";
+import { type Form, nextDue } from "../domain/memory/ladder.ts";
+import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory/memory-document.ts";
+import type { ImageMode } from "../domain/memory/vision-tokens.ts";
+import { validTokens } from "../domain/memory/vision-tokens.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
 import {
   beginItem,
   type Context,

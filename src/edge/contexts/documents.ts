@@ -1,12 +1,13 @@
 /** The documents that a context keeps for itself, and the jobs that read them. */
+import type { Env } from "../bindings.ts";
+import type { MediaType } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import type { MediaType } from "../domain/media-type.ts";
-import type { ReadOptions } from "../domain/page-key.ts";
-import { ALL_PAGES } from "../domain/page-selection.ts";
-import { type Env, settings } from "../env.ts";
+import type { ReadOptions } from "../domain/pages/page-key.ts";
+import { ALL_PAGES } from "../domain/pages/page-selection.ts";
 import { cancelJobsOfFile } from "../jobs/end.ts";
 import { plan } from "../jobs/plan.ts";
+import { settings } from "../settings.ts";
 import type { Context } from "../storage/contexts.ts";
 import { deleteFile, filePath, insertFile, type StoredFile } from "../storage/files.ts";
 import { findJobById, insertJob, type Job } from "../storage/jobs.ts";

@@ -1,5 +1,5 @@
 /** Erasing a context: its documents with all that was read from them, its texts, its records, in this order. */
-import type { Env } from "../env.ts";
+import type { Env } from "../bindings.ts";
 import {
   type Context,
   contents,

@@ -1,6 +1,6 @@
 /** A context's records as what ages: each text message, each image, in their order. */
-import { imageCosts, type Memory, textCosts } from "../domain/ageing.ts";
-import type { Ladder } from "../domain/ladder.ts";
+import { imageCosts, type Memory, textCosts } from "../domain/memory/ageing.ts";
+import type { Ladder } from "../domain/memory/ladder.ts";
 import type { Context, Item, Message } from "../storage/contexts.ts";
 
 /** A message that is text, or an image with the messages in it. */

@@ -1,12 +1,12 @@
 /** Reading a message back from the image that it has become. */
+import type { Env } from "../bindings.ts";
 import { hex } from "../domain/encoding.ts";
-import { type Fidelity, fidelity, normalise } from "../domain/fidelity.ts";
 import { newId } from "../domain/ids.ts";
-import { isOver } from "../domain/job.ts";
-import { findMessage } from "../domain/memory-document.ts";
-import { reader } from "../domain/models.ts";
-import type { PageError, VERDICTS } from "../domain/page-result.ts";
-import type { Env } from "../env.ts";
+import { isOver } from "../domain/jobs/job.ts";
+import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts";
+import { findMessage } from "../domain/memory/memory-document.ts";
+import { reader } from "../domain/pages/models.ts";
+import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
 import {
   type Context,
   contents,

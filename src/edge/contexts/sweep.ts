@@ -1,5 +1,5 @@
 /** For the minute's sweep: contexts in which something is due, and those that are to be erased. */
-import type { Env } from "../env.ts";
+import type { Env } from "../bindings.ts";
 import { dueContexts } from "../storage/contexts.ts";
 import { age } from "./age.ts";
 import { eraseContext } from "./erase.ts";

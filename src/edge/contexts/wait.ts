@@ -1,7 +1,7 @@
 /** Waiting for jobs that may be deleted meanwhile: when what they were made for is done. */
-import { isOver } from "../domain/job.ts";
-import type { Env } from "../env.ts";
-import { hubOf } from "../jobs/hub.ts";
+import type { Env } from "../bindings.ts";
+import { isOver } from "../domain/jobs/job.ts";
+import { hubOf } from "../signals/hub.ts";
 import { findJob } from "../storage/jobs.ts";
 
 /** A lost ring costs no more than this. */

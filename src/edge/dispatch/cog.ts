@@ -2,18 +2,20 @@
  * A Cog server. It answers 409 when it is full, 503 while it loads its model, and keeps no record of a
  * prediction to ask for: what runs where is written in the slot book.
  */
-import type { Pool } from "../domain/pool.ts";
-import { type Env, settings } from "../env.ts";
-import { bearerMatches } from "../http/bearer.ts";
-import { log } from "../log.ts";
+import type { Env } from "../bindings.ts";
+import type { Pool } from "../domain/pools/pool.ts";
+import { bearerMatches } from "../security/bearer.ts";
+import { settings } from "../settings.ts";
+import { log } from "../telemetry.ts";
 import {
   type Closing,
   type Health,
   predictionInput,
+  readClosing,
   type ShardRequest,
   type Started,
   type Upstream,
-} from "./index.ts";
+} from "./upstream.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -86,16 +88,4 @@ export async function verifyCogCallback(
   const { WORKER_TOKEN } = settings(env);
   if (!(await bearerMatches(request.headers.get("authorization"), WORKER_TOKEN))) return null;
   return readClosing(body);
-}
-
-/** @returns the prediction's id and end, or `null` when the body is not a terminal prediction. */
-export function readClosing(body: string): Closing | null {
-  try {
-    const { id, status } = JSON.parse(body) as { id?: unknown; status?: unknown };
-    if (typeof id !== "string") return null;
-    if (status === "aborted") return { prediction: id, status: "canceled" };
-    if (status === "succeeded" || status === "failed" || status === "canceled")
-      return { prediction: id, status };
-  } catch {}
-  return null;
 }

@@ -5,7 +5,7 @@
  * three calls, and nothing here reads D1.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type Breaker, phase } from "../domain/breaker.ts";
+import type { Env, Grant, Keeper, PoolReport } from "../bindings.ts";
 import {
   costOf,
   type DayLimits,
@@ -15,8 +15,8 @@ import {
   pagesLeft,
   type Spent,
   strictest,
-} from "../domain/cost-guard.ts";
-import type { NoPool, Pool } from "../domain/pool.ts";
+} from "../domain/keys/cost-guard.ts";
+import { type Breaker, phase } from "../domain/pools/breaker.ts";
 import {
   type Journal,
   type NotStarted,
@@ -24,34 +24,14 @@ import {
   SlotBook,
   type Waiting,
   type Want,
-} from "../domain/slot-book.ts";
-import { type Env, settings } from "../env.ts";
-import { wake } from "../jobs/wake.ts";
-
-export type Grant =
-  | { pool: string; waitedMs: number }
-  | { waitFor: NoPool }
-  /** The tenant's day is used up. */
-  | { overBudget: true };
-
-export interface PoolReport {
-  name: string;
-  type: Pool["type"];
-  slots: number;
-  taken: number;
-  draining: boolean;
-  breaker: "closed" | "open" | "half-open";
-  dispatched: number;
-  refused: number;
-  lost: number;
-  coldMs: number;
-  coldCount: number;
-}
+} from "../domain/pools/slot-book.ts";
+import { settings } from "../settings.ts";
+import { wake } from "../signals/wake.ts";
 
 /** Since the object was made: counters for /metrics, lost with it. */
 const ZERO = { dispatched: 0, refused: 0, lost: 0, coldMs: 0, coldCount: 0 };
 
-export class SlotKeeper extends DurableObject<Env> {
+export class SlotKeeper extends DurableObject<Env> implements Keeper {
   readonly #book: SlotBook;
   readonly #sql: SqlStorage;
   readonly #counters = new Map<string, typeof ZERO>();

@@ -3,19 +3,20 @@
  * form), but their age and repetition are checked here.
  */
 import Replicate, { validateWebhook } from "replicate";
-import type { Pool } from "../domain/pool.ts";
-import { type Env, settings } from "../env.ts";
-import { log } from "../log.ts";
+import type { Env } from "../bindings.ts";
+import type { Pool } from "../domain/pools/pool.ts";
+import { settings } from "../settings.ts";
 import { firstSight } from "../storage/callbacks.ts";
-import { readClosing } from "./cog.ts";
+import { log } from "../telemetry.ts";
 import {
   type Closing,
   type Health,
   predictionInput,
+  readClosing,
   type ShardRequest,
   type Started,
   type Upstream,
-} from "./index.ts";
+} from "./upstream.ts";
 
 const TIMEOUT_MS = 15_000;
 

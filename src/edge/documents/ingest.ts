@@ -1,7 +1,8 @@
 /** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
-import { type Env, settings } from "../env.ts";
-import { outboundFault } from "../http/outbound.ts";
-import { Problem } from "../http/problem.ts";
+import type { Env } from "../bindings.ts";
+import { Problem } from "../problem.ts";
+import { outboundFault } from "../security/outbound.ts";
+import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
 import { storeDocument } from "./store.ts";
 

@@ -3,11 +3,12 @@
  * announced as), the hash is
  * made while it streams into R2, and memory holds one part at a time.
  */
+import type { Env } from "../bindings.ts";
+import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/media-type.ts";
-import { type Env, settings } from "../env.ts";
-import { Problem } from "../http/problem.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
 /** R2 wants parts of equal size, at least 5 MiB, the last one excepted. */

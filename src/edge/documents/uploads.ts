@@ -5,12 +5,13 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { AwsClient } from "aws4fetch";
+import type { CheckParams, Env } from "../bindings.ts";
+import { SNIFF_BYTES, sniffMediaType } from "../domain/documents/media-type.ts";
+import { cutParts, SINGLE_PART_BYTES } from "../domain/documents/upload-parts.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import { SNIFF_BYTES, sniffMediaType } from "../domain/media-type.ts";
-import { cutParts, SINGLE_PART_BYTES } from "../domain/upload-parts.ts";
-import { type Env, settings } from "../env.ts";
-import { Problem, type ProblemCode } from "../http/problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
+import { settings } from "../settings.ts";
 import { fileById, filePath, insertFile } from "../storage/files.ts";
 import {
   findUploadById,
@@ -155,10 +156,6 @@ export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCo
   if (file.id !== upload.fileId) await env.BUCKET.delete(key);
   await moveUpload(env.DB, upload.id, "checking", { state: "done", fileId: file.id });
   return null;
-}
-
-export interface CheckParams {
-  uploadId: string;
 }
 
 /** The check of a document that is too large to be read within a request. */

@@ -5,30 +5,20 @@
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../app.ts";
-import { type Environment, hasScope, readApiKey, type Scope } from "../domain/api-key.ts";
-import { type BrowserToken, isBrowserToken, readBrowserToken } from "../domain/browser-token.ts";
-import type { DayLimits } from "../domain/cost-guard.ts";
-import { rateLimitHeaders } from "../domain/rate-limit.ts";
-import { settings } from "../env.ts";
+import type { AppEnv, Caller } from "../context.ts";
+import { hasScope, readApiKey, type Scope } from "../domain/keys/api-key.ts";
+import {
+  type BrowserToken,
+  isBrowserToken,
+  readBrowserToken,
+} from "../domain/keys/browser-token.ts";
+import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
+import { guardOf } from "../keys/guard.ts";
+import { Problem } from "../problem.ts";
+import { bearerToken } from "../security/bearer.ts";
+import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
-import type { Quota } from "../storage/quota.ts";
-import { bearerToken } from "./bearer.ts";
-import { guardOf } from "./key-guard.ts";
 import { timed } from "./observe.ts";
-import { Problem } from "./problem.ts";
-
-export interface Caller {
-  tenantId: string;
-  keyId: string;
-  scopes: Scope[];
-  environment: Environment;
-  quota: Quota;
-  /** The one job that a browser token is for; `null`: the caller has an API key. */
-  tokenJobId: string | null;
-  /** What its tenant lets itself have read in a day. */
-  dayLimits: DayLimits;
-}
 
 /** The same for all of these, so that nobody learns which keys there were. */
 const NO_SUCH_KEY =

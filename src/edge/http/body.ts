@@ -1,8 +1,8 @@
 /** Limits for bodies, checked while they are read. Uploads have their own and never pass through here. */
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../app.ts";
-import { Problem } from "./problem.ts";
+import type { AppEnv } from "../context.ts";
+import { Problem } from "../problem.ts";
 
 /** The body has to be JSON and to say so; at most `maxBytes` of it are read. */
 export function jsonBody(maxBytes: number) {

@@ -3,7 +3,7 @@
  * whoever calls has to hold the token.
  */
 import { cors } from "hono/cors";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 
 const PATHS = [
   "/v1/ocr",

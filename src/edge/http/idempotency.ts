@@ -6,9 +6,10 @@
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../app.ts";
+import type { AppEnv } from "../context.ts";
 import { hex } from "../domain/encoding.ts";
-import { settings } from "../env.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import {
   ANSWER_GONE,
   claimAnswer,
@@ -18,7 +19,6 @@ import {
   readAnswer,
   releaseAnswer,
 } from "../storage/idempotency.ts";
-import { Problem } from "./problem.ts";
 
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 

@@ -5,25 +5,9 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
-import { track } from "../analytics.ts";
-import type { AppEnv } from "../app.ts";
-import {
-  childSpan,
-  formatTraceparent,
-  parseTraceparent,
-  type Trace,
-} from "../domain/traceparent.ts";
-import { log } from "../log.ts";
-import type { Caller } from "./auth.ts";
-
-export interface Observed {
-  /** The span of this request. */
-  trace: Trace;
-  /** Phases of the request, with their milliseconds. */
-  timings: [string, number][];
-  /** The job that it made, when its address names none. */
-  jobId?: string;
-}
+import type { AppEnv, Caller } from "../context.ts";
+import { childSpan, formatTraceparent, parseTraceparent } from "../domain/protocol/traceparent.ts";
+import { log, track } from "../telemetry.ts";
 
 export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const started = performance.now();

@@ -5,7 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import { base64url } from "../domain/encoding.ts";
 import { idPattern, type Resource } from "../domain/ids.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "../problem.ts";
 
 /** The query fields of every list; spread it into the route's own strict object. */
 export const listQuery = {

@@ -1,10 +1,11 @@
 /** Whether a key may have more read: its month, its open jobs, and what its tenant lets itself have in a day. */
+import type { Env } from "../bindings.ts";
+import type { Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { secondsOfDayLeft } from "../domain/cost-guard.ts";
-import type { Env } from "../env.ts";
-import type { Caller } from "../http/auth.ts";
-import { Problem } from "../http/problem.ts";
-import { openJobsOfKey, pagesThisMonth, type Quota } from "../storage/quota.ts";
+import { secondsOfDayLeft } from "../domain/keys/cost-guard.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
+import { Problem } from "../problem.ts";
+import { openJobsOfKey, pagesThisMonth } from "../storage/quota.ts";
 
 /**
  * A month's last request may go over: how many pages it brings is not known yet.

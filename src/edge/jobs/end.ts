@@ -1,12 +1,12 @@
 /** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
-import { pokeBatchesOf } from "../batches/poke.ts";
+import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
-import type { Env } from "../env.ts";
+import { ring } from "../signals/hub.ts";
+import { pokeBatchesOf } from "../signals/poke.ts";
+import { wake } from "../signals/wake.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
 import { endJobEarly } from "../storage/reading.ts";
-import { ring } from "./hub.ts";
-import { wake } from "./wake.ts";
 
 /** Tells the world about jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {

@@ -1,20 +1,20 @@
 /** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
 import type { z } from "@hono/zod-openapi";
-import { track } from "../analytics.ts";
-import type { Closing } from "../dispatch/index.ts";
+import type { Env } from "../bindings.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
-import { ENCODE } from "../domain/models.ts";
-import { pageKey, tokenKey } from "../domain/page-key.ts";
+import type { Closing } from "../dispatch/upstream.ts";
+import { retryWait } from "../domain/jobs/shard.ts";
+import { ENCODE } from "../domain/pages/models.ts";
+import { pageKey, tokenKey } from "../domain/pages/page-key.ts";
 import {
   type DocumentReport,
   type PageResult,
   TRANSIENT_DOCUMENT_ERRORS,
-} from "../domain/page-result.ts";
-import { makeReceipt, receiptKey } from "../domain/receipt.ts";
-import { retryWait } from "../domain/shard.ts";
-import type { TokensHead } from "../domain/tokens-file.ts";
-import { type Env, settings } from "../env.ts";
-import { log } from "../log.ts";
+} from "../domain/pages/page-result.ts";
+import { makeReceipt, receiptKey } from "../domain/pages/receipt.ts";
+import type { TokensHead } from "../domain/pages/tokens-file.ts";
+import { settings } from "../settings.ts";
+import { wake } from "../signals/wake.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
 import { keepTokens, seenAs } from "../storage/kept-tokens.ts";
@@ -27,9 +27,9 @@ import {
 } from "../storage/reading.ts";
 import { putImage, putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
+import { log, track } from "../telemetry.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
-import { wake } from "./wake.ts";
 
 /** `gone`: the shard is over or at a later attempt; the worker is to stop. */
 export type Heard = "ok" | "gone";

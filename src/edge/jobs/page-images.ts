@@ -1,11 +1,12 @@
 /** The pictures of a job's pages, whatever model read them: what `fovea-render` makes of the same document. */
-import { toRanges } from "../domain/batch.ts";
-import { isText } from "../domain/media-type.ts";
-import { RENDER } from "../domain/models.ts";
-import { pageKey } from "../domain/page-key.ts";
-import { formatSelection } from "../domain/page-selection.ts";
-import { type Env, settings } from "../env.ts";
-import { Problem } from "../http/problem.ts";
+import type { Env } from "../bindings.ts";
+import { toRanges } from "../domain/batches/batch.ts";
+import { isText } from "../domain/documents/media-type.ts";
+import { RENDER } from "../domain/pages/models.ts";
+import { pageKey } from "../domain/pages/page-key.ts";
+import { formatSelection } from "../domain/pages/page-selection.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import { fileById } from "../storage/files.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 import { seenModels } from "../storage/models.ts";

@@ -1,8 +1,10 @@
 /** From a job to shards: which pages it still needs, who reads them, and what is started for that. */
+import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
-import { pageKey } from "../domain/page-key.ts";
-import { cutShards, firstPage, resolvePages } from "../domain/page-selection.ts";
-import { type Env, settings } from "../env.ts";
+import { pageKey } from "../domain/pages/page-key.ts";
+import { cutShards, firstPage, resolvePages } from "../domain/pages/page-selection.ts";
+import { settings } from "../settings.ts";
+import { wake } from "../signals/wake.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import { type Job, uncountedJobs } from "../storage/jobs.ts";
 import {
@@ -13,7 +15,6 @@ import {
   type WantedPage,
 } from "../storage/reading.ts";
 import { insertShards, promoteShards } from "../storage/shards.ts";
-import { wake } from "./wake.ts";
 
 /**
  * Plans a job, or what is still unplanned of it. While nobody has counted the document's pages, only

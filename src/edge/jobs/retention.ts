@@ -1,5 +1,6 @@
 /** Deletes documents, with everything read from them: those that nobody uses any more, and those that were only lent. */
-import { type Env, settings } from "../env.ts";
+import type { Env } from "../bindings.ts";
+import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
 import { deleteFile, expiredFiles, fileById } from "../storage/files.ts";
 import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";

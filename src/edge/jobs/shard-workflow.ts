@@ -3,15 +3,15 @@
  * The rule is `nextStep`; what is true is in D1; the workflow only keeps the loop alive.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
-import { track } from "../analytics.ts";
+import type { Env, ShardParams } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { keeperOf } from "../dispatch/keeper.ts";
-import { reader } from "../domain/models.ts";
-import { nextStep } from "../domain/shard.ts";
-import { ASK_AGAIN_MS } from "../domain/slot-book.ts";
-import { type Env, settings } from "../env.ts";
-import { callbackUrl } from "../http/signed-url.ts";
-import { log } from "../log.ts";
+import { nextStep } from "../domain/jobs/shard.ts";
+import { reader } from "../domain/pages/models.ts";
+import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
+import { callbackUrl } from "../security/signed-url.ts";
+import { settings } from "../settings.ts";
+import { WAKE } from "../signals/wake.ts";
 import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
 import {
@@ -22,13 +22,9 @@ import {
   finishShard,
   type Shard,
 } from "../storage/shards.ts";
+import { log, track } from "../telemetry.ts";
 import { announce, expireJobs } from "./end.ts";
 import { probeUncounted } from "./plan.ts";
-import { WAKE } from "./wake.ts";
-
-export interface ShardParams {
-  shardId: string;
-}
 
 /** The longest one sleep may take: an upper bound for anything that rings no bell. */
 const MAX_SLEEP_MS = 60_000;

@@ -1,8 +1,8 @@
 /** Following a job: sleep at its bell, read D1, until it is over. */
-import { isOver } from "../domain/job.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../bindings.ts";
+import { isOver } from "../domain/jobs/job.ts";
+import { hubOf } from "../signals/hub.ts";
 import { eventsAfter, findJob, type Job, type JobEvent } from "../storage/jobs.ts";
-import { hubOf } from "./hub.ts";
 
 /** No sleep is longer than this, so a lost ring costs seconds, not the event. */
 const NAP_MS = 15_000;

@@ -3,10 +3,10 @@
  * stays as `failed`. Only the batch's driver moves them, and every move counts only lines that were still
  * where it found them: done twice, it counts once.
  */
-import type { LineOutcome } from "../domain/batch.ts";
-import type { JobState } from "../domain/job.ts";
-import type { PageError } from "../domain/page-result.ts";
-import type { PageSelection } from "../domain/page-selection.ts";
+import type { LineOutcome } from "../domain/batches/batch.ts";
+import type { JobState } from "../domain/jobs/job.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
+import type { PageSelection } from "../domain/pages/page-selection.ts";
 import type { Batch } from "./batches.ts";
 
 /** A line as it comes from the manifest. */

@@ -1,6 +1,6 @@
 /** What a batch has written: JSONL shards in R2 under `batches/{tenant}/{batch}/`, and a record of each. */
-import type { LineOutcome } from "../domain/batch.ts";
-import type { PageSelection } from "../domain/page-selection.ts";
+import type { LineOutcome } from "../domain/batches/batch.ts";
+import type { PageSelection } from "../domain/pages/page-selection.ts";
 import type { Batch } from "./batches.ts";
 
 export interface OutputShard {

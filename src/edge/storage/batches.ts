@@ -1,5 +1,5 @@
 /** Batches as records: their state, their counters and how far the manifest is read. Lines are in `batch-lines.ts`. */
-import type { BatchState, LineDefaults } from "../domain/batch.ts";
+import type { BatchState, LineDefaults } from "../domain/batches/batch.ts";
 
 export interface Batch {
   id: string;

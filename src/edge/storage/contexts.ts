@@ -1,7 +1,7 @@
 /** Contexts, their messages and their images as records; the texts in R2 under `contexts/{tenant}/{context}/{number}`. */
-import type { Form, Ladder } from "../domain/ladder.ts";
-import type { PageError } from "../domain/page-result.ts";
-import type { ImageMode } from "../domain/vision-tokens.ts";
+import type { Form, Ladder } from "../domain/memory/ladder.ts";
+import type { ImageMode } from "../domain/memory/vision-tokens.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
 import { filePath } from "./files.ts";
 
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
@@ -36,7 +36,7 @@ export interface Message {
   textTokens: number;
   characters: number;
   sha256: string;
-  /** SHA-256 of the text's normal form (domain/fidelity.ts): a reading with the same words has the same. */
+  /** SHA-256 of the text's normal form (domain/memory/fidelity.ts): a reading with the same words has the same. */
   fingerprint: string;
   createdAt: number;
   /** The image that it is in; `null`: it is text. */

@@ -2,7 +2,7 @@
  * Webhook deliveries and the log of their attempts. Rows are inserted where jobs end (`reading.ts`), by
  * the trigger `page_completed` for pages, and here for events that belong to no job.
  */
-import type { Env } from "../env.ts";
+import type { Env } from "../bindings.ts";
 import type { Notice } from "./endpoints.ts";
 
 export type DeliveryState = "pending" | "delivered" | "failed";

@@ -1,5 +1,5 @@
 /** Webhook endpoints: addresses that are told of every job of their tenant. */
-import { JOB_STATES, OPEN_STATES } from "../domain/job.ts";
+import { JOB_STATES, OPEN_STATES } from "../domain/jobs/job.ts";
 
 /** What an endpoint is told of when it does not say what it wants: the ends of jobs. */
 export const JOB_EVENTS = JOB_STATES.filter(

@@ -1,5 +1,5 @@
 /** Documents: a record in D1, the bytes in R2 under `files/{tenant}/{file}`. */
-import { isText, type MediaType } from "../domain/media-type.ts";
+import { isText, type MediaType } from "../domain/documents/media-type.ts";
 import { dropAnswersOfFile } from "./idempotency.ts";
 
 export interface StoredFile {

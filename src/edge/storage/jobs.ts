@@ -1,10 +1,10 @@
 /** Jobs, their pages and their events as records. What changes several tables at once is in `reading.ts`. */
-import type { JobState } from "../domain/job.ts";
-import { ENCODE } from "../domain/models.ts";
-import type { ReadOptions } from "../domain/page-key.ts";
-import type { PageError } from "../domain/page-result.ts";
-import type { PageSelection } from "../domain/page-selection.ts";
-import type { ShardWait } from "../domain/waiting.ts";
+import type { JobState } from "../domain/jobs/job.ts";
+import type { ShardWait } from "../domain/jobs/waiting.ts";
+import { ENCODE } from "../domain/pages/models.ts";
+import type { ReadOptions } from "../domain/pages/page-key.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
+import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { shardWaits } from "./shards.ts";
 
 export interface Job {

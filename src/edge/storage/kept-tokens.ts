@@ -2,10 +2,11 @@
  * Vision tokens of pages: bytes in R2 at `results/{tenant}/{file}/{token key}/{model digest}.safetensors`,
  * so that they go with everything else that was read from the file, and an index of them in D1.
  */
+
+import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
-import { isText } from "../domain/media-type.ts";
-import { type ReadOptions, type SeenAs, tokenKey } from "../domain/page-key.ts";
-import type { TokensHead } from "../domain/tokens-file.ts";
+import { type ReadOptions, type SeenAs, tokenKey } from "../domain/pages/page-key.ts";
+import type { TokensHead } from "../domain/pages/tokens-file.ts";
 import { fileById, type StoredFile } from "./files.ts";
 import { digestName } from "./reading.ts";
 import type { Shard } from "./shards.ts";

@@ -1,28 +1,8 @@
 /** API keys and their tenants. A key lies here as its SHA-256 only. */
-import type { Environment, Scope } from "../domain/api-key.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-
-export interface StoredKey {
-  id: string;
-  tenantId: string;
-  hint: string;
-  name: string;
-  environment: Environment;
-  scopes: Scope[];
-  createdAt: number;
-  revokedAt: number | null;
-  expiresAt: number | null;
-  /** `null`: the setting RATE_PER_MINUTE. */
-  ratePerMinute: number | null;
-  lastUsedAt: number | null;
-  /** Pages that it may have read in a month (UTC); those from the cache do not count. */
-  monthlyPages: number | null;
-  /** Jobs that it may have open at once. */
-  concurrentJobs: number | null;
-  /** Networks from which it may be used; `null`: from anywhere. */
-  allowedCidrs: string[] | null;
-}
+import type { Environment, Scope } from "../domain/keys/api-key.ts";
+import type { StoredKey } from "../domain/keys/stored-key.ts";
 
 interface KeyRow {
   id: string;

@@ -1,7 +1,4 @@
 /** What a key has used of what it may have. */
-import type { StoredKey } from "./keys.ts";
-
-export type Quota = Pick<StoredKey, "monthlyPages" | "concurrentJobs">;
 
 /** Pages read for the key in the month of `now` (UTC), its share of shared readings included. */
 export async function pagesThisMonth(db: D1Database, keyId: string, now: number): Promise<number> {

@@ -6,9 +6,10 @@
  * Each function is one D1 batch, which SQLite runs as one transaction: a page that lands counts for
  * every job that waits for it, and ends those for which it was the last one, or nothing happens.
  */
-import { END_STATE_SQL } from "../domain/job.ts";
-import { isText, type MediaType } from "../domain/media-type.ts";
-import type { PageError, PageResult } from "../domain/page-result.ts";
+
+import { isText, type MediaType } from "../domain/documents/media-type.ts";
+import { END_STATE_SQL } from "../domain/jobs/job.ts";
+import type { PageError, PageResult } from "../domain/pages/page-result.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
 import { countHits, countLanded } from "./usage.ts";
 

@@ -1,5 +1,10 @@
 /** Page results as bytes in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`, and `.png` for its image. */
-import type { PageEntry, PageError, PageResult, StoredPageResult } from "../domain/page-result.ts";
+import type {
+  PageEntry,
+  PageError,
+  PageResult,
+  StoredPageResult,
+} from "../domain/pages/page-result.ts";
 import type { Job, JobPage } from "./jobs.ts";
 
 const path = (

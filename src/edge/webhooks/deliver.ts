@@ -4,9 +4,11 @@
  * attempt it hands the message to the dead-letter queue, where the delivery is given up.
  */
 import { Webhook } from "standardwebhooks";
-import { webhookBackoff } from "../domain/webhook-backoff.ts";
-import { type Env, settings } from "../env.ts";
-import { outboundFault } from "../http/outbound.ts";
+import type { DeliveryMessage, Env } from "../bindings.ts";
+import { webhookBackoff } from "../domain/webhooks/webhook-backoff.ts";
+import { outboundFault } from "../security/outbound.ts";
+import { signingSecrets, tenantSecret } from "../security/webhook-secret.ts";
+import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
 import {
   type Delivery,
@@ -17,11 +19,6 @@ import {
 } from "../storage/deliveries.ts";
 import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
-import { signingSecrets, tenantSecret } from "./secret.ts";
-
-export interface DeliveryMessage {
-  deliveryId: string;
-}
 
 const TIMEOUT_MS = 15_000;
 /** Of an answer, kept in the log. */

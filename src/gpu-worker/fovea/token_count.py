@@ -1,6 +1,6 @@
 """How many text tokens a text is to the DeepSeek-OCR tokenizer: counted where its file is there, else estimated.
 
-The estimate is the edge's (`src/edge/domain/text-tokens.ts`), as near as Python's own regular expressions come to it.
+The estimate is the edge's (`src/edge/domain/memory/text-tokens.ts`), as near as Python's own regular expressions come to it.
 """
 
 import math

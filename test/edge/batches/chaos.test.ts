@@ -5,7 +5,7 @@
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { keeperOf } from "../../../src/edge/dispatch/keeper.ts";
-import { wake } from "../../../src/edge/jobs/wake.ts";
+import { wake } from "../../../src/edge/signals/wake.ts";
 import { CogStub, call, env, json, newKey, pdf, post, upload } from "../support.ts";
 
 const DOCUMENTS = 20;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CogPool, verifyCogCallback } from "../../../src/edge/dispatch/cog.ts";
-import type { ShardRequest } from "../../../src/edge/dispatch/index.ts";
+import type { ShardRequest } from "../../../src/edge/dispatch/upstream.ts";
 import { env } from "../support.ts";
 
 const traceparent = `00-${"4".repeat(32)}-${"7".repeat(16)}-01`;

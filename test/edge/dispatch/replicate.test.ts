@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ShardRequest } from "../../../src/edge/dispatch/index.ts";
 import { ReplicatePool, verifyReplicateCallback } from "../../../src/edge/dispatch/replicate.ts";
+import type { ShardRequest } from "../../../src/edge/dispatch/upstream.ts";
 import { ReplicateApiStub, SECRET, sign } from "../stubs/replicate-api.ts";
 import { env } from "../support.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { idPattern, newId } from "../../../src/edge/domain/ids.ts";
-import { cacheStatus, endState, isOver } from "../../../src/edge/domain/job.ts";
-import { preferredWait } from "../../../src/edge/domain/prefer.ts";
-import { nextStep, type ShardView } from "../../../src/edge/domain/shard.ts";
-import { webhookBackoff } from "../../../src/edge/domain/webhook-backoff.ts";
+import { cacheStatus, endState, isOver } from "../../../src/edge/domain/jobs/job.ts";
+import { nextStep, type ShardView } from "../../../src/edge/domain/jobs/shard.ts";
+import { preferredWait } from "../../../src/edge/domain/protocol/prefer.ts";
+import { webhookBackoff } from "../../../src/edge/domain/webhooks/webhook-backoff.ts";
 
 it("ids match their pattern, sort by the second, and never repeat", () => {
   expect(newId("job")).toMatch(idPattern("job"));

@@ -1,6 +1,6 @@
 /** Rules of different parts of the edge that meet: batches, chat, browser tokens, lent documents, traces. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { sweep } from "../../../src/edge/jobs/sweep.ts";
+import { sweep } from "../../../src/edge/sweep.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
 
 let cog: CogStub;

@@ -1,0 +1,164 @@
+/** Batches: their states, what a line of a manifest may say, and how a line ends. Pure. */
+import { z } from "zod";
+import { idPattern } from "../ids.ts";
+import type { JobState } from "../jobs/job.ts";
+import { outboundUrlFault } from "../network/outbound-url.ts";
+import { MODES, TASKS } from "../pages/models.ts";
+import type { ReadOptions } from "../pages/page-key.ts";
+import type { PageError } from "../pages/page-result.ts";
+import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
+import { MAX_TOKEN_BUDGET, readOptions } from "../pages/read-options.ts";
+
+/** What the API shows. `canceling`: started lines are still being called off. */
+export const BATCH_STATES = [
+  "running",
+  "paused",
+  "canceling",
+  "completed",
+  "canceled",
+  "failed",
+] as const;
+/** `deleting` is shown to nobody: its records are on their way out. */
+export type BatchState = (typeof BATCH_STATES)[number] | "deleting";
+
+const OVER: readonly BatchState[] = ["completed", "canceled", "failed"];
+export const isBatchOver = (state: BatchState) => OVER.includes(state);
+
+/** A whole line of a manifest, in bytes. */
+export const MAX_LINE_BYTES = 32 * 1024;
+
+export const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
+export type LineOutcome = (typeof LINE_OUTCOMES)[number];
+
+const optionFields = {
+  pages: z.string().max(4000).optional(),
+  model: z.string().max(64).optional(),
+  mode: z.enum(MODES).optional(),
+  token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional(),
+  witness: z.boolean().optional(),
+  task: z.enum(TASKS).optional(),
+  prompt: z.string().min(1).max(4000).optional(),
+  dpi: z.int().min(36).max(400).optional(),
+};
+
+export const stringMap = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((record) => Object.keys(record).length <= 16, "at most 16 entries");
+
+/** Options that hold for every line that does not say otherwise. */
+export const LineDefaults = z.strictObject(optionFields).meta({ id: "BatchDefaults" });
+export type LineDefaults = z.infer<typeof LineDefaults>;
+
+const Line = z
+  .strictObject({
+    file: z.string().regex(idPattern("file"), "not a file id").optional(),
+    url: z.string().min(1).max(2048).optional(),
+    ...optionFields,
+    custom_id: z.string().min(1).max(256).optional(),
+    metadata: stringMap.optional(),
+  })
+  .refine((line) => (line.file === undefined) !== (line.url === undefined), {
+    message: "exactly one of `file` and `url` is needed",
+  });
+
+export interface LineSpec {
+  source: { file: string } | { url: string };
+  options: ReadOptions;
+  selection: PageSelection;
+}
+
+/** What a line says about itself; a line that cannot be parsed says nothing. */
+export interface LineLabels {
+  customId: string | null;
+  metadata: Record<string, string>;
+}
+
+export interface LineRules {
+  defaults: LineDefaults;
+  models: string[];
+  fallbackModel: string;
+  allowLoopback: boolean;
+}
+
+/** @returns the line's wish, or what is wrong with it in words for its author. */
+export function readLine(text: string, rules: LineRules): LineSpec | PageError {
+  const fault = (code: string, message: string): PageError => ({
+    code,
+    message: message.slice(0, 1000),
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return fault("not_json", "The line is not JSON.");
+  }
+  const parsed = Line.safeParse(value);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) =>
+      path.length > 0 ? `${path.join(".")}: ${message}` : message,
+    );
+    return fault("invalid_line", faults.join("; "));
+  }
+  const { file, url, custom_id, metadata, ...own } = parsed.data;
+  const wanted = { ...rules.defaults, ...own };
+  if (url !== undefined) {
+    const refused = outboundUrlFault(url, rules.allowLoopback);
+    if (refused) return fault("url_refused", `url: ${refused}`);
+  }
+  const selection = parsePageSelection(wanted.pages ?? "");
+  if (typeof selection === "string") return fault("invalid_page_selection", selection);
+  const options = readOptions(
+    {
+      ...wanted,
+      mode: wanted.mode ?? "auto",
+      task: wanted.task ?? "markdown",
+      dpi: wanted.dpi ?? 144,
+    },
+    selection,
+    { models: rules.models, fallback: rules.fallbackModel },
+  );
+  if ("code" in options) return fault(options.code.replaceAll("-", "_"), options.message);
+  return {
+    source: file === undefined ? { url: url as string } : { file },
+    options,
+    selection,
+  };
+}
+
+export function readLabels(text: string): LineLabels {
+  const nothing = { customId: null, metadata: {} };
+  try {
+    const { custom_id, metadata } = JSON.parse(text) ?? {};
+    return {
+      customId: typeof custom_id === "string" ? custom_id.slice(0, 256) : null,
+      metadata: stringMap.safeParse(metadata).data ?? {},
+    };
+  } catch {
+    return nothing;
+  }
+}
+
+/**
+ * How a line ends with its job.
+ * @param doneBefore pages that earlier runs of the line have delivered.
+ */
+export function lineOutcome(
+  job: { state: JobState; done: number },
+  doneBefore: number,
+  canceling: boolean,
+): LineOutcome {
+  if (job.state === "succeeded") return "succeeded";
+  if (job.state === "canceled" && canceling) return "canceled";
+  return job.done + doneBefore > 0 ? "partial" : "failed";
+}
+
+/** The same page numbers as ranges. */
+export function toRanges(pages: number[]): PageSelection {
+  const ranges: PageSelection = [];
+  for (const page of pages.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last?.last === page - 1) last.last = page;
+    else if (last?.last !== page) ranges.push({ first: page, last: page });
+  }
+  return ranges;
+}

@@ -1,0 +1,125 @@
+/**
+ * A chat request as a request to read: which document is meant, and what is asked of it. The models
+ * here were never tuned to converse: they answer the wordings of their tasks, so a message's words are
+ * matched to a task, and are a free prompt only where nothing matches.
+ */
+
+import { QUESTIONS, type Task } from "../pages/models.ts";
+import type { PageEntry, PageResult } from "../pages/page-result.ts";
+
+type Part =
+  | { type: "text"; text: string }
+  | { type: "image_url"; image_url: { url: string } }
+  | { type: "file"; file: { file_id?: string | undefined; file_data?: string | undefined } };
+
+export interface Message {
+  role: string;
+  content?: string | Part[] | null | undefined;
+}
+
+export type Document = { url: string } | { file: string };
+
+/** What a conversation comes to. A string is what is wrong with it. */
+export function readConversation(
+  messages: Message[],
+): { document: Document; words: string; unread: number } | string {
+  const fromUser = messages.filter(({ role }) => role === "user");
+  const last = fromUser.at(-1);
+  if (!last) return "messages: one of the role `user` is needed";
+  const words = partsOf(last)
+    .flatMap((part) => (part.type === "text" ? [part.text] : []))
+    .join("\n")
+    .trim();
+  // A question about a document that was sent before is answered from that one.
+  const withDocument = fromUser.findLast((message) => documentsOf(message).length > 0);
+  const documents = withDocument ? documentsOf(withDocument) : [];
+  if (documents.length > 1) return "messages: one document at a time";
+  const [document] = documents;
+  if (!document)
+    return "messages: no document; send an `image_url` part (an https: or data: URL) or a `file` part";
+  if (typeof document === "string") return document;
+  const read = new Set([last, withDocument]);
+  return { document, words, unread: messages.filter((message) => !read.has(message)).length };
+}
+
+const partsOf = ({ content }: Message): Part[] =>
+  typeof content === "string" ? [{ type: "text", text: content }] : (content ?? []);
+
+const documentsOf = (message: Message): (Document | string)[] =>
+  partsOf(message).flatMap((part): (Document | string)[] => {
+    if (part.type === "image_url") return [{ url: part.image_url.url }];
+    if (part.type !== "file") return [];
+    const { file_id, file_data } = part.file;
+    if (file_id !== undefined) return [{ file: file_id }];
+    return [
+      file_data === undefined ? "file: `file_id` or `file_data` is needed" : { url: file_data },
+    ];
+  });
+
+/** The official wordings (src/gpu-worker/fovea/tasks.py), for clients that send them as they stand. */
+const WORDINGS: readonly (readonly [RegExp, Task])[] = [
+  [/^(?:<\|grounding\|>)?convert the document to markdown\.?$/i, "markdown"],
+  [/^free ocr\.?$/i, "free"],
+  [/^parse the figure\.?$/i, "figure"],
+  [/^describe this image in detail\.?$/i, "describe"],
+];
+const LOCATE = /^locate <\|ref\|>(.+)<\|\/ref\|> in the image\.?$/is;
+
+/** The task that words name or spell out; other words are a prompt. */
+export function taskOf(words: string): { task: Task; prompt?: string } {
+  const plain = words.replace(/^<image>\s*/, "").trim();
+  if (plain === "") return { task: "markdown" };
+  const named = QUESTIONS.find((task) => task === plain.toLowerCase());
+  if (named) return { task: named };
+  const spelled = WORDINGS.find(([wording]) => wording.test(plain));
+  if (spelled) return { task: spelled[1] };
+  const sought = LOCATE.exec(plain)?.[1]?.trim();
+  return sought ? { task: "locate", prompt: sought } : { task: "markdown", prompt: plain };
+}
+
+/** What a page adds to the answer. A page without a result is named: nobody is to take the rest for the whole. */
+export function pageContent({ page, result, error }: PageEntry): string {
+  if (error) return `<!-- page ${page}: ${error.code} -->`;
+  return result.markdown.trim();
+}
+
+export interface Tally {
+  vision: number;
+  text: number;
+  /** Vision tokens of pages that came from the cache. */
+  cached: number;
+  cut: boolean;
+  verdict: PageResult["verdict"];
+}
+
+export const emptyTally = (): Tally => ({
+  vision: 0,
+  text: 0,
+  cached: 0,
+  cut: false,
+  verdict: "blank",
+});
+
+/** From good to bad; an answer is as good as its worst page. */
+const VERDICTS = ["blank", "ok", "suspect", "unreadable", "failed"] as const;
+
+export function count(tally: Tally, { result }: PageEntry, fromCache: boolean): Tally {
+  const vision = result?.vision_tokens?.valid ?? 0;
+  const verdict = result?.verdict ?? "failed";
+  return {
+    vision: tally.vision + vision,
+    text: tally.text + (result?.text_tokens ?? 0),
+    cached: tally.cached + (fromCache ? vision : 0),
+    cut: tally.cut || result?.finish_reason === "length" || result?.finish_reason === "loop",
+    verdict: VERDICTS.indexOf(verdict) > VERDICTS.indexOf(tally.verdict) ? verdict : tally.verdict,
+  };
+}
+
+export const finishReason = ({ cut }: Tally) => (cut ? ("length" as const) : ("stop" as const));
+
+export const usageOf = ({ vision, text, cached }: Tally) => ({
+  prompt_tokens: vision,
+  completion_tokens: text,
+  total_tokens: vision + text,
+  prompt_tokens_details: { cached_tokens: cached },
+});

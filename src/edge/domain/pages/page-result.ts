@@ -1,0 +1,142 @@
+/** The canonical result of one page, `schema: 1` (docs/WORKER-PROTOCOL.md): every output format is a view of it. */
+import { z } from "zod";
+
+const unit = z.number().min(0).max(1);
+const milliseconds = z.number().min(0);
+const text = (max: number) => z.string().max(max);
+
+export const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
+export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
+
+export const PageError = z.object({ code: text(64), message: text(1000) }).meta({
+  id: "PageError",
+  example: { code: "page_too_large", message: "The page has 200 megapixels; the limit is 50." },
+});
+
+/** A union, since `.nullable()` on a named schema is lost in the spec. */
+export const NullablePageError = z.union([PageError, z.null()]);
+
+export const Block = z
+  .object({
+    id: z.int().min(1),
+    type: z.enum([
+      "title",
+      "sub_title",
+      "text",
+      "list",
+      "table",
+      "table_caption",
+      "image",
+      "image_caption",
+      "equation",
+      "code",
+      "header",
+      "footer",
+      "page_number",
+    ]),
+    bbox: z.tuple([unit, unit, unit, unit]).meta({ description: "x0, y0, x1, y1 in 0..1" }),
+    text: text(1_000_000),
+    html: text(2_000_000).optional(),
+    latex: text(100_000).optional(),
+    confidence: unit.nullable(),
+  })
+  .meta({ id: "Block" });
+
+export const PageResult = z
+  .object({
+    schema: z.literal(1),
+    page: z.int().min(1),
+    width: z.int().min(0),
+    height: z.int().min(0),
+    dpi: z.number().positive().nullable(),
+    model: text(64),
+    model_digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+    mode: text(32),
+    task: text(32),
+    prompt: text(4000).nullable(),
+    vision_tokens: z
+      .object({ positions: z.int().min(0), patches: z.int().min(0), valid: z.int().min(0) })
+      .extend({
+        tiles: z
+          .tuple([z.int().min(1), z.int().min(1)])
+          .optional()
+          .meta({ description: "columns, rows" }),
+        max_tiles: z.int().min(1).optional(),
+      })
+      .nullable(),
+    text_tokens: z.int().min(0).nullable(),
+    compression: z.number().min(0).nullable(),
+    expected_precision: z.tuple([unit, unit]).nullable(),
+    blocks: z.array(Block).max(20_000),
+    markdown: text(4_000_000),
+    finish_reason: z.enum(FINISH_REASONS),
+    verdict: z.enum(VERDICTS),
+    warnings: z.array(text(500)).max(200),
+    attempts: z
+      .array(
+        z.object({
+          mode: text(32),
+          tokens: z.int().min(0).nullable(),
+          finish_reason: z.enum(FINISH_REASONS),
+          encoded: z.literal("stored").optional().meta({
+            description:
+              "The page was not encoded: its vision tokens were kept from an earlier reading.",
+          }),
+        }),
+      )
+      .max(50),
+    timings_ms: z.object({
+      raster: milliseconds,
+      encode: milliseconds,
+      prefill: milliseconds,
+      decode: milliseconds,
+    }),
+    error: NullablePageError,
+    witness: z
+      .object({
+        model: text(64),
+        model_digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+        agreement: unit.nullable(),
+      })
+      .optional()
+      .meta({
+        description:
+          "The check by a second reader: the share of words in common, `null` where there are too few.",
+      }),
+  })
+  .meta({ id: "PageResult" });
+
+/** A result as it is stored and answered: with the receipt that is made when it lands. */
+export const StoredPageResult = PageResult.extend({
+  receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
+    description: "Who read what, signed; keys at `/.well-known/fovea-receipt-keys`",
+  }),
+}).meta({ id: "StoredPageResult" });
+
+export type PageResult = z.infer<typeof PageResult>;
+export type StoredPageResult = z.infer<typeof StoredPageResult>;
+export type PageError = z.infer<typeof PageError>;
+
+/** What a job holds for one page: its result, or why there is none. */
+export type PageEntry =
+  | { page: number; result: StoredPageResult; error: null }
+  | { page: number; result: null; error: PageError };
+
+export const DocumentReport = z.union([
+  z.object({
+    schema: z.literal(1),
+    model: text(64),
+    model_digest: PageResult.shape.model_digest,
+    page_count: z.int().min(1),
+    media_type: text(100),
+  }),
+  z.object({
+    schema: z.literal(1),
+    model: text(64),
+    model_digest: PageResult.shape.model_digest.nullable().optional(),
+    error: PageError,
+  }),
+]);
+
+/** Document faults that another attempt may cure; all others are the document's own. */
+export const TRANSIENT_DOCUMENT_ERRORS = new Set(["document_unreachable"]);

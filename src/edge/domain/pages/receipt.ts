@@ -1,0 +1,67 @@
+/**
+ * A provenance receipt: what a page result was made of, signed. The payload is a JSON text and the
+ * signature is over exactly its bytes, so that nobody has to agree on a canonical form to verify it.
+ */
+import { base64url, hex } from "../encoding.ts";
+import type { PageResult } from "./page-result.ts";
+
+export interface Receipt {
+  payload: string;
+  /** Ed25519 over the UTF-8 bytes of `payload`, base64url. */
+  signature: string;
+  key_id: string;
+}
+
+export interface ReceiptKey {
+  id: string;
+  sign: CryptoKey;
+  /** Public, as RFC 8037 has it. */
+  jwk: { kty: "OKP"; crv: "Ed25519"; kid: string; x: string };
+}
+
+/** PKCS #8 of an Ed25519 private key, up to its 32 bytes (RFC 8410, section 7). */
+const PKCS8_PREFIX = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+
+/** The key is derived from the root secret: as long as that stays, every receipt can be verified. */
+export async function receiptKey(signingSecret: string): Promise<ReceiptKey> {
+  const text = new TextEncoder().encode(`receipt:${signingSecret}`);
+  const seed = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+  const pkcs8 = Uint8Array.from([...PKCS8_PREFIX, ...seed]);
+  const sign = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
+  const { x } = (await crypto.subtle.exportKey("jwk", sign)) as { x: string };
+  const thumbprint = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(x));
+  const id = base64url(thumbprint).slice(0, 16);
+  return { id, sign, jwk: { kty: "OKP", crv: "Ed25519", kid: id, x } };
+}
+
+/** @param now Unix milliseconds at which the page landed. */
+export async function makeReceipt(
+  key: ReceiptKey,
+  documentSha256: string,
+  result: PageResult,
+  now: number,
+): Promise<Receipt> {
+  const text = new TextEncoder().encode(result.markdown);
+  const payload = JSON.stringify({
+    schema: 1,
+    document_sha256: documentSha256,
+    page: result.page,
+    width: result.width,
+    height: result.height,
+    dpi: result.dpi,
+    model: result.model,
+    model_digest: result.model_digest,
+    mode: result.mode,
+    task: result.task,
+    prompt: result.prompt,
+    verdict: result.verdict,
+    markdown_sha256: hex(await crypto.subtle.digest("SHA-256", text)),
+    read_at: new Date(now).toISOString(),
+  });
+  const signature = await crypto.subtle.sign(
+    "Ed25519",
+    key.sign,
+    new TextEncoder().encode(payload),
+  );
+  return { payload, signature: base64url(signature), key_id: key.id };
+}

@@ -1,0 +1,95 @@
+/**
+ * JSON lines for retrieval: pieces of text of a bounded length, each with its page, the headings above
+ * it and the boxes it comes from, so that an answer can point at the place. A chunk never spans pages.
+ */
+import type { PageEntry, PageResult } from "../../domain/pages/page-result.ts";
+import type { View } from "./view.ts";
+
+type Block = PageResult["blocks"][number];
+type Box = Pick<Block, "id" | "type" | "bbox">;
+
+const MAX_CHARACTERS = 1200;
+/** The same on every page, and about none. */
+const FURNITURE = new Set<Block["type"]>(["header", "footer", "page_number"]);
+
+export const chunks = (): View => {
+  let job = { jobId: "", fileId: "" };
+  /** The headings that hold at the end of the page before. */
+  let headings: Partial<Record<"title" | "sub_title", string>> = {};
+
+  const page = (entry: PageEntry): string => {
+    const { page, result, error } = entry;
+    if (error) return `${JSON.stringify({ file_id: job.fileId, page, error })}\n`;
+    const found: { headings: string[]; text: string; boxes: Box[] }[] = [];
+    let pieces: string[] = [];
+    let boxes: Box[] = [];
+    const flush = () => {
+      if (pieces.length > 0)
+        found.push({ headings: Object.values(headings), text: pieces.join("\n\n"), boxes });
+      pieces = [];
+      boxes = [];
+    };
+    const add = (text: string, box?: Box) => {
+      for (const piece of split(text)) {
+        const length = pieces.reduce((sum, { length }) => sum + length + 2, 0);
+        if (length > 0 && length + piece.length > MAX_CHARACTERS) flush();
+        pieces.push(piece);
+        if (box && boxes.at(-1) !== box) boxes.push(box);
+      }
+    };
+
+    for (const { id, type, bbox, text, latex } of result.blocks) {
+      const words = (text || latex || "").trim();
+      if (FURNITURE.has(type) || words === "") continue;
+      if (type === "title" || type === "sub_title") {
+        flush();
+        headings = type === "title" ? { title: words } : { ...headings, sub_title: words };
+      }
+      add(words, { id, type, bbox });
+    }
+    if (result.blocks.length === 0) add(result.markdown.trim());
+    flush();
+    const { verdict } = result;
+    return found
+      .map((chunk, i) => {
+        const id = `${job.fileId}:${page}:${i + 1}`;
+        const from = { job_id: job.jobId, file_id: job.fileId, page };
+        return `${JSON.stringify({ id, ...from, verdict, ...chunk })}\n`;
+      })
+      .join("");
+  };
+
+  return {
+    mediaType: "application/jsonl",
+    head: (of) => {
+      job = of;
+      return "";
+    },
+    page,
+    tail: () => "",
+  };
+};
+
+/** Ends of paragraphs, lines, sentences, words: the first kind that occurs is cut at. */
+const ENDS = [/\n\n/g, /\n/g, /[.!?。！？]\s?/g, /\s/g];
+
+/** Pieces that are never longer than the limit, cut at the last end that fits. */
+function* split(text: string): Generator<string> {
+  let rest = text;
+  while (rest.length > MAX_CHARACTERS) {
+    const window = rest.slice(0, MAX_CHARACTERS);
+    const cuts = ENDS.map((end) =>
+      Array.from(window.matchAll(end), (match) => match.index + match[0].length).at(-1),
+    );
+    // Not a crumb.
+    const at = cuts.find((cut) => cut !== undefined && cut > MAX_CHARACTERS / 4);
+    const length = at ?? wholeCharacters(window);
+    yield rest.slice(0, length).trim();
+    rest = rest.slice(length).trim();
+  }
+  if (rest !== "") yield rest;
+}
+
+/** A cut between the halves of a surrogate pair moves in front of it. */
+const wholeCharacters = (text: string) =>
+  /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length;

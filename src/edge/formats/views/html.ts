@@ -1,0 +1,108 @@
+/**
+ * A page as HTML. What was read is data: every character of it is escaped, and of a table's markup
+ * only the tags and spans of a table are let through.
+ */
+import type { PageResult } from "../../domain/pages/page-result.ts";
+import type { View } from "./view.ts";
+
+type Block = PageResult["blocks"][number];
+
+export const html: View = {
+  mediaType: "text/html; charset=utf-8",
+  head: ({ jobId }) =>
+    `<!doctype html>\n<html><head><meta charset="utf-8"><title>${escapeHtml(jobId)}</title>\n<style>${STYLE}</style></head><body>\n`,
+  page: ({ page, result, error }) => {
+    const body = error
+      ? `<p class="error">${escapeHtml(`${error.code}: ${error.message}`)}</p>`
+      : pageBody(result);
+    const verdict = result ? ` data-verdict="${result.verdict}"` : "";
+    return `<section id="page-${page}"${verdict}>\n${body}\n</section>\n`;
+  },
+  tail: () => "</body></html>\n",
+};
+
+const STYLE =
+  "body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}" +
+  "section{border-top:1px solid #8888;padding:1rem 0}table{border-collapse:collapse}" +
+  "td,th{border:1px solid #8888;padding:.2rem .5rem}pre,p{white-space:pre-wrap}.error{color:#b00}";
+
+function pageBody(result: PageResult): string {
+  if (result.blocks.length > 0) return result.blocks.map(blockHtml).join("\n");
+  return result.markdown === "" ? "" : `<pre>${escapeHtml(result.markdown)}</pre>`;
+}
+
+function blockHtml(block: Block): string {
+  const text = escapeHtml(block.text);
+  switch (block.type) {
+    case "title":
+      return `<h1>${text}</h1>`;
+    case "sub_title":
+      return `<h2>${text}</h2>`;
+    case "table":
+      return block.html === undefined ? `<pre>${text}</pre>` : tableHtml(block.html);
+    case "code":
+      return `<pre><code>${text}</code></pre>`;
+    case "equation":
+      return `<pre class="equation">${escapeHtml(block.latex ?? block.text)}</pre>`;
+    case "list":
+      return `<ul>${listItems(block.text)}</ul>`;
+    default:
+      return `<p class="${block.type}">${text}</p>`;
+  }
+}
+
+const listItems = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => `<li>${escapeHtml(line.replace(/^\s*(?:[-*•]|\d{1,3}[.)])\s+/, ""))}</li>`)
+    .join("");
+
+const escapeHtml = (text: string) =>
+  text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+
+const TABLE_TAG =
+  /<(\/?)(table|thead|tbody|tfoot|tr|td|th|caption|br|sub|sup|b|i)((?:\s[^<>]*)?)>/gi;
+const SPAN = /\s(colspan|rowspan)\s*=\s*["']?(\d{1,3})\b/gi;
+
+/** Lets the tags of a table through with nothing but their spans; escapes the rest. */
+export function tableHtml(source: string): string {
+  let out = "";
+  let last = 0;
+  const open: string[] = [];
+  for (const match of source.matchAll(TABLE_TAG)) {
+    out += escapeCell(source.slice(last, match.index));
+    last = match.index + match[0].length;
+    const tag = (match[2] as string).toLowerCase();
+    if (match[1] === "") {
+      const spans = Array.from((match[3] ?? "").matchAll(SPAN), ([, name, n]) => ` ${name}="${n}"`);
+      out += `<${tag}${spans.join("").toLowerCase()}>`;
+      if (tag !== "br") open.push(tag);
+    } else if (open.includes(tag)) {
+      // Whatever was opened inside is closed first: the markup stays a tree and cannot leave its place.
+      for (let inner = open.pop(); inner !== undefined; inner = open.pop()) {
+        out += `</${inner}>`;
+        if (inner === tag) break;
+      }
+    }
+  }
+  out += escapeCell(source.slice(last));
+  return (
+    out +
+    open
+      .reverse()
+      .map((tag) => `</${tag}>`)
+      .join("")
+  );
+}
+
+/** Text between tags: entities that the worker wrote stay, everything else that could be markup does not. */
+const escapeCell = (text: string) =>
+  text
+    .replace(/&(?!(?:amp|lt|gt|quot|#39|nbsp);)/g, "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");

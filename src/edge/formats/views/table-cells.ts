@@ -1,0 +1,81 @@
+/** The cells of a table block, with its spans taken apart: a merged cell has its text in its first place. */
+import type { PageResult } from "../../domain/pages/page-result.ts";
+
+type Block = PageResult["blocks"][number];
+
+const MAX_COLUMNS = 1000;
+const TAG = /<(\/?)(tr|td|th|br)\b([^<>]*)>|<[^<>]*>/gi;
+
+export function tableCells({ html, text }: Pick<Block, "html" | "text">): string[][] {
+  return html === undefined ? text.split("\n").map((line) => line.split("\t")) : fromHtml(html);
+}
+
+function fromHtml(html: string): string[][] {
+  const rows: string[][] = [];
+  /** Rows that a cell above still covers, by column. */
+  const covered: number[] = [];
+  let row: string[] | null = null;
+  let cell: { text: string; columns: number; rows: number } | null = null;
+
+  const skipCovered = (cells: string[]) => {
+    while ((covered[cells.length] ?? 0) > 0 && cells.length < MAX_COLUMNS) {
+      covered[cells.length] = (covered[cells.length] as number) - 1;
+      cells.push("");
+    }
+  };
+  const endCell = () => {
+    if (!cell || !row) return;
+    skipCovered(row);
+    for (let i = 0; i < cell.columns && row.length < MAX_COLUMNS; i++) {
+      covered[row.length] = cell.rows - 1;
+      row.push(i === 0 ? plain(cell.text).trim() : "");
+    }
+    cell = null;
+  };
+  const endRow = () => {
+    endCell();
+    if (!row) return;
+    skipCovered(row);
+    rows.push(row);
+    row = null;
+  };
+
+  let last = 0;
+  for (const match of html.matchAll(TAG)) {
+    if (cell) cell.text += html.slice(last, match.index);
+    last = match.index + match[0].length;
+    const [, closing, name = "", attributes = ""] = match;
+    const tag = name.toLowerCase();
+    if (tag === "br") {
+      if (cell) cell.text += "\n";
+    } else if (tag === "tr") {
+      endRow();
+      if (!closing) row = [];
+    } else if (tag !== "") {
+      endCell();
+      row ??= [];
+      if (!closing)
+        cell = { text: "", columns: span(attributes, "col"), rows: span(attributes, "row") };
+    }
+  }
+  endRow();
+  return rows;
+}
+
+function span(attributes: string, kind: "col" | "row"): number {
+  const [, digits] =
+    new RegExp(`\\b${kind}span\\s*=\\s*["']?(\\d{1,3})\\b`, "i").exec(attributes) ?? [];
+  return Math.max(1, Number(digits ?? 1));
+}
+
+const ENTITIES: Record<string, string> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  "#39": "'",
+  nbsp: " ",
+};
+
+const plain = (text: string) =>
+  text.replace(/&(amp|lt|gt|quot|#39|nbsp);/g, (_, name: string) => ENTITIES[name] as string);

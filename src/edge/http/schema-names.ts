@@ -1,0 +1,23 @@
+/**
+ * The domain names its schemas by zod's own `meta({ id })`; here these become the names in the OpenAPI
+ * document, which the library keeps in a registry of its own.
+ */
+import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
+import type { ZodObject, ZodType } from "zod";
+import { LineDefaults } from "../domain/batches/batch.ts";
+import { Block, PageError, PageResult, StoredPageResult } from "../domain/pages/page-result.ts";
+
+const nameOf = (schema: ZodType) => schema.meta()?.id;
+
+/** @param base what the schema extends: the document refers to it. */
+function name(schema: ZodType, base?: ZodObject): void {
+  zodToOpenAPIRegistry.add(schema, {
+    _internal: {
+      refId: nameOf(schema),
+      ...(base && { extendedFrom: { refId: nameOf(base) as string, schema: base } }),
+    },
+  });
+}
+
+for (const schema of [PageError, Block, PageResult, LineDefaults]) name(schema);
+name(StoredPageResult, PageResult);

@@ -1,0 +1,21 @@
+/** What happens to API keys is written down, and told to the webhook endpoints that want to know. */
+import type { Env } from "../bindings.ts";
+import { audit } from "../storage/audit.ts";
+import { deliverNotice } from "../storage/deliveries.ts";
+
+type Change = "key.created" | "key.rotated" | "key.revoked";
+
+/**
+ * @param keyId the key that was made, replaced or revoked
+ * @param by the key that did it; `null` for the bootstrap secret
+ */
+export async function noteKeyChange(
+  env: Env,
+  tenantId: string,
+  change: Change,
+  keyId: string,
+  by: string | null,
+): Promise<void> {
+  await audit(env.DB, tenantId, by, change, keyId);
+  await deliverNotice(env, tenantId, change, { key_id: keyId, by_key_id: by });
+}

@@ -1,0 +1,72 @@
+/**
+ * Every error that a client can meet, in one table. What is not in it leaves as `internal-error` with
+ * nothing but the request's id.
+ */
+export const PROBLEMS = {
+  "malformed-request": [400, "The request could not be parsed"],
+  "invalid-request": [422, "The request is not valid"],
+  "missing-key": [401, "An API key is required"],
+  "invalid-key": [401, "The API key is not valid"],
+  "missing-scope": [403, "The API key lacks a scope"],
+  "address-refused": [403, "The API key may not be used from this address"],
+  "token-refused": [403, "The browser token is not for this"],
+  "token-used": [409, "The browser token has started its job"],
+  "quota-exceeded": [402, "The key has used up its pages of this month"],
+  "budget-exceeded": [402, "The account has used up what it may have read today"],
+  "too-many-jobs": [429, "The key has too many open jobs"],
+  "rate-limited": [429, "Too many requests"],
+  "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],
+  "idempotency-in-flight": [409, "The first request with this Idempotency-Key is not over"],
+  "bad-signature": [401, "The signature is not valid"],
+  "not-found": [404, "No such resource"],
+  "tokens-not-kept": [409, "Vision tokens are not kept"],
+  "not-cached": [404, "Not in the cache"],
+  "method-not-allowed": [405, "The method is not allowed here"],
+  "job-not-finished": [409, "The pages are not all read yet"],
+  "page-images-missing": [409, "The pages' images are not there yet"],
+  "job-over": [409, "The job has already ended"],
+  "batch-over": [409, "The batch has already ended"],
+  "batch-open": [409, "The batch has not ended"],
+  "context-full": [422, "The context takes no more messages"],
+  "too-many-batches": [429, "The tenant has too many open batches"],
+  gone: [410, "The resource is gone"],
+  "length-mismatch": [400, "The body does not have the announced length"],
+  "checksum-mismatch": [422, "The bytes do not have the announced SHA-256"],
+  "upload-incomplete": [422, "Not all parts are there"],
+  "upload-over": [409, "The upload has ended"],
+  "uploads-off": [501, "Uploads by presigned address are not set up here"],
+  "file-too-large": [413, "The file is too large"],
+  "request-too-large": [413, "The request is too large"],
+  "not-json": [415, "The body is not JSON"],
+  "unsupported-media-type": [415, "The file type is not supported"],
+  "empty-file": [422, "The file is empty"],
+  "url-refused": [422, "The URL is not allowed"],
+  "url-unreachable": [422, "The URL could not be fetched"],
+  "unknown-model": [422, "The model is not offered here"],
+  "unsupported-option": [422, "The model cannot do this"],
+  "invalid-page-selection": [422, "The page selection is not valid"],
+  "document-unread": [422, "No page of the document could be read"],
+  "took-too-long": [504, "The document was not read in time"],
+  "internal-error": [500, "Something went wrong on our side"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** A known error. `detail` is read by the client: no internals in it. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly extra: Record<string, unknown>;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    code: ProblemCode,
+    detail?: string,
+    extra: Record<string, unknown> = {},
+    headers: Record<string, string> = {},
+  ) {
+    super(detail ?? PROBLEMS[code][1]);
+    this.code = code;
+    this.extra = extra;
+    this.headers = headers;
+  }
+}

@@ -1,0 +1,131 @@
+/** GET and PATCH /v1/settings: what a tenant decides for itself. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { App, AppEnv } from "../../context.ts";
+import { requires } from "../../http/auth.ts";
+import { jsonBody, KIB } from "../../http/body.ts";
+import { problems } from "../../http/problem.ts";
+import { settings } from "../../settings.ts";
+import { audit } from "../../storage/audit.ts";
+import {
+  dayLimits,
+  keptTokens,
+  retentionDays,
+  setDayLimits,
+  setKeepTokens,
+  setRetentionDays,
+} from "../../storage/tenants.ts";
+
+const days = z.int().min(1).max(3650);
+
+const dailyPages = z.int().min(0).max(1_000_000_000);
+const dailyUsd = z.number().min(0).max(1_000_000_000);
+
+const TenantSettings = z
+  .object({
+    retention_days: days.openapi({
+      description:
+        "Documents that no job has used for so long are deleted, with everything read from them",
+    }),
+    retention_is_default: z.boolean(),
+    daily_pages: dailyPages.nullable().openapi({
+      description: "Pages that may be read for the account in a day (UTC); `null`: no limit",
+    }),
+    daily_usd: dailyUsd.nullable().openapi({
+      description: "What they may cost in a day, by the service's prices; `null`: no limit",
+    }),
+    keep_tokens: z.boolean().openapi({
+      description: "Whether vision tokens of pages are kept where a request does not say",
+    }),
+    token_bytes: z.int().min(0).openapi({ description: "What is kept of them" }),
+    token_bytes_max: z.int().openapi({ description: "More is not kept" }),
+  })
+  .openapi("Settings");
+
+const answer = {
+  200: {
+    description: "The settings",
+    content: { "application/json": { schema: TenantSettings } },
+  },
+};
+
+const read = createRoute({
+  method: "get",
+  path: "/v1/settings",
+  operationId: "getSettings",
+  tags: ["service"],
+  summary: "The tenant's settings",
+  security: [{ bearer: [] }],
+  middleware: [requires("read")] as const,
+  responses: { ...answer, ...problems() },
+});
+
+const change = createRoute({
+  method: "patch",
+  path: "/v1/settings",
+  operationId: "changeSettings",
+  tags: ["service"],
+  summary: "Change the tenant's settings",
+  description:
+    "Needs the scope `admin`. What is not named stays; `null` goes back to the service's default. The service may limit a day more strictly. Takes effect within ten seconds.",
+  security: [{ bearer: [] }],
+  middleware: [requires("admin"), jsonBody(KIB)] as const,
+  request: {
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z
+            .strictObject({
+              retention_days: days.nullable().optional(),
+              daily_pages: dailyPages.nullable().optional(),
+              daily_usd: dailyUsd.nullable().optional(),
+              keep_tokens: z.boolean().optional(),
+            })
+            .refine((body) => Object.keys(body).length > 0, "name at least one setting")
+            .openapi("ChangeSettings"),
+        },
+      },
+    },
+  },
+  responses: {
+    ...answer,
+    ...problems("malformed-request", "not-json", "request-too-large", "invalid-request"),
+  },
+});
+
+async function present(c: Context<AppEnv>) {
+  const { tenantId } = c.get("caller");
+  const [own, { pages, usd }, { keep, bytes }] = await Promise.all([
+    retentionDays(c.env.DB, tenantId),
+    dayLimits(c.env.DB, tenantId),
+    keptTokens(c.env.DB, tenantId),
+  ]);
+  const { RETENTION_DAYS, TENANT_TOKENS_BYTES } = settings(c.env);
+  return {
+    retention_days: own ?? RETENTION_DAYS,
+    retention_is_default: own === null,
+    daily_pages: pages,
+    daily_usd: usd,
+    keep_tokens: keep,
+    token_bytes: bytes,
+    token_bytes_max: TENANT_TOKENS_BYTES,
+  };
+}
+
+export const tenantSettings = (app: App) => {
+  app.openapi(read, async (c) => c.json(await present(c), 200));
+  app.openapi(change, async (c) => {
+    const { tenantId, keyId } = c.get("caller");
+    const { retention_days, daily_pages, daily_usd, keep_tokens } = c.req.valid("json");
+    if (keep_tokens !== undefined) await setKeepTokens(c.env.DB, tenantId, keep_tokens);
+    if (retention_days !== undefined) await setRetentionDays(c.env.DB, tenantId, retention_days);
+    const now = await dayLimits(c.env.DB, tenantId);
+    await setDayLimits(c.env.DB, tenantId, {
+      pages: daily_pages === undefined ? now.pages : daily_pages,
+      usd: daily_usd === undefined ? now.usd : daily_usd,
+    });
+    await audit(c.env.DB, tenantId, keyId, "settings.changed", tenantId);
+    return c.json(await present(c), 200);
+  });
+};

@@ -1,0 +1,78 @@
+/** POST /v1/batches/manifests: the JSONL of a batch as the raw body, streamed into R2. */
+import { z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { newId } from "../../domain/ids.ts";
+import { requires } from "../../http/auth.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import { settings } from "../../settings.ts";
+import { insertManifest, manifestPath } from "../../storage/manifests.ts";
+import { R2Stream } from "../../storage/r2-stream.ts";
+
+const Manifest = z
+  .object({
+    id: z.string().openapi({ example: "man_01jdf7k2m4c8q6w0e5r9t1y3" }),
+    bytes: z.int(),
+    sha256: z.string(),
+    created_at: z.iso.datetime(),
+  })
+  .openapi("BatchManifest");
+
+const TYPES = ["application/jsonl", "application/x-ndjson"];
+
+/** Registered by hand: a validated body would be read into memory before the handler sees it. */
+const route = {
+  method: "post" as const,
+  path: "/v1/batches/manifests",
+  operationId: "createBatchManifest",
+  tags: ["batches"],
+  summary: "Upload a manifest",
+  description:
+    "One JSON object a line: `file` or `url`, and of `pages`, `model`, `mode`, `task`, `prompt`, `dpi`, `custom_id`, `metadata` what is wanted; at most 32 KiB a line. Lines are checked when the batch comes to them. Without a batch it is kept for a day.",
+  security: [{ bearer: [] }],
+  request: {
+    body: {
+      required: true,
+      content: Object.fromEntries(TYPES.map((type) => [type, { schema: { type: "string" } }])),
+    },
+  },
+  responses: {
+    201: {
+      description: "The manifest, for `POST /v1/batches`",
+      content: { "application/json": { schema: Manifest } },
+    },
+    ...problems("unsupported-media-type", "empty-file", "file-too-large"),
+  },
+};
+
+export const manifestsCreate = (app: App) => {
+  app.openAPIRegistry.registerPath(route as never);
+  app.post(route.path, requires("write"), async (c) => {
+    const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+    if (!TYPES.includes(type))
+      throw new Problem("unsupported-media-type", `Send it as ${TYPES.join(" or ")}.`);
+    const { MAX_MANIFEST_BYTES } = settings(c.env);
+    const tooLarge = () =>
+      new Problem("file-too-large", `A manifest may have at most ${MAX_MANIFEST_BYTES} bytes.`);
+    if (Number(c.req.header("content-length")) > MAX_MANIFEST_BYTES) throw tooLarge();
+    if (!c.req.raw.body) throw new Problem("empty-file");
+
+    const now = Date.now();
+    const id = newId("man", now);
+    const { tenantId } = c.get("caller");
+    const out = new R2Stream(c.env.BUCKET, manifestPath(tenantId, id), "application/jsonl");
+    try {
+      for await (const chunk of c.req.raw.body) {
+        if (out.bytes + chunk.byteLength > MAX_MANIFEST_BYTES) throw tooLarge();
+        await out.write(chunk);
+      }
+      if (out.bytes === 0) throw new Problem("empty-file");
+      const { bytes, sha256 } = await out.end();
+      await insertManifest(c.env.DB, { id, tenantId, bytes, sha256, createdAt: now });
+      return c.json({ id, bytes, sha256, created_at: new Date(now).toISOString() }, 201);
+    } catch (error) {
+      await out.discard();
+      throw error;
+    }
+  });
+};

@@ -1,0 +1,150 @@
+/**
+ * The worker's side of the edge (docs/WORKER-PROTOCOL.md): a shard's document to fetch, and pushes.
+ * Authority is the signed URL; there are no API keys here, and nothing of it is in the public spec.
+ */
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import type { App, AppEnv } from "../../context.ts";
+import { verifyCallback } from "../../dispatch/index.ts";
+import { sniffMediaType } from "../../domain/documents/media-type.ts";
+import { DocumentReport, PageResult } from "../../domain/pages/page-result.ts";
+import { readTokensHead } from "../../domain/pages/tokens-file.ts";
+import { KIB, MIB, sizeLimit } from "../../http/body.ts";
+import {
+  type Heard,
+  hearClosed,
+  hearDocument,
+  hearHeartbeat,
+  hearImage,
+  hearPage,
+  hearTokens,
+} from "../../jobs/ingest.ts";
+import { Problem } from "../../problem.ts";
+import { verifyCallbackUrl } from "../../security/signed-url.ts";
+import { settings } from "../../settings.ts";
+import { fileById, openFile } from "../../storage/files.ts";
+import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
+import { findShard } from "../../storage/shards.ts";
+
+const BASE = "/callbacks/shards/:shard";
+const PAGE = `${BASE}/pages/:page{[0-9]+}`;
+
+const tokensLimit = createMiddleware<AppEnv>((c, next) =>
+  sizeLimit(settings(c.env).MAX_TOKENS_BYTES)(c, next),
+);
+
+export const callbacks = (app: App) => {
+  app.get(`${BASE}/file`, async (c) => {
+    const { shard } = await authenticate(c);
+    const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
+    const object = file && (await openFile(c.env.BUCKET, file));
+    if (!object) throw new Problem("gone", "The file was deleted.");
+    return c.body(object.body, 200, {
+      "content-type": file.mediaType,
+      "content-length": String(object.size),
+    });
+  });
+
+  app.put(`${BASE}/heartbeat`, sizeLimit(KIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    return answer(c, await hearHeartbeat(c.env, shard, attempt));
+  });
+
+  app.put(`${BASE}/document`, sizeLimit(16 * KIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const report = await readBody(c, DocumentReport);
+    sameModel(report.model, shard.options.model);
+    return answer(c, await hearDocument(c.env, shard, attempt, report));
+  });
+
+  app.put(PAGE, sizeLimit(4 * MIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const result = await readBody(c, PageResult);
+    sameModel(result.model, shard.options.model);
+    if (String(result.page) !== c.req.param("page"))
+      throw new Problem("invalid-request", "The page's number is not that of the address.");
+    if ((result.verdict === "failed") !== (result.error !== null))
+      throw new Problem("invalid-request", "A failed page has an error, and only a failed page.");
+    return answer(c, await hearPage(c.env, shard, attempt, result));
+  });
+
+  app.put(`${PAGE}/tokens`, tokensLimit, async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const bytes = await c.req.arrayBuffer();
+    const head = readTokensHead(new Uint8Array(bytes));
+    if (head === null || String(head.page) !== c.req.param("page"))
+      throw new Problem("invalid-request", "The body is no file of the page's vision tokens.");
+    const heard = await hearTokens(c.env, shard, attempt, head, bytes);
+    if (heard === "refused") throw new Problem("tokens-not-kept");
+    return answer(c, heard);
+  });
+
+  app.get(`${PAGE}/tokens`, async (c) => {
+    const { shard } = await authenticate(c);
+    const { mode = "", model_digest = "" } = c.req.query();
+    const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
+    const page = Number(c.req.param("page"));
+    const of = file && { file, page, ...seenAs(file, shard.options, mode) };
+    const object = of && (await openTokens(c.env.BUCKET, of, model_digest));
+    if (!object || !("body" in object)) throw new Problem("not-found", "None are kept.");
+    return c.body(object.body, 200, {
+      "content-type": "application/octet-stream",
+      "content-length": String(object.size),
+    });
+  });
+
+  app.put(`${PAGE}/image`, sizeLimit(8 * MIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const digest = PageResult.shape.model_digest.safeParse(c.req.header("x-model-digest"));
+    if (!digest.success)
+      throw new Problem("invalid-request", "The header `X-Model-Digest` says no digest.");
+    const png = await c.req.arrayBuffer();
+    if (sniffMediaType(new Uint8Array(png, 0, Math.min(png.byteLength, 8))) !== "image/png")
+      throw new Problem("unsupported-media-type", "A page's image is a PNG.");
+    const page = Number(c.req.param("page"));
+    return answer(c, await hearImage(c.env, shard, attempt, page, digest.data, png));
+  });
+
+  app.post(`${BASE}/closed`, sizeLimit(8 * MIB), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const body = await c.req.text();
+    const closing = await verifyCallback(c.env, c.req.raw, body);
+    if (!closing) throw new Problem("bad-signature", "The callback is not authenticated.");
+    await hearClosed(c.env, shard, attempt, closing.status);
+    return c.body(null, 204);
+  });
+};
+
+async function authenticate(c: Context<AppEnv>) {
+  const id = c.req.param("shard") as string;
+  const query = new URL(c.req.url).searchParams;
+  const callback = await verifyCallbackUrl(settings(c.env).SIGNING_SECRET, id, query, Date.now());
+  if (!callback) throw new Problem("bad-signature", "The address is not signed, or has expired.");
+  const shard = await findShard(c.env.DB, id);
+  if (!shard) throw new Problem("gone", "The shard is over.");
+  return { shard, attempt: callback.attempt };
+}
+
+async function readBody<T>(
+  c: Context<AppEnv>,
+  schema: { safeParse(value: unknown): { success: true; data: T } | { success: false } },
+): Promise<T> {
+  const body = await c.req.json().catch((error) => {
+    if (error instanceof SyntaxError)
+      throw new Problem("malformed-request", "The body is not JSON.");
+    throw error;
+  });
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw new Problem("invalid-request", "The body does not have the shape.");
+  return parsed.data;
+}
+
+function sameModel(reported: string, asked: string): void {
+  if (reported !== asked)
+    throw new Problem("invalid-request", `The shard is for ${asked}, not for ${reported}.`);
+}
+
+function answer(c: Context<AppEnv>, heard: Heard) {
+  if (heard === "gone") throw new Problem("gone", "The shard is over: stop reading it.");
+  return c.body(null, 204);
+}

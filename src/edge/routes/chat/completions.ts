@@ -1,0 +1,350 @@
+/**
+ * POST /v1/chat/completions: a document in a chat message, its text as the answer, for clients that
+ * speak OpenAI's protocol. The job is made by POST /v1/ocr itself, so that whatever holds there (guard,
+ * limits, quotas, cache) holds here; only the form of request, answer and errors is another one.
+ */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { type SSEStreamingApi, streamSSE } from "hono/streaming";
+import type { App, AppEnv } from "../../context.ts";
+import * as chat from "../../domain/jobs/chat.ts";
+import { isOver } from "../../domain/jobs/job.ts";
+import { MODES, QUESTIONS, reader } from "../../domain/pages/models.ts";
+import { requires } from "../../http/auth.ts";
+import { jsonBody, MIB } from "../../http/body.ts";
+import { followEvents, waitForEnd } from "../../jobs/watch.ts";
+import { Problem } from "../../problem.ts";
+import { settings } from "../../settings.ts";
+import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
+import { readEntries, readEntry } from "../../storage/results.ts";
+import { ocrRequest } from "../ocr/request.ts";
+import { chatError, chatErrors, documentedChatErrors } from "./error.ts";
+
+/** As long as OpenAI's own clients wait. The job goes on when nobody does any more. */
+const HOLD_S = 600;
+
+const Part = z.discriminatedUnion("type", [
+  z.looseObject({ type: z.literal("text"), text: z.string().max(8000) }),
+  z.looseObject({
+    type: z.literal("image_url"),
+    image_url: z.looseObject({
+      url: z.string().openapi({ description: "`https:` URL or `data:` URL; a PDF will do too" }),
+    }),
+  }),
+  z.looseObject({
+    type: z.literal("file"),
+    file: z.looseObject({
+      file_id: z.string().optional().openapi({ description: "Of POST /v1/files" }),
+      file_data: z.string().optional().openapi({ description: "A `data:` URL" }),
+    }),
+  }),
+]);
+
+const Body = z
+  .looseObject({
+    model: z.string().max(64),
+    messages: z
+      .array(
+        z.looseObject({
+          role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+          content: z.union([z.string(), z.array(Part).max(100)]).nullish(),
+        }),
+      )
+      .min(1)
+      .max(1000)
+      .openapi({
+        description:
+          "The words of the last `user` message name a task (`markdown`, `free`, `figure`, `describe`, `deep`) or are its official wording (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`); none: `markdown`; others are a prompt, where the model takes one. The document is in the same message, or in the last one before that has any. No other message is read.",
+      }),
+    stream: z.boolean().nullish(),
+    stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
+    n: z.literal(1).nullish(),
+    tools: z.array(z.unknown()).max(0, "no tools are called here").nullish(),
+    response_format: z.looseObject({ type: z.literal("text") }).nullish(),
+    fovea: z
+      .strictObject({
+        pages: z.string().optional(),
+        mode: z.enum(MODES).optional(),
+        token_budget: z.int().optional(),
+        witness: z.boolean().optional(),
+        task: z.enum(QUESTIONS).optional().openapi({
+          description:
+            "In place of the task that the message's words name; those are then a prompt",
+        }),
+        dpi: z.int().optional(),
+        tokens: z.enum(["keep", "none"]).optional().openapi({
+          description:
+            "`keep`: the next question about the same pages is answered without encoding",
+        }),
+        cache: z.enum(["use", "refresh", "only"]).optional(),
+        metadata: z.record(z.string(), z.string()).optional(),
+      })
+      .default({})
+      .openapi({ description: "Options of POST /v1/ocr" }),
+  })
+  .openapi("ChatRequest", {
+    description:
+      "Other fields of OpenAI's (`temperature`, `max_tokens`, …) are taken and have no effect.",
+  });
+
+const Usage = z.object({
+  prompt_tokens: z.int().openapi({ description: "Vision tokens" }),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+});
+
+const Extension = z.object({
+  job_id: z.string(),
+  file_id: z.string(),
+  state: z.string(),
+  verdict: z.string().openapi({ description: "Of the worst page" }),
+  pages: z.array(
+    z.object({
+      page: z.int(),
+      verdict: z.string(),
+      source: z.string(),
+      error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    }),
+  ),
+  unread_messages: z.int(),
+});
+
+const ChatCompletion = z
+  .object({
+    id: z.string(),
+    object: z.literal("chat.completion"),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.literal(0),
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string().openapi({ description: "Markdown, page after page" }),
+          refusal: z.null(),
+        }),
+        logprobs: z.null(),
+        finish_reason: z.enum(["stop", "length"]),
+      }),
+    ),
+    usage: Usage,
+    fovea: Extension,
+  })
+  .openapi("ChatCompletion");
+
+const route = createRoute({
+  method: "post",
+  path: "/v1/chat/completions",
+  operationId: "createChatCompletion",
+  tags: ["chat"],
+  summary: "Read a document, for OpenAI clients",
+  description:
+    "Streams page by page with `stream: true`; `fovea` is in the answer or the last chunk. A document of which no page can be read is an error. Counts as two requests of the key's rate.",
+  security: [{ bearer: [] }],
+  middleware: [requires("write"), jsonBody(20 * MIB)] as const,
+  request: { body: { content: { "application/json": { schema: Body } }, required: true } },
+  responses: {
+    200: {
+      description: "What was read",
+      content: {
+        "application/json": { schema: ChatCompletion },
+        "text/event-stream": { schema: z.string() },
+      },
+    },
+    ...documentedChatErrors(
+      "malformed-request",
+      "not-json",
+      "invalid-request",
+      "invalid-page-selection",
+      "unknown-model",
+      "unsupported-option",
+      "not-found",
+      "not-cached",
+      "url-refused",
+      "url-unreachable",
+      "unsupported-media-type",
+      "empty-file",
+      "file-too-large",
+      "request-too-large",
+      "document-unread",
+      "took-too-long",
+      "quota-exceeded",
+      "budget-exceeded",
+      "too-many-jobs",
+    ),
+  },
+});
+
+export const chatCompletions = (app: App) => {
+  app.use(route.path, chatErrors);
+  app.openapi(route, async (c) => {
+    const body = c.req.valid("json");
+    const conversation = chat.readConversation(body.messages);
+    if (typeof conversation === "string") throw new Problem("invalid-request", conversation);
+    const { document, words, unread } = conversation;
+
+    const answer = await app.fetch(
+      ocrRequest(c, { ...request(c, body, words), ...document }),
+      c.env,
+    );
+    // A problem: it leaves through `chatErrors`.
+    if (!answer.ok) return answer as never;
+    const { id } = await answer.json<{ id: string }>();
+    for (const name of ["cache-status", "location"])
+      c.header(name, answer.headers.get(name) ?? undefined);
+
+    const { tenantId } = c.get("caller");
+    c.set("jobId", id);
+    const job = (await findJob(c.env.DB, tenantId, id)) as Job;
+    const completion = new Completion(job, unread);
+    if (body.stream) {
+      const withUsage = body.stream_options?.include_usage === true;
+      return streamSSE(c, (stream) => streamPages(c, stream, completion, withUsage)) as never;
+    }
+    completion.job = await waitForEnd(c.env, tenantId, id, HOLD_S * 1000);
+    if (!isOver(completion.job.state))
+      throw new Problem("took-too-long", `Not read within ${HOLD_S} s: ${id} goes on.`);
+    const pages = await jobPages(c.env.DB, id);
+    let at = 0;
+    for await (const entry of readEntries(c.env.BUCKET, job, pages))
+      completion.add(pages[at++] as JobPage, entry);
+    const fault = completion.fault();
+    if (fault) throw new Problem("document-unread", fault);
+    return c.json(completion.whole() as z.infer<typeof ChatCompletion>, 200);
+  });
+};
+
+/** @throws Problem for words that the model cannot be asked with */
+function request(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string) {
+  const { task, prompt } = body.fovea.task
+    ? { task: body.fovea.task, prompt: words || undefined }
+    : chat.taskOf(words);
+  const { tasks, prompts } = reader(body.model);
+  if (prompt !== undefined && !prompts && settings(c.env).MODELS.includes(body.model))
+    throw new Problem(
+      "unsupported-option",
+      `${body.model} takes no words but these, or none: ${tasks.join(", ")}.`,
+    );
+  return { model: body.model, ...body.fovea, task, prompt };
+}
+
+/** An answer while it is being put together. */
+class Completion {
+  job: Job;
+  readonly #unread: number;
+  readonly #created = Math.floor(Date.now() / 1000);
+  readonly #pages: z.infer<typeof Extension>["pages"] = [];
+  #tally = chat.emptyTally();
+  #content = "";
+
+  constructor(job: Job, unread: number) {
+    this.job = job;
+    this.#unread = unread;
+  }
+
+  /** @returns what the page adds to the content */
+  add(page: JobPage, entry: Awaited<ReturnType<typeof readEntry>>): string {
+    this.#tally = chat.count(this.#tally, entry, page.source === "hit");
+    this.#pages.push({
+      page: page.page,
+      source: page.source,
+      error: entry.error,
+      verdict: entry.result?.verdict ?? "failed",
+    });
+    const content = chat.pageContent(entry);
+    if (content === "") return "";
+    const piece = this.#content === "" ? content : `\n\n${content}`;
+    this.#content += piece;
+    return piece;
+  }
+
+  /** Why there is no answer, when no page has a result. */
+  fault(): string | null {
+    if (this.#pages.some(({ error }) => error === null)) return null;
+    const error = this.job.error ?? this.#pages.find((page) => page.error)?.error;
+    return error ? `${error.code}: ${error.message}` : `The job is ${this.job.state}.`;
+  }
+
+  whole() {
+    const message = { role: "assistant", content: this.#content, refusal: null };
+    const choice = { index: 0, message, logprobs: null, finish_reason: this.finish() };
+    return {
+      ...this.#frame("chat.completion"),
+      choices: [choice],
+      usage: this.usage(),
+      fovea: this.extension(),
+    };
+  }
+
+  chunk(delta: object, finish: string | null = null, more: object = {}) {
+    const choice = { index: 0, delta, logprobs: null, finish_reason: finish };
+    return { ...this.#frame("chat.completion.chunk"), choices: [choice], ...more };
+  }
+
+  usageChunk() {
+    return { ...this.#frame("chat.completion.chunk"), choices: [], usage: this.usage() };
+  }
+
+  finish = () => chat.finishReason(this.#tally);
+  usage = () => chat.usageOf(this.#tally);
+
+  extension(): z.infer<typeof Extension> {
+    const { id, fileId, state } = this.job;
+    return {
+      job_id: id,
+      file_id: fileId,
+      state,
+      verdict: this.#tally.verdict,
+      pages: this.#pages,
+      unread_messages: this.#unread,
+    };
+  }
+
+  #frame(object: string) {
+    const { id, options } = this.job;
+    const chatId = `chatcmpl-${id.replace("job_", "")}`;
+    return { id: chatId, object, created: this.#created, model: options.model };
+  }
+}
+
+/** Each page as a chunk as soon as it and all pages before it are read. */
+async function streamPages(
+  c: Context<AppEnv>,
+  stream: SSEStreamingApi,
+  completion: Completion,
+  withUsage: boolean,
+): Promise<void> {
+  const { DB, BUCKET } = c.env;
+  const { id, tenantId } = completion.job;
+  const send = (chunk: object) => stream.writeSSE({ data: JSON.stringify(chunk) });
+  let sent = 0;
+  /** The page that the next chunk has to wait for, where it is known. */
+  let awaited: number | undefined;
+  const sendRead = async () => {
+    const pages = await jobPages(DB, id);
+    for (; pages[sent] && pages[sent]?.state !== "pending"; sent++) {
+      const page = pages[sent] as JobPage;
+      const content = completion.add(page, await readEntry(BUCKET, completion.job, page));
+      if (content !== "") await send(completion.chunk({ content }));
+    }
+    awaited = pages[sent]?.page;
+  };
+
+  await send(completion.chunk({ role: "assistant", content: "" }));
+  for await (const event of followEvents(c.env, tenantId, id, 0)) {
+    if (stream.aborted) return;
+    if (event === null) await stream.write(": still here\n\n");
+    else if (event.type === "page") {
+      const { page } = JSON.parse(event.data) as { page: number };
+      if (awaited === undefined || awaited === page) await sendRead();
+    }
+  }
+  await sendRead();
+  completion.job = (await findJob(DB, tenantId, id)) ?? completion.job;
+  const fault = completion.fault();
+  if (fault) return send(chatError(422, "document-unread", fault));
+  await send(completion.chunk({}, completion.finish(), { fovea: completion.extension() }));
+  if (withUsage) await send(completion.usageChunk());
+  await stream.writeSSE({ data: "[DONE]" });
+}

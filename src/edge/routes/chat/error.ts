@@ -1,0 +1,61 @@
+/** Errors as OpenAI's clients expect them, on the routes that speak their protocol. */
+import { z } from "@hono/zod-openapi";
+import { createMiddleware } from "hono/factory";
+import type { AppEnv } from "../../context.ts";
+import { problems } from "../../http/problem.ts";
+import type { ProblemCode } from "../../problem.ts";
+
+export const ChatError = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string().openapi({ example: "invalid_request_error" }),
+      param: z.string().nullable(),
+      code: z.string().openapi({ example: "unknown-model" }),
+    }),
+  })
+  .openapi("ChatError");
+
+export function chatError(
+  status: number,
+  code: string,
+  message: string,
+  param: string | null = null,
+): z.infer<typeof ChatError> {
+  return { error: { message, type: typeOf(status), param, code } };
+}
+
+/** Turns every problem that leaves the routes below into that form, whoever raised it. */
+export const chatErrors = createMiddleware<AppEnv>(async (c, next) => {
+  await next();
+  if (c.res.headers.get("content-type") !== "application/problem+json") return;
+  const { type, detail, status, errors } = await c.res.json<{
+    type: string;
+    detail: string;
+    status: number;
+    errors?: { path: string }[];
+  }>();
+  const body = chatError(status, type.split(":").at(-1) as string, detail, errors?.[0]?.path);
+  const headers = new Headers(c.res.headers);
+  headers.set("content-type", "application/json");
+  // Assigning over an answer would bring its content type along.
+  c.res = undefined;
+  c.res = new Response(JSON.stringify(body), { status, headers });
+});
+
+/** `problems()` for those routes. */
+export const documentedChatErrors = (...codes: ProblemCode[]) =>
+  Object.fromEntries(
+    Object.entries(problems(...codes)).map(([status, { description }]) => [
+      status,
+      { description, content: { "application/json": { schema: ChatError } } },
+    ]),
+  );
+
+function typeOf(status: number): string {
+  if (status === 401) return "authentication_error";
+  if (status === 402) return "insufficient_quota";
+  if (status === 403) return "permission_error";
+  if (status === 429) return "rate_limit_error";
+  return status >= 500 ? "server_error" : "invalid_request_error";
+}

@@ -1,0 +1,192 @@
+/** POST /v1/contexts/{id}/messages, PATCH /v1/contexts/{id}/messages/{number} */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { hex } from "../../domain/encoding.ts";
+import { normalise } from "../../domain/memory/fidelity.ts";
+import { estimateTextTokens } from "../../domain/memory/text-tokens.ts";
+import { requires } from "../../http/auth.ts";
+import { jsonBody, KIB, MIB } from "../../http/body.ts";
+import { idempotent } from "../../http/idempotency.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import {
+  eraseTexts,
+  findItem,
+  insertMessages,
+  type Message,
+  putTexts,
+  ROLES,
+  reserveNumbers,
+  updateMessage,
+} from "../../storage/contexts.ts";
+import {
+  contextParams,
+  demandContext,
+  demandMessage,
+  MessageSchema,
+  messageParams,
+  messageView,
+} from "./view.ts";
+
+/** So that a view, and a turn of ageing, stay within what one request may do. */
+const MAX_MESSAGES = 5000;
+/** Each is an object of its own in R2, and a view reads all of them. */
+const MAX_TEXTS = 800;
+const MAX_CHARACTERS = 100_000;
+
+const pinned = z.boolean().openapi({
+  description: "Stays as it is, whatever its age and the budget; in an image: with the whole image",
+});
+const importance = z.number().min(0).max(1).openapi({
+  description:
+    "0 to 1: at 1 it ages at a tenth of the speed; of an image its most important message counts",
+});
+
+const NewMessages = z
+  .strictObject({
+    messages: z
+      .array(
+        z.strictObject({
+          role: z.enum(ROLES),
+          content: z.string().min(1).max(MAX_CHARACTERS).openapi({ description: "Markdown" }),
+          pinned: pinned.default(false),
+          importance: importance.default(0),
+          created_at: z.iso.datetime({ offset: true }).optional().openapi({
+            description: "When it was said, for what is older than its request",
+            example: "2026-11-24T12:00:00Z",
+          }),
+        }),
+      )
+      .min(1)
+      .max(100),
+  })
+  .openapi("NewContextMessages", {
+    example: { messages: [{ role: "user", content: "Where is my parcel?" }] },
+  });
+
+const add = createRoute({
+  method: "post",
+  path: "/v1/contexts/{id}/messages",
+  operationId: "addContextMessages",
+  tags: ["contexts"],
+  summary: "Append messages",
+  description: `In their order, whatever \`created_at\` says. A context has at most ${MAX_MESSAGES}, of which ${MAX_TEXTS} may be text.`,
+  security: [{ bearer: [] }],
+  middleware: [requires("write"), jsonBody(4 * MIB), idempotent] as const,
+  request: {
+    params: contextParams,
+    body: { required: true, content: { "application/json": { schema: NewMessages } } },
+  },
+  responses: {
+    201: {
+      description: "The messages, without their texts",
+      content: { "application/json": { schema: z.object({ data: z.array(MessageSchema) }) } },
+    },
+    ...problems(
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "context-full",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+    ),
+  },
+});
+
+const change = createRoute({
+  method: "patch",
+  path: "/v1/contexts/{id}/messages/{number}",
+  operationId: "changeContextMessage",
+  tags: ["contexts"],
+  summary: "Pin a message, or say how important it is",
+  security: [{ bearer: [] }],
+  middleware: [requires("write"), jsonBody(KIB)] as const,
+  request: {
+    params: messageParams,
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z
+            .strictObject({ pinned: pinned.optional(), importance: importance.optional() })
+            .openapi("ChangeContextMessage"),
+        },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: "The message",
+      content: { "application/json": { schema: MessageSchema } },
+    },
+    ...problems(
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+    ),
+  },
+});
+
+export const contextsMessages = (app: App) => {
+  app.openapi(add, async (c) => {
+    const context = await demandContext(c, c.req.valid("param").id);
+    const { messages } = c.req.valid("json");
+    const { DB, BUCKET } = c.env;
+    const now = Date.now();
+    const most = { messages: MAX_MESSAGES, texts: MAX_TEXTS };
+    const first = await reserveNumbers(DB, context.id, messages.length, most);
+    if (first === null)
+      throw new Problem(
+        "context-full",
+        `A context has at most ${MAX_MESSAGES} messages, of which ${MAX_TEXTS} may be text: let it age.`,
+      );
+    const rows = await Promise.all(
+      messages.map(async (message, i): Promise<Message> => {
+        const { role, content, pinned, importance, created_at } = message;
+        return {
+          number: first + i,
+          role,
+          pinned,
+          importance,
+          textTokens: estimateTextTokens(content),
+          characters: Array.from(content).length,
+          sha256: await sha256(content),
+          fingerprint: await sha256(normalise(content)),
+          createdAt: created_at ? Math.min(now, Date.parse(created_at)) : now,
+          itemId: null,
+          nextItemId: null,
+          erased: false,
+          recall: null,
+        };
+      }),
+    );
+    const texts = messages.map(({ content }, i) => ({ number: first + i, content }));
+    await putTexts(BUCKET, context, texts);
+    if (!(await insertMessages(DB, context.id, rows, now))) {
+      await eraseTexts(
+        BUCKET,
+        context,
+        rows.map(({ number }) => number),
+      );
+      throw new Problem("not-found", "No such context.");
+    }
+    return c.json({ data: rows.map((row) => messageView(row, "text")) }, 201);
+  });
+
+  app.openapi(change, async (c) => {
+    const { id, number } = c.req.valid("param");
+    const context = await demandContext(c, id);
+    await demandMessage(c, context, number);
+    await updateMessage(c.env.DB, context.id, number, c.req.valid("json"), Date.now());
+    const message = await demandMessage(c, context, number);
+    const item = message.itemId && (await findItem(c.env.DB, context.id, message.itemId));
+    return c.json(messageView(message, item ? item.form : "text"), 200);
+  });
+};
+
+const sha256 = async (text: string) =>
+  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));

@@ -1,0 +1,168 @@
+/** Contexts and their messages as the API shows them. */
+import { z } from "@hono/zod-openapi";
+import type { Context as HonoContext } from "hono";
+import type { AppEnv } from "../../context.ts";
+import type { Part } from "../../contexts/memories.ts";
+import { DEFAULT_LADDER, FORMS, ladderFault } from "../../domain/memory/ladder.ts";
+import { expectedPrecision, IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
+import { NullablePageError } from "../../domain/pages/page-result.ts";
+import { Problem } from "../../problem.ts";
+import {
+  type Context,
+  findContext,
+  findMessage,
+  KEEPS,
+  type Message,
+  ROLES,
+} from "../../storage/contexts.ts";
+
+const time = z.iso.datetime();
+
+export const LadderSchema = z
+  .strictObject({
+    by: z.enum(["time", "rounds"]).default("time").openapi({
+      description: "`rounds`: how many messages of the role `user` came later",
+    }),
+    rungs: z
+      .array(
+        z.strictObject({
+          form: z.enum(FORMS),
+          after: z.number().min(0).max(1e10).openapi({ description: "Seconds, or rounds" }),
+        }),
+      )
+      .min(1)
+      .max(FORMS.length),
+  })
+  .superRefine((ladder, check) => {
+    const fault = ladderFault(ladder);
+    if (fault) check.addIssue({ code: "custom", path: ["rungs"], message: fault });
+  })
+  .openapi("Ladder", { example: DEFAULT_LADDER });
+
+export const ContextSchema = z
+  .object({
+    id: z.string().openapi({ example: "ctx_01jdf7k2m4c8q6w0e5r9t1y3" }),
+    name: z.string().nullable(),
+    ladder: LadderSchema,
+    token_budget: z.int().nullable(),
+    keep: z.enum(KEEPS),
+    metadata: z.record(z.string(), z.string()),
+    last_message: z
+      .int()
+      .openapi({ description: "Number of the newest message; they count from 1" }),
+    error: NullablePageError.openapi({ description: "Why the last ageing could not go on" }),
+    created_at: time,
+    aged_at: time.nullable(),
+    links: z.object({ self: z.string(), view: z.string(), loss: z.string(), export: z.string() }),
+  })
+  .openapi("Context");
+
+export const Precision = z
+  .tuple([z.number(), z.number()])
+  .nullable()
+  .openapi({
+    description:
+      "Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured",
+    example: [0.968, 0.985],
+  });
+
+export const MessageSchema = z
+  .object({
+    number: z.int(),
+    role: z.enum(ROLES),
+    pinned: z.boolean(),
+    importance: z.number(),
+    form: z.enum(FORMS),
+    text_tokens: z.int().openapi({ description: "Estimated for DeepSeek's tokenizer" }),
+    characters: z.int(),
+    sha256: z.string(),
+    original: z.enum(["text", "kept", "erased"]).openapi({
+      description: "`text`: it still is text · `kept`, `erased`: it is an image, and its text was",
+    }),
+    created_at: time,
+  })
+  .openapi("ContextMessage");
+
+export const FormSchema = z.enum(FORMS);
+export const ImageModeSchema = z.enum(IMAGE_MODES);
+
+const iso = (at: number) => new Date(at).toISOString();
+
+export function contextView(context: Context): z.infer<typeof ContextSchema> {
+  const self = `/v1/contexts/${context.id}`;
+  return {
+    id: context.id,
+    name: context.name,
+    ladder: context.ladder,
+    keep: context.keep,
+    token_budget: context.tokenBudget,
+    metadata: context.metadata,
+    last_message: context.lastNumber,
+    error: context.error,
+    created_at: iso(context.createdAt),
+    aged_at: context.agedAt === null ? null : iso(context.agedAt),
+    links: {
+      self,
+      view: `${self}/view`,
+      loss: `${self}/loss`,
+      export: `${self}/export`,
+    },
+  };
+}
+
+export const messageView = (
+  message: Message,
+  form: z.infer<typeof FormSchema>,
+): z.infer<typeof MessageSchema> => ({
+  number: message.number,
+  role: message.role,
+  pinned: message.pinned,
+  importance: message.importance,
+  form,
+  text_tokens: message.textTokens,
+  characters: message.characters,
+  sha256: message.sha256,
+  original: form === "text" ? "text" : message.erased ? "erased" : "kept",
+  created_at: iso(message.createdAt),
+});
+
+/** Of the pages on which a message is: of the worst of them. */
+export function precisionOf(
+  { item }: Part,
+  message?: Message,
+): { compression: number | null; expected: [number, number] | null } {
+  const pages = (item?.pages ?? []).filter(
+    ({ first, last }) => !message || (first <= message.number && message.number <= last),
+  );
+  if (!item || pages.length === 0) return { compression: null, expected: null };
+  const compression = Math.max(
+    ...pages.map(({ tokens, textTokens }) => textTokens / (tokens || 1)),
+  );
+  return { compression: round(compression), expected: expectedPrecision(compression) };
+}
+
+export const round = (value: number) => Math.round(value * 1000) / 1000;
+
+/** @throws Problem `not-found` */
+export async function demandContext(c: HonoContext<AppEnv>, id: string): Promise<Context> {
+  const context = await findContext(c.env.DB, c.get("caller").tenantId, id);
+  if (!context) throw new Problem("not-found", "No such context.");
+  return context;
+}
+
+/** @throws Problem `not-found` */
+export async function demandMessage(
+  c: HonoContext<AppEnv>,
+  context: Context,
+  number: number,
+): Promise<Message> {
+  const message = await findMessage(c.env.DB, context.id, number);
+  if (!message) throw new Problem("not-found", "The context has no such message.");
+  return message;
+}
+
+export const contextParams = z.object({ id: z.string() });
+export const messageParams = z.object({
+  id: z.string(),
+  number: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
+});

@@ -1,0 +1,128 @@
+/** GET /v1/jobs/{id}/result: the pages in one of several formats, each a view of the same results. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { stream } from "hono/streaming";
+import type { App } from "../../context.ts";
+import { parsePageSelection, resolvePages } from "../../domain/pages/page-selection.ts";
+import { VIEWS, type ViewName } from "../../formats/views/index.ts";
+import type { Written } from "../../formats/views/view.ts";
+import { browserMay } from "../../http/auth.ts";
+import { problems } from "../../http/problem.ts";
+import { pageImages } from "../../jobs/page-images.ts";
+import { delivered } from "../../jobs/retention.ts";
+import { Problem } from "../../problem.ts";
+import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
+import { readEntries, readEntry } from "../../storage/results.ts";
+import { ResultDocument } from "./view.ts";
+
+const FORMATS = [
+  "json",
+  "md",
+  "html",
+  "txt",
+  "csv",
+  "chunks",
+  "docx",
+  "pdf",
+  "overlay",
+] satisfies ViewName[];
+
+const route = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/result",
+  operationId: "getResult",
+  tags: ["jobs"],
+  summary: "What was read",
+  description:
+    "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read. A job with `zero_retention` is erased when its whole result was read once, in any format but `csv`: 410 from then on.",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: {
+    params: z.object({ id: z.string() }),
+    query: z.strictObject({
+      format: z.enum(FORMATS).default("json").openapi({
+        description:
+          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: the pages' images with their text under them, to be searched and copied; needs the images, which `fovea-render` makes (409 `page-images-missing` has the `request` for that) · `overlay`: that PDF with the blocks' boxes drawn",
+      }),
+      pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
+    }),
+  },
+  responses: {
+    200: {
+      description: "The pages",
+      content: {
+        "application/json": { schema: ResultDocument },
+        "text/markdown": { schema: z.string() },
+        "text/html": { schema: z.string() },
+        "text/plain": { schema: z.string() },
+        "text/csv": { schema: z.string() },
+        "application/jsonl": { schema: z.string() },
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
+          schema: { type: "string", format: "binary" },
+        },
+        "application/pdf": { schema: { type: "string", format: "binary" } },
+      },
+    },
+    ...problems(
+      "not-found",
+      "invalid-request",
+      "invalid-page-selection",
+      "job-not-finished",
+      "page-images-missing",
+      "unsupported-option",
+      "gone",
+    ),
+  },
+});
+
+export const jobsResult = (app: App) =>
+  app.openapi(route, async (c) => {
+    const { format, pages: selection } = c.req.valid("query");
+    const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    if (!job) throw new Problem("not-found", "No such job.");
+    const pages = selectPages(job, await jobPages(c.env.DB, job.id), selection);
+
+    // The first page is looked at before the answer begins, while there still is a status to set.
+    const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
+    if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
+
+    const view = VIEWS[format]();
+    const imageOf = view.pictures ? await pageImages(c.env, job, pages) : null;
+    c.header("content-type", view.mediaType);
+    c.header("x-content-type-options", "nosniff");
+    if (format === "html")
+      c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    return stream(c, async (out) => {
+      const write = async (pieces: Written) => {
+        for (const piece of typeof pieces === "string" ? [pieces] : pieces) await out.write(piece);
+      };
+      await write(view.head({ jobId: job.id, fileId: job.fileId }));
+      let isFirst = true;
+      for await (const entry of readEntries(c.env.BUCKET, job, pages)) {
+        await write(view.page(entry, isFirst, await imageOf?.(entry.page)));
+        isFirst = false;
+      }
+      await write(view.tail());
+      // Of `csv` the tables are all: who reads it has not had the rest.
+      const whole = selection === "" && format !== "csv" && job.finishedAt !== null;
+      if (whole && c.req.method === "GET" && !out.aborted) await delivered(c.env, job);
+    }) as never;
+  });
+
+function selectPages(job: Job, pages: JobPage[], text: string): JobPage[] {
+  const selection = parsePageSelection(text);
+  if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
+  const last = pages.at(-1)?.page ?? 0;
+  const wanted = new Set(resolvePages(selection, last).pages);
+  const chosen = pages.filter(({ page }) => wanted.has(page));
+  if (chosen.length === 0)
+    throw new Problem("invalid-page-selection", "The job has none of these pages.");
+  const pending = chosen.filter(({ state }) => state === "pending").map(({ page }) => page);
+  if (pending.length > 0 || (!job.planned && text === "" && job.finishedAt === null))
+    throw new Problem(
+      "job-not-finished",
+      `The job is ${job.state}; ${pending.length} of the pages asked for are not read yet.`,
+      { pending_pages: pending.slice(0, 100) },
+      { "retry-after": "2" },
+    );
+  return chosen;
+}

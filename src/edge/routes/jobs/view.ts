@@ -1,0 +1,134 @@
+/** A job as the API shows it. */
+import { z } from "@hono/zod-openapi";
+import { JOB_STATES } from "../../domain/jobs/job.ts";
+import { WAITING_FOR, type WaitingFor } from "../../domain/jobs/waiting.ts";
+import { NullablePageError, PageError, StoredPageResult } from "../../domain/pages/page-result.ts";
+import { formatSelection } from "../../domain/pages/page-selection.ts";
+import type { Job, JobPage } from "../../storage/jobs.ts";
+
+const time = z.iso.datetime();
+
+export const PageStatus = z
+  .object({
+    page: z.int(),
+    state: z.enum(["pending", "done", "failed", "canceled"]),
+    source: z.enum(["hit", "read", "shared"]).openapi({
+      description:
+        "`hit`: from the cache · `read`: read for this job · `shared`: read once for several requests",
+    }),
+    verdict: z.string().nullable(),
+    finish_reason: z.string().nullable(),
+    readings: z.int().openapi({ description: "How often workers delivered this reading." }),
+    error: NullablePageError,
+  })
+  .openapi("PageStatus");
+
+export const ResultDocument = z
+  .object({
+    schema: z.literal(1),
+    job_id: z.string(),
+    file_id: z.string(),
+    pages: z.array(
+      z.union([StoredPageResult, z.object({ page: z.int(), error: PageError })]).openapi({
+        description: "The page's result, or the error for which it has none.",
+      }),
+    ),
+  })
+  .openapi("ResultDocument");
+
+export const JobSchema = z
+  .object({
+    id: z.string().openapi({ example: "job_01jdf7k2m4c8q6w0e5r9t1y3" }),
+    state: z.enum(JOB_STATES),
+    file_id: z.string(),
+    model: z.string(),
+    mode: z.string(),
+    task: z.string(),
+    prompt: z.string().nullable(),
+    dpi: z.number(),
+    token_budget: z.int().nullable(),
+    witness: z.boolean(),
+    tokens: z.enum(["keep", "none"]).openapi({
+      description: "Whether the vision tokens of its pages are kept",
+    }),
+    selection: z.string().openapi({ example: "1-3,7" }),
+    cache: z.enum(["use", "refresh", "only"]),
+    progress: z.object({
+      total: z.int().nullable().openapi({ description: "`null` until the pages are counted." }),
+      done: z.int(),
+      failed: z.int(),
+    }),
+    waiting_for: z.enum(WAITING_FOR).nullable().optional().openapi({
+      description:
+        "What an open job waits for before a page is read: `slot`: every worker is busy · `worker`: one has it and has not said a word yet · `cold_start`: one is starting up · `pool`: none answers. `null`: nothing; pages are being read, or the job is over",
+    }),
+    pages: z.array(PageStatus).optional(),
+    error: NullablePageError,
+    metadata: z.record(z.string(), z.string()),
+    webhook_url: z.string().nullable(),
+    zero_retention: z.boolean(),
+    created_at: time,
+    started_at: time.nullable(),
+    finished_at: time.nullable(),
+    deadline_at: time,
+    links: z.object({
+      self: z.string(),
+      events: z.string(),
+      result: z.string(),
+      cancel: z.string(),
+      deliveries: z.string(),
+    }),
+    result: ResultDocument.optional(),
+  })
+  .openapi("Job");
+
+const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+
+/** @param waitingFor `undefined`: not looked at. */
+export function jobView(
+  job: Job,
+  pages?: JobPage[],
+  waitingFor?: WaitingFor | null,
+): z.infer<typeof JobSchema> {
+  const self = `/v1/jobs/${job.id}`;
+  const { budget, witness, ...options } = job.options;
+  return {
+    id: job.id,
+    state: job.state,
+    file_id: job.fileId,
+    ...options,
+    token_budget: budget?.tokens ?? null,
+    witness: witness ?? false,
+    tokens: job.keepTokens ? "keep" : "none",
+    selection: formatSelection(job.selection),
+    cache: job.cache,
+    progress: { total: job.planned ? job.total : null, done: job.done, failed: job.failed },
+    ...(waitingFor !== undefined && { waiting_for: waitingFor }),
+    ...(pages && {
+      pages: pages.map((page) => ({
+        page: page.page,
+        state: page.state,
+        source: page.source,
+        verdict: page.verdict,
+        finish_reason: page.finishReason,
+        readings: page.readings,
+        error: page.error,
+      })),
+    }),
+    error: job.error,
+    metadata: job.metadata,
+    webhook_url: job.webhookUrl,
+    zero_retention: job.zeroRetention,
+    created_at: iso(job.createdAt) as string,
+    started_at: iso(job.startedAt),
+    finished_at: iso(job.finishedAt),
+    deadline_at: iso(job.deadlineAt) as string,
+    links: {
+      self,
+      events: `${self}/events`,
+      result: `${self}/result`,
+      cancel: `${self}/cancel`,
+      deliveries: `${self}/deliveries`,
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { createMiddleware } from "hono/factory";
+import type { App, AppEnv, Caller } from "../../context.ts";
+import { newId } from "../../domain/ids.ts";
+import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../../domain/keys/api-key.ts";
+import { normalCidr } from "../../domain/network/cidr.ts";
+import { authenticate, demandKey, demandScope } from "../../http/auth.ts";
+import { jsonBody, KIB } from "../../http/body.ts";
+import { idempotent } from "../../http/idempotency.ts";
+import { problems } from "../../http/problem.ts";
+import { noteKeyChange } from "../../keys/notice.ts";
+import { Problem } from "../../problem.ts";
+import { bearerMatches } from "../../security/bearer.ts";
+import { settings } from "../../settings.ts";
+import { ensureTenant, hashKey, insertKey } from "../../storage/keys.ts";
+import { ApiKey, presentKey } from "./list.ts";
+
+const NewKey = z
+  .strictObject({
+    name: z.string().trim().min(1).max(100).default("API key"),
+    environment: z.enum(ENVIRONMENTS).default("live"),
+    scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).optional().openapi({
+      description:
+        "What the key may do; `admin` implies the rest. Default: `read` and `write`, or `admin` when made with the bootstrap secret",
+    }),
+    expires_at: z.iso.datetime().optional(),
+    rate_per_minute: z.int().min(1).max(100_000).optional().openapi({
+      description: "Requests a minute. Default: the service's",
+    }),
+    monthly_pages: z.int().min(0).max(1_000_000_000).optional().openapi({
+      description: "Pages that it may have read in a calendar month (UTC). Default: no limit",
+    }),
+    concurrent_jobs: z.int().min(1).max(1_000_000).optional().openapi({
+      description: "Jobs that it may have open at once. Default: no limit",
+    }),
+    allowed_cidrs: z
+      .array(
+        z
+          .string()
+          .max(50)
+          .refine(
+            (text) => normalCidr(text) !== null,
+            "an address or a network such as 203.0.113.0/24",
+          ),
+      )
+      .min(1)
+      .max(50)
+      .optional()
+      .openapi({
+        description: "IPv4 and IPv6 networks from which it may be used. Default: from anywhere",
+        example: ["203.0.113.0/24", "2001:db8::/32"],
+      }),
+    tenant: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
+      .optional()
+      .openapi({
+        description: "Only with the bootstrap secret: whose key; made when new. Default: `default`",
+      }),
+  })
+  .openapi("NewApiKey", { example: { name: "billing", scopes: ["read", "write"] } });
+
+export const CreatedKey = ApiKey.extend({
+  key: z.string().openapi({ description: "The key itself: shown now and never again" }),
+}).openapi("CreatedApiKey");
+
+const route = createRoute({
+  method: "post",
+  path: "/v1/keys",
+  operationId: "createKey",
+  tags: ["keys"],
+  summary: "Create an API key",
+  description:
+    "With an `admin` key: a key of the same tenant. With the bootstrap secret as Bearer: a key of any tenant, the way to the first one.",
+  security: [{ bearer: [] }],
+  request: { body: { required: true, content: { "application/json": { schema: NewKey } } } },
+  responses: {
+    201: {
+      description: "The key, in full this one time",
+      content: { "application/json": { schema: CreatedKey } },
+    },
+    ...problems(
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+    ),
+  },
+});
+
+export const keysCreate = (app: App) => {
+  // Ahead of the body's validation: a stranger learns nothing about the schema.
+  const door = createMiddleware<AppEnv>(async (c, next) => {
+    const header = c.req.header("authorization");
+    if (!(await bearerMatches(header ?? null, settings(c.env).BOOTSTRAP_SECRET))) {
+      const caller = await authenticate(c);
+      demandKey(caller);
+      demandScope(caller, "admin");
+      c.set("caller", caller);
+    }
+    await next();
+  });
+  app.post("/v1/keys", door, jsonBody(16 * KIB), idempotent);
+
+  app.openapi(route, async (c) => {
+    const body = c.req.valid("json");
+    const caller = c.get("caller") as Caller | undefined;
+    if (caller && body.tenant !== undefined) {
+      throw new Problem("invalid-request", "tenant: only with the bootstrap secret");
+    }
+    const now = Date.now();
+    const fallback: Scope[] = caller ? ["read", "write"] : ["admin"];
+    const key = newApiKey(body.environment);
+    const stored = {
+      id: newId("key", now),
+      tenantId: caller?.tenantId ?? (await ensureTenant(c.env.DB, body.tenant ?? "default", now)),
+      hint: keyHint(key),
+      name: body.name,
+      environment: body.environment,
+      scopes: [...new Set(body.scopes ?? fallback)],
+      createdAt: now,
+      revokedAt: null,
+      expiresAt: body.expires_at === undefined ? null : Date.parse(body.expires_at),
+      ratePerMinute: body.rate_per_minute ?? null,
+      lastUsedAt: null,
+      monthlyPages: body.monthly_pages ?? null,
+      concurrentJobs: body.concurrent_jobs ?? null,
+      allowedCidrs: body.allowed_cidrs?.map((text) => normalCidr(text) as string) ?? null,
+    };
+    await insertKey(c.env.DB, stored, await hashKey(key));
+    await noteKeyChange(c.env, stored.tenantId, "key.created", stored.id, caller?.keyId ?? null);
+    return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
+  });
+};

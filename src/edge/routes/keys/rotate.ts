@@ -1,0 +1,79 @@
+/** POST /v1/keys/{id}/rotate: a new key in the place of an old one, which stays valid for a while. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { newId } from "../../domain/ids.ts";
+import { keyHint, newApiKey } from "../../domain/keys/api-key.ts";
+import { requires } from "../../http/auth.ts";
+import { jsonBody, KIB } from "../../http/body.ts";
+import { idempotent } from "../../http/idempotency.ts";
+import { problems } from "../../http/problem.ts";
+import { guardOf } from "../../keys/guard.ts";
+import { noteKeyChange } from "../../keys/notice.ts";
+import { Problem } from "../../problem.ts";
+import { expireKey, findKey, hashKey, insertKey } from "../../storage/keys.ts";
+import { CreatedKey } from "./create.ts";
+import { presentKey } from "./list.ts";
+
+const Body = z
+  .strictObject({
+    overlap_s: z
+      .int()
+      .min(0)
+      .max(30 * 86_400)
+      .default(86_400)
+      .openapi({ description: "Seconds for which the old key stays valid" }),
+  })
+  .openapi("RotateApiKey");
+
+const route = createRoute({
+  method: "post",
+  path: "/v1/keys/{id}/rotate",
+  operationId: "rotateKey",
+  tags: ["keys"],
+  summary: "Replace an API key",
+  description: "The new key has the old one's name, scopes and limits.",
+  security: [{ bearer: [] }],
+  middleware: [requires("admin"), jsonBody(KIB), idempotent] as const,
+  request: {
+    params: z.object({ id: z.string() }),
+    body: { required: true, content: { "application/json": { schema: Body } } },
+  },
+  responses: {
+    201: {
+      description: "The new key, in full this one time",
+      content: { "application/json": { schema: CreatedKey } },
+    },
+    ...problems(
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+    ),
+  },
+});
+
+export const keysRotate = (app: App) =>
+  app.openapi(route, async (c) => {
+    const { id } = c.req.valid("param");
+    const { overlap_s } = c.req.valid("json");
+    const old = await findKey(c.env.DB, c.get("caller").tenantId, id);
+    if (!old || old.revokedAt !== null) throw new Problem("not-found", "There is no such key.");
+    const now = Date.now();
+    const key = newApiKey(old.environment);
+    const stored = {
+      ...old,
+      id: newId("key", now),
+      hint: keyHint(key),
+      createdAt: now,
+      lastUsedAt: null,
+      expiresAt: null,
+    };
+    await insertKey(c.env.DB, stored, await hashKey(key));
+    await noteKeyChange(c.env, old.tenantId, "key.rotated", old.id, c.get("caller").keyId);
+    const hash = await expireKey(c.env.DB, old.id, now + overlap_s * 1000);
+    await guardOf(c.env, hash).forget();
+    return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
+  });

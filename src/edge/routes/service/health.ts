@@ -1,0 +1,76 @@
+/** GET /health (this Worker answers) and GET /ready (everything it needs answers too). */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../../context.ts";
+import { upstream } from "../../dispatch/index.ts";
+import { settings } from "../../settings.ts";
+
+const Health = z.object({ status: z.literal("ok") }).openapi("Health");
+
+const Ready = z
+  .object({
+    status: z.enum(["ready", "not-ready"]),
+    phases: z.object({
+      settings: z.boolean(),
+      database: z.boolean(),
+      storage: z.boolean(),
+      workers: z.boolean(),
+    }),
+    workers: z.array(z.object({ state: z.string() })),
+  })
+  .openapi("Ready");
+
+const health = createRoute({
+  method: "get",
+  path: "/health",
+  operationId: "health",
+  tags: ["service"],
+  summary: "Liveness",
+  responses: { 200: { description: "Alive", content: { "application/json": { schema: Health } } } },
+});
+
+const content = { "application/json": { schema: Ready } };
+
+const ready = createRoute({
+  method: "get",
+  path: "/ready",
+  operationId: "ready",
+  tags: ["service"],
+  summary: "Readiness by phase",
+  description: "Cached pages are served while no worker is ready; new ones wait.",
+  responses: {
+    200: { description: "New pages can be read", content },
+    503: { description: "Something is missing: see `phases`", content },
+  },
+});
+
+export const healthRoutes = (app: App) => {
+  app.openapi(health, (c) => c.json({ status: "ok" as const }, 200));
+
+  app.openapi(ready, async (c) => {
+    const works = (probe: () => Promise<unknown>) =>
+      probe().then(
+        () => true,
+        () => false,
+      );
+    const [configured, database, storage] = await Promise.all([
+      works(async () => settings(c.env)),
+      works(() => c.env.DB.prepare("SELECT count(*) FROM tenants").first()),
+      works(() => c.env.BUCKET.head("health")),
+    ]);
+    const pools = configured ? settings(c.env).POOLS : [];
+    const looks = await Promise.all(pools.map((pool) => upstream(c.env, pool).health()));
+    const phases = {
+      settings: configured,
+      database,
+      storage,
+      workers: looks.some(({ well }) => well),
+    };
+    const all = Object.values(phases).every(Boolean);
+    // The pools' names and addresses are nobody's business here.
+    const workers = looks.map(({ state }) => ({ state }));
+    return c.json(
+      { status: all ? ("ready" as const) : ("not-ready" as const), phases, workers },
+      all ? 200 : 503,
+    );
+  });
+};

@@ -1,0 +1,91 @@
+/** GET /v1/models and /v1/models/{id}: the readers on offer, in the form of OpenAI's API. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Env } from "../../bindings.ts";
+import type { App } from "../../context.ts";
+import { MODES, reader } from "../../domain/pages/models.ts";
+import { requires } from "../../http/auth.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import { settings } from "../../settings.ts";
+import { seenModels } from "../../storage/models.ts";
+
+const Model = z
+  .object({
+    id: z.string().openapi({ example: "deepseek-ocr" }),
+    object: z.literal("model"),
+    created: z.int().openapi({ description: "When a worker first reported these weights, or 0" }),
+    owned_by: z.literal("fovea"),
+    fovea: z.object({
+      tasks: z.array(z.string()),
+      modes: z.array(z.string()),
+      takes_prompts: z.boolean(),
+      digest: z.string().nullable().openapi({ description: "`null` until a worker has reported" }),
+    }),
+  })
+  .openapi("Model");
+
+const common = {
+  method: "get" as const,
+  tags: ["chat"],
+  security: [{ bearer: [] }],
+  middleware: requires("read"),
+};
+
+const list = createRoute({
+  ...common,
+  path: "/v1/models",
+  operationId: "listModels",
+  summary: "The readers on offer",
+  responses: {
+    200: {
+      description: "The readers; the first is the default",
+      content: {
+        "application/json": {
+          schema: z.object({ object: z.literal("list"), data: z.array(Model) }),
+        },
+      },
+    },
+    ...problems(),
+  },
+});
+
+const one = createRoute({
+  ...common,
+  path: "/v1/models/{id}",
+  operationId: "getModel",
+  summary: "A reader",
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: { description: "The reader", content: { "application/json": { schema: Model } } },
+    ...problems("not-found"),
+  },
+});
+
+async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
+  const { MODELS, DEFAULT_MODEL } = settings(env);
+  const seen = await seenModels(env.DB);
+  const names = [DEFAULT_MODEL, ...MODELS.filter((name) => name !== DEFAULT_MODEL)];
+  return names.map((id) => {
+    const { tasks, modes, prompts } = reader(id);
+    const { digest = null, seenAt = 0 } = seen.get(id) ?? {};
+    return {
+      id,
+      object: "model",
+      created: Math.floor(seenAt / 1000),
+      owned_by: "fovea",
+      fovea: { tasks: [...tasks], modes: modes ? [...MODES] : [], takes_prompts: prompts, digest },
+    };
+  });
+}
+
+export const models = (app: App) => {
+  app.openapi(list, async (c) =>
+    c.json({ object: "list" as const, data: await offered(c.env) }, 200),
+  );
+  app.openapi(one, async (c) => {
+    const { id } = c.req.valid("param");
+    const model = (await offered(c.env)).find((candidate) => candidate.id === id);
+    if (!model) throw new Problem("not-found", "No such model.");
+    return c.json(model, 200);
+  });
+};

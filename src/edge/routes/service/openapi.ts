@@ -1,0 +1,26 @@
+/** GET /openapi.json: made from the routes' own schemas. */
+import type { App } from "../../context.ts";
+import { settings } from "../../settings.ts";
+import { withExamples } from "./openapi-examples.ts";
+
+export const openapi = (app: App) => {
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key, `fov_live_…` or `fov_test_…`, or where it says so a browser token",
+  });
+  app.get("/openapi.json", (c) => {
+    const document = app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: {
+        title: "Fovea",
+        version: "1",
+        description: "Reads documents through few vision tokens. Errors are RFC 9457 problems.",
+        // `identifier` is new in OpenAPI 3.1; the type knows 3.0 only.
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" } as { name: string },
+      },
+      servers: [{ url: settings(c.env).PUBLIC_ORIGIN }],
+    });
+    return c.json(withExamples(document));
+  });
+};

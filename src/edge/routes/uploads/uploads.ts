@@ -1,0 +1,132 @@
+/** GET and DELETE of an upload, and POST /v1/uploads/{id}/complete. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { App, AppEnv } from "../../context.ts";
+import { abortUpload, completeUpload } from "../../documents/uploads.ts";
+import { cutParts } from "../../domain/documents/upload-parts.ts";
+import { requires } from "../../http/auth.ts";
+import { jsonBody, KIB } from "../../http/body.ts";
+import { idempotent } from "../../http/idempotency.ts";
+import { problems } from "../../http/problem.ts";
+import { Problem } from "../../problem.ts";
+import { findUpload, type Upload } from "../../storage/uploads.ts";
+import { UploadSchema, uploadView } from "./view.ts";
+
+const common = { tags: ["files"], security: [{ bearer: [] as string[] }] };
+const params = z.object({ id: z.string() });
+const answer = (description: string) => ({
+  description,
+  content: { "application/json": { schema: UploadSchema } },
+});
+
+const get = createRoute({
+  ...common,
+  method: "get",
+  path: "/v1/uploads/{id}",
+  operationId: "getUpload",
+  summary: "How far an upload is",
+  middleware: [requires("read")] as const,
+  request: { params },
+  responses: { 200: answer("The upload"), ...problems("not-found") },
+});
+
+/** More than 5 GiB have in parts of 64 MiB. */
+const MAX_PARTS = 100;
+
+const CompleteUpload = z
+  .strictObject({
+    parts: z
+      .array(
+        z.strictObject({
+          part: z.int().min(1).max(MAX_PARTS),
+          etag: z.string().min(1).max(200).openapi({
+            description: "The header `ETag` of the answer to the part's PUT",
+            example: '"d41d8cd98f00b204e9800998ecf8427e"',
+          }),
+        }),
+      )
+      .min(1)
+      .max(MAX_PARTS),
+  })
+  .openapi("CompleteUpload");
+
+const complete = createRoute({
+  ...common,
+  method: "post",
+  path: "/v1/uploads/{id}/complete",
+  operationId: "completeUpload",
+  summary: "Have the bytes of an upload checked",
+  description:
+    "Size and SHA-256 have to be those announced, and the content a document. Up to 100 MiB that is done at once; larger ones are `checking` for a while.",
+  middleware: [requires("write"), jsonBody(64 * KIB), idempotent] as const,
+  request: {
+    params,
+    body: { required: true, content: { "application/json": { schema: CompleteUpload } } },
+  },
+  responses: {
+    200: answer("The upload is done: `file_id` is the document"),
+    202: answer("The bytes are being checked"),
+    ...problems(
+      "malformed-request",
+      "not-json",
+      "request-too-large",
+      "invalid-request",
+      "not-found",
+      "upload-over",
+      "upload-incomplete",
+      "length-mismatch",
+      "checksum-mismatch",
+      "unsupported-media-type",
+      "idempotency-key-reused",
+      "idempotency-in-flight",
+    ),
+  },
+});
+
+const abort = createRoute({
+  ...common,
+  method: "delete",
+  path: "/v1/uploads/{id}",
+  operationId: "abortUpload",
+  summary: "Abort an upload",
+  description: "What has been sent is deleted, and its addresses are dead.",
+  middleware: [requires("write")] as const,
+  request: { params },
+  responses: { 204: { description: "Aborted" }, ...problems("not-found", "upload-over") },
+});
+
+async function demandUpload(c: Context<AppEnv>, id: string): Promise<Upload> {
+  const upload = await findUpload(c.env.DB, c.get("caller").tenantId, id);
+  if (!upload) throw new Problem("not-found", "No such upload.");
+  return upload;
+}
+
+export const uploads = (app: App) => {
+  app.openapi(get, async (c) =>
+    c.json(uploadView(await demandUpload(c, c.req.valid("param").id)), 200),
+  );
+
+  app.openapi(complete, async (c) => {
+    const upload = await demandUpload(c, c.req.valid("param").id);
+    const parts = c.req
+      .valid("json")
+      .parts.map(({ part, etag }) => ({
+        partNumber: part,
+        etag: etag.replace(/^"|"$/g, ""),
+      }))
+      .sort((a, b) => a.partNumber - b.partNumber);
+    const wanted = cutParts(upload.bytes);
+    if (parts.length !== wanted.length || parts.some(({ partNumber }, i) => partNumber !== i + 1))
+      throw new Problem("upload-incomplete", `The parts are 1 to ${wanted.length}, each once.`);
+    const completed = await completeUpload(c.env, upload, parts);
+    if (completed.state === "done") return c.json(uploadView(completed), 200);
+    return c.json(uploadView(completed), 202);
+  });
+
+  app.openapi(abort, async (c) => {
+    const upload = await demandUpload(c, c.req.valid("param").id);
+    if (!(await abortUpload(c.env, upload)))
+      throw new Problem("upload-over", "The upload is not open any more.");
+    return c.body(null, 204);
+  });
+};

@@ -1,0 +1,115 @@
+/** Shards of many tenants on a few slots: the real queue, workflows and keeper; the Cog servers are stubs. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { sweep } from "../../../src/edge/sweep.ts";
+import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
+
+let cog: CogStub;
+let key: string;
+
+beforeEach(async () => {
+  cog = new CogStub().install();
+  key = await newKey();
+});
+afterEach(() => vi.restoreAllMocks());
+
+const start = async (caller: string, body: object) =>
+  json(post("/v1/ocr", caller, { file: (await upload(caller)).id, ...body }));
+const job = (caller: string, id: string) => json(call(`/v1/jobs/${id}`, { key: caller }));
+
+describe("a long document of one tenant and one page of another", () => {
+  it("the one is read after at most one shard of the others, for each slot", async () => {
+    const long = await start(key, { model: "narrow" });
+    const probe = await cog.demand();
+    await cog.document(probe, 121);
+    await cog.page(probe, 1);
+    await cog.close(probe);
+    const running = [await cog.demand(), await cog.demand()];
+    const report = async () =>
+      (await env.KEEPER.get(env.KEEPER.idFromName("slots")).report()).pages;
+    await until(async () => (await report()).waiting === 112);
+
+    const other = await newKey();
+    const page = await start(other, { model: "narrow", pages: "1" });
+    await until(async () => (await report()).waiting === 113);
+    expect((await job(other, page.id)).waiting_for).toBe("slot");
+
+    // One slot comes free: it is the newcomer's.
+    const [first] = running as [(typeof running)[0]];
+    const pages = (first.input.pages as string).split(",");
+    for (const number of pages) await cog.page(first, Number(number));
+    await cog.close(first);
+    const next = await cog.demand();
+    expect(next.input.pages).toBe("1");
+    await cog.document(next, 1);
+    await cog.page(next, 1);
+    expect((await ended(other, page.id)).state).toBe("succeeded");
+
+    const { progress, state } = await job(key, long.id);
+    expect([state, progress.done]).toEqual(["running", 1 + pages.length]);
+    // Never more at once than there are slots.
+    await cog.close(next);
+    await cog.demand();
+    expect(cog.running).toBe(2);
+    await call(`/v1/jobs/${long.id}/cancel`, { method: "POST", key });
+  });
+});
+
+describe("a shard that misses its lease", () => {
+  it("is given to the other pool, and its pages are read there", async () => {
+    const { id } = await start(key, { model: "pair", pages: "1" });
+    const lost = await cog.demand();
+    expect(lost.host).toBe("one.test");
+    await until(async () => (await job(key, id)).waiting_for === "worker");
+    await env.DB.prepare("UPDATE shards SET lease_until = 1, dispatched_at = 1").run();
+    expect((await job(key, id)).waiting_for).toBe("cold_start");
+    // The driver sleeps until the lease it knows would end: the sweep finds it first.
+    await env.DB.prepare("UPDATE shards SET created_at = 1").run();
+    await sweep(env);
+    const again = await cog.demand();
+    expect([again.host, again.input.pages]).toEqual(["two.test", "1"]);
+    expect(again.id).toBe(lost.id.replace(/1$/, "2"));
+    await cog.document(again, 1);
+    expect((await job(key, id)).waiting_for).toBeNull();
+    await cog.page(again, 1);
+    expect(await ended(key, id)).toMatchObject({ state: "succeeded", waiting_for: null });
+    // What the first one sends late is heard and changes nothing.
+    expect((await cog.page(lost, 1)).status).toBe(410);
+  });
+});
+
+describe("a worker that is not there", () => {
+  it("keeps the job waiting for a pool, and it is read when the pool is back", async () => {
+    cog.down.add("down.test");
+    const { id } = await start(key, { model: "down", pages: "1" });
+    await until(async () => (await job(key, id)).waiting_for === "pool");
+    cog.down.clear();
+    const stop = cog.work(1);
+    expect((await ended(key, id)).state).toBe("succeeded");
+    stop();
+  });
+
+  it("shows a cold start while the server loads its model", async () => {
+    cog.starting = true;
+    const { id } = await start(key, { model: "starting", pages: "1" });
+    await until(async () => (await job(key, id)).waiting_for === "cold_start");
+    cog.starting = false;
+    const stop = cog.work(1);
+    expect((await ended(key, id)).state).toBe("succeeded");
+    stop();
+  });
+});
+
+it("slots of shards that ended without a word are taken back by the sweep", async () => {
+  const { id } = await start(key, { model: "lost", pages: "1" });
+  await cog.demand();
+  const keeper = env.KEEPER.get(env.KEEPER.idFromName("slots"));
+  const taken = async () => (await keeper.report()).pools.find((p) => p.name === "lost")?.taken;
+  await until(async () => (await taken()) === 1);
+  // Its driver is never told.
+  await env.DB.prepare("UPDATE shards SET state = 'done'").run();
+  const now = Date.now();
+  vi.spyOn(Date, "now").mockReturnValue(now + 3 * 60_000);
+  await sweep(env);
+  await until(async () => (await taken()) === 0);
+  expect((await job(key, id)).id).toBe(id);
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import * as chat from "../../../../src/edge/domain/jobs/chat.ts";
+import type { PageEntry } from "../../../../src/edge/domain/pages/page-result.ts";
+import wordings from "../../../../src/gpu-worker/fovea/tasks.py?raw";
+import { storedResult } from "../../support.ts";
+
+const image = (url = "https://a.io/1.png") => ({ type: "image_url" as const, image_url: { url } });
+const text = (words: string) => ({ type: "text" as const, text: words });
+
+describe("what is asked", () => {
+  it.each([
+    ["", { task: "markdown" }],
+    ["free", { task: "free" }],
+    ["Deep", { task: "deep" }],
+    ["Free OCR.", { task: "free" }],
+    ["<image>\nFree OCR.", { task: "free" }],
+    ["<image>\n<|grounding|>Convert the document to markdown.", { task: "markdown" }],
+    ["convert the document to markdown", { task: "markdown" }],
+    ["Parse the figure.", { task: "figure" }],
+    ["Describe this image in detail.", { task: "describe" }],
+    ["Locate <|ref|>the total<|/ref|> in the image.", { task: "locate", prompt: "the total" }],
+    ["What is this?", { task: "markdown", prompt: "What is this?" }],
+  ])("%j", (words, task) => {
+    expect(chat.taskOf(words)).toEqual(task);
+  });
+
+  it("knows every wording that the worker sends to the model", () => {
+    const templates = Array.from(wordings.matchAll(/"(<image>\\n[^"]+)"/g), ([, template]) =>
+      (template as string).replace("\\n", "\n").replace("{query}", "x"),
+    ).filter((template) => template !== "<image>\nx");
+    expect(templates).toHaveLength(5);
+    for (const template of templates) {
+      const { task, prompt } = chat.taskOf(template);
+      expect(prompt).toBe(task === "locate" ? "x" : undefined);
+    }
+  });
+});
+
+describe("which document is meant", () => {
+  it("the one in the last user message, with its words", () => {
+    const messages = [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: [image("https://a.io/old.png")] },
+      { role: "assistant", content: "…" },
+      { role: "user", content: [text("free"), image(), text("")] },
+    ];
+    expect(chat.readConversation(messages)).toEqual({
+      document: { url: "https://a.io/1.png" },
+      words: "free",
+      unread: 3,
+    });
+  });
+
+  it("or the last one sent before, when words alone follow", () => {
+    const messages = [
+      { role: "user", content: [image()] },
+      { role: "assistant", content: "…" },
+      { role: "user", content: "free" },
+    ];
+    expect(chat.readConversation(messages)).toMatchObject({ words: "free", unread: 1 });
+  });
+
+  it("by the id of a file, or its data", () => {
+    const by = (file: object) =>
+      chat.readConversation([{ role: "user", content: [{ type: "file", file }] }]);
+    expect(by({ file_id: "file_1" })).toMatchObject({ document: { file: "file_1" } });
+    expect(by({ file_data: "data:," })).toMatchObject({ document: { url: "data:," } });
+    expect(by({})).toMatch(/file_id/);
+  });
+
+  it.each([
+    [[{ role: "system", content: "a" }], /role `user`/],
+    [[{ role: "user", content: "Hello" }], /no document/],
+    [
+      [
+        { role: "assistant", content: [image()] },
+        { role: "user", content: "a" },
+      ],
+      /no document/,
+    ],
+    [[{ role: "user", content: [image(), image()] }], /one document/],
+  ])("none, or too many: %j", (messages, fault) => {
+    expect(chat.readConversation(messages)).toMatch(fault);
+  });
+});
+
+describe("what the answer comes to", () => {
+  const vision_tokens = { positions: 273, patches: 256, valid: 182 };
+  const page = (changes: Parameters<typeof storedResult>[1]): PageEntry => ({
+    page: 1,
+    result: storedResult(1, { vision_tokens, text_tokens: 900, ...changes }),
+    error: null,
+  });
+  const total = (...entries: [PageEntry, boolean][]) =>
+    entries.reduce((tally, [entry, hit]) => chat.count(tally, entry, hit), chat.emptyTally());
+
+  it("counts vision tokens as the prompt's, those of cached pages apart", () => {
+    expect(chat.usageOf(total([page({}), true], [page({}), false]))).toEqual({
+      prompt_tokens: 364,
+      completion_tokens: 1800,
+      total_tokens: 2164,
+      prompt_tokens_details: { cached_tokens: 182 },
+    });
+    const uncounted = total([page({ vision_tokens: null, text_tokens: null }), false]);
+    expect(chat.usageOf(uncounted).total_tokens).toBe(0);
+  });
+
+  it("is as good as its worst page, and cut when one of them is", () => {
+    const failed: PageEntry = { page: 2, result: null, error: { code: "internal", message: "" } };
+    const worse = ["blank", "ok", "suspect", "unreadable", "failed"] as const;
+    for (const [i, bad] of worse.entries())
+      for (const good of worse.slice(0, i + 1))
+        for (const order of [[bad, good] as const, [good, bad] as const])
+          expect(
+            total(...order.map((verdict): [PageEntry, boolean] => [page({ verdict }), false]))
+              .verdict,
+          ).toBe(bad);
+    expect(total([failed, false], [page({}), false]).verdict).toBe("failed");
+    expect(chat.finishReason(total([page({}), false]))).toBe("stop");
+    expect(chat.finishReason(total([page({ finish_reason: "loop" }), false]))).toBe("length");
+    expect(chat.pageContent(failed)).toBe("<!-- page 2: internal -->");
+  });
+});

@@ -1,0 +1,38 @@
+import { expect, it } from "vitest";
+import {
+  cutShards,
+  firstPage,
+  formatSelection,
+  type PageSelection,
+  parsePageSelection,
+  resolvePages,
+} from "../../../../src/edge/domain/pages/page-selection.ts";
+
+const parse = (text: string) => parsePageSelection(text) as PageSelection;
+
+it.each([
+  ["", [1, 2, 3, 4, 5], []],
+  ["1-3,5", [1, 2, 3, 5], []],
+  [" 2 , 2-3 ", [2, 3], []],
+  ["4-", [4, 5], []],
+  ["3-99", [3, 4, 5], []],
+  ["9", [], [9]],
+  ["1,7-9,8", [1], [7, 8]],
+])("resolves %j in a document of five pages", (text, pages, beyond) => {
+  expect(resolvePages(parse(text), 5)).toEqual({ pages, beyond });
+});
+
+it.each(["0", "3-1", "a", "1-2-3", "-3", "1,,2", "1.5", "9999999", Array(600).fill("1").join(",")])(
+  "refuses %j in words",
+  (text) => expect(typeof parsePageSelection(text)).toBe("string"),
+);
+
+it("keeps its text, knows its first page", () => {
+  expect(formatSelection(parse("1-3,7,10-"))).toBe("1-3,7,10-");
+  expect(firstPage(parse("7,3-5"))).toBe(3);
+});
+
+it("cuts shards of at most the size", () => {
+  expect(cutShards([1, 2, 3, 5, 8], 2)).toEqual([[1, 2], [3, 5], [8]]);
+  expect(cutShards([], 2)).toEqual([]);
+});

@@ -1,0 +1,27 @@
+import { expect, it } from "vitest";
+import { readOptions, type WantedOptions } from "../../../../src/edge/domain/pages/read-options.ts";
+
+const OFFERED = { models: ["pp-ocr", "fovea-nano", "deepseek-ocr"], fallback: "pp-ocr" };
+const read = (wanted: Partial<WantedOptions>, offered = OFFERED) => {
+  const base = { mode: "auto", task: "markdown", dpi: 144 } as const;
+  const options = readOptions({ ...base, ...wanted }, [{ first: 2, last: 3 }], offered);
+  return "code" in options ? options.code : options;
+};
+
+it("a token budget is kept with the pages that it is for, by readers that can spread it", () => {
+  const budget = { tokens: 300, pages: "2-3" };
+  expect(read({ model: "deepseek-ocr", token_budget: 300 })).toMatchObject({ budget });
+  expect(read({ model: "pp-ocr", token_budget: 300 })).toMatchObject({ budget: null });
+  expect(read({ model: "fovea-nano", token_budget: 300 })).toBe("unsupported-option");
+  expect(read({ model: "deepseek-ocr", token_budget: 300, mode: "base" })).toBe("invalid-request");
+});
+
+it("a witness is another reader, and one that is offered", () => {
+  expect(read({ model: "deepseek-ocr", witness: true })).toMatchObject({ witness: true });
+  expect(read({ model: "pp-ocr", witness: true })).toBe("unsupported-option");
+  const alone = { models: ["deepseek-ocr"], fallback: "deepseek-ocr" };
+  expect(read({ witness: true }, alone)).toBe("unsupported-option");
+  expect(read({ model: "deepseek-ocr", witness: true, task: "locate", prompt: "x" })).toBe(
+    "unsupported-option",
+  );
+});

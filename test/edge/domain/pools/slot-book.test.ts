@@ -1,0 +1,328 @@
+import { describe, expect, it } from "vitest";
+import { coolOff } from "../../../../src/edge/domain/pools/breaker.ts";
+import { Pool } from "../../../../src/edge/domain/pools/pool.ts";
+import {
+  type Journal,
+  RESERVED_MS,
+  type Slot,
+  SlotBook,
+  type Waiting,
+  type Want,
+} from "../../../../src/edge/domain/pools/slot-book.ts";
+
+const pool = (name: string, slots: number, more: object = {}) =>
+  Pool.parse({ name, type: "cog", url: `http://${name}.test`, slots, ...more });
+
+const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
+  shardId,
+  tenantId: "a",
+  flow: "doc",
+  model: "m",
+  pages: 4,
+  firstPage: 1,
+  avoid: null,
+  attempt: 1,
+  ...changes,
+});
+
+/** Asks, and says the pool or the reason. */
+const ask = (book: SlotBook, shard: Want, now = 0) => {
+  const { answer } = book.ask(shard, now);
+  return "pool" in answer ? answer.pool : `- ${answer.waitFor}`;
+};
+
+/** 500 shards of four pages of one document. */
+const long = (tenantId = "a", flow = "long") =>
+  Array.from({ length: 500 }, (_, i) =>
+    want(`${tenantId}-${flow}-${i}`, { tenantId, flow, firstPage: 1 + 4 * i }),
+  );
+
+describe("slots", () => {
+  it("are given while there are any, then waited for, in the order of the pages", () => {
+    const book = new SlotBook([pool("p", 2)]);
+    const shards = [9, 5, 1].map((firstPage) => want(`s${firstPage}`, { firstPage }));
+    expect(ask(book, want("x"))).toBe("p");
+    expect(ask(book, want("y"))).toBe("p");
+    for (const shard of shards) expect(ask(book, shard)).toBe("- slot");
+    expect(book.ended("x", 1, true, 1)).toEqual(["s1"]);
+    expect(book.ended("y", 1, true, 1)).toEqual(["s5"]);
+    expect(book.load()).toEqual({ waiting: 4, working: 8 });
+  });
+
+  it("are reserved for the one whose turn it is: a newcomer cannot snatch it", () => {
+    const book = new SlotBook([pool("p", 1)]);
+    ask(book, want("x"));
+    ask(book, want("y"));
+    expect(book.ended("x", 1, true, 1)).toEqual(["y"]);
+    expect(ask(book, want("z", { tenantId: "b" }), 2)).toBe("- slot");
+    expect(ask(book, want("y"), 3)).toBe("p");
+  });
+
+  it("go on to the next when the reservation is not taken up", () => {
+    const book = new SlotBook([pool("p", 1)]);
+    for (const id of ["x", "dead", "z"]) ask(book, want(id));
+    expect(book.ended("x", 1, true, 1000)).toEqual(["dead"]);
+    expect(book.nextTick(1000)).toBe(1001 + RESERVED_MS);
+    expect(book.tick(1000 + RESERVED_MS)).toEqual([]);
+    expect(book.tick(1001 + RESERVED_MS)).toEqual(["z"]);
+  });
+
+  it("are freed once: a late word about an earlier attempt frees nothing", () => {
+    const book = new SlotBook([pool("p", 1)]);
+    ask(book, want("x"));
+    ask(book, want("x", { attempt: 2 }), 10);
+    ask(book, want("y"));
+    expect(book.ended("x", 1, true, 11)).toEqual([]);
+    expect(book.ended("x", 2, true, 12)).toEqual(["y"]);
+    expect(book.ended("x", 2, true, 13)).toEqual([]);
+  });
+
+  it("of a pool that is no longer configured hold up nothing", () => {
+    const kept = memory();
+    const book = new SlotBook([pool("old", 1)], kept.journal);
+    ask(book, want("x"));
+    const next = new SlotBook([pool("new", 1)]);
+    next.restore(kept);
+    expect(ask(next, want("y"))).toBe("new");
+    expect(next.ended("x", 1, true, 1)).toEqual([]);
+  });
+
+  it("are not given to a shard that has left", () => {
+    const book = new SlotBook([pool("p", 1)]);
+    for (const id of ["x", "y", "z"]) ask(book, want(id));
+    book.leave("y", false, 1);
+    expect(book.leave("x", false, 1)).toEqual(["z"]);
+    expect(book.load()).toEqual({ waiting: 0, working: 4 });
+  });
+
+  it("a full server rests for a moment, and the shard keeps its place", () => {
+    const book = new SlotBook([pool("p", 5)]);
+    ask(book, want("x"));
+    expect(book.notStarted("x", "busy", 0)).toEqual([]);
+    expect(ask(book, want("x"))).toBe("- slot");
+    expect(ask(book, want("y", { firstPage: 5 }))).toBe("- slot");
+    expect(book.nextTick(0)).toBe(1000);
+    expect(book.tick(1000)).toEqual(["x", "y"]);
+  });
+
+  it("a server that is starting up is a cold start, and no strike against it", () => {
+    const book = new SlotBook([pool("p", 5)]);
+    for (let i = 0; i < 10; i++) {
+      const now = i * 10_000;
+      expect(ask(book, want("x"), now)).toBe("p");
+      book.notStarted("x", "starting", now);
+      expect(ask(book, want("x"), now)).toBe("- cold_start");
+      expect(book.tick(now + 3000)).toEqual(["x"]);
+    }
+  });
+});
+
+describe("a lost shard", () => {
+  it("goes to another pool, and back only when that has no room", () => {
+    const book = new SlotBook([pool("one", 9), pool("two", 1)]);
+    expect(ask(book, want("x"))).toBe("one");
+    expect(ask(book, want("x", { attempt: 2, avoid: "one" }), 60_000)).toBe("two");
+    expect(ask(book, want("y", { avoid: "one" }), 60_000)).toBe("one");
+  });
+
+  it("is a strike against its pool, the third of which opens the breaker", () => {
+    const book = new SlotBook([pool("one", 9), pool("two", 9, { weight: 0 })]);
+    for (const id of ["x", "y", "z"]) ask(book, want(id), 0);
+    for (const id of ["x", "y", "z"]) ask(book, want(id, { attempt: 2, avoid: "one" }), 60_000);
+    expect(ask(book, want("n1"), 60_000)).toBe("two");
+    // Half-open: one tries, the others go elsewhere until the pool took it.
+    const later = 60_000 + coolOff(0);
+    expect([ask(book, want("n2"), later), ask(book, want("n3"), later)]).toEqual(["one", "two"]);
+    book.started("n2", later);
+    expect(ask(book, want("n4"), later)).toBe("one");
+    // On probation: one more loss, and it is closed for longer; a first word instead clears it.
+    ask(book, want("n2", { attempt: 2, avoid: "one" }), later + 60_000);
+    expect(ask(book, want("n5"), later + 60_000)).toBe("two");
+    book.heard("n4", 1, later + 60_001);
+    expect(ask(book, want("n6"), later + 60_002)).toBe("one");
+  });
+
+  it("with one pool only, waits for it", () => {
+    const book = new SlotBook([pool("p", 4)]);
+    for (const [i, id] of ["x", "y", "z"].entries()) {
+      expect(ask(book, want(id), 1000 * i)).toBe("p");
+      book.notStarted(id, "unavailable", 1000 * i);
+    }
+    expect(ask(book, want("x"), 2000)).toBe("- pool");
+    const again = 2000 + coolOff(0);
+    expect(book.nextTick(3000)).toBe(again);
+    expect(book.tick(again - 1)).toEqual([]);
+    expect(book.tick(again)).toEqual(["x"]);
+  });
+});
+
+describe("between tenants", () => {
+  it("a page waits for the end of one shard, although 2,000 pages of another tenant came before it", () => {
+    for (const slots of [1, 2, 8, 32]) {
+      const book = new SlotBook([pool("p", slots)]);
+      const shards = long();
+      const running = shards.filter((shard) => ask(book, shard) === "p");
+      expect(running).toHaveLength(slots);
+      expect(ask(book, want("b", { tenantId: "b", pages: 1 }))).toBe("- slot");
+      const first = running[0] as Want;
+      expect(book.ended(first.shardId, 1, true, 1)).toEqual(["b"]);
+    }
+  });
+
+  it("shares are even in pages, not in shards", () => {
+    const book = new SlotBook([pool("p", 10)]);
+    for (const shard of long("a")) ask(book, shard);
+    const single = Array.from({ length: 99 }, (_, i) =>
+      want(`b${i}`, { tenantId: "b", flow: `${i}`, pages: 1 }),
+    );
+    for (const shard of single) ask(book, shard);
+    // Six of ten slots come free: 4 shards of a go on with 16 pages; b gets all six, 6 pages.
+    for (let i = 0; i < 6; i++) {
+      const [next] = book.ended(`a-long-${i}`, 1, true, 1);
+      expect(next).toBe(`b${i}`);
+    }
+  });
+
+  it("with fewer slots than tenants they take turns", () => {
+    const book = new SlotBook([pool("p", 1)]);
+    const tenants = ["a", "b", "c"];
+    for (const tenant of tenants) for (const shard of long(tenant).slice(0, 9)) ask(book, shard);
+    const served: string[] = [];
+    let current = "a-long-0";
+    for (let i = 0; i < 12; i++) {
+      const [next] = book.ended(current, 1, true, i);
+      current = next as string;
+      ask(book, long(current[0]).find(({ shardId }) => shardId === current) as Want, i);
+      served.push(current[0] as string);
+    }
+    expect(served.join("")).toBe("bcabcabcabca");
+  });
+
+  it("newcomers do not starve one who waits", () => {
+    const book = new SlotBook([pool("p", 1)]);
+    const tenantOf = (id: string) => id.replace(/^old.$/, "old");
+    const shard = (id: string) => want(id, { tenantId: tenantOf(id) });
+    for (const id of ["x", "old1", "old2"]) ask(book, shard(id));
+    let current = "x";
+    const order: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      ask(book, shard(`new${i}`), i);
+      [current] = book.ended(current, 1, true, i) as [string];
+      ask(book, shard(current), i);
+      order.push(current);
+    }
+    expect(order.slice(0, 5)).toEqual(["old1", "new0", "new1", "old2", "new2"]);
+  });
+
+  it("of one tenant's documents a short one is not kept waiting by a long one", () => {
+    const book = new SlotBook([pool("p", 4)]);
+    for (const shard of long()) ask(book, shard);
+    expect(ask(book, want("short", { flow: "short", pages: 1 }))).toBe("- slot");
+    expect(book.ended("a-long-0", 1, true, 1)).toEqual(["short"]);
+  });
+
+  it("who waits for a model without room holds up nobody", () => {
+    const book = new SlotBook([pool("p", 1, { models: ["m"] }), pool("q", 1, { models: ["n"] })]);
+    for (const shard of long()) ask(book, shard);
+    expect(ask(book, want("b", { tenantId: "b", model: "n" }))).toBe("q");
+    expect(ask(book, want("b2", { tenantId: "b", model: "n" }))).toBe("- slot");
+    expect(book.ended("b", 1, true, 1)).toEqual(["b2"]);
+  });
+});
+
+describe("any order of events", () => {
+  /** Deterministic: mulberry32. */
+  const random = (seed: number) => () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+
+  it("never gives more slots than there are, loses no shard, and survives a restart at any point", () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const next = random(seed);
+      const pools = [pool("p", 3), pool("q", 2, { weight: 0 }), pool("r", 4, { models: ["n"] })];
+      const kept = memory();
+      let book = new SlotBook(pools, kept.journal);
+      let now = 0;
+      const open = new Map<string, Want>();
+      const given = new Map<string, Want>();
+      for (let i = 0; i < 60; i++)
+        open.set(
+          `s${i}`,
+          want(`s${i}`, {
+            tenantId: `t${i % 5}`,
+            flow: `f${i % 7}`,
+            model: next() < 0.5 ? "m" : "n",
+            pages: 1 + Math.floor(next() * 4),
+            firstPage: i,
+          }),
+        );
+      for (let turn = 0; open.size > 0; turn++) {
+        expect(turn).toBeLessThan(20_000);
+        now += Math.floor(next() * 2000);
+        const ids = [...open.keys()];
+        const id = ids[Math.floor(next() * ids.length)] as string;
+        const shard = open.get(id) as Want;
+        const has = given.get(id);
+        const dice = next();
+        if (!has) {
+          if (ask(book, shard, now).startsWith("-")) continue;
+          if (dice < 0.1) book.notStarted(id, "busy", now);
+          else if (dice < 0.2) book.notStarted(id, "unavailable", now);
+          else {
+            book.started(id, now);
+            given.set(id, shard);
+          }
+        } else if (dice < 0.1) {
+          // Lost: asks again.
+          given.delete(id);
+          open.set(id, { ...shard, attempt: shard.attempt + 1, avoid: "p" });
+        } else if (dice < 0.7) {
+          book.heard(id, shard.attempt, now);
+          book.ended(id, shard.attempt, true, now);
+          given.delete(id);
+          open.delete(id);
+        }
+        if (next() < 0.05) {
+          book = new SlotBook(pools, kept.journal);
+          book.restore({ ...kept });
+        }
+        for (const { pool: each, taken } of book.pools())
+          expect(taken).toBeLessThanOrEqual(each.slots);
+      }
+      expect(book.load()).toEqual({ waiting: 0, working: 0 });
+      expect([kept.slots.length, kept.waiting.length]).toEqual([0, 0]);
+    }
+  });
+});
+
+/** A journal that remembers. */
+function memory() {
+  const slots = new Map<string, string>();
+  const waiting = new Map<string, string>();
+  const breakers = new Map<string, string>();
+  const write = (map: Map<string, string>) => (id: string, value: unknown) => {
+    if (value === null) map.delete(id);
+    else map.set(id, JSON.stringify(value));
+  };
+  const journal: Journal = {
+    slot: write(slots),
+    waiting: write(waiting),
+    breaker: write(breakers),
+  };
+  const all = (map: Map<string, string>) => [...map.values()].map((text) => JSON.parse(text));
+  return {
+    journal,
+    get slots(): Slot[] {
+      return all(slots);
+    },
+    get waiting(): Waiting[] {
+      return all(waiting);
+    },
+    get breakers() {
+      return [...breakers].map(([name, text]) => [name, JSON.parse(text)] as [string, never]);
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** A stub of a worker whose images carry their text, so that it can "read" them again. */
+import { CogStub, call, DIGEST, type pageResult } from "./support.ts";
+
+const MAGIC = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const VALID: Record<string, number> = { gundam: 770, large: 266, base: 170, small: 100, tiny: 64 };
+
+/** A worker that renders texts, one page each, and reads images: at Tiny it sees no `e`. */
+export class Eyes {
+  readonly cog = new CogStub().install();
+  readonly seen: { model: string; mode: string; media: string }[] = [];
+  /** Models that fail every page. */
+  readonly broken = new Set<string>();
+  #stopped = false;
+
+  start(): this {
+    (async () => {
+      for (;;) {
+        const prediction = await this.cog.next(() => this.#stopped);
+        if (!prediction) return;
+        await this.#work(prediction);
+      }
+    })();
+    return this;
+  }
+
+  stop() {
+    this.#stopped = true;
+  }
+
+  async #work(prediction: Awaited<ReturnType<CogStub["demand"]>>) {
+    const { model, mode } = prediction.input as { model: string; mode: string };
+    const document = await call(prediction.input.document as string);
+    const media = document.headers.get("content-type") ?? "";
+    this.seen.push({ model, mode, media });
+    const bytes = new Uint8Array(await document.arrayBuffer());
+    const isImage = media === "image/png";
+    const [was, text] = isImage
+      ? (new TextDecoder().decode(bytes.subarray(8)).split("\0") as [string, string])
+      : ["", new TextDecoder().decode(bytes)];
+    await this.cog.document(prediction, 1);
+    if (this.broken.has(model)) {
+      const error = { code: "page_unreadable", message: "It is broken." };
+      const failed = { finish_reason: "error", verdict: "failed", error, blocks: [], markdown: "" };
+      await this.cog.page(prediction, 1, failed as Parameters<typeof pageResult>[1]);
+    } else if (model === "fovea-render") {
+      const url = new URL(prediction.input.push_url as string);
+      url.pathname += "/pages/1/image";
+      const png = Uint8Array.from([...MAGIC, ...new TextEncoder().encode(`${mode}\0${text}`)]);
+      const headers = { "content-type": "image/png", "x-model-digest": DIGEST };
+      await call(url.href, { method: "PUT", body: png, headers });
+      const valid = VALID[mode] as number;
+      await this.cog.page(prediction, 1, {
+        mode,
+        markdown: isImage ? "" : text,
+        blocks: [],
+        width: 1280,
+        height: 1920,
+        vision_tokens: { positions: valid, patches: valid, valid },
+        text_tokens: isImage ? null : 900,
+      });
+    } else {
+      const read = was === "tiny" ? text.replaceAll("e", "") : text;
+      await this.cog.page(prediction, 1, { markdown: read, blocks: [] });
+    }
+    await this.cog.close(prediction);
+  }
+}

@@ -1,0 +1,304 @@
+import { crc32, deflateSync, inflateRawSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import type { PageEntry } from "../../../src/edge/domain/pages/page-result.ts";
+import { tableHtml } from "../../../src/edge/formats/views/html.ts";
+import { VIEWS, type ViewName } from "../../../src/edge/formats/views/index.ts";
+import { overlay } from "../../../src/edge/formats/views/overlay.ts";
+import { tableCells } from "../../../src/edge/formats/views/table-cells.ts";
+import { png, storedResult, unzip } from "../support.ts";
+
+const pages: PageEntry[] = [
+  { page: 1, result: storedResult(1), error: null },
+  { page: 2, result: null, error: { code: "page_too_large", message: "200 megapixels --> no" } },
+  {
+    page: 3,
+    error: null,
+    result: storedResult(3, { blocks: [], markdown: "", verdict: "blank", finish_reason: "blank" }),
+  },
+];
+
+const render = (name: ViewName, entries = pages) => {
+  const view = VIEWS[name]();
+  const job = { jobId: "job_1", fileId: "file_1" };
+  return (
+    view.head(job) + entries.map((entry, i) => view.page(entry, i === 0)).join("") + view.tail()
+  );
+};
+
+type Block = NonNullable<PageEntry["result"]>["blocks"][number];
+
+const block = (type: Block["type"], text: string, more: Partial<Block> = {}): Block => ({
+  id: 1,
+  type,
+  bbox: [0.1, 0.2, 0.5, 0.25],
+  text,
+  confidence: null,
+  ...more,
+});
+const pageOf = (page: number, ...blocks: Block[]): PageEntry => ({
+  page,
+  result: storedResult(page, { blocks: blocks.map((one, i) => ({ ...one, id: i + 1 })) }),
+  error: null,
+});
+
+it("json holds every page, with its result or its error", () => {
+  const document = JSON.parse(render("json"));
+  expect(document).toMatchObject({ schema: 1, job_id: "job_1", file_id: "file_1" });
+  expect(document.pages).toEqual([
+    pages[0]?.result,
+    { page: 2, error: pages[1]?.error },
+    pages[2]?.result,
+  ]);
+});
+
+it("markdown names every page, also a failed and a blank one, and no message ends the comment", () => {
+  expect(render("md")).toBe(
+    "<!-- page 1 -->\n\n# Page 1\n\na < b & c\n\n" +
+      "<!-- page 2: page_too_large: 200 megapixels -- no -->\n\n<!-- page 3: blank -->\n",
+  );
+});
+
+it("txt divides pages by form feeds", () => {
+  expect(render("txt").split("\f")).toEqual(["Page 1\n\na < b & c\n", "\n", "\n"]);
+});
+
+it("html escapes what was read", () => {
+  const evil = '<img src=x onerror="alert(1)">';
+  const result = storedResult(1, {
+    blocks: [
+      { id: 1, type: "text", bbox: [0, 0, 1, 1], text: evil, confidence: null },
+      {
+        id: 2,
+        type: "table",
+        bbox: [0, 0, 1, 1],
+        text: evil,
+        html: `<table><tr><td>${evil}`,
+        confidence: null,
+      },
+    ],
+  });
+  const page = render("html", [{ page: 1, result, error: null }]);
+  expect(page).not.toContain("<img");
+  expect(page.match(/&lt;img/g)).toHaveLength(2);
+});
+
+it("html of a table keeps its tags and spans, nothing else, and stays a tree", () => {
+  expect(
+    tableHtml('<table onclick="x"><tr><td colspan="2" style="y">A &amp; B</td></tr></table>'),
+  ).toBe('<table><tr><td colspan="2">A &amp; B</td></tr></table>');
+  expect(tableHtml("<table><tr><td>x</table></section><script>1</script>")).toBe(
+    "<table><tr><td>x</td></tr></table>&lt;/section&gt;&lt;script&gt;1&lt;/script&gt;",
+  );
+});
+
+describe("the cells of a table", () => {
+  it("are its text's lines and tabs where it has no HTML", () => {
+    expect(tableCells({ text: "a\tb\n\tc" })).toEqual([
+      ["a", "b"],
+      ["", "c"],
+    ]);
+  });
+
+  it("stand in their columns whatever spans there are, with entities read and tags left out", () => {
+    const html =
+      '<table><tr><th rowspan="2">A &amp; B</th><th colspan=2>C</th></tr><tr><td>d<br>e</td><td><b>f</b></td></tr><tr><td>1<td>2<td>&lt;3</table>';
+    expect(tableCells({ html, text: "" })).toEqual([
+      ["A & B", "C", ""],
+      ["", "d\ne", "f"],
+      ["1", "2", "<3"],
+    ]);
+  });
+
+  it("stay few for spans that are absurd", () => {
+    const html = `<table><tr>${'<td colspan="999" rowspan="999">x</td>'.repeat(9)}</tr></table>`;
+    expect(tableCells({ html, text: "" })[0]).toHaveLength(1000);
+  });
+});
+
+describe("csv", () => {
+  it("holds the tables alone, an empty line between them, quoted where needed", () => {
+    const entries = [
+      pageOf(1, block("text", "no"), block("table", 'a,b\t"c"\nd\te')),
+      pages[1] as PageEntry,
+      pageOf(3, block("table", "f")),
+    ];
+    expect(render("csv", entries)).toBe('"a,b","""c"""\r\nd,e\r\n\r\nf\r\n');
+  });
+
+  it("gives a spreadsheet no formula to run, and leaves numbers alone", () => {
+    const cells = ["=1+1", "@x", "-2,5 %", "+49 30", "-cmd|x", "-7"].join("\t");
+    expect(render("csv", [pageOf(1, block("table", cells))])).toBe(
+      `'=1+1,'@x,"-2,5 %",+49 30,'-cmd|x,-7\r\n`,
+    );
+  });
+});
+
+describe("chunks", () => {
+  const lines = (entries: PageEntry[]) =>
+    (render("chunks", entries) as string)
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+
+  it("end at a heading, know the headings above them over the page's end, and leave furniture out", () => {
+    const found = lines([
+      pageOf(
+        1,
+        block("header", "Annual report"),
+        block("title", "Rivers"),
+        block("text", "One."),
+        block("sub_title", "Thames"),
+        block("text", "Two."),
+        block("page_number", "1"),
+      ),
+      pageOf(2, block("text", "Three.")),
+    ]);
+    expect(found.map(({ id, headings, text }) => [id, headings, text])).toEqual([
+      ["file_1:1:1", ["Rivers"], "Rivers\n\nOne."],
+      ["file_1:1:2", ["Rivers", "Thames"], "Thames\n\nTwo."],
+      ["file_1:2:1", ["Rivers", "Thames"], "Three."],
+    ]);
+    expect(found[0]).toMatchObject({
+      job_id: "job_1",
+      file_id: "file_1",
+      page: 1,
+      verdict: "ok",
+      boxes: [
+        { id: 2, type: "title", bbox: [0.1, 0.2, 0.5, 0.25] },
+        { id: 3, type: "text" },
+      ],
+    });
+  });
+
+  it("are never longer than the limit, lose no word, and end where a sentence does", () => {
+    const sentence = "The quick brown fox jumps over the lazy dog.";
+    const long = Array(100).fill(sentence).join(" ");
+    const found = lines([pageOf(1, block("text", "Short."), block("text", long))]);
+    expect(found.every(({ text }) => text.length <= 1200)).toBe(true);
+    expect(found.every(({ text }) => text.endsWith("."))).toBe(true);
+    expect(
+      found
+        .map(({ text }) => text)
+        .join(" ")
+        .replace("\n\n", " "),
+    ).toBe(`Short. ${long}`);
+    expect(found.at(-1).boxes).toEqual([{ id: 2, type: "text", bbox: [0.1, 0.2, 0.5, 0.25] }]);
+    const unbroken = lines([pageOf(1, block("text", "😀".repeat(1000)))]);
+    expect(unbroken.map(({ text }) => text).join("")).toBe("😀".repeat(1000));
+  });
+
+  it("take a page without blocks from its Markdown, and name a page that failed", () => {
+    const bare = storedResult(1, { blocks: [], markdown: "Words." });
+    const found = lines([{ page: 1, result: bare, error: null }, ...pages.slice(1)]);
+    expect(found).toMatchObject([
+      { page: 1, text: "Words.", boxes: [] },
+      { page: 2, error: { code: "page_too_large" } },
+    ]);
+  });
+});
+
+it("docx has the parts of a Word document, escapes what was read, and names a page that failed", () => {
+  const view = VIEWS.docx();
+  const entries = [
+    pageOf(
+      1,
+      block("title", "A < B"),
+      block("text", "one\ntwo\u0007"),
+      block("table", "a\tb\nc"),
+      block("list", "x\ny"),
+    ),
+    pages[1] as PageEntry,
+  ];
+  const job = { jobId: "job_1", fileId: "file_1" };
+  const written = [view.head(job), ...entries.map((e, i) => view.page(e, i === 0)), view.tail()];
+  const parts = unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
+  expect(Object.keys(parts).sort()).toEqual([
+    "[Content_Types].xml",
+    "_rels/.rels",
+    "word/_rels/document.xml.rels",
+    "word/document.xml",
+    "word/styles.xml",
+  ]);
+  const body = parts["word/document.xml"] as string;
+  expect(body).toContain(
+    '<w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t xml:space="preserve">A &lt; B',
+  );
+  expect(body).toContain('one</w:t><w:br/><w:t xml:space="preserve">two</w:t>');
+  expect(body.match(/<w:tc>/g)).toHaveLength(4);
+  expect(body.match(/ListParagraph/g)).toHaveLength(2);
+  expect(body).toContain("Page 2: page_too_large");
+  expect(body.match(/w:type="page"/g)).toHaveLength(1);
+});
+
+it("the overlay has each block's box in pixels, and nothing that was read is markup", () => {
+  const { result } = pageOf(4, block("table", "<script>1</script>\u0000"), block("text", "b"));
+  const svg = overlay(result as NonNullable<typeof result>);
+  expect(svg).toContain('viewBox="0 0 1191 1684"');
+  expect(svg).toContain('<rect x="119.1" y="336.8" width="476.4" height="84.2"');
+  expect(svg).toContain("<title>table 1: &lt;script&gt;1&lt;/script&gt;</title>");
+  expect(svg.match(/<rect/g)).toHaveLength(2);
+});
+
+describe("pdf", () => {
+  const decode = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
+  const rows = deflateSync(Uint8Array.of(0, 7, 0, 9));
+  const picture = png({ width: 1, height: 2, type: 0, data: rows });
+  const write = (
+    entries: PageEntry[],
+    image: Uint8Array | null = picture,
+    name = "pdf" as ViewName,
+  ) => {
+    const view = VIEWS[name]();
+    const parts = [
+      ...(view.head({ jobId: "job_1", fileId: "file_1" }) as Uint8Array[]),
+      ...entries.flatMap((entry, i) => view.page(entry, i === 0, image) as Uint8Array[]),
+      ...(view.tail() as Uint8Array[]),
+    ];
+    return parts.map(decode).join("");
+  };
+
+  it("has a table in which every object is where it is said to be", () => {
+    const file = write(pages);
+    const start = Number(/startxref\n(\d+)\n%%EOF\n$/.exec(file)?.[1]);
+    const offsets = [...file.slice(start).matchAll(/^(\d{10}) 00000 n $/gm)];
+    expect(offsets.length).toBeGreaterThan(15);
+    for (const [i, [, offset]] of offsets.entries())
+      expect(file.slice(Number(offset)).startsWith(`${i + 1} 0 obj\n`)).toBe(true);
+    for (const found of file.matchAll(/\/Length (\d+) >>\nstream\n/g)) {
+      const end = found.index + found[0].length + Number(found[1]);
+      expect(file.slice(end).startsWith("\nendstream")).toBe(true);
+    }
+    expect(file.match(/\/Type \/Page /g)).toHaveLength(3);
+    expect(file).toContain("/Count 3");
+  });
+
+  it("has the text of each page in characters that are mapped back, and does not draw it", () => {
+    const file = write([pageOf(1, block("text", "Ab 😀"))]);
+    const [, codes = ""] = /3 Tr [^<]*<([0-9a-f]+)> Tj/.exec(file) ?? [];
+    const unicode = new Map(
+      [...file.matchAll(/^<([0-9a-f]{4})> <([0-9a-f]+)>$/gm)].map(([, code, text]) => [code, text]),
+    );
+    expect(codes.match(/.{4}/g)?.map((code) => unicode.get(code))).toEqual([
+      "0041",
+      "0062",
+      "0020",
+      "d83dde00",
+    ]);
+    expect(file).toContain(decode(rows));
+  });
+
+  it("of the format overlay has the boxes drawn over the picture", () => {
+    const file = write([pageOf(1, block("table", "a\tb"))], picture, "overlay");
+    // 1191 × 1684 pixels at 144 dpi; the box is 0.1, 0.2, 0.5, 0.25.
+    expect(file).toContain("0.18 0.49 0.2 RG 0.18 0.49 0.2 rg 1 w 59.55 631.5 238.2 42.1 re S");
+    expect(file.indexOf(" re S")).toBeGreaterThan(file.indexOf("/I Do"));
+    expect(write([pageOf(1, block("table", "a\tb"))])).not.toContain(" re S");
+  });
+
+  it("names a page that failed, and does without a picture where there is none", () => {
+    expect(write(pages.slice(1, 2))).toContain("(Page 2: page_too_large) Tj");
+    const hostile = { code: "x) Tj (\\y", message: "" };
+    expect(write([{ page: 1, result: null, error: hostile }])).toContain("(Page 1: xTjy) Tj");
+    expect(write(pages, null)).not.toContain("/XObject");
+  });
+});

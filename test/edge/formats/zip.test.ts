@@ -1,0 +1,19 @@
+import { crc32, inflateRawSync } from "node:zlib";
+import { expect, it } from "vitest";
+import { Zip } from "../../../src/edge/formats/zip.ts";
+import { unzip } from "../support.ts";
+
+it("is read back by its directory: names, sizes, checksums, also beyond one block", () => {
+  const zip = new Zip();
+  const long = "Größe 😀 ".repeat(20_000);
+  const parts = [
+    zip.whole("a.txt", "hello"),
+    zip.begin("ordner/ü.txt"),
+    zip.write(long),
+    zip.write("end"),
+    zip.end(),
+    zip.directory(),
+  ];
+  const entries = unzip(parts, { crc32, inflateRawSync });
+  expect(entries).toEqual({ "a.txt": "hello", "ordner/ü.txt": `${long}end` });
+});

@@ -1,0 +1,240 @@
+/** The wire format that OpenAI's clients read. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { CogStub, call, DIGEST, env, json, newKey, pdf, post, upload } from "../../support.ts";
+
+let cog: CogStub;
+let key: string;
+
+beforeEach(async () => {
+  cog = new CogStub().install();
+  key = await newKey();
+});
+afterEach(() => vi.restoreAllMocks());
+
+const dataUrl = (bytes = pdf()) =>
+  `data:application/pdf;base64,${btoa(String.fromCharCode(...bytes))}`;
+
+const ask = (url: string, words = "", more: object = {}, by = key) =>
+  post("/v1/chat/completions", by, {
+    model: "deepseek-ocr",
+    messages: [
+      {
+        role: "user",
+        content: [
+          { type: "image_url", image_url: { url } },
+          { type: "text", text: words },
+        ],
+      },
+    ],
+    ...more,
+  });
+
+const counted = {
+  vision_tokens: { positions: 273, patches: 256, valid: 182 },
+  text_tokens: 910,
+  compression: 5,
+};
+
+describe("an answer in one piece", () => {
+  it("has the pages' Markdown, the usage, and what the job says", async () => {
+    const stop = cog.work(2, () => counted);
+    const response = await ask(dataUrl(), "Free OCR.");
+    stop();
+    expect(response.status).toBe(200);
+    const answer = await json(response);
+    expect(answer).toMatchObject({
+      object: "chat.completion",
+      model: "deepseek-ocr",
+      id: expect.stringMatching(/^chatcmpl-/),
+      created: expect.any(Number),
+      choices: [
+        {
+          index: 0,
+          message: {
+            role: "assistant",
+            content: "# Page 1\n\na < b & c\n\n# Page 2\n\na < b & c",
+            refusal: null,
+          },
+          finish_reason: "stop",
+        },
+      ],
+      usage: { prompt_tokens: 364, completion_tokens: 1820, total_tokens: 2184 },
+      fovea: { state: "succeeded", verdict: "ok", pages: [{ page: 1 }, { page: 2 }] },
+    });
+    expect(response.headers.get("location")).toBe(`/v1/jobs/${answer.fovea.job_id}`);
+    expect(cog.predictions[0]?.input).toMatchObject({ task: "free", model: "deepseek-ocr" });
+  });
+
+  it("comes from the cache the second time, and says so", async () => {
+    const url = dataUrl();
+    const stop = cog.work(1, () => counted);
+    await ask(url);
+    stop();
+    cog.up = false;
+    const response = await ask(url);
+    expect(response.headers.get("cache-status")).toBe("fovea; hit");
+    expect((await json(response)).usage.prompt_tokens_details.cached_tokens).toBe(182);
+  });
+
+  it("takes our options, an uploaded file, and names a page that failed", async () => {
+    const file = await upload(key);
+    const messages = [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: [{ type: "file", file: { file_id: file.id } }] },
+    ];
+    const stop = cog.work(3);
+    const fovea = { pages: "2,7", mode: "small" };
+    const answer = await json(
+      post("/v1/chat/completions", key, { model: "deepseek-ocr", messages, fovea }),
+    );
+    stop();
+    expect(cog.predictions[0]?.input).toMatchObject({ pages: "2", mode: "small" });
+    expect(answer.choices[0].message.content).toBe(
+      "# Page 2\n\na < b & c\n\n<!-- page 7: page_out_of_range -->",
+    );
+    expect(answer.fovea).toMatchObject({ state: "partial", verdict: "failed", unread_messages: 1 });
+  });
+});
+
+describe("a stream", () => {
+  const chunks = async (response: Response) =>
+    (await response.text())
+      .split("\n\n")
+      .flatMap((event) => (event.startsWith("data: ") ? [event.slice(6)] : []))
+      .map((data) => (data === "[DONE]" ? data : JSON.parse(data)));
+
+  it("brings the pages in order, whatever order they are read in, and ends with [DONE]", async () => {
+    const streaming = { stream: true, stream_options: { include_usage: true } };
+    const answer = ask(dataUrl(), "", streaming).then(chunks as never) as Promise<
+      // biome-ignore lint/suspicious/noExplicitAny: looked at field by field.
+      any[]
+    >;
+    const probe = await cog.demand();
+    await cog.document(probe, 3);
+    await cog.page(probe, 1, counted);
+    await cog.close(probe);
+    const rest = await cog.demand();
+    await cog.page(rest, 3, counted);
+    await cog.page(rest, 2, counted);
+    await cog.close(rest);
+    const all = await answer;
+    expect(all.at(-1)).toBe("[DONE]");
+    const [first, ...others] = all.slice(0, -1);
+    expect(first.choices[0].delta).toEqual({ role: "assistant", content: "" });
+    expect(others.flatMap(({ choices }) => choices[0]?.delta.content ?? [])).toEqual([
+      "# Page 1\n\na < b & c",
+      "\n\n# Page 2\n\na < b & c",
+      "\n\n# Page 3\n\na < b & c",
+    ]);
+    const [end, usage] = others.slice(-2);
+    expect(end.choices[0]).toMatchObject({ delta: {}, finish_reason: "stop" });
+    expect(end.fovea).toMatchObject({ state: "succeeded", verdict: "ok" });
+    expect(usage).toMatchObject({ choices: [], usage: { prompt_tokens: 546 } });
+    for (const chunk of [first, ...others])
+      expect(chunk).toMatchObject({ id: first.id, object: "chat.completion.chunk" });
+  });
+
+  it("ends with an error when nothing could be read", async () => {
+    const answer = ask(dataUrl(), "", { stream: true }).then(chunks as never) as Promise<unknown[]>;
+    const error = { code: "document_encrypted", message: "The PDF needs a password." };
+    await cog.push(await cog.demand(), "/document", { schema: 1, model: "deepseek-ocr", error });
+    expect((await answer).at(-1)).toEqual({
+      error: {
+        message: "document_encrypted: The PDF needs a password.",
+        type: "invalid_request_error",
+        param: null,
+        code: "document-unread",
+      },
+    });
+  });
+});
+
+describe("errors have OpenAI's form here, and only here", () => {
+  const good = "https://a.io/1.png";
+  const cases: [string, () => Promise<Response>, number, string, string][] = [
+    ["no key", () => ask(good, "", {}, "x"), 401, "invalid-key", "authentication_error"],
+    ["no messages", () => ask(good, "", { messages: [] }), 422, "invalid-request", ""],
+    [
+      "a question alone",
+      () => ask(good, "", { messages: [{ role: "user", content: "Hi" }] }),
+      422,
+      "invalid-request",
+      "",
+    ],
+    ["tools", () => ask(good, "", { tools: [{}] }), 422, "invalid-request", ""],
+    ["two choices", () => ask(good, "", { n: 2 }), 422, "invalid-request", ""],
+    ["an unknown model", () => ask(good, "", { model: "gpt-4o" }), 422, "unknown-model", ""],
+    ["a private address", () => ask("https://10.0.0.1/a.png"), 422, "url-refused", ""],
+    [
+      "text as a document",
+      () => ask(`data:;base64,${btoa("hello")}`),
+      415,
+      "unsupported-media-type",
+      "",
+    ],
+    [
+      "an unknown option",
+      () => ask(good, "", { fovea: { colour: 1 } }),
+      422,
+      "invalid-request",
+      "",
+    ],
+  ];
+  it.each(cases)("%s", async (_name, request, status, code, type) => {
+    const response = await request();
+    expect(response.status).toBe(status);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(response.headers.get("x-request-id")).toMatch(/^req_/);
+    expect(await json(response)).toEqual({
+      error: {
+        code,
+        message: expect.stringMatching(/./),
+        type: type || "invalid_request_error",
+        param: code === "invalid-request" ? expect.toBeOneOf([expect.any(String), null]) : null,
+      },
+    });
+  });
+
+  it("words of one's own for a model that takes none: says which it takes", async () => {
+    const error = (await json(ask(good, "What is this?", { model: "pp-ocr" }))).error;
+    expect(error.message).toBe("pp-ocr takes no words but these, or none: markdown, free.");
+  });
+
+  it("a document that cannot be read", async () => {
+    const stop = cog.work(1, () => ({
+      verdict: "failed",
+      finish_reason: "error",
+      blocks: [],
+      error: { code: "page_too_large", message: "200 megapixels." },
+    }));
+    const response = await ask(dataUrl());
+    stop();
+    expect(response.status).toBe(422);
+    expect((await json(response)).error.message).toBe("page_too_large: 200 megapixels.");
+  });
+
+  it("a method that is not there; elsewhere a problem stays a problem", async () => {
+    const wrong = await call("/v1/chat/completions", { key });
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST"]);
+    expect((await json(wrong)).error.code).toBe("method-not-allowed");
+    const other = await call("/v1/models/gpt-4o", { key });
+    expect(other.headers.get("content-type")).toBe("application/problem+json");
+  });
+});
+
+it("lists the models on offer, the default first, with the weights that answered last", async () => {
+  const stop = cog.work(1);
+  await ask(dataUrl());
+  stop();
+  const { object, data } = await json(call("/v1/models", { key }));
+  expect(object).toBe("list");
+  const offered = (env.MODELS as string).split(",");
+  expect(data.map(({ id }: { id: string }) => id)).toEqual(offered);
+  expect(offered.slice(0, 2)).toEqual(["pp-ocr", "deepseek-ocr"]);
+  expect(data[1]).toEqual(await json(call("/v1/models/deepseek-ocr", { key })));
+  expect(data[1]).toMatchObject({
+    object: "model",
+    owned_by: "fovea",
+    fovea: { takes_prompts: true, digest: DIGEST },
+  });
+});

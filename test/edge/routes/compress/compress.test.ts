@@ -1,0 +1,124 @@
+/** Compress and fidelity against the Worker, with a stub that renders a text as one page and reads it back. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Eyes } from "../../eyes.ts";
+import { call, json, newKey, post } from "../../support.ts";
+
+let eyes: Eyes;
+let key: string;
+beforeEach(async () => {
+  eyes = new Eyes().start();
+  key = await newKey();
+});
+afterEach(() => {
+  eyes.stop();
+  vi.restoreAllMocks();
+});
+
+const text = "The ferry was seen at the gate by the keeper. ".repeat(20);
+const compress = (body: object, headers = {}) =>
+  post("/v1/compress", key, { text, ...body }, { prefer: "wait=20", ...headers });
+
+describe("compress", () => {
+  it("makes images of a text and says what they cost", async () => {
+    const answer = await json(compress({ mode: "tiny" }));
+    expect(answer).toMatchObject({
+      state: "succeeded",
+      mode: "tiny",
+      text_tokens: 900,
+      vision_tokens: 64,
+      compression: 14.063,
+      verification: null,
+    });
+    expect(answer.pages).toMatchObject([{ page: 1, vision_tokens: 64, measured: null }]);
+    const image = await call(answer.pages[0].image, { key });
+    expect([image.status, image.headers.get("content-type")]).toEqual([200, "image/png"]);
+    expect((await call(answer.pages[0].image, { key: await newKey() })).status).toBe(404);
+  });
+
+  it("reads them back where that is asked for", async () => {
+    const clear = await json(compress({ mode: "base", verify: true }));
+    expect(clear.verification).toMatchObject({
+      model: "pp-ocr",
+      state: "done",
+      cer: 0,
+      precision: 1,
+    });
+    expect(clear.pages[0].measured).toEqual({ cer: 0, wer: 0, precision: 1 });
+    const faint = await json(compress({ mode: "tiny", verify: true }));
+    expect(faint.verification.precision).toBeLessThan(0.9);
+    expect(faint.verification.cer).toBeCloseTo(1 - faint.verification.precision, 12);
+    expect(eyes.seen.map(({ model, mode }) => `${model} ${mode}`)).toEqual([
+      "fovea-render base",
+      "pp-ocr auto",
+      "fovea-render tiny",
+      "pp-ocr auto",
+    ]);
+  });
+
+  it("takes the cheapest mode that is expected to be precise enough", async () => {
+    expect((await json(compress({}))).mode).toBe("tiny");
+    expect((await json(compress({ target_precision: 0.999 }))).mode).toBe("gundam");
+  });
+
+  it("says that it goes on, and goes on where it is asked again", async () => {
+    eyes.stop();
+    const response = await post("/v1/compress", key, { text });
+    expect([response.status, response.headers.get("retry-after")]).toEqual([202, "2"]);
+    expect(await json(response)).toMatchObject({ pages: [], text_tokens: null });
+    eyes = new Eyes().start();
+    // The stub that took the first prediction is gone; the page in flight is shared by whoever asks.
+    const again = await post("/v1/compress", key, { text: `${text}!` }, { prefer: "wait=20" });
+    expect(again.status).toBe(200);
+  });
+
+  it("refuses readers that read nothing, unknown modes, and what its key may not", async () => {
+    expect((await compress({ reader: "fovea-render" })).status).toBe(422);
+    expect((await compress({ verify: true, reader: "nobody" })).status).toBe(422);
+    expect((await compress({ mode: "huge" })).status).toBe(422);
+    const reader = await newKey({ scopes: ["read"] });
+    expect((await post("/v1/compress", reader, { text })).status).toBe(403);
+  });
+});
+
+describe("fidelity", () => {
+  const fidelity = (body: object, by = key) =>
+    post("/v1/fidelity", by, { truth: text, ...body }, { prefer: "wait=20" });
+  const document = async (mode: string) => {
+    const { pages } = await json(compress({ mode }));
+    const image = await (await call(pages[0].image, { key })).arrayBuffer();
+    const headers = { "content-type": "application/octet-stream" };
+    return (await json(post("/v1/files", key, new Uint8Array(image), headers))).id;
+  };
+
+  it("says what each mode loses", async () => {
+    const file = await document("base");
+    const report = await json(fidelity({ file, model: "deepseek-ocr", modes: ["tiny", "base"] }));
+    expect(report).toMatchObject({ model: "deepseek-ocr", state: "done" });
+    expect(report.modes).toMatchObject([
+      { mode: "tiny", state: "succeeded", cer: 0, precision: 1 },
+      { mode: "base", state: "succeeded", cer: 0, precision: 1 },
+    ]);
+  });
+
+  it("has one mode for a reader without vision tokens, and compares a job that is there", async () => {
+    const file = await document("tiny");
+    const { modes } = await json(fidelity({ file }));
+    expect(modes).toHaveLength(1);
+    expect(modes[0].cer).toBeGreaterThan(0.05);
+    const again = await json(fidelity({ job: modes[0].job_id }));
+    expect(again.modes).toEqual(modes);
+    expect((await fidelity({ job: modes[0].job_id }, await newKey())).status).toBe(404);
+  });
+
+  it("has no figure for what failed", async () => {
+    eyes.broken.add("pp-ocr");
+    const { modes } = await json(fidelity({ file: await document("base") }));
+    expect(modes[0]).toMatchObject({ state: "failed", cer: null, precision: null });
+  });
+
+  it("takes exactly one of file, url and job", async () => {
+    expect((await fidelity({})).status).toBe(422);
+    const both = { url: "https://example.com/a.pdf", job: `job_${"0".repeat(24)}` };
+    expect((await fidelity(both)).status).toBe(422);
+  });
+});

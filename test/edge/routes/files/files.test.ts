@@ -1,0 +1,137 @@
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { CogStub, call, env, json, newKey, pdf, post, upload } from "../../support.ts";
+
+let key: string;
+beforeAll(async () => {
+  key = await newKey();
+});
+afterEach(() => vi.restoreAllMocks());
+
+const raw = { "content-type": "application/octet-stream" };
+const hexDigest = async (bytes: Uint8Array) =>
+  Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (b) =>
+    b.toString(16).padStart(2, "0"),
+  ).join("");
+
+describe("uploads", () => {
+  it("stores the raw body under its hash", async () => {
+    const bytes = pdf();
+    const response = await post("/v1/files?name=a.pdf", key, bytes, raw);
+    const file = await json(response);
+    expect([response.status, response.headers.get("location")]).toEqual([
+      201,
+      `/v1/files/${file.id}`,
+    ]);
+    expect(file).toMatchObject({
+      name: "a.pdf",
+      bytes: bytes.length,
+      media_type: "application/pdf",
+    });
+    expect(file.sha256).toBe(await hexDigest(bytes));
+    expect(await json(call(`/v1/files/${file.id}`, { key }))).toEqual(file);
+  });
+
+  it("answers the same bytes with the same file", async () => {
+    const bytes = pdf();
+    const first = await upload(key, bytes);
+    const again = await post("/v1/files", key, bytes, raw);
+    expect([again.status, (await json(again)).id]).toEqual([200, first.id]);
+    const { objects } = await env.BUCKET.list({ prefix: "files/" });
+    expect(objects.filter((object) => object.key.endsWith(first.id))).toHaveLength(1);
+  });
+
+  it("streams a file that is larger than one part", async () => {
+    const bytes = new Uint8Array(18_000_000);
+    bytes.set(pdf());
+    for (let i = 100; i < bytes.length; i += 997) bytes[i] = i & 255;
+    const file = await upload(key, bytes);
+    expect(file.sha256).toBe(await hexDigest(bytes));
+    const [stored] = (await env.BUCKET.list({ prefix: "files/" })).objects.filter((object) =>
+      object.key.endsWith(file.id),
+    );
+    expect(stored?.size).toBe(bytes.length);
+  });
+
+  it("takes the field `file` of a form", async () => {
+    const bytes = pdf();
+    const form = new FormData();
+    form.set("note", "x");
+    form.set("file", new File([bytes], "ä.pdf"));
+    const file = await json(post("/v1/files", key, form));
+    expect(file).toMatchObject({ bytes: bytes.length, sha256: await hexDigest(bytes) });
+  });
+
+  it.each([
+    ["nothing", new Uint8Array(0), 422, "empty-file"],
+    ["text", new TextEncoder().encode("hello"), 415, "unsupported-media-type"],
+    ["too much", pdf("x".repeat(20_000_001)), 413, "file-too-large"],
+  ])("refuses %s", async (_name, bytes, status, code) => {
+    const response = await post("/v1/files", key, bytes, raw);
+    expect([response.status, (await json(response)).type]).toEqual([
+      status,
+      `urn:fovea:problem:${code}`,
+    ]);
+  });
+
+  it.each([
+    [
+      "a form without the field",
+      '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n',
+      422,
+    ],
+    [
+      "a form that breaks off",
+      '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n%PDF-1',
+      400,
+    ],
+    ["no form at all", "hello", 400],
+  ])("refuses %s", async (_name, body, status) => {
+    const headers = { "content-type": "multipart/form-data; boundary=b" };
+    expect((await post("/v1/files", key, body, headers)).status).toBe(status);
+  });
+
+  it("counts what comes, not what is announced, and keeps nothing of it", async () => {
+    const before = (await env.BUCKET.list()).objects.length;
+    let sent = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(pdf("x".repeat(1_000_000)));
+        if (++sent === 30) controller.close();
+      },
+    });
+    const response = await call("/v1/files", { method: "POST", key, body, headers: raw });
+    expect(response.status).toBe(413);
+    expect((await env.BUCKET.list()).objects.length).toBe(before);
+  });
+});
+
+it("lets nobody see or delete another tenant's file", async () => {
+  const file = await upload(key);
+  const stranger = await newKey();
+  expect((await call(`/v1/files/${file.id}`, { key: stranger })).status).toBe(404);
+  const removal = await call(`/v1/files/${file.id}`, { method: "DELETE", key: stranger });
+  expect(removal.status).toBe(404);
+  expect((await json(call("/v1/files", { key: stranger }))).data).toEqual([]);
+  expect((await call(`/v1/files/${file.id}`, { key })).status).toBe(200);
+});
+
+it("deletes a file with everything read from it; jobs keep their record and answer 410", async () => {
+  const cog = new CogStub().install();
+  const file = await upload(key);
+  const stop = cog.work(2);
+  const job = await json(post("/v1/ocr", key, { file: file.id }, { prefer: "wait=10" }));
+  stop();
+  const open = await json(post("/v1/ocr", key, { file: file.id, dpi: 100 }));
+  expect((await call(`/v1/files/${file.id}`, { method: "DELETE", key })).status).toBe(204);
+  expect((await call(`/v1/files/${file.id}`, { key })).status).toBe(404);
+  expect((await call(`/v1/jobs/${job.id}/result`, { key })).status).toBe(410);
+  expect((await json(call(`/v1/jobs/${open.id}`, { key }))).state).toBe("canceled");
+  const left = (await env.BUCKET.list()).objects.filter((object) => object.key.includes(file.id));
+  expect(left).toEqual([]);
+  for (const table of ["results", "shards"]) {
+    const rows = await env.DB.prepare(`SELECT * FROM ${table} WHERE file_id = ?`)
+      .bind(file.id)
+      .all();
+    expect(rows.results).toEqual([]);
+  }
+});
