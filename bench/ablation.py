@@ -26,9 +26,9 @@ import torch
 from nano import ROOT, plot, shown, write
 from torch import nn
 
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel
-from fovea.places import FIRST
-from fovea.tokenizer import Tokenizer
+from fovea.nano.places import FIRST
 from fovea.train import fonts
 from fovea.train.batches import CELL, Batch, Stream, collate
 from fovea.train.evaluate import distance, read_strips

@@ -29,11 +29,11 @@ from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src" / "gpu-worker"))
 from fovea.engine import Engine, EngineConfig
-from fovea.generate import Rules, generate
+from fovea.engine.generate import Rules, generate
+from fovea.engine.sampling import TokenClasses
+from fovea.language.tasks import TASKS, Prompt
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import ClipConfig, DecoderConfig, ModelConfig, OcrModel, SamConfig
-from fovea.sampling import TokenClasses
-from fovea.tasks import TASKS, Prompt
-from fovea.tokenizer import Tokenizer
 
 SMALL = ModelConfig.tiny()
 DECODERS = {

@@ -44,8 +44,9 @@ def run(name: str, mode: str, design: Design, policy: Policy, reached: Reached, 
 
 def host_seconds() -> dict[str, float]:
     """CPU seconds of one thread, here, to draw a page and to make its views, by mode. Measured."""
-    from fovea.pages import open_document
-    from fovea.views import make_views, to_pixels
+    from fovea.model.pixels import to_pixels
+    from fovea.pages.documents import open_document
+    from fovea.vision.views import make_views
 
     document = open_document((ROOT / "examples" / "paper.pdf").read_bytes(), 50_000_000)
     best: dict[str, float] = {}

@@ -30,12 +30,13 @@ from roofline import (
 )
 
 from fovea.engine import Engine
-from fovea.generate import Rules
+from fovea.engine.generate import Rules
+from fovea.engine.sampling import TokenClasses
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel, load_checkpoint
-from fovea.readers.ocr_model import engine_config
+from fovea.readers.loading import engine_config
 from fovea.readers.vision import VisionReader
-from fovea.sampling import TokenClasses
-from fovea.tokenizer import Tokenizer
+from fovea.settings import Settings
 
 MEAN = 1000  # text tokens a page
 PROMPT = 12
@@ -108,13 +109,15 @@ def near(what: str, ours: torch.Tensor, theirs: torch.Tensor) -> tuple[str, bool
 
 def reads(model: OcrModel, weights: Path) -> tuple[str, bool, str]:
     """The official weights read a page of the examples."""
-    from fovea.pages import open_document
+    from fovea.pages.documents import open_document
     from fovea.readers.base import ReadRequest
-    from fovea.readers.ocr_model import SeeingModel
-    from fovea.witness import agreement
+    from fovea.readers.loading import SeeingModel
+    from fovea.result.witness import agreement
 
     tokenizer = Tokenizer.from_file(weights / "tokenizer.json")
-    reader = VisionReader("deepseek-ocr", "sha256:" + "0" * 64, SeeingModel(model), tokenizer)
+    reader = VisionReader(
+        "deepseek-ocr", "sha256:" + "0" * 64, SeeingModel(model, Settings.from_environment()), tokenizer
+    )
     raster = open_document((ROOT / "examples" / "paper.pdf").read_bytes(), 50_000_000).raster(1, 144)
     result = reader.read(raster, ReadRequest(mode="base", task="free"))
     truth = (ROOT / "examples" / "truth" / "paper.txt").read_text()
@@ -177,7 +180,7 @@ def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, floa
     length = Page.of(mode).positions + PROMPT
     prompts = torch.randn(pages, length, decoder.width, device=model.device, dtype=model.dtype)
     seconds, sampled = 0.0, 0
-    with closing(Engine(model, rules, engine_config(model, tokens))) as engine:
+    with closing(Engine(model, rules, engine_config(model, tokens, Settings.from_environment()))) as engine:
         for _ in range(2):
             started = time.perf_counter()
             answers = [h.result() for h in [engine.submit(p, max_new=tokens) for p in prompts]]

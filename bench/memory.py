@@ -75,7 +75,7 @@ def conversation(number: int) -> str:
 
 
 def render(text: str, mode: str, of: int = 0) -> list[Page]:
-    from fovea.render import paginate
+    from fovea.pages.render import paginate
 
     pages = paginate(text, "text/plain", mode)
     return [Page(of, page.draw()[0].convert("RGB"), page.source) for page in pages]
@@ -115,7 +115,7 @@ def overall(pairs: list[tuple[str, str]]) -> float:
 
 
 def published(compression: float) -> str:
-    from fovea.compression import expected_precision
+    from fovea.vision.compression import expected_precision
 
     band = expected_precision(compression)
     return "–" if band is None else f"{100 * band[0]:.0f}–{100 * band[1]:.0f}"
@@ -123,8 +123,8 @@ def published(compression: float) -> str:
 
 def modes(given: argparse.Namespace) -> None:
     """Full pages, as the layout makes them for each mode, read in that mode."""
-    from fovea.modes import valid_tokens
-    from fovea.render import SHEETS
+    from fovea.pages.render import SHEETS
+    from fovea.vision.modes import valid_tokens
 
     rows = []
     for mode, sheet in SHEETS.items():
@@ -156,8 +156,8 @@ def modes(given: argparse.Namespace) -> None:
 
 def ladder(given: argparse.Namespace) -> None:
     """True forgetting: each rung sees what the rung before has left."""
-    from fovea.modes import valid_tokens
-    from fovea.views import picture
+    from fovea.vision.modes import valid_tokens
+    from fovea.vision.views import picture
 
     texts = [conversation(number) for number in range(given.conversations)]
     rounds = sum(len(re.findall("^user: ", text, re.MULTILINE)) for text in texts)
@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--pages", type=int, default=4, help="full pages in each mode")
     parser.add_argument("--budget", type=int, default=8000, help="tokens, for counting rounds")
-    parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/weights/nano")
+    parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/nano/weights")
     given = parser.parse_args()
     for part in given.parts or PARTS:
         print(f"-- {part}", flush=True)

@@ -42,7 +42,7 @@ READERS = ("fovea-nano", "pp-ocr", "tesseract")
 
 def text_tokens(text: str) -> int:
     """As the DeepSeek-OCR tokenizer counts them."""
-    from fovea.tokenizer import Tokenizer
+    from fovea.language.tokenizer import Tokenizer
 
     if not hasattr(text_tokens, "tokenizer"):
         text_tokens.tokenizer = Tokenizer.from_file(VOCABULARY)
@@ -53,8 +53,8 @@ def load(weights: Path):
     """The model of a folder, and its vocabulary."""
     import torch
 
+    from fovea.language.tokenizer import Tokenizer
     from fovea.model import OcrModel, load_checkpoint
-    from fovea.tokenizer import Tokenizer
     from fovea.train.loop import config_of
 
     model = OcrModel(config_of(weights))
@@ -65,7 +65,7 @@ def load(weights: Path):
 def curve(given: argparse.Namespace) -> None:
     """Accuracy against compression: strips of running text, by size of type as it stands on a page, and by rows as the
     reader packs them."""
-    from fovea.packing import TOKENS
+    from fovea.nano.packing import TOKENS
     from fovea.train.batches import Stream
     from fovea.train.evaluate import distance, read_strips
     from fovea.train.strips import Style
@@ -121,7 +121,8 @@ def curve(given: argparse.Namespace) -> None:
 def layout(given: argparse.Namespace) -> None:
     """Blocks of whole pages with held-out fonts and texts: found where they are, with their type, in their order?
 
-    Beside the model's answers: blocks as they follow from where the lines stand (`fovea.layout`), without a model.
+    Beside the model's answers: blocks as they follow from where the lines stand (`fovea.result.layout`), without a
+    model.
     """
     from collections import Counter
     from contextlib import closing
@@ -129,12 +130,12 @@ def layout(given: argparse.Namespace) -> None:
     import torch
 
     from fovea.engine import EngineConfig
-    from fovea.grounding import MOST_TOKENS, blocks_of, page_view
-    from fovea.layout import Line, lay_out
-    from fovea.lines import find_lines
-    from fovea.strip_model import StripModel
+    from fovea.model.pixels import to_pixels
+    from fovea.nano.lines import find_lines
+    from fovea.nano.strip_model import StripModel
+    from fovea.result.layout import Line, lay_out
+    from fovea.train.grounding import MOST_TOKENS, blocks_of, layout_prompt, page_view
     from fovea.train.layouts import make_layout
-    from fovea.views import to_pixels
 
     model, tokenizer = load(given.weights)
     config = EngineConfig(max_new=MOST_TOKENS, max_batch=4, threads=torch.get_num_threads())
@@ -144,7 +145,8 @@ def layout(given: argparse.Namespace) -> None:
         for seed in range(LAYOUTS):
             page = make_layout(seed, evaluation=True)
             began = time.perf_counter()
-            (answer,) = reader.lay_out(to_pixels([page_view(page.image)])).answers
+            view = to_pixels([page_view(page.image)])
+            (answer,) = reader.ask(layout_prompt(tokenizer), view, MOST_TOKENS).answers
             seconds.append(time.perf_counter() - began)
             named, blocks = blocks_of(answer.ids, tokenizer), page.units()
             truth.update(kind for kind, _ in blocks)
@@ -193,7 +195,7 @@ def layout(given: argparse.Namespace) -> None:
 def matched(true: list, said: list) -> dict[int, tuple[int, float]]:
     """For each true box the said one that covers the same place: at least half of what both cover is shared."""
 
-    from fovea.output.geometry import common
+    from fovea.result.geometry import common
 
     def share(a, b) -> float:
         both = common(a, b)
@@ -356,8 +358,8 @@ def _tesseract(languages: str):
 def _reader(name: str, weights: Path):
     import torch
 
-    from fovea.blank import is_blank
-    from fovea.pages import Raster
+    from fovea.pages.blank import is_blank
+    from fovea.pages.documents import Raster
     from fovea.readers import ReadRequest, load_readers
 
     torch.set_num_threads(1)
@@ -444,7 +446,7 @@ def main() -> None:
     parser.add_argument("--readers", default=",".join(READERS), help="those that read the pages")
     parser.add_argument("--pages", type=int, default=25, help="pages of each kind")
     parser.add_argument("--tesseract", default="eng", help="its languages, such as script/Latin")
-    parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/weights/nano")
+    parser.add_argument("--weights", type=Path, default=ROOT / "src/gpu-worker/fovea/nano/weights")
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.read:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src" / "gpu-worker"))
 
 from fovea.model.config import ClipConfig, DecoderConfig, ModelConfig, SamConfig  # noqa: E402
-from fovea.modes import MODES, TILE, tile_grid  # noqa: E402
+from fovea.vision.modes import MODES, TILE, tile_grid  # noqa: E402
 
 A4 = (1191, 1684)  # pixels at 144 dpi
 

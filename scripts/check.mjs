@@ -9,6 +9,7 @@ import { node24, root, SetupError, setUp, venvBin } from "./setup.mjs";
 const tool = (/** @type {string} */ path) => join(root, "node_modules", path);
 const python = join(venvBin, "python");
 const ruff = join(venvBin, "ruff");
+const importLinter = join(venvBin, "lint-imports");
 const pyproject = "src/gpu-worker/pyproject.toml";
 
 const CHECKS = {
@@ -22,6 +23,7 @@ const CHECKS = {
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, "src", "scripts", "test"],
   "ruff format": [ruff, "format", "--config", pyproject, "--check", "src", "scripts", "test"],
+  "worker architecture": [importLinter, "--no-logo", "--no-cache", pyproject],
   "edge rules": [node24, tool("vitest/vitest.mjs"), "run", "test/edge/domain"],
   worker: [
     python,
@@ -40,7 +42,11 @@ const CHECKS = {
 /** @returns {Promise<boolean>} */
 function check(/** @type {string} */ name, /** @type {string[]} */ [command, ...args]) {
   const began = Date.now();
-  const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, PYTHONPATH: join(root, "src/gpu-worker") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text) => {

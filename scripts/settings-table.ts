@@ -16,12 +16,12 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** Headings of the worker's tables, by module. */
 const MODULES: Record<string, string> = {
   settings: "Every worker",
-  supervisor: "The supervisor (`fovea.supervisor`)",
+  supervisor: "The supervisor (`fovea.service.supervisor`)",
   pp_ocr: "`pp-ocr`",
   fovea_nano: "`fovea-nano`",
   deepseek_ocr: "`deepseek-ocr`",
   upstream: "`deepseek-ocr-upstream`",
-  render: "`fovea-render`",
+  fovea_render: "`fovea-render`",
   material: "Training (`fovea.train`)",
 };
 

@@ -22,23 +22,22 @@ INTERNAL = {"FOVEA_DRAIN_FILE", "COG_PREDICT_TYPE_STUB", "COG_MAX_CONCURRENCY"}
 
 
 def main() -> None:
-    modules, documented, faults = [], set[str](), list[str]()
+    modules, rows, faults = [], list[dict[str, Any]](), list[str]()
     read: dict[str, Any] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text())
-        rows = _documented(tree)
-        used = _read(tree)
-        read |= {name: default for name, default in used.items() if default is not None or name not in read}
-        names = {name for row in rows for name in row["names"]}
-        documented |= names
-        for row in rows:
-            for name in row["names"]:
-                stated, default = row["default"].strip("`").split(" ")[0], used.get(name)
-                if default is not None and str(default) != stated:
-                    faults.append(f"{name}: {path.name} says {row['default']}, the code {default}")
-        if rows:
-            modules.append({"module": path.stem, "rows": rows})
-    known = documented - BY_COG
+        for name, default in _read(tree).items():
+            read[name] = read.get(name) or default
+        if documented := _documented(tree):
+            modules.append({"module": path.stem, "rows": documented})
+            rows += documented
+    for row in rows:
+        stated = row["default"].strip("`").split(" ")[0]
+        for name in row["names"]:
+            default = read.get(name)
+            if default is not None and str(default) != stated:
+                faults.append(f"{name}: the docstring says {row['default']}, the code {default}")
+    known = {name for row in rows for name in row["names"]} - BY_COG
     faults += [f"{name} is read and in no docstring's table" for name in sorted(set(read) - INTERNAL - known)]
     faults += [f"{name} is in a table and read by nothing" for name in sorted(known - set(read))]
     if faults:

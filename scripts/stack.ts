@@ -191,7 +191,14 @@ class Worker extends Part implements WorkerHandle {
     const bind = ["--host", "127.0.0.1", "--port", String(this.#port)];
     this.spawn(
       "SIGTERM",
-      [join(venvBin, "python"), "-m", "fovea.supervisor", ...bind, "--pid-file", this.#pidFile],
+      [
+        join(venvBin, "python"),
+        "-m",
+        "fovea.service.supervisor",
+        ...bind,
+        "--pid-file",
+        this.#pidFile,
+      ],
       {
         PATH: `${venvBin}${delimiter}${process.env.PATH}`,
         PYTHONPATH: join(root, "src/gpu-worker"),

@@ -1,15 +1,15 @@
-"""The Cog runner: typed inputs in, a receipt out. What happens in between is `fovea.shard`."""
+"""The Cog runner: typed inputs in, a receipt out. What happens in between is `fovea.service.shard`."""
 
 import logging
 from typing import Any, Optional
 
 from cog import BaseRunner, Input, concurrent
 
-from fovea.drain import watch_from_environment
 from fovea.orphan import end_with_parent
 from fovea.readers import ReadRequest, load_readers
+from fovea.service.drain import DRAIN
+from fovea.service.shard import ShardRequest, run_shard
 from fovea.settings import Settings
-from fovea.shard import ShardRequest, run_shard
 
 MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
 TASKS = ["markdown", "free", "figure", "describe", "locate", "deep", "encode"]
@@ -22,8 +22,9 @@ class Runner(BaseRunner):
         end_with_parent()
         logging.basicConfig(level=logging.INFO)
         self.settings = Settings.from_environment()
-        self.readers = load_readers(self.settings.models)
-        watch_from_environment()
+        self.readers = load_readers(self.settings.models, self.settings)
+        if self.settings.drain_file:
+            DRAIN.watch(self.settings.drain_file)
         if self.settings.metrics_port:
             from fovea.engine.metrics import serve  # brings PyTorch along, which pp-ocr does without
 

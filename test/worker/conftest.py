@@ -6,7 +6,7 @@ import pytest
 import tokenizers
 import torch
 
-from fovea.tokenizer import Tokenizer
+from fovea.language.tokenizer import Tokenizer
 
 # The models in here are tiny: more threads only wait for each other.
 torch.set_num_threads(1)

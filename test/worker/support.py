@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image, ImageDraw, ImageFont
 
-from fovea.pages import Raster
-from fovea.result import Attempt, Block, PageResult
+from fovea.pages.documents import Raster
+from fovea.result.page_result import Attempt, Block, PageResult
 
 DIGEST = "sha256:" + "d" * 64
 

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from fovea.language.tokenizer import character_vocabulary
 from fovea.model import ModelConfig, OcrModel, save_checkpoint
-from fovea.tokenizer import character_vocabulary
 
 
 def make(folder: Path) -> Path:

@@ -1,8 +1,8 @@
 """A model of the shape of `fovea-nano`, small enough to be trained for a few steps in a test."""
 
-from fovea import places
 from fovea.model import ModelConfig
 from fovea.model.config import ClipConfig, DecoderConfig, SamConfig
+from fovea.nano import places
 
 TINY = ModelConfig(
     SamConfig(32, 2, 2, 64, grid=8, window=4, global_blocks=(1,), neck=16, compressor=(24, 32), stem=True),

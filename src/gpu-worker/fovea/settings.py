@@ -11,17 +11,21 @@
 | `FOVEA_METRICS_PORT` | off | port on loopback that serves Prometheus text at `/metrics` |
 
 Each reader documents its own variables in the same form; `scripts/settings_table.py` collects them all.
+
+Only a process that starts others looks at the environment besides: the supervisor and `fovea.pages.isolated`.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 DEFAULT_MODELS = ("pp-ocr", "fovea-nano")
+DTYPES = ("bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Sizes in bytes and pixels, times in seconds."""
+    """Sizes in bytes and pixels, times in seconds. What a reader alone reads is described in that reader's file."""
 
     allowed_origins: frozenset[str] = frozenset()
     models: tuple[str, ...] = DEFAULT_MODELS
@@ -29,40 +33,113 @@ class Settings:
     max_pixels: int = 50_000_000
     page_timeout_s: float = 300
     heartbeat_s: float = 10
-    fetch_timeout_s: float = 120
     metrics_port: int = 0
     """On loopback; 0: none."""
+    drain_file: Path | None = None
+    """See `fovea.service.drain`; the supervisor names it."""
+
+    threads: int | None = None
+    """Of the CPU; `None`: what suits the reader."""
+    kv_bytes: int | None = None
+    batch: int | None = None
+    deepseek_dir: Path | None = None
+    nano_dir: Path | None = None
+    dtype: str | None = None
+    """One of `DTYPES`."""
+    int8: bool = False
+    max_tiles: int | None = None
+    ngram_guard: tuple[int, int] | None = None
+    """(n, window)."""
+    max_new_tokens: int | None = None
+    free_prompts: bool = False
+    upstream_url: str = ""
+    upstream_model: str = ""
+    upstream_key: str = field(default="", repr=False)
+    upstream_parallel: int = 8
 
     @classmethod
     def from_environment(cls) -> "Settings":
         """Raises `ValueError` naming the variable that cannot be read."""
-
-        def number(name: str, fallback: float) -> float:
-            text = os.environ.get(name, "")
-            try:
-                value = float(text) if text else fallback
-            except ValueError:
-                raise ValueError(f"{name} is not a number: {text!r}") from None
-            if value <= 0:
-                raise ValueError(f"{name} must be above 0")
-            return value
-
-        def names(name: str) -> list[str]:
-            return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
-
-        def port(name: str) -> int:
-            text = os.environ.get(name, "") or "0"
-            if not text.isdecimal() or int(text) > 65535:
-                raise ValueError(f"{name} is not a port: {text!r}")
-            return int(text)
-
         fallback = cls()
         return cls(
-            allowed_origins=frozenset(origin.rstrip("/") for origin in names("FOVEA_ALLOWED_ORIGINS")),
-            models=tuple(names("FOVEA_MODELS")) or fallback.models,
-            max_document_bytes=int(number("FOVEA_MAX_DOCUMENT_BYTES", fallback.max_document_bytes)),
-            max_pixels=int(number("FOVEA_MAX_PIXELS", fallback.max_pixels)),
-            page_timeout_s=number("FOVEA_PAGE_TIMEOUT_S", fallback.page_timeout_s),
-            heartbeat_s=number("FOVEA_HEARTBEAT_S", fallback.heartbeat_s),
-            metrics_port=port("FOVEA_METRICS_PORT"),
+            allowed_origins=frozenset(origin.rstrip("/") for origin in _names("FOVEA_ALLOWED_ORIGINS")),
+            models=tuple(_names("FOVEA_MODELS")) or fallback.models,
+            max_document_bytes=int(_number("FOVEA_MAX_DOCUMENT_BYTES", fallback.max_document_bytes)),
+            max_pixels=int(_number("FOVEA_MAX_PIXELS", fallback.max_pixels)),
+            page_timeout_s=_number("FOVEA_PAGE_TIMEOUT_S", fallback.page_timeout_s),
+            heartbeat_s=_number("FOVEA_HEARTBEAT_S", fallback.heartbeat_s),
+            metrics_port=_port("FOVEA_METRICS_PORT"),
+            drain_file=_path("FOVEA_DRAIN_FILE"),
+            threads=_whole_number("FOVEA_THREADS"),
+            kv_bytes=_whole_number("FOVEA_KV_BYTES"),
+            batch=_whole_number("FOVEA_BATCH"),
+            deepseek_dir=_path("FOVEA_DEEPSEEK_DIR"),
+            nano_dir=_path("FOVEA_NANO_DIR"),
+            dtype=_one_of("FOVEA_DTYPE", DTYPES),
+            int8=_one_of("FOVEA_QUANT", ("int8",)) is not None,
+            max_tiles=_whole_number("FOVEA_MAX_TILES"),
+            ngram_guard=_ngram_guard("FOVEA_NGRAM_GUARD"),
+            max_new_tokens=_whole_number("FOVEA_MAX_NEW_TOKENS"),
+            free_prompts=_text("FOVEA_FREE_PROMPTS").lower() in ("1", "true", "yes", "on"),
+            upstream_url=_text("FOVEA_UPSTREAM_URL").rstrip("/"),
+            upstream_model=_text("FOVEA_UPSTREAM_MODEL"),
+            upstream_key=_text("FOVEA_UPSTREAM_KEY"),
+            upstream_parallel=_whole_number("FOVEA_UPSTREAM_PARALLEL") or fallback.upstream_parallel,
         )
+
+
+def _text(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+def _path(name: str) -> Path | None:
+    text = _text(name)
+    return Path(text) if text else None
+
+
+def _names(name: str) -> list[str]:
+    return [part.strip() for part in _text(name).split(",") if part.strip()]
+
+
+def _number(name: str, fallback: float) -> float:
+    text = _text(name)
+    try:
+        value = float(text) if text else fallback
+    except ValueError:
+        raise ValueError(f"{name} is not a number: {text!r}") from None
+    if value <= 0:
+        raise ValueError(f"{name} must be above 0")
+    return value
+
+
+def _whole_number(name: str) -> int | None:
+    text = _text(name)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{name} must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _port(name: str) -> int:
+    text = _text(name) or "0"
+    if not text.isdecimal() or int(text) > 65535:
+        raise ValueError(f"{name} is not a port: {text!r}")
+    return int(text)
+
+
+def _one_of(name: str, words: tuple[str, ...]) -> str | None:
+    text = _text(name)
+    if text and text not in words:
+        raise ValueError(f"{name} must be one of {', '.join(words)} or empty, not {text!r}")
+    return text or None
+
+
+def _ngram_guard(name: str) -> tuple[int, int] | None:
+    text = _text(name)
+    if not text:
+        return None
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise ValueError(f"{name} must be n,window, as in 30,90, not {text!r}")
+    return int(parts[0]), int(parts[1])

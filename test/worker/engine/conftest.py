@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from fovea.engine import Engine, EngineConfig
-from fovea.generate import Rules, generate
+from fovea.engine.generate import Rules, generate
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel
-from fovea.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.characters()
 VOCABULARY = 288

@@ -10,9 +10,9 @@ import torch
 from conftest import TOKENIZER, VOCABULARY, make_model
 
 from fovea.engine import Busy, Canceled, Seen
+from fovea.engine.generate import Rules, generate
 from fovea.engine.kv_cache import PagedKv
 from fovea.engine.metrics import resident_bytes
-from fovea.generate import Rules, generate
 
 
 def ask(engine, prompts, **options):

@@ -14,8 +14,8 @@ from transformers.models.sam.modeling_sam import SamVisionAttention, SamVisionEn
 from fovea.model import ClipConfig, DecoderConfig, ModelConfig, OcrModel, SamConfig
 from fovea.model.clip import Clip
 from fovea.model.decoder import MixtureOfExperts
+from fovea.model.pixels import to_pixels
 from fovea.model.sam import Sam
-from fovea.views import to_pixels
 
 BOUND = 1e-4
 

@@ -4,11 +4,10 @@ import math
 
 import pytest
 
+from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import MAX_BLOCKS, block_type, crop_name, read_blocks
-from fovea.output.geometry import turned
 from fovea.output.grammar import markup_pieces
 from fovea.output.markdown import write_markdown
-from fovea.tokenizer import Tokenizer, pieces_of
 
 
 def ref(label, *boxes):
@@ -62,12 +61,6 @@ def test_links_and_crops_have_the_same_numbers():
 def test_several_boxes_of_a_text_are_one_block():
     (block,) = read(ref("text", (0, 0, 499, 999), (500, 0, 999, 500)) + "two columns").blocks
     assert block.bbox == (0.0, 0.0, 1.0, 1.0)
-
-
-def test_boxes_are_mapped_back_to_the_page():
-    (block,) = read(ref("text", (0, 0, 999, 100)) + "x", to_frame=turned(1)).blocks
-    # The page was turned counter-clockwise before reading: the view's top edge is the page's right one.
-    assert block.bbox == pytest.approx((1 - 100 / 999, 0, 1, 1))
 
 
 def test_text_without_markup_covers_the_page():

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fovea.language.tokenizer import Piece, Tokenizer, pieces_of
 from fovea.output.grammar import GrammarParser, Reference, Text, markup_pieces, parse, parse_boxes
-from fovea.tokenizer import Piece, Tokenizer, pieces_of
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw
 from tiny_checkpoint import make
 
 from fovea.engine import self_test
+from fovea.language.tokenizer import TokenizerError
 from fovea.model import CheckpointError, ModelConfig
-from fovea.pages import Raster
+from fovea.pages.documents import Raster
 from fovea.readers import READERS
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
-from fovea.tokenizer import TokenizerError
 
 pytestmark = pytest.mark.slow
 

@@ -10,14 +10,11 @@ from train_support import TINY
 
 from fovea.engine import Busy, load_seen
 from fovea.errors import PageError
-from fovea.generate import Generation
-from fovea.grounding import answer_of
 from fovea.model import OcrModel, save_checkpoint
-from fovea.pages import Raster, open_document
+from fovea.pages.documents import Raster, open_document
 from fovea.readers import ReadRequest
 from fovea.readers.base import InvalidOptions
-from fovea.readers.fovea_nano import PAGE_POSITIONS, ROWS, FoveaNano, _split
-from fovea.strip_model import StripAnswers
+from fovea.readers.fovea_nano import ROWS, FoveaNano, _split
 from fovea.train import fonts
 from fovea.train.evaluate import distance
 
@@ -210,38 +207,6 @@ def test_the_digest_names_the_weights(untrained, tmp_path):
     assert torch.is_inference_mode_enabled() is False
 
 
-def test_who_names_the_blocks_is_a_setting_and_part_of_the_digest(untrained, tmp_path, monkeypatch):
-    save_checkpoint(OcrModel(TINY).init_weights(1, std=0.3), tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(TINY.to_json()))
-    monkeypatch.setenv("FOVEA_NANO_BLOCKS", "model")
-    reader = FoveaNano(tmp_path)
-    assert reader._grounded and not untrained._grounded
-    assert reader.digest != untrained.digest
-    monkeypatch.setenv("FOVEA_NANO_BLOCKS", "somebody")
-    with pytest.raises(ValueError, match="lines, model"):
-        FoveaNano(tmp_path)
-
-
-def test_in_markdown_the_model_can_say_which_blocks_there_are(untrained, monkeypatch):
-    reader = scripted(untrained, monkeypatch, ["first\nsecond\nthird"] * 2)
-    named = [
-        ("title", (0.0, 0.0, 1.0, 0.17)),
-        ("image", (0.5, 0.8, 0.9, 0.9)),
-        ("list", (0.0, 0.17, 1.0, 0.5)),
-    ]
-    ids = [token for token, _ in answer_of(named, reader._tokenizer)]
-    page = StripAnswers([Generation(ids, [0.0] * len(ids), "stop", len(ids))], [])
-    monkeypatch.setattr(reader._model, "lay_out", lambda *_: page)
-    monkeypatch.setattr(reader, "_grounded", True)
-    body = reader.read(raster(picture(TEXT)), ReadRequest(task="markdown", mode="base")).to_json()
-    assert [block["type"] for block in body["blocks"]] == ["title", "image", "list"]
-    assert body["blocks"][0]["text"] == "first"
-    assert body["markdown"].startswith("# first\n")
-    assert body["vision_tokens"] == {"positions": 19 + 73, "patches": 16 + 64, "valid": 16 + 64}
-    plain = reader.read(raster(picture(TEXT)), ReadRequest(task="free", mode="base")).to_json()
-    assert {block["type"] for block in plain["blocks"]} == {"text"}
-
-
 @pytest.mark.slow
 def test_the_shipped_weights_read():
     """Plainly more than a guess: what it reads and what not is measured by bench/nano.py."""
@@ -276,18 +241,15 @@ def test_the_shipped_weights_read_accents():
     assert 1 - distance(" ".join(read.split()), " ".join(text.split())) / len(text) > 0.9, read
 
 
-def test_kept_tokens_take_the_place_of_the_strips(untrained, monkeypatch):
-    monkeypatch.setattr(untrained, "_grounded", True)
+def test_kept_tokens_take_the_place_of_the_strips(untrained):
     page = raster(picture(TEXT))
     first = untrained.read(page, ReadRequest(task="free", keep_tokens=True))
     tokens = untrained.read(page, ReadRequest(task="encode")).attachments["tokens"]
-    seen = [
+    read, encoded = [
         load_seen(data, digest=untrained.digest, width=untrained.engine.width)[0].embeddings
         for data in (first.attachments["tokens"], tokens)
     ]
-    strips, with_page = seen
-    assert torch.equal(strips, with_page[: len(strips)])
-    assert len(with_page) - len(strips) == PAGE_POSITIONS
+    assert torch.equal(read, encoded)
     views = lambda: untrained.engine.metrics.values["views"]  # noqa: E731
     before = views()
     encoded = untrained.read(page, ReadRequest(task="encode", recall=lambda mode: tokens))
@@ -299,7 +261,7 @@ def test_kept_tokens_take_the_place_of_the_strips(untrained, monkeypatch):
         costs.append(views() - before)
         fresh = untrained.read(page, ReadRequest(task=task))
         assert (again.markdown, again.text_tokens) == (fresh.markdown, fresh.text_tokens)
-    assert costs[0] == costs[1] == costs[2] - 1  # `free` keeps no view of the page as a whole
+    assert costs[0] == costs[1] == costs[2]
     # Those of a page with another number of strips are not used.
     more = raster(picture("\n".join(f"line number {i}" for i in range(12))))
     other = untrained.read(more, ReadRequest(task="encode", recall=lambda mode: tokens))

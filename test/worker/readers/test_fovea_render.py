@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from support import EchoReader, EdgeStub, encoded, picture
 
-from fovea.pages import Raster, open_document
+from fovea.pages.documents import Raster, open_document
 from fovea.readers import InvalidOptions, ReadRequest, load_readers
-from fovea.readers.render import FoveaRender, encode_png
-from fovea.result import MAX_IMAGE_BYTES
+from fovea.readers.fovea_render import FoveaRender, encode_png
+from fovea.result.page_result import MAX_IMAGE_BYTES
+from fovea.service.shard import ShardRequest, run_shard, text_digest
 from fovea.settings import Settings
-from fovea.shard import ShardRequest, run_shard, text_digest
-from fovea.views import make_views
+from fovea.vision.views import make_views
 
 TEXT = "# Notes\n\n" + "Seven words that stand on a page. " * 40
 

@@ -6,8 +6,9 @@ from tiny_checkpoint import make
 
 from fovea.engine import Canceled, load_seen
 from fovea.errors import PageError
-from fovea.pages import Raster
-from fovea.readers.base import GivenUp, InvalidOptions, ReadRequest
+from fovea.given_up import GivenUp
+from fovea.pages.documents import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
 
 pytestmark = pytest.mark.slow

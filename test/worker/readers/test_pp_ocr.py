@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from support import picture
 
-from fovea.pages import Raster, open_document
+from fovea.pages.documents import Raster, open_document
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.pp_ocr import PpOcr
 from fovea.train.evaluate import distance

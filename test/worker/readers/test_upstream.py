@@ -18,12 +18,13 @@ from PIL import Image
 from support import encoded, picture
 
 from fovea.errors import PageError
-from fovea.pages import Raster
+from fovea.given_up import GivenUp
+from fovea.language.tokenizer import EOS, LAYOUT_MARKERS
+from fovea.pages.documents import Raster
 from fovea.readers import READERS
-from fovea.readers.base import GivenUp, InvalidOptions, ReadRequest
+from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.upstream import Upstream
-from fovea.result import page_faults
-from fovea.tokenizer import EOS, LAYOUT_MARKERS
+from fovea.result.page_result import page_faults
 
 KEY = "sk-of-the-tests"
 PAGE = Raster(3, picture("Invoice 17", (600, 400)), 100.0)

@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine.generate import generate
 from fovea.errors import PageError
-from fovea.generate import generate
-from fovea.pages import Raster
+from fovea.language.tokenizer import Tokenizer
+from fovea.pages.documents import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.vision import VisionReader
-from fovea.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.characters()
 PAGE = Raster(3, Image.new("RGB", (800, 1000), "white"), 144.0)

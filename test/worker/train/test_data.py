@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from fovea.places import Place
-from fovea.tokenizer import Tokenizer
-from fovea.train import fonts, material, texts
+from fovea.language.tokenizer import Tokenizer
+from fovea.nano.places import Place
+from fovea.train import fonts, pack, texts
 from fovea.train.batches import CELL, IGNORED, PATCH, Stream, again, collate, strip_prompt
 from fovea.train.evaluate import can_evaluate
 from fovea.train.strips import Strip, Style, make_strip
@@ -124,7 +124,7 @@ def test_material_packed_on_one_machine_is_what_another_trains_on(tmp_path, monk
     pytest.importorskip("fontTools")
     if len(fonts.faces(False)) < 2:
         pytest.skip("this machine has no fonts to pack")
-    material.pack(tmp_path, font_bytes=200_000, text_bytes=200_000, pdf_bytes=0)
+    pack.pack(tmp_path, font_bytes=200_000, text_bytes=200_000, pdf_bytes=0)
     at_home = set(texts.words(False))
     monkeypatch.setenv("FOVEA_TRAIN_DATA", str(tmp_path))
     for cached in (fonts.faces, texts.words, texts.foreign_words):

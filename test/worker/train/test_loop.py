@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from support import picture
 from train_support import TINY
 
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel, load_checkpoint, save_checkpoint
-from fovea.tokenizer import Tokenizer
 from fovea.train.batches import Stream
 from fovea.train.evaluate import Report
 from fovea.train.loop import HEADS, Run, Stage, _Trainer, config_of, train

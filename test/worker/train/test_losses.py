@@ -4,10 +4,10 @@ import pytest
 import torch
 from train_support import TINY
 
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
-from fovea.places import FIRST
-from fovea.tokenizer import Tokenizer
+from fovea.nano.places import FIRST
 from fovea.train.batches import IGNORED, Stream
 from fovea.train.losses import GUIDED_HEADS, GUIDED_LAYERS, Heads, Weights, _watched, compute
 from fovea.train.strips import Style

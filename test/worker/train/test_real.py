@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fovea.packing import HEIGHT, WIDTH
-from fovea.tokenizer import Tokenizer
+from fovea.language.tokenizer import Tokenizer
+from fovea.nano.packing import HEIGHT, WIDTH
 from fovea.train import pdfs, real
 from fovea.train.batches import Stream
 from fovea.train.strips import Style

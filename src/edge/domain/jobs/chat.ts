@@ -56,7 +56,7 @@ const documentsOf = (message: Message): (Document | string)[] =>
     ];
   });
 
-/** The official wordings (src/gpu-worker/fovea/tasks.py), for clients that send them as they stand. */
+/** The official wordings (src/gpu-worker/fovea/language/tasks.py), for clients that send them as they stand. */
 const WORDINGS: readonly (readonly [RegExp, Task])[] = [
   [/^(?:<\|grounding\|>)?convert the document to markdown\.?$/i, "markdown"],
   [/^free ocr\.?$/i, "free"],

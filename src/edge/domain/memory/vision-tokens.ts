@@ -1,6 +1,6 @@
 /**
  * What a page image costs in each mode, and how well text is read from it: the worker's own rules
- * (`fovea/modes.py`, `fovea/compression.py`), for pages whose size is known here already.
+ * (`fovea/vision/modes.py`, `fovea/vision/compression.py`), for pages whose size is known here already.
  */
 export const IMAGE_MODES = ["gundam", "large", "base", "small", "tiny"] as const;
 /** From the clearest to the faintest. */

@@ -25,15 +25,16 @@ from torch import Tensor
 from fovea.engine.config import EngineConfig
 from fovea.engine.decoder import Chunk, PagedDecoder
 from fovea.engine.encoder import EncodeQueue, Page
+from fovea.engine.generate import Generation, Rules
 from fovea.engine.kv_cache import Blocks
 from fovea.engine.metrics import Metrics
 from fovea.engine.sampler import REASONS, Rows, Said
 from fovea.engine.scheduler import Scheduler
 from fovea.engine.seen import Seen
 from fovea.engine.sequence import Busy, Canceled, Sequence
-from fovea.generate import Generation, Rules
 from fovea.model import OcrModel
-from fovea.views import MAX_TILES, make_views, to_pixels
+from fovea.model.pixels import to_pixels
+from fovea.vision.views import MAX_TILES, make_views
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ class Engine:
         deadline: float | None = None,
         begun: Callable[[Handle], None] = lambda handle: None,
     ) -> Seen:
-        """The vision tokens of an RGB image in a mode of `fovea.views.MODES`. Blocks; `begun` is given the
+        """The vision tokens of an RGB image in a mode of `fovea.vision.views.MODES`. Blocks; `begun` is given the
         handle by which somebody else can cancel it.
         """
         views = make_views(image, mode, self.max_tiles)

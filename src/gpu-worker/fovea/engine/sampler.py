@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fovea.generate import Rules
-from fovea.sampling import History, LoopDetector, pick
+from fovea.engine.generate import Rules
+from fovea.engine.sampling import History, LoopDetector, pick
 
 GOES_ON, STOP, LOOP, LENGTH = range(4)
 REASONS = {STOP: "stop", LOOP: "loop", LENGTH: "length"}

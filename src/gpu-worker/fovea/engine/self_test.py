@@ -1,11 +1,9 @@
 """A golden page: what a checkpoint said on a machine that was known to be right.
 
-    python -m fovea.engine.self_test          # FOVEA_DEEPSEEK_DIR and the other settings as for serving
-
-writes `self_test.json` beside the weights: a page, the tokens of its answer and their log-probabilities, for
-the present precision. A worker that finds the file reads the page when it starts and serves only if it says
-the same. A wrong kernel, a damaged download or another graphics card that rounds too freely is found before
-a customer's page is.
+`write_self_test.py` writes `self_test.json` beside the weights: a page, the tokens of its answer and their
+log-probabilities, for the present precision. A worker that finds the file reads the page when it starts and serves
+only if it says the same. A wrong kernel, a damaged download or another graphics card that rounds too freely is found
+before a customer's page is.
 """
 
 import base64
@@ -18,9 +16,9 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from fovea.engine.engine import Engine
-from fovea.generate import Generation
-from fovea.tasks import TASKS, Prompt
-from fovea.tokenizer import Tokenizer
+from fovea.engine.generate import Generation
+from fovea.language.tasks import TASKS, Prompt
+from fovea.language.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -109,17 +107,3 @@ def _differences(answer: Generation, wanted: dict[str, Any]) -> str:
     apart = max((abs(a - b) for a, b in zip(answer.log_probs, wanted["log_probs"], strict=True)), default=0.0)
     # Written so that a NaN fails.
     return "" if apart <= wanted["tolerance"] else f"log-probabilities differ by {apart:.3g}"
-
-
-def main() -> None:
-    import os
-
-    from fovea.readers.deepseek_ocr import DeepseekOcr
-
-    logging.basicConfig(level=logging.INFO)
-    reader = DeepseekOcr(self_test=False)
-    print(write(Path(os.environ["FOVEA_DEEPSEEK_DIR"]), reader.precision, reader.engine, reader.tokenizer))
-
-
-if __name__ == "__main__":
-    main()

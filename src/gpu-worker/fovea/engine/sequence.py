@@ -1,6 +1,5 @@
 """One answer in the making: what was asked, what it holds of the cache, where it stands."""
 
-import time
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fovea.generate import Generation
+from fovea.engine.generate import Generation
 
 
 class Canceled(Exception):
@@ -40,7 +39,6 @@ class Sequence:
     blocks: list[int] = field(default_factory=list)
     computed: int = 0  # positions in the cache
     saved: Any = None  # the row's state while the sequence is set aside
-    asked_at: float = field(default_factory=time.perf_counter)
     begun_at: float | None = None
     first_at: float | None = None
 

@@ -248,19 +248,3 @@ def _experts(mlp: nn.Module, kind: str) -> Experts:
         _become_views([expert.gate_proj, expert.up_proj], both)
         _become_views([expert.down_proj], last)
     return Experts(router, mlp.k, shared, gate_up, down)
-
-
-def int8_bytes(model: OcrModel, encoder: torch.dtype = torch.float32) -> int:
-    """Bytes of all weights with the decoder in int8; embeddings and norms stay as they are. By arithmetic:
-    works on the meta device."""
-    total = 0
-    for name, tensor in model.state_dict().items():
-        if name.startswith(("model.sam_model.", "model.vision_model.", "model.projector.")):
-            total += tensor.numel() * encoder.itemsize
-        elif tensor.dim() == 2 and not name.endswith(("embed_tokens.weight", "mlp.gate.weight")):
-            total += tensor.numel() + 4 * tensor.shape[0]
-        elif name.endswith("mlp.gate.weight"):
-            total += 4 * tensor.numel()
-        else:
-            total += tensor.numel() * tensor.element_size()
-    return total

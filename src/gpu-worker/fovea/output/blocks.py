@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from fovea.language.tokenizer import Piece
 from fovea.output import content
 from fovea.output.content import Part
-from fovea.output.geometry import FULL, Map, from_bins, on_page, union
 from fovea.output.grammar import GrammarParser, Reference, parse
-from fovea.result import BLOCK_TYPES, Block
-from fovea.tokenizer import Piece
+from fovea.result.geometry import FULL, from_bins, union
+from fovea.result.page_result import BLOCK_TYPES, Block
 
 MAX_BLOCKS = 5000
 MAX_WARNINGS = 50
@@ -82,16 +82,11 @@ def block_type(label: str) -> str | None:
     return name if name in BLOCK_TYPES else _ALIASES.get(name)
 
 
-def read_blocks(
-    pieces: Iterable[Piece],
-    log_probs: Sequence[float] = (),
-    to_frame: Map = Map(),  # noqa: B008 - frozen
-    located: bool = False,
-) -> Reading:
+def read_blocks(pieces: Iterable[Piece], log_probs: Sequence[float] = (), located: bool = False) -> Reading:
     """The blocks of a whole answer. Takes any pieces and never raises.
 
-    `log_probs` holds one value a token; `to_frame` maps the page to the frame that boxes are written in.
-    With `located` the labels are the words that were looked for, and every box is a block.
+    `log_probs` holds one value a token. With `located` the labels are the words that were looked for, and every box
+    is a block.
     """
     events, parser = parse(pieces)
     sections = [_Section(None)]
@@ -103,7 +98,7 @@ def read_blocks(
             sections[-1].tokens.append(event.token)
     reading = Reading(malformed=parser.malformed, noise=parser.noise)
     for section in sections:
-        _read_section(section, log_probs, to_frame, located, reading)
+        _read_section(section, log_probs, located, reading)
         if len(reading.blocks) > MAX_BLOCKS:
             del reading.blocks[MAX_BLOCKS:]
             reading.warnings.append(f"Blocks beyond the limit of {MAX_BLOCKS} were dropped.")
@@ -124,14 +119,12 @@ def crop_name(page: int, block: Block) -> str:
     return f"images/page-{page}-block-{block.id}.png"
 
 
-def _read_section(
-    section: _Section, log_probs: Sequence[float], to_frame: Map, located: bool, reading: Reading
-) -> None:
+def _read_section(section: _Section, log_probs: Sequence[float], located: bool, reading: Reading) -> None:
     text, reference = "".join(section.texts), section.reference
     sure = _Confidence(section, log_probs)
     boxes, kind = [FULL], "text"
     if reference is not None:
-        boxes = [on_page(from_bins(box), to_frame) for box in reference.boxes] or [FULL]
+        boxes = [from_bins(box) for box in reference.boxes] or [FULL]
         kind = block_type(reference.label)
         words = None
         if located or (kind is None and not text.strip()):

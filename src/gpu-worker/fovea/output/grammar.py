@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fovea.tokenizer import LAYOUT_MARKERS, TABLE_MARKERS, Piece
+from fovea.language.tokenizer import LAYOUT_MARKERS, TABLE_MARKERS, Piece
 
 Box = tuple[int, int, int, int]
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fovea.markdown import to_markdown
 from fovea.output.blocks import crop_name
-from fovea.result import Block
+from fovea.result.markdown import to_markdown
+from fovea.result.page_result import Block
 
 # Inline formulas do not nest, so that every character is looked at once.
 _MATH = re.compile(r"\\\(((?:[^\\\n]|\\(?![()]))+)\\\)")

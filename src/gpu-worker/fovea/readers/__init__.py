@@ -3,6 +3,7 @@
 import importlib
 
 from fovea.readers.base import InvalidOptions, Reader, ReadRequest
+from fovea.settings import Settings
 
 __all__ = ["READERS", "InvalidOptions", "ReadRequest", "Reader", "load_readers"]
 
@@ -11,18 +12,22 @@ READERS = {
     "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
     "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
     "deepseek-ocr-upstream": "fovea.readers.upstream:Upstream",
-    "fovea-render": "fovea.readers.render:FoveaRender",
+    "fovea-render": "fovea.readers.fovea_render:FoveaRender",
 }
 ALWAYS = ("fovea-render",)
 """Loaded beside whatever a worker is for: it has no weights."""
 
 
-def load_readers(names: tuple[str, ...]) -> dict[str, Reader]:
-    """Blocks while weights load. Raises `ValueError` for a name that is not in the table."""
+def load_readers(names: tuple[str, ...], settings: Settings | None = None) -> dict[str, Reader]:
+    """Blocks while weights load. Without `settings` they are those of the environment.
+
+    Raises `ValueError` for a name that is not in the table.
+    """
+    settings = settings or Settings.from_environment()
     readers: dict[str, Reader] = {}
     for name in dict.fromkeys((*names, *ALWAYS)):
         if name not in READERS:
             raise ValueError(f"FOVEA_MODELS: unknown model {name!r}; known: {', '.join(READERS)}")
         module, _, maker = READERS[name].partition(":")
-        readers[name] = getattr(importlib.import_module(module), maker)()
+        readers[name] = getattr(importlib.import_module(module), maker)(settings=settings)
     return readers

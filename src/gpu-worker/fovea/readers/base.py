@@ -1,13 +1,13 @@
 """What a reader is: anything that turns the pixels of a page into a page result."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fovea.pages import Raster
-from fovea.plan import Density
-from fovea.result import PageResult
+from fovea.given_up import GivenUp
+from fovea.pages.documents import Raster
+from fovea.result.page_result import PageResult
+from fovea.vision.plan import Density
 
 TRANSCRIPTIONS = ("markdown", "free", "deep")
 """The tasks whose answer is the page's own text: its length can be estimated, and a witness can check it."""
@@ -15,37 +15,11 @@ ENCODE = "encode"
 """The task that asks nothing: the page's vision tokens are all that is wanted."""
 
 
-class GivenUp:
-    """Whether anybody still waits for a page; tells those who want to stop working on it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._set = False
-        self._calls: list[Callable[[], None]] = []
-
-    def is_set(self) -> bool:
-        return self._set
-
-    def set(self) -> None:
-        with self._lock:
-            self._set, calls, self._calls = True, self._calls, []
-        for call in calls:
-            call()
-
-    def call(self, function: Callable[[], None]) -> None:
-        """Runs `function` when the page is given up; at once where it is already."""
-        with self._lock:
-            if not self._set:
-                self._calls.append(function)
-                return
-        function()
-
-
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
     """The options of a shard, as the edge sends them; and for each page whose it is and if it is given up.
 
-    `witness`: whether pages are checked by `fovea.witness`. `keep_tokens`: whether the page's vision tokens
+    `witness`: whether pages are checked by `fovea.result.witness`. `keep_tokens`: whether the page's vision tokens
     are wanted beside its result.
     """
 

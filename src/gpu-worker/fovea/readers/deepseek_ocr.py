@@ -18,68 +18,56 @@ A `sizes.json` (`ModelConfig.to_json`) in the folder is for a model of the same 
 
 import json
 import logging
-import os
 from pathlib import Path
 
 from fovea.engine.self_test import check
 from fovea.model import ModelConfig
-from fovea.readers.ocr_model import (
-    dtype_setting,
-    flag,
-    load_folder,
-    ngram_setting,
-    quant_setting,
-    whole_number,
-)
+from fovea.readers.loading import load_folder
 from fovea.readers.vision import VisionReader
 from fovea.settings import Settings
-from fovea.views import MAX_TILES
 
 log = logging.getLogger(__name__)
 
 RULES = b"deepseek-ocr rules 2"
 """Part of the digest: raise the number when parsing or Markdown change what is answered."""
 
+MAX_NEW_TOKENS = 8192
 TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is still delivered
 
 
 class DeepseekOcr(VisionReader):
-    def __init__(self, *, self_test: bool = True) -> None:
-        """Blocks while weights load.
+    def __init__(self, settings: Settings | None = None, *, self_test: bool = True) -> None:
+        """Blocks while weights load. Without `settings` they are those of the environment.
 
         Raises `ValueError` for a setting that cannot be used, `CheckpointError`, `TokenizerError`, and
         `SelfTestError` where `self_test.json` lies beside the weights and this machine does not agree with it.
         """
-        folder = os.environ.get("FOVEA_DEEPSEEK_DIR", "")
+        settings = settings or Settings.from_environment()
+        folder = settings.deepseek_dir
         if not folder:
             raise ValueError("deepseek-ocr needs FOVEA_DEEPSEEK_DIR: the folder of its checkpoint")
-        ngram = ngram_setting("FOVEA_NGRAM_GUARD")
-        int8 = quant_setting("FOVEA_QUANT")
-        max_tiles = whole_number("FOVEA_MAX_TILES", MAX_TILES)
-        sizes = _sizes(Path(folder))
+        sizes = _sizes(folder)
         loaded = load_folder(
             folder,
             ModelConfig.from_json(json.loads(sizes)) if sizes else ModelConfig.official(),
-            RULES + repr(ngram).encode() + sizes,
-            dtype_setting("FOVEA_DTYPE"),
-            max_tiles,
-            int8,
+            RULES + repr(settings.ngram_guard).encode() + sizes,
+            settings,
         )
         super().__init__(
             "deepseek-ocr",
             loaded.digest,
             loaded.model,
             loaded.tokenizer,
-            free_prompts=flag("FOVEA_FREE_PROMPTS"),
-            ngram=ngram,
-            max_new=whole_number("FOVEA_MAX_NEW_TOKENS", 8192),
-            time_limit_s=TIME_SHARE * Settings.from_environment().page_timeout_s,
+            free_prompts=settings.free_prompts,
+            ngram=settings.ngram_guard,
+            max_new=settings.max_new_tokens or MAX_NEW_TOKENS,
+            time_limit_s=TIME_SHARE * settings.page_timeout_s,
             measured=True,
-            max_tiles=max_tiles,
+            max_tiles=loaded.model.max_tiles,
         )
-        self.precision = "int8" if int8 else str(loaded.model.model.dtype).removeprefix("torch.")
-        if self_test and not check(Path(folder), self.precision, self.engine, loaded.tokenizer):
-            log.warning("there is no self-test for %s: python -m fovea.engine.self_test", self.precision)
+        self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
+        if self_test and not check(folder, self.precision, self.engine, loaded.tokenizer):
+            log.warning("there is no self-test for %s: run write_self_test.py", self.precision)
 
 
 def _sizes(folder: Path) -> bytes:

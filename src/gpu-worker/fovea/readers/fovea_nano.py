@@ -7,12 +7,10 @@ seen and decoded together. Modes are sizes of the packed type, and so counts of 
 |---|---|---|
 | `FOVEA_NANO_DIR` | the weights in this package | folder with `*.safetensors` and `config.json` |
 | `FOVEA_KV_BYTES`, `FOVEA_BATCH`, `FOVEA_THREADS` | as of `deepseek-ocr` | sizes of the engine |
-| `FOVEA_NANO_BLOCKS` | `lines` | blocks of the task `markdown`: as the `lines` stand, or as the `model` names them |
 """
 
 import json
 import math
-import os
 import time
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,26 +19,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fovea import places
 from fovea.engine import Busy, Canceled, Seen
 from fovea.errors import PageError
-from fovea.grounding import PATCHES as PAGE_TOKENS
-from fovea.grounding import POSITIONS as PAGE_POSITIONS
-from fovea.grounding import blocks_of, page_view
-from fovea.layout import Line, lay_out
-from fovea.lines import find_lines
-from fovea.markdown import to_markdown
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
-from fovea.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
-from fovea.pages import Raster
+from fovea.nano import places
+from fovea.nano.lines import find_lines
+from fovea.nano.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
+from fovea.nano.strip_model import StripModel
+from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
-from fovea.readers.ocr_model import engine_config
-from fovea.result import Attempt, PageResult
+from fovea.readers.loading import engine_config
+from fovea.result.layout import Line, lay_out
+from fovea.result.markdown import to_markdown
+from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
-from fovea.strip_model import StripAnswers, StripModel
-from fovea.tokenizer import Tokenizer
-from fovea.views import to_pixels
 
 RULES = b"fovea-nano rules 4"
 """Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
@@ -52,7 +46,6 @@ AUTO = ("base", "large")
 WEAK = 0.9
 """Mean probability of its characters below which a line is weak."""
 TASKS = ("markdown", "free", ENCODE)
-BLOCKS = ("lines", "model")
 POSITIONS = TOKENS + HEIGHT // 64 + 1
 """Of a strip in the decoder."""
 LEAST_CONFIDENCE = 0.95
@@ -66,7 +59,7 @@ MOST_TOKENS = 150
 """Of a row, places included. Longer answers are loops."""
 AT_ONCE = 48
 """Strips of a page that are asked for together."""
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "nano"
+WEIGHTS = Path(__file__).resolve().parents[1] / "nano" / "weights"
 TIME_SHARE = 0.9
 
 
@@ -87,8 +80,6 @@ class _Answers:
     """Strips before rows were read again."""
     kept: list[torch.Tensor] = field(default_factory=list)
     """Their vision tokens, where there are some from an earlier reading."""
-    page: list[torch.Tensor] = field(default_factory=list)
-    """Those of the page as a whole, where there are some."""
     seen: list[torch.Tensor] = field(default_factory=list)
     """The vision tokens of all strips, those of rows that were read again behind the others."""
 
@@ -109,21 +100,23 @@ class FoveaNano:
     parallel = 2
     modes = ()  # how many strips a page takes is known when its lines are found: nothing to spread a budget over
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Blocks while weights load. Raises `CheckpointError`, `OSError`, and `ValueError` for a bad setting."""
-        folder = folder or Path(os.environ.get("FOVEA_NANO_DIR") or WEIGHTS)
+    def __init__(self, folder: Path | None = None, settings: Settings | None = None) -> None:
+        """Blocks while weights load. Without `settings` they are those of the environment.
+
+        Raises `CheckpointError`, `OSError`, and `ValueError` for a bad setting.
+        """
+        settings = settings or Settings.from_environment()
+        folder = folder or settings.nano_dir or WEIGHTS
         config = ModelConfig.from_json(json.loads((folder / "config.json").read_text()))
         with torch.device("meta"):
             model = OcrModel(config)
         weights = load_checkpoint(model, folder, torch.float32)
-        self._grounded = _blocks_setting() == "model"
-        rules = RULES + (b" grounded" if self._grounded else b"")
-        self.digest = "sha256:" + sha256(rules + weights.encode()).hexdigest()
+        self.digest = "sha256:" + sha256(RULES + weights.encode()).hexdigest()
         self._tokenizer = Tokenizer.characters()
         most = min(max(ROWS.values()) * MOST_TOKENS, config.decoder.context)
-        self._model = StripModel(model, self._tokenizer, engine_config(model, most))
+        self._model = StripModel(model, self._tokenizer, engine_config(model, most, settings))
         self.engine = self._model.engine
-        self._time_limit_s = TIME_SHARE * Settings.from_environment().page_timeout_s
+        self._time_limit_s = TIME_SHARE * settings.page_timeout_s
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *ROWS):
@@ -167,35 +160,16 @@ class FoveaNano:
             good = [pair for pair in sound if pair[1].confidence >= WEAK and len(pair[1].text) > MARKS]
         lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
-        page = None
-        if self._grounded and first.packed and request.task != "free":
-            page = self._page(raster, request, deadline, first.page)
         if request.task == ENCODE:
-            result = self._encoded(raster, *attempts[0], page)
+            result = self._encoded(raster, *attempts[0])
         else:
-            result = self._result(raster, request.task, lines, len(read) - len(lines), attempts, page)
+            result = self._result(raster, request.task, lines, len(read) - len(lines), attempts)
         if first.packed and not first.kept and len(first.seen) >= first.packed:
-            seen = first.seen[: first.packed] + (page.seen if page else [])
-            patches = _counts(first.packed, page)["patches"]
-            keep(result, request, Seen(torch.cat(seen), patches, patches))
+            patches = first.packed * TOKENS
+            keep(result, request, Seen(torch.cat(first.seen[: first.packed]), patches, patches))
         return result
 
     # -- reading ---------------------------------------------------------------------------------------
-
-    def _page(
-        self, raster: Raster, request: ReadRequest, deadline: float, kept: list[torch.Tensor]
-    ) -> StripAnswers | None:
-        """The page as a whole and its blocks; `None` where other pages hold the model until time is up.
-
-        `kept`: its vision tokens, where there are some from an earlier reading.
-        """
-        pixels = to_pixels([page_view(raster.image)])
-        try:
-            if request.task == ENCODE:
-                return StripAnswers([], kept or self._model.see(pixels, deadline, request.given_up))
-            return self._model.lay_out(pixels, request.owner, deadline, request.given_up, kept)
-        except (Busy, Canceled):
-            return None
 
     def _read(
         self, page: int | None, segments: list[Segment], mode: str, request: ReadRequest, deadline: float
@@ -208,10 +182,8 @@ class FoveaNano:
         strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))
         answers.packed = len(strips)
         kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
-        positions = len(strips) * POSITIONS
-        if kept and kept.positions in (positions, positions + PAGE_POSITIONS):
-            answers.kept = list(kept.embeddings[:positions].split(POSITIONS))
-            answers.page = [kept.embeddings[positions:]] if kept.positions > positions else []
+        if kept and kept.positions == len(strips) * POSITIONS:
+            answers.kept = list(kept.embeddings.split(POSITIONS))
         if request.task == ENCODE:
             self._see(segments, strips, rows, answers, request, deadline)
             return answers
@@ -297,15 +269,12 @@ class FoveaNano:
         lines: list[Line],
         left_out: int,
         attempts: list[tuple[str, _Answers]],
-        page: StripAnswers | None,
     ) -> PageResult:
         width, height = raster.image.size
-        regions = blocks_of(page.answers[0].ids, self._tokenizer) if page else None
-        blocks = lay_out(lines, width, height, regions)
+        blocks = lay_out(lines, width, height)
         characters = sum(len(line.text) for line in lines)
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
         first, every = attempts[0], [answers for _, answers in attempts]
-        parts = [*every, page] if page else every
         warnings = list(first[1].warnings)
         verdict = "suspect" if warnings else "ok"
         if left_out:
@@ -329,7 +298,7 @@ class FoveaNano:
             model_digest=self.digest,
             mode=first[0],
             task=task,
-            vision_tokens=_counts(strips, page),
+            vision_tokens=_counts(strips),
             text_tokens=first[
                 1
             ].tokens,  # bytes and places: no compression that could be compared follows from it
@@ -339,13 +308,13 @@ class FoveaNano:
             warnings=warnings,
             attempts=[answers.attempt(mode, answers.tokens) for mode, answers in attempts],
             timings_ms={
-                "encode": 1000 * sum(answers.encode_s for answers in parts),
-                "prefill": 1000 * sum(answers.prefill_s for answers in parts),
-                "decode": 1000 * sum(answers.decode_s for answers in parts),
+                "encode": 1000 * sum(answers.encode_s for answers in every),
+                "prefill": 1000 * sum(answers.prefill_s for answers in every),
+                "decode": 1000 * sum(answers.decode_s for answers in every),
             },
         )
 
-    def _encoded(self, raster: Raster, mode: str, answers: _Answers, page: StripAnswers | None) -> PageResult:
+    def _encoded(self, raster: Raster, mode: str, answers: _Answers) -> PageResult:
         return PageResult(
             page=raster.page,
             width=raster.image.width,
@@ -355,18 +324,10 @@ class FoveaNano:
             model_digest=self.digest,
             mode=mode,
             task=ENCODE,
-            vision_tokens=_counts(answers.strips, page),
+            vision_tokens=_counts(answers.strips),
             attempts=[answers.attempt(mode, None)],
             timings_ms={"encode": 1000 * answers.encode_s},
         )
-
-
-def _blocks_setting() -> str:
-    """Who says which blocks a page has. Raises `ValueError`."""
-    text = os.environ.get("FOVEA_NANO_BLOCKS") or BLOCKS[0]
-    if text not in BLOCKS:
-        raise ValueError(f"FOVEA_NANO_BLOCKS must be one of {', '.join(BLOCKS)}, not {text!r}")
-    return text
 
 
 def _pixels(pictures: np.ndarray) -> torch.Tensor:
@@ -374,11 +335,9 @@ def _pixels(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
 
 
-def _counts(strips: int, page: StripAnswers | None = None) -> dict[str, int]:
-    """Vision tokens of strips, and of the page as a whole where it was seen."""
-    patches = strips * TOKENS + (PAGE_TOKENS if page else 0)
-    positions = strips * POSITIONS + (PAGE_POSITIONS if page else 0)
-    return {"positions": positions, "patches": patches, "valid": patches}
+def _counts(strips: int) -> dict[str, int]:
+    """Vision tokens of strips."""
+    return {"positions": strips * POSITIONS, "patches": strips * TOKENS, "valid": strips * TOKENS}
 
 
 def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[list[int], list[float]]]:

@@ -8,7 +8,7 @@ import logging
 
 from fovea.engine import Seen, SeenError, load_seen, save_seen
 from fovea.readers.base import ENCODE, ReadRequest
-from fovea.result import PageResult
+from fovea.result.page_result import PageResult
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,12 @@ import numpy as np
 import rapidocr
 
 from fovea.errors import PageError
-from fovea.layout import Line, lay_out
-from fovea.markdown import to_markdown
-from fovea.pages import Raster
+from fovea.pages.documents import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
-from fovea.result import Attempt, PageResult
+from fovea.result.layout import Line, lay_out
+from fovea.result.markdown import to_markdown
+from fovea.result.page_result import Attempt, PageResult
+from fovea.settings import Settings
 
 RULES = b"pp-ocr rules 3"
 """Part of the digest: raise the number when layout or Markdown change what is answered."""
@@ -45,9 +46,11 @@ class PpOcr:
     name = "pp-ocr"
     modes = ()
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Without `settings` they are those of the environment."""
+        settings = settings or Settings.from_environment()
         logging.getLogger("RapidOCR").setLevel(logging.WARNING)
-        threads = int(os.environ.get("FOVEA_THREADS", "0")) or len(os.sched_getaffinity(0))
+        threads = settings.threads or len(os.sched_getaffinity(0))
         self._engine = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "warning",

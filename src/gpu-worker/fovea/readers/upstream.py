@@ -23,7 +23,6 @@ import io
 import json
 import logging
 import math
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -33,21 +32,21 @@ from typing import Any
 import urllib3
 from PIL import Image
 
-from fovea.deep import Answer, figure_blocks
 from fovea.errors import PageError
+from fovea.given_up import GivenUp
+from fovea.language.tasks import TASKS, InvalidTask, Prompt, prompt_for
+from fovea.language.tokenizer import EOS, LAYOUT_MARKERS, OFFICIAL_IDS, TABLE_MARKERS, Piece
 from fovea.outbound import Outbound, Refused, Unreachable, origin_of
 from fovea.output.blocks import number, read_blocks
-from fovea.output.geometry import FULL
+from fovea.output.deep import Answer, figure_blocks
+from fovea.output.doubts import doubts
 from fovea.output.grammar import markup_pieces
 from fovea.output.markdown import write_markdown
-from fovea.pages import Raster
-from fovea.readers.base import GivenUp, InvalidOptions, ReadRequest
-from fovea.readers.ocr_model import flag, ngram_setting, whole_number
-from fovea.readers.vision import doubts
-from fovea.result import Attempt, Block, PageResult
+from fovea.pages.documents import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.result.geometry import FULL
+from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.settings import Settings
-from fovea.tasks import TASKS, InvalidTask, Prompt, prompt_for
-from fovea.tokenizer import EOS, LAYOUT_MARKERS, OFFICIAL_IDS, TABLE_MARKERS, Piece
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +89,13 @@ class Upstream:
     name = "deepseek-ocr-upstream"
     modes = ()
 
-    def __init__(self) -> None:
-        """Blocks until the server lists its models. Raises `ValueError` for a setting that cannot be used."""
-        self._base = os.environ.get("FOVEA_UPSTREAM_URL", "").rstrip("/")
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Blocks until the server lists its models. Raises `ValueError` for a setting that cannot be used.
+
+        Without `settings` they are those of the environment.
+        """
+        settings = settings or Settings.from_environment()
+        self._base = settings.upstream_url
         if not self._base:
             raise ValueError(f"{self.name} needs FOVEA_UPSTREAM_URL: an OpenAI-compatible server's base URL")
         self._outbound = Outbound(frozenset([origin_of(self._base)]))
@@ -100,18 +103,16 @@ class Upstream:
             self._outbound.check(self._base)
         except Refused as refused:
             raise ValueError(f"FOVEA_UPSTREAM_URL: {refused}") from None
-        key = os.environ.get("FOVEA_UPSTREAM_KEY", "")
+        key = settings.upstream_key
         self._headers = {"content-type": "application/json"} | (
             {"authorization": f"Bearer {key}"} if key else {}
         )
-        self._free_prompts = flag("FOVEA_FREE_PROMPTS")
-        self._ngram = ngram_setting("FOVEA_NGRAM_GUARD")
-        self._max_new = (
-            whole_number("FOVEA_MAX_NEW_TOKENS", 0) if os.environ.get("FOVEA_MAX_NEW_TOKENS") else 0
-        )
-        self.parallel = whole_number("FOVEA_UPSTREAM_PARALLEL", 8)
-        self._time_limit_s = TIME_SHARE * Settings.from_environment().page_timeout_s
-        served = self._served_model(os.environ.get("FOVEA_UPSTREAM_MODEL", ""))
+        self._free_prompts = settings.free_prompts
+        self._ngram = settings.ngram_guard
+        self._max_new = settings.max_new_tokens or 0
+        self.parallel = settings.upstream_parallel
+        self._time_limit_s = TIME_SHARE * settings.page_timeout_s
+        served = self._served_model(settings.upstream_model)
         self._model = served["id"]
         # What else a server says of its models is new at each start.
         stable = {name: served.get(name) for name in ("id", "root", "owned_by", "max_model_len")}

@@ -12,22 +12,23 @@ from typing import Protocol
 
 from PIL import Image
 
-from fovea import modes
-from fovea.compression import expected_precision
-from fovea.deep import Answer, deepen, figure_blocks
 from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine.generate import Generation, Rules
 from fovea.errors import PageError
-from fovea.generate import Generation, Rules
+from fovea.language.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
+from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import Reading, number, read_blocks
-from fovea.output.geometry import FULL
+from fovea.output.deep import Answer, deepen, figure_blocks
+from fovea.output.doubts import doubts
 from fovea.output.markdown import write_markdown
-from fovea.pages import Raster
-from fovea.plan import Density, choose, measure, spread
+from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
-from fovea.result import Attempt, Block, PageResult
-from fovea.tasks import DEEP, TASKS, InvalidTask, Prompt, prompt_for
-from fovea.tokenizer import Tokenizer, pieces_of
+from fovea.result.geometry import FULL
+from fovea.result.page_result import Attempt, Block, PageResult
+from fovea.vision import modes
+from fovea.vision.compression import expected_precision
+from fovea.vision.plan import Density, choose, measure, spread
 
 MODES = ("tiny", "small", "base", "large", "gundam")
 # Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
@@ -35,9 +36,6 @@ MODES = ("tiny", "small", "base", "large", "gundam")
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
 ATTEMPTS = 3  # of `auto` where it begins with the mode that fits the page's text
 SMALL_SIDE = 640  # pixels: an image no larger than this is seen whole at 640
-
-LEAST_CONFIDENCE = 0.6  # geometric mean of the token probabilities below which a page is `suspect`
-MOST_BROKEN = 3  # broken references and stray control tokens beyond which it is
 
 
 class VisionEngine(Protocol):
@@ -347,14 +345,3 @@ def _faults(one: _Try, located: bool) -> Iterator[str]:
     elif answer.finish_reason == "length":
         yield "The page was not read to its end: the answer reached the length limit."
     yield from doubts(reading, one.confidence, located)
-
-
-def doubts(reading: Reading, confidence: float, located: bool) -> Iterator[str]:
-    """What in a reading itself is not to be trusted. `located`: something was looked for."""
-    if not any(block.text or block.type == "image" for block in reading.blocks):
-        if not located:  # what was looked for need not be there
-            yield "There is something on the page, but no text was read."
-    elif confidence < LEAST_CONFIDENCE:
-        yield f"The text was read with a mean token probability of only {confidence:.2f}."
-    if reading.malformed + reading.noise > MOST_BROKEN:
-        yield "The layout markup of the answer is broken in many places."

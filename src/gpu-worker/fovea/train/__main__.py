@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from fovea.train.loop import GOING_ON, PARTS, Run, config_of, train
-from fovea.views import MODES
+from fovea.vision.views import MODES
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from fovea.grounding import CELLS, REGIONS, answer_of, layout_prompt, page_view
-from fovea.places import COLUMNS, with_places
-from fovea.strip_model import CELL, strip_prompt
-from fovea.tokenizer import Tokenizer
+from fovea.language.tokenizer import Tokenizer
+from fovea.nano.places import COLUMNS, with_places
+from fovea.nano.strip_model import CELL, strip_prompt
+from fovea.train.grounding import CELLS, REGIONS, answer_of, layout_prompt, page_view
 from fovea.train.layouts import Layout, make_layout
 from fovea.train.real import real_strips
 from fovea.train.strips import Strip, Style, make_strip
@@ -40,7 +40,7 @@ TOKENS = 220
 
 @dataclass(slots=True)
 class Batch:
-    """Text is one token a byte, with places between them (`fovea.places`)."""
+    """Text is one token a byte, with places between them (`fovea.nano.places`)."""
 
     pixels: Tensor  # (B, 3, H, W) of 0..255, in bytes
     ids: Tensor  # (B, T): prompt with vision tokens, then the text
@@ -119,7 +119,7 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
 
 
 def collate_layouts(layouts: list[Layout], tokenizer: Tokenizer) -> Batch:
-    """Whole pages as the layout question sees them; answers are `fovea.grounding`'s."""
+    """Whole pages as the layout question sees them; answers are `fovea.train.grounding`'s."""
     prompt = layout_prompt(tokenizer)
     first, start = prompt.index(tokenizer.image), len(prompt)
     answers = [answer_of(layout.units(), tokenizer) for layout in layouts]

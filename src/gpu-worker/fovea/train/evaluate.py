@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from fovea.engine import EngineConfig
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
-from fovea.strip_model import StripModel
-from fovea.tokenizer import Tokenizer
+from fovea.nano.strip_model import StripModel
 from fovea.train import fonts
 from fovea.train.batches import Stream, collate
 from fovea.train.strips import Strip, Style

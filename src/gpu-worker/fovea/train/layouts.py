@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from fovea.result import Box
+from fovea.result.page_result import Box
 from fovea.train import fonts
 from fovea.train.texts import Writer
 from fovea.train.wear import wear
@@ -23,7 +23,7 @@ BULLETS = ("•", "-", "*", "–", "1.", "1)", "a)")
 
 @dataclass(slots=True)
 class Part:
-    """A block: its type (`fovea.result.BLOCK_TYPES`) and its box in pixels."""
+    """A block: its type (`fovea.result.page_result.BLOCK_TYPES`) and its box in pixels."""
 
     type: str
     box: Box

@@ -21,8 +21,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel, load_checkpoint, save_checkpoint
-from fovea.tokenizer import Tokenizer
 from fovea.train.batches import POOL, Batch, Pages, Stream, again, batches
 from fovea.train.evaluate import can_evaluate, evaluate
 from fovea.train.losses import Heads, Losses, Weights, compute

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fovea.grounding import REGIONS
 from fovea.model import ModelConfig, OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
 from fovea.train.batches import CELL, CLASSES, IGNORED, PATCH, PATCH_SLOTS, SPOT_SLOTS, Batch
+from fovea.train.grounding import REGIONS
 
 GUIDED_LAYERS = (1, 2, 3)
 GUIDED_HEADS = 3

@@ -14,11 +14,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
+from fovea.language.tasks import prompt_for
+from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
-from fovea.tasks import prompt_for
-from fovea.tokenizer import Tokenizer
+from fovea.model.pixels import to_pixels
 from fovea.train.batches import IGNORED
-from fovea.views import make_views, to_pixels
+from fovea.vision.views import make_views
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 

@@ -14,8 +14,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium_c
 from PIL import Image
 
-from fovea.lines import TextLine, find_lines
-from fovea.packing import HEIGHT, MARGIN, Segment, cut, draw
+from fovea.nano.lines import TextLine, find_lines
+from fovea.nano.packing import HEIGHT, MARGIN, Segment, cut, draw
 from fovea.train import pdfs
 from fovea.train.strips import Strip, Style
 from fovea.train.texts import KNOWN

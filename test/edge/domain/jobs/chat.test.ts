@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as chat from "../../../../src/edge/domain/jobs/chat.ts";
 import type { PageEntry } from "../../../../src/edge/domain/pages/page-result.ts";
-import wordings from "../../../../src/gpu-worker/fovea/tasks.py?raw";
+import wordings from "../../../../src/gpu-worker/fovea/language/tasks.py?raw";
 import { storedResult } from "../../support.ts";
 
 const image = (url = "https://a.io/1.png") => ({ type: "image_url" as const, image_url: { url } });

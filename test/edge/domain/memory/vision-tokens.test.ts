@@ -6,11 +6,11 @@ import {
   MEASURED,
   validTokens,
 } from "../../../../src/edge/domain/memory/vision-tokens.ts";
-import compression from "../../../../src/gpu-worker/fovea/compression.py?raw";
+import compression from "../../../../src/gpu-worker/fovea/vision/compression.py?raw";
 
 describe("vision tokens of a page", () => {
   it.each([
-    // width, height, and what `fovea.modes.valid_tokens` says
+    // width, height, and what `fovea.vision.modes.valid_tokens` says
     [1024, 1448, { gundam: 781, large: 282, base: 181, small: 100, tiny: 64 }],
     [1191, 1684, { gundam: 781, large: 282, base: 181, small: 100, tiny: 64 }],
     [640, 640, { gundam: 256, large: 400, base: 256, small: 100, tiny: 64 }],

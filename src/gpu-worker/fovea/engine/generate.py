@@ -1,0 +1,133 @@
+"""Greedy generation for one page.
+
+A page ends in one of three ways: the model says so (`stop`), it repeats itself (`loop`, seen by the detector
+for any period and cut back to one copy), or it runs out of room or time (`length`).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from fovea.engine.sampling import History, LoopDetector, NgramGuard, TokenClasses, pick, sampling_mask
+from fovea.language.tokenizer import TABLE_MARKERS, Tokenizer
+
+
+class Decoder(Protocol):
+    """The part of a model that turns embeddings into logits, token by token."""
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """ids (B, T) -> (B, T, C)."""
+        ...
+
+    def new_cache(self, batch: int, capacity: int) -> Any:
+        """Room for the keys and values of `capacity` positions."""
+        ...
+
+    def step(self, embeddings: torch.Tensor, cache: Any) -> torch.Tensor:
+        """Appends embeddings (B, T, C) to the cached positions; logits (B, V) of the last one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be sampled, what ends a page, what counts as a loop."""
+
+    allowed: torch.Tensor  # (V,) bool
+    eos: int
+    classes: TokenClasses
+    guard: NgramGuard | None = None
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, vocab_size: int, ngram: tuple[int, int] | None = None) -> "Rules":
+        """`ngram` (n, window) switches the n-gram guard on; table structure is spared by it.
+
+        Begin, padding and image placeholders are input only, so they are never sampled.
+        """
+        allowed = sampling_mask(tokenizer, vocab_size)
+        allowed[[tokenizer.bos, tokenizer.pad, tokenizer.image]] = False
+        guard = None
+        if ngram is not None:
+            guard = NgramGuard(*ngram, exempt=tokenizer.ids_of(sorted(TABLE_MARKERS)))
+        return cls(allowed, tokenizer.eos, TokenClasses.of(tokenizer, vocab_size), guard)
+
+    def to(self, device: torch.device | str) -> "Rules":
+        return Rules(self.allowed.to(device), self.eos, self.classes.to(device), self.guard)
+
+
+@dataclass(slots=True)
+class Generation:
+    """`ids` without the end token, `log_probs` one for each; times in seconds.
+
+    `sampled` counts every token that was computed, also those that a loop's cut took away.
+    """
+
+    ids: list[int]
+    log_probs: list[float]
+    finish_reason: str
+    sampled: int
+    out_of_time: bool = False
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    period: int = 0
+
+
+@torch.inference_mode()
+def generate(
+    decoder: Decoder,
+    prompt: torch.Tensor,
+    rules: Rules,
+    max_new: int,
+    deadline: float | None = None,
+    on_token: Callable[[int], None] | None = None,
+) -> Generation:
+    """Read on from `prompt` (1, T, C), the embeddings of question and vision tokens.
+
+    `deadline` is a `time.monotonic()` instant; `on_token` sees every token as it is chosen (those of a loop
+    too). `rules` are on the prompt's device. Raises `ValueError` where there is no room for a token.
+    """
+    if max_new < 1:
+        raise ValueError("the prompt leaves no room for an answer")
+    started = time.perf_counter()
+    device = prompt.device
+    history = History(1, max_new, device)
+    detector = LoopDetector(history, rules.classes)
+    active = torch.ones(1, dtype=torch.bool, device=device)
+    cache = decoder.new_cache(1, prompt.shape[1] + max_new)
+    log_probs: list[float] = []
+    reason, period, late = "length", 0, False
+    logits = decoder.step(prompt, cache)
+    prefilled = None
+    for count in range(1, max_new + 1):
+        banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
+        token, log_prob = pick(logits, rules.allowed, banned)
+        chosen = int(token)  # the one wait for the device in a step
+        prefilled = prefilled or time.perf_counter()
+        if chosen == rules.eos:
+            reason = "stop"
+            break
+        history.push(token, active)
+        log_probs.append(float(log_prob))
+        if on_token:
+            on_token(chosen)
+        if period := int(detector.update(active)):
+            reason = "loop"
+            break
+        late = deadline is not None and time.monotonic() > deadline
+        if late or count == max_new:
+            break
+        logits = decoder.step(decoder.embed(token[:, None]), cache)
+    ids = history.row(0)
+    kept = detector.kept(0, period) if period else len(ids)
+    return Generation(
+        ids=ids[:kept],
+        log_probs=log_probs[:kept],
+        finish_reason=reason,
+        sampled=len(ids),
+        out_of_time=late,
+        prefill_s=prefilled - started,
+        decode_s=time.perf_counter() - prefilled,
+        period=period,
+    )

@@ -1,0 +1,1 @@
+"""What only `fovea-nano` has: lines packed into strips, places as tokens, its weights (docs/NANO.md)."""

@@ -1,0 +1,335 @@
+"""Text to page images: blocks to lines, lines to columns, columns to pages that a mode of the encoder sees as they are.
+
+A page is as large as the view of its mode (in the gundam mode as its tiles), so that no letter is resampled on its way
+into the encoder. Type is as small as stays legible there; a text that fits on one page is set as large as it fits.
+Page breaks cut the source between two lines: the pages' sources, one after the other, are the text.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import sha256
+
+from PIL import Image, ImageDraw
+
+from fovea.pages import glyphs
+from fovea.pages.markup import BOLD, PROSE, TAB, Block, Piece, normalise, parse
+from fovea.vision.modes import TILE
+
+LAYOUT = 1
+"""Raise it when a change moves page breaks or pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page of `width` × `height` pixels with type of `size` pixels in as many columns as are wide enough."""
+
+    width: int
+    height: int
+    size: int
+
+    @property
+    def margin(self) -> int:
+        return max(12, self.width // 40)
+
+    @property
+    def gutter(self) -> int:
+        return max(2 * self.margin, 2 * self.size)
+
+    @property
+    def columns(self) -> int:
+        room = self.width - 2 * self.margin + self.gutter
+        return max(1, room // (LEAST_COLUMN * self.size + self.gutter))
+
+    @property
+    def column(self) -> int:
+        """The width of one."""
+        room = self.width - 2 * self.margin + self.gutter
+        return room // self.columns - self.gutter
+
+
+SHEETS = {
+    "tiny": Sheet(512, 512, 12),
+    "small": Sheet(640, 640, 13),
+    "base": Sheet(1024, 1024, 14),
+    "large": Sheet(1280, 1280, 14),
+    "gundam": Sheet(2 * TILE, 3 * TILE, 14),
+}
+"""The type is the smallest that is used: short texts get a larger one."""
+LEAST_COLUMN = 26
+"""Type sizes: some 45 letters. Readers lose their way in longer lines of small type."""
+LARGEST = 32
+
+AUTO = "base"
+PITCH = 1.3
+"""From line to line, in type sizes."""
+HEADINGS = {1: 1.5, 2: 1.3, 3: 1.15}
+GREY = 150
+# Signs of Chinese, Japanese and Korean: a line may end after each, but not before one of these.
+CJK = "\u2e80-\u2fff\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+CLOSING = set("、。，．：；？！）］｝」』】〕〉》ー・,.;:?!)]}")
+ATOM = re.compile(rf"\n|[^\S\n]+|[{CJK}]|[^\s{CJK}]+")
+
+
+@cache
+def digest() -> str:
+    """Of everything that decides what the pages of a text look like."""
+    return sha256(f"layout {LAYOUT} {glyphs.digest()}".encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Line:
+    """Words at their places, to be drawn `rise` pixels under the top of the line."""
+
+    at: int
+    height: int
+    rise: int
+    size: int
+    words: list[tuple[float, str, str]] = field(default_factory=list)
+    """x, text, face."""
+    strokes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    """Grey boxes (x0, y0, x1, y1), y from the top of the line."""
+    gap: int = 0
+    """Above it, unless it begins a column."""
+    keep: bool = False
+    """With the next line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`source` is the page's part of the text; `placed` holds (x, y, line)."""
+
+    sheet: Sheet
+    source: str
+    placed: list[tuple[int, int, Line]]
+
+    def draw(self) -> tuple[Image.Image, list[str]]:
+        """The image, mode L, and the characters that no font has."""
+        image = Image.new("L", (self.sheet.width, self.sheet.height), 255)
+        pen, missing = ImageDraw.Draw(image), set()
+        for x, y, line in self.placed:
+            for x0, y0, x1, y1 in line.strokes:
+                pen.rectangle((x + x0, y + y0, x + x1, y + y1), fill=GREY)
+            for at, text, face in line.words:
+                missing |= glyphs.draw(image, x + at, y + line.rise, text, face, line.size)
+        return image, sorted(missing)
+
+
+def paginate(text: str, media_type: str = "text/markdown", mode: str = "auto") -> list[Page]:
+    """At least one page. Raises `KeyError` for an unknown mode."""
+    sheet = SHEETS[AUTO if mode == "auto" else mode]
+    source = normalise(text)
+    blocks = parse(source, media_type)
+    pages = _pages(source, blocks, sheet)
+    if mode == "gundam" and len(pages) == 1:  # as few rows of tiles as will do
+        for height in range(TILE, sheet.height, TILE):
+            lower = replace(sheet, height=height)
+            if len(fewer := _pages(source, blocks, lower)) == 1:
+                sheet, pages = lower, fewer
+                break
+    while len(pages) == 1 and sheet.size < LARGEST:
+        sheet = replace(sheet, size=sheet.size + 1)
+        larger = _pages(source, blocks, sheet)
+        if len(larger) > 1:
+            break
+        pages = larger
+    return pages
+
+
+def _pages(source: str, blocks: list[Block], sheet: Sheet) -> list[Page]:
+    margin, width = sheet.margin, sheet.column
+    bottom = sheet.height - margin
+    lines = [line for block in blocks for line in _lines(block, width, sheet.size)]
+    pages: list[list[tuple[int, int, Line]]] = [[]]
+    column, y, i = 0, margin, 0
+    while i < len(lines):
+        # What is kept together: a heading with the first line of its text.
+        last = i
+        while lines[last].keep and last + 1 < len(lines) and last - i < 6:
+            last += 1
+        gap = 0 if y == margin else lines[i].gap
+        need = gap + sum(line.height + line.gap for line in lines[i + 1 : last + 1]) + lines[i].height
+        if y + need > bottom and y > margin:
+            column, y = column + 1, margin
+            if column == sheet.columns:
+                column = 0
+                pages.append([])
+            continue
+        for line in lines[i : last + 1]:
+            y += 0 if y == margin else line.gap
+            pages[-1].append((margin + column * (width + sheet.gutter), y, line))
+            y += line.height
+        i = last + 1
+    cuts = [0, *(placed[0][2].at for placed in pages[1:]), len(source)]
+    # A line that is set twice or out of order moves no cut back.
+    for k in range(1, len(cuts)):
+        cuts[k] = max(cuts[k], cuts[k - 1])
+    return [Page(sheet, source[cuts[k] : cuts[k + 1]], placed) for k, placed in enumerate(pages)]
+
+
+def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
+    step = round(1.5 * size)
+    left = min(block.indent * step, width // 2)
+    bars = [min((bar + 0.3) * step, width // 2) for bar in block.bars]
+    extent = step
+    if block.marker:  # a long number moves its text
+        extent = max(step, glyphs.width(block.marker, PROSE, size) + size // 2)
+        left = min(left - step + round(extent), width // 2)
+    gap = 0 if block.tight else round(0.55 * size)
+    if block.kind == "rule":
+        made = [Line(block.at, size, size, size, strokes=[(left, size // 2, width, size // 2)])]
+    elif block.kind == "table":
+        made = list(_table(block, left, width, size))
+    else:
+        if block.kind == "heading":
+            size = round(size * HEADINGS.get(block.level, 1.0))
+            gap = round(0.8 * size)
+        made = list(_wrap(block.pieces, left, width, size))
+        if not made:
+            made = [_line(block.at, size)]
+        made[0].at = block.at
+        if block.kind == "heading":
+            for line in made:
+                line.keep = True
+    if block.marker:
+        made[0].words.insert(0, (max(0, left - extent), block.marker, PROSE))
+    for number, line in enumerate(made):
+        line.gap = gap if number == 0 else line.gap
+        line.strokes += [(bar, 0 if number == 0 else -line.gap, bar + 1, line.height) for bar in bars]
+        yield line
+
+
+def _line(at: int, size: int) -> Line:
+    return Line(at, round(PITCH * size), round(1.02 * size), size)
+
+
+def _wrap(pieces: list[Piece], left: float, width: float, size: int) -> Iterator[Line]:
+    """Lines from `left` to `width`. Blanks at the beginning of a line of the source are kept, within reason."""
+    line: Line | None = None
+    x, space, fresh = left, 0.0, True
+    for word in _words(pieces):
+        text, face, at = word[0]
+        if text == "\n":
+            yield line or _line(at, size)
+            line, x, space, fresh = None, left, 0.0, True
+            continue
+        if text.isspace():
+            blank = _blank(text, face, size, x - left)
+            if line is None and fresh:
+                x += min(blank, (width - left) / 2)
+            elif line is not None:
+                space += blank
+            continue
+        total = sum(glyphs.width(part, part_face, size) for part, part_face, _ in word)
+        if line is not None and x + space + total > width:
+            yield line
+            line, x, space, fresh = None, left, 0.0, False
+        if line is None:
+            line, space = _line(at, size), 0.0
+        x += space
+        space = 0.0
+        for part, part_face, part_at in word:
+            for stretch, place in _broken(part, part_face, size, part_at, width - x, width - left):
+                extent = glyphs.width(stretch, part_face, size)
+                if x + extent > width and x > left:
+                    yield line
+                    line, x, fresh = _line(place, size), left, False
+                line.words.append((x, stretch, part_face))
+                x += extent
+    if line is not None:
+        yield line
+
+
+def _blank(text: str, face: str, size: int, x: float) -> float:
+    one = glyphs.width(" ", face, size)
+    extent = 0.0
+    for character in text:
+        extent += TAB * one - (x + extent) % (TAB * one) if character == "\t" else one
+    return extent
+
+
+def _broken(text: str, face: str, size: int, at: int, first: float, room: float) -> Iterator[tuple[str, int]]:
+    """A word, or the parts of one that is longer than a line."""
+    start, extent = 0, 0.0
+    if glyphs.width(text, face, size) <= max(first, room):
+        yield text, at
+        return
+    for i, character in enumerate(text):
+        own = glyphs.width(character, face, size)
+        if extent + own > (first if start == 0 and first > size else room) and i > start:
+            yield text[start:i], at + start
+            start, extent = i, 0.0
+        extent += own
+    yield text[start:], at + start
+
+
+def _words(pieces: list[Piece]) -> Iterator[list[tuple[str, str, int]]]:
+    """Words, blanks and line ends, each as (text, face, place) for every face in it."""
+    word: list[tuple[str, str, int]] = []
+    for piece in pieces:
+        for match in ATOM.finditer(piece.text):
+            text = match[0]
+            part = (text, piece.face, piece.at + match.start())
+            if word and not text.isspace() and (text[0] in CLOSING or not (_cjk(text) or _cjk(word[-1][0]))):
+                word.append(part)
+                continue
+            if word:
+                yield word
+            word = [part] if not text.isspace() else []
+            if text.isspace():
+                yield [part]
+    if word:
+        yield word
+
+
+def _cjk(text: str) -> bool:
+    return re.match(f"[{CJK}]", text[-1]) is not None
+
+
+def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
+    """A line for each line of a row; columns as wide as they need to be, or as their share of the page allows."""
+    count = max(len(cells) for _, cells in block.rows)
+    pad = max(3, size // 3)
+    room = width - left - 1
+    wanted = [1.0] * count
+    for number, (_, cells) in enumerate(block.rows):
+        for i, cell in enumerate(cells):
+            face = BOLD if number == 0 else None
+            extent = sum(glyphs.width(piece.text, face or piece.face, size) for piece in cell)
+            wanted[i] = max(wanted[i], extent + 2 * pad + 2)
+    widths = _shares(wanted, room)
+    edges = [left]
+    for share in widths:
+        edges.append(edges[-1] + share)
+    for number, (at, cells) in enumerate(block.rows):
+        columns = []
+        for i, cell in enumerate(cells):
+            pieces = [replace(piece, face=BOLD) for piece in cell] if number == 0 else cell
+            columns.append(list(_wrap(pieces, edges[i] + pad, edges[i + 1] - pad, size)))
+        height = max([1, *map(len, columns)])
+        for k in range(height):
+            line = _line(at, size)
+            line.keep = number == 0 or k + 1 < height
+            for column in columns:
+                if k < len(column):
+                    line.words += column[k].words
+            line.strokes = [(edge, 0, edge, line.height) for edge in edges]
+            if k == 0:
+                line.strokes.append((edges[0], 0, edges[-1], 0))
+            if k == height - 1 and number == len(block.rows) - 1:
+                line.strokes.append((edges[0], line.height, edges[-1], line.height))
+            yield line
+
+
+def _shares(wanted: list[float], room: float) -> list[int]:
+    """Narrow columns get what they want, the others share what is left."""
+    shares, left, open_ = [0.0] * len(wanted), room, list(range(len(wanted)))
+    while open_:
+        fair = left / len(open_)
+        small = [i for i in open_ if wanted[i] <= fair]
+        for i in small or open_:
+            shares[i] = wanted[i] if small else fair
+        left -= sum(shares[i] for i in small)
+        open_ = [i for i in open_ if i not in small] if small else []
+    return [int(share) for share in shares]

@@ -1,0 +1,1 @@
+"""A shard's way through the worker: fetch the document, choose pages and modes, read, push, end."""

@@ -1,0 +1,206 @@
+"""Keeps one Cog server alive: `python -m fovea.service.supervisor --host 127.0.0.1 --port 5000 --pid-file FILE`.
+
+A Cog server whose worker process died answers UNHEALTHY for ever, one whose setup failed answers with status
+200 and SETUP_FAILED, and neither restarts by itself. This process starts the server, looks at its health, and
+starts it again, after growing pauses while it keeps failing. It takes the server along when it ends, however
+it ends: the kernel sends the server SIGKILL when this process is gone, and the server's own children look for
+that themselves (`fovea.orphan`). Told to stop, it lets the worker drain first (`fovea.service.drain`), for at most
+`FOVEA_DRAIN_S` seconds; told again, it stops at once.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_SLOTS` | 4 predictions | predictions at once (Cog's `COG_MAX_CONCURRENCY`); at most 8 |
+| `FOVEA_DRAIN_S` | 20 s | time for running pages to finish after SIGTERM |
+| `COG_SETUP_TIMEOUT` | 600 s | time for the readers to load |
+| `COG_LOG_LEVEL` | `warning` | log level of the Cog server |
+| `WEBHOOK_AUTH_TOKEN` | – | bearer token that Cog sends with its completion webhook: the edge's `WORKER_TOKEN` |
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from fovea.service.drain import DONE
+
+ROOT = Path(__file__).resolve().parents[4]
+BAD_STATES = frozenset({"UNHEALTHY", "SETUP_FAILED", "DEFUNCT"})
+POLL_S = 1.0
+SILENCE_S = 60.0
+"""How long a server that answered before may be silent until it counts as hung."""
+MAX_PAUSE_S = 30.0
+GRACE_S = 10.0
+DRAIN_S = 20.0
+RECEIPT_S = 0.5
+"""From the last page to the end: time for Cog to close its predictions."""
+WORKING = frozenset({"READY", "BUSY"})
+PR_SET_PDEATHSIG = 1
+
+
+def environment(port: int, drain_file: Path) -> dict[str, str]:
+    """The server's environment. Cog spawns `python`, so the folder of this one comes first on PATH."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(folders),
+        "PYTHONPATH": str(ROOT / "src" / "gpu-worker"),
+        "PORT": str(port),
+        "FOVEA_DRAIN_FILE": str(drain_file),
+        "COG_PREDICT_TYPE_STUB": "src/gpu-worker/predict.py:Runner",
+        "COG_MAX_CONCURRENCY": os.environ.get("FOVEA_SLOTS", "4"),
+        "COG_SETUP_TIMEOUT": os.environ.get("COG_SETUP_TIMEOUT", "600"),
+        "COG_LOG_LEVEL": os.environ.get("COG_LOG_LEVEL", "warning"),
+    }
+
+
+def _die_with_parent(parent: int) -> None:
+    """Runs in the child. The server has threads of its own only later, and is started by our only one."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # It was gone before the kernel knew.
+            os._exit(1)
+
+
+def start_server(host: str, port: int, drain_file: Path) -> subprocess.Popen:
+    parent = os.getpid()
+    return subprocess.Popen(
+        [sys.executable, "-m", "cog.server.http", "--host", host],
+        cwd=ROOT,
+        env=environment(port, drain_file),
+        stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: _die_with_parent(parent),
+    )
+
+
+def stop_server(server: subprocess.Popen, grace_s: float = GRACE_S) -> None:
+    """Ends the server and everything in its group: SIGTERM, and SIGKILL after `grace_s`."""
+    for what, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
+        try:
+            os.killpg(server.pid, what)
+        except ProcessLookupError:
+            break
+        end = time.monotonic() + wait_s
+        while time.monotonic() < end and _group_lives(server):
+            time.sleep(0.05)
+        if not _group_lives(server):
+            break
+    server.poll()
+
+
+def _group_lives(server: subprocess.Popen) -> bool:
+    server.poll()
+    try:
+        os.killpg(server.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def health(host: str, port: int) -> str | None:
+    """The server's own word for its state, or `None` without an answer."""
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/health-check", timeout=5) as answer:
+            return json.load(answer).get("status")
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+
+
+class Supervisor:
+    def __init__(self, host: str, port: int, pid_file: Path | None):
+        self._host = "127.0.0.1" if host == "0.0.0.0" else host
+        self._bind = host
+        self._port = port
+        self._pid_file = pid_file
+        self._stopping = self._at_once = False
+        self._drain_s = float(os.environ.get("FOVEA_DRAIN_S") or DRAIN_S)
+        self._drain_file = Path(tempfile.mkdtemp(prefix="fovea-drain-")) / "drain"
+
+    def stop(self, *_: object) -> None:
+        self._stopping, self._at_once = True, self._stopping
+
+    def run(self) -> None:
+        pause = 0.5
+        while not self._stopping:
+            server = start_server(self._bind, self._port, self._drain_file)
+            self._write_pid(server.pid)
+            started = time.monotonic()
+            why = self._watch(server)
+            if self._stopping:
+                self._drain(server)
+            stop_server(server)
+            if self._stopping:
+                break
+            # A server that ran well for a while has earned a quick restart.
+            pause = 0.5 if time.monotonic() - started > 60 else min(pause * 2, MAX_PAUSE_S)
+            print(f"fovea supervisor: {why}; starting it again in {pause:.0f} s", file=sys.stderr, flush=True)
+            end = time.monotonic() + pause
+            while time.monotonic() < end and not self._stopping:
+                time.sleep(0.05)
+        self._drain_file.unlink(missing_ok=True)
+        self._drain_file.parent.rmdir()
+        if self._pid_file:
+            self._pid_file.unlink(missing_ok=True)
+
+    def _drain(self, server: subprocess.Popen) -> None:
+        """Waits until the worker has nothing to lose, if it runs at all."""
+        if health(self._host, self._port) not in WORKING:
+            return
+        self._drain_file.touch()
+        end = time.monotonic() + self._drain_s
+        while time.monotonic() < end and server.poll() is None and not self._at_once:
+            if self._drain_file.read_text() == DONE:
+                time.sleep(RECEIPT_S)
+                return
+            time.sleep(0.05)
+
+    def _watch(self, server: subprocess.Popen) -> str:
+        """Returns why the server has to be started again, or that it is to stop."""
+        look = time.monotonic()
+        heard: float | None = None
+        while not self._stopping:
+            if server.poll() is not None:
+                return f"the Cog server ended with status {server.returncode}"
+            if time.monotonic() >= look:
+                look = time.monotonic() + POLL_S
+                state = health(self._host, self._port)
+                if state in BAD_STATES:
+                    return f"the Cog server is {state}"
+                if state is not None:
+                    heard = time.monotonic()
+                elif heard is not None and time.monotonic() - heard > SILENCE_S:
+                    return "the Cog server does not answer"
+            time.sleep(0.05)
+        return "told to stop"
+
+    def _write_pid(self, pid: int) -> None:
+        if self._pid_file:
+            fresh = self._pid_file.with_suffix(".new")
+            fresh.write_text(str(pid))
+            fresh.replace(self._pid_file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m fovea.service.supervisor", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--pid-file", type=Path, help="where the Cog server's process id is written")
+    arguments = parser.parse_args()
+    supervisor = Supervisor(arguments.host, arguments.port, arguments.pid_file)
+    signal.signal(signal.SIGTERM, supervisor.stop)
+    signal.signal(signal.SIGINT, supervisor.stop)
+    supervisor.run()
+
+
+if __name__ == "__main__":
+    main()

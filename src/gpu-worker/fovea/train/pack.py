@@ -1,0 +1,124 @@
+"""Packs what this machine has and may be trained on: `python -m fovea.train.pack FOLDER`.
+
+Fonts come without the glyphs that are never shown; what is kept for evaluation stays at home. `FOVEA_TRAIN_DATA=FOLDER`
+then names the folder to a training run (`fovea.train.material`).
+"""
+
+import argparse
+import gzip
+import hashlib
+import io
+import logging
+from collections import defaultdict
+from pathlib import Path
+from random import Random
+
+from fovea.train import fonts, pdfs, texts
+from fovea.train.material import FONTS, PDFS
+
+
+def pack(to: Path, font_bytes: int, text_bytes: int, pdf_bytes: int, seed: int = 0) -> None:
+    """Packs up to so many bytes of each, gzipped where that helps, chosen by `seed`."""
+    random = Random(seed)
+    (to / PDFS).mkdir(parents=True, exist_ok=True)
+    _pack_texts(to, text_bytes, random)
+    _pack_fonts(to, font_bytes, random)
+    _pack_pdfs(to, pdf_bytes)
+
+
+def _pack_texts(to: Path, most: int, random: Random) -> None:
+    for name, found in (("texts", texts.paragraphs()), ("foreign", texts.foreign_paragraphs())):
+        lines = [line for line in map(" ".join, found) if not texts.held_out(line)]
+        random.shuffle(lines)
+        packed = gzip.compress("\n".join(lines).encode())
+        keep = min(1.0, most / 2 / max(1, len(packed)))
+        lines = lines[: int(keep * len(lines))]
+        (to / f"{name}.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+        print(f"{name}: {len(lines):,} paragraphs, {(to / f'{name}.txt.gz').stat().st_size / 1e6:.1f} MB")
+
+
+def _pack_fonts(to: Path, most: int, random: Random) -> None:
+    """One face of each design after the other, so that no design with many faces crowds out the rest."""
+    by_design: dict[str, list[fonts.Face]] = defaultdict(list)
+    for face in fonts.faces(False):
+        by_design[fonts.design(face.family)].append(face)
+    for faces in by_design.values():
+        random.shuffle(faces)
+    queue = [
+        face
+        for turn in range(max(map(len, by_design.values())))
+        for faces in by_design.values()
+        for face in faces[turn : turn + 1]
+    ]
+    size, listed = 0, []
+    (to / "fonts").mkdir(exist_ok=True)
+    for face in queue:
+        data = _subset(face.path, face.index)
+        if data is None or size + len(data) > most:
+            continue
+        size += len(data)
+        name = f"fonts/{hashlib.sha256(data).hexdigest()[:16]}{Path(face.path).suffix}"
+        (to / name).write_bytes(data)
+        listed.append(f"{name}: {face.family}")
+    (to / FONTS).write_text("\n".join(listed))
+    print(f"fonts: {len(listed)} faces of {len(by_design)} designs, {size / 1e6:.1f} MB")
+
+
+def _subset(path: str, index: int) -> bytes | None:
+    """A face with the glyphs that are shown and the tables that Pillow reads; `None` where that fails."""
+    from fontTools import subset  # which training itself does without
+
+    options = subset.Options(
+        layout_features=[], legacy_kern=True, notdef_outline=True, ignore_missing_glyphs=True
+    )
+    options.drop_tables += [
+        "GPOS",
+        "GSUB",
+        "GDEF",
+        "BASE",
+        "FFTM",
+        "DSIG",
+        "meta",
+        "STAT",
+        "hdmx",
+        "VDMX",
+        "LTSH",
+    ]
+    options.name_IDs = [1]
+    options.font_number = index
+    try:
+        font = subset.load_font(path, options)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(text=texts.ALPHABET)
+        subsetter.subset(font)
+        file = io.BytesIO()
+        font.save(file)
+    except Exception:  # fontTools meets broken tables with errors of every kind
+        return None
+    return file.getvalue()
+
+
+def _pack_pdfs(to: Path, most: int) -> None:
+    """Small ones first: many documents rather than a few large ones."""
+    size = count = 0
+    for _, data in sorted(pdfs.files(evaluation=False), key=lambda file: len(file[1])):
+        if size + len(data) > most:
+            break
+        size, count = size + len(data), count + 1
+        (to / PDFS / f"{hashlib.sha256(data).hexdigest()[:16]}.pdf").write_bytes(data)
+    print(f"PDF files: {count}, {size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m fovea.train.pack", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--fonts", type=float, default=60, help="megabytes of fonts")
+    parser.add_argument("--texts", type=float, default=12, help="megabytes of texts")
+    parser.add_argument("--pdfs", type=float, default=60, help="megabytes of PDF files")
+    given = parser.parse_args()
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
+    pack(given.folder, *(round(mb * 1e6) for mb in (given.fonts, given.texts, given.pdfs)))
+
+
+if __name__ == "__main__":
+    main()

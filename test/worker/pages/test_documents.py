@@ -1,0 +1,108 @@
+import io
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import encoded, pdf, picture
+
+from fovea.errors import DocumentError, PageError
+from fovea.pages.documents import on_white, open_document
+
+LIMIT = 50_000_000
+
+
+def code(data, limit=LIMIT):
+    with pytest.raises(DocumentError) as fault:
+        open_document(data, limit)
+    return fault.value.code
+
+
+def test_pdf_pages_are_drawn_at_the_resolution_asked_for():
+    document = open_document(pdf(3), LIMIT)
+    assert (document.media_type, document.page_count) == ("application/pdf", 3)
+    raster = document.raster(2, 144)
+    assert raster.image.size == (1190, 1684)
+    assert raster.dpi == 144
+    assert raster.image.getpixel((2 * 120, 1684 - 2 * 450)) == (0, 0, 0)
+    assert document.raster(2, 72).image.size == (595, 842)
+
+
+def test_rotated_pdf_pages_stand_upright():
+    assert open_document(pdf(1, more="/Rotate 90"), LIMIT).raster(1, 72).image.size == (842, 595)
+
+
+def test_pdfium_gives_the_same_pixels_from_many_threads():
+    document = open_document(pdf(6), LIMIT)
+    truth = [np.asarray(document.raster(page, 72).image).sum() for page in range(1, 7)]
+    wrong = []
+
+    def draw():
+        for page in range(1, 7):
+            if np.asarray(document.raster(page, 72).image).sum() != truth[page - 1]:
+                wrong.append(page)
+
+    threads = [threading.Thread(target=draw) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "document_empty"),
+        (b"hello", "document_unsupported"),
+        (b"GIF89a" + bytes(100), "document_unsupported"),
+        (b"%PDF-1.4 and then nothing", "document_broken"),
+        (pdf(0), "document_broken"),
+        (encoded(picture("x"))[:40], "document_broken"),
+    ],
+)
+def test_documents_that_cannot_be_opened(data, expected):
+    assert code(data) == expected
+
+
+def test_a_page_of_200_megapixels_is_refused_before_it_is_drawn():
+    thin = Image.new("1", (20_000, 10_000))
+    for data in (encoded(thin), pdf(1, (14_000, 14_000))):
+        document = open_document(data, LIMIT)
+        with pytest.raises(PageError) as fault:
+            document.raster(1, 72)
+        assert fault.value.code == "page_too_large"
+        assert "megapixels" in fault.value.message
+
+
+def test_one_pixel_is_a_page():
+    assert open_document(encoded(Image.new("RGB", (1, 1))), LIMIT).raster(1, 144).image.size == (1, 1)
+
+
+def test_a_truncated_image_fails_alone():
+    data = encoded(picture("words " * 20), "JPEG")
+    document = open_document(data[: len(data) // 2], LIMIT)
+    with pytest.raises(PageError) as fault:
+        document.raster(1, 144)
+    assert fault.value.code == "page_unreadable"
+
+
+def test_exif_orientation_is_applied():
+    image = Image.new("RGB", (40, 20), "white")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    raster = open_document(encoded(image, "JPEG", exif=exif), LIMIT).raster(1, 144)
+    assert (raster.image.size, raster.dpi) == ((20, 40), None)
+
+
+def test_every_frame_of_a_tiff_is_a_page():
+    frames = [Image.new("L", (10 + i, 10), 255) for i in range(3)]
+    out = io.BytesIO()
+    frames[0].save(out, "TIFF", save_all=True, append_images=frames[1:])
+    document = open_document(out.getvalue(), LIMIT)
+    assert (document.media_type, document.page_count) == ("image/tiff", 3)
+    assert document.raster(3, 144).image.size == (12, 10)
+
+
+def test_transparency_is_white_paper_and_16_bit_is_scaled():
+    assert on_white(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
+    deep = Image.fromarray(np.array([[0, 65535]], dtype=np.uint16))
+    assert [on_white(deep).getpixel((x, 0))[0] for x in (0, 1)] == [0, 255]

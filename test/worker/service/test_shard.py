@@ -1,0 +1,453 @@
+import asyncio
+import base64
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from support import EchoReader, EdgeStub, encoded, pdf, picture
+
+from fovea.outbound import Outbound, Refused
+from fovea.readers.base import ReadRequest
+from fovea.result.page_result import Block
+from fovea.service.drain import DONE, Drain
+from fovea.service.push import Pushed, Pusher
+from fovea.service.shard import Shard, ShardRequest, run_shard, text_digest
+from fovea.settings import Settings
+from fovea.vision.plan import spread
+
+
+def run(request, reader=None, settings=None):
+    reader = reader or EchoReader()
+    return asyncio.run(run_shard(request, {"echo": reader}, settings or Settings()))
+
+
+def data_url(data: bytes) -> str:
+    return "data:;base64," + base64.b64encode(data).decode()
+
+
+def local(edge, **changes):
+    return Settings(allowed_origins=frozenset({edge.origin}), **changes)
+
+
+def test_without_a_push_address_the_pages_are_in_the_receipt():
+    receipt = run(ShardRequest(document=data_url(pdf(3)), pages="1,3", model="echo", dpi=72))
+    assert (receipt["page_count"], receipt["error"], receipt["pushed"]) == (3, None, [])
+    assert [page["page"] for page in receipt["pages"]] == [1, 3]
+    assert {page["markdown"] for page in receipt["pages"]} == {"595 × 842"}
+
+
+def test_pages_are_pushed_as_they_come_with_the_query_kept():
+    with EdgeStub({"/doc": pdf(3)}) as edge:
+        request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
+        receipt = run(request, settings=local(edge))
+        assert [path for path, _ in edge.pushes] == ["/document", "/pages/1", "/pages/2", "/pages/3"]
+        assert edge.pushes[0][1]["page_count"] == 3
+        assert set(edge.queries) == {"signature=s"}
+        assert (receipt["pages"], receipt["pushed"]) == ([], [1, 2, 3])
+
+
+def test_the_trace_goes_along_with_every_push():
+    trace = f"00-{'4' * 32}-{'7' * 16}-01"
+    for sent in (trace, None):
+        with EdgeStub({"/doc": pdf(2)}) as edge:
+            request = ShardRequest(
+                document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url, traceparent=sent
+            )
+            run(request, settings=local(edge))
+            assert edge.traces == [sent] * 3
+
+
+def test_every_page_gets_an_answer_whatever_happens_to_it():
+    reader = EchoReader(fail_on=2)
+    receipt = run(ShardRequest(document=data_url(pdf(3)), pages="1-3,9", model="echo"), reader)
+    codes = [page["error"] and page["error"]["code"] for page in receipt["pages"]]
+    assert codes == [None, "internal", None, "page_out_of_range"]
+    assert "secret" not in str(receipt)
+
+
+def test_a_slow_page_times_out_and_the_next_is_read():
+    reader = EchoReader(wait=lambda page: time.sleep(5) if page == 1 else None)
+    settings = Settings(page_timeout_s=2)
+    receipt = run(ShardRequest(document=data_url(pdf(2)), model="echo"), reader, settings)
+    assert [page["verdict"] for page in receipt["pages"]] == ["failed", "ok"]
+    assert receipt["pages"][0]["error"]["code"] == "page_timeout"
+
+
+def test_a_blank_page_is_not_read():
+    reader = EchoReader()
+    receipt = run(ShardRequest(document=data_url(encoded(picture(""))), model="echo"), reader)
+    assert (receipt["pages"][0]["verdict"], reader.read_pages) == ("blank", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"model": "gpt"}, "unknown_model"),
+        ({"options": ReadRequest(task="deep")}, "invalid_options"),
+        ({"pages": "3-x"}, "invalid_options"),
+        ({"max_pages": 2}, "too_many_pages"),
+        ({"document": data_url(b"hello")}, "document_unsupported"),
+    ],
+)
+def test_faults_of_the_document_are_reported_once_and_in_the_receipt(changes, code):
+    with EdgeStub() as edge:
+        request = ShardRequest(document=data_url(pdf(3)), model="echo", push_url=edge.push_url)
+        receipt = run(replace(request, **changes), settings=local(edge))
+        assert receipt["error"]["code"] == code
+        ((path, body),) = edge.pushes
+        assert (path, body["error"]["code"]) == ("/document", code)
+
+
+def test_410_stops_the_shard():
+    with EdgeStub() as edge:
+        edge.answers = {"/pages/2": [410]}
+        reader = EchoReader()
+        receipt = run(
+            ShardRequest(document=data_url(pdf(5)), model="echo", push_url=edge.push_url), reader, local(edge)
+        )
+        assert (receipt["pushed"], reader.read_pages) == ([1], [1, 2])
+
+
+def test_heartbeats_renew_the_lease_and_410_to_one_stops_a_page_in_work():
+    with EdgeStub() as edge:
+        reader = EchoReader(wait=lambda _: time.sleep(0.6))
+        settings = local(edge, heartbeat_s=0.2)
+        request = ShardRequest(document=data_url(pdf(1)), model="echo", push_url=edge.push_url)
+        run(request, reader, settings)
+        assert ("/heartbeat", {"schema": 1, "page": 1}) in edge.pushes
+        edge.answers = {"/heartbeat": [410]}
+        reader = EchoReader(wait=lambda _: time.sleep(0.6))
+        receipt = run(replace(request, document=data_url(pdf(3))), reader, settings)
+        assert receipt["pushed"] == []
+
+
+def test_pushes_are_tried_again_until_the_edge_answers():
+    with EdgeStub() as edge:
+        edge.answers = {"/pages/1": [503, 429, 204], "/pages/2": [500], "/pages/3": [422]}
+        pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})), retry_for_s=2)
+        assert asyncio.run(pusher.page(1, {"page": 1})) is Pushed.ACCEPTED
+        assert edge.pages() == [1]
+        started = time.monotonic()
+        assert asyncio.run(pusher.page(2, {})) is Pushed.NOT
+        assert 0.5 < time.monotonic() - started < 3
+        started = time.monotonic()
+        assert asyncio.run(pusher.page(3, {})) is Pushed.NOT
+        assert time.monotonic() - started < 0.5
+    gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), retry_for_s=0.3)
+    assert asyncio.run(gone.page(1, {})) is Pushed.NOT
+    with pytest.raises(Refused):
+        Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
+
+
+def test_a_push_url_that_may_not_be_called_ends_the_shard_before_anything_is_read():
+    reader = EchoReader()
+    request = ShardRequest(document=data_url(pdf(1)), model="echo", push_url="http://127.0.0.1:9/shard?s")
+    receipt = asyncio.run(run_shard(request, {"echo": reader}, Settings()))
+    assert receipt["error"]["code"] == "invalid_options"
+    assert "push_url" in receipt["error"]["message"]
+    assert reader.read_pages == []
+
+
+def test_cancel_ends_the_shard():
+    async def cancelled():
+        reader = EchoReader(wait=lambda _: time.sleep(0.2))
+        request = ShardRequest(document=data_url(pdf(50)), model="echo")
+        task = asyncio.create_task(run_shard(request, {"echo": reader}, Settings()))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return reader.read_pages
+
+    assert len(asyncio.run(cancelled())) < 10
+
+
+class ParallelReader(EchoReader):
+    """Reads three pages at once, and only if they do come at once."""
+
+    parallel = 3
+
+    def __init__(self):
+        self.together = threading.Barrier(3)
+        super().__init__(wait=lambda page: self.together.wait(10))
+
+
+def test_a_reader_that_can_is_given_several_pages_at_once():
+    receipt = run(ShardRequest(document=data_url(pdf(6)), model="echo"), ParallelReader())
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok"] * 6
+    assert [page["page"] for page in receipt["pages"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
+    requests = []
+
+    class Asking(EchoReader):
+        def read(self, raster, request):
+            requests.append(request)
+            gone = threading.Event()
+            request.given_up.call(gone.set)
+            assert gone.wait(30)
+            return super().read(raster, request)
+
+    settings = Settings(page_timeout_s=2)
+    for _ in range(2):
+        run(ShardRequest(document=data_url(pdf(1)), model="echo"), Asking(), settings)
+    owners = [request.owner for request in requests]
+    assert len(set(owners)) == 2 and all(owners)
+    gone = threading.Event()
+    requests[0].given_up.call(gone.set)
+    assert gone.is_set()
+
+
+def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
+    drain = Drain()
+    file = tmp_path / "drain"
+    drain.watch(file)
+
+    def wait(page):
+        file.touch()
+        assert drain.asked.wait(10)
+
+    with EdgeStub({"/doc": pdf(3)}) as edge:
+        request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
+        shard = Shard(request, {"echo": EchoReader(wait=wait)}, local(edge), drain)
+        receipt = asyncio.run(shard.run())
+        assert edge.pages() == [1]
+    assert (receipt["pushed"], receipt["error"]) == ([1], None)
+    end = time.monotonic() + 10
+    while file.read_text() != DONE:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+class ModeReader(EchoReader):
+    """Reads nothing, in the mode that it is told."""
+
+    modes = ("tiny", "small", "base", "large", "gundam")
+
+    def spread(self, pages, budget):
+        return spread(pages, budget)
+
+    def read(self, raster, request):
+        result = super().read(raster, request)
+        result.mode = request.mode
+        return result
+
+
+def text_pdf(texts: list[str]) -> bytes:
+    """A scan: one picture for each text."""
+    first, *others = [picture(text, (1191, 1684), 20) for text in texts]
+    return encoded(first, "PDF", save_all=True, append_images=others, resolution=144)
+
+
+DENSE, SPARSE = (
+    "\n".join(["many words on each of the lines of a page that is full of text"] * 60),
+    "Page seven",
+)
+
+
+def test_a_token_budget_is_spread_over_the_document_and_every_shard_of_it_comes_to_the_same_modes():
+    document = data_url(text_pdf([SPARSE, DENSE, SPARSE, DENSE]))
+    request = ShardRequest(document=document, model="echo", token_budget=330)
+    whole = {page["page"]: page for page in run(request, ModeReader())["pages"]}
+    modes = [whole[number]["mode"] for number in (1, 2, 3, 4)]
+    assert modes == ["tiny", "small", "tiny", "small"]
+    assert not any(page["warnings"] for page in whole.values())
+    for part in ("1,2", "3", "4"):
+        shard = run(replace(request, pages=part, budget_pages="1-4"), ModeReader())
+        assert ",".join(str(page["page"]) for page in shard["pages"]) == part
+        assert [page["mode"] for page in shard["pages"]] == [
+            whole[page["page"]]["mode"] for page in shard["pages"]
+        ]
+    # Of the dense page alone the same budget buys more.
+    assert run(replace(request, pages="2"), ModeReader())["pages"][0]["mode"] == "base"
+
+
+def test_of_a_long_document_each_page_has_an_equal_share_of_the_budget(monkeypatch):
+    monkeypatch.setattr("fovea.service.budget.SURVEY_PAGES", 1)
+    document = data_url(text_pdf([SPARSE, DENSE]))
+    receipt = run(ShardRequest(document=document, model="echo", token_budget=400), ModeReader())
+    assert [page["mode"] for page in receipt["pages"]] == ["tiny", "base"]
+
+
+@pytest.mark.parametrize("survey", [100, 1])
+def test_a_budget_that_cannot_be_kept_is_said_on_every_page(monkeypatch, survey):
+    monkeypatch.setattr("fovea.service.budget.SURVEY_PAGES", survey)
+    document = data_url(text_pdf([DENSE, DENSE]))
+    receipt = run(ShardRequest(document=document, model="echo", token_budget=100), ModeReader())
+    assert [page["mode"] for page in receipt["pages"]] == ["tiny", "tiny"]
+    for page in receipt["pages"]:
+        assert page["warnings"] == [
+            "The pages take at least 128 vision tokens; the budget of 100 was exceeded."
+        ]
+
+
+def test_a_reader_without_vision_tokens_ignores_the_budget():
+    receipt = run(ShardRequest(document=data_url(pdf(2)), model="echo", token_budget=1))
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok", "ok"]
+
+
+class Witness(EchoReader):
+    name = "pp-ocr"
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def read(self, raster, request):
+        result = super().read(raster, request)
+        result.blocks = [Block(1, "text", (0, 0, 1, 1), self.text)]
+        return result
+
+
+def run_with_witness(words, request=None, document=None):
+    reader, witness = Witness("the words that a model has found on this page"), Witness(words)
+    request = request or ReadRequest(witness=True)
+    shard = ShardRequest(document=document or data_url(pdf(1)), model="echo", options=request)
+    return asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": witness}, Settings())), witness
+
+
+def test_a_witness_that_sees_other_words_makes_a_page_suspect():
+    receipt, _ = run_with_witness("completely different letters stand here instead")
+    (page,) = receipt["pages"]
+    assert page["verdict"] == "suspect"
+    assert page["warnings"] == [
+        "A second reader found other words on the page: the two agree on only 0 % of them."
+    ]
+    assert page["witness"] == {"model": "pp-ocr", "model_digest": Witness.digest, "agreement": 0.0}
+
+
+def test_a_witness_that_agrees_changes_nothing_but_says_so():
+    receipt, _ = run_with_witness("the words that a model has found on this page")
+    (page,) = receipt["pages"]
+    assert (page["verdict"], page["warnings"], page["witness"]["agreement"]) == ("ok", [], 1.0)
+
+
+def test_without_being_asked_nobody_bears_witness():
+    receipt, witness = run_with_witness("other words", ReadRequest())
+    assert "witness" not in receipt["pages"][0] and witness.read_pages == []
+
+
+def test_what_was_read_is_kept_when_the_check_fails_or_comes_too_late(monkeypatch):
+    reader, broken = Witness("some words that were read"), EchoReader(fail_on=1)
+    broken.name = "pp-ocr"
+    shard = ShardRequest(document=data_url(pdf(1)), model="echo", options=ReadRequest(witness=True))
+    receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
+    (page,) = receipt["pages"]
+    assert (page["verdict"], "witness" in page) == ("ok", False)
+    assert page["warnings"] == ["The page could not be checked by a second reader."]
+    assert "secret" not in str(receipt)
+    monkeypatch.setattr("fovea.service.shard.WITNESS_SHARE", 0.0)
+    receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
+    assert receipt["pages"][0]["warnings"] == ["There was no time left to check the page by a second reader."]
+
+
+def test_a_blank_page_needs_no_witness():
+    receipt, witness = run_with_witness("x", document=data_url(encoded(picture(""))))
+    assert receipt["pages"][0]["verdict"] == "blank" and witness.read_pages == []
+
+
+@pytest.mark.parametrize(
+    ("readers", "changes", "message"),
+    [
+        (["echo"], {"options": ReadRequest(witness=True)}, "has no witness"),
+        (["pp-ocr"], {"options": ReadRequest(witness=True), "model": "pp-ocr"}, "cannot check itself"),
+        (["echo"], {"options": ReadRequest(mode="base"), "token_budget": 100}, "needs the mode auto"),
+    ],
+)
+def test_what_cannot_be_checked_or_budgeted_is_refused(readers, changes, message):
+    known = {name: EchoReader() for name in readers}
+    request = replace(ShardRequest(document=data_url(pdf(1)), model="echo"), **changes)
+    error = asyncio.run(run_shard(request, known, Settings()))["error"]
+    assert error["code"] == "invalid_options" and message in error["message"]
+
+
+class AttachingReader(EchoReader):
+    """Attaches three bytes to each page and tells what it could recall of it."""
+
+    def __init__(self, name="tokens", task="markdown"):
+        super().__init__()
+        self.attachment, self.recalled, self.digests = name, {}, []
+
+    def check(self, request):
+        pass
+
+    def read(self, raster, request):
+        self.recalled[raster.page] = request.recall("base")
+        self.digests.append(request.digest)
+        result = super().read(raster, request)
+        result.task = request.task
+        result.attachments[self.attachment] = b"\0\xff!"
+        return result
+
+
+def attaching(edge, task="markdown", **changes):
+    request = ShardRequest(
+        document=data_url(pdf(2)), model="echo", push_url=edge.push_url, options=ReadRequest(task=task)
+    )
+    reader = AttachingReader()
+    receipt = run(replace(request, **changes), reader, local(edge))
+    return reader, receipt
+
+
+def test_attachments_are_pushed_before_their_page():
+    with EdgeStub() as edge:
+        attaching(edge)
+        order = ["/document", "/pages/1/tokens", "/pages/1", "/pages/2/tokens", "/pages/2"]
+        assert [path for path, _ in edge.pushes] == order
+        assert edge.pushes[1][1] == b"\0\xff!" and "attachments" not in edge.pushes[2][1]
+        assert set(edge.queries) == {"signature=s"}
+
+
+def test_without_a_push_address_attachments_are_data_urls():
+    receipt = run(ShardRequest(document=data_url(pdf(1)), model="echo"), AttachingReader("image"))
+    assert receipt["pages"][0]["image"] == "data:image/png;base64,AP8h"
+
+
+def test_vision_tokens_that_are_refused_cost_nothing_unless_they_are_all_that_was_asked_for():
+    for task, verdict in (("markdown", "ok"), ("encode", "failed")):
+        with EdgeStub() as edge:
+            edge.answers = {"/pages/1/tokens": [413]}
+            _, receipt = attaching(edge, task)
+            first, second = (body for path, body in edge.pushes if path in ("/pages/1", "/pages/2"))
+            assert (first["verdict"], second["verdict"], receipt["pushed"]) == (verdict, "ok", [1, 2])
+            assert (first["error"] or {}).get("code") == (None if verdict == "ok" else "not_kept")
+
+
+def test_410_to_an_attachment_stops_the_shard():
+    with EdgeStub() as edge:
+        edge.answers = {"/pages/1/tokens": [410]}
+        reader, receipt = attaching(edge)
+        assert (receipt["pushed"], reader.read_pages) == ([], [1])
+        assert edge.pages() == []
+
+
+def test_only_pages_that_the_edge_names_are_asked_for():
+    with EdgeStub({"/shard/pages/2/tokens": b"tokens"}) as edge:
+        reader, _ = attaching(edge, stored_tokens="2-3")
+        assert reader.recalled == {1: None, 2: b"tokens"}
+        digest = reader.digest.replace(":", "%3A")
+        assert edge.asked == [f"/shard/pages/2/tokens?signature=s&mode=base&model_digest={digest}"]
+
+
+def test_tokens_of_a_text_are_named_by_what_lays_it_out_as_well():
+    with EdgeStub() as edge:
+        document = "data:text/markdown;base64," + base64.b64encode(b"# Hello").decode()
+        reader, receipt = attaching(edge, document=document, stored_tokens="1")
+        assert receipt["model_digest"] == text_digest(reader) != reader.digest
+        assert reader.digests == [receipt["model_digest"]]
+        assert edge.asked[0].endswith(receipt["model_digest"].replace(":", "%3A"))
+
+
+def test_tokens_that_cannot_be_had_are_none(monkeypatch):
+    with EdgeStub({"/shard/pages/1/tokens": b"12345678"}) as edge:
+        pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})))
+        assert pusher.stored_tokens(1, "base", "sha256:1") == b"12345678"
+        assert pusher.stored_tokens(2, "base", "sha256:1") is None
+        monkeypatch.setattr("fovea.service.push.MAX_TOKENS_BYTES", 7)
+        assert pusher.stored_tokens(1, "base", "sha256:1") is None
+        edge.answers["/shard/pages/1/tokens?signature=s&mode=base&model_digest=x"] = [500]
+        assert pusher.stored_tokens(1, "base", "x") is None
+    silent = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})))
+    assert silent.stored_tokens(1, "base", "sha256:1") is None
