@@ -133,8 +133,8 @@ function section(toml: string, name: string): string {
 const text = `# Settings
 
 This page is generated from the code: change the code, then run \`npm run settings\`. [LIMITS.md](LIMITS.md) explains
-what happens at a limit, and [DEPLOY.md](DEPLOY.md) which settings a deployment needs. Sizes are set in bytes: 100 MiB is
-\`104857600\`.
+what happens at a limit, and [DEPLOY.md](DEPLOY.md) which settings a deployment needs. Sizes are set in bytes: 100 MiB
+is \`104857600\`.
 
 ## Edge
 
