@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the forecast of docs/GPU-PLAN.md on a machine with an NVIDIA GPU:
+# Checks the forecast of docs/research/GPU-PLAN.md on a machine with an NVIDIA GPU:
 #
 #   bench/gpu.sh                       # installs PyTorch, downloads 6.7 GB of weights, tests, measures; ~20 minutes
 #   bench/gpu.sh --random              # the official size with random weights: no download, times only

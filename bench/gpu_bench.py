@@ -1,4 +1,4 @@
-"""Checks the forecast of docs/GPU-PLAN.md on this machine. Run it with bench/gpu.sh.
+"""Checks the forecast of docs/research/GPU-PLAN.md on this machine. Run it with bench/gpu.sh.
 
 After a self-test, times each stage by mode: encoding, prefill, and decode steps of several batch sizes. Pages/s are
 computed from these times. The forecast of bench/roofline.py for the same modules on the same GPU is printed beside each

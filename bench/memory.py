@@ -1,4 +1,4 @@
-"""How much of a text is readable after it becomes page images, and after these fade (docs/MEMORY.md).
+"""How much of a text is readable after it becomes page images, and after these fade (docs/research/MEMORY.md).
 
     .venv/bin/python bench/memory.py                                     # everything, with pp-ocr
     .venv/bin/python bench/memory.py ladder --reader fovea-nano          # one part, another reader

@@ -20,6 +20,8 @@ const CHECKS = {
   "playground types": [node24, tool("typescript/bin/tsc"), "-p", "src/playground"],
   "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
   "client schema": [node24, "scripts/client-types.ts", "--check"],
+  docs: [node24, "scripts/check-docs.ts"],
+  "settings table": [node24, "scripts/settings-table.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, ...PYTHON],
   "ruff format": [ruff, "format", "--config", pyproject, "--check", ...PYTHON],

@@ -22,7 +22,7 @@ export interface StackOptions {
   bootstrapSecret?: string | undefined;
   models?: string;
   slots?: number;
-  /** Further settings (src/edge/settings.ts, docs/WORKER-PROTOCOL.md §4). */
+  /** Further settings (docs/SETTINGS.md). */
   env?: { edge?: Record<string, string>; worker?: Record<string, string> };
   log?: (line: string) => void;
   /** Calls the start off: whatever runs by then is stopped, and `startStack` throws. */

@@ -6,11 +6,18 @@ import { z } from "zod";
 import type { Env } from "./bindings.ts";
 import { Pool } from "./domain/pools/pool.ts";
 
-const flag = z.enum(["true", "false"]).transform((value) => value === "true");
-const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
-const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+/** What a setting means, and in which unit it is counted: docs/SETTINGS.md is made from these. */
+const about = (description: string, unit?: string) => ({ description, ...(unit && { unit }) });
 
-/** An empty setting is none, not 0. */
+const flag = z.enum(["true", "false"]).transform((value) => value === "true");
+const text = (description: string) => z.string().default("").meta(about(description));
+const seconds = (fallback: number, description: string) =>
+  z.coerce.number().positive().default(fallback).meta(about(description, "s"));
+const count = (fallback: number, unit: string, description: string) =>
+  z.coerce.number().int().positive().default(fallback).meta(about(description, unit));
+const bytes = (fallback: number, description: string) => count(fallback, "bytes", description);
+
+/** An empty setting means no setting, not 0. */
 const orNothing = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
 
@@ -29,81 +36,126 @@ const pools = json.pipe(
   }),
 );
 
-const Settings = z.object({
-  PUBLIC_ORIGIN: z.url().transform((url) => new URL(url).origin),
-  /** Who reads, as JSON (domain/pools/pool.ts, docs/DEPLOY.md). */
-  POOLS: pools,
-  REPLICATE_API_URL: z.url().optional(),
-  REPLICATE_API_TOKEN: z.string().optional(),
-  REPLICATE_WEBHOOK_SECRET: z.string().optional(),
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+export const SettingsSchema = z.object({
+  PUBLIC_ORIGIN: z
+    .url()
+    .transform((url) => new URL(url).origin)
+    .meta(about("Address at which clients and workers reach this Worker.")),
+  POOLS: pools.meta(about("JSON list of the pools that read pages ([format](DEPLOY.md#pools)).")),
   MODELS: z
     .string()
     .transform((list) => list.split(",").map((name) => name.trim()))
-    .pipe(z.array(z.string().min(1)).min(1)),
-  DEFAULT_MODEL: z.string().min(1),
-  ALLOW_LOOPBACK: flag.default(false),
-  /** One line of JSON for each request and for what happens to shards. */
-  LOG_REQUESTS: flag.default(true),
+    .pipe(z.array(z.string().min(1)).min(1))
+    .meta(about("Models on offer, separated by commas.")),
+  DEFAULT_MODEL: z.string().min(1).meta(about("Model of a request that names none.")),
+  PRICES: json
+    .pipe(z.record(z.string(), z.number().min(0)))
+    .default({})
+    .meta(about("JSON object: dollars a page, by model. A model without a price costs nothing.")),
 
-  /** Bearer that creates the first admin key of a tenant. Empty switches the door off. */
-  BOOTSTRAP_SECRET: z.string().default(""),
-  /** Root of every signature made here: callback URLs and the tenants' webhook secrets. */
-  SIGNING_SECRET: z.string().min(16, "set it to at least 16 random characters"),
-  /** Bearer that a Cog server sends with its completion webhook. */
-  WORKER_TOKEN: z.string().default(""),
+  SIGNING_SECRET: z
+    .string()
+    .min(16, "set it to at least 16 random characters")
+    .meta(
+      about(
+        "Secret. Root key of every signature: callback addresses, webhooks, receipts, browser tokens.",
+      ),
+    ),
+  BOOTSTRAP_SECRET: text(
+    "Secret. Bearer token that creates the first admin key of a tenant. Empty: nobody can.",
+  ),
+  WORKER_TOKEN: text("Secret. Bearer token that a Cog server sends with its completion webhook."),
+  REPLICATE_API_TOKEN: z
+    .string()
+    .optional()
+    .meta(about("Secret. Replicate's API token, for pools of the type `replicate`.")),
+  REPLICATE_WEBHOOK_SECRET: z
+    .string()
+    .optional()
+    .meta(about("Secret. Replicate's default webhook secret (`whsec_…`), for the same pools.")),
+  REPLICATE_API_URL: z
+    .url()
+    .optional()
+    .meta(about("Replacement for Replicate's API address; tests use it.")),
 
-  /** Requests a minute that an API key may make, unless it has a limit of its own. */
-  RATE_PER_MINUTE: count(600),
-  /** Dollars a page, by model, as JSON; a model that is not named costs nothing. */
-  PRICES: json.pipe(z.record(z.string(), z.number().min(0))).default({}),
-  /** What each tenant may have read in a day (UTC), whatever it allows itself. Without: no limit. */
-  DAILY_PAGES: orNothing(z.coerce.number().int().min(0)),
-  DAILY_USD: orNothing(z.coerce.number().min(0)),
-  /** Days after its last use that a document is kept, unless its tenant decides otherwise. */
-  RETENTION_DAYS: count(30),
-  /** Seconds after its end that the result of a zero-retention job waits to be fetched. */
-  ZERO_RETENTION_S: seconds(3600),
-  MAX_FILE_BYTES: count(100 * 1024 * 1024),
-  MAX_PAGES: count(5000),
-  /** Largest file of one page's vision tokens. */
-  MAX_TOKENS_BYTES: count(16 * 1024 * 1024),
-  /** Vision tokens that a tenant may have kept; more are not. */
-  TENANT_TOKENS_BYTES: count(10 * 1024 ** 3),
-  /** Largest document by presigned addresses (R2 takes 5 GiB); those need the four settings below. */
-  MAX_UPLOAD_BYTES: count(5 * 1024 ** 3),
-  /** R2's S3 interface, `https://{account}.r2.cloudflarestorage.com`; empty: no presigned addresses. */
-  R2_S3_ENDPOINT: z.union([z.url(), z.literal("")]).default(""),
-  R2_BUCKET: z.string().default("fovea"),
-  R2_ACCESS_KEY_ID: z.string().default(""),
-  R2_SECRET_ACCESS_KEY: z.string().default(""),
-  FETCH_TIMEOUT_S: seconds(30),
-  /** A resolver with the JSON form of DNS over HTTPS; empty: names of documents and webhooks are not looked up. */
-  DNS_RESOLVER: z.union([z.url(), z.literal("")]).default(""),
-  SHARD_PAGES: count(4),
-  SHARD_ATTEMPTS: count(3),
-  /** A running shard that says nothing for this long is taken for dead. */
-  LEASE_S: seconds(30),
-  /** How long a dispatched shard may take to say its first word (a cold GPU boots for minutes). */
-  START_S: seconds(60),
-  JOB_DEADLINE_S: seconds(4 * 3600),
-  MAX_WAIT_S: count(60),
+  RATE_PER_MINUTE: count(600, "requests a minute", "Rate limit of a key that has none of its own."),
+  DAILY_PAGES: orNothing(z.coerce.number().int().min(0)).meta(
+    about("Limit of each tenant per day (UTC). Empty: no limit.", "pages"),
+  ),
+  DAILY_USD: orNothing(z.coerce.number().min(0)).meta(
+    about("Limit of each tenant per day (UTC), by `PRICES`. Empty: no limit.", "dollars"),
+  ),
+  MAX_FILE_BYTES: bytes(100 * MIB, "Largest document by `POST /v1/files` or by URL."),
+  MAX_PAGES: count(5000, "pages", "Longest document."),
+  MAX_WAIT_S: count(60, "s", "Longest `Prefer: wait`."),
+  FETCH_TIMEOUT_S: seconds(30, "Time to fetch a document by URL, redirects included."),
+  DNS_RESOLVER: z
+    .union([z.url(), z.literal("")])
+    .default("")
+    .meta(
+      about(
+        "Resolver (DNS over HTTPS, JSON) that checks host names before the edge calls them. Empty: no check.",
+      ),
+    ),
+  ALLOW_LOOPBACK: flag
+    .default(false)
+    .meta(about("`true` allows loopback addresses for documents and webhooks. For development.")),
+  LOG_REQUESTS: flag
+    .default(true)
+    .meta(about("`false` turns off the log lines for requests and shards.")),
 
-  /** Pages of batches that workers read at once, over all tenants. */
-  BATCH_SLOTS: count(16),
-  /** Lines of one batch that are open at once. */
-  BATCH_JOBS: count(32),
-  /** A line's job may wait long behind people. */
-  BATCH_DEADLINE_S: seconds(24 * 3600),
-  MAX_OPEN_BATCHES: count(20),
-  MAX_MANIFEST_BYTES: count(1024 * 1024 * 1024),
-  MAX_BATCH_LINES: count(2_000_000),
-  /** Failed lines at which a batch stops and waits for a decision. */
-  MAX_BATCH_FAILURES: count(100_000),
-  /** Seconds before a failed webhook is tried again; each further pause is four times as long. */
-  WEBHOOK_BACKOFF_S: seconds(5),
+  MAX_UPLOAD_BYTES: bytes(5 * GIB, "Largest upload by presigned addresses; R2 takes 5 GiB."),
+  R2_S3_ENDPOINT: z
+    .union([z.url(), z.literal("")])
+    .default("")
+    .meta(
+      about(
+        "R2's S3 interface, `https://ACCOUNT_ID.r2.cloudflarestorage.com`. Empty: no presigned uploads.",
+      ),
+    ),
+  R2_BUCKET: z.string().default("fovea").meta(about("Name of the bucket in that interface.")),
+  R2_ACCESS_KEY_ID: text("Secret. R2 access key with read and write access to the bucket."),
+  R2_SECRET_ACCESS_KEY: text("Secret. The second half of that key."),
+
+  RETENTION_DAYS: count(
+    30,
+    "days",
+    "Time after its last use until a document is deleted, unless the tenant sets its own.",
+  ),
+  ZERO_RETENTION_S: seconds(
+    3600,
+    "Time after its end until the document of a zero-retention job is erased unfetched.",
+  ),
+  MAX_TOKENS_BYTES: bytes(16 * MIB, "Largest vision-token file of one page."),
+  TENANT_TOKENS_BYTES: bytes(10 * GIB, "Vision tokens that one tenant can keep."),
+
+  SHARD_PAGES: count(4, "pages", "Pages of one shard."),
+  SHARD_ATTEMPTS: count(3, "attempts", "Dispatches of one shard before its pages fail."),
+  LEASE_S: seconds(30, "A running shard that is silent for this long counts as lost."),
+  START_S: seconds(
+    60,
+    "Time from dispatch to the worker's first message; a cold GPU needs minutes.",
+  ),
+  JOB_DEADLINE_S: seconds(4 * 3600, "Time until a job expires."),
+
+  BATCH_SLOTS: count(16, "pages", "Batch pages that workers read at once, all tenants together."),
+  BATCH_JOBS: count(32, "lines", "Open lines of one batch."),
+  BATCH_DEADLINE_S: seconds(24 * 3600, "Time until the job of a batch line expires."),
+  MAX_OPEN_BATCHES: count(20, "batches", "Open batches of one tenant."),
+  MAX_MANIFEST_BYTES: bytes(GIB, "Largest manifest."),
+  MAX_BATCH_LINES: count(2_000_000, "lines", "Longest manifest, blank lines excluded."),
+  MAX_BATCH_FAILURES: count(100_000, "lines", "Failed lines at which a batch pauses."),
+
+  WEBHOOK_BACKOFF_S: seconds(
+    5,
+    "Pause before the first retry of a webhook; each further pause is four times as long.",
+  ),
 });
 
-export type Settings = z.infer<typeof Settings>;
+export type Settings = z.infer<typeof SettingsSchema>;
 
 const parsed = new WeakMap<object, Settings>();
 
@@ -111,7 +163,7 @@ const parsed = new WeakMap<object, Settings>();
 export function settings(env: Env): Settings {
   const known = parsed.get(env);
   if (known) return known;
-  const result = Settings.safeParse(env);
+  const result = SettingsSchema.safeParse(env);
   if (!result.success) {
     const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new Error(`Wrong settings: ${faults.join("; ")}`);
@@ -122,4 +174,4 @@ export function settings(env: Env): Settings {
 
 /** Whether requests are logged: this holds even while another setting is wrong. */
 export const logsRequests = (env: Env): boolean =>
-  Settings.shape.LOG_REQUESTS.catch(true).parse((env as { LOG_REQUESTS?: unknown }).LOG_REQUESTS);
+  SettingsSchema.shape.LOG_REQUESTS.catch(true).parse((env as { LOG_REQUESTS?: unknown }).LOG_REQUESTS);

@@ -1,4 +1,16 @@
-"""What the environment sets (docs/WORKER-PROTOCOL.md, section 4), read once.
+"""Settings of every worker, read from the environment once.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_MODELS` | `pp-ocr,fovea-nano` | readers to load, separated by commas; `fovea-render` is always loaded |
+| `FOVEA_ALLOWED_ORIGINS` | – | origins that may be called although they are not public `https`, separated by commas |
+| `FOVEA_MAX_DOCUMENT_BYTES` | 104857600 bytes | largest document; see [the limits](LIMITS.md#large-documents) |
+| `FOVEA_MAX_PIXELS` | 50000000 pixels | largest page or image; a larger one fails with `page_too_large` |
+| `FOVEA_PAGE_TIMEOUT_S` | 300 s | longest time for one page |
+| `FOVEA_HEARTBEAT_S` | 10 s | interval of a running shard's heartbeats; keep it shorter than the edge's `LEASE_S` |
+| `FOVEA_METRICS_PORT` | off | port on loopback that serves Prometheus text at `/metrics` |
+
+Each reader documents its own variables in the same form; `scripts/settings_table.py` collects them all.
 
 Only a process that starts others looks at the environment besides: the supervisor and `fovea.pages.isolated`.
 """

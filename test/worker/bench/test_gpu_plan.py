@@ -1,4 +1,4 @@
-"""The counts and simulations behind docs/GPU-PLAN.md, against the model itself."""
+"""The counts and simulations behind docs/research/GPU-PLAN.md, against the model itself."""
 
 import sys
 from dataclasses import replace

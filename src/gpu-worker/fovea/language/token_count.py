@@ -1,6 +1,7 @@
 """How many text tokens a text is to the DeepSeek-OCR tokenizer: counted where its file is there, else estimated.
 
-The estimate is the edge's (`src/edge/domain/memory/text-tokens.ts`), as near as Python's own regular expressions come to it.
+The estimate follows the edge's (`src/edge/domain/memory/text-tokens.ts`) as closely as Python's regular expressions
+allow.
 """
 
 import math

@@ -2,16 +2,16 @@
 
 | variable | default | |
 |---|---|---|
-| `FOVEA_DEEPSEEK_DIR` | – | folder with the checkpoint's `*.safetensors` and its `tokenizer.json` |
-| `FOVEA_FREE_PROMPTS` | off | whether a request may bring its own words in place of a task's |
-| `FOVEA_MAX_TILES` | 6 | tiles of the gundam mode; the model card's own code uses 9 |
+| `FOVEA_DEEPSEEK_DIR` | – | folder with the checkpoint's `*.safetensors` and `tokenizer.json` |
+| `FOVEA_FREE_PROMPTS` | off | `1` lets a request replace the official wording of a task with its `prompt` |
+| `FOVEA_MAX_TILES` | 6 tiles | most tiles of the gundam mode; the model card's code uses 9 |
 | `FOVEA_DTYPE` | the checkpoint's | `bfloat16`, `float16` (GPUs before Ampere) or `float32` |
 | `FOVEA_NGRAM_GUARD` | off | `n,window`, such as `30,90`; the loop detector works with and without it |
-| `FOVEA_MAX_NEW_TOKENS` | 8192 | longest answer; the context bounds it as well |
-| `FOVEA_QUANT` | off | `int8`: the decoder's weights, on a CPU |
-| `FOVEA_KV_BYTES` | 2 GiB; half of a GPU's free memory | keys and values of all pages that are read at once |
-| `FOVEA_BATCH` | 64; 256 on a GPU | sequences that are read at once |
-| `FOVEA_THREADS` | all cores | of the engine |
+| `FOVEA_MAX_NEW_TOKENS` | 8192 tokens | longest answer; the context also limits it |
+| `FOVEA_QUANT` | off | `int8` quantizes the decoder's weights; for CPUs only |
+| `FOVEA_KV_BYTES` | 2 GiB; half of a GPU's free memory | cache for the keys and values of all running pages |
+| `FOVEA_BATCH` | 64; 256 on a GPU | sequences that are decoded at once |
+| `FOVEA_THREADS` | all cores | threads of the engine |
 
 A `sizes.json` (`ModelConfig.to_json`) in the folder is for a model of the same make with other sizes.
 """

@@ -6,6 +6,7 @@ seen and decoded together. Modes are sizes of the packed type, and so counts of 
 | variable | default | |
 |---|---|---|
 | `FOVEA_NANO_DIR` | the weights in this package | folder with `*.safetensors` and `config.json` |
+| `FOVEA_KV_BYTES`, `FOVEA_BATCH`, `FOVEA_THREADS` | as of `deepseek-ocr` | sizes of the engine |
 """
 
 import json

@@ -1,6 +1,10 @@
 """`fovea-render`: reads nothing, and draws. Its answer is a page as the encoder sees it, as an image, with its tokens.
 
 For texts it says which part of the text stands on the page, and how well that can be expected to be read back.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_MAX_TILES` | 6 tiles | most tiles of the gundam mode |
 """
 
 import io

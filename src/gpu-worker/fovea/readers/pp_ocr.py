@@ -1,4 +1,9 @@
-"""`pp-ocr`: a text detector and a line recogniser, PP-OCR by `rapidocr` with the models in its wheel."""
+"""`pp-ocr`: a text detector and a line recogniser, PP-OCR by `rapidocr` with the models in its wheel.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_THREADS` | all cores | threads of the recogniser |
+"""
 
 import hashlib
 import logging

@@ -7,11 +7,11 @@ those of its own model are parsed. It needs no GPU and no weights.
 |---|---|---|
 | `FOVEA_UPSTREAM_URL` | – | the server's base URL, such as `http://gpu-1:8000/v1`; may be on a private network |
 | `FOVEA_UPSTREAM_MODEL` | the only one it serves | the model's name there |
-| `FOVEA_UPSTREAM_KEY` | – | Bearer token for the server |
-| `FOVEA_UPSTREAM_PARALLEL` | 8 | pages of a shard that it is asked about at once |
-| `FOVEA_NGRAM_GUARD` | off | `n,window`: of vLLM's `NGramPerReqLogitsProcessor`, where the server has loaded it |
+| `FOVEA_UPSTREAM_KEY` | – | bearer token for the server |
+| `FOVEA_UPSTREAM_PARALLEL` | 8 pages | pages of a shard that are sent to the server at once |
+| `FOVEA_NGRAM_GUARD` | off | `n,window` for vLLM's `NGramPerReqLogitsProcessor`, if the server has loaded it |
 | `FOVEA_MAX_NEW_TOKENS` | what the server has room for | longest answer |
-| `FOVEA_FREE_PROMPTS` | off | whether a request may bring its own words in place of a task's |
+| `FOVEA_FREE_PROMPTS` | off | `1` lets a request replace the official wording of a task with its `prompt` |
 
 A request that the server has not begun (no connection, 429, 503) is repeated until the page's time is up. One
 whose answer was lost is repeated once: a page that brings the server down must not do so again and again.

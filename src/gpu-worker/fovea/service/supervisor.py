@@ -5,7 +5,15 @@ A Cog server whose worker process died answers UNHEALTHY for ever, one whose set
 starts it again, after growing pauses while it keeps failing. It takes the server along when it ends, however
 it ends: the kernel sends the server SIGKILL when this process is gone, and the server's own children look for
 that themselves (`fovea.orphan`). Told to stop, it lets the worker drain first (`fovea.service.drain`), for at most
-`FOVEA_DRAIN_S` (20) seconds; told again, it stops at once.
+`FOVEA_DRAIN_S` seconds; told again, it stops at once.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_SLOTS` | 4 predictions | predictions at once (Cog's `COG_MAX_CONCURRENCY`); at most 8 |
+| `FOVEA_DRAIN_S` | 20 s | time for running pages to finish after SIGTERM |
+| `COG_SETUP_TIMEOUT` | 600 s | time for the readers to load |
+| `COG_LOG_LEVEL` | `warning` | log level of the Cog server |
+| `WEBHOOK_AUTH_TOKEN` | – | bearer token that Cog sends with its completion webhook: the edge's `WORKER_TOKEN` |
 """
 
 import argparse

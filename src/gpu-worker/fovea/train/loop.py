@@ -409,7 +409,7 @@ class _Trainer:
 def fresh(model: OcrModel, seed: int) -> OcrModel:
     """Weights to begin with. Token embeddings are as large as what the layers add to them, and the layers' outputs
     small: with the usual 0.02 for everything the first attention drowns the token that it belongs to, and the decoder
-    takes far longer to find where to look (docs/NANO.md).
+    takes far longer to find where to look (docs/research/NANO.md).
     """
     model.init_weights(seed)
     residual = (2 * model.config.decoder.depth) ** -0.5

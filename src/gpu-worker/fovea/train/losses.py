@@ -3,7 +3,7 @@
 A vision-language model trained on next tokens alone learns for a long time how text usually goes on before it
 learns to look. The heads say directly what is to be seen: which characters lie in a patch (`spots`, `patches`),
 what a vision token must still know of its patches (`cells`), and where the decoder has to look next
-(`guide`, `place`). Measured in docs/NANO.md.
+(`guide`, `place`). Measured in docs/research/NANO.md.
 """
 
 from collections.abc import Iterator

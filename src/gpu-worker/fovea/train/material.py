@@ -1,6 +1,10 @@
 """What training data is made of — fonts, texts, PDF files — in a folder that travelled to a bare machine.
 
 `fovea.train.pack` makes such a folder. Where `FOVEA_TRAIN_DATA` names one, it is used in place of what the machine has.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_TRAIN_DATA` | this machine's | folder of packed fonts, texts and PDF files to train from |
 """
 
 import gzip
