@@ -174,4 +174,6 @@ export function settings(env: Env): Settings {
 
 /** Whether requests are logged: this holds even while another setting is wrong. */
 export const logsRequests = (env: Env): boolean =>
-  SettingsSchema.shape.LOG_REQUESTS.catch(true).parse((env as { LOG_REQUESTS?: unknown }).LOG_REQUESTS);
+  SettingsSchema.shape.LOG_REQUESTS.catch(true).parse(
+    (env as { LOG_REQUESTS?: unknown }).LOG_REQUESTS,
+  );
