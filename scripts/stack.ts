@@ -98,8 +98,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...options.env?.edge,
     });
     parts.push(edge);
-    await edge.start();
-    await workerReady;
+    await Promise.all([edge.start(), workerReady]);
     await answers(`${origin}/ready`, "the edge to be ready", edge, () => true);
     return {
       origin,
