@@ -67,49 +67,45 @@ export async function setUp({ tests = false } = {}) {
 function steps(/** @type {boolean} */ tests) {
   const environment = environmentCurrent();
   const stamps = environment ? readStamps() : {};
-  const step = (
+  /** A step is done when it was run with the same input files. */
+  const stamped = (
     /** @type {string} */ name,
     /** @type {string} */ what,
     /** @type {string[]} */ inputs,
     /** @type {() => Promise<void>} */ action,
   ) => {
     const hash = hashOf(inputs.map((input) => join(worker, input)));
-    return {
-      what,
-      done: stamps[name] === hash,
-      run: async () => {
-        await action();
-        writeStamp(name, hash);
-      },
+    const run = async () => {
+      await action();
+      writeStamp(name, hash);
     };
+    return { what, done: stamps[name] === hash, run };
   };
-  const schema = step(
+
+  const npmDone = nodePackagesCurrent() && majorOf(node24) === 24;
+  const npm = { what: "npm packages (NPM MB)", done: npmDone, run: nodePackages };
+  const venv = { what: "Python environment (20 MB)", done: environment, run: makeEnvironment };
+  const packages = stamped(
+    "packages",
+    "the worker's Python packages (170 MB)",
+    ["requirements.txt"],
+    workerPackages,
+  );
+  const pytorch = stamped("pytorch", "PyTorch (190 MB)", ["requirements-torch.txt"], torch);
+  const testing = stamped(
+    "tests",
+    "the tests' Python packages (40 MB)",
+    ["requirements-tests.txt"],
+    testPackages,
+  );
+  const schema = stamped(
     "schema",
     "the worker's schema",
     ["predict.py", "schema.py", "requirements.txt"],
     makeSchema,
   );
-  return [
-    {
-      what: "npm packages (210 MB)",
-      done: nodePackagesCurrent() && majorOf(node24) === 24,
-      run: nodePackages,
-    },
-    { what: "Python environment (20 MB)", done: environment, run: makeEnvironment },
-    step("packages", "the worker's Python packages (150 MB)", ["requirements.txt"], workerPackages),
-    step("pytorch", "PyTorch (190 MB)", ["requirements-torch.txt"], torch),
-    ...(tests
-      ? [
-          step(
-            "tests",
-            "the tests' Python packages (40 MB)",
-            ["requirements-tests.txt"],
-            testPackages,
-          ),
-        ]
-      : []),
-    { ...schema, done: schema.done && existsSync(schemaFile) },
-  ];
+  schema.done &&= existsSync(schemaFile);
+  return [npm, venv, packages, pytorch, ...(tests ? [testing] : []), schema];
 }
 
 async function nodePackages() {
@@ -268,7 +264,8 @@ function pipSettings() {
   const folders = setting("find-links");
   return {
     ...(index && !process.env.UV_DEFAULT_INDEX && { UV_DEFAULT_INDEX: index }),
-    ...(folders && !process.env.UV_FIND_LINKS && { UV_FIND_LINKS: folders.split(/\s+/).join(",") }),
+    ...(folders &&
+      !process.env.UV_FIND_LINKS && { UV_FIND_LINKS: folders.split(/(?:\s|\\n)+/).join(",") }),
   };
 }
 

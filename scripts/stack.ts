@@ -99,7 +99,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
     parts.push(edge);
     await Promise.all([edge.start(), workerReady]);
-    await answers(`${origin}/ready`, "the edge to be ready", edge, () => true);
+    await answers(`${origin}/ready`, "The edge", edge, () => true);
     return {
       origin,
       key: await developmentKey(origin, bootstrapSecret, join(data, "development-key")),
@@ -200,7 +200,7 @@ class Worker extends Part implements WorkerHandle {
     );
     await answers(
       `${this.url}/health-check`,
-      "the worker",
+      "The worker",
       this,
       (body) => (body as { status?: string }).status === "READY",
     );
@@ -237,7 +237,7 @@ class Edge extends Part {
       ]),
       wranglerEnv(this.#data),
     );
-    await answers(`${origin}/health`, "the edge", this, () => true);
+    await answers(`${origin}/health`, "The edge", this, () => true);
     // `wrangler dev` has cron triggers but no clock for them.
     const tick = () => fetch(`${origin}/cdn-cgi/local/scheduled`).catch(() => {});
     this.#cron = setInterval(tick, 60_000).unref();
@@ -349,7 +349,7 @@ async function answers(
     }
     await sleep(150);
   }
-  throw new Error(`Waited in vain for ${what}. Its last words:\n${part.lastWords()}`);
+  throw new Error(`${what} did not get ready. The end of its log:\n${part.lastWords()}`);
 }
 
 /** @returns `wanted` when it can be listened on, else any free port. */
