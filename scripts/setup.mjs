@@ -26,10 +26,10 @@ const OLDEST = 11;
 const NEWEST = 14;
 const UV = "uv==0.13.8";
 /** Measured on Linux x86-64. */
-const DOWNLOAD = "600 MB";
+const DOWNLOAD = "630 MB";
 const DISK = "1.9 GB";
-const CUDA_DOWNLOAD = "3 GB";
-const CUDA_DISK = "5 GB";
+const CUDA_DOWNLOAD = "2.7 GB";
+const CUDA_DISK = "4.6 GB";
 const TORCH_CPU = process.env.FOVEA_TORCH_INDEX || "https://download.pytorch.org/whl/cpu";
 
 /** A step that cannot be done; the message is for the person at the terminal. */
@@ -83,7 +83,7 @@ function steps(/** @type {boolean} */ tests) {
   };
 
   const npmDone = nodePackagesCurrent() && majorOf(node24) === 24;
-  const npm = { what: "npm packages (NPM MB)", done: npmDone, run: nodePackages };
+  const npm = { what: "npm packages (250 MB)", done: npmDone, run: nodePackages };
   const venv = { what: "Python environment (20 MB)", done: environment, run: makeEnvironment };
   const packages = stamped(
     "packages",

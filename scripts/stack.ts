@@ -155,7 +155,7 @@ class Part {
 
   lastWords(): string {
     const lines = readFileSync(this.#logFile, "utf8").trimEnd().split("\n").slice(-15);
-    return `${lines.join("\n")}\n(all of it: ${this.#logFile})`;
+    return `${lines.map(plain).join("\n")}\n(all of it: ${this.#logFile})`;
   }
 
   async stop(): Promise<void> {
@@ -165,6 +165,16 @@ class Part {
     const gone = new Promise((resolve) => leash.once("exit", resolve));
     leash.stdin?.end();
     await gone;
+  }
+}
+
+/** Cog logs in JSON; the reason of an error is one of its fields. */
+function plain(line: string): string {
+  try {
+    const { fields } = JSON.parse(line) as { fields: { message: string; error?: string } };
+    return fields.error ?? fields.message;
+  } catch {
+    return line;
   }
 }
 
