@@ -109,7 +109,13 @@ function steps(/** @type {boolean} */ tests) {
 }
 
 async function nodePackages() {
-  const { ok, said } = await quietly("npm", ["ci", "--ignore-scripts=false"]);
+  const { ok, said } = await quietly("npm", [
+    "ci",
+    "--loglevel=error",
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts=false",
+  ]);
   if (!ok)
     throw failed(
       "The npm packages could not be installed",
@@ -226,7 +232,7 @@ async function torch() {
     const plan = await uv([...wanted, "--dry-run"]);
     if (plan.said.includes("+ nvidia-"))
       say(
-        `    no build for the CPU can be had: the one for CUDA is ${CUDA_DOWNLOAD} to download, ${CUDA_DISK} on disk`,
+        `    no CPU build of PyTorch is available; the CUDA build is ${CUDA_DOWNLOAD} to download, ${CUDA_DISK} on disk`,
       );
   }
   const { ok, said } = await uv(hasCpu ? cpu : wanted);
@@ -255,18 +261,23 @@ export const uv = (/** @type {string[]} */ [verb, ...args], env = {}) =>
     ...env,
   });
 
-/** uv does not read pip's settings. Machines that have a mirror or a folder of wheels name it there. */
+/** uv does not read pip's settings. Machines with a mirror or a folder of wheels name it there. */
 function pipSettings() {
   const listed = output(python, ["-m", "pip", "config", "list"]) ?? "";
-  const setting = (/** @type {string} */ name) =>
-    new RegExp(`^(?::env:|\\w+)\\.${name}='(.+)'$`, "m").exec(listed)?.[1];
-  const index = setting("index-url");
-  const folders = setting("find-links");
-  return {
-    ...(index && !process.env.UV_DEFAULT_INDEX && { UV_DEFAULT_INDEX: index }),
-    ...(folders &&
-      !process.env.UV_FIND_LINKS && { UV_FIND_LINKS: folders.split(/(?:\s|\\n)+/).join(",") }),
+  const variables = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    cert: "SSL_CERT_FILE",
   };
+  /** @type {Record<string, string>} */
+  const settings = {};
+  for (const [name, variable] of Object.entries(variables)) {
+    const value = new RegExp(`^(?::env:|\\w+)\\.${name}='(.+)'$`, "m").exec(listed)?.[1];
+    if (!value || process.env[variable]) continue;
+    // pip separates folders by white space, which its list shows as \n where it is a new line.
+    settings[variable] = value.split(/(?:\s|\\n)+/).join(",");
+  }
+  return settings;
 }
 
 /** Cog reads its inputs' types from this file; without it nothing is validated. */
