@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from support import picture
-from train_support import TINY
+from train_support import MATERIAL, TINY
 
 from fovea.model import OcrModel, load_checkpoint, save_checkpoint
 from fovea.tokenizer import Tokenizer
@@ -25,7 +25,7 @@ from fovea.train.losses import Heads
 from fovea.train.pairs import find_pairs, load_pair
 from fovea.train.strips import Style
 
-STYLE = Style(smallest=28, largest=32)
+STYLE = Style(smallest=28, largest=32, data=MATERIAL)
 
 
 def run_in(folder, steps, **changes):
@@ -43,7 +43,7 @@ def steps(folder):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("fovea.train.loop.can_evaluate", lambda: False)
+    monkeypatch.setattr("fovea.train.loop.can_evaluate", lambda _: False)
 
 
 def test_a_run_ends_with_weights_that_load_and_goes_on_from_its_checkpoint(tmp_path):
@@ -122,7 +122,7 @@ def test_what_is_shipped_is_evaluated_on_held_out_strips(tmp_path, monkeypatch):
     from fovea.train import loop
 
     looked = []
-    monkeypatch.setattr(loop, "can_evaluate", lambda: True)
+    monkeypatch.setattr(loop, "can_evaluate", lambda _: True)
     monkeypatch.setattr(loop, "evaluate", lambda model, *_: looked.append(model) or Report())
     train(run_in(tmp_path, 1))
     assert len(looked) == 1 and (tmp_path / "evaluations.csv").exists()

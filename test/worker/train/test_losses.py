@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from train_support import TINY
+from train_support import MATERIAL, TINY
 
 from fovea.model import OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
@@ -17,7 +17,8 @@ TOKENIZER = Tokenizer.characters()
 
 @pytest.fixture
 def batch():
-    return Stream(Style(smallest=24, largest=30, packed=0, empty=0), count=2).pool(0, TOKENIZER)[0]
+    style = Style(smallest=24, largest=30, packed=0, empty=0, data=MATERIAL)
+    return Stream(style, count=2).pool(0, TOKENIZER)[0]
 
 
 def losses(model, heads, batch, corruption=0.0, decode=True):
