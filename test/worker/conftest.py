@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 import tokenizers
 import torch
+from hypothesis import settings
 
 from fovea.tokenizer import Tokenizer
+
+# The same examples on every machine, however long each takes.
+settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+settings.load_profile("tests")
 
 # The models in here are tiny: more threads only wait for each other.
 torch.set_num_threads(1)

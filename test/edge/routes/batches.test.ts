@@ -7,6 +7,7 @@ import {
   env,
   json,
   newKey,
+  PATIENCE_MS,
   pageResult,
   pdf,
   post,
@@ -56,7 +57,7 @@ async function over(id: string) {
       if (!["completed", "canceled", "failed"].includes(batch.state)) throw new Error("not over");
       return batch;
     },
-    { timeout: 40_000, interval: 50 },
+    { timeout: PATIENCE_MS, interval: 50 },
   );
 }
 

@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from support import picture
+from support import picture, until
 from train_support import MATERIAL, TINY
 
 from fovea.model import OcrModel, load_checkpoint, save_checkpoint
@@ -171,13 +170,6 @@ def test_who_kills_a_run_ends_all_its_processes(tmp_path):
     finally:
         for child in filter(alive, map(int, children)):
             os.kill(child, signal.SIGKILL)
-
-
-def until(true, limit_s=60):
-    ends = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.1)
 
 
 def alive(pid):
