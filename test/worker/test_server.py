@@ -29,7 +29,6 @@ class Server:
     def __init__(self, edge, folder):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.pid_file = folder / "cog.pid"
-        subprocess.run([sys.executable, ROOT / "src/gpu-worker/schema.py"], check=True, capture_output=True)
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -75,6 +74,11 @@ class Server:
 
 def data_url(data):
     return "data:;base64," + base64.b64encode(data).decode()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schema():
+    subprocess.run([sys.executable, ROOT / "src/gpu-worker/schema.py"], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,10 @@ class _Pattern:
         self._visits.characters += end - start
         return self._pattern.finditer(text, start, end)
 
+    def findall(self, text: str) -> list[Any]:
+        self._visits.characters += len(text)
+        return self._pattern.findall(text)
+
     def sub(self, new: Any, text: str) -> str:
         self._visits.characters += len(text)
         return self._pattern.sub(new, text)

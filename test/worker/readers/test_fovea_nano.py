@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,19 @@ from fovea.train.evaluate import distance
 TEXT = "The first line of it\nand a second one\nand at last a third line"
 
 
+# Noise goes on until the context is full: so little of it is there.
+BRIEF = replace(TINY, decoder=replace(TINY.decoder, context=160))
+
+
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
     """A reader whose model says nothing but noise: what is around the model must hold all the same."""
     folder = tmp_path_factory.mktemp("nano")
-    save_checkpoint(OcrModel(TINY).init_weights(1, std=0.3), folder)
-    (folder / "config.json").write_text(json.dumps(TINY.to_json()))
-    return FoveaNano(folder)
+    save_checkpoint(OcrModel(BRIEF).init_weights(1, std=0.3), folder)
+    (folder / "config.json").write_text(json.dumps(BRIEF.to_json()))
+    reader = FoveaNano(folder)
+    yield reader
+    reader.engine.close()
 
 
 def raster(image):

@@ -161,6 +161,7 @@ def reader(stub, monkeypatch):
 
 
 def make(stub, monkeypatch, **settings):
+    monkeypatch.setattr("fovea.readers.upstream.FIRST_PAUSE_S", 0.01)
     monkeypatch.setenv("FOVEA_UPSTREAM_URL", stub.url)
     monkeypatch.setenv("FOVEA_UPSTREAM_KEY", KEY)
     for name, value in settings.items():
