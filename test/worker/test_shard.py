@@ -153,8 +153,7 @@ def test_heartbeats_renew_the_lease_and_410_to_one_stops_a_page_in_work():
         request = ShardRequest(document=data_url(pdf(1)), model="echo", push_url=edge.push_url)
         run(request, reader, settings)
         assert beat in edge.pushes
-        edge.answers = {"/heartbeat": [410]}
-        reader = StuckReader({1, 2, 3})
+        reader = StuckReader({1, 2, 3}, lambda _: edge.answers.update({"/heartbeat": [410]}))
         receipt = run(replace(request, document=data_url(pdf(3))), reader, settings)
         assert (receipt["pushed"], len(reader.requests)) == ([], 1)
 
