@@ -26,9 +26,6 @@ interface Task {
 
 type Verdict = "passed" | "failed" | "endless";
 
-if (process.send) await serve();
-else await main();
-
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -203,12 +200,22 @@ async function serve() {
       pool: "threads",
       maxWorkers: 1,
       bail: 1,
+      isolate: false,
+      testTimeout: 60_000,
+      // A cache on disk would give the file as it was.
+      fsModuleCache: false,
       reporters: [{}],
       include: ["test/edge/**/*.test.ts"],
     },
     {
       plugins: [
-        { name: "mutant", enforce: "pre", load: (id) => (id === task?.file ? task.text : null) },
+        {
+          name: "mutant",
+          enforce: "pre",
+          load(id) {
+            return id === task?.file ? task.text : null;
+          },
+        },
       ],
     },
   );
@@ -223,3 +230,6 @@ async function serve() {
     process.send?.(passed ? "passed" : "failed");
   });
 }
+
+if (process.send) await serve();
+else await main();
