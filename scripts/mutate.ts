@@ -24,7 +24,8 @@ interface Task {
   tests: string[];
 }
 
-type Verdict = "passed" | "failed" | "endless";
+/** What fails; `null` where nothing does. */
+type Verdict = string | null;
 
 async function main() {
   const { values, positionals } = parseArgs({
@@ -63,7 +64,7 @@ async function main() {
         const count = score.get(name) ?? { killed: 0, all: 0 };
         score.set(name, count);
         count.all++;
-        if (verdict === "passed") survivors.push(each);
+        if (verdict === null) survivors.push(each);
         else count.killed++;
       }
       worker.stop();
@@ -157,8 +158,8 @@ class Worker {
     let limit = this.#limits.get(file);
     if (limit === undefined) {
       const began = Date.now();
-      if ((await this.#ask({ file, text, tests }, 120_000)) !== "passed")
-        throw new Error(`the tests of ${relative(root, file)} fail as they are`);
+      const fault = await this.#ask({ file, text, tests }, 300_000);
+      if (fault !== null) throw new Error(`${relative(root, file)} as it is: ${fault}`);
       limit = 10_000 + 5 * (Date.now() - began);
       this.#limits.set(file, limit);
     }
@@ -172,7 +173,7 @@ class Worker {
       const timer = setTimeout(() => {
         this.stop();
         child.off("message", answered);
-        resolve("endless");
+        resolve("the tests do not end");
       }, ms);
       const answered = (verdict: unknown) => {
         clearTimeout(timer);
@@ -226,8 +227,16 @@ async function serve() {
     for (const file of files) if (file) vitest.invalidateFile(file);
     const wanted = specifications.filter(({ moduleId }) => next.tests.includes(moduleId));
     const { testModules, unhandledErrors } = await vitest.runTestSpecifications(wanted);
-    const passed = unhandledErrors.length === 0 && testModules.every((module) => module.ok());
-    process.send?.(passed ? "passed" : "failed");
+    const failed = testModules.filter((module) => !module.ok());
+    const faults = [
+      ...unhandledErrors,
+      ...failed.flatMap((module) => [
+        ...module.errors().map(({ message }) => message),
+        ...[...module.children.allTests("failed")].map(({ fullName }) => fullName),
+        relative(root, module.moduleId),
+      ]),
+    ];
+    process.send?.(faults.length === 0 ? null : String(faults[0]));
   });
 }
 
