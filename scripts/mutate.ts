@@ -227,7 +227,10 @@ async function serve() {
     for (const file of files) if (file) vitest.invalidateFile(file);
     const wanted = specifications.filter(({ moduleId }) => next.tests.includes(moduleId));
     const { testModules, unhandledErrors } = await vitest.runTestSpecifications(wanted);
-    const failed = testModules.filter((module) => !module.ok());
+    // Vitest lists the modules of former runs too.
+    const failed = testModules.filter(
+      (module) => next.tests.includes(module.moduleId) && !module.ok(),
+    );
     const faults = [
       ...unhandledErrors,
       ...failed.flatMap((module) => [

@@ -67,7 +67,12 @@ it("`::` stands for one group of zeros or more, never for none", () => {
   expect(normalCidr("1:2:3:4:5:6:7::")).toBe("1:2:3:4:5:6:7:0/128");
   expect(normalCidr("1:2:3::5:6:7:8")).toBe("1:2:3:0:5:6:7:8/128");
   expect(normalCidr("1:2:3:4:5:6:7:8")).toBe("1:2:3:4:5:6:7:8/128");
-  for (const text of ["1:2:3:4:5:6:7:8::", "1:2:3:4::5:6:7:8", "::1:2:3:4:5:6:7:8"])
+  for (const text of [
+    "1:2:3:4::5:6:7:8::9",
+    "1:2:3:4:5:6:7:8::",
+    "1:2:3:4::5:6:7:8",
+    "::1:2:3:4:5:6:7:8",
+  ])
     expect(normalCidr(text)).toBeNull();
 });
 
