@@ -10,6 +10,7 @@ from fovea.outbound import Outbound, Refused
 from fovea.pages.documents import open_document
 from fovea.readers.base import ReadRequest
 from fovea.result.page_result import Block
+from fovea.service.budget import Budget
 from fovea.service.drain import DONE, Drain
 from fovea.service.push import Pushed, Pusher
 from fovea.service.shard import Shard, ShardRequest, run_shard, text_digest
