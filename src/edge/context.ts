@@ -2,7 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Env } from "./bindings.ts";
 import type { Environment, Scope } from "./domain/keys/api-key.ts";
-import type { DayLimits } from "./domain/keys/cost-guard.ts";
+import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Quota } from "./domain/keys/stored-key.ts";
 import type { Trace } from "./domain/protocol/traceparent.ts";
 

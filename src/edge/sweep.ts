@@ -6,7 +6,7 @@ import { sweepBatches } from "./batches/sweep.ts";
 import type { Env } from "./bindings.ts";
 import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
-import { keeperOf } from "./dispatch/keeper.ts";
+import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
 import { expireJobs } from "./jobs/end.ts";
 import { probeUncounted, startShards } from "./jobs/plan.ts";
@@ -14,7 +14,7 @@ import { eraseFiles, expireFiles } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { enqueuePending } from "./storage/deliveries.ts";
-import { forgetAnswers } from "./storage/idempotency.ts";
+import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
 
@@ -30,27 +30,27 @@ export async function sweep(env: Env): Promise<void> {
   }
   await probeUncounted(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
-  await lookAfterPools(env, now);
+  await checkPools(env, now);
   await enqueuePending(env);
   await sweepBatches(env, now);
   await sweepContexts(env, now);
   await expireFiles(env, now);
   await eraseFiles(env, now);
   await expireUploads(env, now);
-  await forgetAnswers(env.DB, env.BUCKET, now);
+  await deleteExpiredAnswers(env.DB, env.BUCKET, now);
 }
 
 /** Looks at every pool, and takes back slots of shards that are over and never said so. */
-async function lookAfterPools(env: Env, now: number): Promise<void> {
-  const keeper = keeperOf(env);
+async function checkPools(env: Env, now: number): Promise<void> {
+  const scheduler = schedulerOf(env);
   await Promise.all(
     settings(env).POOLS.map(async (pool) => {
-      const { well, state } = await upstream(env, pool).health();
+      const { healthy, state } = await upstream(env, pool).health();
       // One that loads its model is on its way.
-      if (state !== "STARTING") await keeper.looked(pool.name, well);
+      if (state !== "STARTING") await scheduler.reportHealth(pool.name, healthy);
     }),
   );
-  const held = await keeper.olderThan(now - GRACE_MS);
-  for (const shardId of await notRunning(env.DB, held)) await keeper.leave(shardId);
-  await keeper.forgetOldDays();
+  const held = await scheduler.heldSince(now - GRACE_MS);
+  for (const shardId of await notRunning(env.DB, held)) await scheduler.release(shardId);
+  await scheduler.deleteOldDays();
 }

@@ -66,7 +66,7 @@ export class CogPool implements Upstream {
       : {};
     const state = typeof body.status === "string" ? body.status : "UNREACHABLE";
     // BUSY is a healthy server without a free slot.
-    return { well: state === "READY" || state === "BUSY", state };
+    return { healthy: state === "READY" || state === "BUSY", state };
   }
 
   async #send(path: string, init: RequestInit): Promise<Response | null> {

@@ -76,14 +76,14 @@ export class ReplicatePool implements Upstream {
       );
   }
 
-  /** A deployment without an instance is well: it starts one when it is asked. */
+  /** A deployment without an instance is healthy: it starts one when it is asked. */
   async health(): Promise<Health> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     try {
       await this.#client(fetch).deployments.get(this.#owner, this.#name, { signal });
-      return { well: true, state: "READY" };
+      return { healthy: true, state: "READY" };
     } catch {
-      return { well: false, state: "UNREACHABLE" };
+      return { healthy: false, state: "UNREACHABLE" };
     }
   }
 

@@ -24,7 +24,7 @@ export interface ShardRequest {
 export type Started = { prediction: string } | NotStarted;
 
 export interface Health {
-  well: boolean;
+  healthy: boolean;
   /** The pool's own word for how it is. */
   state: string;
 }

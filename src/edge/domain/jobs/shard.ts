@@ -16,17 +16,17 @@ export type ShardStep =
   | { do: "dispatch" }
   | { do: "wait"; ms: number }
   | { do: "finish" }
-  | { do: "give-up"; code: "worker_lost" | "deadline" }
+  | { do: "fail"; code: "worker_lost" | "deadline" }
   | { do: "stop" };
 
 export function nextStep(shard: ShardView, now: number, maxAttempts: number): ShardStep {
   if (shard.state !== "queued" && shard.state !== "running") return { do: "stop" };
   if (shard.openPages === 0) return { do: "finish" };
-  if (now >= shard.deadlineAt) return { do: "give-up", code: "deadline" };
+  if (now >= shard.deadlineAt) return { do: "fail", code: "deadline" };
   const leased = shard.state === "running" && shard.leaseUntil !== null && now < shard.leaseUntil;
   if (leased)
     return { do: "wait", ms: Math.min(shard.leaseUntil as number, shard.deadlineAt) - now };
-  if (shard.attempt >= maxAttempts) return { do: "give-up", code: "worker_lost" };
+  if (shard.attempt >= maxAttempts) return { do: "fail", code: "worker_lost" };
   return { do: "dispatch" };
 }
 

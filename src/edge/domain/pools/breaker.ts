@@ -85,6 +85,6 @@ export function failed(breaker: Breaker, by: string, since: number, now: number)
 }
 
 /** A look from outside found the pool well: one shard may try at once. */
-export function wellAgain(breaker: Breaker, now: number): Breaker {
+export function recovered(breaker: Breaker, now: number): Breaker {
   return phase(breaker, now) === "open" ? { ...breaker, openUntil: now } : breaker;
 }

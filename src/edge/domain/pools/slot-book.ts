@@ -8,11 +8,11 @@
  * A granted slot is *reserved* until its shard comes for it, for a short time: a shard whose driver
  * is gone does not hold up the others. Pure: the clock comes in, and what changed goes to a journal.
  */
-import { accepted, type Breaker, CLOSED, failed, tried, undecided, wellAgain } from "./breaker.ts";
+import { accepted, type Breaker, CLOSED, failed, recovered, tried, undecided } from "./breaker.ts";
 import { choosePool, type Needs, type NoPool, type Pool, type PoolState } from "./pool.ts";
 
 /** A shard that asks for a slot. */
-export interface Want extends Needs {
+export interface SlotRequest extends Needs {
   shardId: string;
   tenantId: string;
   /** Whether only batches wait for it. */
@@ -27,7 +27,7 @@ export interface Want extends Needs {
   attempt: number;
 }
 
-export interface Slot extends Want {
+export interface Slot extends SlotRequest {
   pool: string;
   /** Reserved until its shard comes for it. */
   reserved: boolean;
@@ -37,7 +37,7 @@ export interface Slot extends Want {
   heardAt: number | null;
 }
 
-export interface Waiting extends Want {
+export interface Waiting extends SlotRequest {
   askedAt: number;
   /** When its driver last asked. */
   seenAt: number;
@@ -116,25 +116,26 @@ export class SlotBook {
    * attempt was lost.
    * @returns the answer, and the shards that now have a reservation: they are to be woken.
    */
-  ask(want: Want, now: number): { answer: Answer; wake: string[] } {
-    const lost = this.#slots.get(want.shardId);
+  ask(request: SlotRequest, now: number): { answer: Answer; wake: string[] } {
+    const lost = this.#slots.get(request.shardId);
     if (lost && !lost.reserved) this.#free(lost, "failed", now);
-    const waiting = this.#waiting.get(want.shardId);
-    if (waiting && !waiting.batch !== !want.batch) {
+    const waiting = this.#waiting.get(request.shardId);
+    if (waiting && !waiting.batch !== !request.batch) {
       // Somebody else waits for it now: it changes queues and keeps its age.
-      this.#dequeue(want.shardId);
-      this.#enqueue({ ...want, askedAt: waiting.askedAt, seenAt: now });
+      this.#dequeue(request.shardId);
+      this.#enqueue({ ...request, askedAt: waiting.askedAt, seenAt: now });
     } else if (waiting)
-      this.#journal.waiting(want.shardId, Object.assign(waiting, want, { seenAt: now }));
-    else if (!this.#slots.has(want.shardId)) this.#enqueue({ ...want, askedAt: now, seenAt: now });
-    const wake = this.#grant(now).filter((id) => id !== want.shardId);
-    const slot = this.#slots.get(want.shardId);
+      this.#journal.waiting(request.shardId, Object.assign(waiting, request, { seenAt: now }));
+    else if (!this.#slots.has(request.shardId))
+      this.#enqueue({ ...request, askedAt: now, seenAt: now });
+    const wake = this.#grant(now).filter((id) => id !== request.shardId);
+    const slot = this.#slots.get(request.shardId);
     if (!slot) {
       // A pool may have room, and batches no more of it.
-      const room = choosePool([...this.#pools.values()], want, now);
+      const room = choosePool([...this.#pools.values()], request, now);
       return { answer: { waitFor: typeof room === "string" ? room : "slot" }, wake };
     }
-    this.#keep({ ...slot, ...want, reserved: false, since: now });
+    this.#keep({ ...slot, ...request, reserved: false, since: now });
     return { answer: { pool: slot.pool, waitedMs: now - slot.askedAt }, wake };
   }
 
@@ -178,10 +179,10 @@ export class SlotBook {
   }
 
   /** An attempt has ended. A late word about an earlier one frees nothing. @returns the shards to wake. */
-  ended(shardId: string, attempt: number, well: boolean, now: number): string[] {
+  ended(shardId: string, attempt: number, succeeded: boolean, now: number): string[] {
     const slot = this.#slots.get(shardId);
     if (!slot || slot.reserved || slot.attempt !== attempt) return [];
-    this.#free(slot, well ? "alive" : "failed", now);
+    this.#free(slot, succeeded ? "alive" : "failed", now);
     return this.#grant(now);
   }
 
@@ -190,7 +191,7 @@ export class SlotBook {
    * @param lost the pool that had it is to blame
    * @returns the shards to wake.
    */
-  leave(shardId: string, lost: boolean, now: number): string[] {
+  release(shardId: string, lost: boolean, now: number): string[] {
     this.#dequeue(shardId);
     const slot = this.#slots.get(shardId);
     if (slot) this.#free(slot, lost ? "failed" : "undecided", now);
@@ -198,12 +199,12 @@ export class SlotBook {
   }
 
   /** What a look at a pool from outside found. @returns the shards to wake. */
-  looked(pool: string, well: boolean, now: number): string[] {
+  reportHealth(pool: string, healthy: boolean, now: number): string[] {
     const state = this.#pools.get(pool);
     if (!state) return [];
     this.#setBreaker(
       state,
-      well ? wellAgain(state.breaker, now) : failed(state.breaker, `look ${now}`, now, now),
+      healthy ? recovered(state.breaker, now) : failed(state.breaker, `look ${now}`, now, now),
     );
     return this.#grant(now);
   }
@@ -229,7 +230,7 @@ export class SlotBook {
   }
 
   /** Shards that have had their slot since before `before`: whether they still need it is written elsewhere. */
-  olderThan(before: number): string[] {
+  heldSince(before: number): string[] {
     return [...this.#slots.values()].filter(({ since }) => since < before).map((s) => s.shardId);
   }
 
@@ -239,7 +240,7 @@ export class SlotBook {
 
   /** Pages that wait and that are in work, of one tenant or of all. */
   load(tenantId?: string): { waiting: number; working: number } {
-    const sum = (list: Iterable<Want>) =>
+    const sum = (list: Iterable<SlotRequest>) =>
       [...list].reduce((n, w) => (tenantId && w.tenantId !== tenantId ? n : n + w.pages), 0);
     return { waiting: sum(this.#waiting.values()), working: sum(this.#slots.values()) };
   }
@@ -254,12 +255,12 @@ export class SlotBook {
       if (!next) return granted;
       const { waiting, state } = next;
       this.#dequeue(waiting.shardId);
-      const { seenAt: _, ...want } = waiting;
+      const { seenAt: _, ...request } = waiting;
       this.#turn++;
       this.#share(tenantKey(waiting)).turn = this.#turn;
       this.#share(flowKey(waiting)).turn = this.#turn;
       this.#setBreaker(state, tried(state.breaker, now));
-      this.#keep({ ...want, pool: state.pool.name, reserved: true, since: now, heardAt: null });
+      this.#keep({ ...request, pool: state.pool.name, reserved: true, since: now, heardAt: null });
       granted.push(waiting.shardId);
     }
   }
@@ -368,13 +369,14 @@ export class SlotBook {
   }
 
   /** Forgets the shares of those who have nothing in work and want nothing. */
-  #tidy(want: Want): void {
-    const flows = this.#queues.get(want.tenantId);
+  #tidy(request: SlotRequest): void {
+    const flows = this.#queues.get(request.tenantId);
     const idle = (name: string) => (this.#shares.get(name)?.pages ?? 0) === 0;
-    if (idle(flowKey(want)) && !flows?.has(flowOf(want))) this.#shares.delete(flowKey(want));
-    const alike = (key: string) => key.startsWith(BATCH) === !!want.batch;
-    if (idle(tenantKey(want)) && ![...(flows?.keys() ?? [])].some(alike))
-      this.#shares.delete(tenantKey(want));
+    if (idle(flowKey(request)) && !flows?.has(flowOf(request)))
+      this.#shares.delete(flowKey(request));
+    const alike = (key: string) => key.startsWith(BATCH) === !!request.batch;
+    if (idle(tenantKey(request)) && ![...(flows?.keys() ?? [])].some(alike))
+      this.#shares.delete(tenantKey(request));
   }
 
   #setBreaker(state: PoolState, breaker: Breaker): void {
@@ -387,9 +389,9 @@ export class SlotBook {
 const BATCH = "batch ";
 
 /** What a tenant has read in batches counts neither against its other requests nor against a document's. */
-const flowOf = ({ batch, flow }: Want) => (batch ? BATCH + flow : flow);
-const tenantKey = ({ batch, tenantId }: Want) => (batch ? BATCH + tenantId : tenantId);
-const flowKey = (want: Want) => `${want.tenantId} ${flowOf(want)}`;
+const flowOf = ({ batch, flow }: SlotRequest) => (batch ? BATCH + flow : flow);
+const tenantKey = ({ batch, tenantId }: SlotRequest) => (batch ? BATCH + tenantId : tenantId);
+const flowKey = (request: SlotRequest) => `${request.tenantId} ${flowOf(request)}`;
 
 /** Below 0: `a` goes first. */
 const fewer = (a: Share, b: Share) => a.pages - b.pages || a.turn - b.turn;

@@ -4,20 +4,20 @@
  * Losing the object loses a wake-up, never an event, since watchers also look when a sleep ends.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Env, Hub } from "../bindings.ts";
+import type { Env, JobNotifierRpc } from "../bindings.ts";
 
-export class JobHub extends DurableObject<Env> implements Hub {
+export class JobNotifier extends DurableObject<Env> implements JobNotifierRpc {
   #version = 0;
-  #sleepers = new Set<() => void>();
+  #waiters = new Set<() => void>();
 
   version(): number {
     return this.#version;
   }
 
-  ring(): void {
+  notify(): void {
     this.#version++;
-    for (const wake of this.#sleepers) wake();
-    this.#sleepers.clear();
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
   }
 
   /** Returns when the version is no longer `seen`, or after `ms` milliseconds. */
@@ -25,20 +25,21 @@ export class JobHub extends DurableObject<Env> implements Hub {
     if (this.#version !== seen) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, ms);
-      const sleepers = this.#sleepers;
+      const waiters = this.#waiters;
       function done() {
         clearTimeout(timer);
-        sleepers.delete(done);
+        waiters.delete(done);
         resolve();
       }
-      sleepers.add(done);
+      waiters.add(done);
     });
   }
 }
 
-export const hubOf = (env: Env, jobId: string) => env.HUBS.get(env.HUBS.idFromName(jobId));
+export const notifierOf = (env: Env, jobId: string) =>
+  env.NOTIFIERS.get(env.NOTIFIERS.idFromName(jobId));
 
 /** Wakes whoever watches the jobs. */
-export async function ring(env: Env, jobIds: Iterable<string>): Promise<void> {
-  await Promise.all(Array.from(new Set(jobIds), (id) => hubOf(env, id).ring()));
+export async function notifyWatchers(env: Env, jobIds: Iterable<string>): Promise<void> {
+  await Promise.all(Array.from(new Set(jobIds), (id) => notifierOf(env, id).notify()));
 }

@@ -4,9 +4,9 @@
  * world, a revocation that is told to it holds everywhere at once.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Env, Guard, Verdict } from "../bindings.ts";
+import type { Env, KeyCheck, RateLimiterRpc } from "../bindings.ts";
 import { TOKEN_TTL_S } from "../domain/keys/browser-token.ts";
-import { NO_LIMITS } from "../domain/keys/cost-guard.ts";
+import { NO_LIMITS } from "../domain/keys/day-limits.ts";
 import { admit, type Bucket } from "../domain/keys/rate-limit.ts";
 import type { StoredKey } from "../domain/keys/stored-key.ts";
 import { inNetworks } from "../domain/network/cidr.ts";
@@ -15,13 +15,13 @@ import { findKeyByHash, touchKey } from "../storage/keys.ts";
 import { dayLimitsOfKey } from "../storage/tenants.ts";
 
 /** What was read from D1 is believed for this long, for changes that nobody told the guard. */
-const BELIEVE_MS = 10_000;
+const CACHE_MS = 10_000;
 const TOUCH_MS = 60_000;
 
 /** Requests a minute with one browser token, apart from those of the key that made it. */
 const TOKEN_RATE_PER_MINUTE = 120;
 
-export class KeyGuard extends DurableObject<Env> implements Guard {
+export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
   #key: StoredKey | null = null;
   #dayLimits = NO_LIMITS;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -34,9 +34,9 @@ export class KeyGuard extends DurableObject<Env> implements Guard {
    * @param address of the caller; `null` when it is not known
    * @param tokenId when the key is not used itself, but a browser token that it made. Its networks do not bind those.
    */
-  async check(hash: string, address: string | null, tokenId?: string): Promise<Verdict> {
+  async check(hash: string, address: string | null, tokenId?: string): Promise<KeyCheck> {
     const now = Date.now();
-    if (now - this.#readAt > BELIEVE_MS) {
+    if (now - this.#readAt > CACHE_MS) {
       [this.#key, this.#dayLimits] = await Promise.all([
         findKeyByHash(this.env.DB, hash),
         dayLimitsOfKey(this.env.DB, hash),
@@ -74,9 +74,10 @@ export class KeyGuard extends DurableObject<Env> implements Guard {
   }
 
   /** The key was changed: read it again. */
-  forget(): void {
+  refresh(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
   }
 }
 
-export const guardOf = (env: Env, hash: string) => env.GUARDS.get(env.GUARDS.idFromName(hash));
+export const rateLimiterOf = (env: Env, hash: string) =>
+  env.RATE_LIMITERS.get(env.RATE_LIMITERS.idFromName(hash));

@@ -4,7 +4,7 @@ import type { Env } from "../bindings.ts";
 /** The type of the event. */
 export const WAKE = "wake";
 
-export async function wake(env: Env, shardId: string): Promise<void> {
+export async function wakeShard(env: Env, shardId: string): Promise<void> {
   try {
     const driver = await env.SHARDS.get(shardId);
     await driver.sendEvent({ type: WAKE, payload: {} });
