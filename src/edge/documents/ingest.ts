@@ -1,10 +1,17 @@
 /** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
 import type { Env } from "../bindings.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
-import { storeDocument } from "./store.ts";
+import { STORED, storeDocument } from "./store.ts";
+
+/** What `fileFromUrl` throws. */
+export const FROM_URL = [
+  "url-refused",
+  "url-unreachable",
+  ...STORED,
+] as const satisfies ProblemCode[];
 
 const MAX_REDIRECTS = 5;
 

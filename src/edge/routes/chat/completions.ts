@@ -7,11 +7,13 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../../context.ts";
+import { FROM_URL } from "../../documents/ingest.ts";
 import * as chat from "../../domain/jobs/chat.ts";
 import { isOver } from "../../domain/jobs/job.ts";
 import { MODES, QUESTIONS, reader } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { ADMISSION } from "../../jobs/admit.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -153,25 +155,16 @@ const route = createRoute({
       },
     },
     ...documentedChatErrors(
-      "malformed-request",
-      "not-json",
-      "invalid-request",
+      JSON_BODY,
+      FROM_URL,
+      ADMISSION,
       "invalid-page-selection",
       "unknown-model",
       "unsupported-option",
       "not-found",
       "not-cached",
-      "url-refused",
-      "url-unreachable",
-      "unsupported-media-type",
-      "empty-file",
-      "file-too-large",
-      "request-too-large",
       "document-unread",
       "took-too-long",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
     ),
   },
 });

@@ -3,15 +3,17 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { jobsOver } from "../../contexts/wait.ts";
+import { FROM_URL } from "../../documents/ingest.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { fidelity as compare, MAX_COMPARED } from "../../domain/memory/fidelity.ts";
 import { MODES, reader } from "../../domain/pages/models.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
+import { ADMISSION } from "../../jobs/admit.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
@@ -88,24 +90,14 @@ const route = createRoute({
     200: { description: "The report", ...answer },
     202: { description: "Pages are still being read", ...answer },
     ...problems(
-      "malformed-request",
-      "not-json",
-      "invalid-request",
+      JSON_BODY,
+      IDEMPOTENT,
+      FROM_URL,
+      ADMISSION,
       "invalid-page-selection",
       "unknown-model",
       "unsupported-option",
       "not-found",
-      "url-refused",
-      "url-unreachable",
-      "unsupported-media-type",
-      "empty-file",
-      "file-too-large",
-      "request-too-large",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
     ),
   },
 });

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import { pagesLeftToday } from "../../dispatch/scheduler.ts";
-import { fileFromDataUrl, fileFromUrl } from "../../documents/ingest.ts";
+import { FROM_URL, fileFromDataUrl, fileFromUrl } from "../../documents/ingest.ts";
 import { idPattern, newId } from "../../domain/ids.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
@@ -14,11 +14,11 @@ import { MAX_TOKEN_BUDGET, readOptions } from "../../domain/pages/read-options.t
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 import { browserMay } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { timed } from "../../http/observe.ts";
 import { problems } from "../../http/problem.ts";
-import { checkDay, checkQuota } from "../../jobs/admit.ts";
+import { ADMISSION, checkDay, checkQuota } from "../../jobs/admit.ts";
 import { announce } from "../../jobs/end.ts";
 import { plan, selectedPages, uncached } from "../../jobs/plan.ts";
 import { delivered } from "../../jobs/retention.ts";
@@ -121,26 +121,16 @@ const route = createRoute({
       content: { "application/json": { schema: JobSchema } },
     },
     ...problems(
-      "malformed-request",
-      "not-json",
-      "invalid-request",
+      JSON_BODY,
+      IDEMPOTENT,
+      FROM_URL,
+      ADMISSION,
       "invalid-page-selection",
       "unknown-model",
       "unsupported-option",
       "not-found",
       "not-cached",
       "tokens-not-kept",
-      "url-refused",
-      "url-unreachable",
-      "unsupported-media-type",
-      "empty-file",
-      "file-too-large",
-      "request-too-large",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
       "token-used",
     ),
   },
