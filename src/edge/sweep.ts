@@ -1,6 +1,6 @@
 /**
- * The safety net, once a minute: whatever a crash between two steps could have left behind. In normal
- * running it finds nothing.
+ * The sweep runs once a minute. It recovers whatever a crash between two steps has left behind, and deletes
+ * what has expired.
  */
 import { sweepBatches } from "./batches/sweep.ts";
 import type { Env } from "./bindings.ts";
@@ -18,7 +18,7 @@ import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
 
-/** Longer than any step takes, so that the sweep never races with a healthy driver. */
+/** Longer than any step, so that the sweep does not race with a healthy driver. */
 const GRACE_MS = 2 * 60_000;
 
 export async function sweep(env: Env): Promise<void> {
@@ -40,13 +40,13 @@ export async function sweep(env: Env): Promise<void> {
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
 }
 
-/** Looks at every pool, and takes back slots of shards that are over and never said so. */
+/** Checks the health of every pool, and frees slots of shards that ended without releasing them. */
 async function checkPools(env: Env, now: number): Promise<void> {
   const scheduler = schedulerOf(env);
   await Promise.all(
     settings(env).POOLS.map(async (pool) => {
       const { healthy, state } = await upstream(env, pool).health();
-      // One that loads its model is on its way.
+      // A pool that is loading its model is neither healthy nor failed.
       if (state !== "STARTING") await scheduler.reportHealth(pool.name, healthy);
     }),
   );

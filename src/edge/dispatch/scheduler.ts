@@ -1,8 +1,7 @@
 /**
- * The one place that knows which slots are taken and who waits for one: a Durable Object around the
- * slot book, so that of any number of drivers that ask at once each gets an answer that holds. It also
- * counts what each tenant has had read today. What it knows is in its own storage; a shard costs it
- * three calls, and nothing here reads D1.
+ * The scheduler: one Durable Object around the slot book. Because it is the only one, no slot can be given
+ * twice, however many drivers ask at once. It also counts the pages that each tenant has read today. Its state is in
+ * its own storage; it never reads D1. A shard makes three calls to it.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env, Grant, PoolReport, SchedulerRpc } from "../bindings.ts";
@@ -20,7 +19,7 @@ import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { SlotStore } from "../storage/slots.ts";
 
-/** Since the object was made: counters for /metrics, lost with it. */
+/** Counters for /metrics. They start at zero whenever the object restarts. */
 const ZERO = { dispatched: 0, refused: 0, lost: 0, coldMs: 0, coldCount: 0 };
 
 export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
@@ -37,12 +36,11 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#book.restore(this.#store.book());
   }
 
-  /** @param limits the tenant's own */
   ask(request: SlotRequest, limits: DayLimits): Grant {
     const now = Date.now();
     const held = this.#book.slot(request.shardId);
     if (held && !held.reserved) {
-      // Asked again before it was given away: the driver was cut off.
+      // The driver was interrupted before it dispatched the shard.
       if (held.attempt === request.attempt) return { pool: held.pool, waitedMs: 0 };
       this.#counter(held.pool).lost++;
       this.#spend(request.tenantId, request.model, -request.pages, held.since);
@@ -57,7 +55,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     return answer;
   }
 
-  /** The pool took it. */
   started(shardId: string): void {
     const slot = this.#book.slot(shardId);
     if (slot) this.#counter(slot.pool).dispatched++;
@@ -72,7 +69,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.notStarted(shardId, why, Date.now()));
   }
 
-  /** @returns milliseconds until the worker's first word, when this is it; and its pool. */
   heard(shardId: string, attempt: number): { pool: string; ms: number } | null {
     const { ms, wake } = this.#book.heard(shardId, attempt, Date.now());
     this.#wakeDrivers(wake);
@@ -84,7 +80,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     return { pool: slot.pool, ms };
   }
 
-  /** @param open pages that the attempt left unread: they were not paid for. */
   ended(shardId: string, attempt: number, succeeded: boolean, open: number): void {
     const slot = this.#book.slot(shardId);
     if (slot && !slot.reserved && slot.attempt === attempt)
@@ -92,7 +87,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.ended(shardId, attempt, succeeded, Date.now()));
   }
 
-  /** @param lost the pool that had it is to blame */
   release(shardId: string, lost = false): void {
     this.#wakeDrivers(this.#book.release(shardId, lost, Date.now()));
   }
@@ -101,7 +95,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.reportHealth(pool, healthy, Date.now()));
   }
 
-  /** Pages of the model that the tenant may still have read today; `null` without a limit. */
   pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null {
     const left = this.#pagesLeft(tenantId, model, limits, Date.now());
     return Number.isFinite(left) ? left : null;
@@ -133,7 +126,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.tick(Date.now()));
   }
 
-  /** Wakes the drivers of shards that now have a slot, and sees to it that time is not missed. */
+  /** Wakes the drivers of shards that now have a slot, and sets the alarm for the next tick. */
   #wakeDrivers(shards: string[]): void {
     if (shards.length > 0)
       this.ctx.waitUntil(Promise.all(shards.map((shardId) => wakeShard(this.env, shardId))));
@@ -148,13 +141,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     return pagesLeft(limitsOf(this.env, own), this.#store.spent(tenantId, dayOf(now)), price);
   }
 
-  /** @param at when the pages were given away: a refund goes to that day. */
+  /** @param at when the pages were dispatched: a refund counts for that day */
   #spend(tenantId: string, model: string, pages: number, at: number): void {
     const { micros } = costOf(pages, settings(this.env).PRICES[model] ?? 0);
     this.#store.spend(tenantId, dayOf(at), pages, micros);
   }
 
-  /** Yesterday's counts are of no use any more. */
   deleteOldDays(): void {
     this.#store.deleteDaysBefore(dayOf(Date.now() - 86_400_000));
   }
@@ -171,13 +163,13 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
 
 export const schedulerOf = (env: Env) => env.SCHEDULER.get(env.SCHEDULER.idFromName("slots"));
 
-/** What holds for a tenant's day: its own limits, and those of the service. */
+/** The stricter of the tenant's daily limits and those of the service. */
 function limitsOf(env: Env, own: DayLimits): DayLimits {
   const { DAILY_PAGES, DAILY_USD } = settings(env);
   return strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
 }
 
-/** Pages of the model that the tenant may still have read today; `null` when nothing limits its day. */
+/** Pages that the daily limits leave for this model; `null` without a limit. */
 export async function pagesLeftToday(
   env: Env,
   tenantId: string,

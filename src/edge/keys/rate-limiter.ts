@@ -1,7 +1,7 @@
 /**
- * One Durable Object for each API key, found by the key's hash: it knows the key and counts its
- * requests. A request costs one hop to it and no database read; since there is only one in the
- * world, a revocation that is told to it holds everywhere at once.
+ * The rate limiter of an API key: one Durable Object per key hash. It caches the key's record and counts its
+ * requests, so a request costs one call and no database read. Because there is only one object per key, a
+ * revocation applies everywhere at once.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env, KeyCheck, RateLimiterRpc } from "../bindings.ts";
@@ -14,11 +14,11 @@ import { settings } from "../settings.ts";
 import { findKeyByHash, touchKey } from "../storage/keys.ts";
 import { dayLimitsOfKey } from "../storage/tenants.ts";
 
-/** What was read from D1 is believed for this long, for changes that nobody told the guard. */
+/** How long a record from D1 is cached. Limits the delay of changes that did not call `refresh`. */
 const CACHE_MS = 10_000;
 const TOUCH_MS = 60_000;
 
-/** Requests a minute with one browser token, apart from those of the key that made it. */
+/** Requests per minute with one browser token; they do not count for its key. */
 const TOKEN_RATE_PER_MINUTE = 120;
 
 export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
@@ -27,12 +27,13 @@ export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
   #readAt = Number.NEGATIVE_INFINITY;
   #touchedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | null = null;
-  /** Of browser tokens, by their id: whoever holds one cannot use up what the key may do. */
+  /** By id of the browser token, so that its holder cannot use up the key's own rate limit. */
   #tokenBuckets = new Map<string, Bucket>();
 
   /**
-   * @param address of the caller; `null` when it is not known
-   * @param tokenId when the key is not used itself, but a browser token that it made. Its networks do not bind those.
+   * @param address IP address of the caller; `null` if unknown
+   * @param tokenId id of the browser token, if the request has one instead of the key. The key's allowed networks
+   *   do not apply to its tokens.
    */
   async check(hash: string, address: string | null, tokenId?: string): Promise<KeyCheck> {
     const now = Date.now();
@@ -49,7 +50,7 @@ export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
       : (key?.ratePerMinute ?? settings(this.env).RATE_PER_MINUTE);
     if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= now))
       return { key: null, addressAllowed: false, admission: null, perMinute, dayLimits: NO_LIMITS };
-    // Before a request is counted: a stolen key is not to use up what its owner may do.
+    // Checked before the request is counted, so that a stolen key cannot use up its owner's rate limit.
     if (!tokenId && key.allowedCidrs && !inNetworks(address ?? "", key.allowedCidrs))
       return { key, addressAllowed: false, admission: null, perMinute, dayLimits: this.#dayLimits };
     const bucket = tokenId ? (this.#tokenBuckets.get(tokenId) ?? null) : this.#bucket;
@@ -65,7 +66,7 @@ export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
 
   #keepTokenBucket(tokenId: string, bucket: Bucket, now: number): void {
     for (const [id, { at }] of this.#tokenBuckets) {
-      // The first ones are the oldest: they were put in first.
+      // A map keeps the order of insertion, so the oldest come first.
       if (at >= now - TOKEN_TTL_S * 1000) break;
       this.#tokenBuckets.delete(id);
     }
@@ -73,7 +74,6 @@ export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
     this.#tokenBuckets.set(tokenId, bucket);
   }
 
-  /** The key was changed: read it again. */
   refresh(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
   }

@@ -1,7 +1,7 @@
 /**
- * One Durable Object per watched job, and nothing but a bell: whoever follows a job (SSE,
- * `Prefer: wait`) sleeps here until something changes and then reads D1, where the truth is.
- * Losing the object loses a wake-up, never an event, since watchers also look when a sleep ends.
+ * The notifier of a job: a Durable Object that wakes the job's watchers (SSE, `Prefer: wait`) when something
+ * changes. Watchers then read D1. The object stores nothing: if it is lost, a watcher misses a notification
+ * but no event, because it also reads D1 when its wait times out.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env, JobNotifierRpc } from "../bindings.ts";
@@ -20,7 +20,6 @@ export class JobNotifier extends DurableObject<Env> implements JobNotifierRpc {
     this.#waiters.clear();
   }
 
-  /** Returns when the version is no longer `seen`, or after `ms` milliseconds. */
   async wait(seen: number, ms: number): Promise<void> {
     if (this.#version !== seen) return;
     await new Promise<void>((resolve) => {
@@ -39,7 +38,6 @@ export class JobNotifier extends DurableObject<Env> implements JobNotifierRpc {
 export const notifierOf = (env: Env, jobId: string) =>
   env.NOTIFIERS.get(env.NOTIFIERS.idFromName(jobId));
 
-/** Wakes whoever watches the jobs. */
 export async function notifyWatchers(env: Env, jobIds: Iterable<string>): Promise<void> {
   await Promise.all(Array.from(new Set(jobIds), (id) => notifierOf(env, id).notify()));
 }

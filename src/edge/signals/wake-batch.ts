@@ -1,4 +1,4 @@
-/** Tells the drivers of batches that something happened. A poke that is lost costs seconds, not the batch. */
+/** Wakes the drivers of batches. If a wake-up is lost, the driver notices the change at its next poll. */
 import type { Env } from "../bindings.ts";
 import { batchesOfEndedJobs } from "../storage/batches.ts";
 
@@ -6,7 +6,7 @@ export async function wakeBatch(env: Env, batchId: string): Promise<void> {
   await env.BATCHES.get(env.BATCHES.idFromName(batchId)).wake(batchId);
 }
 
-/** For the batches that wait for one of these jobs, as far as it is over. */
+/** Wakes the batches that wait for those of the jobs that have ended. */
 export async function wakeBatchesOf(env: Env, jobIds: string[]): Promise<void> {
   for (const id of await batchesOfEndedJobs(env.DB, jobIds)) await wakeBatch(env, id);
 }

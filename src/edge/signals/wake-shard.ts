@@ -1,7 +1,7 @@
-/** Ends the sleep of a shard's driver. One that is gone is the sweep's business. */
+/** Wakes the driver of a shard. If the workflow no longer exists, the sweep recovers the shard. */
 import type { Env } from "../bindings.ts";
 
-/** The type of the event. */
+/** Type of the workflow event. */
 export const WAKE = "wake";
 
 export async function wakeShard(env: Env, shardId: string): Promise<void> {

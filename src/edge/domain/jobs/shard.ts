@@ -1,6 +1,6 @@
 /**
- * The life of a shard, as one decision: given what is recorded and the time, what is to be done next?
- * The workflow asks this question again and again; every answer is safe to act on twice.
+ * Decides what a shard's driver does next, from the shard's record and the time. The driver asks after every
+ * step. Each decision may be carried out twice without harm.
  */
 export interface ShardView {
   state: "queued" | "running" | "done" | "failed" | "canceled";
@@ -8,7 +8,7 @@ export interface ShardView {
   attempt: number;
   leaseUntil: number | null;
   deadlineAt: number;
-  /** Pages of the shard that nobody has pushed yet. */
+  /** Pages of the shard that no worker has pushed yet. */
   openPages: number;
 }
 
