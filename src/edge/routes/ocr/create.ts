@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { pagesLeftToday } from "../../dispatch/keeper.ts";
+import { pagesLeftToday } from "../../dispatch/scheduler.ts";
 import { FROM_URL, fileFromDataUrl, fileFromUrl } from "../../documents/ingest.ts";
 import { idPattern, newId } from "../../domain/ids.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";

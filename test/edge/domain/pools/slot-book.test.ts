@@ -6,14 +6,14 @@ import {
   RESERVED_MS,
   type Slot,
   SlotBook,
+  type SlotRequest,
   type Waiting,
-  type Want,
 } from "../../../../src/edge/domain/pools/slot-book.ts";
 
 const pool = (name: string, slots: number, more: object = {}) =>
   Pool.parse({ name, type: "cog", url: `http://${name}.test`, slots, ...more });
 
-const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
+const want = (shardId: string, changes: Partial<SlotRequest> = {}): SlotRequest => ({
   shardId,
   tenantId: "a",
   flow: "doc",
@@ -26,7 +26,7 @@ const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
 });
 
 /** Asks, and says the pool or the reason. */
-const ask = (book: SlotBook, shard: Want, now = 0) => {
+const ask = (book: SlotBook, shard: SlotRequest, now = 0) => {
   const { answer } = book.ask(shard, now);
   return "pool" in answer ? answer.pool : `- ${answer.waitFor}`;
 };
@@ -90,8 +90,8 @@ describe("slots", () => {
   it("are not given to a shard that has left", () => {
     const book = new SlotBook([pool("p", 1)]);
     for (const id of ["x", "y", "z"]) ask(book, want(id));
-    book.leave("y", false, 1);
-    expect(book.leave("x", false, 1)).toEqual(["z"]);
+    book.release("y", false, 1);
+    expect(book.release("x", false, 1)).toEqual(["z"]);
     expect(book.load()).toEqual({ waiting: 0, working: 4 });
   });
 
@@ -184,7 +184,7 @@ describe("between tenants", () => {
       const running = shards.filter((shard) => ask(book, shard) === "p");
       expect(running).toHaveLength(slots);
       expect(ask(book, want("b", { tenantId: "b", pages: 1 }))).toBe("- slot");
-      const first = running[0] as Want;
+      const first = running[0] as SlotRequest;
       expect(book.ended(first.shardId, 1, true, 1)).toEqual(["b"]);
     }
   });
@@ -212,7 +212,7 @@ describe("between tenants", () => {
     for (let i = 0; i < 12; i++) {
       const [next] = book.ended(current, 1, true, i);
       current = next as string;
-      ask(book, long(current[0]).find(({ shardId }) => shardId === current) as Want, i);
+      ask(book, long(current[0]).find(({ shardId }) => shardId === current) as SlotRequest, i);
       served.push(current[0] as string);
     }
     expect(served.join("")).toBe("bcabcabcabca");
@@ -289,8 +289,8 @@ describe("any order of events", () => {
       const kept = memory();
       let book = new SlotBook(pools, kept.journal);
       let now = 0;
-      const open = new Map<string, Want>();
-      const given = new Map<string, Want>();
+      const open = new Map<string, SlotRequest>();
+      const given = new Map<string, SlotRequest>();
       for (let i = 0; i < 60; i++)
         open.set(
           `s${i}`,
@@ -307,7 +307,7 @@ describe("any order of events", () => {
         now += Math.floor(next() * 2000);
         const ids = [...open.keys()];
         const id = ids[Math.floor(next() * ids.length)] as string;
-        const shard = open.get(id) as Want;
+        const shard = open.get(id) as SlotRequest;
         const has = given.get(id);
         const dice = next();
         if (!has) {
