@@ -14,7 +14,7 @@ export interface Caller {
   quota: Quota;
   /** The one job that a browser token is for; `null`: the caller has an API key. */
   tokenJobId: string | null;
-  /** What its tenant lets itself have read in a day. */
+  /** The daily page and spending limits of its tenant. */
   dayLimits: DayLimits;
 }
 
@@ -26,6 +26,9 @@ export interface Observed {
   /** The job that it made, when its address names none. */
   jobId?: string;
 }
+
+/** On whose behalf something is done, in which trace, and where the time that it takes is noted. */
+export type Asker = { caller: Caller } & Pick<Observed, "trace" | "timings">;
 
 export type AppEnv = {
   Bindings: Env;

@@ -12,6 +12,7 @@ import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory/m
 import type { ImageMode } from "../domain/memory/vision-tokens.ts";
 import { validTokens } from "../domain/memory/vision-tokens.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
+import { startJob } from "../jobs/create.ts";
 import {
   beginItem,
   type Context,
@@ -32,7 +33,7 @@ import {
 import { fileById } from "../storage/files.ts";
 import { deleteJob, findJobById, jobPages } from "../storage/jobs.ts";
 import { readEntry, readImage } from "../storage/results.ts";
-import { eraseDocument, keepDocument, readingOptions, startReading } from "./documents.ts";
+import { eraseDocument, keepDocument, readingOptions } from "./documents.ts";
 import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
 
 export const RENDERER = "fovea-render";
@@ -217,8 +218,8 @@ async function make(
     if (job && isOver(job.state)) continue;
     over = false;
     const file = await fileById(env.DB, context.tenantId, fileId);
-    const reading = { jobId, keyId: context.keyId, options, background: true };
-    if (!job && file) await startReading(env, context, file, reading);
+    const spec = { id: jobId, keyId: context.keyId, options, background: true };
+    if (!job && file) await startJob(env, file, spec);
   }
   return over ? land(env, context, item, messages) : null;
 }

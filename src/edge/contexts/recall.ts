@@ -7,6 +7,7 @@ import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
+import { startJob } from "../jobs/create.ts";
 import {
   type Context,
   contents,
@@ -18,7 +19,7 @@ import {
 import { pageFile } from "../storage/files.ts";
 import { findJobById, jobPages, lastJobOf } from "../storage/jobs.ts";
 import { readEntry } from "../storage/results.ts";
-import { readingOptions, startReading } from "./documents.ts";
+import { readingOptions } from "./documents.ts";
 
 export interface Recalled {
   text: string;
@@ -60,16 +61,11 @@ export async function startRecall(
     if (!file) continue;
     if (!admitted) await by.admit();
     admitted = true;
-    const jobId = newId("job", Date.now());
-    // An image of a mode is read in it: it has no more than that to give.
+    const id = newId("job", Date.now());
+    // A larger mode than that of the image would find no more in it.
     const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
-    await startReading(env, context, file, {
-      jobId,
-      keyId: by.keyId,
-      options,
-      background: false,
-    });
-    jobs.push(jobId);
+    await startJob(env, file, { id, keyId: by.keyId, options });
+    jobs.push(id);
   }
   return jobs;
 }

@@ -1,12 +1,35 @@
-/** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
+/** The document that a request names or brings: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
 import { Problem } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
-import type { StoredFile } from "../storage/files.ts";
+import { clientFile, type StoredFile } from "../storage/files.ts";
 import { storeDocument } from "./store.ts";
 
 const MAX_REDIRECTS = 5;
+
+export type DocumentSource =
+  /** The id of a file that the tenant has sent. */
+  | { file: string }
+  /** An `https:` or `data:` URL. */
+  | { url: string }
+  | { bytes: Uint8Array; mediaType: string; name: string | null };
+
+/** @throws Problem `not-found`, or what `fileFromUrl` and `storeDocument` throw */
+export async function findDocument(
+  env: Env,
+  tenantId: string,
+  source: DocumentSource,
+): Promise<StoredFile> {
+  if ("bytes" in source) return storeBytes(env, tenantId, source);
+  if ("url" in source) {
+    const isData = source.url.toLowerCase().startsWith("data:");
+    return (isData ? fileFromDataUrl : fileFromUrl)(env, tenantId, source.url);
+  }
+  const file = await clientFile(env.DB, tenantId, source.file);
+  if (!file) throw new Problem("not-found", "No such file.");
+  return file;
+}
 
 /** @throws Problem `url-refused`, `url-unreachable`, or what `storeDocument` throws. */
 export async function fileFromUrl(env: Env, tenantId: string, url: string): Promise<StoredFile> {
@@ -71,11 +94,7 @@ function nameOf(url: string): string | null {
 }
 
 /** @throws Problem `invalid-request`, or what `storeDocument` throws. */
-export async function fileFromDataUrl(
-  env: Env,
-  tenantId: string,
-  url: string,
-): Promise<StoredFile> {
+async function fileFromDataUrl(env: Env, tenantId: string, url: string): Promise<StoredFile> {
   const comma = url.indexOf(",");
   if (comma < 0 || !url.slice(0, comma).toLowerCase().endsWith(";base64"))
     throw new Problem("invalid-request", "url: a data URL must be base64");
@@ -86,9 +105,16 @@ export async function fileFromDataUrl(
     throw new Problem("invalid-request", "url: the data URL is not valid base64");
   }
   const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  return (await storeDocument(env, tenantId, once(bytes), null, url.slice(5, comma))).file;
+  return storeBytes(env, tenantId, { bytes, mediaType: url.slice(5, comma), name: null });
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes;
+async function storeBytes(
+  env: Env,
+  tenantId: string,
+  { bytes, mediaType, name }: Extract<DocumentSource, { bytes: Uint8Array }>,
+): Promise<StoredFile> {
+  async function* once() {
+    if (bytes.byteLength > 0) yield bytes;
+  }
+  return (await storeDocument(env, tenantId, once(), name, mediaType)).file;
 }

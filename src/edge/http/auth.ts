@@ -18,7 +18,7 @@ import { Problem } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
-import { timed } from "./observe.ts";
+import { timed } from "../telemetry.ts";
 
 /** The same for all of these, so that nobody learns which keys there were. */
 const NO_SUCH_KEY =
@@ -38,7 +38,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   // Set by Cloudflare, whatever the client sends.
   const address = c.req.header("cf-connecting-ip") ?? null;
   const { key, addressAllowed, admission, perMinute, dayLimits } = await timed(
-    c,
+    c.get("timings"),
     "auth",
     guardOf(c.env, hash).check(hash, address, browser?.id),
   );
