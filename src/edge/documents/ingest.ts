@@ -1,6 +1,7 @@
 /** The document that a request names or brings: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
-import { Problem } from "../problem.ts";
+import { idPattern } from "../domain/ids.ts";
+import { invalidRequest, Problem } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import { clientFile, type StoredFile } from "../storage/files.ts";
@@ -15,7 +16,7 @@ export type DocumentSource =
   | { url: string }
   | { bytes: Uint8Array; mediaType: string; name: string | null };
 
-/** @throws Problem `not-found`, or what `fileFromUrl` and `storeDocument` throw */
+/** @throws Problem `invalid-request`, `not-found`, or what `fileFromUrl` and `storeDocument` throw */
 export async function findDocument(
   env: Env,
   tenantId: string,
@@ -26,6 +27,8 @@ export async function findDocument(
     const isData = source.url.toLowerCase().startsWith("data:");
     return (isData ? fileFromDataUrl : fileFromUrl)(env, tenantId, source.url);
   }
+  if (!idPattern("file").test(source.file))
+    throw invalidRequest([{ path: ["file"], message: "not a file id" }]);
   const file = await clientFile(env.DB, tenantId, source.file);
   if (!file) throw new Problem("not-found", "No such file.");
   return file;

@@ -3,7 +3,7 @@
  * here were never tuned to converse: they answer the wordings of their tasks, so a message's words are
  * matched to a task, and are a free prompt only where nothing matches.
  */
-import { idPattern } from "../ids.ts";
+
 import { QUESTIONS, type Task } from "../pages/models.ts";
 import type { PageEntry, PageResult } from "../pages/page-result.ts";
 
@@ -42,8 +42,6 @@ export function readConversation(
   return { document, words, unread: messages.filter((message) => !read.has(message)).length };
 }
 
-const FILE_ID = idPattern("file");
-
 const partsOf = ({ content }: Message): Part[] =>
   typeof content === "string" ? [{ type: "text", text: content }] : (content ?? []);
 
@@ -52,8 +50,7 @@ const documentsOf = (message: Message): (Document | string)[] =>
     if (part.type === "image_url") return [{ url: part.image_url.url }];
     if (part.type !== "file") return [];
     const { file_id, file_data } = part.file;
-    if (file_id !== undefined)
-      return [FILE_ID.test(file_id) ? { file: file_id } : "file_id: not a file id"];
+    if (file_id !== undefined) return [{ file: file_id }];
     return [
       file_data === undefined ? "file: `file_id` or `file_data` is needed" : { url: file_data },
     ];

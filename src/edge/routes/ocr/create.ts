@@ -22,18 +22,20 @@ import { JobSchema, jobView } from "../jobs/view.ts";
 /** A result of more pages is not part of the answer: `/result` streams it. */
 const MAX_INLINE_PAGES = 50;
 
-const Body = JobRequest.extend({
-  file: z.string().regex(idPattern("file"), "not a file id").optional(),
-  url: z
-    .string()
-    .min(1)
-    .max(20 * MIB)
-    .optional()
-    .openapi({
-      description: "`https:` URL or `data:` URL of the document",
-      example: "https://example.com/invoice.pdf",
-    }),
-})
+const Body = z
+  .strictObject({
+    file: z.string().regex(idPattern("file"), "not a file id").optional(),
+    url: z
+      .string()
+      .min(1)
+      .max(20 * MIB)
+      .optional()
+      .openapi({
+        description: "`https:` URL or `data:` URL of the document",
+        example: "https://example.com/invoice.pdf",
+      }),
+    ...JobRequest.shape,
+  })
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
     message: "exactly one of `file` and `url` is needed",
   })
