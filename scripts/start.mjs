@@ -22,13 +22,14 @@ Without one: serves until Ctrl-C.
   --help
 
 Environment:
-  FOVEA_PORT               of the edge (8787; another free one when that is taken)
-  FOVEA_WORKER_PORT        of the worker (5000; likewise)
+  FOVEA_PORT               port of the edge (8787; another free port if it is taken)
+  FOVEA_WORKER_PORT        port of the worker (5000; another free port if it is taken)
   FOVEA_DATA               folder of records, files, secrets and logs (.data)
-  FOVEA_MODELS             readers to offer, by comma (pp-ocr,fovea-nano,fovea-render)
+  FOVEA_MODELS             models on offer, separated by commas (pp-ocr,fovea-nano,fovea-render)
   FOVEA_SLOTS              shards that the worker reads at once (4)
-  FOVEA_BOOTSTRAP_SECRET   makes API keys (made up once and kept in the data folder)
-  FOVEA_PYTHON             the Python to make .venv with (python3)
+  FOVEA_BOOTSTRAP_SECRET   bearer token that creates admin keys (random; kept in the data folder)
+  FOVEA_PYTHON             the Python to make .venv with, 3.11 to 3.14 (python3)
+  FOVEA_TORCH_INDEX        index of PyTorch's CPU builds (PyTorch's own)
 
 Exit status: 0 read, 1 failed, 2 a mistake in the command line.
 `;

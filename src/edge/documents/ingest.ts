@@ -1,11 +1,18 @@
 /** The document that a request names or brings: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
 import { idPattern } from "../domain/ids.ts";
-import { invalidRequest, Problem } from "../problem.ts";
+import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import { clientFile, type StoredFile } from "../storage/files.ts";
-import { storeDocument } from "./store.ts";
+import { STORED, storeDocument } from "./store.ts";
+
+/** What `fileFromUrl` throws. */
+export const FROM_URL = [
+  "url-refused",
+  "url-unreachable",
+  ...STORED,
+] as const satisfies ProblemCode[];
 
 const MAX_REDIRECTS = 5;
 

@@ -7,9 +7,16 @@ import type { Env } from "../bindings.ts";
 import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
+
+/** What `storeDocument` throws. */
+export const STORED = [
+  "unsupported-media-type",
+  "empty-file",
+  "file-too-large",
+] as const satisfies ProblemCode[];
 
 /** R2 wants parts of equal size, at least 5 MiB, the last one excepted. */
 const PART_BYTES = 8 * 1024 * 1024;

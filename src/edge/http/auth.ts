@@ -14,11 +14,21 @@ import {
 } from "../domain/keys/browser-token.ts";
 import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
 import { guardOf } from "../keys/guard.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
 import { timed } from "../telemetry.ts";
+
+/** What the middleware below throws. */
+export const AUTHENTICATION = [
+  "missing-key",
+  "invalid-key",
+  "missing-scope",
+  "address-refused",
+  "token-refused",
+  "rate-limited",
+] as const satisfies ProblemCode[];
 
 /** The same for all of these, so that nobody learns which keys there were. */
 const NO_SUCH_KEY =

@@ -2,7 +2,15 @@
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
+
+/** What a route with a JSON body answers when the body is wrong. */
+export const JSON_BODY = [
+  "malformed-request",
+  "not-json",
+  "request-too-large",
+  "invalid-request",
+] as const satisfies ProblemCode[];
 
 /** The body has to be JSON and to say so; at most `maxBytes` of it are read. */
 export function jsonBody(maxBytes: number) {

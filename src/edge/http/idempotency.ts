@@ -7,7 +7,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
 import { hex } from "../domain/encoding.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import {
   ANSWER_GONE,
@@ -18,6 +18,14 @@ import {
   readAnswer,
   releaseAnswer,
 } from "../storage/idempotency.ts";
+
+/** What the middleware below throws. */
+export const IDEMPOTENT = [
+  "invalid-request",
+  "idempotency-key-reused",
+  "idempotency-in-flight",
+  "gone",
+] as const satisfies ProblemCode[];
 
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 

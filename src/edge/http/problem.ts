@@ -1,6 +1,7 @@
 /** Errors on the wire: RFC 9457 problem details. */
 import { z } from "@hono/zod-openapi";
 import { PROBLEMS, type Problem, type ProblemCode } from "../problem.ts";
+import { AUTHENTICATION } from "./auth.ts";
 
 export function problemResponse(problem: Problem, requestId: string): Response {
   const [status] = PROBLEMS[problem.code];
@@ -31,18 +32,13 @@ export const ProblemSchema = z
   })
   .openapi("Problem");
 
-/** The `responses` entries of a route for the problems that it documents, grouped by status. */
-export function problems(...codes: ProblemCode[]) {
+/**
+ * The `responses` entries of a route for the problems that it documents, grouped by status. Middleware and use cases
+ * export the codes that they throw as a list; authentication's are always added.
+ */
+export function problems(...codes: (ProblemCode | readonly ProblemCode[])[]) {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of [
-    ...codes,
-    "missing-key",
-    "invalid-key",
-    "missing-scope",
-    "address-refused",
-    "token-refused",
-    "rate-limited",
-  ] as const) {
+  for (const code of new Set([...codes.flat(), ...AUTHENTICATION])) {
     const status = PROBLEMS[code][0];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

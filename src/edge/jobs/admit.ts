@@ -4,8 +4,15 @@ import type { Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";
 import { secondsOfDayLeft } from "../domain/keys/cost-guard.ts";
 import type { Quota } from "../domain/keys/stored-key.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
 import { openJobsOfKey, pagesThisMonth } from "../storage/quota.ts";
+
+/** What a key or an account that has reached a limit is answered. */
+export const ADMISSION = [
+  "quota-exceeded",
+  "budget-exceeded",
+  "too-many-jobs",
+] as const satisfies ProblemCode[];
 
 /**
  * A month's last request may go over: how many pages it brings is not known yet.

@@ -7,7 +7,7 @@ import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import type { Asker, Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { type DocumentSource, findDocument } from "../documents/ingest.ts";
+import { type DocumentSource, FROM_URL, findDocument } from "../documents/ingest.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { JobRequest } from "../domain/jobs/job-request.ts";
@@ -21,7 +21,7 @@ import {
 } from "../domain/pages/page-selection.ts";
 import { readOptions } from "../domain/pages/read-options.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
-import { invalidRequest, Problem } from "../problem.ts";
+import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
 import {
@@ -33,9 +33,23 @@ import {
 } from "../storage/jobs.ts";
 import { keptTokens } from "../storage/tenants.ts";
 import { timed } from "../telemetry.ts";
-import { checkDay, checkQuota } from "./admit.ts";
+import { ADMISSION, checkDay, checkQuota } from "./admit.ts";
 import { announce } from "./end.ts";
 import { plan, selectedPages, uncached } from "./plan.ts";
+
+/**
+ * What `createJob` throws. In addition: `not-cached` with `cache: only`, `tokens-not-kept` for the task `encode`, and
+ * `token-used` for a browser token.
+ */
+export const CREATE_JOB = [
+  "invalid-request",
+  "invalid-page-selection",
+  "unknown-model",
+  "unsupported-option",
+  "not-found",
+  ...FROM_URL,
+  ...ADMISSION,
+] as const satisfies ProblemCode[];
 
 /** A document and the fields of POST /v1/ocr. Fields that are left out have the defaults of that route. */
 export type NewJob = { document: DocumentSource } & z.input<typeof JobRequest>;

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { settings } from "../../settings.ts";
 import { audit } from "../../storage/audit.ts";
@@ -90,7 +90,7 @@ const change = createRoute({
   },
   responses: {
     ...answer,
-    ...problems("malformed-request", "not-json", "request-too-large", "invalid-request"),
+    ...problems(JSON_BODY),
   },
 });
 

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { type BatchState, isBatchOver } from "../../domain/batches/batch.ts";
 import { requires } from "../../http/auth.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem, type ProblemCode } from "../../problem.ts";
@@ -96,13 +96,7 @@ const control = (
     request: { params: z.object({ id: z.string() }) },
     responses: {
       ...batchAnswer,
-      ...problems(
-        "not-found",
-        "invalid-request",
-        refusal,
-        "idempotency-key-reused",
-        "idempotency-in-flight",
-      ),
+      ...problems(IDEMPOTENT, "not-found", refusal),
     },
   });
 

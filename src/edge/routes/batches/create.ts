@@ -9,8 +9,8 @@ import { parsePageSelection } from "../../domain/pages/page-selection.ts";
 import { readOptions } from "../../domain/pages/read-options.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -52,10 +52,8 @@ const route = createRoute({
       content: { "application/json": { schema: BatchSchema } },
     },
     ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
+      JSON_BODY,
+      IDEMPOTENT,
       "unknown-model",
       "unsupported-option",
       "invalid-page-selection",
@@ -63,8 +61,6 @@ const route = createRoute({
       "file-too-large",
       "empty-file",
       "too-many-batches",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
     ),
   },
 });

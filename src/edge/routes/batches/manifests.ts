@@ -1,6 +1,7 @@
 /** POST /v1/batches/manifests: the JSONL of a batch as the raw body, streamed into R2. */
 import { z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
+import { STORED } from "../../documents/store.ts";
 import { newId } from "../../domain/ids.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
@@ -41,7 +42,7 @@ const route = {
       description: "The manifest, for `POST /v1/batches`",
       content: { "application/json": { schema: Manifest } },
     },
-    ...problems("unsupported-media-type", "empty-file", "file-too-large"),
+    ...problems(STORED),
   },
 };
 

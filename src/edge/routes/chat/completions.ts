@@ -7,9 +7,9 @@ import * as chat from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { MODES, QUESTIONS, reader } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
-import { once } from "../../http/idempotency.ts";
-import { createJob } from "../../jobs/create.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, once } from "../../http/idempotency.ts";
+import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -150,25 +150,12 @@ const route = createRoute({
       },
     },
     ...documentedChatErrors(
-      "malformed-request",
-      "not-json",
-      "invalid-request",
-      "invalid-page-selection",
-      "unknown-model",
-      "unsupported-option",
-      "not-found",
+      JSON_BODY,
+      IDEMPOTENT,
+      CREATE_JOB,
       "not-cached",
-      "url-refused",
-      "url-unreachable",
-      "unsupported-media-type",
-      "empty-file",
-      "file-too-large",
-      "request-too-large",
       "document-unread",
       "took-too-long",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
     ),
   },
 });

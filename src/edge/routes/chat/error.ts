@@ -3,7 +3,6 @@ import { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../../context.ts";
 import { problems } from "../../http/problem.ts";
-import type { ProblemCode } from "../../problem.ts";
 
 export const ChatError = z
   .object({
@@ -44,7 +43,7 @@ export const chatErrors = createMiddleware<AppEnv>(async (c, next) => {
 });
 
 /** `problems()` for those routes. */
-export const documentedChatErrors = (...codes: ProblemCode[]) =>
+export const documentedChatErrors = (...codes: Parameters<typeof problems>) =>
   Object.fromEntries(
     Object.entries(problems(...codes)).map(([status, { description }]) => [
       status,

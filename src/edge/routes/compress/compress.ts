@@ -11,9 +11,10 @@ import { IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
 import { reader } from "../../domain/pages/models.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
+import { ADMISSION } from "../../jobs/admit.ts";
 import { createJob } from "../../jobs/create.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -109,18 +110,12 @@ const route = createRoute({
     200: { description: "The images", ...answer },
     202: { description: "They are still being made, or read", ...answer },
     ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
+      JSON_BODY,
+      IDEMPOTENT,
+      ADMISSION,
       "unknown-model",
       "unsupported-option",
       "document-unread",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
     ),
   },
 });

@@ -9,10 +9,10 @@ import { fidelity as compare, MAX_COMPARED } from "../../domain/memory/fidelity.
 import { MODES, reader } from "../../domain/pages/models.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
-import { createJob } from "../../jobs/create.ts";
+import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
@@ -88,26 +88,7 @@ const route = createRoute({
   responses: {
     200: { description: "The report", ...answer },
     202: { description: "Pages are still being read", ...answer },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "invalid-request",
-      "invalid-page-selection",
-      "unknown-model",
-      "unsupported-option",
-      "not-found",
-      "url-refused",
-      "url-unreachable",
-      "unsupported-media-type",
-      "empty-file",
-      "file-too-large",
-      "request-too-large",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, CREATE_JOB),
   },
 });
 

@@ -6,7 +6,7 @@ import { partsOf } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -71,13 +71,7 @@ const route = createRoute({
   responses: {
     200: { description: "What is due is done or has failed, or `dry_run`", ...answer },
     202: { description: "Images are still being made", ...answer },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "not-found",
-    ),
+    ...problems(JSON_BODY, "not-found"),
   },
 });
 

@@ -7,8 +7,8 @@ import { newId } from "../../domain/ids.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
 import { DEFAULT_LADDER } from "../../domain/memory/ladder.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -54,15 +54,7 @@ const create = createRoute({
       description: "The context",
       content: { "application/json": { schema: ContextSchema } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "unknown-model",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, "unknown-model"),
   },
 });
 

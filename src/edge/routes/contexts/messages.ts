@@ -5,8 +5,8 @@ import { hex } from "../../domain/encoding.ts";
 import { normalise } from "../../domain/memory/fidelity.ts";
 import { estimateTextTokens } from "../../domain/memory/text-tokens.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB, MIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import {
@@ -82,16 +82,7 @@ const add = createRoute({
       description: "The messages, without their texts",
       content: { "application/json": { schema: z.object({ data: z.array(MessageSchema) }) } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "not-found",
-      "context-full",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, "not-found", "context-full"),
   },
 });
 
@@ -121,13 +112,7 @@ const change = createRoute({
       description: "The message",
       content: { "application/json": { schema: MessageSchema } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "not-found",
-    ),
+    ...problems(JSON_BODY, "not-found"),
   },
 });
 

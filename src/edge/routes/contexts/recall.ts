@@ -8,7 +8,7 @@ import { VERDICTS } from "../../domain/pages/page-result.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
-import { admitPages } from "../../jobs/admit.ts";
+import { ADMISSION, admitPages } from "../../jobs/admit.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findItem, ROLES, readTexts } from "../../storage/contexts.ts";
@@ -78,14 +78,12 @@ const route = createRoute({
     200: { description: "What can be read of it", ...answer },
     202: { description: "It is being read: ask again", ...answer },
     ...problems(
+      ADMISSION,
       "not-found",
       "invalid-request",
       "unknown-model",
       "unsupported-option",
       "document-unread",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
     ),
   },
 });

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { z } from "@hono/zod-openapi";
 import busboy from "busboy";
 import type { App } from "../../context.ts";
-import { storeDocument } from "../../documents/store.ts";
+import { STORED, storeDocument } from "../../documents/store.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -51,13 +51,7 @@ const route = {
   responses: {
     201: answer("The new file"),
     200: answer("The tenant has this file already"),
-    ...problems(
-      "malformed-request",
-      "invalid-request",
-      "empty-file",
-      "file-too-large",
-      "unsupported-media-type",
-    ),
+    ...problems(STORED, "malformed-request", "invalid-request"),
   },
 };
 

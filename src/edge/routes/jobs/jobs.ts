@@ -5,7 +5,7 @@ import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
 import { browserMay, requires } from "../../http/auth.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { cancelJob } from "../../jobs/end.ts";
@@ -93,13 +93,7 @@ const cancel = createRoute({
       description: "The canceled job",
       content: { "application/json": { schema: JobSchema } },
     },
-    ...problems(
-      "invalid-request",
-      "not-found",
-      "job-over",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(IDEMPOTENT, "not-found", "job-over"),
   },
 });
 

@@ -4,7 +4,7 @@ import type { App } from "../../context.ts";
 import { idPattern, newId } from "../../domain/ids.ts";
 import { makeBrowserToken, TOKEN_SCOPES, TOKEN_TTL_S } from "../../domain/keys/browser-token.ts";
 import { authenticated, demandScope } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { bearerToken } from "../../security/bearer.ts";
 import { settings } from "../../settings.ts";
@@ -47,7 +47,7 @@ const route = createRoute({
       description: "The token",
       content: { "application/json": { schema: BrowserTokenSchema } },
     },
-    ...problems("malformed-request", "not-json", "request-too-large", "invalid-request"),
+    ...problems(JSON_BODY),
   },
 });
 

@@ -5,8 +5,8 @@ import { newId } from "../../domain/ids.ts";
 import { ENVIRONMENTS, keyHint, newApiKey, SCOPES, type Scope } from "../../domain/keys/api-key.ts";
 import { normalCidr } from "../../domain/network/cidr.ts";
 import { authenticate, demandKey, demandScope } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
 import { Problem } from "../../problem.ts";
@@ -79,14 +79,7 @@ const route = createRoute({
       description: "The key, in full this one time",
       content: { "application/json": { schema: CreatedKey } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT),
   },
 });
 

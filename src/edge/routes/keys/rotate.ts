@@ -4,8 +4,8 @@ import type { App } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
 import { keyHint, newApiKey } from "../../domain/keys/api-key.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { guardOf } from "../../keys/guard.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
@@ -43,15 +43,7 @@ const route = createRoute({
       description: "The new key, in full this one time",
       content: { "application/json": { schema: CreatedKey } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "not-found",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, "not-found"),
   },
 });
 

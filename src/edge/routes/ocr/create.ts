@@ -7,10 +7,10 @@ import { JobRequest } from "../../domain/jobs/job-request.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { browserMay } from "../../http/auth.ts";
-import { jsonBody, MIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
-import { createJob } from "../../jobs/create.ts";
+import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
 import { settings } from "../../settings.ts";
@@ -76,29 +76,7 @@ const route = createRoute({
       headers: { ...cacheHeader, Location: { schema: { type: "string" as const } } },
       content: { "application/json": { schema: JobSchema } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "invalid-request",
-      "invalid-page-selection",
-      "unknown-model",
-      "unsupported-option",
-      "not-found",
-      "not-cached",
-      "tokens-not-kept",
-      "url-refused",
-      "url-unreachable",
-      "unsupported-media-type",
-      "empty-file",
-      "file-too-large",
-      "request-too-large",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-      "quota-exceeded",
-      "budget-exceeded",
-      "too-many-jobs",
-      "token-used",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, CREATE_JOB, "not-cached", "tokens-not-kept", "token-used"),
   },
 });
 

@@ -5,8 +5,8 @@ import type { App, AppEnv } from "../../context.ts";
 import { abortUpload, completeUpload, openUpload } from "../../documents/uploads.ts";
 import { cutParts } from "../../domain/documents/upload-parts.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -54,16 +54,7 @@ const create = createRoute({
       description: "The upload, and where to send its parts",
       content: { "application/json": { schema: OpenUpload } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "file-too-large",
-      "uploads-off",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, "file-too-large", "uploads-off"),
   },
 });
 
@@ -136,18 +127,14 @@ const complete = createRoute({
     200: answer("The upload is done: `file_id` is the document"),
     202: answer("The bytes are being checked"),
     ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
+      JSON_BODY,
+      IDEMPOTENT,
       "not-found",
       "upload-over",
       "upload-incomplete",
       "length-mismatch",
       "checksum-mismatch",
       "unsupported-media-type",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
     ),
   },
 });

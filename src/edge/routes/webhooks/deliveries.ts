@@ -5,7 +5,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -113,7 +113,7 @@ const replay = createRoute({
   request: { params: z.object({ id: z.string() }) },
   responses: {
     202: { description: "It is queued" },
-    ...problems("not-found", "invalid-request", "idempotency-key-reused", "idempotency-in-flight"),
+    ...problems(IDEMPOTENT, "not-found"),
   },
 });
 

@@ -5,8 +5,8 @@ import type { App, AppEnv } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
 import { outboundUrlFault } from "../../domain/network/outbound-url.ts";
 import { requires } from "../../http/auth.ts";
-import { jsonBody, KIB } from "../../http/body.ts";
-import { idempotent } from "../../http/idempotency.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
+import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -44,15 +44,7 @@ const create = createRoute({
       description: "The endpoint, with the secret that signs its webhooks",
       content: { "application/json": { schema: EndpointWithSecret } },
     },
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "url-refused",
-      "idempotency-key-reused",
-      "idempotency-in-flight",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, "url-refused"),
   },
 });
 
@@ -132,14 +124,7 @@ const change = createRoute({
   },
   responses: {
     ...answer,
-    ...problems(
-      "malformed-request",
-      "not-json",
-      "request-too-large",
-      "invalid-request",
-      "not-found",
-      "url-refused",
-    ),
+    ...problems(JSON_BODY, "not-found", "url-refused"),
   },
 });
 
@@ -202,7 +187,7 @@ const rotate = createRoute({
       description: "The endpoint with its new secret",
       content: { "application/json": { schema: EndpointWithSecret } },
     },
-    ...problems("not-found", "invalid-request", "idempotency-key-reused", "idempotency-in-flight"),
+    ...problems(IDEMPOTENT, "not-found"),
   },
 });
 
