@@ -12,7 +12,7 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
-  /** The one job that a browser token is for; `null`: the caller has an API key. */
+  /** The one job that the caller's browser token is for; `null` for an API key. */
   tokenJobId: string | null;
   /** The daily page and spending limits of its tenant. */
   dayLimits: DayLimits;
@@ -21,13 +21,13 @@ export interface Caller {
 export interface Observed {
   /** The span of this request. */
   trace: Trace;
-  /** Phases of the request, with their milliseconds. */
+  /** Phases of the request and their milliseconds. */
   timings: [string, number][];
-  /** The job that it made, when its address names none. */
+  /** The job that the request created, if its path names none. */
   jobId?: string;
 }
 
-/** On whose behalf something is done, in which trace, and where the time that it takes is noted. */
+/** Who asks, in which trace, and where to note how long the phases take. */
 export type Asker = { caller: Caller } & Pick<Observed, "trace" | "timings">;
 
 export type AppEnv = {
@@ -35,7 +35,7 @@ export type AppEnv = {
   Variables: {
     requestId: string;
     caller: Caller;
-    /** The document that the answer is about: a stored answer goes with it. */
+    /** The document that the answer is about: its stored answer is deleted with it. */
     answerFileId?: string;
   } & Observed;
 };

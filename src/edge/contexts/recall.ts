@@ -1,4 +1,4 @@
-/** Reading a message back from the image that it has become. */
+/** Recall: reads a message back from its image. */
 import type { Env } from "../bindings.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
@@ -23,23 +23,23 @@ import { readingOptions } from "./documents.ts";
 
 export interface Recalled {
   text: string;
-  /** `pages`: its place on them was not found, and the text is that of all its pages. */
+  /** `pages`: the message was not found on its pages, and `text` is all of their text. */
   scope: "message" | "pages";
   verdict: (typeof VERDICTS)[number];
   model: string;
   digest: string;
-  /** Against the original, where it is kept. */
+  /** Compared with the original, if the context keeps it. */
   measured: Fidelity | null;
-  /** Whether the words are those of the original. */
+  /** Whether the words equal the original's. */
   verified: boolean;
 }
 
 const WORST = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
 /**
- * Has a message's pages read, where that has not been done.
- * @param admit asked before the first page is read anew; throws where that is not allowed
- * @returns the jobs, one for each page
+ * Starts a job for each page of a message that the model has not read.
+ * @param admit called once, before the first job is started; throws if the caller may not start one
+ * @returns the jobs of the message's pages, old and new
  */
 export async function startRecall(
   env: Env,
@@ -70,7 +70,7 @@ export async function startRecall(
   return jobs;
 }
 
-/** Puts together what the jobs have read. @returns an error when a page could not be read; `null`: not all are over */
+/** Combines what the jobs have read. @returns an error if a page could not be read; `null` while a job is open */
 export async function endRecall(
   env: Env,
   context: Context,

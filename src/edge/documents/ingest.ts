@@ -1,4 +1,4 @@
-/** The document that a request names or brings: a file of the tenant, a URL to fetch, a data URL, or bytes. */
+/** Finds or stores the document of a request: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
 import { idPattern } from "../domain/ids.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
@@ -59,7 +59,7 @@ export async function fileFromUrl(env: Env, tenantId: string, url: string): Prom
   }
 }
 
-/** Follows redirects by hand: each address passes the guard before it is asked. */
+/** Follows redirects itself, so that each address is checked before it is fetched. */
 async function follow(env: Env, start: string, signal: AbortSignal) {
   let url = start;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {

@@ -1,6 +1,6 @@
 /**
- * What can be seen of a request from outside: one structured line and one event for it, `Server-Timing`
- * and `traceparent` on its answer. No key and no document is in any of them.
+ * Observability of a request: one log line, one analytics event, and the headers `Server-Timing` and `traceparent`. None
+ * of them contains a key or a document.
  */
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";

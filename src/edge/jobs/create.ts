@@ -106,7 +106,7 @@ export async function createJob(
     webhookUrl: request.webhook_url,
     metadata: request.metadata,
     zeroRetention: request.zero_retention,
-    keepTokens: request.tokens && request.tokens === "keep",
+    keepTokens: request.tokens === undefined ? undefined : request.tokens === "keep",
     traceparent: formatTraceparent(trace),
   }).catch((error) => {
     // Two requests with one browser token at the same moment: the primary key admits one.

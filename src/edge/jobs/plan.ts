@@ -20,9 +20,8 @@ import { insertShards, promoteShards } from "../storage/shards.ts";
 type Wanted = Pick<Job, "options" | "selection">;
 
 /**
- * Plans a job, or what is still unplanned of it. While nobody has counted the document's pages, only
- * its first selected page is wanted: the worker that opens the document counts them, and the rest is
- * planned then.
+ * Plans a job, or the rest of it. Until the document's pages are counted, only the first selected page is planned: the
+ * worker that opens the document reports their number, and then the rest is planned.
  */
 export async function plan(
   env: Env,

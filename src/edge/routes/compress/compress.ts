@@ -1,4 +1,4 @@
-/** POST /v1/compress: a text as page images of few vision tokens, and how well it is read from them. */
+/** POST /v1/compress: renders a text as page images with few vision tokens, and measures how well it is read from them. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";

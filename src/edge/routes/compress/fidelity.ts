@@ -1,4 +1,4 @@
-/** POST /v1/fidelity: a document whose text is known, read in several modes: what each mode loses. */
+/** POST /v1/fidelity: reads a document of known text in several modes and measures what each mode loses. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
