@@ -64,7 +64,7 @@ export interface CreatedJob {
 /**
  * Has a client's document read, or finds that it has been read. A browser token's job has the id that the token names,
  * so that the token starts one job.
- * @throws Problem when the request is refused; no job exists then
+ * @throws Problem if the request is refused; no job is created then
  */
 export async function createJob(
   env: Env,

@@ -109,11 +109,11 @@ describe("the request behind it", () => {
     const stop = cog.work(1, () => counted);
     const response = await ask(dataUrl(), "", {}, slow);
     stop();
+    const logged = lines.map((line) => JSON.parse(line));
     expect(response.headers.get("ratelimit")).toBe('"key";r=8;t=0');
     const next = await call("/v1/models", { key: slow });
     expect(next.headers.get("ratelimit")).toBe('"key";r=7;t=0');
     const { job_id } = (await json(response)).fovea;
-    const logged = lines.map((line) => JSON.parse(line));
     expect(
       logged.filter(({ event, route }) => event === "request" && /^\/v1\//.test(route)),
     ).toMatchObject([{ route: "/v1/chat/completions", status: 200, job_id }]);

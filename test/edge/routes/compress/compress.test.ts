@@ -65,10 +65,10 @@ describe("compress", () => {
     const response = await post("/v1/compress", slow, body, { prefer: "wait=20" });
     const { job_id, file_id, verification } = await json(response);
     expect(verification.jobs).toHaveLength(1);
+    const logged = lines.map((line) => JSON.parse(line));
     expect(response.headers.get("ratelimit")).toBe('"key";r=8;t=0');
     const next = await call("/v1/models", { key: slow });
     expect(next.headers.get("ratelimit")).toBe('"key";r=7;t=0');
-    const logged = lines.map((line) => JSON.parse(line));
     expect(
       logged.filter(({ event, route }) => event === "request" && /^\/v1\//.test(route)),
     ).toMatchObject([{ route: "/v1/compress", status: 200, job_id }]);
