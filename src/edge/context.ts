@@ -1,8 +1,8 @@
-/** What a request carries through middleware and routes, and the type of the app that they are added to. */
+/** The variables that middleware sets for routes, and the type of the app. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Env } from "./bindings.ts";
 import type { Environment, Scope } from "./domain/keys/api-key.ts";
-import type { DayLimits } from "./domain/keys/cost-guard.ts";
+import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Quota } from "./domain/keys/stored-key.ts";
 import type { Trace } from "./domain/protocol/traceparent.ts";
 
@@ -12,9 +12,9 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
-  /** The one job that the caller's browser token is for; `null` for an API key. */
+  /** The job of a browser token; `null` if the caller has an API key. */
   tokenJobId: string | null;
-  /** The daily page and spending limits of its tenant. */
+  /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
 }
 
@@ -23,7 +23,7 @@ export interface Observed {
   trace: Trace;
   /** Phases of the request and their milliseconds. */
   timings: [string, number][];
-  /** The job that the request created, if its path names none. */
+  /** The job that the request created, if its path names no job. */
   jobId?: string;
 }
 
@@ -35,7 +35,7 @@ export type AppEnv = {
   Variables: {
     requestId: string;
     caller: Caller;
-    /** The document that the answer is about: its stored answer is deleted with it. */
+    /** The document that the response is about. A stored response is deleted together with it. */
     answerFileId?: string;
   } & Observed;
 };

@@ -10,7 +10,7 @@ import { startJob } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
 import {
-  jobOfTwin,
+  jobWithFingerprint,
   openLine,
   type Settlement,
   settleLines,
@@ -60,14 +60,14 @@ export async function startLines(
   const jobs = new Map<string, Promise<string>>();
   const queue = ready.values();
   const work = async () => {
-    for (const wish of queue) {
-      const { source } = wish.spec;
+    for (const request of queue) {
+      const { source } = request.spec;
       const name = "url" in source ? source.url : source.file;
       const document = fetched.get(name) ?? findDocument(env, batch, source);
       fetched.set(name, document);
       const file = await document;
-      if ("code" in file) faulty.push(failed(wish.line, file));
-      else await open(env, batch, wish, file, jobs);
+      if ("code" in file) faulty.push(failed(request.line, file));
+      else await open(env, batch, request, file, jobs);
     }
   };
   const ends = await Promise.allSettled(Array.from({ length: FETCHES }, work));
@@ -137,10 +137,10 @@ async function makeJob(
   file: StoredFile,
   fingerprint: string,
 ): Promise<string> {
-  const twin = await jobOfTwin(env.DB, batch.id, fingerprint);
-  if (twin) {
-    await openLine(env.DB, batch.id, line, fingerprint, twin).run();
-    return twin;
+  const shared = await jobWithFingerprint(env.DB, batch.id, fingerprint);
+  if (shared) {
+    await openLine(env.DB, batch.id, line, fingerprint, shared).run();
+    return shared;
   }
   const id = newId("job", Date.now());
   const job = {

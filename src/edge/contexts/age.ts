@@ -265,12 +265,12 @@ async function land(
     : [];
   for (const [i, { fileId, jobId }] of item.sources.entries()) {
     const job = await findJobById(env.DB, jobId);
-    if (!job) return giveUp(env, context, item, null);
+    if (!job) return failItem(env, context, item, null);
     const pages = await jobPages(env.DB, jobId);
     for (const page of pages) {
       const { result, error } = await readEntry(env.BUCKET, job, page);
       const image = result && (await readImage(env.BUCKET, job, page, new Headers()));
-      if (!image || !("body" in image)) return giveUp(env, context, item, job.error ?? error);
+      if (!image || !("body" in image)) return failItem(env, context, item, job.error ?? error);
       const bytes = new Uint8Array(await image.arrayBuffer());
       const place = `${item.id}/page/${i}/${page.page}`;
       const file = await keepDocument(env, context, place, bytes, "image/png");
@@ -288,7 +288,7 @@ async function land(
         },
       });
     }
-    if (pages.length === 0) return giveUp(env, context, item, job.error);
+    if (pages.length === 0) return failItem(env, context, item, job.error);
   }
   if (item.replaces === null) {
     const own = messages.filter(({ nextItemId }) => nextItemId === item.id);
@@ -329,7 +329,7 @@ async function clean(env: Env, context: Context, item: Item, messages: Message[]
 }
 
 /** Drops an image and keeps what it was to replace: if that is an image, the source documents are its pages. */
-async function giveUp(
+async function failItem(
   env: Env,
   context: Context,
   item: Item,

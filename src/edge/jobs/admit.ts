@@ -1,8 +1,8 @@
 /** Limits on new jobs: the key's pages of the month and open jobs, and the account's day. */
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
-import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { secondsOfDayLeft } from "../domain/keys/cost-guard.ts";
+import { pagesLeftToday } from "../dispatch/scheduler.ts";
+import { secondsOfDayLeft } from "../domain/keys/day-limits.ts";
 import type { Quota } from "../domain/keys/stored-key.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { openJobsOfKey, pagesThisMonth } from "../storage/quota.ts";

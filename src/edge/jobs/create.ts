@@ -6,7 +6,7 @@
 import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import type { Asker, Caller } from "../context.ts";
-import { pagesLeftToday } from "../dispatch/keeper.ts";
+import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { type DocumentSource, FROM_URL, findDocument } from "../documents/ingest.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";

@@ -4,7 +4,7 @@ import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/pages/page-key.ts";
 import { cutShards, firstPage, resolvePages } from "../domain/pages/page-selection.ts";
 import { settings } from "../settings.ts";
-import { wake } from "../signals/wake.ts";
+import { wakeShard } from "../signals/wake-shard.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import { type Job, uncountedJobs } from "../storage/jobs.ts";
 import {
@@ -42,7 +42,7 @@ export async function plan(
   );
   await startShards(env, job, claimed);
   if (!job.background && claimed.length < pages.length) {
-    for (const shard of await promoteShards(env.DB, job.id)) await wake(env, shard);
+    for (const shard of await promoteShards(env.DB, job.id)) await wakeShard(env, shard);
   }
 }
 

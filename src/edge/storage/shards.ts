@@ -1,7 +1,7 @@
 /** Shards: what is dispatched to a worker as one prediction, and the lease that keeps it alive. */
 
 import type { ShardView } from "../domain/jobs/shard.ts";
-import type { DayLimits } from "../domain/keys/cost-guard.ts";
+import type { DayLimits } from "../domain/keys/day-limits.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { WantedPage } from "./reading.ts";
 

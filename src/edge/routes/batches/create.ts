@@ -14,7 +14,7 @@ import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { pokeBatch } from "../../signals/poke.ts";
+import { wakeBatch } from "../../signals/wake-batch.ts";
 import { type Batch, insertBatch } from "../../storage/batches.ts";
 import { manifestPath } from "../../storage/manifests.ts";
 import { BatchSchema, batchView } from "./view.ts";
@@ -113,7 +113,7 @@ export const batchesCreate = (app: App) =>
       const detail = `A tenant may have ${MAX_OPEN_BATCHES} batches open at once.`;
       throw new Problem("too-many-batches", detail, {}, { "retry-after": "60" });
     }
-    await pokeBatch(c.env, batch.id);
+    await wakeBatch(c.env, batch.id);
     c.header("location", `/v1/batches/${batch.id}`);
     return c.json(batchView(batch), 202);
   });

@@ -16,10 +16,10 @@ import { settings } from "../../settings.ts";
 import { audit } from "../../storage/audit.ts";
 import {
   type Context,
-  condemnContext,
   insertContext,
   KEEPS,
   listContexts,
+  markContextDeleted,
 } from "../../storage/contexts.ts";
 import { ContextSchema, contextParams, contextView, demandContext, LadderSchema } from "./view.ts";
 
@@ -147,7 +147,7 @@ export const contexts = (app: App) => {
   app.openapi(remove, async (c) => {
     const context = await demandContext(c, c.req.valid("param").id);
     const { keyId, tenantId } = c.get("caller");
-    await condemnContext(c.env.DB, context.id, Date.now());
+    await markContextDeleted(c.env.DB, context.id, Date.now());
     await audit(c.env.DB, tenantId, keyId, "context.deleted", context.id);
     await eraseContext(c.env, context);
     return c.body(null, 204);
