@@ -3,6 +3,7 @@ import type { Env } from "../bindings.ts";
 import type { MediaType } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
+import type { Mode } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import { ALL_PAGES } from "../domain/pages/page-selection.ts";
 import { cancelJobsOfFile } from "../jobs/end.ts";
@@ -87,7 +88,7 @@ export async function startReading(
   await plan(env, job, file, insertJob(env.DB, job));
 }
 
-export const readingOptions = (model: string, mode: string): ReadOptions => ({
+export const readingOptions = (model: string, mode: Mode): ReadOptions => ({
   model,
   mode,
   task: "markdown",

@@ -1,4 +1,5 @@
 /** What a pool is asked and what it answers, whichever kind it is. */
+import type { ShardInput } from "../domain/jobs/shard-input.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { NotStarted } from "../domain/pools/slot-book.ts";
 
@@ -42,8 +43,7 @@ export interface Upstream {
   health(): Promise<Health>;
 }
 
-/** The worker's typed inputs (docs/WORKER-PROTOCOL.md, section 1). */
-export function predictionInput(request: ShardRequest): Record<string, string | number | boolean> {
+export function predictionInput(request: ShardRequest): ShardInput {
   const { model, mode, task, prompt, dpi, budget, witness } = request.options;
   return {
     document: request.documentUrl,

@@ -126,16 +126,16 @@ def test_pushes_are_tried_again_until_the_edge_answers():
     with EdgeStub() as edge:
         edge.answers = {"/pages/1": [503, 429, 204], "/pages/2": [500], "/pages/3": [422]}
         pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})), retry_for_s=2)
-        assert asyncio.run(pusher.page(1, {"page": 1})) is Pushed.ACCEPTED
+        assert asyncio.run(pusher.page(1, b'{"page":1}')) is Pushed.ACCEPTED
         assert edge.pages() == [1]
         started = time.monotonic()
-        assert asyncio.run(pusher.page(2, {})) is Pushed.NOT
+        assert asyncio.run(pusher.page(2, b"{}")) is Pushed.NOT
         assert 0.5 < time.monotonic() - started < 3
         started = time.monotonic()
-        assert asyncio.run(pusher.page(3, {})) is Pushed.NOT
+        assert asyncio.run(pusher.page(3, b"{}")) is Pushed.NOT
         assert time.monotonic() - started < 0.5
     gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), retry_for_s=0.3)
-    assert asyncio.run(gone.page(1, {})) is Pushed.NOT
+    assert asyncio.run(gone.page(1, b"{}")) is Pushed.NOT
     with pytest.raises(Refused):
         Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
 

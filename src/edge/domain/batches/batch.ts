@@ -7,7 +7,14 @@ import { MODES, TASKS } from "../pages/models.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import type { PageError } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
-import { MAX_TOKEN_BUDGET, readOptions } from "../pages/read-options.ts";
+import {
+  MAX_DPI,
+  MAX_MODEL,
+  MAX_PROMPT,
+  MAX_TOKEN_BUDGET,
+  MIN_DPI,
+  readOptions,
+} from "../pages/read-options.ts";
 
 /** What the API shows. `canceling`: started lines are still being called off. */
 export const BATCH_STATES = [
@@ -32,13 +39,13 @@ export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
 const optionFields = {
   pages: z.string().max(4000).optional(),
-  model: z.string().max(64).optional(),
+  model: z.string().max(MAX_MODEL).optional(),
   mode: z.enum(MODES).optional(),
   token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional(),
   witness: z.boolean().optional(),
   task: z.enum(TASKS).optional(),
-  prompt: z.string().min(1).max(4000).optional(),
-  dpi: z.int().min(36).max(400).optional(),
+  prompt: z.string().min(1).max(MAX_PROMPT).optional(),
+  dpi: z.int().min(MIN_DPI).max(MAX_DPI).optional(),
 };
 
 export const stringMap = z

@@ -10,7 +10,7 @@ export type MediaType =
   | "image/tiff"
   | TextType;
 
-const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
+export const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
 type TextType = (typeof TEXT_TYPES)[number];
 
 /** Texts are laid out by the worker: how many pages they have depends on the mode. */

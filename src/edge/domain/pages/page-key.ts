@@ -7,11 +7,12 @@
  * The tenant is part of the key: a hit across tenants would tell one who else holds a document.
  */
 import { hex } from "../encoding.ts";
+import type { Mode, Task } from "./models.ts";
 
 export interface ReadOptions {
   model: string;
-  mode: string;
-  task: string;
+  mode: Mode;
+  task: Task;
   prompt: string | null;
   dpi: number;
   /** Vision tokens for a selection of pages. Absent, like `witness`, in records older than it. */

@@ -10,7 +10,14 @@ import { waitingFor } from "../../domain/jobs/waiting.ts";
 import { outboundUrlFault } from "../../domain/network/outbound-url.ts";
 import { ENCODE, MODES, TASKS } from "../../domain/pages/models.ts";
 import { type PageSelection, parsePageSelection } from "../../domain/pages/page-selection.ts";
-import { MAX_TOKEN_BUDGET, readOptions } from "../../domain/pages/read-options.ts";
+import {
+  MAX_DPI,
+  MAX_MODEL,
+  MAX_PROMPT,
+  MAX_TOKEN_BUDGET,
+  MIN_DPI,
+  readOptions,
+} from "../../domain/pages/read-options.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 import { browserMay } from "../../http/auth.ts";
@@ -50,7 +57,7 @@ const Body = z
       description: "Pages from 1; all when empty. Ranges past the end are clipped.",
       example: "1-3,7,10-",
     }),
-    model: z.string().max(64).optional(),
+    model: z.string().max(MAX_MODEL).optional(),
     mode: z.enum(MODES).default("auto"),
     token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional().openapi({
       description:
@@ -61,12 +68,17 @@ const Body = z
         "Check the words of each page against a classic recogniser; where they differ, the page is `suspect`.",
     }),
     task: z.enum(TASKS).default("markdown"),
-    prompt: z.string().min(1).max(4000).optional(),
+    prompt: z.string().min(1).max(MAX_PROMPT).optional(),
     tokens: z.enum(["keep", "none"]).optional().openapi({
       description:
         "`keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides",
     }),
-    dpi: z.int().min(36).max(400).default(144).openapi({ description: "PDF raster resolution" }),
+    dpi: z
+      .int()
+      .min(MIN_DPI)
+      .max(MAX_DPI)
+      .default(144)
+      .openapi({ description: "PDF raster resolution" }),
     cache: z.enum(["use", "refresh", "only"]).default("use").openapi({
       description: "`refresh`: read again · `only`: answer from the cache or not at all",
     }),
