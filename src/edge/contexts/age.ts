@@ -1,7 +1,7 @@
 /**
- * A turn of ageing. It may be cut off after any step and be run again: an image is begun in D1 before
- * anything is made of it, every document and job has a place of its own, and nothing is erased before
- * its successor is stored and recorded.
+ * One step of ageing. It can be interrupted at any point and repeated: an image is recorded in D1 before its
+ * documents and jobs are made, these have fixed ids, and nothing is erased before its successor is stored and
+ * recorded.
  */
 import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
@@ -37,25 +37,25 @@ import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
 
 export const RENDERER = "fovea-render";
 
-/** Longer than a turn takes. */
+/** Longer than any turn. */
 export const LEASE_MS = 60_000;
-/** Images that one turn begins; the next one goes on. So it stays within the subrequests of one invocation. */
+/** Maximum number of images that a turn begins, because an invocation may make a limited number of subrequests. */
 const BEGIN_AT_ONCE = 8;
-/** After a failure, and before the sweep looks at what is being made. */
+/** Time until a failed step is repeated. */
 const RETRY_MS = 10 * 60_000;
 
-/** A change that is due, or was begun. */
+/** A change that is due or has begun. */
 export interface Change {
   first: number;
   last: number;
   from: Form;
   to: ImageMode;
   tokensBefore: number;
-  /** Expected; what an image really costs is counted when it is made. */
+  /** An estimate. The actual tokens are counted when the image is made. */
   tokensAfter: number;
 }
 
-/** What is due at a time, without doing it. */
+/** Lists the changes that would be due at a given time, without making them. */
 export async function whatIf(
   env: Env,
   context: Context,
@@ -69,9 +69,9 @@ export async function whatIf(
 }
 
 /**
- * Finishes what has been made, and begins what is due.
- * @param at the time that counts: the present one, or a later one that a client asks for
- * @returns the jobs that are now to be waited for; `null` when another has the context in hand
+ * Finishes images whose jobs have ended, and begins the changes that are due.
+ * @param at the time for which changes are due: now, or a later time from the client
+ * @returns the changes that began, and the running jobs; `null` if another invocation is ageing the context
  */
 export async function age(
   env: Env,
@@ -88,7 +88,7 @@ export async function age(
   } catch (fault) {
     const error = {
       code: "internal_error",
-      message: "Ageing was cut off; it will be tried again.",
+      message: "Ageing was interrupted. It will be repeated.",
     };
     const dueAt = Date.now() + RETRY_MS;
     await endLease(DB, context.id, seenDueAt, { dueAt, error, agedAt: Date.now() });
@@ -106,7 +106,7 @@ async function turn(env: Env, context: Context, at: number) {
   }
   state = await contents(DB, context.id);
   const parts = partsOf(state.messages, state.items);
-  // What has just failed would fail again.
+  // After an error nothing new is begun, because it would probably fail too.
   const begun = error
     ? []
     : due(context, parts, state.messages, state.items, at).changes.slice(0, BEGIN_AT_ONCE);
@@ -187,14 +187,17 @@ const ends = (numbers: number[]) => ({
   last: numbers.at(-1) as number,
 });
 
-/** When something will be due by its age alone. */
+/** When the next change will be due by age alone. */
 function nextTurn(context: Context, messages: Message[], items: Item[], now: number) {
   const memories = memoriesOf(context, partsOf(messages, items), messages, items, now);
   const waits = memories.flatMap((memory) => nextDue(context.ladder, memory) ?? []);
   return waits.length > 0 ? now + Math.ceil(Math.min(...waits) * 1000) : null;
 }
 
-/** Takes an image one step further: its documents, their jobs, its pages. @returns why it had to be given up */
+/**
+ * Continues making an image: first its documents, then their jobs, then its pages.
+ * @returns an error if the image could not be made
+ */
 async function make(
   env: Env,
   context: Context,
@@ -223,7 +226,7 @@ async function make(
   return over ? land(env, context, item, messages) : null;
 }
 
-/** The documents that an image is made of: its messages' text, or the pages of the image before it. */
+/** The documents to render: the text of the messages, or the pages of the image that it replaces. */
 async function documentsFor(
   env: Env,
   context: Context,
@@ -250,7 +253,7 @@ async function documentsFor(
   return files;
 }
 
-/** The jobs are over: their pages become the image's. */
+/** All jobs have ended: their pages become the pages of the image. */
 async function land(
   env: Env,
   context: Context,
@@ -308,7 +311,7 @@ async function land(
   return null;
 }
 
-/** Erases what a finished image was made of. */
+/** Erases the sources of a finished image. */
 async function clean(env: Env, context: Context, item: Item, messages: Message[]): Promise<void> {
   const texts = context.keep !== "original";
   if (texts) {
@@ -327,7 +330,7 @@ async function clean(env: Env, context: Context, item: Item, messages: Message[]
   await markClean(env.DB, context.id, item.id, texts);
 }
 
-/** Leaves everything as it was. The documents of the image before it are its pages, and stay. */
+/** Cancels an image that could not be made. The image that it would replace, and its pages, stay. */
 async function failItem(
   env: Env,
   context: Context,

@@ -1,7 +1,6 @@
 /**
- * Takes in a document of any length in one pass: the type is read from its first bytes (a text's from what it was
- * announced as), the hash is
- * made while it streams into R2, and memory holds one part at a time.
+ * Stores a document of any length in one pass. Its type is detected from the first bytes (for texts, from the declared
+ * type), and it is hashed while it is streamed into R2. Memory holds one part at a time.
  */
 import type { Env } from "../bindings.ts";
 import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
@@ -11,20 +10,20 @@ import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
-/** What `storeDocument` throws. */
+/** The problems that `storeDocument` throws. */
 export const STORED = [
   "unsupported-media-type",
   "empty-file",
   "file-too-large",
 ] as const satisfies ProblemCode[];
 
-/** R2 wants parts of equal size, at least 5 MiB, the last one excepted. */
+/** R2 requires parts of equal size and at least 5 MiB, except the last. */
 const PART_BYTES = 8 * 1024 * 1024;
 
 /**
- * @param announced the Content-Type that the bytes came with
- * @returns the file, and whether it is new: the same bytes of the same tenant are the same file.
- * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is kept then.
+ * @param announced the declared Content-Type
+ * @returns the file, and whether it is new. A tenant has one file for equal bytes
+ * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is stored then
  */
 export async function storeDocument(
   env: Env,
@@ -125,7 +124,7 @@ class Upload {
     if (this.#mediaType === null)
       throw new Problem(
         "unsupported-media-type",
-        "PDF, PNG, JPEG, WebP and TIFF can be read, and what comes as text/markdown or text/plain.",
+        "Supported are PDF, PNG, JPEG, WebP, TIFF, and text that is sent as text/markdown or text/plain.",
       );
   }
 
