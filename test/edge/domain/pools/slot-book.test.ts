@@ -142,6 +142,26 @@ describe("a lost shard", () => {
     expect(ask(book, want("n6"), later + 60_002)).toBe("one");
   });
 
+  it("that tried a pool and tells nothing by it lets another one try", () => {
+    for (const back of ["leaves", "starting"] as const) {
+      const book = new SlotBook([pool("p", 9)]);
+      for (const id of ["x", "y", "z", "early"]) ask(book, want(id), 0);
+      for (const id of ["x", "y", "z"]) book.ended(id, 1, false, 60_000);
+      let now = 60_000 + coolOff(0);
+      expect([ask(book, want("n1"), now), ask(book, want("n2"), now)]).toEqual(["p", "- pool"]);
+      // One that was out before the breaker opened is not the one that tries.
+      expect(book.leave("early", false, now)).toEqual([]);
+      if (back === "leaves") expect(book.leave("n1", false, now)).toEqual(["n2"]);
+      else {
+        expect(book.notStarted("n1", "starting", now)).toEqual([]);
+        now += 3000;
+        expect(book.tick(now)).toEqual(["n2"]);
+      }
+      expect(ask(book, want("n2"), now)).toBe("p");
+      expect(ask(book, want("n3"), now)).toBe("- pool");
+    }
+  });
+
   it("with one pool only, waits for it", () => {
     const book = new SlotBook([pool("p", 4)]);
     for (const [i, id] of ["x", "y", "z"].entries()) {
@@ -197,6 +217,29 @@ describe("between tenants", () => {
     }
     expect(served.join("")).toBe("bcabcabcabca");
   });
+
+  it.each([
+    ["tenant", (who: string) => ({ tenantId: who })],
+    ["document", (who: string) => ({ flow: who })],
+  ])(
+    "a %s that had its turn long ago keeps its place while it waits with nothing in work",
+    (_, of) => {
+      const book = new SlotBook([pool("p", 2)]);
+      const shard = (who: string, n: number) => want(`${who}${n}`, { ...of(who), firstPage: n });
+      const all = ["a", "b", "c", "d"];
+      ask(book, shard("a", 1));
+      ask(book, shard("b", 1));
+      for (const n of [2, 3, 4]) for (const who of all) ask(book, shard(who, n));
+      // The second slot goes round; a has the first one all the time.
+      let current = "b1";
+      for (const next of ["c2", "d2", "b2"]) {
+        expect(book.ended(current, 1, true, 1)).toEqual([next]);
+        ask(book, shard(next.charAt(0), Number(next.charAt(1))), 1);
+        current = next;
+      }
+      expect(book.ended("a1", 1, true, 2)).toEqual(["a2"]);
+    },
+  );
 
   it("newcomers do not starve one who waits", () => {
     const book = new SlotBook([pool("p", 1)]);
