@@ -149,7 +149,7 @@ it("looks names up before it calls them, and tries again when the resolver is do
     attempts: [
       { status: 200 },
       { attempt: 2, status: null, error: "the name could not be looked up" },
-      { attempt: 3, error: "the name leads to an address that is not public" },
+      { attempt: 3, error: "the name resolves to an address that is not public" },
     ],
   });
   expect(received).toHaveLength(1);

@@ -53,21 +53,21 @@ describe("a ladder", () => {
         { form: "text", after: 0 },
         { form: "tiny", after: 0 },
       ],
-      /comes `after`/,
+      /`after` must increase/,
     ],
     [
       [
         { form: "tiny", after: 0 },
         { form: "small", after: 9 },
       ],
-      /go down/,
+      /must follow the order/,
     ],
     [
       [
         { form: "text", after: 0 },
         { form: "text", after: 9 },
       ],
-      /go down/,
+      /must follow the order/,
     ],
   ] as [Ladder["rungs"], RegExp][])("is refused: %j", (rungs, words) =>
     expect(ladderFault({ by: "time", rungs })).toMatch(words),
