@@ -150,8 +150,8 @@ describe("a lost shard", () => {
       let now = 60_000 + coolOff(0);
       expect([ask(book, want("n1"), now), ask(book, want("n2"), now)]).toEqual(["p", "- pool"]);
       // One that was out before the breaker opened is not the one that tries.
-      expect(book.leave("early", false, now)).toEqual([]);
-      if (back === "leaves") expect(book.leave("n1", false, now)).toEqual(["n2"]);
+      expect(book.release("early", false, now)).toEqual([]);
+      if (back === "leaves") expect(book.release("n1", false, now)).toEqual(["n2"]);
       else {
         expect(book.notStarted("n1", "starting", now)).toEqual([]);
         now += 3000;
