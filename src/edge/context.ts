@@ -27,6 +27,9 @@ export interface Observed {
   jobId?: string;
 }
 
+/** Who asks, in which trace, and where to note how long the phases take. */
+export type Asker = { caller: Caller } & Pick<Observed, "trace" | "timings">;
+
 export type AppEnv = {
   Bindings: Env;
   Variables: {

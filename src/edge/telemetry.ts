@@ -11,6 +11,23 @@ export function log(
   if (logsRequests(env)) console.log(JSON.stringify({ event, ...fields }));
 }
 
+/** Waits for a phase of a request and notes in `timings` how many milliseconds that took. */
+export async function timed<T>(
+  timings: [string, number][],
+  name: string,
+  phase: Promise<T>,
+): Promise<T> {
+  const started = performance.now();
+  try {
+    return await phase;
+  } finally {
+    timings.push([name, since(started)]);
+  }
+}
+
+/** Inside a Worker the clock moves with I/O only: this is the time spent waiting, not computing. */
+export const since = (started: number) => Math.round((performance.now() - started) * 10) / 10;
+
 export interface AnalyticsEvent {
   type: "request" | "dispatch" | "heard" | "page";
   tenantId: string;

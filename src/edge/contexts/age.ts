@@ -1,6 +1,6 @@
 /**
- * One step of ageing. It can be interrupted at any point and repeated: an image is recorded in D1 before its
- * documents and jobs are made, these have fixed ids, and nothing is erased before its successor is stored and
+ * One step of ageing. It can be interrupted after any write and run again: an image is recorded in D1 before anything is
+ * made for it, every document and job has a fixed place, and nothing is erased before its successor is stored and
  * recorded.
  */
 import type { Env } from "../bindings.ts";
@@ -12,6 +12,7 @@ import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory/m
 import type { ImageMode } from "../domain/memory/vision-tokens.ts";
 import { validTokens } from "../domain/memory/vision-tokens.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
+import { startJob } from "../jobs/create.ts";
 import {
   beginItem,
   type Context,
@@ -32,30 +33,30 @@ import {
 import { fileById } from "../storage/files.ts";
 import { deleteJob, findJobById, jobPages } from "../storage/jobs.ts";
 import { readEntry, readImage } from "../storage/results.ts";
-import { eraseDocument, keepDocument, readingOptions, startReading } from "./documents.ts";
+import { eraseDocument, keepDocument, readingOptions } from "./documents.ts";
 import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
 
 export const RENDERER = "fovea-render";
 
-/** Longer than any turn. */
+/** Longer than a step takes. */
 export const LEASE_MS = 60_000;
-/** Maximum number of images that a turn begins, because an invocation may make a limited number of subrequests. */
+/** The most images that one step starts, so that it stays within the subrequests of one invocation. */
 const BEGIN_AT_ONCE = 8;
-/** Time until a failed step is repeated. */
+/** Delay of the next step after a failure. */
 const RETRY_MS = 10 * 60_000;
 
-/** A change that is due or has begun. */
+/** A change that is due or has been started. */
 export interface Change {
   first: number;
   last: number;
   from: Form;
   to: ImageMode;
   tokensBefore: number;
-  /** An estimate. The actual tokens are counted when the image is made. */
+  /** Expected. The real cost of an image is counted when it is made. */
   tokensAfter: number;
 }
 
-/** Lists the changes that would be due at a given time, without making them. */
+/** The changes that are due at a time. Changes nothing. */
 export async function whatIf(
   env: Env,
   context: Context,
@@ -69,9 +70,9 @@ export async function whatIf(
 }
 
 /**
- * Finishes images whose jobs have ended, and begins the changes that are due.
- * @param at the time for which changes are due: now, or a later time from the client
- * @returns the changes that began, and the running jobs; `null` if another invocation is ageing the context
+ * Completes images whose jobs are over, and starts the changes that are due.
+ * @param at the time for which changes are due: now, or a later time that a client asks for
+ * @returns the jobs to wait for; `null` if somebody else is ageing the context
  */
 export async function age(
   env: Env,
@@ -106,7 +107,7 @@ async function turn(env: Env, context: Context, at: number) {
   }
   state = await contents(DB, context.id);
   const parts = partsOf(state.messages, state.items);
-  // After an error nothing new is begun, because it would probably fail too.
+  // After a failure nothing new is started: it would fail for the same reason.
   const begun = error
     ? []
     : due(context, parts, state.messages, state.items, at).changes.slice(0, BEGIN_AT_ONCE);
@@ -187,17 +188,14 @@ const ends = (numbers: number[]) => ({
   last: numbers.at(-1) as number,
 });
 
-/** When the next change will be due by age alone. */
+/** When the next change is due by age alone. */
 function nextTurn(context: Context, messages: Message[], items: Item[], now: number) {
   const memories = memoriesOf(context, partsOf(messages, items), messages, items, now);
   const waits = memories.flatMap((memory) => nextDue(context.ladder, memory) ?? []);
   return waits.length > 0 ? now + Math.ceil(Math.min(...waits) * 1000) : null;
 }
 
-/**
- * Continues making an image: first its documents, then their jobs, then its pages.
- * @returns an error if the image could not be made
- */
+/** Advances an image: stores its documents, starts their jobs, or completes it. @returns why it was dropped, if it was */
 async function make(
   env: Env,
   context: Context,
@@ -220,13 +218,13 @@ async function make(
     if (job && isOver(job.state)) continue;
     over = false;
     const file = await fileById(env.DB, context.tenantId, fileId);
-    const reading = { jobId, keyId: context.keyId, options, background: true };
-    if (!job && file) await startReading(env, context, file, reading);
+    const spec = { id: jobId, keyId: context.keyId, options, background: true };
+    if (!job && file) await startJob(env, file, spec);
   }
   return over ? land(env, context, item, messages) : null;
 }
 
-/** The documents to render: the text of the messages, or the pages of the image that it replaces. */
+/** The documents that an image is made from: its messages' texts, or the pages of the image that it replaces. */
 async function documentsFor(
   env: Env,
   context: Context,
@@ -253,7 +251,7 @@ async function documentsFor(
   return files;
 }
 
-/** All jobs have ended: their pages become the pages of the image. */
+/** Makes the pages of the finished jobs the pages of the image. */
 async function land(
   env: Env,
   context: Context,
@@ -311,7 +309,7 @@ async function land(
   return null;
 }
 
-/** Erases the sources of a finished image. */
+/** Erases what a finished image was made from. */
 async function clean(env: Env, context: Context, item: Item, messages: Message[]): Promise<void> {
   const texts = context.keep !== "original";
   if (texts) {
@@ -330,7 +328,7 @@ async function clean(env: Env, context: Context, item: Item, messages: Message[]
   await markClean(env.DB, context.id, item.id, texts);
 }
 
-/** Cancels an image that could not be made. The image that it would replace, and its pages, stay. */
+/** Drops an image and keeps what it was to replace: if that is an image, the source documents are its pages. */
 async function failItem(
   env: Env,
   context: Context,

@@ -12,11 +12,11 @@ export async function pagesThisMonth(db: D1Database, keyId: string, now: number)
   return sum ?? 0;
 }
 
-/** Open jobs of a key. Jobs of batches do not count, because batches have their own limit. */
+/** Open jobs of a key. Background jobs do not count: batches have their own limit, and contexts start jobs themselves. */
 export async function openJobsOfKey(db: D1Database, keyId: string): Promise<number> {
   const n = await db
     .prepare(
-      "SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL AND batch_id IS NULL",
+      "SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL AND background = 0",
     )
     .bind(keyId)
     .first<number>("n");

@@ -18,7 +18,7 @@ export interface Shard extends ShardView {
   traceparent: string | null;
   /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
-  /** Whether only batches wait for the shard. */
+  /** Whether only background jobs wait for the shard. */
   batch: boolean;
   /** Unread pages, ascending. */
   pages: WantedPage[];
@@ -34,7 +34,7 @@ export async function insertShards(
     options: ReadOptions;
     deadlineAt: number;
     traceparent?: string | undefined;
-    batchId?: string | null;
+    background: boolean;
   },
   now: number,
 ): Promise<void> {
@@ -55,7 +55,7 @@ export async function insertShards(
         job.deadlineAt,
         now,
         job.traceparent ?? null,
-        job.batchId ? 1 : 0,
+        job.background ? 1 : 0,
       ),
     db
       .prepare(
@@ -239,7 +239,7 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
 }
 
 /**
- * A job shares pages that a batch reads: their shards lose the low priority of batches.
+ * A job shares pages that only background jobs waited for: their shards get the ordinary priority.
  * @returns the shards to wake
  */
 export async function promoteShards(db: D1Database, jobId: string): Promise<string[]> {

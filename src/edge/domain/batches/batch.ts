@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
+import { readingFields, stringMap } from "../jobs/job-request.ts";
 import { outboundUrlFault } from "../network/outbound-url.ts";
-import { MODES, TASKS } from "../pages/models.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import type { PageError } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
-import { MAX_TOKEN_BUDGET, readOptions } from "../pages/read-options.ts";
+import { readOptions } from "../pages/read-options.ts";
 
 /** The states that the API shows. `canceling`: started lines are still being canceled. */
 export const BATCH_STATES = [
@@ -30,30 +30,15 @@ export const MAX_LINE_BYTES = 32 * 1024;
 export const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
-const optionFields = {
-  pages: z.string().max(4000).optional(),
-  model: z.string().max(64).optional(),
-  mode: z.enum(MODES).optional(),
-  token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional(),
-  witness: z.boolean().optional(),
-  task: z.enum(TASKS).optional(),
-  prompt: z.string().min(1).max(4000).optional(),
-  dpi: z.int().min(36).max(400).optional(),
-};
-
-export const stringMap = z
-  .record(z.string().max(64), z.string().max(512))
-  .refine((record) => Object.keys(record).length <= 16, "at most 16 entries");
-
 /** Options for all lines that do not set their own. */
-export const LineDefaults = z.strictObject(optionFields).meta({ id: "BatchDefaults" });
+export const LineDefaults = z.strictObject(readingFields).partial().meta({ id: "BatchDefaults" });
 export type LineDefaults = z.infer<typeof LineDefaults>;
 
 const Line = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
     url: z.string().min(1).max(2048).optional(),
-    ...optionFields,
+    ...LineDefaults.shape,
     custom_id: z.string().min(1).max(256).optional(),
     metadata: stringMap.optional(),
   })

@@ -2,8 +2,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { LineDefaults, stringMap } from "../../domain/batches/batch.ts";
+import { LineDefaults } from "../../domain/batches/batch.ts";
 import { newId } from "../../domain/ids.ts";
+import { stringMap } from "../../domain/jobs/job-request.ts";
 import { parsePageSelection } from "../../domain/pages/page-selection.ts";
 import { readOptions } from "../../domain/pages/read-options.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";

@@ -4,6 +4,7 @@ import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { eraseContext } from "../../contexts/erase.ts";
 import { newId } from "../../domain/ids.ts";
+import { stringMap } from "../../domain/jobs/job-request.ts";
 import { DEFAULT_LADDER } from "../../domain/memory/ladder.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
@@ -33,10 +34,7 @@ const NewContext = z
       description:
         "What stays of a text whose message has become an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost",
     }),
-    metadata: z
-      .record(z.string().max(64), z.string().max(512))
-      .refine((record) => Object.keys(record).length <= 16, "at most 16 entries")
-      .default({}),
+    metadata: stringMap.default({}),
   })
   .openapi("NewContext", { example: { name: "support chat", token_budget: 4000 } });
 
