@@ -21,7 +21,7 @@ export const STORED = [
 const PART_BYTES = 8 * 1024 * 1024;
 
 /**
- * @param announced the declared Content-Type
+ * @param declared the declared Content-Type
  * @returns the file, and whether it is new. A tenant has one file for equal bytes
  * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is stored then
  */
@@ -30,12 +30,12 @@ export async function storeDocument(
   tenantId: string,
   chunks: AsyncIterable<Uint8Array>,
   name: string | null,
-  announced: string | null,
+  declared: string | null,
 ): Promise<{ file: StoredFile; created: boolean }> {
   const now = Date.now();
   const id = newId("file", now);
   const { MAX_FILE_BYTES } = settings(env);
-  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, announced);
+  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, declared);
   try {
     for await (const chunk of chunks) await upload.write(chunk);
     const { sha256, bytes, mediaType } = await upload.end();
@@ -62,7 +62,7 @@ class Upload {
   readonly #bucket: R2Bucket;
   readonly #key: string;
   readonly #maxBytes: number;
-  readonly #announced: string | null;
+  readonly #declared: string | null;
   readonly #digest = new crypto.DigestStream("SHA-256");
   readonly #hasher = this.#digest.getWriter();
   #part = new Uint8Array(PART_BYTES);
@@ -72,11 +72,11 @@ class Upload {
   #multipart: R2MultipartUpload | null = null;
   #parts: R2UploadedPart[] = [];
 
-  constructor(bucket: R2Bucket, key: string, maxBytes: number, announced: string | null) {
+  constructor(bucket: R2Bucket, key: string, maxBytes: number, declared: string | null) {
     this.#bucket = bucket;
     this.#key = key;
     this.#maxBytes = maxBytes;
-    this.#announced = announced;
+    this.#declared = declared;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -120,7 +120,7 @@ class Upload {
 
   #sniff(): void {
     const head = this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES));
-    this.#mediaType ??= mediaTypeOf(head, this.#announced);
+    this.#mediaType ??= mediaTypeOf(head, this.#declared);
     if (this.#mediaType === null)
       throw new Problem(
         "unsupported-media-type",

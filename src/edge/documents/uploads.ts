@@ -39,7 +39,7 @@ export interface PartAddress {
 export async function openUpload(
   env: Env,
   tenantId: string,
-  announced: { bytes: number; sha256: string; name: string | null },
+  declared: { bytes: number; sha256: string; name: string | null },
 ): Promise<{ upload: Upload; parts: PartAddress[] }> {
   const sign = signer(env);
   const now = Date.now();
@@ -50,7 +50,7 @@ export async function openUpload(
     id: newId("upl", now),
     tenantId,
     fileId,
-    ...announced,
+    ...declared,
     multipartId: uploadId,
     state: "open",
     error: null,
@@ -59,7 +59,7 @@ export async function openUpload(
   };
   await insertUpload(env.DB, upload);
   const parts = await Promise.all(
-    cutParts(announced.bytes).map(async (bytes, i) => ({
+    cutParts(declared.bytes).map(async (bytes, i) => ({
       part: i + 1,
       bytes,
       url: await sign(key, uploadId, i + 1),

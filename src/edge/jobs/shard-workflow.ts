@@ -170,7 +170,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
     traceparent,
   });
   if (typeof started === "string") {
-    await attemptDeferred(env.DB, shard, WAITS_FOR[started]);
+    await attemptDeferred(env.DB, shard, WAITING_FOR_BY_ANSWER[started]);
     await scheduler.notStarted(shardId, started);
     // Ask again at once: the shard returns to its place in the queue.
     return 0;
@@ -180,4 +180,8 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   return 1000;
 }
 
-const WAITS_FOR = { busy: "slot", starting: "cold_start", unavailable: "pool" } as const;
+const WAITING_FOR_BY_ANSWER = {
+  busy: "slot",
+  starting: "cold_start",
+  unavailable: "pool",
+} as const;

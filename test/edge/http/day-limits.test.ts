@@ -1,4 +1,4 @@
-/** The guard over what a tenant has read in a day, and what is seen of requests from outside. */
+/** Daily limits, tracing, analytics events and /metrics. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { pageResult } from "../samples.ts";
 import { CogStub, call, env, json, newKey, PATIENCE_MS, post, upload } from "../support.ts";
@@ -15,7 +15,7 @@ afterEach(() => vi.restoreAllMocks());
 const type = async (response: Response) =>
   (await json(response)).type?.replace("urn:fovea:problem:", "");
 
-/** A key whose tenant has these limits: made after them, since a guard believes what it knows for ten seconds. */
+/** A key whose tenant has these limits. They are set first, because the rate limiter caches them for ten seconds. */
 async function limited(limits: object) {
   const tenant = `limited-${crypto.randomUUID().slice(0, 8)}`;
   const admin = await newKey({ tenant });

@@ -126,7 +126,7 @@ describe("limits of a key", () => {
     expect((await post(`/v1/keys/${last.id}/rotate`, stranger, {})).status).toBe(404);
   });
 
-  it("costs no database read while the guard knows the key", async () => {
+  it("costs no database read while the rate limiter has the key cached", async () => {
     await call("/v1/jobs", { key });
     await env.DB.prepare("UPDATE keys SET revoked_at = 1 WHERE hint = ?").bind(key.slice(-4)).run();
     // Written behind the API's back: believed for at most ten seconds.

@@ -36,10 +36,10 @@ export function sniffMediaType(head: Uint8Array): MediaType | null {
   return null;
 }
 
-/** @param announced the declared Content-Type */
-export function mediaTypeOf(head: Uint8Array, announced: string | null): MediaType | null {
+/** @param declared the declared Content-Type */
+export function mediaTypeOf(head: Uint8Array, declared: string | null): MediaType | null {
   const sniffed = sniffMediaType(head);
-  const essence = announced?.split(";")[0]?.trim().toLowerCase() as MediaType | undefined;
+  const essence = declared?.split(";")[0]?.trim().toLowerCase() as MediaType | undefined;
   if (!essence || !isText(essence)) return sniffed;
   // A text may contain "%PDF-" further on. A file that begins with it is a PDF even if it is declared as text.
   const speaksOfPdf = sniffed === "application/pdf" && ascii(head, 0, 5) !== "%PDF-";

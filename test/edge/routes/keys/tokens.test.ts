@@ -180,7 +180,7 @@ it("any key may ask what it is, and revoke itself by that", async () => {
   expect((await call("/v1/whoami", { key: made.key })).status).toBe(401);
 });
 
-it("a revocation that the guard was not told of holds within ten seconds", async () => {
+it("a revocation that the rate limiter was not notified of applies within ten seconds", async () => {
   const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
   expect((await call("/v1/jobs", { key: made.key })).status).toBe(200);
   await env.DB.prepare("UPDATE keys SET revoked_at = 1 WHERE id = ?").bind(made.id).run();

@@ -243,7 +243,7 @@ describe("bad requests", () => {
 });
 
 describe("documents by URL", () => {
-  it("fetches them here, following redirects that pass the guard", async () => {
+  it("fetches them here, and checks the target of every redirect", async () => {
     const bytes = pdf();
     cog.elsewhere.set("https://docs.io/a", () => Response.redirect("https://cdn.docs.io/b.pdf"));
     cog.elsewhere.set("https://cdn.docs.io/b.pdf", () => new Response(bytes));
