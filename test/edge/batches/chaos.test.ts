@@ -78,7 +78,7 @@ async function hurry(): Promise<void> {
   await schedulerOf(env).reportHealth("main", true);
 }
 
-it("loses no document and bills no page twice", { timeout: 240_000 }, async () => {
+it("loses no document and counts no page twice", { timeout: 240_000 }, async () => {
   cog.slots = 1000;
   const files: string[] = [];
   for (let i = 0; i < DOCUMENTS; i++) files.push((await upload(key, pdf(`document ${i}`))).id);

@@ -17,7 +17,7 @@ const start = async (caller: string, body: object) =>
 const job = (caller: string, id: string) => json(call(`/v1/jobs/${id}`, { key: caller }));
 
 describe("a long document of one tenant and one page of another", () => {
-  it("the one is read after at most one shard of the others, for each slot", async () => {
+  it("reads the one page after at most one shard per slot", async () => {
     const long = await start(key, { model: "narrow" });
     const probe = await cog.demand();
     await cog.document(probe, 121);
@@ -55,7 +55,7 @@ describe("a long document of one tenant and one page of another", () => {
 });
 
 describe("a shard that misses its lease", () => {
-  it("is given to the other pool, and its pages are read there", async () => {
+  it("is dispatched to the other pool and read there", async () => {
     const { id } = await start(key, { model: "pair", pages: "1" });
     const lost = await cog.demand();
     expect(lost.host).toBe("one.test");
@@ -77,8 +77,8 @@ describe("a shard that misses its lease", () => {
   });
 });
 
-describe("a worker that is not there", () => {
-  it("keeps the job waiting for a pool, and it is read when the pool is back", async () => {
+describe("a worker that does not answer", () => {
+  it("keeps the job waiting for a pool, and the job is read when the pool is back", async () => {
     cog.down.add("down.test");
     const { id } = await start(key, { model: "down", pages: "1" });
     await until(async () => (await job(key, id)).waiting_for === "pool");
@@ -99,7 +99,7 @@ describe("a worker that is not there", () => {
   });
 });
 
-it("slots of shards that ended without a word are taken back by the sweep", async () => {
+it("the sweep frees the slots of shards that ended without releasing them", async () => {
   const { id } = await start(key, { model: "lost", pages: "1" });
   await cog.demand();
   const scheduler = env.SCHEDULER.get(env.SCHEDULER.idFromName("slots"));

@@ -17,7 +17,7 @@ const token: BrowserToken = {
 };
 const NOW = 1_800_000_000_000;
 
-it("reads back what it made, until its time is over", async () => {
+it("accepts its own tokens until they expire", async () => {
   const text = await makeBrowserToken(SECRET, token);
   expect(isBrowserToken(text)).toBe(true);
   expect(readApiKey(text)).toBeNull();
@@ -26,7 +26,7 @@ it("reads back what it made, until its time is over", async () => {
   expect(await readBrowserToken(SECRET, text, NOW + 300_000)).toBeNull();
 });
 
-it("refuses a token of another secret, and one in which any one character was changed", async () => {
+it("rejects a token of another secret, and one with any character changed", async () => {
   const text = await makeBrowserToken(SECRET, token);
   expect(await readBrowserToken(`${SECRET}x`, text, NOW)).toBeNull();
   // The last character of a base64url text may hold bits that stand for nothing.

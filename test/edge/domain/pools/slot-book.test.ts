@@ -38,7 +38,7 @@ const long = (tenantId = "a", flow = "long") =>
   );
 
 describe("slots", () => {
-  it("are given while there are any, then waited for, in the order of the pages", () => {
+  it("are granted while any are free, then in the order of the pages", () => {
     const book = new SlotBook([pool("p", 2)]);
     const shards = [9, 5, 1].map((firstPage) => want(`s${firstPage}`, { firstPage }));
     expect(ask(book, want("x"))).toBe("p");
@@ -49,7 +49,7 @@ describe("slots", () => {
     expect(book.load()).toEqual({ waiting: 4, working: 8 });
   });
 
-  it("are reserved for the one whose turn it is: a newcomer cannot snatch it", () => {
+  it("are reserved for the next in turn, and a newcomer cannot take them", () => {
     const book = new SlotBook([pool("p", 1)]);
     ask(book, want("x"));
     ask(book, want("y"));
@@ -58,7 +58,7 @@ describe("slots", () => {
     expect(ask(book, want("y"), 3)).toBe("p");
   });
 
-  it("go on to the next when the reservation is not taken up", () => {
+  it("go to the next shard if the reservation is not used", () => {
     const book = new SlotBook([pool("p", 1)]);
     for (const id of ["x", "dead", "z"]) ask(book, want(id));
     expect(book.ended("x", 1, true, 1000)).toEqual(["dead"]);
@@ -67,7 +67,7 @@ describe("slots", () => {
     expect(book.tick(1001 + RESERVED_MS)).toEqual(["z"]);
   });
 
-  it("are freed once: a late word about an earlier attempt frees nothing", () => {
+  it("are freed once: a late report about an earlier attempt frees nothing", () => {
     const book = new SlotBook([pool("p", 1)]);
     ask(book, want("x"));
     ask(book, want("x", { attempt: 2 }), 10);
@@ -77,7 +77,7 @@ describe("slots", () => {
     expect(book.ended("x", 2, true, 13)).toEqual([]);
   });
 
-  it("of a pool that is no longer configured hold up nothing", () => {
+  it("of a pool that is no longer configured block nothing", () => {
     const kept = memory();
     const book = new SlotBook([pool("old", 1)], kept.journal);
     ask(book, want("x"));
@@ -87,7 +87,7 @@ describe("slots", () => {
     expect(next.ended("x", 1, true, 1)).toEqual([]);
   });
 
-  it("are not given to a shard that has left", () => {
+  it("are not granted to a shard that was released", () => {
     const book = new SlotBook([pool("p", 1)]);
     for (const id of ["x", "y", "z"]) ask(book, want(id));
     book.release("y", false, 1);
@@ -105,7 +105,7 @@ describe("slots", () => {
     expect(book.tick(1000)).toEqual(["x", "y"]);
   });
 
-  it("a server that is starting up is a cold start, and no strike against it", () => {
+  it("a server that is starting is a cold start, not a strike", () => {
     const book = new SlotBook([pool("p", 5)]);
     for (let i = 0; i < 10; i++) {
       const now = i * 10_000;
@@ -142,7 +142,7 @@ describe("a lost shard", () => {
     expect(ask(book, want("n6"), later + 60_002)).toBe("one");
   });
 
-  it("that tried a pool and tells nothing by it lets another one try", () => {
+  it("that tried a pool without a result lets another one try", () => {
     for (const back of ["leaves", "starting"] as const) {
       const book = new SlotBook([pool("p", 9)]);
       for (const id of ["x", "y", "z", "early"]) ask(book, want(id), 0);
@@ -189,7 +189,7 @@ describe("between tenants", () => {
     }
   });
 
-  it("shares are even in pages, not in shards", () => {
+  it("shares are equal in pages, not in shards", () => {
     const book = new SlotBook([pool("p", 10)]);
     for (const shard of long("a")) ask(book, shard);
     const single = Array.from({ length: 99 }, (_, i) =>
@@ -241,7 +241,7 @@ describe("between tenants", () => {
     },
   );
 
-  it("newcomers do not starve one who waits", () => {
+  it("newcomers do not starve a waiting tenant", () => {
     const book = new SlotBook([pool("p", 1)]);
     const tenantOf = (id: string) => id.replace(/^old.$/, "old");
     const shard = (id: string) => want(id, { tenantId: tenantOf(id) });
@@ -257,14 +257,14 @@ describe("between tenants", () => {
     expect(order.slice(0, 5)).toEqual(["old1", "new0", "new1", "old2", "new2"]);
   });
 
-  it("of one tenant's documents a short one is not kept waiting by a long one", () => {
+  it("a long document does not delay a short one of the same tenant", () => {
     const book = new SlotBook([pool("p", 4)]);
     for (const shard of long()) ask(book, shard);
     expect(ask(book, want("short", { flow: "short", pages: 1 }))).toBe("- slot");
     expect(book.ended("a-long-0", 1, true, 1)).toEqual(["short"]);
   });
 
-  it("who waits for a model without room holds up nobody", () => {
+  it("a shard that waits for a model without room blocks no others", () => {
     const book = new SlotBook([pool("p", 1, { models: ["m"] }), pool("q", 1, { models: ["n"] })]);
     for (const shard of long()) ask(book, shard);
     expect(ask(book, want("b", { tenantId: "b", model: "n" }))).toBe("q");

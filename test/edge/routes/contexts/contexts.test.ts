@@ -64,7 +64,7 @@ async function old(body: object = {}, ms = 2 * DAY) {
 }
 
 describe("a context", () => {
-  it("is created, listed, shown, and its tenant's alone", async () => {
+  it("is created, listed and shown, and invisible to other tenants", async () => {
     const made = await create({ name: "chat", token_budget: 4000, metadata: { a: "b" } });
     expect(made).toMatchObject({ name: "chat", keep: "hash", last_message: 0, aged_at: null });
     expect(made.ladder.rungs.map(({ form }: { form: string }) => form)).toEqual([
@@ -92,7 +92,7 @@ describe("a context", () => {
     expect((await post("/v1/contexts", reader, {})).status).toBe(403);
   });
 
-  it("refuses a ladder that goes up, and what no message can be", async () => {
+  it("rejects a ladder that goes up, and invalid messages", async () => {
     const rungs = [
       { form: "tiny", after: 0 },
       { form: "text", after: 9 },
@@ -124,7 +124,7 @@ describe("a context", () => {
     expect((await add(id, { content: "one more" })).status).toBe(201);
   });
 
-  it("takes messages once for an Idempotency-Key", async () => {
+  it("accepts messages once per Idempotency-Key", async () => {
     const { id } = await create();
     const body = { messages: [{ role: "user", content: "a" }] };
     for (let i = 0; i < 2; i++)
@@ -134,7 +134,7 @@ describe("a context", () => {
 });
 
 describe("ageing", () => {
-  it("turns old messages into an image, and erases their texts and every trace of the work", async () => {
+  it("turns old messages into an image, and erases their texts and all intermediate data", async () => {
     const { id } = await old();
     await add(id, { content: "What is new?" });
     expect(await kept()).toEqual([1, 2, 3, 4].map((n) => expect.stringMatching(`/${id}/${n}$`)));
@@ -170,7 +170,7 @@ describe("ageing", () => {
     expect(await count("jobs")).toBe(0);
   });
 
-  it("goes on from the image, rung by rung, and never back", async () => {
+  it("continues from the image, rung by rung, and never back", async () => {
     const { id } = await old();
     const forms: string[] = [];
     for (const days of [0, 10, 40, 400, 1]) {
@@ -192,7 +192,7 @@ describe("ageing", () => {
     expect(item).toMatchObject({ tokens: 64, compression: round(900 / 64) });
   });
 
-  it("looks ahead without doing anything", async () => {
+  it("previews changes without making them", async () => {
     const { id } = await old({}, 0);
     const look = await age(id, { dry_run: true, at: ahead(40 * DAY) });
     expect(look.changes).toMatchObject([{ from: "text", to: "small", first_message: 1 }]);
@@ -205,7 +205,7 @@ describe("ageing", () => {
     expect((await post(`/v1/contexts/${id}/age`, key, { at: ago(DAY) })).status).toBe(422);
   });
 
-  it("leaves what is pinned, and lets the important wait", async () => {
+  it("skips pinned messages, and delays important ones", async () => {
     const { id } = await create();
     const at = { created_at: ago(2 * DAY) };
     await add(
@@ -260,7 +260,7 @@ describe("ageing", () => {
     ]);
   });
 
-  it("happens by the sweep alone", async () => {
+  it("is done by the sweep without a request", async () => {
     const { id } = await old();
     await until(async () => {
       await sweep(env);
@@ -276,7 +276,7 @@ describe("ageing", () => {
     expect(await due()).toBeLessThan(Date.now() + 5 * DAY + 1000);
   });
 
-  it("changes nothing where an image cannot be made, says why, and tries again", async () => {
+  it("changes nothing if an image cannot be made, reports why, and retries", async () => {
     const { id } = await old();
     eyes.broken.add("fovea-render");
     const failed = await age(id);
@@ -313,7 +313,7 @@ async function later(condition: () => Promise<boolean>) {
   }
 }
 
-describe("cut off anywhere", () => {
+describe("interrupted anywhere", () => {
   let left = 0;
   /** Lets the n-th write to the bucket or the database fail, as when the isolate dies there. */
   function cutAfter(writes: number) {
@@ -406,7 +406,7 @@ describe("a view", () => {
     expect(none.content[0].text).toMatch(/^\[Messages 1 to 3 are an image\.\]/);
   });
 
-  it("has addresses that hold without a key, for that image and that hour only", async () => {
+  it("has URLs that work without a key, for one image and one hour", async () => {
     const { id } = await old();
     await age(id);
     const { items } = await view(id);
@@ -428,14 +428,14 @@ describe("a view", () => {
 });
 
 describe("recall", () => {
-  it("answers text as it is", async () => {
+  it("returns a text message unchanged", async () => {
     const { id } = await create();
     await add(id, { content: "Hello" });
     expect(await json(recall(id, 1))).toMatchObject({ state: "text", form: "text", text: "Hello" });
     expect((await recall(id, 2)).status).toBe(404);
   });
 
-  it("reads the image once for each rung and reader, and tells what is right", async () => {
+  it("reads the image once per rung and reader, and reports the accuracy", async () => {
     const { id, messages } = await old({ keep: "original" });
     await age(id);
     const first = await json(recall(id, 2));
@@ -483,7 +483,7 @@ describe("recall", () => {
     expect(await json(response)).toMatchObject({ state: "reading", text: null });
   });
 
-  it("refuses readers that are not offered, that read nothing, and that fail", async () => {
+  it("rejects readers that are not offered, do not read, or fail", async () => {
     const { id } = await old();
     await age(id);
     expect((await recall(id, 1, "?model=nobody")).status).toBe(422);
@@ -492,7 +492,7 @@ describe("recall", () => {
     expect((await json(recall(id, 1))).detail).toMatch(/page_unreadable/);
   });
 
-  it("verifies by the hash where the original is gone", async () => {
+  it("verifies by the hash if the original is erased", async () => {
     const { id } = await old();
     await age(id);
     expect(await json(recall(id, 1))).toMatchObject({ verified: true, measured: null });
@@ -531,7 +531,7 @@ describe("the end", () => {
     expect(audit.data[0]).toMatchObject({ action: "context.deleted", target: id });
   });
 
-  it("comes by the sweep where somebody had it in hand", async () => {
+  it("is done by the sweep if the context was being aged", async () => {
     const { id } = await old();
     await env.DB.prepare("UPDATE contexts SET leased_until = ? WHERE id = ?")
       .bind(Date.now() + 60_000, id)
@@ -544,7 +544,7 @@ describe("the end", () => {
     expect(await kept()).toEqual([]);
   });
 
-  it("is not a document's: pages of a context cannot be named, listed or deleted as files", async () => {
+  it("pages of a context cannot be named, listed or deleted as files", async () => {
     const { id } = await old();
     await age(id);
     const file = await env.DB.prepare("SELECT id FROM files WHERE tenant_id = ?")

@@ -14,7 +14,7 @@ const words = () => `# Notes\n\nA text about %PDF-1.7 and ${crypto.randomUUID()}
 const send = (body: string, type: string) =>
   post("/v1/files", key, new TextEncoder().encode(body), { "content-type": type });
 
-it("are taken as what they are announced as, and by nothing else", async () => {
+it("are accepted only by their declared type", async () => {
   for (const type of ["text/markdown; charset=utf-8", "text/plain"])
     expect((await json(send(words(), type))).media_type).toBe(type.split(";")[0]);
   const refused = await send("# Notes", "application/octet-stream");
@@ -24,7 +24,7 @@ it("are taken as what they are announced as, and by nothing else", async () => {
   expect((await json(send("%PDF-1.7\n", "text/plain"))).media_type).toBe("application/pdf");
 });
 
-it("come in a form, in a data URL or from an address", async () => {
+it("can come in a form, in a data URL or from a URL", async () => {
   const form = new FormData();
   form.set("file", new Blob([words()], { type: "text/markdown" }), "notes.md");
   const uploaded = await json(call("/v1/files", { method: "POST", key, body: form }));
@@ -70,7 +70,7 @@ it("have pages by mode: one mode's count is not another's", async () => {
   }
 });
 
-it("are read with a digest of their own: that of a PDF stays what it is", async () => {
+it("have their own digest, separate from that of PDFs", async () => {
   const other = `sha256:${"b".repeat(64)}`;
   const file = await json(send(words(), "text/markdown"));
   const bytes = new TextEncoder().encode(`%PDF-1.7 ${crypto.randomUUID()}`);

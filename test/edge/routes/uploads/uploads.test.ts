@@ -45,7 +45,7 @@ const problem = async (response: Response) => [
 const objects = async () => (await env.BUCKET.list({ prefix: "files/" })).objects.length;
 
 describe("an upload", () => {
-  it("is announced, sent by a presigned address, checked, and a file then", async () => {
+  it("is declared, sent to a presigned URL, checked, and becomes a file", async () => {
     const bytes = pdf();
     const opened = await open(bytes);
     expect(opened).toMatchObject({ state: "open", file_id: null, bytes: bytes.length });
@@ -72,7 +72,7 @@ describe("an upload", () => {
     expect(await problem(removal)).toEqual([409, "upload-over"]);
   });
 
-  it("of bytes that are there already becomes the file that is there", async () => {
+  it("of bytes that the tenant already has becomes the existing file", async () => {
     const bytes = pdf();
     const file = await upload(key, bytes);
     const before = await objects();
@@ -140,7 +140,7 @@ describe("an upload", () => {
     await expect(put(other.parts[0].url, bytes)).rejects.toThrow();
   });
 
-  it("whose check was cut off at the very end keeps its bytes", async () => {
+  it("whose check was interrupted at the end keeps its bytes", async () => {
     const bytes = pdf();
     const before = await objects();
     const opened = await open(bytes);
@@ -165,7 +165,7 @@ it.each([
   expect((await post("/v1/uploads", key, { ...body })).status).toBe(status);
 });
 
-it("is nobody else's", async () => {
+it("is invisible to other tenants", async () => {
   const opened = await open(pdf());
   const stranger = await newKey();
   const path = `/v1/uploads/${opened.id}`;
