@@ -45,7 +45,7 @@ describe("a daily limit", () => {
       type: "urn:fovea:problem:budget-exceeded",
       pages_left: 1,
     });
-    // Two of the three are in the cache: one is to be read, and one is left.
+    // Two of the three pages are cached, so one must be read, and one page is left.
     const rest = await post("/v1/ocr", small, { file: file.id }, { prefer: "wait=10" });
     expect((await json(rest)).state).toBe("succeeded");
     expect((await post("/v1/ocr", small, { file: file.id })).status).toBe(200);

@@ -129,7 +129,7 @@ describe("limits of a key", () => {
   it("costs no database read while the rate limiter has the key cached", async () => {
     await call("/v1/jobs", { key });
     await env.DB.prepare("UPDATE keys SET revoked_at = 1 WHERE hint = ?").bind(key.slice(-4)).run();
-    // Written behind the API's back: believed for at most ten seconds.
+    // Written without the API: the rate limiter notices it after at most ten seconds.
     expect((await call("/v1/jobs", { key })).status).toBe(200);
   });
 });

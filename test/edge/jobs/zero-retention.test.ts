@@ -30,7 +30,7 @@ const readAll = async (id: string) => {
   await response.text();
   return response.status;
 };
-/** Whatever R2 still holds of a document. */
+/** The objects in R2 that belong to a document. */
 const left = async (fileId: string) =>
   (await env.BUCKET.list()).objects
     .map((object) => object.key)

@@ -1,4 +1,4 @@
-/** The OpenAPI document as a contract: what a generator or a contract tester needs of it is there, and is right. */
+/** Checks that the OpenAPI document has what generators and contract testers need. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { call, json } from "../support.ts";
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 const resolve = (schema: Any): Any =>
   schema.$ref ? resolve(spec.components.schemas[schema.$ref.split("/").at(-1)]) : schema;
 
-/** The faults of a value by JSON Schema 2020-12, as far as this document uses it. */
+/** Validates a value with the part of JSON Schema 2020-12 that this document uses. @returns the faults */
 function faults(value: Any, given: Any, at = "$"): string[] {
   const schema = resolve(given);
   const fault = (what: string) => [`${at}: ${what}`];

@@ -1,4 +1,4 @@
-/** Rules of different parts of the edge that meet: batches, chat, browser tokens, lent documents, traces. */
+/** Interactions between parts of the edge: batches, chat, browser tokens, zero retention, traces. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sweep } from "../../../src/edge/sweep.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
@@ -83,7 +83,7 @@ describe("a document under zero retention", () => {
     await ended(key, job.id);
     const { id } = await startBatch([{ file: file.id }]);
     await until(async () => (await batchState(id)) === "completed");
-    // As it stands between the end of a line and its record.
+    // The state after a line has ended and before its record is written.
     const half = "INSERT INTO batch_lines (batch_id, line, state, job_id) VALUES (?, 99, ?, ?)";
     await env.DB.prepare(half).bind(id, "settled", job.id).run();
     const read = await call(`/v1/jobs/${job.id}/result`, { key });

@@ -5,7 +5,7 @@ import type { DeliveryMessage } from "../../../src/edge/bindings.ts";
 import worker from "../../../src/edge/index.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
 
-/** Another one for each test: what an earlier one left in the queue comes in nowhere. */
+/** A different URL for each test, so that deliveries of earlier tests go nowhere. */
 let HOOK: string;
 let cog: CogStub;
 let key: string;
@@ -37,7 +37,7 @@ async function finishedJob() {
 const log = async (jobId: string) =>
   (await json(call(`/v1/jobs/${jobId}/deliveries`, { key }))).data;
 
-/** Hands a delivery to the queue's consumer as the queue would at the given attempt. */
+/** Calls the consumer of the queue with a delivery, as the queue does at the given attempt. */
 async function consume(
   deliveryId: string,
   attempts: number,

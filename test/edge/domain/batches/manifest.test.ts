@@ -45,7 +45,7 @@ describe("lines of a stream", () => {
       const seen: RawLine[] = [];
       for (const line of [...first.push(bytes(TEXT)), ...first.end()].slice(0, stop))
         seen.push(line);
-      // The generator is lazy: stopping it in the middle leaves the position behind the last line told.
+      // The generator is lazy: when it is stopped, the position is after the last returned line.
       const lazy = new LineSplitter(100);
       let told = 0;
       for (const _ of lazy.push(bytes(TEXT))) if (++told === Math.min(stop, 3)) break;

@@ -29,7 +29,7 @@ it("accepts its own tokens until they expire", async () => {
 it("rejects a token of another secret, and one with any character changed", async () => {
   const text = await makeBrowserToken(SECRET, token);
   expect(await readBrowserToken(`${SECRET}x`, text, NOW)).toBeNull();
-  // The last character of a base64url text may hold bits that stand for nothing.
+  // The last character of base64url text can have unused bits.
   for (let i = 0; i < text.length - 1; i++) {
     const changed = text[i] === "A" ? "B" : "A";
     const other = text.slice(0, i) + changed + text.slice(i + 1);

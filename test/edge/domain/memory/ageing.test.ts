@@ -61,7 +61,7 @@ describe("messages", () => {
       );
     expect(at(2 * HOUR, 7).renders).toEqual([]);
     expect(at(2 * HOUR, 9).renders.map(({ indices }) => indices.length)).toEqual([9]);
-    // A second page with little on it waits.
+    // A second page that is almost empty waits.
     expect(at(2 * HOUR, 13).renders.map(({ indices }) => indices.length)).toEqual([10]);
     expect(at(2 * DAY, 7).renders.map(({ indices }) => indices.length)).toEqual([7]);
   });

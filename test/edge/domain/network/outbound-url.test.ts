@@ -68,7 +68,7 @@ it.each([
   "https://A.LOCAL./",
 ])("refuses %s", (url) => expect(refused(url)).toBe(true));
 
-/** The first and the last address of each range that is not public, and what is next to it. */
+/** The first and last address of each range that is not public, and the addresses next to it. */
 it.each([
   ["0.255.255.255", "1.0.0.0"],
   ["10.0.0.0", "9.255.255.255"],

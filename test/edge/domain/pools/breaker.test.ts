@@ -15,7 +15,7 @@ import {
 
 const T = 1_000_000;
 
-/** Opened at T. */
+/** A breaker that opened at T. */
 const opened = Array.from({ length: THRESHOLD }, (_, i) => `s${i}`).reduce(
   (breaker, by) => failed(breaker, by, T - 1, T),
   CLOSED,

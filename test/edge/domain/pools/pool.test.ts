@@ -5,7 +5,7 @@ import { choosePool, Pool, type PoolState } from "../../../../src/edge/domain/po
 const NOW = 1_000_000;
 const open = ["a", "b", "c"].reduce((breaker, by) => failed(breaker, by, NOW, NOW), CLOSED);
 
-/** `name slots taken`, and what differs. */
+/** Parses `name slots taken` and applies changes. */
 const state = (
   name: string,
   slots: number,

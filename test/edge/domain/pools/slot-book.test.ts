@@ -25,7 +25,7 @@ const want = (shardId: string, changes: Partial<SlotRequest> = {}): SlotRequest 
   ...changes,
 });
 
-/** Asks, and says the pool or the reason. */
+/** Asks for a slot. @returns the pool, or the reason why there is none */
 const ask = (book: SlotBook, shard: SlotRequest, now = 0) => {
   const { answer } = book.ask(shard, now);
   return "pool" in answer ? answer.pool : `- ${answer.waitFor}`;
@@ -130,12 +130,12 @@ describe("a lost shard", () => {
     for (const id of ["x", "y", "z"]) ask(book, want(id), 0);
     for (const id of ["x", "y", "z"]) ask(book, want(id, { attempt: 2, avoid: "one" }), 60_000);
     expect(ask(book, want("n1"), 60_000)).toBe("two");
-    // Half-open: one tries, the others go elsewhere until the pool took it.
+    // Half-open: one shard tries, and the others go elsewhere until the pool accepts it.
     const later = 60_000 + coolOff(0);
     expect([ask(book, want("n2"), later), ask(book, want("n3"), later)]).toEqual(["one", "two"]);
     book.started("n2", later);
     expect(ask(book, want("n4"), later)).toBe("one");
-    // On probation: one more loss, and it is closed for longer; a first word instead clears it.
+    // On probation: one more lost shard opens the breaker for longer; a report of the worker resets it.
     ask(book, want("n2", { attempt: 2, avoid: "one" }), later + 60_000);
     expect(ask(book, want("n5"), later + 60_000)).toBe("two");
     book.heard("n4", 1, later + 60_001);
@@ -149,7 +149,7 @@ describe("a lost shard", () => {
       for (const id of ["x", "y", "z"]) book.ended(id, 1, false, 60_000);
       let now = 60_000 + coolOff(0);
       expect([ask(book, want("n1"), now), ask(book, want("n2"), now)]).toEqual(["p", "- pool"]);
-      // One that was out before the breaker opened is not the one that tries.
+      // A shard that got its slot before the breaker opened is not the trying one.
       expect(book.release("early", false, now)).toEqual([]);
       if (back === "leaves") expect(book.release("n1", false, now)).toEqual(["n2"]);
       else {
@@ -196,7 +196,7 @@ describe("between tenants", () => {
       want(`b${i}`, { tenantId: "b", flow: `${i}`, pages: 1 }),
     );
     for (const shard of single) ask(book, shard);
-    // Six of ten slots come free: 4 shards of a go on with 16 pages; b gets all six, 6 pages.
+    // Six of ten slots become free: a keeps 4 shards with 16 pages; b gets all six slots, 6 pages.
     for (let i = 0; i < 6; i++) {
       const [next] = book.ended(`a-long-${i}`, 1, true, 1);
       expect(next).toBe(`b${i}`);
@@ -230,7 +230,7 @@ describe("between tenants", () => {
       ask(book, shard("a", 1));
       ask(book, shard("b", 1));
       for (const n of [2, 3, 4]) for (const who of all) ask(book, shard(who, n));
-      // The second slot goes round; a has the first one all the time.
+      // The tenants take turns in the second slot; a always has the first one.
       let current = "b1";
       for (const next of ["c2", "d2", "b2"]) {
         expect(book.ended(current, 1, true, 1)).toEqual([next]);
@@ -341,7 +341,7 @@ describe("any order of events", () => {
   });
 });
 
-/** A journal that remembers. */
+/** A journal that keeps its entries in memory. */
 function memory() {
   const slots = new Map<string, string>();
   const waiting = new Map<string, string>();

@@ -28,7 +28,7 @@ it("has ordered tables with correct checksums, and a correct total checksum", ()
   expect([...tables.keys()]).toEqual(["glyf", "head", "hhea", "hmtx", "loca", "maxp"]);
   for (const [tag, { checksum, at, bytes }] of tables) {
     expect(at % 4).toBe(0);
-    // The checksum of `head` is made before the font's is written into it.
+    // The checksum of `head` is computed before the font's checksum is written into it.
     if (tag !== "head") expect([tag, sum(at, Math.ceil(bytes / 4) * 4)]).toEqual([tag, checksum]);
   }
   expect(sum(0, font.length)).toBe(0xb1b0afba);

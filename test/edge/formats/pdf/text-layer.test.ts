@@ -5,7 +5,7 @@ const PAGE = { width: 600, height: 800 };
 type Box = [number, number, number, number];
 const lines = (text: string, bbox: Box) =>
   textLines({ id: 1, type: "text", bbox, text, confidence: null }, PAGE);
-/** Where a line ends, in points to the right of the page's left side. */
+/** The end of a line, in points from the left side of the page. */
 const end = ({ text, x, size, stretch }: ReturnType<typeof lines>[number], em = 0.5) =>
   x + (text.length * em * size * stretch) / 100;
 
@@ -19,7 +19,7 @@ it("wraps a paragraph into lines that fill its box, without losing or cutting wo
     expect(line.y).toBeGreaterThan(80);
     expect(line.y).toBeLessThan(240);
   }
-  // Lines but the last reach the other side, the last is not drawn out to it.
+  // All lines except the last reach the right side. The last one is not stretched.
   expect(end(laid[0] as never)).toBeCloseTo(360, 0);
   expect(laid.at(-1)?.stretch).toBeLessThanOrEqual(100);
   expect(laid.map(({ y }) => y)).toEqual(laid.map(({ y }) => y).sort((a, b) => a - b));

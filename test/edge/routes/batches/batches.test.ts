@@ -133,7 +133,7 @@ describe("a batch", () => {
       { line: 4, error: { code: "not_json" }, input: '{"file": ' },
       { line: 6, error: { code: "file_not_found" } },
     ]);
-    // Nothing is left of the lines that were read, and their jobs were never listed.
+    // The lines that were read are deleted, and their jobs were never listed.
     expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
     const left = await env.DB.prepare("SELECT count(*) AS n FROM jobs WHERE batch_id = ?")
       .bind(batch.id)
@@ -447,7 +447,7 @@ describe("what is refused", () => {
     const batch = await json(post("/v1/batches", key, { manifest: "mine.jsonl" }));
     await env.BUCKET.put(path, "[]\n".repeat(9));
     const done = await over(batch.id);
-    // The first turn may have come before the change.
+    // The first turn may run before the change.
     if (done.state === "failed") expect(done.reason).toBe("manifest-changed");
     await env.BUCKET.put(path, "\n \n");
     const empty = await json(post("/v1/batches", key, { manifest: "mine.jsonl" }));

@@ -1,4 +1,4 @@
-/** The wire format that OpenAI's clients read. */
+/** The wire format of OpenAI's clients. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DIGEST, pdf } from "../../samples.ts";
 import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";

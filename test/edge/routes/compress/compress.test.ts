@@ -1,4 +1,4 @@
-/** Compress and fidelity against the Worker, with a stub that renders a text as one page and reads it back. */
+/** Compress and fidelity in the Worker, with a stub that renders a text as one page and reads it back. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Eyes } from "../../eyes.ts";
 import { call, env, json, newKey, post } from "../../support.ts";
@@ -72,7 +72,7 @@ describe("compress", () => {
     expect(
       logged.filter(({ event, route }) => event === "request" && /^\/v1\//.test(route)),
     ).toMatchObject([{ route: "/v1/compress", status: 200, job_id }]);
-    // The text is stored as it came: uploaded, it is the same file.
+    // The text is stored unchanged, so an upload of it is the same file.
     const headers = { "content-type": "text/markdown" };
     const same = await json(post("/v1/files", slow, new TextEncoder().encode(text), headers));
     expect(same.id).toBe(file_id);
@@ -89,7 +89,7 @@ describe("compress", () => {
     expect([response.status, response.headers.get("retry-after")]).toEqual([202, "2"]);
     expect(await json(response)).toMatchObject({ pages: [], text_tokens: null });
     eyes = new Eyes().start();
-    // The stub that took the first prediction is gone; the page in flight is shared by whoever asks.
+    // The stub that accepted the first prediction no longer exists. The page is still in flight and shared.
     const again = await post("/v1/compress", key, { text: `${text}!` }, { prefer: "wait=20" });
     expect(again.status).toBe(200);
   });

@@ -1,4 +1,4 @@
-/** Contexts against the Worker. The stub's images carry their text. */
+/** Contexts in the Worker. The images of the stub contain their text. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { age as ageOnce } from "../../../../src/edge/contexts/age.ts";
 import { findContext } from "../../../../src/edge/storage/contexts.ts";
@@ -10,7 +10,7 @@ import { call, env, json, newKey, post, until } from "../../support.ts";
 const DAY = 86_400_000;
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
 const ahead = (ms: number) => new Date(Date.now() + ms).toISOString();
-/** About 12 tokens a sentence. */
+/** About 12 tokens per sentence. */
 const words = (seed: string, sentences: number) =>
   Array.from(
     { length: sentences },
@@ -45,14 +45,14 @@ const age = async (id: string, body: object = {}, prefer = "wait=20") =>
 const view = (id: string, query = "") => json(get(`${id}/view${query}`));
 const recall = (id: string, number: number, query = "") =>
   get(`${id}/messages/${number}/recall${query}`, key, { prefer: "wait=20" });
-/** What lies in R2 of the tenant. */
+/** The tenant's objects in R2. */
 const kept = async () =>
   (await env.BUCKET.list()).objects.map(({ key }) => key).filter((path) => path.includes(tenant));
-/** How many rows a table has of the tenant. */
+/** Number of the tenant's rows in a table. */
 const count = (table: string) =>
   env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE tenant_id = ?`).bind(tenant).first("n");
 
-/** A context with three old messages that make one document. */
+/** Creates a context with three old messages that fill one document. */
 async function old(body: object = {}, ms = 2 * DAY) {
   const { id } = await create(body);
   const messages = ["ship", "crane", "ferry"].map((seed) => ({
@@ -158,7 +158,7 @@ describe("ageing", () => {
       },
       { type: "text", message: 4, role: "user", text: "What is new?" },
     ]);
-    // One page, one text: no source document, no job's result, no job.
+    // Only one page and one text are left: no source document, no result and no job.
     const keys = await kept();
     expect(keys).toHaveLength(2);
     expect(keys.filter((path) => path.startsWith("files/"))).toHaveLength(1);
@@ -272,7 +272,7 @@ describe("ageing", () => {
       await sweep(env);
       return ((await due()) ?? 0) > Date.now() + 4 * DAY;
     });
-    // A week after it was said, less the two days that it is old.
+    // A week after the message, minus its age of two days.
     expect(await due()).toBeLessThan(Date.now() + 5 * DAY + 1000);
   });
 
@@ -299,7 +299,7 @@ interface Shown {
 
 const ended = async (jobId: string) => (await findJobById(env.DB, jobId))?.finishedAt !== null;
 
-/** Minutes later: what has lost its driver is found by the sweep, when it has been silent for long enough. */
+/** Runs the sweep minutes later, when it recovers whatever has lost its driver. */
 async function later(condition: () => Promise<boolean>) {
   const real = Date.now;
   const clock = vi.spyOn(Date, "now").mockImplementation(() => real() + 5 * 60_000);
@@ -315,7 +315,7 @@ async function later(condition: () => Promise<boolean>) {
 
 describe("interrupted anywhere", () => {
   let left = 0;
-  /** Lets the n-th write to the bucket or the database fail, as when the isolate dies there. */
+  /** Makes the n-th write to the bucket or database fail, as if the isolate died there. */
   function cutAfter(writes: number) {
     left = writes;
     const wrap = (target: object, name: string, isWrite: (first: unknown) => boolean) => {
@@ -334,7 +334,7 @@ describe("interrupted anywhere", () => {
     );
   }
 
-  /** Lets a context age twice (one turn begins the image, the next lands it) and cuts one of the turns off. */
+  /** Ages a context twice (the first turn begins the image, the second finishes it) and interrupts one of the turns. */
   async function survives(cutTurn: number, writes: number): Promise<boolean> {
     const where = `turn ${cutTurn} after ${writes} writes`;
     const { id, messages } = await old();
@@ -348,7 +348,7 @@ describe("interrupted anywhere", () => {
       cut ||= left < 0;
       vi.restoreAllMocks();
       eyes = new Eyes().start();
-      // The sweep would land the image, too: it is only for jobs that have lost their driver.
+      // The sweep would also finish the image, so it runs only for jobs that have lost their driver.
       const wait = cutTurn === 1 ? later : until;
       for (const job of begun?.jobs ?? []) await wait(() => ended(job));
       eyes.stop();
@@ -553,7 +553,7 @@ describe("the end", () => {
     expect((await call(`/v1/files/${file}`, { key })).status).toBe(404);
     expect((await call(`/v1/files/${file}`, { method: "DELETE", key })).status).toBe(404);
     expect((await post("/v1/ocr", key, { file, zero_retention: true })).status).toBe(404);
-    // The same bytes, sent in by the tenant, are another document.
+    // If the tenant uploads the same bytes, they are another document.
     const { items } = await view(id);
     const bytes = new Uint8Array(await (await call(items[0].pages[0].url)).arrayBuffer());
     const mine = await json(

@@ -42,7 +42,7 @@ const pushPage = (
     attempts: attempt(stored, mode),
   });
 
-/** A one-page document is read, and its tokens kept. */
+/** Reads a document of one page and keeps its tokens. */
 async function keep(body: object = {}, digest = DIGEST, mode = "base") {
   const { id } = await json(ocr({ tokens: "keep", ...body }));
   const prediction = await cog.demand();
@@ -56,7 +56,7 @@ async function keep(body: object = {}, digest = DIGEST, mode = "base") {
 const list = async (as = key) => json(call(`/v1/files/${file.id}/tokens`, { key: as }));
 const remove = (query = "", as = key) =>
   call(`/v1/files/${file.id}/tokens${query}`, { method: "DELETE", key: as });
-/** Files of vision tokens that R2 holds of the document. */
+/** The document's files of vision tokens in R2. */
 const inBucket = async () =>
   (await env.BUCKET.list()).objects
     .map((object) => object.key)
@@ -172,7 +172,7 @@ it("digests are never mixed", async () => {
   await ocr({ task: "free" });
   const old = await cog.demand();
   expect(old.input.stored_tokens).toBe("1");
-  // The worker that takes it has other weights by now.
+  // The worker of the next shard has other weights.
   await cog.document(old, 1, OTHER);
   expect((await cog.storedTokens(old, 1, "base", OTHER)).status).toBe(404);
   expect((await cog.storedTokens(old, 1, "base", DIGEST)).status).toBe(200);

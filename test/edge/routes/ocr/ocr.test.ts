@@ -159,7 +159,7 @@ describe("workers come and go", () => {
     await cog.close(first, "failed");
     const second = await cog.demand();
     expect(second.input.pages).toBe("3,4");
-    // A page of the first attempt that comes late is taken, and not asked for again.
+    // A late page of the first attempt is accepted and not dispatched again.
     expect((await cog.page(first, 3)).status).toBe(410);
     await cog.page(second, 4);
     await cog.close(second);

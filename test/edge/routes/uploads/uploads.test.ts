@@ -1,6 +1,6 @@
 /**
- * Presigned uploads inside workerd. The parts are put into the real R2 through its binding here; that
- * the signed addresses themselves are accepted is tested in test/e2e, where R2's S3 interface runs.
+ * Presigned uploads inside workerd. Here the parts are put into R2 through its binding. test/e2e, which has R2's S3
+ * interface, tests that the presigned URLs are accepted.
  */
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { hex } from "../../../../src/edge/domain/encoding.ts";
@@ -22,7 +22,7 @@ async function open(bytes: Uint8Array, changes: object = {}) {
   return json(post("/v1/uploads", key, announced));
 }
 
-/** What a client does at a presigned address, by the binding. */
+/** Uploads a part with the binding, in place of a presigned URL. */
 async function put(url: string, bytes: Uint8Array) {
   const { pathname, searchParams } = new URL(url);
   const multipart = env.BUCKET.resumeMultipartUpload(
@@ -117,7 +117,7 @@ describe("an upload", () => {
     expect(opened.parts.map(({ bytes }: { bytes: number }) => bytes / 1024 / 1024)).toEqual([
       64, 64, 22,
     ]);
-    // Two small parts in place of three large ones: the workflow finds that out.
+    // Two small parts instead of three large ones: the workflow detects that.
     const parts = await Promise.all(
       opened.parts.map((part: { url: string }) => put(part.url, new Uint8Array(5 * 1024 * 1024))),
     );

@@ -5,7 +5,7 @@ import type { DeliveryMessage } from "../../../../src/edge/bindings.ts";
 import worker from "../../../../src/edge/index.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../../support.ts";
 
-/** Another one for each test: what an earlier one left in the queue comes in nowhere. */
+/** A different URL for each test, so that deliveries of earlier tests go nowhere. */
 let URL_A: string;
 let cog: CogStub;
 let key: string;
