@@ -162,7 +162,7 @@ export async function endpointFailed(db: D1Database, id: string, now: number): P
 }
 
 /**
- * SQL that makes a delivery for every active endpoint that wants the event `event`, an SQL expression
+ * SQL that inserts a delivery for every active endpoint that subscribes to `event`, an SQL expression
  * over the row `jobs`. Jobs in the background have no webhooks; a batch sends one for all of its jobs. `from` is `FROM jobs WHERE …`; `now` a placeholder.
  */
 export const endpointDeliveriesSql = (event: string, from: string, now: string): string =>

@@ -31,7 +31,7 @@ export function sniffMediaType(head: Uint8Array): MediaType | null {
   if (starts(head, 0xff, 0xd8, 0xff)) return "image/jpeg";
   if (ascii(head, 0, 4) === "RIFF" && ascii(head, 8, 12) === "WEBP") return "image/webp";
   if (starts(head, 0x49, 0x49, 0x2a, 0) || starts(head, 0x4d, 0x4d, 0, 0x2a)) return "image/tiff";
-  // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
+  // PDF readers accept a header anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
   if (ascii(head, 0, SNIFF_BYTES).includes("%PDF-")) return "application/pdf";
   return null;
 }
