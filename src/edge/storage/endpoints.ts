@@ -162,8 +162,11 @@ export async function endpointFailed(db: D1Database, id: string, now: number): P
 }
 
 /**
- * SQL that inserts a delivery for every active endpoint that subscribes to `event`, an SQL expression
- * over the row `jobs`. Jobs in the background have no webhooks; a batch sends one for all of its jobs. `from` is `FROM jobs WHERE …`; `now` a placeholder.
+ * SQL that inserts a delivery for every active endpoint that subscribes to an event. Background jobs cause no webhooks;
+ * a batch sends one for all its jobs.
+ * @param event SQL expression over the row `jobs`
+ * @param from SQL `FROM jobs WHERE …`
+ * @param now placeholder of the time
  */
 export const endpointDeliveriesSql = (event: string, from: string, now: string): string =>
   `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id)
