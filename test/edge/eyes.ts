@@ -1,11 +1,11 @@
-/** A stub of a worker whose images carry their text, so that it can "read" them again. */
+/** A stub of a worker whose images contain their text, so that it can "read" them. */
 import { DIGEST, type pageResult } from "./samples.ts";
 import { CogStub, call } from "./support.ts";
 
 const MAGIC = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const VALID: Record<string, number> = { gundam: 770, large: 266, base: 170, small: 100, tiny: 64 };
 
-/** A worker that renders texts, one page each, and reads images: at Tiny it sees no `e`. */
+/** A worker that renders each text as one page and reads images. In the mode `tiny` it misses every `e`. */
 export class Eyes {
   readonly cog = new CogStub().install();
   readonly seen: { model: string; mode: string; media: string }[] = [];

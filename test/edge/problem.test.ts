@@ -1,4 +1,4 @@
-/** docs/ERRORS.md has every problem type, as it is on the wire. */
+/** Compares docs/ERRORS.md with the table of problems. */
 import { expect, it } from "vitest";
 import errors from "../../docs/ERRORS.md?raw";
 import { PROBLEMS } from "../../src/edge/problem.ts";

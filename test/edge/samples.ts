@@ -1,13 +1,13 @@
-/** Documents and results to test with, made without the Worker. */
+/** Sample documents and results, made without the Worker. */
 import type { PageResult, StoredPageResult } from "../../src/edge/domain/pages/page-result.ts";
 
 export const DIGEST = `sha256:${"a".repeat(64)}`;
 
-/** Bytes that pass for a PDF at the edge, which looks no further than the header. */
+/** Bytes that the edge accepts as a PDF, because it checks only the header. */
 export const pdf = (content: string = crypto.randomUUID()) =>
   new TextEncoder().encode(`%PDF-1.7\n${content}\n%%EOF`);
 
-/** A PNG of rows that are compressed already; `cut` divides them after so many bytes. Nobody here looks at checksums. */
+/** A PNG from compressed rows, divided into chunks after `cut` bytes. Its checksums are not valid, and not checked. */
 export function png(image: {
   width: number;
   height: number;
@@ -81,7 +81,7 @@ export const storedResult = (
   receipt: { payload: "{}", signature: "x", key_id: "k" },
 });
 
-/** A file of vision tokens as the worker makes it, of two positions of four numbers. */
+/** A file of vision tokens from the worker, with two positions of four numbers. */
 export function tokensFile(
   page: number,
   { mode = "base", digest = DIGEST, fill = 1, head = {} as object } = {},
@@ -109,7 +109,7 @@ interface Zlib {
   inflateRawSync(data: Uint8Array): Uint8Array;
 }
 
-/** The entries of an archive by its central directory, each checked against its size and checksum. */
+/** Reads the entries of an archive through its central directory, and checks their sizes and checksums. */
 export function unzip(parts: Uint8Array[], zlib: Zlib): Record<string, string> {
   const bytes = new Uint8Array(parts.flatMap((part) => Array.from(part)));
   const view = new DataView(bytes.buffer);

@@ -6,7 +6,7 @@ const pool = { name: "a", type: "cog", url: "http://a.test", slots: 4 };
 const parse = (changes: object) => settings({ ...env, ...changes });
 
 describe("the pools", () => {
-  it("are read with what they may leave out", () => {
+  it("may omit optional fields", () => {
     expect(parse({ POOLS: JSON.stringify([pool]) }).POOLS).toEqual([{ ...pool, draining: false }]);
     expect(parse({ POOLS: "[]" }).POOLS).toEqual([]);
   });
@@ -20,7 +20,7 @@ describe("the pools", () => {
   });
 });
 
-it("an empty limit of a day is none, a limit of 0 is one", () => {
+it("an empty daily limit means no limit, and 0 means a limit of 0", () => {
   expect(parse({ DAILY_PAGES: "", DAILY_USD: "" })).toMatchObject({});
   expect(parse({ DAILY_PAGES: "" }).DAILY_PAGES).toBeUndefined();
   expect(parse({ DAILY_PAGES: "0", DAILY_USD: "1.5" })).toMatchObject({

@@ -1,4 +1,4 @@
-/** What the edge's tests share: the app, keys, documents, and a stub of the Cog server's HTTP interface. */
+/** Shared by the tests of the edge: the app, keys, documents, and a stub of the Cog server's HTTP interface. */
 import { env as bindings, exports } from "cloudflare:workers";
 import { vi } from "vitest";
 import type { Env } from "../../src/edge/bindings.ts";
@@ -6,13 +6,13 @@ import { ShardInput } from "../../src/edge/domain/jobs/shard-input.ts";
 import type { PageResult } from "../../src/edge/domain/pages/page-result.ts";
 import { DIGEST, pageResult, pdf } from "./samples.ts";
 
-/** With the settings as text, which the edge itself reads through `settings()` only. */
+/** The bindings with the settings as text. The edge itself reads these only with `settings()`. */
 export const env = bindings as unknown as Env & Record<string, unknown>;
 export const ORIGIN = "http://edge.test";
 
 type Init = Omit<RequestInit, "body"> & { body?: unknown; key?: string };
 
-/** The Worker, as a client on the wire meets it. */
+/** The Worker, as clients call it. */
 export const edge = (request: Request) =>
   (exports as unknown as { default: Fetcher }).default.fetch(
     request as never,
@@ -37,13 +37,13 @@ export async function call(path: string, { key, body, headers, ...init }: Init =
 export const post = (path: string, key: string, body: unknown, headers = {}) =>
   call(path, { method: "POST", key, body, headers });
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field.
+// biome-ignore lint/suspicious/noExplicitAny: tests check responses field by field.
 export const json = async (response: Response | Promise<Response>): Promise<any> =>
   (await response).json();
 
 let tenants = 0;
 
-/** A key of a new tenant, or of the one named. */
+/** Creates a key of a new tenant, or of the named one. */
 export async function newKey(options: { tenant?: string; scopes?: string[] } = {}) {
   const created = await json(
     post("/v1/keys", env.BOOTSTRAP_SECRET as string, {
@@ -58,7 +58,7 @@ export async function upload(key: string, bytes: Uint8Array = pdf()) {
   return json(post("/v1/files", key, bytes, { "content-type": "application/octet-stream" }));
 }
 
-/** How long a test waits for what must happen; no measure of anything. */
+/** How long a test waits for an expected event. It measures nothing. */
 export const PATIENCE_MS = 60_000;
 
 /** The hosts of the pools in vitest.config.ts. */
@@ -68,29 +68,29 @@ const POOL_HOSTS = (JSON.parse(env.POOLS as string) as { url: string }[]).map(
 
 interface Prediction {
   id: string;
-  /** Whose it is. */
+  /** Host of the pool that got the prediction. */
   host: string;
   input: Record<string, string>;
   webhook: string;
 }
 
 /**
- * A stub of Cog's HTTP interface: takes predictions (as many at once as it has slots) and lets the
- * test say what the worker does with them. The real Cog server is used in test/e2e.
+ * A stub of Cog's HTTP interface. It accepts as many predictions at once as it has slots, and the test decides what the
+ * worker does with them. test/e2e uses the real Cog server.
  */
 export class CogStub {
   readonly predictions: Prediction[] = [];
   readonly canceled: string[] = [];
-  /** Requests to other hosts, by their URL; the test answers them. */
+  /** Handlers for requests to other hosts, by URL. */
   readonly elsewhere = new Map<string, (request: Request) => Response | Promise<Response>>();
   slots = 100;
   up = true;
   /** Hosts that do not answer. */
   readonly down = new Set<string>();
-  /** Whether the model is still being loaded. */
+  /** Whether the model is still loading. */
   starting = false;
   running = 0;
-  /** Predictions for which no slot was free. */
+  /** Number of predictions that were rejected because no slot was free. */
   refused = 0;
   #seen = 0;
 
@@ -127,7 +127,7 @@ export class CogStub {
     return Response.json({ id, status: "starting" }, { status: 202 });
   }
 
-  /** The next prediction that nobody has looked at. Polls: a promise may not be resolved from another request's context. */
+  /** The next new prediction. It polls, because workerd resolves no promise from another request's context. */
   async next(stopped = () => false): Promise<Prediction | null> {
     for (let i = 0; i < PATIENCE_MS / 10 && !stopped(); i++) {
       const prediction = this.predictions[this.#seen];
@@ -141,7 +141,7 @@ export class CogStub {
     return null;
   }
 
-  /** The same, for a test that cannot go on without it. */
+  /** Like `next`, but throws if no prediction arrives. */
   async demand(): Promise<Prediction> {
     const prediction = await this.next();
     if (!prediction) throw new Error("no prediction came");
@@ -164,7 +164,7 @@ export class CogStub {
     });
   }
 
-  /** A page's vision tokens, as bytes. */
+  /** Pushes a page's vision tokens. */
   tokens(prediction: Prediction, page: number, file: Uint8Array) {
     const url = new URL(prediction.input.push_url as string);
     url.pathname += `/pages/${page}/tokens`;
@@ -172,7 +172,7 @@ export class CogStub {
     return call(url.href, { method: "PUT", body: file, headers });
   }
 
-  /** What the edge answers a worker that asks for them. */
+  /** Fetches a page's stored vision tokens, as a worker does. */
   storedTokens(prediction: Prediction, page: number, mode = "base", digest = DIGEST) {
     const url = new URL(prediction.input.push_url as string);
     url.pathname += `/pages/${page}/tokens`;
@@ -195,7 +195,7 @@ export class CogStub {
     });
   }
 
-  /** Reads every prediction to its end, as a healthy worker does, until told to stop. */
+  /** Reads every prediction to its end, like a healthy worker, until it is stopped. */
   work(pageCount: number, changes: (page: number) => Partial<PageResult> = () => ({})) {
     let stopped = false;
     (async () => {
@@ -214,7 +214,7 @@ export class CogStub {
   }
 }
 
-/** Waits until the job is over. */
+/** Waits until the job has ended. */
 export async function ended(key: string, jobId: string) {
   for (let i = 0; i < PATIENCE_MS / 50; i++) {
     const job = await json(call(`/v1/jobs/${jobId}`, { key }));

@@ -1,6 +1,6 @@
 /**
- * One turn of a batch: note which lines have ended, write what is due, take in new lines, start some. Each
- * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
+ * One turn of a batch: settle the lines whose jobs have ended, write output that is due, expand new lines of the
+ * manifest, and start some. Every step leaves the records consistent, so a turn can be interrupted and repeated.
  */
 import type { Env } from "../bindings.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
@@ -35,20 +35,20 @@ import { countLines, expandLines, ManifestFault } from "./manifest.ts";
 import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
 
-/** A batch with open jobs looks at them this often, should a poke be lost. */
+/** A batch with open jobs checks them at this interval, in case a wake-up is lost. */
 const POLL_MS = 15_000;
 
-/** Steps of one turn, as far as they ask little of D1: an invocation may make a thousand queries. */
+/** Maximum number of cheap steps per turn: an invocation may make a thousand D1 queries. */
 const TURN_STEPS = 25;
 
-/** Lines that one step looks at, and how many it opens: each of those takes about twenty queries. */
+/** Maximum number of lines that a step examines, and that it opens. Opening a line takes about twenty queries. */
 const TURN_LINES = 500;
 const TURN_OPENS = 32;
 
-/** Pages that the open jobs may have left to read before another line is started. */
+/** No line is started while the open jobs have at least this many unread pages. */
 const OPEN_PAGES = 1000;
 
-/** @returns milliseconds to the next turn; `null`: nothing to do until a poke; `over`: for good. */
+/** @returns milliseconds until the next turn; `null` if the batch waits to be woken; `over` if it no longer exists */
 export async function advanceBatch(env: Env, batchId: string): Promise<number | "over" | null> {
   await touchBatch(env.DB, batchId, Date.now());
   for (let i = 0; i < TURN_STEPS; i++) {
@@ -69,7 +69,7 @@ export async function advanceBatch(env: Env, batchId: string): Promise<number | 
   return 0;
 }
 
-/** @returns as `advanceBatch`, or that another step may follow in the same turn. */
+/** @returns the result of `advanceBatch`, or `go on` if another step may follow in the same turn */
 async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   const { id, state } = batch;
   if (state === "running" && batch.total === null) {
@@ -83,7 +83,7 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   const counts = await lineCounts(env.DB, id);
   const running = state === "running";
   const exhausted = batch.readOffset >= batch.bytes;
-  // Nothing will be added to what is settled until somebody does something.
+  // No more lines will settle by themselves.
   const idle = counts.open === 0 && (!running || (exhausted && counts.waiting === 0));
 
   if (counts.settled > 0 && (idle || shardIsDue(counts))) {
@@ -131,7 +131,7 @@ async function settleEnded(env: Env, batch: Batch): Promise<void> {
         ? null
         : (error ?? {
             code: state === "partial" || state === "failed" ? "pages_failed" : job.state,
-            message: REASONS[job.state] ?? `${failed} of the pages were not read.`,
+            message: REASONS[job.state] ?? `${failed} pages were not read.`,
           });
     return { line, outcome, error: reason, done, failed };
   });
@@ -140,10 +140,10 @@ async function settleEnded(env: Env, batch: Batch): Promise<void> {
 
 const REASONS: Partial<Record<string, string>> = {
   canceled: "The job of this line was canceled.",
-  expired: "The job of this line was not over in time.",
+  expired: "The job of this line did not end before its deadline.",
 };
 
-/** The month's pages of the key or the day's of the tenant are used up, or too much goes wrong. */
+/** Why the batch must pause: too many failures, or the key's monthly or the tenant's daily limit is reached. */
 async function reasonToPause(env: Env, batch: Batch): Promise<string | null> {
   if (batch.failed + batch.partial >= settings(env).MAX_BATCH_FAILURES) return "too-many-failures";
   const model = batch.defaults.model ?? settings(env).DEFAULT_MODEL;
@@ -167,7 +167,7 @@ async function finish(
     await enqueuePending(env);
 }
 
-/** What the webhook `batch.completed` says: thin, with links to the rest. */
+/** Data of the webhook `batch.completed`: counts, and links to the output. */
 function completionNotice(batch: Batch, state: string, reason: string | null, origin: string) {
   const self = `${origin}/v1/batches/${batch.id}`;
   const { total, succeeded, partial, failed } = batch;
@@ -183,12 +183,12 @@ function completionNotice(batch: Batch, state: string, reason: string | null, or
   };
 }
 
-/** Removes a batch that was deleted: jobs first, then bytes, then records. */
+/** Erases a deleted batch: first jobs, then bytes, then records. */
 async function erase(env: Env, batch: Batch): Promise<"over"> {
   for (const job of await openJobsOfBatch(env.DB, batch.id)) await cancelJob(env, job);
   await deleteOutput(env.BUCKET, batch);
   await deleteBatchRecords(env.DB, batch.id);
-  // One that was uploaded; what an operator has put into the bucket is the operator's.
+  // Only uploaded manifests are deleted. Others were put into the bucket by the operator.
   const { manifest, tenantId } = batch;
   if (idPattern("man").test(manifest) && !(await manifestInUse(env.DB, tenantId, manifest)))
     await deleteManifest(env.DB, env.BUCKET, { id: manifest, tenantId });

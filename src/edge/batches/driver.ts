@@ -1,12 +1,12 @@
 /**
- * One Durable Object for each batch, and nothing in it but an alarm: there is one driver of a batch in the
- * world, pokes that come together make one turn, and a turn that fails is repeated. The truth is in D1.
+ * The driver of a batch: one Durable Object that holds only an alarm. So a batch never has two turns at once,
+ * wake-ups that arrive together cause one turn, and a failed turn is repeated. The batch's state is in D1.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { BatchDriverRpc, Env } from "../bindings.ts";
 import { advanceBatch } from "./advance.ts";
 
-/** Pokes come in bursts, when shards end together. */
+/** Wake-ups come in bursts, when shards end together. */
 const DEBOUNCE_MS = 50;
 const AFTER_ERROR_MS = 5000;
 

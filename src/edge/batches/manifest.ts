@@ -1,6 +1,6 @@
 /**
- * Reads a manifest out of R2, from where the last turn stopped: once to count its lines, once to turn them
- * into records a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
+ * Reads a manifest from R2, starting where the last turn stopped: once to count its lines, and once to turn them
+ * into records, a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
  */
 import type { Env } from "../bindings.ts";
 import { MAX_LINE_BYTES } from "../domain/batches/batch.ts";
@@ -11,14 +11,14 @@ import { addLines, type NewLine } from "../storage/batch-lines.ts";
 import { type Batch, noteCount } from "../storage/batches.ts";
 import { manifestPath } from "../storage/manifests.ts";
 
-/** Bytes that are counted in one turn. */
+/** Bytes counted per turn. */
 const COUNT_BYTES = 128 * 1024 * 1024;
 
-/** Lines that become records in one turn: one parameter of a statement holds them all. */
+/** Lines that become records per turn. They are one parameter of a statement, so their size is limited. */
 const EXPAND_LINES = 500;
 const EXPAND_BYTES = 512 * 1024;
 
-/** The batch cannot go on. `code` is read by the client. */
+/** The batch cannot continue. The client sees `code`. */
 export class ManifestFault extends Error {
   readonly code: "manifest-gone" | "manifest-changed" | "too-many-lines" | "manifest-empty";
 
@@ -28,7 +28,7 @@ export class ManifestFault extends Error {
   }
 }
 
-/** Counts on, for the length of one turn, and notes the total at the end. */
+/** Continues counting for one turn. Stores the total when the end is reached. */
 export async function countLines(env: Env, batch: Batch): Promise<void> {
   const start = { offset: batch.countOffset, lines: batch.countLines };
   let counted = batch.counted;
@@ -46,7 +46,7 @@ export async function countLines(env: Env, batch: Batch): Promise<void> {
   await noteCount(env.DB, batch, { ...lines.position, counted }, ended ? counted : null);
 }
 
-/** Takes in the next lines, and with them the position behind them. */
+/** Stores the next lines together with the position after them. */
 export async function expandLines(env: Env, batch: Batch): Promise<void> {
   const start = { offset: batch.readOffset, lines: batch.readLines };
   const splitter = new LineSplitter(MAX_LINE_BYTES, start);
@@ -82,7 +82,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 export const UNREADABLE_LINE: PageError = {
   code: "line_unreadable",
-  message: `The line is longer than ${MAX_LINE_BYTES} bytes, or not UTF-8.`,
+  message: `The line is longer than ${MAX_LINE_BYTES} bytes or is not UTF-8.`,
 };
 
 function toLine({ number, bytes }: RawLine): NewLine {

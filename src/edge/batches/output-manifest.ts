@@ -1,8 +1,8 @@
-/** The list of a batch's shards, as the API answers it and as it lies beside them in R2. */
+/** The list of a batch's output shards, as the API returns it and as it is stored next to them in R2. */
 import type { OutputShard } from "../storage/batch-output.ts";
 import type { Batch } from "../storage/batches.ts";
 
-/** @param complete whether no shard will follow in this run. */
+/** @param complete whether this run will write no more shards */
 export const outputManifest = (batch: Batch, shards: OutputShard[], complete: boolean) => ({
   schema: 1 as const,
   batch_id: batch.id,

@@ -104,7 +104,7 @@ async function findDocument(
     if (error instanceof Problem)
       return { code: error.code.replaceAll("-", "_"), message: error.message };
     console.error(JSON.stringify({ batch: batch.id, error: String(error) }));
-    return { code: "internal_error", message: "The document could not be taken in. Try it again." };
+    return { code: "internal_error", message: "The document could not be stored. Retry the line." };
   }
 }
 

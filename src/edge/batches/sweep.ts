@@ -1,4 +1,4 @@
-/** What the minute's sweep does for batches: wakes those whose driver was lost, and ends what is kept too long. */
+/** The sweep of batches: wakes batches whose driver was lost, and deletes what has expired. */
 import type { Env } from "../bindings.ts";
 import { settings } from "../settings.ts";
 import { wakeBatch } from "../signals/wake-batch.ts";
@@ -6,13 +6,13 @@ import { audit } from "../storage/audit.ts";
 import { expiredBatches, markBatchDeleting, strandedBatches } from "../storage/batches.ts";
 import { deleteManifest, unusedManifests } from "../storage/manifests.ts";
 
-/** Longer than any turn takes. */
+/** Longer than any turn. */
 const GRACE_MS = 2 * 60_000;
 
-/** An uploaded manifest waits this long for a batch. */
+/** An uploaded manifest is deleted after this time if no batch uses it. */
 const UNUSED_MS = 24 * 3600_000;
 
-/** For each sweep; the next one goes on. */
+/** Maximum number per sweep; the next sweep continues. */
 const AT_ONCE = 50;
 
 export async function sweepBatches(env: Env, now: number): Promise<void> {

@@ -1,11 +1,11 @@
-/** An output shard as training data, record by record: nothing longer than a page is held. */
+/** Converts an output shard to training data as a stream. Memory holds one record. */
 import { LineSplitter } from "../domain/batches/manifest.ts";
 import { type LineRecord, type PageRecord, trainingRecord } from "../domain/pages/training.ts";
 
-/** A page result has at most 4 MiB as it is pushed; its receipt and its frame come on top. */
+/** A pushed page result has at most 4 MiB; the receipt and the record's other fields are added to it. */
 const MAX_RECORD_BYTES = 8 * 1024 * 1024;
 
-/** @param verdicts of the pages that are wanted. */
+/** @param verdicts of the pages to export */
 export async function* trainingLines(
   shard: ReadableStream<Uint8Array>,
   verdicts: Set<string>,

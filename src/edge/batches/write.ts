@@ -1,7 +1,7 @@
 /**
- * The output: settled lines become records of a JSONL shard, which streams into R2 while its SHA-256 is
- * made. Of a line the first record is its own, and its pages follow, each small enough to be held alone.
- * The shard's bytes come first, its row and the lines' leaving are one transaction behind them.
+ * Writes the output of a batch. Settled lines become records of a JSONL shard, which is streamed into R2 while its
+ * SHA-256 is computed. Each line has one record for itself, followed by one for each page. After the bytes are
+ * stored, one transaction adds the shard's row and removes the lines.
  */
 import type { Env } from "../bindings.ts";
 import { readLabels, toRanges } from "../domain/batches/batch.ts";
@@ -24,19 +24,19 @@ import { outputManifest } from "./output-manifest.ts";
 
 export const JSONL = "application/jsonl";
 
-/** A shard ends when one of these is reached. */
+/** A shard ends when it reaches one of these limits. */
 const SHARD_LINES = 1000;
 const SHARD_PAGES = 2000;
 const SHARD_BYTES = 64 * 1024 * 1024;
 
-/** Lines, and about how many pages, whose records are looked up at once. */
+/** Maximum number of lines, and approximate number of pages, whose records are loaded at once. */
 const LOAD_LINES = 200;
 const LOAD_PAGES = 1000;
 
 export const shardIsDue = (counts: { settled: number; settledPages: number }): boolean =>
   counts.settled >= SHARD_LINES / 2 || counts.settledPages >= SHARD_PAGES / 2;
 
-/** Writes one shard of the lines that are settled now. */
+/** Writes the lines that are settled now as one shard. */
 export async function writeShard(env: Env, batch: Batch): Promise<{ pages: number }> {
   const number = (await lastShard(env.DB, batch.id)) + 1;
   const out = new R2Stream(env.BUCKET, shardPath(batch, number), JSONL);
@@ -93,7 +93,7 @@ const jobIds = (lines: SettledLine[]) => [
 
 type Found = { job: Job; pages: JobPage[]; documentSha256: string | null };
 
-/** @returns how many page records were written, and what another run would have to read. */
+/** @returns the number of page records written, and the pages that another run must read */
 async function writeLine(
   env: Env,
   batch: Batch,
@@ -151,7 +151,7 @@ function sourceOf(spec: string | null): { url: string } | { file: string } | nul
 const encoder = new TextEncoder();
 const record = (value: object) => encoder.encode(`${JSON.stringify(value)}\n`);
 
-/** The list of the shards, beside them: for whoever takes the output out of the bucket. */
+/** Writes the list of shards next to them, for users who copy the output from the bucket. */
 export async function writeOutputManifest(env: Env, batch: Batch): Promise<void> {
   const shards = await outputShards(env.DB, batch.id);
   await env.BUCKET.put(

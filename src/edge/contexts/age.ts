@@ -89,7 +89,7 @@ export async function age(
   } catch (fault) {
     const error = {
       code: "internal_error",
-      message: "Ageing was cut off; it will be tried again.",
+      message: "Ageing was interrupted. It will be repeated.",
     };
     const dueAt = Date.now() + RETRY_MS;
     await endLease(DB, context.id, seenDueAt, { dueAt, error, agedAt: Date.now() });

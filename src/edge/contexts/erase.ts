@@ -1,4 +1,4 @@
-/** Erasing a context: its documents with all that was read from them, its texts, its records, in this order. */
+/** Erases a context in this order: its documents and everything read from them, its texts, its records. */
 import type { Env } from "../bindings.ts";
 import {
   type Context,
@@ -12,7 +12,7 @@ import { deleteJob } from "../storage/jobs.ts";
 import { LEASE_MS } from "./age.ts";
 import { eraseDocument } from "./documents.ts";
 
-/** Of a condemned context. While somebody ages it nothing is done: the sweep comes back. */
+/** Erases a deleted context. Does nothing while the context is being aged; the next sweep tries again. */
 export async function eraseContext(env: Env, context: Context): Promise<void> {
   if (!(await takeLease(env.DB, context.id, Date.now(), LEASE_MS, true))) return;
   for (const file of await filesOfContext(env.DB, context.id)) await eraseDocument(env, file);

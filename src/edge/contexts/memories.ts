@@ -1,12 +1,12 @@
-/** A context's records as what ages: each text message, each image, in their order. */
+/** Converts a context's records to memories that age: its text messages and images, in order. */
 import { imageCosts, type Memory, textCosts } from "../domain/memory/ageing.ts";
 import type { Ladder } from "../domain/memory/ladder.ts";
 import type { Context, Item, Message } from "../storage/contexts.ts";
 
-/** A message that is text, or an image with the messages in it. */
+/** A message that is text, or an image with all its messages. */
 export type Part = { item: null; messages: [Message] } | { item: Item; messages: Message[] };
 
-/** What a context consists of now, in order; an image stands where its first message stood. */
+/** The current parts of a context, in order. An image has the place of its first message. */
 export function partsOf(messages: Message[], items: Item[]): Part[] {
   const ready = new Map(items.map((item) => [item.id, { item, messages: [] as Message[] }]));
   const parts: Part[] = [];
@@ -18,13 +18,16 @@ export function partsOf(messages: Message[], items: Item[]): Part[] {
   return parts;
 }
 
-/** Tokens of a part as it is. */
+/** Current tokens of a part. */
 export const partTokens = ({ item, messages }: Part): number =>
   item
     ? item.pages.reduce((sum, { tokens }) => sum + tokens, 0)
     : messages.reduce((sum, { textTokens }) => sum + textTokens, 0);
 
-/** Parts as what `planAgeing` takes. What is on its way to another rung is counted as if it were there, and left alone. */
+/**
+ * Converts parts to the input of `planAgeing`. A part that is being made into an image counts as if it were on its
+ * new rung, and is pinned there.
+ */
 export function memoriesOf(
   context: Context,
   parts: Part[],
@@ -68,7 +71,7 @@ const rungOf = ({ rungs }: Ladder, form: string) =>
     rungs.findIndex((rung) => rung.form === form),
   );
 
-/** How many messages of the user came after each. */
+/** For each message, the number of later messages of the role `user`. */
 function roundsAfter(messages: Message[]): Map<number, number> {
   let rounds = 0;
   return new Map(

@@ -1,13 +1,13 @@
-/** Waiting for jobs that may be deleted meanwhile: when what they were made for is done. */
+/** Waits for jobs. A job that was deleted in the meantime counts as ended. */
 import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { notifierOf } from "../signals/notifier.ts";
 import { findJob } from "../storage/jobs.ts";
 
-/** A lost notification costs no more than this. */
+/** Maximum time between two reads of D1, in case a notification is lost. */
 const POLL_MS = 2000;
 
-/** @returns whether all are over (or gone) by `until` */
+/** @returns whether all jobs have ended or were deleted by `until` */
 export async function jobsOver(
   env: Env,
   tenantId: string,

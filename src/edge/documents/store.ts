@@ -1,7 +1,6 @@
 /**
- * Takes in a document of any length in one pass: the type is read from its first bytes (a text's from what it was
- * announced as), the hash is
- * made while it streams into R2, and memory holds one part at a time.
+ * Stores a document of any length in one pass. Its type is detected from the first bytes (for texts, from the declared
+ * type), and it is hashed while it is streamed into R2. Memory holds one part at a time.
  */
 import type { Env } from "../bindings.ts";
 import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
@@ -11,32 +10,32 @@ import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
-/** What `storeDocument` throws. */
+/** The problems that `storeDocument` throws. */
 export const STORED = [
   "unsupported-media-type",
   "empty-file",
   "file-too-large",
 ] as const satisfies ProblemCode[];
 
-/** R2 wants parts of equal size, at least 5 MiB, the last one excepted. */
+/** R2 requires parts of equal size and at least 5 MiB, except the last. */
 const PART_BYTES = 8 * 1024 * 1024;
 
 /**
- * @param announced the Content-Type that the bytes came with
- * @returns the file, and whether it is new: the same bytes of the same tenant are the same file.
- * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is kept then.
+ * @param declared the declared Content-Type
+ * @returns the file, and whether it is new. A tenant has one file for equal bytes
+ * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is stored then
  */
 export async function storeDocument(
   env: Env,
   tenantId: string,
   chunks: AsyncIterable<Uint8Array>,
   name: string | null,
-  announced: string | null,
+  declared: string | null,
 ): Promise<{ file: StoredFile; created: boolean }> {
   const now = Date.now();
   const id = newId("file", now);
   const { MAX_FILE_BYTES } = settings(env);
-  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, announced);
+  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, declared);
   try {
     for await (const chunk of chunks) await upload.write(chunk);
     const { sha256, bytes, mediaType } = await upload.end();
@@ -63,7 +62,7 @@ class Upload {
   readonly #bucket: R2Bucket;
   readonly #key: string;
   readonly #maxBytes: number;
-  readonly #announced: string | null;
+  readonly #declared: string | null;
   readonly #digest = new crypto.DigestStream("SHA-256");
   readonly #hasher = this.#digest.getWriter();
   #part = new Uint8Array(PART_BYTES);
@@ -73,11 +72,11 @@ class Upload {
   #multipart: R2MultipartUpload | null = null;
   #parts: R2UploadedPart[] = [];
 
-  constructor(bucket: R2Bucket, key: string, maxBytes: number, announced: string | null) {
+  constructor(bucket: R2Bucket, key: string, maxBytes: number, declared: string | null) {
     this.#bucket = bucket;
     this.#key = key;
     this.#maxBytes = maxBytes;
-    this.#announced = announced;
+    this.#declared = declared;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -121,11 +120,11 @@ class Upload {
 
   #sniff(): void {
     const head = this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES));
-    this.#mediaType ??= mediaTypeOf(head, this.#announced);
+    this.#mediaType ??= mediaTypeOf(head, this.#declared);
     if (this.#mediaType === null)
       throw new Problem(
         "unsupported-media-type",
-        "PDF, PNG, JPEG, WebP and TIFF can be read, and what comes as text/markdown or text/plain.",
+        "Supported are PDF, PNG, JPEG, WebP, TIFF, and text that is sent as text/markdown or text/plain.",
       );
   }
 

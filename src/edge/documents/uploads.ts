@@ -1,7 +1,7 @@
 /**
- * Large documents: the client sends the bytes to R2 itself, by presigned addresses; here they are only
- * announced, and checked when they are there. Every upload is a multipart upload of R2, also of one
- * part: once that is completed its addresses are dead, so nobody changes the bytes after the check.
+ * Large uploads. The client sends the bytes directly to R2 with presigned URLs; the edge creates the upload and checks
+ * the bytes afterwards. Every upload is a multipart upload, even with one part, because its URLs become invalid
+ * when it is completed. So the bytes cannot change after the check.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { AwsClient } from "aws4fetch";
@@ -23,7 +23,7 @@ import {
 } from "../storage/uploads.ts";
 
 export const UPLOAD_TTL_S = 24 * 3600;
-/** Longer than any check takes. */
+/** Longer than any check. */
 const CHECK_MS = 3600_000;
 /** Records of finished uploads are kept for this long. */
 const KEEP_MS = 7 * 24 * 3600_000;
@@ -35,11 +35,11 @@ export interface PartAddress {
   url: string;
 }
 
-/** @throws Problem `uploads-off` when no credentials for R2's S3 interface are set. */
+/** @throws Problem `uploads-off` if no credentials for R2's S3 interface are set */
 export async function openUpload(
   env: Env,
   tenantId: string,
-  announced: { bytes: number; sha256: string; name: string | null },
+  declared: { bytes: number; sha256: string; name: string | null },
 ): Promise<{ upload: Upload; parts: PartAddress[] }> {
   const sign = signer(env);
   const now = Date.now();
@@ -50,7 +50,7 @@ export async function openUpload(
     id: newId("upl", now),
     tenantId,
     fileId,
-    ...announced,
+    ...declared,
     multipartId: uploadId,
     state: "open",
     error: null,
@@ -59,7 +59,7 @@ export async function openUpload(
   };
   await insertUpload(env.DB, upload);
   const parts = await Promise.all(
-    cutParts(announced.bytes).map(async (bytes, i) => ({
+    cutParts(declared.bytes).map(async (bytes, i) => ({
       part: i + 1,
       bytes,
       url: await sign(key, uploadId, i + 1),
@@ -68,7 +68,7 @@ export async function openUpload(
   return { upload, parts };
 }
 
-/** Presigned by AWS Signature Version 4, in the query. */
+/** Makes presigned URLs (AWS Signature Version 4 in the query). */
 function signer(env: Env) {
   const { R2_S3_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY } = settings(env);
   if (!R2_S3_ENDPOINT || !R2_ACCESS_KEY_ID || !R2_SECRET_ACCESS_KEY)
@@ -90,9 +90,9 @@ function signer(env: Env) {
 }
 
 /**
- * Puts the parts together and has them checked: at once while that is quick, else by a workflow.
- * @returns the upload as it is then: `done` or `checking`
- * @throws Problem `upload-incomplete` (it stays open), `upload-over`, or what the check finds
+ * Completes an upload and checks the bytes: within the request if they are few, otherwise in a workflow.
+ * @returns the upload in the state `done` or `checking`
+ * @throws Problem `upload-incomplete` (the upload stays open), `upload-over`, or the result of the check
  */
 export async function completeUpload(
   env: Env,
@@ -106,7 +106,7 @@ export async function completeUpload(
   try {
     await env.BUCKET.resumeMultipartUpload(key, upload.multipartId).complete(parts);
   } catch {
-    // It may have been completed by a request whose answer was lost.
+    // An earlier request may have completed the upload although its response was lost.
     if (!(await env.BUCKET.head(key))) {
       const { id, expiresAt } = upload;
       await moveUpload(env.DB, id, "checking", { state: "open", expiresAt });
@@ -122,7 +122,7 @@ export async function completeUpload(
   return (await findUploadById(env.DB, upload.id)) as Upload;
 }
 
-/** Reads the bytes once, from R2, in bounded memory. @returns what is wrong with them, or `null`. */
+/** Checks the length, type and hash of an uploaded document as a stream. @returns the problem, or `null` */
 export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | null> {
   const upload = await findUploadById(env.DB, uploadId);
   if (upload?.state !== "checking") return null;
@@ -158,7 +158,7 @@ export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCo
   return null;
 }
 
-/** The check of a document that is too large to be read within a request. */
+/** Checks a document that is too large to read within a request. */
 export class UploadWorkflow extends WorkflowEntrypoint<Env, UploadParams> {
   override async run(event: WorkflowEvent<UploadParams>, step: WorkflowStep): Promise<void> {
     const retries = { limit: 5, delay: "5 seconds", backoff: "exponential" } as const;
@@ -168,17 +168,17 @@ export class UploadWorkflow extends WorkflowEntrypoint<Env, UploadParams> {
   }
 }
 
-/** @returns false when it is past that. */
+/** @returns false if the upload is not open any more */
 export async function abortUpload(env: Env, upload: Upload): Promise<boolean> {
   if (!(await moveUpload(env.DB, upload.id, "open", { state: "expired" }))) return false;
   await discard(env, upload);
   return true;
 }
 
-/** For the sweep: what was begun and never finished leaves nothing in R2. */
+/** The sweep of uploads: deletes unfinished uploads from R2. */
 export async function expireUploads(env: Env, now: number): Promise<void> {
   for (const upload of await overdueUploads(env.DB, now, BATCH)) {
-    // Cut off after the last step but one: the bytes are a file's by now.
+    // The check was interrupted after it had inserted the file, so the bytes belong to that file.
     if (await fileById(env.DB, upload.tenantId, upload.fileId)) {
       await moveUpload(env.DB, upload.id, upload.state, { state: "done" });
       continue;
@@ -191,7 +191,7 @@ export async function expireUploads(env: Env, now: number): Promise<void> {
 
 async function discard(env: Env, { tenantId, fileId, multipartId }: Upload): Promise<void> {
   const key = filePath({ tenantId, id: fileId });
-  // Aborting what is completed, or aborted, is an error; the object may be there then.
+  // `abort` fails if the upload is completed or aborted. The object may exist then, so it is deleted too.
   await env.BUCKET.resumeMultipartUpload(key, multipartId)
     .abort()
     .catch(() => {});

@@ -1,4 +1,4 @@
-/** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
+/** Follow-up when jobs change or end: notifies watchers, queues webhooks, and cancels readings that no job needs. */
 import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { notifyWatchers } from "../signals/notifier.ts";
@@ -8,7 +8,7 @@ import { enqueuePending } from "../storage/deliveries.ts";
 import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
 import { endJobEarly } from "../storage/reading.ts";
 
-/** Tells the world about jobs that may have changed. Safe to repeat. */
+/** Notifies watchers, webhooks and batches of jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {
   if (jobIds.length === 0) return;
   await Promise.all([
@@ -18,7 +18,7 @@ export async function announce(env: Env, jobIds: string[]): Promise<void> {
   ]);
 }
 
-/** @returns false when the job was over already. */
+/** @returns false if the job had already ended */
 export async function cancelJob(
   env: Env,
   job: Pick<Job, "id" | "fileId">,

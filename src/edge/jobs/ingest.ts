@@ -1,4 +1,4 @@
-/** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
+/** Records what a worker pushes about a shard: the document, its pages, heartbeats and the end. */
 import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import { schedulerOf } from "../dispatch/scheduler.ts";
@@ -31,7 +31,7 @@ import { log, track } from "../telemetry.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
 
-/** `gone`: the shard is over or at a later attempt; the worker is to stop. */
+/** `gone`: the shard has ended or is at a later attempt, so the worker must stop. */
 export type Received = "ok" | "gone";
 
 export async function receiveHeartbeat(env: Env, shard: Shard, attempt: number): Promise<Received> {
@@ -41,8 +41,8 @@ export async function receiveHeartbeat(env: Env, shard: Shard, attempt: number):
 }
 
 /**
- * The document is open (its pages are counted), or cannot be opened. A count is taken from any attempt,
- * also a late one: what is counted is counted.
+ * The worker has opened the document and counted its pages, or could not open it. A count is accepted from any
+ * attempt, even a late one.
  */
 export async function receiveDocument(
   env: Env,
@@ -85,8 +85,8 @@ export async function receiveDocument(
 }
 
 /**
- * A page is read. It is taken from any attempt, also a late one: what is read is read. The bytes are
- * stored before the record that points to them.
+ * The worker has read a page. It is accepted from any attempt, even a late one. The bytes are stored before the
+ * record that points to them.
  */
 export async function receivePage(
   env: Env,
@@ -136,9 +136,8 @@ export async function receivePage(
 }
 
 /**
- * A page's vision tokens, before the page itself. Of a page that nobody waits for any more they are
- * let go; a late attempt learns with its page that it is late.
- * @returns `refused`: they are not to be kept
+ * The worker pushes a page's vision tokens before the page. They are dropped if no job waits for the page.
+ * @returns `refused` if the tokens must not be kept
  */
 export async function receiveTokens(
   env: Env,
@@ -165,7 +164,7 @@ export async function receiveTokens(
   return kept ? "ok" : "refused";
 }
 
-/** The image of a page that is wanted; its result comes next, and says what becomes of the shard. */
+/** The worker pushes a page's image before its result. It is dropped if no job waits for the page. */
 export async function receiveImage(
   env: Env,
   shard: Shard,
@@ -183,7 +182,7 @@ export async function receiveImage(
   return "ok";
 }
 
-/** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */
+/** The prediction has ended. The shard's driver dispatches the unread pages again. */
 export async function receiveEnd(
   env: Env,
   shard: Shard,

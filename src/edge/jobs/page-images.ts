@@ -1,4 +1,4 @@
-/** The pictures of a job's pages, whatever model read them: what `fovea-render` makes of the same document. */
+/** The pictures of a job's pages. `fovea-render` makes them from the same document, whichever model reads it. */
 import type { Env } from "../bindings.ts";
 import { toRanges } from "../domain/batches/batch.ts";
 import { isText } from "../domain/documents/media-type.ts";
@@ -14,8 +14,8 @@ import { countUncached, digestName } from "../storage/reading.ts";
 import { imageBytes } from "../storage/results.ts";
 
 /**
- * @returns what gives a page's PNG; `null` for a page that was not read
- * @throws Problem `page-images-missing` with the request that makes them
+ * @returns a function that loads the PNG of a page, or `null` if the page was not read
+ * @throws Problem `page-images-missing`, with the request that makes the images
  */
 export async function pageImages(
   env: Env,
@@ -25,7 +25,7 @@ export async function pageImages(
   const file = await fileById(env.DB, job.tenantId, job.fileId);
   if (!file) throw new Problem("gone", "The file was deleted.");
   const { dpi, mode: readIn } = job.options;
-  // A text is laid out for its mode; any other page is as it is.
+  // The layout of a text depends on the mode. Other pages look the same in all modes.
   const mode = isText(file.mediaType) ? readIn : "auto";
   const options = { model: RENDER, mode, task: "markdown" as const, prompt: null, dpi };
   const wanted = await Promise.all(
@@ -40,7 +40,7 @@ export async function pageImages(
   if (wanted.length > 0 && (await countUncached(env.DB, reader, wanted)) > 0) {
     if (!settings(env).MODELS.includes(RENDER))
       throw new Problem("unsupported-option", `A PDF needs ${RENDER}, which is not offered here.`);
-    // Without `zero_retention`, also on a document that is lent: its images go with it when the PDF is handed over.
+    // Never with `zero_retention`: if the job has it, the images are erased with the document when the PDF is delivered.
     const request = {
       file: file.id,
       model: RENDER,

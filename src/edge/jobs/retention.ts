@@ -1,4 +1,4 @@
-/** Deletes documents, with everything read from them: those that nobody uses any more, and those that were only lent. */
+/** Deletes documents and everything read from them: after the retention time, or after a zero-retention job. */
 import type { Env } from "../bindings.ts";
 import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
@@ -6,10 +6,10 @@ import { deleteFile, expiredFiles, fileById } from "../storage/files.ts";
 import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
 import { cancelJobsOfFile } from "./end.ts";
 
-/** For each sweep; the next one goes on. */
+/** Maximum number per sweep; the next sweep continues. */
 const BATCH = 50;
 
-/** Documents that no job has used for the tenant's retention time. */
+/** Deletes documents that no job has used during the tenant's retention time. */
 export async function expireFiles(env: Env, now: number): Promise<void> {
   for (const file of await expiredFiles(env.DB, settings(env).RETENTION_DAYS, now, BATCH)) {
     await cancelJobsOfFile(env, file.id);
@@ -19,8 +19,8 @@ export async function expireFiles(env: Env, now: number): Promise<void> {
 }
 
 /**
- * Documents of zero-retention jobs that are delivered, or ended so long ago that nobody comes for them.
- * @param fileId only this one
+ * Erases documents of zero-retention jobs whose result was delivered, or not fetched in time.
+ * @param fileId erase only this document
  */
 export async function eraseFiles(env: Env, now: number, fileId: string | null = null) {
   const windowMs = settings(env).ZERO_RETENTION_S * 1000;
@@ -34,7 +34,7 @@ export async function eraseFiles(env: Env, now: number, fileId: string | null = 
   }
 }
 
-/** The whole result of a job was handed over. With `zero_retention` nothing of it is kept then. */
+/** The whole result of a job was delivered. If the job has `zero_retention`, its document is erased now. */
 export async function delivered(env: Env, job: Job): Promise<void> {
   if (!job.zeroRetention) return;
   const now = Date.now();

@@ -1,6 +1,6 @@
 /**
- * Drives one shard to its end, durably: decide, act, sleep until something happens or the time is up.
- * The rule is `nextStep`; what is true is in D1; the workflow only keeps the loop alive.
+ * The driver of a shard: a Workflow that decides, acts, and sleeps until it is woken or a timer fires. `nextStep`
+ * decides; the shard's state is in D1. The workflow only keeps the loop running.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import type { Env, ShardParams } from "../bindings.ts";
@@ -26,7 +26,7 @@ import { log, track } from "../telemetry.ts";
 import { announce, expireJobs } from "./end.ts";
 import { probeUncounted } from "./plan.ts";
 
-/** The longest one sleep may take: an upper bound for anything that rings no bell. */
+/** Maximum time between two turns, in case a wake-up is lost. */
 const MAX_SLEEP_MS = 60_000;
 
 export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
@@ -46,13 +46,13 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
       try {
         await step.waitForEvent(`sleep ${turn}`, { type: WAKE, timeout: Math.ceil(sleep) });
       } catch {
-        // Nobody rang: look again.
+        // The timeout: nothing woke the driver, so it checks again.
       }
     }
   }
 }
 
-/** One turn. @returns milliseconds to sleep, 0 to go on at once, or `null` when the shard is over. */
+/** One turn. @returns milliseconds to sleep, 0 to continue at once, or `null` if the shard has ended */
 export async function advance(env: Env, shardId: string): Promise<number | null> {
   const now = Date.now();
   const shard = await findShard(env.DB, shardId);
@@ -83,11 +83,11 @@ export async function advance(env: Env, shardId: string): Promise<number | null>
 const FAILURES = {
   worker_lost: {
     code: "worker_lost",
-    message: "The page was given to a worker several times and never came back.",
+    message: "The page was dispatched several times, and no worker returned it.",
   },
   budget_exceeded: {
     code: "budget_exceeded",
-    message: "What the account may have read in a day was used up before the page was read.",
+    message: "The account's daily limit was reached before the page was read.",
   },
   deadline: { code: "deadline", message: "The job's deadline passed before the page was read." },
 };
@@ -126,7 +126,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   );
   if ("overBudget" in grant) return fail(env, shard, "budget_exceeded", now);
   if ("waitFor" in grant) {
-    // Written once for each reason: the scheduler wakes the shard when it is its turn.
+    // Written only when the reason changes.
     if (shard.state === "running" || shard.waitingFor !== grant.waitFor)
       await attemptDeferred(env.DB, shard, grant.waitFor);
     return ASK_AGAIN_MS;
@@ -170,9 +170,9 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
     traceparent,
   });
   if (typeof started === "string") {
-    await attemptDeferred(env.DB, shard, WAITS_FOR[started]);
+    await attemptDeferred(env.DB, shard, WAITING_FOR_BY_ANSWER[started]);
     await scheduler.notStarted(shardId, started);
-    // Back into the queue, to its place.
+    // Ask again at once: the shard returns to its place in the queue.
     return 0;
   }
   await attemptStarted(env.DB, shardId, grant.pool, started.prediction, now + START_S * 1000);
@@ -180,4 +180,8 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   return 1000;
 }
 
-const WAITS_FOR = { busy: "slot", starting: "cold_start", unavailable: "pool" } as const;
+const WAITING_FOR_BY_ANSWER = {
+  busy: "slot",
+  starting: "cold_start",
+  unavailable: "pool",
+} as const;

@@ -1,13 +1,13 @@
-/** Following a job: sleep at its bell, read D1, until it is over. */
+/** Follows a job until it ends: waits for its notifier, then reads D1. */
 import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { notifierOf } from "../signals/notifier.ts";
 import { eventsAfter, findJob, type Job, type JobEvent } from "../storage/jobs.ts";
 
-/** No sleep is longer than this, so a lost notification costs seconds, not the event. */
+/** Maximum time between two reads of D1, in case a notification is lost. */
 const POLL_MS = 15_000;
 
-/** @returns the job as it is when it ends, or after `ms` milliseconds. */
+/** @returns the job when it ends, or its state after `ms` milliseconds */
 export async function waitForEnd(
   env: Env,
   tenantId: string,
@@ -26,8 +26,8 @@ export async function waitForEnd(
 }
 
 /**
- * A job's events after `lastId`, as they come; ends with the job. Yields `null` when nothing came
- * for a while, for a comment that keeps the connection open.
+ * Yields the events of a job after `lastId` until the job ends. Yields `null` if there was no event for a while;
+ * the caller then sends a comment that keeps the connection open.
  */
 export async function* followEvents(
   env: Env,
@@ -39,7 +39,7 @@ export async function* followEvents(
   let seen = lastId;
   for (;;) {
     const version = await notifier.version();
-    // The state is read before the events: a job that is over has written its last one.
+    // The state is read before the events. If the job has ended, its last event is already there.
     const job = await findJob(env.DB, tenantId, jobId);
     const events = await eventsAfter(env.DB, jobId, seen);
     for (const event of events) {

@@ -1,4 +1,4 @@
-/** The audit log: keys and deletions. Rows are only ever added. */
+/** The audit log of changes of keys and of deletions. Rows are only added. */
 import { newId } from "../domain/ids.ts";
 
 export const AUDIT_ACTIONS = [
@@ -26,7 +26,7 @@ export interface AuditEntry {
   createdAt: number;
 }
 
-/** @param keyId who did it: `null` for the bootstrap secret and for the service itself. */
+/** @param keyId the key that did it; `null` for the bootstrap secret and the service itself */
 export async function audit(
   db: D1Database,
   tenantId: string,
@@ -43,7 +43,7 @@ export async function audit(
     .run();
 }
 
-/** Newest first, those written before the entry `before`. Ids tell seconds only. */
+/** Newest first, entries written before `before`. Ordered by row, because ids have a resolution of one second. */
 export async function listAudit(
   db: D1Database,
   tenantId: string,

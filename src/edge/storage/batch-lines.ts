@@ -1,7 +1,7 @@
 /**
- * The lines of a batch while they are on their way: `waiting → open → settled → gone`, where a failed one
- * stays as `failed`. Only the batch's driver moves them, and every move counts only lines that were still
- * where it found them: done twice, it counts once.
+ * The lines of a batch between manifest and output. States: `waiting → open → settled`, then the row is deleted, or
+ * stays as `failed`. Only the batch's driver changes them. Every change counts only lines that are still in the
+ * expected state, so repeating it counts nothing twice.
  */
 import type { LineOutcome } from "../domain/batches/batch.ts";
 import type { JobState } from "../domain/jobs/job.ts";
@@ -9,10 +9,10 @@ import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import type { Batch } from "./batches.ts";
 
-/** A line as it comes from the manifest. */
+/** A line of the manifest. */
 export interface NewLine {
   line: number;
-  /** `null` when it is too long, or not text. */
+  /** `null` if the line is too long or not UTF-8. */
   spec: string | null;
   error: PageError | null;
 }
@@ -20,7 +20,7 @@ export interface NewLine {
 export interface WaitingLine {
   line: number;
   spec: string | null;
-  /** What an earlier run has left to read; `null`: all that the line asks for. */
+  /** Pages that an earlier run did not read; `null`: all pages of the line. */
   selection: PageSelection | null;
 }
 
@@ -30,7 +30,7 @@ export interface SettledLine {
   jobId: string | null;
   outcome: LineOutcome;
   error: PageError | null;
-  /** Pages that the line's job has. */
+  /** Number of pages of the line's job. */
   pages: number;
 }
 
@@ -39,8 +39,8 @@ type Row = Record<string, any>;
 const parsed = <T>(text: string | null): T | null => (text === null ? null : JSON.parse(text));
 
 /**
- * Adds lines and moves the reading position behind them, both or neither.
- * @param to where to go on reading.
+ * Adds lines and moves the reading position after them in one transaction.
+ * @param to the new reading position
  */
 export async function addLines(
   db: D1Database,
@@ -73,9 +73,9 @@ export interface LineCounts {
   waiting: number;
   open: number;
   settled: number;
-  /** Pages that the open lines' jobs still have to read. */
+  /** Unread pages of the open lines' jobs. */
   openPages: number;
-  /** Pages of the settled lines. */
+  /** Number of pages of the settled lines. */
   settledPages: number;
 }
 
@@ -112,7 +112,7 @@ export async function waitingLines(
   }));
 }
 
-/** To be run with the insert of the job, or for a job that is there. */
+/** Opens a line for a job that exists or is inserted in the same transaction. */
 export function openLine(
   db: D1Database,
   batchId: string,
@@ -128,7 +128,7 @@ export function openLine(
     .bind(batchId, line, fingerprint, jobId);
 }
 
-/** The job of an open line that asks for the very same reading. */
+/** The job of an open line that asks for the same reading. */
 export async function jobWithFingerprint(
   db: D1Database,
   batchId: string,
@@ -143,7 +143,7 @@ export async function jobWithFingerprint(
     .first<string>("id");
 }
 
-/** Open lines whose job is over; `state` is `null` when the job was deleted. */
+/** Open lines whose job has ended. `state` is `null` if the job was deleted. */
 export async function endedLines(db: D1Database, batchId: string, limit: number) {
   const { results } = await db
     .prepare(
@@ -171,14 +171,14 @@ export interface Settlement {
   failed: number;
 }
 
-/** Ends lines that wait or are open, and counts them. */
+/** Settles lines that are waiting or open, and counts them. */
 export async function settleLines(
   db: D1Database,
   batchId: string,
   settlements: Settlement[],
 ): Promise<void> {
   const rows = JSON.stringify(settlements);
-  // The list drives the join: each of its lines is looked up by the table's key.
+  // CROSS JOIN makes SQLite look each line of the list up by the table's key.
   const those = `FROM json_each(?2) w CROSS JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
     WHERE l.state IN ('waiting', 'open')`;
   const number = (outcome: LineOutcome) => `total(w.value ->> 'outcome' = '${outcome}')`;
@@ -204,7 +204,7 @@ export async function settleLines(
   ]);
 }
 
-/** Settled lines behind the line `after`, whose records are to be written. */
+/** Settled lines after the line `after`, whose output records are not written yet. */
 export async function settledLines(
   db: D1Database,
   batchId: string,
@@ -238,7 +238,7 @@ export interface Failure {
   pagesFailed: number;
 }
 
-/** Lines that failed, in whole or in part, in the order of the manifest, behind `after`. */
+/** Lines that failed completely or in part, after the line `after`, in the order of the manifest. */
 export async function listFailures(
   db: D1Database,
   batchId: string,
@@ -264,8 +264,8 @@ export async function listFailures(
 }
 
 /**
- * Puts the failed lines back to the waiting ones, and a batch that is completed or paused into its next run.
- * @returns how many; with 0 nothing changes.
+ * Sets the failed lines to `waiting`, and starts the next run of a completed or paused batch.
+ * @returns the number of lines; if it is 0, nothing changes
  */
 export async function retryFailures(db: D1Database, batch: Batch): Promise<number> {
   const failed = "FROM batch_lines WHERE batch_id = ?1 AND state = 'failed'";

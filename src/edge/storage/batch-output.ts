@@ -1,4 +1,4 @@
-/** What a batch has written: JSONL shards in R2 under `batches/{tenant}/{batch}/`, and a record of each. */
+/** The output of a batch: JSONL shards in R2 under `batches/{tenant}/{batch}/`, and a record of each. */
 import type { LineOutcome } from "../domain/batches/batch.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import type { Batch } from "./batches.ts";
@@ -31,7 +31,7 @@ export async function outputShards(db: D1Database, batchId: string): Promise<Out
   return results;
 }
 
-/** @returns the number of the newest shard; 0 when there is none. */
+/** @returns the number of the newest shard; 0 if there is none */
 export async function lastShard(db: D1Database, batchId: string): Promise<number> {
   const last = await db
     .prepare("SELECT max(number) AS n FROM batch_shards WHERE batch_id = ?")
@@ -54,17 +54,17 @@ export async function outputShard(
     .first<OutputShard & Record<string, unknown>>();
 }
 
-/** A line whose record is written. */
+/** A line whose output records are written. */
 export interface WrittenLine {
   line: number;
   outcome: LineOutcome;
-  /** What another run would have to read; `null`: as before. */
+  /** Pages that another run must read; `null`: no change. */
   again: PageSelection | null;
 }
 
 /**
- * A shard lies in R2: now it counts. Its lines go, but for those that failed, and so do their jobs, as far
- * as no other line of the batch is waiting for the same one, and none remembers a document to be erased.
+ * Records a shard that is stored in R2, and deletes its lines except the failed ones. It also deletes the ended
+ * jobs of the batch that no line refers to, unless their document is still to be erased.
  */
 export async function commitShard(
   db: D1Database,
@@ -106,7 +106,7 @@ export async function commitShard(
       .bind(batchId, rows),
     db
       .prepare(
-        // The list drives the join: each of its lines is looked up by the table's key.
+        // CROSS JOIN makes SQLite look each line of the list up by the table's key.
         `INSERT INTO batch_lines (batch_id, line, state, selection)
          SELECT l.batch_id, l.line, 'failed', COALESCE(w.value ->> 'again', l.selection)
          FROM json_each(?2) w CROSS JOIN batch_lines l ON l.batch_id = ?1 AND l.line = w.value ->> 'line'
@@ -114,7 +114,7 @@ export async function commitShard(
          ON CONFLICT (batch_id, line) DO UPDATE SET state = excluded.state, job_id = NULL, selection = excluded.selection`,
       )
       .bind(batchId, rows),
-    // The file keeps what was read; of how it was read nothing is needed any more.
+    // The results stay with the file. The shards that read them are not needed any more.
     db
       .prepare(
         `DELETE FROM shards WHERE batch = 1 AND state IN ('done', 'failed', 'canceled')
@@ -128,7 +128,7 @@ export async function commitShard(
   ]);
 }
 
-/** Everything that a batch has in R2, but for its manifest. */
+/** Deletes everything of a batch from R2, except its manifest. */
 export async function deleteOutput(bucket: R2Bucket, batch: Owner): Promise<void> {
   for (;;) {
     const { objects, truncated } = await bucket.list({ prefix: folder(batch) });

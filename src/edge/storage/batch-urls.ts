@@ -1,7 +1,7 @@
-/** Which file a URL has become in a batch: a document that many lines name is fetched once. */
+/** Maps the URLs of a batch to files, so that a document is fetched once even if many lines name it. */
 import { hex } from "../domain/encoding.ts";
 
-/** 128 bits of SHA-256: a million URLs take a tenth of a gigabyte, and none meet by chance. */
+/** 128 bits of SHA-256, which is enough to avoid collisions. A million URLs take about 100 MB. */
 async function urlHash(url: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(url));
   return hex(digest.slice(0, 16));

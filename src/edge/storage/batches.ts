@@ -1,4 +1,4 @@
-/** Batches as records: their state, their counters and how far the manifest is read. Lines are in `batch-lines.ts`. */
+/** Records of batches: state, counters, and reading position in the manifest. `batch-lines.ts` has the lines. */
 import type { BatchState, LineDefaults } from "../domain/batches/batch.ts";
 
 export interface Batch {
@@ -7,20 +7,20 @@ export interface Batch {
   keyId: string;
   /** Name under `manifests/{tenant}/`. */
   manifest: string;
-  /** Of the manifest's bytes when the batch was made: others are refused. */
+  /** ETag of the manifest when the batch was created. The batch fails if the manifest changes. */
   etag: string;
   bytes: number;
   defaults: LineDefaults;
   metadata: Record<string, string>;
   state: BatchState;
-  /** Why it is paused or failed, when nobody asked for it. */
+  /** Why the batch was paused or failed, if the client did not pause it. */
   reason: string | null;
-  /** 1, and one more for each retry. */
+  /** Number of the run, from 1. Each retry adds one. */
   run: number;
   countOffset: number;
   countLines: number;
   counted: number;
-  /** Lines that are not blank; `null` until they are counted. */
+  /** Number of non-blank lines; `null` until they are counted. */
   total: number | null;
   readOffset: number;
   readLines: number;
@@ -32,7 +32,7 @@ export interface Batch {
   pagesFailed: number;
   createdAt: number;
   finishedAt: number | null;
-  /** Span of the request that made it (W3C `traceparent`): its jobs carry it on. */
+  /** W3C `traceparent` of the request that created the batch; its jobs inherit it. */
   traceparent: string;
 }
 
@@ -66,7 +66,7 @@ const toBatch = (row: any): Batch => ({
   traceparent: row.traceparent,
 });
 
-/** @returns false, and changes nothing, when the tenant has `maxOpen` open batches already. */
+/** @returns false, without inserting, if the tenant already has `maxOpen` open batches */
 export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number): Promise<boolean> {
   const { meta } = await db
     .prepare(
@@ -104,7 +104,7 @@ export async function findBatch(
   return row && toBatch(row);
 }
 
-/** For its driver, on behalf of no tenant. */
+/** For the driver: finds a batch of any tenant. */
 export async function findBatchById(db: D1Database, id: string): Promise<Batch | null> {
   const row = await db.prepare("SELECT * FROM batches WHERE id = ?").bind(id).first();
   return row && toBatch(row);
@@ -127,7 +127,7 @@ export async function listBatches(
   return results.map(toBatch);
 }
 
-/** @returns whether the batch was in one of the states `from`. */
+/** @returns whether the batch was in one of the states `from` */
 export async function moveBatch(
   db: D1Database,
   id: string,
@@ -145,12 +145,12 @@ export async function moveBatch(
   return meta.changes > 0;
 }
 
-/** The driver was here. */
+/** Records the time of the driver's turn. */
 export async function touchBatch(db: D1Database, id: string, now: number): Promise<void> {
   await db.prepare("UPDATE batches SET driven_at = ? WHERE id = ?").bind(now, id).run();
 }
 
-/** Notes how far the lines have been counted. @param total of the lines, at the manifest's end. */
+/** Records how far the lines are counted. @param total number of lines, once the end of the manifest is reached */
 export async function noteCount(
   db: D1Database,
   batch: Batch,
@@ -169,10 +169,10 @@ export async function noteCount(
 const OVER = "(SELECT finished_at FROM batches WHERE id = ?1) IS NOT NULL";
 
 /**
- * Ends a batch whose lines are all written, if it still is in the state `from`, and makes its webhooks in
- * the same transaction.
- * @param notice what those say
- * @returns whether it was.
+ * Ends a batch whose lines are all written, if it is still in the state `from`, and creates its webhook deliveries
+ * in the same transaction.
+ * @param notice data of the webhooks
+ * @returns whether the batch was in that state
  */
 export async function finishBatch(
   db: D1Database,
@@ -207,7 +207,7 @@ export async function finishBatch(
   return (ended as D1Result).meta.changes > 0;
 }
 
-/** Batches that nobody has driven since `before`, although they are not over. */
+/** Open batches that have had no turn since `before`. */
 export async function strandedBatches(db: D1Database, before: number): Promise<string[]> {
   const { results } = await db
     .prepare(
@@ -218,11 +218,11 @@ export async function strandedBatches(db: D1Database, before: number): Promise<s
   return results.map(({ id }) => id);
 }
 
-/** Marks a batch as deleted; its driver removes what belongs to it. @returns false when it is marked already. */
+/** Marks a batch as deleted; its driver then erases it. @returns false if it was already marked */
 export async function markBatchDeleting(db: D1Database, id: string): Promise<boolean> {
   const { meta } = await db
     .prepare(
-      // Open again for the sweep, whatever it was.
+      // Without `finished_at`, the sweep finds the batch if its driver is lost.
       "UPDATE batches SET state = 'deleting', finished_at = NULL WHERE id = ? AND state <> 'deleting'",
     )
     .bind(id)
@@ -230,7 +230,7 @@ export async function markBatchDeleting(db: D1Database, id: string): Promise<boo
   return meta.changes > 0;
 }
 
-/** Batches that ended longer ago than their tenant keeps things. */
+/** Batches that ended before the retention time of their tenant. */
 export async function expiredBatches(
   db: D1Database,
   defaultDays: number,
@@ -247,7 +247,7 @@ export async function expiredBatches(
   return results.map(toBatch);
 }
 
-/** The records of a batch whose jobs are over and whose bytes are gone. */
+/** Deletes the records of a batch, after its jobs were canceled and its bytes deleted. */
 export async function deleteBatchRecords(db: D1Database, id: string): Promise<void> {
   const jobs = "SELECT id FROM jobs WHERE batch_id = ?";
   await db.batch([
@@ -262,7 +262,7 @@ export async function deleteBatchRecords(db: D1Database, id: string): Promise<vo
   ]);
 }
 
-/** Open batches that have one of these jobs. */
+/** Batches of those of the jobs that have ended. */
 export async function batchesOfEndedJobs(db: D1Database, jobIds: string[]): Promise<string[]> {
   const { results } = await db
     .prepare(
@@ -274,7 +274,7 @@ export async function batchesOfEndedJobs(db: D1Database, jobIds: string[]): Prom
   return results.map(({ id }) => id);
 }
 
-/** Whether one of the tenant's batches is made from this manifest. */
+/** Whether one of the tenant's batches uses this manifest. */
 export async function manifestInUse(
   db: D1Database,
   tenantId: string,

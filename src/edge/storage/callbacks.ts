@@ -1,7 +1,7 @@
-/** Ids of signed callbacks that were accepted, kept for as long as their signature could be replayed. */
+/** Ids of accepted signed callbacks. They are kept as long as their signature is valid, to reject replays. */
 const KEEP_MS = 60 * 60_000;
 
-/** @returns whether this is the first time that the id is seen. */
+/** @returns whether the id is new */
 export async function firstSight(db: D1Database, id: string, now: number): Promise<boolean> {
   const [insert] = await db.batch([
     db.prepare("INSERT OR IGNORE INTO seen_callbacks (id, seen_at) VALUES (?, ?)").bind(id, now),

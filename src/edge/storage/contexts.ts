@@ -1,4 +1,4 @@
-/** Contexts, their messages and their images as records; the texts in R2 under `contexts/{tenant}/{context}/{number}`. */
+/** Records of contexts, messages and images. Texts are in R2 under `contexts/{tenant}/{context}/{number}`. */
 import type { Form, Ladder } from "../domain/memory/ladder.ts";
 import type { ImageMode } from "../domain/memory/vision-tokens.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
@@ -7,7 +7,7 @@ import { filePath } from "./files.ts";
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What stays of a text whose message has become an image: the text, or its SHA-256 and length. */
+/** What is kept of a text when its message becomes an image: only its SHA-256 and length, or the text. */
 export const KEEPS = ["hash", "original"] as const;
 export type Keep = (typeof KEEPS)[number];
 
@@ -20,9 +20,9 @@ export interface Context {
   tokenBudget: number | null;
   keep: Keep;
   metadata: Record<string, string>;
-  /** Of the messages, which count from 1. */
+  /** Number of the last message. Messages are numbered from 1. */
   lastNumber: number;
-  /** Why the last ageing could not go on. */
+  /** Why the last step of ageing failed. */
   error: PageError | null;
   createdAt: number;
   agedAt: number | null;
@@ -36,30 +36,30 @@ export interface Message {
   textTokens: number;
   characters: number;
   sha256: string;
-  /** SHA-256 of the text's normal form (domain/memory/fidelity.ts): a reading with the same words has the same. */
+  /** SHA-256 of the normalised text (domain/memory/fidelity.ts). A reading with the same words has the same one. */
   fingerprint: string;
   createdAt: number;
-  /** The image that it is in; `null`: it is text. */
+  /** The image that contains the message; `null` if it is still text. */
   itemId: string | null;
-  /** The image that is being made of it. */
+  /** The image that is being made from the message. */
   nextItemId: string | null;
   erased: boolean;
   recall: Recall | null;
 }
 
-/** What a message's last reading was worth. */
+/** Quality of a message's last reading. */
 export interface Recall {
   model: string;
   digest: string;
   verdict: string;
-  /** Against the original, where it is kept. */
+  /** Compared with the original, if it is kept. */
   cer: number | null;
-  /** Whether the reading has the words of the original, by its fingerprint. */
+  /** Whether the reading has the same fingerprint as the original, which means the same words. */
   verified: boolean;
   at: number;
 }
 
-/** A page of an image: a file of its own. */
+/** A page of an image. Each page is a file. */
 export interface ItemPage {
   fileId: string;
   width: number;
@@ -67,7 +67,7 @@ export interface ItemPage {
   /** Vision tokens. */
   tokens: number;
   textTokens: number;
-  /** Numbers of the messages on it. */
+  /** Numbers of the first and last message on the page. */
   first: number;
   last: number;
 }
@@ -76,9 +76,9 @@ export interface Item {
   id: string;
   form: Form & ImageMode;
   state: "making" | "ready";
-  /** The image whose pages it is made of; `null`: it is made of text. */
+  /** The image from whose pages it is made; `null` if it is made from text. */
   replaces: string | null;
-  /** What is rendered for it, and by which jobs. Of a ready one: what of that is still to be erased. */
+  /** The documents to render, and their jobs. For a ready image: those that are still to be erased. */
   sources: { fileId: string; jobId: string }[];
   pages: ItemPage[];
   createdAt: number;
@@ -180,7 +180,7 @@ export async function listContexts(
   return results.map(toContext);
 }
 
-/** From now on nobody finds it; the sweep goes on with what the caller cannot finish. */
+/** Hides a context from now on. The sweep erases it if the caller does not finish. */
 export async function markContextDeleted(db: D1Database, id: string, now: number): Promise<void> {
   await db
     .prepare("UPDATE contexts SET deleted_at = ?1, due_at = ?1 WHERE id = ?2")
@@ -188,7 +188,7 @@ export async function markContextDeleted(db: D1Database, id: string, now: number
     .run();
 }
 
-/** Contexts that wait for the sweep; those that somebody has in hand are left out. */
+/** Contexts that are due for the sweep and not leased. */
 export async function dueContexts(
   db: D1Database,
   now: number,
@@ -204,7 +204,7 @@ export async function dueContexts(
   return results.map((row) => ({ context: toContext(row), deleted: row.deleted_at !== null }));
 }
 
-/** Only one at a time ages a context, or erases it. @returns whether the caller may */
+/** Only the holder of the lease may age or erase a context. @returns whether the caller has the lease now */
 export async function takeLease(
   db: D1Database,
   id: string,
@@ -222,7 +222,7 @@ export async function takeLease(
   return meta.changes > 0;
 }
 
-/** @param dueAt what came meanwhile is not overslept: an earlier time stays */
+/** @param seenDueAt `due_at` when the lease began. If it has changed since, the context has changed, and it stays */
 export async function endLease(
   db: D1Database,
   id: string,
@@ -241,11 +241,11 @@ export async function endLease(
 export const dueAtOf = (db: D1Database, id: string) =>
   db.prepare("SELECT due_at FROM contexts WHERE id = ?").bind(id).first<number>("due_at");
 
-/** Something changed: the sweep is to look. */
+/** Makes a changed context due for the sweep. */
 const setDue = (db: D1Database, id: string, now: number) =>
   db.prepare("UPDATE contexts SET due_at = ?2 WHERE id = ?1").bind(id, now);
 
-/** Records only: the bytes are gone by now. */
+/** Deletes the records of a context, after its bytes were deleted. */
 export async function deleteContextRecords(db: D1Database, id: string): Promise<void> {
   await db.batch(
     ["context_messages", "context_items"]
@@ -256,7 +256,10 @@ export async function deleteContextRecords(db: D1Database, id: string): Promise<
 
 // ---- messages
 
-/** @returns the first of `count` numbers; `null` when the context is gone or would have more messages, or texts, than it may */
+/**
+ * Reserves `count` message numbers.
+ * @returns the first number; `null` if the context was deleted or would exceed the limit of messages or texts
+ */
 export async function reserveNumbers(
   db: D1Database,
   id: string,
@@ -275,7 +278,7 @@ export async function reserveNumbers(
   return last === null ? null : last - count + 1;
 }
 
-/** @returns false when the context was deleted meanwhile */
+/** @returns false if the context was deleted in the meantime */
 export async function insertMessages(
   db: D1Database,
   contextId: string,
@@ -350,7 +353,7 @@ export async function saveRecall(
     .run();
 }
 
-/** Everything of a context, messages and images in their order. */
+/** All messages and images of a context, in order. */
 export async function contents(
   db: D1Database,
   contextId: string,
@@ -382,8 +385,8 @@ export async function findItem(
 }
 
 /**
- * Begins an image, of messages that are text or of an image before it. What has been pinned, or taken
- * by another, in the meantime is left out.
+ * Begins an image, made from text messages or from another image. Messages that were pinned or claimed by another
+ * image in the meantime are left out.
  */
 export async function beginItem(
   db: D1Database,
@@ -421,7 +424,7 @@ export async function saveSources(db: D1Database, item: Item): Promise<void> {
     .run();
 }
 
-/** The image is there: its messages are in it now, and the one before it is no more. */
+/** Finishes an image: it now contains its messages, and the image that it replaces is deleted. */
 export async function landItem(
   db: D1Database,
   contextId: string,
@@ -443,7 +446,7 @@ export async function landItem(
   ]);
 }
 
-/** Gives an image up that could not be made. */
+/** Drops an image that could not be made. */
 export async function dropItem(db: D1Database, contextId: string, id: string): Promise<void> {
   await db.batch([
     db
@@ -455,7 +458,7 @@ export async function dropItem(db: D1Database, contextId: string, id: string): P
   ]);
 }
 
-/** What it was made of is erased. @param texts whether the messages' texts are */
+/** Records that the sources of an image are erased. @param texts whether the messages' texts are erased too */
 export async function markClean(
   db: D1Database,
   contextId: string,
@@ -496,7 +499,7 @@ export async function putTexts(
     );
 }
 
-/** The texts that are there, by number. */
+/** The existing texts, by message number. */
 export async function readTexts(
   bucket: R2Bucket,
   context: Context,
@@ -513,7 +516,7 @@ export async function readTexts(
   return found;
 }
 
-/** The image of a page. */
+/** Opens the image of a page. */
 export const openPage = (bucket: R2Bucket, { tenantId }: Context, fileId: string) =>
   bucket.get(filePath({ tenantId, id: fileId }));
 

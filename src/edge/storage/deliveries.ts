@@ -1,6 +1,6 @@
 /**
- * Webhook deliveries and the log of their attempts. Rows are inserted where jobs end (`reading.ts`), by
- * the trigger `page_completed` for pages, and here for events that belong to no job.
+ * Webhook deliveries and the log of their attempts. Rows are inserted when jobs end (`reading.ts`), by the trigger
+ * `page_completed` for pages, and here for events without a job.
  */
 import type { Env } from "../bindings.ts";
 import type { Notice } from "./endpoints.ts";
@@ -9,15 +9,15 @@ export type DeliveryState = "pending" | "delivered" | "failed";
 
 export interface Delivery {
   id: string;
-  /** `null`: the event belongs to no job. */
+  /** `null` if the event has no job. */
   jobId: string | null;
   tenantId: string;
   event: string;
   url: string;
-  /** `null`: the job's own `webhook_url`. */
+  /** `null` if the delivery is for the job's own `webhook_url`. */
   endpointId: string | null;
   state: DeliveryState;
-  /** The event's data; `null`: it is the job. */
+  /** Data of the event; `null` if it is the job. */
   payload: Record<string, unknown> | null;
   createdAt: number;
 }
@@ -26,10 +26,10 @@ export interface DeliveryAttempt {
   attempt: number;
   at: number;
   durationMs: number;
-  /** `null` when no answer came. */
+  /** `null` if there was no response. */
   status: number | null;
   error: string | null;
-  /** The beginning of the answer's body. */
+  /** The beginning of the response body. */
   answer: string | null;
 }
 
@@ -56,13 +56,13 @@ const toAttempt = (row: any): DeliveryAttempt => ({
   answer: row.answer,
 });
 
-/** A delivery that was queued but shows no attempt for this long has lost its message. */
+/** If a queued delivery has no attempt after this time, its message was lost. */
 const REQUEUE_AFTER_MS = 15 * 60_000;
 
 /**
- * Puts deliveries into the queue that are not in it, marking them first come first served. A crash
- * between mark and send is healed by the sweep, which also picks up marks that led to no attempt.
- * @param jobIds only of these jobs; of all when absent.
+ * Queues pending deliveries. Each is first marked as queued, so that it is queued once. If a crash prevents the send,
+ * the sweep queues the delivery again.
+ * @param jobIds only deliveries of these jobs; all if absent
  */
 export async function enqueuePending(env: Env, jobIds?: string[]): Promise<void> {
   const now = Date.now();
@@ -84,7 +84,7 @@ async function send(env: Env, deliveries: { id: string }[]): Promise<void> {
   }
 }
 
-/** Tells every active endpoint of the tenant that wants it of an event that belongs to no job. */
+/** Queues an event without a job for every active endpoint of the tenant that subscribes to it. */
 export async function deliverNotice(
   env: Env,
   tenantId: string,
@@ -107,7 +107,7 @@ export async function findDelivery(db: D1Database, id: string): Promise<Delivery
   return row && toDelivery(row);
 }
 
-/** Writes down an attempt and, when it was the last one, how the delivery ended. */
+/** Records an attempt and the delivery's state after it. */
 export async function recordAttempt(
   db: D1Database,
   deliveryId: string,
@@ -135,7 +135,7 @@ export async function recordAttempt(
   ]);
 }
 
-/** Once more into the queue, whatever became of it. */
+/** Queues a delivery again, whatever its state. */
 export async function replayDelivery(env: Env, deliveryId: string): Promise<void> {
   await env.DB.prepare("UPDATE deliveries SET state = 'pending', queued_at = ? WHERE id = ?")
     .bind(Date.now(), deliveryId)
@@ -181,7 +181,7 @@ export async function attemptsOf(db: D1Database, deliveryId: string): Promise<De
   return results.map(toAttempt);
 }
 
-/** Newest first, those made before the delivery `before`. */
+/** Newest first, deliveries created before the delivery `before`. */
 export async function listDeliveries(
   db: D1Database,
   tenantId: string,
@@ -189,7 +189,7 @@ export async function listDeliveries(
 ): Promise<Delivery[]> {
   const { results } = await db
     .prepare(
-      // Ids of deliveries are random; rows are numbered in the order in which they were made.
+      // Ordered by row, because ids of deliveries are random.
       `SELECT * FROM deliveries WHERE tenant_id = ?1 AND (?2 IS NULL OR endpoint_id = ?2) AND (?3 IS NULL OR state = ?3)
          AND (?4 IS NULL OR rowid < (SELECT rowid FROM deliveries WHERE id = ?4)) ORDER BY rowid DESC LIMIT ?5`,
     )

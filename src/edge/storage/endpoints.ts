@@ -1,12 +1,12 @@
-/** Webhook endpoints: addresses that are told of every job of their tenant. */
+/** Webhook endpoints. They receive the events of all jobs of their tenant. */
 import { JOB_STATES, OPEN_STATES } from "../domain/jobs/job.ts";
 
-/** What an endpoint is told of when it does not say what it wants: the ends of jobs. */
+/** The default events of an endpoint: the ends of jobs. */
 export const JOB_EVENTS = JOB_STATES.filter(
   (state) => !(OPEN_STATES as readonly string[]).includes(state),
 ).map((state) => `job.${state}` as const);
 
-/** Those that belong to no job. */
+/** Events without a job. */
 export const NOTICES = [
   "key.created",
   "key.rotated",
@@ -25,17 +25,17 @@ export interface Endpoint {
   url: string;
   events: WebhookEvent[];
   state: "active" | "disabled";
-  /** Of its secret; goes up when that is rotated. */
+  /** Version of the secret; goes up with each rotation. */
   version: number;
-  /** Until when the secret before this one is valid too. */
+  /** Until when the previous secret is also valid. */
   previousUntil: number | null;
   disabledAt: number | null;
-  /** `failures`: too many deliveries in a row failed for good; `request`: a client switched it off. */
+  /** `failures`: too many deliveries in a row failed. `request`: a client disabled the endpoint. */
   disabledReason: "failures" | "request" | null;
   createdAt: number;
 }
 
-/** Deliveries in a row that failed for good, after which an endpoint is disabled. */
+/** An endpoint is disabled after this number of failed deliveries in a row. */
 const MAX_FAILURES = 5;
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
@@ -91,7 +91,7 @@ export async function listEndpoints(
   return results.map(toEndpoint);
 }
 
-/** Switching an endpoint on forgives its failures. */
+/** Enabling an endpoint resets its count of failures. */
 export async function updateEndpoint(
   db: D1Database,
   id: string,
@@ -117,7 +117,7 @@ export async function updateEndpoint(
     .run();
 }
 
-/** A new secret; the old one stays valid until `previousUntil`. */
+/** Rotates the secret. The old one stays valid until `previousUntil`. */
 export async function rotateEndpoint(
   db: D1Database,
   id: string,
@@ -145,7 +145,7 @@ export async function endpointSucceeded(db: D1Database, id: string): Promise<voi
     .run();
 }
 
-/** Counts a delivery that failed for good. @returns whether the endpoint was disabled by that. */
+/** Counts a delivery whose attempts have all failed. @returns whether this disabled the endpoint */
 export async function endpointFailed(db: D1Database, id: string, now: number): Promise<boolean> {
   const tooMany = `state = 'active' AND failures + 1 >= ${MAX_FAILURES}`;
   const results = await db.batch([
@@ -162,8 +162,11 @@ export async function endpointFailed(db: D1Database, id: string, now: number): P
 }
 
 /**
- * SQL that makes a delivery for every active endpoint that wants the event `event`, an SQL expression
- * over the row `jobs`. Jobs in the background have no webhooks; a batch sends one for all of its jobs. `from` is `FROM jobs WHERE …`; `now` a placeholder.
+ * SQL that inserts a delivery for every active endpoint that subscribes to an event. Background jobs cause no webhooks;
+ * a batch sends one for all its jobs.
+ * @param event SQL expression over the row `jobs`
+ * @param from SQL `FROM jobs WHERE …`
+ * @param now placeholder of the time
  */
 export const endpointDeliveriesSql = (event: string, from: string, now: string): string =>
   `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id)

@@ -1,4 +1,4 @@
-/** Documents: a record in D1, the bytes in R2 under `files/{tenant}/{file}`. */
+/** Documents: records in D1, bytes in R2 under `files/{tenant}/{file}`. */
 import { isText, type MediaType } from "../domain/documents/media-type.ts";
 import { dropAnswersOfFile } from "./idempotency.ts";
 
@@ -11,10 +11,10 @@ export interface StoredFile {
   name: string | null;
   /** `null` until a worker has opened the document, and for texts. */
   pageCount: number | null;
-  /** Of a text, by the mode that it was laid out for. */
+  /** Page counts of a text, by the mode for which it was laid out. */
   textPages: Record<string, number>;
   createdAt: number;
-  /** The context that keeps it for itself: clients cannot name it, and it goes with that context. */
+  /** The context that owns the document. Clients cannot name such a document; it is deleted with its context. */
   contextId?: string | null;
 }
 
@@ -35,7 +35,7 @@ const toFile = (row: any): StoredFile => ({
 export const filePath = (file: { tenantId: string; id: string }) =>
   `files/${file.tenantId}/${file.id}`;
 
-/** @returns the tenant's file of these bytes: the new one, or the one that was there before. */
+/** @returns the new file, or the tenant's existing file with the same bytes */
 export async function insertFile(db: D1Database, file: StoredFile): Promise<StoredFile> {
   const results = await db.batch([
     db
@@ -73,7 +73,7 @@ export async function fileById(
   return row && toFile(row);
 }
 
-/** A document that the tenant has given us. */
+/** Finds a document that the client has uploaded or named. */
 export async function clientFile(
   db: D1Database,
   tenantId: string,
@@ -83,7 +83,7 @@ export async function clientFile(
   return file?.contextId ? null : file;
 }
 
-/** A document that a context keeps for itself, unless the context was deleted. */
+/** Finds a document that a context owns, unless the context was deleted. */
 export async function pageFile(
   db: D1Database,
   contextId: string,
@@ -124,8 +124,8 @@ export async function listFiles(
 }
 
 /**
- * The first count stays: the bytes never change, so later ones can only agree. Of a text the last one does, for its
- * mode: it is the layout of the worker that reads now.
+ * Sets the number of pages. The first count stays, because the bytes never change. For a text the last count per mode
+ * counts, because it is the layout of the current worker.
  */
 export async function setPageCount(
   db: D1Database,
@@ -149,11 +149,11 @@ export async function setPageCount(
   return { ...file, pageCount: file.pageCount ?? pageCount };
 }
 
-/** How many pages a file has in a mode; `null` until a worker has opened it. */
+/** Number of pages of a file in a mode; `null` until a worker has opened it. */
 export const pageCountOf = (file: StoredFile, mode: string): number | null =>
   isText(file.mediaType) ? (file.textPages[mode] ?? null) : file.pageCount;
 
-/** Files that no job has used for their tenant's retention time. */
+/** Files that no job has used during their tenant's retention time. */
 export async function expiredFiles(
   db: D1Database,
   defaultDays: number,
@@ -176,8 +176,8 @@ export async function expiredFiles(
 export const openFile = (bucket: R2Bucket, file: StoredFile) => bucket.get(filePath(file));
 
 /**
- * Deletes a document and everything read from it. Bytes go first: cut off in the middle, the record
- * is still there to delete again.
+ * Deletes a document and everything read from it. The bytes are deleted first, so that after an interruption the
+ * record still exists and the deletion can be repeated.
  */
 export async function deleteFile(
   db: D1Database,

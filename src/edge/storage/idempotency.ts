@@ -1,8 +1,8 @@
-/** Answers to requests with an Idempotency-Key: a row in D1, the sealed body in R2 under `idempotency/`. */
+/** Stored responses to requests with an `Idempotency-Key`: rows in D1, encrypted bodies in R2 under `idempotency/`. */
 import { hex } from "../domain/encoding.ts";
 
 export const KEEP_MS = 24 * 3600_000;
-/** A request that has not answered by then was cut off: its key may be used again. */
+/** A request without a response after this time was interrupted, so its key may be used again. */
 export const IN_FLIGHT_MS = 2 * 60_000;
 
 interface Name {
@@ -15,7 +15,7 @@ async function path({ scope, key }: Name): Promise<string> {
   return `idempotency/${scope}/${hex(hash)}`;
 }
 
-/** @returns whether the request is the first of its key. */
+/** @returns whether the request is the first with its key */
 export async function claimAnswer(
   db: D1Database,
   { scope, key, fingerprint }: Name & { fingerprint: string },
@@ -67,7 +67,7 @@ export async function keepAnswer(
     .run();
 }
 
-/** The status of an answer that was deleted with the document that it was about. */
+/** Status that marks a response which was deleted together with its document. */
 export const ANSWER_GONE = 410;
 
 export async function dropAnswersOfFile(

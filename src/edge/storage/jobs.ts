@@ -1,4 +1,4 @@
-/** Jobs, their pages and their events as records. What changes several tables at once is in `reading.ts`. */
+/** Records of jobs, their pages and their events. Transactions over several tables are in `reading.ts`. */
 import type { JobState } from "../domain/jobs/job.ts";
 import type { ShardWait } from "../domain/jobs/waiting.ts";
 import { ENCODE } from "../domain/pages/models.ts";
@@ -16,7 +16,7 @@ export interface Job {
   selection: PageSelection;
   cache: "use" | "refresh" | "only";
   state: JobState;
-  /** Whether every selected page is known: false until a worker has counted the document's pages. */
+  /** Whether all selected pages are known. False until a worker has counted the document's pages. */
   planned: boolean;
   total: number;
   done: number;
@@ -24,19 +24,19 @@ export interface Job {
   error: PageError | null;
   webhookUrl: string | null;
   metadata: Record<string, string>;
-  /** Whether the document is erased, with everything read from it, when the job is delivered. */
+  /** Whether the document and everything read from it are erased when the job is delivered. */
   zeroRetention: boolean;
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;
   deadlineAt: number;
-  /** Span of the request that made it (W3C `traceparent`), when one did. */
+  /** W3C `traceparent` of the request that created the job; absent if no request did. */
   traceparent?: string | undefined;
-  /** Whether its pages' vision tokens are kept; when it is made, `undefined` leaves that to the tenant. */
+  /** Whether the vision tokens of its pages are kept. In a new job, `undefined` means the tenant's default. */
   keepTokens?: boolean | undefined;
-  /** The batch whose line it reads. */
+  /** The batch of the job's line. */
   batchId: string | null;
-  /** Whether it serves a batch or a context: it is not listed, triggers no webhook and waits behind all others. */
+  /** Whether it serves a batch or a context. Such a job is not listed, triggers no webhook and has a low priority. */
   background: boolean;
 }
 
@@ -50,9 +50,9 @@ export interface JobPage {
   verdict: string | null;
   finishReason: string | null;
   error: PageError | null;
-  /** Whether it was decoded from kept vision tokens. */
+  /** Whether it was read from kept vision tokens. */
   fromTokens: boolean;
-  /** How often workers delivered this reading. */
+  /** How often workers have pushed this reading. */
   readings: number;
 }
 
@@ -96,7 +96,7 @@ function toJob(row: Row): Job {
 
 const DAY_MS = 86_400_000;
 
-/** A new job and its first event. */
+/** Inserts a job and its first event. */
 export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const keep = job.options.task === ENCODE || job.keepTokens;
   const insert = db
@@ -140,7 +140,7 @@ export async function findJob(db: D1Database, tenantId: string, id: string): Pro
   return row && toJob(row);
 }
 
-/** For the edge's own errands, on behalf of no tenant. */
+/** Finds a job of any tenant, for internal use. */
 export async function findJobById(db: D1Database, id: string): Promise<Job | null> {
   const row = await db.prepare("SELECT * FROM jobs WHERE id = ?").bind(id).first();
   return row && toJob(row);
@@ -161,7 +161,7 @@ export async function listJobs(
   return results.map(toJob);
 }
 
-/** A job's pages, and how the shards stand that it waits for. */
+/** The pages of a job, and the states of the shards that it waits for. */
 export async function jobDetail(
   db: D1Database,
   jobId: string,
@@ -202,7 +202,7 @@ function toJobPage(row: Row): JobPage {
   };
 }
 
-/** Jobs with their pages (whose readings are not counted here), by id. */
+/** Jobs and their pages by job id. `readings` is not set. */
 export async function jobsWithPages(
   db: D1Database,
   ids: string[],
@@ -236,7 +236,7 @@ export async function openJobsOfBatch(db: D1Database, batchId: string): Promise<
   return results.map(toJob);
 }
 
-/** The newest job by which a reader reads a document, or has read it. */
+/** The newest job in which the reader reads the document. */
 export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
   db
     .prepare(
@@ -248,7 +248,7 @@ export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
 
 export type SourceCounts = Record<JobPage["source"], number>;
 
-/** A job that exists, and how many of its pages have each source. */
+/** A job, and the number of its pages by source. */
 export async function jobWithSources(
   db: D1Database,
   id: string,
@@ -276,7 +276,7 @@ export async function eventsAfter(
   return results;
 }
 
-/** Open jobs on a document whose pages nobody had counted when they were made. */
+/** Open jobs of a document that were created before its pages were counted. */
 export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job[]> {
   const { results } = await db
     .prepare("SELECT * FROM jobs WHERE file_id = ? AND planned = 0 AND finished_at IS NULL")
@@ -286,9 +286,9 @@ export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job
 }
 
 /**
- * One open job for each document that nobody has counted and nobody has open.
- * @param before made before this time
- * @param fileId of this document only
+ * One open job for each document whose pages are not counted and that no shard is reading.
+ * @param before only jobs created before this time
+ * @param fileId only this document
  */
 export async function uncountedJobs(
   db: D1Database,
@@ -324,7 +324,7 @@ export async function expiredJobs(db: D1Database, now: number): Promise<Job[]> {
   return results.map(toJob);
 }
 
-/** What a zero-retention job was made for is done: its document may go. */
+/** Records that a zero-retention job was delivered, so that its document can be erased. */
 export async function markDelivered(db: D1Database, jobId: string, now: number): Promise<void> {
   await db
     .prepare("UPDATE jobs SET erase_at = ? WHERE id = ? AND erase_at IS NOT NULL")
@@ -333,9 +333,9 @@ export async function markDelivered(db: D1Database, jobId: string, now: number):
 }
 
 /**
- * Documents that are to be erased now: some job on them asked for that, every one that did is
- * delivered or has waited long enough, none is open, and no batch has still to write what was read.
- * @param fileId only this one
+ * Documents to erase now: a zero-retention job used them, all such jobs were delivered or have waited long enough, no
+ * job on them is open, and no batch still has to write their results.
+ * @param fileId only this document
  */
 export async function filesToErase(
   db: D1Database,
@@ -364,7 +364,7 @@ export async function markErased(db: D1Database, fileId: string): Promise<void> 
 
 export async function deleteJob(db: D1Database, id: string): Promise<void> {
   await db.batch([
-    // A document that is still to be erased is remembered by the other jobs on it.
+    // If the document is still to be erased, its other jobs take over `erase_at`.
     db
       .prepare(
         `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id <> ?1

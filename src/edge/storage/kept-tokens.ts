@@ -1,8 +1,8 @@
 /**
- * Vision tokens of pages: bytes in R2 at `results/{tenant}/{file}/{token key}/{model digest}.safetensors`,
- * so that they go with everything else that was read from the file, and an index of them in D1.
+ * Kept vision tokens: an index in D1, and bytes in R2 at
+ * `results/{tenant}/{file}/{token key}/{model digest}.safetensors`. With this path they are deleted together with
+ * everything else that was read from the file.
  */
-
 import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
 import { type ReadOptions, type SeenAs, tokenKey } from "../domain/pages/page-key.ts";
@@ -25,13 +25,13 @@ export interface KeptTokens {
   layout: string | null;
 }
 
-/** Whose tokens of which page, without the model's digest. */
+/** Identifies the tokens of a page, except for the model's digest. */
 export interface TokensOf extends SeenAs {
   file: StoredFile;
   page: number;
 }
 
-/** @param mode the one in which the page was encoded, where the options may leave it open */
+/** @param mode the mode in which the page was encoded; the options may have `auto` */
 export const seenAs = (
   { mediaType }: StoredFile,
   { model, mode: asked, dpi }: ReadOptions,
@@ -44,8 +44,8 @@ const path = (file: { tenantId: string; id: string }, key: string, digest: strin
 const keyOf = ({ file, ...of }: TokensOf) => tokenKey(file.tenantId, file.sha256, of, of.page);
 
 /**
- * Whether tokens are kept: somebody who waits for the shard wants them, nobody is promised that the
- * document is erased, and the tenant has room.
+ * SQL condition for keeping tokens: a waiting job wants them, no zero-retention job uses the document, and the
+ * tenant is below its limit.
  */
 const KEEPS = `EXISTS (SELECT 1 FROM flights f JOIN job_pages p ON p.page_key = f.page_key AND p.state = 'pending'
     JOIN jobs j ON j.id = p.job_id WHERE f.shard_id = ?1 AND j.keep_tokens = 1)
@@ -53,8 +53,8 @@ const KEEPS = `EXISTS (SELECT 1 FROM flights f JOIN job_pages p ON p.page_key = 
   AND EXISTS (SELECT 1 FROM files JOIN tenants t ON t.id = files.tenant_id WHERE files.id = ?2 AND t.token_bytes < ?3)`;
 
 /**
- * What the worker is told of a shard's vision tokens: whether to hand them over, and of which pages it
- * can have them. Tokens of the model's present digest are named, and none where somebody wants a fresh reading.
+ * Tells the worker whether to push the vision tokens of a shard, and for which pages it can fetch stored ones.
+ * Only tokens of the model's current digest are listed, and none for pages that a job wants to read afresh.
  */
 export async function tokensOfShard(
   db: D1Database,
@@ -83,7 +83,7 @@ export async function tokensOfShard(
   };
 }
 
-/** @returns false when they are not to be kept; nothing is stored then. */
+/** @returns false if the tokens must not be kept; nothing is stored then */
 export async function keepTokens(
   db: D1Database,
   bucket: R2Bucket,
@@ -104,7 +104,8 @@ export async function keepTokens(
     httpMetadata: { contentType: "application/octet-stream" },
     sha256: await crypto.subtle.digest("SHA-256", bytes),
   });
-  // The document may be gone, or promised to go, since the question: then they go again.
+  // The document may have been deleted since the check, or a zero-retention job may use it now. The insert checks
+  // again, and if it fails, the bytes are deleted.
   const { meta } = await db
     .prepare(
       `INSERT INTO kept_tokens (id, token_key, model_digest, tenant_id, file_id, page, dpi, mode, model, dtype,
@@ -139,7 +140,7 @@ export async function keepTokens(
   return false;
 }
 
-/** @param unless `If-None-Match` of a request: an object without a body has that ETag. */
+/** @param unless `If-None-Match` of the request. If the ETag matches, the returned object has no body */
 export async function openTokens(
   bucket: R2Bucket,
   of: TokensOf,
@@ -170,10 +171,10 @@ export async function listTokens(
   return results;
 }
 
-/** What one call of R2's `delete` takes at most. */
+/** Maximum number of keys for one call of R2's `delete`. */
 const DELETE_AT_ONCE = 1000;
 
-/** Bytes go first: cut off in the middle, the record is still there to delete again. */
+/** Deletes the bytes first, so that after an interruption the records still exist and the deletion can be repeated. */
 export async function deleteTokens(
   db: D1Database,
   bucket: R2Bucket,

@@ -1,4 +1,4 @@
-/** API keys and their tenants. A key lies here as its SHA-256 only. */
+/** API keys and their tenants. Only the SHA-256 of a key is stored. */
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";
@@ -102,7 +102,7 @@ export async function findKey(
   return row && fromRow(row);
 }
 
-/** Revoking twice keeps the first time. @returns the key's hash, or `null` when the tenant has no such key. */
+/** Revokes a key, unless it is already revoked. @returns the key's hash, or `null` if the tenant has no such key */
 export async function revokeKey(
   db: D1Database,
   tenantId: string,
@@ -117,7 +117,7 @@ export async function revokeKey(
     .first<string>("hash");
 }
 
-/** An earlier end stays. @returns the key's hash */
+/** Lets a key expire at `at`, or at its earlier end if it has one. @returns the key's hash */
 export async function expireKey(db: D1Database, id: string, at: number): Promise<string> {
   const hash = await db
     .prepare(
@@ -132,11 +132,11 @@ export async function touchKey(db: D1Database, id: string, now: number): Promise
   await db.prepare("UPDATE keys SET last_used_at = ? WHERE id = ?").bind(now, id).run();
 }
 
-/** @returns the id of the tenant of that name, made now when it is new. */
+/** Creates the tenant if it does not exist. @returns its id */
 export async function ensureTenant(db: D1Database, name: string, now: number): Promise<string> {
   const row = await db
     .prepare(
-      // The empty update makes RETURNING answer for a tenant that was there before, too.
+      // The update changes nothing, but makes RETURNING work for an existing tenant.
       "INSERT INTO tenants (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id",
     )
     .bind(newId("ten", now), name, now)

@@ -1,4 +1,4 @@
-/** Manifests: JSONL in R2 under `manifests/{tenant}/{name}`. Uploaded ones have a record; an operator's have none. */
+/** Manifests: JSONL in R2 under `manifests/{tenant}/{name}`. Only uploaded ones have a record in D1. */
 
 export interface Manifest {
   id: string;
@@ -20,7 +20,7 @@ export async function insertManifest(db: D1Database, manifest: Manifest): Promis
     .run();
 }
 
-/** Uploaded before `before`, and no batch is made from it. */
+/** Manifests that were uploaded before `before` and are not used by a batch. */
 export async function unusedManifests(
   db: D1Database,
   before: number,
@@ -37,7 +37,7 @@ export async function unusedManifests(
   return results;
 }
 
-/** Bytes go first: cut off in the middle, the record is still there to delete again. */
+/** Deletes the bytes first, so that after an interruption the record still exists and the deletion can be repeated. */
 export async function deleteManifest(
   db: D1Database,
   bucket: R2Bucket,

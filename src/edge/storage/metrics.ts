@@ -1,4 +1,4 @@
-/** Sums for /metrics, of one tenant or (with `null`) of all. */
+/** Totals for /metrics, of one tenant or (`null`) of all. */
 export interface Totals {
   usage: {
     model: string;
@@ -34,7 +34,7 @@ export async function readTotals(db: D1Database, tenantId: string | null): Promi
   };
 }
 
-/** @throws Error when the database does not answer, or has no tables yet. */
+/** @throws Error if the database does not answer or has no tables yet */
 export async function databaseAnswers(db: D1Database): Promise<void> {
   await db.prepare("SELECT count(*) FROM tenants").first();
 }

@@ -1,4 +1,4 @@
-/** The readers whose workers have reported, with the digest of the weights that they run. */
+/** The readers that workers have reported, with the digest of each. */
 export interface SeenModel {
   digest: string;
   seenAt: number;

@@ -1,6 +1,6 @@
-/** What a key has used of what it may have. */
+/** What a key has used of its limits. */
 
-/** Pages read for the key in the month of `now` (UTC), its share of shared readings included. */
+/** Pages read for the key in the month of `now` (UTC), including shared readings. */
 export async function pagesThisMonth(db: D1Database, keyId: string, now: number): Promise<number> {
   const month = new Date(now).toISOString().slice(0, 7);
   const sum = await db
@@ -12,7 +12,7 @@ export async function pagesThisMonth(db: D1Database, keyId: string, now: number)
   return sum ?? 0;
 }
 
-/** Without jobs in the background: batches have a limit of their own, and contexts start theirs by themselves. */
+/** Open jobs of a key. Background jobs do not count: batches have their own limit, and contexts start jobs themselves. */
 export async function openJobsOfKey(db: D1Database, keyId: string): Promise<number> {
   const n = await db
     .prepare(

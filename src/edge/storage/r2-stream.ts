@@ -1,7 +1,7 @@
-/** Writes an object of unknown length to R2 while it is hashed; memory holds one part. */
+/** Writes an object of unknown length to R2 and hashes it on the way. Memory holds one part. */
 import { hex } from "../domain/encoding.ts";
 
-/** R2 wants parts of equal size, at least 5 MiB, the last one excepted. */
+/** R2 requires parts of equal size and at least 5 MiB, except the last. */
 const PART_BYTES = 8 * 1024 * 1024;
 
 export class R2Stream {
@@ -33,7 +33,7 @@ export class R2Stream {
     }
   }
 
-  /** The object exists from here on; one of the same key is replaced. */
+  /** Completes the object. It replaces an object with the same key. */
   async end(): Promise<{ bytes: number; sha256: string }> {
     if (this.#multipart) {
       if (this.#filled > 0) await this.#flush();
@@ -47,7 +47,7 @@ export class R2Stream {
     return { bytes: this.bytes, sha256: hex(await this.#digest.digest) };
   }
 
-  /** Leaves nothing behind of what was not ended. */
+  /** Deletes what was written, if `end` was not reached. */
   async discard(): Promise<void> {
     await this.#hasher.abort().catch(() => {});
     this.#digest.digest.catch(() => {});

@@ -1,10 +1,10 @@
 /**
- * The transactions that keep jobs, pages, flights and results agreeing. A **flight** is a page that
- * is being read: its primary key is the page key, so that of any number of identical requests one
- * wins the insert and reads, and the others wait for the same row to go.
+ * The transactions that keep jobs, pages, flights and results consistent. A **flight** is a page that is being read.
+ * Its primary key is the page key, so of several identical requests only one can insert it; the others wait for
+ * its result.
  *
- * Each function is one D1 batch, which SQLite runs as one transaction: a page that lands counts for
- * every job that waits for it, and ends those for which it was the last one, or nothing happens.
+ * Each function is one D1 batch, which SQLite runs as one transaction. So a pushed page is counted for every job that
+ * waits for it, and the jobs that it completes end, all at once or not at all.
  */
 
 import { isText, type MediaType } from "../domain/documents/media-type.ts";
@@ -13,18 +13,18 @@ import type { PageError, PageResult } from "../domain/pages/page-result.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
 import { countHits, countLanded } from "./usage.ts";
 
-/** A page that a job wants, with the key that names its reading. */
+/** A page that a job selects, with its page key. */
 export interface WantedPage {
   page: number;
   pageKey: string;
 }
 
 /**
- * Gives a job its pages: from the cache where a result of the model's present digest exists, else by
- * joining the flight of that page, else by starting one.
- * @param planned false when `wanted` is only the probe page of a document with uncounted pages.
- * @param before statements to run first in the same transaction (the job's own insert).
- * @returns the pages for which this job started a flight.
+ * Plans the pages of a job. A page is a hit if a result of the model's current digest exists; otherwise the job joins
+ * the page's flight, or starts one.
+ * @param planned false if `wanted` is only the first page of a document whose pages are not counted yet
+ * @param before statements to run first in the same transaction (the insert of the job)
+ * @returns the pages for which this job started a flight
  */
 export async function planJob(
   db: D1Database,
@@ -102,7 +102,7 @@ export async function planJob(
   return (results.at(-1) as D1Result<WantedPage>).results;
 }
 
-/** Starts flights for pages that the job has already: for the sake of what the worker says when it opens the document. */
+/** Starts flights for pages that the job already has, so that a worker opens the document and counts its pages. */
 export async function claimProbe(
   db: D1Database,
   jobId: string,
@@ -130,7 +130,7 @@ const PAGE_OUT_OF_RANGE: PageError = {
   message: "The document has fewer pages.",
 };
 
-/** @returns how many of the wanted pages have no result of the model's present digest. */
+/** @returns how many of the wanted pages have no result of the model's current digest */
 export async function countUncached(
   db: D1Database,
   reader: string,
@@ -147,9 +147,9 @@ export async function countUncached(
 }
 
 /**
- * Lands a page that a worker pushed, for every job that waits for it.
- * @param about key of the vision tokens that are all there is to the page
- * @returns the jobs that got the page; `null` when nobody waits for it (any more).
+ * Records a page that a worker pushed, for every job that waits for it.
+ * @param about for the task `encode`, the key of the page's vision tokens; otherwise `null`
+ * @returns the jobs that waited for the page; `null` if its flight no longer exists
  */
 export async function landPage(
   db: D1Database,
@@ -243,10 +243,10 @@ export async function landPage(
 }
 
 /**
- * Fails every page of a shard that is still in flight, for every job that waits for it. A job whose
- * pages are not yet known fails as a whole.
- * @param jobError set on the waiting jobs too: the fault is the document's, not one page's.
- * @returns the jobs concerned.
+ * Fails the unread pages of a shard, for every job that waits for them. A job whose pages are not counted yet fails
+ * completely.
+ * @param jobError whether the error is also set on the jobs, because it concerns the whole document
+ * @returns the affected jobs
  */
 export async function failShard(
   db: D1Database,
@@ -293,9 +293,9 @@ export async function failShard(
 }
 
 /**
- * Ends an open job before its pages are read. Flights that no other job waits for go, and shards
- * without flights are canceled.
- * @returns the shards to call off; `null` when the job was over already.
+ * Ends an open job before its pages are read. Deletes the flights that no other job waits for, and cancels the shards
+ * that have no flights left.
+ * @returns the canceled shards; `null` if the job had already ended
  */
 export async function endJobEarly(
   db: D1Database,
@@ -353,7 +353,7 @@ export async function endJobEarly(
   return (results[6] as D1Result).results as never;
 }
 
-/** Counts a repeated delivery of a page that had already landed. */
+/** Counts a page that is pushed again although it is already stored. */
 export function countReading(db: D1Database, pageKey: string, digest: string): D1PreparedStatement {
   return db
     .prepare("UPDATE results SET readings = readings + 1 WHERE page_key = ? AND model_digest = ?")
@@ -361,13 +361,13 @@ export function countReading(db: D1Database, pageKey: string, digest: string): D
 }
 
 /**
- * Under which name a reader's digest is remembered: how a worker lays out texts is part of the digest with which it
- * reads them, and of no other.
+ * The name under which a reader's digest is stored. Texts have a separate one, because their digest also covers how
+ * the worker lays them out.
  */
 export const digestName = (model: string, mediaType: MediaType) =>
   isText(mediaType) ? `${model} of texts` : model;
 
-/** The digest last reported by a worker is the one that the cache answers for. */
+/** Stores a reader's digest. Cached results are used only if they have the digest that was reported last. */
 export function rememberModel(
   db: D1Database,
   name: string,
@@ -383,7 +383,7 @@ export function rememberModel(
     .bind(name, digest, now);
 }
 
-/** Ends those of the jobs (`?2`… in `ids`, `?1` is the time) whose last page has been counted. */
+/** Ends those jobs whose last page is counted. `ids` is SQL with the parameters `?2` and above; `?1` is the time. */
 function endJobs(
   db: D1Database,
   ids: string,

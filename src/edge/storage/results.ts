@@ -1,4 +1,4 @@
-/** Page results as bytes in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`, and `.png` for its image. */
+/** Page results in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`, and `.png` for the image. */
 import type {
   PageEntry,
   PageError,
@@ -27,7 +27,7 @@ export async function putResult(
   });
 }
 
-/** The image of a page whose result comes next. */
+/** Stores the image of a page. Its result is stored afterwards. */
 export async function putImage(
   bucket: R2Bucket,
   owner: { tenantId: string; fileId: string },
@@ -41,8 +41,8 @@ export async function putImage(
 }
 
 /**
- * A page's image; `null` where it has none (any more).
- * @param conditions `If-None-Match` and the like: an object without body is the answer that they hold
+ * Opens a page's image; `null` if it has none.
+ * @param conditions conditional headers such as `If-None-Match`. If they are not met, the object has no body
  */
 export async function readImage(
   bucket: R2Bucket,
@@ -55,7 +55,7 @@ export async function readImage(
   return bucket.get(key, { onlyIf: conditions });
 }
 
-/** The image that a reader of this digest made, as bytes. */
+/** Loads the image that a reader with this digest made. */
 export async function imageBytes(
   bucket: R2Bucket,
   owner: { tenantId: string; fileId: string },
@@ -66,7 +66,7 @@ export async function imageBytes(
   return object && new Uint8Array(await object.arrayBuffer());
 }
 
-/** A page's result or its error. Bytes that were deleted are the error `gone`. */
+/** Loads a page's result or error. If the bytes were deleted, the error is `gone`. */
 export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
   const failed = (error: PageError): PageEntry => ({ page: page.page, result: null, error });
   if (page.state !== "done" || page.modelDigest === null)
@@ -76,7 +76,7 @@ export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Prom
   return { page: page.page, result: await object.json<StoredPageResult>(), error: null };
 }
 
-/** Entries in page order, read a few at a time so that a long document never sits in memory. */
+/** Loads the pages in order, a few at a time, so that memory never holds a long document. */
 export async function* readEntries(
   bucket: R2Bucket,
   job: Job,
@@ -90,7 +90,7 @@ export async function* readEntries(
   }
 }
 
-/** The whole result of a job, for answers of a bounded size. */
+/** Loads the whole result of a job. The caller limits the number of pages. */
 export async function readDocument(bucket: R2Bucket, job: Job, pages: JobPage[]) {
   const entries: (StoredPageResult | { page: number; error: PageError })[] = [];
   for await (const { page, result, error } of readEntries(bucket, job, pages))

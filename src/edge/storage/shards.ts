@@ -1,4 +1,4 @@
-/** Shards: what is dispatched to a worker as one prediction, and the lease that keeps it alive. */
+/** Records of shards and their leases. A shard is dispatched to a worker as one prediction. */
 
 import type { ShardView } from "../domain/jobs/shard.ts";
 import type { DayLimits } from "../domain/keys/day-limits.ts";
@@ -10,21 +10,21 @@ export interface Shard extends ShardView {
   tenantId: string;
   fileId: string;
   options: ReadOptions;
-  /** The pool that has it, or had it last. */
+  /** The pool of the current or last attempt. */
   pool: string | null;
   predictionId: string | null;
-  /** Why it has no slot, when it asked for one in vain. */
+  /** Why the scheduler gave no slot. */
   waitingFor: string | null;
   traceparent: string | null;
-  /** What its tenant lets itself have read in a day. */
+  /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
-  /** Whether only jobs in the background wait for it. */
+  /** Whether only background jobs wait for the shard. */
   batch: boolean;
-  /** Pages still in flight, ascending. */
+  /** Unread pages, ascending. */
   pages: WantedPage[];
 }
 
-/** Makes shards of pages in flight. Repeating it for a page that has a shard changes nothing. */
+/** Assigns flights to new shards. A flight that already has a shard keeps it. */
 export async function insertShards(
   db: D1Database,
   shards: { id: string; pages: WantedPage[] }[],
@@ -103,8 +103,8 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
 }
 
 /**
- * Takes a shard for dispatch: the next attempt begins. Written before the worker is asked, so that no push comes too early.
- * @returns its number; `null` when the shard is over, or somebody else has begun it.
+ * Begins the next attempt of a shard. It is written before the worker is called, so that the first push finds it.
+ * @returns the number of the attempt; `null` if the shard has ended or another driver has begun the attempt
  */
 export async function beginAttempt(
   db: D1Database,
@@ -122,7 +122,7 @@ export async function beginAttempt(
   return meta.changes > 0 ? attempt : null;
 }
 
-/** The worker took it. */
+/** The pool accepted the shard. */
 export async function attemptStarted(
   db: D1Database,
   shardId: string,
@@ -132,7 +132,7 @@ export async function attemptStarted(
 ): Promise<void> {
   await db
     .prepare(
-      // A worker may have pushed before this line runs: its lease must not be shortened.
+      // The worker may already have pushed a page. Its lease must not be shortened.
       `UPDATE shards SET state = 'running', waiting_for = NULL, server = ?2, prediction_id = ?3,
          lease_until = MAX(COALESCE(lease_until, 0), ?4)
        WHERE id = ?1 AND state IN ('queued', 'running')`,
@@ -141,7 +141,7 @@ export async function attemptStarted(
     .run();
 }
 
-/** The jobs that wait for a shard's pages run as soon as the worker has the document. @returns those that begin. */
+/** Sets the jobs that wait for a shard to `running` when the worker has the document. @returns the jobs that changed */
 export async function startJobs(db: D1Database, shardId: string, now: number): Promise<string[]> {
   const waiting = `SELECT p.job_id FROM job_pages p JOIN flights f ON f.page_key = p.page_key
     WHERE f.shard_id = ?1 AND p.state = 'pending'`;
@@ -162,7 +162,7 @@ export async function startJobs(db: D1Database, shardId: string, now: number): P
   return (results[1] as D1Result<{ id: string }>).results.map((row) => row.id);
 }
 
-/** No pool took it: the attempt does not count. */
+/** No pool accepted the shard, so the attempt does not count. */
 export async function attemptDeferred(
   db: D1Database,
   shard: Shard,
@@ -177,7 +177,7 @@ export async function attemptDeferred(
     .run();
 }
 
-/** @returns false when the shard has moved on: canceled, over, or at a later attempt. */
+/** @returns false if the shard has ended or is at a later attempt */
 export async function renewLease(
   db: D1Database,
   shardId: string,
@@ -195,7 +195,7 @@ export async function renewLease(
   return meta.changes > 0;
 }
 
-/** The prediction has ended: whatever is still open may be dispatched again from `again` on. */
+/** The prediction has ended. Unread pages may be dispatched again from the time `again`. */
 export async function endLease(
   db: D1Database,
   shardId: string,
@@ -215,7 +215,7 @@ export async function finishShard(db: D1Database, shardId: string): Promise<void
     .run();
 }
 
-/** Of these shards, those that no longer run. */
+/** Those of the shards that no longer run. */
 export async function notRunning(db: D1Database, ids: string[]): Promise<string[]> {
   const { results } = await db
     .prepare(
@@ -227,7 +227,7 @@ export async function notRunning(db: D1Database, ids: string[]): Promise<string[
   return results.map((row) => row.id);
 }
 
-/** How the shards stand that a job's pages wait for; alike ones are one row. */
+/** States of the shards that a job waits for. Shards in the same state are one row. */
 export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
   return db
     .prepare(
@@ -239,7 +239,7 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
 }
 
 /**
- * Gives shards that only jobs in the background waited for the ordinary priority: this job shares their pages.
+ * A job shares pages that only background jobs waited for: their shards get the ordinary priority.
  * @returns the shards to wake
  */
 export async function promoteShards(db: D1Database, jobId: string): Promise<string[]> {
@@ -254,7 +254,7 @@ export async function promoteShards(db: D1Database, jobId: string): Promise<stri
   return results.filter(({ state }) => state === "queued").map(({ id }) => id);
 }
 
-/** Open shards whose driver should have touched them by now. */
+/** Open shards whose driver seems to be lost. */
 export async function strandedShards(db: D1Database, before: number): Promise<string[]> {
   const { results } = await db
     .prepare(
@@ -266,7 +266,7 @@ export async function strandedShards(db: D1Database, before: number): Promise<st
   return results.map((row) => row.id);
 }
 
-/** Flights whose maker was cut off before they got a shard, by a job that waits for them. */
+/** Flights without a shard, because their creation was interrupted; grouped by a job that waits for them. */
 export async function flightsWithoutShards(
   db: D1Database,
   before: number,

@@ -1,4 +1,4 @@
-/** What the slot keeper remembers, in the SQLite of its own Durable Object: the slot book, and what each tenant has had read in a day. */
+/** The scheduler's storage, in the SQLite of its Durable Object: the slot book, and the daily counts of each tenant. */
 import { NOTHING, type Spent } from "../domain/keys/day-limits.ts";
 import type { Breaker } from "../domain/pools/breaker.ts";
 import type { Journal, Slot, Waiting } from "../domain/pools/slot-book.ts";
@@ -16,14 +16,14 @@ export class SlotStore {
         PRIMARY KEY (tenant_id, day)) WITHOUT ROWID;`);
   }
 
-  /** Where the slot book writes its changes. */
+  /** Stores the changes of the slot book. */
   readonly journal: Journal = {
     slot: (id, slot) => this.#write("slots", "shard_id", "slot", id, slot),
     waiting: (id, want) => this.#write("waiting", "shard_id", "want", id, want),
     breaker: (pool, breaker) => this.#write("breakers", "pool", "breaker", pool, breaker),
   };
 
-  /** What the slot book held when the object was last in memory. */
+  /** The stored state of the slot book. */
   book(): { slots: Slot[]; waiting: Waiting[]; breakers: [string, Breaker][] } {
     return {
       slots: this.#read<Slot>("SELECT slot AS value FROM slots").map(({ value }) => value),

@@ -1,7 +1,7 @@
-/** What a tenant may set for itself. */
+/** Settings of a tenant. */
 import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
 
-/** @returns `null`: the service's default. */
+/** @returns `null` if the service's default applies */
 export async function retentionDays(db: D1Database, tenantId: string): Promise<number | null> {
   const query = db.prepare("SELECT retention_days FROM tenants WHERE id = ?").bind(tenantId);
   return (await query.first<number | null>("retention_days")) ?? null;
@@ -15,7 +15,7 @@ export async function setRetentionDays(
   await db.prepare("UPDATE tenants SET retention_days = ? WHERE id = ?").bind(days, tenantId).run();
 }
 
-/** Whether vision tokens are kept where a request does not say, and how many bytes of them there are. */
+/** Whether vision tokens are kept by default, and how many bytes are stored. */
 export async function keptTokens(
   db: D1Database,
   tenantId: string,
@@ -38,7 +38,7 @@ export async function setKeepTokens(
     .run();
 }
 
-/** What the tenant lets itself have read in a day. */
+/** Daily limits that the tenant has set. */
 export async function dayLimits(db: D1Database, tenantId: string): Promise<DayLimits> {
   const row = await db
     .prepare("SELECT daily_pages AS pages, daily_usd AS usd FROM tenants WHERE id = ?")
@@ -47,7 +47,7 @@ export async function dayLimits(db: D1Database, tenantId: string): Promise<DayLi
   return row ?? NO_LIMITS;
 }
 
-/** The same, of the tenant that a key belongs to. */
+/** Daily limits of the tenant of a key. */
 export async function dayLimitsOfKey(db: D1Database, hash: string): Promise<DayLimits> {
   const row = await db
     .prepare(

@@ -1,4 +1,4 @@
-/** Documents on their way into R2 by presigned addresses. The bytes go to where the file's will be. */
+/** Uploads with presigned URLs. The bytes are written to the path of the future file. */
 
 export const UPLOAD_STATES = ["open", "checking", "done", "failed", "expired"] as const;
 export type UploadState = (typeof UPLOAD_STATES)[number];
@@ -6,15 +6,15 @@ export type UploadState = (typeof UPLOAD_STATES)[number];
 export interface Upload {
   id: string;
   tenantId: string;
-  /** The file that it becomes; another one when the tenant had these bytes already. */
+  /** The resulting file. If the tenant already has these bytes, it is the existing file. */
   fileId: string;
   name: string | null;
   bytes: number;
   sha256: string;
-  /** Of R2's multipart upload. */
+  /** Id of R2's multipart upload. */
   multipartId: string;
   state: UploadState;
-  /** A problem's code, when it failed. */
+  /** Code of the problem, if the upload failed. */
   error: string | null;
   createdAt: number;
   expiresAt: number;
@@ -66,13 +66,13 @@ export async function findUpload(
   return row && toUpload(row);
 }
 
-/** For the edge's own errands, on behalf of no tenant. */
+/** Finds an upload of any tenant, for the check and the sweep. */
 export async function findUploadById(db: D1Database, id: string): Promise<Upload | null> {
   const row = await db.prepare("SELECT * FROM uploads WHERE id = ?").bind(id).first();
   return row && toUpload(row);
 }
 
-/** @returns false when it was in another state: somebody else was first. */
+/** @returns false if the upload was in another state, because another request was first */
 export async function moveUpload(
   db: D1Database,
   id: string,
@@ -89,7 +89,7 @@ export async function moveUpload(
   return meta.changes > 0;
 }
 
-/** Unfinished ones whose time is over. */
+/** Unfinished uploads that have expired. */
 export async function overdueUploads(
   db: D1Database,
   now: number,

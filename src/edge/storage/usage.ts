@@ -1,4 +1,4 @@
-/** What was delivered, by day, key and model. Written in the same transactions that deliver it. */
+/** Usage by day, key and model. It is counted in the transactions that deliver the pages. */
 
 export interface Usage {
   day: string;
@@ -19,8 +19,8 @@ const ADD = `ON CONFLICT (tenant_id, day, key_id, model) DO UPDATE SET
   text_tokens = text_tokens + excluded.text_tokens, pages_from_tokens = pages_from_tokens + excluded.pages_from_tokens`;
 
 /**
- * Counts a page that lands, for every job that waits for it; to run before `job_pages` is updated. A
- * page that could not be read counts as failed and as nothing else.
+ * Counts a pushed page for every job that waits for it. It must run before `job_pages` is updated. A page that could
+ * not be read counts only as failed.
  */
 export function countLanded(
   db: D1Database,
@@ -43,8 +43,8 @@ export function countLanded(
 }
 
 /**
- * Counts the pages that a job has from the cache; to run before they are inserted.
- * @param hits `FROM … WHERE …` over the job `j`; ?1 to ?3 are the caller's, ?4 the time.
+ * Counts the pages that a job gets from the cache. It must run before these are inserted.
+ * @param hits SQL `FROM … WHERE …` with the job as `j`; `?1` to `?3` are `parameters`, `?4` is the time
  */
 export function countHits(
   db: D1Database,

@@ -1,7 +1,6 @@
 /**
- * Delivers webhooks: thin, signed by the Standard Webhooks specification, each with an id that stays
- * the same over all attempts. The queue holds what is to be tried again and when; after the last
- * attempt it hands the message to the dead-letter queue, where the delivery is given up.
+ * Delivers webhooks, signed as Standard Webhooks. All attempts of a delivery have the same id. The queue schedules
+ * the retries. After the last attempt it moves the message to the dead-letter queue, where the delivery fails.
  */
 import { Webhook } from "standardwebhooks";
 import type { DeliveryMessage, Env } from "../bindings.ts";
@@ -37,7 +36,7 @@ export async function deliverWebhooks(
   );
 }
 
-/** Deliveries whose every attempt failed. */
+/** Ends deliveries whose attempts have all failed. */
 export async function failDeadLetters(
   batch: MessageBatch<DeliveryMessage>,
   env: Env,
@@ -51,7 +50,7 @@ export async function failDeadLetters(
   }
 }
 
-/** An endpoint that fails too often is disabled, and its tenant is told: in the audit log, and by the other endpoints. */
+/** Disables an endpoint that fails too often. The audit log and the tenant's other endpoints report that. */
 async function countFailure(env: Env, { tenantId, endpointId, url }: Delivery): Promise<void> {
   if (!endpointId || !(await endpointFailed(env.DB, endpointId, Date.now()))) return;
   await audit(env.DB, tenantId, null, "endpoint.disabled", endpointId);
@@ -59,7 +58,7 @@ async function countFailure(env: Env, { tenantId, endpointId, url }: Delivery): 
   await deliverNotice(env, tenantId, "endpoint.disabled", data);
 }
 
-/** One attempt. @returns false when it is to be tried again. */
+/** Makes one attempt. @returns false if the delivery must be retried */
 async function deliver(env: Env, deliveryId: string, attempt: number): Promise<boolean> {
   const delivery = await findDelivery(env.DB, deliveryId);
   if (delivery?.state !== "pending") return true;
@@ -70,7 +69,7 @@ async function deliver(env: Env, deliveryId: string, attempt: number): Promise<b
   const at = Date.now();
   const outcome = await post(env, delivery, JSON.stringify(body));
   const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
-  // 410: the receiver says that nobody is there any more (Standard Webhooks).
+  // 410: the receiver wants no more deliveries (Standard Webhooks).
   const over = outcome.refused || outcome.status === 410;
   await recordAttempt(
     env.DB,
@@ -100,7 +99,7 @@ interface Outcome {
 }
 
 async function post(env: Env, delivery: Delivery, body: string): Promise<Outcome> {
-  // Judged again: what was allowed when the job was made may no longer be.
+  // Checked at every attempt, because DNS and settings can change after the job was created.
   const fault = await outboundFault(env, delivery.url);
   if (fault) return { status: null, error: fault.words, refused: fault.refused };
 
@@ -130,7 +129,7 @@ async function post(env: Env, delivery: Delivery, body: string): Promise<Outcome
   }
 }
 
-/** The first part of an answer, for the log; the rest is not waited for. */
+/** The beginning of a response body, for the delivery log. */
 async function beginning(body: ReadableStream<Uint8Array> | null): Promise<string> {
   if (!body) return "";
   const reader = body.getReader();
@@ -139,7 +138,7 @@ async function beginning(body: ReadableStream<Uint8Array> | null): Promise<strin
   return new TextDecoder().decode(value?.subarray(0, ANSWER_BYTES));
 }
 
-/** @returns `null` when the endpoint is gone. */
+/** @returns `null` if the endpoint was deleted */
 async function secretsOf(env: Env, delivery: Delivery, now: number): Promise<string[] | null> {
   const { SIGNING_SECRET } = settings(env);
   if (!delivery.endpointId) return [await tenantSecret(SIGNING_SECRET, delivery.tenantId)];
@@ -148,8 +147,8 @@ async function secretsOf(env: Env, delivery: Delivery, now: number): Promise<str
 }
 
 /**
- * The same bytes at every attempt: the job is over, so nothing in it changes any more.
- * @returns `null` when the job is gone.
+ * The body of a delivery. It is the same at every attempt, because an ended job does not change.
+ * @returns `null` if the job was deleted
  */
 export function webhookBody(delivery: Delivery, job: Job | null, origin: string) {
   const { event, payload, createdAt } = delivery;

@@ -1,7 +1,7 @@
 /**
- * A batch under bad workers, in small; bench/batch-chaos.ts does the same with a thousand documents. The
- * worker is the stub of the Cog server: it fails 10 % of its shards; of its callbacks 10 % are dropped,
- * 10 % come twice, and all come in any order. The dice are seeded.
+ * A small batch with unreliable workers; bench/batch-chaos.ts does the same with a thousand documents. The stub of the
+ * Cog server fails 10 % of its shards. 10 % of its callbacks are lost, 10 % are repeated, and all are in random order.
+ * The random numbers are seeded.
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { schedulerOf } from "../../../src/edge/dispatch/scheduler.ts";
@@ -15,7 +15,7 @@ const PAGES = 2;
 let cog: CogStub;
 let key: string;
 let state = 7;
-/** Predictions of which no callback will come any more. */
+/** Predictions that will send no more callbacks. */
 let silent: Set<string>;
 
 /** mulberry32 */
@@ -35,7 +35,7 @@ beforeEach(async () => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-/** Drops a callback, or makes it once or twice, later. */
+/** Drops a callback, or sends it once or twice after a delay. */
 async function unreliably(callback: () => Promise<Response>): Promise<void> {
   const dice = random();
   if (dice < 0.1) return;
@@ -66,7 +66,7 @@ function workBadly() {
   };
 }
 
-/** Lets the leases of shards whose workers are silent run out at once, and looks at the pools, as the sweep does. */
+/** Ends the leases of shards whose workers are silent, and checks the pools, like the sweep. */
 async function hurry(): Promise<void> {
   const { results } = await env.DB.prepare(
     `UPDATE shards SET lease_until = ?1 - 1 WHERE state = 'running' AND lease_until > ?1
@@ -78,7 +78,7 @@ async function hurry(): Promise<void> {
   await schedulerOf(env).reportHealth("main", true);
 }
 
-it("loses no document and bills no page twice", { timeout: 240_000 }, async () => {
+it("loses no document and counts no page twice", { timeout: 240_000 }, async () => {
   cog.slots = 1000;
   const files: string[] = [];
   for (let i = 0; i < DOCUMENTS; i++) files.push((await upload(key, pdf(`document ${i}`))).id);

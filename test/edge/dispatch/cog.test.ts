@@ -40,7 +40,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-it("starts a prediction with the attempt's own id, and hands the trace on", async () => {
+it("starts a prediction with the id of the attempt, and passes the trace on", async () => {
   expect(await cog.start(request)).toEqual({ prediction: "shard_x-1" });
   const [call] = asked as [Request];
   expect([call.method, call.url]).toEqual(["PUT", "http://a.test/predictions/shard_x-1"]);
@@ -53,7 +53,7 @@ it("starts a prediction with the attempt's own id, and hands the trace on", asyn
   });
 });
 
-it("without a trace sends none", async () => {
+it("sends no trace if there is none", async () => {
   await cog.start({ ...request, traceparent: null });
   const call = asked[0] as Request;
   expect(call.headers.get("traceparent")).toBeNull();
@@ -93,7 +93,7 @@ describe("its closing webhook", () => {
     const headers = { authorization: `Bearer ${token}` };
     return verifyCogCallback(env, new Request("https://e.io", { headers }), body);
   };
-  it("is read with the worker's Bearer, and refused without", async () => {
+  it("is accepted only with the worker's bearer token", async () => {
     const body = JSON.stringify({ id: "p", status: "failed" });
     expect(await read(body)).toEqual({ prediction: "p", status: "failed" });
     expect(await read(body, "another")).toBeNull();

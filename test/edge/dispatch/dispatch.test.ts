@@ -17,7 +17,7 @@ const start = async (caller: string, body: object) =>
 const job = (caller: string, id: string) => json(call(`/v1/jobs/${id}`, { key: caller }));
 
 describe("a long document of one tenant and one page of another", () => {
-  it("the one is read after at most one shard of the others, for each slot", async () => {
+  it("reads the one page after at most one shard per slot", async () => {
     const long = await start(key, { model: "narrow" });
     const probe = await cog.demand();
     await cog.document(probe, 121);
@@ -33,7 +33,7 @@ describe("a long document of one tenant and one page of another", () => {
     await until(async () => (await report()).waiting === 113);
     expect((await job(other, page.id)).waiting_for).toBe("slot");
 
-    // One slot comes free: it is the newcomer's.
+    // One slot becomes free, and the new tenant gets it.
     const [first] = running as [(typeof running)[0]];
     const pages = (first.input.pages as string).split(",");
     for (const number of pages) await cog.page(first, Number(number));
@@ -46,7 +46,7 @@ describe("a long document of one tenant and one page of another", () => {
 
     const { progress, state } = await job(key, long.id);
     expect([state, progress.done]).toEqual(["running", 1 + pages.length]);
-    // Never more at once than there are slots.
+    // Never more predictions than slots.
     await cog.close(next);
     await cog.demand();
     expect(cog.running).toBe(2);
@@ -55,14 +55,14 @@ describe("a long document of one tenant and one page of another", () => {
 });
 
 describe("a shard that misses its lease", () => {
-  it("is given to the other pool, and its pages are read there", async () => {
+  it("is dispatched to the other pool and read there", async () => {
     const { id } = await start(key, { model: "pair", pages: "1" });
     const lost = await cog.demand();
     expect(lost.host).toBe("one.test");
     await until(async () => (await job(key, id)).waiting_for === "worker");
     await env.DB.prepare("UPDATE shards SET lease_until = 1, dispatched_at = 1").run();
     expect((await job(key, id)).waiting_for).toBe("cold_start");
-    // The driver sleeps until the lease it knows would end: the sweep finds it first.
+    // The driver sleeps until the original end of the lease. The sweep finds the shard first.
     await env.DB.prepare("UPDATE shards SET created_at = 1").run();
     await sweep(env);
     const again = await cog.demand();
@@ -72,13 +72,13 @@ describe("a shard that misses its lease", () => {
     expect((await job(key, id)).waiting_for).toBeNull();
     await cog.page(again, 1);
     expect(await ended(key, id)).toMatchObject({ state: "succeeded", waiting_for: null });
-    // What the first one sends late is heard and changes nothing.
+    // A late push of the first attempt is accepted and changes nothing.
     expect((await cog.page(lost, 1)).status).toBe(410);
   });
 });
 
-describe("a worker that is not there", () => {
-  it("keeps the job waiting for a pool, and it is read when the pool is back", async () => {
+describe("a worker that does not answer", () => {
+  it("keeps the job waiting for a pool, and the job is read when the pool is back", async () => {
     cog.down.add("down.test");
     const { id } = await start(key, { model: "down", pages: "1" });
     await until(async () => (await job(key, id)).waiting_for === "pool");
@@ -99,13 +99,13 @@ describe("a worker that is not there", () => {
   });
 });
 
-it("slots of shards that ended without a word are taken back by the sweep", async () => {
+it("the sweep frees the slots of shards that ended without releasing them", async () => {
   const { id } = await start(key, { model: "lost", pages: "1" });
   await cog.demand();
   const scheduler = env.SCHEDULER.get(env.SCHEDULER.idFromName("slots"));
   const taken = async () => (await scheduler.report()).pools.find((p) => p.name === "lost")?.taken;
   await until(async () => (await taken()) === 1);
-  // Its driver is never told.
+  // Its driver is never woken.
   await env.DB.prepare("UPDATE shards SET state = 'done'").run();
   const now = Date.now();
   vi.spyOn(Date, "now").mockReturnValue(now + 3 * 60_000);

@@ -49,7 +49,7 @@ it("creates a prediction of the deployment, with webhook and Cancel-After", asyn
   });
 });
 
-it("takes 429 for busy, once, and any other fault for unavailable", async () => {
+it("treats 429 as busy without retrying, and other errors as unavailable", async () => {
   api.status = 429;
   expect(await replicate.start(request)).toBe("busy");
   expect(api.requests).toHaveLength(1);
@@ -57,7 +57,7 @@ it("takes 429 for busy, once, and any other fault for unavailable", async () => 
   expect(await replicate.start(request)).toBe("unavailable");
 });
 
-it("cancels, and never fails for it", async () => {
+it("cancels without ever throwing", async () => {
   api.status = 200;
   await replicate.cancel("pred1");
   expect(api.requests[0]?.url).toBe("https://api.replicate.com/v1/predictions/pred1/cancel");
@@ -81,20 +81,20 @@ describe("its webhooks", () => {
     );
   };
 
-  it("are read when signed, fresh and new", async () => {
+  it("are accepted if they are signed, recent and new", async () => {
     expect(await hook("m1", now())).toEqual({ prediction: "pred1", status: "succeeded" });
   });
-  it("are refused when replayed", async () => {
+  it("are rejected if replayed", async () => {
     expect(await hook("m2", now())).not.toBeNull();
     expect(await hook("m2", now())).toBeNull();
   });
-  it("are refused when old, forged or changed", async () => {
+  it("are rejected if old, forged or changed", async () => {
     expect(await hook("m3", now() - 301)).toBeNull();
     expect(await hook("m4", now() + 301)).toBeNull();
     expect(await hook("m5", now(), body, `whsec_${btoa("another")}`)).toBeNull();
     expect(await hook("m6", now(), body.replace("succeeded", "failed"))).toBeNull();
   });
-  it("say `aborted` for canceled", async () => {
+  it("treat `aborted` as canceled", async () => {
     const aborted = JSON.stringify({ id: "pred1", status: "aborted" });
     const headers = {
       "webhook-id": "m7",

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { prometheusText } from "../../../src/edge/formats/prometheus.ts";
 
-it("writes the text format, with what a label may not hold escaped", () => {
+it("writes the text format, and escapes label values", () => {
   const text = prometheusText([
     {
       name: "a_total",

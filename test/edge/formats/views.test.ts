@@ -41,7 +41,7 @@ const pageOf = (page: number, ...blocks: Block[]): PageEntry => ({
   error: null,
 });
 
-it("json holds every page, with its result or its error", () => {
+it("json contains every page, with its result or its error", () => {
   const document = JSON.parse(render("json"));
   expect(document).toMatchObject({ schema: 1, job_id: "job_1", file_id: "file_1" });
   expect(document.pages).toEqual([
@@ -51,18 +51,18 @@ it("json holds every page, with its result or its error", () => {
   ]);
 });
 
-it("markdown names every page, also a failed and a blank one, and no message ends the comment", () => {
+it("markdown names every page, even failed and blank ones, and no message can end the comment", () => {
   expect(render("md")).toBe(
     "<!-- page 1 -->\n\n# Page 1\n\na < b & c\n\n" +
       "<!-- page 2: page_too_large: 200 megapixels -- no -->\n\n<!-- page 3: blank -->\n",
   );
 });
 
-it("txt divides pages by form feeds", () => {
+it("txt separates pages with form feeds", () => {
   expect(render("txt").split("\f")).toEqual(["Page 1\n\na < b & c\n", "\n", "\n"]);
 });
 
-it("html escapes what was read", () => {
+it("html escapes the text of the document", () => {
   const evil = '<img src=x onerror="alert(1)">';
   const result = storedResult(1, {
     blocks: [
@@ -82,7 +82,7 @@ it("html escapes what was read", () => {
   expect(page.match(/&lt;img/g)).toHaveLength(2);
 });
 
-it("html of a table keeps its tags and spans, nothing else, and stays a tree", () => {
+it("html keeps only the tags and spans of a table, and is well-formed", () => {
   expect(
     tableHtml('<table onclick="x"><tr><td colspan="2" style="y">A &amp; B</td></tr></table>'),
   ).toBe('<table><tr><td colspan="2">A &amp; B</td></tr></table>');
@@ -92,14 +92,14 @@ it("html of a table keeps its tags and spans, nothing else, and stays a tree", (
 });
 
 describe("the cells of a table", () => {
-  it("are its text's lines and tabs where it has no HTML", () => {
+  it("come from lines and tabs if there is no HTML", () => {
     expect(tableCells({ text: "a\tb\n\tc" })).toEqual([
       ["a", "b"],
       ["", "c"],
     ]);
   });
 
-  it("stand in their columns whatever spans there are, with entities read and tags left out", () => {
+  it("are in the right columns despite spans, without tags and with entities decoded", () => {
     const html =
       '<table><tr><th rowspan="2">A &amp; B</th><th colspan=2>C</th></tr><tr><td>d<br>e</td><td><b>f</b></td></tr><tr><td>1<td>2<td>&lt;3</table>';
     expect(tableCells({ html, text: "" })).toEqual([
@@ -109,14 +109,14 @@ describe("the cells of a table", () => {
     ]);
   });
 
-  it("stay few for spans that are absurd", () => {
+  it("are limited if spans are absurdly large", () => {
     const html = `<table><tr>${'<td colspan="999" rowspan="999">x</td>'.repeat(9)}</tr></table>`;
     expect(tableCells({ html, text: "" })[0]).toHaveLength(1000);
   });
 });
 
 describe("csv", () => {
-  it("holds the tables alone, an empty line between them, quoted where needed", () => {
+  it("contains only the tables, separated by empty lines and quoted where needed", () => {
     const entries = [
       pageOf(1, block("text", "no"), block("table", 'a,b\t"c"\nd\te')),
       pages[1] as PageEntry,
@@ -125,14 +125,14 @@ describe("csv", () => {
     expect(render("csv", entries)).toBe('"a,b","""c"""\r\nd,e\r\n\r\nf\r\n');
   });
 
-  it("gives a spreadsheet no formula to run, and leaves numbers alone", () => {
+  it("escapes formulas, and leaves numbers unchanged", () => {
     const cells = ["=1+1", "@x", "-2,5 %", "+49 30", "-cmd|x", "-7"].join("\t");
     expect(render("csv", [pageOf(1, block("table", cells))])).toBe(
       `'=1+1,'@x,"-2,5 %",+49 30,'-cmd|x,-7\r\n`,
     );
   });
 
-  it("quotes what a carriage return is in, and lets none begin a formula", () => {
+  it("quotes fields with a carriage return, and escapes those that begin with one", () => {
     const cells = block("table", "", {
       html: "<table><tr><td>a\rb<td>c\nd<td>1</table>",
     });
@@ -148,7 +148,7 @@ describe("chunks", () => {
       .slice(0, -1)
       .map((line) => JSON.parse(line));
 
-  it("end at a heading, know the headings above them over the page's end, and leave furniture out", () => {
+  it("end at a heading, carry the headings of earlier pages, and leave headers and footers out", () => {
     const found = lines([
       pageOf(
         1,
@@ -178,7 +178,7 @@ describe("chunks", () => {
     });
   });
 
-  it("are never longer than the limit, lose no word, and end where a sentence does", () => {
+  it("stay within the limit, lose no word, and end at sentence ends", () => {
     const sentence = "The quick brown fox jumps over the lazy dog.";
     const long = Array(100).fill(sentence).join(" ");
     const found = lines([pageOf(1, block("text", "Short."), block("text", long))]);
@@ -195,7 +195,7 @@ describe("chunks", () => {
     expect(unbroken.map(({ text }) => text).join("")).toBe("😀".repeat(1000));
   });
 
-  it("take a page without blocks from its Markdown, and name a page that failed", () => {
+  it("use the Markdown of a page without blocks, and name a failed page", () => {
     const bare = storedResult(1, { blocks: [], markdown: "Words." });
     const found = lines([{ page: 1, result: bare, error: null }, ...pages.slice(1)]);
     expect(found).toMatchObject([
@@ -205,7 +205,7 @@ describe("chunks", () => {
   });
 });
 
-it("docx has the parts of a Word document, escapes what was read, and names a page that failed", () => {
+it("docx has the parts of a Word document, escapes text, and names a failed page", () => {
   const view = VIEWS.docx();
   const entries = [
     pageOf(
@@ -238,7 +238,7 @@ it("docx has the parts of a Word document, escapes what was read, and names a pa
   expect(body.match(/w:type="page"/g)).toHaveLength(1);
 });
 
-it("the overlay has each block's box in pixels, and nothing that was read is markup", () => {
+it("the overlay has the box of each block in pixels, and escapes text", () => {
   const { result } = pageOf(4, block("table", "<script>1</script>\u0000"), block("text", "b"));
   const svg = overlay(result as NonNullable<typeof result>);
   expect(svg).toContain('viewBox="0 0 1191 1684"');
@@ -265,7 +265,7 @@ describe("pdf", () => {
     return parts.map(decode).join("");
   };
 
-  it("has a table in which every object is where it is said to be", () => {
+  it("has a table with the correct offset of every object", () => {
     const file = write(pages);
     const start = Number(/startxref\n(\d+)\n%%EOF\n$/.exec(file)?.[1]);
     const offsets = [...file.slice(start).matchAll(/^(\d{10}) 00000 n $/gm)];
@@ -280,7 +280,7 @@ describe("pdf", () => {
     expect(file).toContain("/Count 3");
   });
 
-  it("has the text of each page in characters that are mapped back, and does not draw it", () => {
+  it("has the text of each page, invisible and mapped to Unicode", () => {
     const file = write([pageOf(1, block("text", "Ab 😀"))]);
     const [, codes = ""] = /3 Tr [^<]*<([0-9a-f]+)> Tj/.exec(file) ?? [];
     const unicode = new Map(
@@ -295,7 +295,7 @@ describe("pdf", () => {
     expect(file).toContain(decode(rows));
   });
 
-  it("of the format overlay has the boxes drawn over the picture", () => {
+  it("in the format `overlay` has the boxes drawn over the picture", () => {
     const file = write([pageOf(1, block("table", "a\tb"))], picture, "overlay");
     // 1191 × 1684 pixels at 144 dpi; the box is 0.1, 0.2, 0.5, 0.25.
     expect(file).toContain("0.18 0.49 0.2 RG 0.18 0.49 0.2 rg 1 w 59.55 631.5 238.2 42.1 re S");
@@ -303,7 +303,7 @@ describe("pdf", () => {
     expect(write([pageOf(1, block("table", "a\tb"))])).not.toContain(" re S");
   });
 
-  it("names a page that failed, and does without a picture where there is none", () => {
+  it("names a failed page, and needs no picture", () => {
     expect(write(pages.slice(1, 2))).toContain("(Page 2: page_too_large) Tj");
     const hostile = { code: "x) Tj (\\y", message: "" };
     expect(write([{ page: 1, result: null, error: hostile }])).toContain("(Page 1: xTjy) Tj");

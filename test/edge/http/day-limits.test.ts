@@ -1,4 +1,4 @@
-/** The guard over what a tenant has read in a day, and what is seen of requests from outside. */
+/** Daily limits, tracing, analytics events and /metrics. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { pageResult } from "../samples.ts";
 import { CogStub, call, env, json, newKey, PATIENCE_MS, post, upload } from "../support.ts";
@@ -15,7 +15,7 @@ afterEach(() => vi.restoreAllMocks());
 const type = async (response: Response) =>
   (await json(response)).type?.replace("urn:fovea:problem:", "");
 
-/** A key whose tenant has these limits: made after them, since a guard believes what it knows for ten seconds. */
+/** A key whose tenant has these limits. They are set first, because the rate limiter caches them for ten seconds. */
 async function limited(limits: object) {
   const tenant = `limited-${crypto.randomUUID().slice(0, 8)}`;
   const admin = await newKey({ tenant });
@@ -26,8 +26,8 @@ async function limited(limits: object) {
   return newKey({ tenant });
 }
 
-describe("a day's limit", () => {
-  it("402 when a request would go over, with what is left and when it begins anew", async () => {
+describe("a daily limit", () => {
+  it("answers 402 when a request would exceed it, with the pages left and the time of the reset", async () => {
     const small = await limited({ daily_pages: 3 });
     const file = await upload(small);
     const stop = cog.work(3);
@@ -45,7 +45,7 @@ describe("a day's limit", () => {
       type: "urn:fovea:problem:budget-exceeded",
       pages_left: 1,
     });
-    // Two of the three are in the cache: one is to be read, and one is left.
+    // Two of the three pages are cached, so one must be read, and one page is left.
     const rest = await post("/v1/ocr", small, { file: file.id }, { prefer: "wait=10" });
     expect((await json(rest)).state).toBe("succeeded");
     expect((await post("/v1/ocr", small, { file: file.id })).status).toBe(200);
@@ -56,7 +56,7 @@ describe("a day's limit", () => {
     stop();
   });
 
-  it("is kept although a document turns out longer than anybody knew", async () => {
+  it("is kept even if a document has more pages than was known", async () => {
     const small = await limited({ daily_pages: 6 });
     const file = await upload(small);
     const stop = cog.work(20);
@@ -68,7 +68,7 @@ describe("a day's limit", () => {
     expect(asked).toHaveLength(5);
   });
 
-  it("can be money, by the price of the model", async () => {
+  it("can be an amount of money, counted by the price of the model", async () => {
     const small = await limited({ daily_usd: 0.02 });
     const file = await upload(small);
     const stop = cog.work(3);
@@ -84,7 +84,7 @@ describe("a day's limit", () => {
     expect(total).toMatchObject({ pages_read: 2, cost_usd: 0.02 });
   });
 
-  it("counts what was read: pages of an attempt that was lost are given back", async () => {
+  it("counts pages that were read, and refunds those of a lost attempt", async () => {
     const small = await limited({ daily_pages: 1 });
     const file = await upload(small);
     const job = await json(post("/v1/ocr", small, { file: file.id }));
@@ -98,7 +98,7 @@ describe("a day's limit", () => {
     stop();
   });
 
-  it("is the tenant's to set, and keeps what is not named", async () => {
+  it("can be set by the tenant, and unnamed settings stay", async () => {
     const patch = (body: object, caller = key) =>
       call("/v1/settings", { method: "PATCH", key: caller, body: { ...body } });
     await patch({ daily_pages: 9, daily_usd: 1.5 });
@@ -134,7 +134,7 @@ describe("a trace", () => {
   const [traceId, spanId] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
   const traceparent = `00-${traceId}-${spanId}-01`;
 
-  it("goes on from the caller to the worker and back", async () => {
+  it("continues from the caller to the worker and back", async () => {
     const file = await upload(key);
     const response = await post("/v1/ocr", key, { file: file.id }, { traceparent });
     const ours = response.headers.get("traceparent") as string;
@@ -147,7 +147,7 @@ describe("a trace", () => {
     expect((await cog.demand()).input.traceparent).toBe(ours);
   });
 
-  it("begins here when the caller has none, or a broken one", async () => {
+  it("starts at the edge if the caller sends none, or an invalid one", async () => {
     const cases: Record<string, string>[] = [{}, { traceparent: "00-x-y-z" }];
     for (const headers of cases) {
       const response = await call("/health", { headers });
@@ -155,7 +155,7 @@ describe("a trace", () => {
     }
   });
 
-  it("is in the log line, with the ids of job and shard and without the key", async () => {
+  it("is in the log line, with the ids of job and shard but without the key", async () => {
     const lines: string[] = [];
     vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
     env.LOG_REQUESTS = "true";
@@ -187,7 +187,7 @@ describe("a trace", () => {
   });
 });
 
-it("Server-Timing tells the phases of a request", async () => {
+it("Server-Timing lists the phases of a request", async () => {
   const file = await upload(key);
   const { headers } = await post("/v1/ocr", key, { file: file.id });
   expect(headers.get("server-timing")).toMatch(
@@ -196,7 +196,7 @@ it("Server-Timing tells the phases of a request", async () => {
 });
 
 describe("events for analysis", () => {
-  it("are written when there is a place for them, and nothing depends on it", async () => {
+  it("are written if the binding exists, and are optional", async () => {
     const points: AnalyticsEngineDataPoint[] = [];
     const write = vi
       .spyOn(env.ANALYTICS as AnalyticsEngineDataset, "writeDataPoint")
@@ -221,7 +221,7 @@ describe("events for analysis", () => {
 describe("/metrics", () => {
   const metrics = async (caller: string) => (await call("/metrics", { key: caller })).text();
 
-  it("tells an administrator of the own account, and the operator of all and of the pools", async () => {
+  it("shows an administrator its own account, and the operator all accounts and the pools", async () => {
     const file = await upload(key);
     const stop = cog.work(2);
     await post("/v1/ocr", key, { file: file.id }, { prefer: "wait=10" });
@@ -244,7 +244,7 @@ describe("/metrics", () => {
       );
   });
 
-  it("is for nobody else", async () => {
+  it("is refused to all others", async () => {
     expect((await call("/metrics")).status).toBe(401);
     const reader = (await json(post("/v1/keys", key, { scopes: ["read", "write"] }))).key;
     expect((await call("/metrics", { key: reader })).status).toBe(403);

@@ -16,7 +16,7 @@ const type = async (response: Response) =>
 describe("Idempotency-Key", () => {
   const once = { "idempotency-key": "order-7" };
 
-  it("answers the same request again without doing it again", async () => {
+  it("replays the response to the same request without repeating the work", async () => {
     const file = await upload(key);
     const body = { file: file.id };
     const first = await post("/v1/ocr", key, body, once);
@@ -27,7 +27,7 @@ describe("Idempotency-Key", () => {
     expect((await json(call("/v1/jobs", { key }))).data).toHaveLength(1);
   });
 
-  it("refuses another body, and the same while it is in flight", async () => {
+  it("rejects another body with the same key, and the same request while it is running", async () => {
     const file = await upload(key);
     await post("/v1/ocr", key, { file: file.id }, once);
     const other = await post("/v1/ocr", key, { file: file.id, pages: "1" }, once);
@@ -43,7 +43,7 @@ describe("Idempotency-Key", () => {
     expect((await json(call("/v1/jobs", { key }))).data).toHaveLength(2);
   });
 
-  it("stores a refusal of the request, not a fault of ours", async () => {
+  it("stores client errors, but not server errors", async () => {
     const body = { file: `file_${"0".repeat(24)}` };
     expect((await post("/v1/ocr", key, body, once)).status).toBe(404);
     expect((await post("/v1/ocr", key, body, once)).status).toBe(404);
@@ -56,7 +56,7 @@ describe("Idempotency-Key", () => {
     expect((await post("/v1/ocr", key, { file: file.id }, headers)).status).toBe(202);
   });
 
-  it("is a tenant's own, and a new API key in a stored answer can be read by nobody else", async () => {
+  it("belongs to one tenant, and only the same API key can read a stored response", async () => {
     const admin = await newKey({ tenant: "sealed" });
     const made = await json(post("/v1/keys", admin, { name: "x" }, once));
     expect((await json(post("/v1/keys", admin, { name: "x" }, once))).key).toBe(made.key);
@@ -83,7 +83,7 @@ describe("Idempotency-Key", () => {
 });
 
 describe("limits of a key", () => {
-  it("answers 429 with Retry-After, and says on every answer what is left", async () => {
+  it("answers 429 with Retry-After, and every response carries the remaining limit", async () => {
     const { key: slow } = await json(post("/v1/keys", key, { rate_per_minute: 3 }));
     const answers = [];
     for (let i = 0; i < 4; i++) answers.push(await call("/v1/jobs", { key: slow }));
@@ -111,7 +111,7 @@ describe("limits of a key", () => {
     }
   });
 
-  it("rotates a key: both are valid in the overlap, none of it without", async () => {
+  it("rotates a key: both keys are valid during the overlap, and only the new one without an overlap", async () => {
     const made = await json(post("/v1/keys", key, { name: "app", scopes: ["read"] }));
     const rotate = (id: string, body: object) =>
       json(post(`/v1/keys/${id}/rotate`, key, { ...body }));
@@ -126,10 +126,10 @@ describe("limits of a key", () => {
     expect((await post(`/v1/keys/${last.id}/rotate`, stranger, {})).status).toBe(404);
   });
 
-  it("costs no database read while the guard knows the key", async () => {
+  it("costs no database read while the rate limiter has the key cached", async () => {
     await call("/v1/jobs", { key });
     await env.DB.prepare("UPDATE keys SET revoked_at = 1 WHERE hint = ?").bind(key.slice(-4)).run();
-    // Written behind the API's back: believed for at most ten seconds.
+    // Written without the API: the rate limiter notices it after at most ten seconds.
     expect((await call("/v1/jobs", { key })).status).toBe(200);
   });
 });
@@ -137,7 +137,7 @@ describe("limits of a key", () => {
 describe("quotas of a key", () => {
   const limited = async (limits: object) => (await json(post("/v1/keys", key, { ...limits }))).key;
 
-  it("402 when the month's pages are read; the cache still answers, other keys go on", async () => {
+  it("answers 402 when the monthly limit is reached; the cache and other keys still work", async () => {
     const small = await limited({ monthly_pages: 2 });
     const file = await upload(small);
     const stop = cog.work(3);
@@ -150,7 +150,7 @@ describe("quotas of a key", () => {
     stop();
   });
 
-  it("429 when too many jobs are open, until one ends", async () => {
+  it("answers 429 while too many jobs are open", async () => {
     const small = await limited({ concurrent_jobs: 1 });
     const file = await upload(small);
     const job = await json(post("/v1/ocr", small, { file: file.id }));
@@ -163,7 +163,7 @@ describe("quotas of a key", () => {
 });
 
 describe("usage", () => {
-  it("counts what was read, shared and cached, each page once", async () => {
+  it("counts read, shared and cached pages, each page once", async () => {
     const file = await upload(key);
     const tokens = {
       vision_tokens: { positions: 273, patches: 256, valid: 200 },

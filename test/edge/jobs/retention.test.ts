@@ -26,7 +26,7 @@ const change = (body: object, caller = key) =>
   call("/v1/settings", { method: "PATCH", key: caller, body: { ...body } });
 const exists = async (id: string) => (await call(`/v1/files/${id}`, { key })).status === 200;
 
-it("deletes a document that nobody used for the retention time, and answers 410 for what was read", async () => {
+it("deletes a document that was not used during the retention time, and answers 410 for its results", async () => {
   const [old, used] = [await upload(key), await upload(key)];
   const stop = cog.work(1);
   const job = await ended(key, (await json(post("/v1/ocr", key, { file: old.id }))).id);
@@ -64,7 +64,7 @@ it("lets a tenant choose its own retention time, and go back", async () => {
   expect((await change({ retention_days: 3 }, writer)).status).toBe(403);
 });
 
-it("writes down who made, changed and deleted what", async () => {
+it("records who created, changed and deleted what", async () => {
   const made = await json(post("/v1/keys", key, { scopes: ["write", "read"] }));
   const file = await upload(made.key);
   await call(`/v1/files/${file.id}`, { method: "DELETE", key: made.key });
@@ -93,7 +93,7 @@ it("writes down who made, changed and deleted what", async () => {
   expect((await json(call("/v1/audit", { key: await newKey() }))).data).toHaveLength(1);
 });
 
-it("logs each request on one line, without the key, and tells the time it took", async () => {
+it("logs each request on one line, with its duration and without the key", async () => {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   const { newApp } = await import("../../../src/edge/app.ts");
   const response = await newApp().request(

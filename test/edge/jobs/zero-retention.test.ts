@@ -30,13 +30,13 @@ const readAll = async (id: string) => {
   await response.text();
   return response.status;
 };
-/** Whatever R2 still holds of a document. */
+/** The objects in R2 that belong to a document. */
 const left = async (fileId: string) =>
   (await env.BUCKET.list()).objects
     .map((object) => object.key)
     .filter((name) => name.includes(fileId));
 
-it("erases bytes, results and the cache when the whole result was read once; then 410", async () => {
+it("erases bytes, results and cache entries after the whole result was fetched; then answers 410", async () => {
   const done = await job();
   expect(done.zero_retention).toBe(true);
   expect((await result(done.id, "?pages=1")).status).toBe(200);
@@ -56,7 +56,7 @@ it("erases bytes, results and the cache when the whole result was read once; the
   expect(entry).toMatchObject({ action: "file.erased", target: done.file_id, key_id: null });
 });
 
-it("erases them when the result was in the answer itself", async () => {
+it("erases them if the response itself contained the result", async () => {
   const file = await upload(key);
   const stop = cog.work(1);
   const done = await json(start(file.id, {}, { prefer: "wait=10" }));
@@ -66,7 +66,7 @@ it("erases them when the result was in the answer itself", async () => {
   expect((await result(done.id)).status).toBe(410);
 });
 
-it("stores no answer that holds what is to be erased", async () => {
+it("stores no response that contains data to be erased", async () => {
   const file = await upload(key);
   const headers = { prefer: "wait=10", "idempotency-key": crypto.randomUUID() };
   const stop = cog.work(1);
@@ -78,7 +78,7 @@ it("stores no answer that holds what is to be erased", async () => {
   expect((await start(file.id, {}, headers)).status).toBe(410);
 });
 
-it("erases them an hour after the end when nobody came, and not before", async () => {
+it("erases them one hour after the end if the result was not fetched, and not earlier", async () => {
   const done = await job();
   const age = (minutes: number) =>
     env.DB.prepare("UPDATE jobs SET finished_at = finished_at - ? WHERE id = ?")
@@ -93,7 +93,7 @@ it("erases them an hour after the end when nobody came, and not before", async (
   expect(await left(done.file_id)).toEqual([]);
 });
 
-it("waits for other jobs on the document: open ones, and those that are not delivered", async () => {
+it("waits for other jobs on the document that are open or not delivered", async () => {
   const done = await job();
   const open = await json(start(done.file_id, { dpi: 100, zero_retention: false }));
   expect(await readAll(done.id)).toBe(200);
@@ -110,7 +110,7 @@ it("waits for other jobs on the document: open ones, and those that are not deli
   expect((await result(open.id)).status).toBe(410);
 });
 
-it("erases them with the job, also when another job has to end first", async () => {
+it("erases them when the job is deleted, even if another job must end first", async () => {
   const alone = await job();
   expect((await call(`/v1/jobs/${alone.id}`, { method: "DELETE", key })).status).toBe(204);
   expect(await left(alone.file_id)).toEqual([]);
@@ -124,14 +124,14 @@ it("erases them with the job, also when another job has to end first", async () 
   expect(await left(done.file_id)).toEqual([]);
 });
 
-it("without it nothing is erased by reading", async () => {
+it("erases nothing without zero_retention", async () => {
   const done = await job({ zero_retention: false });
   expect(await readAll(done.id)).toBe(200);
   await sweep(env);
   expect((await result(done.id)).status).toBe(200);
 });
 
-it("DELETE of a file takes the stored answers to requests about it along", async () => {
+it("deletes the stored responses about a file together with the file", async () => {
   const file = await upload(key);
   const headers = { prefer: "wait=10", "idempotency-key": crypto.randomUUID() };
   const body = { zero_retention: false };

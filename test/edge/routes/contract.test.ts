@@ -1,4 +1,4 @@
-/** The OpenAPI document as a contract: what a generator or a contract tester needs of it is there, and is right. */
+/** Checks that the OpenAPI document has what generators and contract testers need. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { call, json } from "../support.ts";
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 const resolve = (schema: Any): Any =>
   schema.$ref ? resolve(spec.components.schemas[schema.$ref.split("/").at(-1)]) : schema;
 
-/** The faults of a value by JSON Schema 2020-12, as far as this document uses it. */
+/** Validates a value with the part of JSON Schema 2020-12 that this document uses. @returns the faults */
 function faults(value: Any, given: Any, at = "$"): string[] {
   const schema = resolve(given);
   const fault = (what: string) => [`${at}: ${what}`];
@@ -88,7 +88,7 @@ describe("the document", () => {
     expect(examples).toBeGreaterThan(200);
   });
 
-  it("is checked by something that sees faults", () => {
+  it("is checked by a validator that finds faults", () => {
     const schema = { $ref: "#/components/schemas/File" };
     const example = operations.find(({ operation }) => operation.operationId === "getFile")
       ?.operation.responses["200"].content["application/json"].example;
@@ -98,7 +98,7 @@ describe("the document", () => {
     expect(faults({}, schema)).not.toEqual([]);
   });
 
-  it("describes every answer, and no answer without a body has one by mistake", () => {
+  it("describes every response, and declares a body only for those that have one", () => {
     for (const { name, operation } of operations) {
       expect(Object.keys(operation.responses).length, name).toBeGreaterThan(0);
       for (const [status, response] of Object.entries<Any>(operation.responses)) {
@@ -122,7 +122,7 @@ describe("the document", () => {
     }
   });
 
-  it("has no reference that leads nowhere, and nothing of OpenAPI 3.0", () => {
+  it("has no dangling reference, and nothing of OpenAPI 3.0", () => {
     const text = JSON.stringify(spec);
     for (const [, target] of text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g))
       expect(Object.keys(spec.components.schemas)).toContain(target);

@@ -1,4 +1,4 @@
-/** Rules of different parts of the edge that meet: batches, chat, browser tokens, lent documents, traces. */
+/** Interactions between parts of the edge: batches, chat, browser tokens, zero retention, traces. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sweep } from "../../../src/edge/sweep.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
@@ -35,7 +35,7 @@ async function batchRecords(id: string) {
     .map((line) => JSON.parse(line));
 }
 
-describe("what decides a reading reaches the worker", () => {
+describe("everything that determines a reading reaches the worker", () => {
   it("from a batch: trace, token budget and witness of each line", async () => {
     const file = await upload(key);
     const defaults = { model: "deepseek-ocr", token_budget: 500 };
@@ -66,7 +66,7 @@ describe("what decides a reading reaches the worker", () => {
   });
 });
 
-it("a batch's line may not say that its document is only lent", async () => {
+it("a line of a batch cannot set zero retention", async () => {
   const file = await upload(key);
   const lines = [{ file: file.id, zero_retention: true }];
   const { id } = await startBatch(lines);
@@ -75,15 +75,15 @@ it("a batch's line may not say that its document is only lent", async () => {
   expect(line).toMatchObject({ state: "failed", error: { code: "invalid_line" } });
 });
 
-describe("a document that is lent", () => {
-  it("is not erased before a batch that reads it too has written its record", async () => {
+describe("a document under zero retention", () => {
+  it("is not erased before a batch that also reads it has written its record", async () => {
     const file = await upload(key);
     stop = cog.work(1);
     const job = await json(post("/v1/ocr", key, { file: file.id, zero_retention: true }));
     await ended(key, job.id);
     const { id } = await startBatch([{ file: file.id }]);
     await until(async () => (await batchState(id)) === "completed");
-    // As it stands between the end of a line and its record.
+    // The state after a line has ended and before its record is written.
     const half = "INSERT INTO batch_lines (batch_id, line, state, job_id) VALUES (?, 99, ?, ?)";
     await env.DB.prepare(half).bind(id, "settled", job.id).run();
     const read = await call(`/v1/jobs/${job.id}/result`, { key });
@@ -96,7 +96,7 @@ describe("a document that is lent", () => {
     expect(page.result.markdown).toContain("# Page 1");
   });
 
-  it("is not erased by who has had its tables alone", async () => {
+  it("is not erased when only its tables were fetched", async () => {
     const file = await upload(key);
     stop = cog.work(1);
     const job = await json(post("/v1/ocr", key, { file: file.id, zero_retention: true }));
@@ -111,7 +111,7 @@ describe("a document that is lent", () => {
 });
 
 describe("a browser token", () => {
-  it("is not enough for batches, chats, models and uploads", async () => {
+  it("does not allow batches, chats, models and uploads", async () => {
     const { token } = await json(post("/v1/tokens", key, { scope: "write" }));
     for (const path of ["/v1/batches", "/v1/batches/manifests", "/v1/uploads"]) {
       const refused = await post(path, token, {});

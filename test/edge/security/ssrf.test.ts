@@ -1,4 +1,4 @@
-/** The table in docs/SECURITY.md, row by row: what is refused, and in which words. */
+/** Checks each row of the table in docs/SECURITY.md: whether a URL is refused, and with which message. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import security from "../../../docs/SECURITY.md?raw";
 import { newApp } from "../../../src/edge/app.ts";
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-/** Answers of the resolver for the hosts of the table. `then` parts come one after the other. */
+/** The resolver's answers for the hosts of the table. Parts separated by `then` are consecutive answers. */
 function dnsOf(row: Row): (host: string) => string {
   const [now = "", later] = row.leadsTo.split(", then ");
   let asked = 0;
@@ -59,7 +59,7 @@ function stubResolver(row: Row): void {
   });
 }
 
-/** A hosts' web server: every address that may be read answers with a document. */
+/** The web server of the hosts. Every allowed URL answers with a document. */
 function stubHosts(row: Row): void {
   const document = () => new Response(pdf());
   for (const { tried, address, answer } of rows)
@@ -89,7 +89,7 @@ const at = (address: string) => {
 };
 const endless = () =>
   new ReadableStream({ pull: (out) => out.enqueue(pdf("x".repeat(1_000_000))) });
-/** Begins well and then says nothing more. */
+/** Sends the beginning of a response and then nothing more. */
 const hanging = (signal: AbortSignal) =>
   new ReadableStream({
     start(out) {

@@ -5,7 +5,7 @@ import type { DeliveryMessage } from "../../../src/edge/bindings.ts";
 import worker from "../../../src/edge/index.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
 
-/** Another one for each test: what an earlier one left in the queue comes in nowhere. */
+/** A different URL for each test, so that deliveries of earlier tests go nowhere. */
 let HOOK: string;
 let cog: CogStub;
 let key: string;
@@ -37,7 +37,7 @@ async function finishedJob() {
 const log = async (jobId: string) =>
   (await json(call(`/v1/jobs/${jobId}/deliveries`, { key }))).data;
 
-/** Hands a delivery to the queue's consumer as the queue would at the given attempt. */
+/** Calls the consumer of the queue with a delivery, as the queue does at the given attempt. */
 async function consume(
   deliveryId: string,
   attempts: number,
@@ -53,7 +53,7 @@ async function consume(
   return { retried: retry.mock.calls.map(([options]) => options), acked: ack.mock.calls.length };
 }
 
-it("delivers a thin body, signed by the tenant's secret", async () => {
+it("delivers a small body, signed with the tenant's secret", async () => {
   const job = await finishedJob();
   await until(() => received.length === 1);
   const { body, headers: sent } = received[0] as (typeof received)[0];
@@ -82,7 +82,7 @@ it("delivers a thin body, signed by the tenant's secret", async () => {
   });
 });
 
-it("tries again with the same id after growing pauses, and buries what never arrives", async () => {
+it("retries with the same id and growing delays, and fails a delivery that never arrives", async () => {
   answer = () => new Response(null, { status: 500 });
   const job = await finishedJob();
   await until(async () => (await log(job.id))[0]?.attempts.length === 1);
@@ -103,14 +103,14 @@ it("tries again with the same id after growing pauses, and buries what never arr
   expect(received).toHaveLength(2);
 });
 
-it("follows no redirect and counts it as a failure", async () => {
+it("treats a redirect as a failure and does not follow it", async () => {
   answer = () => new Response(null, { status: 302, headers: { location: "https://10.0.0.1/" } });
   const job = await finishedJob();
   await until(async () => (await log(job.id))[0]?.attempts.length === 1);
   expect((await log(job.id))[0]).toMatchObject({ state: "pending", attempts: [{ status: 302 }] });
 });
 
-it("stops at once when the receiver says that it is gone", async () => {
+it("stops at once if the receiver answers 410", async () => {
   answer = () => new Response(null, { status: 410 });
   const job = await finishedJob();
   await until(async () => (await log(job.id))[0].state === "failed");
@@ -132,7 +132,7 @@ it("does not deliver to an address that has become forbidden", async () => {
   });
 });
 
-it("looks names up before it calls them, and tries again when the resolver is down", async () => {
+it("resolves names before each request, and retries if the resolver fails", async () => {
   const job = await finishedJob();
   await until(async () => (await log(job.id))[0]?.state === "delivered");
   const [{ id }] = await log(job.id);
@@ -149,13 +149,13 @@ it("looks names up before it calls them, and tries again when the resolver is do
     attempts: [
       { status: 200 },
       { attempt: 2, status: null, error: "the name could not be looked up" },
-      { attempt: 3, error: "the name leads to an address that is not public" },
+      { attempt: 3, error: "the name resolves to an address that is not public" },
     ],
   });
   expect(received).toHaveLength(1);
 });
 
-it("tells of jobs that are answered from the cache, and of canceled ones", async () => {
+it("reports jobs from the cache and canceled jobs", async () => {
   const job = await finishedJob();
   const again = await json(post("/v1/ocr", key, { file: job.file_id, webhook_url: HOOK }));
   await until(async () => (await log(again.id))[0]?.state === "delivered");

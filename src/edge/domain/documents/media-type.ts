@@ -31,15 +31,15 @@ export function sniffMediaType(head: Uint8Array): MediaType | null {
   if (starts(head, 0xff, 0xd8, 0xff)) return "image/jpeg";
   if (ascii(head, 0, 4) === "RIFF" && ascii(head, 8, 12) === "WEBP") return "image/webp";
   if (starts(head, 0x49, 0x49, 0x2a, 0) || starts(head, 0x4d, 0x4d, 0, 0x2a)) return "image/tiff";
-  // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
+  // PDF readers accept a header anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
   if (ascii(head, 0, SNIFF_BYTES).includes("%PDF-")) return "application/pdf";
   return null;
 }
 
-/** @param announced the declared Content-Type */
-export function mediaTypeOf(head: Uint8Array, announced: string | null): MediaType | null {
+/** @param declared the declared Content-Type */
+export function mediaTypeOf(head: Uint8Array, declared: string | null): MediaType | null {
   const sniffed = sniffMediaType(head);
-  const essence = announced?.split(";")[0]?.trim().toLowerCase() as MediaType | undefined;
+  const essence = declared?.split(";")[0]?.trim().toLowerCase() as MediaType | undefined;
   if (!essence || !isText(essence)) return sniffed;
   // A text may contain "%PDF-" further on. A file that begins with it is a PDF even if it is declared as text.
   const speaksOfPdf = sniffed === "application/pdf" && ascii(head, 0, 5) !== "%PDF-";

@@ -24,7 +24,7 @@ export function readConversation(
 ): { document: Document; words: string; unread: number } | string {
   const fromUser = messages.filter(({ role }) => role === "user");
   const last = fromUser.at(-1);
-  if (!last) return "messages: one of the role `user` is needed";
+  if (!last) return "messages: a message of the role `user` is required";
   const words = partsOf(last)
     .flatMap((part) => (part.type === "text" ? [part.text] : []))
     .join("\n")
@@ -32,7 +32,7 @@ export function readConversation(
   // A follow-up question refers to the document of an earlier message.
   const withDocument = fromUser.findLast((message) => documentsOf(message).length > 0);
   const documents = withDocument ? documentsOf(withDocument) : [];
-  if (documents.length > 1) return "messages: one document at a time";
+  if (documents.length > 1) return "messages: only one document is allowed";
   const [document] = documents;
   if (!document)
     return "messages: no document; send an `image_url` part (an https: or data: URL) or a `file` part";

@@ -67,17 +67,17 @@ export function documentCost(mode: ImageMode, tokens: number): number {
  */
 export function planAgeing(ladder: Ladder, memories: Memory[], budget: number | null): AgeingPlan {
   for (let goal = budget, factor = 1; ; factor *= 2) {
-    const plan = carryOut(ladder, memories, targets(ladder, memories, goal));
+    const plan = buildPlan(ladder, memories, targets(ladder, memories, goal));
     if (budget === null || goal === null || goal === 0 || plan.tokens <= budget) return plan;
     goal = Math.max(0, goal - (plan.tokens - budget) * factor);
   }
 }
 
-function carryOut(ladder: Ladder, memories: Memory[], aims: Target[]): AgeingPlan {
+function buildPlan(ladder: Ladder, memories: Memory[], aims: Target[]): AgeingPlan {
   const plan: AgeingPlan = { renders: [], steps: [], tokens: 0 };
   let run: number[] = [];
   const flush = () => {
-    if (run.length > 0) leaveText(ladder, memories, aims, run, plan);
+    if (run.length > 0) addRun(ladder, memories, aims, run, plan);
     run = [];
   };
   memories.forEach((memory, i) => {
@@ -96,7 +96,7 @@ function carryOut(ladder: Ladder, memories: Memory[], aims: Target[]): AgeingPla
 }
 
 /** Adds a run of messages to the plan: the part that is rendered, and the part that stays text. */
-function leaveText(
+function addRun(
   ladder: Ladder,
   memories: Memory[],
   aims: Target[],
@@ -111,16 +111,16 @@ function leaveText(
   const first = ladder.rungs.findIndex((_, r) => isImage(ladder, r));
   const mayWait =
     rung === first && rung < ladder.rungs.length - 1 && !run.some((i) => aims[i]?.pressed);
-  let going = run.length;
+  let rendered = run.length;
   if (mayWait)
-    while (going > 0) {
-      const tokens = tokensOf(run.slice(0, going));
+    while (rendered > 0) {
+      const tokens = tokensOf(run.slice(0, rendered));
       if (tokens >= FULL * Math.ceil(tokens / DOCUMENT_TOKENS) * DOCUMENT_TOKENS) break;
-      going--;
+      rendered--;
     }
-  plan.tokens += tokensOf(run.slice(going));
+  plan.tokens += tokensOf(run.slice(rendered));
 
-  for (const indices of pieces(run.slice(0, going), memories)) {
+  for (const indices of pieces(run.slice(0, rendered), memories)) {
     const tokens = tokensOf(indices);
     const image = documentCost(mode, tokens);
     if (image < tokens) plan.renders.push({ indices, rung });

@@ -38,12 +38,12 @@ export const DEFAULT_LADDER: Ladder = {
 
 /** @returns why the ladder is invalid, or `null` */
 export function ladderFault({ rungs }: Ladder): string | null {
-  if (rungs[0]?.after !== 0) return "the first rung is `after` 0";
+  if (rungs[0]?.after !== 0) return "the first rung must have `after` 0";
   for (let i = 1; i < rungs.length; i++) {
     const [above, below] = [rungs[i - 1], rungs[i]] as [Rung, Rung];
-    if (below.after <= above.after) return "each rung comes `after` the one above it";
+    if (below.after <= above.after) return "`after` must increase from rung to rung";
     if (FORMS.indexOf(below.form) <= FORMS.indexOf(above.form))
-      return `forms go down: ${FORMS.join(", ")}`;
+      return `forms must follow the order ${FORMS.join(", ")}`;
   }
   return null;
 }

@@ -81,15 +81,15 @@ function onItsOwnLine(read: string, { number, role }: Entry): string {
 
 /** The line of each heading, in order; `null` if no line is similar enough. */
 function headingLines(lines: string[], all: Entry[]): (number | null)[] {
-  const squeezed = lines.map((line) => Array.from(squeeze(line)));
-  const exact = new Set(all.map((entry) => squeeze(heading(entry))));
+  const comparableLines = lines.map((line) => Array.from(comparable(line)));
+  const exact = new Set(all.map((entry) => comparable(heading(entry))));
   let from = 0;
   return all.map((entry) => {
-    const expected = Array.from(squeeze(heading(entry)));
+    const expected = Array.from(comparable(heading(entry)));
     let nearest = Math.floor(expected.length / 4) + 1;
     let best: number | null = null;
     for (let i = from; i < lines.length && nearest > 0; i++) {
-      const line = squeezed[i] as string[];
+      const line = comparableLines[i] as string[];
       if (Math.abs(line.length - expected.length) >= nearest) continue;
       const distance = editDistance(line, expected);
       // The exact heading of another message is not a misreading of this one.
@@ -103,7 +103,7 @@ function headingLines(lines: string[], all: Entry[]): (number | null)[] {
 }
 
 /** Reduces a heading to lower-case letters and digits, to compare it regardless of markup and spacing. */
-const squeeze = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+const comparable = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 
 const HEADING_AT_END = /(?:^|\n)(## \d+ [a-z]+\n\n)$/;
 

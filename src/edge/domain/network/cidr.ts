@@ -1,23 +1,23 @@
 /**
- * Networks in CIDR notation (RFC 4632, RFC 4291), IPv4 and IPv6, and whether an address lies in one.
- * An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) counts as the IPv4 address.
+ * Parses IPv4 and IPv6 networks in CIDR notation (RFC 4632, RFC 4291), and checks whether they contain an address.
+ * An IPv4 address in IPv6 form (`::ffff:192.0.2.1`) counts as the IPv4 address.
  */
 interface Network {
   /** 4 or 16 bytes. */
   bytes: number[];
-  /** How many leading bits count. */
+  /** Number of leading bits that are compared. */
   prefix: number;
 }
 
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
-/** @returns the network as it is kept, or `null` when the text is none. Bits after the prefix are cleared. */
+/** @returns the network in normal form, without bits after the prefix; `null` if the text is not a network */
 export function normalCidr(text: string): string | null {
   const network = parseCidr(text);
   return network && `${formatAddress(network.bytes)}/${network.prefix}`;
 }
 
-/** Whether `address` lies in one of the networks. What is no address lies in none. */
+/** Whether `address` is in one of the networks; false if it is not an address. */
 export function inNetworks(address: string, cidrs: readonly string[]): boolean {
   const bytes = parseAddress(address);
   return (
@@ -55,7 +55,7 @@ function parseCidr(text: string): Network | null {
   return { bytes: bytes.map((byte, i) => byte & maskOf(prefix, i)), prefix };
 }
 
-/** @returns 4 bytes of an IPv4 address, 16 of an IPv6 one, or `null`. */
+/** @returns the 4 bytes of an IPv4 address, the 16 of an IPv6 address, or `null` */
 export function parseAddress(text: string): number[] | null {
   return text.includes(":") ? parseIPv6(text) : parseIPv4(text);
 }
@@ -91,7 +91,7 @@ function parseIPv6(text: string): number[] | null {
   return MAPPED.every((byte, i) => bytes[i] === byte) ? bytes.slice(12) : bytes;
 }
 
-/** RFC 5952 without the `::` abbreviation: nobody but this file reads it back. */
+/** RFC 5952 without the `::` abbreviation, because only this file parses the result. */
 function formatAddress(bytes: number[]): string {
   if (bytes.length === 4) return bytes.join(".");
   const groups = Array.from({ length: 8 }, (_, i) =>

@@ -14,7 +14,7 @@ export function outboundUrlFault(text: string, allowLoopback: boolean): string |
     return "not a URL";
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") return "only https URLs are allowed";
-  if (url.username !== "" || url.password !== "") return "no credentials in URLs";
+  if (url.username !== "" || url.password !== "") return "URLs with credentials are not allowed";
   const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
   if (allowLoopback && isLoopback(host)) return null;
   if (url.protocol !== "https:") return "only https URLs are allowed";
@@ -35,7 +35,7 @@ export function addressesFault(addresses: readonly string[]): string | null {
   // A connection may use any of the addresses, so all must be public.
   return addresses.every(isPublicAddress)
     ? null
-    : "the name leads to an address that is not public";
+    : "the name resolves to an address that is not public";
 }
 
 function isPublicAddress(address: string): boolean {

@@ -1,4 +1,4 @@
--- Times are Unix milliseconds. docs/STORAGE.md says what each table is for.
+-- Times are Unix milliseconds. docs/STORAGE.md describes the tables.
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,

@@ -1,9 +1,9 @@
--- Keys that expire, are limited and show when they were last used.
+-- Expiry, rate limit and last use of keys.
 ALTER TABLE keys ADD COLUMN expires_at INTEGER;
 ALTER TABLE keys ADD COLUMN rate_per_minute INTEGER;
 ALTER TABLE keys ADD COLUMN last_used_at INTEGER;
 
--- The answers to requests with an Idempotency-Key; bodies lie in R2, sealed with the caller's own key.
+-- Stored responses to requests with an Idempotency-Key. Bodies are in R2, encrypted with a key derived from the caller's.
 CREATE TABLE idempotency (
   scope TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE idempotency (
 ) WITHOUT ROWID;
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
--- What was delivered, by day (UTC), key and model.
+-- Usage by day (UTC), key and model.
 CREATE TABLE usage (
   tenant_id TEXT NOT NULL,
   day TEXT NOT NULL,

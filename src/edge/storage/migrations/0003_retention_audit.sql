@@ -1,7 +1,7 @@
--- Days after its last use that a tenant's document is kept; NULL: the setting RETENTION_DAYS.
+-- Days that a document is kept after its last use. NULL: the setting RETENTION_DAYS.
 ALTER TABLE tenants ADD COLUMN retention_days INTEGER;
 
--- Who made, changed or deleted what. key_id is NULL for the bootstrap secret and for the service itself.
+-- Who created, changed or deleted what. key_id is NULL for the bootstrap secret and for the service itself.
 CREATE TABLE audit (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL,

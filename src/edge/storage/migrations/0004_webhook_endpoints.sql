@@ -1,4 +1,4 @@
--- Addresses that are told of all jobs of a tenant. Secrets are derived from id and version, not stored.
+-- URLs that receive the events of all jobs of a tenant. Secrets are derived from id and version, not stored.
 CREATE TABLE webhook_endpoints (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -12,6 +12,6 @@ CREATE TABLE webhook_endpoints (
 );
 CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id, id);
 
--- NULL: the job's own webhook_url.
+-- NULL: the delivery is for the job's own webhook_url.
 ALTER TABLE deliveries ADD COLUMN endpoint_id TEXT;
 CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, id);

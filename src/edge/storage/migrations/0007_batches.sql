@@ -1,4 +1,4 @@
--- Manifests that were uploaded: the bytes lie in R2.
+-- Uploaded manifests. The bytes are in R2.
 CREATE TABLE manifests (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -8,8 +8,8 @@ CREATE TABLE manifests (
 );
 CREATE INDEX manifests_by_age ON manifests (created_at);
 
--- count_offset, counted: how far the lines have been counted; total is NULL until all are.
--- read_offset, read_lines: how far the manifest has been turned into rows of batch_lines.
+-- count_offset, counted: how far the lines are counted. total: NULL until all are counted.
+-- read_offset, read_lines: how far the lines are inserted into batch_lines.
 CREATE TABLE batches (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -42,8 +42,8 @@ CREATE TABLE batches (
 CREATE INDEX batches_by_tenant ON batches (tenant_id, id);
 CREATE INDEX batches_open ON batches (driven_at) WHERE finished_at IS NULL;
 
--- A line between the manifest and the output: waiting, open (its job is running), settled (its record
--- is still to be written); a failed one stays, to be listed and run again.
+-- A line between manifest and output. States: waiting, open (its job is running), settled (its output is not written
+-- yet). Failed lines stay, to be listed and retried.
 CREATE TABLE batch_lines (
   batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
   line INTEGER NOT NULL,
@@ -62,7 +62,7 @@ CREATE INDEX batch_lines_by_state ON batch_lines (batch_id, state, line);
 CREATE INDEX batch_lines_by_fingerprint ON batch_lines (batch_id, fingerprint) WHERE state = 'open';
 CREATE INDEX batch_lines_by_job ON batch_lines (job_id) WHERE job_id IS NOT NULL;
 
--- Which file a URL of an open batch has become, so that it is fetched once.
+-- Files of the URLs of an open batch, so that each URL is fetched once.
 CREATE TABLE batch_urls (
   batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
   url_hash TEXT NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE batch_urls (
   PRIMARY KEY (batch_id, url_hash)
 ) WITHOUT ROWID;
 
--- A finished piece of a batch's output.
+-- A finished shard of a batch's output.
 CREATE TABLE batch_shards (
   batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
   number INTEGER NOT NULL,
@@ -83,8 +83,8 @@ CREATE TABLE batch_shards (
   PRIMARY KEY (batch_id, number)
 ) WITHOUT ROWID;
 
--- Jobs of a batch are not listed, tell no webhook and count against no limit of open jobs.
+-- Jobs of a batch are not listed, cause no webhooks and do not count for the limit of open jobs.
 ALTER TABLE jobs ADD COLUMN batch_id TEXT;
 CREATE INDEX jobs_by_batch ON jobs (batch_id) WHERE batch_id IS NOT NULL;
--- 1: only batches wait for it.
+-- 1: only batches wait for the shard.
 ALTER TABLE shards ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;

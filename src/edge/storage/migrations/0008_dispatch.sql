@@ -1,13 +1,13 @@
--- When a shard's present attempt was given away, when its worker first spoke, and why it has no slot.
+-- When the current attempt was dispatched, when its worker first reported, and why the shard has no slot.
 ALTER TABLE shards ADD COLUMN dispatched_at INTEGER;
 ALTER TABLE shards ADD COLUMN heard_at INTEGER;
 ALTER TABLE shards ADD COLUMN waiting_for TEXT;
 ALTER TABLE shards DROP COLUMN waits;
--- The span of the request that made it (W3C traceparent).
+-- W3C traceparent of the request that created the job.
 ALTER TABLE jobs ADD COLUMN traceparent TEXT;
 ALTER TABLE shards ADD COLUMN traceparent TEXT;
 
--- What a tenant lets itself have read in a day (UTC); NULL: no limit of its own.
+-- Daily limits of a tenant (UTC). NULL: no limit.
 ALTER TABLE tenants ADD COLUMN daily_pages INTEGER;
 ALTER TABLE tenants ADD COLUMN daily_usd REAL;
 

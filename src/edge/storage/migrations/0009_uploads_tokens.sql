@@ -1,12 +1,13 @@
--- Networks from which a key may be used, separated by spaces; NULL: from anywhere.
+-- Networks from which a key may be used, separated by spaces. NULL: any.
 ALTER TABLE keys ADD COLUMN allowed_cidrs TEXT;
 
--- A job whose document is erased when it is delivered. erase_at: when at the latest; NULL: nothing is left to erase.
+-- zero_retention: the document is erased when the result is delivered. erase_at: when it is erased at the latest.
+-- NULL: nothing is left to erase.
 ALTER TABLE jobs ADD COLUMN zero_retention INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN erase_at INTEGER;
 CREATE INDEX jobs_to_erase ON jobs (erase_at) WHERE erase_at IS NOT NULL;
 
--- Deliveries of events that belong to no job: job_id may be NULL. `payload` is the event's data, where it is not the job.
+-- Deliveries of events without a job: job_id is NULL. payload: data of the event, if it is not the job.
 DROP INDEX deliveries_by_job;
 ALTER TABLE deliveries RENAME COLUMN job_id TO old_job_id;
 ALTER TABLE deliveries ADD COLUMN job_id TEXT REFERENCES jobs (id) ON DELETE CASCADE;
@@ -16,14 +17,14 @@ CREATE INDEX deliveries_by_job ON deliveries (job_id);
 CREATE INDEX deliveries_by_tenant ON deliveries (tenant_id);
 ALTER TABLE deliveries ADD COLUMN payload TEXT;
 
--- The beginning of what the receiver answered.
+-- The beginning of the receiver's response.
 ALTER TABLE delivery_attempts ADD COLUMN answer TEXT;
 
--- When, and why, an endpoint was disabled.
+-- When and why an endpoint was disabled.
 ALTER TABLE webhook_endpoints ADD COLUMN disabled_at INTEGER;
 ALTER TABLE webhook_endpoints ADD COLUMN disabled_reason TEXT;
 
--- `page.completed`: whoever wants it is told of every page event, in the transaction that writes the event.
+-- page.completed: creates a delivery for each subscribed endpoint in the transaction that inserts the page event.
 CREATE TRIGGER page_completed AFTER INSERT ON events WHEN NEW.type = 'page' BEGIN
   INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id, payload)
   SELECT 'msg_' || lower(hex(randomblob(12))), j.id, j.tenant_id, 'page.completed', e.url, 'pending', NEW.created_at, e.id,
@@ -32,7 +33,7 @@ CREATE TRIGGER page_completed AFTER INSERT ON events WHEN NEW.type = 'page' BEGI
   WHERE j.id = NEW.job_id AND j.batch_id IS NULL AND 'page.completed' IN (SELECT value FROM json_each(e.events));
 END;
 
--- Documents on their way into R2 by presigned addresses. The id is the id of the file that it becomes.
+-- Uploads with presigned URLs. file_id: the file that the upload becomes.
 CREATE TABLE uploads (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -48,6 +49,6 @@ CREATE TABLE uploads (
 );
 CREATE INDEX uploads_unfinished ON uploads (expires_at) WHERE state IN ('open', 'checking');
 
--- The document that an answer was about: the answer goes with it.
+-- The document that a stored response is about. The response is deleted together with it.
 ALTER TABLE idempotency ADD COLUMN file_id TEXT;
 CREATE INDEX idempotency_by_file ON idempotency (file_id) WHERE file_id IS NOT NULL;

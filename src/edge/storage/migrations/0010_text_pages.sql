@@ -1,2 +1,2 @@
--- How many pages a text has in each mode: it is laid out for the one that it is read in. Of other documents files.page_count says it.
+-- Page counts of a text by mode, because its layout depends on the mode. Other documents have files.page_count.
 ALTER TABLE files ADD COLUMN text_pages TEXT;

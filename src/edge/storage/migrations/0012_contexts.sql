@@ -1,5 +1,6 @@
--- Optical memory. ladder, metadata: JSON. last_number: of the messages, which count from 1. due_at: when the sweep
--- is to look at it, NULL: when something new comes. leased_until: who ages it has it for so long. error: why the last try failed.
+-- Contexts (optical memory). ladder, metadata: JSON. last_number: number of the last message; messages are numbered
+-- from 1. due_at: when the sweep ages or erases it; NULL: not before it changes. leased_until: end of the lease of the
+-- invocation that ages it. error: why the last step of ageing failed.
 CREATE TABLE contexts (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -20,8 +21,8 @@ CREATE TABLE contexts (
 CREATE INDEX contexts_by_tenant ON contexts (tenant_id, id);
 CREATE INDEX contexts_due ON contexts (due_at) WHERE due_at IS NOT NULL;
 
--- item_id: the image that the message is in, NULL: it is text. next_item_id: the image that is being made of it.
--- erased: its text is gone. recall: what its last reading was worth, as JSON without words.
+-- item_id: the image that contains the message; NULL: it is text. next_item_id: the image that is being made from it.
+-- erased: its text is deleted. recall: quality of its last reading as JSON, without the text.
 CREATE TABLE context_messages (
   context_id TEXT NOT NULL,
   number INTEGER NOT NULL,
@@ -40,8 +41,8 @@ CREATE TABLE context_messages (
   PRIMARY KEY (context_id, number)
 ) WITHOUT ROWID;
 
--- An image: its pages, each a file of its own. state: making, ready, replaced (its files are still to be erased).
--- sources: while it is made, what is rendered for it and by which jobs; afterwards what of that is still to be erased.
+-- An image. pages: its pages; each is a file. state: making, ready. sources: while it is being made, the documents to
+-- render and their jobs; afterwards, those that are still to be erased.
 CREATE TABLE context_items (
   id TEXT PRIMARY KEY,
   context_id TEXT NOT NULL,
@@ -54,6 +55,7 @@ CREATE TABLE context_items (
 );
 CREATE INDEX context_items_by_context ON context_items (context_id);
 
--- A document that a context keeps for itself: it is not listed, expires with its context only, and cannot be named by clients.
+-- The context that owns a document. Such a document is not listed, cannot be named by clients, and is deleted with its
+-- context.
 ALTER TABLE files ADD COLUMN context_id TEXT;
 CREATE INDEX files_by_context ON files (context_id) WHERE context_id IS NOT NULL;

@@ -1,4 +1,4 @@
--- Vision tokens of pages: what there is of them in R2.
+-- Index of the vision tokens in R2.
 CREATE TABLE kept_tokens (
   id TEXT PRIMARY KEY,
   token_key TEXT NOT NULL,
@@ -17,14 +17,14 @@ CREATE TABLE kept_tokens (
 );
 CREATE INDEX kept_tokens_by_file ON kept_tokens (file_id, id);
 
--- Whether a tenant's vision tokens are kept where a request does not say, and how many bytes of them there are.
+-- keep_tokens: whether vision tokens are kept by default. token_bytes: how many bytes are stored.
 ALTER TABLE tenants ADD COLUMN keep_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tenants ADD COLUMN token_bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN keep_tokens INTEGER NOT NULL DEFAULT 0;
 -- Whether the page was decoded from kept vision tokens.
 ALTER TABLE job_pages ADD COLUMN from_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE usage ADD COLUMN pages_from_tokens INTEGER NOT NULL DEFAULT 0;
--- Results of the task `encode`: the tokens that they are about, with which they go.
+-- For results of the task encode: their vision tokens. The result is deleted together with them.
 ALTER TABLE results ADD COLUMN token_key TEXT;
 CREATE INDEX results_by_tokens ON results (token_key) WHERE token_key IS NOT NULL;
 

@@ -1,2 +1,2 @@
--- Of a text: the mode that was asked for, for which its pages are laid out.
+-- For texts: the requested mode, for which the pages are laid out.
 ALTER TABLE kept_tokens ADD COLUMN layout TEXT;

@@ -24,7 +24,7 @@ const read = (line: object, changes?: Partial<LineRules>) =>
 const PLAIN = { budget: null, witness: false };
 
 describe("a line of a manifest", () => {
-  it("says which document and how; what it does not say comes from the defaults", () => {
+  it("names the document and options; missing options come from the defaults", () => {
     expect(read({ file: FILE })).toEqual({
       source: { file: FILE },
       options: {
@@ -71,7 +71,7 @@ describe("a line of a manifest", () => {
     expect(readLine(text, rules())).toMatchObject({ code });
   });
 
-  it("keeps its labels also when it is wrong", () => {
+  it("keeps its labels even if it is invalid", () => {
     expect(readLabels('{"custom_id": "a", "metadata": {"k": "v"}, "file": 1}')).toEqual({
       customId: "a",
       metadata: { k: "v" },
@@ -99,7 +99,7 @@ describe("how a line ends", () => {
     },
   );
 
-  it("is over in three states", () => {
+  it("has ended in three states", () => {
     expect(isBatchOver("completed") && isBatchOver("canceled") && isBatchOver("failed")).toBe(true);
     expect(isBatchOver("paused") || isBatchOver("canceling") || isBatchOver("running")).toBe(false);
   });
@@ -114,7 +114,7 @@ it("pages become ranges", () => {
   ]);
 });
 
-it("training data names the image, the text, the boxes and who read them", () => {
+it("training data has the image, the text, the boxes and the provenance", () => {
   const line: LineRecord = {
     type: "line" as const,
     line: 3,

@@ -28,7 +28,7 @@ describe("lines of a stream", () => {
     expect(position).toEqual({ offset: bytes(TEXT).byteLength, lines: 7 });
   });
 
-  it("that are too long are told without their bytes, and not held", () => {
+  it("that are too long are returned without bytes and not held", () => {
     for (const chunk of [1, 3, 7, 100]) {
       const { lines } = split(`aaaaa\n${"b".repeat(90)}\ncc\n`, chunk, 5);
       expect(lines).toEqual([
@@ -39,13 +39,13 @@ describe("lines of a stream", () => {
     }
   });
 
-  it("can be left after any of them and taken up again there", () => {
+  it("can be left after any line and resumed there", () => {
     for (let stop = 1; stop <= 4; stop++) {
       const first = new LineSplitter(100);
       const seen: RawLine[] = [];
       for (const line of [...first.push(bytes(TEXT)), ...first.end()].slice(0, stop))
         seen.push(line);
-      // The generator is lazy: stopping it in the middle leaves the position behind the last line told.
+      // The generator is lazy: when it is stopped, the position is after the last returned line.
       const lazy = new LineSplitter(100);
       let told = 0;
       for (const _ of lazy.push(bytes(TEXT))) if (++told === Math.min(stop, 3)) break;
@@ -56,7 +56,7 @@ describe("lines of a stream", () => {
     }
   });
 
-  it("end where the text ends, with or without a line feed", () => {
+  it("include the last line, with or without a line feed", () => {
     expect(split("", 1).lines).toEqual([]);
     expect(split("\n\n", 1).lines).toEqual([]);
     expect(split("x", 1).lines).toEqual([[1, "x"]]);

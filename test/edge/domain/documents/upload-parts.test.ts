@@ -10,7 +10,7 @@ it.each([
   [128 * MIB, [64 * MIB, 64 * MIB]],
 ])("cuts %i bytes into %j", (bytes, parts) => expect(cutParts(bytes)).toEqual(parts));
 
-it("cuts 5 GiB into few enough parts for R2, of equal size", () => {
+it("cuts 5 GiB into equal parts, within R2's limit", () => {
   const parts = cutParts(5 * 1024 * MIB);
   expect(parts).toHaveLength(80);
   expect(new Set(parts).size).toBe(1);

@@ -7,7 +7,7 @@ import { storedResult } from "../../samples.ts";
 const image = (url = "https://a.io/1.png") => ({ type: "image_url" as const, image_url: { url } });
 const text = (words: string) => ({ type: "text" as const, text: words });
 
-describe("what is asked", () => {
+describe("the task of a chat", () => {
   it.each([
     ["", { task: "markdown" }],
     ["free", { task: "free" }],
@@ -24,7 +24,7 @@ describe("what is asked", () => {
     expect(chat.taskOf(words)).toEqual(task);
   });
 
-  it("knows every wording that the worker sends to the model", () => {
+  it("recognises every wording that the worker sends to the model", () => {
     const templates = Array.from(wordings.matchAll(/"(<image>\\n[^"]+)"/g), ([, template]) =>
       (template as string).replace("\\n", "\n").replace("{query}", "x"),
     ).filter((template) => template !== "<image>\nx");
@@ -36,8 +36,8 @@ describe("what is asked", () => {
   });
 });
 
-describe("which document is meant", () => {
-  it("the one in the last user message, with its words", () => {
+describe("the document of a chat", () => {
+  it("is the one in the last user message, with its text", () => {
     const messages = [
       { role: "system", content: "Be brief." },
       { role: "user", content: [image("https://a.io/old.png")] },
@@ -51,7 +51,7 @@ describe("which document is meant", () => {
     });
   });
 
-  it("or the last one sent before, when words alone follow", () => {
+  it("is the last earlier one, if the last message has only text", () => {
     const messages = [
       { role: "user", content: [image()] },
       { role: "assistant", content: "…" },
@@ -60,7 +60,7 @@ describe("which document is meant", () => {
     expect(chat.readConversation(messages)).toMatchObject({ words: "free", unread: 1 });
   });
 
-  it("by the id of a file, or its data", () => {
+  it("can be the id of a file, or its data", () => {
     const by = (file: object) =>
       chat.readConversation([{ role: "user", content: [{ type: "file", file }] }]);
     expect(by({ file_id: "file_1" })).toMatchObject({ document: { file: "file_1" } });
@@ -84,7 +84,7 @@ describe("which document is meant", () => {
   });
 });
 
-describe("what the answer comes to", () => {
+describe("the answer of a chat", () => {
   const vision_tokens = { positions: 273, patches: 256, valid: 182 };
   const page = (changes: Parameters<typeof storedResult>[1]): PageEntry => ({
     page: 1,
@@ -94,7 +94,7 @@ describe("what the answer comes to", () => {
   const total = (...entries: [PageEntry, boolean][]) =>
     entries.reduce((tally, [entry, hit]) => chat.count(tally, entry, hit), chat.emptyTally());
 
-  it("counts vision tokens as the prompt's, those of cached pages apart", () => {
+  it("counts vision tokens as prompt tokens, and those of cached pages as cached", () => {
     expect(chat.usageOf(total([page({}), true], [page({}), false]))).toEqual({
       prompt_tokens: 364,
       completion_tokens: 1800,
@@ -105,7 +105,7 @@ describe("what the answer comes to", () => {
     expect(chat.usageOf(uncounted).total_tokens).toBe(0);
   });
 
-  it("is as good as its worst page, and cut when one of them is", () => {
+  it("has the verdict of its worst page, and is cut if a page is cut", () => {
     const failed: PageEntry = { page: 2, result: null, error: { code: "internal", message: "" } };
     const worse = ["blank", "ok", "suspect", "unreadable", "failed"] as const;
     for (const [i, bad] of worse.entries())

@@ -26,7 +26,7 @@ it.each([
   expect(cacheStatus(pages, cache)).toBe(text);
 });
 
-it("names kept vision tokens first: they are the cache behind", () => {
+it("lists kept vision tokens first, because that cache is nearer to the origin", () => {
   expect(cacheStatus({ hit: 0, shared: 0, read: 3 }, "use", 2)).toBe(
     'fovea-tokens; hit; detail="pages=2", fovea; fwd=miss; detail="hit=0 shared=0 read=3"',
   );

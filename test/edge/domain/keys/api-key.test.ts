@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import security from "../../../../docs/SECURITY.md?raw";
 import { hasScope, newApiKey, readApiKey } from "../../../../src/edge/domain/keys/api-key.ts";
 
-it("reads back the keys it makes, and their environment", () => {
+it("accepts its own keys and reads their environment", () => {
   expect(readApiKey(newApiKey("live"))).toBe("live");
   expect(readApiKey(newApiKey("test"))).toBe("test");
   expect(newApiKey("live")).not.toBe(newApiKey("live"));
@@ -16,7 +16,7 @@ it("knows the example of docs/SECURITY.md, and its pattern fits every key", () =
   expect(`x ${keys[0]}\n"${keys[1]}"`.match(pattern)).toEqual(keys);
 });
 
-it("refuses a key in which any one character was changed", () => {
+it("rejects a key with any character changed", () => {
   const key = newApiKey("live");
   for (let i = 0; i < key.length; i++) {
     const changed = key[i] === "a" ? "b" : "a";

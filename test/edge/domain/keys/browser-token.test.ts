@@ -17,7 +17,7 @@ const token: BrowserToken = {
 };
 const NOW = 1_800_000_000_000;
 
-it("reads back what it made, until its time is over", async () => {
+it("accepts its own tokens until they expire", async () => {
   const text = await makeBrowserToken(SECRET, token);
   expect(isBrowserToken(text)).toBe(true);
   expect(readApiKey(text)).toBeNull();
@@ -26,10 +26,10 @@ it("reads back what it made, until its time is over", async () => {
   expect(await readBrowserToken(SECRET, text, NOW + 300_000)).toBeNull();
 });
 
-it("refuses a token of another secret, and one in which any one character was changed", async () => {
+it("rejects a token of another secret, and one with any character changed", async () => {
   const text = await makeBrowserToken(SECRET, token);
   expect(await readBrowserToken(`${SECRET}x`, text, NOW)).toBeNull();
-  // The last character of a base64url text may hold bits that stand for nothing.
+  // The last character of base64url text can have unused bits.
   for (let i = 0; i < text.length - 1; i++) {
     const changed = text[i] === "A" ? "B" : "A";
     const other = text.slice(0, i) + changed + text.slice(i + 1);

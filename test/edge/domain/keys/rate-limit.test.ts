@@ -21,12 +21,12 @@ describe("the token bucket", () => {
     expect(ask(10_000_000).remaining).toBe(59);
   });
 
-  it("does not lend when the clock runs backwards", () => {
+  it("grants nothing extra if the clock runs backwards", () => {
     const { bucket } = admit({ tokens: 1, at: 5000 }, 60, 1000);
     expect(bucket.tokens).toBe(0);
   });
 
-  it("says so in the standard fields", () => {
+  it("sets the standard header fields", () => {
     expect(rateLimitHeaders(admit(null, 10, 0), 10)).toEqual({
       "ratelimit-policy": '"key";q=10;w=60',
       ratelimit: '"key";r=9;t=0',

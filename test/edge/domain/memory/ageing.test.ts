@@ -35,12 +35,12 @@ const image = (age: number, rung: number, pages = 1): Memory => {
 const page = (share: number) => Math.round(share * DOCUMENT_TOKENS);
 
 describe("messages", () => {
-  it("of the same due rung that are neighbours become one document", () => {
+  it("become one document if they are neighbours and due for the same rung", () => {
     const memories = [2, 2, 2].map((days) => message(days * DAY, page(0.3)));
     expect(planAgeing(ladder, memories, null).renders).toEqual([{ indices: [0, 1, 2], rung: 2 }]);
   });
 
-  it("do not jump over what is pinned, an image, or of another rung", () => {
+  it("are not grouped across pinned messages, images or other rungs", () => {
     const old = (days: number) => message(days * DAY, page(0.9));
     const pinned = message(40 * DAY, page(0.9), { pinned: true });
     const memories = [old(40), pinned, old(40), image(40 * DAY, 4), old(40), old(8)];
@@ -52,7 +52,7 @@ describe("messages", () => {
     ]);
   });
 
-  it("wait on the first rung until their pages are full, and not beyond it", () => {
+  it("wait for full pages only on the first image rung", () => {
     const at = (age: number, count: number) =>
       planAgeing(
         ladder,
@@ -61,7 +61,7 @@ describe("messages", () => {
       );
     expect(at(2 * HOUR, 7).renders).toEqual([]);
     expect(at(2 * HOUR, 9).renders.map(({ indices }) => indices.length)).toEqual([9]);
-    // A second page with little on it waits.
+    // A second page that is almost empty waits.
     expect(at(2 * HOUR, 13).renders.map(({ indices }) => indices.length)).toEqual([10]);
     expect(at(2 * DAY, 7).renders.map(({ indices }) => indices.length)).toEqual([7]);
   });
@@ -76,13 +76,13 @@ describe("messages", () => {
     expect(planAgeing(two, memories, null).renders).toHaveLength(1);
   });
 
-  it("stay text while their image would cost more than they do", () => {
+  it("stay text while their image would cost more", () => {
     const plan = planAgeing(ladder, [message(400 * DAY, 60)], null);
     expect(plan).toEqual({ renders: [], steps: [], tokens: 60 });
     expect(planAgeing(ladder, [message(400 * DAY, 65)], null).tokens).toBe(64);
   });
 
-  it("are cut into images of few pages, and none is cut itself", () => {
+  it("are split into images of few pages, and no message is cut", () => {
     const memories = Array.from({ length: 10 }, () => message(40 * DAY, page(0.9)));
     memories.push(message(40 * DAY, page(2 * MAX_DOCUMENTS)));
     const { renders } = planAgeing(ladder, memories, null);
@@ -96,7 +96,7 @@ describe("messages", () => {
 });
 
 describe("images", () => {
-  it("step down when they are due, over as many rungs as it has been", () => {
+  it("move down when they are due, by several rungs if necessary", () => {
     const memories = [image(400 * DAY, 2), image(40 * DAY, 2), image(2 * DAY, 2)];
     expect(planAgeing(ladder, memories, null).steps).toEqual([
       { index: 0, rung: 5 },
@@ -106,7 +106,7 @@ describe("images", () => {
 });
 
 describe("a budget", () => {
-  it("is kept with whole pages, the oldest first", () => {
+  it("is met with whole pages, the oldest first", () => {
     const memories = Array.from({ length: 40 }, (_, i) => message((40 - i) * 60, page(0.25)));
     for (const budget of [8000, 5000, 3000, 1300]) {
       const plan = planAgeing(ladder, memories, budget);
@@ -116,13 +116,13 @@ describe("a budget", () => {
     expect(planAgeing(ladder, memories, 10_000).renders).toEqual([]);
   });
 
-  it("lets no run wait that it has sent to the first rung, however empty its page", () => {
+  it("does not let a run that it has moved to the first rung wait for full pages", () => {
     const memories = [message(70, page(0.3)), message(60, page(0.3))];
     const plan = planAgeing(ladder, memories, 400);
     expect(plan).toEqual({ renders: [{ indices: [0, 1], rung: 1 }], steps: [], tokens: 328 });
   });
 
-  it("that cannot be kept brings everything but pins to the last rung", () => {
+  it("that cannot be met moves everything except pins to the last rung", () => {
     const memories = [message(9, page(2), { pinned: true }), message(8, page(1)), image(7, 3)];
     const plan = planAgeing(ladder, memories, 10);
     expect(plan.renders).toEqual([{ indices: [1], rung: 5 }]);
@@ -130,7 +130,7 @@ describe("a budget", () => {
     expect(plan.tokens).toBe(page(2) + 2 * 64 + 64);
   });
 
-  it("counts the same as the plan says, for any memories; carried out, nothing is left to do", () => {
+  it("holds for any memories, and a plan that was carried out leaves nothing to do", () => {
     let seed = 5;
     const next = () => {
       seed = (seed * 48271) % 2147483647;

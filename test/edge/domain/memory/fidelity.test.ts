@@ -10,7 +10,7 @@ import { characterErrorRate } from "../../../e2e/cer.ts";
 const letters = (text: string) => Array.from(text);
 
 describe("the edit distance", () => {
-  it("is what the plain method finds", () => {
+  it("equals the result of the plain algorithm", () => {
     const random = (seed: number) => {
       const text: string[] = [];
       for (let x = seed; text.length < (seed % 17) + 1; x = (x * 48271) % 2147483647)
@@ -25,7 +25,7 @@ describe("the edit distance", () => {
     }
   });
 
-  it("is 0 for the same, the length beside nothing", () => {
+  it("is 0 for equal texts, and the length for an empty one", () => {
     expect(editDistance(letters("kitten"), letters("kitten"))).toBe(0);
     expect(editDistance(letters("kitten"), [])).toBe(6);
     expect(editDistance(letters("kitten"), letters("sitting"))).toBe(3);
@@ -44,7 +44,7 @@ describe("the fidelity of a reading", () => {
     expect(fidelity("abcdefgh", "a")).toMatchObject({ cer: 7, precision: 0 });
   });
 
-  it("says nothing without a truth, or of what is too long", () => {
+  it("has no figures if the truth is empty or a text is too long", () => {
     expect(fidelity("a", "").cer).toBeNull();
     expect(fidelity("a", "b".repeat(MAX_COMPARED + 1)).cer).toBeNull();
   });

@@ -23,7 +23,7 @@ const unit = (age: number, more: Partial<Unit> = {}): Unit => ({
 const formAt = (age: number, more?: Partial<Unit>) =>
   DEFAULT_LADDER.rungs[dueRung(DEFAULT_LADDER, unit(age, more))]?.form;
 
-/** Repeatable noise, 0 to 1. */
+/** Seeded random numbers from 0 to 1. */
 function noise(seed: number): () => number {
   let x = seed;
   return () => {
@@ -33,7 +33,7 @@ function noise(seed: number): () => number {
 }
 
 describe("a ladder", () => {
-  it("is in order when it begins at 0, its ages grow and its forms fade", () => {
+  it("is valid if it begins at 0, its ages increase and its forms get smaller", () => {
     expect(ladderFault(DEFAULT_LADDER)).toBeNull();
     const rounds: Ladder = {
       by: "rounds",
@@ -53,21 +53,21 @@ describe("a ladder", () => {
         { form: "text", after: 0 },
         { form: "tiny", after: 0 },
       ],
-      /comes `after`/,
+      /`after` must increase/,
     ],
     [
       [
         { form: "tiny", after: 0 },
         { form: "small", after: 9 },
       ],
-      /go down/,
+      /must follow the order/,
     ],
     [
       [
         { form: "text", after: 0 },
         { form: "text", after: 9 },
       ],
-      /go down/,
+      /must follow the order/,
     ],
   ] as [Ladder["rungs"], RegExp][])("is refused: %j", (rungs, words) =>
     expect(ladderFault({ by: "time", rungs })).toMatch(words),
@@ -75,13 +75,13 @@ describe("a ladder", () => {
 });
 
 describe("a memory's due rung", () => {
-  it("is the paper's, by age", () => {
+  it("follows the paper, by age", () => {
     expect(
       [0, HOUR - 1, HOUR, DAY, 7 * DAY, 30 * DAY, 365 * DAY, 9999 * DAY].map((a) => formAt(a)),
     ).toEqual(["text", "text", "gundam", "large", "base", "small", "tiny", "tiny"]);
   });
 
-  it("comes later for what is important, ten times at most, and never for what is pinned", () => {
+  it("comes up to ten times later for important memories, and never for pinned ones", () => {
     expect(formAt(DAY, { importance: 0.5 })).toBe("gundam");
     expect(formAt(10 * HOUR - 1, { importance: 1 })).toBe("text");
     expect(formAt(10 * HOUR + 1, { importance: 1 })).toBe("gundam");
@@ -89,12 +89,12 @@ describe("a memory's due rung", () => {
     expect(ageingSpeed(1)).toBeCloseTo(0.1);
   });
 
-  it("never lies above the rung where it is", () => {
+  it("is never above the current rung", () => {
     expect(formAt(0, { rung: 4 })).toBe("small");
     expect(formAt(0, { rung: 4, pinned: true })).toBe("small");
   });
 
-  it("is reached after the time that is told beforehand, and not before", () => {
+  it("is reached exactly at the predicted time", () => {
     const next = noise(7);
     for (let i = 0; i < 300; i++) {
       const memory = unit(next() * 400 * DAY, { importance: next() });
@@ -119,7 +119,7 @@ describe("a token budget", () => {
   const rungsOf = (units: Unit[], budget: number | null) =>
     targets(DEFAULT_LADDER, units, budget).map(({ rung }) => rung);
 
-  it("sends the oldest down first, a rung at a time", () => {
+  it("moves the oldest down first, one rung at a time", () => {
     const units = [unit(30), unit(20), unit(10)];
     expect(rungsOf(units, null)).toEqual([0, 0, 0]);
     expect(rungsOf(units, 3000)).toEqual([0, 0, 0]);
@@ -138,7 +138,7 @@ describe("a token budget", () => {
     expect(rungsOf([short], 299)).toEqual([2]);
   });
 
-  it("holds for any memories: kept or nothing left to give, pins stay, nothing comes up, old before new", () => {
+  it("holds for any memories: the budget is met or nothing can move, pins stay, nothing moves up, old before new", () => {
     const next = noise(11);
     for (let i = 0; i < 400; i++) {
       const same = next() < 0.5;
@@ -158,7 +158,7 @@ describe("a token budget", () => {
         expect(rungs[u]).toBeGreaterThanOrEqual(Math.max(rung, free[u] as number));
         if (pinned) expect(rungs[u]).toBe(rung);
       }
-      // Asked again afterwards, nothing more happens.
+      // A second call changes nothing.
       const settled = units.map((one, u) => ({ ...one, rung: rungs[u] as number }));
       expect(rungsOf(settled, budget)).toEqual(rungs);
       if (!same) continue;

@@ -22,7 +22,7 @@ describe("a memory document", () => {
     expect(forged).toContain("\n\\## 2 assistant\n");
   });
 
-  it("knows which messages are on which page, also of those that go on", () => {
+  it("finds the messages of each page, including those that continue", () => {
     const pages = [
       "## 11 user\n\nWords of 11.\n\n## 12 assistant\n\nWords",
       "of 12.",
@@ -41,7 +41,7 @@ describe("a memory document", () => {
     ]);
   });
 
-  it("takes every page for every message where a heading was lost", () => {
+  it("assigns all messages to every page if a heading was lost", () => {
     expect(messagesOnPages(["## 11 user\n\na", "b"], entries)).toEqual(
       [1, 2].map(() => ({ first: 11, last: 13 })),
     );
@@ -53,7 +53,7 @@ describe("a message in what was read", () => {
     expect(findMessage(text, entries, number)).toBe(`Words of ${number}.`),
   );
 
-  it("is found by headings that are misread, or not marked as such", () => {
+  it("is found by headings that are misread or have lost their markup", () => {
     const read = "11 User\nfirst\n# I2 assistent\nsecond\n**13** user\nthird";
     expect(entries.map(({ number }) => findMessage(read, entries, number))).toEqual([
       "first",
@@ -62,7 +62,7 @@ describe("a message in what was read", () => {
     ]);
   });
 
-  it("is found where its heading was read as a part of the paragraph above", () => {
+  it("is found if its heading was read as part of the paragraph above", () => {
     const read = "11 user  \nfirst. The end. 12 assistant  \nsecond of 12 users 13 user third";
     expect(entries.map(({ number }) => findMessage(read, entries, number))).toEqual([
       "first. The end.",
@@ -71,20 +71,20 @@ describe("a message in what was read", () => {
     ]);
   });
 
-  it("is not taken for another whose heading is lost", () => {
+  it("is not confused with another whose heading is lost", () => {
     const read = "## 11 user\nfirst\nsecond\n## 13 user\nthird";
     expect(findMessage(read, entries, 11)).toBeNull();
     expect(findMessage(read, entries, 12)).toBeNull();
     expect(findMessage(read, entries, 13)).toBe("third");
   });
 
-  it("that began on an earlier page is what stands before the next heading", () => {
+  it("that began on an earlier page is the text before the next heading", () => {
     expect(findMessage("the rest\n\n## 12 assistant\nsecond", entries.slice(0, 2), 11)).toBe(
       "the rest",
     );
   });
 
-  it("that is not there is not found", () => expect(findMessage(text, entries, 9)).toBeNull());
+  it("that does not exist is not found", () => expect(findMessage(text, entries, 9)).toBeNull());
 });
 
 describe("cutting a document", () => {
@@ -107,7 +107,7 @@ describe("cutting a document", () => {
       }
   });
 
-  it("leaves no heading at the end of a part", () => {
+  it("does not end a part with a heading", () => {
     const filler = "word ".repeat(150);
     const talk = memoryDocument([
       { number: 1, role: "user", content: filler },

@@ -26,13 +26,13 @@ describe("the cost of a text as pages", () => {
 });
 
 describe("the cheapest mode", () => {
-  it("is the one with the fewest tokens that is expected to be precise enough", () => {
+  it("is the one with the fewest tokens that is expected to reach the precision", () => {
     expect(cheapestMode(300, 0.96)).toBe("tiny");
     expect(cheapestMode(700, 0.96)).toBe("small");
     expect(cheapestMode(3500, 0.96)).toBe("tiny");
   });
 
-  it("is the richest where none is", () => {
+  it("is Gundam if no mode reaches the precision", () => {
     expect(cheapestMode(700, 0.99)).toBe("gundam");
   });
 });

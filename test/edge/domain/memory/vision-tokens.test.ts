@@ -15,7 +15,7 @@ describe("vision tokens of a page", () => {
 });
 
 describe("expected precision", () => {
-  it("falls with compression, and ends where nothing was measured", () => {
+  it("falls with compression, and is null where nothing was measured", () => {
     expect(expectedPrecision(1)).toEqual([0.968, 0.985]);
     expect(expectedPrecision(20)).toEqual([0.591, 0.764]);
     expect(expectedPrecision(20.1)).toBeNull();

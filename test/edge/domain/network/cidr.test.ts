@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { inNetworks, normalCidr, parseAddress } from "../../../../src/edge/domain/network/cidr.ts";
 
-describe("an address lies in a network when the bits of the prefix agree", () => {
+describe("an address is in a network if the bits of the prefix are equal", () => {
   it.each([
     ["203.0.113.7", "203.0.113.0/24", true],
     ["203.0.114.7", "203.0.113.0/24", false],
@@ -26,7 +26,7 @@ describe("an address lies in a network when the bits of the prefix agree", () =>
     expect(inNetworks(address, [cidr])).toBe(expected);
   });
 
-  it("any one of several is enough, none is not, and what is no address lies nowhere", () => {
+  it("one matching network is enough, and text that is not an address is in none", () => {
     expect(inNetworks("192.0.2.1", ["10.0.0.0/8", "192.0.2.0/24"])).toBe(true);
     expect(inNetworks("192.0.2.1", [])).toBe(false);
     for (const text of ["", "unknown", "1.2.3", "192.0.2.1, 10.0.0.1", "192.0.2.01"])
@@ -34,7 +34,7 @@ describe("an address lies in a network when the bits of the prefix agree", () =>
   });
 });
 
-it("keeps a network in one form, with the bits after the prefix cleared", () => {
+it("normalises a network and clears the bits after the prefix", () => {
   expect(normalCidr("203.0.113.77/24")).toBe("203.0.113.0/24");
   expect(normalCidr("203.0.113.77")).toBe("203.0.113.77/32");
   expect(normalCidr("2001:DB8::77/32")).toBe("2001:db8:0:0:0:0:0:0/32");

@@ -68,7 +68,7 @@ it.each([
   "https://A.LOCAL./",
 ])("refuses %s", (url) => expect(refused(url)).toBe(true));
 
-/** The first and the last address of each range that is not public, and what is next to it. */
+/** The first and last address of each range that is not public, and the addresses next to it. */
 it.each([
   ["0.255.255.255", "1.0.0.0"],
   ["10.0.0.0", "9.255.255.255"],
@@ -121,13 +121,13 @@ it.each([
   expect(addressesFault([outside, inside])).not.toBeNull();
 });
 
-it("a name's addresses are judged as bytes, whichever way they are written", () => {
+it("addresses are compared as bytes, however they are written", () => {
   expect(addressesFault(["::ffff:10.0.0.1"])).not.toBeNull();
   expect(addressesFault(["::ffff:93.184.216.34"])).toBeNull();
   expect(addressesFault(["nonsense"])).not.toBeNull();
 });
 
-it("names are looked up, addresses are not", () => {
+it("names are resolved, addresses are not", () => {
   expect(nameToResolve("https://example.com/a")).toBe("example.com");
   expect(nameToResolve("https://example.com./a")).toBe("example.com");
   expect(nameToResolve("https://127.1/")).toBeNull();

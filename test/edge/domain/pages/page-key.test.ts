@@ -3,7 +3,7 @@ import { pageKey, type ReadOptions, tokenKey } from "../../../../src/edge/domain
 
 const options: ReadOptions = { model: "m", mode: "base", task: "markdown", prompt: null, dpi: 144 };
 
-it("is the same for the same reading and another for any other", async () => {
+it("is equal for the same reading and different for any other", async () => {
   const key = await pageKey("ten_a", "f00", options, 1);
   expect(key).toMatch(/^[0-9a-f]{64}$/);
   expect(await pageKey("ten_a", "f00", { ...options }, 1)).toBe(key);
@@ -21,7 +21,7 @@ it("is the same for the same reading and another for any other", async () => {
   expect(new Set([key, ...others]).size).toBe(10);
 });
 
-it("holds a budget with the pages that it is for, and the witness", async () => {
+it("depends on the budget, its pages and the witness", async () => {
   const budget = { tokens: 1000, pages: "1-" };
   const keys = await Promise.all([
     pageKey("ten_a", "f00", options, 1),
@@ -34,13 +34,13 @@ it("holds a budget with the pages that it is for, and the witness", async () => 
   expect(new Set(keys).size).toBe(6);
 });
 
-it("is for plain requests what it was before there were budgets and witnesses", async () => {
+it("is unchanged for requests without budget and witness", async () => {
   const key = await pageKey("ten_a", "f00", { ...options, budget: null, witness: false }, 1);
   expect(key).toBe(await pageKey("ten_a", "f00", options, 1));
   expect(key).toBe("0d38566774141c92e3d1be4f2378c3804e42ebd4351db6ed66c3db2e83e53283");
 });
 
-it("vision tokens are the same for any question, and others for all that decides them", async () => {
+it("the token key does not depend on the task, but on everything that determines the tokens", async () => {
   const base = { model: "m", mode: "base", dpi: 144, layout: null };
   const key = await tokenKey("ten_a", "f00", base, 1);
   const asked = { ...base, task: "free", prompt: "x" };
@@ -58,7 +58,7 @@ it("vision tokens are the same for any question, and others for all that decides
   expect(new Set([key, ...others]).size).toBe(9);
 });
 
-it("cannot be imitated by a prompt that looks like the fields behind it", async () => {
+it("cannot be imitated by a prompt that looks like the following fields", async () => {
   const a = await pageKey("t", "f", { ...options, prompt: 'x",144,2]' }, 1);
   const b = await pageKey("t", "f", { ...options, prompt: "x" }, 2);
   expect(a).not.toBe(b);

@@ -1,4 +1,4 @@
-/** The examples in test/contract are what both sides of the worker protocol test against. */
+/** Both sides of the worker protocol are tested with the examples in test/contract. */
 /// <reference types="vite/client" />
 import { expect, it } from "vitest";
 import { DocumentReport, PushedPage } from "../../../../src/edge/domain/pages/page-result.ts";

@@ -8,7 +8,7 @@ const read = (wanted: Partial<WantedOptions>, offered = OFFERED) => {
   return "code" in options ? options.code : options;
 };
 
-it("a token budget is kept with the pages that it is for, by readers that can spread it", () => {
+it("a token budget is stored with its pages, for readers that support it", () => {
   const budget = { tokens: 300, pages: "2-3" };
   expect(read({ model: "deepseek-ocr", token_budget: 300 })).toMatchObject({ budget });
   expect(read({ model: "pp-ocr", token_budget: 300 })).toMatchObject({ budget: null });
@@ -16,7 +16,7 @@ it("a token budget is kept with the pages that it is for, by readers that can sp
   expect(read({ model: "deepseek-ocr", token_budget: 300, mode: "base" })).toBe("invalid-request");
 });
 
-it("a witness is another reader, and one that is offered", () => {
+it("a witness must be another reader that is offered", () => {
   expect(read({ model: "deepseek-ocr", witness: true })).toMatchObject({ witness: true });
   expect(read({ model: "pp-ocr", witness: true })).toBe("unsupported-option");
   const alone = { models: ["deepseek-ocr"], fallback: "deepseek-ocr" };

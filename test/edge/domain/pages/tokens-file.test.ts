@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { readTokensHead } from "../../../../src/edge/domain/pages/tokens-file.ts";
 import { DIGEST, tokensFile } from "../../samples.ts";
 
-it("reads what the file says of itself", () => {
+it("reads the header of the file", () => {
   expect(readTokensHead(tokensFile(7, { mode: "gundam" }))).toEqual({
     modelDigest: DIGEST,
     mode: "gundam",

@@ -15,7 +15,7 @@ import {
 
 const T = 1_000_000;
 
-/** Opened at T. */
+/** A breaker that opened at T. */
 const opened = Array.from({ length: THRESHOLD }, (_, i) => `s${i}`).reduce(
   (breaker, by) => failed(breaker, by, T - 1, T),
   CLOSED,
@@ -31,7 +31,7 @@ describe("closed", () => {
     }
     expect([phase(breaker, T), admits(breaker, T)]).toEqual(["open", false]);
   });
-  it("counts a shard once: a document that kills workers does not close the pool for others", () => {
+  it("counts a shard once: one bad document does not open the breaker", () => {
     let breaker: Breaker = CLOSED;
     for (let i = 0; i < 20; i++) breaker = failed(breaker, "poison", T, T);
     expect(phase(breaker, T)).toBe("closed");
@@ -52,10 +52,10 @@ describe("open", () => {
     expect(admits(opened, halfOpen - 1)).toBe(false);
     expect(phase(opened, halfOpen)).toBe("half-open");
   });
-  it("is half-open at once when a look finds the pool healthy", () => {
+  it("is half-open at once if the pool passes a health check", () => {
     expect(admits(recovered(opened, T + 1), T + 1)).toBe(true);
   });
-  it("learns nothing from shards that were out when it opened", () => {
+  it("ignores failures of shards that were dispatched before it opened", () => {
     expect(failed(opened, "late", T - 1, T + 100)).toBe(opened);
   });
 });
@@ -65,7 +65,7 @@ describe("half-open", () => {
   it("lets one shard try", () => {
     expect([admits(opened, halfOpen), admits(probing, halfOpen)]).toEqual([true, false]);
   });
-  it("lets another one try when nothing is known by the first", () => {
+  it("lets another one try if the first had no result", () => {
     expect(admits(undecided(probing), halfOpen)).toBe(true);
   });
   it("opens for longer when it fails, up to a limit", () => {
@@ -76,7 +76,7 @@ describe("half-open", () => {
       5000, 10_000, 20_000, 160_000, 300_000, 300_000, 300_000,
     ]);
   });
-  it("closes on probation when the pool takes a shard: one strike opens it, for longer", () => {
+  it("closes on probation when the pool accepts a shard: one strike opens it again, for longer", () => {
     const probation = accepted(probing);
     expect([phase(probation, halfOpen), admits(probation, halfOpen)]).toEqual(["closed", true]);
     const again = failed(probation, "s9", halfOpen, halfOpen + 60_000);

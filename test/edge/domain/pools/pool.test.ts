@@ -5,7 +5,7 @@ import { choosePool, Pool, type PoolState } from "../../../../src/edge/domain/po
 const NOW = 1_000_000;
 const open = ["a", "b", "c"].reduce((breaker, by) => failed(breaker, by, NOW, NOW), CLOSED);
 
-/** `name slots taken`, and what differs. */
+/** Parses `name slots taken` and applies changes. */
 const state = (
   name: string,
   slots: number,
@@ -81,14 +81,14 @@ describe("which pool gets a shard", () => {
     expect(choose(states)).toBe(chosen);
   });
 
-  it("another one than lost it, where there is room; else the same again", () => {
+  it("is not the one that lost it, unless no other has room", () => {
     const [a, b] = [state("a", 9, 0), state("b", 1, 0)];
     expect([choose([a, b]), choose([a, b], "a")]).toEqual(["a", "b"]);
     expect(choose([a, state("b", 1, 1)], "a")).toBe("a");
     expect(choose([a, state("b", 1, 0, { pool: { weight: 0 } })], "a")).toBe("b");
   });
 
-  it("that asks for a witness, only one that has the witness too", () => {
+  it("must offer the witness if the shard asks for one", () => {
     const alone = state("a", 9, 0, { pool: { models: ["m"] } });
     const both = state("b", 1, 0, { pool: { models: ["m", "pp-ocr"] } });
     const want = { model: "m", witness: true, avoid: null };

@@ -24,7 +24,7 @@ const has = (book: SlotBook, shardId: string) => {
   return slot !== null;
 };
 
-it("a freed slot goes to whoever is no batch, however long the batch has waited", () => {
+it("a free slot goes to other shards before batches, however long the batch has waited", () => {
   const book = new SlotBook([pool(1)]);
   for (let i = 0; i < 100; i++) book.ask(want(`batch-${i}`, { firstPage: i + 1 }), 0);
   for (let i = 0; i < 5; i++) book.ask(person(`b-${i}`, { firstPage: i + 1 }), 1000);
@@ -37,7 +37,7 @@ it("a freed slot goes to whoever is no batch, however long the batch has waited"
   expect(book.ended(last, 1, true, 3000)).toEqual(["batch-1"]);
 });
 
-it("the pages that a tenant has read in a batch do not put its own request back", () => {
+it("running batch pages of a tenant do not delay its other requests", () => {
   const book = new SlotBook([pool(3)]);
   for (let i = 0; i < 3; i++) book.ask(want(`batch-${i}`, { firstPage: i + 1 }), 0);
   book.ask(person("a-1", { tenantId: "a" }), 1);
@@ -45,7 +45,7 @@ it("the pages that a tenant has read in a batch do not put its own request back"
   expect(book.ended("batch-0", 1, true, 3)).toEqual(["a-1"]);
 });
 
-it("batches never have more than their share, also when slots are free", () => {
+it("batches never exceed their share, even if slots are free", () => {
   const book = new SlotBook([pool(10)], undefined, 2);
   for (let i = 0; i < 5; i++) book.ask(want(`batch-${i}`, { firstPage: i + 1 }), 0);
   expect(book.ask(want("batch-4", { firstPage: 5 }), 0).answer).toEqual({ waitFor: "slot" });
@@ -55,7 +55,7 @@ it("batches never have more than their share, also when slots are free", () => {
   expect(book.ended("batch-0", 1, true, 2)).toEqual(["batch-2"]);
 });
 
-it("a shard that somebody else comes to wait for leaves the batch's queue", () => {
+it("a shard that another job waits for leaves the batch queue", () => {
   const book = new SlotBook([pool(1)]);
   book.ask(person("busy"), 0);
   for (let i = 0; i < 9; i++) book.ask(want(`batch-${i}`, { firstPage: i + 1 }), 0);

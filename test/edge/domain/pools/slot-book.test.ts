@@ -25,7 +25,7 @@ const want = (shardId: string, changes: Partial<SlotRequest> = {}): SlotRequest 
   ...changes,
 });
 
-/** Asks, and says the pool or the reason. */
+/** Asks for a slot. @returns the pool, or the reason why there is none */
 const ask = (book: SlotBook, shard: SlotRequest, now = 0) => {
   const { answer } = book.ask(shard, now);
   return "pool" in answer ? answer.pool : `- ${answer.waitFor}`;
@@ -38,7 +38,7 @@ const long = (tenantId = "a", flow = "long") =>
   );
 
 describe("slots", () => {
-  it("are given while there are any, then waited for, in the order of the pages", () => {
+  it("are granted while any are free, then in the order of the pages", () => {
     const book = new SlotBook([pool("p", 2)]);
     const shards = [9, 5, 1].map((firstPage) => want(`s${firstPage}`, { firstPage }));
     expect(ask(book, want("x"))).toBe("p");
@@ -49,7 +49,7 @@ describe("slots", () => {
     expect(book.load()).toEqual({ waiting: 4, working: 8 });
   });
 
-  it("are reserved for the one whose turn it is: a newcomer cannot snatch it", () => {
+  it("are reserved for the next in turn, and a newcomer cannot take them", () => {
     const book = new SlotBook([pool("p", 1)]);
     ask(book, want("x"));
     ask(book, want("y"));
@@ -58,7 +58,7 @@ describe("slots", () => {
     expect(ask(book, want("y"), 3)).toBe("p");
   });
 
-  it("go on to the next when the reservation is not taken up", () => {
+  it("go to the next shard if the reservation is not used", () => {
     const book = new SlotBook([pool("p", 1)]);
     for (const id of ["x", "dead", "z"]) ask(book, want(id));
     expect(book.ended("x", 1, true, 1000)).toEqual(["dead"]);
@@ -67,7 +67,7 @@ describe("slots", () => {
     expect(book.tick(1001 + RESERVED_MS)).toEqual(["z"]);
   });
 
-  it("are freed once: a late word about an earlier attempt frees nothing", () => {
+  it("are freed once: a late report about an earlier attempt frees nothing", () => {
     const book = new SlotBook([pool("p", 1)]);
     ask(book, want("x"));
     ask(book, want("x", { attempt: 2 }), 10);
@@ -77,7 +77,7 @@ describe("slots", () => {
     expect(book.ended("x", 2, true, 13)).toEqual([]);
   });
 
-  it("of a pool that is no longer configured hold up nothing", () => {
+  it("of a pool that is no longer configured block nothing", () => {
     const kept = memory();
     const book = new SlotBook([pool("old", 1)], kept.journal);
     ask(book, want("x"));
@@ -87,7 +87,7 @@ describe("slots", () => {
     expect(next.ended("x", 1, true, 1)).toEqual([]);
   });
 
-  it("are not given to a shard that has left", () => {
+  it("are not granted to a shard that was released", () => {
     const book = new SlotBook([pool("p", 1)]);
     for (const id of ["x", "y", "z"]) ask(book, want(id));
     book.release("y", false, 1);
@@ -105,7 +105,7 @@ describe("slots", () => {
     expect(book.tick(1000)).toEqual(["x", "y"]);
   });
 
-  it("a server that is starting up is a cold start, and no strike against it", () => {
+  it("a server that is starting is a cold start, not a strike", () => {
     const book = new SlotBook([pool("p", 5)]);
     for (let i = 0; i < 10; i++) {
       const now = i * 10_000;
@@ -130,26 +130,26 @@ describe("a lost shard", () => {
     for (const id of ["x", "y", "z"]) ask(book, want(id), 0);
     for (const id of ["x", "y", "z"]) ask(book, want(id, { attempt: 2, avoid: "one" }), 60_000);
     expect(ask(book, want("n1"), 60_000)).toBe("two");
-    // Half-open: one tries, the others go elsewhere until the pool took it.
+    // Half-open: one shard tries, and the others go elsewhere until the pool accepts it.
     const later = 60_000 + coolOff(0);
     expect([ask(book, want("n2"), later), ask(book, want("n3"), later)]).toEqual(["one", "two"]);
     book.started("n2", later);
     expect(ask(book, want("n4"), later)).toBe("one");
-    // On probation: one more loss, and it is closed for longer; a first word instead clears it.
+    // On probation: one more lost shard opens the breaker for longer; a report of the worker resets it.
     ask(book, want("n2", { attempt: 2, avoid: "one" }), later + 60_000);
     expect(ask(book, want("n5"), later + 60_000)).toBe("two");
     book.heard("n4", 1, later + 60_001);
     expect(ask(book, want("n6"), later + 60_002)).toBe("one");
   });
 
-  it("that tried a pool and tells nothing by it lets another one try", () => {
+  it("that tried a pool without a result lets another one try", () => {
     for (const back of ["leaves", "starting"] as const) {
       const book = new SlotBook([pool("p", 9)]);
       for (const id of ["x", "y", "z", "early"]) ask(book, want(id), 0);
       for (const id of ["x", "y", "z"]) book.ended(id, 1, false, 60_000);
       let now = 60_000 + coolOff(0);
       expect([ask(book, want("n1"), now), ask(book, want("n2"), now)]).toEqual(["p", "- pool"]);
-      // One that was out before the breaker opened is not the one that tries.
+      // A shard that got its slot before the breaker opened is not the trying one.
       expect(book.release("early", false, now)).toEqual([]);
       if (back === "leaves") expect(book.release("n1", false, now)).toEqual(["n2"]);
       else {
@@ -189,14 +189,14 @@ describe("between tenants", () => {
     }
   });
 
-  it("shares are even in pages, not in shards", () => {
+  it("shares are equal in pages, not in shards", () => {
     const book = new SlotBook([pool("p", 10)]);
     for (const shard of long("a")) ask(book, shard);
     const single = Array.from({ length: 99 }, (_, i) =>
       want(`b${i}`, { tenantId: "b", flow: `${i}`, pages: 1 }),
     );
     for (const shard of single) ask(book, shard);
-    // Six of ten slots come free: 4 shards of a go on with 16 pages; b gets all six, 6 pages.
+    // Six of ten slots become free: a keeps 4 shards with 16 pages; b gets all six slots, 6 pages.
     for (let i = 0; i < 6; i++) {
       const [next] = book.ended(`a-long-${i}`, 1, true, 1);
       expect(next).toBe(`b${i}`);
@@ -230,7 +230,7 @@ describe("between tenants", () => {
       ask(book, shard("a", 1));
       ask(book, shard("b", 1));
       for (const n of [2, 3, 4]) for (const who of all) ask(book, shard(who, n));
-      // The second slot goes round; a has the first one all the time.
+      // The tenants take turns in the second slot; a always has the first one.
       let current = "b1";
       for (const next of ["c2", "d2", "b2"]) {
         expect(book.ended(current, 1, true, 1)).toEqual([next]);
@@ -241,7 +241,7 @@ describe("between tenants", () => {
     },
   );
 
-  it("newcomers do not starve one who waits", () => {
+  it("newcomers do not starve a waiting tenant", () => {
     const book = new SlotBook([pool("p", 1)]);
     const tenantOf = (id: string) => id.replace(/^old.$/, "old");
     const shard = (id: string) => want(id, { tenantId: tenantOf(id) });
@@ -257,14 +257,14 @@ describe("between tenants", () => {
     expect(order.slice(0, 5)).toEqual(["old1", "new0", "new1", "old2", "new2"]);
   });
 
-  it("of one tenant's documents a short one is not kept waiting by a long one", () => {
+  it("a long document does not delay a short one of the same tenant", () => {
     const book = new SlotBook([pool("p", 4)]);
     for (const shard of long()) ask(book, shard);
     expect(ask(book, want("short", { flow: "short", pages: 1 }))).toBe("- slot");
     expect(book.ended("a-long-0", 1, true, 1)).toEqual(["short"]);
   });
 
-  it("who waits for a model without room holds up nobody", () => {
+  it("a shard that waits for a model without room blocks no others", () => {
     const book = new SlotBook([pool("p", 1, { models: ["m"] }), pool("q", 1, { models: ["n"] })]);
     for (const shard of long()) ask(book, shard);
     expect(ask(book, want("b", { tenantId: "b", model: "n" }))).toBe("q");
@@ -341,7 +341,7 @@ describe("any order of events", () => {
   });
 });
 
-/** A journal that remembers. */
+/** A journal that keeps its entries in memory. */
 function memory() {
   const slots = new Map<string, string>();
   const waiting = new Map<string, string>();

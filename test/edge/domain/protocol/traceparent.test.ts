@@ -26,7 +26,7 @@ it.each([
   expect(parseTraceparent(header) !== null).toBe(valid);
 });
 
-it("a child has the trace and the flags of its parent, and a span of its own", () => {
+it("a child has the trace and flags of its parent, and a new span", () => {
   const parent = parseTraceparent(`00-${trace}-${span}-01`);
   const child = childSpan(parent);
   expect(child).toMatchObject({ traceId: trace, flags: "01" });
@@ -35,7 +35,7 @@ it("a child has the trace and the flags of its parent, and a span of its own", (
   expect(parseTraceparent(formatTraceparent(child))).toEqual(child);
 });
 
-it("without a parent a trace begins", () => {
+it("without a parent, a new trace starts", () => {
   const [a, b] = [childSpan(null), childSpan(null)];
   expect(parseTraceparent(formatTraceparent(a))).toEqual(a);
   expect(a.traceId).not.toBe(b.traceId);

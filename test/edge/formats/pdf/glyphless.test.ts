@@ -24,17 +24,17 @@ const tables = new Map(
   }),
 );
 
-it("has tables in order, each with its checksum, and the whole with its own", () => {
+it("has ordered tables with correct checksums, and a correct total checksum", () => {
   expect([...tables.keys()]).toEqual(["glyf", "head", "hhea", "hmtx", "loca", "maxp"]);
   for (const [tag, { checksum, at, bytes }] of tables) {
     expect(at % 4).toBe(0);
-    // The checksum of `head` is made before the font's is written into it.
+    // The checksum of `head` is computed before the font's checksum is written into it.
     if (tag !== "head") expect([tag, sum(at, Math.ceil(bytes / 4) * 4)]).toEqual([tag, checksum]);
   }
   expect(sum(0, font.length)).toBe(0xb1b0afba);
 });
 
-it("has glyphs as wide as they are said to be, which hold a contour without area", () => {
+it("has glyphs of the declared width, with a contour without area", () => {
   const place = (tag: string) => tables.get(tag)?.at as number;
   for (const { glyph, width } of [NARROW, WIDE]) {
     expect(view.getUint16(place("hmtx") + 4 * glyph)).toBe(width);

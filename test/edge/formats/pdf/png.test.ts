@@ -6,7 +6,7 @@ import { png } from "../../samples.ts";
 const joined = (parts: Uint8Array[]) => new Uint8Array(parts.flatMap((part) => [...part]));
 
 describe("a PNG in a PDF", () => {
-  it("keeps its compressed rows, however they are divided", () => {
+  it("keeps its compressed rows, however they are divided into chunks", () => {
     const rows = Uint8Array.of(0, 10, 20, 0, 30, 40);
     const image = pngImage(png({ width: 2, height: 2, type: 0, data: deflateSync(rows), cut: 3 }));
     expect(image?.dictionary).toContain("/Width 2 /Height 2 /ColorSpace /DeviceGray");
@@ -25,7 +25,7 @@ describe("a PNG in a PDF", () => {
     );
   });
 
-  it("is refused with transparency, interlaced, broken off, or when it is none", () => {
+  it("is rejected if it is transparent, interlaced, truncated or not a PNG", () => {
     const data = deflateSync(Uint8Array.of(0, 1, 2));
     const good = png({ width: 1, height: 1, type: 0, data });
     for (const type of [4, 6])

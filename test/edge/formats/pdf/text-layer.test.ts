@@ -5,11 +5,11 @@ const PAGE = { width: 600, height: 800 };
 type Box = [number, number, number, number];
 const lines = (text: string, bbox: Box) =>
   textLines({ id: 1, type: "text", bbox, text, confidence: null }, PAGE);
-/** Where a line ends, in points to the right of the page's left side. */
+/** The end of a line, in points from the left side of the page. */
 const end = ({ text, x, size, stretch }: ReturnType<typeof lines>[number], em = 0.5) =>
   x + (text.length * em * size * stretch) / 100;
 
-it("a paragraph is wrapped into lines that fill its box, and no word is lost or cut", () => {
+it("wraps a paragraph into lines that fill its box, without losing or cutting words", () => {
   const words = Array.from({ length: 60 }, (_, i) => `word${i}`).join(" ");
   const laid = lines(words, [0.1, 0.1, 0.6, 0.3]);
   expect(laid.length).toBeGreaterThan(3);
@@ -19,25 +19,25 @@ it("a paragraph is wrapped into lines that fill its box, and no word is lost or 
     expect(line.y).toBeGreaterThan(80);
     expect(line.y).toBeLessThan(240);
   }
-  // Lines but the last reach the other side, the last is not drawn out to it.
+  // All lines except the last reach the right side. The last one is not stretched.
   expect(end(laid[0] as never)).toBeCloseTo(360, 0);
   expect(laid.at(-1)?.stretch).toBeLessThanOrEqual(100);
   expect(laid.map(({ y }) => y)).toEqual(laid.map(({ y }) => y).sort((a, b) => a - b));
 });
 
-it("a single line is as high and as wide as its box", () => {
+it("fits a single line to the height and width of its box", () => {
   const [line, ...more] = lines("Invoice no. 17", [0.1, 0.05, 0.3, 0.07]);
   expect(more).toEqual([]);
   expect(end(line as never)).toBeCloseTo(180, 0);
   expect(line?.size).toBeCloseTo(16 / 1.2, 0);
 });
 
-it("rows of a table are lines of their own", () => {
+it("puts each row of a table on its own line", () => {
   const laid = lines("Item\tPrice\nPen\t2.00\n\n", [0.1, 0.1, 0.9, 0.2]);
   expect(laid.map(({ text }) => text)).toEqual(["Item Price", "Pen 2.00"]);
 });
 
-it("scripts without spaces are wrapped between characters, which are twice as wide", () => {
+it("wraps scripts without spaces between characters, which are twice as wide", () => {
   const text = "光学字符识别把文档页面变成文字".repeat(6);
   const laid = lines(text, [0.1, 0.1, 0.6, 0.2]);
   expect(laid.length).toBeGreaterThan(2);
@@ -45,13 +45,13 @@ it("scripts without spaces are wrapped between characters, which are twice as wi
   expect(end(laid[0] as never, 1)).toBeCloseTo(360, 0);
 });
 
-it("scripts that run from the right begin at the box's right side", () => {
+it("starts right-to-left scripts at the right side of the box", () => {
   const [line] = lines("שלום עולם 17", [0.1, 0.1, 0.6, 0.12]);
   expect(line).toMatchObject({ rightToLeft: true, x: 360 });
   expect(lines("the word שלום alone", [0.1, 0.1, 0.6, 0.12])[0]?.rightToLeft).toBe(false);
 });
 
-it("boxes without area, words without end and no words at all are survived", () => {
+it("accepts boxes without area, endless words and empty text", () => {
   expect(lines("  \n ", [0, 0, 1, 1])).toEqual([]);
   expect(lines("x".repeat(5000), [0.5, 0.5, 0.5, 0.5])).toHaveLength(1);
   expect(lines("a b ".repeat(5000), [0, 0, 0.01, 0.01]).length).toBeGreaterThan(1);

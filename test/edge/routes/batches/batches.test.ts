@@ -133,7 +133,7 @@ describe("a batch", () => {
       { line: 4, error: { code: "not_json" }, input: '{"file": ' },
       { line: 6, error: { code: "file_not_found" } },
     ]);
-    // Nothing is left of the lines that were read, and their jobs were never listed.
+    // The lines that were read are deleted, and their jobs were never listed.
     expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
     const left = await env.DB.prepare("SELECT count(*) AS n FROM jobs WHERE batch_id = ?")
       .bind(batch.id)
@@ -141,7 +141,7 @@ describe("a batch", () => {
     expect(left).toBe(0);
   });
 
-  it("tells the webhook endpoints that want to know, once, and of none of its jobs", async () => {
+  it("notifies subscribed webhook endpoints once, and not of its jobs", async () => {
     const told: { type: string; data: object }[] = [];
     cog.elsewhere.set("https://hooks.io/batches", async (request) => {
       told.push(await request.json());
@@ -171,7 +171,7 @@ describe("a batch", () => {
     expect((await get(id)).state).toBe("completed");
   });
 
-  it("has an output whose checksums are right", async () => {
+  it("has an output with correct checksums", async () => {
     const file = await upload(key);
     stop = cog.work(1);
     const { id } = await start([{ file: file.id }]);
@@ -193,7 +193,7 @@ describe("a batch", () => {
     expect((await call(`/v1/batches/${id}/output/2`, { key })).status).toBe(404);
   });
 
-  it("gives its pages as training data, by default the sure ones", async () => {
+  it("exports its pages as training data, by default only those with the verdict ok", async () => {
     const file = await upload(key);
     stop = cog.work(3, (page) => (page === 2 ? { verdict: "suspect" } : {}));
     const { id } = await start([{ file: file.id, custom_id: "x" }]);
@@ -211,7 +211,7 @@ describe("a batch", () => {
     expect((await call(`${path}failed`, { key })).status).toBe(422);
   });
 
-  it("fetches an address once, however many lines name it", async () => {
+  it("fetches a URL once, however many lines name it", async () => {
     let fetches = 0;
     const bytes = pdf();
     cog.elsewhere.set("https://docs.io/a.pdf", () => {
@@ -232,7 +232,7 @@ describe("a batch", () => {
     expect(data).toMatchObject([{ line: 13, error: { code: "url_unreachable" } }]);
   });
 
-  it("runs failed lines again, of a partial one only the pages that failed", async () => {
+  it("retries failed lines, and only the failed pages of partial ones", async () => {
     const file = await upload(key);
     const error = { code: "internal", message: "The page was lost." };
     const broken = { verdict: "failed", finish_reason: "error", error, blocks: [] } as const;
@@ -270,8 +270,8 @@ describe("a batch", () => {
   });
 });
 
-describe("a batch can be held", () => {
-  it("paused, it begins nothing more; resumed, it goes on", async () => {
+describe("control of a batch", () => {
+  it("a paused batch starts nothing new, and continues when resumed", async () => {
     const files = await Promise.all(Array.from({ length: 3 }, () => upload(key)));
     const { id } = await start(files.map(({ id }) => ({ file: id })));
     await act(id, "pause");
@@ -284,7 +284,7 @@ describe("a batch can be held", () => {
     expect((await json(act(id, "pause"))).type).toBe("urn:fovea:problem:batch-over");
   });
 
-  it("canceled, it calls off what is open and keeps what was read", async () => {
+  it("a canceled batch cancels open lines and keeps its results", async () => {
     const [first, second] = [await upload(key), await upload(key)];
     const { id } = await start([{ file: first.id }, { file: second.id }]);
     const one = await cog.demand();
@@ -302,7 +302,7 @@ describe("a batch can be held", () => {
     expect((await act(id, "retry")).status).toBe(409);
   });
 
-  it("deleted, it leaves nothing but the documents", async () => {
+  it("a deleted batch leaves only the documents", async () => {
     const file = await upload(key);
     stop = cog.work(1);
     const { id, manifest: name } = await start([{ file: file.id }, "{}"]);
@@ -328,7 +328,7 @@ describe("a batch can be held", () => {
     expect(data[0]).toMatchObject({ action: "batch.deleted", target: id });
   });
 
-  it("waits when its key has used up its month, and goes on when told", async () => {
+  it("pauses when the key's monthly limit is reached, and continues when resumed", async () => {
     const [first, second] = [await upload(key), await upload(key)];
     stop = cog.work(1);
     await env.DB.prepare(
@@ -346,8 +346,8 @@ describe("a batch can be held", () => {
   });
 });
 
-describe("people come first", () => {
-  it("a batch gives its pages away one by one, and a person's page goes before them", async () => {
+describe("interactive requests come first", () => {
+  it("a batch dispatches its pages one by one, and an interactive page goes before them", async () => {
     // The pool of this model has two slots.
     const model = "narrow";
     const { id } = await start([{ file: (await upload(key)).id, model }]);
@@ -374,7 +374,7 @@ describe("people come first", () => {
     await over(id);
   });
 
-  it("who waits for the same page as a batch lifts it out of the batch", async () => {
+  it("a page that an interactive request shares leaves the batch queue", async () => {
     cog.slots = 0;
     const file = await upload(key);
     const { id } = await start([{ file: file.id, pages: "1" }]);
@@ -389,7 +389,7 @@ describe("people come first", () => {
     expect(cog.predictions).toHaveLength(1);
   });
 
-  it("its jobs take no place among the open jobs of its key", async () => {
+  it("jobs of a batch do not count for the open jobs of the key", async () => {
     const created = await json(
       post("/v1/keys", env.BOOTSTRAP_SECRET as string, {
         tenant: crypto.randomUUID(),
@@ -447,7 +447,7 @@ describe("what is refused", () => {
     const batch = await json(post("/v1/batches", key, { manifest: "mine.jsonl" }));
     await env.BUCKET.put(path, "[]\n".repeat(9));
     const done = await over(batch.id);
-    // The first turn may have come before the change.
+    // The first turn may run before the change.
     if (done.state === "failed") expect(done.reason).toBe("manifest-changed");
     await env.BUCKET.put(path, "\n \n");
     const empty = await json(post("/v1/batches", key, { manifest: "mine.jsonl" }));
@@ -455,7 +455,7 @@ describe("what is refused", () => {
   });
 });
 
-it("the sweep takes away what is kept too long, and manifests that nobody used", async () => {
+it("the sweep deletes expired batches and unused manifests", async () => {
   const { id: unused } = await manifest(["{}"]);
   const { id } = await start(["{}"]);
   await over(id);

@@ -27,7 +27,7 @@ const address = (path: string, change: (query: URLSearchParams) => void = () => 
   return url.href;
 };
 
-it("hands the document to whoever holds the signed address", async () => {
+it("serves the document at the signed address", async () => {
   const response = await call(prediction.input.document as string);
   expect(response.headers.get("content-type")).toBe("application/pdf");
   expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes);
@@ -52,7 +52,7 @@ describe("a forged address is refused", () => {
   });
 });
 
-it("the closing webhook needs the worker's Bearer on top of the signed address", async () => {
+it("the closing webhook needs the worker's bearer token besides the signed address", async () => {
   const close = (headers: Record<string, string>, url = prediction.webhook) =>
     call(url, { method: "POST", body: { id: prediction.id, status: "succeeded" }, headers });
   expect((await close({})).status).toBe(401);

@@ -1,4 +1,4 @@
-/** The wire format that OpenAI's clients read. */
+/** The wire format of OpenAI's clients. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DIGEST, pdf } from "../../samples.ts";
 import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";
@@ -40,7 +40,7 @@ const counted = {
 };
 
 describe("an answer in one piece", () => {
-  it("has the pages' Markdown, the usage, and what the job says", async () => {
+  it("has the Markdown of the pages, the usage and the job's data", async () => {
     const stop = cog.work(2, () => counted);
     const response = await ask(dataUrl(), "Free OCR.");
     stop();
@@ -69,7 +69,7 @@ describe("an answer in one piece", () => {
     expect(cog.predictions[0]?.input).toMatchObject({ task: "free", model: "deepseek-ocr" });
   });
 
-  it("comes from the cache the second time, and says so", async () => {
+  it("comes from the cache the second time, and reports it", async () => {
     const url = dataUrl();
     const stop = cog.work(1, () => counted);
     await ask(url);
@@ -80,7 +80,7 @@ describe("an answer in one piece", () => {
     expect((await json(response)).usage.prompt_tokens_details.cached_tokens).toBe(182);
   });
 
-  it("takes our options, an uploaded file, and names a page that failed", async () => {
+  it("accepts Fovea's options and an uploaded file, and names a failed page", async () => {
     const file = await upload(key);
     const messages = [
       { role: "system", content: "Be brief." },
@@ -101,7 +101,7 @@ describe("an answer in one piece", () => {
 });
 
 describe("the request behind it", () => {
-  it("is one request of the key's rate, and one line of the log with its job", async () => {
+  it("counts as one request of the key, with one log line that names its job", async () => {
     const { key: slow } = await json(post("/v1/keys", key, { rate_per_minute: 9 }));
     const lines: string[] = [];
     vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
@@ -147,7 +147,7 @@ describe("the request behind it", () => {
     expect((await json(other)).error.code).toBe("idempotency-key-reused");
   });
 
-  it("holds to the limits of POST /v1/ocr", async () => {
+  it("applies the limits of POST /v1/ocr", async () => {
     const wrong = await json(ask(dataUrl(), "", { fovea: { dpi: 9 } }));
     expect(wrong.error).toMatchObject({ code: "invalid-request", param: "dpi" });
     const long = await json(ask(dataUrl(), "x".repeat(5000)));
@@ -166,7 +166,7 @@ describe("a stream", () => {
       .flatMap((event) => (event.startsWith("data: ") ? [event.slice(6)] : []))
       .map((data) => (data === "[DONE]" ? data : JSON.parse(data)));
 
-  it("brings the pages in order, whatever order they are read in, and ends with [DONE]", async () => {
+  it("sends the pages in order, whatever order they are read in, and ends with [DONE]", async () => {
     const streaming = { stream: true, stream_options: { include_usage: true } };
     const answer = ask(dataUrl(), "", streaming).then(chunks as never) as Promise<
       // biome-ignore lint/suspicious/noExplicitAny: looked at field by field.
@@ -258,7 +258,7 @@ describe("errors have OpenAI's form here, and only here", () => {
     });
   });
 
-  it("words of one's own for a model that takes none: says which it takes", async () => {
+  it("a free prompt for a model that takes none", async () => {
     const error = (await json(ask(good, "What is this?", { model: "pp-ocr" }))).error;
     expect(error.message).toBe("pp-ocr takes no words but these, or none: markdown, free.");
   });
@@ -276,7 +276,7 @@ describe("errors have OpenAI's form here, and only here", () => {
     expect((await json(response)).error.message).toBe("page_too_large: 200 megapixels.");
   });
 
-  it("a method that is not there; elsewhere a problem stays a problem", async () => {
+  it("a method that does not exist; elsewhere errors are problems", async () => {
     const wrong = await call("/v1/chat/completions", { key });
     expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST"]);
     expect((await json(wrong)).error.code).toBe("method-not-allowed");
@@ -285,7 +285,7 @@ describe("errors have OpenAI's form here, and only here", () => {
   });
 });
 
-it("lists the models on offer, the default first, with the weights that answered last", async () => {
+it("lists the offered models, the default first, with the digests that were reported last", async () => {
   const stop = cog.work(1);
   await ask(dataUrl());
   stop();

@@ -1,4 +1,4 @@
-/** Compress and fidelity against the Worker, with a stub that renders a text as one page and reads it back. */
+/** Compress and fidelity in the Worker, with a stub that renders a text as one page and reads it back. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Eyes } from "../../eyes.ts";
 import { call, env, json, newKey, post } from "../../support.ts";
@@ -20,7 +20,7 @@ const compress = (body: object, headers = {}) =>
   post("/v1/compress", key, { text, ...body }, { prefer: "wait=20", ...headers });
 
 describe("compress", () => {
-  it("makes images of a text and says what they cost", async () => {
+  it("makes images of a text and reports their cost", async () => {
     const answer = await json(compress({ mode: "tiny" }));
     expect(answer).toMatchObject({
       state: "succeeded",
@@ -36,7 +36,7 @@ describe("compress", () => {
     expect((await call(answer.pages[0].image, { key: await newKey() })).status).toBe(404);
   });
 
-  it("reads them back where that is asked for", async () => {
+  it("reads them back if requested", async () => {
     const clear = await json(compress({ mode: "base", verify: true }));
     expect(clear.verification).toMatchObject({
       model: "pp-ocr",
@@ -56,7 +56,7 @@ describe("compress", () => {
     ]);
   });
 
-  it("is one request of the key's rate and one line of the log, however many documents it has read", async () => {
+  it("counts as one request of the key, with one log line, however many documents it reads", async () => {
     const { key: slow } = await json(post("/v1/keys", key, { rate_per_minute: 9 }));
     const lines: string[] = [];
     vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
@@ -72,29 +72,29 @@ describe("compress", () => {
     expect(
       logged.filter(({ event, route }) => event === "request" && /^\/v1\//.test(route)),
     ).toMatchObject([{ route: "/v1/compress", status: 200, job_id }]);
-    // The text is stored as it came: uploaded, it is the same file.
+    // The text is stored unchanged, so an upload of it is the same file.
     const headers = { "content-type": "text/markdown" };
     const same = await json(post("/v1/files", slow, new TextEncoder().encode(text), headers));
     expect(same.id).toBe(file_id);
   });
 
-  it("takes the cheapest mode that is expected to be precise enough", async () => {
+  it("uses the cheapest mode that is expected to reach the precision", async () => {
     expect((await json(compress({}))).mode).toBe("tiny");
     expect((await json(compress({ target_precision: 0.999 }))).mode).toBe("gundam");
   });
 
-  it("says that it goes on, and goes on where it is asked again", async () => {
+  it("reports that it is still running, and continues when asked again", async () => {
     eyes.stop();
     const response = await post("/v1/compress", key, { text });
     expect([response.status, response.headers.get("retry-after")]).toEqual([202, "2"]);
     expect(await json(response)).toMatchObject({ pages: [], text_tokens: null });
     eyes = new Eyes().start();
-    // The stub that took the first prediction is gone; the page in flight is shared by whoever asks.
+    // The stub that accepted the first prediction no longer exists. The page is still in flight and shared.
     const again = await post("/v1/compress", key, { text: `${text}!` }, { prefer: "wait=20" });
     expect(again.status).toBe(200);
   });
 
-  it("refuses readers that read nothing, unknown modes, and what its key may not", async () => {
+  it("rejects readers that do not read, unknown modes, and missing scopes", async () => {
     expect((await compress({ reader: "fovea-render" })).status).toBe(422);
     expect((await compress({ verify: true, reader: "nobody" })).status).toBe(422);
     expect((await compress({ mode: "huge" })).status).toBe(422);
@@ -113,7 +113,7 @@ describe("fidelity", () => {
     return (await json(post("/v1/files", key, new Uint8Array(image), headers))).id;
   };
 
-  it("says what each mode loses", async () => {
+  it("reports the loss of each mode", async () => {
     const file = await document("base");
     const report = await json(fidelity({ file, model: "deepseek-ocr", modes: ["tiny", "base"] }));
     expect(report).toMatchObject({ model: "deepseek-ocr", state: "done" });
@@ -139,7 +139,7 @@ describe("fidelity", () => {
     expect(fetched).toBe(1);
   });
 
-  it("has one mode for a reader without vision tokens, and compares a job that is there", async () => {
+  it("has one mode for a reader without vision tokens, and compares an existing job", async () => {
     const file = await document("tiny");
     const { modes } = await json(fidelity({ file }));
     expect(modes).toHaveLength(1);
@@ -149,7 +149,7 @@ describe("fidelity", () => {
     expect((await fidelity({ job: modes[0].job_id }, await newKey())).status).toBe(404);
   });
 
-  it("has no figure for what failed", async () => {
+  it("has no figures for failed pages", async () => {
     eyes.broken.add("pp-ocr");
     const { modes } = await json(fidelity({ file: await document("base") }));
     expect(modes[0]).toMatchObject({ state: "failed", cer: null, precision: null });

@@ -1,4 +1,4 @@
-/** Contexts against the Worker. The stub's images carry their text. */
+/** Contexts in the Worker. The images of the stub contain their text. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { age as ageOnce } from "../../../../src/edge/contexts/age.ts";
 import { findContext } from "../../../../src/edge/storage/contexts.ts";
@@ -10,7 +10,7 @@ import { call, env, json, newKey, post, until } from "../../support.ts";
 const DAY = 86_400_000;
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
 const ahead = (ms: number) => new Date(Date.now() + ms).toISOString();
-/** About 12 tokens a sentence. */
+/** About 12 tokens per sentence. */
 const words = (seed: string, sentences: number) =>
   Array.from(
     { length: sentences },
@@ -45,14 +45,14 @@ const age = async (id: string, body: object = {}, prefer = "wait=20") =>
 const view = (id: string, query = "") => json(get(`${id}/view${query}`));
 const recall = (id: string, number: number, query = "") =>
   get(`${id}/messages/${number}/recall${query}`, key, { prefer: "wait=20" });
-/** What lies in R2 of the tenant. */
+/** The tenant's objects in R2. */
 const kept = async () =>
   (await env.BUCKET.list()).objects.map(({ key }) => key).filter((path) => path.includes(tenant));
-/** How many rows a table has of the tenant. */
+/** Number of the tenant's rows in a table. */
 const count = (table: string) =>
   env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE tenant_id = ?`).bind(tenant).first("n");
 
-/** A context with three old messages that make one document. */
+/** Creates a context with three old messages that fill one document. */
 async function old(body: object = {}, ms = 2 * DAY) {
   const { id } = await create(body);
   const messages = ["ship", "crane", "ferry"].map((seed) => ({
@@ -64,7 +64,7 @@ async function old(body: object = {}, ms = 2 * DAY) {
 }
 
 describe("a context", () => {
-  it("is created, listed, shown, and its tenant's alone", async () => {
+  it("is created, listed and shown, and invisible to other tenants", async () => {
     const made = await create({ name: "chat", token_budget: 4000, metadata: { a: "b" } });
     expect(made).toMatchObject({ name: "chat", keep: "hash", last_message: 0, aged_at: null });
     expect(made.ladder.rungs.map(({ form }: { form: string }) => form)).toEqual([
@@ -92,7 +92,7 @@ describe("a context", () => {
     expect((await post("/v1/contexts", reader, {})).status).toBe(403);
   });
 
-  it("refuses a ladder that goes up, and what no message can be", async () => {
+  it("rejects a ladder that goes up, and invalid messages", async () => {
     const rungs = [
       { form: "tiny", after: 0 },
       { form: "text", after: 9 },
@@ -124,7 +124,7 @@ describe("a context", () => {
     expect((await add(id, { content: "one more" })).status).toBe(201);
   });
 
-  it("takes messages once for an Idempotency-Key", async () => {
+  it("accepts messages once per Idempotency-Key", async () => {
     const { id } = await create();
     const body = { messages: [{ role: "user", content: "a" }] };
     for (let i = 0; i < 2; i++)
@@ -134,7 +134,7 @@ describe("a context", () => {
 });
 
 describe("ageing", () => {
-  it("turns old messages into an image, and erases their texts and every trace of the work", async () => {
+  it("turns old messages into an image, and erases their texts and all intermediate data", async () => {
     const { id } = await old();
     await add(id, { content: "What is new?" });
     expect(await kept()).toEqual([1, 2, 3, 4].map((n) => expect.stringMatching(`/${id}/${n}$`)));
@@ -158,7 +158,7 @@ describe("ageing", () => {
       },
       { type: "text", message: 4, role: "user", text: "What is new?" },
     ]);
-    // One page, one text: no source document, no job's result, no job.
+    // Only one page and one text are left: no source document, no result and no job.
     const keys = await kept();
     expect(keys).toHaveLength(2);
     expect(keys.filter((path) => path.startsWith("files/"))).toHaveLength(1);
@@ -170,7 +170,7 @@ describe("ageing", () => {
     expect(await count("jobs")).toBe(0);
   });
 
-  it("goes on from the image, rung by rung, and never back", async () => {
+  it("continues from the image, rung by rung, and never back", async () => {
     const { id } = await old();
     const forms: string[] = [];
     for (const days of [0, 10, 40, 400, 1]) {
@@ -192,7 +192,7 @@ describe("ageing", () => {
     expect(item).toMatchObject({ tokens: 64, compression: round(900 / 64) });
   });
 
-  it("looks ahead without doing anything", async () => {
+  it("previews changes without making them", async () => {
     const { id } = await old({}, 0);
     const look = await age(id, { dry_run: true, at: ahead(40 * DAY) });
     expect(look.changes).toMatchObject([{ from: "text", to: "small", first_message: 1 }]);
@@ -205,7 +205,7 @@ describe("ageing", () => {
     expect((await post(`/v1/contexts/${id}/age`, key, { at: ago(DAY) })).status).toBe(422);
   });
 
-  it("leaves what is pinned, and lets the important wait", async () => {
+  it("skips pinned messages, and delays important ones", async () => {
     const { id } = await create();
     const at = { created_at: ago(2 * DAY) };
     await add(
@@ -260,7 +260,7 @@ describe("ageing", () => {
     ]);
   });
 
-  it("happens by the sweep alone", async () => {
+  it("is done by the sweep without a request", async () => {
     const { id } = await old();
     await until(async () => {
       await sweep(env);
@@ -272,11 +272,11 @@ describe("ageing", () => {
       await sweep(env);
       return ((await due()) ?? 0) > Date.now() + 4 * DAY;
     });
-    // A week after it was said, less the two days that it is old.
+    // A week after the message, minus its age of two days.
     expect(await due()).toBeLessThan(Date.now() + 5 * DAY + 1000);
   });
 
-  it("changes nothing where an image cannot be made, says why, and tries again", async () => {
+  it("changes nothing if an image cannot be made, reports why, and retries", async () => {
     const { id } = await old();
     eyes.broken.add("fovea-render");
     const failed = await age(id);
@@ -299,7 +299,7 @@ interface Shown {
 
 const ended = async (jobId: string) => (await findJobById(env.DB, jobId))?.finishedAt !== null;
 
-/** Minutes later: what has lost its driver is found by the sweep, when it has been silent for long enough. */
+/** Runs the sweep minutes later, when it recovers whatever has lost its driver. */
 async function later(condition: () => Promise<boolean>) {
   const real = Date.now;
   const clock = vi.spyOn(Date, "now").mockImplementation(() => real() + 5 * 60_000);
@@ -313,9 +313,9 @@ async function later(condition: () => Promise<boolean>) {
   }
 }
 
-describe("cut off anywhere", () => {
+describe("interrupted anywhere", () => {
   let left = 0;
-  /** Lets the n-th write to the bucket or the database fail, as when the isolate dies there. */
+  /** Makes the n-th write to the bucket or database fail, as if the isolate died there. */
   function cutAfter(writes: number) {
     left = writes;
     const wrap = (target: object, name: string, isWrite: (first: unknown) => boolean) => {
@@ -334,7 +334,7 @@ describe("cut off anywhere", () => {
     );
   }
 
-  /** Lets a context age twice (one turn begins the image, the next lands it) and cuts one of the turns off. */
+  /** Ages a context twice (the first turn begins the image, the second finishes it) and interrupts one of the turns. */
   async function survives(cutTurn: number, writes: number): Promise<boolean> {
     const where = `turn ${cutTurn} after ${writes} writes`;
     const { id, messages } = await old();
@@ -348,7 +348,7 @@ describe("cut off anywhere", () => {
       cut ||= left < 0;
       vi.restoreAllMocks();
       eyes = new Eyes().start();
-      // The sweep would land the image, too: it is only for jobs that have lost their driver.
+      // The sweep would also finish the image, so it runs only for jobs that have lost their driver.
       const wait = cutTurn === 1 ? later : until;
       for (const job of begun?.jobs ?? []) await wait(() => ended(job));
       eyes.stop();
@@ -406,7 +406,7 @@ describe("a view", () => {
     expect(none.content[0].text).toMatch(/^\[Messages 1 to 3 are an image\.\]/);
   });
 
-  it("has addresses that hold without a key, for that image and that hour only", async () => {
+  it("has URLs that work without a key, for one image and one hour", async () => {
     const { id } = await old();
     await age(id);
     const { items } = await view(id);
@@ -428,14 +428,14 @@ describe("a view", () => {
 });
 
 describe("recall", () => {
-  it("answers text as it is", async () => {
+  it("returns a text message unchanged", async () => {
     const { id } = await create();
     await add(id, { content: "Hello" });
     expect(await json(recall(id, 1))).toMatchObject({ state: "text", form: "text", text: "Hello" });
     expect((await recall(id, 2)).status).toBe(404);
   });
 
-  it("reads the image once for each rung and reader, and tells what is right", async () => {
+  it("reads the image once per rung and reader, and reports the accuracy", async () => {
     const { id, messages } = await old({ keep: "original" });
     await age(id);
     const first = await json(recall(id, 2));
@@ -483,7 +483,7 @@ describe("recall", () => {
     expect(await json(response)).toMatchObject({ state: "reading", text: null });
   });
 
-  it("refuses readers that are not offered, that read nothing, and that fail", async () => {
+  it("rejects readers that are not offered, do not read, or fail", async () => {
     const { id } = await old();
     await age(id);
     expect((await recall(id, 1, "?model=nobody")).status).toBe(422);
@@ -492,7 +492,7 @@ describe("recall", () => {
     expect((await json(recall(id, 1))).detail).toMatch(/page_unreadable/);
   });
 
-  it("verifies by the hash where the original is gone", async () => {
+  it("verifies by the hash if the original is erased", async () => {
     const { id } = await old();
     await age(id);
     expect(await json(recall(id, 1))).toMatchObject({ verified: true, measured: null });
@@ -531,7 +531,7 @@ describe("the end", () => {
     expect(audit.data[0]).toMatchObject({ action: "context.deleted", target: id });
   });
 
-  it("comes by the sweep where somebody had it in hand", async () => {
+  it("is done by the sweep if the context was being aged", async () => {
     const { id } = await old();
     await env.DB.prepare("UPDATE contexts SET leased_until = ? WHERE id = ?")
       .bind(Date.now() + 60_000, id)
@@ -544,7 +544,7 @@ describe("the end", () => {
     expect(await kept()).toEqual([]);
   });
 
-  it("is not a document's: pages of a context cannot be named, listed or deleted as files", async () => {
+  it("pages of a context cannot be named, listed or deleted as files", async () => {
     const { id } = await old();
     await age(id);
     const file = await env.DB.prepare("SELECT id FROM files WHERE tenant_id = ?")
@@ -553,7 +553,7 @@ describe("the end", () => {
     expect((await call(`/v1/files/${file}`, { key })).status).toBe(404);
     expect((await call(`/v1/files/${file}`, { method: "DELETE", key })).status).toBe(404);
     expect((await post("/v1/ocr", key, { file, zero_retention: true })).status).toBe(404);
-    // The same bytes, sent in by the tenant, are another document.
+    // If the tenant uploads the same bytes, they are another document.
     const { items } = await view(id);
     const bytes = new Uint8Array(await (await call(items[0].pages[0].url)).arrayBuffer());
     const mine = await json(

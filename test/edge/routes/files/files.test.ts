@@ -91,7 +91,7 @@ describe("uploads", () => {
     expect((await post("/v1/files", key, body, headers)).status).toBe(status);
   });
 
-  it("counts what comes, not what is announced, and keeps nothing of it", async () => {
+  it("counts the received bytes, not the declared length, and stores nothing if there are too many", async () => {
     const before = (await env.BUCKET.list()).objects.length;
     let sent = 0;
     const body = new ReadableStream({

@@ -42,7 +42,7 @@ const pushPage = (
     attempts: attempt(stored, mode),
   });
 
-/** A one-page document is read, and its tokens kept. */
+/** Reads a document of one page and keeps its tokens. */
 async function keep(body: object = {}, digest = DIGEST, mode = "base") {
   const { id } = await json(ocr({ tokens: "keep", ...body }));
   const prediction = await cog.demand();
@@ -56,7 +56,7 @@ async function keep(body: object = {}, digest = DIGEST, mode = "base") {
 const list = async (as = key) => json(call(`/v1/files/${file.id}/tokens`, { key: as }));
 const remove = (query = "", as = key) =>
   call(`/v1/files/${file.id}/tokens${query}`, { method: "DELETE", key: as });
-/** Files of vision tokens that R2 holds of the document. */
+/** The document's files of vision tokens in R2. */
 const inBucket = async () =>
   (await env.BUCKET.list()).objects
     .map((object) => object.key)
@@ -64,7 +64,7 @@ const inBucket = async () =>
 const kept = async () => (await json(call("/v1/settings", { key }))).token_bytes;
 const size = tokensFile(1).length;
 
-it("a second question on the page finds the tokens of the first, and says so", async () => {
+it("a second question about the page uses the tokens of the first, and reports it", async () => {
   const first = await keep();
   expect(first.prediction.input).toMatchObject({ tokens: "keep" });
   expect(first.prediction.input.stored_tokens).toBeUndefined();
@@ -150,7 +150,7 @@ it("lists and deletes them, all or by mode or digest", async () => {
   expect((await remove("?mode=auto")).status).toBe(422);
 });
 
-it("another tenant with the same bytes meets none of them", async () => {
+it("another tenant with the same bytes gets none of them", async () => {
   const { job } = await keep();
   const [stranger, mine] = [await newKey({ scopes: ["read", "write"] }), file];
   expect((await call(`/v1/jobs/${job.id}/pages/1/tokens`, { key: stranger })).status).toBe(404);
@@ -172,7 +172,7 @@ it("digests are never mixed", async () => {
   await ocr({ task: "free" });
   const old = await cog.demand();
   expect(old.input.stored_tokens).toBe("1");
-  // The worker that takes it has other weights by now.
+  // The worker of the next shard has other weights.
   await cog.document(old, 1, OTHER);
   expect((await cog.storedTokens(old, 1, "base", OTHER)).status).toBe(404);
   expect((await cog.storedTokens(old, 1, "base", DIGEST)).status).toBe(200);
@@ -218,14 +218,14 @@ it("of a text they are for the mode that was asked for, which decides its pages"
   expect((await cog.storedTokens(again, 1, "small")).status).toBe(200);
 });
 
-it("without being asked nothing is kept, whatever a worker sends", async () => {
+it("nothing is kept unless it is requested, whatever a worker pushes", async () => {
   const { job, prediction, status } = await keep({ tokens: "none" });
   expect([job.tokens, prediction.input.tokens, status]).toEqual(["none", undefined, 409]);
   expect(job.state).toBe("succeeded");
   expect([await inBucket(), (await list()).data]).toEqual([[], []]);
 });
 
-it("the tenant's setting decides where a request does not", async () => {
+it("the tenant's setting decides if the request does not", async () => {
   const set = (keep_tokens: boolean) =>
     call("/v1/settings", { method: "PATCH", key, body: { keep_tokens } });
   expect(await json(set(true))).toMatchObject({ keep_tokens: true, token_bytes: 0 });
@@ -249,13 +249,13 @@ describe("they go with the document", () => {
     );
   });
 
-  it("when its time is over", async () => {
+  it("when it expires", async () => {
     await keep();
     await expireFiles(env, Date.now() + 31 * 86_400_000);
     expect([await inBucket(), await kept()]).toEqual([[], 0]);
   });
 
-  it("and none are stored when it was only lent, or is deleted meanwhile", async () => {
+  it("and none are stored if it is under zero retention or is deleted meanwhile", async () => {
     await ocr({ task: "free", zero_retention: true });
     await cog.demand();
     const { status } = await keep();
@@ -271,7 +271,7 @@ describe("they go with the document", () => {
   });
 });
 
-it("what a worker pushed before it died is there for the next one", async () => {
+it("tokens that a worker pushed before it died are available to the next one", async () => {
   await ocr({ tokens: "keep" });
   const first = await cog.demand();
   await cog.document(first, 1);
@@ -282,7 +282,7 @@ it("what a worker pushed before it died is there for the next one", async () => 
   expect((await cog.storedTokens(second, 1)).status).toBe(200);
 });
 
-it("a canceled job's tokens are let go", async () => {
+it("the tokens of a canceled job are dropped", async () => {
   const { id } = await json(ocr({ tokens: "keep" }));
   const prediction = await cog.demand();
   await cog.document(prediction, 1);
@@ -299,7 +299,7 @@ describe("limits", () => {
       .bind(count, file.id)
       .run();
 
-  it("a tenant that has kept its share keeps no more, and reads on", async () => {
+  it("a tenant at its limit keeps no more tokens, and can still read", async () => {
     await setBytes(10 * 1024 ** 3);
     const { prediction, job } = await keep();
     expect([prediction.input.tokens, job.state]).toEqual([undefined, "succeeded"]);
@@ -312,7 +312,7 @@ describe("limits", () => {
     expect((await keep({ task: "free" })).status).toBe(204);
   });
 
-  it("a file that is too large, of another page, or no such file is refused", async () => {
+  it("a file that is too large, of another page, or not a tokens file is rejected", async () => {
     await ocr({ tokens: "keep" });
     const prediction = await cog.demand();
     await cog.document(prediction, 1);
@@ -351,7 +351,7 @@ describe("the task encode", () => {
     await cog.close(prediction);
   }
 
-  it("keeps tokens by itself, is answered from the cache, and goes from it with them", async () => {
+  it("keeps tokens, is answered from the cache, and is deleted from it with them", async () => {
     const { id } = await json(ocr({ task: "encode" }));
     const prediction = await cog.demand();
     expect(prediction.input).toMatchObject({ task: "encode", tokens: "keep" });
@@ -381,7 +381,7 @@ describe("the task encode", () => {
     expect((await json(refused)).type).toBe(`urn:fovea:problem:${code}`);
   });
 
-  it("is no word that a chat can say", async () => {
+  it("cannot be selected in a chat", async () => {
     const refused = await post("/v1/chat/completions", key, {
       model: MODEL,
       fovea: { task: "encode" },

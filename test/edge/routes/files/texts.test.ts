@@ -14,17 +14,17 @@ const words = () => `# Notes\n\nA text about %PDF-1.7 and ${crypto.randomUUID()}
 const send = (body: string, type: string) =>
   post("/v1/files", key, new TextEncoder().encode(body), { "content-type": type });
 
-it("are taken as what they are announced as, and by nothing else", async () => {
+it("are accepted only by their declared type", async () => {
   for (const type of ["text/markdown; charset=utf-8", "text/plain"])
     expect((await json(send(words(), type))).media_type).toBe(type.split(";")[0]);
   const refused = await send("# Notes", "application/octet-stream");
   expect(refused.status).toBe(415);
   expect((await json(refused)).detail).toContain("text/markdown");
-  // What has a signature is what it is.
+  // A signature takes precedence over the declared type.
   expect((await json(send("%PDF-1.7\n", "text/plain"))).media_type).toBe("application/pdf");
 });
 
-it("come in a form, in a data URL or from an address", async () => {
+it("can come in a form, in a data URL or from a URL", async () => {
   const form = new FormData();
   form.set("file", new Blob([words()], { type: "text/markdown" }), "notes.md");
   const uploaded = await json(call("/v1/files", { method: "POST", key, body: form }));
@@ -47,7 +47,7 @@ it("come in a form, in a data URL or from an address", async () => {
   }
 });
 
-/** A worker that lays a text out: fewer pages in richer modes. */
+/** A worker that lays texts out, with fewer pages in larger modes. */
 const PAGES: Record<string, number> = { tiny: 5, base: 2 };
 async function read(file: string, mode: string) {
   const { id } = await json(post("/v1/ocr", key, { file, mode, model: "fovea-render" }));
@@ -62,7 +62,7 @@ it("have pages by mode: one mode's count is not another's", async () => {
   expect((await read(file.id, "base")).progress).toMatchObject({ total: 2, done: 2 });
   expect((await read(file.id, "tiny")).progress).toMatchObject({ total: 5, done: 5 });
   expect((await json(call(`/v1/files/${file.id}`, { key }))).page_count).toBeNull();
-  // Both are known now, and answered from the cache at once.
+  // Both page counts are known now, so the cache answers at once.
   for (const [mode, total] of Object.entries(PAGES)) {
     const asked = { file: file.id, mode, model: "fovea-render", cache: "only" };
     const response = await post("/v1/ocr", key, asked);
@@ -70,7 +70,7 @@ it("have pages by mode: one mode's count is not another's", async () => {
   }
 });
 
-it("are read with a digest of their own: that of a PDF stays what it is", async () => {
+it("have their own digest, separate from that of PDFs", async () => {
   const other = `sha256:${"b".repeat(64)}`;
   const file = await json(send(words(), "text/markdown"));
   const bytes = new TextEncoder().encode(`%PDF-1.7 ${crypto.randomUUID()}`);

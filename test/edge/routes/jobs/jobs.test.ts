@@ -49,7 +49,7 @@ describe("results", () => {
     expect((await get("?pages=x")).status).toBe(422);
   });
 
-  it("of finished pages can be had while others are read", async () => {
+  it("of finished pages are available while others are being read", async () => {
     const job = await start();
     const probe = await cog.demand();
     await cog.document(probe, 2);
@@ -78,7 +78,7 @@ describe("an overlay", () => {
     expect((await get(1)).status).toBe(410);
   });
 
-  it("of a page that is still being read can be had later", async () => {
+  it("of a page that is still being read is available later", async () => {
     const job = await start();
     const probe = await cog.demand();
     await cog.document(probe, 2);
@@ -101,7 +101,7 @@ describe("events", () => {
       );
   }
 
-  it("tell the whole story and end with the job", async () => {
+  it("report everything and end with the job", async () => {
     const stop = cog.work(3);
     const job = await start();
     const told = await events(job.id);
@@ -151,7 +151,7 @@ describe("cancel", () => {
     expect((await call(`/v1/jobs/${job.id}/cancel`, { method: "POST", key })).status).toBe(409);
   });
 
-  it("leaves a reading alone that another job waits for", async () => {
+  it("does not stop a reading that another job waits for", async () => {
     const file = await upload(key);
     const [a, b] = await Promise.all(
       [0, 1].map(() => json(post("/v1/ocr", key, { file: file.id, pages: "1" }))),
@@ -164,7 +164,7 @@ describe("cancel", () => {
   });
 });
 
-it("expires at its deadline, swept up with its webhook", async () => {
+it("expires at its deadline, with its webhook, by the sweep", async () => {
   const job = await start();
   await cog.demand();
   await env.DB.prepare("UPDATE jobs SET deadline_at = 1 WHERE id = ?").bind(job.id).run();
@@ -173,7 +173,7 @@ it("expires at its deadline, swept up with its webhook", async () => {
   expect((await json(call(`/v1/jobs/${job.id}`, { key }))).state).toBe("expired");
 });
 
-it("a shard whose driver was never started is picked up by the sweep", async () => {
+it("the sweep recovers a shard whose driver was never started", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   const create = vi.spyOn(env.SHARDS, "createBatch").mockRejectedValueOnce(new Error("cut off"));
   const file = await upload(key);

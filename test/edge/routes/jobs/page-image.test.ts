@@ -35,7 +35,7 @@ const land = async () => {
 const left = async () =>
   (await env.BUCKET.list()).objects.filter((object) => object.key.includes(file.id));
 
-it("is kept beside the page's result and answered with an ETag", async () => {
+it("is stored next to the page's result and served with an ETag", async () => {
   await cog.document(prediction, 1);
   expect((await push(png)).status).toBe(204);
   expect((await image()).status).toBe(409);
@@ -89,7 +89,7 @@ it("goes with a zero-retention job's result", async () => {
   expect((await image()).status).toBe(410);
 });
 
-it("is 404 for a model that makes none", async () => {
+it("is 404 for a model that makes no images", async () => {
   const read = await json(post("/v1/ocr", key, { file: file.id }));
   const stop = cog.work(1);
   await ended(key, read.id);
@@ -99,7 +99,7 @@ it("is 404 for a model that makes none", async () => {
   expect((await json(response)).detail).toContain("fovea-render");
 });
 
-it("is refused where it is no PNG, too large, without digest or not signed; what nobody wants is dropped", async () => {
+it("is rejected if it is not a PNG, too large, without digest or not signed; unwanted ones are dropped", async () => {
   await cog.document(prediction, 1);
   expect((await push(new TextEncoder().encode("%PDF-1.7"))).status).toBe(415);
   expect((await push(new Uint8Array(0))).status).toBe(415);

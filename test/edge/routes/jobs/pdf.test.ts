@@ -47,7 +47,7 @@ const text = async (response: Response) =>
   new TextDecoder("latin1").decode(await response.arrayBuffer());
 const count = (file: string, what: string) => file.split(what).length - 1;
 
-it("needs the pages' images, and says how to have them made", async () => {
+it("needs the page images, and says how to make them", async () => {
   const job = await read({ file: file.id, dpi: 200 });
   const missing = await pdf(job.id);
   expect(missing.status).toBe(409);
@@ -78,21 +78,21 @@ it("needs the pages' images, and says how to have them made", async () => {
   expect((await pdf(job.id, "", await newKey())).status).toBe(404);
 });
 
-it("of other pixels than those that were read are no images of it", async () => {
+it("does not accept images of another resolution", async () => {
   const job = await read({ file: file.id, dpi: 200 });
   await read({ file: file.id, model: "fovea-render", dpi: 144 });
   await read({ file: file.id, model: "fovea-render", dpi: 200, mode: "tiny" });
   expect((await pdf(job.id)).status).toBe(409);
 });
 
-it("has a page for one that failed, and asks for no image of it", async () => {
+it("has a page for a failed page, and needs no image of it", async () => {
   const job = await read({ file: file.id }, 2);
   const { request } = await json(pdf(job.id));
   expect(request.pages).toBe("1,3");
   expect(await text(await pdf(job.id, "&pages=2"))).toContain("(Page 2: page_too_large) Tj");
 });
 
-it("of a job without retention is its delivery", async () => {
+it("delivers a zero-retention job", async () => {
   const lent = { file: file.id, zero_retention: true };
   const job = await read(lent);
   await read((await json(pdf(job.id))).request);

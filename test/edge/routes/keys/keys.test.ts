@@ -59,7 +59,7 @@ describe("who may call", () => {
     expect(await status(made.key)).toEqual([401, "invalid-key"]);
   });
 
-  it("names the scope that is missing", async () => {
+  it("names the missing scope", async () => {
     const reader = await newKey({ scopes: ["read"] });
     const response = await post("/v1/ocr", reader, { file: "x" });
     expect(response.status).toBe(403);

@@ -17,7 +17,7 @@ const answer = async (response: Response) => [
 const DATA_URL = `data:application/pdf;base64,${btoa("%PDF-1.7 of a browser")}`;
 
 describe("a browser token", () => {
-  it("that may write starts one job, the one whose id it holds, and nothing else", async () => {
+  it("with the scope `write` creates only the job whose id it contains", async () => {
     const asked = Date.now();
     const { token: text, job_id, expires_at } = await token({ scope: "write" });
     expect(Date.parse(expires_at)).toBeLessThanOrEqual(Date.now() + 300_000);
@@ -52,7 +52,7 @@ describe("a browser token", () => {
       expect(await answer(await call(path, { method, key: text }))).toEqual([403, "token-refused"]);
   });
 
-  it("that may read reads that job, its events and its result, and no other", async () => {
+  it("with the scope `read` reads only that job, its events and its result", async () => {
     const file = await upload(key);
     const stop = cog.work(1);
     const [mine, other] = [
@@ -71,7 +71,7 @@ describe("a browser token", () => {
     expect((await post("/v1/ocr", text, { file: file.id })).status).toBe(403);
   });
 
-  it("holds no longer than the key that made it, costs no database read, and cannot do more", async () => {
+  it("is valid no longer than its key, costs no database read, and cannot do more than the key", async () => {
     const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
     const jobId = `job_${"0".repeat(24)}`;
     const reading = await token({ scope: "read", job: jobId }, made.key);
@@ -88,7 +88,7 @@ describe("a browser token", () => {
     expect(await answer(await ask())).toEqual([401, "invalid-key"]);
   });
 
-  it("is over after five minutes", async () => {
+  it("expires after five minutes", async () => {
     const { token: text, job_id } = await token({ scope: "read" });
     const now = Date.now();
     expect((await call(`/v1/jobs/${job_id}`, { key: text })).status).toBe(404);
@@ -96,7 +96,7 @@ describe("a browser token", () => {
     expect((await call(`/v1/jobs/${job_id}`, { key: text })).status).toBe(401);
   });
 
-  it("has a rate limit of its own, and leaves that of its key alone", async () => {
+  it("has its own rate limit, separate from that of its key", async () => {
     const slow = await json(post("/v1/keys", key, { scopes: ["read"], rate_per_minute: 2 }));
     const { token: text, job_id } = await token({ scope: "read" }, slow.key);
     const ask = () => call(`/v1/jobs/${job_id}`, { key: text });
@@ -171,7 +171,7 @@ describe("a key that is bound to networks", () => {
   });
 });
 
-it("any key may ask what it is, and revoke itself by that", async () => {
+it("any key can look itself up, and revoke itself", async () => {
   const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
   const self = await json(call("/v1/whoami", { key: made.key }));
   expect(self).toMatchObject({ id: made.id, scopes: ["read"], hint: made.key.slice(-4) });
@@ -180,7 +180,7 @@ it("any key may ask what it is, and revoke itself by that", async () => {
   expect((await call("/v1/whoami", { key: made.key })).status).toBe(401);
 });
 
-it("a revocation that the guard was not told of holds within ten seconds", async () => {
+it("a revocation that the rate limiter was not notified of applies within ten seconds", async () => {
   const made = await json(post("/v1/keys", key, { scopes: ["read"] }));
   expect((await call("/v1/jobs", { key: made.key })).status).toBe(200);
   await env.DB.prepare("UPDATE keys SET revoked_at = 1 WHERE id = ?").bind(made.id).run();

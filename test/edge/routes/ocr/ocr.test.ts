@@ -60,7 +60,7 @@ describe("a document is read", () => {
     expect(await ended(key, job.id)).toMatchObject({ state: "failed", error });
   });
 
-  it("keeps a failed page beside the good ones, and reads it again on the next request", async () => {
+  it("keeps a failed page next to the good ones, and reads it again on the next request", async () => {
     const file = await upload(key);
     const error = { code: "page_too_large", message: "The page has 200 megapixels." };
     const broken = { verdict: "failed", finish_reason: "error", error, blocks: [] } as const;
@@ -79,7 +79,7 @@ describe("a document is read", () => {
   });
 });
 
-describe("what was read is not read again", () => {
+describe("pages are not read twice", () => {
   it("serves any subset from the cache with no worker at all", async () => {
     const file = await upload(key);
     const stop = cog.work(4);
@@ -159,7 +159,7 @@ describe("workers come and go", () => {
     await cog.close(first, "failed");
     const second = await cog.demand();
     expect(second.input.pages).toBe("3,4");
-    // A page of the first attempt that comes late is taken, and not asked for again.
+    // A late page of the first attempt is accepted and not dispatched again.
     expect((await cog.page(first, 3)).status).toBe(410);
     await cog.page(second, 4);
     await cog.close(second);
@@ -179,7 +179,7 @@ describe("workers come and go", () => {
     stop();
   });
 
-  it("gives up after the last attempt: the page fails, the job ends", async () => {
+  it("fails after the last attempt: the page fails and the job ends", async () => {
     const file = await upload(key);
     const job = await json(ocr({ file: file.id, pages: "1" }));
     for (let attempt = 1; attempt <= 3; attempt++) {
@@ -243,7 +243,7 @@ describe("bad requests", () => {
 });
 
 describe("documents by URL", () => {
-  it("fetches them here, following redirects that pass the guard", async () => {
+  it("fetches them at the edge, and checks the target of every redirect", async () => {
     const bytes = pdf();
     cog.elsewhere.set("https://docs.io/a", () => Response.redirect("https://cdn.docs.io/b.pdf"));
     cog.elsewhere.set("https://cdn.docs.io/b.pdf", () => new Response(bytes));
@@ -265,7 +265,7 @@ describe("documents by URL", () => {
     ]);
   });
 
-  it("says so when the address does not answer, or answers with an error", async () => {
+  it("reports an address that does not answer, or answers with an error", async () => {
     expect((await json(ocr({ url: "https://nowhere.io/a" }))).type).toBe(
       "urn:fovea:problem:url-unreachable",
     );
@@ -290,7 +290,7 @@ it("keeps the model's digest with the result", async () => {
 describe("a token budget", () => {
   const vision = { model: "deepseek-ocr" };
 
-  it("goes to every shard with the pages that it is for, and has results of its own", async () => {
+  it("goes to every shard with its pages, and has separate results", async () => {
     const file = await upload(key);
     const stop = cog.work(6);
     const budgeted = { ...vision, file: file.id, pages: "1-5", token_budget: 900 };
@@ -309,7 +309,7 @@ describe("a token budget", () => {
       expect((await ocr({ ...budgeted, token_budget, cache: "only" })).status).toBe(404);
   });
 
-  it("is nothing to a reader without vision tokens: it shares the plain reading", async () => {
+  it("is ignored for a reader without vision tokens, which shares the plain reading", async () => {
     const file = await upload(key);
     const stop = cog.work(1);
     await ocr({ file: file.id }, { prefer: "wait=10" });
@@ -319,7 +319,7 @@ describe("a token budget", () => {
     expect((await json(response)).token_budget).toBeNull();
   });
 
-  it("cannot be had together with a mode, and is a whole number above 0", async () => {
+  it("cannot be combined with a mode, and is a whole number above 0", async () => {
     const file = await upload(key);
     for (const wrong of [{ token_budget: 100, mode: "base" }, { token_budget: 0 }])
       expect((await json(ocr({ ...vision, file: file.id, ...wrong }))).type).toBe(
@@ -329,7 +329,7 @@ describe("a token budget", () => {
 });
 
 describe("a witness", () => {
-  it("is asked of the worker, comes back with the page, and has results of its own", async () => {
+  it("is requested from the worker, is in the result, and has separate results", async () => {
     const file = await upload(key);
     const body = { model: "deepseek-ocr", file: file.id, witness: true };
     const witness = { model: "pp-ocr", model_digest: DIGEST, agreement: 0.4 };

@@ -11,7 +11,7 @@ const hexDigest = async (data: BufferSource) =>
     b.toString(16).padStart(2, "0"),
   ).join("");
 
-it("every page carries a receipt that its public key verifies, also when it comes from the cache", async () => {
+it("every page has a receipt that the public key verifies, even from the cache", async () => {
   const cog = new CogStub().install();
   const key = await newKey();
   const document = pdf();

@@ -53,7 +53,7 @@ it("documents every public route, with the operation's id, its answers and its s
       }
 });
 
-it("answers a method that a path does not have with those that it has", async () => {
+it("answers an unsupported method with the allowed ones", async () => {
   for (const [path, allow] of [
     ["/health", "GET"],
     ["/v1/files", "POST, GET"],

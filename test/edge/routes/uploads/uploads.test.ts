@@ -1,6 +1,6 @@
 /**
- * Presigned uploads inside workerd. The parts are put into the real R2 through its binding here; that
- * the signed addresses themselves are accepted is tested in test/e2e, where R2's S3 interface runs.
+ * Presigned uploads inside workerd. Here the parts are put into R2 through its binding. test/e2e, which has R2's S3
+ * interface, tests that the presigned URLs are accepted.
  */
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { hex } from "../../../../src/edge/domain/encoding.ts";
@@ -22,7 +22,7 @@ async function open(bytes: Uint8Array, changes: object = {}) {
   return json(post("/v1/uploads", key, announced));
 }
 
-/** What a client does at a presigned address, by the binding. */
+/** Uploads a part with the binding, in place of a presigned URL. */
 async function put(url: string, bytes: Uint8Array) {
   const { pathname, searchParams } = new URL(url);
   const multipart = env.BUCKET.resumeMultipartUpload(
@@ -45,7 +45,7 @@ const problem = async (response: Response) => [
 const objects = async () => (await env.BUCKET.list({ prefix: "files/" })).objects.length;
 
 describe("an upload", () => {
-  it("is announced, sent by a presigned address, checked, and a file then", async () => {
+  it("is declared, sent to a presigned URL, checked, and becomes a file", async () => {
     const bytes = pdf();
     const opened = await open(bytes);
     expect(opened).toMatchObject({ state: "open", file_id: null, bytes: bytes.length });
@@ -72,7 +72,7 @@ describe("an upload", () => {
     expect(await problem(removal)).toEqual([409, "upload-over"]);
   });
 
-  it("of bytes that are there already becomes the file that is there", async () => {
+  it("of bytes that the tenant already has becomes the existing file", async () => {
     const bytes = pdf();
     const file = await upload(key, bytes);
     const before = await objects();
@@ -117,7 +117,7 @@ describe("an upload", () => {
     expect(opened.parts.map(({ bytes }: { bytes: number }) => bytes / 1024 / 1024)).toEqual([
       64, 64, 22,
     ]);
-    // Two small parts in place of three large ones: the workflow finds that out.
+    // Two small parts instead of three large ones: the workflow detects that.
     const parts = await Promise.all(
       opened.parts.map((part: { url: string }) => put(part.url, new Uint8Array(5 * 1024 * 1024))),
     );
@@ -140,7 +140,7 @@ describe("an upload", () => {
     await expect(put(other.parts[0].url, bytes)).rejects.toThrow();
   });
 
-  it("whose check was cut off at the very end keeps its bytes", async () => {
+  it("whose check was interrupted at the end keeps its bytes", async () => {
     const bytes = pdf();
     const before = await objects();
     const opened = await open(bytes);
@@ -165,7 +165,7 @@ it.each([
   expect((await post("/v1/uploads", key, { ...body })).status).toBe(status);
 });
 
-it("is nobody else's", async () => {
+it("is invisible to other tenants", async () => {
   const opened = await open(pdf());
   const stranger = await newKey();
   const path = `/v1/uploads/${opened.id}`;

@@ -5,7 +5,7 @@ import type { DeliveryMessage } from "../../../../src/edge/bindings.ts";
 import worker from "../../../../src/edge/index.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../../support.ts";
 
-/** Another one for each test: what an earlier one left in the queue comes in nowhere. */
+/** A different URL for each test, so that deliveries of earlier tests go nowhere. */
 let URL_A: string;
 let cog: CogStub;
 let key: string;
@@ -38,7 +38,7 @@ async function job(body: object = {}) {
   return done;
 }
 
-it("is told of every job, signed by its own secret, also of those from the cache and of canceled ones", async () => {
+it("receives every job, signed with its own secret, including jobs from the cache and canceled ones", async () => {
   const { secret, id } = await create();
   const done = await job();
   await until(() => received.length === 1);
@@ -61,7 +61,7 @@ it("is told of every job, signed by its own secret, also of those from the cache
   expect(received).toHaveLength(3);
 });
 
-it("is told only of the events that it wants, and of nothing while it is switched off", async () => {
+it("receives only subscribed events, and none while it is disabled", async () => {
   const { id } = await create({ events: ["job.failed", "job.partial"] });
   expect(await log((await job()).id)).toEqual([]);
   const partial = await job({ pages: "1,9" });
@@ -97,7 +97,7 @@ it("has two valid secrets for a day after a rotation", async () => {
   expect(new Webhook(rotated.secret).verify(last.body, last.headers as never)).toBeTruthy();
 });
 
-it("can be delivered to once more, under the same id", async () => {
+it("can get a delivery again, with the same id", async () => {
   await create();
   const done = await job();
   await until(async () => (await log(done.id))[0]?.state === "delivered");
@@ -111,7 +111,7 @@ it("can be delivered to once more, under the same id", async () => {
   await until(async () => (await log(done.id))[0]?.state === "delivered");
 });
 
-it("is disabled after five deliveries in a row that failed for good", async () => {
+it("is disabled after five failed deliveries in a row", async () => {
   status = 500;
   const { id } = await create();
   const notices: string[] = [];
@@ -153,7 +153,7 @@ it("is disabled after five deliveries in a row that failed for good", async () =
   });
 });
 
-it("is told of each page only when it asks for that, from the cache, read or failed", async () => {
+it("receives page events only if subscribed, for cached, read and failed pages", async () => {
   const { secret } = await create({ events: ["page.completed"] });
   const done = await job({ pages: "1,9" });
   await until(() => received.length === 2);
@@ -174,7 +174,7 @@ it("is told of each page only when it asks for that, from the cache, read or fai
   expect(JSON.parse(received[2]?.body as string).data).toMatchObject({ page: 1, source: "hit" });
 });
 
-it("is told of keys when it asks for that, never of the key itself", async () => {
+it("receives key events if subscribed, never the key itself", async () => {
   const { id: endpointId } = await create({
     events: ["key.created", "key.rotated", "key.revoked"],
   });
@@ -217,7 +217,7 @@ it("is told of keys when it asks for that, never of the key itself", async () =>
   expect((await json(call("/v1/webhooks/deliveries", { key: stranger }))).data).toEqual([]);
 });
 
-it("is nobody else's", async () => {
+it("is invisible to other tenants", async () => {
   const { id } = await create();
   const stranger = await newKey();
   expect((await json(call("/v1/webhooks/endpoints", { key: stranger }))).data).toEqual([]);
