@@ -19,8 +19,8 @@ if [ -z "${PYTHON:-}" ]; then
   PYTHON=.venv-gpu/bin/python
   if [ ! -x "$PYTHON" ]; then
     python3 -m venv .venv-gpu
-    .venv-gpu/bin/pip install --quiet -r src/gpu-worker/requirements.txt -r src/gpu-worker/requirements-torch.txt \
-      huggingface_hub
+    .venv-gpu/bin/pip install --quiet -r src/gpu-worker/requirements.txt
+    .venv-gpu/bin/pip install --quiet -r src/gpu-worker/requirements-torch.txt # has no hashes, so on its own
   fi
 fi
 

@@ -1,10 +1,11 @@
 /**
- * Everything that has to be installed, each step skipped when it is done. Plain Node ≥ 20 without a
- * package, since nothing else is there when it runs. Speaks on stderr only.
+ * Installs what `npm start` and `npm test` need: npm packages, a Python environment, PyTorch. Steps that are
+ * done are skipped. Plain Node ≥ 20 without a package, since nothing else is there when it runs. Speaks on
+ * stderr only, and shows the output of npm and uv only when a step fails.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -13,36 +14,113 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Node 24, which an npm package brings: it runs TypeScript as it is. */
 export const node24 = join(root, "node_modules/.bin/node");
 export const venvBin = join(root, ".venv/bin");
+export const worker = join(root, "src/gpu-worker");
 
-const worker = join(root, "src/gpu-worker");
+const python = join(venvBin, "python");
 const schemaFile = join(root, ".cog/openapi_schema.json");
 const stampFile = join(root, ".venv/fovea-setup.json");
 const lockFile = join(root, ".cog/setup.lock");
-const TORCH_CPU = "https://download.pytorch.org/whl/cpu";
+
+/** Minor versions of Python 3 for which every package in the lock has a wheel. */
+const OLDEST = 11;
+const NEWEST = 14;
+const UV = "uv==0.13.8";
+/** Measured on Linux x86-64. */
+const DOWNLOAD = "630 MB";
+const DISK = "1.9 GB";
+const CUDA_DOWNLOAD = "2.7 GB";
+const CUDA_DISK = "4.6 GB";
+const TORCH_CPU = process.env.FOVEA_TORCH_INDEX || "https://download.pytorch.org/whl/cpu";
 
 /** A step that cannot be done; the message is for the person at the terminal. */
 export class SetupError extends Error {}
+
+/**
+ * @typedef {object} Step
+ * @property {string} what
+ * @property {boolean} done
+ * @property {() => Promise<void>} run
+ */
 
 /** @param {{tests?: boolean}} options `tests`: the packages of the worker's tests and checks too. */
 export async function setUp({ tests = false } = {}) {
   const release = await lock();
   try {
-    await nodePackages();
-    await virtualEnv();
-    await pythonPackages(tests);
-    await cogSchema();
+    const all = steps(tests);
+    const pending = all.filter((step) => !step.done);
+    if (pending.length === all.length)
+      say(
+        `first start: downloads about ${DOWNLOAD} into node_modules and .venv, which take ${DISK} on disk`,
+      );
+    const began = Date.now();
+    for (const [index, step] of pending.entries()) {
+      say(`${index + 1}/${pending.length} ${step.what}`);
+      await step.run();
+    }
+    if (pending.length > 0) say(`set up in ${Math.round((Date.now() - began) / 1000)} s`);
   } finally {
     release();
   }
 }
 
+/** @returns {Step[]} */
+function steps(/** @type {boolean} */ tests) {
+  const environment = environmentCurrent();
+  const stamps = environment ? readStamps() : {};
+  /** A step is done when it was run with the same input files. */
+  const stamped = (
+    /** @type {string} */ name,
+    /** @type {string} */ what,
+    /** @type {string[]} */ inputs,
+    /** @type {() => Promise<void>} */ action,
+  ) => {
+    const hash = hashOf(inputs.map((input) => join(worker, input)));
+    const run = async () => {
+      await action();
+      writeStamp(name, hash);
+    };
+    return { what, done: stamps[name] === hash, run };
+  };
+
+  const npmDone = nodePackagesCurrent() && majorOf(node24) === 24;
+  const npm = { what: "npm packages (250 MB)", done: npmDone, run: nodePackages };
+  const venv = { what: "Python environment (20 MB)", done: environment, run: makeEnvironment };
+  const packages = stamped(
+    "packages",
+    "the worker's Python packages (170 MB)",
+    ["requirements.txt"],
+    workerPackages,
+  );
+  const pytorch = stamped("pytorch", "PyTorch (190 MB)", ["requirements-torch.txt"], torch);
+  const testing = stamped(
+    "tests",
+    "the tests' Python packages (40 MB)",
+    ["requirements-tests.txt"],
+    testPackages,
+  );
+  const schema = stamped(
+    "schema",
+    "the worker's schema",
+    ["predict.py", "schema.py", "requirements.txt"],
+    makeSchema,
+  );
+  schema.done &&= existsSync(schemaFile);
+  return [npm, venv, packages, pytorch, ...(tests ? [testing] : []), schema];
+}
+
 async function nodePackages() {
-  if (nodePackagesCurrent() && majorOf(node24) === 24) return;
-  say("installing the npm packages (about half a minute)");
-  const done = await run("npm", ["ci", "--loglevel=error", "--ignore-scripts=false"]);
-  if (!done)
-    throw new SetupError(
-      "The npm packages could not be installed. `npm ci` says why above; it needs the npm registry this once.",
+  const { ok, said } = await quietly("npm", [
+    "ci",
+    "--loglevel=error",
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts=false",
+  ]);
+  if (!ok)
+    throw failed(
+      "The npm packages could not be installed",
+      said,
+      "`npm ci` needs the npm registry this once.",
     );
   if (majorOf(node24) !== 24)
     throw new SetupError("The npm package `node` did not bring Node 24: run `npm rebuild node`.");
@@ -66,96 +144,171 @@ function nodePackagesCurrent() {
 const majorOf = (/** @type {string} */ node) =>
   Number(/^v(\d+)/.exec(output(node, ["--version"]) ?? "")?.[1]);
 
-async function virtualEnv() {
-  if (pythonVersion(join(venvBin, "python"))) return;
-  const candidates = process.env.FOVEA_PYTHON
-    ? [process.env.FOVEA_PYTHON]
-    : ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
-  const python = candidates.find(pythonVersion);
-  if (!python)
-    throw new SetupError(
-      `Fovea needs Python 3.10 or newer; none was found (tried ${candidates.join(", ")}).\n` +
-        "Install it (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python),\n" +
-        "or name one in FOVEA_PYTHON.",
-    );
-  say(`making .venv with ${python}`);
-  if (!(await run(python, ["-m", "venv", "--clear", join(root, ".venv")])))
-    throw new SetupError(
-      "`python -m venv` failed, see above. On Debian and Ubuntu it is a package: apt install python3-venv.",
-    );
+/** The environment is there, of a Python that will do and of the one that was asked for. */
+function environmentCurrent() {
+  const found = versionOf(python);
+  if (!found || !isSupported(found) || readStamps().uv !== UV) return false;
+  const wanted = process.env.FOVEA_PYTHON ? versionOf(process.env.FOVEA_PYTHON) : found;
+  return wanted !== null && minorOf(wanted) === minorOf(found);
 }
 
-/** @returns {string | null} the version when it is new enough */
-function pythonVersion(/** @type {string} */ python) {
-  const version = output(python, ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
-  const [major, minor] = (version ?? "0.0").trim().split(".").map(Number);
-  return major === 3 && minor >= 10 ? `${major}.${minor}` : null;
+async function makeEnvironment() {
+  const base = findPython();
+  const current = versionOf(python);
+  if (!current || minorOf(current) !== minorOf(/** @type {string} */ (versionOf(base)))) {
+    const { ok, said } = await quietly(base, ["-m", "venv", "--clear", join(root, ".venv")]);
+    if (!ok)
+      throw failed(
+        `\`${base} -m venv\` failed`,
+        said,
+        "On Debian and Ubuntu it is a package of its own: apt install python3-venv.",
+      );
+  }
+  const { ok, said } = await quietly(python, ["-m", "pip", "install", "--no-input", UV]);
+  if (!ok) throw failed("uv could not be installed", said, NEEDS_INDEX);
+  writeStamp("uv", UV);
 }
 
-async function pythonPackages(/** @type {boolean} */ tests) {
-  await once("torch", hashOf(join(worker, "requirements-torch.txt")), torch);
-  await once("worker", hashOf(join(worker, "requirements.txt")), () =>
-    requirements("the worker's Python packages (about a minute)", "requirements.txt"),
+function findPython() {
+  const asked = process.env.FOVEA_PYTHON;
+  const minors = Array.from({ length: NEWEST - OLDEST + 1 }, (_, index) => NEWEST - index);
+  const candidates = asked
+    ? [asked]
+    : ["python3", ...minors.map((minor) => `python3.${minor}`), "python"];
+  const versions = candidates.map((name) => ({ name, version: versionOf(name) }));
+  const good = versions.find(({ version }) => version && isSupported(version));
+  if (good) return good.name;
+  const found = versions.filter(({ version }) => version);
+  const seen = found.map(({ name, version }) => `${name} is ${version}`).join(", ");
+  throw new SetupError(
+    `Fovea needs Python 3.${OLDEST} to 3.${NEWEST}; ${seen || `none was found (tried ${candidates.join(", ")})`}.\n` +
+      "Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.13),\n" +
+      "or name one: FOVEA_PYTHON=/path/to/python npm start",
   );
-  if (tests)
-    await once("tests", hashOf(join(worker, "requirements-dev.txt")), () =>
-      requirements("the tests' Python packages", "requirements-dev.txt"),
-    );
 }
 
-/** The CPU build is a tenth of the default one in size. Its dependencies are pinned with the rest. */
+/** @returns {string | null} such as `3.11.7` */
+function versionOf(/** @type {string} */ command) {
+  const code = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
+  return output(command, ["-c", code])?.trim() ?? null;
+}
+
+const minorOf = (/** @type {string} */ version) => Number(version.split(".")[1]);
+
+const isSupported = (/** @type {string} */ version) =>
+  version.startsWith("3.") && minorOf(version) >= OLDEST && minorOf(version) <= NEWEST;
+
+async function workerPackages() {
+  await install("requirements.txt");
+  await load("cv2", "onnxruntime", "pypdfium2");
+}
+
+const testPackages = () => install("requirements-tests.txt");
+
+/** The lock names every package, so nothing is resolved, and nothing is built from source. */
+async function install(/** @type {string} */ file) {
+  const { ok, said } = await uv([
+    "install",
+    "--no-deps",
+    "--no-build",
+    "--require-hashes",
+    "-r",
+    join(worker, file),
+  ]);
+  if (!ok) throw failed("The Python packages could not be installed", said, NEEDS_INDEX);
+}
+
+/**
+ * On Linux the default index has only builds for CUDA, ten times the size of those for the CPU. Those have an
+ * index of their own; where it does not answer, or has none for this Python, the default build is taken with
+ * its libraries.
+ */
 async function torch() {
-  say("installing PyTorch for the CPU (about a minute)");
-  const file = join(worker, "requirements-torch.txt");
-  const quick = ["--retries", "0", "--timeout", "20"];
-  if (await pip([...quick, "--no-deps", "--index-url", TORCH_CPU, "-r", file], true)) return;
-  say("the index of CPU builds does not answer: taking PyTorch from the default index");
-  if (!(await pip(["--no-deps", "-r", file]))) throw pipError();
+  const wanted = ["install", "-r", join(worker, "requirements-torch.txt")];
+  const cpu = [...wanted, "--no-deps", "--default-index", TORCH_CPU];
+  const probe = { UV_HTTP_RETRIES: "0", UV_HTTP_TIMEOUT: "10" };
+  const hasCpu = process.platform === "linux" && (await uv([...cpu, "--dry-run"], probe)).ok;
+  if (!hasCpu) {
+    const plan = await uv([...wanted, "--dry-run"]);
+    if (plan.said.includes("+ nvidia-"))
+      say(
+        `    no CPU build of PyTorch is available; the CUDA build is ${CUDA_DOWNLOAD} to download, ${CUDA_DISK} on disk`,
+      );
+  }
+  const { ok, said } = await uv(hasCpu ? cpu : wanted);
+  if (!ok) throw failed("PyTorch could not be installed", said, NEEDS_INDEX);
+  await load("torch");
 }
 
-async function requirements(/** @type {string} */ what, /** @type {string} */ file) {
-  say(`installing ${what}`);
-  if (!(await pip(["-r", join(worker, file)]))) throw pipError();
+/** A package can be installed and still not load: a system library or one of its own is missing. */
+async function load(/** @type {string[]} */ ...modules) {
+  const { ok, said } = await quietly(python, ["-c", `import ${modules.join(", ")}`]);
+  if (!ok)
+    throw failed(
+      `${modules.join(", ")}: installed, but it cannot be imported`,
+      said,
+      `Remove .venv and start again. If that does not help, try another Python (3.${OLDEST} to 3.${NEWEST}): FOVEA_PYTHON=/path/to/python npm start`,
+    );
 }
 
-const pip = (/** @type {string[]} */ args, quiet = false) =>
-  run(
-    join(venvBin, "python"),
-    ["-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", ...args],
-    { quiet },
-  );
+const NEEDS_INDEX = "This needs the Python package index once; pip's settings for it are used.";
 
-const pipError = () =>
-  new SetupError(
-    "The Python packages could not be installed. pip says why above; it needs the Python package index this once.",
-  );
+/** `uv pip`, which neither fetches a Python nor writes outside `.venv` and its cache. */
+export const uv = (/** @type {string[]} */ [verb, ...args], env = {}) =>
+  quietly(join(venvBin, "uv"), ["pip", verb, "--python", python, "--no-progress", ...args], {
+    UV_PYTHON_DOWNLOADS: "never",
+    ...pipSettings(),
+    ...env,
+  });
+
+/** uv does not read pip's settings. Machines with a mirror or a folder of wheels name it there. */
+function pipSettings() {
+  const listed = output(python, ["-m", "pip", "config", "list"]) ?? "";
+  const variables = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    cert: "SSL_CERT_FILE",
+  };
+  /** @type {Record<string, string>} */
+  const settings = {};
+  for (const [name, variable] of Object.entries(variables)) {
+    const value = new RegExp(`^(?::env:|\\w+)\\.${name}='(.+)'$`, "m").exec(listed)?.[1];
+    if (!value || process.env[variable]) continue;
+    // pip separates folders by white space, which its list shows as \n where it is a new line.
+    settings[variable] = value.split(/(?:\s|\\n)+/).join(",");
+  }
+  return settings;
+}
 
 /** Cog reads its inputs' types from this file; without it nothing is validated. */
-async function cogSchema() {
-  const sources = ["predict.py", "schema.py", "requirements.txt"].map((name) => join(worker, name));
-  await once("schema", hashOf(...sources), makeSchema, existsSync(schemaFile));
-}
-
 async function makeSchema() {
-  say("writing the Cog schema");
-  if (!(await run(join(venvBin, "python"), [join(worker, "schema.py")])))
-    throw new SetupError("The Cog schema could not be written, see above.");
+  const { ok, said } = await quietly(python, [join(worker, "schema.py")]);
+  if (!ok) throw failed("The worker's schema could not be written", said, "");
 }
 
-/** Runs a step unless it was done with the same inputs. */
-async function once(
-  /** @type {string} */ name,
-  /** @type {string} */ inputs,
-  /** @type {() => Promise<void>} */ step,
-  resultIsThere = true,
+function failed(
+  /** @type {string} */ what,
+  /** @type {string} */ said,
+  /** @type {string} */ advice,
 ) {
-  const done = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
-  if (done[name] === inputs && resultIsThere) return;
-  await step();
-  writeFileSync(stampFile, `${JSON.stringify({ ...done, [name]: inputs }, null, 2)}\n`);
+  const reason = said.trimEnd().split("\n").slice(-12);
+  return new SetupError(
+    `${what}:\n\n${reason.map((line) => `    ${line}`).join("\n")}\n\n${advice}`.trimEnd(),
+  );
 }
 
-function hashOf(/** @type {string[]} */ ...paths) {
+/** @returns {Record<string, string>} what each step was done with, by its name */
+function readStamps() {
+  return existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
+}
+
+function writeStamp(/** @type {string} */ name, /** @type {string} */ inputs) {
+  const fresh = `${stampFile}.new`;
+  writeFileSync(fresh, `${JSON.stringify({ ...readStamps(), [name]: inputs }, null, 2)}\n`);
+  renameSync(fresh, stampFile);
+}
+
+function hashOf(/** @type {string[]} */ paths) {
   const hash = createHash("sha256");
   for (const path of paths) hash.update(readFileSync(path));
   return hash.digest("hex");
@@ -193,28 +346,64 @@ function isAlive(/** @type {number} */ pid) {
 export function run(
   /** @type {string} */ command,
   /** @type {string[]} */ args,
-  { quiet = false, stdout = 2, env = {} } = {},
+  { stdout = 2, env = {} } = {},
 ) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: root,
-      env: { ...process.env, PATH: systemPath(), ...env },
-      stdio: ["ignore", quiet ? "ignore" : stdout, quiet ? "ignore" : 2],
+  return ended(launch(command, args, ["ignore", stdout, 2], env), (error) =>
+    console.error(`${command}: ${error.message}`),
+  );
+}
+
+/** Runs a command and keeps what it prints. */
+async function quietly(
+  /** @type {string} */ command,
+  /** @type {string[]} */ args,
+  /** @type {Record<string, string>} */ env = {},
+) {
+  const child = launch(command, args, ["ignore", "pipe", "pipe"], env);
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding("utf8").on("data", (text) => {
+      said += text;
     });
-    const pass = (/** @type {NodeJS.Signals} */ signal) => {
-      child.kill(signal);
-      process.exit(signal === "SIGINT" ? 130 : 143);
-    };
-    process.on("SIGINT", pass).on("SIGTERM", pass);
+  const ok = await ended(child, (error) => {
+    said += `${command}: ${error.message}`;
+  });
+  return { ok, said };
+}
+
+function launch(
+  /** @type {string} */ command,
+  /** @type {string[]} */ args,
+  /** @type {import("node:child_process").StdioOptions} */ stdio,
+  /** @type {Record<string, string>} */ env,
+) {
+  return spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, PATH: systemPath(), ...env },
+    stdio,
+  });
+}
+
+/** @returns {Promise<boolean>} whether the process succeeded; it ends with this one. */
+function ended(
+  /** @type {import("node:child_process").ChildProcess} */ child,
+  /** @type {(error: Error) => void} */ onError,
+) {
+  const pass = (/** @type {NodeJS.Signals} */ signal) => {
+    child.kill(signal);
+    process.exit(signal === "SIGINT" ? 130 : 143);
+  };
+  process.on("SIGINT", pass).on("SIGTERM", pass);
+  return new Promise((resolve) => {
     const end = (/** @type {boolean} */ ok) => {
       process.off("SIGINT", pass).off("SIGTERM", pass);
       resolve(ok);
     };
     child.on("error", (error) => {
-      if (!quiet) console.error(`${command}: ${error.message}`);
+      onError(error);
       end(false);
     });
-    child.on("exit", (code) => end(code === 0));
+    child.on("close", (code) => end(code === 0));
   });
 }
 

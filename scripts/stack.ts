@@ -98,9 +98,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...options.env?.edge,
     });
     parts.push(edge);
-    await edge.start();
-    await workerReady;
-    await answers(`${origin}/ready`, "the edge to be ready", edge, () => true);
+    await Promise.all([edge.start(), workerReady]);
+    await answers(`${origin}/ready`, "The edge", edge, () => true);
     return {
       origin,
       key: await developmentKey(origin, bootstrapSecret, join(data, "development-key")),
@@ -156,7 +155,7 @@ class Part {
 
   lastWords(): string {
     const lines = readFileSync(this.#logFile, "utf8").trimEnd().split("\n").slice(-15);
-    return `${lines.join("\n")}\n(all of it: ${this.#logFile})`;
+    return `${lines.map(plain).join("\n")}\n(all of it: ${this.#logFile})`;
   }
 
   async stop(): Promise<void> {
@@ -166,6 +165,16 @@ class Part {
     const gone = new Promise((resolve) => leash.once("exit", resolve));
     leash.stdin?.end();
     await gone;
+  }
+}
+
+/** Cog logs in JSON; the reason of an error is one of its fields. */
+function plain(line: string): string {
+  try {
+    const { fields } = JSON.parse(line) as { fields: { message: string; error?: string } };
+    return fields.error ?? fields.message;
+  } catch {
+    return line;
   }
 }
 
@@ -208,7 +217,7 @@ class Worker extends Part implements WorkerHandle {
     );
     await answers(
       `${this.url}/health-check`,
-      "the worker",
+      "The worker",
       this,
       (body) => (body as { status?: string }).status === "READY",
     );
@@ -245,7 +254,7 @@ class Edge extends Part {
       ]),
       wranglerEnv(this.#data),
     );
-    await answers(`${origin}/health`, "the edge", this, () => true);
+    await answers(`${origin}/health`, "The edge", this, () => true);
     // `wrangler dev` has cron triggers but no clock for them.
     const tick = () => fetch(`${origin}/cdn-cgi/local/scheduled`).catch(() => {});
     this.#cron = setInterval(tick, 60_000).unref();
@@ -357,7 +366,7 @@ async function answers(
     }
     await sleep(150);
   }
-  throw new Error(`Waited in vain for ${what}. Its last words:\n${part.lastWords()}`);
+  throw new Error(`${what} did not get ready. The end of its log:\n${part.lastWords()}`);
 }
 
 /** @returns `wanted` when it can be listened on, else any free port. */

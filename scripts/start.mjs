@@ -28,7 +28,8 @@ Environment:
   FOVEA_MODELS             models on offer, separated by commas (pp-ocr,fovea-nano,fovea-render)
   FOVEA_SLOTS              shards that the worker reads at once (4)
   FOVEA_BOOTSTRAP_SECRET   bearer token that creates admin keys (random; kept in the data folder)
-  FOVEA_PYTHON             the Python to make .venv with (python3)
+  FOVEA_PYTHON             the Python to make .venv with, 3.11 to 3.14 (python3)
+  FOVEA_TORCH_INDEX        index of PyTorch's CPU builds (PyTorch's own)
 
 Exit status: 0 read, 1 failed, 2 a mistake in the command line.
 `;

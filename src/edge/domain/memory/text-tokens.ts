@@ -1,11 +1,11 @@
 /**
- * How many tokens DeepSeek's tokenizer makes of a text, estimated. The tokenizer itself is 7.8 MB of JSON
- * and half a second to load: too much for a Worker (docs/decisions/0012). Its first step, cutting a text
- * into pieces, is done exactly here; how many tokens a piece becomes is a mean by script and length.
+ * Estimates the number of tokens of a text in DeepSeek's tokenizer. The tokenizer itself is 7.8 MB of JSON and takes
+ * half a second to load, too much for a Worker (docs/decisions/0012). The text is cut into pieces exactly as the
+ * tokenizer does it; the tokens of a piece are a mean by script and length.
  * `test/edge/domain/memory/text-tokens.test.ts` measures the error.
  */
 
-/** The tokenizer's own pre-tokeniser: digits by three, Chinese and Japanese runs, words, punctuation, space. */
+/** The tokenizer's first step: groups of three digits, Chinese and Japanese runs, words, punctuation, space. */
 const PIECE =
   /\p{N}{1,3}|[一-龥\u3040-\u30ff]+|[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;
 
@@ -29,7 +29,7 @@ const BY_SCRIPT: readonly (readonly [RegExp, keyof typeof ESTIMATE.scripts])[] =
   [/\p{L}/u, "other"],
 ];
 
-/** @returns a whole number; 0 only for the empty text */
+/** @returns a whole number; 0 only for an empty text */
 export function estimateTextTokens(text: string): number {
   let tokens = 0;
   for (const [piece] of text.matchAll(PIECE)) tokens += tokensOf(piece);
@@ -41,13 +41,13 @@ function tokensOf(piece: string): number {
   if (/^[ -~]?[A-Za-z]+$/.test(piece)) return wordTokens(piece);
   for (const [pattern, script] of BY_SCRIPT)
     if (pattern.test(piece)) return Math.max(1, ESTIMATE.scripts[script] * piece.length);
-  // Of signs: ASCII by the pairs that are common in code, others (emoji) by their UTF-16 units.
+  // Punctuation and symbols: ASCII signs often form pairs in code; others (emoji) count by UTF-16 units.
   const signs = piece.trim();
   if (/^[ -~]*$/.test(signs)) return 1 + ESTIMATE.signs.ascii * (signs.length - 1);
   return Math.max(1, ESTIMATE.signs.other * signs.length);
 }
 
-/** A word in mixed case (`camelCase`, base64) is cut at its humps. */
+/** A word in mixed case (`camelCase`, base64) is cut before each capital letter. */
 function wordTokens(word: string): number {
   const { word: means, longer } = ESTIMATE;
   const humps = word.split(/(?<=[a-z])(?=[A-Z])/);

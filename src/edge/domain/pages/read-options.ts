@@ -1,15 +1,9 @@
-/** How a document is to be read, as a request or a line of a manifest says it, against what readers can do. */
+/** Checks the reading options of a request or manifest line against what the reader supports. */
 import { ENCODE, type Mode, reader, type Task, TRANSCRIPTIONS, WITNESS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
 
 export const MAX_TOKEN_BUDGET = 100_000_000;
-/** Characters of a model's name. */
-export const MAX_MODEL = 64;
-/** Characters of a prompt. */
-export const MAX_PROMPT = 4000;
-export const MIN_DPI = 36;
-export const MAX_DPI = 400;
 
 export interface WantedOptions {
   model?: string;
@@ -28,8 +22,8 @@ export interface OptionFault {
 }
 
 /**
- * @param selection the pages that a token budget is for
- * @param offered the deployment's models, and the one for requests that name none
+ * @param selection the pages that share a token budget
+ * @param offered models of the deployment, and the default model
  */
 export function readOptions(
   wanted: WantedOptions,

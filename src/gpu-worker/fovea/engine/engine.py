@@ -69,10 +69,13 @@ class Engine:
         max_tiles: int = MAX_TILES,
         int8: bool = False,
         in_place: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ):
+        """`clock` tells when deadlines have passed."""
         self.config = config or EngineConfig()
         self.model = model.eval()
         self.metrics = Metrics()
+        self._clock = clock
         self.max_tiles = max_tiles
         self.context = model.config.decoder.context
         self.width = model.config.decoder.width
@@ -112,8 +115,8 @@ class Engine:
     ) -> Handle:
         """Read on from `prompt` (T, C), the embeddings of question and vision tokens.
 
-        `owner`: whose sequence it is; owners are served in turn. `deadline`: a `time.monotonic()` instant, at
-        which the answer ends as it is. `prefix` (name, length): the first positions are the same as in any
+        `owner`: whose sequence it is; owners are served in turn. `deadline`: an instant of the engine's
+        clock, at which the answer ends as it is. `prefix` (name, length): the first positions are the same as in any
         other prompt that names them so. The handle gives a `Generation`. Raises `ValueError` for what can
         never fit.
         """
@@ -238,7 +241,7 @@ class Engine:
 
     def _sweep(self) -> None:
         """Ends what has run out of time. One comparison while nothing has."""
-        now = time.monotonic()
+        now = self._clock()
         if now <= self._nearest:
             return
         nearest = float("inf")

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any
@@ -43,7 +44,7 @@ class Pushed(Enum):
 
 class Pusher:
     """`push_url` is the signed address of one shard; paths are appended before its query. `traceparent`
-    goes along with every push (W3C Trace Context).
+    goes along with every push (W3C Trace Context). `clock` and `sleep` time the retries.
 
     Raises `Refused` when nothing may be sent there.
     """
@@ -54,8 +55,11 @@ class Pusher:
         outbound: Outbound,
         retry_for_s: float = RETRY_FOR_S,
         traceparent: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ):
         outbound.check(push_url)
+        self._clock, self._sleep = clock, sleep
         self._parts = urlsplit(push_url)
         self._outbound = outbound
         self._retry_for_s = retry_for_s
@@ -103,7 +107,7 @@ class Pusher:
         self, path: str, data: bytes, head: dict[str, str] = JSON, retry_for_s: float | None = None
     ) -> Pushed:
         url, head = self._url(path), {**self._head, **head}
-        end = time.monotonic() + (self._retry_for_s if retry_for_s is None else retry_for_s)
+        end = self._clock() + (self._retry_for_s if retry_for_s is None else retry_for_s)
         pause = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while True:
@@ -115,10 +119,10 @@ class Pusher:
             if status is not None and status < 500 and status != 429:
                 log.error("the edge refused %s with status %d (trace %s)", path, status, self._trace)
                 return Pushed.NOT
-            if time.monotonic() + pause > end:
+            if self._clock() + pause > end:
                 log.error("the edge did not take %s (last status %s, trace %s)", path, status, self._trace)
                 return Pushed.NOT
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_S)
 
     def _send(self, url: str, data: bytes, head: dict[str, str]) -> int | None:

@@ -254,7 +254,7 @@ class Shard:
         given_up = GivenUp()
         try:
             return await asyncio.wait_for(_in_thread(self._read_now, document, page, given_up), limit)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             error = PageError("page_timeout", f"The page was not read within {limit:.0f} seconds.")
         except FoveaError as known:
             error = known

@@ -2,10 +2,12 @@
 
 A Cog server whose worker process died answers UNHEALTHY for ever, one whose setup failed answers with status
 200 and SETUP_FAILED, and neither restarts by itself. This process starts the server, looks at its health, and
-starts it again, after growing pauses while it keeps failing. It takes the server along when it ends, however
-it ends: the kernel sends the server SIGKILL when this process is gone, and the server's own children look for
-that themselves (`fovea.orphan`). Told to stop, it lets the worker drain first (`fovea.service.drain`), for at most
-`FOVEA_DRAIN_S` seconds; told again, it stops at once.
+restarts it, with growing pauses while it keeps failing. If a server fails three times in a row in the same way
+without ever being ready, this process ends with status 1.
+
+The server ends with this process, however this process ends: the kernel sends the server SIGKILL, and the server's
+own children check for that themselves (`fovea.orphan`). The first signal to stop drains the worker
+(`fovea.service.drain`) for at most `FOVEA_DRAIN_S` seconds; a second one stops it at once.
 
 | variable | default | |
 |---|---|---|
@@ -37,6 +39,7 @@ POLL_S = 1.0
 SILENCE_S = 60.0
 """How long a server that answered before may be silent until it counts as hung."""
 MAX_PAUSE_S = 30.0
+MAX_FAILED_STARTS = 3
 GRACE_S = 10.0
 DRAIN_S = 20.0
 RECEIPT_S = 0.5
@@ -120,15 +123,16 @@ class Supervisor:
         self._bind = host
         self._port = port
         self._pid_file = pid_file
-        self._stopping = self._at_once = False
+        self._stopping = self._at_once = self._was_ready = False
         self._drain_s = float(os.environ.get("FOVEA_DRAIN_S") or DRAIN_S)
         self._drain_file = Path(tempfile.mkdtemp(prefix="fovea-drain-")) / "drain"
 
     def stop(self, *_: object) -> None:
         self._stopping, self._at_once = True, self._stopping
 
-    def run(self) -> None:
-        pause = 0.5
+    def run(self) -> int:
+        """Returns the exit status: 0 when it was told to stop, 1 when the server cannot start."""
+        pause, failures, last = 0.5, 0, ""
         while not self._stopping:
             server = start_server(self._bind, self._port, self._drain_file)
             self._write_pid(server.pid)
@@ -138,6 +142,11 @@ class Supervisor:
                 self._drain(server)
             stop_server(server)
             if self._stopping:
+                break
+            failures = 0 if self._was_ready else failures + 1 if why == last else 1
+            last = why
+            if failures == MAX_FAILED_STARTS:
+                print(f"fovea supervisor: {why} {failures} times, never ready", file=sys.stderr, flush=True)
                 break
             # A server that ran well for a while has earned a quick restart.
             pause = 0.5 if time.monotonic() - started > 60 else min(pause * 2, MAX_PAUSE_S)
@@ -149,6 +158,7 @@ class Supervisor:
         self._drain_file.parent.rmdir()
         if self._pid_file:
             self._pid_file.unlink(missing_ok=True)
+        return 0 if self._stopping else 1
 
     def _drain(self, server: subprocess.Popen) -> None:
         """Waits until the worker has nothing to lose, if it runs at all."""
@@ -166,12 +176,14 @@ class Supervisor:
         """Returns why the server has to be started again, or that it is to stop."""
         look = time.monotonic()
         heard: float | None = None
+        self._was_ready = False
         while not self._stopping:
             if server.poll() is not None:
                 return f"the Cog server ended with status {server.returncode}"
             if time.monotonic() >= look:
                 look = time.monotonic() + POLL_S
                 state = health(self._host, self._port)
+                self._was_ready = self._was_ready or state in WORKING
                 if state in BAD_STATES:
                     return f"the Cog server is {state}"
                 if state is not None:
@@ -199,7 +211,7 @@ def main() -> None:
     supervisor = Supervisor(arguments.host, arguments.port, arguments.pid_file)
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)
-    supervisor.run()
+    sys.exit(supervisor.run())
 
 
 if __name__ == "__main__":

@@ -65,12 +65,13 @@ def held_out(family: str) -> bool:
 
 
 @cache
-def faces(evaluation: bool) -> tuple[Face, ...]:
-    """All scalable faces with Latin letters that fontconfig knows, in a fixed order; for training, where there are
-    none, the one that Pillow brings. Raises `RuntimeError` where nothing is there to evaluate with.
+def faces(evaluation: bool, data: Path | None = None) -> tuple[Face, ...]:
+    """All scalable faces with Latin letters that fontconfig knows or `data` holds (`fovea.train.material`), in a fixed
+    order; for training, where there are none, the one that Pillow brings. Raises `RuntimeError` where nothing is there
+    to evaluate with.
     """
     found = set()
-    for line in _listed().splitlines():
+    for line in _listed(data).splitlines():
         path, _, rest = line.partition(": ")
         family = re.split(r"[,:]", rest)[0].strip()
         index = int(match[1]) if (match := re.search(r":index=(\d+)$", rest)) else 0
@@ -90,21 +91,21 @@ def faces(evaluation: bool) -> tuple[Face, ...]:
 
 
 @cache
-def _families(evaluation: bool) -> tuple[tuple[Face, ...], ...]:
+def _families(evaluation: bool, data: Path | None) -> tuple[tuple[Face, ...], ...]:
     grouped: dict[str, list[Face]] = {}
-    for face in faces(evaluation):
+    for face in faces(evaluation, data):
         grouped.setdefault(face.family, []).append(face)
     return tuple(map(tuple, grouped.values()))
 
 
-def pick(random: Random, evaluation: bool) -> Face:
+def pick(random: Random, evaluation: bool, data: Path | None = None) -> Face:
     """A face of a family by chance: one with a hundred weights and widths counts no more than another."""
-    return random.choice(random.choice(_families(evaluation)))
+    return random.choice(random.choice(_families(evaluation, data)))
 
 
-def _listed() -> str:
-    if material.folder():
-        return material.fonts_list()
+def _listed(data: Path | None) -> str:
+    if here := material.folder(data):
+        return material.fonts_list(here)
     if not shutil.which("fc-list"):
         return ""
     wanted = ":lang=en:scalable=true"

@@ -1,6 +1,7 @@
 """What training data is made of — fonts, texts, PDF files — in a folder that travelled to a bare machine.
 
-`fovea.train.pack` makes such a folder. Where `FOVEA_TRAIN_DATA` names one, it is used in place of what the machine has.
+`fovea.train.pack` makes such a folder. Functions that take `data` draw from the folder that is given, else from the one
+that `FOVEA_TRAIN_DATA` names, else from this machine's fonts and texts. Evaluation material is not packed.
 
 | variable | default | |
 |---|---|---|
@@ -14,21 +15,19 @@ from pathlib import Path
 FONTS, PDFS = "fonts.txt", "pdfs"
 
 
-def folder() -> Path | None:
+def folder(data: Path | None) -> Path | None:
     """The folder that is used; `None` where it is the machine."""
     named = os.environ.get("FOVEA_TRAIN_DATA")
-    return Path(named) if named else None
+    return data or (Path(named) if named else None)
 
 
-def fonts_list() -> str:
+def fonts_list(here: Path) -> str:
     """As `fc-list` would list them."""
-    here = folder()
-    return "".join(f"{here}/{line}\n" for line in (here / FONTS).read_text().splitlines()) if here else ""
+    return "".join(f"{here}/{line}\n" for line in (here / FONTS).read_text().splitlines())
 
 
-def paragraphs(name: str) -> list[tuple[str, ...]]:
+def paragraphs(here: Path, name: str) -> list[tuple[str, ...]]:
     """Of the `texts`, or of the `foreign` ones."""
-    here = folder()
-    if not here or not (file := here / f"{name}.txt.gz").exists():
+    if not (file := here / f"{name}.txt.gz").exists():
         return []
     return [tuple(line.split(" ")) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]

@@ -56,18 +56,21 @@ def plain(text: str) -> str:
     return letters(text).translate(SAME)
 
 
-def files(evaluation: bool) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of the machine's different PDF files that belong to one split, in the order of their paths."""
+def files(evaluation: bool, data: Path | None = None) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the different PDF files of the machine, or of `data`, that belong to one split, in the order
+    of their paths.
+    """
     seen: set[str] = set()
-    roots = [material.folder() / material.PDFS] if material.folder() else ROOTS
+    here = material.folder(data)
+    roots = [here / material.PDFS] if here else ROOTS
     for path in sorted(path for root in roots for path in Path(root).rglob("*.pdf*") if path.is_file()):
-        data = path.read_bytes()
+        file = path.read_bytes()
         if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        digest = hashlib.sha256(data).hexdigest()
-        if digest not in seen and held_out(data) == evaluation:
+            file = gzip.decompress(file)
+        digest = hashlib.sha256(file).hexdigest()
+        if digest not in seen and held_out(file) == evaluation:
             seen.add(digest)
-            yield path.name, data
+            yield path.name, file
 
 
 def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:

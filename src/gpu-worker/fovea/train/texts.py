@@ -51,28 +51,29 @@ RUN = 8
 
 
 @cache
-def words(evaluation: bool) -> tuple[str, ...]:
-    """The words of one split's paragraphs, in their order. Paragraphs that quote the training texts (licences do)
-    are in neither. Raises `RuntimeError` where there is no text.
+def words(evaluation: bool, data: Path | None = None) -> tuple[str, ...]:
+    """The words of one split's paragraphs, in their order: of the machine's, or of those in `data`
+    (`fovea.train.material`). Paragraphs that quote the training texts (licences do) are in neither. Raises
+    `RuntimeError` where there is no text.
     """
-    found = _split(paragraphs(), evaluation, words)
+    found = _split(paragraphs(data), evaluation, lambda: words(False, data))
     if len(found) < 1000:
         raise RuntimeError("no text was found to set pages with")
     return found
 
 
 @cache
-def foreign_words(evaluation: bool) -> tuple[str, ...]:
+def foreign_words(evaluation: bool, data: Path | None = None) -> tuple[str, ...]:
     """The same of manuals in other languages with Latin letters; empty where there are none."""
-    return _split(foreign_paragraphs(), evaluation, foreign_words)
+    return _split(foreign_paragraphs(data), evaluation, lambda: foreign_words(False, data))
 
 
 def _split(
-    paragraphs: list[tuple[str, ...]], evaluation: bool, words_of: Callable[[bool], tuple[str, ...]]
+    paragraphs: list[tuple[str, ...]], evaluation: bool, trained_on: Callable[[], tuple[str, ...]]
 ) -> tuple[str, ...]:
     paragraphs = [p for p in paragraphs if held_out(" ".join(p)) == evaluation]
     if evaluation:
-        train = words_of(False)
+        train = trained_on()
         known = {hash(train[i : i + RUN]) for i in range(len(train) - RUN + 1)}
         paragraphs = [p for p in paragraphs if known.isdisjoint(_runs(p))]
     return tuple(word for paragraph in paragraphs for word in paragraph)
@@ -82,10 +83,10 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
     return {hash(paragraph[i : i + RUN]) for i in range(len(paragraph) - RUN + 1)}
 
 
-def paragraphs() -> list[tuple[str, ...]]:
+def paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
     """All different paragraphs of at least `RUN` words that can be shown."""
-    if material.folder():
-        return material.paragraphs("texts")
+    if here := material.folder(data):
+        return material.paragraphs(here, "texts")
     found: dict[tuple[str, ...], None] = {}
     size = 0
     for root, pattern in SOURCES:
@@ -100,10 +101,10 @@ def paragraphs() -> list[tuple[str, ...]]:
     return list(found)
 
 
-def foreign_paragraphs() -> list[tuple[str, ...]]:
+def foreign_paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
     """Those of each language in which at least one word has a letter beyond ASCII."""
-    if material.folder():
-        return material.paragraphs("foreign")
+    if here := material.folder(data):
+        return material.paragraphs(here, "foreign")
     found: dict[tuple[str, ...], None] = {}
     for language in LANGUAGES:
         size = 0
@@ -140,13 +141,20 @@ def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
 class Writer:
     """Words without end, in one of several manners."""
 
-    def __init__(self, random: Random, evaluation: bool, prose: float = 0.5, foreign: float = 0.0):
+    def __init__(
+        self,
+        random: Random,
+        evaluation: bool,
+        prose: float = 0.5,
+        foreign: float = 0.0,
+        data: Path | None = None,
+    ):
         """`prose`: how often the words are those of a text; otherwise they are mixed or mere characters.
         `foreign`: how often they are of other languages than English.
         """
         self._random = random
-        self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation))
-        self._corpus = foreign_words(evaluation) if self._foreign else words(evaluation)
+        self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation, data))
+        self._corpus = foreign_words(evaluation, data) if self._foreign else words(evaluation, data)
         self._at = random.randrange(len(self._corpus))
         roll = random.random()
         self._next = self._read if roll < prose else self._mixed if roll < (1 + prose) / 2 else self._noise

@@ -1,0 +1,56 @@
+/**
+ * `npm run lock`: writes requirements.txt (the worker) and requirements-tests.txt (what the tests add) from
+ * pyproject.toml and requirements-torch.txt in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS.
+ * Versions that are locked stay; `npm run lock -- --upgrade`, or `-- --upgrade-package=NAME`, takes newer
+ * ones. Plain Node ≥ 20.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SetupError, setUp, uv, worker } from "./setup.mjs";
+
+/** uv repeats the platforms of pyproject.toml beside each package. */
+const EVERYWHERE = " ; sys_platform == 'darwin' or sys_platform == 'linux'";
+const HEAD = "# Written by `npm run lock` from pyproject.toml.\n";
+
+/** @returns {Promise<string[]>} the names of the packages in the file that was written */
+async function compile(/** @type {string} */ file, /** @type {string[]} */ args) {
+  const options = [
+    `--directory=${worker}`,
+    "--quiet",
+    "--universal",
+    "--python-version=3.11",
+    // Cog ignores markers, so one version of a package has to do for every Python.
+    "--fork-strategy=fewest",
+    "--generate-hashes",
+    "--no-header",
+    "--no-annotate",
+    `--output-file=${file}`,
+  ];
+  // The lock does not depend on the wheels that lie on this machine.
+  const { ok, said } = await uv(["compile", ...options, ...args, ...process.argv.slice(2)], {
+    UV_FIND_LINKS: "",
+  });
+  if (!ok) throw new SetupError(said);
+  const path = join(worker, file);
+  const lock = readFileSync(path, "utf8").replaceAll(EVERYWHERE, "");
+  writeFileSync(path, HEAD + lock);
+  return [...lock.matchAll(/^([\w.-]+)==/gm)].map(([, name]) => /** @type {string} */ (name));
+}
+
+try {
+  await setUp();
+  const shared = await compile("requirements.txt", [
+    "pyproject.toml",
+    "requirements-torch.txt",
+    "--no-emit-package=torch",
+  ]);
+  await compile("requirements-tests.txt", [
+    "--group=tests",
+    "--constraints=requirements.txt",
+    ...shared.map((name) => `--no-emit-package=${name}`),
+  ]);
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`\n${error.message}`);
+  process.exitCode = 1;
+}
