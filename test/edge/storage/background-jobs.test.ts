@@ -1,5 +1,4 @@
 /** The migration that gives jobs in the background a flag: `batch_id` held the id of a context to mean that. */
-import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { findJobById, listJobs } from "../../../src/edge/storage/jobs.ts";
 import { openJobsOfKey } from "../../../src/edge/storage/quota.ts";
@@ -12,7 +11,8 @@ const BATCH = `batch_${"0".repeat(24)}`;
 beforeEach(() => void new CogStub().install());
 afterEach(() => vi.restoreAllMocks());
 
-const migrations = env.TEST_MIGRATIONS as D1Migration[];
+const migrations = env.TEST_MIGRATIONS as { name: string; queries: string[] }[];
+const migration = migrations.find(({ name }) => name === NAME)?.queries as string[];
 const triggerBefore = migrations
   .filter(({ name }) => name < NAME)
   .flatMap(({ queries }) => queries)
@@ -21,12 +21,9 @@ const triggerBefore = migrations
 /** Undoes the migration. */
 const undo = () =>
   env.DB.batch(
-    [
-      "DROP TRIGGER page_completed",
-      "ALTER TABLE jobs DROP COLUMN background",
-      triggerBefore,
-      `DELETE FROM d1_migrations WHERE name = '${NAME}'`,
-    ].map((sql) => env.DB.prepare(sql)),
+    ["DROP TRIGGER page_completed", "ALTER TABLE jobs DROP COLUMN background", triggerBefore].map(
+      (sql) => env.DB.prepare(sql),
+    ),
   );
 
 it("keeps batches in `batch_id`, and takes contexts out of it", async () => {
@@ -39,7 +36,7 @@ it("keeps batches in `batch_id`, and takes contexts out of it", async () => {
   const set = env.DB.prepare("UPDATE jobs SET batch_id = ? WHERE id = ?");
   await env.DB.batch([set.bind(BATCH, ofBatch), set.bind(CONTEXT, ofContext)]);
 
-  await applyD1Migrations(env.DB, migrations);
+  await env.DB.batch(migration.map((sql) => env.DB.prepare(sql)));
 
   const jobs = await Promise.all(ids.map((id) => findJobById(env.DB, id)));
   expect(jobs.map((job) => [job?.batchId, job?.background])).toEqual([
