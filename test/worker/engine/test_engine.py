@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import TOKENIZER, VOCABULARY, make_model
 
-from fovea.engine import Busy, Canceled, Seen
+from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.engine.generate import Rules, generate
 from fovea.engine.kv_cache import PagedKv
 from fovea.engine.metrics import resident_bytes
@@ -190,7 +190,7 @@ def test_one_prediction_cannot_keep_out_another(make_engine):
 
 
 def test_two_questions_to_a_page_share_its_tokens(make_engine, model, rules):
-    seen = Seen(torch.randn(40, 48), 39, 39)
+    seen = VisionTokens(torch.randn(40, 48), 39, 39)
     first = [TOKENIZER.bos, *[TOKENIZER.image] * 40, *TOKENIZER.encode("\nFree OCR.")]
     second = [TOKENIZER.bos, *[TOKENIZER.image] * 40, *TOKENIZER.encode("\nParse the figure.")]
     wanted = []

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from support import encoded, picture
 
+from fovea.cancellation import Cancellation
 from fovea.errors import PageError
-from fovea.given_up import GivenUp
 from fovea.language.tokenizer import EOS, LAYOUT_MARKERS
 from fovea.pages.documents import Raster
 from fovea.readers import READERS
@@ -322,11 +322,11 @@ def test_a_silent_server_costs_the_page_its_time_and_no_more(stub, monkeypatch):
 
 
 def test_a_page_that_is_given_up_is_hung_up_on(reader, stub):
-    given_up = GivenUp()
+    cancellation = Cancellation()
     stub.plan = [20.0]
-    threading.Timer(0.3, given_up.set).start()
+    threading.Timer(0.3, cancellation.cancel).start()
     with pytest.raises(PageError):
-        reader.read(PAGE, ReadRequest(given_up=given_up))
+        reader.read(PAGE, ReadRequest(cancellation=cancellation))
     assert stub.hung_up.wait(2)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine import Busy, Canceled, Handle, VisionTokens
 from fovea.engine.generate import generate
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
@@ -41,7 +41,7 @@ class ScriptedModel:
         self.seen.append((mode, image.size))
         self.mode = mode
         count = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}[mode]
-        return Seen(torch.full((count, 1), -1.0), count - 1, count // 2)
+        return VisionTokens(torch.full((count, 1), -1.0), count - 1, count // 2)
 
     def decode(self, seen, ids, image_token, *, max_new, owner="", deadline=None):
         """One page after the other, by the plain loop."""

@@ -129,13 +129,13 @@ def test_pushes_are_tried_again_until_the_edge_answers():
         assert asyncio.run(pusher.page(1, {"page": 1})) is Pushed.ACCEPTED
         assert edge.pages() == [1]
         started = time.monotonic()
-        assert asyncio.run(pusher.page(2, {})) is Pushed.NOT
+        assert asyncio.run(pusher.page(2, {})) is Pushed.FAILED
         assert 0.5 < time.monotonic() - started < 3
         started = time.monotonic()
-        assert asyncio.run(pusher.page(3, {})) is Pushed.NOT
+        assert asyncio.run(pusher.page(3, {})) is Pushed.FAILED
         assert time.monotonic() - started < 0.5
     gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), retry_for_s=0.3)
-    assert asyncio.run(gone.page(1, {})) is Pushed.NOT
+    assert asyncio.run(gone.page(1, {})) is Pushed.FAILED
     with pytest.raises(Refused):
         Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
 
@@ -186,7 +186,7 @@ def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
         def read(self, raster, request):
             requests.append(request)
             gone = threading.Event()
-            request.given_up.call(gone.set)
+            request.cancellation.on_cancel(gone.set)
             assert gone.wait(30)
             return super().read(raster, request)
 
@@ -196,7 +196,7 @@ def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
     owners = [request.owner for request in requests]
     assert len(set(owners)) == 2 and all(owners)
     gone = threading.Event()
-    requests[0].given_up.call(gone.set)
+    requests[0].cancellation.on_cancel(gone.set)
     assert gone.is_set()
 
 
@@ -207,7 +207,7 @@ def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
 
     def wait(page):
         file.touch()
-        assert drain.asked.wait(10)
+        assert drain.requested.wait(10)
 
     with EdgeStub({"/doc": pdf(3)}) as edge:
         request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
@@ -279,7 +279,7 @@ def test_a_budget_that_cannot_be_kept_is_said_on_every_page(monkeypatch, survey)
     assert [page["mode"] for page in receipt["pages"]] == ["tiny", "tiny"]
     for page in receipt["pages"]:
         assert page["warnings"] == [
-            "The pages take at least 128 vision tokens; the budget of 100 was exceeded."
+            "The pages need at least 128 vision tokens; the budget of 100 was exceeded."
         ]
 
 
@@ -336,11 +336,11 @@ def test_what_was_read_is_kept_when_the_check_fails_or_comes_too_late(monkeypatc
     receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
     (page,) = receipt["pages"]
     assert (page["verdict"], "witness" in page) == ("ok", False)
-    assert page["warnings"] == ["The page could not be checked by a second reader."]
+    assert page["warnings"] == ["The check of the page with a second reader failed."]
     assert "secret" not in str(receipt)
     monkeypatch.setattr("fovea.service.shard.WITNESS_SHARE", 0.0)
     receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
-    assert receipt["pages"][0]["warnings"] == ["There was no time left to check the page by a second reader."]
+    assert receipt["pages"][0]["warnings"] == ["No time was left to check the page with a second reader."]
 
 
 def test_a_blank_page_needs_no_witness():
@@ -353,7 +353,7 @@ def test_a_blank_page_needs_no_witness():
     [
         (["echo"], {"options": ReadRequest(witness=True)}, "has no witness"),
         (["pp-ocr"], {"options": ReadRequest(witness=True), "model": "pp-ocr"}, "cannot check itself"),
-        (["echo"], {"options": ReadRequest(mode="base"), "token_budget": 100}, "needs the mode auto"),
+        (["echo"], {"options": ReadRequest(mode="base"), "token_budget": 100}, "requires the mode auto"),
     ],
 )
 def test_what_cannot_be_checked_or_budgeted_is_refused(readers, changes, message):

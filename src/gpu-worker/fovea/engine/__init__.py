@@ -4,8 +4,8 @@ weights, sampler, encoder.
 
 from fovea.engine.config import EngineConfig
 from fovea.engine.engine import Engine, Handle
-from fovea.engine.seen import Seen, SeenError, load_seen, save_seen
 from fovea.engine.sequence import Busy, Canceled
+from fovea.engine.vision_tokens import VisionTokens, VisionTokensError, load_tokens, save_tokens
 
 __all__ = [
     "Busy",
@@ -13,8 +13,8 @@ __all__ = [
     "Engine",
     "EngineConfig",
     "Handle",
-    "Seen",
-    "SeenError",
-    "load_seen",
-    "save_seen",
+    "VisionTokens",
+    "VisionTokensError",
+    "load_tokens",
+    "save_tokens",
 ]

@@ -30,8 +30,8 @@ from fovea.engine.kv_cache import Blocks
 from fovea.engine.metrics import Metrics
 from fovea.engine.sampler import REASONS, Rows, Said
 from fovea.engine.scheduler import Scheduler
-from fovea.engine.seen import Seen
 from fovea.engine.sequence import Busy, Canceled, Sequence
+from fovea.engine.vision_tokens import VisionTokens
 from fovea.model import OcrModel
 from fovea.model.pixels import to_pixels
 from fovea.vision.views import MAX_TILES, make_views
@@ -150,7 +150,7 @@ class Engine:
         mode: str,
         deadline: float | None = None,
         begun: Callable[[Handle], None] = lambda handle: None,
-    ) -> Seen:
+    ) -> VisionTokens:
         """The vision tokens of an RGB image in a mode of `fovea.vision.views.MODES`. Blocks; `begun` is given the
         handle by which somebody else can cancel it.
         """
@@ -159,11 +159,11 @@ class Engine:
         handle = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
         begun(handle)
         # A page so thin that no whole token shows it still is looked at with one.
-        return Seen(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
+        return VisionTokens(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
 
     def decode(
         self,
-        seen: Seen,
+        seen: VisionTokens,
         ids: list[int],
         image_token: int,
         *,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fovea.cancellation import Cancellation
 from fovea.engine import Engine, EngineConfig
 from fovea.engine.generate import Generation, Rules
-from fovea.given_up import GivenUp
 from fovea.language.tasks import prompt_for
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
@@ -47,12 +47,12 @@ class StripModel:
         self.engine = Engine(model, rules, config)
 
     def see(
-        self, pixels: Tensor, deadline: float | None = None, given_up: GivenUp | None = None
+        self, pixels: Tensor, deadline: float | None = None, cancellation: Cancellation | None = None
     ) -> list[Tensor]:
         """Vision tokens of strips (B, 3, H, W). Blocks, and raises, as `read`."""
         looks = [self.engine.look(view, deadline=deadline) for view in pixels.to(self.engine.device)]
-        if given_up:
-            given_up.call(lambda: [look.cancel() for look in looks])
+        if cancellation:
+            cancellation.on_cancel(lambda: [look.cancel() for look in looks])
         return [look.result() for look in looks]
 
     def read(
@@ -61,7 +61,7 @@ class StripModel:
         most: int,
         owner: str = "",
         deadline: float | None = None,
-        given_up: GivenUp | None = None,
+        cancellation: Cancellation | None = None,
         kept: Sequence[Tensor] = (),
     ) -> StripAnswers:
         """pixels (B, 3, H, W) in −1..1, all of one size; `most` tokens of an answer. Blocks.
@@ -70,7 +70,7 @@ class StripModel:
         Raises `Busy` where other strips held the model until time was up, `Canceled` when the page is given up.
         """
         prompt = strip_prompt(self._tokenizer, pixels.shape[3], pixels.shape[2])
-        return self.ask(prompt, pixels, most, owner, deadline, given_up, kept)
+        return self.ask(prompt, pixels, most, owner, deadline, cancellation, kept)
 
     def ask(
         self,
@@ -79,13 +79,13 @@ class StripModel:
         most: int,
         owner: str = "",
         deadline: float | None = None,
-        given_up: GivenUp | None = None,
+        cancellation: Cancellation | None = None,
         kept: Sequence[Tensor] = (),
     ) -> StripAnswers:
         """`ids`: a question with its vision tokens. The rest as in `read`."""
         began = time.perf_counter()
         engine = self.engine
-        seen = list(kept) or self.see(pixels, deadline, given_up)
+        seen = list(kept) or self.see(pixels, deadline, cancellation)
         encoded = time.perf_counter()
         shown = torch.tensor(ids) == self._tokenizer.image
         question = engine.embed(ids)
@@ -95,8 +95,8 @@ class StripModel:
             prompt = question.clone()
             prompt[shown] = tokens.to(prompt.device, prompt.dtype)
             handles.append(engine.submit(prompt, max_new=room, owner=owner, deadline=deadline))
-        if given_up:
-            given_up.call(lambda: [handle.cancel() for handle in handles])
+        if cancellation:
+            cancellation.on_cancel(lambda: [handle.cancel() for handle in handles])
         answers = [handle.result() for handle in handles]
         prefill_s = max((answer.prefill_s for answer in answers), default=0.0)
         decode_s = time.perf_counter() - encoded - prefill_s

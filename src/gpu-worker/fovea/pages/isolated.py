@@ -22,8 +22,8 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from fovea.errors import DocumentError, FoveaError, PageError
-from fovea.orphan import end_with_parent
 from fovea.pages.documents import Document, Raster, open_document
+from fovea.parent import exit_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _main() -> None:
-    end_with_parent()
+    exit_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))

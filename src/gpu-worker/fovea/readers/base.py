@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fovea.given_up import GivenUp
+from fovea.cancellation import Cancellation
 from fovea.pages.documents import Raster
 from fovea.result.page_result import PageResult
 from fovea.vision.plan import Density
@@ -34,7 +34,7 @@ class ReadRequest:
     """By what kept tokens are named, where that is more than the reader's digest: of a text also what lays it out."""
     owner: str = field(default="", compare=False)
     """The prediction: a reader that reads several pages at once serves them in turn."""
-    given_up: GivenUp = field(default_factory=GivenUp, compare=False, repr=False)
+    cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
 
 
 class InvalidOptions(ValueError):

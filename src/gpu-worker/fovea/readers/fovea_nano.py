@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fovea.engine import Busy, Canceled, Seen
+from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
@@ -166,7 +166,7 @@ class FoveaNano:
             result = self._result(raster, request.task, lines, len(read) - len(lines), attempts)
         if first.packed and not first.kept and len(first.seen) >= first.packed:
             patches = first.packed * TOKENS
-            keep(result, request, Seen(torch.cat(first.seen[: first.packed]), patches, patches))
+            keep(result, request, VisionTokens(torch.cat(first.seen[: first.packed]), patches, patches))
         return result
 
     # -- reading ---------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class FoveaNano:
         began = time.perf_counter()
         for start in range(0, 0 if answers.kept else len(strips), AT_ONCE):
             pictures = [draw([segments[n] for n in strip], rows) for strip in strips[start : start + AT_ONCE]]
-            answers.seen += self._model.see(_pixels(np.stack(pictures)), deadline, request.given_up)
+            answers.seen += self._model.see(_pixels(np.stack(pictures)), deadline, request.cancellation)
         answers.strips = len(strips)
         answers.encode_s = time.perf_counter() - began
 
@@ -250,7 +250,7 @@ class FoveaNano:
     ) -> list[tuple[list[int], list[float]]]:
         """pictures (B, HEIGHT, WIDTH) grey -> ids and log-probabilities of each."""
         kept = answers.kept[answers.strips :][: len(pictures)]
-        read = self._model.read(_pixels(pictures), most, request.owner, deadline, request.given_up, kept)
+        read = self._model.read(_pixels(pictures), most, request.owner, deadline, request.cancellation, kept)
         answers.seen += read.seen
         answers.strips += len(pictures)
         answers.tokens += sum(answer.sampled for answer in read.answers)

@@ -6,14 +6,14 @@ rest of the service needs of it.
 
 import logging
 
-from fovea.engine import Seen, SeenError, load_seen, save_seen
+from fovea.engine import VisionTokens, VisionTokensError, load_tokens, save_tokens
 from fovea.readers.base import ENCODE, ReadRequest
 from fovea.result.page_result import PageResult
 
 log = logging.getLogger(__name__)
 
 
-def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: int) -> Seen | None:
+def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: int) -> VisionTokens | None:
     """The kept tokens of a page in a mode, made by the model `digest` (`request.digest` may say more); `None`
     where the page must be encoded.
 
@@ -23,8 +23,8 @@ def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: in
     if data is None:
         return None
     try:
-        seen, its_mode, its_page = load_seen(data, digest=request.digest or digest, width=width)
-    except SeenError as error:
+        seen, its_mode, its_page = load_tokens(data, digest=request.digest or digest, width=width)
+    except VisionTokensError as error:
         log.warning("kept vision tokens of page %d are not used: %s", page, error)
         return None
     if (its_mode, its_page) != (mode, page):
@@ -33,9 +33,9 @@ def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: in
     return seen
 
 
-def keep(result: PageResult, request: ReadRequest, seen: Seen) -> None:
+def keep(result: PageResult, request: ReadRequest, seen: VisionTokens) -> None:
     """Attaches the tokens from which `result` was read, where they are wanted."""
     if request.keep_tokens or request.task == ENCODE:
-        result.attachments["tokens"] = save_seen(
+        result.attachments["tokens"] = save_tokens(
             seen, digest=request.digest or result.model_digest, mode=result.mode, page=result.page
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from fovea.engine import Engine, EngineConfig, Seen
+from fovea.engine import Engine, EngineConfig, VisionTokens
 from fovea.engine.generate import Rules
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
@@ -38,12 +38,12 @@ class SeeingModel:
         return Engine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
 
     @torch.inference_mode()
-    def see(self, image: Image.Image, mode: str) -> Seen:
+    def see(self, image: Image.Image, mode: str) -> VisionTokens:
         views = make_views(image, mode, self.max_tiles)
         whole = to_pixels([views.whole], self.device)[0]
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
         # A page so thin that no whole token shows it still is looked at with one.
-        return Seen(
+        return VisionTokens(
             self.model.encode_page(whole, tiles, views.columns),
             views.patches,
             max(views.valid, 1),

@@ -32,8 +32,8 @@ from typing import Any
 import urllib3
 from PIL import Image
 
+from fovea.cancellation import Cancellation
 from fovea.errors import PageError
-from fovea.given_up import GivenUp
 from fovea.language.tasks import TASKS, InvalidTask, Prompt, prompt_for
 from fovea.language.tokenizer import EOS, LAYOUT_MARKERS, OFFICIAL_IDS, TABLE_MARKERS, Piece
 from fovea.outbound import Outbound, Refused, Unreachable, origin_of
@@ -136,7 +136,7 @@ class Upstream:
         prompt = prompt_for(request.task, request.prompt, self._free_prompts)
         url, warnings = _data_url(raster.image)
         started = time.perf_counter()
-        said = self._ask(_question(prompt), url, deadline, request.given_up)
+        said = self._ask(_question(prompt), url, deadline, request.cancellation)
         decode_ms = (time.perf_counter() - started) * 1000
         reading = read_blocks(said.pieces, said.log_probs, located=prompt.task.takes_query)
         faults = list(doubts(reading, said.confidence, prompt.task.takes_query))
@@ -166,7 +166,7 @@ class Upstream:
             timings_ms={"decode": decode_ms},
         )
 
-    def _ask(self, question: str, image_url: str, deadline: float, given_up: GivenUp) -> _Said:
+    def _ask(self, question: str, image_url: str, deadline: float, cancellation: Cancellation) -> _Said:
         body: dict[str, Any] = {
             "model": self._model,
             # vLLM puts `<image>` and a line break before the text.
@@ -190,7 +190,9 @@ class Upstream:
             size, window = self._ngram
             spared = [OFFICIAL_IDS["<td>"], OFFICIAL_IDS["</td>"]]
             body["vllm_xargs"] = {"ngram_size": size, "window_size": window, "whitelist_token_ids": spared}
-        status, data = self._call("POST", "/chat/completions", json.dumps(body).encode(), deadline, given_up)
+        status, data = self._call(
+            "POST", "/chat/completions", json.dumps(body).encode(), deadline, cancellation
+        )
         if status != 200:
             # Not with its words: they may repeat what was sent.
             log.error("the upstream refused a page with status %d", status)
@@ -201,20 +203,20 @@ class Upstream:
             raise PageError("internal", "The model's server gave an answer that cannot be read.") from None
 
     def _call(
-        self, method: str, path: str, body: bytes | None, deadline: float, given_up: GivenUp
+        self, method: str, path: str, body: bytes | None, deadline: float, cancellation: Cancellation
     ) -> tuple[int, bytes]:
         """Status and body. Raises `PageError`."""
         pause, lost = FIRST_PAUSE_S, 0
         while True:
             left = deadline - time.monotonic()
-            if left <= 0 or given_up.is_set():
+            if left <= 0 or cancellation.canceled:
                 raise PageError("page_timeout", "The model's server did not answer in time.")
             try:
                 with self._outbound.open(
                     *(method, self._base + path, body, self._headers),
                     limit_s=left,
                     silence_s=left,
-                    stop=given_up.call,
+                    stop=cancellation.on_cancel,
                 ) as response:
                     if response.status not in (*NOT_BEGUN, *LOST):
                         return response.status, _whole(response)
@@ -230,7 +232,7 @@ class Upstream:
         """What the server lists of the model that is to be used; waits for a server that is coming up."""
         deadline = time.monotonic() + START_LIMIT_S
         try:
-            status, data = self._call("GET", "/models", None, deadline, GivenUp())
+            status, data = self._call("GET", "/models", None, deadline, Cancellation())
         except PageError as error:
             raise ValueError(f"FOVEA_UPSTREAM_URL: {error}") from None
         if status != 200:

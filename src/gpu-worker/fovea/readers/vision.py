@@ -12,7 +12,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine import Busy, Canceled, Handle, VisionTokens
 from fovea.engine.generate import Generation, Rules
 from fovea.errors import PageError
 from fovea.language.tasks import DEEP, TASK_NAMES, InvalidTask, Prompt, prompt_for
@@ -51,13 +51,13 @@ class VisionEngine(Protocol):
         mode: str,
         deadline: float | None = None,
         begun: Callable[[Handle], None] = ...,
-    ) -> Seen:
+    ) -> VisionTokens:
         """The vision tokens of an RGB image in a mode of `MODES`."""
         ...
 
     def decode(
         self,
-        seen: Seen,
+        seen: VisionTokens,
         ids: list[int],
         image_token: int,
         *,
@@ -85,7 +85,7 @@ class _Try:
     """One reading of one image in one mode."""
 
     mode: str
-    seen: Seen
+    seen: VisionTokens
     answer: Generation
     reading: Reading
     encode_s: float
@@ -197,15 +197,15 @@ class VisionReader:
 
     def _see(
         self, image: Image.Image, mode: str, request: ReadRequest, deadline: float, page: int | None
-    ) -> tuple[Seen, bool]:
+    ) -> tuple[VisionTokens, bool]:
         """Vision tokens of the image, and whether they were kept. `page`: the image is that page, whole."""
         kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
         if kept and self._fits(kept, image, mode):
             return kept, True
-        begun = lambda handle: request.given_up.call(handle.cancel)  # noqa: E731
+        begun = lambda handle: request.cancellation.on_cancel(handle.cancel)  # noqa: E731
         return self.engine.encode(image, mode, deadline=deadline, begun=begun), False
 
-    def _fits(self, seen: Seen, image: Image.Image, mode: str) -> bool:
+    def _fits(self, seen: VisionTokens, image: Image.Image, mode: str) -> bool:
         """Whether the counts are those that the image has in the mode."""
         tiled = modes.MODES[mode].tiled and max(image.size) > modes.TILE
         tiles = modes.tile_grid(*image.size, self._max_tiles) if tiled else None
@@ -252,7 +252,7 @@ class VisionReader:
         handle = self.engine.decode(
             seen, ids, self.tokenizer.image, max_new=room, owner=request.owner, deadline=deadline
         )
-        request.given_up.call(handle.cancel)
+        request.cancellation.on_cancel(handle.cancel)
         answer = handle.result()
         pieces = pieces_of(self.tokenizer, answer.ids)
         reading = read_blocks(pieces, answer.log_probs, located=prompt.task.takes_query)

@@ -11,7 +11,7 @@ from random import Random
 
 from PIL import ImageFont
 
-from fovea.train import material
+from fovea.train import packed_data
 
 SALT = "fovea"
 HELD_OUT = 32  # of 256 designs by hash: about one in eight is never trained on
@@ -103,8 +103,8 @@ def pick(random: Random, evaluation: bool) -> Face:
 
 
 def _listed() -> str:
-    if material.folder():
-        return material.fonts_list()
+    if packed_data.folder():
+        return packed_data.fonts_list()
     if not shutil.which("fc-list"):
         return ""
     wanted = ":lang=en:scalable=true"

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fovea.result.page_result import Box
 from fovea.train import fonts
+from fovea.train.degrade import degrade
 from fovea.train.texts import Writer
-from fovea.train.wear import wear
 
 Colour = tuple[int, int, int]
 BULLETS = ("•", "-", "*", "–", "1.", "1)", "a)")
@@ -56,7 +56,7 @@ def make_layout(seed: int, evaluation: bool = False) -> Layout:
     image, parts = page.image, page.parts
     if random.random() < 0.5:
         corners = np.array([[part.box[i], part.box[j]] for part in parts for i in (0, 2) for j in (1, 3)])
-        image, corners = wear(image, corners.reshape(-1, 2), random, page.paper)
+        image, corners = degrade(image, corners.reshape(-1, 2), random, page.paper)
         boxes = corners.reshape(-1, 4, 2)
         parts = [
             Part(part.type, (*map(float, box.min(0)), *map(float, box.max(0))))

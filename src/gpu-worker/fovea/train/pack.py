@@ -1,7 +1,7 @@
 """Packs what this machine has and may be trained on: `python -m fovea.train.pack FOLDER`.
 
 Fonts come without the glyphs that are never shown; what is kept for evaluation stays at home. `FOVEA_TRAIN_DATA=FOLDER`
-then names the folder to a training run (`fovea.train.material`).
+then names the folder to a training run (`fovea.train.packed_data`).
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from fovea.train import fonts, pdfs, texts
-from fovea.train.material import FONTS, PDFS
+from fovea.train.packed_data import FONTS, PDFS
 
 
 def pack(to: Path, font_bytes: int, text_bytes: int, pdf_bytes: int, seed: int = 0) -> None:

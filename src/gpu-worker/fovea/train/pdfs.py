@@ -11,7 +11,7 @@ import numpy as np
 import pypdfium2
 from PIL import Image
 
-from fovea.train import material
+from fovea.train import packed_data
 
 HELD_OUT = 128
 """Of 256 files by hash: none of the others is used for anything but training."""
@@ -59,7 +59,7 @@ def plain(text: str) -> str:
 def files(evaluation: bool) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of the machine's different PDF files that belong to one split, in the order of their paths."""
     seen: set[str] = set()
-    roots = [material.folder() / material.PDFS] if material.folder() else ROOTS
+    roots = [packed_data.folder() / packed_data.PDFS] if packed_data.folder() else ROOTS
     for path in sorted(path for root in roots for path in Path(root).rglob("*.pdf*") if path.is_file()):
         data = path.read_bytes()
         if path.suffix == ".gz":

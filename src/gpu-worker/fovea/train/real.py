@@ -17,9 +17,9 @@ from PIL import Image
 from fovea.nano.lines import TextLine, find_lines
 from fovea.nano.packing import HEIGHT, MARGIN, Segment, cut, draw
 from fovea.train import pdfs
+from fovea.train.degrade import degrade
 from fovea.train.strips import Strip, Style
 from fovea.train.texts import KNOWN
-from fovea.train.wear import wear
 
 SCALES, OF_A_PAGE = 3, 16
 """In how many sizes a page is cut, and most strips of each: finding its lines takes as long as all of them."""
@@ -150,5 +150,5 @@ def _strip(
     )
     if random.random() >= style.clean:
         paper = (int(np.median(grey)),) * 3
-        strip.image, strip.places = wear(strip.image, strip.places, random, paper)
+        strip.image, strip.places = degrade(strip.image, strip.places, random, paper)
     return strip

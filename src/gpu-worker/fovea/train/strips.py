@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from fovea.train import fonts
+from fovea.train.degrade import degrade
 from fovea.train.texts import Writer
-from fovea.train.wear import wear
 
 HEIGHT = 128
 
@@ -70,7 +70,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     strip.text = "\n".join(strip.lines)
     strip.places = np.array(places, dtype=np.float32).reshape(-1, 2)
     if random.random() >= style.clean:
-        strip.image, strip.places = wear(strip.image, strip.places, random, paper)
+        strip.image, strip.places = degrade(strip.image, strip.places, random, paper)
     return strip
 
 

@@ -13,7 +13,7 @@ from random import Random
 
 from PIL import ImageFont
 
-from fovea.train import fonts, material
+from fovea.train import fonts, packed_data
 
 HELD_OUT = 16  # of 256 paragraphs by hash
 SOURCES = (
@@ -84,8 +84,8 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
 
 def paragraphs() -> list[tuple[str, ...]]:
     """All different paragraphs of at least `RUN` words that can be shown."""
-    if material.folder():
-        return material.paragraphs("texts")
+    if packed_data.folder():
+        return packed_data.paragraphs("texts")
     found: dict[tuple[str, ...], None] = {}
     size = 0
     for root, pattern in SOURCES:
@@ -102,8 +102,8 @@ def paragraphs() -> list[tuple[str, ...]]:
 
 def foreign_paragraphs() -> list[tuple[str, ...]]:
     """Those of each language in which at least one word has a letter beyond ASCII."""
-    if material.folder():
-        return material.paragraphs("foreign")
+    if packed_data.folder():
+        return packed_data.paragraphs("foreign")
     found: dict[tuple[str, ...], None] = {}
     for language in LANGUAGES:
         size = 0

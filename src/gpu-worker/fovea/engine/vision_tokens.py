@@ -20,12 +20,12 @@ FORMAT = "fovea-vision-tokens-1"
 _numbers = itertools.count()
 
 
-class SeenError(ValueError):
+class VisionTokensError(ValueError):
     """The bytes are not vision tokens that this model can read. The message is for the person who sent them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VisionTokens:
     """Embeddings (positions, C), newlines and separator included."""
 
     embeddings: torch.Tensor
@@ -49,7 +49,7 @@ class Seen:
         return counts
 
 
-def save_seen(seen: Seen, *, digest: str, mode: str, page: int) -> bytes:
+def save_tokens(seen: VisionTokens, *, digest: str, mode: str, page: int) -> bytes:
     """The file, in the precision in which the tokens were made, so that a later answer is the same as a fresh
     one. `digest` names the model that made them.
     """
@@ -64,36 +64,36 @@ def save_seen(seen: Seen, *, digest: str, mode: str, page: int) -> bytes:
     return save({"vision_tokens": tokens}, metadata)
 
 
-def load_seen(data: bytes, *, digest: str, width: int) -> tuple[Seen, str, int]:
-    """The tokens, their mode and page. Raises `SeenError` for anything but tokens (positions, `width`) that
+def load_tokens(data: bytes, *, digest: str, width: int) -> tuple[VisionTokens, str, int]:
+    """The tokens, their mode and page. Raises `VisionTokensError` for anything but tokens (positions, `width`) that
     the model `digest` has made."""
     try:
         head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         metadata = head.get("__metadata__", {})
         if metadata.get("format") != FORMAT:
-            raise SeenError("this is no file of vision tokens")
+            raise VisionTokensError("this is no file of vision tokens")
         if metadata["model_digest"] != digest:
-            raise SeenError("these vision tokens were made by another model")
+            raise VisionTokensError("these vision tokens were made by another model")
         tokens = load(data)["vision_tokens"]
         counts = json.loads(metadata["counts"])
         tiles = counts.get("tiles")
         mode, page = metadata["mode"], int(metadata["page"])
         numbers = [counts["patches"], counts["valid"], counts.get("max_tiles") or 1, page, *(tiles or [1, 1])]
-    except SeenError:
+    except VisionTokensError:
         raise
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise SeenError("the file of vision tokens is broken") from None
+        raise VisionTokensError("the file of vision tokens is broken") from None
     good = tokens.dim() == 2 and tokens.shape[1] == width and tokens.is_floating_point() and len(tokens) > 0
     if (
         not good
         or not all(isinstance(n, int) and n > 0 for n in numbers)
         or counts["positions"] != len(tokens)
     ):
-        raise SeenError("the file of vision tokens does not hold what it says")
+        raise VisionTokensError("the file of vision tokens does not hold what it says")
     if not torch.isfinite(tokens).all():
-        raise SeenError("the vision tokens are not finite")
+        raise VisionTokensError("the vision tokens are not finite")
     # Named by content: who sends tokens cannot choose a name that somebody else's page has.
     key = sha256(tokens.contiguous().flatten().view(torch.uint8).numpy()).hexdigest()
     size = tuple(tiles) if tiles else None
-    seen = Seen(tokens, counts["patches"], counts["valid"], size, counts.get("max_tiles"), key)
+    seen = VisionTokens(tokens, counts["patches"], counts["valid"], size, counts.get("max_tiles"), key)
     return seen, mode, page
