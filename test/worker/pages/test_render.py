@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fovea.errors import DocumentError
 from fovea.pages import glyphs
 from fovea.pages.documents import MAX_TEXT_BYTES, open_document
-from fovea.pages.markup import normalise, parse
+from fovea.pages.markup import normalize, parse
 from fovea.pages.render import LARGEST, SHEETS, _pages, paginate
 
 MARKDOWN = """# Title of *some* length
@@ -78,7 +78,7 @@ def test_the_pages_sources_are_the_text_and_no_letter_is_missing(mode, media_typ
 def test_no_text_loses_a_letter_or_its_order(text, media_type):
     pages = paginate(text, media_type, "tiny")
     source = "".join(page.source for page in pages)
-    assert source == normalise(text)
+    assert source == normalize(text)
     assert not letters(source) - letters(shown(pages))
 
 
@@ -168,7 +168,7 @@ def test_long_lines_of_small_type_are_set_in_columns():
 
 def test_widths_do_not_depend_on_the_fonts_of_the_machine(monkeypatch):
     before = [page.source for page in paginate(MARKDOWN * 5, "text/markdown", "tiny")]
-    monkeypatch.setattr(glyphs, "_found", lambda character: None)
+    monkeypatch.setattr(glyphs, "_system_font", lambda character: None)
     glyphs._glyph.cache_clear()
     pages = paginate(MARKDOWN * 5, "text/markdown", "tiny")
     assert [page.source for page in pages] == before

@@ -174,13 +174,13 @@ def test_what_cannot_be_used_costs_an_encoding_and_nothing_else(reader):
 def test_figures_of_a_page_are_not_taken_for_the_page(reader):
     """Deep parsing looks at parts of the page: those are neither asked for nor kept."""
     tokens, asked = tokens_of(reader), []
-    reader._see(
+    reader._encode(
         page().image, "base", ReadRequest(recall=lambda mode: asked.append(mode) or tokens), 1e12, None
     )
     assert asked == []
 
 
-def test_a_page_that_is_given_up_ends_with_kept_tokens_as_without(reader):
+def test_a_page_that_is_canceled_ends_with_kept_tokens_as_without(reader):
     tokens, cancellation = tokens_of(reader), Cancellation()
     cancellation.cancel()
     with pytest.raises((PageError, Canceled)):

@@ -321,7 +321,7 @@ def test_a_silent_server_costs_the_page_its_time_and_no_more(stub, monkeypatch):
     assert stub.hung_up.wait(2)
 
 
-def test_a_page_that_is_given_up_is_hung_up_on(reader, stub):
+def test_a_canceled_page_closes_its_connection(reader, stub):
     cancellation = Cancellation()
     stub.plan = [20.0]
     threading.Timer(0.3, cancellation.cancel).start()

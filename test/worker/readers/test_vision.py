@@ -37,7 +37,7 @@ class ScriptedModel:
         self.rules = rules
         return self
 
-    def encode(self, image, mode, deadline=None, begun=None):
+    def encode(self, image, mode, deadline=None, on_submit=None):
         self.seen.append((mode, image.size))
         self.mode = mode
         count = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}[mode]
@@ -152,7 +152,7 @@ def test_time_runs_out():
     assert "Time ran out" in result.warnings[0]
 
 
-@pytest.mark.parametrize(("why", "message"), [(Busy("x"), "busy"), (Canceled("x"), "Nobody waits")])
+@pytest.mark.parametrize(("why", "message"), [(Busy("x"), "busy"), (Canceled("x"), "canceled")])
 def test_a_page_that_cannot_get_at_the_model_fails(why, message):
     class Refusing(ScriptedModel):
         def encode(self, *_, **__):

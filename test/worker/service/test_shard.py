@@ -179,7 +179,7 @@ def test_a_reader_that_can_is_given_several_pages_at_once():
     assert [page["page"] for page in receipt["pages"]] == [1, 2, 3, 4, 5, 6]
 
 
-def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
+def test_readers_learn_whose_page_it_is_and_that_it_was_canceled():
     requests = []
 
     class Asking(EchoReader):
@@ -313,7 +313,7 @@ def test_a_witness_that_sees_other_words_makes_a_page_suspect():
     (page,) = receipt["pages"]
     assert page["verdict"] == "suspect"
     assert page["warnings"] == [
-        "A second reader found other words on the page: the two agree on only 0 % of them."
+        "A second reader read other words on the page: the two agree on only 0 % of them."
     ]
     assert page["witness"] == {"model": "pp-ocr", "model_digest": Witness.digest, "agreement": 0.0}
 

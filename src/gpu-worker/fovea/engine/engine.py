@@ -136,7 +136,7 @@ class Engine:
         with torch.inference_mode():
             return self._decoder.embed(torch.tensor(ids, device=self.device))
 
-    def look(
+    def encode_views(
         self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0, deadline: float | None = None
     ) -> Handle:
         """Encodes a page: arguments and the tensor that the handle gives are `OcrModel.encode_page`'s."""
@@ -156,7 +156,7 @@ class Engine:
         """
         views = make_views(image, mode, self.max_tiles)
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
-        handle = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
+        handle = self.encode_views(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
         begun(handle)
         # A page so thin that no whole token shows it still is looked at with one.
         return VisionTokens(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)

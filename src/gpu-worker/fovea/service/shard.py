@@ -21,7 +21,7 @@ from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
 from fovea.result.page_result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
-from fovea.result.witness import agreement, doubt, text_of
+from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
 from fovea.service.fetch import fetch_document
@@ -353,9 +353,9 @@ def check_with_witness(result: PageResult, witness: Reader, raster: Raster, in_t
         "model_digest": witness.digest,
         "agreement": None if share is None else round(share, 3),
     }
-    if reason := doubt(share):
+    if warning := warning_for(share):
         result.verdict = "suspect"
-        result.warnings.append(reason)
+        result.warnings.append(warning)
 
 
 def _data_url(kind: str, data: bytes) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 
-def wear(
+def degrade(
     image: Image.Image, places: np.ndarray, random: Random, paper: tuple[int, int, int]
 ) -> tuple[Image.Image, np.ndarray]:
     """The worn image, and where `places` (n, 2) are now."""

@@ -34,7 +34,7 @@ REGIONS = (
     "header", "footer", "page_number",
 )  # fmt: skip
 """The labels that the model learns (`fovea.result.page_result.BLOCK_TYPES`)."""
-MOST_TOKENS = 1000
+MAX_TOKENS = 1000
 """Of an answer: about sixty blocks."""
 POINT = 3
 """Tokens of a point."""

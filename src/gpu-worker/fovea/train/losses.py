@@ -30,7 +30,7 @@ SPOT_LAYER = 14
 """The stem's activation at 8 px a square."""
 EMPTY = 0.25
 """Weight of squares without a character against the others."""
-MOST_ROWS, MOST_COLUMNS = 16, 64
+MAX_ROWS, MAX_COLUMNS = 16, 64
 MARKERS = 3 + 256
 """The first id behind the bytes."""
 
@@ -58,7 +58,7 @@ class Heads(nn.Module):
         self.spots = nn.Linear(width // 2, SPOT_SLOTS * CLASSES)
         self.patches = nn.Linear(width, PATCH_SLOTS * CLASSES)
         self.cells = nn.Linear(config.decoder.width, inner * CLASSES)
-        self.place = nn.Linear(config.decoder.width, MOST_ROWS + MOST_COLUMNS)
+        self.place = nn.Linear(config.decoder.width, MAX_ROWS + MAX_COLUMNS)
         self.regions = nn.Linear(width, 1 + len(REGIONS))
         self.zones = nn.Linear(config.decoder.width, (CELL // PATCH) ** 2 * (1 + len(REGIONS)))
         for module in self.children():
@@ -233,7 +233,7 @@ def _guide(model: OcrModel, seen: dict[str, Tensor], batch: Batch) -> Tensor:
 
 def _place(heads: Heads, seen: dict[str, Tensor], batch: Batch) -> Tensor:
     logits = heads.place(seen[f"attention {PLACE_LAYER}"]).float()
-    rows, columns = logits.split([MOST_ROWS, MOST_COLUMNS], -1)
+    rows, columns = logits.split([MAX_ROWS, MAX_COLUMNS], -1)
     return F.cross_entropy(rows.flatten(0, 1), batch.rows.flatten(), ignore_index=IGNORED) + F.cross_entropy(
         columns.flatten(0, 1), batch.columns.flatten(), ignore_index=IGNORED
     )

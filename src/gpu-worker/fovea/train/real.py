@@ -23,9 +23,9 @@ from fovea.train.texts import KNOWN
 
 SCALES, OF_A_PAGE = 3, 16
 """In how many sizes a page is cut, and most strips of each: finding its lines takes as long as all of them."""
-LEAST_CHARACTERS = 300
+MIN_CHARACTERS = 300
 """Of a page that is worth rendering."""
-LEAST_OF_ROW = 12
+MIN_OF_ROW = 12
 """Characters of a row, on the average of a strip: tables of glyphs and numbers are no text."""
 DPI = (70, 220)
 
@@ -70,7 +70,7 @@ def _of_page(random: Random, style: Style) -> list[Strip]:
         page = document[random.randrange(pages)]
         scale = DPI[0] * (DPI[1] / DPI[0]) ** random.random() / 72
         layer = _layer(page, scale)
-        if len(layer.text) < LEAST_CHARACTERS or page.get_rotation():
+        if len(layer.text) < MIN_CHARACTERS or page.get_rotation():
             return []
         image = page.render(scale=scale).to_pil().convert("RGB")
     found = find_lines(image)
@@ -84,7 +84,7 @@ def _of_page(random: Random, style: Style) -> list[Strip]:
             if (text := _text(segment, found.lines[segment.line], layer, HEIGHT // rows))
         ]
         groups = [read[start : start + rows] for start in range(0, len(read), rows)]
-        groups = [some for some in groups if sum(len(text) for _, text in some) > LEAST_OF_ROW * len(some)]
+        groups = [some for some in groups if sum(len(text) for _, text in some) > MIN_OF_ROW * len(some)]
         random.shuffle(groups)
         strips += [_strip(group, rows, style, random) for group in groups[:OF_A_PAGE]]
     return strips
