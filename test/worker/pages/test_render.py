@@ -9,7 +9,7 @@ from fovea.errors import DocumentError
 from fovea.pages import glyphs
 from fovea.pages.documents import MAX_TEXT_BYTES, open_document
 from fovea.pages.markup import normalize, parse
-from fovea.pages.render import LARGEST, SHEETS, _pages, paginate
+from fovea.pages.render import MAX_SIZE, SHEETS, _pages, paginate
 
 MARKDOWN = """# Title of *some* length
 
@@ -142,7 +142,7 @@ def test_a_heading_stays_with_its_text_and_a_head_with_its_table():
 
 def test_a_text_that_fits_on_one_page_is_set_as_large_as_it_fits():
     shorter, short, long = (paginate("word " * count, "text/markdown", "base") for count in (5, 400, 4000))
-    assert LARGEST == shorter[0].sheet.size > short[0].sheet.size > SHEETS["base"].size
+    assert MAX_SIZE == shorter[0].sheet.size > short[0].sheet.size > SHEETS["base"].size
     assert {page.sheet for page in long} == {SHEETS["base"]}
     larger = replace(short[0].sheet, size=short[0].sheet.size + 1)
     assert len(_pages("word " * 400, parse("word " * 400, "text/markdown"), larger)) > 1

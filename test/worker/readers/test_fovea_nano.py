@@ -168,7 +168,7 @@ def test_options_that_it_does_not_have_are_refused(untrained):
 
 def test_a_page_that_cannot_get_at_the_model_in_time_says_so(untrained, monkeypatch):
     def busy(*_):
-        raise Busy("other pages were encoded until time was up")
+        raise Busy("the encoder was busy with other pages until the deadline")
 
     monkeypatch.setattr(untrained._model, "read", busy)
     with pytest.raises(PageError) as fault:

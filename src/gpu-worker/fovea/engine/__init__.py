@@ -1,5 +1,6 @@
-"""The inference engine (docs/ENGINE.md). Read it in this order: engine, scheduler, sequence, kv_cache, decoder,
-weights, sampler, encoder.
+"""The inference engine (docs/ENGINE.md).
+
+Read its modules in this order: engine, scheduler, sequence, kv_cache, decoder, weights, sampler, encoder.
 """
 
 from fovea.engine.config import EngineConfig

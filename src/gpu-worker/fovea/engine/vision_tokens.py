@@ -1,8 +1,7 @@
-"""A page as vision tokens: what the encoder makes, and all that any later question needs of the page.
+"""The vision tokens of a page, and their file format.
 
-They can be kept (`save`) and taken up again (`load`) by the same model: the file is safetensors with the
-tensor `vision_tokens` (positions, C) and, as metadata, what belongs to it. Tokens of another model mean nothing
-to this one, so a file with another digest is refused.
+Vision tokens are all that later prompts need of a page. The file is safetensors with the tensor `vision_tokens`
+(positions, C) and metadata. Only the model that made the tokens can use them, so a file with another digest is refused.
 """
 
 import itertools
@@ -21,20 +20,20 @@ _numbers = itertools.count()
 
 
 class VisionTokensError(ValueError):
-    """The bytes are not vision tokens that this model can read. The message is for the person who sent them."""
+    """The bytes are not vision tokens of this model. Clients see the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisionTokens:
-    """Embeddings (positions, C), newlines and separator included."""
+    """`embeddings` (positions, C) include newlines and the separator."""
 
     embeddings: torch.Tensor
     patches: int
     valid: int
-    tiles: tuple[int, int] | None = None  # (columns, rows) where the page was cut into tiles
-    max_tiles: int | None = None  # the most that could have been
+    tiles: tuple[int, int] | None = None  # (columns, rows) if the page was cut into tiles
+    max_tiles: int | None = None  # the limit of tiles at encoding
     key: Hashable = field(default_factory=lambda: next(_numbers), compare=False)
-    """Equal only for equal tokens: questions to the same page share its place in the cache."""
+    """Equal only for equal tokens. Prompts with the same key share a prefix in the KV cache."""
 
     @property
     def positions(self) -> int:
@@ -50,9 +49,7 @@ class VisionTokens:
 
 
 def save_tokens(seen: VisionTokens, *, digest: str, mode: str, page: int) -> bytes:
-    """The file, in the precision in which the tokens were made, so that a later answer is the same as a fresh
-    one. `digest` names the model that made them.
-    """
+    """The file. It keeps the precision of the tokens, so that answers are the same. `digest` is that of the model."""
     metadata = {
         "format": FORMAT,
         "model_digest": digest,
@@ -65,13 +62,15 @@ def save_tokens(seen: VisionTokens, *, digest: str, mode: str, page: int) -> byt
 
 
 def load_tokens(data: bytes, *, digest: str, width: int) -> tuple[VisionTokens, str, int]:
-    """The tokens, their mode and page. Raises `VisionTokensError` for anything but tokens (positions, `width`) that
-    the model `digest` has made."""
+    """The tokens (positions, `width`), their mode and page.
+
+    Raises `VisionTokensError` if the file is not valid or was not made by the model `digest`.
+    """
     try:
         head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         metadata = head.get("__metadata__", {})
         if metadata.get("format") != FORMAT:
-            raise VisionTokensError("this is no file of vision tokens")
+            raise VisionTokensError("this is not a file of vision tokens")
         if metadata["model_digest"] != digest:
             raise VisionTokensError("these vision tokens were made by another model")
         tokens = load(data)["vision_tokens"]
@@ -89,10 +88,10 @@ def load_tokens(data: bytes, *, digest: str, width: int) -> tuple[VisionTokens, 
         or not all(isinstance(n, int) and n > 0 for n in numbers)
         or counts["positions"] != len(tokens)
     ):
-        raise VisionTokensError("the file of vision tokens does not hold what it says")
+        raise VisionTokensError("the file of vision tokens does not match its metadata")
     if not torch.isfinite(tokens).all():
         raise VisionTokensError("the vision tokens are not finite")
-    # Named by content: who sends tokens cannot choose a name that somebody else's page has.
+    # The key is a hash of the contents, so a client cannot choose the key of another client's page.
     key = sha256(tokens.contiguous().flatten().view(torch.uint8).numpy()).hexdigest()
     size = tuple(tiles) if tiles else None
     seen = VisionTokens(tokens, counts["patches"], counts["valid"], size, counts.get("max_tiles"), key)
