@@ -5,9 +5,9 @@ allocates blocks and counts their users, because several sequences can share the
 tensors and the block tables of the batch.
 
 There are two implementations of attention. `attend_gathered`, the reference, copies the blocks of each sequence into
-one tensor. `attend_in_place` copies nothing: it multiplies each block with the queries of all rows that own it, and each
-row combines the partial results of its blocks (as in FlashDecoding). It wastes no work on rows of unequal length and
-reads a shared block only once.
+one tensor. `attend_in_place` copies nothing: it multiplies each block with the queries of all rows that own it, and
+then each row combines the partial results of its blocks (as in FlashDecoding). It wastes no work on rows of unequal
+length and reads a shared block only once.
 """
 
 import heapq

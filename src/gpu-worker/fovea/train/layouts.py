@@ -1,7 +1,7 @@
-"""Whole pages with the boxes of their blocks: what grounding is trained on and measured with.
+"""Synthetic pages with the boxes of their blocks, for training and measuring grounding.
 
-A page is set as pages are: title, headings, paragraphs, lists, tables, pictures with captions, code, formulas, in one
-to three columns, with what stands above and below. It is drawn at the scale at which it is seen, so its type is small.
+A page has a title, headings, paragraphs, lists, tables, pictures with captions, code and formulas in one to three
+columns, with headers and footers. It is drawn at the scale of its view, so its type is small.
 """
 
 import math
@@ -37,7 +37,7 @@ class Layout:
     parts: list[Part]
 
     def units(self) -> list[tuple[str, Box]]:
-        """Types and boxes in 0..1 of the page."""
+        """(type, box in 0..1 of the page) of each block."""
         width, height = self.image.size
         return [
             (
@@ -49,7 +49,7 @@ class Layout:
 
 
 def make_layout(seed: int, evaluation: bool = False) -> Layout:
-    """The same page for the same arguments."""
+    """A page, deterministic for its arguments."""
     random = Random(f"layout {seed}/{evaluation}")
     page = _Page(random, evaluation)
     page.fill()
@@ -66,7 +66,7 @@ def make_layout(seed: int, evaluation: bool = False) -> Layout:
 
 
 class _Page:
-    """A page while it is set."""
+    """A page under construction."""
 
     def __init__(self, random: Random, evaluation: bool) -> None:
         self.random, self.evaluation = random, evaluation
@@ -151,7 +151,7 @@ class _Page:
                 y += self._pitch
             before = kind
 
-    # -- blocks: each draws itself from y on, and returns where it ends -------------------------------------
+    # -- blocks: each method draws a block from y on and returns its end ----------------------------------
 
     def _paragraph(self, x0: float, x1: float, y: float) -> float:
         random = self.random
@@ -328,7 +328,7 @@ class _Page:
         right: float | None = None,
         face: fonts.Face | None = None,
     ) -> Box:
-        """Draws words beside each other, up to `right` where the line is justified. Returns their ink's box."""
+        """Draws a line of words, justified to `right` if given. Returns the box of its ink."""
         font = fonts.load(face or self._body, size)
         text = " ".join(words)
         space = font.getlength(" ")
@@ -365,7 +365,7 @@ class _Page:
 
 
 def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Image:
-    """What fills a picture: a photo's blotches, a chart, a diagram."""
+    """The contents of a picture: blotches like a photo, a chart, or a diagram."""
     kind = random.choice(("photo", "photo", "chart", "diagram"))
     if kind == "photo":
         grid = np.random.default_rng(random.getrandbits(32)).integers(

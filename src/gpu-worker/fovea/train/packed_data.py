@@ -1,6 +1,6 @@
-"""What training data is made of — fonts, texts, PDF files — in a folder that travelled to a bare machine.
+"""Sources of training data (fonts, texts, PDF files) in a folder, for machines that have none of their own.
 
-`fovea.train.pack` makes such a folder. Where `FOVEA_TRAIN_DATA` names one, it is used in place of what the machine has.
+`fovea.train.pack` creates such a folder. If `FOVEA_TRAIN_DATA` names one, only its files are used.
 
 | variable | default | |
 |---|---|---|
@@ -15,19 +15,19 @@ FONTS, PDFS = "fonts.txt", "pdfs"
 
 
 def folder() -> Path | None:
-    """The folder that is used; `None` where it is the machine."""
+    """The folder, or `None` to use the files of this machine."""
     named = os.environ.get("FOVEA_TRAIN_DATA")
     return Path(named) if named else None
 
 
 def fonts_list() -> str:
-    """As `fc-list` would list them."""
+    """The fonts, in the format of `fc-list`."""
     here = folder()
     return "".join(f"{here}/{line}\n" for line in (here / FONTS).read_text().splitlines()) if here else ""
 
 
 def paragraphs(name: str) -> list[tuple[str, ...]]:
-    """Of the `texts`, or of the `foreign` ones."""
+    """The paragraphs of `texts` or `foreign`, each as words."""
     here = folder()
     if not here or not (file := here / f"{name}.txt.gz").exists():
         return []

@@ -1,4 +1,4 @@
-"""What stands on the pages: prose of freely licensed packages, and strings that nobody could guess."""
+"""The texts of training data: prose of freely licensed packages, and random strings that cannot be guessed."""
 
 import gzip
 import hashlib
@@ -37,7 +37,7 @@ ACCENTED = "".join(
 ACCENTED += "ȘșȚț"
 SIGNS = "¡¿«»§©®°·×±µ£€²³½‘’‚“”„–—…•"
 ALPHABET = ASCII + ACCENTED + SIGNS
-"""Every character that is trained on."""
+"""All characters in training."""
 KNOWN = frozenset(ALPHABET)
 PUNCTUATION = ".,;:!?-'\"()[]{}/\\@#$%&*+=<>_|~^`"
 
@@ -47,7 +47,7 @@ def held_out(paragraph: str) -> bool:
 
 
 RUN = 8
-"""Words in a row that two paragraphs share only where one quotes the other."""
+"""If two paragraphs share this many consecutive words, one quotes the other."""
 
 
 @cache
@@ -57,13 +57,13 @@ def words(evaluation: bool) -> tuple[str, ...]:
     """
     found = _split(paragraphs(), evaluation, words)
     if len(found) < 1000:
-        raise RuntimeError("no text was found to set pages with")
+        raise RuntimeError("no texts were found on this machine")
     return found
 
 
 @cache
 def foreign_words(evaluation: bool) -> tuple[str, ...]:
-    """The same of manuals in other languages with Latin letters; empty where there are none."""
+    """The same for manuals in other languages with Latin letters; empty if there are none."""
     return _split(foreign_paragraphs(), evaluation, foreign_words)
 
 
@@ -83,7 +83,7 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
 
 
 def paragraphs() -> list[tuple[str, ...]]:
-    """All different paragraphs of at least `RUN` words that can be shown."""
+    """All distinct paragraphs with at least `RUN` words in the alphabet."""
     if packed_data.folder():
         return packed_data.paragraphs("texts")
     found: dict[tuple[str, ...], None] = {}
@@ -101,7 +101,7 @@ def paragraphs() -> list[tuple[str, ...]]:
 
 
 def foreign_paragraphs() -> list[tuple[str, ...]]:
-    """Those of each language in which at least one word has a letter beyond ASCII."""
+    """The paragraphs in other languages that contain a letter beyond ASCII."""
     if packed_data.folder():
         return packed_data.paragraphs("foreign")
     found: dict[tuple[str, ...], None] = {}
@@ -119,7 +119,7 @@ def foreign_paragraphs() -> list[tuple[str, ...]]:
 
 
 def _of_manual(source: str) -> str:
-    """The running text of a page in roff: requests are breaks, escapes are undone or spoil their word."""
+    """The running text of a roff manual. Requests become paragraph breaks; words with other escapes are dropped later."""
     text = re.sub(r"(?m)^[.'].*$", "\n", source)
     text = re.sub(r"\\f(\[.*?\]|\(..|.)|\\[&%/,|^:]", "", text)
     return re.sub(r"\\(-|\(aq|\(dq|\(em|\(en)", lambda match: ROFF[match[1]], text)
@@ -129,7 +129,7 @@ ROFF = {"-": "-", "(aq": "'", "(dq": '"', "(em": "—", "(en": "–"}
 
 
 def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
-    """Its paragraphs of at least `RUN` words of characters that can be shown, without the others."""
+    """The paragraphs of a text without the words that are not in the alphabet, if at least `RUN` words are left."""
     known = frozenset(alphabet)
     for paragraph in re.split(r"\n\s*\n", unicodedata.normalize("NFC", text)):
         parts = tuple(word for word in paragraph.split() if len(word) <= 24 and known.issuperset(word))
@@ -138,11 +138,11 @@ def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
 
 
 class Writer:
-    """Words without end, in one of several manners."""
+    """An endless source of words in one of several styles."""
 
     def __init__(self, random: Random, evaluation: bool, prose: float = 0.5, foreign: float = 0.0):
-        """`prose`: how often the words are those of a text; otherwise they are mixed or mere characters.
-        `foreign`: how often they are of other languages than English.
+        """`prose`: probability that the words are running text; otherwise they are mixed or random characters.
+        `foreign`: probability of a language other than English.
         """
         self._random = random
         self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation))
@@ -155,7 +155,7 @@ class Writer:
         return self._next()
 
     def line(self, font: ImageFont.FreeTypeFont, room: float) -> str:
-        """Words that the font has, until `room` pixels are full."""
+        """A line of at most `room` pixels, of words whose characters the font has."""
         line, width = "", 0.0
         for _ in range(200):
             word = self.word()
@@ -178,7 +178,7 @@ class Writer:
         roll = random.random()
         if roll < 0.2:
             changed = word.upper() if roll < 0.1 else word.capitalize()
-            # A Turkish i and others have no such form, or one of two characters.
+            # Some letters, such as the Turkish i, have no other case, or one with two characters.
             return changed if KNOWN.issuperset(changed) else word
         if roll < 0.35:
             return f"{random.choice(['', '', '$', '(', '-'])}{random.randrange(10 ** random.randint(1, 6)):,}"
