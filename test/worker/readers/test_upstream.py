@@ -225,7 +225,7 @@ def test_a_server_without_log_probabilities_is_believed_as_it_spells(reader, stu
     ("change", "words"),
     [
         ({"finish": "length"}, "length limit"),
-        ({"log_prob": -2.0}, "mean token probability of only 0.14"),
+        ({"log_prob": -2.0}, "mean probability of the text.s tokens is only 0.14"),
         ({"tokens": ()}, "no text was read"),
         ({"tokens": ("<|/ref|>", "<|/det|>") * 3 + ("text",)}, "markup"),
     ],

@@ -119,7 +119,7 @@ def foreign_paragraphs() -> list[tuple[str, ...]]:
 
 
 def _of_manual(source: str) -> str:
-    """The running text of a roff manual. Requests become paragraph breaks; words with other escapes are dropped later."""
+    """The running text of a roff manual, with requests as breaks. Words with other escapes are left out later."""
     text = re.sub(r"(?m)^[.'].*$", "\n", source)
     text = re.sub(r"\\f(\[.*?\]|\(..|.)|\\[&%/,|^:]", "", text)
     return re.sub(r"\\(-|\(aq|\(dq|\(em|\(en)", lambda match: ROFF[match[1]], text)
