@@ -197,7 +197,7 @@ def main() -> None:
     faces = {Path(f.path).name: f for f in fonts.faces(False) if re.search(FACES, f.path)}
     if len(faces) != 12:
         raise SystemExit("some of the twelve fonts are missing (Debian: fonts-dejavu, fonts-liberation)")
-    fonts.faces = lambda evaluation: tuple(faces.values())  # texts are held out, fonts are not
+    fonts.faces = lambda evaluation, data=None: tuple(faces.values())  # texts are held out, fonts are not
     given.folder.mkdir(parents=True, exist_ok=True)
     total = 60 * given.minutes
     for turn in range(math.ceil(total / TURN)):

@@ -1,52 +1,84 @@
 /**
- * `npm test`: sets up what is missing, runs every suite, and ends with one line over all of them.
+ * `npm test`: sets up what is missing, runs every suite, two at a time, and ends with one line over all of them.
  * `npm test -- edge worker e2e` runs only the suites that are named. Plain Node ≥ 20.
  */
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { node24, root, run, SetupError, say, setUp, venvBin } from "./setup.mjs";
+import { createInterface } from "node:readline";
+import { node24, root, SetupError, say, setUp, venvBin } from "./setup.mjs";
 
 const reports = mkdtempSync(join(tmpdir(), "fovea-tests-"));
 const report = (/** @type {string} */ suite) => join(reports, `${suite}.xml`);
 
 /** Tests of Node's own runner: all files in one process, so that they share one stack. */
-const nodeTests = (/** @type {string} */ suite) =>
-  run(node24, [
-    "--test",
-    "--test-isolation=none",
-    "--test-reporter=spec",
-    "--test-reporter-destination=stderr",
-    "--test-reporter=junit",
-    `--test-reporter-destination=${report(suite)}`,
-    `test/${suite}/**/*.test.ts`,
-  ]);
+const nodeTests = (/** @type {string} */ suite) => [
+  node24,
+  "--test",
+  "--test-isolation=none",
+  "--test-reporter=spec",
+  "--test-reporter-destination=stderr",
+  "--test-reporter=junit",
+  `--test-reporter-destination=${report(suite)}`,
+  `test/${suite}/**/*.test.ts`,
+];
 
-/** Each writes a JUnit report; the counts are read from that, not from what a terminal shows. */
+/** Each writes a JUnit report; the counts are read from that, not from what a terminal shows. The longest come first. */
 const SUITES = {
-  edge: () =>
-    run(node24, [
-      join(root, "node_modules/vitest/vitest.mjs"),
-      "run",
-      "--reporter=default",
-      "--reporter=junit",
-      `--outputFile.junit=${report("edge")}`,
-    ]),
-  worker: () =>
-    run(join(venvBin, "python"), [
-      "-m",
-      "pytest",
-      "-c",
-      "src/gpu-worker/pyproject.toml",
-      "--rootdir",
-      ".",
-      "test/worker",
-      `--junitxml=${report("worker")}`,
-    ]),
-  e2e: () => nodeTests("e2e"),
+  worker: [
+    join(venvBin, "python"),
+    "-m",
+    "pytest",
+    "-c",
+    "src/gpu-worker/pyproject.toml",
+    "--rootdir",
+    ".",
+    "test/worker",
+    `--junitxml=${report("worker")}`,
+  ],
+  edge: [
+    node24,
+    join(root, "node_modules/vitest/vitest.mjs"),
+    "run",
+    "--reporter=default",
+    "--reporter=junit",
+    `--outputFile.junit=${report("edge")}`,
+  ],
+  e2e: nodeTests("e2e"),
   // Before a real Chromium; without one its tests are skipped, and say so.
-  browser: () => nodeTests("browser"),
+  browser: nodeTests("browser"),
 };
+
+/** Suites at a time: each keeps about one core busy, and waits for a while where another can work. */
+const AT_ONCE = Math.min(2, availableParallelism());
+
+/** Runs a suite and shows its lines behind its name. Resolves with whether it passed. */
+function runSuite(/** @type {string} */ suite, /** @type {string[]} */ [command, ...args]) {
+  const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on("line", (line) => console.error(`${suite.padEnd(7)} ${line}`));
+  const stop = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
+  running.add(stop);
+  return new Promise((/** @type {(ok: boolean) => void} */ resolve) => {
+    child.on("error", (error) => {
+      console.error(`${command}: ${error.message}`);
+      resolve(false);
+    });
+    child.on("close", (code) => resolve(code === 0));
+  }).finally(() => running.delete(stop));
+}
+
+/** @type {Set<(signal: NodeJS.Signals) => void>} */
+const running = new Set();
+for (const [signal, status] of /** @type {const} */ ([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+]))
+  process.on(signal, () => {
+    for (const stop of running) stop(signal);
+    process.exit(status);
+  });
 
 /** @typedef {{passed: number, failed: number, skipped: number}} Count */
 
@@ -79,16 +111,24 @@ async function main() {
   if (unknown) throw new SetupError(`There is no suite ${unknown}: ${Object.keys(SUITES)}`);
   await setUp({ tests: true });
 
+  const queue = Object.entries(SUITES).filter(
+    ([suite]) => named.length === 0 || named.includes(suite),
+  );
   const sum = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {string[]} */
   const lines = [];
-  for (const [suite, runSuite] of Object.entries(SUITES)) {
-    if (named.length > 0 && !named.includes(suite)) continue;
-    say(`suite ${suite}`);
-    const counted = count(suite, await runSuite());
-    lines.push(`${suite}: ${line(counted)}`);
-    for (const key of /** @type {const} */ (["passed", "failed", "skipped"]))
-      sum[key] += counted[key];
-  }
+  const work = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [suite, command] = next;
+      say(`suite ${suite}`);
+      const began = Date.now();
+      const counted = count(suite, await runSuite(suite, command));
+      lines.push(`${suite}: ${line(counted)} (${Math.round((Date.now() - began) / 1000)} s)`);
+      for (const key of /** @type {const} */ (["passed", "failed", "skipped"]))
+        sum[key] += counted[key];
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
   console.log(`\n${lines.join("\n")}\n${line(sum)}`);
   return sum.failed > 0 || sum.passed === 0 ? 1 : 0;
 }

@@ -1,8 +1,8 @@
-/** What a request carries through middleware and routes, and the type of the app that they are added to. */
+/** The variables that middleware sets for routes, and the type of the app. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Env } from "./bindings.ts";
 import type { Environment, Scope } from "./domain/keys/api-key.ts";
-import type { DayLimits } from "./domain/keys/cost-guard.ts";
+import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Quota } from "./domain/keys/stored-key.ts";
 import type { Trace } from "./domain/protocol/traceparent.ts";
 
@@ -12,27 +12,30 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
-  /** The one job that a browser token is for; `null`: the caller has an API key. */
+  /** The job of a browser token; `null` if the caller has an API key. */
   tokenJobId: string | null;
-  /** What its tenant lets itself have read in a day. */
+  /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
 }
 
 export interface Observed {
   /** The span of this request. */
   trace: Trace;
-  /** Phases of the request, with their milliseconds. */
+  /** Phases of the request and their milliseconds. */
   timings: [string, number][];
-  /** The job that it made, when its address names none. */
+  /** The job that the request created, if its path names no job. */
   jobId?: string;
 }
+
+/** Who asks, in which trace, and where to note how long the phases take. */
+export type Asker = { caller: Caller } & Pick<Observed, "trace" | "timings">;
 
 export type AppEnv = {
   Bindings: Env;
   Variables: {
     requestId: string;
     caller: Caller;
-    /** The document that the answer is about: a stored answer goes with it. */
+    /** The document that the response is about. A stored response is deleted together with it. */
     answerFileId?: string;
   } & Observed;
 };

@@ -6,6 +6,7 @@ In a container image `cog build` writes the file instead.
 """
 
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -71,4 +72,7 @@ def build() -> dict[str, Any]:
 
 if __name__ == "__main__":
     TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps(build(), indent=2) + "\n")
+    # In one step: a server that is just starting reads the old file or the new one.
+    new = TARGET.with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps(build(), indent=2) + "\n")
+    new.replace(TARGET)

@@ -3,7 +3,7 @@
  * module. Without Chromium, `absent` says why and all tests are skipped.
  */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -22,7 +22,11 @@ export const absent: false | string = executable
 const data = mkdtempSync(join(tmpdir(), "fovea-browser-"));
 export const stack = absent ? null : await startStack({ data });
 const browser: Browser | null = executable
-  ? await chromium.launch({ executablePath: executable, args: ["--no-sandbox"] })
+  ? await chromium.launch({
+      executablePath: executable,
+      args: ["--no-sandbox"],
+      env: { ...process.env, FONTCONFIG_FILE: shippedFonts() },
+    })
   : null;
 
 after(async () => {
@@ -30,6 +34,18 @@ after(async () => {
   await stack?.stop();
   rmSync(data, { recursive: true, force: true });
 });
+
+/** Pages are set in the fonts of the repository, whatever the machine has. */
+function shippedFonts(): string {
+  const file = join(data, "fonts.conf");
+  const fonts = join(root, "src/gpu-worker/fovea/fonts");
+  writeFileSync(
+    file,
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+      <dir>${fonts}</dir><cachedir>${join(data, "font-cache")}</cachedir></fontconfig>`,
+  );
+  return file;
+}
 
 export const example = (name: string) => join(root, "examples", name);
 const axe = readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");

@@ -57,6 +57,9 @@ export async function upload(key: string, bytes: Uint8Array = pdf()) {
   return json(post("/v1/files", key, bytes, { "content-type": "application/octet-stream" }));
 }
 
+/** How long a test waits for what must happen; no measure of anything. */
+export const PATIENCE_MS = 60_000;
+
 /** The hosts of the pools in vitest.config.ts. */
 const POOL_HOSTS = (JSON.parse(env.POOLS as string) as { url: string }[]).map(
   ({ url }) => new URL(url).host,
@@ -86,6 +89,8 @@ export class CogStub {
   /** Whether the model is still being loaded. */
   starting = false;
   running = 0;
+  /** Predictions for which no slot was free. */
+  refused = 0;
   #seen = 0;
 
   install(): this {
@@ -110,7 +115,10 @@ export class CogStub {
       this.canceled.push(id);
       return Response.json({});
     }
-    if (this.running >= this.slots) return Response.json({}, { status: 409 });
+    if (this.running >= this.slots) {
+      this.refused++;
+      return Response.json({}, { status: 409 });
+    }
     this.running++;
     const body = (await request.json()) as { input: Record<string, string>; webhook: string };
     const prediction = { id, host: url.host, input: body.input, webhook: body.webhook };
@@ -120,7 +128,7 @@ export class CogStub {
 
   /** The next prediction that nobody has looked at. Polls: a promise may not be resolved from another request's context. */
   async next(stopped = () => false): Promise<Prediction | null> {
-    for (let i = 0; i < 1000 && !stopped(); i++) {
+    for (let i = 0; i < PATIENCE_MS / 10 && !stopped(); i++) {
       const prediction = this.predictions[this.#seen];
       if (prediction) {
         this.#seen++;
@@ -206,7 +214,7 @@ export class CogStub {
 
 /** Waits until the job is over. */
 export async function ended(key: string, jobId: string) {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < PATIENCE_MS / 50; i++) {
     const job = await json(call(`/v1/jobs/${jobId}`, { key }));
     if (!["queued", "running"].includes(job.state)) return job;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -219,5 +227,5 @@ export const until = (condition: () => boolean | Promise<boolean>) =>
     async () => {
       if (!(await condition())) throw new Error("not yet");
     },
-    { timeout: 10_000, interval: 25 },
+    { timeout: PATIENCE_MS, interval: 25 },
   );

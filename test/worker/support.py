@@ -4,7 +4,10 @@ import io
 import json
 import re
 import threading
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -49,6 +52,15 @@ def pdf(pages: int, size: tuple[float, float] = (595, 842), more: str = "") -> b
     size_line = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
     trailer = f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
     return out + size_line.encode() + trailer.encode()
+
+
+def until(condition: Callable[[], Any], limit_s: float = 90) -> Any:
+    """What `condition` answers as soon as that is true. The limit is no measure: it ends a test that hangs."""
+    end = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+    return value
 
 
 class EchoReader:

@@ -1,11 +1,12 @@
 /**
- * A ZIP archive (PKWARE APPNOTE 6.3) written as a stream: sizes and checksums follow the data. Readers
- * accept that of deflated entries only, so the data is in deflate's uncompressed blocks (RFC 1951, 3.2.4).
+ * Writes a ZIP archive (PKWARE APPNOTE 6.3) as a stream, with sizes and checksums after the data. Readers accept
+ * this order only for deflated entries, so the data is in uncompressed deflate blocks (RFC 1951, 3.2.4).
  */
-const FLAGS = 0x0808; // sizes behind the data, names in UTF-8
+const FLAGS = 0x0808; // sizes after the data, names in UTF-8
 const DEFLATE = 8;
 const VERSION = 20;
-const DATE = 0x21; // 1 January 1980: the same content is the same archive
+const TIME = 0;
+const DATE = 0x21; // 1 January 1980, so that equal contents give equal archives
 const MAX_BLOCK = 0xffff;
 
 interface Entry {
@@ -20,7 +21,7 @@ export class Zip {
   readonly #entries: Entry[] = [];
   #offset = 0;
 
-  /** Begins an entry. Each method returns the bytes to be written next. */
+  /** Begins an entry. Each method returns the bytes to write next. */
   begin(name: string): Uint8Array {
     const entry = {
       name: new TextEncoder().encode(name),
@@ -30,7 +31,7 @@ export class Zip {
       size: 0,
     };
     this.#entries.push(entry);
-    const header = fields([4, 0x04034b50], ...common({ ...entry, crc: 0 }), [2, 0]);
+    const header = fields(u32(0x04034b50), ...common({ ...entry, crc: 0 }), u16(0));
     return this.#out(header, entry.name);
   }
 
@@ -54,8 +55,8 @@ export class Zip {
     const last = blockHeader(1, 0);
     entry.packed += last.length;
     entry.crc = ~entry.crc >>> 0;
-    const descriptor = [4, entry.crc, 4, entry.packed, 4, entry.size];
-    return this.#out(last, fields([4, 0x08074b50], ...pairs(descriptor)));
+    const descriptor = fields(u32(0x08074b50), u32(entry.crc), u32(entry.packed), u32(entry.size));
+    return this.#out(last, descriptor);
   }
 
   whole(name: string, text: string): Uint8Array {
@@ -64,38 +65,19 @@ export class Zip {
 
   directory(): Uint8Array {
     const start = this.#offset;
-    const records = this.#entries.map((entry) =>
-      join([
-        fields(
-          [4, 0x02014b50],
-          [2, VERSION],
-          ...common(entry),
-          ...pairs([2, 0, 2, 0, 2, 0, 2, 0, 4, 0, 4, entry.offset]),
-        ),
-        entry.name,
-      ]),
-    );
-    const directory = join(records);
+    const directory = join(this.#entries.map(directoryRecord));
     const count = this.#entries.length;
-    const end = [
-      4,
-      0x06054b50,
-      2,
-      0,
-      2,
-      0,
-      2,
-      count,
-      2,
-      count,
-      4,
-      directory.length,
-      4,
-      start,
-      2,
-      0,
-    ];
-    return this.#out(directory, fields(...pairs(end)));
+    const end = fields(
+      u32(0x06054b50),
+      u16(0), // number of this disk
+      u16(0), // disk of the directory
+      u16(count), // entries on this disk
+      u16(count), // entries in total
+      u32(directory.length),
+      u32(start),
+      u16(0), // length of the comment
+    );
+    return this.#out(directory, end);
   }
 
   #out(...parts: Uint8Array[]): Uint8Array {
@@ -105,38 +87,40 @@ export class Zip {
   }
 }
 
-/** What a local header and a record of the directory share, up to the length of the name. */
-const common = ({ name, crc, packed, size }: Entry) =>
-  pairs([
-    2,
-    VERSION,
-    2,
-    FLAGS,
-    2,
-    DEFLATE,
-    2,
-    0,
-    2,
-    DATE,
-    4,
-    crc,
-    4,
-    packed,
-    4,
-    size,
-    2,
-    name.length,
-  ]);
-
-/** Width and value in turn. */
-const pairs = (flat: number[]) =>
-  Array.from(
-    { length: flat.length / 2 },
-    (_, i) => [flat[2 * i] as number, flat[2 * i + 1] as number] as const,
+function directoryRecord(entry: Entry): Uint8Array {
+  const record = fields(
+    u32(0x02014b50),
+    u16(VERSION), // made by
+    ...common(entry),
+    u16(0), // length of the extra field
+    u16(0), // length of the comment
+    u16(0), // disk
+    u16(0), // internal attributes
+    u32(0), // external attributes
+    u32(entry.offset),
   );
+  return join([record, entry.name]);
+}
 
-/** Little-endian numbers of 2 or 4 bytes. */
-function fields(...list: (readonly [number, number])[]): Uint8Array {
+/** The fields that a local header and a directory record share. */
+const common = ({ name, crc, packed, size }: Entry): Field[] => [
+  u16(VERSION), // needed to extract
+  u16(FLAGS),
+  u16(DEFLATE),
+  u16(TIME),
+  u16(DATE),
+  u32(crc),
+  u32(packed),
+  u32(size),
+  u16(name.length),
+];
+
+type Field = readonly [bytes: 2 | 4, value: number];
+const u16 = (value: number): Field => [2, value];
+const u32 = (value: number): Field => [4, value];
+
+/** Encodes fields in little-endian order. */
+function fields(...list: Field[]): Uint8Array {
   const bytes = new Uint8Array(list.reduce((sum, [width]) => sum + width, 0));
   const view = new DataView(bytes.buffer);
   let at = 0;
@@ -149,7 +133,7 @@ function fields(...list: (readonly [number, number])[]): Uint8Array {
 }
 
 const blockHeader = (final: 0 | 1, length: number) =>
-  join([Uint8Array.of(final), fields([2, length], [2, ~length & 0xffff])]);
+  join([Uint8Array.of(final), fields(u16(length), u16(~length & 0xffff))]);
 
 function join(parts: Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -166,7 +150,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return n;
 });
 
-/** Without the inversions at both ends. */
+/** Continues a CRC-32. The caller inverts the value before the first and after the last call. */
 function crc32(crc: number, bytes: Uint8Array): number {
   for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
   return crc;

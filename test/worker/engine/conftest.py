@@ -1,5 +1,7 @@
 """A tiny model, its plain answers, and engines that are closed again."""
 
+import time
+
 import pytest
 import torch
 
@@ -33,9 +35,11 @@ def make_engine(model, rules):
     """`make_engine(max_batch=…)`: an engine over the tiny model."""
     engines = []
 
-    def make(own_model=None, own_rules=None, in_place=True, int8=False, **changes):
+    def make(own_model=None, own_rules=None, in_place=True, int8=False, clock=time.monotonic, **changes):
         config = EngineConfig(**{**SMALL, **changes})
-        engines.append(Engine(own_model or model, own_rules or rules, config, in_place=in_place, int8=int8))
+        engines.append(
+            Engine(own_model or model, own_rules or rules, config, in_place=in_place, int8=int8, clock=clock)
+        )
         return engines[-1]
 
     yield make

@@ -1,6 +1,7 @@
 """Greedy generation over a scripted decoder: how a page ends, what is kept, what is counted."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -70,6 +71,11 @@ def test_the_length_limit():
 def test_no_room():
     with pytest.raises(ValueError, match="no room"):
         run([1], max_new=0)
+
+
+def test_a_deadline():
+    _, answer = run(lambda step: 3 + step % 200, deadline=time.monotonic() - 1)
+    assert (len(answer.ids), answer.finish_reason, answer.out_of_time) == (1, "length", True)
 
 
 @pytest.mark.parametrize("period", [1, 2, 7, 61, 150, 600])

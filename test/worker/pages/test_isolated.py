@@ -1,8 +1,7 @@
 import subprocess
-import time
 
 import pytest
-from support import encoded, pdf, picture
+from support import encoded, pdf, picture, until
 
 from fovea.errors import DocumentError, PageError
 from fovea.pages.documents import open_document
@@ -44,7 +43,7 @@ def test_a_page_that_takes_too_long_is_ended_and_the_next_is_drawn():
     with pytest.raises(PageError) as fault:
         document.raster(1, 144)
     assert fault.value.code == "page_timeout"
-    document._render_limit_s = 30
+    document._render_limit_s = 60
     assert document.raster(2, 72).image.size == (595, 842)
     document.close()
 
@@ -63,7 +62,6 @@ def test_nothing_is_left_behind():
     document = IsolatedDocument(pdf(1), LIMIT)
     process = document._process
     document.close()
-    time.sleep(0.1)
-    assert process.poll() is not None
+    until(lambda: process.poll() is not None)
     listed = subprocess.run(["ps", "-o", "pid=", "-p", str(process.pid)], capture_output=True, text=True)
     assert listed.stdout.strip() == ""

@@ -70,7 +70,7 @@ def test_the_pages_sources_are_the_text_and_no_letter_is_missing(mode, media_typ
                 assert x + at + glyphs.width(word, face, line.size) <= page.sheet.width
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.text(st.sampled_from("ab1# \t\n*_`[]()<>|-+>!\\&;:.~=字é\r\u200d😀"), max_size=300),
     st.sampled_from(["text/markdown", "text/plain"]),

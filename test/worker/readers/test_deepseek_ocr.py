@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 
 import pytest
@@ -24,27 +23,30 @@ POSITIONS = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}
 PATCHES = {"tiny": 64, "small": 100, "base": 256, "large": 400, "gundam": 856}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """So small a model gains nothing from threads, and on a busy machine they wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    os.environ["FOVEA_THREADS"] = "1"  # the engine has a thread of its own, with a setting of its own
-    yield
-    del os.environ["FOVEA_THREADS"]
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return make(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture
-def reader(folder, monkeypatch):
+def make_reader(folder, monkeypatch):
+    """With short answers, unless a test asks for more: random weights go on to the limit."""
     monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(folder))
-    monkeypatch.setenv("FOVEA_MAX_NEW_TOKENS", "200")
-    return DeepseekOcr()
+    monkeypatch.setenv("FOVEA_MAX_NEW_TOKENS", "40")
+    readers = []
+
+    def make_one():
+        readers.append(DeepseekOcr())
+        return readers[-1]
+
+    yield make_one
+    for reader in readers:
+        reader.engine.close()
+
+
+@pytest.fixture
+def reader(make_reader):
+    return make_reader()
 
 
 def page(width=827, height=1169):
@@ -58,8 +60,9 @@ def test_it_is_in_the_registry():
 
 
 @pytest.mark.parametrize("mode", POSITIONS)
-def test_random_weights_end_as_a_clean_suspect_page(reader, mode):
-    result = reader.read(page(), ReadRequest(mode=mode))
+def test_random_weights_end_as_a_clean_suspect_page(make_reader, monkeypatch, mode):
+    monkeypatch.setenv("FOVEA_MAX_NEW_TOKENS", "200")
+    result = make_reader().read(page(), ReadRequest(mode=mode))
     body = json.loads(json.dumps(result.to_json()))
     assert body["verdict"] == "suspect" and body["warnings"]
     assert body["finish_reason"] in ("stop", "loop", "length")
@@ -95,10 +98,9 @@ def test_locate_runs(reader):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (641, 640), (33, 47)])
 @pytest.mark.parametrize("mode", ["auto", "gundam"])
-def test_odd_sizes(folder, monkeypatch, size, mode):
-    monkeypatch.setenv("FOVEA_DEEPSEEK_DIR", str(folder))
+def test_odd_sizes(make_reader, monkeypatch, size, mode):
     monkeypatch.setenv("FOVEA_MAX_NEW_TOKENS", "2")
-    result = DeepseekOcr().read(Raster(1, Image.new("RGB", size), None), ReadRequest(mode=mode))
+    result = make_reader().read(Raster(1, Image.new("RGB", size), None), ReadRequest(mode=mode))
     assert result.to_json()["verdict"] == "suspect"
 
 
@@ -116,9 +118,9 @@ def test_the_page_decides_the_answer(reader):
     assert all(sure)
 
 
-def test_the_digest_covers_what_decides_the_answer(folder, reader, monkeypatch):
+def test_the_digest_covers_what_decides_the_answer(reader, make_reader, monkeypatch):
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", reader.digest)
-    assert DeepseekOcr().digest == reader.digest
+    assert make_reader().digest == reader.digest
     for name, value in (
         ("FOVEA_MAX_TILES", "9"),
         ("FOVEA_NGRAM_GUARD", "30,90"),
@@ -127,33 +129,33 @@ def test_the_digest_covers_what_decides_the_answer(folder, reader, monkeypatch):
     ):
         with monkeypatch.context() as changed:
             changed.setenv(name, value)
-            assert DeepseekOcr().digest != reader.digest
+            assert make_reader().digest != reader.digest
 
 
-def test_bfloat16(reader, monkeypatch):
+def test_bfloat16(make_reader, monkeypatch):
     monkeypatch.setenv("FOVEA_DTYPE", "bfloat16")
-    DeepseekOcr().read(page(), ReadRequest(mode="gundam")).to_json()
+    make_reader().read(page(), ReadRequest(mode="gundam")).to_json()
 
 
-def test_int8(reader, monkeypatch):
+def test_int8(make_reader, monkeypatch):
     monkeypatch.setenv("FOVEA_QUANT", "int8")
-    DeepseekOcr().read(page(), ReadRequest(mode="gundam")).to_json()
+    make_reader().read(page(), ReadRequest(mode="gundam")).to_json()
 
 
-def test_more_tiles_by_configuration(reader, monkeypatch):
+def test_more_tiles_by_configuration(make_reader, monkeypatch):
     monkeypatch.setenv("FOVEA_MAX_TILES", "2")
-    result = DeepseekOcr().read(page(), ReadRequest(mode="gundam"))
+    result = make_reader().read(page(), ReadRequest(mode="gundam"))
     assert result.vision_tokens["positions"] == 273 + 11 * 20
     assert result.vision_tokens["tiles"] == [1, 2]
     assert result.vision_tokens["max_tiles"] == 2
 
 
-def test_free_prompts_are_opt_in(reader, monkeypatch):
+def test_free_prompts_are_opt_in(reader, make_reader, monkeypatch):
     request = ReadRequest(task="free", prompt="Read the total", mode="tiny")
     with pytest.raises(InvalidOptions, match="not enabled"):
         reader.check(request)
     monkeypatch.setenv("FOVEA_FREE_PROMPTS", "1")
-    allowed = DeepseekOcr()
+    allowed = make_reader()
     allowed.check(request)
     allowed.read(page(), request).to_json()
 
@@ -171,10 +173,10 @@ def test_free_prompts_are_opt_in(reader, monkeypatch):
         ("FOVEA_BATCH", "0"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named(reader, monkeypatch, name, value):
+def test_settings_that_cannot_be_used_are_named(make_reader, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=name):
-        DeepseekOcr()
+        make_reader()
 
 
 def test_another_checkpoint_is_refused(folder, reader, tmp_path, monkeypatch):

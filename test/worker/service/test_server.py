@@ -7,13 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
-from support import EdgeStub, encoded, pdf, picture
+from support import EdgeStub, encoded, pdf, picture, until
 
 pytestmark = pytest.mark.slow
 
@@ -26,21 +25,10 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def until(condition, seconds=90):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError("it did not happen")
-
-
 class Server:
     def __init__(self, edge, folder):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.pid_file = folder / "cog.pid"
-        subprocess.run([sys.executable, ROOT / "src/gpu-worker/schema.py"], check=True, capture_output=True)
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -88,6 +76,11 @@ def data_url(data):
     return "data:;base64," + base64.b64encode(data).decode()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def schema():
+    subprocess.run([sys.executable, ROOT / "src/gpu-worker/schema.py"], check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def edge():
     with EdgeStub({"/doc": encoded(picture("Good morning"))}) as stub:
@@ -99,7 +92,7 @@ def server(edge, tmp_path_factory):
     server = Server(edge, tmp_path_factory.mktemp("server"))
     yield server
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
 
 
 def test_a_prediction_pushes_its_pages_and_closes_with_the_bearer(server, edge):
@@ -158,8 +151,8 @@ def test_the_server_goes_with_its_supervisor_even_when_that_is_killed(edge, tmp_
         except (FileNotFoundError, ProcessLookupError):
             return True
 
-    until(is_gone, 15)
-    until(lambda: server.call("GET", "/health-check")[0] is None, 15)
+    until(is_gone)
+    until(lambda: server.call("GET", "/health-check")[0] is None)
 
 
 def test_told_to_stop_it_finishes_the_page_in_hand_and_begins_no_other(tmp_path):

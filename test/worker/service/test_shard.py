@@ -1,15 +1,16 @@
 import asyncio
 import base64
 import threading
-import time
 from dataclasses import replace
 
 import pytest
-from support import EchoReader, EdgeStub, encoded, pdf, picture
+from support import EchoReader, EdgeStub, encoded, pdf, picture, until
 
 from fovea.outbound import Outbound, Refused
+from fovea.pages.documents import open_document
 from fovea.readers.base import ReadRequest
 from fovea.result.page_result import Block
+from fovea.service.budget import Budget
 from fovea.service.drain import DONE, Drain
 from fovea.service.push import Pushed, Pusher
 from fovea.service.shard import Shard, ShardRequest, run_shard, text_digest
@@ -20,6 +21,45 @@ from fovea.vision.plan import spread
 def run(request, reader=None, settings=None):
     reader = reader or EchoReader()
     return asyncio.run(run_shard(request, {"echo": reader}, settings or Settings()))
+
+
+class Clockwork(asyncio.SelectorEventLoop):
+    """An event loop whose time a test moves on."""
+
+    ahead = 0.0
+
+    def time(self):
+        return super().time() + self.ahead
+
+    def advance(self, seconds):
+        """From any thread."""
+        self.call_soon_threadsafe(lambda: setattr(self, "ahead", self.ahead + seconds))
+
+
+class StuckReader(EchoReader):
+    """Stays on some pages until they are given up. `meanwhile` is called with the page."""
+
+    def __init__(self, pages, meanwhile=lambda page: None):
+        super().__init__()
+        self.pages, self.meanwhile = pages, meanwhile
+        self.requests: list[ReadRequest] = []
+
+    def read(self, raster, request):
+        self.requests.append(request)
+        if raster.page in self.pages:
+            gone = threading.Event()
+            request.cancellation.on_cancel(gone.set)
+            self.meanwhile(raster.page)
+            assert gone.wait(60)
+        return super().read(raster, request)
+
+
+def run_out_of_time(request, reader):
+    """Runs a shard whose reader's stuck pages have no time left."""
+    settings = Settings()
+    with asyncio.Runner(loop_factory=Clockwork) as runner:
+        reader.meanwhile = lambda page: runner.get_loop().advance(settings.page_timeout_s)
+        return runner.run(run_shard(request, {"echo": reader}, settings))
 
 
 def data_url(data: bytes) -> str:
@@ -67,9 +107,7 @@ def test_every_page_gets_an_answer_whatever_happens_to_it():
 
 
 def test_a_slow_page_times_out_and_the_next_is_read():
-    reader = EchoReader(wait=lambda page: time.sleep(5) if page == 1 else None)
-    settings = Settings(page_timeout_s=2)
-    receipt = run(ShardRequest(document=data_url(pdf(2)), model="echo"), reader, settings)
+    receipt = run_out_of_time(ShardRequest(document=data_url(pdf(2)), model="echo"), StuckReader({1}))
     assert [page["verdict"] for page in receipt["pages"]] == ["failed", "ok"]
     assert receipt["pages"][0]["error"]["code"] == "page_timeout"
 
@@ -111,31 +149,38 @@ def test_410_stops_the_shard():
 
 def test_heartbeats_renew_the_lease_and_410_to_one_stops_a_page_in_work():
     with EdgeStub() as edge:
-        reader = EchoReader(wait=lambda _: time.sleep(0.6))
-        settings = local(edge, heartbeat_s=0.2)
+        beat = ("/heartbeat", {"schema": 1, "page": 1})
+        reader = EchoReader(wait=lambda _: until(lambda: beat in edge.pushes))
+        settings = local(edge, heartbeat_s=0.1)
         request = ShardRequest(document=data_url(pdf(1)), model="echo", push_url=edge.push_url)
         run(request, reader, settings)
-        assert ("/heartbeat", {"schema": 1, "page": 1}) in edge.pushes
-        edge.answers = {"/heartbeat": [410]}
-        reader = EchoReader(wait=lambda _: time.sleep(0.6))
+        assert beat in edge.pushes
+        reader = StuckReader({1, 2, 3}, lambda _: edge.answers.update({"/heartbeat": [410]}))
         receipt = run(replace(request, document=data_url(pdf(3))), reader, settings)
-        assert receipt["pushed"] == []
+        assert (receipt["pushed"], len(reader.requests)) == ([], 1)
 
 
 def test_pushes_are_tried_again_until_the_edge_answers():
     with EdgeStub() as edge:
         edge.answers = {"/pages/1": [503, 429, 204], "/pages/2": [500], "/pages/3": [422]}
-        pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})), retry_for_s=2)
-        assert asyncio.run(pusher.page(1, {"page": 1})) is Pushed.ACCEPTED
+        pauses = []
+
+        async def sleep(seconds):
+            pauses.append(seconds)
+
+        def pauses_of(pusher, page, outcome):
+            pauses.clear()
+            assert asyncio.run(pusher.page(page, {"page": page})) is outcome
+            return pauses
+
+        timing = dict(retry_for_s=2, clock=lambda: sum(pauses), sleep=sleep)
+        pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})), **timing)
+        assert pauses_of(pusher, 1, Pushed.ACCEPTED) == [0.25, 0.5]
         assert edge.pages() == [1]
-        started = time.monotonic()
-        assert asyncio.run(pusher.page(2, {})) is Pushed.FAILED
-        assert 0.5 < time.monotonic() - started < 3
-        started = time.monotonic()
-        assert asyncio.run(pusher.page(3, {})) is Pushed.FAILED
-        assert time.monotonic() - started < 0.5
-    gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), retry_for_s=0.3)
-    assert asyncio.run(gone.page(1, {})) is Pushed.FAILED
+        assert pauses_of(pusher, 2, Pushed.FAILED) == [0.25, 0.5, 1]
+        assert pauses_of(pusher, 3, Pushed.FAILED) == []
+    gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), **timing)
+    assert pauses_of(gone, 1, Pushed.FAILED) == [0.25, 0.5, 1]
     with pytest.raises(Refused):
         Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
 
@@ -150,17 +195,19 @@ def test_a_push_url_that_may_not_be_called_ends_the_shard_before_anything_is_rea
 
 
 def test_cancel_ends_the_shard():
-    async def cancelled():
-        reader = EchoReader(wait=lambda _: time.sleep(0.2))
+    async def canceled():
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        reader = StuckReader({2}, lambda _: loop.call_soon_threadsafe(begun.set))
         request = ShardRequest(document=data_url(pdf(50)), model="echo")
         task = asyncio.create_task(run_shard(request, {"echo": reader}, Settings()))
-        await asyncio.sleep(0.5)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return reader.read_pages
+        return len(reader.requests)
 
-    assert len(asyncio.run(cancelled())) < 10
+    assert asyncio.run(canceled()) == 2
 
 
 class ParallelReader(EchoReader):
@@ -170,7 +217,7 @@ class ParallelReader(EchoReader):
 
     def __init__(self):
         self.together = threading.Barrier(3)
-        super().__init__(wait=lambda page: self.together.wait(10))
+        super().__init__(wait=lambda page: self.together.wait(60))
 
 
 def test_a_reader_that_can_is_given_several_pages_at_once():
@@ -180,23 +227,13 @@ def test_a_reader_that_can_is_given_several_pages_at_once():
 
 
 def test_readers_learn_whose_page_it_is_and_that_it_was_canceled():
-    requests = []
-
-    class Asking(EchoReader):
-        def read(self, raster, request):
-            requests.append(request)
-            gone = threading.Event()
-            request.cancellation.on_cancel(gone.set)
-            assert gone.wait(30)
-            return super().read(raster, request)
-
-    settings = Settings(page_timeout_s=2)
+    reader = StuckReader({1})
     for _ in range(2):
-        run(ShardRequest(document=data_url(pdf(1)), model="echo"), Asking(), settings)
-    owners = [request.owner for request in requests]
+        run_out_of_time(ShardRequest(document=data_url(pdf(1)), model="echo"), reader)
+    owners = [request.owner for request in reader.requests]
     assert len(set(owners)) == 2 and all(owners)
     gone = threading.Event()
-    requests[0].cancellation.on_cancel(gone.set)
+    reader.requests[0].cancellation.on_cancel(gone.set)
     assert gone.is_set()
 
 
@@ -207,7 +244,7 @@ def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
 
     def wait(page):
         file.touch()
-        assert drain.requested.wait(10)
+        assert drain.requested.wait(60)
 
     with EdgeStub({"/doc": pdf(3)}) as edge:
         request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
@@ -215,10 +252,7 @@ def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
         receipt = asyncio.run(shard.run())
         assert edge.pages() == [1]
     assert (receipt["pushed"], receipt["error"]) == ([1], None)
-    end = time.monotonic() + 10
-    while file.read_text() != DONE:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: file.read_text() == DONE)
 
 
 class ModeReader(EchoReader):
@@ -262,6 +296,20 @@ def test_a_token_budget_is_spread_over_the_document_and_every_shard_of_it_comes_
         ]
     # Of the dense page alone the same budget buys more.
     assert run(replace(request, pages="2"), ModeReader())["pages"][0]["mode"] == "base"
+
+
+def test_a_document_is_looked_at_once_for_each_resolution():
+    class Recorder(ModeReader):
+        def spread(self, pages, budget):
+            seen.append([page.width for page in pages])
+            return super().spread(pages, budget)
+
+    seen = []
+    data = text_pdf([SPARSE, SPARSE])
+    for dpi in (72, 144, 72):
+        Budget(Recorder(), (1, 2), 1000).survey(open_document(data, 10**8), data, dpi)
+    Budget(Recorder(), (1,), 1000).survey(open_document(data, 10**8), data, 72)
+    assert seen == [[596, 596], [1191, 1191], [596, 596], [596]]
 
 
 def test_of_a_long_document_each_page_has_an_equal_share_of_the_budget(monkeypatch):

@@ -1,22 +1,24 @@
 import itertools
 import threading
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 import torch
 from PIL import ImageFont
+from train_support import MATERIAL, make_material
 
 from fovea.language.tokenizer import Tokenizer
 from fovea.nano.places import Place
-from fovea.train import fonts, pack, texts
+from fovea.train import fonts, pack, packed_data, texts
 from fovea.train.batches import CELL, IGNORED, PATCH, Stream, again, collate, strip_prompt
 from fovea.train.evaluate import can_evaluate
 from fovea.train.strips import Strip, Style, make_strip
 from fovea.train.texts import ALPHABET
 
-PLAIN = Style(smallest=20, largest=30, clean=1, packed=0, empty=0)
-PACKED = Style(smallest=20, largest=30, clean=1, packed=1, empty=0)
+PLAIN = Style(smallest=20, largest=30, clean=1, packed=0, empty=0, data=MATERIAL)
+PACKED = replace(PLAIN, packed=1)
 
 
 def test_every_cut_of_a_design_is_on_the_same_side():
@@ -39,18 +41,20 @@ def test_some_designs_are_held_out_and_most_are_not():
 
 
 def test_a_face_is_in_one_split_only():
-    assert not any(fonts.held_out(face.family) for face in fonts.faces(False) if face.path)
+    trained_on, kept = fonts.faces(False, MATERIAL), fonts.faces(True, MATERIAL)
+    assert trained_on and not any(fonts.held_out(face.family) for face in trained_on)
+    assert kept and all(fonts.held_out(face.family) for face in kept)
 
 
 def test_texts_of_the_two_splits_have_no_paragraph_in_common():
-    train, kept = texts.words(False), texts.words(True)
+    train, kept = texts.words(False, MATERIAL), texts.words(True, MATERIAL)
     runs = {train[i : i + 8] for i in range(len(train) - 8)}
     shared = sum(kept[i : i + 8] in runs for i in range(len(kept) - 8))
     assert shared < 0.002 * len(kept)  # runs from one paragraph into the next may meet by chance
     assert len(train) > 5 * len(kept)
 
 
-@pytest.mark.parametrize("style", [PLAIN, PACKED, Style()], ids=["page", "packed", "worn"])
+@pytest.mark.parametrize("style", [PLAIN, PACKED, Style(data=MATERIAL)], ids=["page", "packed", "worn"])
 def test_a_strip_is_the_same_for_the_same_seed_and_another_for_another(style):
     one, same, other = (make_strip(seed, 512, style) for seed in (7, 7, 8))
     assert one.text == same.text and one.image.tobytes() == same.image.tobytes()
@@ -76,10 +80,9 @@ def test_every_character_has_ink_at_its_place(style):
 
 def test_accented_letters_are_shown_where_a_font_has_them_and_told_byte_by_byte():
     tokenizer = Tokenizer.characters()
-    strips = [make_strip(seed, 512, Style(foreign=1, prose=1, clean=1, empty=0)) for seed in range(12)]
+    style = Style(foreign=1, prose=1, clean=1, empty=0, data=MATERIAL)
+    strips = [make_strip(seed, 512, style) for seed in range(12)]
     accented = [strip for strip in strips if not strip.text.isascii()]
-    if not accented:
-        pytest.skip("this machine has no manuals in other languages")
     assert all(set(strip.text) <= set(ALPHABET) | {"\n"} for strip in strips)
     strip = accented[0]
     at = next(i for i, character in enumerate(strip.text) if not character.isascii())
@@ -91,10 +94,12 @@ def test_accented_letters_are_shown_where_a_font_has_them_and_told_byte_by_byte(
     assert tokenizer.decode(told[:-1]) == strip.text
 
 
-def test_words_stay_in_the_alphabet_in_capitals_too(monkeypatch):
-    monkeypatch.setattr(texts, "foreign_words", lambda _evaluation: ("İSTANBUL", "µm", "straße", "fıkra"))
+def test_words_stay_in_the_alphabet_in_capitals_too(tmp_path):
+    words = "İSTANBUL µm straße fıkra"
+    make_material(tmp_path, [], [f"{words} {number}" for number in range(20)])
+    assert set(texts.foreign_words(False, tmp_path)).issuperset(words.split())
     for seed in range(200):
-        writer = texts.Writer(Random(seed), False, prose=0, foreign=1)
+        writer = texts.Writer(Random(seed), False, prose=0, foreign=1, data=tmp_path)
         assert set(ALPHABET).issuperset(writer.word())
 
 
@@ -121,27 +126,19 @@ def test_batches_are_seen_again_while_no_new_ones_are_ready():
 
 
 def test_material_packed_on_one_machine_is_what_another_trains_on(tmp_path, monkeypatch):
-    pytest.importorskip("fontTools")
-    if len(fonts.faces(False)) < 2:
-        pytest.skip("this machine has no fonts to pack")
-    pack.pack(tmp_path, font_bytes=200_000, text_bytes=200_000, pdf_bytes=0)
-    at_home = set(texts.words(False))
+    pack.pack(tmp_path, font_bytes=200_000, text_bytes=200_000, pdf_bytes=0, data=MATERIAL)
+    faces = fonts.faces(False, tmp_path)
+    assert all(face.path.startswith(str(tmp_path)) for face in faces)
+    assert len(faces) > 1 and not can_evaluate(tmp_path)
+    packed = texts.words(False, tmp_path)
+    assert len(packed) > 1000 and set(texts.words(False, MATERIAL)).issuperset(packed)
+    assert make_strip(3, 512, replace(PLAIN, data=tmp_path)).text
     monkeypatch.setenv("FOVEA_TRAIN_DATA", str(tmp_path))
-    for cached in (fonts.faces, texts.words, texts.foreign_words):
-        cached.cache_clear()
-    try:
-        faces = fonts.faces(False)
-        assert all(face.path.startswith(str(tmp_path)) for face in faces)
-        assert len(faces) > 1 and not can_evaluate()
-        assert len(texts.words(False)) > 1000 and at_home.issuperset(texts.words(False))
-        assert make_strip(3, 512, PLAIN).text
-    finally:
-        for cached in (fonts.faces, texts.words, texts.foreign_words):
-            cached.cache_clear()
+    assert packed_data.folder(None) == tmp_path
 
 
 def test_an_empty_strip_has_no_text():
-    strip = make_strip(1, 512, Style(empty=1))
+    strip = make_strip(1, 512, Style(empty=1, data=MATERIAL))
     assert strip.text == "" and len(strip.places) == 0
     batch = collate([strip], Tokenizer.characters())
     known = batch.targets[0][batch.targets[0] != IGNORED]
@@ -177,7 +174,9 @@ def test_targets_name_the_next_place_or_character_and_the_vision_token_that_show
 
 
 def test_patches_name_their_characters_in_reading_order():
-    strip = Strip(make_strip(0, 512, Style(empty=1)).image, "ab c", np.zeros((4, 2), np.float32), 20)
+    strip = Strip(
+        make_strip(0, 512, Style(empty=1, data=MATERIAL)).image, "ab c", np.zeros((4, 2), np.float32), 20
+    )
     strip.places = np.array([[17, 33], [30, 34], [36, 33], [50, 33]], np.float32)
     patches = collate([strip], Tokenizer.characters()).patches[0]
     assert patches[33 // PATCH, 1].tolist() == [ord("a") - 31, ord("b") - 31, 0, 0]
@@ -187,7 +186,7 @@ def test_patches_name_their_characters_in_reading_order():
 
 
 def test_a_pool_is_the_same_for_the_same_number_and_its_batches_hold_texts_of_like_length():
-    tokenizer, stream = Tokenizer.characters(), Stream(Style(smallest=20), count=2, seed=5)
+    tokenizer, stream = Tokenizer.characters(), Stream(Style(smallest=20, data=MATERIAL), count=2, seed=5)
     pool, same = stream.pool(11, tokenizer), stream.pool(11, tokenizer)
     for a, b in zip(pool, same, strict=True):
         assert torch.equal(a.pixels, b.pixels) and torch.equal(a.ids, b.ids)

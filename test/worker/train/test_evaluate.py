@@ -1,4 +1,5 @@
 import pytest
+from train_support import MATERIAL
 
 from fovea.train.evaluate import Report, distance, size_range
 from fovea.train.strips import Style, make_strip
@@ -20,7 +21,7 @@ def test_distance(a, b, steps):
 
 
 def test_a_report_counts_by_size_and_is_never_below_nothing():
-    strip = make_strip(1, 512, Style(smallest=22, largest=22, packed=0, empty=0))
+    strip = make_strip(1, 512, Style(smallest=22, largest=22, packed=0, empty=0, data=MATERIAL))
     report = Report()
     report.add(strip, strip.text)
     assert report.row() == {"20 px": 1.0, "all": 1.0}

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from train_support import TINY
+from train_support import MATERIAL, TINY
 
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
@@ -79,7 +79,7 @@ def test_noise_never_raises():
 def test_a_layout_is_the_same_for_the_same_seed_and_its_blocks_are_on_the_page():
     kinds = set()
     for seed in range(30):
-        one, same = make_layout(seed), make_layout(seed)
+        one, same = make_layout(seed, data=MATERIAL), make_layout(seed, data=MATERIAL)
         assert one.image.tobytes() == same.image.tobytes() and one.parts == same.parts
         for kind, (x0, y0, x1, y1) in one.units():
             assert -0.03 < x0 < x1 < 1.03 and -0.03 < y0 < y1 < 1.03
@@ -88,7 +88,7 @@ def test_a_layout_is_the_same_for_the_same_seed_and_its_blocks_are_on_the_page()
 
 
 def test_a_batch_asks_the_official_question_and_says_where_to_look():
-    layouts = Pages(count=2).layouts(0)[:2]
+    layouts = Pages(count=2, data=MATERIAL).layouts(0)[:2]
     batch = collate_layouts(layouts, TOKENIZER)
     assert batch.pixels.shape == (2, 3, 512, 512)
     prompt = layout_prompt(TOKENIZER)
@@ -103,7 +103,7 @@ def test_a_batch_asks_the_official_question_and_says_where_to_look():
 
 def test_the_losses_of_a_page_fall_when_it_is_seen_again_and_again():
     torch.manual_seed(0)
-    batch = collate_layouts(Pages(count=1).layouts(0)[:1], TOKENIZER)
+    batch = collate_layouts(Pages(count=1, data=MATERIAL).layouts(0)[:1], TOKENIZER)
     model, heads = OcrModel(TINY).init_weights(), Heads(TINY)
     optimizer = torch.optim.AdamW([*model.parameters(), *heads.parameters()], lr=3e-3)
     first = None
@@ -119,4 +119,4 @@ def test_the_losses_of_a_page_fall_when_it_is_seen_again_and_again():
 
 
 def test_a_page_is_seen_whole():
-    assert grounding.page_view(make_layout(1).image).size == (512, 512)
+    assert grounding.page_view(make_layout(1, data=MATERIAL).image).size == (512, 512)

@@ -6,15 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from support import picture
-from train_support import TINY
+from support import picture, until
+from train_support import MATERIAL, TINY
 
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel, load_checkpoint, save_checkpoint
@@ -25,7 +24,7 @@ from fovea.train.losses import Heads
 from fovea.train.pairs import find_pairs, load_pair
 from fovea.train.strips import Style
 
-STYLE = Style(smallest=28, largest=32)
+STYLE = Style(smallest=28, largest=32, data=MATERIAL)
 
 
 def run_in(folder, steps, **changes):
@@ -43,7 +42,7 @@ def steps(folder):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("fovea.train.loop.can_evaluate", lambda: False)
+    monkeypatch.setattr("fovea.train.loop.can_evaluate", lambda _: False)
 
 
 def test_a_run_ends_with_weights_that_load_and_goes_on_from_its_checkpoint(tmp_path):
@@ -122,7 +121,7 @@ def test_what_is_shipped_is_evaluated_on_held_out_strips(tmp_path, monkeypatch):
     from fovea.train import loop
 
     looked = []
-    monkeypatch.setattr(loop, "can_evaluate", lambda: True)
+    monkeypatch.setattr(loop, "can_evaluate", lambda _: True)
     monkeypatch.setattr(loop, "evaluate", lambda model, *_: looked.append(model) or Report())
     train(run_in(tmp_path, 1))
     assert len(looked) == 1 and (tmp_path / "evaluations.csv").exists()
@@ -171,13 +170,6 @@ def test_who_kills_a_run_ends_all_its_processes(tmp_path):
     finally:
         for child in filter(alive, map(int, children)):
             os.kill(child, signal.SIGKILL)
-
-
-def until(true, limit_s=60):
-    ends = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.1)
 
 
 def alive(pid):

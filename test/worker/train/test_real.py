@@ -1,9 +1,11 @@
 """Strips cut out of PDF files: the text layer must say what the pixels show, and where."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from train_support import MATERIAL, make_material
 
 from fovea.language.tokenizer import Tokenizer
 from fovea.nano.packing import HEIGHT, WIDTH
@@ -12,13 +14,13 @@ from fovea.train.batches import Stream
 from fovea.train.strips import Style
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-STYLE = Style(rows=(4,), clean=1.0, real=0.5)
+STYLE = Style(rows=(4,), clean=1.0, real=0.5, data=MATERIAL)
 
 
 @pytest.fixture
-def paper(monkeypatch):
-    data = (EXAMPLES / "paper.pdf").read_bytes()
-    monkeypatch.setattr(real, "files", lambda: ((data, 1),))
+def paper():
+    """The text of the only PDF file in `MATERIAL`."""
+    assert len(real.files(MATERIAL)) == 1
     return " ".join((EXAMPLES / "truth/paper.txt").read_text().split())
 
 
@@ -49,25 +51,19 @@ def test_the_same_seed_gives_the_same_strips(paper):
     assert [s.text for s in real.real_strips(6, 4, STYLE)] != [s.text for s in one]
 
 
-def test_files_that_are_held_out_are_not_trained_on(tmp_path, monkeypatch):
-    for number in range(12):
-        data = (EXAMPLES / "paper.pdf").read_bytes() + b"%" + bytes([number])
-        (tmp_path / f"{number}.pdf").write_bytes(data)
-    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    monkeypatch.setattr(pdfs, "ROOTS", (str(tmp_path),))
-    real.files.cache_clear()
-    try:
-        found = real.files()
-        assert 0 < len(found) < 12
-        assert not any(pdfs.held_out(data) for data, _ in found)
-    finally:
-        real.files.cache_clear()
+def test_files_that_are_held_out_are_not_trained_on(tmp_path):
+    paper = (EXAMPLES / "paper.pdf").read_bytes()
+    files = {f"{number}.pdf": paper + b"%" + bytes([number]) for number in range(12)}
+    make_material(tmp_path, [], pdfs=files | {"broken.pdf": b"%PDF-1.4 nothing"})
+    found = real.files(tmp_path)
+    assert 0 < len(found) < 12
+    assert not any(pdfs.held_out(data) for data, _ in found)
 
 
-def test_without_a_file_there_is_an_error_and_not_an_endless_search(monkeypatch):
-    monkeypatch.setattr(real, "files", tuple)
+def test_without_a_file_there_is_an_error_and_not_an_endless_search(tmp_path):
+    make_material(tmp_path, [])
     with pytest.raises(RuntimeError, match="no PDF file"):
-        real.real_strips(1, 1, STYLE)
+        real.real_strips(1, 1, replace(STYLE, data=tmp_path))
 
 
 def test_a_pool_holds_the_share_that_was_asked_for(paper, monkeypatch):

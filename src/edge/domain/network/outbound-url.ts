@@ -1,11 +1,11 @@
 /**
- * The guard before every request to an address that a client names (documents, webhooks), against
- * server-side request forgery. This file judges the address as written, and the addresses that a name
- * stands for; `security/outbound.ts` asks for those. Redirects are checked one by one by whoever follows them.
+ * Protects against server-side request forgery: checks every URL that a client supplies (documents,
+ * webhooks) before it is requested. This file checks the URL itself and the IP addresses of its host;
+ * `security/outbound.ts` resolves them. Code that follows redirects checks each target.
  */
 import { parseAddress } from "./cidr.ts";
 
-/** @returns what is wrong with the URL, in words for the client, or `null`. */
+/** @returns a message for the client that says why the URL is not allowed, or `null` */
 export function outboundUrlFault(text: string, allowLoopback: boolean): string | null {
   let url: URL;
   try {
@@ -24,15 +24,15 @@ export function outboundUrlFault(text: string, allowLoopback: boolean): string |
   return null;
 }
 
-/** The name that has to be looked up before the URL may be called; `null` when its host is an address. */
+/** The host name to resolve before the URL is requested; `null` if the host is an IP address. */
 export function nameToResolve(url: string): string | null {
   const host = new URL(url).hostname.replace(/\.$/, "");
   return host.startsWith("[") || parseAddress(host) ? null : host;
 }
 
-/** @param addresses of a name, as DNS answers them. @returns what is wrong, or `null`. */
+/** @param addresses IP addresses of a host. @returns why they are not allowed, or `null` */
 export function addressesFault(addresses: readonly string[]): string | null {
-  // One bad address among good ones is enough: nobody knows which one a connection takes.
+  // A connection may use any of the addresses, so all must be public.
   return addresses.every(isPublicAddress)
     ? null
     : "the name leads to an address that is not public";
@@ -48,12 +48,12 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
-/** The URL parser has already turned octal, hexadecimal and short forms into four decimal numbers. */
+/** The URL parser has already converted octal, hexadecimal and short forms to four decimal numbers. */
 const isIPv4 = (host: string) => parseAddress(host)?.length === 4;
 
 function isPrivateHost(host: string): boolean {
   if (host.includes(":") || isIPv4(host)) return !isPublicAddress(host);
-  // A name without a dot, or under a suffix that no public registry hands out (RFC 6761, 6762, 8375).
+  // Names without a dot, and suffixes that are not in public DNS (RFC 6761, 6762, 8375).
   if (!host.includes(".")) return true;
   return /\.(localhost|local|localdomain|internal|intranet|lan|home|corp|private|test|invalid|example|onion|arpa)$/i.test(
     host,
@@ -62,7 +62,7 @@ function isPrivateHost(host: string): boolean {
 
 type IPv4 = [number, number, number, number];
 
-/** The special-purpose registry of RFC 6890, as far as it is not globally reachable. */
+/** The special-purpose address blocks of RFC 6890 that are not globally reachable. */
 function isPrivateIPv4([a, b, c]: IPv4): boolean {
   return (
     a === 0 ||
@@ -82,9 +82,9 @@ function isPrivateIPv4([a, b, c]: IPv4): boolean {
 }
 
 /**
- * Only global unicast (2000::/3) is public, and of it not what is set apart for protocols (2001::/23,
- * Teredo among them) or documentation, nor 6to4, which carries an IPv4 address of any kind. `64:ff9b::/96`
- * lies outside 2000::/3; `::ffff:0:0/96` is judged as the IPv4 address that it is.
+ * Only global unicast (2000::/3) is public, except protocol assignments (2001::/23, which include Teredo),
+ * documentation, and 6to4, which can contain any IPv4 address. `64:ff9b::/96` is outside 2000::/3.
+ * `::ffff:0:0/96` has been parsed as IPv4.
  */
 function isPrivateIPv6(bytes: number[]): boolean {
   const [a, b, c, d] = bytes as IPv4;

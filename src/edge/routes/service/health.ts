@@ -64,7 +64,7 @@ export const healthRoutes = (app: App) => {
       settings: configured,
       database,
       storage,
-      workers: looks.some(({ well }) => well),
+      workers: looks.some(({ healthy }) => healthy),
     };
     const all = Object.values(phases).every(Boolean);
     // The pools' names and addresses are nobody's business here.

@@ -69,10 +69,13 @@ class Engine:
         max_tiles: int = MAX_TILES,
         int8: bool = False,
         in_place: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ):
+        """`clock` tells when deadlines have passed."""
         self.config = config or EngineConfig()
         self.model = model.eval()
         self.metrics = Metrics()
+        self._clock = clock
         self.max_tiles = max_tiles
         self.context = model.config.decoder.context
         self.width = model.config.decoder.width
@@ -112,9 +115,9 @@ class Engine:
     ) -> Handle:
         """Starts generating from `prompt` (T, C), the embeddings of text and vision tokens.
 
-        `owner`: owners are served in turn. `deadline`: a `time.monotonic()` instant at which the answer ends as it is.
-        `prefix` (name, length): prompts with the same name share these first positions in the cache. The result is a
-        `Generation`. Raises `ValueError` if the request can never fit.
+        `owner`: owners are served in turn. `deadline`: an instant of the engine's clock at which the answer ends as it
+        is. `prefix` (name, length): prompts with the same name share these first positions in the cache. The result is
+        a `Generation`. Raises `ValueError` if the request can never fit.
         """
         if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
             raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
@@ -240,7 +243,7 @@ class Engine:
 
     def _expire(self) -> None:
         """Ends the requests whose deadline has passed."""
-        now = time.monotonic()
+        now = self._clock()
         if now <= self._next_deadline:
             return
         next_deadline = float("inf")

@@ -79,10 +79,12 @@ def generate(
     prompt: torch.Tensor,
     rules: Rules,
     max_new: int,
+    deadline: float | None = None,
 ) -> Generation:
     """Generates from `prompt` (1, T, C), the embeddings of text and vision tokens.
 
-    `rules` must be on the prompt's device. Raises `ValueError` if `max_new` is less than 1.
+    `deadline` is a `time.monotonic()` instant. `rules` must be on the prompt's device. Raises `ValueError` if `max_new`
+    is less than 1.
     """
     if max_new < 1:
         raise ValueError("the prompt leaves no room for an answer")
@@ -93,7 +95,7 @@ def generate(
     active = torch.ones(1, dtype=torch.bool, device=device)
     cache = decoder.new_cache(1, prompt.shape[1] + max_new)
     log_probs: list[float] = []
-    reason, period = "length", 0
+    reason, period, late = "length", 0, False
     logits = decoder.step(prompt, cache)
     prefilled = None
     for count in range(1, max_new + 1):
@@ -109,7 +111,8 @@ def generate(
         if period := int(detector.update(active)):
             reason = "loop"
             break
-        if count == max_new:
+        late = deadline is not None and time.monotonic() > deadline
+        if late or count == max_new:
             break
         logits = decoder.step(decoder.embed(token[:, None]), cache)
     ids = history.row(0)
@@ -119,6 +122,7 @@ def generate(
         log_probs=log_probs[:kept],
         finish_reason=reason,
         sampled=len(ids),
+        out_of_time=late,
         prefill_s=prefilled - started,
         decode_s=time.perf_counter() - prefilled,
         period=period,

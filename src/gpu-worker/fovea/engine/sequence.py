@@ -27,7 +27,7 @@ class Sequence:
     prompt: Tensor
     max_new: int
     owner: str = ""
-    deadline: float | None = None  # a `time.monotonic()` instant
+    deadline: float | None = None  # an instant of the engine's clock
     prefix: tuple[Hashable, int] | None = None  # name and length of a prefix that other sequences may share
     future: "Future[Generation]" = field(default_factory=Future)
     # Managed by the engine:

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any
@@ -43,6 +44,8 @@ class Pushed(Enum):
 class Pusher:
     """Pushes to `push_url`, the signed URL of one shard; paths are inserted before its query.
 
+    `clock` and `sleep` time the retries.
+
     `traceparent` is sent with every push (W3C Trace Context). Raises `Refused` if the URL is not allowed.
     """
 
@@ -52,8 +55,11 @@ class Pusher:
         outbound: Outbound,
         retry_for_s: float = RETRY_FOR_S,
         traceparent: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ):
         outbound.check(push_url)
+        self._clock, self._sleep = clock, sleep
         self._parts = urlsplit(push_url)
         self._outbound = outbound
         self._retry_for_s = retry_for_s
@@ -97,7 +103,7 @@ class Pusher:
         self, path: str, data: bytes, head: dict[str, str] = JSON, retry_for_s: float | None = None
     ) -> Pushed:
         url, head = self._url(path), {**self._head, **head}
-        end = time.monotonic() + (self._retry_for_s if retry_for_s is None else retry_for_s)
+        end = self._clock() + (self._retry_for_s if retry_for_s is None else retry_for_s)
         pause = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while True:
@@ -109,10 +115,10 @@ class Pusher:
             if status is not None and status < 500 and status != 429:
                 log.error("the edge refused %s with status %d (trace %s)", path, status, self._trace)
                 return Pushed.FAILED
-            if time.monotonic() + pause > end:
+            if self._clock() + pause > end:
                 log.error("the edge did not take %s (last status %s, trace %s)", path, status, self._trace)
                 return Pushed.FAILED
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_S)
 
     def _send(self, url: str, data: bytes, head: dict[str, str]) -> int | None:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from random import Random
 
 import cv2
@@ -238,10 +239,11 @@ class Pages:
     count: int = 4
     seed: int = 0
     evaluation: bool = False
+    data: Path | None = None
 
     def layouts(self, index: int) -> list[Layout]:
         start = (self.seed << 40) + (index << 12)
-        return [make_layout(start + i, self.evaluation) for i in range(self.count * POOL)]
+        return [make_layout(start + i, self.evaluation, self.data) for i in range(self.count * POOL)]
 
     def pool(self, index: int, tokenizer: Tokenizer) -> list[Batch]:
         layouts = sorted(self.layouts(index), key=lambda layout: len(layout.parts))

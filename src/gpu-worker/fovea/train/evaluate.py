@@ -3,6 +3,7 @@
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -53,10 +54,10 @@ def size_range(size: int) -> str:
     return f"{low:02} px" if low else f"under {SIZES[0]} px"
 
 
-def can_evaluate() -> bool:
-    """Whether this machine has held-out fonts."""
+def can_evaluate(data: Path | None = None) -> bool:
+    """Whether this machine, or the folder `data`, has held-out fonts."""
     try:
-        return bool(fonts.faces(True))
+        return bool(fonts.faces(True, data))
     except RuntimeError:
         return False
 

@@ -65,13 +65,13 @@ def held_out(family: str) -> bool:
 
 
 @cache
-def faces(evaluation: bool) -> tuple[Face, ...]:
-    """All scalable faces with Latin letters that fontconfig lists, in a fixed order.
+def faces(evaluation: bool, data: Path | None = None) -> tuple[Face, ...]:
+    """All scalable faces with Latin letters that fontconfig lists or the folder `data` has, in a fixed order.
 
     Without any, training uses the font in Pillow, and evaluation raises `RuntimeError`.
     """
     found = set()
-    for line in _listed().splitlines():
+    for line in _listed(data).splitlines():
         path, _, rest = line.partition(": ")
         family = re.split(r"[,:]", rest)[0].strip()
         index = int(match[1]) if (match := re.search(r":index=(\d+)$", rest)) else 0
@@ -91,21 +91,21 @@ def faces(evaluation: bool) -> tuple[Face, ...]:
 
 
 @cache
-def _families(evaluation: bool) -> tuple[tuple[Face, ...], ...]:
+def _families(evaluation: bool, data: Path | None) -> tuple[tuple[Face, ...], ...]:
     grouped: dict[str, list[Face]] = {}
-    for face in faces(evaluation):
+    for face in faces(evaluation, data):
         grouped.setdefault(face.family, []).append(face)
     return tuple(map(tuple, grouped.values()))
 
 
-def pick(random: Random, evaluation: bool) -> Face:
+def pick(random: Random, evaluation: bool, data: Path | None = None) -> Face:
     """A random face of a random family, so that families with many weights and widths do not count more."""
-    return random.choice(random.choice(_families(evaluation)))
+    return random.choice(random.choice(_families(evaluation, data)))
 
 
-def _listed() -> str:
-    if packed_data.folder():
-        return packed_data.fonts_list()
+def _listed(data: Path | None) -> str:
+    if here := packed_data.folder(data):
+        return packed_data.fonts_list(here)
     if not shutil.which("fc-list"):
         return ""
     wanted = ":lang=en:scalable=true"

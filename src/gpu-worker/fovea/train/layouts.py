@@ -7,6 +7,7 @@ columns, with headers and footers. It is drawn at the scale of its view, so its 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -48,10 +49,10 @@ class Layout:
         ]
 
 
-def make_layout(seed: int, evaluation: bool = False) -> Layout:
-    """A page, deterministic for its arguments."""
+def make_layout(seed: int, evaluation: bool = False, data: Path | None = None) -> Layout:
+    """A page, deterministic for its arguments. `data`: see `fovea.train.packed_data`."""
     random = Random(f"layout {seed}/{evaluation}")
-    page = _Page(random, evaluation)
+    page = _Page(random, evaluation, data)
     page.fill()
     image, parts = page.image, page.parts
     if random.random() < 0.5:
@@ -68,8 +69,8 @@ def make_layout(seed: int, evaluation: bool = False) -> Layout:
 class _Page:
     """A page under construction."""
 
-    def __init__(self, random: Random, evaluation: bool) -> None:
-        self.random, self.evaluation = random, evaluation
+    def __init__(self, random: Random, evaluation: bool, data: Path | None) -> None:
+        self.random = random
         self.parts: list[Part] = []
         self.paper: Colour = (255, 255, 255)
         self.ink: Colour = (0, 0, 0)
@@ -79,9 +80,9 @@ class _Page:
             self.ink = tuple(random.randint(0, 90) for _ in range(3))
         self.image = Image.new("RGB", (width, round(width * ratio)), self.paper)
         self._draw = ImageDraw.Draw(self.image)
-        self._writer = Writer(random, self.evaluation, prose=1.0)
-        faces = fonts.faces(self.evaluation)
-        self._body, self._head = random.choice(faces), random.choice(faces)
+        self._writer = Writer(random, evaluation, prose=1.0, data=data)
+        self._faces = fonts.faces(evaluation, data)
+        self._body, self._head = random.choice(self._faces), random.choice(self._faces)
         if random.random() < 0.5:
             self._head = self._body
         self._size = random.randint(8, 13) if ratio > 1.2 else random.randint(11, 18)
@@ -260,7 +261,7 @@ class _Page:
         return self._add(kind, [box], y + self._pitch)
 
     def _code(self, x0: float, x1: float, y: float) -> float:
-        mono = [face for face in fonts.faces(self.evaluation) if "mono" in face.family.lower()]
+        mono = [face for face in self._faces if "mono" in face.family.lower()]
         if not mono:
             return y
         random = self.random

@@ -291,7 +291,7 @@ class _Trainer:
     def _pages(self, stage: Stage) -> Iterator[Batch]:
         run = self.run
         count = max(4, (run.count or stage.count) // PAGE)
-        return self._batches(Pages(count, run.seed), workers=-(-run.workers // 6))
+        return self._batches(Pages(count, run.seed, data=stage.style.data), workers=-(-run.workers // 6))
 
     def _batches(self, stream: Stream | Pages, workers: int) -> Iterator[Batch]:
         first = -(-self.number // POOL) + self.rank
@@ -395,7 +395,7 @@ class _Trainer:
     def _evaluate(self, stage: Stage) -> None:
         if self.rank:
             return
-        if not can_evaluate():
+        if not can_evaluate(stage.style.data):
             print("not evaluated: this machine has no held-out fonts (docs/NANO.md)", flush=True)
             return
         report = evaluate(self.averaged().to(self.device), self.tokenizer, replace(stage.style, prose=0.5))

@@ -17,17 +17,19 @@ from fovea.train import fonts, pdfs, texts
 from fovea.train.packed_data import FONTS, PDFS
 
 
-def pack(to: Path, font_bytes: int, text_bytes: int, pdf_bytes: int, seed: int = 0) -> None:
+def pack(
+    to: Path, font_bytes: int, text_bytes: int, pdf_bytes: int, seed: int = 0, data: Path | None = None
+) -> None:
     """Packs up to the given number of bytes of each kind, chosen by `seed`."""
     random = Random(seed)
     (to / PDFS).mkdir(parents=True, exist_ok=True)
-    _pack_texts(to, text_bytes, random)
-    _pack_fonts(to, font_bytes, random)
-    _pack_pdfs(to, pdf_bytes)
+    _pack_texts(to, text_bytes, random, data)
+    _pack_fonts(to, font_bytes, random, data)
+    _pack_pdfs(to, pdf_bytes, data)
 
 
-def _pack_texts(to: Path, most: int, random: Random) -> None:
-    for name, found in (("texts", texts.paragraphs()), ("foreign", texts.foreign_paragraphs())):
+def _pack_texts(to: Path, most: int, random: Random, data: Path | None) -> None:
+    for name, found in (("texts", texts.paragraphs(data)), ("foreign", texts.foreign_paragraphs(data))):
         lines = [line for line in map(" ".join, found) if not texts.held_out(line)]
         random.shuffle(lines)
         packed = gzip.compress("\n".join(lines).encode())
@@ -37,10 +39,10 @@ def _pack_texts(to: Path, most: int, random: Random) -> None:
         print(f"{name}: {len(lines):,} paragraphs, {(to / f'{name}.txt.gz').stat().st_size / 1e6:.1f} MB")
 
 
-def _pack_fonts(to: Path, most: int, random: Random) -> None:
+def _pack_fonts(to: Path, most: int, random: Random, data: Path | None) -> None:
     """Takes one face of each design in turn, so that designs with many faces do not take all the room."""
     by_design: dict[str, list[fonts.Face]] = defaultdict(list)
-    for face in fonts.faces(False):
+    for face in fonts.faces(False, data):
         by_design[fonts.design(face.family)].append(face)
     for faces in by_design.values():
         random.shuffle(faces)
@@ -53,12 +55,12 @@ def _pack_fonts(to: Path, most: int, random: Random) -> None:
     size, listed = 0, []
     (to / "fonts").mkdir(exist_ok=True)
     for face in queue:
-        data = _subset(face.path, face.index)
-        if data is None or size + len(data) > most:
+        subset = _subset(face.path, face.index)
+        if subset is None or size + len(subset) > most:
             continue
-        size += len(data)
-        name = f"fonts/{hashlib.sha256(data).hexdigest()[:16]}{Path(face.path).suffix}"
-        (to / name).write_bytes(data)
+        size += len(subset)
+        name = f"fonts/{hashlib.sha256(subset).hexdigest()[:16]}{Path(face.path).suffix}"
+        (to / name).write_bytes(subset)
         listed.append(f"{name}: {face.family}")
     (to / FONTS).write_text("\n".join(listed))
     print(f"fonts: {len(listed)} faces of {len(by_design)} designs, {size / 1e6:.1f} MB")
@@ -98,14 +100,14 @@ def _subset(path: str, index: int) -> bytes | None:
     return file.getvalue()
 
 
-def _pack_pdfs(to: Path, most: int) -> None:
+def _pack_pdfs(to: Path, most: int, data: Path | None) -> None:
     """Packs small files first, to get many documents."""
     size = count = 0
-    for _, data in sorted(pdfs.files(evaluation=False), key=lambda file: len(file[1])):
-        if size + len(data) > most:
+    for _, file in sorted(pdfs.files(evaluation=False, data=data), key=lambda named: len(named[1])):
+        if size + len(file) > most:
             break
-        size, count = size + len(data), count + 1
-        (to / PDFS / f"{hashlib.sha256(data).hexdigest()[:16]}.pdf").write_bytes(data)
+        size, count = size + len(file), count + 1
+        (to / PDFS / f"{hashlib.sha256(file).hexdigest()[:16]}.pdf").write_bytes(file)
     print(f"PDF files: {count}, {size / 1e6:.1f} MB")
 
 

@@ -56,18 +56,19 @@ def plain(text: str) -> str:
     return letters(text).translate(SAME)
 
 
-def files(evaluation: bool) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of the machine's PDF files in one split, without duplicates, sorted by path."""
+def files(evaluation: bool, data: Path | None = None) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the PDF files of this machine, or of `data`, in one split, without duplicates, by path."""
     seen: set[str] = set()
-    roots = [packed_data.folder() / packed_data.PDFS] if packed_data.folder() else ROOTS
+    here = packed_data.folder(data)
+    roots = [here / packed_data.PDFS] if here else ROOTS
     for path in sorted(path for root in roots for path in Path(root).rglob("*.pdf*") if path.is_file()):
-        data = path.read_bytes()
+        file = path.read_bytes()
         if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        digest = hashlib.sha256(data).hexdigest()
-        if digest not in seen and held_out(data) == evaluation:
+            file = gzip.decompress(file)
+        digest = hashlib.sha256(file).hexdigest()
+        if digest not in seen and held_out(file) == evaluation:
             seen.add(digest)
-            yield path.name, data
+            yield path.name, file
 
 
 def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:

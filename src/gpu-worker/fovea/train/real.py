@@ -7,6 +7,7 @@ text and the position of each character.
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -41,18 +42,18 @@ class _Layer:
 
 
 @cache
-def files() -> tuple[tuple[bytes, int], ...]:
-    """The training PDF files of this machine, each with its number of pages."""
+def files(data: Path | None = None) -> tuple[tuple[bytes, int], ...]:
+    """The training PDF files of this machine, or of `data`, each with its number of pages."""
     counted = []
-    for _, data in pdfs.files(evaluation=False):
-        with suppress(pypdfium2.PdfiumError), closing(pypdfium2.PdfDocument(data)) as document:
-            counted.append((data, len(document)))
+    for _, file in pdfs.files(evaluation=False, data=data):
+        with suppress(pypdfium2.PdfiumError), closing(pypdfium2.PdfDocument(file)) as document:
+            counted.append((file, len(document)))
     return tuple(counted)
 
 
 def real_strips(seed: int, count: int, style: Style) -> list[Strip]:
     """Strips, deterministic for the arguments. Raises `RuntimeError` if there are no PDF files."""
-    if count and not files():
+    if count and not files(style.data):
         raise RuntimeError("no PDF files were found to cut strips from")
     random = Random(f"real {seed}")
     strips: list[Strip] = []
@@ -65,8 +66,9 @@ def real_strips(seed: int, count: int, style: Style) -> list[Strip]:
 
 def _of_page(random: Random, style: Style) -> list[Strip]:
     """Strips of a random page; none if it has no plain text."""
-    data, pages = random.choices(files(), [pages**0.5 for _, pages in files()])[0]
-    with closing(pypdfium2.PdfDocument(data)) as document:
+    known = files(style.data)
+    file, pages = random.choices(known, [pages**0.5 for _, pages in known])[0]
+    with closing(pypdfium2.PdfDocument(file)) as document:
         page = document[random.randrange(pages)]
         scale = DPI[0] * (DPI[1] / DPI[0]) ** random.random() / 72
         layer = _layer(page, scale)

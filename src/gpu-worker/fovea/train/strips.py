@@ -4,7 +4,10 @@ A strip is eight vision tokens wide and two high. It shows either a few lines as
 into rows of equal height like in the reader (`fovea.nano.packing`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -36,6 +39,8 @@ class Style:
     """Share of texts in languages other than English."""
     real: float = 0.0
     """Share of strips that are cut out of PDF files (`fovea.train.real`), in `rows`."""
+    data: Path | None = None
+    """The folder of fonts, texts and PDF files (`fovea.train.packed_data`) in place of what the machine has."""
 
 
 @dataclass(slots=True)
@@ -54,16 +59,17 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     """A strip, deterministic for its arguments."""
     random = Random(f"{seed}/{width}/{height}/{evaluation}")
     size = round(style.smallest * (style.largest / style.smallest) ** random.random())
-    face = fonts.pick(random, evaluation)
-    writer = Writer(random, evaluation, style.prose, style.foreign)
+    another = partial(fonts.pick, random, evaluation, style.data)
+    face = another()
+    writer = Writer(random, evaluation, style.prose, style.foreign, style.data)
     paper, ink = _colours(random)
     strip = Strip(Image.new("RGB", (width, height), paper), "", np.zeros((0, 2)), size, face.family)
     roll = random.random()
     if roll < style.empty:
         places = []
-        _nothing(strip, random, face, writer, (paper, ink), evaluation)
+        _nothing(strip, random, face, writer, (paper, ink), another)
     elif roll < style.empty + style.packed:
-        places = _pack(strip, random, face, writer, (paper, ink), random.choice(style.rows), evaluation)
+        places = _pack(strip, random, face, writer, (paper, ink), random.choice(style.rows), another)
     else:
         places = _set(strip, random, face, writer, ink)
     strip.text = "\n".join(strip.lines)
@@ -79,7 +85,7 @@ def _nothing(
     face: fonts.Face,
     writer: Writer,
     colours: tuple[tuple[int, int, int], tuple[int, int, int]],
-    evaluation: bool,
+    another: Callable[[], fonts.Face],
 ) -> None:
     """A strip without readable text."""
     width, height = strip.image.size
@@ -104,7 +110,7 @@ def _nothing(
         if random.random() < 0.5:
             _set(strip, random, face, writer, ink)
         else:
-            _pack(strip, random, face, writer, colours, random.choice((3, 4, 6)), evaluation)
+            _pack(strip, random, face, writer, colours, random.choice((3, 4, 6)), another)
         strip.lines = []
         # Letters become unreadable when the blur is as wide as the distance of their strokes.
         strip.image = strip.image.filter(ImageFilter.GaussianBlur(strip.size * random.uniform(0.3, 0.5)))
@@ -146,7 +152,7 @@ def _pack(
     writer: Writer,
     colours: tuple[tuple[int, int, int], tuple[int, int, int]],
     rows: int,
-    evaluation: bool,
+    another: Callable[[], fonts.Face],
 ) -> list[tuple[float, float]]:
     """Draws lines packed into rows. Parts of neighboring lines may show at the edges of a row."""
     width, height = strip.image.size
@@ -158,7 +164,7 @@ def _pack(
     places: list[tuple[float, float]] = []
     for number in range(full):
         if random.random() < 0.2:
-            face = fonts.pick(random, evaluation)
+            face = another()
         font = fonts.load(face, max(10, round(strip.size * random.uniform(0.92, 1.0))))
         shade = (
             tuple(max(0, min(255, value + random.randint(-12, 12))) for value in paper) if shades else paper

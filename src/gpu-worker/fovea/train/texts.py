@@ -51,28 +51,29 @@ RUN = 8
 
 
 @cache
-def words(evaluation: bool) -> tuple[str, ...]:
-    """The words of one split's paragraphs, in their order. Paragraphs that quote the training texts (licences do)
-    are in neither. Raises `RuntimeError` where there is no text.
+def words(evaluation: bool, data: Path | None = None) -> tuple[str, ...]:
+    """The words of one split, in order, from this machine or from the folder `data` (`fovea.train.packed_data`).
+
+    Paragraphs that quote training texts, such as licenses, are in neither split. Raises `RuntimeError` without texts.
     """
-    found = _split(paragraphs(), evaluation, words)
+    found = _split(paragraphs(data), evaluation, lambda: words(False, data))
     if len(found) < 1000:
         raise RuntimeError("no texts were found on this machine")
     return found
 
 
 @cache
-def foreign_words(evaluation: bool) -> tuple[str, ...]:
+def foreign_words(evaluation: bool, data: Path | None = None) -> tuple[str, ...]:
     """The same for manuals in other languages with Latin letters; empty if there are none."""
-    return _split(foreign_paragraphs(), evaluation, foreign_words)
+    return _split(foreign_paragraphs(data), evaluation, lambda: foreign_words(False, data))
 
 
 def _split(
-    paragraphs: list[tuple[str, ...]], evaluation: bool, words_of: Callable[[bool], tuple[str, ...]]
+    paragraphs: list[tuple[str, ...]], evaluation: bool, trained_on: Callable[[], tuple[str, ...]]
 ) -> tuple[str, ...]:
     paragraphs = [p for p in paragraphs if held_out(" ".join(p)) == evaluation]
     if evaluation:
-        train = words_of(False)
+        train = trained_on()
         known = {hash(train[i : i + RUN]) for i in range(len(train) - RUN + 1)}
         paragraphs = [p for p in paragraphs if known.isdisjoint(_runs(p))]
     return tuple(word for paragraph in paragraphs for word in paragraph)
@@ -82,10 +83,10 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
     return {hash(paragraph[i : i + RUN]) for i in range(len(paragraph) - RUN + 1)}
 
 
-def paragraphs() -> list[tuple[str, ...]]:
+def paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
     """All distinct paragraphs with at least `RUN` words in the alphabet."""
-    if packed_data.folder():
-        return packed_data.paragraphs("texts")
+    if here := packed_data.folder(data):
+        return packed_data.paragraphs(here, "texts")
     found: dict[tuple[str, ...], None] = {}
     size = 0
     for root, pattern in SOURCES:
@@ -100,10 +101,10 @@ def paragraphs() -> list[tuple[str, ...]]:
     return list(found)
 
 
-def foreign_paragraphs() -> list[tuple[str, ...]]:
+def foreign_paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
     """The paragraphs in other languages that contain a letter beyond ASCII."""
-    if packed_data.folder():
-        return packed_data.paragraphs("foreign")
+    if here := packed_data.folder(data):
+        return packed_data.paragraphs(here, "foreign")
     found: dict[tuple[str, ...], None] = {}
     for language in LANGUAGES:
         size = 0
@@ -140,13 +141,20 @@ def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
 class Writer:
     """An endless source of words in one of several styles."""
 
-    def __init__(self, random: Random, evaluation: bool, prose: float = 0.5, foreign: float = 0.0):
+    def __init__(
+        self,
+        random: Random,
+        evaluation: bool,
+        prose: float = 0.5,
+        foreign: float = 0.0,
+        data: Path | None = None,
+    ):
         """`prose`: probability that the words are running text; otherwise they are mixed or random characters.
         `foreign`: probability of a language other than English.
         """
         self._random = random
-        self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation))
-        self._corpus = foreign_words(evaluation) if self._foreign else words(evaluation)
+        self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation, data))
+        self._corpus = foreign_words(evaluation, data) if self._foreign else words(evaluation, data)
         self._at = random.randrange(len(self._corpus))
         roll = random.random()
         self._next = self._read if roll < prose else self._mixed if roll < (1 + prose) / 2 else self._noise

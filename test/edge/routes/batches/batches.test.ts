@@ -2,7 +2,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sweepBatches } from "../../../../src/edge/batches/sweep.ts";
 import { hex } from "../../../../src/edge/domain/encoding.ts";
 import { pageResult, pdf } from "../../samples.ts";
-import { CogStub, call, env, json, newKey, post, until, upload } from "../../support.ts";
+import {
+  CogStub,
+  call,
+  env,
+  json,
+  newKey,
+  PATIENCE_MS,
+  post,
+  until,
+  upload,
+} from "../../support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -46,7 +56,7 @@ async function over(id: string) {
       if (!["completed", "canceled", "failed"].includes(batch.state)) throw new Error("not over");
       return batch;
     },
-    { timeout: 40_000, interval: 50 },
+    { timeout: PATIENCE_MS, interval: 50 },
   );
 }
 

@@ -172,7 +172,7 @@ describe("workers come and go", () => {
     cog.slots = 0;
     const file = await upload(key);
     const job = await json(ocr({ file: file.id }));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => cog.refused > 0);
     cog.slots = 1;
     const stop = cog.work(1);
     expect((await ended(key, job.id)).state).toBe("succeeded");

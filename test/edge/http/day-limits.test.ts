@@ -1,7 +1,7 @@
 /** The guard over what a tenant has read in a day, and what is seen of requests from outside. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { pageResult } from "../samples.ts";
-import { CogStub, call, env, json, newKey, post, upload } from "../support.ts";
+import { CogStub, call, env, json, newKey, PATIENCE_MS, post, upload } from "../support.ts";
 
 let cog: CogStub;
 let key: string;
@@ -93,7 +93,7 @@ describe("a day's limit", () => {
     const url = `/v1/jobs/${job.id}`;
     await vi.waitFor(
       async () => expect((await json(call(url, { key: small }))).state).toBe("succeeded"),
-      15_000,
+      PATIENCE_MS,
     );
     stop();
   });
