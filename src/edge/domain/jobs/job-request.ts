@@ -3,6 +3,9 @@ import { z } from "zod";
 import { MODES, TASKS } from "../pages/models.ts";
 import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
 
+/** Characters of a prompt. */
+export const MAX_PROMPT = 4000;
+
 /** Fields that a job and a line of a batch share, without defaults. */
 export const readingFields = {
   pages: z.string().max(4000),
@@ -11,7 +14,7 @@ export const readingFields = {
   token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET),
   witness: z.boolean(),
   task: z.enum(TASKS),
-  prompt: z.string().min(1).max(4000),
+  prompt: z.string().min(1).max(MAX_PROMPT),
   dpi: z.int().min(36).max(400),
 };
 

@@ -1,5 +1,5 @@
 /** Checks the reading options of a request or manifest line against what the reader supports. */
-import { ENCODE, type Mode, reader, type Task, WITNESS, WITNESSED_TASKS } from "./models.ts";
+import { ENCODE, type Mode, reader, type Task, TRANSCRIPTIONS, WITNESS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
 
@@ -42,10 +42,10 @@ export function readOptions(
   if (wanted.witness) {
     if (model === WITNESS || draws || !offered.models.includes(WITNESS))
       return fault("unsupported-option", `There is no witness for ${model} here.`);
-    if (!WITNESSED_TASKS.includes(wanted.task))
+    if (!TRANSCRIPTIONS.includes(wanted.task))
       return fault(
         "unsupported-option",
-        `A witness can check the tasks ${WITNESSED_TASKS.join(", ")}.`,
+        `A witness can check the tasks ${TRANSCRIPTIONS.join(", ")}.`,
       );
   }
   if (!tasks.includes(wanted.task))

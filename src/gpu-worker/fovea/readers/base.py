@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fovea.cancellation import Cancellation
+from fovea.contract import CONTRACT
 from fovea.pages.documents import Raster
 from fovea.result.page_result import PageResult
 from fovea.vision.plan import Density
 
-TRANSCRIPTIONS = ("markdown", "free", "deep")
+TRANSCRIPTIONS = tuple(CONTRACT["transcriptions"])
 """Tasks whose answer is the text of the page. A witness can check them, and the text's length can be estimated."""
-ENCODE = "encode"
+ENCODE: str = CONTRACT["encode"]
 """The task that returns only the page's vision tokens, without a text."""
+TASKS: dict[str, list[str]] = CONTRACT["tasks"]
+"""The tasks of each reader, by the reader's name."""
 
 
 @dataclass(frozen=True, slots=True)

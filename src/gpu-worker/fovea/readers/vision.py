@@ -31,7 +31,7 @@ from fovea.vision.compression import expected_precision
 from fovea.vision.plan import Density, choose, measure, spread
 
 ALL_TASKS = (*TASK_NAMES, ENCODE)
-MODES = ("tiny", "small", "base", "large", "gundam")
+MODES = tuple(modes.MODES)
 # The modes that `auto` tries in turn until one gives a sound reading, for weights whose precision was not measured.
 # With measured weights it starts with the mode that fits the page's text. An explicit mode is never changed.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}

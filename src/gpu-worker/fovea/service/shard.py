@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fovea.cancellation import Cancellation
+from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.outbound import Outbound, Refused
 from fovea.pages import render
@@ -20,7 +21,7 @@ from fovea.pages.blank import is_blank
 from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
-from fovea.result.page_result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
+from fovea.result.page_result import MAX_PAGE_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
@@ -31,7 +32,7 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-WITNESS = "pp-ocr"
+WITNESS: str = CONTRACT["witness"]
 """The reader that checks the pages of other readers on request."""
 WITNESS_SHARE = 0.8
 """A page that has used this share of its time limit is not checked: too little time is left."""
@@ -55,6 +56,21 @@ class ShardRequest:
     token_budget: int | None = None
     budget_pages: str = ""
     stored_tokens: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A page's result, encoded once, and its attachments."""
+
+    body: dict[str, Any]
+    data: bytes
+    attachments: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, result: PageResult) -> "_Answer":
+        """Raises `ValueError` if the result breaks the contract."""
+        body = result.to_json()
+        return cls(body, encode(body), result.attachments)
 
 
 class _Gone(Exception):
@@ -176,7 +192,7 @@ class Shard:
                     return await self._drain.finished()
                 with self._drain:
                     self._page = page
-                    await self._deliver(*await self._read_page(document, page))
+                    await self._deliver(await self._read_page(document, page))
 
         readers = [asyncio.create_task(read()) for _ in range(getattr(self._reader, "parallel", 1))]
         try:
@@ -211,30 +227,31 @@ class Shard:
         if await self._pusher.document({**body, **fields}) is Pushed.GONE:
             raise _Gone
 
-    async def _deliver(self, body: dict[str, Any], attachments: Mapping[str, bytes]) -> None:
+    async def _deliver(self, answer: _Answer) -> None:
         """Pushes a page, or adds it to the receipt if there is no `push_url`. Raises `_Gone`."""
         if not self._pusher:
-            urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in attachments.items()}
-            self._receipt["pages"].append({**body, **urls})
+            urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in answer.attachments.items()}
+            self._receipt["pages"].append({**answer.body, **urls})
             self._receipt["pages"].sort(key=lambda page: page["page"])
             return
-        for name, data in attachments.items():
-            pushed = await self._pusher.attachment(body["page"], name, data, body["model_digest"])
+        page, digest = answer.body["page"], answer.body["model_digest"]
+        for name, data in answer.attachments.items():
+            pushed = await self._pusher.attachment(page, name, data, digest)
             if pushed is Pushed.GONE:
                 raise _Gone
             # The page fails with its attachment, except with vision tokens that are only a by-product of another task.
             if pushed is Pushed.FAILED and (name != "tokens" or self._request.options.task == ENCODE):
                 message = "The service did not store the page's image or vision tokens."
-                body = self._failed(body["page"], PageError("not_kept", message))
+                answer = self._failed(page, PageError("not_kept", message))
                 break
-        pushed = await self._pusher.page(body["page"], body)
+        pushed = await self._pusher.page(page, answer.data)
         if pushed is Pushed.GONE:
             raise _Gone
         if pushed is Pushed.ACCEPTED:
-            self._receipt["pushed"].append(body["page"])
+            self._receipt["pushed"].append(page)
 
-    async def _read_page(self, document: Document, page: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """The page's result as JSON and its attachments. An error becomes a result of a failed page."""
+    async def _read_page(self, document: Document, page: int) -> _Answer:
+        """The page's answer. An error becomes a `failed` result."""
         limit = self._settings.page_timeout_s
         cancellation = Cancellation()
         try:
@@ -248,17 +265,15 @@ class Shard:
             error = PageError("internal", "The page could not be read because of an internal error.")
         finally:
             cancellation.cancel()
-        return self._failed(page, error), {}
+        return self._failed(page, error)
 
-    def _failed(self, page: int, error: FoveaError) -> dict[str, Any]:
+    def _failed(self, page: int, error: FoveaError) -> _Answer:
         options = self._request.options
         result = failed_page(page, self._request.model, self._digest, error.to_json(), task=options.task)
         result.prompt = options.prompt
-        return result.to_json()
+        return _Answer.of(result)
 
-    def _read_now(
-        self, document: Document, page: int, cancellation: Cancellation
-    ) -> tuple[dict[str, Any], dict[str, bytes]]:
+    def _read_now(self, document: Document, page: int, cancellation: Cancellation) -> _Answer:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
@@ -305,11 +320,11 @@ class Shard:
             result.warnings.append(_missing_glyphs(raster.missing))
         result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
-        # Raises if a reader's bug breaks the protocol, so that the page fails here and not at the edge.
-        body = result.to_json()
-        if len(encode(body)) > MAX_BODY_BYTES:
-            raise PageError("page_too_large", f"The page's result is larger than {MAX_BODY_BYTES >> 20} MiB.")
-        return body, result.attachments
+        # Raises if a reader's bug breaks the contract, so that the page fails here and not at the edge.
+        answer = _Answer.of(result)
+        if len(answer.data) > MAX_PAGE_BYTES:
+            raise PageError("page_too_large", f"The page's result is larger than {MAX_PAGE_BYTES >> 20} MiB.")
+        return answer
 
     def _recall(self, page: int) -> Callable[[str], bytes | None]:
         """A function from a mode to the page's vision tokens stored at the edge, or to `None`."""
