@@ -118,7 +118,7 @@ def test_auto_encodes_in_the_mode_in_which_it_begins_to_read(reader):
 
 
 def test_encode_takes_no_prompt(reader):
-    with pytest.raises(InvalidOptions, match="no prompt"):
+    with pytest.raises(InvalidOptions, match="does not support a prompt"):
         reader.check(ReadRequest(task="encode", prompt="Read it"))
 
 

@@ -233,7 +233,7 @@ def test_deep_with_a_figure_that_loops():
     [
         (ReadRequest(mode="huge"), "modes"),
         (ReadRequest(task="translate"), "tasks"),
-        (ReadRequest(task="locate"), "needs a prompt"),
+        (ReadRequest(task="locate"), "requires a prompt"),
         (ReadRequest(prompt="Read it"), "not enabled"),
     ],
 )

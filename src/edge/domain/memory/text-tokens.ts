@@ -9,15 +9,15 @@
 const PIECE =
   /\p{N}{1,3}|[一-龥\u3040-\u30ff]+|[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;
 
-/** Means over this repository's documents. The worker estimates with the same figures. */
+/** Means measured on this repository's docs. The worker estimates with the same numbers. */
 export const ESTIMATE = {
   /** Tokens of a Latin word by its number of letters, including the blank before it. */
   word: [0, 1, 1, 1.02, 1.05, 1.11, 1.19, 1.26, 1.28, 1.41, 1.59, 1.65, 1.8, 1.9],
   /** Tokens of each letter of a longer word. */
   longer: 0.25,
-  /** Tokens a character in scripts that are cut finer. */
+  /** Tokens per character of scripts that are cut into smaller pieces. */
   scripts: { cjk: 0.6, hangul: 0.65, cyrillic: 0.29, latin: 0.36, other: 0.43 },
-  /** Tokens of each sign: ASCII after the first, others by UTF-16 unit. */
+  /** Tokens per sign: of ASCII after the first sign, of others (emoji) per UTF-16 unit. */
   signs: { ascii: 0.35, other: 0.85 },
 };
 

@@ -1,7 +1,7 @@
 /**
- * The vision tokens of a page image in each mode, and the precision of reading it. The worker follows the same rules
- * (`fovea/vision/modes.py`, `fovea/vision/compression.py`) with these figures; `test/contract/vision-tokens.json`
- * holds both to the same results.
+ * The vision tokens of a page image in each mode, and the precision of reading it. The worker follows the
+ * same rules with these numbers (`fovea/vision/modes.py`, `fovea/vision/compression.py`);
+ * `test/contract/vision-tokens.json` holds both to the same results.
  */
 import type { Mode } from "../pages/models.ts";
 

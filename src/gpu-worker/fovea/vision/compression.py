@@ -1,7 +1,7 @@
 """The expected precision of reading a page at a given compression.
 
-Compression is text tokens ÷ valid vision tokens. The ranges are those of the DeepSeek-OCR paper, measured on 100 English
-pages with 64 and 100 vision tokens (arXiv 2510.18234, table 2). Other scripts and layouts will differ.
+Compression is text tokens ÷ valid vision tokens. The ranges are those of the DeepSeek-OCR paper, measured on 100
+English pages with 64 and 100 vision tokens (arXiv 2510.18234, table 2). Other scripts and layouts will differ.
 """
 
 from fovea.contract import CONTRACT
