@@ -9,9 +9,6 @@ import {
   MIN_DPI,
 } from "../pages/read-options.ts";
 
-/** Characters of a prompt. */
-export const MAX_PROMPT = 4000;
-
 /** Fields that a job and a line of a batch share, without defaults. */
 export const readingFields = {
   pages: z.string().max(4000),
