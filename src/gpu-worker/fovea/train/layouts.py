@@ -18,7 +18,7 @@ from fovea.train import fonts
 from fovea.train.degrade import degrade
 from fovea.train.texts import Writer
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 BULLETS = ("•", "-", "*", "–", "1.", "1)", "a)")
 
 
@@ -72,8 +72,8 @@ class _Page:
     def __init__(self, random: Random, evaluation: bool, data: Path | None) -> None:
         self.random = random
         self.parts: list[Part] = []
-        self.paper: Colour = (255, 255, 255)
-        self.ink: Colour = (0, 0, 0)
+        self.paper: Color = (255, 255, 255)
+        self.ink: Color = (0, 0, 0)
         width, ratio = random.randint(560, 720), random.choice((1.414, 1.414, 1.294, 1.5, 0.75, 1.0))
         if random.random() < 0.3:
             self.paper = tuple(random.randint(215, 255) for _ in range(3))
@@ -365,7 +365,7 @@ class _Page:
         return self._set(kind, text, size, x1 - self._width(text, size), y)
 
 
-def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Image:
+def _drawing(random: Random, width: int, height: int, paper: Color) -> Image.Image:
     """The contents of a picture: blotches like a photo, a chart, or a diagram."""
     kind = random.choice(("photo", "photo", "chart", "diagram"))
     if kind == "photo":
@@ -378,7 +378,7 @@ def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Im
     draw = ImageDraw.Draw(image)
     if random.random() < 0.6:
         draw.rectangle((0, 0, width - 1, height - 1), outline=(0, 0, 0))
-    colours = [tuple(random.randint(0, 220) for _ in range(3)) for _ in range(4)]
+    colors = [tuple(random.randint(0, 220) for _ in range(3)) for _ in range(4)]
     if kind == "chart":
         left, bottom = width * 0.1, height * 0.9
         draw.line((left, height * 0.08, left, bottom), fill=(0, 0, 0))
@@ -388,19 +388,19 @@ def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Im
         if random.random() < 0.5:
             for i in range(count):
                 x, top = left + step * (i + 0.2), bottom - height * random.uniform(0.05, 0.75)
-                draw.rectangle((x, top, x + 0.6 * step, bottom), fill=colours[i % len(colours)])
+                draw.rectangle((x, top, x + 0.6 * step, bottom), fill=colors[i % len(colors)])
         else:
-            for colour in colours[: random.randint(1, 4)]:
+            for color in colors[: random.randint(1, 4)]:
                 points = [
                     (left + step * i, bottom - height * (0.4 + 0.35 * math.sin(i * random.random())))
                     for i in range(count + 1)
                 ]
-                draw.line(points, fill=colour, width=random.randint(1, 2))
+                draw.line(points, fill=color, width=random.randint(1, 2))
     else:
         for _ in range(random.randint(3, 8)):
             x, y = random.uniform(0.05, 0.75) * width, random.uniform(0.05, 0.75) * height
             box = (x, y, x + width * random.uniform(0.1, 0.22), y + height * random.uniform(0.1, 0.22))
             shape = random.choice((draw.rectangle, draw.ellipse))
-            shape(box, outline=(0, 0, 0), fill=random.choice((*colours, None)))
+            shape(box, outline=(0, 0, 0), fill=random.choice((*colors, None)))
             draw.line((*box[2:], random.uniform(0, width), random.uniform(0, height)), fill=(0, 0, 0))
     return image.filter(ImageFilter.GaussianBlur(0.3))

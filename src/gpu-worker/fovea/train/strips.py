@@ -62,7 +62,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     another = partial(fonts.pick, random, evaluation, style.data)
     face = another()
     writer = Writer(random, evaluation, style.prose, style.foreign, style.data)
-    paper, ink = _colours(random)
+    paper, ink = _colors(random)
     strip = Strip(Image.new("RGB", (width, height), paper), "", np.zeros((0, 2)), size, face.family)
     roll = random.random()
     if roll < style.empty:
@@ -84,12 +84,12 @@ def _nothing(
     random: Random,
     face: fonts.Face,
     writer: Writer,
-    colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    colors: tuple[tuple[int, int, int], tuple[int, int, int]],
     another: Callable[[], fonts.Face],
 ) -> None:
     """A strip without readable text."""
     width, height = strip.image.size
-    paper, ink = colours
+    paper, ink = colors
     draw = ImageDraw.Draw(strip.image)
     kind = random.choice(("paper", "stains", "strokes", "blurred", "blurred"))
     if kind == "stains":
@@ -110,7 +110,7 @@ def _nothing(
         if random.random() < 0.5:
             _set(strip, random, face, writer, ink)
         else:
-            _pack(strip, random, face, writer, colours, random.choice((3, 4, 6)), another)
+            _pack(strip, random, face, writer, colors, random.choice((3, 4, 6)), another)
         strip.lines = []
         # Letters become unreadable when the blur is as wide as the distance of their strokes.
         strip.image = strip.image.filter(ImageFilter.GaussianBlur(strip.size * random.uniform(0.3, 0.5)))
@@ -150,13 +150,13 @@ def _pack(
     random: Random,
     face: fonts.Face,
     writer: Writer,
-    colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    colors: tuple[tuple[int, int, int], tuple[int, int, int]],
     rows: int,
     another: Callable[[], fonts.Face],
 ) -> list[tuple[float, float]]:
     """Draws lines packed into rows. Parts of neighboring lines may show at the edges of a row."""
     width, height = strip.image.size
-    paper, ink = colours
+    paper, ink = colors
     pitch = height // rows
     strip.size = max(10, round(pitch * random.uniform(0.65, 0.87)))
     shades = random.random() < 0.3
@@ -216,7 +216,7 @@ def _places(line: str, font: ImageFont.FreeTypeFont, x: float, y: float) -> list
     return places
 
 
-def _colours(random: Random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def _colors(random: Random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     if random.random() < 0.6:
         paper, ink = random.randint(240, 255), random.randint(0, 60)
         return (paper,) * 3, (ink,) * 3
