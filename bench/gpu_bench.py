@@ -111,12 +111,12 @@ def reads(model: OcrModel, weights: Path) -> tuple[str, bool, str]:
     """Reads an example page with the official weights."""
     from fovea.pages.documents import open_document
     from fovea.readers.base import ReadRequest
-    from fovea.readers.loading import SeeingModel
+    from fovea.readers.loading import LoadedModel
     from fovea.result.witness import agreement
 
     tokenizer = Tokenizer.from_file(weights / "tokenizer.json")
     reader = VisionReader(
-        "deepseek-ocr", "sha256:" + "0" * 64, SeeingModel(model, Settings.from_environment()), tokenizer
+        "deepseek-ocr", "sha256:" + "0" * 64, LoadedModel(model, Settings.from_environment()), tokenizer
     )
     raster = open_document((ROOT / "examples" / "paper.pdf").read_bytes(), 50_000_000).raster(1, 144)
     result = reader.read(raster, ReadRequest(mode="base", task="free"))

@@ -133,11 +133,11 @@ def layout(given: argparse.Namespace) -> None:
     from fovea.nano.lines import find_lines
     from fovea.nano.strip_model import StripModel
     from fovea.result.layout import Line, lay_out
-    from fovea.train.grounding import MOST_TOKENS, blocks_of, layout_prompt, page_view
+    from fovea.train.grounding import MAX_TOKENS, blocks_of, layout_prompt, page_view
     from fovea.train.layouts import make_layout
 
     model, tokenizer = load(given.weights)
-    config = EngineConfig(max_new=MOST_TOKENS, max_batch=4, threads=torch.get_num_threads())
+    config = EngineConfig(max_new=MAX_TOKENS, max_batch=4, threads=torch.get_num_threads())
     truth, found, placed, right, by_lines = Counter(), Counter(), Counter(), Counter(), Counter()
     overlaps, ordered, pairs, seconds = [], 0, 0, []
     with closing(StripModel(model, tokenizer, config)) as reader:
@@ -145,7 +145,7 @@ def layout(given: argparse.Namespace) -> None:
             page = make_layout(seed, evaluation=True)
             began = time.perf_counter()
             view = to_pixels([page_view(page.image)])
-            (answer,) = reader.ask(layout_prompt(tokenizer), view, MOST_TOKENS).answers
+            (answer,) = reader.generate(layout_prompt(tokenizer), view, MAX_TOKENS).answers
             seconds.append(time.perf_counter() - began)
             named, blocks = blocks_of(answer.ids, tokenizer), page.units()
             truth.update(kind for kind, _ in blocks)

@@ -22,7 +22,7 @@ const MODULES: Record<string, string> = {
   deepseek_ocr: "`deepseek-ocr`",
   upstream: "`deepseek-ocr-upstream`",
   fovea_render: "`fovea-render`",
-  material: "Training (`fovea.train`)",
+  packed_data: "Training (`fovea.train`)",
 };
 
 /** Variables of scripts that only maintainers run; their heads explain them. */

@@ -1,8 +1,8 @@
-"""Fetches the official DeepSeek-OCR weights and tokenizer, at a pinned revision, from the Hugging Face Hub.
+"""Downloads the official DeepSeek-OCR weights and tokenizer, at a pinned revision, from the Hugging Face Hub.
 
-    python src/gpu-worker/download_weights.py FOLDER    # then FOVEA_DEEPSEEK_DIR=FOLDER
+    python src/gpu-worker/download_weights.py FOLDER    # then set FOVEA_DEEPSEEK_DIR=FOLDER
 
-About 6.7 GB. `cog.yaml` runs it when the container is built. Exit status 1, with the reason, without a network.
+The download is about 6.7 GB. If it fails, the exit status is 1 and the reason is printed.
 """
 
 import argparse
@@ -29,11 +29,10 @@ def main() -> int:
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         print(
-            f"The weights could not be fetched from the Hub: {type(error).__name__}: {error}", file=sys.stderr
+            f"Cannot download the weights from the Hub: {type(error).__name__}: {error}",
+            file=sys.stderr,
         )
-        print(
-            "A network is needed this once; the rest of Fovea works without these weights.", file=sys.stderr
-        )
+        print("Fovea's other models work without these weights.", file=sys.stderr)
         return 1
     print(f"FOVEA_DEEPSEEK_DIR={arguments.folder}")
     return 0

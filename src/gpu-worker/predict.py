@@ -1,11 +1,11 @@
-"""The Cog runner: typed inputs in, a receipt out. What happens in between is `fovea.service.shard`."""
+"""The Cog runner: takes a prediction's inputs and returns a shard's receipt. `fovea.service.shard` does the work."""
 
 import logging
 from typing import Any, Optional
 
 from cog import BaseRunner, Input, concurrent
 
-from fovea.orphan import end_with_parent
+from fovea.parent import exit_with_parent
 from fovea.readers import ReadRequest, load_readers
 from fovea.service.drain import DRAIN
 from fovea.service.shard import ShardRequest, run_shard
@@ -21,14 +21,14 @@ TOKENS = ["none", "keep"]
 
 class Runner(BaseRunner):
     def setup(self) -> None:
-        end_with_parent()
+        exit_with_parent()
         logging.basicConfig(level=logging.INFO)
         self.settings = Settings.from_environment()
         self.readers = load_readers(self.settings.models, self.settings)
         if self.settings.drain_file:
             DRAIN.watch(self.settings.drain_file)
         if self.settings.metrics_port:
-            from fovea.engine.metrics import serve  # brings PyTorch along, which pp-ocr does without
+            from fovea.engine.metrics import serve  # imported here because it loads PyTorch
 
             engines = {name: r.engine.metrics for name, r in self.readers.items() if hasattr(r, "engine")}
             serve(engines, self.settings.metrics_port)
@@ -37,33 +37,37 @@ class Runner(BaseRunner):
     async def run(
         self,
         document: str = Input(description="https: or data: URL of the document", min_length=1),
-        pages: str = Input(description="1-3,7, from 1; empty for all", default=""),
+        pages: str = Input(description="Page numbers such as 1-3,7, from 1; empty for all pages", default=""),
         model: str = Input(description="Reader name", default="pp-ocr", max_length=64),
         mode: str = Input(description="Vision tokens for a page", default="auto", choices=MODES),
         task: str = Input(description="What to do with a page", default="markdown", choices=TASKS),
-        prompt: Optional[str] = Input(  # noqa: UP045 - Cog does not know the other spelling
-            description="Free prompt, for readers that take one", default=None, max_length=4000
+        prompt: Optional[str] = Input(  # noqa: UP045 - Cog does not support `str | None`
+            description="Free prompt, for readers that accept one", default=None, max_length=4000
         ),
         dpi: int = Input(description="PDF raster resolution", default=144, ge=36, le=400),
         push_url: Optional[str] = Input(  # noqa: UP045
-            description="Signed address to push pages to; without it they are in the output", default=None
+            description="Signed URL to push pages to; without it the output contains the pages", default=None
         ),
-        max_pages: int = Input(description="Refuse longer documents", default=5000, ge=1),
+        max_pages: int = Input(description="Reject longer documents", default=5000, ge=1),
         traceparent: Optional[str] = Input(  # noqa: UP045
-            description="W3C trace context of the request, sent back with every push",
+            description="W3C trace context of the request, sent with every push",
             default=None,
             regex="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
         ),
         token_budget: Optional[int] = Input(  # noqa: UP045
-            description="Vision tokens for all of budget_pages; chooses the modes", default=None, ge=1
+            description="Vision tokens for all budget_pages together; determines the modes",
+            default=None,
+            ge=1,
         ),
-        budget_pages: str = Input(description="What token_budget is for; empty for pages", default=""),
-        witness: bool = Input(description="Whether pages are checked by pp-ocr", default=False),
+        budget_pages: str = Input(
+            description="Pages that share token_budget; empty: the same as pages", default=""
+        ),
+        witness: bool = Input(description="Check pages with pp-ocr", default=False),
         tokens: str = Input(
-            description="Whether the vision tokens of pages are wanted, too", default="none", choices=TOKENS
+            description="keep: push the vision tokens of pages, too", default="none", choices=TOKENS
         ),
         stored_tokens: str = Input(
-            description="Pages whose vision tokens can be had from push_url", default=""
+            description="Pages whose vision tokens can be fetched from push_url", default=""
         ),
     ) -> Any:
         request = ShardRequest(

@@ -1,6 +1,8 @@
-"""Writes `.cog/openapi_schema.json`, from which the Cog server validates inputs.
+"""Writes `.cog/openapi_schema.json`, which the Cog server uses to validate inputs.
 
-`cog build` writes this file into an image; outside one, this script does: `python src/gpu-worker/schema.py`.
+    python src/gpu-worker/schema.py
+
+In a container image `cog build` writes the file instead.
 """
 
 import json
@@ -16,7 +18,7 @@ TARGET = ROOT / ".cog" / "openapi_schema.json"
 
 
 def input_schema(field: Any) -> dict[str, Any]:
-    """JSON Schema of one of Cog's input fields."""
+    """The JSON Schema of a Cog input field."""
     schema = {"title": field.name.replace("_", " ").title(), "x-order": field.order, **field.type.json_type()}
     if field.choices:
         schema["enum"] = field.choices
@@ -42,7 +44,7 @@ def build() -> dict[str, Any]:
     sys.path.insert(0, str(WORKER))
     from cog._inspector import create_predictor
 
-    # The receipt is a free JSON object, for which Cog knows no better type.
+    # The receipt is a free-form JSON object; Cog has no better type for it than Any.
     warnings.filterwarnings("ignore", message="use of Any")
     info = create_predictor("predict", "Runner")
     fields = sorted(info.inputs.values(), key=lambda field: field.order)

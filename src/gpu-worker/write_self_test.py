@@ -1,8 +1,8 @@
-"""Writes `self_test.json` beside the DeepSeek-OCR weights, for the present precision (`fovea.engine.self_test`).
+"""Writes `self_test.json` next to the DeepSeek-OCR weights, for the current precision (`fovea.engine.self_test`).
 
-    python src/gpu-worker/write_self_test.py    # FOVEA_DEEPSEEK_DIR and the other settings as for serving
+    python src/gpu-worker/write_self_test.py    # with FOVEA_DEEPSEEK_DIR and the other settings used for serving
 
-Run it on a machine that is known to be right: every worker with these weights is held to what it writes.
+Run it on a machine whose results are known to be correct: every worker with these weights compares itself to the file.
 """
 
 import logging

@@ -196,5 +196,5 @@ test("a worker that cannot start is tried three times, then the reason is given"
     return true;
   });
   const log = readFileSync(join(data, "logs/worker.log"), "utf8");
-  assert.equal(log.match(/starting it again/g)?.length, 2);
+  assert.equal(log.match(/restarting in/g)?.length, 2);
 });

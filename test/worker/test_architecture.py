@@ -34,5 +34,5 @@ def test_the_environment_is_read_in_one_place():
         "fovea/settings.py",
         "fovea/pages/isolated.py",
         "fovea/service/supervisor.py",
-        "fovea/train/material.py",
+        "fovea/train/packed_data.py",
     }

@@ -14,7 +14,7 @@ from fovea.model import ModelConfig
 from fovea.model.config import ClipConfig, DecoderConfig, SamConfig
 from fovea.nano import places
 from fovea.pages import glyphs
-from fovea.train import material
+from fovea.train import packed_data
 
 TINY = ModelConfig(
     SamConfig(32, 2, 2, 64, grid=8, window=4, global_blocks=(1,), neck=16, compressor=(24, 32), stem=True),
@@ -48,15 +48,15 @@ příliš žluťoučký kůň zażółć gęślą jaźń ångström smörgås ø
 def make_material(
     folder: Path, texts: list[str], foreign: list[str] = (), pdfs: dict[str, bytes] | None = None
 ) -> Path:
-    """A folder as `fovea.train.material` packs it: the fonts that are shipped, paragraphs and PDF files."""
+    """A folder as `fovea.train.packed_data` packs it: the fonts that are shipped, paragraphs and PDF files."""
     here = os.path.relpath(glyphs.FOLDER, folder)
     listed = [f"{here}/{file}: {family}" for family, files in FACES.items() for file in files]
-    (folder / material.FONTS).write_text("\n".join(listed))
+    (folder / packed_data.FONTS).write_text("\n".join(listed))
     for name, paragraphs in (("texts", texts), ("foreign", foreign)):
         (folder / f"{name}.txt.gz").write_bytes(gzip.compress("\n".join(paragraphs).encode()))
-    (folder / material.PDFS).mkdir()
+    (folder / packed_data.PDFS).mkdir()
     for name, data in (pdfs or {}).items():
-        (folder / material.PDFS / name).write_bytes(data)
+        (folder / packed_data.PDFS / name).write_bytes(data)
     return folder
 
 

@@ -1,1 +1,1 @@
-"""Fovea's worker: a page goes in, text comes out (docs/ARCHITECTURE.md)."""
+"""Fovea's worker: reads the pages of documents as text (docs/ARCHITECTURE.md)."""

@@ -1,6 +1,6 @@
-"""What the edge and the worker agree on, from `contract.json`: the messages between them, and shared constants.
+"""The contract between the edge and the worker: the schemas of their messages, and shared constants.
 
-`npm run contract` generates that file from the edge's zod schemas. A leaf: it knows no other module of the worker.
+`npm run contract` generates `contract.json` from the edge's zod schemas.
 """
 
 import json
@@ -15,7 +15,7 @@ CONTRACT: dict[str, Any] = json.loads(Path(__file__).with_name("contract.json").
 
 
 def schema_fault(message: str, body: Any) -> str | None:
-    """Where `body` breaks the schema of `message` (a name in `definitions`); `None` if it fits."""
+    """Why `body` does not match the schema of `message` (a name in `definitions`); `None` if it does."""
     try:
         _validator(message)(body)
     except fastjsonschema.JsonSchemaValueException as fault:

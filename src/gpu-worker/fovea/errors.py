@@ -1,8 +1,8 @@
-"""Faults that a person is told about. Codes and their meaning: docs/WORKER-PROTOCOL.md, section 2."""
+"""Errors that clients see. docs/WORKER-PROTOCOL.md, section 2, lists the codes."""
 
 
 class FoveaError(Exception):
-    """`code` is stable, `message` is for the person who sent the document: no paths, no internals."""
+    """`code` is stable. `message` goes to the client that sent the document: no paths, no internals."""
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
@@ -14,7 +14,7 @@ class FoveaError(Exception):
 
 
 class DocumentError(FoveaError):
-    """The whole document cannot be read."""
+    """The document cannot be read; no page of it has a result."""
 
 
 class PageError(FoveaError):

@@ -1,9 +1,9 @@
-"""The worker's only way out: HTTP to the edge, and to documents on public addresses.
+"""All outbound HTTP of the worker: to the edge, and to documents on public addresses.
 
-A name is resolved here, each of its addresses is judged, and the connection goes to the address that was
-judged: a second answer of a hostile name server (DNS rebinding) is never asked for. Redirects are not
-followed. A call has one time limit over everything: a server that sends a byte now and then does not gain
-time by it.
+This module resolves the host name, checks every address it gets, and connects to a checked address. The name is
+resolved only once, so a hostile name server cannot answer differently the second time (DNS rebinding). Redirects are
+not followed. One time limit covers the whole call, so a server cannot hold a connection open by sending a byte now
+and then.
 """
 
 import contextlib
@@ -18,16 +18,16 @@ import urllib3
 
 CONNECT_S = 10
 
-# Networks that carry an IPv4 address inside: whether that one is public, the outer one does not say.
+# IPv6 networks that embed an IPv4 address. It may be private even though the IPv6 address is global.
 TUNNELS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "2001::/32", "::/96")))
 
 
 class Refused(Exception):
-    """The address may not be called. The message names no internals."""
+    """The URL may not be called. The message names no internals."""
 
 
 class Unreachable(Exception):
-    """No connection, or it broke."""
+    """The connection failed or broke."""
 
 
 def origin_of(url: str) -> str:
@@ -36,22 +36,22 @@ def origin_of(url: str) -> str:
 
 
 class Outbound:
-    """`allowed_origins` are called as they are written; all others must be public `https`."""
+    """Origins in `allowed_origins` are called without checks; all others must be public `https`."""
 
     def __init__(self, allowed_origins: frozenset[str]):
         self._allowed = allowed_origins
 
     def check(self, url: str) -> None:
-        """Raises `Refused` for an address that no answer of a name server can make good."""
+        """Raises `Refused` for a URL that is not allowed wherever its host name points."""
         try:
             parts = urlsplit(url)
-            parts.port  # noqa: B018 - parsed when it is asked for
+            parts.port  # noqa: B018 - parsed on access; raises ValueError
         except ValueError:
-            raise Refused("the address is not a URL") from None
+            raise Refused("the address is not a valid URL") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise Refused("the address is not an https URL")
         if not parts.netloc.isascii():
-            raise Refused("the host is not written in ASCII (a name such as xn--…)")
+            raise Refused("the host must be written in ASCII (a name such as xn--…)")
         if origin_of(url) not in self._allowed and parts.scheme != "https":
             raise Refused("only https addresses are allowed")
 
@@ -65,11 +65,13 @@ class Outbound:
         *,
         limit_s: float,
         silence_s: float = 30,
-        stop: Callable[[Callable[[], None]], None] | None = None,
+        on_cancel: Callable[[Callable[[], None]], None] | None = None,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """A response whose body is not read yet. After `limit_s` its connection breaks, wherever it is.
+        """A response whose body has not been read.
 
-        `silence_s`: how long not a byte may come. `stop` is given a function that breaks the connection.
+        `limit_s`: seconds after which the connection is closed, whatever the state of the call.
+        `silence_s`: longest time without a byte.
+        `on_cancel`: registers a function that closes the connection.
         Raises `Refused`, `Unreachable`.
         """
         self.check(url)
@@ -83,11 +85,11 @@ class Outbound:
                 super().connect()
 
         pool.ConnectionCls = Connection
-        timer = threading.Timer(limit_s, _cut, [opened])
+        timer = threading.Timer(limit_s, _close, [opened])
         timer.daemon = True
         timer.start()
-        if stop:
-            stop(lambda: _cut(opened))
+        if on_cancel:
+            on_cancel(lambda: _close(opened))
         try:
             try:
                 response = pool.urlopen(
@@ -127,7 +129,7 @@ def _ascii(text: str) -> str:
     return quote(text, safe="!#$%&'()*+,/:;=?@[]~-._")
 
 
-def _cut(connections: list[http.client.HTTPConnection]) -> None:
+def _close(connections: list[http.client.HTTPConnection]) -> None:
     for connection in connections:
         if connection.sock:
             with contextlib.suppress(OSError):
@@ -135,13 +137,13 @@ def _cut(connections: list[http.client.HTTPConnection]) -> None:
 
 
 def public_address(host: str, port: int) -> str:
-    """An address of the host, all of whose addresses are public. Raises `Refused`, `Unreachable`."""
+    """An IP address of `host`. Raises `Refused` if one of its addresses is not public, and `Unreachable`."""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
-        raise Unreachable("the name cannot be resolved") from None
+        raise Unreachable("the host name cannot be resolved") from None
     if not found:
-        raise Unreachable("the name has no address")
+        raise Unreachable("the host name has no address")
     for text in found:
         if not _is_public(ipaddress.ip_address(text.split("%")[0])):
             raise Refused("the address is not public")

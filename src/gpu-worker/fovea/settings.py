@@ -1,18 +1,18 @@
-"""Settings of every worker, read from the environment once.
+"""The worker's settings, read from the environment once.
 
 | variable | default | |
 |---|---|---|
 | `FOVEA_MODELS` | `pp-ocr,fovea-nano` | readers to load, separated by commas; `fovea-render` is always loaded |
-| `FOVEA_ALLOWED_ORIGINS` | – | origins that may be called although they are not public `https`, separated by commas |
+| `FOVEA_ALLOWED_ORIGINS` | – | origins that may be called even if they are not public `https`, separated by commas |
 | `FOVEA_MAX_DOCUMENT_BYTES` | 104857600 bytes | largest document; see [the limits](LIMITS.md#large-documents) |
 | `FOVEA_MAX_PIXELS` | 50000000 pixels | largest page or image; a larger one fails with `page_too_large` |
 | `FOVEA_PAGE_TIMEOUT_S` | 300 s | longest time for one page |
 | `FOVEA_HEARTBEAT_S` | 10 s | interval of a running shard's heartbeats; keep it shorter than the edge's `LEASE_S` |
 | `FOVEA_METRICS_PORT` | off | port on loopback that serves Prometheus text at `/metrics` |
 
-Each reader documents its own variables in the same form; `scripts/settings_table.py` collects them all.
+Each reader documents its own variables in the same form; `scripts/settings-table.ts` collects them all.
 
-Only a process that starts others looks at the environment besides: the supervisor and `fovea.pages.isolated`.
+Only code that starts other processes reads the environment, too: the supervisor and `fovea.pages.isolated`.
 """
 
 import os
@@ -25,7 +25,7 @@ DTYPES = ("bfloat16", "float16", "float32")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Sizes in bytes and pixels, times in seconds. What a reader alone reads is described in that reader's file."""
+    """Times are in seconds. A setting of one reader is described in that reader's file."""
 
     allowed_origins: frozenset[str] = frozenset()
     models: tuple[str, ...] = DEFAULT_MODELS
@@ -34,12 +34,12 @@ class Settings:
     page_timeout_s: float = 300
     heartbeat_s: float = 10
     metrics_port: int = 0
-    """On loopback; 0: none."""
+    """On loopback; 0: no metrics."""
     drain_file: Path | None = None
-    """See `fovea.service.drain`; the supervisor names it."""
+    """See `fovea.service.drain`; set by the supervisor."""
 
     threads: int | None = None
-    """Of the CPU; `None`: what suits the reader."""
+    """CPU threads; `None`: the reader's default."""
     kv_bytes: int | None = None
     batch: int | None = None
     deepseek_dir: Path | None = None
@@ -59,7 +59,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Raises `ValueError` naming the variable that cannot be read."""
+        """Raises `ValueError`, which names the variable, for a value that is not valid."""
         fallback = cls()
         return cls(
             allowed_origins=frozenset(origin.rstrip("/") for origin in _names("FOVEA_ALLOWED_ORIGINS")),
@@ -108,7 +108,7 @@ def _number(name: str, fallback: float) -> float:
     except ValueError:
         raise ValueError(f"{name} is not a number: {text!r}") from None
     if value <= 0:
-        raise ValueError(f"{name} must be above 0")
+        raise ValueError(f"{name} must be greater than 0")
     return value
 
 
@@ -117,14 +117,14 @@ def _whole_number(name: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{name} must be a whole number above 0, not {text!r}")
+        raise ValueError(f"{name} must be a whole number greater than 0, not {text!r}")
     return int(text)
 
 
 def _port(name: str) -> int:
     text = _text(name) or "0"
     if not text.isdecimal() or int(text) > 65535:
-        raise ValueError(f"{name} is not a port: {text!r}")
+        raise ValueError(f"{name} is not a port number: {text!r}")
     return int(text)
 
 
@@ -141,5 +141,5 @@ def _ngram_guard(name: str) -> tuple[int, int] | None:
         return None
     parts = text.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-        raise ValueError(f"{name} must be n,window, as in 30,90, not {text!r}")
+        raise ValueError(f"{name} must be n,window such as 30,90, not {text!r}")
     return int(parts[0]), int(parts[1])

@@ -9,7 +9,7 @@ import torch
 from conftest import TOKENIZER, VOCABULARY, make_model
 from support import until
 
-from fovea.engine import Busy, Canceled, Seen
+from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.engine.generate import Rules, generate
 from fovea.engine.kv_cache import PagedKv
 from fovea.engine.metrics import resident_bytes
@@ -182,7 +182,7 @@ def test_one_prediction_cannot_keep_out_another(make_engine):
 
 
 def test_two_questions_to_a_page_share_its_tokens(make_engine, model, rules):
-    seen = Seen(torch.randn(40, 48), 39, 39)
+    seen = VisionTokens(torch.randn(40, 48), 39, 39)
     first = [TOKENIZER.bos, *[TOKENIZER.image] * 40, *TOKENIZER.encode("\nFree OCR.")]
     second = [TOKENIZER.bos, *[TOKENIZER.image] * 40, *TOKENIZER.encode("\nParse the figure.")]
     wanted = []
@@ -218,7 +218,7 @@ def test_the_encoder_batches_views_of_one_size_and_gives_what_encoding_alone_giv
     try:
         hold = threading.Event()
         engine._post("page", _Holding(hold))
-        handles = [engine.look(whole, tiles, 2) for whole in wholes]
+        handles = [engine.encode_views(whole, tiles, 2) for whole in wholes]
         hold.set()
         tokens = [handle.result(60) for handle in handles]
     finally:
@@ -245,7 +245,7 @@ def test_a_view_that_fails_fails_its_page_only(make_engine):
     engine = make_engine()
     good = torch.zeros(3, 64, 64)
     cases = [good, torch.zeros(4, 64, 64), torch.zeros(3, 60, 64), good]
-    handles = [engine.look(case) for case in cases]
+    handles = [engine.encode_views(case) for case in cases]
     assert handles[0].result(60).shape == handles[3].result(60).shape
     for handle in handles[1:3]:
         with pytest.raises(RuntimeError):
@@ -254,7 +254,7 @@ def test_a_view_that_fails_fails_its_page_only(make_engine):
 
 def test_a_view_need_not_be_square(make_engine, model):
     strip = torch.randn(3, 128, 320)
-    tokens = make_engine().look(strip).result(60)
+    tokens = make_engine().encode_views(strip).result(60)
     assert len(tokens) == 2 * (5 + 1) + 1
     with torch.inference_mode():
         grid = model.encode_view(strip[None]).view(2, 5, -1)
@@ -272,7 +272,7 @@ def test_pages_are_read_while_others_are_encoded(make_engine, rules):
     engine._encoder.batch = lambda: (order.append("views"), batch())[1]
     running = engine.submit(torch.randn(4, 48), max_new=250)
     until(lambda: len(order) > 2)
-    handles = [engine.look(torch.randn(3, *[64 * (1 + n % 2)] * 2)) for n in range(6)]
+    handles = [engine.encode_views(torch.randn(3, *[64 * (1 + n % 2)] * 2)) for n in range(6)]
     for handle in handles:
         handle.result(60)
     running.cancel()

@@ -28,7 +28,7 @@ def test_owners_take_turns():
     for owner in ("a", "a", "a", "a", "b", "b", "c"):
         rules.add(sequence(owner=owner))
     assert owners(rules.admit()) == ["a", "b", "c", "a"]
-    rules.leave(rules.prefilling[0])
+    rules.remove(rules.prefilling[0])
     assert owners(rules.admit()) == ["b"]  # a has one still, b has one, b waited longer
 
 
@@ -38,7 +38,7 @@ def test_who_has_few_in_the_batch_comes_first():
         rules.add(sequence(owner="many"))
     rules.admit()
     rules.add(sequence(owner="new"))
-    rules.leave(rules.prefilling[0])
+    rules.remove(rules.prefilling[0])
     assert owners(rules.admit()) == ["new"]
 
 
@@ -51,7 +51,7 @@ def test_it_waits_for_blocks_and_does_not_let_small_ones_past_for_ever():
     rules.add(big)
     rules.add(small)
     assert rules.admit() == []
-    rules.leave(first[0])
+    rules.remove(first[0])
     assert rules.admit()[0] is big
 
 
@@ -79,10 +79,10 @@ def test_rows_stay_dense():
         rules.add(one)
     rules.admit()
     assert [rules.run(one) for one in sequences] == [0, 1, 2]
-    assert rules.leave(sequences[0]) == 2
+    assert rules.remove(sequences[0]) == 2
     assert rules.running == [sequences[2], sequences[1]] and sequences[2].row == 0
-    assert rules.leave(sequences[1]) is None
-    assert rules.last() is sequences[2]
+    assert rules.remove(sequences[1]) is None
+    assert rules.newest() is sequences[2]
 
 
 def test_blocks_are_given_back_by_all_ways_out():
@@ -94,7 +94,7 @@ def test_blocks_are_given_back_by_all_ways_out():
     rules.add(waiting)
     rules.run(running)
     for one in (running, prefilling, waiting):
-        rules.leave(one)
+        rules.remove(one)
     assert rules.idle and rules.blocks.free == 100
 
 
@@ -112,13 +112,13 @@ def test_a_common_beginning_is_computed_once():
     assert rules.admit()[0] is second
     assert second.blocks[:2] == first.blocks[:2] and second.computed == 8
     assert not set(second.blocks[2:]) & set(first.blocks)
-    rules.leave(first)
+    rules.remove(first)
     third = prefixed()
     rules.add(third)
     rules.admit()
     assert third.blocks[:2] == second.blocks[:2]
     for one in (second, third, other):
-        rules.leave(one)
+        rules.remove(one)
     assert rules.blocks.free == 100
     rules.add(again := prefixed())
     rules.admit()
@@ -131,7 +131,7 @@ def test_who_waits_for_a_beginning_goes_on_when_its_writer_is_gone():
     rules.add(first)
     rules.add(second)
     rules.admit()
-    rules.leave(first)
+    rules.remove(first)
     assert rules.admit() == [second] and second.computed == 0
 
 

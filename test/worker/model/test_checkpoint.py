@@ -162,10 +162,10 @@ def test_a_row_of_zeros_stays_one(tmp_path):
         ("lm_head.weight", lambda t: t[:, :40].contiguous(), "shape: lm_head.weight is [96, 40], not [96, 48]"),
         ("lm_head.weight.scale", lambda t: t[:-1], "shape: lm_head.weight.scale is [95], of a tensor [96, 48]"),
         ("lm_head.weight.scale", lambda t: t[:, None], "shape: lm_head.weight.scale is [96, 1]"),
-        ("lm_head.weight.scale", lambda t: t / 0, "not all finite and above 0: lm_head.weight.scale"),
-        ("lm_head.weight.scale", lambda t: t * torch.nan, "not all finite and above 0: lm_head.weight.scale"),
-        ("lm_head.weight.scale", lambda t: -t, "not all finite and above 0: lm_head.weight.scale"),
-        ("lm_head.weight.scale", lambda t: t.to(torch.int8) + 1, "not all finite and above 0: lm_head.weight.scale"),
+        ("lm_head.weight.scale", lambda t: t / 0, "not all finite and positive: lm_head.weight.scale"),
+        ("lm_head.weight.scale", lambda t: t * torch.nan, "not all finite and positive: lm_head.weight.scale"),
+        ("lm_head.weight.scale", lambda t: -t, "not all finite and positive: lm_head.weight.scale"),
+        ("lm_head.weight.scale", lambda t: t.to(torch.int8) + 1, "not all finite and positive: lm_head.weight.scale"),
     ],
 )  # fmt: skip
 def test_scales_that_do_not_belong_are_named_and_nothing_is_changed(model, tmp_path, name, change, message):

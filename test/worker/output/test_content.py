@@ -64,7 +64,7 @@ def test_small_cases(text, expected):
 def test_an_unfinished_table_is_kept_and_named():
     (part,) = divide("<table><tr><td>a</td><td>b")
     assert part.html == "<table><tr><td>a</td><td>b</td></tr></table>"
-    assert part.warnings == ["a table was not finished"]
+    assert part.warnings == ["a table is incomplete"]
 
 
 @pytest.mark.parametrize(

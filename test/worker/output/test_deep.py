@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from fovea.output.deep import MAX_FIGURES, Answer, deepen, figure_blocks
+from fovea.output.deep import MAX_FIGURES, Answer, figure_blocks, parse_figures
 from fovea.result.page_result import Block
 from fovea.vision.compression import expected_precision
 
@@ -31,37 +31,37 @@ def test_only_pictures_are_read_and_the_list_is_numbered_anew():
         picture(),
         Block(3, "image_caption", (0, 0.8, 1, 0.9), "Fig"),
     ]
-    deepened = deepen(page, blocks, read)
+    parsed = parse_figures(page, blocks, read)
     assert seen == [((200, 200), [(40000, (255, 0, 0))])]
-    assert [(b.id, b.type, b.text) for b in deepened.blocks] == [
+    assert [(b.id, b.type, b.text) for b in parsed.blocks] == [
         (1, "title", "T"),
         (2, "image", ""),
         (3, "table", "2023\t7"),
         (4, "image_caption", "Fig"),
     ]
-    assert deepened.blocks[2].bbox == PICTURE
-    assert deepened.blocks[2].html == "<table><tr><td>2023</td><td>7</td></tr></table>"
-    assert deepened.figures == 1
+    assert parsed.blocks[2].bbox == PICTURE
+    assert parsed.blocks[2].html == "<table><tr><td>2023</td><td>7</td></tr></table>"
+    assert parsed.figures == 1
 
 
 def test_specks_are_not_read():
-    deepened = deepen(PAGE, [picture((0.1, 0.1, 0.12, 0.2))], lambda crop: pytest.fail("read"))
-    assert [block.type for block in deepened.blocks] == ["image"]
+    parsed = parse_figures(PAGE, [picture((0.1, 0.1, 0.12, 0.2))], lambda crop: pytest.fail("read"))
+    assert [block.type for block in parsed.blocks] == ["image"]
 
 
 def test_the_number_of_figures_is_bounded():
     calls = []
-    deepened = deepen(
+    parsed = parse_figures(
         PAGE, [picture() for _ in range(30)], lambda crop: calls.append(1) or Answer("x y", 0.5)
     )
-    assert len(calls) == MAX_FIGURES == deepened.figures
-    assert len(deepened.warnings) == 1 and str(MAX_FIGURES) in deepened.warnings[0]
+    assert len(calls) == MAX_FIGURES == parsed.figures
+    assert len(parsed.warnings) == 1 and str(MAX_FIGURES) in parsed.warnings[0]
 
 
 def test_an_answer_that_loops_is_not_used():
-    deepened = deepen(PAGE, [picture()], lambda crop: Answer("a a a a", 0.9, sound=False))
-    assert [(b.type, b.text) for b in deepened.blocks] == [("image", "")]
-    assert "Figure 1" in deepened.warnings[0]
+    parsed = parse_figures(PAGE, [picture()], lambda crop: Answer("a a a a", 0.9, sound=False))
+    assert [(b.type, b.text) for b in parsed.blocks] == [("image", "")]
+    assert "Figure 1" in parsed.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,11 @@ def test_faults_of_a_page_come_back_and_the_next_page_is_drawn():
 
 
 def test_a_page_that_takes_too_long_is_ended_and_the_next_is_drawn():
-    document = IsolatedDocument(pdf(2), LIMIT, draw_limit_s=0.0001)
+    document = IsolatedDocument(pdf(2), LIMIT, render_limit_s=0.0001)
     with pytest.raises(PageError) as fault:
         document.raster(1, 144)
     assert fault.value.code == "page_timeout"
-    document._draw_limit_s = 60
+    document._render_limit_s = 60
     assert document.raster(2, 72).image.size == (595, 842)
     document.close()
 

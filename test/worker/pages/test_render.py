@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from fovea.errors import DocumentError
 from fovea.pages import glyphs
 from fovea.pages.documents import MAX_TEXT_BYTES, open_document
-from fovea.pages.markup import normalise, parse
-from fovea.pages.render import LARGEST, SHEETS, _pages, paginate
+from fovea.pages.markup import normalize, parse
+from fovea.pages.render import MAX_SIZE, SHEETS, _pages, paginate
 
 MARKDOWN = """# Title of *some* length
 
@@ -78,7 +78,7 @@ def test_the_pages_sources_are_the_text_and_no_letter_is_missing(mode, media_typ
 def test_no_text_loses_a_letter_or_its_order(text, media_type):
     pages = paginate(text, media_type, "tiny")
     source = "".join(page.source for page in pages)
-    assert source == normalise(text)
+    assert source == normalize(text)
     assert not letters(source) - letters(shown(pages))
 
 
@@ -142,7 +142,7 @@ def test_a_heading_stays_with_its_text_and_a_head_with_its_table():
 
 def test_a_text_that_fits_on_one_page_is_set_as_large_as_it_fits():
     shorter, short, long = (paginate("word " * count, "text/markdown", "base") for count in (5, 400, 4000))
-    assert LARGEST == shorter[0].sheet.size > short[0].sheet.size > SHEETS["base"].size
+    assert MAX_SIZE == shorter[0].sheet.size > short[0].sheet.size > SHEETS["base"].size
     assert {page.sheet for page in long} == {SHEETS["base"]}
     larger = replace(short[0].sheet, size=short[0].sheet.size + 1)
     assert len(_pages("word " * 400, parse("word " * 400, "text/markdown"), larger)) > 1
@@ -168,7 +168,7 @@ def test_long_lines_of_small_type_are_set_in_columns():
 
 def test_widths_do_not_depend_on_the_fonts_of_the_machine(monkeypatch):
     before = [page.source for page in paginate(MARKDOWN * 5, "text/markdown", "tiny")]
-    monkeypatch.setattr(glyphs, "_found", lambda character: None)
+    monkeypatch.setattr(glyphs, "_system_font", lambda character: None)
     glyphs._glyph.cache_clear()
     pages = paginate(MARKDOWN * 5, "text/markdown", "tiny")
     assert [page.source for page in pages] == before

@@ -204,5 +204,5 @@ def test_a_worker_that_fails_the_self_test_does_not_serve(folder, reader, tmp_pa
     body = json.loads(path.read_text())
     body["answers"]["float32"]["log_probs"][0] += 1
     path.write_text(json.dumps(body))
-    with pytest.raises(self_test.SelfTestError, match="nothing is served"):
+    with pytest.raises(self_test.SelfTestError, match="does not start"):
         DeepseekOcr()

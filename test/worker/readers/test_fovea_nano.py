@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from support import picture
 from train_support import TINY
 
-from fovea.engine import Busy, load_seen
+from fovea.engine import Busy, load_tokens
 from fovea.errors import PageError
 from fovea.model import OcrModel, save_checkpoint
 from fovea.pages import glyphs
@@ -174,7 +174,7 @@ def test_options_that_it_does_not_have_are_refused(untrained):
 
 def test_a_page_that_cannot_get_at_the_model_in_time_says_so(untrained, monkeypatch):
     def busy(*_):
-        raise Busy("other pages were encoded until time was up")
+        raise Busy("the encoder was busy with other pages until the deadline")
 
     monkeypatch.setattr(untrained._model, "read", busy)
     with pytest.raises(PageError) as fault:
@@ -184,7 +184,7 @@ def test_a_page_that_cannot_get_at_the_model_in_time_says_so(untrained, monkeypa
 
 def test_a_page_that_nobody_waits_for_gives_the_model_back(untrained):
     request = ReadRequest()
-    request.given_up.set()
+    request.cancellation.cancel()
     with pytest.raises(PageError) as fault:
         untrained.read(raster(picture(TEXT)), request)
     assert fault.value.code == "page_timeout"
@@ -240,7 +240,7 @@ def test_kept_tokens_take_the_place_of_the_strips(untrained):
     first = untrained.read(page, ReadRequest(task="free", keep_tokens=True))
     tokens = untrained.read(page, ReadRequest(task="encode")).attachments["tokens"]
     read, encoded = [
-        load_seen(data, digest=untrained.digest, width=untrained.engine.width)[0].embeddings
+        load_tokens(data, digest=untrained.digest, width=untrained.engine.width)[0].embeddings
         for data in (first.attachments["tokens"], tokens)
     ]
     assert torch.equal(read, encoded)

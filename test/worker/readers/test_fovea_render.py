@@ -95,7 +95,7 @@ def test_an_image_that_would_be_too_large_is_made_smaller_and_says_so(reader):
     result = reader.read(Raster(1, Image.fromarray(noise), None), ReadRequest())
     assert len(result.attachments["image"]) <= MAX_IMAGE_BYTES
     assert result.warnings == [
-        f"The image was made smaller to be kept: {result.width} × {result.height} pixels instead of 2000 × 2200."
+        f"The image was too large to store and was reduced to {result.width} × {result.height} pixels from 2000 × 2200."
     ]
     assert encode_png(picture("small"))[1] is None
 

@@ -4,9 +4,9 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny_checkpoint import make
 
-from fovea.engine import Canceled, load_seen
+from fovea.cancellation import Cancellation
+from fovea.engine import Canceled, load_tokens
 from fovea.errors import PageError
-from fovea.given_up import GivenUp
 from fovea.pages.documents import Raster
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr import DeepseekOcr
@@ -101,7 +101,7 @@ def test_encode_gives_tokens_and_no_text(reader):
     )
     assert (body["text_tokens"], body["compression"]) == (None, None)
     assert body["attempts"] == [{"mode": "gundam", "tokens": None, "finish_reason": "stop"}]
-    seen, mode, number = load_seen(
+    seen, mode, number = load_tokens(
         result.attachments["tokens"], digest=reader.digest, width=reader.engine.width
     )
     assert (mode, number, seen.counts()) == ("gundam", 2, body["vision_tokens"])
@@ -118,14 +118,14 @@ def test_auto_encodes_in_the_mode_in_which_it_begins_to_read(reader):
 
 
 def test_encode_takes_no_prompt(reader):
-    with pytest.raises(InvalidOptions, match="no prompt"):
+    with pytest.raises(InvalidOptions, match="does not support a prompt"):
         reader.check(ReadRequest(task="encode", prompt="Read it"))
 
 
 def test_of_several_attempts_the_mode_finally_read_is_kept(reader):
     result, body = ask(reader, task="markdown", mode="auto", keep_tokens=True)
     assert len(body["attempts"]) > 1
-    _, mode, _ = load_seen(result.attachments["tokens"], digest=reader.digest, width=reader.engine.width)
+    _, mode, _ = load_tokens(result.attachments["tokens"], digest=reader.digest, width=reader.engine.width)
     assert mode == body["mode"]
 
 
@@ -174,14 +174,14 @@ def test_what_cannot_be_used_costs_an_encoding_and_nothing_else(reader):
 def test_figures_of_a_page_are_not_taken_for_the_page(reader):
     """Deep parsing looks at parts of the page: those are neither asked for nor kept."""
     tokens, asked = tokens_of(reader), []
-    reader._see(
+    reader._encode(
         page().image, "base", ReadRequest(recall=lambda mode: asked.append(mode) or tokens), 1e12, None
     )
     assert asked == []
 
 
-def test_a_page_that_is_given_up_ends_with_kept_tokens_as_without(reader):
-    tokens, given_up = tokens_of(reader), GivenUp()
-    given_up.set()
+def test_a_page_that_is_canceled_ends_with_kept_tokens_as_without(reader):
+    tokens, cancellation = tokens_of(reader), Cancellation()
+    cancellation.cancel()
     with pytest.raises((PageError, Canceled)):
-        ask(reader, tokens, given_up=given_up, task="describe")
+        ask(reader, tokens, cancellation=cancellation, task="describe")

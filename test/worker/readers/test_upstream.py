@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from support import encoded, picture
 
+from fovea.cancellation import Cancellation
 from fovea.errors import PageError
-from fovea.given_up import GivenUp
 from fovea.language.tokenizer import EOS, LAYOUT_MARKERS
 from fovea.pages.documents import Raster
 from fovea.readers import READERS
@@ -227,7 +227,7 @@ def test_a_server_without_log_probabilities_is_believed_as_it_spells(reader, stu
     ("change", "words"),
     [
         ({"finish": "length"}, "length limit"),
-        ({"log_prob": -2.0}, "mean token probability of only 0.14"),
+        ({"log_prob": -2.0}, "mean probability of the text's tokens is only 0.14"),
         ({"tokens": ()}, "no text was read"),
         ({"tokens": ("<|/ref|>", "<|/det|>") * 3 + ("text",)}, "markup"),
     ],
@@ -322,12 +322,12 @@ def test_a_silent_server_costs_the_page_its_time_and_no_more(stub, monkeypatch):
     assert sum(path == "/v1/chat/completions" for path, _ in stub.calls) == 1
 
 
-def test_a_page_that_is_given_up_is_hung_up_on(reader, stub):
-    given_up = GivenUp()
+def test_a_canceled_page_closes_its_connection(reader, stub):
+    cancellation = Cancellation()
     stub.plan = ["silence"]
-    threading.Thread(target=lambda: stub.received.wait(60) and given_up.set()).start()
+    threading.Thread(target=lambda: stub.received.wait(60) and cancellation.cancel()).start()
     with pytest.raises(PageError):
-        reader.read(PAGE, ReadRequest(given_up=given_up))
+        reader.read(PAGE, ReadRequest(cancellation=cancellation))
     assert stub.hung_up.wait(60)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine import Busy, Canceled, Handle, VisionTokens
 from fovea.engine.generate import generate
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
@@ -37,11 +37,11 @@ class ScriptedModel:
         self.rules = rules
         return self
 
-    def encode(self, image, mode, deadline=None, begun=None):
+    def encode(self, image, mode, deadline=None, on_submit=None):
         self.seen.append((mode, image.size))
         self.mode = mode
         count = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}[mode]
-        return Seen(torch.full((count, 1), -1.0), count - 1, count // 2)
+        return VisionTokens(torch.full((count, 1), -1.0), count - 1, count // 2)
 
     def decode(self, seen, ids, image_token, *, max_new, owner="", deadline=None):
         """One page after the other, by the plain loop."""
@@ -152,7 +152,7 @@ def test_time_runs_out():
     assert "Time ran out" in result.warnings[0]
 
 
-@pytest.mark.parametrize(("why", "message"), [(Busy("x"), "busy"), (Canceled("x"), "Nobody waits")])
+@pytest.mark.parametrize(("why", "message"), [(Busy("x"), "busy"), (Canceled("x"), "canceled")])
 def test_a_page_that_cannot_get_at_the_model_fails(why, message):
     class Refusing(ScriptedModel):
         def encode(self, *_, **__):
@@ -233,7 +233,7 @@ def test_deep_with_a_figure_that_loops():
     [
         (ReadRequest(mode="huge"), "modes"),
         (ReadRequest(task="translate"), "tasks"),
-        (ReadRequest(task="locate"), "needs a prompt"),
+        (ReadRequest(task="locate"), "requires a prompt"),
         (ReadRequest(prompt="Read it"), "not enabled"),
     ],
 )

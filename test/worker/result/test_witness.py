@@ -1,7 +1,7 @@
 import pytest
 
 from fovea.result.page_result import Block
-from fovea.result.witness import LEAST_AGREEMENT, agreement, doubt, text_of, words
+from fovea.result.witness import MIN_AGREEMENT, agreement, text_of, warning_for, words
 
 TEXT = "Invoice 2024-17 from Müller & Sons: total 1,250.00 EUR, payable within 30 days."
 
@@ -27,7 +27,7 @@ def test_nothing_read_against_many_words_is_no_agreement():
 def test_too_few_words_say_nothing():
     assert agreement("Page 7", "") is None
     assert agreement("", "") is None
-    assert doubt(None) is None
+    assert warning_for(None) is None
 
 
 def test_signs_without_blanks_between_them_are_compared_one_by_one():
@@ -40,8 +40,8 @@ def test_formulas_are_compared_without_their_markup():
 
 
 def test_doubt_names_the_share_and_begins_below_the_least_agreement():
-    assert doubt(LEAST_AGREEMENT) is None
-    assert "agree on only 31 %" in doubt(0.312)
+    assert warning_for(MIN_AGREEMENT) is None
+    assert "agree on only 31 %" in warning_for(0.312)
 
 
 def test_the_text_of_blocks_is_that_of_all_of_them():

@@ -5,12 +5,12 @@ import schema
 from fovea.contract import CONTRACT
 
 BOUNDS = ("type", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern")
-LARGEST = 2**53 - 1
+MAX_SIZE = 2**53 - 1
 """A whole number in JavaScript is no larger: no bound of an input."""
 
 
 def bounds(field):
-    return {name: field[name] for name in BOUNDS if field.get(name, LARGEST) != LARGEST}
+    return {name: field[name] for name in BOUNDS if field.get(name, MAX_SIZE) != MAX_SIZE}
 
 
 def test_the_inputs_are_those_of_the_contract():

@@ -48,7 +48,7 @@ class StuckReader(EchoReader):
         self.requests.append(request)
         if raster.page in self.pages:
             gone = threading.Event()
-            request.given_up.call(gone.set)
+            request.cancellation.on_cancel(gone.set)
             self.meanwhile(raster.page)
             assert gone.wait(60)
         return super().read(raster, request)
@@ -177,10 +177,10 @@ def test_pushes_are_tried_again_until_the_edge_answers():
         pusher = Pusher(edge.push_url, Outbound(frozenset({edge.origin})), **timing)
         assert pauses_of(pusher, 1, Pushed.ACCEPTED) == [0.25, 0.5]
         assert edge.pages() == [1]
-        assert pauses_of(pusher, 2, Pushed.NOT) == [0.25, 0.5, 1]
-        assert pauses_of(pusher, 3, Pushed.NOT) == []
+        assert pauses_of(pusher, 2, Pushed.FAILED) == [0.25, 0.5, 1]
+        assert pauses_of(pusher, 3, Pushed.FAILED) == []
     gone = Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset({"http://127.0.0.1:9"})), **timing)
-    assert pauses_of(gone, 1, Pushed.NOT) == [0.25, 0.5, 1]
+    assert pauses_of(gone, 1, Pushed.FAILED) == [0.25, 0.5, 1]
     with pytest.raises(Refused):
         Pusher("http://127.0.0.1:9/shard?s", Outbound(frozenset()))
 
@@ -226,14 +226,14 @@ def test_a_reader_that_can_is_given_several_pages_at_once():
     assert [page["page"] for page in receipt["pages"]] == [1, 2, 3, 4, 5, 6]
 
 
-def test_readers_learn_whose_page_it_is_and_that_it_was_given_up():
+def test_readers_learn_whose_page_it_is_and_that_it_was_canceled():
     reader = StuckReader({1})
     for _ in range(2):
         run_out_of_time(ShardRequest(document=data_url(pdf(1)), model="echo"), reader)
     owners = [request.owner for request in reader.requests]
     assert len(set(owners)) == 2 and all(owners)
     gone = threading.Event()
-    reader.requests[0].given_up.call(gone.set)
+    reader.requests[0].cancellation.on_cancel(gone.set)
     assert gone.is_set()
 
 
@@ -244,7 +244,7 @@ def test_draining_finishes_the_page_in_hand_and_hands_back_the_rest(tmp_path):
 
     def wait(page):
         file.touch()
-        assert drain.asked.wait(60)
+        assert drain.requested.wait(60)
 
     with EdgeStub({"/doc": pdf(3)}) as edge:
         request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
@@ -327,7 +327,7 @@ def test_a_budget_that_cannot_be_kept_is_said_on_every_page(monkeypatch, survey)
     assert [page["mode"] for page in receipt["pages"]] == ["tiny", "tiny"]
     for page in receipt["pages"]:
         assert page["warnings"] == [
-            "The pages take at least 128 vision tokens; the budget of 100 was exceeded."
+            "The pages need at least 128 vision tokens; the budget of 100 was exceeded."
         ]
 
 
@@ -361,7 +361,7 @@ def test_a_witness_that_sees_other_words_makes_a_page_suspect():
     (page,) = receipt["pages"]
     assert page["verdict"] == "suspect"
     assert page["warnings"] == [
-        "A second reader found other words on the page: the two agree on only 0 % of them."
+        "A second reader read other words on the page: the two agree on only 0 % of them."
     ]
     assert page["witness"] == {"model": "pp-ocr", "model_digest": Witness.digest, "agreement": 0.0}
 
@@ -384,11 +384,11 @@ def test_what_was_read_is_kept_when_the_check_fails_or_comes_too_late(monkeypatc
     receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
     (page,) = receipt["pages"]
     assert (page["verdict"], "witness" in page) == ("ok", False)
-    assert page["warnings"] == ["The page could not be checked by a second reader."]
+    assert page["warnings"] == ["The check of the page with a second reader failed."]
     assert "secret" not in str(receipt)
     monkeypatch.setattr("fovea.service.shard.WITNESS_SHARE", 0.0)
     receipt = asyncio.run(run_shard(shard, {"echo": reader, "pp-ocr": broken}, Settings()))
-    assert receipt["pages"][0]["warnings"] == ["There was no time left to check the page by a second reader."]
+    assert receipt["pages"][0]["warnings"] == ["No time was left to check the page with a second reader."]
 
 
 def test_a_blank_page_needs_no_witness():
@@ -401,7 +401,7 @@ def test_a_blank_page_needs_no_witness():
     [
         (["echo"], {"options": ReadRequest(witness=True)}, "has no witness"),
         (["pp-ocr"], {"options": ReadRequest(witness=True), "model": "pp-ocr"}, "cannot check itself"),
-        (["echo"], {"options": ReadRequest(mode="base"), "token_budget": 100}, "needs the mode auto"),
+        (["echo"], {"options": ReadRequest(mode="base"), "token_budget": 100}, "requires the mode auto"),
     ],
 )
 def test_what_cannot_be_checked_or_budgeted_is_refused(readers, changes, message):

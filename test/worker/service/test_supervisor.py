@@ -45,7 +45,7 @@ def test_ends_with_the_reason_when_every_start_fails_in_the_same_way(capfd):
     scripted = Scripted([FAILED] * 10)
     assert scripted.run() == 1
     assert scripted.starts == MAX_FAILED_STARTS == 3
-    assert "SETUP_FAILED 3 times, never ready" in capfd.readouterr().err.splitlines()[-1]
+    assert "SETUP_FAILED 3 times without being ready" in capfd.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from train_support import MATERIAL, make_material
 
 from fovea.language.tokenizer import Tokenizer
 from fovea.nano.places import Place
-from fovea.train import fonts, material, pack, texts
+from fovea.train import fonts, pack, packed_data, texts
 from fovea.train.batches import CELL, IGNORED, PATCH, Stream, again, collate, strip_prompt
 from fovea.train.evaluate import can_evaluate
 from fovea.train.strips import Strip, Style, make_strip
@@ -134,7 +134,7 @@ def test_material_packed_on_one_machine_is_what_another_trains_on(tmp_path, monk
     assert len(packed) > 1000 and set(texts.words(False, MATERIAL)).issuperset(packed)
     assert make_strip(3, 512, replace(PLAIN, data=tmp_path)).text
     monkeypatch.setenv("FOVEA_TRAIN_DATA", str(tmp_path))
-    assert material.folder(None) == tmp_path
+    assert packed_data.folder(None) == tmp_path
 
 
 def test_an_empty_strip_has_no_text():

@@ -9,7 +9,7 @@ from fovea.model import OcrModel
 from fovea.model.decoder import MixtureOfExperts, rotary, rotate
 from fovea.nano.places import FIRST
 from fovea.train.batches import IGNORED, Stream
-from fovea.train.losses import GUIDED_HEADS, GUIDED_LAYERS, Heads, Weights, _balance, _watched, compute
+from fovea.train.losses import GUIDED_HEADS, GUIDED_LAYERS, Heads, Weights, _activations, _balance, compute
 from fovea.train.strips import Style
 
 TOKENIZER = Tokenizer.characters()
@@ -77,7 +77,7 @@ def test_the_text_loss_is_that_of_the_model_itself(batch):
 def test_the_guide_is_the_attention_of_the_guided_heads(batch):
     model = OcrModel(TINY).init_weights(std=0.2).eval()
     said = losses(model, Heads(TINY), batch).parts["guide"]
-    with _watched(model) as seen, torch.no_grad():
+    with _activations(model) as seen, torch.no_grad():
         losses(model, Heads(TINY), batch)
         seen = dict(seen)
     shares = []

@@ -1,11 +1,12 @@
-"""The inference engine (docs/ENGINE.md). Read it in this order: engine, scheduler, sequence, kv_cache, decoder,
-weights, sampler, encoder.
+"""The inference engine (docs/ENGINE.md).
+
+Read its modules in this order: engine, scheduler, sequence, kv_cache, decoder, weights, sampler, encoder.
 """
 
 from fovea.engine.config import EngineConfig
 from fovea.engine.engine import Engine, Handle
-from fovea.engine.seen import Seen, SeenError, load_seen, save_seen
 from fovea.engine.sequence import Busy, Canceled
+from fovea.engine.vision_tokens import VisionTokens, VisionTokensError, load_tokens, save_tokens
 
 __all__ = [
     "Busy",
@@ -13,8 +14,8 @@ __all__ = [
     "Engine",
     "EngineConfig",
     "Handle",
-    "Seen",
-    "SeenError",
-    "load_seen",
-    "save_seen",
+    "VisionTokens",
+    "VisionTokensError",
+    "load_tokens",
+    "save_tokens",
 ]

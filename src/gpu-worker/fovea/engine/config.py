@@ -1,4 +1,4 @@
-"""What an engine is allowed to use."""
+"""Sizes of an engine."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Sizes of the batch and of the cache. The defaults suit a CPU; `for_cuda` is for a GPU."""
+    """Sizes of the batch and of the KV cache. The defaults are for a CPU; `for_cuda` is for a GPU."""
 
-    max_batch: int = 64  # sequences that hold a place in the cache, those being prefilled included
-    kv_bytes: int = GIB  # of keys and values, all layers together
+    max_batch: int = 64  # sequences in the cache, including those in prefill
+    kv_bytes: int = GIB  # size of the KV cache, all layers together
     block: int = 32  # positions in a block of the cache
-    prefill_tokens: int = 256  # of new prompts in one step: how long running pages may be held up
-    encode_pixels: int = 1 << 20  # of one batch of views, at least one view: the same for the encoder
-    max_new: int = 8192  # longest answer
-    threads: int | None = None  # of the CPU; None leaves PyTorch's own choice
-    lag: int = 0  # steps by which the host learns of an end later; 1 hides the copy from a GPU
+    prefill_tokens: int = 256  # most positions of prefill in a step; limits the delay of running pages
+    encode_pixels: int = 1 << 20  # most pixels in a batch of views (at least one view), for the same reason
+    max_new: int = 8192  # longest answer in tokens
+    threads: int | None = None  # CPU threads; None: PyTorch's default
+    lag: int = 0  # steps until the host notices that a row has ended; 1 hides the copy from a GPU
 
     def __post_init__(self) -> None:
         for name in ("max_batch", "kv_bytes", "block", "prefill_tokens", "encode_pixels", "max_new"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be above 0")
+                raise ValueError(f"{name} must be greater than 0")
         if self.lag not in (0, 1):
-            raise ValueError("lag is 0 or 1")
+            raise ValueError("lag must be 0 or 1")
 
     @classmethod
     def for_cuda(cls, kv_bytes: int, max_new: int = 8192) -> "EngineConfig":

@@ -1,7 +1,6 @@
-"""The decoder over a paged cache: many sequences in one call, each where it stands.
+"""The decoder over a paged cache: computes many sequences of different lengths in one call.
 
-The same mathematics as `fovea.model`, which is the reference that tests hold it against. On a GPU the decode
-step is a CUDA graph for each size of the batch; what is computed is the same.
+Tests compare its results to the reference in `fovea.model`. On a GPU, the decode step is a CUDA graph per batch size.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from fovea.model.decoder import rotary
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Positions `start` to `start + len(inputs)` of a sequence, and its blocks up to there."""
+    """Positions `start` to `start + len(inputs)` of a sequence, and its blocks up to the end of the chunk."""
 
     inputs: Tensor  # (T, C)
     start: int
@@ -27,14 +26,14 @@ class Chunk:
 
 
 class PagedDecoder:
-    """`in_place` False takes the plain way through the cache; tests compare the two."""
+    """`in_place=False` selects the reference attention over the cache; tests compare the two."""
 
     def __init__(self, model: OcrModel, config: EngineConfig, int8: bool = False, in_place: bool = True):
         decoder = model.config.decoder
         self.config, self.device, self.in_place = decoder, model.device, in_place
         self.dtype = torch.float32 if int8 else model.dtype
         per_block = PagedKv.bytes_per_block(decoder, config.block, self.dtype)
-        self.blocks = config.kv_bytes // per_block + 1  # block 0 is nobody's
+        self.blocks = config.kv_bytes // per_block + 1  # block 0 is reserved
         self.cache = PagedKv(decoder, self.blocks, config.block, config.max_batch, self.dtype, self.device)
         self.weights: Weights = fuse(model, "int8" if int8 else suitable(model))
         cos, sin = rotary(
@@ -53,8 +52,7 @@ class PagedDecoder:
     # -- prefill ---------------------------------------------------------------------------------------
 
     def prefill(self, chunks: list[Chunk]) -> Tensor:
-        """Computes the chunks of several sequences together; logits (len(chunks), V) of each one's last
-        position."""
+        """Computes chunks of several sequences. Returns the logits (len(chunks), V) of each chunk's last position."""
         lengths = [len(chunk.inputs) for chunk in chunks]
         longest, width = max(lengths), max(len(chunk.blocks) for chunk in chunks)
         device, size = self.device, self.cache.block
@@ -80,7 +78,7 @@ class PagedDecoder:
     # -- decode ----------------------------------------------------------------------------------------
 
     def decode(self, tokens: Tensor, high: int) -> Tensor:
-        """One token of each of the first n rows: tokens (n,) -> logits (n, V). `high`: see `PagedKv.step`."""
+        """The next token of the first n rows: tokens (n,) -> logits (n, V). `high`: see `PagedKv.step`."""
         if self.device.type == "cuda":
             return self._replay(tokens, high)
         step = self.cache.step(len(tokens), high)
@@ -100,9 +98,9 @@ class PagedDecoder:
         return self._head(self._layers(x, positions, step.block, step.offset, attend))
 
     def _replay(self, tokens: Tensor, high: int) -> Tensor:
-        """The decode step as a graph, one for each power of two of rows, blocks and blocks in a row.
+        """The decode step as a CUDA graph. There is one graph for each power of two of rows, blocks and blocks per row.
 
-        Rows that are not there stand at position 0 of block 0, blocks that are not there belong to nobody.
+        Rows beyond n point at position 0 of block 0; blocks beyond `high` have no owner.
         """
         cache, n = self.cache, len(tokens)
         rows = min(_power(n), cache.rows)
@@ -136,10 +134,10 @@ class PagedDecoder:
         cache.lengths[n:rows] = 0
         return logits[:n]
 
-    # -- both ------------------------------------------------------------------------------------------
+    # -- prefill and decode ----------------------------------------------------------------------------
 
     def _layers(self, x: Tensor, positions: Tensor, block: Tensor, offset: Tensor, attend) -> Tensor:
-        """x (N, C) of any sequences -> (N, C)."""
+        """x (N, C), positions of any sequences -> (N, C)."""
         heads, width = self.config.heads, self.config.head_dim
         cos, sin = self._cos[positions], self._sin[positions]
         for number, layer in enumerate(self.weights.layers):

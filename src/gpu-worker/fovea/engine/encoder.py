@@ -1,4 +1,4 @@
-"""The encoder's own queue: views of many pages, batched by their size."""
+"""The encoder's queue: batches the views of many pages by size."""
 
 from collections import deque
 from concurrent.futures import Future
@@ -13,22 +13,22 @@ from fovea.model import OcrModel
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """`whole` (3, H, W) and `tiles` (n, 3, T, T), `columns` in a row: as in `OcrModel.encode_page`."""
+    """A page to encode: `whole` (3, H, W), `tiles` (n, 3, T, T) and `columns`, as in `OcrModel.encode_page`."""
 
     whole: Tensor
     tiles: Tensor | None = None
     columns: int = 0
     deadline: float | None = None
     future: "Future[Tensor]" = field(default_factory=Future)
-    left: int = 0
-    tokens: list[Tensor | None] = field(default_factory=list)  # of each view, the whole first
+    left: int = 0  # views that are not encoded yet
+    tokens: list[Tensor | None] = field(default_factory=list)  # of each view; the whole view is first
 
     def views(self) -> list[Tensor]:
         return [self.whole, *(self.tiles if self.tiles is not None else ())]
 
 
 class EncodeQueue:
-    """First come, first served; views of the same size that wait further behind come along."""
+    """First come, first served. Views of the same size further back in the queue join the batch."""
 
     def __init__(self, model: OcrModel, config: EngineConfig):
         self._model, self._pixels = model, config.encode_pixels
@@ -49,7 +49,7 @@ class EncodeQueue:
         return list(dict.fromkeys(page for page, _, _ in self._views))
 
     def batch(self) -> list[tuple[Page, int, Tensor]]:
-        """Takes out the views that are encoded next: at least one, all of one size."""
+        """Removes and returns the next views to encode: at least one, all of the same size."""
         shape = self._views[0][2].shape
         most = max(1, self._pixels // (shape[-1] * shape[-2]))
         chosen, rest = [], deque()
@@ -59,7 +59,7 @@ class EncodeQueue:
         return chosen
 
     def encode(self, views: list[tuple[Page, int, Tensor]]) -> list[Page]:
-        """Returns the pages that are complete now. A view that fails fails its page only."""
+        """Encodes views and returns the pages that are now complete. If a view fails, only its page fails."""
         try:
             tokens = self._model.encode_grids(torch.stack([view for _, _, view in views]))
         except Exception as error:
@@ -71,13 +71,14 @@ class EncodeQueue:
                 page.future.set_exception(error)
             return []
         done = []
-        for (page, number, _), some in zip(views, tokens, strict=True):
-            page.tokens[number] = some
+        for (page, number, _), view_tokens in zip(views, tokens, strict=True):
+            page.tokens[number] = view_tokens
             page.left -= 1
             if not page.left and not page.future.done():
                 done.append(page)
         return done
 
-    def arranged(self, page: Page) -> Tensor:
+    def arrange(self, page: Page) -> Tensor:
+        """The vision tokens of a complete page (positions, C)."""
         whole, *tiles = page.tokens
         return self._model.arrange(whole, torch.stack(tiles) if tiles else None, page.columns)

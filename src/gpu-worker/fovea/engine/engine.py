@@ -1,11 +1,11 @@
-"""The engine: one thread owns the model, and the pages of all predictions share its steps.
+"""The engine: one thread owns the model and batches the pages of all predictions (continuous batching).
 
-    submit ──▶ scheduler ──▶ prefill, a chunk a step ──▶ decode, all rows a step ──▶ Generation
-    look ────▶ encoder's queue ──▶ a batch of views of one size ──▶ vision tokens
+    submit ────────▶ scheduler ──▶ prefill, in chunks ──▶ decode, all rows at once ──▶ Generation
+    encode_views ──▶ encoder's queue ──▶ a batch of views of one size ──▶ vision tokens
 
-A step is: one token for every running row, then a chunk of the new prompts. Between steps, sequences come and
-go. The encoder gets the thread for one batch at a time, and not again before the decoder has had it for as
-long: a page that is being read is slowed down to half at most, and a page that waits is not left waiting.
+A step decodes one token for every running row, then prefills a chunk of the new prompts. Sequences join and leave
+between steps. The encoder runs one batch, then the decoder runs for at least the same time. So encoding slows running
+pages down to half the speed at most, and pages that wait for the encoder make progress.
 """
 
 import logging
@@ -28,10 +28,10 @@ from fovea.engine.encoder import EncodeQueue, Page
 from fovea.engine.generate import Generation, Rules
 from fovea.engine.kv_cache import Blocks
 from fovea.engine.metrics import Metrics
-from fovea.engine.sampler import REASONS, Rows, Said
+from fovea.engine.sampler import REASONS, RowOutput, Rows
 from fovea.engine.scheduler import Scheduler
-from fovea.engine.seen import Seen
 from fovea.engine.sequence import Busy, Canceled, Sequence
+from fovea.engine.vision_tokens import VisionTokens
 from fovea.model import OcrModel
 from fovea.model.pixels import to_pixels
 from fovea.vision.views import MAX_TILES, make_views
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """An answer that will come. `result` raises what ended it instead: `Canceled`, `Busy`, a fault."""
+    """A pending result. `result` blocks; it raises `Canceled`, `Busy`, or the error that ended the request."""
 
     future: "Future[Any]"
     _cancel: Any
@@ -53,12 +53,12 @@ class Handle:
         return self.future.done()
 
     def cancel(self) -> None:
-        """Its place is free at the next step. Nothing happens when it is done already."""
+        """Cancels the request before the next step. Has no effect if it is done."""
         self._cancel()
 
 
 class Engine:
-    """Takes over `model` (see `fovea.engine.weights`). `close` it, or it lives as long as the process."""
+    """Owns `model` from now on and may change its parameters (`fovea.engine.weights`). `close` ends its thread."""
 
     def __init__(
         self,
@@ -82,27 +82,27 @@ class Engine:
         self.device = model.device
         with torch.inference_mode():
             self._decoder = PagedDecoder(model, self.config, int8, in_place)
-            if int8:  # after the decoder has become small
+            if int8:  # only now, because the decoder needs less memory
                 model.encoder_to(torch.float32)
             longest = min(self.config.max_new, self.context)
             self._rows = Rows(rules, self.config.max_batch, longest, self.device)
         self._blocks = Blocks(self._decoder.blocks)
         self._scheduler = Scheduler(self.config, self._blocks)
         self._encoder = EncodeQueue(model, self.config)
-        # What the host knows of each row without asking the device.
+        # Counters of each row, kept on the host so that the device need not be asked.
         self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
-        self._room = np.zeros_like(self._filled)  # positions for which it has blocks
-        self._said = np.zeros_like(self._filled)  # tokens
-        self._notes: deque[tuple[Tensor, Any, list[Sequence]]] = deque()
-        self._nearest = float("inf")  # deadline
-        self._encoder_debt = 0.0  # seconds of the decoder before the encoder's next turn
+        self._room = np.zeros_like(self._filled)  # positions in the row's blocks
+        self._generated = np.zeros_like(self._filled)  # tokens
+        self._pending_ends: deque[tuple[Tensor, Any, list[Sequence]]] = deque()
+        self._next_deadline = float("inf")
+        self._encoder_debt = 0.0  # seconds that the decoder must run before the encoder's next turn
         self._inbox: deque[tuple[str, Any]] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    # -- asking, from any thread -----------------------------------------------------------------------
+    # -- requests, from any thread ---------------------------------------------------------------------
 
     def submit(
         self,
@@ -113,15 +113,14 @@ class Engine:
         deadline: float | None = None,
         prefix: tuple[Hashable, int] | None = None,
     ) -> Handle:
-        """Read on from `prompt` (T, C), the embeddings of question and vision tokens.
+        """Starts generating from `prompt` (T, C), the embeddings of text and vision tokens.
 
-        `owner`: whose sequence it is; owners are served in turn. `deadline`: an instant of the engine's
-        clock, at which the answer ends as it is. `prefix` (name, length): the first positions are the same as in any
-        other prompt that names them so. The handle gives a `Generation`. Raises `ValueError` for what can
-        never fit.
+        `owner`: owners are served in turn. `deadline`: an instant of the engine's clock at which the answer ends as it
+        is. `prefix` (name, length): prompts with the same name share these first positions in the cache. The result is
+        a `Generation`. Raises `ValueError` if the request can never fit.
         """
         if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
-            raise ValueError(f"a prompt is (positions, {self.width}), not {tuple(prompt.shape)}")
+            raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
         if max_new < 1:
             raise ValueError("the prompt leaves no room for an answer")
         if max_new > self.config.max_new:
@@ -135,14 +134,14 @@ class Engine:
         return Handle(sequence.future, lambda: self._post("cancel", sequence))
 
     def embed(self, ids: list[int]) -> Tensor:
-        """(len(ids), C). The table of embeddings never changes, so any thread may look things up."""
+        """Embeddings (len(ids), C). Thread-safe, because the embedding table never changes."""
         with torch.inference_mode():
             return self._decoder.embed(torch.tensor(ids, device=self.device))
 
-    def look(
+    def encode_views(
         self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0, deadline: float | None = None
     ) -> Handle:
-        """Encodes a page: arguments and the tensor that the handle gives are `OcrModel.encode_page`'s."""
+        """Starts encoding a page. Arguments and result are those of `OcrModel.encode_page`."""
         page = Page(whole, tiles, columns, deadline)
         self._post("page", page)
         return Handle(page.future, lambda: self._post("cancel page", page))
@@ -152,21 +151,22 @@ class Engine:
         image: Image.Image,
         mode: str,
         deadline: float | None = None,
-        begun: Callable[[Handle], None] = lambda handle: None,
-    ) -> Seen:
-        """The vision tokens of an RGB image in a mode of `fovea.vision.views.MODES`. Blocks; `begun` is given the
-        handle by which somebody else can cancel it.
+        on_submit: Callable[[Handle], None] = lambda handle: None,
+    ) -> VisionTokens:
+        """The vision tokens of an RGB image in a mode of `fovea.vision.modes.MODES`. Blocks.
+
+        `on_submit` gets the handle, with which another thread can cancel the request.
         """
         views = make_views(image, mode, self.max_tiles)
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
-        handle = self.look(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
-        begun(handle)
-        # A page so thin that no whole token shows it still is looked at with one.
-        return Seen(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
+        handle = self.encode_views(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
+        on_submit(handle)
+        # A page that is too thin to fill a token still counts as one.
+        return VisionTokens(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
 
     def decode(
         self,
-        seen: Seen,
+        vision_tokens: VisionTokens,
         ids: list[int],
         image_token: int,
         *,
@@ -174,21 +174,23 @@ class Engine:
         owner: str = "",
         deadline: float | None = None,
     ) -> Handle:
-        """An answer to a question about a page. `ids` hold `image_token` once for each position of `seen`.
+        """Starts answering a prompt about a page. `ids` must have one `image_token` for each position of the page.
 
-        Questions to the same page share what they have in common: all up to the last vision token.
+        Prompts about the same page share a prefix: everything up to the last vision token.
         """
         places = [place for place, token in enumerate(ids) if token == image_token]
-        if len(places) != seen.positions:
-            raise ValueError(f"the prompt has room for {len(places)} vision tokens of {seen.positions}")
+        if len(places) != vision_tokens.positions:
+            raise ValueError(
+                f"the prompt has {len(places)} image tokens for {vision_tokens.positions} vision tokens"
+            )
         prompt = self.embed(ids).clone()
-        prompt[places] = seen.embeddings.to(prompt.device, prompt.dtype)
-        prefix = ((seen.key, tuple(ids[: places[0]])), places[-1] + 1)
-        room = min(max_new, self.context - len(ids), self.config.max_new)
-        return self.submit(prompt, max_new=room, owner=owner, deadline=deadline, prefix=prefix)
+        prompt[places] = vision_tokens.embeddings.to(prompt.device, prompt.dtype)
+        prefix = ((vision_tokens.key, tuple(ids[: places[0]])), places[-1] + 1)
+        max_new = min(max_new, self.context - len(ids), self.config.max_new)
+        return self.submit(prompt, max_new=max_new, owner=owner, deadline=deadline, prefix=prefix)
 
     def close(self) -> None:
-        """Whatever is not done ends as `Canceled`."""
+        """Ends the thread. Pending requests end with `Canceled`."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -201,14 +203,14 @@ class Engine:
             self._inbox.append((kind, what))
             self._wake.notify()
 
-    # -- the thread ------------------------------------------------------------------------------------
+    # -- in the engine's thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
         if self.config.threads:
             torch.set_num_threads(self.config.threads)
         with torch.inference_mode():
-            while self._take_in():
-                self._sweep()
+            while self._receive():
+                self._expire()
                 self._encode()
                 self._step()
             for sequence in self._scheduler.sequences():
@@ -216,8 +218,8 @@ class Engine:
             for page in self._encoder.pages():
                 page.future.set_exception(Canceled("the engine was closed"))
 
-    def _take_in(self) -> bool:
-        """Waits for something to do; False when the engine is to close."""
+    def _receive(self) -> bool:
+        """Waits until there is work, and receives new requests. Returns False if the engine is closed."""
         with self._wake:
             while not (self._inbox or self._closing or len(self._encoder)) and self._scheduler.idle:
                 self._wake.wait()
@@ -235,36 +237,36 @@ class Engine:
                 self._encoder.drop(what)
                 what.future.set_exception(Canceled("canceled"))
             if kind in ("sequence", "page") and what.deadline is not None:
-                self._nearest = min(self._nearest, what.deadline)
+                self._next_deadline = min(self._next_deadline, what.deadline)
         self._gauges()
         return not self._closing
 
-    def _sweep(self) -> None:
-        """Ends what has run out of time. One comparison while nothing has."""
+    def _expire(self) -> None:
+        """Ends the requests whose deadline has passed."""
         now = self._clock()
-        if now <= self._nearest:
+        if now <= self._next_deadline:
             return
-        nearest = float("inf")
+        next_deadline = float("inf")
         for page in self._encoder.pages():
             if page.deadline is not None and page.deadline < now:
                 self._encoder.drop(page)
-                page.future.set_exception(Busy("other pages were encoded until time was up"))
+                page.future.set_exception(Busy("the encoder was busy with other pages until the deadline"))
             elif page.deadline is not None:
-                nearest = min(nearest, page.deadline)
+                next_deadline = min(next_deadline, page.deadline)
         for sequence in self._scheduler.sequences():
             if sequence.deadline is None:
                 continue
             if sequence.deadline >= now:
-                nearest = min(nearest, sequence.deadline)
+                next_deadline = min(next_deadline, sequence.deadline)
             elif sequence.row is not None:
-                self._finish(sequence, self._rows.said(sequence.row), "length", late=True)
+                self._finish(sequence, self._rows.output(sequence.row), "length", late=True)
             elif sequence.saved is not None:
-                self._finish(sequence, Rows.said_by(sequence.saved), "length", late=True)
-            elif sequence.begun_at is None:
-                self._end(sequence, Busy("other pages held the model until time was up"))
+                self._finish(sequence, Rows.output_of(sequence.saved), "length", late=True)
+            elif sequence.started_at is None:
+                self._end(sequence, Busy("the model was busy with other pages until the deadline"))
             else:
-                nearest = now  # its first token is due
-        self._nearest = nearest
+                next_deadline = now  # in prefill: ends with its first token
+        self._next_deadline = next_deadline
 
     def _encode(self) -> None:
         if not len(self._encoder) or (self._encoder_debt > 0 and not self._scheduler.idle):
@@ -273,7 +275,7 @@ class Engine:
         views = self._encoder.batch()
         for page in self._encoder.encode(views):
             try:
-                page.future.set_result(self._encoder.arranged(page))
+                page.future.set_result(self._encoder.arrange(page))
             except Exception as error:
                 page.future.set_exception(error)
         seconds = time.perf_counter() - started
@@ -285,9 +287,9 @@ class Engine:
         started = time.perf_counter()
         rows = self._decode()
         decoded = time.perf_counter()
-        fresh = self._prefill()
-        if rows or fresh:
-            self._note()
+        prefilled = self._prefill()
+        if rows or prefilled:
+            self._check_ends()
         ended = time.perf_counter()
         self._encoder_debt -= ended - started
         if rows:
@@ -295,45 +297,45 @@ class Engine:
         self.metrics.add("prefill_seconds", ended - decoded)
 
     def _decode(self) -> int:
-        """One token for every running row; how many that are."""
+        """Decodes one token for every running row. Returns the number of rows."""
         self._grow()
         rows = len(self._scheduler.running)
         if not rows:
             return 0
         try:
             logits = self._decoder.decode(self._rows.tokens[:rows], self._blocks.high)
-            self._rows.sample(logits, 0, int(self._said[:rows].max()) + 1)
+            self._rows.sample(logits, 0, int(self._generated[:rows].max()) + 1)
         except Exception as error:
             log.exception("a decode step failed")
             for sequence in list(self._scheduler.running):
                 self._end(sequence, error)
             return 0
         self._filled[:rows] += 1
-        self._said[:rows] += 1
+        self._generated[:rows] += 1
         self.metrics.add("steps", 1)
         self.metrics.add("tokens", rows)
         return rows
 
     def _grow(self) -> None:
-        """A block for each row whose next position has none."""
+        """Allocates a block for each row whose blocks are full. Preempts sequences if necessary."""
         while True:
             rows = len(self._scheduler.running)
-            short = np.flatnonzero(self._filled[:rows] >= self._room[:rows])
-            if not len(short):
+            full = np.flatnonzero(self._filled[:rows] >= self._room[:rows])
+            if not len(full):
                 return
-            row = int(short[0])
+            row = int(full[0])
             block = self._scheduler.grow(self._scheduler.running[row])
             if block is None:
-                self._set_aside(self._scheduler.last())
+                self._preempt(self._scheduler.newest())
             else:
                 self._decoder.cache.clear([block])
                 self._decoder.cache.append(row, block)
                 self._room[row] += self.config.block
 
     def _prefill(self) -> int:
-        """A chunk of the new prompts; how many positions that were."""
+        """Computes a chunk of the new prompts. Returns the number of positions."""
         for sequence in self._scheduler.admit():
-            sequence.begun_at = sequence.begun_at or time.perf_counter()
+            sequence.started_at = sequence.started_at or time.perf_counter()
             self._decoder.cache.clear(sequence.blocks[sequence.computed // self.config.block :])
         chosen = self._scheduler.chunks()
         if not chosen:
@@ -341,7 +343,8 @@ class Engine:
         try:
             logits = self._compute(chosen)
         except Exception:
-            log.exception("a prompt could not be computed")
+            # Find the prompts that fail by computing each one alone.
+            log.exception("a prefill step failed")
             logits, alone = [], []
             for sequence, count in chosen:
                 try:
@@ -360,9 +363,11 @@ class Engine:
         if ready:
             first = len(self._scheduler.running)
             for number in ready:
-                self._begin(chosen[number][0])
-            self._rows.sample(logits[ready], first, int(self._said[first : first + len(ready)].max()) + 1)
-            self._said[first : first + len(ready)] += 1
+                self._start_row(chosen[number][0])
+            self._rows.sample(
+                logits[ready], first, int(self._generated[first : first + len(ready)].max()) + 1
+            )
+            self._generated[first : first + len(ready)] += 1
             self.metrics.add("tokens", len(ready))
         self.metrics.add("prefill_tokens", sum(count for _, count in chosen))
         return sum(count for _, count in chosen)
@@ -380,21 +385,21 @@ class Engine:
             ]
         )
 
-    def _begin(self, sequence: Sequence) -> None:
+    def _start_row(self, sequence: Sequence) -> None:
         row = self._scheduler.run(sequence)
         self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs))
         if sequence.saved is None:
-            self._rows.begin(row, sequence.max_new)
+            self._rows.start(row, sequence.max_new)
             sequence.first_at = time.perf_counter()
         else:
             self._rows.load(row, sequence.saved)
             sequence.saved = None
         self._filled[row] = len(sequence.inputs)
         self._room[row] = len(sequence.blocks) * self.config.block
-        self._said[row] = len(sequence.inputs) - len(sequence.prompt)
+        self._generated[row] = len(sequence.inputs) - len(sequence.prompt)
 
-    def _note(self) -> None:
-        """Looks which rows have ended, on a GPU one step late, so that the copy runs beside the next step."""
+    def _check_ends(self) -> None:
+        """Finishes the rows that have ended. On a GPU it lags one step, so that the copy overlaps with that step."""
         running = list(self._scheduler.running)
         ends, copied = self._rows.ends[: len(running)].clone(), None
         if ends.is_cuda:
@@ -402,33 +407,33 @@ class Engine:
             host = torch.empty(len(running), dtype=ends.dtype, pin_memory=True)
             ends = host.copy_(ends, non_blocking=True)
             copied.record()
-        self._notes.append((ends, copied, running))
-        while len(self._notes) > self.config.lag:
-            ends, copied, sequences = self._notes.popleft()
+        self._pending_ends.append((ends, copied, running))
+        while len(self._pending_ends) > self.config.lag:
+            ends, copied, sequences = self._pending_ends.popleft()
             if copied:
                 copied.synchronize()
             for place in ends.nonzero().flatten().tolist():
                 sequence = sequences[place]
                 if sequence.row is not None:
-                    said = self._rows.said(sequence.row)
-                    self._finish(sequence, said, REASONS[int(ends[place])])
+                    output = self._rows.output(sequence.row)
+                    self._finish(sequence, output, REASONS[int(ends[place])])
 
-    def _finish(self, sequence: Sequence, said: Said, reason: str, late: bool = False) -> None:
+    def _finish(self, sequence: Sequence, output: RowOutput, reason: str, late: bool = False) -> None:
         now = time.perf_counter()
-        first, begun = sequence.first_at or now, sequence.begun_at or now
+        first, started = sequence.first_at or now, sequence.started_at or now
         self._leave(sequence)
         self.metrics.add("sequences", 1)
         self.metrics.add("loops", reason == "loop")
         sequence.future.set_result(
             Generation(
-                said.ids,
-                said.log_probs,
+                output.ids,
+                output.log_probs,
                 reason,
-                said.sampled,
+                output.sampled,
                 out_of_time=late,
-                prefill_s=first - begun,
+                prefill_s=first - started,
                 decode_s=now - first,
-                period=said.period,
+                period=output.period,
             )
         )
 
@@ -436,32 +441,32 @@ class Engine:
         self._leave(sequence)
         sequence.future.set_exception(error)
 
-    def _set_aside(self, sequence: Sequence) -> None:
-        """Frees its blocks; what it has said is kept and computed again when there is room."""
+    def _preempt(self, sequence: Sequence) -> None:
+        """Frees the sequence's blocks. Its tokens are kept and computed again when there is room."""
         if sequence.row is not None:
             sequence.saved = self._rows.save(sequence.row)
             ids = self._rows.history.row(sequence.row)
-            said = self._decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
-            sequence.inputs = torch.cat([sequence.prompt.to(said.dtype), said])
+            generated = self._decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
+            sequence.inputs = torch.cat([sequence.prompt.to(generated.dtype), generated])
         self._leave(sequence)
-        self._scheduler.wait_again(sequence)
+        self._scheduler.requeue(sequence)
         self.metrics.add("set_aside", 1)
 
     def _leave(self, sequence: Sequence) -> None:
         row = sequence.row
-        moved = self._scheduler.leave(sequence)
+        moved = self._scheduler.remove(sequence)
         if row is None:
             return
         self._decoder.cache.detach(row)
         if moved is not None:
             self._decoder.cache.move(moved, row)
             self._rows.move(moved, row)
-            for known in (self._filled, self._room, self._said):
-                known[row] = known[moved]
+            for counter in (self._filled, self._room, self._generated):
+                counter[row] = counter[moved]
 
     def _gauges(self) -> None:
         scheduler, gauge = self._scheduler, self.metrics.gauge
-        gauge("waiting", scheduler.waits)
+        gauge("waiting", scheduler.waiting_count)
         gauge("batch", len(scheduler.running))
         gauge("prefilling", len(scheduler.prefilling))
         gauge("views_waiting", len(self._encoder))

@@ -1,7 +1,7 @@
-"""Greedy generation for one page.
+"""Greedy generation for one page: the reference implementation, without the engine.
 
-A page ends in one of three ways: the model says so (`stop`), it repeats itself (`loop`, seen by the detector
-for any period and cut back to one copy), or it runs out of room or time (`length`).
+An answer ends with `stop` (the end token), `loop` (it repeats itself, and the repetition is cut to one copy) or
+`length` (no room or time is left).
 """
 
 import time
@@ -22,17 +22,17 @@ class Decoder(Protocol):
         ...
 
     def new_cache(self, batch: int, capacity: int) -> Any:
-        """Room for the keys and values of `capacity` positions."""
+        """A cache for the keys and values of `capacity` positions."""
         ...
 
     def step(self, embeddings: torch.Tensor, cache: Any) -> torch.Tensor:
-        """Appends embeddings (B, T, C) to the cached positions; logits (B, V) of the last one."""
+        """Appends embeddings (B, T, C) to the cached positions. Returns the logits (B, V) of the last position."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may be sampled, what ends a page, what counts as a loop."""
+    """Rules of sampling: allowed tokens, the end token, the token classes of the loop detector, the n-gram guard."""
 
     allowed: torch.Tensor  # (V,) bool
     eos: int
@@ -41,9 +41,9 @@ class Rules:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, vocab_size: int, ngram: tuple[int, int] | None = None) -> "Rules":
-        """`ngram` (n, window) switches the n-gram guard on; table structure is spared by it.
+        """The rules for a tokenizer. `ngram` (n, window) enables the n-gram guard; table markers are exempt from it.
 
-        Begin, padding and image placeholders are input only, so they are never sampled.
+        The begin, padding and image tokens occur only in prompts, so they are never sampled.
         """
         allowed = sampling_mask(tokenizer, vocab_size)
         allowed[[tokenizer.bos, tokenizer.pad, tokenizer.image]] = False
@@ -58,9 +58,9 @@ class Rules:
 
 @dataclass(slots=True)
 class Generation:
-    """`ids` without the end token, `log_probs` one for each; times in seconds.
+    """An answer: `ids` without the end token, their `log_probs`, and times in seconds.
 
-    `sampled` counts every token that was computed, also those that a loop's cut took away.
+    `sampled` counts all sampled tokens, including those that were cut as a repetition. `period` is the loop's, or 0.
     """
 
     ids: list[int]
@@ -81,10 +81,10 @@ def generate(
     max_new: int,
     deadline: float | None = None,
 ) -> Generation:
-    """Read on from `prompt` (1, T, C), the embeddings of question and vision tokens.
+    """Generates from `prompt` (1, T, C), the embeddings of text and vision tokens.
 
-    `deadline` is a `time.monotonic()` instant; `rules` are on the prompt's device. Raises `ValueError` where there
-    is no room for a token.
+    `deadline` is a `time.monotonic()` instant. `rules` must be on the prompt's device. Raises `ValueError` if `max_new`
+    is less than 1.
     """
     if max_new < 1:
         raise ValueError("the prompt leaves no room for an answer")
@@ -101,7 +101,7 @@ def generate(
     for count in range(1, max_new + 1):
         banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
         token, log_prob = pick(logits, rules.allowed, banned)
-        chosen = int(token)  # the one wait for the device in a step
+        chosen = int(token)  # the only synchronization with the device in a step
         prefilled = prefilled or time.perf_counter()
         if chosen == rules.eos:
             reason = "stop"

@@ -1,13 +1,13 @@
-"""Keys and values in blocks.
+"""The paged KV cache: keys and values in blocks (as in PagedAttention).
 
-A sequence owns a list of blocks of `block` positions each, in any order, so memory grows with what was read
-and said and not with what could be. `Blocks` hands them out and counts who uses them (several sequences may
-begin with the same blocks); `PagedKv` holds the tensors and the tables by which a whole batch finds its own.
+A sequence owns a list of blocks of `block` positions each, so it takes only the memory that it fills. `Blocks`
+allocates blocks and counts their users, because several sequences can share the blocks of a prefix. `PagedKv` holds the
+tensors and the block tables of the batch.
 
-Attention over the cache comes twice. `attend_gathered` copies each sequence's blocks side by side and is the
-plain one. `attend_in_place` leaves the keys where they are: every block is multiplied with the queries of the
-rows that own it, and each row then sums up its blocks' shares (the merge of FlashDecoding). It copies nothing,
-wastes nothing on rows of unequal length, and reads a block that many rows share only once.
+There are two implementations of attention. `attend_gathered`, the reference, copies the blocks of each sequence into
+one tensor. `attend_in_place` copies nothing: it multiplies each block with the queries of all rows that own it, and
+then each row combines the partial results of its blocks (as in FlashDecoding). It wastes no work on rows of unequal
+length and reads a shared block only once.
 """
 
 import heapq
@@ -20,19 +20,21 @@ from torch.nn import functional as F
 
 from fovea.model import DecoderConfig
 
-SHARES = 8  # rows that may own a block together
-FAR = -1e30  # a score that counts for nothing and, unlike -inf, gives no NaN in a block without any position
+SHARES = 8  # most rows that share a block
+MASKED = (
+    -1e30
+)  # score of a masked position; unlike -inf, it gives no NaN in a block that is masked as a whole
 
 
 class Blocks:
-    """Which blocks are free. Block 0 is nobody's: what has no place is written there."""
+    """Allocates blocks. Block 0 is never allocated: padding is written there."""
 
     def __init__(self, count: int):
         if count < 2:
             raise ValueError("the cache has no room for a block")
-        self._free = list(range(1, count))  # a heap: low numbers first, so that what is used lies together
+        self._free = list(range(1, count))  # a heap: lowest numbers first, so that used blocks are contiguous
         self._uses = [1] + [0] * (count - 1)
-        self.high = 1  # all blocks from here on are free
+        self.high = 1  # all blocks from this number on are free
 
     @property
     def free(self) -> int:
@@ -40,11 +42,11 @@ class Blocks:
 
     @property
     def count(self) -> int:
-        """Blocks that can be handed out at all."""
+        """Blocks that can be allocated, free or not."""
         return len(self._uses) - 1
 
     def take(self, number: int) -> list[int] | None:
-        """`number` blocks, or None where there are not as many."""
+        """Allocates `number` blocks; `None` if fewer are free."""
         if number > len(self._free):
             return None
         taken = [heapq.heappop(self._free) for _ in range(number)]
@@ -58,7 +60,7 @@ class Blocks:
             self._uses[block] += 1
 
     def release(self, blocks: list[int]) -> None:
-        """A block is free again when its last user has let go of it."""
+        """Releases blocks. A block becomes free when its last user releases it."""
         for block in blocks:
             self._uses[block] -= 1
             if not self._uses[block]:
@@ -69,7 +71,7 @@ class Blocks:
 
 @dataclass(slots=True, eq=False)
 class Prefix:
-    """A beginning that sequences have in common: its full blocks, once `writer` has computed them."""
+    """A shared prefix of sequences. `blocks` are its full blocks after `writer` has computed them."""
 
     length: int
     writer: object
@@ -83,18 +85,18 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What all layers of one decode step have in common."""
+    """Indices of one decode step, the same for all layers."""
 
-    block: Tensor  # (n,) where each row's new position is
-    offset: Tensor  # (n,)
-    owner: Tensor  # (high, S)
-    bias: Tensor  # (high, 1, S, block): 0 or FAR
+    block: Tensor  # (n,) block of each row's new position
+    offset: Tensor  # (n,) and its offset in the block
+    owner: Tensor  # (high, S) row; `rows` means no owner
+    bias: Tensor  # (high, 1, S, block): 0 or MASKED
     shares: Tensor  # (n, W) index into (high · S): each row's blocks in order
-    dead: Tensor  # (n, W, 1): behind a row's last block
+    dead: Tensor  # (n, W, 1) bool: beyond the row's last block
 
 
 class PagedKv:
-    """The tensors. Row `rows` stands for nobody."""
+    """The tensors of the cache and its block tables."""
 
     def __init__(
         self,
@@ -107,17 +109,15 @@ class PagedKv:
     ):
         self.block, self.rows = block, rows
         shape = (config.depth, blocks, config.heads, block, config.head_dim)
-        # Not filled: on a CPU memory is taken when it is first written, and `clear` comes before every use.
+        # Not initialized: a CPU allocates memory when it is first written, and `clear` precedes every use.
         self.keys = torch.empty(shape, dtype=dtype, device=device)
         self.values = torch.empty(shape, dtype=dtype, device=device)
         self.clear([0])
         whole = {"dtype": torch.int64, "device": device}
         width = min(-(-config.context // block), blocks)
         self.lengths = torch.zeros(rows + 1, **whole)  # positions in the cache
-        self.table = torch.zeros(rows, width, **whole)  # row, place in it -> block
-        self.column = torch.zeros(
-            rows, width, **whole
-        )  # row, place in it -> which of the block's owners it is
+        self.table = torch.zeros(rows, width, **whole)  # row, index -> block
+        self.column = torch.zeros(rows, width, **whole)  # row, index -> the row's column in `owner`
         self.owner = torch.full((blocks, SHARES), rows, **whole)  # block, column -> row
         self.start = torch.zeros(blocks, **whole)  # block -> first position
         self._taken = [0] * blocks  # bits: columns in use
@@ -133,12 +133,13 @@ class PagedKv:
     # -- rows ------------------------------------------------------------------------------------------
 
     def clear(self, blocks: list[int]) -> None:
-        """Before blocks get a new owner: what is masked still is multiplied, and 0 times NaN is NaN. So the
-        broken page of one owner must not remain under the next."""
+        """Zeroes blocks before they get a new owner. Masked values are still multiplied, and 0 · NaN is NaN, so a NaN
+        of one page would break the next.
+        """
         self.keys[:, blocks], self.values[:, blocks] = 0, 0
 
     def attach(self, row: int, blocks: list[int], length: int) -> None:
-        """Row `row` owns these blocks, of which `length` positions are filled."""
+        """Makes `row` the owner of these blocks, in which `length` positions are filled."""
         self.lengths[row] = length
         for block in blocks:
             self.append(row, block)
@@ -165,7 +166,7 @@ class PagedKv:
         self.table[row] = 0
 
     def move(self, source: int, target: int) -> None:
-        """Row `source` becomes row `target`, which is empty."""
+        """Moves row `source` to row `target`, which must be empty."""
         own = self._own[target] = self._own[source]
         self._own[source] = []
         blocks, columns = zip(*own, strict=True)
@@ -178,9 +179,9 @@ class PagedKv:
     # -- attention -------------------------------------------------------------------------------------
 
     def step(self, rows: int, high: int) -> Step:
-        """Opens one more position in each of the first `rows` rows. `high`: blocks from there on are free."""
+        """Adds a position to each of the first `rows` rows. `high`: all blocks from this number on are free."""
         at = self.lengths[:rows]
-        # A row that has ended without the host knowing (lag) may stand behind its last place.
+        # With `lag`, a row that has ended may already be beyond its last block.
         place = (at // self.block).clamp(max=self.table.shape[1] - 1)
         block = self.table[:rows].gather(1, place[:, None])[:, 0]
         offset = at % self.block
@@ -192,18 +193,18 @@ class PagedKv:
     def view(self, rows: int, high: int, most: int, share: int, block: Tensor, offset: Tensor) -> Step:
         owner = self.owner[:high, :share]
         valid = self.lengths[owner] - self.start[:high, None]  # (high, S)
-        bias = torch.where(self._offsets < valid[..., None], 0.0, FAR)[:, None]  # (high, 1, S, block)
+        bias = torch.where(self._offsets < valid[..., None], 0.0, MASKED)[:, None]  # (high, 1, S, block)
         shares = self.table[:rows, :most] * share + self.column[:rows, :most]
         dead = (self._places[:most] >= self.lengths[:rows, None])[..., None]
         return Step(block, offset, owner, bias, shares, dead)
 
     def write(self, layer: int, block: Tensor, offset: Tensor, k: Tensor, v: Tensor) -> None:
-        """k, v (N, heads, D) of N positions to their blocks."""
+        """Writes k, v (N, heads, D) of N positions into their blocks."""
         self.keys[layer][block, :, offset] = k
         self.values[layer][block, :, offset] = v
 
     def attend_in_place(self, layer: int, q: Tensor, step: Step) -> Tensor:
-        """q (n, heads, D), one new position for each row -> (n, heads, D)."""
+        """Attention of one new position per row: q (n, heads, D) -> (n, heads, D)."""
         n, heads, width = q.shape
         high, share = step.owner.shape
         if n == share == 1:
@@ -221,10 +222,10 @@ class PagedKv:
         parts = torch.bmm(scores.view(high * heads, share, self.block).to(values.dtype), values)
         parts = parts.view(high, heads, share, width)
 
-        # Each row's blocks in order: (n, W, heads) and (n, W, heads, D). Nothing is scattered, so the sum has
-        # one order on every device.
+        # Gather each row's blocks in order: (n, W, heads) and (n, W, heads, D). Without scatter, the order of the sum
+        # is the same on every device.
         tops = top.squeeze(-1).transpose(1, 2).reshape(high * share, heads)[step.shares]
-        tops = tops.masked_fill(step.dead, FAR)
+        tops = tops.masked_fill(step.dead, MASKED)
         weights = (tops - tops.amax(1, keepdim=True)).exp_()
         weights = weights.masked_fill(step.dead, 0.0)
         total = (weights * sums.transpose(1, 2).reshape(high * share, heads)[step.shares]).sum(
@@ -234,7 +235,7 @@ class PagedKv:
         return ((weights[..., None] * parts).sum(1) / total[..., None]).to(q.dtype)
 
     def _attend_alone(self, layer: int, q: Tensor, step: Step) -> Tensor:
-        """The same for one row that shares nothing: only its own blocks, one softmax."""
+        """The same for a single row without shared blocks: one softmax over its own blocks."""
         blocks = step.shares[0]
         keys, values = (
             side[layer].index_select(0, blocks).transpose(0, 1) for side in (self.keys, self.values)
@@ -249,11 +250,11 @@ class PagedKv:
         return torch.bmm(weights[:, None], values.reshape(heads, -1, width)).view(1, heads, width)
 
     def attend_gathered(self, layer: int, q: Tensor, table: Tensor, positions: Tensor) -> Tensor:
-        """q (B, heads, T, D) at `positions` (B, T), blocks (B, W) -> (B, heads, T, D). Sees all up to itself."""
+        """Causal attention: q (B, heads, T, D) at `positions` (B, T), blocks `table` (B, W) -> (B, heads, T, D)."""
         batch, heads, _, width = q.shape
         k, v = (
             side[layer][table].transpose(1, 2).reshape(batch, heads, -1, width)  # (B, heads, W · block, D)
             for side in (self.keys, self.values)
         )
-        seen = torch.arange(k.shape[2], device=q.device) <= positions[..., None]  # (B, T, W · block)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None])
+        visible = torch.arange(k.shape[2], device=q.device) <= positions[..., None]  # (B, T, W · block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible[:, None])

@@ -1,7 +1,7 @@
-"""What the engine does, in numbers, as Prometheus text.
+"""The engine's metrics as Prometheus text.
 
-Cog has no routes of its own to add to, so `serve` opens a port on the loopback interface
-(`FOVEA_METRICS_PORT`; off without it).
+Cog does not allow additional routes, so `serve` opens a separate port on loopback (`FOVEA_METRICS_PORT`; off by
+default).
 """
 
 import os
@@ -10,29 +10,29 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 COUNTERS = {
-    "tokens": "Tokens chosen.",
+    "tokens": "Generated tokens.",
     "steps": "Decode steps.",
-    "prefill_tokens": "Positions of prompts computed.",
-    "views": "Views encoded.",
-    "sequences": "Answers finished.",
-    "loops": "Answers cut because they repeated themselves.",
-    "set_aside": "Answers that had to wait for room in the cache after they had begun.",
+    "prefill_tokens": "Prefilled positions.",
+    "views": "Encoded views.",
+    "sequences": "Finished sequences.",
+    "loops": "Sequences cut because they repeated themselves.",
+    "set_aside": "Preemptions of sequences because the cache was full.",
     "encode_seconds": "Time in the encoder.",
-    "prefill_seconds": "Time with prompts.",
+    "prefill_seconds": "Time in prefill.",
     "decode_seconds": "Time in decode steps.",
 }
 GAUGES = {
-    "waiting": "Sequences that wait for room.",
-    "prefilling": "Sequences whose prompt is being computed.",
+    "waiting": "Sequences that wait to be admitted.",
+    "prefilling": "Sequences in prefill.",
     "batch": "Sequences in the decode step.",
     "views_waiting": "Views that wait for the encoder.",
-    "kv_blocks_used": "Blocks of the cache in use.",
-    "kv_blocks": "Blocks of the cache.",
+    "kv_blocks_used": "Cache blocks in use.",
+    "kv_blocks": "Cache blocks.",
 }
 
 
 class Metrics:
-    """Written by the engine's thread, read by any."""
+    """Counters and gauges. Only the engine's thread writes them; any thread can read them."""
 
     def __init__(self) -> None:
         self.values: dict[str, float] = dict.fromkeys((*COUNTERS, *GAUGES), 0.0)
@@ -45,7 +45,7 @@ class Metrics:
 
 
 def text(models: Mapping[str, Metrics]) -> str:
-    """The exposition format, one sample a model."""
+    """Prometheus's text format, with one sample per model."""
     lines = []
     for table, kind in ((COUNTERS, "counter"), (GAUGES, "gauge")):
         for name, help_ in table.items():
@@ -53,7 +53,7 @@ def text(models: Mapping[str, Metrics]) -> str:
             lines += [f"# HELP {full} {help_}", f"# TYPE {full} {kind}"]
             lines += [f'{full}{{model="{model}"}} {m.values[name]:g}' for model, m in models.items()]
     lines += [
-        "# HELP process_resident_memory_bytes Memory of the worker.",
+        "# HELP process_resident_memory_bytes Resident memory of the worker.",
         "# TYPE process_resident_memory_bytes gauge",
         f"process_resident_memory_bytes {resident_bytes()}",
     ]
@@ -61,7 +61,7 @@ def text(models: Mapping[str, Metrics]) -> str:
 
 
 def resident_bytes() -> int:
-    """0 where /proc is not to be had."""
+    """Resident memory of this process; 0 without /proc."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -70,7 +70,7 @@ def resident_bytes() -> int:
 
 
 def serve(models: Mapping[str, Metrics], port: int) -> ThreadingHTTPServer:
-    """`GET /metrics` on 127.0.0.1. Raises `OSError` where the port is taken."""
+    """Serves `GET /metrics` on 127.0.0.1. Raises `OSError` if the port is in use."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,7 +1,7 @@
-"""What the batch has said: one row a sequence, and the choice of the next token for all of them at once.
+"""Samples the next token of all rows of the batch and keeps their tokens.
 
-Ban, choice, probability, loop, end: each is one tensor operation over the rows. Nothing is read back from the
-device but a flag for each row, and that only says whether the row has ended.
+Guard, choice, probability, loop detection and end are tensor operations over all rows. The only data that is read back
+from the device in each step is one flag per row: whether and why it has ended.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from torch import Tensor
 from fovea.engine.generate import Rules
 from fovea.engine.sampling import History, LoopDetector, pick
 
-GOES_ON, STOP, LOOP, LENGTH = range(4)
+RUNNING, STOP, LOOP, LENGTH = range(4)
 REASONS = {STOP: "stop", LOOP: "loop", LENGTH: "length"}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a row holds at its end: as in `Generation`."""
+class RowOutput:
+    """The output of a row. Fields as in `Generation`."""
 
     ids: list[int]
     log_probs: list[float]
@@ -27,7 +27,7 @@ class Said:
 
 
 class Rows:
-    """Rows are dense: the first n of them are in use. `part`s of the state are views of it."""
+    """The state of all rows. Rows are dense: the first n are in use."""
 
     def __init__(self, rules: Rules, rows: int, longest: int, device: torch.device | str = "cpu"):
         self.rules = rules.to(device)
@@ -35,8 +35,8 @@ class Rows:
         self.detector = LoopDetector(self.history, rules.classes)
         self.log_probs = torch.zeros(rows, longest, device=device)
         self.limits = torch.zeros(rows, dtype=torch.int64, device=device)
-        self.tokens = torch.zeros(rows, dtype=torch.int64, device=device)  # the newest of each row
-        self.ends = torch.zeros(rows, dtype=torch.int64, device=device)  # GOES_ON … LENGTH
+        self.tokens = torch.zeros(rows, dtype=torch.int64, device=device)  # the last token of each row
+        self.ends = torch.zeros(rows, dtype=torch.int64, device=device)  # RUNNING … LENGTH
         self.periods = torch.zeros(rows, dtype=torch.int64, device=device)
 
     @property
@@ -52,8 +52,8 @@ class Rows:
             self.periods,
         )
 
-    def begin(self, row: int, limit: int) -> None:
-        """An empty row that ends after `limit` tokens."""
+    def start(self, row: int, limit: int) -> None:
+        """Resets a row. It ends after `limit` tokens."""
         for tensor in self._tensors:
             tensor[row] = 0
         self.history.ids[row] = -1
@@ -71,15 +71,15 @@ class Rows:
             tensor[row] = value
 
     def sample(self, logits: Tensor, first: int, longest: int) -> Tensor:
-        """The next token of the rows from `first` on; logits (n, V). Returns their `ends` (n,).
+        """Samples the next token of n rows, from row `first` on, with logits (n, V). Returns their `ends` (n,).
 
-        `longest`: no row has more tokens than that, the new one included. A row that has ended stays as it is.
+        `longest`: upper limit of the rows' tokens, including the new one. Rows that have ended do not change.
         """
         rows = slice(first, first + len(logits))
         history, rules = self.history.part(rows), self.rules
         banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
         tokens, log_probs = pick(logits, rules.allowed, banned)
-        runs = self.ends[rows] == GOES_ON
+        runs = self.ends[rows] == RUNNING
         stops = tokens == rules.eos
         active = runs & ~stops
         at = history.lengths.clamp(max=history.capacity - 1)[:, None]
@@ -87,7 +87,7 @@ class Rows:
         part.scatter_(1, at, torch.where(active, log_probs, part.gather(1, at)[:, 0])[:, None])
         history.push(tokens, active)
         periods = self.detector.part(rows, longest).update(active)
-        ends = torch.where(history.lengths >= self.limits[rows], LENGTH, GOES_ON)
+        ends = torch.where(history.lengths >= self.limits[rows], LENGTH, RUNNING)
         ends = torch.where(periods > 0, LOOP, ends)
         ends = torch.where(stops, STOP, ends)
         self.periods[rows] = torch.where(active, periods, self.periods[rows])
@@ -95,14 +95,14 @@ class Rows:
         self.ends[rows] = torch.where(runs, ends, self.ends[rows])
         return self.ends[rows]
 
-    def said(self, row: int) -> Said:
-        """Reads a row back, a loop cut down to one copy."""
-        return self.said_by(tuple(tensor[row] for tensor in self._tensors))
+    def output(self, row: int) -> RowOutput:
+        """The output of a row. A loop is cut to one copy."""
+        return self.output_of(tuple(tensor[row] for tensor in self._tensors))
 
     @staticmethod
-    def said_by(saved: tuple[Tensor, ...]) -> Said:
-        """The same of a row that was saved."""
+    def output_of(saved: tuple[Tensor, ...]) -> RowOutput:
+        """The output of a row that was saved by `save`."""
         ids, length, runs, _, _, log_probs, *_, period = saved
         length, period = int(length), int(period)
         kept = length - int(runs[period - 1]) if period else length
-        return Said(ids[:kept].tolist(), log_probs[:kept].tolist(), length, period)
+        return RowOutput(ids[:kept].tolist(), log_probs[:kept].tolist(), length, period)

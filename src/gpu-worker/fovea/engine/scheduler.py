@@ -1,12 +1,12 @@
-"""Who is next. No tensors here: rules over sequences and block numbers.
+"""The scheduler: which sequences run. Pure rules over sequences and block numbers, without tensors.
 
-- A sequence waits until there are blocks for its prompt; it is refused only if it could never fit.
-- Of those that ask, the next is from whoever has the fewest in the batch, and among equals from whoever was
-  not served for longest. Within one owner, in the order of asking.
-- New prompts are computed in chunks, `prefill_tokens` a step, so running pages go on beside them.
-- When a running sequence needs a block and none is free, the one that came last is set aside: it keeps what
-  it has said and waits at the head of its owner's queue.
-- A sequence whose beginning another one is just computing waits for that and shares its blocks.
+- A sequence waits until there are blocks for its prompt. It is rejected only if it can never fit.
+- The next sequence is taken from the owner with the fewest sequences in the batch; among equals, from the one that was
+  served least recently. An owner's sequences are served in order.
+- Prefill is chunked, `prefill_tokens` per step, so that running sequences continue.
+- If a running sequence needs a block and none is free, the newest sequence is preempted: it keeps its tokens and waits
+  at the head of its owner's queue.
+- If another sequence is computing the same prefix, a sequence waits for it and then shares its blocks.
 """
 
 import itertools
@@ -32,7 +32,8 @@ class Scheduler:
         return self._blocks_for(positions) <= self.blocks.count
 
     @property
-    def waits(self) -> int:
+    def waiting_count(self) -> int:
+        """Number of sequences that wait."""
         return sum(len(queue) for queue in self.waiting.values())
 
     @property
@@ -43,17 +44,17 @@ class Scheduler:
         self.waiting.setdefault(sequence.owner, deque()).append(sequence)
 
     def sequences(self) -> list[Sequence]:
-        """All of them, in no order."""
+        """All sequences, in no particular order."""
         return [*itertools.chain(*self.waiting.values()), *self.prefilling, *self.running]
 
-    # -- in --------------------------------------------------------------------------------------------
+    # -- admission -------------------------------------------------------------------------------------
 
     def admit(self) -> list[Sequence]:
-        """Lets in whoever has room, and gives them the blocks of their prompt."""
+        """Admits sequences while there is room, and allocates the blocks of their prompts."""
         admitted = []
         while len(self.prefilling) + len(self.running) < self.config.max_batch:
             sequence = self._next()
-            if sequence is None or not self._let_in(sequence):
+            if sequence is None or not self._admit(sequence):
                 break
             admitted.append(sequence)
         return admitted
@@ -67,18 +68,18 @@ class Scheduler:
                 return sequence
         return None
 
-    def _let_in(self, sequence: Sequence) -> bool:
-        common = self._common(sequence)
-        needed = self._blocks_for(len(sequence.inputs) + 1) - len(common)
-        # One block for each that runs is left to them, or the newcomer would be set aside at once.
-        spare = len(self.running) if self.running or self.prefilling else 0
-        if self.blocks.free < needed + spare:
+    def _admit(self, sequence: Sequence) -> bool:
+        shared = self._shared_blocks(sequence)
+        needed = self._blocks_for(len(sequence.inputs) + 1) - len(shared)
+        # Keep one free block per running sequence. Otherwise the new one would soon be preempted.
+        reserve = len(self.running) if self.running or self.prefilling else 0
+        if self.blocks.free < needed + reserve:
             return False
-        self.blocks.share(common)
-        sequence.blocks = common + self.blocks.take(needed)
-        sequence.computed = len(common) * self.config.block
+        self.blocks.share(shared)
+        sequence.blocks = shared + self.blocks.take(needed)
+        sequence.computed = len(shared) * self.config.block
         sequence.order = next(self._order)
-        self._enter(sequence, common)
+        self._register_prefix(sequence, shared)
         queue = self.waiting[sequence.owner]
         queue.popleft()
         self.waiting.move_to_end(sequence.owner)
@@ -88,9 +89,11 @@ class Scheduler:
         self.prefilling.append(sequence)
         return True
 
-    def _common(self, sequence: Sequence) -> list[int]:
-        """Blocks that are there already: all of the prefix, so that its users keep it alive, or none. At least
-        one position is left to compute."""
+    def _shared_blocks(self, sequence: Sequence) -> list[int]:
+        """The blocks of the sequence's prefix, if they are computed: all of them or none.
+
+        At least one position of the sequence is left to compute.
+        """
         if not sequence.prefix:
             return []
         prefix = self._prefixes.get(sequence.prefix[0])
@@ -99,12 +102,12 @@ class Scheduler:
         most = min(sequence.prefix[1], len(sequence.inputs) - 1) // self.config.block
         return prefix.blocks if len(prefix.blocks) <= most else []
 
-    def _enter(self, sequence: Sequence, common: list[int]) -> None:
-        """Notes that it uses a prefix, or that it is the one who computes it."""
+    def _register_prefix(self, sequence: Sequence, shared: list[int]) -> None:
+        """Registers the sequence as a user of its prefix, or as the one that computes it."""
         if not sequence.prefix:
             return
         key, length = sequence.prefix
-        if common:
+        if shared:
             self._prefixes[key].users.add(sequence)
         elif key not in self._prefixes and min(length, len(sequence.inputs) - 1) >= self.config.block:
             self._prefixes[key] = Prefix(length, sequence, users={sequence})
@@ -112,7 +115,7 @@ class Scheduler:
     # -- a step ----------------------------------------------------------------------------------------
 
     def chunks(self) -> list[tuple[Sequence, int]]:
-        """Which prompts go on in this step, and by how many positions."""
+        """The sequences that continue prefill in this step, and how many positions of each."""
         left, chosen = self.config.prefill_tokens, []
         for sequence in self.prefilling:
             if left == 0:
@@ -123,7 +126,7 @@ class Scheduler:
         return chosen
 
     def computed(self, sequence: Sequence, count: int) -> bool:
-        """`count` more positions of its prompt are in the cache; whether that was all."""
+        """Records that `count` more positions are in the cache. Returns whether prefill is complete."""
         sequence.computed += count
         prefix = self._prefixes.get(sequence.prefix[0]) if sequence.prefix else None
         if prefix is not None and prefix.writer is sequence:
@@ -133,28 +136,28 @@ class Scheduler:
         return sequence.left == 0
 
     def run(self, sequence: Sequence) -> int:
-        """Its prompt is read: it gets the next row."""
+        """Moves a sequence from prefill to the next row of the batch. Returns the row."""
         self.prefilling.remove(sequence)
         sequence.row = len(self.running)
         self.running.append(sequence)
         return sequence.row
 
     def grow(self, sequence: Sequence) -> int | None:
-        """One more block, or None: then somebody has to be set aside."""
+        """Allocates one more block; `None` if none is free, so that a sequence must be preempted."""
         taken = self.blocks.take(1)
         if taken is None:
             return None
         sequence.blocks += taken
         return taken[0]
 
-    def last(self) -> Sequence:
-        """Who is to be set aside."""
+    def newest(self) -> Sequence:
+        """The sequence to preempt: the one that was admitted last."""
         return max((*self.prefilling, *self.running), key=lambda sequence: sequence.order)
 
-    # -- out -------------------------------------------------------------------------------------------
+    # -- removal ---------------------------------------------------------------------------------------
 
-    def leave(self, sequence: Sequence) -> int | None:
-        """Takes a sequence out, wherever it is. Returns the row that now has to move to its own, if any."""
+    def remove(self, sequence: Sequence) -> int | None:
+        """Removes a sequence. Rows stay dense: returns the row that must move to the removed one's row, if any."""
         moved = None
         if sequence.row is not None:
             last = self.running.pop()
@@ -173,8 +176,8 @@ class Scheduler:
         self._release(sequence)
         return moved
 
-    def wait_again(self, sequence: Sequence) -> None:
-        """Back to the head of its owner's queue, after `leave`."""
+    def requeue(self, sequence: Sequence) -> None:
+        """Puts a preempted sequence at the head of its owner's queue. Call it after `remove`."""
         self.waiting.setdefault(sequence.owner, deque()).appendleft(sequence)
         self.waiting.move_to_end(sequence.owner, last=False)
 

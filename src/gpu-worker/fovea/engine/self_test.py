@@ -1,9 +1,9 @@
-"""A golden page: what a checkpoint said on a machine that was known to be right.
+"""Self-test with a golden page.
 
-`write_self_test.py` writes `self_test.json` beside the weights: a page, the tokens of its answer and their
-log-probabilities, for the present precision. A worker that finds the file reads the page when it starts and serves
-only if it says the same. A wrong kernel, a damaged download or another graphics card that rounds too freely is found
-before a customer's page is.
+`write_self_test.py` writes `self_test.json` next to the weights, on a machine whose results are known to be correct: a
+page, the tokens of its answer and their log-probabilities, for each precision. A worker that finds the file reads the
+page when it starts, and serves only if the result is the same. This detects wrong kernels, damaged downloads and GPUs
+that round differently.
 """
 
 import base64
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 FILE = "self_test.json"
 MODE = "small"
 TOKENS = 48
-TOLERANCE = {"float32": 0.01, "float16": 0.1, "bfloat16": 0.2, "int8": 0.2}  # of a log-probability
+TOLERANCE = {"float32": 0.01, "float16": 0.1, "bfloat16": 0.2, "int8": 0.2}  # of log-probabilities
 
 
 class SelfTestError(RuntimeError):
-    """This machine does not say what the checkpoint says. The message is for the operator."""
+    """The result on this machine differs from the expected one. The message is for the operator."""
 
 
 def golden_page() -> Image.Image:
@@ -43,13 +43,13 @@ def golden_page() -> Image.Image:
 
 
 def ask(engine: Engine, tokenizer: Tokenizer, image: Image.Image, mode: str, tokens: int) -> Generation:
-    seen = engine.encode(image.convert("RGB"), mode)
-    ids = Prompt(TASKS["free"]).ids(tokenizer, seen.positions)
-    return engine.decode(seen, ids, tokenizer.image, max_new=tokens).result()
+    vision_tokens = engine.encode(image.convert("RGB"), mode)
+    ids = Prompt(TASKS["free"]).ids(tokenizer, vision_tokens.positions)
+    return engine.decode(vision_tokens, ids, tokenizer.image, max_new=tokens).result()
 
 
 def write(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) -> Path:
-    """Adds or replaces the answer of this precision."""
+    """Adds or replaces the expected answer for this precision. Returns the file's path."""
     path = folder / FILE
     body = json.loads(path.read_text()) if path.is_file() else {"schema": 1, "answers": {}}
     if "page" not in body:
@@ -71,7 +71,7 @@ def write(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) ->
 
 
 def check(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) -> bool:
-    """Whether there was an answer to compare with. Raises `SelfTestError` where this one differs."""
+    """Runs the self-test. Returns False if no answer is on file. Raises `SelfTestError` if the answer differs."""
     path = folder / FILE
     if not path.is_file():
         return False
@@ -82,13 +82,13 @@ def check(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) ->
             return False
         page = _page(body)
         answer = ask(engine, tokenizer, page, wanted["mode"], wanted["tokens"])
-        faults = _differences(answer, wanted)
+        difference = _difference(answer, wanted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SelfTestError(f"{path} cannot be used: {error!r}") from None
-    if faults:
+        raise SelfTestError(f"{path} is not valid: {error!r}") from None
+    if difference:
         raise SelfTestError(
-            f"the self-test failed: with {precision} on {engine.device} the golden page of {path} is not read as "
-            f"when it was written: {faults}. The weights, the software or the device differ; nothing is served."
+            f"the self-test in {path} failed with {precision} on {engine.device}: {difference}. The weights, the "
+            "software or the device differ from those that wrote the file. The worker does not start."
         )
     return True
 
@@ -97,13 +97,13 @@ def _page(body: dict[str, Any]) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(body["page"])))
 
 
-def _differences(answer: Generation, wanted: dict[str, Any]) -> str:
-    """In words; empty where there are none beyond the tolerance."""
+def _difference(answer: Generation, wanted: dict[str, Any]) -> str:
+    """A description of the difference; empty if it is within the tolerance."""
     for place, (ours, theirs) in enumerate(zip(answer.ids, wanted["ids"], strict=False)):
         if ours != theirs:
             return f"token {place} is {ours} and not {theirs}"
     if len(answer.ids) != len(wanted["ids"]) or answer.finish_reason != wanted["finish_reason"]:
         return f"{len(answer.ids)} tokens ({answer.finish_reason}) and not {len(wanted['ids'])}"
-    apart = max((abs(a - b) for a, b in zip(answer.log_probs, wanted["log_probs"], strict=True)), default=0.0)
-    # Written so that a NaN fails.
-    return "" if apart <= wanted["tolerance"] else f"log-probabilities differ by {apart:.3g}"
+    error = max((abs(a - b) for a, b in zip(answer.log_probs, wanted["log_probs"], strict=True)), default=0.0)
+    # With this order a NaN counts as a difference.
+    return "" if error <= wanted["tolerance"] else f"log-probabilities differ by {error:.3g}"

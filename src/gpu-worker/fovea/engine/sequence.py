@@ -1,4 +1,4 @@
-"""One answer in the making: what was asked, what it holds of the cache, where it stands."""
+"""A sequence: one prompt, its answer so far, and its blocks in the cache."""
 
 from collections.abc import Hashable
 from concurrent.futures import Future
@@ -11,35 +11,33 @@ from fovea.engine.generate import Generation
 
 
 class Canceled(Exception):
-    """Whoever asked has taken it back."""
+    """The request was canceled."""
 
 
 class Busy(Exception):
-    """The time was up before there was room to begin."""
+    """The deadline passed before the request was started."""
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """`prompt` (T, C) embeddings; `inputs` is what has to be in the cache before the next token can be chosen:
-    the prompt and, after a sequence was set aside, what it had said.
+    """`prompt` (T, C) are embeddings. `inputs` must be in the cache before the next token can be chosen: the prompt
+    and, after a preemption, the tokens generated so far.
     """
 
     prompt: Tensor
     max_new: int
     owner: str = ""
     deadline: float | None = None  # an instant of the engine's clock
-    prefix: tuple[Hashable, int] | None = (
-        None  # name and length of a beginning that others may have in common
-    )
+    prefix: tuple[Hashable, int] | None = None  # name and length of a prefix that other sequences may share
     future: "Future[Generation]" = field(default_factory=Future)
-    # In the engine's hands:
+    # Managed by the engine:
     inputs: Tensor = field(init=False)
-    order: int = 0  # of admission: the last to come is the first to be set aside
-    row: int | None = None  # in the batch, once tokens are chosen
+    order: int = 0  # of admission; the newest sequence is preempted first
+    row: int | None = None  # in the batch, after prefill
     blocks: list[int] = field(default_factory=list)
     computed: int = 0  # positions in the cache
-    saved: Any = None  # the row's state while the sequence is set aside
-    begun_at: float | None = None
+    saved: Any = None  # the row's state while the sequence is preempted
+    started_at: float | None = None
     first_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -47,5 +45,5 @@ class Sequence:
 
     @property
     def left(self) -> int:
-        """Positions still to be computed before the next token."""
+        """Positions that are not in the cache yet."""
         return len(self.inputs) - self.computed

@@ -1,13 +1,13 @@
-"""The decoder's weights as the engine multiplies with them: fused, and in int8 if that is asked for.
+"""The decoder's weights in the form that the engine uses: fused, and optionally quantized to int8.
 
-Queries, keys and values are one matrix, gate and up another. There are three kinds:
+The projections of queries, keys and values are one matrix; gate and up are another. There are three kinds:
 
-- `plain`: all experts of a layer are one tensor, for a grouped GEMM. Fusing copies one layer at a time and makes
-  the model's parameters views of the copy: names and values stay, the memory does not grow.
-- `packed`, for small decoders in fp32 on a CPU: beside the weights a copy in the order in which oneDNN reads it.
-  Other kernels bring weights into such an order in every step, which for some tokens takes as long as the product.
-- `int8`, for a CPU: the model's parameters are replaced, what was quantised is gone from it. What is not in
-  int8 is computed in fp32, whatever the checkpoint's type: few CPUs are fast in another.
+- `plain`: all experts of a layer are one tensor, for a grouped GEMM. Fusing copies one layer at a time and makes the
+  model's parameters views of the copy, so memory does not grow.
+- `packed`, for small fp32 decoders on a CPU: keeps a second copy of the weights in oneDNN's layout. Other kernels
+  reorder the weights in every step, which for a few tokens takes as long as the product itself.
+- `int8`, for a CPU: replaces the model's parameters, so the original weights are gone. Everything else is computed in
+  fp32, whatever the checkpoint's type, because few CPUs are fast in other types.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from torch.nn import functional as F
 from fovea.model import OcrModel
 from fovea.model.int8 import to_int8
 
-SMALL_BATCH = 16  # tokens up to which int8 weights are multiplied without being unpacked
-WHOLE = 64  # rows and columns of which sizes must be multiples for that
-FEW = 16  # tokens for which weights are packed
-VERY_FEW = 4  # tokens up to which they are better read as they are
-PACKED_BYTES = 1 << 30  # of a decoder, up to which a second copy of it is worth its memory
-UNPACKED = 1 << 22  # weights that are unpacked at a time otherwise
+SMALL_BATCH = 16  # most tokens for which the int8 kernel is used
+WHOLE = 64  # for that, rows and columns must be multiples of this
+FEW = 16  # number of tokens for which oneDNN packs the weights
+VERY_FEW = 4  # up to this number of tokens, unpacked weights are faster
+PACKED_BYTES = 1 << 30  # largest decoder for which a packed copy is made
+UNPACKED = 1 << 22  # int8 weights that are converted at a time for larger batches
 
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """weights (out, in) int8 with a scale for each output: symmetric, nearest."""
+    """weights (out, in), int8, with a scale for each output: symmetric, rounded to nearest."""
 
     weights: Tensor
     scales: Tensor  # (out,) fp32
@@ -41,8 +41,8 @@ class Int8:
     def __call__(self, x: Tensor) -> Tensor:
         """x (N, in) -> (N, out)."""
         if len(x) <= SMALL_BATCH and not (self.weights.shape[0] | self.weights.shape[1]) % WHOLE:
-            # PyTorch's kernel is fast in bf16 only; the weights' own error is larger than that of rounding x.
-            # It reads beyond the end of sizes that are not whole vectors.
+            # PyTorch's kernel is fast only in bf16. Rounding x adds less error than the quantized weights.
+            # The kernel reads out of bounds if sizes are not multiples of WHOLE.
             y = torch._weight_int8pack_mm(x.bfloat16(), self.weights, self.scales.bfloat16())
             return y.to(x.dtype)
         rows = max(1, UNPACKED // x.shape[1])
@@ -52,7 +52,7 @@ class Int8:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """weights (out, in) as they are."""
+    """weights (out, in), unchanged."""
 
     weights: Tensor
 
@@ -62,11 +62,10 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """weights (out, in) twice: as they are, and as oneDNN wants them for a few tokens; any number is right.
+    """weights (out, in) twice: unchanged, and in oneDNN's layout for a few tokens. Works for any number of tokens.
 
-    A product with two to four tokens is fastest as weights · tokensᵀ, and one with a single token is not a
-    special case of it: the matrix-vector kernels read memory at half the speed (docs/BENCHMARKS.md), so one
-    token is computed twice.
+    Two to four tokens are fastest as weights · tokensᵀ. A single token is computed as two equal ones, because
+    matrix-vector kernels read memory at half the speed (docs/BENCHMARKS.md).
     """
 
     weights: Tensor  # (1, out, in)
@@ -100,7 +99,7 @@ class Swiglu:
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """The mixture of one layer. `gate_up` (E, 2 · inner, C) and `down` (E, C, inner), or the experts one by one."""
+    """The mixture of experts of a layer: `gate_up` (E, 2 · inner, C) and `down` (E, C, inner), or `single` experts."""
 
     router: Tensor  # (E, C) fp32
     k: int
@@ -114,12 +113,12 @@ class Experts:
         return len(self.router)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x (N, C) -> (N, C); the rule of `fovea.model.decoder.MixtureOfExperts`."""
+        """x (N, C) -> (N, C). The reference is `fovea.model.decoder.MixtureOfExperts`."""
         weights, chosen = F.linear(x.float(), self.router).softmax(-1).topk(self.k, dim=-1, sorted=False)
         if len(x) == 1 and not x.is_cuda:
             return self._one(x, weights, chosen[0].tolist())
         chosen = chosen.flatten()
-        order = chosen.argsort(stable=True)  # places in (N · k), sorted by expert
+        order = chosen.argsort(stable=True)  # indices into (N · k), sorted by expert
         counts = self._counts(chosen)
         inputs = x[order // self.k]
         answers = self._looped(inputs, counts) if self._loops(x) else self._grouped(inputs, counts)
@@ -129,7 +128,7 @@ class Experts:
         return (answers.float() * weights[..., None]).sum(1).to(x.dtype) + self.shared(x)
 
     def _one(self, x: Tensor, weights: Tensor, chosen: list[int]) -> Tensor:
-        """One token needs no grouping: x (1, C), weights (1, k)."""
+        """A single token, which needs no grouping: x (1, C), weights (1, k)."""
         answers = torch.cat([self._expert(number, x) for number in chosen])
         return (weights @ answers.float()).to(x.dtype) + self.shared(x)
 
@@ -137,18 +136,18 @@ class Experts:
         return self.gate_up is None or (x.is_cuda and x.dtype != torch.bfloat16)
 
     def _counts(self, chosen: Tensor) -> Tensor:
-        if chosen.is_cuda:  # `bincount` waits for the device, which a captured graph must not
+        if chosen.is_cuda:  # `bincount` synchronizes with the device, which is not allowed in a CUDA graph
             return (chosen[:, None] == torch.arange(self.count, device=chosen.device)).sum(0)
         return chosen.bincount(minlength=self.count)
 
     def _grouped(self, inputs: Tensor, counts: Tensor) -> Tensor:
-        """One call for all experts: a grouped GEMM."""
+        """All experts in one grouped GEMM."""
         ends = counts.cumsum(0).int()
         gate, up = torch._grouped_mm(inputs, self.gate_up.transpose(1, 2), offs=ends).chunk(2, -1)
         return torch._grouped_mm(F.silu(gate) * up, self.down.transpose(1, 2), offs=ends)
 
     def _looped(self, inputs: Tensor, counts: Tensor) -> Tensor:
-        """Expert by expert, where the grouped kernel does not know the kind or the type."""
+        """One expert after the other, for kinds and types that the grouped kernel does not support."""
         some = inputs.split(counts.tolist())
         return torch.cat([self._expert(number, x) for number, x in enumerate(some) if len(x)])
 
@@ -176,7 +175,7 @@ class Weights:
 
 
 def suitable(model: OcrModel) -> str:
-    """`packed` or `plain`, whichever is faster here."""
+    """`packed` or `plain`, whichever is faster for this model and device."""
     size = 4 * sum(parameter.numel() for parameter in model.model.layers.parameters())
     fits = model.device.type == "cpu" and model.dtype == torch.float32 and size <= PACKED_BYTES
     known = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
@@ -185,7 +184,7 @@ def suitable(model: OcrModel) -> str:
 
 @torch.no_grad()
 def fuse(model: OcrModel, kind: str = "plain") -> Weights:
-    """Takes over the decoder of `model` (see above)."""
+    """Fuses the decoder's weights. Changes the parameters of `model`; see the head of this module."""
     layers = []
     for layer in model.model.layers:
         attention, mlp = layer.self_attn, layer.mlp
@@ -212,7 +211,7 @@ def _norm(norm: nn.Module, kind: str) -> Tensor:
 
 
 def _matrix(linears: list[nn.Linear], kind: str) -> Matrix:
-    """One matrix over the outputs of all."""
+    """One matrix with the outputs of all `linears`."""
     if kind == "int8":
         parts = [Int8.of(linear.weight) for linear in linears]
         for linear in linears:

@@ -1,1 +1,1 @@
-"""Text as tokens: the tokenizer, the prompts of the tasks, the token count of a text."""
+"""The tokenizer, the prompts of the tasks, and the token count of a text."""

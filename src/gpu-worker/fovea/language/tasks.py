@@ -1,9 +1,8 @@
-"""What can be asked of a page, and the exact words that ask it.
+"""The tasks and their prompts.
 
-DeepSeek-OCR was never tuned for chat: it answers the prompts it was trained with and drifts on any other.
-So a task is a name with fixed wording (README and `infer` of the official repository; trailing blanks are
-stripped there too), and free prompts need the operator's consent. `<image>` stands for all vision tokens of
-the page.
+DeepSeek-OCR is not tuned for chat: it answers well only to the prompts of its training. So a task has a fixed prompt
+(from README and `infer` of the official repository), and the operator must enable free prompts. `<image>` stands for
+all vision tokens of the page.
 """
 
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ MAX_PROMPT = 2000
 
 
 class InvalidTask(ValueError):
-    """The request names a task or prompt that cannot be run. The message is for the person who asked."""
+    """The task or prompt is not supported. Clients see the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`template` is encoded with its markers, `{query}` is filled with plain text."""
+    """`template` is encoded with its markers; `{query}` is replaced by plain text."""
 
     name: str
     template: str
@@ -46,13 +45,13 @@ TASK_NAMES = tuple(CONTRACT["questions"])
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A validated question: the task, and the words of the person where it takes any."""
+    """A valid prompt: the task and, if the task takes one, the client's text."""
 
     task: Task
     query: str | None = None
 
     def ids(self, tokenizer: Tokenizer, image_tokens: int) -> list[int]:
-        """[begin] + prompt with `<image>` repeated `image_tokens` times; no end token, no chat template."""
+        """The token ids: [begin] and the prompt, with `<image>` repeated `image_tokens` times. No chat template."""
         values = {} if self.query is None else {"query": self.query}
         ids = [tokenizer.bos]
         for token in tokenizer.encode_template(self.task.template, **values):
@@ -61,21 +60,23 @@ class Prompt:
 
 
 def prompt_for(task: str, prompt: str | None, free_prompts: bool) -> Prompt:
-    """The question for a request. Raises `InvalidTask`.
+    """The prompt for a request. Raises `InvalidTask`.
 
-    `locate` takes what to look for from `prompt`; on any other task a prompt replaces the official wording,
-    which the operator must have allowed.
+    For `locate`, `prompt` is the text to locate. For other tasks it replaces the official prompt, if free prompts are
+    enabled.
     """
     if task not in TASK_NAMES:
         raise InvalidTask(f"unknown task; one of {', '.join(TASK_NAMES)}")
     known = TASKS["markdown" if task == DEEP else task]
     words = (prompt or "").strip()
     if known.takes_query:
-        return Prompt(known, _checked(words, MAX_QUERY, "the locate task needs a prompt: what to look for"))
+        return Prompt(
+            known, _checked(words, MAX_QUERY, "the task locate requires a prompt: the text to locate")
+        )
     if not words:
         return Prompt(known)
     if task == DEEP:
-        raise InvalidTask("the deep task takes no prompt")
+        raise InvalidTask("the task deep does not support a prompt")
     if not free_prompts:
         raise InvalidTask("free prompts are not enabled for this model; choose a task")
     return Prompt(Task(task, "<image>\n{query}"), _checked(words, MAX_PROMPT, "the prompt is empty"))
@@ -87,5 +88,5 @@ def _checked(words: str, limit: int, empty: str) -> str:
     if len(words) > limit:
         raise InvalidTask(f"the prompt is longer than {limit} characters")
     if not all(character.isprintable() for character in words):
-        raise InvalidTask("the prompt holds line breaks or control characters")
+        raise InvalidTask("the prompt must not contain line breaks or control characters")
     return words

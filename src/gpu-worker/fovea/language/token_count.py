@@ -1,7 +1,7 @@
-"""How many text tokens a text is to the DeepSeek-OCR tokenizer: counted where its file is there, else estimated.
+"""Counts the tokens of a text with the DeepSeek-OCR tokenizer, or estimates them if its file is not available.
 
-The estimate uses the edge's figures and follows its rules (`src/edge/domain/memory/text-tokens.ts`) as closely as
-Python's regular expressions allow.
+The estimate has the same figures and rules as the edge's (`src/edge/domain/memory/text-tokens.ts`), as far as Python's
+regular expressions allow.
 """
 
 import math
@@ -14,7 +14,7 @@ from fovea.language.tokenizer import Tokenizer
 
 _CJK = "\u4e00-\u9fa5\u3040-\u30ff"
 _LETTER = r"[^\W\d_]"
-# The tokenizer's own cut: digits by three, Chinese and Japanese runs, words with the sign before, signs, blanks.
+# The tokenizer's split: up to three digits, runs of Chinese and Japanese, words with a preceding sign, signs, spaces.
 _PIECE = re.compile(
     rf"\d{{1,3}}|[{_CJK}]+|[!-/:-@\[-`{{-~][A-Za-z]+|[^\r\n\w]?(?:(?![{_CJK}]){_LETTER})+"
     r"| ?[^\w\s]+[\r\n]*|_+|\s*[\r\n]+|\s+(?!\S)|\s+|."
@@ -32,7 +32,7 @@ _SCRIPTS = (
 
 
 def count_tokens(text: str, folder: Path | None = None) -> tuple[int, bool]:
-    """(tokens, whether they were counted). `folder`: of the checkpoint, where its `tokenizer.json` may lie."""
+    """(number of tokens, whether it is exact). `folder`: the checkpoint's folder, which may have a `tokenizer.json`."""
     if folder and (tokenizer := _tokenizer(folder)):
         return len(tokenizer.encode(text)), True
     return estimate(text), False
@@ -45,7 +45,7 @@ def _tokenizer(folder: Path) -> Tokenizer | None:
 
 
 def estimate(text: str) -> int:
-    """Within 13 % for English, German and French prose, code and JSON (test/worker/language/test_token_count.py)."""
+    """An estimate of the tokens: within 13 % for English, German and French prose, code and JSON."""
     return math.ceil(sum(map(_tokens, _PIECE.findall(text))))
 
 

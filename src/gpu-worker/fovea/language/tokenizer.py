@@ -1,14 +1,14 @@
 """Byte-level BPE with DeepSeek-OCR's markers.
 
-The base vocabulary comes from a `tokenizer.json`; the `tokenizers` library runs the BPE and nothing else.
-Added tokens ("markers": `<image>`, `<|ref|>`, `<td>` …) are kept here, outside the library, for one reason:
-the library finds added tokens in *any* text it is given (some of the vocabulary's are not even flagged
-special, so its switch does not cover them), and text from a user or a page must never turn into a marker.
+The base vocabulary comes from a `tokenizer.json`, and the `tokenizers` library runs the BPE. Added tokens ("markers":
+`<image>`, `<|ref|>`, `<td>` …) are handled here and not by the library, because the library finds them in *any* text,
+and text from a user or a page must never become a marker. (The library's switch for this covers only tokens that are
+flagged as special, which some of the markers are not.)
 
 - `encode` treats its whole argument as plain text.
-- `encode_template` recognises markers; only the fixed prompts of `fovea.language.tasks` go through it.
-- `TextStream` turns ids back into text piece by piece and says of each piece whether it is a marker, so
-  that a page on which "<|ref|>" is *printed* cannot be mistaken for the model's own markup.
+- `encode_template` recognizes markers. Use it only for the fixed prompts of `fovea.language.tasks`.
+- `TextStream` decodes ids piece by piece and tells for each piece whether it is a marker. So a "<|ref|>" that is
+  *printed* on the page is not confused with the model's markup.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import tokenizers
 
-# What DeepSeek-OCR adds to the DeepSeek-V3 vocabulary, in id order from 128815 (its tokenizer_config.json).
+# Tokens that DeepSeek-OCR adds to the DeepSeek-V3 vocabulary, in id order from 128815 (tokenizer_config.json).
 OCR_MARKERS = (
     "<image>", "<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<|grounding|>",
     "<td>", "</td>", "<tr>", "</tr>", "<|User|>", "<|Assistant|>",
@@ -30,7 +30,7 @@ BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", 
 # Ids of the official tokenizer, fixed by the checkpoint's embedding rows.
 OFFICIAL_IDS = {BOS: 0, EOS: 1, PAD: 2} | {marker: 128815 + i for i, marker in enumerate(OCR_MARKERS)}
 
-# Markers that mean something in generated text; any other added token there is noise.
+# Markers with a meaning in generated text. Any other added token there is noise.
 LAYOUT_MARKERS = frozenset({"<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>"})
 TABLE_MARKERS = frozenset({"<td>", "</td>", "<tr>", "</tr>"})
 
@@ -41,7 +41,7 @@ class TokenizerError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of decoded text. `token` is the index of the token that completed it."""
+    """A piece of decoded text. `token` is the index of the token that completed it."""
 
     text: str
     marker: bool
@@ -49,7 +49,7 @@ class Piece:
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-ins for the 256 bytes, as every byte-level BPE vocabulary spells them."""
+    """GPT-2's printable characters for the 256 bytes, which every byte-level BPE vocabulary uses."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     alphabet = {chr(byte): byte for byte in printable}
     others = (byte for byte in range(256) if byte not in set(printable))
@@ -63,7 +63,7 @@ class Tokenizer:
     """Text to ids and back. Build one with `from_file`, `from_json` or `characters`."""
 
     def __init__(self, base: tokenizers.Tokenizer, markers: dict[str, int]):
-        """`base` knows no added token; `markers` maps each added token to its id."""
+        """`base` has no added tokens; `markers` maps each added token to its id."""
         self._base = base
         self.markers = dict(markers)
         self._marker_of = {i: text for text, i in markers.items()}
@@ -71,20 +71,20 @@ class Tokenizer:
         self._marker_pattern = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
         self.bos, self.eos, self.pad = markers[BOS], markers[EOS], markers[PAD]
         self.image = markers["<image>"]
-        # Ids need not be dense: the table below says which exist.
+        # An upper limit of the ids. Not all ids below it exist; see `known`.
         self.size = max(base.get_vocab_size(with_added_tokens=False), max(markers.values()) + 1)
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Tokenizer":
-        """Read a `tokenizer.json`. Raises `TokenizerError` where it is not a byte-level BPE."""
+        """Reads a `tokenizer.json`. Raises `TokenizerError` if it is not a byte-level BPE."""
         try:
             return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise TokenizerError(f"tokenizer file cannot be read: {error}") from error
+            raise TokenizerError(f"cannot read the tokenizer: {error}") from error
 
     @classmethod
     def from_json(cls, content: dict) -> "Tokenizer":
-        """Build from a parsed `tokenizer.json`. OCR markers that it lacks get the ids after its last one."""
+        """Builds a tokenizer from a parsed `tokenizer.json`. Missing OCR markers get the ids after the last one."""
         if not isinstance(content, dict) or content.get("model", {}).get("type") != "BPE":
             raise TokenizerError("not a byte-level BPE tokenizer.json")
         added = {token["content"]: token["id"] for token in content.get("added_tokens") or []}
@@ -96,7 +96,7 @@ class Tokenizer:
         for marker in OCR_MARKERS:
             if marker not in added:
                 added[marker], following = following, following + 1
-        # The post-processor only trims offsets, which nothing here reads.
+        # The post-processor only trims offsets, which are not used.
         plain = {**content, "added_tokens": [], "post_processor": None}
         try:
             base = tokenizers.Tokenizer.from_str(json.dumps(plain))
@@ -106,15 +106,15 @@ class Tokenizer:
 
     @classmethod
     def characters(cls) -> "Tokenizer":
-        """One token a byte, 271 ids: the vocabulary of tiny test models."""
+        """One token per byte, 271 ids: the vocabulary of `fovea-nano` and of test models."""
         return cls.from_json(character_vocabulary())
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text. Whatever looks like a marker in it stays text."""
+        """Ids of plain text. Text that looks like a marker stays text."""
         return self._base.encode(text, add_special_tokens=False).ids
 
     def encode_template(self, template: str, **values: str) -> list[int]:
-        """Ids of a trusted template: markers are found first, then `{name}` is filled with plain text."""
+        """Ids of a trusted template with markers. Each `{name}` is replaced by its value as plain text."""
         ids = []
         for part in self._marker_pattern.split(template):
             if part in self.markers:
@@ -126,7 +126,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of ids with its markers; bytes that are not UTF-8 become U+FFFD."""
+        """Text of ids, including markers. Bytes that are not valid UTF-8 become U+FFFD."""
         stream = TextStream(self)
         return "".join(piece.text for i in ids for piece in stream.feed(i)) + stream.flush()
 
@@ -135,9 +135,7 @@ class Tokenizer:
         return self._marker_of.get(token)
 
     def token_bytes(self, token: int) -> bytes:
-        """UTF-8 bytes (possibly part of a character) of one vocabulary entry; empty for an id without a
-        token.
-        """
+        """UTF-8 bytes of a vocabulary entry, possibly part of a character; empty for an id without a token."""
         text = self._base.id_to_token(token)
         return bytes(_BYTE_OF[character] for character in text) if text else b""
 
@@ -146,18 +144,18 @@ class Tokenizer:
         return [self.markers[text] for text in texts]
 
     def known(self) -> list[int]:
-        """The ids that have a token, markers included."""
+        """All ids that have a token, including markers."""
         return [*self._base.get_vocab(with_added_tokens=False).values(), *self.markers.values()]
 
     def texts(self) -> Iterator[tuple[int, str]]:
-        """Id and text of every vocabulary entry, without the markers; bytes that are not UTF-8 become U+FFFD."""
+        """Id and text of every vocabulary entry except markers. Bytes that are not valid UTF-8 become U+FFFD."""
         for text, i in self._base.get_vocab(with_added_tokens=False).items():
             if i not in self._marker_of:
                 yield i, bytes(_BYTE_OF[character] for character in text).decode("utf-8", "replace")
 
 
 class TextStream:
-    """Incremental decoding: one character may be spread over several tokens."""
+    """Incremental decoding. A character may consist of several tokens."""
 
     def __init__(self, tokenizer: Tokenizer):
         self._tokenizer = tokenizer
@@ -165,7 +163,7 @@ class TextStream:
         self._count = 0
 
     def feed(self, token: int) -> list[Piece]:
-        """The pieces that this token completes: none, one, or (at a marker after a broken character) two."""
+        """The pieces that this token completes: none, one, or two (for a marker after a broken character)."""
         index, self._count = self._count, self._count + 1
         marker = self._tokenizer.marker(token)
         if marker is None:
@@ -176,14 +174,14 @@ class TextStream:
         return [*pieces, Piece(marker, True, index)]
 
     def flush(self) -> str:
-        """What an unfinished character leaves: U+FFFD or nothing."""
+        """U+FFFD if a character is unfinished, otherwise an empty text."""
         rest = self._utf8.decode(b"", final=True)
         self._utf8.reset()
         return rest
 
 
 def pieces_of(tokenizer: Tokenizer, ids: Sequence[int]) -> Iterable[Piece]:
-    """Every piece of a finished sequence."""
+    """The pieces of a complete sequence."""
     stream = TextStream(tokenizer)
     for token in ids:
         yield from stream.feed(token)

@@ -1,5 +1,6 @@
-"""DeepSeek-OCR's encoder-decoder in plain PyTorch (docs/MODEL.md). Read it in this order: config, sam, clip,
-decoder, ocr_model; checkpoint loads and saves it.
+"""DeepSeek-OCR's encoder and decoder in plain PyTorch (docs/MODEL.md).
+
+Read the modules in this order: config, sam, clip, decoder, ocr_model. `checkpoint` loads and saves weights.
 """
 
 from fovea.model.checkpoint import CheckpointError, checkpoint_digest, load_checkpoint, save_checkpoint

@@ -1,7 +1,7 @@
-"""Loading and saving safetensors, tensor by tensor, and the digest that names what was loaded.
+"""Loads and saves safetensors, tensor by tensor, and computes the digest of the weights.
 
-A tensor lies in a file as it is, or in int8 with its rows' scales beside it as `NAME.scale` (`fovea.model.int8`).
-Such a pair is loaded as one floating tensor.
+A tensor is stored unchanged, or as int8 with the scales of its rows in `NAME.scale` (`fovea.model.int8`). Such a pair
+is loaded as one floating-point tensor.
 """
 
 import hashlib
@@ -20,19 +20,19 @@ from fovea.model.int8 import from_int8, to_int8
 SHARD_BYTES = 4_000_000_000
 INDEX = "model.safetensors.index.json"
 SCALE = ".scale"
-LEAST_INT8 = 4096
-"""Fewest values of a tensor that is stored in int8 where that is asked for."""
+MIN_INT8 = 4096
+"""Smaller tensors are not stored as int8."""
 FORMAT = {"format": "pt"}
 INT8_FORMAT = FORMAT | {"int8": "NAME * NAME.scale, a scale for each index of the first dimension"}
-"""What a file's header says about itself."""
+"""Metadata in the file's header."""
 
 
 class CheckpointError(ValueError):
-    """The files do not hold the model that was asked for. The message names every difference."""
+    """The files do not match the model. The message lists every difference."""
 
 
 def checkpoint_files(path: Path) -> list[Path]:
-    """One `.safetensors` file, or all those of a folder. Raises `CheckpointError`."""
+    """The `.safetensors` file `path`, or all such files in the folder `path`. Raises `CheckpointError`."""
     if path.is_file():
         return [path]
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else []
@@ -44,11 +44,11 @@ def checkpoint_files(path: Path) -> list[Path]:
 def load_checkpoint(
     model: nn.Module, path: str | Path, dtype: torch.dtype | None = None, device: str | torch.device = "cpu"
 ) -> str:
-    """Fills `model`, built on the meta device or not, and returns the digest of what was read.
+    """Loads weights into `model`, which can be on the meta device, and returns their digest.
 
-    Each tensor is read, cast and put in its place before the next one, so there is never a second copy of the
-    model. `dtype` None keeps the file's, of int8 that of the scales. Raises `CheckpointError` naming all tensors
-    that are missing, unexpected or of another shape, and all that is wrong with scales; the model is unchanged then.
+    Tensors are loaded one by one, so there is never a second copy of the model. `dtype=None` keeps the types of the
+    file; for int8, the type of the scales. Raises `CheckpointError` for tensors that are missing, unexpected or of
+    another shape, and for scales that are not valid; then the model is unchanged.
     """
     files = checkpoint_files(Path(path))
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -79,7 +79,7 @@ def load_checkpoint(
 
 
 def checkpoint_digest(path: str | Path) -> str:
-    """SHA-256 over name, dtype, shape and bytes of every tensor, by name: how it is cut into files is no matter."""
+    """SHA-256 of name, dtype, shape and bytes of every tensor, sorted by name, however they are split into files."""
     digest = hashlib.sha256()
     for name, tensor in _tensors(checkpoint_files(Path(path))):
         _update(digest, name, tensor)
@@ -89,11 +89,10 @@ def checkpoint_digest(path: str | Path) -> str:
 def save_checkpoint(
     model: nn.Module, folder: str | Path, shard_bytes: int = SHARD_BYTES, int8: bool = False
 ) -> list[Path]:
-    """Writes `model-00001-of-0000N.safetensors` and, with more than one, the usual index beside them. What an
-    earlier call wrote there and this one did not is removed.
+    """Writes `model-00001-of-0000N.safetensors` and, for several files, the usual index. Returns the files' paths.
 
-    `int8`: half the size of bf16. Floating tensors of two and more dimensions and of `LEAST_INT8` values become
-    int8 with scales in bf16, all others bf16.
+    Files of an earlier call that are no longer needed are removed. With `int8`, floating-point tensors with at least
+    two dimensions and `MIN_INT8` values are stored as int8 with scales in bf16, all others in bf16.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +124,7 @@ def _as_stored(state: dict[str, torch.Tensor], int8: bool) -> Iterator[tuple[str
         tensor = tensor.detach().cpu().contiguous()
         if not (int8 and tensor.is_floating_point()):
             yield name, tensor
-        elif tensor.dim() < 2 or tensor.numel() < LEAST_INT8:
+        elif tensor.dim() < 2 or tensor.numel() < MIN_INT8:
             yield name, tensor.bfloat16()
         else:
             values, scales = to_int8(tensor, torch.bfloat16)
@@ -136,7 +135,7 @@ def _as_stored(state: dict[str, torch.Tensor], int8: bool) -> Iterator[tuple[str
 class _Found(NamedTuple):
     shape: tuple[int, ...]
     kind: str
-    """As safetensors calls it: `I8`, `BF16`, …"""
+    """The type's name in safetensors: `I8`, `BF16`, …"""
 
 
 def _found(files: list[Path]) -> dict[str, _Found]:
@@ -154,7 +153,7 @@ def _found(files: list[Path]) -> dict[str, _Found]:
 def _scales(
     files: list[Path], found: dict[str, _Found], wanted: dict[str, tuple[int, ...]]
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """The scales of each int8 tensor by its name, and what is wrong with them."""
+    """The scales of the int8 tensors, by the tensor's name, and a list of errors."""
     int8 = {name for name, one in found.items() if one.kind == "I8"}
     faults = [f"int8 without scale: {name}" for name in sorted(int8) if name + SCALE not in found]
     scales = {}
@@ -165,14 +164,14 @@ def _scales(
         elif len(shape := found[owner].shape) < 2 or tensor.shape != shape[:1]:
             faults.append(f"shape: {name} is {list(tensor.shape)}, of a tensor {list(shape)}")
         elif not (tensor.is_floating_point() and tensor.isfinite().all() and (tensor > 0).all()):
-            faults.append(f"not all finite and above 0: {name}")
+            faults.append(f"not all finite and positive: {name}")
         else:
             scales[owner] = tensor.clone()
     return scales, faults
 
 
 def _tensors(files: list[Path], names: set[str] | None = None) -> Iterator[tuple[str, torch.Tensor]]:
-    """All tensors, or those of `names`, by name. A file stays open while its tensors come: they are views of it."""
+    """All tensors, or those in `names`, sorted by name. Files stay open, because the tensors are views of them."""
     places = {}
     for path in files:
         with safe_open(path, "pt") as file:

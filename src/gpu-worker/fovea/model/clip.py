@@ -1,4 +1,4 @@
-"""The second half of the DeepEncoder: CLIP-L's body over the compressed tokens (`model.vision_model.…`)."""
+"""The second half of the DeepEncoder: the transformer of CLIP-L over the compressed tokens (`model.vision_model.…`)."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from fovea.model.tables import Resized, resize_grid
 
 
 class Attention(nn.Module):
-    """Every token sees every other one."""
+    """Full self-attention."""
 
     def __init__(self, config: ClipConfig):
         super().__init__()
@@ -41,14 +41,14 @@ class Layer(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """Puts the class token in front and adds positions."""
+    """Prepends the class token and adds position embeddings."""
 
     def __init__(self, config: ClipConfig):
         super().__init__()
         self.grid = config.grid
         self.class_embedding = nn.Parameter(torch.zeros(config.width))
         if config.patch is not None:
-            # The official checkpoint carries CLIP's own patch embedding although nothing uses it.
+            # Part of the official checkpoint, but not used.
             self.patch_embedding = nn.Conv2d(3, config.width, config.patch, stride=config.patch, bias=False)
         self.position_embedding = nn.Embedding(config.grid**2 + 1, config.width)
         self._resized = Resized()
@@ -70,7 +70,7 @@ class Clip(nn.Module):
     def __init__(self, config: ClipConfig):
         super().__init__()
         self.embeddings = Embeddings(config)
-        self.pre_layrnorm = nn.LayerNorm(config.width, eps=1e-5)  # spelt so in the checkpoint
+        self.pre_layrnorm = nn.LayerNorm(config.width, eps=1e-5)  # the spelling of the checkpoint
         self.transformer = nn.Module()
         self.transformer.layers = nn.ModuleList(Layer(config) for _ in range(config.depth))
 
@@ -79,5 +79,5 @@ class Clip(nn.Module):
         x = self.pre_layrnorm(self.embeddings(features.flatten(2).transpose(1, 2), h, w))
         for layer in self.transformer.layers:
             x = layer(x)
-        # CLIP's final norm belongs to its class token, which is dropped: the patch tokens leave without one.
+        # The class token is dropped. The patch tokens get no final norm, because CLIP has one only for the class token.
         return x[:, 1:]

@@ -1,4 +1,4 @@
-"""Every size of the model. The defaults are the official ones, so `ModelConfig()` is the 3B model."""
+"""All sizes of the model. The defaults are the official ones, so `ModelConfig()` is the 3B model."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -6,38 +6,36 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SamConfig:
-    """The first half of the DeepEncoder: SAM ViT-B and the 16× compressor behind it."""
+    """The first half of the DeepEncoder: SAM ViT-B and the 16× compressor."""
 
     width: int = 768
     depth: int = 12
     heads: int = 12
     mlp: int = 3072
     patch: int = 16  # pixels
-    grid: int = 64  # patches per side for which the position tables were trained (1024 px)
+    grid: int = 64  # patches per side of the trained position tables (1024 px)
     window: int = 14  # patches per side of a window
-    global_blocks: tuple[int, ...] = (2, 5, 8, 11)  # the others attend inside windows
+    global_blocks: tuple[int, ...] = (2, 5, 8, 11)  # the other blocks use window attention
     neck: int = 256
-    compressor: tuple[int, int] = (512, 1024)  # channels after each of its two stride-2 convolutions
+    compressor: tuple[int, int] = (512, 1024)  # output channels of the two stride-2 convolutions
     stem: bool = False  # six convolutions instead of the linear patch embedding
 
 
 @dataclass(frozen=True, slots=True)
 class ClipConfig:
-    """The second half: CLIP-L without its own patch embedding. Its width is that of the compressor's output."""
+    """The second half: CLIP-L without its patch embedding. Its width is the compressor's output width."""
 
     width: int = 1024
     depth: int = 24
     heads: int = 16
     mlp: int = 4096
-    grid: int = 16  # tokens per side for which the position table was trained (1024 px)
-    patch: int | None = (
-        14  # of the unused patch embedding that the official checkpoint carries; None: without
-    )
+    grid: int = 16  # tokens per side of the trained position table (1024 px)
+    patch: int | None = 14  # size of the unused patch embedding in the official checkpoint; None: without
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """DeepSeek-3B-MoE-A570M. `dense_layers` of the first layers are dense, the others mixtures of experts."""
+    """DeepSeek-3B-MoE-A570M. The first `dense_layers` layers are dense, the others are mixtures of experts."""
 
     vocab: int = 129_280
     width: int = 1280
@@ -63,13 +61,13 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.sam.width % self.sam.heads or self.clip.width % self.clip.heads:
-            raise ValueError("a width is not a multiple of its heads")
+            raise ValueError("a width must be a multiple of its number of heads")
         if self.sam.compressor[1] != self.clip.width:
-            raise ValueError("the compressor's output is CLIP's input: their widths must agree")
+            raise ValueError("the compressor's output width must be equal to CLIP's width")
         if self.decoder.head_dim % 2:
-            raise ValueError("rotary positions need an even head_dim")
+            raise ValueError("head_dim must be even for rotary positions")
         if not 0 < self.decoder.experts_per_token <= self.decoder.experts:
-            raise ValueError("experts_per_token is not between 1 and the number of experts")
+            raise ValueError("experts_per_token must be between 1 and the number of experts")
 
     @classmethod
     def official(cls) -> "ModelConfig":
@@ -78,9 +76,7 @@ class ModelConfig:
 
     @classmethod
     def nano(cls) -> "ModelConfig":
-        """`fovea-nano` (docs/NANO.md): one token a byte, and 64 for
-        places in a view of 128 × 512 px, the only size that it is trained on.
-        """
+        """`fovea-nano` (docs/NANO.md). Its vocabulary has a token per byte and 64 places in a view of 128 × 512 px."""
         return cls(
             SamConfig(
                 192,
@@ -112,7 +108,7 @@ class ModelConfig:
 
     @classmethod
     def tiny(cls, **decoder: Any) -> "ModelConfig":
-        """Everything small, for tests: 32-px windows of 2×2 tokens would do, here it is 4×4."""
+        """A tiny model for tests."""
         return cls(
             SamConfig(32, 3, 2, 64, grid=8, window=3, global_blocks=(1,), neck=16, compressor=(24, 32)),
             ClipConfig(32, 2, 4, 64, grid=2, patch=14),
@@ -130,7 +126,7 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "ModelConfig":
-        """Raises `TypeError` for a field that does not exist."""
+        """Raises `KeyError` for a missing part and `TypeError` for an unknown field."""
         sam = {**body["sam"]}
         for name in ("global_blocks", "compressor"):
             sam[name] = tuple(sam[name])

@@ -1,4 +1,4 @@
-"""The decoder: Llama attention, and a mixture of experts instead of the MLP in all layers but the first."""
+"""The decoder: Llama attention, with a mixture of experts in place of the MLP in all layers except the first."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from fovea.model.config import DecoderConfig
 
 
 class RmsNorm(nn.Module):
-    """In fp32; the weight is applied after the cast back."""
+    """Computed in fp32; the weight is applied after the cast to the input's type."""
 
     def __init__(self, width: int, eps: float):
         super().__init__()
@@ -24,12 +24,12 @@ class RmsNorm(nn.Module):
 
 
 SMALL = 16
-"""Most experts of a layer that are all computed for every token where a GPU learns."""
+"""With at most this many experts, training on a GPU computes all of them for every token."""
 
 
 @dataclass(slots=True)
 class KvCache:
-    """Keys and values of the positions read so far, for every layer: (depth, B, heads, capacity, D) each."""
+    """Keys and values of all positions so far: (depth, B, heads, capacity, D) each."""
 
     keys: Tensor
     values: Tensor
@@ -40,7 +40,7 @@ class KvCache:
         return self.keys.shape[3]
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Appends (B, heads, T, D) behind `length`; returns all up to there. `length` moves once per step."""
+        """Appends k, v (B, heads, T, D) of a layer and returns all keys and values. Does not change `length`."""
         end = self.length + k.shape[2]
         self.keys[layer, :, :, self.length : end] = k
         self.values[layer, :, :, self.length : end] = v
@@ -56,14 +56,15 @@ def rotary(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tens
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x (B, heads, T, D): the first half of D is rotated against the second (Llama), not neighbours."""
+    """Rotates x (B, heads, T, D). The pairs are the two halves of D (as in Llama), not neighboring dimensions."""
     first, second = x.chunk(2, -1)
     return (x * cos + torch.cat([-second, first], -1) * sin).to(x.dtype)
 
 
 def _causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention to oneself and what came before, all (B, heads, T, D). A CPU that learns in bf16 does it in steps: its
-    fused kernel takes 2.5 to 4 times as long there, backward included.
+    """Causal attention, all tensors (B, heads, T, D).
+
+    Training in bf16 on a CPU does not use the fused kernel, because it is 2.5 to 4 times slower, including backward.
     """
     if not (q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16):
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -94,11 +95,11 @@ class Attention(nn.Module):
         if cache:
             k, v = cache.extend(layer, k, v)
         if before == 0 or length == 1:
-            # From the first position on, or one new token that may see everything.
+            # All positions from the first one, or a single new token, which attends to everything.
             out = _causal(q, k, v) if length > 1 else F.scaled_dot_product_attention(q, k, v)
         else:
-            seen = torch.ones(length, before + length, dtype=torch.bool, device=x.device).tril(before)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+            visible = torch.ones(length, before + length, dtype=torch.bool, device=x.device).tril(before)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
         return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -116,7 +117,7 @@ class Mlp(nn.Module):
 
 
 class MixtureOfExperts(nn.Module):
-    """Each token goes to its k likeliest experts, and all go through the shared one."""
+    """Each token goes to its k most likely experts and to the shared expert."""
 
     def __init__(self, config: DecoderConfig):
         super().__init__()
@@ -128,30 +129,31 @@ class MixtureOfExperts(nn.Module):
     def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (N, C) -> probabilities (N, k) in fp32 and expert numbers (N, k).
 
-        The probabilities are those of the softmax over all experts: they are *not* made to sum to one over the
-        chosen k (`norm_topk_prob` is false in the official configuration).
+        The probabilities are from the softmax over all experts. They are *not* normalized over the chosen k
+        (`norm_topk_prob` is false in the official configuration).
         """
         probabilities = F.linear(x.float(), self.gate.weight.float()).softmax(-1)
         return probabilities.topk(self.k, dim=-1, sorted=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Grouped: each expert runs once, over all tokens that chose it."""
+        """Runs each expert once, over all of its tokens."""
         flat = x.reshape(-1, x.shape[-1])  # (N, C)
         if x.is_cuda and x.requires_grad and len(self.experts) <= SMALL:
             return (self._all(flat) + self.shared_experts(flat)).view(x.shape)
         weights, chosen = self.route(flat)
-        order = chosen.flatten().argsort(stable=True)  # places in (N·k), sorted by expert
+        order = chosen.flatten().argsort(stable=True)  # indices into (N·k), sorted by expert
         counts = chosen.flatten().bincount(minlength=len(self.experts)).tolist()
         inputs = flat[order // self.k].split(counts)  # for each expert (its tokens, C)
         answers = torch.cat([e(some) for e, some in zip(self.experts, inputs, strict=True) if len(some)])
-        answers = answers[order.argsort()].view(*weights.shape, -1)  # (N, k, C), token by token again
-        # Summed over k and not with `index_add`, which on a GPU adds in any order: same page, same answer.
+        answers = answers[order.argsort()].view(*weights.shape, -1)  # (N, k, C), in the order of tokens
+        # Not `index_add`, which on a GPU adds in any order: the same page must give the same answer.
         out = (answers.float() * weights[..., None]).sum(1)
         return (out.to(x.dtype) + self.shared_experts(flat)).view(x.shape)
 
     def _all(self, flat: Tensor) -> Tensor:
-        """Every expert over all tokens, weighed with 0 where it was not chosen: on a GPU that learns, two products are
-        sooner done than tokens are sorted, while experts are few.
+        """Runs every expert over all tokens, with weight 0 if it was not chosen.
+
+        With few experts this is faster in training on a GPU than sorting the tokens.
         """
         weights, chosen = self.route(flat)
         weights = torch.zeros(len(flat), len(self.experts), device=flat.device).scatter(1, chosen, weights)
@@ -163,7 +165,7 @@ class MixtureOfExperts(nn.Module):
         return F.linear(inner.flatten(1), torch.cat([expert.down_proj.weight for expert in self.experts], 1))
 
     def plain(self, x: Tensor) -> Tensor:
-        """Token by token, expert by expert: the reference that tests hold `forward` against."""
+        """The reference, token by token and expert by expert. Tests compare `forward` to it."""
         flat = x.reshape(-1, x.shape[-1])
         weights, chosen = self.route(flat)
         routed = [

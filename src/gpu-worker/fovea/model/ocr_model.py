@@ -1,4 +1,4 @@
-"""The whole model: pixels to vision tokens, vision tokens and text to logits."""
+"""The complete model: from pixels to vision tokens, and from vision tokens and text to logits."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from fovea.model.sam import Sam
 
 
 class OcrModel(nn.Module):
-    """`state_dict()` has the names of the official checkpoint. Build it under `torch.device("meta")` to load."""
+    """Tensor names are those of the official checkpoint. To load weights, build it under `torch.device("meta")`."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -22,7 +22,7 @@ class OcrModel(nn.Module):
         self.model.projector = nn.Module()
         self.model.projector.layers = nn.Linear(2 * config.clip.width, decoder.width)
         self.model.image_newline = nn.Parameter(torch.zeros(decoder.width))
-        self.model.view_seperator = nn.Parameter(torch.zeros(decoder.width))  # spelt so in the checkpoint
+        self.model.view_seperator = nn.Parameter(torch.zeros(decoder.width))  # the spelling of the checkpoint
         self.model.embed_tokens = nn.Embedding(decoder.vocab, decoder.width)
         self.model.layers = nn.ModuleList(
             Layer(decoder, dense=i < decoder.dense_layers) for i in range(decoder.depth)
@@ -41,47 +41,47 @@ class OcrModel(nn.Module):
     # -- vision ----------------------------------------------------------------------------------------
 
     def encode_view(self, pixels: Tensor) -> Tensor:
-        """pixels (B, 3, H, W) in −1..1, sides multiples of 64 -> (B, H/64 · W/64, C), row by row."""
-        # The encoder may have a type of its own: on a CPU without bf16 instructions fp32 is far faster.
+        """pixels (B, 3, H, W) in −1..1, H and W multiples of 64 -> (B, H/64 · W/64, C), in row order."""
+        # The encoder may have another type than the decoder (`encoder_to`).
         pixels = pixels.to(self.model.projector.layers.weight.dtype)
         local = self.model.sam_model(pixels)  # (B, C', h, w)
         whole = self.model.vision_model(local)  # (B, h·w, C')
         return self.model.projector.layers(torch.cat([whole, local.flatten(2).transpose(1, 2)], -1))
 
     def encoder_to(self, dtype: torch.dtype) -> "OcrModel":
-        """Casts the vision half only."""
+        """Casts only the encoder. On a CPU without bf16 instructions it is much faster in fp32."""
         for part in (self.model.sam_model, self.model.vision_model, self.model.projector):
             part.to(dtype)
         return self
 
     def with_newlines(self, grid: Tensor) -> Tensor:
-        """A view's tokens (…, h, w, C) -> (…, h·(w + 1), C): one `image_newline` behind each row."""
+        """A view's tokens (…, h, w, C) -> (…, h·(w + 1), C), with an `image_newline` after each row."""
         newline = self.model.image_newline.expand(*grid.shape[:-2], 1, -1).to(grid.dtype)
         return torch.cat([grid, newline], -2).flatten(-3, -2)
 
     def encode_page(self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0) -> Tensor:
-        """The vision tokens of a page, in the order in which the decoder was trained to see them.
+        """The vision tokens of a page, in the order of training.
 
-        `whole` (3, S, S): the page as one view. `tiles` (n, 3, T, T): its tiles row by row, `columns` in a row.
-        Returns (positions, C): [tiles, stitched to one grid][whole][separator].
+        `whole` (3, S, S) is the page as one view. `tiles` (n, 3, T, T) are its tiles in row order, `columns` per row.
+        Returns (positions, C): [tiles as one grid][whole][separator].
         """
         views = None if tiles is None or not len(tiles) else self.encode_grids(tiles)
         return self.arrange(self.encode_grids(whole[None])[0], views, columns)
 
     def encode_grids(self, pixels: Tensor) -> Tensor:
-        """`encode_view` as (B, H/64, W/64, C)."""
+        """Like `encode_view`, with the result as a grid (B, H/64, W/64, C)."""
         return self.encode_view(pixels).view(len(pixels), pixels.shape[2] // 64, pixels.shape[3] // 64, -1)
 
     def arrange(self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0) -> Tensor:
-        """The second half of `encode_page`: the tokens of the page's view (h, w, C), of its tiles (n, t, t, C).
+        """The second half of `encode_page`: arranges the tokens of the whole view (h, w, C) and the tiles (n, t, t, C).
 
-        Pages without tiles may come as a batch (B, h, w, C).
+        Pages without tiles can be a batch (B, h, w, C).
         """
         parts = [self.with_newlines(whole)]
         if tiles is not None:
             s, rows = tiles.shape[1], len(tiles) // columns
             grid = tiles.view(rows, columns, s, s, -1)
-            grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # as they lie on the page
+            grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # the grid of the page
             parts.insert(0, self.with_newlines(grid))
         separator = self.model.view_seperator.expand(*whole.shape[:-3], 1, -1)
         return torch.cat([*parts, separator.to(parts[0].dtype)], -2)
@@ -93,11 +93,11 @@ class OcrModel(nn.Module):
         return self.model.embed_tokens(ids)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """embeddings (B, T, C), all of a sequence -> logits (B, T, V) in fp32."""
+        """embeddings (B, T, C) of complete sequences -> logits (B, T, V) in fp32."""
         return self._head(self._layers(embeddings, None))
 
     def new_cache(self, batch: int, capacity: int) -> KvCache:
-        """Room for the keys and values of `capacity` positions. Raises `ValueError` beyond the context."""
+        """A cache for `capacity` positions. Raises `ValueError` if that exceeds the context."""
         decoder = self.config.decoder
         if capacity > decoder.context:
             raise ValueError(f"{capacity} positions do not fit into a context of {decoder.context}")
@@ -106,7 +106,7 @@ class OcrModel(nn.Module):
         return KvCache(torch.empty(shape, **kind), torch.empty(shape, **kind))
 
     def step(self, embeddings: Tensor, cache: KvCache) -> Tensor:
-        """Appends (B, T, C) to what was read; logits (B, V) in fp32 of the last position."""
+        """Appends embeddings (B, T, C) to the cache. Returns the logits (B, V) of the last position in fp32."""
         if cache.length + embeddings.shape[1] > cache.capacity:
             raise ValueError("the cache is full")
         x = self._layers(embeddings, cache)
@@ -127,7 +127,7 @@ class OcrModel(nn.Module):
         return self.lm_head(self.model.norm(x)).float()
 
     def init_weights(self, seed: int = 0, std: float = 0.02) -> "OcrModel":
-        """Random weights, the same for the same seed; for tests and for training from nothing."""
+        """Random weights, deterministic for a seed; for tests and for training from scratch."""
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 or name.endswith(("class_embedding", "image_newline", "view_seperator")):

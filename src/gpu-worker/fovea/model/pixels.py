@@ -1,4 +1,4 @@
-"""Images as the encoder takes them."""
+"""Converts images to the encoder's input."""
 
 import numpy as np
 import torch

@@ -1,7 +1,7 @@
 """The first half of the DeepEncoder: SAM's ViT-B with windows and relative positions, then a 16× compressor.
 
-It sees a view of any size in patches of 16 px and gives one token for each 64 × 64 px. Tensor names are those
-of the official checkpoint (`model.sam_model.…`).
+It takes a view of any size in patches of 16 px and returns one token for each 64 × 64 px. Tensor names are those of the
+official checkpoint (`model.sam_model.…`).
 """
 
 import torch
@@ -13,7 +13,7 @@ from fovea.model.tables import Resized, resize_grid, resize_relative
 
 
 class LayerNorm2d(nn.Module):
-    """Over the channels of (B, C, H, W), biased variance."""
+    """Layer norm over the channels of (B, C, H, W)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -31,7 +31,7 @@ class PatchEmbed(nn.Module):
     def __init__(self, config: SamConfig):
         super().__init__()
         if config.stem:
-            # Not official: convolutions learn far faster than one linear map of 768 pixel values.
+            # For fovea-nano: convolutions learn much faster than a linear map of 768 pixel values.
             eighth, quarter, half = (max(16, config.width // part) for part in (8, 4, 2))
             steps = [(3, eighth, 2), (eighth, quarter, 2), (quarter, quarter, 1)]
             steps += [(quarter, half, 2), (half, half, 1), (half, config.width, 2)]
@@ -51,10 +51,10 @@ class PatchEmbed(nn.Module):
 class Attention(nn.Module):
     """Self-attention over a grid with decomposed relative positions.
 
-    The bias of query (y, x) on key (y', x') is q·Rh[y − y' + h − 1] + q·Rw[x − x' + w − 1], with q not yet scaled.
-    Written out, that is a (heads, hw, hw) tensor, 384 MiB a view at 1024 px. Instead it is folded into the dot
-    product: q grows by its h + w bias values, k by the one-hot of its row and of its column, and any attention
-    kernel adds the two by itself.
+    The bias of query (y, x) for key (y', x') is q·Rh[y − y' + h − 1] + q·Rw[x − x' + w − 1], with the unscaled q.
+    As a tensor (heads, hw, hw) it would take 384 MiB per view at 1024 px. Instead it is folded into the dot product:
+    q is extended by its h + w bias values and k by the one-hot vectors of its row and column. So any attention kernel
+    adds the bias.
     """
 
     def __init__(self, width: int, heads: int, grid: int):
@@ -78,8 +78,8 @@ class Attention(nn.Module):
             torch.eye(w, dtype=q.dtype, device=q.device),
         )
         places = torch.cat([eye_h.repeat_interleave(w, 0), eye_w.repeat(h, 1)], 1)  # (hw, h + w)
-        # Fused kernels want values as wide as keys, in a multiple of 8; with anything else PyTorch silently
-        # writes out all hw × hw scores, which is what folding is there to avoid.
+        # Fused kernels require values as wide as keys, and a multiple of 8. Otherwise PyTorch silently falls back to
+        # a kernel that materializes all hw × hw scores.
         head = v.shape[-1]
         pad = -(head + h + w) % 8
         q = F.pad(torch.cat([q * head**-0.5, rows, columns], -1), (0, pad))  # (B, heads, hw, D + h + w + pad)
@@ -89,14 +89,14 @@ class Attention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(batch, h, w, width))
 
     def biases(self, q: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
-        """For each query its bias on every row (B, heads, hw, h) and on every column (B, heads, hw, w)."""
+        """The bias of each query for every row (B, heads, hw, h) and for every column (B, heads, hw, w)."""
         grid = q.view(*q.shape[:2], h, w, -1)
         rows = torch.einsum("bnyxd,ykd->bnyxk", grid, self._offsets(self.rel_pos_h, h))
         columns = torch.einsum("bnyxd,xkd->bnyxk", grid, self._offsets(self.rel_pos_w, w))
         return rows.flatten(2, 3), columns.flatten(2, 3)
 
     def plain(self, x: Tensor) -> Tensor:
-        """The same with the bias written out: the reference that tests hold `forward` against."""
+        """The reference with the bias as a tensor. Tests compare `forward` to it."""
         batch, h, w, width = x.shape
         q, k, v = self.qkv(x).view(batch, h * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         rows, columns = self.biases(q, h, w)
@@ -105,7 +105,7 @@ class Attention(nn.Module):
         return self.proj((weights @ v).transpose(1, 2).reshape(batch, h, w, width))
 
     def _offsets(self, table: nn.Parameter, size: int) -> Tensor:
-        """(size, size, D): the table's row for every query and key position."""
+        """(size, size, D): the table's row for every pair of query and key positions."""
         name = "h" if table is self.rel_pos_h else "w"
 
         def make(weights: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm; `window` 0 attends to the whole view."""
+    """A pre-norm transformer block. `window=0` means global attention."""
 
     def __init__(self, config: SamConfig, window: int):
         super().__init__()
@@ -131,13 +131,15 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, h, w, C)."""
         x = x + (self._windowed(self.norm1(x)) if self.window else self.attn(self.norm1(x)))
-        return x + self.mlp.lin2(F.gelu(self.mlp.lin1(self.norm2(x))))  # GELU by erf, not tanh
+        return x + self.mlp.lin2(
+            F.gelu(self.mlp.lin1(self.norm2(x)))
+        )  # exact GELU, not the tanh approximation
 
     def _windowed(self, x: Tensor) -> Tensor:
         batch, h, w, width = x.shape
         s = self.window
-        # The padding is zeros *after* the norm and is not masked: its keys are the qkv bias and take their
-        # share of the softmax. So was the model trained.
+        # As in training, the padding is zeros *after* the norm and is not masked: its keys are the qkv bias and take
+        # part in the softmax.
         x = F.pad(x, (0, 0, 0, -w % s, 0, -h % s))
         rows, columns = x.shape[1] // s, x.shape[2] // s
         x = x.view(batch, rows, s, columns, s, width).transpose(2, 3).reshape(-1, s, s, width)
@@ -173,5 +175,5 @@ class Sam(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.neck(x.permute(0, 3, 1, 2))
-        # Two linear maps in a row, with nothing between them: the official model has no activation here.
+        # As in the official model, there is no activation between the two convolutions.
         return self.net_3(self.net_2(x))

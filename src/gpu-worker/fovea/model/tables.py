@@ -1,7 +1,7 @@
-"""Position tables at other sizes than the one they were trained for.
+"""Resizes position tables to other sizes than the trained one.
 
-Resizing is done on the CPU in fp32, because antialiased bicubic kernels differ between devices, and its
-result is kept until the parameter changes.
+Resizing runs on the CPU in fp32, because antialiased bicubic kernels differ between devices. The result is cached until
+the parameter changes.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 def resize_grid(grid: Tensor, height: int, width: int) -> Tensor:
-    """(1, h, w, C) -> (1, height, width, C): antialiased bicubic, corners not aligned; as it is if equal."""
+    """(1, h, w, C) -> (1, height, width, C): antialiased bicubic, without aligned corners."""
     if grid.shape[1:3] == (height, width):
         return grid
     resized = F.interpolate(
@@ -26,7 +26,7 @@ def resize_grid(grid: Tensor, height: int, width: int) -> Tensor:
 
 
 def resize_relative(table: Tensor, length: int) -> Tensor:
-    """(L, D) -> (length, D): linear, without antialiasing; as it is if equal."""
+    """(L, D) -> (length, D): linear, without antialiasing."""
     if table.shape[0] == length:
         return table
     resized = F.interpolate(table.float().T[None], size=length, mode="linear")
@@ -34,17 +34,17 @@ def resize_relative(table: Tensor, length: int) -> Tensor:
 
 
 class Resized:
-    """Remembers what `make(parameter on the CPU)` gave for each key, while nothing is trained."""
+    """Caches the results of `make(parameter on the CPU)` by key, except during training."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple, Tensor] = {}
+        self._cache: dict[tuple, Tensor] = {}
 
     def get(self, parameter: nn.Parameter, key: tuple, make: Callable[[Tensor], Tensor]) -> Tensor:
         if torch.is_grad_enabled() and parameter.requires_grad:
             return make(parameter)
         version = 0 if parameter.is_inference() else parameter._version
         full = (*key, id(parameter), version, parameter.device, parameter.dtype)
-        if full not in self._kept:
-            self._kept = {k: v for k, v in self._kept.items() if k[-4:] == full[-4:]}
-            self._kept[full] = make(parameter.detach().cpu()).to(parameter.device)
-        return self._kept[full]
+        if full not in self._cache:
+            self._cache = {k: v for k, v in self._cache.items() if k[-4:] == full[-4:]}
+            self._cache[full] = make(parameter.detach().cpu()).to(parameter.device)
+        return self._cache[full]

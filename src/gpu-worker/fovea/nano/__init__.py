@@ -1,1 +1,1 @@
-"""What only `fovea-nano` has: lines packed into strips, places as tokens, its weights (docs/NANO.md)."""
+"""The parts of `fovea-nano`: lines packed into strips, place tokens, weights (docs/NANO.md)."""

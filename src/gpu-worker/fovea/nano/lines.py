@@ -1,8 +1,9 @@
-"""Where the lines of text are on a page, by their ink alone: for readers that see a page line by line.
+"""Finds the lines of text on a page by its ink, without a model.
 
-Ink is what is darker than the paper around it. Its connected pieces are letters and parts of letters; pieces
-of like height that stand side by side, no further apart than words do, are a line. Rules, pictures and specks
-are left out by their size. A page is turned upright first by the angle at which its rows are sharpest.
+1. Deskew: rotate the page by the angle at which its row sums are sharpest.
+2. Ink: pixels that are darker than the paper around them. Its connected components are letters and parts of letters.
+3. Lines: components of similar height, side by side and at most a word gap apart. Rules, pictures and specks are left
+   out by their size.
 """
 
 import itertools
@@ -14,32 +15,32 @@ import numpy as np
 from PIL import Image, ImageOps
 
 WORD_GAP = 1.6
-"""Largest gap inside a line, in heights of its small letters. Wider ones are columns or cells of a table."""
+"""Largest gap inside a line, in x-heights. Wider gaps separate columns or cells of a table."""
 WIDE_GAP = 1.7
-"""The same in steps from letter to letter, where those are wide: typewriter faces, spaced type."""
+"""Largest gap inside a line, in steps from letter to letter; used for typewriter faces and spaced type."""
 MARK_GAP = 0.8
-"""How near a mark is that belongs to a line, as a share of the largest gap inside it."""
-MOST_SKEW = 3.0  # degrees
-TALLEST = 0.12
-"""Share of the page's height above which a piece of ink is no letter."""
-LEAST_OVERLAP = 0.45
-"""Share of the lower of two letters that stands beside the other where they are of one line."""
+"""Largest distance of a mark from its line, as a share of the largest gap inside the line."""
+MAX_SKEW = 3.0  # degrees
+MAX_HEIGHT = 0.12
+"""Largest height of a letter as a share of the page's height."""
+MIN_OVERLAP = 0.45
+"""Least vertical overlap of two letters of one line, as a share of the smaller height."""
 CONTRAST = 22
-"""Grey levels by which ink differs at least from the paper around it."""
+"""Least difference between ink and the paper around it, in grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line's box in pixels of the upright page, with the room that its letters could need above and below."""
+    """A line's box in pixels of the upright page, with some margin."""
 
     x0: int
     y0: int
     x1: int
     y1: int
     base: float
-    """Where the line's letters stand."""
+    """y of the baseline."""
     size: float
-    """Height of most of its letters (the x-height, or that of capitals and figures), in pixels."""
+    """Median height of its letters in pixels: the x-height, or the height of capitals and digits."""
 
     @property
     def height(self) -> int:
@@ -48,14 +49,14 @@ class TextLine:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`upright`: (H, W) grey, dark on light, turned by `angle` degrees about its middle."""
+    """`upright`: (H, W), grey, dark on light, rotated by `angle` degrees around its center."""
 
     upright: np.ndarray
     angle: float
     lines: list[TextLine]
 
     def quad(self, line: TextLine) -> list[tuple[float, float]]:
-        """The line's corners on the page as it was given, clockwise from the top left of the text."""
+        """The line's corners on the original page, clockwise from the top left of the text."""
         height, width = self.upright.shape
         turn = np.deg2rad(self.angle)
         cos, sin = np.cos(turn), np.sin(turn)
@@ -71,7 +72,7 @@ class Found:
 
 
 def find_lines(image: Image.Image) -> Found:
-    """Lines of an RGB page from top to bottom, those of all columns together."""
+    """The lines of an RGB page from top to bottom, without regard to columns."""
     grey = np.asarray(ImageOps.grayscale(image))
     if np.median(grey) < 110:  # light letters on a dark page
         grey = 255 - grey
@@ -81,7 +82,7 @@ def find_lines(image: Image.Image) -> Found:
 
 
 def turned(grey: np.ndarray, angle: float) -> np.ndarray:
-    """(H, W), counter-clockwise by `angle` degrees; what comes in from outside has the colour of paper."""
+    """`grey` (H, W) rotated counterclockwise by `angle` degrees; new corners get the color of the paper."""
     if not angle:
         return grey
     height, width = grey.shape
@@ -91,14 +92,14 @@ def turned(grey: np.ndarray, angle: float) -> np.ndarray:
 
 
 def ink_of(grey: np.ndarray) -> np.ndarray:
-    """(H, W) bool: clearly darker than the paper near by. Light that changes slowly is no ink."""
+    """(H, W) bool: pixels clearly darker than the paper around them. Uneven light does not count as ink."""
     smooth = cv2.GaussianBlur(grey, (3, 3), 0)
     side = max(15, min(grey.shape) // 30) | 1
-    # Paper is the light part of a neighbourhood: closing takes dark strokes away, not wide dark areas.
+    # Paper: morphological closing removes dark strokes but keeps wide dark areas.
     paper = cv2.GaussianBlur(
         cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)), (side, side), 0
     )
-    # What is dark as a whole is the table on which the page lies: its edge is no letter.
+    # Wide dark areas are the background of a photographed page. Their edges are not letters.
     beyond = cv2.dilate((paper < 0.55 * np.median(paper)).astype(np.uint8), np.ones((side, side), np.uint8))
     depth = paper.astype(np.int16) - smooth
     depth[beyond.astype(bool)] = 0
@@ -108,7 +109,7 @@ def ink_of(grey: np.ndarray) -> np.ndarray:
 
 
 def skew(ink: np.ndarray) -> float:
-    """Degrees by which the page has to be turned counter-clockwise so that its rows are level; 0 if unclear."""
+    """The counterclockwise rotation in degrees that makes the rows level; 0 if unclear."""
     scale = min(1.0, 800 / max(ink.shape))
     small = cv2.resize(ink.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     height, width = small.shape
@@ -119,7 +120,7 @@ def skew(ink: np.ndarray) -> float:
         return float(np.square(np.diff(rows)).sum())
 
     level = sharpness(0.0)
-    angles = [step * 0.25 for step in range(int(-MOST_SKEW * 4), int(MOST_SKEW * 4) + 1)]
+    angles = [step * 0.25 for step in range(int(-MAX_SKEW * 4), int(MAX_SKEW * 4) + 1)]
     coarse = max(angles, key=sharpness)
     fine = max((coarse + step * 0.05 for step in range(-4, 5)), key=sharpness)
     return fine if abs(fine) >= 0.1 and sharpness(fine) > 1.1 * level else 0.0
@@ -131,7 +132,7 @@ def _lines(ink: np.ndarray) -> list[TextLine]:
     if count < 2:
         return []
     w, h, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
-    letters = (h >= 4) & (h < TALLEST * height) & (w < 12 * h) & (area >= 6) & (area > 0.06 * w * h)
+    letters = (h >= 4) & (h < MAX_HEIGHT * height) & (w < 12 * h) & (area >= 6) & (area > 0.06 * w * h)
     letters[0] = False
     if not letters.any():
         return []
@@ -146,7 +147,7 @@ def _lines(ink: np.ndarray) -> list[TextLine]:
     gap = WIDE_GAP * _step(rows)
     if gap > WORD_GAP:
         rows = _rows(pieces, gap)
-    # Dots, accents and commas go to the line that they touch; alone they are specks.
+    # Dots, accents and commas belong to the line next to them; all others are specks.
     small[[piece.number for row in rows for piece in row.pieces]] = False
     lines = []
     for row in rows:
@@ -188,11 +189,11 @@ class _Piece:
     x1: int
     y1: int
     letter: bool
-    """Whether it may begin a line. What may not is a dot, a comma, an accent, or dirt."""
+    """Whether it can begin a line. Dots, commas, accents and dirt cannot."""
 
 
 class _Row:
-    """Pieces from left to right. `y0`, `y1` are those of its last letters: a row may slope a little."""
+    """Pieces from left to right. `y0` and `y1` follow its last letters, so that a row may slope a little."""
 
     __slots__ = ("gap", "pieces", "x0", "x1", "y0", "y1")
 
@@ -203,7 +204,7 @@ class _Row:
 
     def add(self, piece: _Piece) -> None:
         self.x0, self.x1 = min(self.x0, piece.x0), max(self.x1, piece.x1)
-        if not self._of_its_size(piece):
+        if not self._is_letter(piece):
             return
         self.pieces.append(piece)
         last = self.pieces[-6:]
@@ -213,15 +214,16 @@ class _Row:
     def tall(self) -> float:
         return max(self.y1 - self.y0, 4.0)
 
-    def _of_its_size(self, piece: _Piece) -> bool:
+    def _is_letter(self, piece: _Piece) -> bool:
+        """Whether the piece is as tall as a letter of this row."""
         return piece.letter and self.tall <= 1.6 * (piece.y1 - piece.y0)
 
     def overlap(self, piece: _Piece) -> float:
-        """Share of the lower of the two that lies beside the other; 0 where they cannot be one line."""
+        """Vertical overlap with the piece, as a share of the smaller height; 0 if the piece is not of this line."""
         own, tall = piece.y1 - piece.y0, self.tall
         gap = piece.x0 - self.x1
-        if not self._of_its_size(piece):
-            # A full stop, a dash, a quotation mark: the line goes on behind it.
+        if not self._is_letter(piece):
+            # A full stop, a dash or a quotation mark, after which the line goes on.
             beside = self.y0 - 0.5 * tall < (piece.y0 + piece.y1) / 2 < self.y1 + 0.3 * tall
             return float(beside and gap < MARK_GAP * self.gap * tall)
         if own > 3 * tall or gap > self.gap * max(tall, min(own, 1.5 * tall)):
@@ -230,7 +232,7 @@ class _Row:
 
 
 def _step(rows: list[_Row]) -> float:
-    """From the start of a letter to that of the next, in heights of small letters: that of most of the page."""
+    """Median distance between the starts of neighboring letters, in x-heights."""
     steps = [
         (after.x0 - before.x0) / row.tall
         for row in rows
@@ -241,13 +243,13 @@ def _step(rows: list[_Row]) -> float:
 
 
 def _rows(pieces: list[_Piece], gap: float) -> list[_Row]:
-    """Each piece, from the left, goes to the row whose last letters it stands beside, at most `gap` heights away."""
+    """Adds each piece, from left to right, to the row that it continues, at most `gap` x-heights away."""
     rows: list[_Row] = []
     within_reach: list[_Row] = []
     for piece in sorted(pieces, key=lambda piece: piece.x0):
         within_reach = [row for row in within_reach if piece.x0 - row.x1 < 1.5 * gap * row.tall]
         best = max(within_reach, key=lambda row: row.overlap(piece), default=None)
-        if best is not None and best.overlap(piece) >= LEAST_OVERLAP:
+        if best is not None and best.overlap(piece) >= MIN_OVERLAP:
             best.add(piece)
         elif piece.letter:
             rows.append(_Row(piece, gap))
@@ -256,7 +258,7 @@ def _rows(pieces: list[_Piece], gap: float) -> list[_Row]:
 
 
 def _joined(rows: list[_Row]) -> list[_Row]:
-    """Rows that lie upon each other and side by side (a quotation mark began its own) become one."""
+    """Merges a row into another if it lies inside the other's height and next to it, such as a quotation mark."""
     kept: list[_Row] = []
     for row in sorted(rows, key=lambda row: len(row.pieces), reverse=True):
         y0, y1 = median(p.y0 for p in row.pieces), median(p.y1 for p in row.pieces)

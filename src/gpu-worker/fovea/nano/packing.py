@@ -1,8 +1,8 @@
-"""Lines of text packed into strips: what `fovea-nano` sees of a page instead of the page itself.
+"""Packs lines of text into strips. `fovea-nano` sees these strips instead of the page, which is mostly empty paper.
 
-A page is mostly paper. Its lines are cut out, brought to one size and put one under the other in strips of
-512 × 128 px, 16 vision tokens each, with as many rows as the mode says: more rows, smaller type, fewer tokens.
-A line that is longer than a row is cut between words. The order of lines is that of the caller.
+The lines are cut out, scaled to one size and stacked in strips of 512 × 128 px, which take 16 vision tokens each. The
+mode sets the rows of a strip: more rows mean smaller type and fewer tokens. A line that is longer than a row is cut
+between words.
 """
 
 from dataclasses import dataclass
@@ -15,33 +15,34 @@ from fovea.nano.lines import TextLine
 WIDTH, HEIGHT = 512, 128
 MARGIN = 6  # pixels at both ends of a row
 EM_OF_ROW = 0.8
-"""The em square of packed type, of the height of its row."""
+"""Em size of packed type as a share of the row's height."""
 X_OF_EM = 0.5
-"""The height of small letters, of the em square, in most fonts."""
+"""x-height as a share of the em size, in most fonts."""
 BASE_BELOW_MIDDLE = 0.33
-"""Where letters stand, below the middle of a row, in em squares."""
-MOST_SCALE = 4.0
+"""Distance of the baseline below the middle of a row, in em sizes."""
+MAX_SCALE = 4.0
 TOKENS = (WIDTH // 64) * (HEIGHT // 64)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of line `line` (its number), as pixels of a row: (row height, width) grey."""
+    """A piece of the line with index `line`. `pixels` (row height, width) are grey."""
 
     line: int
     pixels: np.ndarray
     scale: float
+    """Pixels of the segment per pixel of the page."""
     left: float
     top: float
-    """Of the upright page, what lies at the piece's first pixel; `scale` pixels of the row are one of the page."""
+    """The point of the upright page at the segment's first pixel."""
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the upright page is in the piece."""
+        """A point of the upright page in the segment's coordinates."""
         return (x - self.left) * self.scale, (y - self.top) * self.scale
 
 
 def cut(upright: np.ndarray, lines: list[TextLine], rows: int) -> list[Segment]:
-    """All segments of the lines, in order. `upright`: (H, W) grey, dark on light; `rows`: of a strip."""
+    """All segments of the lines, in order. `upright`: (H, W), grey, dark on light; `rows`: rows of a strip."""
     segments = []
     for number, line in enumerate(lines):
         row, scale, top = _scaled(upright, line, HEIGHT // rows)
@@ -53,12 +54,12 @@ def cut(upright: np.ndarray, lines: list[TextLine], rows: int) -> list[Segment]:
 
 
 def pack(segments: list[Segment], rows: int) -> list[list[int]]:
-    """Numbers of the segments in each strip."""
+    """The indices of the segments in each strip."""
     return [list(range(start, min(start + rows, len(segments)))) for start in range(0, len(segments), rows)]
 
 
 def draw(segments: list[Segment], rows: int) -> np.ndarray:
-    """One strip of at most `rows` segments, (HEIGHT, WIDTH) grey. What is left empty has the colour of paper."""
+    """One strip (HEIGHT, WIDTH), grey, of at most `rows` segments. Empty parts have the color of the paper."""
     papers = [np.median(segment.pixels) for segment in segments]
     strip = np.full((HEIGHT, WIDTH), np.median(papers), np.uint8)
     pitch = HEIGHT // rows
@@ -69,10 +70,10 @@ def draw(segments: list[Segment], rows: int) -> np.ndarray:
 
 
 def _scaled(upright: np.ndarray, line: TextLine, pitch: int) -> tuple[np.ndarray, float, float]:
-    """The line as it stands in a row of that height, (pitch, width); its scale; the page's y of its first row."""
+    """The line as a row (pitch, width), its scale, and the page's y at the top of the row."""
     em = EM_OF_ROW * pitch
-    scale = min(X_OF_EM * em / line.size, 0.96 * pitch / line.height, MOST_SCALE)
-    # The row's window on the page: the line's letters stand where they stood in training.
+    scale = min(X_OF_EM * em / line.size, 0.96 * pitch / line.height, MAX_SCALE)
+    # Choose the window on the page so that the baseline is where it was in training.
     below = min(BASE_BELOW_MIDDLE * em, pitch / 2 - scale * (line.y1 - line.base))
     top = line.base - (pitch / 2 + max(below, 0)) / scale
     top = min(top, float(line.y0)) if scale * (line.y1 - min(top, line.y0)) <= pitch else top
@@ -91,7 +92,7 @@ def _scaled(upright: np.ndarray, line: TextLine, pitch: int) -> tuple[np.ndarray
 
 
 def _pieces(row: np.ndarray) -> list[np.ndarray]:
-    """A row cut into pieces that fit, between words where there are gaps."""
+    """A row cut into pieces that fit into a strip, between words if there are gaps."""
     room = WIDTH - 2 * MARGIN
     pieces = []
     while row.shape[1] > room:
@@ -102,7 +103,7 @@ def _pieces(row: np.ndarray) -> list[np.ndarray]:
 
 
 def _gap(row: np.ndarray, room: int) -> int:
-    """Where to cut: in the middle of the last gap that is nearly as wide as the widest, near the end of `room`."""
+    """The x at which to cut: the middle of the last wide gap (75 % of the widest) near the end of `room`."""
     parts = -(-row.shape[1] // room)
     first = min(int(0.75 * room), int(0.8 * row.shape[1] / parts))
     paper = float(np.median(row))

@@ -1,18 +1,18 @@
-"""Places as tokens: how `fovea-nano` says where it is reading.
+"""Place tokens: `fovea-nano` writes where in the image it is reading.
 
-Before the first character of a line in a vision token's column it says a *place*: the row of 16-px patches in which
-the line runs and the column of 64-px vision tokens. So the place in the picture is known at every step, the decoder
-need not count lines and characters to find it again, and every few characters come with a box.
+At the start of a line and whenever the line enters the next column of vision tokens (64 px wide), the model writes a
+*place*: the line's row of 16-px patches and the column. So the decoder does not have to count lines and characters to
+find its position, and every few characters have a box.
 """
 
 from dataclasses import dataclass
 
 ROW, COLUMN = 16, 64
-"""Pixels of a place's height and width."""
+"""Height and width of a place in pixels."""
 ROWS, COLUMNS = 8, 8
-"""Places of a view of 128 × 512 px."""
+"""Places in a view of 128 × 512 px."""
 FIRST = 271
-"""The first place's id: behind the byte vocabulary."""
+"""Id of the first place. It follows the byte vocabulary."""
 COUNT = ROWS * COLUMNS
 
 
@@ -23,7 +23,7 @@ class Place:
 
     @classmethod
     def at(cls, x: float, y: float) -> "Place":
-        """The place of a point in pixels; one outside the view counts as at its edge."""
+        """The place of a point in pixels. A point outside the view is moved to its edge."""
         return cls(min(max(int(y // ROW), 0), ROWS - 1), min(max(int(x // COLUMN), 0), COLUMNS - 1))
 
     @classmethod
@@ -36,27 +36,27 @@ class Place:
 
     @property
     def cell(self) -> int:
-        """Number of the vision token that shows it, row by row without newlines."""
+        """Index of the vision token that shows the place, in row order, without newlines."""
         return self.row * ROW // 64 * COLUMNS + self.column
 
 
 def with_places(
     ids: list[int], points: list[tuple[float, float]], newline: int
 ) -> list[tuple[int, Place, int]]:
-    """A text's tokens with the places between them: (token, place where it is, its number in `ids` or −1).
+    """A text's tokens with place tokens inserted: (token, its place, its index in `ids`, or −1 for a place token).
 
-    `points`: the middle of each token in pixels.
+    `points`: the center of each token in pixels.
     """
-    told: list[tuple[int, Place, int]] = []
+    result: list[tuple[int, Place, int]] = []
     here: Place | None = None
     for number, (token, (x, y)) in enumerate(zip(ids, points, strict=True)):
         if token == newline:
-            told.append((token, here or Place.at(x, y), number))
+            result.append((token, here or Place.at(x, y), number))
             here = None
             continue
         place = Place.at(x, y)
         if here is None or place.column != here.column:
             here = place
-            told.append((here.token, here, -1))
-        told.append((token, here, number))
-    return told
+            result.append((here.token, here, -1))
+        result.append((token, here, number))
+    return result

@@ -1,6 +1,6 @@
-"""From generated text to blocks and Markdown. Everything here takes hostile text without raising.
+"""Turns generated text into blocks and Markdown. Nothing here raises for any text, even a hostile one.
 
-`grammar` finds the model's layout markup, `blocks` makes the page's one block list of it, `content` divides
-text without markup, `tables` repairs HTML tables, `geometry` maps boxes, `smiles` and `shapes` check what
-figures were read as, `markdown` writes the page.
+`grammar` parses the model's layout markup, `blocks` makes the page's list of blocks, `content` divides text without
+markup, `tables` repairs HTML tables, `deep`, `smiles` and `shapes` parse figures, `quality` warns about bad readings,
+and `markdown` writes the page.
 """

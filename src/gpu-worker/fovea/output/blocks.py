@@ -1,8 +1,7 @@
-"""From pieces of generated text to the page's one list of blocks.
+"""Builds the page's list of blocks from pieces of generated text.
 
-There is exactly one list: blocks are numbered in it from 1, Markdown is written from it, and the file of a
-crop is named after its block. (The official script counts boxes for the files and references for the links,
-and the two part ways as soon as a reference has several boxes.)
+All ids come from this list: blocks are numbered from 1, and the image file of a block is named after its id. (The
+official script numbers files by boxes but links by references, so links break when a reference has several boxes.)
 """
 
 import math
@@ -21,7 +20,7 @@ from fovea.result.page_result import BLOCK_TYPES, Block
 MAX_BLOCKS = 5000
 MAX_WARNINGS = 50
 
-# Labels beside the block types themselves. The model's whole vocabulary of labels is not published.
+# Labels of the model that differ from our block types. The complete list of its labels is not published.
 _ALIASES = {
     "doc_title": "title", "heading": "title", "paragraph_title": "sub_title", "subtitle": "sub_title",
     "section_title": "sub_title", "paragraph": "text", "abstract": "text", "reference": "text",
@@ -36,7 +35,7 @@ _ALIASES = {
 
 @dataclass(slots=True)
 class Reading:
-    """What a page's answer says. `malformed` counts broken references, `noise` stray control tokens."""
+    """The blocks of an answer. `malformed` counts broken references, `noise` stray control tokens."""
 
     blocks: list[Block] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -46,29 +45,29 @@ class Reading:
 
 @dataclass(slots=True)
 class _Section:
-    """A reference (or none, at the start) and the text up to the next."""
+    """A reference and the text up to the next one. The text before the first reference has `None`."""
 
     reference: Reference | None
     texts: list[str] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)  # of each text, the token that completed it
+    tokens: list[int] = field(default_factory=list)  # for each text the index of the token that completed it
 
 
 class _Confidence:
-    """exp of the mean log-probability of a stretch of a section."""
+    """The confidence of parts of a section: exp of the mean log-probability of their tokens."""
 
     def __init__(self, section: _Section, log_probs: Sequence[float]):
         self._section, self._log_probs = section, log_probs
         self._starts = [0, *accumulate(map(len, section.texts))]
 
     def of_part(self, part: Part) -> float | None:
-        """Over the tokens that a part was cut from."""
+        """The confidence of the tokens of a part."""
         tokens, last = self._section.tokens, len(self._section.tokens) - 1
         first = min(bisect_right(self._starts, part.start) - 1, last)
         end = min(bisect_right(self._starts, max(part.end - 1, part.start)) - 1, last)
         return self._mean(range(tokens[first], tokens[end] + 1))
 
     def of_markup(self) -> float | None:
-        """Over the tokens of the reference."""
+        """The confidence of the tokens of the reference."""
         return self._mean(self._section.reference.tokens)
 
     def _mean(self, tokens: range) -> float | None:
@@ -77,16 +76,15 @@ class _Confidence:
 
 
 def block_type(label: str) -> str | None:
-    """The block type that a label means, or None for words that are no label."""
+    """The block type of a label, or `None` if the text is not a known label."""
     name = "_".join(label.lower().replace("-", " ").split())
     return name if name in BLOCK_TYPES else _ALIASES.get(name)
 
 
 def read_blocks(pieces: Iterable[Piece], log_probs: Sequence[float] = (), located: bool = False) -> Reading:
-    """The blocks of a whole answer. Takes any pieces and never raises.
+    """The blocks of an answer. Never raises.
 
-    `log_probs` holds one value a token. With `located` the labels are the words that were looked for, and every box
-    is a block.
+    `log_probs` has one value for each token. `located`: labels are the words to locate, and each box becomes a block.
     """
     events, parser = parse(pieces)
     sections = [_Section(None)]
@@ -103,25 +101,25 @@ def read_blocks(pieces: Iterable[Piece], log_probs: Sequence[float] = (), locate
             del reading.blocks[MAX_BLOCKS:]
             reading.warnings.append(f"Blocks beyond the limit of {MAX_BLOCKS} were dropped.")
             break
-    _count_faults(reading, parser)
+    _add_warnings(reading, parser)
     number(reading.blocks)
     return reading
 
 
 def number(blocks: list[Block]) -> None:
-    """Ids in the order of the list, from 1."""
+    """Sets the ids, from 1, in the order of the list."""
     for index, block in enumerate(blocks):
         block.id = index + 1
 
 
 def crop_name(page: int, block: Block) -> str:
-    """The file of a block's picture, relative to the page's Markdown."""
+    """Path of a block's image file, relative to the page's Markdown."""
     return f"images/page-{page}-block-{block.id}.png"
 
 
 def _read_section(section: _Section, log_probs: Sequence[float], located: bool, reading: Reading) -> None:
     text, reference = "".join(section.texts), section.reference
-    sure = _Confidence(section, log_probs)
+    confidence = _Confidence(section, log_probs)
     boxes, kind = [FULL], "text"
     if reference is not None:
         boxes = [from_bins(box) for box in reference.boxes] or [FULL]
@@ -132,17 +130,17 @@ def _read_section(section: _Section, log_probs: Sequence[float], located: bool, 
         elif kind == "image":
             words, own = "", "image"
         if words is not None:
-            reading.blocks += [Block(0, own, box, words, sure.of_markup()) for box in boxes]
+            reading.blocks += [Block(0, own, box, words, confidence.of_markup()) for box in boxes]
             boxes, kind = [FULL] if located else boxes, "text"
     around = union(boxes)
     for part in _parts(text, kind or "text"):
-        block = Block(0, part.type, around, part.text, sure.of_part(part), part.html, part.latex)
+        block = Block(0, part.type, around, part.text, confidence.of_part(part), part.html, part.latex)
         reading.blocks.append(block)
         reading.warnings += (f"Block {len(reading.blocks)}: {warning}." for warning in part.warnings)
 
 
 def _parts(text: str, kind: str) -> list[Part]:
-    """The text of a region as parts, the first of them of the kind that its label says."""
+    """The text of a region as parts. The first part has the type `kind` of the region's label."""
     whole = (0, len(text))
     if not text.strip():
         return []
@@ -154,7 +152,7 @@ def _parts(text: str, kind: str) -> list[Part]:
         return [table]
     parts = content.divide(text)
     if len(parts) > 1 and {part.type for part in parts} <= {"text", "list" if kind == "list" else "text"}:
-        parts = [Part("text", content.tidy(text), *whole)]  # paragraphs of one region stay together
+        parts = [Part("text", content.tidy(text), *whole)]  # keep the paragraphs of a region in one block
     if not parts or kind == "text":
         return parts
     if kind == "table" and any(part.type == "table" for part in parts):
@@ -166,9 +164,9 @@ def _parts(text: str, kind: str) -> list[Part]:
     return parts
 
 
-def _count_faults(reading: Reading, parser: GrammarParser) -> None:
+def _add_warnings(reading: Reading, parser: GrammarParser) -> None:
     del reading.warnings[MAX_WARNINGS:]
     if parser.malformed:
         reading.warnings.append(f"The layout markup was broken in {parser.malformed} place(s).")
     if parser.noise:
-        reading.warnings.append(f"{parser.noise} control token(s) without a meaning were dropped.")
+        reading.warnings.append(f"{parser.noise} stray control token(s) were dropped.")

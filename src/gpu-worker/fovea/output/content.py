@@ -1,8 +1,8 @@
 """Divides text without layout markup into headings, tables, equations, code, lists and paragraphs.
 
-The model writes a mixture of Markdown, HTML tables and LaTeX. One pass from left to right cuts it up; every
-part knows the characters that it came from. What is opened and never closed (a page may end anywhere) is a
-table or code to the end, but an equation only if it is closed.
+The model writes a mixture of Markdown, HTML tables and LaTeX. One pass from left to right divides it; every part has
+its range of characters in the source. An answer may end anywhere: a table or code that is not closed reaches to the end
+of the text, but an equation counts only if it is closed.
 """
 
 import re
@@ -12,7 +12,7 @@ from fovea.output.tables import repair_table
 
 MAX_LATEX = 100_000
 
-# What may begin something other than a paragraph. Fences and $$ count only at the start of a line.
+# The start of anything that is not a paragraph. Fences and $$ count only at the start of a line.
 _OPENING = re.compile(r"<table\b|<tr>|<td>|\\\[|^[ \t]*(?:```|\$\$)", re.IGNORECASE | re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n[ \t\r]*\n\s*")
 _TABLE_END = re.compile(r"</table\s{0,9}>", re.IGNORECASE)
@@ -28,7 +28,7 @@ _SPELLED = (("\\coloneqq", ":="), ("\\eqqcolon", "=:"))
 
 @dataclass(slots=True)
 class Part:
-    """A stretch of one kind. `start`, `end` are the characters of the source that it covers."""
+    """A part of one type. `start` and `end` are its range of characters in the source."""
 
     type: str
     text: str
@@ -40,11 +40,13 @@ class Part:
 
 
 def divide(text: str) -> list[Part]:
-    """The parts in order. Takes any text; time grows with its length."""
+    """The parts in order. Takes any text, in linear time."""
     parts: list[Part] = []
     at = 0
-    unclosed: set[str] = set()  # closers known not to come any more: searched for only once
-    plain = 0  # where the text begins that has not been given out
+    unclosed: set[str] = (
+        set()
+    )  # closing marks that do not occur in the rest, so that they are searched only once
+    plain = 0  # start of the text that is not in a part yet
     while match := _OPENING.search(text, at):
         start, opening = match.start(), match[0].strip().lower()
         begin = match.end()
@@ -68,7 +70,7 @@ def divide(text: str) -> list[Part]:
 
 
 def table_part(source: str, start: int, end: int) -> Part | None:
-    """Anything as a table: HTML, or lines of cells between bars. None if there is no cell in it."""
+    """A table from HTML or from Markdown lines with bars; `None` if there is no cell."""
     lines = source.strip().split("\n")
     if "<t" not in source.lower() and (rows := _bars(lines)):
         source = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
@@ -81,7 +83,7 @@ def table_part(source: str, start: int, end: int) -> Part | None:
 
 
 def equation_part(source: str, start: int, end: int) -> Part:
-    """LaTeX without its delimiters. `<` before a letter gets a blank: the same formula, and never a tag."""
+    """LaTeX without its delimiters. A space after `<` prevents an HTML tag and does not change the formula."""
     latex = source.strip()
     for opening, closing in (("\\[", "\\]"), ("\\(", "\\)"), ("$$", "$$"), ("$", "$")):
         if len(latex) > len(opening + closing) and latex.startswith(opening) and latex.endswith(closing):
@@ -95,7 +97,7 @@ def equation_part(source: str, start: int, end: int) -> Part:
 
 
 def list_lines(text: str) -> str:
-    """One item a line: bullets and consecutive numbers that were run together are parted."""
+    """A list with one item per line. Items in one line are split at bullets and at consecutive numbers."""
     text = _GLUED_BULLET.sub("\n", text)
     wanted, cuts = None, []
     for match in _GLUED_NUMBER.finditer(text):
@@ -111,23 +113,23 @@ def list_lines(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Paragraph text: no `<center>`, no blanks at its ends, at most one empty line in a row."""
+    """Paragraph text without `<center>`, leading and trailing white space, and repeated empty lines."""
     return _BLANK_LINES.sub("\n\n", _CENTER.sub("", text)).strip()
 
 
 def _table(text: str, start: int) -> tuple[Part | None, int]:
-    """From the opening tag to the end of the table; without one, to the last cell before a blank line."""
+    """The table at `start` and its end. Without a `<table>` tag it ends at a blank line."""
     tagged = text[start : start + 6].lower() == "<table"
     stop = (_TABLE_END if tagged else _BLANK_LINES).search(text, start)
     end = len(text) if stop is None else stop.end() if tagged else stop.start()
     part = table_part(text[start:end], start, end)
     if part is not None and tagged and stop is None:
-        part.warnings.append("a table was not finished")
+        part.warnings.append("a table is incomplete")
     return part, end
 
 
 def _code(text: str, start: int, begin: int) -> tuple[Part, int]:
-    """Between fences. The word after the opening fence names the language and is dropped."""
+    """The code block at `start` and its end. The language after the opening fence is dropped."""
     line_end = text.find("\n", begin)
     if line_end < 0:
         return Part("code", text[begin:].strip(), start, len(text)), len(text)
@@ -137,7 +139,7 @@ def _code(text: str, start: int, begin: int) -> tuple[Part, int]:
 
 
 def _paragraphs(text: str, start: int, end: int) -> list[Part]:
-    """Parts of a stretch that holds none of the openings above."""
+    """The parts of a range without any match of `_OPENING`."""
     parts: list[Part] = []
     at = start
     cuts = [(match.start(), match.end()) for match in _BLANK_LINES.finditer(text, start, end)]
@@ -154,7 +156,7 @@ def _paragraphs(text: str, start: int, end: int) -> list[Part]:
 
 def _paragraph(text: str, start: int, end: int) -> list[Part]:
     parts: list[Part] = []
-    # A heading ends with its line, whatever follows without an empty one.
+    # A heading ends with its line, even if no empty line follows.
     while heading := _HEADING.match(text, start, end):
         stop = text.find("\n", heading.end(), end)
         stop = end if stop < 0 else stop
@@ -169,7 +171,7 @@ def _paragraph(text: str, start: int, end: int) -> list[Part]:
     if not words:
         return parts
     lines = [line for line in words.split("\n") if line.strip()]
-    # One line that begins with a number is as likely a numbered heading or a date.
+    # A single line that starts with a number may also be a numbered heading or a date.
     listed = all(map(_ITEM.match, lines)) and (len(lines) > 1 or not words[0].isdigit())
     if listed:
         return [*parts, Part("list", list_lines(words), start, end)]
@@ -177,7 +179,7 @@ def _paragraph(text: str, start: int, end: int) -> list[Part]:
 
 
 def _bars(lines: list[str]) -> list[list[str]] | None:
-    """Cells of a Markdown table, its rule left out; None if the lines are none."""
+    """The cells of a Markdown table without its delimiter row; `None` if the lines are not a table."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line.strip()]
     if len(rows) < 2 or not all(_RULE_CELL.fullmatch(cell) for cell in rows[1]):
         return None

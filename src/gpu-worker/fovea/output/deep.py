@@ -1,8 +1,7 @@
-"""Deep parsing: the pictures of a page that was read with boxes are read again, each by itself.
+"""Deep parsing: reads each picture of a page again, on its own.
 
-The model answers "Parse the figure." in one of four ways, and each is checked before it is believed: a chart
-as a table, a chemical structure as SMILES, a plane figure as a dictionary of lines (read by a grammar of
-literals and written as JSON), anything else as a description.
+The model answers "Parse the figure." in one of four ways: a chart as a table, a chemical structure as SMILES, a plane
+figure as a Python dictionary of lines, anything else as a description. Each answer is validated.
 """
 
 import json
@@ -19,13 +18,13 @@ from fovea.result.geometry import pixels
 from fovea.result.page_result import Block
 
 MAX_FIGURES = 20
-LEAST_SIDE = 24  # pixels: anything smaller is a bullet or a speck
+MIN_SIDE = 24  # pixels; smaller pictures are bullets or specks
 MAX_DESCRIPTION = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was read in one crop. `sound` is False for an answer that looped or did not end."""
+    """The model's answer for one picture. `sound` is False if it looped or did not end."""
 
     text: str
     confidence: float | None
@@ -33,23 +32,25 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Deepened:
-    """The page's blocks, numbered anew, and what could not be read."""
+class ParsedFigures:
+    """The page's blocks, renumbered, and warnings. `figures` is the number of pictures that were read."""
 
     blocks: list[Block]
     warnings: list[str] = field(default_factory=list)
     figures: int = 0
 
 
-def deepen(image: Image.Image, blocks: list[Block], read_figure: Callable[[Image.Image], Answer]) -> Deepened:
-    """Blocks with what their pictures say: a description in the picture's own block, data behind it."""
-    result = Deepened([])
+def parse_figures(
+    image: Image.Image, blocks: list[Block], read_figure: Callable[[Image.Image], Answer]
+) -> ParsedFigures:
+    """Reads the pictures among `blocks` with `read_figure` and adds their contents after them."""
+    result = ParsedFigures([])
     for block in blocks:
         result.blocks.append(block)
         if block.type != "image":
             continue
         box = pixels(block.bbox, image.width, image.height)
-        if min(box[2] - box[0], box[3] - box[1]) < LEAST_SIDE:
+        if min(box[2] - box[0], box[3] - box[1]) < MIN_SIDE:
             continue
         if result.figures == MAX_FIGURES:
             result.warnings.append(f"Only the first {MAX_FIGURES} figures of the page were parsed.")
@@ -68,7 +69,7 @@ def deepen(image: Image.Image, blocks: list[Block], read_figure: Callable[[Image
 
 
 def figure_blocks(picture: Block, answer: Answer) -> list[Block]:
-    """What to put behind a picture; a description goes into `picture` itself."""
+    """The blocks that follow a picture. A description becomes the text of `picture` itself."""
     text = answer.text.strip()
     line = text.strip("`$").removeprefix("smiles").strip()
 

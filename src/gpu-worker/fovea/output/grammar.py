@@ -1,14 +1,13 @@
-"""The layout markup of grounded output, parsed as it streams in.
+"""A streaming parser for the layout markup of grounded output.
 
     page      = { text | reference }
     reference = <|ref|> label <|/ref|> [ <|det|> boxes <|/det|> ]
     boxes     = "[" box { "," box } "]"          box = "[" n "," n "," n "," n "]"          n = 0 … 999
 
-The official script finds this with a regular expression and hands the boxes to `eval`: a document could
-make the model write code that then runs. Here boxes go through an integer grammar, and whatever does not
-match it is text. A reference whose label is whole but whose boxes are not keeps its label and has no boxes.
-Markers out of place are dropped and counted. Every piece is looked at once or, after a broken reference,
-twice; nothing is searched backwards.
+The official script passes the boxes to `eval`, so a document could make the model write code that is then executed.
+Here boxes are parsed as integers. A reference with a complete label but broken boxes keeps its label and has no boxes;
+anything else that does not match the grammar is text. Markers in the wrong place are dropped and counted. Parsing takes
+linear time: each piece is processed at most twice.
 """
 
 import re
@@ -19,7 +18,7 @@ from fovea.language.tokenizer import LAYOUT_MARKERS, TABLE_MARKERS, Piece
 
 Box = tuple[int, int, int, int]
 
-LIMITS = {"<|/ref|>": 200, "<|/det|>": 4096}  # characters before a marker must have come
+LIMITS = {"<|/ref|>": 200, "<|/det|>": 4096}  # most characters before this marker
 MAX_GAP = 16
 MAX_BOXES = 100
 MAX_REFERENCES = 2000
@@ -38,9 +37,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A labelled region: boxes (x0, y0, x1, y1) in 0..999 as the model wrote them (none if they were broken),
-    and its tokens.
-    """
+    """A labeled region. `boxes` (x0, y0, x1, y1) are in 0..999, as written by the model; empty if broken."""
 
     label: str
     boxes: tuple[Box, ...]
@@ -51,7 +48,7 @@ Event = Text | Reference
 
 
 def parse_boxes(text: str) -> tuple[Box, ...] | None:
-    """The boxes of `[[x0, y0, x1, y1], …]`, or None where the text is anything else."""
+    """The boxes of `[[x0, y0, x1, y1], …]`, or `None` for any other text."""
     tokens, at = [], 0
     text = text.strip()
     while at < len(text):
@@ -78,18 +75,16 @@ def parse_boxes(text: str) -> tuple[Box, ...] | None:
 
 @dataclass(slots=True)
 class GrammarParser:
-    """Feed it pieces; it answers with finished events. `close` ends the page and returns what was held
-    back.
-    """
+    """`feed` takes a piece and returns the events that it completes. `close` ends the page and returns the rest."""
 
     references: int = 0
     malformed: int = 0
-    noise: int = 0  # control tokens that have no place in an answer; they are dropped
-    _held: list[Piece] = field(default_factory=list)  # the pieces of a reference under way
+    noise: int = 0  # stray control tokens; they are dropped
+    _held: list[Piece] = field(default_factory=list)  # the pieces of an open reference
     _expect: str | None = None  # the marker that must come next; None outside a reference
-    _label: str | None = None  # None until it is closed
-    _body: int = 0  # where in `_held` the part after the last accepted marker begins
-    _size: int = 0
+    _label: str | None = None  # None until the label is closed
+    _body: int = 0  # index in `_held` after the last accepted marker
+    _size: int = 0  # characters since that marker
 
     def feed(self, piece: Piece) -> list[Event]:
         layout = piece.marker and piece.text in LAYOUT_MARKERS
@@ -102,19 +97,19 @@ class GrammarParser:
                 return self._open(piece)
             self.malformed += layout
             return [] if layout else [Text(piece.text, piece.token)]
-        if opening:  # the one before was never finished
-            return self._give_up() + self._open(piece)
+        if opening:  # the previous reference was not finished
+            return self._reject() + self._open(piece)
         self._held.append(piece)
         if layout:
             return self._marker(piece)
         self._size += len(piece.text)
-        if self._expect == "<|det|>":  # only blanks may stand between the label and its boxes
-            return [] if self._size <= MAX_GAP and piece.text.isspace() else self._give_up()
-        return [] if self._size <= LIMITS[self._expect] else self._give_up()
+        if self._expect == "<|det|>":  # only white space is allowed between the label and its boxes
+            return [] if self._size <= MAX_GAP and piece.text.isspace() else self._reject()
+        return [] if self._size <= LIMITS[self._expect] else self._reject()
 
     def close(self) -> list[Event]:
-        """A reference that was cut off ends as far as it came."""
-        return self._give_up() if self._expect else []
+        """Ends the page. An unfinished reference counts as broken."""
+        return self._reject() if self._expect else []
 
     def _open(self, piece: Piece) -> list[Event]:
         self._held, self._expect, self._label, self._size = [piece], "<|/ref|>", None, 0
@@ -122,7 +117,7 @@ class GrammarParser:
 
     def _marker(self, piece: Piece) -> list[Event]:
         if piece.text != self._expect:
-            return self._give_up()
+            return self._reject()
         self._size = 0
         if self._expect == "<|/ref|>":
             self._label = "".join(held.text for held in self._held[1:-1]).strip()
@@ -133,8 +128,8 @@ class GrammarParser:
             return []
         boxes = parse_boxes("".join(held.text for held in self._held[self._body : -1]))
         if boxes is None:
-            self._body = len(self._held)  # closed, so nobody takes it for text of the page
-            return self._give_up()
+            self._body = len(self._held)  # the boxes are closed, so they are not text of the page
+            return self._reject()
         return [self._finish(boxes, piece.token)]
 
     def _finish(self, boxes: tuple[Box, ...], last: int) -> Reference:
@@ -143,8 +138,8 @@ class GrammarParser:
         self.references += 1
         return reference
 
-    def _give_up(self) -> list[Event]:
-        """What there is of a broken reference: its label if that was closed, and the rest as text."""
+    def _reject(self) -> list[Event]:
+        """The events of a broken reference: the reference if its label is complete, and the rest as text."""
         self.malformed += 1
         held, rest = self._held, 1
         events: list[Event] = []
@@ -157,13 +152,13 @@ class GrammarParser:
 
 
 def markup_pieces(text: str) -> Iterable[Piece]:
-    """A plain string as pieces, for text in which spelled-out markup is trusted to be the model's."""
+    """The pieces of a plain string. All text that looks like markup counts as markup of the model."""
     for index, part in enumerate(part for part in _MARKUP.split(text) if part):
         yield Piece(part, part in LAYOUT_MARKERS or part in TABLE_MARKERS, index)
 
 
 def parse(pieces: Iterable[Piece]) -> tuple[list[Event], GrammarParser]:
-    """All events of a finished page and the parser with its counts."""
+    """All events of a complete answer, and the parser with its counts."""
     parser, events = GrammarParser(), []
     for piece in pieces:
         events += parser.feed(piece)

@@ -1,9 +1,9 @@
-"""Plane geometry as the model writes it, read by a grammar of literals.
+"""Parses plane geometry from the model's answer.
 
-The model answers a drawing with a dictionary in Python's spelling: `Line` holds `line` ("(x, y) -- (x, y)"),
-`line_type` ("--" for a visible line) and `line_endpoint` ("A: (x, y)"); `Circle` may hold `circle_center` and
-`radius`. The official script passes the whole answer to `eval`. Here only dictionaries, lists, strings and
-numbers exist, all of them bounded, and what they may say is fixed.
+The model describes a drawing as a Python dictionary: `Line` has `line` ("(x, y) -- (x, y)"), `line_type` ("--" for a
+visible line) and `line_endpoint` ("A: (x, y)"); `Circle` can have `circle_center` and `radius`. The official script
+passes the answer to `eval`. This parser accepts only dictionaries, lists, strings and numbers of limited size, and only
+these keys.
 """
 
 import re
@@ -24,13 +24,13 @@ _LITERAL = re.compile(
 
 
 class _NotGeometry(Exception):
-    """Some part of the text does not fit."""
+    """The text does not have the expected structure."""
 
 
 def read_shapes(text: str) -> dict | None:
     """`{"lines": [{"from", "to", "style"}], "points": [{"name", "at"}], "circles": [{"center", "radius"}]}`.
 
-    Coordinates are those of the drawing as the model gave them. None where the text is not such an answer.
+    Coordinates are as given by the model. `None` if the text is not such an answer.
     """
     if len(text) > MAX_LENGTH:
         return None
@@ -98,7 +98,7 @@ def _named_point(text) -> dict:
 
 
 class _Literals:
-    """Recursive descent over dictionaries, lists, strings and numbers. Depth and count are bounded."""
+    """A recursive descent parser for dictionaries, lists, strings and numbers, with limited depth and count."""
 
     def __init__(self, text: str):
         self._text, self._at, self._values = text.strip(), 0, 0

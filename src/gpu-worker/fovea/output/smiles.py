@@ -1,10 +1,10 @@
-"""Is this line a chemical formula in SMILES? A strict check of alphabet and structure, not of chemistry."""
+"""Checks whether a text is a chemical formula in SMILES: its alphabet and structure, not its chemistry."""
 
 import re
 
 MAX_LENGTH = 1000
 
-# Organic-subset atoms may stand bare, any other atom only in brackets (OpenSMILES, sections 3.1 and 3.5).
+# Atoms of the organic subset need no brackets, all others do (OpenSMILES, sections 3.1 and 3.5).
 _TOKEN = re.compile(
     r"(?P<atom>Cl|Br|[BCNOPSFI]|[bcnops]|\*)"
     r"|(?P<bracket>\[[0-9]{0,3}(?:[A-Z][a-z]?|[bcnops]|se|as|\*)@{0,2}(?:H[0-9]?)?"
@@ -16,7 +16,7 @@ _TOKEN = re.compile(
 
 
 def is_smiles(text: str) -> bool:
-    """True for one well-formed SMILES string: known tokens, rings and branches that close."""
+    """Whether the text is one well-formed SMILES string: known tokens, and all rings and branches closed."""
     if not 0 < len(text) <= MAX_LENGTH:
         return False
     at, depth, rings, before = 0, 0, set(), "start"
@@ -46,5 +46,5 @@ def is_smiles(text: str) -> bool:
             rings ^= {int(match[0].lstrip("%"))}
             closed = True
         before = kind
-    # Aromatic atoms stand in rings; without that rule "spoon" and "cocoon" would be molecules.
+    # Aromatic atoms must be in rings. Otherwise "spoon" and "cocoon" would be molecules.
     return depth == 0 and not rings and before in ("atom", "ring", "close") and (closed or not aromatic)

@@ -1,9 +1,8 @@
-"""HTML tables from a model: parsed forgivingly, written strictly.
+"""Repairs HTML tables that a model has written.
 
-Whatever came in, what goes out holds `table`, `tr`, `td` and `th` only, with integer `rowspan` and `colspan`
-that fit the grid; every other tag is dropped or escaped. The grid is laid out as the HTML standard forms a
-table (section 4.9.12), and what does not fit (ragged rows, overlapping or overhanging spans) is repaired and
-named in a warning.
+The result has only `table`, `tr`, `td` and `th`, with integer `rowspan` and `colspan` that fit the grid; other tags are
+dropped or escaped. The grid is built as in the HTML standard, section 4.9.12. Rows of unequal length and spans that
+overlap or exceed the grid are repaired, with a warning.
 """
 
 import html
@@ -13,8 +12,8 @@ from dataclasses import dataclass, field
 MAX_INPUT = 1_000_000
 MAX_ROWS, MAX_COLUMNS, MAX_SLOTS = 2000, 500, 100_000
 
-# Tags that only dress the text; they go, their content stays.
-_DRESS = {
+# Formatting tags. They are dropped, and their content is kept.
+_FORMATTING = {
     "b", "i", "u", "s", "em", "strong", "sup", "sub", "span", "center", "p", "div", "font", "small", "br",
     "thead", "tbody", "tfoot", "colgroup", "col", "caption",
 }  # fmt: skip
@@ -32,7 +31,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Table:
-    """A repaired table: rows of the cells that begin in them, and the grid that they cover."""
+    """A repaired table. A row contains the cells that start in it; `columns` is the width of the grid."""
 
     rows: list[list[Cell]]
     columns: int
@@ -42,16 +41,16 @@ class Table:
         return "<table>" + "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows) + "</table>"
 
     def text(self) -> str:
-        """Cells parted by tabs, rows by newlines."""
+        """Cells separated by tabs, rows by newlines."""
         return "\n".join("\t".join(" ".join(c.text.split()) for c in row) for row in self.rows)
 
 
 def repair_table(source: str) -> Table:
-    """Read any text as one table. Never raises; a text without cells gives a table without rows."""
+    """Parses any text as one table. Never raises. A text without cells gives a table without rows."""
     warnings = []
     if len(source) > MAX_INPUT:
         source = source[:MAX_INPUT]
-        warnings.append("table cut at the size limit")
+        warnings.append("the table was cut at the size limit")
     rows = _read(source, warnings)
     return _lay_out(rows, warnings)
 
@@ -67,7 +66,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _read(source: str, warnings: list[str]) -> list[list[Cell]]:
-    """Rows of cells in the order of their tags; text outside cells gets a cell of its own."""
+    """Rows of cells in the order of their tags. Text outside cells becomes a cell."""
     rows: list[list[Cell]] = []
     cell: Cell | None = None
     parts: list[str] = []
@@ -112,14 +111,14 @@ def _read(source: str, warnings: list[str]) -> list[list[Cell]]:
                     row_open = True
                 cell = Cell(header=name == "th", **_spans(match[3]))
                 rows[-1].append(cell)
-        elif name in _DRESS:
+        elif name in _FORMATTING:
             parts.append(" " if name in ("br", "p", "div") else "")
         else:
-            parts.append(match[0])  # printed text that looks like a tag
+            parts.append(match[0])  # text of the page that looks like a tag
     parts.append(source[at:])
     finish()
     if strays:
-        warnings.append("table text outside its cells was put into cells")
+        warnings.append("text of the table outside its cells was put into cells")
     if nested:
         warnings.append("a table inside a table was flattened")
     return rows
@@ -130,7 +129,7 @@ def _spans(attributes: str) -> dict[str, int]:
 
 
 def _lay_out(rows: list[list[Cell]], warnings: list[str]) -> Table:
-    """Place every cell, clip spans to the grid, make all rows equally wide."""
+    """Places every cell, clips spans to the grid and makes all rows equally wide."""
     if len(rows) > MAX_ROWS:
         rows = rows[:MAX_ROWS]
         warnings.append("table rows beyond the limit were dropped")
@@ -140,7 +139,7 @@ def _lay_out(rows: list[list[Cell]], warnings: list[str]) -> Table:
     for index, row in enumerate(rows):
         taken = set(hanging)
         if not row and not taken:
-            continue  # a row without a cell counts only where cells from above fill it
+            continue  # an empty row counts only if cells from above reach into it
         kept.append(row)
         hanging = {column: left - 1 for column, left in hanging.items() if left > 1}
         column = 0
@@ -167,14 +166,14 @@ def _lay_out(rows: list[list[Cell]], warnings: list[str]) -> Table:
         warnings.append("table spans that did not fit were clipped")
     columns = max(widths, default=0)
     if len(kept) * columns > MAX_SLOTS:
-        warnings.append("the table is too large to be filled up")
+        warnings.append("the table is too large to fill up its rows")
     elif _fill_up(kept, columns):
         warnings.append("table rows of unequal length were filled up")
     return Table(kept, columns, list(dict.fromkeys(warnings)))
 
 
 def _fill_up(rows: list[list[Cell]], columns: int) -> bool:
-    """Append empty cells until every slot of every row is covered. False if that was so already."""
+    """Appends empty cells until every slot of every row is covered. False if none was missing."""
     covered = [0] * len(rows)
     for index, row in enumerate(rows):
         for cell in row:

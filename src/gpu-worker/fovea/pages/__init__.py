@@ -1,1 +1,1 @@
-"""From a document's bytes to the pixels of its pages."""
+"""Opens documents and renders their pages."""

@@ -1,8 +1,7 @@
-"""From a document's bytes to pixels: PDF pages by PDFium, images by Pillow, both with hard limits; texts by
-`fovea.pages.render`.
+"""Renders documents: PDF pages with PDFium, images with Pillow, both with hard limits; texts with `fovea.pages.render`.
 
-PDFium is not thread-safe: two threads in it at once give wrong pixels without a word. Every call into it
-happens under `_PDFIUM`. Documents of strangers are opened by `fovea.pages.isolated`, in a process of their own.
+PDFium is not thread-safe: concurrent calls silently give wrong pixels. So all calls hold the lock `_PDFIUM`.
+Untrusted documents are opened in a separate process (`fovea.pages.isolated`).
 """
 
 import ctypes
@@ -21,10 +20,10 @@ from fovea.errors import DocumentError, PageError
 
 _PDFIUM = threading.Lock()
 
-# Pillow only warns up to twice its own limit; ours is checked before anything is decoded.
+# Disabled because the reader checks its own limit before it decodes anything.
 Image.MAX_IMAGE_PIXELS = None
 SIDE_LIMIT = 65_500
-"""Pixels. Longer sides overflow decoders, however thin the image."""
+"""Pixels. Longer sides overflow decoders, even if the other side is short."""
 
 IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
 TEXT_TYPES = tuple(CONTRACT["text_types"])
@@ -34,17 +33,17 @@ SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """A page as pixels: `image` is RGB, `dpi` is `None` for images, which have their own size."""
+    """A rendered page. `image` is RGB; `dpi` is `None` for images and texts."""
 
     page: int
     image: Image.Image
     dpi: float | None
     characters: int | None = None
-    """Of the PDF's text layer, where somebody asked for them."""
+    """Characters in the PDF's text layer; set only where a caller needs them."""
     source: str | None = None
-    """The page's part of the text, where the document is one."""
+    """The page's part of a text document."""
     missing: str = ""
-    """Characters of it that are only boxes in the image: no font has them."""
+    """Characters of `source` that are drawn as boxes because no font has them."""
 
 
 class Document(ABC):
@@ -56,10 +55,10 @@ class Document(ABC):
         """Blocks. Raises `PageError`."""
 
     def characters(self, page: int) -> int | None:
-        """How many the page's text layer holds; `None` where there is none or it cannot be read. Blocks."""
+        """Number of characters in the page's text layer; `None` if there is none or it is broken. Blocks."""
         return None
 
-    def close(self) -> None:  # noqa: B027 - most documents hold nothing open
+    def close(self) -> None:  # noqa: B027 - most documents have nothing to close
         pass
 
 
@@ -68,12 +67,13 @@ def _broken_image() -> DocumentError:
 
 
 def open_document(data: bytes, max_pixels: int, media_type: str = "", mode: str = "auto") -> Document:
-    """`media_type` is what was announced: it decides only whether the document is a text, which is laid out for `mode`.
-    Blocks. Raises `DocumentError`.
+    """Opens a document. Blocks. Raises `DocumentError`.
+
+    `media_type` is the declared type; it is used only to recognize texts, which are laid out for `mode`.
     """
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
-    # Some servers announce as text whatever they do not know.
+    # Some servers declare unknown files as text, so signatures take precedence.
     if media_type in TEXT_TYPES and not data.startswith((b"%PDF-", *SIGNATURES)):
         return TextDocument(data, media_type, mode)
     if b"%PDF-" in data[:1024]:
@@ -114,7 +114,7 @@ class PdfDocument(Document):
             try:
                 sheet = self._pdf[page - 1]
             except pdfium.PdfiumError:
-                raise PageError("page_unreadable", "The page's description in the PDF is broken.") from None
+                raise PageError("page_unreadable", "The page is broken in the PDF.") from None
             try:
                 width, height = (side * dpi / 72 for side in sheet.get_size())
                 if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
@@ -125,7 +125,7 @@ class PdfDocument(Document):
                 image = bitmap.to_pil().convert("RGB").copy()
                 bitmap.close()
             except (pdfium.PdfiumError, ctypes.ArgumentError, MemoryError):
-                raise PageError("page_unreadable", "The page cannot be drawn.") from None
+                raise PageError("page_unreadable", "The page cannot be rendered.") from None
             finally:
                 sheet.close()
         return Raster(page, image, float(dpi))
@@ -150,18 +150,18 @@ class PdfDocument(Document):
 
 
 class TextDocument(Document):
-    """The pages of a text, as they are seen best in a mode. `dpi` means nothing to them."""
+    """A text, laid out on pages that fit the mode's views. `dpi` has no effect."""
 
     def __init__(self, data: bytes, media_type: str, mode: str):
         if len(data) > MAX_TEXT_BYTES:
-            raise DocumentError("document_too_large", f"A text may have at most {MAX_TEXT_BYTES >> 20} MiB.")
+            raise DocumentError("document_too_large", f"A text can have at most {MAX_TEXT_BYTES >> 20} MiB.")
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            raise DocumentError("document_broken", "The text is not UTF-8.") from None
+            raise DocumentError("document_broken", "The text is not valid UTF-8.") from None
         if not text.strip("\ufeff \t\r\n"):
             raise DocumentError("document_empty", "The text is empty.")
-        # Not above: each document has a process of its own, and most are no texts.
+        # Imported here because every document has its own process, and only texts need it.
         from fovea.pages import render
 
         self.media_type = media_type
@@ -186,15 +186,16 @@ class ImageDocument(Document):
                 if image.format not in IMAGE_FORMATS:
                     raise UnidentifiedImageError
                 self.media_type = IMAGE_FORMATS[image.format]
-                # Only TIFF has pages; the frames of an animation are one picture.
+                # Only TIFF has pages. An animation counts as one page.
                 self.page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         except UnidentifiedImageError:
             if data.startswith(SIGNATURES):
                 raise _broken_image() from None
             raise DocumentError(
-                "document_unsupported", "The document is not a PDF, PNG, JPEG, WebP, TIFF or announced text."
+                "document_unsupported",
+                "The document is not a PDF, PNG, JPEG, WebP or TIFF, and not declared as text.",
             ) from None
-        except Exception:  # A broken TIFF makes Pillow raise almost anything.
+        except Exception:  # Pillow raises many kinds of errors for a broken TIFF
             raise _broken_image() from None
 
     def _open(self) -> Image.Image:
@@ -216,7 +217,7 @@ class ImageDocument(Document):
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """RGB as it looks on paper: transparency becomes white, 16-bit grey becomes 8-bit."""
+    """The image as RGB on a white background; 16-bit grey is scaled to 8 bits."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         _low, high = image.getextrema()
         scale = 255 / max(high, 255 if high <= 255 else 65535)

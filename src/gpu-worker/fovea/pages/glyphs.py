@@ -1,7 +1,7 @@
-"""The glyphs of rendered pages: three fonts that are shipped, and what the machine has for all other characters.
+"""Draws the glyphs of text pages with three shipped fonts, and with system fonts for all other characters.
 
-How wide a character is never depends on the machine, so page breaks do not either: a character that the shipped fonts
-lack has a fixed width and is fitted into it, by whatever font of the system shows it, or as an empty box.
+Page breaks do not depend on the machine: a character that the shipped fonts lack has a fixed width. It is scaled to
+that width in a system font, or drawn as an empty box if no font has it.
 """
 
 import shutil
@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 FOLDER = Path(__file__).parent / "fonts"
 FILES = {"prose": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "mono": "DejaVuSansMono.ttf"}
-NOWHERE = "\U0010fffe"
-"""A code point that no font has: what is drawn for it is drawn for every character that a font lacks."""
-MOST_LOOKUPS = 200
-"""Questions to fontconfig that one process asks: 20 ms each."""
+UNASSIGNED = "\U0010fffe"
+"""No font has this code point, so its glyph is the one that a font draws for missing characters."""
+MAX_LOOKUPS = 200
+"""Most fontconfig lookups of one process. A lookup takes 20 ms."""
 
 
 def digest() -> str:
-    """Of everything here that decides what a page looks like: fonts and the library that draws them."""
+    """A digest of everything here that changes how a page looks: fonts and FreeType."""
     state = sha256(str(features.version("freetype2")).encode())
     for name in FILES.values():
         state.update((FOLDER / name).read_bytes())
@@ -32,12 +32,12 @@ def digest() -> str:
 
 @cache
 def font(face: str, size: int) -> ImageFont.FreeTypeFont:
-    # The basic layout is in every build of Pillow; the other one uses what the machine has.
+    # BASIC is the same in every build of Pillow; the default depends on libraries of the machine.
     return ImageFont.truetype(FOLDER / FILES[face], size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def shown(character: str) -> str:
-    """What is drawn for a character: control characters as `^G`, tabs and odd blanks as blanks."""
+    """The text that is drawn for a character: `^G` for control characters, a space for all white space."""
     if character == "\t" or (character.isspace() and character >= " "):
         return " "
     if unicodedata.category(character) == "Cc":
@@ -46,33 +46,33 @@ def shown(character: str) -> str:
 
 
 def invisible(character: str) -> bool:
-    """Whether there is nothing to draw: joiners, direction marks, variation selectors."""
+    """Whether a character has no glyph: joiners, direction marks, variation selectors."""
     return unicodedata.category(character) in ("Cf", "Mn", "Me") and not shipped(character)
 
 
 @lru_cache(maxsize=100_000)
 def shipped(character: str) -> bool:
-    """Whether the shipped fonts have it: those of prose; the others lack little of it."""
+    """Whether the shipped prose font has the character. The other two lack few of its characters."""
     return character.isspace() or _has(font("prose", 24), character)
 
 
 def _has(face: ImageFont.FreeTypeFont, character: str) -> bool:
-    return bytes(face.getmask(character)) != bytes(face.getmask(NOWHERE))
+    return bytes(face.getmask(character)) != bytes(face.getmask(UNASSIGNED))
 
 
 def face_of(character: str, face: str) -> str:
-    """The shipped face that a character is set in."""
-    return face if face == "prose" or _of_face(character, face) else "prose"
+    """The shipped face for a character: `face`, or `prose` if `face` lacks it."""
+    return face if face == "prose" or _in_face(character, face) else "prose"
 
 
 @lru_cache(maxsize=100_000)
-def _of_face(character: str, face: str) -> bool:
+def _in_face(character: str, face: str) -> bool:
     return character.isspace() or _has(font(face, 24), character)
 
 
 @lru_cache(maxsize=200_000)
 def width(text: str, face: str, size: int) -> float:
-    """Pixels that a text takes, in one line."""
+    """Width of a text in pixels, in one line."""
     return sum(
         font(part_face, size).getlength(part) if part_face else advance(part, size)
         for part, part_face in parts(text, face)
@@ -80,7 +80,7 @@ def width(text: str, face: str, size: int) -> float:
 
 
 def advance(character: str, size: int) -> float:
-    """Of a character that is not in the shipped fonts."""
+    """Width in pixels of a character that the shipped fonts lack."""
     if invisible(character):
         return 0.0
     return float(size) if unicodedata.east_asian_width(character) in "WF" else round(0.65 * size)
@@ -88,7 +88,7 @@ def advance(character: str, size: int) -> float:
 
 @lru_cache(maxsize=200_000)
 def parts(text: str, face: str) -> tuple[tuple[str, str], ...]:
-    """A text cut into (stretch, its shipped face) and (character, "") for those that the shipped fonts lack."""
+    """A text split into (part, shipped face) and, for characters that the shipped fonts lack, (character, "")."""
     found: list[tuple[str, str]] = []
     for character in "".join(map(shown, text)):
         own = face_of(character, face) if shipped(character) else ""
@@ -100,7 +100,7 @@ def parts(text: str, face: str) -> tuple[tuple[str, str], ...]:
 
 
 def draw(image: Image.Image, x: float, baseline: float, text: str, face: str, size: int) -> set[str]:
-    """Draws black on an image of mode L. Returns the characters for which no font was found."""
+    """Draws text in black on an image of mode L. Returns the characters that no font has."""
     pen, missing = ImageDraw.Draw(image), set()
     for part, part_face in parts(text, face):
         if part_face:
@@ -122,8 +122,8 @@ def draw(image: Image.Image, x: float, baseline: float, text: str, face: str, si
 
 @lru_cache(maxsize=4096)
 def _glyph(character: str, size: int, room: int) -> Image.Image | None:
-    """The character's ink as a mask of `room` × 1.3 `size` pixels, the baseline 0.95 `size` from the top."""
-    found = _found(character)
+    """A mask of `room` × 1.3 `size` pixels with the baseline 0.95 `size` from the top, or `None` without a font."""
+    found = _system_font(character)
     if found is None:
         return None
     path, index = found
@@ -144,19 +144,19 @@ _lookups = 0
 
 
 @lru_cache(maxsize=100_000)
-def _found(character: str) -> tuple[str, int] | None:
-    """The file and index of a font of the system that has the character."""
+def _system_font(character: str) -> tuple[str, int] | None:
+    """File and index of a system font that has the character."""
     global _lookups
     for path, index in _fallbacks:
         if _loads(path, index) and _has(_loads(path, index), character):
             return path, index
-    if _lookups >= MOST_LOOKUPS:
+    if _lookups >= MAX_LOOKUPS:
         return None
     _lookups += 1
     for line in sorted(_listed(f"charset={ord(character):x}").splitlines(), key=_preference):
         path, _, rest = line.partition(": ")
         index = int(rest.rpartition("index=")[2] or 0)
-        # Instances of variable fonts have high numbers; fonts in colour hold pictures, not outlines.
+        # Skip named instances of variable fonts (high indices) and color fonts, which contain bitmaps.
         if index < 64 and "color" not in path.lower() and _loads(path, index):
             _fallbacks.append((path, index))
             return path, index
@@ -164,7 +164,7 @@ def _found(character: str) -> tuple[str, int] | None:
 
 
 def _preference(line: str) -> tuple[bool, bool, str]:
-    """Upright faces of ordinary weight first."""
+    """Sort key: upright faces of regular weight come first."""
     name = Path(line.partition(": ")[0]).name.lower()
     plain = not any(
         word in name for word in ("bold", "ital", "obli", "light", "thin", "black", "mono", "serif")
@@ -182,7 +182,7 @@ def _loads(path: str, index: int) -> ImageFont.FreeTypeFont | None:
 
 @cache
 def _listed(pattern: str) -> str:
-    """The outline fonts that fontconfig knows, for a pattern."""
+    """fontconfig's list of outline fonts that match a pattern."""
     if not shutil.which("fc-list"):
         return ""
     command = ["fc-list", f":scalable=true:{pattern}".rstrip(":"), "file", "index"]

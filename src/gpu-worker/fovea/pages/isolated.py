@@ -1,11 +1,11 @@
-"""Documents are opened and drawn in a process of their own, one for each document.
+"""Opens and renders each document in a separate process.
 
-Documents are hostile: a PDF of two kilobytes can keep PDFium busy for hours, and a broken one can crash it.
-Neither can be stopped from within. A process can: it is killed when a page takes too long, and started again
-for the next one, while other documents are drawn beside it. It has no secrets in its environment.
+Documents are untrusted: a PDF of two kilobytes can keep PDFium busy for hours, and a broken one can crash it. The
+process is killed if a page takes too long, and started again for the next page. Other documents are not affected. Its
+environment contains no secrets.
 
-Over its pipes: a JSON line and the document's bytes in; then for each request a JSON line, answered by a
-JSON line and, for a page, by its RGB pixels.
+Protocol over the process's pipes: first a JSON line and the document's bytes. Then each request is a JSON line, and
+its answer is a JSON line, followed by the RGB pixels if it is a page.
 """
 
 import contextlib
@@ -22,23 +22,23 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from fovea.errors import DocumentError, FoveaError, PageError
-from fovea.orphan import end_with_parent
 from fovea.pages.documents import Document, Raster, open_document
+from fovea.parent import exit_with_parent
 
 log = logging.getLogger(__name__)
 
 OPEN_LIMIT_S = 60.0
-DRAW_LIMIT_S = 60.0
+RENDER_LIMIT_S = 60.0
 MEMORY_BYTES = 4 << 30
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
 
 
 class _Ended(Exception):
-    """The process is gone: it crashed, or its time was up."""
+    """The process crashed, or was killed at its time limit. The argument says whether it was the time limit."""
 
 
 class IsolatedDocument(Document):
-    """A `Document` that is elsewhere. Blocks like one; raises `DocumentError` when it cannot be opened."""
+    """A `Document` in another process. Blocks. Raises `DocumentError` if the document cannot be opened."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class IsolatedDocument(Document):
         media_type: str = "",
         mode: str = "auto",
         open_limit_s: float = OPEN_LIMIT_S,
-        draw_limit_s: float = DRAW_LIMIT_S,
+        render_limit_s: float = RENDER_LIMIT_S,
     ):
         self._data = data
         self._head = {
@@ -57,9 +57,9 @@ class IsolatedDocument(Document):
             "media_type": media_type,
             "mode": mode,
         }
-        self._open_limit_s, self._draw_limit_s = open_limit_s, draw_limit_s
-        # One conversation with the process at a time; `close` does not wait for its end.
-        self._talk = threading.Lock()
+        self._open_limit_s, self._render_limit_s = open_limit_s, render_limit_s
+        # `_request` allows one request at a time. `_state` is separate, so that `close` does not wait for a request.
+        self._request = threading.Lock()
         self._state = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -74,24 +74,24 @@ class IsolatedDocument(Document):
         self.page_count: int = opened["page_count"]
 
     def raster(self, page: int, dpi: int) -> Raster:
-        with self._talk:
+        with self._request:
             try:
                 if self._process is None:
                     self._start()
-                return self._draw(page, dpi)
+                return self._render(page, dpi)
             except _Ended as end:
                 self._kill()
                 if end.args[0]:
-                    limit = f"{self._draw_limit_s:.0f} seconds"
-                    raise PageError("page_timeout", f"The page was not drawn within {limit}.") from None
-                raise PageError("page_unreadable", "The page cannot be drawn.") from None
+                    limit = f"{self._render_limit_s:.0f} seconds"
+                    raise PageError("page_timeout", f"The page was not rendered within {limit}.") from None
+                raise PageError("page_unreadable", "The page cannot be rendered.") from None
 
     def characters(self, page: int) -> int | None:
-        with self._talk:
+        with self._request:
             try:
                 if self._process is None:
                     self._start()
-                return self._ask({"characters": page}, b"", self._draw_limit_s)[0].get("characters")
+                return self._ask({"characters": page}, b"", self._render_limit_s)[0].get("characters")
             except _Ended:
                 self._kill()
                 return None
@@ -101,8 +101,8 @@ class IsolatedDocument(Document):
             self._closed = True
         self._kill()
 
-    def _draw(self, page: int, dpi: int) -> Raster:
-        answer, pixels = self._ask({"page": page, "dpi": dpi}, b"", self._draw_limit_s)
+    def _render(self, page: int, dpi: int) -> Raster:
+        answer, pixels = self._ask({"page": page, "dpi": dpi}, b"", self._render_limit_s)
         if "code" in answer:
             raise PageError(answer["code"], answer["message"])
         image = Image.frombytes("RGB", (answer["width"], answer["height"]), pixels)
@@ -129,14 +129,14 @@ class IsolatedDocument(Document):
             raise
 
     def _ask(self, request: dict[str, Any], data: bytes, limit_s: float) -> tuple[dict[str, Any], bytes]:
-        """The answer and the pixels after it. Raises `_Ended(whether time was up)`."""
+        """Sends a request and returns the answer and its pixels. Raises `_Ended`."""
         process = self._process
         if process is None:
             raise _Ended(False)
-        late = threading.Event()
+        timed_out = threading.Event()
 
         def stop() -> None:
-            late.set()
+            timed_out.set()
             process.kill()
 
         timer = threading.Timer(limit_s, stop)
@@ -150,11 +150,11 @@ class IsolatedDocument(Document):
             if len(pixels) != size:
                 raise EOFError
         except (OSError, ValueError, EOFError):
-            raise _Ended(late.is_set()) from None
+            raise _Ended(timed_out.is_set()) from None
         finally:
             timer.cancel()
         if "detail" in answer:
-            log.warning("an unforeseen fault of a document: %s", answer["detail"])
+            log.warning("unexpected error in a document: %s", answer["detail"])
         return answer, pixels
 
     def _kill(self) -> None:
@@ -174,7 +174,7 @@ def _send(pipe: BinaryIO, head: dict[str, Any], data: bytes = b"") -> None:
     pipe.flush()
 
 
-# -- the process itself --------------------------------------------------------------------------------
+# -- in the other process ------------------------------------------------------------------------------
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -196,8 +196,8 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         except FoveaError as error:
             _send(answers, error.to_json())
         except Exception as error:
-            fault = PageError("page_unreadable", "The page cannot be drawn.").to_json()
-            _send(answers, {**fault, "detail": repr(error)[:500]})
+            known = PageError("page_unreadable", "The page cannot be rendered.").to_json()
+            _send(answers, {**known, "detail": repr(error)[:500]})
         else:
             pixels = raster.image.tobytes()
             width, height = raster.image.size
@@ -206,11 +206,11 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _main() -> None:
-    end_with_parent()
+    exit_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    # What a library prints must not get between the answers.
+    # Redirect stdout to stderr, so that output of libraries does not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _serve(sys.stdin.buffer, answers)

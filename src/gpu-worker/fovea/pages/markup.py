@@ -1,8 +1,8 @@
-"""Text and Markdown as a list of blocks, each piece of which knows where in the source it stands.
+"""Parses text and Markdown into blocks. Each piece of a block knows its offset in the source.
 
-Markdown's marks become form (headings, bullets, bars, grids); everything that could carry meaning is kept as text:
-HTML, entities, the addresses of links, the language of a code block. `parse` checks that, and sets a text whose
-Markdown would lose a letter as it stands.
+Markdown syntax becomes formatting (headings, bullets, bars, grids). Everything that may carry meaning stays text: HTML,
+entities, link targets, the language of a code block. If parsing would still lose a letter or digit, `parse` uses the
+source as plain text.
 """
 
 import re
@@ -20,7 +20,7 @@ TAB = 4
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text in one face; `at` is the place of its first character in the source."""
+    """Text in one face. `at` is the offset of its first character in the source."""
 
     text: str
     face: str
@@ -29,34 +29,34 @@ class Piece:
 
 @dataclass(slots=True)
 class Block:
-    """`kind`: `text`, `heading`, `code`, `table` or `rule`; `at` is where its first line begins in the source."""
+    """`kind`: `text`, `heading`, `code`, `table` or `rule`. `at` is the offset of its first line in the source."""
 
     kind: str
     at: int
     pieces: list[Piece] = field(default_factory=list)
-    """What is set; a line feed in a piece ends a line."""
+    """The content. A line feed in a piece ends a line."""
     rows: list[tuple[int, list[list[Piece]]]] = field(default_factory=list)
-    """Of a table: where each row begins in the source, and its cells. The first is the head."""
+    """Rows of a table: the offset in the source, and the cells. The first row is the head."""
     level: int = 0
-    """Of a heading."""
+    """Level of a heading."""
     indent: int = 0
-    """Steps from the margin."""
+    """Indentation in steps."""
     bars: tuple[int, ...] = ()
-    """The steps at which a quotation's bar stands."""
+    """Steps at which the bar of a block quote is drawn."""
     marker: str = ""
-    """A bullet or number, set before the first line."""
+    """A bullet or number, drawn before the first line."""
     tight: bool = False
-    """Whether it follows the block before without a gap."""
+    """Whether there is no gap between this block and the previous one."""
 
 
-def normalise(text: str) -> str:
-    """Line ends as line feeds, no byte order mark, and nothing that could not be stored."""
+def normalize(text: str) -> str:
+    """Replaces line ends with line feeds and NUL with U+FFFD, and removes a byte order mark."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return text.replace("\0", "\ufffd")
 
 
 def parse(source: str, media_type: str) -> list[Block]:
-    """`source` is normalised. `text/plain` stands as it is, line by line."""
+    """The blocks of a normalized `source`. `text/plain` keeps its lines."""
     if media_type == "text/markdown":
         blocks = list(_Markdown(source).blocks())
         if not _letters(source) - _letters("".join(_texts(blocks))):
@@ -76,7 +76,7 @@ def _texts(blocks: list[Block]) -> Iterator[str]:
 
 
 def _plain(source: str) -> Iterator[Block]:
-    """A block for each paragraph; its lines end where the source's do."""
+    """One block for each paragraph, with the line breaks of the source."""
     for match in re.finditer(r"(?:[^\n]*\S[^\n]*(?:\n|$))+", source):
         yield Block("text", match.start(), [Piece(match[0].rstrip(), PROSE, match.start())])
 
@@ -86,7 +86,7 @@ class _Markdown:
         self._source = source
         self._starts = [0, *(match.end() for match in re.finditer("\n", source))]
         self._parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable("table")
-        # What these rules swallow would be missing on the page.
+        # These rules drop text, which would be missing on the page.
         self._parser.disable(["reference", "entity", "text_join"])
         self._parser.normalizeLink = self._parser.normalizeLinkText = lambda url: url
         self._parser.validateLink = lambda _url: True
@@ -94,7 +94,7 @@ class _Markdown:
     def blocks(self) -> Iterator[Block]:
         indent, bars, marker, tight, heading = 0, [], "", False, 0
         table: Block | None = None
-        begins: int | None = None  # where the list item begins that the next block opens
+        begins: int | None = None  # offset of a list item whose first block follows
 
         def made(kind: str, token: Token, **more) -> Block:
             nonlocal marker, begins, tight
@@ -149,7 +149,7 @@ class _Markdown:
                         yield made("text", token, pieces=pieces)
 
     def _line(self, number: int) -> int:
-        """Where a line begins in the source."""
+        """Offset of a line in the source."""
         return self._starts[number] if number < len(self._starts) else len(self._source)
 
     def _code(self, token: Token) -> list[Piece]:
@@ -169,8 +169,8 @@ class _Markdown:
         return pieces
 
     def _inline(self, token: Token, face: str) -> Iterator[Piece]:
-        """The pieces of a paragraph. Every child's text stands in the content, in order: it is looked for there."""
-        place, content = self._places(token), token.content
+        """The pieces of a paragraph. Their offsets are found by searching for each child's text in the content."""
+        place, content = self._offsets(token), token.content
         flat = content.replace("\n", " ")
         cursor, bold, links = 0, 0, []
 
@@ -205,8 +205,8 @@ class _Markdown:
                     if link.markup != "autolink":
                         yield piece(link.attrs["href"], f" ({_target(link.attrs['href'], link)})")
 
-    def _places(self, token: Token) -> Callable[[int], int]:
-        """A function from a place in the token's content to the place in the source."""
+    def _offsets(self, token: Token) -> Callable[[int], int]:
+        """A function from an offset in the token's content to the offset in the source."""
         number = token.map[0]
         starts, ats, offset = [], [], 0
         for i, line in enumerate(token.content.split("\n")):

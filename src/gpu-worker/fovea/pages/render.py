@@ -1,8 +1,8 @@
-"""Text to page images: blocks to lines, lines to columns, columns to pages that a mode of the encoder sees as they are.
+"""Renders text as page images: blocks become lines, lines fill columns, columns fill pages.
 
-A page is as large as the view of its mode (in the gundam mode as its tiles), so that no letter is resampled on its way
-into the encoder. Type is as small as stays legible there; a text that fits on one page is set as large as it fits.
-Page breaks cut the source between two lines: the pages' sources, one after the other, are the text.
+A page has the size of its mode's view (in gundam mode, of its tiles), so the encoder sees it without resampling. The
+type is as small as is still legible; a text that fits on one page gets the largest type that fits. Page breaks divide
+the source between two lines, so the concatenated sources of the pages are the text.
 """
 
 import re
@@ -14,16 +14,16 @@ from hashlib import sha256
 from PIL import Image, ImageDraw
 
 from fovea.pages import glyphs
-from fovea.pages.markup import BOLD, PROSE, TAB, Block, Piece, normalise, parse
+from fovea.pages.markup import BOLD, PROSE, TAB, Block, Piece, normalize, parse
 from fovea.vision.modes import TILE
 
 LAYOUT = 1
-"""Raise it when a change moves page breaks or pixels."""
+"""Part of the digest. Raise it when a change moves page breaks or pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A page of `width` × `height` pixels with type of `size` pixels in as many columns as are wide enough."""
+    """A page format: `width` × `height` and type of `size`, in pixels. It has as many columns as fit."""
 
     width: int
     height: int
@@ -40,11 +40,11 @@ class Sheet:
     @property
     def columns(self) -> int:
         room = self.width - 2 * self.margin + self.gutter
-        return max(1, room // (LEAST_COLUMN * self.size + self.gutter))
+        return max(1, room // (MIN_COLUMN * self.size + self.gutter))
 
     @property
     def column(self) -> int:
-        """The width of one."""
+        """Width of a column in pixels."""
         room = self.width - 2 * self.margin + self.gutter
         return room // self.columns - self.gutter
 
@@ -56,17 +56,17 @@ SHEETS = {
     "large": Sheet(1280, 1280, 14),
     "gundam": Sheet(2 * TILE, 3 * TILE, 14),
 }
-"""The type is the smallest that is used: short texts get a larger one."""
-LEAST_COLUMN = 26
-"""Type sizes: some 45 letters. Readers lose their way in longer lines of small type."""
-LARGEST = 32
+"""The page formats of the modes, with the smallest type. Short texts get larger type."""
+MIN_COLUMN = 26
+"""Least width of a column in type sizes, about 45 letters. In wider columns of small type, readers lose the line."""
+MAX_SIZE = 32
 
 AUTO = "base"
 PITCH = 1.3
-"""From line to line, in type sizes."""
+"""Distance of lines in type sizes."""
 HEADINGS = {1: 1.5, 2: 1.3, 3: 1.15}
 GREY = 150
-# Signs of Chinese, Japanese and Korean: a line may end after each, but not before one of these.
+# A line may break after each Chinese, Japanese or Korean character, but not before a character of CLOSING.
 CJK = "\u2e80-\u2fff\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 CLOSING = set("、。，．：；？！）］｝」』】〕〉》ー・,.;:?!)]}")
 ATOM = re.compile(rf"\n|[^\S\n]+|[{CJK}]|[^\s{CJK}]+")
@@ -74,38 +74,38 @@ ATOM = re.compile(rf"\n|[^\S\n]+|[{CJK}]|[^\s{CJK}]+")
 
 @cache
 def digest() -> str:
-    """Of everything that decides what the pages of a text look like."""
+    """A digest of everything that changes how the pages of a text look."""
     return sha256(f"layout {LAYOUT} {glyphs.digest()}".encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class Line:
-    """Words at their places, to be drawn `rise` pixels under the top of the line."""
+    """A line of words. `at` is its offset in the source, `rise` the baseline in pixels below the top of the line."""
 
     at: int
     height: int
     rise: int
     size: int
     words: list[tuple[float, str, str]] = field(default_factory=list)
-    """x, text, face."""
+    """(x, text, face) of each word."""
     strokes: list[tuple[float, float, float, float]] = field(default_factory=list)
-    """Grey boxes (x0, y0, x1, y1), y from the top of the line."""
+    """Grey boxes (x0, y0, x1, y1), with y from the top of the line."""
     gap: int = 0
-    """Above it, unless it begins a column."""
+    """Space above the line, unless it starts a column."""
     keep: bool = False
-    """With the next line."""
+    """Whether the line stays in one column with the next line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`source` is the page's part of the text; `placed` holds (x, y, line)."""
+    """`source` is the page's part of the text. `placed` contains (x, y, line)."""
 
     sheet: Sheet
     source: str
     placed: list[tuple[int, int, Line]]
 
     def draw(self) -> tuple[Image.Image, list[str]]:
-        """The image, mode L, and the characters that no font has."""
+        """The image in mode L, and the characters that no font has."""
         image = Image.new("L", (self.sheet.width, self.sheet.height), 255)
         pen, missing = ImageDraw.Draw(image), set()
         for x, y, line in self.placed:
@@ -117,18 +117,18 @@ class Page:
 
 
 def paginate(text: str, media_type: str = "text/markdown", mode: str = "auto") -> list[Page]:
-    """At least one page. Raises `KeyError` for an unknown mode."""
+    """Lays out a text for a mode; returns at least one page. Raises `KeyError` for an unknown mode."""
     sheet = SHEETS[AUTO if mode == "auto" else mode]
-    source = normalise(text)
+    source = normalize(text)
     blocks = parse(source, media_type)
     pages = _pages(source, blocks, sheet)
-    if mode == "gundam" and len(pages) == 1:  # as few rows of tiles as will do
+    if mode == "gundam" and len(pages) == 1:  # use as few rows of tiles as possible
         for height in range(TILE, sheet.height, TILE):
             lower = replace(sheet, height=height)
             if len(fewer := _pages(source, blocks, lower)) == 1:
                 sheet, pages = lower, fewer
                 break
-    while len(pages) == 1 and sheet.size < LARGEST:
+    while len(pages) == 1 and sheet.size < MAX_SIZE:
         sheet = replace(sheet, size=sheet.size + 1)
         larger = _pages(source, blocks, sheet)
         if len(larger) > 1:
@@ -144,7 +144,7 @@ def _pages(source: str, blocks: list[Block], sheet: Sheet) -> list[Page]:
     pages: list[list[tuple[int, int, Line]]] = [[]]
     column, y, i = 0, margin, 0
     while i < len(lines):
-        # What is kept together: a heading with the first line of its text.
+        # Lines i to last stay together, such as a heading with the first line of its text.
         last = i
         while lines[last].keep and last + 1 < len(lines) and last - i < 6:
             last += 1
@@ -162,7 +162,7 @@ def _pages(source: str, blocks: list[Block], sheet: Sheet) -> list[Page]:
             y += line.height
         i = last + 1
     cuts = [0, *(placed[0][2].at for placed in pages[1:]), len(source)]
-    # A line that is set twice or out of order moves no cut back.
+    # Offsets of lines can be out of order; cuts must not be.
     for k in range(1, len(cuts)):
         cuts[k] = max(cuts[k], cuts[k - 1])
     return [Page(sheet, source[cuts[k] : cuts[k + 1]], placed) for k, placed in enumerate(pages)]
@@ -173,7 +173,7 @@ def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
     left = min(block.indent * step, width // 2)
     bars = [min((bar + 0.3) * step, width // 2) for bar in block.bars]
     extent = step
-    if block.marker:  # a long number moves its text
+    if block.marker:  # a long number indents its text further
         extent = max(step, glyphs.width(block.marker, PROSE, size) + size // 2)
         left = min(left - step + round(extent), width // 2)
     gap = 0 if block.tight else round(0.55 * size)
@@ -205,7 +205,7 @@ def _line(at: int, size: int) -> Line:
 
 
 def _wrap(pieces: list[Piece], left: float, width: float, size: int) -> Iterator[Line]:
-    """Lines from `left` to `width`. Blanks at the beginning of a line of the source are kept, within reason."""
+    """Lines between `left` and `width`. White space at the start of a source line is kept, up to half the width."""
     line: Line | None = None
     x, space, fresh = left, 0.0, True
     for word in _words(pieces):
@@ -250,7 +250,7 @@ def _blank(text: str, face: str, size: int, x: float) -> float:
 
 
 def _broken(text: str, face: str, size: int, at: int, first: float, room: float) -> Iterator[tuple[str, int]]:
-    """A word, or the parts of one that is longer than a line."""
+    """A word as (part, offset), divided if it is longer than a line."""
     start, extent = 0, 0.0
     if glyphs.width(text, face, size) <= max(first, room):
         yield text, at
@@ -265,7 +265,7 @@ def _broken(text: str, face: str, size: int, at: int, first: float, room: float)
 
 
 def _words(pieces: list[Piece]) -> Iterator[list[tuple[str, str, int]]]:
-    """Words, blanks and line ends, each as (text, face, place) for every face in it."""
+    """Words, white space and line ends, each as a list of (text, face, offset) with one entry per face."""
     word: list[tuple[str, str, int]] = []
     for piece in pieces:
         for match in ATOM.finditer(piece.text):
@@ -288,7 +288,7 @@ def _cjk(text: str) -> bool:
 
 
 def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
-    """A line for each line of a row; columns as wide as they need to be, or as their share of the page allows."""
+    """The lines of a table. Columns are as wide as their content, or share the page's width if that is too much."""
     count = max(len(cells) for _, cells in block.rows)
     pad = max(3, size // 3)
     room = width - left - 1
@@ -323,7 +323,7 @@ def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
 
 
 def _shares(wanted: list[float], room: float) -> list[int]:
-    """Narrow columns get what they want, the others share what is left."""
+    """Widths of columns: narrow ones get what they want, the others share the rest equally."""
     shares, left, open_ = [0.0] * len(wanted), room, list(range(len(wanted)))
     while open_:
         fair = left / len(open_)

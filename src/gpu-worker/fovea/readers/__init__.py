@@ -1,4 +1,4 @@
-"""The readers by name. Each is imported only when it is asked for: they bring large packages along."""
+"""The readers by name. A reader is imported only if it is used, because some load large packages."""
 
 import importlib
 
@@ -15,19 +15,19 @@ READERS = {
     "fovea-render": "fovea.readers.fovea_render:FoveaRender",
 }
 ALWAYS = ("fovea-render",)
-"""Loaded beside whatever a worker is for: it has no weights."""
+"""Loaded by every worker; needs no weights."""
 
 
 def load_readers(names: tuple[str, ...], settings: Settings | None = None) -> dict[str, Reader]:
-    """Blocks while weights load. Without `settings` they are those of the environment.
+    """Loads the readers. Blocks while weights load. `settings` default to those of the environment.
 
-    Raises `ValueError` for a name that is not in the table.
+    Raises `ValueError` for a name that is not in `READERS`.
     """
     settings = settings or Settings.from_environment()
     readers: dict[str, Reader] = {}
     for name in dict.fromkeys((*names, *ALWAYS)):
         if name not in READERS:
             raise ValueError(f"FOVEA_MODELS: unknown model {name!r}; known: {', '.join(READERS)}")
-        module, _, maker = READERS[name].partition(":")
-        readers[name] = getattr(importlib.import_module(module), maker)(settings=settings)
+        module, _, class_name = READERS[name].partition(":")
+        readers[name] = getattr(importlib.import_module(module), class_name)(settings=settings)
     return readers

@@ -1,4 +1,4 @@
-"""`deepseek-ocr`: the released DeepSeek-OCR, read by this package's own model code.
+"""`deepseek-ocr`: the released DeepSeek-OCR weights, run by this package's own model code.
 
 | variable | default | |
 |---|---|---|
@@ -13,7 +13,7 @@
 | `FOVEA_BATCH` | 64; 256 on a GPU | sequences that are decoded at once |
 | `FOVEA_THREADS` | all cores | threads of the engine |
 
-A `sizes.json` (`ModelConfig.to_json`) in the folder is for a model of the same make with other sizes.
+For a model of the same architecture with other sizes, put a `sizes.json` (`ModelConfig.to_json`) into the folder.
 """
 
 import json
@@ -29,23 +29,23 @@ from fovea.settings import Settings
 log = logging.getLogger(__name__)
 
 RULES = b"deepseek-ocr rules 2"
-"""Part of the digest: raise the number when parsing or Markdown change what is answered."""
+"""Part of the digest. Raise the number when a change of parsing or Markdown changes results."""
 
 MAX_NEW_TOKENS = 8192
-TIME_SHARE = 0.9  # of the page's time limit, so that what was read so far is still delivered
+TIME_SHARE = 0.9  # of the page's time limit; the rest is for delivering a partial result
 
 
 class DeepseekOcr(VisionReader):
     def __init__(self, settings: Settings | None = None, *, self_test: bool = True) -> None:
-        """Blocks while weights load. Without `settings` they are those of the environment.
+        """Blocks while weights load. `settings` default to those of the environment.
 
-        Raises `ValueError` for a setting that cannot be used, `CheckpointError`, `TokenizerError`, and
-        `SelfTestError` where `self_test.json` lies beside the weights and this machine does not agree with it.
+        Raises `ValueError` for a setting that is not valid, `CheckpointError`, `TokenizerError`, and `SelfTestError`
+        if the results of this machine differ from `self_test.json` in the weights' folder.
         """
         settings = settings or Settings.from_environment()
         folder = settings.deepseek_dir
         if not folder:
-            raise ValueError("deepseek-ocr needs FOVEA_DEEPSEEK_DIR: the folder of its checkpoint")
+            raise ValueError("deepseek-ocr requires FOVEA_DEEPSEEK_DIR, the folder of its checkpoint")
         sizes = _sizes(folder)
         loaded = load_folder(
             folder,
@@ -67,10 +67,10 @@ class DeepseekOcr(VisionReader):
         )
         self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         if self_test and not check(folder, self.precision, self.engine, loaded.tokenizer):
-            log.warning("there is no self-test for %s: run write_self_test.py", self.precision)
+            log.warning("no self-test for precision %s; write_self_test.py creates one", self.precision)
 
 
 def _sizes(folder: Path) -> bytes:
-    """What says the model's sizes; nothing where they are the official ones."""
+    """The contents of `sizes.json`; empty if there is none, that is, for the official sizes."""
     path = folder / "sizes.json"
     return path.read_bytes() if path.is_file() else b""

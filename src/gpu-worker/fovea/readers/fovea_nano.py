@@ -1,7 +1,7 @@
-"""`fovea-nano`: the model that this repository trains (docs/NANO.md), on any CPU.
+"""`fovea-nano`: the small model that this repository trains (docs/NANO.md). It runs on any CPU.
 
-It reads a page line by line: lines are found by their ink, packed into strips, and all strips of a page are
-seen and decoded together. Modes are sizes of the packed type, and so counts of vision tokens.
+The reader finds the lines of text, packs them into strips, and encodes and decodes all strips of a page together. The
+mode sets the size of the packed type and so the number of vision tokens.
 
 | variable | default | |
 |---|---|---|
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fovea.engine import Busy, Canceled, Seen
+from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
@@ -37,37 +37,39 @@ from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
 RULES = b"fovea-nano rules 4"
-"""Part of the digest: raise the number when line finding, packing or Markdown change what is answered."""
+"""Part of the digest. Raise the number when a change of line finding, packing or Markdown changes results."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
 """Rows of a strip in each mode."""
 AUTO = ("base", "large")
-"""`auto`: the page in the first, its weak lines once more in the second; of each line the surer answer counts."""
+"""`auto` reads the page in the first mode and weak lines again in the second; the more confident answer counts."""
 WEAK = 0.9
-"""Mean probability of its characters below which a line is weak."""
+"""A line is weak if the mean probability of its characters is lower."""
 POSITIONS = TOKENS + HEIGHT // 64 + 1
-"""Of a strip in the decoder."""
-LEAST_CONFIDENCE = 0.95
-"""Mean probability of a page's characters below which it is `suspect`. The share that is right is a little larger."""
-LEAST_OF_LINE, LEAST_OF_TEXT = 0.35, 0.6
-"""Mean probability below which a line was not read but made up. Where half of a page's lines are below the second,
-there is no text: of such a page only lines count that are not weak, and of more than a few characters."""
-MARKS = 4
-"""Characters of a line that a pen stroke could pass for."""
-MOST_TOKENS = 150
-"""Of a row, places included. Longer answers are loops."""
-AT_ONCE = 48
-"""Strips of a page that are asked for together."""
+"""Positions of a strip in the decoder."""
+MIN_CONFIDENCE = 0.95
+"""A page is `suspect` if the mean probability of its characters is lower. It slightly underestimates the accuracy."""
+MIN_OF_LINE, MIN_OF_TEXT = 0.35, 0.6
+"""A line with a mean probability below `MIN_OF_LINE` is left out as not being text. If at least half of a page's lines
+are below `MIN_OF_TEXT`, only lines that are not weak and longer than `MAX_STROKE` characters are kept."""
+MAX_STROKE = 4
+"""Characters that the model may read in a pen stroke."""
+MAX_TOKENS = 150
+"""Longest answer for a row, including places. Longer answers are loops."""
+BATCH = 48
+"""Strips of a page that are submitted together."""
 WEIGHTS = Path(__file__).resolve().parents[1] / "nano" / "weights"
 TIME_SHARE = 0.9
 
 
 @dataclass(slots=True)
 class _Answers:
-    """What was read in each segment, and with which log-probabilities of its characters."""
+    """The answers to a page's segments in one mode."""
 
     texts: list[str]
+    """The text of each segment."""
     log_probs: list[list[float]]
+    """The log-probabilities of each segment's characters."""
     strips: int = 0
     tokens: int = 0
     loops: int = 0
@@ -76,19 +78,19 @@ class _Answers:
     decode_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     packed: int = 0
-    """Strips before rows were read again."""
-    kept: list[torch.Tensor] = field(default_factory=list)
-    """Their vision tokens, where there are some from an earlier reading."""
-    seen: list[torch.Tensor] = field(default_factory=list)
-    """The vision tokens of all strips, those of rows that were read again behind the others."""
+    """Number of strips, without rows that are read again."""
+    stored: list[torch.Tensor] = field(default_factory=list)
+    """The vision tokens of these strips from an earlier reading, if there are any."""
+    vision_tokens: list[torch.Tensor] = field(default_factory=list)
+    """The vision tokens of all strips; rows that are read again come last."""
 
     def attempt(self, mode: str, tokens: int | None) -> Attempt:
-        return Attempt(mode, tokens, "stop", "stored" if self.kept else None)
+        return Attempt(mode, tokens, "stop", "stored" if self.stored else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A line as it was read; `confidence` is the mean probability of its characters, 0 where there are none."""
+    """The text of a line. `confidence` is the mean probability of its characters, or 0 if there are none."""
 
     text: str
     confidence: float
@@ -97,12 +99,12 @@ class _Read:
 class FoveaNano:
     name = "fovea-nano"
     parallel = 2
-    modes = ()  # how many strips a page takes is known when its lines are found: nothing to spread a budget over
+    modes = ()  # the number of strips is not known before the page's lines are found
 
     def __init__(self, folder: Path | None = None, settings: Settings | None = None) -> None:
-        """Blocks while weights load. Without `settings` they are those of the environment.
+        """Blocks while weights load. `settings` default to those of the environment.
 
-        Raises `CheckpointError`, `OSError`, and `ValueError` for a bad setting.
+        Raises `CheckpointError`, `OSError`, and `ValueError` for a setting that is not valid.
         """
         settings = settings or Settings.from_environment()
         folder = folder or settings.nano_dir or WEIGHTS
@@ -112,8 +114,8 @@ class FoveaNano:
         weights = load_checkpoint(model, folder, torch.float32)
         self.digest = "sha256:" + sha256(RULES + weights.encode()).hexdigest()
         self._tokenizer = Tokenizer.characters()
-        most = min(max(ROWS.values()) * MOST_TOKENS, config.decoder.context)
-        self._model = StripModel(model, self._tokenizer, engine_config(model, most, settings))
+        max_new = min(max(ROWS.values()) * MAX_TOKENS, config.decoder.context)
+        self._model = StripModel(model, self._tokenizer, engine_config(model, max_new, settings))
         self.engine = self._model.engine
         self._time_limit_s = TIME_SHARE * settings.page_timeout_s
 
@@ -123,10 +125,10 @@ class FoveaNano:
         if request.task not in TASKS[self.name]:
             raise InvalidOptions(f"fovea-nano has the tasks {', '.join(TASKS[self.name])}.")
         if request.prompt:
-            raise InvalidOptions("fovea-nano takes no prompt.")
+            raise InvalidOptions("fovea-nano does not support a prompt.")
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
-        """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
+        """Raises `PageError` if the page is canceled or if other pages keep the engine busy until the time limit."""
         deadline = time.monotonic() + self._time_limit_s
         found = find_lines(raster.image)
         modes = AUTO if request.mode == "auto" else (request.mode,)
@@ -140,32 +142,33 @@ class FoveaNano:
                 break
             segments = cut(found.upright, [found.lines[number] for number in weak], ROWS[mode])
             try:
-                page = None if attempts else raster.page  # what is read again is not the whole page
+                page = None if attempts else raster.page  # a second attempt does not read the whole page
                 answers = self._read(page, segments, mode, request, deadline)
             except Busy:
                 if attempts:
                     break
                 raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
             except Canceled:
-                raise PageError("page_timeout", "Nobody waits for the page any more.") from None
+                raise PageError("page_timeout", "The page was canceled.") from None
             for number, line in zip(weak, _lines_of(len(weak), segments, answers), strict=True):
                 best[number] = max(best[number], line, key=lambda line: line.confidence)
             attempts.append((mode, answers))
         read = [(line, one) for line, one in zip(found.lines, best, strict=True) if one.text]
-        sound = [pair for pair in read if pair[1].confidence >= LEAST_OF_TEXT]
+        sound = [pair for pair in read if pair[1].confidence >= MIN_OF_TEXT]
         if 2 * len(sound) > len(read):
-            good = [pair for pair in read if pair[1].confidence >= LEAST_OF_LINE]
+            good = [pair for pair in read if pair[1].confidence >= MIN_OF_LINE]
         else:
-            good = [pair for pair in sound if pair[1].confidence >= WEAK and len(pair[1].text) > MARKS]
+            good = [pair for pair in sound if pair[1].confidence >= WEAK and len(pair[1].text) > MAX_STROKE]
         lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
         if request.task == ENCODE:
             result = self._encoded(raster, *attempts[0])
         else:
             result = self._result(raster, request.task, lines, len(read) - len(lines), attempts)
-        if first.packed and not first.kept and len(first.seen) >= first.packed:
+        if first.packed and not first.stored and len(first.vision_tokens) >= first.packed:
             patches = first.packed * TOKENS
-            keep(result, request, Seen(torch.cat(first.seen[: first.packed]), patches, patches))
+            embeddings = torch.cat(first.vision_tokens[: first.packed])
+            keep(result, request, VisionTokens(embeddings, patches, patches))
         return result
 
     # -- reading ---------------------------------------------------------------------------------------
@@ -173,26 +176,27 @@ class FoveaNano:
     def _read(
         self, page: int | None, segments: list[Segment], mode: str, request: ReadRequest, deadline: float
     ) -> _Answers:
-        """`page`: its number, where the segments are the whole page's."""
+        """Reads the segments. `page`: its number if they are the whole page."""
         rows = ROWS[mode]
         answers = _Answers([""] * len(segments), [[] for _ in segments])
         strips = pack(segments, rows)
-        # Strips of like length end together.
+        # Strips of similar length end at about the same time, which keeps batches full.
         strips.sort(key=lambda strip: sum(segments[number].pixels.shape[1] for number in strip))
         answers.packed = len(strips)
-        kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
-        if kept and kept.positions == len(strips) * POSITIONS:
-            answers.kept = list(kept.embeddings.split(POSITIONS))
+        stored = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
+        if stored and stored.positions == len(strips) * POSITIONS:
+            answers.stored = list(stored.embeddings.split(POSITIONS))
         if request.task == ENCODE:
-            self._see(segments, strips, rows, answers, request, deadline)
+            self._encode_strips(segments, strips, rows, answers, request, deadline)
             return answers
-        again = self._read_strips(segments, strips, rows, answers, request, deadline)
-        # An answer with another number of lines than its strip has rows: each row is read alone.
-        if again:
-            self._read_strips(segments, [[number] for number in again], rows, answers, request, deadline)
+        mismatched = self._read_strips(segments, strips, rows, answers, request, deadline)
+        # If an answer does not have one line for each row of its strip, each row is read alone.
+        if mismatched:
+            alone = [[number] for number in mismatched]
+            self._read_strips(segments, alone, rows, answers, request, deadline)
         return answers
 
-    def _see(
+    def _encode_strips(
         self,
         segments: list[Segment],
         strips: list[list[int]],
@@ -201,13 +205,14 @@ class FoveaNano:
         request: ReadRequest,
         deadline: float,
     ) -> None:
-        """The strips' vision tokens and no more."""
-        began = time.perf_counter()
-        for start in range(0, 0 if answers.kept else len(strips), AT_ONCE):
-            pictures = [draw([segments[n] for n in strip], rows) for strip in strips[start : start + AT_ONCE]]
-            answers.seen += self._model.see(_pixels(np.stack(pictures)), deadline, request.given_up)
+        """Encodes the strips without reading them."""
+        started = time.perf_counter()
+        for start in range(0, 0 if answers.stored else len(strips), BATCH):
+            pictures = [draw([segments[n] for n in strip], rows) for strip in strips[start : start + BATCH]]
+            pixels = _pixels(np.stack(pictures))
+            answers.vision_tokens += self._model.encode(pixels, deadline, request.cancellation)
         answers.strips = len(strips)
-        answers.encode_s = time.perf_counter() - began
+        answers.encode_s = time.perf_counter() - started
 
     def _read_strips(
         self,
@@ -218,39 +223,41 @@ class FoveaNano:
         request: ReadRequest,
         deadline: float,
     ) -> list[int]:
-        """Fills in the answers. Returns the segments of strips whose lines do not match their rows."""
-        again: list[int] = []
-        for start in range(0, len(strips), AT_ONCE):
+        """Fills in `answers`. Returns the segments of strips whose answers do not have one line for each row."""
+        mismatched: list[int] = []
+        for start in range(0, len(strips), BATCH):
             if time.monotonic() > deadline:
                 answers.warnings.append("Time ran out before the page was read to its end.")
                 break
-            some = strips[start : start + AT_ONCE]
-            pictures = np.stack([draw([segments[n] for n in strip], rows) for strip in some])
-            read = self._generate(pictures, max(map(len, some)) * MOST_TOKENS, answers, request, deadline)
-            for strip, (ids, log_probs) in zip(some, read, strict=True):
+            batch = strips[start : start + BATCH]
+            pictures = np.stack([draw([segments[n] for n in strip], rows) for strip in batch])
+            read = self._generate(pictures, max(map(len, batch)) * MAX_TOKENS, answers, request, deadline)
+            for strip, (ids, log_probs) in zip(batch, read, strict=True):
                 parts = _split(ids, log_probs, self._tokenizer.encode("\n")[0])
                 if len(parts) != len(strip) and len(strip) > 1:
-                    again += strip
+                    mismatched += strip
                     continue
                 if len(strip) == 1:
                     parts = [([i for p in parts for i in p[0]], [x for p in parts for x in p[1]])]
                 for number, (part, probabilities) in zip(strip, parts, strict=True):
                     answers.texts[number] = self._tokenizer.decode(part).strip()
                     answers.log_probs[number] = probabilities
-        return again
+        return mismatched
 
     def _generate(
         self,
         pictures: np.ndarray,
-        most: int,
+        max_new: int,
         answers: _Answers,
         request: ReadRequest,
         deadline: float,
     ) -> list[tuple[list[int], list[float]]]:
-        """pictures (B, HEIGHT, WIDTH) grey -> ids and log-probabilities of each."""
-        kept = answers.kept[answers.strips :][: len(pictures)]
-        read = self._model.read(_pixels(pictures), most, request.owner, deadline, request.given_up, kept)
-        answers.seen += read.seen
+        """Reads strips (B, HEIGHT, WIDTH), grey. Returns the token ids and log-probabilities of each."""
+        stored = answers.stored[answers.strips :][: len(pictures)]
+        read = self._model.read(
+            _pixels(pictures), max_new, request.owner, deadline, request.cancellation, stored
+        )
+        answers.vision_tokens += read.vision_tokens
         answers.strips += len(pictures)
         answers.tokens += sum(answer.sampled for answer in read.answers)
         answers.loops += sum(answer.finish_reason == "loop" for answer in read.answers)
@@ -279,13 +286,15 @@ class FoveaNano:
         if left_out:
             warnings.append(f"{left_out} places that look like lines of text could not be read.")
         if loops := sum(answers.loops for answers in every):
-            warnings.append(f"The model began to repeat itself in {loops} places; that was cut off.")
+            warnings.append(
+                f"The model began to repeat itself in {loops} places; the repetition was cut off."
+            )
         if not lines:
             verdict = "unreadable"
-            warnings.append("There is something on the page, but no text was read.")
-        elif mean < LEAST_CONFIDENCE or left_out > len(lines):
+            warnings.append("The page is not blank, but no text was read.")
+        elif mean < MIN_CONFIDENCE or left_out > len(lines):
             verdict = "suspect"
-            warnings.append(f"The text was read with a mean token probability of only {mean:.2f}.")
+            warnings.append(f"The mean probability of the characters is only {mean:.2f}.")
         strips = sum(answers.strips for answers in every)
         text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
         return PageResult(
@@ -298,9 +307,8 @@ class FoveaNano:
             mode=first[0],
             task=task,
             vision_tokens=_counts(strips),
-            text_tokens=first[
-                1
-            ].tokens,  # bytes and places: no compression that could be compared follows from it
+            # These are bytes and places, so they give no compression that compares to other models.
+            text_tokens=first[1].tokens,
             blocks=blocks,
             markdown=text,
             verdict=verdict,
@@ -330,17 +338,17 @@ class FoveaNano:
 
 
 def _pixels(pictures: np.ndarray) -> torch.Tensor:
-    """(B, HEIGHT, WIDTH) grey -> (B, 3, HEIGHT, WIDTH) in −1..1."""
+    """(B, HEIGHT, WIDTH), grey, to (B, 3, HEIGHT, WIDTH) in −1..1."""
     return torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1) / 127.5 - 1
 
 
 def _counts(strips: int) -> dict[str, int]:
-    """Vision tokens of strips."""
+    """The counts of vision tokens in `strips` strips."""
     return {"positions": strips * POSITIONS, "patches": strips * TOKENS, "valid": strips * TOKENS}
 
 
 def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[list[int], list[float]]]:
-    """An answer's lines, each with the log-probabilities of its characters. Places are not among them."""
+    """An answer's lines, each as ids and log-probabilities, without places."""
     parts: list[tuple[list[int], list[float]]] = [([], [])]
     for token, log_prob in zip(ids, log_probs, strict=True):
         if token == newline:
@@ -352,8 +360,9 @@ def _split(ids: list[int], log_probs: list[float], newline: int) -> list[tuple[l
 
 
 def _lines_of(count: int, segments: list[Segment], answers: _Answers) -> list[_Read]:
-    """What was read of each of `count` lines, its segments put together again. Segments without an answer make it less
-    sure: there is ink in them.
+    """The text of each of `count` lines, joined from its segments.
+
+    A segment without text lowers the line's confidence, because there is ink in it.
     """
     texts: list[list[str]] = [[] for _ in range(count)]
     log_probs: list[list[float]] = [[] for _ in range(count)]
@@ -362,7 +371,7 @@ def _lines_of(count: int, segments: list[Segment], answers: _Answers) -> list[_R
         log_probs[segment.line] += probabilities
     lines = []
     for parts, some in zip(texts, log_probs, strict=True):
-        said = [part for part in parts if part]
-        sure = math.exp(sum(some) / len(some)) * len(said) / len(parts) if said and some else 0.0
-        lines.append(_Read(" ".join(said), sure))
+        read = [part for part in parts if part]
+        confidence = math.exp(sum(some) / len(some)) * len(read) / len(parts) if read and some else 0.0
+        lines.append(_Read(" ".join(read), confidence))
     return lines

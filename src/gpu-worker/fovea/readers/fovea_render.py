@@ -1,6 +1,7 @@
-"""`fovea-render`: reads nothing, and draws. Its answer is a page as the encoder sees it, as an image, with its tokens.
+"""`fovea-render`: renders pages instead of reading them. Its result is the image that the encoder would see.
 
-For texts it says which part of the text stands on the page, and how well that can be expected to be read back.
+For a text document the result also has the part of the text on the page, its compression and the precision expected
+when it is read back.
 
 | variable | default | |
 |---|---|---|
@@ -26,7 +27,7 @@ from fovea.vision.modes import MAX_TILES, MODES
 from fovea.vision.views import make_views, picture
 
 RULES = b"fovea-render rules 1"
-"""Part of the digest: raise the number when the images or the figures beside them change."""
+"""Part of the digest. Raise the number when the images or the numbers in the result change."""
 
 
 class FoveaRender:
@@ -35,7 +36,7 @@ class FoveaRender:
     takes_blank = True
 
     def __init__(self, settings: Settings | None = None) -> None:
-        """Without `settings` they are those of the environment."""
+        """`settings` default to those of the environment."""
         settings = settings or Settings.from_environment()
         self._max_tiles = settings.max_tiles or MAX_TILES
         self._tokenizer_dir = settings.deepseek_dir
@@ -49,34 +50,34 @@ class FoveaRender:
         if request.task not in TASKS[self.name]:
             raise InvalidOptions(f"fovea-render has the task {', '.join(TASKS[self.name])}.")
         if request.prompt or request.witness:
-            raise InvalidOptions("fovea-render takes no prompt and no witness.")
+            raise InvalidOptions("fovea-render does not support a prompt or a witness.")
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
         text = raster.source
-        mode, image, seen = request.mode, raster.image, None
+        mode, image, counts = request.mode, raster.image, None
         if mode == "auto" and text is not None:
-            mode = render.AUTO  # which it was laid out for
+            mode = render.AUTO  # the mode for which the text was laid out
         if mode == "auto":
             mode = "native"
         else:
             views = make_views(image, mode, self._max_tiles)
             image = picture(image, mode, self._max_tiles)
-            seen = {"positions": views.positions, "patches": views.patches, "valid": views.valid}
+            counts = {"positions": views.positions, "patches": views.patches, "valid": views.valid}
             if views.tiles:
-                seen |= {"tiles": [views.columns, views.rows], "max_tiles": self._max_tiles}
+                counts |= {"tiles": [views.columns, views.rows], "max_tiles": self._max_tiles}
         warnings = []
         png, shrunk = encode_png(image)
         if shrunk:
             warnings.append(
-                f"The image was made smaller to be kept: {shrunk[0]} × {shrunk[1]} pixels instead of "
-                f"{image.width} × {image.height}."
+                f"The image was too large to store and was reduced to {shrunk[0]} × {shrunk[1]} pixels "
+                f"from {image.width} × {image.height}."
             )
         width, height = shrunk or image.size
         tokens = compression = None
         if text is not None:
             tokens, counted = count_tokens(text, self._tokenizer_dir)
-            compression = tokens / seen["valid"]
+            compression = tokens / counts["valid"]
             if not counted:
                 warnings.append("text_tokens is an estimate: this worker has no DeepSeek tokenizer.")
         blank = is_blank(raster.image) if text is None else not text.strip()
@@ -88,7 +89,7 @@ class FoveaRender:
             model=self.name,
             model_digest=self.digest,
             mode=mode,
-            vision_tokens=seen,
+            vision_tokens=counts,
             text_tokens=tokens,
             compression=compression,
             expected_precision=None if compression is None else expected_precision(compression),
@@ -103,11 +104,14 @@ class FoveaRender:
 
 
 def encode_png(image: Image.Image) -> tuple[bytes, tuple[int, int] | None]:
-    """PNG, grey where the image is; and its size where it had to be made smaller to fit into `MAX_IMAGE_BYTES`."""
+    """The image as PNG of at most `MAX_IMAGE_BYTES`, and its new size if it had to be reduced.
+
+    An image without colors becomes a grey PNG.
+    """
     pixels = np.asarray(image)
     if (pixels[..., :1] == pixels).all():
         image = image.getchannel(0)
-    size, first = image.size, image
+    size, original = image.size, image
     while True:
         buffer = io.BytesIO()
         image.save(buffer, "PNG", optimize=False)
@@ -115,4 +119,4 @@ def encode_png(image: Image.Image) -> tuple[bytes, tuple[int, int] | None]:
             return buffer.getvalue(), None if image.size == size else image.size
         factor = 0.95 * (MAX_IMAGE_BYTES / buffer.tell()) ** 0.5
         small = tuple(max(1, int(side * factor)) for side in image.size)
-        image = first.resize(small, Image.Resampling.BICUBIC)
+        image = original.resize(small, Image.Resampling.BICUBIC)

@@ -1,41 +1,39 @@
-"""Vision tokens that outlive a page: how a reader takes up those that were kept, and hands over its own.
-
-A reader with vision tokens calls `recall` before it encodes and `keep` when it has read; that is all that the
-rest of the service needs of it.
-"""
+"""Reuses and stores vision tokens: a reader calls `recall` before it encodes a page, and `keep` after reading it."""
 
 import logging
 
-from fovea.engine import Seen, SeenError, load_seen, save_seen
+from fovea.engine import VisionTokens, VisionTokensError, load_tokens, save_tokens
 from fovea.readers.base import ENCODE, ReadRequest
 from fovea.result.page_result import PageResult
 
 log = logging.getLogger(__name__)
 
 
-def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: int) -> Seen | None:
-    """The kept tokens of a page in a mode, made by the model `digest` (`request.digest` may say more); `None`
-    where the page must be encoded.
+def recall(request: ReadRequest, *, page: int, mode: str, digest: str, width: int) -> VisionTokens | None:
+    """The stored tokens of a page in a mode, made by the model `digest` (or `request.digest`, if set).
 
-    Nothing that is found raises: a broken file costs an encoding and no more. Blocks.
+    `width` is the size of an embedding. Returns `None` if there are none, or if the file is not valid; then the page
+    is encoded. Blocks.
     """
     data = request.recall(mode)
     if data is None:
         return None
     try:
-        seen, its_mode, its_page = load_seen(data, digest=request.digest or digest, width=width)
-    except SeenError as error:
-        log.warning("kept vision tokens of page %d are not used: %s", page, error)
+        tokens, stored_mode, stored_page = load_tokens(data, digest=request.digest or digest, width=width)
+    except VisionTokensError as error:
+        log.warning("stored vision tokens of page %d are not used: %s", page, error)
         return None
-    if (its_mode, its_page) != (mode, page):
-        log.warning("kept vision tokens of page %d are those of page %d, %s", page, its_page, its_mode)
+    if (stored_mode, stored_page) != (mode, page):
+        log.warning(
+            "stored vision tokens of page %d, %s belong to page %d, %s", page, mode, stored_page, stored_mode
+        )
         return None
-    return seen
+    return tokens
 
 
-def keep(result: PageResult, request: ReadRequest, seen: Seen) -> None:
-    """Attaches the tokens from which `result` was read, where they are wanted."""
+def keep(result: PageResult, request: ReadRequest, tokens: VisionTokens) -> None:
+    """Attaches the tokens from which `result` was read, if the request asks for them."""
     if request.keep_tokens or request.task == ENCODE:
-        result.attachments["tokens"] = save_seen(
-            seen, digest=request.digest or result.model_digest, mode=result.mode, page=result.page
+        result.attachments["tokens"] = save_tokens(
+            tokens, digest=request.digest or result.model_digest, mode=result.mode, page=result.page
         )

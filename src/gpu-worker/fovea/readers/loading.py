@@ -1,4 +1,4 @@
-"""`OcrModel` and a tokenizer as the `VisionModel` that the reader works with; how both come from a folder."""
+"""Loads an `OcrModel` and its tokenizer from a folder."""
 
 import dataclasses
 import json
@@ -7,23 +7,20 @@ from hashlib import sha256
 from pathlib import Path
 
 import torch
-from PIL import Image
 
-from fovea.engine import Engine, EngineConfig, Seen
+from fovea.engine import Engine, EngineConfig
 from fovea.engine.generate import Rules
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
-from fovea.model.pixels import to_pixels
 from fovea.settings import Settings
-from fovea.vision.views import MAX_TILES, make_views
+from fovea.vision.modes import MAX_TILES
 
 
-class SeeingModel:
-    """See `fovea.readers.vision.VisionModel`. `max_tiles` bounds the tiles of the gundam mode; `int8` is for
-    the engine's weights.
+class LoadedModel:
+    """An `OcrModel` as a `fovea.readers.vision.VisionModel`.
 
-    Beside `serve` it has the methods by which `fovea.engine.generate` reads, one page at a time and without an
-    engine: the reference.
+    `max_tiles` limits the tiles of the gundam mode; `int8` quantizes the engine's weights. All methods but `serve` are
+    for `fovea.engine.generate`, the reference that reads one page at a time without an engine.
     """
 
     def __init__(self, model: OcrModel, settings: Settings, max_tiles: int = MAX_TILES, int8: bool = False):
@@ -37,20 +34,6 @@ class SeeingModel:
         config = engine_config(self.model, min(max_new, self.context), self._settings)
         return Engine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
 
-    @torch.inference_mode()
-    def see(self, image: Image.Image, mode: str) -> Seen:
-        views = make_views(image, mode, self.max_tiles)
-        whole = to_pixels([views.whole], self.device)[0]
-        tiles = to_pixels(views.tiles, self.device) if views.tiles else None
-        # A page so thin that no whole token shows it still is looked at with one.
-        return Seen(
-            self.model.encode_page(whole, tiles, views.columns),
-            views.patches,
-            max(views.valid, 1),
-            views.tiling,
-            self.max_tiles,
-        )
-
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return self.model.embed(ids)
 
@@ -63,9 +46,9 @@ class SeeingModel:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model that is ready to read; `digest` covers weights, vocabulary and what decides the views."""
+    """A model and its tokenizer. `digest` covers the weights, the vocabulary and everything that changes the views."""
 
-    model: SeeingModel
+    model: LoadedModel
     tokenizer: Tokenizer
     digest: str
 
@@ -76,13 +59,13 @@ def load_folder(
     rules: bytes,
     settings: Settings,
 ) -> Loaded:
-    """`*.safetensors` and `tokenizer.json` of a folder. Blocks while weights load; runs on CUDA if there is one.
+    """Loads `*.safetensors` and `tokenizer.json` from a folder, onto CUDA if there is a GPU. Blocks.
 
-    `rules` names the version of everything else that decides an answer. Raises `CheckpointError`,
-    `TokenizerError`, and `ValueError` for a setting that cannot be used on this machine.
+    `rules` is the version of everything else that changes an answer. Raises `CheckpointError`, `TokenizerError`, and
+    `ValueError` for a setting that this machine does not support.
     """
     if settings.int8 and torch.cuda.is_available():
-        raise ValueError("FOVEA_QUANT is for CPUs: unset it on a machine with a GPU")
+        raise ValueError("FOVEA_QUANT is for CPUs only: unset it on a machine with a GPU")
     max_tiles, int8 = settings.max_tiles or MAX_TILES, settings.int8
     dtype = getattr(torch, settings.dtype) if settings.dtype else None
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
@@ -93,11 +76,11 @@ def load_folder(
     kind = "int8" if int8 else str(model.dtype)
     parts = json.dumps([weights, kind, max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
-    return Loaded(SeeingModel(model, settings, max_tiles, int8), tokenizer, f"sha256:{digest}")
+    return Loaded(LoadedModel(model, settings, max_tiles, int8), tokenizer, f"sha256:{digest}")
 
 
 def engine_config(model: OcrModel, max_new: int, settings: Settings) -> EngineConfig:
-    """What the settings say, or what suits the device."""
+    """The engine's sizes from the settings, with defaults for the device."""
     if model.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(model.device)
         config = EngineConfig.for_cuda(free // 2, max_new)

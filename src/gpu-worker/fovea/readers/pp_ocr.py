@@ -1,8 +1,8 @@
-"""`pp-ocr`: a text detector and a line recogniser, PP-OCR by `rapidocr` with the models in its wheel.
+"""`pp-ocr`: PP-OCR's text detector and line recognizer, run by `rapidocr` with the models in its wheel.
 
 | variable | default | |
 |---|---|---|
-| `FOVEA_THREADS` | all cores | threads of the recogniser |
+| `FOVEA_THREADS` | all cores | threads of the recognizer |
 """
 
 import hashlib
@@ -27,19 +27,19 @@ from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
 RULES = b"pp-ocr rules 3"
-"""Part of the digest: raise the number when layout or Markdown change what is answered."""
+"""Part of the digest. Raise the number when a change of layout or Markdown changes results."""
 
-LEAST_CONFIDENCE = 0.6
-"""Mean confidence of a page's characters below which it is `suspect`."""
+MIN_CONFIDENCE = 0.6
+"""A page is `suspect` if the mean confidence of its characters is lower."""
 
-SURE = 0.9
-"""Mean confidence of its lines above which a page that was turned stays turned."""
+CONFIDENT = 0.9
+"""If a page was turned by 180° and the mean confidence of its lines is lower, it is read unturned, too."""
 
 BUSY_LIMIT_S = 270.0
-"""How long a page waits for others to be read."""
+"""How long a page waits for other pages to be read."""
 
 MAX_SIDE = 4000
-"""Pixels; longer pages are shrunk by the detector itself."""
+"""Pixels. The detector reduces larger pages."""
 
 
 class PpOcr:
@@ -47,7 +47,7 @@ class PpOcr:
     modes = ()
 
     def __init__(self, settings: Settings | None = None) -> None:
-        """Without `settings` they are those of the environment."""
+        """`settings` default to those of the environment."""
         settings = settings or Settings.from_environment()
         logging.getLogger("RapidOCR").setLevel(logging.WARNING)
         threads = settings.threads or len(os.sched_getaffinity(0))
@@ -59,10 +59,10 @@ class PpOcr:
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
-        self._may_turn, self._down = True, False
-        self._turned = self._engine.cls_and_rotate
-        self._engine.cls_and_rotate = self._upright
-        # The engine keeps state between its three models: one page at a time.
+        self._may_turn, self._turned = True, False
+        self._classify = self._engine.cls_and_rotate
+        self._engine.cls_and_rotate = self._turn_lines
+        # The engine keeps state between its three models, so it reads one page at a time.
         self._lock = threading.Lock()
         self.digest = _digest()
 
@@ -70,7 +70,7 @@ class PpOcr:
         if request.task not in TASKS[self.name]:
             raise InvalidOptions(f"{self.name} has the tasks {', '.join(TASKS[self.name])}.")
         if request.prompt:
-            raise InvalidOptions("pp-ocr takes no prompt.")
+            raise InvalidOptions("pp-ocr does not support a prompt.")
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
@@ -83,10 +83,10 @@ class PpOcr:
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
         if not lines:
             verdict = "unreadable"
-            warnings.append("There is something on the page, but no text was found.")
-        elif mean < LEAST_CONFIDENCE:
+            warnings.append("The page is not blank, but no text was found.")
+        elif mean < MIN_CONFIDENCE:
             verdict = "suspect"
-            warnings.append(f"The characters were recognised with a mean confidence of only {mean:.2f}.")
+            warnings.append(f"The mean confidence of the characters is only {mean:.2f}.")
         text = to_markdown(blocks) if request.task == "markdown" else "\n\n".join(b.text for b in blocks)
         return PageResult(
             page=raster.page,
@@ -104,29 +104,30 @@ class PpOcr:
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
 
-    def _upright(self, lines: list[np.ndarray]) -> tuple[list[np.ndarray], Any]:
-        """The images of lines the right way up, and what the engine's classifier said of each.
+    def _turn_lines(self, lines: list[np.ndarray]) -> tuple[list[np.ndarray], Any]:
+        """Replaces the engine's `cls_and_rotate`: turns either all images of lines by 180° or none.
 
-        It takes some lines of small type for upside down. The lines of a page stand the same way: most of them decide.
+        The engine would turn each line on its own, but its classifier misjudges some lines of small type. All lines of
+        a page have the same direction, so the majority decides. Returns the images and the classifier's results.
         """
-        _, verdicts = self._turned(list(lines))
-        down = sum(label == "180" for label, _score in verdicts.cls_res)
-        self._down = self._may_turn and 2 * down > len(lines)
-        if self._down:
+        _, results = self._classify(list(lines))
+        upside_down = sum(label == "180" for label, _score in results.cls_res)
+        self._turned = self._may_turn and 2 * upside_down > len(lines)
+        if self._turned:
             lines = [cv2.rotate(line, cv2.ROTATE_180) for line in lines]
-        return lines, verdicts
+        return lines, results
 
     def _lines(self, raster: Raster) -> list[Line]:
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         if not self._lock.acquire(timeout=BUSY_LIMIT_S):
             raise PageError("page_timeout", "The model was busy with other pages for too long.")
         try:
-            self._may_turn, self._down = True, False
+            self._may_turn, self._turned = True, False
             found = self._engine(pixels)
-            if self._down and _mean(found.scores) < SURE:
-                # The classifier takes some italics for upside down: the way that reads better is the right one.
+            if self._turned and _mean(found.scores) < CONFIDENT:
+                # The classifier misjudges some italics: read both ways and take the more confident result.
                 self._may_turn = False
-                found = max(found, self._engine(pixels), key=lambda one: _mean(one.scores))
+                found = max(found, self._engine(pixels), key=lambda result: _mean(result.scores))
         finally:
             self._lock.release()
         if found.boxes is None:

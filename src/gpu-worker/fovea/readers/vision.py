@@ -1,7 +1,7 @@
-"""The reader around any vision-token model: question, generation, retries, blocks, verdict.
+"""The reader for any vision-token model: prompts, generation, retries in other modes, blocks and verdict.
 
-`deepseek-ocr` is this reader with the official weights. It never raises over what the model says: an answer
-that is noise ends as a `suspect` page with its finish reason.
+`deepseek-ocr` is this reader with the official weights. No answer of the model raises an error: nonsense becomes a
+`suspect` page with its finish reason.
 """
 
 import math
@@ -12,15 +12,15 @@ from typing import Protocol
 
 from PIL import Image
 
-from fovea.engine import Busy, Canceled, Handle, Seen
+from fovea.engine import Busy, Canceled, Handle, VisionTokens
 from fovea.engine.generate import Generation, Rules
 from fovea.errors import PageError
 from fovea.language.tasks import DEEP, TASK_NAMES, InvalidTask, Prompt, prompt_for
 from fovea.language.tokenizer import Tokenizer, pieces_of
 from fovea.output.blocks import Reading, number, read_blocks
-from fovea.output.deep import Answer, deepen, figure_blocks
-from fovea.output.doubts import doubts
+from fovea.output.deep import Answer, figure_blocks, parse_figures
 from fovea.output.markdown import write_markdown
+from fovea.output.quality import quality_warnings
 from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
@@ -32,32 +32,32 @@ from fovea.vision.plan import Density, choose, measure, spread
 
 ALL_TASKS = (*TASK_NAMES, ENCODE)
 MODES = tuple(modes.MODES)
-# Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
-# measured. An explicit mode is a token budget and is kept.
+# The modes that `auto` tries in turn until one gives a sound reading, for weights whose precision was not measured.
+# With measured weights it starts with the mode that fits the page's text. An explicit mode is never changed.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
-ATTEMPTS = 3  # of `auto` where it begins with the mode that fits the page's text
-SMALL_SIDE = 640  # pixels: an image no larger than this is seen whole at 640
+ATTEMPTS = 3  # modes that `auto` tries with measured weights
+SMALL_SIDE = 640  # pixels; the mode small shows an image of this size at full resolution
 
 
 class VisionEngine(Protocol):
-    """What a reader asks; `fovea.engine.Engine` is one. Both raise `Busy` and `Canceled`."""
+    """What the reader needs of an engine such as `fovea.engine.Engine`. Both methods raise `Busy` and `Canceled`."""
 
     width: int
-    """Of an embedding."""
+    """Size of an embedding."""
 
     def encode(
         self,
         image: Image.Image,
         mode: str,
         deadline: float | None = None,
-        begun: Callable[[Handle], None] = ...,
-    ) -> Seen:
-        """The vision tokens of an RGB image in a mode of `MODES`."""
+        on_submit: Callable[[Handle], None] = ...,
+    ) -> VisionTokens:
+        """The vision tokens of an RGB image in a mode of `MODES`. Blocks. `on_submit` gets the handle at once."""
         ...
 
     def decode(
         self,
-        seen: Seen,
+        vision_tokens: VisionTokens,
         ids: list[int],
         image_token: int,
         *,
@@ -65,18 +65,18 @@ class VisionEngine(Protocol):
         owner: str = "",
         deadline: float | None = None,
     ) -> Handle:
-        """The answer to a question about a page, a `Generation`."""
+        """Starts generating the answer to the prompt `ids`; the handle's result is a `Generation`."""
         ...
 
 
 class VisionModel(Protocol):
-    """What a reader needs of a model."""
+    """What the reader needs of a model."""
 
-    context: int  # positions that it can hold, vision tokens included
+    context: int  # maximum number of positions, including vision tokens
     vocab_size: int
 
     def serve(self, rules: Rules, max_new: int) -> VisionEngine:
-        """The engine that owns the model from now on."""
+        """Creates the engine, which owns the model from then on."""
         ...
 
 
@@ -85,12 +85,12 @@ class _Try:
     """One reading of one image in one mode."""
 
     mode: str
-    seen: Seen
+    vision_tokens: VisionTokens
     answer: Generation
     reading: Reading
     encode_s: float
     stored: bool = False
-    """Whether the vision tokens were kept from an earlier reading."""
+    """Whether the vision tokens are from an earlier reading."""
     faults: list[str] = field(default_factory=list)
 
     def attempt(self) -> Attempt:
@@ -104,7 +104,7 @@ class _Try:
 
 
 class VisionReader:
-    """See `fovea.readers.base.Reader`. Pages that are read at the same time share the engine's steps."""
+    """See `fovea.readers.base.Reader`. Pages that are read at the same time are batched by the engine."""
 
     parallel = 4
 
@@ -122,9 +122,8 @@ class VisionReader:
         measured: bool = False,
         max_tiles: int = modes.MAX_TILES,
     ):
-        """`ngram` (n, window) switches the n-gram guard on; `measured` says that the published precision
-        figures hold for these weights; `time_limit_s` bounds one page, all of its attempts together; `max_tiles`
-        is the model's.
+        """`ngram` (n, window) enables the n-gram guard. `max_new`: longest answer in tokens. `time_limit_s`: for all
+        attempts at a page together. `measured`: whether the published precision figures hold for these weights.
         """
         self.name, self.digest = name, digest
         self.tokenizer = tokenizer
@@ -142,7 +141,7 @@ class VisionReader:
             raise InvalidOptions(f"{self.name} has the tasks {', '.join(ALL_TASKS)}.")
         if request.task == ENCODE:
             if request.prompt:
-                raise InvalidOptions("The encode task takes no prompt.")
+                raise InvalidOptions("The task encode does not support a prompt.")
             return
         try:
             prompt_for(request.task, request.prompt, self._free_prompts)
@@ -153,7 +152,7 @@ class VisionReader:
         return spread(pages, budget, max_tiles=self._max_tiles)
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
-        """Raises `PageError` where other pages held the model until time was up, or nobody waits any more."""
+        """Raises `PageError` if the page is canceled or if other pages keep the engine busy until the time limit."""
         deadline = time.monotonic() + self._time_limit_s
         try:
             if request.task == ENCODE:
@@ -164,24 +163,24 @@ class VisionReader:
         except Busy:
             raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
         except Canceled:
-            raise PageError("page_timeout", "Nobody waits for the page any more.") from None
+            raise PageError("page_timeout", "The page was canceled.") from None
         result = self._result(raster, request, tries, best, blocks, warnings)
         if not best.stored:
-            keep(result, request, best.seen)
+            keep(result, request, best.vision_tokens)
         return result
 
     def _ladder(self, raster: Raster, request: ReadRequest) -> tuple[str, ...]:
-        """The modes to try, one after the other."""
+        """The modes to try in turn."""
         if request.mode != "auto":
             return (request.mode,)
-        # Encoded ahead of questions, a page is encoded as it will be read.
+        # The task encode uses the mode in which the page would be read, so that a later reading finds its tokens.
         if not self._measured or request.task not in (*TRANSCRIPTIONS, ENCODE):
             return AUTO["small" if max(raster.image.size) <= SMALL_SIDE else "page"]
         first = MODES.index(choose(measure(raster.image, raster.characters), max_tiles=self._max_tiles))
         return MODES[first : first + ATTEMPTS]
 
     def _read_in_modes(self, raster: Raster, request: ReadRequest, deadline: float) -> list[_Try]:
-        """Attempts in one mode after the other until one is sound or time is up."""
+        """Reads in one mode after the other until a reading has no faults or time runs out."""
         prompt = prompt_for(request.task, request.prompt, self._free_prompts)
         tries = []
         for mode in self._ladder(raster, request):
@@ -195,29 +194,29 @@ class VisionReader:
                 break
         return tries
 
-    def _see(
+    def _encode(
         self, image: Image.Image, mode: str, request: ReadRequest, deadline: float, page: int | None
-    ) -> tuple[Seen, bool]:
-        """Vision tokens of the image, and whether they were kept. `page`: the image is that page, whole."""
-        kept = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
-        if kept and self._fits(kept, image, mode):
-            return kept, True
-        begun = lambda handle: request.given_up.call(handle.cancel)  # noqa: E731
-        return self.engine.encode(image, mode, deadline=deadline, begun=begun), False
+    ) -> tuple[VisionTokens, bool]:
+        """The image's vision tokens, and whether they were stored. `page`: its number if the image is a whole page."""
+        stored = page and recall(request, page=page, mode=mode, digest=self.digest, width=self.engine.width)
+        if stored and self._fits(stored, image, mode):
+            return stored, True
+        on_submit = lambda handle: request.cancellation.on_cancel(handle.cancel)  # noqa: E731
+        return self.engine.encode(image, mode, deadline=deadline, on_submit=on_submit), False
 
-    def _fits(self, seen: Seen, image: Image.Image, mode: str) -> bool:
-        """Whether the counts are those that the image has in the mode."""
+    def _fits(self, tokens: VisionTokens, image: Image.Image, mode: str) -> bool:
+        """Whether the tokens' counts are those of the image in this mode."""
         tiled = modes.MODES[mode].tiled and max(image.size) > modes.TILE
         tiles = modes.tile_grid(*image.size, self._max_tiles) if tiled else None
         valid = max(modes.valid_tokens(image.size, mode, self._max_tiles), 1)
         expected = (tiles, modes.patches(mode, tiles), modes.positions(mode, tiles), valid, self._max_tiles)
-        return (seen.tiles, seen.patches, seen.positions, seen.valid, seen.max_tiles) == expected
+        return (tokens.tiles, tokens.patches, tokens.positions, tokens.valid, tokens.max_tiles) == expected
 
     def _encode_only(self, raster: Raster, request: ReadRequest, deadline: float) -> PageResult:
-        """The page's vision tokens, and no text: the first mode of the ladder."""
+        """The page's vision tokens without a text, in the first mode of the ladder."""
         mode = self._ladder(raster, request)[0]
         started = time.perf_counter()
-        seen, stored = self._see(raster.image, mode, request, deadline, raster.page)
+        vision_tokens, stored = self._encode(raster.image, mode, request, deadline, raster.page)
         result = PageResult(
             page=raster.page,
             width=raster.image.width,
@@ -227,12 +226,12 @@ class VisionReader:
             model_digest=self.digest,
             mode=mode,
             task=ENCODE,
-            vision_tokens=seen.counts(),
+            vision_tokens=vision_tokens.counts(),
             attempts=[Attempt(mode, None, "stop", "stored" if stored else None)],
             timings_ms={"encode": 1000 * (time.perf_counter() - started)},
         )
         if not stored:
-            keep(result, request, seen)
+            keep(result, request, vision_tokens)
         return result
 
     def _try(
@@ -245,25 +244,30 @@ class VisionReader:
         page: int | None = None,
     ) -> _Try:
         started = time.perf_counter()
-        seen, stored = self._see(image, mode, request, deadline, page)
+        vision_tokens, stored = self._encode(image, mode, request, deadline, page)
         encode_s = time.perf_counter() - started
-        ids = prompt.ids(self.tokenizer, seen.positions)
-        room = min(self._max_new, self._context - len(ids))
+        ids = prompt.ids(self.tokenizer, vision_tokens.positions)
+        max_new = min(self._max_new, self._context - len(ids))
         handle = self.engine.decode(
-            seen, ids, self.tokenizer.image, max_new=room, owner=request.owner, deadline=deadline
+            vision_tokens,
+            ids,
+            self.tokenizer.image,
+            max_new=max_new,
+            owner=request.owner,
+            deadline=deadline,
         )
-        request.given_up.call(handle.cancel)
+        request.cancellation.on_cancel(handle.cancel)
         answer = handle.result()
         pieces = pieces_of(self.tokenizer, answer.ids)
         reading = read_blocks(pieces, answer.log_probs, located=prompt.task.takes_query)
-        one = _Try(mode, seen, answer, reading, encode_s, stored)
-        one.faults = list(_faults(one, prompt.task.takes_query))
-        return one
+        attempt = _Try(mode, vision_tokens, answer, reading, encode_s, stored)
+        attempt.faults = list(_faults(attempt, prompt.task.takes_query))
+        return attempt
 
     def _blocks(
         self, image: Image.Image, request: ReadRequest, best: _Try, deadline: float
     ) -> tuple[list[Block], list[str]]:
-        """The blocks of the best attempt, with what its figures say where that was asked for."""
+        """The blocks of the best attempt, including the contents of its figures if the task asks for them."""
         blocks = best.reading.blocks
         if request.task == "figure":
             text = self.tokenizer.decode(best.answer.ids)
@@ -279,17 +283,17 @@ class VisionReader:
                 return Answer("", None, sound=False)
             mode = "small" if max(crop.size) <= SMALL_SIDE else "base"
             try:
-                one = self._try(crop, mode, figure, request, deadline)
+                attempt = self._try(crop, mode, figure, request, deadline)
             except Busy:
                 return Answer("", None, sound=False)
-            best.encode_s += one.encode_s
-            best.answer.prefill_s += one.answer.prefill_s
-            best.answer.decode_s += one.answer.decode_s
-            sound = one.answer.finish_reason == "stop"
-            return Answer(self.tokenizer.decode(one.answer.ids), one.confidence or None, sound)
+            best.encode_s += attempt.encode_s
+            best.answer.prefill_s += attempt.answer.prefill_s
+            best.answer.decode_s += attempt.answer.decode_s
+            sound = attempt.answer.finish_reason == "stop"
+            return Answer(self.tokenizer.decode(attempt.answer.ids), attempt.confidence or None, sound)
 
-        deepened = deepen(image, blocks, read_figure)
-        return deepened.blocks, deepened.warnings
+        parsed = parse_figures(image, blocks, read_figure)
+        return parsed.blocks, parsed.warnings
 
     def _result(
         self,
@@ -301,7 +305,7 @@ class VisionReader:
         warnings: list[str],
     ) -> PageResult:
         tokens = len(best.answer.ids)
-        compression = tokens / best.seen.valid
+        compression = tokens / best.vision_tokens.valid
         return PageResult(
             page=raster.page,
             width=raster.image.width,
@@ -311,7 +315,7 @@ class VisionReader:
             model_digest=self.digest,
             mode=best.mode,
             task=request.task,
-            vision_tokens=best.seen.counts(),
+            vision_tokens=best.vision_tokens.counts(),
             text_tokens=tokens,
             compression=compression,
             expected_precision=expected_precision(compression)
@@ -322,26 +326,26 @@ class VisionReader:
             finish_reason=best.answer.finish_reason,
             verdict="suspect" if best.faults else "ok",
             warnings=[*best.faults, *best.reading.warnings, *warnings],
-            attempts=[one.attempt() for one in tries],
+            attempts=[attempt.attempt() for attempt in tries],
             timings_ms={
-                "encode": 1000 * sum(one.encode_s for one in tries),
-                "prefill": 1000 * sum(one.answer.prefill_s for one in tries),
-                "decode": 1000 * sum(one.answer.decode_s for one in tries),
+                "encode": 1000 * sum(attempt.encode_s for attempt in tries),
+                "prefill": 1000 * sum(attempt.answer.prefill_s for attempt in tries),
+                "decode": 1000 * sum(attempt.answer.decode_s for attempt in tries),
             },
         )
 
 
-def _quality(one: _Try) -> tuple[bool, bool, float]:
-    return not one.faults, one.answer.finish_reason == "stop", one.confidence
+def _quality(attempt: _Try) -> tuple[bool, bool, float]:
+    return not attempt.faults, attempt.answer.finish_reason == "stop", attempt.confidence
 
 
-def _faults(one: _Try, located: bool) -> Iterator[str]:
-    """Why a reading is not to be trusted, in words for the person who sent the page."""
-    answer, reading = one.answer, one.reading
+def _faults(attempt: _Try, located: bool) -> Iterator[str]:
+    """Warnings about a reading that cannot be trusted."""
+    answer, reading = attempt.answer, attempt.reading
     if answer.finish_reason == "loop":
         yield f"The model began to repeat itself every {answer.period} tokens; the repetition was cut off."
     elif answer.out_of_time:
         yield "Time ran out before the page was read to its end."
     elif answer.finish_reason == "length":
         yield "The page was not read to its end: the answer reached the length limit."
-    yield from doubts(reading, one.confidence, located)
+    yield from quality_warnings(reading, attempt.confidence, located)

@@ -1,1 +1,1 @@
-"""What was read of a page: the shape that the edge stores, and the rules that need no model."""
+"""Page results: their structure, and the layout, Markdown and witness rules, which need no model."""

@@ -1,7 +1,7 @@
-"""Boxes: in 0..1 of the page, in the 0..999 that the model writes, in pixels.
+"""Boxes in three units: 0..1 of the page, the model's bins 0..999, and pixels.
 
-The official code reads the model's numbers as fractions of the *original* image, v / 999 · width, even though the model
-saw it padded or cut into tiles.
+Bins are fractions of the *original* image (v / 999 · width), even if the model saw it padded or cut into tiles. The
+official DeepSeek-OCR code does the same.
 """
 
 from fovea.result.page_result import Box
@@ -11,7 +11,7 @@ BINS = 999
 
 
 def from_bins(box: tuple[int, int, int, int]) -> Box:
-    """0..999 to 0..1: corners put in order, and never without area (one bin wide at least)."""
+    """0..999 to 0..1. Corners are put in order; a box is at least one bin wide and high."""
     x0, x1 = sorted((box[0], box[2]))
     y0, y1 = sorted((box[1], box[3]))
     if x0 == x1:
@@ -22,12 +22,12 @@ def from_bins(box: tuple[int, int, int, int]) -> Box:
 
 
 def to_bins(box: Box) -> tuple[int, int, int, int]:
-    """0..1 to the nearest of the 0..999 that the model writes."""
+    """0..1 to the nearest bins 0..999."""
     return tuple(round(min(1.0, max(0.0, value)) * BINS) for value in box)
 
 
 def union(boxes: list[Box]) -> Box:
-    """The smallest box around all."""
+    """The smallest box that contains all boxes."""
     return (
         min(box[0] for box in boxes), min(box[1] for box in boxes),
         max(box[2] for box in boxes), max(box[3] for box in boxes),
@@ -35,12 +35,12 @@ def union(boxes: list[Box]) -> Box:
 
 
 def common(a: Box, b: Box) -> float:
-    """The area that two boxes share."""
+    """The area of the intersection."""
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
 def pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """The whole pixels that a box touches: never empty, never outside."""
+    """The pixels (x0, y0, x1, y1) that a box touches: at least one, all inside the image."""
     x0, y0 = min(int(box[0] * width), width - 1), min(int(box[1] * height), height - 1)
     x1, y1 = -int(-box[2] * width // 1), -int(-box[3] * height // 1)
     return x0, y0, min(max(x1, x0 + 1), width), min(max(y1, y0 + 1), height)

@@ -1,7 +1,7 @@
-"""From recognised lines to blocks in reading order: columns, tables, titles, lists, paragraphs.
+"""Groups recognized lines into blocks in reading order: columns, tables, titles, lists, paragraphs.
 
-Coordinates in here are pixels, as floats, in a frame turned by the page's skew; blocks get boxes in 0..1 of
-the raster as it is.
+Coordinates are pixels, as floats, in a frame rotated by the page's skew. The boxes of blocks are in 0..1 of the
+original raster.
 """
 
 import html
@@ -21,7 +21,7 @@ Quad = Sequence[Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text. `x0…y1` is its box in the turned frame, `box` the one in the raster; both in pixels."""
+    """A line of text. `x0…y1` is its box in the deskewed frame, `box` its box in the raster; both in pixels."""
 
     x0: float
     y0: float
@@ -51,7 +51,7 @@ class Line:
 
 
 def lay_out(lines: list[Line], width: int, height: int) -> list[Block]:
-    """Blocks in reading order, numbered from 1. `width`, `height`: the raster's, in pixels."""
+    """Blocks in reading order, numbered from 1. `width` and `height` of the raster are in pixels."""
     if not lines:
         return []
     lines = sorted(straighten(lines, width, height), key=lambda line: (line.middle, line.x0))
@@ -68,7 +68,7 @@ def lay_out(lines: list[Line], width: int, height: int) -> list[Block]:
 
 
 def straighten(lines: list[Line], width: int, height: int) -> list[Line]:
-    """Turns the lines' boxes back by the page's skew, so that rows are rows. Text and `box` stay."""
+    """Rotates the lines by the page's skew, so that rows are level. `box` stays as it is."""
     long = [line for line in lines if line.x1 - line.x0 > 4 * line.height]
     skew = median(line.angle for line in long) if len(long) >= 3 else 0.0
     if abs(skew) < 0.002 or abs(skew) > 0.35:
@@ -78,7 +78,7 @@ def straighten(lines: list[Line], width: int, height: int) -> list[Line]:
     for line in lines:
         x, y = (line.box[0] + line.box[2]) / 2 - width / 2, (line.box[1] + line.box[3]) / 2 - height / 2
         x, y = x * cos - y * sin + width / 2, x * sin + y * cos + height / 2
-        # The axis-parallel box of a tilted line is too high by its width times the tilt.
+        # The axis-aligned box of a tilted line is too tall by width · tan(skew).
         half_w = (line.box[2] - line.box[0]) / 2
         tall = line.box[3] - line.box[1]
         half_h = max(tall - 2 * half_w * abs(math.tan(skew)), tall * 0.4, 1) / 2
@@ -91,7 +91,7 @@ def straighten(lines: list[Line], width: int, height: int) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells; a cell is the lines in it, top to bottom. All rows have the same number of cells."""
+    """Rows of cells. A cell is a list of lines from top to bottom. All rows have the same number of cells."""
 
     rows: list[list[list[Line]]]
 
@@ -117,7 +117,7 @@ class Table:
 
 
 def rows_of(lines: list[Line]) -> list[list[Line]]:
-    """Lines side by side, left to right; rows from top to bottom. `lines` are sorted by their middle."""
+    """Groups lines that are side by side into rows. `lines` are sorted by their middle."""
     rows: list[list[Line]] = []
     for line in lines:
         row = rows[-1] if rows else None
@@ -132,7 +132,7 @@ _NUMERIC = re.compile(r"[-+(]?[^\w\s]?\s?[\d.,:/%]*\d[\d.,:/]*\s?[^\w\s)]?[)%]?|
 
 
 def find_tables(lines: list[Line], unit: float) -> tuple[list[Table], list[Line]]:
-    """Tables, and the lines that are in none. A table is at least three rows that agree on their columns."""
+    """Tables, and the lines outside tables. A table has at least three rows with the same columns."""
     tables: list[Table] = []
     rest: list[Line] = []
     run: list[list[Line]] = []
@@ -162,7 +162,7 @@ def find_tables(lines: list[Line], unit: float) -> tuple[list[Table], list[Line]
 
 
 def _columns(rows: list[list[Line]], unit: float) -> list[tuple[float, float]]:
-    """The x-ranges that the rows' cells fall into: cells that overlap are one column."""
+    """The x-ranges of the columns. Cells that overlap horizontally are in the same column."""
     spans = sorted((line.x0, line.x1) for row in rows for line in row)
     columns: list[tuple[float, float]] = []
     for x0, x1 in spans:
@@ -199,14 +199,14 @@ def _cells(rows: list[list[Line]], columns: list[tuple[float, float]]) -> list[l
 
 
 def _looks_tabular(grid: list[list[list[Line]]]) -> bool:
-    """Two columns of text side by side are prose; a table has a column of numbers, or only short cells."""
+    """Whether a two-column grid is a table: its second column is mostly numbers. Otherwise it is prose in columns."""
     texts = [[" ".join(line.text for line in cell) for cell in row] for row in grid]
     numeric = sum(bool(_NUMERIC.fullmatch(row[1])) for row in texts)
     return numeric >= 0.6 * len(texts)
 
 
 def table_html(rows: list[list[str]]) -> str:
-    """A first row without a number in it is the head."""
+    """The rows as an HTML table. The first row is the head if it contains no number."""
     head = len(rows) > 1 and not any(_NUMERIC.fullmatch(cell) for cell in rows[0] if cell)
     parts = ["<table>"]
     for number, row in enumerate(rows):
@@ -220,10 +220,10 @@ def table_html(rows: list[list[str]]) -> str:
 
 
 def reading_order(items: list["Line | Table"], unit: float) -> list[list["Line | Table"]]:
-    """Groups of items, each to be read from top to bottom: a whole page, or its columns band by band.
+    """Groups of items in reading order; each group is read from top to bottom.
 
-    On a page of two columns the items that cross the gutter (titles, wide tables) divide it into bands; in
-    each band the left column comes before the right one.
+    On a page with two columns, items that cross the gutter (titles, wide tables) divide the page into bands. In each
+    band the left column comes before the right one.
     """
     items = sorted(items, key=lambda item: ((item.y0 + item.y1) / 2, item.x0))
     gutter = find_gutter(items, unit)
@@ -247,7 +247,7 @@ def reading_order(items: list["Line | Table"], unit: float) -> list[list["Line |
 
 
 def find_gutter(items: list["Line | Table"], unit: float) -> float | None:
-    """The x of the white strip between two columns, or `None`."""
+    """The x of the gutter between two columns, or `None`."""
     lines = [item for item in items if isinstance(item, Line)]
     if len(lines) < 8:
         return None
@@ -260,13 +260,13 @@ def find_gutter(items: list["Line | Table"], unit: float) -> float | None:
         crossing = len(lines) - len(left) - len(right)
         if min(len(left), len(right)) < max(4, 0.25 * len(lines)) or crossing > 0.3 * len(lines):
             continue
-        # Both columns stand beside each other for most of the shorter one's height.
+        # The columns are side by side for at least half of the shorter one's height.
         top = max(min(line.y0 for line in left), min(line.y0 for line in right))
         bottom = min(max(line.y1 for line in left), max(line.y1 for line in right))
         shorter = min(max(line.y1 for line in side) - min(line.y0 for line in side) for side in (left, right))
         if bottom - top < 0.5 * shorter:
             continue
-        # Columns are full of text: most of their lines end near the gutter.
+        # Columns are filled with text: most lines of the left one end near the gutter.
         reach = sorted(line.x1 for line in left)[int(len(left) * 0.75)]
         if reach < x0 + 0.6 * (x - x0):
             continue
@@ -305,7 +305,7 @@ def _blocks_of_column(items: list["Line | Table"], unit: float, width: int, heig
 
 
 def _rows_with_tables(items: list["Line | Table"]) -> list["Line | Table"]:
-    """Lines that stand side by side are joined to one, in the order in which they are read."""
+    """Items from top to bottom. Lines that are side by side are joined into one."""
     lines = sorted((item for item in items if isinstance(item, Line)), key=lambda line: line.middle)
     tables = [item for item in items if isinstance(item, Table)]
     return sorted([*_whole_rows(lines), *tables], key=lambda item: (item.y0 + item.y1) / 2)
@@ -336,7 +336,7 @@ def _starts_block(group: list[Line], line: Line, unit: float) -> bool:
     if not 0.75 < line.height / last.height < 1.34:
         return True
     if _is_item(line) != _is_item(group[0]):
-        # A line that goes on under an item is indented; anything else leaves the list.
+        # An indented line continues a list item; any other line ends the list.
         return _is_item(line) or line.x0 < group[0].x0 + 0.5 * unit
     return False
 
@@ -366,14 +366,14 @@ def _kind(group: list[Line], unit: float) -> str:
 
 
 def join_lines(lines: list[Line], right: float) -> str:
-    """A paragraph's text. A line that ends although the next word would have fitted ends on purpose."""
+    """The text of a paragraph. A line break is kept if the next word would have fitted into the line."""
     text = lines[0].text
-    ragged = _is_flush_right(lines)
+    flush_right = _is_flush_right(lines)
     for above, line in itertools.pairwise(lines):
         chinese = _CJK.match(line.text) is not None
         word = 1 if chinese else len(line.text.split(" ", 1)[0])
         letter = (line.x1 - line.x0) / max(1, len(line.text))
-        if ragged or above.x1 + (word + 2) * letter < right:
+        if flush_right or above.x1 + (word + 2) * letter < right:
             text += "\n" + line.text
         elif text.endswith("-") and line.text[:1].islower() and text[-2:-1].isalpha():
             text = text[:-1] + line.text
@@ -385,7 +385,7 @@ def join_lines(lines: list[Line], right: float) -> str:
 
 
 def _is_flush_right(lines: list[Line]) -> bool:
-    """Lines that begin anywhere and end at one edge: sums, addresses. None of them runs on into the next."""
+    """Whether the lines are flush right, such as sums and addresses. Such lines are not joined."""
     size = median(line.height for line in lines)
     ends = [line.x1 for line in lines]
     starts = [line.x0 for line in lines]

@@ -1,4 +1,4 @@
-"""Blocks as Markdown. What was read is data: it cannot become markup that nobody printed."""
+"""Blocks as Markdown. Text from the page is escaped, so that it does not become markup."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _BULLET = re.compile(r"^\s*[-–—•◦▪●*·‣]\s+(.*)$", re.DOTALL)
 
 
 def escape(text: str) -> str:
-    """Leaves words as they are and takes the power from tags and from marks at the start of a line."""
+    """Escapes HTML tags and block markers at the start of a line. Other text stays as it is."""
     return _LINE_MARK.sub(r"\1\\\2", _TAG.sub("&lt;", text))
 
 
@@ -39,7 +39,7 @@ def _block(block: Block) -> str:
         case "image":
             return ""
         case _:
-            # Two blanks at a line's end keep the line break.
+            # Two spaces at the end of a line keep the line break.
             return text.replace("\n", "  \n")
 
 

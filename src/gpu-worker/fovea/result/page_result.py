@@ -1,4 +1,4 @@
-"""The canonical page result, `schema: 1` (docs/WORKER-PROTOCOL.md, section 3)."""
+"""The page result, `schema: 1` (docs/WORKER-PROTOCOL.md, section 3)."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ BLOCK_TYPES = frozenset(CONTRACT["block_types"])
 STAGES = ("raster", "encode", "prefill", "decode")
 
 Box = tuple[float, float, float, float]
-"""`(x0, y0, x1, y1)` in 0..1 of the raster, origin top left."""
+"""`(x0, y0, x1, y1)` in 0..1 of the raster; the origin is the top left corner."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Attempt:
     tokens: int | None
     finish_reason: str
     encoded: str | None = None
-    """`stored`: the page was not encoded; its vision tokens were there from an earlier reading."""
+    """`stored`: the vision tokens are from an earlier reading."""
 
     def to_json(self) -> dict[str, Any]:
         body = asdict(self)
@@ -55,7 +55,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class PageResult:
-    """Everything that is known of one page. Times in milliseconds, sizes in pixels."""
+    """The result of one page. Times are in milliseconds, sizes in pixels."""
 
     page: int
     width: int
@@ -79,9 +79,9 @@ class PageResult:
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: dict[str, str] | None = None
     witness: dict[str, Any] | None = None
-    """`model`, `model_digest` and `agreement` of the check, where one was asked for."""
+    """`model`, `model_digest` and `agreement` of the witness, if the page was checked."""
     attachments: dict[str, bytes] = field(default_factory=dict)
-    """What is delivered beside the JSON, by its name in `fovea.service.push.ATTACHMENTS`."""
+    """What is pushed next to the JSON, by its name in `fovea.service.push.ATTACHMENTS`."""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object. Raises `ValueError` if it breaks the contract."""
@@ -105,24 +105,24 @@ class PageResult:
 
 
 def encode(body: dict[str, Any]) -> bytes:
-    """JSON as it is pushed. Raises `ValueError` for what JSON or UTF-8 cannot hold."""
+    """The JSON to push. Raises `ValueError` for values that JSON or UTF-8 cannot represent."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def page_faults(body: Any) -> list[str]:
-    """What breaks the contract in a page result; empty if the edge accepts it."""
+    """Violations of the contract in a page result; empty if the edge accepts it."""
     return [fault for fault in (schema_fault("PageResult", body), failure_fault(body)) if fault]
 
 
 def failure_fault(body: Any) -> str | None:
-    """The one rule that JSON Schema cannot express: a failed page has an error, and only a failed page."""
+    """Checks the one rule that is not in the schema: a failed page has an error, and no other page has one."""
     if isinstance(body, dict) and (body.get("verdict") == "failed") != (body.get("error") is not None):
         return "a failed page has an error, and only a failed page"
     return None
 
 
 def failed_page(page: int, model: str, digest: str, error: dict[str, str], *, task: str) -> PageResult:
-    """A page that has no reading, with the reason."""
+    """The result of a page that could not be read."""
     return PageResult(
         page=page,
         width=0,

@@ -1,1 +1,1 @@
-"""A shard's way through the worker: fetch the document, choose pages and modes, read, push, end."""
+"""Processes a shard: fetches the document, chooses pages and modes, reads the pages and pushes them."""

@@ -1,7 +1,7 @@
-"""A token budget of one document: how many vision tokens each of its pages may take.
+"""Token budget of a document: how many vision tokens each of its pages may use.
 
-The budget is spread over all pages that were asked for, also over those that other shards read, so that every shard of
-a document comes to the same modes by itself.
+The budget covers all requested pages, including those that other shards read. So every shard of a document computes
+the same modes on its own.
 """
 
 import hashlib
@@ -15,26 +15,27 @@ from fovea.readers.base import Reader
 from fovea.vision.plan import Density, least_tokens, measure
 
 SURVEY_PAGES = 100
-"""Of longer documents the pages are not looked at beforehand: each has an equal share of the budget."""
+"""Above this number of pages nothing is measured in advance: every page gets an equal share of the budget."""
 
-_KEPT = 64
+_CACHE_SIZE = 64
 _surveys: OrderedDict[tuple, dict[int, Density]] = OrderedDict()
-"""The last ones: the shards of a document come one after the other."""
+"""Recent surveys, for the other shards of the same document."""
 _lock = threading.Lock()
 
 
 class Budget:
-    """`mode(raster)` says how a page is to be read; `pages` are all that the `tokens` are for."""
+    """Chooses the mode of each page. All `pages` together may use `tokens` vision tokens."""
 
     def __init__(self, reader: Reader, pages: Sequence[int], tokens: int):
         self._reader, self._pages, self._tokens = reader, tuple(pages), tokens
         self._modes: dict[int, str] = {}
         self.warning: str | None = None
-        """For every page, where the budget cannot be kept."""
+        """Added to every page if the budget is too small."""
 
     def survey(self, document: Document, data: bytes, dpi: int) -> None:
-        """Looks at every page and spreads the budget. `data`: the document's bytes. Blocks for as long as it takes
-        to draw the pages; what was seen is kept for the document's other shards.
+        """Measures every page and spreads the budget. `data` is the document's bytes.
+
+        Blocks while the pages are rendered. The result is cached for the document's other shards.
         """
         if len(self._pages) > SURVEY_PAGES:
             return
@@ -42,16 +43,17 @@ class Budget:
         with _lock:
             known = _surveys.get(key)
         if known is None:
-            known = {page: seen for page in self._pages if (seen := _look(document, page, dpi))}
+            known = {page: density for page in self._pages if (density := _density(document, page, dpi))}
             with _lock:
                 _surveys[key] = known
-                while len(_surveys) > _KEPT:
+                while len(_surveys) > _CACHE_SIZE:
                     _surveys.popitem(last=False)
         densities = [*known.values()]
         self._modes = dict(zip(known, self._reader.spread(densities, self._tokens), strict=True))
         self._check(least_tokens(densities))
 
     def mode(self, raster: Raster) -> str:
+        """The mode in which to read the page."""
         if raster.page in self._modes:
             return self._modes[raster.page]
         density = measure(raster.image, raster.characters)
@@ -62,12 +64,12 @@ class Budget:
     def _check(self, least: int) -> None:
         if least > self._tokens:
             self.warning = (
-                f"The pages take at least {least} vision tokens; the budget of {self._tokens} was exceeded."
+                f"The pages need at least {least} vision tokens; the budget of {self._tokens} was exceeded."
             )
 
 
-def _look(document: Document, page: int, dpi: int) -> Density | None:
-    """`None` for a page that cannot be drawn: it will fail, and takes no tokens."""
+def _density(document: Document, page: int, dpi: int) -> Density | None:
+    """`None` for a page that cannot be rendered: it will fail and use no tokens."""
     try:
         return measure(document.raster(page, dpi).image, document.characters(page))
     except FoveaError:

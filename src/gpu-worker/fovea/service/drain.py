@@ -1,10 +1,9 @@
-"""Ending without losing a page.
+"""Draining: the worker stops without losing a page.
 
-Cog drops what runs when it is told to stop. So the supervisor, told to stop, first asks the worker to drain: it
-makes the file that `Settings.drain_file` names. From then on no page is begun; those being read are finished and
-pushed. All shards end together, when the last page is done: the edge sees which of their pages are missing and
-dispatches those again, and by then this server is gone, so that they go elsewhere. The worker says that it is
-done by writing `DONE` into the file.
+Cog drops running predictions when it is told to stop. So the supervisor first asks the worker to drain: it creates
+the file `Settings.drain_file`. From then on the worker starts no page; it finishes and pushes the pages that are being
+read, then writes `DONE` into the file. All shards wait for the last of these pages and end together. By then this
+server is about to stop, so the edge dispatches their missing pages to another one.
 """
 
 import asyncio
@@ -13,14 +12,14 @@ import time
 from pathlib import Path
 
 DONE = "drained"
-LOOK_S = 0.1
+POLL_S = 0.1
 
 
 class Drain:
-    """`asked` is set once the process is to end; `page()` around the reading and pushing of each page."""
+    """Counts the pages that are being read: `with drain:` around reading and pushing a page."""
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
+        self.requested = threading.Event()
         self._pages = 0
         self._lock = threading.Lock()
 
@@ -35,26 +34,26 @@ class Drain:
 
     @property
     def done(self) -> bool:
-        return self.asked.is_set() and self._pages == 0
+        return self.requested.is_set() and self._pages == 0
 
     async def finished(self) -> None:
-        """Returns when no page of any shard is being read any more."""
+        """Returns when no shard is reading a page."""
         while not self.done:
-            await asyncio.sleep(LOOK_S / 2)
+            await asyncio.sleep(POLL_S / 2)
 
     def watch(self, path: Path) -> None:
-        """Looks for the file from a thread of its own."""
+        """Starts a thread that drains when `path` exists."""
 
-        def look() -> None:
+        def drain() -> None:
             while not path.exists():
-                time.sleep(LOOK_S)
-            self.asked.set()
+                time.sleep(POLL_S)
+            self.requested.set()
             while not self.done:
-                time.sleep(LOOK_S / 2)
+                time.sleep(POLL_S / 2)
             path.write_text(DONE)
 
-        threading.Thread(target=look, name="drain", daemon=True).start()
+        threading.Thread(target=drain, name="drain", daemon=True).start()
 
 
 DRAIN = Drain()
-"""The process has one end."""
+"""One for the whole process, because the process stops only once."""

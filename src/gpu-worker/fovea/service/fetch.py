@@ -1,4 +1,4 @@
-"""Gets a document's bytes: from a data URL, or over HTTP with a size cap and a time limit."""
+"""Fetches a document's bytes: from a data URL, or over HTTP with a size limit and a time limit."""
 
 import base64
 import binascii
@@ -22,11 +22,11 @@ CHUNK = 1 << 20
 class Fetched:
     data: bytes
     media_type: str
-    """As it was announced, without parameters; empty where it was not."""
+    """As declared, without parameters; empty if not declared."""
 
 
 def fetch_document(url: str, settings: Settings, outbound: Outbound) -> Fetched:
-    """Blocks, at most for `LIMIT_S`; call it in a thread. Raises `DocumentError`."""
+    """Blocks for at most `LIMIT_S` seconds. Raises `DocumentError`."""
     if url[:5].lower() == "data:":
         return _from_data_url(url, settings.max_document_bytes)
     deadline = time.monotonic() + LIMIT_S
@@ -42,11 +42,11 @@ def fetch_document(url: str, settings: Settings, outbound: Outbound) -> Fetched:
             raise _unreachable(f"The document was not fetched: {error}.") from None
         except (Unreachable, urllib3.exceptions.HTTPError, OSError) as error:
             if time.monotonic() >= deadline:
-                raise _unreachable("The document took too long to come.") from None
+                raise _unreachable("The download of the document took too long.") from None
             if isinstance(error, Unreachable):
-                raise _unreachable("No answer came from the document's address.") from None
-            raise _unreachable("The document broke off while it was fetched.") from None
-    raise _unreachable("The address redirects too often.")
+                raise _unreachable("The document's server does not answer.") from None
+            raise _unreachable("The connection broke while the document was downloaded.") from None
+    raise _unreachable("The document's address redirects too often.")
 
 
 def _essence(content_type: str) -> str:
@@ -60,13 +60,13 @@ def _redirected(url: str, location: str) -> str:
     except ValueError:
         same = False
     if not same:
-        raise _unreachable("The address redirects to another host.")
+        raise _unreachable("The document's address redirects to another host.")
     return target
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
     if response.status != 200:
-        raise _unreachable(f"The document's address answered with status {response.status}.")
+        raise _unreachable(f"The document's server answered with status {response.status}.")
     chunks: list[bytes] = []
     size = 0
     for chunk in response.stream(CHUNK):
@@ -80,7 +80,7 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
 def _from_data_url(url: str, limit: int) -> Fetched:
     head, comma, data = url.partition(",")
     if not comma or not head.lower().endswith(";base64"):
-        raise DocumentError("document_unsupported", "The data URL is not base64.")
+        raise DocumentError("document_unsupported", "The data URL must be encoded as base64.")
     if len(data) * 3 // 4 > limit + 2:
         raise _too_large(limit)
     try:
@@ -90,7 +90,7 @@ def _from_data_url(url: str, limit: int) -> Fetched:
 
 
 def _too_large(limit: int) -> DocumentError:
-    return DocumentError("document_too_large", f"The document has more than {limit} bytes.")
+    return DocumentError("document_too_large", f"The document is larger than {limit} bytes.")
 
 
 def _unreachable(message: str) -> DocumentError:

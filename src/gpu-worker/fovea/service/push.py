@@ -1,4 +1,4 @@
-"""Pushes to the edge (docs/WORKER-PROTOCOL.md, section 2): each page the moment it is read."""
+"""Pushes each page to the edge as soon as it is read (docs/WORKER-PROTOCOL.md, section 2)."""
 
 import asyncio
 import http.client
@@ -24,29 +24,30 @@ MAX_PAUSE_S = 8.0
 CALL_LIMIT_S = 60.0
 GET_LIMIT_S = 10.0
 MAX_TOKENS_BYTES = 64 << 20
-"""Of a page's vision tokens, from the edge: what it keeps is smaller, by a setting of its own."""
+"""Largest file of vision tokens accepted from the edge. The edge's own limit is lower and a setting there."""
 
 JSON = {"content-type": "application/json"}
 ATTACHMENTS = {"image": "image/png", "tokens": "application/octet-stream"}
-"""What can be pushed beside a page's result, by the last part of its path."""
+"""Media types of what can be pushed next to a page's result, by the last segment of the path."""
 
-# Apart from the threads that read: a lease is renewed however many pages are being read.
+# Separate from the threads that read pages, so that heartbeats are sent even if all of those are busy.
 _THREADS = ThreadPoolExecutor(64, "push")
 
 
 class Pushed(Enum):
     ACCEPTED = "accepted"
     GONE = "gone"
-    """The shard is canceled or over: stop reading it."""
-    NOT = "not pushed"
-    """Refused, or the edge stayed silent. The edge will ask for the page again."""
+    """The shard is canceled or has ended: stop reading it."""
+    FAILED = "not pushed"
+    """The edge refused it or did not answer. The edge dispatches the page again."""
 
 
 class Pusher:
-    """`push_url` is the signed address of one shard; paths are appended before its query. `traceparent`
-    goes along with every push (W3C Trace Context). `clock` and `sleep` time the retries.
+    """Pushes to `push_url`, the signed URL of one shard; paths are inserted before its query.
 
-    Raises `Refused` when nothing may be sent there.
+    `clock` and `sleep` time the retries.
+
+    `traceparent` is sent with every push (W3C Trace Context). Raises `Refused` if the URL is not allowed.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Pusher:
     async def document(self, body: dict[str, Any]) -> Pushed:
         if fault := schema_fault("DocumentReport", body):
             log.error("the report of the document breaks the contract: %s (trace %s)", fault, self._trace)
-            return Pushed.NOT
+            return Pushed.FAILED
         return await self._put("/document", encode(body))
 
     async def page(self, number: int, data: bytes) -> Pushed:
@@ -77,18 +78,18 @@ class Pusher:
         return await self._put(f"/pages/{number}", data)
 
     async def attachment(self, number: int, name: str, data: bytes, digest: str) -> Pushed:
-        """Something of a page beside its result, made by the model `digest`; to be pushed before that."""
+        """Pushes one of `ATTACHMENTS`, made by the model `digest`. Call it before `page`."""
         head = {"content-type": ATTACHMENTS[name], "x-model-digest": digest}
         return await self._put(f"/pages/{number}/{name}", data, head)
 
     async def heartbeat(self, page: int) -> Pushed:
-        """Once, without retries: the next one is due soon."""
+        """Sends one heartbeat, without retries because the next one follows soon."""
         return await self._put("/heartbeat", encode({"schema": 1, "page": page}), retry_for_s=0)
 
     def stored_tokens(self, number: int, mode: str, digest: str) -> bytes | None:
-        """The vision tokens that the edge has of a page; `None` where it has none or does not answer in time.
+        """The page's vision tokens stored at the edge; `None` if there are none or the edge does not answer in time.
 
-        Blocks. Asked once: whoever asks can encode the page himself.
+        Blocks. There are no retries, because the caller can encode the page instead.
         """
         query = "&".join(filter(None, [self._parts.query, urlencode({"mode": mode, "model_digest": digest})]))
         url = self._url(f"/pages/{number}/tokens", query)
@@ -118,15 +119,15 @@ class Pusher:
                 return Pushed.GONE
             if status is not None and status < 500 and status != 429:
                 log.error("the edge refused %s with status %d (trace %s)", path, status, self._trace)
-                return Pushed.NOT
+                return Pushed.FAILED
             if self._clock() + pause > end:
                 log.error("the edge did not take %s (last status %s, trace %s)", path, status, self._trace)
-                return Pushed.NOT
+                return Pushed.FAILED
             await self._sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_S)
 
     def _send(self, url: str, data: bytes, head: dict[str, str]) -> int | None:
-        """The status, or `None` without an answer."""
+        """The HTTP status, or `None` if there is no answer."""
         try:
             with self._outbound.open("PUT", url, data, head, limit_s=CALL_LIMIT_S) as response:
                 return response.status

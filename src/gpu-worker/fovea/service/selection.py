@@ -1,4 +1,4 @@
-"""The `pages` input: `1-3,7`, from 1. The edge has checked it already; a stranger's call has not been."""
+"""Parses page selections such as `1-3,7`. The edge validates them, but callers other than the edge may not."""
 
 import re
 
@@ -9,21 +9,22 @@ MAX_PARTS = 5000
 
 
 def select_pages(text: str, page_count: int) -> list[int]:
-    """Ascending page numbers, each once. Single pages past the end are kept: each asked page gets an answer.
+    """The selected page numbers, from 1, ascending and unique; all pages for an empty `text`.
 
+    Single numbers beyond `page_count` are kept, because every requested page gets a result.
     Raises `DocumentError` `invalid_options`.
     """
     if not text.strip():
         return list(range(1, page_count + 1))
     parts = text.split(",")
     if len(parts) > MAX_PARTS:
-        raise DocumentError("invalid_options", f"At most {MAX_PARTS} page ranges can be asked for.")
+        raise DocumentError("invalid_options", f"A page selection has at most {MAX_PARTS} parts.")
     pages: set[int] = set()
     for part in parts:
         match = _PART.fullmatch(part)
         first = int(match[1]) if match else 0
         if not match or first < 1:
-            raise DocumentError("invalid_options", "The page selection is not of the form 1-3,7.")
+            raise DocumentError("invalid_options", "The page selection must have the form 1-3,7.")
         if not match[2]:
             pages.add(first)
             continue

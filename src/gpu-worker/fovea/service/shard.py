@@ -1,4 +1,4 @@
-"""One shard: a document, some of its pages, one set of options. Every page asked for gets one answer."""
+"""Reads one shard: a document, some of its pages, one set of options. Every requested page gets exactly one result."""
 
 import asyncio
 import base64
@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fovea.cancellation import Cancellation
 from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, FoveaError, PageError
-from fovea.given_up import GivenUp
 from fovea.outbound import Outbound, Refused
 from fovea.pages import render
 from fovea.pages.blank import is_blank
@@ -22,7 +22,7 @@ from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
 from fovea.result.page_result import MAX_PAGE_BYTES, Attempt, PageResult, encode, failed_page
-from fovea.result.witness import agreement, doubt, text_of
+from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
 from fovea.service.fetch import fetch_document
@@ -33,11 +33,11 @@ from fovea.settings import Settings
 log = logging.getLogger(__name__)
 
 WITNESS: str = CONTRACT["witness"]
-"""The reader that checks others where a request asks for it."""
+"""The reader that checks the pages of other readers on request."""
 WITNESS_SHARE = 0.8
-"""Of a page's time: what is left of it after that is too little for a check."""
+"""A page that has used this share of its time limit is not checked: too little time is left."""
 
-# More than there are slots: a page that was given up keeps its thread until its reader comes back.
+# More threads than slots, because a canceled page keeps its thread until its reader returns.
 _THREADS = ThreadPoolExecutor(64, "page")
 
 
@@ -60,7 +60,7 @@ class ShardRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A page's result, encoded once, and what is delivered beside it."""
+    """A page's result, encoded once, and its attachments."""
 
     body: dict[str, Any]
     data: bytes
@@ -74,11 +74,11 @@ class _Answer:
 
 
 class _Gone(Exception):
-    """The edge wants nothing of this shard any more."""
+    """The edge has canceled the shard or already ended it."""
 
 
 class Shard:
-    """Reads a shard to its end: `await Shard(...).run()` gives the receipt and raises nothing of its own."""
+    """Reads a shard: `await Shard(...).run()` returns the receipt and raises only `asyncio.CancelledError`."""
 
     def __init__(
         self, request: ShardRequest, readers: Mapping[str, Reader], settings: Settings, drain: Drain = DRAIN
@@ -114,14 +114,14 @@ class Shard:
             except Refused as refused:
                 error = DocumentError("invalid_options", f"Pages cannot be pushed to push_url: {refused}.")
                 return {**self._receipt, "error": error.to_json()}
-        heart = asyncio.create_task(self._heartbeat()) if self._pusher else None
+        heartbeat = asyncio.create_task(self._heartbeat()) if self._pusher else None
         work = asyncio.create_task(self._read_all())
-        tasks = {task for task in (heart, work) if task}
+        tasks = {task for task in (heartbeat, work) if task}
         try:
             while not work.done():
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if heart in done and not work.done():
-                    break  # The edge said that the shard is over.
+                if heartbeat in done and not work.done():
+                    break  # the edge says that the shard has ended
             if work.done():
                 await work
         except DocumentError as error:
@@ -137,7 +137,7 @@ class Shard:
         return self._receipt
 
     async def _heartbeat(self) -> None:
-        """Renews the lease; returns when the edge says that there is nothing to renew."""
+        """Renews the lease; returns when the edge says that the shard has ended."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_s)
             if await self._pusher.heartbeat(self._page) is Pushed.GONE:
@@ -146,7 +146,7 @@ class Shard:
     async def _read_all(self) -> None:
         reader, request = self._reader, self._request
         if reader is None:
-            raise DocumentError("unknown_model", f"This worker does not have the model {request.model[:64]}.")
+            raise DocumentError("unknown_model", f"This worker has no model {request.model[:64]}.")
         try:
             reader.check(request.options)
         except InvalidOptions as error:
@@ -183,12 +183,12 @@ class Shard:
             document.close()
 
     async def _read_pages(self, document: Document, pages: list[int]) -> None:
-        """As many at a time as the reader can make use of."""
+        """Reads and delivers `pages`, as many at a time as the reader supports (`Reader.parallel`)."""
         numbers = iter(pages)
 
         async def read() -> None:
             for page in numbers:
-                if self._drain.asked.is_set():
+                if self._drain.requested.is_set():
                     return await self._drain.finished()
                 with self._drain:
                     self._page = page
@@ -203,30 +203,32 @@ class Shard:
             await asyncio.gather(*readers, return_exceptions=True)
 
     def _check_extras(self) -> None:
-        """Raises `DocumentError` for what no reader can answer for: the budget and the witness."""
+        """Checks the options for budget and witness, which readers do not know. Raises `DocumentError`."""
         request, options = self._request, self._request.options
-        fault = None
+        error = None
         if request.token_budget is not None and options.mode != "auto":
-            fault = "A token budget chooses the modes: it needs the mode auto."
+            error = "A token budget requires the mode auto, because it chooses the modes."
         elif options.witness and self._witness is None:
-            fault = "This worker has no witness."
+            error = f"This worker has no witness: {WITNESS} is not loaded."
         elif options.witness and request.model == WITNESS:
-            fault = f"{WITNESS} is the witness: it cannot check itself."
+            error = f"{WITNESS} is the witness and cannot check itself."
         elif options.witness and options.task not in TRANSCRIPTIONS:
-            fault = f"A witness can check the tasks {', '.join(TRANSCRIPTIONS)}."
-        if fault:
-            raise DocumentError("invalid_options", fault)
+            error = f"A witness can only check the tasks {', '.join(TRANSCRIPTIONS)}."
+        if error:
+            raise DocumentError("invalid_options", error)
 
-    async def _report(self, what: dict[str, Any]) -> None:
+    async def _report(self, fields: dict[str, Any]) -> None:
+        """Tells the edge about the document. Raises `_Gone`."""
         if not self._pusher:
             return
-        head = {"schema": 1, "model": self._request.model}
+        body = {"schema": 1, "model": self._request.model}
         if self._reader:
-            head["model_digest"] = self._digest
-        if await self._pusher.document({**head, **what}) is Pushed.GONE:
+            body["model_digest"] = self._digest
+        if await self._pusher.document({**body, **fields}) is Pushed.GONE:
             raise _Gone
 
     async def _deliver(self, answer: _Answer) -> None:
+        """Pushes a page, or adds it to the receipt if there is no `push_url`. Raises `_Gone`."""
         if not self._pusher:
             urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in answer.attachments.items()}
             self._receipt["pages"].append({**answer.body, **urls})
@@ -237,9 +239,9 @@ class Shard:
             pushed = await self._pusher.attachment(page, name, data, digest)
             if pushed is Pushed.GONE:
                 raise _Gone
-            # Vision tokens are a by-product, except where they are all that was asked for.
-            if pushed is Pushed.NOT and not (name == "tokens" and self._request.options.task != ENCODE):
-                message = "What was made of the page was not taken by the service."
+            # The page fails with its attachment, except with vision tokens that are only a by-product of another task.
+            if pushed is Pushed.FAILED and (name != "tokens" or self._request.options.task == ENCODE):
+                message = "The service did not store the page's image or vision tokens."
                 answer = self._failed(page, PageError("not_kept", message))
                 break
         pushed = await self._pusher.page(page, answer.data)
@@ -249,20 +251,20 @@ class Shard:
             self._receipt["pushed"].append(page)
 
     async def _read_page(self, document: Document, page: int) -> _Answer:
-        """The page's answer. Raises nothing: a page that cannot be read has a `failed` result."""
+        """The page's answer. An error becomes a `failed` result."""
         limit = self._settings.page_timeout_s
-        given_up = GivenUp()
+        cancellation = Cancellation()
         try:
-            return await asyncio.wait_for(_in_thread(self._read_now, document, page, given_up), limit)
+            return await asyncio.wait_for(_in_thread(self._read_now, document, page, cancellation), limit)
         except TimeoutError:
             error = PageError("page_timeout", f"The page was not read within {limit:.0f} seconds.")
         except FoveaError as known:
             error = known
         except Exception:
             log.exception("page %d", page)
-            error = PageError("internal", "The page could not be read because of a fault on our side.")
+            error = PageError("internal", "The page could not be read because of an internal error.")
         finally:
-            given_up.set()
+            cancellation.cancel()
         return self._failed(page, error)
 
     def _failed(self, page: int, error: FoveaError) -> _Answer:
@@ -271,7 +273,7 @@ class Shard:
         result.prompt = options.prompt
         return _Answer.of(result)
 
-    def _read_now(self, document: Document, page: int, given_up: GivenUp) -> _Answer:
+    def _read_now(self, document: Document, page: int, cancellation: Cancellation) -> _Answer:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
@@ -280,8 +282,8 @@ class Shard:
         if options.mode == "auto" and self._reader.modes:
             raster = replace(raster, characters=document.characters(page))
         raster_ms = (time.perf_counter() - started) * 1000
-        if given_up.is_set():
-            raise PageError("page_timeout", "Nobody waits for the page any more.")
+        if cancellation.canceled:
+            raise PageError("page_timeout", "The page was canceled.")
         if is_blank(raster.image) and not getattr(self._reader, "takes_blank", False):
             result = PageResult(
                 page=page,
@@ -299,7 +301,7 @@ class Shard:
             options = replace(
                 options,
                 owner=self._owner,
-                given_up=given_up,
+                cancellation=cancellation,
                 recall=self._recall(page),
                 digest=self._digest,
             )
@@ -308,59 +310,57 @@ class Shard:
             result = self._reader.read(raster, options)
             if self._budget and self._budget.warning:
                 result.warnings.append(self._budget.warning)
-            if self._witness and not given_up.is_set():
+            if self._witness and not cancellation.canceled:
                 spent = time.perf_counter() - started
-                bear_witness(
+                check_with_witness(
                     result, self._witness, raster, spent < WITNESS_SHARE * self._settings.page_timeout_s
                 )
         result.model_digest = self._digest
         if raster.missing:
-            result.warnings.append(_not_drawn(raster.missing))
+            result.warnings.append(_missing_glyphs(raster.missing))
         result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
-        # If a reader's result breaks the contract, the page fails here; the edge would refuse it.
+        # Raises if a reader's bug breaks the contract, so that the page fails here and not at the edge.
         answer = _Answer.of(result)
         if len(answer.data) > MAX_PAGE_BYTES:
-            raise PageError(
-                "page_too_large", f"What was read on the page takes more than {MAX_PAGE_BYTES >> 20} MiB."
-            )
+            raise PageError("page_too_large", f"The page's result is larger than {MAX_PAGE_BYTES >> 20} MiB.")
         return answer
 
     def _recall(self, page: int) -> Callable[[str], bytes | None]:
-        """Where a reader finds the vision tokens that the edge has of a page."""
+        """A function from a mode to the page's vision tokens stored at the edge, or to `None`."""
         if self._pusher is None or page not in self._stored:
             return lambda mode: None
         pusher, digest = self._pusher, self._digest
         return lambda mode: pusher.stored_tokens(page, mode, digest)
 
 
-MOST_NAMED = 40
-"""Characters that a warning names."""
+MAX_LISTED = 40
+"""Characters that a warning lists."""
 
 
-def _not_drawn(missing: str) -> str:
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    return f"No font here has these characters, which stand as boxes: {missing[:MOST_NAMED]}{more}"
+def _missing_glyphs(characters: str) -> str:
+    more = f" and {len(characters) - MAX_LISTED} more" if len(characters) > MAX_LISTED else ""
+    return f"No font has these characters; they are drawn as boxes: {characters[:MAX_LISTED]}{more}"
 
 
 def text_digest(reader: Reader) -> str:
-    """Of a reader that is shown pages of a text: what lays them out decides as well what it reads."""
+    """The digest for text documents: it covers the page layout, too, because that changes what the reader sees."""
     return f"sha256:{hashlib.sha256(f'{reader.digest} {render.digest()}'.encode()).hexdigest()}"
 
 
-def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:
-    """Reads the page once more with `witness` and marks the result as `suspect` where the two differ too much.
+def check_with_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:
+    """Reads the page again with `witness` and marks the result as `suspect` if the two differ too much.
 
-    What was read is kept whatever happens to the check; a page that could not be checked says so.
+    If the check is not possible, the result stays as it is and gets a warning.
     """
     if not in_time:
-        result.warnings.append("There was no time left to check the page by a second reader.")
+        result.warnings.append("No time was left to check the page with a second reader.")
         return
     try:
         second = witness.read(raster, ReadRequest())
     except Exception:
         log.exception("witness of page %d", raster.page)
-        result.warnings.append("The page could not be checked by a second reader.")
+        result.warnings.append("The check of the page with a second reader failed.")
         return
     share = agreement(text_of(result.blocks), text_of(second.blocks))
     result.witness = {
@@ -368,9 +368,9 @@ def bear_witness(result: PageResult, witness: Reader, raster: Raster, in_time: b
         "model_digest": witness.digest,
         "agreement": None if share is None else round(share, 3),
     }
-    if reason := doubt(share):
+    if warning := warning_for(share):
         result.verdict = "suspect"
-        result.warnings.append(reason)
+        result.warnings.append(warning)
 
 
 def _data_url(kind: str, data: bytes) -> str:
@@ -384,5 +384,5 @@ async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
 async def run_shard(
     request: ShardRequest, readers: Mapping[str, Reader], settings: Settings
 ) -> dict[str, Any]:
-    """The receipt. Raises only `asyncio.CancelledError`."""
+    """The shard's receipt. See `Shard`."""
     return await Shard(request, readers, settings).run()

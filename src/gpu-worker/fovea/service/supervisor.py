@@ -1,13 +1,13 @@
 """Keeps one Cog server alive: `python -m fovea.service.supervisor --host 127.0.0.1 --port 5000 --pid-file FILE`.
 
-A Cog server whose worker process died answers UNHEALTHY for ever, one whose setup failed answers with status
-200 and SETUP_FAILED, and neither restarts by itself. This process starts the server, looks at its health, and
-restarts it, with growing pauses while it keeps failing. If a server fails three times in a row in the same way
-without ever being ready, this process ends with status 1.
+A Cog server does not restart by itself when its worker process dies (it reports UNHEALTHY) or its setup fails
+(SETUP_FAILED). This process starts the server, checks its health and restarts it, with growing pauses while it keeps
+failing. If the server fails three times in a row in the same way without ever being ready, this process exits with
+status 1.
 
-The server ends with this process, however this process ends: the kernel sends the server SIGKILL, and the server's
-own children check for that themselves (`fovea.orphan`). The first signal to stop drains the worker
-(`fovea.service.drain`) for at most `FOVEA_DRAIN_S` seconds; a second one stops it at once.
+If this process ends for any reason, the server ends, too: the kernel kills the server, and the server's children
+notice (`fovea.parent`). The first SIGTERM or SIGINT drains the worker (`fovea.service.drain`) for at most
+`FOVEA_DRAIN_S` seconds; the second one stops it at once.
 
 | variable | default | |
 |---|---|---|
@@ -37,19 +37,19 @@ ROOT = Path(__file__).resolve().parents[4]
 BAD_STATES = frozenset({"UNHEALTHY", "SETUP_FAILED", "DEFUNCT"})
 POLL_S = 1.0
 SILENCE_S = 60.0
-"""How long a server that answered before may be silent until it counts as hung."""
+"""If a server that has answered before is silent for this long, it counts as hung."""
 MAX_PAUSE_S = 30.0
 MAX_FAILED_STARTS = 3
 GRACE_S = 10.0
 DRAIN_S = 20.0
-RECEIPT_S = 0.5
-"""From the last page to the end: time for Cog to close its predictions."""
+CLOSE_S = 0.5
+"""Time for Cog to close its predictions after the last page."""
 WORKING = frozenset({"READY", "BUSY"})
 PR_SET_PDEATHSIG = 1
 
 
 def environment(port: int, drain_file: Path) -> dict[str, str]:
-    """The server's environment. Cog spawns `python`, so the folder of this one comes first on PATH."""
+    """The server's environment. Cog starts `python`, so this interpreter's folder comes first in PATH."""
     folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     return {
         **os.environ,
@@ -65,11 +65,11 @@ def environment(port: int, drain_file: Path) -> dict[str, str]:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Runs in the child. The server has threads of its own only later, and is started by our only one."""
+    """Runs in the child before exec. Safe as `preexec_fn` because this process has a single thread."""
     os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # It was gone before the kernel knew.
+        if os.getppid() != parent:  # the parent ended before prctl was called
             os._exit(1)
 
 
@@ -85,21 +85,21 @@ def start_server(host: str, port: int, drain_file: Path) -> subprocess.Popen:
 
 
 def stop_server(server: subprocess.Popen, grace_s: float = GRACE_S) -> None:
-    """Ends the server and everything in its group: SIGTERM, and SIGKILL after `grace_s`."""
-    for what, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
+    """Ends the server's process group with SIGTERM, and with SIGKILL after `grace_s` seconds."""
+    for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
         try:
-            os.killpg(server.pid, what)
+            os.killpg(server.pid, number)
         except ProcessLookupError:
             break
         end = time.monotonic() + wait_s
-        while time.monotonic() < end and _group_lives(server):
+        while time.monotonic() < end and _group_runs(server):
             time.sleep(0.05)
-        if not _group_lives(server):
+        if not _group_runs(server):
             break
     server.poll()
 
 
-def _group_lives(server: subprocess.Popen) -> bool:
+def _group_runs(server: subprocess.Popen) -> bool:
     server.poll()
     try:
         os.killpg(server.pid, 0)
@@ -109,7 +109,7 @@ def _group_lives(server: subprocess.Popen) -> bool:
 
 
 def health(host: str, port: int) -> str | None:
-    """The server's own word for its state, or `None` without an answer."""
+    """The state that the server reports, or `None` if it does not answer."""
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/health-check", timeout=5) as answer:
             return json.load(answer).get("status")
@@ -123,34 +123,35 @@ class Supervisor:
         self._bind = host
         self._port = port
         self._pid_file = pid_file
-        self._stopping = self._at_once = self._was_ready = False
+        self._stopping = self._stop_now = self._was_ready = False
         self._drain_s = float(os.environ.get("FOVEA_DRAIN_S") or DRAIN_S)
         self._drain_file = Path(tempfile.mkdtemp(prefix="fovea-drain-")) / "drain"
 
     def stop(self, *_: object) -> None:
-        self._stopping, self._at_once = True, self._stopping
+        self._stopping, self._stop_now = True, self._stopping
 
     def run(self) -> int:
-        """Returns the exit status: 0 when it was told to stop, 1 when the server cannot start."""
-        pause, failures, last = 0.5, 0, ""
+        """Returns the exit status: 0 after a signal, 1 if the server cannot start."""
+        pause, failures, last_reason = 0.5, 0, ""
         while not self._stopping:
             server = start_server(self._bind, self._port, self._drain_file)
             self._write_pid(server.pid)
             started = time.monotonic()
-            why = self._watch(server)
+            reason = self._watch(server)
             if self._stopping:
                 self._drain(server)
             stop_server(server)
             if self._stopping:
                 break
-            failures = 0 if self._was_ready else failures + 1 if why == last else 1
-            last = why
+            failures = 0 if self._was_ready else failures + 1 if reason == last_reason else 1
+            last_reason = reason
             if failures == MAX_FAILED_STARTS:
-                print(f"fovea supervisor: {why} {failures} times, never ready", file=sys.stderr, flush=True)
+                message = f"fovea supervisor: {reason} {failures} times without being ready; giving up"
+                print(message, file=sys.stderr, flush=True)
                 break
-            # A server that ran well for a while has earned a quick restart.
+            # A server that ran for a minute is restarted without a long pause.
             pause = 0.5 if time.monotonic() - started > 60 else min(pause * 2, MAX_PAUSE_S)
-            print(f"fovea supervisor: {why}; starting it again in {pause:.0f} s", file=sys.stderr, flush=True)
+            print(f"fovea supervisor: {reason}; restarting in {pause:.0f} s", file=sys.stderr, flush=True)
             end = time.monotonic() + pause
             while time.monotonic() < end and not self._stopping:
                 time.sleep(0.05)
@@ -161,37 +162,37 @@ class Supervisor:
         return 0 if self._stopping else 1
 
     def _drain(self, server: subprocess.Popen) -> None:
-        """Waits until the worker has nothing to lose, if it runs at all."""
+        """Waits until the worker has pushed its running pages, if it runs at all."""
         if health(self._host, self._port) not in WORKING:
             return
         self._drain_file.touch()
         end = time.monotonic() + self._drain_s
-        while time.monotonic() < end and server.poll() is None and not self._at_once:
+        while time.monotonic() < end and server.poll() is None and not self._stop_now:
             if self._drain_file.read_text() == DONE:
-                time.sleep(RECEIPT_S)
+                time.sleep(CLOSE_S)
                 return
             time.sleep(0.05)
 
     def _watch(self, server: subprocess.Popen) -> str:
-        """Returns why the server has to be started again, or that it is to stop."""
-        look = time.monotonic()
-        heard: float | None = None
+        """Blocks until the server has to be restarted or stopped, and returns the reason."""
+        next_check = time.monotonic()
+        last_answer: float | None = None
         self._was_ready = False
         while not self._stopping:
             if server.poll() is not None:
                 return f"the Cog server ended with status {server.returncode}"
-            if time.monotonic() >= look:
-                look = time.monotonic() + POLL_S
+            if time.monotonic() >= next_check:
+                next_check = time.monotonic() + POLL_S
                 state = health(self._host, self._port)
                 self._was_ready = self._was_ready or state in WORKING
                 if state in BAD_STATES:
                     return f"the Cog server is {state}"
                 if state is not None:
-                    heard = time.monotonic()
-                elif heard is not None and time.monotonic() - heard > SILENCE_S:
+                    last_answer = time.monotonic()
+                elif last_answer is not None and time.monotonic() - last_answer > SILENCE_S:
                     return "the Cog server does not answer"
             time.sleep(0.05)
-        return "told to stop"
+        return "stopped by a signal"
 
     def _write_pid(self, pid: int) -> None:
         if self._pid_file:
@@ -206,7 +207,7 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
     parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("--pid-file", type=Path, help="where the Cog server's process id is written")
+    parser.add_argument("--pid-file", type=Path, help="file for the Cog server's process id")
     arguments = parser.parse_args()
     supervisor = Supervisor(arguments.host, arguments.port, arguments.pid_file)
     signal.signal(signal.SIGTERM, supervisor.stop)

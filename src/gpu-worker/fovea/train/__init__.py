@@ -1,1 +1,1 @@
-"""Training a checkpoint of the architecture from nothing, or going on from one. `python -m fovea.train --help`."""
+"""Trains a model from scratch or from a checkpoint: `python -m fovea.train --help`."""

@@ -1,4 +1,4 @@
-"""Strips as tensors: pixels, tokens, and for each token and patch what the training heads must know."""
+"""Batches of training data: pixels, tokens, and the targets of the training heads for each token and patch."""
 
 import math
 import os
@@ -24,47 +24,49 @@ from fovea.train.real import real_strips
 from fovea.train.strips import Strip, Style, make_strip
 from fovea.train.texts import ALPHABET
 
-CLASSES = 1 + len(ALPHABET)  # nothing, and each character
+CLASSES = 1 + len(ALPHABET)  # no character, and each character
 CLASS = {character: number for number, character in enumerate(ALPHABET, 1)}
 IGNORED = -100
 PATCH, PATCH_SLOTS = 16, 4
-"""Pixels of a patch's side; how many of its characters are named, in reading order."""
+"""Side of a patch in pixels, and the number of its characters that are targets, in reading order."""
 SPOT, SPOT_SLOTS = 8, 2
-"""The same for the stem's squares of half that size."""
+"""The same for the squares of the stem."""
 POOL = 4
-"""Batches whose strips are made together and sorted by the length of their texts; more where texts are long."""
+"""Batches in a pool. The strips of a pool are generated together and sorted by length."""
 ALIGNED = 16
-"""Lengths are multiples of it: a GPU has kernels and memory ready for shapes that it has seen."""
+"""Lengths are padded to a multiple of this, so that a GPU can reuse kernels and memory."""
 TOKENS = 220
-"""Of a text, at which a batch is full; of longer ones fewer go into a batch, so that all take about as long."""
+"""Longest texts of a full batch. With longer texts a batch has fewer strips, so that all batches take equally long."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Text is one token a byte, with places between them (`fovea.nano.places`)."""
+    """The text has one token per byte, with place tokens inserted (`fovea.nano.places`)."""
 
-    pixels: Tensor  # (B, 3, H, W) of 0..255, in bytes
+    pixels: Tensor  # (B, 3, H, W) uint8, 0..255
     ids: Tensor  # (B, T): prompt with vision tokens, then the text
     targets: Tensor  # (B, T): the next token; `IGNORED` in the prompt
     cells: Tensor  # (B, T): position in the sequence of the vision token that shows the next character
-    rows: Tensor | None  # (B, T): row of patches of the next character; of strips
-    columns: Tensor | None  # (B, T)
-    patches: Tensor | None  # (B, H/16, W/16, PATCH_SLOTS): classes of the characters in each patch; of strips
-    spots: Tensor | None  # (B, H/8, W/8, SPOT_SLOTS)
+    rows: Tensor | None  # (B, T): row of patches of the next character; only for strips
+    columns: Tensor | None  # (B, T): and its column
+    patches: (
+        Tensor | None
+    )  # (B, H/16, W/16, PATCH_SLOTS): classes of each patch's characters; only for strips
+    spots: Tensor | None  # (B, H/8, W/8, SPOT_SLOTS): the same for spots
     characters: int
     first: int
-    """Position of the first vision token, the same in all."""
-    regions: Tensor | None = None  # (B, H/16, W/16): what kind of block covers each patch; of whole pages
+    """Position of the first vision token, the same in all rows."""
+    regions: Tensor | None = None  # (B, H/16, W/16): type of the block at each patch; only for whole pages
 
     def views(self) -> Tensor:
-        """What the encoder sees: (B, 3, H, W) in −1..1."""
+        """The encoder's input (B, 3, H, W) in −1..1."""
         return self.pixels.float() / 127.5 - 1
 
     def to(self, device: torch.device) -> "Batch":
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
-        """Called by PyTorch's loader."""
+        """Called by PyTorch's data loader."""
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
@@ -75,22 +77,22 @@ class Batch:
 
 
 def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
-    """All of one size."""
+    """A batch of strips of the same size."""
     width, height = strips[0].image.size
     across = width // CELL
     prompt = strip_prompt(tokenizer, width, height)
     newline = tokenizer.encode("\n")[0]
-    points = [_of_bytes(strip) for strip in strips]
-    told = [
+    points = [_byte_places(strip) for strip in strips]
+    texts = [
         with_places(tokenizer.encode(strip.text), places.tolist(), newline)
         for strip, places in zip(strips, points, strict=True)
     ]
-    ids, targets = _sequences(prompt, [[token for token, _, _ in text] for text in told], tokenizer)
+    ids, targets = _sequences(prompt, [[token for token, _, _ in text] for text in texts], tokenizer)
     cells, rows, columns = (torch.full(ids.shape, IGNORED) for _ in range(3))
     patches = np.zeros((len(strips), height // PATCH, width // PATCH, PATCH_SLOTS), np.int64)
     spots = np.zeros((len(strips), height // SPOT, width // SPOT, SPOT_SLOTS), np.int64)
     first, start = prompt.index(tokenizer.image), len(prompt)
-    for number, (strip, text) in enumerate(zip(strips, told, strict=True)):
+    for number, (strip, text) in enumerate(zip(strips, texts, strict=True)):
         if not text:
             continue
         x = strip.places[:, 0].clip(0, width - 1).astype(np.int64)
@@ -120,7 +122,7 @@ def collate(strips: list[Strip], tokenizer: Tokenizer) -> Batch:
 
 
 def collate_layouts(layouts: list[Layout], tokenizer: Tokenizer) -> Batch:
-    """Whole pages as the layout question sees them; answers are `fovea.train.grounding`'s."""
+    """A batch of whole pages with the layout prompt and its answers (`fovea.train.grounding`)."""
     prompt = layout_prompt(tokenizer)
     first, start = prompt.index(tokenizer.image), len(prompt)
     answers = [answer_of(layout.units(), tokenizer) for layout in layouts]
@@ -146,13 +148,13 @@ def collate_layouts(layouts: list[Layout], tokenizer: Tokenizer) -> Batch:
     )
 
 
-def _of_bytes(strip: Strip) -> np.ndarray:
-    """(bytes, 2): the place of each byte of the text, which is that of its character."""
+def _byte_places(strip: Strip) -> np.ndarray:
+    """(bytes, 2): for each byte of the text, the place of its character."""
     return np.repeat(strip.places, [len(character.encode()) for character in strip.text], axis=0)
 
 
 def _sequences(prompt: list[int], answers: list[list[int]], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
-    """The prompt before each answer, and the next token of each position: ids and targets (B, T) of `Batch`."""
+    """`ids` and `targets` (B, T) of a batch, from the prompt and the answers."""
     start = len(prompt)
     length = -(-(start + max(map(len, answers))) // ALIGNED) * ALIGNED
     ids = torch.full((len(answers), length), tokenizer.pad)
@@ -165,12 +167,12 @@ def _sequences(prompt: list[int], answers: list[list[int]], tokenizer: Tokenizer
 
 
 def _position(cell: int, across: int) -> int:
-    """Where a vision token stands among those of its view: a newline ends each row of `across`."""
+    """Position of a vision token in its view, in which a newline ends each row of `across` tokens."""
     return cell // across * (across + 1) + cell % across
 
 
 def _regions(layout: Layout, side: int = 32) -> Tensor:
-    """(side, side): the kind of block at the middle of each patch, from 1; 0 where there is none."""
+    """(side, side): the type of the block at the center of each patch, from 1; 0 if there is none."""
     regions = torch.zeros(side, side, dtype=torch.int64)
     for kind, (x0, y0, x1, y1) in layout.units():
         across = slice(max(0, math.ceil(x0 * side - 0.5)), max(0, math.ceil(x1 * side - 0.5)))
@@ -180,7 +182,7 @@ def _regions(layout: Layout, side: int = 32) -> Tensor:
 
 
 def _fill(squares: np.ndarray, text: str, columns: np.ndarray, rows: np.ndarray) -> None:
-    """Writes the class of each character into the square in which its middle lies, while there is a slot."""
+    """Writes the class of each character into the square of its center, until the square's slots are full."""
     taken: dict[tuple[int, int], int] = {}
     for character, column, row in zip(text, columns.tolist(), rows.tolist(), strict=True):
         if character == "\n":
@@ -193,7 +195,7 @@ def _fill(squares: np.ndarray, text: str, columns: np.ndarray, rows: np.ndarray)
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An endless row of pools of batches: pool `i` is the same whoever makes it, so a run can go on anywhere."""
+    """An endless stream of pools of batches. Pool `i` is deterministic, so that a run can resume anywhere."""
 
     style: Style
     width: int = 512
@@ -210,7 +212,7 @@ class Stream:
         ]
 
     def pool(self, index: int, tokenizer: Tokenizer) -> list[Batch]:
-        """Batches in which texts of like length are together: little of them is padding."""
+        """The batches of a pool. Texts of similar length are together, so that there is little padding."""
         count = POOL * self.count
         real = 0 if self.evaluation else round(self.style.real * count)
         strips = self.strips(index, count - real)
@@ -226,13 +228,13 @@ class Stream:
 
 
 def _length(strip: Strip) -> int:
-    """Its tokens, or a few more."""
+    """An upper limit of the strip's tokens."""
     return len(strip.text.encode()) + (COLUMNS + 1) * len(strip.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """An endless row of batches of whole pages, like `Stream`."""
+    """An endless stream of batches of whole pages, like `Stream`."""
 
     count: int = 4
     seed: int = 0
@@ -258,7 +260,7 @@ class _Batches(IterableDataset):
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         if info:
-            os.nice(5)  # who learns goes first
+            os.nice(5)  # training has priority
         number, workers = (info.id, info.num_workers) if info else (0, 1)
         index = self._start + self._step * number
         tokenizer = Tokenizer.characters()
@@ -270,8 +272,9 @@ class _Batches(IterableDataset):
 def batches(
     stream: Stream | Pages, start: int, workers: int, step: int = 1, pin: bool = False
 ) -> Iterator[Batch]:
-    """Pools `start`, `start + step`, … batch by batch, made by `workers` processes (0: by the caller's). `pin`: in
-    memory that a GPU fetches from by itself.
+    """The batches of the pools `start`, `start + step`, …, made by `workers` processes (0: the calling process).
+
+    `pin`: in pinned memory, for a GPU.
     """
     ahead = 2 * POOL if workers else None
     loader = DataLoader(
@@ -285,9 +288,9 @@ def batches(
 
 
 def again(source: Iterator[Batch], random: Random, kept: int = 64) -> Iterator[Batch]:
-    """The batches of `source` as soon as they are made, and one of the last `kept` whenever no new one is ready.
+    """The batches of `source`; while no new batch is ready, a random one of the last `kept`.
 
-    What is seen depends on the machine's speed, then. Raises what `source` raises.
+    The order depends on the speed of the machine. Raises the errors of `source`.
     """
     ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=1)
 

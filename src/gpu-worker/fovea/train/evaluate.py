@@ -1,4 +1,4 @@
-"""How well held-out strips are read: free-running greedy decoding, no language model, no clean-up."""
+"""Evaluates a model on held-out strips: greedy decoding without a language model and without cleaning up."""
 
 from collections import defaultdict
 from contextlib import closing
@@ -17,25 +17,25 @@ from fovea.train.batches import Stream, collate
 from fovea.train.strips import Strip, Style
 
 SIZES = (14, 20, 28)
-"""Sizes of type in pixels of the em square at which the report is divided."""
+"""Limits of the report's ranges of type sizes (em sizes in pixels)."""
 
 
 @dataclass(slots=True)
 class Report:
-    """Errors and characters by range of sizes."""
+    """Errors and characters for each range of sizes."""
 
     errors: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     characters: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     samples: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, strip: Strip, said: str) -> None:
+    def add(self, strip: Strip, read: str) -> None:
         for key in ("all", size_range(strip.size)):
-            self.errors[key] += distance(said, strip.text)
+            self.errors[key] += distance(read, strip.text)
             self.characters[key] += len(strip.text)
-        self.samples.append((strip.text, said))
+        self.samples.append((strip.text, read))
 
     def accuracy(self, key: str = "all") -> float:
-        """1 − errors ÷ characters, not below 0."""
+        """1 − errors ÷ characters, at least 0."""
         return max(0.0, 1 - self.errors[key] / max(1, self.characters[key]))
 
     def row(self) -> dict[str, float]:
@@ -44,8 +44,8 @@ class Report:
     def text(self, samples: int = 3) -> str:
         shown = ", ".join(f"{key}: {self.accuracy(key):.2%}" for key in sorted(self.characters))
         lines = [f"held-out accuracy: {shown}"]
-        for true, said in self.samples[:samples]:
-            lines += [f"  is   {true[:110]!r}", f"  read {said[:110]!r}"]
+        for text, read in self.samples[:samples]:
+            lines += [f"  text {text[:110]!r}", f"  read {read[:110]!r}"]
         return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ def size_range(size: int) -> str:
 
 
 def can_evaluate(data: Path | None = None) -> bool:
-    """Whether this machine, or `data`, has fonts that are never trained on."""
+    """Whether this machine, or the folder `data`, has held-out fonts."""
     try:
         return bool(fonts.faces(True, data))
     except RuntimeError:
@@ -68,13 +68,13 @@ def evaluate(model: OcrModel, tokenizer: Tokenizer, style: Style, count: int = 4
     stream = Stream(style, count=16, seed=seed, evaluation=True)
     for index in range(-(-count // stream.count)):
         strips = stream.strips(index)
-        for strip, said in zip(strips, read_strips(model, tokenizer, strips), strict=True):
-            report.add(strip, said)
+        for strip, read in zip(strips, read_strips(model, tokenizer, strips), strict=True):
+            report.add(strip, read)
     return report
 
 
 def read_strips(model: OcrModel, tokenizer: Tokenizer, strips: list[Strip], limit: int = 600) -> list[str]:
-    """Greedy, all strips of one size at once, by the engine that serves. It takes over `model`, whose values stay."""
+    """Reads strips of the same size with the inference engine, which owns `model` meanwhile. Weights do not change."""
     pixels = collate(strips, tokenizer).views()
     config = EngineConfig(max_new=limit, max_batch=len(strips), threads=torch.get_num_threads())
     with closing(StripModel(model, tokenizer, config)) as reader:
@@ -82,7 +82,7 @@ def read_strips(model: OcrModel, tokenizer: Tokenizer, strips: list[Strip], limi
 
 
 def distance(a: str, b: str) -> int:
-    """Levenshtein's: insertions, deletions and replacements of characters. O(len(a) · len(b)), a row at a time."""
+    """Levenshtein distance in characters, in O(len(a) · len(b)), vectorized by row."""
     target = np.frombuffer(b.encode("utf-32-le"), np.uint32)
     steps = np.arange(len(b) + 1)
     row = steps.copy()

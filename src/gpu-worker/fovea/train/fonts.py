@@ -1,4 +1,4 @@
-"""The fonts that pages are set in, and the rule that keeps some of them for evaluation only."""
+"""The fonts of training data, and the rule that holds out some of them for evaluation."""
 
 import hashlib
 import re
@@ -11,13 +11,13 @@ from random import Random
 
 from PIL import ImageFont
 
-from fovea.train import material
+from fovea.train import packed_data
 
 SALT = "fovea"
 HELD_OUT = 32  # of 256 designs by hash: about one in eight is never trained on
-# Not fit: symbols, mathematics, small capitals, handwriting, other scripts on Latin codes, pixel fonts, display faces
-# that no page is set in: what they show is not the characters that they are given, or not as a page does. tesseract
-# reads none of them at 34 px, and 93 % and more of four clean lines in nearly all that are left.
+# Fonts that do not show readable text: symbols, mathematics, small capitals, handwriting, other scripts at Latin code
+# points, pixel fonts, display faces. Checked with tesseract at 34 px: it reads none of these, and at least 93 % of four
+# clean lines in nearly all others.
 UNFIT = re.compile(
     r"dingbat|symbol|math|emoji|music|d050000l|z003|esstix|esint|standardsy|caps|csc|braille|mono ?cjk"
     r"|noto ?(sans|serif) ?cjk|chancery|chorus|dunhil|fraktur|upright|titling|initials|junicode ?\w*(exp|small)"
@@ -29,7 +29,7 @@ UNFIT = re.compile(
     r"|museum|roadgeek|eurofurence|padmaa",
     re.IGNORECASE,
 )
-# Families that draw the same letters under other names count as one design.
+# Families with the same letters under different names count as one design.
 SAME = {
     "urw": r"nimbus|c059|p052|urw|tex gyre|free(sans|serif|mono)|bookman|gothic l",
     "liberation": r"liberation|arimo|tinos|cousine|aerial|tymes|veranda|^sans|conakry",
@@ -51,7 +51,7 @@ class Face:
 
 
 def design(family: str) -> str:
-    """What a family is a cut of: its first word, unless it is known to be a copy of another."""
+    """The design of a family: its first word, unless it is a known copy of another family."""
     name = family.strip().lower()
     for same, pattern in SAME.items():
         if re.search(pattern, name):
@@ -60,15 +60,15 @@ def design(family: str) -> str:
 
 
 def held_out(family: str) -> bool:
-    """Whether a family is kept for evaluation: all cuts of its design are, so that no sibling gives it away."""
+    """Whether a family is held out for evaluation. All families of a design are held out together."""
     return hashlib.sha256(f"{SALT}{design(family)}".encode()).digest()[0] < HELD_OUT
 
 
 @cache
 def faces(evaluation: bool, data: Path | None = None) -> tuple[Face, ...]:
-    """All scalable faces with Latin letters that fontconfig knows or `data` holds (`fovea.train.material`), in a fixed
-    order; for training, where there are none, the one that Pillow brings. Raises `RuntimeError` where nothing is there
-    to evaluate with.
+    """All scalable faces with Latin letters that fontconfig lists or the folder `data` has, in a fixed order.
+
+    Without any, training uses the font in Pillow, and evaluation raises `RuntimeError`.
     """
     found = set()
     for line in _listed(data).splitlines():
@@ -85,7 +85,7 @@ def faces(evaluation: bool, data: Path | None = None) -> tuple[Face, ...]:
     )
     if not chosen and evaluation:
         raise RuntimeError(
-            "fontconfig lists no fonts that were kept for evaluation: install some (docs/NANO.md)"
+            "fontconfig lists no fonts that are held out for evaluation: install some (docs/NANO.md)"
         )
     return chosen or (Face("Aileron", "", 0),)
 
@@ -99,13 +99,13 @@ def _families(evaluation: bool, data: Path | None) -> tuple[tuple[Face, ...], ..
 
 
 def pick(random: Random, evaluation: bool, data: Path | None = None) -> Face:
-    """A face of a family by chance: one with a hundred weights and widths counts no more than another."""
+    """A random face of a random family, so that families with many weights and widths do not count more."""
     return random.choice(random.choice(_families(evaluation, data)))
 
 
 def _listed(data: Path | None) -> str:
-    if here := material.folder(data):
-        return material.fonts_list(here)
+    if here := packed_data.folder(data):
+        return packed_data.fonts_list(here)
     if not shutil.which("fc-list"):
         return ""
     wanted = ":lang=en:scalable=true"
@@ -113,7 +113,7 @@ def _listed(data: Path | None) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-# A font takes up to some megabytes: all of them in all sizes took five gigabytes in an hour.
+# A loaded font takes megabytes. Without a limit, all fonts in all sizes took 5 GB after an hour.
 @lru_cache(maxsize=256)
 def load(face: Face, size: int) -> ImageFont.FreeTypeFont:
     if not face.path:
@@ -122,12 +122,12 @@ def load(face: Face, size: int) -> ImageFont.FreeTypeFont:
 
 
 MIDDLE = 0.6
-"""Where the middle of an x lies below the point that a line is drawn from, in em; nearly."""
+"""Typical distance of the middle of an x below the origin of a line, in em sizes."""
 FAR = 0.1
 
 
 def lift(font: ImageFont.FreeTypeFont) -> float:
-    """Pixels by which a line must be drawn higher for its letters to be where those of most fonts are."""
+    """Pixels by which a line must be raised so that its letters are at the usual height."""
     _, top, _, bottom = font.getbbox("x")
     off = (top + bottom) / 2 - MIDDLE * font.size
     return off if abs(off) > FAR * font.size else 0.0
@@ -137,7 +137,7 @@ NOT_THERE = "\U0010ffff"
 
 
 def draws(font: ImageFont.FreeTypeFont, character: str) -> bool:
-    """Whether a font has a glyph of its own for a character."""
+    """Whether a font has a glyph for a character."""
     return _draws(font.path if isinstance(font.path, str) else "", font.index, character)
 
 

@@ -1,13 +1,12 @@
-"""The blocks of a page as an answer, in the official grammar: a task of training that no reader asks.
+"""A training task: the blocks of a page with their boxes, in the official grammar. No reader uses it.
 
-The rules of `fovea.result.layout` place more blocks than the model does (docs/decisions/0022; `bench/nano.py layout`
-measures both).
+Readers use the rules of `fovea.result.layout`, which find more blocks than the model (docs/decisions/0022;
+`bench/nano.py layout` measures both).
 
-The question is the official one, the page is seen as one view of 512 × 512 px, 64 vision tokens. The answer names each
-block in reading order: `<|ref|>title<|/ref|><|det|>` a box `<|/det|>`. A box is two points of three location tokens
-each (`fovea.nano.places`): one of 8 × 8 squares of the page (each seen by one vision token), one of 8 × 8 squares in
-that, and once more, so it is exact to a 512th. `written_out` puts the official digits in their place, and
-`fovea.output` parses what comes of it.
+The prompt is the official one. The page is one view of 512 × 512 px, 64 vision tokens. The answer has each block in
+reading order: `<|ref|>title<|/ref|><|det|>` box `<|/det|>`. A box is two points of three place tokens each
+(`fovea.nano.places`): one of 8 × 8 squares of the page, one of 8 × 8 squares in that, and once more, so its precision
+is 1/512. `written_out` replaces these tokens by the official digits, which `fovea.output` parses.
 """
 
 from collections.abc import Sequence
@@ -26,33 +25,33 @@ from fovea.vision.views import make_views
 
 MODE = "tiny"
 CELLS = MODES[MODE].side // 64
-"""Vision tokens of a side."""
+"""Vision tokens per side."""
 POSITIONS = positions(MODE, None)
-"""Of a page as a whole in the decoder: its vision tokens with newlines and separator."""
+"""Positions of a page in the decoder, including newlines and the separator."""
 REGIONS = (
     "title", "sub_title", "text", "list", "table", "table_caption", "image", "image_caption", "equation", "code",
     "header", "footer", "page_number",
 )  # fmt: skip
 """The labels that the model learns (`fovea.result.page_result.BLOCK_TYPES`)."""
-MOST_TOKENS = 1000
-"""Of an answer: about sixty blocks."""
+MAX_TOKENS = 1000
+"""Longest answer, about 60 blocks."""
 POINT = 3
-"""Tokens of a point."""
+"""Tokens per point."""
 FINENESS = COLUMNS**POINT
 
 
 def page_view(image: Image.Image) -> Image.Image:
-    """The page as it is seen. `image`: upright and RGB."""
+    """The view of an upright RGB page."""
     return make_views(image, MODE).whole
 
 
 def layout_prompt(tokenizer: Tokenizer) -> list[int]:
-    """The question, with its vision tokens."""
+    """The prompt as token ids."""
     return prompt_for("markdown", None, False).ids(tokenizer, POSITIONS)
 
 
 def answer_of(blocks: Sequence[tuple[str, Box]], tokenizer: Tokenizer) -> list[tuple[int, int | None]]:
-    """The tokens that name `blocks` (type, box in 0..1), each with the vision token in which to look for it."""
+    """The answer for `blocks` (type, box in 0..1): each token with the vision token that shows it, or `None`."""
     ref, end_ref, det, end_det = tokenizer.ids_of(("<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>"))
     answer: list[tuple[int, int | None]] = []
     for kind, (x0, y0, x1, y1) in blocks:
@@ -65,7 +64,7 @@ def answer_of(blocks: Sequence[tuple[str, Box]], tokenizer: Tokenizer) -> list[t
 
 
 def written_out(ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
-    """The answer with its location tokens as the official digits: `[[x0, y0, x1, y1]]` in 0..999."""
+    """The answer with place tokens replaced by the official digits: `[[x0, y0, x1, y1]]` in 0..999."""
     out: list[int] = []
     held: list[int] = []
     for token in ids:
@@ -76,13 +75,13 @@ def written_out(ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:
                 out += tokenizer.encode(f"[[{', '.join(map(str, box))}]]")
                 held = []
             continue
-        held = []  # a box that is not whole has no digits; the parser sees that it is broken
+        held = []  # an incomplete box gets no digits, so the parser treats it as broken
         out.append(token)
     return out
 
 
 def blocks_of(ids: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, Box]]:
-    """Types and boxes in 0..1 of the blocks that an answer names, by the official output's parser. Never raises."""
+    """The blocks of an answer: (type, box in 0..1), parsed like the official output. Never raises."""
     events, _ = parse(pieces_of(tokenizer, written_out(ids, tokenizer)))
     found: list[tuple[str, Box]] = []
     for event in events:
@@ -96,7 +95,7 @@ def blocks_of(ids: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, Box]]
 
 
 def point_tokens(x: float, y: float) -> list[int]:
-    """A point in 0..1 of a page as `POINT` tokens, from coarse to fine."""
+    """A point in 0..1 as `POINT` tokens, from coarse to fine."""
     across, down = (min(max(round(value * FINENESS), 0), FINENESS - 1) for value in (x, y))
     tokens = []
     for level in reversed(range(POINT)):
@@ -106,7 +105,7 @@ def point_tokens(x: float, y: float) -> list[int]:
 
 
 def point_of(tokens: Sequence[int]) -> tuple[float, float] | None:
-    """The point in 0..1 that `POINT` tokens name; `None` where one of them is no place."""
+    """The point in 0..1 of `POINT` tokens; `None` if one of them is not a place."""
     across = down = 0
     for token in tokens:
         place = Place.of(token)

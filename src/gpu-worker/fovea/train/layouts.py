@@ -1,7 +1,7 @@
-"""Whole pages with the boxes of their blocks: what grounding is trained on and measured with.
+"""Synthetic pages with the boxes of their blocks, for training and measuring grounding.
 
-A page is set as pages are: title, headings, paragraphs, lists, tables, pictures with captions, code, formulas, in one
-to three columns, with what stands above and below. It is drawn at the scale at which it is seen, so its type is small.
+A page has a title, headings, paragraphs, lists, tables, pictures with captions, code and formulas in one to three
+columns, with headers and footers. It is drawn at the scale of its view, so its type is small.
 """
 
 import math
@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fovea.result.page_result import Box
 from fovea.train import fonts
+from fovea.train.degrade import degrade
 from fovea.train.texts import Writer
-from fovea.train.wear import wear
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 BULLETS = ("•", "-", "*", "–", "1.", "1)", "a)")
 
 
@@ -38,7 +38,7 @@ class Layout:
     parts: list[Part]
 
     def units(self) -> list[tuple[str, Box]]:
-        """Types and boxes in 0..1 of the page."""
+        """(type, box in 0..1 of the page) of each block."""
         width, height = self.image.size
         return [
             (
@@ -50,14 +50,14 @@ class Layout:
 
 
 def make_layout(seed: int, evaluation: bool = False, data: Path | None = None) -> Layout:
-    """The same page for the same arguments. `data`: see `fovea.train.material`."""
+    """A page, deterministic for its arguments. `data`: see `fovea.train.packed_data`."""
     random = Random(f"layout {seed}/{evaluation}")
     page = _Page(random, evaluation, data)
     page.fill()
     image, parts = page.image, page.parts
     if random.random() < 0.5:
         corners = np.array([[part.box[i], part.box[j]] for part in parts for i in (0, 2) for j in (1, 3)])
-        image, corners = wear(image, corners.reshape(-1, 2), random, page.paper)
+        image, corners = degrade(image, corners.reshape(-1, 2), random, page.paper)
         boxes = corners.reshape(-1, 4, 2)
         parts = [
             Part(part.type, (*map(float, box.min(0)), *map(float, box.max(0))))
@@ -67,13 +67,13 @@ def make_layout(seed: int, evaluation: bool = False, data: Path | None = None) -
 
 
 class _Page:
-    """A page while it is set."""
+    """A page under construction."""
 
     def __init__(self, random: Random, evaluation: bool, data: Path | None) -> None:
         self.random = random
         self.parts: list[Part] = []
-        self.paper: Colour = (255, 255, 255)
-        self.ink: Colour = (0, 0, 0)
+        self.paper: Color = (255, 255, 255)
+        self.ink: Color = (0, 0, 0)
         width, ratio = random.randint(560, 720), random.choice((1.414, 1.414, 1.294, 1.5, 0.75, 1.0))
         if random.random() < 0.3:
             self.paper = tuple(random.randint(215, 255) for _ in range(3))
@@ -152,7 +152,7 @@ class _Page:
                 y += self._pitch
             before = kind
 
-    # -- blocks: each draws itself from y on, and returns where it ends -------------------------------------
+    # -- blocks: each method draws a block from y on and returns its end ----------------------------------
 
     def _paragraph(self, x0: float, x1: float, y: float) -> float:
         random = self.random
@@ -329,7 +329,7 @@ class _Page:
         right: float | None = None,
         face: fonts.Face | None = None,
     ) -> Box:
-        """Draws words beside each other, up to `right` where the line is justified. Returns their ink's box."""
+        """Draws a line of words, justified to `right` if given. Returns the box of its ink."""
         font = fonts.load(face or self._body, size)
         text = " ".join(words)
         space = font.getlength(" ")
@@ -365,8 +365,8 @@ class _Page:
         return self._set(kind, text, size, x1 - self._width(text, size), y)
 
 
-def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Image:
-    """What fills a picture: a photo's blotches, a chart, a diagram."""
+def _drawing(random: Random, width: int, height: int, paper: Color) -> Image.Image:
+    """The contents of a picture: blotches like a photo, a chart, or a diagram."""
     kind = random.choice(("photo", "photo", "chart", "diagram"))
     if kind == "photo":
         grid = np.random.default_rng(random.getrandbits(32)).integers(
@@ -378,7 +378,7 @@ def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Im
     draw = ImageDraw.Draw(image)
     if random.random() < 0.6:
         draw.rectangle((0, 0, width - 1, height - 1), outline=(0, 0, 0))
-    colours = [tuple(random.randint(0, 220) for _ in range(3)) for _ in range(4)]
+    colors = [tuple(random.randint(0, 220) for _ in range(3)) for _ in range(4)]
     if kind == "chart":
         left, bottom = width * 0.1, height * 0.9
         draw.line((left, height * 0.08, left, bottom), fill=(0, 0, 0))
@@ -388,19 +388,19 @@ def _drawing(random: Random, width: int, height: int, paper: Colour) -> Image.Im
         if random.random() < 0.5:
             for i in range(count):
                 x, top = left + step * (i + 0.2), bottom - height * random.uniform(0.05, 0.75)
-                draw.rectangle((x, top, x + 0.6 * step, bottom), fill=colours[i % len(colours)])
+                draw.rectangle((x, top, x + 0.6 * step, bottom), fill=colors[i % len(colors)])
         else:
-            for colour in colours[: random.randint(1, 4)]:
+            for color in colors[: random.randint(1, 4)]:
                 points = [
                     (left + step * i, bottom - height * (0.4 + 0.35 * math.sin(i * random.random())))
                     for i in range(count + 1)
                 ]
-                draw.line(points, fill=colour, width=random.randint(1, 2))
+                draw.line(points, fill=color, width=random.randint(1, 2))
     else:
         for _ in range(random.randint(3, 8)):
             x, y = random.uniform(0.05, 0.75) * width, random.uniform(0.05, 0.75) * height
             box = (x, y, x + width * random.uniform(0.1, 0.22), y + height * random.uniform(0.1, 0.22))
             shape = random.choice((draw.rectangle, draw.ellipse))
-            shape(box, outline=(0, 0, 0), fill=random.choice((*colours, None)))
+            shape(box, outline=(0, 0, 0), fill=random.choice((*colors, None)))
             draw.line((*box[2:], random.uniform(0, width), random.uniform(0, height)), fill=(0, 0, 0))
     return image.filter(ImageFilter.GaussianBlur(0.3))

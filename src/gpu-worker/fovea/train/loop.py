@@ -1,8 +1,8 @@
-"""The training loop: several processes with one thread each on a CPU, or one process on a GPU.
+"""The training loop: several processes on a CPU, or one process on a GPU.
 
-Everything that a run needs to go on is in its last checkpoint, which is written beside the old one and then
-put in its place: it can be killed at any moment. Time counts, not steps: a budget of minutes, warm-up at its
-beginning and decay of the learning rate at its end. What is seen depends on the seed alone.
+A run can be killed at any time and resumes from its last checkpoint, which is replaced atomically. The length of a run
+is a number of minutes, with warm-up of the learning rate at the start and decay at the end. The data depends only on
+the seed.
 """
 
 import csv
@@ -30,36 +30,36 @@ from fovea.train.pairs import Pair, pair_loss, pairs
 from fovea.train.strips import Style
 
 PAGE = 16
-"""Strips of a step for each page of one that sees whole pages: a page has the pixels of four and takes long to draw."""
+"""A step has one whole page in place of this many strips: a page has four times the pixels and is slow to draw."""
 SHIPPED_BYTES = 15 << 20
-"""Of a file of weights as they are shipped: those of nano are one."""
+"""Largest file of shipped weights. Those of `fovea-nano` fit into one file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the curriculum. `share` of the minutes at which it ends."""
+    """A stage of the curriculum. It ends at `share` of the minutes."""
 
     share: float
     style: Style
     decode: bool = True
     count: int = 8
-    """Strips of a step, of each process."""
+    """Strips per step and process."""
     pages: float = 0.0
-    """Share of the steps in which whole pages are seen, for grounding."""
+    """Share of steps with whole pages, for grounding."""
 
 
 HEADS = "heads.pt"
-"""The training heads, beside the weights of a run. They are not shipped."""
+"""File of the training heads, next to the weights of a run. It is not shipped."""
 PARTS = {
     "all": r"",
     "decoder": r"^model\.(layers|norm|embed_tokens)\.|^lm_head\.",
     "attention": r"^model\.layers\.\d+\.self_attn\.",
 }
-"""Names of the parameters that are trained. `attention` of the decoder alone needs little memory beyond the weights:
-79 million of the official model's 3.3 billion parameters have gradients and moments then.
+"""Names of the parameters that are trained. `attention` (of the decoder) needs little additional memory: only 79
+million of the official model's 3.3 billion parameters have gradients and moments.
 """
 
-CURRICULUM = (  # from nothing
+CURRICULUM = (  # from scratch
     Stage(0.22, Style(smallest=18, largest=40), decode=False, count=16),
     Stage(0.5, Style(smallest=18, largest=34)),
     Stage(1.0, Style(smallest=20, largest=34, packed=0.85, rows=(4, 4, 4, 4, 2))),
@@ -67,7 +67,7 @@ CURRICULUM = (  # from nothing
 _FURTHER = Style(
     smallest=11, largest=44, packed=0.5, rows=(4, 4, 4, 3, 3, 6, 6, 8, 2), empty=0.05, foreign=0.2, real=0.25
 )
-FURTHER = (Stage(1.0, _FURTHER, count=16, pages=0.1),)  # for a model that reads
+FURTHER = (Stage(1.0, _FURTHER, count=16, pages=0.1),)  # for a trained model
 GOING_ON: dict[str, Any] = {
     "curriculum": FURTHER,
     "heads_first": 150,
@@ -75,53 +75,53 @@ GOING_ON: dict[str, Any] = {
     "through": 1.0,
     "cool_down": 0.6,
 }
-"""What differs in a run that starts from a model that reads."""
+"""Settings that differ in a run that starts from a trained model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run is. Loaded again from its folder when it goes on, so that only the end can be moved."""
+    """The settings of a run."""
 
     folder: Path
     minutes: float
     steps: int | None = None
-    """Ends the run before its minutes are used up."""
+    """Ends the run early."""
     config: ModelConfig = field(default_factory=ModelConfig.nano)
     curriculum: tuple[Stage, ...] = CURRICULUM
     rate: float = 1.5e-3
     warm_up_steps: int = 150
     cool_down: float = 0.5
-    """Share of the minutes over which the learning rate falls to zero, linearly."""
+    """Share of the minutes in which the learning rate falls linearly to zero."""
     decay: float = 0.05
     clip: float = 1.0
     corruption: float = 0.06
     heads_first: int = 0
-    """Steps in which only the training heads learn: those of a checkpoint that is shipped without them."""
+    """Steps in which only the training heads are trained, for a checkpoint that is shipped without them."""
     encode_every: int = 3
-    """Steps of the decoder for one in which the encoder learns too: at first the decoder has the longer way to go."""
+    """The encoder is trained in one of this many steps, because the decoder needs more steps at first."""
     through: float = 0.1
-    """Share of the decoder's gradient that reaches the encoder: a decoder that cannot read yet would only spoil what
-    the heads have taught it.
+    """Share of the decoder's gradient that reaches the encoder. It is small at first, because a decoder that cannot
+    read yet would destroy what the encoder has learned from the heads.
     """
     weights: Weights = field(default_factory=Weights)
     average: float = 0.99
-    """Of the exponential moving average of the weights, which is what is evaluated and shipped."""
+    """Decay of the moving average of the weights. The averaged weights are evaluated and shipped."""
     seed: int = 0
     start_from: Path | None = None
-    """Weights to begin with; with a `tokenizer.json` beside them it is theirs that is used."""
+    """Folder of initial weights. Its `tokenizer.json`, if any, is used, too."""
     pairs: Path | None = None
-    """Pages of one's own in place of synthetic strips (`fovea.train.pairs`)."""
+    """Your own pages in place of synthetic strips (`fovea.train.pairs`)."""
     mode: str = "base"
-    """In which those are seen."""
+    """Mode of these pages."""
     only: str = "all"
-    """What is trained, see `PARTS`."""
+    """Part of the model to train, see `PARTS`."""
     device: str = "cpu"
     processes: int = 2
     count: int | None = None
-    """Strips of a step in place of those that each stage says."""
+    """Strips per step, in place of those of the stages."""
     workers: int = 1
     again: bool = False
-    """Strips are seen again while new ones are not ready: where a GPU learns faster than cores draw."""
+    """Whether to reuse strips while no new ones are ready, if a GPU trains faster than the cores can draw."""
     log_every_s: float = 20
     save_every_s: float = 300
     evaluate_every_s: float = 600
@@ -131,14 +131,14 @@ class Run:
         return next((stage for stage in self.curriculum if share < stage.share), self.curriculum[-1])
 
     def rate_at(self, step: int, minutes: float) -> float:
-        """At `step` of those in which the model learns: it warms up. Before, the heads learn at the full rate."""
+        """The learning rate. A negative `step` is before the model's own training, when only the heads are trained."""
         warm = min(1.0, (step + 1) / self.warm_up_steps) if step >= 0 else 1.0
         left = (1 - minutes / self.minutes) / self.cool_down if self.cool_down else 1.0
         return self.rate * warm * min(1.0, max(left, 0.0))
 
 
 def train(run: Run) -> None:
-    """Blocks until the minutes are used up. Goes on from the folder's checkpoint where there is one."""
+    """Trains until the run's end; blocks. Resumes from the folder's checkpoint if there is one."""
     run.folder.mkdir(parents=True, exist_ok=True)
     if run.processes > 1 and run.device == "cpu":
         meeting = run.folder / "meeting"
@@ -149,7 +149,7 @@ def train(run: Run) -> None:
 
 
 def _process(rank: int, run: Run, meeting: str) -> None:
-    # Sent when the parent is killed; what a shell started in the background would ignore it.
+    # PyTorch sends SIGINT when the parent is killed, but processes that a shell starts in the background ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=run.processes)
     try:
@@ -214,7 +214,7 @@ class _Trainer:
         self.characters, self.number = state["characters"], state["number"]
 
     def save(self) -> None:
-        """The checkpoint to go on from, and beside it the averaged weights as they are shipped."""
+        """Writes the checkpoint, and the averaged weights in the form in which they are shipped."""
         if self.rank:
             return
         state: dict[str, Any] = {
@@ -227,7 +227,7 @@ class _Trainer:
         new = self._file.with_suffix(".new")
         torch.save(state, new)
         new.replace(self._file)
-        # Pages of one's own are learnt by models that are shipped in full.
+        # Fine-tuned models are not quantized.
         export(self.averaged(), self.run.folder / "weights", int8=not self.run.pairs)
         if not self.run.pairs:
             heads = {name: tensor.bfloat16() for name, tensor in self.heads.state_dict().items()}
@@ -246,7 +246,7 @@ class _Trainer:
     def loop(self) -> None:
         run = self.run
         stage, source, pages = None, None, None
-        began = last_log = last_save = last_look = time.monotonic()
+        began = last_log = last_save = last_evaluation = time.monotonic()
         before, seconds_before = began, self.seconds
         sums: dict[str, list[Tensor]] = {}
         steps, waited = 0, 0.0
@@ -269,14 +269,14 @@ class _Trainer:
                 means = {name: float(torch.stack(values).mean()) for name, values in sums.items()}
                 self._log(means, (now - last_log) / steps, waited / (now - last_log))
                 sums, steps, waited, last_log = {}, 0, 0.0, now
-            # All processes decide by the same clock, so that none waits for another that has left.
+            # All processes use the clock of the first one, so that they save and end in the same step.
             if self.seconds - last_save + began - seconds_before > run.save_every_s:
                 self.save()
                 last_save = began + self.seconds - seconds_before
-            due = self.seconds - last_look + began - seconds_before > run.evaluate_every_s
+            due = self.seconds - last_evaluation + began - seconds_before > run.evaluate_every_s
             if due and stage.decode and not run.pairs:
                 self._evaluate(stage)
-                last_look = began + self.seconds - seconds_before
+                last_evaluation = began + self.seconds - seconds_before
         self.save()
         if not run.pairs:
             self._evaluate(run.curriculum[-1])
@@ -320,7 +320,7 @@ class _Trainer:
         run = self.run
         self.model.train()
         if run.only != "all":
-            self.model.model.sam_model.eval()  # its running statistics stay, too
+            self.model.model.sam_model.eval()  # so that its running statistics do not change
         for group in self.optimizer.param_groups:
             group["lr"] = run.rate_at(self.step - self.heads_first, self.seconds / 60)
         if self.step <= self.heads_first:
@@ -336,19 +336,19 @@ class _Trainer:
         self.step += 1
         self.number += self.world
         self.characters += batch.characters * self.world
-        self._follow()
+        self._update_average()
         return losses.parts | {"norm": norm}
 
     def _teach(self, model: bool) -> None:
-        """Whether the model learns or only the heads."""
+        """Enables or disables training of the model. The heads are always trained."""
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(model and re.search(PARTS[self.run.only], name) is not None)
 
     def _share_gradients(self) -> None:
         if self.world == 1:
             return
-        # A half of the model that had no part in this step gets no gradient at all: with zeros Adam would go on
-        # by its momentum. An expert that one process did not use has none there, but may have one elsewhere.
+        # Parameters that had no part in this step keep no gradient, because with zeros Adam would still move them. An
+        # expert without a gradient in one process may have one in another, so it takes part with zeros.
         asked = [p for p in self.parameters if p.grad is not None or (p in self.experts and p.requires_grad)]
         with torch.no_grad():
             given = [p.grad if p.grad is not None else torch.zeros_like(p) for p in asked]
@@ -359,8 +359,8 @@ class _Trainer:
                 parameter.grad = piece.view_as(parameter)
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Moves the average. Young runs are followed more closely than old ones."""
+    def _update_average(self) -> None:
+        """Updates the moving average of the weights. Its decay is smaller in the first steps."""
         keep = min(self.run.average, (1 + self.step) / (10 + self.step))
         now = self.model.state_dict()
         moved = [name for name, tensor in now.items() if tensor.is_floating_point()]
@@ -369,7 +369,7 @@ class _Trainer:
             self.average[name].copy_(now[name])
 
     def _agree(self, seconds: float) -> float:
-        """The first process's clock."""
+        """The run's time, from the clock of the first process."""
         if self.world == 1:
             return seconds
         clock = torch.tensor([seconds], dtype=torch.float64)
@@ -377,7 +377,7 @@ class _Trainer:
         return float(clock)
 
     def _log(self, parts: dict[str, float], step_s: float, waited: float) -> None:
-        """`waited`: share of the time in which there was no data."""
+        """Writes a line to the log. `waited`: share of the time spent waiting for data."""
         line = {
             "minutes": self.seconds / 60,
             "step": self.step,
@@ -396,7 +396,7 @@ class _Trainer:
         if self.rank:
             return
         if not can_evaluate(stage.style.data):
-            print("not evaluated: no fonts were kept for it on this machine (docs/NANO.md)", flush=True)
+            print("not evaluated: this machine has no held-out fonts (docs/NANO.md)", flush=True)
             return
         report = evaluate(self.averaged().to(self.device), self.tokenizer, replace(stage.style, prose=0.5))
         _append(
@@ -407,9 +407,11 @@ class _Trainer:
 
 
 def fresh(model: OcrModel, seed: int) -> OcrModel:
-    """Weights to begin with. Token embeddings are as large as what the layers add to them, and the layers' outputs
-    small: with the usual 0.02 for everything the first attention drowns the token that it belongs to, and the decoder
-    takes far longer to find where to look (docs/research/NANO.md).
+    """Initializes the weights for training from scratch.
+
+    Token embeddings are large and the outputs of layers small. With the usual standard deviation of 0.02 for all
+    weights, the first attention layer would drown out the tokens, and the decoder would learn much more slowly where to
+    look (docs/research/NANO.md).
     """
     model.init_weights(seed)
     residual = (2 * model.config.decoder.depth) ** -0.5
@@ -426,13 +428,13 @@ def fresh(model: OcrModel, seed: int) -> OcrModel:
 
 
 def tokenizer_of(folder: Path | None) -> Tokenizer:
-    """That of a checkpoint's folder, or one token a byte."""
+    """The tokenizer in a checkpoint's folder; without one, a tokenizer with one token per byte."""
     file = folder / "tokenizer.json" if folder else None
     return Tokenizer.from_file(file) if file and file.exists() else Tokenizer.characters()
 
 
 def config_of(folder: Path | None) -> ModelConfig:
-    """That of a checkpoint's folder: of ours it is written there, any other is taken for the official one."""
+    """The configuration in a checkpoint's folder; the official one if `config.json` is not ours."""
     if folder is None:
         return ModelConfig.nano()
     file = folder / "config.json"
@@ -441,7 +443,7 @@ def config_of(folder: Path | None) -> ModelConfig:
 
 
 def export(model: OcrModel, folder: Path, int8: bool = True) -> None:
-    """Weights in int8 or bf16 and the configuration: all that a reader needs."""
+    """Writes what a reader needs: weights in int8 or bf16, and the configuration."""
     if int8:
         save_checkpoint(model, folder, SHIPPED_BYTES, int8=True)
     else:
@@ -450,7 +452,7 @@ def export(model: OcrModel, folder: Path, int8: bool = True) -> None:
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
-    """Columns of a later row that the file lacks are added to it."""
+    """Appends a row to a CSV file. Adds columns that the file lacks."""
     rows = list(csv.DictReader(path.open())) if path.exists() else []
     names = list(dict.fromkeys([*(rows[0] if rows else {}), *row]))
     row = {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()}

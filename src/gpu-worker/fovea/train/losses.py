@@ -1,9 +1,8 @@
-"""What the model is taught by: the next token, and dense heads that exist only in training.
+"""The losses: next-token prediction, and dense heads that exist only in training.
 
-A vision-language model trained on next tokens alone learns for a long time how text usually goes on before it
-learns to look. The heads say directly what is to be seen: which characters lie in a patch (`spots`, `patches`),
-what a vision token must still know of its patches (`cells`), and where the decoder has to look next
-(`guide`, `place`). Measured in docs/research/NANO.md.
+With next-token prediction alone, the model learns a language model long before it learns to read the image. The heads
+supervise reading directly: the characters in a patch (`spots`, `patches`), the characters in a vision token (`cells`),
+and the position that the decoder must attend to next (`guide`, `place`). docs/research/NANO.md has measurements.
 """
 
 from collections.abc import Iterator
@@ -21,23 +20,23 @@ from fovea.train.grounding import REGIONS
 
 GUIDED_LAYERS = (1, 2, 3)
 GUIDED_HEADS = 3
-"""Heads of each guided layer that are told which vision token shows the next character."""
+"""Heads of each guided layer whose attention is trained to be on the vision token of the next character."""
 CELL_SLOTS = 3
-"""Characters of each of its patches that a vision token must know."""
+"""Characters per patch that are predicted from a vision token."""
 PLACE_LAYER = 2
-"""The decoder layer whose input must know row and column of the next character."""
+"""Row and column of the next character are predicted from the input of this decoder layer."""
 SPOT_LAYER = 14
-"""The stem's activation at 8 px a square."""
+"""Index of the stem's activation with 8 px per square."""
 EMPTY = 0.25
-"""Weight of squares without a character against the others."""
-MOST_ROWS, MOST_COLUMNS = 16, 64
+"""Weight of squares without a character."""
+MAX_ROWS, MAX_COLUMNS = 16, 64
 MARKERS = 3 + 256
-"""The first id behind the bytes."""
+"""The first id after the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of each loss in the sum. Those of the heads and the guide are not computed where they weigh nothing."""
+    """Weights of the losses. Losses of the heads and the guide with weight 0 are not computed."""
 
     text: float = 1.0
     spots: float = 0.3
@@ -58,7 +57,7 @@ class Heads(nn.Module):
         self.spots = nn.Linear(width // 2, SPOT_SLOTS * CLASSES)
         self.patches = nn.Linear(width, PATCH_SLOTS * CLASSES)
         self.cells = nn.Linear(config.decoder.width, inner * CLASSES)
-        self.place = nn.Linear(config.decoder.width, MOST_ROWS + MOST_COLUMNS)
+        self.place = nn.Linear(config.decoder.width, MAX_ROWS + MAX_COLUMNS)
         self.regions = nn.Linear(width, 1 + len(REGIONS))
         self.zones = nn.Linear(config.decoder.width, (CELL // PATCH) ** 2 * (1 + len(REGIONS)))
         for module in self.children():
@@ -67,8 +66,8 @@ class Heads(nn.Module):
 
 
 @contextmanager
-def _watched(model: OcrModel) -> Iterator[dict[str, Tensor]]:
-    """What passes inside the model while it runs: the heads look at it without the model knowing of them."""
+def _activations(model: OcrModel) -> Iterator[dict[str, Tensor]]:
+    """Captures the model's inner activations with hooks, so that the model needs no code for the heads."""
     seen: dict[str, Tensor] = {}
     inner = model.model
     handles = [
@@ -105,7 +104,7 @@ def _watched(model: OcrModel) -> Iterator[dict[str, Tensor]]:
 class Losses:
     total: Tensor
     parts: dict[str, Tensor]
-    """Each loss, and shares of right answers as `… right`."""
+    """Each loss, and accuracies as `… right`."""
 
 
 def compute(
@@ -118,11 +117,13 @@ def compute(
     decode: bool = True,
     through: float = 1.0,
 ) -> Losses:
-    """`corruption`: share of the text's input tokens that are replaced, so that the next one cannot be guessed
-    from them. `encode`, `decode`: which halves are trained; `through`: share of the
-    decoder's gradient that reaches the encoder.
+    """Computes the losses of a batch.
+
+    `corruption`: share of the text's input tokens that are replaced at random, so that the model must read the image to
+    predict the next token. `encode`, `decode`: which halves are trained. `through`: share of the decoder's gradient
+    that reaches the encoder.
     """
-    with _watched(model) as seen:
+    with _activations(model) as seen:
         with torch.set_grad_enabled(encode):
             tokens = model.encode_view(batch.views())  # (B, n, C)
         sums: dict[str, Tensor] = {}
@@ -152,30 +153,30 @@ def compute(
                 sums["place"] = _place(heads, seen, batch)
             sums["balance"] = _balance(model, seen)
     total = sum(getattr(weights, name) * value for name, value in sums.items())
-    told = {name: value.detach() for name, value in sums.items()} | parts
+    reported = {name: value.detach() for name, value in sums.items()} | parts
     if batch.regions is not None:
-        told = {f"page {name}": value for name, value in told.items()}
-    return Losses(total, told)
+        reported = {f"page {name}": value for name, value in reported.items()}
+    return Losses(total, reported)
 
 
 def _kinds(
     name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, Tensor]
 ) -> None:
-    """Adds the loss of patches that say what kind of block covers them: logits (…, kinds), target (…)."""
+    """Adds the loss for predicting the block type of patches: logits (…, kinds), target (…)."""
     logits, target = logits.float().reshape(-1, 1 + len(REGIONS)), target.flatten()
     sums[name] = F.cross_entropy(logits, target)
     parts[f"{name} right"] = (logits.argmax(-1) == target).float().mean()
 
 
 def _mean(values: Tensor, chosen: Tensor) -> Tensor:
-    """Of those chosen; 0 where there are none. Their number stays on the device: a GPU is not waited for."""
+    """The mean of the chosen values; 0 if there are none. Does not synchronize with the device."""
     return (values * chosen).sum() / chosen.sum().clamp(min=1)
 
 
 def _squares(
     name: str, logits: Tensor, target: Tensor, sums: dict[str, Tensor], parts: dict[str, Tensor]
 ) -> None:
-    """Adds the loss of squares whose slots name characters: logits (…, slots · CLASSES), target (…, slots)."""
+    """Adds the loss for predicting the characters of squares: logits (…, slots · CLASSES), target (…, slots)."""
     logits = logits.float().view(-1, CLASSES)
     target = target.reshape(-1)
     loss = F.cross_entropy(logits, target, reduction="none")
@@ -185,7 +186,7 @@ def _squares(
 
 
 def _in_cells(patches: Tensor) -> Tensor:
-    """(B, H/16, W/16, n) -> (B, cells, 16 · n): what each vision token has in its patches, row by row."""
+    """(B, H/16, W/16, n) -> (B, cells, 16 · n): groups the patches by vision token, in row order."""
     side = CELL // PATCH
     batch, h, w, slots = patches.shape
     grid = patches.reshape(batch, h // side, side, w // side, side, slots)
@@ -196,10 +197,10 @@ def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float
     ids = batch.ids
     if corruption:
         wrong = torch.rand(ids.shape, device=ids.device) < corruption
-        wrong &= (batch.targets != IGNORED).roll(1, 1)  # not the prompt; its last token comes first
+        wrong &= (batch.targets != IGNORED).roll(1, 1)  # not in the prompt
         wrong[:, 0] = False
-        wrong &= ids < MARKERS  # nor places and markers: where to look is told, not guessed
-        printable = torch.randint(32, 127, ids.shape, device=ids.device) + 3  # bytes stand behind three ids
+        wrong &= ids < MARKERS  # not in places and markers, because the model must be able to follow them
+        printable = torch.randint(32, 127, ids.shape, device=ids.device) + 3  # bytes follow three other ids
         ids = torch.where(wrong, printable, ids)
     height, width = batch.pixels.shape[2] // CELL, batch.pixels.shape[3] // CELL
     seen = model.arrange(tokens.view(len(tokens), height, width, -1))
@@ -209,7 +210,7 @@ def _embeddings(model: OcrModel, tokens: Tensor, batch: Batch, corruption: float
 
 
 def _guide(model: OcrModel, seen: dict[str, Tensor], batch: Batch) -> Tensor:
-    """−log of the attention that the guided heads give to the vision token of the next character."""
+    """Mean −log of the guided heads' attention to the vision token of the next character."""
     config = model.config.decoder
     length = batch.ids.shape[1]
     place = rotary(torch.arange(length, device=batch.ids.device), config.head_dim, config.rope_theta)
@@ -233,14 +234,14 @@ def _guide(model: OcrModel, seen: dict[str, Tensor], batch: Batch) -> Tensor:
 
 def _place(heads: Heads, seen: dict[str, Tensor], batch: Batch) -> Tensor:
     logits = heads.place(seen[f"attention {PLACE_LAYER}"]).float()
-    rows, columns = logits.split([MOST_ROWS, MOST_COLUMNS], -1)
+    rows, columns = logits.split([MAX_ROWS, MAX_COLUMNS], -1)
     return F.cross_entropy(rows.flatten(0, 1), batch.rows.flatten(), ignore_index=IGNORED) + F.cross_entropy(
         columns.flatten(0, 1), batch.columns.flatten(), ignore_index=IGNORED
     )
 
 
 def _balance(model: OcrModel, seen: dict[str, Tensor]) -> Tensor:
-    """Switch Transformer's loss (arXiv 2101.03961, eq. 4): 1 where all experts are used alike."""
+    """The load-balancing loss of Switch Transformer (arXiv 2101.03961, eq. 4); 1 if all experts are used equally."""
     losses = []
     for number, layer in enumerate(model.model.layers):
         if isinstance(layer.mlp, MixtureOfExperts):

@@ -1,7 +1,7 @@
-"""Packs what this machine has and may be trained on: `python -m fovea.train.pack FOLDER`.
+"""Packs training fonts, texts and PDF files of this machine into a folder: `python -m fovea.train.pack FOLDER`.
 
-Fonts come without the glyphs that are never shown; what is kept for evaluation stays at home. `FOVEA_TRAIN_DATA=FOLDER`
-then names the folder to a training run (`fovea.train.material`).
+Fonts are subset to the alphabet. Held-out data is not packed. Training uses the folder with `FOVEA_TRAIN_DATA=FOLDER`
+(`fovea.train.packed_data`).
 """
 
 import argparse
@@ -14,13 +14,13 @@ from pathlib import Path
 from random import Random
 
 from fovea.train import fonts, pdfs, texts
-from fovea.train.material import FONTS, PDFS
+from fovea.train.packed_data import FONTS, PDFS
 
 
 def pack(
     to: Path, font_bytes: int, text_bytes: int, pdf_bytes: int, seed: int = 0, data: Path | None = None
 ) -> None:
-    """Packs up to so many bytes of each, gzipped where that helps, chosen by `seed`."""
+    """Packs up to the given number of bytes of each kind, chosen by `seed`."""
     random = Random(seed)
     (to / PDFS).mkdir(parents=True, exist_ok=True)
     _pack_texts(to, text_bytes, random, data)
@@ -40,7 +40,7 @@ def _pack_texts(to: Path, most: int, random: Random, data: Path | None) -> None:
 
 
 def _pack_fonts(to: Path, most: int, random: Random, data: Path | None) -> None:
-    """One face of each design after the other, so that no design with many faces crowds out the rest."""
+    """Takes one face of each design in turn, so that designs with many faces do not take all the room."""
     by_design: dict[str, list[fonts.Face]] = defaultdict(list)
     for face in fonts.faces(False, data):
         by_design[fonts.design(face.family)].append(face)
@@ -67,8 +67,8 @@ def _pack_fonts(to: Path, most: int, random: Random, data: Path | None) -> None:
 
 
 def _subset(path: str, index: int) -> bytes | None:
-    """A face with the glyphs that are shown and the tables that Pillow reads; `None` where that fails."""
-    from fontTools import subset  # which training itself does without
+    """A face with only the alphabet's glyphs and the tables that Pillow reads; `None` if that fails."""
+    from fontTools import subset  # imported here because training does not need it
 
     options = subset.Options(
         layout_features=[], legacy_kern=True, notdef_outline=True, ignore_missing_glyphs=True
@@ -95,13 +95,13 @@ def _subset(path: str, index: int) -> bytes | None:
         subsetter.subset(font)
         file = io.BytesIO()
         font.save(file)
-    except Exception:  # fontTools meets broken tables with errors of every kind
+    except Exception:  # fontTools raises many kinds of errors for broken tables
         return None
     return file.getvalue()
 
 
 def _pack_pdfs(to: Path, most: int, data: Path | None) -> None:
-    """Small ones first: many documents rather than a few large ones."""
+    """Packs small files first, to get many documents."""
     size = count = 0
     for _, file in sorted(pdfs.files(evaluation=False, data=data), key=lambda named: len(named[1])):
         if size + len(file) > most:

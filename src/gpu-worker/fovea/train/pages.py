@@ -1,4 +1,4 @@
-"""Whole pages with exact truth, for measuring readers side by side: held-out fonts, held-out texts."""
+"""Synthetic pages with their exact text, for comparing readers. Fonts and texts are held out from training."""
 
 from dataclasses import dataclass
 from random import Random
@@ -12,7 +12,7 @@ from fovea.train.texts import Writer
 SIZE = (1240, 1754)  # A4 at 150 dpi
 KINDS = ("clean", "noisy", "two columns", "small print")
 LANGUAGES = "other languages"
-"""A further kind: clean print of languages other than English, with accents."""
+"""Another kind: clean print in languages other than English, with accents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Page:
 
 
 def make_page(seed: int, kind: str) -> Page:
-    """The same page for the same arguments. Sizes of type are those of print: 10 to 13 points, small print 7 to 8."""
+    """A page, deterministic for its arguments. The type is 10 to 13 points, in small print 7 to 8.5."""
     random = Random(f"{seed}/{kind}")
     face = fonts.pick(random, True)
     points = random.uniform(7, 8.5) if kind == "small print" else random.uniform(10, 13)
@@ -65,7 +65,7 @@ def make_page(seed: int, kind: str) -> Page:
 
 
 def _noisy(image: Image.Image, random: Random) -> Image.Image:
-    """A poor scan: a little turned and blurred, lit unevenly, with noise."""
+    """Makes a page look like a poor scan: slightly rotated, blurred, unevenly lit and noisy."""
     image = image.rotate(random.uniform(-0.8, 0.8), Image.Resampling.BICUBIC, fillcolor=(255, 255, 255))
     image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.4, 0.9)))
     pixels = np.asarray(image, dtype=np.float32)
@@ -76,7 +76,7 @@ def _noisy(image: Image.Image, random: Random) -> Image.Image:
 
 
 def make_nothing(seed: int) -> Page:
-    """A page on which no text can be read: empty with noise, stains, strokes, or print blurred beyond reading."""
+    """A page without readable text: noise, stains, strokes, or print that is too blurred to read."""
     random = Random(f"nothing {seed}")
     kind = ("noise", "stains", "strokes", "blurred")[seed % 4]
     paper = random.randint(200, 255)

@@ -1,7 +1,7 @@
-"""Pages of one's own with their text, for going on from a checkpoint: a folder of images, each with a text file.
+"""Fine-tuning on your own pages: a folder of images, each with a text file.
 
-`scan-1.png` belongs to `scan-1.md` or `scan-1.txt`. Text with `<|ref|>` and `<|det|>` in it is the answer to the
-task `markdown`, other text that to `free`.
+`scan-1.png` belongs to `scan-1.md` or `scan-1.txt`. A text with `<|ref|>` is an answer to the task `markdown`, any
+other text to `free`.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
 @dataclass(slots=True)
 class Pair:
-    """A page's views and its sequence. `targets` (T,): the next token, `IGNORED` in the prompt."""
+    """The views and the sequence of a page. `targets` (T,): the next token, `IGNORED` in the prompt."""
 
     whole: Tensor
     tiles: Tensor | None
@@ -37,12 +37,12 @@ class Pair:
 
 
 def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Images with their texts. Raises `ValueError` naming an image that has none."""
+    """Images with their texts. Raises `ValueError` for an image without a text."""
     pairs = []
     for image in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES):
         text = next((p for s in (".md", ".txt") if (p := image.with_suffix(s)).exists()), None)
         if text is None:
-            raise ValueError(f"{image.name} has no text beside it ({image.stem}.md or {image.stem}.txt)")
+            raise ValueError(f"{image.name} has no text file ({image.stem}.md or {image.stem}.txt)")
         pairs.append((image, text))
     if not pairs:
         raise ValueError(f"there are no images ({', '.join(IMAGES)}) in {folder}")
@@ -50,13 +50,13 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def load_pair(image: Path, text: Path, mode: str, tokenizer: Tokenizer, context: int) -> Pair:
-    """Text that does not fit into `context` positions is cut at its end, and the end token left out."""
+    """Loads a page. A text that does not fit into `context` positions is cut and gets no end token."""
     with Image.open(image) as opened:
         views = make_views(ImageOps.exif_transpose(opened).convert("RGB"), mode)
     truth = text.read_text(encoding="utf-8").strip()
     task = "markdown" if "<|ref|>" in truth else "free"
     prompt = prompt_for(task, None, False).ids(tokenizer, views.positions)
-    # A trusted file: what looks like a marker in it is one.
+    # The file is trusted, so its markers count as markers.
     answer = [*tokenizer.encode_template(truth), tokenizer.eos]
     ids = torch.tensor([*prompt, *answer][: context + 1])
     targets = ids[1:].clone()
@@ -68,7 +68,7 @@ def load_pair(image: Path, text: Path, mode: str, tokenizer: Tokenizer, context:
 def pairs(
     folder: Path, mode: str, tokenizer: Tokenizer, context: int, seed: int, start: int
 ) -> Iterator[Pair]:
-    """All pairs in an order of their own in every round, from number `start` on, without end."""
+    """Endless: all pairs, shuffled anew in each round, from number `start` on."""
     found = find_pairs(folder)
     number = start
     while True:

@@ -1,4 +1,4 @@
-"""Pages of real PDF files with the text that lies in them: for measuring what a reader makes of real print."""
+"""Pages of real PDF files with their text layer, for measuring readers on real print."""
 
 import gzip
 import hashlib
@@ -11,13 +11,13 @@ import numpy as np
 import pypdfium2
 from PIL import Image
 
-from fovea.train import material
+from fovea.train import packed_data
 
 HELD_OUT = 128
-"""Of 256 files by hash: none of the others is used for anything but training."""
+"""Of 256 files by hash. The others are used only for training."""
 ROOTS = ("/usr/share/doc", "/usr/share/R/doc", "/usr/share/developers-reference")
-LEAST, MOST = 900, 5000
-"""Characters of a page."""
+MIN_CHARACTERS, MAX_CHARACTERS = 900, 5000
+"""Limits of a page's characters."""
 PRINTABLE = re.compile(r"[\x20-\x7e\n\r]")
 SAME = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
@@ -45,24 +45,22 @@ def held_out(data: bytes) -> bool:
 
 
 def letters(text: str) -> str:
-    """What stands there: ligatures taken apart, hyphens at the ends of lines as such."""
+    """The text with ligatures split and all hyphens as `-`."""
     for one, two in LIGATURES.items():
         text = text.replace(one, two)
     return text.replace("\x02", "-").replace("\ufffe", "-").replace("\u2212", "-").replace("\u2010", "-")
 
 
 def plain(text: str) -> str:
-    """What is compared: `letters`, and typographic quotes and dashes as typewritten ones."""
+    """The text for comparisons: `letters`, with typographic quotes and dashes as ASCII."""
     return letters(text).translate(SAME)
 
 
 def files(evaluation: bool, data: Path | None = None) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of the different PDF files of the machine, or of `data`, that belong to one split, in the order
-    of their paths.
-    """
+    """Names and bytes of the PDF files of this machine, or of `data`, in one split, without duplicates, by path."""
     seen: set[str] = set()
-    here = material.folder(data)
-    roots = [here / material.PDFS] if here else ROOTS
+    here = packed_data.folder(data)
+    roots = [here / packed_data.PDFS] if here else ROOTS
     for path in sorted(path for root in roots for path in Path(root).rglob("*.pdf*") if path.is_file()):
         file = path.read_bytes()
         if path.suffix == ".gz":
@@ -74,7 +72,7 @@ def files(evaluation: bool, data: Path | None = None) -> Iterator[tuple[str, byt
 
 
 def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:
-    """Held-out pages of running text in one column: no pictures, few characters beyond ASCII, level lines."""
+    """Held-out pages of running text in one column, without pictures and with few characters beyond ASCII."""
     found: list[PdfPage] = []
     for name, data in files(evaluation=True):
         try:
@@ -96,18 +94,18 @@ def text_pages(most_of_a_file: int = 4) -> list[PdfPage]:
 
 
 def _text_of(page: pypdfium2.PdfPage) -> str | None:
-    """The text of a page that is fit for it."""
+    """The text of a page, or `None` if the page is not suitable."""
     kinds = [thing.type for thing in page.get_objects(max_depth=2)]
     if kinds.count(3) or kinds.count(2) > 12 or page.get_rotation():  # images; paths
         return None
     layer = page.get_textpage()
     text = plain(layer.get_text_range())
-    if not LEAST <= len(text) <= MOST or len(PRINTABLE.findall(text)) < 0.995 * len(text):
+    if not MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS or len(PRINTABLE.findall(text)) < 0.995 * len(text):
         return None
     boxes = [layer.get_rect(i) for i in range(layer.count_rects())]
     lefts = np.array([box[0] for box in boxes])
     widths = np.array([box[2] - box[0] for box in boxes])
-    # One column: hardly any text begins in the right half of the page.
+    # In one column, hardly any text starts in the right half of the page.
     if (widths[lefts > 0.5 * page.get_width()].sum()) > 0.15 * widths.sum():
         return None
     return text

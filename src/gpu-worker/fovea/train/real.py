@@ -1,7 +1,7 @@
-"""Strips cut out of the pages of real PDF files, by the code that cuts pages when they are read.
+"""Strips cut out of real PDF pages, with the same code as in reading.
 
-What real print has and set strips have not: its kerning and ligatures, its fonts, what lies beside a line. The
-text layer is the truth: it says where each character stands.
+Unlike synthetic strips, they have real kerning, ligatures, fonts and surroundings of lines. The text layer gives the
+text and the position of each character.
 """
 
 from contextlib import closing, suppress
@@ -18,22 +18,22 @@ from PIL import Image
 from fovea.nano.lines import TextLine, find_lines
 from fovea.nano.packing import HEIGHT, MARGIN, Segment, cut, draw
 from fovea.train import pdfs
+from fovea.train.degrade import degrade
 from fovea.train.strips import Strip, Style
 from fovea.train.texts import KNOWN
-from fovea.train.wear import wear
 
 SCALES, OF_A_PAGE = 3, 16
-"""In how many sizes a page is cut, and most strips of each: finding its lines takes as long as all of them."""
-LEAST_CHARACTERS = 300
-"""Of a page that is worth rendering."""
-LEAST_OF_ROW = 12
-"""Characters of a row, on the average of a strip: tables of glyphs and numbers are no text."""
+"""Sizes in which a page is cut, and most strips per size. Several are cut because finding lines is expensive."""
+MIN_CHARACTERS = 300
+"""Pages with fewer characters are not used."""
+MIN_OF_ROW = 12
+"""Strips with fewer characters per row on average are not used: tables of glyphs and numbers."""
 DPI = (70, 220)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A page's text layer in its order, in pixels: left and right end and middle height of each character."""
+    """A page's text layer: for each character its left and right end and its vertical center, in pixels."""
 
     text: str
     x0: np.ndarray
@@ -43,7 +43,7 @@ class _Layer:
 
 @cache
 def files(data: Path | None = None) -> tuple[tuple[bytes, int], ...]:
-    """The PDF files of this machine, or of `data`, that may be trained on, each with its number of pages."""
+    """The training PDF files of this machine, or of `data`, each with its number of pages."""
     counted = []
     for _, file in pdfs.files(evaluation=False, data=data):
         with suppress(pypdfium2.PdfiumError), closing(pypdfium2.PdfDocument(file)) as document:
@@ -52,9 +52,9 @@ def files(data: Path | None = None) -> tuple[tuple[bytes, int], ...]:
 
 
 def real_strips(seed: int, count: int, style: Style) -> list[Strip]:
-    """The same strips for the same arguments. Raises `RuntimeError` where there is no PDF file to cut them from."""
+    """Strips, deterministic for the arguments. Raises `RuntimeError` if there are no PDF files."""
     if count and not files(style.data):
-        raise RuntimeError("no PDF file was found to cut strips from")
+        raise RuntimeError("no PDF files were found to cut strips from")
     random = Random(f"real {seed}")
     strips: list[Strip] = []
     for _ in range(20 * count):
@@ -65,14 +65,14 @@ def real_strips(seed: int, count: int, style: Style) -> list[Strip]:
 
 
 def _of_page(random: Random, style: Style) -> list[Strip]:
-    """Strips of a page by chance; none where it has no plain text."""
+    """Strips of a random page; none if it has no plain text."""
     known = files(style.data)
     file, pages = random.choices(known, [pages**0.5 for _, pages in known])[0]
     with closing(pypdfium2.PdfDocument(file)) as document:
         page = document[random.randrange(pages)]
         scale = DPI[0] * (DPI[1] / DPI[0]) ** random.random() / 72
         layer = _layer(page, scale)
-        if len(layer.text) < LEAST_CHARACTERS or page.get_rotation():
+        if len(layer.text) < MIN_CHARACTERS or page.get_rotation():
             return []
         image = page.render(scale=scale).to_pil().convert("RGB")
     found = find_lines(image)
@@ -86,7 +86,7 @@ def _of_page(random: Random, style: Style) -> list[Strip]:
             if (text := _text(segment, found.lines[segment.line], layer, HEIGHT // rows))
         ]
         groups = [read[start : start + rows] for start in range(0, len(read), rows)]
-        groups = [some for some in groups if sum(len(text) for _, text in some) > LEAST_OF_ROW * len(some)]
+        groups = [some for some in groups if sum(len(text) for _, text in some) > MIN_OF_ROW * len(some)]
         random.shuffle(groups)
         strips += [_strip(group, rows, style, random) for group in groups[:OF_A_PAGE]]
     return strips
@@ -108,7 +108,7 @@ def _layer(page: pypdfium2.PdfPage, scale: float) -> _Layer:
 def _text(
     segment: Segment, line: TextLine, layer: _Layer, pitch: int
 ) -> list[tuple[str, float, float]] | None:
-    """The characters of a piece of a line with their places in it; `None` where the text layer is not plain there."""
+    """The characters of a segment with their positions (character, x, y); `None` if they are not plain text."""
     middle, _ = segment.at((layer.x0 + layer.x1) / 2, layer.y)
     inside = (line.y0 <= layer.y) & (layer.y <= line.y1) & (middle >= 0) & (middle < segment.pixels.shape[1])
     told: list[tuple[str, float, float]] = []
@@ -121,7 +121,7 @@ def _text(
         x1, _ = segment.at(layer.x1[number], layer.y[number])
         y = min(max(y, 0), pitch - 1)
         if not KNOWN.issuperset(letters) or (told and x1 < told[-1][1]):
-            return None  # nothing that the model knows, or the layer's order is not that of the line
+            return None  # an unknown character, or the text layer is not in the order of the line
         if before is not None and number > before + 1:
             if not layer.text[before + 1 : number].isspace():
                 return None
@@ -139,7 +139,7 @@ def _strip(
     lines, places = [], []
     for row, (_, told) in enumerate(read):
         if lines:
-            places.append(places[-1])  # the line break before this line
+            places.append(places[-1])  # for the line break
         lines.append("".join(letter for letter, _, _ in told))
         places += [(x + MARGIN, y + row * pitch) for _, x, y in told]
     strip = Strip(
@@ -152,5 +152,5 @@ def _strip(
     )
     if random.random() >= style.clean:
         paper = (int(np.median(grey)),) * 3
-        strip.image, strip.places = wear(strip.image, strip.places, random, paper)
+        strip.image, strip.places = degrade(strip.image, strip.places, random, paper)
     return strip

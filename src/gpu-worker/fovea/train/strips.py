@@ -1,8 +1,7 @@
-"""Synthetic strips with the place of every character: what the model is trained on.
+"""Synthetic strips with the position of every character: the main training data.
 
-A strip is as high as two rows of vision tokens and eight of them wide. It shows either a few lines as they stand
-on a page, or lines that were cut out and put one under the other in rows of equal height, as the reader packs
-them (`fovea.readers.fovea_nano`).
+A strip is eight vision tokens wide and two high. It shows either a few lines as on a page, or lines that are packed
+into rows of equal height like in the reader (`fovea.nano.packing`).
 """
 
 from collections.abc import Callable
@@ -15,38 +14,38 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from fovea.train import fonts
+from fovea.train.degrade import degrade
 from fovea.train.texts import Writer
-from fovea.train.wear import wear
 
 HEIGHT = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What strips of a stage look like. Sizes in pixels of the em square, chosen evenly on a log scale."""
+    """How strips of a stage look. Type sizes are em sizes in pixels, distributed evenly on a log scale."""
 
     smallest: float = 12
     largest: float = 40
     clean: float = 0.3
-    """How often nothing is done to the picture."""
+    """Share of images that are not degraded."""
     prose: float = 0.5
     packed: float = 0.4
-    """How often lines are packed in rows and not set on a page."""
+    """Share of strips with packed rows."""
     rows: tuple[int, ...] = (2, 3, 4, 4, 5, 6)
-    """Of a packed strip, one of these: the size of its type follows from it."""
+    """Rows of a packed strip, chosen at random. They determine the size of the type."""
     empty: float = 0.02
-    """Strips that say nothing: paper, stains, strokes, print blurred beyond reading."""
+    """Share of strips without readable text: paper, stains, strokes, blurred print."""
     foreign: float = 0.0
-    """Share of texts in other languages than English."""
+    """Share of texts in languages other than English."""
     real: float = 0.0
     """Share of strips that are cut out of PDF files (`fovea.train.real`), in `rows`."""
     data: Path | None = None
-    """The folder of fonts, texts and PDF files (`fovea.train.material`) in place of what the machine has."""
+    """The folder of fonts, texts and PDF files (`fovea.train.packed_data`) in place of what the machine has."""
 
 
 @dataclass(slots=True)
 class Strip:
-    """`places` (n, 2): x, y of the middle of each character of `text` in pixels; a line break is at its line's end."""
+    """`places` (n, 2): center (x, y) of each character of `text` in pixels. A line break is at the end of its line."""
 
     image: Image.Image
     text: str
@@ -57,13 +56,13 @@ class Strip:
 
 
 def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, height: int = HEIGHT) -> Strip:
-    """The same strip for the same arguments."""
+    """A strip, deterministic for its arguments."""
     random = Random(f"{seed}/{width}/{height}/{evaluation}")
     size = round(style.smallest * (style.largest / style.smallest) ** random.random())
     another = partial(fonts.pick, random, evaluation, style.data)
     face = another()
     writer = Writer(random, evaluation, style.prose, style.foreign, style.data)
-    paper, ink = _colours(random)
+    paper, ink = _colors(random)
     strip = Strip(Image.new("RGB", (width, height), paper), "", np.zeros((0, 2)), size, face.family)
     roll = random.random()
     if roll < style.empty:
@@ -76,7 +75,7 @@ def make_strip(seed: int, width: int, style: Style, evaluation: bool = False, he
     strip.text = "\n".join(strip.lines)
     strip.places = np.array(places, dtype=np.float32).reshape(-1, 2)
     if random.random() >= style.clean:
-        strip.image, strip.places = wear(strip.image, strip.places, random, paper)
+        strip.image, strip.places = degrade(strip.image, strip.places, random, paper)
     return strip
 
 
@@ -85,12 +84,12 @@ def _nothing(
     random: Random,
     face: fonts.Face,
     writer: Writer,
-    colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    colors: tuple[tuple[int, int, int], tuple[int, int, int]],
     another: Callable[[], fonts.Face],
 ) -> None:
-    """What is on paper and cannot be read."""
+    """A strip without readable text."""
     width, height = strip.image.size
-    paper, ink = colours
+    paper, ink = colors
     draw = ImageDraw.Draw(strip.image)
     kind = random.choice(("paper", "stains", "strokes", "blurred", "blurred"))
     if kind == "stains":
@@ -111,16 +110,16 @@ def _nothing(
         if random.random() < 0.5:
             _set(strip, random, face, writer, ink)
         else:
-            _pack(strip, random, face, writer, colours, random.choice((3, 4, 6)), another)
+            _pack(strip, random, face, writer, colors, random.choice((3, 4, 6)), another)
         strip.lines = []
-        # Nothing of a letter is left when the blur is as wide as its strokes are apart.
+        # Letters become unreadable when the blur is as wide as the distance of their strokes.
         strip.image = strip.image.filter(ImageFilter.GaussianBlur(strip.size * random.uniform(0.3, 0.5)))
 
 
 def _set(
     strip: Strip, random: Random, face: fonts.Face, writer: Writer, ink: tuple[int, int, int]
 ) -> list[tuple[float, float]]:
-    """Lines as on a page. Returns the places of all characters."""
+    """Draws lines as on a page. Returns the places of all characters."""
     width, height = strip.image.size
     size, font = strip.size, fonts.load(face, strip.size)
     pitch = size * random.uniform(1.08, 1.5)
@@ -151,13 +150,13 @@ def _pack(
     random: Random,
     face: fonts.Face,
     writer: Writer,
-    colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+    colors: tuple[tuple[int, int, int], tuple[int, int, int]],
     rows: int,
     another: Callable[[], fonts.Face],
 ) -> list[tuple[float, float]]:
-    """Cut-out lines in rows. What stood above and below a line may show at the edges of its row."""
+    """Draws lines packed into rows. Parts of neighboring lines may show at the edges of a row."""
     width, height = strip.image.size
-    paper, ink = colours
+    paper, ink = colors
     pitch = height // rows
     strip.size = max(10, round(pitch * random.uniform(0.65, 0.87)))
     shades = random.random() < 0.3
@@ -200,7 +199,7 @@ def _add(
     y: float,
 ) -> None:
     if strip.lines:
-        places.append(places[-1])  # the line break before this line
+        places.append(places[-1])  # for the line break
     places += _places(line, font, x, y)
     strip.lines.append(line)
 
@@ -217,7 +216,7 @@ def _places(line: str, font: ImageFont.FreeTypeFont, x: float, y: float) -> list
     return places
 
 
-def _colours(random: Random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def _colors(random: Random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     if random.random() < 0.6:
         paper, ink = random.randint(240, 255), random.randint(0, 60)
         return (paper,) * 3, (ink,) * 3

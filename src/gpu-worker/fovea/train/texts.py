@@ -1,4 +1,4 @@
-"""What stands on the pages: prose of freely licensed packages, and strings that nobody could guess."""
+"""The texts of training data: prose of freely licensed packages, and random strings that cannot be guessed."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ from random import Random
 
 from PIL import ImageFont
 
-from fovea.train import fonts, material
+from fovea.train import fonts, packed_data
 
 HELD_OUT = 16  # of 256 paragraphs by hash
 SOURCES = (
@@ -37,7 +37,7 @@ ACCENTED = "".join(
 ACCENTED += "ȘșȚț"
 SIGNS = "¡¿«»§©®°·×±µ£€²³½‘’‚“”„–—…•"
 ALPHABET = ASCII + ACCENTED + SIGNS
-"""Every character that is trained on."""
+"""All characters in training."""
 KNOWN = frozenset(ALPHABET)
 PUNCTUATION = ".,;:!?-'\"()[]{}/\\@#$%&*+=<>_|~^`"
 
@@ -47,24 +47,24 @@ def held_out(paragraph: str) -> bool:
 
 
 RUN = 8
-"""Words in a row that two paragraphs share only where one quotes the other."""
+"""If two paragraphs share this many consecutive words, one quotes the other."""
 
 
 @cache
 def words(evaluation: bool, data: Path | None = None) -> tuple[str, ...]:
-    """The words of one split's paragraphs, in their order: of the machine's, or of those in `data`
-    (`fovea.train.material`). Paragraphs that quote the training texts (licences do) are in neither. Raises
-    `RuntimeError` where there is no text.
+    """The words of one split, in order, from this machine or from the folder `data` (`fovea.train.packed_data`).
+
+    Paragraphs that quote training texts, such as licenses, are in neither split. Raises `RuntimeError` without texts.
     """
     found = _split(paragraphs(data), evaluation, lambda: words(False, data))
     if len(found) < 1000:
-        raise RuntimeError("no text was found to set pages with")
+        raise RuntimeError("no texts were found on this machine")
     return found
 
 
 @cache
 def foreign_words(evaluation: bool, data: Path | None = None) -> tuple[str, ...]:
-    """The same of manuals in other languages with Latin letters; empty where there are none."""
+    """The same for manuals in other languages with Latin letters; empty if there are none."""
     return _split(foreign_paragraphs(data), evaluation, lambda: foreign_words(False, data))
 
 
@@ -84,9 +84,9 @@ def _runs(paragraph: tuple[str, ...]) -> set[int]:
 
 
 def paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
-    """All different paragraphs of at least `RUN` words that can be shown."""
-    if here := material.folder(data):
-        return material.paragraphs(here, "texts")
+    """All distinct paragraphs with at least `RUN` words in the alphabet."""
+    if here := packed_data.folder(data):
+        return packed_data.paragraphs(here, "texts")
     found: dict[tuple[str, ...], None] = {}
     size = 0
     for root, pattern in SOURCES:
@@ -102,9 +102,9 @@ def paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
 
 
 def foreign_paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
-    """Those of each language in which at least one word has a letter beyond ASCII."""
-    if here := material.folder(data):
-        return material.paragraphs(here, "foreign")
+    """The paragraphs in other languages that contain a letter beyond ASCII."""
+    if here := packed_data.folder(data):
+        return packed_data.paragraphs(here, "foreign")
     found: dict[tuple[str, ...], None] = {}
     for language in LANGUAGES:
         size = 0
@@ -120,7 +120,7 @@ def foreign_paragraphs(data: Path | None = None) -> list[tuple[str, ...]]:
 
 
 def _of_manual(source: str) -> str:
-    """The running text of a page in roff: requests are breaks, escapes are undone or spoil their word."""
+    """The running text of a roff manual, with requests as breaks. Words with other escapes are left out later."""
     text = re.sub(r"(?m)^[.'].*$", "\n", source)
     text = re.sub(r"\\f(\[.*?\]|\(..|.)|\\[&%/,|^:]", "", text)
     return re.sub(r"\\(-|\(aq|\(dq|\(em|\(en)", lambda match: ROFF[match[1]], text)
@@ -130,7 +130,7 @@ ROFF = {"-": "-", "(aq": "'", "(dq": '"', "(em": "—", "(en": "–"}
 
 
 def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
-    """Its paragraphs of at least `RUN` words of characters that can be shown, without the others."""
+    """The paragraphs of a text without the words that are not in the alphabet, if at least `RUN` words are left."""
     known = frozenset(alphabet)
     for paragraph in re.split(r"\n\s*\n", unicodedata.normalize("NFC", text)):
         parts = tuple(word for word in paragraph.split() if len(word) <= 24 and known.issuperset(word))
@@ -139,7 +139,7 @@ def _shown(text: str, alphabet: str) -> Iterator[tuple[str, ...]]:
 
 
 class Writer:
-    """Words without end, in one of several manners."""
+    """An endless source of words in one of several styles."""
 
     def __init__(
         self,
@@ -149,8 +149,8 @@ class Writer:
         foreign: float = 0.0,
         data: Path | None = None,
     ):
-        """`prose`: how often the words are those of a text; otherwise they are mixed or mere characters.
-        `foreign`: how often they are of other languages than English.
+        """`prose`: probability that the words are running text; otherwise they are mixed or random characters.
+        `foreign`: probability of a language other than English.
         """
         self._random = random
         self._foreign = bool(foreign and random.random() < foreign and foreign_words(evaluation, data))
@@ -163,7 +163,7 @@ class Writer:
         return self._next()
 
     def line(self, font: ImageFont.FreeTypeFont, room: float) -> str:
-        """Words that the font has, until `room` pixels are full."""
+        """A line of at most `room` pixels, of words whose characters the font has."""
         line, width = "", 0.0
         for _ in range(200):
             word = self.word()
@@ -186,7 +186,7 @@ class Writer:
         roll = random.random()
         if roll < 0.2:
             changed = word.upper() if roll < 0.1 else word.capitalize()
-            # A Turkish i and others have no such form, or one of two characters.
+            # Some letters, such as the Turkish i, have no other case, or one with two characters.
             return changed if KNOWN.issuperset(changed) else word
         if roll < 0.35:
             return f"{random.choice(['', '', '$', '(', '-'])}{random.randrange(10 ** random.randint(1, 6)):,}"

@@ -1,1 +1,1 @@
-"""A page as vision tokens: the modes, the views, and which mode a page is read in. No PyTorch here."""
+"""Modes, views and the choice of the mode, without PyTorch."""

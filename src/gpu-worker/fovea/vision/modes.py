@@ -1,4 +1,4 @@
-"""The five modes: how many vision tokens a page of a size becomes. No pixels here, and no torch."""
+"""The five modes: how many vision tokens a page of a given size takes. Pure arithmetic."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,16 @@ from fovea.contract import CONTRACT
 
 _VIEWS = CONTRACT["views"]
 PATCH: int = _VIEWS["patch"]
-"""Pixels of a view's side for one vision token."""
+"""Side of a vision token in pixels of the view."""
 TILE: int = _VIEWS["tile"]
 MAX_TILES: int = _VIEWS["max_tiles"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """`side`: of the view of the whole page. `stretch`: resized to it without regard to its aspect. `tiled`: a large
-    page is also cut into tiles."""
+    """`side`: side of the whole view in pixels. `stretch`: the page is resized without keeping its aspect ratio.
+    `tiled`: a large page is also cut into tiles.
+    """
 
     name: str
     side: int
@@ -23,15 +24,15 @@ class Mode:
 
 
 MODES = {name: Mode(name, **view) for name, view in _VIEWS["modes"].items()}
-"""From the fewest vision tokens to the most."""
+"""The modes, from the fewest vision tokens to the most."""
 
 
 def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES) -> tuple[int, int]:
-    """(columns, rows): of all grids of 2 to `max_tiles` tiles the one whose aspect is nearest to the page's.
+    """(columns, rows) of the grid of 2 to `max_tiles` tiles whose aspect ratio is closest to the page's.
 
-    A later one wins an exact tie when the page has more than half of its pixels.
+    In an exact tie, a later grid wins if the page has more than half of the grid's pixels.
     """
-    # The official code sorts a set by product: ties between equal products stand in CPython's order of it.
+    # As in the official code: grids with equal products are in the order in which CPython iterates over a set.
     grids = sorted(
         {
             (i, j)
@@ -52,7 +53,7 @@ def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES) -> tuple[int,
 
 
 def valid_tokens(size: tuple[int, int], mode: str, max_tiles: int = MAX_TILES) -> int:
-    """Vision tokens that show page and not border, of a page of `size` pixels: what `Views.valid` will say."""
+    """Vision tokens that show the page and not the border, for a page of `size` pixels. Equal to `Views.valid`."""
     known = MODES[mode]
     tokens = (known.side // PATCH) ** 2
     if known.stretch:
@@ -65,13 +66,13 @@ def valid_tokens(size: tuple[int, int], mode: str, max_tiles: int = MAX_TILES) -
 
 
 def patches(mode: str, tiles: tuple[int, int] | None) -> int:
-    """Vision tokens without newlines and separator; `tiles`: (columns, rows) where the page was cut."""
+    """Vision tokens without newlines and separator. `tiles`: (columns, rows) if the page is cut into tiles."""
     columns, rows = tiles or (0, 0)
     return (MODES[mode].side // PATCH) ** 2 + columns * rows * (TILE // PATCH) ** 2
 
 
 def positions(mode: str, tiles: tuple[int, int] | None) -> int:
-    """Decoder positions: one newline for each row, one separator at the end."""
+    """Positions in the decoder: vision tokens, a newline after each row, and the separator."""
     columns, rows = tiles or (0, 0)
     side, tile = MODES[mode].side // PATCH, TILE // PATCH
     return (tile * columns + 1) * tile * rows + side * (side + 1) + 1

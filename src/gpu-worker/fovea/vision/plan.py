@@ -1,8 +1,7 @@
-"""In which mode a page is read: the cheapest that can be expected to reach a precision, within a budget or without.
+"""Chooses a page's mode: the cheapest mode that is expected to reach a precision, with or without a token budget.
 
-A page's text is estimated before it is read, from its pixels and from the text layer of its PDF. Text tokens ÷ vision
-tokens is its compression in a mode, and `fovea.vision.compression` says what precision was measured at that
-compression.
+The amount of text is estimated from the page's pixels and its PDF text layer. Text tokens ÷ vision tokens is the
+page's compression in a mode; `fovea.vision.compression` has the precision that was measured at a compression.
 """
 
 import heapq
@@ -17,28 +16,28 @@ from fovea.vision.compression import expected_precision
 from fovea.vision.modes import MAX_TILES, MODES, TILE, tile_grid, valid_tokens
 
 LADDER = tuple(MODES)
-"""The modes by price."""
+"""The modes, cheapest first."""
 
 TARGET = 0.96
-"""Expected precision that `auto` asks for: compression up to 10 on the published curve."""
+"""Expected precision for `auto`: compression up to 10 on the published curve."""
 
 MARGIN = 1.25
-"""By how much the estimate of a page's text is raised before a mode is chosen: it is rough."""
+"""Safety factor on the estimated amount of text, which is rough."""
 
-LEAST_GLYPH = 3.0
-"""Pixels that the height of a letter must have in a view; below it strokes merge. An assumption, not a measurement."""
+MIN_GLYPH = 3.0
+"""Least height of a letter in a view, in pixels; in smaller letters strokes merge. Assumed, not measured."""
 
 SIDE = 1700
-"""Pixels of the longer side at which letters are counted: A4 at 144 dpi is left as it is."""
+"""Letters are counted on an image of at most this longer side, in pixels. A4 at 144 dpi is not reduced."""
 CONTRAST = 40
-"""Grey levels by which a letter differs from the paper around it."""
+"""Least difference between a letter and the paper around it, in grey levels."""
 CHARACTERS_PER_TOKEN = 3.0
-"""4.6 in prose, 2.8 in forms and tables. Chinese, whose signs fall into parts, comes out right with it too."""
+"""Measured: 4.6 in prose, 2.8 in forms and tables. It also fits Chinese, whose characters count as several letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """What is expected on a page of `width` × `height` pixels: `tokens` of text, letters `glyph` pixels high."""
+    """An estimate for a page of `width` × `height` pixels: `tokens` of text, in letters `glyph` pixels high."""
 
     width: int
     height: int
@@ -51,21 +50,20 @@ class Density:
 
 
 def measure(image: Image.Image, characters: int | None = None) -> Density:
-    """`image`: RGB or grey; `characters`: of the PDF's text layer, where there is one.
+    """Estimates the text of a page. `characters`: number of characters in the PDF's text layer, if there is one.
 
-    A text layer can lack what stands in pictures: it is believed unless the pixels say that there is more than
-    twice as much.
+    A text layer may lack the text of pictures, so half of the letters counted in the pixels is a lower limit.
     """
-    seen, glyph = count_letters(image)
-    count = seen if characters is None else max(characters, seen / 2)
+    letters, glyph = count_letters(image)
+    count = letters if characters is None else max(characters, letters / 2)
     return Density(*image.size, count / CHARACTERS_PER_TOKEN, glyph)
 
 
 def count_letters(image: Image.Image) -> tuple[float, float]:
-    """How many letters a page seems to have, and their median height in pixels of `image`.
+    """The estimated number of characters on a page, RGB or grey, and their median height in pixels.
 
-    A letter is a connected component of ink as high as most of the others. What is wider than high is letters that
-    touch, and counts by its width.
+    A letter is a connected component of ink about as high as most others. A wider component is several letters that
+    touch; it counts by its width.
     """
     grey = image.convert("L")
     factor = SIDE / max(grey.size)
@@ -81,24 +79,22 @@ def count_letters(image: Image.Image) -> tuple[float, float]:
     _count, _labels, stats, _centres = cv2.connectedComponentsWithStats(ink, connectivity=8)
     parts = stats[1:]
     heights, widths = parts[:, cv2.CC_STAT_HEIGHT], parts[:, cv2.CC_STAT_WIDTH]
-    # Specks are no letters, nor are rules, frames and pictures.
+    # Leave out specks, rules, frames and pictures.
     likely = (heights >= 3) & (heights <= SIDE // 12) & (widths <= 30 * heights)
     if not likely.any():
         return 0.0, 0.0
     median = float(np.median(heights[likely]))
     likely &= (heights >= median / 2) & (heights <= 4 * median)
     letters = np.maximum(1.0, np.round(widths[likely] / (1.3 * median))).sum()
-    return float(letters) * WITH_BLANKS, median / factor
+    return float(letters) * WITH_SPACES, median / factor
 
 
-WITH_BLANKS = 1.2
-"""Characters for each letter that is seen, counting the blanks between words."""
+WITH_SPACES = 1.2
+"""Characters per letter, including the spaces between words."""
 
 
 def glyph_in(density: Density, mode: str, max_tiles: int = MAX_TILES) -> float:
-    """The height of a letter in the view, or in the tiles, that shows it largest. The page is never seen sharper
-    than it is.
-    """
+    """Height of a letter in pixels in the view or tiles of a mode. Enlarging a page does not count."""
     known = MODES[mode]
     if known.tiled and max(density.size) > TILE:
         scale = tile_grid(*density.size, max_tiles)[1] * TILE / density.height
@@ -110,15 +106,15 @@ def glyph_in(density: Density, mode: str, max_tiles: int = MAX_TILES) -> float:
 
 
 def precision_in(density: Density, mode: str, max_tiles: int = MAX_TILES) -> float:
-    """The lowest precision that was measured at the page's compression in a mode; 0 where nothing was."""
+    """The lowest precision measured at the page's compression in a mode; 0 if none was measured."""
     band = expected_precision(density.tokens / max(1, valid_tokens(density.size, mode, max_tiles)))
-    if band is None or 0 < glyph_in(density, mode, max_tiles) < LEAST_GLYPH:
+    if band is None or 0 < glyph_in(density, mode, max_tiles) < MIN_GLYPH:
         return 0.0
     return band[0]
 
 
 def choose(density: Density, target: float = TARGET, max_tiles: int = MAX_TILES) -> str:
-    """The cheapest mode that can be expected to reach `target`; the richest where none can."""
+    """The cheapest mode with an expected precision of at least `target`; the richest mode if there is none."""
     careful = Density(*density.size, density.tokens * MARGIN, density.glyph)
     for mode in LADDER:
         if precision_in(careful, mode, max_tiles) >= target:
@@ -129,20 +125,20 @@ def choose(density: Density, target: float = TARGET, max_tiles: int = MAX_TILES)
 def spread(
     pages: Sequence[Density], budget: int, target: float = TARGET, max_tiles: int = MAX_TILES
 ) -> list[str]:
-    """A mode for each page, such that the vision tokens of all together are at most `budget`.
+    """A mode for each page, so that all pages together use at most `budget` vision tokens. A greedy algorithm.
 
-    Every page begins in the cheapest mode. Then, again and again, the step to a richer mode is bought that gains the
-    most expected text a token, among those that the rest of the budget can pay, up to the mode that `choose` names.
-    A budget below the cheapest modes' sum cannot be kept: all pages get the cheapest then.
+    Every page starts in its cheapest mode. Each iteration takes the step to a richer mode that gains the most expected
+    text per token and that the remaining budget allows. No page gets a richer mode than that of `choose`. If the budget
+    is too small for the cheapest modes, all pages get these.
     """
     costs = [[valid_tokens(page.size, mode, max_tiles) for mode in LADDER] for page in pages]
     goals = [LADDER.index(choose(page, target, max_tiles)) for page in pages]
-    # A narrow page fills little of a square view: the first mode need not be the cheapest.
+    # The first mode may not be the cheapest: a narrow page fills only a part of a square view.
     at = [cost.index(min(cost)) for cost in costs]
     left = budget - least_tokens(pages, max_tiles)
 
     def offer(i: int) -> tuple[float, int, int] | None:
-        """The best step of page i: (minus its gain a token, the page, the mode it leads to)."""
+        """The best step of page i: (minus its gain per token, i, the new mode)."""
         page = pages[i]
         steps = [
             (
@@ -171,13 +167,14 @@ def spread(
 
 
 def least_tokens(pages: Sequence[Density], max_tiles: int = MAX_TILES) -> int:
-    """The vision tokens below which `pages` cannot be read."""
+    """The vision tokens of all pages in their cheapest modes."""
     return sum(min(valid_tokens(page.size, mode, max_tiles) for mode in LADDER) for page in pages)
 
 
 def _worth(page: Density, mode: int, max_tiles: int) -> float:
-    """Text tokens that can be expected to be read rightly. Where nothing was measured, each richer mode counts for a
-    little more than the one before, so that a budget goes to the pages that have the most text.
+    """Text tokens that are expected to be read correctly.
+
+    If no precision was measured, richer modes count a little more, so that the budget goes to pages with more text.
     """
     measured = precision_in(page, LADDER[mode], max_tiles)
     return page.tokens * (measured or 0.1 * mode)

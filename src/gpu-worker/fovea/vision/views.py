@@ -1,6 +1,4 @@
-"""A page as the views that the encoder sees, in the five modes; pixel for pixel what the official code makes
-with Pillow.
-"""
+"""The encoder's views of a page in the five modes. The pixels are identical to those of the official code."""
 
 from dataclasses import dataclass, field
 
@@ -8,12 +6,12 @@ from PIL import Image, ImageOps
 
 from fovea.vision.modes import MAX_TILES, MODES, TILE, Mode, patches, positions, tile_grid, valid_tokens
 
-GREY = (127, 127, 127)  # int(0.5 · 255), the colour around a page that was fitted into a square
+GREY = (127, 127, 127)  # int(0.5 · 255), the color around a page that is padded to a square
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """`whole` is square; `tiles` lie row by row in a grid of `columns` × `rows`, or there are none."""
+    """`whole` is a square view of the page. `tiles` are in row order in a grid of `columns` × `rows`, or empty."""
 
     mode: Mode
     whole: Image.Image
@@ -21,7 +19,7 @@ class Views:
     columns: int = 0
     rows: int = 0
     valid: int = 0
-    """Vision tokens that show page and not border, as the paper counts them."""
+    """Vision tokens that show the page and not the border, counted as in the paper."""
 
     @property
     def tiling(self) -> tuple[int, int] | None:
@@ -38,7 +36,7 @@ class Views:
 
 
 def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Views:
-    """`image`: upright and RGB (`fovea.pages.documents` sees to that). Raises `KeyError` for an unknown mode."""
+    """The views of an upright RGB page. Raises `KeyError` for an unknown mode."""
     known = MODES[mode]
     side, valid = known.side, valid_tokens(image.size, mode, max_tiles)
     if known.stretch:
@@ -57,9 +55,9 @@ def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Vie
 
 
 def picture(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Image.Image:
-    """What the encoder sees of a page, as one image: the view without the border around it, or the tiles side by side.
+    """What the encoder sees of a page, as one image: the view without its border, or the tiles side by side.
 
-    Views of this image in the same mode are those of the page; only the whole view beside tiles is resampled twice.
+    In the same mode, this image has the same views as the page; only the whole view next to tiles is resampled twice.
     """
     views = make_views(image, mode, max_tiles)
     if views.tiles:
@@ -67,7 +65,7 @@ def picture(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Image.
         for i, tile in enumerate(views.tiles):
             whole.paste(tile, (i % views.columns * TILE, i // views.columns * TILE))
         return whole
-    if views.mode.tiled:  # too small for tiles: enlarged, it would get some
+    if views.mode.tiled:  # the page is too small for tiles; if it were enlarged, it would get some
         return image
     if views.mode.stretch:
         return views.whole

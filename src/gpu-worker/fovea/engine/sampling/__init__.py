@@ -1,7 +1,7 @@
-"""How the next token is chosen and when to stop: `greedy`, the n-gram `guard`, the `loops` detector.
+"""Choice of the next token: `greedy` sampling, the n-gram `guard`, the `loops` detector.
 
-Everything here works on a batch of rows of different lengths with fixed shapes and no read-back from the
-device, so the same code serves one sequence on a CPU and a full batch on a GPU.
+Everything works on a batch of rows of different lengths, with fixed shapes and without synchronization with the
+device. So the same code is used for one sequence on a CPU and for a full batch on a GPU.
 """
 
 from fovea.engine.sampling.greedy import pick

@@ -1,4 +1,4 @@
-"""The windowed n-gram guard of the official scripts, as one tensor operation."""
+"""The windowed n-gram guard of the official scripts, as tensor operations."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,23 @@ from fovea.engine.sampling.history import History
 
 
 class NgramGuard:
-    """Forbids a token that would repeat an n-gram of the last `window` generated tokens.
+    """Forbids tokens that would repeat an n-gram of the last `window` generated tokens.
 
-    The official scripts use n/window 20/50 (PDF), 40/90 (benchmark) and 30/90 (README), and spare only the
-    two td tokens; here all four table tokens are spared. The guard can only break loops of a period up to
-    window - n + 1, and it corrupts text that rightly repeats, so it is an option beside the loop detector,
-    not its replacement.
+    The official scripts use n/window 20/50 (PDF), 40/90 (benchmark) and 30/90 (README), and exempt only the two td
+    tokens; here all four table tokens are exempt. The guard breaks only loops with a period up to window - n + 1 and
+    corrupts text that really repeats. So it is optional and does not replace the loop detector.
     """
 
     def __init__(self, n: int, window: int, exempt: Sequence[int] = ()):
         if not 2 <= n <= window:
-            raise ValueError("the n-gram guard needs 2 <= n <= window")
+            raise ValueError("the n-gram guard requires 2 <= n <= window")
         self.n, self.window = n, window
         self.exempt = list(exempt)
 
     def banned(self, history: History, vocab_size: int) -> torch.Tensor:
-        """(B, vocab_size) bool: tokens that must not come next."""
+        """(B, vocab_size) bool: tokens that are forbidden as the next one."""
         device = history.ids.device
-        # The last `window` tokens of each row, right-aligned; -2 stands before the beginning of short rows.
+        # The last `window` tokens of each row, right-aligned; short rows are padded with -2.
         back = torch.arange(-self.window, 0, device=device)  # (w,)
         at = history.lengths[:, None] + back  # (B, w)
         tail = history.ids.gather(1, at.clamp(min=0, max=history.capacity - 1))
@@ -34,7 +33,7 @@ class NgramGuard:
         prefix = tail[:, None, self.window - self.n + 1 :]  # (B, 1, n-1): the last n-1 tokens
         repeats = (grams[..., :-1] == prefix).all(-1) & (grams[..., 0] >= 0)  # (B, w-n+1)
         banned = torch.zeros(len(history.lengths), vocab_size + 1, dtype=torch.bool, device=device)
-        # The extra column takes the n-grams that ban nothing.
+        # N-grams that ban nothing write to the extra column.
         banned.scatter_(1, torch.where(repeats, grams[..., -1], vocab_size), True)
         banned[:, self.exempt] = False
         return banned[:, :vocab_size]

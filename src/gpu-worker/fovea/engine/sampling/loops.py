@@ -1,17 +1,16 @@
-"""Notices that a sequence has begun to repeat itself, whatever the period.
+"""Detects sequences that repeat themselves, with any period.
 
-For every period p a counter holds for how many tokens in a row the sequence has equalled itself p tokens
-earlier. One comparison of the new token with the whole history updates all counters, so every exact loop is
-seen, from one repeated token to passages of thousands of tokens, without hashing and without a search.
+For every period p, a counter has the number of consecutive tokens that are equal to the token p positions earlier. One
+comparison of the new token with the whole history updates all counters. So every exact loop is detected, from one
+repeated token to passages of thousands of tokens.
 
-How long a repetition must last before it counts as a loop depends on what is repeated:
+The length at which a repetition counts as a loop depends on its contents:
 
-- text: 128 tokens, and three copies (two for passages of 512 tokens and more, where chance is out of
-  question);
+- text: 128 tokens and three copies, or two copies for periods of 512 tokens and more, which do not repeat by chance;
 - table rows with content: 512 tokens, because tables do repeat ("0", "yes", "-");
-- fill only (empty cells, leader dots, rules, blanks): 1,536 tokens, a full page of an empty form.
+- fill only (empty cells, leader dots, rules, spaces): 1,536 tokens, a full page of an empty form.
 
-Loops that count ("1. 2. 3. …") are no exact repetition; they end at the length limit.
+Counting loops ("1. 2. 3. …") are not exact repetitions; they end at the length limit.
 """
 
 from dataclasses import dataclass
@@ -25,13 +24,13 @@ from fovea.language.tokenizer import TABLE_MARKERS, Tokenizer
 TEXT_RUN, TABLE_RUN, FILL_RUN = 128, 512, 1536
 LONG_PERIOD = 512
 
-# Leader dots, rules, blanks and the bars of Markdown tables.
+# Leader dots, rules, white space and the bars of Markdown tables.
 FILL = r"[\s.·․‥…_\-‐‑–—=|]+"
 
 
 @dataclass(frozen=True)
 class TokenClasses:
-    """(V,) bool each: tokens that are table structure, and tokens that say nothing (structure included)."""
+    """(V,) bool each: `structure` are table markers, `fill` are tokens without content, including structure."""
 
     structure: torch.Tensor
     fill: torch.Tensor
@@ -49,23 +48,23 @@ class TokenClasses:
 
 
 class LoopDetector:
-    """Per row of a `History`: the run length of every period up to half of the capacity."""
+    """For each row of a `History`, the run length of every period up to half of the capacity."""
 
     def __init__(self, history: History, classes: TokenClasses):
         batch, device = len(history.lengths), history.ids.device
         self._history, self._classes = history, classes.to(device)
         self.periods = torch.arange(1, history.capacity // 2 + 1, device=device)  # (P,)
         self.runs = torch.zeros(batch, len(self.periods), dtype=torch.int64, device=device)
-        # Counts of meaningful and of structure tokens before each position, to class any stretch in one step.
+        # Prefix sums of content tokens and of structure tokens, to classify any range in constant time.
         self._content = torch.zeros(batch, history.capacity + 1, dtype=torch.int64, device=device)
         self._structure = torch.zeros_like(self._content)
         copies = torch.where(self.periods < LONG_PERIOD, 2, 1)  # beyond the first
         self._least = (copies * self.periods).clamp(min=TEXT_RUN)  # (P,)
 
     def update(self, active: torch.Tensor) -> torch.Tensor:
-        """Take in the token that was just pushed to the active rows.
+        """Processes the token that was just pushed to the active rows.
 
-        Returns (B,) int64: the shortest period in which a row loops now, 0 where it does not.
+        Returns (B,) int64: the shortest period with which a row loops, or 0.
         """
         lengths, ids = self._history.lengths, self._history.ids
         last = (lengths - 1).clamp(min=0)[:, None]  # (B, 1)
@@ -86,9 +85,9 @@ class LoopDetector:
         return torch.where(loops.any(1), self.periods[loops.int().argmax(1)], 0)
 
     def part(self, rows: slice, longest: int) -> "LoopDetector":
-        """The detector of `History.part(rows)`, where no row has or will get more than `longest` tokens.
+        """A view for `History.part(rows)` while no row has more than `longest` tokens.
 
-        It counts only the periods that fit into so many: early steps cost little.
+        It updates only periods up to `longest`, which makes early steps cheap.
         """
         part = LoopDetector.__new__(LoopDetector)
         part._history, part._classes = self._history.part(rows), self._classes
@@ -99,16 +98,16 @@ class LoopDetector:
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """What it keeps of each row, rows first."""
+        """The state of the rows, with rows as the first dimension."""
         return self.runs, self._content, self._structure
 
     def kept(self, row: int, period: int) -> int:
-        """How many tokens remain when the tail of a looping row is cut to one period."""
+        """Number of tokens that remain when a loop is cut to one copy."""
         return int(self._history.lengths[row] - self.runs[row, period - 1])
 
     @staticmethod
     def _count(sums, table, token, last, active):
-        """Extend prefix sums (B, capacity + 1) by the class of the newest token."""
+        """Extends prefix sums (B, capacity + 1) by the class of the last token."""
         grown = sums.gather(1, last) + table[token.clamp(min=0)]
         kept = sums.gather(1, last + 1)
         sums.scatter_(1, last + 1, torch.where(active[:, None], grown, kept))

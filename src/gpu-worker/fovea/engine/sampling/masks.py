@@ -1,4 +1,4 @@
-"""Which tokens of a vocabulary a rule is about, as tensors."""
+"""Masks over the vocabulary."""
 
 import re
 
@@ -8,10 +8,9 @@ from fovea.language.tokenizer import Tokenizer, TokenizerError
 
 
 def sampling_mask(tokenizer: Tokenizer, vocab_size: int) -> torch.Tensor:
-    """(vocab_size,) bool: True where an id may be sampled.
+    """(vocab_size,) bool: the ids that have a token. (453 of the official embedding's 129,280 rows have none.)
 
-    The official embedding has 129,280 rows, 453 of them without a token. Raises `TokenizerError` where the model has
-    fewer rows than the tokenizer has ids.
+    Raises `TokenizerError` if the model has fewer rows than the tokenizer has ids.
     """
     if vocab_size < tokenizer.size:
         raise TokenizerError(f"the tokenizer has {tokenizer.size} ids, the model only {vocab_size} rows")
@@ -21,7 +20,7 @@ def sampling_mask(tokenizer: Tokenizer, vocab_size: int) -> torch.Tensor:
 
 
 def tokens_matching(tokenizer: Tokenizer, pattern: str) -> torch.Tensor:
-    """(tokenizer.size,) bool: vocabulary entries whose text matches `pattern` from end to end."""
+    """(tokenizer.size,) bool: vocabulary entries whose whole text matches `pattern`."""
     matches = torch.zeros(tokenizer.size, dtype=torch.bool)
     compiled = re.compile(pattern)
     for i, text in tokenizer.texts():

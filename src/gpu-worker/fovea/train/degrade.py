@@ -1,4 +1,4 @@
-"""What happens to a page between the printer and us: skew, blur, uneven light, noise, JPEG."""
+"""Degrades an image like printing and scanning do: skew, blur, uneven light, noise, JPEG."""
 
 import io
 import math
@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 
-def wear(
+def degrade(
     image: Image.Image, places: np.ndarray, random: Random, paper: tuple[int, int, int]
 ) -> tuple[Image.Image, np.ndarray]:
-    """The worn image, and where `places` (n, 2) are now."""
+    """The degraded image, and the new positions of `places` (n, 2)."""
     width, height = image.size
     if random.random() < 0.2:
         angle = random.uniform(-1, 1) * min(0.7, math.degrees(4 / width))
@@ -22,7 +22,7 @@ def wear(
         places = (offset @ matrix + (width / 2, height / 2)).astype(np.float32)
     if random.random() < 0.35:
         image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.2, 0.9)))
-    if random.random() < 0.2:  # drawn small, scaled up, as screenshots are
+    if random.random() < 0.2:  # scaled down and up, like screenshots
         factor = random.uniform(0.6, 0.95)
         small = image.resize((round(width * factor), round(height * factor)), Image.Resampling.BILINEAR)
         image = small.resize(

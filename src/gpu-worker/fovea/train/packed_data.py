@@ -1,7 +1,7 @@
-"""What training data is made of — fonts, texts, PDF files — in a folder that travelled to a bare machine.
+"""Sources of training data (fonts, texts, PDF files) in a folder, for machines that have none of their own.
 
-`fovea.train.pack` makes such a folder. Functions that take `data` draw from the folder that is given, else from the one
-that `FOVEA_TRAIN_DATA` names, else from this machine's fonts and texts. Evaluation material is not packed.
+`fovea.train.pack` creates such a folder. Functions with the argument `data` use that folder; without it, the folder
+`FOVEA_TRAIN_DATA`; without both, the files of this machine. Held-out data is not packed.
 
 | variable | default | |
 |---|---|---|
@@ -16,18 +16,18 @@ FONTS, PDFS = "fonts.txt", "pdfs"
 
 
 def folder(data: Path | None) -> Path | None:
-    """The folder that is used; `None` where it is the machine."""
+    """The folder, or `None` to use the files of this machine."""
     named = os.environ.get("FOVEA_TRAIN_DATA")
     return data or (Path(named) if named else None)
 
 
 def fonts_list(here: Path) -> str:
-    """As `fc-list` would list them."""
+    """The fonts, in the format of `fc-list`."""
     return "".join(f"{here}/{line}\n" for line in (here / FONTS).read_text().splitlines())
 
 
 def paragraphs(here: Path, name: str) -> list[tuple[str, ...]]:
-    """Of the `texts`, or of the `foreign` ones."""
+    """The paragraphs of `texts` or `foreign`, each as words."""
     if not (file := here / f"{name}.txt.gz").exists():
         return []
     return [tuple(line.split(" ")) for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
