@@ -14,7 +14,7 @@ export function log(
   if (logsRequests(env)) console.log(JSON.stringify({ event, ...fields }));
 }
 
-export interface AnalyticsEvent {
+interface AnalyticsEvent {
   type: "request" | "dispatch" | "heard" | "page";
   tenantId: string;
   model?: string;

@@ -22,14 +22,14 @@ import {
   type Upload,
 } from "../storage/uploads.ts";
 
-export const UPLOAD_TTL_S = 24 * 3600;
+const UPLOAD_TTL_S = 24 * 3600;
 /** Longer than any check takes. */
 const CHECK_MS = 3600_000;
 /** Records of finished uploads are kept for this long. */
 const KEEP_MS = 7 * 24 * 3600_000;
 const BATCH = 50;
 
-export interface PartAddress {
+interface PartAddress {
   part: number;
   bytes: number;
   url: string;
@@ -123,7 +123,7 @@ export async function completeUpload(
 }
 
 /** Reads the bytes once, from R2, in bounded memory. @returns what is wrong with them, or `null`. */
-export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | null> {
+async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | null> {
   const upload = await findUploadById(env.DB, uploadId);
   if (upload?.state !== "checking") return null;
   const key = filePath({ tenantId: upload.tenantId, id: upload.fileId });

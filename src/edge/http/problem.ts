@@ -21,7 +21,7 @@ function problemBody(code: ProblemCode, detail: string, requestId: string) {
   return { type: `urn:fovea:problem:${code}`, title, status, detail, request_id: requestId };
 }
 
-export const ProblemSchema = z
+const ProblemSchema = z
   .object({
     type: z.string().openapi({ example: "urn:fovea:problem:not-found" }),
     title: z.string(),

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 5000;
 const A = 1;
 const AAAA = 28;
 
-export interface OutboundFault {
+interface OutboundFault {
   /** For the client. */
   words: string;
   /** The address is not allowed; else it cannot be said now, and may be asked again later. */

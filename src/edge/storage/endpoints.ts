@@ -7,7 +7,7 @@ export const JOB_EVENTS = JOB_STATES.filter(
 ).map((state) => `job.${state}` as const);
 
 /** Those that belong to no job. */
-export const NOTICES = [
+const NOTICES = [
   "key.created",
   "key.rotated",
   "key.revoked",

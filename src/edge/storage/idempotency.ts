@@ -1,7 +1,7 @@
 /** Answers to requests with an Idempotency-Key: a row in D1, the sealed body in R2 under `idempotency/`. */
 import { hex } from "../domain/encoding.ts";
 
-export const KEEP_MS = 24 * 3600_000;
+const KEEP_MS = 24 * 3600_000;
 /** A request that has not answered by then was cut off: its key may be used again. */
 export const IN_FLIGHT_MS = 2 * 60_000;
 

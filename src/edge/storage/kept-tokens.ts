@@ -26,7 +26,7 @@ export interface KeptTokens {
 }
 
 /** Whose tokens of which page, without the model's digest. */
-export interface TokensOf extends SeenAs {
+interface TokensOf extends SeenAs {
   file: StoredFile;
   page: number;
 }

@@ -1,5 +1,5 @@
 /** The readers whose workers have reported, with the digest of the weights that they run. */
-export interface SeenModel {
+interface SeenModel {
   digest: string;
   seenAt: number;
 }

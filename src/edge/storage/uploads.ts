@@ -1,7 +1,7 @@
 /** Documents on their way into R2 by presigned addresses. The bytes go to where the file's will be. */
 
 export const UPLOAD_STATES = ["open", "checking", "done", "failed", "expired"] as const;
-export type UploadState = (typeof UPLOAD_STATES)[number];
+type UploadState = (typeof UPLOAD_STATES)[number];
 
 export interface Upload {
   id: string;

@@ -27,7 +27,7 @@ export const isBatchOver = (state: BatchState) => OVER.includes(state);
 /** A whole line of a manifest, in bytes. */
 export const MAX_LINE_BYTES = 32 * 1024;
 
-export const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
+const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
 const optionFields = {
@@ -68,7 +68,7 @@ export interface LineSpec {
 }
 
 /** What a line says about itself; a line that cannot be parsed says nothing. */
-export interface LineLabels {
+interface LineLabels {
   customId: string | null;
   metadata: Record<string, string>;
 }

@@ -13,7 +13,7 @@ export interface Memory extends Unit {
   isImage: boolean;
 }
 
-export interface AgeingPlan {
+interface AgeingPlan {
   /** Neighbouring messages that become images together. */
   renders: { indices: number[]; rung: number }[];
   /** Images that are read in a fainter mode. */

@@ -9,7 +9,7 @@ import { IMAGE_MODES } from "./vision-tokens.ts";
 export const FORMS = ["text", ...IMAGE_MODES] as const;
 export type Form = (typeof FORMS)[number];
 
-export interface Rung {
+interface Rung {
   form: Form;
   /** Seconds, or rounds, from which on a memory is due for it. */
   after: number;

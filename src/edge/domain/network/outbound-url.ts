@@ -1,11 +1,12 @@
 /**
- * The guard before every request to an address that a client names (documents, webhooks), against
- * server-side request forgery. This file judges the address as written, and the addresses that a name
- * stands for; `security/outbound.ts` asks for those. Redirects are checked one by one by whoever follows them.
+ * Checks every address that a client names (documents, webhooks) before the edge requests it, against
+ * server-side request forgery. This file checks the URL as written and the addresses that a name resolves to;
+ * `security/outbound.ts` resolves names. Code that follows redirects checks each of them.
  */
-import { parseAddress } from "./cidr.ts";
+import ipaddr from "ipaddr.js";
+import { isIPv4, parseAddress } from "./cidr.ts";
 
-/** @returns what is wrong with the URL, in words for the client, or `null`. */
+/** @returns what is wrong with the URL, in words for the client, or `null` */
 export function outboundUrlFault(text: string, allowLoopback: boolean): string | null {
   let url: URL;
   try {
@@ -24,75 +25,41 @@ export function outboundUrlFault(text: string, allowLoopback: boolean): string |
   return null;
 }
 
-/** The name that has to be looked up before the URL may be called; `null` when its host is an address. */
+/** The name to resolve before the URL may be requested; `null` if its host is an address. */
 export function nameToResolve(url: string): string | null {
   const host = new URL(url).hostname.replace(/\.$/, "");
   return host.startsWith("[") || parseAddress(host) ? null : host;
 }
 
-/** @param addresses of a name, as DNS answers them. @returns what is wrong, or `null`. */
+/** @param addresses of a name, from DNS. @returns what is wrong, or `null` */
 export function addressesFault(addresses: readonly string[]): string | null {
-  // One bad address among good ones is enough: nobody knows which one a connection takes.
+  // The connection may use any of them, so one private address is enough to refuse the name.
   return addresses.every(isPublicAddress)
     ? null
     : "the name leads to an address that is not public";
 }
 
-function isPublicAddress(address: string): boolean {
-  const bytes = parseAddress(address);
-  if (!bytes) return false;
-  return bytes.length === 4 ? !isPrivateIPv4(bytes as IPv4) : !isPrivateIPv6(bytes);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
-}
-
-/** The URL parser has already turned octal, hexadecimal and short forms into four decimal numbers. */
-const isIPv4 = (host: string) => parseAddress(host)?.length === 4;
+const isLoopback = (host: string) =>
+  host === "localhost" || parseAddress(host)?.range() === "loopback";
 
 function isPrivateHost(host: string): boolean {
-  if (host.includes(":") || isIPv4(host)) return !isPublicAddress(host);
-  // A name without a dot, or under a suffix that no public registry hands out (RFC 6761, 6762, 8375).
+  // The URL parser has already turned octal, hexadecimal and short forms of IPv4 into four decimal numbers.
+  if (parseAddress(host) || host.includes(":")) return !isPublicAddress(host);
+  // A name without a dot, or under a suffix that no public registry assigns (RFC 6761, 6762, 8375).
   if (!host.includes(".")) return true;
   return /\.(localhost|local|localdomain|internal|intranet|lan|home|corp|private|test|invalid|example|onion|arpa)$/i.test(
     host,
   );
 }
 
-type IPv4 = [number, number, number, number];
-
-/** The special-purpose registry of RFC 6890, as far as it is not globally reachable. */
-function isPrivateIPv4([a, b, c]: IPv4): boolean {
-  return (
-    a === 0 ||
-    a === 10 ||
-    a === 127 ||
-    (a === 100 && b >= 64 && b <= 127) ||
-    (a === 169 && b === 254) ||
-    (a === 172 && b >= 16 && b <= 31) ||
-    (a === 192 && b === 168) ||
-    (a === 192 && b === 0 && (c === 0 || c === 2)) ||
-    (a === 192 && b === 88 && c === 99) ||
-    (a === 198 && (b === 18 || b === 19)) ||
-    (a === 198 && b === 51 && c === 100) ||
-    (a === 203 && b === 0 && c === 113) ||
-    a >= 224
-  );
-}
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
 
 /**
- * Only global unicast (2000::/3) is public, and of it not what is set apart for protocols (2001::/23,
- * Teredo among them) or documentation, nor 6to4, which carries an IPv4 address of any kind. `64:ff9b::/96`
- * lies outside 2000::/3; `::ffff:0:0/96` is judged as the IPv4 address that it is.
+ * `unicast` is ipaddr.js's name for addresses outside all special-purpose ranges (RFC 6890). In IPv6 only 2000::/3 is
+ * assigned, so anything else is refused too.
  */
-function isPrivateIPv6(bytes: number[]): boolean {
-  const [a, b, c, d] = bytes as IPv4;
-  if (a >> 5 !== 1) return true;
-  const [head, next] = [(a << 8) | b, (c << 8) | d];
-  return (
-    head === 0x2002 ||
-    (head === 0x2001 && (next < 0x200 || next === 0xdb8)) ||
-    (head === 0x3fff && next < 0x1000)
-  );
+function isPublicAddress(text: string): boolean {
+  const address = parseAddress(text);
+  if (address?.range() !== "unicast") return false;
+  return isIPv4(address) || address.match(GLOBAL_UNICAST);
 }

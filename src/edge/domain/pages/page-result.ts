@@ -5,7 +5,7 @@ const unit = z.number().min(0).max(1);
 const milliseconds = z.number().min(0);
 const text = (max: number) => z.string().max(max);
 
-export const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
+const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
 export const PageError = z.object({ code: text(64), message: text(1000) }).meta({

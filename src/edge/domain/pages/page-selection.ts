@@ -2,7 +2,7 @@
  * Which pages of a document are asked for: `1-3,7,10-`. The number of pages may still be unknown
  * when the request comes, so a selection is kept as ranges and resolved when it is known.
  */
-export interface PageRange {
+interface PageRange {
   first: number;
   /** `null`: to the last page. */
   last: number | null;

@@ -3,7 +3,7 @@
  * bytes of length, a JSON header, and the numbers. Only the header is read here; the numbers mean
  * something to the model that made them and to nobody else.
  */
-export const TOKENS_FORMAT = "fovea-vision-tokens-1";
+const TOKENS_FORMAT = "fovea-vision-tokens-1";
 
 export interface TokensHead {
   modelDigest: string;

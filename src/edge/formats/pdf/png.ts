@@ -2,7 +2,7 @@
  * A PNG as a PDF image: its compressed rows are what PDF's `FlateDecode` with PNG predictors (ISO 32000-1,
  * 7.4.4.4) takes, so that nothing is decoded.
  */
-export interface PdfImage {
+interface PdfImage {
   /** The image's dictionary without its length. */
   dictionary: string;
   data: Uint8Array[];

@@ -8,7 +8,7 @@ import type { Job, JobPage } from "../../storage/jobs.ts";
 
 const time = z.iso.datetime();
 
-export const PageStatus = z
+const PageStatus = z
   .object({
     page: z.int(),
     state: z.enum(["pending", "done", "failed", "canceled"]),

@@ -72,7 +72,7 @@ export function withExamples<Document extends object>(document: Document): Docum
 }
 
 /** A value that the schema allows. Patterns are not read: a field that has one needs an example. */
-export function sample(schema: Schema, components: Record<string, Schema>, name = ""): unknown {
+function sample(schema: Schema, components: Record<string, Schema>, name = ""): unknown {
   if (schema.$ref) {
     const target = components[schema.$ref.split("/").at(-1)] as Schema;
     return sample(target, components, name);

@@ -64,6 +64,6 @@ it.each([
 ])("does not take %j for a network", (text) => expect(normalCidr(text)).toBeNull());
 
 it("reads addresses to bytes", () => {
-  expect(parseAddress("1.2.3.4")).toEqual([1, 2, 3, 4]);
-  expect(parseAddress("1::")).toEqual([0, 1, ...new Array(14).fill(0)]);
+  expect(parseAddress("1.2.3.4")?.toByteArray()).toEqual([1, 2, 3, 4]);
+  expect(parseAddress("1::")?.toByteArray()).toEqual([0, 1, ...new Array(14).fill(0)]);
 });
