@@ -14,17 +14,13 @@ import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts
 import { readEntries, readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";
 
-const FORMATS = [
-  "json",
-  "md",
-  "html",
-  "txt",
-  "csv",
-  "chunks",
-  "docx",
-  "pdf",
-  "overlay",
-] satisfies ViewName[];
+const Format = z
+  .enum(Object.keys(VIEWS) as [ViewName, ...ViewName[]])
+  .default("json")
+  .openapi("ResultFormat", {
+    description:
+      "`csv`: only the tables · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+  });
 
 const route = createRoute({
   method: "get",
@@ -39,10 +35,7 @@ const route = createRoute({
   request: {
     params: z.object({ id: z.string() }),
     query: z.strictObject({
-      format: z.enum(FORMATS).default("json").openapi({
-        description:
-          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: the pages' images with their text under them, to be searched and copied; needs the images, which `fovea-render` makes (409 `page-images-missing` has the `request` for that) · `overlay`: that PDF with the blocks' boxes drawn",
-      }),
+      format: Format,
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
     }),
   },
