@@ -1,6 +1,6 @@
 /**
- * The Worker's bindings, and what its Durable Objects and Workflows can be asked. The classes implement
- * these interfaces; who calls them needs nothing else.
+ * The Worker's bindings and the RPC interfaces of its Durable Objects. The classes implement these interfaces, and
+ * callers import only them.
  */
 import type { DayLimits } from "./domain/keys/cost-guard.ts";
 import type { Admission } from "./domain/keys/rate-limit.ts";
@@ -18,7 +18,7 @@ export interface Env {
   CHECKS: Workflow<CheckParams>;
   BATCHES: DurableObjectNamespace<Driver>;
   KEEPER: DurableObjectNamespace<Keeper>;
-  /** Events for analysis; nothing depends on it. */
+  /** Optional: events for analysis. */
   ANALYTICS?: AnalyticsEngineDataset;
 }
 

@@ -1,4 +1,4 @@
-/** What a request carries through middleware and routes, and the type of the app that they are added to. */
+/** The variables that middleware sets for routes, and the type of the app. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Env } from "./bindings.ts";
 import type { Environment, Scope } from "./domain/keys/api-key.ts";
@@ -12,18 +12,18 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
-  /** The one job that a browser token is for; `null`: the caller has an API key. */
+  /** The only job that a browser token is valid for; `null` for an API key. */
   tokenJobId: string | null;
-  /** What its tenant lets itself have read in a day. */
+  /** The tenant's own daily page and spending limits. */
   dayLimits: DayLimits;
 }
 
 interface Observed {
   /** The span of this request. */
   trace: Trace;
-  /** Phases of the request, with their milliseconds. */
+  /** Phases of the request and their duration in milliseconds. */
   timings: [string, number][];
-  /** The job that it made, when its address names none. */
+  /** The job that the request created, if its path names none. */
   jobId?: string;
 }
 
@@ -32,7 +32,7 @@ export type AppEnv = {
   Variables: {
     requestId: string;
     caller: Caller;
-    /** The document that the answer is about: a stored answer goes with it. */
+    /** The document of the response. A response stored for its Idempotency-Key is deleted with it. */
     answerFileId?: string;
   } & Observed;
 };

@@ -1,6 +1,6 @@
 /**
- * The safety net, once a minute: whatever a crash between two steps could have left behind. In normal
- * running it finds nothing.
+ * Runs every minute and recovers or deletes what a crash between two steps left behind. Normally it finds nothing to
+ * recover.
  */
 import { sweepBatches } from "./batches/sweep.ts";
 import type { Env } from "./bindings.ts";
@@ -18,7 +18,7 @@ import { forgetAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
 
-/** Longer than any step takes, so that the sweep never races with a healthy driver. */
+/** Longer than any step takes, so that the sweep never competes with a healthy driver. */
 const GRACE_MS = 2 * 60_000;
 
 export async function sweep(env: Env): Promise<void> {
@@ -40,13 +40,13 @@ export async function sweep(env: Env): Promise<void> {
   await forgetAnswers(env.DB, env.BUCKET, now);
 }
 
-/** Looks at every pool, and takes back slots of shards that are over and never said so. */
+/** Checks every pool's health, and frees the slots of shards that ended without reporting it. */
 async function lookAfterPools(env: Env, now: number): Promise<void> {
   const keeper = keeperOf(env);
   await Promise.all(
     settings(env).POOLS.map(async (pool) => {
       const { well, state } = await upstream(env, pool).health();
-      // One that loads its model is on its way.
+      // A pool that is loading its model is neither healthy nor failed.
       if (state !== "STARTING") await keeper.looked(pool.name, well);
     }),
   );

@@ -1,11 +1,11 @@
 /**
- * What is told of the service's work: lines of JSON for its log, and events for Analytics Engine, which
- * answers questions over months of them in SQL (docs/STORAGE.md names the columns).
+ * Telemetry: JSON log lines, and events for Analytics Engine, where they can be queried with SQL for months
+ * (docs/STORAGE.md lists the columns).
  */
 import type { Env } from "./bindings.ts";
 import { logsRequests } from "./settings.ts";
 
-/** One line for each thing worth knowing. Ids, never documents, keys or texts. */
+/** Logs one line. `fields` contain ids, never documents, keys or texts. */
 export function log(
   env: Env,
   event: string,
@@ -24,8 +24,8 @@ interface AnalyticsEvent {
 }
 
 /**
- * Writing an event waits for nothing; without the binding there are none.
- * @param doubles what was measured; the meaning of each depends on the type.
+ * Writes an event without waiting; does nothing without the binding.
+ * @param doubles measurements, whose meaning depends on the type
  */
 export function track(env: Env, event: AnalyticsEvent, doubles: number[]): void {
   const { type, tenantId, model = "", pool = "", outcome = "", route = "" } = event;

@@ -1,7 +1,7 @@
 /**
- * Who calls. A key's checksum is looked at first, so that guesses cost nothing; then the key's guard
- * is asked, which knows whether it is valid and how often it has called. A browser token is verified
- * by its signature, and then asked about at the guard of the key that made it.
+ * Authentication. A key's checksum is verified first, so that a guessed key costs no request; then the key's rate
+ * limiter says whether the key is valid and has requests left. A browser token is verified by its signature, and then
+ * by the rate limiter of the key that created it.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -20,7 +20,7 @@ import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
 import { timed } from "./observe.ts";
 
-/** What the middleware below throws. */
+/** The problems of the middleware in this file. */
 export const AUTHENTICATION = [
   "missing-key",
   "invalid-key",
@@ -30,9 +30,9 @@ export const AUTHENTICATION = [
   "rate-limited",
 ] as const satisfies ProblemCode[];
 
-/** The same for all of these, so that nobody learns which keys there were. */
+/** One text for all these cases, so that it does not reveal which keys exist. */
 const NO_SUCH_KEY =
-  "It is misspelt, revoked or ended, or of another service: keys begin with `fov_`.";
+  "The key is malformed, revoked, expired, or not a Fovea key (these start with `fov_`).";
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
 export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
@@ -45,7 +45,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const browser = isBrowserToken(token) ? await demandToken(c, token) : null;
   if (!browser && !readApiKey(token)) throw new Problem("invalid-key", NO_SUCH_KEY);
   const hash = browser?.keyHash ?? (await hashKey(token));
-  // Set by Cloudflare, whatever the client sends.
+  // Cloudflare sets this header and overwrites the client's.
   const address = c.req.header("cf-connecting-ip") ?? null;
   const { key, addressAllowed, admission, perMinute, dayLimits } = await timed(
     c,
@@ -57,7 +57,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
     throw new Problem("address-refused", "The API key may not be used from this address.");
   const limits = rateLimitHeaders(admission, perMinute);
   if (!admission.admitted) {
-    const detail = `The key may make ${perMinute} requests a minute.`;
+    const detail = `The key's limit is ${perMinute} requests per minute.`;
     const retryAfter = String(admission.retryAfterS);
     throw new Problem("rate-limited", detail, {}, { ...limits, "retry-after": retryAfter });
   }
@@ -76,23 +76,23 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
 
 async function demandToken(c: Context<AppEnv>, text: string): Promise<BrowserToken> {
   const token = await readBrowserToken(settings(c.env).SIGNING_SECRET, text, Date.now());
-  if (!token) throw new Problem("invalid-key", "The token is not valid, or its time is over.");
+  if (!token) throw new Problem("invalid-key", "The browser token is not valid or has expired.");
   return token;
 }
 
-/** @throws Problem `missing-scope`, naming it */
+/** @throws Problem `missing-scope`, which names the scope */
 export function demandScope(caller: Caller, scope: Scope): void {
   if (hasScope(caller.scopes, scope)) return;
   throw new Problem("missing-scope", `The API key lacks the scope \`${scope}\`.`);
 }
 
-/** @throws Problem `token-refused`: only `browserMay` lets tokens in. */
+/** @throws Problem `token-refused` for browser tokens, which only `browserMay` accepts */
 export function demandKey(caller: Caller): void {
   if (caller.tokenJobId === null) return;
-  throw new Problem("token-refused", "A browser token is not enough here: use an API key.");
+  throw new Problem("token-refused", "This request needs an API key, not a browser token.");
 }
 
-/** Any valid key, whatever its scopes. */
+/** Requires a valid key with any scopes. */
 export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
   const caller = await authenticate(c);
   demandKey(caller);
@@ -100,7 +100,7 @@ export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** A valid key with this scope. */
+/** Requires a valid key with this scope. */
 export const requires = (scope: Scope) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const caller = await authenticate(c);
@@ -110,14 +110,14 @@ export const requires = (scope: Scope) =>
     await next();
   });
 
-/** A valid key with this scope, or a browser token for this scope and the job that the address names. */
+/** Requires a valid key with this scope, or a browser token for this scope and for the job in the path. */
 export const browserMay = (scope: Scope) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const caller = await authenticate(c);
     demandScope(caller, scope);
     const id = c.req.param("id");
     if (caller.tokenJobId !== null && id !== undefined && id !== caller.tokenJobId)
-      throw new Problem("token-refused", "The token is for another job.");
+      throw new Problem("token-refused", "The browser token is for another job.");
     c.set("caller", caller);
     await next();
   });

@@ -1,8 +1,7 @@
 /**
- * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that comes again within 24
- * hours is answered with the stored answer and does nothing. The answer is stored in R2, encrypted
- * with a key that is made from the caller's API key: a new API key is in an answer too, and nobody but
- * its maker is ever to read it.
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that is repeated within 24 hours returns the
+ * stored response and does nothing else. The response is stored in R2, encrypted with a key derived from the caller's
+ * API key: it may contain a new API key, which only its creator may read.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -20,7 +19,7 @@ import {
   releaseAnswer,
 } from "../storage/idempotency.ts";
 
-/** What the middleware below throws. */
+/** The problems of the middleware in this file. */
 export const IDEMPOTENT = [
   "invalid-request",
   "idempotency-key-reused",
@@ -30,7 +29,7 @@ export const IDEMPOTENT = [
 
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 
-/** After authentication: the scope of a key is the tenant. */
+/** Runs after authentication, because an Idempotency-Key belongs to a tenant. */
 export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
   const key = c.req.header("idempotency-key");
   if (key === undefined) return next();
@@ -44,16 +43,28 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
   if (!(await claimAnswer(DB, { scope, key, fingerprint }, Date.now()))) {
     const kept = await findAnswer(DB, scope, key);
     if (kept && kept.fingerprint !== fingerprint)
-      throw new Problem("idempotency-key-reused", "The key was used for another request.");
+      throw new Problem(
+        "idempotency-key-reused",
+        "The Idempotency-Key was used for a different request.",
+      );
     if (kept?.status === ANSWER_GONE)
-      throw new Problem("gone", "The answer was deleted with its document.");
+      throw new Problem("gone", "The stored response was deleted with its document.");
     const sealed = kept?.status != null && (await readAnswer(BUCKET, scope, key));
     if (!kept || kept.status === null || !sealed) {
       const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
-      throw new Problem("idempotency-in-flight", "The first request is not over.", {}, headers);
+      throw new Problem(
+        "idempotency-in-flight",
+        "The first request is still running.",
+        {},
+        headers,
+      );
     }
     const body = await open(await sealingKey(c), sealed);
-    if (!body) throw new Problem("idempotency-key-reused", "The key was used by another API key.");
+    if (!body)
+      throw new Problem(
+        "idempotency-key-reused",
+        "The Idempotency-Key was used with another API key.",
+      );
     return new Response(body.byteLength > 0 ? body : null, {
       status: kept.status,
       headers: { ...kept.headers, "idempotent-replayed": "true" },
@@ -66,7 +77,7 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
     await releaseAnswer(DB, scope, key);
     throw error;
   }
-  // What failed on our side, or may succeed later, can be tried again.
+  // A failure on our side, or one that may pass, is not stored, so that the client can retry.
   if (c.error || c.res.status >= 500 || c.res.status === 429) {
     await releaseAnswer(DB, scope, key);
     return;
@@ -108,7 +119,7 @@ async function seal(key: CryptoKey, body: ArrayBuffer): Promise<ArrayBuffer> {
   return new Blob([iv, sealed]).arrayBuffer();
 }
 
-/** @returns `null` when it was sealed with another key. */
+/** @returns `null` if it was encrypted with another key */
 async function open(key: CryptoKey, sealed: ArrayBuffer): Promise<ArrayBuffer | null> {
   const iv = new Uint8Array(sealed, 0, IV_BYTES);
   return crypto.subtle

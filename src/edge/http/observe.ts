@@ -1,6 +1,6 @@
 /**
- * What can be seen of a request from outside: one structured line and one event for it, `Server-Timing`
- * and `traceparent` on its answer. No key and no document is in any of them.
+ * Observes every request: one log line, one analytics event, and the headers `Server-Timing` and `traceparent`. None of
+ * them contains a key or a document.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -42,7 +42,7 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   });
 });
 
-/** Waits for a phase of the request and notes how long it took. */
+/** Awaits a phase of the request and records its duration. */
 export async function timed<T>(c: Context<AppEnv>, name: string, phase: Promise<T>): Promise<T> {
   const started = performance.now();
   try {
@@ -52,7 +52,7 @@ export async function timed<T>(c: Context<AppEnv>, name: string, phase: Promise<
   }
 }
 
-// Inside a Worker the clock moves with I/O only: this is the time spent waiting, not computing.
+// In a Worker the clock advances only with I/O, so this is time spent waiting, not computing.
 const since = (started: number) => Math.round((performance.now() - started) * 10) / 10;
 
 const named = (resource: string, path: string) =>

@@ -1,4 +1,4 @@
-/** Errors on the wire: RFC 9457 problem details. */
+/** Problems as HTTP responses: RFC 9457 problem details. */
 import { z } from "@hono/zod-openapi";
 import { PROBLEMS, type Problem, type ProblemCode } from "../problem.ts";
 import { AUTHENTICATION } from "./auth.ts";

@@ -1,4 +1,4 @@
-/** Errors as OpenAI's clients expect them, on the routes that speak their protocol. */
+/** Errors in OpenAI's format, for the routes that implement its protocol. */
 import { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../../context.ts";
@@ -24,7 +24,7 @@ export function chatError(
   return { error: { message, type: typeOf(status), param, code } };
 }
 
-/** Turns every problem that leaves the routes below into that form, whoever raised it. */
+/** Converts problem responses of the routes below to that format. */
 export const chatErrors = createMiddleware<AppEnv>(async (c, next) => {
   await next();
   if (c.res.headers.get("content-type") !== "application/problem+json") return;
@@ -37,7 +37,7 @@ export const chatErrors = createMiddleware<AppEnv>(async (c, next) => {
   const body = chatError(status, type.split(":").at(-1) as string, detail, errors?.[0]?.path);
   const headers = new Headers(c.res.headers);
   headers.set("content-type", "application/json");
-  // Assigning over an answer would bring its content type along.
+  // Assigning over an existing response would keep its content type.
   c.res = undefined;
   c.res = new Response(JSON.stringify(body), { status, headers });
 });
