@@ -62,7 +62,7 @@ export default defineConfig({
           include: ["test/edge/**/*.test.ts", "test/client/**/*.test.ts"],
           exclude: PURE,
           setupFiles: ["test/edge/setup.ts"],
-          testTimeout: 20_000,
+          testTimeout: 120_000,
         },
       },
     ],

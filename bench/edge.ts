@@ -36,14 +36,14 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
       r2Buckets: ["BUCKET"],
       queueProducers: ["WEBHOOKS"],
       durableObjects: {
-        HUBS: { className: "JobHub", useSQLite: true },
-        GUARDS: { className: "KeyGuard", useSQLite: true },
-        KEEPER: { className: "SlotKeeper", useSQLite: true },
+        NOTIFIERS: { className: "JobNotifier", useSQLite: true },
+        RATE_LIMITERS: { className: "RateLimiter", useSQLite: true },
+        SCHEDULER: { className: "Scheduler", useSQLite: true },
         BATCHES: { className: "BatchDriver", useSQLite: true },
       },
       workflows: {
         SHARDS: { name: "shards", className: "ShardWorkflow" },
-        CHECKS: { name: "uploads", className: "UploadWorkflow" },
+        UPLOADS: { name: "uploads", className: "UploadWorkflow" },
       },
       bindings: {
         MODELS: "pp-ocr",

@@ -7,18 +7,13 @@ import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
 import { problemResponse } from "./http/problem.ts";
 import "./http/schema-names.ts";
-import { Problem } from "./problem.ts";
+import { invalidRequest, Problem } from "./problem.ts";
 import { routes } from "./routes/index.ts";
 
 export function newApp(): App {
   const app: App = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
-      if (result.success) return;
-      const errors = result.error.issues.map((issue) => ({
-        path: issue.path.join("."),
-        message: issue.message,
-      }));
-      throw new Problem("invalid-request", errors.map(describe).join("; "), { errors });
+      if (!result.success) throw invalidRequest(result.error.issues);
     },
   });
 
@@ -66,6 +61,3 @@ function pathPattern(path: string): RegExp {
   });
   return new RegExp(`^${parts.join("/")}$`);
 }
-
-const describe = (fault: { path: string; message: string }) =>
-  fault.path ? `${fault.path}: ${fault.message}` : fault.message;

@@ -1,24 +1,24 @@
 /**
- * The Worker's bindings and the RPC interfaces of its Durable Objects. The classes implement these interfaces, and
- * callers import only them.
+ * The Worker's bindings, and the RPC interfaces of its Durable Objects. The classes implement these
+ * interfaces; callers import only this file.
  */
-import type { DayLimits } from "./domain/keys/cost-guard.ts";
+import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Admission } from "./domain/keys/rate-limit.ts";
 import type { StoredKey } from "./domain/keys/stored-key.ts";
 import type { NoPool, Pool } from "./domain/pools/pool.ts";
-import type { NotStarted, Want } from "./domain/pools/slot-book.ts";
+import type { NotStarted, SlotRequest } from "./domain/pools/slot-book.ts";
 
 export interface Env {
   DB: D1Database;
   BUCKET: R2Bucket;
   WEBHOOKS: Queue<DeliveryMessage>;
   SHARDS: Workflow<ShardParams>;
-  HUBS: DurableObjectNamespace<Hub>;
-  GUARDS: DurableObjectNamespace<Guard>;
-  CHECKS: Workflow<CheckParams>;
-  BATCHES: DurableObjectNamespace<Driver>;
-  KEEPER: DurableObjectNamespace<Keeper>;
-  /** Optional: events for analysis. */
+  NOTIFIERS: DurableObjectNamespace<JobNotifierRpc>;
+  RATE_LIMITERS: DurableObjectNamespace<RateLimiterRpc>;
+  UPLOADS: Workflow<UploadParams>;
+  BATCHES: DurableObjectNamespace<BatchDriverRpc>;
+  SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
+  /** Events for analysis. Optional. */
   ANALYTICS?: AnalyticsEngineDataset;
 }
 
@@ -30,67 +30,70 @@ export interface ShardParams {
   shardId: string;
 }
 
-export interface CheckParams {
+export interface UploadParams {
   uploadId: string;
 }
 
-/** Where watchers of a job sleep (signals/hub.ts). */
-export interface Hub extends Rpc.DurableObjectBranded {
+/** Wakes the watchers of one job (signals/notifier.ts). */
+export interface JobNotifierRpc extends Rpc.DurableObjectBranded {
   version(): number;
-  ring(): void;
+  notify(): void;
   /** Returns when the version is no longer `seen`, or after `ms` milliseconds. */
   wait(seen: number, ms: number): Promise<void>;
 }
 
-/** Knows one API key and counts its requests (keys/guard.ts). */
-export interface Guard extends Rpc.DurableObjectBranded {
-  check(hash: string, address: string | null, tokenId?: string): Promise<Verdict>;
-  /** The key was changed: read it again. */
-  forget(): void;
+/** Authenticates one API key and limits its requests (keys/rate-limiter.ts). */
+export interface RateLimiterRpc extends Rpc.DurableObjectBranded {
+  check(hash: string, address: string | null, tokenId?: string): Promise<KeyCheck>;
+  /** Makes the next check read the key from D1. Call it after every change of the key. */
+  refresh(): void;
 }
 
-export interface Verdict {
-  /** `null`: no such key, or revoked, or expired. */
+export interface KeyCheck {
+  /** `null` if the key does not exist, is revoked or has expired. */
   key: StoredKey | null;
   /** Whether the key may be used from the caller's address. */
   addressAllowed: boolean;
   admission: Admission | null;
   perMinute: number;
-  /** The tenant's own. */
+  /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
 }
 
 /** Drives one batch (batches/driver.ts). */
-export interface Driver extends Rpc.DurableObjectBranded {
-  poke(batchId: string): Promise<void>;
+export interface BatchDriverRpc extends Rpc.DurableObjectBranded {
+  wake(batchId: string): Promise<void>;
 }
 
-/** Knows which slots are taken and who waits for one (dispatch/keeper.ts). */
-export interface Keeper extends Rpc.DurableObjectBranded {
-  /** @param limits the tenant's own */
-  ask(want: Want, limits: DayLimits): Grant;
-  /** The pool took it. */
+/** Gives the slots of all pools to shards (dispatch/scheduler.ts). */
+export interface SchedulerRpc extends Rpc.DurableObjectBranded {
+  /** Asks for a slot. @param limits daily limits that the tenant has set */
+  ask(request: SlotRequest, limits: DayLimits): Grant;
+  /** Records that the pool accepted the shard. */
   started(shardId: string): void;
   notStarted(shardId: string, why: NotStarted): void;
-  /** @returns milliseconds until the worker's first word, when this is it; and its pool. */
+  /**
+   * Records a report of the worker about an attempt.
+   * @returns for the first report, the pool and the milliseconds since the dispatch; otherwise `null`
+   */
   heard(shardId: string, attempt: number): { pool: string; ms: number } | null;
-  /** @param open pages that the attempt left unread: they were not paid for. */
-  ended(shardId: string, attempt: number, well: boolean, open: number): void;
-  /** @param lost the pool that had it is to blame */
-  leave(shardId: string, lost?: boolean): void;
-  looked(pool: string, well: boolean): void;
-  /** Pages of the model that the tenant may still have read today; `null` without a limit. */
-  left(tenantId: string, model: string, limits: DayLimits): number | null;
-  olderThan(before: number): string[];
+  /** @param open pages that the attempt left unread; they are refunded */
+  ended(shardId: string, attempt: number, succeeded: boolean, open: number): void;
+  /** Removes a shard that needs no slot any more. @param lost whether its pool lost it, which is a failure of the pool */
+  release(shardId: string, lost?: boolean): void;
+  reportHealth(pool: string, healthy: boolean): void;
+  /** Pages that the tenant's daily limits leave for this model; `null` without a limit. */
+  pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null;
+  heldSince(before: number): string[];
   report(tenantId?: string): { pools: PoolReport[]; pages: { waiting: number; working: number } };
-  /** Yesterday's counts are of no use any more. */
-  forgetOldDays(): void;
+  /** Deletes the daily counts of past days. */
+  deleteOldDays(): void;
 }
 
 export type Grant =
   | { pool: string; waitedMs: number }
   | { waitFor: NoPool }
-  /** The tenant's day is used up. */
+  /** The tenant's daily limit is reached. */
   | { overBudget: true };
 
 export interface PoolReport {

@@ -2,7 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Env } from "./bindings.ts";
 import type { Environment, Scope } from "./domain/keys/api-key.ts";
-import type { DayLimits } from "./domain/keys/cost-guard.ts";
+import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Quota } from "./domain/keys/stored-key.ts";
 import type { Trace } from "./domain/protocol/traceparent.ts";
 
@@ -12,27 +12,30 @@ export interface Caller {
   scopes: Scope[];
   environment: Environment;
   quota: Quota;
-  /** The only job that a browser token is valid for; `null` for an API key. */
+  /** The job of a browser token; `null` if the caller has an API key. */
   tokenJobId: string | null;
-  /** The tenant's own daily page and spending limits. */
+  /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
 }
 
 interface Observed {
   /** The span of this request. */
   trace: Trace;
-  /** Phases of the request and their duration in milliseconds. */
+  /** Phases of the request and their milliseconds. */
   timings: [string, number][];
-  /** The job that the request created, if its path names none. */
+  /** The job that the request created, if its path names no job. */
   jobId?: string;
 }
+
+/** Who asks, in which trace, and where to note how long the phases take. */
+export type Asker = { caller: Caller } & Pick<Observed, "trace" | "timings">;
 
 export type AppEnv = {
   Bindings: Env;
   Variables: {
     requestId: string;
     caller: Caller;
-    /** The document of the response. A response stored for its Idempotency-Key is deleted with it. */
+    /** The document that the response is about. A stored response is deleted together with it. */
     answerFileId?: string;
   } & Observed;
 };

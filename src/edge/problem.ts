@@ -70,3 +70,10 @@ export class Problem extends Error {
     this.headers = headers;
   }
 }
+
+/** @param issues of zod: which field has which fault */
+export function invalidRequest(issues: { path: PropertyKey[]; message: string }[]): Problem {
+  const errors = issues.map(({ path, message }) => ({ path: path.join("."), message }));
+  const faults = errors.map(({ path, message }) => (path ? `${path}: ${message}` : message));
+  return new Problem("invalid-request", faults.join("; "), { errors });
+}

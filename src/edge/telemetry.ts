@@ -1,11 +1,8 @@
-/**
- * Telemetry: JSON log lines, and events for Analytics Engine, where they can be queried with SQL for months
- * (docs/STORAGE.md lists the columns).
- */
+/** Log lines (JSON) and events for Analytics Engine. docs/STORAGE.md names the columns of the events. */
 import type { Env } from "./bindings.ts";
 import { logsRequests } from "./settings.ts";
 
-/** Logs one line. `fields` contain ids, never documents, keys or texts. */
+/** Writes one JSON line. Log ids, never documents, keys or texts. */
 export function log(
   env: Env,
   event: string,
@@ -13,6 +10,23 @@ export function log(
 ): void {
   if (logsRequests(env)) console.log(JSON.stringify({ event, ...fields }));
 }
+
+/** Waits for a phase of a request and notes in `timings` how many milliseconds that took. */
+export async function timed<T>(
+  timings: [string, number][],
+  name: string,
+  phase: Promise<T>,
+): Promise<T> {
+  const started = performance.now();
+  try {
+    return await phase;
+  } finally {
+    timings.push([name, since(started)]);
+  }
+}
+
+/** Inside a Worker the clock moves with I/O only: this is the time spent waiting, not computing. */
+export const since = (started: number) => Math.round((performance.now() - started) * 10) / 10;
 
 interface AnalyticsEvent {
   type: "request" | "dispatch" | "heard" | "page";
@@ -24,8 +38,8 @@ interface AnalyticsEvent {
 }
 
 /**
- * Writes an event without waiting; does nothing without the binding.
- * @param doubles measurements, whose meaning depends on the type
+ * Writes an event without waiting. Does nothing if the binding is absent.
+ * @param doubles measurements; their meaning depends on the type
  */
 export function track(env: Env, event: AnalyticsEvent, doubles: number[]): void {
   const { type, tenantId, model = "", pool = "", outcome = "", route = "" } = event;

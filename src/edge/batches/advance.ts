@@ -3,7 +3,7 @@
  * step leaves the records in agreement, so that a turn may be cut off anywhere and made again.
  */
 import type { Env } from "../bindings.ts";
-import { pagesLeftToday } from "../dispatch/keeper.ts";
+import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
 import { idPattern } from "../domain/ids.ts";
 import { cancelJob } from "../jobs/end.ts";
@@ -36,7 +36,7 @@ import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
 
 /** A batch with open jobs looks at them this often, should a poke be lost. */
-const NAP_MS = 15_000;
+const POLL_MS = 15_000;
 
 /** Steps of one turn, as far as they ask little of D1: an invocation may make a thousand queries. */
 const TURN_STEPS = 25;
@@ -91,11 +91,11 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
     return pages === 0 ? "go on" : 0;
   }
   if (state === "canceling") {
-    if (counts.open > 0) return NAP_MS;
+    if (counts.open > 0) return POLL_MS;
     await finish(env, batch, "canceled", null);
     return null;
   }
-  if (!running) return counts.open > 0 ? NAP_MS : null;
+  if (!running) return counts.open > 0 ? POLL_MS : null;
   if (idle) {
     await finish(env, batch, "completed", null);
     return null;
@@ -117,7 +117,7 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
     if (opened > 0) return 0;
     if (refused > 0) return "go on";
   }
-  return NAP_MS;
+  return POLL_MS;
 }
 
 async function settleEnded(env: Env, batch: Batch): Promise<void> {

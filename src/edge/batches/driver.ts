@@ -3,17 +3,17 @@
  * world, pokes that come together make one turn, and a turn that fails is repeated. The truth is in D1.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Driver, Env } from "../bindings.ts";
+import type { BatchDriverRpc, Env } from "../bindings.ts";
 import { advanceBatch } from "./advance.ts";
 
 /** Pokes come in bursts, when shards end together. */
-const GATHER_MS = 50;
+const DEBOUNCE_MS = 50;
 const AFTER_ERROR_MS = 5000;
 
-export class BatchDriver extends DurableObject<Env> implements Driver {
-  async poke(batchId: string): Promise<void> {
+export class BatchDriver extends DurableObject<Env> implements BatchDriverRpc {
+  async wake(batchId: string): Promise<void> {
     await this.ctx.storage.put("batch", batchId);
-    await this.#wakeIn(GATHER_MS);
+    await this.#wakeIn(DEBOUNCE_MS);
   }
 
   override async alarm(): Promise<void> {

@@ -1,4 +1,4 @@
-/** From waiting lines to jobs: each is read, its document found or fetched, and a job planned for it. */
+/** Starts waiting lines: parses each, finds or fetches its document and starts a job for it. */
 import type { Env } from "../bindings.ts";
 import { fileFromUrl } from "../documents/ingest.ts";
 import { type LineSpec, readLine } from "../domain/batches/batch.ts";
@@ -6,11 +6,11 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
-import { plan } from "../jobs/plan.ts";
+import { startJob } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
 import {
-  jobOfTwin,
+  jobWithFingerprint,
   openLine,
   type Settlement,
   settleLines,
@@ -19,10 +19,9 @@ import {
 import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
-import { insertJob, type Job } from "../storage/jobs.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
-/** Documents that are fetched at once: each holds a part of 8 MiB. */
+/** Documents fetched at the same time. Each holds a part of 8 MiB in memory. */
 const FETCHES = 4;
 
 interface Ready {
@@ -32,8 +31,8 @@ interface Ready {
 }
 
 /**
- * @param free how many lines may be opened; faulty ones take no place.
- * @returns how many lines wait no more: those whose document was looked for, and those that were refused.
+ * @param free how many lines may be opened; faulty lines do not count
+ * @returns how many lines got as far as their document, and how many failed
  */
 export async function startLines(
   env: Env,
@@ -56,19 +55,19 @@ export async function startLines(
     if ("code" in spec) faulty.push(failed(line, spec));
     else ready.push({ line, spec, selection: selection ?? spec.selection });
   }
-  // Lines of the same turn that ask for the same thing share its fetch, and its job.
+  // Lines of one turn that name the same document share its fetch; those that ask for the same reading share a job.
   const fetched = new Map<string, Promise<StoredFile | PageError>>();
   const jobs = new Map<string, Promise<string>>();
   const queue = ready.values();
   const work = async () => {
-    for (const wish of queue) {
-      const { source } = wish.spec;
+    for (const request of queue) {
+      const { source } = request.spec;
       const name = "url" in source ? source.url : source.file;
       const document = fetched.get(name) ?? findDocument(env, batch, source);
       fetched.set(name, document);
       const file = await document;
-      if ("code" in file) faulty.push(failed(wish.line, file));
-      else await open(env, batch, wish, file, jobs);
+      if ("code" in file) faulty.push(failed(request.line, file));
+      else await open(env, batch, request, file, jobs);
     }
   };
   const ends = await Promise.allSettled(Array.from({ length: FETCHES }, work));
@@ -109,7 +108,7 @@ async function findDocument(
   }
 }
 
-/** Opens a line, with a job of its own or with that of another line that asks for the same. */
+/** Opens a line with a job of its own, or with that of a line that asks for the same reading. */
 async function open(
   env: Env,
   batch: Batch,
@@ -130,7 +129,7 @@ async function open(
   await openLine(env.DB, batch.id, line, fingerprint, await mine).run();
 }
 
-/** @returns the job that the line waits for from now on. */
+/** @returns the job that the line waits for */
 async function makeJob(
   env: Env,
   batch: Batch,
@@ -138,40 +137,22 @@ async function makeJob(
   file: StoredFile,
   fingerprint: string,
 ): Promise<string> {
-  const twin = await jobOfTwin(env.DB, batch.id, fingerprint);
-  if (twin) {
-    await openLine(env.DB, batch.id, line, fingerprint, twin).run();
-    return twin;
+  const shared = await jobWithFingerprint(env.DB, batch.id, fingerprint);
+  if (shared) {
+    await openLine(env.DB, batch.id, line, fingerprint, shared).run();
+    return shared;
   }
-  const now = Date.now();
-  const job: Job = {
-    id: newId("job", now),
-    tenantId: batch.tenantId,
+  const id = newId("job", Date.now());
+  const job = {
+    id,
     keyId: batch.keyId,
-    fileId: file.id,
     options: spec.options,
     selection,
-    cache: "use",
-    state: "queued",
-    planned: false,
-    total: 0,
-    done: 0,
-    failed: 0,
-    error: null,
-    webhookUrl: null,
-    metadata: {},
-    zeroRetention: false,
-    createdAt: now,
-    startedAt: null,
-    finishedAt: null,
-    deadlineAt: now + settings(env).BATCH_DEADLINE_S * 1000,
-    batchId: batch.id,
     traceparent: batch.traceparent,
+    batchId: batch.id,
+    background: true,
+    deadlineS: settings(env).BATCH_DEADLINE_S,
   };
-  const inserts = [
-    ...insertJob(env.DB, job),
-    openLine(env.DB, batch.id, line, fingerprint, job.id),
-  ];
-  await plan(env, job, file, inserts);
-  return job.id;
+  await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id)]);
+  return id;
 }

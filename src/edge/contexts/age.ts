@@ -1,7 +1,7 @@
 /**
- * A turn of ageing. It may be cut off after any step and be run again: an image is begun in D1 before
- * anything is made of it, every document and job has a place of its own, and nothing is erased before
- * its successor is stored and recorded.
+ * One step of ageing. It can be interrupted after any write and run again: an image is recorded in D1 before anything is
+ * made for it, every document and job has a fixed place, and nothing is erased before its successor is stored and
+ * recorded.
  */
 import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
@@ -12,6 +12,7 @@ import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory/m
 import type { ImageMode } from "../domain/memory/vision-tokens.ts";
 import { validTokens } from "../domain/memory/vision-tokens.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
+import { startJob } from "../jobs/create.ts";
 import {
   beginItem,
   type Context,
@@ -32,30 +33,30 @@ import {
 import { fileById } from "../storage/files.ts";
 import { deleteJob, findJobById, jobPages } from "../storage/jobs.ts";
 import { readEntry, readImage } from "../storage/results.ts";
-import { eraseDocument, keepDocument, readingOptions, startReading } from "./documents.ts";
+import { eraseDocument, keepDocument, readingOptions } from "./documents.ts";
 import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
 
 export const RENDERER = "fovea-render";
 
-/** Longer than a turn takes. */
+/** Longer than a step takes. */
 export const LEASE_MS = 60_000;
-/** Images that one turn begins; the next one goes on. So it stays within the subrequests of one invocation. */
+/** The most images that one step starts, so that it stays within the subrequests of one invocation. */
 const BEGIN_AT_ONCE = 8;
-/** After a failure, and before the sweep looks at what is being made. */
+/** Delay of the next step after a failure. */
 const RETRY_MS = 10 * 60_000;
 
-/** A change that is due, or was begun. */
+/** A change that is due or has been started. */
 export interface Change {
   first: number;
   last: number;
   from: Form;
   to: ImageMode;
   tokensBefore: number;
-  /** Expected; what an image really costs is counted when it is made. */
+  /** Expected. The real cost of an image is counted when it is made. */
   tokensAfter: number;
 }
 
-/** What is due at a time, without doing it. */
+/** The changes that are due at a time. Changes nothing. */
 export async function whatIf(
   env: Env,
   context: Context,
@@ -69,9 +70,9 @@ export async function whatIf(
 }
 
 /**
- * Finishes what has been made, and begins what is due.
- * @param at the time that counts: the present one, or a later one that a client asks for
- * @returns the jobs that are now to be waited for; `null` when another has the context in hand
+ * Completes images whose jobs are over, and starts the changes that are due.
+ * @param at the time for which changes are due: now, or a later time that a client asks for
+ * @returns the jobs to wait for; `null` if somebody else is ageing the context
  */
 export async function age(
   env: Env,
@@ -106,7 +107,7 @@ async function turn(env: Env, context: Context, at: number) {
   }
   state = await contents(DB, context.id);
   const parts = partsOf(state.messages, state.items);
-  // What has just failed would fail again.
+  // After a failure nothing new is started: it would fail for the same reason.
   const begun = error
     ? []
     : due(context, parts, state.messages, state.items, at).changes.slice(0, BEGIN_AT_ONCE);
@@ -187,14 +188,14 @@ const ends = (numbers: number[]) => ({
   last: numbers.at(-1) as number,
 });
 
-/** When something will be due by its age alone. */
+/** When the next change is due by age alone. */
 function nextTurn(context: Context, messages: Message[], items: Item[], now: number) {
   const memories = memoriesOf(context, partsOf(messages, items), messages, items, now);
   const waits = memories.flatMap((memory) => nextDue(context.ladder, memory) ?? []);
   return waits.length > 0 ? now + Math.ceil(Math.min(...waits) * 1000) : null;
 }
 
-/** Takes an image one step further: its documents, their jobs, its pages. @returns why it had to be given up */
+/** Advances an image: stores its documents, starts their jobs, or completes it. @returns why it was dropped, if it was */
 async function make(
   env: Env,
   context: Context,
@@ -217,13 +218,13 @@ async function make(
     if (job && isOver(job.state)) continue;
     over = false;
     const file = await fileById(env.DB, context.tenantId, fileId);
-    const reading = { jobId, keyId: context.keyId, options, background: true };
-    if (!job && file) await startReading(env, context, file, reading);
+    const spec = { id: jobId, keyId: context.keyId, options, background: true };
+    if (!job && file) await startJob(env, file, spec);
   }
   return over ? land(env, context, item, messages) : null;
 }
 
-/** The documents that an image is made of: its messages' text, or the pages of the image before it. */
+/** The documents that an image is made from: its messages' texts, or the pages of the image that it replaces. */
 async function documentsFor(
   env: Env,
   context: Context,
@@ -250,7 +251,7 @@ async function documentsFor(
   return files;
 }
 
-/** The jobs are over: their pages become the image's. */
+/** Makes the pages of the finished jobs the pages of the image. */
 async function land(
   env: Env,
   context: Context,
@@ -264,12 +265,12 @@ async function land(
     : [];
   for (const [i, { fileId, jobId }] of item.sources.entries()) {
     const job = await findJobById(env.DB, jobId);
-    if (!job) return giveUp(env, context, item, null);
+    if (!job) return failItem(env, context, item, null);
     const pages = await jobPages(env.DB, jobId);
     for (const page of pages) {
       const { result, error } = await readEntry(env.BUCKET, job, page);
       const image = result && (await readImage(env.BUCKET, job, page, new Headers()));
-      if (!image || !("body" in image)) return giveUp(env, context, item, job.error ?? error);
+      if (!image || !("body" in image)) return failItem(env, context, item, job.error ?? error);
       const bytes = new Uint8Array(await image.arrayBuffer());
       const place = `${item.id}/page/${i}/${page.page}`;
       const file = await keepDocument(env, context, place, bytes, "image/png");
@@ -287,7 +288,7 @@ async function land(
         },
       });
     }
-    if (pages.length === 0) return giveUp(env, context, item, job.error);
+    if (pages.length === 0) return failItem(env, context, item, job.error);
   }
   if (item.replaces === null) {
     const own = messages.filter(({ nextItemId }) => nextItemId === item.id);
@@ -308,7 +309,7 @@ async function land(
   return null;
 }
 
-/** Erases what a finished image was made of. */
+/** Erases what a finished image was made from. */
 async function clean(env: Env, context: Context, item: Item, messages: Message[]): Promise<void> {
   const texts = context.keep !== "original";
   if (texts) {
@@ -327,8 +328,8 @@ async function clean(env: Env, context: Context, item: Item, messages: Message[]
   await markClean(env.DB, context.id, item.id, texts);
 }
 
-/** Leaves everything as it was. The documents of the image before it are its pages, and stay. */
-async function giveUp(
+/** Drops an image and keeps what it was to replace: if that is an image, the source documents are its pages. */
+async function failItem(
   env: Env,
   context: Context,
   item: Item,

@@ -3,8 +3,8 @@ import type { Env } from "../bindings.ts";
 import {
   type Context,
   contents,
+  deleteContextRecords,
   eraseAllTexts,
-  forgetContext,
   takeLease,
 } from "../storage/contexts.ts";
 import { filesOfContext } from "../storage/files.ts";
@@ -19,5 +19,5 @@ export async function eraseContext(env: Env, context: Context): Promise<void> {
   for (const { sources } of (await contents(env.DB, context.id)).items)
     for (const { jobId } of sources) await deleteJob(env.DB, jobId);
   await eraseAllTexts(env.BUCKET, context);
-  await forgetContext(env.DB, context.id);
+  await deleteContextRecords(env.DB, context.id);
 }

@@ -1,4 +1,4 @@
-/** Reading a message back from the image that it has become. */
+/** Recall: reads a message back from its image. */
 import type { Env } from "../bindings.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
@@ -7,6 +7,7 @@ import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
+import { startJob } from "../jobs/create.ts";
 import {
   type Context,
   contents,
@@ -18,27 +19,27 @@ import {
 import { pageFile } from "../storage/files.ts";
 import { findJobById, jobPages, lastJobOf } from "../storage/jobs.ts";
 import { readEntry } from "../storage/results.ts";
-import { readingOptions, startReading } from "./documents.ts";
+import { readingOptions } from "./documents.ts";
 
 export interface Recalled {
   text: string;
-  /** `pages`: its place on them was not found, and the text is that of all its pages. */
+  /** `pages`: the message was not found on its pages, and `text` is all of their text. */
   scope: "message" | "pages";
   verdict: (typeof VERDICTS)[number];
   model: string;
   digest: string;
-  /** Against the original, where it is kept. */
+  /** Compared with the original, if the context keeps it. */
   measured: Fidelity | null;
-  /** Whether the words are those of the original. */
+  /** Whether the words equal the original's. */
   verified: boolean;
 }
 
 const WORST = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
 /**
- * Has a message's pages read, where that has not been done.
- * @param admit asked before the first page is read anew; throws where that is not allowed
- * @returns the jobs, one for each page
+ * Starts a job for each page of a message that the model has not read.
+ * @param admit called once, before the first job is started; throws if the caller may not start one
+ * @returns the jobs of the message's pages, old and new
  */
 export async function startRecall(
   env: Env,
@@ -60,21 +61,16 @@ export async function startRecall(
     if (!file) continue;
     if (!admitted) await by.admit();
     admitted = true;
-    const jobId = newId("job", Date.now());
-    // An image of a mode is read in it: it has no more than that to give.
+    const id = newId("job", Date.now());
+    // A larger mode than that of the image would find no more in it.
     const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
-    await startReading(env, context, file, {
-      jobId,
-      keyId: by.keyId,
-      options,
-      background: false,
-    });
-    jobs.push(jobId);
+    await startJob(env, file, { id, keyId: by.keyId, options });
+    jobs.push(id);
   }
   return jobs;
 }
 
-/** Puts together what the jobs have read. @returns an error when a page could not be read; `null`: not all are over */
+/** Combines what the jobs have read. @returns an error if a page could not be read; `null` while a job is open */
 export async function endRecall(
   env: Env,
   context: Context,

@@ -1,6 +1,6 @@
 /**
- * A Cog server. It answers 409 when it is full, 503 while it loads its model, and keeps no record of a
- * prediction to ask for: what runs where is written in the slot book.
+ * A Cog server. It answers 409 when it is full and 503 while it loads its model. Cog cannot be asked which
+ * predictions are running, so the slot book keeps track of them.
  */
 import type { Env } from "../bindings.ts";
 import type { Pool } from "../domain/pools/pool.ts";
@@ -66,7 +66,7 @@ export class CogPool implements Upstream {
       : {};
     const state = typeof body.status === "string" ? body.status : "UNREACHABLE";
     // BUSY is a healthy server without a free slot.
-    return { well: state === "READY" || state === "BUSY", state };
+    return { healthy: state === "READY" || state === "BUSY", state };
   }
 
   async #send(path: string, init: RequestInit): Promise<Response | null> {
@@ -79,7 +79,7 @@ export class CogPool implements Upstream {
   }
 }
 
-/** Cog does not sign: the callback URL is signed by the edge, and this Bearer comes on top. */
+/** Cog does not sign its webhooks. The edge signs the callback URL, and the server also sends this bearer token. */
 export async function verifyCogCallback(
   env: Env,
   request: Request,

@@ -1,6 +1,6 @@
 /**
- * A Replicate deployment. It queues and scales by itself; its webhooks are signed (Standard Webhooks
- * form), but their age and repetition are checked here.
+ * A Replicate deployment. It queues and scales by itself. Its webhooks are signed as Standard Webhooks; this
+ * file also rejects old and repeated ones.
  */
 import Replicate, { validateWebhook } from "replicate";
 import type { Env } from "../bindings.ts";
@@ -20,7 +20,7 @@ import {
 
 const TIMEOUT_MS = 15_000;
 
-/** Standard Webhooks' advice for the age of a message, in seconds. */
+/** Maximum age of a webhook, as Standard Webhooks recommends. */
 const TOLERANCE_S = 5 * 60;
 
 export class ReplicatePool implements Upstream {
@@ -41,11 +41,11 @@ export class ReplicatePool implements Upstream {
     let busy = false;
     const client = this.#client(async (input, init) => {
       const headers = new Headers(init?.headers);
-      // Ends the prediction there when nobody waits for it any more: at least 5 s, at most 24 h.
+      // Replicate cancels the prediction after this time, when no job waits for it. It accepts 5 s to 24 h.
       headers.set("cancel-after", `${Math.min(Math.max(request.cancelAfterS, 5), 86_400)}s`);
       const response = await fetch(input, { ...init, headers });
       busy = response.status === 429;
-      // The client answers a 429 with five retries on the spot; ours wait in the shard's driver.
+      // The client would retry a 429 five times at once. Here the shard's driver waits and retries.
       return busy ? new Response(null, { status: 409 }) : response;
     });
     try {
@@ -76,14 +76,14 @@ export class ReplicatePool implements Upstream {
       );
   }
 
-  /** A deployment without an instance is well: it starts one when it is asked. */
+  /** A deployment without instances is healthy: it starts one for the next prediction. */
   async health(): Promise<Health> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     try {
       await this.#client(fetch).deployments.get(this.#owner, this.#name, { signal });
-      return { well: true, state: "READY" };
+      return { healthy: true, state: "READY" };
     } catch {
-      return { well: false, state: "UNREACHABLE" };
+      return { healthy: false, state: "UNREACHABLE" };
     }
   }
 

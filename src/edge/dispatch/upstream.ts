@@ -1,4 +1,4 @@
-/** What a pool is asked and what it answers, whichever kind it is. */
+/** The interface of a pool, and the input and webhook body that all kinds of pools share. */
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { NotStarted } from "../domain/pools/slot-book.ts";
 
@@ -7,35 +7,34 @@ export interface ShardRequest {
   id: string;
   documentUrl: string;
   pushUrl: string;
-  /** Receives the prediction's end. */
+  /** Called when the prediction ends. */
   callbackUrl: string;
   pages: number[];
   options: ReadOptions;
-  /** Whether vision tokens are handed over, and of which pages the edge has some. */
+  /** Whether the worker should push vision tokens, and the pages whose tokens are stored here. */
   tokens: { keep: boolean; stored: number[] };
   maxPages: number;
-  /** Seconds until nobody waits for the shard any more. */
+  /** Seconds until no job waits for the shard any more. */
   cancelAfterS: number;
   /** W3C `traceparent` of the request that the shard serves. */
   traceparent: string | null;
 }
 
-/** Not to have started is never the shard's fault. */
 export type Started = { prediction: string } | NotStarted;
 
 export interface Health {
-  well: boolean;
-  /** The pool's own word for how it is. */
+  healthy: boolean;
+  /** As the pool reports it. */
   state: string;
 }
 
-/** The prediction's end as a pool's webhook tells it. */
+/** The end of a prediction, as a pool's webhook reports it. */
 export interface Closing {
   prediction: string;
   status: "succeeded" | "failed" | "canceled";
 }
 
-/** A pool as something to talk to. */
+/** Client of a pool. */
 export interface Upstream {
   start(request: ShardRequest): Promise<Started>;
   cancel(prediction: string): Promise<void>;
@@ -63,7 +62,7 @@ export function predictionInput(request: ShardRequest): Record<string, string | 
   };
 }
 
-/** @returns the prediction's id and end, or `null` when the body is not a terminal prediction. */
+/** @returns `null` if the body is not a prediction that has ended */
 export function readClosing(body: string): Closing | null {
   try {
     const { id, status } = JSON.parse(body) as { id?: unknown; status?: unknown };

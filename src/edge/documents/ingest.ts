@@ -1,9 +1,10 @@
-/** Documents that a request brings along: as a URL that is fetched here, or as a data URL. */
+/** Finds or stores the document of a request: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
-import { Problem, type ProblemCode } from "../problem.ts";
+import { idPattern } from "../domain/ids.ts";
+import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
-import type { StoredFile } from "../storage/files.ts";
+import { clientFile, type StoredFile } from "../storage/files.ts";
 import { STORED, storeDocument } from "./store.ts";
 
 /** What `fileFromUrl` throws. */
@@ -14,6 +15,31 @@ export const FROM_URL = [
 ] as const satisfies ProblemCode[];
 
 const MAX_REDIRECTS = 5;
+
+export type DocumentSource =
+  /** The id of a file that the tenant has sent. */
+  | { file: string }
+  /** An `https:` or `data:` URL. */
+  | { url: string }
+  | { bytes: Uint8Array; mediaType: string; name: string | null };
+
+/** @throws Problem `invalid-request`, `not-found`, or what `fileFromUrl` and `storeDocument` throw */
+export async function findDocument(
+  env: Env,
+  tenantId: string,
+  source: DocumentSource,
+): Promise<StoredFile> {
+  if ("bytes" in source) return storeBytes(env, tenantId, source);
+  if ("url" in source) {
+    const isData = source.url.toLowerCase().startsWith("data:");
+    return (isData ? fileFromDataUrl : fileFromUrl)(env, tenantId, source.url);
+  }
+  if (!idPattern("file").test(source.file))
+    throw invalidRequest([{ path: ["file"], message: "not a file id" }]);
+  const file = await clientFile(env.DB, tenantId, source.file);
+  if (!file) throw new Problem("not-found", "No such file.");
+  return file;
+}
 
 /** @throws Problem `url-refused`, `url-unreachable`, or what `storeDocument` throws. */
 export async function fileFromUrl(env: Env, tenantId: string, url: string): Promise<StoredFile> {
@@ -33,7 +59,7 @@ export async function fileFromUrl(env: Env, tenantId: string, url: string): Prom
   }
 }
 
-/** Follows redirects by hand: each address passes the guard before it is asked. */
+/** Follows redirects itself, so that each address is checked before it is fetched. */
 async function follow(env: Env, start: string, signal: AbortSignal) {
   let url = start;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
@@ -78,11 +104,7 @@ function nameOf(url: string): string | null {
 }
 
 /** @throws Problem `invalid-request`, or what `storeDocument` throws. */
-export async function fileFromDataUrl(
-  env: Env,
-  tenantId: string,
-  url: string,
-): Promise<StoredFile> {
+async function fileFromDataUrl(env: Env, tenantId: string, url: string): Promise<StoredFile> {
   const comma = url.indexOf(",");
   if (comma < 0 || !url.slice(0, comma).toLowerCase().endsWith(";base64"))
     throw new Problem("invalid-request", "url: a data URL must be base64");
@@ -93,9 +115,16 @@ export async function fileFromDataUrl(
     throw new Problem("invalid-request", "url: the data URL is not valid base64");
   }
   const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  return (await storeDocument(env, tenantId, once(bytes), null, url.slice(5, comma))).file;
+  return storeBytes(env, tenantId, { bytes, mediaType: url.slice(5, comma), name: null });
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes;
+async function storeBytes(
+  env: Env,
+  tenantId: string,
+  { bytes, mediaType, name }: Extract<DocumentSource, { bytes: Uint8Array }>,
+): Promise<StoredFile> {
+  async function* once() {
+    if (bytes.byteLength > 0) yield bytes;
+  }
+  return (await storeDocument(env, tenantId, once(), name, mediaType)).file;
 }

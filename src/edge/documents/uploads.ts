@@ -5,7 +5,7 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { AwsClient } from "aws4fetch";
-import type { CheckParams, Env } from "../bindings.ts";
+import type { Env, UploadParams } from "../bindings.ts";
 import { SNIFF_BYTES, sniffMediaType } from "../domain/documents/media-type.ts";
 import { cutParts, SINGLE_PART_BYTES } from "../domain/documents/upload-parts.ts";
 import { hex } from "../domain/encoding.ts";
@@ -14,8 +14,8 @@ import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { fileById, filePath, insertFile } from "../storage/files.ts";
 import {
+  deleteOldUploads,
   findUploadById,
-  forgetUploads,
   insertUpload,
   moveUpload,
   overdueUploads,
@@ -114,7 +114,7 @@ export async function completeUpload(
     }
   }
   if (upload.bytes > SINGLE_PART_BYTES) {
-    await env.CHECKS.create({ id: upload.id, params: { uploadId: upload.id } });
+    await env.UPLOADS.create({ id: upload.id, params: { uploadId: upload.id } });
   } else {
     const fault = await checkUpload(env, upload.id);
     if (fault) throw new Problem(fault);
@@ -159,8 +159,8 @@ async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | nu
 }
 
 /** The check of a document that is too large to be read within a request. */
-export class UploadWorkflow extends WorkflowEntrypoint<Env, CheckParams> {
-  override async run(event: WorkflowEvent<CheckParams>, step: WorkflowStep): Promise<void> {
+export class UploadWorkflow extends WorkflowEntrypoint<Env, UploadParams> {
+  override async run(event: WorkflowEvent<UploadParams>, step: WorkflowStep): Promise<void> {
     const retries = { limit: 5, delay: "5 seconds", backoff: "exponential" } as const;
     await step.do("check", { retries, timeout: "15 minutes" }, () =>
       checkUpload(this.env, event.payload.uploadId),
@@ -186,7 +186,7 @@ export async function expireUploads(env: Env, now: number): Promise<void> {
     await discard(env, upload);
     await moveUpload(env.DB, upload.id, upload.state, { state: "expired" });
   }
-  await forgetUploads(env.DB, now - KEEP_MS);
+  await deleteOldUploads(env.DB, now - KEEP_MS);
 }
 
 async function discard(env: Env, { tenantId, fileId, multipartId }: Upload): Promise<void> {

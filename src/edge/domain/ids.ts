@@ -1,6 +1,6 @@
 /**
- * Identifiers: a prefix that names the resource, then 8 base-32 digits of seconds and 16 of randomness.
- * They sort by the second of creation, so a list's cursor is an id. Crockford's alphabet, lower case.
+ * An id has a prefix for the resource, 8 base-32 digits with the second of creation, and 16 random digits
+ * (Crockford's alphabet in lower case). Ids sort by creation time, so they also serve as list cursors.
  */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 

@@ -1,4 +1,4 @@
-/** The Prometheus text format, version 0.0.4. */
+/** Prometheus text format, version 0.0.4. */
 export interface Metric {
   name: string;
   type: "counter" | "gauge";

@@ -1,7 +1,7 @@
 /**
- * Authentication. A key's checksum is verified first, so that a guessed key costs no request; then the key's rate
- * limiter says whether the key is valid and has requests left. A browser token is verified by its signature, and then
- * by the rate limiter of the key that created it.
+ * Authentication. A key's checksum is verified first, so that guesses cost nothing. Then the key's rate limiter decides
+ * whether the key is valid and may make another request. A browser token is verified by its signature, and then by the
+ * rate limiter of the key that made it.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -13,12 +13,12 @@ import {
   readBrowserToken,
 } from "../domain/keys/browser-token.ts";
 import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
-import { guardOf } from "../keys/guard.ts";
+import { rateLimiterOf } from "../keys/rate-limiter.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
-import { timed } from "./observe.ts";
+import { timed } from "../telemetry.ts";
 
 /** The problems of the middleware in this file. */
 export const AUTHENTICATION = [
@@ -30,7 +30,7 @@ export const AUTHENTICATION = [
   "rate-limited",
 ] as const satisfies ProblemCode[];
 
-/** One text for all these cases, so that it does not reveal which keys exist. */
+/** One text for every reason, so that nobody learns which keys have existed. */
 const NO_SUCH_KEY =
   "The key is malformed, revoked, expired, or not a Fovea key (these start with `fov_`).";
 
@@ -45,12 +45,12 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const browser = isBrowserToken(token) ? await demandToken(c, token) : null;
   if (!browser && !readApiKey(token)) throw new Problem("invalid-key", NO_SUCH_KEY);
   const hash = browser?.keyHash ?? (await hashKey(token));
-  // Cloudflare sets this header and overwrites the client's.
+  // Cloudflare sets this header, whatever the client sends.
   const address = c.req.header("cf-connecting-ip") ?? null;
   const { key, addressAllowed, admission, perMinute, dayLimits } = await timed(
-    c,
+    c.get("timings"),
     "auth",
-    guardOf(c.env, hash).check(hash, address, browser?.id),
+    rateLimiterOf(c.env, hash).check(hash, address, browser?.id),
   );
   if (!key) throw new Problem("invalid-key", NO_SUCH_KEY);
   if (!addressAllowed || !admission)
@@ -86,13 +86,13 @@ export function demandScope(caller: Caller, scope: Scope): void {
   throw new Problem("missing-scope", `The API key lacks the scope \`${scope}\`.`);
 }
 
-/** @throws Problem `token-refused` for browser tokens, which only `browserMay` accepts */
+/** @throws Problem `token-refused`: only `browserMay` accepts tokens */
 export function demandKey(caller: Caller): void {
   if (caller.tokenJobId === null) return;
   throw new Problem("token-refused", "This request needs an API key, not a browser token.");
 }
 
-/** Requires a valid key with any scopes. */
+/** Accepts any valid key, whatever its scopes. */
 export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
   const caller = await authenticate(c);
   demandKey(caller);
@@ -100,7 +100,7 @@ export const authenticated = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** Requires a valid key with this scope. */
+/** Accepts a valid key with this scope. */
 export const requires = (scope: Scope) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const caller = await authenticate(c);
@@ -110,7 +110,7 @@ export const requires = (scope: Scope) =>
     await next();
   });
 
-/** Requires a valid key with this scope, or a browser token for this scope and for the job in the path. */
+/** Accepts a valid key with this scope, or a browser token for this scope and the job that the path names. */
 export const browserMay = (scope: Scope) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const caller = await authenticate(c);

@@ -1,7 +1,7 @@
 /**
- * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that is repeated within 24 hours returns the
- * stored response and does nothing else. The response is stored in R2, encrypted with a key derived from the caller's
- * API key: it may contain a new API key, which only its creator may read.
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that is repeated within 24 hours does nothing
+ * and returns the stored response. Responses are stored in R2, encrypted with a key derived from the caller's API key: the
+ * response of POST /v1/keys holds a new API key, which only its creator may read.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -29,15 +29,34 @@ export const IDEMPOTENT = [
 
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 
-/** Runs after authentication, because an Idempotency-Key belongs to a tenant. */
-export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
+/** Stores the answer of the route. Comes after authentication, since a key belongs to a tenant. */
+export const idempotent = createMiddleware<AppEnv>((c, next) =>
+  once(
+    c,
+    () => c.req.text(),
+    async () => {
+      await next();
+      return c.res;
+    },
+  ),
+);
+
+/**
+ * Calls `answer`, unless it was called before for the request's Idempotency-Key: then its stored response is returned.
+ * @param request what has to be the same when the key comes again
+ */
+export async function once(
+  c: Context<AppEnv>,
+  request: () => string | Promise<string>,
+  answer: () => Promise<Response>,
+): Promise<Response> {
   const key = c.req.header("idempotency-key");
-  if (key === undefined) return next();
+  if (key === undefined) return answer();
   if (!/^[\x21-\x7e]{1,255}$/.test(key))
     throw new Problem("invalid-request", "Idempotency-Key: 1 to 255 visible ASCII characters.");
   const caller = c.get("caller") as AppEnv["Variables"]["caller"] | undefined;
   const scope = caller?.tenantId ?? "bootstrap";
-  const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
+  const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await request()}`);
   const { DB, BUCKET } = c.env;
 
   if (!(await claimAnswer(DB, { scope, key, fingerprint }, Date.now()))) {
@@ -71,18 +90,19 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
     });
   }
 
+  let fresh: Response;
   try {
-    await next();
+    fresh = await answer();
   } catch (error) {
     await releaseAnswer(DB, scope, key);
     throw error;
   }
   // A failure on our side, or one that may pass, is not stored, so that the client can retry.
-  if (c.error || c.res.status >= 500 || c.res.status === 429) {
+  if (c.error || fresh.status >= 500 || fresh.status === 429) {
     await releaseAnswer(DB, scope, key);
-    return;
+    return fresh;
   }
-  const response = c.res.clone();
+  const response = fresh.clone();
   const headers = Object.fromEntries(
     KEPT_HEADERS.flatMap((name) => {
       const value = response.headers.get(name);
@@ -99,7 +119,8 @@ export const idempotent = createMiddleware<AppEnv>(async (c, next) => {
     sealed,
     c.get("answerFileId") ?? null,
   );
-});
+  return fresh;
+}
 
 async function digest(text: string): Promise<string> {
   return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));

@@ -1,13 +1,12 @@
 /**
- * Observes every request: one log line, one analytics event, and the headers `Server-Timing` and `traceparent`. None of
- * them contains a key or a document.
+ * Observability of a request: one log line, one analytics event, and the headers `Server-Timing` and `traceparent`. None
+ * of them contains a key or a document.
  */
-import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { AppEnv, Caller } from "../context.ts";
 import { childSpan, formatTraceparent, parseTraceparent } from "../domain/protocol/traceparent.ts";
-import { log, track } from "../telemetry.ts";
+import { log, since, track } from "../telemetry.ts";
 
 export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const started = performance.now();
@@ -41,19 +40,6 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
     shard_id: named("shard", c.req.path),
   });
 });
-
-/** Awaits a phase of the request and records its duration. */
-export async function timed<T>(c: Context<AppEnv>, name: string, phase: Promise<T>): Promise<T> {
-  const started = performance.now();
-  try {
-    return await phase;
-  } finally {
-    c.get("timings").push([name, since(started)]);
-  }
-}
-
-// In a Worker the clock advances only with I/O, so this is time spent waiting, not computing.
-const since = (started: number) => Math.round((performance.now() - started) * 10) / 10;
 
 const named = (resource: string, path: string) =>
   new RegExp(`/(${resource}_[0-9a-z]{24})(?:/|$)`).exec(path)?.[1];

@@ -1,13 +1,13 @@
-/** Whether a key may have more read: its month, its open jobs, and what its tenant lets itself have in a day. */
+/** Limits on new jobs: the key's pages of the month and open jobs, and the account's day. */
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
-import { pagesLeftToday } from "../dispatch/keeper.ts";
-import { secondsOfDayLeft } from "../domain/keys/cost-guard.ts";
+import { pagesLeftToday } from "../dispatch/scheduler.ts";
+import { secondsOfDayLeft } from "../domain/keys/day-limits.ts";
 import type { Quota } from "../domain/keys/stored-key.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { openJobsOfKey, pagesThisMonth } from "../storage/quota.ts";
 
-/** What a key or an account that has reached a limit is answered. */
+/** The problems of a key or an account that has reached a limit. */
 export const ADMISSION = [
   "quota-exceeded",
   "budget-exceeded",
@@ -15,7 +15,7 @@ export const ADMISSION = [
 ] as const satisfies ProblemCode[];
 
 /**
- * A month's last request may go over: how many pages it brings is not known yet.
+ * The last request of a month may exceed the limit: how many pages it has is not known yet.
  * @throws Problem `quota-exceeded`, `too-many-jobs`
  */
 export async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: number) {
@@ -28,7 +28,7 @@ export async function checkQuota(db: D1Database, keyId: string, quota: Quota, no
   }
 }
 
-/** @throws Problem `budget-exceeded` when more pages are to be read than are left of the day */
+/** @throws Problem `budget-exceeded` if more pages are to be read than the day has left */
 export function checkDay(pages: number, left: number | null, now: number): void {
   if (left === null || pages <= left) return;
   const detail = `${pages} pages are to be read, and ${left} are left today.`;
@@ -36,7 +36,7 @@ export function checkDay(pages: number, left: number | null, now: number): void 
   throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
 }
 
-/** For a job of a known number of pages. @throws Problem as the two above */
+/** Checks both for a known number of pages. */
 export async function admitPages(env: Env, caller: Caller, model: string, pages: number) {
   const now = Date.now();
   await checkQuota(env.DB, caller.keyId, caller.quota, now);

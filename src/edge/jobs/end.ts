@@ -1,9 +1,9 @@
 /** What follows when jobs change or end: watchers are woken, webhooks queued, readings nobody wants called off. */
 import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
-import { ring } from "../signals/hub.ts";
-import { pokeBatchesOf } from "../signals/poke.ts";
-import { wake } from "../signals/wake.ts";
+import { notifyWatchers } from "../signals/notifier.ts";
+import { wakeBatchesOf } from "../signals/wake-batch.ts";
+import { wakeShard } from "../signals/wake-shard.ts";
 import { enqueuePending } from "../storage/deliveries.ts";
 import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
 import { endJobEarly } from "../storage/reading.ts";
@@ -11,7 +11,11 @@ import { endJobEarly } from "../storage/reading.ts";
 /** Tells the world about jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {
   if (jobIds.length === 0) return;
-  await Promise.all([ring(env, jobIds), enqueuePending(env, jobIds), pokeBatchesOf(env, jobIds)]);
+  await Promise.all([
+    notifyWatchers(env, jobIds),
+    enqueuePending(env, jobIds),
+    wakeBatchesOf(env, jobIds),
+  ]);
 }
 
 /** @returns false when the job was over already. */
@@ -26,7 +30,7 @@ export async function cancelJob(
   await Promise.all(
     orphans.map(async ({ id, server, prediction_id }) => {
       if (server && prediction_id) await upstreamNamed(env, server)?.cancel(prediction_id);
-      await wake(env, id);
+      await wakeShard(env, id);
     }),
   );
   return true;

@@ -1,7 +1,7 @@
 /** What a worker says about a shard, turned into records: the document, its pages, a sign of life, the end. */
 import type { z } from "zod";
 import type { Env } from "../bindings.ts";
-import { keeperOf } from "../dispatch/keeper.ts";
+import { schedulerOf } from "../dispatch/scheduler.ts";
 import type { Closing } from "../dispatch/upstream.ts";
 import { retryWait } from "../domain/jobs/shard.ts";
 import { ENCODE } from "../domain/pages/models.ts";
@@ -14,7 +14,7 @@ import {
 import { makeReceipt, receiptKey } from "../domain/pages/receipt.ts";
 import type { TokensHead } from "../domain/pages/tokens-file.ts";
 import { settings } from "../settings.ts";
-import { wake } from "../signals/wake.ts";
+import { wakeShard } from "../signals/wake-shard.ts";
 import { fileById, setPageCount } from "../storage/files.ts";
 import { unplannedJobs } from "../storage/jobs.ts";
 import { keepTokens, seenAs } from "../storage/kept-tokens.ts";
@@ -32,9 +32,9 @@ import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
 
 /** `gone`: the shard is over or at a later attempt; the worker is to stop. */
-export type Heard = "ok" | "gone";
+export type Received = "ok" | "gone";
 
-export async function hearHeartbeat(env: Env, shard: Shard, attempt: number): Promise<Heard> {
+export async function receiveHeartbeat(env: Env, shard: Shard, attempt: number): Promise<Received> {
   const now = Date.now();
   const leaseUntil = now + settings(env).LEASE_S * 1000;
   return (await renewLease(env.DB, shard.id, attempt, leaseUntil, now)) ? "ok" : "gone";
@@ -44,15 +44,15 @@ export async function hearHeartbeat(env: Env, shard: Shard, attempt: number): Pr
  * The document is open (its pages are counted), or cannot be opened. A count is taken from any attempt,
  * also a late one: what is counted is counted.
  */
-export async function hearDocument(
+export async function receiveDocument(
   env: Env,
   shard: Shard,
   attempt: number,
   report: z.infer<typeof DocumentReport>,
-): Promise<Heard> {
+): Promise<Received> {
   const [live, first] = await Promise.all([
-    hearHeartbeat(env, shard, attempt),
-    keeperOf(env).heard(shard.id, attempt),
+    receiveHeartbeat(env, shard, attempt),
+    schedulerOf(env).heard(shard.id, attempt),
   ]);
   if (first) {
     const { tenantId, options } = shard;
@@ -63,7 +63,7 @@ export async function hearDocument(
   if ("error" in report) {
     if (live === "gone" || TRANSIENT_DOCUMENT_ERRORS.has(report.error.code)) return live;
     await announce(env, await failShard(env.DB, shard.id, report.error, true, now));
-    await wake(env, shard.id);
+    await wakeShard(env, shard.id);
     return "ok";
   }
   const found = await fileById(env.DB, shard.tenantId, shard.fileId);
@@ -88,16 +88,16 @@ export async function hearDocument(
  * A page is read. It is taken from any attempt, also a late one: what is read is read. The bytes are
  * stored before the record that points to them.
  */
-export async function hearPage(
+export async function receivePage(
   env: Env,
   shard: Shard,
   attempt: number,
   result: PageResult,
-): Promise<Heard> {
+): Promise<Received> {
   const file = await fileById(env.DB, shard.tenantId, shard.fileId);
   if (!file) return "gone";
   const key = await pageKey(shard.tenantId, file.sha256, shard.options, result.page);
-  const live = await hearHeartbeat(env, shard, attempt);
+  const live = await receiveHeartbeat(env, shard, attempt);
   const open = shard.pages.some((page) => page.pageKey === key);
   if (!open) {
     await countReading(env.DB, key, result.model_digest).run();
@@ -130,7 +130,7 @@ export async function hearPage(
     ]);
     await announce(env, jobs);
   }
-  if (shard.openPages === 1) await wake(env, shard.id);
+  if (shard.openPages === 1) await wakeShard(env, shard.id);
   return live;
 }
 
@@ -139,16 +139,16 @@ export async function hearPage(
  * let go; a late attempt learns with its page that it is late.
  * @returns `refused`: they are not to be kept
  */
-export async function hearTokens(
+export async function receiveTokens(
   env: Env,
   shard: Shard,
   attempt: number,
   head: TokensHead,
   bytes: ArrayBuffer,
-): Promise<Heard | "refused"> {
+): Promise<Received | "refused"> {
   const file = await fileById(env.DB, shard.tenantId, shard.fileId);
   if (!file) return "gone";
-  const live = await hearHeartbeat(env, shard, attempt);
+  const live = await receiveHeartbeat(env, shard, attempt);
   if (!shard.pages.some(({ page }) => page === head.page)) return live;
   const { TENANT_TOKENS_BYTES } = settings(env);
   const kept = await keepTokens(
@@ -165,32 +165,32 @@ export async function hearTokens(
 }
 
 /** The image of a page that is wanted; its result comes next, and says what becomes of the shard. */
-export async function hearImage(
+export async function receiveImage(
   env: Env,
   shard: Shard,
   attempt: number,
   page: number,
   digest: string,
   png: ArrayBuffer,
-): Promise<Heard> {
+): Promise<Received> {
   const file = await fileById(env.DB, shard.tenantId, shard.fileId);
   if (!file) return "gone";
   const key = await pageKey(shard.tenantId, file.sha256, shard.options, page);
-  const live = await hearHeartbeat(env, shard, attempt);
+  const live = await receiveHeartbeat(env, shard, attempt);
   if (!shard.pages.some((wanted) => wanted.pageKey === key)) return live;
   await putImage(env.BUCKET, shard, key, digest, png);
   return "ok";
 }
 
 /** The prediction has ended. Pages that it left open are dispatched again by the shard's driver. */
-export async function hearClosed(
+export async function receiveEnd(
   env: Env,
   shard: Shard,
   attempt: number,
   status: Closing["status"],
 ): Promise<void> {
   await endLease(env.DB, shard.id, attempt, Date.now() + retryWait(attempt));
-  await keeperOf(env).ended(shard.id, attempt, status !== "failed", shard.openPages);
+  await schedulerOf(env).ended(shard.id, attempt, status !== "failed", shard.openPages);
   log(env, "shard.closed", { shard_id: shard.id, attempt, status, open_pages: shard.openPages });
-  await wake(env, shard.id);
+  await wakeShard(env, shard.id);
 }

@@ -5,13 +5,13 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import type { Env, ShardParams } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
-import { keeperOf } from "../dispatch/keeper.ts";
+import { schedulerOf } from "../dispatch/scheduler.ts";
 import { nextStep } from "../domain/jobs/shard.ts";
 import { reader } from "../domain/pages/models.ts";
 import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
 import { callbackUrl } from "../security/signed-url.ts";
 import { settings } from "../settings.ts";
-import { WAKE } from "../signals/wake.ts";
+import { WAKE } from "../signals/wake-shard.ts";
 import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
 import {
@@ -57,30 +57,30 @@ export async function advance(env: Env, shardId: string): Promise<number | null>
   const now = Date.now();
   const shard = await findShard(env.DB, shardId);
   if (!shard) {
-    await keeperOf(env).leave(shardId);
+    await schedulerOf(env).release(shardId);
     return null;
   }
   const next = nextStep(shard, now, settings(env).SHARD_ATTEMPTS);
   switch (next.do) {
     case "stop":
-      await keeperOf(env).leave(shardId);
+      await schedulerOf(env).release(shardId);
       return null;
     case "wait":
       return Math.min(next.ms + 50, MAX_SLEEP_MS);
     case "finish":
       await finishShard(env.DB, shardId);
-      await keeperOf(env).leave(shardId);
+      await schedulerOf(env).release(shardId);
       await probeUncounted(env, now, shard.fileId);
       return null;
-    case "give-up":
+    case "fail":
       if (next.code === "deadline") await expireJobs(env, now);
-      return giveUp(env, shard, next.code, now);
+      return fail(env, shard, next.code, now);
     case "dispatch":
       return dispatch(env, shard, now);
   }
 }
 
-const GIVE_UP = {
+const FAILURES = {
   worker_lost: {
     code: "worker_lost",
     message: "The page was given to a worker several times and never came back.",
@@ -92,24 +92,24 @@ const GIVE_UP = {
   deadline: { code: "deadline", message: "The job's deadline passed before the page was read." },
 };
 
-async function giveUp(
+async function fail(
   env: Env,
   shard: Shard,
-  code: keyof typeof GIVE_UP,
+  code: keyof typeof FAILURES,
   now: number,
 ): Promise<null> {
-  await announce(env, await failShard(env.DB, shard.id, GIVE_UP[code], false, now));
-  await keeperOf(env).leave(shard.id, code === "worker_lost");
-  log(env, "shard.given_up", { shard_id: shard.id, code, attempt: shard.attempt });
+  await announce(env, await failShard(env.DB, shard.id, FAILURES[code], false, now));
+  await schedulerOf(env).release(shard.id, code === "worker_lost");
+  log(env, "shard.failed", { shard_id: shard.id, code, attempt: shard.attempt });
   return null;
 }
 
 async function dispatch(env: Env, shard: Shard, now: number): Promise<number | null> {
-  const keeper = keeperOf(env);
+  const scheduler = schedulerOf(env);
   const pages = shard.pages.map(({ page }) => page);
   const { id: shardId, tenantId, options, traceparent } = shard;
   const { model, witness = false } = options;
-  const grant = await keeper.ask(
+  const grant = await scheduler.ask(
     {
       shardId,
       tenantId,
@@ -124,9 +124,9 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
     },
     shard.dayLimits,
   );
-  if ("overBudget" in grant) return giveUp(env, shard, "budget_exceeded", now);
+  if ("overBudget" in grant) return fail(env, shard, "budget_exceeded", now);
   if ("waitFor" in grant) {
-    // Written once for each reason: the keeper wakes the shard when it is its turn.
+    // Written once for each reason: the scheduler wakes the shard when it is its turn.
     if (shard.state === "running" || shard.waitingFor !== grant.waitFor)
       await attemptDeferred(env.DB, shard, grant.waitFor);
     return ASK_AGAIN_MS;
@@ -171,12 +171,12 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   });
   if (typeof started === "string") {
     await attemptDeferred(env.DB, shard, WAITS_FOR[started]);
-    await keeper.notStarted(shardId, started);
+    await scheduler.notStarted(shardId, started);
     // Back into the queue, to its place.
     return 0;
   }
   await attemptStarted(env.DB, shardId, grant.pool, started.prediction, now + START_S * 1000);
-  await keeper.started(shardId);
+  await scheduler.started(shardId);
   return 1000;
 }
 

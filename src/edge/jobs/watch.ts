@@ -1,11 +1,11 @@
 /** Following a job: sleep at its bell, read D1, until it is over. */
 import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
-import { hubOf } from "../signals/hub.ts";
+import { notifierOf } from "../signals/notifier.ts";
 import { eventsAfter, findJob, type Job, type JobEvent } from "../storage/jobs.ts";
 
-/** No sleep is longer than this, so a lost ring costs seconds, not the event. */
-const NAP_MS = 15_000;
+/** No sleep is longer than this, so a lost notification costs seconds, not the event. */
+const POLL_MS = 15_000;
 
 /** @returns the job as it is when it ends, or after `ms` milliseconds. */
 export async function waitForEnd(
@@ -15,13 +15,13 @@ export async function waitForEnd(
   ms: number,
 ): Promise<Job> {
   const end = Date.now() + ms;
-  const hub = hubOf(env, jobId);
+  const notifier = notifierOf(env, jobId);
   for (;;) {
-    const version = await hub.version();
+    const version = await notifier.version();
     const job = (await findJob(env.DB, tenantId, jobId)) as Job;
     const left = end - Date.now();
     if (isOver(job.state) || left <= 0) return job;
-    await hub.wait(version, Math.min(left, NAP_MS));
+    await notifier.wait(version, Math.min(left, POLL_MS));
   }
 }
 
@@ -35,10 +35,10 @@ export async function* followEvents(
   jobId: string,
   lastId: number,
 ): AsyncGenerator<JobEvent | null> {
-  const hub = hubOf(env, jobId);
+  const notifier = notifierOf(env, jobId);
   let seen = lastId;
   for (;;) {
-    const version = await hub.version();
+    const version = await notifier.version();
     // The state is read before the events: a job that is over has written its last one.
     const job = await findJob(env.DB, tenantId, jobId);
     const events = await eventsAfter(env.DB, jobId, seen);
@@ -49,6 +49,6 @@ export async function* followEvents(
     if (events.length > 0) continue;
     if (!job || isOver(job.state)) return;
     yield null;
-    await hub.wait(version, NAP_MS);
+    await notifier.wait(version, POLL_MS);
   }
 }

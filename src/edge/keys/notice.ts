@@ -1,4 +1,4 @@
-/** What happens to API keys is written down, and told to the webhook endpoints that want to know. */
+/** Writes changes of API keys to the audit log and notifies subscribed webhook endpoints. */
 import type { Env } from "../bindings.ts";
 import { audit } from "../storage/audit.ts";
 import { deliverNotice } from "../storage/deliveries.ts";
@@ -6,8 +6,8 @@ import { deliverNotice } from "../storage/deliveries.ts";
 type Change = "key.created" | "key.rotated" | "key.revoked";
 
 /**
- * @param keyId the key that was made, replaced or revoked
- * @param by the key that did it; `null` for the bootstrap secret
+ * @param keyId the key that was created, rotated or revoked
+ * @param by the key that made the change; `null` for the bootstrap secret
  */
 export async function noteKeyChange(
   env: Env,

@@ -1,6 +1,6 @@
 /**
- * Addresses of a context's images that hold for an hour and need no API key: a model's host fetches
- * them. `…/images/{item}/{page}?expires&signature`
+ * Signed URLs of a context's images, from which a model's host can fetch them without an API key. They are
+ * valid for an hour. Format: `…/images/{item}/{page}?expires&signature`.
  */
 import { secretsEqual } from "./bearer.ts";
 import { signText } from "./signed-url.ts";

@@ -1,7 +1,7 @@
 /**
- * Whether an address that a client names may be called now: as written, and, where a resolver is set,
- * by what its name stands for (DNS over HTTPS, the JSON form). A Worker cannot see which address its own
- * `fetch` connects to, so an answer may change in between: docs/decisions/0006-dns-answers.md.
+ * Checks whether a URL from a client may be requested: the URL itself and, if a resolver is configured, the IP
+ * addresses of its host (DNS over HTTPS, JSON format). A Worker cannot see the address that its `fetch` connects
+ * to, so DNS may change in between (docs/decisions/0006-dns-answers.md).
  */
 import type { Env } from "../bindings.ts";
 import { addressesFault, nameToResolve, outboundUrlFault } from "../domain/network/outbound-url.ts";
@@ -9,18 +9,18 @@ import { settings } from "../settings.ts";
 
 const TIMEOUT_MS = 5000;
 
-/** Record types of DNS. */
+/** DNS record types. */
 const A = 1;
 const AAAA = 28;
 
 interface OutboundFault {
-  /** For the client. */
+  /** Message for the client. */
   words: string;
-  /** The address is not allowed; else it cannot be said now, and may be asked again later. */
+  /** Whether the address is not allowed. Otherwise the check failed and may be repeated later. */
   refused: boolean;
 }
 
-/** @returns what is wrong with the URL, or `null`. */
+/** @returns why the URL may not be requested, or `null` */
 export async function outboundFault(env: Env, url: string): Promise<OutboundFault | null> {
   const { ALLOW_LOOPBACK, DNS_RESOLVER } = settings(env);
   const fault = outboundUrlFault(url, ALLOW_LOOPBACK);
@@ -51,7 +51,7 @@ async function resolve(resolver: string, name: string, type: "A" | "AAAA"): Prom
   });
   if (!response.ok) throw new Error(`the resolver answered with status ${response.status}`);
   const { Answer = [] } = (await response.json()) as { Answer?: { type: number; data: string }[] };
-  // Aliases (CNAME) are in the answer too; what counts is where they end.
+  // The answer also contains aliases (CNAME). Only the addresses count.
   return Answer.filter((record) => record.type === A || record.type === AAAA).map(
     ({ data }) => data,
   );

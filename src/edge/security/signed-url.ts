@@ -1,6 +1,6 @@
 /**
- * The callback URLs that a worker gets: `/callbacks/shards/{shard}?attempt&expires&signature`. One
- * signature covers the shard, the attempt and the expiry; the worker appends paths below it.
+ * The callback URLs of a worker: `/callbacks/shards/{shard}?attempt&expires&signature`. The signature covers the
+ * shard, the attempt and the expiry. The worker appends a path after the shard.
  */
 import { base64url } from "../domain/encoding.ts";
 import { secretsEqual } from "./bearer.ts";
@@ -17,7 +17,7 @@ const BASE = "/callbacks/shards";
 const sign = (secret: string, { shardId, attempt, expires }: Callback) =>
   signText(secret, `callback:${shardId}:${attempt}:${expires}`);
 
-/** HMAC-SHA256, as base64url. Begin the text with what it is for. */
+/** HMAC-SHA256 as base64url. The text must begin with its purpose, so that no signature serves another one. */
 export async function signText(secret: string, text: string): Promise<string> {
   const encoder = new TextEncoder();
   const key = await crypto.subtle.importKey(
@@ -30,7 +30,7 @@ export async function signText(secret: string, text: string): Promise<string> {
   return base64url(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 
-/** @param path appended below the shard, for example `/file`. */
+/** @param path appended after the shard, for example `/file` */
 export async function callbackUrl(
   origin: string,
   secret: string,
@@ -45,7 +45,7 @@ export async function callbackUrl(
   return `${origin}${BASE}/${callback.shardId}${path}?${query}`;
 }
 
-/** @returns the callback when the URL was signed by `secret` and has not expired, else `null`. */
+/** @returns `null` if the URL was not signed with `secret` or has expired */
 export async function verifyCallbackUrl(
   secret: string,
   shardId: string,

@@ -1,14 +1,14 @@
 /**
- * Webhook secrets (Standard Webhooks), derived from the root secret: nothing to store, nothing to leak
- * from D1. A tenant has one for the `webhook_url` of its jobs; each endpoint has its own, by version.
+ * Webhook secrets (Standard Webhooks). They are derived from the root secret, so none is stored in D1. A tenant
+ * has one secret for the `webhook_url` of its jobs; each version of an endpoint has its own.
  */
 
-/** Which of an endpoint's secrets are valid. */
+/** Determines the valid secrets of an endpoint. */
 interface Versioned {
   id: string;
-  /** One more with each rotation. */
+  /** Goes up by one with each rotation. */
   version: number;
-  /** Until when the version before signs, too. */
+  /** Until when the previous version also signs. */
   previousUntil: number | null;
 }
 
@@ -20,7 +20,7 @@ export const endpointSecret = (
   endpoint: Pick<Versioned, "id" | "version">,
 ) => derive(signingSecret, `webhook:${endpoint.id}:${endpoint.version}`);
 
-/** The secrets that sign now: after a rotation the old one too, as long as it is valid. */
+/** The secrets that sign now. After a rotation, the previous one also signs until it expires. */
 export async function signingSecrets(
   signingSecret: string,
   endpoint: Versioned,

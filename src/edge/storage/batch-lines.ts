@@ -129,7 +129,7 @@ export function openLine(
 }
 
 /** The job of an open line that asks for the very same reading. */
-export async function jobOfTwin(
+export async function jobWithFingerprint(
   db: D1Database,
   batchId: string,
   fingerprint: string,

@@ -219,7 +219,7 @@ export async function strandedBatches(db: D1Database, before: number): Promise<s
 }
 
 /** Marks a batch as deleted; its driver removes what belongs to it. @returns false when it is marked already. */
-export async function condemnBatch(db: D1Database, id: string): Promise<boolean> {
+export async function markBatchDeleting(db: D1Database, id: string): Promise<boolean> {
   const { meta } = await db
     .prepare(
       // Open again for the sweep, whatever it was.

@@ -181,7 +181,7 @@ export async function listContexts(
 }
 
 /** From now on nobody finds it; the sweep goes on with what the caller cannot finish. */
-export async function condemnContext(db: D1Database, id: string, now: number): Promise<void> {
+export async function markContextDeleted(db: D1Database, id: string, now: number): Promise<void> {
   await db
     .prepare("UPDATE contexts SET deleted_at = ?1, due_at = ?1 WHERE id = ?2")
     .bind(now, id)
@@ -242,11 +242,11 @@ export const dueAtOf = (db: D1Database, id: string) =>
   db.prepare("SELECT due_at FROM contexts WHERE id = ?").bind(id).first<number>("due_at");
 
 /** Something changed: the sweep is to look. */
-const poke = (db: D1Database, id: string, now: number) =>
+const setDue = (db: D1Database, id: string, now: number) =>
   db.prepare("UPDATE contexts SET due_at = ?2 WHERE id = ?1").bind(id, now);
 
 /** Records only: the bytes are gone by now. */
-export async function forgetContext(db: D1Database, id: string): Promise<void> {
+export async function deleteContextRecords(db: D1Database, id: string): Promise<void> {
   await db.batch(
     ["context_messages", "context_items"]
       .map((table) => db.prepare(`DELETE FROM ${table} WHERE context_id = ?`).bind(id))
@@ -296,7 +296,7 @@ export async function insertMessages(
          FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM contexts WHERE id = ?1 AND deleted_at IS NULL)`,
       )
       .bind(contextId, JSON.stringify(rows)),
-    poke(db, contextId, now),
+    setDue(db, contextId, now),
   ]);
   return (results[0] as D1Result).meta.changes > 0;
 }
@@ -332,7 +332,7 @@ export async function updateMessage(
         change.pinned === undefined ? null : Number(change.pinned),
         change.importance ?? null,
       ),
-    poke(db, contextId, now),
+    setDue(db, contextId, now),
   ]);
 }
 

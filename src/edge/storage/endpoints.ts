@@ -163,11 +163,11 @@ export async function endpointFailed(db: D1Database, id: string, now: number): P
 
 /**
  * SQL that makes a delivery for every active endpoint that wants the event `event`, an SQL expression
- * over the row `jobs`. The jobs of a batch are told of by the batch, once. `from` is `FROM jobs WHERE …`; `now` a placeholder.
+ * over the row `jobs`. Jobs in the background have no webhooks; a batch sends one for all of its jobs. `from` is `FROM jobs WHERE …`; `now` a placeholder.
  */
 export const endpointDeliveriesSql = (event: string, from: string, now: string): string =>
   `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id)
    SELECT 'msg_' || lower(hex(randomblob(12))), j.id, j.tenant_id, j.event, e.url, 'pending', ${now}, e.id
-   FROM (SELECT id, tenant_id, ${event} AS event ${from} AND batch_id IS NULL) j
+   FROM (SELECT id, tenant_id, ${event} AS event ${from} AND background = 0) j
    JOIN webhook_endpoints e ON e.tenant_id = j.tenant_id AND e.state = 'active'
    WHERE j.event IN (SELECT value FROM json_each(e.events))`;

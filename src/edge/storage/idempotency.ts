@@ -94,7 +94,11 @@ export async function releaseAnswer(db: D1Database, scope: string, key: string):
     .run();
 }
 
-export async function forgetAnswers(db: D1Database, bucket: R2Bucket, now: number): Promise<void> {
+export async function deleteExpiredAnswers(
+  db: D1Database,
+  bucket: R2Bucket,
+  now: number,
+): Promise<void> {
   const { results } = await db
     .prepare("SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT 500")
     .bind(now - KEEP_MS)

@@ -34,8 +34,10 @@ export interface Job {
   traceparent?: string | undefined;
   /** Whether its pages' vision tokens are kept; when it is made, `undefined` leaves that to the tenant. */
   keepTokens?: boolean | undefined;
-  /** The batch whose line it reads: such a job is not listed and waits behind those of people. */
-  batchId?: string | null;
+  /** The batch whose line it reads. */
+  batchId: string | null;
+  /** Whether it serves a batch or a context: it is not listed, triggers no webhook and waits behind all others. */
+  background: boolean;
 }
 
 export interface JobPage {
@@ -88,6 +90,7 @@ function toJob(row: Row): Job {
     traceparent: row.traceparent ?? undefined,
     keepTokens: row.keep_tokens === 1,
     batchId: row.batch_id,
+    background: row.background === 1,
   };
 }
 
@@ -99,9 +102,9 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
   const insert = db
     .prepare(
       `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, keep_tokens)
+         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens)
        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14,
-         CASE WHEN ?12 THEN 0 ELSE COALESCE(?15, (SELECT keep_tokens FROM tenants WHERE id = ?2)) END)`,
+         ?15, CASE WHEN ?12 THEN 0 ELSE COALESCE(?16, (SELECT keep_tokens FROM tenants WHERE id = ?2)) END)`,
     )
     .bind(
       job.id,
@@ -117,7 +120,8 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
       job.deadlineAt,
       job.zeroRetention ? 1 : 0,
       job.traceparent ?? null,
-      job.batchId ?? null,
+      job.batchId,
+      job.background ? 1 : 0,
       keep === undefined ? null : keep ? 1 : 0,
     );
   const event = db
@@ -149,7 +153,7 @@ export async function listJobs(
 ): Promise<Job[]> {
   const { results } = await db
     .prepare(
-      `SELECT * FROM jobs WHERE tenant_id = ?1 AND batch_id IS NULL AND (?2 IS NULL OR id < ?2)
+      `SELECT * FROM jobs WHERE tenant_id = ?1 AND background = 0 AND (?2 IS NULL OR id < ?2)
          AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR file_id = ?4) ORDER BY id DESC LIMIT ?5`,
     )
     .bind(tenantId, filter.before, filter.state ?? null, filter.fileId ?? null, filter.limit)
@@ -242,15 +246,22 @@ export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
     .bind(fileId, model)
     .first<string>("id");
 
-/** How many of a job's pages came from the cache, are shared with another job, or are read for it. */
-export async function sourceCounts(db: D1Database, jobId: string) {
-  const { results } = await db
-    .prepare("SELECT source, count(*) AS n FROM job_pages WHERE job_id = ? GROUP BY source")
-    .bind(jobId)
-    .all<{ source: JobPage["source"]; n: number }>();
-  const counts = { hit: 0, shared: 0, read: 0 };
-  for (const { source, n } of results) counts[source] = n;
-  return counts;
+export type SourceCounts = Record<JobPage["source"], number>;
+
+/** A job that exists, and how many of its pages have each source. */
+export async function jobWithSources(
+  db: D1Database,
+  id: string,
+): Promise<{ job: Job; sources: SourceCounts }> {
+  const [jobs, counts] = await db.batch<Row>([
+    db.prepare("SELECT * FROM jobs WHERE id = ?").bind(id),
+    db
+      .prepare("SELECT source, count(*) AS n FROM job_pages WHERE job_id = ? GROUP BY source")
+      .bind(id),
+  ]);
+  const sources: SourceCounts = { hit: 0, shared: 0, read: 0 };
+  for (const { source, n } of counts?.results ?? []) sources[source as JobPage["source"]] = n;
+  return { job: toJob(jobs?.results[0] as Row), sources };
 }
 
 export async function eventsAfter(

@@ -12,11 +12,11 @@ export async function pagesThisMonth(db: D1Database, keyId: string, now: number)
   return sum ?? 0;
 }
 
-/** Jobs of batches do not count: they have a limit of their own. */
+/** Without jobs in the background: batches have a limit of their own, and contexts start theirs by themselves. */
 export async function openJobsOfKey(db: D1Database, keyId: string): Promise<number> {
   const n = await db
     .prepare(
-      "SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL AND batch_id IS NULL",
+      "SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL AND background = 0",
     )
     .bind(keyId)
     .first<number>("n");

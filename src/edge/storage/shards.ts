@@ -1,7 +1,7 @@
 /** Shards: what is dispatched to a worker as one prediction, and the lease that keeps it alive. */
 
 import type { ShardView } from "../domain/jobs/shard.ts";
-import type { DayLimits } from "../domain/keys/cost-guard.ts";
+import type { DayLimits } from "../domain/keys/day-limits.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { WantedPage } from "./reading.ts";
 
@@ -18,7 +18,7 @@ export interface Shard extends ShardView {
   traceparent: string | null;
   /** What its tenant lets itself have read in a day. */
   dayLimits: DayLimits;
-  /** Whether only batches wait for it. */
+  /** Whether only jobs in the background wait for it. */
   batch: boolean;
   /** Pages still in flight, ascending. */
   pages: WantedPage[];
@@ -34,7 +34,7 @@ export async function insertShards(
     options: ReadOptions;
     deadlineAt: number;
     traceparent?: string | undefined;
-    batchId?: string | null;
+    background: boolean;
   },
   now: number,
 ): Promise<void> {
@@ -55,7 +55,7 @@ export async function insertShards(
         job.deadlineAt,
         now,
         job.traceparent ?? null,
-        job.batchId ? 1 : 0,
+        job.background ? 1 : 0,
       ),
     db
       .prepare(
@@ -239,8 +239,8 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
 }
 
 /**
- * Somebody waits for pages that a batch reads: their shards wait behind nobody any more.
- * @returns the shards that are to be woken.
+ * Gives shards that only jobs in the background waited for the ordinary priority: this job shares their pages.
+ * @returns the shards to wake
  */
 export async function promoteShards(db: D1Database, jobId: string): Promise<string[]> {
   const { results } = await db

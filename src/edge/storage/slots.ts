@@ -1,5 +1,5 @@
 /** What the slot keeper remembers, in the SQLite of its own Durable Object: the slot book, and what each tenant has had read in a day. */
-import { NOTHING, type Spent } from "../domain/keys/cost-guard.ts";
+import { NOTHING, type Spent } from "../domain/keys/day-limits.ts";
 import type { Breaker } from "../domain/pools/breaker.ts";
 import type { Journal, Slot, Waiting } from "../domain/pools/slot-book.ts";
 
@@ -56,7 +56,7 @@ export class SlotStore {
     );
   }
 
-  forgetDaysBefore(day: string): void {
+  deleteDaysBefore(day: string): void {
     this.#sql.exec("DELETE FROM spent WHERE day < ?", day);
   }
 

@@ -1,5 +1,5 @@
 /** What a tenant may set for itself. */
-import { type DayLimits, NO_LIMITS } from "../domain/keys/cost-guard.ts";
+import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
 
 /** @returns `null`: the service's default. */
 export async function retentionDays(db: D1Database, tenantId: string): Promise<number | null> {

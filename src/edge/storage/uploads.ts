@@ -104,7 +104,7 @@ export async function overdueUploads(
   return results.map(toUpload);
 }
 
-export async function forgetUploads(db: D1Database, before: number): Promise<void> {
+export async function deleteOldUploads(db: D1Database, before: number): Promise<void> {
   await db
     .prepare("DELETE FROM uploads WHERE created_at < ? AND state NOT IN ('open', 'checking')")
     .bind(before)

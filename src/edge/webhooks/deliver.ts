@@ -24,7 +24,10 @@ const TIMEOUT_MS = 15_000;
 /** Of an answer, kept in the log. */
 const ANSWER_BYTES = 1024;
 
-export async function deliverBatch(batch: MessageBatch<DeliveryMessage>, env: Env): Promise<void> {
+export async function deliverWebhooks(
+  batch: MessageBatch<DeliveryMessage>,
+  env: Env,
+): Promise<void> {
   await Promise.all(
     batch.messages.map(async (message) => {
       if (await deliver(env, message.body.deliveryId, message.attempts)) return message.ack();
@@ -35,7 +38,10 @@ export async function deliverBatch(batch: MessageBatch<DeliveryMessage>, env: En
 }
 
 /** Deliveries whose every attempt failed. */
-export async function buryBatch(batch: MessageBatch<DeliveryMessage>, env: Env): Promise<void> {
+export async function failDeadLetters(
+  batch: MessageBatch<DeliveryMessage>,
+  env: Env,
+): Promise<void> {
   for (const message of batch.messages) {
     const { deliveryId } = message.body;
     const delivery = await findDelivery(env.DB, deliveryId);

@@ -4,8 +4,8 @@
  * 10 % come twice, and all come in any order. The dice are seeded.
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { keeperOf } from "../../../src/edge/dispatch/keeper.ts";
-import { wake } from "../../../src/edge/signals/wake.ts";
+import { schedulerOf } from "../../../src/edge/dispatch/scheduler.ts";
+import { wakeShard } from "../../../src/edge/signals/wake-shard.ts";
 import { pdf } from "../samples.ts";
 import { CogStub, call, env, json, newKey, post, upload } from "../support.ts";
 
@@ -74,8 +74,8 @@ async function hurry(): Promise<void> {
   )
     .bind(Date.now(), JSON.stringify([...silent]))
     .all<{ id: string }>();
-  for (const { id } of results) await wake(env, id);
-  await keeperOf(env).looked("main", true);
+  for (const { id } of results) await wakeShard(env, id);
+  await schedulerOf(env).reportHealth("main", true);
 }
 
 it("loses no document and bills no page twice", { timeout: 240_000 }, async () => {

@@ -74,13 +74,13 @@ it.each([
 
 describe("its health", () => {
   it.each([
-    [200, { status: "READY" }, { well: true, state: "READY" }],
-    [200, { status: "BUSY" }, { well: true, state: "BUSY" }],
-    [200, { status: "STARTING" }, { well: false, state: "STARTING" }],
-    [200, { status: "SETUP_FAILED" }, { well: false, state: "SETUP_FAILED" }],
-    [200, {}, { well: false, state: "UNREACHABLE" }],
-    [500, { status: "READY" }, { well: false, state: "UNREACHABLE" }],
-    [0, null, { well: false, state: "UNREACHABLE" }],
+    [200, { status: "READY" }, { healthy: true, state: "READY" }],
+    [200, { status: "BUSY" }, { healthy: true, state: "BUSY" }],
+    [200, { status: "STARTING" }, { healthy: false, state: "STARTING" }],
+    [200, { status: "SETUP_FAILED" }, { healthy: false, state: "SETUP_FAILED" }],
+    [200, {}, { healthy: false, state: "UNREACHABLE" }],
+    [500, { status: "READY" }, { healthy: false, state: "UNREACHABLE" }],
+    [0, null, { healthy: false, state: "UNREACHABLE" }],
   ])("%d with %j is %j", async (answer, body, found) => {
     status = answer;
     health = body;

@@ -1,4 +1,4 @@
-/** Shards of many tenants on a few slots: the real queue, workflows and keeper; the Cog servers are stubs. */
+/** Shards of many tenants on a few slots: the real queue, workflows and scheduler; the Cog servers are stubs. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sweep } from "../../../src/edge/sweep.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
@@ -25,7 +25,7 @@ describe("a long document of one tenant and one page of another", () => {
     await cog.close(probe);
     const running = [await cog.demand(), await cog.demand()];
     const report = async () =>
-      (await env.KEEPER.get(env.KEEPER.idFromName("slots")).report()).pages;
+      (await env.SCHEDULER.get(env.SCHEDULER.idFromName("slots")).report()).pages;
     await until(async () => (await report()).waiting === 112);
 
     const other = await newKey();
@@ -102,8 +102,8 @@ describe("a worker that is not there", () => {
 it("slots of shards that ended without a word are taken back by the sweep", async () => {
   const { id } = await start(key, { model: "lost", pages: "1" });
   await cog.demand();
-  const keeper = env.KEEPER.get(env.KEEPER.idFromName("slots"));
-  const taken = async () => (await keeper.report()).pools.find((p) => p.name === "lost")?.taken;
+  const scheduler = env.SCHEDULER.get(env.SCHEDULER.idFromName("slots"));
+  const taken = async () => (await scheduler.report()).pools.find((p) => p.name === "lost")?.taken;
   await until(async () => (await taken()) === 1);
   // Its driver is never told.
   await env.DB.prepare("UPDATE shards SET state = 'done'").run();

@@ -131,6 +131,14 @@ describe("csv", () => {
       `'=1+1,'@x,"-2,5 %",+49 30,'-cmd|x,-7\r\n`,
     );
   });
+
+  it("quotes what a carriage return is in, and lets none begin a formula", () => {
+    const cells = block("table", "", {
+      html: "<table><tr><td>a\rb<td>c\nd<td>1</table>",
+    });
+    const text = block("table", "\r=1");
+    expect(render("csv", [pageOf(1, cells, text)])).toBe(`"a\rb","c\nd",1\r\n\r\n"'\r=1"\r\n`);
+  });
 });
 
 describe("chunks", () => {

@@ -70,7 +70,7 @@ def tokens(random):
 
 
 def drawn(*kinds):
-    """Made from a seed: Hypothesis takes twenty times as long to draw the same pieces one by one."""
+    """Made from a seed: to draw the same pieces one by one, Hypothesis takes up to four times as long."""
     return st.one_of(
         *(st.integers(0, 2**64).map(lambda seed, make=make: make(Random(seed))) for make in kinds)
     )

@@ -84,6 +84,32 @@ def test_broken_references_keep_what_there_is(text, spoken):
     assert parser.malformed >= 1
 
 
+BOX = "[[1, 2, 3, 4]]"
+
+
+def test_a_label_a_gap_and_boxes_may_be_as_long_as_their_limits_each():
+    label, gap, boxes = "x" * 200, " " * 16, BOX.ljust(4096)
+    found, parser = summary(f"<|ref|>{label}<|/ref|>{gap}<|det|>{boxes}<|/det|>")
+    assert found == [(label, ((1, 2, 3, 4),))] and parser.malformed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        (f"<|ref|>t<|/ref|>{' ' * 17}<|det|>{BOX}<|/det|>", [("t", ()), " " * 17 + BOX]),
+        (f"<|ref|>t<|/ref|><|det|>{BOX.ljust(4097)}<|/det|>", [("t", ()), BOX.ljust(4097)]),
+    ],
+)
+def test_a_gap_and_boxes_beyond_their_limits_are_text(text, spoken):
+    assert summary(text)[0] == spoken
+
+
+def test_a_reference_that_was_never_finished_takes_nothing_of_the_next_ones_room():
+    label = "y" * 200
+    found, _ = summary(f"<|ref|>{'x' * 200}<|ref|>{label}<|/ref|><|det|>{BOX}<|/det|>")
+    assert found == ["x" * 200, (label, ((1, 2, 3, 4),))]
+
+
 def test_events_come_while_the_text_streams():
     parser, seen = GrammarParser(), []
     for piece in markup_pieces("<|ref|>text<|/ref|><|det|>[[1,2,3,4]]<|/det|>Hi"):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from support import picture
 
 from fovea.pages.blank import is_blank
@@ -43,6 +43,11 @@ def test_the_dark_edge_of_a_scan_is_not_ink():
 @pytest.mark.parametrize("text", ["3", "Page 3 of 12"])
 def test_a_page_number_alone_is_not_blank(text):
     assert not is_blank(noisy(picture(text, A4, 20), 4))
+
+
+@pytest.mark.parametrize("text", ["3", "Page 3 of 12"])
+def test_light_letters_on_a_dark_page_are_not_blank(text):
+    assert not is_blank(noisy(ImageOps.invert(picture(text, A4, 20)), 4))
 
 
 def test_grey_words_are_not_blank():

@@ -7,8 +7,10 @@ import pytest
 from support import EchoReader, EdgeStub, encoded, pdf, picture, until
 
 from fovea.outbound import Outbound, Refused
+from fovea.pages.documents import open_document
 from fovea.readers.base import ReadRequest
 from fovea.result.page_result import Block
+from fovea.service.budget import Budget
 from fovea.service.drain import DONE, Drain
 from fovea.service.push import Pushed, Pusher
 from fovea.service.shard import Shard, ShardRequest, run_shard, text_digest
@@ -294,6 +296,20 @@ def test_a_token_budget_is_spread_over_the_document_and_every_shard_of_it_comes_
         ]
     # Of the dense page alone the same budget buys more.
     assert run(replace(request, pages="2"), ModeReader())["pages"][0]["mode"] == "base"
+
+
+def test_a_document_is_looked_at_once_for_each_resolution():
+    class Recorder(ModeReader):
+        def spread(self, pages, budget):
+            seen.append([page.width for page in pages])
+            return super().spread(pages, budget)
+
+    seen = []
+    data = text_pdf([SPARSE, SPARSE])
+    for dpi in (72, 144, 72):
+        Budget(Recorder(), (1, 2), 1000).survey(open_document(data, 10**8), data, dpi)
+    Budget(Recorder(), (1,), 1000).survey(open_document(data, 10**8), data, 72)
+    assert seen == [[596, 596], [1191, 1191], [596, 596], [596]]
 
 
 def test_of_a_long_document_each_page_has_an_equal_share_of_the_budget(monkeypatch):

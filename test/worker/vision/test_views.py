@@ -55,6 +55,12 @@ def test_tiles_are_the_stretched_page_cut_row_by_row(size):
         (700, 700, 6, (2, 2)),
         (641, 640, 6, (2, 2)),
         (5000, 100, 6, (6, 1)),
+        # As near to one grid as to another: the larger one where the page has half of its pixels.
+        (1000, 800, 6, (2, 2)),
+        (2000, 1600, 6, (3, 2)),
+        (1000, 400, 6, (2, 1)),
+        (1500, 600, 6, (3, 1)),
+        (1000, 1000, 9, (2, 2)),
     ],
 )
 def test_the_grid_nearest_to_the_pages_aspect(width, height, most, grid):

@@ -1,15 +1,15 @@
-/** Batches: their states, what a line of a manifest may say, and how a line ends. Pure. */
+/** States of a batch, the schema of a manifest line, and the outcome of a line. */
 import { z } from "zod";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
+import { readingFields, stringMap } from "../jobs/job-request.ts";
 import { outboundUrlFault } from "../network/outbound-url.ts";
-import { MODES, TASKS } from "../pages/models.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import type { PageError } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
-import { MAX_TOKEN_BUDGET, readOptions } from "../pages/read-options.ts";
+import { readOptions } from "../pages/read-options.ts";
 
-/** What the API shows. `canceling`: started lines are still being called off. */
+/** The states that the API shows. `canceling`: started lines are still being canceled. */
 export const BATCH_STATES = [
   "running",
   "paused",
@@ -18,42 +18,27 @@ export const BATCH_STATES = [
   "canceled",
   "failed",
 ] as const;
-/** `deleting` is shown to nobody: its records are on their way out. */
+/** `deleting` is internal: the batch is hidden while its records are being deleted. */
 export type BatchState = (typeof BATCH_STATES)[number] | "deleting";
 
 const OVER: readonly BatchState[] = ["completed", "canceled", "failed"];
 export const isBatchOver = (state: BatchState) => OVER.includes(state);
 
-/** A whole line of a manifest, in bytes. */
+/** Maximum length of a manifest line. */
 export const MAX_LINE_BYTES = 32 * 1024;
 
 const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
-const optionFields = {
-  pages: z.string().max(4000).optional(),
-  model: z.string().max(64).optional(),
-  mode: z.enum(MODES).optional(),
-  token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET).optional(),
-  witness: z.boolean().optional(),
-  task: z.enum(TASKS).optional(),
-  prompt: z.string().min(1).max(4000).optional(),
-  dpi: z.int().min(36).max(400).optional(),
-};
-
-export const stringMap = z
-  .record(z.string().max(64), z.string().max(512))
-  .refine((record) => Object.keys(record).length <= 16, "at most 16 entries");
-
-/** Options that hold for every line that does not say otherwise. */
-export const LineDefaults = z.strictObject(optionFields).meta({ id: "BatchDefaults" });
+/** Options for all lines that do not set their own. */
+export const LineDefaults = z.strictObject(readingFields).partial().meta({ id: "BatchDefaults" });
 export type LineDefaults = z.infer<typeof LineDefaults>;
 
 const Line = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
     url: z.string().min(1).max(2048).optional(),
-    ...optionFields,
+    ...LineDefaults.shape,
     custom_id: z.string().min(1).max(256).optional(),
     metadata: stringMap.optional(),
   })
@@ -67,7 +52,7 @@ export interface LineSpec {
   selection: PageSelection;
 }
 
-/** What a line says about itself; a line that cannot be parsed says nothing. */
+/** The client's labels of a line; empty if the line cannot be parsed. */
 interface LineLabels {
   customId: string | null;
   metadata: Record<string, string>;
@@ -80,7 +65,7 @@ export interface LineRules {
   allowLoopback: boolean;
 }
 
-/** @returns the line's wish, or what is wrong with it in words for its author. */
+/** @returns what the line asks for, or an error for its author */
 export function readLine(text: string, rules: LineRules): LineSpec | PageError {
   const fault = (code: string, message: string): PageError => ({
     code,
@@ -139,8 +124,8 @@ export function readLabels(text: string): LineLabels {
 }
 
 /**
- * How a line ends with its job.
- * @param doneBefore pages that earlier runs of the line have delivered.
+ * Outcome of a line whose job has ended.
+ * @param doneBefore pages that earlier runs of the line have delivered
  */
 export function lineOutcome(
   job: { state: JobState; done: number },
@@ -152,7 +137,7 @@ export function lineOutcome(
   return job.done + doneBefore > 0 ? "partial" : "failed";
 }
 
-/** The same page numbers as ranges. */
+/** Combines page numbers into ranges. */
 export function toRanges(pages: number[]): PageSelection {
   const ranges: PageSelection = [];
   for (const page of pages.toSorted((a, b) => a - b)) {

@@ -1,11 +1,11 @@
 /**
- * Lines out of a stream of bytes, holding one line at most: a manifest of any length is read in the
- * memory of its longest line, and may be left and taken up again after any line.
+ * Splits a stream of bytes into lines. It holds one line at most, so a manifest of any length can be read, and
+ * reading can stop and resume after any line.
  */
 export interface RawLine {
-  /** Physical line of the text, from 1; blank lines are counted and not told. */
+  /** Number of the line in the text, from 1. Blank lines count but are not returned. */
   number: number;
-  /** Without the line feed; `null` when it is longer than allowed. */
+  /** Without the line feed; `null` if the line is too long. */
   bytes: Uint8Array | null;
 }
 
@@ -19,19 +19,19 @@ export class LineSplitter {
   #held: Uint8Array[] = [];
   #heldBytes = 0;
 
-  /** @param start where an earlier reading stopped: the offset, and the lines before it. */
+  /** @param start where an earlier reading stopped: the byte offset and the number of lines before it */
   constructor(maxBytes: number, start = { offset: 0, lines: 0 }) {
     this.#maxBytes = maxBytes;
     this.#offset = start.offset;
     this.#number = start.lines;
   }
 
-  /** Behind the last line that was told: where to go on. */
+  /** Position after the last returned line, from which reading can resume. */
   get position(): { offset: number; lines: number } {
     return { offset: this.#offset, lines: this.#number };
   }
 
-  /** The lines that end in this chunk. A caller may stop between two of them. */
+  /** Yields the lines that end in this chunk. The caller may stop after any of them. */
   *push(chunk: Uint8Array): Generator<RawLine> {
     for (let from = 0; from < chunk.byteLength; ) {
       const feed = chunk.indexOf(LINE_FEED, from);
@@ -46,14 +46,14 @@ export class LineSplitter {
     }
   }
 
-  /** The last line, when the text does not end in a line feed. */
+  /** Yields the last line if the text does not end with a line feed. */
   *end(): Generator<RawLine> {
     if (this.#heldBytes === 0) return;
     const line = this.#take(new Uint8Array(0), 0);
     if (line) yield line;
   }
 
-  /** Keeps a part of a line, or only its length when the line is too long already. */
+  /** Holds a part of a line, or only its length once the line is too long. */
   #hold(part: Uint8Array): void {
     this.#heldBytes += part.byteLength;
     if (this.#heldBytes <= this.#maxBytes) this.#held.push(part);

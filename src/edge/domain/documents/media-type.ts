@@ -1,6 +1,6 @@
 /**
- * The type of a document by its first bytes: names and announced types may be anything. Only a text has no
- * signature: it is one where it was announced as one.
+ * Detects the type of a document from its first bytes, because names and `Content-Type` are unreliable. Texts
+ * have no signature, so for them the declared type counts.
  */
 export type MediaType =
   | "application/pdf"
@@ -13,11 +13,11 @@ export type MediaType =
 const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
 type TextType = (typeof TEXT_TYPES)[number];
 
-/** Texts are laid out by the worker: how many pages they have depends on the mode. */
+/** The worker lays texts out, so their number of pages depends on the mode. */
 export const isText = (type: MediaType): type is TextType =>
   TEXT_TYPES.some((text) => text === type);
 
-/** How many bytes `sniffMediaType` looks at. */
+/** Number of bytes that `sniffMediaType` examines. */
 export const SNIFF_BYTES = 1024;
 
 const starts = (bytes: Uint8Array, ...prefix: number[]) =>
@@ -36,12 +36,12 @@ export function sniffMediaType(head: Uint8Array): MediaType | null {
   return null;
 }
 
-/** @param announced a Content-Type, as the bytes came with it */
+/** @param announced the declared Content-Type */
 export function mediaTypeOf(head: Uint8Array, announced: string | null): MediaType | null {
   const sniffed = sniffMediaType(head);
   const essence = announced?.split(";")[0]?.trim().toLowerCase() as MediaType | undefined;
   if (!essence || !isText(essence)) return sniffed;
-  // A text may speak of PDF; servers that announce everything as text do not make a PDF one.
+  // A text may contain "%PDF-" further on. A file that begins with it is a PDF even if it is declared as text.
   const speaksOfPdf = sniffed === "application/pdf" && ascii(head, 0, 5) !== "%PDF-";
   return sniffed === null || speaksOfPdf ? essence : sniffed;
 }

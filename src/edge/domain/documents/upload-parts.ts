@@ -1,11 +1,11 @@
-/** How a document is cut for its way into R2, which wants parts of equal size, at least 5 MiB, the last one excepted. */
+/** Cuts an upload into parts. R2 requires parts of equal size and at least 5 MiB, except the last. */
 const MIB = 1024 * 1024;
 
-/** Up to here a document is one part, sent by one PUT. */
+/** A document up to this size is uploaded as one part. */
 export const SINGLE_PART_BYTES = 100 * MIB;
 const PART_BYTES = 64 * MIB;
 
-/** @returns the bytes of each part, in order. */
+/** @returns the size of each part, in order */
 export function cutParts(bytes: number): number[] {
   if (bytes <= SINGLE_PART_BYTES) return [bytes];
   const whole = Math.floor(bytes / PART_BYTES);

@@ -1,9 +1,8 @@
 /**
- * A chat request as a request to read: which document is meant, and what is asked of it. The models
- * here were never tuned to converse: they answer the wordings of their tasks, so a message's words are
- * matched to a task, and are a free prompt only where nothing matches.
+ * Turns a chat request into a request to read: finds the document and the task. The models are not trained
+ * to converse; they answer the wordings of their tasks. So the text of the message selects a task if it
+ * matches one, and is a prompt otherwise.
  */
-
 import { QUESTIONS, type Task } from "../pages/models.ts";
 import type { PageEntry, PageResult } from "../pages/page-result.ts";
 
@@ -19,7 +18,7 @@ export interface Message {
 
 export type Document = { url: string } | { file: string };
 
-/** What a conversation comes to. A string is what is wrong with it. */
+/** @returns the document, the user's text and the number of ignored messages; or a string that says what is wrong */
 export function readConversation(
   messages: Message[],
 ): { document: Document; words: string; unread: number } | string {
@@ -30,7 +29,7 @@ export function readConversation(
     .flatMap((part) => (part.type === "text" ? [part.text] : []))
     .join("\n")
     .trim();
-  // A question about a document that was sent before is answered from that one.
+  // A follow-up question refers to the document of an earlier message.
   const withDocument = fromUser.findLast((message) => documentsOf(message).length > 0);
   const documents = withDocument ? documentsOf(withDocument) : [];
   if (documents.length > 1) return "messages: one document at a time";
@@ -56,7 +55,7 @@ const documentsOf = (message: Message): (Document | string)[] =>
     ];
   });
 
-/** The official wordings (src/gpu-worker/fovea/language/tasks.py), for clients that send them as they stand. */
+/** The official wordings of the tasks (src/gpu-worker/fovea/language/tasks.py), for clients that send them verbatim. */
 const WORDINGS: readonly (readonly [RegExp, Task])[] = [
   [/^(?:<\|grounding\|>)?convert the document to markdown\.?$/i, "markdown"],
   [/^free ocr\.?$/i, "free"],
@@ -65,7 +64,7 @@ const WORDINGS: readonly (readonly [RegExp, Task])[] = [
 ];
 const LOCATE = /^locate <\|ref\|>(.+)<\|\/ref\|> in the image\.?$/is;
 
-/** The task that words name or spell out; other words are a prompt. */
+/** The task that the text names or spells out; any other text is a prompt. */
 export function taskOf(words: string): { task: Task; prompt?: string } {
   const plain = words.replace(/^<image>\s*/, "").trim();
   if (plain === "") return { task: "markdown" };
@@ -77,7 +76,7 @@ export function taskOf(words: string): { task: Task; prompt?: string } {
   return sought ? { task: "locate", prompt: sought } : { task: "markdown", prompt: plain };
 }
 
-/** What a page adds to the answer. A page without a result is named: nobody is to take the rest for the whole. */
+/** The part of the answer for one page. A page without a result is mentioned, so that its absence is visible. */
 export function pageContent({ page, result, error }: PageEntry): string {
   if (error) return `<!-- page ${page}: ${error.code} -->`;
   return result.markdown.trim();
@@ -100,7 +99,7 @@ export const emptyTally = (): Tally => ({
   verdict: "blank",
 });
 
-/** From good to bad; an answer is as good as its worst page. */
+/** From best to worst. The verdict of an answer is that of its worst page. */
 const VERDICTS = ["blank", "ok", "suspect", "unreadable", "failed"] as const;
 
 export function count(tally: Tally, { result }: PageEntry, fromCache: boolean): Tally {

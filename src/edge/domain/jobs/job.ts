@@ -1,4 +1,4 @@
-/** Job states and the one rule of how a job ends. Terminal states are sticky: nothing leaves them. */
+/** Job states, and the state in which a job ends. An ended job stays ended. */
 export const JOB_STATES = [
   "queued",
   "running",
@@ -14,14 +14,15 @@ export const OPEN_STATES = ["queued", "running"] as const satisfies readonly Job
 
 export const isOver = (state: JobState) => !(OPEN_STATES as readonly JobState[]).includes(state);
 
-/** SQL for the state in which a job ends, when each of its pages is done or failed. */
+/** The state in which a job ends when all its pages are done or failed, in SQL. */
 export const END_STATE_SQL =
   "CASE WHEN failed = 0 THEN 'succeeded' WHEN done = 0 THEN 'failed' ELSE 'partial' END";
 
 /**
- * `Cache-Status` (RFC 9211) of a job's pages. `hit`: all came from the cache; `fwd=partial`: some;
+ * `Cache-Status` (RFC 9211) of a job's pages. `hit`: all pages came from the cache; `fwd=partial`: some did;
  * `collapsed`: the rest is being read for another request; `fwd=request`: the client asked for a fresh reading.
- * @param fromTokens pages of those that were read from kept vision tokens: a cache behind the other, so it comes first
+ * @param fromTokens pages that were read from kept vision tokens. That cache is nearer to the origin, so RFC 9211
+ *   lists it first
  */
 export function cacheStatus(
   pages: { hit: number; shared: number; read: number },

@@ -1,6 +1,6 @@
 /**
- * The life of a shard, as one decision: given what is recorded and the time, what is to be done next?
- * The workflow asks this question again and again; every answer is safe to act on twice.
+ * Decides what a shard's driver does next, from the shard's record and the time. The driver asks after every
+ * step. Each decision may be carried out twice without harm.
  */
 export interface ShardView {
   state: "queued" | "running" | "done" | "failed" | "canceled";
@@ -8,7 +8,7 @@ export interface ShardView {
   attempt: number;
   leaseUntil: number | null;
   deadlineAt: number;
-  /** Pages of the shard that nobody has pushed yet. */
+  /** Pages of the shard that no worker has pushed yet. */
   openPages: number;
 }
 
@@ -16,17 +16,17 @@ type ShardStep =
   | { do: "dispatch" }
   | { do: "wait"; ms: number }
   | { do: "finish" }
-  | { do: "give-up"; code: "worker_lost" | "deadline" }
+  | { do: "fail"; code: "worker_lost" | "deadline" }
   | { do: "stop" };
 
 export function nextStep(shard: ShardView, now: number, maxAttempts: number): ShardStep {
   if (shard.state !== "queued" && shard.state !== "running") return { do: "stop" };
   if (shard.openPages === 0) return { do: "finish" };
-  if (now >= shard.deadlineAt) return { do: "give-up", code: "deadline" };
+  if (now >= shard.deadlineAt) return { do: "fail", code: "deadline" };
   const leased = shard.state === "running" && shard.leaseUntil !== null && now < shard.leaseUntil;
   if (leased)
     return { do: "wait", ms: Math.min(shard.leaseUntil as number, shard.deadlineAt) - now };
-  if (shard.attempt >= maxAttempts) return { do: "give-up", code: "worker_lost" };
+  if (shard.attempt >= maxAttempts) return { do: "fail", code: "worker_lost" };
   return { do: "dispatch" };
 }
 

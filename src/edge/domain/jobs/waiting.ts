@@ -1,20 +1,20 @@
-/** What an open job waits for, told from the shards of its pages that are still to be read. */
+/** What an open job waits for, derived from the shards of its unread pages. */
 export const WAITING_FOR = ["slot", "cold_start", "pool", "worker"] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
 export interface ShardWait {
   state: string;
-  /** Why the last question for a slot was answered with none. */
+  /** Why the scheduler gave no slot. */
   waitingFor: string | null;
   dispatchedAt: number | null;
-  /** When the worker said its first word about the present attempt. */
+  /** When the worker first reported about the current attempt. */
   heardAt: number | null;
 }
 
-/** A warm worker has opened the document by then. */
+/** A worker that has not opened the document after this time is starting. */
 export const COLD_AFTER_MS = 5000;
 
-/** @returns `null` when pages are being read, or none is left to be read. */
+/** @returns `null` if pages are being read, or none are left to read */
 export function waitingFor(shards: readonly ShardWait[], now: number): WaitingFor | null {
   const given = shards.filter(({ state }) => state === "running");
   if (given.some(({ heardAt }) => heardAt !== null)) return null;

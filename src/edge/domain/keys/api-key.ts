@@ -1,7 +1,7 @@
 /**
- * The form of an API key: `fov_live_` or `fov_test_`, 24 random base-62 digits (142 bits), and six
- * more that are the CRC-32 of all before them. The checksum is no secret: it lets a mistyped or
- * made-up key be refused without a look-up, and secret scanners tell a real key from a lookalike.
+ * The format of an API key: `fov_live_` or `fov_test_`, 24 random base-62 digits (142 bits), and six digits
+ * with the CRC-32 of everything before them. The checksum lets the edge reject mistyped keys without a look-up,
+ * and secret scanners recognise real keys.
  */
 export const SCOPES = ["read", "write", "webhooks", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -19,7 +19,7 @@ export function newApiKey(environment: Environment): string {
   return body + checksum(body);
 }
 
-/** @returns the key's environment, or `null` when this is no key that was ever made here. */
+/** @returns the key's environment, or `null` if the text is not a Fovea key */
 export function readApiKey(key: string): Environment | null {
   const environment = KEY.exec(key)?.[1] as Environment | undefined;
   if (!environment) return null;
@@ -27,7 +27,7 @@ export function readApiKey(key: string): Environment | null {
   return key.slice(-CHECKSUM_LENGTH) === checksum(body) ? environment : null;
 }
 
-/** The part of a key that may be shown again. */
+/** The part of a key that is shown after its creation. */
 export const keyHint = (key: string) => key.slice(-4);
 
 /** `admin` implies every other scope. */
@@ -58,7 +58,7 @@ function randomDigits(length: number): string {
   let digits = "";
   while (digits.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
-      // 248 is the largest multiple of 62 in a byte: above it, some digits would be likelier.
+      // 248 is the largest multiple of 62 in a byte. Bytes above it would make some digits more likely.
       if (byte < 248 && digits.length < length) digits += DIGITS[byte % 62];
     }
   }

@@ -1,10 +1,10 @@
 /**
- * A token for a browser: five minutes, one scope, one job. `fov_tok_` + payload + `.` + signature, both
- * base64url, signed with HMAC-SHA256 by a key made from the root secret. It is stored nowhere.
+ * A browser token is valid for five minutes, for one scope and one job. Format: `fov_tok_` + payload + `.` +
+ * signature, both base64url. It is signed with HMAC-SHA256 by a key derived from the root secret, and stored nowhere.
  *
- * With the scope `write` it starts the job whose id it holds, once: the id is a primary key. With
- * `read` it reads that job. It names the API key that made it by that key's hash, so that whoever
- * knows that key (its guard) also knows whether its tokens still hold.
+ * With the scope `write` it creates the job whose id it contains, once, because the id is a primary key. With
+ * `read` it reads that job. It contains the hash of the API key that created it, so that key's rate limiter
+ * decides whether the token is still valid.
  */
 import { base64url, fromBase64url } from "../encoding.ts";
 
@@ -14,9 +14,9 @@ type TokenScope = (typeof TOKEN_SCOPES)[number];
 export const TOKEN_TTL_S = 300;
 
 export interface BrowserToken {
-  /** Random: tells the tokens of one key apart. */
+  /** Random; distinguishes the tokens of one key. */
   id: string;
-  /** SHA-256 of the API key that made it. */
+  /** SHA-256 of the API key that created it. */
   keyHash: string;
   scope: TokenScope;
   jobId: string;
@@ -35,7 +35,10 @@ export async function makeBrowserToken(secret: string, token: BrowserToken): Pro
   return `${PREFIX}${payload}.${base64url(signature)}`;
 }
 
-/** @returns `null` when it was not made with `secret`, was changed, or is over. @param now Unix milliseconds */
+/**
+ * @param now Unix milliseconds
+ * @returns `null` if the token was not signed with `secret`, was changed, or has expired
+ */
 export async function readBrowserToken(
   secret: string,
   text: string,
@@ -55,7 +58,7 @@ export async function readBrowserToken(
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 async function tokenKey(secret: string): Promise<CryptoKey> {
-  // A key of its own: nothing else that the root secret signs can pass for a token.
+  // A separate key, so that nothing else that the root secret signs is accepted as a token.
   const raw = await crypto.subtle.digest("SHA-256", bytesOf(`browser-token:${secret}`));
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   return crypto.subtle.importKey("raw", raw, algorithm, false, ["sign", "verify"]);

@@ -1,10 +1,7 @@
-/**
- * A token bucket: so many requests at once, refilled evenly over a minute. Pure: the clock comes in,
- * the bucket goes out.
- */
+/** A token bucket: it holds `perMinute` requests and refills evenly over a minute. */
 export interface Bucket {
   tokens: number;
-  /** Unix milliseconds of the last look. */
+  /** Unix milliseconds of the last request. */
   at: number;
 }
 
@@ -13,7 +10,7 @@ export interface Admission {
   admitted: boolean;
   /** Whole requests left. */
   remaining: number;
-  /** Seconds until one more request is allowed (0 when there is one now). */
+  /** Seconds until the next request is allowed; 0 if one is allowed now. */
   retryAfterS: number;
 }
 
@@ -31,7 +28,7 @@ export function admit(bucket: Bucket | null, perMinute: number, now: number): Ad
   };
 }
 
-/** The fields of draft-ietf-httpapi-ratelimit-headers. */
+/** Header fields of draft-ietf-httpapi-ratelimit-headers. */
 export function rateLimitHeaders(admission: Admission, perMinute: number): Record<string, string> {
   return {
     "ratelimit-policy": `"key";q=${perMinute};w=60`,

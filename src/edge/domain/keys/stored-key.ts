@@ -1,4 +1,4 @@
-/** What is known of an API key. */
+/** The record of an API key. */
 import type { Environment, Scope } from "./api-key.ts";
 
 export interface StoredKey {
@@ -11,16 +11,16 @@ export interface StoredKey {
   createdAt: number;
   revokedAt: number | null;
   expiresAt: number | null;
-  /** `null`: the setting RATE_PER_MINUTE. */
+  /** `null`: the setting `RATE_PER_MINUTE` applies. */
   ratePerMinute: number | null;
   lastUsedAt: number | null;
-  /** Pages that it may have read in a month (UTC); those from the cache do not count. */
+  /** Maximum number of pages read per month (UTC); pages from the cache do not count. */
   monthlyPages: number | null;
-  /** Jobs that it may have open at once. */
+  /** Maximum number of open jobs. */
   concurrentJobs: number | null;
-  /** Networks from which it may be used; `null`: from anywhere. */
+  /** Networks from which the key may be used; `null`: any. */
   allowedCidrs: string[] | null;
 }
 
-/** What a key may use up. */
+/** The limits of a key. */
 export type Quota = Pick<StoredKey, "monthlyPages" | "concurrentJobs">;

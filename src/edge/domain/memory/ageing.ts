@@ -1,12 +1,12 @@
 /**
- * What one turn of ageing does with a context: which runs of messages leave the text, in documents
- * that are full, and which images go on to a fainter mode.
+ * Plans one step of ageing: which runs of messages are rendered into images, grouped into full documents, and
+ * which images are rendered again in a smaller mode.
  */
 import { type Ladder, type Target, targets, type Unit } from "./ladder.ts";
 import { sheetCost } from "./sheets.ts";
 import { type ImageMode, validTokens } from "./vision-tokens.ts";
 
-/** A message that is still text, or an image with all the messages in it. */
+/** A message that is still text, or an image with all its messages. */
 export interface Memory extends Unit {
   /** Text tokens. */
   tokens: number;
@@ -14,33 +14,33 @@ export interface Memory extends Unit {
 }
 
 interface AgeingPlan {
-  /** Neighbouring messages that become images together. */
+  /** Neighbouring messages that become one image. */
   renders: { indices: number[]; rung: number }[];
-  /** Images that are read in a fainter mode. */
+  /** Images that are rendered again in a smaller mode. */
   steps: { index: number; rung: number }[];
-  /** What the context is expected to cost afterwards. */
+  /** Expected tokens of the context afterwards. */
   tokens: number;
 }
 
 /**
- * Text tokens of a full document. As many as an ordinary page has, so that what the paper measured holds
- * on the way down: Tiny is then a compression of 14, and not of 60 as on the pages that Gundam can hold.
+ * Text tokens of a full document. This is the size of an ordinary page, so that the precision that the paper measured
+ * applies on every rung: Tiny then has a compression of 14. With pages as full as Gundam allows, it would be 60.
  */
 export const DOCUMENT_TOKENS = 900;
-/** An image has no more documents than this, so that old and new do not fade together. */
+/** Maximum number of documents per image, so that old and new messages age separately. */
 export const MAX_DOCUMENTS = 4;
-/** How full the documents of a run have to be, while it can still wait for more. */
+/** How full the documents of a run must be if the run can wait for more messages. */
 const FULL = 0.75;
 
 const isImage = (ladder: Ladder, rung: number) => ladder.rungs[rung]?.form !== "text";
 
-/** @param tokens of a message's text */
+/** Costs of a text message on each rung. @param tokens of its text */
 export const textCosts = (ladder: Ladder, tokens: number): number[] =>
   ladder.rungs.map(({ form }) =>
     form === "text" ? tokens : (tokens / DOCUMENT_TOKENS) * documentCost(form, DOCUMENT_TOKENS),
   );
 
-/** @param rung where the image is; what it costs there is what was counted */
+/** Costs of an image on each rung. @param rung its current rung, where the cost is the counted one */
 export const imageCosts = (
   ladder: Ladder,
   rung: number,
@@ -54,15 +54,15 @@ export const imageCosts = (
     ),
   );
 
-/** @param tokens of a text that is cut into documents */
+/** Vision tokens of a text that is cut into documents. @param tokens of the text */
 export function documentCost(mode: ImageMode, tokens: number): number {
   const full = Math.floor(tokens / DOCUMENT_TOKENS);
   return full * sheetCost(mode, DOCUMENT_TOKENS) + sheetCost(mode, tokens - full * DOCUMENT_TOKENS);
 }
 
 /**
- * A budget counts what is left as text because its image would cost more, or its pages are not full:
- * the goal is lowered until the whole is within the budget, or nothing can be done any more.
+ * Some text stays text, because its image would cost more or its pages are not full, and it still counts for
+ * the budget. So the goal is lowered until the context is within the budget or nothing more can age.
  * @param memories in their order in the context
  */
 export function planAgeing(ladder: Ladder, memories: Memory[], budget: number | null): AgeingPlan {
@@ -95,7 +95,7 @@ function carryOut(ladder: Ladder, memories: Memory[], aims: Target[]): AgeingPla
   return plan;
 }
 
-/** Adds a run to the plan: what is rendered of it, and what stays text. */
+/** Adds a run of messages to the plan: the part that is rendered, and the part that stays text. */
 function leaveText(
   ladder: Ladder,
   memories: Memory[],
@@ -128,7 +128,7 @@ function leaveText(
   }
 }
 
-/** A run in pieces of at most `MAX_DOCUMENTS`; a message is in one piece. */
+/** Cuts a run into pieces of at most `MAX_DOCUMENTS` documents, without splitting a message. */
 function pieces(run: number[], memories: Memory[]): number[][] {
   const found: number[][] = [];
   let filled = 0;

@@ -1,12 +1,12 @@
 /**
- * How much of a text was read rightly: edits (insert, delete, replace) that turn what was read into the
- * truth, divided by the truth's length; of characters (CER) and of words (WER).
+ * Error rates of a reading: the number of edits (insert, delete, replace) that turn the reading into the truth,
+ * divided by the length of the truth; for characters (CER) and for words (WER).
  *
- * Both are made alike first: Unicode NFKC; Markdown's and HTML's marks removed, since a heading or a
- * table can be written in several ways; runs of white space as one blank; none beside Chinese or Japanese.
+ * Both texts are normalised first: Unicode NFKC; no Markdown or HTML markup, because headings and tables can be
+ * written in several ways; one blank for each run of white space, and none next to Chinese or Japanese.
  */
 export interface Fidelity {
-  /** `null` where the truth is empty or a text is too long to be compared. */
+  /** `null` if the truth is empty or a text is too long to compare. */
   cer: number | null;
   wer: number | null;
   /** 1 − CER, at least 0. */
@@ -14,7 +14,7 @@ export interface Fidelity {
   characters: number;
 }
 
-/** Longer texts are not compared: the work grows with the product of both lengths. */
+/** Longer texts are not compared, because the work grows with the product of both lengths. */
 export const MAX_COMPARED = 20_000;
 
 export function fidelity(read: string, truth: string): Fidelity {
@@ -31,7 +31,7 @@ export function fidelity(read: string, truth: string): Fidelity {
 const CJK = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff]";
 const BESIDE_CJK = new RegExp(`(?<=${CJK}) | (?=${CJK})`, "g");
 
-/** The words of a text, however they are marked up. */
+/** The words of a text, without markup. */
 export function normalise(text: string): string {
   return text
     .normalize("NFKC")
@@ -46,7 +46,7 @@ export function normalise(text: string): string {
     .trim();
 }
 
-/** Levenshtein's distance. */
+/** Levenshtein distance. */
 export function editDistance(a: readonly string[], b: readonly string[]): number {
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start++;

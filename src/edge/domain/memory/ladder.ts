@@ -1,22 +1,22 @@
 /**
- * How a memory fades: the ladder of the DeepSeek-OCR paper (arXiv 2510.18234, section 5 and figure 13),
- * from text over ever smaller page images. Ageing is a pure function of ages, sizes, pins, importance
- * and a token budget. What has gone down a rung never comes up again.
+ * The ladder of the DeepSeek-OCR paper (arXiv 2510.18234, section 5 and figure 13): a memory ages from text to
+ * smaller and smaller page images. The target rung depends only on ages, sizes, pins, importance and the token
+ * budget. A memory never moves back up.
  */
 import { IMAGE_MODES } from "./vision-tokens.ts";
 
-/** From crystal clear to almost gone. */
+/** From the clearest to the faintest. */
 export const FORMS = ["text", ...IMAGE_MODES] as const;
 export type Form = (typeof FORMS)[number];
 
 interface Rung {
   form: Form;
-  /** Seconds, or rounds, from which on a memory is due for it. */
+  /** Seconds or rounds after which a memory is due for this rung. */
   after: number;
 }
 
 export interface Ladder {
-  /** A round is a message of the role `user` that came later. */
+  /** Unit of `after`. A round is a later message of the role `user`. */
   by: "time" | "rounds";
   rungs: Rung[];
 }
@@ -36,7 +36,7 @@ export const DEFAULT_LADDER: Ladder = {
   ],
 };
 
-/** @returns what is wrong with a ladder, or `null` */
+/** @returns why the ladder is invalid, or `null` */
 export function ladderFault({ rungs }: Ladder): string | null {
   if (rungs[0]?.after !== 0) return "the first rung is `after` 0";
   for (let i = 1; i < rungs.length; i++) {
@@ -48,26 +48,26 @@ export function ladderFault({ rungs }: Ladder): string | null {
   return null;
 }
 
-/** What ages as one: a message that is still text, or an image with all the messages in it. */
+/** A message that is still text, or an image with all its messages. It ages as a whole. */
 export interface Unit {
   /** Index of its rung. */
   rung: number;
-  /** Seconds or rounds since the newest of its messages. */
+  /** Seconds or rounds since its newest message. */
   age: number;
   pinned: boolean;
-  /** 0 to 1. At 1 it ages at a tenth of the speed. */
+  /** 0 to 1. At 1 the unit ages ten times more slowly. */
   importance: number;
-  /** Tokens on each rung of the ladder, as far as they are known beforehand. */
+  /** Expected tokens on each rung. */
   costs: number[];
 }
 
 const SLOWEST = 0.1;
-/** The part of a memory's age that counts. */
+/** Factor for a memory's age: 1 for importance 0, 0.1 for importance 1. */
 export const ageingSpeed = (importance: number) => 1 - (1 - SLOWEST) * importance;
 
 const effectiveAge = (unit: Unit) => unit.age * ageingSpeed(unit.importance);
 
-/** The rung that a memory's age asks for; never above the one where it is. */
+/** The rung for a memory's age; never above its current rung. */
 export function dueRung({ rungs }: Ladder, unit: Unit): number {
   if (unit.pinned) return unit.rung;
   const age = effectiveAge(unit);
@@ -75,7 +75,7 @@ export function dueRung({ rungs }: Ladder, unit: Unit): number {
   return Math.max(unit.rung, due);
 }
 
-/** Seconds from now until a memory is due for another rung; `null`: never, by time alone. */
+/** Seconds until a memory is due for the next rung; `null` if time alone never makes it due. */
 export function nextDue(ladder: Ladder, unit: Unit): number | null {
   if (unit.pinned || ladder.by !== "time") return null;
   const next = ladder.rungs[dueRung(ladder, unit) + 1];
@@ -84,14 +84,14 @@ export function nextDue(ladder: Ladder, unit: Unit): number | null {
 
 export interface Target {
   rung: number;
-  /** Whether the budget, not its age, has sent it there. */
+  /** Whether the budget requires this rung, not the age. */
   pressed: boolean;
 }
 
 /**
- * Where each memory is to go: what its age asks for, and with a budget further down, the oldest first.
- * In each pass every memory gives way by one rung that saves tokens, so that of those that cost alike and
- * are equally important none is fainter than an older one.
+ * The target rung of each memory: the rung for its age, or a lower one if the budget requires it. Each pass
+ * moves memories down by one rung that saves tokens, the oldest first, until the budget is met. So among memories
+ * of equal cost and importance, none is on a lower rung than an older one.
  * @param units in any order
  */
 export function targets(ladder: Ladder, units: Unit[], budget: number | null): Target[] {

@@ -1,6 +1,6 @@
 /**
- * Messages as a document whose pages become images, and back: each begins with a heading of its number
- * and role, by which it is found on a page and in what was read from it.
+ * Converts messages to a document whose pages become images, and finds them again in a reading. Each message
+ * begins with a heading that contains its number and role.
  */
 import { editDistance } from "./fidelity.ts";
 import { estimateTextTokens } from "./text-tokens.ts";
@@ -12,7 +12,7 @@ export interface Entry {
 
 const heading = ({ number, role }: Entry) => `## ${number} ${role}`;
 
-/** A line of a message that looks like such a heading is escaped: it shows the same and is no heading. */
+/** Matches lines of a message that look like such a heading. They are escaped, which does not change how they look. */
 const HEADING_LIKE = /^(?=##[ \t]+\d+[ \t]+[a-z]+[ \t]*$)/gm;
 
 export const memoryDocument = (messages: (Entry & { content: string })[]): string =>
@@ -21,9 +21,9 @@ export const memoryDocument = (messages: (Entry & { content: string })[]): strin
     .join("\n");
 
 /**
- * Which messages are on each page, from the pages' own text.
- * @param entries in their order
- * @returns for each page the numbers of its first and last message; of all where headings are missing
+ * Finds the messages of each page by the headings in its text.
+ * @param entries in order
+ * @returns the numbers of the first and last message of each page; if a heading is missing, those of all messages
  */
 export function messagesOnPages(
   pages: string[],
@@ -49,17 +49,17 @@ export function messagesOnPages(
 }
 
 /**
- * A message's part of what was read from its pages. Headings may be misread: the line that is nearest
- * to the expected one is taken, if it is near enough.
+ * Extracts a message from the reading of its pages. Headings may be misread, so the line that is most similar
+ * to the expected heading is used, if it is similar enough.
  * @param all the messages on these pages, in order
- * @returns `null` when its place was not found
+ * @returns `null` if the message was not found
  */
 export function findMessage(read: string, all: Entry[], wanted: number): string | null {
   const position = all.findIndex(({ number }) => number === wanted);
   if (position < 0) return null;
   const lines = all.reduce(onItsOwnLine, read).split("\n");
   const places = headingLines(lines, all);
-  // What stands before the first heading belongs to a message that began on an earlier page.
+  // Text before the first heading belongs to a message that began on an earlier page.
   const start = position === 0 ? (places[0] ?? -1) : places[position];
   const end = position === all.length - 1 ? lines.length : places[position + 1];
   if (start == null || end == null) return null;
@@ -69,7 +69,7 @@ export function findMessage(read: string, all: Entry[], wanted: number): string 
     .trim();
 }
 
-/** A heading that was read as the end of the paragraph above it, or as a part of one. */
+/** Moves a heading to a line of its own if it was read as part of a paragraph. */
 function onItsOwnLine(read: string, { number, role }: Entry): string {
   const words = `#{0,6}[ \\t]*\\b${number}[ \\t]+${role}\\b`;
   const alone = new RegExp(`^[ \\t]*${words}[ \\t]*$`, "im");
@@ -79,7 +79,7 @@ function onItsOwnLine(read: string, { number, role }: Entry): string {
   return read.replace(new RegExp(`(^|[ \\t])(${words})[ \\t]`, "m"), "\n$2\n");
 }
 
-/** The line of each heading, in order; `null` where none is like it. */
+/** The line of each heading, in order; `null` if no line is similar enough. */
 function headingLines(lines: string[], all: Entry[]): (number | null)[] {
   const squeezed = lines.map((line) => Array.from(squeeze(line)));
   const exact = new Set(all.map((entry) => squeeze(heading(entry))));
@@ -92,7 +92,7 @@ function headingLines(lines: string[], all: Entry[]): (number | null)[] {
       const line = squeezed[i] as string[];
       if (Math.abs(line.length - expected.length) >= nearest) continue;
       const distance = editDistance(line, expected);
-      // A heading of another message is never a misreading of this one's.
+      // The exact heading of another message is not a misreading of this one.
       if (distance >= nearest || (distance > 0 && exact.has(line.join("")))) continue;
       best = i;
       nearest = distance;
@@ -102,14 +102,14 @@ function headingLines(lines: string[], all: Entry[]): (number | null)[] {
   });
 }
 
-/** What is left of a heading however it is marked, spaced and capitalised. */
+/** Reduces a heading to lower-case letters and digits, to compare it regardless of markup and spacing. */
 const squeeze = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 
 const HEADING_AT_END = /(?:^|\n)(## \d+ [a-z]+\n\n)$/;
 
 /**
- * A text in parts of at most so many tokens, cut between lines, where it can be at a blank line; the
- * parts, one after the other, are the text.
+ * Cuts a text into parts of at most `most` tokens. It cuts between lines, preferably at a blank line. The
+ * concatenated parts are the text.
  */
 export function cutDocument(text: string, most: number): string[] {
   const parts: string[] = [];
@@ -123,7 +123,7 @@ export function cutDocument(text: string, most: number): string[] {
   for (const line of text.split(/(?<=\n)/).flatMap((line) => shortLines(line, most))) {
     const more = estimateTextTokens(line);
     if (tokens + more > most) {
-      // Back to the last paragraph, unless that leaves the part half empty; a heading goes with its message.
+      // Cut before the last paragraph, unless that leaves the part half empty. A heading stays with its message.
       const gap = part.lastIndexOf("\n\n") + 2;
       const paragraph = gap > part.length / 2 ? part.slice(gap) : "";
       const heading = HEADING_AT_END.exec(part.slice(0, part.length - paragraph.length))?.[1] ?? "";
@@ -140,7 +140,7 @@ export function cutDocument(text: string, most: number): string[] {
   return parts;
 }
 
-/** A line that is too long for any part, in pieces. */
+/** Cuts a line that is longer than a part. */
 function shortLines(line: string, most: number): string[] {
   const tokens = estimateTextTokens(line);
   if (tokens <= most) return [line];

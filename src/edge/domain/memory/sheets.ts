@@ -1,9 +1,9 @@
-/** What a text costs as the pages that `fovea-render` sets for a mode, before they are set. */
+/** Estimates the vision tokens of a text before `fovea-render` lays it out. */
 import { expectedPrecision, type ImageMode } from "./vision-tokens.ts";
 
 /**
- * [text tokens up to which, vision tokens] of one page, as measured on English prose; the last step is a full
- * page. A text that fits on one page is set as large as it fits, so that only Gundam has fewer tiles for less text.
+ * Pairs of [maximum text tokens, vision tokens] of one page, measured on English prose. The last pair is a full page.
+ * A text that fits on one page is set in the largest type that fits, so only Gundam has fewer tiles for less text.
  */
 const SHEETS: Record<ImageMode, (readonly [number, number])[]> = {
   tiny: [[540, 64]],
@@ -26,7 +26,7 @@ export function sheetCost(mode: ImageMode, textTokens: number): number {
   return full * costs + (steps.find(([most]) => rest <= most)?.[1] ?? costs);
 }
 
-/** The mode in which a text costs least, of those that are expected to reach a precision; the richest where none is. */
+/** The cheapest mode that is expected to reach a precision; Gundam if none is. */
 export function cheapestMode(textTokens: number, precision: number): ImageMode {
   const able = (Object.keys(SHEETS) as ImageMode[]).filter((mode) => {
     const expected = expectedPrecision(textTokens / (sheetCost(mode, textTokens) || 1));

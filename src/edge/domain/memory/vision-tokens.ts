@@ -1,6 +1,6 @@
 /**
- * What a page image costs in each mode, and how well text is read from it: the worker's own rules
- * (`fovea/vision/modes.py`, `fovea/vision/compression.py`), for pages whose size is known here already.
+ * The vision tokens of a page image in each mode, and the precision of reading it. These are the worker's rules
+ * (`fovea/vision/modes.py`, `fovea/vision/compression.py`), for pages whose size the edge knows.
  */
 export const IMAGE_MODES = ["gundam", "large", "base", "small", "tiny"] as const;
 /** From the clearest to the faintest. */
@@ -11,7 +11,7 @@ const TILE = 640;
 const MAX_TILES = 6;
 const SIDES = { gundam: 1024, large: 1280, base: 1024, small: 640, tiny: 512 } as const;
 
-/** Vision tokens that show page and not border (`vision_tokens.valid` of a page result). */
+/** Vision tokens that show the page and not the padding (`vision_tokens.valid` of a page result). */
 export function validTokens(width: number, height: number, mode: ImageMode): number {
   const all = Math.floor(SIDES[mode] / PATCH) ** 2;
   if (mode === "tiny" || mode === "small") return all;
@@ -20,7 +20,7 @@ export function validTokens(width: number, height: number, mode: ImageMode): num
   return view + tiles(width, height) * Math.floor(TILE / PATCH) ** 2;
 }
 
-/** Of all grids of 2 to 6 tiles the one whose aspect is nearest to the page's. */
+/** Number of tiles in the grid of 2 to 6 tiles whose aspect ratio is nearest to the page's. */
 function tiles(width: number, height: number): number {
   const grids: [number, number][] = [];
   for (let columns = 1; columns <= MAX_TILES; columns++)
@@ -40,7 +40,7 @@ function tiles(width: number, height: number): number {
   return best[0] * best[1];
 }
 
-/** Compression up to which, and the lowest and highest precision measured there (arXiv 2510.18234, table 2). */
+/** [maximum compression, lowest precision, highest precision], as measured (arXiv 2510.18234, table 2). */
 export const MEASURED = [
   [10, 0.968, 0.985],
   [12, 0.898, 0.965],
@@ -50,7 +50,7 @@ export const MEASURED = [
   [20, 0.591, 0.764],
 ] as const;
 
-/** @param compression text tokens ÷ vision tokens. @returns [low, high]; `null` where nothing was measured. */
+/** @param compression text tokens ÷ vision tokens. @returns [low, high]; `null` if nothing was measured there */
 export function expectedPrecision(compression: number): [number, number] | null {
   const band = MEASURED.find(([most]) => compression <= most);
   return band ? [band[1], band[2]] : null;

@@ -1,12 +1,12 @@
 /**
- * Checks every address that a client names (documents, webhooks) before the edge requests it, against
- * server-side request forgery. This file checks the URL as written and the addresses that a name resolves to;
- * `security/outbound.ts` resolves names. Code that follows redirects checks each of them.
+ * Protects against server-side request forgery: checks every URL that a client supplies (documents,
+ * webhooks) before it is requested. This file checks the URL itself and the IP addresses of its host;
+ * `security/outbound.ts` resolves them. Code that follows redirects checks each target.
  */
 import ipaddr from "ipaddr.js";
 import { isIPv4, parseAddress } from "./cidr.ts";
 
-/** @returns what is wrong with the URL, in words for the client, or `null` */
+/** @returns a message for the client that says why the URL is not allowed, or `null` */
 export function outboundUrlFault(text: string, allowLoopback: boolean): string | null {
   let url: URL;
   try {
@@ -25,15 +25,15 @@ export function outboundUrlFault(text: string, allowLoopback: boolean): string |
   return null;
 }
 
-/** The name to resolve before the URL may be requested; `null` if its host is an address. */
+/** The host name to resolve before the URL is requested; `null` if the host is an IP address. */
 export function nameToResolve(url: string): string | null {
   const host = new URL(url).hostname.replace(/\.$/, "");
   return host.startsWith("[") || parseAddress(host) ? null : host;
 }
 
-/** @param addresses of a name, from DNS. @returns what is wrong, or `null` */
+/** @param addresses IP addresses of a host. @returns why they are not allowed, or `null` */
 export function addressesFault(addresses: readonly string[]): string | null {
-  // The connection may use any of them, so one private address is enough to refuse the name.
+  // A connection may use any of the addresses, so all must be public.
   return addresses.every(isPublicAddress)
     ? null
     : "the name leads to an address that is not public";
@@ -45,7 +45,7 @@ const isLoopback = (host: string) =>
 function isPrivateHost(host: string): boolean {
   // The URL parser has already turned octal, hexadecimal and short forms of IPv4 into four decimal numbers.
   if (parseAddress(host) || host.includes(":")) return !isPublicAddress(host);
-  // A name without a dot, or under a suffix that no public registry assigns (RFC 6761, 6762, 8375).
+  // Names without a dot, and suffixes that are not in public DNS (RFC 6761, 6762, 8375).
   if (!host.includes(".")) return true;
   return /\.(localhost|local|localdomain|internal|intranet|lan|home|corp|private|test|invalid|example|onion|arpa)$/i.test(
     host,

@@ -1,10 +1,9 @@
 /**
- * What makes two readings of a page the same reading. The **page key** names everything that the
- * edge knows before the page is read; with the digest of the model that read it, it is the key of
- * the result cache. Without the digest it is the key under which identical requests in flight meet:
- * only the worker can say which weights it runs.
+ * The **page key** hashes everything that makes two readings of a page the same, as far as the edge knows it
+ * before the page is read. Only the worker knows which weights it runs. So the page key alone identifies a
+ * flight, and the page key with the model's digest identifies a cached result.
  *
- * The tenant is part of the key: a hit across tenants would tell one who else holds a document.
+ * The tenant is part of the key, because a hit across tenants would reveal that another tenant has the document.
  */
 import { hex } from "../encoding.ts";
 
@@ -14,9 +13,9 @@ export interface ReadOptions {
   task: string;
   prompt: string | null;
   dpi: number;
-  /** Vision tokens for a selection of pages. Absent, like `witness`, in records older than it. */
+  /** Token budget for a selection of pages. Old records have neither `budget` nor `witness`. */
   budget?: { tokens: number; pages: string } | null;
-  /** Whether a second reader checks the words. */
+  /** Whether the witness checks the words. */
   witness?: boolean;
 }
 
@@ -28,9 +27,9 @@ export async function pageKey(
   page: number,
 ): Promise<string> {
   const { model, mode, task, prompt, dpi, budget, witness } = options;
-  // A budget decides the modes only together with the pages that it is for, so both are in the key.
+  // The modes depend on the budget and on the pages that share it, so both are in the key.
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
-  // JSON of a fixed-order array: no separator that a prompt could imitate.
+  // A JSON array, because a prompt could imitate any plain separator.
   const text = JSON.stringify([
     1,
     tenantId,
@@ -55,10 +54,10 @@ export interface SeenAs {
 }
 
 /**
- * Names a page's vision tokens, but for the digest of the model that made them. No task and no prompt:
- * any question is asked of the same tokens.
- * @param seen `mode`: the one in which the page was encoded, never `auto`; `layout`: of a text, the mode that was asked
- * for, since its pages are laid out for that
+ * Key of a page's vision tokens, without the model's digest. Task and prompt are not in it, because all
+ * tasks use the same tokens.
+ * @param seen `mode`: the mode in which the page was encoded, never `auto`. `layout`: for texts, the requested mode,
+ *   because the pages are laid out for it; otherwise `null`
  */
 export const tokenKey = (
   tenantId: string,

@@ -1,6 +1,6 @@
 /**
- * Which pages of a document are asked for: `1-3,7,10-`. The number of pages may still be unknown
- * when the request comes, so a selection is kept as ranges and resolved when it is known.
+ * A selection of pages such as `1-3,7,10-`. The number of pages may be unknown at the time of the request, so
+ * a selection is stored as ranges and resolved later.
  */
 interface PageRange {
   first: number;
@@ -15,7 +15,7 @@ export const ALL_PAGES: PageSelection = [{ first: 1, last: null }];
 const MAX_RANGES = 500;
 const MAX_PAGE = 1_000_000;
 
-/** @returns the selection, or a sentence that says what is wrong with the text. */
+/** @returns the selection, or a message that says what is wrong with the text */
 export function parsePageSelection(text: string): PageSelection | string {
   if (text.trim() === "") return ALL_PAGES;
   const parts = text.split(",");
@@ -38,8 +38,9 @@ export const firstPage = (selection: PageSelection) =>
   Math.min(...selection.map((range) => range.first));
 
 /**
- * The selected pages in ascending order, each once. A range that runs past the end is clipped, as in
- * a print dialogue; one that lies wholly beyond it is listed apart, by its first page.
+ * Lists the selected pages in ascending order, each once. A range that runs past the last page is clipped, as
+ * in a print dialogue.
+ * @returns `beyond`: the first page of every range that lies completely after the last page
  */
 export function resolvePages(
   selection: PageSelection,
@@ -55,14 +56,14 @@ export function resolvePages(
   return { pages: ascending(pages), beyond: ascending(beyond) };
 }
 
-/** Pages cut into shards of at most `size`, each a run of ascending pages. */
+/** Cuts ascending pages into shards of at most `size` pages. */
 export function cutShards(pages: number[], size: number): number[][] {
   const shards: number[][] = [];
   for (let i = 0; i < pages.length; i += size) shards.push(pages.slice(i, i + size));
   return shards;
 }
 
-/** The text of a selection, `1-3,7,10-`. */
+/** Formats a selection as `1-3,7,10-`. */
 export function formatSelection(selection: PageSelection): string {
   return selection
     .map(({ first, last }) => (first === last ? `${first}` : `${first}-${last ?? ""}`))

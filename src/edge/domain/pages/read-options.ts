@@ -1,4 +1,4 @@
-/** How a document is to be read, as a request or a line of a manifest says it, against what readers can do. */
+/** Checks the reading options of a request or manifest line against what the reader supports. */
 import { ENCODE, type Mode, reader, type Task, WITNESS, WITNESSED_TASKS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
@@ -22,8 +22,8 @@ interface OptionFault {
 }
 
 /**
- * @param selection the pages that a token budget is for
- * @param offered the deployment's models, and the one for requests that name none
+ * @param selection the pages that share a token budget
+ * @param offered models of the deployment, and the default model
  */
 export function readOptions(
   wanted: WantedOptions,

@@ -1,6 +1,6 @@
 /**
- * A provenance receipt: what a page result was made of, signed. The payload is a JSON text and the
- * signature is over exactly its bytes, so that nobody has to agree on a canonical form to verify it.
+ * A receipt is a signature over the provenance of a page result. The payload is JSON text, and the signature
+ * covers exactly its bytes, so verification needs no canonical form.
  */
 import { base64url, hex } from "../encoding.ts";
 import type { PageResult } from "./page-result.ts";
@@ -15,14 +15,14 @@ interface Receipt {
 interface ReceiptKey {
   id: string;
   sign: CryptoKey;
-  /** Public, as RFC 8037 has it. */
+  /** Public key (RFC 8037). */
   jwk: { kty: "OKP"; crv: "Ed25519"; kid: string; x: string };
 }
 
-/** PKCS #8 of an Ed25519 private key, up to its 32 bytes (RFC 8410, section 7). */
+/** The bytes before the 32-byte key in the PKCS #8 form of an Ed25519 private key (RFC 8410, section 7). */
 const PKCS8_PREFIX = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 
-/** The key is derived from the root secret: as long as that stays, every receipt can be verified. */
+/** Derives the key from the root secret, so receipts stay verifiable as long as that secret is not changed. */
 export async function receiptKey(signingSecret: string): Promise<ReceiptKey> {
   const text = new TextEncoder().encode(`receipt:${signingSecret}`);
   const seed = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
@@ -34,7 +34,7 @@ export async function receiptKey(signingSecret: string): Promise<ReceiptKey> {
   return { id, sign, jwk: { kty: "OKP", crv: "Ed25519", kid: id, x } };
 }
 
-/** @param now Unix milliseconds at which the page landed. */
+/** @param now when the page was pushed, in Unix milliseconds */
 export async function makeReceipt(
   key: ReceiptKey,
   documentSha256: string,

@@ -1,7 +1,7 @@
 /**
- * A file of vision tokens as the worker makes it (docs/WORKER-PROTOCOL.md): safetensors, which is eight
- * bytes of length, a JSON header, and the numbers. Only the header is read here; the numbers mean
- * something to the model that made them and to nobody else.
+ * A file of vision tokens from the worker (docs/WORKER-PROTOCOL.md). Its format is safetensors: eight bytes of
+ * length, a JSON header, and the numbers. The edge parses only the header; the numbers are meaningful only to the
+ * model that made them.
  */
 const TOKENS_FORMAT = "fovea-vision-tokens-1";
 
@@ -16,7 +16,7 @@ export interface TokensHead {
 const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
 const MAX_HEADER_BYTES = 65_536;
 
-/** @returns `null` for anything but one whole file of vision tokens. */
+/** @returns `null` unless the bytes are one complete file of vision tokens */
 export function readTokensHead(bytes: Uint8Array): TokensHead | null {
   if (bytes.byteLength < 8) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

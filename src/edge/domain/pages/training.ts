@@ -1,10 +1,10 @@
 /**
- * The export for training data: what a model needs of a page that was read. It is a view of the output's
- * records: where the image comes from, its text, its boxes, and who read it how.
+ * The export for training data. Each record is derived from the records of the output: the source of the
+ * image, its text, its boxes, and its provenance.
  */
 import type { StoredPageResult } from "./page-result.ts";
 
-/** The first record of a line in an output shard. */
+/** The first record of each line in an output shard. */
 export interface LineRecord {
   type: "line";
   line: number;
@@ -15,17 +15,17 @@ export interface LineRecord {
   document_sha256?: string | null;
 }
 
-/** The record of each of its pages. */
+/** The record of each page; it follows the record of its line. */
 export interface PageRecord {
   type: "page";
   line: number;
   page: number;
-  /** Names the reading: two records with the same one are the same page read the same way. */
+  /** Id of the reading: records with the same id are the same page, read the same way. */
   reading: string;
   result: StoredPageResult | null;
 }
 
-/** @returns `null` for a page without a result. */
+/** @returns `null` if the page has no result */
 export function trainingRecord(line: LineRecord, { reading, page, result }: PageRecord) {
   if (!result) return null;
   const { width, height, dpi, blocks, markdown } = result;

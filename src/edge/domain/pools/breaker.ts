@@ -1,19 +1,18 @@
 /**
- * A pool's circuit breaker. Closed, it lets everything through; after `THRESHOLD` strikes it opens for
- * a while, longer each time; then one shard may try (half-open). That the pool takes it closes the
- * breaker on probation: the next strike opens it again. The first word of a worker clears everything.
- * Pure: the clock comes in.
+ * A pool's circuit breaker. While it is closed, all shards pass. After `THRESHOLD` strikes it opens for a
+ * time that grows with each opening. Then it is half-open: one shard may try. If the pool accepts that shard, the
+ * breaker closes on probation, and the next strike opens it again. The first report of a worker resets it.
  */
 export interface Breaker {
   open: boolean;
   strikes: number;
-  /** Whose strikes they are. A shard counts once: one bad document does not close a pool for the others. */
+  /** The shards that caused the strikes. Each counts once, so that one bad document cannot open the breaker. */
   blamed: string[];
-  /** Openings since the last sign of life. */
+  /** Openings since a worker last reported. */
   trips: number;
   openedAt: number;
   openUntil: number;
-  /** Whether the one shard that tries is out. */
+  /** Whether a shard is trying the half-open pool now. */
   probing: boolean;
 }
 
@@ -41,31 +40,31 @@ export function phase(breaker: Breaker, now: number): Phase {
   return now < breaker.openUntil ? "open" : "half-open";
 }
 
-/** Whether a shard may go there now. */
+/** Whether a shard may be sent to the pool now. */
 export function admits(breaker: Breaker, now: number): boolean {
   const is = phase(breaker, now);
   return is === "closed" || (is === "half-open" && !breaker.probing);
 }
 
-/** A shard is to go there. */
+/** A shard gets a slot of the pool. */
 export function tried(breaker: Breaker, now: number): Breaker {
   return phase(breaker, now) === "half-open" ? { ...breaker, probing: true } : breaker;
 }
 
-/** The shard that tried came back and nothing is known by it: another one may try. */
+/** The trying shard was released without a result, so another one may try. */
 export function undecided(breaker: Breaker): Breaker {
   return breaker.probing ? { ...breaker, probing: false } : breaker;
 }
 
-/** The pool took a shard: it is there. Whether it reads will be seen. */
+/** The pool accepted a shard. It is up, but has not read anything yet. */
 export function accepted(breaker: Breaker): Breaker {
   if (!breaker.open) return breaker;
   return { ...breaker, open: false, probing: false, strikes: THRESHOLD - 1, blamed: [] };
 }
 
 /**
- * @param by the shard that was lost, or what else failed
- * @param since when that was given away: what was out when the breaker opened tells nothing new.
+ * @param by the shard that was lost, or the check that failed
+ * @param since when that shard got its slot; failures of shards that got it before the breaker opened do not count
  */
 export function failed(breaker: Breaker, by: string, since: number, now: number): Breaker {
   if (breaker.trips > 0 && since < breaker.openedAt) return breaker;
@@ -84,7 +83,7 @@ export function failed(breaker: Breaker, by: string, since: number, now: number)
   };
 }
 
-/** A look from outside found the pool well: one shard may try at once. */
-export function wellAgain(breaker: Breaker, now: number): Breaker {
+/** The pool passed a health check: one shard may try at once. */
+export function recovered(breaker: Breaker, now: number): Breaker {
   return phase(breaker, now) === "open" ? { ...breaker, openUntil: now } : breaker;
 }

@@ -1,4 +1,4 @@
-/** A pool: one Cog server or one Replicate deployment that reads shards; and which of several gets the next one. */
+/** A pool is one Cog server or one Replicate deployment. `choosePool` decides which pool gets a shard. */
 import { z } from "zod";
 import { WITNESS } from "../pages/models.ts";
 import { admits, type Breaker } from "./breaker.ts";
@@ -6,13 +6,13 @@ import { admits, type Breaker } from "./breaker.ts";
 const common = {
   /** Names the pool in records, logs and metrics. */
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "lower-case letters, digits and hyphens"),
-  /** Shards that it is given at once. */
+  /** Shards that it runs at the same time. */
   slots: z.int().min(1).max(10_000),
-  /** Its part of the load beside other pools; 0: only when they have no room. Default: its slots. */
+  /** Share of the load relative to other pools. 0: used only when the others are full. Default: its slots. */
   weight: z.number().min(0).optional(),
-  /** Default: every model that is offered. */
+  /** Default: all models of the setting `MODELS`. */
   models: z.array(z.string().min(1)).min(1).optional(),
-  /** Gets nothing new; what it reads is read to the end. */
+  /** Finishes its running shards and gets no new ones. */
   draining: z.boolean().default(false),
 };
 
@@ -26,33 +26,32 @@ export const Pool = z.discriminatedUnion("type", [
 ]);
 export type Pool = z.infer<typeof Pool>;
 
-/** What a shard needs of a pool. */
+/** What a shard requires of a pool. */
 export interface Needs {
   model: string;
-  /** Whether the witness has to be there beside the model. */
+  /** Whether the pool must also offer the witness. */
   witness?: boolean;
 }
 
 const serves = ({ models }: Pool, { model, witness = false }: Needs) =>
   !models || (models.includes(model) && (!witness || models.includes(WITNESS)));
 
-/** A pool as it is now. */
 export interface PoolState {
   pool: Pool;
-  /** Shards that it has now. */
+  /** Slots in use. */
   taken: number;
   breaker: Breaker;
-  /** It said that it is full or still starting: not asked again before this time. */
+  /** The pool reported that it is full or starting; it gets no shard before this time. */
   restUntil: number;
   starting: boolean;
 }
 
-/** Why a shard gets no pool: all have their hands full, are starting up, or none answers. */
+/** Why no pool takes a shard: all are full, all are starting, or none is up. */
 export type NoPool = "slot" | "cold_start" | "pool";
 
 /**
- * Of the pools that serve what is wanted and have room: the one least loaded for its weight. The pool that
- * lost the shard before comes after all others, and so does one without weight.
+ * Among the pools that serve the shard and have room, chooses the one with the lowest load for its weight.
+ * Pools of weight 0 come last, and the pool that lost the shard before comes after them.
  */
 export function choosePool(
   states: readonly PoolState[],

@@ -1,25 +1,24 @@
 /**
- * Who reads next, and where. The book knows every slot of every pool and every shard that waits for
- * one. A slot that becomes free goes to the tenant with the fewest pages in work, of its documents to
- * the one with the fewest, and of its pages to the first: a long job waits behind nobody and keeps
- * nobody waiting for longer than it takes to read one shard. Batches get what nobody else wants: their
- * shards come after all others for which a pool has room, and never hold more than their share of slots.
+ * The slot book decides which shard is read next, and in which pool. It knows every slot of every pool and
+ * every shard that waits for one. A free slot goes to the tenant with the fewest running pages; within the tenant to
+ * the document with the fewest; within the document to the first page. So a long job delays others by at
+ * most the time of one shard. Shards of batches come after all others for which a pool has room, and hold at most
+ * `batchSlots` slots.
  *
- * A granted slot is *reserved* until its shard comes for it, for a short time: a shard whose driver
- * is gone does not hold up the others. Pure: the clock comes in, and what changed goes to a journal.
+ * A granted slot is *reserved* for a short time until its shard asks again, so that a shard without a driver
+ * does not block others. Every change is written to a journal.
  */
-import { accepted, type Breaker, CLOSED, failed, tried, undecided, wellAgain } from "./breaker.ts";
+import { accepted, type Breaker, CLOSED, failed, recovered, tried, undecided } from "./breaker.ts";
 import { choosePool, type Needs, type NoPool, type Pool, type PoolState } from "./pool.ts";
 
-/** A shard that asks for a slot. */
-export interface Want extends Needs {
+export interface SlotRequest extends Needs {
   shardId: string;
   tenantId: string;
-  /** Whether only batches wait for it. */
+  /** Whether only batches wait for the shard. */
   batch?: boolean;
-  /** What is read in order: one document with the same needs. */
+  /** Key of the queue within the tenant: shards of one document with the same needs are read in order. */
   flow: string;
-  /** Pages that are still to be read, and the first of them. */
+  /** Number of unread pages, and the first of them. */
   pages: number;
   firstPage: number;
   /** The pool that had the shard before. */
@@ -27,28 +26,28 @@ export interface Want extends Needs {
   attempt: number;
 }
 
-export interface Slot extends Want {
+export interface Slot extends SlotRequest {
   pool: string;
-  /** Reserved until its shard comes for it. */
+  /** Granted, but the shard has not asked for it yet. */
   reserved: boolean;
   askedAt: number;
   since: number;
-  /** When the worker said its first word about the attempt. */
+  /** When the worker first reported about the attempt. */
   heardAt: number | null;
 }
 
-export interface Waiting extends Want {
+export interface Waiting extends SlotRequest {
   askedAt: number;
   /** When its driver last asked. */
   seenAt: number;
 }
 
-/** `busy`: full · `starting`: its worker is not up yet · `unavailable`: no answer, or a fault. */
+/** `busy`: the pool is full. `starting`: its worker is not up yet. `unavailable`: no answer, or an error. */
 export type NotStarted = "busy" | "starting" | "unavailable";
 
 export type Answer = { pool: string; waitedMs: number } | { waitFor: NoPool };
 
-/** What has to outlive the book. */
+/** Stores what must survive a restart. `null` deletes an entry. */
 export interface Journal {
   slot(shardId: string, slot: Slot | null): void;
   waiting(shardId: string, waiting: Waiting | null): void;
@@ -56,15 +55,15 @@ export interface Journal {
 }
 
 export const RESERVED_MS = 20_000;
-/** The longest that a waiting shard sleeps before it asks again although nobody woke it. */
+/** A waiting shard asks again after this time at the latest, even if it was not woken. */
 export const ASK_AGAIN_MS = 60_000;
-/** A shard that has not asked for so long has no driver any more. */
+/** A shard that has not asked for this long is dropped: it has no driver any more. */
 const FORGET_MS = 4 * ASK_AGAIN_MS;
 const REST_MS: Record<NotStarted, number> = { busy: 1000, starting: 3000, unavailable: 1000 };
 
 const QUIET: Journal = { slot() {}, waiting() {}, breaker() {} };
 
-/** Pages in work, and when it was last its turn. */
+/** Running pages of a tenant or flow, and the number of its last turn. */
 interface Share {
   pages: number;
   turn: number;
@@ -73,7 +72,7 @@ interface Share {
 export class SlotBook {
   readonly #pools: Map<string, PoolState>;
   readonly #slots = new Map<string, Slot>();
-  /** By tenant, by flow: ascending by first page. */
+  /** By tenant, then by flow; ascending by first page. */
   readonly #queues = new Map<string, Map<string, Waiting[]>>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #shares = new Map<string, Share>();
@@ -81,7 +80,7 @@ export class SlotBook {
   readonly #batchSlots: number;
   #turn = 0;
 
-  /** @param batchSlots most slots that shards of batches have at once. */
+  /** @param batchSlots maximum number of slots for shards of batches */
   constructor(
     pools: readonly Pool[],
     journal: Journal = QUIET,
@@ -97,7 +96,7 @@ export class SlotBook {
     );
   }
 
-  /** Puts back what a journal kept. */
+  /** Restores the book from its journal. */
   restore(kept: {
     slots: Iterable<Slot>;
     waiting: Iterable<Waiting>;
@@ -112,44 +111,45 @@ export class SlotBook {
   }
 
   /**
-   * A shard's driver asks for a slot. That it has one already, and not reserved, means that its
-   * attempt was lost.
-   * @returns the answer, and the shards that now have a reservation: they are to be woken.
+   * A shard's driver asks for a slot. If the shard already has one that is not reserved, its last attempt was
+   * lost, which counts as a failure of the pool.
+   * @returns the answer, and the shards that have a reservation now: the caller wakes them
    */
-  ask(want: Want, now: number): { answer: Answer; wake: string[] } {
-    const lost = this.#slots.get(want.shardId);
+  ask(request: SlotRequest, now: number): { answer: Answer; wake: string[] } {
+    const lost = this.#slots.get(request.shardId);
     if (lost && !lost.reserved) this.#free(lost, "failed", now);
-    const waiting = this.#waiting.get(want.shardId);
-    if (waiting && !waiting.batch !== !want.batch) {
-      // Somebody else waits for it now: it changes queues and keeps its age.
-      this.#dequeue(want.shardId);
-      this.#enqueue({ ...want, askedAt: waiting.askedAt, seenAt: now });
+    const waiting = this.#waiting.get(request.shardId);
+    if (waiting && !waiting.batch !== !request.batch) {
+      // The shard moves between the batch queue and the normal queue and keeps its age.
+      this.#dequeue(request.shardId);
+      this.#enqueue({ ...request, askedAt: waiting.askedAt, seenAt: now });
     } else if (waiting)
-      this.#journal.waiting(want.shardId, Object.assign(waiting, want, { seenAt: now }));
-    else if (!this.#slots.has(want.shardId)) this.#enqueue({ ...want, askedAt: now, seenAt: now });
-    const wake = this.#grant(now).filter((id) => id !== want.shardId);
-    const slot = this.#slots.get(want.shardId);
+      this.#journal.waiting(request.shardId, Object.assign(waiting, request, { seenAt: now }));
+    else if (!this.#slots.has(request.shardId))
+      this.#enqueue({ ...request, askedAt: now, seenAt: now });
+    const wake = this.#grant(now).filter((id) => id !== request.shardId);
+    const slot = this.#slots.get(request.shardId);
     if (!slot) {
-      // A pool may have room, and batches no more of it.
-      const room = choosePool([...this.#pools.values()], want, now);
+      // If a pool has room, the shard belongs to a batch and all batch slots are in use.
+      const room = choosePool([...this.#pools.values()], request, now);
       return { answer: { waitFor: typeof room === "string" ? room : "slot" }, wake };
     }
-    this.#keep({ ...slot, ...want, reserved: false, since: now });
+    this.#keep({ ...slot, ...request, reserved: false, since: now });
     return { answer: { pool: slot.pool, waitedMs: now - slot.askedAt }, wake };
   }
 
-  /** The pool took the shard. @returns the shards to wake. */
+  /** The pool accepted the shard. @returns the shards to wake */
   started(shardId: string, now: number): string[] {
     const state = this.#pools.get(this.#slots.get(shardId)?.pool ?? "");
     if (state) this.#setBreaker(state, accepted(state.breaker));
     return this.#grant(now);
   }
 
-  /** The pool did not take the shard. @returns the shards to wake. */
+  /** The pool did not accept the shard. @returns the shards to wake */
   notStarted(shardId: string, why: NotStarted, now: number): string[] {
     const slot = this.#slots.get(shardId);
     if (!slot) return [];
-    // No answer is the pool's own fault, whichever shard met it.
+    // A pool that does not answer has failed, whichever shard asked: each such answer is a strike of its own.
     this.#free(slot, why === "unavailable" ? "failed" : "undecided", now, `start ${now}`);
     const state = this.#pools.get(slot.pool);
     if (state) {
@@ -161,8 +161,8 @@ export class SlotBook {
   }
 
   /**
-   * The worker said its first word about an attempt.
-   * @returns how long it took it, `null` when this is not the first; and the shards to wake.
+   * The worker reported about an attempt.
+   * @returns for the first report the milliseconds since the dispatch, otherwise `null`; and the shards to wake
    */
   heard(shardId: string, attempt: number, now: number): { ms: number | null; wake: string[] } {
     const slot = this.#slots.get(shardId);
@@ -177,43 +177,43 @@ export class SlotBook {
     return { ms: now - slot.since, wake: this.#grant(now) };
   }
 
-  /** An attempt has ended. A late word about an earlier one frees nothing. @returns the shards to wake. */
-  ended(shardId: string, attempt: number, well: boolean, now: number): string[] {
+  /** An attempt has ended. Late reports about earlier attempts are ignored. @returns the shards to wake */
+  ended(shardId: string, attempt: number, succeeded: boolean, now: number): string[] {
     const slot = this.#slots.get(shardId);
     if (!slot || slot.reserved || slot.attempt !== attempt) return [];
-    this.#free(slot, well ? "alive" : "failed", now);
+    this.#free(slot, succeeded ? "alive" : "failed", now);
     return this.#grant(now);
   }
 
   /**
-   * A shard is over, or not to be read: it wants nothing and has nothing.
-   * @param lost the pool that had it is to blame
-   * @returns the shards to wake.
+   * Removes a shard that has ended or must not be read: it leaves the queue and frees its slot.
+   * @param lost whether the pool lost it; counts as a failure of the pool
+   * @returns the shards to wake
    */
-  leave(shardId: string, lost: boolean, now: number): string[] {
+  release(shardId: string, lost: boolean, now: number): string[] {
     this.#dequeue(shardId);
     const slot = this.#slots.get(shardId);
     if (slot) this.#free(slot, lost ? "failed" : "undecided", now);
     return this.#grant(now);
   }
 
-  /** What a look at a pool from outside found. @returns the shards to wake. */
-  looked(pool: string, well: boolean, now: number): string[] {
+  /** Takes the result of a pool's health check. @returns the shards to wake */
+  reportHealth(pool: string, healthy: boolean, now: number): string[] {
     const state = this.#pools.get(pool);
     if (!state) return [];
     this.#setBreaker(
       state,
-      well ? wellAgain(state.breaker, now) : failed(state.breaker, `look ${now}`, now, now),
+      healthy ? recovered(state.breaker, now) : failed(state.breaker, `look ${now}`, now, now),
     );
     return this.#grant(now);
   }
 
-  /** Time has passed. @returns the shards to wake. */
+  /** Grants slots that became free by time alone. @returns the shards to wake */
   tick(now: number): string[] {
     return this.#grant(now);
   }
 
-  /** When time alone may free a slot for a shard that waits; `null` while it cannot. */
+  /** When `tick` may next grant a slot; `null` if time alone frees none. */
   nextTick(now: number): number | null {
     if (this.#waiting.size === 0) return null;
     const reserved = [...this.#slots.values()].filter((slot) => slot.reserved);
@@ -228,8 +228,8 @@ export class SlotBook {
     return this.#slots.get(shardId) ?? null;
   }
 
-  /** Shards that have had their slot since before `before`: whether they still need it is written elsewhere. */
-  olderThan(before: number): string[] {
+  /** Shards that got their slot before `before`. The caller checks whether they still run. */
+  heldSince(before: number): string[] {
     return [...this.#slots.values()].filter(({ since }) => since < before).map((s) => s.shardId);
   }
 
@@ -237,14 +237,14 @@ export class SlotBook {
     return [...this.#pools.values()];
   }
 
-  /** Pages that wait and that are in work, of one tenant or of all. */
+  /** Number of waiting and of running pages, of one tenant or of all. */
   load(tenantId?: string): { waiting: number; working: number } {
-    const sum = (list: Iterable<Want>) =>
+    const sum = (list: Iterable<SlotRequest>) =>
       [...list].reduce((n, w) => (tenantId && w.tenantId !== tenantId ? n : n + w.pages), 0);
     return { waiting: sum(this.#waiting.values()), working: sum(this.#slots.values()) };
   }
 
-  /** Reserves free slots for those whose turn it is. @returns their shards. */
+  /** Reserves the free slots. @returns the shards that got one */
   #grant(now: number): string[] {
     for (const slot of this.#slots.values())
       if (slot.reserved && now - slot.since > RESERVED_MS) this.#free(slot, "undecided", now);
@@ -254,17 +254,17 @@ export class SlotBook {
       if (!next) return granted;
       const { waiting, state } = next;
       this.#dequeue(waiting.shardId);
-      const { seenAt: _, ...want } = waiting;
+      const { seenAt: _, ...request } = waiting;
       this.#turn++;
       this.#share(tenantKey(waiting)).turn = this.#turn;
       this.#share(flowKey(waiting)).turn = this.#turn;
       this.#setBreaker(state, tried(state.breaker, now));
-      this.#keep({ ...want, pool: state.pool.name, reserved: true, since: now, heardAt: null });
+      this.#keep({ ...request, pool: state.pool.name, reserved: true, since: now, heardAt: null });
       granted.push(waiting.shardId);
     }
   }
 
-  /** The shard whose turn it is among those for which a pool has room. */
+  /** The shard that gets the next slot, among those for which a pool has room. */
   #next(now: number): { waiting: Waiting; state: PoolState } | null {
     const states = [...this.#pools.values()];
     const rooms = new Map<string, boolean>();
@@ -304,7 +304,7 @@ export class SlotBook {
     this.#count(slot, 1);
   }
 
-  /** Writes a slot, new or changed. */
+  /** Stores a new or changed slot. */
   #keep(slot: Slot): void {
     const before = this.#slots.get(slot.shardId);
     if (before) this.#count(before, -1);
@@ -314,20 +314,20 @@ export class SlotBook {
 
   #free(
     slot: Slot,
-    verdict: "alive" | "failed" | "undecided",
+    outcome: "alive" | "failed" | "undecided",
     now: number,
     by = slot.shardId,
   ): void {
     this.#slots.delete(slot.shardId);
     this.#count(slot, -1);
     this.#journal.slot(slot.shardId, null);
-    this.#tidy(slot);
+    this.#dropIdleShares(slot);
     const state = this.#pools.get(slot.pool);
     if (!state) return;
     const { breaker } = state;
-    if (verdict === "alive") this.#setBreaker(state, CLOSED);
-    else if (verdict === "failed") this.#setBreaker(state, failed(breaker, by, slot.since, now));
-    // The shard that tries is the only one that was given away since the breaker opened.
+    if (outcome === "alive") this.#setBreaker(state, CLOSED);
+    else if (outcome === "failed") this.#setBreaker(state, failed(breaker, by, slot.since, now));
+    // Only the trying shard got its slot after the breaker became half-open.
     else if (slot.since >= breaker.openUntil) this.#setBreaker(state, undecided(breaker));
   }
 
@@ -359,22 +359,23 @@ export class SlotBook {
     queue.splice(queue.indexOf(waiting), 1);
     if (queue.length === 0) flows.delete(flowOf(waiting));
     if (flows.size === 0) this.#queues.delete(waiting.tenantId);
-    this.#tidy(waiting);
+    this.#dropIdleShares(waiting);
   }
 
   #share(name: string): Share {
-    // A newcomer stands behind all but the last who had their turn.
+    // A new tenant or flow comes after all others except the one that had the last turn.
     return getOrMake(this.#shares, name, () => ({ pages: 0, turn: this.#turn - 1 }));
   }
 
-  /** Forgets the shares of those who have nothing in work and want nothing. */
-  #tidy(want: Want): void {
-    const flows = this.#queues.get(want.tenantId);
+  /** Deletes the shares of a tenant and flow that have no running and no waiting pages. */
+  #dropIdleShares(request: SlotRequest): void {
+    const flows = this.#queues.get(request.tenantId);
     const idle = (name: string) => (this.#shares.get(name)?.pages ?? 0) === 0;
-    if (idle(flowKey(want)) && !flows?.has(flowOf(want))) this.#shares.delete(flowKey(want));
-    const alike = (key: string) => key.startsWith(BATCH) === !!want.batch;
-    if (idle(tenantKey(want)) && ![...(flows?.keys() ?? [])].some(alike))
-      this.#shares.delete(tenantKey(want));
+    if (idle(flowKey(request)) && !flows?.has(flowOf(request)))
+      this.#shares.delete(flowKey(request));
+    const alike = (key: string) => key.startsWith(BATCH) === !!request.batch;
+    if (idle(tenantKey(request)) && ![...(flows?.keys() ?? [])].some(alike))
+      this.#shares.delete(tenantKey(request));
   }
 
   #setBreaker(state: PoolState, breaker: Breaker): void {
@@ -386,12 +387,12 @@ export class SlotBook {
 
 const BATCH = "batch ";
 
-/** What a tenant has read in batches counts neither against its other requests nor against a document's. */
-const flowOf = ({ batch, flow }: Want) => (batch ? BATCH + flow : flow);
-const tenantKey = ({ batch, tenantId }: Want) => (batch ? BATCH + tenantId : tenantId);
-const flowKey = (want: Want) => `${want.tenantId} ${flowOf(want)}`;
+/** Pages of batches are counted apart, so that they do not delay the tenant's other requests. */
+const flowOf = ({ batch, flow }: SlotRequest) => (batch ? BATCH + flow : flow);
+const tenantKey = ({ batch, tenantId }: SlotRequest) => (batch ? BATCH + tenantId : tenantId);
+const flowKey = (request: SlotRequest) => `${request.tenantId} ${flowOf(request)}`;
 
-/** Below 0: `a` goes first. */
+/** @returns a negative number if `a` goes first */
 const fewer = (a: Share, b: Share) => a.pages - b.pages || a.turn - b.turn;
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

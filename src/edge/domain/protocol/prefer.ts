@@ -1,4 +1,4 @@
-/** The `Prefer` header (RFC 7240), as far as it is honoured here: `wait=N`, unless `respond-async` stands beside it. */
+/** Parses `Prefer` (RFC 7240): the seconds of `wait=N`, or 0 if it is absent or `respond-async` is present. */
 export function preferredWait(header: string | undefined, maxSeconds: number): number {
   let wait = 0;
   for (const part of (header ?? "").split(",")) {

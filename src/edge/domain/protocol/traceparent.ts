@@ -1,14 +1,14 @@
 /** W3C Trace Context, `traceparent` (https://www.w3.org/TR/trace-context/#traceparent-header), version 00. */
 export interface Trace {
   traceId: string;
-  /** The span that the next one is a child of. */
+  /** Parent of the next span. */
   spanId: string;
   flags: string;
 }
 
 const PATTERN = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** @returns `null` for anything that the standard calls invalid: a new trace begins then. */
+/** @returns `null` if the header is invalid; the caller then starts a new trace */
 export function parseTraceparent(header: string | null | undefined): Trace | null {
   const match = PATTERN.exec(header?.trim() ?? "");
   if (!match) return null;
@@ -22,7 +22,7 @@ export function parseTraceparent(header: string | null | undefined): Trace | nul
 export const formatTraceparent = ({ traceId, spanId, flags }: Trace) =>
   `00-${traceId}-${spanId}-${flags}`;
 
-/** A span of ours: a child of the caller's, or the first of a trace. */
+/** A new span: a child of `parent`, or the first span of a new trace. */
 export function childSpan(parent: Trace | null): Trace {
   return {
     traceId: parent?.traceId ?? randomHex(16),

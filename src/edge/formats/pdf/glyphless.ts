@@ -1,7 +1,7 @@
 /**
- * A TrueType font whose glyphs have a size and no ink: text in it is there to be searched and copied, not to be
- * seen. Only the tables that PDF asks of an embedded font for CIDs (ISO 32000-1, 9.9): no `cmap`, the PDF maps
- * codes itself.
+ * A TrueType font whose glyphs have a width but no visible outline: its text can be searched and copied but is not
+ * seen. It has only the tables that PDF requires of an embedded CID font (ISO 32000-1, 9.9). There is no
+ * `cmap`, because the PDF maps the codes.
  */
 
 type Field = readonly [bits: 16 | 32, value: number];
@@ -11,27 +11,19 @@ const u32 = (...values: number[]): Field[] => values.map((value) => [32, value])
 const VERSION = 0x00010000;
 export const ASCENT = 800;
 export const DESCENT = -200;
-/** Glyph 0 is the one for missing characters, which viewers may draw. */
+/** Glyph 0 is not used: it is for missing characters, and viewers may draw it. */
 export const NARROW = { glyph: 1, width: 500 };
 export const WIDE = { glyph: 2, width: 1000 };
 
-/** A contour from corner to corner and back: viewers take its bounds for those of a selected character. */
-const diagonal = (width: number): Field[] =>
-  u16(
-    1,
-    0,
-    DESCENT,
-    width,
-    ASCENT,
-    // Its last point, no instructions, two points on the curve, their steps across and up.
-    1,
-    0,
-    0x0101,
-    0,
-    width,
-    DESCENT,
-    ASCENT - DESCENT,
-  );
+/** A contour from corner to corner and back. Viewers use its bounds for the highlight of a selected character. */
+const diagonal = (width: number): Field[] => [
+  ...u16(1), // one contour
+  ...u16(0, DESCENT, width, ASCENT), // bounds
+  ...u16(1, 0), // last point; no instructions
+  ...u16(0x0101), // flags: both points are on the curve
+  ...u16(0, width), // steps across
+  ...u16(DESCENT, ASCENT - DESCENT), // steps up
+];
 const GLYPH_BYTES = 24;
 
 const TABLES: [tag: string, fields: Field[]][] = [
@@ -43,7 +35,7 @@ const TABLES: [tag: string, fields: Field[]][] = [
       ...u16(0, 1000),
       ...u32(0, 0, 0, 0),
       ...u16(0, DESCENT, WIDE.width, ASCENT),
-      // Style, smallest size, direction, short offsets in `loca`.
+      // Style, smallest size, direction, short offsets in `loca`, glyph format.
       ...u16(0, 8, 2, 0, 0),
     ],
   ],
@@ -55,7 +47,7 @@ const TABLES: [tag: string, fields: Field[]][] = [
     ],
   ],
   ["hmtx", u16(NARROW.width, 0, NARROW.width, 0, WIDE.width, 0)],
-  // Where glyphs begin, halved; the first has nothing.
+  // Offsets of the glyphs, divided by two. The first glyph is empty.
   ["loca", u16(0, 0, GLYPH_BYTES / 2, GLYPH_BYTES)],
   ["maxp", [...u32(VERSION), ...u16(3, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)]],
 ];
@@ -63,7 +55,7 @@ const TABLES: [tag: string, fields: Field[]][] = [
 export function glyphlessFont(): Uint8Array {
   const tables = TABLES.map(([tag, fields]) => ({ tag, bytes: bigEndian(fields) }));
   const count = tables.length;
-  // The largest power of two that is not above the count, as the directory wants it.
+  // The directory requires the largest power of two that is not above the count.
   const power = Math.floor(Math.log2(count));
   const range = 16 * 2 ** power;
   const directory = [...u32(VERSION), ...u16(count, range, power, 16 * count - range)];

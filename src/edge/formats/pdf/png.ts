@@ -1,6 +1,6 @@
 /**
- * A PNG as a PDF image: its compressed rows are what PDF's `FlateDecode` with PNG predictors (ISO 32000-1,
- * 7.4.4.4) takes, so that nothing is decoded.
+ * Embeds a PNG in a PDF without decoding it: PDF's `FlateDecode` with PNG predictors (ISO 32000-1, 7.4.4.4) reads
+ * the compressed rows of a PNG as they are.
  */
 interface PdfImage {
   /** The image's dictionary without its length. */
@@ -9,10 +9,10 @@ interface PdfImage {
 }
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-/** By PNG's colour type: greyscale, RGB, palette. Those with transparency have no counterpart in one stream. */
+/** Components by PNG colour type: greyscale, RGB, palette. Types with transparency would need a second stream. */
 const COLORS: Record<number, number> = { 0: 1, 2: 3, 3: 1 };
 
-/** @returns `null` for a PNG with transparency or interlacing, and for what is none. */
+/** @returns `null` if the bytes are not a PNG, or if it has transparency or interlacing */
 export function pngImage(png: Uint8Array): PdfImage | null {
   if (SIGNATURE.some((byte, i) => png[i] !== byte)) return null;
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);

@@ -1,6 +1,6 @@
 /**
- * A page's text as invisible lines over its picture. Blocks know where they are and not how their lines
- * run, so these are estimated: as many as fill the block's box with type of one size.
+ * Lays out a page's text as invisible lines over its picture. A block has a box but no lines, so the lines are
+ * estimated: the text is wrapped in type of one size that fills the box.
  */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 
@@ -8,25 +8,25 @@ type Block = PageResult["blocks"][number];
 
 export interface Line {
   text: string;
-  /** Where it begins, in points from the page's top left; of lines that run from right to left, their right end. */
+  /** Start of the line in points from the left side of the page; for right-to-left text, its right end. */
   x: number;
-  /** Of the baseline. */
+  /** Baseline, in points from the top of the page. */
   y: number;
   size: number;
-  /** Of the line's natural width, so that it fills its place: Tz of PDF, in percent. */
+  /** Percentage of the natural width at which the line fills its box (PDF operator `Tz`). */
   stretch: number;
   rightToLeft: boolean;
 }
 
 const LEADING = 1.2;
-/** Of a line's height, the part above the baseline. */
+/** The part of a line's height that is above the baseline. */
 const ABOVE = 0.8;
 const SMALLEST = 1;
 const SHRINK = 0.96;
-/** More, and programs that look at the gaps take the words of a line for columns. */
+/** With more stretch, programs that look at gaps take the words of a line for columns. */
 const MOST_STRETCH = 130;
 
-/** @param page its size in points */
+/** @param page size in points */
 export function textLines(block: Block, page: { width: number; height: number }): Line[] {
   const rows = (block.text || (block.latex ?? ""))
     .split("\n")
@@ -40,7 +40,7 @@ export function textLines(block: Block, page: { width: number; height: number })
   const step = height / lines.length;
   return lines.map(({ text, last }, i) => {
     const natural = emWidth(text) * size;
-    // The end of a paragraph need not reach the other side; a line by itself does, unless it is far too short.
+    // The last line of a paragraph keeps its natural width. A single line is stretched to the box, up to a limit.
     const most = last && lines.length > 1 ? 100 : MOST_STRETCH;
     const rightToLeft = runsFromRight(text);
     return {
@@ -56,18 +56,18 @@ export function textLines(block: Block, page: { width: number; height: number })
 
 interface Wrapped {
   text: string;
-  /** Whether a row of the block's own ends here. */
+  /** Whether the line is the last of a row of the block. */
   last: boolean;
 }
 
-/** A word with the space behind it. Widths in ems. */
+/** A word with the space after it. Widths are in ems. */
 interface Word {
   text: string;
   width: number;
   advance: number;
 }
 
-/** The largest type with which the rows, wrapped to the width, are no higher than the box. */
+/** Finds the largest type size at which the wrapped rows fit into the box. */
 function setType(
   rows: string[],
   width: number,
@@ -75,7 +75,7 @@ function setType(
 ): { size: number; lines: Wrapped[] } {
   const words = rows.map(wordsOf);
   const ems = words.flat().reduce((sum, { advance }) => sum + advance, 0);
-  // No type is larger than one that fills the box to its last corner: the search begins there.
+  // The search starts at the size at which the text would fill the box completely.
   const filled = Math.sqrt((width * height) / (LEADING * ems));
   for (let size = Math.min(height / (LEADING * rows.length), filled); ; size *= SHRINK) {
     const least = Math.max(size, SMALLEST);
@@ -85,7 +85,7 @@ function setType(
   }
 }
 
-/** @param room of a line, in ems */
+/** @param room width of a line, in ems */
 function wrap(row: Word[], room: number): Wrapped[] {
   const lines: string[] = [];
   let line = "";
@@ -102,7 +102,7 @@ function wrap(row: Word[], room: number): Wrapped[] {
   return lines.map((text, i) => ({ text, last: i === lines.length - 1 }));
 }
 
-/** Of scripts without spaces, each character may end a line. */
+/** In scripts without spaces, a line may end after each character. */
 const wordsOf = (row: string): Word[] =>
   (row.match(WORDS) ?? []).map((text) => ({
     text,
@@ -117,7 +117,7 @@ const ONE_WIDE = new RegExp(WIDE, "u");
 
 export const isWide = (character: string) => ONE_WIDE.test(character);
 
-/** As the font has it: a wide character is as wide as it is high, any other half of that. */
+/** As in the font: a wide character is one em wide, any other half an em. */
 const emWidth = (text: string) =>
   Array.from(text).reduce((sum, character) => sum + (isWide(character) ? 1 : 0.5), 0);
 

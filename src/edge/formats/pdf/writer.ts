@@ -1,16 +1,16 @@
-/** A PDF file (ISO 32000-1) written as a stream: objects in any order, their places in the table at the end. */
+/** Writes a PDF file (ISO 32000-1) as a stream: objects in any order, then the table of their offsets. */
 export class PdfWriter {
   readonly #offsets: number[] = [0];
   #offset = 0;
 
-  /** The number of an object that is written later. */
+  /** Reserves a number for an object that is written later. */
   reserve(): number {
     return this.#offsets.push(0) - 1;
   }
 
-  /** Each method returns the bytes to be written next. */
+  /** Each method returns the bytes to write next. */
   head(): Uint8Array {
-    // Bytes above 127 in the second line tell programs that this is no text.
+    // Bytes above 127 in the second line mark the file as binary.
     return this.#out("%PDF-1.7\n%", Uint8Array.of(0xe2, 0xe3, 0xcf, 0xd3), "\n");
   }
 
@@ -19,7 +19,7 @@ export class PdfWriter {
     return this.#out(`${number} 0 obj\n${body}\nendobj\n`);
   }
 
-  /** @param dictionary its entries but `Length` */
+  /** @param dictionary its entries, without `Length` */
   stream(number: number, dictionary: string, data: Uint8Array[]): Uint8Array {
     this.#offsets[number] = this.#offset;
     const length = data.reduce((sum, part) => sum + part.length, 0);

@@ -1,6 +1,6 @@
 /**
- * JSON lines for retrieval: pieces of text of a bounded length, each with its page, the headings above
- * it and the boxes it comes from, so that an answer can point at the place. A chunk never spans pages.
+ * JSON lines for retrieval. Each chunk has a limited length, its page, the headings above it and the boxes of its
+ * text, so that an answer can cite its source. A chunk never spans pages.
  */
 import type { PageEntry, PageResult } from "../../domain/pages/page-result.ts";
 import type { View } from "./view.ts";
@@ -9,12 +9,12 @@ type Block = PageResult["blocks"][number];
 type Box = Pick<Block, "id" | "type" | "bbox">;
 
 const MAX_CHARACTERS = 1200;
-/** The same on every page, and about none. */
+/** Blocks that repeat on every page. They are not part of the text. */
 const FURNITURE = new Set<Block["type"]>(["header", "footer", "page_number"]);
 
 export const chunks = (): View => {
   let job = { jobId: "", fileId: "" };
-  /** The headings that hold at the end of the page before. */
+  /** The headings in effect at the end of the previous page. */
   let headings: Partial<Record<"title" | "sub_title", string>> = {};
 
   const page = (entry: PageEntry): string => {
@@ -70,10 +70,10 @@ export const chunks = (): View => {
   };
 };
 
-/** Ends of paragraphs, lines, sentences, words: the first kind that occurs is cut at. */
+/** Ends of paragraphs, lines, sentences and words. A text is cut at the first kind that it contains. */
 const ENDS = [/\n\n/g, /\n/g, /[.!?。！？]\s?/g, /\s/g];
 
-/** Pieces that are never longer than the limit, cut at the last end that fits. */
+/** Cuts a text into pieces within the limit, each at the last end that fits. */
 function* split(text: string): Generator<string> {
   let rest = text;
   while (rest.length > MAX_CHARACTERS) {
@@ -81,7 +81,7 @@ function* split(text: string): Generator<string> {
     const cuts = ENDS.map((end) =>
       Array.from(window.matchAll(end), (match) => match.index + match[0].length).at(-1),
     );
-    // Not a crumb.
+    // A cut near the beginning would leave a tiny piece.
     const at = cuts.find((cut) => cut !== undefined && cut > MAX_CHARACTERS / 4);
     const length = at ?? wholeCharacters(window);
     yield rest.slice(0, length).trim();
@@ -90,6 +90,6 @@ function* split(text: string): Generator<string> {
   if (rest !== "") yield rest;
 }
 
-/** A cut between the halves of a surrogate pair moves in front of it. */
+/** Length of the text without half a surrogate pair at its end. */
 const wholeCharacters = (text: string) =>
   /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length;

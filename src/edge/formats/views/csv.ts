@@ -1,7 +1,7 @@
 import { tableCells } from "./table-cells.ts";
 import type { View } from "./view.ts";
 
-/** The tables (RFC 4180), one after the other with an empty line between; everything else is left out. */
+/** The tables of the document as CSV (RFC 4180), separated by empty lines. */
 export const csv = (): View => {
   let tables = 0;
   return {
@@ -23,6 +23,6 @@ function field(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** A document's maker is not to have formulas run in its reader's spreadsheet. Numbers are none. */
+/** Cells that a spreadsheet would run as a formula are escaped, because the document is untrusted. Numbers are safe. */
 const isFormula = (text: string) =>
   /^[=@\t\r]/.test(text) || (/^[+-]/.test(text) && !/^[+-][\d\s.,]*%?$/.test(text));

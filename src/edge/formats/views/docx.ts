@@ -1,4 +1,4 @@
-/** A Word document (ECMA-376): headings, paragraphs, lists and tables as such; a page's end is a page's end. */
+/** A Word document (ECMA-376) with headings, paragraphs, lists, tables and page breaks. */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 import { Zip } from "../zip.ts";
 import { tableCells } from "./table-cells.ts";
@@ -71,7 +71,7 @@ function tableXml(rows: string[][]): string {
   const cells = (row: string[]) =>
     Array.from({ length: columns }, (_, i) => `<w:tc>${paragraph(row[i] ?? "")}</w:tc>`).join("");
   const grid = "<w:gridCol/>".repeat(columns);
-  // Word joins tables that touch: an empty paragraph keeps them apart.
+  // The empty paragraph keeps Word from merging adjacent tables.
   return `<w:tbl><w:tblPr><w:tblStyle w:val="TableGrid"/></w:tblPr><w:tblGrid>${grid}</w:tblGrid>${rows
     .map((row) => `<w:tr>${cells(row)}</w:tr>`)
     .join("")}</w:tbl><w:p/>`;

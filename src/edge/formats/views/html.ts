@@ -1,6 +1,6 @@
 /**
- * A page as HTML. What was read is data: every character of it is escaped, and of a table's markup
- * only the tags and spans of a table are let through.
+ * The result as HTML. Text from the document is untrusted and escaped. Of the markup of a table, only table
+ * tags and spans are kept.
  */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 import type { View } from "./view.ts";
@@ -68,7 +68,7 @@ const TABLE_TAG =
   /<(\/?)(table|thead|tbody|tfoot|tr|td|th|caption|br|sub|sup|b|i)((?:\s[^<>]*)?)>/gi;
 const SPAN = /\s(colspan|rowspan)\s*=\s*["']?(\d{1,3})\b/gi;
 
-/** Lets the tags of a table through with nothing but their spans; escapes the rest. */
+/** Keeps table tags with their spans and escapes everything else. */
 export function tableHtml(source: string): string {
   let out = "";
   let last = 0;
@@ -82,7 +82,7 @@ export function tableHtml(source: string): string {
       out += `<${tag}${spans.join("").toLowerCase()}>`;
       if (tag !== "br") open.push(tag);
     } else if (open.includes(tag)) {
-      // Whatever was opened inside is closed first: the markup stays a tree and cannot leave its place.
+      // Inner tags are closed first, so that the markup is balanced and cannot affect what follows it.
       for (let inner = open.pop(); inner !== undefined; inner = open.pop()) {
         out += `</${inner}>`;
         if (inner === tag) break;
@@ -99,7 +99,7 @@ export function tableHtml(source: string): string {
   );
 }
 
-/** Text between tags: entities that the worker wrote stay, everything else that could be markup does not. */
+/** Escapes the text between tags, except the entities that the worker writes. */
 const escapeCell = (text: string) =>
   text
     .replace(/&(?!(?:amp|lt|gt|quot|#39|nbsp);)/g, "&amp;")

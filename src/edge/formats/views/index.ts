@@ -8,7 +8,7 @@ import { overlayPdf, pdf } from "./pdf.ts";
 import { text } from "./text.ts";
 import type { View } from "./view.ts";
 
-/** Each makes a view for one result: some remember what they have written. */
+/** Each function makes a view for one result, because some views have state. */
 export const VIEWS = {
   json: () => json,
   md: () => markdown,

@@ -1,6 +1,6 @@
 import type { View } from "./view.ts";
 
-/** The canonical results themselves: `{schema, job_id, file_id, pages: […]}`. */
+/** The canonical page results: `{schema, job_id, file_id, pages: […]}`. */
 export const json: View = {
   mediaType: "application/json",
   head: ({ jobId, fileId }) =>

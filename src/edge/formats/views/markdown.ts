@@ -1,6 +1,6 @@
 import type { View } from "./view.ts";
 
-/** Pages one after the other, each under a comment with its number, so that none can vanish unseen. */
+/** The pages in order. A comment before each gives its number, so that a missing page is visible. */
 export const markdown: View = {
   mediaType: "text/markdown; charset=utf-8",
   head: () => "",
@@ -15,5 +15,5 @@ export const markdown: View = {
   tail: () => "",
 };
 
-/** Text that cannot end a comment. */
+/** Text that cannot end an HTML comment. */
 const comment = (text: string) => text.replaceAll("-->", "--").replaceAll("\n", " ");

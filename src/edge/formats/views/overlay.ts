@@ -1,8 +1,8 @@
-/** A page's boxes as SVG, in the pixels of the raster that was read: laid over it, each stands on its block. */
+/** The blocks of a page as SVG boxes, in pixels of the raster that was read, to be laid over it. */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 import { escapeXml } from "./xml.ts";
 
-/** By the block's type. */
+/** Colours by block type. */
 export const COLOURS: Record<PageResult["blocks"][number]["type"], string> = {
   title: "#c2185b",
   sub_title: "#d81b60",

@@ -1,7 +1,7 @@
 /**
- * A searchable PDF: each page's picture, and its text under it, which is not drawn (text render mode 3). The
- * font has no ink and one code for each character that occurs, mapped back to Unicode, so that any script
- * can be searched and copied without a font for it.
+ * A searchable PDF: the picture of each page, with invisible text below it (text render mode 3). The font has
+ * no outlines. It has one code for each character that occurs, mapped to Unicode, so that text of any script
+ * can be searched and copied.
  */
 import type { PageError, PageResult } from "../../domain/pages/page-result.ts";
 import { ASCENT, DESCENT, glyphlessFont, NARROW, WIDE } from "../pdf/glyphless.ts";
@@ -11,23 +11,23 @@ import { PdfWriter } from "../pdf/writer.ts";
 import { COLOURS } from "./overlay.ts";
 import type { View } from "./view.ts";
 
-/** Of pictures that do not say: a pixel of an image has no size of its own. */
+/** For pictures without a resolution. */
 const DPI = 144;
-/** PDF's longest side, in points. */
+/** Longest side that PDF allows, in points. */
 const LONGEST = 14_400;
-/** The size of a box's number. */
+/** Type size of a box's number. */
 const LABEL = 8;
 const LAST_CODE = 0xffff;
 const A4 = { width: 595, height: 842 };
 
 export const pdf = (): View => document(() => []);
 
-/** The same with the blocks' boxes drawn over the picture, in the colours of `overlay.svg`. */
+/** A searchable PDF with the blocks' boxes drawn over the picture, in the colours of `overlay.svg`. */
 export const overlayPdf = (): View => document(boxOperators);
 
 type Size = ReturnType<typeof sizeOf>;
 
-/** @param over what is drawn over a page's picture */
+/** @param over makes the operators that are drawn over a page's picture */
 const document = (over: (result: PageResult, size: Size) => string[]): View => {
   const file = new PdfWriter();
   const catalog = file.reserve();
@@ -37,7 +37,7 @@ const document = (over: (result: PageResult, size: Size) => string[]): View => {
   const codes = new Map<string, number>();
   const pages: number[] = [];
 
-  /** From 1: 0 is the code of what is missing. */
+  /** Codes start at 1. Code 0 stands for characters that have none. */
   const codeOf = (character: string): number => {
     const known = codes.get(character);
     if (known !== undefined || codes.size === LAST_CODE) return known ?? 0;
@@ -91,20 +91,20 @@ const document = (over: (result: PageResult, size: Size) => string[]): View => {
   };
 };
 
-/** In points. */
+/** Size of a page, in points. */
 function sizeOf({ width, height, dpi }: PageResult): { width: number; height: number } {
   const scale = Math.min(72 / (dpi ?? DPI), LONGEST / Math.max(width, height, 1));
   return { width: Math.max(width, 1) * scale, height: Math.max(height, 1) * scale };
 }
 
-/** A reader that knows no places gives the page's text alone. */
+/** A reader without positions returns no blocks; its text becomes one block. */
 function blocksOf({ blocks, markdown }: PageResult): PageResult["blocks"] {
   if (blocks.length > 0) return blocks;
   return [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: markdown, confidence: null }];
 }
 
 function textOperators(line: Line, pageHeight: number, codes: string): string {
-  // Mirrored, so that the line runs leftwards in the order in which it is read.
+  // A negative scale makes the line run from right to left in reading order.
   const across = line.rightToLeft ? -1 : 1;
   const at = `${across} 0 0 1 ${n(line.x)} ${n(pageHeight - line.y)} Tm`;
   return `BT 3 Tr /T ${n(line.size)} Tf ${n(line.stretch)} Tz ${at} <${codes}> Tj ET`;
@@ -117,14 +117,14 @@ function boxOperators({ blocks }: PageResult, { width, height }: Size): string[]
     );
     const [left, top] = [x0 * width, height - y0 * height];
     const box = [left, height - y1 * height, (x1 - x0) * width, (y1 - y0) * height].map(n);
-    // To the left of the box, where there is least to be covered.
+    // The label is left of the box, where it covers the least.
     const from = Math.max(left - LABEL * (0.6 * String(id).length + 0.3), 1);
     const label = `BT 0 Tr 100 Tz /N ${LABEL} Tf ${n(from)} ${n(top - LABEL)} Td (${id}) Tj ET`;
     return `q ${colour.join(" ")} RG ${colour.join(" ")} rg 1 w ${box.join(" ")} re S ${label} Q`;
   });
 }
 
-/** @param codes the characters that occur, with the code of each */
+/** @param codes the characters that occur, and their codes */
 function fontObjects(file: PdfWriter, font: number, codes: [string, number][]): Uint8Array[] {
   const cid = file.reserve();
   const descriptor = file.reserve();
@@ -159,7 +159,7 @@ function fontObjects(file: PdfWriter, font: number, codes: [string, number][]): 
 }
 
 const SYSTEM_INFO = "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>";
-/** How many lines a section of a CMap may have. */
+/** Maximum number of lines in a section of a CMap. */
 const SECTION = 100;
 
 function toUnicode(codes: [string, number][]): string {
@@ -186,7 +186,7 @@ end`;
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-/** For Helvetica and a PDF string, whatever a worker calls its error. */
+/** A page's error as a PDF string in Helvetica. Other characters of the code are dropped. */
 const plain = (page: number, { code }: PageError) => `Page ${page}: ${code.replace(/[^\w-]/g, "")}`;
 const hex4 = (code: number) => code.toString(16).padStart(4, "0");
 const utf16 = (character: string) =>

@@ -1,4 +1,4 @@
-/** The cells of a table block, with its spans taken apart: a merged cell has its text in its first place. */
+/** The cells of a table block. A merged cell has its text in its first cell; the others are empty. */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 
 type Block = PageResult["blocks"][number];
@@ -12,7 +12,7 @@ export function tableCells({ html, text }: Pick<Block, "html" | "text">): string
 
 function fromHtml(html: string): string[][] {
   const rows: string[][] = [];
-  /** Rows that a cell above still covers, by column. */
+  /** For each column, the number of further rows that a cell above covers. */
   const covered: number[] = [];
   let row: string[] | null = null;
   let cell: { text: string; columns: number; rows: number } | null = null;

@@ -1,6 +1,6 @@
 import type { View } from "./view.ts";
 
-/** Words without markup; pages divided by a form feed, as `pdftotext` does. A page without text is empty. */
+/** Plain text. A form feed separates the pages, as in `pdftotext`. */
 export const text: View = {
   mediaType: "text/plain; charset=utf-8",
   head: () => "",

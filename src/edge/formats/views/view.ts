@@ -1,15 +1,15 @@
-/** What every output format is. */
+/** The interface of an output format. */
 import type { PageEntry } from "../../domain/pages/page-result.ts";
 
-/** What is written next: text, or pieces of a file that is none. */
+/** Text, or byte chunks for binary formats. */
 export type Written = string | Uint8Array[];
 
 export interface View {
   mediaType: string;
-  /** Whether it shows the pages' pictures. */
+  /** Whether the format contains the pictures of the pages. */
   pictures?: true;
   head(job: { jobId: string; fileId: string }): Written;
-  /** @param image the page's picture, a PNG, where the view shows `pictures` */
+  /** @param image the picture of the page as PNG, if `pictures` is set */
   page(entry: PageEntry, first: boolean, image?: Uint8Array | null): Written;
   tail(): Written;
 }

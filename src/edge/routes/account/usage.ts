@@ -1,7 +1,7 @@
 /** GET /v1/usage */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { costOf } from "../../domain/keys/cost-guard.ts";
+import { costOf } from "../../domain/keys/day-limits.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";

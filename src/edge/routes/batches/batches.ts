@@ -7,10 +7,10 @@ import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem, type ProblemCode } from "../../problem.ts";
-import { pokeBatch } from "../../signals/poke.ts";
+import { wakeBatch } from "../../signals/wake-batch.ts";
 import { audit } from "../../storage/audit.ts";
 import { retryFailures } from "../../storage/batch-lines.ts";
-import { condemnBatch, listBatches, moveBatch } from "../../storage/batches.ts";
+import { listBatches, markBatchDeleting, moveBatch } from "../../storage/batches.ts";
 import { BatchSchema, batchAnswer, batchView, demandBatch } from "./view.ts";
 
 const common = { tags: ["batches"], security: [{ bearer: [] as string[] }] };
@@ -71,9 +71,9 @@ export const batches = (app: App) => {
 
   app.openapi(remove, async (c) => {
     const batch = await demandBatch(c, c.req.valid("param").id);
-    await condemnBatch(c.env.DB, batch.id);
+    await markBatchDeleting(c.env.DB, batch.id);
     await audit(c.env.DB, batch.tenantId, c.get("caller").keyId, "batch.deleted", batch.id);
-    await pokeBatch(c.env, batch.id);
+    await wakeBatch(c.env, batch.id);
     return c.body(null, 204);
   });
 };
@@ -147,7 +147,7 @@ export const batchesControl = (app: App) => {
       const { id, state } = await demandBatch(c, c.req.valid("param").id);
       const moved = await moveBatch(c.env.DB, id, from, to);
       if (!moved && isBatchOver(state)) throw new Problem("batch-over", `The batch is ${state}.`);
-      await pokeBatch(c.env, id);
+      await wakeBatch(c.env, id);
       return c.json(batchView(await demandBatch(c, id)), 200);
     });
 
@@ -156,7 +156,7 @@ export const batchesControl = (app: App) => {
     if (batch.state !== "completed" && batch.state !== "paused")
       throw new Problem("batch-open", `The batch is ${batch.state}, not completed or paused.`);
     await retryFailures(c.env.DB, batch);
-    await pokeBatch(c.env, batch.id);
+    await wakeBatch(c.env, batch.id);
     return c.json(batchView(await demandBatch(c, batch.id)), 200);
   });
 };

@@ -2,8 +2,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { LineDefaults, stringMap } from "../../domain/batches/batch.ts";
+import { LineDefaults } from "../../domain/batches/batch.ts";
 import { newId } from "../../domain/ids.ts";
+import { stringMap } from "../../domain/jobs/job-request.ts";
 import { parsePageSelection } from "../../domain/pages/page-selection.ts";
 import { readOptions } from "../../domain/pages/read-options.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
@@ -13,7 +14,7 @@ import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { pokeBatch } from "../../signals/poke.ts";
+import { wakeBatch } from "../../signals/wake-batch.ts";
 import { type Batch, insertBatch } from "../../storage/batches.ts";
 import { manifestPath } from "../../storage/manifests.ts";
 import { BatchSchema, batchView } from "./view.ts";
@@ -112,7 +113,7 @@ export const batchesCreate = (app: App) =>
       const detail = `A tenant may have at most ${MAX_OPEN_BATCHES} open batches.`;
       throw new Problem("too-many-batches", detail, {}, { "retry-after": "60" });
     }
-    await pokeBatch(c.env, batch.id);
+    await wakeBatch(c.env, batch.id);
     c.header("location", `/v1/batches/${batch.id}`);
     return c.json(batchView(batch), 202);
   });

@@ -11,13 +11,13 @@ import { DocumentReport, PageResult } from "../../domain/pages/page-result.ts";
 import { readTokensHead } from "../../domain/pages/tokens-file.ts";
 import { KIB, MIB, sizeLimit } from "../../http/body.ts";
 import {
-  type Heard,
-  hearClosed,
-  hearDocument,
-  hearHeartbeat,
-  hearImage,
-  hearPage,
-  hearTokens,
+  type Received,
+  receiveDocument,
+  receiveEnd,
+  receiveHeartbeat,
+  receiveImage,
+  receivePage,
+  receiveTokens,
 } from "../../jobs/ingest.ts";
 import { Problem } from "../../problem.ts";
 import { verifyCallbackUrl } from "../../security/signed-url.ts";
@@ -47,14 +47,14 @@ export const callbacks = (app: App) => {
 
   app.put(`${BASE}/heartbeat`, sizeLimit(KIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
-    return answer(c, await hearHeartbeat(c.env, shard, attempt));
+    return answer(c, await receiveHeartbeat(c.env, shard, attempt));
   });
 
   app.put(`${BASE}/document`, sizeLimit(16 * KIB), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const report = await readBody(c, DocumentReport);
     sameModel(report.model, shard.options.model);
-    return answer(c, await hearDocument(c.env, shard, attempt, report));
+    return answer(c, await receiveDocument(c.env, shard, attempt, report));
   });
 
   app.put(PAGE, sizeLimit(4 * MIB), async (c) => {
@@ -68,7 +68,7 @@ export const callbacks = (app: App) => {
         "invalid-request",
         "`error` must be set if and only if the verdict is `failed`.",
       );
-    return answer(c, await hearPage(c.env, shard, attempt, result));
+    return answer(c, await receivePage(c.env, shard, attempt, result));
   });
 
   app.put(`${PAGE}/tokens`, tokensLimit, async (c) => {
@@ -77,7 +77,7 @@ export const callbacks = (app: App) => {
     const head = readTokensHead(new Uint8Array(bytes));
     if (head === null || String(head.page) !== c.req.param("page"))
       throw new Problem("invalid-request", "The body is not a file of this page's vision tokens.");
-    const heard = await hearTokens(c.env, shard, attempt, head, bytes);
+    const heard = await receiveTokens(c.env, shard, attempt, head, bytes);
     if (heard === "refused") throw new Problem("tokens-not-kept");
     return answer(c, heard);
   });
@@ -109,7 +109,7 @@ export const callbacks = (app: App) => {
     if (sniffMediaType(new Uint8Array(png, 0, Math.min(png.byteLength, 8))) !== "image/png")
       throw new Problem("unsupported-media-type", "A page image must be a PNG.");
     const page = Number(c.req.param("page"));
-    return answer(c, await hearImage(c.env, shard, attempt, page, digest.data, png));
+    return answer(c, await receiveImage(c.env, shard, attempt, page, digest.data, png));
   });
 
   app.post(`${BASE}/closed`, sizeLimit(8 * MIB), async (c) => {
@@ -117,7 +117,7 @@ export const callbacks = (app: App) => {
     const body = await c.req.text();
     const closing = await verifyCallback(c.env, c.req.raw, body);
     if (!closing) throw new Problem("bad-signature", "The signature of the callback is not valid.");
-    await hearClosed(c.env, shard, attempt, closing.status);
+    await receiveEnd(c.env, shard, attempt, closing.status);
     return c.body(null, 204);
   });
 };
@@ -151,7 +151,7 @@ function sameModel(reported: string, asked: string): void {
     throw new Problem("invalid-request", `The shard is for ${asked}, not for ${reported}.`);
 }
 
-function answer(c: Context<AppEnv>, heard: Heard) {
+function answer(c: Context<AppEnv>, heard: Received) {
   if (heard === "gone") throw new Problem("gone", "The shard has ended: stop reading it.");
   return c.body(null, 204);
 }

@@ -1,28 +1,23 @@
-/**
- * POST /v1/chat/completions: a document in a chat message, its text as the answer, for clients that
- * speak OpenAI's protocol. The job is made by POST /v1/ocr itself, so that whatever holds there (guard,
- * limits, quotas, cache) holds here; only the form of request, answer and errors is another one.
- */
+/** POST /v1/chat/completions: for clients that speak OpenAI's protocol. A message holds a document, the answer its text. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../../context.ts";
-import { FROM_URL } from "../../documents/ingest.ts";
 import * as chat from "../../domain/jobs/chat.ts";
-import { isOver } from "../../domain/jobs/job.ts";
+import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { MODES, QUESTIONS, reader } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
-import { ADMISSION } from "../../jobs/admit.ts";
+import { IDEMPOTENT, once } from "../../http/idempotency.ts";
+import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import { readEntries, readEntry } from "../../storage/results.ts";
-import { ocrRequest } from "../ocr/request.ts";
 import { chatError, chatErrors, documentedChatErrors } from "./error.ts";
 
-/** As long as OpenAI's own clients wait. The job goes on when nobody does any more. */
+/** As long as OpenAI's own clients wait. The job goes on after that. */
 const HOLD_S = 600;
 
 const Part = z.discriminatedUnion("type", [
@@ -142,7 +137,7 @@ const route = createRoute({
   tags: ["chat"],
   summary: "Read a document, for OpenAI clients",
   description:
-    "Streams page by page with `stream: true`; `fovea` is in the answer or the last chunk. A document of which no page can be read is an error. Counts as two requests of the key's rate.",
+    "Streams page by page with `stream: true`; `fovea` is in the answer or the last chunk. A document of which no page can be read is an error.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(20 * MIB)] as const,
   request: { body: { content: { "application/json": { schema: Body } }, required: true } },
@@ -156,12 +151,8 @@ const route = createRoute({
     },
     ...documentedChatErrors(
       JSON_BODY,
-      FROM_URL,
-      ADMISSION,
-      "invalid-page-selection",
-      "unknown-model",
-      "unsupported-option",
-      "not-found",
+      IDEMPOTENT,
+      CREATE_JOB,
       "not-cached",
       "document-unread",
       "took-too-long",
@@ -177,19 +168,29 @@ export const chatCompletions = (app: App) => {
     if (typeof conversation === "string") throw new Problem("invalid-request", conversation);
     const { document, words, unread } = conversation;
 
-    const answer = await app.fetch(
-      ocrRequest(c, { ...request(c, body, words), ...document }),
-      c.env,
+    const wanted = { ...readingOf(c, body, words), document };
+    // An Idempotency-Key stands for the job: the answer itself may be a stream of several minutes.
+    const started = await once(
+      c,
+      () => JSON.stringify(wanted),
+      async () => {
+        const { job, sources } = await createJob(c.env, c.var, wanted);
+        c.set("answerFileId", job.fileId);
+        const headers = {
+          location: `/v1/jobs/${job.id}`,
+          "cache-status": cacheStatus(sources, job.cache),
+        };
+        return Response.json({ id: job.id }, { headers });
+      },
     );
-    // A problem: it leaves through `chatErrors`.
-    if (!answer.ok) return answer as never;
-    const { id } = await answer.json<{ id: string }>();
+    const { id } = await started.json<{ id: string }>();
     for (const name of ["cache-status", "location"])
-      c.header(name, answer.headers.get(name) ?? undefined);
+      c.header(name, started.headers.get(name) ?? undefined);
 
     const { tenantId } = c.get("caller");
     c.set("jobId", id);
-    const job = (await findJob(c.env.DB, tenantId, id)) as Job;
+    const job = await findJob(c.env.DB, tenantId, id);
+    if (!job) throw new Problem("gone", "The job was deleted.");
     const completion = new Completion(job, unread);
     if (body.stream) {
       const withUsage = body.stream_options?.include_usage === true;
@@ -208,8 +209,8 @@ export const chatCompletions = (app: App) => {
   });
 };
 
-/** @throws Problem for words that the model cannot be asked with */
-function request(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string) {
+/** @throws Problem if the model does not accept the words */
+function readingOf(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string) {
   const { task, prompt } = body.fovea.task
     ? { task: body.fovea.task, prompt: words || undefined }
     : chat.taskOf(words);
@@ -222,7 +223,7 @@ function request(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string) 
   return { model: body.model, ...body.fovea, task, prompt };
 }
 
-/** An answer while it is being put together. */
+/** Builds an answer page by page. */
 class Completion {
   job: Job;
   readonly #unread: number;
@@ -252,7 +253,7 @@ class Completion {
     return piece;
   }
 
-  /** Why there is no answer, when no page has a result. */
+  /** Why there is no answer; `null` if a page has a result. */
   fault(): string | null {
     if (this.#pages.some(({ error }) => error === null)) return null;
     const error = this.job.error ?? this.#pages.find((page) => page.error)?.error;
@@ -301,7 +302,7 @@ class Completion {
   }
 }
 
-/** Each page as a chunk as soon as it and all pages before it are read. */
+/** Sends each page as a chunk as soon as it and all pages before it are read. */
 async function streamPages(
   c: Context<AppEnv>,
   stream: SSEStreamingApi,
@@ -312,7 +313,7 @@ async function streamPages(
   const { id, tenantId } = completion.job;
   const send = (chunk: object) => stream.writeSSE({ data: JSON.stringify(chunk) });
   let sent = 0;
-  /** The page that the next chunk has to wait for, where it is known. */
+  /** The page of the next chunk, if known. */
   let awaited: number | undefined;
   const sendRead = async () => {
     const pages = await jobPages(DB, id);

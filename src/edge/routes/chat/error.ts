@@ -1,4 +1,4 @@
-/** Errors in OpenAI's format, for the routes that implement its protocol. */
+/** Errors in OpenAI's form, on the routes for OpenAI's clients. */
 import { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../../context.ts";
@@ -24,7 +24,7 @@ export function chatError(
   return { error: { message, type: typeOf(status), param, code } };
 }
 
-/** Converts problem responses of the routes below to that format. */
+/** Converts every problem of those routes into that form, also those of authentication and of missing routes. */
 export const chatErrors = createMiddleware<AppEnv>(async (c, next) => {
   await next();
   if (c.res.headers.get("content-type") !== "application/problem+json") return;
@@ -37,7 +37,7 @@ export const chatErrors = createMiddleware<AppEnv>(async (c, next) => {
   const body = chatError(status, type.split(":").at(-1) as string, detail, errors?.[0]?.path);
   const headers = new Headers(c.res.headers);
   headers.set("content-type", "application/json");
-  // Assigning over an existing response would keep its content type.
+  // Hono copies the headers of a response that is replaced, so that it would keep the old content type.
   c.res = undefined;
   c.res = new Response(JSON.stringify(body), { status, headers });
 });

@@ -1,10 +1,8 @@
-/** POST /v1/compress: a text as page images of few vision tokens, and how well it is read from them. */
+/** POST /v1/compress: renders a text as page images with few vision tokens, and measures how well it is read from them. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import type { App, AppEnv } from "../../context.ts";
+import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { jobsOver } from "../../contexts/wait.ts";
-import { base64 } from "../../domain/encoding.ts";
 import { isOver, JOB_STATES } from "../../domain/jobs/job.ts";
 import { fidelity } from "../../domain/memory/fidelity.ts";
 import { cheapestMode } from "../../domain/memory/sheets.ts";
@@ -17,15 +15,15 @@ import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { ADMISSION } from "../../jobs/admit.ts";
+import { createJob } from "../../jobs/create.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntry, readImage } from "../../storage/results.ts";
 import { ImageModeSchema, Precision, round } from "../contexts/view.ts";
-import { ocrRequest } from "../ocr/request.ts";
 
 const MAX_CHARACTERS = 200_000;
-/** Each is a document of its own for the reader. */
+/** Each page is read back as a document of its own. */
 const MAX_VERIFIED = 20;
 
 const Body = z
@@ -134,13 +132,16 @@ export const compress = (app: App) =>
       body.mode === "auto"
         ? cheapestMode(estimateTextTokens(body.text), body.target_precision)
         : body.mode;
-    const text = new TextEncoder().encode(body.text);
-    const url = `data:text/markdown;base64,${base64(text.buffer as ArrayBuffer)}`;
     const model = body.reader ?? DEFAULT_MODEL;
     if (model === RENDERER) throw new Problem("unsupported-option", `${model} reads nothing.`);
 
-    const made = await readBy(app, c, { url, model: RENDERER, mode });
-    if (made instanceof Response) return made as never;
+    const text = new TextEncoder().encode(body.text);
+    const { job: made } = await createJob(c.env, c.var, {
+      document: { bytes: text, mediaType: "text/markdown", name: null },
+      model: RENDERER,
+      mode,
+    });
+    c.set("jobId", made.id);
     c.set("answerFileId", made.fileId);
     await jobsOver(c.env, made.tenantId, [made.id], until);
     const job = (await findJob(c.env.DB, made.tenantId, made.id)) as Job;
@@ -160,7 +161,7 @@ export const compress = (app: App) =>
     if (!isOver(job.state)) return c.json(open, 202, { "retry-after": "2" });
 
     const pages: Page[] = [];
-    const sources: { text: string; png: ArrayBuffer }[] = [];
+    const sources: { text: string; png: Uint8Array }[] = [];
     for (const page of await jobPages(c.env.DB, job.id)) {
       const { result, error } = await readEntry(c.env.BUCKET, job, page);
       const image = result && (await readImage(c.env.BUCKET, job, page, new Headers()));
@@ -168,7 +169,7 @@ export const compress = (app: App) =>
         throw new Problem("document-unread", error?.message ?? "A page has no image.");
       sources.push({
         text: result.markdown,
-        png: body.verify ? await image.arrayBuffer() : new ArrayBuffer(),
+        png: new Uint8Array(body.verify ? await image.arrayBuffer() : []),
       });
       pages.push({
         page: page.page,
@@ -191,7 +192,7 @@ export const compress = (app: App) =>
       text_tokens: sum("text_tokens"),
       vision_tokens: sum("vision_tokens"),
       compression: round(sum("text_tokens") / (sum("vision_tokens") || 1)),
-      // Of the worst page.
+      // That of the worst page.
       expected_precision: expected.includes(null)
         ? null
         : (expected as [number, number][]).reduce((a, b) => (a[0] <= b[0] ? a : b)),
@@ -205,10 +206,11 @@ export const compress = (app: App) =>
       );
     const jobs: string[] = [];
     for (const { png } of sources) {
-      const image = `data:image/png;base64,${base64(png)}`;
-      const asked = { url: image, model, mode: reader(model).modes ? mode : "auto" };
-      const reading = await readBy(app, c, asked);
-      if (reading instanceof Response) return reading as never;
+      const { job: reading } = await createJob(c.env, c.var, {
+        document: { bytes: png, mediaType: "image/png", name: null },
+        model,
+        mode: reader(model).modes ? mode : "auto",
+      });
       jobs.push(reading.id);
     }
     const over = await jobsOver(c.env, job.tenantId, jobs, until);
@@ -249,11 +251,3 @@ export const compress = (app: App) =>
     const state = failed ? ("failed" as const) : ("done" as const);
     return c.json({ ...whole, verification: { ...verification, state, ...measured } }, 200);
   });
-
-/** @returns the job, or the problem with which it was refused */
-export async function readBy(app: App, c: Context<AppEnv>, asked: object): Promise<Job | Response> {
-  const answer = await app.fetch(ocrRequest(c, asked, false), c.env);
-  if (!answer.ok) return answer;
-  const { id } = await answer.json<{ id: string }>();
-  return (await findJob(c.env.DB, c.get("caller").tenantId, id)) as Job;
-}

@@ -1,9 +1,8 @@
-/** POST /v1/fidelity: a document whose text is known, read in several modes: what each mode loses. */
+/** POST /v1/fidelity: reads a document of known text in several modes and measures what each mode loses. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { jobsOver } from "../../contexts/wait.ts";
-import { FROM_URL } from "../../documents/ingest.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { fidelity as compare, MAX_COMPARED } from "../../domain/memory/fidelity.ts";
@@ -13,19 +12,19 @@ import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
-import { ADMISSION } from "../../jobs/admit.ts";
+import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntries } from "../../storage/results.ts";
 import { Precision, round } from "../contexts/view.ts";
-import { readBy } from "./compress.ts";
 
 const Body = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
     url: z
       .string()
+      .min(1)
       .max(20 * MIB)
       .optional()
       .openapi({ description: "`https:` or `data:` URL", example: "https://example.com/a.pdf" }),
@@ -89,16 +88,7 @@ const route = createRoute({
   responses: {
     200: { description: "The report", ...answer },
     202: { description: "Pages are still being read", ...answer },
-    ...problems(
-      JSON_BODY,
-      IDEMPOTENT,
-      FROM_URL,
-      ADMISSION,
-      "invalid-page-selection",
-      "unknown-model",
-      "unsupported-option",
-      "not-found",
-    ),
+    ...problems(JSON_BODY, IDEMPOTENT, CREATE_JOB),
   },
 });
 
@@ -119,11 +109,14 @@ export const fidelity = (app: App) =>
       if (!job) throw new Problem("not-found", "No such job.");
       jobs.push(job);
     } else
-      for (const mode of reader(model).modes ? new Set(modes ?? ALL_MODES) : ["auto"]) {
-        const job = await readBy(app, c, { file, url, pages, model, mode });
-        if (job instanceof Response) return job as never;
+      for (const mode of reader(model).modes ? new Set(modes ?? ALL_MODES) : ["auto" as const]) {
+        // The first job has stored the document.
+        const stored = jobs[0]?.fileId ?? file;
+        const document = stored === undefined ? { url: url as string } : { file: stored };
+        const { job } = await createJob(c.env, c.var, { document, pages, model, mode });
         jobs.push(job);
       }
+    c.set("jobId", (jobs[0] as Job).id);
     c.set("answerFileId", (jobs[0] as Job).fileId);
     const ids = jobs.map(({ id }) => id);
     const over = await jobsOver(c.env, tenantId, ids, Date.now() + wait * 1000);

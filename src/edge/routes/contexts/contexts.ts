@@ -4,6 +4,7 @@ import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
 import { eraseContext } from "../../contexts/erase.ts";
 import { newId } from "../../domain/ids.ts";
+import { stringMap } from "../../domain/jobs/job-request.ts";
 import { DEFAULT_LADDER } from "../../domain/memory/ladder.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
@@ -15,10 +16,10 @@ import { settings } from "../../settings.ts";
 import { audit } from "../../storage/audit.ts";
 import {
   type Context,
-  condemnContext,
   insertContext,
   KEEPS,
   listContexts,
+  markContextDeleted,
 } from "../../storage/contexts.ts";
 import { ContextSchema, contextParams, contextView, demandContext, LadderSchema } from "./view.ts";
 
@@ -34,10 +35,7 @@ const NewContext = z
       description:
         "What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost",
     }),
-    metadata: z
-      .record(z.string().max(64), z.string().max(512))
-      .refine((record) => Object.keys(record).length <= 16, "at most 16 entries")
-      .default({}),
+    metadata: stringMap.default({}),
   })
   .openapi("NewContext", { example: { name: "support chat", token_budget: 4000 } });
 
@@ -153,7 +151,7 @@ export const contexts = (app: App) => {
   app.openapi(remove, async (c) => {
     const context = await demandContext(c, c.req.valid("param").id);
     const { keyId, tenantId } = c.get("caller");
-    await condemnContext(c.env.DB, context.id, Date.now());
+    await markContextDeleted(c.env.DB, context.id, Date.now());
     await audit(c.env.DB, tenantId, keyId, "context.deleted", context.id);
     await eraseContext(c.env, context);
     return c.body(null, 204);

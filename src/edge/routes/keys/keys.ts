@@ -4,8 +4,8 @@ import type { App } from "../../context.ts";
 import { authenticated, demandScope, requires } from "../../http/auth.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
-import { guardOf } from "../../keys/guard.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
+import { rateLimiterOf } from "../../keys/rate-limiter.ts";
 import { Problem } from "../../problem.ts";
 import { findKey, listKeys, revokeKey } from "../../storage/keys.ts";
 import { ApiKey, presentKey } from "./view.ts";
@@ -83,7 +83,7 @@ export const keysDelete = (app: App) =>
     if (id !== caller.keyId) demandScope(caller, "admin");
     const hash = await revokeKey(c.env.DB, caller.tenantId, id, Date.now());
     if (hash === null) throw new Problem("not-found", "There is no such key.");
-    await guardOf(c.env, hash).forget();
+    await rateLimiterOf(c.env, hash).refresh();
     await noteKeyChange(c.env, caller.tenantId, "key.revoked", id, caller.keyId);
     return c.body(null, 204);
   });

@@ -7,8 +7,8 @@ import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
-import { guardOf } from "../../keys/guard.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
+import { rateLimiterOf } from "../../keys/rate-limiter.ts";
 import { Problem } from "../../problem.ts";
 import { expireKey, findKey, hashKey, insertKey } from "../../storage/keys.ts";
 import { CreatedKey } from "./create.ts";
@@ -66,6 +66,6 @@ export const keysRotate = (app: App) =>
     await insertKey(c.env.DB, stored, await hashKey(key));
     await noteKeyChange(c.env, old.tenantId, "key.rotated", old.id, c.get("caller").keyId);
     const hash = await expireKey(c.env.DB, old.id, now + overlap_s * 1000);
-    await guardOf(c.env, hash).forget();
+    await rateLimiterOf(c.env, hash).refresh();
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
   });

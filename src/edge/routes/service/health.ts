@@ -64,7 +64,7 @@ export const healthRoutes = (app: App) => {
       settings: configured,
       database,
       storage,
-      workers: looks.some(({ well }) => well),
+      workers: looks.some(({ healthy }) => healthy),
     };
     const all = Object.values(phases).every(Boolean);
     // This route is public, so it does not show names and addresses of the pools.

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { PoolReport } from "../../bindings.ts";
 import type { App, AppEnv, Caller } from "../../context.ts";
-import { keeperOf } from "../../dispatch/keeper.ts";
+import { schedulerOf } from "../../dispatch/scheduler.ts";
 import { OPEN_STATES } from "../../domain/jobs/job.ts";
 import { CONTENT_TYPE, type Metric, prometheusText } from "../../formats/prometheus.ts";
 import { authenticate, demandScope } from "../../http/auth.ts";
@@ -51,7 +51,7 @@ export const metrics = (app: App) =>
     const caller = c.get("caller") as Caller | undefined;
     const [totals, { pools, pages }] = await Promise.all([
       readTotals(c.env.DB, caller?.tenantId ?? null),
-      keeperOf(c.env).report(caller?.tenantId),
+      schedulerOf(c.env).report(caller?.tenantId),
     ]);
     const all = [...ofAccount(totals, pages), ...(caller ? [] : ofPools(pools))];
     return c.text(prometheusText(all), 200, { "content-type": CONTENT_TYPE });

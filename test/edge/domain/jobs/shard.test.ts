@@ -20,11 +20,11 @@ describe("what a shard does next", () => {
     ],
     ["finishes when no page is open", { openPages: 0 }, { do: "finish" }],
     [
-      "gives up after the last attempt",
+      "fails after the last attempt",
       { attempt: 3, leaseUntil: null },
-      { do: "give-up", code: "worker_lost" },
+      { do: "fail", code: "worker_lost" },
     ],
-    ["gives up at the deadline", { deadlineAt: now }, { do: "give-up", code: "deadline" }],
+    ["fails at the deadline", { deadlineAt: now }, { do: "fail", code: "deadline" }],
     ["never sleeps past the deadline", { deadlineAt: now + 9 }, { do: "wait", ms: 9 }],
     ["does nothing when it is over", { state: "canceled" }, { do: "stop" }],
   ] as const)("%s", (_name, changes, step) => {

@@ -116,6 +116,12 @@ describe("a budget", () => {
     expect(planAgeing(ladder, memories, 10_000).renders).toEqual([]);
   });
 
+  it("lets no run wait that it has sent to the first rung, however empty its page", () => {
+    const memories = [message(70, page(0.3)), message(60, page(0.3))];
+    const plan = planAgeing(ladder, memories, 400);
+    expect(plan).toEqual({ renders: [{ indices: [0, 1], rung: 1 }], steps: [], tokens: 328 });
+  });
+
   it("that cannot be kept brings everything but pins to the last rung", () => {
     const memories = [message(9, page(2), { pinned: true }), message(8, page(1)), image(7, 3)];
     const plan = planAgeing(ladder, memories, 10);

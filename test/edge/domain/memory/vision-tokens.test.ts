@@ -14,6 +14,14 @@ describe("vision tokens of a page", () => {
     [1024, 1448, { gundam: 781, large: 282, base: 181, small: 100, tiny: 64 }],
     [1191, 1684, { gundam: 781, large: 282, base: 181, small: 100, tiny: 64 }],
     [640, 640, { gundam: 256, large: 400, base: 256, small: 100, tiny: 64 }],
+    [600, 640, { gundam: 240, large: 375, base: 240, small: 100, tiny: 64 }],
+    [641, 640, { gundam: 655, large: 399, base: 255, small: 100, tiny: 64 }],
+    [5000, 100, { gundam: 605, large: 8, base: 5, small: 100, tiny: 64 }],
+    // As near to one grid as to another: the larger one where the page has half of its pixels.
+    [1000, 800, { gundam: 604, large: 320, base: 204, small: 100, tiny: 64 }],
+    [2000, 1600, { gundam: 804, large: 320, base: 204, small: 100, tiny: 64 }],
+    [1000, 400, { gundam: 302, large: 160, base: 102, small: 100, tiny: 64 }],
+    [1500, 600, { gundam: 402, large: 160, base: 102, small: 100, tiny: 64 }],
     [2000, 1000, { gundam: 328, large: 200, base: 128, small: 100, tiny: 64 }],
   ])("of %i × %i pixels", (width, height, expected) =>
     expect(

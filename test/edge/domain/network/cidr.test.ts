@@ -63,7 +63,24 @@ it.each([
   "::ffff:1.2.3.256",
 ])("does not take %j for a network", (text) => expect(normalCidr(text)).toBeNull());
 
+it("`::` stands for one group of zeros or more, never for none", () => {
+  expect(normalCidr("1:2:3:4:5:6:7::")).toBe("1:2:3:4:5:6:7:0/128");
+  expect(normalCidr("1:2:3::5:6:7:8")).toBe("1:2:3:0:5:6:7:8/128");
+  expect(normalCidr("1:2:3:4:5:6:7:8")).toBe("1:2:3:4:5:6:7:8/128");
+  for (const text of [
+    "1:2:3:4::5:6:7:8::9",
+    "1:2:3:4:5:6:7:8::",
+    "1:2:3:4::5:6:7:8",
+    "::1:2:3:4:5:6:7:8",
+  ])
+    expect(normalCidr(text)).toBeNull();
+});
+
 it("reads addresses to bytes", () => {
   expect(parseAddress("1.2.3.4")?.toByteArray()).toEqual([1, 2, 3, 4]);
   expect(parseAddress("1::")?.toByteArray()).toEqual([0, 1, ...new Array(14).fill(0)]);
+  expect(parseAddress("::")?.toByteArray()).toEqual(new Array(16).fill(0));
+  expect(parseAddress("ffff:ABCD::1")?.toByteArray()).toEqual([255, 255, 171, 205, ...new Array(11).fill(0), 1]);
+  expect(parseAddress("64:ff9b::1.2.3.4")?.toByteArray().slice(10)).toEqual([0, 0, 1, 2, 3, 4]);
+  expect(parseAddress("::ffff:1.2.3.4")?.toByteArray()).toEqual([1, 2, 3, 4]);
 });

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { outboundUrlFault } from "../../../../src/edge/domain/network/outbound-url.ts";
+import {
+  addressesFault,
+  nameToResolve,
+  outboundUrlFault,
+} from "../../../../src/edge/domain/network/outbound-url.ts";
 
 const refused = (url: string) => outboundUrlFault(url, false) !== null;
 
@@ -9,6 +13,11 @@ it.each([
   "https://93.184.216.34/",
   "https://[2606:4700::6810:84e5]/",
   "https://xn--bcher-kva.de/",
+  "https://example.com:443/",
+  "https://example.com:1024/",
+  "https://example.com./",
+  "https://myhome.com/",
+  "https://local.com/",
 ])("lets %s through", (url) => expect(refused(url)).toBe(false));
 
 it.each([
@@ -54,15 +63,93 @@ it.each([
   "https://[2002:7f00:1::]/",
   "https://[2001:db8::1]/",
   "https://[2001:0:1::]/",
+  "https://example.com:1023/",
+  "https://:pass@example.com/",
+  "https://A.LOCAL./",
 ])("refuses %s", (url) => expect(refused(url)).toBe(true));
 
+/** The first and the last address of each range that is not public, and what is next to it. */
+it.each([
+  ["0.255.255.255", "1.0.0.0"],
+  ["10.0.0.0", "9.255.255.255"],
+  ["10.255.255.255", "11.0.0.0"],
+  ["100.64.0.0", "100.63.255.255"],
+  ["100.127.255.255", "100.128.0.0"],
+  ["100.64.0.0", "99.64.0.0"],
+  ["127.0.0.0", "126.255.255.255"],
+  ["127.255.255.255", "128.0.0.0"],
+  ["169.254.0.0", "169.253.255.255"],
+  ["169.254.255.255", "169.255.0.0"],
+  ["169.254.0.0", "170.254.0.0"],
+  ["172.16.0.0", "172.15.255.255"],
+  ["172.31.255.255", "172.32.0.0"],
+  ["172.16.0.0", "173.16.0.0"],
+  ["192.0.0.255", "192.0.1.0"],
+  ["192.0.2.255", "192.0.3.0"],
+  ["192.0.2.0", "192.1.2.0"],
+  ["192.88.99.0", "192.88.98.255"],
+  ["192.88.99.255", "192.88.100.0"],
+  ["192.88.99.0", "192.87.99.0"],
+  ["192.168.0.0", "192.167.255.255"],
+  ["192.168.255.255", "192.169.0.0"],
+  ["192.168.0.0", "193.168.0.0"],
+  ["198.18.0.0", "198.17.255.255"],
+  ["198.19.255.255", "198.20.0.0"],
+  ["198.18.0.0", "199.18.0.0"],
+  ["198.51.100.0", "198.51.99.255"],
+  ["198.51.100.255", "198.51.101.0"],
+  ["198.51.100.0", "198.50.100.0"],
+  ["203.0.113.0", "203.0.112.255"],
+  ["203.0.113.255", "203.0.114.0"],
+  ["203.0.113.0", "203.1.113.0"],
+  ["224.0.0.0", "223.255.255.255"],
+  ["1fff:ffff::", "2000::"],
+  ["4000::", "3fff:ffff::"],
+  ["2001:1ff:ffff::", "2001:200::"],
+  ["2001::", "2000:ffff::"],
+  ["2001:db8::", "2001:db7:ffff::"],
+  ["2001:db8:ffff::", "2001:db9::"],
+  ["2002::", "2001:ffff::"],
+  ["2002:ffff::", "2003::"],
+  ["3fff::", "3ffe:ffff::"],
+  ["3fff:fff::", "3fff:1000::"],
+])("%s is not public, %s is", (inside, outside) => {
+  const url = (address: string) =>
+    address.includes(":") ? `https://[${address}]/` : `https://${address}/`;
+  expect([refused(url(inside)), refused(url(outside))]).toEqual([true, false]);
+  expect(addressesFault([outside])).toBeNull();
+  expect(addressesFault([outside, inside])).not.toBeNull();
+});
+
+it("a name's addresses are judged as bytes, whichever way they are written", () => {
+  expect(addressesFault(["::ffff:10.0.0.1"])).not.toBeNull();
+  expect(addressesFault(["::ffff:93.184.216.34"])).toBeNull();
+  expect(addressesFault(["nonsense"])).not.toBeNull();
+});
+
+it("names are looked up, addresses are not", () => {
+  expect(nameToResolve("https://example.com/a")).toBe("example.com");
+  expect(nameToResolve("https://example.com./a")).toBe("example.com");
+  expect(nameToResolve("https://127.1/")).toBeNull();
+  expect(nameToResolve("https://[::1]/")).toBeNull();
+});
+
 describe("with loopback allowed", () => {
-  it.each(["http://127.0.0.1:9000/", "http://localhost:1/", "http://[::1]:80/"])(
-    "lets %s through",
-    (url) => expect(outboundUrlFault(url, true)).toBeNull(),
-  );
-  it.each(["http://10.0.0.1/", "http://example.com/", "https://169.254.169.254/"])(
-    "still refuses %s",
-    (url) => expect(outboundUrlFault(url, true)).not.toBeNull(),
-  );
+  it.each([
+    "http://127.0.0.1:9000/",
+    "http://127.255.255.255/",
+    "http://localhost:1/",
+    "http://localhost./",
+    "http://[::1]:80/",
+    "https://127.0.0.1:22/",
+  ])("lets %s through", (url) => expect(outboundUrlFault(url, true)).toBeNull());
+  it.each([
+    "http://10.0.0.1/",
+    "http://example.com/",
+    "https://169.254.169.254/",
+    "http://127.evil.com/",
+    "http://localhost.evil.com/",
+    "ftp://127.0.0.1/",
+    "http://user@127.0.0.1/",
+  ])("still refuses %s", (url) => expect(outboundUrlFault(url, true)).not.toBeNull());
 });

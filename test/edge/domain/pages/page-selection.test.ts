@@ -18,6 +18,11 @@ it.each([
   ["3-99", [3, 4, 5], []],
   ["9", [], [9]],
   ["1,7-9,8", [1], [7, 8]],
+  ["3-3", [3], []],
+  ["5", [5], []],
+  ["5-6", [5], []],
+  ["6-", [], [6]],
+  ["5,1", [1, 5], []],
 ])("resolves %j in a document of five pages", (text, pages, beyond) => {
   expect(resolvePages(parse(text), 5)).toEqual({ pages, beyond });
 });
@@ -26,6 +31,23 @@ it.each(["0", "3-1", "a", "1-2-3", "-3", "1,,2", "1.5", "9999999", Array(600).fi
   "refuses %j in words",
   (text) => expect(typeof parsePageSelection(text)).toBe("string"),
 );
+
+it.each([
+  ["3-2", '"3-2" runs backwards'],
+  ["0-3", "pages are numbered from 1"],
+  ["1000001", "no page above 1000000"],
+  ["1-1000001", "no page above 1000000"],
+  ["1000001-", "no page above 1000000"],
+  [Array(501).fill("1").join(","), "at most 500 ranges"],
+])("says of %j what is wrong", (text, fault) => expect(parsePageSelection(text)).toBe(fault));
+
+it("goes up to page 1,000,000 and 500 ranges", () => {
+  const [first, last] = [1_000_000, 1_000_000];
+  expect(parse("1000000")).toEqual([{ first, last }]);
+  expect(parse("1-1000000")).toEqual([{ first: 1, last }]);
+  expect(parse("1000000-")).toEqual([{ first, last: null }]);
+  expect(parse(Array(500).fill("1").join(","))).toHaveLength(500);
+});
 
 it("keeps its text, knows its first page", () => {
   expect(formatSelection(parse("1-3,7,10-"))).toBe("1-3,7,10-");

@@ -7,10 +7,10 @@ import {
   coolOff,
   failed,
   phase,
+  recovered,
   THRESHOLD,
   tried,
   undecided,
-  wellAgain,
 } from "../../../../src/edge/domain/pools/breaker.ts";
 
 const T = 1_000_000;
@@ -41,7 +41,7 @@ describe("closed", () => {
       tried(CLOSED, T),
       undecided(CLOSED),
       accepted(CLOSED),
-      wellAgain(CLOSED, T),
+      recovered(CLOSED, T),
     ])
       expect(same).toBe(CLOSED);
   });
@@ -52,8 +52,8 @@ describe("open", () => {
     expect(admits(opened, halfOpen - 1)).toBe(false);
     expect(phase(opened, halfOpen)).toBe("half-open");
   });
-  it("is half-open at once when a look finds the pool well", () => {
-    expect(admits(wellAgain(opened, T + 1), T + 1)).toBe(true);
+  it("is half-open at once when a look finds the pool healthy", () => {
+    expect(admits(recovered(opened, T + 1), T + 1)).toBe(true);
   });
   it("learns nothing from shards that were out when it opened", () => {
     expect(failed(opened, "late", T - 1, T + 100)).toBe(opened);

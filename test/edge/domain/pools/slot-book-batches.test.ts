@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { Pool } from "../../../../src/edge/domain/pools/pool.ts";
-import { SlotBook, type Want } from "../../../../src/edge/domain/pools/slot-book.ts";
+import { SlotBook, type SlotRequest } from "../../../../src/edge/domain/pools/slot-book.ts";
 
 const pool = (slots: number) => Pool.parse({ name: "p", type: "cog", url: "http://p.test", slots });
 
-const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
+const want = (shardId: string, changes: Partial<SlotRequest> = {}): SlotRequest => ({
   shardId,
   tenantId: "a",
   flow: "doc",
@@ -16,7 +16,7 @@ const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
   batch: true,
   ...changes,
 });
-const person = (shardId: string, changes: Partial<Want> = {}) =>
+const person = (shardId: string, changes: Partial<SlotRequest> = {}) =>
   want(shardId, { batch: false, tenantId: "b", flow: "other", ...changes });
 
 const has = (book: SlotBook, shardId: string) => {

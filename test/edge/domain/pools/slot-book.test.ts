@@ -6,14 +6,14 @@ import {
   RESERVED_MS,
   type Slot,
   SlotBook,
+  type SlotRequest,
   type Waiting,
-  type Want,
 } from "../../../../src/edge/domain/pools/slot-book.ts";
 
 const pool = (name: string, slots: number, more: object = {}) =>
   Pool.parse({ name, type: "cog", url: `http://${name}.test`, slots, ...more });
 
-const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
+const want = (shardId: string, changes: Partial<SlotRequest> = {}): SlotRequest => ({
   shardId,
   tenantId: "a",
   flow: "doc",
@@ -26,7 +26,7 @@ const want = (shardId: string, changes: Partial<Want> = {}): Want => ({
 });
 
 /** Asks, and says the pool or the reason. */
-const ask = (book: SlotBook, shard: Want, now = 0) => {
+const ask = (book: SlotBook, shard: SlotRequest, now = 0) => {
   const { answer } = book.ask(shard, now);
   return "pool" in answer ? answer.pool : `- ${answer.waitFor}`;
 };
@@ -90,8 +90,8 @@ describe("slots", () => {
   it("are not given to a shard that has left", () => {
     const book = new SlotBook([pool("p", 1)]);
     for (const id of ["x", "y", "z"]) ask(book, want(id));
-    book.leave("y", false, 1);
-    expect(book.leave("x", false, 1)).toEqual(["z"]);
+    book.release("y", false, 1);
+    expect(book.release("x", false, 1)).toEqual(["z"]);
     expect(book.load()).toEqual({ waiting: 0, working: 4 });
   });
 
@@ -142,6 +142,26 @@ describe("a lost shard", () => {
     expect(ask(book, want("n6"), later + 60_002)).toBe("one");
   });
 
+  it("that tried a pool and tells nothing by it lets another one try", () => {
+    for (const back of ["leaves", "starting"] as const) {
+      const book = new SlotBook([pool("p", 9)]);
+      for (const id of ["x", "y", "z", "early"]) ask(book, want(id), 0);
+      for (const id of ["x", "y", "z"]) book.ended(id, 1, false, 60_000);
+      let now = 60_000 + coolOff(0);
+      expect([ask(book, want("n1"), now), ask(book, want("n2"), now)]).toEqual(["p", "- pool"]);
+      // One that was out before the breaker opened is not the one that tries.
+      expect(book.release("early", false, now)).toEqual([]);
+      if (back === "leaves") expect(book.release("n1", false, now)).toEqual(["n2"]);
+      else {
+        expect(book.notStarted("n1", "starting", now)).toEqual([]);
+        now += 3000;
+        expect(book.tick(now)).toEqual(["n2"]);
+      }
+      expect(ask(book, want("n2"), now)).toBe("p");
+      expect(ask(book, want("n3"), now)).toBe("- pool");
+    }
+  });
+
   it("with one pool only, waits for it", () => {
     const book = new SlotBook([pool("p", 4)]);
     for (const [i, id] of ["x", "y", "z"].entries()) {
@@ -164,7 +184,7 @@ describe("between tenants", () => {
       const running = shards.filter((shard) => ask(book, shard) === "p");
       expect(running).toHaveLength(slots);
       expect(ask(book, want("b", { tenantId: "b", pages: 1 }))).toBe("- slot");
-      const first = running[0] as Want;
+      const first = running[0] as SlotRequest;
       expect(book.ended(first.shardId, 1, true, 1)).toEqual(["b"]);
     }
   });
@@ -192,11 +212,34 @@ describe("between tenants", () => {
     for (let i = 0; i < 12; i++) {
       const [next] = book.ended(current, 1, true, i);
       current = next as string;
-      ask(book, long(current[0]).find(({ shardId }) => shardId === current) as Want, i);
+      ask(book, long(current[0]).find(({ shardId }) => shardId === current) as SlotRequest, i);
       served.push(current[0] as string);
     }
     expect(served.join("")).toBe("bcabcabcabca");
   });
+
+  it.each([
+    ["tenant", (who: string) => ({ tenantId: who })],
+    ["document", (who: string) => ({ flow: who })],
+  ])(
+    "a %s that had its turn long ago keeps its place while it waits with nothing in work",
+    (_, of) => {
+      const book = new SlotBook([pool("p", 2)]);
+      const shard = (who: string, n: number) => want(`${who}${n}`, { ...of(who), firstPage: n });
+      const all = ["a", "b", "c", "d"];
+      ask(book, shard("a", 1));
+      ask(book, shard("b", 1));
+      for (const n of [2, 3, 4]) for (const who of all) ask(book, shard(who, n));
+      // The second slot goes round; a has the first one all the time.
+      let current = "b1";
+      for (const next of ["c2", "d2", "b2"]) {
+        expect(book.ended(current, 1, true, 1)).toEqual([next]);
+        ask(book, shard(next.charAt(0), Number(next.charAt(1))), 1);
+        current = next;
+      }
+      expect(book.ended("a1", 1, true, 2)).toEqual(["a2"]);
+    },
+  );
 
   it("newcomers do not starve one who waits", () => {
     const book = new SlotBook([pool("p", 1)]);
@@ -246,8 +289,8 @@ describe("any order of events", () => {
       const kept = memory();
       let book = new SlotBook(pools, kept.journal);
       let now = 0;
-      const open = new Map<string, Want>();
-      const given = new Map<string, Want>();
+      const open = new Map<string, SlotRequest>();
+      const given = new Map<string, SlotRequest>();
       for (let i = 0; i < 60; i++)
         open.set(
           `s${i}`,
@@ -264,7 +307,7 @@ describe("any order of events", () => {
         now += Math.floor(next() * 2000);
         const ids = [...open.keys()];
         const id = ids[Math.floor(next() * ids.length)] as string;
-        const shard = open.get(id) as Want;
+        const shard = open.get(id) as SlotRequest;
         const has = given.get(id);
         const dice = next();
         if (!has) {

@@ -10,7 +10,10 @@ beforeEach(async () => {
   cog = new CogStub().install();
   key = await newKey();
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  env.LOG_REQUESTS = "false";
+  vi.restoreAllMocks();
+});
 
 const dataUrl = (bytes = pdf()) =>
   `data:application/pdf;base64,${btoa(String.fromCharCode(...bytes))}`;
@@ -94,6 +97,65 @@ describe("an answer in one piece", () => {
       "# Page 2\n\na < b & c\n\n<!-- page 7: page_out_of_range -->",
     );
     expect(answer.fovea).toMatchObject({ state: "partial", verdict: "failed", unread_messages: 1 });
+  });
+});
+
+describe("the request behind it", () => {
+  it("is one request of the key's rate, and one line of the log with its job", async () => {
+    const { key: slow } = await json(post("/v1/keys", key, { rate_per_minute: 9 }));
+    const lines: string[] = [];
+    vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
+    env.LOG_REQUESTS = "true";
+    const stop = cog.work(1, () => counted);
+    const response = await ask(dataUrl(), "", {}, slow);
+    stop();
+    const logged = lines.map((line) => JSON.parse(line));
+    expect(response.headers.get("ratelimit")).toBe('"key";r=8;t=0');
+    const next = await call("/v1/models", { key: slow });
+    expect(next.headers.get("ratelimit")).toBe('"key";r=7;t=0');
+    const { job_id } = (await json(response)).fovea;
+    expect(
+      logged.filter(({ event, route }) => event === "request" && /^\/v1\//.test(route)),
+    ).toMatchObject([{ route: "/v1/chat/completions", status: 200, job_id }]);
+    expect(response.headers.get("server-timing")).toMatch(/^auth;.*document;.*plan;.*edge;/);
+  });
+
+  it("starts one job for an Idempotency-Key, whether or not the answer is a stream", async () => {
+    const url = dataUrl();
+    const headers = { "idempotency-key": "one" };
+    const body = (more: object) => ({
+      model: "deepseek-ocr",
+      messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }],
+      ...more,
+    });
+    const stop = cog.work(1, () => counted);
+    const first = await post("/v1/chat/completions", key, body({}), headers);
+    const again = await post("/v1/chat/completions", key, body({ stream: true }), headers);
+    stop();
+    const { job_id } = (await json(first)).fovea;
+    expect(again.headers.get("location")).toBe(`/v1/jobs/${job_id}`);
+    expect(again.headers.get("cache-status")).toBe(first.headers.get("cache-status"));
+    expect(await again.text()).toContain(job_id);
+    expect((await json(call("/v1/jobs", { key }))).data).toHaveLength(1);
+    const other = await post(
+      "/v1/chat/completions",
+      key,
+      body({ fovea: { mode: "tiny" } }),
+      headers,
+    );
+    expect(other.status).toBe(422);
+    expect((await json(other)).error.code).toBe("idempotency-key-reused");
+  });
+
+  it("holds to the limits of POST /v1/ocr", async () => {
+    const wrong = await json(ask(dataUrl(), "", { fovea: { dpi: 9 } }));
+    expect(wrong.error).toMatchObject({ code: "invalid-request", param: "dpi" });
+    const long = await json(ask(dataUrl(), "x".repeat(5000)));
+    expect(long.error).toMatchObject({ code: "invalid-request", param: "prompt" });
+    const file = { file_id: "file-abc" };
+    const content = [{ type: "file", file }];
+    const foreign = await json(ask("", "", { messages: [{ role: "user", content }] }));
+    expect(foreign.error).toMatchObject({ code: "invalid-request", param: "file" });
   });
 });
 

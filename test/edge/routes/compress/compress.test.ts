@@ -1,7 +1,7 @@
 /** Compress and fidelity against the Worker, with a stub that renders a text as one page and reads it back. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Eyes } from "../../eyes.ts";
-import { call, json, newKey, post } from "../../support.ts";
+import { call, env, json, newKey, post } from "../../support.ts";
 
 let eyes: Eyes;
 let key: string;
@@ -10,6 +10,7 @@ beforeEach(async () => {
   key = await newKey();
 });
 afterEach(() => {
+  env.LOG_REQUESTS = "false";
   eyes.stop();
   vi.restoreAllMocks();
 });
@@ -55,6 +56,28 @@ describe("compress", () => {
     ]);
   });
 
+  it("is one request of the key's rate and one line of the log, however many documents it has read", async () => {
+    const { key: slow } = await json(post("/v1/keys", key, { rate_per_minute: 9 }));
+    const lines: string[] = [];
+    vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
+    env.LOG_REQUESTS = "true";
+    const body = { text, mode: "base", verify: true };
+    const response = await post("/v1/compress", slow, body, { prefer: "wait=20" });
+    const { job_id, file_id, verification } = await json(response);
+    expect(verification.jobs).toHaveLength(1);
+    const logged = lines.map((line) => JSON.parse(line));
+    expect(response.headers.get("ratelimit")).toBe('"key";r=8;t=0');
+    const next = await call("/v1/models", { key: slow });
+    expect(next.headers.get("ratelimit")).toBe('"key";r=7;t=0');
+    expect(
+      logged.filter(({ event, route }) => event === "request" && /^\/v1\//.test(route)),
+    ).toMatchObject([{ route: "/v1/compress", status: 200, job_id }]);
+    // The text is stored as it came: uploaded, it is the same file.
+    const headers = { "content-type": "text/markdown" };
+    const same = await json(post("/v1/files", slow, new TextEncoder().encode(text), headers));
+    expect(same.id).toBe(file_id);
+  });
+
   it("takes the cheapest mode that is expected to be precise enough", async () => {
     expect((await json(compress({}))).mode).toBe("tiny");
     expect((await json(compress({ target_precision: 0.999 }))).mode).toBe("gundam");
@@ -98,6 +121,22 @@ describe("fidelity", () => {
       { mode: "tiny", state: "succeeded", cer: 0, precision: 1 },
       { mode: "base", state: "succeeded", cer: 0, precision: 1 },
     ]);
+  });
+
+  it("fetches a document once for all modes", async () => {
+    const bytes = await (async () => {
+      const { pages } = await json(compress({ mode: "base" }));
+      return (await call(pages[0].image, { key })).arrayBuffer();
+    })();
+    let fetched = 0;
+    eyes.cog.elsewhere.set("https://docs.io/a.png", () => {
+      fetched++;
+      return new Response(bytes);
+    });
+    const body = { url: "https://docs.io/a.png", model: "deepseek-ocr", modes: ["small", "base"] };
+    const report = await json(fidelity(body));
+    expect(report.modes).toMatchObject([{ state: "succeeded" }, { state: "succeeded" }]);
+    expect(fetched).toBe(1);
   });
 
   it("has one mode for a reader without vision tokens, and compares a job that is there", async () => {

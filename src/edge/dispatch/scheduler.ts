@@ -1,11 +1,10 @@
 /**
- * The one place that knows which slots are taken and who waits for one: a Durable Object around the
- * slot book, so that of any number of drivers that ask at once each gets an answer that holds. It also
- * counts what each tenant has had read today. What it knows is in its own storage; a shard costs it
- * three calls, and nothing here reads D1.
+ * The scheduler: one Durable Object around the slot book. Because it is the only one, no slot can be given
+ * twice, however many drivers ask at once. It also counts the pages that each tenant has read today. Its state is in
+ * its own storage; it never reads D1. A shard makes three calls to it.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Env, Grant, Keeper, PoolReport } from "../bindings.ts";
+import type { Env, Grant, PoolReport, SchedulerRpc } from "../bindings.ts";
 import {
   costOf,
   type DayLimits,
@@ -13,17 +12,17 @@ import {
   isLimited,
   pagesLeft,
   strictest,
-} from "../domain/keys/cost-guard.ts";
+} from "../domain/keys/day-limits.ts";
 import { phase } from "../domain/pools/breaker.ts";
-import { type NotStarted, SlotBook, type Want } from "../domain/pools/slot-book.ts";
+import { type NotStarted, SlotBook, type SlotRequest } from "../domain/pools/slot-book.ts";
 import { settings } from "../settings.ts";
-import { wake } from "../signals/wake.ts";
+import { wakeShard } from "../signals/wake-shard.ts";
 import { SlotStore } from "../storage/slots.ts";
 
-/** Since the object was made: counters for /metrics, lost with it. */
+/** Counters for /metrics. They start at zero whenever the object restarts. */
 const ZERO = { dispatched: 0, refused: 0, lost: 0, coldMs: 0, coldCount: 0 };
 
-export class SlotKeeper extends DurableObject<Env> implements Keeper {
+export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
   readonly #book: SlotBook;
   readonly #store: SlotStore;
   readonly #counters = new Map<string, typeof ZERO>();
@@ -37,31 +36,29 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
     this.#book.restore(this.#store.book());
   }
 
-  /** @param limits the tenant's own */
-  ask(want: Want, limits: DayLimits): Grant {
+  ask(request: SlotRequest, limits: DayLimits): Grant {
     const now = Date.now();
-    const held = this.#book.slot(want.shardId);
+    const held = this.#book.slot(request.shardId);
     if (held && !held.reserved) {
-      // Asked again before it was given away: the driver was cut off.
-      if (held.attempt === want.attempt) return { pool: held.pool, waitedMs: 0 };
+      // The driver was interrupted before it dispatched the shard.
+      if (held.attempt === request.attempt) return { pool: held.pool, waitedMs: 0 };
       this.#counter(held.pool).lost++;
-      this.#spend(want.tenantId, want.model, -want.pages, held.since);
+      this.#spend(request.tenantId, request.model, -request.pages, held.since);
     }
-    if (this.#left(want.tenantId, want.model, limits, now) < want.pages) {
-      this.#rouse(this.#book.leave(want.shardId, false, now));
+    if (this.#pagesLeft(request.tenantId, request.model, limits, now) < request.pages) {
+      this.#wakeDrivers(this.#book.release(request.shardId, false, now));
       return { overBudget: true };
     }
-    const { answer, wake } = this.#book.ask(want, now);
-    if ("pool" in answer) this.#spend(want.tenantId, want.model, want.pages, now);
-    this.#rouse(wake);
+    const { answer, wake } = this.#book.ask(request, now);
+    if ("pool" in answer) this.#spend(request.tenantId, request.model, request.pages, now);
+    this.#wakeDrivers(wake);
     return answer;
   }
 
-  /** The pool took it. */
   started(shardId: string): void {
     const slot = this.#book.slot(shardId);
     if (slot) this.#counter(slot.pool).dispatched++;
-    this.#rouse(this.#book.started(shardId, Date.now()));
+    this.#wakeDrivers(this.#book.started(shardId, Date.now()));
   }
 
   notStarted(shardId: string, why: NotStarted): void {
@@ -69,13 +66,12 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
     if (!slot) return;
     this.#counter(slot.pool).refused++;
     this.#spend(slot.tenantId, slot.model, -slot.pages, slot.since);
-    this.#rouse(this.#book.notStarted(shardId, why, Date.now()));
+    this.#wakeDrivers(this.#book.notStarted(shardId, why, Date.now()));
   }
 
-  /** @returns milliseconds until the worker's first word, when this is it; and its pool. */
   heard(shardId: string, attempt: number): { pool: string; ms: number } | null {
     const { ms, wake } = this.#book.heard(shardId, attempt, Date.now());
-    this.#rouse(wake);
+    this.#wakeDrivers(wake);
     const slot = this.#book.slot(shardId);
     if (ms === null || !slot) return null;
     const counter = this.#counter(slot.pool);
@@ -84,31 +80,28 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
     return { pool: slot.pool, ms };
   }
 
-  /** @param open pages that the attempt left unread: they were not paid for. */
-  ended(shardId: string, attempt: number, well: boolean, open: number): void {
+  ended(shardId: string, attempt: number, succeeded: boolean, open: number): void {
     const slot = this.#book.slot(shardId);
     if (slot && !slot.reserved && slot.attempt === attempt)
       this.#spend(slot.tenantId, slot.model, -open, slot.since);
-    this.#rouse(this.#book.ended(shardId, attempt, well, Date.now()));
+    this.#wakeDrivers(this.#book.ended(shardId, attempt, succeeded, Date.now()));
   }
 
-  /** @param lost the pool that had it is to blame */
-  leave(shardId: string, lost = false): void {
-    this.#rouse(this.#book.leave(shardId, lost, Date.now()));
+  release(shardId: string, lost = false): void {
+    this.#wakeDrivers(this.#book.release(shardId, lost, Date.now()));
   }
 
-  looked(pool: string, well: boolean): void {
-    this.#rouse(this.#book.looked(pool, well, Date.now()));
+  reportHealth(pool: string, healthy: boolean): void {
+    this.#wakeDrivers(this.#book.reportHealth(pool, healthy, Date.now()));
   }
 
-  /** Pages of the model that the tenant may still have read today; `null` without a limit. */
-  left(tenantId: string, model: string, limits: DayLimits): number | null {
-    const left = this.#left(tenantId, model, limits, Date.now());
+  pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null {
+    const left = this.#pagesLeft(tenantId, model, limits, Date.now());
     return Number.isFinite(left) ? left : null;
   }
 
-  olderThan(before: number): string[] {
-    return this.#book.olderThan(before);
+  heldSince(before: number): string[] {
+    return this.#book.heldSince(before);
   }
 
   report(tenantId?: string): {
@@ -130,33 +123,32 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
 
   override alarm(): void {
     this.#alarmAt = 0;
-    this.#rouse(this.#book.tick(Date.now()));
+    this.#wakeDrivers(this.#book.tick(Date.now()));
   }
 
-  /** Wakes the drivers of shards that now have a slot, and sees to it that time is not missed. */
-  #rouse(shards: string[]): void {
+  /** Wakes the drivers of shards that now have a slot, and sets the alarm for the next tick. */
+  #wakeDrivers(shards: string[]): void {
     if (shards.length > 0)
-      this.ctx.waitUntil(Promise.all(shards.map((shardId) => wake(this.env, shardId))));
+      this.ctx.waitUntil(Promise.all(shards.map((shardId) => wakeShard(this.env, shardId))));
     const next = this.#book.nextTick(Date.now());
     if (next === null || (this.#alarmAt > 0 && this.#alarmAt <= next)) return;
     this.#alarmAt = next;
     this.ctx.waitUntil(this.ctx.storage.setAlarm(next));
   }
 
-  #left(tenantId: string, model: string, own: DayLimits, now: number): number {
+  #pagesLeft(tenantId: string, model: string, own: DayLimits, now: number): number {
     const price = settings(this.env).PRICES[model] ?? 0;
     return pagesLeft(limitsOf(this.env, own), this.#store.spent(tenantId, dayOf(now)), price);
   }
 
-  /** @param at when the pages were given away: a refund goes to that day. */
+  /** @param at when the pages were dispatched: a refund counts for that day */
   #spend(tenantId: string, model: string, pages: number, at: number): void {
     const { micros } = costOf(pages, settings(this.env).PRICES[model] ?? 0);
     this.#store.spend(tenantId, dayOf(at), pages, micros);
   }
 
-  /** Yesterday's counts are of no use any more. */
-  forgetOldDays(): void {
-    this.#store.forgetDaysBefore(dayOf(Date.now() - 86_400_000));
+  deleteOldDays(): void {
+    this.#store.deleteDaysBefore(dayOf(Date.now() - 86_400_000));
   }
 
   #counter(pool: string) {
@@ -169,20 +161,20 @@ export class SlotKeeper extends DurableObject<Env> implements Keeper {
   }
 }
 
-export const keeperOf = (env: Env) => env.KEEPER.get(env.KEEPER.idFromName("slots"));
+export const schedulerOf = (env: Env) => env.SCHEDULER.get(env.SCHEDULER.idFromName("slots"));
 
-/** What holds for a tenant's day: its own limits, and those of the service. */
+/** The stricter of the tenant's daily limits and those of the service. */
 function limitsOf(env: Env, own: DayLimits): DayLimits {
   const { DAILY_PAGES, DAILY_USD } = settings(env);
   return strictest(own, { pages: DAILY_PAGES ?? null, usd: DAILY_USD ?? null });
 }
 
-/** Pages of the model that the tenant may still have read today; `null` when nothing limits its day. */
+/** Pages that the daily limits leave for this model; `null` without a limit. */
 export async function pagesLeftToday(
   env: Env,
   tenantId: string,
   model: string,
   own: DayLimits,
 ): Promise<number | null> {
-  return isLimited(limitsOf(env, own)) ? keeperOf(env).left(tenantId, model, own) : null;
+  return isLimited(limitsOf(env, own)) ? schedulerOf(env).pagesLeft(tenantId, model, own) : null;
 }

@@ -1,12 +1,12 @@
 /**
- * One Durable Object for each API key, found by the key's hash: it knows the key and counts its
- * requests. A request costs one hop to it and no database read; since there is only one in the
- * world, a revocation that is told to it holds everywhere at once.
+ * The rate limiter of an API key: one Durable Object per key hash. It caches the key's record and counts its
+ * requests, so a request costs one call and no database read. Because there is only one object per key, a
+ * revocation applies everywhere at once.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Env, Guard, Verdict } from "../bindings.ts";
+import type { Env, KeyCheck, RateLimiterRpc } from "../bindings.ts";
 import { TOKEN_TTL_S } from "../domain/keys/browser-token.ts";
-import { NO_LIMITS } from "../domain/keys/cost-guard.ts";
+import { NO_LIMITS } from "../domain/keys/day-limits.ts";
 import { admit, type Bucket } from "../domain/keys/rate-limit.ts";
 import type { StoredKey } from "../domain/keys/stored-key.ts";
 import { inNetworks } from "../domain/network/cidr.ts";
@@ -14,29 +14,30 @@ import { settings } from "../settings.ts";
 import { findKeyByHash, touchKey } from "../storage/keys.ts";
 import { dayLimitsOfKey } from "../storage/tenants.ts";
 
-/** What was read from D1 is believed for this long, for changes that nobody told the guard. */
-const BELIEVE_MS = 10_000;
+/** How long a record from D1 is cached. Limits the delay of changes that did not call `refresh`. */
+const CACHE_MS = 10_000;
 const TOUCH_MS = 60_000;
 
-/** Requests a minute with one browser token, apart from those of the key that made it. */
+/** Requests per minute with one browser token; they do not count for its key. */
 const TOKEN_RATE_PER_MINUTE = 120;
 
-export class KeyGuard extends DurableObject<Env> implements Guard {
+export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
   #key: StoredKey | null = null;
   #dayLimits = NO_LIMITS;
   #readAt = Number.NEGATIVE_INFINITY;
   #touchedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | null = null;
-  /** Of browser tokens, by their id: whoever holds one cannot use up what the key may do. */
+  /** By id of the browser token, so that its holder cannot use up the key's own rate limit. */
   #tokenBuckets = new Map<string, Bucket>();
 
   /**
-   * @param address of the caller; `null` when it is not known
-   * @param tokenId when the key is not used itself, but a browser token that it made. Its networks do not bind those.
+   * @param address IP address of the caller; `null` if unknown
+   * @param tokenId id of the browser token, if the request has one instead of the key. The key's allowed networks
+   *   do not apply to its tokens.
    */
-  async check(hash: string, address: string | null, tokenId?: string): Promise<Verdict> {
+  async check(hash: string, address: string | null, tokenId?: string): Promise<KeyCheck> {
     const now = Date.now();
-    if (now - this.#readAt > BELIEVE_MS) {
+    if (now - this.#readAt > CACHE_MS) {
       [this.#key, this.#dayLimits] = await Promise.all([
         findKeyByHash(this.env.DB, hash),
         dayLimitsOfKey(this.env.DB, hash),
@@ -49,7 +50,7 @@ export class KeyGuard extends DurableObject<Env> implements Guard {
       : (key?.ratePerMinute ?? settings(this.env).RATE_PER_MINUTE);
     if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= now))
       return { key: null, addressAllowed: false, admission: null, perMinute, dayLimits: NO_LIMITS };
-    // Before a request is counted: a stolen key is not to use up what its owner may do.
+    // Checked before the request is counted, so that a stolen key cannot use up its owner's rate limit.
     if (!tokenId && key.allowedCidrs && !inNetworks(address ?? "", key.allowedCidrs))
       return { key, addressAllowed: false, admission: null, perMinute, dayLimits: this.#dayLimits };
     const bucket = tokenId ? (this.#tokenBuckets.get(tokenId) ?? null) : this.#bucket;
@@ -65,7 +66,7 @@ export class KeyGuard extends DurableObject<Env> implements Guard {
 
   #keepTokenBucket(tokenId: string, bucket: Bucket, now: number): void {
     for (const [id, { at }] of this.#tokenBuckets) {
-      // The first ones are the oldest: they were put in first.
+      // A map keeps the order of insertion, so the oldest come first.
       if (at >= now - TOKEN_TTL_S * 1000) break;
       this.#tokenBuckets.delete(id);
     }
@@ -73,10 +74,10 @@ export class KeyGuard extends DurableObject<Env> implements Guard {
     this.#tokenBuckets.set(tokenId, bucket);
   }
 
-  /** The key was changed: read it again. */
-  forget(): void {
+  refresh(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
   }
 }
 
-export const guardOf = (env: Env, hash: string) => env.GUARDS.get(env.GUARDS.idFromName(hash));
+export const rateLimiterOf = (env: Env, hash: string) =>
+  env.RATE_LIMITERS.get(env.RATE_LIMITERS.idFromName(hash));

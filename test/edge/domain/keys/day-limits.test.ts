@@ -8,7 +8,7 @@ import {
   pagesLeft,
   secondsOfDayLeft,
   strictest,
-} from "../../../../src/edge/domain/keys/cost-guard.ts";
+} from "../../../../src/edge/domain/keys/day-limits.ts";
 
 const limits = (pages: number | null, usd: number | null) => ({ pages, usd });
 

@@ -1,5 +1,5 @@
 /**
- * What a tenant may have read in a day (UTC). Pages from the cache cost nothing. Money is counted in
+ * Daily page and spending limits of a tenant (UTC). Pages from the cache cost nothing. Money is counted in
  * whole millionths of a dollar, so that sums are exact.
  */
 export interface DayLimits {
@@ -18,7 +18,7 @@ export const NOTHING: Spent = { pages: 0, micros: 0 };
 
 const MICROS = 1_000_000;
 
-/** The stricter of two in each: what the service allows and what the tenant wants. */
+/** The lower of both limits, for pages and for money. */
 export function strictest(a: DayLimits, b: DayLimits): DayLimits {
   const least = (x: number | null, y: number | null) =>
     x === null ? y : y === null ? x : Math.min(x, y);
@@ -27,13 +27,13 @@ export function strictest(a: DayLimits, b: DayLimits): DayLimits {
 
 export const isLimited = ({ pages, usd }: DayLimits) => pages !== null || usd !== null;
 
-/** @param price dollars a page */
+/** @param price dollars per page */
 export const costOf = (pages: number, price: number): Spent => ({
   pages,
   micros: pages * Math.round(price * MICROS),
 });
 
-/** Pages of this price that may still be read today; infinite without a limit. */
+/** Pages of this price that the limits leave for today; infinite without a limit. */
 export function pagesLeft(limits: DayLimits, spent: Spent, price: number): number {
   const { pages, usd } = limits;
   const byPages = pages === null ? Number.POSITIVE_INFINITY : pages - spent.pages;
@@ -47,6 +47,6 @@ export function pagesLeft(limits: DayLimits, spent: Spent, price: number): numbe
 
 export const dayOf = (now: number) => new Date(now).toISOString().slice(0, 10);
 
-/** Seconds until the day's count begins again. */
+/** Seconds until the daily counts are reset. */
 export const secondsOfDayLeft = (now: number) =>
   Math.ceil((86_400_000 - (now % 86_400_000)) / 1000);

@@ -1,0 +1,55 @@
+/** How a document is to be read and what becomes of the result: the fields of POST /v1/ocr, except the document. */
+import { z } from "zod";
+import { MODES, TASKS } from "../pages/models.ts";
+import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
+
+/** Fields that a job and a line of a batch share, without defaults. */
+export const readingFields = {
+  pages: z.string().max(4000),
+  model: z.string().max(64),
+  mode: z.enum(MODES),
+  token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET),
+  witness: z.boolean(),
+  task: z.enum(TASKS),
+  prompt: z.string().min(1).max(4000),
+  dpi: z.int().min(36).max(400),
+};
+
+export const stringMap = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((record) => Object.keys(record).length <= 16, "at most 16 entries");
+
+export const JobRequest = z.strictObject({
+  pages: readingFields.pages.default("").meta({
+    description: "Pages from 1; all when empty. Ranges past the end are clipped.",
+    example: "1-3,7,10-",
+  }),
+  model: readingFields.model.optional(),
+  mode: readingFields.mode.default("auto"),
+  token_budget: readingFields.token_budget.optional().meta({
+    description:
+      "Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; `pp-ocr`, which has no vision tokens, ignores it, and `fovea-nano` takes none.",
+  }),
+  witness: readingFields.witness.default(false).meta({
+    description:
+      "Check the words of each page against a classic recogniser; where they differ, the page is `suspect`.",
+  }),
+  task: readingFields.task.default("markdown"),
+  prompt: readingFields.prompt.optional(),
+  tokens: z.enum(["keep", "none"]).optional().meta({
+    description:
+      "`keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides",
+  }),
+  dpi: readingFields.dpi.default(144).meta({ description: "PDF raster resolution" }),
+  cache: z.enum(["use", "refresh", "only"]).default("use").meta({
+    description: "`refresh`: read again · `only`: answer from the cache or not at all",
+  }),
+  zero_retention: z.boolean().default(false).meta({
+    description:
+      "Erase the document and everything read from it when the whole result was handed over once, or an hour after the end",
+  }),
+  webhook_url: z.url().max(2048).optional(),
+  metadata: stringMap.default({}),
+});
+/** With defaults filled in. */
+export type JobRequest = z.infer<typeof JobRequest>;

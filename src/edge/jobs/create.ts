@@ -1,0 +1,223 @@
+/**
+ * How a job comes into being. `createJob` does it for a client: it checks the request, finds the document and holds
+ * the key and the account to their limits. `startJob` records a job and plans it. The service calls `startJob` directly
+ * for documents that it has at hand: those of a batch, which has its own limits, and those of a context.
+ */
+import type { z } from "zod";
+import type { Env } from "../bindings.ts";
+import type { Asker, Caller } from "../context.ts";
+import { pagesLeftToday } from "../dispatch/scheduler.ts";
+import { type DocumentSource, FROM_URL, findDocument } from "../documents/ingest.ts";
+import { newId } from "../domain/ids.ts";
+import { isOver } from "../domain/jobs/job.ts";
+import { JobRequest } from "../domain/jobs/job-request.ts";
+import { outboundUrlFault } from "../domain/network/outbound-url.ts";
+import { ENCODE } from "../domain/pages/models.ts";
+import type { ReadOptions } from "../domain/pages/page-key.ts";
+import {
+  ALL_PAGES,
+  type PageSelection,
+  parsePageSelection,
+} from "../domain/pages/page-selection.ts";
+import { readOptions } from "../domain/pages/read-options.ts";
+import { formatTraceparent } from "../domain/protocol/traceparent.ts";
+import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
+import { settings } from "../settings.ts";
+import type { StoredFile } from "../storage/files.ts";
+import {
+  findJob,
+  insertJob,
+  type Job,
+  jobWithSources,
+  type SourceCounts,
+} from "../storage/jobs.ts";
+import { keptTokens } from "../storage/tenants.ts";
+import { timed } from "../telemetry.ts";
+import { ADMISSION, checkDay, checkQuota } from "./admit.ts";
+import { announce } from "./end.ts";
+import { plan, selectedPages, uncached } from "./plan.ts";
+
+/**
+ * What `createJob` throws. In addition: `not-cached` with `cache: only`, `tokens-not-kept` for the task `encode`, and
+ * `token-used` for a browser token.
+ */
+export const CREATE_JOB = [
+  "invalid-request",
+  "invalid-page-selection",
+  "unknown-model",
+  "unsupported-option",
+  "not-found",
+  ...FROM_URL,
+  ...ADMISSION,
+] as const satisfies ProblemCode[];
+
+/** A document and the fields of POST /v1/ocr. Fields that are left out have the defaults of that route. */
+export type NewJob = { document: DocumentSource } & z.input<typeof JobRequest>;
+
+export interface CreatedJob {
+  /** The job after planning: over already if the cache had every page. */
+  job: Job;
+  /** How many of its pages came from the cache, are shared with another job, or are read for it. */
+  sources: SourceCounts;
+}
+
+/**
+ * Has a client's document read, or finds that it has been read. A browser token's job has the id that the token names,
+ * so that the token starts one job.
+ * @throws Problem if the request is refused; no job is created then
+ */
+export async function createJob(
+  env: Env,
+  { caller, trace, timings }: Asker,
+  { document, ...fields }: NewJob,
+): Promise<CreatedJob> {
+  const request = parse(fields);
+  const { tenantId, keyId, tokenJobId, quota, dayLimits } = caller;
+  await checkToken(env.DB, caller, request);
+  const selection = selectionOf(request);
+  const options = optionsOf(env, request, selection);
+  await checkKeptTokens(env, tenantId, request);
+  checkWebhook(env, request);
+  const [file, left] = await Promise.all([
+    timed(timings, "document", findDocument(env, tenantId, document)),
+    pagesLeftToday(env, tenantId, options.model, dayLimits),
+  ]);
+
+  const now = Date.now();
+  const wanted = { options, selection };
+  if (request.cache === "only") {
+    if ((await uncached(env, wanted, file)) > 0)
+      throw new Problem("not-cached", "Not every selected page has been read with these options.");
+  } else {
+    await checkQuota(env.DB, keyId, quota, now);
+    if (left !== null) {
+      const fresh = request.cache === "refresh";
+      checkDay(fresh ? selectedPages(wanted, file) : await uncached(env, wanted, file), left, now);
+    }
+  }
+
+  const id = tokenJobId ?? newId("job", now);
+  const started = startJob(env, file, {
+    id,
+    keyId,
+    options,
+    selection,
+    cache: request.cache,
+    webhookUrl: request.webhook_url,
+    metadata: request.metadata,
+    zeroRetention: request.zero_retention,
+    keepTokens: request.tokens === undefined ? undefined : request.tokens === "keep",
+    traceparent: formatTraceparent(trace),
+  }).catch((error) => {
+    // Two requests with one browser token at the same moment: the primary key admits one.
+    if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error))) throw tokenUsed(tokenJobId);
+    throw error;
+  });
+  await timed(timings, "plan", started);
+  const created = await jobWithSources(env.DB, id);
+  // No worker will report about a job that ended while it was made.
+  if (isOver(created.job.state)) await announce(env, [id]);
+  return created;
+}
+
+/** What distinguishes one new job from another. */
+export interface JobSpec {
+  id: string;
+  keyId: string;
+  options: ReadOptions;
+  selection?: PageSelection;
+  cache?: Job["cache"];
+  webhookUrl?: string;
+  metadata?: Job["metadata"];
+  zeroRetention?: boolean;
+  keepTokens?: boolean;
+  traceparent?: string;
+  batchId?: string;
+  background?: boolean;
+  /** Seconds from now; `JOB_DEADLINE_S` if left out. */
+  deadlineS?: number;
+}
+
+/**
+ * Records a job on a document and plans it.
+ * @param also statements for the same transaction
+ */
+export async function startJob(
+  env: Env,
+  file: StoredFile,
+  spec: JobSpec,
+  also: D1PreparedStatement[] = [],
+): Promise<void> {
+  const now = Date.now();
+  const job: Job = {
+    id: spec.id,
+    tenantId: file.tenantId,
+    keyId: spec.keyId,
+    fileId: file.id,
+    options: spec.options,
+    selection: spec.selection ?? ALL_PAGES,
+    cache: spec.cache ?? "use",
+    state: "queued",
+    planned: false,
+    total: 0,
+    done: 0,
+    failed: 0,
+    error: null,
+    webhookUrl: spec.webhookUrl ?? null,
+    metadata: spec.metadata ?? {},
+    zeroRetention: spec.zeroRetention ?? false,
+    keepTokens: spec.keepTokens,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
+    deadlineAt: now + (spec.deadlineS ?? settings(env).JOB_DEADLINE_S) * 1000,
+    traceparent: spec.traceparent,
+    batchId: spec.batchId ?? null,
+    background: spec.background ?? false,
+  };
+  await plan(env, job, file, [...insertJob(env.DB, job), ...also]);
+}
+
+function parse(fields: z.input<typeof JobRequest>): JobRequest {
+  const { data, error } = JobRequest.safeParse(fields);
+  if (error) throw invalidRequest(error.issues);
+  return data;
+}
+
+/** The holder of a browser token cannot set the webhook or the retention: the document may be somebody else's. */
+async function checkToken(db: D1Database, { tenantId, tokenJobId }: Caller, request: JobRequest) {
+  if (tokenJobId === null) return;
+  if (request.webhook_url || request.zero_retention)
+    throw new Problem("token-refused", "`webhook_url` and `zero_retention` need an API key.");
+  if (await findJob(db, tenantId, tokenJobId)) throw tokenUsed(tokenJobId);
+}
+
+const tokenUsed = (jobId: string) => new Problem("token-used", `It has started ${jobId}.`);
+
+function selectionOf({ pages }: JobRequest): PageSelection {
+  const selection = parsePageSelection(pages);
+  if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
+  return selection;
+}
+
+function optionsOf(env: Env, request: JobRequest, selection: PageSelection): ReadOptions {
+  const { MODELS, DEFAULT_MODEL } = settings(env);
+  const options = readOptions(request, selection, { models: MODELS, fallback: DEFAULT_MODEL });
+  if ("code" in options) throw new Problem(options.code, options.message);
+  return options;
+}
+
+/** Refuses to keep vision tokens that must be erased, and to make them if the account has no room for them. */
+async function checkKeptTokens(env: Env, tenantId: string, request: JobRequest) {
+  if (request.task !== ENCODE && request.tokens !== "keep") return;
+  if (request.zero_retention)
+    throw new Problem("invalid-request", "Vision tokens are not kept with `zero_retention`.");
+  const { bytes } = await keptTokens(env.DB, tenantId);
+  if (request.task === ENCODE && bytes >= settings(env).TENANT_TOKENS_BYTES)
+    throw new Problem("tokens-not-kept", `The account keeps ${bytes} bytes of them already.`);
+}
+
+function checkWebhook(env: Env, { webhook_url: url }: JobRequest) {
+  const fault = url && outboundUrlFault(url, settings(env).ALLOW_LOOPBACK);
+  if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
+}
