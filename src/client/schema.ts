@@ -151,7 +151,7 @@ export type ResultDocument = {
 };
 
 export type StoredPageResult = PageResult & {
-  /** Who read what, signed; keys at `/.well-known/fovea-receipt-keys` */
+  /** Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys` */
   receipt: {
     payload: string;
     signature: string;
@@ -201,7 +201,7 @@ export type PageResult = {
     mode: string;
     tokens: number | null;
     finish_reason: "stop" | "length" | "loop" | "blank" | "error";
-    /** The page was not encoded: its vision tokens were kept from an earlier reading. */
+    /** `stored`: the page was not encoded, because its vision tokens were kept from an earlier reading */
     encoded?: "stored";
   }>;
   timings_ms: {
@@ -211,7 +211,7 @@ export type PageResult = {
     decode: number;
   };
   error: PageError | null;
-  /** The check by a second reader: the share of words in common, `null` where there are too few. */
+  /** Check by a second reader: the share of words that both read; `null` if there are too few words */
   witness?: {
     model: string;
     model_digest: string;
@@ -223,23 +223,23 @@ export type OcrRequest = {
   file?: string;
   /** `https:` URL or `data:` URL of the document */
   url?: string;
-  /** Pages from 1; all when empty. Ranges past the end are clipped. */
+  /** Page numbers start at 1; empty: all pages. Ranges beyond the end are clipped. */
   pages?: string;
   model?: string;
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
-  /** Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; `pp-ocr`, which has no vision tokens, ignores it, and `fovea-nano` takes none. */
+  /** Limit of vision tokens for all selected pages together: within it, each page gets the mode that its text needs. Only with `mode: auto`. `pp-ocr`, which has no vision tokens, ignores it; `fovea-nano` does not support it. */
   token_budget?: number;
   /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
   witness?: boolean;
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
-  /** `keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides */
+  /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
   tokens?: "keep" | "none";
-  /** PDF raster resolution */
+  /** Resolution of PDF pages */
   dpi?: number;
-  /** `refresh`: read again · `only`: answer from the cache or not at all */
+  /** `refresh`: read all pages again · `only`: use only the cache; 404 if a page is not cached */
   cache?: "use" | "refresh" | "only";
-  /** Erase the document and everything read from it when the whole result was handed over once, or an hour after the end */
+  /** Erase the document and everything read from it after the whole result has been fetched once, or an hour after the job ends */
   zero_retention?: boolean;
   webhook_url?: string;
   metadata?: Record<string, string>;
@@ -282,7 +282,7 @@ export type ChatCompletion = {
     index: 0;
     message: {
       role: "assistant";
-      /** Markdown, page after page */
+      /** Markdown of all pages */
       content: string;
       refusal: null;
     };
@@ -302,7 +302,7 @@ export type ChatCompletion = {
     job_id: string;
     file_id: string;
     state: string;
-    /** Of the worst page */
+    /** Verdict of the worst page */
     verdict: string;
     pages: Array<{
       page: number;
@@ -326,10 +326,10 @@ export type ChatError = {
   };
 };
 
-/** Other fields of OpenAI's (`temperature`, `max_tokens`, …) are taken and have no effect. */
+/** Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored. */
 export type ChatRequest = {
   model: string;
-  /** The words of the last `user` message name a task (`markdown`, `free`, `figure`, `describe`, `deep`) or are its official wording (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`); none: `markdown`; others are a prompt, where the model takes one. The document is in the same message, or in the last one before that has any. No other message is read. */
+  /** The text of the last `user` message is a task (`markdown`, `free`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored. */
   messages: Array<{
     role: "system" | "developer" | "user" | "assistant" | "tool";
     content?: string | Array<{
@@ -338,13 +338,13 @@ export type ChatRequest = {
     } | {
       type: "image_url";
       image_url: {
-        /** `https:` URL or `data:` URL; a PDF will do too */
+        /** `https:` URL or `data:` URL of an image or PDF */
         url: string;
       };
     } | {
       type: "file";
       file: {
-        /** Of POST /v1/files */
+        /** Id from POST /v1/files */
         file_id?: string;
         /** A `data:` URL */
         file_data?: string;
@@ -366,10 +366,10 @@ export type ChatRequest = {
     mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
     token_budget?: number;
     witness?: boolean;
-    /** In place of the task that the message's words name; those are then a prompt */
+    /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
-    /** `keep`: the next question about the same pages is answered without encoding */
+    /** `keep`: later questions about the same pages need no encoding */
     tokens?: "keep" | "none";
     cache?: "use" | "refresh" | "only";
     metadata?: Record<string, string>;
@@ -658,23 +658,23 @@ export type Recall = {
   form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
   state: "text" | "recalled" | "reading";
   text: string | null;
-  /** `pages`: the message's place was not found, and `text` is all that its pages have */
+  /** `pages`: the message was not found on its pages, so `text` is their whole text */
   scope: "message" | "pages" | null;
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed" | null;
   /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
   expected_precision: [number, number] | null;
   model: string | null;
   model_digest: string | null;
-  /** Against the original, where the context keeps it */
+  /** Compared with the original; `null` unless the context keeps it */
   measured: {
     cer: number | null;
     wer: number | null;
     precision: number | null;
     characters: number;
   } | null;
-  /** Whether the words have the hash of the original's */
+  /** Whether the words have the same hash as those of the original */
   verified: boolean | null;
-  /** Of the original */
+  /** Length of the original */
   characters: number;
   jobs: Array<string>;
 };
@@ -722,7 +722,7 @@ export type Compressed = {
   expected_precision: [number, number] | null;
   pages: Array<{
     page: number;
-    /** Its address here; it needs the API key */
+    /** Path of the image; requests need the API key */
     image: string;
     width: number;
     height: number;
@@ -750,12 +750,12 @@ export type Compressed = {
 export type CompressRequest = {
   /** Markdown */
   text: string;
-  /** `auto`: the cheapest that is expected to reach `target_precision` */
+  /** `auto`: the mode with the fewest tokens that is expected to reach `target_precision` */
   mode?: "auto" | "gundam" | "large" | "base" | "small" | "tiny";
   target_precision?: number;
-  /** Read the images back, and say how much of the text was found */
+  /** Read the images back and measure how much of the text is recovered */
   verify?: boolean;
-  /** The model that reads them back */
+  /** The model that reads the images back */
   reader?: string;
 };
 
@@ -771,7 +771,7 @@ export type FidelityReport = {
     compression: number | null;
     /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
     expected_precision: [number, number] | null;
-    /** Character error rate; `null` while it is read, or where a page failed */
+    /** Character error rate; `null` while pages are being read, or if a page failed */
     cer: number | null;
     wer: number | null;
     precision: number | null;
@@ -782,13 +782,13 @@ export type FidelityRequest = {
   file?: string;
   /** `https:` or `data:` URL */
   url?: string;
-  /** In place of a document: what this job has read */
+  /** Instead of a document: use the result of this job */
   job?: string;
-  /** The text that is on it */
+  /** The true text of the document */
   truth: string;
   pages?: string;
   model?: string;
-  /** All five where it is left out; readers without vision tokens have one */
+  /** Default: all five. Readers without vision tokens have only one */
   modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
 };
 

@@ -101,7 +101,7 @@ export async function completeUpload(
 ): Promise<Upload> {
   const expiresAt = Date.now() + CHECK_MS;
   if (!(await moveUpload(env.DB, upload.id, "open", { state: "checking", expiresAt })))
-    throw new Problem("upload-over", "The upload is not open any more.");
+    throw new Problem("upload-over", "The upload has already ended.");
   const key = filePath({ tenantId: upload.tenantId, id: upload.fileId });
   try {
     await env.BUCKET.resumeMultipartUpload(key, upload.multipartId).complete(parts);

@@ -29,7 +29,7 @@ export const IDEMPOTENT = [
 
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 
-/** Stores the answer of the route. Comes after authentication, since a key belongs to a tenant. */
+/** Stores the route's response. Runs after authentication, because an Idempotency-Key belongs to a tenant. */
 export const idempotent = createMiddleware<AppEnv>((c, next) =>
   once(
     c,
@@ -42,8 +42,8 @@ export const idempotent = createMiddleware<AppEnv>((c, next) =>
 );
 
 /**
- * Calls `answer`, unless it was called before for the request's Idempotency-Key: then its stored response is returned.
- * @param request what has to be the same when the key comes again
+ * Calls `answer`, or returns the stored response if it was called before with the request's Idempotency-Key.
+ * @param request what must be identical in a repetition
  */
 export async function once(
   c: Context<AppEnv>,

@@ -39,7 +39,10 @@ export async function pageImages(
   const reader = digestName(RENDER, file.mediaType);
   if (wanted.length > 0 && (await countUncached(env.DB, reader, wanted)) > 0) {
     if (!settings(env).MODELS.includes(RENDER))
-      throw new Problem("unsupported-option", `A PDF needs ${RENDER}, which is not offered here.`);
+      throw new Problem(
+        "unsupported-option",
+        `A PDF needs the model ${RENDER}, which is not available.`,
+      );
     // Without `zero_retention`, also on a document that is lent: its images go with it when the PDF is handed over.
     const request = {
       file: file.id,

@@ -80,7 +80,7 @@ export const PageResult = z
           finish_reason: z.enum(FINISH_REASONS),
           encoded: z.literal("stored").optional().meta({
             description:
-              "The page was not encoded: its vision tokens were kept from an earlier reading.",
+              "`stored`: the page was not encoded, because its vision tokens were kept from an earlier reading",
           }),
         }),
       )
@@ -101,7 +101,7 @@ export const PageResult = z
       .optional()
       .meta({
         description:
-          "The check by a second reader: the share of words in common, `null` where there are too few.",
+          "Check by a second reader: the share of words that both read; `null` if there are too few words",
       }),
   })
   .meta({ id: "PageResult" });
@@ -109,7 +109,8 @@ export const PageResult = z
 /** A result as it is stored and answered: with the receipt that is made when it lands. */
 export const StoredPageResult = PageResult.extend({
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
-    description: "Who read what, signed; keys at `/.well-known/fovea-receipt-keys`",
+    description:
+      "Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys`",
   }),
 }).meta({ id: "StoredPageResult" });
 
