@@ -21,6 +21,7 @@ const CHECKS = {
   "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
   "client schema": [node24, "scripts/client-types.ts", "--check"],
   docs: [node24, "scripts/check-docs.ts"],
+  contract: [node24, "scripts/contract.ts", "--check"],
   "settings table": [node24, "scripts/settings-table.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, ...PYTHON],

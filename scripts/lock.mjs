@@ -38,7 +38,7 @@ async function compile(/** @type {string} */ file, /** @type {string[]} */ args)
 }
 
 try {
-  await setUp();
+  await setUp({ python: true });
   const shared = await compile("requirements.txt", [
     "pyproject.toml",
     "requirements-torch.txt",

@@ -42,11 +42,16 @@ export class SetupError extends Error {}
  * @property {() => Promise<void>} run
  */
 
-/** @param {{tests?: boolean}} options `tests`: the packages of the worker's tests and checks too. */
-export async function setUp({ tests = false } = {}) {
+/**
+ * @param {{tests?: boolean, python?: boolean}} options `tests`: the packages of the worker's tests and checks too;
+ *   `python`: only the Python environment, without packages
+ */
+export async function setUp({ tests = false, python = false } = {}) {
   const release = await lock();
   try {
-    const all = steps(tests);
+    const all = steps(tests).filter(
+      (step) => !python || step.what.startsWith("Python environment"),
+    );
     const pending = all.filter((step) => !step.done);
     if (pending.length === all.length)
       say(

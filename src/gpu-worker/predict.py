@@ -11,6 +11,8 @@ from fovea.service.drain import DRAIN
 from fovea.service.shard import ShardRequest, run_shard
 from fovea.settings import Settings
 
+# `cog build` reads these and the bounds below without running the file, so they are written out here;
+# test_inputs.py holds them to the contract.
 MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
 TASKS = ["markdown", "free", "figure", "describe", "locate", "deep", "encode"]
 

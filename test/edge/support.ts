@@ -2,6 +2,7 @@
 import { env as bindings, exports } from "cloudflare:workers";
 import { vi } from "vitest";
 import type { Env } from "../../src/edge/bindings.ts";
+import { ShardInput } from "../../src/edge/domain/jobs/shard-input.ts";
 import type { PageResult } from "../../src/edge/domain/pages/page-result.ts";
 import { DIGEST, pageResult, pdf } from "./samples.ts";
 
@@ -132,6 +133,7 @@ export class CogStub {
       const prediction = this.predictions[this.#seen];
       if (prediction) {
         this.#seen++;
+        ShardInput.parse(prediction.input);
         return prediction;
       }
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -3,6 +3,7 @@ import type { Env } from "../bindings.ts";
 import type { MediaType } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
+import type { Mode } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import { cancelJobsOfFile } from "../jobs/end.ts";
 import type { Context } from "../storage/contexts.ts";
@@ -45,7 +46,7 @@ export async function eraseDocument(env: Env, file: StoredFile): Promise<void> {
   await deleteFile(env.DB, env.BUCKET, file);
 }
 
-export const readingOptions = (model: string, mode: string): ReadOptions => ({
+export const readingOptions = (model: string, mode: Mode): ReadOptions => ({
   model,
   mode,
   task: "markdown",

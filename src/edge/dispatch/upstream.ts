@@ -1,4 +1,5 @@
 /** The interface of a pool, and the input and webhook body that all kinds of pools share. */
+import type { ShardInput } from "../domain/jobs/shard-input.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { NotStarted } from "../domain/pools/slot-book.ts";
 
@@ -41,8 +42,7 @@ export interface Upstream {
   health(): Promise<Health>;
 }
 
-/** The worker's typed inputs (docs/WORKER-PROTOCOL.md, section 1). */
-export function predictionInput(request: ShardRequest): Record<string, string | number | boolean> {
+export function predictionInput(request: ShardRequest): ShardInput {
   const { model, mode, task, prompt, dpi, budget, witness } = request.options;
   return {
     document: request.documentUrl,

@@ -106,8 +106,8 @@ export async function receivePage(
   const now = Date.now();
   const signingKey = await receiptKey(settings(env).SIGNING_SECRET);
   const receipt = await makeReceipt(signingKey, file.sha256, result, now);
-  const text = JSON.stringify({ ...result, receipt });
-  if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, text);
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...result, receipt }));
+  if (result.verdict !== "failed") await putResult(env.BUCKET, shard, key, result, bytes);
   const about =
     result.task === ENCODE
       ? await tokenKey(
@@ -118,7 +118,8 @@ export async function receivePage(
         )
       : null;
   const { mediaType } = file;
-  const jobs = await landPage(env.DB, shard, mediaType, key, result, text.length, about, now);
+  const size = bytes.byteLength;
+  const jobs = await landPage(env.DB, shard, mediaType, key, result, size, about, now);
   if (jobs) {
     const { tenantId } = shard;
     const { model, verdict, timings_ms: t } = result;
@@ -126,7 +127,7 @@ export async function receivePage(
       t.raster + t.encode + t.prefill + t.decode,
       result.vision_tokens?.valid ?? 0,
       result.text_tokens ?? 0,
-      text.length,
+      size,
     ]);
     await announce(env, jobs);
   }

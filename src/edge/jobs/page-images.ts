@@ -27,7 +27,7 @@ export async function pageImages(
   const { dpi, mode: readIn } = job.options;
   // A text is laid out for its mode; any other page is as it is.
   const mode = isText(file.mediaType) ? readIn : "auto";
-  const options = { model: RENDER, mode, task: "markdown", prompt: null, dpi };
+  const options = { model: RENDER, mode, task: "markdown" as const, prompt: null, dpi };
   const wanted = await Promise.all(
     pages
       .filter(({ state }) => state === "done")

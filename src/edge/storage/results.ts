@@ -20,9 +20,9 @@ export async function putResult(
   owner: { tenantId: string; fileId: string },
   pageKey: string,
   result: PageResult,
-  text: string,
+  bytes: Uint8Array,
 ): Promise<void> {
-  await bucket.put(path(owner, pageKey, result.model_digest, "json"), text, {
+  await bucket.put(path(owner, pageKey, result.model_digest, "json"), bytes, {
     httpMetadata: { contentType: "application/json" },
   });
 }

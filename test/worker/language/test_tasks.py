@@ -2,7 +2,7 @@
 
 import pytest
 
-from fovea.language.tasks import TASKS, InvalidTask, prompt_for
+from fovea.language.tasks import DEEP, TASK_NAMES, TASKS, InvalidTask, prompt_for
 from fovea.language.tokenizer import Tokenizer
 
 OFFICIAL = {
@@ -16,6 +16,10 @@ OFFICIAL = {
 
 def test_wording_is_the_official_one():
     assert {name: task.template for name, task in TASKS.items()} == OFFICIAL
+
+
+def test_each_task_of_the_contract_has_a_wording():
+    assert {*TASKS, DEEP} == set(TASK_NAMES)
 
 
 def test_prompt_ids_of_the_official_path(official_tokenizer):

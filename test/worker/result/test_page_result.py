@@ -6,26 +6,43 @@ from pathlib import Path
 import pytest
 from support import DIGEST
 
-from fovea.result.page_result import PageResult, failed_page, page_faults
+from fovea.contract import schema_fault
+from fovea.result.page_result import PageResult, encode, failed_page, page_faults
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 
 
-def examples(folder):
+def examples(folder, kind):
     return [
         pytest.param(json.loads(path.read_text())["body"], id=path.stem)
-        for path in sorted((CONTRACT / folder).glob("page*.json"))
+        for path in sorted((CONTRACT / folder).glob(f"{kind}*.json"))
     ]
 
 
-@pytest.mark.parametrize("body", examples("valid"))
+@pytest.mark.parametrize("body", examples("valid", "page"))
 def test_valid_examples_pass(body):
     assert page_faults(body) == []
 
 
-@pytest.mark.parametrize("body", examples("invalid"))
+@pytest.mark.parametrize("body", examples("invalid", "page"))
 def test_invalid_examples_are_named(body):
     assert page_faults(body)
+
+
+@pytest.mark.parametrize("body", examples("valid", "document"))
+def test_valid_reports_of_a_document_pass(body):
+    assert schema_fault("DocumentReport", body) is None
+
+
+@pytest.mark.parametrize("body", examples("invalid", "document"))
+def test_invalid_reports_of_a_document_are_named(body):
+    assert schema_fault("DocumentReport", body)
+
+
+@pytest.mark.parametrize("value", ["\ud83d", "\ude80 x", float("nan"), float("inf")])
+def test_what_json_in_utf_8_cannot_hold_is_not_encoded(value):
+    with pytest.raises(ValueError):
+        encode({"value": value})
 
 
 def test_a_result_that_breaks_the_protocol_is_not_written():

@@ -1,5 +1,8 @@
 """The views against Pillow itself, pixel for pixel."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -7,8 +10,10 @@ from support import encoded
 
 from fovea.model.pixels import to_pixels
 from fovea.pages.documents import open_document
+from fovea.vision.modes import valid_tokens
 from fovea.vision.views import MODES, make_views, tile_grid
 
+CONTRACT = Path(__file__).parents[2] / "contract"
 SIZES = [(1, 1), (641, 640), (640, 640), (600, 1800), (1920, 1080), (1190, 1684)]
 
 
@@ -101,3 +106,9 @@ def test_exif_orientation_is_applied_before(orientation):
 
 def test_pixels_of_several_views_are_one_batch():
     assert to_pixels([noise((64, 128)), noise((64, 128), 1)]).shape == (2, 3, 128, 64)
+
+
+@pytest.mark.parametrize("page", json.loads((CONTRACT / "vision-tokens.json").read_text()))
+def test_valid_tokens_are_those_that_the_edge_counts(page):
+    size = page["width"], page["height"]
+    assert {mode: valid_tokens(size, mode) for mode in MODES} == page["valid"]

@@ -10,7 +10,7 @@ export type MediaType =
   | "image/tiff"
   | TextType;
 
-const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
+export const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
 type TextType = (typeof TEXT_TYPES)[number];
 
 /** The worker lays texts out, so their number of pages depends on the mode. */

@@ -1,18 +1,24 @@
 /** How a document is to be read and what becomes of the result: the fields of POST /v1/ocr, except the document. */
 import { z } from "zod";
 import { MODES, TASKS } from "../pages/models.ts";
-import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
+import {
+  MAX_DPI,
+  MAX_MODEL,
+  MAX_PROMPT,
+  MAX_TOKEN_BUDGET,
+  MIN_DPI,
+} from "../pages/read-options.ts";
 
 /** Fields that a job and a line of a batch share, without defaults. */
 export const readingFields = {
   pages: z.string().max(4000),
-  model: z.string().max(64),
+  model: z.string().max(MAX_MODEL),
   mode: z.enum(MODES),
   token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET),
   witness: z.boolean(),
   task: z.enum(TASKS),
-  prompt: z.string().min(1).max(4000),
-  dpi: z.int().min(36).max(400),
+  prompt: z.string().min(1).max(MAX_PROMPT),
+  dpi: z.int().min(MIN_DPI).max(MAX_DPI),
 };
 
 export const stringMap = z

@@ -9,17 +9,24 @@
 const PIECE =
   /\p{N}{1,3}|[一-龥\u3040-\u30ff]+|[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;
 
-/** Mean tokens of a Latin word and the blank before it, by number of letters (measured on this repository's docs). */
-const WORD = [0, 1, 1, 1.02, 1.05, 1.11, 1.19, 1.26, 1.28, 1.41, 1.59, 1.65, 1.8, 1.9] as const;
-const LONGER = 0.25;
+/** Means measured on this repository's docs. The worker estimates with the same numbers. */
+export const ESTIMATE = {
+  /** Tokens of a Latin word by its number of letters, including the blank before it. */
+  word: [0, 1, 1, 1.02, 1.05, 1.11, 1.19, 1.26, 1.28, 1.41, 1.59, 1.65, 1.8, 1.9],
+  /** Tokens of each letter of a longer word. */
+  longer: 0.25,
+  /** Tokens per character of scripts that are cut into smaller pieces. */
+  scripts: { cjk: 0.6, hangul: 0.65, cyrillic: 0.29, latin: 0.36, other: 0.43 },
+  /** Tokens per sign: of ASCII after the first sign, of others (emoji) per UTF-16 unit. */
+  signs: { ascii: 0.35, other: 0.85 },
+};
 
-/** Mean tokens per character for scripts that are cut into smaller pieces. */
-const BY_SCRIPT: readonly (readonly [RegExp, number])[] = [
-  [/[一-龥\u3040-\u30ff]/u, 0.6],
-  [/\p{Script=Hangul}/u, 0.65],
-  [/\p{Script=Cyrillic}/u, 0.29],
-  [/\p{Script=Latin}/u, 0.36],
-  [/\p{L}/u, 0.43],
+const BY_SCRIPT: readonly (readonly [RegExp, keyof typeof ESTIMATE.scripts])[] = [
+  [/[一-龥\u3040-\u30ff]/u, "cjk"],
+  [/\p{Script=Hangul}/u, "hangul"],
+  [/\p{Script=Cyrillic}/u, "cyrillic"],
+  [/\p{Script=Latin}/u, "latin"],
+  [/\p{L}/u, "other"],
 ];
 
 /** @returns a whole number; 0 only for an empty text */
@@ -32,19 +39,20 @@ export function estimateTextTokens(text: string): number {
 function tokensOf(piece: string): number {
   if (/^[\s\p{N}]*$/u.test(piece)) return 1;
   if (/^[ -~]?[A-Za-z]+$/.test(piece)) return wordTokens(piece);
-  for (const [script, rate] of BY_SCRIPT)
-    if (script.test(piece)) return Math.max(1, rate * piece.length);
+  for (const [pattern, script] of BY_SCRIPT)
+    if (pattern.test(piece)) return Math.max(1, ESTIMATE.scripts[script] * piece.length);
   // Punctuation and symbols: ASCII signs often form pairs in code; others (emoji) count by UTF-16 units.
   const signs = piece.trim();
-  if (/^[ -~]*$/.test(signs)) return 1 + 0.35 * (signs.length - 1);
-  return Math.max(1, 0.85 * signs.length);
+  if (/^[ -~]*$/.test(signs)) return 1 + ESTIMATE.signs.ascii * (signs.length - 1);
+  return Math.max(1, ESTIMATE.signs.other * signs.length);
 }
 
 /** A word in mixed case (`camelCase`, base64) is cut before each capital letter. */
 function wordTokens(word: string): number {
+  const { word: means, longer } = ESTIMATE;
   const humps = word.split(/(?<=[a-z])(?=[A-Z])/);
   return humps.reduce((sum, { length }) => {
-    const known = WORD[length];
-    return sum + (known ?? (WORD.at(-1) as number) + LONGER * (length - WORD.length + 1));
+    const known = means[length];
+    return sum + (known ?? (means.at(-1) as number) + longer * (length - means.length + 1));
   }, 0);
 }

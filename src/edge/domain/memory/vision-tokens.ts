@@ -1,22 +1,53 @@
 /**
- * The vision tokens of a page image in each mode, and the precision of reading it. These are the worker's rules
- * (`fovea/vision/modes.py`, `fovea/vision/compression.py`), for pages whose size the edge knows.
+ * The vision tokens of a page image in each mode, and the precision of reading it. The worker follows the
+ * same rules with these numbers (`fovea/vision/modes.py`, `fovea/vision/compression.py`);
+ * `test/contract/vision-tokens.json` holds both to the same results.
  */
-export const IMAGE_MODES = ["gundam", "large", "base", "small", "tiny"] as const;
-/** From the clearest to the faintest. */
-export type ImageMode = (typeof IMAGE_MODES)[number];
+import type { Mode } from "../pages/models.ts";
 
-const PATCH = 64;
-const TILE = 640;
-const MAX_TILES = 6;
-const SIDES = { gundam: 1024, large: 1280, base: 1024, small: 640, tiny: 512 } as const;
+export type ImageMode = Exclude<Mode, "auto">;
+
+/** From the clearest to the faintest. */
+export const IMAGE_MODES = [
+  "gundam",
+  "large",
+  "base",
+  "small",
+  "tiny",
+] as const satisfies ImageMode[];
+
+/** Pixels of a view's side for one vision token. */
+export const PATCH = 64;
+/** Side of a tile in pixels. */
+export const TILE = 640;
+/** Most tiles of a page, as in the paper's code; the model card's code uses 9. */
+export const MAX_TILES = 6;
+
+interface View {
+  /** Of the square view of the whole page, in pixels. */
+  side: number;
+  /** The page is resized to the square without regard to its aspect. */
+  stretch: boolean;
+  /** A large page is also cut into tiles. */
+  tiled: boolean;
+}
+
+/** From the fewest vision tokens to the most. */
+export const VIEWS: Record<ImageMode, View> = {
+  tiny: { side: 512, stretch: true, tiled: false },
+  small: { side: 640, stretch: true, tiled: false },
+  base: { side: 1024, stretch: false, tiled: false },
+  large: { side: 1280, stretch: false, tiled: false },
+  gundam: { side: 1024, stretch: false, tiled: true },
+};
 
 /** Vision tokens that show the page and not the padding (`vision_tokens.valid` of a page result). */
 export function validTokens(width: number, height: number, mode: ImageMode): number {
-  const all = Math.floor(SIDES[mode] / PATCH) ** 2;
-  if (mode === "tiny" || mode === "small") return all;
+  const { side, stretch, tiled } = VIEWS[mode];
+  const all = Math.floor(side / PATCH) ** 2;
+  if (stretch) return all;
   const view = Math.floor((all * Math.min(width, height)) / Math.max(width, height));
-  if (mode !== "gundam" || Math.max(width, height) <= TILE) return view;
+  if (!tiled || Math.max(width, height) <= TILE) return view;
   return view + tiles(width, height) * Math.floor(TILE / PATCH) ** 2;
 }
 

@@ -1,7 +1,8 @@
 /** The readers by name and what each can be asked for. Which of them a deployment offers is the setting `MODELS`. */
 export const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
+/** The tasks that read a page. */
 export const QUESTIONS = ["markdown", "free", "figure", "describe", "locate", "deep"] as const;
-/** Reads nothing: the page's vision tokens are made and kept. */
+/** The task that reads nothing: the worker only makes the page's vision tokens. */
 export const ENCODE = "encode";
 export const TASKS = [...QUESTIONS, ENCODE] as const;
 export type Mode = (typeof MODES)[number];
@@ -26,7 +27,7 @@ export const RENDER = "fovea-render";
 
 const NO_TOKENS = { budgets: false, tokens: false };
 
-const READERS: Record<string, Reader> = {
+export const READERS: Record<string, Reader> = {
   "pp-ocr": { ...NO_TOKENS, tasks: ["markdown", "free"], modes: false, prompts: false },
   "fovea-nano": {
     tasks: ["markdown", "free", ENCODE],
@@ -51,9 +52,10 @@ const READERS: Record<string, Reader> = {
   },
 };
 
-/** The reader that can check what others read, and the tasks whose answers it can check. */
+/** The reader that can check the words of others. */
 export const WITNESS = "pp-ocr";
-export const WITNESSED_TASKS: readonly Task[] = ["markdown", "free", "deep"];
+/** The tasks whose answer is the page's own text: a witness can check it, and its length can be estimated. */
+export const TRANSCRIPTIONS: readonly Task[] = ["markdown", "free", "deep"];
 
 /** A reader that this table does not know is taken to be able to do everything. */
 const ANY: Reader = { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true };

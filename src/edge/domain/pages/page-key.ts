@@ -6,11 +6,12 @@
  * The tenant is part of the key, because a hit across tenants would reveal that another tenant has the document.
  */
 import { hex } from "../encoding.ts";
+import type { Mode, Task } from "./models.ts";
 
 export interface ReadOptions {
   model: string;
-  mode: string;
-  task: string;
+  mode: Mode;
+  task: Task;
   prompt: string | null;
   dpi: number;
   /** Token budget for a selection of pages. Old records have neither `budget` nor `witness`. */

@@ -1,10 +1,33 @@
-/** The canonical result of one page, `schema: 1` (docs/WORKER-PROTOCOL.md): every output format is a view of it. */
+/**
+ * The canonical result of one page, `schema: 1` (docs/WORKER-PROTOCOL.md): every output format is a view of it.
+ * `npm run contract` hands these schemas to the worker.
+ */
 import { z } from "zod";
 
 const unit = z.number().min(0).max(1);
 const milliseconds = z.number().min(0);
 const text = (max: number) => z.string().max(max);
 
+/** Largest body of a page result, in bytes. */
+export const MAX_PAGE_BYTES = 4 * 1024 ** 2;
+/** Largest page image, in bytes. */
+export const MAX_IMAGE_BYTES = 8 * 1024 ** 2;
+
+export const BLOCK_TYPES = [
+  "title",
+  "sub_title",
+  "text",
+  "list",
+  "table",
+  "table_caption",
+  "image",
+  "image_caption",
+  "equation",
+  "code",
+  "header",
+  "footer",
+  "page_number",
+] as const;
 const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
@@ -19,21 +42,7 @@ export const NullablePageError = z.union([PageError, z.null()]);
 export const Block = z
   .object({
     id: z.int().min(1),
-    type: z.enum([
-      "title",
-      "sub_title",
-      "text",
-      "list",
-      "table",
-      "table_caption",
-      "image",
-      "image_caption",
-      "equation",
-      "code",
-      "header",
-      "footer",
-      "page_number",
-    ]),
+    type: z.enum(BLOCK_TYPES),
     bbox: z.tuple([unit, unit, unit, unit]).meta({ description: "x0, y0, x1, y1 in 0..1" }),
     text: text(1_000_000),
     html: text(2_000_000).optional(),
@@ -106,6 +115,12 @@ export const PageResult = z
   })
   .meta({ id: "PageResult" });
 
+/** A result as a worker pushes it. JSON Schema cannot express the rule; the worker has it as `failure_fault`. */
+export const PushedPage = PageResult.refine(
+  ({ verdict, error }) => (verdict === "failed") === (error !== null),
+  "A failed page has an error, and only a failed page.",
+);
+
 /** A result as it is stored and answered: with the receipt that is made when it lands. */
 export const StoredPageResult = PageResult.extend({
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
@@ -123,21 +138,23 @@ export type PageEntry =
   | { page: number; result: StoredPageResult; error: null }
   | { page: number; result: null; error: PageError };
 
-export const DocumentReport = z.union([
-  z.object({
-    schema: z.literal(1),
-    model: text(64),
-    model_digest: PageResult.shape.model_digest,
-    page_count: z.int().min(1),
-    media_type: text(100),
-  }),
-  z.object({
-    schema: z.literal(1),
-    model: text(64),
-    model_digest: PageResult.shape.model_digest.nullable().optional(),
-    error: PageError,
-  }),
-]);
+export const DocumentReport = z
+  .union([
+    z.object({
+      schema: z.literal(1),
+      model: text(64),
+      model_digest: PageResult.shape.model_digest,
+      page_count: z.int().min(1),
+      media_type: text(100),
+    }),
+    z.object({
+      schema: z.literal(1),
+      model: text(64),
+      model_digest: PageResult.shape.model_digest.nullable().optional(),
+      error: PageError,
+    }),
+  ])
+  .meta({ id: "DocumentReport" });
 
 /** Document faults that another attempt may cure; all others are the document's own. */
 export const TRANSIENT_DOCUMENT_ERRORS = new Set(["document_unreachable"]);

@@ -1,9 +1,15 @@
 /** Checks the reading options of a request or manifest line against what the reader supports. */
-import { ENCODE, type Mode, reader, type Task, WITNESS, WITNESSED_TASKS } from "./models.ts";
+import { ENCODE, type Mode, reader, type Task, TRANSCRIPTIONS, WITNESS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
 
 export const MAX_TOKEN_BUDGET = 100_000_000;
+/** Characters of a model's name. */
+export const MAX_MODEL = 64;
+/** Characters of a prompt. */
+export const MAX_PROMPT = 4000;
+export const MIN_DPI = 36;
+export const MAX_DPI = 400;
 
 export interface WantedOptions {
   model?: string;
@@ -42,10 +48,10 @@ export function readOptions(
   if (wanted.witness) {
     if (model === WITNESS || draws || !offered.models.includes(WITNESS))
       return fault("unsupported-option", `There is no witness for ${model} here.`);
-    if (!WITNESSED_TASKS.includes(wanted.task))
+    if (!TRANSCRIPTIONS.includes(wanted.task))
       return fault(
         "unsupported-option",
-        `A witness can check the tasks ${WITNESSED_TASKS.join(", ")}.`,
+        `A witness can check the tasks ${TRANSCRIPTIONS.join(", ")}.`,
       );
   }
   if (!tasks.includes(wanted.task))

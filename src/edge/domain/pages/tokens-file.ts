@@ -3,7 +3,7 @@
  * length, a JSON header, and the numbers. The edge parses only the header; the numbers are meaningful only to the
  * model that made them.
  */
-const TOKENS_FORMAT = "fovea-vision-tokens-1";
+export const TOKENS_FORMAT = "fovea-vision-tokens-1";
 
 export interface TokensHead {
   modelDigest: string;

@@ -7,7 +7,13 @@ import { createMiddleware } from "hono/factory";
 import type { App, AppEnv } from "../../context.ts";
 import { verifyCallback } from "../../dispatch/index.ts";
 import { sniffMediaType } from "../../domain/documents/media-type.ts";
-import { DocumentReport, PageResult } from "../../domain/pages/page-result.ts";
+import {
+  DocumentReport,
+  MAX_IMAGE_BYTES,
+  MAX_PAGE_BYTES,
+  PageResult,
+  PushedPage,
+} from "../../domain/pages/page-result.ts";
 import { readTokensHead } from "../../domain/pages/tokens-file.ts";
 import { KIB, MIB, sizeLimit } from "../../http/body.ts";
 import {
@@ -57,17 +63,12 @@ export const callbacks = (app: App) => {
     return answer(c, await receiveDocument(c.env, shard, attempt, report));
   });
 
-  app.put(PAGE, sizeLimit(4 * MIB), async (c) => {
+  app.put(PAGE, sizeLimit(MAX_PAGE_BYTES), async (c) => {
     const { shard, attempt } = await authenticate(c);
-    const result = await readBody(c, PageResult);
+    const result = await readBody(c, PushedPage);
     sameModel(result.model, shard.options.model);
     if (String(result.page) !== c.req.param("page"))
       throw new Problem("invalid-request", "The page number differs from the one in the path.");
-    if ((result.verdict === "failed") !== (result.error !== null))
-      throw new Problem(
-        "invalid-request",
-        "`error` must be set if and only if the verdict is `failed`.",
-      );
     return answer(c, await receivePage(c.env, shard, attempt, result));
   });
 
@@ -97,7 +98,7 @@ export const callbacks = (app: App) => {
     });
   });
 
-  app.put(`${PAGE}/image`, sizeLimit(8 * MIB), async (c) => {
+  app.put(`${PAGE}/image`, sizeLimit(MAX_IMAGE_BYTES), async (c) => {
     const { shard, attempt } = await authenticate(c);
     const digest = PageResult.shape.model_digest.safeParse(c.req.header("x-model-digest"));
     if (!digest.success)

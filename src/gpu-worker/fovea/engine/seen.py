@@ -16,7 +16,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-FORMAT = "fovea-vision-tokens-1"
+from fovea.contract import CONTRACT
+
+FORMAT: str = CONTRACT["tokens_format"]
 _numbers = itertools.count()
 
 

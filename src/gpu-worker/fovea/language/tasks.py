@@ -8,6 +8,7 @@ the page.
 
 from dataclasses import dataclass
 
+from fovea.contract import CONTRACT
 from fovea.language.tokenizer import Tokenizer
 
 MAX_QUERY = 200
@@ -37,9 +38,10 @@ TASKS = {
         Task("locate", "<image>\nLocate <|ref|>{query}<|/ref|> in the image.", takes_query=True),
     )
 }
-# Deep parsing is the markdown task followed by the figure task on every crop (fovea.output.deep).
 DEEP = "deep"
-TASK_NAMES = (*TASKS, DEEP)
+"""The markdown task, followed by the figure task on every crop (`fovea.output.deep`)."""
+TASK_NAMES = tuple(CONTRACT["questions"])
+"""The tasks that read a page: those of `TASKS`, and `DEEP`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How many text tokens a text is to the DeepSeek-OCR tokenizer: counted where its file is there, else estimated.
 
-The estimate follows the edge's (`src/edge/domain/memory/text-tokens.ts`) as closely as Python's regular expressions
-allow.
+The estimate uses the edge's figures and follows its rules (`src/edge/domain/memory/text-tokens.ts`) as closely as
+Python's regular expressions allow.
 """
 
 import math
@@ -9,6 +9,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from fovea.contract import CONTRACT
 from fovea.language.tokenizer import Tokenizer
 
 _CJK = "\u4e00-\u9fa5\u3040-\u30ff"
@@ -18,17 +19,16 @@ _PIECE = re.compile(
     rf"\d{{1,3}}|[{_CJK}]+|[!-/:-@\[-`{{-~][A-Za-z]+|[^\r\n\w]?(?:(?![{_CJK}]){_LETTER})+"
     r"| ?[^\w\s]+[\r\n]*|_+|\s*[\r\n]+|\s+(?!\S)|\s+|."
 )
-_WORD = (0, 1, 1, 1.02, 1.05, 1.11, 1.19, 1.26, 1.28, 1.41, 1.59, 1.65, 1.8, 1.9)
-"""Tokens of a Latin word by its letters: means over this repository's documents."""
-_LONGER = 0.25
-_RATES = (
-    (re.compile(f"[{_CJK}]"), 0.6),
-    (re.compile("[\uac00-\ud7af]"), 0.65),
-    (re.compile("[\u0400-\u052f]"), 0.29),
-    (re.compile("[\u00c0-\u024f]"), 0.36),
-    (re.compile(_LETTER), 0.43),
+_ESTIMATE = CONTRACT["token_estimate"]
+_WORD: list[float] = _ESTIMATE["word"]
+"""Tokens of a Latin word by its number of letters."""
+_SCRIPTS = (
+    (re.compile(f"[{_CJK}]"), "cjk"),
+    (re.compile("[\uac00-\ud7af]"), "hangul"),
+    (re.compile("[\u0400-\u052f]"), "cyrillic"),
+    (re.compile("[\u00c0-\u024f]"), "latin"),
+    (re.compile(_LETTER), "other"),
 )
-"""Tokens a character where a script is cut finer."""
 
 
 def count_tokens(text: str, folder: Path | None = None) -> tuple[int, bool]:
@@ -54,14 +54,16 @@ def _tokens(piece: str) -> float:
         return 1
     if re.fullmatch(r"[ -~]?[A-Za-z]+", piece):
         return sum(map(_word, map(len, re.split(r"(?<=[a-z])(?=[A-Z])", piece))))
-    for script, rate in _RATES:
-        if script.search(piece):
-            return max(1.0, rate * len(piece))
+    for pattern, script in _SCRIPTS:
+        if pattern.search(piece):
+            return max(1.0, _ESTIMATE["scripts"][script] * len(piece))
     signs = piece.strip()
     if signs.isascii():
-        return 1 + 0.35 * (len(signs) - 1)
-    return max(1.0, 0.85 * len(signs.encode("utf-16-le")) / 2)
+        return 1 + _ESTIMATE["signs"]["ascii"] * (len(signs) - 1)
+    return max(1.0, _ESTIMATE["signs"]["other"] * len(signs.encode("utf-16-le")) / 2)
 
 
 def _word(length: int) -> float:
-    return _WORD[length] if length < len(_WORD) else _WORD[-1] + _LONGER * (length - len(_WORD) + 1)
+    return (
+        _WORD[length] if length < len(_WORD) else _WORD[-1] + _ESTIMATE["longer"] * (length - len(_WORD) + 1)
+    )

@@ -16,6 +16,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, PageError
 
 _PDFIUM = threading.Lock()
@@ -26,7 +27,7 @@ SIDE_LIMIT = 65_500
 """Pixels. Longer sides overflow decoders, however thin the image."""
 
 IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
-TEXT_TYPES = ("text/markdown", "text/plain")
+TEXT_TYPES = tuple(CONTRACT["text_types"])
 MAX_TEXT_BYTES = 1 << 20
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
 

@@ -4,15 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fovea.contract import CONTRACT
 from fovea.given_up import GivenUp
 from fovea.pages.documents import Raster
 from fovea.result.page_result import PageResult
 from fovea.vision.plan import Density
 
-TRANSCRIPTIONS = ("markdown", "free", "deep")
+TRANSCRIPTIONS = tuple(CONTRACT["transcriptions"])
 """The tasks whose answer is the page's own text: its length can be estimated, and a witness can check it."""
-ENCODE = "encode"
-"""The task that asks nothing: the page's vision tokens are all that is wanted."""
+ENCODE: str = CONTRACT["encode"]
+"""The task that reads nothing: the reader only makes the page's vision tokens."""
+TASKS: dict[str, list[str]] = CONTRACT["tasks"]
+"""The tasks of each reader, by its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from fovea.nano.lines import find_lines
 from fovea.nano.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
 from fovea.nano.strip_model import StripModel
 from fovea.pages.documents import Raster
-from fovea.readers.base import ENCODE, InvalidOptions, ReadRequest
+from fovea.readers.base import ENCODE, TASKS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
 from fovea.readers.loading import engine_config
 from fovea.result.layout import Line, lay_out
@@ -45,7 +45,6 @@ AUTO = ("base", "large")
 """`auto`: the page in the first, its weak lines once more in the second; of each line the surer answer counts."""
 WEAK = 0.9
 """Mean probability of its characters below which a line is weak."""
-TASKS = ("markdown", "free", ENCODE)
 POSITIONS = TOKENS + HEIGHT // 64 + 1
 """Of a strip in the decoder."""
 LEAST_CONFIDENCE = 0.95
@@ -121,8 +120,8 @@ class FoveaNano:
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *ROWS):
             raise InvalidOptions(f"fovea-nano has the modes auto, {', '.join(ROWS)}.")
-        if request.task not in TASKS:
-            raise InvalidOptions(f"fovea-nano has the tasks {', '.join(TASKS)}.")
+        if request.task not in TASKS[self.name]:
+            raise InvalidOptions(f"fovea-nano has the tasks {', '.join(TASKS[self.name])}.")
         if request.prompt:
             raise InvalidOptions("fovea-nano takes no prompt.")
 

@@ -18,7 +18,7 @@ from fovea.language.token_count import count_tokens
 from fovea.pages import render
 from fovea.pages.blank import is_blank
 from fovea.pages.documents import Raster
-from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.result.page_result import MAX_IMAGE_BYTES, Attempt, PageResult
 from fovea.settings import Settings
 from fovea.vision.compression import expected_precision
@@ -46,8 +46,8 @@ class FoveaRender:
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *MODES):
             raise InvalidOptions(f"fovea-render has the modes auto, {', '.join(MODES)}.")
-        if request.task != "markdown":
-            raise InvalidOptions("fovea-render has the task markdown.")
+        if request.task not in TASKS[self.name]:
+            raise InvalidOptions(f"fovea-render has the task {', '.join(TASKS[self.name])}.")
         if request.prompt or request.witness:
             raise InvalidOptions("fovea-render takes no prompt and no witness.")
 

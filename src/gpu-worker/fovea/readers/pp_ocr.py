@@ -20,7 +20,7 @@ import rapidocr
 
 from fovea.errors import PageError
 from fovea.pages.documents import Raster
-from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.result.layout import Line, lay_out
 from fovea.result.markdown import to_markdown
 from fovea.result.page_result import Attempt, PageResult
@@ -67,8 +67,8 @@ class PpOcr:
         self.digest = _digest()
 
     def check(self, request: ReadRequest) -> None:
-        if request.task not in ("markdown", "free"):
-            raise InvalidOptions("pp-ocr has the tasks markdown and free.")
+        if request.task not in TASKS[self.name]:
+            raise InvalidOptions(f"{self.name} has the tasks {', '.join(TASKS[self.name])}.")
         if request.prompt:
             raise InvalidOptions("pp-ocr takes no prompt.")
 

@@ -34,7 +34,7 @@ from PIL import Image
 
 from fovea.errors import PageError
 from fovea.given_up import GivenUp
-from fovea.language.tasks import TASKS, InvalidTask, Prompt, prompt_for
+from fovea.language.tasks import InvalidTask, Prompt, prompt_for
 from fovea.language.tokenizer import EOS, LAYOUT_MARKERS, OFFICIAL_IDS, TABLE_MARKERS, Piece
 from fovea.outbound import Outbound, Refused, Unreachable, origin_of
 from fovea.output.blocks import number, read_blocks
@@ -43,7 +43,7 @@ from fovea.output.doubts import doubts
 from fovea.output.grammar import markup_pieces
 from fovea.output.markdown import write_markdown
 from fovea.pages.documents import Raster
-from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.result.geometry import FULL
 from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.settings import Settings
@@ -120,8 +120,8 @@ class Upstream:
         self.digest = f"sha256:{hashlib.sha256(parts.encode()).hexdigest()}"
 
     def check(self, request: ReadRequest) -> None:
-        if request.task not in TASKS:
-            raise InvalidOptions(f"{self.name} has the tasks {', '.join(TASKS)}.")
+        if request.task not in TASKS[self.name]:
+            raise InvalidOptions(f"{self.name} has the tasks {', '.join(TASKS[self.name])}.")
         # The server takes markers out of any text that it is given.
         if request.prompt and _MARKUP.search(request.prompt):
             raise InvalidOptions("The prompt holds the model's own markup.")

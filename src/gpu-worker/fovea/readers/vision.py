@@ -31,7 +31,7 @@ from fovea.vision.compression import expected_precision
 from fovea.vision.plan import Density, choose, measure, spread
 
 ALL_TASKS = (*TASK_NAMES, ENCODE)
-MODES = ("tiny", "small", "base", "large", "gundam")
+MODES = tuple(modes.MODES)
 # Where `auto` begins, and where it goes on when a page is not read well, for weights of which no precision was
 # measured. An explicit mode is a token budget and is kept.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}

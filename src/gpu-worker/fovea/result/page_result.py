@@ -1,31 +1,17 @@
 """The canonical page result, `schema: 1` (docs/WORKER-PROTOCOL.md, section 3)."""
 
 import json
-import math
-import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-BLOCK_TYPES = frozenset(
-    [
-        "title",
-        "sub_title",
-        "text",
-        "list",
-        "table",
-        "table_caption",
-        "image",
-        "image_caption",
-        "equation",
-        "code",
-        "header",
-        "footer",
-        "page_number",
-    ]
-)
-FINISH_REASONS = frozenset(["stop", "length", "loop", "blank", "error"])
-VERDICTS = frozenset(["ok", "blank", "suspect", "unreadable", "failed"])
+from fovea.contract import CONTRACT, schema_fault
+
+MAX_PAGE_BYTES: int = CONTRACT["max_page_bytes"]
+"""Largest body of a page result that the edge accepts."""
+MAX_IMAGE_BYTES: int = CONTRACT["max_image_bytes"]
+"""Largest page image that the edge accepts."""
+BLOCK_TYPES = frozenset(CONTRACT["block_types"])
+STAGES = ("raster", "encode", "prefill", "decode")
 
 Box = tuple[float, float, float, float]
 """`(x0, y0, x1, y1)` in 0..1 of the raster, origin top left."""
@@ -98,7 +84,7 @@ class PageResult:
     """What is delivered beside the JSON, by its name in `fovea.service.push.ATTACHMENTS`."""
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object. Raises `ValueError` when it would break the protocol."""
+        """The JSON object. Raises `ValueError` if it breaks the contract."""
         body: dict[str, Any] = {"schema": 1}
         for name in self.__slots__:
             body[name] = getattr(self, name)
@@ -114,16 +100,8 @@ class PageResult:
             body["compression"] = round(self.compression, 3)
         faults = page_faults(body)
         if faults:
-            raise ValueError("; ".join(faults[:10]))
+            raise ValueError("; ".join(faults))
         return body
-
-
-MAX_BODY_BYTES = 4 << 20
-"""The largest page result that the edge takes."""
-MAX_IMAGE_BYTES = 8 << 20
-"""The largest page image that it takes."""
-
-STAGES = ("raster", "encode", "prefill", "decode")
 
 
 def encode(body: dict[str, Any]) -> bytes:
@@ -131,144 +109,16 @@ def encode(body: dict[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _integer(value: Any, least: int = 0) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _unit(value: Any) -> bool:
-    return _number(value) and 0 <= value <= 1
-
-
-def _text(value: Any, most: int) -> bool:
-    """At most `most` UTF-16 units, as the edge counts them, and not half of a surrogate pair among them."""
-    if not isinstance(value, str):
-        return False
-    try:
-        return len(value.encode("utf-16-le")) <= 2 * most
-    except UnicodeEncodeError:
-        return False
-
-
-def _digest(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"sha256:[0-9a-f]{64}", value) is not None
-
-
-def _error(value: Any) -> bool:
-    return isinstance(value, dict) and _text(value.get("code"), 64) and _text(value.get("message"), 1000)
-
-
-def _vision_tokens(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    tiles = value.get("tiles", [1, 1])
-    return (
-        all(_integer(value.get(name)) for name in ("positions", "patches", "valid"))
-        and isinstance(tiles, list)
-        and len(tiles) == 2
-        and all(_integer(side, 1) for side in tiles)
-        and _integer(value.get("max_tiles", 1), 1)
-    )
-
-
-def _witness(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and _text(value.get("model"), 64)
-        and _digest(value.get("model_digest"))
-        and "agreement" in value
-        and (value["agreement"] is None or _unit(value["agreement"]))
-    )
-
-
-def _attempt(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and _text(value.get("mode"), 32)
-        and "tokens" in value
-        and (value["tokens"] is None or _integer(value["tokens"]))
-        and value.get("finish_reason") in FINISH_REASONS
-        and value.get("encoded", "stored") == "stored"
-    )
-
-
-def _list(value: Any, most: int, good: Callable[[Any], bool]) -> bool:
-    return isinstance(value, list) and len(value) <= most and all(map(good, value))
-
-
-def _or_null(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or good(value)
-
-
-_PAGE: dict[str, Callable[[Any], bool]] = {
-    "schema": lambda value: value == 1,
-    "page": lambda value: _integer(value, 1),
-    "width": _integer,
-    "height": _integer,
-    "dpi": _or_null(lambda value: _number(value) and value > 0),
-    "model": lambda value: _text(value, 64),
-    "model_digest": _digest,
-    "mode": lambda value: _text(value, 32),
-    "task": lambda value: _text(value, 32),
-    "prompt": _or_null(lambda value: _text(value, 4000)),
-    "vision_tokens": _or_null(_vision_tokens),
-    "text_tokens": _or_null(_integer),
-    "compression": _or_null(lambda value: _number(value) and value >= 0),
-    "expected_precision": _or_null(lambda value: _list(value, 2, _unit) and len(value) == 2),
-    "blocks": lambda value: isinstance(value, list) and len(value) <= 20_000,
-    "markdown": lambda value: _text(value, 4_000_000),
-    "finish_reason": lambda value: value in FINISH_REASONS,
-    "verdict": lambda value: value in VERDICTS,
-    "warnings": lambda value: _list(value, 200, lambda item: _text(item, 500)),
-    "attempts": lambda value: _list(value, 50, _attempt),
-    "timings_ms": lambda value: (
-        isinstance(value, dict) and all(_number(value.get(name)) and value[name] >= 0 for name in STAGES)
-    ),
-    "error": _or_null(_error),
-}
-
-_BLOCK: dict[str, Callable[[Any], bool]] = {
-    "id": lambda value: _integer(value, 1),
-    "type": lambda value: value in BLOCK_TYPES,
-    "bbox": lambda value: _list(value, 4, _unit) and len(value) == 4,
-    "text": lambda value: _text(value, 1_000_000),
-    "confidence": _or_null(_unit),
-}
-_BLOCK_OPTIONAL = {"html": 2_000_000, "latex": 100_000}
-
-
 def page_faults(body: Any) -> list[str]:
-    """What breaks the protocol in a page result; empty when nothing does. The edge checks the same."""
-    if not isinstance(body, dict):
-        return ["it is no object"]
-    faults = _field_faults(body, _PAGE, "")
-    if (body.get("verdict") == "failed") != (body.get("error") is not None):
-        faults.append("a failed page has an error, others have none")
-    if "witness" in body and not _witness(body["witness"]):
-        faults.append("witness is wrong")
-    blocks = body.get("blocks")
-    for block in blocks if isinstance(blocks, list) else []:
-        if not isinstance(block, dict):
-            faults.append("a block is no object")
-            continue
-        faults += _field_faults(block, _BLOCK, "block.")
-        faults += [
-            f"block.{name} is wrong"
-            for name, most in _BLOCK_OPTIONAL.items()
-            if name in block and not _text(block[name], most)
-        ]
-    return faults
+    """What breaks the contract in a page result; empty if the edge accepts it."""
+    return [fault for fault in (schema_fault("PageResult", body), failure_fault(body)) if fault]
 
 
-def _field_faults(body: dict[str, Any], fields: dict[str, Callable[[Any], bool]], prefix: str) -> list[str]:
-    return [
-        f"{prefix}{name} is {'wrong' if name in body else 'missing'}"
-        for name, good in fields.items()
-        if name not in body or not good(body[name])
-    ]
+def failure_fault(body: Any) -> str | None:
+    """The one rule that JSON Schema cannot express: a failed page has an error, and only a failed page."""
+    if isinstance(body, dict) and (body.get("verdict") == "failed") != (body.get("error") is not None):
+        return "a failed page has an error, and only a failed page"
+    return None
 
 
 def failed_page(page: int, model: str, digest: str, error: dict[str, str], *, task: str) -> PageResult:

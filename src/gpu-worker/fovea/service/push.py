@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import urllib3
 
+from fovea.contract import schema_fault
 from fovea.outbound import Outbound, Refused, Unreachable
 from fovea.result.page_result import encode
 
@@ -66,10 +67,14 @@ class Pusher:
         self._head = {"traceparent": traceparent} if traceparent else {}
 
     async def document(self, body: dict[str, Any]) -> Pushed:
+        if fault := schema_fault("DocumentReport", body):
+            log.error("the report of the document breaks the contract: %s (trace %s)", fault, self._trace)
+            return Pushed.NOT
         return await self._put("/document", encode(body))
 
-    async def page(self, number: int, body: dict[str, Any]) -> Pushed:
-        return await self._put(f"/pages/{number}", encode(body))
+    async def page(self, number: int, data: bytes) -> Pushed:
+        """`data`: an encoded page result, already checked."""
+        return await self._put(f"/pages/{number}", data)
 
     async def attachment(self, number: int, name: str, data: bytes, digest: str) -> Pushed:
         """Something of a page beside its result, made by the model `digest`; to be pushed before that."""

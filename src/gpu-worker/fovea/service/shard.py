@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.given_up import GivenUp
 from fovea.outbound import Outbound, Refused
@@ -20,7 +21,7 @@ from fovea.pages.blank import is_blank
 from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
-from fovea.result.page_result import MAX_BODY_BYTES, Attempt, PageResult, encode, failed_page
+from fovea.result.page_result import MAX_PAGE_BYTES, Attempt, PageResult, encode, failed_page
 from fovea.result.witness import agreement, doubt, text_of
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
@@ -31,7 +32,7 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-WITNESS = "pp-ocr"
+WITNESS: str = CONTRACT["witness"]
 """The reader that checks others where a request asks for it."""
 WITNESS_SHARE = 0.8
 """Of a page's time: what is left of it after that is too little for a check."""
@@ -55,6 +56,21 @@ class ShardRequest:
     token_budget: int | None = None
     budget_pages: str = ""
     stored_tokens: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A page's result, encoded once, and what is delivered beside it."""
+
+    body: dict[str, Any]
+    data: bytes
+    attachments: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, result: PageResult) -> "_Answer":
+        """Raises `ValueError` if the result breaks the contract."""
+        body = result.to_json()
+        return cls(body, encode(body), result.attachments)
 
 
 class _Gone(Exception):
@@ -176,7 +192,7 @@ class Shard:
                     return await self._drain.finished()
                 with self._drain:
                     self._page = page
-                    await self._deliver(*await self._read_page(document, page))
+                    await self._deliver(await self._read_page(document, page))
 
         readers = [asyncio.create_task(read()) for _ in range(getattr(self._reader, "parallel", 1))]
         try:
@@ -210,29 +226,30 @@ class Shard:
         if await self._pusher.document({**head, **what}) is Pushed.GONE:
             raise _Gone
 
-    async def _deliver(self, body: dict[str, Any], attachments: Mapping[str, bytes]) -> None:
+    async def _deliver(self, answer: _Answer) -> None:
         if not self._pusher:
-            urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in attachments.items()}
-            self._receipt["pages"].append({**body, **urls})
+            urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in answer.attachments.items()}
+            self._receipt["pages"].append({**answer.body, **urls})
             self._receipt["pages"].sort(key=lambda page: page["page"])
             return
-        for name, data in attachments.items():
-            pushed = await self._pusher.attachment(body["page"], name, data, body["model_digest"])
+        page, digest = answer.body["page"], answer.body["model_digest"]
+        for name, data in answer.attachments.items():
+            pushed = await self._pusher.attachment(page, name, data, digest)
             if pushed is Pushed.GONE:
                 raise _Gone
             # Vision tokens are a by-product, except where they are all that was asked for.
             if pushed is Pushed.NOT and not (name == "tokens" and self._request.options.task != ENCODE):
                 message = "What was made of the page was not taken by the service."
-                body = self._failed(body["page"], PageError("not_kept", message))
+                answer = self._failed(page, PageError("not_kept", message))
                 break
-        pushed = await self._pusher.page(body["page"], body)
+        pushed = await self._pusher.page(page, answer.data)
         if pushed is Pushed.GONE:
             raise _Gone
         if pushed is Pushed.ACCEPTED:
-            self._receipt["pushed"].append(body["page"])
+            self._receipt["pushed"].append(page)
 
-    async def _read_page(self, document: Document, page: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """One page's result as JSON and what belongs to it, whatever happens to it."""
+    async def _read_page(self, document: Document, page: int) -> _Answer:
+        """The page's answer. Raises nothing: a page that cannot be read has a `failed` result."""
         limit = self._settings.page_timeout_s
         given_up = GivenUp()
         try:
@@ -246,17 +263,15 @@ class Shard:
             error = PageError("internal", "The page could not be read because of a fault on our side.")
         finally:
             given_up.set()
-        return self._failed(page, error), {}
+        return self._failed(page, error)
 
-    def _failed(self, page: int, error: FoveaError) -> dict[str, Any]:
+    def _failed(self, page: int, error: FoveaError) -> _Answer:
         options = self._request.options
         result = failed_page(page, self._request.model, self._digest, error.to_json(), task=options.task)
         result.prompt = options.prompt
-        return result.to_json()
+        return _Answer.of(result)
 
-    def _read_now(
-        self, document: Document, page: int, given_up: GivenUp
-    ) -> tuple[dict[str, Any], dict[str, bytes]]:
+    def _read_now(self, document: Document, page: int, given_up: GivenUp) -> _Answer:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
@@ -303,13 +318,13 @@ class Shard:
             result.warnings.append(_not_drawn(raster.missing))
         result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
-        # A result that breaks the protocol is a fault of the reader: it fails here and not at the edge.
-        body = result.to_json()
-        if len(encode(body)) > MAX_BODY_BYTES:
+        # If a reader's result breaks the contract, the page fails here; the edge would refuse it.
+        answer = _Answer.of(result)
+        if len(answer.data) > MAX_PAGE_BYTES:
             raise PageError(
-                "page_too_large", f"What was read on the page takes more than {MAX_BODY_BYTES >> 20} MiB."
+                "page_too_large", f"What was read on the page takes more than {MAX_PAGE_BYTES >> 20} MiB."
             )
-        return body, result.attachments
+        return answer
 
     def _recall(self, page: int) -> Callable[[str], bytes | None]:
         """Where a reader finds the vision tokens that the edge has of a page."""

@@ -5,15 +5,10 @@ Compression is text tokens ÷ valid vision tokens. The bands span what the DeepS
 figures nothing is known, and other scripts and layouts will differ.
 """
 
-# (compression up to, lowest precision measured there, highest)
-_MEASURED = (
-    (10.0, 0.968, 0.985),
-    (12.0, 0.898, 0.965),
-    (14.0, 0.838, 0.871),
-    (16.0, 0.793, 0.859),
-    (18.0, 0.764, 0.793),
-    (20.0, 0.591, 0.764),
-)
+from fovea.contract import CONTRACT
+
+_MEASURED: list[tuple[float, float, float]] = CONTRACT["measured_precision"]
+"""(compression up to, lowest precision measured there, highest)"""
 
 
 def expected_precision(compression: float) -> tuple[float, float] | None:

@@ -2,31 +2,28 @@
 
 from dataclasses import dataclass
 
-PATCH = 64  # pixels of a view's side for one vision token
-TILE = 640
-MAX_TILES = 6  # the paper's code; the model card's uses 9
+from fovea.contract import CONTRACT
+
+_VIEWS = CONTRACT["views"]
+PATCH: int = _VIEWS["patch"]
+"""Pixels of a view's side for one vision token."""
+TILE: int = _VIEWS["tile"]
+MAX_TILES: int = _VIEWS["max_tiles"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """`side`: of the view of the whole page. `stretch`: resized to it without regard to its aspect."""
+    """`side`: of the view of the whole page. `stretch`: resized to it without regard to its aspect. `tiled`: a large
+    page is also cut into tiles."""
 
     name: str
     side: int
-    stretch: bool = False
-    tiled: bool = False
+    stretch: bool
+    tiled: bool
 
 
-MODES = {
-    mode.name: mode
-    for mode in (
-        Mode("tiny", 512, stretch=True),
-        Mode("small", 640, stretch=True),
-        Mode("base", 1024),
-        Mode("large", 1280),
-        Mode("gundam", 1024, tiled=True),
-    )
-}
+MODES = {name: Mode(name, **view) for name, view in _VIEWS["modes"].items()}
+"""From the fewest vision tokens to the most."""
 
 
 def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES) -> tuple[int, int]:

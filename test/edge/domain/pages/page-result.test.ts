@@ -1,7 +1,7 @@
 /** The examples in test/contract are what both sides of the worker protocol test against. */
 /// <reference types="vite/client" />
 import { expect, it } from "vitest";
-import { DocumentReport, PageResult } from "../../../../src/edge/domain/pages/page-result.ts";
+import { DocumentReport, PushedPage } from "../../../../src/edge/domain/pages/page-result.ts";
 
 interface Example {
   why: string;
@@ -18,7 +18,7 @@ const valid = read(import.meta.glob("../../../contract/valid/*.json", { eager: t
 const invalid = read(import.meta.glob("../../../contract/invalid/*.json", { eager: true }));
 
 const accepts = ({ kind, body }: Example) =>
-  (kind === "page" ? PageResult : DocumentReport).safeParse(body).success;
+  (kind === "page" ? PushedPage : DocumentReport).safeParse(body).success;
 
 it("has examples", () => {
   expect(valid.length).toBeGreaterThan(3);

@@ -1,0 +1,31 @@
+/**
+ * The prediction input of a shard (docs/WORKER-PROTOCOL.md, section 1). The worker declares the same inputs in
+ * `predict.py`, where `cog build` reads them, and a test of the worker compares the two.
+ */
+import { z } from "zod";
+import { MODES, TASKS } from "../pages/models.ts";
+import { MAX_DPI, MAX_MODEL, MAX_PROMPT, MIN_DPI } from "../pages/read-options.ts";
+
+export const ShardInput = z
+  .strictObject({
+    document: z.string().min(1),
+    pages: z.string(),
+    model: z.string().max(MAX_MODEL),
+    mode: z.enum(MODES),
+    task: z.enum(TASKS),
+    prompt: z.string().max(MAX_PROMPT).optional(),
+    dpi: z.int().min(MIN_DPI).max(MAX_DPI),
+    push_url: z.string(),
+    max_pages: z.int().min(1),
+    traceparent: z
+      .string()
+      .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)
+      .optional(),
+    token_budget: z.int().min(1).optional(),
+    budget_pages: z.string().optional(),
+    witness: z.boolean().optional(),
+    tokens: z.enum(["none", "keep"]).optional(),
+    stored_tokens: z.string().optional(),
+  })
+  .meta({ id: "ShardInput" });
+export type ShardInput = z.infer<typeof ShardInput>;
