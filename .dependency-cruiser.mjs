@@ -50,10 +50,10 @@ export default {
     ...downward,
     never("every-file-is-in-a-layer", `${EDGE}(?!(${LAYERS.flat().join("|")})/)[^/]+/`, {}),
     never("domain-is-pure", path("domain"), {
-      pathNot: ["^src/edge/domain/", "^node_modules/zod/"],
+      pathNot: ["^src/edge/domain/", "^node_modules/(zod|ipaddr\\.js)/"],
     }),
     never("formats-know-the-domain-only", path("formats"), {
-      pathNot: ["^src/edge/(domain|formats)/"],
+      pathNot: ["^src/edge/(domain|formats)/", "^node_modules/fflate/"],
     }),
     never("only-http-knows-hono", `${EDGE}(?!http/|routes/|app\\.ts|context\\.ts)`, {
       path: "^node_modules/(hono|@hono)/",

@@ -1,12 +1,19 @@
 /** `fovea.jobs`: reading jobs and their results. */
 import { ApiError, ConnectionError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
-import type { Delivery, Job, OcrRequest, PageStatus, ResultDocument } from "./schema.ts";
+import type {
+  Delivery,
+  Job,
+  OcrRequest,
+  PageStatus,
+  ResultDocument,
+  ResultFormat,
+} from "./schema.ts";
 import { serverEvents } from "./sse.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 export type JobState = Job["state"];
-export type Format = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
+export type Format = ResultFormat;
 export type PageOutcome = ResultDocument["pages"][number];
 
 export interface PageEvent extends Omit<PageStatus, "readings"> {

@@ -6,7 +6,7 @@ export type File = {
   bytes: number;
   media_type: string;
   name: string | null;
-  /** `null` until it has been opened, and for texts, whose pages depend on the mode */
+  /** `null` until the document has been opened, and for texts, whose number of pages depends on the mode */
   page_count: number | null;
   created_at: string;
 };
@@ -27,7 +27,7 @@ export type KeptTokens = {
   page: number;
   dpi: number;
   mode: string;
-  /** Of a text: the mode that was asked for, for which its pages are laid out */
+  /** For text documents: the requested mode, which determines the page layout */
   layout: string | null;
   model: string;
   model_digest: string;
@@ -47,21 +47,21 @@ export type OpenUpload = Upload & {
   parts: Array<{
     part: number;
     bytes: number;
-    /** PUT exactly these bytes of the document here, without an API key */
+    /** PUT the bytes of this part here, without an API key */
     url: string;
   }>;
 };
 
 export type Upload = {
   id: string;
-  /** `checking`: the bytes are there and being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time */
+  /** `checking`: all bytes have arrived and are being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time */
   state: "open" | "checking" | "done" | "failed" | "expired";
   bytes: number;
   sha256: string;
   name: string | null;
-  /** The file, once it is `done` */
+  /** The file, when the state is `done` */
   file_id: string | null;
-  /** The code of the problem for which it failed */
+  /** Code of the problem for which the upload failed */
   error: string | null;
   created_at: string;
   expires_at: string;
@@ -76,7 +76,7 @@ export type NewUpload = {
 export type CompleteUpload = {
   parts: Array<{
     part: number;
-    /** The header `ETag` of the answer to the part's PUT */
+    /** The header `ETag` of the response to the part's PUT */
     etag: string;
   }>;
 };
@@ -97,12 +97,12 @@ export type Job = {
   selection: string;
   cache: "use" | "refresh" | "only";
   progress: {
-    /** `null` until the pages are counted. */
+    /** `null` until the pages are counted */
     total: number | null;
     done: number;
     failed: number;
   };
-  /** What an open job waits for before a page is read: `slot`: every worker is busy · `worker`: one has it and has not said a word yet · `cold_start`: one is starting up · `pool`: none answers. `null`: nothing; pages are being read, or the job is over */
+  /** What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available. `null`: pages are being read, or the job has ended */
   waiting_for?: "slot" | "cold_start" | "pool" | "worker" | null;
   pages?: Array<PageStatus>;
   error: PageError | null;
@@ -126,11 +126,11 @@ export type Job = {
 export type PageStatus = {
   page: number;
   state: "pending" | "done" | "failed" | "canceled";
-  /** `hit`: from the cache · `read`: read for this job · `shared`: read once for several requests */
+  /** `hit`: from the cache · `read`: read for this job · `shared`: read for another job at the same time */
   source: "hit" | "read" | "shared";
   verdict: string | null;
   finish_reason: string | null;
-  /** How often workers delivered this reading. */
+  /** How often workers delivered this reading */
   readings: number;
   error: PageError | null;
 };
@@ -151,7 +151,7 @@ export type ResultDocument = {
 };
 
 export type StoredPageResult = PageResult & {
-  /** Who read what, signed; keys at `/.well-known/fovea-receipt-keys` */
+  /** Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys` */
   receipt: {
     payload: string;
     signature: string;
@@ -201,7 +201,7 @@ export type PageResult = {
     mode: string;
     tokens: number | null;
     finish_reason: "stop" | "length" | "loop" | "blank" | "error";
-    /** The page was not encoded: its vision tokens were kept from an earlier reading. */
+    /** `stored`: the page was not encoded, because its vision tokens were kept from an earlier reading */
     encoded?: "stored";
   }>;
   timings_ms: {
@@ -211,7 +211,7 @@ export type PageResult = {
     decode: number;
   };
   error: PageError | null;
-  /** The check by a second reader: the share of words in common, `null` where there are too few. */
+  /** Check by a second reader: the share of words that both read; `null` if there are too few words */
   witness?: {
     model: string;
     model_digest: string;
@@ -223,47 +223,50 @@ export type OcrRequest = {
   file?: string;
   /** `https:` URL or `data:` URL of the document */
   url?: string;
-  /** Pages from 1; all when empty. Ranges past the end are clipped. */
+  /** Page numbers start at 1; empty: all pages. Ranges beyond the end are clipped. */
   pages?: string;
   model?: string;
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
-  /** Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; `pp-ocr`, which has no vision tokens, ignores it, and `fovea-nano` takes none. */
+  /** Limit of vision tokens for all selected pages together: within it, each page gets the mode that its text needs. Only with `mode: auto`. `pp-ocr`, which has no vision tokens, ignores it; `fovea-nano` does not support it. */
   token_budget?: number;
   /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
   witness?: boolean;
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
-  /** `keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides */
+  /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
   tokens?: "keep" | "none";
-  /** PDF raster resolution */
+  /** Resolution of PDF pages */
   dpi?: number;
-  /** `refresh`: read again · `only`: answer from the cache or not at all */
+  /** `refresh`: read all pages again · `only`: use only the cache; 404 if a page is not cached */
   cache?: "use" | "refresh" | "only";
-  /** Erase the document and everything read from it when the whole result was handed over once, or an hour after the end */
+  /** Erase the document and everything read from it after the whole result has been fetched once, or an hour after the job ends */
   zero_retention?: boolean;
   webhook_url?: string;
   metadata?: Record<string, string>;
 };
+
+/** `csv`: only the tables · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
+export type ResultFormat = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
 
 export type Delivery = WebhookDelivery & {
   attempts: Array<{
     attempt: number;
     at: string;
     duration_ms: number;
-    /** `null` when no answer came */
+    /** `null` if there was no response */
     status: number | null;
     error: string | null;
-    /** The beginning of the answer's body */
+    /** Beginning of the response body */
     answer: string | null;
   }>;
 };
 
 export type WebhookDelivery = {
-  /** The `webhook-id` of every attempt */
+  /** Sent as `webhook-id` with every attempt */
   id: string;
   event: string;
   url: string;
-  /** `null`: a job's `webhook_url` */
+  /** `null` for a job's `webhook_url` */
   endpoint_id: string | null;
   job_id: string | null;
   state: "pending" | "delivered" | "failed";
@@ -279,7 +282,7 @@ export type ChatCompletion = {
     index: 0;
     message: {
       role: "assistant";
-      /** Markdown, page after page */
+      /** Markdown of all pages */
       content: string;
       refusal: null;
     };
@@ -299,7 +302,7 @@ export type ChatCompletion = {
     job_id: string;
     file_id: string;
     state: string;
-    /** Of the worst page */
+    /** Verdict of the worst page */
     verdict: string;
     pages: Array<{
       page: number;
@@ -323,10 +326,10 @@ export type ChatError = {
   };
 };
 
-/** Other fields of OpenAI's (`temperature`, `max_tokens`, …) are taken and have no effect. */
+/** Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored. */
 export type ChatRequest = {
   model: string;
-  /** The words of the last `user` message name a task (`markdown`, `free`, `figure`, `describe`, `deep`) or are its official wording (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`); none: `markdown`; others are a prompt, where the model takes one. The document is in the same message, or in the last one before that has any. No other message is read. */
+  /** The text of the last `user` message is a task (`markdown`, `free`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored. */
   messages: Array<{
     role: "system" | "developer" | "user" | "assistant" | "tool";
     content?: string | Array<{
@@ -335,13 +338,13 @@ export type ChatRequest = {
     } | {
       type: "image_url";
       image_url: {
-        /** `https:` URL or `data:` URL; a PDF will do too */
+        /** `https:` URL or `data:` URL of an image or PDF */
         url: string;
       };
     } | {
       type: "file";
       file: {
-        /** Of POST /v1/files */
+        /** Id from POST /v1/files */
         file_id?: string;
         /** A `data:` URL */
         file_data?: string;
@@ -363,10 +366,10 @@ export type ChatRequest = {
     mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
     token_budget?: number;
     witness?: boolean;
-    /** In place of the task that the message's words name; those are then a prompt */
+    /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
-    /** `keep`: the next question about the same pages is answered without encoding */
+    /** `keep`: later questions about the same pages need no encoding */
     tokens?: "keep" | "none";
     cache?: "use" | "refresh" | "only";
     metadata?: Record<string, string>;
@@ -383,7 +386,7 @@ export type Model = {
     tasks: Array<string>;
     modes: Array<string>;
     takes_prompts: boolean;
-    /** `null` until a worker has reported */
+    /** `null` until a worker has reported it */
     digest: string | null;
   };
 };
@@ -398,14 +401,14 @@ export type BatchManifest = {
 export type Batch = {
   id: string;
   state: "running" | "paused" | "canceling" | "completed" | "canceled" | "failed";
-  /** Why it is paused (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`), when nobody asked for it */
+  /** Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`) */
   reason: string | null;
   manifest: string;
-  /** 1, and one more for each retry */
+  /** 1 at first; each retry adds 1 */
   run: number;
   defaults: BatchDefaults;
   lines: {
-    /** `null` until they are counted */
+    /** `null` until the lines are counted */
     total: number | null;
     succeeded: number;
     partial: number;
@@ -439,7 +442,7 @@ export type BatchDefaults = {
 };
 
 export type NewBatch = {
-  /** The id of an uploaded manifest, or the name of an object that the operator has put into the bucket under `manifests/{tenant id}/` */
+  /** Id of an uploaded manifest, or name of an object that the operator has put into the bucket under `manifests/{tenant id}/` */
   manifest: string;
   defaults?: BatchDefaults;
   metadata?: Record<string, string>;
@@ -455,7 +458,7 @@ export type BatchFailure = {
     done: number;
     failed: number;
   };
-  /** The line; `null` when it is too long or not text */
+  /** The line; `null` if it is too long or not text */
   input: string | null;
 };
 
@@ -463,7 +466,7 @@ export type BatchOutput = {
   schema: 1;
   batch_id: string;
   run: number;
-  /** Whether no shard will follow in this run */
+  /** `true` when this run writes no more shards */
   complete: boolean;
   lines: number;
   pages: number;
@@ -486,9 +489,9 @@ export type Context = {
   token_budget: number | null;
   keep: "hash" | "original";
   metadata: Record<string, string>;
-  /** Number of the newest message; they count from 1 */
+  /** Number of the newest message; numbers start at 1 */
   last_message: number;
-  /** Why the last ageing could not go on */
+  /** Why the last ageing failed */
   error: PageError | null;
   created_at: string;
   aged_at: string | null;
@@ -501,7 +504,7 @@ export type Context = {
 };
 
 export type Ladder = {
-  /** `rounds`: how many messages of the role `user` came later */
+  /** `rounds`: age is the number of later messages with the role `user` */
   by?: "time" | "rounds";
   rungs: Array<{
     form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
@@ -513,9 +516,9 @@ export type Ladder = {
 export type NewContext = {
   name?: string;
   ladder?: Ladder;
-  /** What the whole may cost: older messages go further down for it */
+  /** Limit of tokens for the whole context: older messages go further down the ladder to meet it */
   token_budget?: number;
-  /** What stays of a text whose message has become an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost */
+  /** What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost */
   keep?: "hash" | "original";
   metadata?: Record<string, string>;
 };
@@ -526,11 +529,11 @@ export type ContextMessage = {
   pinned: boolean;
   importance: number;
   form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
-  /** Estimated for DeepSeek's tokenizer */
+  /** Estimate for DeepSeek's tokenizer */
   text_tokens: number;
   characters: number;
   sha256: string;
-  /** `text`: it still is text · `kept`, `erased`: it is an image, and its text was */
+  /** `text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or erased */
   original: "text" | "kept" | "erased";
   created_at: string;
 };
@@ -540,19 +543,19 @@ export type NewContextMessages = {
     role: "system" | "user" | "assistant" | "tool";
     /** Markdown */
     content: string;
-    /** Stays as it is, whatever its age and the budget; in an image: with the whole image */
+    /** Does not age; in an image, the whole image does not age */
     pinned?: boolean;
-    /** 0 to 1: at 1 it ages at a tenth of the speed; of an image its most important message counts */
+    /** 0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message */
     importance?: number;
-    /** When it was said, for what is older than its request */
+    /** Time of the message, if it is older than the request */
     created_at?: string;
   }>;
 };
 
 export type ChangeContextMessage = {
-  /** Stays as it is, whatever its age and the budget; in an image: with the whole image */
+  /** Does not age; in an image, the whole image does not age */
   pinned?: boolean;
-  /** 0 to 1: at 1 it ages at a tenth of the speed; of an image its most important message counts */
+  /** 0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message */
   importance?: number;
 };
 
@@ -565,7 +568,7 @@ export type ContextView = {
     text: number;
     /** Counted */
     vision: number;
-    /** What all messages would be as text */
+    /** Tokens of all messages as text */
     as_text: number;
   };
   items?: Array<{
@@ -580,12 +583,12 @@ export type ContextView = {
     form: "gundam" | "large" | "base" | "small" | "tiny";
     first_message: number;
     last_message: number;
-    /** Vision tokens, as the worker counted them */
+    /** Vision tokens, counted by the worker */
     tokens: number;
-    /** What its messages were as text */
+    /** Tokens of its messages as text */
     text_tokens: number;
     compression: number | null;
-    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
     expected_precision: [number, number] | null;
     pages: Array<{
       url: string | null;
@@ -612,7 +615,7 @@ export type Ageing = {
   context_id: string;
   dry_run: boolean;
   at: string;
-  /** `making`: images are on their way, ask again · `busy`: somebody else ages it at this moment · `failed`: see `error`; it is tried again in ten minutes */
+  /** `making`: images are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes */
   state: "done" | "making" | "busy" | "failed";
   changes: Array<{
     first_message: number;
@@ -629,10 +632,10 @@ export type Ageing = {
     text: number;
     /** Counted */
     vision: number;
-    /** What all messages would be as text */
+    /** Tokens of all messages as text */
     as_text: number;
   };
-  /** When everything that is due is done */
+  /** After everything that is due */
   expected_tokens: number;
   token_budget: number | null;
   error: {
@@ -642,9 +645,9 @@ export type Ageing = {
 };
 
 export type AgeContext = {
-  /** Only say what is due */
+  /** Only report what is due */
   dry_run?: boolean;
-  /** As if it were that time; not before now. Without `dry_run` what fades by it has faded for good. */
+  /** Age as if it were this time, which must not be in the past. Without `dry_run`, this ageing is final. */
   at?: string;
 };
 
@@ -655,23 +658,23 @@ export type Recall = {
   form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
   state: "text" | "recalled" | "reading";
   text: string | null;
-  /** `pages`: the message's place was not found, and `text` is all that its pages have */
+  /** `pages`: the message was not found on its pages, so `text` is their whole text */
   scope: "message" | "pages" | null;
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed" | null;
-  /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+  /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
   expected_precision: [number, number] | null;
   model: string | null;
   model_digest: string | null;
-  /** Against the original, where the context keeps it */
+  /** Compared with the original; `null` unless the context keeps it */
   measured: {
     cer: number | null;
     wer: number | null;
     precision: number | null;
     characters: number;
   } | null;
-  /** Whether the words have the hash of the original's */
+  /** Whether the words have the same hash as those of the original */
   verified: boolean | null;
-  /** Of the original */
+  /** Length of the original */
   characters: number;
   jobs: Array<string>;
 };
@@ -684,23 +687,23 @@ export type LossReport = {
     text: number;
     /** Counted */
     vision: number;
-    /** What all messages would be as text */
+    /** Tokens of all messages as text */
     as_text: number;
   };
   messages: Array<ContextMessage & {
-    /** Its share of its image's, or its text's */
+    /** Tokens of its text, or its share of the tokens of its image */
     tokens: number;
     compression: number | null;
-    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
     expected_precision: [number, number] | null;
-    /** Its last reading on this rung; nothing is read for this report */
+    /** The last reading on this rung; the report itself reads nothing */
     recall: {
       model: string;
       model_digest: string;
       verdict: string;
-      /** Where the original is kept */
+      /** `null` unless the original is kept */
       cer: number | null;
-      /** Whether the words had the hash of the original's */
+      /** Whether the words have the same hash as those of the original */
       verified: boolean;
       at: string;
     } | null;
@@ -715,18 +718,18 @@ export type Compressed = {
   text_tokens: number | null;
   vision_tokens: number | null;
   compression: number | null;
-  /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+  /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
   expected_precision: [number, number] | null;
   pages: Array<{
     page: number;
-    /** Its address here; it needs the API key */
+    /** Path of the image; requests need the API key */
     image: string;
     width: number;
     height: number;
     vision_tokens: number;
     text_tokens: number;
     compression: number | null;
-    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
     expected_precision: [number, number] | null;
     measured: {
       cer: number | null;
@@ -747,12 +750,12 @@ export type Compressed = {
 export type CompressRequest = {
   /** Markdown */
   text: string;
-  /** `auto`: the cheapest that is expected to reach `target_precision` */
+  /** `auto`: the mode with the fewest tokens that is expected to reach `target_precision` */
   mode?: "auto" | "gundam" | "large" | "base" | "small" | "tiny";
   target_precision?: number;
-  /** Read the images back, and say how much of the text was found */
+  /** Read the images back and measure how much of the text is recovered */
   verify?: boolean;
-  /** The model that reads them back */
+  /** The model that reads the images back */
   reader?: string;
 };
 
@@ -766,9 +769,9 @@ export type FidelityReport = {
     vision_tokens: number | null;
     text_tokens: number | null;
     compression: number | null;
-    /** Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured */
+    /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
     expected_precision: [number, number] | null;
-    /** Character error rate; `null` while it is read, or where a page failed */
+    /** Character error rate; `null` while pages are being read, or if a page failed */
     cer: number | null;
     wer: number | null;
     precision: number | null;
@@ -779,18 +782,18 @@ export type FidelityRequest = {
   file?: string;
   /** `https:` or `data:` URL */
   url?: string;
-  /** In place of a document: what this job has read */
+  /** Instead of a document: use the result of this job */
   job?: string;
-  /** The text that is on it */
+  /** The true text of the document */
   truth: string;
   pages?: string;
   model?: string;
-  /** All five where it is left out; readers without vision tokens have one */
+  /** Default: all five. Readers without vision tokens have only one */
   modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
 };
 
 export type CreatedApiKey = ApiKey & {
-  /** The key itself: shown now and never again */
+  /** The key itself. It is shown only once */
   key: string;
 };
 
@@ -804,11 +807,11 @@ export type ApiKey = {
   created_at: string;
   revoked_at: string | null;
   expires_at: string | null;
-  /** To the minute */
+  /** Precise to the minute */
   last_used_at: string | null;
   monthly_pages: number | null;
   concurrent_jobs: number | null;
-  /** Networks from which it may be used; `null`: from anywhere */
+  /** Networks from which the key may be used; `null`: any */
   allowed_cidrs: Array<string> | null;
   /** `null`: the service's default */
   rate_per_minute: number | null;
@@ -817,23 +820,23 @@ export type ApiKey = {
 export type NewApiKey = {
   name?: string;
   environment?: "live" | "test";
-  /** What the key may do; `admin` implies the rest. Default: `read` and `write`, or `admin` when made with the bootstrap secret */
+  /** `admin` includes all other scopes. Default: `read` and `write`, or `admin` with the bootstrap secret */
   scopes?: Array<"read" | "write" | "webhooks" | "admin">;
   expires_at?: string;
-  /** Requests a minute. Default: the service's */
+  /** Requests per minute. Default: the service's limit */
   rate_per_minute?: number;
-  /** Pages that it may have read in a calendar month (UTC). Default: no limit */
+  /** Limit of pages read per calendar month (UTC). Default: no limit */
   monthly_pages?: number;
-  /** Jobs that it may have open at once. Default: no limit */
+  /** Limit of open jobs. Default: no limit */
   concurrent_jobs?: number;
-  /** IPv4 and IPv6 networks from which it may be used. Default: from anywhere */
+  /** IPv4 and IPv6 networks from which the key may be used. Default: any */
   allowed_cidrs?: Array<string>;
-  /** Only with the bootstrap secret: whose key; made when new. Default: `default` */
+  /** Only with the bootstrap secret: the tenant, which is created if it does not exist. Default: `default` */
   tenant?: string;
 };
 
 export type RotateApiKey = {
-  /** Seconds for which the old key stays valid */
+  /** Seconds for which the old key remains valid */
   overlap_s?: number;
 };
 
@@ -847,7 +850,7 @@ export type BrowserToken = {
 export type NewBrowserToken = {
   /** `write`: start one job · `read`: read one job */
   scope: "read" | "write";
-  /** The job. Default: the id of a new one, which a `write` token starts, once */
+  /** The job. Default: the id of a new job, which a `write` token can start once */
   job?: string;
 };
 
@@ -863,7 +866,7 @@ export type WebhookEndpoint = {
   id: string;
   url: string;
   events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
-  /** Disabled by hand, or after five deliveries in a row that failed for good */
+  /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
   disabled_reason: "failures" | "request" | null;
@@ -882,7 +885,7 @@ export type ChangeWebhookEndpoint = {
 };
 
 export type WebhookDeliveryLog = Delivery & {
-  /** What is posted, the same at every attempt; `null`: its job was deleted */
+  /** The body of every attempt; `null` if the job was deleted */
   request: {
     body: Record<string, unknown>;
   } | null;
@@ -892,52 +895,52 @@ export type Usage = {
   day: string;
   key_id: string;
   model: string;
-  /** Read by a worker for this key */
+  /** Pages that a worker read for this key */
   pages_read: number;
-  /** Read once for several requests, another one's */
+  /** Pages that were being read for another request at the same time */
   pages_shared: number;
-  /** From the cache */
+  /** Pages from the cache */
   pages_cached: number;
-  /** Given to a worker, and not readable */
+  /** Pages that a worker could not read */
   pages_failed: number;
   vision_tokens: number;
   text_tokens: number;
-  /** Of the pages read: those that were decoded from kept vision tokens */
+  /** Pages read that were decoded from kept vision tokens */
   pages_from_tokens: number;
-  /** The pages read, by the service's price of a page of the model; 0 without one */
+  /** Cost of the pages read, by the model's price per page; 0 without a price */
   cost_usd: number;
 };
 
 export type UsageTotal = {
-  /** Read by a worker for this key */
+  /** Pages that a worker read for this key */
   pages_read: number;
-  /** Read once for several requests, another one's */
+  /** Pages that were being read for another request at the same time */
   pages_shared: number;
-  /** From the cache */
+  /** Pages from the cache */
   pages_cached: number;
-  /** Given to a worker, and not readable */
+  /** Pages that a worker could not read */
   pages_failed: number;
   vision_tokens: number;
   text_tokens: number;
-  /** Of the pages read: those that were decoded from kept vision tokens */
+  /** Pages read that were decoded from kept vision tokens */
   pages_from_tokens: number;
-  /** The pages read, by the service's price of a page of the model; 0 without one */
+  /** Cost of the pages read, by the model's price per page; 0 without a price */
   cost_usd: number;
 };
 
 export type Settings = {
-  /** Documents that no job has used for so long are deleted, with everything read from them */
+  /** Days after its last use until a document is deleted, with everything read from it */
   retention_days: number;
   retention_is_default: boolean;
-  /** Pages that may be read for the account in a day (UTC); `null`: no limit */
+  /** Limit of pages read per day (UTC); `null`: no limit */
   daily_pages: number | null;
-  /** What they may cost in a day, by the service's prices; `null`: no limit */
+  /** Limit of spending per day, by the service's prices; `null`: no limit */
   daily_usd: number | null;
-  /** Whether vision tokens of pages are kept where a request does not say */
+  /** Whether vision tokens are kept for requests that do not set `tokens` */
   keep_tokens: boolean;
-  /** What is kept of them */
+  /** Bytes of vision tokens that are kept */
   token_bytes: number;
-  /** More is not kept */
+  /** Limit of `token_bytes`; beyond it, no tokens are kept */
   token_bytes_max: number;
 };
 
@@ -951,9 +954,9 @@ export type ChangeSettings = {
 export type AuditEntry = {
   id: string;
   action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired" | "tokens.deleted" | "context.deleted";
-  /** The id of what was made, changed or deleted */
+  /** Id of the resource that was created, changed or deleted */
   target: string;
-  /** Who did it; `null`: the bootstrap secret, or the service itself */
+  /** The key that did it; `null`: the bootstrap secret, or the service itself */
   key_id: string | null;
   created_at: string;
 };

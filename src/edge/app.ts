@@ -28,7 +28,7 @@ export function newApp(): App {
     const requestId = c.get("requestId");
     if (error instanceof Problem) return problemResponse(error, requestId);
     if (error instanceof HTTPException && error.status < 500) {
-      // Hono's own: a body that is not JSON, or not of the announced type.
+      // From Hono: a body that is not JSON or does not match its content type.
       return problemResponse(new Problem("malformed-request", error.message), requestId);
     }
     console.error(JSON.stringify({ request_id: requestId, error: String(error.stack ?? error) }));
@@ -38,7 +38,7 @@ export function newApp(): App {
   allowBrowsers(app);
   for (const route of routes) route(app);
 
-  // A path that exists with another method: 405, naming the methods it has (RFC 9110, 15.5.6).
+  // A path that exists only with other methods: 405 with those methods in `Allow` (RFC 9110, 15.5.6).
   const served = app.routes
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => ({ method, pattern: pathPattern(path) }));

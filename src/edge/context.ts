@@ -18,7 +18,7 @@ export interface Caller {
   dayLimits: DayLimits;
 }
 
-export interface Observed {
+interface Observed {
   /** The span of this request. */
   trace: Trace;
   /** Phases of the request and their milliseconds. */

@@ -1,5 +1,6 @@
 /**
- * All errors that a client can get. Any other error is answered as `internal-error`, with only the request's id.
+ * Every error that the API returns, in one table: code, status, title. Any other error becomes `internal-error`, with
+ * nothing but the request's id.
  */
 export const PROBLEMS = {
   "malformed-request": [400, "The request could not be parsed"],
@@ -9,31 +10,31 @@ export const PROBLEMS = {
   "missing-scope": [403, "The API key lacks a scope"],
   "address-refused": [403, "The API key may not be used from this address"],
   "token-refused": [403, "The browser token does not allow this request"],
-  "token-used": [409, "The browser token has already created its job"],
-  "quota-exceeded": [402, "The key's monthly page limit is reached"],
-  "budget-exceeded": [402, "The account's daily page or spending limit is reached"],
+  "token-used": [409, "The browser token has already been used"],
+  "quota-exceeded": [402, "Monthly page quota reached"],
+  "budget-exceeded": [402, "Daily page or spending limit reached"],
   "too-many-jobs": [429, "The key has too many open jobs"],
   "rate-limited": [429, "Too many requests"],
-  "idempotency-key-reused": [422, "The Idempotency-Key belongs to another request"],
+  "idempotency-key-reused": [422, "The Idempotency-Key was used for a different request"],
   "idempotency-in-flight": [409, "The first request with this Idempotency-Key is still running"],
   "bad-signature": [401, "The signature is not valid"],
   "not-found": [404, "No such resource"],
   "tokens-not-kept": [409, "Vision tokens are not kept"],
-  "not-cached": [404, "Not in the cache"],
+  "not-cached": [404, "Not all pages are in the cache"],
   "method-not-allowed": [405, "The method is not allowed here"],
-  "job-not-finished": [409, "Not all pages have been read yet"],
+  "job-not-finished": [409, "Some pages have not been read yet"],
   "page-images-missing": [409, "The page images do not exist yet"],
   "job-over": [409, "The job has already ended"],
   "batch-over": [409, "The batch has already ended"],
   "batch-open": [409, "The batch has not ended"],
-  "context-full": [422, "The context takes no more messages"],
+  "context-full": [422, "The context is full"],
   "too-many-batches": [429, "The tenant has too many open batches"],
   gone: [410, "The resource is gone"],
   "length-mismatch": [400, "The body does not have the declared length"],
   "checksum-mismatch": [422, "The bytes do not have the declared SHA-256"],
   "upload-incomplete": [422, "Parts of the upload are missing"],
   "upload-over": [409, "The upload has ended"],
-  "uploads-off": [501, "Uploads by presigned URL are not configured here"],
+  "uploads-off": [501, "Presigned uploads are not configured"],
   "file-too-large": [413, "The file is too large"],
   "request-too-large": [413, "The request is too large"],
   "not-json": [415, "The body is not JSON"],
@@ -41,8 +42,8 @@ export const PROBLEMS = {
   "empty-file": [422, "The file is empty"],
   "url-refused": [422, "The URL is not allowed"],
   "url-unreachable": [422, "The URL could not be fetched"],
-  "unknown-model": [422, "The model is not offered here"],
-  "unsupported-option": [422, "The model cannot do this"],
+  "unknown-model": [422, "The model is not available"],
+  "unsupported-option": [422, "The model does not support this"],
   "invalid-page-selection": [422, "The page selection is not valid"],
   "document-unread": [422, "No page of the document could be read"],
   "took-too-long": [504, "The document was not read in time"],
@@ -51,7 +52,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** An error of the table. The client sees `detail`, so it must not contain internals. */
+/** A known error. The client reads `detail`, so it contains no internals. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly extra: Record<string, unknown>;

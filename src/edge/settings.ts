@@ -1,12 +1,12 @@
 /**
- * The settings. Everything that a deployment can change is named here once; `settings()` parses it, so
- * that a wrong value fails with its name instead of far away.
+ * Every setting of a deployment, listed once. `settings()` parses them all, so that the error for a wrong value names
+ * the setting.
  */
 import { z } from "zod";
 import type { Env } from "./bindings.ts";
 import { Pool } from "./domain/pools/pool.ts";
 
-/** What a setting means, and in which unit it is counted: docs/SETTINGS.md is made from these. */
+/** Meaning and unit of a setting; docs/SETTINGS.md is generated from them. */
 const about = (description: string, unit?: string) => ({ description, ...(unit && { unit }) });
 
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
@@ -17,7 +17,7 @@ const count = (fallback: number, unit: string, description: string) =>
   z.coerce.number().int().positive().default(fallback).meta(about(description, unit));
 const bytes = (fallback: number, description: string) => count(fallback, "bytes", description);
 
-/** An empty setting means no setting, not 0. */
+/** An empty value means that the setting is not set; `z.coerce` would read 0. */
 const orNothing = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
 
@@ -49,12 +49,12 @@ export const SettingsSchema = z.object({
     .string()
     .transform((list) => list.split(",").map((name) => name.trim()))
     .pipe(z.array(z.string().min(1)).min(1))
-    .meta(about("Models on offer, separated by commas.")),
-  DEFAULT_MODEL: z.string().min(1).meta(about("Model of a request that names none.")),
+    .meta(about("Available models, separated by commas.")),
+  DEFAULT_MODEL: z.string().min(1).meta(about("Model of requests that name none.")),
   PRICES: json
     .pipe(z.record(z.string(), z.number().min(0)))
     .default({})
-    .meta(about("JSON object: dollars a page, by model. A model without a price costs nothing.")),
+    .meta(about("JSON object: dollars per page, by model. A model without a price costs nothing.")),
 
   SIGNING_SECRET: z
     .string()
@@ -65,7 +65,7 @@ export const SettingsSchema = z.object({
       ),
     ),
   BOOTSTRAP_SECRET: text(
-    "Secret. Bearer token that creates the first admin key of a tenant. Empty: nobody can.",
+    "Secret. Bearer token that creates the first admin key of a tenant. Empty: disabled.",
   ),
   WORKER_TOKEN: text("Secret. Bearer token that a Cog server sends with its completion webhook."),
   REPLICATE_API_TOKEN: z
@@ -81,7 +81,11 @@ export const SettingsSchema = z.object({
     .optional()
     .meta(about("Replacement for Replicate's API address; tests use it.")),
 
-  RATE_PER_MINUTE: count(600, "requests a minute", "Rate limit of a key that has none of its own."),
+  RATE_PER_MINUTE: count(
+    600,
+    "requests per minute",
+    "Rate limit of keys that have no limit of their own.",
+  ),
   DAILY_PAGES: orNothing(z.coerce.number().int().min(0)).meta(
     about("Limit of each tenant per day (UTC). Empty: no limit.", "pages"),
   ),
@@ -89,7 +93,7 @@ export const SettingsSchema = z.object({
     about("Limit of each tenant per day (UTC), by `PRICES`. Empty: no limit.", "dollars"),
   ),
   MAX_FILE_BYTES: bytes(100 * MIB, "Largest document by `POST /v1/files` or by URL."),
-  MAX_PAGES: count(5000, "pages", "Longest document."),
+  MAX_PAGES: count(5000, "pages", "Most pages of a document."),
   MAX_WAIT_S: count(60, "s", "Longest `Prefer: wait`."),
   FETCH_TIMEOUT_S: seconds(30, "Time to fetch a document by URL, redirects included."),
   DNS_RESOLVER: z
@@ -107,7 +111,7 @@ export const SettingsSchema = z.object({
     .default(true)
     .meta(about("`false` turns off the log lines for requests and shards.")),
 
-  MAX_UPLOAD_BYTES: bytes(5 * GIB, "Largest upload by presigned addresses; R2 takes 5 GiB."),
+  MAX_UPLOAD_BYTES: bytes(5 * GIB, "Largest presigned upload; R2's limit is 5 GiB."),
   R2_S3_ENDPOINT: z
     .union([z.url(), z.literal("")])
     .default("")
@@ -118,7 +122,7 @@ export const SettingsSchema = z.object({
     ),
   R2_BUCKET: z.string().default("fovea").meta(about("Name of the bucket in that interface.")),
   R2_ACCESS_KEY_ID: text("Secret. R2 access key with read and write access to the bucket."),
-  R2_SECRET_ACCESS_KEY: text("Secret. The second half of that key."),
+  R2_SECRET_ACCESS_KEY: text("Secret. Secret part of that access key."),
 
   RETENTION_DAYS: count(
     30,
@@ -127,26 +131,29 @@ export const SettingsSchema = z.object({
   ),
   ZERO_RETENTION_S: seconds(
     3600,
-    "Time after its end until the document of a zero-retention job is erased unfetched.",
+    "Time after a zero-retention job ends until its document is erased, even if the result was not fetched.",
   ),
   MAX_TOKENS_BYTES: bytes(16 * MIB, "Largest vision-token file of one page."),
   TENANT_TOKENS_BYTES: bytes(10 * GIB, "Vision tokens that one tenant can keep."),
 
   SHARD_PAGES: count(4, "pages", "Pages of one shard."),
-  SHARD_ATTEMPTS: count(3, "attempts", "Dispatches of one shard before its pages fail."),
-  LEASE_S: seconds(30, "A running shard that is silent for this long counts as lost."),
+  SHARD_ATTEMPTS: count(3, "attempts", "Dispatches of one shard until its pages fail."),
+  LEASE_S: seconds(
+    30,
+    "A running shard counts as lost when nothing was heard from it for this long.",
+  ),
   START_S: seconds(
     60,
     "Time from dispatch to the worker's first message; a cold GPU needs minutes.",
   ),
   JOB_DEADLINE_S: seconds(4 * 3600, "Time until a job expires."),
 
-  BATCH_SLOTS: count(16, "pages", "Batch pages that workers read at once, all tenants together."),
-  BATCH_JOBS: count(32, "lines", "Open lines of one batch."),
+  BATCH_SLOTS: count(16, "pages", "Batch pages that workers read at once, over all tenants."),
+  BATCH_JOBS: count(32, "lines", "Lines of one batch that are open at once."),
   BATCH_DEADLINE_S: seconds(24 * 3600, "Time until the job of a batch line expires."),
   MAX_OPEN_BATCHES: count(20, "batches", "Open batches of one tenant."),
   MAX_MANIFEST_BYTES: bytes(GIB, "Largest manifest."),
-  MAX_BATCH_LINES: count(2_000_000, "lines", "Longest manifest, blank lines excluded."),
+  MAX_BATCH_LINES: count(2_000_000, "lines", "Most lines of a manifest, not counting blank lines."),
   MAX_BATCH_FAILURES: count(100_000, "lines", "Failed lines at which a batch pauses."),
 
   WEBHOOK_BACKOFF_S: seconds(
@@ -159,7 +166,7 @@ export type Settings = z.infer<typeof SettingsSchema>;
 
 const parsed = new WeakMap<object, Settings>();
 
-/** @throws Error naming every setting that is missing or wrong. */
+/** @throws Error that names every missing or wrong setting */
 export function settings(env: Env): Settings {
   const known = parsed.get(env);
   if (known) return known;
@@ -172,7 +179,7 @@ export function settings(env: Env): Settings {
   return result.data;
 }
 
-/** Whether requests are logged: this holds even while another setting is wrong. */
+/** Whether requests are logged. Works even if another setting is wrong. */
 export const logsRequests = (env: Env): boolean =>
   SettingsSchema.shape.LOG_REQUESTS.catch(true).parse(
     (env as { LOG_REQUESTS?: unknown }).LOG_REQUESTS,

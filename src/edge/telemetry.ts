@@ -28,7 +28,7 @@ export async function timed<T>(
 /** Inside a Worker the clock moves with I/O only: this is the time spent waiting, not computing. */
 export const since = (started: number) => Math.round((performance.now() - started) * 10) / 10;
 
-export interface AnalyticsEvent {
+interface AnalyticsEvent {
   type: "request" | "dispatch" | "heard" | "page";
   tenantId: string;
   model?: string;

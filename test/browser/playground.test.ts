@@ -363,10 +363,7 @@ describe("playground", { skip: absent }, () => {
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await blockOf(page, "LED copy light").waitFor();
     await page.getByRole("button", { name: "Read", exact: true }).click();
-    await page
-      .getByRole("alert")
-      .getByText("The browser token has already created its job")
-      .waitFor();
+    await page.getByRole("alert").getByText("The browser token has already been used").waitFor();
     const reading = await token({ scope: "read", job: writing.job_id });
     await page.getByLabel("API key").fill(reading.token);
     await page.getByLabel("API key").press("Tab");

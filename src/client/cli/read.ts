@@ -14,17 +14,19 @@ import { type Command, EXIT, type Input, type Option, UsageError, wholeNumber } 
 import { deliver, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
-const FORMATS = [
-  "md",
-  "txt",
-  "html",
-  "json",
-  "csv",
-  "chunks",
-  "docx",
-  "pdf",
-  "overlay",
-] satisfies Format[];
+/** Extension of the file that holds a result. */
+const EXTENSIONS: Record<Format, string> = {
+  md: "md",
+  txt: "txt",
+  html: "html",
+  json: "json",
+  csv: "csv",
+  chunks: "jsonl",
+  docx: "docx",
+  pdf: "pdf",
+  overlay: "overlay.pdf",
+};
+const FORMATS = Object.keys(EXTENSIONS);
 
 export const formatOption = {
   value: "FORMAT",
@@ -185,6 +187,5 @@ function shortName(source: string): string {
 
 const outputName = (source: string, format: Format) => {
   const name = source === "-" ? "stdin" : shortName(source);
-  const extension = { chunks: "jsonl", overlay: "overlay.pdf" }[format as string] ?? format;
-  return `${basename(name, extname(name))}.${extension}`;
+  return `${basename(name, extname(name))}.${EXTENSIONS[format]}`;
 };

@@ -22,7 +22,7 @@ import { R2Stream } from "../storage/r2-stream.ts";
 import { readEntries } from "../storage/results.ts";
 import { outputManifest } from "./output-manifest.ts";
 
-export const JSONL = "application/jsonl";
+const JSONL = "application/jsonl";
 
 /** A shard ends when it reaches one of these limits. */
 const SHARD_LINES = 1000;

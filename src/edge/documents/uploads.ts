@@ -22,14 +22,14 @@ import {
   type Upload,
 } from "../storage/uploads.ts";
 
-export const UPLOAD_TTL_S = 24 * 3600;
-/** Longer than any check. */
+const UPLOAD_TTL_S = 24 * 3600;
+/** Longer than any check takes. */
 const CHECK_MS = 3600_000;
 /** Records of finished uploads are kept for this long. */
 const KEEP_MS = 7 * 24 * 3600_000;
 const BATCH = 50;
 
-export interface PartAddress {
+interface PartAddress {
   part: number;
   bytes: number;
   url: string;
@@ -101,7 +101,7 @@ export async function completeUpload(
 ): Promise<Upload> {
   const expiresAt = Date.now() + CHECK_MS;
   if (!(await moveUpload(env.DB, upload.id, "open", { state: "checking", expiresAt })))
-    throw new Problem("upload-over", "The upload is not open any more.");
+    throw new Problem("upload-over", "The upload has already ended.");
   const key = filePath({ tenantId: upload.tenantId, id: upload.fileId });
   try {
     await env.BUCKET.resumeMultipartUpload(key, upload.multipartId).complete(parts);
@@ -122,8 +122,8 @@ export async function completeUpload(
   return (await findUploadById(env.DB, upload.id)) as Upload;
 }
 
-/** Checks the length, type and hash of an uploaded document as a stream. @returns the problem, or `null` */
-export async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | null> {
+/** Reads the bytes once, from R2, in bounded memory. @returns what is wrong with them, or `null`. */
+async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | null> {
   const upload = await findUploadById(env.DB, uploadId);
   if (upload?.state !== "checking") return null;
   const key = filePath({ tenantId: upload.tenantId, id: upload.fileId });

@@ -20,7 +20,7 @@ import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
 import { timed } from "../telemetry.ts";
 
-/** What the middleware below throws. */
+/** The problems of the middleware in this file. */
 export const AUTHENTICATION = [
   "missing-key",
   "invalid-key",
@@ -32,7 +32,7 @@ export const AUTHENTICATION = [
 
 /** One text for every reason, so that nobody learns which keys have existed. */
 const NO_SUCH_KEY =
-  "It is malformed, revoked, expired, or not a Fovea key: keys begin with `fov_`.";
+  "The key is malformed, revoked, expired, or not a Fovea key (these start with `fov_`).";
 
 /** @throws Problem `missing-key`, `invalid-key` or `rate-limited` */
 export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
@@ -57,7 +57,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
     throw new Problem("address-refused", "The API key may not be used from this address.");
   const limits = rateLimitHeaders(admission, perMinute);
   if (!admission.admitted) {
-    const detail = `The key may make ${perMinute} requests a minute.`;
+    const detail = `The key's limit is ${perMinute} requests per minute.`;
     const retryAfter = String(admission.retryAfterS);
     throw new Problem("rate-limited", detail, {}, { ...limits, "retry-after": retryAfter });
   }
@@ -76,11 +76,11 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
 
 async function demandToken(c: Context<AppEnv>, text: string): Promise<BrowserToken> {
   const token = await readBrowserToken(settings(c.env).SIGNING_SECRET, text, Date.now());
-  if (!token) throw new Problem("invalid-key", "The token is not valid, or its time is over.");
+  if (!token) throw new Problem("invalid-key", "The browser token is not valid or has expired.");
   return token;
 }
 
-/** @throws Problem `missing-scope`, naming it */
+/** @throws Problem `missing-scope`, which names the scope */
 export function demandScope(caller: Caller, scope: Scope): void {
   if (hasScope(caller.scopes, scope)) return;
   throw new Problem("missing-scope", `The API key lacks the scope \`${scope}\`.`);
@@ -89,7 +89,7 @@ export function demandScope(caller: Caller, scope: Scope): void {
 /** @throws Problem `token-refused`: only `browserMay` accepts tokens */
 export function demandKey(caller: Caller): void {
   if (caller.tokenJobId === null) return;
-  throw new Problem("token-refused", "A browser token is not enough here: use an API key.");
+  throw new Problem("token-refused", "This request needs an API key, not a browser token.");
 }
 
 /** Accepts any valid key, whatever its scopes. */
@@ -117,7 +117,7 @@ export const browserMay = (scope: Scope) =>
     demandScope(caller, scope);
     const id = c.req.param("id");
     if (caller.tokenJobId !== null && id !== undefined && id !== caller.tokenJobId)
-      throw new Problem("token-refused", "The token is for another job.");
+      throw new Problem("token-refused", "The browser token is for another job.");
     c.set("caller", caller);
     await next();
   });

@@ -1,10 +1,10 @@
-/** Limits for bodies, checked while they are read. Uploads have their own and never pass through here. */
+/** Size limits of request bodies, checked while the body is read. Uploads have their own. */
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 
-/** What a route with a JSON body answers when the body is wrong. */
+/** The problems of routes with a JSON body. */
 export const JSON_BODY = [
   "malformed-request",
   "not-json",
@@ -12,7 +12,7 @@ export const JSON_BODY = [
   "invalid-request",
 ] as const satisfies ProblemCode[];
 
-/** The body has to be JSON and to say so; at most `maxBytes` of it are read. */
+/** Requires a JSON content type and reads at most `maxBytes`. */
 export function jsonBody(maxBytes: number) {
   const limit = sizeLimit(maxBytes);
   return createMiddleware<AppEnv>(async (c, next) => {

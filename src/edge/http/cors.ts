@@ -1,6 +1,6 @@
 /**
- * Pages of any origin may call what a browser token may (Fetch standard, CORS). No cookies take part:
- * whoever calls has to hold the token.
+ * CORS (Fetch standard): pages of any origin may call the routes that accept browser tokens. There are no cookies, so a
+ * page needs a token.
  */
 import { cors } from "hono/cors";
 import type { App } from "../context.ts";

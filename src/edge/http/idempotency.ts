@@ -1,7 +1,7 @@
 /**
  * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that is repeated within 24 hours does nothing
- * and returns the stored answer. Answers are stored in R2, encrypted with a key derived from the caller's API key: the
- * answer of POST /v1/keys holds a new API key, which only its creator may read.
+ * and returns the stored response. Responses are stored in R2, encrypted with a key derived from the caller's API key: the
+ * response of POST /v1/keys holds a new API key, which only its creator may read.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -19,7 +19,7 @@ import {
   releaseAnswer,
 } from "../storage/idempotency.ts";
 
-/** What the middleware below throws. */
+/** The problems of the middleware in this file. */
 export const IDEMPOTENT = [
   "invalid-request",
   "idempotency-key-reused",
@@ -29,7 +29,7 @@ export const IDEMPOTENT = [
 
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 
-/** Stores the answer of the route. Comes after authentication, since a key belongs to a tenant. */
+/** Stores the route's response. Runs after authentication, because an Idempotency-Key belongs to a tenant. */
 export const idempotent = createMiddleware<AppEnv>((c, next) =>
   once(
     c,
@@ -42,8 +42,8 @@ export const idempotent = createMiddleware<AppEnv>((c, next) =>
 );
 
 /**
- * Calls `answer`, unless it was called before for the request's Idempotency-Key: then its stored answer is returned.
- * @param request what has to be the same when the key comes again
+ * Calls `answer`, or returns the stored response if it was called before with the request's Idempotency-Key.
+ * @param request what must be identical in a repetition
  */
 export async function once(
   c: Context<AppEnv>,
@@ -62,16 +62,28 @@ export async function once(
   if (!(await claimAnswer(DB, { scope, key, fingerprint }, Date.now()))) {
     const kept = await findAnswer(DB, scope, key);
     if (kept && kept.fingerprint !== fingerprint)
-      throw new Problem("idempotency-key-reused", "The key was used for another request.");
+      throw new Problem(
+        "idempotency-key-reused",
+        "The Idempotency-Key was used for a different request.",
+      );
     if (kept?.status === ANSWER_GONE)
-      throw new Problem("gone", "The answer was deleted with its document.");
+      throw new Problem("gone", "The stored response was deleted with its document.");
     const sealed = kept?.status != null && (await readAnswer(BUCKET, scope, key));
     if (!kept || kept.status === null || !sealed) {
       const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
-      throw new Problem("idempotency-in-flight", "The first request is not over.", {}, headers);
+      throw new Problem(
+        "idempotency-in-flight",
+        "The first request is still running.",
+        {},
+        headers,
+      );
     }
     const body = await open(await sealingKey(c), sealed);
-    if (!body) throw new Problem("idempotency-key-reused", "The key was used by another API key.");
+    if (!body)
+      throw new Problem(
+        "idempotency-key-reused",
+        "The Idempotency-Key was used with another API key.",
+      );
     return new Response(body.byteLength > 0 ? body : null, {
       status: kept.status,
       headers: { ...kept.headers, "idempotent-replayed": "true" },
@@ -85,7 +97,7 @@ export async function once(
     await releaseAnswer(DB, scope, key);
     throw error;
   }
-  // A request that failed can be sent again with the same key.
+  // A failure on our side, or one that may pass, is not stored, so that the client can retry.
   if (c.error || fresh.status >= 500 || fresh.status === 429) {
     await releaseAnswer(DB, scope, key);
     return fresh;
@@ -128,7 +140,7 @@ async function seal(key: CryptoKey, body: ArrayBuffer): Promise<ArrayBuffer> {
   return new Blob([iv, sealed]).arrayBuffer();
 }
 
-/** @returns `null` when it was sealed with another key. */
+/** @returns `null` if it was encrypted with another key */
 async function open(key: CryptoKey, sealed: ArrayBuffer): Promise<ArrayBuffer | null> {
   const iv = new Uint8Array(sealed, 0, IV_BYTES);
   return crypto.subtle

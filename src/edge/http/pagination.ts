@@ -1,25 +1,25 @@
 /**
- * Lists: newest first, `limit` at a time, continued by an opaque cursor. The cursor holds the last
- * id of the page before; ids sort by time, so rows made meanwhile shift nothing.
+ * Lists: newest first, `limit` at a time, continued with an opaque cursor. The cursor contains the last id of the
+ * previous page. Ids sort by time, so rows created in the meantime do not shift the pages.
  */
 import { z } from "@hono/zod-openapi";
 import { base64url } from "../domain/encoding.ts";
 import { idPattern, type Resource } from "../domain/ids.ts";
 import { Problem } from "../problem.ts";
 
-/** The query fields of every list; spread it into the route's own strict object. */
+/** The query parameters of every list, to be spread into the route's strict object. */
 export const listQuery = {
   limit: z.coerce.number().int().min(1).max(100).default(20).openapi({
     type: "integer",
     minimum: 1,
     maximum: 100,
-    description: "How many to answer at most",
+    description: "Maximum number of items",
   }),
   cursor: z
     .string()
     .max(200)
     .optional()
-    .openapi({ description: "`next_cursor` of the page before" }),
+    .openapi({ description: "`next_cursor` of the previous page" }),
 };
 
 export const listOf = <T extends z.ZodType>(item: T) =>
@@ -28,7 +28,7 @@ export const listOf = <T extends z.ZodType>(item: T) =>
     next_cursor: z.string().nullable().openapi({ description: "`null` on the last page" }),
   });
 
-/** @throws Problem `invalid-request` when the cursor was not made here for this kind of list. */
+/** @throws Problem `invalid-request` if the cursor is not from this kind of list */
 export function readCursor(cursor: string | undefined, resource: Resource): string | null {
   if (cursor === undefined) return null;
   try {
@@ -40,7 +40,7 @@ export function readCursor(cursor: string | undefined, resource: Resource): stri
 
 const makeCursor = (id: string) => base64url(new TextEncoder().encode(id).buffer as ArrayBuffer);
 
-/** @param rows up to `limit` + 1 of them: the one too many says that there are more. */
+/** @param rows up to `limit` + 1 rows; the extra one shows that there is a next page */
 export function listPage<Row extends { id: string }, Item>(
   rows: Row[],
   limit: number,

@@ -1,4 +1,4 @@
-/** Errors on the wire: RFC 9457 problem details. */
+/** Problems as HTTP responses: RFC 9457 problem details. */
 import { z } from "@hono/zod-openapi";
 import { PROBLEMS, type Problem, type ProblemCode } from "../problem.ts";
 import { AUTHENTICATION } from "./auth.ts";
@@ -21,7 +21,7 @@ function problemBody(code: ProblemCode, detail: string, requestId: string) {
   return { type: `urn:fovea:problem:${code}`, title, status, detail, request_id: requestId };
 }
 
-export const ProblemSchema = z
+const ProblemSchema = z
   .object({
     type: z.string().openapi({ example: "urn:fovea:problem:not-found" }),
     title: z.string(),

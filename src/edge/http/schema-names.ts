@@ -1,6 +1,6 @@
 /**
- * The domain names its schemas by zod's own `meta({ id })`; here these become the names in the OpenAPI
- * document, which the library keeps in a registry of its own.
+ * The domain names its schemas with zod's `meta({ id })`. This file copies the names to the registry from which the
+ * library builds the OpenAPI document.
  */
 import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
 import type { ZodObject, ZodType } from "zod";
@@ -9,7 +9,7 @@ import { Block, PageError, PageResult, StoredPageResult } from "../domain/pages/
 
 const nameOf = (schema: ZodType) => schema.meta()?.id;
 
-/** @param base what the schema extends: the document refers to it. */
+/** @param base the schema that `schema` extends; the document refers to it */
 function name(schema: ZodType, base?: ZodObject): void {
   zodToOpenAPIRegistry.add(schema, {
     _internal: {

@@ -192,7 +192,8 @@ async function checkToken(db: D1Database, { tenantId, tokenJobId }: Caller, requ
   if (await findJob(db, tenantId, tokenJobId)) throw tokenUsed(tokenJobId);
 }
 
-const tokenUsed = (jobId: string) => new Problem("token-used", `It has started ${jobId}.`);
+const tokenUsed = (jobId: string) =>
+  new Problem("token-used", `The browser token has already started ${jobId}.`);
 
 function selectionOf({ pages }: JobRequest): PageSelection {
   const selection = parsePageSelection(pages);
@@ -214,7 +215,10 @@ async function checkKeptTokens(env: Env, tenantId: string, request: JobRequest) 
     throw new Problem("invalid-request", "Vision tokens are not kept with `zero_retention`.");
   const { bytes } = await keptTokens(env.DB, tenantId);
   if (request.task === ENCODE && bytes >= settings(env).TENANT_TOKENS_BYTES)
-    throw new Problem("tokens-not-kept", `The account keeps ${bytes} bytes of them already.`);
+    throw new Problem(
+      "tokens-not-kept",
+      `The account already keeps ${bytes} bytes of vision tokens.`,
+    );
 }
 
 function checkWebhook(env: Env, { webhook_url: url }: JobRequest) {

@@ -39,8 +39,11 @@ export async function pageImages(
   const reader = digestName(RENDER, file.mediaType);
   if (wanted.length > 0 && (await countUncached(env.DB, reader, wanted)) > 0) {
     if (!settings(env).MODELS.includes(RENDER))
-      throw new Problem("unsupported-option", `A PDF needs ${RENDER}, which is not offered here.`);
-    // Never with `zero_retention`: if the job has it, the images are erased with the document when the PDF is delivered.
+      throw new Problem(
+        "unsupported-option",
+        `A PDF needs the model ${RENDER}, which is not available.`,
+      );
+    // Without `zero_retention`, also on a document that is lent: its images go with it when the PDF is handed over.
     const request = {
       file: file.id,
       model: RENDER,

@@ -1,4 +1,4 @@
-/** Every route, in the order of the docs. A new one is a file here and a line in this list. */
+/** Every route, in the order of the docs. */
 import type { App } from "../context.ts";
 import { auditList } from "./account/audit.ts";
 import { tenantSettings } from "./account/settings.ts";

@@ -5,9 +5,9 @@
 import { secretsEqual } from "./bearer.ts";
 import { signText } from "./signed-url.ts";
 
-export const IMAGE_URL_S = 3600;
+const IMAGE_URL_S = 3600;
 
-export interface ImagePlace {
+interface ImagePlace {
   contextId: string;
   itemId: string;
   page: number;

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 5000;
 const A = 1;
 const AAAA = 28;
 
-export interface OutboundFault {
+interface OutboundFault {
   /** Message for the client. */
   words: string;
   /** Whether the address is not allowed. Otherwise the check failed and may be repeated later. */

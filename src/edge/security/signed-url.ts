@@ -5,7 +5,7 @@
 import { base64url } from "../domain/encoding.ts";
 import { secretsEqual } from "./bearer.ts";
 
-export interface Callback {
+interface Callback {
   shardId: string;
   attempt: number;
   /** Unix seconds. */

@@ -16,7 +16,7 @@ export const AUDIT_ACTIONS = [
   "tokens.deleted",
   "context.deleted",
 ] as const;
-export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 export interface AuditEntry {
   id: string;

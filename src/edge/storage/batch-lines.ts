@@ -69,7 +69,7 @@ export async function addLines(
   ]);
 }
 
-export interface LineCounts {
+interface LineCounts {
   waiting: number;
   open: number;
   settled: number;
@@ -229,7 +229,7 @@ export async function settledLines(
   }));
 }
 
-export interface Failure {
+interface Failure {
   line: number;
   spec: string | null;
   outcome: "partial" | "failed";

@@ -5,11 +5,11 @@ import type { PageError } from "../domain/pages/page-result.ts";
 import { filePath } from "./files.ts";
 
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
-export type Role = (typeof ROLES)[number];
+type Role = (typeof ROLES)[number];
 
 /** What is kept of a text when its message becomes an image: only its SHA-256 and length, or the text. */
 export const KEEPS = ["hash", "original"] as const;
-export type Keep = (typeof KEEPS)[number];
+type Keep = (typeof KEEPS)[number];
 
 export interface Context {
   id: string;

@@ -5,7 +5,7 @@
 import type { Env } from "../bindings.ts";
 import type { Notice } from "./endpoints.ts";
 
-export type DeliveryState = "pending" | "delivered" | "failed";
+type DeliveryState = "pending" | "delivered" | "failed";
 
 export interface Delivery {
   id: string;

@@ -6,8 +6,8 @@ export const JOB_EVENTS = JOB_STATES.filter(
   (state) => !(OPEN_STATES as readonly string[]).includes(state),
 ).map((state) => `job.${state}` as const);
 
-/** Events without a job. */
-export const NOTICES = [
+/** Those that belong to no job. */
+const NOTICES = [
   "key.created",
   "key.rotated",
   "key.revoked",

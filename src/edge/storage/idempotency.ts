@@ -1,8 +1,8 @@
 /** Stored responses to requests with an `Idempotency-Key`: rows in D1, encrypted bodies in R2 under `idempotency/`. */
 import { hex } from "../domain/encoding.ts";
 
-export const KEEP_MS = 24 * 3600_000;
-/** A request without a response after this time was interrupted, so its key may be used again. */
+const KEEP_MS = 24 * 3600_000;
+/** A request that has not answered by then was cut off: its key may be used again. */
 export const IN_FLIGHT_MS = 2 * 60_000;
 
 interface Name {

@@ -25,8 +25,8 @@ export interface KeptTokens {
   layout: string | null;
 }
 
-/** Identifies the tokens of a page, except for the model's digest. */
-export interface TokensOf extends SeenAs {
+/** Whose tokens of which page, without the model's digest. */
+interface TokensOf extends SeenAs {
   file: StoredFile;
   page: number;
 }

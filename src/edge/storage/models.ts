@@ -1,5 +1,5 @@
-/** The readers that workers have reported, with the digest of each. */
-export interface SeenModel {
+/** The readers whose workers have reported, with the digest of the weights that they run. */
+interface SeenModel {
   digest: string;
   seenAt: number;
 }

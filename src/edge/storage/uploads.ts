@@ -1,7 +1,7 @@
 /** Uploads with presigned URLs. The bytes are written to the path of the future file. */
 
 export const UPLOAD_STATES = ["open", "checking", "done", "failed", "expired"] as const;
-export type UploadState = (typeof UPLOAD_STATES)[number];
+type UploadState = (typeof UPLOAD_STATES)[number];
 
 export interface Upload {
   id: string;

@@ -7,12 +7,12 @@ it("can be read through its directory: names, sizes and checksums, even of entri
   const zip = new Zip();
   const long = "Größe 😀 ".repeat(20_000);
   const parts = [
-    zip.whole("a.txt", "hello"),
-    zip.begin("ordner/ü.txt"),
-    zip.write(long),
-    zip.write("end"),
-    zip.end(),
-    zip.directory(),
+    ...zip.whole("a.txt", "hello"),
+    ...zip.begin("ordner/ü.txt"),
+    ...zip.write(long),
+    ...zip.write("end"),
+    ...zip.end(),
+    ...zip.directory(),
   ];
   const entries = unzip(parts, { crc32, inflateRawSync });
   expect(entries).toEqual({ "a.txt": "hello", "ordner/ü.txt": `${long}end` });

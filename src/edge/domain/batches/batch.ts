@@ -27,7 +27,7 @@ export const isBatchOver = (state: BatchState) => OVER.includes(state);
 /** Maximum length of a manifest line. */
 export const MAX_LINE_BYTES = 32 * 1024;
 
-export const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
+const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
 /** Options for all lines that do not set their own. */
@@ -53,7 +53,7 @@ export interface LineSpec {
 }
 
 /** The client's labels of a line; empty if the line cannot be parsed. */
-export interface LineLabels {
+interface LineLabels {
   customId: string | null;
   metadata: Record<string, string>;
 }

@@ -82,7 +82,7 @@ export function pageContent({ page, result, error }: PageEntry): string {
   return result.markdown.trim();
 }
 
-export interface Tally {
+interface Tally {
   vision: number;
   text: number;
   /** Vision tokens of pages that came from the cache. */

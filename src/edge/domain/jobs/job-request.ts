@@ -24,14 +24,14 @@ export const stringMap = z
 
 export const JobRequest = z.strictObject({
   pages: readingFields.pages.default("").meta({
-    description: "Pages from 1; all when empty. Ranges past the end are clipped.",
+    description: "Page numbers start at 1; empty: all pages. Ranges beyond the end are clipped.",
     example: "1-3,7,10-",
   }),
   model: readingFields.model.optional(),
   mode: readingFields.mode.default("auto"),
   token_budget: readingFields.token_budget.optional().meta({
     description:
-      "Vision tokens for all selected pages together: each page gets the mode that its text needs, as far as they go. With `mode: auto` only; `pp-ocr`, which has no vision tokens, ignores it, and `fovea-nano` takes none.",
+      "Limit of vision tokens for all selected pages together: within it, each page gets the mode that its text needs. Only with `mode: auto`. `pp-ocr`, which has no vision tokens, ignores it; `fovea-nano` does not support it.",
   }),
   witness: readingFields.witness.default(false).meta({
     description:
@@ -41,15 +41,16 @@ export const JobRequest = z.strictObject({
   prompt: readingFields.prompt.optional(),
   tokens: z.enum(["keep", "none"]).optional().meta({
     description:
-      "`keep`: the vision tokens of the pages are kept, so that another task or prompt on them is answered without encoding; without it the setting `keep_tokens` decides",
+      "`keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens`",
   }),
-  dpi: readingFields.dpi.default(144).meta({ description: "PDF raster resolution" }),
+  dpi: readingFields.dpi.default(144).meta({ description: "Resolution of PDF pages" }),
   cache: z.enum(["use", "refresh", "only"]).default("use").meta({
-    description: "`refresh`: read again · `only`: answer from the cache or not at all",
+    description:
+      "`refresh`: read all pages again · `only`: use only the cache; 404 if a page is not cached",
   }),
   zero_retention: z.boolean().default(false).meta({
     description:
-      "Erase the document and everything read from it when the whole result was handed over once, or an hour after the end",
+      "Erase the document and everything read from it after the whole result has been fetched once, or an hour after the job ends",
   }),
   webhook_url: z.url().max(2048).optional(),
   metadata: stringMap.default({}),

@@ -14,13 +14,7 @@ export const OPEN_STATES = ["queued", "running"] as const satisfies readonly Job
 
 export const isOver = (state: JobState) => !(OPEN_STATES as readonly JobState[]).includes(state);
 
-/** The state in which a job ends when all its pages are done or failed. */
-export function endState(done: number, failed: number): JobState {
-  if (failed === 0) return "succeeded";
-  return done === 0 ? "failed" : "partial";
-}
-
-/** `endState` in SQL, for the transaction that counts the last page. */
+/** The state in which a job ends when all its pages are done or failed, in SQL. */
 export const END_STATE_SQL =
   "CASE WHEN failed = 0 THEN 'succeeded' WHEN done = 0 THEN 'failed' ELSE 'partial' END";
 

@@ -12,7 +12,7 @@ export interface ShardView {
   openPages: number;
 }
 
-export type ShardStep =
+type ShardStep =
   | { do: "dispatch" }
   | { do: "wait"; ms: number }
   | { do: "finish" }

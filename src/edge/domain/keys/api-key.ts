@@ -34,7 +34,7 @@ export const keyHint = (key: string) => key.slice(-4);
 export const hasScope = (scopes: readonly Scope[], wanted: Scope) =>
   scopes.includes(wanted) || scopes.includes("admin");
 
-export function checksum(body: string): string {
+function checksum(body: string): string {
   let rest = crc32(body);
   let digits = "";
   for (let i = 0; i < CHECKSUM_LENGTH; i++) {

@@ -9,7 +9,7 @@
 import { base64url, fromBase64url } from "../encoding.ts";
 
 export const TOKEN_SCOPES = ["read", "write"] as const;
-export type TokenScope = (typeof TOKEN_SCOPES)[number];
+type TokenScope = (typeof TOKEN_SCOPES)[number];
 
 export const TOKEN_TTL_S = 300;
 

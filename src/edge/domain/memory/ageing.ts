@@ -13,7 +13,7 @@ export interface Memory extends Unit {
   isImage: boolean;
 }
 
-export interface AgeingPlan {
+interface AgeingPlan {
   /** Neighbouring messages that become one image. */
   renders: { indices: number[]; rung: number }[];
   /** Images that are rendered again in a smaller mode. */

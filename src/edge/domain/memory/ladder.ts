@@ -9,7 +9,7 @@ import { IMAGE_MODES } from "./vision-tokens.ts";
 export const FORMS = ["text", ...IMAGE_MODES] as const;
 export type Form = (typeof FORMS)[number];
 
-export interface Rung {
+interface Rung {
   form: Form;
   /** Seconds or rounds after which a memory is due for this rung. */
   after: number;

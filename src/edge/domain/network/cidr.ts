@@ -2,100 +2,57 @@
  * Parses IPv4 and IPv6 networks in CIDR notation (RFC 4632, RFC 4291), and checks whether they contain an address.
  * An IPv4 address in IPv6 form (`::ffff:192.0.2.1`) counts as the IPv4 address.
  */
+import ipaddr from "ipaddr.js";
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
 interface Network {
-  /** 4 or 16 bytes. */
-  bytes: number[];
-  /** Number of leading bits that are compared. */
+  address: Address;
   prefix: number;
 }
 
-const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-/** @returns the network in normal form, without bits after the prefix; `null` if the text is not a network */
+/** @returns the network in the form in which it is stored, bits after the prefix cleared, or `null` for other text */
 export function normalCidr(text: string): string | null {
   const network = parseCidr(text);
-  return network && `${formatAddress(network.bytes)}/${network.prefix}`;
+  if (!network) return null;
+  const cidr = `${network.address}/${network.prefix}`;
+  const cleared = isIPv4(network.address)
+    ? ipaddr.IPv4.networkAddressFromCIDR(cidr)
+    : ipaddr.IPv6.networkAddressFromCIDR(cidr);
+  return `${cleared.toNormalizedString()}/${network.prefix}`;
 }
 
-/** Whether `address` is in one of the networks; false if it is not an address. */
-export function inNetworks(address: string, cidrs: readonly string[]): boolean {
-  const bytes = parseAddress(address);
+/** Whether `text` is an address in one of the networks. */
+export function inNetworks(text: string, cidrs: readonly string[]): boolean {
+  const address = parseAddress(text);
+  return address !== null && cidrs.some((cidr) => contains(parseCidr(cidr), address));
+}
+
+function contains(network: Network | null, address: Address): boolean {
   return (
-    bytes !== null &&
-    cidrs.some((cidr) => {
-      const network = parseCidr(cidr);
-      return network !== null && contains(network, bytes);
-    })
+    network !== null &&
+    network.address.kind() === address.kind() &&
+    (address as ipaddr.IPv6).match(network.address as ipaddr.IPv6, network.prefix)
   );
 }
-
-function contains({ bytes, prefix }: Network, address: number[]): boolean {
-  return (
-    bytes.length === address.length &&
-    bytes.every((byte, i) => {
-      const mask = maskOf(prefix, i);
-      return (byte & mask) === ((address[i] as number) & mask);
-    })
-  );
-}
-
-/** The bits of byte `i` that a prefix covers. */
-const maskOf = (prefix: number, i: number) =>
-  0xff & (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * i)));
 
 function parseCidr(text: string): Network | null {
-  const match = /^([0-9a-fA-F:.]{2,45})(?:\/(\d{1,3}))?$/.exec(text);
-  if (!match) return null;
-  const bytes = parseAddress(match[1] as string);
-  if (!bytes) return null;
-  const wasMapped = bytes.length === 4 && (match[1] as string).includes(":");
-  const bits = bytes.length * 8;
-  const prefix = match[2] === undefined ? bits : Number(match[2]) - (wasMapped ? 96 : 0);
-  if (prefix < 0 || prefix > bits) return null;
-  return { bytes: bytes.map((byte, i) => byte & maskOf(prefix, i)), prefix };
+  const [, host = "", bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const address = parseAddress(host);
+  if (!address) return null;
+  const length = isIPv4(address) ? 32 : 128;
+  const mapped = isIPv4(address) && host.includes(":") ? 96 : 0;
+  const prefix = bits === undefined ? length : Number(bits) - mapped;
+  return prefix < 0 || prefix > length ? null : { address, prefix };
 }
 
-/** @returns the 4 bytes of an IPv4 address, the 16 of an IPv6 address, or `null` */
-export function parseAddress(text: string): number[] | null {
-  return text.includes(":") ? parseIPv6(text) : parseIPv4(text);
+/** @returns `null` for text that is not an address: no octal or short forms, no zones */
+export function parseAddress(text: string): Address | null {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
+  // ipaddr.js reads the deprecated `::192.0.2.1` as `::ffff:192.0.2.1`, which it is not.
+  if (!/^(?!::\d+\.)[\da-f:.]+$/i.test(text) || !ipaddr.IPv6.isValid(text)) return null;
+  const address = ipaddr.IPv6.parse(text);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
-function parseIPv4(text: string): number[] | null {
-  const parts = text.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part))) return null;
-  const bytes = parts.map(Number);
-  return bytes.every((byte) => byte <= 255) ? bytes : null;
-}
-
-function parseIPv6(text: string): number[] | null {
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  let plain = text;
-  if (dotted) {
-    const v4 = parseIPv4(dotted[2] as string);
-    if (!v4) return null;
-    const [a, b, c, d] = v4 as [number, number, number, number];
-    plain = `${dotted[1]}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  }
-  const halves = plain.split("::");
-  if (halves.length > 2) return null;
-  const groups = halves.map((half) => (half === "" ? [] : half.split(":")));
-  const [head = [], tail = []] = groups;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
-  const all = [...head, ...new Array<string>(halves.length === 2 ? missing : 0).fill("0"), ...tail];
-  if (!all.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return null;
-  const bytes = all.flatMap((group) => {
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
-  return MAPPED.every((byte, i) => bytes[i] === byte) ? bytes.slice(12) : bytes;
-}
-
-/** RFC 5952 without the `::` abbreviation, because only this file parses the result. */
-function formatAddress(bytes: number[]): string {
-  if (bytes.length === 4) return bytes.join(".");
-  const groups = Array.from({ length: 8 }, (_, i) =>
-    (((bytes[2 * i] as number) << 8) | (bytes[2 * i + 1] as number)).toString(16),
-  );
-  return groups.join(":");
-}
+export const isIPv4 = (address: Address): address is ipaddr.IPv4 => address.kind() === "ipv4";

@@ -3,7 +3,8 @@
  * webhooks) before it is requested. This file checks the URL itself and the IP addresses of its host;
  * `security/outbound.ts` resolves them. Code that follows redirects checks each target.
  */
-import { parseAddress } from "./cidr.ts";
+import ipaddr from "ipaddr.js";
+import { isIPv4, parseAddress } from "./cidr.ts";
 
 /** @returns a message for the client that says why the URL is not allowed, or `null` */
 export function outboundUrlFault(text: string, allowLoopback: boolean): string | null {
@@ -38,21 +39,12 @@ export function addressesFault(addresses: readonly string[]): string | null {
     : "the name resolves to an address that is not public";
 }
 
-function isPublicAddress(address: string): boolean {
-  const bytes = parseAddress(address);
-  if (!bytes) return false;
-  return bytes.length === 4 ? !isPrivateIPv4(bytes as IPv4) : !isPrivateIPv6(bytes);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
-}
-
-/** The URL parser has already converted octal, hexadecimal and short forms to four decimal numbers. */
-const isIPv4 = (host: string) => parseAddress(host)?.length === 4;
+const isLoopback = (host: string) =>
+  host === "localhost" || parseAddress(host)?.range() === "loopback";
 
 function isPrivateHost(host: string): boolean {
-  if (host.includes(":") || isIPv4(host)) return !isPublicAddress(host);
+  // The URL parser has already turned octal, hexadecimal and short forms of IPv4 into four decimal numbers.
+  if (parseAddress(host) || host.includes(":")) return !isPublicAddress(host);
   // Names without a dot, and suffixes that are not in public DNS (RFC 6761, 6762, 8375).
   if (!host.includes(".")) return true;
   return /\.(localhost|local|localdomain|internal|intranet|lan|home|corp|private|test|invalid|example|onion|arpa)$/i.test(
@@ -60,39 +52,14 @@ function isPrivateHost(host: string): boolean {
   );
 }
 
-type IPv4 = [number, number, number, number];
-
-/** The special-purpose address blocks of RFC 6890 that are not globally reachable. */
-function isPrivateIPv4([a, b, c]: IPv4): boolean {
-  return (
-    a === 0 ||
-    a === 10 ||
-    a === 127 ||
-    (a === 100 && b >= 64 && b <= 127) ||
-    (a === 169 && b === 254) ||
-    (a === 172 && b >= 16 && b <= 31) ||
-    (a === 192 && b === 168) ||
-    (a === 192 && b === 0 && (c === 0 || c === 2)) ||
-    (a === 192 && b === 88 && c === 99) ||
-    (a === 198 && (b === 18 || b === 19)) ||
-    (a === 198 && b === 51 && c === 100) ||
-    (a === 203 && b === 0 && c === 113) ||
-    a >= 224
-  );
-}
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
 
 /**
- * Only global unicast (2000::/3) is public, except protocol assignments (2001::/23, which include Teredo),
- * documentation, and 6to4, which can contain any IPv4 address. `64:ff9b::/96` is outside 2000::/3.
- * `::ffff:0:0/96` has been parsed as IPv4.
+ * `unicast` is ipaddr.js's name for addresses outside all special-purpose ranges (RFC 6890). In IPv6 only 2000::/3 is
+ * assigned, so anything else is refused too.
  */
-function isPrivateIPv6(bytes: number[]): boolean {
-  const [a, b, c, d] = bytes as IPv4;
-  if (a >> 5 !== 1) return true;
-  const [head, next] = [(a << 8) | b, (c << 8) | d];
-  return (
-    head === 0x2002 ||
-    (head === 0x2001 && (next < 0x200 || next === 0xdb8)) ||
-    (head === 0x3fff && next < 0x1000)
-  );
+function isPublicAddress(text: string): boolean {
+  const address = parseAddress(text);
+  if (address?.range() !== "unicast") return false;
+  return isIPv4(address) || address.match(GLOBAL_UNICAST);
 }

@@ -28,7 +28,7 @@ export const BLOCK_TYPES = [
   "footer",
   "page_number",
 ] as const;
-export const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
+const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
 export const PageError = z.object({ code: text(64), message: text(1000) }).meta({
@@ -89,7 +89,7 @@ export const PageResult = z
           finish_reason: z.enum(FINISH_REASONS),
           encoded: z.literal("stored").optional().meta({
             description:
-              "The page was not encoded: its vision tokens were kept from an earlier reading.",
+              "`stored`: the page was not encoded, because its vision tokens were kept from an earlier reading",
           }),
         }),
       )
@@ -110,7 +110,7 @@ export const PageResult = z
       .optional()
       .meta({
         description:
-          "The check by a second reader: the share of words in common, `null` where there are too few.",
+          "Check by a second reader: the share of words that both read; `null` if there are too few words",
       }),
   })
   .meta({ id: "PageResult" });
@@ -124,7 +124,8 @@ export const PushedPage = PageResult.refine(
 /** A result as it is stored and answered: with the receipt that is made when it lands. */
 export const StoredPageResult = PageResult.extend({
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
-    description: "Who read what, signed; keys at `/.well-known/fovea-receipt-keys`",
+    description:
+      "Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys`",
   }),
 }).meta({ id: "StoredPageResult" });
 

@@ -2,7 +2,7 @@
  * A selection of pages such as `1-3,7,10-`. The number of pages may be unknown at the time of the request, so
  * a selection is stored as ranges and resolved later.
  */
-export interface PageRange {
+interface PageRange {
   first: number;
   /** `null`: to the last page. */
   last: number | null;

@@ -22,7 +22,7 @@ export interface WantedOptions {
   tokens?: "keep" | "none";
 }
 
-export interface OptionFault {
+interface OptionFault {
   code: "unknown-model" | "unsupported-option" | "invalid-request";
   message: string;
 }

@@ -5,14 +5,14 @@
 import { base64url, hex } from "../encoding.ts";
 import type { PageResult } from "./page-result.ts";
 
-export interface Receipt {
+interface Receipt {
   payload: string;
   /** Ed25519 over the UTF-8 bytes of `payload`, base64url. */
   signature: string;
   key_id: string;
 }
 
-export interface ReceiptKey {
+interface ReceiptKey {
   id: string;
   sign: CryptoKey;
   /** Public key (RFC 8037). */

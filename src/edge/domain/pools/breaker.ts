@@ -16,7 +16,7 @@ export interface Breaker {
   probing: boolean;
 }
 
-export type Phase = "closed" | "open" | "half-open";
+type Phase = "closed" | "open" | "half-open";
 
 export const CLOSED: Breaker = {
   open: false,

@@ -33,7 +33,7 @@ export interface Needs {
   witness?: boolean;
 }
 
-export const serves = ({ models }: Pool, { model, witness = false }: Needs) =>
+const serves = ({ models }: Pool, { model, witness = false }: Needs) =>
   !models || (models.includes(model) && (!witness || models.includes(WITNESS)));
 
 export interface PoolState {

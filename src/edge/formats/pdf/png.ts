@@ -2,7 +2,7 @@
  * Embeds a PNG in a PDF without decoding it: PDF's `FlateDecode` with PNG predictors (ISO 32000-1, 7.4.4.4) reads
  * the compressed rows of a PNG as they are.
  */
-export interface PdfImage {
+interface PdfImage {
   /** The image's dictionary without its length. */
   dictionary: string;
   data: Uint8Array[];

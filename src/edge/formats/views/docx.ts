@@ -12,9 +12,9 @@ export const docx = (): View => {
   return {
     mediaType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     head: () => [
-      ...PARTS.map(([name, xml]) => zip.whole(name, HEAD + xml)),
-      zip.begin("word/document.xml"),
-      zip.write(`${HEAD}<w:document ${W}><w:body>`),
+      ...PARTS.flatMap(([name, xml]) => zip.whole(name, HEAD + xml)),
+      ...zip.begin("word/document.xml"),
+      ...zip.write(`${HEAD}<w:document ${W}><w:body>`),
     ],
     page: ({ page, result, error }, first) => {
       const gap = first ? "" : '<w:p><w:r><w:br w:type="page"/></w:r></w:p>';
@@ -23,9 +23,13 @@ export const docx = (): View => {
         : result.blocks.length > 0
           ? result.blocks.map(blockXml).join("")
           : paragraph(result.markdown.trim());
-      return [zip.write(gap + body)];
+      return zip.write(gap + body);
     },
-    tail: () => [zip.write("<w:sectPr/></w:body></w:document>"), zip.end(), zip.directory()],
+    tail: () => [
+      ...zip.write("<w:sectPr/></w:body></w:document>"),
+      ...zip.end(),
+      ...zip.directory(),
+    ],
   };
 };
 

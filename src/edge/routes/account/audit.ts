@@ -10,9 +10,11 @@ const Entry = z
   .object({
     id: z.string(),
     action: z.enum(AUDIT_ACTIONS),
-    target: z.string().openapi({ description: "The id of what was made, changed or deleted" }),
+    target: z
+      .string()
+      .openapi({ description: "Id of the resource that was created, changed or deleted" }),
     key_id: z.string().nullable().openapi({
-      description: "Who did it; `null`: the bootstrap secret, or the service itself",
+      description: "The key that did it; `null`: the bootstrap secret, or the service itself",
     }),
     created_at: z.iso.datetime(),
   })
@@ -23,7 +25,7 @@ const route = createRoute({
   path: "/v1/audit",
   operationId: "listAudit",
   tags: ["service"],
-  summary: "The audit log of keys, settings and deletions, newest first",
+  summary: "List the audit log of keys, settings and deletions, newest first",
   description: "Needs the scope `admin`.",
   security: [{ bearer: [] }],
   middleware: [requires("admin")] as const,

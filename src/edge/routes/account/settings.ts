@@ -1,4 +1,4 @@
-/** GET and PATCH /v1/settings: what a tenant decides for itself. */
+/** GET and PATCH /v1/settings: the tenant's own settings. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
@@ -25,20 +25,22 @@ const TenantSettings = z
   .object({
     retention_days: days.openapi({
       description:
-        "Documents that no job has used for so long are deleted, with everything read from them",
+        "Days after its last use until a document is deleted, with everything read from it",
     }),
     retention_is_default: z.boolean(),
     daily_pages: dailyPages.nullable().openapi({
-      description: "Pages that may be read for the account in a day (UTC); `null`: no limit",
+      description: "Limit of pages read per day (UTC); `null`: no limit",
     }),
     daily_usd: dailyUsd.nullable().openapi({
-      description: "What they may cost in a day, by the service's prices; `null`: no limit",
+      description: "Limit of spending per day, by the service's prices; `null`: no limit",
     }),
     keep_tokens: z.boolean().openapi({
-      description: "Whether vision tokens of pages are kept where a request does not say",
+      description: "Whether vision tokens are kept for requests that do not set `tokens`",
     }),
-    token_bytes: z.int().min(0).openapi({ description: "What is kept of them" }),
-    token_bytes_max: z.int().openapi({ description: "More is not kept" }),
+    token_bytes: z.int().min(0).openapi({ description: "Bytes of vision tokens that are kept" }),
+    token_bytes_max: z
+      .int()
+      .openapi({ description: "Limit of `token_bytes`; beyond it, no tokens are kept" }),
   })
   .openapi("Settings");
 
@@ -67,7 +69,7 @@ const change = createRoute({
   tags: ["service"],
   summary: "Change the tenant's settings",
   description:
-    "Needs the scope `admin`. What is not named stays; `null` goes back to the service's default. The service may limit a day more strictly. Takes effect within ten seconds.",
+    "Needs the scope `admin`. Omitted settings stay as they are; `null` restores the service's default. The service may have stricter daily limits. Changes take effect within ten seconds.",
   security: [{ bearer: [] }],
   middleware: [requires("admin"), jsonBody(KIB)] as const,
   request: {

@@ -12,17 +12,19 @@ const day = z.iso.date().openapi({ example: "2026-11-24" });
 const count = z.int().min(0);
 
 const counts = {
-  pages_read: count.openapi({ description: "Read by a worker for this key" }),
-  pages_shared: count.openapi({ description: "Read once for several requests, another one's" }),
-  pages_cached: count.openapi({ description: "From the cache" }),
-  pages_failed: count.openapi({ description: "Given to a worker, and not readable" }),
+  pages_read: count.openapi({ description: "Pages that a worker read for this key" }),
+  pages_shared: count.openapi({
+    description: "Pages that were being read for another request at the same time",
+  }),
+  pages_cached: count.openapi({ description: "Pages from the cache" }),
+  pages_failed: count.openapi({ description: "Pages that a worker could not read" }),
   vision_tokens: count,
   text_tokens: count,
   pages_from_tokens: count.openapi({
-    description: "Of the pages read: those that were decoded from kept vision tokens",
+    description: "Pages read that were decoded from kept vision tokens",
   }),
   cost_usd: z.number().min(0).openapi({
-    description: "The pages read, by the service's price of a page of the model; 0 without one",
+    description: "Cost of the pages read, by the model's price per page; 0 without a price",
   }),
 };
 
@@ -35,20 +37,24 @@ const route = createRoute({
   operationId: "getUsage",
   tags: ["service"],
   summary: "Pages and tokens by day, key and model",
-  description: "Days are UTC. Default: the last 30 days. At most 366 days at once.",
+  description: "Days are UTC. Default: the last 30 days. At most 366 days.",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: {
     query: z.strictObject({
       from: day.optional(),
       to: day.optional(),
-      key: z.string().max(64).optional().openapi({ description: "Only of this key's id" }),
+      key: z
+        .string()
+        .max(64)
+        .optional()
+        .openapi({ description: "Only usage of the key with this id" }),
       model: z.string().max(64).optional(),
     }),
   },
   responses: {
     200: {
-      description: "The rows in which anything happened, oldest first, and their sum",
+      description: "One row per day, key and model with any usage, oldest first, and their sum",
       content: { "application/json": { schema: z.object({ data: z.array(Row), total: Total }) } },
     },
     ...problems("invalid-request"),

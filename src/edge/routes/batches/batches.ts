@@ -51,7 +51,7 @@ const remove = createRoute({
   operationId: "deleteBatch",
   summary: "Delete a batch and its output",
   description:
-    "What is open of it is canceled. Documents that were fetched for it, and what was read of them, stay until their files are deleted.",
+    "Open lines are canceled. Documents that were fetched for the batch, and their results, remain until their files are deleted.",
   middleware: [requires("write")] as const,
   request: { params },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },
@@ -100,20 +100,25 @@ const control = (
     },
   });
 
-/** What each verb makes of a batch that is not over. Done twice, it changes nothing more. */
+/** The state change of each verb, for a batch that has not ended. A repetition changes nothing. */
 const VERBS = [
   {
     route: control(
       "pause",
       "Pause a batch",
-      "Lines that are open are read to their end; no other is begun.",
+      "Open lines are finished; no new lines are started.",
       "batch-over",
     ),
     from: ["running"],
     to: "paused",
   },
   {
-    route: control("resume", "Resume a paused batch", "It goes on where it was.", "batch-over"),
+    route: control(
+      "resume",
+      "Resume a paused batch",
+      "The batch continues where it stopped.",
+      "batch-over",
+    ),
     from: ["paused"],
     to: "running",
   },
@@ -121,7 +126,7 @@ const VERBS = [
     route: control(
       "cancel",
       "Cancel a batch",
-      "Open lines are called off. What was read until then stays in the output.",
+      "Open lines are canceled. Results so far remain in the output.",
       "batch-over",
     ),
     from: ["running", "paused"],
@@ -132,7 +137,7 @@ const VERBS = [
 const retry = control(
   "retry",
   "Run the failed lines again",
-  "Of a line that was read in part, only the pages that failed. Without failures nothing happens. For a batch that is completed or paused.",
+  "For a completed or paused batch. Of a partly read line, only the failed pages are read. Without failures, nothing happens.",
   "batch-open",
 );
 
@@ -141,8 +146,7 @@ export const batchesControl = (app: App) => {
     app.openapi(route, async (c) => {
       const { id, state } = await demandBatch(c, c.req.valid("param").id);
       const moved = await moveBatch(c.env.DB, id, from, to);
-      if (!moved && isBatchOver(state))
-        throw new Problem("batch-over", `The batch is ${state}: nothing is left of it to do.`);
+      if (!moved && isBatchOver(state)) throw new Problem("batch-over", `The batch is ${state}.`);
       await wakeBatch(c.env, id);
       return c.json(batchView(await demandBatch(c, id)), 200);
     });

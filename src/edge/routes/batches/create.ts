@@ -26,7 +26,7 @@ const Body = z
       .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/, "not a manifest's id or name")
       .openapi({
         description:
-          "The id of an uploaded manifest, or the name of an object that the operator has put into the bucket under `manifests/{tenant id}/`",
+          "Id of an uploaded manifest, or name of an object that the operator has put into the bucket under `manifests/{tenant id}/`",
         example: "man_01jdf7k2m4c8q6w0e5r9t1y3",
       }),
     defaults: LineDefaults.default({}),
@@ -41,13 +41,13 @@ const route = createRoute({
   tags: ["batches"],
   summary: "Read many documents",
   description:
-    "Works through the manifest behind the jobs of people. A document that several lines name is read once; a line that is wrong fails alone, and is listed under `/failures`.",
+    "Reads the documents of a manifest at a lower priority than other jobs. A document that several lines name is read once. An invalid line fails alone and is listed in `/failures`.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(64 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: Body } } } },
   responses: {
     202: {
-      description: "The batch has begun.",
+      description: "The batch has started.",
       headers: { Location: { schema: { type: "string" as const } } },
       content: { "application/json": { schema: BatchSchema } },
     },
@@ -110,7 +110,7 @@ export const batchesCreate = (app: App) =>
       traceparent: formatTraceparent(c.get("trace")),
     };
     if (!(await insertBatch(c.env.DB, batch, MAX_OPEN_BATCHES))) {
-      const detail = `A tenant may have ${MAX_OPEN_BATCHES} batches open at once.`;
+      const detail = `A tenant may have at most ${MAX_OPEN_BATCHES} open batches.`;
       throw new Problem("too-many-batches", detail, {}, { "retry-after": "60" });
     }
     await wakeBatch(c.env, batch.id);
@@ -118,7 +118,7 @@ export const batchesCreate = (app: App) =>
     return c.json(batchView(batch), 202);
   });
 
-/** A default that no line could use is refused now, and not once for each line. */
+/** Rejects wrong defaults now, instead of once for each line. */
 function checkDefaults(env: Env, defaults: LineDefaults): void {
   const { MODELS, DEFAULT_MODEL } = settings(env);
   const selection = parsePageSelection(defaults.pages ?? "");
@@ -127,7 +127,7 @@ function checkDefaults(env: Env, defaults: LineDefaults): void {
     ...defaults,
     mode: defaults.mode ?? "auto",
     dpi: defaults.dpi ?? 144,
-    // What `locate` looks for may be said by each line.
+    // Each line may set the prompt that `locate` needs.
     task: defaults.task === "locate" ? "markdown" : (defaults.task ?? "markdown"),
   } as const;
   const options = readOptions(wanted, selection, { models: MODELS, fallback: DEFAULT_MODEL });

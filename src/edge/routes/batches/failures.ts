@@ -1,4 +1,4 @@
-/** GET /v1/batches/{id}/failures: the lines that were not read, or not wholly, in the manifest's order. */
+/** GET /v1/batches/{id}/failures: lines that failed or were read only in part, in the manifest's order. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { readLabels } from "../../domain/batches/batch.ts";
@@ -16,7 +16,7 @@ const FailureSchema = z
     error: PageError,
     pages: z.object({ done: z.int(), failed: z.int() }),
     input: z.string().nullable().openapi({
-      description: "The line; `null` when it is too long or not text",
+      description: "The line; `null` if it is too long or not text",
     }),
   })
   .openapi("BatchFailure");
@@ -43,7 +43,7 @@ const route = createRoute({
         .int()
         .min(0)
         .default(0)
-        .openapi({ type: "integer", minimum: 0, description: "`next_after` of the page before" }),
+        .openapi({ type: "integer", minimum: 0, description: "`next_after` of the previous page" }),
     }),
   },
   responses: {

@@ -21,7 +21,7 @@ const Manifest = z
 
 const TYPES = ["application/jsonl", "application/x-ndjson"];
 
-/** Registered by hand: a validated body would be read into memory before the handler sees it. */
+/** Registered by hand, because the validator would read the whole body into memory. */
 const route = {
   method: "post" as const,
   path: "/v1/batches/manifests",
@@ -29,7 +29,7 @@ const route = {
   tags: ["batches"],
   summary: "Upload a manifest",
   description:
-    "One JSON object a line: `file` or `url`, and of `pages`, `model`, `mode`, `task`, `prompt`, `dpi`, `custom_id`, `metadata` what is wanted; at most 32 KiB a line. Lines are checked when the batch comes to them. Without a batch it is kept for a day.",
+    "One JSON object per line with `file` or `url` and, optionally, `pages`, `model`, `mode`, `task`, `prompt`, `dpi`, `custom_id` and `metadata`; at most 32 KiB per line. Lines are validated when the batch reaches them. A manifest that no batch uses is deleted after a day.",
   security: [{ bearer: [] }],
   request: {
     body: {
@@ -51,7 +51,7 @@ export const manifestsCreate = (app: App) => {
   app.post(route.path, requires("write"), async (c) => {
     const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
     if (!TYPES.includes(type))
-      throw new Problem("unsupported-media-type", `Send it as ${TYPES.join(" or ")}.`);
+      throw new Problem("unsupported-media-type", `Send the manifest as ${TYPES.join(" or ")}.`);
     const { MAX_MANIFEST_BYTES } = settings(c.env);
     const tooLarge = () =>
       new Problem("file-too-large", `A manifest may have at most ${MAX_MANIFEST_BYTES} bytes.`);

@@ -20,7 +20,7 @@ const OutputManifest = z
     schema: z.literal(1),
     batch_id: z.string(),
     run: z.int(),
-    complete: z.boolean().openapi({ description: "Whether no shard will follow in this run" }),
+    complete: z.boolean().openapi({ description: "`true` when this run writes no more shards" }),
     lines: z.int(),
     pages: z.int(),
     bytes: z.int(),
@@ -45,7 +45,7 @@ const list = createRoute({
   operationId: "getBatchOutput",
   summary: "The shards of a batch's output, with their checksums",
   description:
-    "Shards are there as soon as they are written, also while the batch goes on. Of a line's records in several runs the last one counts; pages are never repeated.",
+    "Shards are available as soon as they are written, while the batch is still running. If a line has records in several runs, the last one is valid; pages are never repeated.",
   middleware: [requires("read")] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: {
@@ -70,7 +70,7 @@ const download = createRoute({
   operationId: "getBatchOutputShard",
   summary: "One shard of the output",
   description:
-    'JSONL. A record of a line (`"type": "line"`) and behind it one for each of its pages (`"type": "page"`, the page result in `result`).',
+    'JSONL: a record for each line (`"type": "line"`), followed by one for each of its pages (`"type": "page"`, with the page result in `result`).',
   middleware: [requires("read")] as const,
   request: { params: shardParams },
   responses: {
@@ -79,7 +79,7 @@ const download = createRoute({
       headers: {
         "Repr-Digest": {
           schema: { type: "string" as const },
-          description: "RFC 9530: the SHA-256 of the list",
+          description: "SHA-256 of the shard (RFC 9530)",
         },
       },
       content: jsonl,
@@ -95,7 +95,7 @@ const training = createRoute({
   operationId: "getBatchTrainingData",
   summary: "One shard as training data",
   description:
-    "JSONL, one record a page: a reference to its image, its text, its boxes and its provenance. By default only pages that were read without doubt.",
+    "JSONL, one record per page: a reference to its image, its text, its boxes and its provenance. By default only pages with the verdict `ok`.",
   middleware: [requires("read")] as const,
   request: {
     params: shardParams,
@@ -104,7 +104,10 @@ const training = createRoute({
         .string()
         .max(100)
         .default("ok")
-        .openapi({ example: "ok,blank", description: `Of ${VERDICTS.slice(0, -1).join(", ")}` }),
+        .openapi({
+          example: "ok,blank",
+          description: `Comma-separated list of ${VERDICTS.slice(0, -1).join(", ")}`,
+        }),
     }),
   },
   responses: {
@@ -136,7 +139,10 @@ export const batchesOutput = (app: App) => {
     const verdicts = new Set(c.req.valid("query").verdicts.split(","));
     for (const verdict of verdicts)
       if (verdict === "failed" || !(VERDICTS as readonly string[]).includes(verdict))
-        throw new Problem("invalid-request", `verdicts: of ${VERDICTS.slice(0, -1).join(", ")}`);
+        throw new Problem(
+          "invalid-request",
+          `verdicts: a list of ${VERDICTS.slice(0, -1).join(", ")}`,
+        );
     const { object } = await openShard(c, id, shard);
     c.header("content-type", "application/jsonl");
     return stream(c, async (out) => {
@@ -148,7 +154,7 @@ export const batchesOutput = (app: App) => {
 async function openShard(c: Context<AppEnv>, id: string, number: number) {
   const batch = await demandBatch(c, id);
   const shard = await outputShard(c.env.DB, batch.id, number);
-  if (!shard) throw new Problem("not-found", "The output has no such shard (yet).");
+  if (!shard) throw new Problem("not-found", "The output does not have this shard (yet).");
   const object = await c.env.BUCKET.get(shardPath(batch, number));
   if (!object) throw new Problem("gone", "The output was deleted.");
   return { object, sha256: shard.sha256 };

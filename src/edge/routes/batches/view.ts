@@ -14,13 +14,13 @@ export const BatchSchema = z
     state: z.enum(BATCH_STATES),
     reason: z.string().nullable().openapi({
       description:
-        "Why it is paused (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`), when nobody asked for it",
+        "Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`)",
     }),
     manifest: z.string(),
-    run: z.int().openapi({ description: "1, and one more for each retry" }),
+    run: z.int().openapi({ description: "1 at first; each retry adds 1" }),
     defaults: LineDefaults,
     lines: z.object({
-      total: z.int().nullable().openapi({ description: "`null` until they are counted" }),
+      total: z.int().nullable().openapi({ description: "`null` until the lines are counted" }),
       succeeded: z.int(),
       partial: z.int(),
       failed: z.int(),

@@ -1,6 +1,6 @@
 /**
- * The worker's side of the edge (docs/WORKER-PROTOCOL.md): a shard's document to fetch, and pushes.
- * Authority is the signed URL; there are no API keys here, and nothing of it is in the public spec.
+ * The routes that workers call (docs/WORKER-PROTOCOL.md): they fetch a shard's document and push its results. Requests
+ * are authenticated by their signed URL, not by an API key. The routes are not in the public spec.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -68,7 +68,7 @@ export const callbacks = (app: App) => {
     const result = await readBody(c, PushedPage);
     sameModel(result.model, shard.options.model);
     if (String(result.page) !== c.req.param("page"))
-      throw new Problem("invalid-request", "The page's number is not that of the address.");
+      throw new Problem("invalid-request", "The page number differs from the one in the path.");
     return answer(c, await receivePage(c.env, shard, attempt, result));
   });
 
@@ -77,7 +77,7 @@ export const callbacks = (app: App) => {
     const bytes = await c.req.arrayBuffer();
     const head = readTokensHead(new Uint8Array(bytes));
     if (head === null || String(head.page) !== c.req.param("page"))
-      throw new Problem("invalid-request", "The body is no file of the page's vision tokens.");
+      throw new Problem("invalid-request", "The body is not a file of this page's vision tokens.");
     const heard = await receiveTokens(c.env, shard, attempt, head, bytes);
     if (heard === "refused") throw new Problem("tokens-not-kept");
     return answer(c, heard);
@@ -90,7 +90,8 @@ export const callbacks = (app: App) => {
     const page = Number(c.req.param("page"));
     const of = file && { file, page, ...seenAs(file, shard.options, mode) };
     const object = of && (await openTokens(c.env.BUCKET, of, model_digest));
-    if (!object || !("body" in object)) throw new Problem("not-found", "None are kept.");
+    if (!object || !("body" in object))
+      throw new Problem("not-found", "No vision tokens are kept.");
     return c.body(object.body, 200, {
       "content-type": "application/octet-stream",
       "content-length": String(object.size),
@@ -101,10 +102,13 @@ export const callbacks = (app: App) => {
     const { shard, attempt } = await authenticate(c);
     const digest = PageResult.shape.model_digest.safeParse(c.req.header("x-model-digest"));
     if (!digest.success)
-      throw new Problem("invalid-request", "The header `X-Model-Digest` says no digest.");
+      throw new Problem(
+        "invalid-request",
+        "The header `X-Model-Digest` is missing or not a digest.",
+      );
     const png = await c.req.arrayBuffer();
     if (sniffMediaType(new Uint8Array(png, 0, Math.min(png.byteLength, 8))) !== "image/png")
-      throw new Problem("unsupported-media-type", "A page's image is a PNG.");
+      throw new Problem("unsupported-media-type", "A page image must be a PNG.");
     const page = Number(c.req.param("page"));
     return answer(c, await receiveImage(c.env, shard, attempt, page, digest.data, png));
   });
@@ -113,7 +117,7 @@ export const callbacks = (app: App) => {
     const { shard, attempt } = await authenticate(c);
     const body = await c.req.text();
     const closing = await verifyCallback(c.env, c.req.raw, body);
-    if (!closing) throw new Problem("bad-signature", "The callback is not authenticated.");
+    if (!closing) throw new Problem("bad-signature", "The signature of the callback is not valid.");
     await receiveEnd(c.env, shard, attempt, closing.status);
     return c.body(null, 204);
   });
@@ -123,9 +127,9 @@ async function authenticate(c: Context<AppEnv>) {
   const id = c.req.param("shard") as string;
   const query = new URL(c.req.url).searchParams;
   const callback = await verifyCallbackUrl(settings(c.env).SIGNING_SECRET, id, query, Date.now());
-  if (!callback) throw new Problem("bad-signature", "The address is not signed, or has expired.");
+  if (!callback) throw new Problem("bad-signature", "The URL is not signed or has expired.");
   const shard = await findShard(c.env.DB, id);
-  if (!shard) throw new Problem("gone", "The shard is over.");
+  if (!shard) throw new Problem("gone", "The shard has ended.");
   return { shard, attempt: callback.attempt };
 }
 
@@ -139,7 +143,7 @@ async function readBody<T>(
     throw error;
   });
   const parsed = schema.safeParse(body);
-  if (!parsed.success) throw new Problem("invalid-request", "The body does not have the shape.");
+  if (!parsed.success) throw new Problem("invalid-request", "The body does not match the schema.");
   return parsed.data;
 }
 
@@ -149,6 +153,6 @@ function sameModel(reported: string, asked: string): void {
 }
 
 function answer(c: Context<AppEnv>, heard: Received) {
-  if (heard === "gone") throw new Problem("gone", "The shard is over: stop reading it.");
+  if (heard === "gone") throw new Problem("gone", "The shard has ended: stop reading it.");
   return c.body(null, 204);
 }

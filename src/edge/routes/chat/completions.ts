@@ -1,4 +1,4 @@
-/** POST /v1/chat/completions: for clients that speak OpenAI's protocol. A message holds a document, the answer its text. */
+/** POST /v1/chat/completions for OpenAI's clients: a message contains a document, the answer is its text. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
@@ -17,7 +17,7 @@ import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts
 import { readEntries, readEntry } from "../../storage/results.ts";
 import { chatError, chatErrors, documentedChatErrors } from "./error.ts";
 
-/** As long as OpenAI's own clients wait. The job goes on after that. */
+/** The timeout of OpenAI's own clients. The job continues after it. */
 const HOLD_S = 600;
 
 const Part = z.discriminatedUnion("type", [
@@ -25,13 +25,13 @@ const Part = z.discriminatedUnion("type", [
   z.looseObject({
     type: z.literal("image_url"),
     image_url: z.looseObject({
-      url: z.string().openapi({ description: "`https:` URL or `data:` URL; a PDF will do too" }),
+      url: z.string().openapi({ description: "`https:` URL or `data:` URL of an image or PDF" }),
     }),
   }),
   z.looseObject({
     type: z.literal("file"),
     file: z.looseObject({
-      file_id: z.string().optional().openapi({ description: "Of POST /v1/files" }),
+      file_id: z.string().optional().openapi({ description: "Id from POST /v1/files" }),
       file_data: z.string().optional().openapi({ description: "A `data:` URL" }),
     }),
   }),
@@ -51,12 +51,12 @@ const Body = z
       .max(1000)
       .openapi({
         description:
-          "The words of the last `user` message name a task (`markdown`, `free`, `figure`, `describe`, `deep`) or are its official wording (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`); none: `markdown`; others are a prompt, where the model takes one. The document is in the same message, or in the last one before that has any. No other message is read.",
+          "The text of the last `user` message is a task (`markdown`, `free`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored.",
       }),
     stream: z.boolean().nullish(),
     stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
     n: z.literal(1).nullish(),
-    tools: z.array(z.unknown()).max(0, "no tools are called here").nullish(),
+    tools: z.array(z.unknown()).max(0, "tools are not supported").nullish(),
     response_format: z.looseObject({ type: z.literal("text") }).nullish(),
     fovea: z
       .strictObject({
@@ -65,13 +65,11 @@ const Body = z
         token_budget: z.int().optional(),
         witness: z.boolean().optional(),
         task: z.enum(QUESTIONS).optional().openapi({
-          description:
-            "In place of the task that the message's words name; those are then a prompt",
+          description: "Overrides the task in the message, whose text is then a prompt",
         }),
         dpi: z.int().optional(),
         tokens: z.enum(["keep", "none"]).optional().openapi({
-          description:
-            "`keep`: the next question about the same pages is answered without encoding",
+          description: "`keep`: later questions about the same pages need no encoding",
         }),
         cache: z.enum(["use", "refresh", "only"]).optional(),
         metadata: z.record(z.string(), z.string()).optional(),
@@ -81,7 +79,7 @@ const Body = z
   })
   .openapi("ChatRequest", {
     description:
-      "Other fields of OpenAI's (`temperature`, `max_tokens`, …) are taken and have no effect.",
+      "Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored.",
   });
 
 const Usage = z.object({
@@ -95,7 +93,7 @@ const Extension = z.object({
   job_id: z.string(),
   file_id: z.string(),
   state: z.string(),
-  verdict: z.string().openapi({ description: "Of the worst page" }),
+  verdict: z.string().openapi({ description: "Verdict of the worst page" }),
   pages: z.array(
     z.object({
       page: z.int(),
@@ -118,7 +116,7 @@ const ChatCompletion = z
         index: z.literal(0),
         message: z.object({
           role: z.literal("assistant"),
-          content: z.string().openapi({ description: "Markdown, page after page" }),
+          content: z.string().openapi({ description: "Markdown of all pages" }),
           refusal: z.null(),
         }),
         logprobs: z.null(),
@@ -137,13 +135,13 @@ const route = createRoute({
   tags: ["chat"],
   summary: "Read a document, for OpenAI clients",
   description:
-    "Streams page by page with `stream: true`; `fovea` is in the answer or the last chunk. A document of which no page can be read is an error.",
+    "With `stream: true`, streams page by page. `fovea` is in the response or in the last chunk. If no page of the document can be read, the response is an error.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(20 * MIB)] as const,
   request: { body: { content: { "application/json": { schema: Body } }, required: true } },
   responses: {
     200: {
-      description: "What was read",
+      description: "The completion",
       content: {
         "application/json": { schema: ChatCompletion },
         "text/event-stream": { schema: z.string() },
@@ -169,7 +167,7 @@ export const chatCompletions = (app: App) => {
     const { document, words, unread } = conversation;
 
     const wanted = { ...readingOf(c, body, words), document };
-    // An Idempotency-Key stands for the job: the answer itself may be a stream of several minutes.
+    // An Idempotency-Key stores only the job, because the response may be a stream of several minutes.
     const started = await once(
       c,
       () => JSON.stringify(wanted),
@@ -198,7 +196,7 @@ export const chatCompletions = (app: App) => {
     }
     completion.job = await waitForEnd(c.env, tenantId, id, HOLD_S * 1000);
     if (!isOver(completion.job.state))
-      throw new Problem("took-too-long", `Not read within ${HOLD_S} s: ${id} goes on.`);
+      throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
     const pages = await jobPages(c.env.DB, id);
     let at = 0;
     for await (const entry of readEntries(c.env.BUCKET, job, pages))
@@ -218,7 +216,7 @@ function readingOf(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string
   if (prompt !== undefined && !prompts && settings(c.env).MODELS.includes(body.model))
     throw new Problem(
       "unsupported-option",
-      `${body.model} takes no words but these, or none: ${tasks.join(", ")}.`,
+      `${body.model} takes no prompt: name one of the tasks ${tasks.join(", ")}, or send no text.`,
     );
   return { model: body.model, ...body.fovea, task, prompt };
 }

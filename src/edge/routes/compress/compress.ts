@@ -33,17 +33,18 @@ const Body = z
       .enum(["auto", ...IMAGE_MODES])
       .default("auto")
       .openapi({
-        description: "`auto`: the cheapest that is expected to reach `target_precision`",
+        description:
+          "`auto`: the mode with the fewest tokens that is expected to reach `target_precision`",
       }),
     target_precision: z.number().min(0).max(1).default(0.96),
     verify: z.boolean().default(false).openapi({
-      description: "Read the images back, and say how much of the text was found",
+      description: "Read the images back and measure how much of the text is recovered",
     }),
     reader: z
       .string()
       .max(64)
       .optional()
-      .openapi({ description: "The model that reads them back" }),
+      .openapi({ description: "The model that reads the images back" }),
   })
   .openapi("CompressRequest", {
     example: { text: "# Minutes\n\nThe pump was replaced.", mode: "tiny" },
@@ -68,7 +69,7 @@ const Compressed = z
     pages: z.array(
       z.object({
         page: z.int(),
-        image: z.string().openapi({ description: "Its address here; it needs the API key" }),
+        image: z.string().openapi({ description: "Path of the image; requests need the API key" }),
         width: z.int(),
         height: z.int(),
         vision_tokens: z.int(),
@@ -99,7 +100,7 @@ const route = createRoute({
   tags: ["contexts"],
   summary: "Make page images of a text",
   description:
-    "`Prefer: wait=N` holds the answer; 202 when it goes on: ask again, what has been made is in the cache. The text is a document of yours (`file_id`), and with `verify` so are its page images: delete them, or they go with your retention time.",
+    "With `Prefer: wait=N`, the response waits up to N seconds. After 202, repeat the request: what has been made is in the cache. The text is stored as a file (`file_id`), and with `verify` so are its page images; delete them, or they are deleted after the retention time.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(MIB), idempotent] as const,
   request: {
@@ -108,7 +109,7 @@ const route = createRoute({
   },
   responses: {
     200: { description: "The images", ...answer },
-    202: { description: "They are still being made, or read", ...answer },
+    202: { description: "The images are still being made or read", ...answer },
     ...problems(
       JSON_BODY,
       IDEMPOTENT,
@@ -133,7 +134,8 @@ export const compress = (app: App) =>
         ? cheapestMode(estimateTextTokens(body.text), body.target_precision)
         : body.mode;
     const model = body.reader ?? DEFAULT_MODEL;
-    if (model === RENDERER) throw new Problem("unsupported-option", `${model} reads nothing.`);
+    if (model === RENDERER)
+      throw new Problem("unsupported-option", `${model} makes images and cannot read them.`);
 
     const text = new TextEncoder().encode(body.text);
     const { job: made } = await createJob(c.env, c.var, {
@@ -202,7 +204,7 @@ export const compress = (app: App) =>
     if (pages.length > MAX_VERIFIED)
       throw new Problem(
         "unsupported-option",
-        `${pages.length} pages were made; at most ${MAX_VERIFIED} are read back.`,
+        `The text has ${pages.length} pages; \`verify\` allows at most ${MAX_VERIFIED}.`,
       );
     const jobs: string[] = [];
     for (const { png } of sources) {

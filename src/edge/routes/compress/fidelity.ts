@@ -29,13 +29,17 @@ const Body = z
       .optional()
       .openapi({ description: "`https:` or `data:` URL", example: "https://example.com/a.pdf" }),
     job: z.string().regex(idPattern("job"), "not a job id").optional().openapi({
-      description: "In place of a document: what this job has read",
+      description: "Instead of a document: use the result of this job",
     }),
-    truth: z.string().min(1).max(MAX_COMPARED).openapi({ description: "The text that is on it" }),
+    truth: z
+      .string()
+      .min(1)
+      .max(MAX_COMPARED)
+      .openapi({ description: "The true text of the document" }),
     pages: z.string().max(4000).optional(),
     model: z.string().max(64).optional(),
     modes: z.array(z.enum(MODES)).min(1).max(MODES.length).optional().openapi({
-      description: "All five where it is left out; readers without vision tokens have one",
+      description: "Default: all five. Readers without vision tokens have only one",
     }),
   })
   .refine(
@@ -60,7 +64,8 @@ const Report = z
         compression: z.number().nullable(),
         expected_precision: Precision,
         cer: z.number().nullable().openapi({
-          description: "Character error rate; `null` while it is read, or where a page failed",
+          description:
+            "Character error rate; `null` while pages are being read, or if a page failed",
         }),
         wer: z.number().nullable(),
         precision: z.number().nullable(),
@@ -76,9 +81,9 @@ const route = createRoute({
   path: "/v1/fidelity",
   operationId: "measureFidelity",
   tags: ["contexts"],
-  summary: "What each mode loses of a known text",
+  summary: "Measure what each mode loses of a known text",
   description:
-    "Both texts are made alike first: Unicode NFKC, no Markdown or HTML marks, runs of white space as one blank, none beside Chinese or Japanese. 202 while pages are read: ask again, what has been read is in the cache.",
+    "Both texts are normalised first: Unicode NFKC, no Markdown or HTML markup, each run of white space as one space, no space beside Chinese or Japanese characters. After 202, repeat the request: pages that have been read are in the cache.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(20 * MIB), idempotent] as const,
   request: {
@@ -100,7 +105,8 @@ export const fidelity = (app: App) =>
     const { tenantId } = c.get("caller");
     const { DEFAULT_MODEL, MAX_WAIT_S } = settings(c.env);
     const model = body.model ?? DEFAULT_MODEL;
-    if (model === RENDERER) throw new Problem("unsupported-option", `${model} reads nothing.`);
+    if (model === RENDERER)
+      throw new Problem("unsupported-option", `${model} makes images and cannot read them.`);
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
 
     const jobs: Job[] = [];

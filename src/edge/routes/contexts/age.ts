@@ -1,4 +1,4 @@
-/** POST /v1/contexts/{id}/age: what is due by now, without waiting for the minute's sweep; or a look ahead. */
+/** POST /v1/contexts/{id}/age: ages a context now, without waiting for the sweep; or predicts what ageing would do. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { age, type Change, whatIf } from "../../contexts/age.ts";
@@ -16,10 +16,10 @@ import { contextParams, demandContext, FormSchema, ImageModeSchema } from "./vie
 
 const Body = z
   .strictObject({
-    dry_run: z.boolean().default(false).openapi({ description: "Only say what is due" }),
+    dry_run: z.boolean().default(false).openapi({ description: "Only report what is due" }),
     at: z.iso.datetime({ offset: true }).optional().openapi({
       description:
-        "As if it were that time; not before now. Without `dry_run` what fades by it has faded for good.",
+        "Age as if it were this time, which must not be in the past. Without `dry_run`, this ageing is final.",
       example: "2027-11-24T12:00:00Z",
     }),
   })
@@ -32,7 +32,7 @@ const Ageing = z
     at: z.iso.datetime(),
     state: z.enum(["done", "making", "busy", "failed"]).openapi({
       description:
-        "`making`: images are on their way, ask again · `busy`: somebody else ages it at this moment · `failed`: see `error`; it is tried again in ten minutes",
+        "`making`: images are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes",
     }),
     changes: z.array(
       z.object({
@@ -45,7 +45,7 @@ const Ageing = z
       }),
     ),
     tokens: ContextTokens,
-    expected_tokens: z.int().openapi({ description: "When everything that is due is done" }),
+    expected_tokens: z.int().openapi({ description: "After everything that is due" }),
     token_budget: z.int().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
   })
@@ -58,9 +58,9 @@ const route = createRoute({
   path: "/v1/contexts/{id}/age",
   operationId: "ageContext",
   tags: ["contexts"],
-  summary: "Let a context age now",
+  summary: "Age a context now",
   description:
-    "What is due goes down its ladder. It happens by itself within a minute; `Prefer: wait=N` holds the answer until it is done. Safe to repeat.",
+    "Moves messages that are due down the ladder. The service does this by itself every minute. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(KIB)] as const,
   request: {
@@ -69,13 +69,13 @@ const route = createRoute({
     body: { required: true, content: { "application/json": { schema: Body } } },
   },
   responses: {
-    200: { description: "What is due is done or has failed, or `dry_run`", ...answer },
+    200: { description: "Ageing is done or has failed, or `dry_run`", ...answer },
     202: { description: "Images are still being made", ...answer },
     ...problems(JSON_BODY, "not-found"),
   },
 });
 
-/** Between two looks at a context that somebody else has in hand. */
+/** Pause before the next try at a context that is being aged elsewhere. */
 const BUSY_MS = 500;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -85,7 +85,7 @@ export const contextsAge = (app: App) =>
     const { dry_run, at: asked } = c.req.valid("json");
     const began = Date.now();
     if (asked && Date.parse(asked) < began - 60_000)
-      throw new Problem("invalid-request", "at: nothing gets younger.");
+      throw new Problem("invalid-request", "at: must not be in the past.");
     const at = () => Math.max(Date.now(), asked ? Date.parse(asked) : 0);
     const wait = preferredWait(c.req.valid("header").prefer, settings(c.env).MAX_WAIT_S);
 

@@ -1,4 +1,4 @@
-/** POST and GET /v1/contexts, GET and DELETE /v1/contexts/{id}: memories that fade */
+/** POST and GET /v1/contexts, GET and DELETE /v1/contexts/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
@@ -28,11 +28,12 @@ const NewContext = z
     name: z.string().min(1).max(200).optional(),
     ladder: LadderSchema.default(DEFAULT_LADDER),
     token_budget: z.int().min(64).max(100_000_000).optional().openapi({
-      description: "What the whole may cost: older messages go further down for it",
+      description:
+        "Limit of tokens for the whole context: older messages go further down the ladder to meet it",
     }),
     keep: z.enum(KEEPS).default("hash").openapi({
       description:
-        "What stays of a text whose message has become an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost",
+        "What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost",
     }),
     metadata: stringMap.default({}),
   })
@@ -45,7 +46,7 @@ const create = createRoute({
   tags: ["contexts"],
   summary: "Create a context",
   description:
-    "Messages come in as text and go down its ladder: to page images of fewer and fewer vision tokens, by age, by rounds, and for a token budget. Their texts are erased on the way, unless `keep` is `original`.",
+    "Messages are added as text and go down the ladder, to page images of fewer and fewer vision tokens: by age, by rounds, or to meet a token budget. Their texts are then erased, unless `keep` is `original`.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(16 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: NewContext } } } },
@@ -62,7 +63,10 @@ export const contextsCreate = (app: App) =>
   app.openapi(create, async (c) => {
     const body = c.req.valid("json");
     if (!settings(c.env).MODELS.includes(RENDERER))
-      throw new Problem("unknown-model", `Contexts need ${RENDERER}, which is not offered here.`);
+      throw new Problem(
+        "unknown-model",
+        `Contexts need the model ${RENDERER}, which is not available.`,
+      );
     const { tenantId, keyId } = c.get("caller");
     const now = Date.now();
     const context: Context = {
@@ -107,7 +111,7 @@ const get = createRoute({
   method: "get",
   path: "/v1/contexts/{id}",
   operationId: "getContext",
-  summary: "A context",
+  summary: "Get a context",
   middleware: [requires("read")] as const,
   request: { params: contextParams },
   responses: {
@@ -124,9 +128,9 @@ const remove = createRoute({
   method: "delete",
   path: "/v1/contexts/{id}",
   operationId: "deleteContext",
-  summary: "Delete a context with everything in it",
+  summary: "Delete a context and everything in it",
   description:
-    "Its texts and images are erased at once; where one is being made at this moment, within a minute.",
+    "Texts and images are erased at once; an image that is just being made, within a minute.",
   middleware: [requires("write")] as const,
   request: { params: contextParams },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },

@@ -1,4 +1,4 @@
-/** GET /v1/contexts/{id}/export: everything that is left of a context, as JSON lines. */
+/** GET /v1/contexts/{id}/export: everything that a context contains, as JSON lines. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
@@ -13,9 +13,9 @@ const route = createRoute({
   path: "/v1/contexts/{id}/export",
   operationId: "exportContext",
   tags: ["contexts"],
-  summary: "Everything that is left of a context",
+  summary: "Export a context",
   description:
-    "JSON lines: the `context`, each `message` (with its text, where there is one, and the image that it is in), and each `page` of an image as PNG in base64.",
+    "JSON lines: the `context`, each `message` (with its text, if there still is one, and its image), and each `page` of an image as a PNG in base64.",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params: contextParams },
@@ -28,7 +28,7 @@ const route = createRoute({
   },
 });
 
-/** Texts that are in memory at once. */
+/** Number of texts in memory at once. */
 const WINDOW = 100;
 
 export const contextsExport = (app: App) =>

@@ -1,4 +1,4 @@
-/** GET /v1/contexts/{id}/images/{item}/{page}: a page of an image, for whoever has a key or a signed address. */
+/** GET /v1/contexts/{id}/images/{item}/{page}: a page of an image, for callers with a key or a signed URL. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { App, AppEnv } from "../../context.ts";
@@ -13,7 +13,7 @@ import { demandContext } from "./view.ts";
 
 const withKey = requires("read");
 
-/** Addresses out of a view are signed; all others need a key. */
+/** URLs from a view are signed; others need a key. */
 const signedOrKey = createMiddleware<AppEnv>(async (c, next) =>
   c.req.query("signature") === undefined ? withKey(c, next) : next(),
 );
@@ -23,9 +23,9 @@ const route = createRoute({
   path: "/v1/contexts/{id}/images/{item}/{page}",
   operationId: "getContextImage",
   tags: ["contexts"],
-  summary: "A page image of a context",
+  summary: "Get a page image of a context",
   description:
-    "The addresses in a view are signed: they hold for an hour and need no API key. An image goes when it fades to the next rung.",
+    "The URLs in a view are signed: they are valid for one hour and need no API key. An image is deleted when its messages go to the next rung.",
   security: [{ bearer: [] }],
   middleware: [signedOrKey] as const,
   request: {
@@ -57,12 +57,12 @@ export const contextsImages = (app: App) =>
       const place = { contextId: id, itemId, page };
       const secret = settings(c.env).SIGNING_SECRET;
       if (!(await isSignedImageUrl(secret, place, { expires, signature }, Date.now())))
-        throw new Problem("bad-signature", "The address is not signed, or its hour is over.");
+        throw new Problem("bad-signature", "The URL is not signed or has expired.");
     }
     const shown = (await findItem(c.env.DB, id, itemId))?.pages[page - 1];
     const file = shown && (await pageFile(c.env.DB, id, shown.fileId));
     const object = file && (await openFile(c.env.BUCKET, file));
-    if (!object) throw new Problem("not-found", "There is no such image (any more).");
+    if (!object) throw new Problem("not-found", "The image does not exist (any more).");
     return c.body(object.body, 200, {
       "content-type": "image/png",
       "content-length": String(object.size),

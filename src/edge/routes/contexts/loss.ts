@@ -1,4 +1,4 @@
-/** GET /v1/contexts/{id}/loss: how clear each message still is, and what was found when it was read. */
+/** GET /v1/contexts/{id}/loss: how legible each message still is, expected and measured. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { partsOf, partTokens } from "../../contexts/memories.ts";
@@ -22,7 +22,9 @@ const Loss = z
     tokens: ContextTokens,
     messages: z.array(
       MessageSchema.extend({
-        tokens: z.number().openapi({ description: "Its share of its image's, or its text's" }),
+        tokens: z
+          .number()
+          .openapi({ description: "Tokens of its text, or its share of the tokens of its image" }),
         compression: z.number().nullable(),
         expected_precision: Precision,
         recall: z
@@ -31,16 +33,19 @@ const Loss = z
               model: z.string(),
               model_digest: z.string(),
               verdict: z.string(),
-              cer: z.number().nullable().openapi({ description: "Where the original is kept" }),
+              cer: z
+                .number()
+                .nullable()
+                .openapi({ description: "`null` unless the original is kept" }),
               verified: z.boolean().openapi({
-                description: "Whether the words had the hash of the original's",
+                description: "Whether the words have the same hash as those of the original",
               }),
               at: z.iso.datetime(),
             }),
             z.null(),
           ])
           .openapi({
-            description: "Its last reading on this rung; nothing is read for this report",
+            description: "The last reading on this rung; the report itself reads nothing",
           }),
       }),
     ),
@@ -52,9 +57,9 @@ const route = createRoute({
   path: "/v1/contexts/{id}/loss",
   operationId: "getContextLoss",
   tags: ["contexts"],
-  summary: "What has been lost",
+  summary: "Report what has been lost",
   description:
-    "For each message its rung, what it costs and how well it can be expected to be read; where it was recalled, what was measured.",
+    "For each message: its rung, its tokens and the expected precision; if it was recalled, also what was measured.",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params: contextParams },

@@ -28,18 +28,18 @@ import {
   messageView,
 } from "./view.ts";
 
-/** So that a view, and a turn of ageing, stay within what one request may do. */
+/** So that a view, or a step of ageing, stays within the limits of one request. */
 const MAX_MESSAGES = 5000;
-/** Each is an object of its own in R2, and a view reads all of them. */
+/** Each text is an object in R2, and a view reads all of them. */
 const MAX_TEXTS = 800;
 const MAX_CHARACTERS = 100_000;
 
 const pinned = z.boolean().openapi({
-  description: "Stays as it is, whatever its age and the budget; in an image: with the whole image",
+  description: "Does not age; in an image, the whole image does not age",
 });
 const importance = z.number().min(0).max(1).openapi({
   description:
-    "0 to 1: at 1 it ages at a tenth of the speed; of an image its most important message counts",
+    "0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message",
 });
 
 const NewMessages = z
@@ -52,7 +52,7 @@ const NewMessages = z
           pinned: pinned.default(false),
           importance: importance.default(0),
           created_at: z.iso.datetime({ offset: true }).optional().openapi({
-            description: "When it was said, for what is older than its request",
+            description: "Time of the message, if it is older than the request",
             example: "2026-11-24T12:00:00Z",
           }),
         }),
@@ -70,7 +70,7 @@ const add = createRoute({
   operationId: "addContextMessages",
   tags: ["contexts"],
   summary: "Append messages",
-  description: `In their order, whatever \`created_at\` says. A context has at most ${MAX_MESSAGES}, of which ${MAX_TEXTS} may be text.`,
+  description: `Messages are stored in the given order, regardless of \`created_at\`. A context has at most ${MAX_MESSAGES}, of which ${MAX_TEXTS} may be text.`,
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(4 * MIB), idempotent] as const,
   request: {
@@ -79,7 +79,7 @@ const add = createRoute({
   },
   responses: {
     201: {
-      description: "The messages, without their texts",
+      description: "The messages, without their text",
       content: { "application/json": { schema: z.object({ data: z.array(MessageSchema) }) } },
     },
     ...problems(JSON_BODY, IDEMPOTENT, "not-found", "context-full"),
@@ -91,7 +91,7 @@ const change = createRoute({
   path: "/v1/contexts/{id}/messages/{number}",
   operationId: "changeContextMessage",
   tags: ["contexts"],
-  summary: "Pin a message, or say how important it is",
+  summary: "Pin a message or change its importance",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(KIB)] as const,
   request: {

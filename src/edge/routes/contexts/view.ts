@@ -21,7 +21,7 @@ const time = z.iso.datetime();
 export const LadderSchema = z
   .strictObject({
     by: z.enum(["time", "rounds"]).default("time").openapi({
-      description: "`rounds`: how many messages of the role `user` came later",
+      description: "`rounds`: age is the number of later messages with the role `user`",
     }),
     rungs: z
       .array(
@@ -49,8 +49,8 @@ export const ContextSchema = z
     metadata: z.record(z.string(), z.string()),
     last_message: z
       .int()
-      .openapi({ description: "Number of the newest message; they count from 1" }),
-    error: NullablePageError.openapi({ description: "Why the last ageing could not go on" }),
+      .openapi({ description: "Number of the newest message; numbers start at 1" }),
+    error: NullablePageError.openapi({ description: "Why the last ageing failed" }),
     created_at: time,
     aged_at: time.nullable(),
     links: z.object({ self: z.string(), view: z.string(), loss: z.string(), export: z.string() }),
@@ -62,7 +62,7 @@ export const Precision = z
   .nullable()
   .openapi({
     description:
-      "Lowest and highest precision that was measured at this compression by the DeepSeek-OCR paper; `null` beyond what it measured",
+      "Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured",
     example: [0.968, 0.985],
   });
 
@@ -73,11 +73,12 @@ export const MessageSchema = z
     pinned: z.boolean(),
     importance: z.number(),
     form: z.enum(FORMS),
-    text_tokens: z.int().openapi({ description: "Estimated for DeepSeek's tokenizer" }),
+    text_tokens: z.int().openapi({ description: "Estimate for DeepSeek's tokenizer" }),
     characters: z.int(),
     sha256: z.string(),
     original: z.enum(["text", "kept", "erased"]).openapi({
-      description: "`text`: it still is text · `kept`, `erased`: it is an image, and its text was",
+      description:
+        "`text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or erased",
     }),
     created_at: time,
   })
@@ -126,7 +127,7 @@ export const messageView = (
   created_at: iso(message.createdAt),
 });
 
-/** Of the pages on which a message is: of the worst of them. */
+/** Compression and expected precision of the worst page of a message, or of the image. */
 export function precisionOf(
   { item }: Part,
   message?: Message,

@@ -1,4 +1,4 @@
-/** POST /v1/files: the document as the raw body, or as the field `file` of a form. */
+/** POST /v1/files: the document is the raw body or the field `file` of a form. */
 import { Readable } from "node:stream";
 import { z } from "@hono/zod-openapi";
 import busboy from "busboy";
@@ -20,7 +20,7 @@ const answer = (description: string) => ({
   content: { "application/json": { schema: FileSchema } },
 });
 
-/** Registered by hand: a validated body would be read into memory before the handler sees it. */
+/** Registered by hand, because the validator would read the whole body into memory. */
 const route = {
   method: "post" as const,
   path: "/v1/files",
@@ -28,7 +28,7 @@ const route = {
   tags: ["files"],
   summary: "Upload a document",
   description:
-    "PDF, PNG, JPEG, WebP or TIFF, recognised by content; or a text in UTF-8, which has to come as `text/markdown` or `text/plain`. The same bytes are the same file: they are answered with 200 and the file that is there.",
+    "PDF, PNG, JPEG, WebP or TIFF, recognised by content; or UTF-8 text with the content type `text/markdown` or `text/plain`. If the account already has a file with the same bytes, the response is 200 with that file.",
   security: [{ bearer: [] }],
   request: {
     query,
@@ -50,7 +50,7 @@ const route = {
   },
   responses: {
     201: answer("The new file"),
-    200: answer("The tenant has this file already"),
+    200: answer("The existing file with the same bytes"),
     ...problems(STORED, "malformed-request", "invalid-request"),
   },
 };
@@ -61,7 +61,7 @@ export const filesCreate = (app: App) => {
     const parsed = query.safeParse(c.req.query());
     if (!parsed.success) throw new Problem("invalid-request", "The query may hold only `name`.");
     const { MAX_FILE_BYTES } = settings(c.env);
-    // A form's frame around the file is small; the file itself is counted exactly while it streams.
+    // The form adds little to the size of the file, whose exact size is checked while it streams.
     if (Number(c.req.header("content-length")) > MAX_FILE_BYTES + 16 * 1024)
       throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
     if (!c.req.raw.body) throw new Problem("empty-file");
@@ -82,7 +82,7 @@ export const filesCreate = (app: App) => {
   });
 };
 
-/** The form's field `file` as a stream, while the rest of the form is still on its way. */
+/** The form's field `file` as a stream, before the rest of the form has arrived. */
 function formFile(
   body: ReadableStream<Uint8Array>,
   contentType: string,
@@ -112,7 +112,7 @@ function formFile(
   });
 }
 
-/** A form that breaks off in the middle of the file is the client's fault, not ours. */
+/** Reports a form that ends within the file as the client's error. */
 async function* whole(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* stream;

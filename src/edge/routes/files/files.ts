@@ -41,7 +41,7 @@ const get = createRoute({
   path: "/v1/files/{id}",
   operationId: "getFile",
   tags: ["files"],
-  summary: "A file's record",
+  summary: "Get a file's record",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params: z.object({ id: z.string() }) },
@@ -65,7 +65,7 @@ const remove = createRoute({
   tags: ["files"],
   summary: "Delete a file and everything derived from it",
   description:
-    "Its open jobs are canceled, its cached pages are gone. Jobs keep their records; their results answer 410.",
+    "Open jobs of the file are canceled and its cached pages deleted. Job records remain; their results return 410.",
   security: [{ bearer: [] }],
   middleware: [requires("write")] as const,
   request: { params: z.object({ id: z.string() }) },

@@ -1,4 +1,4 @@
-/** GET and DELETE /v1/files/{id}/tokens: the vision tokens that are kept of a document's pages. */
+/** GET and DELETE /v1/files/{id}/tokens: the kept vision tokens of a document's pages. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
@@ -20,7 +20,7 @@ const Tokens = z
     dpi: z.number().positive(),
     mode: z.string().openapi({ example: "base" }),
     layout: z.string().nullable().openapi({
-      description: "Of a text: the mode that was asked for, for which its pages are laid out",
+      description: "For text documents: the requested mode, which determines the page layout",
       example: null,
     }),
     model: z.string(),
@@ -39,7 +39,7 @@ const list = createRoute({
   path: "/v1/files/{id}/tokens",
   operationId: "listFileTokens",
   tags: ["files"],
-  summary: "Vision tokens that are kept of a file's pages, newest first",
+  summary: "List the kept vision tokens of a file's pages, newest first",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params, query: z.strictObject(listQuery) },
@@ -56,7 +56,7 @@ const remove = createRoute({
   tags: ["files"],
   summary: "Delete kept vision tokens",
   description:
-    "All of the file's, or those of one mode, of one model's digest, or both. What was read from them stays; results of the task `encode` leave the cache with them.",
+    "Deletes all kept tokens of the file, or only those of a mode, of a model digest, or both. Results that were read from them remain, except those of the task `encode`.",
   security: [{ bearer: [] }],
   middleware: [requires("write")] as const,
   request: {
@@ -68,7 +68,7 @@ const remove = createRoute({
   },
   responses: {
     200: {
-      description: "How many pages' tokens are gone, and their bytes",
+      description: "Number of pages whose tokens were deleted, and their bytes",
       content: {
         "application/json": {
           schema: z

@@ -10,7 +10,8 @@ export const FileSchema = z
     media_type: z.string().openapi({ example: "application/pdf" }),
     name: z.string().nullable(),
     page_count: z.int().nullable().openapi({
-      description: "`null` until it has been opened, and for texts, whose pages depend on the mode",
+      description:
+        "`null` until the document has been opened, and for texts, whose number of pages depends on the mode",
     }),
     created_at: z.iso.datetime(),
   })

@@ -13,9 +13,9 @@ const route = createRoute({
   path: "/v1/jobs/{id}/events",
   operationId: "followJob",
   tags: ["jobs"],
-  summary: "Follow a job as Server-Sent Events",
+  summary: "Follow a job with Server-Sent Events",
   description:
-    "Events: `queued`, `running`, `page` (one for every page), and at last the state in which the job ended, after which the stream closes. Reconnecting with `Last-Event-ID` continues behind that event.",
+    "Events: `queued`, `running`, `page` (one per page), and finally the state in which the job ended; then the stream closes. Reconnecting with `Last-Event-ID` continues after that event.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {

@@ -59,7 +59,7 @@ const get = createRoute({
   path: "/v1/jobs/{id}",
   operationId: "getJob",
   tags: ["jobs"],
-  summary: "A job's state and progress",
+  summary: "Get a job's state and progress",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: { params: z.object({ id: z.string() }) },
@@ -84,7 +84,7 @@ const cancel = createRoute({
   tags: ["jobs"],
   summary: "Cancel a job",
   description:
-    "Pages that are already read stay readable. A job that has ended is refused with 409.",
+    "Pages that have been read remain available. If the job has already ended, the response is 409.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), idempotent] as const,
   request: { params: z.object({ id: z.string() }) },
@@ -97,7 +97,7 @@ const cancel = createRoute({
   },
 });
 
-/** Reaches the worker, unless another job waits for the same pages. */
+/** Also stops the worker, unless another job waits for the same pages. */
 export const jobsCancel = (app: App) =>
   app.openapi(cancel, async (c) => {
     const { tenantId } = c.get("caller");
@@ -115,14 +115,14 @@ const remove = createRoute({
   tags: ["jobs"],
   summary: "Delete a job",
   description:
-    "An open job is canceled first. Page results stay cached until their file is deleted.",
+    "An open job is canceled first. Page results remain cached until their file is deleted.",
   security: [{ bearer: [] }],
   middleware: [requires("write")] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },
 });
 
-/** The record, its events and its delivery log. Cached pages belong to the file. */
+/** Deletes the record, its events and its delivery log. Cached pages belong to the file. */
 export const jobsDelete = (app: App) =>
   app.openapi(remove, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);

@@ -1,4 +1,4 @@
-/** GET /v1/jobs/{id}/pages/{page}/overlay.svg, /tokens and /image: what there is of one page besides its result. */
+/** GET /v1/jobs/{id}/pages/{page}/overlay.svg, /tokens and /image: other views of a page than its result. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { base64 } from "../../domain/encoding.ts";
@@ -16,7 +16,7 @@ const pageParams = z.object({
   page: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
 });
 
-/** The tenant's job and its page. Throws the problem to answer with where there is none, or it is not read yet. */
+/** @throws Problem `not-found`, or `job-not-finished` if the page has not been read yet */
 async function demandPage(
   db: D1Database,
   tenantId: string,
@@ -26,7 +26,8 @@ async function demandPage(
   if (!job) throw new Problem("not-found", "No such job.");
   const page = (await jobPages(db, job.id)).find(({ page }) => page === number);
   if (!page) throw new Problem("not-found", "The job has no such page.");
-  if (page.state === "pending") throw new Problem("job-not-finished", "The page is not read yet.");
+  if (page.state === "pending")
+    throw new Problem("job-not-finished", "The page has not been read yet.");
   return { job, page };
 }
 
@@ -35,9 +36,9 @@ const overlaySvg = createRoute({
   path: "/v1/jobs/{id}/pages/{page}/overlay.svg",
   operationId: "getOverlay",
   tags: ["jobs"],
-  summary: "A page's boxes as SVG",
+  summary: "Get a page's boxes as SVG",
   description:
-    "As large as the raster that was read (`width`, `height` of the page's result), transparent: lay it over the page.",
+    "A transparent SVG of the same size as the page's raster (`width` and `height` in its result), to lay over the page.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
@@ -49,7 +50,6 @@ const overlaySvg = createRoute({
   },
 });
 
-/** Where the page's blocks are. */
 export const jobsOverlay = (app: App) =>
   app.openapi(overlaySvg, async (c) => {
     const { tenantId } = c.get("caller");
@@ -69,9 +69,9 @@ const tokens = createRoute({
   path: "/v1/jobs/{id}/pages/{page}/tokens",
   operationId: "getPageTokens",
   tags: ["jobs"],
-  summary: "A page's vision tokens",
+  summary: "Get a page's vision tokens",
   description:
-    "Where they are kept (`tokens: keep`, or the task `encode`): a safetensors file with the tensor `vision_tokens` and, as metadata, the digest of the model that made them, mode, page and counts. They mean nothing to any other model. 404 where none are kept.",
+    "A safetensors file with the tensor `vision_tokens` and, as metadata, the digest of the model that made them, mode, page and counts. Only this model can use them. 404 if none are kept (`tokens: keep`, or the task `encode`).",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
@@ -90,12 +90,11 @@ const tokens = createRoute({
       },
       content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
     },
-    304: { description: "The client has it" },
+    304: { description: "The file has not changed" },
     ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
   },
 });
 
-/** The vision tokens from which the page was read. */
 export const jobsTokens = (app: App) =>
   app.openapi(tokens, async (c) => {
     const { tenantId } = c.get("caller");
@@ -129,9 +128,9 @@ const image = createRoute({
   path: "/v1/jobs/{id}/pages/{page}/image",
   operationId: "getPageImage",
   tags: ["jobs"],
-  summary: "A page's image",
+  summary: "Get a page's image",
   description:
-    "Of jobs with the model `fovea-render`: the page as the encoder sees it in the job's mode, without the border around it; as it is where the mode is `auto`. It can be sent in again as a document, to be read or to be made smaller.",
+    "For jobs with the model `fovea-render`: the page as the encoder sees it in the job's mode, without the border; with `auto`, the page in its own size. The image can be sent as a document again.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
@@ -144,12 +143,11 @@ const image = createRoute({
       headers: { ETag: { schema: { type: "string" as const } } },
       content: { "image/png": { schema: z.string().openapi({ format: "binary" }) } },
     },
-    304: { description: "The image is the one that `If-None-Match` names" },
+    304: { description: "The image has not changed" },
     ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
   },
 });
 
-/** The page as the encoder sees it, of models that make images. */
 export const jobsImage = (app: App) =>
   app.openapi(image, async (c) => {
     const { tenantId } = c.get("caller");

@@ -1,4 +1,4 @@
-/** GET /v1/jobs/{id}/result: the pages in one of several formats, each a view of the same results. */
+/** GET /v1/jobs/{id}/result: the page results in one of several formats. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
@@ -14,35 +14,28 @@ import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts
 import { readEntries, readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";
 
-const FORMATS = [
-  "json",
-  "md",
-  "html",
-  "txt",
-  "csv",
-  "chunks",
-  "docx",
-  "pdf",
-  "overlay",
-] satisfies ViewName[];
+const Format = z
+  .enum(Object.keys(VIEWS) as [ViewName, ...ViewName[]])
+  .default("json")
+  .openapi("ResultFormat", {
+    description:
+      "`csv`: only the tables · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+  });
 
 const route = createRoute({
   method: "get",
   path: "/v1/jobs/{id}/result",
   operationId: "getResult",
   tags: ["jobs"],
-  summary: "What was read",
+  summary: "Get a job's result",
   description:
-    "Readable again and again, in any format and for any subset of the job's pages; pages that are finished can be had while others are still being read. A job with `zero_retention` is erased when its whole result was read once, in any format but `csv`: 410 from then on.",
+    "Any format, for any of the job's pages, as often as needed; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
     query: z.strictObject({
-      format: z.enum(FORMATS).default("json").openapi({
-        description:
-          "`csv`: the tables alone · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: the pages' images with their text under them, to be searched and copied; needs the images, which `fovea-render` makes (409 `page-images-missing` has the `request` for that) · `overlay`: that PDF with the blocks' boxes drawn",
-      }),
+      format: Format,
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
     }),
   },
@@ -81,7 +74,7 @@ export const jobsResult = (app: App) =>
     if (!job) throw new Problem("not-found", "No such job.");
     const pages = selectPages(job, await jobPages(c.env.DB, job.id), selection);
 
-    // The first page is looked at before the answer begins, while there still is a status to set.
+    // Reads the first page before the response begins, while its status can still be set.
     const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
     if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
 
@@ -102,7 +95,7 @@ export const jobsResult = (app: App) =>
         isFirst = false;
       }
       await write(view.tail());
-      // Of `csv` the tables are all: who reads it has not had the rest.
+      // `csv` has only the tables, so the rest has not been fetched.
       const whole = selection === "" && format !== "csv" && job.finishedAt !== null;
       if (whole && c.req.method === "GET" && !out.aborted) await delivered(c.env, job);
     }) as never;
@@ -115,12 +108,12 @@ function selectPages(job: Job, pages: JobPage[], text: string): JobPage[] {
   const wanted = new Set(resolvePages(selection, last).pages);
   const chosen = pages.filter(({ page }) => wanted.has(page));
   if (chosen.length === 0)
-    throw new Problem("invalid-page-selection", "The job has none of these pages.");
+    throw new Problem("invalid-page-selection", "The job does not have any of these pages.");
   const pending = chosen.filter(({ state }) => state === "pending").map(({ page }) => page);
   if (pending.length > 0 || (!job.planned && text === "" && job.finishedAt === null))
     throw new Problem(
       "job-not-finished",
-      `The job is ${job.state}; ${pending.length} of the pages asked for are not read yet.`,
+      `The job is ${job.state}; ${pending.length} of the requested pages have not been read yet.`,
       { pending_pages: pending.slice(0, 100) },
       { "retry-after": "2" },
     );

@@ -8,17 +8,17 @@ import type { Job, JobPage } from "../../storage/jobs.ts";
 
 const time = z.iso.datetime();
 
-export const PageStatus = z
+const PageStatus = z
   .object({
     page: z.int(),
     state: z.enum(["pending", "done", "failed", "canceled"]),
     source: z.enum(["hit", "read", "shared"]).openapi({
       description:
-        "`hit`: from the cache · `read`: read for this job · `shared`: read once for several requests",
+        "`hit`: from the cache · `read`: read for this job · `shared`: read for another job at the same time",
     }),
     verdict: z.string().nullable(),
     finish_reason: z.string().nullable(),
-    readings: z.int().openapi({ description: "How often workers delivered this reading." }),
+    readings: z.int().openapi({ description: "How often workers delivered this reading" }),
     error: NullablePageError,
   })
   .openapi("PageStatus");
@@ -30,7 +30,7 @@ export const ResultDocument = z
     file_id: z.string(),
     pages: z.array(
       z.union([StoredPageResult, z.object({ page: z.int(), error: PageError })]).openapi({
-        description: "The page's result, or the error for which it has none.",
+        description: "The page's result, or the error if it has none",
       }),
     ),
   })
@@ -54,13 +54,13 @@ export const JobSchema = z
     selection: z.string().openapi({ example: "1-3,7" }),
     cache: z.enum(["use", "refresh", "only"]),
     progress: z.object({
-      total: z.int().nullable().openapi({ description: "`null` until the pages are counted." }),
+      total: z.int().nullable().openapi({ description: "`null` until the pages are counted" }),
       done: z.int(),
       failed: z.int(),
     }),
     waiting_for: z.enum(WAITING_FOR).nullable().optional().openapi({
       description:
-        "What an open job waits for before a page is read: `slot`: every worker is busy · `worker`: one has it and has not said a word yet · `cold_start`: one is starting up · `pool`: none answers. `null`: nothing; pages are being read, or the job is over",
+        "What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available. `null`: pages are being read, or the job has ended",
     }),
     pages: z.array(PageStatus).optional(),
     error: NullablePageError,
@@ -84,7 +84,7 @@ export const JobSchema = z
 
 const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 
-/** @param waitingFor `undefined`: not looked at. */
+/** @param waitingFor `undefined` if unknown */
 export function jobView(
   job: Job,
   pages?: JobPage[],

@@ -16,7 +16,7 @@ const Body = z
       description: "`write`: start one job · `read`: read one job",
     }),
     job: z.string().regex(idPattern("job"), "not a job id").optional().openapi({
-      description: "The job. Default: the id of a new one, which a `write` token starts, once",
+      description: "The job. Default: the id of a new job, which a `write` token can start once",
       example: "job_01jdf7k2m4c8q6w0e5r9t1y3",
     }),
   })
@@ -38,7 +38,7 @@ const route = createRoute({
   tags: ["keys"],
   summary: "Create a token for a browser",
   description:
-    "Valid for five minutes, for one scope and one job; sent as Bearer like an API key. The calling key needs the scope itself. It is stored nowhere, and ends with the key that made it. Its requests have a rate limit of their own.",
+    "Valid for five minutes, for one scope and one job; sent as a Bearer token like an API key. The calling key must have the scope itself. Tokens are not stored; they become invalid when their key is revoked or expires. Each token has its own rate limit.",
   security: [{ bearer: [] }],
   middleware: [authenticated, jsonBody(KIB)] as const,
   request: { body: { required: true, content: { "application/json": { schema: Body } } } },

@@ -21,17 +21,17 @@ const NewKey = z
     environment: z.enum(ENVIRONMENTS).default("live"),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).optional().openapi({
       description:
-        "What the key may do; `admin` implies the rest. Default: `read` and `write`, or `admin` when made with the bootstrap secret",
+        "`admin` includes all other scopes. Default: `read` and `write`, or `admin` with the bootstrap secret",
     }),
     expires_at: z.iso.datetime().optional(),
     rate_per_minute: z.int().min(1).max(100_000).optional().openapi({
-      description: "Requests a minute. Default: the service's",
+      description: "Requests per minute. Default: the service's limit",
     }),
     monthly_pages: z.int().min(0).max(1_000_000_000).optional().openapi({
-      description: "Pages that it may have read in a calendar month (UTC). Default: no limit",
+      description: "Limit of pages read per calendar month (UTC). Default: no limit",
     }),
     concurrent_jobs: z.int().min(1).max(1_000_000).optional().openapi({
-      description: "Jobs that it may have open at once. Default: no limit",
+      description: "Limit of open jobs. Default: no limit",
     }),
     allowed_cidrs: z
       .array(
@@ -47,7 +47,7 @@ const NewKey = z
       .max(50)
       .optional()
       .openapi({
-        description: "IPv4 and IPv6 networks from which it may be used. Default: from anywhere",
+        description: "IPv4 and IPv6 networks from which the key may be used. Default: any",
         example: ["203.0.113.0/24", "2001:db8::/32"],
       }),
     tenant: z
@@ -55,13 +55,14 @@ const NewKey = z
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
       .optional()
       .openapi({
-        description: "Only with the bootstrap secret: whose key; made when new. Default: `default`",
+        description:
+          "Only with the bootstrap secret: the tenant, which is created if it does not exist. Default: `default`",
       }),
   })
   .openapi("NewApiKey", { example: { name: "billing", scopes: ["read", "write"] } });
 
 export const CreatedKey = ApiKey.extend({
-  key: z.string().openapi({ description: "The key itself: shown now and never again" }),
+  key: z.string().openapi({ description: "The key itself. It is shown only once" }),
 }).openapi("CreatedApiKey");
 
 const route = createRoute({
@@ -71,12 +72,12 @@ const route = createRoute({
   tags: ["keys"],
   summary: "Create an API key",
   description:
-    "With an `admin` key: a key of the same tenant. With the bootstrap secret as Bearer: a key of any tenant, the way to the first one.",
+    "An `admin` key creates keys of its own tenant. The bootstrap secret, sent as a Bearer token, creates keys of any tenant, such as the first one.",
   security: [{ bearer: [] }],
   request: { body: { required: true, content: { "application/json": { schema: NewKey } } } },
   responses: {
     201: {
-      description: "The key, in full this one time",
+      description: "The key, shown in full only once",
       content: { "application/json": { schema: CreatedKey } },
     },
     ...problems(JSON_BODY, IDEMPOTENT),
@@ -84,7 +85,7 @@ const route = createRoute({
 });
 
 export const keysCreate = (app: App) => {
-  // Ahead of the body's validation: a stranger learns nothing about the schema.
+  // Authenticates before the body is validated, so that strangers learn nothing about the schema.
   const door = createMiddleware<AppEnv>(async (c, next) => {
     const header = c.req.header("authorization");
     if (!(await bearerMatches(header ?? null, settings(c.env).BOOTSTRAP_SECRET))) {

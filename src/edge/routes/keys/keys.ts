@@ -16,7 +16,8 @@ const list = createRoute({
   operationId: "listKeys",
   tags: ["keys"],
   summary: "List API keys",
-  description: "All keys of the tenant, revoked ones too, newest first. Needs the scope `admin`.",
+  description:
+    "All keys of the tenant, including revoked keys, newest first. Needs the scope `admin`.",
   security: [{ bearer: [] }],
   middleware: requires("admin"),
   request: { query: z.strictObject(listQuery) },
@@ -42,8 +43,8 @@ const own = createRoute({
   path: "/v1/whoami",
   operationId: "getOwnKey",
   tags: ["keys"],
-  summary: "The calling API key",
-  description: "Any key may ask, and may revoke itself by the id.",
+  summary: "Get the calling API key",
+  description: "Needs no scope. With the `id`, any key can revoke itself.",
   security: [{ bearer: [] }],
   middleware: authenticated,
   responses: {
@@ -52,7 +53,7 @@ const own = createRoute({
   },
 });
 
-/** What the calling key is. Whoever finds a leaked key can revoke it with nothing else. */
+/** Anyone who finds a leaked key can look up its id and revoke it, with nothing but the key. */
 export const whoami = (app: App) =>
   app.openapi(own, async (c) => {
     const { tenantId, keyId } = c.get("caller");
@@ -68,7 +69,7 @@ const revoke = createRoute({
   tags: ["keys"],
   summary: "Revoke an API key",
   description:
-    "The key is refused from the next request on. Needs the scope `admin`; any key may revoke itself.",
+    "The key is rejected from the next request on. Needs the scope `admin`; any key may revoke itself.",
   security: [{ bearer: [] }],
   middleware: authenticated,
   request: { params: z.object({ id: z.string() }) },

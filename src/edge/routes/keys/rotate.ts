@@ -1,4 +1,4 @@
-/** POST /v1/keys/{id}/rotate: a new key in the place of an old one, which stays valid for a while. */
+/** POST /v1/keys/{id}/rotate: replaces a key; the old one remains valid for a while. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { newId } from "../../domain/ids.ts";
@@ -21,7 +21,7 @@ const Body = z
       .min(0)
       .max(30 * 86_400)
       .default(86_400)
-      .openapi({ description: "Seconds for which the old key stays valid" }),
+      .openapi({ description: "Seconds for which the old key remains valid" }),
   })
   .openapi("RotateApiKey");
 
@@ -40,7 +40,7 @@ const route = createRoute({
   },
   responses: {
     201: {
-      description: "The new key, in full this one time",
+      description: "The new key, shown in full only once",
       content: { "application/json": { schema: CreatedKey } },
     },
     ...problems(JSON_BODY, IDEMPOTENT, "not-found"),

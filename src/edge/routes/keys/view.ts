@@ -13,14 +13,14 @@ export const ApiKey = z
     created_at: z.iso.datetime(),
     revoked_at: z.iso.datetime().nullable(),
     expires_at: z.iso.datetime().nullable(),
-    last_used_at: z.iso.datetime().nullable().openapi({ description: "To the minute" }),
+    last_used_at: z.iso.datetime().nullable().openapi({ description: "Precise to the minute" }),
     monthly_pages: z.int().nullable(),
     concurrent_jobs: z.int().nullable(),
     allowed_cidrs: z
       .array(z.string())
       .nullable()
       .openapi({
-        description: "Networks from which it may be used; `null`: from anywhere",
+        description: "Networks from which the key may be used; `null`: any",
         example: ["203.0.113.0/24"],
       }),
     rate_per_minute: z.int().nullable().openapi({ description: "`null`: the service's default" }),

@@ -19,7 +19,7 @@ import { readDocument } from "../../storage/results.ts";
 import { timed } from "../../telemetry.ts";
 import { JobSchema, jobView } from "../jobs/view.ts";
 
-/** A result of more pages is not part of the answer: `/result` streams it. */
+/** The response contains the result of at most this many pages; `/result` streams larger ones. */
 const MAX_INLINE_PAGES = 50;
 
 const Body = z
@@ -47,7 +47,7 @@ const cacheHeader = {
   "Cache-Status": {
     schema: { type: "string" as const },
     description:
-      "RFC 9211: `fovea; hit`, or why and how many pages are read; `fovea-tokens; hit` before it where pages were read from kept vision tokens",
+      "RFC 9211: `fovea; hit`, or why pages are read and how many; preceded by `fovea-tokens; hit` if pages were read from kept vision tokens",
   },
 };
 
@@ -58,7 +58,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "Read a document",
   description:
-    "Starts a job. `Prefer: wait=N` holds the answer for up to N seconds; a job that has ended by then is answered with 200 and its result, else with 202 and its address.",
+    "Starts a job. With `Prefer: wait=N`, the response waits up to N seconds for the job to end: 200 with the result if it has ended, else 202 with the job's address.",
   security: [{ bearer: [] }],
   middleware: [browserMay("write"), jsonBody(20 * MIB), idempotent] as const,
   request: {
@@ -67,12 +67,12 @@ const route = createRoute({
   },
   responses: {
     200: {
-      description: "The job has ended: its result is included.",
+      description: "The job has ended; the response includes its result",
       headers: cacheHeader,
       content: { "application/json": { schema: JobSchema } },
     },
     202: {
-      description: "The job goes on.",
+      description: "The job is queued or running",
       headers: { ...cacheHeader, Location: { schema: { type: "string" as const } } },
       content: { "application/json": { schema: JobSchema } },
     },
@@ -103,7 +103,7 @@ export const ocrCreate = (app: App) =>
     const view = jobView(current, pages, waitingFor(shards, Date.now()));
     if (!isOver(current.state)) return c.json(view, 202);
     if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
-    // The answer to an Idempotency-Key is stored: it must not hold what is to be erased.
+    // A response with an Idempotency-Key is stored, so it must not contain what has to be erased.
     if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
     const result = await readDocument(BUCKET, current, pages);
     await delivered(c.env, job);

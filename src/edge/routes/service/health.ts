@@ -1,4 +1,4 @@
-/** GET /health (this Worker answers) and GET /ready (everything it needs answers too). */
+/** GET /health (this Worker responds) and GET /ready (so does everything it needs). */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { upstream } from "../../dispatch/index.ts";
@@ -25,7 +25,7 @@ const health = createRoute({
   path: "/health",
   operationId: "health",
   tags: ["service"],
-  summary: "Liveness",
+  summary: "Check liveness",
   responses: { 200: { description: "Alive", content: { "application/json": { schema: Health } } } },
 });
 
@@ -36,11 +36,11 @@ const ready = createRoute({
   path: "/ready",
   operationId: "ready",
   tags: ["service"],
-  summary: "Readiness by phase",
-  description: "Cached pages are served while no worker is ready; new ones wait.",
+  summary: "Check readiness, by component",
+  description: "Without a ready worker, cached pages are still served and new pages wait.",
   responses: {
     200: { description: "New pages can be read", content },
-    503: { description: "Something is missing: see `phases`", content },
+    503: { description: "Something is not available: see `phases`", content },
   },
 });
 
@@ -67,7 +67,7 @@ export const healthRoutes = (app: App) => {
       workers: looks.some(({ healthy }) => healthy),
     };
     const all = Object.values(phases).every(Boolean);
-    // The pools' names and addresses are nobody's business here.
+    // This route is public, so it does not show names and addresses of the pools.
     const workers = looks.map(({ state }) => ({ state }));
     return c.json(
       { status: all ? ("ready" as const) : ("not-ready" as const), phases, workers },

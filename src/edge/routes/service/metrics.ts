@@ -1,4 +1,4 @@
-/** GET /metrics: for Prometheus. A tenant's own figures with an `admin` key, the service's with the bootstrap secret. */
+/** GET /metrics for Prometheus: a tenant's metrics with an `admin` key, the service's with the bootstrap secret. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { PoolReport } from "../../bindings.ts";
@@ -12,7 +12,7 @@ import { bearerMatches } from "../../security/bearer.ts";
 import { settings } from "../../settings.ts";
 import { readTotals, type Totals } from "../../storage/metrics.ts";
 
-/** The operator, or an administrator of a tenant. */
+/** Admits the operator and administrators of tenants. */
 const door = createMiddleware<AppEnv>(async (c, next) => {
   const header = c.req.header("authorization") ?? null;
   if (!(await bearerMatches(header, settings(c.env).BOOTSTRAP_SECRET))) {
@@ -28,9 +28,9 @@ const route = createRoute({
   path: "/metrics",
   operationId: "getMetrics",
   tags: ["service"],
-  summary: "Figures in the Prometheus text format",
+  summary: "Get metrics in the Prometheus text format",
   description:
-    "Needs the scope `admin`, and tells of that account only. With the bootstrap secret as Bearer: of the whole service and its pools.",
+    "With the scope `admin`: metrics of that account. With the bootstrap secret as a Bearer token: metrics of the whole service and its pools.",
   security: [{ bearer: [] }],
   middleware: [door] as const,
   responses: {
@@ -63,7 +63,7 @@ function ofAccount(totals: Totals, pages: { waiting: number; working: number }):
     {
       name: "fovea_pages_total",
       type: "counter",
-      help: "Pages delivered, by model and where they came from.",
+      help: "Pages delivered, by model and source.",
       samples: totals.usage.flatMap((row) =>
         sources.map((source) => ({ labels: { model: row.model, source }, value: row[source] })),
       ),
@@ -82,7 +82,7 @@ function ofAccount(totals: Totals, pages: { waiting: number; working: number }):
     {
       name: "fovea_jobs_open",
       type: "gauge",
-      help: "Jobs that are not over.",
+      help: "Jobs that have not ended.",
       samples: OPEN_STATES.map((state) => ({
         labels: { state },
         value: totals.openJobs.find((row) => row.state === state)?.n ?? 0,
@@ -91,7 +91,7 @@ function ofAccount(totals: Totals, pages: { waiting: number; working: number }):
     {
       name: "fovea_pages_in_work",
       type: "gauge",
-      help: "Pages that wait for a slot, and those that have one.",
+      help: "Pages that wait for a slot, and pages that have one.",
       samples: [
         { labels: { state: "waiting" }, value: pages.waiting },
         { labels: { state: "working" }, value: pages.working },
@@ -114,13 +114,15 @@ function ofPools(pools: PoolReport[]): Metric[] {
   });
   const phases = ["closed", "half-open", "open"] as const;
   return [
-    each("slots", "gauge", "Shards that the pool is given at once.", ({ slots }) => slots),
-    each("slots_taken", "gauge", "Shards that it has.", ({ taken }) => taken),
-    each("draining", "gauge", "Whether it gets nothing new.", ({ draining }) => Number(draining)),
+    each("slots", "gauge", "Shards that the pool runs at once.", ({ slots }) => slots),
+    each("slots_taken", "gauge", "Shards that the pool is running.", ({ taken }) => taken),
+    each("draining", "gauge", "Whether the pool gets no new shards.", ({ draining }) =>
+      Number(draining),
+    ),
     {
       name: "fovea_pool_breaker",
       type: "gauge",
-      help: "1 for the phase that its circuit breaker is in.",
+      help: "1 for the current phase of the circuit breaker.",
       samples: pools.flatMap((pool) =>
         phases.map((phase) => ({
           labels: { pool: pool.name, phase },
@@ -128,15 +130,20 @@ function ofPools(pools: PoolReport[]): Metric[] {
         })),
       ),
     },
-    each("dispatched_total", "counter", "Shards that it took.", (pool) => pool.dispatched),
-    each("refused_total", "counter", "Shards that it did not take.", (pool) => pool.refused),
-    each("lost_total", "counter", "Shards that missed their lease.", (pool) => pool.lost),
+    each(
+      "dispatched_total",
+      "counter",
+      "Shards that the pool accepted.",
+      (pool) => pool.dispatched,
+    ),
+    each("refused_total", "counter", "Shards that the pool refused.", (pool) => pool.refused),
+    each("lost_total", "counter", "Shards whose lease expired.", (pool) => pool.lost),
     each(
       "first_word_seconds_sum",
       "counter",
-      "From dispatch to the first word.",
+      "Time from dispatch to the first message.",
       (pool) => pool.coldMs / 1000,
     ),
-    each("first_word_seconds_count", "counter", "First words.", (pool) => pool.coldCount),
+    each("first_word_seconds_count", "counter", "First messages.", (pool) => pool.coldCount),
   ];
 }

@@ -1,4 +1,4 @@
-/** GET /v1/models and /v1/models/{id}: the readers on offer, in the form of OpenAI's API. */
+/** GET /v1/models and /v1/models/{id}: the available readers, in the format of OpenAI's API. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
@@ -19,7 +19,10 @@ const Model = z
       tasks: z.array(z.string()),
       modes: z.array(z.string()),
       takes_prompts: z.boolean(),
-      digest: z.string().nullable().openapi({ description: "`null` until a worker has reported" }),
+      digest: z
+        .string()
+        .nullable()
+        .openapi({ description: "`null` until a worker has reported it" }),
     }),
   })
   .openapi("Model");
@@ -35,7 +38,7 @@ const list = createRoute({
   ...common,
   path: "/v1/models",
   operationId: "listModels",
-  summary: "The readers on offer",
+  summary: "List the available readers",
   responses: {
     200: {
       description: "The readers; the first is the default",
@@ -53,7 +56,7 @@ const one = createRoute({
   ...common,
   path: "/v1/models/{id}",
   operationId: "getModel",
-  summary: "A reader",
+  summary: "Get a reader",
   request: { params: z.object({ id: z.string() }) },
   responses: {
     200: { description: "The reader", content: { "application/json": { schema: Model } } },

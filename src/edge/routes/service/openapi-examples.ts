@@ -1,11 +1,11 @@
 /**
- * Every answer in the spec has an example, made from its schema: a field's own `example` where it has
- * one, else a plausible value of its type. So a route cannot be documented without one.
+ * Generates an example for every body in the spec from its schema: a field's own `example` if it has one, else a
+ * plausible value of its type. So every documented route has an example.
  */
 // biome-ignore lint/suspicious/noExplicitAny: JSON Schema, looked at field by field.
 type Schema = Record<string, any>;
 
-/** Values by the name of the field, where its schema has no example. */
+/** Values by field name, for fields whose schema has no example. */
 const BY_NAME: Record<string, unknown> = {
   id: "01jdf7k2m4c8q6w0e5r9t1y3",
   file_id: "file_01jdf7k2m4c8q6w0e5r9t1y3",
@@ -49,7 +49,7 @@ const BY_NAME: Record<string, unknown> = {
   warnings: [],
 };
 
-/** By media type, for answers that are text. */
+/** Examples of text bodies, by media type. */
 const TEXTS: Record<string, string> = {
   "text/markdown": "# Invoice\n\nPen 2.00\n",
   "text/html": "<!doctype html><h1>Invoice</h1>",
@@ -57,7 +57,7 @@ const TEXTS: Record<string, string> = {
   "text/event-stream": 'id: 7\nevent: page\ndata: {"page":1,"state":"done"}\n\n',
 };
 
-/** Adds an example to each body of the document that has none. */
+/** Adds an example to each body in the document that has none. */
 export function withExamples<Document extends object>(document: Document): Document {
   const { paths = {}, components = {} } = document as Schema;
   for (const operations of Object.values<Schema>(paths))
@@ -71,8 +71,8 @@ export function withExamples<Document extends object>(document: Document): Docum
   return document;
 }
 
-/** A value that the schema allows. Patterns are not read: a field that has one needs an example. */
-export function sample(schema: Schema, components: Record<string, Schema>, name = ""): unknown {
+/** A value that the schema allows. Patterns are ignored, so a field with a pattern needs its own example. */
+function sample(schema: Schema, components: Record<string, Schema>, name = ""): unknown {
   if (schema.$ref) {
     const target = components[schema.$ref.split("/").at(-1)] as Schema;
     return sample(target, components, name);

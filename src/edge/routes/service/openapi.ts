@@ -1,4 +1,4 @@
-/** GET /openapi.json: made from the routes' own schemas. */
+/** GET /openapi.json, generated from the routes' schemas. */
 import type { App } from "../../context.ts";
 import { settings } from "../../settings.ts";
 import { withExamples } from "./openapi-examples.ts";
@@ -7,7 +7,8 @@ export const openapi = (app: App) => {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
     scheme: "bearer",
-    description: "An API key, `fov_live_…` or `fov_test_…`, or where it says so a browser token",
+    description:
+      "An API key (`fov_live_…` or `fov_test_…`). Some routes also accept a browser token",
   });
   app.get("/openapi.json", (c) => {
     const document = app.getOpenAPI31Document({
@@ -16,7 +17,7 @@ export const openapi = (app: App) => {
         title: "Fovea",
         version: "1",
         description: "Reads documents through few vision tokens. Errors are RFC 9457 problems.",
-        // `identifier` is new in OpenAPI 3.1; the type knows 3.0 only.
+        // `identifier` is new in OpenAPI 3.1; the type is that of 3.0.
         license: { name: "Apache-2.0", identifier: "Apache-2.0" } as { name: string },
       },
       servers: [{ url: settings(c.env).PUBLIC_ORIGIN }],

@@ -22,7 +22,7 @@ const route = createRoute({
   path: "/.well-known/fovea-receipt-keys",
   operationId: "getReceiptKeys",
   tags: ["service"],
-  summary: "The public keys of receipts",
+  summary: "Get the public keys of receipts",
   description:
     "Every page in a JSON result has a `receipt`: an Ed25519 signature over its `payload`, which names the document's hash, the page, the raster, the model and the hash of the Markdown.",
   responses: {

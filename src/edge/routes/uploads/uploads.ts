@@ -30,7 +30,7 @@ const OpenUpload = UploadSchema.extend({
       part: z.int(),
       bytes: z.int(),
       url: z.string().openapi({
-        description: "PUT exactly these bytes of the document here, without an API key",
+        description: "PUT the bytes of this part here, without an API key",
         example:
           "https://account.r2.cloudflarestorage.com/fovea/files/…?partNumber=1&X-Amz-Signature=…",
       }),
@@ -43,22 +43,22 @@ const create = createRoute({
   path: "/v1/uploads",
   operationId: "createUpload",
   tags: ["files"],
-  summary: "Announce a large document",
+  summary: "Start the upload of a large document",
   description:
-    "Answers presigned addresses, valid for 24 hours: one for up to 100 MiB, else one for every 64 MiB. PUT each part, keep the `ETag` of each answer, then complete the upload with them.",
+    "Returns presigned URLs, valid for 24 hours: one for up to 100 MiB, else one per 64 MiB. PUT each part to its URL, then complete the upload with the `ETag` of each response.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(4 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: NewUpload } } } },
   responses: {
     201: {
-      description: "The upload, and where to send its parts",
+      description: "The upload and the URLs of its parts",
       content: { "application/json": { schema: OpenUpload } },
     },
     ...problems(JSON_BODY, IDEMPOTENT, "file-too-large", "uploads-off"),
   },
 });
 
-/** Announces a document that the client then sends to R2 itself. */
+/** Starts an upload that the client sends to R2 directly. */
 export const uploadsCreate = (app: App) =>
   app.openapi(create, async (c) => {
     const { bytes, sha256, name } = c.req.valid("json");
@@ -84,13 +84,13 @@ const get = createRoute({
   method: "get",
   path: "/v1/uploads/{id}",
   operationId: "getUpload",
-  summary: "How far an upload is",
+  summary: "Get an upload's state",
   middleware: [requires("read")] as const,
   request: { params },
   responses: { 200: answer("The upload"), ...problems("not-found") },
 });
 
-/** More than 5 GiB have in parts of 64 MiB. */
+/** More than 5 GiB need in parts of 64 MiB. */
 const MAX_PARTS = 100;
 
 const CompleteUpload = z
@@ -100,7 +100,7 @@ const CompleteUpload = z
         z.strictObject({
           part: z.int().min(1).max(MAX_PARTS),
           etag: z.string().min(1).max(200).openapi({
-            description: "The header `ETag` of the answer to the part's PUT",
+            description: "The header `ETag` of the response to the part's PUT",
             example: '"d41d8cd98f00b204e9800998ecf8427e"',
           }),
         }),
@@ -115,16 +115,16 @@ const complete = createRoute({
   method: "post",
   path: "/v1/uploads/{id}/complete",
   operationId: "completeUpload",
-  summary: "Have the bytes of an upload checked",
+  summary: "Complete an upload",
   description:
-    "Size and SHA-256 have to be those announced, and the content a document. Up to 100 MiB that is done at once; larger ones are `checking` for a while.",
+    "The service checks that the bytes have the declared size and SHA-256 and are a document. Up to 100 MiB are checked before the response; a larger upload is `checking` for a while.",
   middleware: [requires("write"), jsonBody(64 * KIB), idempotent] as const,
   request: {
     params,
     body: { required: true, content: { "application/json": { schema: CompleteUpload } } },
   },
   responses: {
-    200: answer("The upload is done: `file_id` is the document"),
+    200: answer("The upload is done; `file_id` is the document"),
     202: answer("The bytes are being checked"),
     ...problems(
       JSON_BODY,
@@ -145,7 +145,7 @@ const abort = createRoute({
   path: "/v1/uploads/{id}",
   operationId: "abortUpload",
   summary: "Abort an upload",
-  description: "What has been sent is deleted, and its addresses are dead.",
+  description: "The parts are deleted and the URLs become invalid.",
   middleware: [requires("write")] as const,
   request: { params },
   responses: { 204: { description: "Aborted" }, ...problems("not-found", "upload-over") },
@@ -173,7 +173,7 @@ export const uploads = (app: App) => {
       .sort((a, b) => a.partNumber - b.partNumber);
     const wanted = cutParts(upload.bytes);
     if (parts.length !== wanted.length || parts.some(({ partNumber }, i) => partNumber !== i + 1))
-      throw new Problem("upload-incomplete", `The parts are 1 to ${wanted.length}, each once.`);
+      throw new Problem("upload-incomplete", `Name each of the parts 1 to ${wanted.length} once.`);
     const completed = await completeUpload(c.env, upload, parts);
     if (completed.state === "done") return c.json(uploadView(completed), 200);
     return c.json(uploadView(completed), 202);
@@ -182,7 +182,7 @@ export const uploads = (app: App) => {
   app.openapi(abort, async (c) => {
     const upload = await demandUpload(c, c.req.valid("param").id);
     if (!(await abortUpload(c.env, upload)))
-      throw new Problem("upload-over", "The upload is not open any more.");
+      throw new Problem("upload-over", "The upload has already ended.");
     return c.body(null, 204);
   });
 };

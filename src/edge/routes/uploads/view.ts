@@ -7,14 +7,14 @@ export const UploadSchema = z
     id: z.string().openapi({ example: "upl_01jdf7k2m4c8q6w0e5r9t1y3" }),
     state: z.enum(UPLOAD_STATES).openapi({
       description:
-        "`checking`: the bytes are there and being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time",
+        "`checking`: all bytes have arrived and are being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time",
     }),
     bytes: z.int(),
     sha256: z.string(),
     name: z.string().nullable(),
-    file_id: z.string().nullable().openapi({ description: "The file, once it is `done`" }),
+    file_id: z.string().nullable().openapi({ description: "The file, when the state is `done`" }),
     error: z.string().nullable().openapi({
-      description: "The code of the problem for which it failed",
+      description: "Code of the problem for which the upload failed",
       example: null,
     }),
     created_at: z.iso.datetime(),

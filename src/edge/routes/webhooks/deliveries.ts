@@ -1,6 +1,6 @@
 /**
- * GET /v1/webhooks/deliveries and /v1/webhooks/deliveries/{id}, POST …/replay, GET /v1/jobs/{id}/deliveries:
- * the log, with what was sent and what was answered.
+ * GET /v1/webhooks/deliveries and /v1/webhooks/deliveries/{id}, POST …/replay, GET /v1/jobs/{id}/deliveries: the
+ * delivery log, with requests and responses.
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
@@ -51,7 +51,7 @@ const DeliveryLog = DeliveryWithAttempts.extend({
     .object({ body: z.record(z.string(), z.unknown()) })
     .nullable()
     .openapi({
-      description: "What is posted, the same at every attempt; `null`: its job was deleted",
+      description: "The body of every attempt; `null` if the job was deleted",
       example: { body: { type: "key.created", timestamp: "2026-11-24T12:00:00.000Z", data: {} } },
     }),
 }).openapi("WebhookDeliveryLog");
@@ -61,7 +61,7 @@ const get = createRoute({
   method: "get",
   path: "/v1/webhooks/deliveries/{id}",
   operationId: "getWebhookDelivery",
-  summary: "A webhook delivery: its request, its attempts and their answers",
+  summary: "Get a webhook delivery: its request, its attempts and their responses",
   middleware: [requires("webhooks")] as const,
   request: { params: z.object({ id: z.string() }) },
   responses: {
@@ -107,7 +107,7 @@ const replay = createRoute({
   operationId: "replayDelivery",
   tags: ["webhooks"],
   summary: "Deliver a webhook again",
-  description: "Delivered or given up, it goes through the queue once more.",
+  description: "Queues a delivered or failed webhook again.",
   security: [{ bearer: [] }],
   middleware: [requires("webhooks"), idempotent] as const,
   request: { params: z.object({ id: z.string() }) },
@@ -117,7 +117,7 @@ const replay = createRoute({
   },
 });
 
-/** Delivers once more, under the same webhook-id. */
+/** Delivers the webhook again, with the same `webhook-id`. */
 export const deliveriesReplay = (app: App) =>
   app.openapi(replay, async (c) => {
     const delivery = await findDelivery(c.env.DB, c.req.valid("param").id);
@@ -132,7 +132,7 @@ const ofJob = createRoute({
   path: "/v1/jobs/{id}/deliveries",
   operationId: "listDeliveries",
   tags: ["webhooks"],
-  summary: "A job's webhook deliveries and their attempts",
+  summary: "List a job's webhook deliveries and their attempts",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params: z.object({ id: z.string() }) },
@@ -147,7 +147,6 @@ const ofJob = createRoute({
   },
 });
 
-/** What became of the job's webhook. */
 export const jobsDeliveries = (app: App) =>
   app.openapi(ofJob, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);

@@ -1,4 +1,4 @@
-/** /v1/webhooks/endpoints: addresses that are told of every job of the tenant; and GET /v1/webhooks/secret */
+/** /v1/webhooks/endpoints: URLs that get the events of all jobs of the tenant; and GET /v1/webhooks/secret */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
@@ -35,7 +35,7 @@ const create = createRoute({
   tags: ["webhooks"],
   summary: "Create a webhook endpoint",
   description:
-    "It is told of every job of the tenant that ends, beside a job's own `webhook_url`. `page.completed` (each page as it is finished), `key.*` and `endpoint.disabled` only on demand.",
+    "The endpoint gets an event when any job of the tenant ends, in addition to the job's own `webhook_url`. The events `page.completed` (for each page), `key.*` and `endpoint.disabled` are sent only if `events` lists them.",
   security: [{ bearer: [] }],
   middleware: [requires("webhooks"), jsonBody(16 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: NewEndpoint } } } },
@@ -103,7 +103,7 @@ const change = createRoute({
   method: "patch",
   path: "/v1/webhooks/endpoints/{id}",
   operationId: "changeWebhookEndpoint",
-  summary: "Change a webhook endpoint, or switch it off and on",
+  summary: "Change, disable or enable a webhook endpoint",
   middleware: [requires("webhooks"), jsonBody(16 * KIB)] as const,
   request: {
     params,
@@ -134,7 +134,7 @@ const remove = createRoute({
   path: "/v1/webhooks/endpoints/{id}",
   operationId: "deleteWebhookEndpoint",
   summary: "Delete a webhook endpoint",
-  description: "What is still to be delivered to it is given up.",
+  description: "Pending deliveries to it are canceled.",
   middleware: [requires("webhooks")] as const,
   request: { params },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },
@@ -178,7 +178,7 @@ const rotate = createRoute({
   operationId: "rotateWebhookSecret",
   tags: ["webhooks"],
   summary: "Replace a webhook endpoint's secret",
-  description: "For 24 hours webhooks carry a signature by each of the two secrets.",
+  description: "For 24 hours, webhooks carry a signature with each of the two secrets.",
   security: [{ bearer: [] }],
   middleware: [requires("webhooks"), idempotent] as const,
   request: { params: z.object({ id: z.string() }) },
@@ -191,7 +191,6 @@ const rotate = createRoute({
   },
 });
 
-/** A new secret; for a day the old one signs beside it. */
 export const endpointsRotate = (app: App) =>
   app.openapi(rotate, async (c) => {
     const { id } = await demandEndpoint(c, c.req.valid("param").id);
@@ -210,7 +209,7 @@ const secret = createRoute({
   path: "/v1/webhooks/secret",
   operationId: "getWebhookSecret",
   tags: ["webhooks"],
-  summary: "The secret that signs webhooks to a job's `webhook_url`",
+  summary: "Get the secret that signs webhooks to a job's `webhook_url`",
   description:
     "Verify `webhook-signature` with any Standard Webhooks library. Needs the scope `webhooks`.",
   security: [{ bearer: [] }],

@@ -12,7 +12,7 @@ export const EndpointSchema = z
     url: z.string(),
     events,
     state: z.enum(["active", "disabled"]).openapi({
-      description: "Disabled by hand, or after five deliveries in a row that failed for good",
+      description: "`disabled`: on request, or after five consecutive failed deliveries",
     }),
     disabled_at: z.iso.datetime().nullable(),
     disabled_reason: z.enum(["failures", "request"]).nullable(),
@@ -39,12 +39,12 @@ const time = z.iso.datetime();
 export const DeliverySchema = z
   .object({
     id: z.string().openapi({
-      description: "The `webhook-id` of every attempt",
+      description: "Sent as `webhook-id` with every attempt",
       example: "msg_8a1c02f4b7d95e36c0a1d2e3",
     }),
     event: z.string().openapi({ example: "job.succeeded" }),
     url: z.string().openapi({ example: "https://example.com/hooks" }),
-    endpoint_id: z.string().nullable().openapi({ description: "`null`: a job's `webhook_url`" }),
+    endpoint_id: z.string().nullable().openapi({ description: "`null` for a job's `webhook_url`" }),
     job_id: z.string().nullable(),
     state: z.enum(["pending", "delivered", "failed"]),
     created_at: time,
@@ -60,9 +60,9 @@ export const DeliveryWithAttempts = DeliverySchema.extend({
       status: z
         .int()
         .nullable()
-        .openapi({ description: "`null` when no answer came", example: 200 }),
+        .openapi({ description: "`null` if there was no response", example: 200 }),
       error: z.string().nullable(),
-      answer: z.string().nullable().openapi({ description: "The beginning of the answer's body" }),
+      answer: z.string().nullable().openapi({ description: "Beginning of the response body" }),
     }),
   ),
 }).openapi("Delivery");

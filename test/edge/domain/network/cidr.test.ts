@@ -77,10 +77,17 @@ it("`::` stands for one group of zeros or more, never for none", () => {
 });
 
 it("reads addresses to bytes", () => {
-  expect(parseAddress("1.2.3.4")).toEqual([1, 2, 3, 4]);
-  expect(parseAddress("1::")).toEqual([0, 1, ...new Array(14).fill(0)]);
-  expect(parseAddress("::")).toEqual(new Array(16).fill(0));
-  expect(parseAddress("ffff:ABCD::1")).toEqual([255, 255, 171, 205, ...new Array(11).fill(0), 1]);
-  expect(parseAddress("64:ff9b::1.2.3.4")?.slice(10)).toEqual([0, 0, 1, 2, 3, 4]);
-  expect(parseAddress("::ffff:1.2.3.4")).toEqual([1, 2, 3, 4]);
+  expect(parseAddress("1.2.3.4")?.toByteArray()).toEqual([1, 2, 3, 4]);
+  expect(parseAddress("1::")?.toByteArray()).toEqual([0, 1, ...new Array(14).fill(0)]);
+  expect(parseAddress("::")?.toByteArray()).toEqual(new Array(16).fill(0));
+  expect(parseAddress("ffff:ABCD::1")?.toByteArray()).toEqual([
+    255,
+    255,
+    171,
+    205,
+    ...new Array(11).fill(0),
+    1,
+  ]);
+  expect(parseAddress("64:ff9b::1.2.3.4")?.toByteArray().slice(10)).toEqual([0, 0, 1, 2, 3, 4]);
+  expect(parseAddress("::ffff:1.2.3.4")?.toByteArray()).toEqual([1, 2, 3, 4]);
 });

@@ -260,7 +260,9 @@ describe("errors have OpenAI's form here, and only here", () => {
 
   it("a free prompt for a model that takes none", async () => {
     const error = (await json(ask(good, "What is this?", { model: "pp-ocr" }))).error;
-    expect(error.message).toBe("pp-ocr takes no words but these, or none: markdown, free.");
+    expect(error.message).toBe(
+      "pp-ocr takes no prompt: name one of the tasks markdown, free, or send no text.",
+    );
   });
 
   it("a document that cannot be read", async () => {
