@@ -170,7 +170,7 @@ def test_pushes_are_tried_again_until_the_edge_answers():
 
         def pauses_of(pusher, page, outcome):
             pauses.clear()
-            assert asyncio.run(pusher.page(page, b"{}")) is outcome
+            assert asyncio.run(pusher.page(page, b'{"page":%d}' % page)) is outcome
             return pauses
 
         timing = dict(retry_for_s=2, clock=lambda: sum(pauses), sleep=sleep)
