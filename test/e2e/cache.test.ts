@@ -44,7 +44,7 @@ describe("cache", () => {
   });
 
   test("with the worker stopped, what was read is served in every format and for any pages", async (t) => {
-    const job = await read(unseen("report-12.pdf"), { pages: "1-4", dpi: 72 });
+    const job = await read(unseen("report-12.pdf"), { pages: "1-4" });
     assert.equal(job.state, "succeeded");
     await stack.worker.stop();
     try {
