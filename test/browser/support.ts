@@ -20,7 +20,9 @@ export const absent: false | string = executable
   : `no Chromium at ${PLACES.join(", ")}: apt install chromium, or name one in FOVEA_CHROMIUM`;
 
 const data = mkdtempSync(join(tmpdir(), "fovea-browser-"));
-export const stack = absent ? null : await startStack({ data });
+export const stack = absent
+  ? null
+  : await startStack({ data, env: { worker: { FOVEA_THREADS: "1" } } });
 const browser: Browser | null = executable
   ? await chromium.launch({
       executablePath: executable,
@@ -38,7 +40,7 @@ after(async () => {
 /** Pages are set in the fonts of the repository, whatever the machine has. */
 function shippedFonts(): string {
   const file = join(data, "fonts.conf");
-  const fonts = join(root, "src/gpu-worker/fovea/fonts");
+  const fonts = join(root, "src/gpu-worker/fovea/pages/fonts");
   writeFileSync(
     file,
     `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>

@@ -6,7 +6,7 @@ import { api, dispatches, pageNumbers, stack, unseen } from "./support.ts";
 describe("recovery", () => {
   test("kill -9 of the Cog server after page 4 of 12: every page comes, none is read twice", async (t) => {
     const file = await api.upload(unseen("report-12.pdf"), "report-12.pdf");
-    const job = await api.start({ file, dpi: 72 });
+    const job = await api.start({ file });
     const pushed: number[] = [];
     let killedAt = 0;
     let killed = 0;
@@ -36,7 +36,7 @@ describe("recovery", () => {
 
   test("a canceled job stays canceled, and the worker is free for the next one", async () => {
     const file = await api.upload(unseen("report-12.pdf"), "report-12.pdf");
-    const job = await api.start({ file, dpi: 72 });
+    const job = await api.start({ file });
     for await (const { type } of api.events(job.id)) if (type === "page") break;
     const response = await api.call(`/v1/jobs/${job.id}/cancel`, { method: "POST" });
     assert.equal(((await response.json()) as { state: string }).state, "canceled");

@@ -38,7 +38,8 @@ export const stack = await startStack({
       LEASE_S: "15",
       WEBHOOK_BACKOFF_S: "1",
     },
-    worker: { FOVEA_HEARTBEAT_S: "3" },
+    // One thread: another suite has the other core.
+    worker: { FOVEA_HEARTBEAT_S: "3", FOVEA_THREADS: "1" },
   },
 });
 
