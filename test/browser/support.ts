@@ -20,9 +20,7 @@ export const absent: false | string = executable
   : `no Chromium at ${PLACES.join(", ")}: apt install chromium, or name one in FOVEA_CHROMIUM`;
 
 const data = mkdtempSync(join(tmpdir(), "fovea-browser-"));
-export const stack = absent
-  ? null
-  : await startStack({ data, env: { worker: { FOVEA_THREADS: "1" } } });
+export const stack = absent ? null : await startStack({ data });
 const browser: Browser | null = executable
   ? await chromium.launch({
       executablePath: executable,

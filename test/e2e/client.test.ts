@@ -188,7 +188,7 @@ print(json.dumps({
       [["read", invoice, "--format", "doc"], /--format is one of/],
       [["read", invoice, "--colour"], /--colour/],
       [["read", invoice, "--dpi", "high"], /--dpi is a whole number/],
-      [["read", invoice, "--model", "gpt"], /gpt is not available/],
+      [["read", invoice, "--model", "gpt"], /Choose one of pp-ocr/],
       [["jobs", "get", "job_x"], /No such/i],
     ] as const) {
       const { status, stderr } = await fovea([...args]);

@@ -25,7 +25,7 @@ export interface Dispatch {
   webhook: string;
 }
 
-/** Every prediction that the edge asked for, in order. */
+/** Every prediction that a worker has accepted, in order. */
 export const dispatches: Dispatch[] = [];
 const tap = await tapWire(workerPort);
 
@@ -38,8 +38,7 @@ export const stack = await startStack({
       LEASE_S: "15",
       WEBHOOK_BACKOFF_S: "1",
     },
-    // One thread: another suite has the other core.
-    worker: { FOVEA_HEARTBEAT_S: "3", FOVEA_THREADS: "1" },
+    worker: { FOVEA_HEARTBEAT_S: "3" },
   },
 });
 
@@ -118,12 +117,12 @@ function tapWire(port: number): Promise<Server> {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const body = Buffer.concat(chunks);
-    if (incoming.method === "PUT") {
-      const { input, webhook } = JSON.parse(body.toString());
-      dispatches.push({ ...input, webhook });
-    }
     const { method, headers, url: path } = incoming;
     httpRequest({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
+      if (method === "PUT" && answer.statusCode === 202) {
+        const { input, webhook } = JSON.parse(body.toString());
+        dispatches.push({ ...input, webhook });
+      }
       outgoing.writeHead(answer.statusCode as number, answer.headers);
       answer.pipe(outgoing);
     })
