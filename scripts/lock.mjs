@@ -38,7 +38,7 @@ async function compile(/** @type {string} */ file, /** @type {string[]} */ args)
 }
 
 try {
-  await setUp({ python: true });
+  await setUp({ environmentOnly: true });
   const shared = await compile("requirements.txt", [
     "pyproject.toml",
     "requirements-torch.txt",

@@ -43,17 +43,17 @@ export class SetupError extends Error {}
  */
 
 /**
- * @param {{tests?: boolean, python?: boolean}} options `tests`: the packages of the worker's tests and checks too;
- *   `python`: only the Python environment, without packages
+ * @param {{tests?: boolean, environmentOnly?: boolean}} options `tests`: the packages of the worker's tests and checks
+ *   too; `environmentOnly`: the Python environment without any package
  */
-export async function setUp({ tests = false, python = false } = {}) {
+export async function setUp({ tests = false, environmentOnly = false } = {}) {
   const release = await lock();
   try {
     const all = steps(tests).filter(
       (step) => !python || step.what.startsWith("Python environment"),
     );
     const pending = all.filter((step) => !step.done);
-    if (pending.length === all.length)
+    if (pending.length === all.length && !environmentOnly)
       say(
         `first start: downloads about ${DOWNLOAD} into node_modules and .venv, which take ${DISK} on disk`,
       );
@@ -68,10 +68,17 @@ export async function setUp({ tests = false, python = false } = {}) {
   }
 }
 
+/** @returns {Step} */
+const environmentStep = () => ({
+  what: "Python environment (20 MB)",
+  done: environmentCurrent(),
+  run: makeEnvironment,
+});
+
 /** @returns {Step[]} */
 function steps(/** @type {boolean} */ tests) {
-  const environment = environmentCurrent();
-  const stamps = environment ? readStamps() : {};
+  const venv = environmentStep();
+  const stamps = venv.done ? readStamps() : {};
   /** A step is done when it was run with the same input files. */
   const stamped = (
     /** @type {string} */ name,
@@ -89,7 +96,6 @@ function steps(/** @type {boolean} */ tests) {
 
   const npmDone = nodePackagesCurrent() && majorOf(node24) === 24;
   const npm = { what: "npm packages (250 MB)", done: npmDone, run: nodePackages };
-  const venv = { what: "Python environment (20 MB)", done: environment, run: makeEnvironment };
   const packages = stamped(
     "packages",
     "the worker's Python packages (170 MB)",
