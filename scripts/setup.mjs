@@ -49,9 +49,7 @@ export class SetupError extends Error {}
 export async function setUp({ tests = false, environmentOnly = false } = {}) {
   const release = await lock();
   try {
-    const all = steps(tests).filter(
-      (step) => !python || step.what.startsWith("Python environment"),
-    );
+    const all = environmentOnly ? [environmentStep()] : steps(tests);
     const pending = all.filter((step) => !step.done);
     if (pending.length === all.length && !environmentOnly)
       say(
