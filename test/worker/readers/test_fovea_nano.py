@@ -18,6 +18,8 @@ from fovea.readers.base import InvalidOptions
 from fovea.readers.fovea_nano import ROWS, FoveaNano, _split
 from fovea.train.evaluate import distance
 
+pytestmark = pytest.mark.slow
+
 TEXT = "The first line of it\nand a second one\nand at last a third line"
 
 
@@ -213,7 +215,6 @@ def test_the_digest_names_the_weights(untrained, tmp_path):
     assert torch.is_inference_mode_enabled() is False
 
 
-@pytest.mark.slow
 def test_the_shipped_weights_read():
     """Plainly more than a guess: what it reads and what not is measured by bench/nano.py."""
     examples = Path(__file__).parents[3] / "examples"
@@ -226,7 +227,6 @@ def test_the_shipped_weights_read():
     assert result.verdict == "ok"
 
 
-@pytest.mark.slow
 def test_the_shipped_weights_read_accents():
     text = "Größere Äpfel kosten heute\nin der Königstraße mehr\nÜberprüfung täglich um zwölf"
     page = Image.new("RGB", (800, 600), "white")

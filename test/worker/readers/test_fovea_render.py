@@ -15,6 +15,8 @@ from fovea.service.shard import ShardRequest, run_shard, text_digest
 from fovea.settings import Settings
 from fovea.vision.views import make_views
 
+pytestmark = pytest.mark.slow
+
 TEXT = "# Notes\n\n" + "Seven words that stand on a page. " * 40
 
 

@@ -26,6 +26,8 @@ from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.upstream import Upstream
 from fovea.result.page_result import page_faults
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-of-the-tests"
 PAGE = Raster(3, picture("Invoice 17", (600, 400)), 100.0)
 GROUNDED = (

@@ -17,6 +17,8 @@ from fovea.service.shard import Shard, ShardRequest, run_shard, text_digest
 from fovea.settings import Settings
 from fovea.vision.plan import spread
 
+pytestmark = pytest.mark.slow
+
 
 def run(request, reader=None, settings=None):
     reader = reader or EchoReader()

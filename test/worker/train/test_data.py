@@ -17,6 +17,8 @@ from fovea.train.evaluate import can_evaluate
 from fovea.train.strips import Strip, Style, make_strip
 from fovea.train.texts import ALPHABET
 
+pytestmark = pytest.mark.slow
+
 PLAIN = Style(smallest=20, largest=30, clean=1, packed=0, empty=0, data=MATERIAL)
 PACKED = replace(PLAIN, packed=1)
 

@@ -23,6 +23,8 @@ from fovea.train.grounding import (
 from fovea.train.layouts import make_layout
 from fovea.train.losses import Heads, Weights, compute
 
+pytestmark = pytest.mark.slow
+
 TOKENIZER = Tokenizer.characters()
 BLOCKS = [
     ("title", (0.1, 0.05, 0.9, 0.1)),

@@ -24,6 +24,8 @@ from fovea.train.losses import Heads
 from fovea.train.pairs import find_pairs, load_pair
 from fovea.train.strips import Style
 
+pytestmark = pytest.mark.slow
+
 STYLE = Style(smallest=28, largest=32, data=MATERIAL)
 
 
@@ -139,7 +141,6 @@ def test_a_run_that_was_killed_loses_only_what_came_after_its_checkpoint(tmp_pat
         assert torch.equal(trainer.model.state_dict()[name], tensor)
 
 
-@pytest.mark.slow
 def test_two_processes_see_different_batches_and_end_with_one_model(tmp_path):
     """Their gradients are averaged: what the first one saves is what both have."""
     train(run_in(tmp_path, 2, processes=2))
@@ -147,7 +148,6 @@ def test_two_processes_see_different_batches_and_end_with_one_model(tmp_path):
     assert (state["step"], state["number"]) == (2, 4)
 
 
-@pytest.mark.slow
 def test_who_kills_a_run_ends_all_its_processes(tmp_path):
     """In the background of a shell, too, where processes are started with SIGINT ignored."""
     code = f"import sys; sys.path[:0] = {sys.path!r}\n" + (

@@ -8,6 +8,8 @@ import torch
 from fovea.engine.sampling import History, LoopDetector, TokenClasses
 from fovea.language.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.slow
+
 TOKENIZER = Tokenizer.characters()
 CLASSES = TokenClasses.of(TOKENIZER, 400)
 
