@@ -3,18 +3,17 @@
  * `predict.py`, where `cog build` reads them, and a test of the worker compares the two.
  */
 import { z } from "zod";
-import { MODES, TASKS } from "../pages/models.ts";
-import { MAX_DPI, MAX_MODEL, MAX_PROMPT, MIN_DPI } from "../pages/read-options.ts";
+import { MAX_PROMPT, readingFields } from "./job-request.ts";
 
 export const ShardInput = z
   .strictObject({
     document: z.string().min(1),
     pages: z.string(),
-    model: z.string().max(MAX_MODEL),
-    mode: z.enum(MODES),
-    task: z.enum(TASKS),
+    model: readingFields.model,
+    mode: readingFields.mode,
+    task: readingFields.task,
     prompt: z.string().max(MAX_PROMPT).optional(),
-    dpi: z.int().min(MIN_DPI).max(MAX_DPI),
+    dpi: readingFields.dpi,
     push_url: z.string(),
     max_pages: z.int().min(1),
     traceparent: z

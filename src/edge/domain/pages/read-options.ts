@@ -4,12 +4,6 @@ import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
 
 export const MAX_TOKEN_BUDGET = 100_000_000;
-/** Characters of a model's name. */
-export const MAX_MODEL = 64;
-/** Characters of a prompt. */
-export const MAX_PROMPT = 4000;
-export const MIN_DPI = 36;
-export const MAX_DPI = 400;
 
 export interface WantedOptions {
   model?: string;

@@ -5,6 +5,7 @@ import { RENDERER } from "../../contexts/age.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
+import { readingFields } from "../../domain/jobs/job-request.ts";
 import { fidelity as compare, MAX_COMPARED } from "../../domain/memory/fidelity.ts";
 import { MODES, reader } from "../../domain/pages/models.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
@@ -36,8 +37,8 @@ const Body = z
       .min(1)
       .max(MAX_COMPARED)
       .openapi({ description: "The true text of the document" }),
-    pages: z.string().max(4000).optional(),
-    model: z.string().max(64).optional(),
+    pages: readingFields.pages.optional(),
+    model: readingFields.model.optional(),
     modes: z.array(z.enum(MODES)).min(1).max(MODES.length).optional().openapi({
       description: "Default: all five. Readers without vision tokens have only one",
     }),
