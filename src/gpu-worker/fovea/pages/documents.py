@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, PageError
+from fovea.pages.text_layer import LayerWord, layer_words
 
 _PDFIUM = threading.Lock()
 
@@ -24,6 +25,9 @@ _PDFIUM = threading.Lock()
 Image.MAX_IMAGE_PIXELS = None
 SIDE_LIMIT = 65_500
 """Pixels. Longer sides overflow decoders, even if the other side is short."""
+
+MAX_ENLARGED = 4.0
+"""How many times as large small PDF pages may be rendered as was asked for."""
 
 IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
 TEXT_TYPES = tuple(CONTRACT["text_types"])
@@ -44,6 +48,8 @@ class Raster:
     """The page's part of a text document."""
     missing: str = ""
     """Characters of `source` that are drawn as boxes because no font has them."""
+    layer: tuple[LayerWord, ...] = ()
+    """The page's text layer; set only for readers that use it."""
 
 
 class Document(ABC):
@@ -51,12 +57,19 @@ class Document(ABC):
     page_count: int
 
     @abstractmethod
-    def raster(self, page: int, dpi: int) -> Raster:
-        """Blocks. Raises `PageError`."""
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
+        """Blocks. Raises `PageError`.
+
+        `least_side`: pixels. A PDF page whose longer side has fewer is rendered with more dots per inch.
+        """
 
     def characters(self, page: int) -> int | None:
         """Number of characters in the page's text layer; `None` if there is none or it is broken. Blocks."""
         return None
+
+    def text_layer(self, page: int) -> tuple[LayerWord, ...]:
+        """The words of the page's text layer; empty if there is none or it is broken. Blocks."""
+        return ()
 
     def close(self) -> None:  # noqa: B027 - most documents have nothing to close
         pass
@@ -109,13 +122,16 @@ class PdfDocument(Document):
                 self._pdf.close()
                 raise DocumentError("document_empty", "The PDF has no pages.")
 
-    def raster(self, page: int, dpi: int) -> Raster:
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         with _PDFIUM:
             try:
                 sheet = self._pdf[page - 1]
             except pdfium.PdfiumError:
                 raise PageError("page_unreadable", "The page is broken in the PDF.") from None
             try:
+                longer = max(sheet.get_size()) * dpi / 72
+                if 0 < longer < least_side:
+                    dpi = round(dpi * min(least_side / longer, MAX_ENLARGED))
                 width, height = (side * dpi / 72 for side in sheet.get_size())
                 if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
                     raise _too_large(width, height, self._max_pixels)
@@ -144,6 +160,17 @@ class PdfDocument(Document):
                 return None
         return count if count > 0 else None
 
+    def text_layer(self, page: int) -> tuple[LayerWord, ...]:
+        with _PDFIUM:
+            try:
+                sheet = self._pdf[page - 1]
+                try:
+                    return tuple(layer_words(sheet))
+                finally:
+                    sheet.close()
+            except pdfium.PdfiumError:
+                return ()
+
     def close(self) -> None:
         with _PDFIUM:
             self._pdf.close()
@@ -168,7 +195,7 @@ class TextDocument(Document):
         self._pages = render.paginate(text, media_type, mode)
         self.page_count = len(self._pages)
 
-    def raster(self, page: int, dpi: int) -> Raster:
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         sheet = self._pages[page - 1]
         image, missing = sheet.draw()
         return Raster(page, image.convert("RGB"), None, source=sheet.source, missing="".join(missing))
@@ -201,7 +228,7 @@ class ImageDocument(Document):
     def _open(self) -> Image.Image:
         return Image.open(io.BytesIO(self._data), formats=list(IMAGE_FORMATS))
 
-    def raster(self, page: int, dpi: int) -> Raster:
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         try:
             with warnings.catch_warnings(), self._open() as image:
                 warnings.simplefilter("ignore")

@@ -23,6 +23,7 @@ from PIL import Image
 
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.pages.documents import Document, Raster, open_document
+from fovea.pages.text_layer import LayerWord
 from fovea.parent import exit_with_parent
 
 log = logging.getLogger(__name__)
@@ -73,12 +74,12 @@ class IsolatedDocument(Document):
         self.media_type: str = opened["media_type"]
         self.page_count: int = opened["page_count"]
 
-    def raster(self, page: int, dpi: int) -> Raster:
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         with self._request:
             try:
                 if self._process is None:
                     self._start()
-                return self._render(page, dpi)
+                return self._render(page, dpi, least_side)
             except _Ended as end:
                 self._kill()
                 if end.args[0]:
@@ -96,13 +97,25 @@ class IsolatedDocument(Document):
                 self._kill()
                 return None
 
+    def text_layer(self, page: int) -> tuple[LayerWord, ...]:
+        with self._request:
+            try:
+                if self._process is None:
+                    self._start()
+                answer, _ = self._ask({"text_layer": page}, b"", self._render_limit_s)
+                return tuple(LayerWord(*word) for word in answer.get("words", ()))
+            except _Ended:
+                self._kill()
+                return ()
+
     def close(self) -> None:
         with self._state:
             self._closed = True
         self._kill()
 
-    def _render(self, page: int, dpi: int) -> Raster:
-        answer, pixels = self._ask({"page": page, "dpi": dpi}, b"", self._render_limit_s)
+    def _render(self, page: int, dpi: int, least_side: int) -> Raster:
+        request = {"page": page, "dpi": dpi, "least_side": least_side}
+        answer, pixels = self._ask(request, b"", self._render_limit_s)
         if "code" in answer:
             raise PageError(answer["code"], answer["message"])
         image = Image.frombytes("RGB", (answer["width"], answer["height"]), pixels)
@@ -192,7 +205,11 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             if "characters" in request:
                 _send(answers, {"characters": document.characters(request["characters"])})
                 continue
-            raster = document.raster(request["page"], request["dpi"])
+            if "text_layer" in request:
+                words = document.text_layer(request["text_layer"])
+                _send(answers, {"words": [word.to_json() for word in words]})
+                continue
+            raster = document.raster(request["page"], request["dpi"], request["least_side"])
         except FoveaError as error:
             _send(answers, error.to_json())
         except Exception as error:

@@ -1,4 +1,4 @@
-"""`pp-ocr`: PP-OCR's text detector and line recognizer, run by `rapidocr` with the models in its wheel.
+"""`pp-ocr`: PP-OCR's text detector and line recognizer (`fovea.recognition`) and the layout rules (`fovea.layout`).
 
 | variable | default | |
 |---|---|---|
@@ -6,65 +6,46 @@
 """
 
 import hashlib
-import logging
 import os
-import threading
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import rapidocr
 
-from fovea.errors import PageError
+from fovea.layout.line import Page, box_of, unit_of
+from fovea.layout.page import lay_out
 from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
-from fovea.result.layout import Line, lay_out
+from fovea.recognition.engine import TextEngine, models_digest
+from fovea.recognition.legibility import half_known
+from fovea.recognition.marks import find_marks
+from fovea.recognition.page import PageLines, read_page
+from fovea.recognition.regions import LayoutModel
 from fovea.result.markdown import to_markdown
-from fovea.result.page_result import Attempt, PageResult
+from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 3"
+RULES = b"pp-ocr rules 4"
 """Part of the digest. Raise the number when a change of layout or Markdown changes results."""
 
 MIN_CONFIDENCE = 0.6
 """A page is `suspect` if the mean confidence of its characters is lower."""
-
-CONFIDENT = 0.9
-"""If a page was turned by 180° and the mean confidence of its lines is lower, it is read unturned, too."""
-
-BUSY_LIMIT_S = 270.0
-"""How long a page waits for other pages to be read."""
-
-MAX_SIDE = 4000
-"""Pixels. The detector reduces larger pages."""
+MAX_UNREAD = 0.05
+"""A page is `suspect` if a larger share of its letters was not read."""
 
 
 class PpOcr:
     name = "pp-ocr"
     modes = ()
+    takes_text_layer = True
+    least_side = 1500
 
     def __init__(self, settings: Settings | None = None) -> None:
         """`settings` default to those of the environment."""
         settings = settings or Settings.from_environment()
-        logging.getLogger("RapidOCR").setLevel(logging.WARNING)
         threads = settings.threads or len(os.sched_getaffinity(0))
-        self._engine = rapidocr.RapidOCR(
-            params={
-                "Global.log_level": "warning",
-                "Global.max_side_len": MAX_SIDE,
-                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            }
-        )
-        self._may_turn, self._turned = True, False
-        self._classify = self._engine.cls_and_rotate
-        self._engine.cls_and_rotate = self._turn_lines
-        # The engine keeps state between its three models, so it reads one page at a time.
-        self._lock = threading.Lock()
-        self.digest = _digest()
+        self._engine = TextEngine(threads)
+        self._layout = LayoutModel(threads)
+        self.digest = f"sha256:{hashlib.sha256(RULES + models_digest(self._engine.runtime)).hexdigest()}"
 
     def check(self, request: ReadRequest) -> None:
         if request.task not in TASKS[self.name]:
@@ -74,24 +55,15 @@ class PpOcr:
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
-        width, height = raster.image.size
-        lines = self._lines(raster)
-        blocks = lay_out(lines, width, height)
-        warnings = []
-        verdict = "ok"
-        characters = sum(len(line.text) for line in lines)
-        mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
-        if not lines:
-            verdict = "unreadable"
-            warnings.append("The page is not blank, but no text was found.")
-        elif mean < MIN_CONFIDENCE:
-            verdict = "suspect"
-            warnings.append(f"The mean confidence of the characters is only {mean:.2f}.")
+        pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
+        read = read_page(pixels, self._engine, raster.layer)
+        blocks = self._blocks(read)
+        verdict, warnings = self._judge(read)
         text = to_markdown(blocks) if request.task == "markdown" else "\n\n".join(b.text for b in blocks)
         return PageResult(
             page=raster.page,
-            width=width,
-            height=height,
+            width=raster.image.width,
+            height=raster.image.height,
             dpi=raster.dpi,
             model=self.name,
             model_digest=self.digest,
@@ -104,48 +76,38 @@ class PpOcr:
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
 
-    def _turn_lines(self, lines: list[np.ndarray]) -> tuple[list[np.ndarray], Any]:
-        """Replaces the engine's `cls_and_rotate`: turns either all images of lines by 180° or none.
+    def _blocks(self, read: PageLines) -> list[Block]:
+        frame, lines = read.frame, read.lines
+        marks = find_marks(frame.image, [box_of(line) for line in lines], unit_of(lines))
+        page = Page(lines, frame.width, frame.height, marks, self._layout.regions(frame.image))
+        blocks = lay_out(page)
+        for block in blocks:
+            block.bbox = frame.bbox(block.bbox)
+        return blocks
 
-        The engine would turn each line on its own, but its classifier misjudges some lines of small type. All lines of
-        a page have the same direction, so the majority decides. Returns the images and the classifier's results.
-        """
-        _, results = self._classify(list(lines))
-        upside_down = sum(label == "180" for label, _score in results.cls_res)
-        self._turned = self._may_turn and 2 * upside_down > len(lines)
-        if self._turned:
-            lines = [cv2.rotate(line, cv2.ROTATE_180) for line in lines]
-        return lines, results
-
-    def _lines(self, raster: Raster) -> list[Line]:
-        pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
-        if not self._lock.acquire(timeout=BUSY_LIMIT_S):
-            raise PageError("page_timeout", "The model was busy with other pages for too long.")
-        try:
-            self._may_turn, self._turned = True, False
-            found = self._engine(pixels)
-            if self._turned and _mean(found.scores) < CONFIDENT:
-                # The classifier misjudges some italics: read both ways and take the more confident result.
-                self._may_turn = False
-                found = max(found, self._engine(pixels), key=lambda result: _mean(result.scores))
-        finally:
-            self._lock.release()
-        if found.boxes is None:
-            return []
-        return [
-            Line.of_quad(quad, text.strip(), float(score))
-            for quad, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
-            if text.strip()
-        ]
-
-
-def _mean(scores: Sequence[float] | None) -> float:
-    return sum(scores) / len(scores) if scores else 0.0
-
-
-def _digest() -> str:
-    digest = hashlib.sha256(RULES)
-    for path in sorted((Path(rapidocr.__file__).parent / "models").glob("*.onnx")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return f"sha256:{digest.hexdigest()}"
+    def _judge(self, read: PageLines) -> tuple[str, list[str]]:
+        """The verdict on a page, and warnings."""
+        lines, warnings = read.lines, []
+        letters = sum(len(line.text) for line in lines)
+        if not lines:
+            if read.unread:
+                return "unreadable", [f"None of the {read.unread} lines of the page could be read."]
+            return "unreadable", ["The page is not blank, but no text was found."]
+        verdict = "ok"
+        if read.refused:
+            warnings.append("The PDF's text layer says something else than the page; it was not used.")
+        mean = sum(line.confidence * len(line.text) for line in lines) / letters
+        if mean < MIN_CONFIDENCE:
+            verdict = "suspect"
+            warnings.append(f"The mean confidence of the characters is only {mean:.2f}.")
+        if read.drawn > MAX_UNREAD * (letters + read.drawn):
+            verdict = "suspect"
+            warnings.append(
+                f"{read.unread} of {len(lines) + read.unread} lines could not be read. Their script may be one that "
+                f"{self.name} does not know."
+            )
+        recognized = " ".join(line.text for line in lines) if read.layer is None else ""
+        if script := half_known(recognized, self._engine.alphabet):
+            verdict = "suspect"
+            warnings.append(f"The text seems to be {script}, of which {self.name} does not know every letter.")
+        return verdict, warnings

@@ -277,7 +277,9 @@ class Shard:
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
-        raster = document.raster(page, self._request.dpi)
+        raster = document.raster(page, self._request.dpi, getattr(self._reader, "least_side", 0))
+        if getattr(self._reader, "takes_text_layer", False):
+            raster = replace(raster, layer=document.text_layer(page))
         options = self._request.options
         if options.mode == "auto" and self._reader.modes:
             raster = replace(raster, characters=document.characters(page))

@@ -1,0 +1,317 @@
+"""Makes blocks of the lines of a page: tables, pictures, furniture, reading order, and what each block is."""
+
+import re
+from dataclasses import dataclass
+from statistics import median
+
+from fovea.layout.line import (
+    CJK, Line, Page, Region, bounds, box_of, joined, rows_of, share_inside, unit_of,
+)
+from fovea.layout.order import Item, reading_order
+from fovea.layout.paragraphs import BULLET, is_item, join_lines, paragraphs, whole_lines
+from fovea.layout.tables import NUMERIC, Table, find_tables
+from fovea.result.page_result import Block, Box
+
+CAPTION = re.compile(
+    r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)?|tabelle|plate|chart|scheme|图|表|図)\s*\.?\s*[\dIVXA-Z]+", re.I
+)
+NUMBERED = re.compile(r"(?:(?:\d{1,2}\.)*\d{1,2}\.?|[IVX]{1,5}\.|[A-Z]\.|§\s?\d+|Chapter \d+|Part [IVX\d]+)\s+\S")
+PAGE_NUMBER = re.compile(r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I)
+SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
+LEADER = re.compile(r"(?:\s?[.…·]){2,}\s*$|\s[.…]$")
+LEAST_PICTURE = 4.0
+"""In units: what is smaller and drawn is a picture only as a part of one."""
+SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
+
+
+@dataclass(slots=True)
+class Draft:
+    """A block in the making."""
+
+    kind: str
+    lines: list[Line]
+    box: Box
+    table: Table | None = None
+    sure: bool = False
+    """Whether the kind is known, not only assumed."""
+
+
+def lay_out(page: Page) -> list[Block]:
+    """Blocks in reading order, numbered from 1."""
+    if not page.lines and not page.marks.pictures:
+        return []
+    unit = unit_of(page.lines)
+    lines = whole_lines(page.lines)
+    pictures, lines = find_pictures(page, lines, unit)
+    tables, lines = find_tables(lines, page.marks, page.regions, unit)
+    drafts = [Draft("table", table.lines, table.box, table, True) for table in tables]
+    drafts += [Draft("image", inside, box, None, True) for box, inside in pictures]
+    code, lines = find_code(lines, unit)
+    drafts += [Draft("code", some, bounds([box_of(line) for line in some]), None, True) for some in code]
+    drafts += [
+        Draft("text", some, bounds([box_of(line) for line in some])) for some in paragraphs(lines, unit)
+    ]
+    find_furniture(drafts, page, unit)
+    find_captions(drafts, page.regions, unit)
+    find_headings(drafts, page, unit)
+    ordered = _in_order(drafts, page, unit)
+    known = frozenset(re.findall(r"[\w-]+", " ".join(line.text for line in page.lines).lower()))
+    blocks = []
+    for draft in ordered:
+        blocks.append(_block(len(blocks) + 1, draft, ordered, page, unit, known))
+    return blocks
+
+
+# -- pictures ------------------------------------------------------------------------------------------
+
+
+def find_pictures(
+    page: Page, lines: list[Line], unit: float
+) -> tuple[list[tuple[Box, list[Line]]], list[Line]]:
+    """Pictures with the lines inside them (labels), and the other lines."""
+    found: list[Box] = []
+    for region in page.regions:
+        if region.kind == "figure" and region.score > 0.5:
+            drawn = [box for box in page.marks.pictures if share_inside(box, region.box) > 0.5]
+            if sum(_area(box) for box in drawn) > 0.03 * _area(region.box):
+                found.append(bounds([region.box, *drawn]))
+    for box in page.marks.pictures:
+        large = min(box[2] - box[0], box[3] - box[1]) > LEAST_PICTURE * unit
+        if large and not any(share_inside(box, other) > 0.5 for other in found):
+            found.append(box)
+    pictures = []
+    for box in found:
+        inside = [line for line in lines if share_inside(box_of(line), box) > 0.6]
+        if sum(len(line.text) > 24 for line in inside) > 2:
+            continue  # text on a picture, or a region that is none
+        taken = set(map(id, inside))
+        lines = [line for line in lines if id(line) not in taken]
+        pictures.append((box, inside))
+    return pictures, lines
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+# -- code ----------------------------------------------------------------------------------------------
+
+
+def find_code(lines: list[Line], unit: float) -> tuple[list[list[Line]], list[Line]]:
+    """Listings: runs of lines in type of fixed pitch with the symbols or the indentation of code."""
+    mono = [line for line in lines if line.mono and not line.turned]
+    if not mono:
+        return [], lines
+    runs: list[list[Line]] = []
+    for line in sorted(mono, key=lambda line: line.middle):
+        for run in runs:
+            if -0.5 * unit < line.y0 - run[-1].y1 < 1.6 * unit and line.x0 < max(l.x1 for l in run) + 2 * unit:
+                run.append(line)
+                break
+        else:
+            runs.append([line])
+    typescript = len(mono) > 0.8 * len(lines)
+    code = []
+    for run in runs:
+        text = "".join(line.text for line in run)
+        symbols = len(SYMBOL.findall(text)) / max(1, len(text))
+        indents = {round((line.x0 - min(l.x0 for l in run)) / max(1.0, 2 * line.pitch)) for line in run}
+        if len(run) >= 2 and (symbols > (0.04 if typescript else 0.02) or (len(indents) > 2 and not typescript)):
+            code.append(run)
+    taken = {id(line) for run in code for line in run}
+    return code, [line for line in lines if id(line) not in taken]
+
+
+def code_text(lines: list[Line]) -> str:
+    """The listing with its indentation."""
+    rows = [joined(row) for row in rows_of(lines)]
+    left = min(row.x0 for row in rows)
+    pitch = median(row.pitch for row in rows if len(row.text) >= 4) if any(len(r.text) >= 4 for r in rows) else 10
+    return "\n".join(" " * round((row.x0 - left) / pitch) + row.text for row in rows)
+
+
+# -- furniture -----------------------------------------------------------------------------------------
+
+
+def find_furniture(drafts: list[Draft], page: Page, unit: float) -> None:
+    """Running heads, feet and page numbers: short lines at the edge of the page, apart from the text."""
+    texts = [draft for draft in drafts if draft.kind == "text" and not draft.lines[0].turned]
+    body = [draft for draft in drafts if len(draft.lines) > 1 or draft.kind != "text"]
+    if not body:
+        return
+    for draft in texts:
+        if len(draft.lines) > 2 or median(line.height for line in draft.lines) > 1.25 * unit:
+            continue
+        others = [other for other in drafts if other is not draft and not _beside(other, draft)]
+        above = [other for other in others if other.box[3] <= draft.box[1] + 0.3 * unit and len(other.lines) > 0]
+        below = [other for other in others if other.box[1] >= draft.box[3] - 0.3 * unit and len(other.lines) > 0]
+        at_top = draft.box[3] < 0.1 * page.height and not [a for a in above if not _edge(a, page)]
+        at_bottom = draft.box[1] > 0.9 * page.height and not [b for b in below if not _edge(b, page)]
+        if not at_top and not at_bottom:
+            continue
+        text = " ".join(line.text for line in draft.lines)
+        near = below if at_top else above
+        gap = min((max(o.box[1] - draft.box[3], draft.box[1] - o.box[3]) for o in near if not _edge(o, page)), default=0)
+        kind = "header" if at_top else "footer"
+        seen = any(
+            r.kind == kind and r.score > 0.5 and share_inside(draft.box, r.box) > 0.5 for r in page.regions
+        )
+        if gap > 1.8 * unit or (seen and gap > 0.8 * unit):
+            if PAGE_NUMBER.fullmatch(text):
+                draft.kind, draft.sure = "page_number", True
+            elif seen or gap > 2.2 * unit and draft.lines[0].height < 1.1 * unit and not draft.lines[0].bold:
+                draft.kind, draft.sure = kind, True
+
+
+def _beside(a: Draft, b: Draft) -> bool:
+    return min(a.box[3], b.box[3]) - max(a.box[1], b.box[1]) > 0.3 * min(a.box[3] - a.box[1], b.box[3] - b.box[1])
+
+
+def _edge(draft: Draft, page: Page) -> bool:
+    return draft.box[3] < 0.1 * page.height or draft.box[1] > 0.9 * page.height
+
+
+# -- captions ------------------------------------------------------------------------------------------
+
+
+def find_captions(drafts: list[Draft], regions: list[Region], unit: float) -> None:
+    """Texts beside a picture or a table that name it."""
+    for draft in drafts:
+        if draft.kind != "text" or len(draft.lines) > 6:
+            continue
+        text = draft.lines[0].text
+        near = [
+            other
+            for other in drafts
+            if other.kind in ("image", "table")
+            and other.box[0] < draft.box[2]
+            and other.box[2] > draft.box[0]
+            and max(other.box[1] - draft.box[3], draft.box[1] - other.box[3]) < 2.5 * unit
+        ]
+        if not near:
+            continue
+        labels = ("figure_caption", "table_caption")
+        seen = any(r.kind in labels and r.score > 0.5 and share_inside(draft.box, r.box) > 0.6 for r in regions)
+        if CAPTION.match(text) or (seen and len(text) < 200):
+            word = text[:3].lower()
+            table = word in ("tab",) or text[:1] == "表" or (not CAPTION.match(text) and near[0].kind == "table")
+            draft.kind, draft.sure = ("table_caption" if table else "image_caption"), True
+
+
+# -- headings ------------------------------------------------------------------------------------------
+
+
+def find_headings(drafts: list[Draft], page: Page, unit: float) -> None:
+    """Headings: short, larger or bolder than the text, on lines of their own."""
+    texts = [draft for draft in drafts if draft.kind == "text"]
+    letters = sum(len(line.text) for draft in texts for line in draft.lines) or 1
+    bold = sum(len(line.text) for draft in texts for line in draft.lines if line.bold) / letters
+    body = [draft for draft in drafts if len(draft.lines) >= 2 or draft.kind in ("table", "image", "code")]
+    for draft in texts:
+        lines = draft.lines
+        text = " ".join(line.text for line in lines)
+        if len(lines) > 3 or len(text) > 200 or is_item(lines[0]) and not NUMBERED.match(text):
+            continue
+        if lines[0].turned or not any(map(str.isalpha, text)) or len(text) < 2:
+            continue
+        size = median(line.height for line in lines)
+        seen = any(
+            r.kind == "title" and r.score > 0.6 and share_inside(draft.box, r.box) > 0.6 for r in page.regions
+        )
+        ends = SENTENCE_END.search(text) is not None and not text.endswith(("?", "!", ":")) or text.endswith(":")
+        strong = all(line.bold for line in lines) and bold < 0.5
+        large = size > 1.28 * unit
+        followed = any(
+            o is not draft and o.box[1] >= draft.box[3] - 0.4 * unit and o.box[0] < draft.box[2] and o.box[2] > draft.box[0]
+            for o in drafts
+        )
+        if large and not ends or size > 1.6 * unit:
+            draft.kind = "title" if size > 1.6 * unit else "sub_title"
+        elif strong and not ends and followed and len(lines) <= 2:
+            draft.kind = "sub_title"
+        elif NUMBERED.match(text) and seen and not ends and followed and len(lines) == 1 and len(text) < 80:
+            draft.kind = "sub_title"
+        elif seen and size > 1.12 * unit and not ends and followed and body:
+            draft.kind = "sub_title"
+
+
+# -- order and text ------------------------------------------------------------------------------------
+
+
+def _in_order(drafts: list[Draft], page: Page, unit: float) -> list[Draft]:
+    heads = sorted((d for d in drafts if _at_top(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0]))
+    feet = sorted((d for d in drafts if _at_bottom(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0]))
+    aside = [d for d in drafts if d.lines and d.lines[0].turned and d.kind == "text"]
+    placed = {id(d) for d in (*heads, *feet, *aside)}
+    body = [d for d in drafts if id(d) not in placed]
+    items = [
+        Item(d.box, d, d.kind in ("title", "sub_title"), d.kind != "text" or _is_prose(d.lines)) for d in body
+    ]
+    return [*heads, *(item.what for item in reading_order(items, unit)), *aside, *feet]
+
+
+_FURNITURE = ("header", "footer", "page_number")
+
+
+def _at_top(draft: Draft, page: Page) -> bool:
+    return draft.kind in _FURNITURE and draft.box[1] < 0.5 * page.height
+
+
+def _at_bottom(draft: Draft, page: Page) -> bool:
+    return draft.kind in _FURNITURE and draft.box[1] >= 0.5 * page.height
+
+
+def _is_prose(lines: list[Line]) -> bool:
+    return len(lines) >= 3 and median(len(line.text) for line in lines) > 14
+
+
+def _block(number: int, draft: Draft, drafts: list[Draft], page: Page, unit: float, known: frozenset[str]) -> Block:
+    x0, y0, x1, y1 = draft.box
+    box = (x0, y0, x1, y1)
+    lines = draft.lines
+    characters = sum(len(line.text) for line in lines)
+    confidence = sum(line.confidence * len(line.text) for line in lines) / characters if characters else None
+    kind = draft.kind
+    if draft.table:
+        rows = draft.table.texts()
+        text = "\n".join("\t".join(row) for row in rows)
+        return Block(number, "table", box, text, confidence, html=draft.table.html())
+    if kind == "image":
+        return Block(number, "image", box, " ".join(line.text for line in lines), confidence)
+    if kind == "code":
+        return Block(number, "code", box, code_text(lines), confidence)
+    right = _right_edge(draft, drafts)
+    if kind == "text" and is_item(lines[0]) and (len(lines) > 1 or _list_beside(draft, drafts, unit)):
+        return Block(number, "list", box, _items(lines, right, known), confidence)
+    return Block(number, kind, box, join_lines(lines, right, known), confidence)
+
+
+def _right_edge(draft: Draft, drafts: list[Draft]) -> float:
+    """The right edge of the column in which a block stands."""
+    x0, x1 = draft.box[0], draft.box[2]
+    if len(draft.lines) > 2:
+        return x1
+    column = [d.box[2] for d in drafts if d.kind == "text" and abs(d.box[0] - x0) < 0.3 * max(1.0, x1 - x0)]
+    return max([x1, *(edge for edge in column if edge < x1 + 0.6 * (x1 - x0))])
+
+
+def _list_beside(draft: Draft, drafts: list[Draft], unit: float) -> bool:
+    return any(
+        other is not draft
+        and other.kind == "text"
+        and other.lines
+        and is_item(other.lines[0])
+        and abs(other.box[0] - draft.box[0]) < 2 * unit
+        and max(other.box[1] - draft.box[3], draft.box[1] - other.box[3]) < 2 * unit
+        for other in drafts
+    )
+
+
+def _items(lines: list[Line], right: float, known: frozenset[str]) -> str:
+    items: list[list[Line]] = []
+    for line in lines:
+        if is_item(line) or not items:
+            items.append([line])
+        else:
+            items[-1].append(line)
+    return "\n".join(join_lines(item, right, known).replace("\n", " ") for item in items)

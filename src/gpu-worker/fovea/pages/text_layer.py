@@ -1,0 +1,133 @@
+"""The text layer of a PDF page: words with their places, and the fonts in which they are drawn."""
+
+import ctypes
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+MAX_CHARACTERS = 200_000
+INVISIBLE = 3
+"""Text render mode of text that is not drawn (PDF 32000-1, 9.3.6): recognized text under a scan."""
+BOLD_WEIGHT = 600
+FIXED_PITCH, ITALIC, FORCE_BOLD = 1 << 0, 1 << 6, 1 << 18
+"""Flags of a font descriptor (PDF 32000-1, 9.8.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWord:
+    """A word without white space. The box is in 0..1 of the rendered page; `size` is the type size in points."""
+
+    text: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    size: float
+    bold: bool
+    mono: bool
+    visible: bool
+    turned: bool
+    """Whether the word does not run from left to right."""
+
+    def to_json(self) -> list[Any]:
+        return list(astuple(self))
+
+
+def layer_words(sheet: pdfium.PdfPage) -> list[LayerWord]:
+    """The words in the order of the file; empty if the page has no text layer. The caller holds PDFium's lock."""
+    layer = sheet.get_textpage()
+    try:
+        return _words(sheet, layer)
+    finally:
+        layer.close()
+
+
+def _words(sheet: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[LayerWord]:
+    count = min(layer.count_chars(), MAX_CHARACTERS)
+    place = _Place(sheet)
+    words: list[LayerWord] = []
+    run: list[tuple[str, tuple[float, float, float, float]]] = []
+    style: tuple | None = None
+
+    def close() -> None:
+        nonlocal run
+        if run and style is not None:
+            text = "".join(character for character, _ in run)
+            boxes = [box for _, box in run]
+            box = (
+                min(b[0] for b in boxes), min(b[1] for b in boxes),
+                max(b[2] for b in boxes), max(b[3] for b in boxes),
+            )
+            turned = len(run) > 1 and (box[3] - box[1]) * place.height > 1.5 * (box[2] - box[0]) * place.width
+            words.append(LayerWord(text, *box, *style, turned))
+        run = []
+
+    for index in range(count):
+        code = pdfium_c.FPDFText_GetUnicode(layer, index)
+        character = chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+        if character.isspace() or code in (0xFFFE, 0x02, 0xAD):
+            # PDFium marks a hyphen at the end of a line with U+0002.
+            if code in (0xFFFE, 0x02) and run:
+                run.append(("-", run[-1][1]))
+            close()
+            continue
+        now = _style(layer, index)
+        box = place.box(layer, index)
+        if style is not None and run and (now != style or _apart(run[-1][1], box, place)):
+            close()
+        style = now
+        run.append((character, box))
+    close()
+    return words
+
+
+def _apart(last: tuple, box: tuple, place: "_Place") -> bool:
+    """Whether two characters are too far apart for one word, although no space lies between them."""
+    tall = max(last[3] - last[1], box[3] - box[1])
+    gap = (box[0] - last[2]) * place.width
+    return gap > 0.6 * tall * place.height or min(last[3], box[3]) - max(last[1], box[1]) < 0.1 * tall
+
+
+def _style(layer: pdfium.PdfTextPage, index: int) -> tuple[float, bool, bool, bool]:
+    size = pdfium_c.FPDFText_GetFontSize(layer, index)
+    flags = ctypes.c_int(0)
+    name = ctypes.create_string_buffer(128)
+    pdfium_c.FPDFText_GetFontInfo(layer, index, name, 128, ctypes.byref(flags))
+    weight = pdfium_c.FPDFText_GetFontWeight(layer, index)
+    called = name.value.decode("utf-8", "replace").lower()
+    bold = weight >= BOLD_WEIGHT or bool(flags.value & FORCE_BOLD) or "bold" in called or "black" in called
+    mono = bool(flags.value & FIXED_PITCH) or "mono" in called or "courier" in called or "consol" in called
+    visible = pdfium_c.FPDFTextObj_GetTextRenderMode(pdfium_c.FPDFText_GetTextObject(layer, index)) != INVISIBLE
+    return round(size, 2), bold, mono, visible
+
+
+class _Place:
+    """Turns the coordinates of a page into those of its picture."""
+
+    def __init__(self, sheet: pdfium.PdfPage):
+        self._sheet = sheet
+        self.width, self.height = sheet.get_size()
+        self._scale = 1000.0 / max(self.width, self.height, 1e-6)
+
+    def box(self, layer: pdfium.PdfTextPage, index: int) -> tuple[float, float, float, float]:
+        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+        rect = pdfium_c.FS_RECTF()
+        if pdfium_c.FPDFText_GetLooseCharBox(layer, index, ctypes.byref(rect)):
+            corners = ((rect.left, rect.top), (rect.right, rect.bottom))
+        else:
+            pdfium_c.FPDFText_GetCharBox(
+                layer, index, ctypes.byref(left), ctypes.byref(right), ctypes.byref(bottom), ctypes.byref(top)
+            )
+            corners = ((left.value, top.value), (right.value, bottom.value))
+        xs, ys = zip(*(self._device(*corner) for corner in corners), strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    def _device(self, x: float, y: float) -> tuple[float, float]:
+        width, height = 100_000, 100_000
+        at_x, at_y = ctypes.c_int(), ctypes.c_int()
+        pdfium_c.FPDF_PageToDevice(
+            self._sheet, 0, 0, width, height, 0, x, y, ctypes.byref(at_x), ctypes.byref(at_y)
+        )
+        return at_x.value / width, at_y.value / height

@@ -1,0 +1,60 @@
+"""Whether the lines that were found were also read: letters drawn against characters read, and scripts."""
+
+import cv2
+import numpy as np
+
+from fovea.recognition.engine import crop
+
+
+MISSED = 0.6
+"""A line with fewer characters than this share of its letters was not read: its script is unknown, or it is damaged."""
+FEW = 4
+"""Lines with fewer letters say too little."""
+
+
+def is_legible(image: np.ndarray, quad: np.ndarray, text: str) -> bool:
+    """Whether a text has about as many characters as the line has letters. A read line has 1.0 to 1.4 times as many."""
+    drawn = letters_drawn(image, quad)
+    return drawn <= FEW or len("".join(text.split())) >= MISSED * drawn
+
+
+def letters_drawn(image: np.ndarray, quad: np.ndarray) -> int:
+    """About how many letters a line has: its connected components, with dots and accents joined to what lies below."""
+    piece = cv2.cvtColor(crop(image, quad), cv2.COLOR_BGR2GRAY)
+    height = piece.shape[0]
+    if height < 6:
+        return 0
+    if height < 32:
+        piece = cv2.resize(piece, None, fx=32 / height, fy=32 / height, interpolation=cv2.INTER_CUBIC)
+        height = 32
+    _, ink = cv2.threshold(piece, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    spans = sorted((x, x + w) for x, _, w, h, area in stats[1:] if h > 0.25 * height and area > 0.004 * height**2)
+    count, end = 0, -1.0
+    for x0, x1 in spans:
+        if x0 >= end - 0.3 * min(x1 - x0, height):
+            count += 1
+            end = x1
+        else:
+            end = max(end, x1)
+    return count
+
+
+SCRIPTS = {
+    "Greek": ("αβγδεζηθικλμνξοπρστυφχψω", "άέήίόύώ"),
+    "Vietnamese": ("ươđ", "ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"),
+    "Cyrillic": ("абвгдежзийклмнопрстуфхцчшщъыьэюя", "абвгдежзийклмнопрстуфхцчшщъыьэюя"),
+}
+"""Scripts of which a recognizer may have only some letters: letters that tell them, and all those that it needs."""
+
+
+def half_known(text: str, alphabet: frozenset[str]) -> str | None:
+    """The script of a text that the recognizer can write only in part."""
+    letters = [character for character in text.lower() if character.isalpha()]
+    for name, (marks, needed) in SCRIPTS.items():
+        if all(character in alphabet for character in needed):
+            continue
+        share = sum(character in marks for character in letters) / max(1, len(letters))
+        if share > (0.02 if name == "Vietnamese" else 0.3) and len(letters) > 10:
+            return name
+    return None
