@@ -1,11 +1,11 @@
 """Makes blocks of the lines of a page: tables, pictures, furniture, reading order, and what each block is."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from fovea.layout.line import (
-    CJK, Line, Page, Region, bounds, box_of, joined, rows_of, share_inside, unit_of,
+    Line, Marks, Page, Region, Word, bounds, box_of, joined, rows_of, share_inside, unit_of,
 )
 from fovea.layout.order import Item, reading_order
 from fovea.layout.paragraphs import BULLET, is_item, join_lines, paragraphs, whole_lines
@@ -41,7 +41,7 @@ def lay_out(page: Page) -> list[Block]:
     if not page.lines and not page.marks.pictures:
         return []
     unit = unit_of(page.lines)
-    lines = whole_lines(page.lines)
+    lines = whole_lines(with_check_boxes(page.lines, page.marks, unit))
     pictures, lines = find_pictures(page, lines, unit)
     tables, lines = find_tables(lines, page.marks, page.regions, unit)
     drafts = [Draft("table", table.lines, table.box, table, True) for table in tables]
@@ -60,6 +60,39 @@ def lay_out(page: Page) -> list[Block]:
     for draft in ordered:
         blocks.append(_block(len(blocks) + 1, draft, ordered, page, unit, known))
     return blocks
+
+
+# -- check boxes ---------------------------------------------------------------------------------------
+
+
+def with_check_boxes(lines: list[Line], marks: Marks, unit: float) -> list[Line]:
+    """The lines with their check boxes as characters: `☐`, or `☑` if there is a mark in it."""
+    for box, is_marked in marks.boxes:
+        # The recognizer may have read the box itself as a letter.
+        lines = [line for line in lines if not (len(line.text) <= 2 and share_inside(box_of(line), _wider(box)) > 0.6)]
+        middle = (box[1] + box[3]) / 2
+        right = [
+            line
+            for line in lines
+            if line.y0 < middle < line.y1 and box[0] - 2 <= line.x0 < box[2] + 3 * unit and line.text[0] not in "☐☑"
+        ]
+        if not right:
+            continue
+        line = min(right, key=lambda line: line.x0)
+        words = line.words
+        if line.x0 < box[2] - 0.3 * unit and " " in line.text:  # the box was read as the first word
+            words, text = words[1:], line.text.split(" ", 1)[1]
+        else:
+            text = line.text
+        sign = "☑" if is_marked else "☐"
+        whole = replace(line, x0=box[0], text=f"{sign} {text}", words=(Word(sign, box[0], box[2]), *words))
+        lines = [whole if one is line else one for one in lines]
+    return lines
+
+
+def _wider(box: Box) -> Box:
+    pad = 0.4 * (box[2] - box[0])
+    return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
 
 
 # -- pictures ------------------------------------------------------------------------------------------
@@ -308,10 +341,20 @@ def _list_beside(draft: Draft, drafts: list[Draft], unit: float) -> bool:
 
 
 def _items(lines: list[Line], right: float, known: frozenset[str]) -> str:
+    """One item a line. Each level of nesting is indented by two spaces."""
     items: list[list[Line]] = []
     for line in lines:
         if is_item(line) or not items:
             items.append([line])
         else:
             items[-1].append(line)
-    return "\n".join(join_lines(item, right, known).replace("\n", " ") for item in items)
+    levels: list[float] = []
+    texts = []
+    for item in items:
+        start = item[0].x0
+        while levels and start < levels[-1] - 0.5 * item[0].height:
+            levels.pop()
+        if not levels or start > levels[-1] + 0.5 * item[0].height:
+            levels.append(start)
+        texts.append("  " * (len(levels) - 1) + join_lines(item, right, known).replace("\n", " "))
+    return "\n".join(texts)
