@@ -313,19 +313,21 @@ def _block(number: int, draft: Draft, drafts: list[Draft], page: Page, unit: flo
         return Block(number, "image", box, " ".join(line.text for line in lines), confidence)
     if kind == "code":
         return Block(number, "code", box, code_text(lines), confidence)
-    right = _right_edge(draft, drafts)
+    right = _right_edge(draft, drafts, unit)
     if kind == "text" and is_item(lines[0]) and (len(lines) > 1 or _list_beside(draft, drafts, unit)):
         return Block(number, "list", box, _items(lines, right, known), confidence)
     return Block(number, kind, box, join_lines(lines, right, known), confidence)
 
 
-def _right_edge(draft: Draft, drafts: list[Draft]) -> float:
-    """The right edge of the column in which a block stands."""
-    x0, x1 = draft.box[0], draft.box[2]
-    if len(draft.lines) > 2:
-        return x1
-    column = [d.box[2] for d in drafts if d.kind == "text" and abs(d.box[0] - x0) < 0.3 * max(1.0, x1 - x0)]
-    return max([x1, *(edge for edge in column if edge < x1 + 0.6 * (x1 - x0))])
+def _right_edge(draft: Draft, drafts: list[Draft], unit: float) -> float:
+    """The right edge of the column in which a block stands: of the blocks that begin at the same left edge."""
+    x0, y0, x1, y1 = draft.box
+    limit = min(
+        (other.box[0] for other in drafts if other.box[0] >= x1 and other.box[1] < y1 and other.box[3] > y0),
+        default=float("inf"),
+    )
+    edges = [other.box[2] for other in drafts if abs(other.box[0] - x0) < unit and other.kind != "table"]
+    return max([x1, *(edge for edge in edges if edge <= limit)])
 
 
 def _list_beside(draft: Draft, drafts: list[Draft], unit: float) -> bool:
