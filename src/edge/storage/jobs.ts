@@ -1,10 +1,12 @@
 /** Records of jobs, their pages and their events. Transactions over several tables are in `reading.ts`. */
 import type { JobState } from "../domain/jobs/job.ts";
 import type { ShardWait } from "../domain/jobs/waiting.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
+import { limitsOf, REFUSAL } from "./quota.ts";
 import { shardWaits } from "./shards.ts";
 
 export interface Job {
@@ -96,21 +98,25 @@ function toJob(row: Row): Job {
 
 const DAY_MS = 86_400_000;
 
-/** Inserts a job and its first event. */
-export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
+/** The statement of `insertJob` that returns why the job was refused. */
+export const REFUSAL_RESULT = 2;
+
+/** Inserts a job and its first event, unless its document was deleted or its key has reached a limit. */
+export function insertJob(db: D1Database, job: Job, quota: Quota): D1PreparedStatement[] {
   const keep = job.options.task === ENCODE || job.keepTokens;
+  const admission = [job.tenantId, job.keyId, job.fileId, ...limitsOf(quota, job.createdAt)];
   const insert = db
     .prepare(
-      `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
+      `INSERT INTO jobs (tenant_id, key_id, file_id, id, options, selection, cache, state, webhook_url, metadata,
          created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14,
-         ?15, CASE WHEN ?12 THEN 0 ELSE COALESCE(?16, (SELECT keep_tokens FROM tenants WHERE id = ?2)) END)`,
+       SELECT ?1, ?2, ?3, ?8, ?9, ?10, ?11, 'queued', ?12, ?13, ?14, ?15, ?16,
+         CASE WHEN ?16 THEN ?15 + ${DAY_MS} END, ?17, ?18, ?19,
+         CASE WHEN ?16 THEN 0 ELSE COALESCE(?20, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END
+       WHERE ${REFUSAL} IS NULL`,
     )
     .bind(
+      ...admission,
       job.id,
-      job.tenantId,
-      job.keyId,
-      job.fileId,
       JSON.stringify(job.options),
       JSON.stringify(job.selection),
       job.cache,
@@ -126,10 +132,14 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
     );
   const event = db
     .prepare(
-      `INSERT INTO events (job_id, type, data, created_at) VALUES (?, 'queued', '{"state":"queued"}', ?)`,
+      `INSERT INTO events (job_id, type, data, created_at)
+       SELECT id, 'queued', '{"state":"queued"}', created_at FROM jobs WHERE id = ?`,
     )
-    .bind(job.id, job.createdAt);
-  return [insert, event];
+    .bind(job.id);
+  const refusal = db
+    .prepare(`SELECT ${REFUSAL} AS refusal WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?8)`)
+    .bind(...admission, job.id);
+  return [insert, event, refusal];
 }
 
 export async function findJob(db: D1Database, tenantId: string, id: string): Promise<Job | null> {
@@ -285,6 +295,47 @@ export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job
   return results.map(toJob);
 }
 
+/** Open jobs whose document does not exist. Planning and deletion exclude them; the sweep makes sure of it. */
+export async function jobsWithoutDocument(db: D1Database, before: number): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT * FROM jobs WHERE finished_at IS NULL AND created_at < ?
+         AND NOT EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id) LIMIT 100`,
+    )
+    .bind(before)
+    .all();
+  return results.map(toJob);
+}
+
+/** Open jobs that are not planned although a worker may have counted the pages: the planning was interrupted. */
+export async function halfPlannedJobs(db: D1Database, before: number): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT j.* FROM jobs j JOIN files f ON f.id = j.file_id
+       WHERE j.planned = 0 AND j.finished_at IS NULL AND j.created_at < ?
+         AND (f.page_count IS NOT NULL OR f.text_pages IS NOT NULL) LIMIT 100`,
+    )
+    .bind(before)
+    .all();
+  return results.map(toJob);
+}
+
+/** Pages that wait for a flight that does not exist, by job. */
+export async function pagesWithoutFlights(
+  db: D1Database,
+  before: number,
+): Promise<{ jobId: string; page: number; pageKey: string }[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT p.job_id AS jobId, p.page, p.page_key AS pageKey FROM jobs j JOIN job_pages p ON p.job_id = j.id
+       WHERE j.finished_at IS NULL AND j.created_at < ? AND p.state = 'pending'
+         AND NOT EXISTS (SELECT 1 FROM flights f WHERE f.page_key = p.page_key) LIMIT 5000`,
+    )
+    .bind(before)
+    .all<{ jobId: string; page: number; pageKey: string }>();
+  return results;
+}
+
 /**
  * One open job for each document whose pages are not counted and that no shard is reading.
  * @param before only jobs created before this time
@@ -304,14 +355,6 @@ export async function uncountedJobs(
        GROUP BY j.file_id LIMIT 100`,
     )
     .bind(before, fileId)
-    .all();
-  return results.map(toJob);
-}
-
-export async function openJobsOfFile(db: D1Database, fileId: string): Promise<Job[]> {
-  const { results } = await db
-    .prepare("SELECT * FROM jobs WHERE file_id = ? AND finished_at IS NULL")
-    .bind(fileId)
     .all();
   return results.map(toJob);
 }
