@@ -10,7 +10,7 @@ import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
 import { cancelJobsWithoutDocument, expireJobs } from "./jobs/end.ts";
 import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
-import { eraseFiles, expireFiles, finishErasures } from "./jobs/retention.ts";
+import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { enqueuePending } from "./storage/deliveries.ts";
@@ -40,6 +40,7 @@ export async function sweep(env: Env): Promise<void> {
   await eraseFiles(env, now);
   await finishErasures(env, now);
   await expireUploads(env, now);
+  await pruneRecords(env, now);
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
 }
 

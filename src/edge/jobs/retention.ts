@@ -6,6 +6,7 @@ import { deleteFile } from "../storage/cancellation.ts";
 import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
 import { expiredFiles, fileById } from "../storage/files.ts";
 import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
+import { pruneJobs, pruneLogs } from "../storage/pruning.ts";
 import { announce, stopShards } from "./end.ts";
 
 /** Maximum number per sweep; the next sweep continues. */
@@ -34,6 +35,16 @@ export async function finishErasures(env: Env, now: number): Promise<void> {
       await eraseObjects(env.DB, env.BUCKET, document);
     await forgetErasure(env.DB, document.id);
   }
+}
+
+/** Most rows of a kind that one sweep deletes. */
+const PRUNED_ROWS = 10_000;
+
+/** Deletes old jobs and logs. */
+export async function pruneRecords(env: Env, now: number): Promise<void> {
+  const { JOB_RETENTION_DAYS, EVENT_RETENTION_DAYS } = settings(env);
+  await pruneLogs(env.DB, now - EVENT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
+  await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
 }
 
 /** Deletes documents that no job has used during the tenant's retention time. */

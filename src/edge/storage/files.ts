@@ -171,7 +171,8 @@ export async function expiredFiles(
   const { results } = await db
     .prepare(
       `SELECT f.* FROM files f JOIN tenants t ON t.id = f.tenant_id
-       WHERE f.context_id IS NULL AND f.created_at < ?1 - COALESCE(t.retention_days, ?2) * 86400000
+       WHERE f.context_id IS NULL
+         AND max(f.created_at, COALESCE(f.used_at, 0)) < ?1 - COALESCE(t.retention_days, ?2) * 86400000
          AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.file_id = f.id
            AND j.created_at >= ?1 - COALESCE(t.retention_days, ?2) * 86400000)
        ORDER BY f.created_at LIMIT ?3`,

@@ -405,23 +405,26 @@ export async function markErased(db: D1Database, fileId: string): Promise<void> 
   await db.prepare("UPDATE jobs SET erase_at = NULL WHERE file_id = ?").bind(fileId).run();
 }
 
+/** Deletes a job that has ended. An open one stays, because it may be billed for pages that others wait for. */
 export async function deleteJob(db: D1Database, id: string): Promise<void> {
-  await db.batch([
+  await db.batch(removeJobs(db, [id]));
+}
+
+/** Deletes those of the jobs that have ended, with everything about them except the results, which are the document's. */
+export function removeJobs(db: D1Database, ids: string[]): D1PreparedStatement[] {
+  const those =
+    "(SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?1)) AND finished_at IS NOT NULL)";
+  return [
     // If the document is still to be erased, its other jobs take over `erase_at`.
-    db
-      .prepare(
-        `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id <> ?1
-           AND file_id = (SELECT file_id FROM jobs WHERE id = ?1 AND erase_at IS NOT NULL)`,
-      )
-      .bind(id),
-    db.prepare("DELETE FROM job_pages WHERE job_id = ?").bind(id),
-    db.prepare("DELETE FROM events WHERE job_id = ?").bind(id),
-    db
-      .prepare(
-        "DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE job_id = ?)",
-      )
-      .bind(id),
-    db.prepare("DELETE FROM deliveries WHERE job_id = ?").bind(id),
-    db.prepare("DELETE FROM jobs WHERE id = ?").bind(id),
-  ]);
+    `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id NOT IN ${those}
+       AND file_id IN (SELECT file_id FROM jobs WHERE id IN ${those} AND erase_at IS NOT NULL)`,
+    `UPDATE files SET used_at = max(COALESCE(used_at, 0),
+         (SELECT max(created_at) FROM jobs WHERE file_id = files.id AND id IN ${those}))
+       WHERE id IN (SELECT file_id FROM jobs WHERE id IN ${those})`,
+    `DELETE FROM job_pages WHERE job_id IN ${those}`,
+    `DELETE FROM events WHERE job_id IN ${those}`,
+    `DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE job_id IN ${those})`,
+    `DELETE FROM deliveries WHERE job_id IN ${those}`,
+    `DELETE FROM jobs WHERE id IN ${those}`,
+  ].map((sql) => db.prepare(sql).bind(JSON.stringify(ids)));
 }
