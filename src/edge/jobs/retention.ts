@@ -38,7 +38,7 @@ export async function finishErasures(env: Env, now: number): Promise<void> {
 }
 
 /** Most rows of a kind that one sweep deletes. */
-const PRUNED_ROWS = 10_000;
+const PRUNED_ROWS = 5000;
 
 /** Deletes old jobs and logs. */
 export async function pruneRecords(env: Env, now: number): Promise<void> {

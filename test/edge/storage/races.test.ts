@@ -408,15 +408,21 @@ describe("the sweep", () => {
 
   it("drives jobs that nobody drives", async () => {
     const [lost, half] = [await upload(key), await upload(key)];
-    const jobs = [
-      await json(post("/v1/ocr", key, { file: lost.id })),
-      await json(post("/v1/ocr", key, { file: half.id })),
-    ];
-    // One lost its flight; the document of the other was counted, but nothing was planned afterwards.
+    const count = (id: string) =>
+      env.DB.prepare("UPDATE files SET page_count = 2 WHERE id = ?").bind(id).run();
+    // The first page of one is read and its document counted, but the rest was not planned.
+    const jobs = [await json(post("/v1/ocr", key, { file: half.id }))];
+    const prediction = await cog.demand();
+    await count(half.id);
+    await cog.page(prediction, 1);
+    await cog.close(prediction);
+    // The other lost its flights.
+    await count(lost.id);
+    jobs.push(await json(post("/v1/ocr", key, { file: lost.id })));
+    await cog.demand();
     await env.DB.batch([
-      env.DB.prepare("DELETE FROM flights WHERE job_id = ?").bind(jobs[0].id),
+      env.DB.prepare("DELETE FROM flights WHERE job_id = ?").bind(jobs[1].id),
       env.DB.prepare("DELETE FROM shards WHERE file_id = ?").bind(lost.id),
-      env.DB.prepare("UPDATE files SET page_count = 2 WHERE id = ?").bind(half.id),
     ]);
     await age();
     await sweep(env);
