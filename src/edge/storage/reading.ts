@@ -98,6 +98,14 @@ function planStatements(
          WHERE ${isNew}`,
       )
       .bind(rows, jobId, now),
+    // A flight that only counts the pages of a document has nobody to bill: its first job takes it over.
+    db
+      .prepare(
+        `UPDATE flights SET job_id = ?2 WHERE page_key IN (SELECT w.value ->> 'pageKey'
+             FROM json_each(?1) w JOIN jobs j ON j.id = ?2 WHERE ${isNew})
+           AND NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.page_key = flights.page_key AND p.state = 'pending')`,
+      )
+      .bind(rows, jobId),
     db
       .prepare(
         `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source)

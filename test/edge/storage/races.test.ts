@@ -223,6 +223,23 @@ describe("a page that two jobs wait for", () => {
     expect(await usage()).toEqual([{ of: keyId, read: 1, shared: 0 }]);
   });
 
+  it("is billed to a job that joins a reading which was only to count the pages", async () => {
+    const file = await upload(key);
+    const first = await json(post("/v1/ocr", key, { file: file.id }));
+    const prediction = await cog.demand();
+    // The report about the document is lost, so its first page is read again.
+    await cog.page(prediction, 1);
+    await cog.close(prediction);
+    await cog.demand();
+    const second = await json(post("/v1/ocr", key, { file: file.id, cache: "refresh" }));
+    const [again] = cog.predictions.slice(-1);
+    if (!again) throw new Error("no prediction");
+    await cog.document(again, 1);
+    await cog.page(again, 1);
+    for (const { id } of [first, second]) expect((await ended(key, id)).state).toBe("succeeded");
+    expect(await usage()).toMatchObject([{ read: 2, shared: 0 }]);
+  });
+
   it("is billed to nobody, and not cached, if it comes when nobody waits any more", async () => {
     const file = await upload(key);
     const { id } = await json(post("/v1/ocr", key, { file: file.id }));
