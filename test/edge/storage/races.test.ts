@@ -3,9 +3,13 @@
  * first. Afterwards all invariants must hold.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { startLines } from "../../../src/edge/batches/start.ts";
+import type { Env } from "../../../src/edge/bindings.ts";
 import { cancelJob } from "../../../src/edge/jobs/end.ts";
 import { deleteDocument } from "../../../src/edge/jobs/retention.ts";
-import { findJobById } from "../../../src/edge/storage/jobs.ts";
+import { waitingLines } from "../../../src/edge/storage/batch-lines.ts";
+import { type Batch, deleteBatchRecords, findBatch } from "../../../src/edge/storage/batches.ts";
+import { findJobById, type Job } from "../../../src/edge/storage/jobs.ts";
 import { sweep } from "../../../src/edge/sweep.ts";
 import { callInterrupted, interrupted } from "../interrupt.ts";
 import { stores, violations } from "../invariants.ts";
@@ -138,6 +142,39 @@ describe("a document that is deleted while a job is created", () => {
     expect(answer.status).toBe(status);
     for (const { state } of (await json(call("/v1/jobs", { key }))).data)
       expect(state).toBe("canceled");
+  });
+
+  it("as a line of a batch: the line waits, and is settled without a job", async () => {
+    const file = await upload(key);
+    const { tenantId, keyId } = (await findJobById(
+      env.DB,
+      (
+        await json(post("/v1/ocr", key, { file: file.id }))
+      ).id,
+    )) as Job;
+    const id = "batch_raced";
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT INTO batches (id, tenant_id, key_id, manifest, etag, bytes, defaults, metadata, state, created_at,
+           driven_at, traceparent) VALUES (?, ?, ?, '', '', 0, '{}', '{}', 'paused', 0, 0, '')`,
+      ).bind(id, tenantId, keyId),
+      env.DB.prepare(
+        "INSERT INTO batch_lines (batch_id, line, state, spec) VALUES (?, 1, 'waiting', ?)",
+      ).bind(id, JSON.stringify({ file: file.id, dpi: 99 })),
+    ]);
+    const batch = (await findBatch(env.DB, tenantId, id)) as Batch;
+    const turn = async (bindings: Env) =>
+      startLines(bindings, batch, await waitingLines(env.DB, id, 1), 1);
+    const line = () =>
+      env.DB.prepare("SELECT state, job_id, error FROM batch_lines WHERE batch_id = ?")
+        .bind(id)
+        .first();
+    await turn(interrupted({ at: /INSERT INTO jobs/, do: () => remove(file.id) }));
+    expect(await line()).toMatchObject({ state: "waiting", job_id: null });
+    await turn(env);
+    expect(await line()).toMatchObject({ state: "settled", job_id: null });
+    expect((await line())?.error).toContain("file_not_found");
+    await deleteBatchRecords(env.DB, id);
   });
 
   it("is read and billed once if its bytes are sent again", async () => {
