@@ -171,8 +171,8 @@ export function injectFaults(decide: (use: StorageUse) => Fault): () => void {
   };
 }
 
-/** A full disk: whatever needs room fails; reading and deleting work. */
+/** Full storage: whatever adds data fails; reading, changing and deleting work. */
 export const full = (use: StorageUse): Fault => {
-  if (!use.adds && !(use.store === "d1" && /\bUPDATE\b/i.test(use.target))) return null;
+  if (!use.adds) return null;
   return use.store === "d1" ? FAULTS.full() : FAULTS.r2();
 };

@@ -7,6 +7,7 @@ import { problems } from "../../http/problem.ts";
 import { cancelJobsOfFile } from "../../jobs/end.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
+import { evenIfFull } from "../../storage/fault.ts";
 import { clientFile, deleteFile, listFiles } from "../../storage/files.ts";
 import { FileSchema, fileView } from "./view.ts";
 
@@ -78,7 +79,7 @@ export const filesDelete = (app: App) =>
     const { tenantId, keyId } = c.get("caller");
     const file = await clientFile(c.env.DB, tenantId, c.req.valid("param").id);
     if (!file) throw new Problem("not-found", "No such file.");
-    await cancelJobsOfFile(c.env, file.id);
+    await evenIfFull(cancelJobsOfFile(c.env, file.id));
     await deleteFile(c.env.DB, c.env.BUCKET, file);
     await audit(c.env.DB, tenantId, keyId, "file.deleted", file.id);
     return c.body(null, 204);
