@@ -11,19 +11,15 @@ import type { NotStarted, SlotRequest } from "./domain/pools/slot-book.ts";
 export interface Env {
   DB: D1Database;
   BUCKET: R2Bucket;
-  WEBHOOKS: Queue<DeliveryMessage>;
   SHARDS: Workflow<ShardParams>;
   NOTIFIERS: DurableObjectNamespace<JobNotifierRpc>;
   RATE_LIMITERS: DurableObjectNamespace<RateLimiterRpc>;
   UPLOADS: Workflow<UploadParams>;
   BATCHES: DurableObjectNamespace<BatchDriverRpc>;
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
+  RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
   /** Events for analysis. Optional. */
   ANALYTICS?: AnalyticsEngineDataset;
-}
-
-export interface DeliveryMessage {
-  deliveryId: string;
 }
 
 export interface ShardParams {
@@ -63,6 +59,18 @@ export interface KeyCheck {
 /** Drives one batch (batches/driver.ts). */
 export interface BatchDriverRpc extends Rpc.DurableObjectBranded {
   wake(batchId: string): Promise<void>;
+}
+
+/** Where webhooks of a tenant go. */
+export interface Receiver {
+  tenantId: string;
+  url: string;
+}
+
+/** Makes the attempts that are due at one receiver (webhooks/receiver.ts). */
+export interface WebhookReceiverRpc extends Rpc.DurableObjectBranded {
+  /** Starts them and returns. */
+  wake(receiver: Receiver): Promise<void>;
 }
 
 /** Gives the slots of all pools to shards (dispatch/scheduler.ts). */

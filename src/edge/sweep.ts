@@ -13,7 +13,7 @@ import { probeUncounted, startShards } from "./jobs/plan.ts";
 import { eraseFiles, expireFiles } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
-import { enqueuePending } from "./storage/deliveries.ts";
+import { wakeReceivers } from "./signals/wake-receiver.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
@@ -31,7 +31,7 @@ export async function sweep(env: Env): Promise<void> {
   await probeUncounted(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await checkPools(env, now);
-  await enqueuePending(env);
+  await wakeReceivers(env);
   await sweepBatches(env, now);
   await sweepContexts(env, now);
   await expireFiles(env, now);

@@ -3,8 +3,8 @@ import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { notifyWatchers } from "../signals/notifier.ts";
 import { wakeBatchesOf } from "../signals/wake-batch.ts";
+import { wakeReceivers } from "../signals/wake-receiver.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
-import { enqueuePending } from "../storage/deliveries.ts";
 import { bestEffort } from "../storage/fault.ts";
 import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
 import { endJobEarly } from "../storage/reading.ts";
@@ -17,7 +17,7 @@ export async function announce(env: Env, jobIds: string[]): Promise<void> {
   const jobs = jobIds.join(",");
   await Promise.all([
     bestEffort(notifyWatchers(env, jobIds), { watchers_of: jobs }),
-    bestEffort(enqueuePending(env, jobIds), { webhooks_of: jobs }),
+    bestEffort(wakeReceivers(env, jobIds), { webhooks_of: jobs }),
     bestEffort(wakeBatchesOf(env, jobIds), { batches_of: jobs }),
   ]);
 }
