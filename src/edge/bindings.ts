@@ -79,7 +79,11 @@ export interface SchedulerRpc extends Rpc.DurableObjectBranded {
   ask(request: SlotRequest, limits: DayLimits): Grant;
   /** Records that the pool accepted the shard. */
   started(shardId: string): void;
-  notStarted(shardId: string, why: NotStarted): void;
+  /**
+   * Records that the pool did not accept the shard, or did not answer.
+   * @returns the milliseconds after which the shard asks the same pool again; `null` if it has lost its slot
+   */
+  notStarted(shardId: string, why: NotStarted): number | null;
   /**
    * Records a report of the worker about an attempt.
    * @returns for the first report, the pool and the milliseconds since the dispatch; otherwise `null`
