@@ -5,6 +5,7 @@ import { newId } from "./domain/ids.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
 import { problemOf, problemResponse } from "./http/problem.ts";
+import { requestBody } from "./http/request-body.ts";
 import "./http/schema-names.ts";
 import { invalidRequest, PROBLEMS, Problem } from "./problem.ts";
 import { routes } from "./routes/index.ts";
@@ -22,6 +23,8 @@ export function newApp(): App {
     await next();
     c.header("x-request-id", c.get("requestId"));
   });
+
+  app.use(requestBody);
 
   app.onError((error, c) => {
     const requestId = c.get("requestId");

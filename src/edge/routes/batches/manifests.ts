@@ -42,7 +42,7 @@ const route = {
       description: "The manifest, for `POST /v1/batches`",
       content: { "application/json": { schema: Manifest } },
     },
-    ...problems(STORED),
+    ...problems(STORED, "malformed-request", "unsupported-encoding"),
   },
 };
 
