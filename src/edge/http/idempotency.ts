@@ -10,7 +10,7 @@ import { hex } from "../domain/encoding.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
-import { bestEffort } from "../storage/fault.ts";
+import { bestEffort, withinTime } from "../storage/fault.ts";
 import {
   ANSWER_GONE,
   claimAnswer,
@@ -117,7 +117,9 @@ export async function once(
   const fileId = c.get("answerFileId") ?? null;
   const kept = keepAnswer(DB, BUCKET, { scope, key }, response.status, headers, sealed, fileId);
   // The work is done, so the client learns of it even if a repetition will not.
-  await bestEffort(kept, { idempotency_answer_of: scope });
+  await bestEffort(withinTime(settings(c.env).STORAGE_TIMEOUT_S * 1000, kept), {
+    idempotency_answer_of: scope,
+  });
   return fresh;
 }
 

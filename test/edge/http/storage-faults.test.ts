@@ -156,15 +156,18 @@ describe("a failure", () => {
 
 describe("an upload whose storage hangs", () => {
   it.each([
-    ["put", () => pdf("%hangs")],
-    ["createMultipartUpload", () => large()],
-    ["uploadPart", () => large()],
-    ["complete", () => large()],
-  ])("%s ends with 503", async (method, document) => {
+    ["put", "/v1/files", () => pdf("%hangs")],
+    ["createMultipartUpload", "/v1/files", () => large()],
+    ["uploadPart", "/v1/files", () => large()],
+    ["complete", "/v1/files", () => large()],
+    ["put", "/v1/batches/manifests", () => pdf("%hangs")],
+    ["uploadPart", "/v1/batches/manifests", () => large()],
+  ])("%s of %s ends with 503", async (method, path, document) => {
     inject((use) => (use.method === method ? "hang" : null));
-    const request = new Request(`${ORIGIN}/v1/files`, {
+    const type = path === "/v1/files" ? "application/pdf" : "application/jsonl";
+    const request = new Request(ORIGIN + path, {
       method: "POST",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/pdf" },
+      headers: { authorization: `Bearer ${key}`, "content-type": type },
       body: document() as BodyInit,
     });
     const impatient = { ...env, STORAGE_TIMEOUT_S: "0.05" };
@@ -172,6 +175,23 @@ describe("an upload whose storage hangs", () => {
     expect(await problem(answer)).toEqual([503, "storage-unavailable", "5"]);
     restore();
     expect((await json(call("/v1/files", { key }))).data).toEqual([]);
+  });
+
+  it("of a stored response does not hold the response back", async () => {
+    const file = await upload(key);
+    inject((use) => (use.target.startsWith("idempotency/") ? "hang" : null));
+    const request = new Request(`${ORIGIN}/v1/ocr`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${key}`,
+        "content-type": "application/json",
+        "idempotency-key": "three",
+      },
+      body: JSON.stringify({ file: file.id }),
+    });
+    const impatient = { ...env, STORAGE_TIMEOUT_S: "0.05" };
+    const answer = await worker.fetch(request as never, impatient, context as never);
+    expect(answer.status).toBe(202);
   });
 });
 
