@@ -7,3 +7,4 @@ UPDATE deliveries SET next_attempt_at = NULL,
   WHERE state = 'pending';
 DROP INDEX deliveries_pending;
 CREATE INDEX deliveries_pending ON deliveries (tenant_id, url, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX deliveries_in_turn ON deliveries (tenant_id, url, failures, created_at, id) WHERE state = 'pending';
