@@ -34,12 +34,12 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
       compatibilityFlags: ["nodejs_compat"],
       d1Databases: ["DB"],
       r2Buckets: ["BUCKET"],
-      queueProducers: ["WEBHOOKS"],
       durableObjects: {
         NOTIFIERS: { className: "JobNotifier", useSQLite: true },
         RATE_LIMITERS: { className: "RateLimiter", useSQLite: true },
         SCHEDULER: { className: "Scheduler", useSQLite: true },
         BATCHES: { className: "BatchDriver", useSQLite: true },
+        RECEIVERS: { className: "WebhookReceiver", useSQLite: true },
       },
       workflows: {
         SHARDS: { name: "shards", className: "ShardWorkflow" },

@@ -20,15 +20,20 @@ export interface EarlyEnd {
   shards: CanceledShard[];
 }
 
-/** @returns the canceled shards; `null` if the job had already ended */
+/**
+ * @param hasRoom false for a database without room: then no event and no webhook tells of the end
+ * @returns the canceled shards; `null` if the job had already ended
+ */
 export async function endJobEarly(
   db: D1Database,
   job: { id: string; fileId: string },
   state: "canceled" | "expired",
   now: number,
+  hasRoom = true,
 ): Promise<CanceledShard[] | null> {
+  const ends = endEarly(db, "id", job.id, state, now, hasRoom);
   const results = await db.batch<Row>([
-    ...endEarly(db, "id", job.id, state, now),
+    ...ends,
     db
       .prepare(
         `UPDATE shards SET state = 'canceled' WHERE file_id = ? AND state IN ('queued', 'running')
@@ -37,22 +42,33 @@ export async function endJobEarly(
       )
       .bind(job.fileId),
   ]);
-  if (endedJobs(results).length === 0) return null;
+  if (idsOf(results[ends.length - 1]).length === 0) return null;
   return (results.at(-1) as D1Result<Row>).results as unknown as CanceledShard[];
 }
 
 /**
  * Deletes a document's record and everything in D1 that was read from it, and cancels its open jobs, all at once: from
  * then on no job can be planned for it, no page counted and no answer about it repeated. Its objects are to be erased.
+ * @param hasRoom false for a database without room: then no row is added, neither for the sweep that erases the objects
+ *   nor for those who follow the jobs
  * @returns `null` if the document had already been deleted
  */
 export async function deleteFile(
   db: D1Database,
   file: Document,
   now: number,
+  hasRoom = true,
 ): Promise<EarlyEnd | null> {
+  const ends = endEarly(db, "file_id", file.id, "canceled", now, hasRoom);
+  const erasure = db
+    .prepare(
+      `INSERT INTO erasures (file_id, tenant_id, due_at) SELECT id, tenant_id, ?2 FROM files WHERE id = ?1
+       ON CONFLICT (file_id) DO UPDATE SET due_at = excluded.due_at`,
+    )
+    .bind(file.id, now + ERASE_AGAIN_MS);
   const results = await db.batch<Row>([
-    ...endEarly(db, "file_id", file.id, "canceled", now),
+    ...ends,
+    ...(hasRoom ? [erasure] : []),
     db
       .prepare(
         `DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id = ?1)
@@ -65,12 +81,6 @@ export async function deleteFile(
       .prepare(`UPDATE idempotency SET status = ${ANSWER_GONE}, headers = NULL WHERE file_id = ?`)
       .bind(file.id),
     db
-      .prepare(
-        `INSERT INTO erasures (file_id, tenant_id, due_at) SELECT id, tenant_id, ?2 FROM files WHERE id = ?1
-         ON CONFLICT (file_id) DO UPDATE SET due_at = excluded.due_at`,
-      )
-      .bind(file.id, now + ERASE_AGAIN_MS),
-    db
       .prepare("DELETE FROM shards WHERE file_id = ? RETURNING id, state, server, prediction_id")
       .bind(file.id),
     db.prepare("DELETE FROM files WHERE id = ? RETURNING id").bind(file.id),
@@ -78,29 +88,31 @@ export async function deleteFile(
   const [shards, files] = results.slice(-2) as [D1Result<Row>, D1Result<Row>];
   if (files.results.length === 0) return null;
   const open = shards.results.filter(({ state }) => state === "queued" || state === "running");
-  return { jobs: endedJobs(results), shards: open as unknown as CanceledShard[] };
+  return { jobs: idsOf(results[ends.length - 1]), shards: open as unknown as CanceledShard[] };
 }
 
 type Row = Record<string, string | null>;
 
-/** The statement of `endEarly` that returns the jobs. */
-const JOBS = 7;
-const endedJobs = (results: D1Result<Row>[]) =>
-  (results[JOBS] as D1Result<Row>).results.map(({ id }) => id as string);
+const idsOf = (result?: D1Result<Row>) => result?.results.map(({ id }) => id as string) ?? [];
 
-/** Ends the open jobs whose column `by` has the value, and deletes the flights that no other job waits for. */
+/**
+ * Ends the open jobs whose column `by` has the value, and deletes the flights that no other job waits for. The last
+ * statement returns the ids of the jobs.
+ * @param tells whether events and webhooks report the end
+ */
 function endEarly(
   db: D1Database,
   by: "id" | "file_id",
   value: string,
   state: "canceled" | "expired",
   now: number,
+  tells = true,
 ): D1PreparedStatement[] {
   const open = `FROM jobs WHERE ${by} = ?1 AND finished_at IS NULL`;
   const those = `(SELECT id ${open})`;
   const heirs = `FROM job_pages p WHERE p.page_key = flights.page_key AND p.state = 'pending' AND p.job_id NOT IN ${those}`;
   const about = [value, state, now];
-  return [
+  const told = [
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
@@ -115,6 +127,9 @@ function endEarly(
       )
       .bind(...about),
     db.prepare(endpointDeliveriesSql("'job.' || ?2", open, "?3")).bind(...about),
+  ];
+  return [
+    ...(tells ? told : []),
     // The first of the jobs that wait for a page inherits its flight, and with it the bill.
     db
       .prepare(
