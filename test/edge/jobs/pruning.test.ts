@@ -62,6 +62,7 @@ it("deletes a job 90 days after its end, with everything about it, but not its d
     .run();
   await sweep(env);
   expect(await status(`/v1/jobs/${young}`)).toBe(404);
+  await sweep(env);
   expect(await status(`/v1/files/${file.id}`)).toBe(200);
   await env.DB.prepare("UPDATE files SET used_at = used_at - ? WHERE id = ?")
     .bind(7 * DAY, file.id)
