@@ -8,12 +8,14 @@ import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
 import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
+import { isText } from "./domain/documents/media-type.ts";
 import { expireJobs } from "./jobs/end.ts";
 import { probeUncounted, startShards } from "./jobs/plan.ts";
 import { eraseFiles, expireFiles } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { enqueuePending } from "./storage/deliveries.ts";
+import { fileById } from "./storage/files.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
@@ -26,7 +28,8 @@ export async function sweep(env: Env): Promise<void> {
   await expireJobs(env, now);
   for (const { jobId, pages } of await flightsWithoutShards(env.DB, now - GRACE_MS)) {
     const job = await findJobById(env.DB, jobId);
-    if (job) await startShards(env, job, pages);
+    const file = job && (await fileById(env.DB, job.tenantId, job.fileId));
+    if (job) await startShards(env, job, pages, file ? isText(file.mediaType) : false);
   }
   await probeUncounted(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);

@@ -1,8 +1,9 @@
 /** Planning: which pages a job still needs, which of them it reads itself, and the shards that are started for those. */
 import type { Env } from "../bindings.ts";
+import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
 import { pageKey } from "../domain/pages/page-key.ts";
-import { cutShards, firstPage, resolvePages } from "../domain/pages/page-selection.ts";
+import { cutShards, firstPage, resolvePages, shardSize } from "../domain/pages/page-selection.ts";
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
@@ -40,7 +41,7 @@ export async function plan(
     Date.now(),
     before,
   );
-  await startShards(env, job, claimed);
+  await startShards(env, job, claimed, isText(file.mediaType));
   if (!job.background && claimed.length < pages.length) {
     for (const shard of await promoteShards(env.DB, job.id)) await wakeShard(env, shard);
   }
@@ -52,7 +53,8 @@ export async function plan(
  */
 async function probeAgain(env: Env, job: Job, file: StoredFile): Promise<void> {
   const { pages } = await wantedPages(job, file);
-  await startShards(env, job, await claimProbe(env.DB, job.id, pages, Date.now()));
+  const claimed = await claimProbe(env.DB, job.id, pages, Date.now());
+  await startShards(env, job, claimed, isText(file.mediaType));
 }
 
 /** Probes the documents of jobs from before `before` whose pages are not counted and that no worker has open. */
@@ -95,13 +97,18 @@ const CREATE_AT_ONCE = 100;
 
 /**
  * Cuts claimed pages into shards and starts a driver for each. In the background a shard has one page, so that other
- * jobs wait for at most the page in progress.
+ * jobs wait for at most the page in progress; only shards of long texts have more.
  */
-export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
+export async function startShards(
+  env: Env,
+  job: Job,
+  claimed: WantedPage[],
+  text: boolean,
+): Promise<void> {
   if (claimed.length === 0) return;
   const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
   const now = Date.now();
-  const size = job.background ? 1 : settings(env).SHARD_PAGES;
+  const size = shardSize(job.background ? 1 : settings(env).SHARD_PAGES, byPage.size, text);
   const shards = cutShards([...byPage.keys()], size).map((pages) => ({
     id: newId("shard", now),
     pages: pages.map((page) => byPage.get(page) as WantedPage),
