@@ -150,7 +150,11 @@ export const SettingsSchema = z.object({
   MAX_TOKENS_BYTES: bytes(16 * MIB, "Largest vision-token file of one page."),
   TENANT_TOKENS_BYTES: bytes(10 * GIB, "Vision tokens that one tenant can keep."),
 
-  SHARD_PAGES: count(4, "pages", "Pages of one shard."),
+  SHARD_PAGES: count(
+    4,
+    "pages",
+    "Pages of one shard; more for a long text, which has at most 16 shards.",
+  ),
   SHARD_ATTEMPTS: count(3, "attempts", "Dispatches of one shard until its pages fail."),
   LEASE_S: seconds(
     30,

@@ -14,6 +14,7 @@ import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/re
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { wakeReceivers } from "./signals/wake-receiver.ts";
+import { fileById } from "./storage/files.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
@@ -26,7 +27,8 @@ export async function sweep(env: Env): Promise<void> {
   await expireJobs(env, now);
   for (const { jobId, pages } of await flightsWithoutShards(env.DB, now - GRACE_MS)) {
     const job = await findJobById(env.DB, jobId);
-    if (job) await startShards(env, job, pages);
+    const file = job && (await fileById(env.DB, job.tenantId, job.fileId));
+    if (file) await startShards(env, job, file, pages);
   }
   await probeUncounted(env, now - GRACE_MS);
   await cancelJobsWithoutDocument(env, now - GRACE_MS);

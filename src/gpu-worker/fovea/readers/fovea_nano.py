@@ -32,11 +32,11 @@ from fovea.readers.base import ENCODE, TASKS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
 from fovea.readers.loading import engine_config
 from fovea.result.layout import Line, lay_out
-from fovea.result.markdown import to_markdown
+from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"fovea-nano rules 4"
+RULES = b"fovea-nano rules 5"
 """Part of the digest. Raise the number when a change of line finding, packing or Markdown changes results."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
@@ -296,7 +296,7 @@ class FoveaNano:
             verdict = "suspect"
             warnings.append(f"The mean probability of the characters is only {mean:.2f}.")
         strips = sum(answers.strips for answers in every)
-        text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
+        text = to_markdown(blocks) if task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
             width=width,

@@ -22,11 +22,11 @@ from fovea.errors import PageError
 from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.result.layout import Line, lay_out
-from fovea.result.markdown import to_markdown
+from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 3"
+RULES = b"pp-ocr rules 4"
 """Part of the digest. Raise the number when a change of layout or Markdown changes results."""
 
 MIN_CONFIDENCE = 0.6
@@ -87,7 +87,7 @@ class PpOcr:
         elif mean < MIN_CONFIDENCE:
             verdict = "suspect"
             warnings.append(f"The mean confidence of the characters is only {mean:.2f}.")
-        text = to_markdown(blocks) if request.task == "markdown" else "\n\n".join(b.text for b in blocks)
+        text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
             width=width,

@@ -4,7 +4,6 @@ Coordinates are pixels, as floats, in a frame rotated by the page's skew. The bo
 original raster.
 """
 
-import html
 import itertools
 import math
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from fovea.result.geometry import union
+from fovea.result.markdown import table_cell
 from fovea.result.page_result import Block, Box
 
 Quad = Sequence[Sequence[float]]
@@ -210,8 +210,7 @@ def table_html(rows: list[list[str]]) -> str:
     head = len(rows) > 1 and not any(_NUMERIC.fullmatch(cell) for cell in rows[0] if cell)
     parts = ["<table>"]
     for number, row in enumerate(rows):
-        tag = "th" if head and number == 0 else "td"
-        cells = "".join(f"<{tag}>{html.escape(cell, quote=False)}</{tag}>" for cell in row)
+        cells = "".join(table_cell(cell, head and number == 0) for cell in row)
         parts.append(f"<tr>{cells}</tr>")
     return "".join([*parts, "</table>"])
 
