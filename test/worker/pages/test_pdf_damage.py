@@ -129,6 +129,18 @@ DAMAGED = {
         ),
         "An image on the page is damaged: it ends too early.",
     ),
+    "content with a filter for images": (
+        page(stream(LONG, "/Filter /DCTDecode")),
+        "The page's content is damaged: its filter DCTDecode is for images.",
+    ),
+    "run lengths that are no such": (
+        page(stream(DEFLATED, "/Filter /RunLengthDecode")),
+        "The page's content is damaged: parts of it are corrupt.",
+    ),
+    "resources in whose place another object stands": (
+        page(LETTERS).replace(b"5 0 obj", b"\n" * 7),
+        "A font of the page is missing; its text may be missing or wrong.",
+    ),
     "a font that does not exist": (
         page(LETTERS, resources="/Font << /F1 9 0 R >>"),
         "A font of the page is missing; its text may be missing or wrong.",

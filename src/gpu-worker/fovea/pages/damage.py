@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import simplejpeg
 from PIL import Image
 
 ENDS_EARLY = "it ends too early"
@@ -29,6 +28,8 @@ _TIFF_COMPLAINTS = re.compile(
 
 def jpeg_damage(data: bytes) -> str | None:
     """Decodes at an eighth of the size; the warnings of libjpeg say whether the data is whole."""
+    import simplejpeg  # loads NumPy, which takes a while and which only JPEGs need
+
     try:
         _height, _width, space, _ = simplejpeg.decode_jpeg_header(data)
         target = {"Gray": "GRAY", "YCbCr": "GRAY", "RGB": "RGB"}.get(space, "CMYK")

@@ -18,7 +18,7 @@ from typing import Any
 import pypdf
 from PIL import Image
 from pypdf.errors import LimitReachedError
-from pypdf.filters import LZWDecode, RunLengthDecode
+from pypdf.filters import LZWDecode
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NullObject, StreamObject
 
 from fovea.pages.damage import CORRUPT, ENDS_EARLY, fax_damage, inflate, jbig2_damage, jpeg_damage
@@ -211,7 +211,7 @@ class PdfCheck:
         if not isinstance(paint, StreamObject):
             return set()
         if "/ShadingType" in paint:
-            return {PATTERN} if self._decode(paint, 0)[3] else set()
+            return {PATTERN} if self._fault(paint) else set()
         return {PATTERN} if self._form(paint, resources, depth + 1) else set()
 
     def _font(self, font: Any) -> set[str]:
@@ -235,7 +235,7 @@ class PdfCheck:
             streams += [_get(glyphs, key) for key in glyphs]
         if descriptor is _MISSING or _MISSING in streams:
             return {FONT_MISSING}
-        broken = (isinstance(stream, StreamObject) and self._decode(stream, 0)[3] for stream in streams)
+        broken = (isinstance(stream, StreamObject) and self._fault(stream) for stream in streams)
         return {FONT} if any(broken) else set()
 
     def _image(self, image: StreamObject) -> set[str]:
@@ -308,8 +308,13 @@ class PdfCheck:
         return (width * count * bits + 7) // 8
 
     def _content_fault(self, stream: StreamObject) -> set[str]:
-        fault = self._decode(stream, 0)[3]
+        fault = self._fault(stream)
         return {CONTENT.format(fault)} if fault else set()
+
+    def _fault(self, stream: StreamObject) -> str | None:
+        """The damage of a stream that is no image."""
+        _data, _length, codec, fault, _parameters = self._decode(stream, 0)
+        return fault or (f"its filter {codec[1:]} is for images" if codec else None)
 
     def _decoded(self, stream: StreamObject, limit: int) -> bytes:
         return self._decode(stream, limit)[0]
@@ -339,11 +344,15 @@ class PdfCheck:
             elif name == "/ASCIIHexDecode":
                 data, fault = _ascii_hex(data)
                 length = len(data)
-            elif name in ("/LZWDecode", "/RunLengthDecode"):
-                decoder = LZWDecode if name == "/LZWDecode" else RunLengthDecode
+            elif name == "/RunLengthDecode":
+                data, fault = _run_lengths(data)
+                length = len(data)
+            elif name == "/LZWDecode":
                 fault = None
                 try:
-                    data = decoder.decode(data, None)
+                    data = LZWDecode.decode(
+                        data, parameters if isinstance(parameters, DictionaryObject) else None
+                    )
                 except LimitReachedError:
                     raise
                 except Exception:
@@ -386,9 +395,20 @@ def _resolve(raw: Any) -> Any:
     if not isinstance(raw, IndirectObject):
         return None if isinstance(raw, NullObject) else raw
     value = raw.get_object()
-    if value is None:
+    if value is None or not _is_there(raw):
         return _MISSING
     return None if isinstance(value, NullObject) else value  # an object that was deleted properly
+
+
+def _is_there(raw: IndirectObject) -> bool:
+    """Whether the object stands at its place in the file. pypdf takes the next one if it does not."""
+    reader = raw.pdf
+    place = reader.xref.get(raw.generation, {}).get(raw.idnum)
+    if place is None or raw.idnum in reader.xref_objStm:
+        return True
+    reader.stream.seek(place)
+    head = re.match(rb"\s*(\d+)\s+\d+\s+obj", reader.stream.read(64))
+    return head is not None and int(head[1]) == raw.idnum
 
 
 def _get(thing: Any, *keys: str) -> Any:
@@ -432,6 +452,21 @@ def _ascii_hex(data: bytes) -> tuple[bytes, str | None]:
         return binascii.unhexlify(body + b"0" * (len(body) % 2)), None
     except ValueError:
         return b"", CORRUPT
+
+
+def _run_lengths(data: bytes) -> tuple[bytes, str | None]:
+    out, place = bytearray(), 0
+    while place < len(data) and (length := data[place]) != 128:
+        run = (
+            data[place + 1 : place + 2 + length]
+            if length < 128
+            else data[place + 1 : place + 2] * (257 - length)
+        )
+        if len(run) < (length + 1 if length < 128 else 2):
+            return bytes(out), ENDS_EARLY
+        out += run
+        place += length + 2 if length < 128 else 2
+    return bytes(out), CORRUPT if data[place + 1 :].strip() else None
 
 
 def _jpx_damage(data: bytes) -> str | None:
