@@ -135,7 +135,7 @@ DAMAGED = {
     ),
     "run lengths that are no such": (
         page(stream(DEFLATED, "/Filter /RunLengthDecode")),
-        "The page's content is damaged: parts of it are corrupt.",
+        "The page's content is damaged: it ends too early.",
     ),
     "resources in whose place another object stands": (
         page(LETTERS).replace(b"5 0 obj", b"\n" * 7),
