@@ -38,6 +38,8 @@ from fovea.pages.isolated import IsolatedDocument  # noqa: E402
 MAX_PIXELS = 20_000_000
 DPI = 36
 LIMIT_S = 20.0
+ROUND = 64
+"""Files between two looks at the processes that are left."""
 INK = 96
 """Grey levels by which a pixel is darker than the page's background, so that a shifted brightness is no loss."""
 LOST = 0.10
@@ -399,6 +401,9 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1, help="the first seed; each file has the next one")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin no more rounds after this time"
+    )
     parser.add_argument("--only", type=int, help="one seed")
     parser.add_argument("--keep", type=Path, help="where the file of --only goes")
     options = parser.parse_args()
@@ -408,9 +413,14 @@ def main() -> None:
         print(outcome(options.only))
         return
     seeds = range(options.seed, options.seed + options.files)
+    outcomes, left, end = [], [], time.monotonic() + 60 * options.minutes
     with multiprocessing.Pool(options.jobs) as pool:
-        outcomes = list(pool.imap_unordered(outcome, seeds, chunksize=8))
-        left = processes()
+        for start in range(0, len(seeds), ROUND):
+            outcomes += pool.imap_unordered(outcome, seeds[start : start + ROUND])
+            left = processes()  # no document is open now
+            print(f"{len(outcomes)} files", file=sys.stderr, flush=True)
+            if left or time.monotonic() > end:
+                break
     print(table(outcomes))
     slowest = max(outcomes, key=lambda outcome: outcome.seconds)
     print(f"\nslowest file: {slowest.seconds:.1f} s (seed {slowest.seed}); processes left over: {len(left)}")
