@@ -56,6 +56,9 @@ OPERATORS = frozenset(
     b"b B b* B* BDC BI BMC BT BX c cm CS cs d d0 d1 Do DP EI EMC ET EX f F f* G g gs h i ID j J K k l m M MP n q Q "
     b"re RG rg ri s S SC sc SCN scn sh T* Tc Td TD Tf Tj TJ TL Tm Tr Ts Tw Tz v w W W* y ' \" true false null".split()
 )
+FONTS = ("/Type0", "/Type1", "/MMType1", "/Type3", "/TrueType")
+PROGRAMS = (b"\0\1\0\0", b"true", b"OTTO", b"ttcf", b"typ1", b"%!", b"\x80\1", b"\1\0")
+"""How the programs of fonts begin: TrueType, OpenType, Type 1, CFF."""
 _REGULAR = rb"[^\0\t\n\f\r ()<>\[\]{}/%]"
 _LITERALS = re.compile(
     rb"\((?:[^()\\]|\\.|\((?:[^()\\]|\\.|\((?:[^()\\]|\\.|\([^()\\]*\))*\))*\))*\)"  # a string
@@ -87,7 +90,14 @@ class PdfCheck:
         try:
             with _time_limit():
                 # Leading bytes do not count: PDFium, too, looks for the head and counts offsets from there.
-                self._reader = _read(data[max(0, data[:1024].find(b"%PDF-")) :]) or _read(copy())
+                data = data[max(0, data[:1024].find(b"%PDF-")) :]
+                reader = _read(data)
+                # Where the table of objects is wrong, pypdf and PDFium repair the file each in its own way.
+                if reader is None or not _is_sound(reader):
+                    reader = _read(copy())
+                    if _has_doubles(data):
+                        self._everywhere.add(UNPARSABLE)
+                self._reader = reader
                 if len(self._reader.pages) != page_count:
                     self._everywhere.add(PAGES_LOST)
         except (_TooLong, LimitReachedError):
@@ -118,6 +128,8 @@ class PdfCheck:
 
     def _page(self, page: DictionaryObject) -> set[str]:
         found: set[str] = set()
+        if _get(page, "/Type") != "/Page" or not isinstance(_get(page, "/MediaBox"), ArrayObject):
+            found.add(UNPARSABLE)
         contents = _get(page, "/Contents")
         parts = (
             list(contents) if isinstance(contents, ArrayObject) else [] if contents is None else [contents]
@@ -215,7 +227,7 @@ class PdfCheck:
         return {PATTERN} if self._form(paint, resources, depth + 1) else set()
 
     def _font(self, font: Any) -> set[str]:
-        if not isinstance(font, DictionaryObject):
+        if not isinstance(font, DictionaryObject) or _get(font, "/Subtype") not in FONTS:
             return {FONT_MISSING}
         descendants = _get(font, "/DescendantFonts")
         if isinstance(descendants, ArrayObject) and descendants:
@@ -229,7 +241,11 @@ class PdfCheck:
         descriptor = _get(font, "/FontDescriptor")
         streams = [_get(font, "/Encoding"), _get(font, "/CIDToGIDMap")]
         if isinstance(descriptor, DictionaryObject):
-            streams += [_get(descriptor, key) for key in ("/FontFile", "/FontFile2", "/FontFile3")]
+            for key in ("/FontFile", "/FontFile2", "/FontFile3"):
+                program = _get(descriptor, key)
+                if isinstance(program, StreamObject) and not self._decode(program, 4)[0].startswith(PROGRAMS):
+                    return {FONT}
+                streams.append(program)
         glyphs = _get(font, "/CharProcs")
         if isinstance(glyphs, DictionaryObject):
             streams += [_get(glyphs, key) for key in glyphs]
@@ -379,6 +395,22 @@ class PdfCheck:
         return set(self._known[id(thing)][1])
 
 
+def _is_sound(reader: pypdf.PdfReader) -> bool:
+    """Whether every object stands where the file says."""
+    return all(
+        _stands_at(reader, number, place)
+        for generation, places in reader.xref.items()
+        for number, place in places.items()
+        if not reader.xref_free_entry.get(generation, {}).get(number) and number not in reader.xref_objStm
+    )
+
+
+def _has_doubles(data: bytes) -> bool:
+    """Whether two objects have the same number although the file was never updated."""
+    numbers = re.findall(rb"(?<!\d)(\d+) +\d+ +obj\b", data)
+    return data.count(b"startxref") == 1 and len(numbers) != len(set(numbers))
+
+
 def _read(data: bytes) -> pypdf.PdfReader | None:
     with suppress(Exception):  # pypdf raises many kinds of errors for a broken file
         reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
@@ -402,13 +434,14 @@ def _resolve(raw: Any) -> Any:
 
 def _is_there(raw: IndirectObject) -> bool:
     """Whether the object stands at its place in the file. pypdf takes the next one if it does not."""
-    reader = raw.pdf
-    place = reader.xref.get(raw.generation, {}).get(raw.idnum)
-    if place is None or raw.idnum in reader.xref_objStm:
-        return True
+    place = raw.pdf.xref.get(raw.generation, {}).get(raw.idnum)
+    return place is None or raw.idnum in raw.pdf.xref_objStm or _stands_at(raw.pdf, raw.idnum, place)
+
+
+def _stands_at(reader: pypdf.PdfReader, number: int, place: int) -> bool:
     reader.stream.seek(place)
     head = re.match(rb"\s*(\d+)\s+\d+\s+obj", reader.stream.read(64))
-    return head is not None and int(head[1]) == raw.idnum
+    return head is not None and int(head[1]) == number
 
 
 def _get(thing: Any, *keys: str) -> Any:
