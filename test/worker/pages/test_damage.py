@@ -92,6 +92,16 @@ def test_fax_data():
     damaged = data[:1000] + bytes(40) + data[1040:]
     assert fax_damage(damaged, 800, 600, -1, False, False) == CORRUPT
     assert fax_damage(data[: len(data) // 2], 800, 600, -1, False, False) == CORRUPT
+    # Codes that look like the end of the data.
+    assert fax_damage(data[:1000] + b"\0\x10\x01" + data[1003:], 800, 600, -1, False, False) == CORRUPT
+
+
+@pytest.mark.parametrize("size", [(1, 0), (0, -20)])
+def test_a_png_of_another_size_than_its_pixels_is_damaged(size):
+    data = bytearray(encoded(PAGE, "PNG"))
+    data[16:24] = struct.pack(">II", 800 + size[0], 600 + size[1])
+    data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+    assert png_damage(bytes(data)) == CORRUPT
 
 
 def segment(number, kind, body):

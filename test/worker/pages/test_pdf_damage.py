@@ -168,6 +168,28 @@ DAMAGED = {
         page(LETTERS, more="/Annots [9 0 R]"),
         "An annotation or form field on the page is damaged.",
     ),
+    "an object that stands elsewhere than the file says": (
+        page(LETTERS).replace(b"0000000342 00000 n", b"0000000243 00000 n"),
+        "A font of the page is missing; its text may be missing or wrong.",
+    ),
+    "an object that is there twice in a file without a table": (
+        page(LETTERS, FONT).replace(b"6 0 obj", b"4 0 obj").replace(b"startxref\n", b"startxref\n9"),
+        "The PDF's structure is damaged; parts of the page may be missing.",
+    ),
+    "a parent that is none": (
+        page(LETTERS).replace(b"/Parent 2 0 R", b"/Parent 5 0 R"),
+        "The PDF's structure is damaged; parts of the page may be missing.",
+    ),
+    "a font without its filter": (
+        page(
+            LETTERS,
+            "<< /Type /Font /Subtype /TrueType /BaseFont /X /FontDescriptor 7 0 R >>",
+            "<< /Type /FontDescriptor /FontName /X /FontFile2 8 0 R >>",
+            stream(DEFLATED),
+            resources="/Font << /F1 6 0 R >>",
+        ),
+        "A font of the page is damaged; its text may be missing or wrong.",
+    ),
     "fewer pages than there are": (
         page(LETTERS).replace(b"/Count 1 /Kids [3 0 R]", b"/Count 1 /Kids [3 0 R 3 0 R]"),
         "The PDF's list of pages is damaged; pages may be missing.",

@@ -30,6 +30,8 @@ LIMIT_S = 5.0
 MAX_CONTENT = 32 << 20
 """Bytes of a page's decoded content that are looked at."""
 MAX_DEPTH = 12
+MAX_OBJECTS = 8_388_607
+"""Of a PDF (PDF 32000-1, annex C)."""
 MAX_REASONS = 10
 UNPARSABLE = "The PDF's structure is damaged; parts of the page may be missing."
 PAGES_LOST = "The PDF's list of pages is damaged; pages may be missing."
@@ -93,7 +95,7 @@ class PdfCheck:
                 data = data[max(0, data[:1024].find(b"%PDF-")) :]
                 reader = _read(data)
                 # Where the table of objects is wrong, pypdf and PDFium repair the file each in its own way.
-                if reader is None or not _is_sound(reader):
+                if reader is None or not _is_sound(reader, data):
                     reader = _read(copy())
                     if _has_doubles(data):
                         self._everywhere.add(UNPARSABLE)
@@ -128,7 +130,10 @@ class PdfCheck:
 
     def _page(self, page: DictionaryObject) -> set[str]:
         found: set[str] = set()
-        if _get(page, "/Type") != "/Page" or not isinstance(_get(page, "/MediaBox"), ArrayObject):
+        sized = isinstance(_get(page, "/MediaBox"), ArrayObject)
+        # PDFium takes what a page inherits from its parent, whatever object that is.
+        astray = "/Parent" in page and _get(_get(page, "/Parent"), "/Kids") is None
+        if _get(page, "/Type") != "/Page" or not sized or astray:
             found.add(UNPARSABLE)
         contents = _get(page, "/Contents")
         parts = (
@@ -330,6 +335,13 @@ class PdfCheck:
     def _fault(self, stream: StreamObject) -> str | None:
         """The damage of a stream that is no image."""
         _data, _length, codec, fault, _parameters = self._decode(stream, 0)
+        if (
+            not fault
+            and not _get(stream, "/Filter")
+            and stream._data[:1] == b"x"
+            and not inflate(stream._data)[1]
+        ):
+            return "its filter is missing"
         return fault or (f"its filter {codec[1:]} is for images" if codec else None)
 
     def _decoded(self, stream: StreamObject, limit: int) -> bytes:
@@ -395,13 +407,31 @@ class PdfCheck:
         return set(self._known[id(thing)][1])
 
 
-def _is_sound(reader: pypdf.PdfReader) -> bool:
-    """Whether every object stands where the file says."""
+def _is_sound(reader: pypdf.PdfReader, data: bytes) -> bool:
+    """Whether the table of objects stands where `startxref` says, is complete, and every object where it says."""
+    end = data.rfind(b"startxref") + 9
+    start = re.match(rb"\s*(\d{1,12})", data[end : end + 32])
+    place = int(start[1]) if start else len(data)
+    if not re.match(rb"\s*(xref|\d+\s+\d+\s+obj)", data[place : place + 32]):
+        return False
+    # pypdf leaves entries out that lead elsewhere, and then searches the file for the object. PDFium does not.
+    size = _get(reader.trailer, "/Size")
+    free = {
+        number
+        for entries in reader.xref_free_entry.values()
+        for number, is_free in entries.items()
+        if is_free
+    }
+    known = (
+        {number for places in reader.xref.values() for number in places} | reader.xref_objStm.keys() | free
+    )
+    if not isinstance(size, int) or size > MAX_OBJECTS or not known.issuperset(range(1, size)):
+        return False
     return all(
         _stands_at(reader, number, place)
-        for generation, places in reader.xref.items()
+        for places in reader.xref.values()
         for number, place in places.items()
-        if not reader.xref_free_entry.get(generation, {}).get(number) and number not in reader.xref_objStm
+        if number not in free and number not in reader.xref_objStm
     )
 
 
