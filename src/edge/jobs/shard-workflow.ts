@@ -131,12 +131,18 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       await attemptDeferred(env.DB, shard, grant.waitFor);
     return ASK_AGAIN_MS;
   }
-  const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S, TENANT_TOKENS_BYTES } = settings(env);
+  const { PUBLIC_ORIGIN, WORKER_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S, TENANT_TOKENS_BYTES } =
+    settings(env);
   const attempt = await beginAttempt(env.DB, shard, now);
   if (attempt === null) return 1000;
   const expires = Math.ceil(shard.deadlineAt / 1000);
   const url = (path?: string) =>
-    callbackUrl(PUBLIC_ORIGIN, SIGNING_SECRET, { shardId, attempt, expires }, path);
+    callbackUrl(
+      WORKER_ORIGIN ?? PUBLIC_ORIGIN,
+      SIGNING_SECRET,
+      { shardId, attempt, expires },
+      path,
+    );
   const pool = upstreamNamed(env, grant.pool);
   const tokens = reader(model).tokens
     ? await tokensOfShard(env.DB, shard, TENANT_TOKENS_BYTES)
