@@ -12,6 +12,7 @@ import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
 import { callbackUrl } from "../security/signed-url.ts";
 import { settings } from "../settings.ts";
 import { WAKE } from "../signals/wake-shard.ts";
+import { workflowEnded } from "../storage/ended-workflows.ts";
 import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
 import {
@@ -54,6 +55,12 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
 
 /** One turn. @returns milliseconds to sleep, 0 to continue at once, or `null` if the shard has ended */
 export async function advance(env: Env, shardId: string): Promise<number | null> {
+  const sleep = await act(env, shardId);
+  if (sleep === null) await workflowEnded(env.DB, "SHARDS", shardId, Date.now());
+  return sleep;
+}
+
+async function act(env: Env, shardId: string): Promise<number | null> {
   const now = Date.now();
   const shard = await findShard(env.DB, shardId);
   if (!shard) {
