@@ -161,7 +161,8 @@ async function silence(origin: string): Promise<void> {
   }
 }
 
-async function main(): Promise<number> {
+/** Returns when workerd is lost. Miniflare ends the process at SIGINT and SIGTERM. */
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       data: { type: "string" },
@@ -181,19 +182,15 @@ async function main(): Promise<number> {
     port,
     storagePort: Number(values["storage-port"]),
   });
-  const stopped = new Promise<number>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.once(signal, () => edge.miniflare.dispose().finally(() => resolve(0)));
-  });
   console.log(`the edge listens on ${values.host}:${port}`);
   await edge.sweep();
   // Miniflare has cron triggers but no clock for them.
   setInterval(edge.sweep, SWEEP_MS);
-  const lost = silence(`http://127.0.0.1:${port}`).then(() => {
-    console.error(`workerd has not answered ${MAX_SILENCE} times in a row`);
-    return 1;
-  });
-  return Promise.race([stopped, lost]);
+  await silence(`http://127.0.0.1:${port}`);
+  console.error(`workerd has not answered ${MAX_SILENCE} times in a row`);
 }
 
-if (import.meta.main) process.exit(await main());
+if (import.meta.main) {
+  await main();
+  process.exit(1);
+}

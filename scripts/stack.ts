@@ -4,7 +4,16 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -130,6 +139,9 @@ async function development(origin: string, storageSecret: string) {
   };
 }
 
+/** Size at which a log file is moved aside. */
+const LOG_BYTES = 64 * 1024 ** 2;
+
 /** A process on its leash, with its output in a log file. */
 class Part {
   readonly name: string;
@@ -142,6 +154,8 @@ class Part {
   constructor(name: string, data: string) {
     this.name = name;
     this.#logFile = join(data, "logs", `${name}.log`);
+    this.#trimLog();
+    setInterval(() => this.#trimLog(), 60_000).unref();
     const { promise, resolve } = Promise.withResolvers<string>();
     this.crashed = promise;
     this.#reportCrash = resolve;
@@ -167,6 +181,14 @@ class Part {
   /** The process ended without being told to. */
   protected ended(code: number | null): void {
     this.#reportCrash(`The ${this.name} ended with status ${code}.\n${this.lastWords()}`);
+  }
+
+  /** The process keeps the file open to append to it, so it is copied and emptied. */
+  #trimLog(): void {
+    const { size = 0 } = statSync(this.#logFile, { throwIfNoEntry: false }) ?? {};
+    if (size < LOG_BYTES) return;
+    copyFileSync(this.#logFile, `${this.#logFile}.old`);
+    truncateSync(this.#logFile);
   }
 
   get running(): boolean {

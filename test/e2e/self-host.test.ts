@@ -3,8 +3,17 @@
  * process is killed. The worker of the first half is a stand-in that pushes a page at once, for many jobs in little time.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+} from "node:fs";
 import { createServer, get, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +25,7 @@ import { Api } from "../../scripts/api.ts";
 import { type Edge, startEdge } from "../../scripts/edge.ts";
 import { freePort, type Stack, startStack } from "../../scripts/stack.ts";
 
+const root = join(import.meta.dirname, "../..");
 const PATIENCE_MS = 120_000;
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -38,6 +48,15 @@ function workerds(parent: number): number[] {
     return Number(ppid) === parent && args.includes("workerd") ? [Number(pid)] : [];
   });
 }
+
+/** Status of a request with any `Host`, as a proxy or a container sends it. */
+const statusOf = (url: string, host: string) =>
+  new Promise<number>((resolve, reject) => {
+    get(url, { headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode as number);
+    }).on("error", reject);
+  });
 
 async function newApi(origin: string, bootstrap: string): Promise<Api> {
   const response = await fetch(`${origin}/v1/keys`, {
@@ -116,18 +135,10 @@ describe("the edge", () => {
     await put("/pages/1", pageResult(1, "Lorem ipsum"));
   }
 
-  /** Status of a request with any `Host`, as a proxy or a container sends it. */
-  const statusOf = (path: string, host: string) =>
-    new Promise<number>((resolve, reject) => {
-      get(origin + path, { headers: { host } }, (response) => {
-        response.resume();
-        resolve(response.statusCode as number);
-      }).on("error", reject);
-    });
-
   test("serves the Worker under every name, and nothing of the runtime", async () => {
     for (const host of ["127.0.0.1", "localhost", "edge:8787", "ocr.fovea.test"]) {
-      for (const path of ["/", "/docs", "/health"]) assert.equal(await statusOf(path, host), 200);
+      for (const path of ["/", "/docs", "/health"])
+        assert.equal(await statusOf(origin + path, host), 200);
       for (const path of [
         "/cdn-cgi/local/scheduled",
         "/cdn-cgi/local/explorer",
@@ -138,7 +149,7 @@ describe("the edge", () => {
         "/cdn-cgi/local/email",
         "/__cf_local/stream",
       ])
-        assert.equal(await statusOf(path, host), 404, `${host} ${path}`);
+        assert.equal(await statusOf(origin + path, host), 404, `${host} ${path}`);
     }
   });
 
@@ -238,24 +249,51 @@ describe("the stack in production", () => {
     assert.equal(large.status, 501);
   });
 
-  test("the first sweep after a start takes up what is overdue", async () => {
+  test("the command of compose.yaml serves under the name of its service, and sweeps", async () => {
     await stack.stop();
     const folder = join(data, "v3/d1/miniflare-D1DatabaseObject");
     const name = readdirSync(folder).find((name) => /^[0-9a-f]+\.sqlite$/.test(name)) as string;
-    const rows = () => {
+    const overdue = (sql = "SELECT id FROM ended_workflows WHERE id = 'shard_lost'") => {
       const db = new DatabaseSync(join(folder, name));
       try {
-        return db.prepare("SELECT id FROM ended_workflows WHERE id = 'shard_lost'").all().length;
+        return db.prepare(sql).all().length;
       } finally {
         db.close();
       }
     };
-    const db = new DatabaseSync(join(folder, name));
-    db.exec("INSERT INTO ended_workflows VALUES ('shard_lost', 'SHARDS', 0)");
-    db.close();
-    assert.equal(rows(), 1);
+    overdue("INSERT INTO ended_workflows VALUES ('shard_lost', 'SHARDS', 0)");
+    assert.equal(overdue(), 1);
+
+    const compose = readFileSync(join(root, "docs/self-host/compose.yaml"), "utf8");
+    const [, command = ""] = /command: (\["node", "scripts\/edge\.ts".*\])/.exec(compose) ?? [];
+    const port = String(await freePort());
+    const here: Record<string, string> = {
+      "/data": data,
+      "/run/secrets/edge": join(data, "edge.env"),
+      "0.0.0.0": "127.0.0.1",
+      "8787": port,
+    };
+    const [, ...args] = (JSON.parse(command) as string[]).map((word) => here[word] ?? word);
+    const edge = spawn(process.execPath, args, { cwd: root, stdio: "ignore" });
+    const gone = once(edge, "exit");
+    try {
+      const origin = `http://127.0.0.1:${port}`;
+      await until("it answers", () => answers(origin));
+      assert.equal(await statusOf(`${origin}/health`, "edge:8787"), 200);
+      assert.equal(await statusOf(`${origin}/cdn-cgi/local/scheduled`, "edge:8787"), 404);
+      await until("the sweep", () => overdue() === 0);
+    } finally {
+      edge.kill("SIGTERM");
+    }
+    await gone;
+  });
+
+  test("a log that has grown too large is moved aside", async () => {
+    const path = join(data, "logs/edge.log");
+    truncateSync(path, 65 * 1024 ** 2);
     stack = await start();
-    await until("the sweep", () => rows() === 0);
+    assert.ok(statSync(path).size < 1024 ** 2);
+    assert.equal(statSync(`${path}.old`).size, 65 * 1024 ** 2);
   });
 
   test("the edge killed: it is started again, with what it has stored", async () => {
