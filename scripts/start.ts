@@ -94,7 +94,8 @@ function serve(stack: Stack): Promise<number> {
   return new Promise(() => {});
 }
 
-const developmentGreeting = ({ origin, key }: Stack) => `
+function developmentGreeting({ origin, key }: Stack): string {
+  return `
 Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
 This is the development mode, for this machine alone: a key can have documents fetched from other services on loopback.
 Behind a proxy set FOVEA_PUBLIC_ORIGIN (docs/SELF-HOSTING.md).
@@ -110,8 +111,10 @@ Read a document:
     -H "Prefer: wait=60" -d '{"file": "the id that the first answered"}'
 
 `;
+}
 
-const productionGreeting = ({ origin }: Stack) => `
+function productionGreeting({ origin }: Stack): string {
+  return `
 Fovea serves at ${publicOrigin()}, behind a proxy that leads to ${origin} (ready after ${seconds()} s).
 Ctrl-C stops it.
 
@@ -119,6 +122,7 @@ The first key is made with the bootstrap secret (docs/DEPLOY.md): FOVEA_BOOTSTRA
 the data folder.
 
 `;
+}
 
 /** @returns undefined in development */
 function publicOrigin(): string | undefined {
