@@ -56,7 +56,6 @@ export interface Edge {
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { data } = options;
-  mkdirSync(data, { recursive: true });
   runNode(data, join(root, "scripts/bundle.ts"), join(data, "bundle"));
   migrate(data);
   pruneNotifiers(data, 0);
@@ -173,6 +172,7 @@ async function main(): Promise<void> {
     },
   });
   if (!values.data || !values.settings) throw new Error("--data and --settings are needed.");
+  mkdirSync(values.data, { recursive: true });
   writeFileSync(join(values.data, "edge.pid"), String(process.pid));
   const port = Number(values.port);
   const edge = await startEdge({

@@ -219,38 +219,59 @@ describe("the edge", () => {
 
 describe("the stack in production", () => {
   const data = mkdtempSync(join(tmpdir(), "fovea-production-"));
+  const publicOrigin = "https://ocr.fovea.test";
   const log: string[] = [];
-  let stack: Stack;
-  const start = () =>
-    startStack({
-      data,
-      publicOrigin: "https://ocr.fovea.test",
-      models: "fovea-render",
-      env: { edge: { DNS_RESOLVER: "" }, worker: { FOVEA_MODELS: "fovea-render" } },
-      log: (line) => log.push(line),
-    });
+  let stack: Stack | undefined;
   after(async () => {
     await stack?.stop();
     rmSync(data, { recursive: true, force: true });
   });
 
-  test("the worker reaches the edge on loopback, clients do not reach loopback", async () => {
-    stack = await start();
-    assert.equal(stack.key, "");
-    const api = await newApi(stack.origin, stack.bootstrapSecret);
-    const response = await api.ocr({ file: await upload(api, "# Read"), mode: "base" }, 60);
-    assert.equal(((await response.json()) as { state: string }).state, "succeeded");
-    assert.equal((await api.ocr({ url: "http://127.0.0.1:9/a.pdf" })).status, 422);
-    const large = await api.fetch("/v1/uploads", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ bytes: 5, sha256: "0".repeat(64) }),
+  test("npm start: the worker reaches the edge on loopback, clients do not reach loopback", async () => {
+    const [edgePort, workerPort] = [await freePort(), await freePort()];
+    const env = {
+      ...process.env,
+      FOVEA_PUBLIC_ORIGIN: publicOrigin,
+      FOVEA_DATA: data,
+      FOVEA_PORT: String(edgePort),
+      FOVEA_WORKER_PORT: String(workerPort),
+      FOVEA_MODELS: "fovea-render",
+    };
+    const npmStart = spawn(process.execPath, [join(root, "scripts/start.ts"), "{}"], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
     });
-    assert.equal(large.status, 501);
+    const gone = once(npmStart, "exit");
+    try {
+      let said = "";
+      npmStart.stdout.on("data", (chunk) => {
+        said += chunk;
+      });
+      await until(
+        "the greeting",
+        () => said.includes("Ctrl-C stops it") || npmStart.exitCode !== null,
+      );
+      assert.match(said, /serves at https:\/\/ocr\.fovea\.test, behind a proxy/);
+      assert.doesNotMatch(said, /fov_/);
+
+      const { bootstrap } = JSON.parse(readFileSync(join(data, "secrets.json"), "utf8"));
+      const api = await newApi(`http://127.0.0.1:${edgePort}`, bootstrap);
+      const response = await api.ocr({ file: await upload(api, "# Read"), mode: "base" }, 60);
+      assert.equal(((await response.json()) as { state: string }).state, "succeeded");
+      assert.equal((await api.ocr({ url: "http://127.0.0.1:9/a.pdf" })).status, 422);
+      const large = await api.fetch("/v1/uploads", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ bytes: 5, sha256: "0".repeat(64) }),
+      });
+      assert.equal(large.status, 501);
+    } finally {
+      npmStart.kill("SIGTERM");
+    }
+    assert.deepEqual(await gone, [143, null]);
   });
 
   test("the command of compose.yaml serves under the name of its service, and sweeps", async () => {
-    await stack.stop();
     const folder = join(data, "v3/d1/miniflare-D1DatabaseObject");
     const name = readdirSync(folder).find((name) => /^[0-9a-f]+\.sqlite$/.test(name)) as string;
     const overdue = (sql = "SELECT id FROM ended_workflows WHERE id = 'shard_lost'") => {
@@ -291,23 +312,33 @@ describe("the stack in production", () => {
   test("a log that has grown too large is moved aside", async () => {
     const path = join(data, "logs/edge.log");
     truncateSync(path, 65 * 1024 ** 2);
-    stack = await start();
+    stack = await startStack({
+      data,
+      publicOrigin,
+      models: "fovea-render",
+      env: { worker: { FOVEA_MODELS: "fovea-render" } },
+      log: (line) => log.push(line),
+    });
+    assert.equal(stack.key, "");
     assert.ok(statSync(path).size < 1024 ** 2);
     assert.equal(statSync(`${path}.old`).size, 65 * 1024 ** 2);
   });
 
   test("the edge killed: it is started again, with what it has stored", async () => {
+    assert.ok(stack);
+    const running = stack;
     const api = await newApi(stack.origin, stack.bootstrapSecret);
     const file = await upload(api, "# Kept");
     const killed = stack.edgePid();
     process.kill(killed, "SIGKILL");
-    await until("another edge", () => stack.edgePid() !== killed);
-    await until("it answers", () => answers(stack.origin));
+    await until("another edge", () => running.edgePid() !== killed);
+    await until("it answers", () => answers(running.origin));
     assert.equal((await api.fetch(`/v1/files/${file}`)).status, 200);
     assert.match(log.at(-1) as string, /the edge ended with status \d+: starting it again/);
   });
 
   test("an edge that ends again and again is given up, with its last words", async () => {
+    assert.ok(stack);
     rmSync(join(data, "edge.env"));
     process.kill(stack.edgePid(), "SIGKILL");
     assert.match(await stack.crashed, /The edge ended with status 1\.[\s\S]*edge\.env/);
