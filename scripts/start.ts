@@ -97,8 +97,8 @@ function serve(stack: Stack): Promise<number> {
 function developmentGreeting({ origin, key }: Stack): string {
   return `
 Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
-This is the development mode, for this machine alone: a key can have documents fetched from other services on loopback.
-Behind a proxy set FOVEA_PUBLIC_ORIGIN (docs/SELF-HOSTING.md).
+This is the development mode. It listens on loopback only, and whoever has a key can have documents fetched from other
+services there. Behind a proxy set FOVEA_PUBLIC_ORIGIN (docs/SELF-HOSTING.md).
 
   API key      ${key}
   Playground   ${origin}/ (paste the key there)
