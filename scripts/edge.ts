@@ -27,7 +27,8 @@ import { parseArgs, parseEnv } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 
 const SWEEP_MS = 60_000;
-const PROBE_MS = 10_000;
+const PROBE_MS = 5_000;
+const PROBE_TIMEOUT_MS = 10_000;
 /** Failed probes in a row until workerd counts as lost. */
 const MAX_SILENCE = 3;
 /** Longer than any watcher waits. */
@@ -151,7 +152,8 @@ async function silence(origin: string): Promise<void> {
   for (let silent = 0; silent < MAX_SILENCE; ) {
     await sleep(PROBE_MS);
     try {
-      const response = await fetch(`${origin}/health`, { signal: AbortSignal.timeout(PROBE_MS) });
+      const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+      const response = await fetch(`${origin}/health`, { signal });
       await response.arrayBuffer();
       silent = response.ok ? 0 : silent + 1;
     } catch {
@@ -183,8 +185,8 @@ async function main(): Promise<void> {
     storagePort: Number(values["storage-port"]),
   });
   console.log(`the edge listens on ${values.host}:${port}`);
-  await edge.sweep();
-  // Miniflare has cron triggers but no clock for them.
+  // Miniflare has cron triggers but no clock for them. A sweep of a workerd that hangs never ends, so none is awaited.
+  void edge.sweep();
   setInterval(edge.sweep, SWEEP_MS);
   await silence(`http://127.0.0.1:${port}`);
   console.error(`workerd has not answered ${MAX_SILENCE} times in a row`);
