@@ -54,7 +54,7 @@ function report(round: Round): void {
   console.error(
     `${kind}: ${faults} faults, ${violations.length} violations; ${stories} stories, ${requests} requests, ` +
       `${totals.jobs} jobs, ${totals.pages} pages (${totals.lostPages} lost), ${totals.deliveries} webhooks; ` +
-      `clock moved ${minutes} min; ${(ms / 1000).toFixed(1)} s`,
+      `clock moved ${minutes.toFixed(1)} min; ${(ms / 1000).toFixed(1)} s`,
   );
   const shown = new Map<string, number>();
   for (const { rule, detail } of violations) {
