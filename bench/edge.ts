@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, "..");
 export async function startEdge(
   bindings: Record<string, string>,
   entry = "src/edge/index.ts",
-  log: (chunk: Buffer) => void = () => {},
+  log: (text: string) => void = () => {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), "fovea-bench-"));
   const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
@@ -71,9 +71,10 @@ export async function startEdge(
         ...bindings,
       },
       handleRuntimeStdio: (out: Readable, err: Readable) => {
-        out.on("data", log);
-        err.on("data", log);
+        out.on("data", (chunk) => log(String(chunk)));
+        err.on("data", (chunk) => log(String(chunk)));
       },
+      handleStructuredLogs: ({ message }) => log(`${message}\n`),
       port,
       inspectorPort,
     }),

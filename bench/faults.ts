@@ -46,7 +46,7 @@ function roundsOf(kinds: Record<string, number>, faults: number) {
 const rounds: Round[] = [];
 const { log: logFile } = values;
 if (logFile) writeFileSync(logFile, "");
-const log = (chunk: Buffer) => logFile && appendFileSync(logFile, chunk);
+const log = (text: string) => logFile && appendFileSync(logFile, text);
 
 function report(round: Round): void {
   rounds.push(round);

@@ -19,6 +19,8 @@ export interface CallbackProxy {
   /** From now on, callbacks suffer `count` faults of this kind. */
   inject(kind: CallbackFault, count: number, seed: number): void;
   readonly left: number;
+  /** Results of pages that the edge has accepted; pages that were sent twice count twice. */
+  readonly pushed: number;
   stop(): void;
 }
 
@@ -27,6 +29,7 @@ export async function startCallbackProxy(latestMs: number): Promise<CallbackProx
   let kind: CallbackFault = "late";
   let left = 0;
   let dice = new Dice(0);
+  let pushed = 0;
 
   const server = createServer(async (incoming, outgoing) => {
     const body = await bodyOf(incoming).catch(() => null);
@@ -34,7 +37,11 @@ export async function startCallbackProxy(latestMs: number): Promise<CallbackProx
     const isCallback = incoming.method !== "GET" && incoming.url?.startsWith("/callbacks/");
     const fault = isCallback && left > 0 && dice.chance(0.3) ? kind : null;
     if (fault) left--;
-    const forward = () => pass(proxy.target, incoming, body);
+    const forward = async () => {
+      const answer = await pass(proxy.target, incoming, body);
+      if (/\/pages\/\d+\?/.test(incoming.url as string) && answer?.status === 204) pushed++;
+      return answer;
+    };
     if (fault === "lost request") return outgoing.destroy();
     if (fault === "late") await sleep(dice.int(10, latestMs));
     const again = fault === "repeated" && dice.chance(0.5) ? forward() : null;
@@ -56,6 +63,9 @@ export async function startCallbackProxy(latestMs: number): Promise<CallbackProx
     },
     get left() {
       return left;
+    },
+    get pushed() {
+      return pushed;
     },
     stop() {
       server.close();

@@ -60,6 +60,8 @@ export interface Answer {
 const PATIENCE_MS = 30_000;
 const TRIES = 20;
 const MOST_HANGS = 2;
+/** The key of a request that was cut off is free after two minutes; this client does not wait so long. */
+const MOST_IN_FLIGHT = 5;
 const AGAIN = new Set([429, 500, 502, 503, 504]);
 const OPEN = new Set(["queued", "running"]);
 
@@ -94,7 +96,7 @@ export class Client {
   async request(path: string, init: RequestInit = {}): Promise<Answer | null> {
     const headers = { authorization: `Bearer ${this.key}`, ...(init.headers as object) };
     let last: Answer | null = null;
-    let hung = 0;
+    let [hung, inFlight] = [0, 0];
     for (let tries = 0; tries < TRIES; tries++) {
       if (tries > 0) {
         this.repeated++;
@@ -120,8 +122,9 @@ export class Client {
       }
       if (last.status === 500 || last.status === 502)
         this.violate("an answer is 500", `${init.method ?? "GET"} ${path}`);
-      const inFlight = String(last.body?.type).endsWith("idempotency-in-flight");
-      if (!inFlight && !AGAIN.has(last.status)) return last;
+      if (String(last.body?.type).endsWith("idempotency-in-flight")) {
+        if (++inFlight === MOST_IN_FLIGHT) break;
+      } else if (!AGAIN.has(last.status)) return last;
     }
     this.unknown++;
     return last && last.status < 500 ? last : null;

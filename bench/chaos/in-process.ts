@@ -63,7 +63,7 @@ export async function runInProcess(
   rounds: { kind: string; faults: number }[],
   seed: number,
   report: (round: Round) => void,
-  log: (chunk: Buffer) => void = () => {},
+  log: (text: string) => void = () => {},
 ): Promise<void> {
   if (rounds.length === 0) return;
   const worker = await startStandInWorker("bench-worker");
