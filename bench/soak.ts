@@ -97,8 +97,12 @@ async function batch(client: Client, dice: Dice): Promise<number> {
   let pages = 0;
   const written = new Set<string>();
   for (const { path } of (output?.body.shards ?? []) as { path: string }[]) {
-    const text = String((await client.request(path))?.body);
-    for (const line of text.trimEnd().split("\n")) {
+    const part = await client.request(path);
+    if (part?.status !== 200) {
+      violate("a batch's output cannot be read", `${path}: ${part?.status}`);
+      continue;
+    }
+    for (const line of String(part.body).trimEnd().split("\n")) {
       const record = JSON.parse(line) as { type: string; line: number; page?: number };
       const name = `${record.type} ${record.line} ${record.page}`;
       if (written.has(name)) violate("a batch writes a record twice", `${id}: ${name}`);

@@ -107,7 +107,8 @@ export class Client {
         const signal = AbortSignal.timeout(PATIENCE_MS);
         const response = await fetch(this.origin + path, { ...init, headers, signal });
         const text = await response.text();
-        const isJson = response.headers.get("content-type")?.includes("json") && text !== "";
+        const isJson =
+          /json$|json;/.test(response.headers.get("content-type") ?? "") && text !== "";
         last = {
           status: response.status,
           headers: response.headers,
