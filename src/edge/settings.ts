@@ -129,6 +129,16 @@ export const SettingsSchema = z.object({
     "days",
     "Time after its last use until a document is deleted, unless the tenant sets its own.",
   ),
+  JOB_RETENTION_DAYS: count(
+    90,
+    "days",
+    "Time after its end until a job is deleted, unless the tenant sets its own.",
+  ),
+  EVENT_RETENTION_DAYS: count(
+    30,
+    "days",
+    "Time until page events, finished webhook deliveries and the records of ended shards are deleted.",
+  ),
   ZERO_RETENTION_S: seconds(
     3600,
     "Time after a zero-retention job ends until its document is erased, even if the result was not fetched.",

@@ -8,9 +8,9 @@ import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
 import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
-import { expireJobs } from "./jobs/end.ts";
-import { probeUncounted, startShards } from "./jobs/plan.ts";
-import { eraseFiles, expireFiles } from "./jobs/retention.ts";
+import { cancelJobsWithoutDocument, expireJobs } from "./jobs/end.ts";
+import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
+import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { enqueuePending } from "./storage/deliveries.ts";
@@ -29,6 +29,8 @@ export async function sweep(env: Env): Promise<void> {
     if (job) await startShards(env, job, pages);
   }
   await probeUncounted(env, now - GRACE_MS);
+  await cancelJobsWithoutDocument(env, now - GRACE_MS);
+  await resumePlanning(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await checkPools(env, now);
   await enqueuePending(env);
@@ -36,7 +38,9 @@ export async function sweep(env: Env): Promise<void> {
   await sweepContexts(env, now);
   await expireFiles(env, now);
   await eraseFiles(env, now);
+  await finishErasures(env, now);
   await expireUploads(env, now);
+  await pruneRecords(env, now);
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
 }
 

@@ -29,7 +29,7 @@ import { enqueuePending } from "../storage/deliveries.ts";
 import { openJobsOfBatch } from "../storage/jobs.ts";
 import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
-import { pagesThisMonth } from "../storage/quota.ts";
+import { pagesTakenThisMonth } from "../storage/quota.ts";
 import { dayLimits } from "../storage/tenants.ts";
 import { countLines, expandLines, ManifestFault } from "./manifest.ts";
 import { startLines } from "./start.ts";
@@ -151,7 +151,7 @@ async function reasonToPause(env: Env, batch: Batch): Promise<string | null> {
   if ((await pagesLeftToday(env, batch.tenantId, model, own)) === 0) return "budget-exceeded";
   const key = await findKey(env.DB, batch.tenantId, batch.keyId);
   if (key?.monthlyPages == null) return null;
-  const used = await pagesThisMonth(env.DB, batch.keyId, Date.now());
+  const used = await pagesTakenThisMonth(env.DB, batch.tenantId, batch.keyId, Date.now());
   return used >= key.monthlyPages ? "quota-exceeded" : null;
 }
 

@@ -153,6 +153,7 @@ async function makeJob(
     background: true,
     deadlineS: settings(env).BATCH_DEADLINE_S,
   };
+  // If the document was deleted meanwhile, there is no job, and the line waits for the next turn, which settles it.
   await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id)]);
   return id;
 }

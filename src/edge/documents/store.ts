@@ -8,6 +8,7 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
+import { expectObjects, forgetErasure } from "../storage/erasures.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
 /** The problems that `storeDocument` throws. */
@@ -16,6 +17,9 @@ export const STORED = [
   "empty-file",
   "file-too-large",
 ] as const satisfies ProblemCode[];
+
+/** Longer than any request. What an interrupted upload has stored is erased after this time. */
+const UPLOAD_MS = 24 * 3600_000;
 
 /** R2 requires parts of equal size and at least 5 MiB, except the last. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -35,7 +39,12 @@ export async function storeDocument(
   const now = Date.now();
   const id = newId("file", now);
   const { MAX_FILE_BYTES } = settings(env);
+  await expectObjects(env.DB, { id, tenantId }, now + UPLOAD_MS);
   const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, declared);
+  const discard = async () => {
+    await upload.discard();
+    await forgetErasure(env.DB, id);
+  };
   try {
     for await (const chunk of chunks) await upload.write(chunk);
     const { sha256, bytes, mediaType } = await upload.end();
@@ -50,10 +59,11 @@ export async function storeDocument(
       textPages: {},
       createdAt: now,
     });
-    if (file.id !== id) await upload.discard();
-    return { file, created: file.id === id };
+    if (file.id === id) return { file, created: true };
+    await discard();
+    return { file, created: false };
   } catch (error) {
-    await upload.discard();
+    await discard();
     throw error;
   }
 }

@@ -66,10 +66,7 @@ export async function once(
         "idempotency-key-reused",
         "The Idempotency-Key was used for a different request.",
       );
-    if (kept?.status === ANSWER_GONE)
-      throw new Problem("gone", "The stored response was deleted with its document.");
-    const sealed = kept?.status != null && (await readAnswer(BUCKET, scope, key));
-    if (!kept || kept.status === null || !sealed) {
+    if (!kept || kept.status === null) {
       const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
       throw new Problem(
         "idempotency-in-flight",
@@ -78,6 +75,8 @@ export async function once(
         headers,
       );
     }
+    const sealed = kept.status !== ANSWER_GONE && (await readAnswer(BUCKET, scope, key));
+    if (!sealed) throw new Problem("gone", "The stored response was deleted with its document.");
     const body = await open(await sealingKey(c), sealed);
     if (!body)
       throw new Problem(

@@ -40,6 +40,16 @@ export async function putImage(
   });
 }
 
+/** Erases a page's result and image. */
+export async function deleteReading(
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+): Promise<void> {
+  await bucket.delete([path(owner, pageKey, digest, "json"), path(owner, pageKey, digest, "png")]);
+}
+
 /**
  * Opens a page's image; `null` if it has none.
  * @param conditions conditional headers such as `If-None-Match`. If they are not met, the object has no body

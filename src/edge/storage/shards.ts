@@ -2,8 +2,7 @@
 
 import type { ShardView } from "../domain/jobs/shard.ts";
 import type { DayLimits } from "../domain/keys/day-limits.ts";
-import type { ReadOptions } from "../domain/pages/page-key.ts";
-import type { WantedPage } from "./reading.ts";
+import type { ReadOptions, WantedPage } from "../domain/pages/page-key.ts";
 
 export interface Shard extends ShardView {
   id: string;
