@@ -39,21 +39,12 @@ export async function startEdge(
       compatibilityFlags: ["nodejs_compat"],
       d1Databases: ["DB"],
       r2Buckets: ["BUCKET"],
-      queueProducers: { WEBHOOKS: "fovea-webhooks" },
-      queueConsumers: {
-        "fovea-webhooks": {
-          maxBatchSize: 10,
-          maxBatchTimeout: 0,
-          maxRetries: 8,
-          deadLetterQueue: "fovea-webhooks-dead",
-        },
-        "fovea-webhooks-dead": { maxBatchSize: 10, maxBatchTimeout: 1, maxRetries: 3 },
-      },
       durableObjects: {
         NOTIFIERS: { className: "JobNotifier", useSQLite: true },
         RATE_LIMITERS: { className: "RateLimiter", useSQLite: true },
         SCHEDULER: { className: "Scheduler", useSQLite: true },
         BATCHES: { className: "BatchDriver", useSQLite: true },
+        RECEIVERS: { className: "WebhookReceiver", useSQLite: true },
       },
       workflows: {
         SHARDS: { name: "shards", className: "ShardWorkflow" },

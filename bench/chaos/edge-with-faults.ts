@@ -2,12 +2,13 @@
  * The edge whose bindings fail on demand, for bench/faults.ts. `POST /__faults` sets what fails and moves the edge's
  * clock. The Worker, its Durable Objects and its Workflows run in one isolate and share this module's state.
  */
+import type { Env } from "../../src/edge/bindings.ts";
 import * as edge from "../../src/edge/index.ts";
 import { Dice } from "../random.ts";
 
 /** Which operations fail. */
 export interface Plan {
-  binding: "d1" | "r2" | "queue";
+  binding: "d1" | "r2";
   /** `before`: nothing was done · `after`: it was done, but the answer is lost · `slow`: it is done late */
   when: "before" | "after" | "slow";
   /** Probability that an operation fails. */
@@ -27,7 +28,6 @@ Date.now = () => realNow() + skewMs;
 const FAULTS = {
   d1: "D1_ERROR: Network connection lost.",
   r2: "put: We encountered an internal error. Please try again. (10001)",
-  queue: "Queue sendBatch failed: Internal Server Error",
 };
 
 async function faulty<T>(binding: Plan["binding"], operation: () => Promise<T>): Promise<T> {
@@ -76,8 +76,6 @@ function faultyDatabase(db: D1Database): D1Database {
   } as D1Database;
 }
 
-type Env = typeof edge extends { default: ExportedHandler<infer E, infer _> } ? E : never;
-
 const environments = new WeakMap<object, Env>();
 
 function withFaults(env: Env): Env {
@@ -87,7 +85,6 @@ function withFaults(env: Env): Env {
       ...env,
       DB: faultyDatabase(env.DB),
       BUCKET: withFaultyMethods(env.BUCKET, "r2", ["get", "head", "put", "delete", "list"]),
-      WEBHOOKS: withFaultyMethods(env.WEBHOOKS, "queue", ["send", "sendBatch"]),
     };
     environments.set(env, faultyEnv);
   }
@@ -119,16 +116,17 @@ export class RateLimiter extends edge.RateLimiter {
     super(state, withFaults(env));
   }
 }
+export class WebhookReceiver extends edge.WebhookReceiver {
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, withFaults(env));
+  }
+}
 export { JobNotifier } from "../../src/edge/index.ts";
-
-const { fetch, queue, scheduled } = edge.default as Required<
-  Pick<ExportedHandler<Env, never>, "fetch" | "queue" | "scheduled">
->;
 
 export default {
   async fetch(request, env, context) {
     if (new URL(request.url).pathname !== "/__faults")
-      return fetch(request, withFaults(env), context);
+      return edge.default.fetch(request, withFaults(env), context);
     if (request.method === "POST") {
       const order = (await request.json()) as { plan?: Plan | null; skewMs?: number };
       if (order.plan !== undefined) {
@@ -139,6 +137,5 @@ export default {
     }
     return Response.json({ left: plan?.left ?? 0 });
   },
-  queue: (batch, env, context) => queue(batch as never, withFaults(env), context),
-  scheduled: (event, env, context) => scheduled(event, withFaults(env), context),
-} satisfies ExportedHandler<Env, never>;
+  scheduled: (event, env) => edge.default.scheduled(event, withFaults(env)),
+} satisfies ExportedHandler<Env>;

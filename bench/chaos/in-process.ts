@@ -36,10 +36,10 @@ const STEPS_MS = [150_000, 150_000, 1_200_000, 150_000];
 const STILL_MS = 2500;
 const STALLED_MS = 60_000;
 
-const STORAGE_FAULTS = (["d1", "r2", "queue"] as const).flatMap((binding) =>
+const STORAGE_FAULTS = (["d1", "r2"] as const).flatMap((binding) =>
   (["before", "after", "slow"] as const).map((when) => ({ binding, when })),
 );
-const NAMES = { d1: "D1", r2: "R2", queue: "queue" };
+const NAMES = { d1: "D1", r2: "R2" };
 const WHEN = { before: "fails", after: "loses the answer", slow: "is slow" };
 const storageName = ({ binding, when }: Pick<Plan, "binding" | "when">) =>
   `${NAMES[binding]} ${WHEN[when]}`;
@@ -211,7 +211,7 @@ export async function runInProcess(
       const reception = RECEIVER_FAULTS.find((name) => `webhook receiver ${name}` === kind);
       const race = RACES[kind.replace("race: ", "") as keyof typeof RACES];
       if (storage) {
-        const rate = { d1: 0.03, r2: 0.1, queue: 0.3 }[storage.binding];
+        const rate = { d1: 0.03, r2: 0.1 }[storage.binding];
         await control({ plan: { ...storage, rate, left: faults, seed: roundSeed } });
         happened = await underLoad(async () => (await control({})).left);
         await control({ plan: null });

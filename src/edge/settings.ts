@@ -95,6 +95,10 @@ export const SettingsSchema = z.object({
   MAX_FILE_BYTES: bytes(100 * MIB, "Largest document by `POST /v1/files` or by URL."),
   MAX_PAGES: count(5000, "pages", "Most pages of a document."),
   MAX_WAIT_S: count(60, "s", "Longest `Prefer: wait`."),
+  STORAGE_TIMEOUT_S: seconds(
+    30,
+    "Time for one write to R2 while a document, manifest or batch output is stored.",
+  ),
   FETCH_TIMEOUT_S: seconds(30, "Time to fetch a document by URL, redirects included."),
   DNS_RESOLVER: z
     .union([z.url(), z.literal("")])

@@ -13,7 +13,7 @@ import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
 import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
-import { enqueuePending } from "./storage/deliveries.ts";
+import { wakeReceivers } from "./signals/wake-receiver.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
@@ -33,7 +33,7 @@ export async function sweep(env: Env): Promise<void> {
   await resumePlanning(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await checkPools(env, now);
-  await enqueuePending(env);
+  await wakeReceivers(env);
   await sweepBatches(env, now);
   await sweepContexts(env, now);
   await expireFiles(env, now);
@@ -50,8 +50,9 @@ async function checkPools(env: Env, now: number): Promise<void> {
   await Promise.all(
     settings(env).POOLS.map(async (pool) => {
       const { healthy, state } = await upstream(env, pool).health();
-      // A pool that is loading its model is neither healthy nor failed.
-      if (state !== "STARTING") await scheduler.reportHealth(pool.name, healthy);
+      // A pool that is loading its model, or is too busy to answer in time, is neither healthy nor failed.
+      if (state !== "STARTING" && state !== "LATE")
+        await scheduler.reportHealth(pool.name, healthy);
     }),
   );
   const held = await scheduler.heldSince(now - GRACE_MS);

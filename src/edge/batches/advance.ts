@@ -8,6 +8,7 @@ import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
 import { idPattern } from "../domain/ids.ts";
 import { cancelJob } from "../jobs/end.ts";
 import { settings } from "../settings.ts";
+import { wakeReceivers } from "../signals/wake-receiver.ts";
 import {
   endedLines,
   lineCounts,
@@ -25,7 +26,6 @@ import {
   moveBatch,
   touchBatch,
 } from "../storage/batches.ts";
-import { enqueuePending } from "../storage/deliveries.ts";
 import { openJobsOfBatch } from "../storage/jobs.ts";
 import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
@@ -164,7 +164,7 @@ async function finish(
   await writeOutputManifest(env, batch);
   const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
   if (await finishBatch(env.DB, batch.id, batch.state, state, reason, notice, Date.now()))
-    await enqueuePending(env);
+    await wakeReceivers(env);
 }
 
 /** Data of the webhook `batch.completed`: counts, and links to the output. */

@@ -18,6 +18,7 @@ import {
 } from "../storage/batch-lines.ts";
 import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
+import { storageFault } from "../storage/fault.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
@@ -103,6 +104,8 @@ async function findDocument(
   } catch (error) {
     if (error instanceof Problem)
       return { code: error.code.replaceAll("-", "_"), message: error.message };
+    // The driver repeats the step when the storage is back. The line is not to blame.
+    if (storageFault(error)) throw error;
     console.error(JSON.stringify({ batch: batch.id, error: String(error) }));
     return { code: "internal_error", message: "The document could not be stored. Retry the line." };
   }

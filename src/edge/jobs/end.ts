@@ -3,18 +3,22 @@ import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { notifyWatchers } from "../signals/notifier.ts";
 import { wakeBatchesOf } from "../signals/wake-batch.ts";
+import { wakeReceivers } from "../signals/wake-receiver.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { type CanceledShard, endJobEarly } from "../storage/cancellation.ts";
-import { enqueuePending } from "../storage/deliveries.ts";
+import { bestEffort } from "../storage/fault.ts";
 import { expiredJobs, type Job, jobsWithoutDocument } from "../storage/jobs.ts";
 
 /** Notifies watchers, webhooks and batches of jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {
   if (jobIds.length === 0) return;
+  // What these do is repeated: by the watchers' own timeouts, by the sweep, by the batch's next poll. A failure must not
+  // make the caller repeat what is stored already.
+  const jobs = jobIds.join(",");
   await Promise.all([
-    notifyWatchers(env, jobIds),
-    enqueuePending(env, jobIds),
-    wakeBatchesOf(env, jobIds),
+    bestEffort(notifyWatchers(env, jobIds), { watchers_of: jobs }),
+    bestEffort(wakeReceivers(env, jobIds), { webhooks_of: jobs }),
+    bestEffort(wakeBatchesOf(env, jobIds), { batches_of: jobs }),
   ]);
 }
 

@@ -4,6 +4,7 @@ import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
 import { deleteFile } from "../storage/cancellation.ts";
 import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
+import { storageFault } from "../storage/fault.ts";
 import { expiredFiles, fileById } from "../storage/files.ts";
 import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
 import { pruneJobs, pruneLogs } from "../storage/pruning.ts";
@@ -19,7 +20,11 @@ const BATCH = 50;
  * @returns false if it had already been deleted
  */
 export async function deleteDocument(env: Env, file: Document): Promise<boolean> {
-  const ended = await deleteFile(env.DB, file, Date.now());
+  const now = Date.now();
+  const ended = await deleteFile(env.DB, file, now).catch((error) => {
+    if (storageFault(error) !== "full") throw error;
+    return deleteFile(env.DB, file, now, true);
+  });
   if (ended === null) return false;
   await eraseObjects(env.DB, env.BUCKET, file);
   await announce(env, ended.jobs);

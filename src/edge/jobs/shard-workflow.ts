@@ -17,6 +17,7 @@ import { failShard } from "../storage/reading.ts";
 import {
   attemptDeferred,
   attemptStarted,
+  attemptUnanswered,
   beginAttempt,
   findShard,
   finishShard,
@@ -169,6 +170,19 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
     waited_ms: grant.waitedMs,
     traceparent,
   });
+  if (started === "unanswered") {
+    const prediction = `${shardId}-${attempt}`;
+    if (await attemptUnanswered(env.DB, shardId, attempt, grant.pool, prediction)) {
+      await scheduler.started(shardId);
+      return 1000;
+    }
+    const askAgainMs = await scheduler.notStarted(shardId, started);
+    if (askAgainMs !== null) return askAgainMs;
+    // Given up. If the pool has the prediction after all, it must not read what another pool reads.
+    await pool?.cancel(prediction);
+    await attemptDeferred(env.DB, shard, "pool");
+    return 0;
+  }
   if (typeof started === "string") {
     await attemptDeferred(env.DB, shard, WAITING_FOR_BY_ANSWER[started]);
     await scheduler.notStarted(shardId, started);

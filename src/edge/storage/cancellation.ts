@@ -44,15 +44,17 @@ export async function endJobEarly(
 /**
  * Deletes a document's record and everything in D1 that was read from it, and cancels its open jobs, all at once: from
  * then on no job can be planned for it, no page counted and no answer about it repeated. Its objects are to be erased.
+ * @param full the database has no room: nothing is added, and the sweep cancels the jobs when it can record that
  * @returns `null` if the document had already been deleted
  */
 export async function deleteFile(
   db: D1Database,
   file: Document,
   now: number,
+  full = false,
 ): Promise<EarlyEnd | null> {
   const results = await db.batch<Row>([
-    ...endEarly(db, "file_id", file.id, "canceled", now),
+    ...(full ? [] : endEarly(db, "file_id", file.id, "canceled", now)),
     db
       .prepare(
         `DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id = ?1)
@@ -64,12 +66,7 @@ export async function deleteFile(
     db
       .prepare(`UPDATE idempotency SET status = ${ANSWER_GONE}, headers = NULL WHERE file_id = ?`)
       .bind(file.id),
-    db
-      .prepare(
-        `INSERT INTO erasures (file_id, tenant_id, due_at) SELECT id, tenant_id, ?2 FROM files WHERE id = ?1
-         ON CONFLICT (file_id) DO UPDATE SET due_at = excluded.due_at`,
-      )
-      .bind(file.id, now + ERASE_AGAIN_MS),
+    ...(full ? [] : [expectErasure(db, file, now)]),
     db
       .prepare("DELETE FROM shards WHERE file_id = ? RETURNING id, state, server, prediction_id")
       .bind(file.id),
@@ -78,8 +75,16 @@ export async function deleteFile(
   const [shards, files] = results.slice(-2) as [D1Result<Row>, D1Result<Row>];
   if (files.results.length === 0) return null;
   const open = shards.results.filter(({ state }) => state === "queued" || state === "running");
-  return { jobs: endedJobs(results), shards: open as unknown as CanceledShard[] };
+  return { jobs: full ? [] : endedJobs(results), shards: open as unknown as CanceledShard[] };
 }
+
+const expectErasure = (db: D1Database, file: Document, now: number) =>
+  db
+    .prepare(
+      `INSERT INTO erasures (file_id, tenant_id, due_at) SELECT id, tenant_id, ?2 FROM files WHERE id = ?1
+         ON CONFLICT (file_id) DO UPDATE SET due_at = excluded.due_at`,
+    )
+    .bind(file.id, now + ERASE_AGAIN_MS);
 
 type Row = Record<string, string | null>;
 

@@ -12,6 +12,7 @@ import { cancelJob } from "../../jobs/end.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
+import { evenIfFull } from "../../storage/fault.ts";
 import { deleteJob, findJob, type Job, jobDetail, jobPages, listJobs } from "../../storage/jobs.ts";
 import { JobSchema, jobView } from "./view.ts";
 
@@ -127,7 +128,7 @@ export const jobsDelete = (app: App) =>
   app.openapi(remove, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
-    await cancelJob(c.env, job);
+    await evenIfFull(cancelJob(c.env, job));
     await delivered(c.env, job);
     await deleteJob(c.env.DB, job.id);
     await audit(c.env.DB, job.tenantId, c.get("caller").keyId, "job.deleted", job.id);
