@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { Env } from "./bindings.ts";
+import { hostOf, isLoopback } from "./domain/network/outbound-url.ts";
 import { Pool } from "./domain/pools/pool.ts";
 
 /** Meaning and unit of a setting; docs/SETTINGS.md is generated from them. */
@@ -43,7 +44,10 @@ export const SettingsSchema = z.object({
   PUBLIC_ORIGIN: z
     .url()
     .transform((url) => new URL(url).origin)
-    .meta(about("Address at which clients and workers reach this Worker.")),
+    .meta(about("Address at which clients reach this Worker.")),
+  WORKER_ORIGIN: orNothing(z.url().transform((url) => new URL(url).origin)).meta(
+    about("Address at which workers reach this Worker. Empty: `PUBLIC_ORIGIN`."),
+  ),
   POOLS: pools.meta(about("JSON list of the pools that read pages ([format](DEPLOY.md#pools)).")),
   MODELS: z
     .string()
@@ -110,7 +114,11 @@ export const SettingsSchema = z.object({
     ),
   ALLOW_LOOPBACK: flag
     .default(false)
-    .meta(about("`true` allows loopback addresses for documents and webhooks. For development.")),
+    .meta(
+      about(
+        "`true` allows loopback addresses for documents and webhooks. For development: `PUBLIC_ORIGIN` must be one too.",
+      ),
+    ),
   LOG_REQUESTS: flag
     .default(true)
     .meta(about("`false` turns off the log lines for requests and shards.")),
@@ -176,6 +184,12 @@ export const SettingsSchema = z.object({
   ),
 });
 
+/** Loopback leads to the services of the machine, which no client of a public edge may reach. */
+const Checked = SettingsSchema.refine(
+  ({ ALLOW_LOOPBACK, PUBLIC_ORIGIN }) => !ALLOW_LOOPBACK || isLoopback(hostOf(PUBLIC_ORIGIN)),
+  { path: ["ALLOW_LOOPBACK"], message: "needs a PUBLIC_ORIGIN on loopback" },
+);
+
 export type Settings = z.infer<typeof SettingsSchema>;
 
 const parsed = new WeakMap<object, Settings>();
@@ -184,7 +198,7 @@ const parsed = new WeakMap<object, Settings>();
 export function settings(env: Env): Settings {
   const known = parsed.get(env);
   if (known) return known;
-  const result = SettingsSchema.safeParse(env);
+  const result = Checked.safeParse(env);
   if (!result.success) {
     const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new Error(`Wrong settings: ${faults.join("; ")}`);

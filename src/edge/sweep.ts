@@ -14,6 +14,7 @@ import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/re
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { wakeReceivers } from "./signals/wake-receiver.ts";
+import { endedWorkflows, forgetWorkflows, type WorkflowName } from "./storage/ended-workflows.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
@@ -42,6 +43,32 @@ export async function sweep(env: Env): Promise<void> {
   await expireUploads(env, now);
   await pruneRecords(env, now);
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
+  await deleteWorkflows(env, "SHARDS", now - WAKE_MS);
+  await deleteWorkflows(env, "UPLOADS", now - WAKE_MS);
+}
+
+/** A late wake-up of a deleted instance would make Miniflare open it again. */
+const WAKE_MS = 30_000;
+
+/** The most that `deleteBatch` accepts. */
+const DELETE_AT_ONCE = 100;
+/** Code of `deleteBatch` for an instance that does not exist. */
+const NOT_FOUND = 10400;
+
+/** Deletes instances that have ended. Cloudflare keeps them for a month; Miniflare keeps their files open for ever. */
+async function deleteWorkflows(env: Env, workflow: WorkflowName, before: number): Promise<void> {
+  for (;;) {
+    const ids = await endedWorkflows(env.DB, workflow, before, DELETE_AT_ONCE);
+    if (ids.length === 0) return;
+    const { deleted, errors } = await env[workflow].deleteBatch(ids);
+    const gone = [...deleted, ...errors.filter(({ code }) => code === NOT_FOUND)];
+    await forgetWorkflows(
+      env.DB,
+      gone.map(({ id }) => id),
+    );
+    // The others are tried again by the next sweep.
+    if (gone.length < ids.length) return;
+  }
 }
 
 /** Checks the health of every pool, and frees slots of shards that ended without releasing them. */

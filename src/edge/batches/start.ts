@@ -8,6 +8,7 @@ import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { startJob } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
+import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import {
   jobWithFingerprint,
@@ -41,12 +42,12 @@ export async function startLines(
   lines: WaitingLine[],
   free: number,
 ): Promise<{ opened: number; refused: number }> {
-  const { MODELS, DEFAULT_MODEL, ALLOW_LOOPBACK } = settings(env);
+  const { MODELS, DEFAULT_MODEL } = settings(env);
   const rules = {
     defaults: batch.defaults,
     models: MODELS,
     fallbackModel: DEFAULT_MODEL,
-    allowLoopback: ALLOW_LOOPBACK,
+    outbound: outboundRules(env),
   };
   const faulty: Settlement[] = [];
   const ready: Ready[] = [];

@@ -23,6 +23,7 @@ import {
 import { readOptions } from "../domain/pages/read-options.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
+import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
 import { findJob, type Job, jobWithSources, type SourceCounts } from "../storage/jobs.ts";
@@ -221,6 +222,6 @@ async function checkKeptTokens(env: Env, tenantId: string, request: JobRequest) 
 }
 
 function checkWebhook(env: Env, { webhook_url: url }: JobRequest) {
-  const fault = url && outboundUrlFault(url, settings(env).ALLOW_LOOPBACK);
+  const fault = url && outboundUrlFault(url, outboundRules(env));
   if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
 }

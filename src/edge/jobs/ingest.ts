@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import { schedulerOf } from "../dispatch/scheduler.ts";
 import type { Closing } from "../dispatch/upstream.ts";
-import { retryWait } from "../domain/jobs/shard.ts";
+import { isOpen, retryWait } from "../domain/jobs/shard.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import { pageKey, tokenKey } from "../domain/pages/page-key.ts";
 import {
@@ -198,5 +198,5 @@ export async function receiveEnd(
   await endLease(env.DB, shard.id, attempt, Date.now() + retryWait(attempt));
   await schedulerOf(env).ended(shard.id, attempt, status !== "failed", shard.openPages);
   log(env, "shard.closed", { shard_id: shard.id, attempt, status, open_pages: shard.openPages });
-  await wakeShard(env, shard.id);
+  if (isOpen(shard)) await wakeShard(env, shard.id);
 }
