@@ -182,7 +182,12 @@ try {
   samples.push(sample());
 
   for (const client of clients) violations.push(...client.violations.splice(0));
-  const { violations: found, totals } = await reconcile(books, clients, real.receiver.receipts);
+  const { violations: found, totals } = await reconcile(
+    books,
+    clients,
+    real.receiver.receipts,
+    Date.now(),
+  );
   violations.push(...found);
   for (const client of [...clients, batcher, rememberer])
     violations.push(...client.violations.splice(0));

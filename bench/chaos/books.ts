@@ -7,7 +7,13 @@ import type { Books } from "./reconcile.ts";
 
 export function booksOfEdge({ db, edge }: Awaited<ReturnType<typeof startEdge>>): Books {
   return {
-    sql: async <T>(query: string) => (await db.prepare(query).all<T>()).results,
+    async sql<T>(query: string, parameters: (string | number)[] = []) {
+      const { results } = await db
+        .prepare(query)
+        .bind(...parameters)
+        .all<T>();
+      return results;
+    },
     async objects() {
       const bucket = await edge.getR2Bucket("BUCKET");
       const keys: string[] = [];
@@ -28,10 +34,10 @@ export function booksOnDisk(data: string): Books {
       .filter((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite")
       .map((name) => join(data, folder, name));
   return {
-    async sql<T>(query: string) {
+    async sql<T>(query: string, parameters: (string | number)[] = []) {
       const [file] = databases("v3/d1/miniflare-D1DatabaseObject");
       const db = new DatabaseSync(file as string, { readOnly: true });
-      const rows = db.prepare(query).all() as T[];
+      const rows = db.prepare(query).all(...parameters) as T[];
       db.close();
       return rows;
     },

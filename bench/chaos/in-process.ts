@@ -246,7 +246,12 @@ export async function runInProcess(
       const minutes = await settle(clients.map(({ tenant }) => tenant));
       const seen = clients.flatMap(({ violations }) => violations);
       for (const client of clients) client.violations.length = 0;
-      const { violations, totals } = await reconcile(books, clients, receiver.receipts);
+      const { violations, totals } = await reconcile(
+        books,
+        clients,
+        receiver.receipts,
+        Date.now() + skewMs,
+      );
       const late = clients.flatMap(({ violations }) => violations);
       const fresh = [...seen, ...violations, ...late].filter(({ rule, detail }) => {
         const name = `${rule}: ${detail}`;

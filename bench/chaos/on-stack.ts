@@ -103,7 +103,12 @@ export async function runOnStack(
 
   async function finish(round: Round, clients: Client[], began: number): Promise<void> {
     const seen = clients.flatMap(({ violations }) => violations.splice(0));
-    const { violations, totals } = await reconcile(books, clients, real.receiver.receipts);
+    const { violations, totals } = await reconcile(
+      books,
+      clients,
+      real.receiver.receipts,
+      Date.now(),
+    );
     const late = clients.flatMap(({ violations }) => violations.splice(0));
     for (const violation of [...seen, ...violations, ...late]) {
       const name = `${violation.rule}: ${violation.detail}`;

@@ -2,11 +2,12 @@
  * Compares the service's books with what its customers remember, when everything has come to rest. The books are its
  * database and its bucket; every rule below holds after any fault.
  */
+import { type Stores, violations as storedViolations } from "../../test/edge/invariants.ts";
 import { type Client, isOpen, type JobView, type Violation } from "./client.ts";
 import type { Receipt } from "./receiver.ts";
 
 export interface Books {
-  sql<T>(query: string): Promise<T[]>;
+  sql<T>(query: string, parameters?: (string | number)[]): Promise<T[]>;
   /** Keys of all objects in the bucket. */
   objects(): Promise<string[]>;
 }
@@ -44,11 +45,15 @@ interface PageRow {
   error: string | null;
 }
 
-/** Checks everything that belongs to the clients' tenants, and that nothing else is left over. */
+/**
+ * Checks everything that belongs to the clients' tenants, and that nothing else is left over.
+ * @param now the edge's time
+ */
 export async function reconcile(
   books: Books,
   clients: Client[],
   receipts: Receipt[],
+  now: number,
 ): Promise<{ violations: Violation[]; totals: Totals }> {
   const violations: Violation[] = [];
   const violate = (rule: string, detail: string) => violations.push({ rule, detail });
@@ -81,8 +86,7 @@ export async function reconcile(
       accountForPages(job, pages.get(job.id) ?? [], client, files, totals, violate);
   }
   await checkPayment(books, clients, jobs, pages, violate);
-  await checkObjects(books, violate);
-  await checkLeftovers(books, violate);
+  await checkStores(books, now, violate);
   await checkWebhooks(books, clients, jobs, receipts, totals, violate);
   for (const client of clients) {
     await checkListing(client, byId, violate);
@@ -197,49 +201,14 @@ async function checkPayment(
   }
 }
 
-/** Objects without a row, and rows without an object. */
-async function checkObjects(books: Books, violate: Violate): Promise<void> {
-  const objects = new Set(await books.objects());
-  const files = await books.sql<{ path: string }>(
-    "SELECT 'files/' || tenant_id || '/' || id AS path FROM files",
-  );
-  const results = await books.sql<{ path: string }>(
-    `SELECT 'results/' || tenant_id || '/' || file_id || '/' || page_key || '/' || substr(model_digest, 8) || '.json' AS path
-     FROM results`,
-  );
-  const uploads = await books.sql<{ path: string }>(
-    "SELECT 'files/' || tenant_id || '/' || file_id AS path FROM uploads",
-  );
-  const fileRows = new Set(files.map(({ path }) => path));
-  const resultRows = new Set(results.map(({ path }) => path));
-  const uploadRows = new Set(uploads.map(({ path }) => path));
-  for (const path of [...fileRows, ...resultRows])
-    if (!objects.has(path)) violate("a row has no object", path);
-  for (const key of objects) {
-    if (key.startsWith("files/") && !fileRows.has(key) && !uploadRows.has(key))
-      violate("an object has no row", key);
-    if (key.startsWith("results/")) {
-      const row = key.replace(/\.png$/, ".json");
-      if (/\.(json|png)$/.test(key) && !resultRows.has(row)) violate("an object has no row", key);
-    }
-  }
-}
-
-/** Flights and shards that nobody waits for, and rows that point to nothing. */
-async function checkLeftovers(books: Books, violate: Violate): Promise<void> {
-  const rules = {
-    "a flight that no job waits for": `SELECT page_key AS id FROM flights f WHERE NOT EXISTS
-       (SELECT 1 FROM job_pages p WHERE p.page_key = f.page_key AND p.state = 'pending')
-       AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = f.job_id AND j.finished_at IS NULL)`,
-    "a shard without flights is open": `SELECT id FROM shards s WHERE state IN ('queued', 'running')
-       AND NOT EXISTS (SELECT 1 FROM flights f WHERE f.shard_id = s.id)`,
-    "a result without a file":
-      "SELECT page_key AS id FROM results r WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.id = r.file_id)",
-    "a page in flight without a flight": `SELECT job_id || ' ' || page AS id FROM job_pages p WHERE state = 'pending'
-       AND NOT EXISTS (SELECT 1 FROM flights f WHERE f.page_key = p.page_key)`,
+/** What must hold in database and bucket at any moment (test/edge/invariants.ts). */
+async function checkStores(books: Books, now: number, violate: Violate): Promise<void> {
+  const objects = await books.objects();
+  const stores: Stores = {
+    query: (sql, parameters) => books.sql(sql, parameters),
+    keys: async (prefix) => objects.filter((key) => key.startsWith(prefix)),
   };
-  for (const [rule, query] of Object.entries(rules))
-    for (const { id } of await books.sql<{ id: string }>(query)) violate(rule, id);
+  for (const { rule, id } of await storedViolations(stores, { now })) violate(`not: ${rule}`, id);
 }
 
 /** Each job with a webhook has one delivery, which ended as the receiver saw it, signed with the tenant's secret. */
