@@ -1,5 +1,5 @@
 /**
- * The edge on a machine of your own: workerd under Miniflare, with D1, R2, queues, Workflows and Durable Objects in
+ * The edge on a machine of your own: workerd under Miniflare, with D1, R2, Workflows and Durable Objects in
  * local files. `wrangler dev` also runs it, but serves the storage without a key under `/cdn-cgi`, and stores a trace of
  * every request. Here the port leads to the Worker and to nothing else.
  *

@@ -42,31 +42,32 @@ export async function storeDocument(
   const id = newId("file", now);
   await expectObjects(env.DB, { id, tenantId }, now + UPLOAD_MS);
   const upload = new Upload(env, filePath({ tenantId, id }), declared);
+  // The sweep repeats it if it fails.
   const discard = async () => {
-    await upload.discard();
-    await forgetErasure(env.DB, id);
+    const erased = upload.discard().then(() => forgetErasure(env.DB, id));
+    await bestEffort(erased, { discarding: id });
   };
+  let stored: Awaited<ReturnType<Upload["end"]>>;
   try {
     for await (const chunk of chunks) await upload.write(chunk);
-    const { sha256, bytes, mediaType } = await upload.end();
-    const file = await insertFile(env.DB, {
-      id,
-      tenantId,
-      sha256,
-      bytes,
-      mediaType,
-      name,
-      pageCount: null,
-      textPages: {},
-      createdAt: now,
-    });
-    if (file.id === id) return { file, created: true };
-    await discard();
-    return { file, created: false };
+    stored = await upload.end();
   } catch (error) {
     await discard();
     throw error;
   }
+  // If this fails, the record may exist nevertheless. If it does not, the sweep erases the bytes.
+  const file = await insertFile(env.DB, {
+    id,
+    tenantId,
+    ...stored,
+    name,
+    pageCount: null,
+    textPages: {},
+    createdAt: now,
+  });
+  if (file.id === id) return { file, created: true };
+  await discard();
+  return { file, created: false };
 }
 
 class Upload {
@@ -128,9 +129,7 @@ class Upload {
   async discard(): Promise<void> {
     await this.#hasher.abort().catch(() => {});
     this.#digest.digest.catch(() => {});
-    const deletion = this.#multipart ? this.#multipart.abort() : this.#bucket.delete(this.#key);
-    // The error that the caller is about to throw must not be replaced by one of cleaning up.
-    await bestEffort(this.#inTime(deletion), { discarding: this.#key });
+    await this.#inTime(this.#multipart ? this.#multipart.abort() : this.#bucket.delete(this.#key));
   }
 
   #inTime<T>(answer: Promise<T>): Promise<T> {
