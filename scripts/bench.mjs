@@ -15,6 +15,7 @@ const PARTS = {
   encoder: [python, "bench/encoder.py", "--out", out],
   roofline: [python, "bench/roofline.py", "validate"],
   plan: [python, "bench/forecast.py"],
+  hostile: [python, "bench/hostile.py"],
 };
 
 const named = process.argv.slice(2);
