@@ -74,7 +74,7 @@ def _follows(group: list[Line], line: Line, unit: float) -> bool:
     low = min(last.height, line.height)
     if gap < -0.5 * low or gap > 0.75 * low + 0.1 * unit:
         return False
-    if not 0.78 < line.height / last.height < 1.28 or line.bold != last.bold or line.mono != last.mono:
+    if not 0.78 < line.height / last.height < 1.28 or line.bold != last.bold:
         return False
     if len(group) > 1 and gap > 0.35 * low + max(b.y0 - a.y1 for a, b in itertools.pairwise(group)):
         return False
