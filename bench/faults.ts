@@ -66,8 +66,14 @@ function report(round: Round): void {
 
 const began = Date.now();
 const onStack = Math.max(1, Math.round(FAULTS * ON_STACK));
-await runInProcess(roundsOf(IN_PROCESS_KINDS, FAULTS - onStack), SEED, report, log);
-await runOnStack(roundsOf(ON_STACK_KINDS, onStack), SEED, report);
+let failure: unknown;
+try {
+  await runInProcess(roundsOf(IN_PROCESS_KINDS, FAULTS - onStack), SEED, report, log);
+  await runOnStack(roundsOf(ON_STACK_KINDS, onStack), SEED, report);
+} catch (error) {
+  // What was found until then is shown all the same.
+  failure = error;
+}
 
 const byKind = Map.groupBy(rounds, ({ kind }) => kind);
 console.log(
@@ -93,3 +99,4 @@ console.log(
     `with a reason; ${sum(rounds, (r) => r.requests)} requests; ${((Date.now() - began) / 60_000).toFixed(1)} min`,
 );
 process.exitCode = violations > 0 ? 1 : 0;
+if (failure) throw failure;

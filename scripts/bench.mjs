@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: runs the benchmarks of docs/BENCHMARKS.md and prints their results as Markdown. Tables and
  * plots go to `bench/out`. `npm run bench -- edge engine` runs only these parts. All parts take about half an hour
- * on two cores that are otherwise idle. Runs on Node ≥ 20 without packages.
+ * on two cores that are otherwise idle. `faults` and `soak` run only if they are named; options go to the named parts
+ * (`npm run bench -- faults --faults 1000 --seed 1`). Runs on Node ≥ 20 without packages.
  */
 import { join } from "node:path";
 import { node24, root, run, SetupError, setUp, venvBin } from "./setup.mjs";
@@ -17,20 +18,31 @@ const PARTS = {
   plan: [python, "bench/forecast.py"],
   hostile: [python, "bench/hostile.py"],
 };
+/** They take long, and break things. */
+const ON_DEMAND = {
+  faults: [node24, "bench/faults.ts"],
+  soak: [node24, "bench/soak.ts"],
+};
 
-const named = process.argv.slice(2);
-const unknown = named.find((name) => !(name in PARTS));
+const given = process.argv.slice(2);
+const first = given.findIndex((argument) => argument.startsWith("--"));
+const named = first < 0 ? given : given.slice(0, first);
+const options = first < 0 ? [] : given.slice(first);
+const all = { ...PARTS, ...ON_DEMAND };
+const chosen = named.length > 0 ? named : Object.keys(PARTS);
+const unknown = named.find((name) => !(name in all));
 try {
   if (unknown)
     throw new SetupError(
-      `There is no benchmark ${unknown}. Use one of: ${Object.keys(PARTS).join(", ")}.`,
+      `There is no benchmark ${unknown}. Use one of: ${Object.keys(all).join(", ")}.`,
     );
   await setUp({ tests: true });
   let ok = true;
-  for (const [name, [command, ...args]] of Object.entries(PARTS))
-    if (named.length === 0 || named.includes(name)) {
+  for (const [name, [program, ...args]] of Object.entries(all))
+    if (chosen.includes(name)) {
       console.log(`\n# ${name}\n`);
-      ok = (await run(/** @type {string} */ (command), args, { stdout: 1 })) && ok;
+      const command = [...args, ...options];
+      ok = (await run(/** @type {string} */ (program), command, { stdout: 1 })) && ok;
     }
   process.exitCode = ok ? 0 : 1;
 } catch (error) {

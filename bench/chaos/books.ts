@@ -7,25 +7,30 @@ import type { Books } from "./reconcile.ts";
 
 export function booksOfEdge({ db, edge }: Awaited<ReturnType<typeof startEdge>>): Books {
   return {
-    async sql<T>(query: string, parameters: (string | number)[] = []) {
-      const { results } = await db
-        .prepare(query)
-        .bind(...parameters)
-        .all<T>();
-      return results;
-    },
-    async objects() {
-      const bucket = await edge.getR2Bucket("BUCKET");
-      const keys: string[] = [];
-      for (let cursor: string | undefined; ; ) {
-        const page = await bucket.list({ limit: 1000, ...(cursor && { cursor }) });
-        keys.push(...page.objects.map(({ key }) => key));
-        if (!page.truncated) return keys;
-        cursor = page.cursor;
-      }
-    },
+    sql: <T>(query: string, parameters: (string | number)[] = []) =>
+      again(async () => {
+        const { results } = await db
+          .prepare(query)
+          .bind(...parameters)
+          .all<T>();
+        return results;
+      }),
+    objects: () =>
+      again(async () => {
+        const bucket = await edge.getR2Bucket("BUCKET");
+        const keys: string[] = [];
+        for (let cursor: string | undefined; ; ) {
+          const page = await bucket.list({ limit: 1000, ...(cursor && { cursor }) });
+          keys.push(...page.objects.map(({ key }) => key));
+          if (!page.truncated) return keys;
+          cursor = page.cursor;
+        }
+      }),
   };
 }
+
+/** Reads once more if it fails: Miniflare's connections to workerd are closed when they are idle for long. */
+const again = <T>(read: () => Promise<T>): Promise<T> => read().catch(read);
 
 /** @param data the folder of the stack (scripts/stack.ts) */
 export function booksOnDisk(data: string): Books {

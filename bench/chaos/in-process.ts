@@ -28,8 +28,8 @@ export interface Round {
 
 const bytesOf = (text: string) => new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
 
-const USERS = 6;
-const LEASE_S = 3;
+const USERS = 10;
+const LEASE_S = 8;
 /** How far the clock is moved before each sweep. It leaves alone what is younger than 2 or, for webhooks, 15 minutes. */
 const STEPS_MS = [150_000, 150_000, 1_200_000, 150_000];
 /** Nothing has changed for this long: what is left waits for the sweep. */
@@ -67,7 +67,7 @@ export async function runInProcess(
 ): Promise<void> {
   if (rounds.length === 0) return;
   const worker = await startStandInWorker("bench-worker");
-  const proxy = await startCallbackProxy(2 * LEASE_S * 1000);
+  const proxy = await startCallbackProxy(1.5 * LEASE_S * 1000);
   const receiver = await startReceiver();
   const edge = await startEdge(
     {
@@ -211,7 +211,7 @@ export async function runInProcess(
       const reception = RECEIVER_FAULTS.find((name) => `webhook receiver ${name}` === kind);
       const race = RACES[kind.replace("race: ", "") as keyof typeof RACES];
       if (storage) {
-        const rate = { d1: 0.03, r2: 0.1 }[storage.binding];
+        const rate = { d1: 0.05, r2: 0.2 }[storage.binding];
         await control({ plan: { ...storage, rate, left: faults, seed: roundSeed } });
         happened = await underLoad(async () => (await control({})).left);
         await control({ plan: null });

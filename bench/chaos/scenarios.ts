@@ -199,7 +199,10 @@ export async function quotaRace(
     client.jobs.set(job.id, { id: job.id, fileId: job.file_id, document, webhook: false });
   }
   if (accepted.length > limit)
-    client.violate("a quota is exceeded", `${accepted.length} open jobs, ${limit} allowed`);
+    client.violate(
+      "a quota is exceeded",
+      `${document.id}: ${accepted.length} open jobs, ${limit} allowed`,
+    );
 }
 
 /** `count` users of all clients act until `goOn` says no. Each user's stories depend on the seed only. */

@@ -56,9 +56,8 @@ export async function startStandInWorker(token: string): Promise<StandInWorker> 
     if (fault === "unreachable") return response.destroy();
     response.writeHead(202, { "content-type": "application/json" }).end("{}");
     const { input, webhook } = JSON.parse(body);
-    predict(id, input, webhook, fault).catch((error) => {
-      if (!stopping.signal.aborted) throw error;
-    });
+    // A prediction that cannot reach the edge is one that a worker has lost.
+    predict(id, input, webhook, fault).catch(() => {});
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 

@@ -4,6 +4,7 @@ import type { Env } from "./bindings.ts";
 import type { Environment, Scope } from "./domain/keys/api-key.ts";
 import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Quota } from "./domain/keys/stored-key.ts";
+import type { Claim } from "./domain/protocol/claim.ts";
 import type { Trace } from "./domain/protocol/traceparent.ts";
 
 export interface Caller {
@@ -37,6 +38,8 @@ export type AppEnv = {
     caller: Caller;
     /** The document that the response is about. A stored response is deleted together with it. */
     answerFileId?: string;
+    /** The request's claim on its Idempotency-Key. */
+    claim?: Claim;
   } & Observed;
 };
 

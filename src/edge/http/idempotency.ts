@@ -61,14 +61,17 @@ export async function once(
   const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await request()}`);
   const { DB, BUCKET } = c.env;
 
-  if (!(await claimAnswer(DB, { scope, key, fingerprint }, Date.now()))) {
+  let claim = await claimAnswer(DB, { scope, key, fingerprint }, Date.now());
+  if (!claim) {
     const kept = await findAnswer(DB, scope, key);
     if (kept && kept.fingerprint !== fingerprint)
       throw new Problem(
         "idempotency-key-reused",
         "The Idempotency-Key was used for a different request.",
       );
-    if (!kept || kept.status === null) {
+    // The first try has started the job and perhaps failed then: this one continues with the job.
+    if (kept?.status === null && kept.jobId !== null) claim = { scope, key, jobId: kept.jobId };
+    else if (!kept || kept.status === null) {
       const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
       throw new Problem(
         "idempotency-in-flight",
@@ -76,20 +79,9 @@ export async function once(
         {},
         headers,
       );
-    }
-    const sealed = kept.status !== ANSWER_GONE && (await readAnswer(BUCKET, scope, key));
-    if (!sealed) throw new Problem("gone", "The stored response was deleted with its document.");
-    const body = await open(await sealingKey(c), sealed);
-    if (!body)
-      throw new Problem(
-        "idempotency-key-reused",
-        "The Idempotency-Key was used with another API key.",
-      );
-    return new Response(body.byteLength > 0 ? body : null, {
-      status: kept.status,
-      headers: { ...kept.headers, "idempotent-replayed": "true" },
-    });
+    } else return replay(c, kept.status, kept.headers, await readAnswer(BUCKET, scope, key));
   }
+  c.set("claim", claim);
 
   // The claim of a failed request expires by itself, so the failure to release it must not replace the answer.
   const release = () => bestEffort(releaseAnswer(DB, scope, key), { idempotency_claim_of: scope });
@@ -120,6 +112,27 @@ export async function once(
     idempotency_answer_of: scope,
   });
   return fresh;
+}
+
+/** The stored response. */
+async function replay(
+  c: Context<AppEnv>,
+  status: number,
+  headers: Record<string, string>,
+  sealed: ArrayBuffer | null,
+): Promise<Response> {
+  if (status === ANSWER_GONE || !sealed)
+    throw new Problem("gone", "The stored response was deleted with its document.");
+  const body = await open(await sealingKey(c), sealed);
+  if (!body)
+    throw new Problem(
+      "idempotency-key-reused",
+      "The Idempotency-Key was used with another API key.",
+    );
+  return new Response(body.byteLength > 0 ? body : null, {
+    status,
+    headers: { ...headers, "idempotent-replayed": "true" },
+  });
 }
 
 async function digest(text: string): Promise<string> {

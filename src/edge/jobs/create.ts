@@ -21,11 +21,13 @@ import {
   parsePageSelection,
 } from "../domain/pages/page-selection.ts";
 import { readOptions } from "../domain/pages/read-options.ts";
+import type { Claim } from "../domain/protocol/claim.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
+import { claimJob } from "../storage/idempotency.ts";
 import { findJob, type Job, jobWithSources, type SourceCounts } from "../storage/jobs.ts";
 import type { Refusal } from "../storage/quota.ts";
 import { keptTokens } from "../storage/tenants.ts";
@@ -61,13 +63,16 @@ export interface CreatedJob {
 /**
  * Has a client's document read, or finds that it has been read. A browser token's job has the id that the token names,
  * so that the token starts one job.
+ * @param claim of the request's Idempotency-Key, if the request starts only this job: a repetition continues with it
  * @throws Problem if the request is refused; no job is created then
  */
 export async function createJob(
   env: Env,
   { caller, trace, timings }: Asker,
   { document, ...fields }: NewJob,
+  claim?: Claim,
 ): Promise<CreatedJob> {
+  if (claim?.jobId) return startedJob(env, caller.tenantId, claim.jobId);
   const request = parse(fields);
   const { tenantId, keyId, tokenJobId, quota, dayLimits } = caller;
   await checkToken(env.DB, caller, request);
@@ -91,7 +96,8 @@ export async function createJob(
   }
 
   const id = tokenJobId ?? newId("job", now);
-  const started = startJob(env, file, {
+  const also = claim ? [claimJob(env.DB, claim, id)] : [];
+  const spec: JobSpec = {
     id,
     keyId,
     quota: request.cache === "only" ? NO_QUOTA : quota,
@@ -103,7 +109,8 @@ export async function createJob(
     zeroRetention: request.zero_retention,
     keepTokens: request.tokens === undefined ? undefined : request.tokens === "keep",
     traceparent: formatTraceparent(trace),
-  }).catch((error) => {
+  };
+  const started = startJob(env, file, spec, also).catch((error) => {
     // Two requests with one browser token at the same moment: the primary key admits one.
     if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error))) throw tokenUsed(tokenJobId);
     throw error;
@@ -114,6 +121,13 @@ export async function createJob(
   // No worker will report about a job that ended while it was made.
   if (isOver(created.job.state)) await announce(env, [id]);
   return created;
+}
+
+/** @throws Problem `gone` if the job was deleted */
+async function startedJob(env: Env, tenantId: string, id: string): Promise<CreatedJob> {
+  if (!(await findJob(env.DB, tenantId, id)))
+    throw new Problem("gone", "The job of the first request was deleted.");
+  return jobWithSources(env.DB, id);
 }
 
 /** What distinguishes one new job from another. */

@@ -1,5 +1,6 @@
 /** Stored responses to requests with an `Idempotency-Key`: rows in D1, encrypted bodies in R2 under `idempotency/`. */
 import { hex } from "../domain/encoding.ts";
+import type { Claim } from "../domain/protocol/claim.ts";
 
 const KEEP_MS = 24 * 3600_000;
 /** A request that has not answered by then was cut off: its key may be used again. */
@@ -15,28 +16,47 @@ async function path({ scope, key }: Name): Promise<string> {
   return `idempotency/${scope}/${hex(hash)}`;
 }
 
-/** @returns whether the request is the first with its key */
+/** @returns `null` if another request has the key */
 export async function claimAnswer(
   db: D1Database,
   { scope, key, fingerprint }: Name & { fingerprint: string },
   now: number,
-): Promise<boolean> {
-  const { meta } = await db
+): Promise<Claim | null> {
+  const row = await db
     .prepare(
       `INSERT INTO idempotency (scope, key, fingerprint, created_at) VALUES (?1, ?2, ?3, ?4)
-       ON CONFLICT (scope, key) DO UPDATE SET fingerprint = ?3, status = NULL, headers = NULL, created_at = ?4
-       WHERE created_at < ?4 - CASE WHEN status IS NULL THEN ${IN_FLIGHT_MS} ELSE ${KEEP_MS} END`,
+       ON CONFLICT (scope, key) DO UPDATE SET fingerprint = ?3, status = NULL, headers = NULL, created_at = ?4,
+         job_id = CASE WHEN status IS NULL AND fingerprint = ?3 THEN job_id END
+       WHERE created_at < ?4 - CASE WHEN status IS NULL THEN ${IN_FLIGHT_MS} ELSE ${KEEP_MS} END
+       RETURNING job_id AS jobId`,
     )
     .bind(scope, key, fingerprint, now)
-    .run();
-  return meta.changes > 0;
+    .first<{ jobId: string | null }>();
+  return row && { scope, key, jobId: row.jobId };
+}
+
+/** Part of the transaction that creates the job, so that a repetition finds the job if and only if it exists. */
+export function claimJob(db: D1Database, { scope, key }: Name, jobId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE idempotency SET job_id = ?3
+       WHERE scope = ?1 AND key = ?2 AND EXISTS (SELECT 1 FROM jobs WHERE id = ?3)`,
+    )
+    .bind(scope, key, jobId);
 }
 
 export async function findAnswer(db: D1Database, scope: string, key: string) {
   const row = await db
-    .prepare("SELECT fingerprint, status, headers FROM idempotency WHERE scope = ? AND key = ?")
+    .prepare(
+      "SELECT fingerprint, status, headers, job_id AS jobId FROM idempotency WHERE scope = ? AND key = ?",
+    )
     .bind(scope, key)
-    .first<{ fingerprint: string; status: number | null; headers: string | null }>();
+    .first<{
+      fingerprint: string;
+      status: number | null;
+      headers: string | null;
+      jobId: string | null;
+    }>();
   return row && { ...row, headers: JSON.parse(row.headers ?? "{}") as Record<string, string> };
 }
 
@@ -105,9 +125,12 @@ export async function forgetAnswersOfFile(db: D1Database, names: Name[]): Promis
   await db.batch(names.map(({ scope, key }) => db.prepare(forget).bind(scope, key)));
 }
 
+/** Frees the key of a request that has failed, unless the request has started a job. */
 export async function releaseAnswer(db: D1Database, scope: string, key: string): Promise<void> {
   await db
-    .prepare("DELETE FROM idempotency WHERE scope = ? AND key = ? AND status IS NULL")
+    .prepare(
+      "DELETE FROM idempotency WHERE scope = ? AND key = ? AND status IS NULL AND job_id IS NULL",
+    )
     .bind(scope, key)
     .run();
 }

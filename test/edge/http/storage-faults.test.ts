@@ -29,6 +29,16 @@ function inject(decide: (use: StorageUse) => Fault): void {
   restore = injectFaults(decide);
 }
 
+/** The first use of storage after this one fails. */
+function nextAfter(sql: string): (use: StorageUse) => Fault {
+  let due = false;
+  return (use) => {
+    const fails = due;
+    due = use.target.includes(sql);
+    return fails ? FAULTS.network() : null;
+  };
+}
+
 const send = (bytes: Uint8Array, headers = {}) =>
   post("/v1/files", key, bytes, { "content-type": "application/pdf", ...headers });
 
@@ -64,6 +74,43 @@ describe("an error of storage", () => {
     "x is not a function",
   ])("%s is none: it is a bug", (message) => {
     expect(storageFault(new Error(message))).toBeNull();
+  });
+});
+
+describe("an Idempotency-Key", () => {
+  it("has one job, although the first request fails after it was created, and the second before its answer", async () => {
+    const file = await upload(key);
+    const once = { "idempotency-key": "after-the-job" };
+    const request = { file: file.id };
+    inject(nextAfter("INSERT INTO jobs"));
+    expect((await problem(post("/v1/ocr", key, request, once)))[0]).toBe(503);
+    restore();
+    const [job] = (await json(call("/v1/jobs", { key }))).data;
+
+    inject((use) => (use.target.includes("FROM job_pages") ? FAULTS.network() : null));
+    expect((await problem(post("/v1/ocr", key, request, once)))[0]).toBe(503);
+    restore();
+    const other = await problem(post("/v1/ocr", key, { ...request, pages: "1" }, once));
+    expect(other.slice(0, 2)).toEqual([422, "idempotency-key-reused"]);
+
+    const third = await post("/v1/ocr", key, request, once);
+    expect(third.status).toBe(202);
+    expect((await json(third)).id).toBe(job.id);
+    const fourth = await post("/v1/ocr", key, request, once);
+    expect(fourth.headers.get("idempotent-replayed")).toBe("true");
+    expect((await json(call("/v1/jobs", { key }))).data).toHaveLength(1);
+  });
+
+  it("whose job was deleted is gone", async () => {
+    const file = await upload(key);
+    const once = { "idempotency-key": "deleted-job" };
+    inject(nextAfter("INSERT INTO jobs"));
+    expect((await problem(post("/v1/ocr", key, { file: file.id }, once)))[0]).toBe(503);
+    restore();
+    const [job] = (await json(call("/v1/jobs", { key }))).data;
+    await call(`/v1/jobs/${job.id}`, { key, method: "DELETE" });
+    const again = await problem(post("/v1/ocr", key, { file: file.id }, once));
+    expect(again.slice(0, 2)).toEqual([410, "gone"]);
   });
 });
 

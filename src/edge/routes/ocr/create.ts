@@ -86,7 +86,7 @@ export const ocrCreate = (app: App) =>
     const { file, url, ...fields } = c.req.valid("json");
     const { DB, BUCKET } = c.env;
     const document = file === undefined ? { url: url as string } : { file };
-    const { job, sources } = await createJob(c.env, c.var, { document, ...fields });
+    const { job, sources } = await createJob(c.env, c.var, { document, ...fields }, c.get("claim"));
     c.set("jobId", job.id);
     c.set("answerFileId", job.fileId);
 

@@ -1,0 +1,2 @@
+-- The job that the request has started. A repetition continues with it, also if the first request failed afterwards.
+ALTER TABLE idempotency ADD COLUMN job_id TEXT;
