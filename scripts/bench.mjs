@@ -15,6 +15,7 @@ const PARTS = {
   encoder: [python, "bench/encoder.py", "--out", out],
   roofline: [python, "bench/roofline.py", "validate"],
   plan: [python, "bench/forecast.py"],
+  reading: [python, "bench/reading.py", "--out", out],
 };
 
 const named = process.argv.slice(2);
