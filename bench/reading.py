@@ -6,8 +6,8 @@
 
 Pages are made by `bench/reading_pages`: designs for development (`dev`), and others that no rule was made for (`held`).
 Each page comes in three looks: digital (a PDF with its text layer), scanned, photographed. Needs Chromium, the fonts
-Liberation, DejaVu and WenQuanYi Micro Hei, and `pip install apted rapidfuzz pdfplumber`; `tesseract` (with its
-languages eng, deu, fra, spa, pol, chi_sim) and `pdftotext` take part if they are installed. `--before` names the
+Liberation, DejaVu and WenQuanYi Micro Hei, and `pip install -r bench/reading_pages/requirements.txt`; `tesseract` (with
+its languages eng, deu, fra, spa, pol, chi_sim) and `pdftotext` take part if they are installed. `--before` names the
 folder `src/gpu-worker` of another checkout, whose reader becomes the column `before`.
 
 Writes reading.csv (one line per page, look and reader), reading.svg, and with `--worst` pictures of the worst pages.
@@ -58,13 +58,12 @@ def main() -> None:
     parser.add_argument("--score", action="store_true", help="only score the answers in --out")
     parser.add_argument("--worst", type=Path, help="folder for pictures of the ten worst pages (dev only)")
     parser.add_argument("--notes", action="store_true", help="print what is wrong on each dev page of pp-ocr")
+    parser.add_argument("--node", default="node", help="Node ≥ 20, to print the pages")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "out")
     given = parser.parse_args()
 
     folder = given.out / "reading"
-    samples = make(
-        folder / f"pages-{given.seed}", os.environ.get("FOVEA_NODE", "node"), given.seed, given.variants
-    )
+    samples = make(folder / f"pages-{given.seed}", given.node, given.seed, given.variants)
     designs = given.designs.split(",") if given.designs else None
     samples = [
         sample
@@ -233,8 +232,9 @@ def calibration(rows: list[dict]) -> str:
         wrong = [row for row in mine if row["score"].text < RIGHT]
         fine = [row for row in mine if row["answer"].verdict == "ok"]
         parts.append(
-            f"\n**Verdicts of {reader}**: {sum(row in fine for row in right)} of {len(right)} right pages (text ≥ {RIGHT}) "
-            f"are `ok`, and {sum(row in fine for row in wrong)} of {len(wrong)} others; {len(fine)} pages are `ok`.\n"
+            f"\n**Verdicts of {reader}**: {sum(row in fine for row in right)} of {len(right)} right pages "
+            f"(text ≥ {RIGHT}) are `ok`, and {sum(row in fine for row in wrong)} of {len(wrong)} others; "
+            f"{len(fine)} pages are `ok`.\n"
             "\n| mean confidence | pages | mean text | right pages |\n|---|---|---|---|"
         )
         for low, high in ((0, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.98), (0.98, 0.995), (0.995, 1.01)):
@@ -324,8 +324,8 @@ def plot(rows: list[dict]) -> str:
         base = (k + 1) * (tall + gap) - 16
         parts.append(f'<text x="8" y="{base - tall - 8}" font-weight="bold">{look}</text>')
         parts += [
-            f'<path d="M50 {base - tall * v:.0f}h{wide * len(names)}" stroke="#ddd"/><text x="44" y="{base - tall * v + 4:.0f}" '
-            f'text-anchor="end">{v}</text>'
+            f'<path d="M50 {base - tall * v:.0f}h{wide * len(names)}" stroke="#ddd"/>'
+            f'<text x="44" y="{base - tall * v + 4:.0f}" text-anchor="end">{v}</text>'
             for v in (0, 0.5, 1)
         ]
         for m, name in enumerate(names):
@@ -346,11 +346,13 @@ def plot(rows: list[dict]) -> str:
                 if "dev" in values:
                     high = tall * values["dev"]
                     parts.append(
-                        f'<rect x="{x:.1f}" y="{base - high:.1f}" width="{step - 1:.1f}" height="{high:.1f}" fill="{colours[r % 7]}"/>'
+                        f'<rect x="{x:.1f}" y="{base - high:.1f}" width="{step - 1:.1f}" height="{high:.1f}" '
+                        f'fill="{colours[r % 7]}"/>'
                     )
                 if "held" in values:
+                    y = base - tall * values["held"]
                     parts.append(
-                        f'<path d="M{x:.1f} {base - tall * values["held"]:.1f}h{step - 1:.1f}" stroke="#000" stroke-width="1.6"/>'
+                        f'<path d="M{x:.1f} {y:.1f}h{step - 1:.1f}" stroke="#000" stroke-width="1.6"/>'
                     )
             parts.append(
                 f'<path d="M{x0} {base - tall * AIMS[name]:.1f}h{wide - 14}" stroke="#c33" stroke-dasharray="3 2"/>'

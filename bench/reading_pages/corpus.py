@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pypdfium2 as pdfium
 from PIL import Image
-
 from reading_pages.designs import DESIGNS
 
 LOOKS = {"digital": "pdf", "scanned": "scan.jpg", "photographed": "photo.jpg"}

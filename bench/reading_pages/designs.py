@@ -28,7 +28,8 @@ p{margin:0 0 .55em;text-align:justify} h1,h2,h3{margin:.5em 0 .3em;line-height:1
 padding-left:1.6em} table{border-collapse:collapse;margin:.4em 0} td,th{padding:.18em .5em;vertical-align:top;
 text-align:left} .ruled td,.ruled th{border:1px solid #333} .r{text-align:right} .c{text-align:center}
 .book{border-top:2px solid #000;border-bottom:2px solid #000} .book tr.head th{border-bottom:1px solid #000}
-figure{margin:.5em 0;break-inside:avoid} table{break-inside:avoid} figcaption,.cap{font-size:.86em;margin:.3em 0 .7em;text-align:left} .fn{font-size:.78em}
+figure{margin:.5em 0;break-inside:avoid} table{break-inside:avoid} figcaption,.cap{font-size:.86em;
+margin:.3em 0 .7em;text-align:left}
 .abs{position:absolute} .box{display:inline-block;width:.85em;height:.85em;border:1.5px solid #111;margin-right:.5em;
 vertical-align:-.08em;position:relative} .on:after{content:"";position:absolute;left:.14em;top:.14em;width:.42em;
 height:.42em;background:#111} pre{margin:.4em 0;line-height:1.25} .lead{display:flex} .lead span:nth-child(2){flex:1;
@@ -100,7 +101,7 @@ def at(kind: str, text: str, where: str, style: str = "") -> str:
 
 def items(entries: list[str], tag: str = "ul") -> str:
     """A list. Marks are part of the page, not of the truth's text."""
-    return f"<{tag}>" + "".join(f'<li data-k="li">{entry}</li>' for entry in entries) + f"</{tag}>"
+    return f"<{tag}>" + "".join(f'<li data-k="li">{entry}</li>' for entry in entries) + f"</{tag.split()[0]}>"
 
 
 def table(
@@ -162,7 +163,21 @@ def caption(text: str) -> str:
 
 
 def field(label: str, value: str, style: str = "") -> str:
-    return f'<div data-k="field" style="display:flex;{style}"><span style="width:40%">{label}</span> <span>{value}</span></div>'
+    spans = f'<span style="width:40%">{label}</span> <span>{value}</span>'
+    return f'<div data-k="field" style="display:flex;{style}">{spans}</div>'
+
+
+def callout(word: str, text: str, style: str) -> str:
+    return f'<div data-k="p" style="padding:2.5mm 3mm;margin:3mm 0;{style}"><b>{word}:</b> {text}</div>'
+
+
+def watermark(text: str, top: int) -> str:
+    style = f"top:{top}mm;left:18mm;font-size:85pt;color:#e7e7e7;transform:rotate(-37deg);z-index:-1"
+    return f'<div class="abs" data-k="mark" style="{style}">{text}</div>'
+
+
+def listing(code: str, style: str) -> str:
+    return f'<pre data-k="code" style="font-family:{MONO};{style}">{code}</pre>'
 
 
 def money(draw: Draw, comma: bool = False, top: int = 2000) -> str:
@@ -411,24 +426,24 @@ def letter_polish(draw: Draw) -> str:
 
 @design()
 def manual_code(draw: Draw) -> str:
-    listing = (
+    code = (
         "def total(items, rate=0.19):\n    net = 0\n    for item in items:\n        if item.price &lt; 0:\n"
         '            raise ValueError("negative price")\n        net += item.price * item.count\n'
         "    return round(net * (1 + rate), 2)"
     )
     shell = "$ tally --in orders.csv --out sums.json\n$ cat sums.json | head -n 3"
-    pre = f"font-family:{MONO};font-size:8.5pt;background:#f0f0f0;padding:2.5mm"
-    note = f'<div data-k="p" style="border:1px solid #888;border-left:4px solid #c60;padding:2mm 3mm;margin:3mm 0"><b>Note:</b> {prose(draw, "en", 2)}</div>'
+    pre = "font-size:8.5pt;background:#f0f0f0;padding:2.5mm"
+    note = callout("Note", prose(draw, "en", 2), "border:1px solid #888;border-left:4px solid #c60")
     return sheet(
         h(1, "Using the command line")
         + paras(draw, "en", 1, 3)
         + h(2, "Computing totals")
         + p("The function below adds up the items of an order:")
-        + f'<pre data-k="code" style="{pre}">{listing}</pre>'
+        + listing(code, pre)
         + note
         + h(2, "Running the tool")
         + p(prose(draw, "en", 2))
-        + f'<pre data-k="code" style="{pre}">{shell}</pre>'
+        + listing(shell, pre)
         + paras(draw, "en", 1, 3)
         + h(2, "Options")
         + table(
@@ -668,7 +683,7 @@ def book_aside(draw: Draw) -> str:
         ],
         2,
     )
-    mark = '<div class="abs" data-k="mark" style="top:120mm;left:20mm;font-size:90pt;color:#e6e6e6;transform:rotate(-35deg);z-index:-1">DRAFT</div>'
+    mark = watermark("DRAFT", 120)
     return sheet(
         mark
         + at("header", "CHAPTER THREE", "top:12mm;left:25mm", "font-size:8.5pt;letter-spacing:1px")
@@ -756,7 +771,7 @@ def statement_polish(draw: Draw) -> str:
 def minutes_german(draw: Draw) -> str:
     names = heads(draw, "de", 4)
     entries = draw.sample(SENTENCES["de"], 6)
-    mark = '<div class="abs" data-k="mark" style="top:110mm;left:15mm;font-size:80pt;color:#e8e8e8;transform:rotate(-40deg);z-index:-1">ENTWURF</div>'
+    mark = watermark("ENTWURF", 110)
     return sheet(
         mark
         + h(1, "Niederschrift der Mitgliederversammlung", "font-size:15pt")
@@ -767,7 +782,7 @@ def minutes_german(draw: Draw) -> str:
         + items(entries[:3], "ol")
         + h(2, f"TOP 2: {names[1]}")
         + paras(draw, "de", 1, 3)
-        + f'<ol><li data-k="li">{entries[3]}<ol type="a"><li data-k="li">{entries[4]}</li><li data-k="li">{entries[5]}</li></ol></li></ol>'
+        + items([entries[3] + items(entries[4:], 'ol type="a"')], "ol")
         + h(2, f"TOP 3: {names[2]}")
         + paras(draw, "de", 1, 4)
         + at(
@@ -903,14 +918,14 @@ def invoice_chinese(draw: Draw) -> str:
 @design(held=True)
 def handbook(draw: Draw) -> str:
     names = heads(draw, "en", 3)
-    listing = '[server]\nport = 8080\nhosts = ["a.test", "b.test"]\n\n[cache]\nsize_mb = 256'
+    code = '[server]\nport = 8080\nhosts = ["a.test", "b.test"]\n\n[cache]\nsize_mb = 256'
     return sheet(
         at("header", "Operations handbook", "top:9mm;left:18mm", "font-size:8.5pt")
         + h(1, "4 Setting up a new station", "font-size:17pt")
         + paras(draw, "en", 1, 4)
         + h(2, f"4.1 {names[0]}", "font-size:11pt")
         + paras(draw, "en", 1, 4)
-        + f'<pre data-k="code" style="font-family:{MONO};font-size:9pt;border:1px solid #aaa;padding:2mm">{listing}</pre>'
+        + listing(code, "font-size:9pt;border:1px solid #aaa;padding:2mm")
         + at(
             "aside",
             "Ask the duty officer before you change the port.",
@@ -919,7 +934,7 @@ def handbook(draw: Draw) -> str:
         )
         + h(2, f"4.2 {names[1]}", "font-size:11pt")
         + items(draw.sample(SENTENCES["en"], 4), "ol")
-        + f'<div data-k="p" style="background:#fbe9d0;padding:3mm;margin:3mm 0"><b>Warning:</b> {prose(draw, "en", 2)}</div>'
+        + callout("Warning", prose(draw, "en", 2), "background:#fbe9d0")
         + h(2, f"4.3 {names[2]}", "font-size:11pt")
         + paras(draw, "en", 2, 4)
         + at("page_number", "4-7", "bottom:9mm;right:18mm", "font-size:8.5pt"),
