@@ -71,8 +71,8 @@ def test_a_turned_page_is_levelled_and_its_lines_are_mapped_back(angle):
     assert len(found.lines) == 9
     turn = np.deg2rad(-angle)
     for line, box in zip(sorted(found.lines, key=lambda line: line.y0), boxes, strict=True):
-        quad = np.array(found.quad(line)) - (500, 400)
-        middle = quad.mean(0)
+        x0, y0, x1, y1 = found.frame.bbox((line.x0, line.y0, line.x1, line.y1))
+        middle = ((x0 + x1) / 2 * 1000 - 500, (y0 + y1) / 2 * 800 - 400)
         back = (
             middle[0] * np.cos(turn) + middle[1] * np.sin(turn) + 500,
             -middle[0] * np.sin(turn) + middle[1] * np.cos(turn) + 400,

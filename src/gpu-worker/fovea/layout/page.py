@@ -1,11 +1,11 @@
 """Makes blocks of the lines of a page: tables, pictures, furniture, reading order, and what each block is."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from fovea.layout.line import (
-    CJK, Line, Page, Region, bounds, box_of, joined, rows_of, share_inside, unit_of,
+    Line, Marks, Page, Region, Word, bounds, box_of, joined, rows_of, share_inside, unit_of,
 )
 from fovea.layout.order import Item, reading_order
 from fovea.layout.paragraphs import BULLET, is_item, join_lines, paragraphs, whole_lines
@@ -41,7 +41,7 @@ def lay_out(page: Page) -> list[Block]:
     if not page.lines and not page.marks.pictures:
         return []
     unit = unit_of(page.lines)
-    lines = whole_lines(page.lines)
+    lines = whole_lines(with_check_boxes(page.lines, page.marks, unit))
     pictures, lines = find_pictures(page, lines, unit)
     tables, lines = find_tables(lines, page.marks, page.regions, unit)
     drafts = [Draft("table", table.lines, table.box, table, True) for table in tables]
@@ -60,6 +60,39 @@ def lay_out(page: Page) -> list[Block]:
     for draft in ordered:
         blocks.append(_block(len(blocks) + 1, draft, ordered, page, unit, known))
     return blocks
+
+
+# -- check boxes ---------------------------------------------------------------------------------------
+
+
+def with_check_boxes(lines: list[Line], marks: Marks, unit: float) -> list[Line]:
+    """The lines with their check boxes as characters: `☐`, or `☑` if there is a mark in it."""
+    for box, is_marked in marks.boxes:
+        # The recognizer may have read the box itself as a letter.
+        lines = [line for line in lines if not (len(line.text) <= 2 and share_inside(box_of(line), _wider(box)) > 0.6)]
+        middle = (box[1] + box[3]) / 2
+        right = [
+            line
+            for line in lines
+            if line.y0 < middle < line.y1 and box[0] - 2 <= line.x0 < box[2] + 3 * unit and line.text[0] not in "☐☑"
+        ]
+        if not right:
+            continue
+        line = min(right, key=lambda line: line.x0)
+        words = line.words
+        if line.x0 < box[2] - 0.3 * unit and " " in line.text:  # the box was read as the first word
+            words, text = words[1:], line.text.split(" ", 1)[1]
+        else:
+            text = line.text
+        sign = "☑" if is_marked else "☐"
+        whole = replace(line, x0=box[0], text=f"{sign} {text}", words=(Word(sign, box[0], box[2]), *words))
+        lines = [whole if one is line else one for one in lines]
+    return lines
+
+
+def _wider(box: Box) -> Box:
+    pad = 0.4 * (box[2] - box[0])
+    return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
 
 
 # -- pictures ------------------------------------------------------------------------------------------
@@ -280,19 +313,21 @@ def _block(number: int, draft: Draft, drafts: list[Draft], page: Page, unit: flo
         return Block(number, "image", box, " ".join(line.text for line in lines), confidence)
     if kind == "code":
         return Block(number, "code", box, code_text(lines), confidence)
-    right = _right_edge(draft, drafts)
+    right = _right_edge(draft, drafts, unit)
     if kind == "text" and is_item(lines[0]) and (len(lines) > 1 or _list_beside(draft, drafts, unit)):
         return Block(number, "list", box, _items(lines, right, known), confidence)
     return Block(number, kind, box, join_lines(lines, right, known), confidence)
 
 
-def _right_edge(draft: Draft, drafts: list[Draft]) -> float:
-    """The right edge of the column in which a block stands."""
-    x0, x1 = draft.box[0], draft.box[2]
-    if len(draft.lines) > 2:
-        return x1
-    column = [d.box[2] for d in drafts if d.kind == "text" and abs(d.box[0] - x0) < 0.3 * max(1.0, x1 - x0)]
-    return max([x1, *(edge for edge in column if edge < x1 + 0.6 * (x1 - x0))])
+def _right_edge(draft: Draft, drafts: list[Draft], unit: float) -> float:
+    """The right edge of the column in which a block stands: of the blocks that begin at the same left edge."""
+    x0, y0, x1, y1 = draft.box
+    limit = min(
+        (other.box[0] for other in drafts if other.box[0] >= x1 and other.box[1] < y1 and other.box[3] > y0),
+        default=float("inf"),
+    )
+    edges = [other.box[2] for other in drafts if abs(other.box[0] - x0) < unit and other.kind != "table"]
+    return max([x1, *(edge for edge in edges if edge <= limit)])
 
 
 def _list_beside(draft: Draft, drafts: list[Draft], unit: float) -> bool:
@@ -308,10 +343,20 @@ def _list_beside(draft: Draft, drafts: list[Draft], unit: float) -> bool:
 
 
 def _items(lines: list[Line], right: float, known: frozenset[str]) -> str:
+    """One item a line. Each level of nesting is indented by two spaces."""
     items: list[list[Line]] = []
     for line in lines:
         if is_item(line) or not items:
             items.append([line])
         else:
             items[-1].append(line)
-    return "\n".join(join_lines(item, right, known).replace("\n", " ") for item in items)
+    levels: list[float] = []
+    texts = []
+    for item in items:
+        start = item[0].x0
+        while levels and start < levels[-1] - 0.5 * item[0].height:
+            levels.pop()
+        if not levels or start > levels[-1] + 0.5 * item[0].height:
+            levels.append(start)
+        texts.append("  " * (len(levels) - 1) + join_lines(item, right, known).replace("\n", " "))
+    return "\n".join(texts)

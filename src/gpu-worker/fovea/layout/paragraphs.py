@@ -18,6 +18,10 @@ FIRST_PARTS = frozenset(
 """Words that often stand before a hyphen: such a hyphen at the end of a line stays."""
 
 
+INDENT = 4.0
+"""Largest step from one level of a list to the next, in units."""
+
+
 def whole_lines(lines: list[Line]) -> list[Line]:
     """Joins the pieces of a line between which the detector saw a gap that is no wider than a few spaces."""
     whole: list[Line] = []
@@ -69,10 +73,13 @@ def _follows(group: list[Line], line: Line, unit: float) -> bool:
         return False
     if len(group) > 1 and gap > 0.35 * low + max(b.y0 - a.y1 for a, b in itertools.pairwise(group)):
         return False
+    if is_item(line) and is_item(group[0]):
+        return min(abs(line.x0 - other.x0) for other in group) < INDENT * unit
     overlap = min(last.x1, line.x1) - max(last.x0, line.x0)
     if overlap < 0.5 * min(last.width, line.width):
         return False
     if is_item(line) != is_item(group[0]):
+        # An indented line continues a list item; any other line ends the list.
         return not is_item(line) and line.x0 > group[0].x0 + 0.5 * unit
     return True
 

@@ -14,6 +14,8 @@ from fovea.result.page_result import Box
 
 NUMERIC = re.compile(r"[-+(]?[^\w\s]?\s?[\d.,:/%]*\d[\d.,:/]*\s?[^\w\s)]?[)%]?|[-–—]|n/?a", re.IGNORECASE)
 MAX_CELLS = 20_000
+WRAP_GAP = 0.45
+"""Largest gap between two lines of a cell, in units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,8 @@ def _run(rows: list[list[Line]], start: int, unit: float) -> tuple[int, list[tup
             pending += 1
             if len(inside) != 1 or pending > 3:
                 break
+            if gap < WRAP_GAP * unit and inside != columns[:1] and last_full == i:
+                last_full, pending = i + 1, 0  # the cell above goes on
         bottom = max(line.y1 for line in row)
         end = i + 1
     return last_full if pending else end, columns if last_full - start >= 2 else []
@@ -328,7 +332,7 @@ def _without_wraps(grid: list[list[list[Line]]], tops: list[float], unit: float)
         if joined_rows and filled:
             above = joined_rows[-1]
             gap = tops[i] - max(line.y1 for cell in above for line in cell)
-            close = gap < 0.45 * unit
+            close = gap < WRAP_GAP * unit
             continues = not row[0] and len(filled) < full and all(above[j] for j in filled)
             words = all(not NUMERIC.fullmatch(line.text) for j in filled for line in row[j])
             looser = bool(steps) and tops[i] - max(tops[:i]) < 0.9 * steps[len(steps) // 2]

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from fovea.recognition.frame import Frame
+
 WORD_GAP = 1.6
 """Largest gap inside a line, in x-heights. Wider gaps separate columns or cells of a table."""
 WIDE_GAP = 1.7
@@ -55,20 +57,14 @@ class Found:
     angle: float
     lines: list[TextLine]
 
-    def quad(self, line: TextLine) -> list[tuple[float, float]]:
-        """The line's corners on the original page, clockwise from the top left of the text."""
+    @property
+    def frame(self) -> Frame:
+        """The upright page in colour, and the way back to the original page."""
         height, width = self.upright.shape
         turn = np.deg2rad(self.angle)
-        cos, sin = np.cos(turn), np.sin(turn)
-        corners = [(line.x0, line.y0), (line.x1, line.y0), (line.x1, line.y1), (line.x0, line.y1)]
-        moved = [(x - width / 2, y - height / 2) for x, y in corners]
-        return [
-            (
-                float(np.clip(x * cos - y * sin + width / 2, 0, width)),
-                float(np.clip(x * sin + y * cos + height / 2, 0, height)),
-            )
-            for x, y in moved
-        ]
+        cos, sin, x, y = np.cos(turn), np.sin(turn), width / 2, height / 2
+        back = np.array([[cos, -sin, x - x * cos + y * sin], [sin, cos, y - x * sin - y * cos], [0, 0, 1]])
+        return Frame(cv2.cvtColor(self.upright, cv2.COLOR_GRAY2BGR), back, width, height)
 
 
 def find_lines(image: Image.Image) -> Found:

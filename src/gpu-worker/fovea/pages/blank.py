@@ -12,7 +12,11 @@ from PIL import Image, ImageFilter, ImageOps
 SIDE = 1000
 """Longer side of the reduced page in pixels."""
 CONTRAST = 28
-"""Least difference between ink and the paper around it, in grey levels."""
+"""Difference between ink and the paper around it, in grey levels, that is enough on a noisy scan."""
+FAINT = 10
+"""The same on a page without noise. Faint print has less contrast than the noise of a scan."""
+LEAST_SIDE = 64
+"""Pixels: strips are not reduced below this shorter side."""
 EDGE = 0.02
 """Share of each side that is ignored: the scanner's shadow."""
 RIM = 0.08
@@ -26,8 +30,8 @@ MIN_INK = 25
 def is_blank(image: Image.Image) -> bool:
     """Whether a page, RGB or grey, has no ink. Takes a few milliseconds per megapixel."""
     grey = image.convert("L")
-    if max(grey.size) > SIDE:
-        factor = SIDE / max(grey.size)
+    factor = max(SIDE / max(grey.size), min(1.0, LEAST_SIDE / min(grey.size)))
+    if factor < 1:
         size = tuple(max(1, round(side * factor)) for side in grey.size)
         grey = grey.resize(size, Image.Resampling.BOX)
     if min(grey.size) < 8:
@@ -40,9 +44,15 @@ def is_blank(image: Image.Image) -> bool:
     difference = np.asarray(paper, dtype=np.int16) - np.asarray(smooth, dtype=np.int16)
     height, width = difference.shape
     top, left = round(height * EDGE), round(width * EDGE)
-    ink = difference > CONTRAST
+    ink = difference > min(CONTRAST, FAINT + 8 * _noise(np.asarray(grey)))
     ink &= ~outside_paper(np.asarray(smooth))
     return int(ink[top : height - top, left : width - left].sum()) < MIN_INK
+
+
+def _noise(grey: np.ndarray) -> float:
+    """The noise of the paper in grey levels (standard deviation), from the differences of neighbouring pixels."""
+    step = np.abs(np.diff(grey.astype(np.int16), axis=1))
+    return float(np.percentile(step, 68)) / 1.414 if step.size else 0.0
 
 
 def outside_paper(grey: np.ndarray) -> np.ndarray:

@@ -11,25 +11,24 @@ MAX_CHARACTERS = 200_000
 INVISIBLE = 3
 """Text render mode of text that is not drawn (PDF 32000-1, 9.3.6): recognized text under a scan."""
 BOLD_WEIGHT = 600
-FIXED_PITCH, ITALIC, FORCE_BOLD = 1 << 0, 1 << 6, 1 << 18
+FIXED_PITCH, FORCE_BOLD = 1 << 0, 1 << 18
 """Flags of a font descriptor (PDF 32000-1, 9.8.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWord:
-    """A word without white space. The box is in 0..1 of the rendered page; `size` is the type size in points."""
+    """A word without white space. The box is in 0..1 of the rendered page."""
 
     text: str
     x0: float
     y0: float
     x1: float
     y1: float
-    size: float
     bold: bool
     mono: bool
+    """Whether its font has a fixed pitch."""
     visible: bool
-    turned: bool
-    """Whether the word does not run from left to right."""
+    """Whether it is drawn."""
 
     def to_json(self) -> list[Any]:
         return list(astuple(self))
@@ -60,8 +59,7 @@ def _words(sheet: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[LayerWord]:
                 min(b[0] for b in boxes), min(b[1] for b in boxes),
                 max(b[2] for b in boxes), max(b[3] for b in boxes),
             )
-            turned = len(run) > 1 and (box[3] - box[1]) * place.height > 1.5 * (box[2] - box[0]) * place.width
-            words.append(LayerWord(text, *box, *style, turned))
+            words.append(LayerWord(text, *box, *style[1:]))
         run = []
 
     for index in range(count):
@@ -109,7 +107,6 @@ class _Place:
     def __init__(self, sheet: pdfium.PdfPage):
         self._sheet = sheet
         self.width, self.height = sheet.get_size()
-        self._scale = 1000.0 / max(self.width, self.height, 1e-6)
 
     def box(self, layer: pdfium.PdfTextPage, index: int) -> tuple[float, float, float, float]:
         left, right, bottom, top = (ctypes.c_double() for _ in range(4))

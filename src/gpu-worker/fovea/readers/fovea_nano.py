@@ -22,16 +22,17 @@ import torch
 from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
+from fovea.layout.line import Line
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
 from fovea.nano import places
-from fovea.nano.lines import find_lines
+from fovea.nano.lines import Found, find_lines
 from fovea.nano.packing import HEIGHT, TOKENS, Segment, cut, draw, pack
 from fovea.nano.strip_model import StripModel
 from fovea.pages.documents import Raster
 from fovea.readers.base import ENCODE, TASKS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
 from fovea.readers.loading import engine_config
-from fovea.result.layout import Line, lay_out
+from fovea.recognition.blocks import blocks_of
 from fovea.result.markdown import to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
@@ -159,12 +160,14 @@ class FoveaNano:
             good = [pair for pair in read if pair[1].confidence >= MIN_OF_LINE]
         else:
             good = [pair for pair in sound if pair[1].confidence >= WEAK and len(pair[1].text) > MAX_STROKE]
-        lines = [Line.of_quad(found.quad(line), one.text, one.confidence) for line, one in good]
+        lines = [
+            Line(line.x0, line.y0, line.x1, line.y1, one.text, one.confidence) for line, one in good
+        ]
         first = attempts[0][1]
         if request.task == ENCODE:
             result = self._encoded(raster, *attempts[0])
         else:
-            result = self._result(raster, request.task, lines, len(read) - len(lines), attempts)
+            result = self._result(raster, found, request.task, lines, len(read) - len(lines), attempts)
         if first.packed and not first.stored and len(first.vision_tokens) >= first.packed:
             patches = first.packed * TOKENS
             embeddings = torch.cat(first.vision_tokens[: first.packed])
@@ -271,13 +274,13 @@ class FoveaNano:
     def _result(
         self,
         raster: Raster,
+        found: Found,
         task: str,
         lines: list[Line],
         left_out: int,
         attempts: list[tuple[str, _Answers]],
     ) -> PageResult:
-        width, height = raster.image.size
-        blocks = lay_out(lines, width, height)
+        blocks = blocks_of(found.frame, lines)
         characters = sum(len(line.text) for line in lines)
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
         first, every = attempts[0], [answers for _, answers in attempts]
@@ -299,8 +302,8 @@ class FoveaNano:
         text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
         return PageResult(
             page=raster.page,
-            width=width,
-            height=height,
+            width=raster.image.width,
+            height=raster.image.height,
             dpi=raster.dpi,
             model=self.name,
             model_digest=self.digest,

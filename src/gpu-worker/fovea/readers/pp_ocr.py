@@ -11,17 +11,15 @@ import time
 
 import numpy as np
 
-from fovea.layout.line import Page, box_of, unit_of
-from fovea.layout.page import lay_out
 from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
+from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
 from fovea.recognition.legibility import half_known
-from fovea.recognition.marks import find_marks
 from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
 from fovea.result.markdown import to_markdown
-from fovea.result.page_result import Attempt, Block, PageResult
+from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
 RULES = b"pp-ocr rules 4"
@@ -57,7 +55,7 @@ class PpOcr:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         read = read_page(pixels, self._engine, raster.layer)
-        blocks = self._blocks(read)
+        blocks = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
         verdict, warnings = self._judge(read)
         text = to_markdown(blocks) if request.task == "markdown" else "\n\n".join(b.text for b in blocks)
         return PageResult(
@@ -75,15 +73,6 @@ class PpOcr:
             attempts=[Attempt("native", None, "stop")],
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
-
-    def _blocks(self, read: PageLines) -> list[Block]:
-        frame, lines = read.frame, read.lines
-        marks = find_marks(frame.image, [box_of(line) for line in lines], unit_of(lines))
-        page = Page(lines, frame.width, frame.height, marks, self._layout.regions(frame.image))
-        blocks = lay_out(page)
-        for block in blocks:
-            block.bbox = frame.bbox(block.bbox)
-        return blocks
 
     def _judge(self, read: PageLines) -> tuple[str, list[str]]:
         """The verdict on a page, and warnings."""

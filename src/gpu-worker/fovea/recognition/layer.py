@@ -6,18 +6,17 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from fovea.layout.line import Line, Word, box_of, rows_of, share_inside
+from fovea.pages.text_layer import LayerWord
 from fovea.recognition.frame import Frame
 
 AGREES = 0.85
 """Least similarity of the layer's text and a line that was recognized with confidence."""
-HIDDEN_AGREES = 0.93
-"""The same for text that is not drawn: somebody else's recognized text."""
 CELL_GAP = 0.9
 """Words that are further apart than this share of the line's height stand in different lines: columns, cells."""
 
 
-def layer_lines(words: Sequence, frame: Frame) -> list[Line]:
-    """Words of a text layer (`fovea.pages.text_layer.LayerWord`) as lines of the upright page."""
+def layer_lines(words: Sequence[LayerWord], frame: Frame) -> list[Line]:
+    """Words of a text layer as lines of the upright page."""
     back = np.linalg.inv(frame.to_raster)
     placed = []
     for word in words:
@@ -78,13 +77,3 @@ def agreement(layer: list[Line], read: list[Line]) -> float | None:
 
 def _plain(text: str) -> str:
     return "".join(text.split()).lower()
-
-
-def uncovered(layer: list[Line], read: list[Line]) -> list[Line]:
-    """Recognized lines where the layer has no text."""
-    return [
-        line
-        for line in read
-        if sum(share_inside(box_of(line), box_of(other)) for other in layer) < 0.3
-        and not any(share_inside(box_of(other), box_of(line)) > 0.6 for other in layer)
-    ]

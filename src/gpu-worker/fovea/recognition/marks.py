@@ -62,7 +62,7 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
         border = max(1, round(0.12 * width))
         frame = dark[y : y + height, x : x + width]
         sides = (frame[:border].max(axis=0), frame[-border:].max(axis=0), frame[:, :border].max(axis=1), frame[:, -border:].max(axis=1))
-        if min(side.mean() for side in sides) < 0.92:
+        if min(side.mean() for side in sides) < 0.8:
             continue
         inner = frame[2 * border : -2 * border, 2 * border : -2 * border]
         if not inner.size or inner.mean() > 0.7:
@@ -71,7 +71,7 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
             b for b in boxes if b[0] > x + 0.5 * width and b[0] - (x + width) < 3 * unit and b[1] < y + height / 2 < b[3]
         ]
         if beside:
-            squares.append(((float(x), float(y), float(x + width), float(y + height)), inner.mean() > 0.08))
+            squares.append(((float(x), float(y), float(x + width), float(y + height)), bool(inner.mean() > 0.08)))
     return squares
 
 

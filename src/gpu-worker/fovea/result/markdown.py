@@ -44,6 +44,13 @@ def _block(block: Block) -> str:
 
 
 def _item(text: str) -> str:
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    return indent + _one_item(text.lstrip(" "))
+
+
+def _one_item(text: str) -> str:
+    if text[:2] in ("☐ ", "☑ "):
+        return f"- [{'x' if text[0] == '☑' else ' '}] {text[2:]}"
     if bullet := _BULLET.match(text):
         return f"- {bullet[1]}"
     if number := _NUMBER.match(text):
