@@ -164,6 +164,7 @@ def totals(rows: list[dict]) -> dict[str, float | None]:
     """Each measure over some pages: means, and F1 over the counts of all pages."""
     scores: list[Score] = [row["score"] for row in rows]
     result: dict[str, float | None] = {
+        "pages": len(rows),
         "text": mean([s.text for s in scores]),
         "in order": mean([s.in_order for s in scores]),
         "order": mean([s.order for s in scores if s.order is not None]),
@@ -218,7 +219,7 @@ def report(rows: list[dict]) -> str:
 def shown(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if name in ("false tables", "peak MiB"):
+    if name in ("pages", "false tables", "peak MiB"):
         return f"{value:.0f}"
     return f"{value:.2f}" if name.endswith(" s") else f"{value:.3f}"
 

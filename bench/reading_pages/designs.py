@@ -292,8 +292,8 @@ def invoice_german(draw: Draw) -> str:
     return sheet(
         h(1, "Rechnung", "font-size:20pt;margin-top:22mm")
         + p("Bergmann &amp; Söhne GmbH<br>Lindenweg 14<br>04229 Leipzig", "text-align:left")
-        + at("field", "Rechnungsnummer: 2021-0417", "top:38mm;right:20mm")
-        + at("field", "Datum: 14.09.2021", "top:44mm;right:20mm")
+        + at("aside", "Rechnungsnummer: 2021-0417", "top:38mm;right:20mm")
+        + at("aside", "Datum: 14.09.2021", "top:44mm;right:20mm")
         + p(prose(draw, "de", 1))
         + table(rows, "width:100%", "book", right=(2, 3, 4))
         + p(prose(draw, "de", 2))

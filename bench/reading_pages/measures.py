@@ -23,7 +23,7 @@ SAME = 0.7
 """Similarity from which a block of the answer is a block of the truth."""
 FOUND = 70
 """Score, 0..100, from which a block's text stands in one piece in the answer."""
-_MARK = re.compile(r"^\s*(?:[-–—•◦▪●■□▢☐☑☒✓*·‣○]|\[[ xX]?\]|\(?\w{1,2}[.)])\s+")
+_MARK = re.compile(r"^\s*(?:[-–—•◦▪●■□▢☐☑☒✓*·‣○]|\[[ xX]?\]|\(?(?:\d{1,2}|[a-z])[.)])\s+")
 _LEADER = re.compile(r"(?:[.·…]\s?){4,}")
 _CJK = re.compile(r"([\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef])")
 
@@ -155,25 +155,28 @@ def reading_order(truth: list[dict], said: list[dict], notes: list[str]) -> floa
     truth, said = _free(truth, said)
     text = " ".join(_words(said))
     there = set(text.split())
+    wanted = {number: _start(block) for number, block in enumerate(truth)}
+    wanted = {number: start for number, start in wanted.items() if len(start) >= 3}
     places: dict[int, int] = {}
     torn: list[int] = []
-    for number in sorted(range(len(truth)), key=lambda n: -len(truth[n]["text"])):
-        wanted = " ".join(_words([truth[number]]))
-        if truth[number]["kind"] == "table" or len(wanted) < 6:
-            wanted = wanted[:40]
-        found = (
-            fuzz.partial_ratio_alignment(wanted, text, score_cutoff=FOUND)
-            if len(wanted) <= len(text)
-            else None
-        )
-        if found is not None and len(wanted) >= 3:
-            places[number] = found.dest_start
-            text = (
-                text[: found.dest_start] + "\0" * (found.dest_end - found.dest_start) + text[found.dest_end :]
-            )
-        elif len(wanted) >= 20 and sum(w in there for w in wanted.split()) >= 0.6 * len(wanted.split()):
+
+    def take(number: int, start: int, end: int) -> str:
+        places[number] = start
+        return text[:start] + "\0" * (end - start) + text[end:]
+
+    longest_first = sorted(wanted, key=lambda number: -len(wanted[number]))
+    for number in longest_first:
+        if (start := text.find(wanted[number])) >= 0:
+            text = take(number, start, start + len(wanted[number]))
+    for number in longest_first:
+        start = wanted[number]
+        if number in places or len(start) > len(text):
+            continue
+        if found := fuzz.partial_ratio_alignment(start, text, score_cutoff=FOUND):
+            text = take(number, found.dest_start, found.dest_end)
+        elif len(start) >= 20 and sum(word in there for word in start.split()) >= 0.6 * len(start.split()):
             torn.append(number)
-            notes.append(f"torn: {wanted[:60]}")
+            notes.append(f"torn: {start[:60]}")
     numbers = sorted([*places, *torn])
     pairs = [(a, b) for k, a in enumerate(numbers) for b in numbers[k + 1 :]]
     if not pairs:
@@ -184,6 +187,12 @@ def reading_order(truth: list[dict], said: list[dict], notes: list[str]) -> floa
     ]
     notes += [f"out of place: {truth[n]['text'][:60]}" for n in wrong]
     return len(right) / len(pairs)
+
+
+def _start(block: dict) -> str:
+    """What a block is found by: its text, or the first cells of a table."""
+    text = " ".join(_words([block]))
+    return text[:40] if block["kind"] == "table" else text
 
 
 # -- kinds ---------------------------------------------------------------------------------------------
