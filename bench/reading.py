@@ -136,7 +136,7 @@ def judged(reader: str, sample: Sample, folder: Path) -> dict | None:
     raw = json.loads(path.read_text())
     kinds = "all" if reader in ("pp-ocr", "before") else "tables" if reader == "pdfplumber" else "none"
     answer = Answer(raw["blocks"], raw.get("verdict"), kinds, raw["cpu_s"], raw["wall_s"])
-    peak = json.loads((folder / reader / "peak.json").read_text())["peak_mib"]
+    peak = folder / reader / "peak.json"
     result = score(sample.truth, answer)
     if "error" in raw:
         result.notes.append(raw["error"])
@@ -145,7 +145,7 @@ def judged(reader: str, sample: Sample, folder: Path) -> dict | None:
         "sample": sample,
         "score": result,
         "answer": answer,
-        "peak": peak,
+        "peak": json.loads(peak.read_text())["peak_mib"] if peak.exists() else None,  # none if it was stopped
         "confidence": confidence(answer),
     }
 

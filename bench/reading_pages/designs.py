@@ -412,7 +412,7 @@ def letter_polish(draw: Draw) -> str:
         p("Jan Kowalczyk<br>ul. Ogrodowa 7/12<br>31-155 Kraków", "text-align:left")
         + p("Kraków, 18 maja 2021 r.", "text-align:right;margin:6mm 0")
         + p("Biblioteka Miejska<br>Rynek 3<br>32-020 Wieliczka", "text-align:left;margin-bottom:12mm")
-        + p("<b>Dotyczy: przedłużenia umowy</b>")
+        + '<p data-k="field"><b>Dotyczy: przedłużenia umowy</b></p>'
         + p("Szanowni Państwo,")
         + paras(draw, "pl", 3, 4)
         + p("Z poważaniem", "margin-top:10mm")
