@@ -12,8 +12,13 @@ const root = join(import.meta.dirname, "..");
 /**
  * @param bindings settings in addition to the defaults
  * @param entry the Worker's entry point
+ * @param log gets what the edge prints; by default it is discarded
  */
-export async function startEdge(bindings: Record<string, string>, entry = "src/edge/index.ts") {
+export async function startEdge(
+  bindings: Record<string, string>,
+  entry = "src/edge/index.ts",
+  log: (text: string) => void = () => {},
+) {
   const folder = mkdtempSync(join(tmpdir(), "fovea-bench-"));
   const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
   execFileSync(
@@ -34,12 +39,12 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
       compatibilityFlags: ["nodejs_compat"],
       d1Databases: ["DB"],
       r2Buckets: ["BUCKET"],
-      queueProducers: ["WEBHOOKS"],
       durableObjects: {
         NOTIFIERS: { className: "JobNotifier", useSQLite: true },
         RATE_LIMITERS: { className: "RateLimiter", useSQLite: true },
         SCHEDULER: { className: "Scheduler", useSQLite: true },
         BATCHES: { className: "BatchDriver", useSQLite: true },
+        RECEIVERS: { className: "WebhookReceiver", useSQLite: true },
       },
       workflows: {
         SHARDS: { name: "shards", className: "ShardWorkflow" },
@@ -56,11 +61,11 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
         PUBLIC_ORIGIN: `http://127.0.0.1:${port}`,
         ...bindings,
       },
-      // Discards the edge's logs: lost leases are expected here.
       handleRuntimeStdio: (out: Readable, err: Readable) => {
-        out.resume();
-        err.resume();
+        out.on("data", (chunk) => log(String(chunk)));
+        err.on("data", (chunk) => log(String(chunk)));
       },
+      handleStructuredLogs: ({ message }) => log(`${message}\n`),
       port,
       inspectorPort,
     }),
@@ -73,21 +78,26 @@ export async function startEdge(bindings: Record<string, string>, entry = "src/e
       .replace(/--.*$/gm, "")
       .matchAll(/\s*(?:CREATE TRIGGER[\s\S]*?\bEND|[^;\s][^;]*);/g))
       await db.prepare(statement).run();
-  /** Creates a key for the tenant. @returns request headers with the key */
-  const headersOf = async (tenant: string) => {
+  /** Creates a key for the tenant. */
+  const keyOf = async (tenant: string, limits: object = {}) => {
     const created = await fetch(`${origin}/v1/keys`, {
       method: "POST",
       headers: { authorization: "Bearer bench-bootstrap", "content-type": "application/json" },
-      body: JSON.stringify({ tenant }),
+      body: JSON.stringify({ tenant, ...limits }),
     });
-    const { key } = (await created.json()) as { key: string };
-    return { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    return ((await created.json()) as { key: string }).key;
   };
+  /** Creates a key for the tenant. @returns request headers with the key */
+  const headersOf = async (tenant: string) => ({
+    authorization: `Bearer ${await keyOf(tenant)}`,
+    "content-type": "application/json",
+  });
   return {
     edge,
     db,
     origin,
     inspectorPort,
+    keyOf,
     headersOf,
     headers: await headersOf("default"),
     async stop() {

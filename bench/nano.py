@@ -121,7 +121,7 @@ def curve(given: argparse.Namespace) -> None:
 def layout(given: argparse.Namespace) -> None:
     """Finds blocks on pages with held-out fonts and texts and compares their places, types and order with the truth.
 
-    For comparison, also finds blocks from the geometry of the lines alone (`fovea.result.layout`), without a model.
+    For comparison, also finds blocks from the geometry of the lines alone (`fovea.layout`), without a model.
     """
     from collections import Counter
     from contextlib import closing
@@ -129,10 +129,11 @@ def layout(given: argparse.Namespace) -> None:
     import torch
 
     from fovea.engine import EngineConfig
+    from fovea.layout.line import Line
     from fovea.model.pixels import to_pixels
     from fovea.nano.lines import find_lines
     from fovea.nano.strip_model import StripModel
-    from fovea.result.layout import Line, lay_out
+    from fovea.recognition.blocks import blocks_of as blocks_by_rules
     from fovea.train.grounding import MAX_TOKENS, blocks_of, layout_prompt, page_view
     from fovea.train.layouts import make_layout
 
@@ -155,12 +156,19 @@ def layout(given: argparse.Namespace) -> None:
                 overlaps.append(share)
                 placed[blocks[i][0]] += 1
                 right[blocks[i][0]] += named[j][0] == blocks[i][0]
+            standing = find_lines(page.image)
             lines = [
-                Line.of_quad(standing.quad(line), "x" * max(1, int((line.x1 - line.x0) / line.size)), 1.0)
-                for standing in [find_lines(page.image)]
+                Line(
+                    line.x0,
+                    line.y0,
+                    line.x1,
+                    line.y1,
+                    "x" * max(1, int((line.x1 - line.x0) / line.size)),
+                    1.0,
+                )
                 for line in standing.lines
             ]
-            told = lay_out(lines, *page.image.size)
+            told = blocks_by_rules(standing.frame, lines)
             here = matched([box for _, box in blocks], [block.bbox for block in told])
             by_lines.update(blocks[i][0] for i in here)
             order = [partner[i][0] for i in sorted(partner)]

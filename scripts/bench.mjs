@@ -16,6 +16,7 @@ const PARTS = {
   roofline: [python, "bench/roofline.py", "validate"],
   plan: [python, "bench/forecast.py"],
   reading: [python, "bench/reading.py", "--out", out, "--node", node24],
+  hostile: [python, "bench/hostile.py"],
 };
 /** Runs only if it is named: it needs Chromium, fonts and packages of its own (docs/BENCHMARKS.md). */
 const BY_NAME = ["reading"];

@@ -1,6 +1,7 @@
 /**
- * Checks the documentation: every link leads to a file or heading that exists, and the prose of README.md
- * and docs/ is wrapped at 120 columns.
+ * Checks the documentation: every link leads to a file or heading that exists, the prose of README.md and docs/ is
+ * wrapped at 120 columns, and docs/ERRORS.md has the code of every error of a page, document, batch or context.
+ * (`test/edge/problem.test.ts` compares the problems.)
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,9 +17,42 @@ const faults = pages.flatMap((page) => {
   const wrapped = /^(README|docs)\b/.test(page);
   return [...links(path), ...(wrapped ? longLines(path) : [])].map((fault) => `${page}: ${fault}`);
 });
+faults.push(...errorCodes());
 if (faults.length > 0) {
   console.error(faults.join("\n"));
   process.exitCode = 1;
+}
+
+/** Compares the codes that edge and worker write in their sources with those that the docs have in code quotes. */
+function errorCodes(): string[] {
+  const made = (pattern: string, ...ways: RegExp[]) =>
+    globSync(pattern, { cwd: root }).flatMap((file) => {
+      const source = readFileSync(join(root, file), "utf8");
+      return ways.flatMap((way) => [...source.matchAll(way)].map(([, code]) => code ?? ""));
+    });
+  const quoted = (page: string) =>
+    [...readFileSync(join(root, page), "utf8").matchAll(/`([a-z_-]+)`/g)].map(([, code]) => code);
+  const edge = made(
+    "src/edge/**/*.ts",
+    /\bcode: "([a-z]+(?:_[a-z]+)*)"/g,
+    /\bfault\(\s*"(\w+)"/g,
+    /\bManifestFault\(\s*"([\w-]+)"/g,
+  ).filter((code) => code !== "custom"); // of zod
+  const worker = made(
+    "src/gpu-worker/fovea/**/*.py",
+    /\b(?:Document|Page)Error\(\s*"(\w+)"/g,
+    /"code": "(\w+)"/g,
+  );
+  const page = "docs/ERRORS.md";
+  const known = new Set(quoted(page));
+  const protocol = new Set(quoted("docs/WORKER-PROTOCOL.md"));
+  const missing = [...new Set([...edge, ...worker])].filter((code) => !known.has(code));
+  return [
+    ...missing.map((code) => `${page}: no error code ${code}`),
+    ...[...new Set(worker)]
+      .filter((code) => !protocol.has(code))
+      .map((code) => `docs/WORKER-PROTOCOL.md: no error code ${code}`),
+  ];
 }
 
 function links(page: string): string[] {

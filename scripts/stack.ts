@@ -1,17 +1,24 @@
 /**
- * The whole of Fovea on loopback: the real edge under `wrangler dev`, the real Cog server under its
- * supervisor. Both are on a leash (leash.mjs), so that nothing outlives the process that started them.
+ * The whole of Fovea on one machine: the edge (edge.ts) and the Cog server under its supervisor. Both listen on loopback
+ * only, and are on a leash (leash.mjs), so that nothing outlives the process that started them.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const root = join(import.meta.dirname, "..");
-const migrations = join(root, "src/edge/storage/migrations");
-const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
 const venvBin = join(root, ".venv/bin");
 
 export interface StackOptions {
@@ -20,6 +27,11 @@ export interface StackOptions {
   /** Ports to take; a free one where none is given. */
   ports?: { edge?: number | undefined; worker?: number | undefined };
   bootstrapSecret?: string | undefined;
+  /**
+   * Address at which clients reach the edge through a proxy: production. Without it, development: whoever has a key can
+   * have documents fetched from loopback.
+   */
+  publicOrigin?: string | undefined;
   models?: string;
   slots?: number;
   /** Further settings (docs/SETTINGS.md). */
@@ -30,11 +42,14 @@ export interface StackOptions {
 }
 
 export interface Stack {
+  /** On loopback. */
   origin: string;
-  /** An API key of the tenant `default` that may do everything but make keys. */
+  /** An API key of the tenant `default` that may do everything but make keys. Empty in production. */
   key: string;
   bootstrapSecret: string;
   worker: WorkerHandle;
+  /** Process id of the edge; its child is workerd. */
+  edgePid(): number;
   /** Resolves, with what happened, when a part ends that was not told to. */
   crashed: Promise<string>;
   stop(): Promise<void>;
@@ -77,24 +92,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     workerReady.catch(() => {});
 
     log("starting the edge");
-    const migration = new Migration(data);
-    parts.push(migration);
-    await migration.run();
     const models = options.models ?? "pp-ocr,fovea-nano,fovea-render";
-    const edge = new Edge(data, edgePort, {
-      PUBLIC_ORIGIN: origin,
+    const mode = options.publicOrigin
+      ? { PUBLIC_ORIGIN: options.publicOrigin, WORKER_ORIGIN: origin }
+      : await development(origin, secrets.storage);
+    const edge = new Edge(data, edgePort, log, {
       POOLS: JSON.stringify([{ name: "local", type: "cog", url: worker.url, slots }]),
       MODELS: models,
       DEFAULT_MODEL: models.split(",")[0] as string,
-      ALLOW_LOOPBACK: "true",
-      DNS_RESOLVER: "",
-      // `wrangler dev` serves R2's S3 interface there, with the credentials in wrangler.toml.
-      R2_S3_ENDPOINT: `${origin}/cdn-cgi/local/r2/s3`,
-      R2_ACCESS_KEY_ID: "local",
-      R2_SECRET_ACCESS_KEY: "local-secret",
       BOOTSTRAP_SECRET: bootstrapSecret,
       SIGNING_SECRET: secrets.signing,
       WORKER_TOKEN: secrets.workerToken,
+      ...mode,
       ...options.env?.edge,
     });
     parts.push(edge);
@@ -102,9 +111,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await answers(`${origin}/ready`, "The edge", edge, () => true);
     return {
       origin,
-      key: await developmentKey(origin, bootstrapSecret, join(data, "development-key")),
+      key: options.publicOrigin
+        ? ""
+        : await developmentKey(origin, bootstrapSecret, join(data, "development-key")),
       bootstrapSecret,
       worker,
+      edgePid: () => edge.pid(),
       crashed: Promise.race([worker.crashed, edge.crashed]),
       stop,
     };
@@ -114,18 +126,36 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** Settings that only a developer's machine has. */
+async function development(origin: string, storageSecret: string) {
+  return {
+    PUBLIC_ORIGIN: origin,
+    ALLOW_LOOPBACK: "true",
+    DNS_RESOLVER: "",
+    // Miniflare serves R2's S3 interface there.
+    R2_S3_ENDPOINT: `http://127.0.0.1:${await freePort()}/cdn-cgi/local/r2/s3`,
+    R2_ACCESS_KEY_ID: "local",
+    R2_SECRET_ACCESS_KEY: storageSecret,
+  };
+}
+
+/** Size at which a log file is moved aside. */
+const LOG_BYTES = 64 * 1024 ** 2;
+
 /** A process on its leash, with its output in a log file. */
 class Part {
   readonly name: string;
   readonly crashed: Promise<string>;
   protected leash: ChildProcess | null = null;
-  #stopping = false;
+  protected stopping = false;
   readonly #logFile: string;
   readonly #reportCrash: (what: string) => void;
 
   constructor(name: string, data: string) {
     this.name = name;
     this.#logFile = join(data, "logs", `${name}.log`);
+    this.#trimLog();
+    setInterval(() => this.#trimLog(), 60_000).unref();
     const { promise, resolve } = Promise.withResolvers<string>();
     this.crashed = promise;
     this.#reportCrash = resolve;
@@ -139,14 +169,26 @@ class Part {
       stdio: ["pipe", out, out],
       env: { ...process.env, ...env },
     });
-    this.#stopping = false;
+    this.stopping = false;
     this.leash = leash;
     leash.on("exit", (code) => {
       this.leash = null;
-      if (!this.#stopping)
-        this.#reportCrash(`The ${this.name} ended with status ${code}.\n${this.lastWords()}`);
+      if (!this.stopping) this.ended(code);
     });
     return leash;
+  }
+
+  /** The process ended without being told to. */
+  protected ended(code: number | null): void {
+    this.#reportCrash(`The ${this.name} ended with status ${code}.\n${this.lastWords()}`);
+  }
+
+  /** The process keeps the file open to append to it, so it is copied and emptied. */
+  #trimLog(): void {
+    const { size = 0 } = statSync(this.#logFile, { throwIfNoEntry: false }) ?? {};
+    if (size < LOG_BYTES) return;
+    copyFileSync(this.#logFile, `${this.#logFile}.old`);
+    truncateSync(this.#logFile);
   }
 
   get running(): boolean {
@@ -159,9 +201,9 @@ class Part {
   }
 
   async stop(): Promise<void> {
+    this.stopping = true;
     const leash = this.leash;
     if (!leash) return;
-    this.#stopping = true;
     const gone = new Promise((resolve) => leash.once("exit", resolve));
     leash.stdin?.end();
     await gone;
@@ -224,104 +266,90 @@ class Worker extends Part implements WorkerHandle {
   }
 }
 
+/** Restarts in a row until it is given up. */
+const MAX_RESTARTS = 3;
+/** An edge that has run for this long starts a new row. */
+const STABLE_MS = 10 * 60_000;
+
 class Edge extends Part {
   readonly #data: string;
   readonly #port: number;
-  #cron: NodeJS.Timeout | undefined;
+  readonly #log: (line: string) => void;
+  readonly #storagePort: string;
+  #ready = false;
+  #startedAt = 0;
+  #restarts = 0;
 
-  constructor(data: string, port: number, settings: Record<string, string>) {
+  constructor(
+    data: string,
+    port: number,
+    log: (line: string) => void,
+    settings: Record<string, string>,
+  ) {
     super("edge", data);
     this.#data = data;
     this.#port = port;
+    this.#log = log;
+    this.#storagePort = settings.R2_S3_ENDPOINT ? new URL(settings.R2_S3_ENDPOINT).port : "0";
     const lines = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);
     writeFileSync(join(data, "edge.env"), lines.join(""), { mode: 0o600 });
   }
 
+  pid(): number {
+    return Number(readFileSync(join(this.#data, "edge.pid"), "utf8"));
+  }
+
   async start(): Promise<void> {
-    const origin = `http://127.0.0.1:${this.#port}`;
+    this.#run();
+    await answers(`http://127.0.0.1:${this.#port}/health`, "The edge", this, () => true);
+    this.#ready = true;
+  }
+
+  #run(): void {
+    this.#startedAt = Date.now();
     this.spawn(
       "SIGINT",
-      wranglerCommand("dev", this.#data, [
-        "--ip",
-        "127.0.0.1",
+      [
+        process.execPath,
+        "--no-warnings",
+        join(root, "scripts/edge.ts"),
+        "--data",
+        this.#data,
+        "--settings",
+        join(this.#data, "edge.env"),
         "--port",
         String(this.#port),
-        "--inspector-port",
-        "0",
-        "--env-file",
-        join(this.#data, "edge.env"),
-        "--show-interactive-dev-session=false",
-      ]),
-      wranglerEnv(this.#data),
+        "--storage-port",
+        this.#storagePort,
+      ],
+      {},
     );
-    await answers(`${origin}/health`, "The edge", this, () => true);
-    // `wrangler dev` has cron triggers but no clock for them.
-    const tick = () => fetch(`${origin}/cdn-cgi/local/scheduled`).catch(() => {});
-    this.#cron = setInterval(tick, 60_000).unref();
   }
 
-  override async stop(): Promise<void> {
-    clearInterval(this.#cron);
-    await super.stop();
-  }
-}
-
-/** Brings the database to the newest migration; skipped when it is there. */
-class Migration extends Part {
-  readonly #data: string;
-
-  constructor(data: string) {
-    super("migration", data);
-    this.#data = data;
-  }
-
-  async run(): Promise<void> {
-    const hash = createHash("sha256");
-    for (const name of readdirSync(migrations).sort())
-      hash.update(name).update(readFileSync(join(migrations, name)));
-    const newest = hash.digest("hex");
-    const stamp = join(this.#data, "migrated");
-    if (existsSync(stamp) && existsSync(join(this.#data, "v3/d1")) && read(stamp) === newest)
-      return;
-    const command = wranglerCommand("d1 migrations apply", this.#data, ["DB", "--local"]);
-    const leash = this.spawn("SIGINT", command, wranglerEnv(this.#data));
-    const code = await new Promise((resolve) => leash.once("exit", resolve));
-    if (code !== 0) throw new Error(`The database could not be migrated.\n${this.lastWords()}`);
-    writeFileSync(stamp, newest);
+  /** Starts the edge again, unless it ends again and again. */
+  protected override async ended(code: number | null): Promise<void> {
+    if (Date.now() - this.#startedAt > STABLE_MS) this.#restarts = 0;
+    if (!this.#ready || this.#restarts === MAX_RESTARTS) return super.ended(code);
+    const pause = 1000 * 2 ** this.#restarts++;
+    this.#log(`the edge ended with status ${code}: starting it again in ${pause / 1000} s`);
+    await sleep(pause);
+    if (!this.stopping) this.#run();
   }
 }
-
-const wranglerCommand = (verb: string, data: string, args: string[]) => [
-  process.execPath,
-  "--no-warnings",
-  wrangler,
-  ...verb.split(" "),
-  ...args,
-  "--persist-to",
-  data,
-];
-
-const wranglerEnv = (data: string) => ({
-  CI: "1",
-  WRANGLER_SEND_METRICS: "false",
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  // Two copies side by side are not to find each other.
-  WRANGLER_REGISTRY_PATH: join(data, "registry"),
-  WRANGLER_LOG_PATH: join(data, "logs/wrangler"),
-});
 
 interface Secrets {
   bootstrap: string;
   signing: string;
   workerToken: string;
+  storage: string;
 }
 
 /** Made up once: signatures that were given out stay valid over restarts. */
 function keptSecrets(data: string): Secrets {
   const path = join(data, "secrets.json");
-  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8"));
   const make = () => randomBytes(24).toString("base64url");
-  const secrets = { bootstrap: make(), signing: make(), workerToken: make() };
+  const made = { bootstrap: make(), signing: make(), workerToken: make(), storage: make() };
+  const secrets = existsSync(path) ? { ...made, ...JSON.parse(read(path)) } : made;
   writeFileSync(path, JSON.stringify(secrets, null, 2), { mode: 0o600 });
   return secrets;
 }

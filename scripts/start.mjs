@@ -24,6 +24,7 @@ Without one: serves until Ctrl-C.
 Environment:
   FOVEA_PORT               port of the edge (8787; another free port if it is taken)
   FOVEA_WORKER_PORT        port of the worker (5000; another free port if it is taken)
+  FOVEA_PUBLIC_ORIGIN      public address, behind a proxy: production mode (none: development)
   FOVEA_DATA               folder of records, files, secrets and logs (.data)
   FOVEA_MODELS             models on offer, separated by commas (pp-ocr,fovea-nano,fovea-render)
   FOVEA_SLOTS              shards that the worker reads at once (4)

@@ -39,6 +39,8 @@ async function main(): Promise<number> {
         worker: await portFrom("FOVEA_WORKER_PORT", 5000),
       },
       bootstrapSecret: process.env.FOVEA_BOOTSTRAP_SECRET || undefined,
+      // A document that is read from the command line needs no public address.
+      publicOrigin: request.file ? undefined : publicOrigin(),
       models: process.env.FOVEA_MODELS || undefined,
       slots: Number(process.env.FOVEA_SLOTS || 4),
       log: say,
@@ -88,9 +90,15 @@ function sayPage(page: Record<string, unknown>): void {
 
 /** Serves until it is told to stop. */
 function serve(stack: Stack): Promise<number> {
-  const { origin, key } = stack;
-  process.stdout.write(`
+  process.stdout.write(publicOrigin() ? productionGreeting(stack) : developmentGreeting(stack));
+  return new Promise(() => {});
+}
+
+function developmentGreeting({ origin, key }: Stack): string {
+  return `
 Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
+This is the development mode. It listens on loopback only, and whoever has a key can have documents fetched from other
+services there. Behind a proxy set FOVEA_PUBLIC_ORIGIN (docs/SELF-HOSTING.md).
 
   API key      ${key}
   Playground   ${origin}/ (paste the key there)
@@ -102,8 +110,28 @@ Read a document:
   curl ${origin}/v1/ocr -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
     -H "Prefer: wait=60" -d '{"file": "the id that the first answered"}'
 
-`);
-  return new Promise(() => {});
+`;
+}
+
+function productionGreeting({ origin }: Stack): string {
+  return `
+Fovea serves at ${publicOrigin()}, behind a proxy that leads to ${origin} (ready after ${seconds()} s).
+Ctrl-C stops it.
+
+The first key is made with the bootstrap secret (docs/DEPLOY.md): FOVEA_BOOTSTRAP_SECRET, or the one in secrets.json in
+the data folder.
+
+`;
+}
+
+/** @returns undefined in development */
+function publicOrigin(): string | undefined {
+  const text = process.env.FOVEA_PUBLIC_ORIGIN;
+  if (!text) return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol !== "https:" || url.pathname !== "/")
+    throw new Error("FOVEA_PUBLIC_ORIGIN must be an origin such as https://ocr.example.com.");
+  return url.origin;
 }
 
 /** The folder of FOVEA_DATA, or `.data`; the first `.data/N` that is free while another copy has that. */

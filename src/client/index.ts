@@ -125,7 +125,10 @@ export class Fovea {
     return this.#http.json("GET", "/v1/settings", options);
   }
 
-  changeSettings(change: { retention_days: number | null }, options: CallOptions = {}) {
+  changeSettings(
+    change: { retention_days?: number | null; job_retention_days?: number | null },
+    options: CallOptions = {},
+  ) {
     return this.#http.json<Settings>("PATCH", "/v1/settings", { json: change, ...options });
   }
 }

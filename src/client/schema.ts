@@ -932,6 +932,8 @@ export type Settings = {
   /** Days after its last use until a document is deleted, with everything read from it */
   retention_days: number;
   retention_is_default: boolean;
+  /** Days after its end until a job is deleted. Its document has its own time */
+  job_retention_days: number;
   /** Limit of pages read per day (UTC); `null`: no limit */
   daily_pages: number | null;
   /** Limit of spending per day, by the service's prices; `null`: no limit */
@@ -946,6 +948,7 @@ export type Settings = {
 
 export type ChangeSettings = {
   retention_days?: number | null;
+  job_retention_days?: number | null;
   daily_pages?: number | null;
   daily_usd?: number | null;
   keep_tokens?: boolean;

@@ -1,13 +1,13 @@
 /** Builds the Hono app: request ids, one error handler, and the routes in the order of the docs. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { HTTPException } from "hono/http-exception";
 import type { App, AppEnv } from "./context.ts";
 import { newId } from "./domain/ids.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
-import { problemResponse } from "./http/problem.ts";
+import { problemOf, problemResponse } from "./http/problem.ts";
+import { requestBody } from "./http/request-body.ts";
 import "./http/schema-names.ts";
-import { invalidRequest, Problem } from "./problem.ts";
+import { invalidRequest, PROBLEMS, Problem } from "./problem.ts";
 import { routes } from "./routes/index.ts";
 
 export function newApp(): App {
@@ -24,15 +24,14 @@ export function newApp(): App {
     c.header("x-request-id", c.get("requestId"));
   });
 
+  app.use(requestBody);
+
   app.onError((error, c) => {
     const requestId = c.get("requestId");
-    if (error instanceof Problem) return problemResponse(error, requestId);
-    if (error instanceof HTTPException && error.status < 500) {
-      // From Hono: a body that is not JSON or does not match its content type.
-      return problemResponse(new Problem("malformed-request", error.message), requestId);
-    }
-    console.error(JSON.stringify({ request_id: requestId, error: String(error.stack ?? error) }));
-    return problemResponse(new Problem("internal-error"), requestId);
+    const problem = problemOf(error);
+    if (PROBLEMS[problem.code][0] >= 500 && error !== problem)
+      console.error(JSON.stringify({ request_id: requestId, error: String(error.stack ?? error) }));
+    return problemResponse(problem, requestId);
   });
 
   allowBrowsers(app);

@@ -11,19 +11,15 @@ import type { NotStarted, SlotRequest } from "./domain/pools/slot-book.ts";
 export interface Env {
   DB: D1Database;
   BUCKET: R2Bucket;
-  WEBHOOKS: Queue<DeliveryMessage>;
   SHARDS: Workflow<ShardParams>;
   NOTIFIERS: DurableObjectNamespace<JobNotifierRpc>;
   RATE_LIMITERS: DurableObjectNamespace<RateLimiterRpc>;
   UPLOADS: Workflow<UploadParams>;
   BATCHES: DurableObjectNamespace<BatchDriverRpc>;
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
+  RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
   /** Events for analysis. Optional. */
   ANALYTICS?: AnalyticsEngineDataset;
-}
-
-export interface DeliveryMessage {
-  deliveryId: string;
 }
 
 export interface ShardParams {
@@ -65,13 +61,29 @@ export interface BatchDriverRpc extends Rpc.DurableObjectBranded {
   wake(batchId: string): Promise<void>;
 }
 
+/** Where webhooks of a tenant go. */
+export interface Receiver {
+  tenantId: string;
+  url: string;
+}
+
+/** Makes the attempts that are due at one receiver (webhooks/receiver.ts). */
+export interface WebhookReceiverRpc extends Rpc.DurableObjectBranded {
+  /** Starts them and returns. */
+  wake(receiver: Receiver): Promise<void>;
+}
+
 /** Gives the slots of all pools to shards (dispatch/scheduler.ts). */
 export interface SchedulerRpc extends Rpc.DurableObjectBranded {
   /** Asks for a slot. @param limits daily limits that the tenant has set */
   ask(request: SlotRequest, limits: DayLimits): Grant;
   /** Records that the pool accepted the shard. */
   started(shardId: string): void;
-  notStarted(shardId: string, why: NotStarted): void;
+  /**
+   * Records that the pool did not accept the shard, or did not answer.
+   * @returns the milliseconds after which the shard asks the same pool again; `null` if it has lost its slot
+   */
+  notStarted(shardId: string, why: NotStarted): number | null;
   /**
    * Records a report of the worker about an attempt.
    * @returns for the first report, the pool and the milliseconds since the dispatch; otherwise `null`

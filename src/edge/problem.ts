@@ -38,6 +38,7 @@ export const PROBLEMS = {
   "file-too-large": [413, "The file is too large"],
   "request-too-large": [413, "The request is too large"],
   "not-json": [415, "The body is not JSON"],
+  "unsupported-encoding": [415, "The content coding is not supported"],
   "unsupported-media-type": [415, "The file type is not supported"],
   "empty-file": [422, "The file is empty"],
   "url-refused": [422, "The URL is not allowed"],
@@ -47,6 +48,8 @@ export const PROBLEMS = {
   "invalid-page-selection": [422, "The page selection is not valid"],
   "document-unread": [422, "No page of the document could be read"],
   "took-too-long": [504, "The document was not read in time"],
+  "insufficient-storage": [507, "The storage is full"],
+  "storage-unavailable": [503, "The storage does not answer"],
   "internal-error": [500, "Something went wrong on our side"],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { Env } from "./bindings.ts";
+import { hostOf, isLoopback } from "./domain/network/outbound-url.ts";
 import { Pool } from "./domain/pools/pool.ts";
 
 /** Meaning and unit of a setting; docs/SETTINGS.md is generated from them. */
@@ -43,7 +44,10 @@ export const SettingsSchema = z.object({
   PUBLIC_ORIGIN: z
     .url()
     .transform((url) => new URL(url).origin)
-    .meta(about("Address at which clients and workers reach this Worker.")),
+    .meta(about("Address at which clients reach this Worker.")),
+  WORKER_ORIGIN: orNothing(z.url().transform((url) => new URL(url).origin)).meta(
+    about("Address at which workers reach this Worker. Empty: `PUBLIC_ORIGIN`."),
+  ),
   POOLS: pools.meta(about("JSON list of the pools that read pages ([format](DEPLOY.md#pools)).")),
   MODELS: z
     .string()
@@ -95,6 +99,10 @@ export const SettingsSchema = z.object({
   MAX_FILE_BYTES: bytes(100 * MIB, "Largest document by `POST /v1/files` or by URL."),
   MAX_PAGES: count(5000, "pages", "Most pages of a document."),
   MAX_WAIT_S: count(60, "s", "Longest `Prefer: wait`."),
+  STORAGE_TIMEOUT_S: seconds(
+    30,
+    "Time for one write to R2 while a document, manifest or batch output is stored.",
+  ),
   FETCH_TIMEOUT_S: seconds(30, "Time to fetch a document by URL, redirects included."),
   DNS_RESOLVER: z
     .union([z.url(), z.literal("")])
@@ -106,7 +114,11 @@ export const SettingsSchema = z.object({
     ),
   ALLOW_LOOPBACK: flag
     .default(false)
-    .meta(about("`true` allows loopback addresses for documents and webhooks. For development.")),
+    .meta(
+      about(
+        "`true` allows loopback addresses for documents and webhooks. For development: `PUBLIC_ORIGIN` must be one too.",
+      ),
+    ),
   LOG_REQUESTS: flag
     .default(true)
     .meta(about("`false` turns off the log lines for requests and shards.")),
@@ -129,6 +141,16 @@ export const SettingsSchema = z.object({
     "days",
     "Time after its last use until a document is deleted, unless the tenant sets its own.",
   ),
+  JOB_RETENTION_DAYS: count(
+    90,
+    "days",
+    "Time after its end until a job is deleted, unless the tenant sets its own.",
+  ),
+  EVENT_RETENTION_DAYS: count(
+    30,
+    "days",
+    "Time until page events, finished webhook deliveries and the records of ended shards are deleted.",
+  ),
   ZERO_RETENTION_S: seconds(
     3600,
     "Time after a zero-retention job ends until its document is erased, even if the result was not fetched.",
@@ -136,7 +158,11 @@ export const SettingsSchema = z.object({
   MAX_TOKENS_BYTES: bytes(16 * MIB, "Largest vision-token file of one page."),
   TENANT_TOKENS_BYTES: bytes(10 * GIB, "Vision tokens that one tenant can keep."),
 
-  SHARD_PAGES: count(4, "pages", "Pages of one shard."),
+  SHARD_PAGES: count(
+    4,
+    "pages",
+    "Pages of one shard; more for a long text, which has at most 16 shards.",
+  ),
   SHARD_ATTEMPTS: count(3, "attempts", "Dispatches of one shard until its pages fail."),
   LEASE_S: seconds(
     30,
@@ -162,6 +188,12 @@ export const SettingsSchema = z.object({
   ),
 });
 
+/** Loopback leads to the services of the machine, which no client of a public edge may reach. */
+const Checked = SettingsSchema.refine(
+  ({ ALLOW_LOOPBACK, PUBLIC_ORIGIN }) => !ALLOW_LOOPBACK || isLoopback(hostOf(PUBLIC_ORIGIN)),
+  { path: ["ALLOW_LOOPBACK"], message: "needs a PUBLIC_ORIGIN on loopback" },
+);
+
 export type Settings = z.infer<typeof SettingsSchema>;
 
 const parsed = new WeakMap<object, Settings>();
@@ -170,7 +202,7 @@ const parsed = new WeakMap<object, Settings>();
 export function settings(env: Env): Settings {
   const known = parsed.get(env);
   if (known) return known;
-  const result = SettingsSchema.safeParse(env);
+  const result = Checked.safeParse(env);
   if (!result.success) {
     const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new Error(`Wrong settings: ${faults.join("; ")}`);

@@ -8,12 +8,14 @@ import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
 import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
-import { expireJobs } from "./jobs/end.ts";
-import { probeUncounted, startShards } from "./jobs/plan.ts";
-import { eraseFiles, expireFiles } from "./jobs/retention.ts";
+import { cancelJobsWithoutDocument, expireJobs } from "./jobs/end.ts";
+import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
+import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
-import { enqueuePending } from "./storage/deliveries.ts";
+import { wakeReceivers } from "./signals/wake-receiver.ts";
+import { endedWorkflows, forgetWorkflows, type WorkflowName } from "./storage/ended-workflows.ts";
+import { fileById } from "./storage/files.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
@@ -26,18 +28,49 @@ export async function sweep(env: Env): Promise<void> {
   await expireJobs(env, now);
   for (const { jobId, pages } of await flightsWithoutShards(env.DB, now - GRACE_MS)) {
     const job = await findJobById(env.DB, jobId);
-    if (job) await startShards(env, job, pages);
+    const file = job && (await fileById(env.DB, job.tenantId, job.fileId));
+    if (file) await startShards(env, job, file, pages);
   }
   await probeUncounted(env, now - GRACE_MS);
+  await cancelJobsWithoutDocument(env, now - GRACE_MS);
+  await resumePlanning(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   await checkPools(env, now);
-  await enqueuePending(env);
+  await wakeReceivers(env);
   await sweepBatches(env, now);
   await sweepContexts(env, now);
   await expireFiles(env, now);
   await eraseFiles(env, now);
+  await finishErasures(env, now);
   await expireUploads(env, now);
+  await pruneRecords(env, now);
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
+  await deleteWorkflows(env, "SHARDS", now - WAKE_MS);
+  await deleteWorkflows(env, "UPLOADS", now - WAKE_MS);
+}
+
+/** A late wake-up of a deleted instance would make Miniflare open it again. */
+const WAKE_MS = 30_000;
+
+/** The most that `deleteBatch` accepts. */
+const DELETE_AT_ONCE = 100;
+/** Code of `deleteBatch` for an instance that does not exist. */
+const NOT_FOUND = 10400;
+
+/** Deletes instances that have ended. Cloudflare keeps them for a month; Miniflare keeps their files open for ever. */
+async function deleteWorkflows(env: Env, workflow: WorkflowName, before: number): Promise<void> {
+  for (;;) {
+    const ids = await endedWorkflows(env.DB, workflow, before, DELETE_AT_ONCE);
+    if (ids.length === 0) return;
+    const { deleted, errors } = await env[workflow].deleteBatch(ids);
+    const gone = [...deleted, ...errors.filter(({ code }) => code === NOT_FOUND)];
+    await forgetWorkflows(
+      env.DB,
+      gone.map(({ id }) => id),
+    );
+    // The others are tried again by the next sweep.
+    if (gone.length < ids.length) return;
+  }
 }
 
 /** Checks the health of every pool, and frees slots of shards that ended without releasing them. */
@@ -46,8 +79,9 @@ async function checkPools(env: Env, now: number): Promise<void> {
   await Promise.all(
     settings(env).POOLS.map(async (pool) => {
       const { healthy, state } = await upstream(env, pool).health();
-      // A pool that is loading its model is neither healthy nor failed.
-      if (state !== "STARTING") await scheduler.reportHealth(pool.name, healthy);
+      // A pool that is loading its model, or is too busy to answer in time, is neither healthy nor failed.
+      if (state !== "STARTING" && state !== "LATE")
+        await scheduler.reportHealth(pool.name, healthy);
     }),
   );
   const held = await scheduler.heldSince(now - GRACE_MS);

@@ -30,3 +30,18 @@ it("an empty daily limit means no limit, and 0 means a limit of 0", () => {
   expect(() => parse({ DAILY_PAGES: "-1" })).toThrow("DAILY_PAGES");
   expect(() => parse({ PRICES: '{"m": "cheap"}' })).toThrow("PRICES.m");
 });
+
+it("loopback is only called for clients of an edge that is on loopback itself", () => {
+  const fault = "ALLOW_LOOPBACK: needs a PUBLIC_ORIGIN on loopback";
+  const parsed = (PUBLIC_ORIGIN: string) => () => parse({ PUBLIC_ORIGIN, ALLOW_LOOPBACK: "true" });
+  for (const origin of ["https://fovea.io", "http://10.0.0.1:8787", "http://127.0.0.1.io"])
+    expect(parsed(origin)).toThrow(fault);
+  for (const origin of ["http://127.0.0.1:8787", "http://localhost", "http://[::1]:1"])
+    expect(parsed(origin)).not.toThrow();
+});
+
+it("workers reach the edge at an address of its own, or at the public one", () => {
+  expect(parse({}).WORKER_ORIGIN).toBeUndefined();
+  expect(parse({ WORKER_ORIGIN: "" }).WORKER_ORIGIN).toBeUndefined();
+  expect(parse({ WORKER_ORIGIN: "http://edge:8787/" }).WORKER_ORIGIN).toBe("http://edge:8787");
+});

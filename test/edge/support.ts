@@ -87,11 +87,15 @@ export class CogStub {
   up = true;
   /** Hosts that do not answer. */
   readonly down = new Set<string>();
+  /** Hosts that accept a prediction but answer too late. */
+  readonly late = new Set<string>();
   /** Whether the model is still loading. */
   starting = false;
   running = 0;
   /** Number of predictions that were rejected because no slot was free. */
   refused = 0;
+  /** Number of times that a running prediction was started again. */
+  askedAgain = 0;
   #seen = 0;
 
   install(): this {
@@ -116,6 +120,10 @@ export class CogStub {
       this.canceled.push(id);
       return Response.json({});
     }
+    if (this.predictions.some((known) => known.id === id && known.host === url.host)) {
+      this.askedAgain++;
+      return this.#accept(id, url.host);
+    }
     if (this.running >= this.slots) {
       this.refused++;
       return Response.json({}, { status: 409 });
@@ -124,6 +132,11 @@ export class CogStub {
     const body = (await request.json()) as { input: Record<string, string>; webhook: string };
     const prediction = { id, host: url.host, input: body.input, webhook: body.webhook };
     this.predictions.push(prediction);
+    return this.#accept(id, url.host);
+  }
+
+  #accept(id: string, host: string): Response {
+    if (this.late.has(host)) throw new DOMException("no answer in time", "TimeoutError");
     return Response.json({ id, status: "starting" }, { status: 202 });
   }
 

@@ -41,12 +41,24 @@ def pdf(pages: int, size: tuple[float, float] = (595, 842), more: str = "") -> b
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size[0]} {size[1]}] "
             f"/Contents {4 + 2 * i} 0 R {more} >>"
         )
-        objects.append(f"<< /Length {len(draw)} >>\nstream\n{draw}\nendstream")
+        objects.append(stream(draw.encode()))
+    return pdf_of(objects)
+
+
+def stream(data: bytes, entries: str = "") -> bytes:
+    """A stream of a PDF; `entries` of its dictionary go before the length."""
+    return f"<< {entries} /Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
+
+
+def pdf_of(objects: list[str | bytes]) -> bytes:
+    """A PDF of objects numbered from 1. The first one is the catalog; `b""` leaves a number without an object."""
     out = b"%PDF-1.4\n"
     offsets = []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
-        out += f"{number} 0 obj\n{body}\nendobj\n".encode()
+        body = body.encode() if isinstance(body, str) else body
+        if body:
+            out += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
     table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
     start = len(out)
     size_line = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"

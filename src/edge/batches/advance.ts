@@ -8,6 +8,7 @@ import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
 import { idPattern } from "../domain/ids.ts";
 import { cancelJob } from "../jobs/end.ts";
 import { settings } from "../settings.ts";
+import { wakeReceivers } from "../signals/wake-receiver.ts";
 import {
   endedLines,
   lineCounts,
@@ -25,11 +26,10 @@ import {
   moveBatch,
   touchBatch,
 } from "../storage/batches.ts";
-import { enqueuePending } from "../storage/deliveries.ts";
 import { openJobsOfBatch } from "../storage/jobs.ts";
 import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
-import { pagesThisMonth } from "../storage/quota.ts";
+import { pagesTakenThisMonth } from "../storage/quota.ts";
 import { dayLimits } from "../storage/tenants.ts";
 import { countLines, expandLines, ManifestFault } from "./manifest.ts";
 import { startLines } from "./start.ts";
@@ -151,7 +151,7 @@ async function reasonToPause(env: Env, batch: Batch): Promise<string | null> {
   if ((await pagesLeftToday(env, batch.tenantId, model, own)) === 0) return "budget-exceeded";
   const key = await findKey(env.DB, batch.tenantId, batch.keyId);
   if (key?.monthlyPages == null) return null;
-  const used = await pagesThisMonth(env.DB, batch.keyId, Date.now());
+  const used = await pagesTakenThisMonth(env.DB, batch.tenantId, batch.keyId, Date.now());
   return used >= key.monthlyPages ? "quota-exceeded" : null;
 }
 
@@ -164,7 +164,7 @@ async function finish(
   await writeOutputManifest(env, batch);
   const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
   if (await finishBatch(env.DB, batch.id, batch.state, state, reason, notice, Date.now()))
-    await enqueuePending(env);
+    await wakeReceivers(env);
 }
 
 /** Data of the webhook `batch.completed`: counts, and links to the output. */

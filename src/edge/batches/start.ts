@@ -8,6 +8,7 @@ import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { startJob } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
+import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import {
   jobWithFingerprint,
@@ -18,6 +19,7 @@ import {
 } from "../storage/batch-lines.ts";
 import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
+import { storageFault } from "../storage/fault.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
@@ -40,12 +42,12 @@ export async function startLines(
   lines: WaitingLine[],
   free: number,
 ): Promise<{ opened: number; refused: number }> {
-  const { MODELS, DEFAULT_MODEL, ALLOW_LOOPBACK } = settings(env);
+  const { MODELS, DEFAULT_MODEL } = settings(env);
   const rules = {
     defaults: batch.defaults,
     models: MODELS,
     fallbackModel: DEFAULT_MODEL,
-    allowLoopback: ALLOW_LOOPBACK,
+    outbound: outboundRules(env),
   };
   const faulty: Settlement[] = [];
   const ready: Ready[] = [];
@@ -103,6 +105,8 @@ async function findDocument(
   } catch (error) {
     if (error instanceof Problem)
       return { code: error.code.replaceAll("-", "_"), message: error.message };
+    // The driver repeats the step when the storage is back. The line is not to blame.
+    if (storageFault(error)) throw error;
     console.error(JSON.stringify({ batch: batch.id, error: String(error) }));
     return { code: "internal_error", message: "The document could not be stored. Retry the line." };
   }
@@ -153,6 +157,7 @@ async function makeJob(
     background: true,
     deadlineS: settings(env).BATCH_DEADLINE_S,
   };
+  // If the document was deleted meanwhile, there is no job, and the line waits for the next turn, which settles it.
   await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id)]);
   return id;
 }

@@ -7,6 +7,7 @@ import type { Env } from "../bindings.ts";
 import { readLabels, toRanges } from "../domain/batches/batch.ts";
 import type { PageEntry } from "../domain/pages/page-result.ts";
 import { formatSelection, type PageSelection } from "../domain/pages/page-selection.ts";
+import { settings } from "../settings.ts";
 import { type SettledLine, settledLines } from "../storage/batch-lines.ts";
 import {
   commitShard,
@@ -39,7 +40,8 @@ export const shardIsDue = (counts: { settled: number; settledPages: number }): b
 /** Writes the lines that are settled now as one shard. */
 export async function writeShard(env: Env, batch: Batch): Promise<{ pages: number }> {
   const number = (await lastShard(env.DB, batch.id)) + 1;
-  const out = new R2Stream(env.BUCKET, shardPath(batch, number), JSONL);
+  const timeoutMs = settings(env).STORAGE_TIMEOUT_S * 1000;
+  const out = new R2Stream(env.BUCKET, shardPath(batch, number), JSONL, timeoutMs);
   const written: WrittenLine[] = [];
   let pages = 0;
   const full = () =>

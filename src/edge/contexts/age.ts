@@ -13,6 +13,7 @@ import type { ImageMode } from "../domain/memory/vision-tokens.ts";
 import { validTokens } from "../domain/memory/vision-tokens.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import { startJob } from "../jobs/create.ts";
+import { deleteDocument } from "../jobs/retention.ts";
 import {
   beginItem,
   type Context,
@@ -33,7 +34,7 @@ import {
 import { fileById } from "../storage/files.ts";
 import { deleteJob, findJobById, jobPages } from "../storage/jobs.ts";
 import { readEntry, readImage } from "../storage/results.ts";
-import { eraseDocument, keepDocument, readingOptions } from "./documents.ts";
+import { keepDocument, readingOptions } from "./documents.ts";
 import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
 
 export const RENDERER = "fovea-render";
@@ -322,7 +323,7 @@ async function clean(env: Env, context: Context, item: Item, messages: Message[]
   }
   for (const { fileId, jobId } of item.sources) {
     const file = await fileById(env.DB, context.tenantId, fileId);
-    if (file) await eraseDocument(env, file);
+    if (file) await deleteDocument(env, file);
     await deleteJob(env.DB, jobId);
   }
   await markClean(env.DB, context.id, item.id, texts);
@@ -337,7 +338,7 @@ async function failItem(
 ): Promise<PageError> {
   for (const { fileId, jobId } of item.sources) {
     const file = await fileById(env.DB, context.tenantId, fileId);
-    if (file && item.replaces === null) await eraseDocument(env, file);
+    if (file && item.replaces === null) await deleteDocument(env, file);
     await deleteJob(env.DB, jobId);
   }
   await dropItem(env.DB, context.id, item.id);

@@ -5,14 +5,15 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Mode } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
-import { cancelJobsOfFile } from "../jobs/end.ts";
+import { Problem } from "../problem.ts";
 import type { Context } from "../storage/contexts.ts";
-import { deleteFile, filePath, insertFile, type StoredFile } from "../storage/files.ts";
+import { fileById, filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
 /**
  * Stores bytes as a document of a context. The record is written first, so that the bytes can always be found and erased.
  * @param place names the document within its context: storing it again gives the same document. Its `sha256` covers the
  *   place, so that it never equals a document that the tenant has sent, not even one of the same bytes
+ * @throws Problem `gone` if the document is erased meanwhile
  */
 export async function keepDocument(
   env: Env,
@@ -37,13 +38,9 @@ export async function keepDocument(
   });
   const httpMetadata = { contentType: mediaType };
   await env.BUCKET.put(filePath(file), bytes, { httpMetadata });
-  return file;
-}
-
-/** Cancels the jobs that read a document and deletes it with everything read from it. */
-export async function eraseDocument(env: Env, file: StoredFile): Promise<void> {
-  await cancelJobsOfFile(env, file.id);
-  await deleteFile(env.DB, env.BUCKET, file);
+  if (await fileById(env.DB, file.tenantId, file.id)) return file;
+  await env.BUCKET.delete(filePath(file));
+  throw new Problem("gone", "The context was deleted.");
 }
 
 export const readingOptions = (model: string, mode: Mode): ReadOptions => ({

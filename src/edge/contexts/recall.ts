@@ -3,10 +3,12 @@ import type { Env } from "../bindings.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
 import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts";
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
+import { NO_QUOTA, refused } from "../jobs/admit.ts";
 import { startJob } from "../jobs/create.ts";
 import {
   type Context,
@@ -46,7 +48,7 @@ export async function startRecall(
   context: Context,
   message: Message,
   item: Item,
-  by: { keyId: string; model: string; admit: () => Promise<void> },
+  by: { keyId: string; quota: Quota; model: string; admit: () => Promise<void> },
 ): Promise<string[]> {
   const jobs: string[] = [];
   let admitted = false;
@@ -60,11 +62,14 @@ export async function startRecall(
     const file = await pageFile(env.DB, context.id, fileId);
     if (!file) continue;
     if (!admitted) await by.admit();
+    // The key's limits hold for the message, so for its first page.
+    const quota = admitted ? NO_QUOTA : by.quota;
     admitted = true;
     const id = newId("job", Date.now());
     // A larger mode than that of the image would find no more in it.
     const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
-    await startJob(env, file, { id, keyId: by.keyId, options });
+    const refusal = await startJob(env, file, { id, keyId: by.keyId, quota, options });
+    if (refusal) throw refused(refusal, quota);
     jobs.push(id);
   }
   return jobs;

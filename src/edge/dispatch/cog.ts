@@ -19,6 +19,9 @@ import {
 
 const TIMEOUT_MS = 10_000;
 
+/** From a proxy or from Cloudflare: the server got the request and did not answer in time, or broke off. */
+const UNANSWERED = [502, 504, 520, 524];
+
 export class CogPool implements Upstream {
   readonly #env: Env;
   readonly #pool: Pool & { type: "cog" };
@@ -28,6 +31,7 @@ export class CogPool implements Upstream {
     this.#pool = pool;
   }
 
+  /** Asked twice with the same id, the server starts one prediction. */
   async start(request: ShardRequest): Promise<Started> {
     const response = await this.#send(`/predictions/${request.id}`, {
       method: "PUT",
@@ -42,39 +46,44 @@ export class CogPool implements Upstream {
         webhook_events_filter: ["completed"],
       }),
     });
-    await response?.body?.cancel();
-    if (response?.status === 202) return { prediction: request.id };
-    if (response?.status === 409) return "busy";
-    if (response?.status === 503) return "starting";
-    log(this.#env, "pool.refused", {
+    const status = response instanceof Response ? response.status : null;
+    if (response instanceof Response) await response.body?.cancel();
+    if (status === 202) return { prediction: request.id };
+    if (status === 409) return "busy";
+    if (status === 503) return "starting";
+    const unanswered = response === "late" || UNANSWERED.includes(status ?? 0);
+    log(this.#env, unanswered ? "pool.unanswered" : "pool.refused", {
       pool: this.#pool.name,
-      status: response?.status ?? null,
+      status,
       prediction: request.id,
     });
-    return "unavailable";
+    return unanswered ? "unanswered" : "unavailable";
   }
 
   async cancel(prediction: string): Promise<void> {
     const response = await this.#send(`/predictions/${prediction}/cancel`, { method: "POST" });
-    await response?.body?.cancel();
+    if (response instanceof Response) await response.body?.cancel();
   }
 
   async health(): Promise<Health> {
     const response = await this.#send("/health-check", {});
-    const body: { status?: unknown } = response?.ok
-      ? await response.json<object>().catch(() => ({}))
-      : {};
+    if (response === "late") return { healthy: false, state: "LATE" };
+    const body: { status?: unknown } =
+      response instanceof Response && response.ok
+        ? await response.json<object>().catch(() => ({}))
+        : {};
     const state = typeof body.status === "string" ? body.status : "UNREACHABLE";
     // BUSY is a healthy server without a free slot.
     return { healthy: state === "READY" || state === "BUSY", state };
   }
 
-  async #send(path: string, init: RequestInit): Promise<Response | null> {
+  /** @returns `late` without an answer in time, `null` without a connection */
+  async #send(path: string, init: RequestInit): Promise<Response | "late" | null> {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       return await fetch(this.#pool.url + path, { ...init, redirect: "manual", signal });
-    } catch {
-      return null;
+    } catch (error) {
+      return error instanceof Error && error.name === "TimeoutError" ? "late" : null;
     }
   }
 }

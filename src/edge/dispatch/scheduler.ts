@@ -40,7 +40,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     const now = Date.now();
     const held = this.#book.slot(request.shardId);
     if (held && !held.reserved) {
-      // The driver was interrupted before it dispatched the shard.
+      // The driver was interrupted before it dispatched the shard, or the pool did not answer.
       if (held.attempt === request.attempt) return { pool: held.pool, waitedMs: 0 };
       this.#counter(held.pool).lost++;
       this.#spend(request.tenantId, request.model, -request.pages, held.since);
@@ -61,12 +61,16 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.started(shardId, Date.now()));
   }
 
-  notStarted(shardId: string, why: NotStarted): void {
+  notStarted(shardId: string, why: NotStarted): number | null {
     const slot = this.#book.slot(shardId);
-    if (!slot) return;
-    this.#counter(slot.pool).refused++;
-    this.#spend(slot.tenantId, slot.model, -slot.pages, slot.since);
-    this.#wakeDrivers(this.#book.notStarted(shardId, why, Date.now()));
+    if (!slot) return null;
+    const { askAgainMs, wake } = this.#book.notStarted(shardId, why, Date.now());
+    if (askAgainMs === null) {
+      this.#counter(slot.pool).refused++;
+      this.#spend(slot.tenantId, slot.model, -slot.pages, slot.since);
+    }
+    this.#wakeDrivers(wake);
+    return askAgainMs;
   }
 
   heard(shardId: string, attempt: number): { pool: string; ms: number } | null {

@@ -25,7 +25,7 @@ export type Started = { prediction: string } | NotStarted;
 
 export interface Health {
   healthy: boolean;
-  /** As the pool reports it. */
+  /** As the pool reports it; `UNREACHABLE`, or `LATE` if it did not answer in time. */
   state: string;
 }
 

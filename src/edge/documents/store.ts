@@ -8,6 +8,8 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
+import { expectObjects, forgetErasure } from "../storage/erasures.ts";
+import { bestEffort, withinTime } from "../storage/fault.ts";
 import { filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
 /** The problems that `storeDocument` throws. */
@@ -17,13 +19,17 @@ export const STORED = [
   "file-too-large",
 ] as const satisfies ProblemCode[];
 
+/** Longer than any request. What an interrupted upload has stored is erased after this time. */
+const UPLOAD_MS = 24 * 3600_000;
+
 /** R2 requires parts of equal size and at least 5 MiB, except the last. */
 const PART_BYTES = 8 * 1024 * 1024;
 
 /**
  * @param declared the declared Content-Type
  * @returns the file, and whether it is new. A tenant has one file for equal bytes
- * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; nothing is stored then
+ * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; or what the storage throws. Nothing is
+ *   stored then
  */
 export async function storeDocument(
   env: Env,
@@ -34,34 +40,41 @@ export async function storeDocument(
 ): Promise<{ file: StoredFile; created: boolean }> {
   const now = Date.now();
   const id = newId("file", now);
-  const { MAX_FILE_BYTES } = settings(env);
-  const upload = new Upload(env.BUCKET, filePath({ tenantId, id }), MAX_FILE_BYTES, declared);
+  await expectObjects(env.DB, { id, tenantId }, now + UPLOAD_MS);
+  const upload = new Upload(env, filePath({ tenantId, id }), declared);
+  // The sweep repeats it if it fails.
+  const discard = async () => {
+    const erased = upload.discard().then(() => forgetErasure(env.DB, id));
+    await bestEffort(erased, { discarding: id });
+  };
+  let stored: Awaited<ReturnType<Upload["end"]>>;
   try {
     for await (const chunk of chunks) await upload.write(chunk);
-    const { sha256, bytes, mediaType } = await upload.end();
-    const file = await insertFile(env.DB, {
-      id,
-      tenantId,
-      sha256,
-      bytes,
-      mediaType,
-      name,
-      pageCount: null,
-      textPages: {},
-      createdAt: now,
-    });
-    if (file.id !== id) await upload.discard();
-    return { file, created: file.id === id };
+    stored = await upload.end();
   } catch (error) {
-    await upload.discard();
+    await discard();
     throw error;
   }
+  // If this fails, the record may exist nevertheless. If it does not, the sweep erases the bytes.
+  const file = await insertFile(env.DB, {
+    id,
+    tenantId,
+    ...stored,
+    name,
+    pageCount: null,
+    textPages: {},
+    createdAt: now,
+  });
+  if (file.id === id) return { file, created: true };
+  await discard();
+  return { file, created: false };
 }
 
 class Upload {
   readonly #bucket: R2Bucket;
   readonly #key: string;
   readonly #maxBytes: number;
+  readonly #timeoutMs: number;
   readonly #declared: string | null;
   readonly #digest = new crypto.DigestStream("SHA-256");
   readonly #hasher = this.#digest.getWriter();
@@ -72,10 +85,12 @@ class Upload {
   #multipart: R2MultipartUpload | null = null;
   #parts: R2UploadedPart[] = [];
 
-  constructor(bucket: R2Bucket, key: string, maxBytes: number, declared: string | null) {
-    this.#bucket = bucket;
+  constructor(env: Env, key: string, declared: string | null) {
+    const { MAX_FILE_BYTES, STORAGE_TIMEOUT_S } = settings(env);
+    this.#bucket = env.BUCKET;
     this.#key = key;
-    this.#maxBytes = maxBytes;
+    this.#maxBytes = MAX_FILE_BYTES;
+    this.#timeoutMs = STORAGE_TIMEOUT_S * 1000;
     this.#declared = declared;
   }
 
@@ -100,11 +115,11 @@ class Upload {
     const mediaType = this.#mediaType as MediaType;
     if (this.#multipart) {
       if (this.#filled > 0) await this.#flush();
-      await this.#multipart.complete(this.#parts);
+      await this.#inTime(this.#multipart.complete(this.#parts));
     } else {
-      await this.#bucket.put(this.#key, this.#part.subarray(0, this.#filled), {
-        httpMetadata: { contentType: mediaType },
-      });
+      const whole = this.#part.subarray(0, this.#filled);
+      const options = { httpMetadata: { contentType: mediaType } };
+      await this.#inTime(this.#bucket.put(this.#key, whole, options));
     }
     this.#multipart = null;
     await this.#hasher.close();
@@ -114,8 +129,11 @@ class Upload {
   async discard(): Promise<void> {
     await this.#hasher.abort().catch(() => {});
     this.#digest.digest.catch(() => {});
-    if (this.#multipart) await this.#multipart.abort();
-    else await this.#bucket.delete(this.#key);
+    await this.#inTime(this.#multipart ? this.#multipart.abort() : this.#bucket.delete(this.#key));
+  }
+
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return withinTime(this.#timeoutMs, answer);
   }
 
   #sniff(): void {
@@ -129,11 +147,11 @@ class Upload {
   }
 
   async #flush(): Promise<void> {
-    this.#multipart ??= await this.#bucket.createMultipartUpload(this.#key, {
-      httpMetadata: { contentType: this.#mediaType as MediaType },
-    });
+    const options = { httpMetadata: { contentType: this.#mediaType as MediaType } };
+    this.#multipart ??= await this.#inTime(this.#bucket.createMultipartUpload(this.#key, options));
     const part = this.#part.subarray(0, this.#filled);
-    this.#parts.push(await this.#multipart.uploadPart(this.#parts.length + 1, part));
+    const sent = this.#multipart.uploadPart(this.#parts.length + 1, part);
+    this.#parts.push(await this.#inTime(sent));
     this.#filled = 0;
   }
 }

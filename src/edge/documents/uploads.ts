@@ -12,6 +12,7 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
+import { workflowEnded } from "../storage/ended-workflows.ts";
 import { fileById, filePath, insertFile } from "../storage/files.ts";
 import {
   deleteOldUploads,
@@ -162,9 +163,11 @@ async function checkUpload(env: Env, uploadId: string): Promise<ProblemCode | nu
 export class UploadWorkflow extends WorkflowEntrypoint<Env, UploadParams> {
   override async run(event: WorkflowEvent<UploadParams>, step: WorkflowStep): Promise<void> {
     const retries = { limit: 5, delay: "5 seconds", backoff: "exponential" } as const;
-    await step.do("check", { retries, timeout: "15 minutes" }, () =>
-      checkUpload(this.env, event.payload.uploadId),
-    );
+    const { uploadId } = event.payload;
+    await step.do("check", { retries, timeout: "15 minutes" }, async () => {
+      await checkUpload(this.env, uploadId);
+      await workflowEnded(this.env.DB, "UPLOADS", uploadId, Date.now());
+    });
   }
 }
 

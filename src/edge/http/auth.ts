@@ -13,7 +13,7 @@ import {
   readBrowserToken,
 } from "../domain/keys/browser-token.ts";
 import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
-import { rateLimiterOf } from "../keys/rate-limiter.ts";
+import { admitRequest } from "../keys/rate-limiter.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
@@ -50,7 +50,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const { key, addressAllowed, admission, perMinute, dayLimits } = await timed(
     c.get("timings"),
     "auth",
-    rateLimiterOf(c.env, hash).check(hash, address, browser?.id),
+    admitRequest(c.env, hash, address, browser?.id),
   );
   if (!key) throw new Problem("invalid-key", NO_SUCH_KEY);
   if (!addressAllowed || !admission)

@@ -8,6 +8,7 @@ import { Problem, type ProblemCode } from "../problem.ts";
 export const JSON_BODY = [
   "malformed-request",
   "not-json",
+  "unsupported-encoding",
   "request-too-large",
   "invalid-request",
 ] as const satisfies ProblemCode[];

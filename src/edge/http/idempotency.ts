@@ -8,7 +8,9 @@ import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
 import { hex } from "../domain/encoding.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
+import { bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
+import { bestEffort, withinTime } from "../storage/fault.ts";
 import {
   ANSWER_GONE,
   claimAnswer,
@@ -66,10 +68,7 @@ export async function once(
         "idempotency-key-reused",
         "The Idempotency-Key was used for a different request.",
       );
-    if (kept?.status === ANSWER_GONE)
-      throw new Problem("gone", "The stored response was deleted with its document.");
-    const sealed = kept?.status != null && (await readAnswer(BUCKET, scope, key));
-    if (!kept || kept.status === null || !sealed) {
+    if (!kept || kept.status === null) {
       const headers = { "retry-after": String(IN_FLIGHT_MS / 60_000) };
       throw new Problem(
         "idempotency-in-flight",
@@ -78,6 +77,8 @@ export async function once(
         headers,
       );
     }
+    const sealed = kept.status !== ANSWER_GONE && (await readAnswer(BUCKET, scope, key));
+    if (!sealed) throw new Problem("gone", "The stored response was deleted with its document.");
     const body = await open(await sealingKey(c), sealed);
     if (!body)
       throw new Problem(
@@ -90,16 +91,18 @@ export async function once(
     });
   }
 
+  // The claim of a failed request expires by itself, so the failure to release it must not replace the answer.
+  const release = () => bestEffort(releaseAnswer(DB, scope, key), { idempotency_claim_of: scope });
   let fresh: Response;
   try {
     fresh = await answer();
   } catch (error) {
-    await releaseAnswer(DB, scope, key);
+    await release();
     throw error;
   }
   // A failure on our side, or one that may pass, is not stored, so that the client can retry.
   if (c.error || fresh.status >= 500 || fresh.status === 429) {
-    await releaseAnswer(DB, scope, key);
+    await release();
     return fresh;
   }
   const response = fresh.clone();
@@ -110,15 +113,12 @@ export async function once(
     }),
   );
   const sealed = await seal(await sealingKey(c), await response.arrayBuffer());
-  await keepAnswer(
-    DB,
-    BUCKET,
-    { scope, key },
-    response.status,
-    headers,
-    sealed,
-    c.get("answerFileId") ?? null,
-  );
+  const fileId = c.get("answerFileId") ?? null;
+  const kept = keepAnswer(DB, BUCKET, { scope, key }, response.status, headers, sealed, fileId);
+  // The work is done, so the client learns of it even if a repetition will not.
+  await bestEffort(withinTime(settings(c.env).STORAGE_TIMEOUT_S * 1000, kept), {
+    idempotency_answer_of: scope,
+  });
   return fresh;
 }
 
@@ -127,7 +127,8 @@ async function digest(text: string): Promise<string> {
 }
 
 async function sealingKey(c: Context<AppEnv>): Promise<CryptoKey> {
-  const material = `${settings(c.env).SIGNING_SECRET}\n${c.req.header("authorization")}`;
+  // The token, not the header: how its scheme is written (`bearer`, `Bearer`) makes no difference (RFC 9110, 11.1).
+  const material = `${settings(c.env).SIGNING_SECRET}\nBearer ${bearerToken(c.req.header("authorization"))}`;
   const raw = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(material));
   return crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
 }

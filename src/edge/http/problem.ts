@@ -1,7 +1,35 @@
-/** Problems as HTTP responses: RFC 9457 problem details. */
+/** Problems as HTTP responses: RFC 9457 problem details. Here every error becomes a problem. */
 import { z } from "@hono/zod-openapi";
-import { PROBLEMS, type Problem, type ProblemCode } from "../problem.ts";
+import { HTTPException } from "hono/http-exception";
+import { PROBLEMS, Problem, type ProblemCode } from "../problem.ts";
+import { storageFault } from "../storage/fault.ts";
 import { AUTHENTICATION } from "./auth.ts";
+
+/** @returns the problem that the client sees. An error that nothing here knows is `internal-error`. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  // From Hono: a body that is not JSON or does not match its content type.
+  if (error instanceof HTTPException && error.status < 500)
+    return new Problem("malformed-request", error.message);
+  switch (storageFault(error)) {
+    case "full":
+      return new Problem(
+        "insufficient-storage",
+        "Nothing can be added until room is made. Deleting still works.",
+        {},
+        { "retry-after": "60" },
+      );
+    case "unavailable":
+      return new Problem(
+        "storage-unavailable",
+        "The request may or may not have taken effect. Repeat it.",
+        {},
+        { "retry-after": "5" },
+      );
+    default:
+      return new Problem("internal-error");
+  }
+}
 
 export function problemResponse(problem: Problem, requestId: string): Response {
   const [status] = PROBLEMS[problem.code];

@@ -5,7 +5,7 @@ import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { secondsOfDayLeft } from "../domain/keys/day-limits.ts";
 import type { Quota } from "../domain/keys/stored-key.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
-import { openJobsOfKey, pagesThisMonth } from "../storage/quota.ts";
+import type { Refusal } from "../storage/quota.ts";
 
 /** The problems of a key or an account that has reached a limit. */
 export const ADMISSION = [
@@ -14,21 +14,30 @@ export const ADMISSION = [
   "too-many-jobs",
 ] as const satisfies ProblemCode[];
 
-/**
- * The last request of a month may exceed the limit: how many pages it has is not known yet.
- * @throws Problem `quota-exceeded`, `too-many-jobs`
- */
-export async function checkQuota(db: D1Database, keyId: string, quota: Quota, now: number) {
-  const { monthlyPages, concurrentJobs } = quota;
-  if (monthlyPages !== null && (await pagesThisMonth(db, keyId, now)) >= monthlyPages)
-    throw new Problem("quota-exceeded", `The key may have ${monthlyPages} pages read in a month.`);
-  if (concurrentJobs !== null && (await openJobsOfKey(db, keyId)) >= concurrentJobs) {
-    const detail = `The key may have ${concurrentJobs} jobs open at once.`;
-    throw new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
+export const NO_QUOTA: Quota = { monthlyPages: null, concurrentJobs: null };
+
+/** The problem for a job that was not inserted. */
+export function refused(refusal: Refusal, { monthlyPages, concurrentJobs }: Quota): Problem {
+  switch (refusal) {
+    case "document":
+      return new Problem("not-found", "No such file.");
+    case "pages":
+      return new Problem(
+        "quota-exceeded",
+        `The key may have ${monthlyPages} pages read in a month.`,
+      );
+    case "jobs": {
+      const detail = `The key may have ${concurrentJobs} jobs open at once.`;
+      return new Problem("too-many-jobs", detail, {}, { "retry-after": "5" });
+    }
   }
 }
 
-/** @throws Problem `budget-exceeded` if more pages are to be read than the day has left */
+/**
+ * A courtesy: the scheduler, which counts the pages as it dispatches them, holds the limit, and parallel requests that
+ * pass here together have their surplus pages fail with `budget_exceeded`.
+ * @throws Problem `budget-exceeded` if more pages are to be read than the day has left
+ */
 export function checkDay(pages: number, left: number | null, now: number): void {
   if (left === null || pages <= left) return;
   const detail = `${pages} pages are to be read, and ${left} are left today.`;
@@ -36,9 +45,8 @@ export function checkDay(pages: number, left: number | null, now: number): void 
   throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
 }
 
-/** Checks both for a known number of pages. */
+/** Checks the account's day for a known number of pages. */
 export async function admitPages(env: Env, caller: Caller, model: string, pages: number) {
-  const now = Date.now();
-  await checkQuota(env.DB, caller.keyId, caller.quota, now);
-  checkDay(pages, await pagesLeftToday(env, caller.tenantId, model, caller.dayLimits), now);
+  const left = await pagesLeftToday(env, caller.tenantId, model, caller.dayLimits);
+  checkDay(pages, left, Date.now());
 }

@@ -11,6 +11,7 @@ import { type DocumentSource, FROM_URL, findDocument } from "../documents/ingest
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { JobRequest } from "../domain/jobs/job-request.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
 import { outboundUrlFault } from "../domain/network/outbound-url.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
@@ -22,20 +23,16 @@ import {
 import { readOptions } from "../domain/pages/read-options.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
+import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
-import {
-  findJob,
-  insertJob,
-  type Job,
-  jobWithSources,
-  type SourceCounts,
-} from "../storage/jobs.ts";
+import { findJob, type Job, jobWithSources, type SourceCounts } from "../storage/jobs.ts";
+import type { Refusal } from "../storage/quota.ts";
 import { keptTokens } from "../storage/tenants.ts";
 import { timed } from "../telemetry.ts";
-import { ADMISSION, checkDay, checkQuota } from "./admit.ts";
+import { ADMISSION, checkDay, NO_QUOTA, refused } from "./admit.ts";
 import { announce } from "./end.ts";
-import { plan, selectedPages, uncached } from "./plan.ts";
+import { planNew, selectedPages, uncached } from "./plan.ts";
 
 /**
  * What `createJob` throws. In addition: `not-cached` with `cache: only`, `tokens-not-kept` for the task `encode`, and
@@ -88,18 +85,16 @@ export async function createJob(
   if (request.cache === "only") {
     if ((await uncached(env, wanted, file)) > 0)
       throw new Problem("not-cached", "Not every selected page has been read with these options.");
-  } else {
-    await checkQuota(env.DB, keyId, quota, now);
-    if (left !== null) {
-      const fresh = request.cache === "refresh";
-      checkDay(fresh ? selectedPages(wanted, file) : await uncached(env, wanted, file), left, now);
-    }
+  } else if (left !== null) {
+    const fresh = request.cache === "refresh";
+    checkDay(fresh ? selectedPages(wanted, file) : await uncached(env, wanted, file), left, now);
   }
 
   const id = tokenJobId ?? newId("job", now);
   const started = startJob(env, file, {
     id,
     keyId,
+    quota: request.cache === "only" ? NO_QUOTA : quota,
     options,
     selection,
     cache: request.cache,
@@ -113,7 +108,8 @@ export async function createJob(
     if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error))) throw tokenUsed(tokenJobId);
     throw error;
   });
-  await timed(timings, "plan", started);
+  const refusal = await timed(timings, "plan", started);
+  if (refusal) throw refused(refusal, quota);
   const created = await jobWithSources(env.DB, id);
   // No worker will report about a job that ended while it was made.
   if (isOver(created.job.state)) await announce(env, [id]);
@@ -124,6 +120,8 @@ export async function createJob(
 export interface JobSpec {
   id: string;
   keyId: string;
+  /** The limits of the key. Left out: none, because the service starts the job on its own account. */
+  quota?: Quota;
   options: ReadOptions;
   selection?: PageSelection;
   cache?: Job["cache"];
@@ -139,15 +137,17 @@ export interface JobSpec {
 }
 
 /**
- * Records a job on a document and plans it.
- * @param also statements for the same transaction
+ * Records a job on a document and plans it. That the document exists and the key is below its limits is checked in the
+ * same transaction.
+ * @param also statements for the same transaction. They run even if the job is refused
+ * @returns why the job was refused; `null` if it exists
  */
 export async function startJob(
   env: Env,
   file: StoredFile,
   spec: JobSpec,
   also: D1PreparedStatement[] = [],
-): Promise<void> {
+): Promise<Refusal | null> {
   const now = Date.now();
   const job: Job = {
     id: spec.id,
@@ -175,7 +175,7 @@ export async function startJob(
     batchId: spec.batchId ?? null,
     background: spec.background ?? false,
   };
-  await plan(env, job, file, [...insertJob(env.DB, job), ...also]);
+  return planNew(env, job, file, spec.quota ?? NO_QUOTA, also);
 }
 
 function parse(fields: z.input<typeof JobRequest>): JobRequest {
@@ -222,6 +222,6 @@ async function checkKeptTokens(env: Env, tenantId: string, request: JobRequest) 
 }
 
 function checkWebhook(env: Env, { webhook_url: url }: JobRequest) {
-  const fault = url && outboundUrlFault(url, settings(env).ALLOW_LOOPBACK);
+  const fault = url && outboundUrlFault(url, outboundRules(env));
   if (fault) throw new Problem("url-refused", `webhook_url: ${fault}`);
 }

@@ -3,18 +3,22 @@ import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { notifyWatchers } from "../signals/notifier.ts";
 import { wakeBatchesOf } from "../signals/wake-batch.ts";
+import { wakeReceivers } from "../signals/wake-receiver.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
-import { enqueuePending } from "../storage/deliveries.ts";
-import { expiredJobs, type Job, openJobsOfFile } from "../storage/jobs.ts";
-import { endJobEarly } from "../storage/reading.ts";
+import { type CanceledShard, endJobEarly } from "../storage/cancellation.ts";
+import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
+import { expiredJobs, type Job, jobsWithoutDocument } from "../storage/jobs.ts";
 
 /** Notifies watchers, webhooks and batches of jobs that may have changed. Safe to repeat. */
 export async function announce(env: Env, jobIds: string[]): Promise<void> {
   if (jobIds.length === 0) return;
+  // What these do is repeated: by the watchers' own timeouts, by the sweep, by the batch's next poll. A failure must not
+  // make the caller repeat what is stored already.
+  const jobs = jobIds.join(",");
   await Promise.all([
-    notifyWatchers(env, jobIds),
-    enqueuePending(env, jobIds),
-    wakeBatchesOf(env, jobIds),
+    bestEffort(notifyWatchers(env, jobIds), { watchers_of: jobs }),
+    bestEffort(wakeReceivers(env, jobIds), { webhooks_of: jobs }),
+    bestEffort(wakeBatchesOf(env, jobIds), { batches_of: jobs }),
   ]);
 }
 
@@ -24,20 +28,28 @@ export async function cancelJob(
   job: Pick<Job, "id" | "fileId">,
   state: "canceled" | "expired" = "canceled",
 ): Promise<boolean> {
-  const orphans = await endJobEarly(env.DB, job, state, Date.now());
-  if (orphans === null) return false;
+  const shards = await withoutRoomToo((hasRoom) =>
+    endJobEarly(env.DB, job, state, Date.now(), hasRoom),
+  );
+  if (shards === null) return false;
   await announce(env, [job.id]);
+  await stopShards(env, shards);
+  return true;
+}
+
+/** Cancels the predictions of shards that no job needs any more, and has their drivers free the slots. */
+export async function stopShards(env: Env, shards: CanceledShard[]): Promise<void> {
   await Promise.all(
-    orphans.map(async ({ id, server, prediction_id }) => {
+    shards.map(async ({ id, server, prediction_id }) => {
       if (server && prediction_id) await upstreamNamed(env, server)?.cancel(prediction_id);
       await wakeShard(env, id);
     }),
   );
-  return true;
 }
 
-export async function cancelJobsOfFile(env: Env, fileId: string): Promise<void> {
-  for (const job of await openJobsOfFile(env.DB, fileId)) await cancelJob(env, job);
+/** Cancels jobs from before `before` that no worker can serve, because their document does not exist. */
+export async function cancelJobsWithoutDocument(env: Env, before: number): Promise<void> {
+  for (const job of await jobsWithoutDocument(env.DB, before)) await cancelJob(env, job);
 }
 
 export async function expireJobs(env: Env, now: number): Promise<void> {

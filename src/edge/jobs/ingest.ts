@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import { schedulerOf } from "../dispatch/scheduler.ts";
 import type { Closing } from "../dispatch/upstream.ts";
-import { retryWait } from "../domain/jobs/shard.ts";
+import { isOpen, retryWait } from "../domain/jobs/shard.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import { pageKey, tokenKey } from "../domain/pages/page-key.ts";
 import {
@@ -25,7 +25,7 @@ import {
   landPage,
   rememberModel,
 } from "../storage/reading.ts";
-import { putImage, putResult } from "../storage/results.ts";
+import { deleteReading, putImage, putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
 import { log, track } from "../telemetry.ts";
 import { announce } from "./end.ts";
@@ -86,7 +86,7 @@ export async function receiveDocument(
 
 /**
  * The worker has read a page. It is accepted from any attempt, even a late one. The bytes are stored before the
- * record that points to them.
+ * record that points to them. If the document was deleted in between, they are erased.
  */
 export async function receivePage(
   env: Env,
@@ -120,7 +120,11 @@ export async function receivePage(
   const { mediaType } = file;
   const size = bytes.byteLength;
   const jobs = await landPage(env.DB, shard, mediaType, key, result, size, about, now);
-  if (jobs) {
+  if (jobs === "deleted") {
+    await deleteReading(env.BUCKET, shard, key, result.model_digest);
+    return "gone";
+  }
+  if (jobs !== "unwanted") {
     const { tenantId } = shard;
     const { model, verdict, timings_ms: t } = result;
     track(env, { type: "page", tenantId, model, pool: shard.pool ?? "", outcome: verdict }, [
@@ -179,7 +183,9 @@ export async function receiveImage(
   const live = await receiveHeartbeat(env, shard, attempt);
   if (!shard.pages.some((wanted) => wanted.pageKey === key)) return live;
   await putImage(env.BUCKET, shard, key, digest, png);
-  return "ok";
+  if (await fileById(env.DB, shard.tenantId, shard.fileId)) return "ok";
+  await deleteReading(env.BUCKET, shard, key, digest);
+  return "gone";
 }
 
 /** The prediction has ended. The shard's driver dispatches the unread pages again. */
@@ -192,5 +198,5 @@ export async function receiveEnd(
   await endLease(env.DB, shard.id, attempt, Date.now() + retryWait(attempt));
   await schedulerOf(env).ended(shard.id, attempt, status !== "failed", shard.openPages);
   log(env, "shard.closed", { shard_id: shard.id, attempt, status, open_pages: shard.openPages });
-  await wakeShard(env, shard.id);
+  if (isOpen(shard)) await wakeShard(env, shard.id);
 }

@@ -1,18 +1,28 @@
 /** Planning: which pages a job still needs, which of them it reads itself, and the shards that are started for those. */
 import type { Env } from "../bindings.ts";
+import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
-import { pageKey } from "../domain/pages/page-key.ts";
-import { cutShards, firstPage, resolvePages } from "../domain/pages/page-selection.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
+import { pageKey, type WantedPage } from "../domain/pages/page-key.ts";
+import { cutShards, firstPage, resolvePages, shardSize } from "../domain/pages/page-selection.ts";
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
-import { type Job, uncountedJobs } from "../storage/jobs.ts";
 import {
-  claimProbe,
+  findJobById,
+  halfPlannedJobs,
+  type Job,
+  pagesWithoutFlights,
+  uncountedJobs,
+} from "../storage/jobs.ts";
+import type { Refusal } from "../storage/quota.ts";
+import {
+  claimAgain,
   countUncached,
+  createPlannedJob,
   digestName,
+  type Plan,
   planJob,
-  type WantedPage,
 } from "../storage/reading.ts";
 import { insertShards, promoteShards } from "../storage/shards.ts";
 
@@ -20,29 +30,66 @@ import { insertShards, promoteShards } from "../storage/shards.ts";
 type Wanted = Pick<Job, "options" | "selection">;
 
 /**
- * Plans a job, or the rest of it. Until the document's pages are counted, only the first selected page is planned: the
+ * Inserts a job and plans it. Until the document's pages are counted, only the first selected page is planned: the
  * worker that opens the document reports their number, and then the rest is planned.
+ * @param also statements for the same transaction. They run even if the job is refused
+ * @returns why the job was refused; `null` if it exists
  */
-export async function plan(
+export async function planNew(
   env: Env,
   job: Job,
   file: StoredFile,
-  before: D1PreparedStatement[] = [],
-): Promise<void> {
+  quota: Quota,
+  also: D1PreparedStatement[],
+): Promise<Refusal | null> {
+  const wanted = await planOf(job, file);
+  const created = await createPlannedJob(env.DB, job, quota, wanted, also, Date.now());
+  if ("refusal" in created) return created.refusal;
+  await read(env, job, file, wanted, created.claimed);
+  if (wanted.planned) return null;
+  // A worker may have counted the pages, and planned the jobs that it found, since the file was looked up.
+  const current = await fileById(env.DB, file.tenantId, file.id);
+  if (current && pageCountOf(current, job.options.mode) !== null) await plan(env, job, current);
+  return null;
+}
+
+/** Plans the rest of a job whose document has been counted. */
+export async function plan(env: Env, job: Job, file: StoredFile): Promise<void> {
+  const wanted = await planOf(job, file);
+  await read(env, job, file, wanted, await planJob(env.DB, wanted, Date.now()));
+}
+
+async function planOf(job: Job, file: StoredFile): Promise<Plan> {
   const { pages, beyond, counted } = await wantedPages(job, file);
   const reader = digestName(job.options.model, file.mediaType);
-  const claimed = await planJob(
-    env.DB,
-    { id: job.id, reader, cache: job.cache },
-    pages,
-    beyond,
-    counted,
-    Date.now(),
-    before,
-  );
-  await startShards(env, job, claimed);
-  if (!job.background && claimed.length < pages.length) {
+  return { jobId: job.id, reader, cache: job.cache, wanted: pages, beyond, planned: counted };
+}
+
+/** Has the claimed pages read, and the shared ones no later than the job's priority demands. */
+async function read(
+  env: Env,
+  job: Job,
+  file: StoredFile,
+  { wanted }: Plan,
+  claimed: WantedPage[],
+): Promise<void> {
+  await startShards(env, job, file, claimed);
+  if (!job.background && claimed.length < wanted.length) {
     for (const shard of await promoteShards(env.DB, job.id)) await wakeShard(env, shard);
+  }
+}
+
+/** Resumes jobs from before `before` whose planning was interrupted, or that wait for pages that nobody reads. */
+export async function resumePlanning(env: Env, before: number): Promise<void> {
+  for (const job of await halfPlannedJobs(env.DB, before)) {
+    const file = await fileById(env.DB, job.tenantId, job.fileId);
+    if (file && pageCountOf(file, job.options.mode) !== null) await plan(env, job, file);
+  }
+  const left = Map.groupBy(await pagesWithoutFlights(env.DB, before), ({ jobId }) => jobId);
+  for (const [jobId, pages] of left) {
+    const job = await findJobById(env.DB, jobId);
+    const file = job && (await fileById(env.DB, job.tenantId, job.fileId));
+    if (file) await startShards(env, job, file, await claimAgain(env.DB, jobId, pages, Date.now()));
   }
 }
 
@@ -52,7 +99,7 @@ export async function plan(
  */
 async function probeAgain(env: Env, job: Job, file: StoredFile): Promise<void> {
   const { pages } = await wantedPages(job, file);
-  await startShards(env, job, await claimProbe(env.DB, job.id, pages, Date.now()));
+  await startShards(env, job, file, await claimAgain(env.DB, job.id, pages, Date.now()));
 }
 
 /** Probes the documents of jobs from before `before` whose pages are not counted and that no worker has open. */
@@ -95,13 +142,19 @@ const CREATE_AT_ONCE = 100;
 
 /**
  * Cuts claimed pages into shards and starts a driver for each. In the background a shard has one page, so that other
- * jobs wait for at most the page in progress.
+ * jobs wait for at most the page in progress; only shards of long texts have more.
  */
-export async function startShards(env: Env, job: Job, claimed: WantedPage[]): Promise<void> {
+export async function startShards(
+  env: Env,
+  job: Job,
+  file: StoredFile,
+  claimed: WantedPage[],
+): Promise<void> {
   if (claimed.length === 0) return;
   const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
   const now = Date.now();
-  const size = job.background ? 1 : settings(env).SHARD_PAGES;
+  const usual = job.background ? 1 : settings(env).SHARD_PAGES;
+  const size = shardSize(usual, byPage.size, isText(file.mediaType));
   const shards = cutShards([...byPage.keys()], size).map((pages) => ({
     id: newId("shard", now),
     pages: pages.map((page) => byPage.get(page) as WantedPage),

@@ -2,19 +2,61 @@
 import type { Env } from "../bindings.ts";
 import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
-import { deleteFile, expiredFiles, fileById } from "../storage/files.ts";
+import { deleteFile } from "../storage/cancellation.ts";
+import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
+import { withoutRoomToo } from "../storage/fault.ts";
+import { expiredFiles, fileById } from "../storage/files.ts";
 import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
-import { cancelJobsOfFile } from "./end.ts";
+import { pruneJobs, pruneLogs } from "../storage/pruning.ts";
+import { announce, stopShards } from "./end.ts";
 
 /** Maximum number per sweep; the next sweep continues. */
 const BATCH = 50;
 
+/**
+ * Deletes a document and everything read from it, and cancels its open jobs. It is gone when the transaction ends; the
+ * objects are erased afterwards, and a second time by the sweep, for what was written meanwhile or left by an
+ * interruption.
+ * @returns false if it had already been deleted
+ */
+export async function deleteDocument(env: Env, file: Document): Promise<boolean> {
+  const ended = await withoutRoomToo(async (hasRoom) => {
+    // Without room nothing can remind the sweep of the objects, so they go first; that also makes room on a shared disk.
+    if (!hasRoom) await eraseObjects(env.DB, env.BUCKET, file);
+    return deleteFile(env.DB, file, Date.now(), hasRoom);
+  });
+  if (ended === null) return false;
+  await eraseObjects(env.DB, env.BUCKET, file);
+  await announce(env, ended.jobs);
+  await stopShards(env, ended.shards);
+  return true;
+}
+
+/** Erases what deletions and uploads left in R2. */
+export async function finishErasures(env: Env, now: number): Promise<void> {
+  for (const document of await dueErasures(env.DB, now, BATCH)) {
+    // The bytes of an upload may have got their record in time.
+    if (!(await fileById(env.DB, document.tenantId, document.id)))
+      await eraseObjects(env.DB, env.BUCKET, document);
+    await forgetErasure(env.DB, document.id);
+  }
+}
+
+/** Most rows of a kind that one sweep deletes. */
+const PRUNED_ROWS = 5000;
+
+/** Deletes old jobs and logs. */
+export async function pruneRecords(env: Env, now: number): Promise<void> {
+  const { JOB_RETENTION_DAYS, EVENT_RETENTION_DAYS } = settings(env);
+  await pruneLogs(env.DB, now - EVENT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
+  await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
+}
+
 /** Deletes documents that no job has used during the tenant's retention time. */
 export async function expireFiles(env: Env, now: number): Promise<void> {
   for (const file of await expiredFiles(env.DB, settings(env).RETENTION_DAYS, now, BATCH)) {
-    await cancelJobsOfFile(env, file.id);
-    await deleteFile(env.DB, env.BUCKET, file);
-    await audit(env.DB, file.tenantId, null, "file.expired", file.id);
+    if (await deleteDocument(env, file))
+      await audit(env.DB, file.tenantId, null, "file.expired", file.id);
   }
 }
 
@@ -25,11 +67,8 @@ export async function expireFiles(env: Env, now: number): Promise<void> {
 export async function eraseFiles(env: Env, now: number, fileId: string | null = null) {
   const windowMs = settings(env).ZERO_RETENTION_S * 1000;
   for (const due of await filesToErase(env.DB, windowMs, now, BATCH, fileId)) {
-    const file = await fileById(env.DB, due.tenantId, due.fileId);
-    if (file) {
-      await deleteFile(env.DB, env.BUCKET, file);
-      await audit(env.DB, file.tenantId, null, "file.erased", file.id);
-    }
+    if (await deleteDocument(env, { id: due.fileId, tenantId: due.tenantId }))
+      await audit(env.DB, due.tenantId, null, "file.erased", due.fileId);
     await markErased(env.DB, due.fileId);
   }
 }

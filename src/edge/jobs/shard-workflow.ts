@@ -12,11 +12,13 @@ import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
 import { callbackUrl } from "../security/signed-url.ts";
 import { settings } from "../settings.ts";
 import { WAKE } from "../signals/wake-shard.ts";
+import { workflowEnded } from "../storage/ended-workflows.ts";
 import { tokensOfShard } from "../storage/kept-tokens.ts";
 import { failShard } from "../storage/reading.ts";
 import {
   attemptDeferred,
   attemptStarted,
+  attemptUnanswered,
   beginAttempt,
   findShard,
   finishShard,
@@ -54,6 +56,12 @@ export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
 
 /** One turn. @returns milliseconds to sleep, 0 to continue at once, or `null` if the shard has ended */
 export async function advance(env: Env, shardId: string): Promise<number | null> {
+  const sleep = await act(env, shardId);
+  if (sleep === null) await workflowEnded(env.DB, "SHARDS", shardId, Date.now());
+  return sleep;
+}
+
+async function act(env: Env, shardId: string): Promise<number | null> {
   const now = Date.now();
   const shard = await findShard(env.DB, shardId);
   if (!shard) {
@@ -131,12 +139,18 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       await attemptDeferred(env.DB, shard, grant.waitFor);
     return ASK_AGAIN_MS;
   }
-  const { PUBLIC_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S, TENANT_TOKENS_BYTES } = settings(env);
+  const { PUBLIC_ORIGIN, WORKER_ORIGIN, SIGNING_SECRET, MAX_PAGES, START_S, TENANT_TOKENS_BYTES } =
+    settings(env);
   const attempt = await beginAttempt(env.DB, shard, now);
   if (attempt === null) return 1000;
   const expires = Math.ceil(shard.deadlineAt / 1000);
   const url = (path?: string) =>
-    callbackUrl(PUBLIC_ORIGIN, SIGNING_SECRET, { shardId, attempt, expires }, path);
+    callbackUrl(
+      WORKER_ORIGIN ?? PUBLIC_ORIGIN,
+      SIGNING_SECRET,
+      { shardId, attempt, expires },
+      path,
+    );
   const pool = upstreamNamed(env, grant.pool);
   const tokens = reader(model).tokens
     ? await tokensOfShard(env.DB, shard, TENANT_TOKENS_BYTES)
@@ -169,6 +183,19 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
     waited_ms: grant.waitedMs,
     traceparent,
   });
+  if (started === "unanswered") {
+    const prediction = `${shardId}-${attempt}`;
+    if (await attemptUnanswered(env.DB, shardId, attempt, grant.pool, prediction)) {
+      await scheduler.started(shardId);
+      return 1000;
+    }
+    const askAgainMs = await scheduler.notStarted(shardId, started);
+    if (askAgainMs !== null) return askAgainMs;
+    // Given up. If the pool has the prediction after all, it must not read what another pool reads.
+    await pool?.cancel(prediction);
+    await attemptDeferred(env.DB, shard, "pool");
+    return 0;
+  }
   if (typeof started === "string") {
     await attemptDeferred(env.DB, shard, WAITING_FOR_BY_ANSWER[started]);
     await scheduler.notStarted(shardId, started);

@@ -1,13 +1,17 @@
 /** Follows a job until it ends: waits for its notifier, then reads D1. */
 import type { Env } from "../bindings.ts";
 import { isOver } from "../domain/jobs/job.ts";
+import { Problem } from "../problem.ts";
 import { notifierOf } from "../signals/notifier.ts";
 import { eventsAfter, findJob, type Job, type JobEvent } from "../storage/jobs.ts";
 
 /** Maximum time between two reads of D1, in case a notification is lost. */
 const POLL_MS = 15_000;
 
-/** @returns the job when it ends, or its state after `ms` milliseconds */
+/**
+ * @returns the job when it ends, or its state after `ms` milliseconds
+ * @throws Problem `gone` if the job is deleted
+ */
 export async function waitForEnd(
   env: Env,
   tenantId: string,
@@ -18,7 +22,8 @@ export async function waitForEnd(
   const notifier = notifierOf(env, jobId);
   for (;;) {
     const version = await notifier.version();
-    const job = (await findJob(env.DB, tenantId, jobId)) as Job;
+    const job = await findJob(env.DB, tenantId, jobId);
+    if (!job) throw new Problem("gone", "The job was deleted.");
     const left = end - Date.now();
     if (isOver(job.state) || left <= 0) return job;
     await notifier.wait(version, Math.min(left, POLL_MS));

@@ -1,7 +1,7 @@
 /** Writes changes of API keys to the audit log and notifies subscribed webhook endpoints. */
 import type { Env } from "../bindings.ts";
+import { deliverNotice } from "../signals/wake-receiver.ts";
 import { audit } from "../storage/audit.ts";
-import { deliverNotice } from "../storage/deliveries.ts";
 
 type Change = "key.created" | "key.rotated" | "key.revoked";
 

@@ -4,7 +4,12 @@
  * to, so DNS may change in between (docs/decisions/0006-dns-answers.md).
  */
 import type { Env } from "../bindings.ts";
-import { addressesFault, nameToResolve, outboundUrlFault } from "../domain/network/outbound-url.ts";
+import {
+  addressesFault,
+  nameToResolve,
+  type OutboundRules,
+  outboundUrlFault,
+} from "../domain/network/outbound-url.ts";
 import { settings } from "../settings.ts";
 
 const TIMEOUT_MS = 5000;
@@ -20,10 +25,17 @@ interface OutboundFault {
   refused: boolean;
 }
 
+export function outboundRules(env: Env): OutboundRules {
+  const { ALLOW_LOOPBACK, PUBLIC_ORIGIN, WORKER_ORIGIN, POOLS } = settings(env);
+  const pools = POOLS.flatMap((pool) => (pool.type === "cog" ? [pool.url] : []));
+  const own = [PUBLIC_ORIGIN, ...(WORKER_ORIGIN ? [WORKER_ORIGIN] : []), ...pools];
+  return { allowLoopback: ALLOW_LOOPBACK, own };
+}
+
 /** @returns why the URL may not be requested, or `null` */
 export async function outboundFault(env: Env, url: string): Promise<OutboundFault | null> {
-  const { ALLOW_LOOPBACK, DNS_RESOLVER } = settings(env);
-  const fault = outboundUrlFault(url, ALLOW_LOOPBACK);
+  const { DNS_RESOLVER } = settings(env);
+  const fault = outboundUrlFault(url, outboundRules(env));
   if (fault) return { words: fault, refused: true };
   if (!DNS_RESOLVER) return null;
   const name = nameToResolve(url);

@@ -1,5 +1,6 @@
 /** The audit log of changes of keys and of deletions. Rows are only added. */
 import { newId } from "../domain/ids.ts";
+import { bestEffort } from "./fault.ts";
 
 export const AUDIT_ACTIONS = [
   "key.created",
@@ -26,7 +27,11 @@ export interface AuditEntry {
   createdAt: number;
 }
 
-/** @param keyId the key that did it; `null` for the bootstrap secret and the service itself */
+/**
+ * Records what has been done. It does not fail, because that would not undo it: an entry for which there is no room is
+ * only in the log.
+ * @param keyId the key that did it; `null` for the bootstrap secret and the service itself
+ */
 export async function audit(
   db: D1Database,
   tenantId: string,
@@ -35,12 +40,12 @@ export async function audit(
   target: string,
 ): Promise<void> {
   const now = Date.now();
-  await db
+  const entry = db
     .prepare(
       "INSERT INTO audit (id, tenant_id, key_id, action, target, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     )
-    .bind(newId("aud", now), tenantId, keyId, action, target, now)
-    .run();
+    .bind(newId("aud", now), tenantId, keyId, action, target, now);
+  await bestEffort(entry.run(), { audit: action, tenant: tenantId, key: keyId, target });
 }
 
 /** Newest first, entries written before `before`. Ordered by row, because ids have a resolution of one second. */

@@ -123,7 +123,7 @@ export function openLine(
   return db
     .prepare(
       `UPDATE batch_lines SET state = 'open', fingerprint = ?3, job_id = ?4
-       WHERE batch_id = ?1 AND line = ?2 AND state = 'waiting'`,
+       WHERE batch_id = ?1 AND line = ?2 AND state = 'waiting' AND EXISTS (SELECT 1 FROM jobs WHERE id = ?4)`,
     )
     .bind(batchId, line, fingerprint, jobId);
 }

@@ -2,7 +2,7 @@
  * Webhook deliveries and the log of their attempts. Rows are inserted when jobs end (`reading.ts`), by the trigger
  * `page_completed` for pages, and here for events without a job.
  */
-import type { Env } from "../bindings.ts";
+import type { Receiver } from "../bindings.ts";
 import type { Notice } from "./endpoints.ts";
 
 type DeliveryState = "pending" | "delivered" | "failed";
@@ -20,6 +20,8 @@ export interface Delivery {
   /** Data of the event; `null` if it is the job. */
   payload: Record<string, unknown> | null;
   createdAt: number;
+  /** Failed attempts since it was created or replayed. */
+  failures: number;
 }
 
 export interface DeliveryAttempt {
@@ -44,6 +46,7 @@ const toDelivery = (row: any): Delivery => ({
   state: row.state,
   payload: row.payload === null ? null : JSON.parse(row.payload),
   createdAt: row.created_at,
+  failures: row.failures,
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
@@ -56,50 +59,84 @@ const toAttempt = (row: any): DeliveryAttempt => ({
   answer: row.answer,
 });
 
-/** If a queued delivery has no attempt after this time, its message was lost. */
-const REQUEUE_AFTER_MS = 15 * 60_000;
+const DUE = "state = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1)";
+/** Maximum number of receivers per sweep. */
+const RECEIVERS = 500;
+
+const toReceiver = (row: { tenant_id: string; url: string }): Receiver => ({
+  tenantId: row.tenant_id,
+  url: row.url,
+});
 
 /**
- * Queues pending deliveries. Each is first marked as queued, so that it is queued once. If a crash prevents the send,
- * the sweep queues the delivery again.
+ * Receivers with deliveries that are due. A delivery is due at its time, whatever happened to the driver of its receiver.
  * @param jobIds only deliveries of these jobs; all if absent
  */
-export async function enqueuePending(env: Env, jobIds?: string[]): Promise<void> {
-  const now = Date.now();
-  const { results } = await env.DB.prepare(
-    `UPDATE deliveries SET queued_at = ?1 WHERE state = 'pending'
-       AND (queued_at IS NULL OR (queued_at < ?2
-         AND NOT EXISTS (SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id)))
-       AND (?3 IS NULL OR job_id IN (SELECT value FROM json_each(?3))) RETURNING id`,
-  )
-    .bind(now, now - REQUEUE_AFTER_MS, jobIds ? JSON.stringify(jobIds) : null)
-    .all<{ id: string }>();
-  await send(env, results);
+export async function dueReceivers(
+  db: D1Database,
+  now: number,
+  jobIds?: string[],
+): Promise<Receiver[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT tenant_id, url FROM deliveries WHERE ${DUE}
+         AND ${jobIds ? "job_id IN (SELECT value FROM json_each(?2))" : "?2 IS NULL"} LIMIT ${RECEIVERS}`,
+    )
+    .bind(now, jobIds ? JSON.stringify(jobIds) : null)
+    .all<{ tenant_id: string; url: string }>();
+  return results.map(toReceiver);
 }
 
-async function send(env: Env, deliveries: { id: string }[]): Promise<void> {
-  for (let i = 0; i < deliveries.length; i += 100) {
-    const batch = deliveries.slice(i, i + 100);
-    await env.WEBHOOKS.sendBatch(batch.map(({ id }) => ({ body: { deliveryId: id } })));
-  }
+/** Deliveries that are due at a receiver: first attempts before retries, then the oldest first. */
+export async function dueDeliveries(
+  db: D1Database,
+  { tenantId, url }: Receiver,
+  now: number,
+  limit: number,
+): Promise<Delivery[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT * FROM deliveries WHERE ${DUE} AND tenant_id = ?2 AND url = ?3
+       ORDER BY failures, created_at, id LIMIT ?4`,
+    )
+    .bind(now, tenantId, url, limit)
+    .all();
+  return results.map(toDelivery);
 }
 
-/** Queues an event without a job for every active endpoint of the tenant that subscribes to it. */
-export async function deliverNotice(
-  env: Env,
+/** When a delivery is due next at a receiver, after `now`; `null` if none is. */
+export async function nextDue(
+  db: D1Database,
+  { tenantId, url }: Receiver,
+  now: number,
+): Promise<number | null> {
+  return db
+    .prepare(
+      `SELECT min(next_attempt_at) AS at FROM deliveries
+       WHERE state = 'pending' AND tenant_id = ?1 AND url = ?2 AND next_attempt_at > ?3`,
+    )
+    .bind(tenantId, url, now)
+    .first<number | null>("at");
+}
+
+/** Inserts a delivery of an event without a job for every active endpoint of the tenant that subscribes to it. */
+export async function insertNotices(
+  db: D1Database,
   tenantId: string,
   event: Notice,
   data: Record<string, unknown>,
-): Promise<void> {
-  const { results } = await env.DB.prepare(
-    `INSERT INTO deliveries (id, tenant_id, event, url, state, created_at, queued_at, endpoint_id, payload)
-     SELECT 'msg_' || lower(hex(randomblob(12))), tenant_id, ?2, url, 'pending', ?3, ?3, id, ?4
-     FROM webhook_endpoints WHERE tenant_id = ?1 AND state = 'active'
-       AND ?2 IN (SELECT value FROM json_each(events)) RETURNING id`,
-  )
-    .bind(tenantId, event, Date.now(), JSON.stringify(data))
-    .all<{ id: string }>();
-  await send(env, results);
+  now: number,
+): Promise<Receiver[]> {
+  const { results } = await db
+    .prepare(
+      `INSERT INTO deliveries (id, tenant_id, event, url, state, created_at, endpoint_id, payload)
+       SELECT 'msg_' || lower(hex(randomblob(12))), tenant_id, ?2, url, 'pending', ?3, id, ?4
+       FROM webhook_endpoints WHERE tenant_id = ?1 AND state = 'active'
+         AND ?2 IN (SELECT value FROM json_each(events)) RETURNING tenant_id, url`,
+    )
+    .bind(tenantId, event, now, JSON.stringify(data))
+    .all<{ tenant_id: string; url: string }>();
+  return results.map(toReceiver);
 }
 
 export async function findDelivery(db: D1Database, id: string): Promise<Delivery | null> {
@@ -107,40 +144,43 @@ export async function findDelivery(db: D1Database, id: string): Promise<Delivery
   return row && toDelivery(row);
 }
 
-/** Records an attempt and the delivery's state after it. */
+/**
+ * Records an attempt, which gets the next number, and the delivery's state after it.
+ * @param nextAttemptAt when a pending delivery is due again
+ */
 export async function recordAttempt(
   db: D1Database,
   deliveryId: string,
-  attempt: DeliveryAttempt,
+  attempt: Omit<DeliveryAttempt, "attempt">,
   state: DeliveryState,
+  nextAttemptAt: number | null,
 ): Promise<void> {
+  const { at, durationMs, status, error, answer } = attempt;
   await db.batch([
     db
       .prepare(
-        `INSERT OR REPLACE INTO delivery_attempts (delivery_id, attempt, at, duration_ms, status, error, answer)
-         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM deliveries WHERE id = ?1`,
+        `INSERT INTO delivery_attempts (delivery_id, attempt, at, duration_ms, status, error, answer)
+         SELECT id, (SELECT coalesce(max(attempt), 0) + 1 FROM delivery_attempts WHERE delivery_id = ?1),
+           ?2, ?3, ?4, ?5, ?6 FROM deliveries WHERE id = ?1`,
       )
-      .bind(
-        deliveryId,
-        attempt.attempt,
-        attempt.at,
-        attempt.durationMs,
-        attempt.status,
-        attempt.error,
-        attempt.answer,
-      ),
+      .bind(deliveryId, at, durationMs, status, error, answer),
     db
-      .prepare("UPDATE deliveries SET state = ? WHERE id = ? AND state = 'pending'")
-      .bind(state, deliveryId),
+      .prepare(
+        `UPDATE deliveries SET state = ?2, next_attempt_at = ?3, failures = failures + (?2 <> 'delivered')
+         WHERE id = ?1 AND state = 'pending'`,
+      )
+      .bind(deliveryId, state, nextAttemptAt),
   ]);
 }
 
-/** Queues a delivery again, whatever its state. */
-export async function replayDelivery(env: Env, deliveryId: string): Promise<void> {
-  await env.DB.prepare("UPDATE deliveries SET state = 'pending', queued_at = ? WHERE id = ?")
-    .bind(Date.now(), deliveryId)
+/** Makes a delivery due at once, whatever its state, with all its attempts before it. */
+export async function replayDelivery(db: D1Database, deliveryId: string): Promise<void> {
+  await db
+    .prepare(
+      "UPDATE deliveries SET state = 'pending', next_attempt_at = NULL, failures = 0 WHERE id = ?",
+    )
+    .bind(deliveryId)
     .run();
-  await send(env, [{ id: deliveryId }]);
 }
 
 export async function failDelivery(db: D1Database, deliveryId: string): Promise<void> {

@@ -1,6 +1,5 @@
 /** Documents: records in D1, bytes in R2 under `files/{tenant}/{file}`. */
 import { isText, type MediaType } from "../domain/documents/media-type.ts";
-import { dropAnswersOfFile } from "./idempotency.ts";
 
 export interface StoredFile {
   id: string;
@@ -35,13 +34,17 @@ const toFile = (row: any): StoredFile => ({
 export const filePath = (file: { tenantId: string; id: string }) =>
   `files/${file.tenantId}/${file.id}`;
 
-/** @returns the new file, or the tenant's existing file with the same bytes */
+/**
+ * A tenant has one file for equal bytes. Its name is the one that it was last given.
+ * @returns the new file, or the tenant's existing file with the same bytes
+ */
 export async function insertFile(db: D1Database, file: StoredFile): Promise<StoredFile> {
   const results = await db.batch([
     db
       .prepare(
         `INSERT INTO files (id, tenant_id, sha256, bytes, media_type, name, page_count, created_at, context_id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, sha256) DO NOTHING`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (tenant_id, sha256) DO UPDATE SET name = COALESCE(excluded.name, name)`,
       )
       .bind(
         file.id,
@@ -57,6 +60,11 @@ export async function insertFile(db: D1Database, file: StoredFile): Promise<Stor
     db
       .prepare("SELECT * FROM files WHERE tenant_id = ? AND sha256 = ?")
       .bind(file.tenantId, file.sha256),
+    db
+      .prepare(
+        "DELETE FROM erasures WHERE file_id = ?1 AND EXISTS (SELECT 1 FROM files WHERE id = ?1)",
+      )
+      .bind(file.id),
   ]);
   return toFile((results[1] as D1Result).results[0]);
 }
@@ -163,7 +171,8 @@ export async function expiredFiles(
   const { results } = await db
     .prepare(
       `SELECT f.* FROM files f JOIN tenants t ON t.id = f.tenant_id
-       WHERE f.context_id IS NULL AND f.created_at < ?1 - COALESCE(t.retention_days, ?2) * 86400000
+       WHERE f.context_id IS NULL
+         AND max(f.created_at, COALESCE(f.used_at, 0)) < ?1 - COALESCE(t.retention_days, ?2) * 86400000
          AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.file_id = f.id
            AND j.created_at >= ?1 - COALESCE(t.retention_days, ?2) * 86400000)
        ORDER BY f.created_at LIMIT ?3`,
@@ -174,31 +183,3 @@ export async function expiredFiles(
 }
 
 export const openFile = (bucket: R2Bucket, file: StoredFile) => bucket.get(filePath(file));
-
-/**
- * Deletes a document and everything read from it. The bytes are deleted first, so that after an interruption the
- * record still exists and the deletion can be repeated.
- */
-export async function deleteFile(
-  db: D1Database,
-  bucket: R2Bucket,
-  file: StoredFile,
-): Promise<void> {
-  await bucket.delete(filePath(file));
-  await dropAnswersOfFile(db, bucket, file.id);
-  const prefix = `results/${file.tenantId}/${file.id}/`;
-  for (;;) {
-    const { objects, truncated } = await bucket.list({ prefix });
-    if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
-    if (!truncated) break;
-  }
-  await db.batch([
-    db
-      .prepare("DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id = ?)")
-      .bind(file.id),
-    db.prepare("DELETE FROM shards WHERE file_id = ?").bind(file.id),
-    db.prepare("DELETE FROM results WHERE file_id = ?").bind(file.id),
-    db.prepare("DELETE FROM kept_tokens WHERE file_id = ?").bind(file.id),
-    db.prepare("DELETE FROM files WHERE id = ?").bind(file.id),
-  ]);
-}

@@ -49,6 +49,10 @@ export async function readAnswer(
   return object ? object.arrayBuffer() : null;
 }
 
+/**
+ * Stores a response. One about a document names it before its body is written, so that the body is erased with the
+ * document whatever is interrupted; if the document is deleted meanwhile, the response is gone.
+ */
 export async function keepAnswer(
   db: D1Database,
   bucket: R2Bucket,
@@ -58,33 +62,47 @@ export async function keepAnswer(
   sealed: ArrayBuffer,
   fileId: string | null,
 ): Promise<void> {
+  const { scope, key } = name;
+  if (fileId !== null) {
+    const about = "UPDATE idempotency SET file_id = ? WHERE scope = ? AND key = ?";
+    await db.prepare(about).bind(fileId, scope, key).run();
+  }
   await bucket.put(await path(name), sealed);
-  await db
+  const kept = await db
     .prepare(
-      "UPDATE idempotency SET status = ?, headers = ?, file_id = ? WHERE scope = ? AND key = ?",
+      `UPDATE idempotency SET
+         status = CASE WHEN ${THERE} THEN ?4 ELSE ${ANSWER_GONE} END, headers = CASE WHEN ${THERE} THEN ?5 END
+       WHERE scope = ?1 AND key = ?2 RETURNING status`,
     )
-    .bind(status, JSON.stringify(headers), fileId, name.scope, name.key)
-    .run();
+    .bind(scope, key, fileId, status, JSON.stringify(headers))
+    .first<number>("status");
+  if (kept !== ANSWER_GONE) return;
+  await bucket.delete(await path(name));
+  await forgetAnswersOfFile(db, [name]);
 }
+
+const THERE = "(?3 IS NULL OR EXISTS (SELECT 1 FROM files WHERE id = ?3))";
 
 /** Status that marks a response which was deleted together with its document. */
 export const ANSWER_GONE = 410;
 
-export async function dropAnswersOfFile(
+/** Stored responses about a document, and where their bodies are. */
+export async function answerPathsOfFile(
   db: D1Database,
-  bucket: R2Bucket,
   fileId: string,
-): Promise<void> {
-  for (;;) {
-    const { results } = await db
-      .prepare("SELECT scope, key FROM idempotency WHERE file_id = ? LIMIT 500")
-      .bind(fileId)
-      .all<{ scope: string; key: string }>();
-    if (results.length === 0) return;
-    await bucket.delete(await Promise.all(results.map(path)));
-    const drop = `UPDATE idempotency SET status = ${ANSWER_GONE}, headers = NULL, file_id = NULL WHERE scope = ? AND key = ?`;
-    await db.batch(results.map(({ scope, key }) => db.prepare(drop).bind(scope, key)));
-  }
+  limit: number,
+): Promise<(Name & { path: string })[]> {
+  const { results } = await db
+    .prepare("SELECT scope, key FROM idempotency WHERE file_id = ? LIMIT ?")
+    .bind(fileId, limit)
+    .all<{ scope: string; key: string }>();
+  return Promise.all(results.map(async (name) => ({ ...name, path: await path(name) })));
+}
+
+/** The bodies of responses about a deleted document are erased. That they are gone is remembered. */
+export async function forgetAnswersOfFile(db: D1Database, names: Name[]): Promise<void> {
+  const forget = `UPDATE idempotency SET status = ${ANSWER_GONE}, headers = NULL, file_id = NULL WHERE scope = ? AND key = ?`;
+  await db.batch(names.map(({ scope, key }) => db.prepare(forget).bind(scope, key)));
 }
 
 export async function releaseAnswer(db: D1Database, scope: string, key: string): Promise<void> {

@@ -1,10 +1,12 @@
 /** Records of jobs, their pages and their events. Transactions over several tables are in `reading.ts`. */
 import type { JobState } from "../domain/jobs/job.ts";
 import type { ShardWait } from "../domain/jobs/waiting.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
+import { limitsOf, REFUSAL } from "./quota.ts";
 import { shardWaits } from "./shards.ts";
 
 export interface Job {
@@ -96,21 +98,25 @@ function toJob(row: Row): Job {
 
 const DAY_MS = 86_400_000;
 
-/** Inserts a job and its first event. */
-export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
+/** The statement of `insertJob` that returns why the job was refused. */
+export const REFUSAL_RESULT = 2;
+
+/** Inserts a job and its first event, unless its document was deleted or its key has reached a limit. */
+export function insertJob(db: D1Database, job: Job, quota: Quota): D1PreparedStatement[] {
   const keep = job.options.task === ENCODE || job.keepTokens;
+  const admission = [job.tenantId, job.keyId, job.fileId, ...limitsOf(quota, job.createdAt)];
   const insert = db
     .prepare(
-      `INSERT INTO jobs (id, tenant_id, key_id, file_id, options, selection, cache, state, webhook_url, metadata,
+      `INSERT INTO jobs (tenant_id, key_id, file_id, id, options, selection, cache, state, webhook_url, metadata,
          created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?9, ?10, ?11, ?12, CASE WHEN ?12 THEN ?11 + ${DAY_MS} END, ?13, ?14,
-         ?15, CASE WHEN ?12 THEN 0 ELSE COALESCE(?16, (SELECT keep_tokens FROM tenants WHERE id = ?2)) END)`,
+       SELECT ?1, ?2, ?3, ?8, ?9, ?10, ?11, 'queued', ?12, ?13, ?14, ?15, ?16,
+         CASE WHEN ?16 THEN ?15 + ${DAY_MS} END, ?17, ?18, ?19,
+         CASE WHEN ?16 THEN 0 ELSE COALESCE(?20, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END
+       WHERE ${REFUSAL} IS NULL`,
     )
     .bind(
+      ...admission,
       job.id,
-      job.tenantId,
-      job.keyId,
-      job.fileId,
       JSON.stringify(job.options),
       JSON.stringify(job.selection),
       job.cache,
@@ -126,10 +132,14 @@ export function insertJob(db: D1Database, job: Job): D1PreparedStatement[] {
     );
   const event = db
     .prepare(
-      `INSERT INTO events (job_id, type, data, created_at) VALUES (?, 'queued', '{"state":"queued"}', ?)`,
+      `INSERT INTO events (job_id, type, data, created_at)
+       SELECT id, 'queued', '{"state":"queued"}', created_at FROM jobs WHERE id = ?`,
     )
-    .bind(job.id, job.createdAt);
-  return [insert, event];
+    .bind(job.id);
+  const refusal = db
+    .prepare(`SELECT ${REFUSAL} AS refusal WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?8)`)
+    .bind(...admission, job.id);
+  return [insert, event, refusal];
 }
 
 export async function findJob(db: D1Database, tenantId: string, id: string): Promise<Job | null> {
@@ -285,6 +295,47 @@ export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job
   return results.map(toJob);
 }
 
+/** Open jobs whose document does not exist. Planning and deletion exclude them; the sweep makes sure of it. */
+export async function jobsWithoutDocument(db: D1Database, before: number): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT * FROM jobs WHERE finished_at IS NULL AND created_at < ?
+         AND NOT EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id) LIMIT 100`,
+    )
+    .bind(before)
+    .all();
+  return results.map(toJob);
+}
+
+/** Open jobs that are not planned although a worker may have counted the pages: the planning was interrupted. */
+export async function halfPlannedJobs(db: D1Database, before: number): Promise<Job[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT j.* FROM jobs j JOIN files f ON f.id = j.file_id
+       WHERE j.planned = 0 AND j.finished_at IS NULL AND j.created_at < ?
+         AND (f.page_count IS NOT NULL OR f.text_pages IS NOT NULL) LIMIT 100`,
+    )
+    .bind(before)
+    .all();
+  return results.map(toJob);
+}
+
+/** Pages that wait for a flight that does not exist, by job. */
+export async function pagesWithoutFlights(
+  db: D1Database,
+  before: number,
+): Promise<{ jobId: string; page: number; pageKey: string }[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT p.job_id AS jobId, p.page, p.page_key AS pageKey FROM jobs j JOIN job_pages p ON p.job_id = j.id
+       WHERE j.finished_at IS NULL AND j.created_at < ? AND p.state = 'pending'
+         AND NOT EXISTS (SELECT 1 FROM flights f WHERE f.page_key = p.page_key) LIMIT 5000`,
+    )
+    .bind(before)
+    .all<{ jobId: string; page: number; pageKey: string }>();
+  return results;
+}
+
 /**
  * One open job for each document whose pages are not counted and that no shard is reading.
  * @param before only jobs created before this time
@@ -304,14 +355,6 @@ export async function uncountedJobs(
        GROUP BY j.file_id LIMIT 100`,
     )
     .bind(before, fileId)
-    .all();
-  return results.map(toJob);
-}
-
-export async function openJobsOfFile(db: D1Database, fileId: string): Promise<Job[]> {
-  const { results } = await db
-    .prepare("SELECT * FROM jobs WHERE file_id = ? AND finished_at IS NULL")
-    .bind(fileId)
     .all();
   return results.map(toJob);
 }
@@ -362,23 +405,26 @@ export async function markErased(db: D1Database, fileId: string): Promise<void> 
   await db.prepare("UPDATE jobs SET erase_at = NULL WHERE file_id = ?").bind(fileId).run();
 }
 
+/** Deletes a job that has ended. An open one stays, because it may be billed for pages that others wait for. */
 export async function deleteJob(db: D1Database, id: string): Promise<void> {
-  await db.batch([
+  await db.batch(removeJobs(db, [id]));
+}
+
+/** Deletes those of the jobs that have ended, with everything about them except the results, which are the document's. */
+export function removeJobs(db: D1Database, ids: string[]): D1PreparedStatement[] {
+  const those =
+    "(SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?1)) AND finished_at IS NOT NULL)";
+  return [
     // If the document is still to be erased, its other jobs take over `erase_at`.
-    db
-      .prepare(
-        `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id <> ?1
-           AND file_id = (SELECT file_id FROM jobs WHERE id = ?1 AND erase_at IS NOT NULL)`,
-      )
-      .bind(id),
-    db.prepare("DELETE FROM job_pages WHERE job_id = ?").bind(id),
-    db.prepare("DELETE FROM events WHERE job_id = ?").bind(id),
-    db
-      .prepare(
-        "DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE job_id = ?)",
-      )
-      .bind(id),
-    db.prepare("DELETE FROM deliveries WHERE job_id = ?").bind(id),
-    db.prepare("DELETE FROM jobs WHERE id = ?").bind(id),
-  ]);
+    `UPDATE jobs SET erase_at = created_at WHERE erase_at IS NULL AND id NOT IN ${those}
+       AND file_id IN (SELECT file_id FROM jobs WHERE id IN ${those} AND erase_at IS NOT NULL)`,
+    `UPDATE files SET used_at = max(COALESCE(used_at, 0),
+         (SELECT max(created_at) FROM jobs WHERE file_id = files.id AND id IN ${those}))
+       WHERE id IN (SELECT file_id FROM jobs WHERE id IN ${those})`,
+    `DELETE FROM job_pages WHERE job_id IN ${those}`,
+    `DELETE FROM events WHERE job_id IN ${those}`,
+    `DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE job_id IN ${those})`,
+    `DELETE FROM deliveries WHERE job_id IN ${those}`,
+    `DELETE FROM jobs WHERE id IN ${those}`,
+  ].map((sql) => db.prepare(sql).bind(JSON.stringify(ids)));
 }

@@ -1,24 +1,50 @@
-/** What a key has used of its limits. */
+/** The limits of a key, as SQL that the insert of a job evaluates. So parallel requests cannot pass a limit together. */
+import type { Quota } from "../domain/keys/stored-key.ts";
 
-/** Pages read for the key in the month of `now` (UTC), including shared readings. */
-export async function pagesThisMonth(db: D1Database, keyId: string, now: number): Promise<number> {
-  const month = new Date(now).toISOString().slice(0, 7);
-  const sum = await db
-    .prepare(
-      "SELECT sum(pages_read + pages_shared) AS n FROM usage WHERE key_id = ? AND day BETWEEN ? AND ?",
-    )
-    .bind(keyId, `${month}-01`, `${month}-31`)
-    .first<number | null>("n");
-  return sum ?? 0;
+/** Why a job was not inserted: its document was deleted, or the key has reached a limit. */
+export type Refusal = "document" | "pages" | "jobs";
+
+/**
+ * Pages of a month that count against `monthly_pages`: those read for the key, including shared readings, and those that
+ * its open jobs still wait for.
+ * @param p placeholders of the tenant, the key, and the first and last day of the month
+ */
+const pagesTaken = (p: { tenant: string; key: string; from: string; to: string }) =>
+  `(SELECT COALESCE(sum(pages_read + pages_shared), 0) FROM usage
+      WHERE tenant_id = ${p.tenant} AND key_id = ${p.key} AND day BETWEEN ${p.from} AND ${p.to})
+   + (SELECT COALESCE(sum(total - done - failed), 0) FROM jobs WHERE key_id = ${p.key} AND finished_at IS NULL)`;
+
+/**
+ * SQL expression: why a job must not be inserted; NULL if it may. `?1` tenant, `?2` key, `?3` document, `?4` to `?7`
+ * from `limitsOf`. Background jobs are not counted as open: batches have their own limit, and contexts start jobs
+ * themselves.
+ */
+export const REFUSAL = `CASE
+  WHEN NOT EXISTS (SELECT 1 FROM files WHERE id = ?3) THEN 'document'
+  WHEN ?4 IS NOT NULL AND ${pagesTaken({ tenant: "?1", key: "?2", from: "?6", to: "?7" })} >= ?4 THEN 'pages'
+  WHEN ?5 IS NOT NULL AND ?5 <=
+    (SELECT count(*) FROM jobs WHERE key_id = ?2 AND finished_at IS NULL AND background = 0) THEN 'jobs' END`;
+
+/** The parameters `?4` to `?7` of `REFUSAL`. */
+export function limitsOf({ monthlyPages, concurrentJobs }: Quota, now: number) {
+  const { from, to } = month(now);
+  return [monthlyPages, concurrentJobs, from, to] as const;
 }
 
-/** Open jobs of a key. Background jobs do not count: batches have their own limit, and contexts start jobs themselves. */
-export async function openJobsOfKey(db: D1Database, keyId: string): Promise<number> {
-  const n = await db
-    .prepare(
-      "SELECT count(*) AS n FROM jobs WHERE key_id = ? AND finished_at IS NULL AND background = 0",
-    )
-    .bind(keyId)
-    .first<number>("n");
-  return n ?? 0;
+/** The days of the month (UTC) of `now`. */
+function month(now: number): { from: string; to: string } {
+  const name = new Date(now).toISOString().slice(0, 7);
+  return { from: `${name}-01`, to: `${name}-31` };
+}
+
+export async function pagesTakenThisMonth(
+  db: D1Database,
+  tenantId: string,
+  keyId: string,
+  now: number,
+): Promise<number> {
+  const { from, to } = month(now);
+  const sql = pagesTaken({ tenant: "?1", key: "?2", from: "?3", to: "?4" });
+  const taken = db.prepare(`SELECT ${sql} AS n`).bind(tenantId, keyId, from, to);
+  return (await taken.first<number>("n")) ?? 0;
 }

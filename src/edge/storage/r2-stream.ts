@@ -1,5 +1,6 @@
 /** Writes an object of unknown length to R2 and hashes it on the way. Memory holds one part. */
 import { hex } from "../domain/encoding.ts";
+import { withinTime } from "./fault.ts";
 
 /** R2 requires parts of equal size and at least 5 MiB, except the last. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -8,6 +9,7 @@ export class R2Stream {
   readonly #bucket: R2Bucket;
   readonly #key: string;
   readonly #contentType: string;
+  readonly #timeoutMs: number;
   readonly #digest = new crypto.DigestStream("SHA-256");
   readonly #hasher = this.#digest.getWriter();
   #part = new Uint8Array(PART_BYTES);
@@ -16,7 +18,9 @@ export class R2Stream {
   #parts: R2UploadedPart[] = [];
   bytes = 0;
 
-  constructor(bucket: R2Bucket, key: string, contentType: string) {
+  /** @param timeoutMs time for one write. R2 may not answer at all, for example on a full disk */
+  constructor(bucket: R2Bucket, key: string, contentType: string, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
     this.#bucket = bucket;
     this.#key = key;
     this.#contentType = contentType;
@@ -37,11 +41,11 @@ export class R2Stream {
   async end(): Promise<{ bytes: number; sha256: string }> {
     if (this.#multipart) {
       if (this.#filled > 0) await this.#flush();
-      await this.#multipart.complete(this.#parts);
+      await this.#inTime(this.#multipart.complete(this.#parts));
     } else {
       const whole = this.#part.subarray(0, this.#filled);
       await this.#hasher.write(whole);
-      await this.#bucket.put(this.#key, whole, this.#options());
+      await this.#inTime(this.#bucket.put(this.#key, whole, this.#options()));
     }
     await this.#hasher.close();
     return { bytes: this.bytes, sha256: hex(await this.#digest.digest) };
@@ -51,7 +55,11 @@ export class R2Stream {
   async discard(): Promise<void> {
     await this.#hasher.abort().catch(() => {});
     this.#digest.digest.catch(() => {});
-    await this.#multipart?.abort().catch(() => {});
+    if (this.#multipart) await this.#inTime(this.#multipart.abort()).catch(() => {});
+  }
+
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return withinTime(this.#timeoutMs, answer);
   }
 
   #options(): R2MultipartOptions {
@@ -59,10 +67,13 @@ export class R2Stream {
   }
 
   async #flush(): Promise<void> {
-    this.#multipart ??= await this.#bucket.createMultipartUpload(this.#key, this.#options());
+    this.#multipart ??= await this.#inTime(
+      this.#bucket.createMultipartUpload(this.#key, this.#options()),
+    );
     const part = this.#part.subarray(0, this.#filled);
     await this.#hasher.write(part);
-    this.#parts.push(await this.#multipart.uploadPart(this.#parts.length + 1, part));
+    const sent = this.#multipart.uploadPart(this.#parts.length + 1, part);
+    this.#parts.push(await this.#inTime(sent));
     this.#filled = 0;
   }
 }

@@ -9,80 +9,125 @@
 
 import { isText, type MediaType } from "../domain/documents/media-type.ts";
 import { END_STATE_SQL } from "../domain/jobs/job.ts";
+import type { Quota } from "../domain/keys/stored-key.ts";
+import type { WantedPage } from "../domain/pages/page-key.ts";
 import type { PageError, PageResult } from "../domain/pages/page-result.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
+import { insertJob, type Job, REFUSAL_RESULT } from "./jobs.ts";
+import type { Refusal } from "./quota.ts";
 import { countHits, countLanded } from "./usage.ts";
 
-/** A page that a job selects, with its page key. */
-export interface WantedPage {
-  page: number;
-  pageKey: string;
+/** The pages of a job, and how they are to be planned. */
+export interface Plan {
+  jobId: string;
+  /** The name of the model's digest, see `digestName`. */
+  reader: string;
+  cache: "use" | "refresh" | "only";
+  wanted: WantedPage[];
+  /** Selected pages that the document does not have. */
+  beyond: WantedPage[];
+  /** False if `wanted` is only the first page of a document whose pages are not counted yet. */
+  planned: boolean;
 }
 
 /**
- * Plans the pages of a job. A page is a hit if a result of the model's current digest exists; otherwise the job joins
- * the page's flight, or starts one.
- * @param planned false if `wanted` is only the first page of a document whose pages are not counted yet
- * @param before statements to run first in the same transaction (the insert of the job)
+ * Inserts a job and plans it, unless its document was deleted or its key has reached a limit.
+ * @param also statements for the same transaction. They run even if the job is refused
+ * @returns the pages for which the job started a flight, or why it was refused; nothing is inserted then
+ */
+export async function createPlannedJob(
+  db: D1Database,
+  job: Job,
+  quota: Quota,
+  plan: Plan,
+  also: D1PreparedStatement[],
+  now: number,
+): Promise<{ claimed: WantedPage[] } | { refusal: Refusal }> {
+  const results = await db.batch<{ refusal: Refusal } & WantedPage>([
+    ...insertJob(db, job, quota),
+    ...also,
+    ...planStatements(db, plan, now),
+  ]);
+  const refusal = results[REFUSAL_RESULT]?.results[0]?.refusal;
+  return refusal ? { refusal } : { claimed: results.at(-1)?.results ?? [] };
+}
+
+/**
+ * Plans the pages of an open job that are not planned yet.
  * @returns the pages for which this job started a flight
  */
-export async function planJob(
+export async function planJob(db: D1Database, plan: Plan, now: number): Promise<WantedPage[]> {
+  const results = await db.batch<WantedPage>(planStatements(db, plan, now));
+  return results.at(-1)?.results ?? [];
+}
+
+/**
+ * A page is a hit if a result of the model's current digest exists; otherwise the job joins the page's flight, or starts
+ * one. For a job that has ended or does not exist, the statements do nothing.
+ */
+function planStatements(
   db: D1Database,
-  job: { id: string; reader: string; cache: "use" | "refresh" | "only" },
-  wanted: WantedPage[],
-  beyond: WantedPage[],
-  planned: boolean,
+  { jobId, reader, cache, wanted, beyond, planned }: Plan,
   now: number,
-  before: D1PreparedStatement[] = [],
-): Promise<WantedPage[]> {
+): D1PreparedStatement[] {
   const rows = JSON.stringify(wanted);
-  const useCache = job.cache === "refresh" ? "FALSE" : "TRUE";
-  const isNew = `NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.job_id = ?3 AND p.page = w.value ->> 'page')`;
+  const useCache = cache === "refresh" ? "FALSE" : "TRUE";
+  const isNew = `j.finished_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.job_id = j.id AND p.page = w.value ->> 'page')`;
   const cached = `FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
     JOIN models m ON m.name = ?2 AND m.digest = r.model_digest JOIN jobs j ON j.id = ?3 WHERE ${useCache} AND ${isNew}`;
-  const statements = [
-    ...before,
-    countHits(db, cached, [rows, job.reader, job.id], now),
+  return [
+    countHits(db, cached, [rows, reader, jobId], now),
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
          SELECT ?3, 'page', json_object('page', r.page, 'state', 'done', 'source', 'hit', 'verdict', r.verdict,
            'finish_reason', r.finish_reason, 'error', NULL), ?4 ${cached}`,
       )
-      .bind(rows, job.reader, job.id, now),
+      .bind(rows, reader, jobId, now),
     db
       .prepare(
         `INSERT INTO job_pages (job_id, page, page_key, state, source, model_digest, verdict, finish_reason)
          SELECT ?3, r.page, r.page_key, 'done', 'hit', r.model_digest, r.verdict, r.finish_reason ${cached}`,
       )
-      .bind(rows, job.reader, job.id),
+      .bind(rows, reader, jobId),
     db
       .prepare(
         `INSERT OR IGNORE INTO flights (page_key, job_id, page, created_at)
-         SELECT w.value ->> 'pageKey', ?2, w.value ->> 'page', ?3 FROM json_each(?1) w
-         WHERE NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.job_id = ?2 AND p.page = w.value ->> 'page')`,
+         SELECT w.value ->> 'pageKey', j.id, w.value ->> 'page', ?3 FROM json_each(?1) w JOIN jobs j ON j.id = ?2
+         WHERE ${isNew}`,
       )
-      .bind(rows, job.id, now),
+      .bind(rows, jobId, now),
+    // A flight that only counts the pages of a document has nobody to bill: its first job takes it over.
+    db
+      .prepare(
+        `UPDATE flights SET job_id = ?2 WHERE page_key IN (SELECT w.value ->> 'pageKey'
+             FROM json_each(?1) w JOIN jobs j ON j.id = ?2 WHERE ${isNew})
+           AND NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.page_key = flights.page_key AND p.state = 'pending')`,
+      )
+      .bind(rows, jobId),
     db
       .prepare(
         `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source)
-         SELECT ?2, f.page, f.page_key, 'pending', CASE WHEN f.job_id = ?2 THEN 'read' ELSE 'shared' END
-         FROM json_each(?1) w JOIN flights f ON f.page_key = w.value ->> 'pageKey'`,
+         SELECT j.id, f.page, f.page_key, 'pending', CASE WHEN f.job_id = j.id THEN 'read' ELSE 'shared' END
+         FROM json_each(?1) w JOIN flights f ON f.page_key = w.value ->> 'pageKey' JOIN jobs j ON j.id = ?2
+         WHERE ${isNew}`,
       )
-      .bind(rows, job.id),
+      .bind(rows, jobId),
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
          SELECT ?3, 'page', json_object('page', w.value ->> 'page', 'state', 'failed', 'source', 'read',
-           'error', json(?2)), ?4 FROM json_each(?1) w WHERE ${isNew}`,
+           'error', json(?2)), ?4 FROM json_each(?1) w JOIN jobs j ON j.id = ?3 WHERE ${isNew}`,
       )
-      .bind(JSON.stringify(beyond), errorText(PAGE_OUT_OF_RANGE), job.id, now),
+      .bind(JSON.stringify(beyond), errorText(PAGE_OUT_OF_RANGE), jobId, now),
     db
       .prepare(
         `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source, error)
-         SELECT ?2, w.value ->> 'page', w.value ->> 'pageKey', 'failed', 'read', ?3 FROM json_each(?1) w`,
+         SELECT j.id, w.value ->> 'page', w.value ->> 'pageKey', 'failed', 'read', ?3
+         FROM json_each(?1) w JOIN jobs j ON j.id = ?2 WHERE ${isNew}`,
       )
-      .bind(JSON.stringify(beyond), job.id, errorText(PAGE_OUT_OF_RANGE)),
+      .bind(JSON.stringify(beyond), jobId, errorText(PAGE_OUT_OF_RANGE)),
     db
       .prepare(
         `UPDATE jobs SET planned = ?2, total = (SELECT count(*) FROM job_pages WHERE job_id = ?1),
@@ -90,32 +135,42 @@ export async function planJob(
            failed = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'failed')
          WHERE id = ?1 AND finished_at IS NULL`,
       )
-      .bind(job.id, planned ? 1 : 0),
-    ...endJobs(db, "SELECT ?2", [job.id], now),
+      .bind(jobId, planned ? 1 : 0),
+    ...endJobs(db, "SELECT ?2", [jobId], now),
     db
       .prepare(
         "SELECT page, page_key AS pageKey FROM flights WHERE job_id = ? AND shard_id IS NULL ORDER BY page",
       )
-      .bind(job.id),
+      .bind(jobId),
   ];
-  const results = await db.batch<WantedPage>(statements);
-  return (results.at(-1) as D1Result<WantedPage>).results;
 }
 
-/** Starts flights for pages that the job already has, so that a worker opens the document and counts its pages. */
-export async function claimProbe(
+/**
+ * Starts flights for pages that an open job already has: so that a worker opens the document and counts its pages, or
+ * because the pages wait for flights that no longer exist.
+ */
+export async function claimAgain(
   db: D1Database,
   jobId: string,
   pages: WantedPage[],
   now: number,
 ): Promise<WantedPage[]> {
-  const [, claimed] = await db.batch<WantedPage>([
+  const rows = JSON.stringify(pages);
+  const [, , claimed] = await db.batch<WantedPage>([
     db
       .prepare(
         `INSERT OR IGNORE INTO flights (page_key, job_id, page, created_at)
-         SELECT value ->> 'pageKey', ?2, value ->> 'page', ?3 FROM json_each(?1)`,
+         SELECT w.value ->> 'pageKey', j.id, w.value ->> 'page', ?3 FROM json_each(?1) w
+         JOIN jobs j ON j.id = ?2 AND j.finished_at IS NULL`,
       )
-      .bind(JSON.stringify(pages), jobId, now),
+      .bind(rows, jobId, now),
+    db
+      .prepare(
+        `UPDATE job_pages SET source = 'read' WHERE job_id = ?2 AND state = 'pending'
+           AND page_key IN (SELECT value ->> 'pageKey' FROM json_each(?1))
+           AND page_key IN (SELECT page_key FROM flights WHERE job_id = ?2)`,
+      )
+      .bind(rows, jobId),
     db
       .prepare(
         "SELECT page, page_key AS pageKey FROM flights WHERE job_id = ? AND shard_id IS NULL",
@@ -149,7 +204,8 @@ export async function countUncached(
 /**
  * Records a page that a worker pushed, for every job that waits for it.
  * @param about for the task `encode`, the key of the page's vision tokens; otherwise `null`
- * @returns the jobs that waited for the page; `null` if its flight no longer exists
+ * @returns the jobs that waited for the page; `unwanted` if its flight no longer exists, because no job waits for it;
+ *   `deleted` if the document was deleted. Nothing is recorded then
  */
 export async function landPage(
   db: D1Database,
@@ -160,22 +216,30 @@ export async function landPage(
   bytes: number,
   about: string | null,
   now: number,
-): Promise<string[] | null> {
+): Promise<string[] | "unwanted" | "deleted"> {
   const fromTokens = result.attempts.some(({ encoded }) => encoded === "stored") ? 1 : 0;
   const failed = result.verdict === "failed";
-  const waiting = "SELECT job_id FROM job_pages WHERE page_key = ?1 AND state = 'pending'";
+  const { fileId } = shard;
+  // A document with the same bytes may have been stored since this one was deleted: then its jobs wait for the page key.
+  const there = "EXISTS (SELECT 1 FROM files WHERE id = ?2)";
+  const waiting = `page_key = ?1 AND state = 'pending' AND ${there}`;
   const error = result.error && errorText(result.error);
   const statements = [
-    db.prepare("SELECT 1 FROM flights WHERE page_key = ?").bind(pageKey),
+    db
+      .prepare(
+        `SELECT EXISTS (SELECT 1 FROM flights WHERE page_key = ?1) AS wanted, ${there} AS there`,
+      )
+      .bind(pageKey, fileId),
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
-         SELECT job_id, 'page', json_object('page', page, 'state', ?2, 'source', source, 'verdict', ?3,
-           'finish_reason', ?4, 'error', json(?5)), ?6
-         FROM job_pages WHERE page_key = ?1 AND state = 'pending'`,
+         SELECT job_id, 'page', json_object('page', page, 'state', ?3, 'source', source, 'verdict', ?4,
+           'finish_reason', ?5, 'error', json(?6)), ?7
+         FROM job_pages WHERE ${waiting}`,
       )
       .bind(
         pageKey,
+        fileId,
         failed ? "failed" : "done",
         result.verdict,
         result.finish_reason,
@@ -185,23 +249,25 @@ export async function landPage(
     countLanded(
       db,
       pageKey,
+      fileId,
       { vision: result.vision_tokens?.valid ?? 0, text: result.text_tokens ?? 0, fromTokens },
       failed,
       now,
     ),
     db
       .prepare(
-        `UPDATE jobs SET done = done + ?2, failed = failed + ?3
-         WHERE finished_at IS NULL AND id IN (${waiting})`,
+        `UPDATE jobs SET done = done + ?3, failed = failed + ?4
+         WHERE finished_at IS NULL AND id IN (SELECT job_id FROM job_pages WHERE ${waiting})`,
       )
-      .bind(pageKey, failed ? 0 : 1, failed ? 1 : 0),
+      .bind(pageKey, fileId, failed ? 0 : 1, failed ? 1 : 0),
     db
       .prepare(
-        `UPDATE job_pages SET state = ?2, model_digest = ?3, verdict = ?4, finish_reason = ?5, error = ?6,
-           from_tokens = ?7 WHERE page_key = ?1 AND state = 'pending' RETURNING job_id`,
+        `UPDATE job_pages SET state = ?3, model_digest = ?4, verdict = ?5, finish_reason = ?6, error = ?7,
+           from_tokens = ?8 WHERE ${waiting} RETURNING job_id`,
       )
       .bind(
         pageKey,
+        fileId,
         failed ? "failed" : "done",
         result.model_digest,
         result.verdict,
@@ -210,7 +276,6 @@ export async function landPage(
         fromTokens,
       ),
     ...endJobs(db, "SELECT job_id FROM job_pages WHERE page_key = ?2", [pageKey], now),
-    db.prepare("DELETE FROM flights WHERE page_key = ?").bind(pageKey),
     rememberModel(db, digestName(result.model, mediaType), result.model_digest, now),
   ];
   if (!failed) {
@@ -218,15 +283,15 @@ export async function landPage(
       db
         .prepare(
           `INSERT INTO results (page_key, model_digest, tenant_id, file_id, page, verdict, finish_reason, bytes, created_at, token_key)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           SELECT f.page_key, ?3, ?4, ?2, ?5, ?6, ?7, ?8, ?9, ?10 FROM flights f WHERE f.page_key = ?1 AND ${there}
            ON CONFLICT (page_key, model_digest) DO UPDATE SET verdict = excluded.verdict, bytes = excluded.bytes,
              finish_reason = excluded.finish_reason, readings = readings + 1, created_at = excluded.created_at, token_key = excluded.token_key`,
         )
         .bind(
           pageKey,
+          fileId,
           result.model_digest,
           shard.tenantId,
-          shard.fileId,
           result.page,
           result.verdict,
           result.finish_reason,
@@ -236,9 +301,13 @@ export async function landPage(
         ),
     );
   }
-  const results = await db.batch<{ job_id: string }>(statements);
-  const flight = (results[0] as D1Result).results;
-  if (flight.length === 0) return null;
+  statements.push(
+    db.prepare(`DELETE FROM flights WHERE page_key = ?1 AND ${there}`).bind(pageKey, fileId),
+  );
+  const results = await db.batch<{ job_id: string; wanted: number; there: number }>(statements);
+  const found = results[0]?.results[0];
+  if (!found?.there) return "deleted";
+  if (!found.wanted) return "unwanted";
   return (results[4] as D1Result<{ job_id: string }>).results.map((row) => row.job_id);
 }
 
@@ -290,67 +359,6 @@ export async function failShard(
       .bind(shardId),
   ]);
   return [...new Set((results[2] as D1Result<{ job_id: string }>).results.map((r) => r.job_id))];
-}
-
-/**
- * Ends an open job before its pages are read. Deletes the flights that no other job waits for, and cancels the shards
- * that have no flights left.
- * @returns the canceled shards; `null` if the job had already ended
- */
-export async function endJobEarly(
-  db: D1Database,
-  job: { id: string; fileId: string },
-  state: "canceled" | "expired",
-  now: number,
-): Promise<{ id: string; server: string | null; prediction_id: string | null }[] | null> {
-  const open = "FROM jobs WHERE id = ? AND finished_at IS NULL";
-  const results = await db.batch<Record<string, string>>([
-    db
-      .prepare(
-        `INSERT INTO events (job_id, type, data, created_at)
-         SELECT id, ?, json_object('state', ?, 'done', done, 'failed', failed), ? ${open}`,
-      )
-      .bind(state, state, now, job.id),
-    db
-      .prepare(
-        `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at)
-         SELECT 'msg_' || lower(hex(randomblob(12))), id, tenant_id, 'job.' || ?, webhook_url, 'pending', ?
-         ${open} AND webhook_url IS NOT NULL`,
-      )
-      .bind(state, now, job.id),
-    db
-      .prepare(
-        endpointDeliveriesSql(
-          "'job.' || ?2",
-          "FROM jobs WHERE id = ?1 AND finished_at IS NULL",
-          "?3",
-        ),
-      )
-      .bind(job.id, state, now),
-    db
-      .prepare(
-        "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL RETURNING id",
-      )
-      .bind(state, now, job.id),
-    db
-      .prepare("UPDATE job_pages SET state = 'canceled' WHERE job_id = ? AND state = 'pending'")
-      .bind(job.id),
-    db
-      .prepare(
-        `DELETE FROM flights WHERE page_key IN (SELECT page_key FROM job_pages WHERE job_id = ?)
-           AND NOT EXISTS (SELECT 1 FROM job_pages p WHERE p.page_key = flights.page_key AND p.state = 'pending')`,
-      )
-      .bind(job.id),
-    db
-      .prepare(
-        `UPDATE shards SET state = 'canceled' WHERE file_id = ? AND state IN ('queued', 'running')
-           AND NOT EXISTS (SELECT 1 FROM flights f WHERE f.shard_id = shards.id)
-         RETURNING id, server, prediction_id`,
-      )
-      .bind(job.fileId),
-  ]);
-  if ((results[3] as D1Result).results.length === 0) return null;
-  return (results[6] as D1Result).results as never;
 }
 
 /** Counts a page that is pushed again although it is already stored. */

@@ -40,6 +40,16 @@ export async function putImage(
   });
 }
 
+/** Erases a page's result and image. */
+export async function deleteReading(
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+): Promise<void> {
+  await bucket.delete([path(owner, pageKey, digest, "json"), path(owner, pageKey, digest, "png")]);
+}
+
 /**
  * Opens a page's image; `null` if it has none.
  * @param conditions conditional headers such as `If-None-Match`. If they are not met, the object has no body
@@ -66,11 +76,16 @@ export async function imageBytes(
   return object && new Uint8Array(await object.arrayBuffer());
 }
 
+/** A page whose job was canceled or expired before it was read. */
+const NOT_READ: PageError = {
+  code: "canceled",
+  message: "The job ended before the page was read.",
+};
+
 /** Loads a page's result or error. If the bytes were deleted, the error is `gone`. */
 export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
   const failed = (error: PageError): PageEntry => ({ page: page.page, result: null, error });
-  if (page.state !== "done" || page.modelDigest === null)
-    return failed(page.error ?? { code: page.state, message: `The page is ${page.state}.` });
+  if (page.state !== "done" || page.modelDigest === null) return failed(page.error ?? NOT_READ);
   const object = await bucket.get(path(job, page.pageKey, page.modelDigest, "json"));
   if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
   return { page: page.page, result: await object.json<StoredPageResult>(), error: null };

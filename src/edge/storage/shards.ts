@@ -2,8 +2,7 @@
 
 import type { ShardView } from "../domain/jobs/shard.ts";
 import type { DayLimits } from "../domain/keys/day-limits.ts";
-import type { ReadOptions } from "../domain/pages/page-key.ts";
-import type { WantedPage } from "./reading.ts";
+import type { ReadOptions, WantedPage } from "../domain/pages/page-key.ts";
 
 export interface Shard extends ShardView {
   id: string;
@@ -66,6 +65,12 @@ export async function insertShards(
   ]);
 }
 
+/** Value of `waiting_for` while the pool has not answered whether it accepted the attempt. */
+const ANSWER = "answer";
+const UNANSWERED = `waiting_for = '${ANSWER}' AND heard_at IS NULL`;
+const isUnanswered = (row: { waiting_for: string | null; heard_at: number | null }) =>
+  row.waiting_for === ANSWER && row.heard_at === null;
+
 export async function findShard(db: D1Database, id: string): Promise<Shard | null> {
   const [rows, flights] = await db.batch([
     db
@@ -88,7 +93,8 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     fileId: row.file_id,
     options: JSON.parse(row.options),
     state: row.state,
-    attempt: row.attempt,
+    // An attempt that no pool has confirmed does not count: it is made again under its number.
+    attempt: isUnanswered(row) ? row.attempt - 1 : row.attempt,
     pool: row.server,
     predictionId: row.prediction_id,
     waitingFor: row.waiting_for,
@@ -103,7 +109,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
 }
 
 /**
- * Begins the next attempt of a shard. It is written before the worker is called, so that the first push finds it.
+ * Begins the next attempt of a shard, or the last one again if no pool has confirmed it. It is written before the worker is called, so that the first push finds it.
  * @returns the number of the attempt; `null` if the shard has ended or another driver has begun the attempt
  */
 export async function beginAttempt(
@@ -115,7 +121,8 @@ export async function beginAttempt(
   const { meta } = await db
     .prepare(
       `UPDATE shards SET attempt = ?1, dispatched_at = ?2, heard_at = NULL
-       WHERE id = ?3 AND attempt = ?1 - 1 AND state IN ('queued', 'running')`,
+       WHERE id = ?3 AND (attempt = ?1 - 1 OR (attempt = ?1 AND ${UNANSWERED}))
+         AND state IN ('queued', 'running')`,
     )
     .bind(attempt, now, shard.id)
     .run();
@@ -139,6 +146,28 @@ export async function attemptStarted(
     )
     .bind(shardId, pool, prediction, leaseUntil)
     .run();
+}
+
+/**
+ * The pool did not answer, so it may have accepted the shard. If its worker reports about the attempt, the attempt
+ * counts; until then it is made again.
+ * @returns whether the worker has reported already
+ */
+export async function attemptUnanswered(
+  db: D1Database,
+  shardId: string,
+  attempt: number,
+  pool: string,
+  prediction: string,
+): Promise<boolean> {
+  const heardAt = await db
+    .prepare(
+      `UPDATE shards SET state = 'running', waiting_for = '${ANSWER}', server = ?3, prediction_id = ?4
+       WHERE id = ?1 AND attempt = ?2 AND state IN ('queued', 'running') RETURNING heard_at`,
+    )
+    .bind(shardId, attempt, pool, prediction)
+    .first<number | null>("heard_at");
+  return heardAt !== null;
 }
 
 /** Sets the jobs that wait for a shard to `running` when the worker has the document. @returns the jobs that changed */

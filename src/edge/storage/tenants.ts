@@ -1,18 +1,31 @@
 /** Settings of a tenant. */
 import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
 
-/** @returns `null` if the service's default applies */
-export async function retentionDays(db: D1Database, tenantId: string): Promise<number | null> {
-  const query = db.prepare("SELECT retention_days FROM tenants WHERE id = ?").bind(tenantId);
-  return (await query.first<number | null>("retention_days")) ?? null;
+/** Days that something is kept. `null`: the service's default applies. */
+export interface Retention {
+  documents: number | null;
+  jobs: number | null;
 }
 
-export async function setRetentionDays(
+export async function retention(db: D1Database, tenantId: string): Promise<Retention> {
+  const row = await db
+    .prepare(
+      "SELECT retention_days AS documents, job_retention_days AS jobs FROM tenants WHERE id = ?",
+    )
+    .bind(tenantId)
+    .first<Retention & Record<string, unknown>>();
+  return row ?? { documents: null, jobs: null };
+}
+
+export async function setRetention(
   db: D1Database,
   tenantId: string,
-  days: number | null,
+  { documents, jobs }: Retention,
 ): Promise<void> {
-  await db.prepare("UPDATE tenants SET retention_days = ? WHERE id = ?").bind(days, tenantId).run();
+  await db
+    .prepare("UPDATE tenants SET retention_days = ?, job_retention_days = ? WHERE id = ?")
+    .bind(documents, jobs, tenantId)
+    .run();
 }
 
 /** Whether vision tokens are kept by default, and how many bytes are stored. */

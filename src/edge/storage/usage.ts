@@ -19,12 +19,13 @@ const ADD = `ON CONFLICT (tenant_id, day, key_id, model) DO UPDATE SET
   text_tokens = text_tokens + excluded.text_tokens, pages_from_tokens = pages_from_tokens + excluded.pages_from_tokens`;
 
 /**
- * Counts a pushed page for every job that waits for it. It must run before `job_pages` is updated. A page that could
+ * Counts a pushed page of an existing document for every job that waits for it. It must run before `job_pages` is updated. A page that could
  * not be read counts only as failed.
  */
 export function countLanded(
   db: D1Database,
   pageKey: string,
+  fileId: string,
   tokens: { vision: number; text: number; fromTokens: number },
   failed: boolean,
   now: number,
@@ -33,13 +34,14 @@ export function countLanded(
     .prepare(
       `INSERT INTO usage (tenant_id, day, key_id, model, pages_read, pages_shared, pages_failed, vision_tokens, text_tokens,
          pages_from_tokens)
-       SELECT j.tenant_id, date(?2 / 1000, 'unixepoch'), j.key_id, j.options ->> 'model',
+       SELECT j.tenant_id, date(?7 / 1000, 'unixepoch'), j.key_id, j.options ->> 'model',
          sum(NOT ?5 AND p.source = 'read'), sum(NOT ?5 AND p.source = 'shared'), sum(?5), ?3 * sum(p.source = 'read'), ?4 * sum(p.source = 'read'),
          ?6 * sum(p.source = 'read')
        FROM job_pages p JOIN jobs j ON j.id = p.job_id WHERE p.page_key = ?1 AND p.state = 'pending'
+         AND EXISTS (SELECT 1 FROM files WHERE id = ?2)
        GROUP BY j.tenant_id, j.key_id, j.options ->> 'model' ${ADD}`,
     )
-    .bind(pageKey, now, tokens.vision, tokens.text, failed ? 1 : 0, tokens.fromTokens);
+    .bind(pageKey, fileId, tokens.vision, tokens.text, failed ? 1 : 0, tokens.fromTokens, now);
 }
 
 /**

@@ -1,21 +1,16 @@
 /**
- * Delivers webhooks, signed as Standard Webhooks. All attempts of a delivery have the same id. The queue schedules
- * the retries. After the last attempt it moves the message to the dead-letter queue, where the delivery fails.
+ * Makes one attempt of a webhook delivery, signed as Standard Webhooks. All attempts of a delivery have the same id. The
+ * driver of the receiver (receiver.ts) decides when; this file decides what an outcome means.
  */
 import { Webhook } from "standardwebhooks";
-import type { DeliveryMessage, Env } from "../bindings.ts";
+import type { Env } from "../bindings.ts";
 import { webhookBackoff } from "../domain/webhooks/webhook-backoff.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { signingSecrets, tenantSecret } from "../security/webhook-secret.ts";
 import { settings } from "../settings.ts";
+import { deliverNotice } from "../signals/wake-receiver.ts";
 import { audit } from "../storage/audit.ts";
-import {
-  type Delivery,
-  deliverNotice,
-  failDelivery,
-  findDelivery,
-  recordAttempt,
-} from "../storage/deliveries.ts";
+import { type Delivery, failDelivery, recordAttempt } from "../storage/deliveries.ts";
 import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
 
@@ -23,31 +18,32 @@ const TIMEOUT_MS = 15_000;
 /** Of an answer, kept in the log. */
 const ANSWER_BYTES = 1024;
 
-export async function deliverWebhooks(
-  batch: MessageBatch<DeliveryMessage>,
-  env: Env,
-): Promise<void> {
-  await Promise.all(
-    batch.messages.map(async (message) => {
-      if (await deliver(env, message.body.deliveryId, message.attempts)) return message.ack();
-      const delaySeconds = webhookBackoff(message.attempts, settings(env).WEBHOOK_BACKOFF_S);
-      message.retry({ delaySeconds });
-    }),
-  );
-}
+/** Makes an attempt and records its outcome: the delivery is delivered, has failed, or is due again later. */
+export async function deliver(env: Env, delivery: Delivery): Promise<void> {
+  const { PUBLIC_ORIGIN, WEBHOOK_BACKOFF_S } = settings(env);
+  const job = delivery.jobId === null ? null : await findJobById(env.DB, delivery.jobId);
+  const body = webhookBody(delivery, job, PUBLIC_ORIGIN);
+  if (!body) return failDelivery(env.DB, delivery.id);
 
-/** Ends deliveries whose attempts have all failed. */
-export async function failDeadLetters(
-  batch: MessageBatch<DeliveryMessage>,
-  env: Env,
-): Promise<void> {
-  for (const message of batch.messages) {
-    const { deliveryId } = message.body;
-    const delivery = await findDelivery(env.DB, deliveryId);
-    await failDelivery(env.DB, deliveryId);
-    if (delivery) await countFailure(env, delivery);
-    message.ack();
-  }
+  const at = Date.now();
+  const outcome = await post(env, delivery, JSON.stringify(body));
+  const { status, error, answer = null } = outcome;
+  const delivered = status !== null && status >= 200 && status < 300;
+  // 410: the receiver wants no more deliveries (Standard Webhooks).
+  const over = outcome.refused || status === 410;
+  const backoff = over ? null : webhookBackoff(delivery.failures + 1, WEBHOOK_BACKOFF_S);
+  const state = delivered ? "delivered" : backoff === null ? "failed" : "pending";
+  const now = Date.now();
+  await recordAttempt(
+    env.DB,
+    delivery.id,
+    { at, durationMs: now - at, status, error: delivered ? null : error, answer },
+    state,
+    state === "pending" ? now + (backoff as number) * 1000 : null,
+  );
+  if (state === "delivered" && delivery.endpointId)
+    await endpointSucceeded(env.DB, delivery.endpointId);
+  if (state === "failed") await countFailure(env, delivery);
 }
 
 /** Disables an endpoint that fails too often. The audit log and the tenant's other endpoints report that. */
@@ -56,39 +52,6 @@ async function countFailure(env: Env, { tenantId, endpointId, url }: Delivery): 
   await audit(env.DB, tenantId, null, "endpoint.disabled", endpointId);
   const data = { endpoint_id: endpointId, url, reason: "failures" };
   await deliverNotice(env, tenantId, "endpoint.disabled", data);
-}
-
-/** Makes one attempt. @returns false if the delivery must be retried */
-async function deliver(env: Env, deliveryId: string, attempt: number): Promise<boolean> {
-  const delivery = await findDelivery(env.DB, deliveryId);
-  if (delivery?.state !== "pending") return true;
-  const job = delivery.jobId === null ? null : await findJobById(env.DB, delivery.jobId);
-  const body = webhookBody(delivery, job, settings(env).PUBLIC_ORIGIN);
-  if (!body) return true;
-
-  const at = Date.now();
-  const outcome = await post(env, delivery, JSON.stringify(body));
-  const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
-  // 410: the receiver wants no more deliveries (Standard Webhooks).
-  const over = outcome.refused || outcome.status === 410;
-  await recordAttempt(
-    env.DB,
-    delivery.id,
-    {
-      attempt,
-      at,
-      durationMs: Date.now() - at,
-      status: outcome.status,
-      error: delivered ? null : outcome.error,
-      answer: outcome.answer ?? null,
-    },
-    delivered ? "delivered" : over ? "failed" : "pending",
-  );
-  if (delivery.endpointId) {
-    if (delivered) await endpointSucceeded(env.DB, delivery.endpointId);
-    else if (over) await countFailure(env, delivery);
-  }
-  return delivered || over;
 }
 
 interface Outcome {

@@ -35,6 +35,7 @@ beforeEach(() => {
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
     asked.push(new Request(input as RequestInfo, init as RequestInit));
     if (status === 0) throw new TypeError("no connection");
+    if (status === -1) throw new DOMException("too late", "TimeoutError");
     return Response.json(health, { status });
   });
 });
@@ -67,6 +68,10 @@ it.each([
   [422, "unavailable"],
   [302, "unavailable"],
   [0, "unavailable"],
+  // The server may have accepted the prediction.
+  [-1, "unanswered"],
+  [502, "unanswered"],
+  [504, "unanswered"],
 ])("takes %d for %s", async (answer, why) => {
   status = answer;
   expect(await cog.start(request)).toBe(why);
@@ -81,6 +86,7 @@ describe("its health", () => {
     [200, {}, { healthy: false, state: "UNREACHABLE" }],
     [500, { status: "READY" }, { healthy: false, state: "UNREACHABLE" }],
     [0, null, { healthy: false, state: "UNREACHABLE" }],
+    [-1, null, { healthy: false, state: "LATE" }],
   ])("%d with %j is %j", async (answer, body, found) => {
     status = answer;
     health = body;

@@ -77,6 +77,44 @@ describe("a shard that misses its lease", () => {
   });
 });
 
+describe("a pool that accepts a shard and answers late", () => {
+  it("is asked again under the same id, and the shard goes to no other pool", async () => {
+    cog.late.add("one.test");
+    cog.late.add("two.test");
+    const { id } = await start(key, { model: "pair", pages: "1" });
+    const prediction = await cog.demand();
+    await until(() => cog.askedAgain > 0);
+    expect(cog.predictions).toHaveLength(1);
+    expect((await job(key, id)).waiting_for).not.toBeNull();
+    // The worker reports before the pool has answered: it is the one that reads the shard.
+    await cog.document(prediction, 1);
+    expect((await job(key, id)).waiting_for).toBeNull();
+    expect((await cog.page(prediction, 1)).status).toBe(204);
+    expect((await ended(key, id)).state).toBe("succeeded");
+    expect(cog.predictions).toHaveLength(1);
+    expect(cog.canceled).toEqual([]);
+    const { pools } = await env.SCHEDULER.get(env.SCHEDULER.idFromName("slots")).report();
+    const breakers = pools.filter(({ name }) => ["one", "two"].includes(name));
+    expect(breakers.map(({ breaker }) => breaker)).toEqual(["closed", "closed"]);
+  });
+
+  it("has the shard when its answer arrives in the end", async () => {
+    cog.late.add("one.test");
+    cog.late.add("two.test");
+    const { id } = await start(key, { model: "pair", pages: "1" });
+    const prediction = await cog.demand();
+    await until(() => cog.askedAgain > 0);
+    cog.late.clear();
+    const stop = cog.work(1);
+    await cog.document(prediction, 1);
+    await cog.page(prediction, 1);
+    await cog.close(prediction);
+    expect((await ended(key, id)).state).toBe("succeeded");
+    stop();
+    expect(cog.predictions).toHaveLength(1);
+  });
+});
+
 describe("a worker that does not answer", () => {
   it("keeps the job waiting for a pool, and the job is read when the pool is back", async () => {
     cog.down.add("down.test");

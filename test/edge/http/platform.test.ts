@@ -27,6 +27,15 @@ describe("Idempotency-Key", () => {
     expect((await json(call("/v1/jobs", { key }))).data).toHaveLength(1);
   });
 
+  it("does not depend on how the scheme of the API key is written", async () => {
+    const body = { file: (await upload(key)).id };
+    const first = await post("/v1/ocr", key, body, once);
+    const headers = { ...once, authorization: `bearer  ${key}` };
+    const again = await post("/v1/ocr", key, body, headers);
+    expect([again.status, again.headers.get("idempotent-replayed")]).toEqual([202, "true"]);
+    expect(await again.json()).toEqual(await first.json());
+  });
+
   it("rejects another body with the same key, and the same request while it is running", async () => {
     const file = await upload(key);
     await post("/v1/ocr", key, { file: file.id }, once);

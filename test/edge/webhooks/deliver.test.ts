@@ -1,8 +1,8 @@
-import { createMessageBatch } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { DeliveryMessage } from "../../../src/edge/bindings.ts";
-import worker from "../../../src/edge/index.ts";
+import { type Delivery, findDelivery } from "../../../src/edge/storage/deliveries.ts";
+import { sweep } from "../../../src/edge/sweep.ts";
+import { deliver } from "../../../src/edge/webhooks/deliver.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../support.ts";
 
 /** A different URL for each test, so that deliveries of earlier tests go nowhere. */
@@ -37,20 +37,21 @@ async function finishedJob() {
 const log = async (jobId: string) =>
   (await json(call(`/v1/jobs/${jobId}/deliveries`, { key }))).data;
 
-/** Calls the consumer of the queue with a delivery, as the queue does at the given attempt. */
-async function consume(
-  deliveryId: string,
-  attempts: number,
-  queue = "fovea-webhooks",
-  settings: object = {},
-) {
-  const message = { id: "m1", timestamp: new Date(), attempts, body: { deliveryId } };
-  const batch = createMessageBatch<DeliveryMessage>(queue, [message]);
-  const [only] = batch.messages as [Message<DeliveryMessage>];
-  const retry = vi.spyOn(only, "retry");
-  const ack = vi.spyOn(only, "ack");
-  await worker.queue(batch, { ...env, ...settings });
-  return { retried: retry.mock.calls.map(([options]) => options), acked: ack.mock.calls.length };
+const find = async (id: string) => (await findDelivery(env.DB, id)) as Delivery;
+
+/** Makes the next attempt now, whenever it is due. */
+const attempt = async (id: string, settings: object = {}) =>
+  deliver({ ...env, ...settings }, await find(id));
+
+/** Seconds between the last attempt and the next. */
+async function delayOf(id: string) {
+  const row = await env.DB.prepare(
+    `SELECT d.next_attempt_at - max(a.at + a.duration_ms) AS ms FROM deliveries d
+     JOIN delivery_attempts a ON a.delivery_id = d.id WHERE d.id = ?`,
+  )
+    .bind(id)
+    .first<number>("ms");
+  return (row as number) / 1000;
 }
 
 it("delivers a small body, signed with the tenant's secret", async () => {
@@ -86,21 +87,87 @@ it("retries with the same id and growing delays, and fails a delivery that never
   answer = () => new Response(null, { status: 500 });
   const job = await finishedJob();
   await until(async () => (await log(job.id))[0]?.attempts.length === 1);
-  const [delivery] = await log(job.id);
-  const second = await consume(delivery.id, 2);
-  expect(second).toEqual({ retried: [{ delaySeconds: 20 }], acked: 0 });
-  expect(received.map(({ headers }) => headers.get("webhook-id"))).toEqual([
-    delivery.id,
-    delivery.id,
-  ]);
+  const [{ id }] = await log(job.id);
+  expect(await delayOf(id)).toBe(5);
+  await attempt(id);
+  expect(await delayOf(id)).toBe(20);
   expect((await log(job.id))[0]).toMatchObject({
     state: "pending",
     attempts: [{ status: 500 }, { attempt: 2 }],
   });
-  await consume(delivery.id, 9, "fovea-webhooks-dead");
-  expect((await log(job.id))[0].state).toBe("failed");
-  await consume(delivery.id, 3);
-  expect(received).toHaveLength(2);
+  for (let i = 3; i <= 9; i++) await attempt(id);
+  expect(received.map(({ headers }) => headers.get("webhook-id"))).toEqual(Array(9).fill(id));
+  expect((await log(job.id))[0]).toMatchObject({ state: "failed" });
+});
+
+it("makes a retry when it is due, also if the driver of the receiver is gone", async () => {
+  answer = () => new Response(null, { status: 500 });
+  const job = await finishedJob();
+  await until(async () => (await log(job.id))[0]?.attempts.length === 1);
+  const [{ id }] = await log(job.id);
+  await sweep(env);
+  expect(received).toHaveLength(1);
+  answer = () => new Response(null, { status: 200 });
+  await env.DB.prepare("UPDATE deliveries SET next_attempt_at = 1 WHERE id = ?").bind(id).run();
+  await sweep(env);
+  await until(async () => (await log(job.id))[0]?.state === "delivered");
+  expect((await log(job.id))[0].attempts).toMatchObject([{ attempt: 1 }, { attempt: 2 }]);
+});
+
+it("delivers to one receiver while others hang, and never holds more than four of their connections", async () => {
+  await finishedJob();
+  const hanging = Array.from({ length: 8 }, () => `https://hooks.io/${crypto.randomUUID()}`);
+  const open = new Map(hanging.map((url) => [url, 0]));
+  let over = false;
+  for (const url of hanging)
+    cog.elsewhere.set(url, async () => {
+      open.set(url, (open.get(url) as number) + 1);
+      // It polls, because workerd resolves no promise from another request's context.
+      while (!over) await new Promise((resolve) => setTimeout(resolve, 20));
+      return new Response(null, { status: 204 });
+    });
+  const endpoint = (url: string) =>
+    json(post("/v1/webhooks/endpoints", key, { url, events: ["key.created"] }));
+  for (const url of hanging) await endpoint(url);
+  await endpoint(HOOK);
+  received = [];
+  for (let i = 0; i < 6; i++) await post("/v1/keys", key, { scopes: ["read"] });
+  // All six arrive at the good receiver while every connection of the others is still open.
+  await until(() => received.length === 6);
+  await until(() => [...open.values()].every((n) => n === 4));
+  expect(over).toBe(false);
+  over = true;
+  await until(() => [...open.values()].every((n) => n === 6));
+});
+
+it("makes first attempts before retries, and none twice at the same time", async () => {
+  let over = false;
+  const seen: string[] = [];
+  const url = `https://hooks.io/${crypto.randomUUID()}`;
+  cog.elsewhere.set(url, async (request) => {
+    seen.push(request.headers.get("webhook-id") as string);
+    while (!over) await new Promise((resolve) => setTimeout(resolve, 20));
+    return new Response(null, { status: 204 });
+  });
+  await post("/v1/webhooks/endpoints", key, { url, events: ["key.created"] });
+  const make = () => post("/v1/keys", key, { scopes: ["read"] });
+  for (let i = 0; i < 4; i++) await make();
+  await until(() => seen.length === 4);
+  for (let i = 0; i < 2; i++) await make();
+  const ids = async () =>
+    (await json(call("/v1/webhooks/deliveries?state=pending", { key }))).data
+      .map(({ id }: { id: string }) => id)
+      .reverse();
+  const [retry, first] = (await ids()).slice(4);
+  await env.DB.prepare("UPDATE deliveries SET failures = 1 WHERE id = ?").bind(retry).run();
+  // More wake-ups while all connections are in use start nothing.
+  await sweep(env);
+  await sweep(env);
+  over = true;
+  await until(async () => (await ids()).length === 0);
+  expect(new Set(seen).size).toBe(6);
+  expect(seen).toHaveLength(6);
+  expect(seen.indexOf(first)).toBeLessThan(seen.indexOf(retry));
 });
 
 it("treats a redirect as a failure and does not follow it", async () => {
@@ -125,7 +192,7 @@ it("does not deliver to an address that has become forbidden", async () => {
     .bind(job.id)
     .run();
   const [delivery] = await log(job.id);
-  await consume(delivery.id, 2);
+  await attempt(delivery.id);
   expect((await log(job.id))[0]).toMatchObject({
     state: "failed",
     attempts: [{}, { status: null }],
@@ -138,12 +205,12 @@ it("resolves names before each request, and retries if the resolver fails", asyn
   const [{ id }] = await log(job.id);
   await env.DB.prepare("UPDATE deliveries SET state = 'pending' WHERE id = ?").bind(id).run();
   const resolver = { DNS_RESOLVER: "https://resolver.io/dns-query" };
-  const down = await consume(id, 2, "fovea-webhooks", resolver);
-  expect(down).toEqual({ retried: [{ delaySeconds: 20 }], acked: 0 });
+  await attempt(id, resolver);
+  expect((await find(id)).state).toBe("pending");
   cog.elsewhere.set(resolver.DNS_RESOLVER, () =>
     Response.json({ Answer: [{ type: 1, data: "10.0.0.1" }] }),
   );
-  await consume(id, 3, "fovea-webhooks", resolver);
+  await attempt(id, resolver);
   expect((await log(job.id))[0]).toMatchObject({
     state: "failed",
     attempts: [

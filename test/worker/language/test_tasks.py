@@ -2,6 +2,7 @@
 
 import pytest
 
+from fovea.contract import CONTRACT
 from fovea.language.tasks import DEEP, TASK_NAMES, TASKS, InvalidTask, prompt_for
 from fovea.language.tokenizer import Tokenizer
 
@@ -64,3 +65,9 @@ def test_free_prompts_are_opt_in():
 def test_refusals(task, prompt):
     with pytest.raises(InvalidTask):
         prompt_for(task, prompt, free_prompts=True)
+
+
+def test_a_prompt_can_be_as_long_as_the_edge_accepts():
+    assert prompt_for("free", "x" * CONTRACT["max_prompt"], free_prompts=True)
+    with pytest.raises(InvalidTask):
+        prompt_for("free", "x" * (CONTRACT["max_prompt"] + 1), free_prompts=True)

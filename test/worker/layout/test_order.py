@@ -72,5 +72,5 @@ def test_what_continues_a_column_below_a_side_note_comes_before_the_note():
 def test_items_that_cannot_be_cut_apart_are_read_from_the_top():
     wheel = [(0, 0, 60, 20), (70, 0, 90, 60), (30, 70, 90, 90), (0, 30, 20, 90)]
     read = reading_order([Item(box, number) for number, box in enumerate(wheel)], 5)
-    assert [item.what for item in read][0] == 0
+    assert next(item.what for item in read) == 0
     assert sorted(item.what for item in read) == [0, 1, 2, 3]

@@ -47,7 +47,10 @@ def test_a_broken_word_is_written_as_elsewhere_on_the_page():
     lines = [line("some tide-", 50, 0, 900), line("tables here", 50, 30, 900)]
     assert join_lines(lines, 950) == "some tidetables here"
     assert join_lines(lines, 950, frozenset({"tide-tables"})) == "some tide-tables here"
-    assert join_lines([line("the cost-", 50, 0, 900), line("ing", 50, 30)], 950, frozenset({"costing"})) == "the costing"
+    assert (
+        join_lines([line("the cost-", 50, 0, 900), line("ing", 50, 30)], 950, frozenset({"costing"}))
+        == "the costing"
+    )
 
 
 def test_chinese_lines_are_joined_without_a_blank():

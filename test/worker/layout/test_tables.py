@@ -48,7 +48,11 @@ def test_prose_in_columns_is_no_table():
 
 def test_two_columns_are_a_table_if_the_second_has_numbers_or_the_model_sees_one():
     pairs = [("Net", "one"), ("Tax", "two"), ("Sum", "three")]
-    words = [line(text, x, 100 + 30 * y) for y, pair in enumerate(pairs) for text, x in zip(pair, (50, 500), strict=True)]
+    words = [
+        line(text, x, 100 + 30 * y)
+        for y, pair in enumerate(pairs)
+        for text, x in zip(pair, (50, 500), strict=True)
+    ]
     numbers = [line(text, x, 100 + 30 * y) for y in range(3) for text, x in (("Net", 50), (f"{y}.50", 500))]
     assert table_of(numbers)[0] is not None
     assert table_of(words)[0] is None
@@ -98,18 +102,29 @@ def test_a_missing_ruled_line_joins_cells():
     xs, ys = [50, 250, 450], [100, 140, 180, 220]
     marks = ruled(xs, ys)
     # The first column spans the last two rows.
-    across = tuple(box for box in marks.across if box[1] != 180) + ((250, 180, 450, 182),)
-    lines = [line("Port", 60, 105), line("Item", 260, 105), line("Hull", 60, 160), line("a", 260, 145), line("b", 260, 185)]
+    across = (*tuple(box for box in marks.across if box[1] != 180), (250, 180, 450, 182))
+    lines = [
+        line("Port", 60, 105),
+        line("Item", 260, 105),
+        line("Hull", 60, 160),
+        line("a", 260, 145),
+        line("b", 260, 185),
+    ]
     (found,), _ = find_tables(lines, Marks(across, marks.down), [], 20)
     assert '<td rowspan="2">Hull</td>' in found.html()
-    down = tuple(box for box in marks.down if box[0] != 250) + ((250, 140, 252, 220),)
+    down = (*tuple(box for box in marks.down if box[0] != 250), (250, 140, 252, 220))
     head = [line("Both columns", 60, 105), *lines[2:]]
     (found,), _ = find_tables(head, Marks(marks.across, down), [], 20)
     assert 'colspan="2">Both columns<' in found.html()
 
 
 def test_lines_of_a_cell_are_joined_and_a_line_over_two_cells_is_cut():
-    lines = [line("Part", 60, 105), line("stainless hinge 4", 260, 145, 300), line("left hand", 260, 168), line("A1", 60, 145)]
+    lines = [
+        line("Part", 60, 105),
+        line("stainless hinge 4", 260, 145, 300),
+        line("left hand", 260, 168),
+        line("A1", 60, 145),
+    ]
     table, _ = table_of(lines, ruled([50, 250, 520, 650], [100, 140, 200]))
     assert table[1] == ["A1", "stainless hinge left hand", "4"]
 
@@ -120,14 +135,23 @@ def test_a_frame_around_text_is_no_table():
     assert table is None and len(rest) == 5
 
 
-@pytest.mark.parametrize(("x", "parts"), [(105, ["one two", "three"]), (500, ["one two three"]), (20, ["one two three"])])
+@pytest.mark.parametrize(
+    ("x", "parts"), [(105, ["one two", "three"]), (500, ["one two three"]), (20, ["one two three"])]
+)
 def test_a_line_is_cut_between_words(x, parts):
     assert [part.text for part in split_at(line("one two three", 30, 0), [x])] == parts
 
 
 def test_html_escapes_what_a_cell_says():
-    rows = [("Item", "Count", "Price"), ("Pen <b>", "2", "1.00"), ("Ink & pad", "3", "2.50"), ("Cap", "4", "9.99")]
-    lines = [line(cell, 50 + 300 * x, 100 + 35 * y) for y, row in enumerate(rows) for x, cell in enumerate(row)]
+    rows = [
+        ("Item", "Count", "Price"),
+        ("Pen <b>", "2", "1.00"),
+        ("Ink & pad", "3", "2.50"),
+        ("Cap", "4", "9.99"),
+    ]
+    lines = [
+        line(cell, 50 + 300 * x, 100 + 35 * y) for y, row in enumerate(rows) for x, cell in enumerate(row)
+    ]
     (table,) = blocks(lines)
     assert table.html.startswith("<table><tr><th>Item</th><th>Count</th><th>Price</th></tr>")
     assert "<td>Pen &lt;b&gt;</td>" in table.html

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from work import Visits, ends
 
 from fovea.language.tokenizer import Tokenizer, pieces_of
-from fovea.output import content, grammar, markdown, tables
+from fovea.output import content, grammar, tables
 from fovea.output.blocks import MAX_BLOCKS, read_blocks
 from fovea.output.grammar import GrammarParser, Reference, markup_pieces, parse
 from fovea.output.markdown import write_markdown
 from fovea.output.shapes import read_shapes
 from fovea.output.smiles import is_smiles
 from fovea.output.tables import MAX_COLUMNS, MAX_ROWS, MAX_SLOTS, repair_table
+from fovea.result import markdown
 from fovea.result.page_result import encode, page_faults
 
 pytestmark = pytest.mark.slow

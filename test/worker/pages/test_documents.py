@@ -77,12 +77,13 @@ def test_one_pixel_is_a_page():
     assert open_document(encoded(Image.new("RGB", (1, 1))), LIMIT).raster(1, 144).image.size == (1, 1)
 
 
-def test_a_truncated_image_fails_alone():
-    data = encoded(picture("words " * 20), "JPEG")
-    document = open_document(data[: len(data) // 2], LIMIT)
-    with pytest.raises(PageError) as fault:
-        document.raster(1, 144)
-    assert fault.value.code == "page_unreadable"
+def test_the_first_picture_of_a_phones_photograph_is_read():
+    first, second = picture("words"), picture("", (80, 60))
+    data = encoded(first, "MPO", save_all=True, append_images=[second])
+    document = open_document(data, LIMIT)
+    assert (document.media_type, document.page_count) == ("image/jpeg", 1)
+    raster = document.raster(1, 144)
+    assert (raster.image.size, raster.damage) == (first.size, ())
 
 
 def test_exif_orientation_is_applied():

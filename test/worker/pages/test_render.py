@@ -1,9 +1,12 @@
+import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from work import Visits
 
 from fovea.errors import DocumentError
 from fovea.pages import glyphs
@@ -206,3 +209,70 @@ def test_a_text_is_one_only_where_it_was_announced():
     with pytest.raises(DocumentError) as fault:
         open_document(b"%PDF-1.7 broken", 10**8, "text/plain")
     assert fault.value.message.startswith("The PDF")
+
+
+def calls(function: Callable[[], object]) -> int:
+    """The number of calls that a function makes, at any depth."""
+    count = 0
+
+    def counted(_frame, event, _argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counted)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def laid_out(source: str, media_type: str = "text/markdown") -> None:
+    _pages(source, parse(source, media_type), SHEETS["base"])
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "[", "![", "[[]", "[](", "[a](b) ", "[a]:[", "](", "*", "*a ", "*a_ ", "`", "`a", "``` ", "```\n", "~",
+        "> ", ">", "> a\n",
+        "|", "|a", "a|b\n", "\\", "\\[", "<", "<a ", "&", "_", "- ", "- a\n",
+        "1. ", "#", "# a\n", " ", "\n", "a\n", "a**b", "[a](b\\_c) ",
+    ],
+)  # fmt: skip
+def test_work_grows_with_length(unit):
+    few, many = unit * (2_000 // len(unit)), unit * (4_000 // len(unit))
+    laid_out(many)  # fills the caches of glyphs
+    counts = [calls(lambda text=text: laid_out(text)) for text in (few, many)]
+    assert counts[1] < 2.5 * counts[0]
+    assert counts[1] < 150 * len(many)
+
+
+def test_brackets_before_a_link_take_bounded_work():
+    text = "[" * 4_000 + "](a)"
+    assert calls(lambda: laid_out(text)) < 150 * len(text)
+
+
+@pytest.mark.parametrize("cell", ["a\\|b", "a"])
+def test_cells_are_found_once(cell):
+    visits = Visits()
+    count = 4_000
+    rows = ["|".join(["a"] * count), "|".join(["-"] * count), "|".join([cell] * count)]
+    text = visits.text("\n".join(rows))
+    parse(text, "text/markdown")
+    assert visits.characters < 2 * len(text) + 5_000 * (cell != "a") * count
+
+
+def test_a_table_wider_than_a_page_is_set_as_text():
+    count = 300
+    text = "\n".join(["|".join(["head"] * count), "|".join(["-"] * count), "|".join(["cell"] * count)])
+    pages = paginate(text, "text/markdown", "base")
+    assert "".join(page.source for page in pages) == text
+    words = [word for page in pages for _, _, line in page.placed for _, word, _ in line.words]
+    assert words.count("cell") == words.count("head") == count and "|" in words
+
+
+def test_blank_lines_part_the_paragraphs_of_a_plain_text():
+    source = "\n  a\nb \n \t\n" + " " * 50_000 + "\nc"
+    blocks = parse(source, "text/plain")
+    assert [(block.at, block.pieces[0].text) for block in blocks] == [(1, "  a\nb"), (source.index("c"), "c")]

@@ -1,10 +1,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import picture
 
 from fovea.pages.documents import Raster, open_document
+from fovea.pages.text_layer import LayerWord
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.pp_ocr import PpOcr
 from fovea.train.evaluate import distance
@@ -27,26 +29,47 @@ def test_it_reads_and_says_where_and_how_surely(reader):
     assert result.to_json()["verdict"] == "ok"
 
 
-def test_a_page_that_is_taken_for_upside_down_is_read_the_way_that_reads_better(reader, monkeypatch):
-    """So the classifier does with some italics."""
-    turned = reader._turned
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_page_is_read_from_its_top(reader, degrees):
+    text = "The quick brown fox\njumps over 42 lazy dogs"
+    image = picture(text, (900, 400), 40).rotate(degrees, expand=True)
+    result = reader.read(Raster(1, image, None), ReadRequest())
+    assert " ".join(result.markdown.split()) == " ".join(text.split())
+    assert all(0 <= value <= 1 for block in result.blocks for value in block.bbox)
 
-    def wrong(lines):
-        images, verdicts = turned(lines)
-        verdicts.cls_res = [("180", 0.99) for _ in lines]
-        return images, verdicts
 
-    monkeypatch.setattr(reader, "_turned", wrong)
-    text = "The quick brown fox\njumps over the lazy dog"
-    result = reader.read(Raster(1, picture(text, (900, 400), 40), None), ReadRequest())
+def test_a_skewed_page_is_read(reader):
+    text = "\n".join(f"The quick brown fox jumps over {i} lazy dogs" for i in range(20, 26))
+    image = picture(text, (1100, 700), 30).rotate(6, fillcolor="white")
+    result = reader.read(Raster(1, image, None), ReadRequest())
     assert " ".join(result.markdown.split()) == " ".join(text.split())
 
 
-def test_an_upside_down_page_is_read(reader):
-    text = "The quick brown fox\njumps over 42 lazy dogs"
-    image = picture(text, (900, 400), 40).rotate(180)
-    words = reader.read(Raster(1, image, None), ReadRequest()).markdown.split()
-    assert sorted(words) == sorted(text.split())
+def test_the_text_layer_gives_the_text_only_if_it_agrees(reader):
+    image = picture("The quick brown fox", (900, 200), 40)
+    box = [value / side for value, side in zip(ink_box(image), (900, 200, 900, 200), strict=True)]
+
+    def layer(*words):
+        step = (box[2] - box[0]) / len(words)
+        return tuple(
+            LayerWord(
+                word, box[0] + i * step, box[1], box[0] + (i + 1) * step - 0.01, box[3], False, False, True
+            )
+            for i, word in enumerate(words)
+        )
+
+    right = reader.read(Raster(1, image, None, layer=layer("The", "quick", "brown", "fóx")), ReadRequest())
+    assert right.markdown == "The quick brown fóx"
+    wrong = reader.read(
+        Raster(1, image, None, layer=layer("Qvod", "erat", "demon", "strandum")), ReadRequest()
+    )
+    assert wrong.markdown == "The quick brown fox"
+    assert "text layer" in wrong.warnings[0]
+
+
+def ink_box(image):
+    rows, columns = np.nonzero(np.asarray(image.convert("L")) < 128)
+    return columns.min(), rows.min(), columns.max(), rows.max()
 
 
 TRUTH = Path(__file__).resolve().parents[3] / "examples" / "truth"

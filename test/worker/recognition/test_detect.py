@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_bands_cover_everything_and_overlap(length):
     bands = cuts(length)
     assert bands[0][0] == 0 and bands[-1][1] == length
     assert all(bottom - top <= 1.25 * BAND for top, bottom in bands)
-    assert all(above[1] - below[0] >= OVERLAP - 2 for above, below in zip(bands, bands[1:], strict=False))
+    assert all(above[1] - below[0] >= OVERLAP - 2 for above, below in itertools.pairwise(bands))
 
 
 def test_every_line_of_a_long_page_is_found_once():

@@ -29,15 +29,22 @@ def test_a_levelled_page_is_mapped_back(degrees):
     angle = math.radians(degrees)
     frame, there = page().level(angle)
     assert there[:2] @ (300, 200, 1) == pytest.approx((frame.width / 2, frame.height / 2))
-    x0, y0, x1, y1 = frame.bbox((frame.width / 2 - 1, frame.height / 2 - 1, frame.width / 2 + 1, frame.height / 2 + 1))
+    x0, y0, x1, y1 = frame.bbox(
+        (frame.width / 2 - 1, frame.height / 2 - 1, frame.width / 2 + 1, frame.height / 2 + 1)
+    )
     assert (x0 + x1) / 2 == pytest.approx(0.5, abs=0.002)
     assert (y0 + y1) / 2 == pytest.approx(0.5, abs=0.002)
 
 
 def quad(degrees, width=300, height=20):
     angle = math.radians(degrees)
-    along, across = np.array([math.cos(angle), math.sin(angle)]), np.array([-math.sin(angle), math.cos(angle)])
-    return np.array([(0, 0), along * width, along * width + across * height, across * height], np.float32) + 100
+    along, across = (
+        np.array([math.cos(angle), math.sin(angle)]),
+        np.array([-math.sin(angle), math.cos(angle)]),
+    )
+    return (
+        np.array([(0, 0), along * width, along * width + across * height, across * height], np.float32) + 100
+    )
 
 
 def test_the_skew_is_that_of_the_long_lines():

@@ -12,7 +12,9 @@ def drawn(text):
     return image, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
 
 
-@pytest.mark.parametrize("text", ["The harbour office opens at seven.", "Invoice 2210-B, due 4 March", "Łódź, Žilina, Győr"])
+@pytest.mark.parametrize(
+    "text", ["The harbour office opens at seven.", "Invoice 2210-B, due 4 March", "Łódź, Žilina, Győr"]
+)
 def test_letters_are_counted_about_right(text):
     count = len("".join(text.split()))
     assert 0.7 * count <= letters_drawn(*drawn(text)) <= 1.15 * count

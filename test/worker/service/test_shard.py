@@ -1,13 +1,17 @@
 import asyncio
 import base64
+import os
+import subprocess
 import threading
 from dataclasses import replace
 
 import pytest
-from support import EchoReader, EdgeStub, encoded, pdf, picture, until
+from support import EchoReader, EdgeStub, encoded, pdf, pdf_of, picture, stream, until
 
 from fovea.outbound import Outbound, Refused
+from fovea.pages import isolated
 from fovea.pages.documents import open_document
+from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ReadRequest
 from fovea.result.page_result import Block
 from fovea.service.budget import Budget
@@ -210,6 +214,68 @@ def test_cancel_ends_the_shard():
         return len(reader.requests)
 
     assert asyncio.run(canceled()) == 2
+
+
+def processes_of_documents():
+    """The processes of documents that this process has started and that run."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    )
+    return [line for line in listed.stdout.splitlines() if "fovea.pages.isolated" in line]
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+def test_cancel_leaves_no_process_however_far_the_document_is_opened(monkeypatch, late):
+    """`late`: 0 cancels before the process starts, 1 at its start, 2 when it opens the document, 3 when it is open."""
+
+    async def canceled():
+        loop, reached = asyncio.get_running_loop(), asyncio.Event()
+        going_on = threading.Event()
+
+        def at(step, function):
+            def wrapped(*arguments, **options):
+                answer = function(*arguments, **options) if step in (1, 3) else None
+                if step == late:
+                    loop.call_soon_threadsafe(reached.set)
+                    assert going_on.wait(60)
+                return answer if step in (1, 3) else function(*arguments, **options)
+
+            return wrapped
+
+        monkeypatch.setattr(IsolatedDocument, "open", at(0, IsolatedDocument.open))
+        monkeypatch.setattr(isolated.subprocess, "Popen", at(1, subprocess.Popen))
+        monkeypatch.setattr(isolated, "_send", at(2, isolated._send))
+        monkeypatch.setattr(IsolatedDocument, "open", at(3, IsolatedDocument.open))
+        request = ShardRequest(document=data_url(pdf(2)), model="echo")
+        task = asyncio.create_task(run_shard(request, {"echo": EchoReader()}, Settings()))
+        await reached.wait()
+        task.cancel()
+        # By now the shard has closed the document, or waits for the thread in order to do so.
+        threading.Timer(0.2, going_on.set).start()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with monkeypatch.context() as monkeypatch:
+        asyncio.run(canceled())  # waits for the threads
+    until(lambda: not processes_of_documents())
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict", "read"),
+    [(b"100 100 50 50 re f /Missing Do", "suspect", [1]), (b"/Missing Do", "unreadable", [])],
+)
+def test_a_page_that_could_be_drawn_in_part_only_is_not_taken_for_whole(content, verdict, read):
+    reader = EchoReader()
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R >>",
+        stream(content),
+    ]
+    receipt = run(ShardRequest(document=data_url(pdf_of(objects)), model="echo"), reader)
+    (page,) = receipt["pages"]
+    assert (page["verdict"], reader.read_pages) == (verdict, read)
+    assert page["warnings"] == ["An image or a form on the page is missing."]
 
 
 class ParallelReader(EchoReader):

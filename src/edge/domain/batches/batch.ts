@@ -3,7 +3,7 @@ import { z } from "zod";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
 import { readingFields, stringMap } from "../jobs/job-request.ts";
-import { outboundUrlFault } from "../network/outbound-url.ts";
+import { type OutboundRules, outboundUrlFault } from "../network/outbound-url.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import type { PageError } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
@@ -62,7 +62,7 @@ export interface LineRules {
   defaults: LineDefaults;
   models: string[];
   fallbackModel: string;
-  allowLoopback: boolean;
+  outbound: OutboundRules;
 }
 
 /** @returns what the line asks for, or an error for its author */
@@ -87,7 +87,7 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
   const { file, url, custom_id, metadata, ...own } = parsed.data;
   const wanted = { ...rules.defaults, ...own };
   if (url !== undefined) {
-    const refused = outboundUrlFault(url, rules.allowLoopback);
+    const refused = outboundUrlFault(url, rules.outbound);
     if (refused) return fault("url_refused", `url: ${refused}`);
   }
   const selection = parsePageSelection(wanted.pages ?? "");

@@ -19,8 +19,11 @@ type ShardStep =
   | { do: "fail"; code: "worker_lost" | "deadline" }
   | { do: "stop" };
 
+export const isOpen = ({ state }: Pick<ShardView, "state">): boolean =>
+  state === "queued" || state === "running";
+
 export function nextStep(shard: ShardView, now: number, maxAttempts: number): ShardStep {
-  if (shard.state !== "queued" && shard.state !== "running") return { do: "stop" };
+  if (!isOpen(shard)) return { do: "stop" };
   if (shard.openPages === 0) return { do: "finish" };
   if (now >= shard.deadlineAt) return { do: "fail", code: "deadline" };
   const leased = shard.state === "running" && shard.leaseUntil !== null && now < shard.leaseUntil;

@@ -31,16 +31,22 @@ export function fidelity(read: string, truth: string): Fidelity {
 const CJK = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff]";
 const BESIDE_CJK = new RegExp(`(?<=${CJK}) | (?=${CJK})`, "g");
 
-/** The words of a text, without markup. */
+/** A backslash before ASCII punctuation, which Markdown does not show. */
+const ESCAPE = /\\(?=[!-/:-@[-`{-~])/g;
+const ENTITIES = { lt: "<", gt: ">", amp: "&" };
+
+/** The words of a text, without markup. What is escaped counts as markup, too: the truth may not be escaped. */
 export function normalise(text: string): string {
   return text
     .normalize("NFKC")
+    .replace(ESCAPE, "")
+    .replace(/&(lt|gt|amp);/g, (_, name: keyof typeof ENTITIES) => ENTITIES[name])
     .replace(/<\/?[a-z][^<>\n]{0,200}>|<!--[\s\S]*?-->/gi, " ")
     .replace(/^\s*(?:#{1,6}|>|[-*+]|\d+\.)\s+/gm, "")
     .replace(/^[ \t]*(?:```|~~~).*$/gm, " ")
     .replace(/^[ \t|:]*-{2,}[-| :\t]*$/gm, " ")
     .replaceAll("|", " ")
-    .replace(/__|[`*]|\\(?=[!-/:-@[-`{-~])/g, "")
+    .replace(/__|[`*]/g, "")
     .replace(/\s+/g, " ")
     .replace(BESIDE_CJK, "")
     .trim();

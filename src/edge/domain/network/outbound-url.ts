@@ -6,8 +6,18 @@
 import ipaddr from "ipaddr.js";
 import { isIPv4, parseAddress } from "./cidr.ts";
 
+export interface OutboundRules {
+  /** Whether other services on loopback may be called. For development. */
+  allowLoopback: boolean;
+  /** Addresses of the service itself and of its workers. They are never called on a client's behalf. */
+  own: readonly string[];
+}
+
 /** @returns a message for the client that says why the URL is not allowed, or `null` */
-export function outboundUrlFault(text: string, allowLoopback: boolean): string | null {
+export function outboundUrlFault(
+  text: string,
+  { allowLoopback, own }: OutboundRules,
+): string | null {
   let url: URL;
   try {
     url = new URL(text);
@@ -16,8 +26,11 @@ export function outboundUrlFault(text: string, allowLoopback: boolean): string |
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") return "only https URLs are allowed";
   if (url.username !== "" || url.password !== "") return "URLs with credentials are not allowed";
-  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (allowLoopback && isLoopback(host)) return null;
+  if (own.some((address) => sameServer(url, new URL(address))))
+    return "the address belongs to this service";
+  const host = hostOf(url);
+  if (allowLoopback && isLoopback(host))
+    return isRuntimePath(url.pathname) ? "the path belongs to the local runtime" : null;
   if (url.protocol !== "https:") return "only https URLs are allowed";
   if (isPrivateHost(host)) return "the address is not public";
   const port = Number(url.port || 443);
@@ -39,8 +52,29 @@ export function addressesFault(addresses: readonly string[]): string | null {
     : "the name resolves to an address that is not public";
 }
 
-const isLoopback = (host: string) =>
+/** Without the brackets of IPv6 and the dot of the DNS root. */
+export const hostOf = (url: string | URL) =>
+  new URL(url).hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+
+export const isLoopback = (host: string) =>
   host === "localhost" || parseAddress(host)?.range() === "loopback";
+
+/** Whether a connection to one reaches the other. All spellings of loopback are one host. */
+function sameServer(one: URL, other: URL): boolean {
+  const hosts = [hostOf(one), hostOf(other)] as const;
+  return portOf(one) === portOf(other) && (hosts[0] === hosts[1] || hosts.every(isLoopback));
+}
+
+const portOf = ({ port, protocol }: URL) => port || (protocol === "https:" ? "443" : "80");
+
+/** Local runtimes of Workers (Miniflare, `wrangler dev`) serve their storage there without a key. */
+function isRuntimePath(path: string): boolean {
+  try {
+    return /^\/+cdn-cgi(?:\/|$)/i.test(decodeURIComponent(path));
+  } catch {
+    return true;
+  }
+}
 
 function isPrivateHost(host: string): boolean {
   // The URL parser has already turned octal, hexadecimal and short forms of IPv4 into four decimal numbers.

@@ -20,6 +20,12 @@ export interface ReadOptions {
   witness?: boolean;
 }
 
+/** A page that a job selects, with its page key. */
+export interface WantedPage {
+  page: number;
+  pageKey: string;
+}
+
 /** @returns 64 hex digits of SHA-256. */
 export async function pageKey(
   tenantId: string,

@@ -157,4 +157,4 @@ export const DocumentReport = z
   .meta({ id: "DocumentReport" });
 
 /** Document faults that another attempt may cure; all others are the document's own. */
-export const TRANSIENT_DOCUMENT_ERRORS = new Set(["document_unreachable"]);
+export const TRANSIENT_DOCUMENT_ERRORS = new Set(["document_unreachable", "process_killed"]);

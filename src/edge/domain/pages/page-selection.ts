@@ -56,6 +56,13 @@ export function resolvePages(
   return { pages: ascending(pages), beyond: ascending(beyond) };
 }
 
+/** Most shards of a text. Each lays out the whole text, so more would take longer than reading. */
+const TEXT_SHARDS = 16;
+
+/** Pages of one shard: `size`, or more for a long text. */
+export const shardSize = (size: number, pages: number, text: boolean): number =>
+  text ? Math.max(size, Math.ceil(pages / TEXT_SHARDS)) : size;
+
 /** Cuts ascending pages into shards of at most `size` pages. */
 export function cutShards(pages: number[], size: number): number[][] {
   const shards: number[][] = [];

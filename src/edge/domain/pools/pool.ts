@@ -41,9 +41,11 @@ export interface PoolState {
   /** Slots in use. */
   taken: number;
   breaker: Breaker;
-  /** The pool reported that it is full or starting; it gets no shard before this time. */
+  /** The pool reported that it is full or starting, or did not answer; it gets no new shard before this time. */
   restUntil: number;
   starting: boolean;
+  /** Requests in a row that the pool did not answer in time. */
+  unanswered: number;
 }
 
 /** Why no pool takes a shard: all are full, all are starting, or none is up. */

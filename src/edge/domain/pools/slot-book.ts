@@ -42,8 +42,11 @@ export interface Waiting extends SlotRequest {
   seenAt: number;
 }
 
-/** `busy`: the pool is full. `starting`: its worker is not up yet. `unavailable`: no answer, or an error. */
-export type NotStarted = "busy" | "starting" | "unavailable";
+/**
+ * `busy`: the pool is full. `starting`: its worker is not up yet. `unavailable`: it cannot be reached, or answered with an
+ * error. `unanswered`: no answer in time, so the pool may have accepted the shard.
+ */
+export type NotStarted = "busy" | "starting" | "unavailable" | "unanswered";
 
 export type Answer = { pool: string; waitedMs: number } | { waitFor: NoPool };
 
@@ -59,7 +62,12 @@ export const RESERVED_MS = 20_000;
 export const ASK_AGAIN_MS = 60_000;
 /** A shard that has not asked for this long is dropped: it has no driver any more. */
 const FORGET_MS = 4 * ASK_AGAIN_MS;
-const REST_MS: Record<NotStarted, number> = { busy: 1000, starting: 3000, unavailable: 1000 };
+const REST_MS = { busy: 1000, starting: 3000, unavailable: 1000 } as const;
+/** The rest of a pool doubles with each request that it does not answer, from the first to the longest. */
+const FIRST_UNANSWERED_MS = 1000;
+const LONGEST_UNANSWERED_MS = 30_000;
+/** A shard keeps its slot for this long while its pool does not answer. */
+const PATIENCE_MS = 30_000;
 
 const QUIET: Journal = { slot() {}, waiting() {}, breaker() {} };
 
@@ -91,7 +99,7 @@ export class SlotBook {
     this.#pools = new Map(
       pools.map((pool) => [
         pool.name,
-        { pool, taken: 0, breaker: CLOSED, restUntil: 0, starting: false },
+        { pool, taken: 0, breaker: CLOSED, restUntil: 0, starting: false, unanswered: 0 },
       ]),
     );
   }
@@ -141,23 +149,48 @@ export class SlotBook {
   /** The pool accepted the shard. @returns the shards to wake */
   started(shardId: string, now: number): string[] {
     const state = this.#pools.get(this.#slots.get(shardId)?.pool ?? "");
-    if (state) this.#setBreaker(state, accepted(state.breaker));
+    if (state) {
+      state.unanswered = 0;
+      this.#setBreaker(state, accepted(state.breaker));
+    }
     return this.#grant(now);
   }
 
-  /** The pool did not accept the shard. @returns the shards to wake */
-  notStarted(shardId: string, why: NotStarted, now: number): string[] {
+  /**
+   * The pool did not accept the shard, or did not answer. Without an answer, the shard keeps its slot for a while, so that
+   * it can ask the same pool again: given to another pool, it might be read twice. Late answers are no strike against
+   * the pool; it only rests for a short and growing time.
+   * @returns the milliseconds after which the shard asks the same pool again, or `null` if it has lost its slot; and the
+   *   shards to wake
+   */
+  notStarted(
+    shardId: string,
+    why: NotStarted,
+    now: number,
+  ): { askAgainMs: number | null; wake: string[] } {
     const slot = this.#slots.get(shardId);
-    if (!slot) return [];
+    if (!slot) return { askAgainMs: null, wake: [] };
+    const asked = this.#pools.get(slot.pool);
+    if (why === "unanswered") {
+      const rest = restUnanswered(asked?.unanswered ?? 0);
+      if (asked) {
+        asked.unanswered++;
+        asked.restUntil = now + rest;
+      }
+      if (asked && now - slot.since < PATIENCE_MS)
+        return { askAgainMs: rest, wake: this.#grant(now) };
+      this.#free(slot, "failed", now, `start ${now}`);
+      return { askAgainMs: null, wake: this.#grant(now) };
+    }
     // A pool that does not answer has failed, whichever shard asked: each such answer is a strike of its own.
     this.#free(slot, why === "unavailable" ? "failed" : "undecided", now, `start ${now}`);
-    const state = this.#pools.get(slot.pool);
-    if (state) {
-      if (why === "busy") this.#setBreaker(state, accepted(state.breaker));
-      state.restUntil = now + REST_MS[why];
-      state.starting = why === "starting";
+    if (asked) {
+      if (why === "busy") this.#setBreaker(asked, accepted(asked.breaker));
+      asked.restUntil = now + REST_MS[why];
+      asked.starting = why === "starting";
+      asked.unanswered = 0;
     }
-    return this.#grant(now);
+    return { askAgainMs: null, wake: this.#grant(now) };
   }
 
   /**
@@ -170,6 +203,7 @@ export class SlotBook {
     const state = this.#pools.get(slot.pool);
     if (state) {
       state.starting = false;
+      state.unanswered = 0;
       this.#setBreaker(state, CLOSED);
     }
     if (slot.heardAt !== null) return { ms: null, wake: [] };
@@ -384,6 +418,9 @@ export class SlotBook {
     this.#journal.breaker(state.pool.name, breaker);
   }
 }
+
+const restUnanswered = (before: number) =>
+  Math.min(FIRST_UNANSWERED_MS * 2 ** before, LONGEST_UNANSWERED_MS);
 
 const BATCH = "batch ";
 

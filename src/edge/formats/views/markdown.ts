@@ -16,4 +16,4 @@ export const markdown: View = {
 };
 
 /** Text that cannot end an HTML comment. */
-const comment = (text: string) => text.replaceAll("-->", "--").replaceAll("\n", " ");
+const comment = (text: string) => text.replaceAll(">", "").replaceAll(/\s+/g, " ");

@@ -10,10 +10,10 @@ import { audit } from "../../storage/audit.ts";
 import {
   dayLimits,
   keptTokens,
-  retentionDays,
+  retention,
   setDayLimits,
   setKeepTokens,
-  setRetentionDays,
+  setRetention,
 } from "../../storage/tenants.ts";
 
 const days = z.int().min(1).max(3650);
@@ -28,6 +28,9 @@ const TenantSettings = z
         "Days after its last use until a document is deleted, with everything read from it",
     }),
     retention_is_default: z.boolean(),
+    job_retention_days: days.openapi({
+      description: "Days after its end until a job is deleted. Its document has its own time",
+    }),
     daily_pages: dailyPages.nullable().openapi({
       description: "Limit of pages read per day (UTC); `null`: no limit",
     }),
@@ -80,6 +83,7 @@ const change = createRoute({
           schema: z
             .strictObject({
               retention_days: days.nullable().optional(),
+              job_retention_days: days.nullable().optional(),
               daily_pages: dailyPages.nullable().optional(),
               daily_usd: dailyUsd.nullable().optional(),
               keep_tokens: z.boolean().optional(),
@@ -99,14 +103,15 @@ const change = createRoute({
 async function present(c: Context<AppEnv>) {
   const { tenantId } = c.get("caller");
   const [own, { pages, usd }, { keep, bytes }] = await Promise.all([
-    retentionDays(c.env.DB, tenantId),
+    retention(c.env.DB, tenantId),
     dayLimits(c.env.DB, tenantId),
     keptTokens(c.env.DB, tenantId),
   ]);
-  const { RETENTION_DAYS, TENANT_TOKENS_BYTES } = settings(c.env);
+  const { RETENTION_DAYS, JOB_RETENTION_DAYS, TENANT_TOKENS_BYTES } = settings(c.env);
   return {
-    retention_days: own ?? RETENTION_DAYS,
-    retention_is_default: own === null,
+    retention_days: own.documents ?? RETENTION_DAYS,
+    retention_is_default: own.documents === null,
+    job_retention_days: own.jobs ?? JOB_RETENTION_DAYS,
     daily_pages: pages,
     daily_usd: usd,
     keep_tokens: keep,
@@ -119,9 +124,14 @@ export const tenantSettings = (app: App) => {
   app.openapi(read, async (c) => c.json(await present(c), 200));
   app.openapi(change, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    const { retention_days, daily_pages, daily_usd, keep_tokens } = c.req.valid("json");
+    const { retention_days, job_retention_days, daily_pages, daily_usd, keep_tokens } =
+      c.req.valid("json");
     if (keep_tokens !== undefined) await setKeepTokens(c.env.DB, tenantId, keep_tokens);
-    if (retention_days !== undefined) await setRetentionDays(c.env.DB, tenantId, retention_days);
+    const kept = await retention(c.env.DB, tenantId);
+    await setRetention(c.env.DB, tenantId, {
+      documents: retention_days === undefined ? kept.documents : retention_days,
+      jobs: job_retention_days === undefined ? kept.jobs : job_retention_days,
+    });
     const now = await dayLimits(c.env.DB, tenantId);
     await setDayLimits(c.env.DB, tenantId, {
       pages: daily_pages === undefined ? now.pages : daily_pages,

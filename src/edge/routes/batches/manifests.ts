@@ -42,7 +42,7 @@ const route = {
       description: "The manifest, for `POST /v1/batches`",
       content: { "application/json": { schema: Manifest } },
     },
-    ...problems(STORED),
+    ...problems(STORED, "malformed-request", "unsupported-encoding"),
   },
 };
 
@@ -52,7 +52,7 @@ export const manifestsCreate = (app: App) => {
     const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
     if (!TYPES.includes(type))
       throw new Problem("unsupported-media-type", `Send the manifest as ${TYPES.join(" or ")}.`);
-    const { MAX_MANIFEST_BYTES } = settings(c.env);
+    const { MAX_MANIFEST_BYTES, STORAGE_TIMEOUT_S } = settings(c.env);
     const tooLarge = () =>
       new Problem("file-too-large", `A manifest may have at most ${MAX_MANIFEST_BYTES} bytes.`);
     if (Number(c.req.header("content-length")) > MAX_MANIFEST_BYTES) throw tooLarge();
@@ -61,7 +61,9 @@ export const manifestsCreate = (app: App) => {
     const now = Date.now();
     const id = newId("man", now);
     const { tenantId } = c.get("caller");
-    const out = new R2Stream(c.env.BUCKET, manifestPath(tenantId, id), "application/jsonl");
+    const path = manifestPath(tenantId, id);
+    const timeoutMs = STORAGE_TIMEOUT_S * 1000;
+    const out = new R2Stream(c.env.BUCKET, path, "application/jsonl", timeoutMs);
     try {
       for await (const chunk of c.req.raw.body) {
         if (out.bytes + chunk.byteLength > MAX_MANIFEST_BYTES) throw tooLarge();

@@ -122,6 +122,7 @@ export const contextsRecall = (app: App) =>
     const caller = c.get("caller");
     const jobs = await startRecall(c.env, context, message, item, {
       keyId: caller.keyId,
+      quota: caller.quota,
       model,
       admit: () => admitPages(c.env, caller, model, 1),
     });

@@ -51,7 +51,7 @@ const route = {
   responses: {
     201: answer("The new file"),
     200: answer("The existing file with the same bytes"),
-    ...problems(STORED, "malformed-request", "invalid-request"),
+    ...problems(STORED, "malformed-request", "invalid-request", "unsupported-encoding"),
   },
 };
 
@@ -92,11 +92,17 @@ function formFile(
     try {
       const form = busboy({
         headers: { "content-type": contentType },
+        // Browsers and curl send names as UTF-8 (multipart/form-data, RFC 7578, 4.2 and 5.1). The default is Latin-1.
+        defParamCharset: "utf8",
         limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11 },
       });
       form.on("file", (field, stream, { filename, mimeType }) => {
         if (field === "file")
-          return resolve({ name: filename || null, type: mimeType, chunks: whole(stream) });
+          return resolve({
+            name: filename?.slice(0, 255) || null,
+            type: mimeType,
+            chunks: whole(stream),
+          });
         stream.resume();
       });
       form.on("error", malformed);

@@ -4,10 +4,10 @@ import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
-import { cancelJobsOfFile } from "../../jobs/end.ts";
+import { deleteDocument } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
-import { clientFile, deleteFile, listFiles } from "../../storage/files.ts";
+import { clientFile, listFiles } from "../../storage/files.ts";
 import { FileSchema, fileView } from "./view.ts";
 
 const list = createRoute({
@@ -78,8 +78,7 @@ export const filesDelete = (app: App) =>
     const { tenantId, keyId } = c.get("caller");
     const file = await clientFile(c.env.DB, tenantId, c.req.valid("param").id);
     if (!file) throw new Problem("not-found", "No such file.");
-    await cancelJobsOfFile(c.env, file.id);
-    await deleteFile(c.env.DB, c.env.BUCKET, file);
+    if (!(await deleteDocument(c.env, file))) throw new Problem("not-found", "No such file.");
     await audit(c.env.DB, tenantId, keyId, "file.deleted", file.id);
     return c.body(null, 204);
   });

@@ -10,6 +10,7 @@ import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
+import { bestEffort } from "../../storage/fault.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import { readEntries, readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";
@@ -97,7 +98,9 @@ export const jobsResult = (app: App) =>
       await write(view.tail());
       // `csv` has only the tables, so the rest has not been fetched.
       const whole = selection === "" && format !== "csv" && job.finishedAt !== null;
-      if (whole && c.req.method === "GET" && !out.aborted) await delivered(c.env, job);
+      if (whole && c.req.method === "GET" && !out.aborted)
+        // The client has the whole result. If this fails, the sweep erases the document.
+        await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
     }) as never;
   });
 

@@ -14,6 +14,7 @@ import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
 import { settings } from "../../settings.ts";
+import { bestEffort } from "../../storage/fault.ts";
 import { jobDetail } from "../../storage/jobs.ts";
 import { readDocument } from "../../storage/results.ts";
 import { timed } from "../../telemetry.ts";
@@ -106,6 +107,7 @@ export const ocrCreate = (app: App) =>
     // A response with an Idempotency-Key is stored, so it must not contain what has to be erased.
     if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
     const result = await readDocument(BUCKET, current, pages);
-    await delivered(c.env, job);
+    // The client has the whole result. If this fails, the sweep erases the document.
+    await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
     return c.json({ ...view, result }, 200);
   });

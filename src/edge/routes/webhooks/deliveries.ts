@@ -10,6 +10,7 @@ import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.t
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
+import { wakeAll } from "../../signals/wake-receiver.ts";
 import {
   attemptsOf,
   deliveriesOfJob,
@@ -123,7 +124,8 @@ export const deliveriesReplay = (app: App) =>
     const delivery = await findDelivery(c.env.DB, c.req.valid("param").id);
     if (!delivery || delivery.tenantId !== c.get("caller").tenantId)
       throw new Problem("not-found", "No such delivery.");
-    await replayDelivery(c.env, delivery.id);
+    await replayDelivery(c.env.DB, delivery.id);
+    await wakeAll(c.env, [delivery]);
     return c.body(null, 202);
   });
 

@@ -10,6 +10,7 @@ import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
+import { outboundRules } from "../../security/outbound.ts";
 import { endpointSecret, tenantSecret } from "../../security/webhook-secret.ts";
 import { settings } from "../../settings.ts";
 import {
@@ -51,8 +52,8 @@ const create = createRoute({
 export const endpointsCreate = (app: App) =>
   app.openapi(create, async (c) => {
     const { url, events } = c.req.valid("json");
-    const { ALLOW_LOOPBACK, SIGNING_SECRET } = settings(c.env);
-    const fault = outboundUrlFault(url, ALLOW_LOOPBACK);
+    const { SIGNING_SECRET } = settings(c.env);
+    const fault = outboundUrlFault(url, outboundRules(c.env));
     if (fault) throw new Problem("url-refused", `url: ${fault}`);
     const now = Date.now();
     const endpoint: Endpoint = {
@@ -157,7 +158,7 @@ export const endpoints = (app: App) => {
   app.openapi(change, async (c) => {
     const { id } = await demandEndpoint(c, c.req.valid("param").id);
     const body = c.req.valid("json");
-    const fault = body.url && outboundUrlFault(body.url, settings(c.env).ALLOW_LOOPBACK);
+    const fault = body.url && outboundUrlFault(body.url, outboundRules(c.env));
     if (fault) throw new Problem("url-refused", `url: ${fault}`);
     await updateEndpoint(c.env.DB, id, body, Date.now());
     return c.json(endpointView(await demandEndpoint(c, id)), 200);

@@ -11,7 +11,7 @@ from fovea.contract import CONTRACT
 from fovea.language.tokenizer import Tokenizer
 
 MAX_QUERY = 200
-MAX_PROMPT = 2000
+MAX_PROMPT: int = CONTRACT["max_prompt"]
 
 
 class InvalidTask(ValueError):

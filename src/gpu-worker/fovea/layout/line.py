@@ -97,10 +97,14 @@ def rows_of(lines: list[Line]) -> list[list[Line]]:
         for row in rows[-3:]:
             if all(
                 abs(line.middle - other.middle) < 0.5 * min(line.height, other.height)
-                or (line.x0 > other.x1 or line.x1 < other.x0)
-                and abs(line.middle - other.middle) < 0.6 * min(line.height, other.height)
+                or (
+                    (line.x0 > other.x1 or line.x1 < other.x0)
+                    and abs(line.middle - other.middle) < 0.6 * min(line.height, other.height)
+                )
                 for other in row
-            ) and all(line.x0 >= other.x1 - line.height or line.x1 <= other.x0 + line.height for other in row):
+            ) and all(
+                line.x0 >= other.x1 - line.height or line.x1 <= other.x0 + line.height for other in row
+            ):
                 row.append(line)
                 break
         else:

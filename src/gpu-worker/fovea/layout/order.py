@@ -4,7 +4,8 @@ Ha, Haralick, Phillips: Recursive X-Y cut using bounding boxes of connected comp
 a gutter are read column by column; a wide item, or a heading on its own, ends the columns above it.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,7 @@ def _fills_column(band: list[Item], group: list[list[Item]], gutters: list[tuple
 def _gutters(band: list[Item], unit: float) -> list[tuple[float, float]]:
     columns = _cut(band, 0, GUTTER * unit)
     edges = [(min(i.box[0] for i in column), max(i.box[2] for i in column)) for column in columns]
-    return [(left[1], right[0]) for left, right in zip(edges, edges[1:], strict=False)]
+    return [(left[1], right[0]) for left, right in itertools.pairwise(edges)]
 
 
 def _beside(band: list[Item]) -> list[tuple[float, float]]:

@@ -5,18 +5,33 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from fovea.layout.line import (
-    Line, Marks, Page, Region, Word, bounds, box_of, joined, rows_of, share_inside, unit_of,
+    Line,
+    Marks,
+    Page,
+    Region,
+    Word,
+    bounds,
+    box_of,
+    joined,
+    rows_of,
+    share_inside,
+    unit_of,
 )
 from fovea.layout.order import Item, reading_order
-from fovea.layout.paragraphs import BULLET, is_item, join_lines, paragraphs, whole_lines
-from fovea.layout.tables import NUMERIC, Table, find_tables
+from fovea.layout.paragraphs import is_item, join_lines, paragraphs, whole_lines
+from fovea.layout.tables import Table, find_tables
 from fovea.result.page_result import Block, Box
 
 CAPTION = re.compile(
-    r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)?|tabelle|plate|chart|scheme|图|表|図)\s*\.?\s*[\dIVXA-Z]+", re.I
+    r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)?|tabelle|plate|chart|scheme|图|表|図)\s*\.?\s*[\dIVXA-Z]+",
+    re.I,
 )
-NUMBERED = re.compile(r"(?:(?:\d{1,2}\.)*\d{1,2}\.?|[IVX]{1,5}\.|[A-Z]\.|§\s?\d+|Chapter \d+|Part [IVX\d]+)\s+\S")
-PAGE_NUMBER = re.compile(r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I)
+NUMBERED = re.compile(
+    r"(?:(?:\d{1,2}\.)*\d{1,2}\.?|[IVX]{1,5}\.|[A-Z]\.|§\s?\d+|Chapter \d+|Part [IVX\d]+)\s+\S"
+)
+PAGE_NUMBER = re.compile(
+    r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I
+)
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
 LEADER = re.compile(r"(?:\s?[.…·]){2,}\s*$|\s[.…]$")
 LEAST_PICTURE = 4.0
@@ -69,12 +84,18 @@ def with_check_boxes(lines: list[Line], marks: Marks, unit: float) -> list[Line]
     """The lines with their check boxes as characters: `☐`, or `☑` if there is a mark in it."""
     for box, is_marked in marks.boxes:
         # The recognizer may have read the box itself as a letter.
-        lines = [line for line in lines if not (len(line.text) <= 2 and share_inside(box_of(line), _wider(box)) > 0.6)]
+        lines = [
+            line
+            for line in lines
+            if not (len(line.text) <= 2 and share_inside(box_of(line), _wider(box)) > 0.6)
+        ]
         middle = (box[1] + box[3]) / 2
         right = [
             line
             for line in lines
-            if line.y0 < middle < line.y1 and box[0] - 2 <= line.x0 < box[2] + 3 * unit and line.text[0] not in "☐☑"
+            if line.y0 < middle < line.y1
+            and box[0] - 2 <= line.x0 < box[2] + 3 * unit
+            and line.text[0] not in "☐☑"
         ]
         if not right:
             continue
@@ -138,7 +159,10 @@ def find_code(lines: list[Line], unit: float) -> tuple[list[list[Line]], list[Li
     runs: list[list[Line]] = []
     for line in sorted(mono, key=lambda line: line.middle):
         for run in runs:
-            if -0.5 * unit < line.y0 - run[-1].y1 < 1.6 * unit and line.x0 < max(l.x1 for l in run) + 2 * unit:
+            if (
+                -0.5 * unit < line.y0 - run[-1].y1 < 1.6 * unit
+                and line.x0 < max(one.x1 for one in run) + 2 * unit
+            ):
                 run.append(line)
                 break
         else:
@@ -148,8 +172,11 @@ def find_code(lines: list[Line], unit: float) -> tuple[list[list[Line]], list[Li
     for run in runs:
         text = "".join(line.text for line in run)
         symbols = len(SYMBOL.findall(text)) / max(1, len(text))
-        indents = {round((line.x0 - min(l.x0 for l in run)) / max(1.0, 2 * line.pitch)) for line in run}
-        if len(run) >= 2 and (symbols > (0.04 if typescript else 0.02) or (len(indents) > 2 and not typescript)):
+        left = min(line.x0 for line in run)
+        indents = {round((line.x0 - left) / max(1.0, 2 * line.pitch)) for line in run}
+        if len(run) >= 2 and (
+            symbols > (0.04 if typescript else 0.02) or (len(indents) > 2 and not typescript)
+        ):
             code.append(run)
     taken = {id(line) for run in code for line in run}
     return code, [line for line in lines if id(line) not in taken]
@@ -159,7 +186,9 @@ def code_text(lines: list[Line]) -> str:
     """The listing with its indentation."""
     rows = [joined(row) for row in rows_of(lines)]
     left = min(row.x0 for row in rows)
-    pitch = median(row.pitch for row in rows if len(row.text) >= 4) if any(len(r.text) >= 4 for r in rows) else 10
+    pitch = (
+        median(row.pitch for row in rows if len(row.text) >= 4) if any(len(r.text) >= 4 for r in rows) else 10
+    )
     return "\n".join(" " * round((row.x0 - left) / pitch) + row.text for row in rows)
 
 
@@ -176,15 +205,19 @@ def find_furniture(drafts: list[Draft], page: Page, unit: float) -> None:
         if len(draft.lines) > 2 or median(line.height for line in draft.lines) > 1.25 * unit:
             continue
         others = [other for other in drafts if other is not draft and not _beside(other, draft)]
-        above = [other for other in others if other.box[3] <= draft.box[1] + 0.3 * unit and len(other.lines) > 0]
-        below = [other for other in others if other.box[1] >= draft.box[3] - 0.3 * unit and len(other.lines) > 0]
+        above = [
+            other for other in others if other.box[3] <= draft.box[1] + 0.3 * unit and len(other.lines) > 0
+        ]
+        below = [
+            other for other in others if other.box[1] >= draft.box[3] - 0.3 * unit and len(other.lines) > 0
+        ]
         at_top = draft.box[3] < 0.1 * page.height and not [a for a in above if not _edge(a, page)]
         at_bottom = draft.box[1] > 0.9 * page.height and not [b for b in below if not _edge(b, page)]
         if not at_top and not at_bottom:
             continue
         text = " ".join(line.text for line in draft.lines)
         near = below if at_top else above
-        gap = min((max(o.box[1] - draft.box[3], draft.box[1] - o.box[3]) for o in near if not _edge(o, page)), default=0)
+        gap = min((_apart(other, draft) for other in near if not _edge(other, page)), default=0.0)
         kind = "header" if at_top else "footer"
         seen = any(
             r.kind == kind and r.score > 0.5 and share_inside(draft.box, r.box) > 0.5 for r in page.regions
@@ -192,12 +225,21 @@ def find_furniture(drafts: list[Draft], page: Page, unit: float) -> None:
         if gap > 1.8 * unit or (seen and gap > 0.8 * unit):
             if PAGE_NUMBER.fullmatch(text):
                 draft.kind, draft.sure = "page_number", True
-            elif seen or gap > 2.2 * unit and draft.lines[0].height < 1.1 * unit and not draft.lines[0].bold:
+            elif seen or (
+                gap > 2.2 * unit and draft.lines[0].height < 1.1 * unit and not draft.lines[0].bold
+            ):
                 draft.kind, draft.sure = kind, True
 
 
+def _apart(a: Draft, b: Draft) -> float:
+    """The level gap between two blocks, one above the other."""
+    return max(a.box[1] - b.box[3], b.box[1] - a.box[3])
+
+
 def _beside(a: Draft, b: Draft) -> bool:
-    return min(a.box[3], b.box[3]) - max(a.box[1], b.box[1]) > 0.3 * min(a.box[3] - a.box[1], b.box[3] - b.box[1])
+    return min(a.box[3], b.box[3]) - max(a.box[1], b.box[1]) > 0.3 * min(
+        a.box[3] - a.box[1], b.box[3] - b.box[1]
+    )
 
 
 def _edge(draft: Draft, page: Page) -> bool:
@@ -219,15 +261,19 @@ def find_captions(drafts: list[Draft], regions: list[Region], unit: float) -> No
             if other.kind in ("image", "table")
             and other.box[0] < draft.box[2]
             and other.box[2] > draft.box[0]
-            and max(other.box[1] - draft.box[3], draft.box[1] - other.box[3]) < 2.5 * unit
+            and _apart(other, draft) < 2.5 * unit
         ]
         if not near:
             continue
         labels = ("figure_caption", "table_caption")
-        seen = any(r.kind in labels and r.score > 0.5 and share_inside(draft.box, r.box) > 0.6 for r in regions)
+        seen = any(
+            r.kind in labels and r.score > 0.5 and share_inside(draft.box, r.box) > 0.6 for r in regions
+        )
         if CAPTION.match(text) or (seen and len(text) < 200):
             word = text[:3].lower()
-            table = word in ("tab",) or text[:1] == "表" or (not CAPTION.match(text) and near[0].kind == "table")
+            table = (
+                word in ("tab",) or text[:1] == "表" or (not CAPTION.match(text) and near[0].kind == "table")
+            )
             draft.kind, draft.sure = ("table_caption" if table else "image_caption"), True
 
 
@@ -243,7 +289,7 @@ def find_headings(drafts: list[Draft], page: Page, unit: float) -> None:
     for draft in texts:
         lines = draft.lines
         text = " ".join(line.text for line in lines)
-        if len(lines) > 3 or len(text) > 200 or is_item(lines[0]) and not NUMBERED.match(text):
+        if len(lines) > 3 or len(text) > 200 or (is_item(lines[0]) and not NUMBERED.match(text)):
             continue
         if lines[0].turned or not any(map(str.isalpha, text)) or len(text) < 2:
             continue
@@ -251,21 +297,27 @@ def find_headings(drafts: list[Draft], page: Page, unit: float) -> None:
         seen = any(
             r.kind == "title" and r.score > 0.6 and share_inside(draft.box, r.box) > 0.6 for r in page.regions
         )
-        ends = SENTENCE_END.search(text) is not None and not text.endswith(("?", "!", ":")) or text.endswith(":")
+        ends = (
+            SENTENCE_END.search(text) is not None and not text.endswith(("?", "!", ":"))
+        ) or text.endswith(":")
         strong = all(line.bold for line in lines) and bold < 0.5
         large = size > 1.28 * unit
-        followed = any(
-            o is not draft and o.box[1] >= draft.box[3] - 0.4 * unit and o.box[0] < draft.box[2] and o.box[2] > draft.box[0]
-            for o in drafts
-        )
-        if large and not ends or size > 1.6 * unit:
-            draft.kind = "title" if size > 1.6 * unit else "sub_title"
-        elif strong and not ends and followed and len(lines) <= 2:
+        followed = any(_is_below(other, draft, unit) for other in drafts if other is not draft)
+        numbered = NUMBERED.match(text) and len(lines) == 1 and len(text) < 80
+        if size > 1.6 * unit:
+            draft.kind = "title"
+        elif not ends and (
+            large
+            or (strong and followed and len(lines) <= 2)
+            or (seen and followed and (numbered or (size > 1.12 * unit and body)))
+        ):
             draft.kind = "sub_title"
-        elif NUMBERED.match(text) and seen and not ends and followed and len(lines) == 1 and len(text) < 80:
-            draft.kind = "sub_title"
-        elif seen and size > 1.12 * unit and not ends and followed and body:
-            draft.kind = "sub_title"
+
+
+def _is_below(other: Draft, draft: Draft, unit: float) -> bool:
+    """Whether `other` is below `draft` in the same column."""
+    x0, _, x1, y1 = draft.box
+    return other.box[1] >= y1 - 0.4 * unit and other.box[0] < x1 and other.box[2] > x0
 
 
 # -- order and text ------------------------------------------------------------------------------------
@@ -273,7 +325,9 @@ def find_headings(drafts: list[Draft], page: Page, unit: float) -> None:
 
 def _in_order(drafts: list[Draft], page: Page, unit: float) -> list[Draft]:
     heads = sorted((d for d in drafts if _at_top(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0]))
-    feet = sorted((d for d in drafts if _at_bottom(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0]))
+    feet = sorted(
+        (d for d in drafts if _at_bottom(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0])
+    )
     aside = [d for d in drafts if d.lines and d.lines[0].turned and d.kind == "text"]
     placed = {id(d) for d in (*heads, *feet, *aside)}
     body = [d for d in drafts if id(d) not in placed]
@@ -298,7 +352,9 @@ def _is_prose(lines: list[Line]) -> bool:
     return len(lines) >= 3 and median(len(line.text) for line in lines) > 14
 
 
-def _block(number: int, draft: Draft, drafts: list[Draft], page: Page, unit: float, known: frozenset[str]) -> Block:
+def _block(
+    number: int, draft: Draft, drafts: list[Draft], page: Page, unit: float, known: frozenset[str]
+) -> Block:
     x0, y0, x1, y1 = draft.box
     box = (x0, y0, x1, y1)
     lines = draft.lines
@@ -337,7 +393,7 @@ def _list_beside(draft: Draft, drafts: list[Draft], unit: float) -> bool:
         and other.lines
         and is_item(other.lines[0])
         and abs(other.box[0] - draft.box[0]) < 2 * unit
-        and max(other.box[1] - draft.box[3], draft.box[1] - other.box[3]) < 2 * unit
+        and _apart(other, draft) < 2 * unit
         for other in drafts
     )
 

@@ -8,12 +8,17 @@ from fovea.layout.line import CJK, Line, joined, rows_of
 
 BULLET = re.compile(r"\s*(?:[-–—•◦▪●*·‣○■□☐☑☒]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 FIRST_PARTS = frozenset(
-    "after air all anti before best better bi blood by clear close co cold cost counter cross day deep double down "
-    "early eight eighteen eighty even ever ex far fast first five forty four free full good half hand hard heavy high "
-    "home hot ill in inter land large last late left less light like little long low main mid middle more multi near "
-    "new nine ninety non north off old on one open out over part post pre price pro quasi ready real right round sea "
-    "second self semi seven seventy short single six sixty small so soft south state still ten third thirty three time "
-    "top trade twelve twenty two ultra un under up user water week well west whole wide world year".split()
+    re.findall(
+        r"\w+",
+        """
+        after air all anti before best better bi blood by clear close co cold cost counter cross day deep double down
+        early eight eighteen eighty even ever ex far fast first five forty four free full good half hand hard heavy
+        high home hot ill in inter land large last late left less light like little long low main mid middle more multi
+        near new nine ninety non north off old on one open out over part post pre price pro quasi ready real right
+        round sea second self semi seven seventy short single six sixty small so soft south state still ten third
+        thirty three time top trade twelve twenty two ultra un under up user water week well west whole wide world year
+        """,
+    )
 )
 """Words that often stand before a hyphen: such a hyphen at the end of a line stays."""
 
@@ -91,8 +96,8 @@ def is_item(line: Line) -> bool:
 def join_lines(lines: list[Line], right: float, known: frozenset[str] = frozenset()) -> str:
     """The text of a paragraph. A line break is kept if the next word would have fitted into the line.
 
-    `known`: the words of the page in small letters. A word that is broken with a hyphen and that stands elsewhere on the
-    page is written as it stands there.
+    `known`: the words of the page in small letters. A word that is broken with a hyphen is written as elsewhere on the
+    page.
     """
     text = lines[0].text
     flush_right = _is_flush_right(lines)

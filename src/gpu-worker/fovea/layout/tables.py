@@ -3,13 +3,13 @@
 A table is a grid of cells; a cell may span rows and columns.
 """
 
-import html
 import itertools
 import re
 from dataclasses import dataclass
 from statistics import median
 
 from fovea.layout.line import Line, Marks, Region, Word, bounds, box_of, joined, rows_of, share_inside
+from fovea.result.markdown import table_cell
 from fovea.result.page_result import Box
 
 NUMERIC = re.compile(r"[-+(]?[^\w\s]?\s?[\d.,:/%]*\d[\d.,:/]*\s?[^\w\s)]?[)%]?|[-–—]|n/?a", re.IGNORECASE)
@@ -57,12 +57,9 @@ class Table:
         parts = ["<table>"]
         by_row = {row: list(cells) for row, cells in itertools.groupby(self.cells, key=lambda cell: cell.row)}
         for row in range(self.rows):
-            tag = "th" if head and row == 0 else "td"
             parts.append("<tr>")
             for cell in by_row.get(row, []):
-                spans = f' rowspan="{cell.rows}"' if cell.rows > 1 else ""
-                spans += f' colspan="{cell.columns}"' if cell.columns > 1 else ""
-                parts.append(f"<{tag}{spans}>{html.escape(cell.text, quote=False)}</{tag}>")
+                parts.append(table_cell(cell.text, head and row == 0, cell.rows, cell.columns))
             parts.append("</tr>")
         return "".join([*parts, "</table>"])
 
@@ -164,7 +161,8 @@ def _ruled(
             wide += 1
         tall = 1
         while row + tall < rows and all(
-            not floor(column + i, row + tall) and (row + tall, column + i) not in owner
+            not floor(column + i, row + tall)
+            and (row + tall, column + i) not in owner
             and (i == 0 or not wall(column + i, row + tall))
             for i in range(wide)
         ):
@@ -201,8 +199,16 @@ def split_at(line: Line, xs: list[float]) -> list[Line]:
 
 def _of_words(line: Line, words: list[Word]) -> Line:
     return Line(
-        x0=words[0].x0, y0=line.y0, x1=words[-1].x1, y1=line.y1, text=" ".join(word.text for word in words),
-        confidence=line.confidence, words=tuple(words), bold=line.bold, mono=line.mono, turned=line.turned,
+        x0=words[0].x0,
+        y0=line.y0,
+        x1=words[-1].x1,
+        y1=line.y1,
+        text=" ".join(word.text for word in words),
+        confidence=line.confidence,
+        words=tuple(words),
+        bold=line.bold,
+        mono=line.mono,
+        turned=line.turned,
     )
 
 
@@ -227,9 +233,7 @@ def _without_empty(box: Box, rows: int, columns: int, cells: list[Cell], ruled: 
 # -- tables without vertical lines ---------------------------------------------------------------------
 
 
-def aligned_tables(
-    lines: list[Line], regions: list[Region], unit: float
-) -> tuple[list[Table], list[Line]]:
+def aligned_tables(lines: list[Line], regions: list[Region], unit: float) -> tuple[list[Table], list[Line]]:
     """Runs of rows whose lines stand in the same columns."""
     level = [line for line in lines if not line.turned]
     rows = rows_of(level)
@@ -264,7 +268,7 @@ def _run(rows: list[list[Line]], start: int, unit: float) -> tuple[int, list[tup
             break
         gaps.append(gap)
         if len(row) >= 2:
-            more = _columns([*rows[start : i], row], unit)
+            more = _columns([*rows[start:i], row], unit)
             if len(more) < max(2, len(columns) - (1 if len(columns) > 3 else 0)):
                 break
             columns = more

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from fovea.output.tables import repair_table
+from fovea.result.markdown import formula, table_cell
 
 MAX_LATEX = 100_000
 
@@ -22,7 +23,6 @@ _ITEM = re.compile(r"\s*(?:[-*+•◦▪●‣·]|\(?[0-9]{1,3}[.)])\s+\S")
 _GLUED_BULLET = re.compile(r"(?<=\S)[ \t]*(?=[•◦▪●‣]\s)")
 _GLUED_NUMBER = re.compile(r"(?:(?<=^)|(?<=\s))([0-9]{1,3})[.)]\s")
 _RULE_CELL = re.compile(r":?-+:?")
-_TAG_LIKE = re.compile(r"<(?=[A-Za-z/!?])")
 _SPELLED = (("\\coloneqq", ":="), ("\\eqqcolon", "=:"))
 
 
@@ -73,7 +73,7 @@ def table_part(source: str, start: int, end: int) -> Part | None:
     """A table from HTML or from Markdown lines with bars; `None` if there is no cell."""
     lines = source.strip().split("\n")
     if "<t" not in source.lower() and (rows := _bars(lines)):
-        source = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        source = "".join(f"<tr>{''.join(map(table_cell, row))}</tr>" for row in rows)
     elif "<t" not in source.lower():
         return None
     table = repair_table(source)
@@ -83,7 +83,7 @@ def table_part(source: str, start: int, end: int) -> Part | None:
 
 
 def equation_part(source: str, start: int, end: int) -> Part:
-    """LaTeX without its delimiters. A space after `<` prevents an HTML tag and does not change the formula."""
+    """LaTeX without its delimiters and without what Markdown would take for markup."""
     latex = source.strip()
     for opening, closing in (("\\[", "\\]"), ("\\(", "\\)"), ("$$", "$$"), ("$", "$")):
         if len(latex) > len(opening + closing) and latex.startswith(opening) and latex.endswith(closing):
@@ -92,7 +92,7 @@ def equation_part(source: str, start: int, end: int) -> Part:
     for command, sign in _SPELLED:
         latex = latex.replace(command, sign)
     # A blank line or a $$ would end the formula in Markdown.
-    latex = _TAG_LIKE.sub("< ", _BLANK_LINES.sub("\n", latex).replace("$$", "")).strip()[:MAX_LATEX]
+    latex = formula(_BLANK_LINES.sub("\n", latex).replace("$$", ""))[:MAX_LATEX]
     return Part("equation", latex, start, end, latex=latex)
 
 
@@ -184,7 +184,3 @@ def _bars(lines: list[str]) -> list[list[str]] | None:
     if len(rows) < 2 or not all(_RULE_CELL.fullmatch(cell) for cell in rows[1]):
         return None
     return [rows[0], *rows[2:]]
-
-
-def _cell(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

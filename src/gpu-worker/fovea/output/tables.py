@@ -9,6 +9,8 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from fovea.result.markdown import table_cell
+
 MAX_INPUT = 1_000_000
 MAX_ROWS, MAX_COLUMNS, MAX_SLOTS = 2000, 500, 100_000
 
@@ -38,7 +40,11 @@ class Table:
     warnings: list[str] = field(default_factory=list)
 
     def html(self) -> str:
-        return "<table>" + "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows) + "</table>"
+        rows = (
+            "".join(table_cell(cell.text, cell.header, cell.rowspan, cell.colspan) for cell in row)
+            for row in self.rows
+        )
+        return "<table>" + "".join(f"<tr>{cells}</tr>" for cells in rows) + "</table>"
 
     def text(self) -> str:
         """Cells separated by tabs, rows by newlines."""
@@ -53,16 +59,6 @@ def repair_table(source: str) -> Table:
         warnings.append("the table was cut at the size limit")
     rows = _read(source, warnings)
     return _lay_out(rows, warnings)
-
-
-def _cell(cell: Cell) -> str:
-    tag = "th" if cell.header else "td"
-    spans = "".join(
-        f' {name}="{value}"'
-        for name, value in (("rowspan", cell.rowspan), ("colspan", cell.colspan))
-        if value > 1
-    )
-    return f"<{tag}{spans}>{html.escape(cell.text, quote=False)}</{tag}>"
 
 
 def _read(source: str, warnings: list[str]) -> list[list[Cell]]:

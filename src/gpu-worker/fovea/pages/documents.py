@@ -1,5 +1,7 @@
 """Renders documents: PDF pages with PDFium, images with Pillow, both with hard limits; texts with `fovea.pages.render`.
 
+What of a page is damaged is said in `Raster.damage`: decoders leave out what they cannot decode, without a word.
+
 PDFium is not thread-safe: concurrent calls silently give wrong pixels. So all calls hold the lock `_PDFIUM`.
 Untrusted documents are opened in a separate process (`fovea.pages.isolated`).
 """
@@ -10,16 +12,22 @@ import threading
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, PageError
 from fovea.pages.text_layer import LayerWord, layer_words
 
+if TYPE_CHECKING:
+    from fovea.pages.pdf_damage import PdfCheck
+
 _PDFIUM = threading.Lock()
+_PARTS_OF_IMAGES = threading.Lock()
+"""Held while Pillow decodes broken images: the switch for it is global."""
 
 # Disabled because the reader checks its own limit before it decodes anything.
 Image.MAX_IMAGE_PIXELS = None
@@ -29,10 +37,25 @@ SIDE_LIMIT = 65_500
 MAX_ENLARGED = 4.0
 """How many times as large small PDF pages may be rendered as was asked for."""
 
-IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
+IMAGE_FORMATS = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+    # What Pillow makes of a JPEG that is followed by more pictures, as phones do it. The first one is read.
+    "MPO": "image/jpeg",
+}
 TEXT_TYPES = tuple(CONTRACT["text_types"])
 MAX_TEXT_BYTES = 1 << 20
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
+
+IMAGE_DAMAGED = "The image is damaged: {}."
+IMAGE_NOT_DRAWN = "An image on the page cannot be decoded."
+FORM_NOT_DRAWN = "The values of the form's fields cannot be drawn."
+XFA_NOT_DRAWN = (
+    "The form is described in XFA, which is not drawn; only the page that stands in for it was read."
+)
+MAX_TRIED_IMAGES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,8 @@ class Raster:
     """Characters of `source` that are drawn as boxes because no font has them."""
     layer: tuple[LayerWord, ...] = ()
     """The page's text layer; set only for readers that use it."""
+    damage: tuple[str, ...] = ()
+    """Sentences for the client: what of the page could not be drawn because the document is damaged."""
 
 
 class Document(ABC):
@@ -117,10 +142,20 @@ class PdfDocument(Document):
                 ):
                     raise DocumentError("document_encrypted", "The PDF is protected by a password.") from None
                 raise DocumentError("document_broken", "The PDF is broken and cannot be opened.") from None
+            self._form_damage: tuple[str, ...] = ()
+            try:
+                # Values of fields are drawn only with a form environment that is older than any page. PDFium is built
+                # without V8, so no script of the document runs.
+                self._pdf.init_forms()
+            except pdfium.PdfiumError:
+                self._form_damage = (FORM_NOT_DRAWN,)
             self.page_count = len(self._pdf)
             if self.page_count == 0:
                 self._pdf.close()
                 raise DocumentError("document_empty", "The PDF has no pages.")
+        self._data = data
+        self._checking = threading.Lock()
+        self._check: PdfCheck | None = None
 
     def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         with _PDFIUM:
@@ -137,14 +172,35 @@ class PdfDocument(Document):
                     raise _too_large(width, height, self._max_pixels)
                 if min(width, height) <= 0:
                     raise PageError("page_unreadable", "The page has no area.")
-                bitmap = sheet.render(scale=dpi / 72, may_draw_forms=False)
+                bitmap = sheet.render(scale=dpi / 72)
                 image = bitmap.to_pil().convert("RGB").copy()
                 bitmap.close()
+                drawn = any(low < 255 for low, _high in image.getextrema())
+                undrawn = () if drawn or _images_can_be_drawn(sheet) else (IMAGE_NOT_DRAWN,)
             except (pdfium.PdfiumError, ctypes.ArgumentError, MemoryError):
                 raise PageError("page_unreadable", "The page cannot be rendered.") from None
             finally:
                 sheet.close()
-        return Raster(page, image, float(dpi))
+        damage = self._damage(page) or undrawn
+        return Raster(page, image, float(dpi), damage=damage)
+
+    def _damage(self, page: int) -> tuple[str, ...]:
+        # Imported here because only PDFs need it.
+        from fovea.pages.pdf_damage import PdfCheck
+
+        with self._checking:
+            if self._check is None:
+                self._check = PdfCheck(self._data, self.page_count, self._copy)
+                if self._check.xfa_only():
+                    self._form_damage += (XFA_NOT_DRAWN,)
+            return self._form_damage + self._check.page(page)
+
+    def _copy(self) -> bytes:
+        """The document as PDFium understands it, without encryption."""
+        out = io.BytesIO()
+        with _PDFIUM:
+            self._pdf.save(out, flags=pdfium_c.FPDF_REMOVE_SECURITY)
+        return out.getvalue()
 
     def characters(self, page: int) -> int | None:
         with _PDFIUM:
@@ -174,6 +230,18 @@ class PdfDocument(Document):
     def close(self) -> None:
         with _PDFIUM:
             self._pdf.close()
+
+
+def _images_can_be_drawn(sheet: pdfium.PdfPage) -> bool:
+    """Whether PDFium can decode the page's images; the first few are tried."""
+    for tried, image in enumerate(sheet.get_objects(filter=(pdfium_c.FPDF_PAGEOBJ_IMAGE,))):
+        if tried == MAX_TRIED_IMAGES:
+            break
+        try:
+            image.get_bitmap().close()
+        except pdfium.PdfiumError:
+            return False
+    return True
 
 
 class TextDocument(Document):
@@ -226,21 +294,52 @@ class ImageDocument(Document):
             raise _broken_image() from None
 
     def _open(self) -> Image.Image:
-        return Image.open(io.BytesIO(self._data), formats=list(IMAGE_FORMATS))
+        return Image.open(io.BytesIO(self._data), formats=["PNG", "JPEG", "WEBP", "TIFF"])
 
     def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         try:
-            with warnings.catch_warnings(), self._open() as image:
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                image.seek(page - 1)
-                width, height = image.size
-                if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
-                    raise _too_large(width, height, self._max_pixels)
-                return Raster(page, on_white(ImageOps.exif_transpose(image)), None)
+                image, fault = self._decoded(page)
+                damage = (IMAGE_DAMAGED.format(fault),) if fault else ()
+                return Raster(page, on_white(ImageOps.exif_transpose(image)), None, damage=damage)
         except PageError:
             raise
         except Exception:
             raise PageError("page_unreadable", "The image is broken and cannot be decoded.") from None
+
+    def _decoded(self, page: int) -> tuple[Image.Image, str | None]:
+        """The picture and how it is damaged. Of a broken picture, what can be decoded."""
+        # Imported here because texts need none of it.
+        from fovea.pages import damage
+
+        try:
+            with self._frame(page) as image, damage.complaints() as said:
+                image.load()
+        except PageError:
+            raise
+        except Exception:
+            with _PARTS_OF_IMAGES, self._frame(page) as image:
+                ImageFile.LOAD_TRUNCATED_IMAGES = True
+                try:
+                    image.load()
+                finally:
+                    ImageFile.LOAD_TRUNCATED_IMAGES = False
+            return image, damage.ENDS_EARLY if self.media_type != "image/png" else damage.CORRUPT
+        if self.media_type == "image/jpeg":
+            return image, damage.jpeg_damage(self._data)
+        if self.media_type == "image/png":
+            return image, damage.png_damage(self._data)
+        return image, damage.tiff_fault(b"".join(said)) if self.media_type == "image/tiff" else None
+
+    def _frame(self, page: int) -> Image.Image:
+        """The picture before it is decoded. Raises `PageError` if it is too large."""
+        image = self._open()
+        image.seek(page - 1)
+        width, height = image.size
+        if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
+            raise _too_large(width, height, self._max_pixels)
+        return image
 
 
 def on_white(image: Image.Image) -> Image.Image:

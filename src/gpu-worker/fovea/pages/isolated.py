@@ -1,8 +1,9 @@
 """Opens and renders each document in a separate process.
 
 Documents are untrusted: a PDF of two kilobytes can keep PDFium busy for hours, and a broken one can crash it. The
-process is killed if a page takes too long, and started again for the next page. Other documents are not affected. Its
-environment contains no secrets.
+process is killed if a page takes too long, and started again for the next page. If it ends by itself, the request is
+tried once more in a new process, because the reason need not be the page: the kernel kills processes when memory is
+short. Other documents are not affected. Its environment contains no secrets.
 
 Protocol over the process's pipes: first a JSON line and the document's bytes. Then each request is a JSON line, and
 its answer is a JSON line, followed by the RGB pixels if it is a page.
@@ -13,11 +14,14 @@ import json
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
+import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from PIL import Image
 
@@ -27,19 +31,34 @@ from fovea.pages.text_layer import LayerWord
 from fovea.parent import exit_with_parent
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 OPEN_LIMIT_S = 60.0
 RENDER_LIMIT_S = 60.0
+END_LIMIT_S = 5.0
+"""Time in which a process that no longer answers ends, before it is killed."""
 MEMORY_BYTES = 4 << 30
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
 
 
 class _Ended(Exception):
-    """The process crashed, or was killed at its time limit. The argument says whether it was the time limit."""
+    """The process has ended."""
+
+
+class _TimedOut(_Ended):
+    """It was killed at its time limit."""
+
+
+class _Closed(_Ended):
+    """The document was closed."""
+
+
+class _Killed(_Ended):
+    """Someone else killed it: the kernel, because memory was short, or an operator."""
 
 
 class IsolatedDocument(Document):
-    """A `Document` in another process. Blocks. Raises `DocumentError` if the document cannot be opened."""
+    """A `Document` in another process. `close` ends the process at any time, even while another thread waits for it."""
 
     def __init__(
         self,
@@ -51,6 +70,7 @@ class IsolatedDocument(Document):
         open_limit_s: float = OPEN_LIMIT_S,
         render_limit_s: float = RENDER_LIMIT_S,
     ):
+        """Starts nothing: `open` does."""
         self._data = data
         self._head = {
             "bytes": len(data),
@@ -63,49 +83,56 @@ class IsolatedDocument(Document):
         self._request = threading.Lock()
         self._state = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._reaper: weakref.finalize | None = None
         self._closed = False
-        try:
-            opened = self._start()
-        except _Ended:
-            raise DocumentError("document_broken", "The document cannot be opened.") from None
+
+    def open(self) -> "IsolatedDocument":
+        """Blocks until the document is open. Raises `DocumentError`."""
+        with self._request:
+            try:
+                opened = self._twice(self._start)
+            except _TimedOut:
+                limit = f"{self._open_limit_s:.0f} seconds"
+                raise DocumentError(
+                    "document_broken", f"The document was not opened within {limit}."
+                ) from None
+            except _Killed:
+                message = "The process that opens the document was killed twice."
+                raise DocumentError("process_killed", message) from None
+            except _Ended:
+                raise DocumentError("document_broken", "The document cannot be opened.") from None
         if "code" in opened:
             self.close()
             raise DocumentError(opened["code"], opened["message"])
         self.media_type: str = opened["media_type"]
         self.page_count: int = opened["page_count"]
+        return self
 
     def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         with self._request:
             try:
-                if self._process is None:
-                    self._start()
-                return self._render(page, dpi, least_side)
-            except _Ended as end:
-                self._kill()
-                if end.args[0]:
-                    limit = f"{self._render_limit_s:.0f} seconds"
-                    raise PageError("page_timeout", f"The page was not rendered within {limit}.") from None
+                return self._twice(lambda: self._render(page, dpi, least_side))
+            except _TimedOut:
+                limit = f"{self._render_limit_s:.0f} seconds"
+                raise PageError("page_timeout", f"The page was not rendered within {limit}.") from None
+            except _Killed:
+                message = "The process that renders the page was killed twice."
+                raise PageError("process_killed", message) from None
+            except _Ended:
                 raise PageError("page_unreadable", "The page cannot be rendered.") from None
 
     def characters(self, page: int) -> int | None:
         with self._request:
             try:
-                if self._process is None:
-                    self._start()
-                return self._ask({"characters": page}, b"", self._render_limit_s)[0].get("characters")
+                return self._twice(lambda: self._characters(page))
             except _Ended:
-                self._kill()
                 return None
 
     def text_layer(self, page: int) -> tuple[LayerWord, ...]:
         with self._request:
             try:
-                if self._process is None:
-                    self._start()
-                answer, _ = self._ask({"text_layer": page}, b"", self._render_limit_s)
-                return tuple(LayerWord(*word) for word in answer.get("words", ()))
+                return self._twice(lambda: self._text_layer(page))
             except _Ended:
-                self._kill()
                 return ()
 
     def close(self) -> None:
@@ -113,18 +140,42 @@ class IsolatedDocument(Document):
             self._closed = True
         self._kill()
 
+    def _twice(self, request: Callable[[], T]) -> T:
+        """The answer of `request`, in a second process if the first one ends by itself. Raises `_Ended`."""
+        try:
+            return request()
+        except (_TimedOut, _Closed):
+            raise
+        except _Ended as end:
+            log.warning("the process of a document has ended: %r", end)
+            return request()
+
+    def _characters(self, page: int) -> int | None:
+        return self._ask({"characters": page}, b"", self._render_limit_s)[0].get("characters")
+
+    def _text_layer(self, page: int) -> tuple[LayerWord, ...]:
+        answer, _ = self._ask({"text_layer": page}, b"", self._render_limit_s)
+        return tuple(LayerWord(*word) for word in answer.get("words", ()))
+
     def _render(self, page: int, dpi: int, least_side: int) -> Raster:
         request = {"page": page, "dpi": dpi, "least_side": least_side}
         answer, pixels = self._ask(request, b"", self._render_limit_s)
         if "code" in answer:
             raise PageError(answer["code"], answer["message"])
         image = Image.frombytes("RGB", (answer["width"], answer["height"]), pixels)
-        return Raster(page, image, answer["dpi"], source=answer["source"], missing=answer["missing"])
+        return Raster(
+            page,
+            image,
+            answer["dpi"],
+            source=answer["source"],
+            missing=answer["missing"],
+            damage=tuple(answer["damage"]),
+        )
 
     def _start(self) -> dict[str, Any]:
         with self._state:
             if self._closed:
-                raise _Ended(False)
+                raise _Closed
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fovea.pages.isolated"],
                 stdin=subprocess.PIPE,
@@ -135,17 +186,20 @@ class IsolatedDocument(Document):
                     **{name: os.environ[name] for name in INHERITED if name in os.environ},
                 },
             )
-        try:
-            return self._ask(self._head, self._data, self._open_limit_s)[0]
-        except _Ended:
-            self._kill()
-            raise
+            # Ends the process of a document that is forgotten without being closed.
+            self._reaper = weakref.finalize(self, _end, self._process)
+        return self._exchange(self._head, self._data, self._open_limit_s)[0]
 
     def _ask(self, request: dict[str, Any], data: bytes, limit_s: float) -> tuple[dict[str, Any], bytes]:
-        """Sends a request and returns the answer and its pixels. Raises `_Ended`."""
+        """Sends a request, to a new process if there is none. Returns the answer and its pixels. Raises `_Ended`."""
+        if self._process is None:
+            self._start()
+        return self._exchange(request, data, limit_s)
+
+    def _exchange(self, request: dict[str, Any], data: bytes, limit_s: float) -> tuple[dict[str, Any], bytes]:
         process = self._process
         if process is None:
-            raise _Ended(False)
+            raise _Closed
         timed_out = threading.Event()
 
         def stop() -> None:
@@ -163,22 +217,43 @@ class IsolatedDocument(Document):
             if len(pixels) != size:
                 raise EOFError
         except (OSError, ValueError, EOFError):
-            raise _Ended(timed_out.is_set()) from None
+            timer.cancel()
+            raise self._ended(process, timed_out.is_set()) from None
         finally:
             timer.cancel()
         if "detail" in answer:
             log.warning("unexpected error in a document: %s", answer["detail"])
         return answer, pixels
 
+    def _ended(self, process: subprocess.Popen[bytes], timed_out: bool) -> _Ended:
+        """Why the process does not answer."""
+        status = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(END_LIMIT_S)
+        self._kill()
+        if self._closed:
+            return _Closed()
+        if timed_out:
+            return _TimedOut()
+        killed = status in (-signal.SIGKILL, -signal.SIGTERM)
+        return (_Killed if killed else _Ended)(status)
+
     def _kill(self) -> None:
         with self._state:
             process, self._process = self._process, None
+            reaper, self._reaper = self._reaper, None
+        if reaper:
+            reaper()
         if process:
-            process.kill()
             process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    pipe.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError, ValueError):
+            pipe.close()
 
 
 def _send(pipe: BinaryIO, head: dict[str, Any], data: bytes = b"") -> None:
@@ -219,7 +294,8 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             pixels = raster.image.tobytes()
             width, height = raster.image.size
             answer = {"width": width, "height": height, "dpi": raster.dpi, "bytes": len(pixels)}
-            _send(answers, {**answer, "source": raster.source, "missing": raster.missing}, pixels)
+            answer |= {"source": raster.source, "missing": raster.missing, "damage": raster.damage}
+            _send(answers, answer, pixels)
 
 
 def _main() -> None:

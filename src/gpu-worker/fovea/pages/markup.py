@@ -12,10 +12,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 PROSE, BOLD, MONO = "prose", "bold", "mono"
 TAB = 4
+
+NESTING = 100
+"""Deepest nesting of block quotes and lists."""
+BRACKETS = 5
+"""Deepest nesting of brackets in which links are found. The parser looks so deep for links at each bracket."""
+REACH = 4096
+"""Most characters of markup between two pieces of a paragraph. Beyond, the second gets the offset of the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,23 @@ def _texts(blocks: list[Block]) -> Iterator[str]:
 
 def _plain(source: str) -> Iterator[Block]:
     """One block for each paragraph, with the line breaks of the source."""
-    for match in re.finditer(r"(?:[^\n]*\S[^\n]*(?:\n|$))+", source):
-        yield Block("text", match.start(), [Piece(match[0].rstrip(), PROSE, match.start())])
+    at, start = 0, None
+    for line in [*source.split("\n"), ""]:
+        if line.strip():
+            start = at if start is None else start
+        elif start is not None:
+            yield Block("text", start, [Piece(source[start:at].rstrip(), PROSE, start)])
+            start = None
+        at += len(line) + 1
 
 
 class _Markdown:
     def __init__(self, source: str):
         self._source = source
         self._starts = [0, *(match.end() for match in re.finditer("\n", source))]
-        self._parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable("table")
+        self._found = 0  # end of the last line of a paragraph or cell that was found in the source
+        self._parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table")
+        self._parser.core.ruler.at("inline", _inline)
         # These rules drop text, which would be missing on the page.
         self._parser.disable(["reference", "entity", "text_join"])
         self._parser.normalizeLink = self._parser.normalizeLinkText = lambda url: url
@@ -176,7 +192,7 @@ class _Markdown:
 
         def piece(text: str, shown: str = "") -> Piece:
             nonlocal cursor
-            found = flat.find(text, cursor)
+            found = flat.find(text, cursor, cursor + len(text) + REACH)
             start = max(found, cursor)
             cursor = min(len(content), start + len(text)) if found >= 0 else cursor
             return Piece(shown or text, BOLD if bold else face, place(start))
@@ -190,6 +206,7 @@ class _Markdown:
                     yield replace(piece(child.content), face=MONO)
                 case "softbreak" | "hardbreak":
                     yield Piece(" " if child.type == "softbreak" else "\n", face, place(cursor))
+                    cursor = content.find("\n", cursor) + 1 or cursor
                 case "strong_open":
                     bold += 1
                 case "strong_close":
@@ -210,8 +227,9 @@ class _Markdown:
         number = token.map[0]
         starts, ats, offset = [], [], 0
         for i, line in enumerate(token.content.split("\n")):
-            begin = self._line(number + i)
-            found = self._source.find(line, begin)
+            begin = max(self._line(number + i), self._found)
+            found = self._source.find(line, begin, min(self._line(number + i + 1), begin + len(line) + REACH))
+            self._found = max(self._found, found + len(line))
             starts.append(offset)
             ats.append(found if found >= 0 else begin)
             offset += len(line) + 1
@@ -221,6 +239,16 @@ class _Markdown:
             return ats[row] + at - starts[row]
 
         return place
+
+
+def _inline(state: StateCore) -> None:
+    """Replaces the parser's rule `inline`: the limit of nesting is that of brackets."""
+    for token in state.tokens:
+        if token.type == "inline":
+            # Level 1 is text without links.
+            state.md.options["maxNesting"] = BRACKETS if "](" in token.content else 1
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
+    state.md.options["maxNesting"] = NESTING
 
 
 def _target(url: str, token: Token) -> str:

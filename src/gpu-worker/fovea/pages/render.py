@@ -17,7 +17,7 @@ from fovea.pages import glyphs
 from fovea.pages.markup import BOLD, PROSE, TAB, Block, Piece, normalize, parse
 from fovea.vision.modes import TILE
 
-LAYOUT = 1
+LAYOUT = 2
 """Part of the digest. Raise it when a change moves page breaks or pixels."""
 
 
@@ -60,6 +60,8 @@ SHEETS = {
 MIN_COLUMN = 26
 """Least width of a column in type sizes, about 45 letters. In wider columns of small type, readers lose the line."""
 MAX_SIZE = 32
+MAX_COLUMNS = 40
+"""Most columns of a table that is drawn as a grid. Wider ones would have columns of a letter; their rows are text."""
 
 AUTO = "base"
 PITCH = 1.3
@@ -179,8 +181,10 @@ def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
     gap = 0 if block.tight else round(0.55 * size)
     if block.kind == "rule":
         made = [Line(block.at, size, size, size, strokes=[(left, size // 2, width, size // 2)])]
-    elif block.kind == "table":
+    elif block.kind == "table" and max(len(cells) for _, cells in block.rows) <= MAX_COLUMNS:
         made = list(_table(block, left, width, size))
+    elif block.kind == "table":
+        made = [line for at, cells in block.rows for line in _wrap(_row(at, cells), left, width, size)]
     else:
         if block.kind == "heading":
             size = round(size * HEADINGS.get(block.level, 1.0))
@@ -302,6 +306,7 @@ def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
     edges = [left]
     for share in widths:
         edges.append(edges[-1] + share)
+    sides = [(edge, 0, edge, _line(0, size).height) for edge in edges]
     for number, (at, cells) in enumerate(block.rows):
         columns = []
         for i, cell in enumerate(cells):
@@ -314,12 +319,17 @@ def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
             for column in columns:
                 if k < len(column):
                     line.words += column[k].words
-            line.strokes = [(edge, 0, edge, line.height) for edge in edges]
+            line.strokes = list(sides)
             if k == 0:
                 line.strokes.append((edges[0], 0, edges[-1], 0))
             if k == height - 1 and number == len(block.rows) - 1:
                 line.strokes.append((edges[0], line.height, edges[-1], line.height))
             yield line
+
+
+def _row(at: int, cells: list[list[Piece]]) -> list[Piece]:
+    """A row of a table as text."""
+    return [piece for cell in cells for piece in (*cell, Piece(" | ", PROSE, at))]
 
 
 def _shares(wanted: list[float], room: float) -> list[int]:

@@ -56,8 +56,10 @@ def _words(sheet: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[LayerWord]:
             text = "".join(character for character, _ in run)
             boxes = [box for _, box in run]
             box = (
-                min(b[0] for b in boxes), min(b[1] for b in boxes),
-                max(b[2] for b in boxes), max(b[3] for b in boxes),
+                min(b[0] for b in boxes),
+                min(b[1] for b in boxes),
+                max(b[2] for b in boxes),
+                max(b[3] for b in boxes),
             )
             words.append(LayerWord(text, *box, *style[1:]))
         run = []
@@ -97,7 +99,9 @@ def _style(layer: pdfium.PdfTextPage, index: int) -> tuple[float, bool, bool, bo
     called = name.value.decode("utf-8", "replace").lower()
     bold = weight >= BOLD_WEIGHT or bool(flags.value & FORCE_BOLD) or "bold" in called or "black" in called
     mono = bool(flags.value & FIXED_PITCH) or "mono" in called or "courier" in called or "consol" in called
-    visible = pdfium_c.FPDFTextObj_GetTextRenderMode(pdfium_c.FPDFText_GetTextObject(layer, index)) != INVISIBLE
+    visible = (
+        pdfium_c.FPDFTextObj_GetTextRenderMode(pdfium_c.FPDFText_GetTextObject(layer, index)) != INVISIBLE
+    )
     return round(size, 2), bold, mono, visible
 
 

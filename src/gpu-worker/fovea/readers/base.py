@@ -46,8 +46,8 @@ class Reader(Protocol):
     """One instance serves the whole process and is called from several threads.
 
     Optional attributes: `parallel` is the number of a shard's pages to read at once (default 1); with `takes_blank`
-    the reader gets blank pages, too; with `takes_text_layer` it gets `Raster.layer`; `least_side` is the least length in
-    pixels of the longer side of a PDF page's picture.
+    the reader gets blank pages, too; with `takes_text_layer` it gets `Raster.layer`; `least_side` is the least length
+    of the longer side of a PDF page's picture, in pixels.
     """
 
     name: str

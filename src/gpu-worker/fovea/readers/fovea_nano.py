@@ -33,11 +33,11 @@ from fovea.readers.base import ENCODE, TASKS, InvalidOptions, ReadRequest
 from fovea.readers.kept import keep, recall
 from fovea.readers.loading import engine_config
 from fovea.recognition.blocks import blocks_of
-from fovea.result.markdown import to_markdown
+from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"fovea-nano rules 4"
+RULES = b"fovea-nano rules 5"
 """Part of the digest. Raise the number when a change of line finding, packing or Markdown changes results."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}
@@ -160,9 +160,7 @@ class FoveaNano:
             good = [pair for pair in read if pair[1].confidence >= MIN_OF_LINE]
         else:
             good = [pair for pair in sound if pair[1].confidence >= WEAK and len(pair[1].text) > MAX_STROKE]
-        lines = [
-            Line(line.x0, line.y0, line.x1, line.y1, one.text, one.confidence) for line, one in good
-        ]
+        lines = [Line(line.x0, line.y0, line.x1, line.y1, one.text, one.confidence) for line, one in good]
         first = attempts[0][1]
         if request.task == ENCODE:
             result = self._encoded(raster, *attempts[0])
@@ -299,7 +297,7 @@ class FoveaNano:
             verdict = "suspect"
             warnings.append(f"The mean probability of the characters is only {mean:.2f}.")
         strips = sum(answers.strips for answers in every)
-        text = to_markdown(blocks) if task == "markdown" else "\n\n".join(block.text for block in blocks)
+        text = to_markdown(blocks) if task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
             width=raster.image.width,

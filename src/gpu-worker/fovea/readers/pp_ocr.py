@@ -18,11 +18,11 @@ from fovea.recognition.engine import TextEngine, models_digest
 from fovea.recognition.legibility import half_known
 from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
-from fovea.result.markdown import to_markdown
+from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 4"
+RULES = b"pp-ocr rules 5"
 """Part of the digest. Raise the number when a change of layout or Markdown changes results."""
 
 MIN_CONFIDENCE = 0.6
@@ -57,7 +57,7 @@ class PpOcr:
         read = read_page(pixels, self._engine, raster.layer)
         blocks = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
         verdict, warnings = self._judge(read)
-        text = to_markdown(blocks) if request.task == "markdown" else "\n\n".join(b.text for b in blocks)
+        text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
             width=raster.image.width,
@@ -98,5 +98,7 @@ class PpOcr:
         recognized = " ".join(line.text for line in lines) if read.layer is None else ""
         if script := half_known(recognized, self._engine.alphabet):
             verdict = "suspect"
-            warnings.append(f"The text seems to be {script}, of which {self.name} does not know every letter.")
+            warnings.append(
+                f"The text seems to be {script}, of which {self.name} does not know every letter."
+            )
         return verdict, warnings

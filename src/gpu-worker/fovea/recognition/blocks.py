@@ -10,7 +10,7 @@ from fovea.result.page_result import Block
 
 
 def blocks_of(frame: Frame, lines: list[Line], regions: Sequence[Region] = ()) -> list[Block]:
-    """Blocks in reading order. Lines and regions are in pixels of the frame, the blocks' boxes in 0..1 of the raster."""
+    """Blocks in reading order. Lines and regions are in pixels of the frame, boxes of blocks in 0..1 of the raster."""
     marks = find_marks(frame.image, [box_of(line) for line in lines], unit_of(lines))
     blocks = lay_out(Page(lines, frame.width, frame.height, marks, list(regions)))
     for block in blocks:

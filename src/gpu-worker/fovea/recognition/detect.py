@@ -151,6 +151,8 @@ def stacked(column: np.ndarray) -> np.ndarray:
         if cell.shape[0] > width:
             cell = cv2.resize(cell, (width, width), interpolation=cv2.INTER_AREA)
         cells.append(
-            cv2.copyMakeBorder(cell, 0, width - cell.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+            cv2.copyMakeBorder(
+                cell, 0, width - cell.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+            )
         )
     return np.concatenate(cells, axis=1)

@@ -1,8 +1,8 @@
 """PP-OCR's text detector and line recognizer (`rapidocr`, with the models in its wheel).
 
-OpenVINO runs the models where it is installed, ONNX Runtime elsewhere: the lines are the same, the former is faster. Both
-models keep state, so each runs one call at a time. A call is a band of a page or a few lines, and the pages of several
-documents take turns between calls.
+OpenVINO runs the models where it is installed, ONNX Runtime elsewhere: the lines are the same, the former is faster.
+Both models keep state, so each runs one call at a time. A call is a band of a page or a few lines, and the pages of
+several documents take turns between calls.
 """
 
 import hashlib
@@ -87,9 +87,7 @@ class TextEngine:
         for start in range(0, len(order), BATCH):
             some = order[start : start + BATCH]
             with self._recognizing:
-                result = self._recognizer(
-                    TextRecInput(img=[parts[i][1] for i in some], return_word_box=True)
-                )
+                result = self._recognizer(TextRecInput(img=[parts[i][1] for i in some], return_word_box=True))
             for i, text, confidence, words in zip(
                 some, result.txts, result.scores, result.word_results, strict=True
             ):

@@ -51,9 +51,9 @@ class Frame:
         w, h = self.width, self.height
         cos, sin = math.cos(skew), math.sin(skew)
         wide, tall = round(w * cos + h * abs(sin)), round(h * cos + w * abs(sin))
-        there = np.array(
-            [[cos, sin, wide / 2 - cos * w / 2 - sin * h / 2], [-sin, cos, tall / 2 + sin * w / 2 - cos * h / 2], [0, 0, 1]]
-        )
+        x = wide / 2 - cos * w / 2 - sin * h / 2
+        y = tall / 2 + sin * w / 2 - cos * h / 2
+        there = np.array([[cos, sin, x], [-sin, cos, y], [0, 0, 1]])
         image = cv2.warpAffine(
             self.image, there[:2], (wide, tall), flags=cv2.INTER_LINEAR, borderValue=(255, 255, 255)
         )
@@ -66,8 +66,10 @@ class Frame:
         corners = np.array([[x0, x1, x1, x0], [y0, y0, y1, y1], [1, 1, 1, 1]], float)
         xs, ys, _ = self.to_raster @ corners
         return (
-            float(xs.min() / self.raster_width), float(ys.min() / self.raster_height),
-            float(xs.max() / self.raster_width), float(ys.max() / self.raster_height),
+            float(xs.min() / self.raster_width),
+            float(ys.min() / self.raster_height),
+            float(xs.max() / self.raster_width),
+            float(ys.max() / self.raster_height),
         )
 
 

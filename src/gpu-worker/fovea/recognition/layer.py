@@ -1,5 +1,6 @@
 """The text layer of a page as lines, and whether it can be trusted."""
 
+import itertools
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -35,7 +36,11 @@ def layer_lines(words: Sequence[LayerWord], frame: Frame) -> list[Line]:
         pieces: list[list[Line]] = []
         for line in row:
             last = pieces[-1][-1] if pieces else None
-            if last and line.x0 - last.x1 < CELL_GAP * min(line.height, last.height) and last.mono == line.mono:
+            if (
+                last
+                and line.x0 - last.x1 < CELL_GAP * min(line.height, last.height)
+                and last.mono == line.mono
+            ):
                 pieces[-1].append(line)
             else:
                 pieces.append([line])
@@ -45,12 +50,17 @@ def layer_lines(words: Sequence[LayerWord], frame: Frame) -> list[Line]:
 
 def _of_words(words: list[Line]) -> Line:
     text = words[0].text
-    for left, right in zip(words, words[1:], strict=False):
+    for left, right in itertools.pairwise(words):
         text += ("" if right.x0 - left.x1 < 0.08 * left.height else " ") + right.text
     count = sum(len(word.text) for word in words)
     return Line(
-        min(w.x0 for w in words), min(w.y0 for w in words), max(w.x1 for w in words), max(w.y1 for w in words),
-        text, 1.0, tuple(part for word in words for part in word.words),
+        min(w.x0 for w in words),
+        min(w.y0 for w in words),
+        max(w.x1 for w in words),
+        max(w.y1 for w in words),
+        text,
+        1.0,
+        tuple(part for word in words for part in word.words),
         bold=sum(len(w.text) for w in words if w.bold) > 0.7 * count,
         mono=all(w.mono for w in words),
     )
@@ -62,7 +72,12 @@ def agreement(layer: list[Line], read: list[Line]) -> float | None:
     for line in read:
         if line.confidence < 0.9 or len(line.text) < 4 or line.turned:
             continue
-        here = [other for other in layer if share_inside(box_of(other), box_of(line)) > 0.3 or share_inside(box_of(line), box_of(other)) > 0.5]
+        box = box_of(line)
+        here = [
+            other
+            for other in layer
+            if share_inside(box_of(other), box) > 0.3 or share_inside(box, box_of(other)) > 0.5
+        ]
         words = [
             word
             for other in here

@@ -5,7 +5,6 @@ import numpy as np
 
 from fovea.recognition.engine import crop
 
-
 MISSED = 0.6
 """A line with fewer characters than this share of its letters was not read: its script is unknown, or it is damaged."""
 FEW = 4
@@ -29,7 +28,9 @@ def letters_drawn(image: np.ndarray, quad: np.ndarray) -> int:
         height = 32
     _, ink = cv2.threshold(piece, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    spans = sorted((x, x + w) for x, _, w, h, area in stats[1:] if h > 0.25 * height and area > 0.004 * height**2)
+    spans = sorted(
+        (x, x + w) for x, _, w, h, area in stats[1:] if h > 0.25 * height and area > 0.004 * height**2
+    )
     count, end = 0, -1.0
     for x0, x1 in spans:
         if x0 >= end - 0.3 * min(x1 - x0, height):

@@ -1,8 +1,5 @@
 """What is drawn on a page besides text: ruled lines, check boxes and pictures. OpenCV's morphology."""
 
-import math
-from statistics import median
-
 import cv2
 import numpy as np
 
@@ -57,21 +54,30 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
         return squares
     for contour, (_, _, child, parent) in zip(contours, hierarchy[0], strict=True):
         x, y, width, height = cv2.boundingRect(contour)
-        if parent >= 0 or child < 0 or not 0.45 * unit < width < 1.9 * unit or not 0.8 < width / height < 1.25:
+        if (
+            parent >= 0
+            or child < 0
+            or not 0.45 * unit < width < 1.9 * unit
+            or not 0.8 < width / height < 1.25
+        ):
             continue
         border = max(1, round(0.12 * width))
         frame = dark[y : y + height, x : x + width]
-        sides = (frame[:border].max(axis=0), frame[-border:].max(axis=0), frame[:, :border].max(axis=1), frame[:, -border:].max(axis=1))
+        ends = (frame[:border].max(axis=0), frame[-border:].max(axis=0))
+        sides = (*ends, frame[:, :border].max(axis=1), frame[:, -border:].max(axis=1))
         if min(side.mean() for side in sides) < 0.8:
             continue
         inner = frame[2 * border : -2 * border, 2 * border : -2 * border]
         if not inner.size or inner.mean() > 0.7:
             continue
+        right, middle = x + width, y + height / 2
         beside = [
-            b for b in boxes if b[0] > x + 0.5 * width and b[0] - (x + width) < 3 * unit and b[1] < y + height / 2 < b[3]
+            box for box in boxes if x + 0.5 * width < box[0] < right + 3 * unit and box[1] < middle < box[3]
         ]
         if beside:
-            squares.append(((float(x), float(y), float(x + width), float(y + height)), bool(inner.mean() > 0.08)))
+            squares.append(
+                ((float(x), float(y), float(x + width), float(y + height)), bool(inner.mean() > 0.08))
+            )
     return squares
 
 

@@ -1,11 +1,11 @@
 """Reads the lines of a page: brings letters to a good size, finds lines in overlapping bands, finds the direction.
 
-Where a PDF has a text layer that covers the page's ink and agrees with a sample of recognized lines, the layer gives the
-text; only what it does not cover is recognized.
+Where a PDF has a text layer that covers the page's ink and agrees with a sample of recognized lines, the layer gives
+the text; only what it does not cover is recognized.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -57,7 +57,9 @@ def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] 
     found, unread = read_lines(frame.image, quads, engine)
     drawn = sum(letters_drawn(frame.image, quad) for quad in unread)
     lines, places = [], [line.quad for line in found]
-    bold, mono = typefaces(frame.image, places, [line.text for line in found], [line.places for line in found])
+    bold, mono = typefaces(
+        frame.image, places, [line.text for line in found], [line.places for line in found]
+    )
     if skew := skew_of(quads):
         frame, there = frame.level(skew)
         places = [_moved(quad, there) for quad in places]
@@ -192,7 +194,9 @@ def _line(found: ReadLine, quad: np.ndarray) -> Line:
     if not found.turned:
         # The box around a tilted quad is higher than the line.
         y0, y1 = float(quad[:2, 1].mean()), float(quad[2:, 1].mean())
-    return Line(x0, y0, x1, max(y1, y0 + 1), found.text, found.confidence, _words(found, x0, x1), turned=found.turned)
+    return Line(
+        x0, y0, x1, max(y1, y0 + 1), found.text, found.confidence, _words(found, x0, x1), turned=found.turned
+    )
 
 
 def _words(found: ReadLine, x0: float, x1: float) -> tuple[Word, ...]:

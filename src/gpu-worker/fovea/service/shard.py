@@ -153,14 +153,15 @@ class Shard:
             raise DocumentError("invalid_options", str(error)) from None
         self._check_extras()
         fetched = await asyncio.to_thread(fetch_document, request.document, self._settings, self._outbound)
-        document = await asyncio.to_thread(
-            IsolatedDocument,
+        document = IsolatedDocument(
             fetched.data,
             self._settings.max_pixels,
             media_type=fetched.media_type,
             mode=request.options.mode,
         )
         try:
+            # A shard that is canceled meanwhile leaves a thread behind, which `close` ends with the document's process.
+            await asyncio.to_thread(document.open)
             if document.page_count > request.max_pages:
                 raise DocumentError(
                     "too_many_pages",
@@ -320,6 +321,8 @@ class Shard:
         result.model_digest = self._digest
         if raster.missing:
             result.warnings.append(_missing_glyphs(raster.missing))
+        if raster.damage:
+            _mark_damaged(result, raster.damage)
         result.prompt = options.prompt
         result.timings_ms["raster"] = raster_ms
         # Raises if a reader's bug breaks the contract, so that the page fails here and not at the edge.
@@ -343,6 +346,15 @@ MAX_LISTED = 40
 def _missing_glyphs(characters: str) -> str:
     more = f" and {len(characters) - MAX_LISTED} more" if len(characters) > MAX_LISTED else ""
     return f"No font has these characters; they are drawn as boxes: {characters[:MAX_LISTED]}{more}"
+
+
+def _mark_damaged(result: PageResult, damage: tuple[str, ...]) -> None:
+    """Says of a page that it was read in part, or that nothing of it could be read."""
+    result.warnings.extend(damage)
+    if result.verdict == "blank":
+        result.verdict = "unreadable"
+    elif result.verdict == "ok":
+        result.verdict = "suspect"
 
 
 def text_digest(reader: Reader) -> str:

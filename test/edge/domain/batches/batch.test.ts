@@ -15,7 +15,7 @@ const rules = (changes: Partial<LineRules> = {}): LineRules => ({
   defaults: {},
   models: ["pp-ocr", "deepseek-ocr"],
   fallbackModel: "pp-ocr",
-  allowLoopback: false,
+  outbound: { allowLoopback: false, own: [] },
   ...changes,
 });
 const read = (line: object, changes?: Partial<LineRules>) =>

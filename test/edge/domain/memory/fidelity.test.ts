@@ -61,5 +61,7 @@ describe("the normal form", () => {
     ["a **b**c", "a bc"],
     ["ﬁne  ①", "fine 1"],
     ["a\\_b 3 < 4 and 5 > 2", "a_b 3 < 4 and 5 > 2"],
+    ["\\# 12\n1\\. item\nR\\&D; http:\\//a.b", "12 item R&D; http://a.b"],
+    ["&lt;b>bold&lt;/b> 1 &lt; 2 &amp; 3", "bold 1 < 2 & 3"],
   ])("of %j is %j", (text, expected) => expect(normalise(text)).toBe(expected));
 });

@@ -5,7 +5,13 @@ import {
   outboundUrlFault,
 } from "../../../../src/edge/domain/network/outbound-url.ts";
 
-const refused = (url: string) => outboundUrlFault(url, false) !== null;
+const PRODUCTION = { allowLoopback: false, own: ["https://fovea.io", "https://gpu.io:8443"] };
+const DEVELOPMENT = {
+  allowLoopback: true,
+  own: ["http://127.0.0.1:8787", "http://127.0.0.1:5000"],
+};
+
+const refused = (url: string) => outboundUrlFault(url, PRODUCTION) !== null;
 
 it.each([
   "https://example.com/a.pdf",
@@ -142,7 +148,7 @@ describe("with loopback allowed", () => {
     "http://localhost./",
     "http://[::1]:80/",
     "https://127.0.0.1:22/",
-  ])("lets %s through", (url) => expect(outboundUrlFault(url, true)).toBeNull());
+  ])("lets %s through", (url) => expect(outboundUrlFault(url, DEVELOPMENT)).toBeNull());
   it.each([
     "http://10.0.0.1/",
     "http://example.com/",
@@ -151,5 +157,51 @@ describe("with loopback allowed", () => {
     "http://localhost.evil.com/",
     "ftp://127.0.0.1/",
     "http://user@127.0.0.1/",
-  ])("still refuses %s", (url) => expect(outboundUrlFault(url, true)).not.toBeNull());
+  ])("still refuses %s", (url) => expect(outboundUrlFault(url, DEVELOPMENT)).not.toBeNull());
+});
+
+describe("addresses of the service itself", () => {
+  const OWN = "the address belongs to this service";
+  const spellings = [
+    "127.0.0.1",
+    "127.1",
+    "127.0.0.2",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "localhost",
+    "LOCALHOST.",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+  ];
+  it.each(spellings.flatMap((host) => [`http://${host}:8787/v1/files`, `http://${host}:5000/`]))(
+    "are refused in development: %s",
+    (url) => expect(outboundUrlFault(url, DEVELOPMENT)).toBe(OWN),
+  );
+  it.each(["0.0.0.0", "0", "[::]", "[::127.0.0.1]", "machine", "10.0.0.1", "a.localhost"])(
+    "are refused in development: %s",
+    (host) => expect(outboundUrlFault(`http://${host}:8787/`, DEVELOPMENT)).not.toBeNull(),
+  );
+  it.each([
+    "https://fovea.io/v1/files",
+    "https://FOVEA.io.:443/",
+    "http://fovea.io:443/",
+    "https://gpu.io:8443/predictions",
+  ])("are refused in production: %s", (url) => expect(outboundUrlFault(url, PRODUCTION)).toBe(OWN));
+  it.each(["https://fovea.io:8443/", "https://gpu.io/", "https://docs.fovea.io/"])(
+    "are not those of others: %s",
+    (url) => expect(outboundUrlFault(url, PRODUCTION)).toBeNull(),
+  );
+  it.each([
+    "http://127.0.0.1:9000/cdn-cgi/local/r2/public/fovea/a",
+    "http://127.0.0.1:9000//cdn-cgi/local/explorer",
+    "http://127.0.0.1:9000/a/..\\cdn-cgi/",
+    "http://127.0.0.1:9000/%63dn-cgi/local/scheduled",
+    "http://127.0.0.1:9000/CDN-CGI",
+    "http://127.0.0.1:9000/%zz",
+  ])("the storage of a local runtime on another port: %s", (url) =>
+    expect(outboundUrlFault(url, DEVELOPMENT)).toBe("the path belongs to the local runtime"),
+  );
 });

@@ -6,6 +6,7 @@ import {
   type PageSelection,
   parsePageSelection,
   resolvePages,
+  shardSize,
 } from "../../../../src/edge/domain/pages/page-selection.ts";
 
 const parse = (text: string) => parsePageSelection(text) as PageSelection;
@@ -57,4 +58,10 @@ it("keeps its text, knows its first page", () => {
 it("cuts shards of at most the size", () => {
   expect(cutShards([1, 2, 3, 5, 8], 2)).toEqual([[1, 2], [3, 5], [8]]);
   expect(cutShards([], 2)).toEqual([]);
+});
+
+it("a long text has few shards, because each lays it out", () => {
+  expect(shardSize(4, 300, false)).toBe(4);
+  expect([1, 64, 65, 300].map((pages) => shardSize(4, pages, true))).toEqual([4, 4, 5, 19]);
+  expect([1, 16, 17, 300].map((pages) => shardSize(1, pages, true))).toEqual([1, 1, 2, 19]);
 });

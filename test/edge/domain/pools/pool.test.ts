@@ -17,6 +17,7 @@ const state = (
   breaker: CLOSED,
   restUntil: 0,
   starting: false,
+  unanswered: 0,
   ...changes,
 });
 

@@ -98,7 +98,7 @@ describe("slots", () => {
   it("a full server rests for a moment, and the shard keeps its place", () => {
     const book = new SlotBook([pool("p", 5)]);
     ask(book, want("x"));
-    expect(book.notStarted("x", "busy", 0)).toEqual([]);
+    expect(book.notStarted("x", "busy", 0).wake).toEqual([]);
     expect(ask(book, want("x"))).toBe("- slot");
     expect(ask(book, want("y", { firstPage: 5 }))).toBe("- slot");
     expect(book.nextTick(0)).toBe(1000);
@@ -153,7 +153,7 @@ describe("a lost shard", () => {
       expect(book.release("early", false, now)).toEqual([]);
       if (back === "leaves") expect(book.release("n1", false, now)).toEqual(["n2"]);
       else {
-        expect(book.notStarted("n1", "starting", now)).toEqual([]);
+        expect(book.notStarted("n1", "starting", now).wake).toEqual([]);
         now += 3000;
         expect(book.tick(now)).toEqual(["n2"]);
       }
@@ -173,6 +173,48 @@ describe("a lost shard", () => {
     expect(book.nextTick(3000)).toBe(again);
     expect(book.tick(again - 1)).toEqual([]);
     expect(book.tick(again)).toEqual(["x"]);
+  });
+});
+
+describe("a pool that does not answer in time", () => {
+  const late = (book: SlotBook, id: string, now: number) =>
+    book.notStarted(id, "unanswered", now).askAgainMs;
+
+  it("keeps the shard, is asked again later each time, and gets no other shard meanwhile", () => {
+    const book = new SlotBook([pool("p", 4), pool("q", 1)]);
+    expect(ask(book, want("x"))).toBe("p");
+    expect(late(book, "x", 10_000)).toBe(1000);
+    expect(book.slot("x")?.pool).toBe("p");
+    expect(ask(book, want("y"), 10_500)).toBe("q");
+    expect(ask(book, want("z"), 10_500)).toBe("- slot");
+    expect(book.nextTick(10_500)).toBe(11_000);
+    expect(late(book, "x", 21_000)).toBe(2000);
+    book.started("x", 23_000);
+    expect(ask(book, want("z"), 23_000)).toBe("p");
+    expect(late(book, "z", 24_000)).toBe(1000);
+  });
+
+  it("is not blamed while it may have the shard, however many answers are late", () => {
+    const book = new SlotBook([pool("p", 8)]);
+    const ids = ["a", "b", "c", "d", "e"];
+    for (const id of ids) expect(ask(book, want(id))).toBe("p");
+    for (const id of ids) expect(late(book, id, 10_000)).not.toBeNull();
+    // The rest grows to half a minute and not beyond.
+    for (const id of ids) expect(late(book, id, 20_000)).toBeLessThanOrEqual(30_000);
+    expect(book.pools()[0]?.breaker).toMatchObject({ open: false, strikes: 0 });
+    expect(book.load()).toEqual({ waiting: 0, working: 20 });
+    // A worker's report ends the rest's growth.
+    book.heard("a", 1, 21_000);
+    expect(late(book, "b", 22_000)).toBe(1000);
+  });
+
+  it("loses the shard after half a minute, which counts as a strike", () => {
+    const book = new SlotBook([pool("p", 4)]);
+    expect(ask(book, want("x"))).toBe("p");
+    expect(late(book, "x", 29_999)).not.toBeNull();
+    expect(late(book, "x", 30_000)).toBeNull();
+    expect(book.slot("x")).toBeNull();
+    expect(book.pools()[0]?.breaker).toMatchObject({ open: false, strikes: 1 });
   });
 });
 

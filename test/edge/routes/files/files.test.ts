@@ -57,9 +57,23 @@ describe("uploads", () => {
     const bytes = pdf();
     const form = new FormData();
     form.set("note", "x");
-    form.set("file", new File([bytes], "ä.pdf"));
+    form.set("file", new File([bytes], "Größe 論文 😀.pdf"));
     const file = await json(post("/v1/files", key, form));
-    expect(file).toMatchObject({ bytes: bytes.length, sha256: await hexDigest(bytes) });
+    expect(file).toMatchObject({
+      name: "Größe 論文 😀.pdf",
+      bytes: bytes.length,
+      sha256: await hexDigest(bytes),
+    });
+  });
+
+  it("takes a form's file name in the extended notation, and cuts a long one", async () => {
+    const upload = async (disposition: string) => {
+      const body = `--b\r\nContent-Disposition: form-data; name="file"; ${disposition}\r\n\r\n%PDF-1.7 ${crypto.randomUUID()}\r\n--b--\r\n`;
+      const headers = { "content-type": "multipart/form-data; boundary=b" };
+      return (await json(post("/v1/files", key, body, headers))).name;
+    };
+    expect(await upload("filename*=utf-8''%E2%82%AC%20rates.pdf")).toBe("€ rates.pdf");
+    expect(await upload(`filename="${"é".repeat(300)}"`)).toBe("é".repeat(255));
   });
 
   it.each([

@@ -1,8 +1,7 @@
-import { createMessageBatch } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { DeliveryMessage } from "../../../../src/edge/bindings.ts";
-import worker from "../../../../src/edge/index.ts";
+import { type Delivery, findDelivery } from "../../../../src/edge/storage/deliveries.ts";
+import { deliver } from "../../../../src/edge/webhooks/deliver.ts";
 import { CogStub, call, ended, env, json, newKey, post, until, upload } from "../../support.ts";
 
 /** A different URL for each test, so that deliveries of earlier tests go nowhere. */
@@ -124,8 +123,8 @@ it("is disabled after five failed deliveries in a row", async () => {
     const done = await job();
     await until(async () => (await log(done.id))[0]?.attempts.length === 1);
     const [{ id: deliveryId }] = await log(done.id);
-    const message = { id: "m", timestamp: new Date(), attempts: 9, body: { deliveryId } };
-    await worker.queue(createMessageBatch<DeliveryMessage>("fovea-webhooks-dead", [message]), env);
+    const last = { ...((await findDelivery(env.DB, deliveryId)) as Delivery), failures: 8 };
+    await deliver(env, last);
   }
   const { data } = await json(call("/v1/webhooks/endpoints", { key }));
   const shown = (wanted: string) => data.find((each: { id: string }) => each.id === wanted);
