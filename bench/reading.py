@@ -311,17 +311,18 @@ def write_csv(rows: list[dict], path: Path) -> None:
 
 
 def plot(rows: list[dict]) -> str:
-    """Bars by measure and reader for each look; the darker bar is `dev`, the line on it `held`."""
+    """Bars by measure and reader for each look; the bar is `dev`, the black line `held`, the red line the aim."""
     colours = ("#1b6ca8", "#9bb8cf", "#d08a2e", "#7a9a5a", "#a7c08b", "#b58ab5", "#8a8a8a")
+    looks = [look for look in LOOKS if any(row["sample"].look == look for row in rows)]
     readers = list(dict.fromkeys(row["reader"] for row in rows))
     wide, tall, gap = 92, 130, 46
     names = list(AIMS)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {70 + wide * len(names)} '
-        f'{len(LOOKS) * (tall + gap) + 30 + 18 * len(readers)}" font-family="sans-serif" font-size="11">',
+        f'{len(looks) * (tall + gap) + 30 + 18 * len(readers)}" font-family="sans-serif" font-size="11">',
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
-    for k, look in enumerate(LOOKS):
+    for k, look in enumerate(looks):
         base = (k + 1) * (tall + gap) - 16
         parts.append(f'<text x="8" y="{base - tall - 8}" font-weight="bold">{look}</text>')
         parts += [
@@ -355,10 +356,11 @@ def plot(rows: list[dict]) -> str:
                     parts.append(
                         f'<path d="M{x:.1f} {y:.1f}h{step - 1:.1f}" stroke="#000" stroke-width="1.6"/>'
                     )
+            aim = AIMS[name] if name != "table" or look == "digital" else 0.8
             parts.append(
-                f'<path d="M{x0} {base - tall * AIMS[name]:.1f}h{wide - 14}" stroke="#c33" stroke-dasharray="3 2"/>'
+                f'<path d="M{x0} {base - tall * aim:.1f}h{wide - 14}" stroke="#c33" stroke-dasharray="3 2"/>'
             )
-    low = len(LOOKS) * (tall + gap) + 16
+    low = len(looks) * (tall + gap) + 16
     for r, reader in enumerate(readers):
         parts.append(
             f'<rect x="56" y="{low + 18 * r}" width="11" height="11" fill="{colours[r % 7]}"/>'
