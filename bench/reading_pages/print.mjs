@@ -1,0 +1,51 @@
+/**
+ * Prints every HTML file of a folder as PDF and writes its blocks in reading order as JSON.
+ * `node print.mjs FOLDER`. Chromium: `FOVEA_CHROMIUM`, or one of the usual places.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const executablePath = process.env.FOVEA_CHROMIUM ?? PLACES.find((place) => existsSync(place));
+if (!executablePath)
+  throw new Error(`no Chromium at ${PLACES.join(", ")}; name one in FOVEA_CHROMIUM`);
+
+/** Runs in the page. A block is an element with `data-k`; the order of the document is the reading order. */
+function blocks() {
+  const tidy = (text) => text.replace(/\s+/g, " ").trim();
+  const own = (element) => {
+    const copy = element.cloneNode(true);
+    for (const inner of copy.querySelectorAll("[data-k], [data-skip]")) inner.remove();
+    for (const br of copy.querySelectorAll("br")) br.replaceWith(" ");
+    return tidy(copy.textContent);
+  };
+  return [...document.querySelectorAll("[data-k]")].map((element) => {
+    const kind = element.dataset.k;
+    if (kind === "code") return { kind, text: element.textContent.replace(/\n+$/, "") };
+    if (kind !== "table") return { kind, text: own(element) };
+    const rows = [...element.querySelectorAll("tr")].map((row) =>
+      [...row.cells].map((cell) => [own(cell), cell.rowSpan, cell.colSpan]),
+    );
+    return {
+      kind,
+      rows,
+      text: rows
+        .flat()
+        .map((cell) => cell[0])
+        .filter(Boolean)
+        .join(" "),
+    };
+  });
+}
+
+const folder = process.argv[2];
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const page = await browser.newPage();
+for (const name of readdirSync(folder).filter((name) => name.endsWith(".html"))) {
+  const stem = join(folder, name.slice(0, -5));
+  await page.setContent(readFileSync(`${stem}.html`, "utf8"));
+  writeFileSync(`${stem}.json`, JSON.stringify(await page.evaluate(blocks)));
+  writeFileSync(`${stem}.pdf`, await page.pdf({ preferCSSPageSize: true, printBackground: true }));
+}
+await browser.close();
