@@ -1,6 +1,8 @@
+import pytest
 from layout.lines import HEIGHT, WIDTH, blocks, line, prose
 
 from fovea.layout.line import Marks, Region
+from fovea.layout.page import CAPTION
 from fovea.result.markdown import to_markdown
 
 
@@ -87,6 +89,17 @@ def test_labels_are_part_of_their_picture_and_its_caption_is_known():
     ]
     assert kinds(lines, marks=marks) == ["text", "image", "image_caption", "text"]
     assert "2021" not in to_markdown(blocks(lines, marks=marks))
+
+
+@pytest.mark.parametrize(
+    "text", ["Table 3. Rain", "Tableau II", "Figura 1: Lluvia", "Abb. 4 Regen", "Rys. 2", "图 3"]
+)
+def test_captions_are_known_in_several_languages(text):
+    assert CAPTION.match(text)
+
+
+def test_a_word_after_table_is_no_number():
+    assert not CAPTION.match("Table of contents")
 
 
 def test_a_region_with_text_only_is_no_picture():

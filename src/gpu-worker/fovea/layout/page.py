@@ -23,8 +23,9 @@ from fovea.layout.tables import Table, find_tables
 from fovea.result.page_result import Block, Box
 
 CAPTION = re.compile(
-    r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)?|tabelle|plate|chart|scheme|图|表|図)\s*\.?\s*[\dIVXA-Z]+",
-    re.I,
+    r"(?:fig(?:ur[ea]|\.)?|tab(?:le(?:au)?|elle|la|ela|\.)?|abb(?:ildung|\.)?|rys(?:unek|\.)?|gr[aá]fico|graphique|plate"
+    r"|chart|scheme|diagram|图|表|図)\s*\.?\s*(?:\d|[IVX]+\b|[A-Z]\b)",
+    re.IGNORECASE,
 )
 NUMBERED = re.compile(
     r"(?:(?:\d{1,2}\.)*\d{1,2}\.?|[IVX]{1,5}\.|[A-Z]\.|§\s?\d+|Chapter \d+|Part [IVX\d]+)\s+\S"

@@ -13,6 +13,10 @@ BOLD = 1.32
 """A line is bold if its strokes are thicker than the page's median by this factor."""
 OFF_GRID = 0.62
 """Largest distance of a character from the grid of fixed pitch, in pitches."""
+SURE = 12
+"""Least number of letters of a line that shows by itself that its type has a fixed pitch."""
+SAME_PITCH = 0.08
+"""Largest relative difference of the pitches of lines in the same type."""
 
 
 def typefaces(
@@ -23,7 +27,11 @@ def typefaces(
     sure = [weight for weight, text in zip(weights, texts, strict=True) if weight and len(text) > 3]
     usual = median(sure) if len(sure) >= 3 else 0.0
     bold = [bool(usual) and weight > BOLD * usual for weight in weights]
-    return bold, [is_mono(text, place) for text, place in zip(texts, places, strict=True)]
+    widths = [float(np.linalg.norm(quad[1] - quad[0])) for quad in quads]
+    pitches = [pitch(text, place) * width for text, place, width in zip(texts, places, widths, strict=True)]
+    known = [one for one, place in zip(pitches, places, strict=True) if one and len(place) >= SURE]
+    mono = [any(abs(one / other - 1) < SAME_PITCH for other in known) if one else False for one in pitches]
+    return bold, mono
 
 
 def _stroke(image: np.ndarray, quad: np.ndarray) -> float:
@@ -38,12 +46,16 @@ def _stroke(image: np.ndarray, quad: np.ndarray) -> float:
     return 2.0 * area / edge / height if edge else 0.0
 
 
-def is_mono(text: str, places: Sequence[float]) -> bool:
-    """Whether the characters lie on a grid. In proportional type they stray from it along the line."""
+def pitch(text: str, places: Sequence[float]) -> float:
+    """The pitch of a line whose characters lie on a grid, as a share of its width; 0 if they do not.
+
+    In proportional type, characters stray from a grid along the line; a few letters fit any grid.
+    """
     text = re.sub(r"\s+", " ", text.strip())
     index = [i for i, character in enumerate(text) if not character.isspace()]
     if len(index) != len(places) or len(index) < 5 or not any(c in "ilj.,'I1t" for c in text):
-        return False
+        return 0.0
     x, y = np.array(index, float), np.array(places)
-    pitch, start = np.polyfit(x, y, 1)
-    return bool(pitch > 0 and np.abs(y - pitch * x - start).max() < OFF_GRID * pitch)
+    step, start = np.polyfit(x, y, 1)
+    on_grid = step > 0 and np.abs(y - step * x - start).max() < OFF_GRID * step
+    return float(step) if on_grid else 0.0
