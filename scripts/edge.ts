@@ -27,6 +27,7 @@ import { parseArgs, parseEnv } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 
 const SWEEP_MS = 60_000;
+const SWEEP_TIMEOUT_MS = 10 * 60_000;
 const PROBE_MS = 5_000;
 const PROBE_TIMEOUT_MS = 10_000;
 /** Failed probes in a row until workerd counts as lost. */
@@ -63,9 +64,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const sweep = async () => {
     try {
       pruneNotifiers(data, NOTIFIER_MS);
-      const worker = await miniflare.getWorker();
-      const { outcome } = await worker.scheduled({ cron: "* * * * *" });
-      if (outcome !== "ok") console.error(`the sweep ended with: ${outcome}`);
+      // `getWorker().scheduled()` would block this process while workerd hangs.
+      const response = await fetch(new URL("/cdn-cgi/local/scheduled", await miniflare.ready), {
+        signal: AbortSignal.timeout(SWEEP_TIMEOUT_MS),
+      });
+      if (!response.ok) console.error(`the sweep ended with: ${await response.text()}`);
     } catch (error) {
       console.error(`the sweep failed: ${error}`);
     }
@@ -101,6 +104,7 @@ function miniflareOptions(
     resourcePersistencePath: resolve(data, "v3"),
     cf: false,
     telemetry: { enabled: false },
+    unsafeTriggerHandlers: true, // for the sweep
     unsafeHandleRuntimeRestart: onRestart,
     handleRuntimeStdio(out: Readable, err: Readable) {
       out.pipe(process.stdout, { end: false });
