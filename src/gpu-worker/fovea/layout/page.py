@@ -1,5 +1,6 @@
 """Makes blocks of the lines of a page: tables, pictures, furniture, reading order, and what each block is."""
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from statistics import median
@@ -35,6 +36,8 @@ PAGE_NUMBER = re.compile(
 )
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
 LEADER = re.compile(r"(?:\s?[.…·]){2,}\s*$|\s[.…]$")
+LABELS = 3.0
+"""Depth of the labels outside the axes of a chart, in units."""
 LEAST_PICTURE = 4.0
 """In units: what is smaller and drawn is a picture only as a part of one."""
 SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
@@ -130,6 +133,9 @@ def find_pictures(
             drawn = [box for box in page.marks.pictures if share_inside(box, region.box) > 0.5]
             if sum(_area(box) for box in drawn) > 0.03 * _area(region.box):
                 found.append(bounds([region.box, *drawn]))
+    for box in charts(page.marks, lines, unit):
+        if not any(share_inside(box, other) > 0.5 for other in found):
+            found.append(box)
     for box in page.marks.pictures:
         large = min(box[2] - box[0], box[3] - box[1]) > LEAST_PICTURE * unit
         if large and not any(share_inside(box, other) > 0.5 for other in found):
@@ -143,6 +149,23 @@ def find_pictures(
         lines = [line for line in lines if id(line) not in taken]
         pictures.append((box, inside))
     return pictures, lines
+
+
+def charts(marks: Marks, lines: list[Line], unit: float) -> list[Box]:
+    """Charts: two axes that meet at the lower left, at least two drawn pieces between them, and the ticks' labels."""
+    found = []
+    for across, down in itertools.product(marks.across, marks.down):
+        axes = bounds([across, down])
+        if abs(down[3] - across[1]) > unit or abs(down[0] - across[0]) > unit or down[3] - down[1] < 4 * unit:
+            continue
+        pieces = [box for box in marks.pictures if share_inside(box, axes) > 0.5]
+        if len(pieces) < 2:
+            continue
+        x0, y0, x1, y1 = bounds([axes, *pieces])
+        around = (x0 - LABELS * unit, y0 - unit, x1 + unit, y1 + LABELS * unit)
+        labels = [line for line in lines if len(line.text) < 12 and share_inside(box_of(line), around) > 0.9]
+        found.append(bounds([(x0, y0, x1, y1), *map(box_of, labels)]))
+    return found
 
 
 def _area(box: Box) -> float:
