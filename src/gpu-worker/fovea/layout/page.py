@@ -35,7 +35,6 @@ PAGE_NUMBER = re.compile(
     r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I
 )
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
-LEADER = re.compile(r"(?:\s?[.…·]){2,}\s*$|\s[.…]$")
 LABELS = 3.0
 """Depth of the labels outside the axes of a chart, in units."""
 LEAST_PICTURE = 4.0

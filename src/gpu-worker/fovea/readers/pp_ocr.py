@@ -43,7 +43,8 @@ class PpOcr:
         threads = settings.threads or len(os.sched_getaffinity(0))
         self._engine = TextEngine(threads)
         self._layout = LayoutModel(threads)
-        self.digest = f"sha256:{hashlib.sha256(RULES + models_digest(self._engine.runtime)).hexdigest()}"
+        parts = RULES + models_digest(self._engine.runtime) + self._layout.digest
+        self.digest = f"sha256:{hashlib.sha256(parts).hexdigest()}"
 
     def check(self, request: ReadRequest) -> None:
         if request.task not in TASKS[self.name]:

@@ -30,6 +30,11 @@ class LayoutModel:
             conf_thresh=LEAST_SCORE,
         )
 
+    @property
+    def digest(self) -> bytes:
+        """Part of a reader's digest: whether there is a model."""
+        return b"" if self._model is None else b"layout_cdla"
+
     def regions(self, image: np.ndarray) -> list[Region]:
         """`image`: (H, W, 3) BGR, upright."""
         if self._model is None:
