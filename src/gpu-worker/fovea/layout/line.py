@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from statistics import median
 
+from fovea.result.geometry import common
 from fovea.result.page_result import Box
 
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
@@ -131,22 +132,11 @@ def joined(row: list[Line]) -> Line:
     )
 
 
-def bounds(boxes: list[Box]) -> Box:
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
-    )
-
-
 def box_of(line: Line) -> Box:
     return (line.x0, line.y0, line.x1, line.y1)
 
 
 def share_inside(inner: Box, outer: Box) -> float:
     """The share of `inner`'s area that lies inside `outer`."""
-    wide = min(inner[2], outer[2]) - max(inner[0], outer[0])
-    tall = min(inner[3], outer[3]) - max(inner[1], outer[1])
     area = max(1e-6, (inner[2] - inner[0]) * (inner[3] - inner[1]))
-    return max(0.0, wide) * max(0.0, tall) / area
+    return common(inner, outer) / area

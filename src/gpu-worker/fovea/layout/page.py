@@ -11,7 +11,6 @@ from fovea.layout.line import (
     Page,
     Region,
     Word,
-    bounds,
     box_of,
     joined,
     rows_of,
@@ -21,6 +20,7 @@ from fovea.layout.line import (
 from fovea.layout.order import Item, reading_order
 from fovea.layout.paragraphs import is_item, join_lines, paragraphs, whole_lines
 from fovea.layout.tables import Table, find_tables
+from fovea.result.geometry import union
 from fovea.result.page_result import Block, Box
 
 CAPTION = re.compile(
@@ -65,9 +65,9 @@ def lay_out(page: Page) -> list[Block]:
     drafts = [Draft("table", table.lines, table.box, table, True) for table in tables]
     drafts += [Draft("image", inside, box, None, True) for box, inside in pictures]
     code, lines = find_code(lines, unit)
-    drafts += [Draft("code", some, bounds([box_of(line) for line in some]), None, True) for some in code]
+    drafts += [Draft("code", some, union([box_of(line) for line in some]), None, True) for some in code]
     drafts += [
-        Draft("text", some, bounds([box_of(line) for line in some])) for some in paragraphs(lines, unit)
+        Draft("text", some, union([box_of(line) for line in some])) for some in paragraphs(lines, unit)
     ]
     find_furniture(drafts, page, unit)
     find_captions(drafts, page.regions, unit)
@@ -131,7 +131,7 @@ def find_pictures(
         if region.kind == "figure" and region.score > 0.5:
             drawn = [box for box in page.marks.pictures if share_inside(box, region.box) > 0.5]
             if sum(_area(box) for box in drawn) > 0.03 * _area(region.box):
-                found.append(bounds([region.box, *drawn]))
+                found.append(union([region.box, *drawn]))
     for box in charts(page.marks, lines, unit):
         if not any(share_inside(box, other) > 0.5 for other in found):
             found.append(box)
@@ -154,16 +154,16 @@ def charts(marks: Marks, lines: list[Line], unit: float) -> list[Box]:
     """Charts: two axes that meet at the lower left, at least two drawn pieces between them, and the ticks' labels."""
     found = []
     for across, down in itertools.product(marks.across, marks.down):
-        axes = bounds([across, down])
+        axes = union([across, down])
         if abs(down[3] - across[1]) > unit or abs(down[0] - across[0]) > unit or down[3] - down[1] < 4 * unit:
             continue
         pieces = [box for box in marks.pictures if share_inside(box, axes) > 0.5]
         if len(pieces) < 2:
             continue
-        x0, y0, x1, y1 = bounds([axes, *pieces])
+        x0, y0, x1, y1 = union([axes, *pieces])
         around = (x0 - LABELS * unit, y0 - unit, x1 + unit, y1 + LABELS * unit)
         labels = [line for line in lines if len(line.text) < 12 and share_inside(box_of(line), around) > 0.9]
-        found.append(bounds([(x0, y0, x1, y1), *map(box_of, labels)]))
+        found.append(union([(x0, y0, x1, y1), *map(box_of, labels)]))
     return found
 
 

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from statistics import median
 
-from fovea.layout.line import Line, Marks, Region, Word, bounds, box_of, joined, rows_of, share_inside
+from fovea.layout.line import Line, Marks, Region, Word, box_of, joined, rows_of, share_inside
+from fovea.result.geometry import union
 from fovea.result.markdown import table_cell
 from fovea.result.page_result import Box
 
@@ -242,7 +243,7 @@ def aligned_tables(lines: list[Line], regions: list[Region], unit: float) -> tup
     start = 0
     while start < len(rows):
         end, columns = _run(rows, start, unit)
-        table = _aligned(rows[start:end], columns, regions, unit) if columns else None
+        table = _aligned(rows[start:end], regions, unit) if columns else None
         if table:
             tables.append(table)
             taken |= {id(line) for row in rows[start:end] for line in row}
@@ -297,14 +298,12 @@ def _columns(rows: list[list[Line]], unit: float) -> list[tuple[float, float]]:
     return columns
 
 
-def _aligned(
-    rows: list[list[Line]], columns: list[tuple[float, float]], regions: list[Region], unit: float
-) -> Table | None:
+def _aligned(rows: list[list[Line]], regions: list[Region], unit: float) -> Table | None:
     columns = _columns(rows, unit)
     if len(columns) < 2 or len(rows) < 2:
         return None
     lines = [line for row in rows for line in row]
-    box = bounds([box_of(line) for line in lines])
+    box = union([box_of(line) for line in lines])
     seen = any(r.kind == "table" and r.score > 0.5 and share_inside(box, r.box) > 0.6 for r in regions)
     grid: list[list[list[Line]]] = []
     tops: list[float] = []
