@@ -1,7 +1,8 @@
 """Damages the documents of examples/ in many ways and counts what becomes of them in the real document process.
 
 Each file is a seeded mutation, opened with `IsolatedDocument` like any document; every page is drawn at a small dpi.
-A *silent loss* is a page that is drawn without an error or damage although a share of the original's ink is gone.
+A page that is drawn without an error or damage, although a share of the original's ink is gone, is read by `pp-ocr`: it
+is a *silent loss* if its verdict is `ok` and a share of the original's text is gone, too.
 
     .venv/bin/python bench/hostile.py --files 10000 --seed 1
 
@@ -12,6 +13,7 @@ prints a table of mutations and outcomes and, for each silent loss, hang or cras
 import argparse
 import collections
 import io
+import itertools
 import multiprocessing
 import os
 import random
@@ -22,7 +24,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -34,16 +36,20 @@ sys.path.insert(0, str(ROOT / "src/gpu-worker"))
 
 from fovea.errors import DocumentError, FoveaError  # noqa: E402
 from fovea.pages.isolated import IsolatedDocument  # noqa: E402
+from fovea.readers.base import ReadRequest  # noqa: E402
+from fovea.readers.pp_ocr import PpOcr  # noqa: E402
+from fovea.settings import Settings  # noqa: E402
 
 MAX_PIXELS = 20_000_000
 DPI = 36
+READING_DPI = 144
 LIMIT_S = 20.0
 ROUND = 64
 """Files between two looks at the processes that are left."""
 INK = 96
 """Grey levels by which a pixel is darker than the page's background, so that a shifted brightness is no loss."""
 LOST = 0.10
-"""Share of the original's ink whose loss must be reported."""
+"""Share of the original's ink, and of its text, whose loss must be reported."""
 REACH = 2
 """Pixels by which ink may have moved."""
 
@@ -285,11 +291,12 @@ class Outcome:
     name: str
     mutation: str
     kind: str
-    """`same`, `damage`, `error`, `silent`, `hang` or `crash`; the worst of the file's pages."""
+    """One of `ORDER`; the worst of the file's pages."""
     seconds: float
 
 
-ORDER = ("same", "error", "damage", "silent", "hang", "crash")
+ORDER = ("same", "legible", "error", "damage", "silent", "hang", "crash")
+"""`legible`: the page looks otherwise, but its text is still read. `damage` includes what the reader's verdict says."""
 
 
 def ink(image: Image.Image) -> np.ndarray:
@@ -324,6 +331,39 @@ def pictures(name: str) -> tuple[Image.Image, ...]:
         document.close()
     assert not any(raster.damage for raster in rasters), name
     return tuple(raster.image for raster in rasters)
+
+
+@cache
+def reader() -> PpOcr:
+    return PpOcr(Settings(threads=1))
+
+
+def reading(document: IsolatedDocument, page: int) -> tuple[str, collections.Counter]:
+    """The verdict on a page, and how often it has each pair of letters."""
+    raster = document.raster(page, READING_DPI, PpOcr.least_side)
+    result = reader().read(replace(raster, layer=document.text_layer(page)), ReadRequest())
+    text = "".join(block.text for block in result.blocks)
+    text = "".join(text.split())
+    return result.verdict, collections.Counter(map("".join, itertools.pairwise(text)))
+
+
+@cache
+def original_text(name: str, page: int) -> collections.Counter:
+    document = IsolatedDocument(originals()[name][0], MAX_PIXELS).open()
+    try:
+        return reading(document, page)[1]
+    finally:
+        document.close()
+
+
+def lost_text(name: str, document: IsolatedDocument, page: int) -> str:
+    """What became of a page that looks otherwise than the original."""
+    before = original_text(name, page)
+    verdict, after = reading(document, page)
+    if verdict != "ok":
+        return "damage"
+    kept = (before & after).total()
+    return "silent" if kept < (1 - LOST) * before.total() else "legible"
 
 
 def outcome(seed: int) -> Outcome:
@@ -363,7 +403,7 @@ def _kind(name: str, data: bytes, before: tuple[Image.Image, ...]) -> str:
             if raster.damage:
                 seen.append("damage")
             elif page <= len(before) and not media_type and lost_ink(before[page - 1], raster.image) > LOST:
-                seen.append("silent")
+                seen.append(lost_text(name, document, page))
         if document.page_count < len(before) and not media_type and seen == ["same"]:
             seen.append("silent")
     except DocumentError:

@@ -266,10 +266,8 @@ class Worker extends Part implements WorkerHandle {
   }
 }
 
-/** Restarts in a row until it is given up. */
-const MAX_RESTARTS = 3;
-/** An edge that has run for this long starts a new row. */
-const STABLE_MS = 10 * 60_000;
+/** Starts in a row without an answer until the edge is given up. */
+const MAX_SILENT_STARTS = 3;
 
 class Edge extends Part {
   readonly #data: string;
@@ -277,8 +275,7 @@ class Edge extends Part {
   readonly #log: (line: string) => void;
   readonly #storagePort: string;
   #ready = false;
-  #startedAt = 0;
-  #restarts = 0;
+  #silentStarts = 0;
 
   constructor(
     data: string,
@@ -300,13 +297,13 @@ class Edge extends Part {
   }
 
   async start(): Promise<void> {
-    this.#run();
-    await answers(`http://127.0.0.1:${this.#port}/health`, "The edge", this, () => true);
+    await this.#run();
     this.#ready = true;
   }
 
-  #run(): void {
-    this.#startedAt = Date.now();
+  /** Returns when the edge answers. */
+  async #run(): Promise<void> {
+    this.#silentStarts++;
     this.spawn(
       "SIGINT",
       [
@@ -324,16 +321,18 @@ class Edge extends Part {
       ],
       {},
     );
+    await answers(`http://127.0.0.1:${this.#port}/health`, "The edge", this, () => true);
+    this.#silentStarts = 0;
   }
 
-  /** Starts the edge again, unless it ends again and again. */
+  /** Starts the edge again, unless it ends again and again without having answered. */
   protected override async ended(code: number | null): Promise<void> {
-    if (Date.now() - this.#startedAt > STABLE_MS) this.#restarts = 0;
-    if (!this.#ready || this.#restarts === MAX_RESTARTS) return super.ended(code);
-    const pause = 1000 * 2 ** this.#restarts++;
+    if (!this.#ready || this.#silentStarts === MAX_SILENT_STARTS) return super.ended(code);
+    const pause = 1000 * 2 ** this.#silentStarts;
     this.#log(`the edge ended with status ${code}: starting it again in ${pause / 1000} s`);
     await sleep(pause);
-    if (!this.stopping) this.#run();
+    // If it ends before it answers, this method is called again.
+    if (!this.stopping) this.#run().catch(() => {});
   }
 }
 

@@ -15,7 +15,7 @@ export interface Books {
 export interface Totals {
   jobs: number;
   pages: number;
-  /** Pages that failed because the workers were lost in every attempt: accounted for, but not read. */
+  /** Pages that failed because every attempt's worker or process was killed: accounted for, but not read. */
   lostPages: number;
   deliveries: number;
 }
@@ -132,7 +132,7 @@ function accountForPages(
     if (page.state !== "failed") continue;
     if (page.error === null) violate("a failed page has no reason", `${where} page ${page.page}`);
     const { code } = JSON.parse(page.error ?? "{}") as { code?: string };
-    if (code === "worker_lost") totals.lostPages++;
+    if (code === "worker_lost" || code === "process_killed") totals.lostPages++;
     else if (
       document &&
       !document.broken &&

@@ -78,12 +78,18 @@ def test_whole_tiffs_are_whole(compression):
     assert raster(encoded(image, "TIFF", compression=compression)).damage == ()
 
 
-def test_a_tiff_with_damaged_fax_data_is_damaged():
+@pytest.mark.parametrize("filler", [bytes(40), b"\0\x10\x01" + bytes(37)], ids=["zeros", "an end mark"])
+def test_a_tiff_with_damaged_fax_data_is_damaged(filler):
     data = encoded(PAGE.convert("1"), "TIFF", compression="group4")
     place = data.index(fax(PAGE)) + 1000
-    assert raster(data[:place] + bytes(40) + data[place + 40 :]).damage == (
+    assert raster(data[:place] + filler + data[place + 40 :]).damage == (
         "The image is damaged: parts of it are corrupt.",
     )
+
+
+def test_a_whole_tiff_with_fax_data_in_reversed_bits_is_whole():
+    data = encoded(PAGE.convert("1"), "TIFF", compression="group4", tiffinfo={266: 2})
+    assert raster(data).damage == ()
 
 
 def test_fax_data():

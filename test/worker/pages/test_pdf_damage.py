@@ -155,6 +155,36 @@ DAMAGED = {
         ),
         "A font of the page is damaged; its text may be missing or wrong.",
     ),
+    "a part of a font in whose place another font stands": (
+        page(
+            LETTERS,
+            "<< /Type /Font /Subtype /Type0 /BaseFont /X /Encoding /Identity-H /DescendantFonts [5 0 R] >>",
+            resources="/Font << /F1 6 0 R >>",
+        ),
+        "A font of the page is missing; its text may be missing or wrong.",
+    ),
+    "a font whose table of glyphs is another table": (
+        page(
+            LETTERS,
+            "<< /Type /Font /Subtype /Type0 /BaseFont /X /Encoding /Identity-H /DescendantFonts [7 0 R] >>",
+            "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /X /CIDToGIDMap 8 0 R >>",
+            stream(b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapType 2 def endcmap"),
+            resources="/Font << /F1 6 0 R >>",
+        ),
+        "A font of the page is damaged; its text may be missing or wrong.",
+    ),
+    "content whose name is misspelled": (
+        page(LETTERS).replace(b"/Contents", b"/Contants"),
+        "A part of the page's content is missing.",
+    ),
+    "an absurd size": (
+        page(LETTERS).replace(b"/MediaBox [0 0", b"/MediaBox [1e30 0"),
+        "The PDF's structure is damaged; parts of the page may be missing.",
+    ),
+    "a size of nothing": (
+        page(LETTERS).replace(b"[0 0 600 800]", b"[0 0 0 800]"),
+        "The PDF's structure is damaged; parts of the page may be missing.",
+    ),
     "a damaged stamp": (
         page(
             LETTERS,

@@ -20,6 +20,16 @@ CORRUPT = "parts of it are corrupt"
 CHUNK = 1 << 20
 MAX_INFLATED = 512 << 20
 """Bytes. Longer data is checked up to here."""
+COMPRESSION, FILL_ORDER, STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTE_COUNTS, T4_OPTIONS = (
+    259,
+    266,
+    273,
+    278,
+    279,
+    292,
+)
+"""Tags of TIFF."""
+REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _TIFF_COMPLAINTS = re.compile(
     rb"Bad code word|Premature EO|Line length mismatch|Decoding error|code not yet|Corrupt", re.I
@@ -113,6 +123,25 @@ def fax_damage(data: bytes, width: int, height: int, k: int, black_is_1: bool, a
     data = data.rstrip(b"\0")
     end = 64 + (height * 6 if k >= 0 else height if aligned else height // 8)
     return CORRUPT if len(data) > 2 * end and decoded(data[:-end]) == pixels else None
+
+
+def fax_tiff_damage(image: Image.Image, data: bytes) -> str | None:
+    """Checks the strips of a page of a TIFF file if they are CCITT data; `image` is not decoded yet (TIFF 6.0)."""
+    tags = image.tag_v2
+    if tags.get(COMPRESSION) not in (3, 4):
+        return None
+    width, height = image.size
+    k = -1 if tags[COMPRESSION] == 4 else tags.get(T4_OPTIONS, 0) & 1
+    aligned, rows = bool(tags.get(T4_OPTIONS, 0) & 4), tags.get(ROWS_PER_STRIP, height)
+    for index, (start, length) in enumerate(
+        zip(tags.get(STRIP_OFFSETS, ()), tags.get(STRIP_BYTE_COUNTS, ()), strict=False)
+    ):
+        strip = data[start : start + length]
+        strip = strip.translate(REVERSED) if tags.get(FILL_ORDER, 1) == 2 else strip
+        strip_rows = min(rows, height - index * rows)
+        if fault := fax_damage(strip, width, strip_rows, k, False, aligned):
+            return fault
+    return None
 
 
 def _fax_tiff(data: bytes, width: int, height: int, k: int, black_is_1: bool, aligned: bool) -> bytes:

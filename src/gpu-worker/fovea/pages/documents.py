@@ -330,7 +330,10 @@ class ImageDocument(Document):
             return image, damage.jpeg_damage(self._data)
         if self.media_type == "image/png":
             return image, damage.png_damage(self._data)
-        return image, damage.tiff_fault(b"".join(said)) if self.media_type == "image/tiff" else None
+        if self.media_type == "image/tiff":
+            with self._frame(page) as frame:
+                return image, damage.tiff_fault(b"".join(said)) or damage.fax_tiff_damage(frame, self._data)
+        return image, None
 
     def _frame(self, page: int) -> Image.Image:
         """The picture before it is decoded. Raises `PageError` if it is too large."""

@@ -181,6 +181,8 @@ class IsolatedDocument(Document):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                # Signals to the worker's group, such as those of a restart, must not look like a kill of this process.
+                process_group=0,
                 env={
                     "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
                     **{name: os.environ[name] for name in INHERITED if name in os.environ},

@@ -29,6 +29,8 @@ LIMIT_S = 5.0
 """Seconds of a page's check. A page that takes longer counts as undamaged."""
 MAX_CONTENT = 32 << 20
 """Bytes of a page's decoded content that are looked at."""
+MAX_COORDINATE = 1e6
+"""Of a page, in points."""
 MAX_DEPTH = 12
 MAX_OBJECTS = 8_388_607
 """Of a PDF (PDF 32000-1, annex C)."""
@@ -58,7 +60,9 @@ OPERATORS = frozenset(
     b"b B b* B* BDC BI BMC BT BX c cm CS cs d d0 d1 Do DP EI EMC ET EX f F f* G g gs h i ID j J K k l m M MP n q Q "
     b"re RG rg ri s S SC sc SCN scn sh T* Tc Td TD Tf Tj TJ TL Tm Tr Ts Tw Tz v w W W* y ' \" true false null".split()
 )
+STREAMS_OF_PAGES = frozenset(("/Contents", "/Metadata", "/Thumb"))
 FONTS = ("/Type0", "/Type1", "/MMType1", "/Type3", "/TrueType")
+CID_FONTS = ("/CIDFontType0", "/CIDFontType2")
 PROGRAMS = (b"\0\1\0\0", b"true", b"OTTO", b"ttcf", b"typ1", b"%!", b"\x80\1", b"\1\0")
 """How the programs of fonts begin: TrueType, OpenType, Type 1, CFF."""
 _REGULAR = rb"[^\0\t\n\f\r ()<>\[\]{}/%]"
@@ -130,12 +134,16 @@ class PdfCheck:
 
     def _page(self, page: DictionaryObject) -> set[str]:
         found: set[str] = set()
-        sized = isinstance(_get(page, "/MediaBox"), ArrayObject)
         # PDFium takes what a page inherits from its parent, whatever object that is.
         astray = "/Parent" in page and _get(_get(page, "/Parent"), "/Kids") is None
-        if _get(page, "/Type") != "/Page" or not sized or astray:
+        if _get(page, "/Type") != "/Page" or not _is_box(_get(page, "/MediaBox")) or astray:
             found.add(UNPARSABLE)
         contents = _get(page, "/Contents")
+        # A stream under a name that no version of PDF knows is content whose name is damaged.
+        if contents is None and any(
+            isinstance(_get(page, key), StreamObject) for key in page.keys() - STREAMS_OF_PAGES
+        ):
+            found.add(CONTENT_MISSING)
         parts = (
             list(contents) if isinstance(contents, ArrayObject) else [] if contents is None else [contents]
         )
@@ -237,14 +245,18 @@ class PdfCheck:
         descendants = _get(font, "/DescendantFonts")
         if isinstance(descendants, ArrayObject) and descendants:
             descendant = _resolve(descendants[0])
-            if not isinstance(descendant, DictionaryObject):
+            if not isinstance(descendant, DictionaryObject) or _get(descendant, "/Subtype") not in CID_FONTS:
                 return {FONT_MISSING}
             return self._font_streams(font) | self._font_streams(descendant)
         return self._font_streams(font)
 
     def _font_streams(self, font: DictionaryObject) -> set[str]:
         descriptor = _get(font, "/FontDescriptor")
-        streams = [_get(font, "/Encoding"), _get(font, "/CIDToGIDMap")]
+        glyph_ids = _get(font, "/CIDToGIDMap")
+        # A table of glyphs, not a CMap.
+        if isinstance(glyph_ids, StreamObject) and b"begincmap" in self._decode(glyph_ids, 4096)[0]:
+            return {FONT}
+        streams = [_get(font, "/Encoding"), glyph_ids]
         if isinstance(descriptor, DictionaryObject):
             for key in ("/FontFile", "/FontFile2", "/FontFile3"):
                 program = _get(descriptor, key)
@@ -405,6 +417,17 @@ class PdfCheck:
                 del self._known[id(thing)]
                 raise
         return set(self._known[id(thing)][1])
+
+
+def _is_box(box: Any) -> bool:
+    """Whether the four numbers make a rectangle of a size that a page may have (PDF 32000-1, 7.9.5 and annex C)."""
+    if not isinstance(box, ArrayObject) or len(box) != 4:
+        return False
+    sides = [_resolve(side) for side in box]
+    if not all(isinstance(side, int | float) and abs(side) <= MAX_COORDINATE for side in sides):
+        return False
+    left, bottom, right, top = map(float, sides)
+    return left != right and bottom != top
 
 
 def _is_sound(reader: pypdf.PdfReader, data: bytes) -> bool:
