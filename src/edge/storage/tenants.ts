@@ -17,17 +17,6 @@ export async function retention(db: D1Database, tenantId: string): Promise<Reten
   return row ?? { documents: null, jobs: null };
 }
 
-export async function setRetention(
-  db: D1Database,
-  tenantId: string,
-  { documents, jobs }: Retention,
-): Promise<void> {
-  await db
-    .prepare("UPDATE tenants SET retention_days = ?, job_retention_days = ? WHERE id = ?")
-    .bind(documents, jobs, tenantId)
-    .run();
-}
-
 /** Whether vision tokens are kept by default, and how many bytes are stored. */
 export async function keptTokens(
   db: D1Database,
@@ -38,17 +27,6 @@ export async function keptTokens(
     .bind(tenantId)
     .first<{ keep: number; bytes: number }>();
   return { keep: row?.keep === 1, bytes: row?.bytes ?? 0 };
-}
-
-export async function setKeepTokens(
-  db: D1Database,
-  tenantId: string,
-  keep: boolean,
-): Promise<void> {
-  await db
-    .prepare("UPDATE tenants SET keep_tokens = ? WHERE id = ?")
-    .bind(keep ? 1 : 0, tenantId)
-    .run();
 }
 
 /** Daily limits that the tenant has set. */
@@ -72,13 +50,28 @@ export async function dayLimitsOfKey(db: D1Database, hash: string): Promise<DayL
   return row ?? NO_LIMITS;
 }
 
-export async function setDayLimits(
+/** Columns that a tenant changes itself. */
+export interface Changes {
+  retention_days?: number | null | undefined;
+  job_retention_days?: number | null | undefined;
+  daily_pages?: number | null | undefined;
+  daily_usd?: number | null | undefined;
+  keep_tokens?: boolean | undefined;
+}
+
+/** Changes what is given and leaves the rest, also what another request changes at the same time. */
+export async function changeTenant(
   db: D1Database,
   tenantId: string,
-  { pages, usd }: DayLimits,
+  changes: Changes,
 ): Promise<void> {
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const columns = given.map(([column]) => `${column} = ?`).join(", ");
   await db
-    .prepare("UPDATE tenants SET daily_pages = ?, daily_usd = ? WHERE id = ?")
-    .bind(pages, usd, tenantId)
+    .prepare(`UPDATE tenants SET ${columns} WHERE id = ?`)
+    .bind(
+      ...given.map(([, value]) => (typeof value === "boolean" ? Number(value) : value)),
+      tenantId,
+    )
     .run();
 }

@@ -195,6 +195,24 @@ describe("a document that is deleted while a job is created", () => {
   });
 });
 
+describe("settings", () => {
+  it("two changes at once both hold", async () => {
+    const change = (body: object) => call("/v1/settings", { method: "PATCH", key, body });
+    await callInterrupted(
+      { at: /UPDATE tenants/, do: () => change({ daily_pages: 7, job_retention_days: 9 }) },
+      "/v1/settings",
+      { method: "PATCH", key, body: { daily_usd: 3, retention_days: 5 } },
+    );
+    expect(await json(call("/v1/settings", { key }))).toMatchObject({
+      daily_pages: 7,
+      daily_usd: 3,
+      retention_days: 5,
+      job_retention_days: 9,
+    });
+    await change({ daily_pages: null, daily_usd: null });
+  });
+});
+
 describe("a stored answer", () => {
   it.each([
     ["its document is named", /UPDATE idempotency SET file_id/],

@@ -7,14 +7,7 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { settings } from "../../settings.ts";
 import { audit } from "../../storage/audit.ts";
-import {
-  dayLimits,
-  keptTokens,
-  retention,
-  setDayLimits,
-  setKeepTokens,
-  setRetention,
-} from "../../storage/tenants.ts";
+import { changeTenant, dayLimits, keptTokens, retention } from "../../storage/tenants.ts";
 
 const days = z.int().min(1).max(3650);
 
@@ -124,19 +117,7 @@ export const tenantSettings = (app: App) => {
   app.openapi(read, async (c) => c.json(await present(c), 200));
   app.openapi(change, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    const { retention_days, job_retention_days, daily_pages, daily_usd, keep_tokens } =
-      c.req.valid("json");
-    if (keep_tokens !== undefined) await setKeepTokens(c.env.DB, tenantId, keep_tokens);
-    const kept = await retention(c.env.DB, tenantId);
-    await setRetention(c.env.DB, tenantId, {
-      documents: retention_days === undefined ? kept.documents : retention_days,
-      jobs: job_retention_days === undefined ? kept.jobs : job_retention_days,
-    });
-    const now = await dayLimits(c.env.DB, tenantId);
-    await setDayLimits(c.env.DB, tenantId, {
-      pages: daily_pages === undefined ? now.pages : daily_pages,
-      usd: daily_usd === undefined ? now.usd : daily_usd,
-    });
+    await changeTenant(c.env.DB, tenantId, c.req.valid("json"));
     await audit(c.env.DB, tenantId, keyId, "settings.changed", tenantId);
     return c.json(await present(c), 200);
   });
