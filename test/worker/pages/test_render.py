@@ -276,3 +276,11 @@ def test_blank_lines_part_the_paragraphs_of_a_plain_text():
     source = "\n  a\nb \n \t\n" + " " * 50_000 + "\nc"
     blocks = parse(source, "text/plain")
     assert [(block.at, block.pieces[0].text) for block in blocks] == [(1, "  a\nb"), (source.index("c"), "c")]
+
+
+@pytest.mark.parametrize("where", ["{}", "- {}", "head|head\n-|-\n{}|cell"])
+def test_a_word_of_a_million_letters_is_divided(where):
+    word = "n" * 1_100_000
+    pages = paginate(where.format(word), "text/markdown", "large")
+    drawn = "".join(text for page in pages for _, _, line in page.placed for _, text, _ in line.words)
+    assert drawn.count("n") == len(word)

@@ -4,11 +4,13 @@ Page breaks do not depend on the machine: a character that the shipped fonts lac
 that width in a system font, or drawn as an empty box if no font has it.
 """
 
+import math
 import shutil
 import subprocess
 import unicodedata
 from functools import cache, lru_cache
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
@@ -17,6 +19,8 @@ FOLDER = Path(__file__).parent / "fonts"
 FILES = {"prose": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "mono": "DejaVuSansMono.ttf"}
 UNASSIGNED = "\U0010fffe"
 """No font has this code point, so its glyph is the one that a font draws for missing characters."""
+LONGEST = 4096
+"""Characters of a text that is measured. A longer one is wider than any line."""
 MAX_LOOKUPS = 200
 """Most fontconfig lookups of one process. A lookup takes 20 ms."""
 
@@ -70,9 +74,13 @@ def _in_face(character: str, face: str) -> bool:
     return character.isspace() or _has(font(face, 24), character)
 
 
-@lru_cache(maxsize=200_000)
 def width(text: str, face: str, size: int) -> float:
-    """Width of a text in pixels, in one line."""
+    """Width of a text in pixels, in one line; infinite for a text of more than `LONGEST` characters."""
+    return _width(text, face, size) if len(text) <= LONGEST else math.inf
+
+
+@lru_cache(maxsize=200_000)
+def _width(text: str, face: str, size: int) -> float:
     return sum(
         font(part_face, size).getlength(part) if part_face else advance(part, size)
         for part, part_face in parts(text, face)
@@ -89,13 +97,14 @@ def advance(character: str, size: int) -> float:
 @lru_cache(maxsize=200_000)
 def parts(text: str, face: str) -> tuple[tuple[str, str], ...]:
     """A text split into (part, shipped face) and, for characters that the shipped fonts lack, (character, "")."""
+
+    def own_face(character: str) -> str:
+        return face_of(character, face) if shipped(character) else ""
+
     found: list[tuple[str, str]] = []
-    for character in "".join(map(shown, text)):
-        own = face_of(character, face) if shipped(character) else ""
-        if own and found and found[-1][1] == own:
-            found[-1] = (found[-1][0] + character, own)
-        else:
-            found.append((character, own))
+    for own, characters in groupby("".join(map(shown, text)), own_face):
+        part = "".join(characters)
+        found += [(part, own)] if own else [(character, "") for character in part]
     return tuple(found)
 
 
