@@ -1,6 +1,7 @@
 /**
- * `npm run lock`: writes requirements.txt (the worker) and requirements-tests.txt (what the tests add) from
- * pyproject.toml and requirements-torch.txt in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS.
+ * `npm run lock`: writes requirements.txt (the worker), requirements-alone.txt (what is installed without its
+ * requirements) and requirements-tests.txt (what the tests add) from pyproject.toml and requirements-torch.txt
+ * in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS.
  * Versions that are locked stay; `npm run lock -- --upgrade`, or `-- --upgrade-package=NAME`, takes newer
  * ones. Plain Node ≥ 20.
  */
@@ -37,17 +38,22 @@ async function compile(/** @type {string} */ file, /** @type {string[]} */ args)
   return [...lock.matchAll(/^([\w.-]+)==/gm)].map(([, name]) => /** @type {string} */ (name));
 }
 
+const without = (/** @type {string[]} */ names) => names.map((name) => `--no-emit-package=${name}`);
+
 try {
   await setUp({ environmentOnly: true });
+  const alone = await compile("requirements-alone.txt", ["--group=alone", "--no-deps"]);
   const shared = await compile("requirements.txt", [
     "pyproject.toml",
     "requirements-torch.txt",
-    "--no-emit-package=torch",
+    "--group=alone",
+    "--constraints=requirements-alone.txt",
+    ...without(["torch", ...alone]),
   ]);
   await compile("requirements-tests.txt", [
     "--group=tests",
     "--constraints=requirements.txt",
-    ...shared.map((name) => `--no-emit-package=${name}`),
+    ...without(shared),
   ]);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;

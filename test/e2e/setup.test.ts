@@ -100,6 +100,7 @@ const readLocks = () => [
   "predict.py",
   "schema.py",
   "requirements.txt",
+  "requirements-alone.txt",
   "requirements-torch.txt",
   "requirements-tests.txt",
 ];
@@ -119,6 +120,16 @@ test("what is set up is not set up again, and says nothing", (t) => {
   const before = asked().length;
   assert.deepEqual(setUp(), { status: 0, said: "" });
   assert.equal(asked().length, before);
+});
+
+test("what is locked is installed without its requirements, and in the container too", (t) => {
+  const { setUp, asked } = machine(t);
+  setUp({ CPU_INDEX: "1" });
+  const call = asked().find((line) => line.includes("requirements-alone.txt")) as string;
+  assert.match(call, /--no-deps --no-build --require-hashes /);
+  const lock = readFileSync(join(root, "src/gpu-worker/requirements-alone.txt"), "utf8");
+  const pins = [...lock.matchAll(/^[\w-]+==[\d.]+/gm)].join(" ");
+  assert.ok(readFileSync(join(root, "cog.yaml"), "utf8").includes(`--no-deps ${pins} `));
 });
 
 test("PyTorch comes from the index of CPU builds where that answers", (t) => {
