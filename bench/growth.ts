@@ -46,9 +46,13 @@ writeFileSync(
     .map(([name, value]) => `${name}='${value}'\n`)
     .join(""),
 );
-const script = join(import.meta.dirname, "../scripts/edge.ts");
-const command = ["--no-warnings", script, "--data", data, "--settings", file, "--port", `${port}`];
-const edge = spawn(process.execPath, command, { stdio: "ignore" });
+const scripts = join(import.meta.dirname, "../scripts");
+const command = ["--no-warnings", join(scripts, "edge.ts"), "--data", data, "--settings", file];
+const leash = spawn(
+  process.execPath,
+  [join(scripts, "leash.mjs"), "SIGINT", process.execPath, ...command, "--port", `${port}`],
+  { stdio: ["pipe", "ignore", "ignore"] },
+);
 
 async function request(path: string, init: RequestInit = {}, key = "bench-bootstrap") {
   const headers = { authorization: `Bearer ${key}`, ...init.headers };
@@ -101,8 +105,8 @@ try {
   await sleep(REST_MS);
   sample(`${ended}, and three minutes of rest`);
 } finally {
-  edge.kill("SIGTERM");
-  await once(edge, "exit");
+  leash.stdin.end();
+  await once(leash, "exit");
   worker.stop();
   rmSync(data, { recursive: true, force: true });
 }
