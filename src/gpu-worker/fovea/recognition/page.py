@@ -145,12 +145,13 @@ def _mean(texts: list[Text]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`: see `Text`."""
+    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`, `sure`: see `Text`."""
 
     quad: np.ndarray
     text: str
     confidence: float
     places: tuple[float, ...]
+    sure: tuple[float, ...] = ()
     turned: bool = False
 
 
@@ -166,7 +167,7 @@ def read_lines(
     def add(quad: np.ndarray, text: Text, turned: bool) -> None:
         said = text.text.strip()
         if said and text.confidence >= LEGIBLE and (turned or is_legible(image, quad, said)):
-            lines.append(ReadLine(quad, said, text.confidence, text.places, turned))
+            lines.append(ReadLine(quad, said, text.confidence, text.places, text.sure, turned))
         else:
             unread.append(quad)
 
