@@ -15,14 +15,14 @@ MIN_RULE = 2.2
 def find_marks(image: np.ndarray, boxes: list[Box], unit: float) -> Marks:
     """`image`: (H, W, 3) BGR, upright and level. `boxes`: its lines of text. `unit`: their height."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    dark = _ink(grey)
+    dark = find_ink(grey)
     across, down = _rules(dark, unit)
     squares = _squares(dark, boxes, unit)
     pictures = _pictures(image, dark, boxes, across, down, unit)
     return Marks(tuple(across), tuple(down), tuple(squares), tuple(pictures))
 
 
-def _ink(grey: np.ndarray) -> np.ndarray:
+def find_ink(grey: np.ndarray) -> np.ndarray:
     """1 where a pixel is darker than the paper around it."""
     paper = cv2.medianBlur(cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), 31)
     paper = cv2.resize(paper, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
