@@ -11,12 +11,12 @@ FRAME = Frame.of(np.zeros((10, 10, 3), np.uint8))
 LATIN = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 
-def judged(text="harbour office " * 10, count=10, layer=None, refused=False, alphabet=LATIN, **doubts):
+def judged(text="harbour office " * 10, count=10, layer=None, refused=False, tangled=0, **doubts):
     """A page of `count` lines, all of whose words are expected to be right unless `doubts` say otherwise."""
     lines = [Line(0, 30.0 * i, 400, 30.0 * i + 20, text, 0.99) for i in range(count)]
     words = count * len(text.split())
     found = Doubts(**({"words": words, "right": words, "height": 24.0} | doubts))
-    return judge(PageLines(FRAME, lines, found, layer, refused), alphabet)
+    return judge(PageLines(FRAME, lines, found, layer, refused), tangled, LATIN)
 
 
 def test_a_page_without_doubts_is_ok():
@@ -59,6 +59,11 @@ def test_a_text_layer_that_agrees_in_part_makes_a_page_suspect():
     verdict, (reason,) = judged(layer=0.9)
     assert verdict == "suspect"
     assert "90%" in reason
+
+
+@pytest.mark.parametrize(("tangled", "verdict"), [(1, "ok"), (2, "suspect")])
+def test_texts_that_lie_in_each_other_make_a_page_suspect(tangled, verdict):
+    assert judged(tangled=tangled)[0] == verdict
 
 
 def test_a_layer_that_was_not_used_is_a_warning_only():

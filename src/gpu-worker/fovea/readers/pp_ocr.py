@@ -51,8 +51,8 @@ class PpOcr:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         read = read_page(pixels, self._engine, raster.layer)
-        blocks = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        verdict, warnings = judge(read, self._engine.alphabet)
+        blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
+        verdict, warnings = judge(read, tangled, self._engine.alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,

@@ -11,6 +11,8 @@ CUT = 0.05
 """A page is `suspect` if at least two lines, and this share, go through its edge."""
 AGREES = 0.97
 """A page is `suspect` if its text layer agrees less than this with a sample of recognized lines."""
+TANGLED = 2
+"""A page is `suspect` if as many pairs of blocks are tangled. One is a note beside a text more often than not."""
 WORTH_SAYING = 0.01
 """A cause that concerns a smaller share of the words is no reason."""
 LOW = 14
@@ -20,8 +22,11 @@ LETTERS_PER_WORD = 5.0
 FEW = 20
 
 
-def judge(read: PageLines, alphabet: Set[str]) -> tuple[str, list[str]]:
-    """`ok`, `suspect` or `unreadable`, and the reasons. `alphabet`: what the recognizer can write."""
+def judge(read: PageLines, tangled: int, alphabet: Set[str]) -> tuple[str, list[str]]:
+    """`ok`, `suspect` or `unreadable`, and the reasons.
+
+    `tangled`: pairs of blocks whose texts are mixed up. `alphabet`: what the recognizer can write.
+    """
     doubts, warnings = read.doubts, []
     if not read.lines:
         if doubts.unread:
@@ -36,6 +41,8 @@ def judge(read: PageLines, alphabet: Set[str]) -> tuple[str, list[str]]:
         reasons.append(
             f"The PDF's text layer, which gave the text, agrees with only {read.layer:.0%} of a recognized sample."
         )
+    if tangled >= TANGLED:
+        reasons.append(f"{tangled} pairs of blocks lie in each other; their reading order is a guess.")
     recognized = " ".join(line.text for line in read.lines) if read.layer is None else ""
     if script := half_known(recognized, alphabet):
         reasons.append(f"The text seems to be {script}, of which pp-ocr does not know every letter.")
