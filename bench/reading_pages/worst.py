@@ -25,6 +25,13 @@ COLOURS = {
     "code": "#008090",
 }
 OTHERS = "#808080"
+INTRO = """\
+# The ten worst pages of `bench/reading.py`
+
+Development pages of `pp-ocr` with the lowest mean of all measures. The frames are the blocks, numbered in reading
+order: titles red, headings orange, text blue, lists violet, tables green, pictures brown, code teal, other kinds grey.
+`npm run bench -- reading --worst docs/bench/worst` writes this page.
+"""
 
 
 def draw_worst(rows: list[Row], folder: Path) -> None:
@@ -38,10 +45,7 @@ def draw_worst(rows: list[Row], folder: Path) -> None:
         if row.reader == "pp-ocr" and row.sample.group == "dev" and row.sample.look in LOOKS
     ]
     parts = [
-        "# The ten worst pages of `bench/reading.py`\n",
-        "Development pages of `pp-ocr` with the lowest mean of all measures. The frames are the blocks, numbered in "
-        "reading order: titles red, headings orange, text blue, lists violet, tables green, pictures brown, code teal, "
-        "other kinds grey. `--worst` writes this page.\n",
+        INTRO,
         "| page | verdict | measures | what went wrong |\n|---|---|---|---|",
     ]
     for number, row in enumerate(sorted(mine, key=points)[:COUNT], 1):
