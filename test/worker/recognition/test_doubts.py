@@ -54,7 +54,7 @@ def test_letters_of_a_turned_line_are_not_loose():
     assert loose_letters(tilted, quads, 40) == 0
 
 
-@pytest.mark.parametrize("drawn", ["rules", "specks", "a shape"])
+@pytest.mark.parametrize("drawn", ["rules", "specks", "a shape", "boxes to tick", "a code of squares"])
 def test_what_is_drawn_is_no_row_of_letters(drawn):
     image = page("")
     if drawn == "rules":
@@ -63,8 +63,15 @@ def test_what_is_drawn_is_no_row_of_letters(drawn):
     elif drawn == "specks":
         spots = np.random.default_rng(1).integers((10, 10), (290, 890), (400, 2))
         image[spots[:, 0], spots[:, 1]] = 0
-    else:
+    elif drawn == "a shape":
         image[60:240, 200:700] = 60
+    elif drawn == "boxes to tick":
+        for x in range(60, 800, 60):
+            image[100:130, x : x + 30] = 0
+            image[103:127, x + 3 : x + 27] = 255
+    else:
+        squares = np.random.default_rng(1).integers(0, 2, (25, 25)).astype(np.uint8)
+        image[40:240, 100:300] = 255 - 255 * np.kron(squares, np.ones((8, 8), np.uint8))[:, :, None]
     assert loose_letters(image, [], 40) == 0
 
 

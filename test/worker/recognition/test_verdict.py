@@ -33,6 +33,11 @@ def test_a_page_of_which_many_words_are_uncertain_is_suspect():
     assert "10% of the words" in reason
 
 
+def test_of_few_words_one_may_be_uncertain():
+    assert judged(text="room twelve", count=1, right=1.7)[0] == "ok"
+    assert judged(text="room twelve", count=1, right=1.3)[0] == "suspect"
+
+
 def test_small_print_is_named_as_the_cause():
     assert "9 pixels" in judged(right=180, height=9.0)[1][0]
 

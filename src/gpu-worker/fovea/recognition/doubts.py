@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from fovea.layout.line import CJK
-from fovea.recognition.marks import find_ink
+from fovea.recognition.marks import find_ink, is_frame
 
 NEAR = 0.8
 """Letters of a row are not further apart than this, in heights of a line."""
@@ -73,6 +73,10 @@ def loose_letters(image: np.ndarray, quads: Sequence[np.ndarray], height: float)
         & (area >= 0.02 * height**2)
     )
     letters[0] = False
+    for label in np.flatnonzero(letters & (wide > 0.8 * tall) & (wide < 1.25 * tall)):
+        x, y = stats[label, cv2.CC_STAT_LEFT], stats[label, cv2.CC_STAT_TOP]
+        part = labels[y : y + tall[label], x : x + wide[label]] == label
+        letters[label] = not is_frame(part.astype(np.uint8))  # an empty box to tick or to write into
     if letters.sum() < LEAST_ROW:
         return 0
     rows = letters[labels].astype(np.uint8)

@@ -61,12 +61,10 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
             or not 0.8 < width / height < 1.25
         ):
             continue
-        border = max(1, round(0.12 * width))
         frame = dark[y : y + height, x : x + width]
-        ends = (frame[:border].max(axis=0), frame[-border:].max(axis=0))
-        sides = (*ends, frame[:, :border].max(axis=1), frame[:, -border:].max(axis=1))
-        if min(side.mean() for side in sides) < 0.8:
+        if not is_frame(frame):
             continue
+        border = _border(width)
         inner = frame[2 * border : -2 * border, 2 * border : -2 * border]
         if not inner.size or inner.mean() > 0.7:
             continue
@@ -79,6 +77,18 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
                 ((float(x), float(y), float(x + width), float(y + height)), bool(inner.mean() > 0.08))
             )
     return squares
+
+
+def is_frame(ink: np.ndarray) -> bool:
+    """Whether a piece of ink, (H, W) of 0 and 1, is drawn along all four sides of its box."""
+    border = _border(ink.shape[1])
+    ends = (ink[:border].max(axis=0), ink[-border:].max(axis=0))
+    sides = (*ends, ink[:, :border].max(axis=1), ink[:, -border:].max(axis=1))
+    return bool(min(side.mean() for side in sides) >= 0.8)
+
+
+def _border(width: int) -> int:
+    return max(1, round(0.12 * width))
 
 
 def _pictures(

@@ -7,6 +7,8 @@ from fovea.recognition.page import PageLines
 
 RIGHT = 0.97
 """A page is `suspect` if a smaller share of its words is expected to be right."""
+LEAST_WRONG = 0.5
+"""Fewer wrong words than this are expected of a page that is right."""
 CUT = 0.05
 """A page is `suspect` if at least two lines, and this share, go through its edge."""
 AGREES = 0.97
@@ -56,7 +58,7 @@ def _of_words(read: PageLines) -> list[str]:
     per_word = letters / doubts.words if doubts.words >= FEW else LETTERS_PER_WORD
     unread, loose = doubts.drawn / per_word, doubts.loose / per_word
     words = doubts.words + unread + loose
-    if doubts.right >= RIGHT * words:
+    if words - doubts.right <= max(LEAST_WRONG, (1 - RIGHT) * words):
         return []
     reasons = []
     if unread > WORTH_SAYING * words:
