@@ -29,6 +29,10 @@ def test_a_word_is_right_if_all_its_characters_are():
     assert (words, right) == (2, pytest.approx(1.25))
 
 
+def test_a_bullet_is_no_word():
+    assert right_words("□ one", (0.3, 1.0, 1.0, 1.0)) == (1, pytest.approx(1.0))
+
+
 def test_each_chinese_character_is_a_word():
     assert right_words("用水 m3", (0.9, 0.8, 1.0, 1.0)) == (3, pytest.approx(2.7))
 

@@ -40,12 +40,14 @@ def right_words(text: str, sure: Sequence[float]) -> tuple[int, float]:
     """The words of a line, and how many of them are expected to be right.
 
     `sure`: the confidence of each character that is not white space. A word is right if all its characters are, and
-    a confidence is the probability that one is.
+    a confidence is the probability that one is. Bullets, boxes and leaders are no words.
     """
     words, at = [], 0
     for word in text.split():
         of_word = sure[at : at + len(word)]
         at += len(word)
+        if not any(map(str.isalnum, word)):
+            continue
         words += [[one] for one in of_word] if CJK.search(word) else [of_word]
     return len(words), float(sum(prod(word) for word in words))
 

@@ -18,6 +18,7 @@ from fovea.recognition.engine import Quads, Text, TextEngine, crop
 from fovea.recognition.frame import Frame, skew_of
 from fovea.recognition.layer import AGREES, agreement, layer_lines
 from fovea.recognition.legibility import is_legible, letters_drawn
+from fovea.recognition.spaces import with_spaces
 from fovea.recognition.type import typefaces
 
 LEGIBLE = 0.5
@@ -53,6 +54,13 @@ def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] 
         # A line's corners start at another corner after a turn, so the lines are found again.
         quads = find_lines(frame.image, engine)
     found, unread = read_lines(frame.image, quads, engine)
+    texts = with_spaces(
+        frame.image,
+        [line.quad for line in found],
+        [line.text for line in found],
+        [line.places for line in found],
+    )
+    found = [replace(line, text=text) for line, text in zip(found, texts, strict=True)]
     doubts = doubts_of(frame.image, found, unread, quads)
     lines, places = [], [line.quad for line in found]
     bold, mono = typefaces(
