@@ -218,12 +218,15 @@ def _moved(quad: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def _line(found: ReadLine, quad: np.ndarray) -> Line:
+    """A read line in its place. Its confidence is the share of its words that are expected to be right."""
+    words, right = right_words(found.text, found.sure)
+    confidence = right / words if words else found.confidence
     x0, y0, x1, y1 = (float(v) for v in (*quad.min(axis=0), *quad.max(axis=0)))
     if not found.turned:
         # The box around a tilted quad is higher than the line.
         y0, y1 = float(quad[:2, 1].mean()), float(quad[2:, 1].mean())
     return Line(
-        x0, y0, x1, max(y1, y0 + 1), found.text, found.confidence, _words(found, x0, x1), turned=found.turned
+        x0, y0, x1, max(y1, y0 + 1), found.text, confidence, _words(found, x0, x1), turned=found.turned
     )
 
 
