@@ -1,25 +1,74 @@
 """Runs one reader over pages, in a process of its own: `python contestants.py NAME < pages.json > answers.json`.
 
-Input: a JSON list of `{"path", "lang"}`. Output: one JSON line per page, then one with the process's peak memory.
-`pp-ocr` is the reader of the checkout in `FOVEA_SOURCE`, with what the worker gives it: the page at 144 dpi and, if the
-reader takes it, the text layer.
+Input: a JSON list of `{"path", "lang"}`. Output: a JSON line per page, in the order of the pages. `pp-ocr` is the
+reader of the checkout in `FOVEA_SOURCE`, with what the worker gives it: the page at 144 dpi and, if the reader takes
+it, the text layer.
 """
 
+import hashlib
+import importlib.metadata
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 LANGUAGES = {"en": "eng", "de": "deu", "fr": "fra", "es": "spa", "pl": "pol", "zh": "chi_sim"}
 DPI = 144
 
+Read = Callable[[Path, str], dict]
 
-def pp_ocr() -> Callable[[Path, str], dict]:
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """`program` or `package`: what must be installed."""
+
+    start: Callable[[], Read]
+    kinds: str
+    """See `reading_pages.measures.Answer`."""
+    program: str = ""
+    package: str = ""
+    pictures: bool = False
+    """Whether it reads pictures, too."""
+
+    @property
+    def is_installed(self) -> bool:
+        if self.program:
+            return shutil.which(self.program) is not None
+        return bool(self.package) and _version(self.package) is not None
+
+    @property
+    def version(self) -> str:
+        """Identifies what made an answer."""
+        if self.program:
+            said = subprocess.run([self.program, "-v"], capture_output=True, text=True)
+            return (said.stdout + said.stderr).splitlines()[0]
+        return f"{self.package} {_version(self.package)}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def code_version(source: Path) -> str:
+    """Identifies a checkout's reader: its code and the packages that run it."""
+    hashed = hashlib.sha256()
+    for path in sorted(source.rglob("*.py")):
+        hashed.update(path.read_bytes())
+    packages = ("rapidocr", "rapid-layout", "openvino", "onnxruntime")
+    return f"{hashed.hexdigest()[:16]} {' '.join(f'{name} {_version(name)}' for name in packages)}"
+
+
+def pp_ocr() -> Read:
     from dataclasses import replace
 
     sys.path.insert(0, os.environ["FOVEA_SOURCE"])
@@ -39,12 +88,16 @@ def pp_ocr() -> Callable[[Path, str], dict]:
             result = reader.read(raster, ReadRequest())
         finally:
             document.close()
-        return {"blocks": [block.to_json() for block in result.blocks], "verdict": result.verdict}
+        return {
+            "blocks": [block.to_json() for block in result.blocks],
+            "verdict": result.verdict,
+            "warnings": result.warnings,
+        }
 
     return read
 
 
-def tesseract() -> Callable[[Path, str], dict]:
+def tesseract() -> Read:
     def read(path: Path, lang: str) -> dict:
         with tempfile.TemporaryDirectory() as folder:
             if path.suffix == ".pdf":
@@ -61,14 +114,14 @@ def tesseract() -> Callable[[Path, str], dict]:
     return read
 
 
-def poppler(option: str) -> Callable[[], Callable[[Path, str], dict]]:
-    def start() -> Callable[[Path, str], dict]:
+def poppler(option: str) -> Callable[[], Read]:
+    def start() -> Read:
         return lambda path, lang: _plain([_output(["pdftotext", option, "-enc", "UTF-8", str(path), "-"])])
 
     return start
 
 
-def pdfium_text() -> Callable[[Path, str], dict]:
+def pdfium_text() -> Read:
     import pypdfium2 as pdfium
 
     def read(path: Path, lang: str) -> dict:
@@ -80,7 +133,7 @@ def pdfium_text() -> Callable[[Path, str], dict]:
     return read
 
 
-def plumber() -> Callable[[Path, str], dict]:
+def plumber() -> Read:
     import logging
 
     import pdfplumber
@@ -101,6 +154,71 @@ def plumber() -> Callable[[Path, str], dict]:
     return read
 
 
+def mupdf() -> Read:
+    import pymupdf4llm
+
+    return lambda path, lang: {"blocks": blocks_of_markdown(pymupdf4llm.to_markdown(str(path)))}
+
+
+def markitdown() -> Read:
+    from markitdown import MarkItDown
+
+    convert = MarkItDown(enable_plugins=False).convert
+    return lambda path, lang: {"blocks": blocks_of_markdown(convert(str(path)).text_content)}
+
+
+def blocks_of_markdown(text: str) -> list[dict]:
+    """Headings, paragraphs, lists with an item a line, code, and tables as HTML."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").enable("table")
+    blocks: list[dict] = []
+    kind, rows, items = "text", None, 0
+    for token in parser.parse(text):
+        if token.type == "heading_open":
+            kind = "title" if token.tag == "h1" else "sub_title"
+        elif token.type == "heading_close":
+            kind = "text"
+        elif token.type in ("bullet_list_open", "ordered_list_open"):
+            if not items:
+                blocks.append({"type": "list", "text": ""})
+            items += 1
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            items -= 1
+        elif token.type == "table_open":
+            rows = []
+        elif token.type == "tr_open" and rows is not None:
+            rows.append("")
+        elif token.type == "table_close" and rows is not None:
+            markup = "".join(f"<tr>{row}</tr>" for row in rows)
+            blocks.append({"type": "table", "text": "", "html": f"<table>{markup}</table>"})
+            rows = None
+        elif token.type in ("fence", "code_block"):
+            blocks.append({"type": "code", "text": token.content.rstrip("\n")})
+        elif token.type == "inline":
+            said = _plain_inline(token.children or [])
+            if rows is not None and rows:
+                rows[-1] += f"<td>{said}</td>"
+            elif items:
+                blocks[-1]["text"] += ("\n" if blocks[-1]["text"] else "") + said.replace("\n", " ")
+            elif said.strip():
+                blocks.append({"type": kind, "text": said})
+    return blocks
+
+
+def _plain_inline(tokens: list) -> str:
+    """Without emphasis and links; line ends stay."""
+    parts = []
+    for token in tokens:
+        if token.type in ("softbreak", "hardbreak"):
+            parts.append("\n")
+        elif token.type == "html_inline":
+            parts.append(" " if token.content.startswith("<br") else "")
+        elif token.type in ("text", "code_inline"):
+            parts.append(token.content)
+    return "".join(parts)
+
+
 def _plain(parts: list[str]) -> dict:
     return {"blocks": [{"type": "text", "text": part} for part in parts if part.strip()]}
 
@@ -110,16 +228,16 @@ def _output(command: list[str]) -> str:
 
 
 CONTESTANTS = {
-    "pp-ocr": pp_ocr,
-    "before": pp_ocr,
-    "tesseract": tesseract,
-    "pdftotext -layout": poppler("-layout"),
-    "pdftotext -raw": poppler("-raw"),
-    "pypdfium2": pdfium_text,
-    "pdfplumber": plumber,
+    "pp-ocr": Contestant(pp_ocr, "all", package="rapidocr", pictures=True),
+    "before": Contestant(pp_ocr, "all", package="rapidocr", pictures=True),
+    "tesseract": Contestant(tesseract, "none", program="tesseract", pictures=True),
+    "pdftotext -layout": Contestant(poppler("-layout"), "none", program="pdftotext"),
+    "pdftotext -raw": Contestant(poppler("-raw"), "none", program="pdftotext"),
+    "pypdfium2": Contestant(pdfium_text, "none", package="pypdfium2"),
+    "pdfplumber": Contestant(plumber, "tables", package="pdfplumber"),
+    "pymupdf4llm": Contestant(mupdf, "markdown", package="pymupdf"),
+    "markitdown": Contestant(markitdown, "markdown", package="markitdown"),
 }
-FOR_PDF = {"pdftotext -layout", "pdftotext -raw", "pypdfium2", "pdfplumber"}
-"""Those that use only the text layer."""
 
 
 def _cpu() -> float:
@@ -127,22 +245,26 @@ def _cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
+def _peak_mib() -> float:
+    """The largest memory so far. Not `ru_maxrss` of this process: it begins with that of the one that started it."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    own = next(int(line.split()[1]) for line in status if "VmHWM" in line)
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+
+
 def main() -> None:
-    read = CONTESTANTS[sys.argv[1]]()
+    # What packages print must not stand among the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    read = CONTESTANTS[sys.argv[1]].start()
     for page in json.load(sys.stdin):
         cpu, wall = _cpu(), time.perf_counter()
         try:
             answer = read(Path(page["path"]), page["lang"])
         except Exception as error:
             answer = {"blocks": [], "error": f"{type(error).__name__}: {error}"}
-        answer |= {"cpu_s": _cpu() - cpu, "wall_s": time.perf_counter() - wall}
-        print(json.dumps(answer), flush=True)
-    # Not `ru_maxrss` of this process: it begins with the size of the process that started it.
-    own = next(
-        int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line
-    )
-    peak = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    print(json.dumps({"peak_mib": peak / 1024}))
+        answer |= {"cpu_s": _cpu() - cpu, "wall_s": time.perf_counter() - wall, "peak_mib": _peak_mib()}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""Makes the pages: HTML, PDF with text layer, truth, and two looks with a camera's and a scanner's faults."""
+"""Makes the pages: HTML, PDF with text layer, truth, two looks with a camera's and a scanner's faults, and harms."""
 
-import io
+import hashlib
 import json
 import random
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pypdfium2 as pdfium
-from PIL import Image
 from reading_pages.designs import DESIGNS
+from reading_pages.harm import HARMS, harmed, jpeg, translated
 
 LOOKS = {"digital": "pdf", "scanned": "scan.jpg", "photographed": "photo.jpg"}
 
@@ -24,40 +25,68 @@ class Sample:
     group: str
     """`dev` or `held`."""
     look: str
+    """One of `LOOKS`, or of `HARMS`."""
     path: Path
     truth: list[dict]
+    lang: str
 
 
-def make(folder: Path, node: str, seed: int, variants: int) -> list[Sample]:
-    """Writes the pages to `folder` unless the same ones are there."""
+def make(
+    folder: Path, node: str, seed: int, variants: int, designs: Sequence[str], looks: Sequence[str]
+) -> list[Sample]:
+    """Writes the pages to `folder`, those that are not there yet, and returns them."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {
-        f"{name}-{variant}": DESIGNS[name][1](random.Random(f"{seed} {name} {variant}"))
-        for name in DESIGNS
-        for variant in range(variants)
+    names = [f"{design}-{variant}" for design in designs for variant in range(variants)]
+    pages = {name: DESIGNS[_design(name)][1](random.Random(f"{seed} {_variant(name)}")) for name in names}
+    foreign = {
+        f"{name}.foreign": translated(html, random.Random(f"foreign {seed} {_variant(name)}"))
+        for name, html in pages.items()
+        if "foreign" in looks
     }
-    old = {path.stem: path.read_text() for path in folder.glob("*.html")}
-    if old != pages or not all(
-        (folder / f"{name}.{end}").exists() for name in pages for end in LOOKS.values()
-    ):
-        for path in folder.iterdir():
-            path.unlink()
+    _print(folder, node, pages | foreign)
+    samples = []
+    for look in looks:
         for name, html in pages.items():
-            (folder / f"{name}.html").write_text(html)
-        subprocess.run([node, str(Path(__file__).with_name("print.mjs")), str(folder)], check=True)
-        for name in pages:
-            _degrade(folder, name)
-    return [
-        Sample(
-            name,
-            DESIGNS[name.rsplit("-", 1)[0]][0],
-            look,
-            folder / f"{name}.{end}",
-            json.loads((folder / f"{name}.json").read_text()),
-        )
-        for name in pages
-        for look, end in LOOKS.items()
-    ]
+            stem = f"{name}.foreign" if look == "foreign" else name
+            path = folder / f"{name}.{LOOKS[look] if look in LOOKS else f'{look}.{HARMS[look][0]}'}"
+            if not path.exists():
+                if look in LOOKS:
+                    _degrade(folder, name)
+                else:
+                    path.write_bytes(harmed(look, folder / f"{stem}.pdf", f"{seed} {name}"))
+            truth = json.loads((folder / f"{stem}.json").read_text())
+            lang = html.split('lang="', 1)[1][:2]
+            samples.append(Sample(name, DESIGNS[_design(name)][0], look, path, truth, lang))
+    return samples
+
+
+def _design(name: str) -> str:
+    return name.rsplit("-", 1)[0]
+
+
+def _variant(name: str) -> str:
+    return " ".join(name.rsplit("-", 1))
+
+
+def _print(folder: Path, node: str, pages: dict[str, str]) -> None:
+    """Prints the pages that changed, and forgets everything that was made of them before."""
+    changed = []
+    for name, html in pages.items():
+        path = folder / f"{name}.html"
+        if path.exists() and path.read_text() == html and path.with_suffix(".json").exists():
+            continue
+        for old in folder.glob(f"{name}.*"):
+            if name.endswith(".foreign") or not old.name.startswith(f"{name}.foreign"):
+                old.unlink()
+        path.write_text(html)
+        changed.append(str(path))
+    if changed:
+        subprocess.run([node, str(Path(__file__).with_name("print.mjs")), *changed], check=True)
+
+
+def key_of(sample: Sample) -> str:
+    """Identifies the page's file."""
+    return hashlib.sha256(sample.path.read_bytes()).hexdigest()[:16]
 
 
 def _degrade(folder: Path, name: str) -> None:
@@ -69,14 +98,8 @@ def _degrade(folder: Path, name: str) -> None:
     scale = min(scale, 2600 / max(document[0].get_size()))
     clean = np.asarray(document[0].render(scale=scale).to_pil().convert("RGB"))
     document.close()
-    _save(folder / f"{name}.scan.jpg", _scan(clean, draw), int(draw.integers(55, 85)))
-    _save(folder / f"{name}.photo.jpg", _photo(clean, draw), int(draw.integers(65, 88)))
-
-
-def _save(path: Path, pixels: np.ndarray, quality: int) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    path.write_bytes(buffer.getvalue())
+    (folder / f"{name}.scan.jpg").write_bytes(jpeg(_scan(clean, draw), int(draw.integers(55, 85))))
+    (folder / f"{name}.photo.jpg").write_bytes(jpeg(_photo(clean, draw), int(draw.integers(65, 88))))
 
 
 def _scan(page: np.ndarray, draw: np.random.Generator) -> np.ndarray:

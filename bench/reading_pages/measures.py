@@ -17,6 +17,7 @@ GROUPS = {
     "furniture": {"header", "footer", "page_number"},
     "code": {"code"},
 }
+MARKDOWN = ("heading", "list", "code")
 FREE = {"header", "footer", "page_number", "footnote", "aside", "mark", "figure"}
 """Kinds whose place in the reading order is a matter of taste."""
 SAME = 0.7
@@ -34,15 +35,19 @@ class Answer:
 
     blocks: list[dict]
     verdict: str | None = None
+    warnings: list[str] = field(default_factory=list)
     kinds: str = "all"
-    """Which kinds of blocks the reader knows: `all`, `tables` or `none`."""
+    """Which kinds of blocks the reader knows: `all`, `markdown` (`MARKDOWN` and tables), `tables` or `none`."""
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    peak_mib: float = 0.0
+    """Memory of the reader's process up to this page."""
 
 
 @dataclass(slots=True)
 class Score:
     text: float
+    words: float
     in_order: float
     order: float | None
     counts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
@@ -62,10 +67,12 @@ def score(truth: list[dict], answer: Answer) -> Score:
     ]
     marks = {tidy(block["text"]) for block in truth if block["kind"] == "mark"}
     said = [block for block in said if tidy(block["text"]) not in marks]
-    result = Score(words_accuracy(wanted, said), in_order_accuracy(wanted, said), None)
+    result = Score(
+        text_accuracy(wanted, said), right_words(wanted, said), in_order_accuracy(wanted, said), None
+    )
     result.order = reading_order(wanted, said, result.notes)
-    if answer.kinds == "all":
-        for group, kinds in GROUPS.items():
+    for group, kinds in GROUPS.items():
+        if answer.kinds == "all" or (answer.kinds == "markdown" and group in MARKDOWN):
             result.counts[group] = _count(group, kinds, wanted, said, result.notes)
     if answer.kinds != "none":
         _tables(wanted, said, result)
@@ -85,7 +92,7 @@ def tokens(text: str) -> list[str]:
 # -- text ----------------------------------------------------------------------------------------------
 
 
-def words_accuracy(truth: list[dict], said: list[dict]) -> float:
+def text_accuracy(truth: list[dict], said: list[dict]) -> float:
     """1 − edit distance, where words pair up wherever they stand: equal ones first, then the most similar ones."""
     rest_true, rest_said = _leftover(_words(truth), _words(said))
     total = sum(len(word) for word in _words(truth))
@@ -108,6 +115,13 @@ def words_accuracy(truth: list[dict], said: list[dict]) -> float:
     else:
         cost = sum(map(len, rest_true)) + sum(map(len, rest_said))
     return max(0.0, 1 - cost / max(1, total))
+
+
+def right_words(truth: list[dict], said: list[dict]) -> float:
+    """Share of the page's words that were read without a fault, wherever they stand."""
+    words = _words(truth)
+    rest, _ = _leftover(words, _words(said))
+    return 1 - len(rest) / max(1, len(words))
 
 
 def _words(blocks: list[dict]) -> list[str]:

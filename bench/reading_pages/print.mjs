@@ -1,9 +1,8 @@
 /**
- * Prints every HTML file of a folder as PDF and writes its blocks in reading order as JSON.
- * `node print.mjs FOLDER`. Chromium: `FOVEA_CHROMIUM`, or one of the usual places.
+ * Prints HTML files as PDF, next to them, and writes their blocks in reading order as JSON.
+ * `node print.mjs FILE.html …`. Chromium: `FOVEA_CHROMIUM`, or one of the usual places.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -39,12 +38,11 @@ function blocks() {
   });
 }
 
-const folder = process.argv[2];
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
 const page = await browser.newPage();
-for (const name of readdirSync(folder).filter((name) => name.endsWith(".html"))) {
-  const stem = join(folder, name.slice(0, -5));
-  await page.setContent(readFileSync(`${stem}.html`, "utf8"));
+for (const path of process.argv.slice(2)) {
+  const stem = path.slice(0, -".html".length);
+  await page.setContent(readFileSync(path, "utf8"));
   writeFileSync(`${stem}.json`, JSON.stringify(await page.evaluate(blocks)));
   writeFileSync(`${stem}.pdf`, await page.pdf({ preferCSSPageSize: true, printBackground: true }));
 }

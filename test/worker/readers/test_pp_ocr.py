@@ -3,9 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFilter
 from support import picture
 
+from fovea.pages.blank import is_blank
 from fovea.pages.documents import Raster, open_document
+from fovea.pages.glyphs import font
 from fovea.pages.text_layer import LayerWord
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.pp_ocr import PpOcr
@@ -92,6 +95,50 @@ def test_a_picture_without_words_is_unreadable_not_invented(reader):
     image.paste((90, 90, 90), (100, 100, 500, 500))
     result = reader.read(Raster(1, image, None), ReadRequest())
     assert (result.verdict, result.markdown) == ("unreadable", "")
+
+
+PROSE = (
+    "The library keeps about forty maps.\nVisitors who arrive before noon may leave\ntheir bicycles in the courtyard.\n"
+    "Each valve is closed by hand and sealed."
+)
+
+
+def written(text, ink=(0, 0, 0)):
+    """A page in a font that has Cyrillic and Greek letters."""
+    image = Image.new("RGB", (1100, 420), "white")
+    ImageDraw.Draw(image).text((60, 60), text, ink, font=font("prose", 34), spacing=22)
+    return image
+
+
+def verdict(reader, image):
+    result = reader.read(Raster(1, image, None), ReadRequest())
+    return result.verdict, " ".join(result.warnings)
+
+
+@pytest.mark.parametrize("text", [PROSE, "Room 12"])
+@pytest.mark.parametrize("ink", [(0, 0, 0), (225, 225, 225)])
+def test_clean_text_is_ok_however_pale_or_short_it_is(reader, text, ink):
+    image = written(text, ink)
+    assert verdict(reader, image) == ("ok", "")
+    assert not is_blank(image)
+
+
+def test_a_page_too_blurred_to_read_is_suspect(reader):
+    image = written(PROSE).filter(ImageFilter.GaussianBlur(6))
+    assert verdict(reader, image)[0] in ("suspect", "unreadable")
+
+
+def test_a_page_cut_through_its_lines_is_suspect(reader):
+    said, why = verdict(reader, written(PROSE).crop((0, 0, 560, 420)))
+    assert said == "suspect"
+    assert "cut off" in why
+
+
+def test_a_page_in_a_script_that_the_model_lacks_is_suspect(reader):
+    text = (
+        "Библиотека хранит около сорока карт.\nПосетители оставляют велосипеды\nво внутреннем дворе здания."
+    )
+    assert verdict(reader, written(text))[0] in ("suspect", "unreadable")
 
 
 def test_its_digest_names_its_weights_and_its_options_are_checked(reader):

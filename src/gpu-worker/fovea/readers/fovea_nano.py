@@ -278,7 +278,7 @@ class FoveaNano:
         left_out: int,
         attempts: list[tuple[str, _Answers]],
     ) -> PageResult:
-        blocks = blocks_of(found.frame, lines)
+        blocks, _ = blocks_of(found.frame, lines)
         characters = sum(len(line.text) for line in lines)
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
         first, every = attempts[0], [answers for _, answers in attempts]

@@ -15,20 +15,15 @@ from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
-from fovea.recognition.legibility import half_known
-from fovea.recognition.page import PageLines, read_page
+from fovea.recognition.page import read_page
 from fovea.recognition.regions import LayoutModel
+from fovea.recognition.verdict import judge
 from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 5"
-"""Part of the digest. Raise the number when a change of layout or Markdown changes results."""
-
-MIN_CONFIDENCE = 0.6
-"""A page is `suspect` if the mean confidence of its characters is lower."""
-MAX_UNREAD = 0.05
-"""A page is `suspect` if a larger share of its letters was not read."""
+RULES = b"pp-ocr rules 6"
+"""Part of the digest. Raise the number when a change of layout, Markdown or verdicts changes results."""
 
 
 class PpOcr:
@@ -56,8 +51,8 @@ class PpOcr:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         read = read_page(pixels, self._engine, raster.layer)
-        blocks = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        verdict, warnings = self._judge(read)
+        blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
+        verdict, warnings = judge(read, tangled, self._engine.alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
@@ -74,32 +69,3 @@ class PpOcr:
             attempts=[Attempt("native", None, "stop")],
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
-
-    def _judge(self, read: PageLines) -> tuple[str, list[str]]:
-        """The verdict on a page, and warnings."""
-        lines, warnings = read.lines, []
-        letters = sum(len(line.text) for line in lines)
-        if not lines:
-            if read.unread:
-                return "unreadable", [f"None of the {read.unread} lines of the page could be read."]
-            return "unreadable", ["The page is not blank, but no text was found."]
-        verdict = "ok"
-        if read.refused:
-            warnings.append("The PDF's text layer says something else than the page; it was not used.")
-        mean = sum(line.confidence * len(line.text) for line in lines) / letters
-        if mean < MIN_CONFIDENCE:
-            verdict = "suspect"
-            warnings.append(f"The mean confidence of the characters is only {mean:.2f}.")
-        if read.drawn > MAX_UNREAD * (letters + read.drawn):
-            verdict = "suspect"
-            warnings.append(
-                f"{read.unread} of {len(lines) + read.unread} lines could not be read. Their script may be one that "
-                f"{self.name} does not know."
-            )
-        recognized = " ".join(line.text for line in lines) if read.layer is None else ""
-        if script := half_known(recognized, self._engine.alphabet):
-            verdict = "suspect"
-            warnings.append(
-                f"The text seems to be {script}, of which {self.name} does not know every letter."
-            )
-        return verdict, warnings

@@ -1,5 +1,7 @@
 """Finds the lines of a page with the detector: at a good scale, and in overlapping bands if the page is long."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -33,7 +35,7 @@ def find_lines(image: np.ndarray, engine: TextEngine) -> Quads:
     scale = min(1.0, GOOD_SIDE / side) if side >= LEAST_SIDE else min(2.0, LEAST_SIDE / side)
     part = image[top:bottom, left:right]
     quads = _find_at(part, scale, engine)
-    height = _height(quads) * scale
+    height = line_height(quads) * scale
     if height and not SMALL <= height <= LARGE:
         better = min(MAX_SCALE, scale * GOOD / height)
         if abs(better / scale - 1) > 0.2 and len(again := _find_at(part, better, engine)):
@@ -58,11 +60,12 @@ def content_box(image: np.ndarray) -> tuple[int, int, int, int]:
     )
 
 
-def _height(quads: Quads) -> float:
+def line_height(quads: Sequence[np.ndarray]) -> float:
     """Median height of the lines; 0 if there is none."""
     if not len(quads):
         return 0.0
-    sides = np.linalg.norm(quads - np.roll(quads, -1, axis=1), axis=2)  # (N, 4)
+    corners = np.asarray(quads)
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)  # (N, 4)
     return float(np.median(np.minimum(sides[:, 0], sides[:, 1])))
 
 

@@ -15,14 +15,14 @@ MIN_RULE = 2.2
 def find_marks(image: np.ndarray, boxes: list[Box], unit: float) -> Marks:
     """`image`: (H, W, 3) BGR, upright and level. `boxes`: its lines of text. `unit`: their height."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    dark = _ink(grey)
+    dark = find_ink(grey)
     across, down = _rules(dark, unit)
     squares = _squares(dark, boxes, unit)
     pictures = _pictures(image, dark, boxes, across, down, unit)
     return Marks(tuple(across), tuple(down), tuple(squares), tuple(pictures))
 
 
-def _ink(grey: np.ndarray) -> np.ndarray:
+def find_ink(grey: np.ndarray) -> np.ndarray:
     """1 where a pixel is darker than the paper around it."""
     paper = cv2.medianBlur(cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), 31)
     paper = cv2.resize(paper, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -61,12 +61,10 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
             or not 0.8 < width / height < 1.25
         ):
             continue
-        border = max(1, round(0.12 * width))
         frame = dark[y : y + height, x : x + width]
-        ends = (frame[:border].max(axis=0), frame[-border:].max(axis=0))
-        sides = (*ends, frame[:, :border].max(axis=1), frame[:, -border:].max(axis=1))
-        if min(side.mean() for side in sides) < 0.8:
+        if not is_frame(frame):
             continue
+        border = _border(width)
         inner = frame[2 * border : -2 * border, 2 * border : -2 * border]
         if not inner.size or inner.mean() > 0.7:
             continue
@@ -79,6 +77,18 @@ def _squares(dark: np.ndarray, boxes: list[Box], unit: float) -> list[tuple[Box,
                 ((float(x), float(y), float(x + width), float(y + height)), bool(inner.mean() > 0.08))
             )
     return squares
+
+
+def is_frame(ink: np.ndarray) -> bool:
+    """Whether a piece of ink, (H, W) of 0 and 1, is drawn along all four sides of its box."""
+    border = _border(ink.shape[1])
+    ends = (ink[:border].max(axis=0), ink[-border:].max(axis=0))
+    sides = (*ends, ink[:, :border].max(axis=1), ink[:, -border:].max(axis=1))
+    return bool(min(side.mean() for side in sides) >= 0.8)
+
+
+def _border(width: int) -> int:
+    return max(1, round(0.12 * width))
 
 
 def _pictures(

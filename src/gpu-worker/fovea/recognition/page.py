@@ -5,18 +5,20 @@ the text; only what it does not cover is recognized.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
 from fovea.layout.line import Line, Word, box_of, share_inside
 from fovea.pages.text_layer import LayerWord
-from fovea.recognition.detect import find_lines, is_tall, stacked
+from fovea.recognition.detect import find_lines, is_tall, line_height, stacked
+from fovea.recognition.doubts import Doubts, cut_lines, loose_letters, right_words
 from fovea.recognition.engine import Quads, Text, TextEngine, crop
 from fovea.recognition.frame import Frame, skew_of
 from fovea.recognition.layer import AGREES, agreement, layer_lines
 from fovea.recognition.legibility import is_legible, letters_drawn
+from fovea.recognition.spaces import with_spaces
 from fovea.recognition.type import typefaces
 
 LEGIBLE = 0.5
@@ -32,10 +34,7 @@ class PageLines:
     frame: Frame
     """The page, upright and level, black on white."""
     lines: list[Line]
-    unread: int = 0
-    """Lines that were found and could not be read."""
-    drawn: int = 0
-    """About how many letters those lines have."""
+    doubts: Doubts = field(default_factory=Doubts)
     layer: float | None = None
     """How well the text layer agrees with the sample, 0..1, if it gave the text; otherwise `None`."""
     refused: bool = False
@@ -55,7 +54,14 @@ def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] 
         # A line's corners start at another corner after a turn, so the lines are found again.
         quads = find_lines(frame.image, engine)
     found, unread = read_lines(frame.image, quads, engine)
-    drawn = sum(letters_drawn(frame.image, quad) for quad in unread)
+    texts = with_spaces(
+        frame.image,
+        [line.quad for line in found],
+        [line.text for line in found],
+        [line.places for line in found],
+    )
+    found = [replace(line, text=text) for line, text in zip(found, texts, strict=True)]
+    doubts = doubts_of(frame.image, found, unread, quads)
     lines, places = [], [line.quad for line in found]
     bold, mono = typefaces(
         frame.image, places, [line.text for line in found], [line.places for line in found]
@@ -65,7 +71,7 @@ def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] 
         places = [_moved(quad, there) for quad in places]
     for line, place, is_bold, is_mono in zip(found, places, bold, mono, strict=True):
         lines.append(replace(_line(line, place), bold=is_bold, mono=is_mono))
-    return PageLines(frame, lines, len(unread), drawn, refused=bool(visible))
+    return PageLines(frame, lines, doubts, refused=bool(visible))
 
 
 def black_on_white(image: np.ndarray) -> np.ndarray:
@@ -104,8 +110,12 @@ def _by_layer(frame: Frame, words: list[LayerWord], engine: TextEngine) -> PageL
         return None
     more, unread = read_lines(frame.image, other, engine)
     lines = [*layer, *(_line(line, line.quad) for line in more)]
-    drawn = sum(letters_drawn(frame.image, quad) for quad in unread)
-    return PageLines(frame, lines, len(unread), drawn, layer=1.0 if share is None else share)
+    of_layer = [np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32) for x0, y0, x1, y1 in boxes]
+    doubts = doubts_of(frame.image, more, unread, [*quads, *of_layer])
+    words = sum(len(line.words) for line in layer)
+    doubts.words += words
+    doubts.right += words
+    return PageLines(frame, lines, doubts, layer=1.0 if share is None else share)
 
 
 # -- direction -----------------------------------------------------------------------------------------
@@ -145,12 +155,13 @@ def _mean(texts: list[Text]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`: see `Text`."""
+    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`, `sure`: see `Text`."""
 
     quad: np.ndarray
     text: str
     confidence: float
     places: tuple[float, ...]
+    sure: tuple[float, ...] = ()
     turned: bool = False
 
 
@@ -166,7 +177,7 @@ def read_lines(
     def add(quad: np.ndarray, text: Text, turned: bool) -> None:
         said = text.text.strip()
         if said and text.confidence >= LEGIBLE and (turned or is_legible(image, quad, said)):
-            lines.append(ReadLine(quad, said, text.confidence, text.places, turned))
+            lines.append(ReadLine(quad, said, text.confidence, text.places, text.sure, turned))
         else:
             unread.append(quad)
 
@@ -185,17 +196,37 @@ def read_lines(
     return lines, unread
 
 
+def doubts_of(
+    image: np.ndarray, found: list[ReadLine], unread: list[np.ndarray], quads: Sequence[np.ndarray]
+) -> Doubts:
+    """`quads`: all lines of the image, however they were read."""
+    height = line_height(quads)
+    counts = [right_words(line.text, line.sure) for line in found]
+    return Doubts(
+        words=sum(words for words, _ in counts),
+        right=sum(right for _, right in counts),
+        unread=len(unread),
+        drawn=sum(letters_drawn(image, quad) for quad in unread),
+        loose=loose_letters(image, quads, height),
+        cut=cut_lines(image, quads),
+        height=height,
+    )
+
+
 def _moved(quad: np.ndarray, there: np.ndarray) -> np.ndarray:
     return (there[:2] @ np.vstack([quad.T, np.ones(4)])).T.astype(np.float32)
 
 
 def _line(found: ReadLine, quad: np.ndarray) -> Line:
+    """A read line in its place. Its confidence is the share of its words that are expected to be right."""
+    words, right = right_words(found.text, found.sure)
+    confidence = right / words if words else found.confidence
     x0, y0, x1, y1 = (float(v) for v in (*quad.min(axis=0), *quad.max(axis=0)))
     if not found.turned:
         # The box around a tilted quad is higher than the line.
         y0, y1 = float(quad[:2, 1].mean()), float(quad[2:, 1].mean())
     return Line(
-        x0, y0, x1, max(y1, y0 + 1), found.text, found.confidence, _words(found, x0, x1), turned=found.turned
+        x0, y0, x1, max(y1, y0 + 1), found.text, confidence, _words(found, x0, x1), turned=found.turned
     )
 
 

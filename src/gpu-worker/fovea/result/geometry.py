@@ -34,6 +34,10 @@ def union(boxes: list[Box]) -> Box:
     )  # fmt: skip
 
 
+def area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 def common(a: Box, b: Box) -> float:
     """The area of the intersection."""
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))

@@ -1,0 +1,115 @@
+"""What speaks against a reading, as numbers that a verdict can be made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import cv2
+import numpy as np
+
+from fovea.layout.line import CJK
+from fovea.recognition.marks import find_ink, is_frame
+
+NEAR = 0.8
+"""Letters of a row are not further apart than this, in heights of a line."""
+LEAST_ROW = 3
+"""Letters that make a row."""
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Of one page. Letters that were not read are estimates."""
+
+    words: int = 0
+    """Words that were recognized; each character of Chinese and Japanese is one."""
+    right: float = 0.0
+    """How many of them are expected to be right."""
+    unread: int = 0
+    """Lines that were found and could not be read."""
+    drawn: int = 0
+    """Letters of these lines."""
+    loose: int = 0
+    """Letters in rows that belong to no line."""
+    cut: int = 0
+    """Lines that are cut off at the left or right edge of the page."""
+    height: float = 0.0
+    """Median height of the lines in pixels of the raster."""
+
+
+def right_words(text: str, sure: Sequence[float]) -> tuple[int, float]:
+    """The words of a line, and how many of them are expected to be right.
+
+    `sure`: the confidence of each character that is not white space. A word is right if all its characters are, and
+    a confidence is the probability that one is. Bullets, boxes and leaders are no words.
+    """
+    words, at = [], 0
+    for word in text.split():
+        of_word = sure[at : at + len(word)]
+        at += len(word)
+        if not any(map(str.isalnum, word)):
+            continue
+        words += [[one] for one in of_word] if CJK.search(word) else [of_word]
+    return len(words), float(sum(prod(word) for word in words))
+
+
+def loose_letters(image: np.ndarray, quads: Sequence[np.ndarray], height: float) -> int:
+    """About how many letters stand in rows outside of all lines.
+
+    `image`: (H, W, 3) BGR. `quads`: its lines, those that could not be read, too. `height`: that of a line.
+    """
+    if height < 4:
+        return 0
+    ink = find_ink(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+    for quad in quads:
+        middle = quad.mean(axis=0)
+        cv2.fillConvexPoly(
+            ink, np.round(middle + (quad - middle) * _growth(quad, 0.3 * height)).astype(int), 0
+        )
+    _, labels, stats, centers = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    wide, tall, area = (stats[:, at] for at in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+    letters = (
+        (tall >= 0.3 * height)
+        & (tall <= 1.3 * height)
+        & (wide <= 2 * height)
+        & (area >= 0.12 * wide * tall)
+        & (area >= 0.02 * height**2)
+    )
+    letters[0] = False
+    for label in np.flatnonzero(letters & (wide > 0.8 * tall) & (wide < 1.25 * tall)):
+        x, y = stats[label, cv2.CC_STAT_LEFT], stats[label, cv2.CC_STAT_TOP]
+        part = labels[y : y + tall[label], x : x + wide[label]] == label
+        letters[label] = not is_frame(part.astype(np.uint8))  # an empty box to tick or to write into
+    if letters.sum() < LEAST_ROW:
+        return 0
+    rows = letters[labels].astype(np.uint8)
+    rows = cv2.morphologyEx(rows, cv2.MORPH_CLOSE, np.ones((1, max(3, round(NEAR * height))), np.uint8))
+    _, row_of, row_stats, _ = cv2.connectedComponentsWithStats(rows, connectivity=8)
+    at = np.round(centers[letters]).astype(int)
+    # The center of a letter may lie in its hole: the closed row covers it nearly always.
+    counts = np.bincount(row_of[at[:, 1], at[:, 0]], minlength=len(row_stats))
+    is_row = (counts >= LEAST_ROW) & (row_stats[:, cv2.CC_STAT_HEIGHT] <= 1.8 * height)
+    is_row[0] = False
+    return int(counts[is_row].sum())
+
+
+def _growth(quad: np.ndarray, pad: float) -> np.ndarray:
+    """The factors by which a quad grows on all sides by `pad` pixels."""
+    size = np.maximum(np.ptp(quad, axis=0), 1)
+    return 1 + 2 * pad / size
+
+
+def cut_lines(image: np.ndarray, quads: Sequence[np.ndarray]) -> int:
+    """Lines of which letters go through the left or the right edge of the image: (H, W, 3) BGR."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    count, width = 0, image.shape[1]
+    for quad in quads:
+        (x0, y0), (x1, y1) = quad.min(axis=0), quad.max(axis=0)
+        top, bottom = max(0, round(float(y0))), round(float(y1))
+        near = 0.6 * (y1 - y0)
+        paper = np.percentile(grey[top:bottom], 80) if bottom > top else 0.0
+        for is_near, strip in ((x0 < near, grey[top:bottom, :2]), (x1 > width - near, grey[top:bottom, -2:])):
+            # Less than all of the edge is dark: it is no frame and no shadow of a scanner.
+            if is_near and strip.size and 0.04 < float((strip < paper - 60).mean()) < 0.8:
+                count += 1
+                break
+    return count

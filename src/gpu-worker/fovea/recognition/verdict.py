@@ -1,0 +1,75 @@
+"""The verdict on a page that was read, with its reasons. `bench/reading.py --harms all` measures how far it holds."""
+
+from collections.abc import Set
+
+from fovea.recognition.legibility import half_known
+from fovea.recognition.page import PageLines
+
+RIGHT = 0.97
+"""A page is `suspect` if a smaller share of its words is expected to be right."""
+LEAST_WRONG = 0.5
+"""Fewer wrong words than this are expected of a page that is right."""
+CUT = 0.05
+"""A page is `suspect` if at least two lines, and this share, go through its edge."""
+AGREES = 0.97
+"""A page is `suspect` if its text layer agrees less than this with a sample of recognized lines."""
+TANGLED = 2
+"""A page is `suspect` if as many pairs of blocks are tangled. One is a note beside a text more often than not."""
+WORTH_SAYING = 0.01
+"""A cause that concerns a smaller share of the words is no reason."""
+LOW = 14
+"""Pixels. Lower lines are a cause of misread words."""
+LETTERS_PER_WORD = 5.0
+"""On pages with fewer words than `FEW`; other pages show how long their words are."""
+FEW = 20
+
+
+def judge(read: PageLines, tangled: int, alphabet: Set[str]) -> tuple[str, list[str]]:
+    """`ok`, `suspect` or `unreadable`, and the reasons.
+
+    `tangled`: pairs of blocks whose texts are mixed up. `alphabet`: what the recognizer can write.
+    """
+    doubts, warnings = read.doubts, []
+    if not read.lines:
+        if doubts.unread:
+            return "unreadable", [f"None of the {doubts.unread} lines of the page could be read."]
+        return "unreadable", ["The page is not blank, but no text was found."]
+    if read.refused:
+        warnings.append("The PDF's text layer says something else than the page; it was not used.")
+    reasons = _of_words(read)
+    if doubts.cut >= 2 and doubts.cut >= CUT * len(read.lines):
+        reasons.append(f"{doubts.cut} lines are cut off at the edge of the page.")
+    if read.layer is not None and read.layer < AGREES:
+        reasons.append(
+            f"The PDF's text layer, which gave the text, agrees with only {read.layer:.0%} of a recognized sample."
+        )
+    if tangled >= TANGLED:
+        reasons.append(f"{tangled} pairs of blocks lie in each other; their reading order is a guess.")
+    recognized = " ".join(line.text for line in read.lines) if read.layer is None else ""
+    if script := half_known(recognized, alphabet):
+        reasons.append(f"The text seems to be {script}, of which pp-ocr does not know every letter.")
+    return ("suspect" if reasons else "ok"), [*reasons, *warnings]
+
+
+def _of_words(read: PageLines) -> list[str]:
+    """What makes words wrong or lets them out, if that concerns too many words."""
+    doubts = read.doubts
+    letters = sum(len("".join(line.text.split())) for line in read.lines)
+    per_word = letters / doubts.words if doubts.words >= FEW else LETTERS_PER_WORD
+    unread, loose = doubts.drawn / per_word, doubts.loose / per_word
+    words = doubts.words + unread + loose
+    if words - doubts.right <= max(LEAST_WRONG, (1 - RIGHT) * words):
+        return []
+    reasons = []
+    if unread > WORTH_SAYING * words:
+        reasons.append(
+            f"{doubts.unread} of {len(read.lines) + doubts.unread} lines could not be read. Their script may be one "
+            "that pp-ocr does not know."
+        )
+    if loose > WORTH_SAYING * words:
+        reasons.append(f"About {doubts.loose} letters belong to no line that was found.")
+    misread = doubts.words - doubts.right
+    if misread > WORTH_SAYING * words or not reasons:
+        cause = f"; its lines are only {doubts.height:.0f} pixels high" if doubts.height < LOW else ""
+        reasons.append(f"About {misread / doubts.words:.0%} of the words are probably misread{cause}.")
+    return reasons
