@@ -92,6 +92,7 @@ export type Job = {
   dpi: number;
   token_budget: number | null;
   witness: boolean;
+  text_layer: "auto" | "never" | "only";
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
   selection: string;
@@ -211,6 +212,8 @@ export type PageResult = {
     decode: number;
   };
   error: PageError | null;
+  /** Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers */
+  text_source?: "text_layer" | "recognition" | "mixed";
   /** Check by a second reader: the share of words that both read; `null` if there are too few words */
   witness?: {
     model: string;
@@ -231,6 +234,8 @@ export type OcrRequest = {
   token_budget?: number;
   /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
   witness?: boolean;
+  /** Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them */
+  text_layer?: "auto" | "never" | "only";
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
@@ -366,6 +371,7 @@ export type ChatRequest = {
     mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
     token_budget?: number;
     witness?: boolean;
+    text_layer?: "auto" | "never" | "only";
     /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -436,6 +442,7 @@ export type BatchDefaults = {
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
   token_budget?: number;
   witness?: boolean;
+  text_layer?: "auto" | "never" | "only";
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;

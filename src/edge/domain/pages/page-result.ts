@@ -28,6 +28,7 @@ export const BLOCK_TYPES = [
   "footer",
   "page_number",
 ] as const;
+export const TEXT_SOURCES = ["text_layer", "recognition", "mixed"] as const;
 const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
@@ -101,6 +102,10 @@ export const PageResult = z
       decode: milliseconds,
     }),
     error: NullablePageError,
+    text_source: z.enum(TEXT_SOURCES).optional().meta({
+      description:
+        "Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers",
+    }),
     witness: z
       .object({
         model: text(64),

@@ -55,9 +55,10 @@ class PpOcr:
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
-        read = read_page(pixels, self._engine, raster.layer)
+        only_layer = request.text_layer == "only"
+        read = read_page(pixels, self._engine, raster.layer, only_layer)
         blocks = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        verdict, warnings = self._judge(read)
+        verdict, warnings = _judge_layer(read) if only_layer else self._judge(read)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
@@ -72,6 +73,7 @@ class PpOcr:
             verdict=verdict,
             warnings=warnings,
             attempts=[Attempt("native", None, "stop")],
+            text_source=_source(read, only_layer),
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
 
@@ -103,3 +105,25 @@ class PpOcr:
                 f"The text seems to be {script}, of which {self.name} does not know every letter."
             )
         return verdict, warnings
+
+
+def _source(read: PageLines, only_layer: bool) -> str:
+    """`text_source` of the page result."""
+    if only_layer or (read.layer is not None and not read.mixed):
+        return "text_layer"
+    return "recognition" if read.layer is None else "mixed"
+
+
+def _judge_layer(read: PageLines) -> tuple[str, list[str]]:
+    """The verdict on a page whose characters must come from its text layer, and warnings."""
+    if not read.lines:
+        return "unreadable", [
+            "The page has no text layer, and with `text_layer: only` nothing is recognized."
+        ]
+    warnings = []
+    if read.refused:
+        warnings.append("The PDF's text layer says something else than the page.")
+    letters = sum(len(line.text) for line in read.lines)
+    if read.drawn > MAX_UNREAD * (letters + read.drawn):
+        warnings.append(f"{read.unread} lines of the page are not in its text layer.")
+    return "suspect" if warnings else "ok", warnings

@@ -40,11 +40,17 @@ class PageLines:
     """How well the text layer agrees with the sample, 0..1, if it gave the text; otherwise `None`."""
     refused: bool = False
     """Whether there is a text layer that says something else than the page."""
+    mixed: bool = False
+    """Whether some lines are recognized although the layer gave the text."""
 
 
-def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] = ()) -> PageLines:
-    """Reads a page: (H, W, 3) BGR. `words`: its text layer."""
+def read_page(
+    image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] = (), only_layer: bool = False
+) -> PageLines:
+    """Reads a page: (H, W, 3) BGR. `words`: its text layer. `only_layer`: nothing is recognized but a sample."""
     frame = Frame.of(black_on_white(image))
+    if only_layer:
+        return _only_layer(frame, words, engine)
     visible = [word for word in words if word.visible]
     if visible and (read := _by_layer(frame, visible, engine)):
         return read
@@ -85,27 +91,60 @@ def black_on_white(image: np.ndarray) -> np.ndarray:
 def _by_layer(frame: Frame, words: list[LayerWord], engine: TextEngine) -> PageLines | None:
     """The page by its text layer; `None` if the layer is wrong or covers little of the page."""
     layer = layer_lines(words, frame)
-    if not layer or sum(line.turned for line in layer) > 0.5 * len(layer):
+    if not layer or _is_turned(layer):
         return None
+    covered, other = _covered(layer, find_lines(frame.image, engine))
+    if len(other) > len(covered):
+        return None
+    share = _agreement(frame, layer, covered, engine)
+    if share is not None and share < AGREES:
+        return None
+    more, unread = read_lines(frame.image, other, engine)
+    lines = [*layer, *(_line(line, line.quad) for line in more)]
+    drawn = sum(letters_drawn(frame.image, quad) for quad in unread)
+    sure = 1.0 if share is None else share
+    return PageLines(frame, lines, len(unread), drawn, layer=sure, mixed=bool(more))
+
+
+def _only_layer(frame: Frame, words: Sequence[LayerWord], engine: TextEngine) -> PageLines:
+    """The page by its text layer, also by one that is not drawn. Lines that it lacks count as unread."""
+    layer = layer_lines(words, frame)
+    if not layer:
+        return PageLines(frame, [])
     quads = find_lines(frame.image, engine)
+    if _is_turned(layer) and (quarters := direction(frame.image, quads, engine)):
+        frame = frame.turned(quarters)
+        layer, quads = layer_lines(words, frame), find_lines(frame.image, engine)
+    covered, other = _covered(layer, quads)
+    share = _agreement(frame, layer, covered, engine)
+    drawn = sum(letters_drawn(frame.image, quad) for quad in other)
+    sure = 1.0 if share is None else share
+    return PageLines(frame, layer, len(other), drawn, layer=sure, refused=sure < AGREES)
+
+
+def _is_turned(layer: list[Line]) -> bool:
+    return sum(line.turned for line in layer) > 0.5 * len(layer)
+
+
+def _covered(layer: list[Line], quads: Quads) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The lines of the page that the layer covers, and the others."""
     boxes = [box_of(line) for line in layer]
     covered, other = [], []
     for quad in quads:
         box = (*quad.min(axis=0), *quad.max(axis=0))
         share = sum(share_inside(box, one) for one in boxes)
         (covered if share > 0.3 or any(share_inside(one, box) > 0.6 for one in boxes) else other).append(quad)
-    if len(other) > len(covered):
-        return None
+    return covered, other
+
+
+def _agreement(
+    frame: Frame, layer: list[Line], covered: list[np.ndarray], engine: TextEngine
+) -> float | None:
+    """How well the layer agrees with a sample of recognized lines; `None` if none was read with confidence."""
     widest = sorted(covered, key=lambda quad: -float(np.ptp(quad[:, 0])))
     sample = widest[:: max(1, len(widest) // SAMPLE)][:SAMPLE]
     read, _ = read_lines(frame.image, sample, engine)
-    share = agreement(layer, [_line(line, line.quad) for line in read])
-    if share is not None and share < AGREES:
-        return None
-    more, unread = read_lines(frame.image, other, engine)
-    lines = [*layer, *(_line(line, line.quad) for line in more)]
-    drawn = sum(letters_drawn(frame.image, quad) for quad in unread)
-    return PageLines(frame, lines, len(unread), drawn, layer=1.0 if share is None else share)
+    return agreement(layer, [_line(line, line.quad) for line in read])
 
 
 # -- direction -----------------------------------------------------------------------------------------

@@ -78,6 +78,8 @@ class PageResult:
     attempts: list[Attempt] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: dict[str, str] | None = None
+    text_source: str | None = None
+    """`text_layer`, `recognition` or `mixed`, from readers that use text layers."""
     witness: dict[str, Any] | None = None
     """`model`, `model_digest` and `agreement` of the witness, if the page was checked."""
     attachments: dict[str, bytes] = field(default_factory=dict)
@@ -94,8 +96,9 @@ class PageResult:
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:
             body["expected_precision"] = list(self.expected_precision)
-        if self.witness is None:
-            del body["witness"]
+        for optional in ("text_source", "witness"):
+            if body[optional] is None:
+                del body[optional]
         if self.compression is not None:
             body["compression"] = round(self.compression, 3)
         faults = page_faults(body)
