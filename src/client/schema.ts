@@ -93,6 +93,10 @@ export type Job = {
   token_budget: number | null;
   witness: boolean;
   text_layer: "auto" | "never" | "only";
+  /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
+  granularity: "block" | "line" | "word";
+  /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+  table_format: "html" | "markdown";
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
   selection: string;
@@ -152,6 +156,7 @@ export type ResultDocument = {
 };
 
 export type StoredPageResult = PageResult & {
+  blocks?: Array<Block>;
   /** Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys` */
   receipt: {
     payload: string;
@@ -169,6 +174,34 @@ export type Block = {
   html?: string;
   latex?: string;
   confidence: number | null;
+  /** Only with `granularity: line` or `word` */
+  lines?: Array<Line>;
+  /** Of a table; rows and columns count from 0 */
+  cells?: Array<TableCell>;
+};
+
+export type Line = {
+  text: string;
+  bbox: [number, number, number, number];
+  confidence: number | null;
+  /** Only with `granularity: word`, if the places of the words are known */
+  words?: Array<Word>;
+};
+
+export type Word = {
+  text: string;
+  bbox: [number, number, number, number];
+  confidence: number | null;
+};
+
+export type TableCell = {
+  row: number;
+  column: number;
+  rowspan: number;
+  colspan: number;
+  text: string;
+  /** The box of its text; `null` if it is empty or its place is not known */
+  bbox: [number, number, number, number] | null;
 };
 
 export type PageResult = {
@@ -193,7 +226,7 @@ export type PageResult = {
   text_tokens: number | null;
   compression: number | null;
   expected_precision: [number, number] | null;
-  blocks: Array<Block>;
+  blocks: Array<PushedBlock>;
   markdown: string;
   finish_reason: "stop" | "length" | "loop" | "blank" | "error";
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed";
@@ -222,6 +255,25 @@ export type PageResult = {
   };
 };
 
+export type PushedBlock = {
+  id: number;
+  type: "title" | "sub_title" | "text" | "list" | "table" | "table_caption" | "image" | "image_caption" | "equation" | "code" | "header" | "footer" | "page_number";
+  /** x0, y0, x1, y1 in 0..1 */
+  bbox: [number, number, number, number];
+  text: string;
+  html?: string;
+  latex?: string;
+  confidence: number | null;
+  /** Only with `granularity: line` or `word` */
+  lines?: Array<Line>;
+  /** Of a table; rows and columns count from 0 */
+  cells?: Array<TableCell>;
+  /** Of a table without spans: the table in GitHub's Markdown */
+  markdown?: string;
+  /** Of a table or an image: where it stands in the page's Markdown, in code points */
+  place?: [number, number];
+};
+
 export type OcrRequest = {
   file?: string;
   /** `https:` URL or `data:` URL of the document */
@@ -236,6 +288,10 @@ export type OcrRequest = {
   witness?: boolean;
   /** Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them */
   text_layer?: "auto" | "never" | "only";
+  /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
+  granularity?: "block" | "line" | "word";
+  /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+  table_format?: "html" | "markdown";
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */

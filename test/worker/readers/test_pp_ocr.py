@@ -28,6 +28,22 @@ def test_it_reads_and_says_where_and_how_surely(reader):
     assert block.confidence > 0.9
     assert 0.05 < block.bbox[0] < 0.09
     assert result.to_json()["verdict"] == "ok"
+    words = [word for line in block.lines for word in line.words]
+    assert [word.text for word in words] == text.split()
+    assert all(0.9 < word.confidence <= 1 for word in words)
+    drawn = [*runs_of_ink(text.split("\n")[0]), *runs_of_ink(text.split("\n")[1])]
+    for word, (left, right) in zip(words, drawn, strict=True):
+        assert (900 * word.bbox[0], 900 * word.bbox[2]) == (
+            pytest.approx(left, abs=10),
+            pytest.approx(right, abs=10),
+        )
+
+
+def runs_of_ink(text):
+    """Where the words of a line begin and end in its picture: between them are gaps of more than 7 pixels."""
+    columns = np.flatnonzero((np.asarray(picture(text, (900, 400), 40).convert("L")) < 128).any(axis=0))
+    cuts = np.flatnonzero(np.diff(columns) > 7)
+    return zip(columns[[0, *(cuts + 1)]], columns[[*cuts, -1]], strict=True)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

@@ -1,6 +1,7 @@
 /** How a document is to be read and what becomes of the result: the fields of POST /v1/ocr, except the document. */
 import { z } from "zod";
 import { MODES, TASKS, TEXT_LAYERS } from "../pages/models.ts";
+import { PLAIN, presentationFields } from "../pages/presentation.ts";
 import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
 
 /** Characters of a prompt. */
@@ -42,6 +43,8 @@ export const JobRequest = z.strictObject({
     description:
       "Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them",
   }),
+  granularity: presentationFields.granularity.default(PLAIN.granularity),
+  table_format: presentationFields.table_format.default(PLAIN.table_format),
   task: readingFields.task.default("markdown"),
   prompt: readingFields.prompt.optional(),
   tokens: z.enum(["keep", "none"]).optional().meta({

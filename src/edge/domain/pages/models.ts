@@ -12,6 +12,8 @@ export type Mode = (typeof MODES)[number];
 export type Task = (typeof TASKS)[number];
 
 interface Reader {
+  /** What its blocks are divided into; only `block` if left out. */
+  granularities?: readonly ("block" | "line" | "word")[];
   tasks: readonly Task[];
   /** Readers without vision tokens have one mode: asking for another is the same reading. */
   modes: boolean;
@@ -39,6 +41,7 @@ export const READERS: Record<string, Reader> = {
     modes: false,
     prompts: false,
     layers: true,
+    granularities: ["block", "line", "word"],
   },
   "fovea-nano": {
     tasks: ["markdown", "free", ENCODE],
@@ -46,6 +49,7 @@ export const READERS: Record<string, Reader> = {
     budgets: false,
     prompts: false,
     tokens: true,
+    granularities: ["block", "line"],
   },
   "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true },
   "deepseek-ocr-upstream": {
@@ -76,6 +80,7 @@ const ANY: Reader = {
   prompts: true,
   tokens: true,
   layers: true,
+  granularities: ["block", "line", "word"],
 };
 
 export const reader = (model: string): Reader => READERS[model] ?? ANY;

@@ -5,6 +5,7 @@ import { WAITING_FOR, type WaitingFor } from "../../domain/jobs/waiting.ts";
 import { TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { NullablePageError, PageError, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { formatSelection } from "../../domain/pages/page-selection.ts";
+import { presentationFields } from "../../domain/pages/presentation.ts";
 import type { Job, JobPage } from "../../storage/jobs.ts";
 
 const time = z.iso.datetime();
@@ -50,6 +51,7 @@ export const JobSchema = z
     token_budget: z.int().nullable(),
     witness: z.boolean(),
     text_layer: z.enum(TEXT_LAYERS),
+    ...presentationFields,
     tokens: z.enum(["keep", "none"]).openapi({
       description: "Whether the vision tokens of its pages are kept",
     }),
@@ -102,6 +104,7 @@ export function jobView(
     token_budget: budget?.tokens ?? null,
     witness: witness ?? false,
     text_layer: text_layer ?? "auto",
+    ...job.presentation,
     tokens: job.keepTokens ? "keep" : "none",
     selection: formatSelection(job.selection),
     cache: job.cache,

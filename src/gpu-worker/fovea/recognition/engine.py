@@ -41,6 +41,8 @@ class Text:
     """Mean over the characters, 0..1."""
     places: tuple[float, ...]
     """Center of each character that is not white space, as a share of the width of the image."""
+    confidences: tuple[float, ...] = ()
+    """Of the same characters, 0..1."""
 
 
 class TextEngine:
@@ -91,7 +93,7 @@ class TextEngine:
             for i, text, confidence, words in zip(
                 some, result.txts, result.scores, result.word_results, strict=True
             ):
-                read[i] = Text(text, float(confidence), _places(words))
+                read[i] = Text(text, float(confidence), _places(words), _confidences(text, words))
         texts: list[list[tuple[Text, int]]] = [[] for _ in crops]
         for i, (number, part) in enumerate(parts):
             texts[number].append((read[i], part.shape[1]))
@@ -152,6 +154,7 @@ def _joined(parts: list[tuple[Text, int]]) -> Text:
         " ".join(text.text.strip() for text, _ in parts),
         sum(text.confidence * len(text.text) for text, _ in parts) / count,
         tuple(places),
+        tuple(confidence for text, _ in parts for confidence in text.confidences),
     )
 
 
@@ -160,3 +163,12 @@ def _places(words: Any) -> tuple[float, ...]:
     if not words or not words.line_txt_len:
         return ()
     return tuple((column + 0.5) / words.line_txt_len for columns in words.word_cols for column in columns)
+
+
+def _confidences(text: str, words: Any) -> tuple[float, ...]:
+    """Confidences of the characters that are not white space."""
+    if not words or len(words.confs) != len(text):
+        return ()
+    return tuple(
+        float(sure) for character, sure in zip(text, words.confs, strict=True) if not character.isspace()
+    )

@@ -184,13 +184,14 @@ def _mean(texts: list[Text]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`: see `Text`."""
+    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places` and `confidences`: see `Text`."""
 
     quad: np.ndarray
     text: str
     confidence: float
     places: tuple[float, ...]
     turned: bool = False
+    confidences: tuple[float, ...] = ()
 
 
 def read_lines(
@@ -205,7 +206,7 @@ def read_lines(
     def add(quad: np.ndarray, text: Text, turned: bool) -> None:
         said = text.text.strip()
         if said and text.confidence >= LEGIBLE and (turned or is_legible(image, quad, said)):
-            lines.append(ReadLine(quad, said, text.confidence, text.places, turned))
+            lines.append(ReadLine(quad, said, text.confidence, text.places, turned, text.confidences))
         else:
             unread.append(quad)
 
@@ -247,6 +248,14 @@ def _words(found: ReadLine, x0: float, x1: float) -> tuple[Word, ...]:
     words, at = [], 0
     for word in found.text.split():
         places = found.places[at : at + len(word)]
+        sure = found.confidences[at : at + len(word)]
         at += len(word)
-        words.append(Word(word, x0 + places[0] * (x1 - x0) - half, x0 + places[-1] * (x1 - x0) + half))
+        words.append(
+            Word(
+                word,
+                x0 + places[0] * (x1 - x0) - half,
+                x0 + places[-1] * (x1 - x0) + half,
+                confidence=sum(sure) / len(sure) if sure else None,
+            )
+        )
     return tuple(words)

@@ -21,7 +21,7 @@ from fovea.pages.blank import is_blank
 from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
-from fovea.result.page_result import MAX_PAGE_BYTES, Attempt, PageResult, encode, failed_page
+from fovea.result.page_result import MAX_PAGE_BYTES, PARTS, Attempt, PageResult, encode, failed_page, without
 from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
@@ -329,6 +329,10 @@ class Shard:
         result.timings_ms["raster"] = raster_ms
         # Raises if a reader's bug breaks the contract, so that the page fails here and not at the edge.
         answer = _Answer.of(result)
+        for part in PARTS:
+            if len(answer.data) > MAX_PAGE_BYTES and without(result, part):
+                result.warnings.append(f"The {part} of the page take too much space and were left out.")
+                answer = _Answer.of(result)
         if len(answer.data) > MAX_PAGE_BYTES:
             raise PageError("page_too_large", f"The page's result is larger than {MAX_PAGE_BYTES >> 20} MiB.")
         return answer
