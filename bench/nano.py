@@ -168,7 +168,7 @@ def layout(given: argparse.Namespace) -> None:
                 )
                 for line in standing.lines
             ]
-            told = blocks_by_rules(standing.frame, lines)
+            told, _ = blocks_by_rules(standing.frame, lines)
             here = matched([box for _, box in blocks], [block.bbox for block in told])
             by_lines.update(blocks[i][0] for i in here)
             order = [partner[i][0] for i in sorted(partner)]

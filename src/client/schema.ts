@@ -92,6 +92,11 @@ export type Job = {
   dpi: number;
   token_budget: number | null;
   witness: boolean;
+  text_layer: "auto" | "never" | "only";
+  /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
+  granularity: "block" | "line" | "word";
+  /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+  table_format: "html" | "markdown";
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
   selection: string;
@@ -151,6 +156,7 @@ export type ResultDocument = {
 };
 
 export type StoredPageResult = PageResult & {
+  blocks?: Array<Block>;
   /** Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys` */
   receipt: {
     payload: string;
@@ -168,6 +174,34 @@ export type Block = {
   html?: string;
   latex?: string;
   confidence: number | null;
+  /** Only with `granularity: line` or `word` */
+  lines?: Array<Line>;
+  /** Of a table; rows and columns count from 0 */
+  cells?: Array<TableCell>;
+};
+
+export type Line = {
+  text: string;
+  bbox: [number, number, number, number];
+  confidence: number | null;
+  /** Only with `granularity: word`, if the places of the words are known */
+  words?: Array<Word>;
+};
+
+export type Word = {
+  text: string;
+  bbox: [number, number, number, number];
+  confidence: number | null;
+};
+
+export type TableCell = {
+  row: number;
+  column: number;
+  rowspan: number;
+  colspan: number;
+  text: string;
+  /** The box of its text; `null` if it is empty or its place is not known */
+  bbox: [number, number, number, number] | null;
 };
 
 export type PageResult = {
@@ -192,7 +226,7 @@ export type PageResult = {
   text_tokens: number | null;
   compression: number | null;
   expected_precision: [number, number] | null;
-  blocks: Array<Block>;
+  blocks: Array<PushedBlock>;
   markdown: string;
   finish_reason: "stop" | "length" | "loop" | "blank" | "error";
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed";
@@ -211,12 +245,33 @@ export type PageResult = {
     decode: number;
   };
   error: PageError | null;
+  /** Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers */
+  text_source?: "text_layer" | "recognition" | "mixed";
   /** Check by a second reader: the share of words that both read; `null` if there are too few words */
   witness?: {
     model: string;
     model_digest: string;
     agreement: number | null;
   };
+};
+
+export type PushedBlock = {
+  id: number;
+  type: "title" | "sub_title" | "text" | "list" | "table" | "table_caption" | "image" | "image_caption" | "equation" | "code" | "header" | "footer" | "page_number";
+  /** x0, y0, x1, y1 in 0..1 */
+  bbox: [number, number, number, number];
+  text: string;
+  html?: string;
+  latex?: string;
+  confidence: number | null;
+  /** Only with `granularity: line` or `word` */
+  lines?: Array<Line>;
+  /** Of a table; rows and columns count from 0 */
+  cells?: Array<TableCell>;
+  /** Of a table without spans: the table in GitHub's Markdown */
+  markdown?: string;
+  /** Of a table or an image: where it stands in the page's Markdown, in code points */
+  place?: [number, number];
 };
 
 export type OcrRequest = {
@@ -231,6 +286,12 @@ export type OcrRequest = {
   token_budget?: number;
   /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
   witness?: boolean;
+  /** Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them */
+  text_layer?: "auto" | "never" | "only";
+  /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
+  granularity?: "block" | "line" | "word";
+  /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+  table_format?: "html" | "markdown";
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
@@ -366,6 +427,7 @@ export type ChatRequest = {
     mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
     token_budget?: number;
     witness?: boolean;
+    text_layer?: "auto" | "never" | "only";
     /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -436,6 +498,7 @@ export type BatchDefaults = {
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
   token_budget?: number;
   witness?: boolean;
+  text_layer?: "auto" | "never" | "only";
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;

@@ -17,6 +17,7 @@ MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
 TASKS = ["markdown", "free", "figure", "describe", "locate", "deep", "encode"]
 
 TOKENS = ["none", "keep"]
+TEXT_LAYERS = ["auto", "never", "only"]
 
 
 class Runner(BaseRunner):
@@ -63,6 +64,9 @@ class Runner(BaseRunner):
             description="Pages that share token_budget; empty: the same as pages", default=""
         ),
         witness: bool = Input(description="Check pages with pp-ocr", default=False),
+        text_layer: str = Input(
+            description="Whether characters come from a PDF's text layer", default="auto", choices=TEXT_LAYERS
+        ),
         tokens: str = Input(
             description="keep: push the vision tokens of pages, too", default="none", choices=TOKENS
         ),
@@ -75,7 +79,12 @@ class Runner(BaseRunner):
             pages=pages,
             model=model,
             options=ReadRequest(
-                mode=mode, task=task, prompt=prompt, witness=witness, keep_tokens=tokens == "keep"
+                mode=mode,
+                task=task,
+                prompt=prompt,
+                witness=witness,
+                text_layer=text_layer,
+                keep_tokens=tokens == "keep",
             ),
             dpi=dpi,
             push_url=push_url,

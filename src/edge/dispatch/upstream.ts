@@ -43,7 +43,7 @@ export interface Upstream {
 }
 
 export function predictionInput(request: ShardRequest): ShardInput {
-  const { model, mode, task, prompt, dpi, budget, witness } = request.options;
+  const { model, mode, task, prompt, dpi, budget, witness, text_layer } = request.options;
   return {
     document: request.documentUrl,
     pages: request.pages.join(","),
@@ -57,6 +57,7 @@ export function predictionInput(request: ShardRequest): ShardInput {
     ...(request.traceparent !== null && { traceparent: request.traceparent }),
     ...(budget && { token_budget: budget.tokens, budget_pages: budget.pages }),
     ...(witness && { witness }),
+    ...(text_layer && { text_layer }),
     ...(request.tokens.keep && { tokens: "keep" }),
     ...(request.tokens.stored.length > 0 && { stored_tokens: request.tokens.stored.join(",") }),
   };

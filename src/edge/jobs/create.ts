@@ -20,6 +20,7 @@ import {
   type PageSelection,
   parsePageSelection,
 } from "../domain/pages/page-selection.ts";
+import { PLAIN, type Presentation, presentationFault } from "../domain/pages/presentation.ts";
 import { readOptions } from "../domain/pages/read-options.ts";
 import type { Claim } from "../domain/protocol/claim.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
@@ -78,6 +79,7 @@ export async function createJob(
   await checkToken(env.DB, caller, request);
   const selection = selectionOf(request);
   const options = optionsOf(env, request, selection);
+  const presentation = presentationOf(request, options.model);
   await checkKeptTokens(env, tenantId, request);
   checkWebhook(env, request);
   const [file, left] = await Promise.all([
@@ -102,6 +104,7 @@ export async function createJob(
     keyId,
     quota: request.cache === "only" ? NO_QUOTA : quota,
     options,
+    presentation,
     selection,
     cache: request.cache,
     webhookUrl: request.webhook_url,
@@ -137,6 +140,7 @@ export interface JobSpec {
   /** The limits of the key. Left out: none, because the service starts the job on its own account. */
   quota?: Quota;
   options: ReadOptions;
+  presentation?: Presentation;
   selection?: PageSelection;
   cache?: Job["cache"];
   webhookUrl?: string;
@@ -169,6 +173,7 @@ export async function startJob(
     keyId: spec.keyId,
     fileId: file.id,
     options: spec.options,
+    presentation: spec.presentation ?? PLAIN,
     selection: spec.selection ?? ALL_PAGES,
     cache: spec.cache ?? "use",
     state: "queued",
@@ -220,6 +225,13 @@ function optionsOf(env: Env, request: JobRequest, selection: PageSelection): Rea
   const options = readOptions(request, selection, { models: MODELS, fallback: DEFAULT_MODEL });
   if ("code" in options) throw new Problem(options.code, options.message);
   return options;
+}
+
+function presentationOf({ granularity, table_format }: JobRequest, model: string): Presentation {
+  const presentation = { granularity, table_format };
+  const fault = presentationFault(model, presentation);
+  if (fault) throw new Problem("unsupported-option", fault);
+  return presentation;
 }
 
 /** Refuses to keep vision tokens that must be erased, and to make them if the account has no room for them. */

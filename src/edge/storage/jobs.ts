@@ -6,6 +6,7 @@ import { ENCODE } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
+import { PLAIN, type Presentation } from "../domain/pages/presentation.ts";
 import { limitsOf, REFUSAL } from "./quota.ts";
 import { shardWaits } from "./shards.ts";
 
@@ -15,6 +16,7 @@ export interface Job {
   keyId: string;
   fileId: string;
   options: ReadOptions;
+  presentation: Presentation;
   selection: PageSelection;
   cache: "use" | "refresh" | "only";
   state: JobState;
@@ -74,6 +76,7 @@ function toJob(row: Row): Job {
     keyId: row.key_id,
     fileId: row.file_id,
     options: JSON.parse(row.options),
+    presentation: { ...PLAIN, ...JSON.parse(row.presentation ?? "{}") },
     selection: JSON.parse(row.selection),
     cache: row.cache,
     state: row.state,
@@ -108,10 +111,11 @@ export function insertJob(db: D1Database, job: Job, quota: Quota): D1PreparedSta
   const insert = db
     .prepare(
       `INSERT INTO jobs (tenant_id, key_id, file_id, id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens)
+         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens,
+         presentation)
        SELECT ?1, ?2, ?3, ?8, ?9, ?10, ?11, 'queued', ?12, ?13, ?14, ?15, ?16,
          CASE WHEN ?16 THEN ?15 + ${DAY_MS} END, ?17, ?18, ?19,
-         CASE WHEN ?16 THEN 0 ELSE COALESCE(?20, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END
+         CASE WHEN ?16 THEN 0 ELSE COALESCE(?20, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?21
        WHERE ${REFUSAL} IS NULL`,
     )
     .bind(
@@ -129,6 +133,7 @@ export function insertJob(db: D1Database, job: Job, quota: Quota): D1PreparedSta
       job.batchId,
       job.background ? 1 : 0,
       keep === undefined ? null : keep ? 1 : 0,
+      JSON.stringify(job.presentation),
     );
   const event = db
     .prepare(

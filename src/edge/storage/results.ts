@@ -3,8 +3,9 @@ import type {
   PageEntry,
   PageError,
   PageResult,
-  StoredPageResult,
+  StoredReading,
 } from "../domain/pages/page-result.ts";
+import { PLAIN, present } from "../domain/pages/presentation.ts";
 import type { Job, JobPage } from "./jobs.ts";
 
 const path = (
@@ -82,33 +83,47 @@ const NOT_READ: PageError = {
   message: "The job ended before the page was read.",
 };
 
-/** Loads a page's result or error. If the bytes were deleted, the error is `gone`. */
-export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
-  const failed = (error: PageError): PageEntry => ({ page: page.page, result: null, error });
+/** A page as it is stored: its reading, or why there is none. */
+type StoredEntry =
+  | { page: number; reading: StoredReading; error: null }
+  | { page: number; reading: null; error: PageError };
+
+/** Loads a page's reading or error. If the bytes were deleted, the error is `gone`. */
+export async function readStored(bucket: R2Bucket, job: Job, page: JobPage): Promise<StoredEntry> {
+  const failed = (error: PageError): StoredEntry => ({ page: page.page, reading: null, error });
   if (page.state !== "done" || page.modelDigest === null) return failed(page.error ?? NOT_READ);
   const object = await bucket.get(path(job, page.pageKey, page.modelDigest, "json"));
   if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
-  return { page: page.page, result: await object.json<StoredPageResult>(), error: null };
+  return { page: page.page, reading: await object.json<StoredReading>(), error: null };
 }
 
+/** Loads a page's result, in its plain form, or its error. */
+export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
+  return plain(await readStored(bucket, job, page));
+}
+
+const plain = ({ page, reading, error }: StoredEntry): PageEntry =>
+  reading ? { page, result: present(reading, PLAIN), error } : { page, result: null, error };
+
 /** Loads the pages in order, a few at a time, so that memory never holds a long document. */
+export async function* readAllStored(
+  bucket: R2Bucket,
+  job: Job,
+  pages: JobPage[],
+): AsyncGenerator<StoredEntry> {
+  const WINDOW = 12;
+  for (let i = 0; i < pages.length; i += WINDOW) {
+    yield* await Promise.all(
+      pages.slice(i, i + WINDOW).map((page) => readStored(bucket, job, page)),
+    );
+  }
+}
+
+/** Loads the pages in order, in their plain form. */
 export async function* readEntries(
   bucket: R2Bucket,
   job: Job,
   pages: JobPage[],
 ): AsyncGenerator<PageEntry> {
-  const WINDOW = 12;
-  for (let i = 0; i < pages.length; i += WINDOW) {
-    yield* await Promise.all(
-      pages.slice(i, i + WINDOW).map((page) => readEntry(bucket, job, page)),
-    );
-  }
-}
-
-/** Loads the whole result of a job. The caller limits the number of pages. */
-export async function readDocument(bucket: R2Bucket, job: Job, pages: JobPage[]) {
-  const entries: (StoredPageResult | { page: number; error: PageError })[] = [];
-  for await (const { page, result, error } of readEntries(bucket, job, pages))
-    entries.push(result ?? { page, error });
-  return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };
+  for await (const entry of readAllStored(bucket, job, pages)) yield plain(entry);
 }

@@ -20,6 +20,7 @@ const WANTED: Record<Kind, string[]> = {
     ...["ul", "ol", "li", "input", "blockquote", "hr", "pre", "h1", "h2", "h3", "h4", "h5", "h6"],
     ...["table", "thead", "tbody", "tr", "td", "th"],
   ],
+  table: ["table", "thead", "tbody", "tr", "th", "td"],
   equation: INLINE,
 };
 
@@ -61,6 +62,14 @@ it("the text of a page is shown as it is", () => {
   for (const { page, text, title } of pages)
     for (const source of [text, title])
       expect(shown(marked.parse(source, { async: false })), source).toBe(words(page));
+});
+
+it("a table in Markdown shows the texts of its cells", () => {
+  for (const { page, table } of pages) {
+    const cells = marked.parse(table, { async: false }).matchAll(/<t[hd]>(.*?)<\/t[hd]>/gs);
+    const texts = Array.from(cells, ([, cell]) => shown(cell as string));
+    expect(texts, table).toEqual([words(page), "b", "c", words(page)]);
+  }
 });
 
 it("pages do not affect each other", () => {

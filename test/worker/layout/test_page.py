@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from layout.lines import HEIGHT, WIDTH, blocks, line, prose
 
@@ -129,3 +131,16 @@ def test_a_region_with_text_only_is_no_picture():
 def test_a_turned_line_is_read_on_its_own():
     lines = [*prose("text", 150, 100, 5, 700), line("Archive copy", 20, 100, 24, 300, turned=True)]
     assert [block.text for block in blocks(lines)][-1] == "Archive copy"
+
+
+def test_blocks_have_their_lines_and_words():
+    (block,) = blocks([line("The quick", 50, 100), line("brown fox", 50, 126)])
+    assert [one.text for one in block.lines] == ["The quick", "brown fox"]
+    assert [word.text for one in block.lines for word in one.words] == ["The", "quick", "brown", "fox"]
+    assert block.lines[1].words[1].bbox == (110, 126, 140, 146)
+    assert block.lines[1].words[1].confidence == 0.9
+
+
+def test_words_whose_places_are_not_known_are_left_out():
+    (block,) = blocks([replace(line("The quick", 50, 100), words=()), line("brown fox", 50, 126)])
+    assert [one.words is None for one in block.lines] == [True, False]

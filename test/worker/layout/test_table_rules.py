@@ -35,6 +35,14 @@ def test_lines_in_columns_are_a_table():
     assert table_of(grid("xxx", "xxx"))[0] is None
 
 
+def test_cells_have_the_boxes_of_their_texts():
+    tables, _ = find_tables(grid("xxx", "x.x", "xxx"), Marks(), [], 20)
+    cells = {(cell.row, cell.column): cell for cell in tables[0].boxes()}
+    assert (cells[0, 1].text, cells[0, 1].bbox) == ("10", (200, 100, 240, 120))
+    assert (cells[1, 1].text, cells[1, 1].bbox) == ("", None)
+    assert {(cell.rowspan, cell.colspan) for cell in cells.values()} == {(1, 1)}
+
+
 def test_cells_may_be_empty():
     table, _ = table_of(grid("xxxx", "xx.x", "x.xx", "xx.x"))
     assert table[1] == ["01", "11", "", "31"]

@@ -25,6 +25,15 @@ def assert_full(table):
     assert set(slots.values()) <= {1}
 
 
+def test_cells_know_their_places():
+    source = "<tr><td rowspan=2>a</td><td>b</td></tr><tr><td>c</td></tr><tr><td colspan=2>d</td></tr>"
+    places = [
+        (cell.text, cell.row, cell.column, cell.rowspan, cell.colspan)
+        for cell in repair_table(source).cells()
+    ]
+    assert places == [("a", 0, 0, 2, 1), ("b", 0, 1, 1, 1), ("c", 1, 1, 1, 1), ("d", 2, 0, 1, 2)]
+
+
 def test_a_good_table_is_left_as_it_is():
     source = (
         '<table><tr><th colspan="2">Head</th></tr><tr><td rowspan="2">a</td><td>b</td></tr>'

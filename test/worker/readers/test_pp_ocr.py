@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,22 @@ def test_it_reads_and_says_where_and_how_surely(reader):
     assert block.confidence > 0.9
     assert 0.05 < block.bbox[0] < 0.09
     assert result.to_json()["verdict"] == "ok"
+    words = [word for line in block.lines for word in line.words]
+    assert [word.text for word in words] == text.split()
+    assert all(0.9 < word.confidence <= 1 for word in words)
+    drawn = [*runs_of_ink(text.split("\n")[0]), *runs_of_ink(text.split("\n")[1])]
+    for word, (left, right) in zip(words, drawn, strict=True):
+        assert (900 * word.bbox[0], 900 * word.bbox[2]) == (
+            pytest.approx(left, abs=15),
+            pytest.approx(right, abs=15),
+        )
+
+
+def runs_of_ink(text):
+    """Where the words of a line begin and end in its picture: between them are gaps of more than 7 pixels."""
+    columns = np.flatnonzero((np.asarray(picture(text, (900, 400), 40).convert("L")) < 128).any(axis=0))
+    cuts = np.flatnonzero(np.diff(columns) > 7)
+    return zip(columns[[0, *(cuts + 1)]], columns[[*cuts, -1]], strict=True)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -62,12 +79,58 @@ def test_the_text_layer_gives_the_text_only_if_it_agrees(reader):
         )
 
     right = reader.read(Raster(1, image, None, layer=layer("The", "quick", "brown", "fóx")), ReadRequest())
-    assert right.markdown == "The quick brown fóx"
+    assert (right.markdown, right.text_source) == ("The quick brown fóx", "text_layer")
     wrong = reader.read(
         Raster(1, image, None, layer=layer("Qvod", "erat", "demon", "strandum")), ReadRequest()
     )
-    assert wrong.markdown == "The quick brown fox"
+    assert (wrong.markdown, wrong.text_source) == ("The quick brown fox", "recognition")
     assert "text layer" in wrong.warnings[0]
+
+
+def only_layer(reader, image, *words):
+    result = reader.read(Raster(1, image, None, layer=words), ReadRequest(text_layer="only"))
+    assert result.text_source == "text_layer"
+    return result
+
+
+def hidden(text, image, x0, y0, x1, y1):
+    """A word of a layer that is not drawn, with its box in pixels."""
+    width, height = image.size
+    return LayerWord(text, x0 / width, y0 / height, x1 / width, y1 / height, False, False, False)
+
+
+def test_only_the_text_layer_gives_characters_if_the_request_says_so(reader):
+    image = picture("The quick brown fox", (900, 200), 40)
+    x0, y0, x1, y1 = ink_box(image)
+    result = only_layer(reader, image, hidden("The quick brown fóx", image, x0, y0, x1, y1))
+    assert (result.verdict, result.markdown, result.warnings) == ("ok", "The quick brown fóx", [])
+    result = only_layer(reader, image, hidden("Quod erat demonstrandum", image, x0, y0, x1, y1))
+    assert (result.verdict, result.markdown) == ("suspect", "Quod erat demonstrandum")
+    assert "something else" in result.warnings[0]
+
+
+def test_a_page_without_a_text_layer_is_unreadable_if_nothing_may_be_recognized(reader):
+    result = only_layer(reader, picture("The quick brown fox", (900, 200), 40))
+    assert (result.verdict, result.markdown) == ("unreadable", "")
+    assert "no text layer" in result.warnings[0]
+
+
+def test_a_page_that_its_text_layer_covers_in_part_is_suspect_if_nothing_may_be_recognized(reader):
+    image = picture("The quick brown fox\njumps over lazy dogs", (900, 300), 40)
+    x0, y0, x1, y1 = ink_box(image)
+    words = [hidden("The quick brown fox", image, x0, y0, x1, (y0 + y1) / 2)]
+    result = only_layer(reader, image, *words)
+    assert (result.verdict, result.markdown) == ("suspect", "The quick brown fox")
+    assert "1 lines of the page are not in its text layer" in result.warnings[0]
+
+
+def test_lines_beside_the_text_layer_are_recognized(reader):
+    image = picture("The quick brown fox\njumps over lazy dogs", (900, 300), 40)
+    x0, y0, x1, y1 = ink_box(image)
+    word = replace(hidden("The quick brown fóx", image, x0, y0, x1, (y0 + y1) / 2), visible=True)
+    result = reader.read(Raster(1, image, None, layer=(word,)), ReadRequest())
+    assert result.text_source == "mixed"
+    assert result.markdown.split() == ["The", "quick", "brown", "fóx", "jumps", "over", "lazy", "dogs"]
 
 
 def ink_box(image):

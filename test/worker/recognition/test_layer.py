@@ -25,6 +25,15 @@ def test_words_side_by_side_are_lines_in_any_order():
     assert all(line.confidence == 1.0 for line in lines)
 
 
+def test_words_keep_their_boxes():
+    words = [word("two", 95, 100), word("one", 50, 102)]
+    (line,) = layer_lines(words, FRAME)
+    assert [(one.text, round(one.y0), round(one.y1)) for one in line.words] == [
+        ("one", 102, 122),
+        ("two", 100, 120),
+    ]
+
+
 def test_a_line_is_bold_if_most_of_it_is():
     (line,) = layer_lines([word("Warning", 50, 100, bold=True), word("no", 130, 100)], FRAME)
     assert line.bold

@@ -18,8 +18,8 @@ from work import Visits, ends
 
 from fovea.output.markdown import write_markdown
 from fovea.result import markdown
-from fovea.result.markdown import disarm, escape, formula, paragraphs, table_cell, to_markdown
-from fovea.result.page_result import Block
+from fovea.result.markdown import disarm, escape, formula, paragraphs, pipe_table, table_cell, to_markdown
+from fovea.result.page_result import Block, TableCell
 
 FILE = Path(__file__).parents[2] / "contract" / "markdown.json"
 
@@ -72,6 +72,7 @@ WANTED = {
     "list": {"ul", "ol", "li", "p"},
     "code": {"pre", "code"},
     "model": INLINE | BLOCKS | {"input"},
+    "table": {"table", "thead", "tbody", "tr", "th", "td"},
     "equation": {"p", "em", "strong", "s", "del", "code", "br"},
 }
 """The elements of each kind of block. A model may write lists, emphasis and headings."""
@@ -100,8 +101,13 @@ def written(text: str) -> dict[str, str]:
         "list": to_markdown([block("list", text)]),
         "code": to_markdown([block("code", text)]),
         "model": write_markdown([block("text", text)], 1),
+        "table": pipe_table(cells([text, "b"], ["c", text])),
         "equation": write_markdown([block("equation", text)], 1),
     }
+
+
+def cells(*rows: list[str]) -> list[TableCell]:
+    return [TableCell(y, x, 1, 1, text) for y, row in enumerate(rows) for x, text in enumerate(row)]
 
 
 class Rendered(HTMLParser):
@@ -111,15 +117,20 @@ class Rendered(HTMLParser):
         super().__init__()
         self.elements: set[str] = set()
         self.text = ""
+        self.cells: list[str] = []
         self.feed(source)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.elements.add(tag)
         self.text += " " if tag in ("p", "br") else ""
+        if tag in ("th", "td"):
+            self.cells.append("")
 
     def handle_data(self, data):
         self.text += data
+        if self.cells:
+            self.cells[-1] += data
 
     def handle_comment(self, data):
         self.elements.add("!")
@@ -140,11 +151,14 @@ def assert_rendered(text: str) -> None:
             assert page.elements <= wanted, (kind, source)
             if kind in ("text", "free", "title"):
                 assert words(page.text) == words(text), (kind, source)
+            if kind == "table":
+                shown = [words(cell) for cell in page.cells]
+                assert shown == [words(text), "b", "c", words(text)], source
 
 
 def examples() -> list[dict[str, str]]:
     texts = [*PAGES, *QUIET, *(hostile(Random(f"page {i}")) for i in range(100))]
-    kinds = ("text", "title", "list", "model", "equation")
+    kinds = ("text", "title", "list", "model", "table", "equation")
     return [{"page": text} | {kind: written(text)[kind] for kind in kinds} for text in texts]
 
 
@@ -205,6 +219,27 @@ def test_white_space_takes_the_place_of_escapes_in_formulas():
 
 def test_a_cell_is_one_line_of_text():
     assert table_cell("a <b>\n\n& c", header=True, colspan=2) == '<th colspan="2">a &lt;b&gt; &amp; c</th>'
+
+
+def test_a_table_without_spans_has_a_form_in_markdown():
+    assert pipe_table(cells(["a|b", "c\nd"], ["\\", ""])) == "| a\\|b | c d |\n| --- | --- |\n| \\\\ |  |"
+    assert pipe_table([TableCell(0, 0, 1, 2, "a"), TableCell(1, 0, 1, 1, "b")]) is None
+    assert pipe_table([]) is None
+
+
+def test_tables_and_images_know_their_place_in_the_markdown():
+    blocks = [
+        block(kind, f"{kind} 😀") for kind in ("image", "title", "table", "image", "image", "text", "image")
+    ]
+    blocks[2].html, blocks[2].cells = "<table></table>", cells(["x"])
+    text = to_markdown(blocks)
+    assert text == "# title 😀\n\n<table></table>\n\ntext 😀"
+    assert [one.place for one in blocks] == [(0, 0), None, (11, 26), (26, 26), (26, 26), None, (34, 34)]
+    assert text[slice(*blocks[2].place)] == blocks[2].html
+    assert blocks[2].markdown == "| x |\n| --- |"
+    linked = [block("text", "a"), block("image", "b")]
+    text = write_markdown(linked, 3)
+    assert text[slice(*linked[1].place)] == "![](images/page-3-block-1.png)"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,18 @@ import pytest
 from support import DIGEST
 
 from fovea.contract import schema_fault
-from fovea.result.page_result import PageResult, encode, failed_page, page_faults
+from fovea.result.page_result import (
+    PARTS,
+    Block,
+    LineBox,
+    PageResult,
+    TableCell,
+    WordBox,
+    encode,
+    failed_page,
+    page_faults,
+    without,
+)
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 
@@ -54,3 +65,27 @@ def test_a_result_that_breaks_the_protocol_is_not_written():
 def test_a_failed_page_is_valid_and_says_why():
     body = failed_page(7, "m", DIGEST, {"code": "internal", "message": "x"}, task="free").to_json()
     assert (body["page"], body["verdict"], body["finish_reason"]) == (7, "failed", "error")
+
+
+def detailed():
+    box = (0.1, 0.2, 0.3, 1.000001)
+    words = [WordBox("a", box, 0.98765), WordBox("b", box)]
+    table = Block(1, "table", box, "a b", 0.5, "<table></table>", lines=[LineBox("a b", box, 0.9, words)])
+    table.cells = [TableCell(0, 0, 1, 2, "a b", box), TableCell(1, 0, 1, 1, "")]
+    return PageResult(1, 10, 10, 144, "m", DIGEST, blocks=[table, Block(2, "text", box, "c")])
+
+
+def test_lines_words_and_cells_are_in_the_result():
+    table, text = detailed().to_json()["blocks"]
+    assert table["lines"][0]["words"][0] == {"text": "a", "bbox": [0.1, 0.2, 0.3, 1], "confidence": 0.9877}
+    assert table["cells"][1] == {
+        "row": 1, "column": 0, "rowspan": 1, "colspan": 1, "text": "", "bbox": None
+    }  # fmt: skip
+    assert set(text) == {"id", "type", "bbox", "text", "confidence"}
+
+
+def test_the_finest_parts_of_a_result_can_be_left_out():
+    result = detailed()
+    assert [without(result, part) for part in PARTS] == [True, True, True]
+    assert [without(result, part) for part in PARTS] == [False, False, False]
+    assert not {"lines", "cells"} & set(result.to_json()["blocks"][0])

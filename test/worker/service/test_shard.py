@@ -118,6 +118,31 @@ def test_a_slow_page_times_out_and_the_next_is_read():
     assert receipt["pages"][0]["error"]["code"] == "page_timeout"
 
 
+class LayerReader(EchoReader):
+    takes_text_layer = True
+
+    def read(self, raster, request):
+        result = super().read(raster, request)
+        result.markdown = " ".join(word.text for word in raster.layer)
+        return result
+
+
+@pytest.mark.parametrize(("choice", "said"), [("auto", "Hello"), ("only", "Hello"), ("never", "")])
+def test_a_reader_gets_the_text_layer_unless_it_must_not_use_it(choice, said):
+    document = pdf_of(
+        [
+            "<< /Type /Catalog /Pages 2 0 R >>",
+            "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents 4 0 R "
+            "/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+            stream(b"BT /F 24 Tf 20 100 Td (Hello) Tj ET"),
+        ]
+    )
+    request = ShardRequest(document=data_url(document), model="echo", options=ReadRequest(text_layer=choice))
+    receipt = run(request, LayerReader())
+    assert receipt["pages"][0]["markdown"] == said
+
+
 def test_a_blank_page_is_not_read():
     reader = EchoReader()
     receipt = run(ShardRequest(document=data_url(encoded(picture(""))), model="echo"), reader)
@@ -129,6 +154,7 @@ def test_a_blank_page_is_not_read():
     [
         ({"model": "gpt"}, "unknown_model"),
         ({"options": ReadRequest(task="deep")}, "invalid_options"),
+        ({"options": ReadRequest(text_layer="only")}, "invalid_options"),
         ({"pages": "3-x"}, "invalid_options"),
         ({"max_pages": 2}, "too_many_pages"),
         ({"document": data_url(b"hello")}, "document_unsupported"),

@@ -1,6 +1,7 @@
 /** How a document is to be read and what becomes of the result: the fields of POST /v1/ocr, except the document. */
 import { z } from "zod";
-import { MODES, TASKS } from "../pages/models.ts";
+import { MODES, TASKS, TEXT_LAYERS } from "../pages/models.ts";
+import { PLAIN, presentationFields } from "../pages/presentation.ts";
 import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
 
 /** Characters of a prompt. */
@@ -13,6 +14,7 @@ export const readingFields = {
   mode: z.enum(MODES),
   token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET),
   witness: z.boolean(),
+  text_layer: z.enum(TEXT_LAYERS),
   task: z.enum(TASKS),
   prompt: z.string().min(1).max(MAX_PROMPT),
   dpi: z.int().min(36).max(400),
@@ -37,6 +39,12 @@ export const JobRequest = z.strictObject({
     description:
       "Check the words of each page against a classic recogniser; where they differ, the page is `suspect`.",
   }),
+  text_layer: readingFields.text_layer.default("auto").meta({
+    description:
+      "Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them",
+  }),
+  granularity: presentationFields.granularity.default(PLAIN.granularity),
+  table_format: presentationFields.table_format.default(PLAIN.table_format),
   task: readingFields.task.default("markdown"),
   prompt: readingFields.prompt.optional(),
   tokens: z.enum(["keep", "none"]).optional().meta({

@@ -23,6 +23,7 @@ export const ShardInput = z
     token_budget: z.int().min(1).optional(),
     budget_pages: z.string().optional(),
     witness: z.boolean().optional(),
+    text_layer: readingFields.text_layer.optional(),
     tokens: z.enum(["none", "keep"]).optional(),
     stored_tokens: z.string().optional(),
   })

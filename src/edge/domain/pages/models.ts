@@ -5,10 +5,15 @@ export const QUESTIONS = ["markdown", "free", "figure", "describe", "locate", "d
 /** The task that reads nothing: the worker only makes the page's vision tokens. */
 export const ENCODE = "encode";
 export const TASKS = [...QUESTIONS, ENCODE] as const;
+/** Where the characters of a page may come from. */
+export const TEXT_LAYERS = ["auto", "never", "only"] as const;
+export type TextLayer = (typeof TEXT_LAYERS)[number];
 export type Mode = (typeof MODES)[number];
 export type Task = (typeof TASKS)[number];
 
 interface Reader {
+  /** What its blocks are divided into; only `block` if left out. */
+  granularities?: readonly ("block" | "line" | "word")[];
   tasks: readonly Task[];
   /** Readers without vision tokens have one mode: asking for another is the same reading. */
   modes: boolean;
@@ -18,6 +23,8 @@ interface Reader {
   prompts: boolean;
   /** Whether its vision tokens can be kept, and read again. */
   tokens: boolean;
+  /** Whether it can take characters from the text layer of a PDF. */
+  layers?: true;
   /** It makes images of pages and reads no words: there is nothing that a witness could check. */
   draws?: true;
 }
@@ -28,13 +35,21 @@ export const RENDER = "fovea-render";
 const NO_TOKENS = { budgets: false, tokens: false };
 
 export const READERS: Record<string, Reader> = {
-  "pp-ocr": { ...NO_TOKENS, tasks: ["markdown", "free"], modes: false, prompts: false },
+  "pp-ocr": {
+    ...NO_TOKENS,
+    tasks: ["markdown", "free"],
+    modes: false,
+    prompts: false,
+    layers: true,
+    granularities: ["block", "line", "word"],
+  },
   "fovea-nano": {
     tasks: ["markdown", "free", ENCODE],
     modes: true,
     budgets: false,
     prompts: false,
     tokens: true,
+    granularities: ["block", "line"],
   },
   "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true },
   "deepseek-ocr-upstream": {
@@ -58,6 +73,14 @@ export const WITNESS = "pp-ocr";
 export const TRANSCRIPTIONS: readonly Task[] = ["markdown", "free", "deep"];
 
 /** A reader that this table does not know is taken to be able to do everything. */
-const ANY: Reader = { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true };
+const ANY: Reader = {
+  tasks: TASKS,
+  modes: true,
+  budgets: true,
+  prompts: true,
+  tokens: true,
+  layers: true,
+  granularities: ["block", "line", "word"],
+};
 
 export const reader = (model: string): Reader => READERS[model] ?? ANY;

@@ -6,7 +6,7 @@
  * The tenant is part of the key, because a hit across tenants would reveal that another tenant has the document.
  */
 import { hex } from "../encoding.ts";
-import type { Mode, Task } from "./models.ts";
+import type { Mode, Task, TextLayer } from "./models.ts";
 
 export interface ReadOptions {
   model: string;
@@ -18,6 +18,8 @@ export interface ReadOptions {
   budget?: { tokens: number; pages: string } | null;
   /** Whether the witness checks the words. */
   witness?: boolean;
+  /** Absent: `auto`. Readers that know no text layers have only `auto`. */
+  text_layer?: TextLayer;
 }
 
 /** A page that a job selects, with its page key. */
@@ -33,9 +35,10 @@ export async function pageKey(
   options: ReadOptions,
   page: number,
 ): Promise<string> {
-  const { model, mode, task, prompt, dpi, budget, witness } = options;
+  const { model, mode, task, prompt, dpi, budget, witness, text_layer = "auto" } = options;
   // The modes depend on the budget and on the pages that share it, so both are in the key.
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
+  const layer = text_layer === "auto" ? [] : ["text_layer", text_layer];
   // A JSON array, because a prompt could imitate any plain separator.
   const text = JSON.stringify([
     1,
@@ -48,6 +51,7 @@ export async function pageKey(
     dpi,
     page,
     ...more,
+    ...layer,
   ]);
   return hash(text);
 }

@@ -28,6 +28,7 @@ export const BLOCK_TYPES = [
   "footer",
   "page_number",
 ] as const;
+export const TEXT_SOURCES = ["text_layer", "recognition", "mixed"] as const;
 const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
@@ -39,17 +40,64 @@ export const PageError = z.object({ code: text(64), message: text(1000) }).meta(
 /** A union, since `.nullable()` on a named schema is lost in the spec. */
 export const NullablePageError = z.union([PageError, z.null()]);
 
+const box = z.tuple([unit, unit, unit, unit]);
+
+export const Word = z
+  .object({ text: text(100_000), bbox: box, confidence: unit.nullable() })
+  .meta({ id: "Word" });
+
+export const Line = z
+  .object({
+    ...Word.shape,
+    words: z.array(Word).max(20_000).optional().meta({
+      description: "Only with `granularity: word`, if the places of the words are known",
+    }),
+  })
+  .meta({ id: "Line" });
+
+export const TableCell = z
+  .object({
+    row: z.int().min(0),
+    column: z.int().min(0),
+    rowspan: z.int().min(1),
+    colspan: z.int().min(1),
+    text: text(1_000_000),
+    bbox: box.nullable().meta({
+      description: "The box of its text; `null` if it is empty or its place is not known",
+    }),
+  })
+  .meta({ id: "TableCell" });
+
 export const Block = z
   .object({
     id: z.int().min(1),
     type: z.enum(BLOCK_TYPES),
-    bbox: z.tuple([unit, unit, unit, unit]).meta({ description: "x0, y0, x1, y1 in 0..1" }),
+    bbox: box.meta({ description: "x0, y0, x1, y1 in 0..1" }),
     text: text(1_000_000),
     html: text(2_000_000).optional(),
     latex: text(100_000).optional(),
     confidence: unit.nullable(),
+    lines: z.array(Line).max(20_000).optional().meta({
+      description: "Only with `granularity: line` or `word`",
+    }),
+    cells: z.array(TableCell).max(100_000).optional().meta({
+      description: "Of a table; rows and columns count from 0",
+    }),
   })
   .meta({ id: "Block" });
+
+/** A block as workers push it: with what the edge needs to answer it in several forms. */
+const PushedBlock = Block.extend({
+  markdown: text(2_000_000).optional().meta({
+    description: "Of a table without spans: the table in GitHub's Markdown",
+  }),
+  place: z
+    .tuple([z.int().min(0), z.int().min(0)])
+    .optional()
+    .meta({
+      description: "Of a table or an image: where it stands in the page's Markdown, in code points",
+    }),
+}).meta({ id: "PushedBlock" });
 
 export const PageResult = z
   .object({
@@ -76,7 +124,7 @@ export const PageResult = z
     text_tokens: z.int().min(0).nullable(),
     compression: z.number().min(0).nullable(),
     expected_precision: z.tuple([unit, unit]).nullable(),
-    blocks: z.array(Block).max(20_000),
+    blocks: z.array(PushedBlock).max(20_000),
     markdown: text(4_000_000),
     finish_reason: z.enum(FINISH_REASONS),
     verdict: z.enum(VERDICTS),
@@ -101,6 +149,10 @@ export const PageResult = z
       decode: milliseconds,
     }),
     error: NullablePageError,
+    text_source: z.enum(TEXT_SOURCES).optional().meta({
+      description:
+        "Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers",
+    }),
     witness: z
       .object({
         model: text(64),
@@ -121,8 +173,9 @@ export const PushedPage = PageResult.refine(
   "A failed page has an error, and only a failed page.",
 );
 
-/** A result as it is stored and answered: with the receipt that is made when it lands. */
+/** A result as it is answered: in the form that the request chooses, with the receipt that is made when it lands. */
 export const StoredPageResult = PageResult.extend({
+  blocks: z.array(Block),
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
     description:
       "Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys`",
@@ -131,6 +184,8 @@ export const StoredPageResult = PageResult.extend({
 
 export type PageResult = z.infer<typeof PageResult>;
 export type StoredPageResult = z.infer<typeof StoredPageResult>;
+/** A result as it is stored. */
+export type StoredReading = PageResult & Pick<StoredPageResult, "receipt">;
 export type PageError = z.infer<typeof PageError>;
 
 /** What a job holds for one page: its result, or why there is none. */

@@ -1,5 +1,13 @@
 /** Checks the reading options of a request or manifest line against what the reader supports. */
-import { ENCODE, type Mode, reader, type Task, TRANSCRIPTIONS, WITNESS } from "./models.ts";
+import {
+  ENCODE,
+  type Mode,
+  reader,
+  type Task,
+  type TextLayer,
+  TRANSCRIPTIONS,
+  WITNESS,
+} from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
 
@@ -10,6 +18,7 @@ export interface WantedOptions {
   mode: Mode;
   token_budget?: number;
   witness?: boolean;
+  text_layer?: TextLayer;
   task: Task;
   prompt?: string;
   dpi: number;
@@ -34,7 +43,7 @@ export function readOptions(
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Choose one of ${offered.models.join(", ")}.`);
-  const { tasks, modes, budgets, prompts, tokens, draws } = reader(model);
+  const { tasks, modes, budgets, prompts, tokens, layers, draws } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
   if (wanted.token_budget !== undefined && modes && !budgets)
@@ -48,6 +57,8 @@ export function readOptions(
         `A witness can check the tasks ${TRANSCRIPTIONS.join(", ")}.`,
       );
   }
+  if (wanted.text_layer === "only" && !layers)
+    return fault("unsupported-option", `${model} does not take characters from text layers.`);
   if (!tasks.includes(wanted.task))
     return fault("unsupported-option", `${model} has the tasks ${tasks.join(", ")}.`);
   if (wanted.tokens === "keep" && !tokens)
@@ -69,5 +80,6 @@ export function readOptions(
         ? { tokens: wanted.token_budget, pages: formatSelection(selection) }
         : null,
     witness: wanted.witness ?? false,
+    ...(layers && wanted.text_layer !== "auto" && { text_layer: wanted.text_layer }),
   };
 }

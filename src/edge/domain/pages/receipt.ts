@@ -41,7 +41,6 @@ export async function makeReceipt(
   result: PageResult,
   now: number,
 ): Promise<Receipt> {
-  const text = new TextEncoder().encode(result.markdown);
   const payload = JSON.stringify({
     schema: 1,
     document_sha256: documentSha256,
@@ -55,9 +54,26 @@ export async function makeReceipt(
     task: result.task,
     prompt: result.prompt,
     verdict: result.verdict,
-    markdown_sha256: hex(await crypto.subtle.digest("SHA-256", text)),
+    markdown_sha256: await sha256(result.markdown),
     read_at: new Date(now).toISOString(),
   });
+  return signed(key, payload);
+}
+
+/** The receipt of the same page with its Markdown in another form. */
+export async function receiptOfForm(
+  key: ReceiptKey,
+  receipt: Receipt,
+  markdown: string,
+): Promise<Receipt> {
+  const stated = JSON.parse(receipt.payload);
+  return signed(key, JSON.stringify({ ...stated, markdown_sha256: await sha256(markdown) }));
+}
+
+const sha256 = async (text: string) =>
+  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+
+async function signed(key: ReceiptKey, payload: string): Promise<Receipt> {
   const signature = await crypto.subtle.sign(
     "Ed25519",
     key.sign,

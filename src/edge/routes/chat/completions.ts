@@ -5,7 +5,7 @@ import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../../context.ts";
 import * as chat from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
-import { MODES, QUESTIONS, reader } from "../../domain/pages/models.ts";
+import { MODES, QUESTIONS, reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
@@ -64,6 +64,7 @@ const Body = z
         mode: z.enum(MODES).optional(),
         token_budget: z.int().optional(),
         witness: z.boolean().optional(),
+        text_layer: z.enum(TEXT_LAYERS).optional(),
         task: z.enum(QUESTIONS).optional().openapi({
           description: "Overrides the task in the message, whose text is then a prompt",
         }),

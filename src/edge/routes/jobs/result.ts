@@ -3,16 +3,18 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
 import { parsePageSelection, resolvePages } from "../../domain/pages/page-selection.ts";
+import { presentationFault, presentationFields } from "../../domain/pages/presentation.ts";
 import { VIEWS, type ViewName } from "../../formats/views/index.ts";
 import type { Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
+import { presentedEntries } from "../../jobs/present.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
-import { readEntries, readEntry } from "../../storage/results.ts";
+import { readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";
 
 const Format = z
@@ -30,7 +32,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "Get a job's result",
   description:
-    "Any format, for any of the job's pages, as often as needed; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
+    "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
@@ -38,6 +40,8 @@ const route = createRoute({
     query: z.strictObject({
       format: Format,
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
+      granularity: presentationFields.granularity.optional(),
+      table_format: presentationFields.table_format.optional(),
     }),
   },
   responses: {
@@ -70,9 +74,12 @@ const route = createRoute({
 
 export const jobsResult = (app: App) =>
   app.openapi(route, async (c) => {
-    const { format, pages: selection } = c.req.valid("query");
+    const { format, pages: selection, ...chosen } = c.req.valid("query");
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
+    const form = { ...job.presentation, ...chosen };
+    const fault = presentationFault(job.options.model, form);
+    if (fault) throw new Problem("unsupported-option", fault);
     const pages = selectPages(job, await jobPages(c.env.DB, job.id), selection);
 
     // Reads the first page before the response begins, while its status can still be set.
@@ -91,7 +98,7 @@ export const jobsResult = (app: App) =>
       };
       await write(view.head({ jobId: job.id, fileId: job.fileId }));
       let isFirst = true;
-      for await (const entry of readEntries(c.env.BUCKET, job, pages)) {
+      for await (const entry of presentedEntries(c.env, job, pages, form)) {
         await write(view.page(entry, isFirst, await imageOf?.(entry.page)));
         isFirst = false;
       }

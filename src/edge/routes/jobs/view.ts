@@ -2,8 +2,10 @@
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { WAITING_FOR, type WaitingFor } from "../../domain/jobs/waiting.ts";
+import { TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { NullablePageError, PageError, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { formatSelection } from "../../domain/pages/page-selection.ts";
+import { presentationFields } from "../../domain/pages/presentation.ts";
 import type { Job, JobPage } from "../../storage/jobs.ts";
 
 const time = z.iso.datetime();
@@ -48,6 +50,8 @@ export const JobSchema = z
     dpi: z.number(),
     token_budget: z.int().nullable(),
     witness: z.boolean(),
+    text_layer: z.enum(TEXT_LAYERS),
+    ...presentationFields,
     tokens: z.enum(["keep", "none"]).openapi({
       description: "Whether the vision tokens of its pages are kept",
     }),
@@ -91,7 +95,7 @@ export function jobView(
   waitingFor?: WaitingFor | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
-  const { budget, witness, ...options } = job.options;
+  const { budget, witness, text_layer, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,
@@ -99,6 +103,8 @@ export function jobView(
     ...options,
     token_budget: budget?.tokens ?? null,
     witness: witness ?? false,
+    text_layer: text_layer ?? "auto",
+    ...job.presentation,
     tokens: job.keepTokens ? "keep" : "none",
     selection: formatSelection(job.selection),
     cache: job.cache,

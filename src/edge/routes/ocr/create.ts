@@ -11,12 +11,12 @@ import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { CREATE_JOB, createJob } from "../../jobs/create.ts";
+import { presentedDocument } from "../../jobs/present.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
 import { settings } from "../../settings.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { jobDetail } from "../../storage/jobs.ts";
-import { readDocument } from "../../storage/results.ts";
 import { timed } from "../../telemetry.ts";
 import { JobSchema, jobView } from "../jobs/view.ts";
 
@@ -84,7 +84,7 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const { file, url, ...fields } = c.req.valid("json");
-    const { DB, BUCKET } = c.env;
+    const { DB } = c.env;
     const document = file === undefined ? { url: url as string } : { file };
     const { job, sources } = await createJob(c.env, c.var, { document, ...fields }, c.get("claim"));
     c.set("jobId", job.id);
@@ -106,7 +106,7 @@ export const ocrCreate = (app: App) =>
     if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
     // A response with an Idempotency-Key is stored, so it must not contain what has to be erased.
     if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
-    const result = await readDocument(BUCKET, current, pages);
+    const result = await presentedDocument(c.env, current, pages);
     // The client has the whole result. If this fails, the sweep erases the document.
     await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
     return c.json({ ...view, result }, 200);

@@ -5,16 +5,21 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from fovea.result.geometry import common
-from fovea.result.page_result import Box
+from fovea.result.page_result import Box, LineBox, WordBox
 
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
+    """What is known of a word beyond its line: `None` is as in the line."""
+
     text: str
     x0: float
     x1: float
+    y0: float | None = None
+    y1: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +145,23 @@ def share_inside(inner: Box, outer: Box) -> float:
     """The share of `inner`'s area that lies inside `outer`."""
     area = max(1e-6, (inner[2] - inner[0]) * (inner[3] - inner[1]))
     return common(inner, outer) / area
+
+
+def line_box(line: Line) -> LineBox:
+    """The line for the result, with its words if their places are known."""
+    words = None
+    if line.words and "".join(word.text for word in line.words) == "".join(line.text.split()):
+        words = [
+            WordBox(
+                word.text,
+                (
+                    word.x0,
+                    line.y0 if word.y0 is None else word.y0,
+                    word.x1,
+                    line.y1 if word.y1 is None else word.y1,
+                ),
+                line.confidence if word.confidence is None else word.confidence,
+            )
+            for word in line.words
+        ]
+    return LineBox(line.text, box_of(line), line.confidence, words)

@@ -13,6 +13,7 @@ from fovea.layout.line import (
     Word,
     box_of,
     joined,
+    line_box,
     rows_of,
     share_inside,
     unit_of,
@@ -76,7 +77,10 @@ def lay_out(page: Page) -> list[Block]:
     known = frozenset(re.findall(r"[\w-]+", " ".join(line.text for line in page.lines).lower()))
     blocks = []
     for draft in ordered:
-        blocks.append(_block(len(blocks) + 1, draft, ordered, page, unit, known))
+        block = _block(len(blocks) + 1, draft, ordered, page, unit, known)
+        block.lines = [line_box(line) for line in draft.lines]
+        block.cells = draft.table.boxes() if draft.table else None
+        blocks.append(block)
     return blocks
 
 

@@ -11,7 +11,7 @@ from statistics import median
 from fovea.layout.line import Line, Marks, Region, Word, box_of, joined, rows_of, share_inside
 from fovea.result.geometry import union
 from fovea.result.markdown import table_cell
-from fovea.result.page_result import Box
+from fovea.result.page_result import Box, TableCell
 
 NUMERIC = re.compile(r"[-+(]?[^\w\s]?\s?[\d.,:/%]*\d[\d.,:/]*\s?[^\w\s)]?[)%]?|[-–—]|n/?a", re.IGNORECASE)
 MAX_CELLS = 20_000
@@ -50,6 +50,20 @@ class Table:
         for cell in self.cells:
             grid[cell.row][cell.column] = cell.text
         return grid
+
+    def boxes(self) -> list[TableCell]:
+        """The cells for the result, each with the box of its text."""
+        return [
+            TableCell(
+                cell.row,
+                cell.column,
+                cell.rows,
+                cell.columns,
+                cell.text,
+                union([box_of(line) for line in cell.lines]) if cell.lines else None,
+            )
+            for cell in self.cells
+        ]
 
     def html(self) -> str:
         """The table as HTML. The first row is the head if it contains no number."""

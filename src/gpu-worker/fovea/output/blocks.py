@@ -135,6 +135,7 @@ def _read_section(section: _Section, log_probs: Sequence[float], located: bool, 
     around = union(boxes)
     for part in _parts(text, kind or "text"):
         block = Block(0, part.type, around, part.text, confidence.of_part(part), part.html, part.latex)
+        block.cells = part.cells
         reading.blocks.append(block)
         reading.warnings += (f"Block {len(reading.blocks)}: {warning}." for warning in part.warnings)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from fovea.output.tables import repair_table
 from fovea.result.markdown import formula, table_cell
+from fovea.result.page_result import TableCell
 
 MAX_LATEX = 100_000
 
@@ -36,6 +37,7 @@ class Part:
     end: int
     html: str | None = None
     latex: str | None = None
+    cells: list[TableCell] | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -79,7 +81,9 @@ def table_part(source: str, start: int, end: int) -> Part | None:
     table = repair_table(source)
     if not table.columns:
         return None
-    return Part("table", table.text(), start, end, html=table.html(), warnings=table.warnings)
+    return Part(
+        "table", table.text(), start, end, html=table.html(), cells=table.cells(), warnings=table.warnings
+    )
 
 
 def equation_part(source: str, start: int, end: int) -> Part:

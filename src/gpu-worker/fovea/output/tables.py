@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from fovea.result.markdown import table_cell
+from fovea.result.page_result import TableCell
 
 MAX_INPUT = 1_000_000
 MAX_ROWS, MAX_COLUMNS, MAX_SLOTS = 2000, 500, 100_000
@@ -45,6 +46,24 @@ class Table:
             for row in self.rows
         )
         return "<table>" + "".join(f"<tr>{cells}</tr>" for cells in rows) + "</table>"
+
+    def cells(self) -> list[TableCell]:
+        """The cells with their places in the grid, by rows."""
+        cells: list[TableCell] = []
+        taken: set[tuple[int, int]] = set()
+        for index, row in enumerate(self.rows):
+            column = 0
+            for cell in row:
+                while (index, column) in taken:
+                    column += 1
+                cells.append(TableCell(index, column, cell.rowspan, cell.colspan, cell.text))
+                taken.update(
+                    (index + below, column + right)
+                    for below in range(cell.rowspan)
+                    for right in range(cell.colspan)
+                )
+                column += cell.colspan
+        return cells
 
     def text(self) -> str:
         """Cells separated by tabs, rows by newlines."""

@@ -27,6 +27,9 @@ class ReadRequest:
     prompt: str | None = None
     witness: bool = False
     """Whether `fovea.result.witness` checks the page."""
+    text_layer: str = "auto"
+    """Whether characters come from the text layer of a PDF: `auto`, `never`, `only`. Not for readers without
+    `takes_text_layer`."""
     keep_tokens: bool = False
     """Whether the page's vision tokens are pushed next to its result."""
     recall: Callable[[str], bytes | None] = field(default=lambda mode: None, compare=False, repr=False)

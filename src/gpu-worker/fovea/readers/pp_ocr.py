@@ -15,9 +15,9 @@ from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
-from fovea.recognition.page import read_page
+from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
-from fovea.recognition.verdict import judge
+from fovea.recognition.verdict import judge, judge_layer
 from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
@@ -50,9 +50,10 @@ class PpOcr:
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
-        read = read_page(pixels, self._engine, raster.layer)
+        only_layer = request.text_layer == "only"
+        read = read_page(pixels, self._engine, raster.layer, only_layer)
         blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        verdict, warnings = judge(read, tangled, self._engine.alphabet)
+        verdict, warnings = judge_layer(read) if only_layer else judge(read, tangled, self._engine.alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
@@ -67,5 +68,13 @@ class PpOcr:
             verdict=verdict,
             warnings=warnings,
             attempts=[Attempt("native", None, "stop")],
+            text_source=_source(read, only_layer),
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
+
+
+def _source(read: PageLines, only_layer: bool) -> str:
+    """`text_source` of the page result."""
+    if only_layer or (read.layer is not None and not read.mixed):
+        return "text_layer"
+    return "recognition" if read.layer is None else "mixed"

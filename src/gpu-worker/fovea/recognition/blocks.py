@@ -24,7 +24,11 @@ def blocks_of(frame: Frame, lines: list[Line], regions: Sequence[Region] = ()) -
     blocks = lay_out(Page(lines, frame.width, frame.height, marks, list(regions)))
     pairs = tangled(blocks)
     for block in blocks:
-        block.bbox = frame.bbox(block.bbox)
+        lines = block.lines or []
+        words = [word for line in lines for word in line.words or []]
+        cells = [cell for cell in block.cells or [] if cell.bbox is not None]
+        for located in (block, *lines, *words, *cells):
+            located.bbox = frame.bbox(located.bbox)
     return blocks, pairs
 
 

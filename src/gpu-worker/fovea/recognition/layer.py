@@ -29,7 +29,18 @@ def layer_lines(words: Sequence[LayerWord], frame: Frame) -> list[Line]:
             continue
         turned = len(word.text) > 2 and y1 - y0 > 1.5 * (x1 - x0)
         placed.append(
-            Line(x0, y0, x1, y1, word.text, 1.0, (Word(word.text, x0, x1),), word.bold, word.mono, turned)
+            Line(
+                x0,
+                y0,
+                x1,
+                y1,
+                word.text,
+                1.0,
+                (Word(word.text, x0, x1, y0, y1),),
+                word.bold,
+                word.mono,
+                turned,
+            )
         )
     lines: list[Line] = []
     for row in rows_of([line for line in placed if not line.turned]):

@@ -39,11 +39,17 @@ class PageLines:
     """How well the text layer agrees with the sample, 0..1, if it gave the text; otherwise `None`."""
     refused: bool = False
     """Whether there is a text layer that says something else than the page."""
+    mixed: bool = False
+    """Whether some lines are recognized although the layer gave the text."""
 
 
-def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] = ()) -> PageLines:
-    """Reads a page: (H, W, 3) BGR. `words`: its text layer."""
+def read_page(
+    image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] = (), only_layer: bool = False
+) -> PageLines:
+    """Reads a page: (H, W, 3) BGR. `words`: its text layer. `only_layer`: nothing is recognized but a sample."""
     frame = Frame.of(black_on_white(image))
+    if only_layer:
+        return _only_layer(frame, words, engine)
     visible = [word for word in words if word.visible]
     if visible and (read := _by_layer(frame, visible, engine)):
         return read
@@ -91,31 +97,79 @@ def black_on_white(image: np.ndarray) -> np.ndarray:
 def _by_layer(frame: Frame, words: list[LayerWord], engine: TextEngine) -> PageLines | None:
     """The page by its text layer; `None` if the layer is wrong or covers little of the page."""
     layer = layer_lines(words, frame)
-    if not layer or sum(line.turned for line in layer) > 0.5 * len(layer):
+    if not layer or _is_turned(layer):
         return None
+    covered, other = _covered(layer, find_lines(frame.image, engine))
+    if len(other) > len(covered):
+        return None
+    share = _agreement(frame, layer, covered, engine)
+    if share is not None and share < AGREES:
+        return None
+    more, unread = read_lines(frame.image, other, engine)
+    lines = [*layer, *(_line(line, line.quad) for line in more)]
+    doubts = _doubts_beside(frame, layer, more, unread, [*covered, *other])
+    sure = 1.0 if share is None else share
+    return PageLines(frame, lines, doubts, layer=sure, mixed=bool(more))
+
+
+def _only_layer(frame: Frame, words: Sequence[LayerWord], engine: TextEngine) -> PageLines:
+    """The page by its text layer, also by one that is not drawn. Lines that it lacks count as unread."""
+    layer = layer_lines(words, frame)
+    if not layer:
+        return PageLines(frame, [])
     quads = find_lines(frame.image, engine)
+    if _is_turned(layer) and (quarters := direction(frame.image, quads, engine)):
+        frame = frame.turned(quarters)
+        layer, quads = layer_lines(words, frame), find_lines(frame.image, engine)
+    covered, other = _covered(layer, quads)
+    share = _agreement(frame, layer, covered, engine)
+    doubts = _doubts_beside(frame, layer, [], other, [*covered, *other])
+    sure = 1.0 if share is None else share
+    return PageLines(frame, layer, doubts, layer=sure, refused=sure < AGREES)
+
+
+def _doubts_beside(
+    frame: Frame,
+    layer: list[Line],
+    more: list["ReadLine"],
+    unread: list[np.ndarray],
+    quads: Sequence[np.ndarray],
+) -> Doubts:
+    """The doubts of a page whose text layer gives most of the text. The layer's words count as right."""
+    of_layer = [
+        np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
+        for x0, y0, x1, y1 in map(box_of, layer)
+    ]
+    doubts = doubts_of(frame.image, more, unread, [*quads, *of_layer])
+    words = sum(len(line.words) for line in layer)
+    doubts.words += words
+    doubts.right += words
+    return doubts
+
+
+def _is_turned(layer: list[Line]) -> bool:
+    return sum(line.turned for line in layer) > 0.5 * len(layer)
+
+
+def _covered(layer: list[Line], quads: Quads) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The lines of the page that the layer covers, and the others."""
     boxes = [box_of(line) for line in layer]
     covered, other = [], []
     for quad in quads:
         box = (*quad.min(axis=0), *quad.max(axis=0))
         share = sum(share_inside(box, one) for one in boxes)
         (covered if share > 0.3 or any(share_inside(one, box) > 0.6 for one in boxes) else other).append(quad)
-    if len(other) > len(covered):
-        return None
+    return covered, other
+
+
+def _agreement(
+    frame: Frame, layer: list[Line], covered: list[np.ndarray], engine: TextEngine
+) -> float | None:
+    """How well the layer agrees with a sample of recognized lines; `None` if none was read with confidence."""
     widest = sorted(covered, key=lambda quad: -float(np.ptp(quad[:, 0])))
     sample = widest[:: max(1, len(widest) // SAMPLE)][:SAMPLE]
     read, _ = read_lines(frame.image, sample, engine)
-    share = agreement(layer, [_line(line, line.quad) for line in read])
-    if share is not None and share < AGREES:
-        return None
-    more, unread = read_lines(frame.image, other, engine)
-    lines = [*layer, *(_line(line, line.quad) for line in more)]
-    of_layer = [np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32) for x0, y0, x1, y1 in boxes]
-    doubts = doubts_of(frame.image, more, unread, [*quads, *of_layer])
-    words = sum(len(line.words) for line in layer)
-    doubts.words += words
-    doubts.right += words
-    return PageLines(frame, lines, doubts, layer=1.0 if share is None else share)
+    return agreement(layer, [_line(line, line.quad) for line in read])
 
 
 # -- direction -----------------------------------------------------------------------------------------
@@ -155,14 +209,14 @@ def _mean(texts: list[Text]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`, `sure`: see `Text`."""
+    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places` and `confidences`: see `Text`."""
 
     quad: np.ndarray
     text: str
     confidence: float
     places: tuple[float, ...]
-    sure: tuple[float, ...] = ()
     turned: bool = False
+    confidences: tuple[float, ...] = ()
 
 
 def read_lines(
@@ -177,7 +231,7 @@ def read_lines(
     def add(quad: np.ndarray, text: Text, turned: bool) -> None:
         said = text.text.strip()
         if said and text.confidence >= LEGIBLE and (turned or is_legible(image, quad, said)):
-            lines.append(ReadLine(quad, said, text.confidence, text.places, text.sure, turned))
+            lines.append(ReadLine(quad, said, text.confidence, text.places, turned, text.confidences))
         else:
             unread.append(quad)
 
@@ -201,7 +255,7 @@ def doubts_of(
 ) -> Doubts:
     """`quads`: all lines of the image, however they were read."""
     height = line_height(quads)
-    counts = [right_words(line.text, line.sure) for line in found]
+    counts = [right_words(line.text, line.confidences) for line in found]
     return Doubts(
         words=sum(words for words, _ in counts),
         right=sum(right for _, right in counts),
@@ -219,7 +273,7 @@ def _moved(quad: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 def _line(found: ReadLine, quad: np.ndarray) -> Line:
     """A read line in its place. Its confidence is the share of its words that are expected to be right."""
-    words, right = right_words(found.text, found.sure)
+    words, right = right_words(found.text, found.confidences)
     confidence = right / words if words else found.confidence
     x0, y0, x1, y1 = (float(v) for v in (*quad.min(axis=0), *quad.max(axis=0)))
     if not found.turned:
@@ -239,6 +293,14 @@ def _words(found: ReadLine, x0: float, x1: float) -> tuple[Word, ...]:
     words, at = [], 0
     for word in found.text.split():
         places = found.places[at : at + len(word)]
+        sure = found.confidences[at : at + len(word)]
         at += len(word)
-        words.append(Word(word, x0 + places[0] * (x1 - x0) - half, x0 + places[-1] * (x1 - x0) + half))
+        words.append(
+            Word(
+                word,
+                x0 + places[0] * (x1 - x0) - half,
+                x0 + places[-1] * (x1 - x0) + half,
+                confidence=sum(sure) / len(sure) if sure else None,
+            )
+        )
     return tuple(words)

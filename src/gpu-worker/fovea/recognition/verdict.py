@@ -13,6 +13,8 @@ CUT = 0.05
 """A page is `suspect` if at least two lines, and this share, go through its edge."""
 AGREES = 0.97
 """A page is `suspect` if its text layer agrees less than this with a sample of recognized lines."""
+LACKS = 0.05
+"""A page that is only read by its text layer is `suspect` if the layer lacks a larger share of its letters."""
 TANGLED = 2
 """A page is `suspect` if as many pairs of blocks are tangled. One is a note beside a text more often than not."""
 WORTH_SAYING = 0.01
@@ -49,6 +51,21 @@ def judge(read: PageLines, tangled: int, alphabet: Set[str]) -> tuple[str, list[
     if script := half_known(recognized, alphabet):
         reasons.append(f"The text seems to be {script}, of which pp-ocr does not know every letter.")
     return ("suspect" if reasons else "ok"), [*reasons, *warnings]
+
+
+def judge_layer(read: PageLines) -> tuple[str, list[str]]:
+    """`ok`, `suspect` or `unreadable`, and the reasons, for a page whose text must come from its text layer."""
+    if not read.lines:
+        return "unreadable", [
+            "The page has no text layer, and with `text_layer: only` nothing is recognized."
+        ]
+    doubts, warnings = read.doubts, []
+    if read.refused:
+        warnings.append("The PDF's text layer says something else than the page.")
+    letters = sum(len(line.text) for line in read.lines)
+    if doubts.drawn > LACKS * (letters + doubts.drawn):
+        warnings.append(f"{doubts.unread} lines of the page are not in its text layer.")
+    return "suspect" if warnings else "ok", warnings
 
 
 def _of_words(read: PageLines) -> list[str]:

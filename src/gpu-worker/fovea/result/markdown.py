@@ -13,9 +13,9 @@ details.
 import html
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from fovea.result.page_result import Block
+from fovea.result.page_result import Block, TableCell
 
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"  # ASCII punctuation: what a backslash escapes
 _TOP_DOMAIN = (
@@ -90,8 +90,45 @@ def formula(latex: str) -> str:
 
 
 def to_markdown(blocks: Iterable[Block], write: Callable[..., str] = escape) -> str:
-    """The Markdown of blocks. `write` is `escape` or `disarm`, depending on what their texts are."""
-    return "\n\n".join(part for block in blocks if (part := _block(block, write)))
+    """The Markdown of blocks. `write` is `escape` or `disarm`, depending on what their texts are.
+
+    Sets `place` and `markdown` of the blocks, see `join_parts`.
+    """
+    return join_parts((block, _block(block, write)) for block in blocks)
+
+
+def join_parts(parts: Iterable[tuple[Block, str]]) -> str:
+    """The Markdown of a page from that of its blocks.
+
+    Sets what the edge needs to write tables and images in another form: `place`, where such a block stands (an image
+    that is not in the Markdown: behind what precedes it), and `markdown`, a table without spans in GitHub's Markdown.
+    """
+    texts: list[str] = []
+    length = 0
+    for block, part in parts:
+        start = length
+        if part:
+            start += 2 if texts else 0
+            length = start + len(part)
+            texts.append(part)
+        if block.type in ("table", "image"):
+            block.place = (start, length)
+        if block.type == "table" and block.cells is not None:
+            block.markdown = pipe_table(block.cells)
+    return "\n\n".join(texts)
+
+
+def pipe_table(cells: Sequence[TableCell]) -> str | None:
+    """A table in GitHub's Markdown, whose first row is the head; `None` if it has spans, which Markdown lacks."""
+    if not cells or any(cell.rowspan > 1 or cell.colspan > 1 for cell in cells):
+        return None
+    columns = 1 + max(cell.column for cell in cells)
+    rows = [[""] * columns for _ in range(1 + max(cell.row for cell in cells))]
+    for cell in cells:
+        words = escape(" ".join(cell.text.split()), starts_lines=False)
+        rows[cell.row][cell.column] = words.replace("|", "\\|")
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, f"|{' --- |' * columns}", *body])
 
 
 def paragraphs(blocks: Iterable[Block]) -> str:

@@ -18,6 +18,47 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(slots=True)
+class WordBox:
+    text: str
+    bbox: Box
+    confidence: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"text": self.text, "bbox": _rounded(self.bbox), "confidence": _sure(self.confidence)}
+
+
+@dataclass(slots=True)
+class LineBox:
+    text: str
+    bbox: Box
+    confidence: float | None = None
+    words: list[WordBox] | None = None
+    """What white space separates, from left to right; `None` if the places of the words are not known."""
+
+    def to_json(self) -> dict[str, Any]:
+        body = {"text": self.text, "bbox": _rounded(self.bbox), "confidence": _sure(self.confidence)}
+        if self.words is not None:
+            body["words"] = [word.to_json() for word in self.words]
+        return body
+
+
+@dataclass(slots=True)
+class TableCell:
+    """A cell of a table. Rows and columns count from 0."""
+
+    row: int
+    column: int
+    rowspan: int
+    colspan: int
+    text: str
+    bbox: Box | None = None
+    """The box of its text; `None` if it is empty or its place is not known."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "bbox": None if self.bbox is None else _rounded(self.bbox)}
+
+
+@dataclass(slots=True)
 class Block:
     id: int
     type: str
@@ -26,16 +67,41 @@ class Block:
     confidence: float | None = None
     html: str | None = None
     latex: str | None = None
+    lines: list[LineBox] | None = None
+    cells: list[TableCell] | None = None
+    """Of a table, by rows."""
+    figure: dict[str, Any] | None = None
+    """Of an image whose picture is attached: `media_type`, `width`, `height` and `bytes`."""
+    markdown: str | None = None
+    """Of a table without spans: the table in GitHub's Markdown."""
+    place: tuple[int, int] | None = None
+    """Of a table or an image: where it stands in the Markdown of the page, in characters."""
 
     def to_json(self) -> dict[str, Any]:
-        body = asdict(self)
-        body["bbox"] = [round(min(max(value, 0.0), 1.0), 5) for value in self.bbox]
-        if self.confidence is not None:
-            body["confidence"] = round(self.confidence, 4)
-        for optional in ("html", "latex"):
-            if body[optional] is None:
-                del body[optional]
+        body: dict[str, Any] = {
+            "id": self.id,
+            "type": self.type,
+            "bbox": _rounded(self.bbox),
+            "text": self.text,
+            "confidence": _sure(self.confidence),
+        }
+        for name in ("html", "latex", "figure", "markdown"):
+            if (value := getattr(self, name)) is not None:
+                body[name] = value
+        for name in ("lines", "cells"):
+            if (items := getattr(self, name)) is not None:
+                body[name] = [item.to_json() for item in items]
+        if self.place is not None:
+            body["place"] = list(self.place)
         return body
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(min(max(value, 0.0), 1.0), 5) for value in box]
+
+
+def _sure(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 4)
 
 
 @dataclass(slots=True)
@@ -78,6 +144,8 @@ class PageResult:
     attempts: list[Attempt] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: dict[str, str] | None = None
+    text_source: str | None = None
+    """`text_layer`, `recognition` or `mixed`, from readers that use text layers."""
     witness: dict[str, Any] | None = None
     """`model`, `model_digest` and `agreement` of the witness, if the page was checked."""
     attachments: dict[str, bytes] = field(default_factory=dict)
@@ -94,14 +162,30 @@ class PageResult:
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:
             body["expected_precision"] = list(self.expected_precision)
-        if self.witness is None:
-            del body["witness"]
+        for optional in ("text_source", "witness"):
+            if body[optional] is None:
+                del body[optional]
         if self.compression is not None:
             body["compression"] = round(self.compression, 3)
         faults = page_faults(body)
         if faults:
             raise ValueError("; ".join(faults))
         return body
+
+
+PARTS = ("words", "lines", "cells")
+"""What may be missing from a result that would be too large."""
+
+
+def without(result: PageResult, part: str) -> bool:
+    """Removes one of `PARTS` from all blocks. Returns whether there was any."""
+    holders = result.blocks
+    if part == "words":
+        holders = [line for block in result.blocks for line in block.lines or []]
+    held = [holder for holder in holders if getattr(holder, part) is not None]
+    for holder in held:
+        setattr(holder, part, None)
+    return bool(held)
 
 
 def encode(body: dict[str, Any]) -> bytes:

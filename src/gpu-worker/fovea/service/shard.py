@@ -21,7 +21,7 @@ from fovea.pages.blank import is_blank
 from fovea.pages.documents import TEXT_TYPES, Document, Raster
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
-from fovea.result.page_result import MAX_PAGE_BYTES, Attempt, PageResult, encode, failed_page
+from fovea.result.page_result import MAX_PAGE_BYTES, PARTS, Attempt, PageResult, encode, failed_page, without
 from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
@@ -204,11 +204,13 @@ class Shard:
             await asyncio.gather(*readers, return_exceptions=True)
 
     def _check_extras(self) -> None:
-        """Checks the options for budget and witness, which readers do not know. Raises `DocumentError`."""
+        """Checks options that readers do not know. Raises `DocumentError`."""
         request, options = self._request, self._request.options
         error = None
         if request.token_budget is not None and options.mode != "auto":
             error = "A token budget requires the mode auto, because it chooses the modes."
+        elif options.text_layer == "only" and not getattr(self._reader, "takes_text_layer", False):
+            error = f"{request.model} does not take characters from text layers."
         elif options.witness and self._witness is None:
             error = f"This worker has no witness: {WITNESS} is not loaded."
         elif options.witness and request.model == WITNESS:
@@ -279,9 +281,9 @@ class Shard:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
         started = time.perf_counter()
         raster = document.raster(page, self._request.dpi, getattr(self._reader, "least_side", 0))
-        if getattr(self._reader, "takes_text_layer", False):
-            raster = replace(raster, layer=document.text_layer(page))
         options = self._request.options
+        if options.text_layer != "never" and getattr(self._reader, "takes_text_layer", False):
+            raster = replace(raster, layer=document.text_layer(page))
         if options.mode == "auto" and self._reader.modes:
             raster = replace(raster, characters=document.characters(page))
         raster_ms = (time.perf_counter() - started) * 1000
@@ -327,6 +329,10 @@ class Shard:
         result.timings_ms["raster"] = raster_ms
         # Raises if a reader's bug breaks the contract, so that the page fails here and not at the edge.
         answer = _Answer.of(result)
+        for part in PARTS:
+            if len(answer.data) > MAX_PAGE_BYTES and without(result, part):
+                result.warnings.append(f"The {part} of the page take too much space and were left out.")
+                answer = _Answer.of(result)
         if len(answer.data) > MAX_PAGE_BYTES:
             raise PageError("page_too_large", f"The page's result is larger than {MAX_PAGE_BYTES >> 20} MiB.")
         return answer

@@ -34,8 +34,18 @@ it("depends on the budget, its pages and the witness", async () => {
   expect(new Set(keys).size).toBe(6);
 });
 
-it("is unchanged for requests without budget and witness", async () => {
-  const key = await pageKey("ten_a", "f00", { ...options, budget: null, witness: false }, 1);
+it("depends on the text layer", async () => {
+  const keys = await Promise.all([
+    pageKey("ten_a", "f00", options, 1),
+    pageKey("ten_a", "f00", { ...options, text_layer: "never" }, 1),
+    pageKey("ten_a", "f00", { ...options, text_layer: "only" }, 1),
+  ]);
+  expect(new Set(keys).size).toBe(3);
+});
+
+it("is unchanged for requests without budget, witness and choice of the text layer", async () => {
+  const usual = { budget: null, witness: false, text_layer: "auto" } as const;
+  const key = await pageKey("ten_a", "f00", { ...options, ...usual }, 1);
   expect(key).toBe(await pageKey("ten_a", "f00", options, 1));
   expect(key).toBe("0d38566774141c92e3d1be4f2378c3804e42ebd4351db6ed66c3db2e83e53283");
 });

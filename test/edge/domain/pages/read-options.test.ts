@@ -25,3 +25,12 @@ it("a witness must be another reader that is offered", () => {
     "unsupported-option",
   );
 });
+
+it("the text layer is an option of readers that use it; for others `never` is what they do anyway", () => {
+  expect(read({ model: "pp-ocr", text_layer: "only" })).toMatchObject({ text_layer: "only" });
+  expect(read({ model: "pp-ocr", text_layer: "auto" })).toEqual(read({ model: "pp-ocr" }));
+  expect(read({ model: "deepseek-ocr", text_layer: "only" })).toBe("unsupported-option");
+  expect(read({ model: "deepseek-ocr", text_layer: "never" })).toEqual(
+    read({ model: "deepseek-ocr" }),
+  );
+});

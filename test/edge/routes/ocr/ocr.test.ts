@@ -15,6 +15,18 @@ const ocr = (body: object, headers = {}, caller = key) =>
   post("/v1/ocr", caller, { ...body }, headers);
 
 describe("a document is read", () => {
+  it("with the text layer as the request wants it: another choice is another reading", async () => {
+    const file = await upload(key);
+    const stop = cog.work(1, () => ({ text_source: "recognition" }));
+    const auto = await json(ocr({ file: file.id }, { prefer: "wait=10" }));
+    const never = await json(ocr({ file: file.id, text_layer: "never" }, { prefer: "wait=10" }));
+    stop();
+    expect([auto.text_layer, never.text_layer]).toEqual(["auto", "never"]);
+    expect(never.pages[0].source).toBe("read");
+    expect(never.result.pages[0].text_source).toBe("recognition");
+    expect(cog.predictions.map(({ input }) => input.text_layer)).toEqual([undefined, "never"]);
+  });
+
   it("counts the pages with the first one, then reads the rest in shards", async () => {
     const file = await upload(key);
     const stop = cog.work(6);

@@ -1,0 +1,94 @@
+/**
+ * How a stored reading is answered. A page is read and stored once, in full; what is chosen here costs no reading
+ * (docs/decisions/0034).
+ */
+import { z } from "zod";
+import { reader } from "./models.ts";
+import type { PageResult, StoredPageResult, StoredReading } from "./page-result.ts";
+
+export const GRANULARITIES = ["block", "line", "word"] as const;
+export const TABLE_FORMATS = ["html", "markdown"] as const;
+
+/** Fields of a request, without defaults. */
+export const presentationFields = {
+  granularity: z.enum(GRANULARITIES).meta({
+    description:
+      "`line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks",
+  }),
+  table_format: z.enum(TABLE_FORMATS).meta({
+    description:
+      "How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML",
+  }),
+};
+
+export type Presentation = {
+  [field in keyof typeof presentationFields]: z.infer<(typeof presentationFields)[field]>;
+};
+
+export const PLAIN: Presentation = { granularity: "block", table_format: "html" };
+
+/** @returns why the model cannot be answered in this form; `null` if it can */
+export function presentationFault(model: string, { granularity }: Presentation): string | null {
+  const { granularities = ["block"] } = reader(model);
+  return granularities.includes(granularity)
+    ? null
+    : `${model} has the granularities ${granularities.join(", ")}.`;
+}
+
+/** The page in the form that a request chooses. Its receipt is that of the stored Markdown. */
+export function present(reading: StoredReading, form: Presentation): StoredPageResult {
+  const edits = reading.blocks.flatMap((block) => edit(block, form));
+  return {
+    ...reading,
+    blocks: reading.blocks.map((block) => shown(block, form)),
+    markdown: edits.length > 0 ? edited(reading.markdown, edits) : reading.markdown,
+  };
+}
+
+type PushedBlock = PageResult["blocks"][number];
+
+function shown(block: PushedBlock, { granularity }: Presentation) {
+  const { markdown: _, place: __, lines, ...rest } = block;
+  if (granularity === "block" || !lines) return rest;
+  if (granularity === "word") return { ...rest, lines };
+  return { ...rest, lines: lines.map(({ words: _, ...line }) => line) };
+}
+
+/** A part of the Markdown, in code points, and what stands there instead. */
+interface Edit {
+  start: number;
+  end: number;
+  text: string;
+}
+
+function edit({ type, place, markdown }: PushedBlock, form: Presentation): Edit[] {
+  if (!place) return [];
+  const [start, end] = place;
+  if (type === "table" && form.table_format === "markdown" && markdown !== undefined)
+    return [{ start, end, text: markdown }];
+  return [];
+}
+
+/** The Markdown with edits, which are in order and do not overlap. */
+function edited(markdown: string, edits: Edit[]): string {
+  const at = codeUnits(markdown);
+  let out = "";
+  let last = 0;
+  for (const { start, end, text } of edits) {
+    out += markdown.slice(last, at(start));
+    last = at(end);
+    out += text;
+  }
+  return out + markdown.slice(last);
+}
+
+/** @returns the index of a code point in the text; calls must ask for ascending places */
+function codeUnits(text: string): (place: number) => number {
+  let point = 0;
+  let index = 0;
+  return (place) => {
+    for (; point < place && index < text.length; point++)
+      index += (text.codePointAt(index) as number) > 0xffff ? 2 : 1;
+    return index;
+  };
+}

@@ -1,0 +1,106 @@
+/** One reading, answered in several forms. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { PageResult } from "../../../../src/edge/domain/pages/page-result.ts";
+import { CogStub, call, json, newKey, post, upload } from "../../support.ts";
+
+let cog: CogStub;
+let key: string;
+let file: string;
+
+const box = { bbox: [0, 0, 1, 1] as [number, number, number, number], confidence: 0.9 };
+const HTML = "<table><tr><td>x</td></tr></table>";
+const PIPES = "| x |\n| --- |";
+const page: Partial<PageResult> = {
+  blocks: [
+    {
+      ...box,
+      id: 1,
+      type: "table",
+      text: "x",
+      html: HTML,
+      markdown: PIPES,
+      place: [0, HTML.length],
+      lines: [{ ...box, text: "x", words: [{ ...box, text: "x" }] }],
+      cells: [{ row: 0, column: 0, rowspan: 1, colspan: 1, text: "x", bbox: [0, 0, 1, 1] }],
+    },
+  ],
+  markdown: HTML,
+};
+
+beforeEach(async () => {
+  cog = new CogStub().install();
+  key = await newKey();
+  file = (await upload(key)).id;
+});
+afterEach(() => vi.restoreAllMocks());
+
+const ocr = (fields: object) => post("/v1/ocr", key, { file, ...fields }, { prefer: "wait=10" });
+
+async function read() {
+  const stop = cog.work(1, () => page);
+  const job = await json(ocr({}));
+  stop();
+  return job;
+}
+
+it("a page is read once for all forms", async () => {
+  const plain = await read();
+  expect(plain).toMatchObject({ granularity: "block", table_format: "html" });
+  const [block] = plain.result.pages[0].blocks;
+  expect(Object.keys(block).sort()).toEqual(
+    ["bbox", "cells", "confidence", "html", "id", "text", "type"].sort(),
+  );
+  const fine = await ocr({ granularity: "word", table_format: "markdown" });
+  expect(fine.headers.get("cache-status")).toBe("fovea; hit");
+  const job = await json(fine);
+  expect(job).toMatchObject({ granularity: "word", table_format: "markdown" });
+  expect(job.result.pages[0].markdown).toBe(PIPES);
+  expect(job.result.pages[0].blocks[0].lines[0].words).toHaveLength(1);
+  expect(cog.predictions).toHaveLength(1);
+});
+
+it("a result has the form of its job, or that of the query", async () => {
+  await read();
+  const { id } = await json(ocr({ granularity: "line", table_format: "markdown" }));
+  const result = (query: string) => call(`/v1/jobs/${id}/result?${query}`, { key });
+  expect(await (await result("format=md")).text()).toContain(PIPES);
+  expect(await (await result("format=md&table_format=html")).text()).toContain(HTML);
+  const [asked] = (await json(result(""))).pages;
+  expect(asked.blocks[0].lines).toEqual([{ ...box, text: "x" }]);
+  const [plain] = (await json(result("granularity=block&table_format=html"))).pages;
+  expect(plain.blocks[0].lines).toBeUndefined();
+});
+
+it("the receipt is for the Markdown of the answer", async () => {
+  const { id, result } = await read();
+  const { pages } = await json(call(`/v1/jobs/${id}/result?table_format=markdown`, { key }));
+  const { keys } = await json(call("/.well-known/fovea-receipt-keys"));
+  const verifier = await crypto.subtle.importKey("jwk", keys[0], "Ed25519", false, ["verify"]);
+  for (const { receipt, markdown } of [...result.pages, ...pages]) {
+    const payload = new TextEncoder().encode(receipt.payload);
+    const signature = Uint8Array.from(
+      atob(receipt.signature.replaceAll("-", "+").replaceAll("_", "/")),
+      (c) => c.charCodeAt(0),
+    );
+    expect(await crypto.subtle.verify("Ed25519", verifier, signature, payload)).toBe(true);
+    const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(markdown));
+    expect(JSON.parse(receipt.payload).markdown_sha256).toBe(
+      Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    );
+  }
+  expect(JSON.parse(pages[0].receipt.payload).read_at).toBe(
+    JSON.parse(result.pages[0].receipt.payload).read_at,
+  );
+});
+
+it("a form that the model lacks is refused, before anything is read and afterwards", async () => {
+  const refused = await ocr({ model: "deepseek-ocr", granularity: "line" });
+  expect(refused.status).toBe(422);
+  expect((await json(refused)).type).toBe("urn:fovea:problem:unsupported-option");
+  expect(cog.predictions).toHaveLength(0);
+  const stop = cog.work(1);
+  const { id } = await json(ocr({ model: "deepseek-ocr" }));
+  stop();
+  const answer = await call(`/v1/jobs/${id}/result?granularity=word`, { key });
+  expect((await json(answer)).type).toBe("urn:fovea:problem:unsupported-option");
+});
