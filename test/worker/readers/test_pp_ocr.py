@@ -1,10 +1,13 @@
+import importlib.util
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 from support import picture
 
+from fovea.layout.line import Region
 from fovea.pages.documents import Raster, open_document
 from fovea.pages.text_layer import LayerWord
 from fovea.readers.base import InvalidOptions, ReadRequest
@@ -65,6 +68,21 @@ def test_the_text_layer_gives_the_text_only_if_it_agrees(reader):
     )
     assert wrong.markdown == "The quick brown fox"
     assert "text layer" in wrong.warnings[0]
+
+
+def test_the_layout_model_takes_part_and_the_rules_serve_without_it(monkeypatch):
+    """Only the model can know the line above the picture for its caption."""
+    image = picture("Plan of the harbour in the year 1911", (900, 700), 26)
+    ImageDraw.Draw(image).rectangle((60, 130, 460, 420), fill=(90, 120, 60))
+    raster = Raster(1, image, None)
+    with_model = PpOcr()
+    seen = [Region("figure_caption", 0.9, (40, 50, 860, 110))]
+    monkeypatch.setattr(with_model._layout, "regions", lambda _: seen)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    without = PpOcr()
+    assert with_model.digest != without.digest
+    types = [{b.type for b in one.read(raster, ReadRequest()).blocks} for one in (with_model, without)]
+    assert types == [{"image", "image_caption"}, {"image", "text"}]
 
 
 def ink_box(image):

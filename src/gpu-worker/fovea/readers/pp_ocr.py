@@ -2,7 +2,7 @@
 
 | variable | default | |
 |---|---|---|
-| `FOVEA_THREADS` | all cores | threads of the recognizer |
+| `FOVEA_THREADS` | all cores | threads of each of its models, and of OpenCV |
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class PpOcr:
         settings = settings or Settings.from_environment()
         threads = settings.threads or len(os.sched_getaffinity(0))
         self._engine = TextEngine(threads)
-        self._layout = LayoutModel(threads)
+        self._layout = LayoutModel(threads, self._engine.runtime)
         parts = RULES + models_digest(self._engine.runtime) + self._layout.digest
         self.digest = f"sha256:{hashlib.sha256(parts).hexdigest()}"
 
