@@ -1,3 +1,4 @@
+import importlib.util
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from support import picture
 
+from fovea.layout.line import Region
 from fovea.pages.blank import is_blank
 from fovea.pages.documents import Raster, open_document
 from fovea.pages.glyphs import font
@@ -131,6 +133,21 @@ def test_lines_beside_the_text_layer_are_recognized(reader):
     result = reader.read(Raster(1, image, None, layer=(word,)), ReadRequest())
     assert result.text_source == "mixed"
     assert result.markdown.split() == ["The", "quick", "brown", "fóx", "jumps", "over", "lazy", "dogs"]
+
+
+def test_the_layout_model_takes_part_and_the_rules_serve_without_it(monkeypatch):
+    """Only the model can know the line above the picture for its caption."""
+    image = picture("Plan of the harbour in the year 1911", (900, 700), 26)
+    ImageDraw.Draw(image).rectangle((60, 130, 460, 420), fill=(90, 120, 60))
+    raster = Raster(1, image, None)
+    with_model = PpOcr()
+    seen = [Region("figure_caption", 0.9, (40, 50, 860, 110))]
+    monkeypatch.setattr(with_model._layout, "regions", lambda _: seen)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    without = PpOcr()
+    assert with_model.digest != without.digest
+    types = [{b.type for b in one.read(raster, ReadRequest()).blocks} for one in (with_model, without)]
+    assert types == [{"image", "image_caption"}, {"image", "text"}]
 
 
 def ink_box(image):

@@ -8,7 +8,7 @@ from fovea.recognition.page import PageLines
 from fovea.recognition.verdict import judge
 
 FRAME = Frame.of(np.zeros((10, 10, 3), np.uint8))
-LATIN = frozenset("abcdefghijklmnopqrstuvwxyz")
+ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzλιμνερωταο")
 
 
 def judged(text="harbour office " * 10, count=10, layer=None, refused=False, tangled=0, **doubts):
@@ -16,7 +16,7 @@ def judged(text="harbour office " * 10, count=10, layer=None, refused=False, tan
     lines = [Line(0, 30.0 * i, 400, 30.0 * i + 20, text, 0.99) for i in range(count)]
     words = count * len(text.split())
     found = Doubts(**({"words": words, "right": words, "height": 24.0} | doubts))
-    return judge(PageLines(FRAME, lines, found, layer, refused), tangled, LATIN)
+    return judge(PageLines(FRAME, lines, found, layer, refused), tangled, ALPHABET)
 
 
 def test_a_page_without_doubts_is_ok():

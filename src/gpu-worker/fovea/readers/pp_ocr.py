@@ -2,21 +2,25 @@
 
 | variable | default | |
 |---|---|---|
-| `FOVEA_THREADS` | all cores | threads of the recognizer |
+| `FOVEA_THREADS` | all cores | threads of each of its models, and of OpenCV |
 """
 
 import hashlib
 import os
 import time
+from functools import partial
 
 import numpy as np
 
 from fovea.pages.documents import Raster
-from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
+from fovea.readers.base import TASKS, InvalidOptions, ReadRequest, check_languages
 from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
+from fovea.recognition.languages import PP_OCR
 from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
+from fovea.recognition.scripts import ScriptReader
+from fovea.recognition.tesseract import find_tesseract
 from fovea.recognition.verdict import judge, judge_layer
 from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
@@ -24,6 +28,8 @@ from fovea.settings import Settings
 
 RULES = b"pp-ocr rules 6"
 """Part of the digest. Raise the number when a change of layout, Markdown or verdicts changes results."""
+TESSERACT_SHARE = 0.1
+"""Of a page's time: the longest that one call of Tesseract may take."""
 
 
 class PpOcr:
@@ -37,8 +43,14 @@ class PpOcr:
         settings = settings or Settings.from_environment()
         threads = settings.threads or len(os.sched_getaffinity(0))
         self._engine = TextEngine(threads)
-        self._layout = LayoutModel(threads)
+        self._layout = LayoutModel(threads, self._engine.runtime)
+        tesseract = find_tesseract()
+        limit_s = TESSERACT_SHARE * settings.page_timeout_s
+        self._scripts = tesseract and ScriptReader(tesseract, self._engine.alphabet, limit_s)
+        added = self._scripts.languages if self._scripts else []
+        self.languages = tuple(sorted([*PP_OCR, *added]))
         parts = RULES + models_digest(self._engine.runtime) + self._layout.digest
+        parts += tesseract.digest if tesseract and added else b""
         self.digest = f"sha256:{hashlib.sha256(parts).hexdigest()}"
 
     def check(self, request: ReadRequest) -> None:
@@ -46,12 +58,14 @@ class PpOcr:
             raise InvalidOptions(f"{self.name} has the tasks {', '.join(TASKS[self.name])}.")
         if request.prompt:
             raise InvalidOptions("pp-ocr does not support a prompt.")
+        check_languages(self.name, request.languages, self.languages)
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         only_layer = request.text_layer == "only"
-        read = read_page(pixels, self._engine, raster.layer, only_layer)
+        second = self._scripts and partial(self._scripts.read, wanted=request.languages)
+        read = read_page(pixels, self._engine, raster.layer, only_layer, second)
         blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
         verdict, warnings = judge_layer(read) if only_layer else judge(read, tangled, self._engine.alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)

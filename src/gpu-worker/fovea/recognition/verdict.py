@@ -47,10 +47,16 @@ def judge(read: PageLines, tangled: int, alphabet: Set[str]) -> tuple[str, list[
         )
     if tangled >= TANGLED:
         reasons.append(f"{tangled} pairs of blocks lie in each other; their reading order is a guess.")
-    recognized = " ".join(line.text for line in read.lines) if read.layer is None else ""
+    # Lines with other letters were read by Tesseract.
+    own = [line.text for line in read.lines if not _has_other_letters(line.text, alphabet)]
+    recognized = " ".join(own) if read.layer is None else ""
     if script := half_known(recognized, alphabet):
         reasons.append(f"The text seems to be {script}, of which pp-ocr does not know every letter.")
     return ("suspect" if reasons else "ok"), [*reasons, *warnings]
+
+
+def _has_other_letters(text: str, alphabet: Set[str]) -> bool:
+    return any(letter.isalpha() and letter not in alphabet for letter in text)
 
 
 def judge_layer(read: PageLines) -> tuple[str, list[str]]:
