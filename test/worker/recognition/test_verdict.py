@@ -54,6 +54,13 @@ def test_letters_outside_of_all_lines_make_a_page_suspect():
     assert "200 letters" in reason
 
 
+def test_letters_drawn_as_boxes_make_a_page_suspect():
+    assert judged(boxes=2)[0] == "ok"
+    verdict, (reason,) = judged(boxes=20)
+    assert verdict == "suspect"
+    assert "20 letters are drawn as boxes" in reason
+
+
 @pytest.mark.parametrize(("cut", "verdict"), [(1, "ok"), (3, "suspect")])
 def test_lines_through_the_edge_make_a_page_suspect(cut, verdict):
     assert judged(cut=cut)[0] == verdict

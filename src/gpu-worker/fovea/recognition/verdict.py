@@ -1,17 +1,17 @@
 """The verdict on a page that was read, with its reasons. `bench/reading.py --harms all` measures how far it holds."""
 
 from collections.abc import Set
+from math import sqrt
 
 from fovea.recognition.legibility import half_known
 from fovea.recognition.page import PageLines
 
-RIGHT = 0.97
-"""A page is `suspect` if a smaller share of its words is expected to be right."""
-LEAST_WRONG = 0.5
-"""Fewer wrong words than this are expected of a page that is right."""
+WRONG = 0.04
+"""A page is `suspect` if probably a larger share of its words is wrong: expected are `n`, give or take the square root
+of `n`. On the bench, pages with a share of 0.05 are no longer right, and the expectation is a little too good."""
 CUT = 0.05
 """A page is `suspect` if at least two lines, and this share, go through its edge."""
-AGREES = 0.97
+AGREES = 0.985
 """A page is `suspect` if its text layer agrees less than this with a sample of recognized lines."""
 TANGLED = 2
 """A page is `suspect` if as many pairs of blocks are tangled. One is a note beside a text more often than not."""
@@ -58,7 +58,8 @@ def _of_words(read: PageLines) -> list[str]:
     per_word = letters / doubts.words if doubts.words >= FEW else LETTERS_PER_WORD
     unread, loose = doubts.drawn / per_word, doubts.loose / per_word
     words = doubts.words + unread + loose
-    if words - doubts.right <= max(LEAST_WRONG, (1 - RIGHT) * words):
+    wrong = words - doubts.right + doubts.boxes  # a box is seldom read, and then spoils its word
+    if wrong + sqrt(max(0.0, wrong)) <= max(1.0, WRONG * words):
         return []
     reasons = []
     if unread > WORTH_SAYING * words:
@@ -68,6 +69,10 @@ def _of_words(read: PageLines) -> list[str]:
         )
     if loose > WORTH_SAYING * words:
         reasons.append(f"About {doubts.loose} letters belong to no line that was found.")
+    if doubts.boxes > WORTH_SAYING * words:
+        reasons.append(
+            f"About {doubts.boxes} letters are drawn as boxes, because the font of the page lacks them."
+        )
     misread = doubts.words - doubts.right
     if misread > WORTH_SAYING * words or not reasons:
         cause = f"; its lines are only {doubts.height:.0f} pixels high" if doubts.height < LOW else ""
