@@ -52,7 +52,7 @@ class PpOcr:
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         read = read_page(pixels, self._engine, raster.layer)
         blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        verdict, warnings = judge(read, tangled, self._engine.alphabet)
+        verdict, warnings = judge(read, blocks, tangled, self._engine.alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,
