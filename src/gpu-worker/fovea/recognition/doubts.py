@@ -109,27 +109,26 @@ def boxed_letters(image: np.ndarray, quad: np.ndarray) -> int:
         return 0
     _, ink = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    parts = sorted(
-        (x, y, w, h, label) for label, (x, y, w, h, _) in enumerate(stats) if label and h > 0.2 * height
-    )
+    parts = [(x, y, w, h, label) for label, (x, y, w, h, _) in enumerate(stats) if label and h > 0.2 * height]
     count = 0
-    for number, (x, y, w, h, label) in enumerate(parts):
-        left = x - max((part[0] + part[2] for part in parts[:number]), default=-height)
-        right = min((part[0] for part in parts[number + 1 :]), default=x + w + height) - x - w
-        if (
-            w >= 5
-            and h >= 0.3 * height
-            and 0.2 < w / h < 1.4
-            and min(left, right) < 0.15 * height
-            and _is_empty_box(labels[y : y + h, x : x + w] == label)
-        ):
-            count += 1
+    for x, y, w, h, label in parts:
+        if w < 5 or h < 0.3 * height or not 0.2 < w / h < 1.4:
+            continue
+        if not _is_empty_box(labels[y : y + h, x : x + w] == label):
+            continue
+        others = [(a, c) for a, _, c, _, other in parts if other != label]
+        left = min((x - a - c for a, c in others if a < x), default=height)
+        right = min((a - x - w for a, _ in others if a > x), default=height)
+        count += min(left, right) < 0.15 * height
     return count
 
 
 def _is_empty_box(ink: np.ndarray) -> bool:
     """Whether a piece of ink, (H, W), has four straight sides and little inside."""
     rim = max(1, round(0.12 * ink.shape[1]))
+    ends = slice(None, rim), slice(-rim, None)
+    if not all(ink[rows, columns].any() for rows in ends for columns in ends):
+        return False
     sides = (
         ink[:rim].any(axis=0),
         ink[-rim:].any(axis=0),
