@@ -102,7 +102,7 @@ def _growth(quad: np.ndarray, pad: float) -> np.ndarray:
 
 
 def boxed_letters(image: np.ndarray, quad: np.ndarray) -> int:
-    """Empty boxes close to letters of a line. `image`: (H, W, 3) BGR. A box to tick stands apart."""
+    """Empty boxes close to letters of a line. `image`: (H, W, 3) BGR. A box to tick stands apart or first."""
     grey = cv2.cvtColor(crop(image, quad), cv2.COLOR_BGR2GRAY)
     height = grey.shape[0]
     if height < 12:
@@ -117,9 +117,9 @@ def boxed_letters(image: np.ndarray, quad: np.ndarray) -> int:
         if not _is_empty_box(labels[y : y + h, x : x + w] == label):
             continue
         others = [(a, c) for a, _, c, _, other in parts if other != label]
-        left = min((x - a - c for a, c in others if a < x), default=height)
-        right = min((a - x - w for a, _ in others if a > x), default=height)
-        count += min(left, right) < 0.15 * height
+        left = [x - a - c for a, c in others if a < x]
+        right = [a - x - w for a, _ in others if a > x]
+        count += bool(left) and min([*left, *right]) < 0.15 * height
     return count
 
 
