@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from support import picture
 
-from fovea.recognition.doubts import cut_lines, loose_letters, right_words
+from fovea.pages.glyphs import font
+from fovea.recognition.doubts import boxed_letters, cut_lines, loose_letters, right_words
 
 TEXT = "The harbour office opens\nat seven in the morning"
 
@@ -93,3 +94,30 @@ def test_a_line_beside_a_frame_is_not_cut():
     quads = [quad - np.array([x0, 0], np.float32) for quad in lines_of(image)]
     narrow[:, :2] = 0
     assert cut_lines(narrow, quads) == 0
+
+
+def boxed(text, missing="", tick=False):
+    """A line of text whose `missing` letters are boxes, perhaps behind a box to tick."""
+    image, face, x = Image.new("RGB", (900, 80), "white"), font("prose", 32), 20.0
+    pen = ImageDraw.Draw(image)
+    if tick:
+        pen.rectangle((x, 24, x + 26, 50), outline="black", width=2)
+        x += 44
+    for letter in text:
+        wide = face.getlength(letter)
+        if letter in missing:
+            pen.rectangle((x + 2, 24, x + wide - 2, 50), outline="black", width=2)
+        else:
+            pen.text((x, 16), letter, "black", font=face)
+        x += wide
+    quad = np.array([(14, 12), (x + 6, 12), (x + 6, 62), (14, 62)], np.float32)
+    return boxed_letters(np.asarray(image)[:, :, ::-1].copy(), quad)
+
+
+def test_letters_drawn_as_boxes_are_counted():
+    assert boxed("The harbour office", missing="o") == 2
+    assert boxed("The harbour office BDO80") == 0
+
+
+def test_a_box_to_tick_is_no_letter():
+    assert boxed("The harbour office", tick=True) == 0

@@ -6,17 +6,18 @@ from fovea.recognition.doubts import Doubts
 from fovea.recognition.frame import Frame
 from fovea.recognition.page import PageLines
 from fovea.recognition.verdict import judge
+from fovea.result.page_result import Block
 
 FRAME = Frame.of(np.zeros((10, 10, 3), np.uint8))
 ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzλιμνερωταο")
 
 
-def judged(text="harbour office " * 10, count=10, layer=None, refused=False, tangled=0, **doubts):
+def judged(text="harbour office " * 10, count=10, layer=None, refused=False, blocks=(), tangled=0, **doubts):
     """A page of `count` lines, all of whose words are expected to be right unless `doubts` say otherwise."""
     lines = [Line(0, 30.0 * i, 400, 30.0 * i + 20, text, 0.99) for i in range(count)]
     words = count * len(text.split())
     found = Doubts(**({"words": words, "right": words, "height": 24.0} | doubts))
-    return judge(PageLines(FRAME, lines, found, layer, refused), tangled, ALPHABET)
+    return judge(PageLines(FRAME, lines, found, layer, refused), blocks, tangled, ALPHABET)
 
 
 def test_a_page_without_doubts_is_ok():
@@ -52,6 +53,22 @@ def test_letters_outside_of_all_lines_make_a_page_suspect():
     verdict, (reason,) = judged(loose=200)
     assert verdict == "suspect"
     assert "200 letters" in reason
+
+
+def test_prose_in_a_picture_makes_a_page_suspect_and_labels_do_not():
+    labels = Block(1, "image", (0, 0, 1, 1), "2015 2016 2017 depth in metres 25 50 75 100")
+    prose = Block(2, "image", (0, 0, 1, 1), "The library keeps about forty maps. " * 4)
+    assert judged(blocks=[labels])[0] == "ok"
+    verdict, (reason,) = judged(blocks=[labels, prose])
+    assert verdict == "suspect"
+    assert "in pictures" in reason
+
+
+def test_letters_drawn_as_boxes_make_a_page_suspect():
+    assert judged(boxes=2)[0] == "ok"
+    verdict, (reason,) = judged(boxes=20)
+    assert verdict == "suspect"
+    assert "20 letters are drawn as boxes" in reason
 
 
 @pytest.mark.parametrize(("cut", "verdict"), [(1, "ok"), (3, "suspect")])

@@ -67,7 +67,8 @@ class PpOcr:
         second = self._scripts and partial(self._scripts.read, wanted=request.languages)
         read = read_page(pixels, self._engine, raster.layer, only_layer, second)
         blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        verdict, warnings = judge_layer(read) if only_layer else judge(read, tangled, self._engine.alphabet)
+        alphabet = self._engine.alphabet
+        verdict, warnings = judge_layer(read) if only_layer else judge(read, blocks, tangled, alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,

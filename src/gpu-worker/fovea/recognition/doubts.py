@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from fovea.layout.line import CJK
+from fovea.recognition.engine import crop
 from fovea.recognition.marks import find_ink, is_frame
 
 NEAR = 0.8
@@ -30,6 +31,8 @@ class Doubts:
     """Letters of these lines."""
     loose: int = 0
     """Letters in rows that belong to no line."""
+    boxes: int = 0
+    """Letters that are drawn as empty boxes, because the font of the page lacks them."""
     cut: int = 0
     """Lines that are cut off at the left or right edge of the page."""
     height: float = 0.0
@@ -96,6 +99,44 @@ def _growth(quad: np.ndarray, pad: float) -> np.ndarray:
     """The factors by which a quad grows on all sides by `pad` pixels."""
     size = np.maximum(np.ptp(quad, axis=0), 1)
     return 1 + 2 * pad / size
+
+
+def boxed_letters(image: np.ndarray, quad: np.ndarray) -> int:
+    """Empty boxes close to letters of a line. `image`: (H, W, 3) BGR. A box to tick stands apart or first."""
+    grey = cv2.cvtColor(crop(image, quad), cv2.COLOR_BGR2GRAY)
+    height = grey.shape[0]
+    if height < 12:
+        return 0
+    _, ink = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    parts = [(x, y, w, h, label) for label, (x, y, w, h, _) in enumerate(stats) if label and h > 0.2 * height]
+    count = 0
+    for x, y, w, h, label in parts:
+        if w < 5 or h < 0.3 * height or not 0.2 < w / h < 1.4:
+            continue
+        if not _is_empty_box(labels[y : y + h, x : x + w] == label):
+            continue
+        others = [(a, c) for a, _, c, _, other in parts if other != label]
+        left = [x - a - c for a, c in others if a < x]
+        right = [a - x - w for a, _ in others if a > x]
+        count += bool(left) and min([*left, *right]) < 0.15 * height
+    return count
+
+
+def _is_empty_box(ink: np.ndarray) -> bool:
+    """Whether a piece of ink, (H, W), has four straight sides and little inside."""
+    rim = max(1, round(0.12 * ink.shape[1]))
+    ends = slice(None, rim), slice(-rim, None)
+    if not all(ink[rows, columns].any() for rows in ends for columns in ends):
+        return False
+    sides = (
+        ink[:rim].any(axis=0),
+        ink[-rim:].any(axis=0),
+        ink[:, :rim].any(axis=1),
+        ink[:, -rim:].any(axis=1),
+    )
+    inner = ink[2 * rim : -2 * rim, 2 * rim : -2 * rim]
+    return min(side.mean() for side in sides) >= 0.95 and bool(inner.size) and inner.mean() < 0.25
 
 
 def cut_lines(image: np.ndarray, quads: Sequence[np.ndarray]) -> int:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from fovea.layout.line import Line, Word, box_of, share_inside
+from fovea.layout.line import CJK, Line, Word, box_of, share_inside
 from fovea.pages.text_layer import LayerWord
 from fovea.recognition.detect import find_lines, is_tall, line_height, stacked
-from fovea.recognition.doubts import Doubts, cut_lines, loose_letters, right_words
+from fovea.recognition.doubts import Doubts, boxed_letters, cut_lines, loose_letters, right_words
 from fovea.recognition.engine import Quads, Text, TextEngine, crop
 from fovea.recognition.frame import Frame, skew_of
 from fovea.recognition.layer import AGREES, agreement, layer_lines
@@ -281,6 +281,7 @@ def doubts_of(
         unread=len(unread),
         drawn=sum(letters_drawn(image, quad) for quad in unread),
         loose=loose_letters(image, quads, height),
+        boxes=sum(boxed_letters(image, line.quad) for line in found if not CJK.search(line.text)),
         cut=cut_lines(image, quads),
         height=height,
     )

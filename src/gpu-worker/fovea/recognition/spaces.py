@@ -77,7 +77,7 @@ def _spaced(text: str, places: Sequence[float], gaps: list[Gap], least: float) -
         if 0 < at < len(letters)
         and not after & {at - 1, at, at + 1}
         and (letters[at - 1].isalnum() or letters[at - 1] in ".,;:!?)□")
-        and (letters[at].isalnum() or letters[at] == "(")
+        and (letters[at].isalnum() or letters[at] in "(%€$£")
         and not (letters[at - 1].isdigit() and letters[at].isdigit())
     ][:count]
     cuts = sorted(after | set(new))

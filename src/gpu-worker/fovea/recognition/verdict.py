@@ -1,17 +1,18 @@
 """The verdict on a page that was read, with its reasons. `bench/reading.py --harms all` measures how far it holds."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
+from math import sqrt
 
 from fovea.recognition.legibility import half_known
 from fovea.recognition.page import PageLines
+from fovea.result.page_result import Block
 
-RIGHT = 0.97
-"""A page is `suspect` if a smaller share of its words is expected to be right."""
-LEAST_WRONG = 0.5
-"""Fewer wrong words than this are expected of a page that is right."""
+WRONG = 0.04
+"""A page is `suspect` if probably a larger share of its words is wrong: expected are `n`, give or take the square root
+of `n`. On the bench, pages with a share of 0.05 are no longer right, and the expectation is a little too good."""
 CUT = 0.05
 """A page is `suspect` if at least two lines, and this share, go through its edge."""
-AGREES = 0.97
+AGREES = 0.985
 """A page is `suspect` if its text layer agrees less than this with a sample of recognized lines."""
 LACKS = 0.05
 """A page that is only read by its text layer is `suspect` if the layer lacks a larger share of its letters."""
@@ -21,15 +22,20 @@ WORTH_SAYING = 0.01
 """A cause that concerns a smaller share of the words is no reason."""
 LOW = 14
 """Pixels. Lower lines are a cause of misread words."""
+LABELS = 12
+"""A picture with as many words has more than labels: text is printed on it, or it is none."""
 LETTERS_PER_WORD = 5.0
 """On pages with fewer words than `FEW`; other pages show how long their words are."""
 FEW = 20
 
 
-def judge(read: PageLines, tangled: int, alphabet: Set[str]) -> tuple[str, list[str]]:
+def judge(
+    read: PageLines, blocks: Sequence[Block], tangled: int, alphabet: Set[str]
+) -> tuple[str, list[str]]:
     """`ok`, `suspect` or `unreadable`, and the reasons.
 
-    `tangled`: pairs of blocks whose texts are mixed up. `alphabet`: what the recognizer can write.
+    `blocks`: what the lines became. `tangled`: pairs of them whose texts are mixed up. `alphabet`: what the recognizer
+    can write.
     """
     doubts, warnings = read.doubts, []
     if not read.lines:
@@ -38,7 +44,7 @@ def judge(read: PageLines, tangled: int, alphabet: Set[str]) -> tuple[str, list[
         return "unreadable", ["The page is not blank, but no text was found."]
     if read.refused:
         warnings.append("The PDF's text layer says something else than the page; it was not used.")
-    reasons = _of_words(read)
+    reasons = _of_words(read, words_in_pictures(blocks))
     if doubts.cut >= 2 and doubts.cut >= CUT * len(read.lines):
         reasons.append(f"{doubts.cut} lines are cut off at the edge of the page.")
     if read.layer is not None and read.layer < AGREES:
@@ -74,14 +80,24 @@ def judge_layer(read: PageLines) -> tuple[str, list[str]]:
     return "suspect" if warnings else "ok", warnings
 
 
-def _of_words(read: PageLines) -> list[str]:
+def words_in_pictures(blocks: Sequence[Block]) -> int:
+    """Words that were read inside of pictures, and so are no part of the text, where they are too many for labels."""
+    words = [
+        sum(map(str.isalpha, block.text)) / LETTERS_PER_WORD for block in blocks if block.type == "image"
+    ]
+    return round(sum(count for count in words if count >= LABELS))
+
+
+def _of_words(read: PageLines, pictured: int) -> list[str]:
     """What makes words wrong or lets them out, if that concerns too many words."""
     doubts = read.doubts
     letters = sum(len("".join(line.text.split())) for line in read.lines)
     per_word = letters / doubts.words if doubts.words >= FEW else LETTERS_PER_WORD
     unread, loose = doubts.drawn / per_word, doubts.loose / per_word
     words = doubts.words + unread + loose
-    if words - doubts.right <= max(LEAST_WRONG, (1 - RIGHT) * words):
+    # A box is seldom read, and then spoils its word.
+    wrong = words - doubts.right + doubts.boxes + pictured
+    if wrong + sqrt(max(0.0, wrong)) <= max(1.0, WRONG * words):
         return []
     reasons = []
     if unread > WORTH_SAYING * words:
@@ -91,6 +107,12 @@ def _of_words(read: PageLines) -> list[str]:
         )
     if loose > WORTH_SAYING * words:
         reasons.append(f"About {doubts.loose} letters belong to no line that was found.")
+    if pictured > WORTH_SAYING * words:
+        reasons.append(f"About {pictured} words stand in pictures and are no part of the text.")
+    if doubts.boxes > WORTH_SAYING * words:
+        reasons.append(
+            f"About {doubts.boxes} letters are drawn as boxes, because the font of the page lacks them."
+        )
     misread = doubts.words - doubts.right
     if misread > WORTH_SAYING * words or not reasons:
         cause = f"; its lines are only {doubts.height:.0f} pixels high" if doubts.height < LOW else ""
