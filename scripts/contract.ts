@@ -26,6 +26,7 @@ import {
 import {
   BLOCK_TYPES,
   DocumentReport,
+  FIGURES,
   MAX_IMAGE_BYTES,
   MAX_PAGE_BYTES,
   PageResult,
@@ -61,6 +62,7 @@ const contract = {
   max_prompt: MAX_PROMPT,
   max_page_bytes: MAX_PAGE_BYTES,
   max_image_bytes: MAX_IMAGE_BYTES,
+  figures: FIGURES,
 };
 
 const text = `${JSON.stringify(contract, null, 2)}\n`;

@@ -175,6 +175,16 @@ export class Jobs {
     }
   }
 
+  /** The picture of an `image` block: a PNG or a JPEG. */
+  figure(
+    id: string,
+    page: number,
+    block: number,
+    options: CallOptions = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    return this.#http.stream("GET", `${path(id)}/pages/${page}/figures/${block}`, options);
+  }
+
   /** A page's boxes as an SVG overlay. */
   overlay(id: string, page: number, options: CallOptions = {}): Promise<string> {
     return this.#http.text("GET", `${path(id)}/pages/${page}/overlay.svg`, options);

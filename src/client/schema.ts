@@ -97,6 +97,8 @@ export type Job = {
   granularity: "block" | "line" | "word";
   /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
   table_format: "html" | "markdown";
+  /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
+  figures: "none" | "link" | "inline";
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
   selection: string;
@@ -178,6 +180,15 @@ export type Block = {
   lines?: Array<Line>;
   /** Of a table; rows and columns count from 0 */
   cells?: Array<TableCell>;
+  /** Of an image: its picture, at `/v1/jobs/{id}/pages/{n}/figures/{id}` */
+  figure?: {
+    media_type: "image/png" | "image/jpeg";
+    width: number;
+    height: number;
+    bytes: number;
+    /** With `figures: link` the address, with `figures: inline` a `data:` URL */
+    url?: string;
+  };
 };
 
 export type Line = {
@@ -268,10 +279,18 @@ export type PushedBlock = {
   lines?: Array<Line>;
   /** Of a table; rows and columns count from 0 */
   cells?: Array<TableCell>;
+  figure?: Figure;
   /** Of a table without spans: the table in GitHub's Markdown */
   markdown?: string;
   /** Of a table or an image: where it stands in the page's Markdown, in code points */
   place?: [number, number];
+};
+
+export type Figure = {
+  media_type: "image/png" | "image/jpeg";
+  width: number;
+  height: number;
+  bytes: number;
 };
 
 export type OcrRequest = {
@@ -292,6 +311,8 @@ export type OcrRequest = {
   granularity?: "block" | "line" | "word";
   /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
   table_format?: "html" | "markdown";
+  /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
+  figures?: "none" | "link" | "inline";
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */

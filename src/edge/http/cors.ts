@@ -11,6 +11,7 @@ const PATHS = [
   "/v1/jobs/:id/events",
   "/v1/jobs/:id/result",
   "/v1/jobs/:id/pages/:page/overlay.svg",
+  "/v1/jobs/:id/pages/:page/figures/:figure",
 ];
 
 export function allowBrowsers(app: App): void {

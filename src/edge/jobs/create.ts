@@ -227,8 +227,9 @@ function optionsOf(env: Env, request: JobRequest, selection: PageSelection): Rea
   return options;
 }
 
-function presentationOf({ granularity, table_format }: JobRequest, model: string): Presentation {
-  const presentation = { granularity, table_format };
+function presentationOf(request: JobRequest, model: string): Presentation {
+  const { granularity, table_format, figures } = request;
+  const presentation = { granularity, table_format, figures };
   const fault = presentationFault(model, presentation);
   if (fault) throw new Problem("unsupported-option", fault);
   return presentation;

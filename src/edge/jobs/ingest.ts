@@ -25,7 +25,7 @@ import {
   landPage,
   rememberModel,
 } from "../storage/reading.ts";
-import { deleteReading, putImage, putResult } from "../storage/results.ts";
+import { deleteReading, putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
 import { log, track } from "../telemetry.ts";
 import { announce } from "./end.ts";
@@ -168,21 +168,24 @@ export async function receiveTokens(
   return kept ? "ok" : "refused";
 }
 
-/** The worker pushes a page's image before its result. It is dropped if no job waits for the page. */
-export async function receiveImage(
+/**
+ * The worker pushes a page's image or figures before its result. They are dropped if no job waits for the page.
+ * @param put stores the bytes under the page key
+ */
+export async function receivePicture(
   env: Env,
   shard: Shard,
   attempt: number,
   page: number,
   digest: string,
-  png: ArrayBuffer,
+  put: (pageKey: string) => Promise<void>,
 ): Promise<Received> {
   const file = await fileById(env.DB, shard.tenantId, shard.fileId);
   if (!file) return "gone";
   const key = await pageKey(shard.tenantId, file.sha256, shard.options, page);
   const live = await receiveHeartbeat(env, shard, attempt);
   if (!shard.pages.some((wanted) => wanted.pageKey === key)) return live;
-  await putImage(env.BUCKET, shard, key, digest, png);
+  await put(key);
   if (await fileById(env.DB, shard.tenantId, shard.fileId)) return "ok";
   await deleteReading(env.BUCKET, shard, key, digest);
   return "gone";

@@ -1,11 +1,17 @@
 /** The pages of a job in the form that a request chooses. */
 import type { Env } from "../bindings.ts";
-import type { PageEntry, PageError, StoredPageResult } from "../domain/pages/page-result.ts";
+import { base64 } from "../domain/encoding.ts";
+import type {
+  PageEntry,
+  PageError,
+  StoredPageResult,
+  StoredReading,
+} from "../domain/pages/page-result.ts";
 import { type Presentation, present } from "../domain/pages/presentation.ts";
 import { receiptKey, receiptOfForm } from "../domain/pages/receipt.ts";
 import { settings } from "../settings.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
-import { readAllStored } from "../storage/results.ts";
+import { readAllStored, readFigure } from "../storage/results.ts";
 
 /** The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form. */
 export async function* presentedEntries(
@@ -15,16 +21,42 @@ export async function* presentedEntries(
   form: Presentation,
 ): AsyncGenerator<PageEntry> {
   const key = await receiptKey(settings(env).SIGNING_SECRET);
+  const byNumber = new Map(pages.map((page) => [page.page, page]));
   for await (const { page, reading, error } of readAllStored(env.BUCKET, job, pages)) {
     if (!reading) {
       yield { page, result: null, error };
       continue;
     }
-    const result = present(reading, form);
+    const figures = await figureUrls(env, job, byNumber.get(page) as JobPage, reading, form);
+    const result = present(reading, form, figures);
     if (result.markdown !== reading.markdown)
       result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
     yield { page, result, error: null };
   }
+}
+
+/** Where a client finds the figures of a page, by the ids of their blocks. */
+async function figureUrls(
+  env: Env,
+  job: Job,
+  page: JobPage,
+  { blocks }: StoredReading,
+  { figures }: Presentation,
+): Promise<Map<number, string>> {
+  const urls = new Map<number, string>();
+  if (figures === "none") return urls;
+  const base = `${settings(env).PUBLIC_ORIGIN}/v1/jobs/${job.id}/pages/${page.page}/figures`;
+  for (const { id, figure } of blocks) {
+    if (!figure) continue;
+    if (figures === "link") {
+      urls.set(id, `${base}/${id}`);
+      continue;
+    }
+    const object = await readFigure(env.BUCKET, job, page, id);
+    if (object && "body" in object)
+      urls.set(id, `data:${figure.media_type};base64,${base64(await object.arrayBuffer())}`);
+  }
+  return urls;
 }
 
 /** The whole result of a job. The caller limits the number of pages. */

@@ -25,7 +25,7 @@ import { filesDelete, filesGet, filesList } from "./files/files.ts";
 import { filesTokens } from "./files/tokens.ts";
 import { jobsEvents } from "./jobs/events.ts";
 import { jobsCancel, jobsDelete, jobsGet, jobsList } from "./jobs/jobs.ts";
-import { jobsImage, jobsOverlay, jobsTokens } from "./jobs/pages.ts";
+import { jobsFigure, jobsImage, jobsOverlay, jobsTokens } from "./jobs/pages.ts";
 import { jobsResult } from "./jobs/result.ts";
 import { tokensCreate } from "./keys/browser-tokens.ts";
 import { keysCreate } from "./keys/create.ts";
@@ -62,6 +62,7 @@ export const routes: ((app: App) => void)[] = [
   jobsOverlay,
   jobsTokens,
   jobsImage,
+  jobsFigure,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,

@@ -1,5 +1,9 @@
-/** Page results in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`, and `.png` for the image. */
+/**
+ * Page results in R2: `results/{tenant}/{file}/{page key}/{model digest}.json`, `.png` for the image, and
+ * `/figures/{block}` for the picture of a block.
+ */
 import type {
+  FigureType,
   PageEntry,
   PageError,
   PageResult,
@@ -12,9 +16,8 @@ const path = (
   owner: { tenantId: string; fileId: string },
   pageKey: string,
   digest: string,
-  extension: "json" | "png",
-) =>
-  `results/${owner.tenantId}/${owner.fileId}/${pageKey}/${digest.replace("sha256:", "")}.${extension}`;
+  end: "" | ".json" | ".png" | `/figures/${number}`,
+) => `results/${owner.tenantId}/${owner.fileId}/${pageKey}/${digest.replace("sha256:", "")}${end}`;
 
 export async function putResult(
   bucket: R2Bucket,
@@ -23,7 +26,7 @@ export async function putResult(
   result: PageResult,
   bytes: Uint8Array,
 ): Promise<void> {
-  await bucket.put(path(owner, pageKey, result.model_digest, "json"), bytes, {
+  await bucket.put(path(owner, pageKey, result.model_digest, ".json"), bytes, {
     httpMetadata: { contentType: "application/json" },
   });
 }
@@ -36,19 +39,48 @@ export async function putImage(
   digest: string,
   png: ArrayBuffer,
 ): Promise<void> {
-  await bucket.put(path(owner, pageKey, digest, "png"), png, {
+  await bucket.put(path(owner, pageKey, digest, ".png"), png, {
     httpMetadata: { contentType: "image/png" },
   });
 }
 
-/** Erases a page's result and image. */
+/** Stores the picture of a block. The page's result is stored afterwards. */
+export async function putFigure(
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+  block: number,
+  bytes: ArrayBuffer,
+  contentType: FigureType,
+): Promise<void> {
+  await bucket.put(path(owner, pageKey, digest, `/figures/${block}`), bytes, {
+    httpMetadata: { contentType },
+  });
+}
+
+/** Erases a page's result, image and figures. */
 export async function deleteReading(
   bucket: R2Bucket,
   owner: { tenantId: string; fileId: string },
   pageKey: string,
   digest: string,
 ): Promise<void> {
-  await bucket.delete([path(owner, pageKey, digest, "json"), path(owner, pageKey, digest, "png")]);
+  const { objects } = await bucket.list({ prefix: path(owner, pageKey, digest, "") });
+  if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+}
+
+/** Opens the picture of a block; `null` if it has none. Conditions: as of `readImage`. */
+export async function readFigure(
+  bucket: R2Bucket,
+  job: Job,
+  page: JobPage,
+  block: number,
+  conditions?: Headers,
+): Promise<R2ObjectBody | R2Object | null> {
+  if (page.state !== "done" || page.modelDigest === null) return null;
+  const key = path(job, page.pageKey, page.modelDigest, `/figures/${block}`);
+  return bucket.get(key, conditions && { onlyIf: conditions });
 }
 
 /**
@@ -62,7 +94,7 @@ export async function readImage(
   conditions: Headers,
 ): Promise<R2ObjectBody | R2Object | null> {
   if (page.state !== "done" || page.modelDigest === null) return null;
-  const key = path(job, page.pageKey, page.modelDigest, "png");
+  const key = path(job, page.pageKey, page.modelDigest, ".png");
   return bucket.get(key, { onlyIf: conditions });
 }
 
@@ -73,7 +105,7 @@ export async function imageBytes(
   pageKey: string,
   digest: string,
 ): Promise<Uint8Array | null> {
-  const object = await bucket.get(path(owner, pageKey, digest, "png"));
+  const object = await bucket.get(path(owner, pageKey, digest, ".png"));
   return object && new Uint8Array(await object.arrayBuffer());
 }
 
@@ -92,7 +124,7 @@ type StoredEntry =
 export async function readStored(bucket: R2Bucket, job: Job, page: JobPage): Promise<StoredEntry> {
   const failed = (error: PageError): StoredEntry => ({ page: page.page, reading: null, error });
   if (page.state !== "done" || page.modelDigest === null) return failed(page.error ?? NOT_READ);
-  const object = await bucket.get(path(job, page.pageKey, page.modelDigest, "json"));
+  const object = await bucket.get(path(job, page.pageKey, page.modelDigest, ".json"));
   if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
   return { page: page.page, reading: await object.json<StoredReading>(), error: null };
 }

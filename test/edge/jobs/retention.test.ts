@@ -24,12 +24,18 @@ const age = (id: string, days: number) =>
   ]);
 const change = (body: object, caller = key) =>
   call("/v1/settings", { method: "PATCH", key: caller, body: { ...body } });
+const stored = async (id: string) =>
+  (await env.BUCKET.list()).objects.filter(({ key }) => key.includes(id));
 const exists = async (id: string) => (await call(`/v1/files/${id}`, { key })).status === 200;
 
 it("deletes a document that was not used during the retention time, and answers 410 for its results", async () => {
   const [old, used] = [await upload(key), await upload(key)];
   const stop = cog.work(1);
   const job = await ended(key, (await json(post("/v1/ocr", key, { file: old.id }))).id);
+  const [{ key: result } = { key: "" }] = (await stored(old.id)).filter(({ key }) =>
+    key.endsWith(".json"),
+  );
+  await env.BUCKET.put(result.replace(".json", "/figures/1"), "picture");
   await age(old.id, 29);
   await sweep(env);
   expect(await exists(old.id)).toBe(true);
@@ -40,6 +46,7 @@ it("deletes a document that was not used during the retention time, and answers 
   await sweep(env);
   expect(await exists(old.id)).toBe(false);
   expect(await exists(used.id)).toBe(true);
+  expect(await stored(old.id)).toEqual([]);
   expect((await call(`/v1/jobs/${job.id}/result`, { key })).status).toBe(410);
 });
 

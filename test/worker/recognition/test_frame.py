@@ -58,3 +58,10 @@ def test_the_skew_is_that_of_the_long_lines():
 )
 def test_what_says_too_little_about_the_skew_is_left_as_it_is(quads):
     assert skew_of(np.array(quads)) == 0.0
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_frame_knows_how_it_was_turned(quarters):
+    frame = Frame.of(np.zeros((20, 30, 3), np.uint8)).turned(quarters)
+    assert frame.quarters == quarters
+    assert frame.level(0.1)[0].quarters == quarters

@@ -542,6 +542,25 @@ def test_attachments_are_pushed_before_their_page():
         assert set(edge.queries) == {"signature=s"}
 
 
+class DrawingReader(EchoReader):
+    """Sees a picture at the top of each page."""
+
+    def read(self, raster, request):
+        result = super().read(raster, request)
+        result.blocks.append(Block(2, "image", (0, 0, 1, 0.5), ""))
+        return result
+
+
+def test_the_figures_of_a_page_are_pushed_before_it():
+    with EdgeStub({"/doc": pdf(1)}) as edge:
+        request = ShardRequest(document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url)
+        run(request, DrawingReader(), local(edge))
+        assert [path for path, _ in edge.pushes] == ["/document", "/pages/1/figures/2", "/pages/1"]
+        assert edge.pushes[1][1].startswith(b"\x89PNG")
+        assert edge.digests == [EchoReader.digest]
+        assert edge.pushes[2][1]["blocks"][1]["figure"]["media_type"] == "image/png"
+
+
 def test_without_a_push_address_attachments_are_data_urls():
     receipt = run(ShardRequest(document=data_url(pdf(1)), model="echo"), AttachingReader("image"))
     assert receipt["pages"][0]["image"] == "data:image/png;base64,AP8h"

@@ -45,6 +45,7 @@ export const JobRequest = z.strictObject({
   }),
   granularity: presentationFields.granularity.default(PLAIN.granularity),
   table_format: presentationFields.table_format.default(PLAIN.table_format),
+  figures: presentationFields.figures.default(PLAIN.figures),
   task: readingFields.task.default("markdown"),
   prompt: readingFields.prompt.optional(),
   tokens: z.enum(["keep", "none"]).optional().meta({

@@ -12,6 +12,14 @@ const text = (max: number) => z.string().max(max);
 export const MAX_PAGE_BYTES = 4 * 1024 ** 2;
 /** Largest page image, in bytes. */
 export const MAX_IMAGE_BYTES = 8 * 1024 ** 2;
+/** Figures of a page: how many, and the largest size of one and of all together, in bytes. */
+export const FIGURES = {
+  max_count: 32,
+  max_bytes: 2 * 1024 ** 2,
+  max_page_bytes: 4 * 1024 ** 2,
+} as const;
+export const FIGURE_TYPES = ["image/png", "image/jpeg"] as const;
+export type FigureType = (typeof FIGURE_TYPES)[number];
 
 export const BLOCK_TYPES = [
   "title",
@@ -68,6 +76,16 @@ export const TableCell = z
   })
   .meta({ id: "TableCell" });
 
+/** The picture of an `image` block. */
+const Figure = z
+  .object({
+    media_type: z.enum(FIGURE_TYPES),
+    width: z.int().min(1),
+    height: z.int().min(1),
+    bytes: z.int().min(1),
+  })
+  .meta({ id: "Figure" });
+
 export const Block = z
   .object({
     id: z.int().min(1),
@@ -83,11 +101,19 @@ export const Block = z
     cells: z.array(TableCell).max(100_000).optional().meta({
       description: "Of a table; rows and columns count from 0",
     }),
+    figure: Figure.extend({
+      url: z.string().optional().meta({
+        description: "With `figures: link` the address, with `figures: inline` a `data:` URL",
+      }),
+    })
+      .optional()
+      .meta({ description: "Of an image: its picture, at `/v1/jobs/{id}/pages/{n}/figures/{id}`" }),
   })
   .meta({ id: "Block" });
 
 /** A block as workers push it: with what the edge needs to answer it in several forms. */
 const PushedBlock = Block.extend({
+  figure: Figure.optional(),
   markdown: text(2_000_000).optional().meta({
     description: "Of a table without spans: the table in GitHub's Markdown",
   }),

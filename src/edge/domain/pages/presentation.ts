@@ -8,6 +8,7 @@ import type { PageResult, StoredPageResult, StoredReading } from "./page-result.
 
 export const GRANULARITIES = ["block", "line", "word"] as const;
 export const TABLE_FORMATS = ["html", "markdown"] as const;
+export const FIGURE_FORMS = ["none", "link", "inline"] as const;
 
 /** Fields of a request, without defaults. */
 export const presentationFields = {
@@ -19,13 +20,17 @@ export const presentationFields = {
     description:
       "How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML",
   }),
+  figures: z.enum(FIGURE_FORMS).meta({
+    description:
+      "Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs",
+  }),
 };
 
 export type Presentation = {
   [field in keyof typeof presentationFields]: z.infer<(typeof presentationFields)[field]>;
 };
 
-export const PLAIN: Presentation = { granularity: "block", table_format: "html" };
+export const PLAIN: Presentation = { granularity: "block", table_format: "html", figures: "none" };
 
 /** @returns why the model cannot be answered in this form; `null` if it can */
 export function presentationFault(model: string, { granularity }: Presentation): string | null {
@@ -35,20 +40,33 @@ export function presentationFault(model: string, { granularity }: Presentation):
     : `${model} has the granularities ${granularities.join(", ")}.`;
 }
 
-/** The page in the form that a request chooses. Its receipt is that of the stored Markdown. */
-export function present(reading: StoredReading, form: Presentation): StoredPageResult {
-  const edits = reading.blocks.flatMap((block) => edit(block, form));
+/**
+ * The page in the form that a request chooses. Its receipt is that of the stored Markdown.
+ * @param figures URLs of the figures to show, by the ids of their blocks
+ */
+export function present(
+  reading: StoredReading,
+  form: Presentation,
+  figures: ReadonlyMap<number, string> = new Map(),
+): StoredPageResult {
+  const edits = reading.blocks.flatMap((block) => edit(block, form, figures));
   return {
     ...reading,
-    blocks: reading.blocks.map((block) => shown(block, form)),
+    blocks: reading.blocks.map((block) => shown(block, form, figures)),
     markdown: edits.length > 0 ? edited(reading.markdown, edits) : reading.markdown,
   };
 }
 
 type PushedBlock = PageResult["blocks"][number];
 
-function shown(block: PushedBlock, { granularity }: Presentation) {
-  const { markdown: _, place: __, lines, ...rest } = block;
+function shown(
+  block: PushedBlock,
+  { granularity }: Presentation,
+  figures: ReadonlyMap<number, string>,
+) {
+  const { markdown: _, place: __, lines, figure, ...others } = block;
+  const url = figures.get(block.id);
+  const rest = { ...others, ...(figure && { figure: { ...figure, ...(url && { url }) } }) };
   if (granularity === "block" || !lines) return rest;
   if (granularity === "word") return { ...rest, lines };
   return { ...rest, lines: lines.map(({ words: _, ...line }) => line) };
@@ -61,23 +79,32 @@ interface Edit {
   text: string;
 }
 
-function edit({ type, place, markdown }: PushedBlock, form: Presentation): Edit[] {
+function edit(
+  { id, type, place, markdown }: PushedBlock,
+  form: Presentation,
+  figures: ReadonlyMap<number, string>,
+): Edit[] {
   if (!place) return [];
   const [start, end] = place;
   if (type === "table" && form.table_format === "markdown" && markdown !== undefined)
     return [{ start, end, text: markdown }];
+  const url = type === "image" && figures.get(id);
+  if (url) return [{ start, end, text: `![Figure ${id}](${url})` }];
   return [];
 }
 
-/** The Markdown with edits, which are in order and do not overlap. */
+/** The Markdown with edits, which are in order and do not overlap. What replaces nothing becomes a part of its own. */
 function edited(markdown: string, edits: Edit[]): string {
   const at = codeUnits(markdown);
   let out = "";
   let last = 0;
   for (const { start, end, text } of edits) {
-    out += markdown.slice(last, at(start));
+    const from = at(start);
+    out += markdown.slice(last, from);
     last = at(end);
-    out += text;
+    const isNew = last === from;
+    out += isNew && out !== "" ? `\n\n${text}` : text;
+    if (isNew && last < markdown.length && !markdown.startsWith("\n\n", last)) out += "\n\n";
   }
   return out + markdown.slice(last);
 }

@@ -9,6 +9,8 @@ import { verifyCallback } from "../../dispatch/index.ts";
 import { sniffMediaType } from "../../domain/documents/media-type.ts";
 import {
   DocumentReport,
+  FIGURE_TYPES,
+  FIGURES,
   MAX_IMAGE_BYTES,
   MAX_PAGE_BYTES,
   PageResult,
@@ -21,8 +23,8 @@ import {
   receiveDocument,
   receiveEnd,
   receiveHeartbeat,
-  receiveImage,
   receivePage,
+  receivePicture,
   receiveTokens,
 } from "../../jobs/ingest.ts";
 import { Problem } from "../../problem.ts";
@@ -30,6 +32,7 @@ import { verifyCallbackUrl } from "../../security/signed-url.ts";
 import { settings } from "../../settings.ts";
 import { fileById, openFile } from "../../storage/files.ts";
 import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
+import { putFigure, putImage } from "../../storage/results.ts";
 import { findShard } from "../../storage/shards.ts";
 
 const BASE = "/callbacks/shards/:shard";
@@ -100,17 +103,21 @@ export const callbacks = (app: App) => {
 
   app.put(`${PAGE}/image`, sizeLimit(MAX_IMAGE_BYTES), async (c) => {
     const { shard, attempt } = await authenticate(c);
-    const digest = PageResult.shape.model_digest.safeParse(c.req.header("x-model-digest"));
-    if (!digest.success)
-      throw new Problem(
-        "invalid-request",
-        "The header `X-Model-Digest` is missing or not a digest.",
-      );
-    const png = await c.req.arrayBuffer();
-    if (sniffMediaType(new Uint8Array(png, 0, Math.min(png.byteLength, 8))) !== "image/png")
+    const { digest, bytes, type } = await readPicture(c);
+    if (type !== "image/png")
       throw new Problem("unsupported-media-type", "A page image must be a PNG.");
     const page = Number(c.req.param("page"));
-    return answer(c, await receiveImage(c.env, shard, attempt, page, digest.data, png));
+    const put = (key: string) => putImage(c.env.BUCKET, shard, key, digest, bytes);
+    return answer(c, await receivePicture(c.env, shard, attempt, page, digest, put));
+  });
+
+  app.put(`${PAGE}/figures/:figure{[1-9][0-9]{0,5}}`, sizeLimit(FIGURES.max_bytes), async (c) => {
+    const { shard, attempt } = await authenticate(c);
+    const { digest, bytes, type } = await readPicture(c);
+    if (!type) throw new Problem("unsupported-media-type", "A figure must be a PNG or a JPEG.");
+    const [page, figure] = [Number(c.req.param("page")), Number(c.req.param("figure"))];
+    const put = (key: string) => putFigure(c.env.BUCKET, shard, key, digest, figure, bytes, type);
+    return answer(c, await receivePicture(c.env, shard, attempt, page, digest, put));
   });
 
   app.post(`${BASE}/closed`, sizeLimit(8 * MIB), async (c) => {
@@ -131,6 +138,17 @@ async function authenticate(c: Context<AppEnv>) {
   const shard = await findShard(c.env.DB, id);
   if (!shard) throw new Problem("gone", "The shard has ended.");
   return { shard, attempt: callback.attempt };
+}
+
+/** A pushed picture; its type is `null` if it is neither a PNG nor a JPEG. */
+async function readPicture(c: Context<AppEnv>) {
+  const digest = PageResult.shape.model_digest.safeParse(c.req.header("x-model-digest"));
+  if (!digest.success)
+    throw new Problem("invalid-request", "The header `X-Model-Digest` is missing or not a digest.");
+  const bytes = await c.req.arrayBuffer();
+  const sniffed = sniffMediaType(new Uint8Array(bytes, 0, Math.min(bytes.byteLength, 8)));
+  const type = FIGURE_TYPES.find((known) => known === sniffed) ?? null;
+  return { digest: digest.data, bytes, type };
 }
 
 async function readBody<T>(

@@ -1,7 +1,8 @@
-/** GET /v1/jobs/{id}/pages/{page}/overlay.svg, /tokens and /image: other views of a page than its result. */
+/** GET /v1/jobs/{id}/pages/{page}/overlay.svg, /tokens, /image and /figures: other views of a page than its result. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { base64 } from "../../domain/encoding.ts";
+import { FIGURE_TYPES } from "../../domain/pages/page-result.ts";
 import { overlay } from "../../formats/views/overlay.ts";
 import { browserMay } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
@@ -9,7 +10,7 @@ import { Problem } from "../../problem.ts";
 import { fileById } from "../../storage/files.ts";
 import { findJob, jobPages } from "../../storage/jobs.ts";
 import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
-import { readEntry, readImage } from "../../storage/results.ts";
+import { readEntry, readFigure, readImage } from "../../storage/results.ts";
 
 const pageParams = z.object({
   id: z.string(),
@@ -165,4 +166,63 @@ export const jobsImage = (app: App) =>
     };
     if (!("body" in image)) return c.body(null, 304, headers);
     return c.body(image.body, 200, { ...headers, "content-type": "image/png" });
+  });
+
+const figure = createRoute({
+  method: "get",
+  path: "/v1/jobs/{id}/pages/{page}/figures/{figure}",
+  operationId: "getFigure",
+  tags: ["jobs"],
+  summary: "Get a figure of a page",
+  description:
+    "The picture of an `image` block that has a `figure`: a PNG or a JPEG, cut out of the page's raster, and upright.",
+  security: [{ bearer: [] }],
+  middleware: [browserMay("read")] as const,
+  request: {
+    params: pageParams.extend({
+      figure: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .openapi({ type: "integer", minimum: 1, description: "The id of the block" }),
+    }),
+    headers: z.object({ "if-none-match": z.string().optional() }),
+  },
+  responses: {
+    200: {
+      description: "The picture",
+      headers: { ETag: { schema: { type: "string" as const } } },
+      content: {
+        "image/png": { schema: z.string().openapi({ format: "binary" }) },
+        "image/jpeg": { schema: z.string().openapi({ format: "binary" }) },
+      },
+    },
+    304: { description: "The picture has not changed" },
+    ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
+  },
+});
+
+export const jobsFigure = (app: App) =>
+  app.openapi(figure, async (c) => {
+    const { tenantId } = c.get("caller");
+    const { figure, ...param } = c.req.valid("param");
+    const { job, page } = await demandPage(c.env.DB, tenantId, param);
+    const object = await readFigure(c.env.BUCKET, job, page, figure, c.req.raw.headers);
+    if (!object) {
+      if (!(await fileById(c.env.DB, tenantId, job.fileId)))
+        throw new Problem("gone", "The file was deleted.");
+      throw new Problem("not-found", "The page has no such figure.");
+    }
+    const headers = {
+      etag: object.httpEtag,
+      "cache-control": "private",
+      "x-content-type-options": "nosniff",
+    };
+    if (!("body" in object)) return c.body(null, 304, headers);
+    const type = FIGURE_TYPES.find((known) => known === object.httpMetadata?.contentType);
+    return c.body(object.body, 200, {
+      ...headers,
+      "content-type": type ?? "image/png",
+      "content-security-policy": "default-src 'none'; sandbox",
+    });
   });

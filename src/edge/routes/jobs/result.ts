@@ -42,6 +42,7 @@ const route = createRoute({
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
       granularity: presentationFields.granularity.optional(),
       table_format: presentationFields.table_format.optional(),
+      figures: presentationFields.figures.optional(),
     }),
   },
   responses: {
@@ -78,6 +79,8 @@ export const jobsResult = (app: App) =>
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
     const form = { ...job.presentation, ...chosen };
+    // The other formats show no figures.
+    if (format !== "json" && format !== "md") form.figures = "none";
     const fault = presentationFault(job.options.model, form);
     if (fault) throw new Problem("unsupported-option", fault);
     const pages = selectPages(job, await jobPages(c.env.DB, job.id), selection);

@@ -22,6 +22,8 @@ import { JobSchema, jobView } from "../jobs/view.ts";
 
 /** The response contains the result of at most this many pages; `/result` streams larger ones. */
 const MAX_INLINE_PAGES = 50;
+/** With the figures in it. */
+const MAX_INLINE_PAGES_WITH_FIGURES = 5;
 
 const Body = z
   .strictObject({
@@ -103,7 +105,9 @@ export const ocrCreate = (app: App) =>
     c.header("cache-status", cacheStatus(sources, job.cache, fromTokens));
     const view = jobView(current, pages, waitingFor(shards, Date.now()));
     if (!isOver(current.state)) return c.json(view, 202);
-    if (pages.length > MAX_INLINE_PAGES) return c.json(view, 200);
+    const most =
+      job.presentation.figures === "inline" ? MAX_INLINE_PAGES_WITH_FIGURES : MAX_INLINE_PAGES;
+    if (pages.length > most) return c.json(view, 200);
     // A response with an Idempotency-Key is stored, so it must not contain what has to be erased.
     if (job.zeroRetention && c.req.header("idempotency-key")) return c.json(view, 200);
     const result = await presentedDocument(c.env, current, pages);

@@ -312,6 +312,7 @@ class FoveaNano:
             text_tokens=first[1].tokens,
             blocks=blocks,
             markdown=text,
+            turned=found.frame.quarters,
             verdict=verdict,
             warnings=warnings,
             attempts=[answers.attempt(mode, answers.tokens) for mode, answers in attempts],

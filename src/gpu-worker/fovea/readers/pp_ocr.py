@@ -83,6 +83,7 @@ class PpOcr:
             verdict=verdict,
             warnings=warnings,
             attempts=[Attempt("native", None, "stop")],
+            turned=read.frame.quarters,
             text_source=_source(read, only_layer),
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )

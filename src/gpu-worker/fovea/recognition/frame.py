@@ -33,6 +33,12 @@ class Frame:
     def height(self) -> int:
         return self.image.shape[0]
 
+    @property
+    def quarters(self) -> int:
+        """Quarter turns, clockwise, from the raster to this picture."""
+        across, down = self.to_raster[0, 0], self.to_raster[1, 0]
+        return round(-math.atan2(down, across) / (math.pi / 2)) % 4
+
     def turned(self, quarters: int) -> "Frame":
         """Turned clockwise by a multiple of 90°."""
         if quarters % 4 == 0:

@@ -149,14 +149,16 @@ class PageResult:
     witness: dict[str, Any] | None = None
     """`model`, `model_digest` and `agreement` of the witness, if the page was checked."""
     attachments: dict[str, bytes] = field(default_factory=dict)
-    """What is pushed next to the JSON, by its name in `fovea.service.push.ATTACHMENTS`."""
+    """What is pushed next to the JSON, by its path below the page (`fovea.service.push`)."""
+    turned: int = 0
+    """Quarter turns, clockwise, that make the raster upright. Not in the JSON."""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object. Raises `ValueError` if it breaks the contract."""
         body: dict[str, Any] = {"schema": 1}
         for name in self.__slots__:
             body[name] = getattr(self, name)
-        del body["attachments"]
+        del body["attachments"], body["turned"]
         body["blocks"] = [block.to_json() for block in self.blocks]
         body["attempts"] = [attempt.to_json() for attempt in self.attempts]
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}

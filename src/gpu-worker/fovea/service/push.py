@@ -27,8 +27,8 @@ MAX_TOKENS_BYTES = 64 << 20
 """Largest file of vision tokens accepted from the edge. The edge's own limit is lower and a setting there."""
 
 JSON = {"content-type": "application/json"}
-ATTACHMENTS = {"image": "image/png", "tokens": "application/octet-stream"}
-"""Media types of what can be pushed next to a page's result, by the last segment of the path."""
+TOKENS = "tokens"
+"""The path of a page's vision tokens. Other attachments are images: `image` of the page, `figures/{block id}`."""
 
 # Separate from the threads that read pages, so that heartbeats are sent even if all of those are busy.
 _THREADS = ThreadPoolExecutor(64, "push")
@@ -78,8 +78,8 @@ class Pusher:
         return await self._put(f"/pages/{number}", data)
 
     async def attachment(self, number: int, name: str, data: bytes, digest: str) -> Pushed:
-        """Pushes one of `ATTACHMENTS`, made by the model `digest`. Call it before `page`."""
-        head = {"content-type": ATTACHMENTS[name], "x-model-digest": digest}
+        """Pushes what belongs to a page, made by the model `digest`, to the path `name`. Call it before `page`."""
+        head = {"content-type": media_type(name, data), "x-model-digest": digest}
         return await self._put(f"/pages/{number}/{name}", data, head)
 
     async def heartbeat(self, page: int) -> Pushed:
@@ -135,3 +135,10 @@ class Pusher:
             return 403
         except Unreachable:
             return None
+
+
+def media_type(name: str, data: bytes) -> str:
+    """The media type of an attachment."""
+    if name == TOKENS:
+        return "application/octet-stream"
+    return "image/jpeg" if data.startswith(b"\xff\xd8\xff") else "image/png"

@@ -19,6 +19,7 @@ from fovea.outbound import Outbound, Refused
 from fovea.pages import render
 from fovea.pages.blank import is_blank
 from fovea.pages.documents import TEXT_TYPES, Document, Raster
+from fovea.pages.figures import attach_figures
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
 from fovea.result.page_result import MAX_PAGE_BYTES, PARTS, Attempt, PageResult, encode, failed_page, without
@@ -26,7 +27,7 @@ from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
 from fovea.service.drain import DRAIN, Drain
 from fovea.service.fetch import fetch_document
-from fovea.service.push import ATTACHMENTS, Pushed, Pusher
+from fovea.service.push import TOKENS, Pushed, Pusher, media_type
 from fovea.service.selection import select_pages
 from fovea.settings import Settings
 
@@ -233,7 +234,9 @@ class Shard:
     async def _deliver(self, answer: _Answer) -> None:
         """Pushes a page, or adds it to the receipt if there is no `push_url`. Raises `_Gone`."""
         if not self._pusher:
-            urls = {name: _data_url(ATTACHMENTS[name], data) for name, data in answer.attachments.items()}
+            urls = {
+                name: _data_url(media_type(name, data), data) for name, data in answer.attachments.items()
+            }
             self._receipt["pages"].append({**answer.body, **urls})
             self._receipt["pages"].sort(key=lambda page: page["page"])
             return
@@ -243,8 +246,8 @@ class Shard:
             if pushed is Pushed.GONE:
                 raise _Gone
             # The page fails with its attachment, except with vision tokens that are only a by-product of another task.
-            if pushed is Pushed.FAILED and (name != "tokens" or self._request.options.task == ENCODE):
-                message = "The service did not store the page's image or vision tokens."
+            if pushed is Pushed.FAILED and (name != TOKENS or self._request.options.task == ENCODE):
+                message = "The service did not store the page's images or vision tokens."
                 answer = self._failed(page, PageError("not_kept", message))
                 break
         pushed = await self._pusher.page(page, answer.data)
@@ -321,6 +324,7 @@ class Shard:
                     result, self._witness, raster, spent < WITNESS_SHARE * self._settings.page_timeout_s
                 )
         result.model_digest = self._digest
+        attach_figures(result, raster.image)
         if raster.missing:
             result.warnings.append(_missing_glyphs(raster.missing))
         if raster.damage:
