@@ -22,12 +22,11 @@ SCRIPT: dict[str, str] = {tag: script for tag, _, script in _ROWS}
 FIRST = ("ru", "el", "he", "ar", "vi", "th", "hi", "ko")
 """Of the languages of a script, those that are tried first."""
 
-PP_OCR = tuple(
-    """
-    ca cs cy da de en es et eu fi fr ga gl hr hu id is it ja lt lv ms mt nb nl pl pt ro sk sl sq sr-Latn
-    sv tr zh-Hans zh-Hant
-    """.split()
-)
+_TAGS = """
+ca cs cy da de en es et eu fi fr ga gl hr hu id is it ja lt lv ms mt nb nl pl pt ro sk sl sq sr-Latn
+sv tr zh-Hans zh-Hant
+"""
+PP_OCR = tuple(_TAGS.split())
 """Languages of the table of which the recognizer of pp-ocr has every letter."""
 
 
