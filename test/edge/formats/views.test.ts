@@ -5,6 +5,7 @@ import { tableHtml } from "../../../src/edge/formats/views/html.ts";
 import { VIEWS, type ViewName } from "../../../src/edge/formats/views/index.ts";
 import { overlay } from "../../../src/edge/formats/views/overlay.ts";
 import { tableCells } from "../../../src/edge/formats/views/table-cells.ts";
+import type { View } from "../../../src/edge/formats/views/view.ts";
 import { png, storedResult, unzip } from "../samples.ts";
 
 const pages: PageEntry[] = [
@@ -18,8 +19,9 @@ const pages: PageEntry[] = [
 ];
 
 const render = (name: ViewName, entries = pages) => {
-  const view = VIEWS[name]();
+  const view: View = VIEWS[name]();
   const job = { jobId: "job_1", fileId: "file_1" };
+  for (const entry of entries) view.survey?.(entry);
   return (
     view.head(job) + entries.map((entry, i) => view.page(entry, i === 0)).join("") + view.tail()
   );
@@ -147,6 +149,14 @@ describe("chunks", () => {
       .split("\n")
       .slice(0, -1)
       .map((line) => JSON.parse(line));
+
+  it("leave out what repeats at the same place on several pages, whatever its type", () => {
+    const running = block("text", "Annual report", { bbox: [0.1, 0.02, 0.5, 0.04] });
+    const found = lines(
+      [1, 2, 3].map((page) => pageOf(page, running, block("text", `Page ${page}.`))),
+    );
+    expect(found.map(({ text }) => text)).toEqual(["Page 1.", "Page 2.", "Page 3."]);
+  });
 
   it("end at a heading, carry the headings of earlier pages, and leave headers and footers out", () => {
     const found = lines([

@@ -1,7 +1,8 @@
 /**
  * JSON lines for retrieval. Each chunk has a limited length, its page, the headings above it and the boxes of its
- * text, so that an answer can cite its source. A chunk never spans pages.
+ * text, so that an answer can cite its source. A chunk never spans pages. Running headers and footers are left out.
  */
+import { Furniture } from "../../domain/pages/furniture.ts";
 import type { PageEntry, PageResult } from "../../domain/pages/page-result.ts";
 import type { View } from "./view.ts";
 
@@ -9,13 +10,15 @@ type Block = PageResult["blocks"][number];
 type Box = Pick<Block, "id" | "type" | "bbox">;
 
 const MAX_CHARACTERS = 1200;
-/** Blocks that repeat on every page. They are not part of the text. */
+/** Blocks that repeat on every page, by their type. They are not part of the text. */
 const FURNITURE = new Set<Block["type"]>(["header", "footer", "page_number"]);
 
 export const chunks = (): View => {
   let job = { jobId: "", fileId: "" };
   /** The headings in effect at the end of the previous page. */
   let headings: Partial<Record<"title" | "sub_title", string>> = {};
+
+  const furniture = new Furniture();
 
   const page = (entry: PageEntry): string => {
     const { page, result, error } = entry;
@@ -38,9 +41,10 @@ export const chunks = (): View => {
       }
     };
 
-    for (const { id, type, bbox, text, latex } of result.blocks) {
+    for (const block of result.blocks) {
+      const { id, type, bbox, text, latex } = block;
       const words = (text || latex || "").trim();
-      if (FURNITURE.has(type) || words === "") continue;
+      if (FURNITURE.has(type) || words === "" || furniture.has(block, page)) continue;
       if (type === "title" || type === "sub_title") {
         flush();
         headings = type === "title" ? { title: words } : { ...headings, sub_title: words };
@@ -61,6 +65,7 @@ export const chunks = (): View => {
 
   return {
     mediaType: "application/jsonl",
+    survey: ({ result }) => result && furniture.add(result),
     head: (of) => {
       job = of;
       return "";

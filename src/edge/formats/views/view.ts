@@ -8,6 +8,8 @@ export interface View {
   mediaType: string;
   /** Whether the format contains the pictures of the pages. */
   pictures?: true;
+  /** Takes a page into account before the first one is written, if the format depends on the whole document. */
+  survey?(entry: PageEntry): void;
   head(job: { jobId: string; fileId: string }): Written;
   /** @param image the picture of the page as PNG, if `pictures` is set */
   page(entry: PageEntry, first: boolean, image?: Uint8Array | null): Written;

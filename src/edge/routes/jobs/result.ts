@@ -14,7 +14,7 @@ import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
-import { readEntry } from "../../storage/results.ts";
+import { readEntries, readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";
 
 const Format = z
@@ -99,6 +99,8 @@ export const jobsResult = (app: App) =>
       const write = async (pieces: Written) => {
         for (const piece of typeof pieces === "string" ? [pieces] : pieces) await out.write(piece);
       };
+      if (view.survey)
+        for await (const entry of readEntries(c.env.BUCKET, job, pages)) view.survey(entry);
       await write(view.head({ jobId: job.id, fileId: job.fileId }));
       let isFirst = true;
       for await (const entry of presentedEntries(c.env, job, pages, form)) {
