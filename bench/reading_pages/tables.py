@@ -14,6 +14,8 @@ from reading_pages.measures import GROUPS, Answer, Score, f1
 
 RIGHT = 0.95
 """Share of the words from which a page is right."""
+IN_ORDER = 0.9
+"""Order below which a doubt about a page is not needless, although its words are right."""
 STEPS = (0.0, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 """Bounds of the classes of confidence."""
 
@@ -119,7 +121,8 @@ def verdicts(reader: str, rows: list[Row]) -> str:
     """Verdict and confidence of one reader against what was read."""
     parts = [
         f"\n**Verdicts of {reader}** (a page is right if ≥ {RIGHT:.0%} of its words are)\n",
-        "| pages | number | right | `ok` | right of those `ok` | right and not `ok` |\n|---|---|---|---|---|---|",
+        "| pages | number | right | `ok` | right of those `ok` | right and not `ok` | of these out of order |\n"
+        "|---|---|---|---|---|---|---|",
     ]
     for group in ("dev", "held"):
         for kind, looks in (("plain", LOOKS), ("harmed", HARMS), ("all", LOOKS | HARMS)):
@@ -127,10 +130,12 @@ def verdicts(reader: str, rows: list[Row]) -> str:
             if not some:
                 continue
             right, fine = [row for row in some if row.is_right], [row for row in some if row.is_ok]
+            needless = [row for row in right if not row.is_ok]
+            torn = sum(row.score.order is not None and row.score.order < IN_ORDER for row in needless)
             share = sum(row.is_right for row in fine) / len(fine) if fine else 1.0
             parts.append(
                 f"| {group}, {kind} | {len(some)} | {len(right)} | {len(fine)} | "
-                f"{sum(row.is_right for row in fine)} ({share:.1%}) | {sum(not row.is_ok for row in right)} |"
+                f"{sum(row.is_right for row in fine)} ({share:.1%}) | {len(needless)} | {torn} |"
             )
     parts.append(
         "\n| mean confidence | pages | mean text | mean words | right pages |\n|---|---|---|---|---|"

@@ -8,22 +8,25 @@ from fovea.recognition.page import PageLines
 from fovea.result.page_result import Block
 
 WRONG = 0.04
-"""A page is `suspect` if probably a larger share of its words is wrong: expected are `n`, give or take the square root
-of `n`. On the bench, pages with a share of 0.05 are no longer right, and the expectation is a little too good."""
+"""A page is `suspect` if probably a larger share of its words is wrong: `n` are expected, give or take the square root
+of `n`. A page with a share of 0.05 is no longer right, and the recognizer is a little too sure of itself."""
 CUT = 0.05
-"""A page is `suspect` if at least two lines, and this share, go through its edge."""
+"""A page is `suspect` if at least two lines, and this share of its lines, go through its edge. Of uncut pages of the
+bench no line does."""
 AGREES = 0.985
-"""A page is `suspect` if its text layer agrees less than this with a sample of recognized lines."""
+"""A page is `suspect` if its text layer agrees less than this with a sample of recognized lines. On the bench, right
+layers agree by 0.993 or more, and one with 8 % of its words wrong by 0.978."""
 LACKS = 0.05
 """A page that is only read by its text layer is `suspect` if the layer lacks a larger share of its letters."""
 TANGLED = 2
-"""A page is `suspect` if as many pairs of blocks are tangled. One is a note beside a text more often than not."""
+"""A page is `suspect` if as many pairs of blocks are tangled. Of the bench's pages with two or more, most are out of
+order; one pair is a note beside a text more often than not."""
+LABELS = 12
+"""A picture with as many words has more than labels: text is printed on it, or it is none."""
 WORTH_SAYING = 0.01
 """A cause that concerns a smaller share of the words is no reason."""
 LOW = 14
 """Pixels. Lower lines are a cause of misread words."""
-LABELS = 12
-"""A picture with as many words has more than labels: text is printed on it, or it is none."""
 LETTERS_PER_WORD = 5.0
 """On pages with fewer words than `FEW`; other pages show how long their words are."""
 FEW = 20
