@@ -6,7 +6,7 @@
  *
  * Afterwards it waits until the sweep has tidied up, and prints a last row.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -65,7 +65,8 @@ function sample(jobs: number | string): void {
   const all = processesOf("workerd").flatMap(({ pid }) => usageOf(pid) ?? []);
   const mib = all.reduce((sum, one) => sum + one.mib, 0);
   const files = all.reduce((sum, one) => sum + one.files, 0);
-  const [kib] = execFileSync("du", ["-sk", data], { encoding: "utf8" }).split("\t");
+  // A file that goes away meanwhile is no error.
+  const [kib] = spawnSync("du", ["-sk", data], { encoding: "utf8" }).stdout.split("\t");
   const minutes = ((Date.now() - began) / 60_000).toFixed(1);
   console.log(
     `| ${jobs} | ${minutes} | ${mib.toFixed(0)} | ${files} | ${(Number(kib) / 1024).toFixed(0)} |`,
