@@ -92,6 +92,7 @@ export type Job = {
   dpi: number;
   token_budget: number | null;
   witness: boolean;
+  languages: Array<string>;
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
   selection: string;
@@ -231,6 +232,8 @@ export type OcrRequest = {
   token_budget?: number;
   /** Check the words of each page against a classic recogniser; where they differ, the page is `suspect`. */
   witness?: boolean;
+  /** The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused. */
+  languages?: Array<string>;
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
@@ -386,6 +389,8 @@ export type Model = {
     tasks: Array<string>;
     modes: Array<string>;
     takes_prompts: boolean;
+    /** BCP-47 tags of the languages that it reads; `null` if no worker has reported any */
+    languages: Array<string> | null;
     /** `null` until a worker has reported it */
     digest: string | null;
   };
@@ -439,6 +444,7 @@ export type BatchDefaults = {
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;
+  languages?: Array<string>;
 };
 
 export type NewBatch = {

@@ -62,6 +62,11 @@ class Runner(BaseRunner):
         budget_pages: str = Input(
             description="Pages that share token_budget; empty: the same as pages", default=""
         ),
+        languages: str = Input(
+            description="BCP-47 tags of the document's languages, separated by commas",
+            default="",
+            max_length=200,
+        ),
         witness: bool = Input(description="Check pages with pp-ocr", default=False),
         tokens: str = Input(
             description="keep: push the vision tokens of pages, too", default="none", choices=TOKENS
@@ -75,7 +80,12 @@ class Runner(BaseRunner):
             pages=pages,
             model=model,
             options=ReadRequest(
-                mode=mode, task=task, prompt=prompt, witness=witness, keep_tokens=tokens == "keep"
+                mode=mode,
+                task=task,
+                prompt=prompt,
+                witness=witness,
+                languages=tuple(filter(None, languages.split(","))),
+                keep_tokens=tokens == "keep",
             ),
             dpi=dpi,
             push_url=push_url,

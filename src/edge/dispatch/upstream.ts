@@ -43,7 +43,7 @@ export interface Upstream {
 }
 
 export function predictionInput(request: ShardRequest): ShardInput {
-  const { model, mode, task, prompt, dpi, budget, witness } = request.options;
+  const { model, mode, task, prompt, dpi, budget, witness, languages } = request.options;
   return {
     document: request.documentUrl,
     pages: request.pages.join(","),
@@ -56,6 +56,7 @@ export function predictionInput(request: ShardRequest): ShardInput {
     max_pages: request.maxPages,
     ...(request.traceparent !== null && { traceparent: request.traceparent }),
     ...(budget && { token_budget: budget.tokens, budget_pages: budget.pages }),
+    ...(languages && { languages: languages.join(",") }),
     ...(witness && { witness }),
     ...(request.tokens.keep && { tokens: "keep" }),
     ...(request.tokens.stored.length > 0 && { stored_tokens: request.tokens.stored.join(",") }),

@@ -18,6 +18,8 @@ interface Reader {
   prompts: boolean;
   /** Whether its vision tokens can be kept, and read again. */
   tokens: boolean;
+  /** Whether a hint at the document's languages can change its answer. */
+  languages?: true;
   /** It makes images of pages and reads no words: there is nothing that a witness could check. */
   draws?: true;
 }
@@ -28,7 +30,20 @@ export const RENDER = "fovea-render";
 const NO_TOKENS = { budgets: false, tokens: false };
 
 export const READERS: Record<string, Reader> = {
-  "pp-ocr": { ...NO_TOKENS, tasks: ["markdown", "free"], modes: false, prompts: false },
+  "pp-ocr": {
+    ...NO_TOKENS,
+    tasks: ["markdown", "free"],
+    modes: false,
+    prompts: false,
+    languages: true,
+  },
+  tesseract: {
+    ...NO_TOKENS,
+    tasks: ["markdown", "free"],
+    modes: false,
+    prompts: false,
+    languages: true,
+  },
   "fovea-nano": {
     tasks: ["markdown", "free", ENCODE],
     modes: true,
@@ -58,6 +73,13 @@ export const WITNESS = "pp-ocr";
 export const TRANSCRIPTIONS: readonly Task[] = ["markdown", "free", "deep"];
 
 /** A reader that this table does not know is taken to be able to do everything. */
-const ANY: Reader = { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true };
+const ANY: Reader = {
+  tasks: TASKS,
+  modes: true,
+  budgets: true,
+  prompts: true,
+  tokens: true,
+  languages: true,
+};
 
 export const reader = (model: string): Reader => READERS[model] ?? ANY;

@@ -18,6 +18,8 @@ export interface ReadOptions {
   budget?: { tokens: number; pages: string } | null;
   /** Whether the witness checks the words. */
   witness?: boolean;
+  /** BCP-47 tags of the document's languages; only if they can change the reader's answer. */
+  languages?: string[];
 }
 
 /** A page that a job selects, with its page key. */
@@ -33,7 +35,7 @@ export async function pageKey(
   options: ReadOptions,
   page: number,
 ): Promise<string> {
-  const { model, mode, task, prompt, dpi, budget, witness } = options;
+  const { model, mode, task, prompt, dpi, budget, witness, languages } = options;
   // The modes depend on the budget and on the pages that share it, so both are in the key.
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
   // A JSON array, because a prompt could imitate any plain separator.
@@ -48,6 +50,7 @@ export async function pageKey(
     dpi,
     page,
     ...more,
+    ...(languages?.length ? [{ languages }] : []),
   ]);
   return hash(text);
 }

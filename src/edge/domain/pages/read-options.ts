@@ -1,4 +1,5 @@
 /** Checks the reading options of a request or manifest line against what the reader supports. */
+import { canonicalTags } from "./languages.ts";
 import { ENCODE, type Mode, reader, type Task, TRANSCRIPTIONS, WITNESS } from "./models.ts";
 import type { ReadOptions } from "./page-key.ts";
 import { formatSelection, type PageSelection } from "./page-selection.ts";
@@ -10,6 +11,7 @@ export interface WantedOptions {
   mode: Mode;
   token_budget?: number;
   witness?: boolean;
+  languages?: string[];
   task: Task;
   prompt?: string;
   dpi: number;
@@ -34,7 +36,7 @@ export function readOptions(
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Choose one of ${offered.models.join(", ")}.`);
-  const { tasks, modes, budgets, prompts, tokens, draws } = reader(model);
+  const { tasks, modes, budgets, prompts, tokens, draws, languages } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
   if (wanted.token_budget !== undefined && modes && !budgets)
@@ -69,5 +71,7 @@ export function readOptions(
         ? { tokens: wanted.token_budget, pages: formatSelection(selection) }
         : null,
     witness: wanted.witness ?? false,
+    ...(languages &&
+      wanted.languages?.length && { languages: canonicalTags(wanted.languages) ?? [] }),
   };
 }

@@ -48,6 +48,7 @@ export const JobSchema = z
     dpi: z.number(),
     token_budget: z.int().nullable(),
     witness: z.boolean(),
+    languages: z.array(z.string()),
     tokens: z.enum(["keep", "none"]).openapi({
       description: "Whether the vision tokens of its pages are kept",
     }),
@@ -91,7 +92,7 @@ export function jobView(
   waitingFor?: WaitingFor | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
-  const { budget, witness, ...options } = job.options;
+  const { budget, witness, languages, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,
@@ -99,6 +100,7 @@ export function jobView(
     ...options,
     token_budget: budget?.tokens ?? null,
     witness: witness ?? false,
+    languages: languages ?? [],
     tokens: job.keepTokens ? "keep" : "none",
     selection: formatSelection(job.selection),
     cache: job.cache,

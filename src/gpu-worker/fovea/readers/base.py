@@ -7,6 +7,7 @@ from typing import Protocol
 from fovea.cancellation import Cancellation
 from fovea.contract import CONTRACT
 from fovea.pages.documents import Raster
+from fovea.recognition.languages import matching
 from fovea.result.page_result import PageResult
 from fovea.vision.plan import Density
 
@@ -27,6 +28,8 @@ class ReadRequest:
     prompt: str | None = None
     witness: bool = False
     """Whether `fovea.result.witness` checks the page."""
+    languages: tuple[str, ...] = ()
+    """BCP-47 tags of the document's languages: a hint, for readers with `languages`."""
     keep_tokens: bool = False
     """Whether the page's vision tokens are pushed next to its result."""
     recall: Callable[[str], bytes | None] = field(default=lambda mode: None, compare=False, repr=False)
@@ -38,6 +41,13 @@ class ReadRequest:
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
 
 
+def check_languages(name: str, wanted: Sequence[str], available: Sequence[str]) -> None:
+    """Raises `InvalidOptions` if a wanted language is none of the reader's."""
+    _, missing = matching(wanted, available)
+    if missing:
+        raise InvalidOptions(f"{name} does not have {', '.join(missing)}; it has {', '.join(available)}.")
+
+
 class InvalidOptions(ValueError):
     """The reader does not support these options. Clients see the message."""
 
@@ -47,7 +57,7 @@ class Reader(Protocol):
 
     Optional attributes: `parallel` is the number of a shard's pages to read at once (default 1); with `takes_blank`
     the reader gets blank pages, too; with `takes_text_layer` it gets `Raster.layer`; `least_side` is the least length
-    of the longer side of a PDF page's picture, in pixels.
+    of the longer side of a PDF page's picture, in pixels; `languages` are the BCP-47 tags of those that it reads.
     """
 
     name: str

@@ -8,16 +8,20 @@
 import hashlib
 import os
 import time
+from functools import partial
 
 import numpy as np
 
 from fovea.pages.documents import Raster
-from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
+from fovea.readers.base import TASKS, InvalidOptions, ReadRequest, check_languages
 from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
+from fovea.recognition.languages import PP_OCR
 from fovea.recognition.legibility import half_known
 from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
+from fovea.recognition.scripts import ScriptReader
+from fovea.recognition.tesseract import find_tesseract
 from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
@@ -27,6 +31,8 @@ RULES = b"pp-ocr rules 5"
 
 MIN_CONFIDENCE = 0.6
 """A page is `suspect` if the mean confidence of its characters is lower."""
+TESSERACT_SHARE = 0.1
+"""Of a page's time: the longest that one call of Tesseract may take."""
 MAX_UNREAD = 0.05
 """A page is `suspect` if a larger share of its letters was not read."""
 
@@ -43,7 +49,13 @@ class PpOcr:
         threads = settings.threads or len(os.sched_getaffinity(0))
         self._engine = TextEngine(threads)
         self._layout = LayoutModel(threads, self._engine.runtime)
+        tesseract = find_tesseract()
+        limit_s = TESSERACT_SHARE * settings.page_timeout_s
+        self._scripts = tesseract and ScriptReader(tesseract, self._engine.alphabet, limit_s)
+        added = self._scripts.languages if self._scripts else []
+        self.languages = tuple(sorted([*PP_OCR, *added]))
         parts = RULES + models_digest(self._engine.runtime) + self._layout.digest
+        parts += tesseract.digest if tesseract and added else b""
         self.digest = f"sha256:{hashlib.sha256(parts).hexdigest()}"
 
     def check(self, request: ReadRequest) -> None:
@@ -51,11 +63,13 @@ class PpOcr:
             raise InvalidOptions(f"{self.name} has the tasks {', '.join(TASKS[self.name])}.")
         if request.prompt:
             raise InvalidOptions("pp-ocr does not support a prompt.")
+        check_languages(self.name, request.languages, self.languages)
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
-        read = read_page(pixels, self._engine, raster.layer)
+        second = self._scripts and partial(self._scripts.read, wanted=request.languages)
+        read = read_page(pixels, self._engine, raster.layer, second)
         blocks = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
         verdict, warnings = self._judge(read)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
@@ -74,6 +88,9 @@ class PpOcr:
             attempts=[Attempt("native", None, "stop")],
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
         )
+
+    def _has_other_letters(self, text: str) -> bool:
+        return any(letter.isalpha() and letter not in self._engine.alphabet for letter in text)
 
     def _judge(self, read: PageLines) -> tuple[str, list[str]]:
         """The verdict on a page, and warnings."""
@@ -96,7 +113,9 @@ class PpOcr:
                 f"{read.unread} of {len(lines) + read.unread} lines could not be read. Their script may be one that "
                 f"{self.name} does not know."
             )
-        recognized = " ".join(line.text for line in lines) if read.layer is None else ""
+        # Lines with other letters were read by Tesseract.
+        own = [line.text for line in lines if not self._has_other_letters(line.text)]
+        recognized = " ".join(own) if read.layer is None else ""
         if script := half_known(recognized, self._engine.alphabet):
             verdict = "suspect"
             warnings.append(

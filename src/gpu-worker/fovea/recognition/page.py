@@ -4,7 +4,7 @@ Where a PDF has a text layer that covers the page's ink and agrees with a sample
 the text; only what it does not cover is recognized.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -23,6 +23,9 @@ LEGIBLE = 0.5
 """A line with a lower confidence was not read."""
 CONFIDENT = 0.9
 """A page whose lines are read with more confidence is not turned upside down."""
+TURNED, CLEARLY = 0.8, 0.05
+"""A page is turned upside down if its lines are then read with more confidence than the former, and with as much more
+than the latter. Lines in an unknown script are read badly both ways."""
 SAMPLE = 6
 """Lines that decide about the direction of a page, and about its text layer."""
 
@@ -42,8 +45,13 @@ class PageLines:
     """Whether there is a text layer that says something else than the page."""
 
 
-def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] = ()) -> PageLines:
-    """Reads a page: (H, W, 3) BGR. `words`: its text layer."""
+def read_page(
+    image: np.ndarray,
+    engine: TextEngine,
+    words: Sequence[LayerWord] = (),
+    second: "SecondReading | None" = None,
+) -> PageLines:
+    """Reads a page: (H, W, 3) BGR. `words`: its text layer. `second` reads lines that the recognizer cannot."""
     frame = Frame.of(black_on_white(image))
     visible = [word for word in words if word.visible]
     if visible and (read := _by_layer(frame, visible, engine)):
@@ -55,6 +63,8 @@ def read_page(image: np.ndarray, engine: TextEngine, words: Sequence[LayerWord] 
         # A line's corners start at another corner after a turn, so the lines are found again.
         quads = find_lines(frame.image, engine)
     found, unread = read_lines(frame.image, quads, engine)
+    if second:
+        found, unread = second(frame.image, found, unread)
     drawn = sum(letters_drawn(frame.image, quad) for quad in unread)
     lines, places = [], [line.quad for line in found]
     bold, mono = typefaces(
@@ -131,7 +141,7 @@ def direction(image: np.ndarray, quads: Quads, engine: TextEngine) -> int:
     if upright > CONFIDENT:
         return 0
     over = _mean(engine.recognize([np.rot90(one, 2) for one in crops]))
-    return 2 if over > upright else 0
+    return 2 if over > max(TURNED, upright + CLEARLY) else 0
 
 
 def _mean(texts: list[Text]) -> float:
@@ -152,6 +162,12 @@ class ReadLine:
     confidence: float
     places: tuple[float, ...]
     turned: bool = False
+
+
+SecondReading = Callable[
+    [np.ndarray, list[ReadLine], list[np.ndarray]], tuple[list[ReadLine], list[np.ndarray]]
+]
+"""From a picture, the lines that were read and the quads of the others to the same after another reading."""
 
 
 def read_lines(

@@ -34,6 +34,14 @@ it("depends on the budget, its pages and the witness", async () => {
   expect(new Set(keys).size).toBe(6);
 });
 
+it("depends on the languages and their order", async () => {
+  const of = (languages?: string[]) =>
+    pageKey("ten_a", "f00", { ...options, ...(languages && { languages }) }, 1);
+  const keys = await Promise.all([of(), of(["ru"]), of(["ru", "en"]), of(["en", "ru"])]);
+  expect(new Set(keys).size).toBe(4);
+  expect(await of([])).toBe(keys[0]);
+});
+
 it("is unchanged for requests without budget and witness", async () => {
   const key = await pageKey("ten_a", "f00", { ...options, budget: null, witness: false }, 1);
   expect(key).toBe(await pageKey("ten_a", "f00", options, 1));
