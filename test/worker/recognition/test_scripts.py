@@ -8,7 +8,7 @@ from fovea.errors import PageError
 from fovea.layout.line import Line
 from fovea.recognition.languages import PP_OCR, SCRIPT, TESSERACT, matching
 from fovea.recognition.page import ReadLine
-from fovea.recognition.scripts import GAP, ROW, ScriptReader, first_of_scripts
+from fovea.recognition.scripts import GAP, ROW, SHEET, ScriptReader, first_of_scripts
 
 ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:!đươ")
 LINES = ["The harbour opens", "at seven each day"]
@@ -86,6 +86,14 @@ def test_the_hint_is_taken_without_a_sample():
     stub = Stub(ru=[("Причал открыт рано", 0.9)] * 2, uk=[("Причал відкрито рано", 0.8)] * 2)
     lines, _ = second(stub, [], quads, ["uk-UA"])
     assert texts(lines)[0] == "Причал відкрито рано" and stub.asked == [("uk",)]
+
+
+def test_many_lines_are_read_in_several_sheets_and_none_is_no_call():
+    _, quads = page()
+    stub = Stub(ru=[("Причал открыт рано", 0.96)] * SHEET)
+    lines, unread = second(stub, [], quads * SHEET, ["ru"])
+    assert len(lines) == 2 * SHEET and unread == [] and len(stub.asked) == 2
+    assert second(stub, [], [], ["ru"]) == ([], []) and len(stub.asked) == 2
 
 
 @pytest.mark.parametrize(
