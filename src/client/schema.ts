@@ -99,6 +99,7 @@ export type Job = {
   table_format: "html" | "markdown";
   /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
   figures: "none" | "link" | "inline";
+  languages: Array<string>;
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
   selection: string;
@@ -313,6 +314,8 @@ export type OcrRequest = {
   table_format?: "html" | "markdown";
   /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
   figures?: "none" | "link" | "inline";
+  /** The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused. */
+  languages?: Array<string>;
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
@@ -469,6 +472,8 @@ export type Model = {
     tasks: Array<string>;
     modes: Array<string>;
     takes_prompts: boolean;
+    /** BCP-47 tags of the languages that it reads; `null` if no worker has reported any */
+    languages: Array<string> | null;
     /** `null` until a worker has reported it */
     digest: string | null;
   };
@@ -523,6 +528,7 @@ export type BatchDefaults = {
   task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;
+  languages?: Array<string>;
 };
 
 export type NewBatch = {

@@ -63,6 +63,11 @@ class Runner(BaseRunner):
         budget_pages: str = Input(
             description="Pages that share token_budget; empty: the same as pages", default=""
         ),
+        languages: str = Input(
+            description="BCP-47 tags of the document's languages, separated by commas",
+            default="",
+            max_length=200,
+        ),
         witness: bool = Input(description="Check pages with pp-ocr", default=False),
         text_layer: str = Input(
             description="Whether characters come from a PDF's text layer", default="auto", choices=TEXT_LAYERS
@@ -84,6 +89,7 @@ class Runner(BaseRunner):
                 prompt=prompt,
                 witness=witness,
                 text_layer=text_layer,
+                languages=tuple(filter(None, languages.split(","))),
                 keep_tokens=tokens == "keep",
             ),
             dpi=dpi,

@@ -43,7 +43,8 @@ export interface Upstream {
 }
 
 export function predictionInput(request: ShardRequest): ShardInput {
-  const { model, mode, task, prompt, dpi, budget, witness, text_layer } = request.options;
+  const { model, mode, task, prompt, dpi, budget, witness, text_layer, languages } =
+    request.options;
   return {
     document: request.documentUrl,
     pages: request.pages.join(","),
@@ -56,6 +57,7 @@ export function predictionInput(request: ShardRequest): ShardInput {
     max_pages: request.maxPages,
     ...(request.traceparent !== null && { traceparent: request.traceparent }),
     ...(budget && { token_budget: budget.tokens, budget_pages: budget.pages }),
+    ...(languages && { languages: languages.join(",") }),
     ...(witness && { witness }),
     ...(text_layer && { text_layer }),
     ...(request.tokens.keep && { tokens: "keep" }),

@@ -13,6 +13,7 @@ import { isOver } from "../domain/jobs/job.ts";
 import { JobRequest } from "../domain/jobs/job-request.ts";
 import type { Quota } from "../domain/keys/stored-key.ts";
 import { outboundUrlFault } from "../domain/network/outbound-url.ts";
+import { missingTags } from "../domain/pages/languages.ts";
 import { ENCODE } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import {
@@ -30,6 +31,7 @@ import { settings } from "../settings.ts";
 import type { StoredFile } from "../storage/files.ts";
 import { claimJob } from "../storage/idempotency.ts";
 import { findJob, type Job, jobWithSources, type SourceCounts } from "../storage/jobs.ts";
+import { seenModels } from "../storage/models.ts";
 import type { Refusal } from "../storage/quota.ts";
 import { keptTokens } from "../storage/tenants.ts";
 import { timed } from "../telemetry.ts";
@@ -80,6 +82,7 @@ export async function createJob(
   const selection = selectionOf(request);
   const options = optionsOf(env, request, selection);
   const presentation = presentationOf(request, options.model);
+  await checkLanguages(env, options);
   await checkKeptTokens(env, tenantId, request);
   checkWebhook(env, request);
   const [file, left] = await Promise.all([
@@ -233,6 +236,17 @@ function presentationOf(request: JobRequest, model: string): Presentation {
   const fault = presentationFault(model, presentation);
   if (fault) throw new Problem("unsupported-option", fault);
   return presentation;
+}
+
+/** Refuses languages that the reader's worker has not. Before a worker has reported, the worker itself refuses. */
+async function checkLanguages(env: Env, { model, languages }: ReadOptions) {
+  const offered = languages && (await seenModels(env.DB)).get(model)?.languages;
+  const missing = offered ? missingTags(languages, offered) : [];
+  if (missing.length > 0)
+    throw new Problem(
+      "unsupported-option",
+      `${model} does not have ${missing.join(", ")}; it has ${offered?.join(", ")}.`,
+    );
 }
 
 /** Refuses to keep vision tokens that must be erased, and to make them if the account has no room for them. */

@@ -76,6 +76,7 @@ export async function receiveDocument(
       digestName(report.model, mediaType),
       report.model_digest,
       now,
+      report.languages,
     ).run();
     const file = await setPageCount(env.DB, found, shard.options.mode, report.page_count);
     for (const job of planned) await plan(env, job, file);

@@ -2,11 +2,18 @@
 interface SeenModel {
   digest: string;
   seenAt: number;
+  /** BCP-47 tags; `null` if the worker has not reported any. */
+  languages: string[] | null;
 }
 
 export async function seenModels(db: D1Database): Promise<Map<string, SeenModel>> {
   const { results } = await db
-    .prepare("SELECT name, digest, seen_at FROM models")
-    .all<{ name: string; digest: string; seen_at: number }>();
-  return new Map(results.map(({ name, digest, seen_at }) => [name, { digest, seenAt: seen_at }]));
+    .prepare("SELECT name, digest, seen_at, languages FROM models")
+    .all<{ name: string; digest: string; seen_at: number; languages: string | null }>();
+  return new Map(
+    results.map(({ name, digest, seen_at, languages }) => [
+      name,
+      { digest, seenAt: seen_at, languages: languages === null ? null : JSON.parse(languages) },
+    ]),
+  );
 }

@@ -381,14 +381,16 @@ export function rememberModel(
   name: string,
   digest: string,
   now: number,
+  languages?: string[],
 ): D1PreparedStatement {
   return db
     .prepare(
-      `INSERT INTO models (name, digest, seen_at) VALUES (?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at
-       WHERE models.digest <> excluded.digest`,
+      `INSERT INTO models (name, digest, seen_at, languages) VALUES (?, ?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at,
+         languages = COALESCE(excluded.languages, models.languages)
+       WHERE models.digest <> excluded.digest OR models.languages IS NOT COALESCE(excluded.languages, models.languages)`,
     )
-    .bind(name, digest, now);
+    .bind(name, digest, now, languages?.length ? JSON.stringify(languages) : null);
 }
 
 /** Ends those jobs whose last page is counted. `ids` is SQL with the parameters `?2` and above; `?1` is the time. */

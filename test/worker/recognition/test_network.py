@@ -13,6 +13,7 @@ from fovea.pages.documents import open_document
 from fovea.readers.pp_ocr import PpOcr
 from fovea.recognition.detect import find_lines
 from fovea.recognition.engine import BUCKET, TextEngine, crop, models_digest
+from fovea.recognition.languages import PP_OCR
 from fovea.recognition.network import ONNXRUNTIME, OPENVINO, Network, installed_runtime
 from fovea.recognition.regions import LayoutModel
 from fovea.settings import Settings
@@ -71,6 +72,39 @@ def test_both_runtimes_read_the_same_lines(offline):
     assert [text.text for text in texts] == [text.text for text in again]
     for one, other in zip(texts, again, strict=True):
         assert one.confidence == pytest.approx(other.confidence, abs=0.01)
+
+
+LETTERS = {
+    "cs": "áčďéěíňóřšťúůýž",
+    "cy": "ŵŷ",
+    "da": "æøå",
+    "de": "äöüß",
+    "es": "áéíñóúü",
+    "et": "äõöüšž",
+    "fr": "àâæçéèêëîïôœùûüÿ",
+    "hr": "čćđšž",
+    "hu": "áéíóöőúüű",
+    "is": "áðéíóúýþæö",
+    "ja": "あア",
+    "lt": "ąčęėįšųūž",
+    "lv": "āčēģīķļņšūž",
+    "mt": "ċġħż",
+    "pl": "ąćęłńóśźż",
+    "pt": "ãáàâçéêíóôõúü",
+    "ro": "ăâîșț",
+    "sk": "áäčďéíĺľňóôŕšťúýž",
+    "sq": "çë",
+    "tr": "çğıöşüİ",
+}
+"""Letters beside those of English."""
+
+
+@pytest.mark.slow
+def test_the_recognizer_has_the_letters_of_the_languages_that_it_lists_and_not_of_others():
+    alphabet = TextEngine(1, ONNXRUNTIME).alphabet
+    assert set(LETTERS) <= set(PP_OCR)
+    assert {tag for tag, letters in LETTERS.items() if not set(letters) <= alphabet} == set()
+    assert not set("джёάέאبกन한ạế") & alphabet
 
 
 @pytest.mark.slow

@@ -1,11 +1,17 @@
 /** How a document is to be read and what becomes of the result: the fields of POST /v1/ocr, except the document. */
 import { z } from "zod";
+import { canonicalTags } from "../pages/languages.ts";
 import { MODES, TASKS, TEXT_LAYERS } from "../pages/models.ts";
 import { PLAIN, presentationFields } from "../pages/presentation.ts";
 import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
 
 /** Characters of a prompt. */
 export const MAX_PROMPT = 4000;
+
+const languages = z
+  .array(z.string().max(20))
+  .max(8)
+  .refine((tags) => canonicalTags(tags) !== null, "not BCP-47 tags such as `ru` or `pt-BR`");
 
 /** Fields that a job and a line of a batch share, without defaults. */
 export const readingFields = {
@@ -18,6 +24,7 @@ export const readingFields = {
   task: z.enum(TASKS),
   prompt: z.string().min(1).max(MAX_PROMPT),
   dpi: z.int().min(36).max(400),
+  languages,
 };
 
 export const stringMap = z
@@ -46,6 +53,11 @@ export const JobRequest = z.strictObject({
   granularity: presentationFields.granularity.default(PLAIN.granularity),
   table_format: presentationFields.table_format.default(PLAIN.table_format),
   figures: presentationFields.figures.default(PLAIN.figures),
+  languages: readingFields.languages.optional().meta({
+    description:
+      "The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused.",
+    example: ["ru", "en"],
+  }),
   task: readingFields.task.default("markdown"),
   prompt: readingFields.prompt.optional(),
   tokens: z.enum(["keep", "none"]).optional().meta({

@@ -25,6 +25,8 @@ interface Reader {
   tokens: boolean;
   /** Whether it can take characters from the text layer of a PDF. */
   layers?: true;
+  /** Whether a hint at the document's languages can change its answer. */
+  languages?: true;
   /** It makes images of pages and reads no words: there is nothing that a witness could check. */
   draws?: true;
 }
@@ -42,6 +44,15 @@ export const READERS: Record<string, Reader> = {
     prompts: false,
     layers: true,
     granularities: ["block", "line", "word"],
+    languages: true,
+  },
+  tesseract: {
+    ...NO_TOKENS,
+    tasks: ["markdown", "free"],
+    modes: false,
+    prompts: false,
+    granularities: ["block", "line", "word"],
+    languages: true,
   },
   "fovea-nano": {
     tasks: ["markdown", "free", ENCODE],
@@ -81,6 +92,7 @@ const ANY: Reader = {
   tokens: true,
   layers: true,
   granularities: ["block", "line", "word"],
+  languages: true,
 };
 
 export const reader = (model: string): Reader => READERS[model] ?? ANY;

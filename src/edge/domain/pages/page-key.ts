@@ -20,6 +20,8 @@ export interface ReadOptions {
   witness?: boolean;
   /** Absent: `auto`. Readers that know no text layers have only `auto`. */
   text_layer?: TextLayer;
+  /** BCP-47 tags of the document's languages; only if they can change the reader's answer. */
+  languages?: string[];
 }
 
 /** A page that a job selects, with its page key. */
@@ -35,7 +37,8 @@ export async function pageKey(
   options: ReadOptions,
   page: number,
 ): Promise<string> {
-  const { model, mode, task, prompt, dpi, budget, witness, text_layer = "auto" } = options;
+  const { model, mode, task, prompt, dpi, budget, witness, languages } = options;
+  const { text_layer = "auto" } = options;
   // The modes depend on the budget and on the pages that share it, so both are in the key.
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
   const layer = text_layer === "auto" ? [] : ["text_layer", text_layer];
@@ -52,6 +55,7 @@ export async function pageKey(
     page,
     ...more,
     ...layer,
+    ...(languages?.length ? [{ languages }] : []),
   ]);
   return hash(text);
 }

@@ -227,6 +227,8 @@ export const DocumentReport = z
       model_digest: PageResult.shape.model_digest,
       page_count: z.int().min(1),
       media_type: text(100),
+      /** BCP-47 tags of the languages that the reader has; empty or left out if it does not say. */
+      languages: z.array(text(20)).max(200).optional(),
     }),
     z.object({
       schema: z.literal(1),

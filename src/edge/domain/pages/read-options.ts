@@ -1,4 +1,5 @@
 /** Checks the reading options of a request or manifest line against what the reader supports. */
+import { canonicalTags } from "./languages.ts";
 import {
   ENCODE,
   type Mode,
@@ -19,6 +20,7 @@ export interface WantedOptions {
   token_budget?: number;
   witness?: boolean;
   text_layer?: TextLayer;
+  languages?: string[];
   task: Task;
   prompt?: string;
   dpi: number;
@@ -43,7 +45,7 @@ export function readOptions(
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Choose one of ${offered.models.join(", ")}.`);
-  const { tasks, modes, budgets, prompts, tokens, layers, draws } = reader(model);
+  const { tasks, modes, budgets, prompts, tokens, layers, draws, languages } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
   if (wanted.token_budget !== undefined && modes && !budgets)
@@ -81,5 +83,7 @@ export function readOptions(
         : null,
     witness: wanted.witness ?? false,
     ...(layers && wanted.text_layer !== "auto" && { text_layer: wanted.text_layer }),
+    ...(languages &&
+      wanted.languages?.length && { languages: canonicalTags(wanted.languages) ?? [] }),
   };
 }

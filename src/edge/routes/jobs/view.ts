@@ -52,6 +52,7 @@ export const JobSchema = z
     witness: z.boolean(),
     text_layer: z.enum(TEXT_LAYERS),
     ...presentationFields,
+    languages: z.array(z.string()),
     tokens: z.enum(["keep", "none"]).openapi({
       description: "Whether the vision tokens of its pages are kept",
     }),
@@ -95,7 +96,7 @@ export function jobView(
   waitingFor?: WaitingFor | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
-  const { budget, witness, text_layer, ...options } = job.options;
+  const { budget, witness, text_layer, languages, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,
@@ -105,6 +106,7 @@ export function jobView(
     witness: witness ?? false,
     text_layer: text_layer ?? "auto",
     ...job.presentation,
+    languages: languages ?? [],
     tokens: job.keepTokens ? "keep" : "none",
     selection: formatSelection(job.selection),
     cache: job.cache,

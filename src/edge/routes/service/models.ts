@@ -19,6 +19,14 @@ const Model = z
       tasks: z.array(z.string()),
       modes: z.array(z.string()),
       takes_prompts: z.boolean(),
+      languages: z
+        .array(z.string())
+        .nullable()
+        .openapi({
+          description:
+            "BCP-47 tags of the languages that it reads; `null` if no worker has reported any",
+          example: ["de", "en", "ru"],
+        }),
       digest: z
         .string()
         .nullable()
@@ -70,13 +78,19 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
   const names = [DEFAULT_MODEL, ...MODELS.filter((name) => name !== DEFAULT_MODEL)];
   return names.map((id) => {
     const { tasks, modes, prompts } = reader(id);
-    const { digest = null, seenAt = 0 } = seen.get(id) ?? {};
+    const { digest = null, seenAt = 0, languages = null } = seen.get(id) ?? {};
     return {
       id,
       object: "model",
       created: Math.floor(seenAt / 1000),
       owned_by: "fovea",
-      fovea: { tasks: [...tasks], modes: modes ? [...MODES] : [], takes_prompts: prompts, digest },
+      fovea: {
+        tasks: [...tasks],
+        modes: modes ? [...MODES] : [],
+        takes_prompts: prompts,
+        languages,
+        digest,
+      },
     };
   });
 }

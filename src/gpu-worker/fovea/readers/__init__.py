@@ -9,6 +9,7 @@ __all__ = ["READERS", "InvalidOptions", "ReadRequest", "Reader", "load_readers"]
 
 READERS = {
     "pp-ocr": "fovea.readers.pp_ocr:PpOcr",
+    "tesseract": "fovea.readers.tesseract:TesseractReader",
     "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
     "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
     "deepseek-ocr-upstream": "fovea.readers.upstream:Upstream",

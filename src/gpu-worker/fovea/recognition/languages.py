@@ -6,7 +6,7 @@ _TABLE = """
 ar ara Arabic|be bel Cyrillic|bg bul Cyrillic|bn ben Bengali|ca cat Latin|cs ces Latin|cy cym Latin|da dan Latin
 de deu Latin|el ell Greek|en eng Latin|es spa Latin|et est Latin|eu eus Latin|fa fas Arabic|fi fin Latin
 fr fra Latin|ga gle Latin|gl glg Latin|gu guj Gujarati|he heb Hebrew|hi hin Devanagari|hr hrv Latin|hu hun Latin
-hy hye Armenian|id ind Latin|is isl Latin|it ita Latin|ja jpn Japanese|ka kat Georgian|kk kaz Cyrillic|km khm Khmer
+hy hye Armenian|id ind Latin|is isl Latin|it ita Latin|ja jpn Han|ka kat Georgian|kk kaz Cyrillic|km khm Khmer
 kn kan Kannada|ko kor Hangul|lt lit Latin|lv lav Latin|mk mkd Cyrillic|ml mal Malayalam|mr mar Devanagari
 ms msa Latin|mt mlt Latin|nb nor Latin|ne nep Devanagari|nl nld Latin|pa pan Gurmukhi|pl pol Latin|pt por Latin
 ro ron Latin|ru rus Cyrillic|sk slk Latin|sl slv Latin|sq sqi Latin|sr srp Cyrillic|sr-Latn srp_latn Latin
@@ -22,11 +22,7 @@ SCRIPT: dict[str, str] = {tag: script for tag, _, script in _ROWS}
 FIRST = ("ru", "el", "he", "ar", "vi", "th", "hi", "ko")
 """Of the languages of a script, those that are tried first."""
 
-_TAGS = """
-ca cs cy da de en es et eu fi fr ga gl hr hu id is it ja lt lv ms mt nb nl pl pt ro sk sl sq sr-Latn
-sv tr zh-Hans zh-Hant
-"""
-PP_OCR = tuple(_TAGS.split())
+PP_OCR = tuple(tag for tag, script in SCRIPT.items() if script in ("Latin", "Han"))
 """Languages of the table of which the recognizer of pp-ocr has every letter."""
 
 

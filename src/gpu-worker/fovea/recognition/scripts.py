@@ -17,6 +17,8 @@ from fovea.recognition.tesseract import Tesseract
 
 ROW, GAP = 64, 32
 """Pixels: height of a line and of the space between two in the picture that Tesseract gets."""
+SHEET = 50
+"""Lines in a picture. Tesseract takes at most 32,767 pixels a side."""
 ONE_BLOCK = 6
 """Tesseract's segmentation mode for lines below each other."""
 SAMPLE = 4
@@ -57,10 +59,10 @@ class ScriptReader:
         try:
             if not languages and self._is_likely(image, found, unread):
                 languages = self._choice(image, found, unread)
-            if not languages:
-                return found, unread
             level = [line for line in found if not line.turned]
             quads = [*(line.quad for line in level), *unread]
+            if not languages or not quads:
+                return found, unread
             read = self._rows(image, quads, languages)
         except PageError:
             return found, unread  # the lines stay as they are, and the verdict counts them
@@ -107,6 +109,12 @@ class ScriptReader:
         self, image: np.ndarray, quads: Sequence[np.ndarray], languages: Sequence[str]
     ) -> list[Line | None]:
         """What Tesseract reads in each quad. Raises `PageError`."""
+        sheets = [quads[start : start + SHEET] for start in range(0, len(quads), SHEET)]
+        return [row for some in sheets for row in self._sheet(image, some, languages)]
+
+    def _sheet(
+        self, image: np.ndarray, quads: Sequence[np.ndarray], languages: Sequence[str]
+    ) -> list[Line | None]:
         crops = [crop(image, quad) for quad in quads]
         sizes = [max(1, round(one.shape[1] * ROW / one.shape[0])) for one in crops]
         sheet = np.full((len(crops) * (ROW + GAP) + GAP, max(sizes) + 2 * GAP, 3), 255, np.uint8)

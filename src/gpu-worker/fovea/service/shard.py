@@ -174,7 +174,13 @@ class Shard:
             if document.media_type in TEXT_TYPES:
                 self._digest = self._receipt["model_digest"] = text_digest(reader)
             self._receipt["page_count"] = document.page_count
-            await self._report({"page_count": document.page_count, "media_type": document.media_type})
+            await self._report(
+                {
+                    "page_count": document.page_count,
+                    "media_type": document.media_type,
+                    "languages": list(getattr(reader, "languages", [])),
+                }
+            )
             if request.token_budget is not None and reader.modes:
                 selected = select_pages(request.budget_pages or request.pages, document.page_count)
                 budgeted = [page for page in selected if page <= document.page_count]

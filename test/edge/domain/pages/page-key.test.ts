@@ -43,6 +43,14 @@ it("depends on the text layer", async () => {
   expect(new Set(keys).size).toBe(3);
 });
 
+it("depends on the languages and their order", async () => {
+  const of = (languages?: string[]) =>
+    pageKey("ten_a", "f00", { ...options, ...(languages && { languages }) }, 1);
+  const keys = await Promise.all([of(), of(["ru"]), of(["ru", "en"]), of(["en", "ru"])]);
+  expect(new Set(keys).size).toBe(4);
+  expect(await of([])).toBe(keys[0]);
+});
+
 it("is unchanged for requests without budget, witness and choice of the text layer", async () => {
   const usual = { budget: null, witness: false, text_layer: "auto" } as const;
   const key = await pageKey("ten_a", "f00", { ...options, ...usual }, 1);

@@ -16,6 +16,13 @@ it("a token budget is stored with its pages, for readers that support it", () =>
   expect(read({ model: "deepseek-ocr", token_budget: 300, mode: "base" })).toBe("invalid-request");
 });
 
+it("languages are kept for readers whose answer they can change", () => {
+  const languages = ["pt-br", "en"];
+  expect(read({ model: "pp-ocr", languages })).toMatchObject({ languages: ["pt-BR", "en"] });
+  expect(read({ model: "fovea-nano", languages })).not.toHaveProperty("languages");
+  expect(read({ model: "pp-ocr", languages: [] })).not.toHaveProperty("languages");
+});
+
 it("a witness must be another reader that is offered", () => {
   expect(read({ model: "deepseek-ocr", witness: true })).toMatchObject({ witness: true });
   expect(read({ model: "pp-ocr", witness: true })).toBe("unsupported-option");
