@@ -97,6 +97,8 @@ export type Job = {
   granularity: "block" | "line" | "word";
   /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
   table_format: "html" | "markdown";
+  /** Whether a table that goes on over pages is joined: the page on which it begins has all its rows */
+  join_tables: boolean;
   /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
   figures: "none" | "link" | "inline";
   languages: Array<string>;
@@ -312,6 +314,8 @@ export type OcrRequest = {
   granularity?: "block" | "line" | "word";
   /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
   table_format?: "html" | "markdown";
+  /** Whether a table that goes on over pages is joined: the page on which it begins has all its rows */
+  join_tables?: boolean;
   /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
   figures?: "none" | "link" | "inline";
   /** The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused. */

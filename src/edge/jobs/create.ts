@@ -231,8 +231,8 @@ function optionsOf(env: Env, request: JobRequest, selection: PageSelection): Rea
 }
 
 function presentationOf(request: JobRequest, model: string): Presentation {
-  const { granularity, table_format, figures } = request;
-  const presentation = { granularity, table_format, figures };
+  const { granularity, table_format, join_tables, figures } = request;
+  const presentation = { granularity, table_format, join_tables, figures };
   const fault = presentationFault(model, presentation);
   if (fault) throw new Problem("unsupported-option", fault);
   return presentation;

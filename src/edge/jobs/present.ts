@@ -1,6 +1,7 @@
 /** The pages of a job in the form that a request chooses. */
 import type { Env } from "../bindings.ts";
 import { base64 } from "../domain/encoding.ts";
+import { joinTables } from "../domain/pages/joined-tables.ts";
 import type {
   PageEntry,
   PageError,
@@ -22,17 +23,25 @@ export async function* presentedEntries(
 ): AsyncGenerator<PageEntry> {
   const key = await receiptKey(settings(env).SIGNING_SECRET);
   const byNumber = new Map(pages.map((page) => [page.page, page]));
-  for await (const { page, reading, error } of readAllStored(env.BUCKET, job, pages)) {
+  const stored = storedEntries(env, job, pages);
+  const entries = form.join_tables ? joinTables(stored) : stored;
+  for await (const { page, reading, error, signed } of entries) {
     if (!reading) {
       yield { page, result: null, error };
       continue;
     }
     const figures = await figureUrls(env, job, byNumber.get(page) as JobPage, reading, form);
     const result = present(reading, form, figures);
-    if (result.markdown !== reading.markdown)
+    if (result.markdown !== signed)
       result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
     yield { page, result, error: null };
   }
+}
+
+/** The pages as they are stored, each with the Markdown that its receipt is for. */
+async function* storedEntries(env: Env, job: Job, pages: JobPage[]) {
+  for await (const entry of readAllStored(env.BUCKET, job, pages))
+    yield { ...entry, signed: entry.reading?.markdown };
 }
 
 /** Where a client finds the figures of a page, by the ids of their blocks. */

@@ -52,6 +52,7 @@ export const JobRequest = z.strictObject({
   }),
   granularity: presentationFields.granularity.default(PLAIN.granularity),
   table_format: presentationFields.table_format.default(PLAIN.table_format),
+  join_tables: presentationFields.join_tables.default(PLAIN.join_tables),
   figures: presentationFields.figures.default(PLAIN.figures),
   languages: readingFields.languages.optional().meta({
     description:

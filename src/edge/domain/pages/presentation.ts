@@ -3,6 +3,7 @@
  * (docs/decisions/0034).
  */
 import { z } from "zod";
+import { codeUnits } from "./code-points.ts";
 import { reader } from "./models.ts";
 import type { PageResult, StoredPageResult, StoredReading } from "./page-result.ts";
 
@@ -20,6 +21,10 @@ export const presentationFields = {
     description:
       "How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML",
   }),
+  join_tables: z.boolean().meta({
+    description:
+      "Whether a table that goes on over pages is joined: the page on which it begins has all its rows",
+  }),
   figures: z.enum(FIGURE_FORMS).meta({
     description:
       "Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs",
@@ -30,7 +35,12 @@ export type Presentation = {
   [field in keyof typeof presentationFields]: z.infer<(typeof presentationFields)[field]>;
 };
 
-export const PLAIN: Presentation = { granularity: "block", table_format: "html", figures: "none" };
+export const PLAIN: Presentation = {
+  granularity: "block",
+  table_format: "html",
+  join_tables: false,
+  figures: "none",
+};
 
 /** @returns why the model cannot be answered in this form; `null` if it can */
 export function presentationFault(model: string, { granularity }: Presentation): string | null {
@@ -107,15 +117,4 @@ function edited(markdown: string, edits: Edit[]): string {
     if (isNew && last < markdown.length && !markdown.startsWith("\n\n", last)) out += "\n\n";
   }
   return out + markdown.slice(last);
-}
-
-/** @returns the index of a code point in the text; calls must ask for ascending places */
-function codeUnits(text: string): (place: number) => number {
-  let point = 0;
-  let index = 0;
-  return (place) => {
-    for (; point < place && index < text.length; point++)
-      index += (text.codePointAt(index) as number) > 0xffff ? 2 : 1;
-    return index;
-  };
 }

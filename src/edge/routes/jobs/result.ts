@@ -42,6 +42,7 @@ const route = createRoute({
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
       granularity: presentationFields.granularity.optional(),
       table_format: presentationFields.table_format.optional(),
+      join_tables: z.enum(["true", "false"]).optional(),
       figures: presentationFields.figures.optional(),
     }),
   },
@@ -75,10 +76,14 @@ const route = createRoute({
 
 export const jobsResult = (app: App) =>
   app.openapi(route, async (c) => {
-    const { format, pages: selection, ...chosen } = c.req.valid("query");
+    const { format, pages: selection, join_tables: join, ...chosen } = c.req.valid("query");
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
-    const form = { ...job.presentation, ...chosen };
+    const form = {
+      ...job.presentation,
+      ...chosen,
+      ...(join !== undefined && { join_tables: join === "true" }),
+    };
     // The other formats show no figures.
     if (format !== "json" && format !== "md") form.figures = "none";
     const fault = presentationFault(job.options.model, form);

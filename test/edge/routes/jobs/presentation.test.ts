@@ -93,6 +93,31 @@ it("the receipt is for the Markdown of the answer", async () => {
   );
 });
 
+it("tables that go on over pages are joined, and running headers left out of chunks", async () => {
+  const [block] = page.blocks as PageResult["blocks"];
+  const table = { ...(block as PageResult["blocks"][number]), bbox: [0, 0.13, 1, 0.9] as never };
+  const header = {
+    ...box,
+    id: 2,
+    type: "text" as const,
+    bbox: [0, 0, 1, 0.02] as never,
+    text: "Running",
+  };
+  const stop = cog.work(3, (number) => ({
+    blocks: number === 1 ? [header, table] : [table, header],
+    markdown: HTML,
+  }));
+  const job = await json(ocr({ join_tables: true }));
+  stop();
+  expect(job.join_tables).toBe(true);
+  const markdown = (pages: { markdown: string }[]) => pages.map((one) => one.markdown);
+  expect(markdown(job.result.pages)).toEqual([HTML, "", HTML]);
+  const result = (query: string) => call(`/v1/jobs/${job.id}/result?${query}`, { key });
+  const apart = await json(result("join_tables=false"));
+  expect(markdown(apart.pages)).toEqual([HTML, HTML, HTML]);
+  expect(await (await result("format=chunks&join_tables=false")).text()).not.toContain("Running");
+});
+
 it("a form that the model lacks is refused, before anything is read and afterwards", async () => {
   const refused = await ocr({ model: "deepseek-ocr", granularity: "line" });
   expect(refused.status).toBe(422);
