@@ -26,7 +26,9 @@ LEGIBLE = 0.5
 CONFIDENT = 0.9
 """A page whose lines are read with more confidence is not turned upside down."""
 SAMPLE = 6
-"""Lines that decide about the direction of a page, and about its text layer."""
+"""Lines that decide about the direction of a page."""
+COMPARED = 10
+"""Lines that are compared with the text layer. A layer that is wrong in a few kinds of letters is wrong in few lines."""
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ def _by_layer(frame: Frame, words: list[LayerWord], engine: TextEngine) -> PageL
     if len(other) > len(covered):
         return None
     widest = sorted(covered, key=lambda quad: -float(np.ptp(quad[:, 0])))
-    sample = widest[:: max(1, len(widest) // SAMPLE)][:SAMPLE]
+    sample = widest[:: max(1, len(widest) // COMPARED)][:COMPARED]
     read, _ = read_lines(frame.image, sample, engine)
     share = agreement(layer, [_line(line, line.quad) for line in read])
     if share is not None and share < AGREES:
