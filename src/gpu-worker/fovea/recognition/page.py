@@ -28,7 +28,7 @@ CONFIDENT = 0.9
 SAMPLE = 6
 """Lines that decide about the direction of a page."""
 COMPARED = 10
-"""Lines that are compared with the text layer. A layer that is wrong in a few kinds of letters is wrong in few lines."""
+"""Lines that are compared with the text layer. A layer with a few kinds of letters wrong is wrong in few lines."""
 
 
 @dataclass(slots=True)
