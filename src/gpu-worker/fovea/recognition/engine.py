@@ -41,8 +41,8 @@ class Text:
     """Mean over the characters, 0..1."""
     places: tuple[float, ...]
     """Center of each character that is not white space, as a share of the width of the image."""
-    sure: tuple[float, ...] = ()
-    """Confidence of each character that is not white space."""
+    confidences: tuple[float, ...] = ()
+    """Of the same characters, 0..1."""
 
 
 class TextEngine:
@@ -93,7 +93,7 @@ class TextEngine:
             for i, text, confidence, words in zip(
                 some, result.txts, result.scores, result.word_results, strict=True
             ):
-                read[i] = Text(text, float(confidence), _places(words), _sure(text, words))
+                read[i] = Text(text, float(confidence), _places(words), _confidences(text, words))
         texts: list[list[tuple[Text, int]]] = [[] for _ in crops]
         for i, (number, part) in enumerate(parts):
             texts[number].append((read[i], part.shape[1]))
@@ -145,17 +145,16 @@ def _joined(parts: list[tuple[Text, int]]) -> Text:
     if len(parts) == 1:
         return parts[0][0]
     total = sum(width for _, width in parts)
-    places, sure, left = [], [], 0
+    places, left = [], 0
     for text, width in parts:
         places += [(left + place * width) / total for place in text.places]
-        sure += text.sure
         left += width
     count = max(1, sum(len(text.text) for text, _ in parts))
     return Text(
         " ".join(text.text.strip() for text, _ in parts),
         sum(text.confidence * len(text.text) for text, _ in parts) / count,
         tuple(places),
-        tuple(sure),
+        tuple(confidence for text, _ in parts for confidence in text.confidences),
     )
 
 
@@ -166,7 +165,10 @@ def _places(words: Any) -> tuple[float, ...]:
     return tuple((column + 0.5) / words.line_txt_len for columns in words.word_cols for column in columns)
 
 
-def _sure(text: str, words: Any) -> tuple[float, ...]:
+def _confidences(text: str, words: Any) -> tuple[float, ...]:
+    """Confidences of the characters that are not white space."""
     if not words or len(words.confs) != len(text):
         return ()
-    return tuple(sure for character, sure in zip(text, words.confs, strict=True) if not character.isspace())
+    return tuple(
+        float(sure) for character, sure in zip(text, words.confs, strict=True) if not character.isspace()
+    )

@@ -157,14 +157,14 @@ def _mean(texts: list[Text]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places`, `sure`: see `Text`."""
+    """`quad`: (4, 2), pixels, clockwise from the top left of the text. `places` and `confidences`: see `Text`."""
 
     quad: np.ndarray
     text: str
     confidence: float
     places: tuple[float, ...]
-    sure: tuple[float, ...] = ()
     turned: bool = False
+    confidences: tuple[float, ...] = ()
 
 
 def read_lines(
@@ -179,7 +179,7 @@ def read_lines(
     def add(quad: np.ndarray, text: Text, turned: bool) -> None:
         said = text.text.strip()
         if said and text.confidence >= LEGIBLE and (turned or is_legible(image, quad, said)):
-            lines.append(ReadLine(quad, said, text.confidence, text.places, text.sure, turned))
+            lines.append(ReadLine(quad, said, text.confidence, text.places, turned, text.confidences))
         else:
             unread.append(quad)
 
@@ -203,7 +203,7 @@ def doubts_of(
 ) -> Doubts:
     """`quads`: all lines of the image, however they were read."""
     height = line_height(quads)
-    counts = [right_words(line.text, line.sure) for line in found]
+    counts = [right_words(line.text, line.confidences) for line in found]
     return Doubts(
         words=sum(words for words, _ in counts),
         right=sum(right for _, right in counts),
@@ -222,7 +222,7 @@ def _moved(quad: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 def _line(found: ReadLine, quad: np.ndarray) -> Line:
     """A read line in its place. Its confidence is the share of its words that are expected to be right."""
-    words, right = right_words(found.text, found.sure)
+    words, right = right_words(found.text, found.confidences)
     confidence = right / words if words else found.confidence
     x0, y0, x1, y1 = (float(v) for v in (*quad.min(axis=0), *quad.max(axis=0)))
     if not found.turned:
