@@ -36,6 +36,7 @@ def make(
 ) -> list[Sample]:
     """Writes the pages to `folder`, those that are not there yet, and returns them."""
     folder.mkdir(parents=True, exist_ok=True)
+    _forget_old(folder)
     names = [f"{design}-{variant}" for design in designs for variant in range(variants)]
     pages = {name: DESIGNS[_design(name)][1](random.Random(f"{seed} {_variant(name)}")) for name in names}
     foreign = {
@@ -58,6 +59,16 @@ def make(
             lang = html.split('lang="', 1)[1][:2]
             samples.append(Sample(name, DESIGNS[_design(name)][0], look, path, truth, lang))
     return samples
+
+
+def _forget_old(folder: Path) -> None:
+    """Deletes pages that other code has made. Changed designs are found by their HTML."""
+    code = [Path(__file__).with_name(name).read_bytes() for name in ("corpus.py", "harm.py", "print.mjs")]
+    made_by, now = folder / "made-by", hashlib.sha256(b"".join(code)).hexdigest()
+    if not made_by.exists() or made_by.read_text() != now:
+        for old in folder.iterdir():
+            old.unlink()
+        made_by.write_text(now)
 
 
 def _design(name: str) -> str:

@@ -46,6 +46,11 @@ def test_a_layer_that_says_something_else_does_not_agree():
     assert agreement(layer, [read("elsewhere", 50, 600)]) == pytest.approx(0)
 
 
+def test_leaders_and_boxes_to_tick_are_not_compared():
+    layer = layer_lines([word("Scope", 50, 100), word("." * 30, 110, 100), word("17", 420, 100)], FRAME)
+    assert agreement(layer, [Line(50, 100, 440, 120, "□ Scope .......... 17", 0.99)]) == 1.0
+
+
 def test_a_line_that_was_read_without_confidence_says_nothing():
     layer = layer_lines([word("Договор", 50, 100)], FRAME)
     assert agreement(layer, [read("Aorop", 50, 100, 0.6)]) is None

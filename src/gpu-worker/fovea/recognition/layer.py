@@ -81,7 +81,7 @@ def agreement(layer: list[Line], read: list[Line]) -> float | None:
     """Mean similarity of recognized lines and the layer's text in the same places; `None` if none was confident."""
     shares = []
     for line in read:
-        if line.confidence < 0.9 or len(line.text) < 4 or line.turned:
+        if line.confidence < 0.9 or len(_plain(line.text)) < 4 or line.turned:
             continue
         box = box_of(line)
         here = [
@@ -102,4 +102,5 @@ def agreement(layer: list[Line], read: list[Line]) -> float | None:
 
 
 def _plain(text: str) -> str:
-    return "".join(text.split()).lower()
+    """Letters and digits. Boxes to tick and leaders are read in many ways."""
+    return "".join(filter(str.isalnum, text)).lower()

@@ -29,7 +29,9 @@ TURNED, CLEARLY = 0.8, 0.05
 """A page is turned upside down if its lines are then read with more confidence than the former, and with as much more
 than the latter. Lines in an unknown script are read badly both ways."""
 SAMPLE = 6
-"""Lines that decide about the direction of a page, and about its text layer."""
+"""Lines that decide about the direction of a page."""
+COMPARED = 10
+"""Lines that are compared with the text layer. A layer with a few kinds of letters wrong is wrong in few lines."""
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ def _agreement(
 ) -> float | None:
     """How well the layer agrees with a sample of recognized lines; `None` if none was read with confidence."""
     widest = sorted(covered, key=lambda quad: -float(np.ptp(quad[:, 0])))
-    sample = widest[:: max(1, len(widest) // SAMPLE)][:SAMPLE]
+    sample = widest[:: max(1, len(widest) // COMPARED)][:COMPARED]
     read, _ = read_lines(frame.image, sample, engine)
     return agreement(layer, [_line(line, line.quad) for line in read])
 
