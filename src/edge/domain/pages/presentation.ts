@@ -113,7 +113,7 @@ function edited(markdown: string, edits: Edit[]): string {
     out += markdown.slice(last, from);
     last = at(end);
     const isNew = last === from;
-    out += isNew && out !== "" ? `\n\n${text}` : text;
+    out += isNew && out !== "" && !out.endsWith("\n\n") ? `\n\n${text}` : text;
     if (isNew && last < markdown.length && !markdown.startsWith("\n\n", last)) out += "\n\n";
   }
   return out + markdown.slice(last);

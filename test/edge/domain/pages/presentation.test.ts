@@ -57,6 +57,28 @@ it("a table takes its place in the Markdown in another form, unless it has spans
   expect(blocks[1]?.html).toBe(HTML);
 });
 
+it("figures that stand at one place follow each other", () => {
+  const image = (id: number, place: number) => ({
+    ...at,
+    id,
+    type: "image" as const,
+    text: "",
+    place: [place, place] as [number, number],
+    figure: { media_type: "image/png" as const, width: 1, height: 1, bytes: 1 },
+  });
+  const blocks = [image(1, 0), image(2, 0), image(3, 1), image(4, 1)];
+  const urls = new Map(blocks.map(({ id }) => [id, `u${id}`]));
+  const shown = (markdown: string) =>
+    present(reading({ blocks, markdown }), { ...PLAIN, figures: "link" }, urls).markdown;
+  const parts = (between: string[]) => {
+    const [a, b, c, d] = [1, 2, 3, 4].map((id) => `![Figure ${id}](u${id})`);
+    return [a, b, ...between.slice(0, 1), c, d, ...between.slice(1)].join("\n\n");
+  };
+  expect(shown("x")).toBe(parts(["x"]));
+  expect(shown("x\n\ny")).toBe(parts(["x", "y"]));
+  expect(shown("")).toBe(parts([]));
+});
+
 it("a model is asked only for what it has", () => {
   const fault = (model: string, granularity: "block" | "line" | "word") =>
     presentationFault(model, { ...PLAIN, granularity });
