@@ -22,7 +22,7 @@ from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 5"
+RULES = b"pp-ocr rules 6"
 """Part of the digest. Raise the number when a change of layout or Markdown changes results."""
 
 MIN_CONFIDENCE = 0.6
