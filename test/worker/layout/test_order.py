@@ -47,6 +47,22 @@ def test_a_short_heading_on_its_own_divides_columns_too():
     assert order(lines, *sorted(expected)) == expected
 
 
+def test_a_heading_above_the_rest_of_one_column_is_part_of_it():
+    lines = [
+        *prose("left1", 50, 100, 6),
+        *prose("right1", 530, 100, 6),
+        line("Methods", 50, 280, bold=True),
+        *prose("left2", 50, 310, 5),
+    ]
+    expected = ["left1", "Methods", "left2", "right1"]
+    assert order(lines, *sorted(expected)) == expected
+
+
+def test_a_short_line_close_below_a_column_is_part_of_it():
+    lines = [*prose("left", 50, 100, 6), line("Table 1: Depth", 50, 268), *prose("right", 530, 100, 6)]
+    assert order(lines, "Table 1", "left", "right") == ["left", "Table 1", "right"]
+
+
 def test_bands_may_have_different_columns():
     lines = [
         *prose("two-left", 50, 100, 4),

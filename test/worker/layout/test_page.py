@@ -104,13 +104,13 @@ def test_a_word_after_table_is_no_number():
     assert not CAPTION.match("Table of contents")
 
 
-def chart(pieces):
+def chart(pieces, labels=4):
     bars = tuple((300.0 + 120 * i, 500.0 - 40 * i, 350.0 + 120 * i, 600.0) for i in range(pieces))
     marks = Marks(across=((200.0, 600.0, 800.0, 602.0),), down=((200.0, 300.0, 202.0, 602.0),), pictures=bars)
     lines = [
         *prose("above", 50, 100, 4, 900),
-        *(line(str(60 - 20 * i), 165, 320 + 80 * i) for i in range(4)),
-        *(line(str(2021 + i), 300 + 120 * i, 610) for i in range(4)),
+        *(line(str(60 - 20 * i), 165, 320 + 80 * i) for i in range(labels)),
+        *(line(str(2021 + i), 300 + 120 * i, 610) for i in range(labels)),
         line("Figure 2. Fixations by year.", 300, 660, 300),
         *prose("below", 50, 740, 4, 900),
     ]
@@ -119,7 +119,11 @@ def chart(pieces):
 
 def test_bars_on_two_axes_are_a_chart_with_its_labels():
     assert chart(4) == ["text", "image", "image_caption", "text"]
-    assert "image" not in chart(1)
+    assert "image" not in chart(1, labels=1)
+
+
+def test_two_axes_with_labels_are_a_chart_although_its_thin_line_is_not_seen():
+    assert chart(0) == ["text", "image", "image_caption", "text"]
 
 
 def test_a_region_with_text_only_is_no_picture():

@@ -1,7 +1,8 @@
 import pytest
 from layout.lines import line
 
-from fovea.layout.paragraphs import join_lines, paragraphs, whole_lines
+from fovea.layout.columns import whole_lines
+from fovea.layout.paragraphs import join_lines, paragraphs
 
 
 def test_a_gap_ends_a_paragraph():
@@ -17,7 +18,7 @@ def test_another_weight_or_size_ends_a_paragraph():
 
 
 def test_pieces_of_a_line_are_joined_and_columns_are_not():
-    pieces = [line("one", 50, 100), line("two", 92, 100), line("other column", 200, 101)]
+    pieces = [line("one", 50, 100), line("two", 88, 100), line("other column", 200, 101)]
     assert [one.text for one in whole_lines(pieces)] == ["one two", "other column"]
 
 

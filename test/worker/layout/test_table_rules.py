@@ -1,8 +1,10 @@
 import pytest
 from layout.lines import blocks, line, prose
 
+from fovea.layout.aligned import aligned_tables
 from fovea.layout.line import Marks, Region
-from fovea.layout.tables import find_tables, split_at
+from fovea.layout.ruled import ruled_tables, split_at
+from fovea.layout.tables import NUMERIC
 
 
 def grid(*rows, step=30, width=40):
@@ -13,6 +15,12 @@ def grid(*rows, step=30, width=40):
         for x, mark in enumerate(row)
         if mark == "x"
     ]
+
+
+def find_tables(lines, marks, regions, unit):
+    ruled, rest = ruled_tables(lines, marks, unit)
+    aligned, rest = aligned_tables(rest, regions, unit)
+    return [*ruled, *aligned], rest
 
 
 def table_of(lines, marks=None, regions=()):
@@ -94,6 +102,96 @@ def test_a_total_apart_from_the_table_is_not_part_of_it():
 def test_a_table_ends_at_a_wide_gap():
     assert table_of(grid("xxx", "xxx", "xxx", step=60))[0] is not None
     assert table_of(grid("xxx", "xxx", "xxx", step=70))[0] is None
+
+
+def rows_of_cells(*rows, places=(50, 150, 450, 600), step=36):
+    return [
+        line(text, x, 100 + step * y)
+        for y, row in enumerate(rows)
+        for text, x in zip(row, places, strict=True)
+        if text
+    ]
+
+
+def test_the_label_of_a_sum_spans_the_columns_before_it():
+    lines = rows_of_cells(
+        ("Pos", "Name", "Count", "Total"),
+        ("1", "Chair", "2", "40.00"),
+        ("2", "Lamp", "1", "9.00"),
+        ("3", "Desk", "1", "2.00"),
+    )
+    lines += [line("Amount due", 380, 244), line("51.00", 600, 244)]
+    (found,), rest = find_tables(lines, Marks(), [], 20)
+    assert '<td colspan="3">Amount due</td><td>51.00</td>' in found.html()
+    assert rest == []
+
+
+def test_two_head_cells_that_were_read_as_one_line_are_cut():
+    lines = rows_of_cells(
+        ("", "", "", "Total"),
+        ("1", "Chair", "2", "40.00"),
+        ("2", "Lamp", "1", "9.00"),
+        ("3", "Desk", "1", "2.00"),
+    )
+    lines += [line("Pos      Name", 50, 100, 140), line("Count", 450, 100)]
+    table, _ = table_of(lines)
+    assert table[0] == ["Pos", "Name", "Count", "Total"]
+
+
+def test_labels_with_colons_and_their_values_are_a_table():
+    lines = rows_of_cells(
+        ("Nom :", "Delacroix"), ("Ville :", "Lyon"), ("Adresse :", "12, rue des Tilleuls"), places=(50, 400)
+    )
+    assert table_of(lines)[0][2] == ["Adresse :", "12, rue des Tilleuls"]
+
+
+def test_a_heading_between_two_lists_of_labels_is_in_neither():
+    lines = rows_of_cells(("Nom :", "Delacroix"), ("Ville :", "Lyon"), ("Age :", "31"), places=(50, 400))
+    heading = line("2. Demande", 50, 208, bold=True)
+    more = [
+        line(text, x, y + 144)
+        for text, x, y in (("Montant :", 50, 100), ("12", 400, 100), ("Mois :", 50, 136), ("3", 400, 136))
+    ]
+    _, rest = find_tables([*lines, heading, *more], Marks(), [], 20)
+    assert "2. Demande" in [one.text for one in rest]
+
+
+def test_heads_and_sections_span_columns():
+    lines = [line("2019", 505, 64), line("2020", 705, 64)]
+    lines += rows_of_cells(
+        ("Region", "Plan", "Real", "Plan", "Real"),
+        ("North", "12", "14", "15", "11"),
+        ("South", "22", "21", "24", "20"),
+        places=(50, 450, 550, 650, 750),
+    )
+    lines += [line("All of the east", 350, 208)]
+    lines += [
+        line(text, x, 244) for text, x in (("Lake", 50), ("8", 450), ("9", 550), ("7", 650), ("9", 750))
+    ]
+    (found,), _ = find_tables(lines, Marks(), [], 20)
+    rows = found.html().split("<tr>")
+    assert rows[1].startswith('<td></td><td colspan="2">2019</td><td colspan="2">2020</td>')
+    assert '<td colspan="5">All of the east</td>' in rows[5]
+
+
+def test_a_head_begins_a_table_of_its_own_below_a_list_of_labels():
+    lines = rows_of_cells(
+        ("Name:", "A. Rivera"), ("Account:", "61 1090 1014"), ("Month:", "May"), places=(50, 150)
+    )
+    for y, row in enumerate(
+        (("Date", "Text", "Sum"), ("01.05.", "Rent", "12.00"), ("02.05.", "Water", "9.00"))
+    ):
+        lines += [
+            line(text, x, 208 + 36 * y, bold=y == 0) for text, x in zip(row, (50, 150, 450), strict=True)
+        ]
+    tables, rest = find_tables(lines, Marks(), [], 20)
+    assert [(table.rows, table.columns) for table in tables] == [(3, 2), (3, 3)]
+    assert rest == []
+
+
+@pytest.mark.parametrize("text", ["2,98 A", "178 $", "EUR 5.00", "12 kg", "-4.5 %", "1 450,00 €"])
+def test_numbers_have_units(text):
+    assert NUMERIC.fullmatch(text)
 
 
 # -- ruled lines ---------------------------------------------------------------------------------------

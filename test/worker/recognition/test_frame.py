@@ -53,7 +53,7 @@ def test_the_skew_is_that_of_the_long_lines():
 
 @pytest.mark.parametrize(
     "quads",
-    [[quad(2)] * 2, [quad(2, 50)] * 9, [quad(0.2)] * 5, [quad(20)] * 5],
+    [[quad(2)] * 2, [quad(2, 50)] * 9, [quad(0.1)] * 5, [quad(20)] * 5],
     ids=["two lines", "short lines", "hardly any", "far too much"],
 )
 def test_what_says_too_little_about_the_skew_is_left_as_it_is(quads):

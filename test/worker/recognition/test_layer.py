@@ -19,7 +19,7 @@ def read(text, x, y, confidence=0.99):
 
 
 def test_words_side_by_side_are_lines_in_any_order():
-    words = [word("two", 95, 100), word("below", 50, 130), word("one", 50, 101), word("cell", 400, 100)]
+    words = [word("two", 88, 100), word("below", 50, 130), word("one", 50, 101), word("cell", 400, 100)]
     lines = layer_lines(words, FRAME)
     assert sorted(line.text for line in lines) == ["below", "cell", "one two"]
     assert all(line.confidence == 1.0 for line in lines)
@@ -54,3 +54,9 @@ def test_leaders_and_boxes_to_tick_are_not_compared():
 def test_a_line_that_was_read_without_confidence_says_nothing():
     layer = layer_lines([word("Договор", 50, 100)], FRAME)
     assert agreement(layer, [read("Aorop", 50, 100, 0.6)]) is None
+
+
+def test_leaders_do_not_count_and_may_be_one_word_with_the_number_behind_them():
+    layer = layer_lines([word("Scope", 50, 100), word("." * 40 + "12", 110, 100)], FRAME)
+    assert agreement(layer, [read("Scope ..", 50, 100)]) == 1
+    assert agreement(layer, [read("...12", 480, 100)]) == 1

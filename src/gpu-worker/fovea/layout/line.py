@@ -77,6 +77,8 @@ class Marks:
     boxes: tuple[tuple[Box, bool], ...] = ()
     """Small squares, and whether there is a mark in them."""
     pictures: tuple[Box, ...] = ()
+    bullets: tuple[Box, ...] = ()
+    """Drawn bullets before lines of text."""
 
 
 @dataclass(slots=True)

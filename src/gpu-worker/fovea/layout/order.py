@@ -11,7 +11,7 @@ from typing import Any
 
 from fovea.result.page_result import Box
 
-GUTTER = 0.8
+GUTTER = 0.35
 """Least width of a gutter, in units."""
 
 
@@ -89,11 +89,11 @@ def _sharing_gutter(bands: list[list[Item]], unit: float) -> list[list[list[Item
     """Groups of neighbouring bands that have a gutter in common."""
     groups: list[list[list[Item]]] = []
     gutters: list[tuple[float, float]] = []
-    for band in bands:
+    for i, band in enumerate(bands):
         own = _gutters(band, unit)
-        if groups and gutters and not (len(band) == 1 and band[0].heading):
+        if groups and gutters and not _ends_columns(bands[i:], groups[-1], gutters, unit):
             common = _common(gutters, own, unit)
-            if not common and _fills_column(band, groups[-1], gutters):
+            if not common and (_is_heading(band) or _fills_column(band, groups[-1], gutters, unit)):
                 common = _common(gutters, _beside(band), unit)
             if common:
                 groups[-1].append(band)
@@ -104,8 +104,24 @@ def _sharing_gutter(bands: list[list[Item]], unit: float) -> list[list[list[Item
     return groups
 
 
-def _fills_column(band: list[Item], group: list[list[Item]], gutters: list[tuple[float, float]]) -> bool:
-    """Whether a band is as wide as a column of the bands above it, so that it continues that column."""
+def _ends_columns(
+    bands: list[list[Item]], group: list[list[Item]], gutters: list[tuple[float, float]], unit: float
+) -> bool:
+    """Whether the first band is a heading that ends the columns. If only one goes on below it, it is part of that."""
+    if not _is_heading(bands[0]):
+        return False
+    below = next((band for band in bands if not _is_heading(band)), None)
+    return below is not None and not _fills_column(below, group, gutters, unit)
+
+
+def _is_heading(band: list[Item]) -> bool:
+    return len(band) == 1 and band[0].heading
+
+
+def _fills_column(
+    band: list[Item], group: list[list[Item]], gutters: list[tuple[float, float]], unit: float
+) -> bool:
+    """Whether a band continues a column of the bands above it: it is as wide, or it follows closely."""
     x0, x1 = min(item.box[0] for item in band), max(item.box[2] for item in band)
     items = [item for above in group for item in above]
     for left, right in gutters:
@@ -116,7 +132,9 @@ def _fills_column(band: list[Item], group: list[list[Item]], gutters: list[tuple
             if not side:
                 continue
             s0, s1 = min(item.box[0] for item in side), max(item.box[2] for item in side)
-            if min(x1, s1) - max(x0, s0) > 0.6 * (s1 - s0) and s0 - x0 < 0.2 * (s1 - s0) > x1 - s1:
+            close = min(item.box[1] for item in band) - max(item.box[3] for item in side) < 1.3 * unit
+            wide = min(x1, s1) - max(x0, s0) > 0.6 * (s1 - s0)
+            if (wide or (close and abs(x0 - s0) < unit)) and s0 - x0 < 0.2 * (s1 - s0) > x1 - s1:
                 return True
     return False
 

@@ -1,16 +1,15 @@
 """Makes blocks of the lines of a page: tables, pictures, furniture, reading order, and what each block is."""
 
-import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
+from fovea.layout.aligned import aligned_tables
+from fovea.layout.columns import find_gutters, whole_lines, zones
 from fovea.layout.line import (
     Line,
-    Marks,
     Page,
     Region,
-    Word,
     box_of,
     joined,
     line_box,
@@ -19,27 +18,22 @@ from fovea.layout.line import (
     unit_of,
 )
 from fovea.layout.order import Item, reading_order
-from fovea.layout.paragraphs import is_item, join_lines, paragraphs, whole_lines
-from fovea.layout.tables import Table, find_tables
+from fovea.layout.paragraphs import is_item, join_lines, paragraphs
+from fovea.layout.pictures import CAPTION, CAPTION_START, find_pictures
+from fovea.layout.ruled import ruled_tables
+from fovea.layout.signs import with_signs
+from fovea.layout.tables import Table
 from fovea.result.geometry import union
 from fovea.result.page_result import Block, Box
 
-CAPTION = re.compile(
-    r"(?:fig(?:ur[ea]|\.)?|tab(?:le(?:au)?|elle|la|ela|\.)?|abb(?:ildung|\.)?|rys(?:unek|\.)?|gr[aá]fico|graphique|plate"
-    r"|chart|scheme|diagram|图|表|図)\s*\.?\s*(?:\d|[IVX]+\b|[A-Z]\b)",
-    re.IGNORECASE,
-)
 NUMBERED = re.compile(
     r"(?:(?:\d{1,2}\.)*\d{1,2}\.?|[IVX]{1,5}\.|[A-Z]\.|§\s?\d+|Chapter \d+|Part [IVX\d]+)\s+\S"
+    r"|(?:[（(]?[一二三四五六七八九十]{1,3}[）)、．.]|第[一二三四五六七八九十百\d]{1,4}[章节節部篇])\s*\S"
 )
 PAGE_NUMBER = re.compile(
     r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I
 )
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
-LABELS = 3.0
-"""Depth of the labels outside the axes of a chart, in units."""
-LEAST_PICTURE = 4.0
-"""In units: what is smaller and drawn is a picture only as a part of one."""
 SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
 
 
@@ -60,16 +54,20 @@ def lay_out(page: Page) -> list[Block]:
     if not page.lines and not page.marks.pictures:
         return []
     unit = unit_of(page.lines)
-    lines = whole_lines(with_check_boxes(page.lines, page.marks, unit))
+    lines = whole_lines(with_signs(page.lines, page.marks, unit))
     pictures, lines = find_pictures(page, lines, unit)
-    tables, lines = find_tables(lines, page.marks, page.regions, unit)
-    drafts = [Draft("table", table.lines, table.box, table, True) for table in tables]
-    drafts += [Draft("image", inside, box, None, True) for box, inside in pictures]
+    drafts = [Draft("image", inside, box, None, True) for box, inside in pictures]
+    tables, lines = ruled_tables(lines, page.marks, unit)
     code, lines = find_code(lines, unit)
     drafts += [Draft("code", some, union([box_of(line) for line in some]), None, True) for some in code]
-    drafts += [
-        Draft("text", some, union([box_of(line) for line in some])) for some in paragraphs(lines, unit)
-    ]
+    gutters = find_gutters(lines, [box for box, _ in pictures], unit)
+    rest: list[Line] = []
+    for zone in zones(lines, gutters):
+        more, others = aligned_tables(zone, page.regions, unit)
+        tables += more
+        rest += others
+    drafts += [Draft("text", some, union([box_of(line) for line in some])) for some in paragraphs(rest, unit)]
+    drafts += [Draft("table", table.lines, table.box, table, True) for table in tables]
     find_furniture(drafts, page, unit)
     find_captions(drafts, page.regions, unit)
     find_headings(drafts, page, unit)
@@ -82,97 +80,6 @@ def lay_out(page: Page) -> list[Block]:
         block.cells = draft.table.boxes() if draft.table else None
         blocks.append(block)
     return blocks
-
-
-# -- check boxes ---------------------------------------------------------------------------------------
-
-
-def with_check_boxes(lines: list[Line], marks: Marks, unit: float) -> list[Line]:
-    """The lines with their check boxes as characters: `☐`, or `☑` if there is a mark in it."""
-    for box, is_marked in marks.boxes:
-        # The recognizer may have read the box itself as a letter.
-        lines = [
-            line
-            for line in lines
-            if not (len(line.text) <= 2 and share_inside(box_of(line), _wider(box)) > 0.6)
-        ]
-        middle = (box[1] + box[3]) / 2
-        right = [
-            line
-            for line in lines
-            if line.y0 < middle < line.y1
-            and box[0] - 2 <= line.x0 < box[2] + 3 * unit
-            and line.text[0] not in "☐☑"
-        ]
-        if not right:
-            continue
-        line = min(right, key=lambda line: line.x0)
-        words = line.words
-        if line.x0 < box[2] - 0.3 * unit and " " in line.text:  # the box was read as the first word
-            words, text = words[1:], line.text.split(" ", 1)[1]
-        else:
-            text = line.text
-        sign = "☑" if is_marked else "☐"
-        whole = replace(line, x0=box[0], text=f"{sign} {text}", words=(Word(sign, box[0], box[2]), *words))
-        lines = [whole if one is line else one for one in lines]
-    return lines
-
-
-def _wider(box: Box) -> Box:
-    pad = 0.4 * (box[2] - box[0])
-    return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
-
-
-# -- pictures ------------------------------------------------------------------------------------------
-
-
-def find_pictures(
-    page: Page, lines: list[Line], unit: float
-) -> tuple[list[tuple[Box, list[Line]]], list[Line]]:
-    """Pictures with the lines inside them (labels), and the other lines."""
-    found: list[Box] = []
-    for region in page.regions:
-        if region.kind == "figure" and region.score > 0.5:
-            drawn = [box for box in page.marks.pictures if share_inside(box, region.box) > 0.5]
-            if sum(_area(box) for box in drawn) > 0.03 * _area(region.box):
-                found.append(union([region.box, *drawn]))
-    for box in charts(page.marks, lines, unit):
-        if not any(share_inside(box, other) > 0.5 for other in found):
-            found.append(box)
-    for box in page.marks.pictures:
-        large = min(box[2] - box[0], box[3] - box[1]) > LEAST_PICTURE * unit
-        if large and not any(share_inside(box, other) > 0.5 for other in found):
-            found.append(box)
-    pictures = []
-    for box in found:
-        inside = [line for line in lines if share_inside(box_of(line), box) > 0.6]
-        if sum(len(line.text) > 24 for line in inside) > 2:
-            continue  # text on a picture, or a region that is none
-        taken = set(map(id, inside))
-        lines = [line for line in lines if id(line) not in taken]
-        pictures.append((box, inside))
-    return pictures, lines
-
-
-def charts(marks: Marks, lines: list[Line], unit: float) -> list[Box]:
-    """Charts: two axes that meet at the lower left, at least two drawn pieces between them, and the ticks' labels."""
-    found = []
-    for across, down in itertools.product(marks.across, marks.down):
-        axes = union([across, down])
-        if abs(down[3] - across[1]) > unit or abs(down[0] - across[0]) > unit or down[3] - down[1] < 4 * unit:
-            continue
-        pieces = [box for box in marks.pictures if share_inside(box, axes) > 0.5]
-        if len(pieces) < 2:
-            continue
-        x0, y0, x1, y1 = union([axes, *pieces])
-        around = (x0 - LABELS * unit, y0 - unit, x1 + unit, y1 + LABELS * unit)
-        labels = [line for line in lines if len(line.text) < 12 and share_inside(box_of(line), around) > 0.9]
-        found.append(union([(x0, y0, x1, y1), *map(box_of, labels)]))
-    return found
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 # -- code ----------------------------------------------------------------------------------------------
@@ -291,17 +198,26 @@ def find_captions(drafts: list[Draft], regions: list[Region], unit: float) -> No
             and _apart(other, draft) < 2.5 * unit
         ]
         if not near:
+            # The table or picture may stand at the top of the next column.
+            if (
+                CAPTION_START.match(text)
+                and len(draft.lines) < 4
+                and any(d.kind in ("image", "table") for d in drafts)
+            ):
+                draft.kind, draft.sure = caption_kind(text), True
             continue
         labels = ("figure_caption", "table_caption")
         seen = any(
             r.kind in labels and r.score > 0.5 and share_inside(draft.box, r.box) > 0.6 for r in regions
         )
-        if CAPTION.match(text) or (seen and len(text) < 200):
-            word = text[:3].lower()
-            table = (
-                word in ("tab",) or text[:1] == "表" or (not CAPTION.match(text) and near[0].kind == "table")
-            )
-            draft.kind, draft.sure = ("table_caption" if table else "image_caption"), True
+        plain = not draft.lines[0].bold and not NUMBERED.match(text)
+        if CAPTION.match(text) or (seen and plain and len(draft.lines) < 3 and len(text) < 120):
+            by_place = not CAPTION.match(text) and near[0].kind == "table"
+            draft.kind, draft.sure = ("table_caption" if by_place else caption_kind(text)), True
+
+
+def caption_kind(text: str) -> str:
+    return "table_caption" if text[:3].lower() == "tab" or text[:1] == "表" else "image_caption"
 
 
 # -- headings ------------------------------------------------------------------------------------------
@@ -409,7 +325,14 @@ def _right_edge(draft: Draft, drafts: list[Draft], unit: float) -> float:
         (other.box[0] for other in drafts if other.box[0] >= x1 and other.box[1] < y1 and other.box[3] > y0),
         default=float("inf"),
     )
-    edges = [other.box[2] for other in drafts if abs(other.box[0] - x0) < unit and other.kind != "table"]
+    ends = [line.x1 for line in draft.lines[:-1]]
+    if len(ends) > 2 and sum(end > x1 - 0.6 * unit for end in ends) > 0.6 * len(ends):
+        return x1  # the lines are justified
+    edges = [
+        other.box[2]
+        for other in drafts
+        if abs(other.box[0] - x0) < unit and other.kind in ("text", "list") and len(other.lines) > 1
+    ]
     return max([x1, *(edge for edge in edges if edge <= limit)])
 
 

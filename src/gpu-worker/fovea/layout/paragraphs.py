@@ -4,7 +4,9 @@ import itertools
 import re
 from statistics import median
 
-from fovea.layout.line import CJK, Line, joined, rows_of
+from fovea.layout.columns import prose_stacks
+from fovea.layout.line import CJK, Line
+from fovea.layout.pictures import CAPTION_START
 
 BULLET = re.compile(r"\s*(?:[-–—•◦▪●*·‣○■□☐☑☒]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 FIRST_PARTS = frozenset(
@@ -23,32 +25,15 @@ FIRST_PARTS = frozenset(
 """Words that often stand before a hyphen: such a hyphen at the end of a line stays."""
 
 
+PARAGRAPH_STEP = 1.28
+"""Lines that are further apart than usual by this factor are in different paragraphs."""
 INDENT = 4.0
 """Largest step from one level of a list to the next, in units."""
 
 
-def whole_lines(lines: list[Line]) -> list[Line]:
-    """Joins the pieces of a line between which the detector saw a gap that is no wider than a few spaces."""
-    whole: list[Line] = []
-    for row in rows_of(lines):
-        pieces: list[list[Line]] = []
-        for line in row:
-            if pieces and _same_line(pieces[-1][-1], line):
-                pieces[-1].append(line)
-            else:
-                pieces.append([line])
-        whole += [joined(some) for some in pieces]
-    return whole
-
-
-def _same_line(left: Line, right: Line) -> bool:
-    low = min(left.height, right.height)
-    gap = right.x0 - left.x1
-    return gap < 0.8 * low and max(left.height, right.height) < 1.5 * low and left.bold == right.bold
-
-
 def paragraphs(lines: list[Line], unit: float) -> list[list[Line]]:
     """Groups of lines that lie below each other with the same type and spacing."""
+    leading = _leading(lines, unit)
     groups: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: (line.middle, line.x0)):
         if line.turned:
@@ -57,7 +42,7 @@ def paragraphs(lines: list[Line], unit: float) -> list[list[Line]]:
         best = None
         for group in groups:
             last = group[-1]
-            if last.turned or not _follows(group, line, unit):
+            if last.turned or not _follows(group, line, unit, leading):
                 continue
             if best is None or last.y1 > best[-1].y1:
                 best = group
@@ -68,11 +53,21 @@ def paragraphs(lines: list[Line], unit: float) -> list[list[Line]]:
     return groups
 
 
-def _follows(group: list[Line], line: Line, unit: float) -> bool:
+def _leading(lines: list[Line], unit: float) -> float:
+    """The usual step from line to line of prose as a share of their height; 0 if there is little prose."""
+    steps = [
+        (below.middle - above.middle) / above.height
+        for stack in prose_stacks(lines, unit)
+        for above, below in itertools.pairwise(stack)
+    ]
+    return median(steps) if len(steps) > 3 else 0.0
+
+
+def _follows(group: list[Line], line: Line, unit: float, leading: float) -> bool:
     last = group[-1]
     gap = line.y0 - last.y1
     low = min(last.height, line.height)
-    if gap < -0.5 * low or gap > 0.75 * low + 0.1 * unit:
+    if gap < -0.5 * low or gap > 0.75 * low + 0.1 * unit or CAPTION_START.match(line.text):
         return False
     if not 0.78 < line.height / last.height < 1.28 or line.bold != last.bold:
         return False
@@ -86,7 +81,23 @@ def _follows(group: list[Line], line: Line, unit: float) -> bool:
     if is_item(line) != is_item(group[0]):
         # An indented line continues a list item; any other line ends the list.
         return not is_item(line) and line.x0 > group[0].x0 + 0.5 * unit
-    return True
+    usual = median(b.middle - a.middle for a, b in itertools.pairwise(group)) if len(group) > 1 else 0.0
+    if leading and line.middle - last.middle > PARAGRAPH_STEP * max(usual, leading * low):
+        return False
+    return not _is_indented(group, line, unit)
+
+
+def _is_indented(group: list[Line], line: Line, unit: float) -> bool:
+    """Whether a line begins a paragraph by its indent."""
+    if len(group) < 2:
+        return False
+    left = min(other.x0 for other in group)
+    is_level = all(other.x0 < left + 0.4 * unit for other in group[1:])
+    return (
+        is_level
+        and 0.8 * unit < line.x0 - left < INDENT * unit
+        and line.x1 <= max(other.x1 for other in group) + unit
+    )
 
 
 def is_item(line: Line) -> bool:

@@ -1,6 +1,7 @@
 """The text layer of a PDF page: words with their places, and the fonts in which they are drawn."""
 
 import ctypes
+import math
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ MAX_CHARACTERS = 200_000
 INVISIBLE = 3
 """Text render mode of text that is not drawn (PDF 32000-1, 9.3.6): recognized text under a scan."""
 BOLD_WEIGHT = 600
+SLANT = 4.0
+"""In degrees: letters that are turned further, and not upright, are slanted."""
 FIXED_PITCH, FORCE_BOLD = 1 << 0, 1 << 18
 """Flags of a font descriptor (PDF 32000-1, 9.8.2)."""
 
@@ -73,6 +76,9 @@ def _words(sheet: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[LayerWord]:
                 run.append(("-", run[-1][1]))
             close()
             continue
+        if _is_slanted(layer, index):
+            close()  # a watermark: the box around such a letter says nothing about its line
+            continue
         now = _style(layer, index)
         box = place.box(layer, index)
         if style is not None and run and (now != style or _apart(run[-1][1], box, place)):
@@ -88,6 +94,12 @@ def _apart(last: tuple, box: tuple, place: "_Place") -> bool:
     tall = max(last[3] - last[1], box[3] - box[1])
     gap = (box[0] - last[2]) * place.width
     return gap > 0.6 * tall * place.height or min(last[3], box[3]) - max(last[1], box[1]) < 0.1 * tall
+
+
+def _is_slanted(layer: pdfium.PdfTextPage, index: int) -> bool:
+    """Whether a character is turned by something else than quarter turns."""
+    turn = math.degrees(pdfium_c.FPDFText_GetCharAngle(layer, index)) % 90
+    return SLANT < turn < 90 - SLANT
 
 
 def _style(layer: pdfium.PdfTextPage, index: int) -> tuple[float, bool, bool, bool]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fovea.result.page_result import Box
 
-LEAST_SKEW, MOST_SKEW = math.radians(0.35), math.radians(15)
+LEAST_SKEW, MOST_SKEW = math.radians(0.12), math.radians(15)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from fovea.recognition.frame import Frame
 
 AGREES = 0.85
 """Least similarity of the layer's text and a line that was recognized with confidence."""
-CELL_GAP = 0.9
+CELL_GAP = 0.6
 """Words that are further apart than this share of the line's height stand in different lines: columns, cells."""
 
 
@@ -89,16 +89,24 @@ def agreement(layer: list[Line], read: list[Line]) -> float | None:
             for other in layer
             if share_inside(box_of(other), box) > 0.3 or share_inside(box, box_of(other)) > 0.5
         ]
-        words = [
-            word
-            for other in here
-            if abs(other.middle - line.middle) < 0.6 * line.height
-            for word in other.words
-            if line.x0 - line.height < (word.x0 + word.x1) / 2 < line.x1 + line.height
-        ]
-        text = "".join(word.text for word in sorted(words, key=lambda word: word.x0))
+        words = sorted(
+            (
+                word
+                for other in here
+                if abs(other.middle - line.middle) < 0.6 * line.height
+                for word in other.words
+            ),
+            key=lambda word: word.x0,
+        )
+        text = "".join(_part(word, line.x0 - line.height, line.x1 + line.height) for word in words)
         shares.append(SequenceMatcher(None, _plain(text), _plain(line.text), autojunk=False).ratio())
     return sum(shares) / len(shares) if shares else None
+
+
+def _part(word: Word, x0: float, x1: float) -> str:
+    """The characters of a word between two places. A leader and the number behind it may be one word."""
+    step = (word.x1 - word.x0) / len(word.text)
+    return "".join(character for i, character in enumerate(word.text) if x0 < word.x0 + (i + 0.5) * step < x1)
 
 
 def _plain(text: str) -> str:

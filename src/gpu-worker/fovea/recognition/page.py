@@ -19,7 +19,7 @@ from fovea.recognition.frame import Frame, skew_of
 from fovea.recognition.layer import AGREES, agreement, layer_lines
 from fovea.recognition.legibility import is_legible, letters_drawn
 from fovea.recognition.spaces import with_spaces
-from fovea.recognition.type import typefaces
+from fovea.recognition.type import bold, fixed_pitch
 
 LEGIBLE = 0.5
 """A line with a lower confidence was not read."""
@@ -84,13 +84,15 @@ def read_page(
         found, unread = second(frame.image, found, unread)
     doubts = doubts_of(frame.image, found, unread, quads)
     lines, places = [], [line.quad for line in found]
-    bold, mono = typefaces(
-        frame.image, places, [line.text for line in found], [line.places for line in found]
+    texts = [line.text for line in found]
+    heavy, mono = (
+        bold(frame.image, places, texts),
+        fixed_pitch(places, texts, [line.places for line in found]),
     )
     if skew := skew_of(quads):
         frame, there = frame.level(skew)
         places = [_moved(quad, there) for quad in places]
-    for line, place, is_bold, is_mono in zip(found, places, bold, mono, strict=True):
+    for line, place, is_bold, is_mono in zip(found, places, heavy, mono, strict=True):
         lines.append(replace(_line(line, place), bold=is_bold, mono=is_mono))
     return PageLines(frame, lines, doubts, refused=bool(visible))
 
@@ -121,7 +123,7 @@ def _by_layer(frame: Frame, words: list[LayerWord], engine: TextEngine) -> PageL
     if share is not None and share < AGREES:
         return None
     more, unread = read_lines(frame.image, other, engine)
-    lines = [*layer, *(_line(line, line.quad) for line in more)]
+    lines = [*_weighed(frame.image, layer), *(_line(line, line.quad) for line in more)]
     doubts = _doubts_beside(frame, layer, more, unread, [*covered, *other])
     sure = 1.0 if share is None else share
     return PageLines(frame, lines, doubts, layer=sure, mixed=bool(more))
@@ -140,7 +142,8 @@ def _only_layer(frame: Frame, words: Sequence[LayerWord], engine: TextEngine) ->
     share = _agreement(frame, layer, covered, engine)
     doubts = _doubts_beside(frame, layer, [], other, [*covered, *other])
     sure = 1.0 if share is None else share
-    return PageLines(frame, layer, doubts, layer=sure, refused=sure < AGREES)
+    lines = _weighed(frame.image, layer)
+    return PageLines(frame, lines, doubts, layer=sure, refused=sure < AGREES)
 
 
 def _doubts_beside(
@@ -185,6 +188,23 @@ def _agreement(
     sample = widest[:: max(1, len(widest) // COMPARED)][:COMPARED]
     read, _ = read_lines(frame.image, sample, engine)
     return agreement(layer, [_line(line, line.quad) for line in read])
+
+
+def _weighed(image: np.ndarray, layer: list[Line]) -> list[Line]:
+    """The lines. If the font of none is bold, the picture decides: viewers embolden letters, too."""
+    if any(line.bold for line in layer):
+        return layer
+    level = [line for line in layer if not line.turned]
+    quads = [
+        np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
+        for x0, y0, x1, y1 in map(box_of, level)
+    ]
+    heavy = {
+        id(line)
+        for line, is_bold in zip(level, bold(image, quads, [one.text for one in level]), strict=True)
+        if is_bold
+    }
+    return [replace(line, bold=id(line) in heavy) for line in layer]
 
 
 # -- direction -----------------------------------------------------------------------------------------
