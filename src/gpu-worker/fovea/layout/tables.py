@@ -7,7 +7,8 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from fovea.layout.line import Line
+from fovea.layout.line import Line, box_of
+from fovea.result.geometry import union
 from fovea.result.markdown import table_cell
 from fovea.result.page_result import Box, TableCell
 
