@@ -67,7 +67,7 @@ class TesseractReader:
         languages, _ = matching(request.languages, self.languages)
         found = self._tesseract.lines(image, languages or self._usual(), WHOLE_PAGE, self._limit_s)
         lines = [line for line in found if line.confidence >= LEGIBLE]
-        blocks = blocks_of(Frame.of(image), lines)
+        blocks, _ = blocks_of(Frame.of(image), lines)
         verdict, warnings = _judge(found, lines)
         return PageResult(
             page=raster.page,

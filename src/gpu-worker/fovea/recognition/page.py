@@ -28,6 +28,9 @@ CONFIDENT = 0.9
 TURNED, CLEARLY = 0.8, 0.05
 """A page is turned upside down if its lines are then read with more confidence than the former, and with as much more
 than the latter. Lines in an unknown script are read badly both ways."""
+TRUSTED = 0.75
+"""A line that Tesseract reads with more confidence is expected to be right: it says 0.91 to 0.97 of the right lines that
+we have seen, and at most 0.6 of lines in another script."""
 SAMPLE = 6
 """Lines that decide about the direction of a page."""
 COMPARED = 10
@@ -310,9 +313,11 @@ def doubts_of(
 
 
 def _right_words(line: ReadLine) -> tuple[int, float]:
-    """Of a line whose characters have no confidences, the line's own confidence is that of each word."""
+    """Words, and how many of them are expected to be right. Tesseract only knows how sure it is of a line."""
     words, right = right_words(line.text, line.confidences)
-    return words, right if line.confidences else words * line.confidence
+    if line.confidences or line.confidence >= TRUSTED:
+        return words, right
+    return words, words * line.confidence
 
 
 def _moved(quad: np.ndarray, there: np.ndarray) -> np.ndarray:
