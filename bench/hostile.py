@@ -403,7 +403,10 @@ def _kind(name: str, data: bytes, before: tuple[Image.Image, ...]) -> str:
             if raster.damage:
                 seen.append("damage")
             elif page <= len(before) and not media_type and lost_ink(before[page - 1], raster.image) > LOST:
-                seen.append(lost_text(name, document, page))
+                try:
+                    seen.append(lost_text(name, document, page))
+                except FoveaError:  # too large to be read
+                    seen.append("error")
         if document.page_count < len(before) and not media_type and seen == ["same"]:
             seen.append("silent")
     except DocumentError:

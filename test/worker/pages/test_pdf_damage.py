@@ -105,6 +105,18 @@ DAMAGED = {
         scan(stream(flipped(zlib.compress(SCAN.convert("L").tobytes())), GREY + " /Filter /FlateDecode")),
         "An image on the page is damaged: parts of it are corrupt.",
     ),
+    "an image whose height is too small": (
+        scan(stream(SCAN.convert("L").tobytes(), GREY.replace("/Height 800", "/Height 8"))),
+        "An image on the page is damaged: it has more rows than the image.",
+    ),
+    "an image without colors": (
+        scan(stream(SCAN.convert("L").tobytes(), GREY.replace("/ColorSpace /DeviceGray", ""))),
+        "An image on the page is damaged: its colors are missing.",
+    ),
+    "an image of an impossible depth": (
+        scan(stream(SCAN.convert("L").tobytes(), GREY.replace("Component 8", "Component -1"))),
+        "An image on the page is damaged: its depth is missing.",
+    ),
     "an image without a size": (
         scan(stream(JPEG, GREY.replace("/Width 800", "/Wodth 800") + " /Filter /DCTDecode")),
         "An image on the page is damaged: its size is missing.",

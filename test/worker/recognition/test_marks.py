@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pytest
 
 from fovea.recognition.marks import find_marks
 
@@ -63,3 +64,8 @@ def test_serifs_that_touch_are_no_ruled_line():
     cv2.line(image, (150, 116), (230, 116), (0, 0, 0), 2)
     assert find_marks(image, [text(100, 100, 400)], UNIT).across == ()
     assert len(find_marks(image, [], UNIT).across) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1), (3, 2)])
+def test_a_page_may_be_a_pixel_wide(size):
+    assert find_marks(np.full((*size, 3), 255, np.uint8), [], 20).pictures == ()

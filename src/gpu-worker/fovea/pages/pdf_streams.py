@@ -26,6 +26,10 @@ FILTERS = {
     "/LZW": "/LZWDecode",
     "/RL": "/RunLengthDecode",
 }
+DEPTHS = (1, 2, 4, 8, 16)
+"""Bits of a component (PDF 32000-1, table 89)."""
+SPARE = 4096
+"""Bytes behind the pixels that only fill up the stream."""
 IMAGE_FILTERS = ("/DCTDecode", "/JPXDecode", "/CCITTFaxDecode", "/JBIG2Decode")
 
 
@@ -109,11 +113,18 @@ def image_fault(image: StreamObject) -> str | None:
                 bool(entry(parameters, "/BlackIs1")),
                 bool(entry(parameters, "/EncodedByteAlign")),
             )
+    if not entry(image, "/ImageMask"):
+        if entry(image, "/ColorSpace", "/CS") in (None, MISSING):
+            return "its colors are missing"
+        if entry(image, "/BitsPerComponent", "/BPC") not in DEPTHS:
+            return "its depth is missing"
     row = _row_bytes(image, width)
     if row is None:
         return None
     predictor = entry(parameters, "/Predictor")
     row += isinstance(predictor, int) and predictor >= 10
+    if decoded.length > 2 * row * height + SPARE:
+        return "it has more rows than the image"
     # A last row that is not complete is common and shows nothing.
     return ENDS_EARLY if decoded.length < row * (height - 1) else None
 

@@ -30,7 +30,9 @@ def find_marks(image: np.ndarray, boxes: list[Box], unit: float) -> Marks:
 
 def find_ink(grey: np.ndarray) -> np.ndarray:
     """1 where a pixel is darker than the paper around it."""
-    paper = cv2.medianBlur(cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), 31)
+    height, width = grey.shape
+    quarter = (max(1, width // 4), max(1, height // 4))
+    paper = cv2.medianBlur(cv2.resize(grey, quarter, interpolation=cv2.INTER_AREA), 31)
     paper = cv2.resize(paper, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
     return ((paper.astype(np.int16) - grey) > 40).astype(np.uint8)
 

@@ -29,8 +29,8 @@ TURNED, CLEARLY = 0.8, 0.05
 """A page is turned upside down if its lines are then read with more confidence than the former, and with as much more
 than the latter. Lines in an unknown script are read badly both ways."""
 TRUSTED = 0.75
-"""A line that Tesseract reads with more confidence is expected to be right: it says 0.91 to 0.97 of the right lines that
-we have seen, and at most 0.6 of lines in another script."""
+"""A line that Tesseract reads with more confidence is expected to be right. It says 0.91 to 0.97 of right lines, and
+at most 0.6 of lines in another script."""
 SAMPLE = 6
 """Lines that decide about the direction of a page."""
 COMPARED = 10
