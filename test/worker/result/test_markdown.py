@@ -92,6 +92,10 @@ def block(kind: str, text: str) -> Block:
     return Block(1, kind, (0, 0, 1, 1), text)
 
 
+def equation(latex: str) -> Block:
+    return Block(1, "equation", (0, 0, 1, 1), latex, latex=latex)
+
+
 def written(text: str) -> dict[str, str]:
     """What becomes of a text in each kind of block."""
     return {
@@ -102,7 +106,7 @@ def written(text: str) -> dict[str, str]:
         "code": to_markdown([block("code", text)]),
         "model": write_markdown([block("text", text)], 1),
         "table": pipe_table(cells([text, "b"], ["c", text])),
-        "equation": write_markdown([block("equation", text)], 1),
+        "equation": write_markdown([equation(text)], 1),
     }
 
 
@@ -214,7 +218,11 @@ def test_white_space_takes_the_place_of_escapes_in_formulas():
         "f[x] (y) < b> \\url{http:/ /evil. com} = z + 1"
     )
     assert formula(formula("f[x](y)\n<b>")) == formula("f[x](y)\n<b>") == "f[x] (y)\n< b>"
-    assert to_markdown([block("equation", "- x")]) == "$$\n{}- x\n$$"
+    assert to_markdown([equation("- x")]) == "$$\n{}- x\n$$"
+
+
+def test_a_formula_whose_latex_is_not_known_is_text():
+    assert to_markdown([block("equation", "a_1 = *b*")]) == to_markdown([block("text", "a_1 = *b*")])
 
 
 def test_a_cell_is_one_line_of_text():

@@ -6,6 +6,7 @@ from statistics import median
 
 from fovea.layout.aligned import aligned_tables
 from fovea.layout.columns import find_gutters, whole_lines, zones
+from fovea.layout.equations import is_equation
 from fovea.layout.line import (
     Line,
     Page,
@@ -69,6 +70,7 @@ def lay_out(page: Page) -> list[Block]:
     drafts += [Draft("text", some, union([box_of(line) for line in some])) for some in paragraphs(rest, unit)]
     drafts += [Draft("table", table.lines, table.box, table, True) for table in tables]
     find_furniture(drafts, page, unit)
+    find_equations(drafts, page.regions)
     find_captions(drafts, page.regions, unit)
     find_headings(drafts, page, unit)
     ordered = _in_order(drafts, page, unit)
@@ -218,6 +220,14 @@ def find_captions(drafts: list[Draft], regions: list[Region], unit: float) -> No
 
 def caption_kind(text: str) -> str:
     return "table_caption" if text[:3].lower() == "tab" or text[:1] == "表" else "image_caption"
+
+
+def find_equations(drafts: list[Draft], regions: list[Region]) -> None:
+    for draft in drafts:
+        if draft.kind == "text" and len(draft.lines) <= 4 and not is_item(draft.lines[0]):
+            text = " ".join(line.text for line in draft.lines)
+            if is_equation(text, draft.box, regions):
+                draft.kind, draft.sure = "equation", True
 
 
 # -- headings ------------------------------------------------------------------------------------------

@@ -157,8 +157,8 @@ def _block(block: Block, write: Callable[..., str]) -> str:
         case "code":
             fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
             return f"{fence}\n{text}\n{fence}"
-        case "equation":
-            latex = formula(block.latex or text)
+        case "equation" if block.latex:
+            latex = formula(block.latex)
             # An empty group keeps a sign from beginning a list, a quote or a heading.
             return f"$$\n{'{}' if re.match(_BLOCK_START, latex) else ''}{latex}\n$$"
         case "image":
