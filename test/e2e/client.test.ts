@@ -114,6 +114,16 @@ describe("fovea read", () => {
     );
   });
 
+  test("writes the form of the result that was asked for", async () => {
+    const form = ["--granularity", "word", "--table-format", "markdown", "--text-layer", "auto"];
+    const read = await fovea(["read", join(examples, "invoice.pdf"), "--json", ...form]);
+    const [page] = JSON.parse(read.stdout).pages;
+    assert.match(page.markdown, /\| LED copy light, 5000 K \| 2 \|/);
+    assert.ok(
+      page.blocks.some((block: { lines?: { words?: object[] }[] }) => block.lines?.[0]?.words),
+    );
+  });
+
   test("writes the tables as CSV, and a Word document", async () => {
     const invoice = join(examples, "invoice.pdf");
     const { stdout } = await fovea(["read", invoice, "-f", "csv"]);

@@ -54,6 +54,32 @@ export const readingOptions: Record<string, Option> = {
   },
   prompt: { value: "TEXT", help: "what to look for, or your own instruction" },
   dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
+  languages: { value: "LIST", help: "languages of the document, such as ru,en" },
+  "text-layer": {
+    value: "HOW",
+    help: "characters of a PDF's text layer: auto, never or only",
+    choices: ["auto", "never", "only"],
+  },
+};
+
+/** The form of the result. It costs no reading. */
+const formOptions: Record<string, Option> = {
+  granularity: {
+    value: "WHAT",
+    help: "block, line or word: what has a box in the JSON (block)",
+    choices: ["block", "line", "word"],
+  },
+  "table-format": {
+    value: "FORM",
+    help: "html or markdown (html)",
+    choices: ["html", "markdown"],
+  },
+  "join-tables": { help: "join tables that go on over pages" },
+  figures: {
+    value: "FORM",
+    help: "figures in the Markdown: none, link or inline (none)",
+    choices: ["none", "link", "inline"],
+  },
 };
 
 export const read: Command = {
@@ -68,6 +94,7 @@ export const read: Command = {
       help: "the file to write; for several documents, a folder (stdout)",
     },
     ...readingOptions,
+    ...formOptions,
     cache: {
       value: "HOW",
       help: "use, refresh (always read again) or only (never read)",
@@ -100,6 +127,7 @@ async function readOne(
   const label = source === "-" ? "stdin" : shortName(source);
   const started = await fovea.start(await documentOf(source), {
     ...readingOf(input),
+    ...formOf(input),
     cache: input.value("cache") as ReadOptions["cache"],
   });
   const progress = new Progress(label, input.has("quiet"));
@@ -157,11 +185,32 @@ export async function follow(fovea: Fovea, job: Job, progress: Progress): Promis
 
 /** The values of `readingOptions`. */
 export function readingOf(input: Input): BatchDefaults {
-  const { pages, model, mode, task, prompt } = Object.fromEntries(
-    ["pages", "model", "mode", "task", "prompt"].map((name) => [name, input.value(name)]),
+  const {
+    pages,
+    model,
+    mode,
+    task,
+    prompt,
+    "text-layer": text_layer,
+  } = Object.fromEntries(
+    ["pages", "model", "mode", "task", "prompt", "text-layer"].map((name) => [
+      name,
+      input.value(name),
+    ]),
   );
-  return { pages, model, mode, task, prompt, dpi: wholeNumber(input, "dpi") } as BatchDefaults;
+  const languages = input.value("languages")?.split(",");
+  const dpi = wholeNumber(input, "dpi");
+  return { pages, model, mode, task, prompt, dpi, text_layer, languages } as BatchDefaults;
 }
+
+/** The values of `formOptions`. */
+const formOf = (input: Input) =>
+  ({
+    granularity: input.value("granularity"),
+    table_format: input.value("table-format"),
+    join_tables: input.has("join-tables") || undefined,
+    figures: input.value("figures"),
+  }) as ReadOptions;
 
 export async function documentOf(source: string): Promise<Source> {
   if (source !== "-") {

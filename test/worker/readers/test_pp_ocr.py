@@ -214,7 +214,8 @@ def test_a_page_cut_through_its_lines_is_suspect(reader):
     assert "cut off" in why
 
 
-def test_a_page_in_a_script_that_the_model_lacks_is_suspect(reader):
+def test_a_page_in_a_script_that_nobody_can_read_is_suspect(reader, monkeypatch):
+    monkeypatch.setattr(reader, "_scripts", None)  # without Tesseract
     text = (
         "Библиотека хранит около сорока карт.\nПосетители оставляют велосипеды\nво внутреннем дворе здания."
     )
