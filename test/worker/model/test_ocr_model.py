@@ -51,6 +51,11 @@ def test_the_official_model_has_the_official_size():
         assert tuple(tensors[name].shape) == shape, name
 
 
+def test_a_seed_decides_all_weights():
+    one, other = (OcrModel(ModelConfig.tiny()).init_weights(seed=7).state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("pieces", [(12,), (5, 7), (1,) * 12, (4, 1, 1, 5, 1)])
 def test_reading_in_pieces_equals_reading_at_once(model, pieces):

@@ -127,9 +127,11 @@ class OcrModel(nn.Module):
         return self.lm_head(self.model.norm(x)).float()
 
     def init_weights(self, seed: int = 0, std: float = 0.02) -> "OcrModel":
-        """Random weights, deterministic for a seed; for tests and for training from scratch."""
+        """Random weights and no biases, the same for the same seed; for tests and for training from scratch."""
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 or name.endswith(("class_embedding", "image_newline", "view_seperator")):
                 nn.init.normal_(parameter, std=std, generator=generator)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
         return self
