@@ -40,6 +40,12 @@ def test_a_short_line_has_fixed_pitch_only_beside_a_long_one_of_the_same_pitch()
     assert mono("if best is None or row.cost < best:", "continue") == [True, True]
 
 
+def test_figures_have_the_same_width_in_any_type():
+    texts = ["61 1090 1014 0000 0712", "28.05.2021 178,49"]
+    quads = [np.array([(0, 0), (10 * len(t), 0), (10 * len(t), 20), (0, 20)], np.float32) for t in texts]
+    assert fixed_pitch(quads, texts, [on_grid(text) for text in texts]) == [False, False]
+
+
 def test_a_long_line_off_the_grid_is_not_of_fixed_pitch_beside_one_that_is():
     texts = ["if best is None or row.cost < best:", "The list is illustrated with mammals, in"]
     quads = [np.array([(0, 0), (10 * len(t), 0), (10 * len(t), 20), (0, 20)], np.float32) for t in texts]

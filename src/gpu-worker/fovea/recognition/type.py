@@ -28,7 +28,7 @@ Over twelve letters or more, lines in such type have 0.09 to 0.14, and others 0.
 NEAR_GRID = 0.2
 """The same for a line beside such lines."""
 SURE = 12
-"""Least number of letters of such a line."""
+"""Least number of letters, without figures, of such a line."""
 SAME_PITCH = 0.08
 """Largest relative difference of the pitches of lines in the same type."""
 
@@ -52,10 +52,12 @@ def fixed_pitch(
         off_grid(text, place) if one else 1.0 for one, text, place in zip(pitches, texts, places, strict=True)
     ]
     letters = [len(place) for place in places]
+    # Figures have the same width in most type.
+    others = [sum(map(str.isalpha, text)) for text in texts]
     known = [
         one
-        for one, distance, count in zip(pitches, off, letters, strict=True)
-        if one and count >= SURE and distance < (ON_GRID if count > 20 else 0.9 * ON_GRID)
+        for one, distance, count, other in zip(pitches, off, letters, others, strict=True)
+        if one and other >= SURE and distance < (ON_GRID if count > 20 else 0.9 * ON_GRID)
     ]
     return [
         bool(one)
