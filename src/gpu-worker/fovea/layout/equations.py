@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fovea.layout.line import Region, share_inside
 from fovea.result.page_result import Box
 
-NAMES = "sin cos tan log exp max min lim arg det mod rank where and for with the Var Pr"
+_NAMES = "sin cos tan log exp max min lim arg det mod rank where and for with the Var Pr"
+NAMES = frozenset(_NAMES.split())
 """Words that stand in formulas."""
 WORD = re.compile(r"[A-Za-zÀ-ɏ]{3,}")
 RELATION = re.compile(r"[=≈≠≡≤≥<>∝∼→⇒∈⊂]")
@@ -25,7 +26,7 @@ def is_equation(text: str, box: Box, regions: Sequence[Region]) -> bool:
     bare = NUMBER.sub("", text)
     if len(bare) > MAX_CHARACTERS or not RELATION.search(bare) or not re.search(r"\w", bare):
         return False
-    words = [word for word in WORD.findall(bare) if word not in NAMES.split()]
+    words = [word for word in WORD.findall(bare) if word not in NAMES]
     if sum(map(len, words)) > 0.3 * len("".join(bare.split())):
         return False
     seen = any(r.kind == "equation" and r.score > 0.5 and share_inside(box, r.box) > 0.6 for r in regions)

@@ -126,7 +126,7 @@ def fax_damage(data: bytes, width: int, height: int, k: int, black_is_1: bool, a
 
 
 def fax_tiff_damage(image: Image.Image, data: bytes) -> str | None:
-    """Checks the strips of a page of a TIFF file if they are CCITT data; `image` is not decoded yet (TIFF 6.0)."""
+    """Checks the strips of a page of a TIFF file if they are CCITT data (TIFF 6.0)."""
     tags = image.tag_v2
     if tags.get(COMPRESSION) not in (3, 4):
         return None

@@ -331,8 +331,7 @@ class ImageDocument(Document):
         if self.media_type == "image/png":
             return image, damage.png_damage(self._data)
         if self.media_type == "image/tiff":
-            with self._frame(page) as frame:
-                return image, damage.tiff_fault(b"".join(said)) or damage.fax_tiff_damage(frame, self._data)
+            return image, damage.tiff_fault(b"".join(said)) or damage.fax_tiff_damage(image, self._data)
         return image, None
 
     def _frame(self, page: int) -> Image.Image:

@@ -1,5 +1,7 @@
 """Whether the lines that were found were also read: letters drawn against characters read, and scripts."""
 
+from collections.abc import Set
+
 import cv2
 import numpy as np
 
@@ -47,6 +49,11 @@ SCRIPTS = {
     "Cyrillic": ("абвгдежзийклмнопрстуфхцчшщъыьэюя", "абвгдежзийклмнопрстуфхцчшщъыьэюя"),
 }
 """Scripts of which a recognizer may have only some letters: letters that tell them, and all those that it needs."""
+
+
+def has_other_letters(text: str, alphabet: Set[str]) -> bool:
+    """Whether a text has letters that the recognizer, which writes `alphabet`, cannot write."""
+    return any(letter.isalpha() and letter not in alphabet for letter in text)
 
 
 def half_known(text: str, alphabet: frozenset[str]) -> str | None:

@@ -157,11 +157,7 @@ def _doubts_beside(
     quads: Sequence[np.ndarray],
 ) -> Doubts:
     """The doubts of a page whose text layer gives most of the text. The layer's words count as right."""
-    of_layer = [
-        np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
-        for x0, y0, x1, y1 in map(box_of, layer)
-    ]
-    doubts = doubts_of(frame.image, more, unread, [*quads, *of_layer])
+    doubts = doubts_of(frame.image, more, unread, [*quads, *map(_quad, layer)])
     words = sum(len(line.words) for line in layer)
     doubts.words += words
     doubts.right += words
@@ -198,16 +194,14 @@ def _weighed(image: np.ndarray, layer: list[Line]) -> list[Line]:
     if any(line.bold for line in layer):
         return layer
     level = [line for line in layer if not line.turned]
-    quads = [
-        np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
-        for x0, y0, x1, y1 in map(box_of, level)
-    ]
-    heavy = {
-        id(line)
-        for line, is_bold in zip(level, bold(image, quads, [one.text for one in level]), strict=True)
-        if is_bold
-    }
+    weights = bold(image, [_quad(line) for line in level], [line.text for line in level])
+    heavy = {id(line) for line, is_bold in zip(level, weights, strict=True) if is_bold}
     return [replace(line, bold=id(line) in heavy) for line in layer]
+
+
+def _quad(line: Line) -> np.ndarray:
+    x0, y0, x1, y1 = box_of(line)
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
 
 
 # -- direction -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from fovea.errors import PageError
 from fovea.layout.line import Line
 from fovea.recognition.engine import crop
 from fovea.recognition.languages import FIRST, PP_OCR, SCRIPT, matching
-from fovea.recognition.legibility import half_known, is_legible, letters_drawn
+from fovea.recognition.legibility import half_known, has_other_letters, is_legible, letters_drawn
 from fovea.recognition.page import ReadLine
 from fovea.recognition.tesseract import Tesseract
 
@@ -71,7 +71,11 @@ class ScriptReader:
             text = row.text if row else ""
             sure = row is not None and row.confidence >= LEAST_CONFIDENCE
             if before:
-                better = sure and row.confidence > before.confidence - MARGIN and self._is_foreign(text)
+                better = (
+                    sure
+                    and row.confidence > before.confidence - MARGIN
+                    and has_other_letters(text, self.alphabet)
+                )
             else:
                 better = sure and is_legible(image, quad, text)
             if better:
@@ -94,16 +98,13 @@ class ScriptReader:
         quads = [*largest, *unsure][:SAMPLE]
         best, choice = LEAST_CONFIDENCE, []
         for tag in first_of_scripts(self.languages):
-            rows = [row for row in self._rows(image, quads, [tag]) if row and self._is_foreign(row.text)]
+            read = self._rows(image, quads, [tag])
+            rows = [row for row in read if row and has_other_letters(row.text, self.alphabet)]
             letters = sum(len(row.text) for row in rows)
             mean = sum(row.confidence * len(row.text) for row in rows) / max(1, letters)
             if mean > best:
                 best, choice = mean, [tag]
         return choice
-
-    def _is_foreign(self, text: str) -> bool:
-        """Whether a text has letters that the recognizer cannot write."""
-        return any(letter.isalpha() and letter not in self.alphabet for letter in text)
 
     def _rows(
         self, image: np.ndarray, quads: Sequence[np.ndarray], languages: Sequence[str]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 from math import sqrt
 
-from fovea.recognition.legibility import half_known
+from fovea.recognition.legibility import half_known, has_other_letters
 from fovea.recognition.page import PageLines
 from fovea.result.page_result import Block
 
@@ -57,15 +57,11 @@ def judge(
     if tangled >= TANGLED:
         reasons.append(f"{tangled} pairs of blocks lie in each other; their reading order is a guess.")
     # Lines with other letters were read by Tesseract.
-    own = [line.text for line in read.lines if not _has_other_letters(line.text, alphabet)]
+    own = [line.text for line in read.lines if not has_other_letters(line.text, alphabet)]
     recognized = " ".join(own) if read.layer is None else ""
     if script := half_known(recognized, alphabet):
         reasons.append(f"The text seems to be {script}, of which pp-ocr does not know every letter.")
     return ("suspect" if reasons else "ok"), [*reasons, *warnings]
-
-
-def _has_other_letters(text: str, alphabet: Set[str]) -> bool:
-    return any(letter.isalpha() and letter not in alphabet for letter in text)
 
 
 def judge_layer(read: PageLines) -> tuple[str, list[str]]:
