@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw
 from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src" / "gpu-worker"))
-from fovea.engine import Engine, EngineConfig
+from fovea.engine import EngineConfig, NativeEngine
 from fovea.engine.generate import Rules, generate
 from fovea.engine.sampling import TokenClasses
 from fovea.language.tasks import TASKS, Prompt
@@ -103,8 +103,7 @@ def no_end(vocab: int) -> Rules:
     """Rules without an end token: only the length ends an answer."""
     allowed = torch.ones(vocab, dtype=torch.bool)
     allowed[1] = False
-    nothing = torch.zeros(vocab, dtype=torch.bool)
-    return Rules(allowed, 1, TokenClasses(nothing, nothing))
+    return Rules(allowed, 1, TokenClasses())
 
 
 Answers = list[list[int]]
@@ -117,8 +116,8 @@ def contestants(name: str) -> dict[str, Callable[[torch.Tensor, int], Answers]]:
     plain = ours(name)
     config = EngineConfig(max_batch=64, kv_bytes=2 << 30, prefill_tokens=1 << 14, max_new=512, threads=1)
     engines = {
-        "engine": Engine(model, rules, config),
-        "engine, int8": Engine(ours(name), rules, config, int8=True),
+        "engine": NativeEngine(model, rules, config),
+        "engine, int8": NativeEngine(ours(name), rules, config, int8=True),
     }
 
     def transformers_with(experts: str) -> Callable[[torch.Tensor, int], Answers]:
@@ -137,7 +136,7 @@ def contestants(name: str) -> dict[str, Callable[[torch.Tensor, int], Answers]]:
 
         return run
 
-    def engine_with(engine: Engine) -> Callable[[torch.Tensor, int], Answers]:
+    def engine_with(engine: NativeEngine) -> Callable[[torch.Tensor, int], Answers]:
         def run(prompts: torch.Tensor, tokens: int) -> Answers:
             handles = [engine.submit(p, max_new=tokens, owner=str(n % 4)) for n, p in enumerate(prompts)]
             return [handle.result().ids for handle in handles]
@@ -263,7 +262,7 @@ def mixed(name: str, batch: int, requests: int) -> None:
     lengths = (torch.rand(requests, generator=generator) ** 2 * 112 + 8).int().tolist()
     prompts = torch.randn(requests, PROMPT, DECODERS[name].width, generator=generator) * 0.05
     model = ours(name)
-    engine = Engine(
+    engine = NativeEngine(
         model,
         no_end(DECODERS[name].vocab),
         EngineConfig(max_batch=batch, kv_bytes=1 << 30, max_new=512, threads=1),
@@ -305,7 +304,7 @@ def requery() -> None:
     config = ModelConfig(sam, ClipConfig(256, 6, 8, 1024, patch=None), DECODERS["nano"])
     model = OcrModel(config).init_weights(std=0.05).eval()
     tokenizer = Tokenizer.characters()
-    engine = Engine(model, no_end(271), EngineConfig(kv_bytes=1 << 30, max_new=256, threads=1))
+    engine = NativeEngine(model, no_end(271), EngineConfig(kv_bytes=1 << 30, max_new=256, threads=1))
     image = page()
     print(
         "\n## A known page\n\nModel: an encoder of 12 layers in front of nano's decoder; 64 tokens of answer.\n"
@@ -330,7 +329,7 @@ def requery() -> None:
 def crowd(predictions: int, pages: int) -> None:
     """Many predictions at once, each with several pages in sequence; one prediction submits all its pages at once."""
     model = ours("nano")
-    engine = Engine(
+    engine = NativeEngine(
         model,
         no_end(271),
         EngineConfig(max_batch=16, kv_bytes=1 << 30, prefill_tokens=256, max_new=512, threads=1),

@@ -29,7 +29,7 @@ from roofline import (
     parameters,
 )
 
-from fovea.engine import Engine
+from fovea.engine import NativeEngine
 from fovea.engine.generate import Rules
 from fovea.engine.sampling import TokenClasses
 from fovea.language.tokenizer import Tokenizer
@@ -174,13 +174,11 @@ def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, floa
     decoder = model.config.decoder
     allowed = torch.ones(decoder.vocab, dtype=torch.bool)
     allowed[-1] = False  # the end token, so that answers reach their full length
-    rules = Rules(
-        allowed, decoder.vocab - 1, TokenClasses.of(Tokenizer.characters(), max(decoder.vocab, 400))
-    )
+    rules = Rules(allowed, decoder.vocab - 1, TokenClasses.of(Tokenizer.characters()))
     length = Page.of(mode).positions + PROMPT
     prompts = torch.randn(pages, length, decoder.width, device=model.device, dtype=model.dtype)
     seconds, sampled = 0.0, 0
-    with closing(Engine(model, rules, engine_config(model, tokens, Settings.from_environment()))) as engine:
+    with closing(NativeEngine(model, rules, engine_config(tokens, Settings.from_environment()))) as engine:
         for _ in range(2):
             started = time.perf_counter()
             answers = [h.result() for h in [engine.submit(p, max_new=tokens) for p in prompts]]

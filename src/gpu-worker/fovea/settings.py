@@ -21,6 +21,7 @@ from pathlib import Path
 
 DEFAULT_MODELS = ("pp-ocr", "fovea-nano")
 DTYPES = ("bfloat16", "float16", "float32")
+ENGINES = ("vllm", "native")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Settings:
 
     threads: int | None = None
     """CPU threads; `None`: the reader's default."""
+    engine: str = "auto"
+    """`auto`, or one of `ENGINES`."""
+    vllm_share: float = 0.8
     kv_bytes: int | None = None
     batch: int | None = None
     deepseek_dir: Path | None = None
@@ -71,6 +75,8 @@ class Settings:
             metrics_port=_port("FOVEA_METRICS_PORT"),
             drain_file=_path("FOVEA_DRAIN_FILE"),
             threads=_whole_number("FOVEA_THREADS"),
+            engine=_one_of("FOVEA_ENGINE", ("auto", *ENGINES)) or fallback.engine,
+            vllm_share=_share("FOVEA_VLLM_SHARE", fallback.vllm_share),
             kv_bytes=_whole_number("FOVEA_KV_BYTES"),
             batch=_whole_number("FOVEA_BATCH"),
             deepseek_dir=_path("FOVEA_DEEPSEEK_DIR"),
@@ -110,6 +116,13 @@ def _number(name: str, fallback: float) -> float:
     if value <= 0:
         raise ValueError(f"{name} must be greater than 0")
     return value
+
+
+def _share(name: str, fallback: float) -> float:
+    share = _number(name, fallback)
+    if share >= 1:
+        raise ValueError(f"{name} must be less than 1")
+    return share
 
 
 def _whole_number(name: str) -> int | None:

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from fovea.engine import Engine, EngineConfig
+from fovea.engine import EngineConfig, NativeEngine
 from fovea.engine.generate import Rules, generate
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import ModelConfig, OcrModel
@@ -38,7 +38,9 @@ def make_engine(model, rules):
     def make(own_model=None, own_rules=None, in_place=True, int8=False, clock=time.monotonic, **changes):
         config = EngineConfig(**{**SMALL, **changes})
         engines.append(
-            Engine(own_model or model, own_rules or rules, config, in_place=in_place, int8=int8, clock=clock)
+            NativeEngine(
+                own_model or model, own_rules or rules, config, in_place=in_place, int8=int8, clock=clock
+            )
         )
         return engines[-1]
 

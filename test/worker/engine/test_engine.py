@@ -37,9 +37,8 @@ def check(answers, plain):
         {"in_place": False},
         {"max_batch": 1},
         {"max_batch": 16, "block": 4, "prefill_tokens": 3},
-        {"lag": 1},
     ],
-    ids=["in place", "gathered", "one by one", "small chunks", "late news"],
+    ids=["in place", "gathered", "one by one", "small chunks"],
 )
 def test_pages_that_share_steps_are_read_as_alone(make_engine, prompts, plain, changes):
     engine = make_engine(**changes)
@@ -47,10 +46,9 @@ def test_pages_that_share_steps_are_read_as_alone(make_engine, prompts, plain, c
     assert engine._blocks.free == engine._blocks.count and engine._blocks.high == 1
 
 
-@pytest.mark.parametrize("lag", [0, 1])
-def test_a_full_cache_sets_pages_aside_and_loses_nothing(make_engine, model, prompts, plain, lag):
+def test_a_full_cache_sets_pages_aside_and_loses_nothing(make_engine, model, prompts, plain):
     block = PagedKv.bytes_per_block(model.config.decoder, 8, torch.float32)
-    engine = make_engine(max_batch=9, kv_bytes=17 * block, lag=lag)
+    engine = make_engine(max_batch=9, kv_bytes=17 * block)
     check([handle.result(60) for handle in ask(engine, prompts)], plain)
     assert engine.metrics.values["set_aside"] > 0
     assert engine._blocks.free == engine._blocks.count

@@ -160,7 +160,7 @@ def test_blocks_are_counted():
         Blocks(1)
 
 
-@pytest.mark.parametrize("changes", [{"max_batch": 0}, {"block": 0}, {"kv_bytes": 0}, {"lag": 2}])
+@pytest.mark.parametrize("changes", [{"max_batch": 0}, {"block": 0}, {"kv_bytes": 0}])
 def test_settings_are_checked(changes):
     with pytest.raises(ValueError):
         EngineConfig(**changes)

@@ -1,6 +1,6 @@
 """The decoder over a paged cache: computes many sequences of different lengths in one call.
 
-Tests compare its results to the reference in `fovea.model`. On a GPU, the decode step is a CUDA graph per batch size.
+Tests compare its results to the reference in `fovea.model`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fovea.engine.config import EngineConfig
-from fovea.engine.kv_cache import PagedKv, Step
+from fovea.engine.kv_cache import PagedKv
 from fovea.engine.weights import Weights, fuse, suitable
 from fovea.model import OcrModel
 from fovea.model.decoder import rotary
@@ -42,8 +42,6 @@ class PagedDecoder:
         half = decoder.head_dim // 2
         self._cos = cos[:, None, None]  # (positions, 1, 1, D)
         self._sin = torch.cat([-sin[:, :half], sin[:, half:]], -1)[:, None, None]
-        self._graphs: dict[tuple[int, int, int, int], tuple] = {}
-        self._tokens = torch.zeros(config.max_batch, dtype=torch.int64, device=self.device)
 
     def embed(self, ids: Tensor) -> Tensor:
         """ids (…) -> (…, C)."""
@@ -79,14 +77,8 @@ class PagedDecoder:
 
     def decode(self, tokens: Tensor, high: int) -> Tensor:
         """The next token of the first n rows: tokens (n,) -> logits (n, V). `high`: see `PagedKv.step`."""
-        if self.device.type == "cuda":
-            return self._replay(tokens, high)
         step = self.cache.step(len(tokens), high)
-        return self._decode(tokens, step)
-
-    def _decode(self, tokens: Tensor, step: Step) -> Tensor:
         positions = self.cache.lengths[: len(tokens)] - 1
-        positions = positions.clamp(max=self.config.context)
 
         def attend(layer: int, q: Tensor) -> Tensor:
             if self.in_place:
@@ -96,43 +88,6 @@ class PagedDecoder:
 
         x = self.embed(tokens)
         return self._head(self._layers(x, positions, step.block, step.offset, attend))
-
-    def _replay(self, tokens: Tensor, high: int) -> Tensor:
-        """The decode step as a CUDA graph. There is one graph for each power of two of rows, blocks and blocks per row.
-
-        Rows beyond n point at position 0 of block 0; blocks beyond `high` have no owner.
-        """
-        cache, n = self.cache, len(tokens)
-        rows = min(_power(n), cache.rows)
-        high = min(_power(high), self.blocks)
-        most = min(_power(max(len(own) for own in cache._own[:n])), cache.table.shape[1])
-        share = int(cache._columns.nonzero()[0].max(initial=0)) + 1
-        key = (rows, high, most, share)
-        self._tokens[:n] = tokens
-
-        def work() -> Tensor:
-            at = cache.lengths[:rows]
-            place = (at // cache.block).clamp(max=cache.table.shape[1] - 1)
-            block, offset = cache.table[:rows].gather(1, place[:, None])[:, 0], at % cache.block
-            at += 1
-            return self._decode(self._tokens[:rows], cache.view(rows, high, most, share, block, offset))
-
-        if key not in self._graphs:
-            before = cache.lengths.clone()
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                work()
-            torch.cuda.current_stream().wait_stream(side)
-            cache.lengths.copy_(before)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                logits = work()
-            self._graphs[key] = (graph, logits)
-        graph, logits = self._graphs[key]
-        graph.replay()
-        cache.lengths[n:rows] = 0
-        return logits[:n]
 
     # -- prefill and decode ----------------------------------------------------------------------------
 
@@ -157,7 +112,3 @@ class PagedDecoder:
 
     def _head(self, x: Tensor) -> Tensor:
         return self.weights.head(self._norm(x, self.weights.norm)).float()
-
-
-def _power(number: int) -> int:
-    return 1 << max(0, number - 1).bit_length()

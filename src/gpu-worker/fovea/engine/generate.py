@@ -1,8 +1,4 @@
-"""Greedy generation for one page: the reference implementation, without the engine.
-
-An answer ends with `stop` (the end token), `loop` (it repeats itself, and the repetition is cut to one copy) or
-`length` (no room or time is left).
-"""
+"""Greedy generation for one page: the reference implementation, without an engine."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +6,8 @@ from typing import Any, Protocol
 
 import torch
 
-from fovea.engine.sampling import History, LoopDetector, NgramGuard, TokenClasses, pick, sampling_mask
+from fovea.engine.answer import Answer, Generation
+from fovea.engine.sampling import NgramGuard, TokenClasses, pick, sampling_mask, tails
 from fovea.language.tokenizer import TABLE_MARKERS, Tokenizer
 
 
@@ -38,6 +35,7 @@ class Rules:
     eos: int
     classes: TokenClasses
     guard: NgramGuard | None = None
+    exempt: tuple[int, ...] = ()  # tokens that no guard forbids
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, vocab_size: int, ngram: tuple[int, int] | None = None) -> "Rules":
@@ -47,30 +45,17 @@ class Rules:
         """
         allowed = sampling_mask(tokenizer, vocab_size)
         allowed[[tokenizer.bos, tokenizer.pad, tokenizer.image]] = False
-        guard = None
-        if ngram is not None:
-            guard = NgramGuard(*ngram, exempt=tokenizer.ids_of(sorted(TABLE_MARKERS)))
-        return cls(allowed, tokenizer.eos, TokenClasses.of(tokenizer, vocab_size), guard)
+        exempt = tuple(tokenizer.ids_of(sorted(TABLE_MARKERS)))
+        guard = NgramGuard(*ngram, exempt) if ngram is not None else None
+        return cls(allowed, tokenizer.eos, TokenClasses.of(tokenizer), guard, exempt)
+
+    def answer(self, limit: int, ngram: tuple[int, int] | None = None) -> Answer:
+        """A new answer of at most `limit` tokens. `ngram` (n, window) replaces the guard."""
+        guard = NgramGuard(*ngram, self.exempt) if ngram is not None else self.guard
+        return Answer(self.eos, self.classes, limit, guard)
 
     def to(self, device: torch.device | str) -> "Rules":
-        return Rules(self.allowed.to(device), self.eos, self.classes.to(device), self.guard)
-
-
-@dataclass(slots=True)
-class Generation:
-    """An answer: `ids` without the end token, their `log_probs`, and times in seconds.
-
-    `sampled` counts all sampled tokens, including those that were cut as a repetition. `period` is the loop's, or 0.
-    """
-
-    ids: list[int]
-    log_probs: list[float]
-    finish_reason: str
-    sampled: int
-    out_of_time: bool = False
-    prefill_s: float = 0.0
-    decode_s: float = 0.0
-    period: int = 0
+        return Rules(self.allowed.to(device), self.eos, self.classes, self.guard, self.exempt)
 
 
 @torch.inference_mode()
@@ -89,41 +74,18 @@ def generate(
     if max_new < 1:
         raise ValueError("the prompt leaves no room for an answer")
     started = time.perf_counter()
-    device = prompt.device
-    history = History(1, max_new, device)
-    detector = LoopDetector(history, rules.classes)
-    active = torch.ones(1, dtype=torch.bool, device=device)
+    answer = rules.answer(max_new)
     cache = decoder.new_cache(1, prompt.shape[1] + max_new)
-    log_probs: list[float] = []
-    reason, period, late = "length", 0, False
     logits = decoder.step(prompt, cache)
     prefilled = None
-    for count in range(1, max_new + 1):
-        banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
+    while True:
+        banned = None
+        if answer.guard:
+            recent = tails([answer.ids], answer.guard.window).to(prompt.device)
+            banned = answer.guard.banned(recent, logits.shape[-1])
         token, log_prob = pick(logits, rules.allowed, banned)
-        chosen = int(token)  # the only synchronization with the device in a step
+        continues = answer.add(int(token), float(log_prob))
         prefilled = prefilled or time.perf_counter()
-        if chosen == rules.eos:
-            reason = "stop"
-            break
-        history.push(token, active)
-        log_probs.append(float(log_prob))
-        if period := int(detector.update(active)):
-            reason = "loop"
-            break
-        late = deadline is not None and time.monotonic() > deadline
-        if late or count == max_new:
-            break
+        if not continues or (deadline is not None and time.monotonic() > deadline):
+            return answer.generation(prefilled - started, time.perf_counter() - prefilled)
         logits = decoder.step(decoder.embed(token[:, None]), cache)
-    ids = history.row(0)
-    kept = detector.kept(0, period) if period else len(ids)
-    return Generation(
-        ids=ids[:kept],
-        log_probs=log_probs[:kept],
-        finish_reason=reason,
-        sampled=len(ids),
-        out_of_time=late,
-        prefill_s=prefilled - started,
-        decode_s=time.perf_counter() - prefilled,
-        period=period,
-    )

@@ -181,8 +181,7 @@ class PagedKv:
     def step(self, rows: int, high: int) -> Step:
         """Adds a position to each of the first `rows` rows. `high`: all blocks from this number on are free."""
         at = self.lengths[:rows]
-        # With `lag`, a row that has ended may already be beyond its last block.
-        place = (at // self.block).clamp(max=self.table.shape[1] - 1)
+        place = at // self.block
         block = self.table[:rows].gather(1, place[:, None])[:, 0]
         offset = at % self.block
         at += 1

@@ -1,8 +1,7 @@
 """The scheduler: which sequences run. Pure rules over sequences and block numbers, without tensors.
 
 - A sequence waits until there are blocks for its prompt. It is rejected only if it can never fit.
-- The next sequence is taken from the owner with the fewest sequences in the batch; among equals, from the one that was
-  served least recently. An owner's sequences are served in order.
+- Owners take turns (`fovea.engine.fair_queue`).
 - Prefill is chunked, `prefill_tokens` per step, so that running sequences continue.
 - If a running sequence needs a block and none is free, the newest sequence is preempted: it keeps its tokens and waits
   at the head of its owner's queue.
@@ -10,10 +9,10 @@
 """
 
 import itertools
-from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable
 
 from fovea.engine.config import EngineConfig
+from fovea.engine.fair_queue import FairQueue
 from fovea.engine.kv_cache import SHARES, Blocks, Prefix
 from fovea.engine.sequence import Sequence
 
@@ -21,10 +20,9 @@ from fovea.engine.sequence import Sequence
 class Scheduler:
     def __init__(self, config: EngineConfig, blocks: Blocks):
         self.config, self.blocks = config, blocks
-        self.waiting: OrderedDict[str, deque[Sequence]] = OrderedDict()  # least recently served owner first
+        self.waiting = FairQueue()
         self.prefilling: list[Sequence] = []
         self.running: list[Sequence] = []  # by row
-        self._owners: Counter[str] = Counter()
         self._prefixes: dict[Hashable, Prefix] = {}
         self._order = itertools.count(1)
 
@@ -34,18 +32,18 @@ class Scheduler:
     @property
     def waiting_count(self) -> int:
         """Number of sequences that wait."""
-        return sum(len(queue) for queue in self.waiting.values())
+        return len(self.waiting)
 
     @property
     def idle(self) -> bool:
         return not (self.waiting or self.prefilling or self.running)
 
     def add(self, sequence: Sequence) -> None:
-        self.waiting.setdefault(sequence.owner, deque()).append(sequence)
+        self.waiting.add(sequence)
 
     def sequences(self) -> list[Sequence]:
         """All sequences, in no particular order."""
-        return [*itertools.chain(*self.waiting.values()), *self.prefilling, *self.running]
+        return [*self.waiting, *self.prefilling, *self.running]
 
     # -- admission -------------------------------------------------------------------------------------
 
@@ -60,9 +58,7 @@ class Scheduler:
         return admitted
 
     def _next(self) -> Sequence | None:
-        owners = sorted(self.waiting, key=lambda owner: self._owners[owner])  # stable: then by last service
-        for owner in owners:
-            sequence = self.waiting[owner][0]
+        for sequence in self.waiting.heads():
             prefix = self._prefixes.get(sequence.prefix[0]) if sequence.prefix else None
             if prefix is None or prefix.ready:
                 return sequence
@@ -80,12 +76,7 @@ class Scheduler:
         sequence.computed = len(shared) * self.config.block
         sequence.order = next(self._order)
         self._register_prefix(sequence, shared)
-        queue = self.waiting[sequence.owner]
-        queue.popleft()
-        self.waiting.move_to_end(sequence.owner)
-        if not queue:
-            del self.waiting[sequence.owner]
-        self._owners[sequence.owner] += 1
+        self.waiting.start(sequence)
         self.prefilling.append(sequence)
         return True
 
@@ -167,10 +158,7 @@ class Scheduler:
         elif sequence in self.prefilling:
             self.prefilling.remove(sequence)
         else:
-            queue = self.waiting[sequence.owner]
-            queue.remove(sequence)
-            if not queue:
-                del self.waiting[sequence.owner]
+            self.waiting.drop(sequence)
             return None
         sequence.row = None
         self._release(sequence)
@@ -178,13 +166,10 @@ class Scheduler:
 
     def requeue(self, sequence: Sequence) -> None:
         """Puts a preempted sequence at the head of its owner's queue. Call it after `remove`."""
-        self.waiting.setdefault(sequence.owner, deque()).appendleft(sequence)
-        self.waiting.move_to_end(sequence.owner, last=False)
+        self.waiting.requeue(sequence)
 
     def _release(self, sequence: Sequence) -> None:
-        self._owners[sequence.owner] -= 1
-        if not self._owners[sequence.owner]:
-            del self._owners[sequence.owner]
+        self.waiting.stop(sequence)
         if sequence.prefix and (prefix := self._prefixes.get(sequence.prefix[0])):
             prefix.users.discard(sequence)
             if not prefix.users or prefix.writer is sequence:

@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from fovea.engine.engine import Engine
-from fovea.engine.generate import Generation
+from fovea.engine.answer import Generation
+from fovea.engine.interface import Engine
 from fovea.language.tasks import TASKS, Prompt
 from fovea.language.tokenizer import Tokenizer
 

@@ -3,11 +3,11 @@
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
-from fovea.engine.generate import Generation
+from fovea.engine.answer import Answer, Generation
+from fovea.engine.interface import OnTokens
 
 
 class Canceled(Exception):
@@ -29,6 +29,8 @@ class Sequence:
     owner: str = ""
     deadline: float | None = None  # an instant of the engine's clock
     prefix: tuple[Hashable, int] | None = None  # name and length of a prefix that other sequences may share
+    answer: Answer | None = None
+    on_tokens: OnTokens | None = None
     future: "Future[Generation]" = field(default_factory=Future)
     # Managed by the engine:
     inputs: Tensor = field(init=False)
@@ -36,7 +38,6 @@ class Sequence:
     row: int | None = None  # in the batch, after prefill
     blocks: list[int] = field(default_factory=list)
     computed: int = 0  # positions in the cache
-    saved: Any = None  # the row's state while the sequence is preempted
     started_at: float | None = None
     first_at: float | None = None
 

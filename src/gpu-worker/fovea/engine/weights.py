@@ -115,13 +115,13 @@ class Experts:
     def __call__(self, x: Tensor) -> Tensor:
         """x (N, C) -> (N, C). The reference is `fovea.model.decoder.MixtureOfExperts`."""
         weights, chosen = F.linear(x.float(), self.router).softmax(-1).topk(self.k, dim=-1, sorted=False)
-        if len(x) == 1 and not x.is_cuda:
+        if len(x) == 1:
             return self._one(x, weights, chosen[0].tolist())
         chosen = chosen.flatten()
         order = chosen.argsort(stable=True)  # indices into (N · k), sorted by expert
-        counts = self._counts(chosen)
+        counts = chosen.bincount(minlength=self.count)
         inputs = x[order // self.k]
-        answers = self._looped(inputs, counts) if self._loops(x) else self._grouped(inputs, counts)
+        answers = self._looped(inputs, counts) if self.gate_up is None else self._grouped(inputs, counts)
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=x.device)
         answers = answers[back].view(*weights.shape, -1)  # (N, k, C)
@@ -131,14 +131,6 @@ class Experts:
         """A single token, which needs no grouping: x (1, C), weights (1, k)."""
         answers = torch.cat([self._expert(number, x) for number in chosen])
         return (weights @ answers.float()).to(x.dtype) + self.shared(x)
-
-    def _loops(self, x: Tensor) -> bool:
-        return self.gate_up is None or (x.is_cuda and x.dtype != torch.bfloat16)
-
-    def _counts(self, chosen: Tensor) -> Tensor:
-        if chosen.is_cuda:  # `bincount` synchronizes with the device, which is not allowed in a CUDA graph
-            return (chosen[:, None] == torch.arange(self.count, device=chosen.device)).sum(0)
-        return chosen.bincount(minlength=self.count)
 
     def _grouped(self, inputs: Tensor, counts: Tensor) -> Tensor:
         """All experts in one grouped GEMM."""

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from fovea.cancellation import Cancellation
-from fovea.engine import Engine, EngineConfig
-from fovea.engine.generate import Generation, Rules
+from fovea.engine import EngineConfig, NativeEngine
+from fovea.engine.answer import Generation
+from fovea.engine.generate import Rules
 from fovea.language.tasks import prompt_for
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel
@@ -37,11 +38,11 @@ class StripModel:
         tokenizer: Tokenizer,
         config: EngineConfig | None = None,
     ):
-        """Owns `model` from now on, like `Engine`. Call `close` at the end."""
+        """Owns `model` from now on, like `NativeEngine`. Call `close` at the end."""
         rules = Rules.of(tokenizer, model.config.decoder.vocab)
         rules.allowed[places.FIRST : places.FIRST + places.COUNT] = True
         self._tokenizer = tokenizer
-        self.engine = Engine(model, rules, config)
+        self.engine = NativeEngine(model, rules, config)
 
     def encode(
         self, pixels: Tensor, deadline: float | None = None, cancellation: Cancellation | None = None

@@ -9,8 +9,10 @@
 | `FOVEA_NGRAM_GUARD` | off | `n,window`, such as `30,90`; the loop detector works with and without it |
 | `FOVEA_MAX_NEW_TOKENS` | 8192 tokens | longest answer; the context also limits it |
 | `FOVEA_QUANT` | off | `int8` quantizes the decoder's weights; for CPUs only |
-| `FOVEA_KV_BYTES` | 2 GiB; half of a GPU's free memory | cache for the keys and values of all running pages |
-| `FOVEA_BATCH` | 64; 256 on a GPU | sequences that are decoded at once |
+| `FOVEA_ENGINE` | auto | `vllm`, `native` or `auto`, which is `vllm` on a GPU ([the engines](ENGINE.md)) |
+| `FOVEA_VLLM_SHARE` | 0.8 | share of the GPU's memory for vLLM: decoder and cache; the encoder uses the rest |
+| `FOVEA_KV_BYTES` | 2 GiB; what `FOVEA_VLLM_SHARE` leaves | cache for the keys and values of all running pages |
+| `FOVEA_BATCH` | 64; 256 with `vllm` | sequences that are decoded at once |
 | `FOVEA_THREADS` | all cores | threads of the engine |
 
 For a model of the same architecture with other sizes, put a `sizes.json` (`ModelConfig.to_json`) into the folder.

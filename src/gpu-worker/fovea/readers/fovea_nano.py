@@ -116,7 +116,7 @@ class FoveaNano:
         self.digest = "sha256:" + sha256(RULES + weights.encode()).hexdigest()
         self._tokenizer = Tokenizer.characters()
         max_new = min(max(ROWS.values()) * MAX_TOKENS, config.decoder.context)
-        self._model = StripModel(model, self._tokenizer, engine_config(model, max_new, settings))
+        self._model = StripModel(model, self._tokenizer, engine_config(max_new, settings))
         self.engine = self._model.engine
         self._time_limit_s = TIME_SHARE * settings.page_timeout_s
 

@@ -1,6 +1,7 @@
-"""Loads an `OcrModel` and its tokenizer from a folder."""
+"""Loads an `OcrModel` and its tokenizer from a folder, for one of the engines."""
 
 import dataclasses
+import importlib.util
 import json
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fovea.engine import Engine, EngineConfig
+from fovea.engine import Engine, EngineConfig, NativeEngine
 from fovea.engine.generate import Rules
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
@@ -31,8 +32,8 @@ class LoadedModel:
         self.device = model.device
 
     def serve(self, rules: Rules, max_new: int) -> Engine:
-        config = engine_config(self.model, min(max_new, self.context), self._settings)
-        return Engine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
+        config = engine_config(min(max_new, self.context), self._settings)
+        return NativeEngine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return self.model.embed(ids)
@@ -59,33 +60,42 @@ def load_folder(
     rules: bytes,
     settings: Settings,
 ) -> Loaded:
-    """Loads `*.safetensors` and `tokenizer.json` from a folder, onto CUDA if there is a GPU. Blocks.
+    """Loads `*.safetensors` and `tokenizer.json` from a folder. Blocks.
 
     `rules` is the version of everything else that changes an answer. Raises `CheckpointError`, `TokenizerError`, and
     `ValueError` for a setting that this machine does not support.
     """
-    if settings.int8 and torch.cuda.is_available():
-        raise ValueError("FOVEA_QUANT is for CPUs only: unset it on a machine with a GPU")
     max_tiles, int8 = settings.max_tiles or MAX_TILES, settings.int8
     dtype = getattr(torch, settings.dtype) if settings.dtype else None
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.device("meta"):
         model = OcrModel(config)
-    weights = load_checkpoint(model, folder, dtype, device)
+    weights = load_checkpoint(model, folder, dtype)
     kind = "int8" if int8 else str(model.dtype)
     parts = json.dumps([weights, kind, max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
     return Loaded(LoadedModel(model, settings, max_tiles, int8), tokenizer, f"sha256:{digest}")
 
 
-def engine_config(model: OcrModel, max_new: int, settings: Settings) -> EngineConfig:
-    """The engine's sizes from the settings, with defaults for the device."""
-    if model.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(model.device)
-        config = EngineConfig.for_cuda(free // 2, max_new)
-    else:
-        config = EngineConfig(kv_bytes=2 << 30, max_new=max_new)
+def choose_engine(settings: Settings) -> str:
+    """`vllm` or `native`. Raises `ValueError` if the settings ask for what this machine does not have."""
+    gpu, vllm = torch.cuda.is_available(), importlib.util.find_spec("vllm") is not None
+    if settings.engine == "native" or (settings.engine == "auto" and not gpu):
+        return "native"
+    if not vllm:
+        reason = "there is a GPU" if settings.engine == "auto" else "FOVEA_ENGINE=vllm"
+        raise ValueError(
+            f"{reason}, but vLLM is not installed: install src/gpu-worker/requirements-vllm.txt, "
+            "or set FOVEA_ENGINE=native to run on the CPU"
+        )
+    if settings.int8:
+        raise ValueError("FOVEA_QUANT is for the native engine: unset it, or set FOVEA_ENGINE=native")
+    return "vllm"
+
+
+def engine_config(max_new: int, settings: Settings) -> EngineConfig:
+    """The native engine's sizes from the settings."""
+    config = EngineConfig(kv_bytes=2 << 30, max_new=max_new)
     return dataclasses.replace(
         config,
         kv_bytes=settings.kv_bytes or config.kv_bytes,

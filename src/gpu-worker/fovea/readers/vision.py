@@ -13,7 +13,8 @@ from typing import Protocol
 from PIL import Image
 
 from fovea.engine import Busy, Canceled, Handle, VisionTokens
-from fovea.engine.generate import Generation, Rules
+from fovea.engine.answer import Generation
+from fovea.engine.generate import Rules
 from fovea.errors import PageError
 from fovea.language.tasks import DEEP, TASK_NAMES, InvalidTask, Prompt, prompt_for
 from fovea.language.tokenizer import Tokenizer, pieces_of

@@ -398,7 +398,7 @@ class _Trainer:
         if not can_evaluate(stage.style.data):
             print("not evaluated: this machine has no held-out fonts (docs/NANO.md)", flush=True)
             return
-        report = evaluate(self.averaged().to(self.device), self.tokenizer, replace(stage.style, prose=0.5))
+        report = evaluate(self.averaged().cpu(), self.tokenizer, replace(stage.style, prose=0.5))
         _append(
             self.run.folder / "evaluations.csv",
             {"minutes": self.seconds / 60, "characters": self.characters, **report.row()},

@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from fovea.engine.sampling import History, NgramGuard, pick
+from fovea.engine.sampling import NgramGuard, pick, tails
 
 
 def banned_by_definition(ids, n, window, exempt):
@@ -20,35 +20,29 @@ def banned_by_definition(ids, n, window, exempt):
 @pytest.mark.parametrize(("n", "window"), [(2, 5), (3, 12), (4, 4), (20, 50), (30, 90)])
 def test_equals_the_definition(n, window):
     random_ids = random.Random(n)
-    guard = NgramGuard(n, window, exempt=[1])
-    history = History(4, 160)
-    for _ in range(160):
-        tokens = torch.tensor([random_ids.randrange(2 + row) for row in range(4)])
-        # Half of the rows repeat themselves so that long n-grams match at all.
-        if int(history.lengths[0]) > 30:
-            tokens[:2] = torch.tensor([history.row(row)[-25] for row in range(2)])
-        history.push(tokens, torch.ones(4, dtype=torch.bool))
-        mask = guard.banned(history, vocab_size=6)
-        for row in range(4):
-            expected = banned_by_definition(history.row(row), n, window, [1])
+    guard = NgramGuard(n, window, exempt=(1,))
+    answers = [[], [], [], []]
+    for step in range(160):
+        for row, ids in enumerate(answers):
+            # Half of the rows repeat themselves so that long n-grams match at all.
+            ids.append(ids[-25] if step > 30 and row < 2 else random_ids.randrange(2 + row))
+        mask = guard.banned(tails(answers, window), vocab_size=6)
+        for row, ids in enumerate(answers):
+            expected = banned_by_definition(ids, n, window, [1])
             assert set(mask[row].nonzero().flatten().tolist()) == expected
 
 
 def test_breaks_short_periods_and_no_longer_ones():
     guard = NgramGuard(20, 50)
     for period, caught in ((31, True), (32, False)):
-        history = History(1, 400)
-        for step in range(300):
-            history.push(torch.tensor([step % period]), torch.ones(1, dtype=torch.bool))
-        assert bool(guard.banned(history, 400).any()) is caught
+        ids = [step % period for step in range(300)]
+        assert bool(guard.banned(tails([ids], 50), 400).any()) is caught
 
 
 def test_table_tokens_are_spared():
-    history = History(1, 64)
-    for token in [5, 6] * 20:
-        history.push(torch.tensor([token]), torch.ones(1, dtype=torch.bool))
-    assert NgramGuard(4, 20).banned(history, 10)[0].nonzero().flatten().tolist() == [5]
-    assert not NgramGuard(4, 20, exempt=[5, 6]).banned(history, 10).any()
+    recent = tails([[5, 6] * 20], 20)
+    assert NgramGuard(4, 20).banned(recent, 10)[0].nonzero().flatten().tolist() == [5]
+    assert not NgramGuard(4, 20, exempt=(5, 6)).banned(recent, 10).any()
 
 
 def test_pick_takes_the_best_allowed_token():

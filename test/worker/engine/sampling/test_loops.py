@@ -3,26 +3,20 @@
 import random
 
 import pytest
-import torch
 
-from fovea.engine.sampling import History, LoopDetector, TokenClasses
+from fovea.engine.sampling import LoopDetector, TokenClasses
 from fovea.language.tokenizer import Tokenizer
 
-pytestmark = pytest.mark.slow
-
 TOKENIZER = Tokenizer.characters()
-CLASSES = TokenClasses.of(TOKENIZER, 400)
+CLASSES = TokenClasses.of(TOKENIZER)
 
 
-def feed(tokens, capacity=8192):
-    """Push tokens until a loop is reported: (period, tokens pushed, tokens kept), or None."""
-    history = History(1, capacity)
-    detector = LoopDetector(history, CLASSES)
-    active = torch.ones(1, dtype=torch.bool)
-    for count, token in enumerate(tokens, start=1):
-        history.push(torch.tensor([token]), active)
-        if period := int(detector.update(active)):
-            return period, count, detector.kept(0, period)
+def feed(tokens):
+    """Looks after every token until a loop is found: (period, tokens so far, tokens kept), or None."""
+    detector = LoopDetector(CLASSES)
+    for count in range(1, len(tokens) + 1):
+        if loop := detector.find(tokens[:count]):
+            return loop.period, count, loop.kept
     return None
 
 
@@ -81,19 +75,38 @@ def test_counting_is_no_exact_loop():
     assert feed(TOKENIZER.encode("".join(f"{i}. item\n" for i in range(300)))) is None
 
 
-def test_rows_of_a_batch_are_judged_alone():
-    rows = [noise(1) * 400, noise(400, seed=3), noise(70, seed=4) * 10]
-    history = History(3, 1024)
-    detector = LoopDetector(history, CLASSES)
-    found = {}
-    for step in range(400):
-        # The second row pauses now and then, as a row does that waits for its next page.
-        active = torch.tensor([0 not in found, step % 3 != 0, 2 not in found])
-        coming = [row[min(int(n), 399)] for row, n in zip(rows, history.lengths, strict=True)]
-        history.push(torch.tensor(coming), active)
-        for row, period in enumerate(detector.update(active).tolist()):
-            if period:
-                found[row] = (period, int(history.lengths[row]), detector.kept(row, period))
-    alone = {i: feed(row, capacity=1024) for i, row in enumerate(rows)}
-    assert found == {i: result for i, result in alone.items() if result}
-    assert history.row(1) == rows[1][: int(history.lengths[1])]
+def test_a_late_look_finds_the_same_cut():
+    tokens = noise(90) + noise(50, seed=1) * 9
+    period, count, kept = feed(tokens)
+    for late in (count + 1, count + 31, len(tokens)):
+        assert LoopDetector(CLASSES).find(tokens[:late]) == (period, kept)
+
+
+def boxes(rows):
+    return "".join(f"<|ref|>{label}<|/ref|><|det|>[[{box}]]<|/det|>\n{text}\n\n" for label, box, text in rows)
+
+
+def test_a_model_that_moves_its_boxes_loops():
+    """Like DeepSeek-OCR on a form: it goes on writing three letters in turn while the boxes creep to the right."""
+    form = [("text", f"15, {100 + 40 * n}, 120, {120 + 40 * n}", f"Field {chr(65 + n)}") for n in range(18)]
+    stuck = [("text", f"{20 + n // 3}, 844, 20, 860", "FRE"[n % 3]) for n in range(79)]
+    tokens = TOKENIZER.encode_template(boxes(form + stuck))
+    head, period = TOKENIZER.encode_template(boxes(form)), TOKENIZER.encode_template(boxes(stuck[:3]))
+    found, count, kept = feed(tokens)
+    assert found == len(period)
+    assert len(head) <= kept <= len(head) + 2 * len(period)
+    assert count <= kept + 512
+
+
+def test_pages_with_many_boxes():
+    names = [f"{a}{b}" for a in "ABCDE" for b in "uvwxyz"]
+    captioned = [("text", f"{n}0, 844, {n}5, 860", name) for n, name in enumerate(names, 10)]
+    pictures = [("image", f"{n}0, 100, {n}9, 200", "") for n in range(10, 40)]
+    ticks = [("text", f"{n}0, 100, {n}9, 200", "☐ yes ☐ no") for n in range(10, 15)]
+    for page in (captioned, pictures, ticks):
+        assert feed(TOKENIZER.encode_template(boxes(page))) is None
+
+
+def test_markup_that_is_never_closed_is_text_again():
+    tokens = TOKENIZER.encode_template("<|det|>[[") + noise(1600) + TOKENIZER.encode("17 18 " * 80)
+    assert feed(tokens)[0] == 6

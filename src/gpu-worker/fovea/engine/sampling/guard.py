@@ -1,12 +1,17 @@
 """The windowed n-gram guard of the official scripts, as tensor operations."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from fovea.engine.sampling.history import History
+LONGEST_WINDOW = 1024
+NONE = -2
+"""Pads the tails of short answers."""
 
 
+@dataclass(frozen=True)
 class NgramGuard:
     """Forbids tokens that would repeat an n-gram of the last `window` generated tokens.
 
@@ -15,25 +20,43 @@ class NgramGuard:
     corrupts text that really repeats. So it is optional and does not replace the loop detector.
     """
 
-    def __init__(self, n: int, window: int, exempt: Sequence[int] = ()):
-        if not 2 <= n <= window:
-            raise ValueError("the n-gram guard requires 2 <= n <= window")
-        self.n, self.window = n, window
-        self.exempt = list(exempt)
+    n: int
+    window: int
+    exempt: tuple[int, ...] = ()
 
-    def banned(self, history: History, vocab_size: int) -> torch.Tensor:
-        """(B, vocab_size) bool: tokens that are forbidden as the next one."""
-        device = history.ids.device
-        # The last `window` tokens of each row, right-aligned; short rows are padded with -2.
-        back = torch.arange(-self.window, 0, device=device)  # (w,)
-        at = history.lengths[:, None] + back  # (B, w)
-        tail = history.ids.gather(1, at.clamp(min=0, max=history.capacity - 1))
-        tail = tail.masked_fill(at < 0, -2)
-        grams = tail.unfold(1, self.n, 1)  # (B, w-n+1, n): every n-gram that ends inside the window
-        prefix = tail[:, None, self.window - self.n + 1 :]  # (B, 1, n-1): the last n-1 tokens
-        repeats = (grams[..., :-1] == prefix).all(-1) & (grams[..., 0] >= 0)  # (B, w-n+1)
-        banned = torch.zeros(len(history.lengths), vocab_size + 1, dtype=torch.bool, device=device)
-        # N-grams that ban nothing write to the extra column.
-        banned.scatter_(1, torch.where(repeats, grams[..., -1], vocab_size), True)
-        banned[:, self.exempt] = False
-        return banned[:, :vocab_size]
+    def __post_init__(self) -> None:
+        check(self.n, self.window)
+
+    def banned(self, tails: Tensor, vocab_size: int) -> Tensor:
+        """(B, vocab_size) bool: tokens that are forbidden as the next one.
+
+        tails (B, w) int64, w ≥ n: the last tokens of each row, right-aligned and padded with `NONE`. What is beyond the
+        window must be padding, too.
+        """
+        banned = repeats(tails, self.n, vocab_size)
+        banned[:, list(self.exempt)] = False
+        return banned
+
+
+def check(n: int, window: int) -> None:
+    """Raises `ValueError` if no guard has these sizes."""
+    if not 2 <= n <= window <= LONGEST_WINDOW:
+        raise ValueError(f"the n-gram guard requires 2 <= n <= window <= {LONGEST_WINDOW}")
+
+
+def repeats(tails: Tensor, n: int, vocab_size: int) -> Tensor:
+    """(B, vocab_size) bool: tokens that would repeat an n-gram of `tails` (B, w), see `NgramGuard.banned`."""
+    width = tails.shape[1]
+    grams = tails.unfold(1, n, 1)  # (B, w-n+1, n): every n-gram that ends inside the window
+    prefix = tails[:, None, width - n + 1 :]  # (B, 1, n-1): the last n-1 tokens
+    found = (grams[..., :-1] == prefix).all(-1) & (grams[..., 0] >= 0)  # (B, w-n+1)
+    banned = torch.zeros(len(tails), vocab_size + 1, dtype=torch.bool, device=tails.device)
+    # N-grams that ban nothing write to the extra column.
+    banned.scatter_(1, torch.where(found, grams[..., -1], vocab_size), True)
+    return banned[:, :vocab_size]
+
+
+def tails(answers: Sequence[Sequence[int]], window: int) -> Tensor:
+    """(B, window) int64: the last `window` tokens of each answer, for `NgramGuard.banned`."""
+    ends = [list(ids[-window:]) for ids in answers]
+    return torch.tensor([[NONE] * (window - len(end)) + end for end in ends])

@@ -1,28 +1,31 @@
-"""Detects sequences that repeat themselves, with any period.
+"""Detects answers that repeat themselves, with any period.
 
-For every period p, a counter has the number of consecutive tokens that are equal to the token p positions earlier. One
-comparison of the new token with the whole history updates all counters. So every exact loop is detected, from one
-repeated token to passages of thousands of tokens.
+A repetition with period p is a run of tokens that are each equal to the token p positions earlier. Coordinates may
+change: all numbers inside `<|det|>` … `<|/det|>` count as equal, because a model that is stuck often moves its boxes.
 
 The length at which a repetition counts as a loop depends on its contents:
 
 - text: 128 tokens and three copies, or two copies for periods of 512 tokens and more, which do not repeat by chance;
-- table rows with content: 512 tokens, because tables do repeat ("0", "yes", "-");
-- fill only (empty cells, leader dots, rules, spaces): 1,536 tokens, a full page of an empty form.
+- table rows and boxes with content: 512 tokens, because tables and forms do repeat ("0", "yes", "-");
+- fill only (empty cells, boxes without text, leader dots, rules, spaces): 1,536 tokens, a full page of an empty form.
 
-Counting loops ("1. 2. 3. …") are not exact repetitions; they end at the length limit.
+Counting loops ("1. 2. 3. …") are not repetitions; they end at the length limit.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import torch
+import numpy as np
 
-from fovea.engine.sampling.history import History
 from fovea.engine.sampling.masks import tokens_matching
 from fovea.language.tokenizer import TABLE_MARKERS, Tokenizer
 
 TEXT_RUN, TABLE_RUN, FILL_RUN = 128, 512, 1536
 LONG_PERIOD = 512
+LONGEST_MARKUP = FILL_RUN
+"""Markup that is not closed within as many tokens counts as text."""
+NUMBER = -1
+"""Stands for every number inside a box."""
 
 # Leader dots, rules, white space and the bars of Markdown tables.
 FILL = r"[\s.·․‥…_\-‐‑–—=|]+"
@@ -30,84 +33,90 @@ FILL = r"[\s.·․‥…_\-‐‑–—=|]+"
 
 @dataclass(frozen=True)
 class TokenClasses:
-    """(V,) bool each: `structure` are table markers, `fill` are tokens without content, including structure."""
+    """`structure` are table markers; `fill` are tokens without content, including structure; `numbers` are numbers.
 
-    structure: torch.Tensor
-    fill: torch.Tensor
+    `pairs` maps the markers that begin a label or boxes to the markers that end them; `boxes` begins boxes.
+    """
+
+    structure: frozenset[int] = frozenset()
+    fill: frozenset[int] = frozenset()
+    numbers: frozenset[int] = frozenset()
+    pairs: tuple[tuple[int, int], ...] = ()
+    boxes: int = -1
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, vocab_size: int) -> "TokenClasses":
-        structure = torch.zeros(vocab_size, dtype=torch.bool)
-        structure[tokenizer.ids_of(sorted(TABLE_MARKERS))] = True
-        fill = structure.clone()
-        fill[: tokenizer.size] |= tokens_matching(tokenizer, FILL)
-        return cls(structure, fill)
+    def of(cls, tokenizer: Tokenizer) -> "TokenClasses":
+        structure = frozenset(tokenizer.ids_of(sorted(TABLE_MARKERS)))
+        ref, end_ref, det, end_det = tokenizer.ids_of(["<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>"])
+        matching = lambda pattern: tokens_matching(tokenizer, pattern).nonzero().flatten().tolist()  # noqa: E731
+        return cls(
+            structure,
+            structure | frozenset(matching(FILL)),
+            frozenset(matching(r"\s*[0-9]+")),
+            ((ref, end_ref), (det, end_det)),
+            det,
+        )
 
-    def to(self, device: torch.device | str) -> "TokenClasses":
-        return TokenClasses(self.structure.to(device), self.fill.to(device))
+
+class Loop(NamedTuple):
+    period: int
+    kept: int
+    """Number of tokens that remain when the repetition is cut to one copy."""
 
 
 class LoopDetector:
-    """For each row of a `History`, the run length of every period up to half of the capacity."""
+    """Judges one answer. The cost of `find` is a comparison of the last token with the answer, unless it repeats."""
 
-    def __init__(self, history: History, classes: TokenClasses):
-        batch, device = len(history.lengths), history.ids.device
-        self._history, self._classes = history, classes.to(device)
-        self.periods = torch.arange(1, history.capacity // 2 + 1, device=device)  # (P,)
-        self.runs = torch.zeros(batch, len(self.periods), dtype=torch.int64, device=device)
-        # Prefix sums of content tokens and of structure tokens, to classify any range in constant time.
-        self._content = torch.zeros(batch, history.capacity + 1, dtype=torch.int64, device=device)
-        self._structure = torch.zeros_like(self._content)
-        copies = torch.where(self.periods < LONG_PERIOD, 2, 1)  # beyond the first
-        self._least = (copies * self.periods).clamp(min=TEXT_RUN)  # (P,)
+    def __init__(self, classes: TokenClasses):
+        self._classes = classes
+        self._ends = dict(classes.pairs)
+        self._markup = self._begun = None  # the marker that began the markup, and its position
+        self._kinds: list[int] = []  # the tokens, with `NUMBER` for numbers inside boxes
+        # Prefix sums, to classify any range in constant time.
+        self._content, self._structure = [0], [0]
 
-    def update(self, active: torch.Tensor) -> torch.Tensor:
-        """Processes the token that was just pushed to the active rows.
+    def find(self, ids: list[int]) -> Loop | None:
+        """The loop with the shortest period at the end of `ids`: all tokens of the answer, more with every call."""
+        for token in ids[len(self._kinds) :]:
+            self._add(token)
+        kinds = np.array(self._kinds, dtype=np.int32)
+        size = len(kinds)
+        if size <= TEXT_RUN:
+            return None
+        starts = np.flatnonzero(kinds[:-1] == kinds[-1])  # the last token of each possible earlier copy
+        for back in range(1, TEXT_RUN):
+            starts = starts[starts >= back]
+            starts = starts[kinds[starts - back] == kinds[size - 1 - back]]
+            if not len(starts):
+                return None
+        for period in (size - 1 - starts)[::-1].tolist():
+            needed = self._needed(period)
+            if size - period < needed:
+                continue
+            changes = np.flatnonzero(kinds[period:] != kinds[:-period])
+            kept = period + int(changes[-1]) + 1 if len(changes) else period
+            if size - kept >= needed:
+                return Loop(period, kept)
+        return None
 
-        Returns (B,) int64: the shortest period with which a row loops, or 0.
-        """
-        lengths, ids = self._history.lengths, self._history.ids
-        last = (lengths - 1).clamp(min=0)[:, None]  # (B, 1)
-        token = ids.gather(1, last)  # (B, 1)
-        self._count(self._content, ~self._classes.fill, token, last, active)
-        self._count(self._structure, self._classes.structure, token, last, active)
+    def _needed(self, period: int) -> int:
+        """Length of the run from which on a repetition with this period is a loop."""
+        copies = 2 if period < LONG_PERIOD else 1  # beyond the first
+        least = max(copies * period, TEXT_RUN)
+        if self._content[-1] == self._content[-1 - period]:
+            return max(least, FILL_RUN)
+        return max(least, TABLE_RUN) if self._structure[-1] > self._structure[-1 - period] else least
 
-        earlier = last - self.periods  # (B, P)
-        same = (ids.gather(1, earlier.clamp(min=0)) == token) & (earlier >= 0)
-        self.runs.copy_(torch.where(active[:, None], (self.runs + 1) * same, self.runs))
-
-        since = (lengths[:, None] - self.periods).clamp(min=0)
-        content = self._content.gather(1, lengths[:, None]) - self._content.gather(1, since)
-        structure = self._structure.gather(1, lengths[:, None]) - self._structure.gather(1, since)
-        needed = torch.where(structure > 0, self._least.clamp(min=TABLE_RUN), self._least)
-        needed = torch.where(content == 0, self._least.clamp(min=FILL_RUN), needed)
-        loops = (self.runs >= needed) & active[:, None]
-        return torch.where(loops.any(1), self.periods[loops.int().argmax(1)], 0)
-
-    def part(self, rows: slice, longest: int) -> "LoopDetector":
-        """A view for `History.part(rows)` while no row has more than `longest` tokens.
-
-        It updates only periods up to `longest`, which makes early steps cheap.
-        """
-        part = LoopDetector.__new__(LoopDetector)
-        part._history, part._classes = self._history.part(rows), self._classes
-        part.periods, part._least = self.periods[:longest], self._least[:longest]
-        part.runs = self.runs[rows, :longest]
-        part._content, part._structure = self._content[rows], self._structure[rows]
-        return part
-
-    @property
-    def tensors(self) -> tuple[torch.Tensor, ...]:
-        """The state of the rows, with rows as the first dimension."""
-        return self.runs, self._content, self._structure
-
-    def kept(self, row: int, period: int) -> int:
-        """Number of tokens that remain when a loop is cut to one copy."""
-        return int(self._history.lengths[row] - self.runs[row, period - 1])
-
-    @staticmethod
-    def _count(sums, table, token, last, active):
-        """Extends prefix sums (B, capacity + 1) by the class of the last token."""
-        grown = sums.gather(1, last) + table[token.clamp(min=0)]
-        kept = sums.gather(1, last + 1)
-        sums.scatter_(1, last + 1, torch.where(active[:, None], grown, kept))
+    def _add(self, token: int) -> None:
+        classes, place = self._classes, len(self._kinds)
+        if self._markup is None and token in self._ends:
+            self._markup, self._begun = token, place
+        elif self._markup is not None and place - self._begun > LONGEST_MARKUP:
+            self._markup = None
+        inside = self._markup is not None
+        number = inside and self._markup == classes.boxes and token in classes.numbers
+        self._kinds.append(NUMBER if number else token)
+        self._content.append(self._content[-1] + (not inside and token not in classes.fill))
+        self._structure.append(self._structure[-1] + (inside or token in classes.structure))
+        if inside and token == self._ends[self._markup]:
+            self._markup = None

@@ -1,4 +1,4 @@
-"""The engine: one thread owns the model and batches the pages of all predictions (continuous batching).
+"""The native engine: one thread owns the model and batches the pages of all predictions (continuous batching).
 
     submit ────────▶ scheduler ──▶ prefill, in chunks ──▶ decode, all rows at once ──▶ Generation
     encode_views ──▶ encoder's queue ──▶ a batch of views of one size ──▶ vision tokens
@@ -6,6 +6,8 @@
 A step decodes one token for every running row, then prefills a chunk of the new prompts. Sequences join and leave
 between steps. The encoder runs one batch, then the decoder runs for at least the same time. So encoding slows running
 pages down to half the speed at most, and pages that wait for the encoder make progress.
+
+It is for CPUs, and readable. On a GPU vLLM decodes (`fovea.engine.vllm_engine`).
 """
 
 import logging
@@ -13,51 +15,29 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from fovea.engine.config import EngineConfig
 from fovea.engine.decoder import Chunk, PagedDecoder
 from fovea.engine.encoder import EncodeQueue, Page
-from fovea.engine.generate import Generation, Rules
+from fovea.engine.generate import Rules
+from fovea.engine.interface import Engine, Handle, OnTokens
 from fovea.engine.kv_cache import Blocks
 from fovea.engine.metrics import Metrics
-from fovea.engine.sampler import REASONS, RowOutput, Rows
+from fovea.engine.sampler import sample
 from fovea.engine.scheduler import Scheduler
 from fovea.engine.sequence import Busy, Canceled, Sequence
-from fovea.engine.vision_tokens import VisionTokens
 from fovea.model import OcrModel
-from fovea.model.pixels import to_pixels
-from fovea.vision.views import MAX_TILES, make_views
+from fovea.vision.views import MAX_TILES
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """A pending result. `result` blocks; it raises `Canceled`, `Busy`, or the error that ended the request."""
-
-    future: "Future[Any]"
-    _cancel: Any
-
-    def result(self, timeout: float | None = None) -> Any:
-        return self.future.result(timeout)
-
-    def done(self) -> bool:
-        return self.future.done()
-
-    def cancel(self) -> None:
-        """Cancels the request before the next step. Has no effect if it is done."""
-        self._cancel()
-
-
-class Engine:
+class NativeEngine(Engine):
     """Owns `model` from now on and may change its parameters (`fovea.engine.weights`). `close` ends its thread."""
 
     def __init__(
@@ -71,8 +51,12 @@ class Engine:
         in_place: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """`clock` tells when deadlines have passed."""
-        self.config = config or EngineConfig()
+        """`clock` tells when deadlines have passed. Raises `ValueError` for a model that is not on a CPU."""
+        if model.device.type != "cpu":
+            raise ValueError(
+                f"the native engine runs on CPUs, not on {model.device.type}: use FOVEA_ENGINE=vllm on a GPU"
+            )
+        self.config, self._rules = config or EngineConfig(), rules
         self.model = model.eval()
         self.metrics = Metrics()
         self._clock = clock
@@ -84,16 +68,12 @@ class Engine:
             self._decoder = PagedDecoder(model, self.config, int8, in_place)
             if int8:  # only now, because the decoder needs less memory
                 model.encoder_to(torch.float32)
-            longest = min(self.config.max_new, self.context)
-            self._rows = Rows(rules, self.config.max_batch, longest, self.device)
         self._blocks = Blocks(self._decoder.blocks)
         self._scheduler = Scheduler(self.config, self._blocks)
         self._encoder = EncodeQueue(model, self.config)
-        # Counters of each row, kept on the host so that the device need not be asked.
+        # Counters of each row.
         self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
         self._room = np.zeros_like(self._filled)  # positions in the row's blocks
-        self._generated = np.zeros_like(self._filled)  # tokens
-        self._pending_ends: deque[tuple[Tensor, Any, list[Sequence]]] = deque()
         self._next_deadline = float("inf")
         self._encoder_debt = 0.0  # seconds that the decoder must run before the encoder's next turn
         self._inbox: deque[tuple[str, Any]] = deque()
@@ -112,13 +92,9 @@ class Engine:
         owner: str = "",
         deadline: float | None = None,
         prefix: tuple[Hashable, int] | None = None,
+        ngram: tuple[int, int] | None = None,
+        on_tokens: OnTokens | None = None,
     ) -> Handle:
-        """Starts generating from `prompt` (T, C), the embeddings of text and vision tokens.
-
-        `owner`: owners are served in turn. `deadline`: an instant of the engine's clock at which the answer ends as it
-        is. `prefix` (name, length): prompts with the same name share these first positions in the cache. The result is
-        a `Generation`. Raises `ValueError` if the request can never fit.
-        """
         if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
             raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
         if max_new < 1:
@@ -129,68 +105,24 @@ class Engine:
             raise ValueError(
                 f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
             )
-        sequence = Sequence(prompt, max_new, owner, deadline, prefix)
+        answer = self._rules.answer(max_new, ngram)
+        sequence = Sequence(prompt, max_new, owner, deadline, prefix, answer, on_tokens)
         self._post("sequence", sequence)
         return Handle(sequence.future, lambda: self._post("cancel", sequence))
 
     def embed(self, ids: list[int]) -> Tensor:
-        """Embeddings (len(ids), C). Thread-safe, because the embedding table never changes."""
+        # Thread-safe, because the embedding table never changes.
         with torch.inference_mode():
             return self._decoder.embed(torch.tensor(ids, device=self.device))
 
     def encode_views(
         self, whole: Tensor, tiles: Tensor | None = None, columns: int = 0, deadline: float | None = None
     ) -> Handle:
-        """Starts encoding a page. Arguments and result are those of `OcrModel.encode_page`."""
         page = Page(whole, tiles, columns, deadline)
         self._post("page", page)
         return Handle(page.future, lambda: self._post("cancel page", page))
 
-    def encode(
-        self,
-        image: Image.Image,
-        mode: str,
-        deadline: float | None = None,
-        on_submit: Callable[[Handle], None] = lambda handle: None,
-    ) -> VisionTokens:
-        """The vision tokens of an RGB image in a mode of `fovea.vision.modes.MODES`. Blocks.
-
-        `on_submit` gets the handle, with which another thread can cancel the request.
-        """
-        views = make_views(image, mode, self.max_tiles)
-        tiles = to_pixels(views.tiles, self.device) if views.tiles else None
-        handle = self.encode_views(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
-        on_submit(handle)
-        # A page that is too thin to fill a token still counts as one.
-        return VisionTokens(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
-
-    def decode(
-        self,
-        vision_tokens: VisionTokens,
-        ids: list[int],
-        image_token: int,
-        *,
-        max_new: int,
-        owner: str = "",
-        deadline: float | None = None,
-    ) -> Handle:
-        """Starts answering a prompt about a page. `ids` must have one `image_token` for each position of the page.
-
-        Prompts about the same page share a prefix: everything up to the last vision token.
-        """
-        places = [place for place, token in enumerate(ids) if token == image_token]
-        if len(places) != vision_tokens.positions:
-            raise ValueError(
-                f"the prompt has {len(places)} image tokens for {vision_tokens.positions} vision tokens"
-            )
-        prompt = self.embed(ids).clone()
-        prompt[places] = vision_tokens.embeddings.to(prompt.device, prompt.dtype)
-        prefix = ((vision_tokens.key, tuple(ids[: places[0]])), places[-1] + 1)
-        max_new = min(max_new, self.context - len(ids), self.config.max_new)
-        return self.submit(prompt, max_new=max_new, owner=owner, deadline=deadline, prefix=prefix)
-
     def close(self) -> None:
-        """Ends the thread. Pending requests end with `Canceled`."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -258,10 +190,8 @@ class Engine:
                 continue
             if sequence.deadline >= now:
                 next_deadline = min(next_deadline, sequence.deadline)
-            elif sequence.row is not None:
-                self._finish(sequence, self._rows.output(sequence.row), "length", late=True)
-            elif sequence.saved is not None:
-                self._finish(sequence, Rows.output_of(sequence.saved), "length", late=True)
+            elif sequence.answer.ids:
+                self._finish(sequence)
             elif sequence.started_at is None:
                 self._end(sequence, Busy("the model was busy with other pages until the deadline"))
             else:
@@ -287,9 +217,7 @@ class Engine:
         started = time.perf_counter()
         rows = self._decode()
         decoded = time.perf_counter()
-        prefilled = self._prefill()
-        if rows or prefilled:
-            self._check_ends()
+        self._prefill()
         ended = time.perf_counter()
         self._encoder_debt -= ended - started
         if rows:
@@ -302,19 +230,31 @@ class Engine:
         rows = len(self._scheduler.running)
         if not rows:
             return 0
+        running = list(self._scheduler.running)
+        tokens = torch.tensor([sequence.answer.ids[-1] for sequence in running])
         try:
-            logits = self._decoder.decode(self._rows.tokens[:rows], self._blocks.high)
-            self._rows.sample(logits, 0, int(self._generated[:rows].max()) + 1)
+            logits = self._decoder.decode(tokens, self._blocks.high)
         except Exception as error:
             log.exception("a decode step failed")
-            for sequence in list(self._scheduler.running):
+            for sequence in running:
                 self._end(sequence, error)
             return 0
         self._filled[:rows] += 1
-        self._generated[:rows] += 1
         self.metrics.add("steps", 1)
-        self.metrics.add("tokens", rows)
+        self._sample(logits, running)
         return rows
+
+    def _sample(self, logits: Tensor, sequences: list[Sequence]) -> None:
+        """Adds a token to each sequence, and finishes those that end."""
+        before = [len(sequence.answer.ids) for sequence in sequences]
+        sample(logits, [sequence.answer for sequence in sequences], self._rules)
+        self.metrics.add("tokens", len(sequences))
+        for sequence, old in zip(sequences, before, strict=True):
+            answer = sequence.answer
+            if sequence.on_tokens and len(answer.ids) > old:
+                sequence.on_tokens(answer.ids[old:], answer.log_probs[old:])
+            if answer.reason:
+                self._finish(sequence)
 
     def _grow(self) -> None:
         """Allocates a block for each row whose blocks are full. Preempts sequences if necessary."""
@@ -332,14 +272,14 @@ class Engine:
                 self._decoder.cache.append(row, block)
                 self._room[row] += self.config.block
 
-    def _prefill(self) -> int:
-        """Computes a chunk of the new prompts. Returns the number of positions."""
+    def _prefill(self) -> None:
+        """Computes a chunk of the new prompts."""
         for sequence in self._scheduler.admit():
             sequence.started_at = sequence.started_at or time.perf_counter()
             self._decoder.cache.clear(sequence.blocks[sequence.computed // self.config.block :])
         chosen = self._scheduler.chunks()
         if not chosen:
-            return 0
+            return
         try:
             logits = self._compute(chosen)
         except Exception:
@@ -353,24 +293,19 @@ class Engine:
                 except Exception as error:
                     self._end(sequence, error)
             if not alone:
-                return 0
+                return
             chosen, logits = alone, torch.stack(logits)
         ready = [
             number
             for number, (sequence, count) in enumerate(chosen)
             if self._scheduler.computed(sequence, count)
         ]
-        if ready:
-            first = len(self._scheduler.running)
-            for number in ready:
-                self._start_row(chosen[number][0])
-            self._rows.sample(
-                logits[ready], first, int(self._generated[first : first + len(ready)].max()) + 1
-            )
-            self._generated[first : first + len(ready)] += 1
-            self.metrics.add("tokens", len(ready))
         self.metrics.add("prefill_tokens", sum(count for _, count in chosen))
-        return sum(count for _, count in chosen)
+        if ready:
+            started = [chosen[number][0] for number in ready]
+            for sequence in started:
+                self._start_row(sequence)
+            self._sample(logits[ready], started)
 
     def _compute(self, chosen: list[tuple[Sequence, int]]) -> Tensor:
         size = self.config.block
@@ -388,54 +323,18 @@ class Engine:
     def _start_row(self, sequence: Sequence) -> None:
         row = self._scheduler.run(sequence)
         self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs))
-        if sequence.saved is None:
-            self._rows.start(row, sequence.max_new)
-            sequence.first_at = time.perf_counter()
-        else:
-            self._rows.load(row, sequence.saved)
-            sequence.saved = None
+        sequence.first_at = sequence.first_at or time.perf_counter()
         self._filled[row] = len(sequence.inputs)
         self._room[row] = len(sequence.blocks) * self.config.block
-        self._generated[row] = len(sequence.inputs) - len(sequence.prompt)
 
-    def _check_ends(self) -> None:
-        """Finishes the rows that have ended. On a GPU it lags one step, so that the copy overlaps with that step."""
-        running = list(self._scheduler.running)
-        ends, copied = self._rows.ends[: len(running)].clone(), None
-        if ends.is_cuda:
-            copied = torch.cuda.Event()
-            host = torch.empty(len(running), dtype=ends.dtype, pin_memory=True)
-            ends = host.copy_(ends, non_blocking=True)
-            copied.record()
-        self._pending_ends.append((ends, copied, running))
-        while len(self._pending_ends) > self.config.lag:
-            ends, copied, sequences = self._pending_ends.popleft()
-            if copied:
-                copied.synchronize()
-            for place in ends.nonzero().flatten().tolist():
-                sequence = sequences[place]
-                if sequence.row is not None:
-                    output = self._rows.output(sequence.row)
-                    self._finish(sequence, output, REASONS[int(ends[place])])
-
-    def _finish(self, sequence: Sequence, output: RowOutput, reason: str, late: bool = False) -> None:
+    def _finish(self, sequence: Sequence) -> None:
         now = time.perf_counter()
         first, started = sequence.first_at or now, sequence.started_at or now
         self._leave(sequence)
+        generation = sequence.answer.generation(first - started, now - first)
         self.metrics.add("sequences", 1)
-        self.metrics.add("loops", reason == "loop")
-        sequence.future.set_result(
-            Generation(
-                output.ids,
-                output.log_probs,
-                reason,
-                output.sampled,
-                out_of_time=late,
-                prefill_s=first - started,
-                decode_s=now - first,
-                period=output.period,
-            )
-        )
+        self.metrics.add("loops", generation.finish_reason == "loop")
+        sequence.future.set_result(generation)
 
     def _end(self, sequence: Sequence, error: Exception) -> None:
         self._leave(sequence)
@@ -444,9 +343,7 @@ class Engine:
     def _preempt(self, sequence: Sequence) -> None:
         """Frees the sequence's blocks. Its tokens are kept and computed again when there is room."""
         if sequence.row is not None:
-            sequence.saved = self._rows.save(sequence.row)
-            ids = self._rows.history.row(sequence.row)
-            generated = self._decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
+            generated = self._decoder.embed(torch.tensor(sequence.answer.ids))
             sequence.inputs = torch.cat([sequence.prompt.to(generated.dtype), generated])
         self._leave(sequence)
         self._scheduler.requeue(sequence)
@@ -460,8 +357,7 @@ class Engine:
         self._decoder.cache.detach(row)
         if moved is not None:
             self._decoder.cache.move(moved, row)
-            self._rows.move(moved, row)
-            for counter in (self._filled, self._room, self._generated):
+            for counter in (self._filled, self._room):
                 counter[row] = counter[moved]
 
     def _gauges(self) -> None:
