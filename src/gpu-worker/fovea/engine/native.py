@@ -70,7 +70,7 @@ class NativeEngine(Engine):
                 model.encoder_to(torch.float32)
         self._blocks = Blocks(self._decoder.blocks)
         self._scheduler = Scheduler(self.config, self._blocks)
-        self._encoder = EncodeQueue(model, self.config)
+        self._encoder = EncodeQueue(model, self.config.encode_pixels)
         # Counters of each row.
         self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
         self._room = np.zeros_like(self._filled)  # positions in the row's blocks
@@ -179,11 +179,9 @@ class NativeEngine(Engine):
         if now <= self._next_deadline:
             return
         next_deadline = float("inf")
+        self._encoder.expire(now)
         for page in self._encoder.pages():
-            if page.deadline is not None and page.deadline < now:
-                self._encoder.drop(page)
-                page.future.set_exception(Busy("the encoder was busy with other pages until the deadline"))
-            elif page.deadline is not None:
+            if page.deadline is not None:
                 next_deadline = min(next_deadline, page.deadline)
         for sequence in self._scheduler.sequences():
             if sequence.deadline is None:

@@ -35,7 +35,8 @@ class Sequence:
     # Managed by the engine:
     inputs: Tensor = field(init=False)
     order: int = 0  # of admission; the newest sequence is preempted first
-    row: int | None = None  # in the batch, after prefill
+    name: str | None = None  # in vLLM
+    row: int | None = None  # in the native engine's batch, after prefill
     blocks: list[int] = field(default_factory=list)
     computed: int = 0  # positions in the cache
     started_at: float | None = None

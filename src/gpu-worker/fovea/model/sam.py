@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from fovea.model.config import SamConfig
 from fovea.model.tables import Resized, resize_grid, resize_relative
 
+BIAS_BYTES = 256 << 20
+"""Most memory for the bias of relative positions."""
+
 
 class LayerNorm2d(nn.Module):
     """Layer norm over the channels of (B, C, H, W)."""
@@ -52,9 +55,8 @@ class Attention(nn.Module):
     """Self-attention over a grid with decomposed relative positions.
 
     The bias of query (y, x) for key (y', x') is q·Rh[y − y' + h − 1] + q·Rw[x − x' + w − 1], with the unscaled q.
-    As a tensor (heads, hw, hw) it would take 384 MiB per view at 1024 px. Instead it is folded into the dot product:
-    q is extended by its h + w bias values and k by the one-hot vectors of its row and column. So any attention kernel
-    adds the bias.
+    For all heads of a view of 1024 px it would take 384 MiB in bf16, so it is made for as many heads at a time as fit
+    into `BIAS_BYTES`.
     """
 
     def __init__(self, width: int, heads: int, grid: int):
@@ -72,21 +74,20 @@ class Attention(nn.Module):
         q, k, v = (
             self.qkv(x).view(batch, h * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         )  # (B, heads, hw, D)
-        rows, columns = self.biases(q, h, w)
-        eye_h, eye_w = (
-            torch.eye(h, dtype=q.dtype, device=q.device),
-            torch.eye(w, dtype=q.dtype, device=q.device),
-        )
-        places = torch.cat([eye_h.repeat_interleave(w, 0), eye_w.repeat(h, 1)], 1)  # (hw, h + w)
-        # Fused kernels require values as wide as keys, and a multiple of 8. Otherwise PyTorch silently falls back to
-        # a kernel that materializes all hw × hw scores.
-        head = v.shape[-1]
-        pad = -(head + h + w) % 8
-        q = F.pad(torch.cat([q * head**-0.5, rows, columns], -1), (0, pad))  # (B, heads, hw, D + h + w + pad)
-        k = F.pad(torch.cat([k, places.expand(batch, self.heads, -1, -1)], -1), (0, pad))
-        v = F.pad(v, (0, h + w + pad))
-        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :head]  # (B, heads, hw, D)
-        return self.proj(out.transpose(1, 2).reshape(batch, h, w, width))
+        rows, columns = (bias.flatten(0, 1) for bias in self.biases(q, h, w))
+        q, k, v = (part.flatten(0, 1) for part in (q, k, v))  # (B · heads, hw, D)
+        some = max(1, BIAS_BYTES // (q.element_size() * (h * w) ** 2))
+        groups = zip(*(part.split(some) for part in (q, k, v, rows, columns)), strict=True)
+        out = torch.cat([self._attend(*group) for group in groups])
+        out = out.view(batch, self.heads, h * w, -1).transpose(1, 2)
+        return self.proj(out.reshape(batch, h, w, width))
+
+    @staticmethod
+    def _attend(q: Tensor, k: Tensor, v: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        bias = (rows[..., :, None] + columns[..., None, :]).flatten(-2)  # (heads, hw, hw)
+        return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], attn_mask=bias[:, None])[
+            :, 0
+        ]
 
     def biases(self, q: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
         """The bias of each query for every row (B, heads, hw, h) and for every column (B, heads, hw, w)."""
