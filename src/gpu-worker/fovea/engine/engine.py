@@ -34,7 +34,8 @@ from fovea.engine.sequence import Busy, Canceled, Sequence
 from fovea.engine.vision_tokens import VisionTokens
 from fovea.model import OcrModel
 from fovea.model.pixels import to_pixels
-from fovea.vision.views import MAX_TILES, make_views
+from fovea.vision.modes import DEEPSEEK_OCR, Layout
+from fovea.vision.views import make_views
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Engine:
         rules: Rules,
         config: EngineConfig | None = None,
         *,
-        max_tiles: int = MAX_TILES,
+        layout: Layout = DEEPSEEK_OCR,
         int8: bool = False,
         in_place: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -76,7 +77,7 @@ class Engine:
         self.model = model.eval()
         self.metrics = Metrics()
         self._clock = clock
-        self.max_tiles = max_tiles
+        self.layout = layout
         self.context = model.config.decoder.context
         self.width = model.config.decoder.width
         self.device = model.device
@@ -153,16 +154,18 @@ class Engine:
         deadline: float | None = None,
         on_submit: Callable[[Handle], None] = lambda handle: None,
     ) -> VisionTokens:
-        """The vision tokens of an RGB image in a mode of `fovea.vision.modes.MODES`. Blocks.
+        """The vision tokens of an RGB image in a mode of the layout. Blocks.
 
         `on_submit` gets the handle, with which another thread can cancel the request.
         """
-        views = make_views(image, mode, self.max_tiles)
+        views = make_views(image, mode, self.layout)
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
         handle = self.encode_views(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
         on_submit(handle)
         # A page that is too thin to fill a token still counts as one.
-        return VisionTokens(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
+        return VisionTokens(
+            handle.result(), views.patches, max(views.valid, 1), views.tiling, self.layout.max_tiles
+        )
 
     def decode(
         self,
