@@ -94,6 +94,9 @@ class Engine:
         self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
         self._room = np.zeros_like(self._filled)  # positions in the row's blocks
         self._generated = np.zeros_like(self._filled)  # tokens
+        self._dropped = np.zeros_like(
+            self._filled
+        )  # index of the first block that `_drop_unseen` has not freed
         self._pending_ends: deque[tuple[Tensor, Any, list[Sequence]]] = deque()
         self._next_deadline = float("inf")
         self._encoder_debt = 0.0  # seconds that the decoder must run before the encoder's next turn
@@ -315,6 +318,7 @@ class Engine:
             return 0
         self._filled[:rows] += 1
         self._generated[:rows] += 1
+        self._drop_unseen()
         self.metrics.add("steps", 1)
         self.metrics.add("tokens", rows)
         return rows
@@ -334,6 +338,21 @@ class Engine:
                 self._decoder.cache.clear([block])
                 self._decoder.cache.append(row, block)
                 self._room[row] += self.config.block
+
+    def _drop_unseen(self) -> None:
+        """With a window, frees the blocks between a row's prompt and its window: the row's share stays constant."""
+        window, block = self._decoder.config.window, self.config.block
+        if window is None:
+            return
+        running = self._scheduler.running
+        unseen = (
+            self._filled[: len(running)] + 1 - window
+        ) // block  # index of the first block that is still seen
+        for row in np.flatnonzero(unseen > self._dropped[: len(running)]):
+            for index in range(self._dropped[row], unseen[row]):
+                self._scheduler.drop(running[row], index)
+                self._decoder.cache.drop(row, index)
+            self._dropped[row] = unseen[row]
 
     def _prefill(self) -> int:
         """Computes a chunk of the new prompts. Returns the number of positions."""
@@ -383,6 +402,7 @@ class Engine:
                     sequence.inputs[sequence.computed : sequence.computed + count],
                     sequence.computed,
                     sequence.blocks[: -(-(sequence.computed + count) // size)],
+                    len(sequence.prompt),
                 )
                 for sequence, count in chosen
             ]
@@ -390,7 +410,7 @@ class Engine:
 
     def _start_row(self, sequence: Sequence) -> None:
         row = self._scheduler.run(sequence)
-        self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs))
+        self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs), len(sequence.prompt))
         if sequence.saved is None:
             self._rows.start(row, sequence.max_new)
             sequence.first_at = time.perf_counter()
@@ -400,6 +420,7 @@ class Engine:
         self._filled[row] = len(sequence.inputs)
         self._room[row] = len(sequence.blocks) * self.config.block
         self._generated[row] = len(sequence.inputs) - len(sequence.prompt)
+        self._dropped[row] = -(-len(sequence.prompt) // self.config.block)
 
     def _check_ends(self) -> None:
         """Finishes the rows that have ended. On a GPU it lags one step, so that the copy overlaps with that step."""
@@ -464,7 +485,7 @@ class Engine:
         if moved is not None:
             self._decoder.cache.move(moved, row)
             self._rows.move(moved, row)
-            for counter in (self._filled, self._room, self._generated):
+            for counter in (self._filled, self._room, self._generated, self._dropped):
                 counter[row] = counter[moved]
 
     def _gauges(self) -> None:

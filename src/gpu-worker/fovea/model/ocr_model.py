@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from fovea.model.clip import Clip
 from fovea.model.config import ModelConfig
-from fovea.model.decoder import KvCache, Layer, RmsNorm, rotary
+from fovea.model.decoder import KvCache, Layer, RmsNorm, rotary, visible
 from fovea.model.qwen import Qwen
 from fovea.model.sam import Sam
 
@@ -107,9 +107,12 @@ class OcrModel(nn.Module):
         """ids (B, T) -> (B, T, C)."""
         return self.model.embed_tokens(ids)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """embeddings (B, T, C) of complete sequences -> logits (B, T, V) in fp32."""
-        return self._head(self._layers(embeddings, None))
+    def forward(self, embeddings: Tensor, prompt: int | None = None) -> Tensor:
+        """embeddings (B, T, C) of complete sequences -> logits (B, T, V) in fp32.
+
+        `prompt`: its length, for a model with a window; `None`: all positions are the prompt.
+        """
+        return self._head(self._layers(embeddings, None, prompt))
 
     def new_cache(self, batch: int, capacity: int) -> KvCache:
         """A cache for `capacity` positions. Raises `ValueError` if that exceeds the context."""
@@ -124,18 +127,25 @@ class OcrModel(nn.Module):
         """Appends embeddings (B, T, C) to the cache. Returns the logits (B, V) of the last position in fp32."""
         if cache.length + embeddings.shape[1] > cache.capacity:
             raise ValueError("the cache is full")
-        x = self._layers(embeddings, cache)
+        if cache.prompt is None:
+            cache.prompt = embeddings.shape[1]
+        x = self._layers(embeddings, cache, cache.prompt)
         cache.length += embeddings.shape[1]
         return self._head(x[:, -1])
 
-    def _layers(self, x: Tensor, cache: KvCache | None) -> Tensor:
+    def _layers(self, x: Tensor, cache: KvCache | None, prompt: int | None) -> Tensor:
         decoder = self.config.decoder
         start = cache.length if cache else 0
-        positions = torch.arange(start, start + x.shape[1], device=x.device)
-        place = rotary(positions, decoder.head_dim, decoder.rope_theta)
+        end = start + x.shape[1]
+        positions = torch.arange(end, device=x.device)
+        window = decoder.window if prompt is not None and end > prompt else None
+        mask = None
+        if window or (start > 0 and x.shape[1] > 1):
+            mask = visible(positions[start:], positions, prompt, window)
+        place = rotary(positions[start:], decoder.head_dim, decoder.rope_theta)
         x = x.to(self.dtype)
         for number, layer in enumerate(self.model.layers):
-            x = layer(x, place, number, cache)
+            x = layer(x, place, number, cache, mask)
         return x
 
     def _head(self, x: Tensor) -> Tensor:
