@@ -97,7 +97,7 @@ def seconds(run: Callable[[], object]) -> tuple[float, float]:
 
 @torch.inference_mode()
 def stacks(modes: list[str], rounds: int, threads: int) -> list[dict]:
-    config = ModelConfig.official()
+    config = ModelConfig.deepseek_ocr()
     encode = ours(config)
     rows = []
     print(f"| mode | view | engine | transformers ({threads} threads) | engine over transformers |")
@@ -156,7 +156,7 @@ def folding(sizes: tuple[int, ...], threads: int) -> None:
 @torch.inference_mode()
 def layer(how: str, size: int) -> None:
     """Prints the seconds of a call and how much it raises the process's peak memory."""
-    sam = ModelConfig.official().sam
+    sam = ModelConfig.deepseek_ocr().sam
     attention = Attention(sam.width, sam.heads, sam.grid).eval()
     for tensor in attention.parameters():
         nn.init.normal_(tensor, std=0.02)

@@ -38,7 +38,7 @@ VARIANTS = (
 
 def run(name: str, mode: str, design: Design, policy: Policy, reached: Reached, mean: int = 1000) -> Outcome:
     pages = max(64, 5 * policy.max_batch)
-    config = ModelConfig.official()
+    config = ModelConfig.deepseek_ocr()
     return simulate(gpu(name, reached), config, design, Page.of(mode), lengths(pages, mean), policy)
 
 

@@ -37,7 +37,7 @@ def clock(what: str, work):
 def write_random(folder: Path) -> None:
     """Runs in a child process, so that its memory does not count."""
     with torch.device("meta"):
-        model = OcrModel(ModelConfig.official())
+        model = OcrModel(ModelConfig.deepseek_ocr())
     model.to(torch.bfloat16)
     model.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(0)
@@ -57,7 +57,7 @@ def measure(folder: Path) -> None:
 
     def load():
         with torch.device("meta"):
-            model = OcrModel(ModelConfig.official())
+            model = OcrModel(ModelConfig.deepseek_ocr())
         load_checkpoint(model, folder)
         return model.eval()
 

@@ -268,14 +268,14 @@ def main() -> int:
     elif options.random:
         torch.set_default_dtype(dtype)
         with torch.device(options.device):
-            model = OcrModel(ModelConfig.official())
+            model = OcrModel(ModelConfig.deepseek_ocr())
             for parameter in model.parameters():
                 if parameter.dim() > 1:
                     torch.nn.init.normal_(parameter, std=0.02)
         torch.set_default_dtype(torch.float32)
     elif options.weights:
         with torch.device("meta"):
-            model = OcrModel(ModelConfig.official())
+            model = OcrModel(ModelConfig.deepseek_ocr())
         load_checkpoint(model, options.weights, dtype, options.device)
     else:
         parser.error("one of --weights, --random and --tiny is required")

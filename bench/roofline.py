@@ -569,7 +569,7 @@ def validate(rounds: int = 2) -> list[Figure]:
 
 
 def show_counts() -> None:
-    config, exact = ModelConfig.official(), Design(folded=False)
+    config, exact = ModelConfig.deepseek_ocr(), Design(folded=False)
     parts = parameters(config)
     print(f"parameters: {sum(parts.values()):,}\n")
     print("| part | parameters |\n|---|---|")

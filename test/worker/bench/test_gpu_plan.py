@@ -25,7 +25,7 @@ def flops(ops):
 
 
 @pytest.mark.parametrize(
-    "config", [ModelConfig.official(), ModelConfig.tiny(), *roofline.validation_models().values()]
+    "config", [ModelConfig.deepseek_ocr(), ModelConfig.tiny(), *roofline.validation_models().values()]
 )
 def test_parameters_are_those_of_the_model(config):
     with torch.device("meta"):
@@ -34,7 +34,7 @@ def test_parameters_are_those_of_the_model(config):
 
 
 def test_the_official_model_has_its_published_counts():
-    config = ModelConfig.official()
+    config = ModelConfig.deepseek_ocr()
     assert sum(roofline.parameters(config).values()) == 3_336_106_240
     assert roofline.kv_bytes(config, EXACT) == 61_440
     for side, sam, clip in ((512, 228, 40), (640, 326, 63), (1024, 977, 163), (1280, 1683, 260)):
@@ -72,7 +72,7 @@ def test_pages_are_those_of_the_views(mode):
 
 
 def test_weights_are_read_once_a_step_and_experts_only_as_far_as_they_are_chosen():
-    config = ModelConfig.official()
+    config = ModelConfig.deepseek_ocr()
     full = roofline.weight_bytes(config, EXACT)
     one, many = (
         sum(op.bytes for op in roofline.decoder_ops(config, 1, 0, batch, EXACT) if op.kind == "gemm")
@@ -83,7 +83,7 @@ def test_weights_are_read_once_a_step_and_experts_only_as_far_as_they_are_chosen
 
 
 def outcome(name="H200", mode="base", pages=200, **policy):
-    machine, config = roofline.gpu(name), ModelConfig.official()
+    machine, config = roofline.gpu(name), ModelConfig.deepseek_ocr()
     policy = schedule.Policy(**{"max_batch": 32, **policy})
     return schedule.simulate(
         machine, config, EXACT, roofline.Page.of(mode), schedule.lengths(pages, mean=100, most=300), policy
@@ -99,13 +99,13 @@ def test_the_simulation_keeps_the_batch_full_and_accounts_for_all_of_its_time():
 
 
 def test_the_simulation_is_never_faster_than_its_parts():
-    machine, config, page = roofline.gpu("H200"), ModelConfig.official(), roofline.Page.of("gundam")
+    machine, config, page = roofline.gpu("H200"), ModelConfig.deepseek_ocr(), roofline.Page.of("gundam")
     encode = roofline.encode_page_s(machine, config, page, 64, EXACT)
     assert outcome(mode="gundam").pages_s < 1 / encode
 
 
 def test_memory_bounds_the_batch():
-    config, design = ModelConfig.official(), EXACT
+    config, design = ModelConfig.deepseek_ocr(), EXACT
     page, outputs = roofline.Page.of("gundam"), schedule.lengths(100, mean=200, most=400)
     small = replace(roofline.gpu("H200"), memory=16e9)
     budget = schedule.kv_budget(small, config, design)

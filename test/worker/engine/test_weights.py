@@ -59,7 +59,7 @@ def test_packed_is_the_same_product(shape, tokens):
 def test_only_small_fp32_decoders_are_packed():
     assert suitable(make_model().bfloat16()) == "plain"
     with torch.device("meta"):
-        assert suitable(OcrModel(ModelConfig.official())) == "plain"
+        assert suitable(OcrModel(ModelConfig.deepseek_ocr())) == "plain"
 
 
 @torch.inference_mode()
@@ -116,7 +116,7 @@ def int8_bytes(model: OcrModel, encoder: torch.dtype = torch.float32) -> int:
 
 def test_the_full_model_in_int8_fits_8_gb_with_a_whole_context():
     with torch.device("meta"):
-        model = OcrModel(ModelConfig.official()).to(torch.bfloat16)
+        model = OcrModel(ModelConfig.deepseek_ocr()).to(torch.bfloat16)
     weights = int8_bytes(model)
     decoder = model.config.decoder
     a_position = 2 * decoder.depth * decoder.heads * decoder.head_dim * 4  # keys and values in fp32

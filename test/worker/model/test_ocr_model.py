@@ -13,7 +13,7 @@ def model():
 
 def test_the_official_model_has_the_official_size():
     with torch.device("meta"):
-        tensors = OcrModel(ModelConfig.official()).state_dict()
+        tensors = OcrModel(ModelConfig.deepseek_ocr()).state_dict()
     assert len(tensors) == 2710
     assert sum(tensor.numel() for tensor in tensors.values()) == 3_336_106_240
     parts = {
@@ -174,7 +174,7 @@ def test_it_trains():
 
 
 def test_configurations_survive_json_and_refuse_nonsense():
-    for config in (ModelConfig.official(), ModelConfig.tiny()):
+    for config in (ModelConfig.deepseek_ocr(), ModelConfig.tiny()):
         import json
 
         assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config

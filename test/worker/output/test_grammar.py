@@ -144,3 +144,41 @@ def test_the_tokens_of_a_reference():
     reference = next(e for e in parse(pieces_of(tokenizer, ids))[0] if isinstance(e, Reference))
     assert tokenizer.decode(ids[reference.tokens.start : reference.tokens.stop]).startswith("<|ref|>t")
     assert tokenizer.marker(ids[reference.tokens.stop - 1]) == "<|/det|>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "label", "boxes"),
+    [
+        ("title [52, 40, 817, 63]", "title", ((52, 40, 817, 63),)),
+        (" page_number[1,2,3,4] ", "page_number", ((1, 2, 3, 4),)),
+        ("image [[1, 2, 3, 4], [5, 6, 7, 8]]", "image", ((1, 2, 3, 4), (5, 6, 7, 8))),
+        ("sub title [0, 0, 999, 999]", "sub title", ((0, 0, 999, 999),)),
+    ],
+)
+def test_a_label_inside_the_boxes(inside, label, boxes):
+    spoken, parser = summary(f"<|det|>{inside}<|/det|>Report\n<|det|>text [1, 2, 3, 4]<|/det|>All is well.")
+    assert spoken == [(label, boxes), "Report\n", ("text", ((1, 2, 3, 4),)), "All is well."]
+    assert (parser.references, parser.malformed) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("title [1, 2, 3]", [("title", ()), "after"]),
+        ("title [1000, 2, 3, 4]", [("title", ()), "after"]),
+        ("[[1, 2, 3, 4]]", ["[[1, 2, 3, 4]]after"]),
+        ("__import__('os')", ["__import__('os')after"]),
+        ("", ["after"]),
+        ("a" * 300 + " [1, 2, 3, 4]", ["a" * 300 + " [1, 2, 3, 4]after"]),
+    ],
+)
+def test_broken_boxes_with_a_label_inside(inside, expected):
+    spoken, parser = summary(f"<|det|>{inside}<|/det|>after")
+    assert spoken == expected
+    assert parser.malformed == 1
+
+
+def test_an_unfinished_box_does_not_swallow_the_next_one():
+    spoken, parser = summary("<|det|>text [1, 2<|det|>text [1, 2, 3, 4]<|/det|>words<|det|>text [5")
+    assert spoken == ["text [1, 2", ("text", ((1, 2, 3, 4),)), "wordstext [5"]
+    assert parser.malformed == 2

@@ -5,9 +5,8 @@ import pytest
 from support import picture
 
 from fovea.pages.documents import open_document
-from fovea.vision.modes import valid_tokens
+from fovea.vision.modes import MODES, valid_tokens
 from fovea.vision.plan import (
-    LADDER,
     TARGET,
     Density,
     choose,
@@ -18,6 +17,8 @@ from fovea.vision.plan import (
     spread,
 )
 from fovea.vision.views import make_views
+
+LADDER = tuple(MODES)
 
 A4 = (1191, 1684)
 EXAMPLES = Path(__file__).parents[3] / "examples"

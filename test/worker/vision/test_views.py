@@ -10,8 +10,8 @@ from support import encoded
 
 from fovea.model.pixels import to_pixels
 from fovea.pages.documents import open_document
-from fovea.vision.modes import valid_tokens
-from fovea.vision.views import MODES, make_views, tile_grid
+from fovea.vision.modes import MODES, tile_grid, valid_tokens
+from fovea.vision.views import make_views
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 SIZES = [(1, 1), (641, 640), (640, 640), (600, 1800), (1920, 1080), (1190, 1684)]

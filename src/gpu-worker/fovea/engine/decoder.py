@@ -18,11 +18,14 @@ from fovea.model.decoder import rotary
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Positions `start` to `start + len(inputs)` of a sequence, and its blocks up to the end of the chunk."""
+    """Positions `start` to `start + len(inputs)` of a sequence, and its blocks up to the end of the chunk. `prompt`:
+    length of the sequence's prompt; the other positions were generated before a preemption.
+    """
 
     inputs: Tensor  # (T, C)
     start: int
     blocks: list[int]
+    prompt: int
 
 
 class PagedDecoder:
@@ -57,6 +60,7 @@ class PagedDecoder:
         table = torch.tensor([c.blocks + [0] * (width - len(c.blocks)) for c in chunks], device=device)
         starts = torch.tensor([chunk.start for chunk in chunks], device=device)
         counts = torch.tensor(lengths, device=device)
+        prompts = torch.tensor([chunk.prompt for chunk in chunks], device=device)
         steps = torch.arange(longest, device=device)
         places = starts[:, None] + steps  # (B, T)
         real = steps < counts[:, None]  # (B, T)
@@ -67,7 +71,7 @@ class PagedDecoder:
         def attend(layer: int, q: Tensor) -> Tensor:
             padded = q.new_zeros(len(chunks), longest, *q.shape[1:])  # (B, T, heads, D)
             padded[real] = q
-            out = self.cache.attend_gathered(layer, padded.transpose(1, 2), table, places)
+            out = self.cache.attend_gathered(layer, padded.transpose(1, 2), table, places, prompts)
             return out.transpose(1, 2)[real]
 
         x = self._layers(x, positions, block, positions % size, attend)
@@ -84,7 +88,10 @@ class PagedDecoder:
             if self.in_place:
                 return self.cache.attend_in_place(layer, q, step)
             table = self.cache.table[: len(tokens)]
-            return self.cache.attend_gathered(layer, q[:, :, None], table, positions[:, None]).squeeze(2)
+            prompts = self.cache.prompts[: len(tokens)]
+            return self.cache.attend_gathered(
+                layer, q[:, :, None], table, positions[:, None], prompts
+            ).squeeze(2)
 
         x = self.embed(tokens)
         return self._head(self._layers(x, positions, step.block, step.offset, attend))

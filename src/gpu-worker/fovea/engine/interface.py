@@ -19,7 +19,8 @@ from torch import Tensor
 from fovea.engine.metrics import Metrics
 from fovea.engine.vision_tokens import VisionTokens
 from fovea.model.pixels import to_pixels
-from fovea.vision.views import MAX_TILES, make_views
+from fovea.vision.modes import DEEPSEEK_OCR, Layout
+from fovea.vision.views import make_views
 
 OnTokens = Callable[[list[int], list[float]], None]
 """Receives the new tokens of an answer and their log-probabilities. Runs in the engine's thread, so it must be quick.
@@ -62,7 +63,8 @@ class Engine(ABC):
     """Size of an embedding."""
     device: torch.device
     """Where views are encoded."""
-    max_tiles: int = MAX_TILES
+    layout: Layout = DEEPSEEK_OCR
+    """How pages are cut into views."""
 
     @abstractmethod
     def submit(
@@ -105,16 +107,18 @@ class Engine(ABC):
         deadline: float | None = None,
         on_submit: Callable[[Handle], None] = lambda handle: None,
     ) -> VisionTokens:
-        """The vision tokens of an RGB image in a mode of `fovea.vision.modes.MODES`. Blocks.
+        """The vision tokens of an RGB image in a mode of `layout`. Blocks.
 
         `on_submit` gets the handle, with which another thread can cancel the request.
         """
-        views = make_views(image, mode, self.max_tiles)
+        views = make_views(image, mode, self.layout)
         tiles = to_pixels(views.tiles, self.device) if views.tiles else None
         handle = self.encode_views(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
         on_submit(handle)
         # A page that is too thin to fill a token still counts as one.
-        return VisionTokens(handle.result(), views.patches, max(views.valid, 1), views.tiling, self.max_tiles)
+        return VisionTokens(
+            handle.result(), views.patches, max(views.valid, 1), views.tiling, self.layout.max_tiles
+        )
 
     def decode(
         self,

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fovea.model import DecoderConfig
+from fovea.model.decoder import visible
 
 SHARES = 8  # most rows that share a block
 MASKED = (
@@ -107,7 +108,7 @@ class PagedKv:
         dtype: torch.dtype,
         device: torch.device | str,
     ):
-        self.block, self.rows = block, rows
+        self.block, self.rows, self.window = block, rows, config.window
         shape = (config.depth, blocks, config.heads, block, config.head_dim)
         # Not initialized: a CPU allocates memory when it is first written, and `clear` precedes every use.
         self.keys = torch.empty(shape, dtype=dtype, device=device)
@@ -116,6 +117,7 @@ class PagedKv:
         whole = {"dtype": torch.int64, "device": device}
         width = min(-(-config.context // block), blocks)
         self.lengths = torch.zeros(rows + 1, **whole)  # positions in the cache
+        self.prompts = torch.zeros(rows + 1, **whole)  # of these, positions of the prompt
         self.table = torch.zeros(rows, width, **whole)  # row, index -> block
         self.column = torch.zeros(rows, width, **whole)  # row, index -> the row's column in `owner`
         self.owner = torch.full((blocks, SHARES), rows, **whole)  # block, column -> row
@@ -138,9 +140,9 @@ class PagedKv:
         """
         self.keys[:, blocks], self.values[:, blocks] = 0, 0
 
-    def attach(self, row: int, blocks: list[int], length: int) -> None:
-        """Makes `row` the owner of these blocks, in which `length` positions are filled."""
-        self.lengths[row] = length
+    def attach(self, row: int, blocks: list[int], length: int, prompt: int) -> None:
+        """Makes `row` the owner of these blocks, in which `length` positions are filled, first the prompt's."""
+        self.lengths[row], self.prompts[row] = length, prompt
         for block in blocks:
             self.append(row, block)
 
@@ -156,11 +158,21 @@ class PagedKv:
         self.table[row, len(own)], self.column[row, len(own)] = block, column
         own.append((block, column))
 
-    def detach(self, row: int) -> None:
-        for block, column in self._own[row]:
+    def drop(self, row: int, index: int) -> None:
+        """Gives up a row's block that no later position sees. Block 0, which is masked as a whole, takes its place."""
+        self._disown(*self._own[row][index])
+        self._own[row][index] = (0, 0)
+        self.table[row, index], self.column[row, index] = 0, 0
+
+    def _disown(self, block: int, column: int) -> None:
+        if block:
             self._taken[block] &= ~(1 << column)
             self._columns[column] -= 1
             self.owner[block, column] = self.rows
+
+    def detach(self, row: int) -> None:
+        for block, column in self._own[row]:
+            self._disown(block, column)
         self._own[row] = []
         self.lengths[row] = 0
         self.table[row] = 0
@@ -169,9 +181,9 @@ class PagedKv:
         """Moves row `source` to row `target`, which must be empty."""
         own = self._own[target] = self._own[source]
         self._own[source] = []
-        blocks, columns = zip(*own, strict=True)
+        blocks, columns = zip(*((block, column) for block, column in own if block), strict=True)
         self.owner[list(blocks), list(columns)] = target
-        for tensor in (self.lengths, self.table, self.column):
+        for tensor in (self.lengths, self.prompts, self.table, self.column):
             tensor[target] = tensor[source]
         self.lengths[source] = 0
         self.table[source] = 0
@@ -191,8 +203,13 @@ class PagedKv:
 
     def view(self, rows: int, high: int, most: int, share: int, block: Tensor, offset: Tensor) -> Step:
         owner = self.owner[:high, :share]
-        valid = self.lengths[owner] - self.start[:high, None]  # (high, S)
-        bias = torch.where(self._offsets < valid[..., None], 0.0, MASKED)[:, None]  # (high, 1, S, block)
+        last = self.lengths[owner] - 1  # (high, S)
+        places = self.start[:high, None] + self._offsets  # (high, block)
+        seen = places[:, None] <= last[..., None]
+        if self.window:
+            near = last[..., None] - places[:, None] < self.window
+            seen &= near | (places[:, None] < self.prompts[owner][..., None])
+        bias = torch.where(seen, 0.0, MASKED)[:, None]  # (high, 1, S, block)
         shares = self.table[:rows, :most] * share + self.column[:rows, :most]
         dead = (self._places[:most] >= self.lengths[:rows, None])[..., None]
         return Step(block, offset, owner, bias, shares, dead)
@@ -248,12 +265,18 @@ class PagedKv:
         weights = (scores.float() + bias).softmax(-1).to(values.dtype)
         return torch.bmm(weights[:, None], values.reshape(heads, -1, width)).view(1, heads, width)
 
-    def attend_gathered(self, layer: int, q: Tensor, table: Tensor, positions: Tensor) -> Tensor:
-        """Causal attention: q (B, heads, T, D) at `positions` (B, T), blocks `table` (B, W) -> (B, heads, T, D)."""
+    def attend_gathered(
+        self, layer: int, q: Tensor, table: Tensor, positions: Tensor, prompts: Tensor
+    ) -> Tensor:
+        """Attention of q (B, heads, T, D) at `positions` (B, T) to blocks `table` (B, W) -> (B, heads, T, D).
+
+        `prompts` (B,): lengths of the prompts.
+        """
         batch, heads, _, width = q.shape
         k, v = (
             side[layer][table].transpose(1, 2).reshape(batch, heads, -1, width)  # (B, heads, W · block, D)
             for side in (self.keys, self.values)
         )
-        visible = torch.arange(k.shape[2], device=q.device) <= positions[..., None]  # (B, T, W · block)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible[:, None])
+        keys = torch.arange(k.shape[2], device=q.device)
+        mask = visible(positions, keys, prompts, self.window)  # (B, T, W · block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None])

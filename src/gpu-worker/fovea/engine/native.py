@@ -32,7 +32,7 @@ from fovea.engine.sampler import sample
 from fovea.engine.scheduler import Scheduler
 from fovea.engine.sequence import Busy, Canceled, Sequence
 from fovea.model import OcrModel
-from fovea.vision.views import MAX_TILES
+from fovea.vision.modes import DEEPSEEK_OCR, Layout
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class NativeEngine(Engine):
         rules: Rules,
         config: EngineConfig | None = None,
         *,
-        max_tiles: int = MAX_TILES,
+        layout: Layout = DEEPSEEK_OCR,
         int8: bool = False,
         in_place: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -60,7 +60,7 @@ class NativeEngine(Engine):
         self.model = model.eval()
         self.metrics = Metrics()
         self._clock = clock
-        self.max_tiles = max_tiles
+        self.layout = layout
         self.context = model.config.decoder.context
         self.width = model.config.decoder.width
         self.device = model.device
@@ -74,6 +74,7 @@ class NativeEngine(Engine):
         # Counters of each row.
         self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
         self._room = np.zeros_like(self._filled)  # positions in the row's blocks
+        self._dropped = np.zeros_like(self._filled)  # index of the first block that `_drop_unseen` has not freed
         self._next_deadline = float("inf")
         self._encoder_debt = 0.0  # seconds that the decoder must run before the encoder's next turn
         self._inbox: deque[tuple[str, Any]] = deque()
@@ -238,6 +239,7 @@ class NativeEngine(Engine):
                 self._end(sequence, error)
             return 0
         self._filled[:rows] += 1
+        self._drop_unseen()
         self.metrics.add("steps", 1)
         self._sample(logits, running)
         return rows
@@ -269,6 +271,21 @@ class NativeEngine(Engine):
                 self._decoder.cache.clear([block])
                 self._decoder.cache.append(row, block)
                 self._room[row] += self.config.block
+
+    def _drop_unseen(self) -> None:
+        """With a window, frees the blocks between a row's prompt and its window: the row's share stays constant."""
+        window, block = self._decoder.config.window, self.config.block
+        if window is None:
+            return
+        running = self._scheduler.running
+        unseen = (
+            self._filled[: len(running)] + 1 - window
+        ) // block  # index of the first block that is still seen
+        for row in np.flatnonzero(unseen > self._dropped[: len(running)]):
+            for index in range(self._dropped[row], unseen[row]):
+                self._scheduler.drop(running[row], index)
+                self._decoder.cache.drop(row, index)
+            self._dropped[row] = unseen[row]
 
     def _prefill(self) -> None:
         """Computes a chunk of the new prompts."""
@@ -313,6 +330,7 @@ class NativeEngine(Engine):
                     sequence.inputs[sequence.computed : sequence.computed + count],
                     sequence.computed,
                     sequence.blocks[: -(-(sequence.computed + count) // size)],
+                    len(sequence.prompt),
                 )
                 for sequence, count in chosen
             ]
@@ -320,10 +338,11 @@ class NativeEngine(Engine):
 
     def _start_row(self, sequence: Sequence) -> None:
         row = self._scheduler.run(sequence)
-        self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs))
+        self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs), len(sequence.prompt))
         sequence.first_at = sequence.first_at or time.perf_counter()
         self._filled[row] = len(sequence.inputs)
         self._room[row] = len(sequence.blocks) * self.config.block
+        self._dropped[row] = -(-len(sequence.prompt) // self.config.block)
 
     def _finish(self, sequence: Sequence) -> None:
         now = time.perf_counter()
@@ -355,7 +374,7 @@ class NativeEngine(Engine):
         self._decoder.cache.detach(row)
         if moved is not None:
             self._decoder.cache.move(moved, row)
-            for counter in (self._filled, self._room):
+            for counter in (self._filled, self._room, self._dropped):
                 counter[row] = counter[moved]
 
     def _gauges(self) -> None:

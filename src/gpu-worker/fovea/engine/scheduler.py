@@ -141,6 +141,11 @@ class Scheduler:
         sequence.blocks += taken
         return taken[0]
 
+    def drop(self, sequence: Sequence, index: int) -> None:
+        """Frees a sequence's block that no later position sees."""
+        self.blocks.release([sequence.blocks[index]])
+        sequence.blocks[index] = 0
+
     def newest(self) -> Sequence:
         """The sequence to preempt: the one that was admitted last."""
         return max((*self.prefilling, *self.running), key=lambda sequence: sequence.order)
@@ -174,7 +179,7 @@ class Scheduler:
             prefix.users.discard(sequence)
             if not prefix.users or prefix.writer is sequence:
                 del self._prefixes[sequence.prefix[0]]
-        self.blocks.release(sequence.blocks)
+        self.blocks.release([block for block in sequence.blocks if block])
         sequence.blocks, sequence.computed = [], 0
 
     def _blocks_for(self, positions: int) -> int:

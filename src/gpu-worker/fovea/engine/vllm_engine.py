@@ -31,7 +31,7 @@ from fovea.engine.interface import Engine, Handle, OnTokens
 from fovea.engine.metrics import Metrics
 from fovea.engine.sequence import Busy, Canceled, Sequence
 from fovea.model import OcrModel
-from fovea.vision.views import MAX_TILES
+from fovea.vision.modes import DEEPSEEK_OCR, Layout
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +64,14 @@ class VllmEngine(Engine):
         rules: Rules,
         config: VllmConfig | None = None,
         *,
-        max_tiles: int = MAX_TILES,
+        layout: Layout = DEEPSEEK_OCR,
         clock: Callable[[], float] = time.monotonic,
         **options: Any,
     ):
         """`folder` has the official checkpoint. `clock` tells when deadlines have passed. `options` are further
         arguments of vLLM's `EngineArgs`. Raises what vLLM raises if it cannot start.
         """
-        self.config, self.max_tiles = config or VllmConfig(), max_tiles
+        self.config, self.layout = config or VllmConfig(), layout
         self.metrics = Metrics()
         self.context, self.width = model.config.decoder.context, model.config.decoder.width
         self.device = model.device

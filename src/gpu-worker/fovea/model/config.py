@@ -1,4 +1,4 @@
-"""All sizes of the model. The defaults are the official ones, so `ModelConfig()` is the 3B model."""
+"""All sizes of the models. The defaults are those of DeepSeek-OCR."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -34,6 +34,20 @@ class ClipConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class QwenConfig:
+    """The second half in DeepSeek-OCR 2: Qwen2-0.5B's transformer. Its width is the compressor's output width."""
+
+    width: int = 896
+    depth: int = 24
+    heads: int = 14
+    kv_heads: int = 2
+    mlp: int = 4864
+    rope_theta: float = 1e6
+    norm_eps: float = 1e-6
+    sides: tuple[int, int] = (768, 1024)  # of the views for which there are queries, in pixels
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderConfig:
     """DeepSeek-3B-MoE-A570M. The first `dense_layers` layers are dense, the others are mixtures of experts."""
 
@@ -51,28 +65,53 @@ class DecoderConfig:
     context: int = 8192  # positions, vision tokens included
     rope_theta: float = 10_000.0
     norm_eps: float = 1e-6
+    window: int | None = (
+        None  # generated tokens see the prompt and this many of the last generated; None: all
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
+    """The second half of the encoder is `clip` or `qwen`; the other one is `None`."""
+
     sam: SamConfig = field(default_factory=SamConfig)
-    clip: ClipConfig = field(default_factory=ClipConfig)
+    clip: ClipConfig | None = field(default_factory=ClipConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    qwen: QwenConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.sam.width % self.sam.heads or self.clip.width % self.clip.heads:
+        if (self.clip is None) == (self.qwen is None):
+            raise ValueError("the encoder has either clip or qwen")
+        second = self.clip or self.qwen
+        if self.sam.width % self.sam.heads or second.width % second.heads:
             raise ValueError("a width must be a multiple of its number of heads")
-        if self.sam.compressor[1] != self.clip.width:
-            raise ValueError("the compressor's output width must be equal to CLIP's width")
+        if self.qwen and self.qwen.heads % self.qwen.kv_heads:
+            raise ValueError("the number of heads must be a multiple of kv_heads")
+        if self.sam.compressor[1] != second.width:
+            raise ValueError(
+                "the compressor's output width must be equal to the width of the encoder's second half"
+            )
+        if self.decoder.window is not None and self.decoder.window < 1:
+            raise ValueError("window must be greater than 0")
         if self.decoder.head_dim % 2:
             raise ValueError("head_dim must be even for rotary positions")
         if not 0 < self.decoder.experts_per_token <= self.decoder.experts:
             raise ValueError("experts_per_token must be between 1 and the number of experts")
 
     @classmethod
-    def official(cls) -> "ModelConfig":
+    def deepseek_ocr(cls) -> "ModelConfig":
         """2,710 tensors, 3,336,106,240 parameters."""
         return cls()
+
+    @classmethod
+    def deepseek_ocr_2(cls) -> "ModelConfig":
+        """2,707 tensors, 3,389,119,360 parameters."""
+        return cls(SamConfig(compressor=(512, 896)), None, DecoderConfig(), QwenConfig())
+
+    @classmethod
+    def unlimited_ocr(cls) -> "ModelConfig":
+        """The tensors of DeepSeek-OCR."""
+        return cls(decoder=DecoderConfig(context=32_768, window=128))
 
     @classmethod
     def nano(cls) -> "ModelConfig":
@@ -121,6 +160,17 @@ class ModelConfig:
             ),
         )
 
+    @classmethod
+    def tiny_2(cls, **decoder: Any) -> "ModelConfig":
+        """A tiny DeepSeek-OCR 2 for tests."""
+        tiny = cls.tiny(**decoder)
+        return cls(tiny.sam, None, tiny.decoder, QwenConfig(32, 2, 4, 2, 64))
+
+    @classmethod
+    def tiny_unlimited(cls, **decoder: Any) -> "ModelConfig":
+        """A tiny Unlimited-OCR for tests."""
+        return cls.tiny(**{"window": 8, **decoder})
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -130,4 +180,8 @@ class ModelConfig:
         sam = {**body["sam"]}
         for name in ("global_blocks", "compressor"):
             sam[name] = tuple(sam[name])
-        return cls(SamConfig(**sam), ClipConfig(**body["clip"]), DecoderConfig(**body["decoder"]))
+        clip = ClipConfig(**body["clip"]) if body["clip"] else None
+        qwen = None
+        if body.get("qwen"):
+            qwen = QwenConfig(**{**body["qwen"], "sides": tuple(body["qwen"]["sides"])})
+        return cls(SamConfig(**sam), clip, DecoderConfig(**body["decoder"]), qwen)

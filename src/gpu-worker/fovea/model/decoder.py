@@ -29,11 +29,14 @@ SMALL = 16
 
 @dataclass(slots=True)
 class KvCache:
-    """Keys and values of all positions so far: (depth, B, heads, capacity, D) each."""
+    """Keys and values of all positions so far: (depth, B, heads, capacity, D) each. `prompt`: length of the prompt,
+    which matters if the model has a window; by default that of the first step.
+    """
 
     keys: Tensor
     values: Tensor
     length: int = 0
+    prompt: int | None = None
 
     @property
     def capacity(self) -> int:
@@ -45,6 +48,21 @@ class KvCache:
         self.keys[layer, :, :, self.length : end] = k
         self.values[layer, :, :, self.length : end] = v
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+def visible(queries: Tensor, keys: Tensor, prompt: Tensor | int, window: int | None) -> Tensor:
+    """Which keys a query sees (…, T, K), from positions `queries` (…, T) and `keys` (K,) in a sequence.
+
+    Attention is causal. With `window`, a query sees all of the prompt and, of the generated positions, itself and the
+    `window` - 1 before it ("reference sliding window attention", arXiv 2606.23050). `prompt` (…): length of the prompt.
+    """
+    seen = keys <= queries[..., None]
+    if window is None:
+        return seen
+    near = queries[..., None] - keys < window
+    if isinstance(prompt, Tensor):
+        prompt = prompt[..., None, None]
+    return seen & (near | (keys < prompt))
 
 
 def rotary(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -84,22 +102,28 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.width, inner, bias=False)
         self.o_proj = nn.Linear(inner, config.width, bias=False)
 
-    def forward(self, x: Tensor, place: tuple[Tensor, Tensor], layer: int, cache: KvCache | None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        place: tuple[Tensor, Tensor],
+        layer: int,
+        cache: KvCache | None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """x (B, T, C). `mask` (T, K): see `visible`; `None`: the positions are all so far, or a single new one."""
         batch, length, _ = x.shape
         q, k, v = (
             proj(x).view(batch, length, self.heads, -1).transpose(1, 2)  # (B, heads, T, D)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = rotate(q, *place), rotate(k, *place)
-        before = cache.length if cache else 0
         if cache:
             k, v = cache.extend(layer, k, v)
-        if before == 0 or length == 1:
-            # All positions from the first one, or a single new token, which attends to everything.
+        if mask is None:
+            # A single new token sees everything.
             out = _causal(q, k, v) if length > 1 else F.scaled_dot_product_attention(q, k, v)
         else:
-            visible = torch.ones(length, before + length, dtype=torch.bool, device=x.device).tril(before)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -186,6 +210,13 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RmsNorm(config.width, config.norm_eps)
         self.mlp = Mlp(config.width, config.dense_mlp) if dense else MixtureOfExperts(config)
 
-    def forward(self, x: Tensor, place: tuple[Tensor, Tensor], layer: int, cache: KvCache | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), place, layer, cache)
+    def forward(
+        self,
+        x: Tensor,
+        place: tuple[Tensor, Tensor],
+        layer: int,
+        cache: KvCache | None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), place, layer, cache, mask)
         return x + self.mlp(self.post_attention_layernorm(x))

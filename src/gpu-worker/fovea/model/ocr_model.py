@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from fovea.model.clip import Clip
 from fovea.model.config import ModelConfig
-from fovea.model.decoder import KvCache, Layer, RmsNorm, rotary
+from fovea.model.decoder import KvCache, Layer, RmsNorm, rotary, visible
+from fovea.model.qwen import Qwen
 from fovea.model.sam import Sam
 
 
@@ -18,10 +19,15 @@ class OcrModel(nn.Module):
         decoder = config.decoder
         self.model = nn.Module()
         self.model.sam_model = Sam(config.sam)
-        self.model.vision_model = Clip(config.clip)
+        if config.qwen:
+            self.model.qwen2_model = Qwen(config.qwen)
+            features = config.qwen.width
+        else:
+            self.model.vision_model = Clip(config.clip)
+            self.model.image_newline = nn.Parameter(torch.zeros(decoder.width))
+            features = 2 * config.clip.width
         self.model.projector = nn.Module()
-        self.model.projector.layers = nn.Linear(2 * config.clip.width, decoder.width)
-        self.model.image_newline = nn.Parameter(torch.zeros(decoder.width))
+        self.model.projector.layers = nn.Linear(features, decoder.width)
         self.model.view_seperator = nn.Parameter(torch.zeros(decoder.width))  # the spelling of the checkpoint
         self.model.embed_tokens = nn.Embedding(decoder.vocab, decoder.width)
         self.model.layers = nn.ModuleList(
@@ -41,16 +47,22 @@ class OcrModel(nn.Module):
     # -- vision ----------------------------------------------------------------------------------------
 
     def encode_view(self, pixels: Tensor) -> Tensor:
-        """pixels (B, 3, H, W) in −1..1, H and W multiples of 64 -> (B, H/64 · W/64, C), in row order."""
+        """pixels (B, 3, H, W) in −1..1, H and W multiples of 64 -> (B, H/64 · W/64, C).
+
+        The tokens are in row order or, with `qwen`, in the order of the queries.
+        """
         # The encoder may have another type than the decoder (`encoder_to`).
         pixels = pixels.to(self.model.projector.layers.weight.dtype)
         local = self.model.sam_model(pixels)  # (B, C', h, w)
+        if self.config.qwen:
+            return self.model.projector.layers(self.model.qwen2_model(local))
         whole = self.model.vision_model(local)  # (B, h·w, C')
         return self.model.projector.layers(torch.cat([whole, local.flatten(2).transpose(1, 2)], -1))
 
     def encoder_to(self, dtype: torch.dtype) -> "OcrModel":
         """Casts only the encoder. On a CPU without bf16 instructions it is much faster in fp32."""
-        for part in (self.model.sam_model, self.model.vision_model, self.model.projector):
+        second = self.model.qwen2_model if self.config.qwen else self.model.vision_model
+        for part in (self.model.sam_model, second, self.model.projector):
             part.to(dtype)
         return self
 
@@ -63,7 +75,7 @@ class OcrModel(nn.Module):
         """The vision tokens of a page, in the order of training.
 
         `whole` (3, S, S) is the page as one view. `tiles` (n, 3, T, T) are its tiles in row order, `columns` per row.
-        Returns (positions, C): [tiles as one grid][whole][separator].
+        Returns (positions, C): [tiles as one grid, or one after the other][whole][separator].
         """
         views = None if tiles is None or not len(tiles) else self.encode_grids(tiles)
         return self.arrange(self.encode_grids(whole[None])[0], views, columns)
@@ -77,14 +89,17 @@ class OcrModel(nn.Module):
 
         Pages without tiles can be a batch (B, h, w, C).
         """
-        parts = [self.with_newlines(whole)]
+        parts = [whole.flatten(-3, -2) if self.config.qwen else self.with_newlines(whole)]
         if tiles is not None:
-            s, rows = tiles.shape[1], len(tiles) // columns
-            grid = tiles.view(rows, columns, s, s, -1)
-            grid = grid.transpose(1, 2).reshape(rows * s, columns * s, -1)  # the grid of the page
-            parts.insert(0, self.with_newlines(grid))
+            parts.insert(0, tiles.flatten(0, 2) if self.config.qwen else self._stitched(tiles, columns))
         separator = self.model.view_seperator.expand(*whole.shape[:-3], 1, -1)
         return torch.cat([*parts, separator.to(parts[0].dtype)], -2)
+
+    def _stitched(self, tiles: Tensor, columns: int) -> Tensor:
+        """The tokens of tiles (n, t, t, C) as one grid with newlines (positions, C)."""
+        s, rows = tiles.shape[1], len(tiles) // columns
+        grid = tiles.view(rows, columns, s, s, -1)
+        return self.with_newlines(grid.transpose(1, 2).reshape(rows * s, columns * s, -1))
 
     # -- text ------------------------------------------------------------------------------------------
 
@@ -92,9 +107,12 @@ class OcrModel(nn.Module):
         """ids (B, T) -> (B, T, C)."""
         return self.model.embed_tokens(ids)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """embeddings (B, T, C) of complete sequences -> logits (B, T, V) in fp32."""
-        return self._head(self._layers(embeddings, None))
+    def forward(self, embeddings: Tensor, prompt: int | None = None) -> Tensor:
+        """embeddings (B, T, C) of complete sequences -> logits (B, T, V) in fp32.
+
+        `prompt`: its length, for a model with a window; `None`: all positions are the prompt.
+        """
+        return self._head(self._layers(embeddings, None, prompt))
 
     def new_cache(self, batch: int, capacity: int) -> KvCache:
         """A cache for `capacity` positions. Raises `ValueError` if that exceeds the context."""
@@ -109,18 +127,25 @@ class OcrModel(nn.Module):
         """Appends embeddings (B, T, C) to the cache. Returns the logits (B, V) of the last position in fp32."""
         if cache.length + embeddings.shape[1] > cache.capacity:
             raise ValueError("the cache is full")
-        x = self._layers(embeddings, cache)
+        if cache.prompt is None:
+            cache.prompt = embeddings.shape[1]
+        x = self._layers(embeddings, cache, cache.prompt)
         cache.length += embeddings.shape[1]
         return self._head(x[:, -1])
 
-    def _layers(self, x: Tensor, cache: KvCache | None) -> Tensor:
+    def _layers(self, x: Tensor, cache: KvCache | None, prompt: int | None) -> Tensor:
         decoder = self.config.decoder
         start = cache.length if cache else 0
-        positions = torch.arange(start, start + x.shape[1], device=x.device)
-        place = rotary(positions, decoder.head_dim, decoder.rope_theta)
+        end = start + x.shape[1]
+        positions = torch.arange(end, device=x.device)
+        window = decoder.window if prompt is not None and end > prompt else None
+        mask = None
+        if window or (start > 0 and x.shape[1] > 1):
+            mask = visible(positions[start:], positions, prompt, window)
+        place = rotary(positions[start:], decoder.head_dim, decoder.rope_theta)
         x = x.to(self.dtype)
         for number, layer in enumerate(self.model.layers):
-            x = layer(x, place, number, cache)
+            x = layer(x, place, number, cache, mask)
         return x
 
     def _head(self, x: Tensor) -> Tensor:

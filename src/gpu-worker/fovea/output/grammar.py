@@ -1,7 +1,8 @@
 """A streaming parser for the layout markup of grounded output.
 
     page      = { text | reference }
-    reference = <|ref|> label <|/ref|> [ <|det|> boxes <|/det|> ]
+    reference = <|ref|> label <|/ref|> [ <|det|> boxes <|/det|> ]     DeepSeek-OCR and DeepSeek-OCR 2
+              | <|det|> label ( box | boxes ) <|/det|>                Unlimited-OCR
     boxes     = "[" box { "," box } "]"          box = "[" n "," n "," n "," n "]"          n = 0 … 999
 
 The official script passes the boxes to `eval`, so a document could make the model write code that is then executed.
@@ -23,6 +24,7 @@ MAX_GAP = 16
 MAX_BOXES = 100
 MAX_REFERENCES = 2000
 
+_LABELED = re.compile(r"\s*([^\W\d][\w -]*?)\s*(\[.*\])\s*", re.DOTALL)
 _BOX_TOKEN = re.compile(r"\s*(?:([0-9]{1,3})(?![0-9])|([\[\],]))")
 _MARKUP = re.compile("(" + "|".join(map(re.escape, sorted(LAYOUT_MARKERS | TABLE_MARKERS))) + ")")
 
@@ -73,6 +75,17 @@ def parse_boxes(text: str) -> tuple[Box, ...] | None:
     return tuple(boxes) if len(boxes) <= MAX_BOXES else None
 
 
+def parse_labeled(text: str) -> tuple[str, tuple[Box, ...] | None] | None:
+    """The label and boxes of `label [x0, y0, x1, y1]`, or `None` for a text without a label and brackets.
+
+    The boxes are `None` if they are broken.
+    """
+    match = _LABELED.fullmatch(text)
+    if match is None or len(match[1]) > LIMITS["<|/ref|>"]:
+        return None
+    return match[1], parse_boxes(match[2]) or parse_boxes(f"[{match[2]}]")
+
+
 @dataclass(slots=True)
 class GrammarParser:
     """`feed` takes a piece and returns the events that it completes. `close` ends the page and returns the rest."""
@@ -91,7 +104,9 @@ class GrammarParser:
         if piece.marker and not layout and piece.text not in TABLE_MARKERS:
             self.noise += 1
             return []
-        opening = layout and piece.text == "<|ref|>" and self.references < MAX_REFERENCES
+        # A box without a label before it opens a reference that has its label inside.
+        opens = piece.text == "<|ref|>" or (piece.text == "<|det|>" and self._expect != "<|det|>")
+        opening = layout and opens and self.references < MAX_REFERENCES
         if self._expect is None:
             if opening:
                 return self._open(piece)
@@ -112,7 +127,8 @@ class GrammarParser:
         return self._reject() if self._expect else []
 
     def _open(self, piece: Piece) -> list[Event]:
-        self._held, self._expect, self._label, self._size = [piece], "<|/ref|>", None, 0
+        self._held, self._label, self._body, self._size = [piece], None, 1, 0
+        self._expect = "<|/ref|>" if piece.text == "<|ref|>" else "<|/det|>"
         return []
 
     def _marker(self, piece: Piece) -> list[Event]:
@@ -126,7 +142,14 @@ class GrammarParser:
         if self._expect == "<|det|>":
             self._expect, self._body = "<|/det|>", len(self._held)
             return []
-        boxes = parse_boxes("".join(held.text for held in self._held[self._body : -1]))
+        text = "".join(held.text for held in self._held[self._body : -1])
+        if self._label is None:
+            labeled = parse_labeled(text)
+            if labeled is None:
+                return self._reject()
+            self._label, boxes = labeled
+        else:
+            boxes = parse_boxes(text)
         if boxes is None:
             self._body = len(self._held)  # the boxes are closed, so they are not text of the page
             return self._reject()

@@ -51,7 +51,7 @@ class DeepseekOcr(VisionReader):
         sizes = _sizes(folder)
         loaded = load_folder(
             folder,
-            ModelConfig.from_json(json.loads(sizes)) if sizes else ModelConfig.official(),
+            ModelConfig.from_json(json.loads(sizes)) if sizes else ModelConfig.deepseek_ocr(),
             RULES + repr(settings.ngram_guard).encode() + sizes,
             settings,
         )
@@ -65,7 +65,7 @@ class DeepseekOcr(VisionReader):
             max_new=settings.max_new_tokens or MAX_NEW_TOKENS,
             time_limit_s=TIME_SHARE * settings.page_timeout_s,
             measured=True,
-            max_tiles=loaded.model.max_tiles,
+            layout=loaded.model.layout,
         )
         self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         if self_test and not check(folder, self.precision, self.engine, loaded.tokenizer):

@@ -10,6 +10,7 @@ when it is read back.
 
 import io
 import time
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -23,7 +24,7 @@ from fovea.readers.base import TASKS, InvalidOptions, ReadRequest
 from fovea.result.page_result import MAX_IMAGE_BYTES, Attempt, PageResult
 from fovea.settings import Settings
 from fovea.vision.compression import expected_precision
-from fovea.vision.modes import MAX_TILES, MODES
+from fovea.vision.modes import DEEPSEEK_OCR, MAX_TILES, MODES
 from fovea.vision.views import make_views, picture
 
 RULES = b"fovea-render rules 1"
@@ -38,10 +39,10 @@ class FoveaRender:
     def __init__(self, settings: Settings | None = None) -> None:
         """`settings` default to those of the environment."""
         settings = settings or Settings.from_environment()
-        self._max_tiles = settings.max_tiles or MAX_TILES
+        self._layout = replace(DEEPSEEK_OCR, max_tiles=settings.max_tiles or MAX_TILES)
         self._tokenizer_dir = settings.deepseek_dir
         counted = count_tokens("", self._tokenizer_dir)[1]
-        rules = [RULES.decode(), self._max_tiles, counted, render.digest()]
+        rules = [RULES.decode(), self._layout.max_tiles, counted, render.digest()]
         self.digest = "sha256:" + sha256(repr(rules).encode()).hexdigest()
 
     def check(self, request: ReadRequest) -> None:
@@ -61,11 +62,11 @@ class FoveaRender:
         if mode == "auto":
             mode = "native"
         else:
-            views = make_views(image, mode, self._max_tiles)
-            image = picture(image, mode, self._max_tiles)
+            views = make_views(image, mode, self._layout)
+            image = picture(image, mode, self._layout)
             counts = {"positions": views.positions, "patches": views.patches, "valid": views.valid}
             if views.tiles:
-                counts |= {"tiles": [views.columns, views.rows], "max_tiles": self._max_tiles}
+                counts |= {"tiles": [views.columns, views.rows], "max_tiles": self._layout.max_tiles}
         warnings = []
         png, shrunk = encode_png(image)
         if shrunk:

@@ -14,18 +14,20 @@ from fovea.engine.generate import Rules
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
 from fovea.settings import Settings
-from fovea.vision.modes import MAX_TILES
+from fovea.vision.modes import DEEPSEEK_OCR, Layout
 
 
 class LoadedModel:
     """An `OcrModel` as a `fovea.readers.vision.VisionModel`.
 
-    `max_tiles` limits the tiles of the gundam mode; `int8` quantizes the engine's weights. All methods but `serve` are
-    for `fovea.engine.generate`, the reference that reads one page at a time without an engine.
+    `int8` quantizes the engine's weights. All methods but `serve` are for `fovea.engine.generate`, the reference that
+    reads one page at a time without an engine.
     """
 
-    def __init__(self, model: OcrModel, settings: Settings, max_tiles: int = MAX_TILES, int8: bool = False):
-        self.model, self.max_tiles, self.int8 = model.eval(), max_tiles, int8
+    def __init__(
+        self, model: OcrModel, settings: Settings, layout: Layout = DEEPSEEK_OCR, int8: bool = False
+    ):
+        self.model, self.layout, self.int8 = model.eval(), layout, int8
         self._settings = settings
         self.context = model.config.decoder.context
         self.vocab_size = model.config.decoder.vocab
@@ -33,7 +35,7 @@ class LoadedModel:
 
     def serve(self, rules: Rules, max_new: int) -> Engine:
         config = engine_config(min(max_new, self.context), self._settings)
-        return NativeEngine(self.model, rules, config, max_tiles=self.max_tiles, int8=self.int8)
+        return NativeEngine(self.model, rules, config, layout=self.layout, int8=self.int8)
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return self.model.embed(ids)
@@ -59,22 +61,24 @@ def load_folder(
     config: ModelConfig,
     rules: bytes,
     settings: Settings,
+    layout: Layout = DEEPSEEK_OCR,
 ) -> Loaded:
     """Loads `*.safetensors` and `tokenizer.json` from a folder. Blocks.
 
-    `rules` is the version of everything else that changes an answer. Raises `CheckpointError`, `TokenizerError`, and
-    `ValueError` for a setting that this machine does not support.
+    `rules` is the version of everything else that changes an answer. `FOVEA_MAX_TILES` overrides the limit of `layout`.
+    Raises `CheckpointError`, `TokenizerError`, and `ValueError` for a setting that this machine does not support.
     """
-    max_tiles, int8 = settings.max_tiles or MAX_TILES, settings.int8
+    layout = dataclasses.replace(layout, max_tiles=settings.max_tiles or layout.max_tiles)
+    int8 = settings.int8
     dtype = getattr(torch, settings.dtype) if settings.dtype else None
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     with torch.device("meta"):
         model = OcrModel(config)
     weights = load_checkpoint(model, folder, dtype)
     kind = "int8" if int8 else str(model.dtype)
-    parts = json.dumps([weights, kind, max_tiles, rules.decode()]).encode()
+    parts = json.dumps([weights, kind, layout.max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
-    return Loaded(LoadedModel(model, settings, max_tiles, int8), tokenizer, f"sha256:{digest}")
+    return Loaded(LoadedModel(model, settings, layout, int8), tokenizer, f"sha256:{digest}")
 
 
 def choose_engine(settings: Settings) -> str:

@@ -32,7 +32,6 @@ from fovea.vision.compression import expected_precision
 from fovea.vision.plan import Density, choose, measure, spread
 
 ALL_TASKS = (*TASK_NAMES, ENCODE)
-MODES = tuple(modes.MODES)
 # The modes that `auto` tries in turn until one gives a sound reading, for weights whose precision was not measured.
 # With measured weights it starts with the mode that fits the page's text. An explicit mode is never changed.
 AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
@@ -53,7 +52,7 @@ class VisionEngine(Protocol):
         deadline: float | None = None,
         on_submit: Callable[[Handle], None] = ...,
     ) -> VisionTokens:
-        """The vision tokens of an RGB image in a mode of `MODES`. Blocks. `on_submit` gets the handle at once."""
+        """The vision tokens of an RGB image in a mode of the layout. Blocks. `on_submit` gets the handle at once."""
         ...
 
     def decode(
@@ -121,7 +120,7 @@ class VisionReader:
         max_new: int = 8192,
         time_limit_s: float = 270.0,
         measured: bool = False,
-        max_tiles: int = modes.MAX_TILES,
+        layout: modes.Layout = modes.DEEPSEEK_OCR,
     ):
         """`ngram` (n, window) enables the n-gram guard. `max_new`: longest answer in tokens. `time_limit_s`: for all
         attempts at a page together. `measured`: whether the published precision figures hold for these weights.
@@ -129,15 +128,14 @@ class VisionReader:
         self.name, self.digest = name, digest
         self.tokenizer = tokenizer
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
-        self._measured, self._max_tiles = measured, max_tiles
+        self._measured, self._layout = measured, layout
+        self.modes = tuple(layout.modes)
         self._context = model.context
         self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max_new)
 
-    modes = MODES
-
     def check(self, request: ReadRequest) -> None:
-        if request.mode not in ("auto", *MODES):
-            raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(MODES)}.")
+        if request.mode not in ("auto", *self.modes):
+            raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(self.modes)}.")
         if request.task not in ALL_TASKS:
             raise InvalidOptions(f"{self.name} has the tasks {', '.join(ALL_TASKS)}.")
         if request.task == ENCODE:
@@ -150,7 +148,7 @@ class VisionReader:
             raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
     def spread(self, pages: Sequence[Density], budget: int) -> list[str]:
-        return spread(pages, budget, max_tiles=self._max_tiles)
+        return spread(pages, budget, layout=self._layout)
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         """Raises `PageError` if the page is canceled or if other pages keep the engine busy until the time limit."""
@@ -177,8 +175,8 @@ class VisionReader:
         # The task encode uses the mode in which the page would be read, so that a later reading finds its tokens.
         if not self._measured or request.task not in (*TRANSCRIPTIONS, ENCODE):
             return AUTO["small" if max(raster.image.size) <= SMALL_SIDE else "page"]
-        first = MODES.index(choose(measure(raster.image, raster.characters), max_tiles=self._max_tiles))
-        return MODES[first : first + ATTEMPTS]
+        first = self.modes.index(choose(measure(raster.image, raster.characters), layout=self._layout))
+        return self.modes[first : first + ATTEMPTS]
 
     def _read_in_modes(self, raster: Raster, request: ReadRequest, deadline: float) -> list[_Try]:
         """Reads in one mode after the other until a reading has no faults or time runs out."""
@@ -207,10 +205,11 @@ class VisionReader:
 
     def _fits(self, tokens: VisionTokens, image: Image.Image, mode: str) -> bool:
         """Whether the tokens' counts are those of the image in this mode."""
-        tiled = modes.MODES[mode].tiled and max(image.size) > modes.TILE
-        tiles = modes.tile_grid(*image.size, self._max_tiles) if tiled else None
-        valid = max(modes.valid_tokens(image.size, mode, self._max_tiles), 1)
-        expected = (tiles, modes.patches(mode, tiles), modes.positions(mode, tiles), valid, self._max_tiles)
+        layout = self._layout
+        tiles = modes.tiling(image.size, mode, layout)
+        valid = max(modes.valid_tokens(image.size, mode, layout), 1)
+        patches, positions = modes.patches(mode, tiles, layout), modes.positions(mode, tiles, layout)
+        expected = (tiles, patches, positions, valid, layout.max_tiles)
         return (tokens.tiles, tokens.patches, tokens.positions, tokens.valid, tokens.max_tiles) == expected
 
     def _encode_only(self, raster: Raster, request: ReadRequest, deadline: float) -> PageResult:

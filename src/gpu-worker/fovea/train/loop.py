@@ -439,7 +439,7 @@ def config_of(folder: Path | None) -> ModelConfig:
         return ModelConfig.nano()
     file = folder / "config.json"
     body = json.loads(file.read_text()) if file.exists() else {}
-    return ModelConfig.from_json(body) if "sam" in body else ModelConfig.official()
+    return ModelConfig.from_json(body) if "sam" in body else ModelConfig.deepseek_ocr()
 
 
 def export(model: OcrModel, folder: Path, int8: bool = True) -> None:

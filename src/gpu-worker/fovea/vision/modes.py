@@ -1,5 +1,6 @@
-"""The five modes: how many vision tokens a page of a given size takes. Pure arithmetic."""
+"""The modes of each model: how many vision tokens a page of a given size takes. Pure arithmetic."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fovea.contract import CONTRACT
@@ -24,10 +25,30 @@ class Mode:
 
 
 MODES = {name: Mode(name, **view) for name, view in _VIEWS["modes"].items()}
-"""The modes, from the fewest vision tokens to the most."""
+"""The modes of DeepSeek-OCR, from the fewest vision tokens to the most."""
 
 
-def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a model cuts a page into views, and the order of their tokens.
+
+    `modes`: from the fewest vision tokens to the most. `tile`: side of a tile in pixels. `rows`: the tiles are one grid
+    and a newline token follows each row of tokens; otherwise the tokens of each view are one block without newlines.
+    """
+
+    modes: Mapping[str, Mode]
+    tile: int = TILE
+    max_tiles: int = MAX_TILES
+    rows: bool = True
+
+
+_SUCCESSORS = {name: MODES[name] for name in ("base", "gundam")}
+DEEPSEEK_OCR = Layout(MODES)
+DEEPSEEK_OCR_2 = Layout(_SUCCESSORS, tile=768, rows=False)
+UNLIMITED_OCR = Layout(_SUCCESSORS, max_tiles=32)
+
+
+def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES, tile: int = TILE) -> tuple[int, int]:
     """(columns, rows) of the grid of 2 to `max_tiles` tiles whose aspect ratio is closest to the page's.
 
     In an exact tie, a later grid wins if the page has more than half of the grid's pixels.
@@ -46,33 +67,38 @@ def tile_grid(width: int, height: int, max_tiles: int = MAX_TILES) -> tuple[int,
     best, nearest = (1, 1), float("inf")
     for columns, rows in grids:
         distance = abs(width / height - columns / rows)
-        enough = width * height > 0.5 * TILE * TILE * columns * rows
+        enough = width * height > 0.5 * tile * tile * columns * rows
         if distance < nearest or (distance == nearest and enough):
             best, nearest = (columns, rows), distance
     return best
 
 
-def valid_tokens(size: tuple[int, int], mode: str, max_tiles: int = MAX_TILES) -> int:
+def tiling(size: tuple[int, int], mode: str, layout: Layout = DEEPSEEK_OCR) -> tuple[int, int] | None:
+    """(columns, rows) of the tiles of a page of `size` pixels; `None` if it is not cut into tiles."""
+    if not layout.modes[mode].tiled or max(size) <= layout.tile:
+        return None
+    return tile_grid(*size, layout.max_tiles, layout.tile)
+
+
+def valid_tokens(size: tuple[int, int], mode: str, layout: Layout = DEEPSEEK_OCR) -> int:
     """Vision tokens that show the page and not the border, for a page of `size` pixels. Equal to `Views.valid`."""
-    known = MODES[mode]
+    known = layout.modes[mode]
     tokens = (known.side // PATCH) ** 2
     if known.stretch:
         return tokens
-    valid = int(tokens * min(size) / max(size))
-    if not known.tiled or max(size) <= TILE:
-        return valid
-    columns, rows = tile_grid(*size, max_tiles)
-    return valid + columns * rows * (TILE // PATCH) ** 2
+    columns, rows = tiling(size, mode, layout) or (0, 0)
+    return int(tokens * min(size) / max(size)) + columns * rows * (layout.tile // PATCH) ** 2
 
 
-def patches(mode: str, tiles: tuple[int, int] | None) -> int:
+def patches(mode: str, tiles: tuple[int, int] | None, layout: Layout = DEEPSEEK_OCR) -> int:
     """Vision tokens without newlines and separator. `tiles`: (columns, rows) if the page is cut into tiles."""
     columns, rows = tiles or (0, 0)
-    return (MODES[mode].side // PATCH) ** 2 + columns * rows * (TILE // PATCH) ** 2
+    return (layout.modes[mode].side // PATCH) ** 2 + columns * rows * (layout.tile // PATCH) ** 2
 
 
-def positions(mode: str, tiles: tuple[int, int] | None) -> int:
-    """Positions in the decoder: vision tokens, a newline after each row, and the separator."""
-    columns, rows = tiles or (0, 0)
-    side, tile = MODES[mode].side // PATCH, TILE // PATCH
-    return (tile * columns + 1) * tile * rows + side * (side + 1) + 1
+def positions(mode: str, tiles: tuple[int, int] | None, layout: Layout = DEEPSEEK_OCR) -> int:
+    """Positions in the decoder: vision tokens, a newline after each row if the layout has them, and the separator."""
+    newlines = 0
+    if layout.rows:
+        newlines = layout.modes[mode].side // PATCH + (tiles[1] * layout.tile // PATCH if tiles else 0)
+    return patches(mode, tiles, layout) + newlines + 1

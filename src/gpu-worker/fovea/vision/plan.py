@@ -13,10 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fovea.vision.compression import expected_precision
-from fovea.vision.modes import MAX_TILES, MODES, TILE, tile_grid, valid_tokens
-
-LADDER = tuple(MODES)
-"""The modes, cheapest first."""
+from fovea.vision.modes import DEEPSEEK_OCR, Layout, tiling, valid_tokens
 
 TARGET = 0.96
 """Expected precision for `auto`: compression up to 10 on the published curve."""
@@ -93,11 +90,11 @@ WITH_SPACES = 1.2
 """Characters per letter, including the spaces between words."""
 
 
-def glyph_in(density: Density, mode: str, max_tiles: int = MAX_TILES) -> float:
+def glyph_in(density: Density, mode: str, layout: Layout = DEEPSEEK_OCR) -> float:
     """Height of a letter in pixels in the view or tiles of a mode. Enlarging a page does not count."""
-    known = MODES[mode]
-    if known.tiled and max(density.size) > TILE:
-        scale = tile_grid(*density.size, max_tiles)[1] * TILE / density.height
+    known = layout.modes[mode]
+    if tiles := tiling(density.size, mode, layout):
+        scale = tiles[1] * layout.tile / density.height
     elif known.stretch:
         scale = known.side / density.height
     else:
@@ -105,25 +102,25 @@ def glyph_in(density: Density, mode: str, max_tiles: int = MAX_TILES) -> float:
     return density.glyph * min(scale, 1.0)
 
 
-def precision_in(density: Density, mode: str, max_tiles: int = MAX_TILES) -> float:
+def precision_in(density: Density, mode: str, layout: Layout = DEEPSEEK_OCR) -> float:
     """The lowest precision measured at the page's compression in a mode; 0 if none was measured."""
-    band = expected_precision(density.tokens / max(1, valid_tokens(density.size, mode, max_tiles)))
-    if band is None or 0 < glyph_in(density, mode, max_tiles) < MIN_GLYPH:
+    band = expected_precision(density.tokens / max(1, valid_tokens(density.size, mode, layout)))
+    if band is None or 0 < glyph_in(density, mode, layout) < MIN_GLYPH:
         return 0.0
     return band[0]
 
 
-def choose(density: Density, target: float = TARGET, max_tiles: int = MAX_TILES) -> str:
+def choose(density: Density, target: float = TARGET, layout: Layout = DEEPSEEK_OCR) -> str:
     """The cheapest mode with an expected precision of at least `target`; the richest mode if there is none."""
     careful = Density(*density.size, density.tokens * MARGIN, density.glyph)
-    for mode in LADDER:
-        if precision_in(careful, mode, max_tiles) >= target:
+    for mode in layout.modes:
+        if precision_in(careful, mode, layout) >= target:
             return mode
-    return LADDER[-1]
+    return mode
 
 
 def spread(
-    pages: Sequence[Density], budget: int, target: float = TARGET, max_tiles: int = MAX_TILES
+    pages: Sequence[Density], budget: int, target: float = TARGET, layout: Layout = DEEPSEEK_OCR
 ) -> list[str]:
     """A mode for each page, so that all pages together use at most `budget` vision tokens. A greedy algorithm.
 
@@ -131,19 +128,19 @@ def spread(
     text per token and that the remaining budget allows. No page gets a richer mode than that of `choose`. If the budget
     is too small for the cheapest modes, all pages get these.
     """
-    costs = [[valid_tokens(page.size, mode, max_tiles) for mode in LADDER] for page in pages]
-    goals = [LADDER.index(choose(page, target, max_tiles)) for page in pages]
+    ladder = tuple(layout.modes)
+    costs = [[valid_tokens(page.size, mode, layout) for mode in ladder] for page in pages]
+    goals = [ladder.index(choose(page, target, layout)) for page in pages]
     # The first mode may not be the cheapest: a narrow page fills only a part of a square view.
     at = [cost.index(min(cost)) for cost in costs]
-    left = budget - least_tokens(pages, max_tiles)
+    left = budget - least_tokens(pages, layout)
 
     def offer(i: int) -> tuple[float, int, int] | None:
         """The best step of page i: (minus its gain per token, i, the new mode)."""
         page = pages[i]
         steps = [
             (
-                -(_worth(page, j, max_tiles) - _worth(page, at[i], max_tiles))
-                / (costs[i][j] - costs[i][at[i]]),
+                -(_worth(page, j, layout) - _worth(page, at[i], layout)) / (costs[i][j] - costs[i][at[i]]),
                 i,
                 j,
             )
@@ -163,18 +160,18 @@ def spread(
             at[i] = j
         if step := offer(i):
             heapq.heappush(offers, step)
-    return [LADDER[mode] for mode in at]
+    return [ladder[mode] for mode in at]
 
 
-def least_tokens(pages: Sequence[Density], max_tiles: int = MAX_TILES) -> int:
+def least_tokens(pages: Sequence[Density], layout: Layout = DEEPSEEK_OCR) -> int:
     """The vision tokens of all pages in their cheapest modes."""
-    return sum(min(valid_tokens(page.size, mode, max_tiles) for mode in LADDER) for page in pages)
+    return sum(min(valid_tokens(page.size, mode, layout) for mode in layout.modes) for page in pages)
 
 
-def _worth(page: Density, mode: int, max_tiles: int) -> float:
+def _worth(page: Density, mode: int, layout: Layout) -> float:
     """Text tokens that are expected to be read correctly.
 
     If no precision was measured, richer modes count a little more, so that the budget goes to pages with more text.
     """
-    measured = precision_in(page, LADDER[mode], max_tiles)
+    measured = precision_in(page, tuple(layout.modes)[mode], layout)
     return page.tokens * (measured or 0.1 * mode)

@@ -1,10 +1,10 @@
-"""The encoder's views of a page in the five modes. The pixels are identical to those of the official code."""
+"""The encoder's views of a page in each mode. The pixels are identical to those of the official code."""
 
 from dataclasses import dataclass, field
 
 from PIL import Image, ImageOps
 
-from fovea.vision.modes import MAX_TILES, MODES, TILE, Mode, patches, positions, tile_grid, valid_tokens
+from fovea.vision.modes import DEEPSEEK_OCR, Layout, Mode, patches, positions, tiling, valid_tokens
 
 GREY = (127, 127, 127)  # int(0.5 · 255), the color around a page that is padded to a square
 
@@ -20,6 +20,7 @@ class Views:
     rows: int = 0
     valid: int = 0
     """Vision tokens that show the page and not the border, counted as in the paper."""
+    layout: Layout = DEEPSEEK_OCR
 
     @property
     def tiling(self) -> tuple[int, int] | None:
@@ -28,42 +29,43 @@ class Views:
 
     @property
     def patches(self) -> int:
-        return patches(self.mode.name, self.tiling)
+        return patches(self.mode.name, self.tiling, self.layout)
 
     @property
     def positions(self) -> int:
-        return positions(self.mode.name, self.tiling)
+        return positions(self.mode.name, self.tiling, self.layout)
 
 
-def make_views(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Views:
-    """The views of an upright RGB page. Raises `KeyError` for an unknown mode."""
-    known = MODES[mode]
-    side, valid = known.side, valid_tokens(image.size, mode, max_tiles)
+def make_views(image: Image.Image, mode: str, layout: Layout = DEEPSEEK_OCR) -> Views:
+    """The views of an upright RGB page. Raises `KeyError` for a mode that the layout lacks."""
+    known = layout.modes[mode]
+    side, valid = known.side, valid_tokens(image.size, mode, layout)
     if known.stretch:
-        return Views(known, image.resize((side, side), Image.Resampling.BICUBIC), valid=valid)
-    whole = ImageOps.pad(image, (side, side), Image.Resampling.BICUBIC, color=GREY)
-    if not known.tiled or max(image.size) <= TILE:
-        return Views(known, whole, valid=valid)
-    columns, rows = tile_grid(*image.size, max_tiles)
-    stretched = image.resize((columns * TILE, rows * TILE), Image.Resampling.BICUBIC)
-    tiles = [
-        stretched.crop((x * TILE, y * TILE, (x + 1) * TILE, (y + 1) * TILE))
-        for y in range(rows)
-        for x in range(columns)
-    ]
-    return Views(known, whole, tiles, columns, rows, valid)
+        whole = image.resize((side, side), Image.Resampling.BICUBIC)
+    else:
+        whole = ImageOps.pad(image, (side, side), Image.Resampling.BICUBIC, color=GREY)
+    columns, rows = tiling(image.size, mode, layout) or (0, 0)
+    tiles, tile = [], layout.tile
+    if columns:
+        stretched = image.resize((columns * tile, rows * tile), Image.Resampling.BICUBIC)
+        tiles = [
+            stretched.crop((x * tile, y * tile, (x + 1) * tile, (y + 1) * tile))
+            for y in range(rows)
+            for x in range(columns)
+        ]
+    return Views(known, whole, tiles, columns, rows, valid, layout)
 
 
-def picture(image: Image.Image, mode: str, max_tiles: int = MAX_TILES) -> Image.Image:
+def picture(image: Image.Image, mode: str, layout: Layout = DEEPSEEK_OCR) -> Image.Image:
     """What the encoder sees of a page, as one image: the view without its border, or the tiles side by side.
 
     In the same mode, this image has the same views as the page; only the whole view next to tiles is resampled twice.
     """
-    views = make_views(image, mode, max_tiles)
+    views, tile = make_views(image, mode, layout), layout.tile
     if views.tiles:
-        whole = Image.new("RGB", (views.columns * TILE, views.rows * TILE))
-        for i, tile in enumerate(views.tiles):
-            whole.paste(tile, (i % views.columns * TILE, i // views.columns * TILE))
+        whole = Image.new("RGB", (views.columns * tile, views.rows * tile))
+        for i, part in enumerate(views.tiles):
+            whole.paste(part, (i % views.columns * tile, i // views.columns * tile))
         return whole
     if views.mode.tiled:  # the page is too small for tiles; if it were enlarged, it would get some
         return image
