@@ -113,6 +113,7 @@ class VllmEngine(Engine):
             "kv_cache_memory_bytes": config.kv_bytes,
             "logprobs_mode": "raw_logprobs",  # before the guard, like the native engine's
             "seed": 0,
+            "enforce_eager": self.device.type == "cpu",  # tests: compiling takes longer than they do
             **options,
         }
 
