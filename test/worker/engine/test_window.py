@@ -103,9 +103,8 @@ def check(handles, plain):
         {"in_place": False},
         {"max_batch": 1},
         {"max_batch": 16, "block": 4, "prefill_tokens": 3},
-        {"lag": 1},
     ],
-    ids=["in place", "gathered", "one by one", "small chunks", "late news"],
+    ids=["in place", "gathered", "one by one", "small chunks"],
 )
 def test_the_engine_answers_as_the_reference(make_engine, prompts, plain, changes):
     engine = make_engine(**changes)

@@ -46,27 +46,32 @@ class ViewEncoder:
     """Views of one size (B, 3, H, W) -> grids of tokens (B, H/64, W/64, C).
 
     With `compiler` (on a GPU: `torch.compile`) it is compiled for each size and the numbers of views in `BATCHES`, when
-    they first occur. If that fails, a warning is logged and the encoder runs as it is from then on.
+    they occur; the first batch of each size runs uncompiled. If compiling fails, a warning is logged and the encoder
+    runs uncompiled from then on.
     """
 
     def __init__(self, model: OcrModel, compiler: Callable[[Callable], Callable] | None = None):
         self._model = model
         self._compiled = compiler(self._plain) if compiler else None
+        self._seen: set[tuple[int, ...]] = set()  # sizes of views that were encoded uncompiled
 
     def __call__(self, pixels: Tensor) -> Tensor:
         compiled, count = self._compiled, len(pixels)
-        if compiled is None or count > BATCHES[-1]:
-            return self._plain(pixels)
+        if compiled is None or count > BATCHES[-1] or pixels.shape[1:] not in self._seen:
+            grids = self._plain(
+                pixels
+            )  # raises for views that are not valid; resizes the tables of positions
+            self._seen.add(pixels.shape[1:])
+            return grids
         size = next(size for size in BATCHES if size >= count)
         try:
             return compiled(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, size - count)))[:count]
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
-            grids = self._plain(pixels)  # raises for views that are not valid
             log.warning("the encoder cannot be compiled and runs uncompiled: %s", error)
             self._compiled = None
-            return grids
+            return self._plain(pixels)
 
     def _plain(self, pixels: Tensor) -> Tensor:
         return self._model.encode_grids(pixels)
@@ -114,7 +119,7 @@ class EncodeQueue:
     def encode(self, views: list[tuple[Page, int, Tensor]]) -> list[Page]:
         """Encodes views and returns the pages that are now complete. If a view fails, only its page fails."""
         try:
-            tokens = self._encoder(torch.stack([view for _, _, view in views]))
+            tokens = self._encoder(torch.stack([view for _, _, view in views]).to(self._model.device))
         except Exception as error:
             if len(views) > 1:
                 return [page for view in views for page in self.encode([view])]

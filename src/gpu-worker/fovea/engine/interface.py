@@ -112,8 +112,8 @@ class Engine(ABC):
         `on_submit` gets the handle, with which another thread can cancel the request.
         """
         views = make_views(image, mode, self.layout)
-        tiles = to_pixels(views.tiles, self.device) if views.tiles else None
-        handle = self.encode_views(to_pixels([views.whole], self.device)[0], tiles, views.columns, deadline)
+        tiles = to_pixels(views.tiles) if views.tiles else None
+        handle = self.encode_views(to_pixels([views.whole])[0], tiles, views.columns, deadline)
         on_submit(handle)
         # A page that is too thin to fill a token still counts as one.
         return VisionTokens(

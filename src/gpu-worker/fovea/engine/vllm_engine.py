@@ -113,6 +113,7 @@ class VllmEngine(Engine):
             "kv_cache_memory_bytes": config.kv_bytes,
             "logprobs_mode": "raw_logprobs",  # before the guard, like the native engine's
             "seed": 0,
+            "enforce_eager": self.device.type == "cpu",  # tests: compiling takes longer than they do
             **options,
         }
 
@@ -141,6 +142,7 @@ class VllmEngine(Engine):
                 f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
             )
         answer = self._rules.answer(max_new, ngram)
+        prompt = prompt.to(self._table.device, self._table.dtype)
         sequence = Sequence(prompt, max_new, owner, deadline, prefix, answer, on_tokens)
         self._post("sequence", sequence)
         return Handle(sequence.future, lambda: self._post("cancel", sequence))
@@ -193,6 +195,7 @@ class VllmEngine(Engine):
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         from vllm.engine.arg_utils import EngineArgs
+        from vllm.inputs import embeds_input
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.llm_engine import LLMEngine
         from vllm.v1.executor import Executor
@@ -204,6 +207,7 @@ class VllmEngine(Engine):
         settings.model_config.logits_processors = [
             vllm_plugins.guard_class(settings.use_v2_model_runner, self._rules.exempt)
         ]
+        self._prompt = embeds_input
         self._vllm = LLMEngine(
             settings,
             Executor.get_class(settings),
@@ -271,9 +275,8 @@ class VllmEngine(Engine):
             sequence.name = str(next(self._numbers))
             self._running[sequence.name] = sequence
             try:
-                self._vllm.add_request(
-                    sequence.name, {"prompt_embeds": sequence.prompt}, self._parameters(sequence)
-                )
+                prompt = self._prompt(prompt_embeds=sequence.prompt)
+                self._vllm.add_request(sequence.name, prompt, self._parameters(sequence))
             except Exception as error:
                 self._end(sequence, error)
 

@@ -42,12 +42,17 @@ def checkpoint_files(path: Path) -> list[Path]:
 
 
 def load_checkpoint(
-    model: nn.Module, path: str | Path, dtype: torch.dtype | None = None, device: str | torch.device = "cpu"
+    model: nn.Module,
+    path: str | Path,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    skip: tuple[str, ...] = (),
 ) -> str:
     """Loads weights into `model`, which can be on the meta device, and returns their digest.
 
     Tensors are loaded one by one, so there is never a second copy of the model. `dtype=None` keeps the types of the
-    file; for int8, the type of the scales. Raises `CheckpointError` for tensors that are missing, unexpected or of
+    file; for int8, the type of the scales. Tensors whose names begin with one of `skip` are checked and part of the
+    digest, but not loaded. Raises `CheckpointError` for tensors that are missing, unexpected or of
     another shape, and for scales that are not valid; then the model is unchanged.
     """
     files = checkpoint_files(Path(path))
@@ -61,7 +66,7 @@ def load_checkpoint(
     digest = hashlib.sha256()
     for name, tensor in _tensors(files):
         _update(digest, name, tensor)
-        if name not in wanted:  # a scale
+        if name not in wanted or name.startswith(skip):  # not wanted: a scale
             continue
         kind = tensor.dtype
         if name in scales:

@@ -36,13 +36,16 @@ class OcrModel(nn.Module):
         self.model.norm = RmsNorm(decoder.width, decoder.norm_eps)
         self.lm_head = nn.Linear(decoder.width, decoder.vocab, bias=False)
 
+    DECODER = ("model.layers.", "model.norm.", "lm_head.")
+    """What another engine than Fovea's can have instead (`fovea.engine.vllm_engine`)."""
+
     @property
     def device(self) -> torch.device:
-        return self.lm_head.weight.device
+        return self.model.view_seperator.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.lm_head.weight.dtype
+        return self.model.view_seperator.dtype
 
     # -- vision ----------------------------------------------------------------------------------------
 

@@ -34,17 +34,21 @@ def resize_relative(table: Tensor, length: int) -> Tensor:
 
 
 class Resized:
-    """Caches the results of `make(parameter on the CPU)` by key, except during training."""
+    """Caches the results of `make(parameter on the CPU)` by key, except during training.
+
+    Compiled code (`torch.compile`) reads the cache and never fills it: run a module once before compiling it.
+    """
 
     def __init__(self) -> None:
-        self._cache: dict[tuple, Tensor] = {}
+        self._cache: dict[tuple, tuple[tuple, Tensor]] = {}
 
     def get(self, parameter: nn.Parameter, key: tuple, make: Callable[[Tensor], Tensor]) -> Tensor:
         if torch.is_grad_enabled() and parameter.requires_grad:
             return make(parameter)
+        if torch.compiler.is_compiling():
+            return self._cache[key][1]
         version = 0 if parameter.is_inference() else parameter._version
-        full = (*key, id(parameter), version, parameter.device, parameter.dtype)
-        if full not in self._cache:
-            self._cache = {k: v for k, v in self._cache.items() if k[-4:] == full[-4:]}
-            self._cache[full] = make(parameter.detach().cpu()).to(parameter.device)
-        return self._cache[full]
+        stamp = (id(parameter), version, parameter.device, parameter.dtype)
+        if key not in self._cache or self._cache[key][0] != stamp:
+            self._cache[key] = stamp, make(parameter.detach().cpu()).to(parameter.device)
+        return self._cache[key][1]

@@ -1,0 +1,91 @@
+"""Which engine serves a checkpoint, and what is loaded for it."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_checkpoint import make
+
+from fovea.engine import NativeEngine
+from fovea.engine.generate import Rules
+from fovea.language.tokenizer import Tokenizer
+from fovea.model import ModelConfig, OcrModel, load_checkpoint
+from fovea.readers import loading
+from fovea.readers.loading import choose_engine, load_folder
+from fovea.settings import Settings
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """`machine(gpu=…, vllm=…)`: what the machine has."""
+
+    def has(gpu, vllm):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+        monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: object() if vllm else None)
+
+    return has
+
+
+@pytest.mark.parametrize(
+    ("gpu", "vllm", "wanted", "chosen"),
+    [
+        (False, False, "auto", "native"),
+        (False, True, "auto", "native"),
+        (True, True, "auto", "vllm"),
+        (True, True, "native", "native"),
+        (False, True, "vllm", "vllm"),
+    ],
+)
+def test_the_engine(machine, gpu, vllm, wanted, chosen):
+    machine(gpu, vllm)
+    assert choose_engine(Settings(engine=wanted)) == chosen
+
+
+@pytest.mark.parametrize(("gpu", "wanted"), [(True, "auto"), (False, "vllm")])
+def test_a_missing_vllm_is_named(machine, gpu, wanted):
+    """A GPU that cannot be used is no reason to read slowly on the CPU."""
+    machine(gpu, False)
+    with pytest.raises(ValueError, match=r"requirements-vllm\.txt.*FOVEA_ENGINE=native"):
+        choose_engine(Settings(engine=wanted))
+
+
+def test_int8_is_for_the_native_engine(machine):
+    machine(True, True)
+    with pytest.raises(ValueError, match="FOVEA_QUANT"):
+        choose_engine(Settings(int8=True))
+    assert choose_engine(Settings(int8=True, engine="native")) == "native"
+
+
+def test_the_native_engine_refuses_a_gpu():
+    tokenizer = Tokenizer.characters()
+    with torch.device("meta"):  # any device that is not the CPU
+        model = OcrModel(ModelConfig.tiny(vocab=288))
+    with pytest.raises(ValueError, match="FOVEA_ENGINE=vllm"):
+        NativeEngine(model, Rules.of(tokenizer, 288))
+
+
+def test_vllm_needs_the_official_configuration(machine, tmp_path):
+    machine(False, True)
+    make(tmp_path)
+    with pytest.raises(ValueError, match=r"config\.json"):
+        load_folder(tmp_path, ModelConfig.tiny(vocab=288, context=1400), b"", Settings(engine="vllm"))
+
+
+def test_what_another_engine_has_is_not_loaded(tmp_path):
+    """But it is checked, and part of the digest."""
+    make(tmp_path)
+    config = ModelConfig.tiny(vocab=288, context=1400)
+    with torch.device("meta"):
+        whole, part = OcrModel(config), OcrModel(config)
+    digest = load_checkpoint(whole, tmp_path)
+    assert load_checkpoint(part, tmp_path, skip=OcrModel.DECODER) == digest
+    left = {name for name, parameter in part.named_parameters() if parameter.is_meta}
+    assert left == {name for name, _ in part.named_parameters() if name.startswith(OcrModel.DECODER)}
+    assert part.device == whole.device and part.dtype == whole.dtype
+    view = torch.randn(3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(part.encode_page(view), whole.encode_page(view))
+    with torch.device("meta"):
+        wrong = OcrModel(dataclasses.replace(config, decoder=dataclasses.replace(config.decoder, depth=9)))
+    with pytest.raises(ValueError, match="missing"):
+        load_checkpoint(wrong, tmp_path, skip=OcrModel.DECODER)
