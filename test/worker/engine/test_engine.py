@@ -82,6 +82,22 @@ def test_guard_and_loops_in_a_batch(make_engine, model, prompts):
     assert any(answer.finish_reason == "loop" for answer in wanted)
 
 
+def test_each_sequence_of_a_batch_has_its_own_guard(make_engine, model, prompts):
+    only = torch.zeros(VOCABULARY, dtype=torch.bool)
+    only[[70, 71, 72]] = True
+    guarded = Rules.of(TOKENIZER, VOCABULARY, (2, 12))
+    rules = Rules(only, TOKENIZER.eos, guarded.classes, guarded.guard)
+    kinds = [None, (3, 8), (20, 50), None]
+    wanted = [generate(model, p[None], rules, 60, ngram=k) for p, k in zip(prompts, kinds, strict=False)]
+    assert len({tuple(answer.ids) for answer in wanted[:3]}) == 3
+    # The third is set aside when the cache is full, and goes on with its own guard.
+    block = PagedKv.bytes_per_block(model.config.decoder, 8, torch.float32)
+    for room in (200, 24):
+        engine = make_engine(own_rules=rules, kv_bytes=room * block)
+        handles = [engine.submit(p, max_new=60, ngram=k) for p, k in zip(prompts, kinds, strict=False)]
+        check([handle.result(60) for handle in handles], wanted)
+
+
 def test_canceling_frees_the_place_at_once(make_engine, prompts):
     engine = make_engine(max_batch=1)
     first = engine.submit(prompts[0], max_new=300)

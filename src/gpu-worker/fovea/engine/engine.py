@@ -112,12 +112,14 @@ class Engine:
         owner: str = "",
         deadline: float | None = None,
         prefix: tuple[Hashable, int] | None = None,
+        ngram: tuple[int, int] | None = None,
     ) -> Handle:
         """Starts generating from `prompt` (T, C), the embeddings of text and vision tokens.
 
         `owner`: owners are served in turn. `deadline`: an instant of the engine's clock at which the answer ends as it
-        is. `prefix` (name, length): prompts with the same name share these first positions in the cache. The result is
-        a `Generation`. Raises `ValueError` if the request can never fit.
+        is. `prefix` (name, length): prompts with the same name share these first positions in the cache. `ngram`
+        (n, window) replaces the n-gram guard of the rules. The result is a `Generation`. Raises `ValueError` if the
+        request can never fit.
         """
         if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
             raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
@@ -129,7 +131,7 @@ class Engine:
             raise ValueError(
                 f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
             )
-        sequence = Sequence(prompt, max_new, owner, deadline, prefix)
+        sequence = Sequence(prompt, max_new, owner, deadline, prefix, ngram)
         self._post("sequence", sequence)
         return Handle(sequence.future, lambda: self._post("cancel", sequence))
 
@@ -173,8 +175,11 @@ class Engine:
         max_new: int,
         owner: str = "",
         deadline: float | None = None,
+        ngram: tuple[int, int] | None = None,
     ) -> Handle:
         """Starts answering a prompt about a page. `ids` must have one `image_token` for each position of the page.
+
+        `ngram` (n, window) replaces the n-gram guard of the rules.
 
         Prompts about the same page share a prefix: everything up to the last vision token.
         """
@@ -187,7 +192,9 @@ class Engine:
         prompt[places] = vision_tokens.embeddings.to(prompt.device, prompt.dtype)
         prefix = ((vision_tokens.key, tuple(ids[: places[0]])), places[-1] + 1)
         max_new = min(max_new, self.context - len(ids), self.config.max_new)
-        return self.submit(prompt, max_new=max_new, owner=owner, deadline=deadline, prefix=prefix)
+        return self.submit(
+            prompt, max_new=max_new, owner=owner, deadline=deadline, prefix=prefix, ngram=ngram
+        )
 
     def close(self) -> None:
         """Ends the thread. Pending requests end with `Canceled`."""
@@ -389,10 +396,10 @@ class Engine:
         row = self._scheduler.run(sequence)
         self._decoder.cache.attach(row, sequence.blocks, len(sequence.inputs))
         if sequence.saved is None:
-            self._rows.start(row, sequence.max_new)
+            self._rows.start(row, sequence.max_new, sequence.ngram)
             sequence.first_at = time.perf_counter()
         else:
-            self._rows.load(row, sequence.saved)
+            self._rows.load(row, sequence.saved, sequence.ngram)
             sequence.saved = None
         self._filled[row] = len(sequence.inputs)
         self._room[row] = len(sequence.blocks) * self.config.block

@@ -49,8 +49,17 @@ class Rules:
         allowed[[tokenizer.bos, tokenizer.pad, tokenizer.image]] = False
         guard = None
         if ngram is not None:
-            guard = NgramGuard(*ngram, exempt=tokenizer.ids_of(sorted(TABLE_MARKERS)))
+            guard = NgramGuard(*ngram, exempt=tuple(tokenizer.ids_of(sorted(TABLE_MARKERS))))
         return cls(allowed, tokenizer.eos, TokenClasses.of(tokenizer, vocab_size), guard)
+
+    def guard_of(self, ngram: tuple[int, int] | None) -> NgramGuard | None:
+        """The guard with `ngram` (n, window) and the exemptions of these rules' guard, which it replaces.
+
+        Without `ngram`, or if these rules have no guard, their own.
+        """
+        if ngram is None or self.guard is None:
+            return self.guard
+        return NgramGuard(*ngram, exempt=self.guard.exempt)
 
     def to(self, device: torch.device | str) -> "Rules":
         return Rules(self.allowed.to(device), self.eos, self.classes.to(device), self.guard)
@@ -80,18 +89,19 @@ def generate(
     rules: Rules,
     max_new: int,
     deadline: float | None = None,
+    ngram: tuple[int, int] | None = None,
 ) -> Generation:
     """Generates from `prompt` (1, T, C), the embeddings of text and vision tokens.
 
-    `deadline` is a `time.monotonic()` instant. `rules` must be on the prompt's device. Raises `ValueError` if `max_new`
-    is less than 1.
+    `ngram` (n, window) replaces the n-gram guard of the rules. `deadline` is a `time.monotonic()` instant. `rules` must
+    be on the prompt's device. Raises `ValueError` if `max_new` is less than 1.
     """
     if max_new < 1:
         raise ValueError("the prompt leaves no room for an answer")
     started = time.perf_counter()
     device = prompt.device
     history = History(1, max_new, device)
-    detector = LoopDetector(history, rules.classes)
+    detector, guard = LoopDetector(history, rules.classes), rules.guard_of(ngram)
     active = torch.ones(1, dtype=torch.bool, device=device)
     cache = decoder.new_cache(1, prompt.shape[1] + max_new)
     log_probs: list[float] = []
@@ -99,7 +109,7 @@ def generate(
     logits = decoder.step(prompt, cache)
     prefilled = None
     for count in range(1, max_new + 1):
-        banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
+        banned = guard.banned(history, logits.shape[-1]) if guard else None
         token, log_prob = pick(logits, rules.allowed, banned)
         chosen = int(token)  # the only synchronization with the device in a step
         prefilled = prefilled or time.perf_counter()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fovea.engine.generate import Rules
-from fovea.engine.sampling import History, LoopDetector, pick
+from fovea.engine.sampling import History, LoopDetector, NgramGuard, pick
 
 RUNNING, STOP, LOOP, LENGTH = range(4)
 REASONS = {STOP: "stop", LOOP: "loop", LENGTH: "length"}
@@ -31,6 +31,7 @@ class Rows:
 
     def __init__(self, rules: Rules, rows: int, longest: int, device: torch.device | str = "cpu"):
         self.rules = rules.to(device)
+        self.guards: list[NgramGuard | None] = [rules.guard] * rows  # kept on the host
         self.history = History(rows, longest, device)
         self.detector = LoopDetector(self.history, rules.classes)
         self.log_probs = torch.zeros(rows, longest, device=device)
@@ -52,21 +53,25 @@ class Rows:
             self.periods,
         )
 
-    def start(self, row: int, limit: int) -> None:
-        """Resets a row. It ends after `limit` tokens."""
+    def start(self, row: int, limit: int, ngram: tuple[int, int] | None = None) -> None:
+        """Resets a row. It ends after `limit` tokens. `ngram` (n, window) replaces the n-gram guard of the rules."""
+        self.guards[row] = self.rules.guard_of(ngram)
         for tensor in self._tensors:
             tensor[row] = 0
         self.history.ids[row] = -1
         self.limits[row] = limit
 
     def move(self, source: int, target: int) -> None:
+        self.guards[target] = self.guards[source]
         for tensor in self._tensors:
             tensor[target] = tensor[source]
 
     def save(self, row: int) -> tuple[Tensor, ...]:
         return tuple(tensor[row].clone() for tensor in self._tensors)
 
-    def load(self, row: int, saved: tuple[Tensor, ...]) -> None:
+    def load(self, row: int, saved: tuple[Tensor, ...], ngram: tuple[int, int] | None = None) -> None:
+        """Restores a row that was saved by `save`. `ngram` as for `start`."""
+        self.guards[row] = self.rules.guard_of(ngram)
         for tensor, value in zip(self._tensors, saved, strict=True):
             tensor[row] = value
 
@@ -77,8 +82,7 @@ class Rows:
         """
         rows = slice(first, first + len(logits))
         history, rules = self.history.part(rows), self.rules
-        banned = rules.guard.banned(history, logits.shape[-1]) if rules.guard else None
-        tokens, log_probs = pick(logits, rules.allowed, banned)
+        tokens, log_probs = pick(logits, rules.allowed, self._banned(history, self.guards[rows], logits))
         runs = self.ends[rows] == RUNNING
         stops = tokens == rules.eos
         active = runs & ~stops
@@ -94,6 +98,18 @@ class Rows:
         self.tokens[rows] = torch.where(active, tokens, self.tokens[rows])
         self.ends[rows] = torch.where(runs, ends, self.ends[rows])
         return self.ends[rows]
+
+    @staticmethod
+    def _banned(history: History, guards: list[NgramGuard | None], logits: Tensor) -> Tensor | None:
+        """(n, V) bool: the tokens that the guard of each row forbids; `None` if no row has a guard."""
+        banned = None
+        for guard in {guard for guard in guards if guard}:
+            part = guard.banned(history, logits.shape[-1])
+            rows = [other == guard for other in guards]
+            if not all(rows):
+                part &= torch.tensor(rows, device=part.device)[:, None]
+            banned = part if banned is None else banned | part
+        return banned
 
     def output(self, row: int) -> RowOutput:
         """The output of a row. A loop is cut to one copy."""

@@ -29,6 +29,7 @@ class Sequence:
     owner: str = ""
     deadline: float | None = None  # an instant of the engine's clock
     prefix: tuple[Hashable, int] | None = None  # name and length of a prefix that other sequences may share
+    ngram: tuple[int, int] | None = None  # (n, window) of its n-gram guard, if it is not that of the rules
     future: "Future[Generation]" = field(default_factory=Future)
     # Managed by the engine:
     inputs: Tensor = field(init=False)

@@ -20,7 +20,7 @@ def banned_by_definition(ids, n, window, exempt):
 @pytest.mark.parametrize(("n", "window"), [(2, 5), (3, 12), (4, 4), (20, 50), (30, 90)])
 def test_equals_the_definition(n, window):
     random_ids = random.Random(n)
-    guard = NgramGuard(n, window, exempt=[1])
+    guard = NgramGuard(n, window, exempt=(1,))
     history = History(4, 160)
     for _ in range(160):
         tokens = torch.tensor([random_ids.randrange(2 + row) for row in range(4)])
@@ -48,7 +48,7 @@ def test_table_tokens_are_spared():
     for token in [5, 6] * 20:
         history.push(torch.tensor([token]), torch.ones(1, dtype=torch.bool))
     assert NgramGuard(4, 20).banned(history, 10)[0].nonzero().flatten().tolist() == [5]
-    assert not NgramGuard(4, 20, exempt=[5, 6]).banned(history, 10).any()
+    assert not NgramGuard(4, 20, exempt=(5, 6)).banned(history, 10).any()
 
 
 def test_pick_takes_the_best_allowed_token():

@@ -1,25 +1,28 @@
 """The windowed n-gram guard of the official scripts, as tensor operations."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from fovea.engine.sampling.history import History
 
 
+@dataclass(frozen=True)
 class NgramGuard:
     """Forbids tokens that would repeat an n-gram of the last `window` generated tokens.
 
     The official scripts use n/window 20/50 (PDF), 40/90 (benchmark) and 30/90 (README), and exempt only the two td
     tokens; here all four table tokens are exempt. The guard breaks only loops with a period up to window - n + 1 and
-    corrupts text that really repeats. So it is optional and does not replace the loop detector.
+    corrupts text that really repeats, so it does not replace the loop detector.
     """
 
-    def __init__(self, n: int, window: int, exempt: Sequence[int] = ()):
-        if not 2 <= n <= window:
+    n: int
+    window: int
+    exempt: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.n <= self.window:
             raise ValueError("the n-gram guard requires 2 <= n <= window")
-        self.n, self.window = n, window
-        self.exempt = list(exempt)
 
     def banned(self, history: History, vocab_size: int) -> torch.Tensor:
         """(B, vocab_size) bool: tokens that are forbidden as the next one."""
@@ -35,5 +38,5 @@ class NgramGuard:
         banned = torch.zeros(len(history.lengths), vocab_size + 1, dtype=torch.bool, device=device)
         # N-grams that ban nothing write to the extra column.
         banned.scatter_(1, torch.where(repeats, grams[..., -1], vocab_size), True)
-        banned[:, self.exempt] = False
+        banned[:, list(self.exempt)] = False
         return banned[:, :vocab_size]
