@@ -320,7 +320,7 @@ export type OcrRequest = {
   figures?: "none" | "link" | "inline";
   /** The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused. */
   languages?: Array<string>;
-  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
+  task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
   tokens?: "keep" | "none";
@@ -418,7 +418,7 @@ export type ChatError = {
 /** Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored. */
 export type ChatRequest = {
   model: string;
-  /** The text of the last `user` message is a task (`markdown`, `free`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored. */
+  /** The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored. */
   messages: Array<{
     role: "system" | "developer" | "user" | "assistant" | "tool";
     content?: string | Array<{
@@ -457,7 +457,7 @@ export type ChatRequest = {
     witness?: boolean;
     text_layer?: "auto" | "never" | "only";
     /** Overrides the task in the message, whose text is then a prompt */
-    task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
+    task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
     /** `keep`: later questions about the same pages need no encoding */
     tokens?: "keep" | "none";
@@ -529,7 +529,7 @@ export type BatchDefaults = {
   token_budget?: number;
   witness?: boolean;
   text_layer?: "auto" | "never" | "only";
-  task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep" | "encode";
+  task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;
   languages?: Array<string>;

@@ -14,7 +14,7 @@ from fovea.settings import Settings
 # `cog build` reads these and the bounds below without running the file, so they are written out here;
 # test_inputs.py holds them to the contract.
 MODES = ["auto", "tiny", "small", "base", "large", "gundam"]
-TASKS = ["markdown", "free", "figure", "describe", "locate", "deep", "encode"]
+TASKS = ["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"]
 
 TOKENS = ["none", "keep"]
 TEXT_LAYERS = ["auto", "never", "only"]

@@ -50,7 +50,7 @@ export const readingOptions: Record<string, Option> = {
   task: {
     value: "TASK",
     help: "what to do with a page",
-    choices: ["markdown", "free", "figure", "describe", "locate", "deep"],
+    choices: ["markdown", "free", "ocr", "figure", "describe", "locate", "deep"],
   },
   prompt: { value: "TEXT", help: "what to look for, or your own instruction" },
   dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },

@@ -52,8 +52,10 @@ class Settings:
     """One of `DTYPES`."""
     int8: bool = False
     max_tiles: int | None = None
-    ngram_guard: tuple[int, int] | None = None
+    ngram_guard: tuple[int, int] | None = (30, 90)
     """(n, window)."""
+    pdf_ngram_guard: tuple[int, int] | None = (20, 50)
+    """Instead of `ngram_guard` for the pages of a PDF."""
     max_new_tokens: int | None = None
     free_prompts: bool = False
     upstream_url: str = ""
@@ -65,6 +67,9 @@ class Settings:
     def from_environment(cls) -> "Settings":
         """Raises `ValueError`, which names the variable, for a value that is not valid."""
         fallback = cls()
+        ngram_guard, pdf_ngram_guard = _ngram_guards(
+            "FOVEA_NGRAM_GUARD", (fallback.ngram_guard, fallback.pdf_ngram_guard)
+        )
         return cls(
             allowed_origins=frozenset(origin.rstrip("/") for origin in _names("FOVEA_ALLOWED_ORIGINS")),
             models=tuple(_names("FOVEA_MODELS")) or fallback.models,
@@ -84,7 +89,8 @@ class Settings:
             dtype=_one_of("FOVEA_DTYPE", DTYPES),
             int8=_one_of("FOVEA_QUANT", ("int8",)) is not None,
             max_tiles=_whole_number("FOVEA_MAX_TILES"),
-            ngram_guard=_ngram_guard("FOVEA_NGRAM_GUARD"),
+            ngram_guard=ngram_guard,
+            pdf_ngram_guard=pdf_ngram_guard,
             max_new_tokens=_whole_number("FOVEA_MAX_NEW_TOKENS"),
             free_prompts=_text("FOVEA_FREE_PROMPTS").lower() in ("1", "true", "yes", "on"),
             upstream_url=_text("FOVEA_UPSTREAM_URL").rstrip("/"),
@@ -148,11 +154,20 @@ def _one_of(name: str, words: tuple[str, ...]) -> str | None:
     return text or None
 
 
-def _ngram_guard(name: str) -> tuple[int, int] | None:
+_Guards = tuple[tuple[int, int] | None, tuple[int, int] | None]
+
+
+def _ngram_guards(name: str, fallback: _Guards) -> _Guards:
+    """The guard, and the guard for the pages of a PDF."""
     text = _text(name)
     if not text:
-        return None
+        return fallback
+    if text == "off":
+        return None, None
     parts = text.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-        raise ValueError(f"{name} must be n,window such as 30,90, not {text!r}")
-    return int(parts[0]), int(parts[1])
+        raise ValueError(f"{name} must be n,window such as 30,90, or off, not {text!r}")
+    n, window = map(int, parts)
+    if not 2 <= n <= window:
+        raise ValueError(f"{name} requires 2 <= n <= window, not {text!r}")
+    return (n, window), (n, window)

@@ -9,6 +9,7 @@ from fovea.language.tokenizer import Tokenizer
 OFFICIAL = {
     "markdown": "<image>\n<|grounding|>Convert the document to markdown.",
     "free": "<image>\nFree OCR.",
+    "ocr": "<image>\n<|grounding|>OCR this image.",
     "figure": "<image>\nParse the figure.",
     "describe": "<image>\nDescribe this image in detail.",
     "locate": "<image>\nLocate <|ref|>{query}<|/ref|> in the image.",

@@ -80,14 +80,11 @@ def test_random_weights_end_as_a_clean_suspect_page(make_reader, monkeypatch, mo
     )
 
 
-@pytest.mark.parametrize("task", ["markdown", "free", "figure", "describe", "deep"])
+@pytest.mark.parametrize("task", ["markdown", "free", "ocr", "figure", "describe", "deep"])
 def test_every_task_runs(reader, task):
     result = reader.read(page(400, 300), ReadRequest(task=task))
     assert result.to_json()["task"] == task
-    # A task that transcribes begins with the cheapest mode that should do for so little text.
-    transcribes = task in ("markdown", "free", "deep")
-    modes = ["tiny", "small", "base"] if transcribes else ["small", "base", "large"]
-    assert [attempt.mode for attempt in result.attempts] == modes
+    assert [attempt.mode for attempt in result.attempts] == ["base", "large", "gundam"]
 
 
 def test_locate_runs(reader):
@@ -124,6 +121,7 @@ def test_the_digest_covers_what_decides_the_answer(reader, make_reader, monkeypa
     for name, value in (
         ("FOVEA_MAX_TILES", "9"),
         ("FOVEA_NGRAM_GUARD", "30,90"),
+        ("FOVEA_NGRAM_GUARD", "off"),
         ("FOVEA_DTYPE", "bfloat16"),
         ("FOVEA_QUANT", "int8"),
     ):
@@ -166,6 +164,7 @@ def test_free_prompts_are_opt_in(reader, make_reader, monkeypatch):
         ("FOVEA_DEEPSEEK_DIR", ""),
         ("FOVEA_MAX_TILES", "many"),
         ("FOVEA_NGRAM_GUARD", "30"),
+        ("FOVEA_NGRAM_GUARD", "90,30"),
         ("FOVEA_DTYPE", "int4"),
         ("FOVEA_MAX_NEW_TOKENS", "0"),
         ("FOVEA_QUANT", "int4"),

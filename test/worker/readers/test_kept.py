@@ -132,7 +132,7 @@ def test_of_several_attempts_the_mode_finally_read_is_kept(reader):
 def test_each_attempt_asks_for_its_own_mode(reader):
     asked = []
     ask(reader, task="markdown", mode="auto", recall=lambda mode: asked.append(mode))
-    assert asked == ["tiny", "small", "base"]
+    assert asked == ["base", "large", "gundam"]
 
 
 def test_tokens_of_another_model_are_never_used(make_reader, reader, monkeypatch):

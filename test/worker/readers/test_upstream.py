@@ -6,6 +6,7 @@ special tokens out of the text unless it is told not to. A real server was not a
 """
 
 import base64
+import dataclasses
 import io
 import json
 import logging
@@ -182,7 +183,7 @@ def test_a_page_is_asked_about_with_the_official_words_and_its_own_pixels(reader
     assert stub.prompt(body) == "<image>\n<|grounding|>Convert the document to markdown."
     assert stub.image(body).tobytes() == PAGE.image.tobytes()
     assert (body["model"], body["temperature"]) == ("deepseek-ai/DeepSeek-OCR", 0.0)
-    assert "max_tokens" not in body and "vllm_xargs" not in body
+    assert "max_tokens" not in body
     assert [(block.type, block.text) for block in result.blocks] == [
         ("title", "Invoice 17"),
         ("text", "Total 12.50"),
@@ -198,6 +199,23 @@ def test_a_page_is_asked_about_with_the_official_words_and_its_own_pixels(reader
 def test_markup_that_is_printed_on_a_page_is_text(reader, stub):
     stub.tokens = ("Write ", "<", "|ref|", ">", "x", "<", "|/ref|", ">", " there.")
     assert reader.read(PAGE, ReadRequest()).markdown == "Write <|ref|>x<|/ref|> there."
+
+
+def test_bytes_that_are_no_characters_cost_no_log_probabilities(reader, stub):
+    """As vLLM 0.32 answered: it logs a token that ends within a character as an empty text."""
+    text = "steht\u10dd\ufffd 12.50\ufffd\ufffd" + "🜁" * 12 + "\ufffdור ok"
+    tokens = ("steht", "", " 12.50", "\ufffd", "\ufffd", *[""] * 36, "\ufffdור", " ok")
+    original = stub.completion
+
+    def completion(body):
+        answer = original(body)
+        answer["choices"][0]["message"]["content"] = text
+        return answer
+
+    stub.tokens, stub.completion = tokens, completion
+    result = reader.read(PAGE, ReadRequest())
+    assert (result.markdown, result.verdict) == (text, "ok")
+    assert result.blocks[0].confidence == pytest.approx(0.951, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -260,15 +278,19 @@ def test_other_tasks_and_what_may_be_looked_for(reader, stub, monkeypatch):
     assert stub.prompt(stub.asked[1]) == "<image>\nSummarise."
 
 
-def test_the_guard_and_the_length_are_sent_where_they_are_set(stub, monkeypatch):
-    make(stub, monkeypatch, FOVEA_NGRAM_GUARD="30,90", FOVEA_MAX_NEW_TOKENS="2048").read(PAGE, ReadRequest())
-    (body,) = stub.asked
-    assert body["max_tokens"] == 2048
-    assert body["vllm_xargs"] == {
-        "ngram_size": 30,
-        "window_size": 90,
-        "whitelist_token_ids": [128821, 128822],
-    }
+@pytest.mark.parametrize(
+    ("setting", "of_image", "of_pdf"),
+    [("", (30, 90), (20, 50)), ("40,90", (40, 90), (40, 90)), ("off", None, None)],
+)
+def test_the_guard_and_the_length_are_sent(stub, monkeypatch, setting, of_image, of_pdf):
+    one = make(stub, monkeypatch, FOVEA_NGRAM_GUARD=setting, FOVEA_MAX_NEW_TOKENS="2048")
+    for dpi in (None, 144.0):
+        one.read(dataclasses.replace(PAGE, dpi=dpi), ReadRequest())
+    for body, guard in zip(stub.asked, (of_image, of_pdf), strict=True):
+        assert body["max_tokens"] == 2048
+        sent = body.get("vllm_xargs")
+        exempt = {"whitelist_token_ids": [128821, 128822]}
+        assert sent == (guard and {"ngram_size": guard[0], "window_size": guard[1]} | exempt)
 
 
 def test_the_digest_is_the_same_after_a_restart_and_another_for_another_model(stub, monkeypatch):

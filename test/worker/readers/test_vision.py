@@ -43,12 +43,13 @@ class ScriptedModel:
         count = {"tiny": 73, "small": 111, "base": 273, "large": 421, "gundam": 903}[mode]
         return VisionTokens(torch.full((count, 1), -1.0), count - 1, count // 2)
 
-    def decode(self, seen, ids, image_token, *, max_new, owner="", deadline=None):
+    def decode(self, seen, ids, image_token, *, max_new, owner="", deadline=None, ngram=None):
         """One page after the other, by the plain loop."""
+        self.ngram = ngram
         prompt = torch.tensor([ids])[..., None].float()
         prompt[0, [i for i, token in enumerate(ids) if token == image_token]] = seen.embeddings
         future = Future()
-        future.set_result(generate(self, prompt, self.rules, max_new, deadline))
+        future.set_result(generate(self, prompt, self.rules, max_new, deadline, ngram))
         return Handle(future, lambda: None)
 
     def embed(self, ids):
@@ -127,9 +128,36 @@ def test_an_explicit_mode_is_kept():
     assert (result.mode, result.verdict) == ("tiny", "suspect")
 
 
-def test_small_images_begin_small():
+def test_auto_is_never_below_base():
     model, _ = read("Hello", page=Raster(1, Image.new("RGB", (640, 300)), None))
-    assert model.seen == [("small", (640, 300))]
+    assert model.seen == [("base", (640, 300))]
+
+
+def test_words_of_the_page_are_labels_in_the_official_task_for_other_images():
+    """Also words that are names of block types."""
+    spotted = (
+        "<|ref|>Table 3<|/ref|><|det|>[[100, 50, 899, 99]]<|/det|>\n"
+        "<|ref|>image<|/ref|><|det|>[[100, 200, 500, 300], [100, 400, 500, 500]]<|/det|>"
+    )
+    model, result = read(spotted, ReadRequest(task="ocr"))
+    prompt = TOKENIZER.decode([int(i) for i in model.prompts[0][274:]])
+    assert prompt == "\n<|grounding|>OCR this image."
+    assert [(block.type, block.text) for block in result.blocks] == [
+        ("text", "Table 3"),
+        ("text", "image"),
+        ("text", "image"),
+    ]
+    assert (result.markdown, result.verdict) == ("Table 3\n\nimage\n\nimage", "ok")
+    # An answer without a word is as doubtful as in every other transcription.
+    assert read("", ReadRequest(task="ocr"))[1].verdict == "suspect"
+
+
+@pytest.mark.parametrize(("dpi", "guard"), [(None, (30, 90)), (144.0, (20, 50))])
+def test_pages_of_a_pdf_have_their_own_guard(dpi, guard):
+    model, _ = read("Hello", page=Raster(1, PAGE.image, dpi), ngram=(30, 90), pdf_ngram=(20, 50))
+    kept = model.rules.guard_of(model.ngram)
+    assert (kept.n, kept.window) == guard
+    assert kept.exempt == tuple(TOKENIZER.ids_of(["</td>", "</tr>", "<td>", "<tr>"]))
 
 
 def test_the_length_limit():
@@ -214,7 +242,7 @@ def test_deep_reads_the_page_and_then_its_pictures():
         return "<table><tr><td>7</td></tr></table>" if "Parse the figure" in question else GROUNDED
 
     model, result = read(answers, ReadRequest(task="deep"))
-    assert model.seen == [("base", (800, 1000)), ("small", (321, 401))]
+    assert model.seen == [("base", (800, 1000)), ("base", (321, 401))]
     assert [(b.id, b.type) for b in result.blocks] == [(1, "title"), (2, "image"), (3, "table"), (4, "text")]
     assert result.blocks[2].html == "<table><tr><td>7</td></tr></table>"
     assert result.verdict == "ok" and result.task == "deep"
@@ -243,7 +271,7 @@ def test_options_are_checked(request_, message):
 
 
 def test_options_that_are_right():
-    for task in ("markdown", "free", "figure", "describe", "deep"):
+    for task in ("markdown", "free", "ocr", "figure", "describe", "deep"):
         reader(ScriptedModel("")).check(ReadRequest(task=task))
     reader(ScriptedModel("")).check(ReadRequest(mode="gundam", task="locate", prompt="the red stamp"))
     allowed = reader(ScriptedModel(""), free_prompts=True)
@@ -253,12 +281,12 @@ def test_options_that_are_right():
 LINES = "\n".join(["some words of text on a line"] * 4)
 
 
-def test_where_precision_was_measured_a_page_begins_in_the_cheapest_mode_for_its_text():
+def test_where_precision_was_measured_a_page_begins_in_the_mode_for_its_text():
     from support import picture
 
-    full = "\n".join([" ".join(["some words of text on a line"] * 3)] * 24)
-    few, many = picture(LINES, (1191, 1684), 30), picture(full, (1191, 1684), 20)
-    for image, mode in ((few, "tiny"), (many, "small")):
+    full = "\n".join([" ".join(["some words of text on a line"] * 5)] * 80)
+    few, many = picture(LINES, (1191, 1684), 30), picture(full, (1191, 1684), 14)
+    for image, mode in ((few, "base"), (many, "large")):
         model, _ = read("Hello", page=Raster(1, image, 144.0), measured=True)
         assert [seen for seen, _ in model.seen] == [mode]
         assert read("Hello", page=Raster(1, image, 144.0))[1].mode == "base"
@@ -274,11 +302,11 @@ def test_only_a_weak_page_is_read_again_in_the_next_mode():
     from support import picture
 
     page = Raster(1, picture(LINES, (1191, 1684), 30), 144.0)
-    answers = lambda mode, question: "Bad bad…" if mode in ("tiny", "small") else GROUNDED  # noqa: E731
+    answers = lambda mode, question: "Bad bad…" if mode in ("base", "large") else GROUNDED  # noqa: E731
     _, result = read(answers, page=page, measured=True)
     assert [(one.mode, one.finish_reason) for one in result.attempts] == [
-        ("tiny", "loop"),
-        ("small", "loop"),
-        ("base", "stop"),
+        ("base", "loop"),
+        ("large", "loop"),
+        ("gundam", "stop"),
     ]
-    assert (result.mode, result.verdict) == ("base", "ok")
+    assert (result.mode, result.verdict) == ("gundam", "ok")

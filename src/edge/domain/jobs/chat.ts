@@ -60,6 +60,7 @@ const WORDINGS: readonly (readonly [RegExp, Task])[] = [
   [/^(?:<\|grounding\|>)?convert the document to markdown\.?$/i, "markdown"],
   [/^free ocr\.?$/i, "free"],
   [/^parse the figure\.?$/i, "figure"],
+  [/^(<\|grounding\|>)?ocr this image\.?$/i, "ocr"],
   [/^describe this image in detail\.?$/i, "describe"],
 ];
 const LOCATE = /^locate <\|ref\|>(.+)<\|\/ref\|> in the image\.?$/is;

@@ -1,7 +1,15 @@
 /** The readers by name and what each can be asked for. Which of them a deployment offers is the setting `MODELS`. */
 export const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
 /** The tasks that read a page. */
-export const QUESTIONS = ["markdown", "free", "figure", "describe", "locate", "deep"] as const;
+export const QUESTIONS = [
+  "markdown",
+  "free",
+  "ocr",
+  "figure",
+  "describe",
+  "locate",
+  "deep",
+] as const;
 /** The task that reads nothing: the worker only makes the page's vision tokens. */
 export const ENCODE = "encode";
 export const TASKS = [...QUESTIONS, ENCODE] as const;
@@ -81,7 +89,7 @@ export const READERS: Record<string, Reader> = {
 /** The reader that can check the words of others. */
 export const WITNESS = "pp-ocr";
 /** The tasks whose answer is the page's own text: a witness can check it, and its length can be estimated. */
-export const TRANSCRIPTIONS: readonly Task[] = ["markdown", "free", "deep"];
+export const TRANSCRIPTIONS: readonly Task[] = ["markdown", "free", "ocr", "deep"];
 
 /** A reader that this table does not know is taken to be able to do everything. */
 const ANY: Reader = {

@@ -51,7 +51,7 @@ const Body = z
       .max(1000)
       .openapi({
         description:
-          "The text of the last `user` message is a task (`markdown`, `free`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored.",
+          "The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored.",
       }),
     stream: z.boolean().nullish(),
     stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),

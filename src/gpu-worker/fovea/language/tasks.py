@@ -20,11 +20,14 @@ class InvalidTask(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`template` is encoded with its markers; `{query}` is replaced by plain text."""
+    """`template` is encoded with its markers; `{query}` is replaced by plain text. `spots`: the labels of the answer
+    are words of the page, each with its boxes, and not names of block types.
+    """
 
     name: str
     template: str
     takes_query: bool = False
+    spots: bool = False
 
 
 TASKS = {
@@ -32,9 +35,10 @@ TASKS = {
     for task in (
         Task("markdown", "<image>\n<|grounding|>Convert the document to markdown."),
         Task("free", "<image>\nFree OCR."),
+        Task("ocr", "<image>\n<|grounding|>OCR this image.", spots=True),
         Task("figure", "<image>\nParse the figure."),
         Task("describe", "<image>\nDescribe this image in detail."),
-        Task("locate", "<image>\nLocate <|ref|>{query}<|/ref|> in the image.", takes_query=True),
+        Task("locate", "<image>\nLocate <|ref|>{query}<|/ref|> in the image.", takes_query=True, spots=True),
     )
 }
 DEEP = "deep"

@@ -4,9 +4,9 @@
 |---|---|---|
 | `FOVEA_DEEPSEEK_DIR` | – | folder with the checkpoint's `*.safetensors` and `tokenizer.json` |
 | `FOVEA_FREE_PROMPTS` | off | `1` lets a request replace the official wording of a task with its `prompt` |
-| `FOVEA_MAX_TILES` | 6 tiles | most tiles of the gundam mode; the model card's code uses 9 |
+| `FOVEA_MAX_TILES` | 6 tiles | most tiles of the gundam mode: 6 as in the paper's code and vLLM; the Hub's code has 9 |
 | `FOVEA_DTYPE` | the checkpoint's | `bfloat16`, `float16` (GPUs before Ampere) or `float32` |
-| `FOVEA_NGRAM_GUARD` | off | `n,window`, such as `30,90`; the loop detector works with and without it |
+| `FOVEA_NGRAM_GUARD` | `30,90`; for PDF pages `20,50` | `n,window` for all pages, or `off`. Loops are detected anyway |
 | `FOVEA_MAX_NEW_TOKENS` | 8192 tokens | longest answer; the context also limits it |
 | `FOVEA_QUANT` | off | `int8` quantizes the decoder's weights; for CPUs only |
 | `FOVEA_ENGINE` | auto | `vllm`, `native` or `auto`, which is `vllm` on a GPU ([the engines](ENGINE.md)) |
@@ -30,7 +30,7 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RULES = b"deepseek-ocr rules 3"
+RULES = b"deepseek-ocr rules 4"
 """Part of the digest. Raise the number when a change of parsing or Markdown changes results."""
 
 MAX_NEW_TOKENS = 8192
@@ -52,7 +52,7 @@ class DeepseekOcr(VisionReader):
         loaded = load_folder(
             folder,
             ModelConfig.from_json(json.loads(sizes)) if sizes else ModelConfig.deepseek_ocr(),
-            RULES + repr(settings.ngram_guard).encode() + sizes,
+            RULES + repr((settings.ngram_guard, settings.pdf_ngram_guard)).encode() + sizes,
             settings,
         )
         super().__init__(
@@ -62,6 +62,7 @@ class DeepseekOcr(VisionReader):
             loaded.tokenizer,
             free_prompts=settings.free_prompts,
             ngram=settings.ngram_guard,
+            pdf_ngram=settings.pdf_ngram_guard,
             max_new=settings.max_new_tokens or MAX_NEW_TOKENS,
             time_limit_s=TIME_SHARE * settings.page_timeout_s,
             measured=True,

@@ -9,7 +9,7 @@ This worker renders the pages, sends each to the server with the official prompt
 | `FOVEA_UPSTREAM_MODEL` | the only one it serves | the model's name there |
 | `FOVEA_UPSTREAM_KEY` | – | bearer token for the server |
 | `FOVEA_UPSTREAM_PARALLEL` | 8 pages | pages of a shard that are sent to the server at once |
-| `FOVEA_NGRAM_GUARD` | off | `n,window` for vLLM's `NGramPerReqLogitsProcessor`, if the server has loaded it |
+| `FOVEA_NGRAM_GUARD` | `30,90`; for PDF pages `20,50` | `n,window` for all pages, or `off`; needs a guard there |
 | `FOVEA_MAX_NEW_TOKENS` | what the server has room for | longest answer |
 | `FOVEA_FREE_PROMPTS` | off | `1` lets a request replace the official wording of a task with its `prompt` |
 
@@ -50,7 +50,7 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RULES = "deepseek-ocr-upstream rules 2"
+RULES = "deepseek-ocr-upstream rules 3"
 """Part of the digest. Raise the number when a change of parsing or Markdown changes results."""
 
 TIME_SHARE = 0.9  # of the page's time limit; the rest is for delivering an error
@@ -61,7 +61,8 @@ FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 10.0
 NOT_STARTED = (429, 503)
 LOST = (502, 504)
 
-MAX_PARTIAL = 16  # characters of the text that a run of partial-character tokens may cover
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+MAX_PARTIAL = 16  # characters of the text that a token with a part of a character may cover
 
 NEVER_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
@@ -112,7 +113,7 @@ class Upstream:
             {"authorization": f"Bearer {key}"} if key else {}
         )
         self._free_prompts = settings.free_prompts
-        self._ngram = settings.ngram_guard
+        self._ngram, self._pdf_ngram = settings.ngram_guard, settings.pdf_ngram_guard
         self._max_new = settings.max_new_tokens or 0
         self.parallel = settings.upstream_parallel
         self._time_limit_s = TIME_SHARE * settings.page_timeout_s
@@ -120,7 +121,7 @@ class Upstream:
         self._model = served["id"]
         # The other fields change each time the server starts.
         stable = {name: served.get(name) for name in ("id", "root", "owned_by", "max_model_len")}
-        parts = json.dumps([RULES, stable, self._ngram, self._max_new], sort_keys=True)
+        parts = json.dumps([RULES, stable, self._ngram, self._pdf_ngram, self._max_new], sort_keys=True)
         self.digest = f"sha256:{hashlib.sha256(parts.encode()).hexdigest()}"
 
     def check(self, request: ReadRequest) -> None:
@@ -140,9 +141,10 @@ class Upstream:
         prompt = prompt_for(request.task, request.prompt, self._free_prompts)
         url, warnings = _data_url(raster.image)
         started = time.perf_counter()
-        completion = self._complete(_question(prompt), url, deadline, request.cancellation)
+        ngram = self._ngram if raster.dpi is None else self._pdf_ngram
+        completion = self._complete(_question(prompt), url, ngram, deadline, request.cancellation)
         decode_ms = (time.perf_counter() - started) * 1000
-        reading = read_blocks(completion.pieces, completion.log_probs, located=prompt.task.takes_query)
+        reading = read_blocks(completion.pieces, completion.log_probs, located=prompt.task.spots)
         faults = list(quality_warnings(reading, completion.confidence, prompt.task.takes_query))
         if completion.finish == "length":
             faults.insert(0, "The page was not read to its end: the answer reached the length limit.")
@@ -171,7 +173,12 @@ class Upstream:
         )
 
     def _complete(
-        self, question: str, image_url: str, deadline: float, cancellation: Cancellation
+        self,
+        question: str,
+        image_url: str,
+        ngram: tuple[int, int] | None,
+        deadline: float,
+        cancellation: Cancellation,
     ) -> _Completion:
         body: dict[str, Any] = {
             "model": self._model,
@@ -192,8 +199,8 @@ class Upstream:
         }
         if self._max_new:
             body["max_tokens"] = self._max_new
-        if self._ngram:
-            size, window = self._ngram
+        if ngram:
+            size, window = ngram
             exempt = [OFFICIAL_IDS["<td>"], OFFICIAL_IDS["</td>"]]
             body["vllm_xargs"] = {"ngram_size": size, "window_size": window, "whitelist_token_ids": exempt}
         status, data = self._call(
@@ -310,22 +317,23 @@ def _pieces(text: str, tokens: list[str]) -> list[Piece] | None:
     """The text divided by its tokens; `None` if the tokens do not match the text.
 
     A marker that is one token is markup of the model. A marker of several tokens is text that is printed on the page.
-    The server shows tokens that are parts of a character as U+FFFD; they are skipped in the text.
+    The server shows a token that ends within a character as U+FFFD or as an empty text, whatever else is in it. What
+    such tokens cover is the text up to the next token that is found.
     """
     pieces: list[Piece] = []
-    at, partial = 0, False
+    at, slack = 0, 0  # slack: how many characters the tokens since `at` may cover
     for index, token in enumerate(tokens):
-        if "\N{REPLACEMENT CHARACTER}" in token:
-            partial = True
-        elif token:
-            found = text.find(token, at, at + len(token) + (MAX_PARTIAL if partial else 0))
-            if found < 0:
-                return None
-            if found > at:
-                pieces.append(Piece(text[at:found], False, index - 1))
-            pieces.append(Piece(token, token in LAYOUT_MARKERS or token in TABLE_MARKERS, index))
-            at, partial = found + len(token), False
+        if not token or (REPLACEMENT in token and not text.startswith(token, at)):
+            slack += MAX_PARTIAL
+            continue
+        found = text.find(token, at, at + len(token) + slack)
+        if found < 0:
+            return None
+        if found > at:
+            pieces.append(Piece(text[at:found], False, index - 1))
+        pieces.append(Piece(token, token in LAYOUT_MARKERS or token in TABLE_MARKERS, index))
+        at, slack = found + len(token), 0
     rest = text[at:]
-    if rest.strip() and not partial:
+    if rest.strip() and len(rest) > slack:
         return None
     return [*pieces, Piece(rest, False, len(tokens) - 1)] if rest and tokens else pieces

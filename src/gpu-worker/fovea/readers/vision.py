@@ -29,14 +29,10 @@ from fovea.result.geometry import FULL
 from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.vision import modes
 from fovea.vision.compression import expected_precision
-from fovea.vision.plan import Density, choose, measure, spread
+from fovea.vision.plan import LEAST, Density, choose, measure, spread
 
 ALL_TASKS = (*TASK_NAMES, ENCODE)
-# The modes that `auto` tries in turn until one gives a sound reading, for weights whose precision was not measured.
-# With measured weights it starts with the mode that fits the page's text. An explicit mode is never changed.
-AUTO = {"small": ("small", "base", "large"), "page": ("base", "large", "gundam")}
-ATTEMPTS = 3  # modes that `auto` tries with measured weights
-SMALL_SIDE = 640  # pixels; the mode small shows an image of this size at full resolution
+CROP_MODE = LEAST  # for the figures of a page
 
 
 class VisionEngine(Protocol):
@@ -64,8 +60,11 @@ class VisionEngine(Protocol):
         max_new: int,
         owner: str = "",
         deadline: float | None = None,
+        ngram: tuple[int, int] | None = None,
     ) -> Handle:
-        """Starts generating the answer to the prompt `ids`; the handle's result is a `Generation`."""
+        """Starts generating the answer to the prompt `ids`; the handle's result is a `Generation`. `ngram` (n, window)
+        replaces the n-gram guard of the rules.
+        """
         ...
 
 
@@ -117,19 +116,25 @@ class VisionReader:
         *,
         free_prompts: bool = False,
         ngram: tuple[int, int] | None = None,
+        pdf_ngram: tuple[int, int] | None = None,
         max_new: int = 8192,
         time_limit_s: float = 270.0,
         measured: bool = False,
         layout: modes.Layout = modes.DEEPSEEK_OCR,
     ):
-        """`ngram` (n, window) enables the n-gram guard. `max_new`: longest answer in tokens. `time_limit_s`: for all
-        attempts at a page together. `measured`: whether the published precision figures hold for these weights.
+        """`ngram` (n, window) enables the n-gram guard, and `pdf_ngram` replaces it for the pages of a PDF. `max_new`:
+        longest answer in tokens. `time_limit_s`: for all attempts at a page together. `measured`: whether the published
+        precision figures hold for these weights.
         """
         self.name, self.digest = name, digest
         self.tokenizer = tokenizer
         self._free_prompts, self._max_new, self._time_limit_s = free_prompts, max_new, time_limit_s
         self._measured, self._layout = measured, layout
+        self._pdf_ngram = pdf_ngram
         self.modes = tuple(layout.modes)
+        # The modes that `auto` tries in turn until one gives a sound reading. With measured weights it starts with the
+        # mode of these that fits the page's text. An explicit mode is never changed.
+        self._auto = self.modes[self.modes.index(LEAST) :]
         self._context = model.context
         self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max_new)
 
@@ -174,17 +179,18 @@ class VisionReader:
             return (request.mode,)
         # The task encode uses the mode in which the page would be read, so that a later reading finds its tokens.
         if not self._measured or request.task not in (*TRANSCRIPTIONS, ENCODE):
-            return AUTO["small" if max(raster.image.size) <= SMALL_SIDE else "page"]
-        first = self.modes.index(choose(measure(raster.image, raster.characters), layout=self._layout))
-        return self.modes[first : first + ATTEMPTS]
+            return self._auto
+        first = choose(measure(raster.image, raster.characters), layout=self._layout)
+        return self._auto[self._auto.index(first) :]
 
     def _read_in_modes(self, raster: Raster, request: ReadRequest, deadline: float) -> list[_Try]:
         """Reads in one mode after the other until a reading has no faults or time runs out."""
         prompt = prompt_for(request.task, request.prompt, self._free_prompts)
+        ngram = None if raster.dpi is None else self._pdf_ngram
         tries = []
         for mode in self._ladder(raster, request):
             try:
-                tries.append(self._try(raster.image, mode, prompt, request, deadline, raster.page))
+                tries.append(self._try(raster.image, mode, prompt, request, deadline, raster.page, ngram))
             except Busy:
                 if not tries:
                     raise
@@ -242,6 +248,7 @@ class VisionReader:
         request: ReadRequest,
         deadline: float,
         page: int | None = None,
+        ngram: tuple[int, int] | None = None,
     ) -> _Try:
         started = time.perf_counter()
         vision_tokens, stored = self._encode(image, mode, request, deadline, page)
@@ -255,11 +262,12 @@ class VisionReader:
             max_new=max_new,
             owner=request.owner,
             deadline=deadline,
+            ngram=ngram,
         )
         request.cancellation.on_cancel(handle.cancel)
         answer = handle.result()
         pieces = pieces_of(self.tokenizer, answer.ids)
-        reading = read_blocks(pieces, answer.log_probs, located=prompt.task.takes_query)
+        reading = read_blocks(pieces, answer.log_probs, located=prompt.task.spots)
         attempt = _Try(mode, vision_tokens, answer, reading, encode_s, stored)
         attempt.faults = list(_faults(attempt, prompt.task.takes_query))
         return attempt
@@ -281,9 +289,8 @@ class VisionReader:
         def read_figure(crop: Image.Image) -> Answer:
             if time.monotonic() > deadline:
                 return Answer("", None, sound=False)
-            mode = "small" if max(crop.size) <= SMALL_SIDE else "base"
             try:
-                attempt = self._try(crop, mode, figure, request, deadline)
+                attempt = self._try(crop, CROP_MODE, figure, request, deadline)
             except Busy:
                 return Answer("", None, sound=False)
             best.encode_s += attempt.encode_s

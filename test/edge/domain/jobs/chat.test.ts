@@ -17,6 +17,7 @@ describe("the task of a chat", () => {
     ["<image>\n<|grounding|>Convert the document to markdown.", { task: "markdown" }],
     ["convert the document to markdown", { task: "markdown" }],
     ["Parse the figure.", { task: "figure" }],
+    ["<image>\n<|grounding|>OCR this image.", { task: "ocr" }],
     ["Describe this image in detail.", { task: "describe" }],
     ["Locate <|ref|>the total<|/ref|> in the image.", { task: "locate", prompt: "the total" }],
     ["What is this?", { task: "markdown", prompt: "What is this?" }],
@@ -28,7 +29,7 @@ describe("the task of a chat", () => {
     const templates = Array.from(wordings.matchAll(/"(<image>\\n[^"]+)"/g), ([, template]) =>
       (template as string).replace("\\n", "\n").replace("{query}", "x"),
     ).filter((template) => template !== "<image>\nx");
-    expect(templates).toHaveLength(5);
+    expect(templates).toHaveLength(6);
     for (const template of templates) {
       const { task, prompt } = chat.taskOf(template);
       expect(prompt).toBe(task === "locate" ? "x" : undefined);
