@@ -31,6 +31,19 @@ export const presentationFields = {
   }),
 };
 
+/** Pictures that one answer contains, in bytes. Further figures have addresses. */
+export const MAX_CONTAINED_BYTES = 32 * 1024 ** 2;
+
+/** @returns a function that says whether a picture of so many bytes still fits into an answer, and takes its room */
+export function roomForFigures(): (bytes: number) => boolean {
+  let left = MAX_CONTAINED_BYTES;
+  return (bytes) => {
+    const fits = bytes <= left;
+    if (fits) left -= bytes;
+    return fits;
+  };
+}
+
 export type Presentation = {
   [field in keyof typeof presentationFields]: z.infer<(typeof presentationFields)[field]>;
 };
