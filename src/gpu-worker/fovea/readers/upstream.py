@@ -50,7 +50,7 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RULES = "deepseek-ocr-upstream rules 2"
+RULES = "deepseek-ocr-upstream rules 3"
 """Part of the digest. Raise the number when a change of parsing or Markdown changes results."""
 
 TIME_SHARE = 0.9  # of the page's time limit; the rest is for delivering an error
