@@ -214,7 +214,7 @@ export type TableCell = {
   rowspan: number;
   colspan: number;
   text: string;
-  /** The box of its text; `null` if it is empty or its place is not known */
+  /** The box of its text, not of the cell between its ruling lines; `null` if it is empty or its place is not known */
   bbox: [number, number, number, number] | null;
 };
 
@@ -456,6 +456,11 @@ export type ChatRequest = {
     token_budget?: number;
     witness?: boolean;
     text_layer?: "auto" | "never" | "only";
+    languages?: Array<string>;
+    /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+    table_format?: "html" | "markdown";
+    /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
+    figures?: "none" | "link" | "inline";
     /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -533,6 +538,14 @@ export type BatchDefaults = {
   prompt?: string;
   dpi?: number;
   languages?: Array<string>;
+  /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
+  granularity?: "block" | "line" | "word";
+  /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+  table_format?: "html" | "markdown";
+  /** Whether a table that goes on over pages is joined: the page on which it begins has all its rows */
+  join_tables?: boolean;
+  /** `inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are not kept */
+  figures?: "none" | "inline";
 };
 
 export type NewBatch = {

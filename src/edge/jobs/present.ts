@@ -17,7 +17,7 @@ import { readAllStored, readFigure } from "../storage/results.ts";
 
 /**
  * The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form.
- * @param fits whether a figure may be `inline`; the others have addresses
+ * @param fits whether a figure may still be `inline`; the others have addresses
  */
 export async function* presentedEntries(
   env: Env,
@@ -65,7 +65,8 @@ async function figureUrls(
   for (const { id, figure } of blocks) {
     if (!figure) continue;
     if (figures === "link" || !fits(figure.bytes)) {
-      urls.set(id, `${base}/${id}`);
+      // The jobs of a batch are deleted when their pages are written.
+      if (job.batchId === null) urls.set(id, `${base}/${id}`);
       continue;
     }
     const object = await readFigure(env.BUCKET, job, page, id);
