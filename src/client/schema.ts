@@ -214,7 +214,7 @@ export type TableCell = {
   rowspan: number;
   colspan: number;
   text: string;
-  /** The box of its text; `null` if it is empty or its place is not known */
+  /** The box of its text, not of the cell between its ruling lines; `null` if it is empty or its place is not known */
   bbox: [number, number, number, number] | null;
 };
 
@@ -334,7 +334,7 @@ export type OcrRequest = {
   metadata?: Record<string, string>;
 };
 
-/** `csv`: only the tables · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
+/** `html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
 export type ResultFormat = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
 
 export type Delivery = WebhookDelivery & {
@@ -456,6 +456,11 @@ export type ChatRequest = {
     token_budget?: number;
     witness?: boolean;
     text_layer?: "auto" | "never" | "only";
+    languages?: Array<string>;
+    /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+    table_format?: "html" | "markdown";
+    /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
+    figures?: "none" | "link" | "inline";
     /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -533,6 +538,14 @@ export type BatchDefaults = {
   prompt?: string;
   dpi?: number;
   languages?: Array<string>;
+  /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
+  granularity?: "block" | "line" | "word";
+  /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+  table_format?: "html" | "markdown";
+  /** Whether a table that goes on over pages is joined: the page on which it begins has all its rows */
+  join_tables?: boolean;
+  /** `inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are not kept */
+  figures?: "none" | "inline";
 };
 
 export type NewBatch = {

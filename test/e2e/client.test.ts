@@ -232,7 +232,8 @@ test("fovea jobs lists, shows, follows and deletes jobs and prints results", asy
 
 test("fovea batch reads documents and manifests, keeps complete files and lists failures", async () => {
   const documents = ["invoice.pdf", "chinese.png"].map((name) => join(examples, name));
-  const made = await fovea(["batch", "run", ...documents, "-o", "batch", "--json"]);
+  const form = ["--granularity", "line", "--table-format", "markdown", "--figures", "none"];
+  const made = await fovea(["batch", "run", ...documents, ...form, "-o", "batch", "--json"]);
   assert.equal(made.status, 0, made.stderr);
   const { id, lines, pages } = JSON.parse(made.stdout);
   assert.deepEqual([lines.succeeded, pages.done], [2, 2]);
@@ -242,6 +243,10 @@ test("fovea batch reads documents and manifests, keeps complete files and lists 
     records.map((record) => JSON.parse(record).custom_id),
     documents.flatMap((name) => [name, name]),
   );
+  const [line, page] = records.map((record) => JSON.parse(record));
+  assert.deepEqual([line.granularity, line.table_format], ["line", "markdown"]);
+  assert.match(page.result.markdown, /\| LED copy light, 5000 K \|/);
+  assert.equal((await fovea(["batch", "start", "--figures", "link", ...documents])).status, 2);
 
   // A complete shard is not downloaded again, a corrupted one is.
   const kept = statSync(shard).mtimeMs;

@@ -109,7 +109,10 @@ interface Zlib {
   inflateRawSync(data: Uint8Array): Uint8Array;
 }
 
-/** Reads the entries of an archive through its central directory, and checks their sizes and checksums. */
+/**
+ * Reads the entries of an archive through its central directory, and checks their sizes and checksums. An entry that is
+ * not compressed is a picture: its string has a character for each byte.
+ */
 export function unzip(parts: Uint8Array[], zlib: Zlib): Record<string, string> {
   const bytes = new Uint8Array(parts.flatMap((part) => Array.from(part)));
   const view = new DataView(bytes.buffer);
@@ -126,10 +129,12 @@ export function unzip(parts: Uint8Array[], zlib: Zlib): Record<string, string> {
     if (view.getUint32(local, true) !== 0x04034b50) throw new Error("no entry at its offset");
     const name = text(at + 46, nameLength);
     const data = local + 30 + view.getUint16(local + 26, true);
-    const content = zlib.inflateRawSync(bytes.subarray(data, data + (packed as number)));
+    const found = bytes.subarray(data, data + (packed as number));
+    const isStored = view.getUint16(at + 10, true) === 0;
+    const content = isStored ? found : zlib.inflateRawSync(found);
     if (content.length !== size || zlib.crc32(content) !== crc)
       throw new Error(`${name} is broken`);
-    entries[name] = new TextDecoder().decode(content);
+    entries[name] = isStored ? String.fromCharCode(...content) : new TextDecoder().decode(content);
     at += 46 + nameLength;
   }
   return entries;

@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import {
   type Batch,
+  type BatchDefaults,
   type BatchShard,
   type Fovea,
   isBatchOver,
@@ -24,11 +25,21 @@ import {
 } from "./command.ts";
 import { deliver, print, printJson, printTable, say } from "./output.ts";
 import { BatchProgress } from "./progress.ts";
-import { documentOf, readingOf, readingOptions } from "./read.ts";
+import { documentOf, formOf, formOptions, readingOf, readingOptions } from "./read.ts";
 
 const HEADINGS = ["BATCH", "STATE", "LINES", "FAILED", "PAGES", "CREATED"];
 const WHAT = "[MANIFEST | DOCUMENT...]";
 
+/** How the lines are read and written, unless they say otherwise. */
+const lineOptions: Record<string, Option> = {
+  ...readingOptions,
+  ...formOptions,
+  figures: {
+    value: "FORM",
+    help: "figures in the Markdown: none or inline (none)",
+    choices: ["none", "inline"],
+  },
+};
 const quiet: Option = { short: "q", help: "print only errors on stderr" };
 const outputOptions: Record<string, Option> = {
   output: {
@@ -48,7 +59,7 @@ export const batch: Command[] = [
     name: "batch run",
     args: WHAT,
     summary: "Read the documents in a manifest (.jsonl or standard input) or on the command line",
-    options: { ...readingOptions, ...outputOptions, quiet },
+    options: { ...lineOptions, ...outputOptions, quiet },
     async run(input) {
       const fovea = input.fovea();
       const target = targetOf(input);
@@ -64,7 +75,7 @@ export const batch: Command[] = [
     name: "batch start",
     args: WHAT,
     summary: "Start a batch and print its id",
-    options: readingOptions,
+    options: lineOptions,
     async run(input) {
       const started = await startBatch(input.fovea(), input);
       if (input.has("json")) printJson(started);
@@ -170,7 +181,8 @@ function act(verb: "pause" | "resume" | "cancel" | "retry", summary: string): Co
 
 async function startBatch(fovea: Fovea, input: Input): Promise<Batch> {
   const manifest = await manifestOf(fovea, input.args);
-  return fovea.batches.start(manifest, { defaults: readingOf(input) });
+  const defaults = { ...readingOf(input), ...formOf(input) } as BatchDefaults;
+  return fovea.batches.start(manifest, { defaults });
 }
 
 /** Standard input and a single `.jsonl` or `.ndjson` argument are manifests; other arguments are documents. */

@@ -63,7 +63,7 @@ export const readingOptions: Record<string, Option> = {
 };
 
 /** The form of the result. It costs no reading. */
-const formOptions: Record<string, Option> = {
+export const formOptions: Record<string, Option> = {
   granularity: {
     value: "WHAT",
     help: "block, line or word: what has a box in the JSON (block)",
@@ -204,13 +204,13 @@ export function readingOf(input: Input): BatchDefaults {
 }
 
 /** The values of `formOptions`. */
-const formOf = (input: Input) =>
+export const formOf = (input: Input) =>
   ({
     granularity: input.value("granularity"),
     table_format: input.value("table-format"),
     join_tables: input.has("join-tables") || undefined,
     figures: input.value("figures"),
-  }) as ReadOptions;
+  }) as Pick<ReadOptions, "granularity" | "table_format" | "join_tables" | "figures">;
 
 export async function documentOf(source: string): Promise<Source> {
   if (source !== "-") {

@@ -120,7 +120,7 @@ async function open(
   file: StoredFile,
   jobs: Map<string, Promise<string>>,
 ): Promise<void> {
-  const text = JSON.stringify([file.id, spec.options, selection]);
+  const text = JSON.stringify([file.id, spec.options, spec.presentation, selection]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const fingerprint = hex(digest.slice(0, 16));
   const mine = jobs.get(fingerprint);
@@ -151,6 +151,7 @@ async function makeJob(
     id,
     keyId: batch.keyId,
     options: spec.options,
+    presentation: spec.presentation,
     selection,
     traceparent: batch.traceparent,
     batchId: batch.id,

@@ -2,8 +2,11 @@
 import { LineSplitter } from "../domain/batches/manifest.ts";
 import { type LineRecord, type PageRecord, trainingRecord } from "../domain/pages/training.ts";
 
-/** A pushed page result has at most 4 MiB; the receipt and the record's other fields are added to it. */
-const MAX_RECORD_BYTES = 8 * 1024 * 1024;
+/**
+ * A pushed page result has at most 4 MiB. Its figures have 4 MiB more, and are in the record twice, as base64, if the
+ * line has them inline.
+ */
+const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
 /** @param verdicts of the pages to export */
 export async function* trainingLines(

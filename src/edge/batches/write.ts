@@ -7,6 +7,7 @@ import type { Env } from "../bindings.ts";
 import { readLabels, toRanges } from "../domain/batches/batch.ts";
 import type { PageEntry } from "../domain/pages/page-result.ts";
 import { formatSelection, type PageSelection } from "../domain/pages/page-selection.ts";
+import { presentedEntries } from "../jobs/present.ts";
 import { settings } from "../settings.ts";
 import { type SettledLine, settledLines } from "../storage/batch-lines.ts";
 import {
@@ -20,7 +21,6 @@ import {
 import type { Batch } from "../storage/batches.ts";
 import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
 import { R2Stream } from "../storage/r2-stream.ts";
-import { readEntries } from "../storage/results.ts";
 import { outputManifest } from "./output-manifest.ts";
 
 const JSONL = "application/jsonl";
@@ -119,6 +119,7 @@ async function writeLine(
         file_id: found.job.fileId,
         document_sha256: found.documentSha256,
         ...found.job.options,
+        ...found.job.presentation,
         selection: formatSelection(found.job.selection),
       }),
       pages_done: done.length,
@@ -130,7 +131,7 @@ async function writeLine(
   );
   if (!found) return { written: 0, again: null };
   let written = 0;
-  for await (const entry of readEntries(env.BUCKET, found.job, done)) {
+  for await (const entry of presentedEntries(env, found.job, done, found.job.presentation)) {
     const reading = done[written]?.pageKey;
     await out.write(record({ type: "page", ...labels, page: entry.page, reading, ...body(entry) }));
     written++;

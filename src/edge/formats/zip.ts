@@ -1,5 +1,5 @@
 /** A ZIP archive written as a stream. The same content makes the same archive. */
-import { Zip as Archive, ZipDeflate } from "fflate";
+import { Zip as Archive, ZipDeflate, ZipPassThrough } from "fflate";
 
 /** The oldest date that the format knows. fflate writes local time. */
 const DATE = new Date(1980, 0, 1);
@@ -32,6 +32,15 @@ export class Zip {
 
   whole(name: string, text: string): Uint8Array[] {
     return [...this.begin(name), ...this.write(text), ...this.end()];
+  }
+
+  /** An entry whose bytes are compressed already. */
+  stored(name: string, bytes: Uint8Array): Uint8Array[] {
+    const entry = new ZipPassThrough(name);
+    entry.mtime = DATE;
+    this.#archive.add(entry);
+    entry.push(bytes, true);
+    return this.#take();
   }
 
   directory(): Uint8Array[] {

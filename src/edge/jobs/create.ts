@@ -21,7 +21,12 @@ import {
   type PageSelection,
   parsePageSelection,
 } from "../domain/pages/page-selection.ts";
-import { PLAIN, type Presentation, presentationFault } from "../domain/pages/presentation.ts";
+import {
+  formOf,
+  PLAIN,
+  type Presentation,
+  presentationFault,
+} from "../domain/pages/presentation.ts";
 import { readOptions } from "../domain/pages/read-options.ts";
 import type { Claim } from "../domain/protocol/claim.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
@@ -231,15 +236,17 @@ function optionsOf(env: Env, request: JobRequest, selection: PageSelection): Rea
 }
 
 function presentationOf(request: JobRequest, model: string): Presentation {
-  const { granularity, table_format, join_tables, figures } = request;
-  const presentation = { granularity, table_format, join_tables, figures };
+  const presentation = formOf(request);
   const fault = presentationFault(model, presentation);
   if (fault) throw new Problem("unsupported-option", fault);
   return presentation;
 }
 
-/** Refuses languages that the reader's worker has not. Before a worker has reported, the worker itself refuses. */
-async function checkLanguages(env: Env, { model, languages }: ReadOptions) {
+/**
+ * Refuses languages that the reader's worker has not. Before a worker has reported, the worker itself refuses.
+ * @throws Problem `unsupported-option`
+ */
+export async function checkLanguages(env: Env, { model, languages }: ReadOptions) {
   const offered = languages && (await seenModels(env.DB)).get(model)?.languages;
   const missing = offered ? missingTags(languages, offered) : [];
   if (missing.length > 0)

@@ -8,18 +8,23 @@ import type {
   StoredPageResult,
   StoredReading,
 } from "../domain/pages/page-result.ts";
-import { type Presentation, present } from "../domain/pages/presentation.ts";
+import { type Presentation, present, roomForFigures } from "../domain/pages/presentation.ts";
 import { receiptKey, receiptOfForm } from "../domain/pages/receipt.ts";
+import type { LoadFigure } from "../formats/views/view.ts";
 import { settings } from "../settings.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 import { readAllStored, readFigure } from "../storage/results.ts";
 
-/** The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form. */
+/**
+ * The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form.
+ * @param fits whether a figure may still be `inline`; the others have addresses
+ */
 export async function* presentedEntries(
   env: Env,
   job: Job,
   pages: JobPage[],
   form: Presentation,
+  fits = roomForFigures(),
 ): AsyncGenerator<PageEntry> {
   const key = await receiptKey(settings(env).SIGNING_SECRET);
   const byNumber = new Map(pages.map((page) => [page.page, page]));
@@ -30,7 +35,8 @@ export async function* presentedEntries(
       yield { page, result: null, error };
       continue;
     }
-    const figures = await figureUrls(env, job, byNumber.get(page) as JobPage, reading, form);
+    const of = byNumber.get(page) as JobPage;
+    const figures = await figureUrls(env, job, of, reading, form, fits);
     const result = present(reading, form, figures);
     if (result.markdown !== signed)
       result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
@@ -51,14 +57,16 @@ async function figureUrls(
   page: JobPage,
   { blocks }: StoredReading,
   { figures }: Presentation,
+  fits: (bytes: number) => boolean,
 ): Promise<Map<number, string>> {
   const urls = new Map<number, string>();
   if (figures === "none") return urls;
   const base = `${settings(env).PUBLIC_ORIGIN}/v1/jobs/${job.id}/pages/${page.page}/figures`;
   for (const { id, figure } of blocks) {
     if (!figure) continue;
-    if (figures === "link") {
-      urls.set(id, `${base}/${id}`);
+    if (figures === "link" || !fits(figure.bytes)) {
+      // The jobs of a batch are deleted when their pages are written.
+      if (job.batchId === null) urls.set(id, `${base}/${id}`);
       continue;
     }
     const object = await readFigure(env.BUCKET, job, page, id);
@@ -67,6 +75,15 @@ async function figureUrls(
   }
   return urls;
 }
+
+/** Loads the pictures of a job's figures, for formats that contain them. */
+export const figureLoader =
+  (env: Env, job: Job, pages: JobPage[]): LoadFigure =>
+  async (number, block) => {
+    const page = pages.find(({ page }) => page === number);
+    const object = page && (await readFigure(env.BUCKET, job, page, block));
+    return object && "body" in object ? new Uint8Array(await object.arrayBuffer()) : null;
+  };
 
 /** The whole result of a job. The caller limits the number of pages. */
 export async function presentedDocument(env: Env, job: Job, pages: JobPage[]) {

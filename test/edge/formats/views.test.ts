@@ -84,6 +84,48 @@ it("html escapes the text of the document", () => {
   expect(page.match(/&lt;img/g)).toHaveLength(2);
 });
 
+/** An `image` block whose picture the request shows. */
+const figure = (url: string, box: Block["bbox"], more: Partial<Block["figure"]> = {}): Block =>
+  block("image", "", {
+    bbox: box,
+    figure: { media_type: "image/png", width: 40, height: 20, bytes: 9, url, ...more } as never,
+  });
+const caption = (text: string, box: Block["bbox"]) => block("image_caption", text, { bbox: box });
+
+describe("the figures of html", () => {
+  const data = "data:image/png;base64,AAAA";
+
+  it("stand with the nearer caption, below or above, and have alternative texts", () => {
+    const page = pageOf(
+      1,
+      caption('Figure "A"', [0.1, 0.1, 0.9, 0.12]),
+      { ...figure(data, [0.1, 0.13, 0.9, 0.3]), text: "0 10\n<20>" },
+      caption("Figure B", [0.1, 0.5, 0.9, 0.52]),
+      figure(data, [0.1, 0.53, 0.9, 0.7]),
+      figure(data, [0.1, 0.71, 0.9, 0.8]),
+      caption("Figure C", [0.1, 0.81, 0.9, 0.82]),
+    );
+    const image = (alt: string) => `<img src="${data}" width="40" height="20" alt="${alt}">`;
+    expect(render("html", [page])).toContain(
+      `<figure><figcaption>Figure &quot;A&quot;</figcaption>${image("Figure 2: 0 10 &lt;20&gt;")}</figure>\n` +
+        `<figure><figcaption>Figure B</figcaption>${image("Figure 4")}</figure>\n` +
+        `<figure>${image("Figure 5")}<figcaption>Figure C</figcaption></figure>`,
+    );
+  });
+
+  it("are left out if the request does not show them, but neither their words nor their captions", () => {
+    const hidden = { ...figure(data, [0, 0, 1, 0.5]), figure: undefined, text: "words" } as Block;
+    const written = render("html", [pageOf(1, hidden, caption("A caption", [0, 0.5, 1, 0.6]))]);
+    expect(written).toContain('<p class="image">words</p>\n<p class="image_caption">A caption</p>');
+    expect(render("html", [pageOf(1, { ...hidden, text: "" })])).not.toContain('class="image"');
+  });
+
+  it("cannot end their attribute", () => {
+    const written = render("html", [pageOf(1, figure('x" onerror="1', [0, 0, 1, 1]))]);
+    expect(written).toContain('src="x&quot; onerror=&quot;1"');
+  });
+});
+
 it("html keeps only the tags and spans of a table, and is well-formed", () => {
   expect(
     tableHtml('<table onclick="x"><tr><td colspan="2" style="y">A &amp; B</td></tr></table>'),
@@ -215,8 +257,8 @@ describe("chunks", () => {
   });
 });
 
-it("docx has the parts of a Word document, escapes text, and names a failed page", () => {
-  const view = VIEWS.docx();
+it("docx has the parts of a Word document, escapes text, and names a failed page", async () => {
+  const view: View = VIEWS.docx();
   const entries = [
     pageOf(
       1,
@@ -228,7 +270,9 @@ it("docx has the parts of a Word document, escapes text, and names a failed page
     pages[1] as PageEntry,
   ];
   const job = { jobId: "job_1", fileId: "file_1" };
-  const written = [view.head(job), ...entries.map((e, i) => view.page(e, i === 0)), view.tail()];
+  const written = [view.head(job), ...entries.map((e, i) => view.page(e, i === 0))];
+  for await (const pieces of view.figures?.(async () => null) ?? []) written.push(pieces);
+  written.push(view.tail());
   const parts = unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
   expect(Object.keys(parts).sort()).toEqual([
     "[Content_Types].xml",
@@ -246,6 +290,73 @@ it("docx has the parts of a Word document, escapes text, and names a failed page
   expect(body.match(/ListParagraph/g)).toHaveLength(2);
   expect(body).toContain("Page 2: page_too_large");
   expect(body.match(/w:type="page"/g)).toHaveLength(1);
+});
+
+describe("the figures of docx", () => {
+  const job = { jobId: "job_1", fileId: "file_1" };
+  const write = async (entries: PageEntry[], stored: Record<string, Uint8Array>) => {
+    const view: View = VIEWS.docx();
+    const parts = [view.head(job), ...entries.map((entry, i) => view.page(entry, i === 0))];
+    const load = async (page: number, id: number) => stored[`${page}:${id}`] ?? null;
+    for await (const pieces of view.figures?.(load) ?? []) parts.push(pieces);
+    parts.push(view.tail());
+    return unzip(parts.flat() as Uint8Array[], { crc32, inflateRawSync });
+  };
+  const [png, jpeg] = [Uint8Array.of(0x89, 0x50, 1), Uint8Array.of(0xff, 0xd8, 2)];
+  const link = "https://fovea.example/v1/jobs/job_1/pages/1/figures/1";
+  const bytes = (text: string | undefined) =>
+    Uint8Array.from(text ?? "", (character) => character.charCodeAt(0));
+
+  it("are embedded with their size on the page and an alternative text, beside their captions", async () => {
+    const parts = await write(
+      [
+        // 0.5 of 1191 pixels at 144 dpi: 4.14 inches of 914,400 EMU.
+        pageOf(
+          1,
+          { ...figure(link, [0.1, 0.1, 0.6, 0.3]), text: 'a "<b>"' },
+          caption("Below", [0.1, 0.3, 0.6, 0.32]),
+        ),
+        pageOf(2, figure(link, [0, 0, 1, 1], { media_type: "image/jpeg", width: 10, height: 90 })),
+      ],
+      { "1:1": png, "2:1": jpeg },
+    );
+    expect(bytes(parts["word/media/1.png"])).toEqual(png);
+    expect(bytes(parts["word/media/2.jpeg"])).toEqual(jpeg);
+    const body = parts["word/document.xml"] as string;
+    expect(body).toContain('<wp:extent cx="3781425" cy="1890713"/>');
+    expect(body).toContain('descr="Figure 1: a &quot;&lt;b&gt;&quot;"');
+    // A tall picture is no higher than the page: 8 inches.
+    expect(body).toContain('cx="812800" cy="7315200"');
+    expect(body.indexOf("Below")).toBeGreaterThan(body.indexOf('r:embed="f1"'));
+    const relations = parts["word/_rels/document.xml.rels"];
+    expect(relations).toContain('Id="f1" Type="http://schemas.openxmlformats.org/officeDocument');
+    expect(relations).toContain('Target="media/1.png"');
+    expect(relations).toContain('Target="media/2.jpeg"');
+    const types = parts["[Content_Types].xml"];
+    for (const type of ["png", "jpeg"])
+      expect(types).toContain(`<Default Extension="${type}" ContentType="image/${type}"/>`);
+  });
+
+  it("are well-formed even if a picture was deleted meanwhile", async () => {
+    const parts = await write(
+      [pageOf(1, figure(link, [0, 0, 1, 1], { media_type: "image/jpeg" }))],
+      {},
+    );
+    expect(bytes(parts["word/media/1.png"]).slice(0, 4)).toEqual(
+      Uint8Array.of(0x89, 0x50, 0x4e, 0x47),
+    );
+    expect(parts["word/_rels/document.xml.rels"]).toContain('Target="media/1.png"');
+  });
+
+  it("beyond 32 MiB are named with their addresses", async () => {
+    const large = (page: number) =>
+      pageOf(page, figure(link, [0, 0, 1, 1], { bytes: 20 * 1024 ** 2 }));
+    const parts = await write([large(1), large(2)], { "1:1": png, "2:1": png });
+    expect(Object.keys(parts).filter((name) => name.includes("media"))).toEqual([
+      "word/media/1.png",
+    ]);
+    expect(parts["word/document.xml"]).toContain(`Figure 1 (${link})`);
+  });
 });
 
 it("the overlay has the box of each block in pixels, and escapes text", () => {

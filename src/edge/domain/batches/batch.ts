@@ -7,6 +7,12 @@ import { type OutboundRules, outboundUrlFault } from "../network/outbound-url.ts
 import type { ReadOptions } from "../pages/page-key.ts";
 import type { PageError } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
+import {
+  formOf,
+  type Presentation,
+  presentationFault,
+  presentationFields,
+} from "../pages/presentation.ts";
 import { readOptions } from "../pages/read-options.ts";
 
 /** The states that the API shows. `canceling`: started lines are still being canceled. */
@@ -31,7 +37,17 @@ const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
 /** Options for all lines that do not set their own. */
-export const LineDefaults = z.strictObject(readingFields).partial().meta({ id: "BatchDefaults" });
+export const LineDefaults = z
+  .strictObject({
+    ...readingFields,
+    ...presentationFields,
+    figures: presentationFields.figures.exclude(["link"]).meta({
+      description:
+        "`inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are not kept",
+    }),
+  })
+  .partial()
+  .meta({ id: "BatchDefaults" });
 export type LineDefaults = z.infer<typeof LineDefaults>;
 
 const Line = z
@@ -49,6 +65,7 @@ const Line = z
 export interface LineSpec {
   source: { file: string } | { url: string };
   options: ReadOptions;
+  presentation: Presentation;
   selection: PageSelection;
 }
 
@@ -103,9 +120,13 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     { models: rules.models, fallback: rules.fallbackModel },
   );
   if ("code" in options) return fault(options.code.replaceAll("-", "_"), options.message);
+  const presentation = formOf(wanted);
+  const refused = presentationFault(options.model, presentation);
+  if (refused) return fault("unsupported_option", refused);
   return {
     source: file === undefined ? { url: url as string } : { file },
     options,
+    presentation,
     selection,
   };
 }

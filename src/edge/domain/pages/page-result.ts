@@ -71,7 +71,8 @@ export const TableCell = z
     colspan: z.int().min(1),
     text: text(1_000_000),
     bbox: box.nullable().meta({
-      description: "The box of its text; `null` if it is empty or its place is not known",
+      description:
+        "The box of its text, not of the cell between its ruling lines; `null` if it is empty or its place is not known",
     }),
   })
   .meta({ id: "TableCell" });

@@ -31,6 +31,19 @@ export const presentationFields = {
   }),
 };
 
+/** Pictures that one answer contains, in bytes. Further figures have addresses. */
+const MAX_CONTAINED_BYTES = 32 * 1024 ** 2;
+
+/** @returns a function that says whether a picture of so many bytes still fits into an answer, and takes its room */
+export function roomForFigures(room = MAX_CONTAINED_BYTES): (bytes: number) => boolean {
+  let left = room;
+  return (bytes) => {
+    const fits = bytes <= left;
+    if (fits) left -= bytes;
+    return fits;
+  };
+}
+
 export type Presentation = {
   [field in keyof typeof presentationFields]: z.infer<(typeof presentationFields)[field]>;
 };
@@ -41,6 +54,16 @@ export const PLAIN: Presentation = {
   join_tables: false,
   figures: "none",
 };
+
+/** The form that the fields choose; left out: the plain one. */
+export const formOf = (
+  fields: { [field in keyof Presentation]?: Presentation[field] | undefined },
+) => ({
+  granularity: fields.granularity ?? PLAIN.granularity,
+  table_format: fields.table_format ?? PLAIN.table_format,
+  join_tables: fields.join_tables ?? PLAIN.join_tables,
+  figures: fields.figures ?? PLAIN.figures,
+});
 
 /** @returns why the model cannot be answered in this form; `null` if it can */
 export function presentationFault(model: string, { granularity }: Presentation): string | null {

@@ -1,33 +1,64 @@
-/** A Word document (ECMA-376) with headings, paragraphs, lists, tables and page breaks. */
-import type { PageResult } from "../../domain/pages/page-result.ts";
+/** A Word document (ECMA-376) with headings, paragraphs, lists, tables, figures and page breaks. */
+import type { FigureType, StoredPageResult } from "../../domain/pages/page-result.ts";
+import { roomForFigures } from "../../domain/pages/presentation.ts";
 import { Zip } from "../zip.ts";
+import { altText, type Block, type FigureBlock, type Group, grouped } from "./figures.ts";
 import { tableCells } from "./table-cells.ts";
 import type { View } from "./view.ts";
 import { escapeXml } from "./xml.ts";
 
-type Block = PageResult["blocks"][number];
+/** A picture in the document, in order. */
+interface Picture {
+  page: number;
+  block: number;
+  mediaType: FigureType;
+}
 
 export const docx = (): View => {
   const zip = new Zip();
+  const pictures: Picture[] = [];
+  const fits = roomForFigures();
+
+  const figureXml = (result: StoredPageResult, block: FigureBlock): string => {
+    const { url, media_type, bytes } = block.figure;
+    // The document says where the picture is.
+    if (!fits(bytes)) return paragraph(`${altText(block)} (${url})`, "Note");
+    pictures.push({ page: result.page, block: block.id, mediaType: media_type });
+    return drawing(pictures.length, altText(block), sizeOf(result, block));
+  };
+  const groupXml = (result: StoredPageResult, { figure, blocks }: Group): string =>
+    blocks
+      .map((block) => (block === figure ? figureXml(result, figure) : blockXml(block)))
+      .join("");
+
   return {
     mediaType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     head: () => [
       ...PARTS.flatMap(([name, xml]) => zip.whole(name, HEAD + xml)),
       ...zip.begin("word/document.xml"),
-      ...zip.write(`${HEAD}<w:document ${W}><w:body>`),
+      ...zip.write(`${HEAD}<w:document ${W} ${DRAWING}><w:body>`),
     ],
     page: ({ page, result, error }, first) => {
       const gap = first ? "" : '<w:p><w:r><w:br w:type="page"/></w:r></w:p>';
       const body = error
         ? paragraph(`Page ${page}: ${error.code}: ${error.message}`, "Note")
         : result.blocks.length > 0
-          ? result.blocks.map(blockXml).join("")
+          ? grouped(result.blocks)
+              .map((group) => groupXml(result, group))
+              .join("")
           : paragraph(result.markdown.trim());
       return zip.write(gap + body);
     },
+    async *figures(load) {
+      yield [...zip.write("<w:sectPr/></w:body></w:document>"), ...zip.end()];
+      for (const [i, picture] of pictures.entries()) {
+        const bytes = await load(picture.page, picture.block);
+        if (!bytes) picture.mediaType = "image/png";
+        yield zip.stored(`word/${partOf(picture, i)}`, bytes ?? NOTHING);
+      }
+    },
     tail: () => [
-      ...zip.write("<w:sectPr/></w:body></w:document>"),
-      ...zip.end(),
+      ...zip.whole("word/_rels/document.xml.rels", HEAD + relationships(pictures)),
       ...zip.directory(),
     ],
   };
@@ -77,14 +108,67 @@ function tableXml(rows: string[][]): string {
     .join("")}</w:tbl><w:p/>`;
 }
 
+const EMU_PER_INCH = 914_400;
+/** Room between the margins of a page, in inches. */
+const ROOM = { width: 6, height: 8 };
+/** For pages without a resolution. */
+const DPI = 144;
+
+/** Width and height of a figure as on the page, in EMU, but no larger than the room. */
+function sizeOf({ width: pixels, dpi }: StoredPageResult, { bbox, figure }: FigureBlock) {
+  const asPrinted = ((bbox[2] - bbox[0]) * pixels) / (dpi ?? DPI);
+  const ratio = figure.height / figure.width;
+  const width = Math.min(asPrinted || ROOM.width, ROOM.width, ROOM.height / ratio);
+  const emu = (inches: number) => Math.max(1, Math.round(inches * EMU_PER_INCH));
+  return `cx="${emu(width)}" cy="${emu(width * ratio)}"`;
+}
+
+function drawing(number: number, alt: string, size: string): string {
+  const name = `Figure ${number}`;
+  const properties = `id="${number}" name="${name}" descr="${escapeXml(alt)}"`;
+  return (
+    `<w:p><w:r><w:drawing><wp:inline><wp:extent ${size}/><wp:docPr ${properties}/>` +
+    `<a:graphic><a:graphicData uri="${PICTURE}"><pic:pic>` +
+    `<pic:nvPicPr><pic:cNvPr id="${number}" name="${name}"/><pic:cNvPicPr/></pic:nvPicPr>` +
+    `<pic:blipFill><a:blip r:embed="${figureId(number)}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill>` +
+    `<pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext ${size}/></a:xfrm>` +
+    '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr>' +
+    "</pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>"
+  );
+}
+
+const figureId = (number: number) => `f${number}`;
+const partOf = ({ mediaType }: Picture, i: number) =>
+  `media/${i + 1}.${mediaType === "image/png" ? "png" : "jpeg"}`;
+
+/** A transparent pixel in the place of a picture that was deleted: Word refuses a document that lacks a part. */
+const NOTHING = Uint8Array.from(
+  atob(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  ),
+  (character) => character.charCodeAt(0),
+);
+
 const HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n';
 const W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"';
+const PICTURE = "http://schemas.openxmlformats.org/drawingml/2006/picture";
+const DRAWING =
+  'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" ' +
+  'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" ' +
+  `xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" xmlns:pic="${PICTURE}"`;
 const OPC = "http://schemas.openxmlformats.org/package/2006";
 const OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 const WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml";
 
-const relationship = (type: string, target: string) =>
-  `<Relationships xmlns="${OPC}/relationships"><Relationship Id="r1" Type="${OFFICE}/${type}" Target="${target}"/></Relationships>`;
+const relationship = (id: string, type: string, target: string) =>
+  `<Relationship Id="${id}" Type="${OFFICE}/${type}" Target="${target}"/>`;
+const relationshipsPart = (...all: string[]) =>
+  `<Relationships xmlns="${OPC}/relationships">${all.join("")}</Relationships>`;
+const relationships = (pictures: Picture[]) =>
+  relationshipsPart(
+    relationship("styles", "styles", "styles.xml"),
+    ...pictures.map((picture, i) => relationship(figureId(i + 1), "image", partOf(picture, i))),
+  );
 
 const style = (id: string, name: string, properties: string) =>
   `<w:style w:type="paragraph" w:styleId="${id}"><w:name w:val="${name}"/>${properties}</w:style>`;
@@ -100,11 +184,14 @@ const PARTS: [string, string][] = [
   [
     "[Content_Types].xml",
     `<Types xmlns="${OPC}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
+      '<Default Extension="png" ContentType="image/png"/><Default Extension="jpeg" ContentType="image/jpeg"/>' +
       `<Override PartName="/word/document.xml" ContentType="${WORD}.document.main+xml"/>` +
       `<Override PartName="/word/styles.xml" ContentType="${WORD}.styles+xml"/></Types>`,
   ],
-  ["_rels/.rels", relationship("officeDocument", "word/document.xml")],
-  ["word/_rels/document.xml.rels", relationship("styles", "styles.xml")],
+  [
+    "_rels/.rels",
+    relationshipsPart(relationship("document", "officeDocument", "word/document.xml")),
+  ],
   [
     "word/styles.xml",
     `<w:styles ${W}><w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/></w:style>` +

@@ -1,11 +1,10 @@
 /**
  * The result as HTML. Text from the document is untrusted and escaped. Of the markup of a table, only table
- * tags and spans are kept.
+ * tags and spans are kept. Figures have the addresses that the request chooses.
  */
-import type { PageResult } from "../../domain/pages/page-result.ts";
+import type { StoredPageResult } from "../../domain/pages/page-result.ts";
+import { altText, type Block, type FigureBlock, type Group, grouped } from "./figures.ts";
 import type { View } from "./view.ts";
-
-type Block = PageResult["blocks"][number];
 
 export const html: View = {
   mediaType: "text/html; charset=utf-8",
@@ -24,11 +23,25 @@ export const html: View = {
 const STYLE =
   "body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}" +
   "section{border-top:1px solid #8888;padding:1rem 0}table{border-collapse:collapse}" +
-  "td,th{border:1px solid #8888;padding:.2rem .5rem}pre,p{white-space:pre-wrap}.error{color:#b00}";
+  "td,th{border:1px solid #8888;padding:.2rem .5rem}pre,p{white-space:pre-wrap}.error{color:#b00}" +
+  "figure{margin:1rem 0}img{max-width:100%;height:auto}figcaption{font-style:italic}";
 
-function pageBody(result: PageResult): string {
-  if (result.blocks.length > 0) return result.blocks.map(blockHtml).join("\n");
-  return result.markdown === "" ? "" : `<pre>${escapeHtml(result.markdown)}</pre>`;
+function pageBody({ blocks, markdown }: StoredPageResult): string {
+  if (blocks.length > 0) return grouped(blocks).map(groupHtml).join("\n");
+  return markdown === "" ? "" : `<pre>${escapeHtml(markdown)}</pre>`;
+}
+
+function groupHtml({ figure, blocks }: Group): string {
+  if (!figure) return blocks.map(blockHtml).join("");
+  const parts = blocks.map((block) =>
+    block === figure ? imageHtml(figure) : `<figcaption>${escapeHtml(block.text)}</figcaption>`,
+  );
+  return `<figure>${parts.join("")}</figure>`;
+}
+
+function imageHtml(block: FigureBlock): string {
+  const { url, width, height } = block.figure;
+  return `<img src="${escapeHtml(url)}" width="${width}" height="${height}" alt="${escapeHtml(altText(block))}">`;
 }
 
 function blockHtml(block: Block): string {
@@ -46,6 +59,8 @@ function blockHtml(block: Block): string {
       return `<pre class="equation">${escapeHtml(block.latex ?? block.text)}</pre>`;
     case "list":
       return `<ul>${listItems(block.text)}</ul>`;
+    case "image":
+      return block.text.trim() === "" ? "" : `<p class="image">${text}</p>`;
     default:
       return `<p class="${block.type}">${text}</p>`;
   }

@@ -1,3 +1,4 @@
+import type { Presentation } from "../../domain/pages/presentation.ts";
 import { chunks } from "./chunks.ts";
 import { csv } from "./csv.ts";
 import { docx } from "./docx.ts";
@@ -21,3 +22,24 @@ export const VIEWS = {
   overlay: overlayPdf,
 } satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;
+
+type Figures = Presentation["figures"];
+
+/**
+ * How a format has the figures. HTML and Word documents are opened where no API key is, so they contain the pictures. In
+ * Markdown and JSON they are what the query or the job chooses.
+ */
+export function figuresIn(format: ViewName, asked: Figures | undefined, ofJob: Figures): Figures {
+  switch (format) {
+    case "json":
+    case "md":
+      return asked ?? ofJob;
+    case "html":
+      return asked ?? "inline";
+    case "docx":
+      // The view loads the pictures one by one.
+      return asked === "none" ? "none" : "link";
+    default:
+      return "none";
+  }
+}

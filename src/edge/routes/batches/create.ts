@@ -6,12 +6,14 @@ import { LineDefaults } from "../../domain/batches/batch.ts";
 import { newId } from "../../domain/ids.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
 import { parsePageSelection } from "../../domain/pages/page-selection.ts";
+import { formOf, presentationFault } from "../../domain/pages/presentation.ts";
 import { readOptions } from "../../domain/pages/read-options.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
+import { checkLanguages } from "../../jobs/create.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { wakeBatch } from "../../signals/wake-batch.ts";
@@ -70,7 +72,7 @@ export const batchesCreate = (app: App) =>
     const { manifest, defaults, metadata } = c.req.valid("json");
     const { tenantId, keyId } = c.get("caller");
     const { MAX_MANIFEST_BYTES, MAX_OPEN_BATCHES } = settings(c.env);
-    checkDefaults(c.env, defaults);
+    await checkDefaults(c.env, defaults);
     const object = await c.env.BUCKET.head(manifestPath(tenantId, manifest));
     if (!object) throw new Problem("not-found", "No such manifest.");
     if (object.size > MAX_MANIFEST_BYTES)
@@ -119,7 +121,7 @@ export const batchesCreate = (app: App) =>
   });
 
 /** Rejects wrong defaults now, instead of once for each line. */
-function checkDefaults(env: Env, defaults: LineDefaults): void {
+async function checkDefaults(env: Env, defaults: LineDefaults): Promise<void> {
   const { MODELS, DEFAULT_MODEL } = settings(env);
   const selection = parsePageSelection(defaults.pages ?? "");
   if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
@@ -132,4 +134,7 @@ function checkDefaults(env: Env, defaults: LineDefaults): void {
   } as const;
   const options = readOptions(wanted, selection, { models: MODELS, fallback: DEFAULT_MODEL });
   if ("code" in options) throw new Problem(options.code, `defaults: ${options.message}`);
+  const fault = presentationFault(options.model, formOf(defaults));
+  if (fault) throw new Problem("unsupported-option", `defaults: ${fault}`);
+  await checkLanguages(env, options);
 }

@@ -5,20 +5,26 @@ import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../../context.ts";
 import * as chat from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
+import { readingFields } from "../../domain/jobs/job-request.ts";
 import { MODES, QUESTIONS, reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
+import type { PageEntry } from "../../domain/pages/page-result.ts";
+import { presentationFields, roomForFigures } from "../../domain/pages/presentation.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
 import { CREATE_JOB, createJob } from "../../jobs/create.ts";
+import { presentedEntries } from "../../jobs/present.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
-import { readEntries, readEntry } from "../../storage/results.ts";
 import { chatError, chatErrors, documentedChatErrors } from "./error.ts";
 
 /** The timeout of OpenAI's own clients. The job continues after it. */
 const HOLD_S = 600;
+
+/** Pictures in an answer, which is held in memory. Further figures have addresses. */
+const fits = () => roomForFigures(8 * MIB);
 
 const Part = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("text"), text: z.string().max(8000) }),
@@ -65,6 +71,9 @@ const Body = z
         token_budget: z.int().optional(),
         witness: z.boolean().optional(),
         text_layer: z.enum(TEXT_LAYERS).optional(),
+        languages: readingFields.languages.optional(),
+        table_format: presentationFields.table_format.optional(),
+        figures: presentationFields.figures.optional(),
         task: z.enum(QUESTIONS).optional().openapi({
           description: "Overrides the task in the message, whose text is then a prompt",
         }),
@@ -200,7 +209,7 @@ export const chatCompletions = (app: App) => {
       throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
     const pages = await jobPages(c.env.DB, id);
     let at = 0;
-    for await (const entry of readEntries(c.env.BUCKET, job, pages))
+    for await (const entry of presentedEntries(c.env, job, pages, job.presentation, fits()))
       completion.add(pages[at++] as JobPage, entry);
     const fault = completion.fault();
     if (fault) throw new Problem("document-unread", fault);
@@ -237,7 +246,7 @@ class Completion {
   }
 
   /** @returns what the page adds to the content */
-  add(page: JobPage, entry: Awaited<ReturnType<typeof readEntry>>): string {
+  add(page: JobPage, entry: PageEntry): string {
     this.#tally = chat.count(this.#tally, entry, page.source === "hit");
     this.#pages.push({
       page: page.page,
@@ -308,18 +317,28 @@ async function streamPages(
   completion: Completion,
   withUsage: boolean,
 ): Promise<void> {
-  const { DB, BUCKET } = c.env;
+  const { DB } = c.env;
   const { id, tenantId } = completion.job;
   const send = (chunk: object) => stream.writeSSE({ data: JSON.stringify(chunk) });
   let sent = 0;
   /** The page of the next chunk, if known. */
   let awaited: number | undefined;
+  const room = fits();
   const sendRead = async () => {
     const pages = await jobPages(DB, id);
     for (; pages[sent] && pages[sent]?.state !== "pending"; sent++) {
       const page = pages[sent] as JobPage;
-      const content = completion.add(page, await readEntry(BUCKET, completion.job, page));
-      if (content !== "") await send(completion.chunk({ content }));
+      const { presentation } = completion.job;
+      for await (const entry of presentedEntries(
+        c.env,
+        completion.job,
+        [page],
+        presentation,
+        room,
+      )) {
+        const content = completion.add(page, entry);
+        if (content !== "") await send(completion.chunk({ content }));
+      }
     }
     awaited = pages[sent]?.page;
   };

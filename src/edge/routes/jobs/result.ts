@@ -4,12 +4,12 @@ import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
 import { parsePageSelection, resolvePages } from "../../domain/pages/page-selection.ts";
 import { presentationFault, presentationFields } from "../../domain/pages/presentation.ts";
-import { VIEWS, type ViewName } from "../../formats/views/index.ts";
+import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
 import type { Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
-import { presentedEntries } from "../../jobs/present.ts";
+import { figureLoader, presentedEntries } from "../../jobs/present.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { bestEffort } from "../../storage/fault.ts";
@@ -22,7 +22,7 @@ const Format = z
   .default("json")
   .openapi("ResultFormat", {
     description:
-      "`csv`: only the tables · `docx`: a Word document · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+      "`html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
   });
 
 const route = createRoute({
@@ -83,9 +83,8 @@ export const jobsResult = (app: App) =>
       ...job.presentation,
       ...chosen,
       ...(join !== undefined && { join_tables: join === "true" }),
+      figures: figuresIn(format, chosen.figures, job.presentation.figures),
     };
-    // The other formats show no figures.
-    if (format !== "json" && format !== "md") form.figures = "none";
     const fault = presentationFault(job.options.model, form);
     if (fault) throw new Problem("unsupported-option", fault);
     const pages = selectPages(job, await jobPages(c.env.DB, job.id), selection);
@@ -99,7 +98,10 @@ export const jobsResult = (app: App) =>
     c.header("content-type", view.mediaType);
     c.header("x-content-type-options", "nosniff");
     if (format === "html")
-      c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+      c.header(
+        "content-security-policy",
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+      );
     return stream(c, async (out) => {
       const write = async (pieces: Written) => {
         for (const piece of typeof pieces === "string" ? [pieces] : pieces) await out.write(piece);
@@ -112,6 +114,8 @@ export const jobsResult = (app: App) =>
         await write(view.page(entry, isFirst, await imageOf?.(entry.page)));
         isFirst = false;
       }
+      for await (const figure of view.figures?.(figureLoader(c.env, job, pages)) ?? [])
+        await write(figure);
       await write(view.tail());
       // `csv` has only the tables, so the rest has not been fetched.
       const whole = selection === "" && format !== "csv" && job.finishedAt !== null;

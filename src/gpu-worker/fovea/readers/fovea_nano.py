@@ -37,7 +37,7 @@ from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"fovea-nano rules 6"
+RULES = b"fovea-nano rules 7"
 """Part of the digest. Raise the number when a change of line finding, packing or Markdown changes results."""
 
 ROWS = {"large": 3, "base": 4, "small": 6, "tiny": 8}

@@ -21,6 +21,7 @@ const rules = (changes: Partial<LineRules> = {}): LineRules => ({
 const read = (line: object, changes?: Partial<LineRules>) =>
   readLine(JSON.stringify(line), rules(changes));
 
+const FORM = { granularity: "block", table_format: "html", join_tables: false, figures: "none" };
 const PLAIN = { budget: null, witness: false };
 
 describe("a line of a manifest", () => {
@@ -35,6 +36,7 @@ describe("a line of a manifest", () => {
         dpi: 144,
         ...PLAIN,
       },
+      presentation: FORM,
       selection: [{ first: 1, last: null }],
     });
     const defaults = { model: "deepseek-ocr", mode: "small", pages: "1-2", dpi: 100 } as const;
@@ -48,8 +50,28 @@ describe("a line of a manifest", () => {
         dpi: 200,
         ...PLAIN,
       },
+      presentation: FORM,
       selection: [{ first: 3, last: 3 }],
     });
+  });
+
+  it("has the form of the defaults where it chooses none, and only a form that its model has", () => {
+    const defaults = { granularity: "line", join_tables: true, figures: "inline" } as const;
+    expect(read({ file: FILE, table_format: "markdown", figures: "none" }, { defaults })).toEqual(
+      expect.objectContaining({
+        presentation: {
+          granularity: "line",
+          table_format: "markdown",
+          join_tables: true,
+          figures: "none",
+        },
+      }),
+    );
+    expect(read({ file: FILE, model: "deepseek-ocr" }, { defaults })).toEqual({
+      code: "unsupported_option",
+      message: "deepseek-ocr has the granularities block.",
+    });
+    expect(read({ file: FILE, figures: "link" })).toMatchObject({ code: "invalid_line" });
   });
 
   it.each([

@@ -171,6 +171,111 @@ describe("a batch", () => {
     expect((await get(id)).state).toBe("completed");
   });
 
+  it("writes its pages in the form of the batch, or of the line, from one reading", async () => {
+    const file = await upload(key);
+    const box = { bbox: [0, 0, 1, 1] as [number, number, number, number], confidence: 0.9 };
+    const html = "<table><tr><td>x</td></tr></table>";
+    const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1);
+    const { id } = await start(
+      [
+        { file: file.id },
+        { file: file.id, granularity: "word", table_format: "html", figures: "inline" },
+        { file: file.id, figures: "link" },
+        { file: file.id, model: "deepseek-ocr", granularity: "line" },
+      ],
+      { defaults: { table_format: "markdown", languages: ["en"], text_layer: "never" } },
+    );
+    const prediction = await cog.demand();
+    expect(prediction.input).toMatchObject({ languages: "en", text_layer: "never" });
+    await cog.document(prediction, 1);
+    const url = new URL(prediction.input.push_url as string);
+    url.pathname += "/pages/1/figures/2";
+    const headers = { "x-model-digest": pageResult(1).model_digest };
+    expect((await call(url.href, { method: "PUT", body: png, headers })).status).toBe(204);
+    await cog.page(prediction, 1, {
+      blocks: [
+        {
+          ...box,
+          id: 1,
+          type: "table",
+          text: "x",
+          html,
+          markdown: "| x |\n| --- |",
+          place: [0, html.length],
+          lines: [{ ...box, text: "x", words: [{ ...box, text: "x" }] }],
+        },
+        {
+          ...box,
+          id: 2,
+          type: "image",
+          text: "",
+          place: [html.length, html.length],
+          figure: { media_type: "image/png", width: 1, height: 1, bytes: png.length },
+        },
+        {
+          ...box,
+          id: 3,
+          type: "image",
+          text: "",
+          place: [html.length, html.length],
+          figure: { media_type: "image/png", width: 1, height: 1, bytes: 40 * 1024 ** 2 },
+        },
+      ],
+      markdown: html,
+    });
+    await cog.close(prediction);
+    await over(id);
+    expect(await pagesRead()).toBe(1);
+    const all = await records(id);
+    const lines = all.filter(({ type }) => type === "line");
+    expect(lines.map(({ state, error }) => [state, error?.code])).toEqual([
+      ["succeeded", undefined],
+      ["succeeded", undefined],
+      ["failed", "invalid_line"],
+      ["failed", "unsupported_option"],
+    ]);
+    expect(lines[0]).toMatchObject({
+      granularity: "block",
+      table_format: "markdown",
+      join_tables: false,
+      figures: "none",
+      text_layer: "never",
+      languages: ["en"],
+    });
+    expect(lines[1]).toMatchObject({ granularity: "word", table_format: "html" });
+    const [plain, rich] = all.filter(({ type }) => type === "page").map(({ result }) => result);
+    expect(plain.markdown).toBe("| x |\n| --- |");
+    expect(plain.blocks[0].lines).toBeUndefined();
+    expect(rich.blocks[0].lines[0].words).toHaveLength(1);
+    const data = `data:image/png;base64,${btoa(String.fromCharCode(...png))}`;
+    expect(rich.markdown).toBe(`${html}\n\n![Figure 2](${data})`);
+    expect(rich.blocks[1].figure.url).toBe(data);
+    // There is no room for it, and its address would lead nowhere.
+    expect(rich.blocks[2].figure.url).toBeUndefined();
+  });
+
+  it("refuses a form and languages that its model lacks, before any line", async () => {
+    const { id } = await manifest([{ file: (await upload(key)).id }]);
+    const refused = async (defaults: object) => {
+      const response = await post("/v1/batches", key, { manifest: id, defaults });
+      return [response.status, (await json(response)).detail];
+    };
+    expect(await refused({ model: "deepseek-ocr", granularity: "word" })).toEqual([
+      422,
+      "defaults: deepseek-ocr has the granularities block.",
+    ]);
+    expect((await refused({ figures: "link" }))[0]).toBe(422);
+    await env.DB.prepare(
+      "INSERT OR REPLACE INTO models (name, digest, seen_at, languages) VALUES ('pp-ocr', ?, 0, '[\"en\"]')",
+    )
+      .bind(pageResult(1).model_digest)
+      .run();
+    expect(await refused({ languages: ["th"] })).toEqual([
+      422,
+      "pp-ocr does not have th; it has en.",
+    ]);
+  });
+
   it("has an output with correct checksums", async () => {
     const file = await upload(key);
     stop = cog.work(1);

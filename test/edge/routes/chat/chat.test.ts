@@ -100,6 +100,72 @@ describe("an answer in one piece", () => {
   });
 });
 
+describe("the form of an answer", () => {
+  const html = "<table><tr><td>x</td></tr></table>";
+  const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1);
+  const box = { bbox: [0, 0, 1, 1] as [number, number, number, number], confidence: 0.9 };
+
+  /** Reads the document once, with a table and a figure. */
+  async function read(fileId: string) {
+    await post("/v1/ocr", key, { file: fileId, languages: ["en"] });
+    const prediction = await cog.demand();
+    expect(prediction.input).toMatchObject({ languages: "en" });
+    await cog.document(prediction, 1);
+    const url = new URL(prediction.input.push_url as string);
+    url.pathname += "/pages/1/figures/2";
+    await call(url.href, { method: "PUT", body: png, headers: { "x-model-digest": DIGEST } });
+    await cog.page(prediction, 1, {
+      blocks: [
+        {
+          ...box,
+          id: 1,
+          type: "table",
+          text: "x",
+          html,
+          markdown: "| x |",
+          place: [0, html.length],
+        },
+        {
+          ...box,
+          id: 2,
+          type: "image",
+          text: "",
+          place: [html.length, html.length],
+          figure: { media_type: "image/png", width: 1, height: 1, bytes: png.length },
+        },
+      ],
+      markdown: html,
+    });
+    await cog.close(prediction);
+  }
+
+  it("follows the options, streamed or not, and languages choose the reading", async () => {
+    const { id } = await upload(key);
+    await read(id);
+    const content = [{ type: "file", file: { file_id: id } }];
+    const chat = (fovea: object, more: object = {}) =>
+      post("/v1/chat/completions", key, {
+        model: "pp-ocr",
+        messages: [{ role: "user", content }],
+        fovea: { languages: ["en"], ...fovea },
+        ...more,
+      });
+    const contentOf = async (fovea: object) => (await json(chat(fovea))).choices[0].message.content;
+    const data = `data:image/png;base64,${btoa(String.fromCharCode(...png))}`;
+    expect(await contentOf({})).toBe(html);
+    expect(await contentOf({ table_format: "markdown" })).toBe("| x |");
+    const inline = `| x |\n\n![Figure 2](${data})`;
+    expect(await contentOf({ table_format: "markdown", figures: "inline" })).toBe(inline);
+    expect(await contentOf({ figures: "link" })).toMatch(
+      /!\[Figure 2\]\(http.*\/v1\/jobs\/job_\w+\/pages\/1\/figures\/2\)$/,
+    );
+    const streamed = chat({ table_format: "markdown", figures: "inline" }, { stream: true });
+    expect(await (await streamed).text()).toContain(JSON.stringify({ content: inline }));
+    expect(cog.predictions).toHaveLength(1);
+    expect((await chat({ languages: ["not a tag"] })).status).toBe(422);
+  });
+});
+
 describe("the request behind it", () => {
   it("counts as one request of the key, with one log line that names its job", async () => {
     const { key: slow } = await json(post("/v1/keys", key, { rate_per_minute: 9 }));

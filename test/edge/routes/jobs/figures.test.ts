@@ -1,8 +1,9 @@
+import { crc32, inflateRawSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { base64 } from "../../../../src/edge/domain/encoding.ts";
 import type { PageResult } from "../../../../src/edge/domain/pages/page-result.ts";
 import { stores, violations } from "../../invariants.ts";
-import { DIGEST } from "../../samples.ts";
+import { DIGEST, unzip } from "../../samples.ts";
 import { CogStub, call, env, json, newKey, ORIGIN, post, upload } from "../../support.ts";
 
 let cog: CogStub;
@@ -119,8 +120,54 @@ it("is in the Markdown and in its block if the request wants it, without another
     (await call(`/v1/jobs/${jobId}/result?${query}`, { key })).text();
   expect(await view("format=md")).toContain("](data:image/png;base64,");
   expect(await view("format=md&figures=link")).toContain(`](${address(1)})`);
-  expect(await view("format=html")).not.toContain("data:");
+  expect(await view("format=html&figures=none")).not.toContain("data:");
   expect(cog.predictions).toHaveLength(1);
+});
+
+it("is in HTML and Word documents, which are opened where no key is", async () => {
+  await land();
+  const result = (query: string) => call(`/v1/jobs/${jobId}/result?${query}`, { key });
+  const html = await result("format=html");
+  expect(html.headers.get("content-security-policy")).toContain("img-src data:;");
+  const written = await html.text();
+  const { blocks } = page as { blocks: PageResult["blocks"] };
+  for (const [i, bytes] of [
+    [0, png],
+    [2, jpeg],
+  ] as const) {
+    const url = `data:${blocks[i]?.figure?.media_type};base64,${base64(bytes.slice().buffer)}`;
+    expect(written).toContain(
+      `<figure><img src="${url}" width="10" height="20" alt="Figure ${i + 1}"></figure>`,
+    );
+  }
+  const address = `${ORIGIN}/v1/jobs/${jobId}/pages/1/figures/1`;
+  expect(await (await result("format=html&figures=link")).text()).toContain(`src="${address}"`);
+  const docx = async (query: string) => {
+    const bytes = new Uint8Array(await (await result(`format=docx${query}`)).arrayBuffer());
+    return unzip([bytes], { crc32, inflateRawSync });
+  };
+  const parts = await docx("");
+  expect(parts["word/media/1.png"]).toBe(String.fromCharCode(...png));
+  expect(parts["word/media/2.jpeg"]).toBe(String.fromCharCode(...jpeg));
+  expect(parts["word/document.xml"]?.match(/r:embed=/g)).toHaveLength(2);
+  expect(Object.keys(await docx("&figures=none")).join()).not.toContain("media");
+});
+
+it("has an address instead if an answer has no room for it", async () => {
+  const large = (id: number) => ({
+    ...box,
+    id,
+    type: "image" as const,
+    place: [0, 0] as [number, number],
+    figure: { ...sized, media_type: "image/png" as const, bytes: 20 * 1024 ** 2 },
+  });
+  expect((await push(1, png)).status).toBe(204);
+  expect((await push(2, png)).status).toBe(204);
+  await cog.page(prediction, 1, { blocks: [large(1), large(2)], markdown: "" });
+  const { pages } = await json(call(`/v1/jobs/${jobId}/result?figures=inline`, { key }));
+  const urls = pages[0].blocks.map(({ figure }: { figure: { url: string } }) => figure.url);
+  expect(urls[0]).toMatch(/^data:image\/png;base64,/);
+  expect(urls[1]).toBe(`${ORIGIN}/v1/jobs/${jobId}/pages/1/figures/2`);
 });
 
 it("is shown to a page in a browser that has a token for the job", async () => {
