@@ -1,19 +1,53 @@
 /**
- * What does a cached response cost? Compares, in one run on one workerd: a bare Hono route, a request that
- * only authenticates, the stored result of a job, and POST /v1/ocr answered from the cache. The requests
- * take turns, so that changes in the machine's speed affect all of them alike.
+ * What does a cached response cost? Compares, in one run on one workerd, a bare Hono route, a request that only
+ * authenticates, the stored result of a job (the first and the second time that it is asked for), and POST /v1/ocr
+ * answered from the cache, for documents of 1, 4, 50 and 400 pages.
  *
- *   npm run bench
+ * First the requests take turns, one at a time, so that changes in the machine's speed affect all of them alike. Then
+ * autocannon, in a process of its own, sends each of them over 1, 16 and 64 connections.
+ *
+ *   npm run bench -- edge [--rounds 200] [--seconds 3] [--pages 1,4,50,400]
  */
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { join } from "node:path";
+import { parseArgs, promisify } from "node:util";
 import { startEdge } from "./edge.ts";
 import { pageResult, pushUrl, report } from "./stub.ts";
 
-const ROUNDS = 400;
-const PAGES = 4;
+const root = join(import.meta.dirname, "..");
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "200" },
+    seconds: { type: "string", default: "3" },
+    pages: { type: "string", default: "1,4,50,400" },
+    out: { type: "string", default: join(root, "bench/out") },
+  },
+});
+const ROUNDS = Number(values.rounds);
+const SECONDS = Number(values.seconds);
+const SIZES = values.pages.split(",").map(Number);
+const CONNECTIONS = [1, 16, 64];
+/** Throughput is the median of this many turns. */
+const TURNS = 3;
+const WARM_UP = 20;
 
-/** The stub worker: reads nothing and pushes a page of typical size. */
+/** Milliseconds of each request, by its name. */
+const times = new Map<string, number[]>();
+
+async function timed(name: string, ask: () => Promise<Response>, counts = true): Promise<string> {
+  const start = performance.now();
+  const response = await ask();
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${name}: status ${response.status} ${body}`);
+  if (counts) times.set(name, [...(times.get(name) ?? []), performance.now() - start]);
+  return body;
+}
+
+/** The stub worker: reads nothing and pushes pages of typical size, one after the other. */
 const text = "Lorem ipsum dolor sit amet, consectetur adipiscing elit. ".repeat(50);
+let pageCount = 1;
 const worker = createServer((request, response) => {
   let body = "";
   request.on("data", (chunk) => {
@@ -26,6 +60,8 @@ const worker = createServer((request, response) => {
 }).listen(0, "127.0.0.1");
 await new Promise((resolve) => worker.once("listening", resolve));
 
+const PUSH = "a worker's PUT of a page";
+
 async function push(input: Record<string, string>): Promise<void> {
   const put = (path: string, body: object) =>
     fetch(pushUrl(input, path), {
@@ -33,72 +69,134 @@ async function push(input: Record<string, string>): Promise<void> {
       headers: { "content-type": "application/json" },
       body: JSON.stringify(report(body)),
     });
-  await put("/document", { page_count: PAGES, media_type: "application/pdf" });
+  await put("/document", { page_count: pageCount, media_type: "application/pdf" });
   for (const page of (input.pages as string).split(","))
-    await put(`/pages/${page}`, pageResult(Number(page), text));
+    await timed(PUSH, () => put(`/pages/${page}`, pageResult(Number(page), text)));
 }
 
 const { port } = worker.address() as { port: number };
-const pools = [{ name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: 8 }];
+const pools = [{ name: "stub", type: "cog", url: `http://127.0.0.1:${port}`, slots: 1 }];
 const { origin, headers, stop } = await startEdge(
   { POOLS: JSON.stringify(pools) },
   "bench/requery-worker.ts",
 );
 
-try {
-  const upload = await fetch(`${origin}/v1/files`, { method: "POST", headers, body: "%PDF-1.7" });
-  const { id: file } = (await upload.json()) as { id: string };
-  const body = JSON.stringify({ file });
-  const first = await fetch(`${origin}/v1/ocr`, {
-    method: "POST",
-    headers: { ...headers, prefer: "wait=30" },
-    body,
-  });
-  const job = (await first.json()) as { id: string; state: string };
-  if (job.state !== "succeeded")
-    throw new Error(`the document was not read: ${JSON.stringify(job)}`);
+/** A request that autocannon repeats. */
+interface Target {
+  name: string;
+  path: string;
+  method?: "GET" | "POST";
+  body?: string;
+}
 
-  const requests: [string, () => Promise<Response>][] = [
-    ["bare Hono route", () => fetch(`${origin}/bare`)],
-    ["authentication and limits only", () => fetch(`${origin}/v1/webhooks/secret`, { headers })],
-    ["authenticated list of one", () => fetch(`${origin}/v1/files?limit=1`, { headers })],
-    [
-      `result of ${PAGES} pages as Markdown`,
-      () => fetch(`${origin}/v1/jobs/${job.id}/result?format=md`, { headers }),
-    ],
-    [
-      `POST /v1/ocr of ${PAGES} cached pages`,
-      () => fetch(`${origin}/v1/ocr`, { method: "POST", headers, body }),
-    ],
-  ];
-  const times = requests.map(() => [] as number[]);
-  for (let round = -20; round < ROUNDS; round++)
-    for (const [i, [name, ask]] of requests.entries()) {
-      const start = performance.now();
-      const response = await ask();
-      await response.arrayBuffer();
-      if (!response.ok) throw new Error(`${name}: status ${response.status}`);
-      if (round >= 0) times[i]?.push(performance.now() - start);
-    }
-
-  const quantile = (values: number[], q: number) =>
-    values.toSorted((a, b) => a - b)[Math.floor(values.length * q)] as number;
-  const bare = quantile(times[0] as number[], 0.5);
-  console.log(`${ROUNDS} rounds, one after the other, Node ${process.version}\n`);
-  console.log(
-    "| request | p50 ms | p95 ms | ratio of p50 to bare | over bare, ms |\n|---|---|---|---|---|",
+/** @returns requests per second */
+async function throughput(target: Target, connections: number): Promise<number> {
+  const args = ["--json", "--connections", String(connections), "--duration", String(SECONDS)];
+  for (const [name, value] of Object.entries(headers)) args.push("--headers", `${name}: ${value}`);
+  args.push("--method", target.method ?? "GET");
+  if (target.body) args.push("--body", target.body);
+  const program = join(root, "node_modules/autocannon/autocannon.js");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [program, ...args, origin + target.path],
+    { maxBuffer: 2 ** 24 },
   );
-  for (const [i, [name]] of requests.entries()) {
-    const p50 = quantile(times[i] as number[], 0.5);
-    const p95 = quantile(times[i] as number[], 0.95);
-    const figures = [
-      p50.toFixed(2),
-      p95.toFixed(2),
-      (p50 / bare).toFixed(1),
-      (p50 - bare).toFixed(2),
-    ];
-    console.log(`| ${name} | ${figures.join(" | ")} |`);
+  const seen = JSON.parse(stdout);
+  if (seen.non2xx > 0 || seen.errors > 0)
+    throw new Error(`${target.name}: ${seen.non2xx} failed responses, ${seen.errors} errors`);
+  return seen["2xx"] / seen.duration;
+}
+
+const quantile = (sample: number[], q: number) =>
+  sample.toSorted((a, b) => a - b)[Math.floor(sample.length * q)] as number;
+
+const BARE: Target = { name: "bare Hono route", path: "/bare" };
+const AUTH: Target = { name: "authentication and limits only", path: "/v1/webhooks/secret" };
+const pagesOf = (size: number) => `${size} ${size === 1 ? "page" : "pages"}`;
+
+try {
+  const targets = [BARE, AUTH];
+  const documents: { size: number; body: string }[] = [];
+  for (const size of SIZES) {
+    pageCount = size;
+    const sent = { method: "POST", headers, body: `%PDF-1.7 ${size}` };
+    const { id } = JSON.parse(await timed("upload", () => fetch(`${origin}/v1/files`, sent)));
+    const body = JSON.stringify({ file: id });
+    documents.push({ size, body });
+    let job: { id: string; state: string };
+    do
+      job = await (
+        await fetch(`${origin}/v1/ocr`, {
+          method: "POST",
+          headers: { ...headers, prefer: "wait=60" },
+          body,
+        })
+      ).json();
+    while (job.state === "queued" || job.state === "running");
+    if (job.state !== "succeeded") throw new Error(`not read: ${JSON.stringify(job)}`);
+    targets.push(
+      { name: `result, ${pagesOf(size)}`, path: `/v1/jobs/${job.id}/result?format=md` },
+      { name: `POST, ${pagesOf(size)} cached`, path: "/v1/ocr", method: "POST", body },
+    );
   }
+
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    const counts = round >= 0;
+    for (const { name, path } of [BARE, AUTH])
+      await timed(name, () => fetch(origin + path, { headers }), counts);
+    for (const { size, body } of documents) {
+      // Long documents get a tenth of the rounds.
+      if (size > 100 && round % 10 !== 0) continue;
+      const post = () => fetch(`${origin}/v1/ocr`, { method: "POST", headers, body });
+      const { id } = JSON.parse(await timed(`POST, ${pagesOf(size)} cached`, post, counts));
+      const get = () => fetch(`${origin}/v1/jobs/${id}/result?format=md`, { headers });
+      await timed(`result, ${pagesOf(size)}, first time`, get, counts);
+      await timed(`result, ${pagesOf(size)}`, get, counts);
+    }
+  }
+
+  const lines = [
+    `${ROUNDS} rounds, one request at a time, Node ${process.version}`,
+    "",
+    "| request | samples | p50 ms | p95 ms | p50 over bare | p95 over bare |",
+    "|---|---|---|---|---|---|",
+  ];
+  const bare = times.get(BARE.name) as number[];
+  for (const [name, sample] of times) {
+    const [p50, p95] = [quantile(sample, 0.5), quantile(sample, 0.95)];
+    const [x50, x95] = [p50 / quantile(bare, 0.5), p95 / quantile(bare, 0.95)];
+    lines.push(
+      `| ${name} | ${sample.length} | ${p50.toFixed(2)} | ${p95.toFixed(2)} | ${x50.toFixed(1)} | ${x95.toFixed(1)} |`,
+    );
+  }
+  console.log(lines.join("\n"));
+
+  const rates = new Map<string, number[]>();
+  for (let turn = 0; turn < TURNS; turn++)
+    for (const connections of CONNECTIONS)
+      for (const target of targets) {
+        const name = `${target.name} ${connections}`;
+        rates.set(name, [...(rates.get(name) ?? []), await throughput(target, connections)]);
+      }
+  const rate = (target: Target, connections: number) =>
+    quantile(rates.get(`${target.name} ${connections}`) as number[], 0.5);
+  const table = [
+    "",
+    `Requests per second, and their share of the bare route's: median of ${TURNS} turns of ${SECONDS} s`,
+    "",
+    `| request | ${CONNECTIONS.map((n) => (n === 1 ? "1 connection" : `${n} connections`)).join(" | ")} |`,
+    `|---|${"---|".repeat(CONNECTIONS.length)}`,
+    ...targets.map((target) => {
+      const cells = CONNECTIONS.map((n) => {
+        const share = rate(target, n) / rate(BARE, n);
+        return `${rate(target, n).toFixed(0)} (${share.toFixed(2)})`;
+      });
+      return `| ${target.name} | ${cells.join(" | ")} |`;
+    }),
+  ];
+  console.log(table.join("\n"));
+  mkdirSync(values.out, { recursive: true });
+  writeFileSync(join(values.out, "edge.md"), `${[...lines, ...table].join("\n")}\n`);
 } finally {
   await stop();
   worker.close();

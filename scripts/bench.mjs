@@ -11,7 +11,7 @@ const python = join(venvBin, "python");
 const out = join(root, "bench/out");
 
 const PARTS = {
-  edge: [node24, "bench/requery.ts"],
+  edge: [node24, "bench/requery.ts", "--out", out],
   engine: [python, "bench/engine.py", "--out", out],
   encoder: [python, "bench/encoder.py", "--out", out],
   roofline: [python, "bench/roofline.py", "validate"],

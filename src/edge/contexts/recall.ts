@@ -8,7 +8,7 @@ import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
-import { NO_QUOTA, refused } from "../jobs/admit.ts";
+import { NOT_LIMITED, refused } from "../jobs/admit.ts";
 import { startJob } from "../jobs/create.ts";
 import {
   type Context,
@@ -63,13 +63,13 @@ export async function startRecall(
     if (!file) continue;
     if (!admitted) await by.admit();
     // The key's limits hold for the message, so for its first page.
-    const quota = admitted ? NO_QUOTA : by.quota;
+    const allowance = admitted ? NOT_LIMITED : { ...NOT_LIMITED, ...by.quota };
     admitted = true;
     const id = newId("job", Date.now());
     // A larger mode than that of the image would find no more in it.
     const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
-    const refusal = await startJob(env, file, { id, keyId: by.keyId, quota, options });
-    if (refusal) throw refused(refusal, quota);
+    const started = await startJob(env, file, { id, keyId: by.keyId, allowance, options });
+    if ("refusal" in started) throw refused(started, allowance);
     jobs.push(id);
   }
   return jobs;

@@ -4,7 +4,7 @@ import { idPattern } from "../domain/ids.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
-import { clientFile, type StoredFile } from "../storage/files.ts";
+import { fileToRead, type StoredFile } from "../storage/files.ts";
 import { STORED, storeDocument } from "./store.ts";
 
 /** What `fileFromUrl` throws. */
@@ -36,7 +36,7 @@ export async function findDocument(
   }
   if (!idPattern("file").test(source.file))
     throw invalidRequest([{ path: ["file"], message: "not a file id" }]);
-  const file = await clientFile(env.DB, tenantId, source.file);
+  const file = await fileToRead(env.DB, tenantId, source.file);
   if (!file) throw new Problem("not-found", "No such file.");
   return file;
 }

@@ -3,9 +3,8 @@ import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { secondsOfDayLeft } from "../domain/keys/day-limits.ts";
-import type { Quota } from "../domain/keys/stored-key.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
-import type { Refusal } from "../storage/quota.ts";
+import type { Allowance, Refused } from "../storage/jobs.ts";
 
 /** The problems of a key or an account that has reached a limit. */
 export const ADMISSION = [
@@ -14,13 +13,16 @@ export const ADMISSION = [
   "too-many-jobs",
 ] as const satisfies ProblemCode[];
 
-export const NO_QUOTA: Quota = { monthlyPages: null, concurrentJobs: null };
+export const NOT_LIMITED: Allowance = { monthlyPages: null, concurrentJobs: null, uncached: null };
 
 /** The problem for a job that was not inserted. */
-export function refused(refusal: Refusal, { monthlyPages, concurrentJobs }: Quota): Problem {
+export function refused({ refusal, uncached }: Refused, allowance: Allowance): Problem {
+  const { monthlyPages, concurrentJobs } = allowance;
   switch (refusal) {
     case "document":
       return new Problem("not-found", "No such file.");
+    case "uncached":
+      return overDay(uncached, allowance.uncached as number, Date.now());
     case "pages":
       return new Problem(
         "quota-exceeded",
@@ -39,10 +41,13 @@ export function refused(refusal: Refusal, { monthlyPages, concurrentJobs }: Quot
  * @throws Problem `budget-exceeded` if more pages are to be read than the day has left
  */
 export function checkDay(pages: number, left: number | null, now: number): void {
-  if (left === null || pages <= left) return;
+  if (left !== null && pages > left) throw overDay(pages, left, now);
+}
+
+function overDay(pages: number, left: number, now: number): Problem {
   const detail = `${pages} pages are to be read, and ${left} are left today.`;
   const again = { "retry-after": String(secondsOfDayLeft(now)) };
-  throw new Problem("budget-exceeded", detail, { pages_left: left }, again);
+  return new Problem("budget-exceeded", detail, { pages_left: left }, again);
 }
 
 /** Checks the account's day for a known number of pages. */

@@ -9,9 +9,7 @@ import type { Asker, Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { type DocumentSource, FROM_URL, findDocument } from "../documents/ingest.ts";
 import { newId } from "../domain/ids.ts";
-import { isOver } from "../domain/jobs/job.ts";
 import { JobRequest } from "../domain/jobs/job-request.ts";
-import type { Quota } from "../domain/keys/stored-key.ts";
 import { outboundUrlFault } from "../domain/network/outbound-url.ts";
 import { missingTags } from "../domain/pages/languages.ts";
 import { ENCODE } from "../domain/pages/models.ts";
@@ -33,16 +31,23 @@ import { formatTraceparent } from "../domain/protocol/traceparent.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
+import { wakeAll } from "../signals/wake-receiver.ts";
 import type { StoredFile } from "../storage/files.ts";
 import { claimJob } from "../storage/idempotency.ts";
-import { findJob, type Job, jobWithSources, type SourceCounts } from "../storage/jobs.ts";
+import {
+  type Allowance,
+  findJob,
+  type Job,
+  type JobWithPages,
+  jobPages,
+  type Refused,
+} from "../storage/jobs.ts";
 import { seenModels } from "../storage/models.ts";
-import type { Refusal } from "../storage/quota.ts";
+import type { Created } from "../storage/reading.ts";
 import { keptTokens } from "../storage/tenants.ts";
 import { timed } from "../telemetry.ts";
-import { ADMISSION, checkDay, NO_QUOTA, refused } from "./admit.ts";
-import { announce } from "./end.ts";
-import { planNew, selectedPages, uncached } from "./plan.ts";
+import { ADMISSION, checkDay, NOT_LIMITED, refused } from "./admit.ts";
+import { planNew, selectedPages } from "./plan.ts";
 
 /**
  * What `createJob` throws. In addition: `not-cached` with `cache: only`, `tokens-not-kept` for the task `encode`, and
@@ -61,17 +66,11 @@ export const CREATE_JOB = [
 /** A document and the fields of POST /v1/ocr. Fields that are left out have the defaults of that route. */
 export type NewJob = { document: DocumentSource } & z.input<typeof JobRequest>;
 
-export interface CreatedJob {
-  /** The job after planning: over already if the cache had every page. */
-  job: Job;
-  /** How many of its pages came from the cache, are shared with another job, or are read for it. */
-  sources: SourceCounts;
-}
-
 /**
  * Has a client's document read, or finds that it has been read. A browser token's job has the id that the token names,
  * so that the token starts one job.
  * @param claim of the request's Idempotency-Key, if the request starts only this job: a repetition continues with it
+ * @returns the job after planning: over already if the cache had every page
  * @throws Problem if the request is refused; no job is created then
  */
 export async function createJob(
@@ -79,7 +78,7 @@ export async function createJob(
   { caller, trace, timings }: Asker,
   { document, ...fields }: NewJob,
   claim?: Claim,
-): Promise<CreatedJob> {
+): Promise<JobWithPages> {
   if (claim?.jobId) return startedJob(env, caller.tenantId, claim.jobId);
   const request = parse(fields);
   const { tenantId, keyId, tokenJobId, quota, dayLimits } = caller;
@@ -96,21 +95,18 @@ export async function createJob(
   ]);
 
   const now = Date.now();
-  const wanted = { options, selection };
-  if (request.cache === "only") {
-    if ((await uncached(env, wanted, file)) > 0)
-      throw new Problem("not-cached", "Not every selected page has been read with these options.");
-  } else if (left !== null) {
-    const fresh = request.cache === "refresh";
-    checkDay(fresh ? selectedPages(wanted, file) : await uncached(env, wanted, file), left, now);
-  }
-
+  if (request.cache === "refresh") checkDay(selectedPages({ options, selection }, file), left, now);
+  const allowance: Record<Job["cache"], Allowance> = {
+    use: { ...quota, uncached: left },
+    refresh: { ...quota, uncached: null },
+    only: { ...NOT_LIMITED, uncached: 0 },
+  };
   const id = tokenJobId ?? newId("job", now);
   const also = claim ? [claimJob(env.DB, claim, id)] : [];
   const spec: JobSpec = {
     id,
     keyId,
-    quota: request.cache === "only" ? NO_QUOTA : quota,
+    allowance: allowance[request.cache],
     options,
     presentation,
     selection,
@@ -126,19 +122,22 @@ export async function createJob(
     if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error))) throw tokenUsed(tokenJobId);
     throw error;
   });
-  const refusal = await timed(timings, "plan", started);
-  if (refusal) throw refused(refusal, quota);
-  const created = await jobWithSources(env.DB, id);
-  // No worker will report about a job that ended while it was made.
-  if (isOver(created.job.state)) await announce(env, [id]);
+  const created = await timed(timings, "plan", started);
+  if ("refusal" in created) {
+    if (request.cache === "only" && created.refusal === "uncached")
+      throw new Problem("not-cached", "Not every selected page has been read with these options.");
+    throw refused(created, allowance[request.cache]);
+  }
+  // Nobody watches a job that did not exist before; webhooks may be due, if it ended or has pages from the cache.
+  await wakeAll(env, created.concerned.receivers);
   return created;
 }
 
 /** @throws Problem `gone` if the job was deleted */
-async function startedJob(env: Env, tenantId: string, id: string): Promise<CreatedJob> {
-  if (!(await findJob(env.DB, tenantId, id)))
-    throw new Problem("gone", "The job of the first request was deleted.");
-  return jobWithSources(env.DB, id);
+async function startedJob(env: Env, tenantId: string, id: string): Promise<JobWithPages> {
+  const job = await findJob(env.DB, tenantId, id);
+  if (!job) throw new Problem("gone", "The job of the first request was deleted.");
+  return { job, pages: await jobPages(env.DB, id) };
 }
 
 /** What distinguishes one new job from another. */
@@ -146,7 +145,7 @@ export interface JobSpec {
   id: string;
   keyId: string;
   /** The limits of the key. Left out: none, because the service starts the job on its own account. */
-  quota?: Quota;
+  allowance?: Allowance;
   options: ReadOptions;
   presentation?: Presentation;
   selection?: PageSelection;
@@ -166,14 +165,14 @@ export interface JobSpec {
  * Records a job on a document and plans it. That the document exists and the key is below its limits is checked in the
  * same transaction.
  * @param also statements for the same transaction. They run even if the job is refused
- * @returns why the job was refused; `null` if it exists
+ * @returns the job, or why it was refused
  */
 export async function startJob(
   env: Env,
   file: StoredFile,
   spec: JobSpec,
   also: D1PreparedStatement[] = [],
-): Promise<Refusal | null> {
+): Promise<Created | Refused> {
   const now = Date.now();
   const job: Job = {
     id: spec.id,
@@ -202,7 +201,7 @@ export async function startJob(
     batchId: spec.batchId ?? null,
     background: spec.background ?? false,
   };
-  return planNew(env, job, file, spec.quota ?? NO_QUOTA, also);
+  return planNew(env, job, file, spec.allowance ?? NOT_LIMITED, also);
 }
 
 function parse(fields: z.input<typeof JobRequest>): JobRequest {

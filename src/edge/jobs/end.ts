@@ -2,23 +2,31 @@
 import type { Env } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
 import { notifyWatchers } from "../signals/notifier.ts";
-import { wakeBatchesOf } from "../signals/wake-batch.ts";
-import { wakeReceivers } from "../signals/wake-receiver.ts";
+import { wakeBatch } from "../signals/wake-batch.ts";
+import { wakeAll } from "../signals/wake-receiver.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { type CanceledShard, endJobEarly } from "../storage/cancellation.ts";
+import { type Concerned, concernedBy } from "../storage/deliveries.ts";
 import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
 import { expiredJobs, type Job, jobsWithoutDocument } from "../storage/jobs.ts";
 
-/** Notifies watchers, webhooks and batches of jobs that may have changed. Safe to repeat. */
-export async function announce(env: Env, jobIds: string[]): Promise<void> {
+/**
+ * Notifies watchers, webhooks and batches of jobs that may have changed. Safe to repeat.
+ * @param concerned the webhooks and batches, if the caller knows them
+ */
+export async function announce(env: Env, jobIds: string[], concerned?: Concerned): Promise<void> {
   if (jobIds.length === 0) return;
   // What these do is repeated: by the watchers' own timeouts, by the sweep, by the batch's next poll. A failure must not
   // make the caller repeat what is stored already.
   const jobs = jobIds.join(",");
+  const wake = async () => {
+    const { receivers, batches } = concerned ?? (await concernedBy(env.DB, jobIds, Date.now()));
+    await wakeAll(env, receivers);
+    for (const batch of batches) await wakeBatch(env, batch);
+  };
   await Promise.all([
     bestEffort(notifyWatchers(env, jobIds), { watchers_of: jobs }),
-    bestEffort(wakeReceivers(env, jobIds), { webhooks_of: jobs }),
-    bestEffort(wakeBatchesOf(env, jobIds), { batches_of: jobs }),
+    bestEffort(wake(), { webhooks_and_batches_of: jobs }),
   ]);
 }
 

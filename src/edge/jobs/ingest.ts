@@ -15,18 +15,11 @@ import { makeReceipt, receiptKey } from "../domain/pages/receipt.ts";
 import type { TokensHead } from "../domain/pages/tokens-file.ts";
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
-import { fileById, setPageCount } from "../storage/files.ts";
-import { unplannedJobs } from "../storage/jobs.ts";
+import { fileById, withPageCount } from "../storage/files.ts";
 import { keepTokens, seenAs } from "../storage/kept-tokens.ts";
-import {
-  countReading,
-  digestName,
-  failShard,
-  landPage,
-  rememberModel,
-} from "../storage/reading.ts";
+import { countReading, documentOpened, failShard, landPage } from "../storage/reading.ts";
 import { deleteReading, putResult } from "../storage/results.ts";
-import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
+import { endLease, type Heard, renewLease, type Shard } from "../storage/shards.ts";
 import { log, track } from "../telemetry.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
@@ -34,11 +27,23 @@ import { plan } from "./plan.ts";
 /** `gone`: the shard has ended or is at a later attempt, so the worker must stop. */
 export type Received = "ok" | "gone";
 
-export async function receiveHeartbeat(env: Env, shard: Shard, attempt: number): Promise<Received> {
+export async function receiveHeartbeat(
+  env: Env,
+  shardId: string,
+  attempt: number,
+): Promise<Received> {
   const now = Date.now();
-  const leaseUntil = now + settings(env).LEASE_S * 1000;
-  return (await renewLease(env.DB, shard.id, attempt, leaseUntil, now)) ? "ok" : "gone";
+  const { meta } = await renewLease(env.DB, heardNow(env, shardId, attempt, now), now).run();
+  return received(meta.changes > 0);
 }
+
+const received = (live: boolean): Received => (live ? "ok" : "gone");
+
+const heardNow = (env: Env, shardId: string, attempt: number, now: number): Heard => ({
+  shardId,
+  attempt,
+  leaseUntil: now + settings(env).LEASE_S * 1000,
+});
 
 /**
  * The worker has opened the document and counted its pages, or could not open it. A count is accepted from any
@@ -50,39 +55,29 @@ export async function receiveDocument(
   attempt: number,
   report: z.infer<typeof DocumentReport>,
 ): Promise<Received> {
-  const [live, first] = await Promise.all([
-    receiveHeartbeat(env, shard, attempt),
-    schedulerOf(env).heard(shard.id, attempt),
-  ]);
+  const first = await schedulerOf(env).heard(shard.id, attempt);
   if (first) {
     const { tenantId, options } = shard;
     track(env, { type: "heard", tenantId, model: options.model, pool: first.pool }, [first.ms]);
     log(env, "shard.heard", { shard_id: shard.id, attempt, pool: first.pool, ms: first.ms });
   }
   const now = Date.now();
-  if ("error" in report) {
+  const { file } = shard;
+  if ("error" in report || !file) {
+    const live = await receiveHeartbeat(env, shard.id, attempt);
+    if (!("error" in report)) return live;
     if (live === "gone" || TRANSIENT_DOCUMENT_ERRORS.has(report.error.code)) return live;
     await announce(env, await failShard(env.DB, shard.id, report.error, true, now));
     await wakeShard(env, shard.id);
     return "ok";
   }
-  const found = await fileById(env.DB, shard.tenantId, shard.fileId);
-  const started = await startJobs(env.DB, shard.id, now);
-  const planned = await unplannedJobs(env.DB, shard.fileId);
-  if (found) {
-    const { mediaType } = found;
-    await rememberModel(
-      env.DB,
-      digestName(report.model, mediaType),
-      report.model_digest,
-      now,
-      report.languages,
-    ).run();
-    const file = await setPageCount(env.DB, found, shard.options.mode, report.page_count);
-    for (const job of planned) await plan(env, job, file);
-  }
-  await announce(env, [...started, ...planned.map((job) => job.id)]);
-  return live;
+  const { mode } = shard.options;
+  const heard = heardNow(env, shard.id, attempt, now);
+  const opened = await documentOpened(env.DB, heard, file, mode, report, now);
+  const counted = withPageCount(file, mode, report.page_count);
+  for (const job of opened.unplanned) await plan(env, job, counted);
+  await announce(env, [...opened.started, ...opened.unplanned.map(({ id }) => id)]);
+  return received(opened.live);
 }
 
 /**
@@ -95,16 +90,15 @@ export async function receivePage(
   attempt: number,
   result: PageResult,
 ): Promise<Received> {
-  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
+  const { file } = shard;
   if (!file) return "gone";
-  const key = await pageKey(shard.tenantId, file.sha256, shard.options, result.page);
-  const live = await receiveHeartbeat(env, shard, attempt);
-  const open = shard.pages.some((page) => page.pageKey === key);
-  if (!open) {
-    await countReading(env.DB, key, result.model_digest).run();
-    return live;
-  }
   const now = Date.now();
+  const heard = heardNow(env, shard.id, attempt, now);
+  const key = shard.pages.find(({ page }) => page === result.page)?.pageKey;
+  if (!key) {
+    const read = await pageKey(shard.tenantId, file.sha256, shard.options, result.page);
+    return received(await countReading(env.DB, heard, read, result.model_digest, now));
+  }
   const signingKey = await receiptKey(settings(env).SIGNING_SECRET);
   const receipt = await makeReceipt(signingKey, file.sha256, result, now);
   const bytes = new TextEncoder().encode(JSON.stringify({ ...result, receipt }));
@@ -120,12 +114,12 @@ export async function receivePage(
       : null;
   const { mediaType } = file;
   const size = bytes.byteLength;
-  const jobs = await landPage(env.DB, shard, mediaType, key, result, size, about, now);
-  if (jobs === "deleted") {
+  const landed = await landPage(env.DB, heard, shard, mediaType, key, result, size, about, now);
+  if (landed.outcome === "deleted") {
     await deleteReading(env.BUCKET, shard, key, result.model_digest);
     return "gone";
   }
-  if (jobs !== "unwanted") {
+  if (landed.outcome === "recorded") {
     const { tenantId } = shard;
     const { model, verdict, timings_ms: t } = result;
     track(env, { type: "page", tenantId, model, pool: shard.pool ?? "", outcome: verdict }, [
@@ -134,10 +128,10 @@ export async function receivePage(
       result.text_tokens ?? 0,
       size,
     ]);
-    await announce(env, jobs);
+    await announce(env, landed.jobs, landed.concerned);
   }
   if (shard.openPages === 1) await wakeShard(env, shard.id);
-  return live;
+  return received(landed.live);
 }
 
 /**
@@ -151,9 +145,9 @@ export async function receiveTokens(
   head: TokensHead,
   bytes: ArrayBuffer,
 ): Promise<Received | "refused"> {
-  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
+  const { file } = shard;
   if (!file) return "gone";
-  const live = await receiveHeartbeat(env, shard, attempt);
+  const live = await receiveHeartbeat(env, shard.id, attempt);
   if (!shard.pages.some(({ page }) => page === head.page)) return live;
   const { TENANT_TOKENS_BYTES } = settings(env);
   const kept = await keepTokens(
@@ -181,11 +175,10 @@ export async function receivePicture(
   digest: string,
   put: (pageKey: string) => Promise<void>,
 ): Promise<Received> {
-  const file = await fileById(env.DB, shard.tenantId, shard.fileId);
-  if (!file) return "gone";
-  const key = await pageKey(shard.tenantId, file.sha256, shard.options, page);
-  const live = await receiveHeartbeat(env, shard, attempt);
-  if (!shard.pages.some((wanted) => wanted.pageKey === key)) return live;
+  if (!shard.file) return "gone";
+  const live = await receiveHeartbeat(env, shard.id, attempt);
+  const key = shard.pages.find((wanted) => wanted.page === page)?.pageKey;
+  if (!key) return live;
   await put(key);
   if (await fileById(env.DB, shard.tenantId, shard.fileId)) return "ok";
   await deleteReading(env.BUCKET, shard, key, digest);

@@ -2,29 +2,30 @@
 import type { Env } from "../bindings.ts";
 import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
-import type { Quota } from "../domain/keys/stored-key.ts";
 import { pageKey, type WantedPage } from "../domain/pages/page-key.ts";
 import { cutShards, firstPage, resolvePages, shardSize } from "../domain/pages/page-selection.ts";
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import {
+  type Allowance,
   findJobById,
   halfPlannedJobs,
   type Job,
   pagesWithoutFlights,
+  type Refused,
   uncountedJobs,
 } from "../storage/jobs.ts";
-import type { Refusal } from "../storage/quota.ts";
 import {
+  type Created,
   claimAgain,
-  countUncached,
   createPlannedJob,
   digestName,
   type Plan,
+  type Planned,
   planJob,
 } from "../storage/reading.ts";
-import { insertShards, promoteShards } from "../storage/shards.ts";
+import { insertShards } from "../storage/shards.ts";
 
 /** Which pages of a document a job reads, and how. */
 type Wanted = Pick<Job, "options" | "selection">;
@@ -33,30 +34,32 @@ type Wanted = Pick<Job, "options" | "selection">;
  * Inserts a job and plans it. Until the document's pages are counted, only the first selected page is planned: the
  * worker that opens the document reports their number, and then the rest is planned.
  * @param also statements for the same transaction. They run even if the job is refused
- * @returns why the job was refused; `null` if it exists
+ * @returns the job, or why it was refused
  */
 export async function planNew(
   env: Env,
   job: Job,
   file: StoredFile,
-  quota: Quota,
+  allowance: Allowance,
   also: D1PreparedStatement[],
-): Promise<Refusal | null> {
+): Promise<Created | Refused> {
   const wanted = await planOf(job, file);
-  const created = await createPlannedJob(env.DB, job, quota, wanted, also, Date.now());
-  if ("refusal" in created) return created.refusal;
-  await read(env, job, file, wanted, created.claimed);
-  if (wanted.planned) return null;
+  // A document whose pages are not counted was never read.
+  if (!wanted.planned && allowance.uncached === 0) return { refusal: "uncached", uncached: 1 };
+  const created = await createPlannedJob(env.DB, job, allowance, wanted, also, Date.now());
+  if ("refusal" in created) return created;
+  await read(env, job, file, created);
+  if (wanted.planned) return created;
   // A worker may have counted the pages, and planned the jobs that it found, since the file was looked up.
   const current = await fileById(env.DB, file.tenantId, file.id);
   if (current && pageCountOf(current, job.options.mode) !== null) await plan(env, job, current);
-  return null;
+  return created;
 }
 
 /** Plans the rest of a job whose document has been counted. */
 export async function plan(env: Env, job: Job, file: StoredFile): Promise<void> {
   const wanted = await planOf(job, file);
-  await read(env, job, file, wanted, await planJob(env.DB, wanted, Date.now()));
+  await read(env, job, file, await planJob(env.DB, wanted, Date.now()));
 }
 
 async function planOf(job: Job, file: StoredFile): Promise<Plan> {
@@ -70,13 +73,10 @@ async function read(
   env: Env,
   job: Job,
   file: StoredFile,
-  { wanted }: Plan,
-  claimed: WantedPage[],
+  { claimed, promoted }: Planned,
 ): Promise<void> {
   await startShards(env, job, file, claimed);
-  if (!job.background && claimed.length < wanted.length) {
-    for (const shard of await promoteShards(env.DB, job.id)) await wakeShard(env, shard);
-  }
+  for (const shard of promoted) await wakeShard(env, shard);
 }
 
 /** Resumes jobs from before `before` whose planning was interrupted, or that wait for pages that nobody reads. */
@@ -108,13 +108,6 @@ export async function probeUncounted(env: Env, before: number, fileId?: string):
     const file = await fileById(env.DB, job.tenantId, job.fileId);
     if (file) await probeAgain(env, job, file);
   }
-}
-
-/** How many of the selected pages are not in the cache; 1 for a document whose pages are not counted: it was never read. */
-export async function uncached(env: Env, wanted: Wanted, file: StoredFile): Promise<number> {
-  const { pages, counted } = await wantedPages(wanted, file);
-  if (!counted) return 1;
-  return countUncached(env.DB, digestName(wanted.options.model, file.mediaType), pages);
 }
 
 /** How many pages of the document are selected; 1 while they are not counted. */

@@ -5,12 +5,9 @@ import { dueReceivers, insertNotices } from "../storage/deliveries.ts";
 import type { Notice } from "../storage/endpoints.ts";
 import { bestEffort } from "../storage/fault.ts";
 
-/**
- * Wakes the receivers that have deliveries due.
- * @param jobIds only deliveries of these jobs; all if absent
- */
-export async function wakeReceivers(env: Env, jobIds?: string[]): Promise<void> {
-  await wakeAll(env, await dueReceivers(env.DB, Date.now(), jobIds));
+/** Wakes the receivers that have deliveries due. */
+export async function wakeReceivers(env: Env): Promise<void> {
+  await wakeAll(env, await dueReceivers(env.DB, Date.now()));
 }
 
 /** Delivers an event without a job to every active endpoint of the tenant that subscribes to it. */

@@ -262,18 +262,6 @@ export async function deleteBatchRecords(db: D1Database, id: string): Promise<vo
   ]);
 }
 
-/** Batches of those of the jobs that have ended. */
-export async function batchesOfEndedJobs(db: D1Database, jobIds: string[]): Promise<string[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT DISTINCT batch_id AS id FROM jobs WHERE id IN (SELECT value FROM json_each(?))
-         AND batch_id IS NOT NULL AND finished_at IS NOT NULL`,
-    )
-    .bind(JSON.stringify(jobIds))
-    .all<{ id: string }>();
-  return results.map(({ id }) => id);
-}
-
 /** Whether one of the tenant's batches uses this manifest. */
 export async function manifestInUse(
   db: D1Database,

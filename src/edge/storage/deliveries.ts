@@ -3,6 +3,7 @@
  * `page_completed` for pages, and here for events without a job.
  */
 import type { Receiver } from "../bindings.ts";
+import { rowsOf } from "./batch-results.ts";
 import type { Notice } from "./endpoints.ts";
 
 type DeliveryState = "pending" | "delivered" | "failed";
@@ -63,28 +64,69 @@ const DUE = "state = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <
 /** Maximum number of receivers per sweep. */
 const RECEIVERS = 500;
 
-const toReceiver = (row: { tenant_id: string; url: string }): Receiver => ({
+interface ReceiverRow {
+  tenant_id: string;
+  url: string;
+}
+
+const toReceiver = (row: ReceiverRow): Receiver => ({
   tenantId: row.tenant_id,
   url: row.url,
 });
 
-/**
- * Receivers with deliveries that are due. A delivery is due at its time, whatever happened to the driver of its receiver.
- * @param jobIds only deliveries of these jobs; all if absent
- */
-export async function dueReceivers(
-  db: D1Database,
-  now: number,
-  jobIds?: string[],
-): Promise<Receiver[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT DISTINCT tenant_id, url FROM deliveries WHERE ${DUE}
-         AND ${jobIds ? "job_id IN (SELECT value FROM json_each(?2))" : "?2 IS NULL"} LIMIT ${RECEIVERS}`,
-    )
-    .bind(now, jobIds ? JSON.stringify(jobIds) : null)
-    .all<{ tenant_id: string; url: string }>();
+/** Receivers with deliveries that are due. A delivery is due at its time, whatever happened to the driver of its receiver. */
+export async function dueReceivers(db: D1Database, now: number): Promise<Receiver[]> {
+  const { results } = await dueReceiversQuery(db, now, "TRUE", []).all<ReceiverRow>();
   return results.map(toReceiver);
+}
+
+/** @param which SQL condition with the parameters `?2` and above; `?1` is the time */
+const dueReceiversQuery = (db: D1Database, now: number, which: string, parameters: string[]) =>
+  db
+    .prepare(
+      `SELECT DISTINCT tenant_id, url FROM deliveries WHERE ${DUE} AND ${which} LIMIT ${RECEIVERS}`,
+    )
+    .bind(now, ...parameters);
+
+/** Whom a change of jobs concerns, apart from their watchers. */
+export interface Concerned {
+  /** Receivers with webhooks about the jobs that are due. */
+  receivers: Receiver[];
+  /** Batches whose jobs have ended. */
+  batches: string[];
+}
+
+/**
+ * Two statements that find whom jobs concern, for `toConcerned`.
+ * @param ids SQL of the jobs' ids, with the parameters `?2` and above; `?1` is the time
+ */
+export const concernedQuery = (
+  db: D1Database,
+  ids: string,
+  parameters: string[],
+  now: number,
+): D1PreparedStatement[] => [
+  dueReceiversQuery(db, now, `job_id IN (${ids})`, parameters),
+  db
+    .prepare(
+      `SELECT DISTINCT batch_id AS id FROM jobs
+       WHERE id IN (${ids}) AND batch_id IS NOT NULL AND finished_at <= ?1`,
+    )
+    .bind(now, ...parameters),
+];
+
+export const toConcerned = ([receivers, batches]: D1Result<unknown>[]): Concerned => ({
+  receivers: rowsOf<ReceiverRow>(receivers).map(toReceiver),
+  batches: rowsOf<{ id: string }>(batches).map(({ id }) => id),
+});
+
+export async function concernedBy(
+  db: D1Database,
+  jobIds: string[],
+  now: number,
+): Promise<Concerned> {
+  const those = "SELECT value FROM json_each(?2)";
+  return toConcerned(await db.batch(concernedQuery(db, those, [JSON.stringify(jobIds)], now)));
 }
 
 /** Deliveries that are due at a receiver: first attempts before retries, then the oldest first. */
@@ -135,7 +177,7 @@ export async function insertNotices(
          AND ?2 IN (SELECT value FROM json_each(events)) RETURNING tenant_id, url`,
     )
     .bind(tenantId, event, now, JSON.stringify(data))
-    .all<{ tenant_id: string; url: string }>();
+    .all<ReceiverRow>();
   return results.map(toReceiver);
 }
 

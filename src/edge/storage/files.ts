@@ -18,7 +18,7 @@ export interface StoredFile {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
-const toFile = (row: any): StoredFile => ({
+export const toFile = (row: any): StoredFile => ({
   id: row.id,
   tenantId: row.tenant_id,
   sha256: row.sha256,
@@ -91,6 +91,33 @@ export async function clientFile(
   return file?.contextId ? null : file;
 }
 
+/** Maximum number of documents that an isolate remembers. */
+const MAX_COUNTED = 1000;
+
+/** Documents whose pages are counted, by tenant and id. */
+const counted = new Map<string, StoredFile>();
+
+/**
+ * Finds a document of the client for a new job. Once its pages are counted, nothing changes of what a reading depends on
+ * (except for texts), so the isolate remembers its record. It may have been deleted since: the insert of a job checks that
+ * the document exists.
+ */
+export async function fileToRead(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<StoredFile | null> {
+  const name = `${tenantId} ${id}`;
+  const file = counted.get(name) ?? (await clientFile(db, tenantId, id));
+  if (file && file.pageCount !== null) {
+    // A map keeps the order of insertion: the one that was used longest ago goes.
+    counted.delete(name);
+    counted.set(name, file);
+    if (counted.size > MAX_COUNTED) counted.delete(counted.keys().next().value as string);
+  }
+  return file;
+}
+
 /** Finds a document that a context owns, unless the context was deleted. */
 export async function pageFile(
   db: D1Database,
@@ -135,27 +162,27 @@ export async function listFiles(
  * Sets the number of pages. The first count stays, because the bytes never change. For a text the last count per mode
  * counts, because it is the layout of the current worker.
  */
-export async function setPageCount(
+export const setPageCount = (
   db: D1Database,
-  file: StoredFile,
+  { id, mediaType }: StoredFile,
   mode: string,
   pageCount: number,
-): Promise<StoredFile> {
-  if (isText(file.mediaType)) {
-    await db
-      .prepare(
-        "UPDATE files SET text_pages = json_set(COALESCE(text_pages, '{}'), '$.' || ?, ?) WHERE id = ?",
-      )
-      .bind(mode, pageCount, file.id)
-      .run();
-    return { ...file, textPages: { ...file.textPages, [mode]: pageCount } };
-  }
-  await db
-    .prepare("UPDATE files SET page_count = ? WHERE id = ? AND page_count IS NULL")
-    .bind(pageCount, file.id)
-    .run();
-  return { ...file, pageCount: file.pageCount ?? pageCount };
-}
+): D1PreparedStatement =>
+  isText(mediaType)
+    ? db
+        .prepare(
+          "UPDATE files SET text_pages = json_set(COALESCE(text_pages, '{}'), '$.' || ?, ?) WHERE id = ?",
+        )
+        .bind(mode, pageCount, id)
+    : db
+        .prepare("UPDATE files SET page_count = ? WHERE id = ? AND page_count IS NULL")
+        .bind(pageCount, id);
+
+/** The document after `setPageCount`. */
+export const withPageCount = (file: StoredFile, mode: string, pageCount: number): StoredFile =>
+  isText(file.mediaType)
+    ? { ...file, textPages: { ...file.textPages, [mode]: pageCount } }
+    : { ...file, pageCount: file.pageCount ?? pageCount };
 
 /** Number of pages of a file in a mode; `null` until a worker has opened it. */
 export const pageCountOf = (file: StoredFile, mode: string): number | null =>

@@ -7,7 +7,8 @@ import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { PLAIN, type Presentation } from "../domain/pages/presentation.ts";
-import { limitsOf, REFUSAL } from "./quota.ts";
+import { rowsOf } from "./batch-results.ts";
+import { limitsOf, REFUSAL, type Refusal, UNCACHED } from "./quota.ts";
 import { shardWaits } from "./shards.ts";
 
 export interface Job {
@@ -67,9 +68,9 @@ export interface JobEvent {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
-type Row = Record<string, any>;
+export type Row = Record<string, any>;
 
-function toJob(row: Row): Job {
+export function toJob(row: Row): Job {
   return {
     id: row.id,
     tenantId: row.tenant_id,
@@ -101,21 +102,53 @@ function toJob(row: Row): Job {
 
 const DAY_MS = 86_400_000;
 
-/** The statement of `insertJob` that returns why the job was refused. */
-export const REFUSAL_RESULT = 2;
+/** What a new job may take. */
+export interface Allowance extends Quota {
+  /** How many pages may be read that are not in the cache; `null`: all. */
+  uncached: number | null;
+}
 
-/** Inserts a job and its first event, unless its document was deleted or its key has reached a limit. */
-export function insertJob(db: D1Database, job: Job, quota: Quota): D1PreparedStatement[] {
+/** Why a job was not inserted. */
+export interface Refused {
+  refusal: Refusal;
+  /** How many of the wanted pages are not in the cache. */
+  uncached: number;
+}
+
+/** The statement of `insertJob` that returns why the job was refused. */
+export const REFUSED_RESULT = 2;
+
+/**
+ * Inserts a job and its first event, unless its document was deleted or it would take more than is allowed.
+ * @param wanted its pages as JSON
+ * @param reader the name of the model's digest
+ */
+export function insertJob(
+  db: D1Database,
+  job: Job,
+  allowance: Allowance,
+  wanted: string,
+  reader: string,
+): D1PreparedStatement[] {
   const keep = job.options.task === ENCODE || job.keepTokens;
-  const admission = [job.tenantId, job.keyId, job.fileId, ...limitsOf(quota, job.createdAt)];
+  const { uncached } = allowance;
+  const admission = [
+    job.tenantId,
+    job.keyId,
+    job.fileId,
+    ...limitsOf(allowance, job.createdAt),
+    uncached === null ? "[]" : wanted,
+    reader,
+    uncached,
+  ];
   const insert = db
     .prepare(
       `INSERT INTO jobs (tenant_id, key_id, file_id, id, options, selection, cache, state, webhook_url, metadata,
          created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens,
          presentation)
-       SELECT ?1, ?2, ?3, ?8, ?9, ?10, ?11, 'queued', ?12, ?13, ?14, ?15, ?16,
-         CASE WHEN ?16 THEN ?15 + ${DAY_MS} END, ?17, ?18, ?19,
-         CASE WHEN ?16 THEN 0 ELSE COALESCE(?20, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?21
+       SELECT ?1, ?2, ?3, ?11, ?12, ?13, ?14, 'queued', ?15, ?16, ?17, ?18, ?19,
+         CASE WHEN ?19 THEN ?18 + ${DAY_MS} END, ?20, ?21, ?22,
+         CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24
        WHERE ${REFUSAL} IS NULL`,
     )
     .bind(
@@ -141,10 +174,13 @@ export function insertJob(db: D1Database, job: Job, quota: Quota): D1PreparedSta
        SELECT id, 'queued', '{"state":"queued"}', created_at FROM jobs WHERE id = ?`,
     )
     .bind(job.id);
-  const refusal = db
-    .prepare(`SELECT ${REFUSAL} AS refusal WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?8)`)
+  const refused = db
+    .prepare(
+      `SELECT ${REFUSAL} AS refusal, ${UNCACHED} AS uncached
+       WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?11)`,
+    )
     .bind(...admission, job.id);
-  return [insert, event, refusal];
+  return [insert, event, refused];
 }
 
 export async function findJob(db: D1Database, tenantId: string, id: string): Promise<Job | null> {
@@ -174,6 +210,23 @@ export async function listJobs(
     .bind(tenantId, filter.before, filter.state ?? null, filter.fileId ?? null, filter.limit)
     .all();
   return results.map(toJob);
+}
+
+/** A job and its pages, as two statements for `toJobWithPages`. */
+export const jobWithPagesQuery = (db: D1Database, jobId: string): D1PreparedStatement[] => [
+  db.prepare("SELECT * FROM jobs WHERE id = ?").bind(jobId),
+  pagesQuery(db, jobId),
+];
+
+/** @returns `null` if the job does not exist */
+export function toJobWithPages([jobs, pages]: D1Result<unknown>[]): JobWithPages | null {
+  const [row] = rowsOf<Row>(jobs);
+  return row ? { job: toJob(row), pages: rowsOf<Row>(pages).map(toJobPage) } : null;
+}
+
+export interface JobWithPages {
+  job: Job;
+  pages: JobPage[];
 }
 
 /** The pages of a job, and the states of the shards that it waits for. */
@@ -261,24 +314,6 @@ export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
     .bind(fileId, model)
     .first<string>("id");
 
-export type SourceCounts = Record<JobPage["source"], number>;
-
-/** A job, and the number of its pages by source. */
-export async function jobWithSources(
-  db: D1Database,
-  id: string,
-): Promise<{ job: Job; sources: SourceCounts }> {
-  const [jobs, counts] = await db.batch<Row>([
-    db.prepare("SELECT * FROM jobs WHERE id = ?").bind(id),
-    db
-      .prepare("SELECT source, count(*) AS n FROM job_pages WHERE job_id = ? GROUP BY source")
-      .bind(id),
-  ]);
-  const sources: SourceCounts = { hit: 0, shared: 0, read: 0 };
-  for (const { source, n } of counts?.results ?? []) sources[source as JobPage["source"]] = n;
-  return { job: toJob(jobs?.results[0] as Row), sources };
-}
-
 export async function eventsAfter(
   db: D1Database,
   jobId: string,
@@ -292,13 +327,10 @@ export async function eventsAfter(
 }
 
 /** Open jobs of a document that were created before its pages were counted. */
-export async function unplannedJobs(db: D1Database, fileId: string): Promise<Job[]> {
-  const { results } = await db
+export const unplannedJobs = (db: D1Database, fileId: string): D1PreparedStatement =>
+  db
     .prepare("SELECT * FROM jobs WHERE file_id = ? AND planned = 0 AND finished_at IS NULL")
-    .bind(fileId)
-    .all();
-  return results.map(toJob);
-}
+    .bind(fileId);
 
 /** Open jobs whose document does not exist. Planning and deletion exclude them; the sweep makes sure of it. */
 export async function jobsWithoutDocument(db: D1Database, before: number): Promise<Job[]> {

@@ -9,12 +9,27 @@
 
 import { isText, type MediaType } from "../domain/documents/media-type.ts";
 import { END_STATE_SQL } from "../domain/jobs/job.ts";
-import type { Quota } from "../domain/keys/stored-key.ts";
 import type { WantedPage } from "../domain/pages/page-key.ts";
 import type { PageError, PageResult } from "../domain/pages/page-result.ts";
+import { changed, rowsOf } from "./batch-results.ts";
+import { type Concerned, concernedQuery, toConcerned } from "./deliveries.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
-import { insertJob, type Job, REFUSAL_RESULT } from "./jobs.ts";
-import type { Refusal } from "./quota.ts";
+import { type StoredFile, setPageCount } from "./files.ts";
+import {
+  type Allowance,
+  insertJob,
+  type Job,
+  type JobWithPages,
+  jobWithPagesQuery,
+  REFUSED_RESULT,
+  type Refused,
+  type Row,
+  toJob,
+  toJobWithPages,
+  unplannedJobs,
+} from "./jobs.ts";
+import { uncachedPages } from "./quota.ts";
+import { type Heard, promoteShards, renewLease, startJobs } from "./shards.ts";
 import { countHits, countLanded } from "./usage.ts";
 
 /** The pages of a job, and how they are to be planned. */
@@ -30,36 +45,54 @@ export interface Plan {
   planned: boolean;
 }
 
+/** What is to be done about a job that was planned. */
+export interface Planned {
+  /** The pages for which the job started a flight. */
+  claimed: WantedPage[];
+  /** Shards of other jobs to wake. */
+  promoted: string[];
+}
+
+/** A job that was inserted and planned, as it is stored then, and whom it concerns. */
+export type Created = Planned & JobWithPages & { concerned: Concerned };
+
 /**
- * Inserts a job and plans it, unless its document was deleted or its key has reached a limit.
+ * Inserts a job and plans it, unless its document was deleted or it would take more than is allowed.
  * @param also statements for the same transaction. They run even if the job is refused
- * @returns the pages for which the job started a flight, or why it was refused; nothing is inserted then
+ * @returns the job, or why it was refused; nothing is inserted then
  */
 export async function createPlannedJob(
   db: D1Database,
   job: Job,
-  quota: Quota,
+  allowance: Allowance,
   plan: Plan,
   also: D1PreparedStatement[],
   now: number,
-): Promise<{ claimed: WantedPage[] } | { refusal: Refusal }> {
-  const results = await db.batch<{ refusal: Refusal } & WantedPage>([
-    ...insertJob(db, job, quota),
+): Promise<Created | Refused> {
+  const results = await db.batch([
+    ...insertJob(db, job, allowance, JSON.stringify(plan.wanted), plan.reader),
     ...also,
     ...planStatements(db, plan, now),
+    ...jobWithPagesQuery(db, job.id),
+    ...concernedQuery(db, "SELECT ?2", [job.id], now),
   ]);
-  const refusal = results[REFUSAL_RESULT]?.results[0]?.refusal;
-  return refusal ? { refusal } : { claimed: results.at(-1)?.results ?? [] };
+  const created = toJobWithPages(results.slice(-4));
+  if (!created) return rowsOf<Refused>(results[REFUSED_RESULT])[0] as Refused;
+  return { ...created, ...toPlanned(results.slice(-6)), concerned: toConcerned(results.slice(-2)) };
 }
 
-/**
- * Plans the pages of an open job that are not planned yet.
- * @returns the pages for which this job started a flight
- */
-export async function planJob(db: D1Database, plan: Plan, now: number): Promise<WantedPage[]> {
-  const results = await db.batch<WantedPage>(planStatements(db, plan, now));
-  return results.at(-1)?.results ?? [];
+/** Plans the pages of an open job that are not planned yet. */
+export async function planJob(db: D1Database, plan: Plan, now: number): Promise<Planned> {
+  return toPlanned((await db.batch(planStatements(db, plan, now))).slice(-2));
 }
+
+/** @param results of the last two of `planStatements` */
+const toPlanned = ([claimed, promoted]: D1Result<unknown>[]): Planned => ({
+  claimed: rowsOf(claimed),
+  promoted: rowsOf<{ id: string; state: string }>(promoted)
+    .filter(({ state }) => state === "queued")
+    .map(({ id }) => id),
+});
 
 /**
  * A page is a hit if a result of the model's current digest exists; otherwise the job joins the page's flight, or starts
@@ -142,6 +175,7 @@ function planStatements(
         "SELECT page, page_key AS pageKey FROM flights WHERE job_id = ? AND shard_id IS NULL ORDER BY page",
       )
       .bind(jobId),
+    promoteShards(db, jobId),
   ];
 }
 
@@ -191,24 +225,57 @@ export async function countUncached(
   reader: string,
   wanted: WantedPage[],
 ): Promise<number> {
-  const hits = await db
-    .prepare(
-      `SELECT count(*) AS n FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
-       JOIN models m ON m.name = ?2 AND m.digest = r.model_digest`,
-    )
-    .bind(JSON.stringify(wanted), reader)
-    .first<number>("n");
-  return wanted.length - (hits ?? 0);
+  const sql = uncachedPages({ wanted: "?1", reader: "?2" });
+  const count = db.prepare(`SELECT ${sql} AS n`).bind(JSON.stringify(wanted), reader);
+  return (await count.first<number>("n")) as number;
 }
 
 /**
- * Records a page that a worker pushed, for every job that waits for it.
+ * Records that a worker has opened a document and counted its pages, and starts the jobs that wait for its shard.
+ * @returns whether the attempt is the shard's current one, the jobs that were started, and the document's jobs whose pages
+ *   are still to be planned
+ */
+export async function documentOpened(
+  db: D1Database,
+  heard: Heard,
+  file: StoredFile,
+  mode: string,
+  report: { model: string; model_digest: string; page_count: number; languages?: string[] },
+  now: number,
+): Promise<{ live: boolean; started: string[]; unplanned: Job[] }> {
+  const name = digestName(report.model, file.mediaType);
+  const [renewed, , started, , , unplanned] = await db.batch([
+    renewLease(db, heard, now),
+    ...startJobs(db, heard.shardId, now),
+    rememberModel(db, name, report.model_digest, now, report.languages),
+    setPageCount(db, file, mode, report.page_count),
+    unplannedJobs(db, file.id),
+  ]);
+  return {
+    live: changed(renewed),
+    started: rowsOf<{ id: string }>(started).map(({ id }) => id),
+    unplanned: rowsOf<Row>(unplanned).map(toJob),
+  };
+}
+
+/** What became of a page that a worker pushed. */
+export interface Landed {
+  /** Whether the attempt is the shard's current one. */
+  live: boolean;
+  /** `unwanted`: no job waits for the page; `deleted`: the document was deleted. Nothing is recorded then. */
+  outcome: "recorded" | "unwanted" | "deleted";
+  /** The jobs that waited for the page. */
+  jobs: string[];
+  concerned: Concerned;
+}
+
+/**
+ * Records a page that a worker pushed, for every job that waits for it, and renews the shard's lease.
  * @param about for the task `encode`, the key of the page's vision tokens; otherwise `null`
- * @returns the jobs that waited for the page; `unwanted` if its flight no longer exists, because no job waits for it;
- *   `deleted` if the document was deleted. Nothing is recorded then
  */
 export async function landPage(
   db: D1Database,
+  heard: Heard,
   shard: { tenantId: string; fileId: string },
   mediaType: MediaType,
   pageKey: string,
@@ -216,7 +283,7 @@ export async function landPage(
   bytes: number,
   about: string | null,
   now: number,
-): Promise<string[] | "unwanted" | "deleted"> {
+): Promise<Landed> {
   const fromTokens = result.attempts.some(({ encoded }) => encoded === "stored") ? 1 : 0;
   const failed = result.verdict === "failed";
   const { fileId } = shard;
@@ -225,6 +292,7 @@ export async function landPage(
   const waiting = `page_key = ?1 AND state = 'pending' AND ${there}`;
   const error = result.error && errorText(result.error);
   const statements = [
+    renewLease(db, heard, now),
     db
       .prepare(
         `SELECT EXISTS (SELECT 1 FROM flights WHERE page_key = ?1) AS wanted, ${there} AS there`,
@@ -301,14 +369,21 @@ export async function landPage(
         ),
     );
   }
+  const open = `SELECT p.job_id FROM job_pages p JOIN jobs j ON j.id = p.job_id
+    WHERE p.page_key = ?2 AND (j.finished_at IS NULL OR j.finished_at = ?1)`;
   statements.push(
     db.prepare(`DELETE FROM flights WHERE page_key = ?1 AND ${there}`).bind(pageKey, fileId),
+    ...concernedQuery(db, open, [pageKey], now),
   );
-  const results = await db.batch<{ job_id: string; wanted: number; there: number }>(statements);
-  const found = results[0]?.results[0];
-  if (!found?.there) return "deleted";
-  if (!found.wanted) return "unwanted";
-  return (results[4] as D1Result<{ job_id: string }>).results.map((row) => row.job_id);
+  const results = await db.batch(statements);
+  const [renewed, found, , , , landed] = results;
+  const [state] = rowsOf<{ wanted: number; there: number }>(found);
+  return {
+    live: changed(renewed),
+    outcome: !state?.there ? "deleted" : state.wanted ? "recorded" : "unwanted",
+    jobs: rowsOf<{ job_id: string }>(landed).map(({ job_id }) => job_id),
+    concerned: toConcerned(results.slice(-2)),
+  };
 }
 
 /**
@@ -361,11 +436,24 @@ export async function failShard(
   return [...new Set((results[2] as D1Result<{ job_id: string }>).results.map((r) => r.job_id))];
 }
 
-/** Counts a page that is pushed again although it is already stored. */
-export function countReading(db: D1Database, pageKey: string, digest: string): D1PreparedStatement {
-  return db
-    .prepare("UPDATE results SET readings = readings + 1 WHERE page_key = ? AND model_digest = ?")
-    .bind(pageKey, digest);
+/**
+ * Counts a page that is pushed again although it is already stored.
+ * @returns whether the attempt is the shard's current one
+ */
+export async function countReading(
+  db: D1Database,
+  heard: Heard,
+  pageKey: string,
+  digest: string,
+  now: number,
+): Promise<boolean> {
+  const [renewed] = await db.batch([
+    renewLease(db, heard, now),
+    db
+      .prepare("UPDATE results SET readings = readings + 1 WHERE page_key = ? AND model_digest = ?")
+      .bind(pageKey, digest),
+  ]);
+  return changed(renewed);
 }
 
 /**
@@ -376,7 +464,7 @@ export const digestName = (model: string, mediaType: MediaType) =>
   isText(mediaType) ? `${model} of texts` : model;
 
 /** Stores a reader's digest. Cached results are used only if they have the digest that was reported last. */
-export function rememberModel(
+function rememberModel(
   db: D1Database,
   name: string,
   digest: string,

@@ -3,6 +3,7 @@
 import type { ShardView } from "../domain/jobs/shard.ts";
 import type { DayLimits } from "../domain/keys/day-limits.ts";
 import type { ReadOptions, WantedPage } from "../domain/pages/page-key.ts";
+import { type StoredFile, toFile } from "./files.ts";
 
 export interface Shard extends ShardView {
   id: string;
@@ -21,6 +22,8 @@ export interface Shard extends ShardView {
   batch: boolean;
   /** Unread pages, ascending. */
   pages: WantedPage[];
+  /** The document; `null` if it was deleted. */
+  file: StoredFile | null;
 }
 
 /** Assigns flights to new shards. A flight that already has a shard keeps it. */
@@ -72,7 +75,7 @@ const isUnanswered = (row: { waiting_for: string | null; heard_at: number | null
   row.waiting_for === ANSWER && row.heard_at === null;
 
 export async function findShard(db: D1Database, id: string): Promise<Shard | null> {
-  const [rows, flights] = await db.batch([
+  const [rows, flights, files] = await db.batch([
     db
       .prepare(
         `SELECT s.*, t.daily_pages, t.daily_usd FROM shards s JOIN tenants t ON t.id = s.tenant_id
@@ -82,6 +85,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     db
       .prepare("SELECT page, page_key AS pageKey FROM flights WHERE shard_id = ? ORDER BY page")
       .bind(id),
+    db.prepare("SELECT f.* FROM files f JOIN shards s ON f.id = s.file_id WHERE s.id = ?").bind(id),
   ]);
   // biome-ignore lint/suspicious/noExplicitAny: a D1 row; its columns are those of the migration.
   const row = (rows as D1Result<any>).results[0];
@@ -105,6 +109,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     deadlineAt: row.deadline_at,
     openPages: pages.length,
     pages,
+    file: files?.results[0] ? toFile(files.results[0]) : null,
   };
 }
 
@@ -170,11 +175,14 @@ export async function attemptUnanswered(
   return heardAt !== null;
 }
 
-/** Sets the jobs that wait for a shard to `running` when the worker has the document. @returns the jobs that changed */
-export async function startJobs(db: D1Database, shardId: string, now: number): Promise<string[]> {
+/**
+ * Sets the jobs that wait for a shard to `running` when the worker has the document. The second statement returns those
+ * that changed.
+ */
+export function startJobs(db: D1Database, shardId: string, now: number): D1PreparedStatement[] {
   const waiting = `SELECT p.job_id FROM job_pages p JOIN flights f ON f.page_key = p.page_key
     WHERE f.shard_id = ?1 AND p.state = 'pending'`;
-  const results = await db.batch<{ id: string }>([
+  return [
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
@@ -187,8 +195,7 @@ export async function startJobs(db: D1Database, shardId: string, now: number): P
         `UPDATE jobs SET state = 'running', started_at = ?2 WHERE state = 'queued' AND id IN (${waiting}) RETURNING id`,
       )
       .bind(shardId, now),
-  ]);
-  return (results[1] as D1Result<{ id: string }>).results.map((row) => row.id);
+  ];
 }
 
 /** No pool accepted the shard, so the attempt does not count. */
@@ -206,23 +213,25 @@ export async function attemptDeferred(
     .run();
 }
 
-/** @returns false if the shard has ended or is at a later attempt */
-export async function renewLease(
+/** A worker was heard from: its shard, the attempt, and until when it need not be heard from again. */
+export interface Heard {
+  shardId: string;
+  attempt: number;
+  leaseUntil: number;
+}
+
+/** The statement changes nothing if the shard has ended or is at a later attempt. */
+export const renewLease = (
   db: D1Database,
-  shardId: string,
-  attempt: number,
-  leaseUntil: number,
+  { shardId, attempt, leaseUntil }: Heard,
   now: number,
-): Promise<boolean> {
-  const { meta } = await db
+): D1PreparedStatement =>
+  db
     .prepare(
       `UPDATE shards SET lease_until = ?3, heard_at = COALESCE(heard_at, ?4)
        WHERE id = ?1 AND attempt = ?2 AND state IN ('queued', 'running')`,
     )
-    .bind(shardId, attempt, leaseUntil, now)
-    .run();
-  return meta.changes > 0;
-}
+    .bind(shardId, attempt, leaseUntil, now);
 
 /** The prediction has ended. Unread pages may be dispatched again from the time `again`. */
 export async function endLease(
@@ -268,20 +277,19 @@ export function shardWaits(db: D1Database, jobId: string): D1PreparedStatement {
 }
 
 /**
- * A job shares pages that only background jobs waited for: their shards get the ordinary priority.
- * @returns the shards to wake
+ * A job shares pages that only background jobs waited for: their shards get the ordinary priority, unless the job is
+ * itself in the background. The statement returns those that still wait for a slot, to be woken.
  */
-export async function promoteShards(db: D1Database, jobId: string): Promise<string[]> {
-  const { results } = await db
+export const promoteShards = (db: D1Database, jobId: string): D1PreparedStatement =>
+  db
     .prepare(
       `UPDATE shards SET batch = 0 WHERE batch = 1 AND state IN ('queued', 'running') AND id IN (
          SELECT f.shard_id FROM job_pages p JOIN flights f ON f.page_key = p.page_key
-         WHERE p.job_id = ? AND p.state = 'pending' AND p.source = 'shared') RETURNING id, state`,
+         WHERE p.job_id = ?1 AND p.state = 'pending' AND p.source = 'shared')
+         AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND background = 0)
+       RETURNING id, state`,
     )
-    .bind(jobId)
-    .all<{ id: string; state: string }>();
-  return results.filter(({ state }) => state === "queued").map(({ id }) => id);
-}
+    .bind(jobId);
 
 /** Open shards whose driver seems to be lost. */
 export async function strandedShards(db: D1Database, before: number): Promise<string[]> {

@@ -41,7 +41,7 @@ const create = (request: NewJob, more: Partial<Asker["caller"]> = {}) =>
 
 it("stores bytes as the document, fills in the defaults, and says what the cache gave", async () => {
   const bytes = pdf();
-  const { job, sources } = await create({
+  const { job, pages } = await create({
     document: { bytes, mediaType: "application/pdf", name: "a.pdf" },
   });
   expect(job).toMatchObject({
@@ -55,12 +55,12 @@ it("stores bytes as the document, fills in the defaults, and says what the cache
     batchId: null,
     background: false,
   });
-  expect(sources).toEqual({ hit: 0, shared: 0, read: 1 });
+  expect(pages).toMatchObject([{ page: 1, source: "read", state: "pending" }]);
   expect(by.timings.map(([phase]) => phase)).toEqual(["document", "plan"]);
   // The same bytes are the same file, however they come.
   expect((await upload(key, bytes)).id).toBe(job.fileId);
   const file = { file: job.fileId };
-  expect((await create({ document: file })).sources).toEqual({ hit: 0, shared: 1, read: 0 });
+  expect((await create({ document: file })).pages).toMatchObject([{ page: 1, source: "shared" }]);
 });
 
 describe("a refused request leaves no job", () => {

@@ -21,18 +21,20 @@ export const END_STATE_SQL =
 /**
  * `Cache-Status` (RFC 9211) of a job's pages. `hit`: all pages came from the cache; `fwd=partial`: some did;
  * `collapsed`: the rest is being read for another request; `fwd=request`: the client asked for a fresh reading.
+ * @param pages their sources
  * @param fromTokens pages that were read from kept vision tokens. That cache is nearer to the origin, so RFC 9211
  *   lists it first
  */
 export function cacheStatus(
-  pages: { hit: number; shared: number; read: number },
+  pages: { source: "hit" | "shared" | "read" }[],
   cache: "use" | "refresh" | "only",
   fromTokens = 0,
 ): string {
   const tokens = fromTokens > 0 ? `fovea-tokens; hit; detail="pages=${fromTokens}", ` : "";
-  if (pages.shared + pages.read === 0) return "fovea; hit";
-  const reason = cache === "refresh" ? "request" : pages.hit > 0 ? "partial" : "miss";
-  const collapsed = pages.read === 0 ? "; collapsed" : "";
-  const { hit, shared, read } = pages;
+  const count = (source: string) => pages.filter((page) => page.source === source).length;
+  const [hit, shared, read] = [count("hit"), count("shared"), count("read")];
+  if (shared + read === 0) return "fovea; hit";
+  const reason = cache === "refresh" ? "request" : hit > 0 ? "partial" : "miss";
+  const collapsed = read === 0 ? "; collapsed" : "";
   return `${tokens}fovea; fwd=${reason}${collapsed}; detail="hit=${hit} shared=${shared} read=${read}"`;
 }

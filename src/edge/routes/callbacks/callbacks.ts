@@ -30,7 +30,7 @@ import {
 import { Problem } from "../../problem.ts";
 import { verifyCallbackUrl } from "../../security/signed-url.ts";
 import { settings } from "../../settings.ts";
-import { fileById, openFile } from "../../storage/files.ts";
+import { openFile } from "../../storage/files.ts";
 import { openTokens, seenAs } from "../../storage/kept-tokens.ts";
 import { putFigure, putImage } from "../../storage/results.ts";
 import { findShard } from "../../storage/shards.ts";
@@ -44,8 +44,7 @@ const tokensLimit = createMiddleware<AppEnv>((c, next) =>
 
 export const callbacks = (app: App) => {
   app.get(`${BASE}/file`, async (c) => {
-    const { shard } = await authenticate(c);
-    const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
+    const { file } = (await authenticate(c)).shard;
     const object = file && (await openFile(c.env.BUCKET, file));
     if (!object) throw new Problem("gone", "The file was deleted.");
     return c.body(object.body, 200, {
@@ -55,8 +54,8 @@ export const callbacks = (app: App) => {
   });
 
   app.put(`${BASE}/heartbeat`, sizeLimit(KIB), async (c) => {
-    const { shard, attempt } = await authenticate(c);
-    return answer(c, await receiveHeartbeat(c.env, shard, attempt));
+    const { shardId, attempt } = await verify(c);
+    return answer(c, await receiveHeartbeat(c.env, shardId, attempt));
   });
 
   app.put(`${BASE}/document`, sizeLimit(16 * KIB), async (c) => {
@@ -89,7 +88,7 @@ export const callbacks = (app: App) => {
   app.get(`${PAGE}/tokens`, async (c) => {
     const { shard } = await authenticate(c);
     const { mode = "", model_digest = "" } = c.req.query();
-    const file = await fileById(c.env.DB, shard.tenantId, shard.fileId);
+    const { file } = shard;
     const page = Number(c.req.param("page"));
     const of = file && { file, page, ...seenAs(file, shard.options, mode) };
     const object = of && (await openTokens(c.env.BUCKET, of, model_digest));
@@ -130,14 +129,21 @@ export const callbacks = (app: App) => {
   });
 };
 
-async function authenticate(c: Context<AppEnv>) {
+/** @throws Problem `bad-signature` */
+async function verify(c: Context<AppEnv>) {
   const id = c.req.param("shard") as string;
   const query = new URL(c.req.url).searchParams;
   const callback = await verifyCallbackUrl(settings(c.env).SIGNING_SECRET, id, query, Date.now());
   if (!callback) throw new Problem("bad-signature", "The URL is not signed or has expired.");
-  const shard = await findShard(c.env.DB, id);
+  return callback;
+}
+
+/** @throws Problem `bad-signature`, or `gone` if the shard does not exist */
+async function authenticate(c: Context<AppEnv>) {
+  const { shardId, attempt } = await verify(c);
+  const shard = await findShard(c.env.DB, shardId);
   if (!shard) throw new Problem("gone", "The shard has ended.");
-  return { shard, attempt: callback.attempt };
+  return { shard, attempt };
 }
 
 /** A pushed picture; its type is `null` if it is neither a PNG nor a JPEG. */

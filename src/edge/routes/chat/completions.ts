@@ -182,11 +182,11 @@ export const chatCompletions = (app: App) => {
       c,
       () => JSON.stringify(wanted),
       async () => {
-        const { job, sources } = await createJob(c.env, c.var, wanted);
+        const { job, pages } = await createJob(c.env, c.var, wanted);
         c.set("answerFileId", job.fileId);
         const headers = {
           location: `/v1/jobs/${job.id}`,
-          "cache-status": cacheStatus(sources, job.cache),
+          "cache-status": cacheStatus(pages, job.cache),
         };
         return Response.json({ id: job.id }, { headers });
       },

@@ -86,23 +86,25 @@ const route = createRoute({
 export const ocrCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const { file, url, ...fields } = c.req.valid("json");
-    const { DB } = c.env;
     const document = file === undefined ? { url: url as string } : { file };
-    const { job, sources } = await createJob(c.env, c.var, { document, ...fields }, c.get("claim"));
+    const created = await createJob(c.env, c.var, { document, ...fields }, c.get("claim"));
+    const { job } = created;
     c.set("jobId", job.id);
     c.set("answerFileId", job.fileId);
 
     const wait = preferredWait(c.req.valid("header").prefer, settings(c.env).MAX_WAIT_S);
     const current =
-      wait > 0
+      wait > 0 && !isOver(job.state)
         ? await timed(c.var.timings, "wait", waitForEnd(c.env, job.tenantId, job.id, wait * 1000))
         : job;
 
     c.header("location", `/v1/jobs/${job.id}`);
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
-    const { pages, shards } = await jobDetail(DB, job.id);
+    const { pages, shards } = isOver(job.state)
+      ? { pages: created.pages, shards: [] }
+      : await jobDetail(c.env.DB, job.id);
     const fromTokens = pages.filter((page) => page.fromTokens).length;
-    c.header("cache-status", cacheStatus(sources, job.cache, fromTokens));
+    c.header("cache-status", cacheStatus(created.pages, job.cache, fromTokens));
     const view = jobView(current, pages, waitingFor(shards, Date.now()));
     if (!isOver(current.state)) return c.json(view, 202);
     const most =
