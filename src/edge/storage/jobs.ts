@@ -42,6 +42,8 @@ export interface Job {
   batchId: string | null;
   /** Whether it serves a batch or a context. Such a job is not listed, triggers no webhook and has a low priority. */
   background: boolean;
+  /** The name of the bundle of its result; empty if it has none, `null` if it is not made yet. */
+  bundle?: string | null;
 }
 
 export interface JobPage {
@@ -58,6 +60,8 @@ export interface JobPage {
   fromTokens: boolean;
   /** How often workers have pushed this reading. */
   readings: number;
+  /** When the reading was stored, in Unix milliseconds; `null` if it was deleted. */
+  readAt: number | null;
 }
 
 export interface JobEvent {
@@ -96,6 +100,7 @@ function toJob(row: Row): Job {
     keepTokens: row.keep_tokens === 1,
     batchId: row.batch_id,
     background: row.background === 1,
+    bundle: row.bundle,
   };
 }
 
@@ -196,7 +201,7 @@ export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]
 const pagesQuery = (db: D1Database, jobId: string) =>
   db
     .prepare(
-      `SELECT p.*, r.readings FROM job_pages p
+      `SELECT p.*, r.readings, r.created_at AS read_at FROM job_pages p
        LEFT JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
        WHERE p.job_id = ? ORDER BY p.page`,
     )
@@ -214,10 +219,11 @@ function toJobPage(row: Row): JobPage {
     error: row.error === null ? null : JSON.parse(row.error),
     fromTokens: row.from_tokens === 1,
     readings: row.readings ?? 0,
+    readAt: row.read_at ?? null,
   };
 }
 
-/** Jobs and their pages by job id. `readings` is not set. */
+/** Jobs and their pages by job id. `readings` and `readAt` are not set. */
 export async function jobsWithPages(
   db: D1Database,
   ids: string[],

@@ -14,7 +14,7 @@ import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
-import { readEntries, readEntry } from "../../storage/results.ts";
+import { readAllStored, readEntries, readEntry } from "../../storage/results.ts";
 import { ResultDocument } from "./view.ts";
 
 const Format = z
@@ -108,7 +108,12 @@ export const jobsResult = (app: App) =>
         for await (const entry of readEntries(c.env.BUCKET, job, pages)) view.survey(entry);
       await write(view.head({ jobId: job.id, fileId: job.fileId }));
       let isFirst = true;
-      for await (const entry of presentedEntries(c.env, job, pages, form)) {
+      for await (const entry of presentedEntries(
+        c.env,
+        job,
+        readAllStored(c.env.BUCKET, job, pages),
+        form,
+      )) {
         await write(view.page(entry, isFirst, await imageOf?.(entry.page)));
         isFirst = false;
       }
