@@ -7,20 +7,18 @@ import {
   bundleName,
   jobsWithoutBundle,
   MAX_BUNDLED_PAGES,
-  openBundle,
   recordBundle,
   unbundledJobsOf,
   writeBundle,
 } from "../storage/bundles.ts";
 import { bestEffort } from "../storage/fault.ts";
 import { findJobById, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
-import { readAllStored, type StoredEntry } from "../storage/results.ts";
 
 /**
  * Whether the result of an ended job is worth a bundle. Jobs in the background are read once and deleted; what has to be
  * erased after its delivery is not copied; the results of `encode` are deleted together with their tokens.
  */
-const isBundled = ({ background, zeroRetention, options, finishedAt }: Job) =>
+export const isBundled = ({ background, zeroRetention, options, finishedAt }: Job) =>
   finishedAt !== null && !background && !zeroRetention && options.task !== ENCODE;
 
 /** Makes the bundle of an ended job and records it. Safe to repeat. @returns its name; empty if it has none */
@@ -56,20 +54,3 @@ async function bundleAll(env: Env, ids: string[]): Promise<void> {
 }
 
 const bundleOne = async (env: Env, job: Job) => bundleJob(env, job, await jobPages(env.DB, job.id));
-
-/**
- * All pages of an ended job, as they are stored: with one read from its bundle, if it has one. For a job that has just
- * got all its pages from the cache this is the bundle of the job that was read; without one, it is made afterwards.
- */
-export async function storedResult(
-  env: Env,
-  job: Job,
-  pages: JobPage[],
-): Promise<AsyncIterable<StoredEntry>> {
-  if (!isBundled(job)) return readAllStored(env.BUCKET, job, pages);
-  const name = job.bundle ?? (await bundleName(pages));
-  const bundle = name ? await openBundle(env.BUCKET, job, name) : null;
-  if (job.bundle === undefined || job.bundle === null || (name && !bundle))
-    bundleSoon(bundleJob(env, job, pages), job.id);
-  return bundle?.entries ?? readAllStored(env.BUCKET, job, pages);
-}

@@ -28,6 +28,7 @@ import {
 import { deleteReading, putResult } from "../storage/results.ts";
 import { endLease, renewLease, type Shard, startJobs } from "../storage/shards.ts";
 import { log, track } from "../telemetry.ts";
+import { bundleJobsOf, bundleSoon } from "./bundle.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
 
@@ -136,7 +137,10 @@ export async function receivePage(
     ]);
     await announce(env, jobs);
   }
-  if (shard.openPages === 1) await wakeShard(env, shard.id);
+  if (shard.openPages === 1) {
+    if (!shard.batch) bundleSoon(bundleJobsOf(env, shard.fileId), shard.fileId);
+    await wakeShard(env, shard.id);
+  }
   return live;
 }
 

@@ -13,11 +13,11 @@ import { receiptKey, receiptOfForm } from "../domain/pages/receipt.ts";
 import { settings } from "../settings.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 import { figureOf, type StoredEntry } from "../storage/results.ts";
-import { storedResult } from "./bundle.ts";
+import { wholeResult } from "./result.ts";
 
 /**
  * The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form.
- * @param stored as `storedResult` or `readAllStored` load them
+ * @param stored as `openResult` or `wholeResult` loads them
  */
 export async function* presentedEntries(
   env: Env,
@@ -73,7 +73,7 @@ async function figureUrls(
 /** The whole result of a job. The caller limits the number of pages. */
 export async function presentedDocument(env: Env, job: Job, pages: JobPage[]) {
   const entries: (StoredPageResult | { page: number; error: PageError })[] = [];
-  const stored = await storedResult(env, job, pages);
+  const stored = await wholeResult(env, job, pages);
   for await (const { page, result, error } of presentedEntries(env, job, stored, job.presentation))
     entries.push(result ?? { page, error });
   return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };

@@ -102,26 +102,21 @@ async function pageLine(bucket: R2Bucket, job: Job, page: JobPage): Promise<Uint
   );
 }
 
-export interface Bundle {
-  /** The pages in order. Can be read once. */
-  entries: AsyncGenerator<StoredEntry>;
-}
-
 /**
  * Opens a bundle with one read; with `choose`, with a read of the numbers and a read of the part that has these pages.
  * @param choose which of the bundle's pages to read, by their numbers; at least one. What it throws is passed on
- * @returns `null` if the bundle does not exist
+ * @returns the pages in order; `null` if the bundle does not exist
  */
 export async function openBundle(
   bucket: R2Bucket,
   owner: Owner,
   name: string,
   choose?: (pages: number[]) => number[],
-): Promise<Bundle | null> {
+): Promise<AsyncGenerator<StoredEntry> | null> {
   const key = path(owner, name);
   if (!choose) {
     const object = await bucket.get(key);
-    return object && { entries: entriesOf(object.body, () => true) };
+    return object && entriesOf(object.body, () => true);
   }
   const tail = await bucket.get(key, { range: { suffix: INDEX_BYTES } });
   if (!tail) return null;
@@ -137,7 +132,7 @@ export async function openBundle(
     length: bytes(lines.slice(first, last + 1)),
   };
   const object = await bucket.get(key, { range });
-  return object && { entries: entriesOf(object.body, (page) => chosen.has(page)) };
+  return object && entriesOf(object.body, (page) => chosen.has(page));
 }
 
 async function* entriesOf(
@@ -177,6 +172,10 @@ export async function recordBundle(
   if (there?.results.length === 0 && name !== "") await bucket.delete(path(job, name));
 }
 
+/** Ended jobs that are to be bundled, as SQL. Jobs in the background and those to be erased are not. */
+const UNBUNDLED =
+  "bundle IS NULL AND finished_at IS NOT NULL AND background = 0 AND zero_retention = 0";
+
 /** Jobs that ended before `before` and whose bundles are not made, newest first, until they have `pages` pages. */
 export async function jobsWithoutBundle(
   db: D1Database,
@@ -186,7 +185,7 @@ export async function jobsWithoutBundle(
   const { results } = await db
     .prepare(
       `SELECT id FROM (SELECT id, total, sum(total) OVER (ORDER BY finished_at DESC, id ROWS UNBOUNDED PRECEDING) AS together
-         FROM (SELECT id, total, finished_at FROM jobs WHERE bundle IS NULL AND finished_at < ?1
+         FROM (SELECT id, total, finished_at FROM jobs WHERE ${UNBUNDLED} AND finished_at < ?1
            ORDER BY finished_at DESC LIMIT 50))
        WHERE together - total < ?2`,
     )
@@ -198,9 +197,7 @@ export async function jobsWithoutBundle(
 /** Ended jobs of a document whose bundles are not made. */
 export async function unbundledJobsOf(db: D1Database, fileId: string): Promise<string[]> {
   const { results } = await db
-    .prepare(
-      "SELECT id FROM jobs WHERE file_id = ? AND finished_at IS NOT NULL AND bundle IS NULL LIMIT 20",
-    )
+    .prepare(`SELECT id FROM jobs WHERE file_id = ? AND ${UNBUNDLED} LIMIT 20`)
     .bind(fileId)
     .all<{ id: string }>();
   return results.map(({ id }) => id);

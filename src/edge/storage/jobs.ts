@@ -160,6 +160,22 @@ export async function findJob(db: D1Database, tenantId: string, id: string): Pro
   return row && toJob(row);
 }
 
+/** Finds a job, and whether its document exists. */
+export async function findJobAndDocument(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<{ job: Job; hasDocument: boolean } | null> {
+  const row = await db
+    .prepare(
+      `SELECT *, EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id) AS has_document FROM jobs
+       WHERE id = ? AND tenant_id = ?`,
+    )
+    .bind(id, tenantId)
+    .first();
+  return row && { job: toJob(row), hasDocument: row.has_document === 1 };
+}
+
 /** Finds a job of any tenant, for internal use. */
 export async function findJobById(db: D1Database, id: string): Promise<Job | null> {
   const row = await db.prepare("SELECT * FROM jobs WHERE id = ?").bind(id).first();

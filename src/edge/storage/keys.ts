@@ -2,7 +2,10 @@
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";
+import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
 import type { StoredKey } from "../domain/keys/stored-key.ts";
+import { type ResultVersions, versionsOfKey } from "./result-versions.ts";
+import { dayLimitsOfKey } from "./tenants.ts";
 
 interface KeyRow {
   id: string;
@@ -45,10 +48,44 @@ export async function hashKey(key: string): Promise<string> {
   return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
 }
 
-export async function findKeyByHash(db: D1Database, hash: string): Promise<StoredKey | null> {
-  const query = db.prepare(`SELECT ${COLUMNS} FROM keys WHERE hash = ?`);
-  const row = await query.bind(hash).first<KeyRow>();
-  return row && fromRow(row);
+/** What authentication needs to know about a key. */
+export interface KeyRecord {
+  /** `null` if there is no such key. */
+  key: StoredKey | null;
+  /** Daily limits that its tenant has set. */
+  dayLimits: DayLimits;
+  resultVersions: ResultVersions;
+}
+
+export async function keyRecord(db: D1Database, hash: string, now: number): Promise<KeyRecord> {
+  const [keys, limits, versions] = await db.batch([
+    db.prepare(`SELECT ${COLUMNS} FROM keys WHERE hash = ?`).bind(hash),
+    dayLimitsOfKey(db, hash),
+    versionsOfKey(db, hash, now),
+  ]);
+  const row = (keys as D1Result<KeyRow>).results[0];
+  const rows = (versions as D1Result<{ jobs: string; version: number }>).results;
+  return {
+    key: row ? fromRow(row) : null,
+    dayLimits: (limits as D1Result<DayLimits>).results[0] ?? NO_LIMITS,
+    resultVersions: new Map(rows.map(({ jobs, version }) => [jobs, version])),
+  };
+}
+
+/** Hashes of the tenant's keys that were used since `since`. Their rate limiters may hold a record. */
+export async function keysInUse(
+  db: D1Database,
+  tenantId: string,
+  since: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT hash FROM keys WHERE tenant_id = ? AND revoked_at IS NULL AND last_used_at > ?
+       ORDER BY last_used_at DESC LIMIT 100`,
+    )
+    .bind(tenantId, since)
+    .all<{ hash: string }>();
+  return results.map(({ hash }) => hash);
 }
 
 export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {
