@@ -20,6 +20,8 @@ export interface Env {
   RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
   /** Events for analysis. Optional. */
   ANALYTICS?: AnalyticsEngineDataset;
+  /** Identifies the deployed code. Optional. */
+  VERSION?: WorkerVersionMetadata;
 }
 
 export interface ShardParams {
@@ -40,9 +42,19 @@ export interface JobNotifierRpc extends Rpc.DurableObjectBranded {
 
 /** Authenticates one API key and limits its requests (keys/rate-limiter.ts). */
 export interface RateLimiterRpc extends Rpc.DurableObjectBranded {
-  check(hash: string, address: string | null, tokenId?: string): Promise<KeyCheck>;
-  /** Makes the next check read the key from D1. Call it after every change of the key. */
+  check(hash: string, asked: KeyUse): Promise<KeyCheck>;
+  /** Makes the next check read the key from D1. Call it after every change of the key and every deletion of results. */
   refresh(): void;
+}
+
+/** A request with a key. */
+export interface KeyUse {
+  /** IP address of the caller; `null` if unknown. */
+  address: string | null;
+  /** Id of the browser token, if the request has one instead of the key. */
+  tokenId?: string | undefined;
+  /** The job that the path names. */
+  jobId?: string | undefined;
 }
 
 export interface KeyCheck {
@@ -54,6 +66,8 @@ export interface KeyCheck {
   perMinute: number;
   /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
+  /** Version of the results of `jobId` (storage/result-versions.ts). */
+  resultVersion: number;
 }
 
 /** Drives one batch (batches/driver.ts). */

@@ -17,6 +17,8 @@ export interface Caller {
   tokenJobId: string | null;
   /** Daily limits that the tenant has set. */
   dayLimits: DayLimits;
+  /** Version of the results of the job that the path names (storage/result-versions.ts). */
+  resultVersion: number;
 }
 
 interface Observed {

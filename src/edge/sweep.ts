@@ -8,6 +8,7 @@ import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
 import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
+import { bundleEnded } from "./jobs/bundle.ts";
 import { cancelJobsWithoutDocument, expireJobs } from "./jobs/end.ts";
 import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
 import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/retention.ts";
@@ -44,6 +45,7 @@ export async function sweep(env: Env): Promise<void> {
   await finishErasures(env, now);
   await expireUploads(env, now);
   await pruneRecords(env, now);
+  await bundleEnded(env, now - GRACE_MS);
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
   await deleteWorkflows(env, "SHARDS", now - WAKE_MS);
   await deleteWorkflows(env, "UPLOADS", now - WAKE_MS);

@@ -21,6 +21,7 @@ import {
 import type { Batch } from "../storage/batches.ts";
 import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
 import { R2Stream } from "../storage/r2-stream.ts";
+import { readAllStored } from "../storage/results.ts";
 import { outputManifest } from "./output-manifest.ts";
 
 const JSONL = "application/jsonl";
@@ -131,7 +132,8 @@ async function writeLine(
   );
   if (!found) return { written: 0, again: null };
   let written = 0;
-  for await (const entry of presentedEntries(env, found.job, done, found.job.presentation)) {
+  const stored = readAllStored(env.BUCKET, found.job, done);
+  for await (const entry of presentedEntries(env, found.job, stored, found.job.presentation)) {
     const reading = done[written]?.pageKey;
     await out.write(record({ type: "page", ...labels, page: entry.page, reading, ...body(entry) }));
     written++;

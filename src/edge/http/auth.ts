@@ -47,10 +47,10 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
   const hash = browser?.keyHash ?? (await hashKey(token));
   // Cloudflare sets this header, whatever the client sends.
   const address = c.req.header("cf-connecting-ip") ?? null;
-  const { key, addressAllowed, admission, perMinute, dayLimits } = await timed(
+  const { key, addressAllowed, admission, perMinute, dayLimits, resultVersion } = await timed(
     c.get("timings"),
     "auth",
-    admitRequest(c.env, hash, address, browser?.id),
+    admitRequest(c.env, hash, { address, tokenId: browser?.id, jobId: c.req.param("id") }),
   );
   if (!key) throw new Problem("invalid-key", NO_SUCH_KEY);
   if (!addressAllowed || !admission)
@@ -69,6 +69,7 @@ export async function authenticate(c: Context<AppEnv>): Promise<Caller> {
     environment,
     quota: { monthlyPages, concurrentJobs },
     dayLimits,
+    resultVersion,
     scopes: browser ? [browser.scope].filter((scope) => hasScope(scopes, scope)) : scopes,
     tokenJobId: browser?.jobId ?? null,
   };

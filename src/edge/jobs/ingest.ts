@@ -21,6 +21,7 @@ import { countReading, documentOpened, failShard, landPage } from "../storage/re
 import { deleteReading, putResult } from "../storage/results.ts";
 import { endLease, type Heard, renewLease, type Shard } from "../storage/shards.ts";
 import { log, track } from "../telemetry.ts";
+import { bundleJobsOf, bundleSoon } from "./bundle.ts";
 import { announce } from "./end.ts";
 import { plan } from "./plan.ts";
 
@@ -130,7 +131,10 @@ export async function receivePage(
     ]);
     await announce(env, landed.jobs, landed.concerned);
   }
-  if (shard.openPages === 1) await wakeShard(env, shard.id);
+  if (shard.openPages === 1) {
+    if (!shard.batch) bundleSoon(bundleJobsOf(env, shard.fileId), shard.fileId);
+    await wakeShard(env, shard.id);
+  }
   return received(landed.live);
 }
 

@@ -13,30 +13,30 @@ import { receiptKey, receiptOfForm } from "../domain/pages/receipt.ts";
 import type { LoadFigure } from "../formats/views/view.ts";
 import { settings } from "../settings.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
-import { readAllStored, readFigure } from "../storage/results.ts";
+import { figureOf, type StoredEntry } from "../storage/results.ts";
+import { wholeResult } from "./result.ts";
 
 /**
  * The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form.
+ * @param stored as `openResult` or `wholeResult` loads them
  * @param fits whether a figure may still be `inline`; the others have addresses
  */
 export async function* presentedEntries(
   env: Env,
   job: Job,
-  pages: JobPage[],
+  stored: AsyncIterable<StoredEntry>,
   form: Presentation,
   fits = roomForFigures(),
 ): AsyncGenerator<PageEntry> {
   const key = await receiptKey(settings(env).SIGNING_SECRET);
-  const byNumber = new Map(pages.map((page) => [page.page, page]));
-  const stored = storedEntries(env, job, pages);
-  const entries = form.join_tables ? joinTables(stored) : stored;
-  for await (const { page, reading, error, signed } of entries) {
+  const signed = withSigned(stored);
+  const entries = form.join_tables ? joinTables(signed) : signed;
+  for await (const { page, pageKey, reading, error, signed } of entries) {
     if (!reading) {
       yield { page, result: null, error };
       continue;
     }
-    const of = byNumber.get(page) as JobPage;
-    const figures = await figureUrls(env, job, of, reading, form, fits);
+    const figures = await figureUrls(env, job, { page, pageKey }, reading, form, fits);
     const result = present(reading, form, figures);
     if (result.markdown !== signed)
       result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
@@ -44,24 +44,23 @@ export async function* presentedEntries(
   }
 }
 
-/** The pages as they are stored, each with the Markdown that its receipt is for. */
-async function* storedEntries(env: Env, job: Job, pages: JobPage[]) {
-  for await (const entry of readAllStored(env.BUCKET, job, pages))
-    yield { ...entry, signed: entry.reading?.markdown };
+/** The pages, each with the Markdown that its receipt is for. */
+async function* withSigned(stored: AsyncIterable<StoredEntry>) {
+  for await (const entry of stored) yield { ...entry, signed: entry.reading?.markdown };
 }
 
 /** Where a client finds the figures of a page, by the ids of their blocks. */
 async function figureUrls(
   env: Env,
   job: Job,
-  page: JobPage,
-  { blocks }: StoredReading,
+  { page, pageKey }: { page: number; pageKey: string },
+  { blocks, model_digest }: StoredReading,
   { figures }: Presentation,
   fits: (bytes: number) => boolean,
 ): Promise<Map<number, string>> {
   const urls = new Map<number, string>();
   if (figures === "none") return urls;
-  const base = `${settings(env).PUBLIC_ORIGIN}/v1/jobs/${job.id}/pages/${page.page}/figures`;
+  const base = `${settings(env).PUBLIC_ORIGIN}/v1/jobs/${job.id}/pages/${page}/figures`;
   for (const { id, figure } of blocks) {
     if (!figure) continue;
     if (figures === "link" || !fits(figure.bytes)) {
@@ -69,8 +68,8 @@ async function figureUrls(
       if (job.batchId === null) urls.set(id, `${base}/${id}`);
       continue;
     }
-    const object = await readFigure(env.BUCKET, job, page, id);
-    if (object && "body" in object)
+    const object = await figureOf(env.BUCKET, job, pageKey, model_digest, id);
+    if (object)
       urls.set(id, `data:${figure.media_type};base64,${base64(await object.arrayBuffer())}`);
   }
   return urls;
@@ -81,14 +80,16 @@ export const figureLoader =
   (env: Env, job: Job, pages: JobPage[]): LoadFigure =>
   async (number, block) => {
     const page = pages.find(({ page }) => page === number);
-    const object = page && (await readFigure(env.BUCKET, job, page, block));
-    return object && "body" in object ? new Uint8Array(await object.arrayBuffer()) : null;
+    if (!page?.modelDigest) return null;
+    const object = await figureOf(env.BUCKET, job, page.pageKey, page.modelDigest, block);
+    return object && new Uint8Array(await object.arrayBuffer());
   };
 
 /** The whole result of a job. The caller limits the number of pages. */
 export async function presentedDocument(env: Env, job: Job, pages: JobPage[]) {
   const entries: (StoredPageResult | { page: number; error: PageError })[] = [];
-  for await (const { page, result, error } of presentedEntries(env, job, pages, job.presentation))
+  const stored = await wholeResult(env, job, pages);
+  for await (const { page, result, error } of presentedEntries(env, job, stored, job.presentation))
     entries.push(result ?? { page, error });
   return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };
 }

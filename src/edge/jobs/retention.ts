@@ -1,13 +1,15 @@
 /** Deletes documents and everything read from them: after the retention time, or after a zero-retention job. */
 import type { Env } from "../bindings.ts";
+import { refreshKeys } from "../keys/rate-limiter.ts";
 import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
 import { deleteFile } from "../storage/cancellation.ts";
 import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
-import { withoutRoomToo } from "../storage/fault.ts";
+import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
 import { expiredFiles, fileById } from "../storage/files.ts";
 import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
 import { pruneJobs, pruneLogs } from "../storage/pruning.ts";
+import { pruneVersions } from "../storage/result-versions.ts";
 import { announce, stopShards } from "./end.ts";
 
 /** Maximum number per sweep; the next sweep continues. */
@@ -26,6 +28,7 @@ export async function deleteDocument(env: Env, file: Document): Promise<boolean>
     return deleteFile(env.DB, file, Date.now(), hasRoom);
   });
   if (ended === null) return false;
+  await bestEffort(refreshKeys(env, file.tenantId), { keys_of: file.tenantId });
   await eraseObjects(env.DB, env.BUCKET, file);
   await announce(env, ended.jobs);
   await stopShards(env, ended.shards);
@@ -50,6 +53,7 @@ export async function pruneRecords(env: Env, now: number): Promise<void> {
   const { JOB_RETENTION_DAYS, EVENT_RETENTION_DAYS } = settings(env);
   await pruneLogs(env.DB, now - EVENT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
   await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
+  await pruneVersions(env.DB, now, PRUNED_ROWS);
 }
 
 /** Deletes documents that no job has used during the tenant's retention time. */

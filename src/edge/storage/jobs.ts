@@ -43,6 +43,8 @@ export interface Job {
   batchId: string | null;
   /** Whether it serves a batch or a context. Such a job is not listed, triggers no webhook and has a low priority. */
   background: boolean;
+  /** The name of the bundle of its result; empty if it has none, `null` if it is not made yet. */
+  bundle?: string | null;
 }
 
 export interface JobPage {
@@ -59,6 +61,8 @@ export interface JobPage {
   fromTokens: boolean;
   /** How often workers have pushed this reading. */
   readings: number;
+  /** When the reading was stored, in Unix milliseconds; `null` if it was deleted. */
+  readAt: number | null;
 }
 
 export interface JobEvent {
@@ -97,6 +101,7 @@ export function toJob(row: Row): Job {
     keepTokens: row.keep_tokens === 1,
     batchId: row.batch_id,
     background: row.background === 1,
+    bundle: row.bundle,
   };
 }
 
@@ -191,6 +196,22 @@ export async function findJob(db: D1Database, tenantId: string, id: string): Pro
   return row && toJob(row);
 }
 
+/** Finds a job, and whether its document exists. */
+export async function findJobAndDocument(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+): Promise<{ job: Job; hasDocument: boolean } | null> {
+  const row = await db
+    .prepare(
+      `SELECT *, EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id) AS has_document FROM jobs
+       WHERE id = ? AND tenant_id = ?`,
+    )
+    .bind(id, tenantId)
+    .first();
+  return row && { job: toJob(row), hasDocument: row.has_document === 1 };
+}
+
 /** Finds a job of any tenant, for internal use. */
 export async function findJobById(db: D1Database, id: string): Promise<Job | null> {
   const row = await db.prepare("SELECT * FROM jobs WHERE id = ?").bind(id).first();
@@ -249,7 +270,7 @@ export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]
 const pagesQuery = (db: D1Database, jobId: string) =>
   db
     .prepare(
-      `SELECT p.*, r.readings FROM job_pages p
+      `SELECT p.*, r.readings, r.created_at AS read_at FROM job_pages p
        LEFT JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
        WHERE p.job_id = ? ORDER BY p.page`,
     )
@@ -267,10 +288,11 @@ function toJobPage(row: Row): JobPage {
     error: row.error === null ? null : JSON.parse(row.error),
     fromTokens: row.from_tokens === 1,
     readings: row.readings ?? 0,
+    readAt: row.read_at ?? null,
   };
 }
 
-/** Jobs and their pages by job id. `readings` is not set. */
+/** Jobs and their pages by job id. `readings` and `readAt` are not set. */
 export async function jobsWithPages(
   db: D1Database,
   ids: string[],

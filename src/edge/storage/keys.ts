@@ -2,8 +2,10 @@
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";
-import type { DayLimits } from "../domain/keys/day-limits.ts";
+import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
 import type { StoredKey } from "../domain/keys/stored-key.ts";
+import { type ResultVersions, versionsOfKey } from "./result-versions.ts";
+import { dayLimitsOfKey } from "./tenants.ts";
 
 interface KeyRow {
   id: string;
@@ -46,21 +48,44 @@ export async function hashKey(key: string): Promise<string> {
   return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
 }
 
-/** Finds a key, with the daily limits that its tenant has set. */
-export async function findKeyByHash(
+/** What authentication needs to know about a key. */
+export interface KeyRecord {
+  /** `null` if there is no such key. */
+  key: StoredKey | null;
+  /** Daily limits that its tenant has set. */
+  dayLimits: DayLimits;
+  resultVersions: ResultVersions;
+}
+
+export async function keyRecord(db: D1Database, hash: string, now: number): Promise<KeyRecord> {
+  const [keys, limits, versions] = await db.batch([
+    db.prepare(`SELECT ${COLUMNS} FROM keys WHERE hash = ?`).bind(hash),
+    dayLimitsOfKey(db, hash),
+    versionsOfKey(db, hash, now),
+  ]);
+  const row = (keys as D1Result<KeyRow>).results[0];
+  const rows = (versions as D1Result<{ jobs: string; version: number }>).results;
+  return {
+    key: row ? fromRow(row) : null,
+    dayLimits: (limits as D1Result<DayLimits>).results[0] ?? NO_LIMITS,
+    resultVersions: new Map(rows.map(({ jobs, version }) => [jobs, version])),
+  };
+}
+
+/** Hashes of the tenant's keys that were used since `since`. Their rate limiters may hold a record. */
+export async function keysInUse(
   db: D1Database,
-  hash: string,
-): Promise<{ key: StoredKey; dayLimits: DayLimits } | null> {
-  const columns = COLUMNS.replaceAll(/\w+/g, "k.$&");
-  const row = await db
+  tenantId: string,
+  since: number,
+): Promise<string[]> {
+  const { results } = await db
     .prepare(
-      `SELECT ${columns}, t.daily_pages, t.daily_usd
-       FROM keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.hash = ?`,
+      `SELECT hash FROM keys WHERE tenant_id = ? AND revoked_at IS NULL AND last_used_at > ?
+       ORDER BY last_used_at DESC LIMIT 100`,
     )
-    .bind(hash)
-    .first<KeyRow & { daily_pages: number | null; daily_usd: number | null }>();
-  if (!row) return null;
-  return { key: fromRow(row), dayLimits: { pages: row.daily_pages, usd: row.daily_usd } };
+    .bind(tenantId, since)
+    .all<{ hash: string }>();
+  return results.map(({ hash }) => hash);
 }
 
 export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {

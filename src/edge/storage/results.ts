@@ -76,12 +76,21 @@ export async function readFigure(
   job: Job,
   page: JobPage,
   block: number,
-  conditions?: Headers,
+  conditions: Headers,
 ): Promise<R2ObjectBody | R2Object | null> {
   if (page.state !== "done" || page.modelDigest === null) return null;
   const key = path(job, page.pageKey, page.modelDigest, `/figures/${block}`);
-  return bucket.get(key, conditions && { onlyIf: conditions });
+  return bucket.get(key, { onlyIf: conditions });
 }
+
+/** Opens the picture of a block that a reader with this digest found; `null` if it has none. */
+export const figureOf = (
+  bucket: R2Bucket,
+  owner: { tenantId: string; fileId: string },
+  pageKey: string,
+  digest: string,
+  block: number,
+): Promise<R2ObjectBody | null> => bucket.get(path(owner, pageKey, digest, `/figures/${block}`));
 
 /**
  * Opens a page's image; `null` if it has none.
@@ -109,24 +118,41 @@ export async function imageBytes(
   return object && new Uint8Array(await object.arrayBuffer());
 }
 
+/** Loads the stored bytes of a page that was read; `null` if they were deleted. */
+export async function resultBytes(
+  bucket: R2Bucket,
+  job: Job,
+  page: JobPage,
+): Promise<ArrayBuffer | null> {
+  const key = path(job, page.pageKey, page.modelDigest as string, ".json");
+  return (await (await bucket.get(key))?.arrayBuffer()) ?? null;
+}
+
 /** A page whose job was canceled or expired before it was read. */
-const NOT_READ: PageError = {
+export const NOT_READ: PageError = {
   code: "canceled",
   message: "The job ended before the page was read.",
 };
 
 /** A page as it is stored: its reading, or why there is none. */
-type StoredEntry =
-  | { page: number; reading: StoredReading; error: null }
-  | { page: number; reading: null; error: PageError };
+export type StoredEntry = { page: number; pageKey: string } & (
+  | { reading: StoredReading; error: null }
+  | { reading: null; error: PageError }
+);
 
 /** Loads a page's reading or error. If the bytes were deleted, the error is `gone`. */
 export async function readStored(bucket: R2Bucket, job: Job, page: JobPage): Promise<StoredEntry> {
-  const failed = (error: PageError): StoredEntry => ({ page: page.page, reading: null, error });
+  const { page: number, pageKey } = page;
+  const failed = (error: PageError): StoredEntry => ({
+    page: number,
+    pageKey,
+    reading: null,
+    error,
+  });
   if (page.state !== "done" || page.modelDigest === null) return failed(page.error ?? NOT_READ);
   const object = await bucket.get(path(job, page.pageKey, page.modelDigest, ".json"));
   if (!object) return failed({ code: "gone", message: "The page's result was deleted." });
-  return { page: page.page, reading: await object.json<StoredReading>(), error: null };
+  return { page: number, pageKey, reading: await object.json<StoredReading>(), error: null };
 }
 
 /** Loads a page's result, in its plain form, or its error. */

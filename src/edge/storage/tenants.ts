@@ -38,6 +38,15 @@ export async function dayLimits(db: D1Database, tenantId: string): Promise<DayLi
   return row ?? NO_LIMITS;
 }
 
+/** Daily limits of the tenant of a key. */
+export const dayLimitsOfKey = (db: D1Database, hash: string): D1PreparedStatement =>
+  db
+    .prepare(
+      `SELECT daily_pages AS pages, daily_usd AS usd FROM tenants
+       WHERE id = (SELECT tenant_id FROM keys WHERE hash = ?)`,
+    )
+    .bind(hash);
+
 /** Columns that a tenant changes itself. */
 export interface Changes {
   retention_days?: number | null | undefined;

@@ -23,6 +23,7 @@ beforeEach(async () => {
       scopes: ["write"],
       environment: "live",
       quota: { monthlyPages: null, concurrentJobs: null },
+      resultVersion: 0,
       dayLimits: { pages: null, usd: null },
       tokenJobId: null,
     },

@@ -14,10 +14,12 @@ import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
 import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { presentedEntries } from "../../jobs/present.ts";
+import { wholeResult } from "../../jobs/result.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
+import { readAllStored } from "../../storage/results.ts";
 import { chatError, chatErrors, documentedChatErrors } from "./error.ts";
 
 /** The timeout of OpenAI's own clients. The job continues after it. */
@@ -209,7 +211,8 @@ export const chatCompletions = (app: App) => {
       throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
     const pages = await jobPages(c.env.DB, id);
     let at = 0;
-    for await (const entry of presentedEntries(c.env, job, pages, job.presentation, fits()))
+    const stored = await wholeResult(c.env, job, pages);
+    for await (const entry of presentedEntries(c.env, job, stored, job.presentation, fits()))
       completion.add(pages[at++] as JobPage, entry);
     const fault = completion.fault();
     if (fault) throw new Problem("document-unread", fault);
@@ -332,7 +335,7 @@ async function streamPages(
       for await (const entry of presentedEntries(
         c.env,
         completion.job,
-        [page],
+        readAllStored(c.env.BUCKET, completion.job, [page]),
         presentation,
         room,
       )) {

@@ -10,8 +10,10 @@ import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.t
 import { problems } from "../../http/problem.ts";
 import { cancelJob } from "../../jobs/end.ts";
 import { delivered } from "../../jobs/retention.ts";
+import { refreshKeys } from "../../keys/rate-limiter.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
+import { bestEffort } from "../../storage/fault.ts";
 import { deleteJob, findJob, type Job, jobDetail, jobPages, listJobs } from "../../storage/jobs.ts";
 import { JobSchema, jobView } from "./view.ts";
 
@@ -130,6 +132,7 @@ export const jobsDelete = (app: App) =>
     await cancelJob(c.env, job);
     await delivered(c.env, job);
     await deleteJob(c.env.DB, job.id);
+    await bestEffort(refreshKeys(c.env, job.tenantId), { keys_of: job.tenantId });
     await audit(c.env.DB, job.tenantId, c.get("caller").keyId, "job.deleted", job.id);
     return c.body(null, 204);
   });

@@ -2,19 +2,27 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
-import { parsePageSelection, resolvePages } from "../../domain/pages/page-selection.ts";
-import { presentationFault, presentationFields } from "../../domain/pages/presentation.ts";
+import type { PageEntry } from "../../domain/pages/page-result.ts";
+import { PLAIN, presentationFault, presentationFields } from "../../domain/pages/presentation.ts";
 import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
-import type { Written } from "../../formats/views/view.ts";
+import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
+import {
+  answerKey,
+  cachedAnswer,
+  etagOf,
+  isKnown,
+  Keeper,
+  REVALIDATED,
+} from "../../http/edge-cache.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { figureLoader, presentedEntries } from "../../jobs/present.ts";
+import { openResult, selectPages } from "../../jobs/result.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { bestEffort } from "../../storage/fault.ts";
-import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
-import { readEntries, readEntry } from "../../storage/results.ts";
+import { findJobAndDocument, type Job, jobPages } from "../../storage/jobs.ts";
 import { ResultDocument } from "./view.ts";
 
 const Format = z
@@ -76,9 +84,18 @@ const route = createRoute({
 
 export const jobsResult = (app: App) =>
   app.openapi(route, async (c) => {
-    const { format, pages: selection, join_tables: join, ...chosen } = c.req.valid("query");
-    const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
-    if (!job) throw new Problem("not-found", "No such job.");
+    const query = c.req.valid("query");
+    const { id } = c.req.valid("param");
+    const { format, pages: selection, join_tables: join, ...chosen } = query;
+    const view = VIEWS[format]();
+    const key = await answerKey(c, id, query);
+    const cached = view.pictures ? null : await cachedAnswer(c, key);
+    if (cached) return cached as never;
+
+    const { tenantId } = c.get("caller");
+    const found = await findJobAndDocument(c.env.DB, tenantId, id);
+    if (!found) throw new Problem("not-found", "No such job.");
+    const { job, hasDocument } = found;
     const form = {
       ...job.presentation,
       ...chosen,
@@ -87,59 +104,80 @@ export const jobsResult = (app: App) =>
     };
     const fault = presentationFault(job.options.model, form);
     if (fault) throw new Problem("unsupported-option", fault);
-    const pages = selectPages(job, await jobPages(c.env.DB, job.id), selection);
+    if (job.bundle && !hasDocument) throw new Problem("gone", "The file was deleted.");
 
-    // Reads the first page before the response begins, while its status can still be set.
-    const first = pages[0] && (await readEntry(c.env.BUCKET, job, pages[0]));
-    if (first?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
+    // Pictures of pages and figures are not in the bundle: they may be made again.
+    const hasPictures = view.pictures || view.figures !== undefined;
+    const isFinal = !!job.bundle && !hasPictures && form.figures !== "inline";
+    const headers: Record<string, string> = {
+      "content-type": view.mediaType,
+      "x-content-type-options": "nosniff",
+      ...(format === "html" && {
+        "content-security-policy":
+          "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+      }),
+      ...(isFinal && { etag: await etagOf(c, [job.bundle, id, query]) }),
+    };
+    c.header("cache-control", job.zeroRetention ? "no-store" : REVALIDATED);
+    c.header("cache-status", `fovea-edge; fwd=${isFinal ? "miss" : "bypass"}`);
+    if (headers.etag && isKnown(c, headers.etag))
+      return c.body(null, 304, { etag: headers.etag }) as never;
 
-    const view = VIEWS[format]();
-    const imageOf = view.pictures ? await pageImages(c.env, job, pages) : null;
-    c.header("content-type", view.mediaType);
-    c.header("x-content-type-options", "nosniff");
-    if (format === "html")
-      c.header(
-        "content-security-policy",
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
-      );
+    const result = await openResult(c.env, job, selection);
+    const selected = hasPictures ? selectPages(job, await jobPages(c.env.DB, id), selection) : [];
+    const imageOf = view.pictures ? await pageImages(c.env, job, selected) : null;
+    if (view.survey) {
+      const { entries } = await openResult(c.env, job, selection);
+      for await (const entry of presentedEntries(c.env, job, entries, PLAIN)) view.survey(entry);
+    }
+    const pages = presentedEntries(c.env, job, result.entries, form);
+    const answer = written(view, job, pages, imageOf, figureLoader(c.env, job, selected));
+    const keeper = isFinal && result.isBundle ? new Keeper() : null;
+    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    if (c.req.method === "HEAD") return c.body(null, 200) as never;
     return stream(c, async (out) => {
-      const write = async (pieces: Written) => {
-        for (const piece of typeof pieces === "string" ? [pieces] : pieces) await out.write(piece);
-      };
-      if (view.survey)
-        for await (const entry of readEntries(c.env.BUCKET, job, pages)) view.survey(entry);
-      await write(view.head({ jobId: job.id, fileId: job.fileId }));
-      let isFirst = true;
-      for await (const entry of presentedEntries(c.env, job, pages, form)) {
-        await write(view.page(entry, isFirst, await imageOf?.(entry.page)));
-        isFirst = false;
+      for await (const chunk of answer) {
+        keeper?.add(chunk);
+        await out.write(chunk);
       }
-      for await (const figure of view.figures?.(figureLoader(c.env, job, pages)) ?? [])
-        await write(figure);
-      await write(view.tail());
+      if (out.aborted) return;
+      keeper?.keep(key, headers);
       // `csv` has only the tables, so the rest has not been fetched.
-      const whole = selection === "" && format !== "csv" && job.finishedAt !== null;
-      if (whole && c.req.method === "GET" && !out.aborted)
+      if (selection === "" && format !== "csv" && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
         await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
     }) as never;
   });
 
-function selectPages(job: Job, pages: JobPage[], text: string): JobPage[] {
-  const selection = parsePageSelection(text);
-  if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
-  const last = pages.at(-1)?.page ?? 0;
-  const wanted = new Set(resolvePages(selection, last).pages);
-  const chosen = pages.filter(({ page }) => wanted.has(page));
-  if (chosen.length === 0)
-    throw new Problem("invalid-page-selection", "The job does not have any of these pages.");
-  const pending = chosen.filter(({ state }) => state === "pending").map(({ page }) => page);
-  if (pending.length > 0 || (!job.planned && text === "" && job.finishedAt === null))
-    throw new Problem(
-      "job-not-finished",
-      `The job is ${job.state}; ${pending.length} of the requested pages have not been read yet.`,
-      { pending_pages: pending.slice(0, 100) },
-      { "retry-after": "2" },
-    );
-  return chosen;
+/** Size of the chunks in which an answer is sent. */
+const CHUNK_BYTES = 128 * 1024;
+
+/** The answer in chunks. */
+async function* written(
+  view: View,
+  job: Job,
+  pages: AsyncIterable<PageEntry>,
+  imageOf: Awaited<ReturnType<typeof pageImages>> | null,
+  load: LoadFigure,
+): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let text = "";
+  async function* flush(pieces: Written) {
+    if (typeof pieces === "string") {
+      text += pieces;
+      if (text.length < CHUNK_BYTES) return;
+    }
+    if (text !== "") yield encoder.encode(text);
+    text = "";
+    if (typeof pieces !== "string") yield* pieces;
+  }
+  yield* flush(view.head({ jobId: job.id, fileId: job.fileId }));
+  let isFirst = true;
+  for await (const entry of pages) {
+    yield* flush(view.page(entry, isFirst, await imageOf?.(entry.page)));
+    isFirst = false;
+  }
+  for await (const figure of view.figures?.(load) ?? []) yield* flush(figure);
+  yield* flush(view.tail());
+  yield* flush([]);
 }

@@ -1,0 +1,86 @@
+/** The pages of a job, as they are stored: from its bundle with one read, or each for itself. */
+import type { Env } from "../bindings.ts";
+import { parsePageSelection, resolvePages } from "../domain/pages/page-selection.ts";
+import { Problem } from "../problem.ts";
+import { bundleName, openBundle } from "../storage/bundles.ts";
+import { type Job, type JobPage, jobPages } from "../storage/jobs.ts";
+import { readAllStored, type StoredEntry } from "../storage/results.ts";
+import { bundleJob, bundleSoon, isBundled } from "./bundle.ts";
+
+export interface StoredResult {
+  /** Whether the pages come from the bundle: they are always the same then. */
+  isBundle: boolean;
+  entries: AsyncIterable<StoredEntry>;
+}
+
+/**
+ * Opens the selected pages of a job.
+ * @param selection `""` for all pages
+ * @throws Problem `job-not-finished`, `invalid-page-selection` or `gone`
+ */
+export async function openResult(env: Env, job: Job, selection: string): Promise<StoredResult> {
+  const choose =
+    selection.trim() === "" ? undefined : (pages: number[]) => chosen(pages, selection);
+  const bundle = job.bundle ? await openBundle(env.BUCKET, job, job.bundle, choose) : null;
+  if (bundle) return { isBundle: true, entries: bundle };
+  const pages = await jobPages(env.DB, job.id);
+  if (isBundled(job) && job.bundle !== "") bundleSoon(bundleJob(env, job, pages), job.id);
+  const entries = readAllStored(env.BUCKET, job, selectPages(job, pages, selection));
+  // The first page is read before the response begins, while its status can still be set.
+  const first = await entries.next();
+  if (first.value?.error?.code === "gone") throw new Problem("gone", "The file was deleted.");
+  return { isBundle: false, entries: startingWith(first, entries) };
+}
+
+async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncIterable<T>) {
+  if (first.done) return;
+  yield first.value;
+  yield* rest;
+}
+
+/**
+ * All pages of an ended job. One that has just got all its pages from the cache shares the bundle of a job with the same
+ * readings; if there is none, it is made after the response.
+ * @param pages all pages of the job
+ */
+export async function wholeResult(
+  env: Env,
+  job: Job,
+  pages: JobPage[],
+): Promise<AsyncIterable<StoredEntry>> {
+  if (!isBundled(job)) return readAllStored(env.BUCKET, job, pages);
+  const name = job.bundle ?? (await bundleName(pages));
+  const bundle = name ? await openBundle(env.BUCKET, job, name) : null;
+  if (job.bundle !== "" && !(job.bundle && bundle)) bundleSoon(bundleJob(env, job, pages), job.id);
+  return bundle ?? readAllStored(env.BUCKET, job, pages);
+}
+
+/** @throws Problem as `openResult` */
+export function selectPages(job: Job, pages: JobPage[], selection: string): JobPage[] {
+  const wanted = new Set(
+    chosen(
+      pages.map(({ page }) => page),
+      selection,
+    ),
+  );
+  const selected = pages.filter(({ page }) => wanted.has(page));
+  const pending = selected.filter(({ state }) => state === "pending").map(({ page }) => page);
+  if (pending.length > 0 || (!job.planned && selection === "" && job.finishedAt === null))
+    throw new Problem(
+      "job-not-finished",
+      `The job is ${job.state}; ${pending.length} of the requested pages have not been read yet.`,
+      { pending_pages: pending.slice(0, 100) },
+      { "retry-after": "2" },
+    );
+  return selected;
+}
+
+function chosen(pages: number[], text: string): number[] {
+  const selection = parsePageSelection(text);
+  if (typeof selection === "string") throw new Problem("invalid-page-selection", selection);
+  const wanted = new Set(resolvePages(selection, pages.at(-1) ?? 0).pages);
+  const found = pages.filter((page) => wanted.has(page));
+  if (found.length === 0)
+    throw new Problem("invalid-page-selection", "The job does not have any of these pages.");
+  return found;
+}

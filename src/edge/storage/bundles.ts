@@ -1,0 +1,204 @@
+/**
+ * The pages of an ended job as one object, `results/{tenant}/{file}/bundles/{name}.jsonl`, so that a result of any
+ * length is one read from R2 (docs/decisions/0035). A bundle is made from the stored pages and never changes; if it is
+ * missing, the pages are still there.
+ *
+ * The object has a line of JSON for each page, in order, and a last line with the numbers of the pages and the lengths of
+ * their lines in bytes: `{"lines":[[1,5120],[2,4987]]}`.
+ */
+import { hex } from "../domain/encoding.ts";
+import type { PageError, StoredReading } from "../domain/pages/page-result.ts";
+import type { Job, JobPage } from "./jobs.ts";
+import { R2Stream } from "./r2-stream.ts";
+import { NOT_READ, resultBytes, type StoredEntry } from "./results.ts";
+
+/** Longer results are read page by page: an invocation may make a limited number of reads. */
+export const MAX_BUNDLED_PAGES = 800;
+
+/** The last line has at most 20 bytes for each page. */
+const INDEX_BYTES = 20 * MAX_BUNDLED_PAGES;
+
+/** Pages that are loaded at once. Workers open at most six connections at a time. */
+const WINDOW = 6;
+
+type Owner = Pick<Job, "tenantId" | "fileId">;
+
+const path = ({ tenantId, fileId }: Owner, name: string) =>
+  `results/${tenantId}/${fileId}/bundles/${name}.jsonl`;
+
+/**
+ * The name of a bundle is a hash of which readings it has, so jobs with the same readings share it.
+ * @param pages all pages of an ended job, in order
+ * @returns `null` if there is nothing to bundle: no page was read, a reading was deleted, or there are too many pages
+ */
+export async function bundleName(pages: JobPage[]): Promise<string | null> {
+  const read = pages.filter(({ state }) => state === "done");
+  if (read.length === 0 || pages.length > MAX_BUNDLED_PAGES) return null;
+  if (read.some(({ readAt }) => readAt === null)) return null;
+  const readings = pages.map(({ page, state, pageKey, modelDigest, readAt, error }) =>
+    state === "done" ? [page, pageKey, modelDigest, readAt] : [page, error],
+  );
+  const text = new TextEncoder().encode(JSON.stringify([1, readings]));
+  return hex(await crypto.subtle.digest("SHA-256", text));
+}
+
+/**
+ * Writes a bundle, unless it exists. Memory holds a few pages. Nothing is visible until all is written, so it can be
+ * interrupted and repeated.
+ * @param timeoutMs time for one write to R2
+ * @returns false if a page's bytes were deleted; nothing is written then
+ */
+export async function writeBundle(
+  bucket: R2Bucket,
+  job: Job,
+  name: string,
+  pages: JobPage[],
+  timeoutMs: number,
+): Promise<boolean> {
+  if (await bucket.head(path(job, name))) return true;
+  const out = new R2Stream(bucket, path(job, name), "application/jsonl", timeoutMs);
+  const lines: [page: number, bytes: number][] = [];
+  try {
+    for (let i = 0; i < pages.length; i += WINDOW) {
+      const window = pages.slice(i, i + WINDOW);
+      for (const [at, line] of (
+        await Promise.all(window.map((page) => pageLine(bucket, job, page)))
+      ).entries()) {
+        if (!line) {
+          await out.discard();
+          return false;
+        }
+        lines.push([(window[at] as JobPage).page, line.byteLength]);
+        await out.write(line);
+      }
+    }
+    await out.write(new TextEncoder().encode(`${JSON.stringify({ lines })}\n`));
+    await out.end();
+    return true;
+  } catch (error) {
+    await out.discard();
+    throw error;
+  }
+}
+
+/** A page of a bundle. */
+type Line =
+  | { page: number; page_key: string; reading: StoredReading; error: null }
+  | { page: number; page_key: string; reading: null; error: PageError };
+
+/** @returns `null` if the page's bytes were deleted */
+async function pageLine(bucket: R2Bucket, job: Job, page: JobPage): Promise<Uint8Array | null> {
+  const { page: number, pageKey } = page;
+  const head = `{"page":${number},"page_key":${JSON.stringify(pageKey)}`;
+  if (page.state !== "done")
+    return new TextEncoder().encode(
+      `${head},"reading":null,"error":${JSON.stringify(page.error ?? NOT_READ)}}\n`,
+    );
+  // The stored reading is one line of JSON: it is copied, not parsed.
+  const bytes = await resultBytes(bucket, job, page);
+  return (
+    bytes &&
+    new Uint8Array(await new Blob([`${head},"reading":`, bytes, ',"error":null}\n']).arrayBuffer())
+  );
+}
+
+/**
+ * Opens a bundle with one read; with `choose`, with a read of the numbers and a read of the part that has these pages.
+ * @param choose which of the bundle's pages to read, by their numbers; at least one. What it throws is passed on
+ * @returns the pages in order; `null` if the bundle does not exist
+ */
+export async function openBundle(
+  bucket: R2Bucket,
+  owner: Owner,
+  name: string,
+  choose?: (pages: number[]) => number[],
+): Promise<AsyncGenerator<StoredEntry> | null> {
+  const key = path(owner, name);
+  if (!choose) {
+    const object = await bucket.get(key);
+    return object && entriesOf(object.body, () => true);
+  }
+  const tail = await bucket.get(key, { range: { suffix: INDEX_BYTES } });
+  if (!tail) return null;
+  const index = (await tail.text()).trimEnd().split("\n").at(-1) as string;
+  const { lines } = JSON.parse(index) as { lines: [page: number, bytes: number][] };
+  const chosen = new Set(choose(lines.map(([page]) => page)));
+  const isChosen = ([page]: [number, number]) => chosen.has(page);
+  const first = lines.findIndex(isChosen);
+  const last = lines.findLastIndex(isChosen);
+  const bytes = (part: [number, number][]) => part.reduce((sum, [, length]) => sum + length, 0);
+  const range = {
+    offset: bytes(lines.slice(0, first)),
+    length: bytes(lines.slice(first, last + 1)),
+  };
+  const object = await bucket.get(key, { range });
+  return object && entriesOf(object.body, (page) => chosen.has(page));
+}
+
+async function* entriesOf(
+  body: ReadableStream<Uint8Array>,
+  wanted: (page: number) => boolean,
+): AsyncGenerator<StoredEntry> {
+  for await (const text of linesOf(body)) {
+    if (text.startsWith('{"lines":')) return;
+    const { page, page_key: pageKey, ...rest } = JSON.parse(text) as Line;
+    if (wanted(page)) yield { page, pageKey, ...rest };
+  }
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() as string;
+    yield* parts;
+  }
+}
+
+/**
+ * Records that a job's result is in a bundle, or with an empty name that it has none. Call it when the bundle is written.
+ * If the document was deleted meanwhile, the bundle is erased.
+ */
+export async function recordBundle(
+  db: D1Database,
+  bucket: R2Bucket,
+  job: Pick<Job, "id" | "tenantId" | "fileId">,
+  name: string,
+): Promise<void> {
+  const [there] = await db.batch<{ id: string }>([
+    db.prepare("SELECT id FROM files WHERE id = ?").bind(job.fileId),
+    db.prepare("UPDATE jobs SET bundle = ? WHERE id = ?").bind(name, job.id),
+  ]);
+  if (there?.results.length === 0 && name !== "") await bucket.delete(path(job, name));
+}
+
+/** Ended jobs that are to be bundled, as SQL. Jobs in the background and those to be erased are not. */
+const UNBUNDLED =
+  "bundle IS NULL AND finished_at IS NOT NULL AND background = 0 AND zero_retention = 0";
+
+/** Jobs that ended before `before` and whose bundles are not made, newest first, until they have `pages` pages. */
+export async function jobsWithoutBundle(
+  db: D1Database,
+  before: number,
+  pages: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id FROM (SELECT id, total, sum(total) OVER (ORDER BY finished_at DESC, id ROWS UNBOUNDED PRECEDING) AS together
+         FROM (SELECT id, total, finished_at FROM jobs WHERE ${UNBUNDLED} AND finished_at < ?1
+           ORDER BY finished_at DESC LIMIT 50))
+       WHERE together - total < ?2`,
+    )
+    .bind(before, pages)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
+}
+
+/** Ended jobs of a document whose bundles are not made. */
+export async function unbundledJobsOf(db: D1Database, fileId: string): Promise<string[]> {
+  const { results } = await db
+    .prepare(`SELECT id FROM jobs WHERE file_id = ? AND ${UNBUNDLED} LIMIT 20`)
+    .bind(fileId)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
+}
