@@ -16,7 +16,7 @@ CLOSE = 1e-3  # of log-probabilities, in fp32
 
 
 def prompts(count, shortest=20, step=7):
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(2)
     return [torch.randn(shortest + step * n, 1280, generator=generator) for n in range(count)]
 
 
@@ -58,14 +58,16 @@ def test_sixteen_at_once(engine, native):
 
 def test_a_full_cache_sets_pages_aside_and_loses_nothing(engine, native):
     before = engine.metrics.values["set_aside"]
-    lengths = [180] * 12
-    compare(*(results(ask(one, prompts(12, step=1), lengths)) for one in (engine, native)), CLOSE)
+    lengths = [120] * 16
+    compare(*(results(ask(one, prompts(16, step=1), lengths)) for one in (engine, native)), CLOSE)
     assert engine.metrics.values["set_aside"] > before
 
 
 def test_tokens_are_reported_as_they_come(engine):
     parts = []
-    handle = engine.submit(prompts(1)[0], max_new=24, on_tokens=lambda ids, log_probs: parts.append((ids, log_probs)))
+    handle = engine.submit(
+        prompts(1)[0], max_new=24, on_tokens=lambda ids, log_probs: parts.append((ids, log_probs))
+    )
     answer = handle.result(600)
     assert len(parts) > 12  # not all at the end
     assert [i for ids, _ in parts for i in ids] == answer.ids

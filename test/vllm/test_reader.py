@@ -23,7 +23,11 @@ def test_a_page_is_the_same_on_both_engines(folder, page):
             results.append(reader.read(Raster(1, page, 100.0), ReadRequest(mode="tiny", task="free")))
     ours, native = results
     assert ours.text_tokens == native.text_tokens > 0
-    assert (ours.markdown, ours.finish_reason, ours.verdict) == (native.markdown, native.finish_reason, native.verdict)
+    assert (ours.markdown, ours.finish_reason, ours.verdict) == (
+        native.markdown,
+        native.finish_reason,
+        native.verdict,
+    )
     assert ours.model_digest == native.model_digest
 
 
