@@ -183,10 +183,14 @@ class VllmEngine(Engine):
             return
         finally:
             self._ready.set()
-        while self._receive():
-            self._expire()
-            self._hand_over()
-            self._step()
+        try:
+            while self._receive():
+                self._expire()
+                self._hand_over()
+                self._step()
+        except BaseException:
+            log.critical("the engine's thread failed; the worker ends and is started again", exc_info=True)
+            os._exit(1)
         for sequence in [*self._waiting, *self._running.values()]:
             self._end(sequence, Canceled("the engine was closed"))
         self._vllm.engine_core.shutdown()
@@ -301,15 +305,14 @@ class VllmEngine(Engine):
             return
         started = time.perf_counter()
         try:
-            outputs = self._vllm.step()
+            for output in self._vllm.step():
+                sequence = self._running.get(output.request_id)
+                if sequence:
+                    self._add(sequence, output.outputs[0])
         except Exception as error:
             self._fail(error)
             return
         self._failures = 0
-        for output in outputs:
-            sequence = self._running.get(output.request_id)
-            if sequence:
-                self._add(sequence, output.outputs[0])
         self.metrics.add("steps", 1)
         self.metrics.add("decode_seconds", time.perf_counter() - started)
 
@@ -319,14 +322,13 @@ class VllmEngine(Engine):
         if sequence.first_at is None and output.token_ids:
             sequence.first_at = time.perf_counter()
             self.metrics.add("prefill_tokens", len(sequence.prompt))
-            self.metrics.add("prefill_seconds", sequence.first_at - sequence.started_at)
         for token, log_probs in zip(output.token_ids, output.logprobs or (), strict=True):
             self.metrics.add("tokens", 1)
             if not answer.add(token, log_probs[token].logprob):
                 break
-        if sequence.on_tokens and len(answer.ids) > old:
-            sequence.on_tokens(answer.ids[old:], answer.log_probs[old:])
-        if answer.reason:
+        if error := sequence.report(old):
+            self._end(sequence, error)
+        elif answer.reason:
             self._finish(sequence)
         elif output.finish_reason:
             self._end(sequence, RuntimeError(f"vLLM ended the answer: {output.finish_reason}"))
