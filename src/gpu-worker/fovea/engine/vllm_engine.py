@@ -141,8 +141,11 @@ class VllmEngine(Engine):
             raise ValueError(
                 f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
             )
-        answer = self._rules.answer(max_new, ngram)
         prompt = prompt.to(self._table.device, self._table.dtype)
+        if not torch.isfinite(prompt).all():
+            # vLLM does not clear blocks before it uses them again, and 0 · NaN is NaN: other answers would be wrong.
+            raise ValueError("the prompt is not finite")
+        answer = self._rules.answer(max_new, ngram)
         sequence = Sequence(prompt, max_new, owner, deadline, prefix, answer, on_tokens)
         self._post("sequence", sequence)
         return Handle(sequence.future, lambda: self._post("cancel", sequence))
