@@ -77,7 +77,7 @@ class VllmEngine(Engine):
         self.device = model.device
         self._rules, self._clock = rules, clock
         # On the host, because vLLM takes prompts from there.
-        self._table = model.model.embed_tokens.weight.detach().cpu()
+        self._table = model.model.embed_tokens.cpu().weight.detach()
         self._waiting = FairQueue()
         self._running: dict[str, Sequence] = {}
         self._numbers = itertools.count()
