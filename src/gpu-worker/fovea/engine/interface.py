@@ -54,6 +54,8 @@ class Sizes(Protocol):
 class Engine(ABC):
     """Calls return at once, except `encode`, which blocks. All methods are thread-safe."""
 
+    name: str
+    """As in `FOVEA_ENGINE`."""
     config: Sizes
     metrics: Metrics
     context: int

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 class NativeEngine(Engine):
     """Owns `model` from now on and may change its parameters (`fovea.engine.weights`). `close` ends its thread."""
 
+    name = "native"
+
     def __init__(
         self,
         model: OcrModel,

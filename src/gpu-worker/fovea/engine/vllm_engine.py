@@ -57,6 +57,8 @@ class VllmConfig:
 class VllmEngine(Engine):
     """Owns `model`, whose decoder need not be loaded. `close` ends its threads. Blocks until vLLM is ready."""
 
+    name = "vllm"
+
     def __init__(
         self,
         model: OcrModel,
