@@ -26,7 +26,7 @@ VARIANTS = (
     ("128 at a time", PLAN, Policy(max_batch=128)),
     ("256 at a time", PLAN, Policy(max_batch=256)),
     ("the plan: 512 at a time", PLAN, Policy(max_batch=BATCH)),
-    ("… with folded positions, as implemented now", Design(), Policy(max_batch=BATCH)),
+    ("… with folded positions, as they were", Design(), Policy(max_batch=BATCH)),
     ("… with cached values in 8 bits", Design(folded=False, kv_element=1), Policy(max_batch=BATCH)),
     (
         "… and routed experts in 8 bits",

@@ -29,9 +29,10 @@ from roofline import (
     parameters,
 )
 
-from fovea.engine import NativeEngine
+from fovea.engine import Engine, NativeEngine
 from fovea.engine.generate import Rules
 from fovea.engine.sampling import TokenClasses
+from fovea.engine.vllm_engine import VllmConfig, VllmEngine
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import OcrModel, load_checkpoint
 from fovea.readers.loading import engine_config
@@ -40,7 +41,7 @@ from fovea.settings import Settings
 
 MEAN = 1000  # text tokens a page
 PROMPT = 12
-EAGER = Design(folded=True, fused=False)  # what runs here: the modules in bf16, call by call
+EAGER = Design(folded=False, fused=False)  # what runs here: the modules in bf16, call by call
 
 
 @dataclass(slots=True)
@@ -167,9 +168,11 @@ def measure(model: OcrModel, mode: str, batches: list[int], repeats: int, name: 
     return rows
 
 
-def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, float | str | int]:
-    """Times the engine with `pages` prompts of a mode's length at once, each answered with `tokens` tokens unless the
-    loop guard ends it. Takes ownership of `model`. The first round captures graphs and is not counted.
+def serve(
+    model: OcrModel, weights: Path | None, mode: str, pages: int, tokens: int
+) -> dict[str, float | str | int]:
+    """Times the engine with `pages` prompts of a mode's length at once, each answered with `tokens` tokens unless it
+    loops. Takes ownership of `model`. On a GPU, vLLM loads the decoder from `weights`. The first round is not counted.
     """
     decoder = model.config.decoder
     allowed = torch.ones(decoder.vocab, dtype=torch.bool)
@@ -178,7 +181,11 @@ def serve(model: OcrModel, mode: str, pages: int, tokens: int) -> dict[str, floa
     length = Page.of(mode).positions + PROMPT
     prompts = torch.randn(pages, length, decoder.width, device=model.device, dtype=model.dtype)
     seconds, sampled = 0.0, 0
-    with closing(NativeEngine(model, rules, engine_config(tokens, Settings.from_environment()))) as engine:
+    if model.device.type == "cuda":
+        engine: Engine = VllmEngine(model, weights, rules, VllmConfig(max_new=tokens))
+    else:
+        engine = NativeEngine(model, rules, engine_config(tokens, Settings.from_environment()))
+    with closing(engine):
         for _ in range(2):
             started = time.perf_counter()
             answers = [h.result() for h in [engine.submit(p, max_new=tokens) for p in prompts]]
@@ -291,13 +298,21 @@ def main() -> int:
     rows = []
     for mode in options.modes.split(","):
         rows += measure(model, mode, batches, options.repeats, "none" if options.tiny else name)
-    served = serve(model, "base", 8 if options.tiny else 256, 16 if options.tiny else 128)
+    if options.device == "cuda" and not options.weights:
+        print(
+            "Without --weights there is no checkpoint for vLLM: its speed is not measured.", file=sys.stderr
+        )
+        served = None
+    else:
+        pages, tokens = (8, 16) if options.tiny else (256, 128)
+        served = serve(model, options.weights, "base", pages, tokens)
     text = table(rows)
-    text += (
-        f"\n\nEngine, base mode: {served['pages']} pages of {served['positions']} positions at once, "
-        f"{served['tokens']:,} tokens in {served['seconds']:.2f} s, {served['tokens_s']:,.0f} tokens/s, "
-        "prefill included."
-    )
+    if served:
+        text += (
+            f"\n\nEngine, base mode: {served['pages']} pages of {served['positions']} positions at once, "
+            f"{served['tokens']:,} tokens in {served['seconds']:.2f} s, {served['tokens_s']:,.0f} tokens/s, "
+            "prefill included."
+        )
     note = (
         "tiny random model: the figures are meaningless" if options.tiny else "in brackets: bench/roofline.py"
     )

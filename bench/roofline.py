@@ -44,10 +44,11 @@ class Op:
 class Design:
     """How the operations are implemented.
 
-    `folded`: relative positions are folded into queries and keys, which makes both wider (fovea/model/sam.py);
-    otherwise the kernel adds them. `fused`: experts are grouped products, norms and activations are one kernel each,
-    and a step is replayed as a graph; otherwise each is a separate call from Python. `element`: bytes of a weight or an
-    activation; `kv_element` and `expert_element`: bytes of a cached value and of a routed expert's weight.
+    `folded`: relative positions are folded into queries and keys, which makes both wider; otherwise they are a bias,
+    whose memory traffic is not counted (fovea/model/sam.py). `fused`: experts are grouped products, norms and
+    activations are one kernel each, and a step is replayed as a graph; otherwise each is a separate call from Python.
+    `element`: bytes of a weight or an activation; `kv_element` and `expert_element`: bytes of a cached value and of a
+    routed expert's weight.
     """
 
     folded: bool = True
@@ -57,7 +58,7 @@ class Design:
     expert_element: int = 2
 
 
-EAGER = Design(folded=True, fused=False, element=4, kv_element=4, expert_element=4)
+EAGER = Design(folded=False, fused=False, element=4, kv_element=4, expert_element=4)
 """This repository's modules on a CPU in fp32."""
 
 

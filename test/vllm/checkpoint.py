@@ -28,7 +28,8 @@ DECODER = {
     "shared_mlp": 512,
 }
 PART = 4096  # rows of a matrix that are drawn at a time
-GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv": 1.3}
+# The router's gain keeps its choices apart: two experts that tie are chosen by rounding, and the answers then differ.
+GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv": 1.3, "mlp.gate.": 4.0}
 
 
 def make(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Path:

@@ -93,5 +93,7 @@ def compare(answers, wanted, most):
         pairs = zip(answer.log_probs, other.log_probs, strict=True)
         difference = max([difference, *(abs(a - b) for a, b in pairs)])
     tokens = sum(len(answer.ids) for answer in answers)
-    print(f"\n    {len(answers)} answers, {tokens} tokens: ids equal, log-probabilities within {difference:.1e}")
+    print(
+        f"\n    {len(answers)} answers, {tokens} tokens: ids equal, log-probabilities within {difference:.1e}"
+    )
     assert difference < most

@@ -16,7 +16,7 @@ CLOSE = 1e-3  # of log-probabilities, in fp32
 
 
 def prompts(count, shortest=20, step=7):
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(2)
     return [torch.randn(shortest + step * n, 1280, generator=generator) for n in range(count)]
 
 
@@ -58,14 +58,16 @@ def test_sixteen_at_once(engine, native):
 
 def test_a_full_cache_sets_pages_aside_and_loses_nothing(engine, native):
     before = engine.metrics.values["set_aside"]
-    lengths = [180] * 12
-    compare(*(results(ask(one, prompts(12, step=1), lengths)) for one in (engine, native)), CLOSE)
+    lengths = [120] * 16
+    compare(*(results(ask(one, prompts(16, step=1), lengths)) for one in (engine, native)), CLOSE)
     assert engine.metrics.values["set_aside"] > before
 
 
 def test_tokens_are_reported_as_they_come(engine):
     parts = []
-    handle = engine.submit(prompts(1)[0], max_new=24, on_tokens=lambda ids, log_probs: parts.append((ids, log_probs)))
+    handle = engine.submit(
+        prompts(1)[0], max_new=24, on_tokens=lambda ids, log_probs: parts.append((ids, log_probs))
+    )
     answer = handle.result(600)
     assert len(parts) > 12  # not all at the end
     assert [i for ids, _ in parts for i in ids] == answer.ids
@@ -137,11 +139,11 @@ def test_requests_that_cannot_be_served(engine):
             engine.submit(prompt, max_new=length)
 
 
-def test_a_page_of_nan_harms_no_other(engine, native):
-    broken = ask(engine, [torch.full((40, 1280), torch.nan)] * 2, [20] * 2)
-    compare(results(ask(engine, prompts(4), [40] * 4)), results(ask(native, prompts(4), [40] * 4)), CLOSE)
-    for answer in results(broken):
-        assert all(engine._rules.allowed[i] for i in answer.ids)
+def test_a_page_of_nan_is_refused(engine, native):
+    """vLLM would leave it in the cache, where it makes later answers wrong (seen with the CPU build)."""
+    for value in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="not finite"):
+            engine.submit(torch.full((40, 1280), value), max_new=20)
     compare(results(ask(engine, prompts(4), [40] * 4)), results(ask(native, prompts(4), [40] * 4)), CLOSE)
 
 

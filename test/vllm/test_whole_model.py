@@ -1,9 +1,12 @@
 """vLLM's own DeepSeek-OCR, from the image on, beside vLLM with Fovea's vision tokens."""
 
+import os
+
 import pytest
 import torch
 
 from fovea.language.tasks import TASKS, Prompt
+from fovea.model.pixels import to_pixels
 from fovea.vision.views import make_views
 
 CLOSE = 5e-3  # of log-probabilities, in fp32, after two implementations of the encoder
@@ -11,11 +14,9 @@ CLOSE = 5e-3  # of log-probabilities, in fp32, after two implementations of the 
 
 @pytest.fixture(scope="module")
 def whole(folder):
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     from vllm import LLM
 
-    import os
-
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     return LLM(
         str(folder),
         dtype="float32",
@@ -36,8 +37,6 @@ def test_embeddings_and_images_give_the_same_answers(whole, model, tokenizer, pa
     # vLLM reads an image of at most 640 px as one view of 1024 px, and so does the mode gundam.
     views = make_views(page, "gundam")
     assert views.tiling is None
-    from fovea.model.pixels import to_pixels
-
     with torch.inference_mode():
         tokens = model.encode_page(to_pixels([views.whole])[0])
         ids = Prompt(TASKS["free"]).ids(tokenizer, len(tokens))

@@ -26,12 +26,13 @@ def test_what_runs_no_model_loads_no_pytorch(module):
 
 
 def test_the_environment_is_read_in_one_place():
-    """Beside the settings, only what starts other processes looks at it, and training names its data in it."""
+    """Beside the settings, only what starts other processes looks at it. vLLM has settings in it, training its data."""
     readers = {
         str(file.relative_to(WORKER)) for file in WORKER.rglob("*.py") if "os.environ" in file.read_text()
     }
     assert readers == {
         "fovea/settings.py",
+        "fovea/engine/vllm_engine.py",
         "fovea/pages/isolated.py",
         "fovea/service/supervisor.py",
         "fovea/train/packed_data.py",

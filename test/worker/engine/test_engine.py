@@ -104,6 +104,15 @@ def test_tokens_are_reported_as_they_come(make_engine, prompts, plain):
     assert [i for ids, _ in parts for i in ids][: len(answer.ids)] == answer.ids == plain[3].ids
     assert [p for _, log_probs in parts for p in log_probs][: len(answer.ids)] == answer.log_probs
 
+    def fail(ids, log_probs):
+        raise RuntimeError("the caller's fault")
+
+    broken = engine.submit(prompts[0], max_new=20, on_tokens=fail)
+    beside = engine.submit(prompts[3], max_new=27)
+    with pytest.raises(RuntimeError, match="fault"):
+        broken.result(60)
+    assert beside.result(60).ids == answer.ids
+
 
 def test_canceling_frees_the_place_at_once(make_engine, prompts):
     engine = make_engine(max_batch=1)

@@ -89,3 +89,27 @@ def test_what_another_engine_has_is_not_loaded(tmp_path):
         wrong = OcrModel(dataclasses.replace(config, decoder=dataclasses.replace(config.decoder, depth=9)))
     with pytest.raises(ValueError, match="missing"):
         load_checkpoint(wrong, tmp_path, skip=OcrModel.DECODER)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FOVEA_ENGINE", "tensorrt"),
+        ("FOVEA_VLLM_SHARE", "1"),
+        ("FOVEA_VLLM_SHARE", "0"),
+        ("FOVEA_VLLM_SHARE", "x"),
+    ],
+)
+def test_settings_that_are_not_valid_are_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=name):
+        Settings.from_environment()
+
+
+def test_settings_of_the_engine(monkeypatch):
+    monkeypatch.setenv("FOVEA_ENGINE", "native")
+    monkeypatch.setenv("FOVEA_VLLM_SHARE", "0.6")
+    settings = Settings.from_environment()
+    assert (settings.engine, settings.vllm_share) == ("native", 0.6)
+    config = loading.vllm_config(100, dataclasses.replace(settings, batch=7, kv_bytes=1 << 30))
+    assert (config.max_new, config.max_batch, config.share, config.kv_bytes) == (100, 7, 0.6, 1 << 30)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from fovea.engine.metrics import Metrics
 from fovea.engine.sequence import Busy, Canceled
@@ -22,8 +21,8 @@ from fovea.model import OcrModel
 
 log = logging.getLogger(__name__)
 
-BATCHES = (1, 2, 4, 8, 16)
-"""Numbers of views for which the encoder is compiled. Other batches are padded to the next one."""
+BATCHES = (16, 4, 1)
+"""Numbers of views for which the encoder is compiled. Other batches are split into these."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,16 +55,14 @@ class ViewEncoder:
         self._seen: set[tuple[int, ...]] = set()  # sizes of views that were encoded uncompiled
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        compiled, count = self._compiled, len(pixels)
-        if compiled is None or count > BATCHES[-1] or pixels.shape[1:] not in self._seen:
+        if self._compiled is None or pixels.shape[1:] not in self._seen:
             grids = self._plain(
                 pixels
             )  # raises for views that are not valid; resizes the tables of positions
             self._seen.add(pixels.shape[1:])
             return grids
-        size = next(size for size in BATCHES if size >= count)
         try:
-            return compiled(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, size - count)))[:count]
+            return torch.cat([self._compiled(part) for part in pixels.split(_parts(len(pixels)))])
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -75,6 +72,15 @@ class ViewEncoder:
 
     def _plain(self, pixels: Tensor) -> Tensor:
         return self._model.encode_grids(pixels)
+
+
+def _parts(count: int) -> list[int]:
+    """`count` as a sum of `BATCHES`."""
+    parts = []
+    for size in BATCHES:
+        parts += [size] * (count // size)
+        count %= size
+    return parts
 
 
 def compile_for_gpu(encode: Callable) -> Callable:

@@ -65,16 +65,17 @@ def generate(
     rules: Rules,
     max_new: int,
     deadline: float | None = None,
+    ngram: tuple[int, int] | None = None,
 ) -> Generation:
     """Generates from `prompt` (1, T, C), the embeddings of text and vision tokens.
 
-    `deadline` is a `time.monotonic()` instant. `rules` must be on the prompt's device. Raises `ValueError` if `max_new`
-    is less than 1.
+    `ngram` (n, window) replaces the n-gram guard of the rules. `deadline` is a `time.monotonic()` instant. `rules` must
+    be on the prompt's device. Raises `ValueError` if `max_new` is less than 1.
     """
     if max_new < 1:
         raise ValueError("the prompt leaves no room for an answer")
     started = time.perf_counter()
-    answer = rules.answer(max_new)
+    answer = rules.answer(max_new, ngram)
     cache = decoder.new_cache(1, prompt.shape[1] + max_new)
     logits = decoder.step(prompt, cache)
     prefilled = None

@@ -55,6 +55,8 @@ class Sizes(Protocol):
 class Engine(ABC):
     """Calls return at once, except `encode`, which blocks. All methods are thread-safe."""
 
+    name: str
+    """As in `FOVEA_ENGINE`."""
     config: Sizes
     metrics: Metrics
     context: int
@@ -82,8 +84,8 @@ class Engine(ABC):
 
         `owner`: owners are served in turn. `deadline`: an instant of the engine's clock at which the answer ends as it
         is. `prefix` (name, length): prompts with the same name have equal first positions, so the engine can share
-        them. `ngram` (n, window): the n-gram guard for this answer instead of the one of the rules; a window of 0
-        switches it off. The result is a `Generation`. Raises `ValueError` if the request can never fit.
+        them. `ngram` (n, window) replaces the n-gram guard of the rules. `on_tokens` gets the tokens of every step.
+        The result is a `Generation`. Raises `ValueError` if the request can never fit.
         """
 
     @abstractmethod

@@ -18,8 +18,8 @@ COUNTERS = {
     "loops": "Sequences cut because they repeated themselves.",
     "set_aside": "Preemptions of sequences because the cache was full.",
     "encode_seconds": "Time in the encoder.",
-    "prefill_seconds": "Time in prefill.",
-    "decode_seconds": "Time in decode steps.",
+    "prefill_seconds": "Time in prefill (native engine).",
+    "decode_seconds": "Time in decode steps; with vLLM in all steps.",
 }
 GAUGES = {
     "waiting": "Sequences that wait to be admitted.",

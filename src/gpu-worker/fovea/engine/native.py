@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 class NativeEngine(Engine):
     """Owns `model` from now on and may change its parameters (`fovea.engine.weights`). `close` ends its thread."""
 
+    name = "native"
+
     def __init__(
         self,
         model: OcrModel,
@@ -250,10 +252,9 @@ class NativeEngine(Engine):
         sample(logits, [sequence.answer for sequence in sequences], self._rules)
         self.metrics.add("tokens", len(sequences))
         for sequence, old in zip(sequences, before, strict=True):
-            answer = sequence.answer
-            if sequence.on_tokens and len(answer.ids) > old:
-                sequence.on_tokens(answer.ids[old:], answer.log_probs[old:])
-            if answer.reason:
+            if error := sequence.report(old):
+                self._end(sequence, error)
+            elif sequence.answer.reason:
                 self._finish(sequence)
 
     def _grow(self) -> None:

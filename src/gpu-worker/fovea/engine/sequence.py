@@ -45,6 +45,17 @@ class Sequence:
     def __post_init__(self) -> None:
         self.inputs = self.prompt
 
+    def report(self, old: int) -> Exception | None:
+        """Calls `on_tokens` with the tokens after the first `old`. Returns what it raises: the caller's fault."""
+        answer = self.answer
+        if self.on_tokens is None or len(answer.ids) == old:
+            return None
+        try:
+            self.on_tokens(answer.ids[old:], answer.log_probs[old:])
+        except Exception as error:
+            return error
+        return None
+
     @property
     def left(self) -> int:
         """Positions that are not in the cache yet."""

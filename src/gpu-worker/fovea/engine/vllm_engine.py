@@ -57,6 +57,8 @@ class VllmConfig:
 class VllmEngine(Engine):
     """Owns `model`, whose decoder need not be loaded. `close` ends its threads. Blocks until vLLM is ready."""
 
+    name = "vllm"
+
     def __init__(
         self,
         model: OcrModel,
@@ -77,7 +79,7 @@ class VllmEngine(Engine):
         self.device = model.device
         self._rules, self._clock = rules, clock
         # On the host, because vLLM takes prompts from there.
-        self._table = model.model.embed_tokens.weight.detach().cpu()
+        self._table = model.model.embed_tokens.cpu().weight.detach()
         self._waiting = FairQueue()
         self._running: dict[str, Sequence] = {}
         self._numbers = itertools.count()
@@ -141,8 +143,11 @@ class VllmEngine(Engine):
             raise ValueError(
                 f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
             )
-        answer = self._rules.answer(max_new, ngram)
         prompt = prompt.to(self._table.device, self._table.dtype)
+        if not torch.isfinite(prompt).all():
+            # vLLM does not clear blocks before it uses them again, and 0 · NaN is NaN: other answers would be wrong.
+            raise ValueError("the prompt is not finite")
+        answer = self._rules.answer(max_new, ngram)
         sequence = Sequence(prompt, max_new, owner, deadline, prefix, answer, on_tokens)
         self._post("sequence", sequence)
         return Handle(sequence.future, lambda: self._post("cancel", sequence))
@@ -183,10 +188,14 @@ class VllmEngine(Engine):
             return
         finally:
             self._ready.set()
-        while self._receive():
-            self._expire()
-            self._hand_over()
-            self._step()
+        try:
+            while self._receive():
+                self._expire()
+                self._hand_over()
+                self._step()
+        except BaseException:
+            log.critical("the engine's thread failed; the worker ends and is started again", exc_info=True)
+            os._exit(1)
         for sequence in [*self._waiting, *self._running.values()]:
             self._end(sequence, Canceled("the engine was closed"))
         self._vllm.engine_core.shutdown()
@@ -301,15 +310,14 @@ class VllmEngine(Engine):
             return
         started = time.perf_counter()
         try:
-            outputs = self._vllm.step()
+            for output in self._vllm.step():
+                sequence = self._running.get(output.request_id)
+                if sequence:
+                    self._add(sequence, output.outputs[0])
         except Exception as error:
             self._fail(error)
             return
         self._failures = 0
-        for output in outputs:
-            sequence = self._running.get(output.request_id)
-            if sequence:
-                self._add(sequence, output.outputs[0])
         self.metrics.add("steps", 1)
         self.metrics.add("decode_seconds", time.perf_counter() - started)
 
@@ -319,14 +327,13 @@ class VllmEngine(Engine):
         if sequence.first_at is None and output.token_ids:
             sequence.first_at = time.perf_counter()
             self.metrics.add("prefill_tokens", len(sequence.prompt))
-            self.metrics.add("prefill_seconds", sequence.first_at - sequence.started_at)
         for token, log_probs in zip(output.token_ids, output.logprobs or (), strict=True):
             self.metrics.add("tokens", 1)
             if not answer.add(token, log_probs[token].logprob):
                 break
-        if sequence.on_tokens and len(answer.ids) > old:
-            sequence.on_tokens(answer.ids[old:], answer.log_probs[old:])
-        if answer.reason:
+        if error := sequence.report(old):
+            self._end(sequence, error)
+        elif answer.reason:
             self._finish(sequence)
         elif output.finish_reason:
             self._end(sequence, RuntimeError(f"vLLM ended the answer: {output.finish_reason}"))
