@@ -6,7 +6,7 @@ from typing import Any, Optional
 from cog import BaseRunner, Input, concurrent
 
 from fovea.parent import exit_with_parent
-from fovea.readers import ReadRequest, load_readers
+from fovea.readers import ALWAYS, ReadRequest, golden, load_readers
 from fovea.service.drain import DRAIN
 from fovea.service.shard import ShardRequest, run_shard
 from fovea.settings import Settings
@@ -25,7 +25,13 @@ class Runner(BaseRunner):
         exit_with_parent()
         logging.basicConfig(level=logging.INFO)
         self.settings = Settings.from_environment()
+        if self.settings.device == "cuda":
+            from fovea.readers.device import device_of  # imported here because it loads PyTorch
+
+            device_of(self.settings)
         self.readers = load_readers(self.settings.models, self.settings)
+        if self.settings.golden_page:
+            golden.check(self.readers, without_weights=ALWAYS)
         if self.settings.drain_file:
             DRAIN.watch(self.settings.drain_file)
         if self.settings.metrics_port:

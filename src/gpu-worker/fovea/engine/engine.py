@@ -60,6 +60,8 @@ class Handle:
 class Engine:
     """Owns `model` from now on and may change its parameters (`fovea.engine.weights`). `close` ends its thread."""
 
+    name = "native"
+
     def __init__(
         self,
         model: OcrModel,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +13,11 @@ from fovea.engine import Engine, EngineConfig
 from fovea.engine.generate import Rules
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
+from fovea.readers.device import describe, device_of
 from fovea.settings import Settings
 from fovea.vision.modes import MAX_TILES
+
+log = logging.getLogger(__name__)
 
 
 class LoadedModel:
@@ -59,17 +63,18 @@ def load_folder(
     rules: bytes,
     settings: Settings,
 ) -> Loaded:
-    """Loads `*.safetensors` and `tokenizer.json` from a folder, onto CUDA if there is a GPU. Blocks.
+    """Loads `*.safetensors` and `tokenizer.json` from a folder, onto the device of the settings. Blocks.
 
     `rules` is the version of everything else that changes an answer. Raises `CheckpointError`, `TokenizerError`, and
     `ValueError` for a setting that this machine does not support.
     """
-    if settings.int8 and torch.cuda.is_available():
-        raise ValueError("FOVEA_QUANT is for CPUs only: unset it on a machine with a GPU")
+    device = device_of(settings)
+    if settings.int8 and device.type == "cuda":
+        raise ValueError("FOVEA_QUANT is for CPUs only: unset it, or set FOVEA_DEVICE to cpu")
+    log.info("device: %s", describe(device))
     max_tiles, int8 = settings.max_tiles or MAX_TILES, settings.int8
     dtype = getattr(torch, settings.dtype) if settings.dtype else None
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.device("meta"):
         model = OcrModel(config)
     weights = load_checkpoint(model, folder, dtype, device)
