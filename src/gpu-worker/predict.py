@@ -45,7 +45,9 @@ class Runner(BaseRunner):
         self,
         document: str = Input(description="https: or data: URL of the document", min_length=1),
         pages: str = Input(description="Page numbers such as 1-3,7, from 1; empty for all pages", default=""),
-        model: str = Input(description="Reader name", default="pp-ocr", max_length=64),
+        model: str = Input(
+            description="Reader name; empty: the first one of this worker", default="", max_length=64
+        ),
         mode: str = Input(description="Vision tokens for a page", default="auto", choices=MODES),
         task: str = Input(description="What to do with a page", default="markdown", choices=TASKS),
         prompt: Optional[str] = Input(  # noqa: UP045 - Cog does not support `str | None`
@@ -88,7 +90,7 @@ class Runner(BaseRunner):
         request = ShardRequest(
             document=document,
             pages=pages,
-            model=model,
+            model=model or self.settings.models[0],
             options=ReadRequest(
                 mode=mode,
                 task=task,
