@@ -1,7 +1,7 @@
 #!/bin/sh
 # What only a GPU can decide, in under ten minutes, on any NVIDIA card (A10, L4, A100, H100, H200, …):
 #
-#   bench/gpu.sh                       # with the official weights; the first time it installs 4 GB and downloads 6.7 GB
+#   bench/gpu.sh                       # with the official weights; at first it downloads 4 GB of packages and 6.7 GB
 #   bench/gpu.sh --random              # without the weights: few layers with random values, so nothing is read
 #   bench/gpu.sh --device cpu --tiny   # tests the script on any CPU with a tiny random model, in a few minutes
 #
