@@ -1,12 +1,12 @@
 #!/bin/sh
-# Checks the forecast of docs/research/GPU-PLAN.md on a machine with an NVIDIA GPU:
+# What only a GPU can decide, in under ten minutes, on any NVIDIA card (A10, L4, A100, H100, H200, …):
 #
-#   bench/gpu.sh                       # installs PyTorch, downloads 6.7 GB of weights, tests, measures; ~20 minutes
-#   bench/gpu.sh --random              # the official size with random weights: no download, times only
-#   bench/gpu.sh --device cpu --tiny   # the same steps on any CPU with a tiny random model, in a minute
+#   bench/gpu.sh                       # with the official weights; at first it downloads 4 GB of packages and 6.7 GB
+#   bench/gpu.sh --random              # without the weights: few layers with random values, so nothing is read
+#   bench/gpu.sh --device cpu --tiny   # tests the script on any CPU with a tiny random model, in a few minutes
 #
-# PYTHON=… is a Python that already has the packages; WEIGHTS=… is the folder of the weights. Writes bench/out/gpu.json
-# and bench/out/gpu.md. All arguments are passed to bench/gpu_bench.py.
+# Prints a line per check, ends with "N passed, N failed", and writes bench/out/gpu.json: please send it.
+# PYTHON=… is a Python that already has the packages; WEIGHTS=… is the folder of the weights.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,19 +18,15 @@ done
 if [ -z "${PYTHON:-}" ]; then
   PYTHON=.venv-gpu/bin/python
   if [ ! -x "$PYTHON" ]; then
-    python3 -m venv .venv-gpu
-    .venv-gpu/bin/pip install --quiet -r src/gpu-worker/requirements.txt
-    .venv-gpu/bin/pip install --quiet -r src/gpu-worker/requirements-torch.txt # has no hashes, so on its own
+    python3.11 -m venv .venv-gpu
+    .venv-gpu/bin/python -m pip install --quiet -r src/gpu-worker/requirements-vllm.txt
   fi
 fi
-
-if command -v nvidia-smi > /dev/null; then
-  nvidia-smi --query-gpu=name,memory.total,driver_version,clocks.max.sm,power.limit --format=csv
-fi
+export PYTHONPATH="src/gpu-worker${PYTHONPATH:+:$PYTHONPATH}"
 
 WEIGHTS=${WEIGHTS:-weights/deepseek-ocr}
 if [ "$random" = 0 ]; then
   if [ ! -f "$WEIGHTS/tokenizer.json" ]; then "$PYTHON" src/gpu-worker/download_weights.py "$WEIGHTS"; fi
-  exec "$PYTHON" bench/gpu_bench.py --weights "$WEIGHTS" "$@"
+  exec "$PYTHON" bench/gpu_checks.py --weights "$WEIGHTS" "$@"
 fi
-exec "$PYTHON" bench/gpu_bench.py "$@"
+exec "$PYTHON" bench/gpu_checks.py "$@"

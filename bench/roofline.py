@@ -342,11 +342,29 @@ SHEETS = {
     "H100": (989e12, 3.35e12, 80e9),
     "H200": (989e12, 4.8e12, 141e9),
 }
+CARDS = SHEETS | {
+    "A100-80G": (312e12, 2.039e12, 80e9),
+    "A10": (125e12, 0.6e12, 24e9),
+    "A10G": (70e12, 0.6e12, 24e9),
+    "L4": (121e12, 0.3e12, 24e9),
+    "L40S": (362e12, 0.864e12, 48e9),
+}
+"""All cards that `gpu` knows, with those of bench/gpu_checks.py; NVIDIA's data sheets, without sparsity."""
+
+
+def sheet_of(name: str) -> str | None:
+    """The name in `CARDS` of a card as the driver calls it, such as `NVIDIA A100-SXM4-40GB`; or `None`."""
+    words = name.upper().replace("-", " ").split()
+    if "A100" in words:
+        return "A100-80G" if "80GB" in words else "A100-40G"
+    return next((word for word in words if word in CARDS), None)
+
+
 SATURATED_ROWS = 128  # from here on more rows do not make a matrix product faster
 
 
 def gpu(name: str, reached: Reached = Reached()) -> Machine:
-    flops, bandwidth, memory = SHEETS[name]
+    flops, bandwidth, memory = CARDS[name]
 
     def gemm(rows: float) -> float:
         # Tensor cores work on tiles of at least 16 rows and need several of them to be busy.

@@ -6,7 +6,7 @@ from typing import Any, Optional
 from cog import BaseRunner, Input, concurrent
 
 from fovea.parent import exit_with_parent
-from fovea.readers import ReadRequest, load_readers
+from fovea.readers import ALWAYS, ReadRequest, golden, load_readers
 from fovea.service.drain import DRAIN
 from fovea.service.shard import ShardRequest, run_shard
 from fovea.settings import Settings
@@ -25,7 +25,13 @@ class Runner(BaseRunner):
         exit_with_parent()
         logging.basicConfig(level=logging.INFO)
         self.settings = Settings.from_environment()
+        if self.settings.device == "cuda":
+            from fovea.readers.device import device_of  # imported here because it loads PyTorch
+
+            device_of(self.settings)
         self.readers = load_readers(self.settings.models, self.settings)
+        if self.settings.golden_page:
+            golden.check(self.readers, without_weights=ALWAYS)
         if self.settings.drain_file:
             DRAIN.watch(self.settings.drain_file)
         if self.settings.metrics_port:
@@ -39,7 +45,9 @@ class Runner(BaseRunner):
         self,
         document: str = Input(description="https: or data: URL of the document", min_length=1),
         pages: str = Input(description="Page numbers such as 1-3,7, from 1; empty for all pages", default=""),
-        model: str = Input(description="Reader name", default="pp-ocr", max_length=64),
+        model: str = Input(
+            description="Reader name; empty: the first one of this worker", default="", max_length=64
+        ),
         mode: str = Input(description="Vision tokens for a page", default="auto", choices=MODES),
         task: str = Input(description="What to do with a page", default="markdown", choices=TASKS),
         prompt: Optional[str] = Input(  # noqa: UP045 - Cog does not support `str | None`
@@ -82,7 +90,7 @@ class Runner(BaseRunner):
         request = ShardRequest(
             document=document,
             pages=pages,
-            model=model,
+            model=model or self.settings.models[0],
             options=ReadRequest(
                 mode=mode,
                 task=task,

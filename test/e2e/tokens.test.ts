@@ -42,6 +42,7 @@ describe("kept vision tokens", () => {
       env: {
         worker: {
           FOVEA_MODELS: MODEL,
+          FOVEA_GOLDEN_PAGE: "off",
           FOVEA_DEEPSEEK_DIR: checkpoint,
           FOVEA_THREADS: "1",
           FOVEA_MAX_NEW_TOKENS: "60",

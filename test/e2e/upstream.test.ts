@@ -22,6 +22,7 @@ test("pages are read by another service, and parsed here", async () => {
     env: {
       worker: {
         FOVEA_MODELS: MODEL,
+        FOVEA_GOLDEN_PAGE: "off",
         FOVEA_UPSTREAM_URL: `${stack.origin}/v1`,
         FOVEA_UPSTREAM_MODEL: "pp-ocr",
         FOVEA_UPSTREAM_KEY: stack.key,

@@ -182,3 +182,18 @@ class EdgeStub:
     def __exit__(self, *_):
         self._server.shutdown()
         self._server.server_close()
+
+
+def scrambled_weights(folder):
+    """Replaces the matrices of a checkpoint by random ones of the same scale."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    generator = torch.Generator().manual_seed(1)
+    for file in folder.glob("*.safetensors"):
+        tensors = load_file(file)
+        for name, tensor in tensors.items():
+            if tensor.dim() > 1:
+                noise = torch.randn(tensor.shape, generator=generator) * tensor.float().std()
+                tensors[name] = noise.to(tensor.dtype)
+        save_file(tensors, file)

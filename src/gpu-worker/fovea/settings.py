@@ -7,6 +7,8 @@
 | `FOVEA_MAX_DOCUMENT_BYTES` | 104857600 bytes | largest document; see [the limits](LIMITS.md#large-documents) |
 | `FOVEA_MAX_PIXELS` | 50000000 pixels | largest page or image; a larger one fails with `page_too_large` |
 | `FOVEA_PAGE_TIMEOUT_S` | 300 s | longest time for one page |
+| `FOVEA_DEVICE` | a GPU, if there is one | `cuda`: the worker does not start without one; `cpu`: it uses none |
+| `FOVEA_GOLDEN_PAGE` | on | `off` starts readers that cannot read the golden page: for random weights |
 | `FOVEA_HEARTBEAT_S` | 10 s | interval of a running shard's heartbeats; keep it shorter than the edge's `LEASE_S` |
 | `FOVEA_METRICS_PORT` | off | port on loopback that serves Prometheus text at `/metrics` |
 
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_MODELS = ("pp-ocr", "fovea-nano")
+DEVICES = ("cpu", "cuda")
 DTYPES = ("bfloat16", "float16", "float32")
 ENGINES = ("vllm", "native")
 
@@ -38,6 +41,10 @@ class Settings:
     """On loopback; 0: no metrics."""
     drain_file: Path | None = None
     """See `fovea.service.drain`; set by the supervisor."""
+    device: str | None = None
+    """One of `DEVICES`; `None`: a GPU, if there is one."""
+    golden_page: bool = True
+    """See `fovea.readers.golden`."""
 
     threads: int | None = None
     """CPU threads; `None`: the reader's default."""
@@ -79,6 +86,8 @@ class Settings:
             heartbeat_s=_number("FOVEA_HEARTBEAT_S", fallback.heartbeat_s),
             metrics_port=_port("FOVEA_METRICS_PORT"),
             drain_file=_path("FOVEA_DRAIN_FILE"),
+            device=_one_of("FOVEA_DEVICE", DEVICES),
+            golden_page=_one_of("FOVEA_GOLDEN_PAGE", ("on", "off")) != "off",
             threads=_whole_number("FOVEA_THREADS"),
             engine=_one_of("FOVEA_ENGINE", ("auto", *ENGINES)) or fallback.engine,
             vllm_share=_share("FOVEA_VLLM_SHARE", fallback.vllm_share),

@@ -17,11 +17,11 @@ from fovea.settings import Settings
 
 @pytest.fixture
 def machine(monkeypatch):
-    """`machine(gpu=…, vllm=…)`: what the machine has."""
+    """`machine(gpu=…, vllm=…)`: the device of a machine with these."""
 
     def has(gpu, vllm):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
         monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: object() if vllm else None)
+        return torch.device("cuda" if gpu else "cpu")
 
     return has
 
@@ -37,23 +37,29 @@ def machine(monkeypatch):
     ],
 )
 def test_the_engine(machine, gpu, vllm, wanted, chosen):
-    machine(gpu, vllm)
-    assert choose_engine(Settings(engine=wanted)) == chosen
+    device = machine(gpu, vllm)
+    assert choose_engine(Settings(engine=wanted), device) == chosen
 
 
 @pytest.mark.parametrize(("gpu", "wanted"), [(True, "auto"), (False, "vllm")])
 def test_a_missing_vllm_is_named(machine, gpu, wanted):
     """A GPU that cannot be used is no reason to read slowly on the CPU."""
-    machine(gpu, False)
+    device = machine(gpu, False)
     with pytest.raises(ValueError, match=r"requirements-vllm\.txt.*FOVEA_ENGINE=native"):
-        choose_engine(Settings(engine=wanted))
+        choose_engine(Settings(engine=wanted), device)
+
+
+def test_a_promised_gpu_is_not_left_idle(machine):
+    device = machine(True, True)
+    with pytest.raises(ValueError, match="FOVEA_DEVICE is cuda"):
+        choose_engine(Settings(device="cuda", engine="native"), device)
 
 
 def test_int8_is_for_the_native_engine(machine):
-    machine(True, True)
+    device = machine(True, True)
     with pytest.raises(ValueError, match="FOVEA_QUANT"):
-        choose_engine(Settings(int8=True))
-    assert choose_engine(Settings(int8=True, engine="native")) == "native"
+        choose_engine(Settings(int8=True), device)
+    assert choose_engine(Settings(int8=True, engine="native"), device) == "native"
 
 
 def test_the_native_engine_refuses_a_gpu():

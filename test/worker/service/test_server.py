@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support import EdgeStub, encoded, pdf, picture, until
+from tiny_checkpoint import make
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def free_port() -> int:
 
 
 class Server:
-    def __init__(self, edge, folder):
+    def __init__(self, edge, folder, state="READY", **settings):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.pid_file = folder / "cog.pid"
         self.process = subprocess.Popen(
@@ -45,9 +46,10 @@ class Server:
                 "FOVEA_ALLOWED_ORIGINS": edge.origin,
                 "FOVEA_SLOTS": "2",
                 "WEBHOOK_AUTH_TOKEN": "token",
+                **settings,
             },
         )
-        self.wait_ready()
+        self.wait_for(state)
 
     def call(self, method, path, body=None, **headers):
         data = None if body is None else json.dumps(body).encode()
@@ -64,8 +66,11 @@ class Server:
     def predict(self, **inputs):
         return self.call("POST", "/predictions", {"input": inputs})
 
-    def wait_ready(self):
-        until(lambda: (self.call("GET", "/health-check")[1] or {}).get("status") == "READY")
+    def wait_for(self, state):
+        until(lambda: self.health().get("status") == state)
+
+    def health(self):
+        return self.call("GET", "/health-check")[1] or {}
 
     @property
     def cog_pid(self):
@@ -109,6 +114,27 @@ def test_a_prediction_pushes_its_pages_and_closes_with_the_bearer(server, edge):
     assert [body["markdown"] for path, body in edge.pushes if path == "/pages/1"] == ["Good morning"]
 
 
+def test_the_health_says_what_was_started(server):
+    assert "pp-ocr reads the golden page" in server.health()["setup"]["logs"]
+
+
+def test_a_worker_that_cannot_read_the_golden_page_does_not_serve(edge, tmp_path):
+    settings = {
+        "FOVEA_MODELS": "deepseek-ocr",
+        "FOVEA_DEEPSEEK_DIR": str(make(tmp_path)),
+        "FOVEA_MAX_NEW_TOKENS": "16",
+    }
+    broken = Server(edge, tmp_path, "SETUP_FAILED", **settings)
+    assert "deepseek-ocr does not read the golden page" in broken.health()["setup"]["logs"]
+    broken.process.send_signal(signal.SIGTERM)
+    assert broken.process.wait(60) == 0
+    skipped = Server(edge, tmp_path, FOVEA_GOLDEN_PAGE="off", **settings)
+    logs = skipped.health()["setup"]["logs"]
+    assert "device: CPU (" in logs and "engine: native, float32" in logs
+    skipped.process.send_signal(signal.SIGTERM)
+    assert skipped.process.wait(60) == 0
+
+
 def test_inputs_are_validated_before_anything_runs(server):
     for inputs in ({}, {"document": "x", "dpi": 9000}, {"document": "x", "mode": "huge"}, {"document": 7}):
         assert server.predict(**inputs)[0] == 422
@@ -135,7 +161,7 @@ def test_a_killed_server_is_started_again(server):
     before = server.cog_pid
     os.kill(before, signal.SIGKILL)
     until(lambda: server.cog_pid != before)
-    server.wait_ready()
+    server.wait_for("READY")
     assert server.predict(document=data_url(encoded(picture("back"))))[1]["output"]["pages"]
 
 

@@ -5,7 +5,7 @@ import importlib
 from fovea.readers.base import InvalidOptions, Reader, ReadRequest
 from fovea.settings import Settings
 
-__all__ = ["READERS", "InvalidOptions", "ReadRequest", "Reader", "load_readers"]
+__all__ = ["ALWAYS", "READERS", "InvalidOptions", "ReadRequest", "Reader", "load_readers"]
 
 READERS = {
     "pp-ocr": "fovea.readers.pp_ocr:PpOcr",

@@ -69,6 +69,7 @@ class DeepseekOcr(VisionReader):
             layout=loaded.model.layout,
         )
         self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
+        log.info("engine: %s, %s", self.engine.name, self.precision)
         if self_test and not check(folder, self.precision, self.engine, loaded.tokenizer):
             log.warning("no self-test for precision %s; write_self_test.py creates one", self.precision)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +15,11 @@ from fovea.engine.generate import Rules
 from fovea.engine.vllm_engine import VllmConfig, VllmEngine
 from fovea.language.tokenizer import Tokenizer
 from fovea.model import KvCache, ModelConfig, OcrModel, load_checkpoint
+from fovea.readers.device import describe, device_of
 from fovea.settings import Settings
 from fovea.vision.modes import DEEPSEEK_OCR, Layout
+
+log = logging.getLogger(__name__)
 
 
 class LoadedModel:
@@ -81,20 +85,24 @@ def load_folder(
     overrides the limit of `layout`. Raises `CheckpointError`, `TokenizerError`, and `ValueError` for a setting that
     this machine does not support.
     """
-    vllm = choose_engine(settings) == "vllm"
+    device = device_of(settings)
+    engine = choose_engine(settings, device)
+    vllm = engine == "vllm"
     if vllm and not (folder / "config.json").is_file():
         raise ValueError(
             f"vLLM needs {folder / 'config.json'}, as in the official checkpoint: download it again with "
             "src/gpu-worker/download_weights.py, or set FOVEA_ENGINE=native"
         )
+    log.info("engine: %s; device: %s", engine, describe(device))
     layout = dataclasses.replace(layout, max_tiles=settings.max_tiles or layout.max_tiles)
     int8 = settings.int8
     dtype = getattr(torch, settings.dtype) if settings.dtype else None
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     with torch.device("meta"):
         model = OcrModel(config)
-    device = "cuda" if vllm and torch.cuda.is_available() else "cpu"
-    weights = load_checkpoint(model, folder, dtype, device, OcrModel.DECODER if vllm else ())
+    weights = load_checkpoint(
+        model, folder, dtype, device if vllm else "cpu", OcrModel.DECODER if vllm else ()
+    )
     kind = "int8" if int8 else str(model.dtype)
     parts = json.dumps([weights, kind, layout.max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()
@@ -102,16 +110,19 @@ def load_folder(
     return Loaded(loaded, tokenizer, f"sha256:{digest}")
 
 
-def choose_engine(settings: Settings) -> str:
-    """`vllm` or `native`. Raises `ValueError` if the settings ask for what this machine does not have."""
-    gpu, vllm = torch.cuda.is_available(), importlib.util.find_spec("vllm") is not None
-    if settings.engine == "native" or (settings.engine == "auto" and not gpu):
+def choose_engine(settings: Settings, device: torch.device) -> str:
+    """`vllm` or `native`, for a machine with this device. Raises `ValueError` if the settings ask for what it lacks."""
+    if settings.engine == "native":
+        if settings.device == "cuda":
+            raise ValueError("FOVEA_DEVICE is cuda, but FOVEA_ENGINE=native runs on the CPU: unset one of them")
         return "native"
-    if not vllm:
-        reason = "there is a GPU" if settings.engine == "auto" else "FOVEA_ENGINE=vllm"
+    if settings.engine == "auto" and device.type == "cpu":
+        return "native"
+    if importlib.util.find_spec("vllm") is None:
+        reason = "there is a GPU" if settings.engine == "auto" else "FOVEA_ENGINE is vllm"
         raise ValueError(
             f"{reason}, but vLLM is not installed: install src/gpu-worker/requirements-vllm.txt, "
-            "or set FOVEA_ENGINE=native to run on the CPU"
+            "or set FOVEA_ENGINE=native to read on the CPU"
         )
     if settings.int8:
         raise ValueError("FOVEA_QUANT is for the native engine: unset it, or set FOVEA_ENGINE=native")

@@ -38,6 +38,8 @@ CROP_MODE = LEAST  # for the figures of a page
 class VisionEngine(Protocol):
     """What the reader needs of an engine such as `fovea.engine.Engine`. Both methods raise `Busy` and `Canceled`."""
 
+    name: str
+    """For the operator."""
     width: int
     """Size of an embedding."""
 
