@@ -67,7 +67,8 @@ export async function startRecall(
     admitted = true;
     const id = newId("job", Date.now());
     // A larger mode than that of the image would find no more in it.
-    const options = readingOptions(by.model, reader(by.model).modes ? item.form : "auto");
+    const mode = reader(by.model).modes.find((known) => known === item.form) ?? "auto";
+    const options = readingOptions(by.model, mode);
     const refusal = await startJob(env, file, { id, keyId: by.keyId, quota, options });
     if (refusal) throw refused(refusal, quota);
     jobs.push(id);

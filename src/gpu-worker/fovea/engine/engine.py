@@ -192,7 +192,8 @@ class Engine:
         prompt = self.embed(ids).clone()
         prompt[places] = vision_tokens.embeddings.to(prompt.device, prompt.dtype)
         prefix = ((vision_tokens.key, tuple(ids[: places[0]])), places[-1] + 1)
-        max_new = min(max_new, self.context - len(ids), self.config.max_new)
+        room = min(self.context, self._blocks.count * self.config.block) - len(ids)
+        max_new = min(max_new, room, self.config.max_new)
         return self.submit(prompt, max_new=max_new, owner=owner, deadline=deadline, prefix=prefix)
 
     def close(self) -> None:
