@@ -20,6 +20,8 @@ const MODULES: Record<string, string> = {
   pp_ocr: "`pp-ocr`",
   fovea_nano: "`fovea-nano`",
   deepseek_ocr: "`deepseek-ocr`",
+  deepseek_ocr_2: "`deepseek-ocr-2`",
+  unlimited_ocr: "`unlimited-ocr`",
   upstream: "`deepseek-ocr-upstream`",
   fovea_render: "`fovea-render`",
   packed_data: "Training (`fovea.train`)",

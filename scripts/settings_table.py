@@ -14,7 +14,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "gpu-worker"
 ROW = re.compile(r"^\| (`[A-Z].*?) \| (.*?) \| (.*) \|$", re.MULTILINE)
-NAME = re.compile(r"(?:FOVEA|COG)_[A-Z_]+[A-Z]")
+NAME = re.compile(r"(?:FOVEA|COG)_[A-Z0-9_]+[A-Z]")
 BY_COG = {"WEBHOOK_AUTH_TOKEN"}
 """Read by Cog itself."""
 INTERNAL = {"FOVEA_DRAIN_FILE", "COG_PREDICT_TYPE_STUB", "COG_MAX_CONCURRENCY"}

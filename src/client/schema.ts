@@ -895,7 +895,7 @@ export type FidelityRequest = {
   truth: string;
   pages?: string;
   model?: string;
-  /** Default: all five. Readers without vision tokens have only one */
+  /** Default: all of the reader. Readers without vision tokens have only one */
   modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
 };
 

@@ -1,16 +1,33 @@
-"""Downloads the official DeepSeek-OCR weights and tokenizer, at a pinned revision, from the Hugging Face Hub.
+"""Downloads the weights and tokenizer of a model, at a pinned revision, from the Hugging Face Hub.
 
-    python src/gpu-worker/download_weights.py FOLDER    # then set FOVEA_DEEPSEEK_DIR=FOLDER
+    python src/gpu-worker/download_weights.py FOLDER [--model deepseek-ocr-2]
 
-The download is about 6.7 GB. If it fails, the exit status is 1 and the reason is printed.
+It prints the setting that makes a worker find them. The download is about 6.7 GB. If it fails, the exit status is 1
+and the reason is printed.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-REPOSITORY = "deepseek-ai/DeepSeek-OCR"
-REVISION = "9f30c71f441d010e5429c532364a86705536c53a"
+# Of each model: the Hub's repository, its commit, and the worker's setting for the folder.
+MODELS = {
+    "deepseek-ocr": (
+        "deepseek-ai/DeepSeek-OCR",
+        "9f30c71f441d010e5429c532364a86705536c53a",
+        "FOVEA_DEEPSEEK_DIR",
+    ),
+    "deepseek-ocr-2": (
+        "deepseek-ai/DeepSeek-OCR-2",
+        "aaa02f3811945a91062062994c5c4a3f4c0af2b0",
+        "FOVEA_DEEPSEEK_2_DIR",
+    ),
+    "unlimited-ocr": (
+        "baidu/Unlimited-OCR",
+        "07dea832e22aefee32ad281d4b80551282e1c168",
+        "FOVEA_UNLIMITED_DIR",
+    ),
+}
 FILES = [
     "*.safetensors",
     "*.safetensors.index.json",
@@ -26,15 +43,20 @@ FILES = [
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--revision", default=REVISION, help="commit of the Hub's repository")
+    parser.add_argument("--model", choices=MODELS, default="deepseek-ocr")
+    parser.add_argument("--revision", help="another commit of the Hub's repository")
     arguments = parser.parse_args()
+    repository, revision, setting = MODELS[arguments.model]
 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         snapshot_download(
-            REPOSITORY, revision=arguments.revision, allow_patterns=FILES, local_dir=arguments.folder
+            repository,
+            revision=arguments.revision or revision,
+            allow_patterns=FILES,
+            local_dir=arguments.folder,
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         print(
@@ -43,7 +65,7 @@ def main() -> int:
         )
         print("Fovea's other models work without these weights.", file=sys.stderr)
         return 1
-    print(f"FOVEA_DEEPSEEK_DIR={arguments.folder}")
+    print(f"{setting}={arguments.folder}")
     return 0
 
 

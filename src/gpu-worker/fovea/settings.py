@@ -54,6 +54,8 @@ class Settings:
     kv_bytes: int | None = None
     batch: int | None = None
     deepseek_dir: Path | None = None
+    deepseek_2_dir: Path | None = None
+    unlimited_dir: Path | None = None
     nano_dir: Path | None = None
     dtype: str | None = None
     """One of `DTYPES`."""
@@ -94,6 +96,8 @@ class Settings:
             kv_bytes=_whole_number("FOVEA_KV_BYTES"),
             batch=_whole_number("FOVEA_BATCH"),
             deepseek_dir=_path("FOVEA_DEEPSEEK_DIR"),
+            deepseek_2_dir=_path("FOVEA_DEEPSEEK_2_DIR"),
+            unlimited_dir=_path("FOVEA_UNLIMITED_DIR"),
             nano_dir=_path("FOVEA_NANO_DIR"),
             dtype=_one_of("FOVEA_DTYPE", DTYPES),
             int8=_one_of("FOVEA_QUANT", ("int8",)) is not None,

@@ -6,12 +6,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import download_weights
 import pytest
 
 from fovea.language.tasks import TASKS
 from fovea.output.blocks import read_blocks
 from fovea.output.grammar import markup_pieces
 from fovea.output.markdown import write_markdown
+from fovea.readers.deepseek_ocr import DeepseekOcr
+from fovea.readers.deepseek_ocr_2 import DeepseekOcr2
+from fovea.readers.unlimited_ocr import UnlimitedOcr
 from fovea.vision import modes
 
 GOLD = json.loads((Path(__file__).parents[1] / "gold/transcripts.json").read_text())["models"]
@@ -59,3 +63,11 @@ def test_answers_are_parsed_and_have_the_words_of_the_official_markdown(model, p
     assert reading.malformed == broken_off
     expected = words(page["markdown"].replace("<|ref|>text<|/ref|>", ""))
     assert words(write_markdown(reading.blocks, 1)) == expected
+
+
+def test_the_download_is_pinned_to_what_was_recorded_and_names_the_setting_of_the_reader():
+    for reader in (DeepseekOcr, DeepseekOcr2, UnlimitedOcr):
+        release = reader.release
+        _, revision, setting = download_weights.MODELS[release.name]
+        assert setting == release.folder
+        assert revision == GOLD.get(release.name, {"revision": revision})["revision"]

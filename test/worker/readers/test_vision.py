@@ -155,7 +155,7 @@ def test_words_of_the_page_are_labels_in_the_official_task_for_other_images():
 @pytest.mark.parametrize(("dpi", "guard"), [(None, (30, 90)), (144.0, (20, 50))])
 def test_pages_of_a_pdf_have_their_own_guard(dpi, guard):
     model, _ = read("Hello", page=Raster(1, PAGE.image, dpi), ngram=(30, 90), pdf_ngram=(20, 50))
-    kept = model.rules.guard_of(model.ngram)
+    kept = model.rules.answer(1, model.ngram).guard
     assert (kept.n, kept.window) == guard
     assert kept.exempt == tuple(TOKENIZER.ids_of(["</td>", "</tr>", "<td>", "<tr>"]))
 

@@ -23,8 +23,8 @@ interface Reader {
   /** What its blocks are divided into; only `block` if left out. */
   granularities?: readonly ("block" | "line" | "word")[];
   tasks: readonly Task[];
-  /** Readers without vision tokens have one mode: asking for another is the same reading. */
-  modes: boolean;
+  /** Empty for readers without vision tokens, which have one mode: asking for another is the same reading. */
+  modes: readonly Mode[];
   /** Whether vision tokens are known before a page is read, so that a budget of them can be spread. */
   budgets: boolean;
   /** Whether a prompt of the client's own is taken. */
@@ -42,13 +42,16 @@ interface Reader {
 /** The reader that makes images of pages. */
 export const RENDER = "fovea-render";
 
+/** Those of DeepSeek-OCR's successors. */
+const TWO_MODES = ["auto", "base", "gundam"] as const;
+
 const NO_TOKENS = { budgets: false, tokens: false };
 
 export const READERS: Record<string, Reader> = {
   "pp-ocr": {
     ...NO_TOKENS,
     tasks: ["markdown", "free"],
-    modes: false,
+    modes: [],
     prompts: false,
     layers: true,
     granularities: ["block", "line", "word"],
@@ -57,30 +60,44 @@ export const READERS: Record<string, Reader> = {
   tesseract: {
     ...NO_TOKENS,
     tasks: ["markdown", "free"],
-    modes: false,
+    modes: [],
     prompts: false,
     granularities: ["block", "line", "word"],
     languages: true,
   },
   "fovea-nano": {
     tasks: ["markdown", "free", ENCODE],
-    modes: true,
+    modes: MODES,
     budgets: false,
     prompts: false,
     tokens: true,
     granularities: ["block", "line"],
   },
-  "deepseek-ocr": { tasks: TASKS, modes: true, budgets: true, prompts: true, tokens: true },
+  "deepseek-ocr": { tasks: TASKS, modes: MODES, budgets: true, prompts: true, tokens: true },
+  "deepseek-ocr-2": {
+    tasks: ["markdown", "free", ENCODE],
+    modes: TWO_MODES,
+    budgets: true,
+    prompts: true,
+    tokens: true,
+  },
+  "unlimited-ocr": {
+    tasks: ["markdown", ENCODE],
+    modes: TWO_MODES,
+    budgets: true,
+    prompts: true,
+    tokens: true,
+  },
   "deepseek-ocr-upstream": {
     ...NO_TOKENS,
     tasks: QUESTIONS.filter((task) => task !== "deep"),
-    modes: false,
+    modes: [],
     prompts: true,
   },
   [RENDER]: {
     ...NO_TOKENS,
     tasks: ["markdown"],
-    modes: true,
+    modes: MODES,
     prompts: false,
     draws: true,
   },
@@ -94,7 +111,7 @@ export const TRANSCRIPTIONS: readonly Task[] = ["markdown", "free", "ocr", "deep
 /** A reader that this table does not know is taken to be able to do everything. */
 const ANY: Reader = {
   tasks: TASKS,
-  modes: true,
+  modes: MODES,
   budgets: true,
   prompts: true,
   tokens: true,

@@ -48,7 +48,9 @@ export function readOptions(
   const { tasks, modes, budgets, prompts, tokens, layers, draws, languages } = reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
-  if (wanted.token_budget !== undefined && modes && !budgets)
+  if (modes.length > 0 && !modes.includes(wanted.mode))
+    return fault("unsupported-option", `${model} has the modes ${modes.join(", ")}.`);
+  if (wanted.token_budget !== undefined && modes.length > 0 && !budgets)
     return fault("unsupported-option", `${model} takes no token budget.`);
   if (wanted.witness) {
     if (model === WITNESS || draws || !offered.models.includes(WITNESS))
@@ -73,7 +75,7 @@ export function readOptions(
     return fault("invalid-request", "The task `locate` needs a `prompt`: what to look for.");
   return {
     model,
-    mode: modes ? wanted.mode : "auto",
+    mode: modes.length > 0 ? wanted.mode : "auto",
     task: wanted.task,
     prompt: wanted.prompt ?? null,
     dpi: wanted.dpi,

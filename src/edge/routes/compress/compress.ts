@@ -211,7 +211,7 @@ export const compress = (app: App) =>
       const { job: reading } = await createJob(c.env, c.var, {
         document: { bytes: png, mediaType: "image/png", name: null },
         model,
-        mode: reader(model).modes ? mode : "auto",
+        mode: reader(model).modes.find((known) => known === mode) ?? "auto",
       });
       jobs.push(reading.id);
     }

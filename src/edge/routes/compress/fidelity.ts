@@ -40,7 +40,7 @@ const Body = z
     pages: readingFields.pages.optional(),
     model: readingFields.model.optional(),
     modes: z.array(z.enum(MODES)).min(1).max(MODES.length).optional().openapi({
-      description: "Default: all five. Readers without vision tokens have only one",
+      description: "Default: all of the reader. Readers without vision tokens have only one",
     }),
   })
   .refine(
@@ -98,8 +98,6 @@ const route = createRoute({
   },
 });
 
-const ALL_MODES = MODES.filter((mode) => mode !== "auto");
-
 export const fidelity = (app: App) =>
   app.openapi(route, async (c) => {
     const { file, url, job: known, truth, pages, modes, ...body } = c.req.valid("json");
@@ -115,14 +113,20 @@ export const fidelity = (app: App) =>
       const job = await findJob(c.env.DB, tenantId, known);
       if (!job) throw new Problem("not-found", "No such job.");
       jobs.push(job);
-    } else
-      for (const mode of reader(model).modes ? new Set(modes ?? ALL_MODES) : ["auto" as const]) {
+    } else {
+      const offered = reader(model).modes;
+      // Before the first job, which would go on without the others.
+      if (offered.length > 0 && modes?.some((mode) => !offered.includes(mode)))
+        throw new Problem("unsupported-option", `${model} has the modes ${offered.join(", ")}.`);
+      const own = offered.filter((mode) => mode !== "auto");
+      for (const mode of own.length > 0 ? new Set(modes ?? own) : ["auto" as const]) {
         // The first job has stored the document.
         const stored = jobs[0]?.fileId ?? file;
         const document = stored === undefined ? { url: url as string } : { file: stored };
         const { job } = await createJob(c.env, c.var, { document, pages, model, mode });
         jobs.push(job);
       }
+    }
     c.set("jobId", (jobs[0] as Job).id);
     c.set("answerFileId", (jobs[0] as Job).fileId);
     const ids = jobs.map(({ id }) => id);

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { MODES, reader } from "../../domain/pages/models.ts";
+import { reader } from "../../domain/pages/models.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -86,7 +86,7 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
       owned_by: "fovea",
       fovea: {
         tasks: [...tasks],
-        modes: modes ? [...MODES] : [],
+        modes: [...modes],
         takes_prompts: prompts,
         languages,
         digest,

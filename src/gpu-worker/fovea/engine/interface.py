@@ -60,7 +60,7 @@ class Engine(ABC):
     config: Sizes
     metrics: Metrics
     context: int
-    """Most positions of a prompt and its answer together."""
+    """Most positions of a prompt and its answer together: the model's context, or the cache if it is smaller."""
     width: int
     """Size of an embedding."""
     device: torch.device

@@ -63,7 +63,6 @@ class NativeEngine(Engine):
         self.metrics = Metrics()
         self._clock = clock
         self.layout = layout
-        self.context = model.config.decoder.context
         self.width = model.config.decoder.width
         self.device = model.device
         with torch.inference_mode():
@@ -71,6 +70,7 @@ class NativeEngine(Engine):
             if int8:  # only now, because the decoder needs less memory
                 model.encoder_to(torch.float32)
         self._blocks = Blocks(self._decoder.blocks)
+        self.context = min(model.config.decoder.context, self._blocks.count * self.config.block)
         self._scheduler = Scheduler(self.config, self._blocks)
         self._encoder = EncodeQueue(model, self.config.encode_pixels)
         # Counters of each row.

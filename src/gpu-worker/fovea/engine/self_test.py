@@ -57,9 +57,10 @@ def write(folder: Path, precision: str, engine: Engine, tokenizer: Tokenizer) ->
         golden_page().save(out, "PNG")
         body["page"] = base64.b64encode(out.getvalue()).decode()
     tokens = min(TOKENS, engine.config.max_new)
-    answer = ask(engine, tokenizer, _page(body), MODE, tokens)
+    mode = MODE if MODE in engine.layout.modes else "base"
+    answer = ask(engine, tokenizer, _page(body), mode, tokens)
     body["answers"][precision] = {
-        "mode": MODE,
+        "mode": mode,
         "tokens": tokens,
         "finish_reason": answer.finish_reason,
         "ids": answer.ids,

@@ -139,7 +139,7 @@ class VllmEngine(Engine):
             raise ValueError("the prompt leaves no room for an answer")
         if max_new > self.config.max_new:
             raise ValueError(f"answers are limited to {self.config.max_new} tokens")
-        if len(prompt) + max_new > min(self.context, self._capacity):
+        if len(prompt) + max_new > self.context:
             raise ValueError(
                 f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
             )
@@ -227,7 +227,7 @@ class VllmEngine(Engine):
         cache = self._vllm.vllm_config.cache_config
         self._block = cache.block_size
         self._blocks = cache.num_gpu_blocks - 1  # vLLM reserves one
-        self._capacity = self._block * self._blocks
+        self.context = min(self.context, self._block * self._blocks)
         self.metrics.gauge("kv_blocks", self._blocks)
 
     def _receive(self) -> bool:

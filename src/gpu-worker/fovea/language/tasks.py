@@ -5,6 +5,7 @@ DeepSeek-OCR is not tuned for chat: it answers well only to the prompts of its t
 all vision tokens of the page.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fovea.contract import CONTRACT
@@ -41,6 +42,12 @@ TASKS = {
         Task("locate", "<image>\nLocate <|ref|>{query}<|/ref|> in the image.", takes_query=True, spots=True),
     )
 }
+DOCUMENT_TASKS = {name: TASKS[name] for name in ("markdown", "free")}
+"""Those of DeepSeek-OCR 2."""
+PARSING_TASKS = {"markdown": Task("markdown", "<image>document parsing.")}
+"""Those of Unlimited-OCR (from its README), for one page."""
+PAGES = Task("markdown", "<image>Multi page parsing.")
+"""Unlimited-OCR's prompt for several pages: `<image>` stands for the vision tokens of all of them."""
 DEEP = "deep"
 """The markdown task, followed by the figure task on every crop (`fovea.output.deep`)."""
 TASK_NAMES = tuple(CONTRACT["questions"])
@@ -63,15 +70,23 @@ class Prompt:
         return ids
 
 
-def prompt_for(task: str, prompt: str | None, free_prompts: bool) -> Prompt:
-    """The prompt for a request. Raises `InvalidTask`.
+def names_of(tasks: Mapping[str, Task]) -> tuple[str, ...]:
+    """The names of `tasks`, and of those that are made of them."""
+    return tuple(name for name in TASK_NAMES if name in tasks or (name == DEEP and "figure" in tasks))
+
+
+def prompt_for(
+    task: str, prompt: str | None, free_prompts: bool, tasks: Mapping[str, Task] = TASKS
+) -> Prompt:
+    """The prompt for a request to a model with `tasks`. Raises `InvalidTask`.
 
     For `locate`, `prompt` is the text to locate. For other tasks it replaces the official prompt, if free prompts are
     enabled.
     """
-    if task not in TASK_NAMES:
-        raise InvalidTask(f"unknown task; one of {', '.join(TASK_NAMES)}")
-    known = TASKS["markdown" if task == DEEP else task]
+    names = names_of(tasks)
+    if task not in names:
+        raise InvalidTask(f"unknown task; one of {', '.join(names)}")
+    known = tasks["markdown" if task == DEEP else task]
     words = (prompt or "").strip()
     if known.takes_query:
         return Prompt(

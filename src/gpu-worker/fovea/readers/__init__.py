@@ -12,6 +12,8 @@ READERS = {
     "tesseract": "fovea.readers.tesseract:TesseractReader",
     "fovea-nano": "fovea.readers.fovea_nano:FoveaNano",
     "deepseek-ocr": "fovea.readers.deepseek_ocr:DeepseekOcr",
+    "deepseek-ocr-2": "fovea.readers.deepseek_ocr_2:DeepseekOcr2",
+    "unlimited-ocr": "fovea.readers.unlimited_ocr:UnlimitedOcr",
     "deepseek-ocr-upstream": "fovea.readers.upstream:Upstream",
     "fovea-render": "fovea.readers.fovea_render:FoveaRender",
 }

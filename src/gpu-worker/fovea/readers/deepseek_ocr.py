@@ -20,13 +20,18 @@ For a model of the same architecture with other sizes, put a `sizes.json` (`Mode
 
 import json
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from fovea.engine.self_test import check
+from fovea.language.tasks import TASKS, Task
 from fovea.model import ModelConfig
 from fovea.readers.loading import load_folder
 from fovea.readers.vision import VisionReader
 from fovea.settings import Settings
+from fovea.vision.modes import DEEPSEEK_OCR, Layout
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +42,37 @@ MAX_NEW_TOKENS = 8192
 TIME_SHARE = 0.9  # of the page's time limit; the rest is for delivering a partial result
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A checkpoint of the family. `folder` is the variable with its folder, and `setting` that of `Settings`."""
+
+    name: str
+    folder: str
+    setting: str
+    config: ModelConfig
+    layout: Layout
+    tasks: Mapping[str, Task]
+    rules: bytes
+    ngram: tuple[int, int] | None = None
+    """The n-gram guard if the setting is left at its default; `None`: that default."""
+    max_document: int = 0
+    measured: bool = False
+
+
 class DeepseekOcr(VisionReader):
+    """Also the base of the readers of its successors, whose `release` differs."""
+
+    release: ClassVar = Release(
+        "deepseek-ocr",
+        "FOVEA_DEEPSEEK_DIR",
+        "deepseek_dir",
+        ModelConfig.deepseek_ocr(),
+        DEEPSEEK_OCR,
+        TASKS,
+        RULES,
+        measured=True,
+    )
+
     def __init__(self, settings: Settings | None = None, *, self_test: bool = True) -> None:
         """Blocks while weights load. `settings` default to those of the environment.
 
@@ -45,28 +80,36 @@ class DeepseekOcr(VisionReader):
         if the results of this machine differ from `self_test.json` in the weights' folder.
         """
         settings = settings or Settings.from_environment()
-        folder = settings.deepseek_dir
+        release = self.release
+        folder = getattr(settings, release.setting)
         if not folder:
-            raise ValueError("deepseek-ocr requires FOVEA_DEEPSEEK_DIR, the folder of its checkpoint")
+            raise ValueError(f"{release.name} requires {release.folder}, the folder of its checkpoint")
         sizes = _sizes(folder)
+        ngram, pdf_ngram = settings.ngram_guard, settings.pdf_ngram_guard
+        defaults = Settings()
+        if release.ngram and (ngram, pdf_ngram) == (defaults.ngram_guard, defaults.pdf_ngram_guard):
+            ngram = pdf_ngram = release.ngram
         loaded = load_folder(
             folder,
-            ModelConfig.from_json(json.loads(sizes)) if sizes else ModelConfig.deepseek_ocr(),
-            RULES + repr((settings.ngram_guard, settings.pdf_ngram_guard)).encode() + sizes,
+            ModelConfig.from_json(json.loads(sizes)) if sizes else release.config,
+            release.rules + repr((ngram, pdf_ngram)).encode() + sizes,
             settings,
+            release.layout,
         )
         super().__init__(
-            "deepseek-ocr",
+            release.name,
             loaded.digest,
             loaded.model,
             loaded.tokenizer,
             free_prompts=settings.free_prompts,
-            ngram=settings.ngram_guard,
-            pdf_ngram=settings.pdf_ngram_guard,
+            ngram=ngram,
+            pdf_ngram=pdf_ngram,
             max_new=settings.max_new_tokens or MAX_NEW_TOKENS,
             time_limit_s=TIME_SHARE * settings.page_timeout_s,
-            measured=True,
+            measured=release.measured,
             layout=loaded.model.layout,
+            tasks=release.tasks,
+            max_document=release.max_document,
         )
         self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         log.info("engine: %s, %s", self.engine.name, self.precision)

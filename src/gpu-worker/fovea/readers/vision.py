@@ -6,7 +6,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,8 +16,8 @@ from fovea.engine import Busy, Canceled, Handle, VisionTokens
 from fovea.engine.answer import Generation
 from fovea.engine.generate import Rules
 from fovea.errors import PageError
-from fovea.language.tasks import DEEP, TASK_NAMES, InvalidTask, Prompt, prompt_for
-from fovea.language.tokenizer import Tokenizer, pieces_of
+from fovea.language.tasks import DEEP, TASKS, InvalidTask, Prompt, Task, names_of, prompt_for
+from fovea.language.tokenizer import Piece, Tokenizer, pieces_of
 from fovea.output.blocks import Reading, number, read_blocks
 from fovea.output.deep import Answer, figure_blocks, parse_figures
 from fovea.output.markdown import write_markdown
@@ -31,7 +31,6 @@ from fovea.vision import modes
 from fovea.vision.compression import expected_precision
 from fovea.vision.plan import LEAST, Density, choose, measure, spread
 
-ALL_TASKS = (*TASK_NAMES, ENCODE)
 CROP_MODE = LEAST  # for the figures of a page
 
 
@@ -123,10 +122,13 @@ class VisionReader:
         time_limit_s: float = 270.0,
         measured: bool = False,
         layout: modes.Layout = modes.DEEPSEEK_OCR,
+        tasks: Mapping[str, Task] = TASKS,
+        max_document: int = 0,
     ):
         """`ngram` (n, window) enables the n-gram guard, and `pdf_ngram` replaces it for the pages of a PDF. `max_new`:
         longest answer in tokens. `time_limit_s`: for all attempts at a page together. `measured`: whether the published
-        precision figures hold for these weights.
+        precision figures hold for these weights. `max_document`: longest answer about several pages, for readers that
+        read several pages in one sequence.
         """
         self.name, self.digest = name, digest
         self.tokenizer = tokenizer
@@ -137,20 +139,22 @@ class VisionReader:
         # The modes that `auto` tries in turn until one gives a sound reading. With measured weights it starts with the
         # mode of these that fits the page's text. An explicit mode is never changed.
         self._auto = self.modes[self.modes.index(LEAST) :]
+        self._tasks, self._max_document = tasks, max_document
         self._context = model.context
-        self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max_new)
+        self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max(max_new, max_document))
 
     def check(self, request: ReadRequest) -> None:
         if request.mode not in ("auto", *self.modes):
             raise InvalidOptions(f"{self.name} has the modes auto, {', '.join(self.modes)}.")
-        if request.task not in ALL_TASKS:
-            raise InvalidOptions(f"{self.name} has the tasks {', '.join(ALL_TASKS)}.")
+        names = (*names_of(self._tasks), ENCODE)
+        if request.task not in names:
+            raise InvalidOptions(f"{self.name} has the tasks {', '.join(names)}.")
         if request.task == ENCODE:
             if request.prompt:
                 raise InvalidOptions("The task encode does not support a prompt.")
             return
         try:
-            prompt_for(request.task, request.prompt, self._free_prompts)
+            prompt_for(request.task, request.prompt, self._free_prompts, self._tasks)
         except InvalidTask as error:
             raise InvalidOptions(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
@@ -187,7 +191,7 @@ class VisionReader:
 
     def _read_in_modes(self, raster: Raster, request: ReadRequest, deadline: float) -> list[_Try]:
         """Reads in one mode after the other until a reading has no faults or time runs out."""
-        prompt = prompt_for(request.task, request.prompt, self._free_prompts)
+        prompt = prompt_for(request.task, request.prompt, self._free_prompts, self._tasks)
         ngram = None if raster.dpi is None else self._pdf_ngram
         tries = []
         for mode in self._ladder(raster, request):
@@ -268,10 +272,22 @@ class VisionReader:
         )
         request.cancellation.on_cancel(handle.cancel)
         answer = handle.result()
-        pieces = pieces_of(self.tokenizer, answer.ids)
+        pieces = self._pieces(answer.ids)
         reading = read_blocks(pieces, answer.log_probs, located=prompt.task.spots)
         attempt = _Try(mode, vision_tokens, answer, reading, encode_s, stored)
         attempt.faults = list(_faults(attempt, prompt.task.takes_query))
+        return attempt
+
+    def _pieces(self, ids: Sequence[int]) -> Iterable[Piece]:
+        """The pieces of an answer about one page."""
+        return pieces_of(self.tokenizer, ids)
+
+    def _part(
+        self, mode: str, vision_tokens: VisionTokens, answer: Generation, reading: Reading, encode_s: float
+    ) -> _Try:
+        """An attempt that is a part of an answer about several pages."""
+        attempt = _Try(mode, vision_tokens, answer, reading, encode_s)
+        attempt.faults = list(_faults(attempt, False))
         return attempt
 
     def _blocks(

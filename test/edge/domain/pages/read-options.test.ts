@@ -16,6 +16,17 @@ it("a token budget is stored with its pages, for readers that support it", () =>
   expect(read({ model: "deepseek-ocr", token_budget: 300, mode: "base" })).toBe("invalid-request");
 });
 
+it("a mode that the reader lacks is refused; readers without modes read as ever", () => {
+  const offered = { models: ["pp-ocr", "deepseek-ocr", "unlimited-ocr"], fallback: "pp-ocr" };
+  expect(read({ model: "unlimited-ocr", mode: "tiny" }, offered)).toBe("unsupported-option");
+  expect(read({ model: "unlimited-ocr", mode: "gundam" }, offered)).toMatchObject({
+    mode: "gundam",
+  });
+  expect(read({ model: "unlimited-ocr", task: "free" }, offered)).toBe("unsupported-option");
+  expect(read({ model: "deepseek-ocr", mode: "tiny" }, offered)).toMatchObject({ mode: "tiny" });
+  expect(read({ model: "pp-ocr", mode: "tiny" }, offered)).toMatchObject({ mode: "auto" });
+});
+
 it("languages are kept for readers whose answer they can change", () => {
   const languages = ["pt-br", "en"];
   expect(read({ model: "pp-ocr", languages })).toMatchObject({ languages: ["pt-BR", "en"] });

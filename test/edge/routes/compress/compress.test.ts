@@ -113,6 +113,13 @@ describe("fidelity", () => {
     return (await json(post("/v1/files", key, new Uint8Array(image), headers))).id;
   };
 
+  it("refuses a mode that the reader lacks, before it starts a job in any other", async () => {
+    const body = { url: "https://docs.io/a.png", model: "unlimited-ocr", modes: ["base", "tiny"] };
+    const answer = await fidelity(body);
+    expect(answer.status).toBe(422);
+    expect((await answer.json<{ detail: string }>()).detail).toContain("auto, base, gundam");
+  });
+
   it("reports the loss of each mode", async () => {
     const file = await document("base");
     const report = await json(fidelity({ file, model: "deepseek-ocr", modes: ["tiny", "base"] }));

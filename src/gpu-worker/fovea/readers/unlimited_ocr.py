@@ -1,0 +1,169 @@
+"""`unlimited-ocr`: Baidu's Unlimited-OCR weights (arXiv 2606.23050), run by this package's own model code.
+
+| variable | default | |
+|---|---|---|
+| `FOVEA_UNLIMITED_DIR` | – | folder with the checkpoint's `*.safetensors` and `tokenizer.json` |
+
+All other variables are those of `deepseek-ocr`, with 32 tiles and the n-gram guard `35,128` by default.
+
+`read` reads one page. `read_document` reads up to `MAX_PAGES` pages in one sequence, so that the model sees all of
+them, and cuts the answer into page results.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
+from typing import Any, ClassVar
+
+import torch
+
+from fovea.engine import Busy, Canceled, VisionTokens
+from fovea.engine.generate import Generation
+from fovea.errors import PageError
+from fovea.language.tasks import PAGES, PARSING_TASKS, Prompt
+from fovea.language.tokenizer import Piece, pieces_of
+from fovea.model import ModelConfig
+from fovea.output.blocks import read_blocks
+from fovea.output.pages import cut_pages
+from fovea.pages.documents import Raster
+from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.readers.deepseek_ocr import Release
+from fovea.readers.deepseek_ocr_2 import DeepseekOcr2
+from fovea.result.page_result import PageResult, failed_page
+from fovea.vision.modes import UNLIMITED_OCR
+
+MAX_PAGES = 32
+VIEW = "base"
+"""The mode of each page of a document: the model was trained without tiles for several pages."""
+DOCUMENT = "document"
+"""The mode of a result that was read together with other pages."""
+
+
+class UnlimitedOcr(DeepseekOcr2):
+    release: ClassVar = Release(
+        "unlimited-ocr",
+        "FOVEA_UNLIMITED_DIR",
+        "unlimited_dir",
+        ModelConfig.unlimited_ocr(),
+        UNLIMITED_OCR,
+        PARSING_TASKS,
+        b"unlimited-ocr rules 1",
+        ngram=(35, 128),
+        max_document=24_000,
+    )
+
+    def read_document(self, rasters: Sequence[Raster], request: ReadRequest) -> list[PageResult]:
+        """The results of 1 to `MAX_PAGES` pages in reading order, read in one sequence.
+
+        A page that the answer does not reach, or whose part of the answer is not sound, is read again alone. If the
+        answer cannot be assigned to the pages, all of them are. Blocks. Raises `InvalidOptions`, and `PageError` if
+        there is no answer in time.
+        """
+        if not 1 <= len(rasters) <= MAX_PAGES:
+            raise InvalidOptions(f"{self.name} reads 1 to {MAX_PAGES} pages at once.")
+        if request.mode != "auto" or request.task != "markdown" or request.prompt:
+            raise InvalidOptions(
+                "Several pages are read with the mode auto, the task markdown and no prompt."
+            )
+        deadline = time.monotonic() + self._time_limit_s * len(rasters)
+        try:
+            encoded = [self._timed(raster, request, deadline) for raster in rasters]
+            tokens = joined([vision_tokens for vision_tokens, _ in encoded])
+            ids = Prompt(PAGES).ids(self.tokenizer, tokens.positions)
+            room = self._context - len(ids)
+            if room < 1:
+                raise PageError("page_too_large", "The pages leave no room for an answer.")
+            handle = self.engine.decode(
+                tokens,
+                ids,
+                self.tokenizer.image,
+                max_new=min(self._max_document, room),
+                owner=request.owner,
+                deadline=deadline,
+            )
+            request.cancellation.on_cancel(handle.cancel)
+            answer = handle.result()
+        except Busy:
+            raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
+        except Canceled:
+            raise PageError("page_timeout", "The page was canceled.") from None
+        parts = cut_pages(pieces_of(self.tokenizer, answer.ids))
+        attempts: list[Any] = []
+        if assignable(len(parts), len(rasters), answer):
+            attempts = list(self._attempts(parts, encoded, answer))
+        return [
+            self._completed(raster, request, attempt) for raster, attempt in zip_longest(rasters, attempts)
+        ]
+
+    def _pieces(self, ids: Sequence[int]) -> Iterable[Piece]:
+        # In case the model writes the separator for a single page, too.
+        return chain(*cut_pages(super()._pieces(ids)))
+
+    def _timed(self, raster: Raster, request: ReadRequest, deadline: float) -> tuple[VisionTokens, float]:
+        """A page's vision tokens, and the seconds it took."""
+        started = time.perf_counter()
+        vision_tokens, _ = self._encode(raster.image, VIEW, request, deadline, raster.page)
+        return vision_tokens, time.perf_counter() - started
+
+    def _attempts(
+        self,
+        parts: list[list[Piece]],
+        encoded: list[tuple[VisionTokens, float]],
+        answer: Generation,
+    ) -> Iterator[Any]:
+        """The attempts at the pages that the answer reaches."""
+        for number, (part, (vision_tokens, encode_s)) in enumerate(zip(parts, encoded, strict=False)):
+            first = part[0].token if part else len(answer.ids)
+            end = part[-1].token + 1 if part else first
+            last = number == len(parts) - 1
+            share = (end - first) / max(1, len(answer.ids))
+            own = replace(
+                answer,
+                ids=answer.ids[first:end],
+                log_probs=answer.log_probs[first:end],
+                finish_reason=answer.finish_reason if last else "stop",
+                out_of_time=answer.out_of_time and last,
+                sampled=end - first,
+                prefill_s=answer.prefill_s / len(encoded),
+                decode_s=answer.decode_s * share,
+            )
+            yield self._part(DOCUMENT, vision_tokens, own, read_blocks(part, answer.log_probs), encode_s)
+
+    def _completed(self, raster: Raster, request: ReadRequest, attempt: Any) -> PageResult:
+        """The page's result: that of the attempt, or of reading the page alone."""
+        result = None
+        if attempt:
+            result = self._result(raster, request, [attempt], attempt, attempt.reading.blocks, [])
+            if not attempt.faults:
+                return result
+        try:
+            alone = self.read(raster, request)
+        except PageError as error:
+            return result or failed_page(
+                raster.page, self.name, self.digest, error.to_json(), task=request.task
+            )
+        if result is None:
+            alone.warnings.append(
+                "The page was read alone: the document's answer could not be assigned to it."
+            )
+            return alone
+        attempts = [*result.attempts, *alone.attempts]
+        best = alone if alone.verdict == "ok" else result
+        best.attempts = attempts
+        return best
+
+
+def joined(pages: Sequence[VisionTokens]) -> VisionTokens:
+    """The vision tokens of several pages, one after the other."""
+    return VisionTokens(
+        torch.cat([page.embeddings for page in pages]),
+        sum(page.patches for page in pages),
+        sum(page.valid for page in pages),
+        key=tuple(page.key for page in pages),
+    )
+
+
+def assignable(parts: int, pages: int, answer: Generation) -> bool:
+    """Whether part n of the answer is about page n: there are as many, or the answer broke off on the way."""
+    return parts == pages or (parts < pages and answer.finish_reason != "stop")
