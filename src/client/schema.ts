@@ -481,6 +481,10 @@ export type Model = {
     tasks: Array<string>;
     modes: Array<string>;
     takes_prompts: boolean;
+    /** What its results can be divided into */
+    granularities: Array<"block" | "line" | "word">;
+    /** Values of `text_layer` that it supports */
+    text_layers: Array<"auto" | "never" | "only">;
     /** BCP-47 tags of the languages that it reads; `null` if no worker has reported any */
     languages: Array<string> | null;
     /** `null` until a worker has reported it */

@@ -67,6 +67,94 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
+  test("a request's form: words, tables, languages, with the keyboard alone", async () => {
+    const { page, faults, close } = await open();
+    await readSample(page, "an invoice");
+    assert.equal(await page.locator(".part").count(), 0);
+    const more = page.getByText("More options");
+    await more.focus();
+    await page.keyboard.press("Enter");
+    const choose = async (label: string, key: string, times = 1) => {
+      await page.keyboard.press("Tab");
+      assert.ok(await page.getByLabel(label).evaluate((field) => field === document.activeElement));
+      for (let i = 0; i < times; i++) await page.keyboard.press(key);
+    };
+    await choose("Text layer of a PDF", "ArrowDown");
+    await choose("Boxes of", "ArrowDown", 2);
+    await choose("Tables in the Markdown", "ArrowDown");
+    await choose("Figures in the Markdown", "ArrowDown", 2);
+    await choose("Languages", "e");
+    await page.keyboard.type("n, de");
+    assert.match(await page.locator("#languages-note").innerText(), /^It reads .*\ben\b/);
+    const options = {
+      text_layer: "never",
+      granularity: "word",
+      table_format: "markdown",
+      figures: "inline",
+      languages: ["en", "de"],
+    };
+    assert.ok(
+      (await page.locator("#snippet").textContent())?.includes(JSON.stringify(options).slice(1)),
+    );
+    await page.keyboard.press("Enter");
+    const fact = (name: string) =>
+      page.locator("#page .facts div", { hasText: name }).locator("dd");
+    await fact("words").waitFor({ timeout: 120_000 });
+    assert.equal(await fact("characters from").innerText(), "recognition");
+    const words = Number((await fact("words").innerText()).replace(",", ""));
+    assert.ok(words > 50, String(words));
+    assert.equal(await page.locator(".part").count(), words);
+    const box = await page.locator(".part").first().boundingBox();
+    const sheet = await page.locator("#page .sheet").boundingBox();
+    assert.ok(box && sheet && box.width < sheet.width / 2 && box.y >= sheet.y);
+    await page.getByRole("button", { name: "Markdown", exact: true }).click();
+    assert.match(await page.locator(".source").innerText(), /\| LED copy light, 5000 K \|/);
+    assert.deepEqual(await findings(page), []);
+    await page.getByLabel("Languages").fill("th");
+    await page.getByRole("button", { name: "Read", exact: true }).click();
+    await page.getByRole("alert").getByText("does not have th").waitFor();
+    assert.deepEqual(
+      faults.filter((fault) => !fault.includes("422")),
+      [],
+    );
+    await close();
+  });
+
+  test("figures are shown in the text, and characters come from the text layer", async () => {
+    const { page, faults, close } = await open();
+    const print = await page.context().newPage();
+    await print.setContent(
+      `<h1>The mill in winter</h1><p>${"The river froze in the first week of January. ".repeat(9)}</p>
+       <canvas width="420" height="260"></canvas><p>Figure 1: Colours of the ice.</p>
+       <p>${"In March the wheel turned again, and the miller came back. ".repeat(9)}</p>`,
+    );
+    await print.evaluate(() => {
+      const canvas = document.querySelector("canvas")?.getContext("2d");
+      for (let x = 0; x < 42; x++)
+        for (let y = 0; y < 26; y++) {
+          if (canvas) canvas.fillStyle = `rgb(${x * 6} ${(x * y * 37) % 256} ${y * 9})`;
+          canvas?.fillRect(x * 10, y * 10, 10, 10);
+        }
+    });
+    const buffer = await print.pdf({ format: "A4" });
+    await print.close();
+    await paste(page, stack?.key ?? "");
+    const file = { name: "mill.pdf", mimeType: "application/pdf", buffer };
+    await page.getByLabel("Choose a file").setInputFiles(file);
+    await page.getByRole("button", { name: "Read", exact: true }).click();
+    await page.getByText(/^Read: 1 of 1 page/).waitFor({ timeout: 120_000 });
+    const picture = page.locator(".blocks").getByRole("img", { name: /^Figure \d/ });
+    await picture.waitFor();
+    assert.ok((await naturalWidth(picture)) > 300);
+    assert.match((await picture.getAttribute("src")) ?? "", /^blob:/);
+    await page.getByText("the text layer", { exact: true }).waitFor();
+    assert.deepEqual(await findings(page), []);
+    assert.deepEqual(faults, []);
+    await page.setViewportSize({ width: 360, height: 740 });
+    assert.equal(await overflow(page), 0);
+    await close();
+  });
+
   test("pages appear one by one and can be selected; a document can be dropped", async () => {
     const { page, faults, close } = await open();
     await paste(page, stack?.key ?? "");
@@ -404,6 +492,8 @@ describe("playground", { skip: absent }, () => {
         assert.equal(await overflow(page), 0, state);
       };
       await look("start");
+      await page.getByText("More options").click();
+      await look("options");
       await readSample(page, "an invoice");
       await page.getByText("This request as code").click();
       await look("read");

@@ -2,7 +2,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { reader } from "../../domain/pages/models.ts";
+import { reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
+import { GRANULARITIES } from "../../domain/pages/presentation.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -19,6 +20,12 @@ const Model = z
       tasks: z.array(z.string()),
       modes: z.array(z.string()),
       takes_prompts: z.boolean(),
+      granularities: z
+        .array(z.enum(GRANULARITIES))
+        .openapi({ description: "What its results can be divided into" }),
+      text_layers: z
+        .array(z.enum(TEXT_LAYERS))
+        .openapi({ description: "Values of `text_layer` that it supports" }),
       languages: z
         .array(z.string())
         .nullable()
@@ -77,7 +84,7 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
   const seen = await seenModels(env.DB);
   const names = [DEFAULT_MODEL, ...MODELS.filter((name) => name !== DEFAULT_MODEL)];
   return names.map((id) => {
-    const { tasks, modes, prompts } = reader(id);
+    const { tasks, modes, prompts, granularities = ["block"], layers } = reader(id);
     const { digest = null, seenAt = 0, languages = null } = seen.get(id) ?? {};
     return {
       id,
@@ -88,6 +95,8 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
         tasks: [...tasks],
         modes: [...modes],
         takes_prompts: prompts,
+        granularities: [...granularities],
+        text_layers: layers ? [...TEXT_LAYERS] : ["auto", "never"],
         languages,
         digest,
       },

@@ -3,6 +3,7 @@
 /** @typedef {import("../../../client/schema.ts").Job} Job */
 /** @typedef {import("../../../client/schema.ts").PageStatus} PageStatus */
 /** @typedef {import("../../../client/schema.ts").PageError} PageError */
+/** @typedef {import("../../../client/schema.ts").Block} Block */
 /** @typedef {import("../../../client/schema.ts").StoredPageResult} PageResult */
 /** @typedef {import("../../../client/schema.ts").Model} Model */
 /** @typedef {import("../../../client/schema.ts").OcrRequest} OcrRequest */
@@ -114,6 +115,17 @@ export class Api {
    */
   async image(id, page) {
     const response = await this.call(`/v1/jobs/${id}/pages/${page}/image`);
+    return URL.createObjectURL(await response.blob());
+  }
+
+  /**
+   * @param {string} id
+   * @param {number} page
+   * @param {number} block
+   * @returns {Promise<string>} an object URL for `img`; the caller revokes it
+   */
+  async figure(id, page, block) {
+    const response = await this.call(`/v1/jobs/${id}/pages/${page}/figures/${block}`);
     return URL.createObjectURL(await response.blob());
   }
 

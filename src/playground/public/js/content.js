@@ -3,8 +3,11 @@ import { h } from "./dom.js";
 
 /** @typedef {import("../../../client/schema.ts").Block} Block */
 
-/** @param {Block} block */
-export function blockContent(block) {
+/**
+ * @param {Block} block
+ * @param {(id: number) => Promise<string>} [picture] loads the figure of a block as a URL for `img`
+ */
+export function blockContent(block, picture) {
   if (block.html) {
     const cells = table(block.html);
     if (!cells) return h("pre", {}, block.text || block.html);
@@ -21,10 +24,29 @@ export function blockContent(block) {
     case "code":
       return h("pre", {}, text);
     case "image":
-      return h("p", { class: "picture" }, text || "picture");
+      return block.figure && picture
+        ? figure(block, block.figure, picture)
+        : h("p", { class: "picture" }, text || "picture");
     default:
       return h("p", { class: block.type.replaceAll("_", "-") }, text);
   }
+}
+
+/**
+ * The picture of a block, and the words in it. If the picture cannot be loaded, the words remain.
+ * @param {Block} block
+ * @param {NonNullable<Block["figure"]>} size
+ * @param {(id: number) => Promise<string>} picture
+ */
+function figure({ id, text }, { width, height }, picture) {
+  const image = h("img", { alt: `Figure ${id}`, width, height });
+  const words = h("figcaption", { class: "picture" }, text);
+  const element = h("figure", { class: "figure" }, image, text && words);
+  picture(id).then(
+    (url) => Object.assign(image, { src: url }),
+    () => image.replaceWith(h("p", { class: "picture" }, "The picture could not be loaded.")),
+  );
+  return element;
 }
 
 /**

@@ -34,6 +34,11 @@ const mode = byId("mode", HTMLSelectElement);
 const task = byId("task", HTMLSelectElement);
 const pages = byId("pages", HTMLInputElement);
 const prompt = byId("prompt", HTMLInputElement);
+const textLayer = byId("text-layer", HTMLSelectElement);
+const granularity = byId("granularity", HTMLSelectElement);
+const tableFormat = byId("table-format", HTMLSelectElement);
+const figures = byId("figures", HTMLSelectElement);
+const languages = byId("languages", HTMLInputElement);
 const refresh = byId("refresh", HTMLInputElement);
 const file = byId("file", HTMLInputElement);
 const drop = byId("drop");
@@ -114,19 +119,40 @@ async function learnModels() {
   learnModel();
 }
 
+/** What `text_layer` and `granularity` mean, for people. @type {Record<string, string>} */
+const NAMES = {
+  auto: "where it is right",
+  never: "recognise everything",
+  only: "recognise nothing",
+  block: "blocks",
+  line: "blocks and lines",
+  word: "blocks, lines and words",
+};
+/** Languages that the note lists. */
+const LISTED = 12;
+
 function learnModel() {
   const reader = offered.find(({ id }) => id === model.value)?.fovea;
   const options = (
     /** @type {HTMLSelectElement} */ select,
     /** @type {readonly string[]} */ values,
+    /** @type {Record<string, string>} */ names = {},
   ) => {
     const before = select.value;
-    select.replaceChildren(...values.map((value) => h("option", { value }, value)));
+    select.replaceChildren(...values.map((value) => h("option", { value }, names[value] ?? value)));
     if (values.includes(before)) select.value = before;
     select.disabled = values.length < 2;
   };
   options(mode, reader?.modes.length ? reader.modes : ["auto"]);
   options(task, reader?.tasks ?? ["markdown"]);
+  // For the other readers `never` is the same as `auto`.
+  const layers = reader?.text_layers.includes("only") ? reader.text_layers : ["auto"];
+  options(textLayer, layers, layers.length > 1 ? NAMES : { auto: "not used" });
+  options(granularity, reader?.granularities ?? ["block"], NAMES);
+  const known = reader?.languages ?? [];
+  const more = known.length > LISTED ? ` and ${known.length - LISTED} more` : "";
+  byId("languages-note").textContent =
+    known.length > 0 ? `It reads ${known.slice(0, LISTED).join(", ")}${more}.` : "";
   learnTask();
 }
 
@@ -145,12 +171,18 @@ form.addEventListener("input", showSnippet);
 /** The request, without options that have their default value. */
 function request() {
   const reader = offered.find(({ id }) => id === model.value)?.fovea;
+  const tags = languages.value.split(/[\s,]+/).filter(Boolean);
   const body = {
     ...(pages.value.trim() && { pages: pages.value.trim() }),
     ...(model.selectedIndex > 0 && { model: model.value }),
     ...(mode.value !== "auto" && { mode: mode.value }),
     ...(task.value !== "markdown" && { task: task.value }),
     ...(reader?.takes_prompts && prompt.value.trim() && { prompt: prompt.value.trim() }),
+    ...(textLayer.value !== "auto" && { text_layer: textLayer.value }),
+    ...(granularity.value !== "block" && { granularity: granularity.value }),
+    ...(tableFormat.value !== "html" && { table_format: tableFormat.value }),
+    ...(figures.value !== "none" && { figures: figures.value }),
+    ...(tags.length > 0 && { languages: tags }),
     ...(refresh.checked && { cache: "refresh" }),
   };
   return /** @type {OcrRequest} */ (body);
@@ -331,7 +363,9 @@ function showPage(reading) {
   } else if (page?.result) {
     drawn = page.result;
     const source = page.source ? { source: page.source } : {};
-    place.replaceChildren(pageView(page.result, { image: page.image ?? null, ...source }));
+    const picture = (/** @type {number} */ id) => reading.figure(drawnPage, id);
+    const drawnPage = shown;
+    place.replaceChildren(pageView(page.result, { image: page.image ?? null, picture, ...source }));
   } else if (page?.error)
     place.replaceChildren(
       h("p", { class: "problem" }, h("strong", {}, `Page ${shown}`), ` ${page.error.message}`),

@@ -5,15 +5,25 @@ import { h, rove } from "./dom.js";
 /** @typedef {import("./api.js").PageResult} PageResult */
 /** @typedef {import("./api.js").PageStatus} PageStatus */
 
+/** @typedef {import("./api.js").Block} Block */
+
+const ORIGINS = {
+  text_layer: "the text layer",
+  recognition: "recognition",
+  mixed: "the text layer and recognition",
+};
 const SOURCES = { hit: "from the cache", read: "read now", shared: "shared with another job" };
 
 /**
  * @param {PageResult} result
- * @param {{image: string | null, source?: string}} given `image`: a URL for `img`, `null` until the image is rendered
+ * @param {object} given
+ * @param {string | null} given.image a URL for `img`, `null` until the image is rendered
+ * @param {(block: number) => Promise<string>} given.picture loads the figure of a block as a URL for `img`
+ * @param {string} [given.source]
  */
-export function pageView(result, { image, source }) {
+export function pageView(result, { image, picture, source }) {
   const tabs = { text: "Text", markdown: "Markdown", json: "JSON" };
-  const text = blockList(result);
+  const text = blockList(result, picture);
   const shown = h("div", { class: "shown" }, text);
   const views = h(
     "div",
@@ -64,9 +74,14 @@ function facts(result, source) {
     ?.map((share) => `${Math.round(share * 100)}`)
     .join("–");
   const tiles = vision?.tiles ? ` (${vision.tiles.join(" × ")} tiles and an overview)` : "";
+  const lines = result.blocks.flatMap((block) => block.lines ?? []);
+  const words = lines.flatMap((line) => line.words ?? []);
   const entries = [
     ["verdict", h("span", { class: `verdict ${result.verdict}` }, result.verdict)],
     ["read by", result.model],
+    ["characters from", result.text_source && ORIGINS[result.text_source]],
+    ["lines", lines.length > 0 && lines.length.toLocaleString("en")],
+    ["words", words.length > 0 && words.length.toLocaleString("en")],
     ["mode", result.mode + tiles],
     ["vision tokens", vision?.valid.toLocaleString("en")],
     ["text tokens", tokens?.toLocaleString("en")],
@@ -96,24 +111,41 @@ function pageFigure(result, image) {
     ariaLabel: "Boxes on the page; use arrow keys to move between them",
   });
   for (const block of result.blocks) {
-    const [x0, y0, x1, y1] = block.bbox;
     const box = h("button", {
       type: "button",
       class: `box ${block.type}`,
       "data-block": String(block.id),
       ariaLabel: `${block.type.replaceAll("_", " ")}: ${block.text.slice(0, 80) || "no text"}`,
     });
-    Object.assign(box.style, {
-      left: `${x0 * 100}%`,
-      top: `${y0 * 100}%`,
-      width: `${(x1 - x0) * 100}%`,
-      height: `${(y1 - y0) * 100}%`,
-    });
+    place(box, block.bbox);
     boxes.append(box);
   }
-  if (result.blocks.length > 0) sheet.append(boxes);
+  if (result.blocks.length > 0) sheet.append(partBoxes(result.blocks), boxes);
   rove(boxes, ".box");
   return h("figure", { class: "page-figure" }, sheet);
+}
+
+/** @param {HTMLElement} element @param {Block["bbox"]} box */
+function place(element, [x0, y0, x1, y1]) {
+  Object.assign(element.style, {
+    left: `${x0 * 100}%`,
+    top: `${y0 * 100}%`,
+    width: `${(x1 - x0) * 100}%`,
+    height: `${(y1 - y0) * 100}%`,
+  });
+}
+
+/** The boxes of the words, or of the lines where no words are known. They are only seen. @param {Block[]} blocks */
+function partBoxes(blocks) {
+  const parts = blocks
+    .flatMap(({ lines = [] }) => lines)
+    .flatMap((line) => (line.words?.length ? line.words : [line]));
+  const boxes = parts.map(({ bbox }) => {
+    const box = h("span", { class: "part" });
+    place(box, bbox);
+    return box;
+  });
+  return h("div", { class: "boxes", ariaHidden: "true" }, ...boxes);
 }
 
 /** @param {HTMLElement} sheet @param {string | null} address @param {string} alt */
@@ -124,8 +156,8 @@ export function setImage(sheet, address, alt) {
   else sheet.prepend(h("img", { src: address, alt }));
 }
 
-/** @param {PageResult} result */
-function blockList(result) {
+/** @param {PageResult} result @param {(block: number) => Promise<string>} picture */
+function blockList(result, picture) {
   if (result.blocks.length === 0) {
     const nothing =
       result.verdict === "blank" ? "The page is blank." : "No text was found on the page.";
@@ -138,7 +170,7 @@ function blockList(result) {
     ariaLabel: "Text of the page; use arrow keys to move between blocks",
   });
   for (const block of result.blocks)
-    list.append(h("li", { "data-block": String(block.id) }, blockContent(block)));
+    list.append(h("li", { "data-block": String(block.id) }, blockContent(block, picture)));
   rove(list, "li");
   return list;
 }

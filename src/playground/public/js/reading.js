@@ -27,6 +27,8 @@ export class Reading {
   /** @type {Job | null} */
   job = null;
   #abort = new AbortController();
+  /** @type {Map<string, Promise<string>>} object URLs of figures */
+  #figures = new Map();
 
   /**
    * @param {Api} api
@@ -67,10 +69,26 @@ export class Reading {
     if (this.job && !isOver(this.job.state)) await this.api.cancel(this.job.id);
   }
 
-  /** Stops following the job, which continues, and releases the page images. */
+  /**
+   * @param {number} page
+   * @param {number} block
+   * @returns {Promise<string>} the figure as an object URL
+   * @throws ProblemError
+   */
+  figure(page, block) {
+    const name = `${page}/${block}`;
+    const known = this.#figures.get(name);
+    if (known) return known;
+    const url = this.api.figure(this.job?.id ?? "", page, block);
+    this.#figures.set(name, url);
+    return url;
+  }
+
+  /** Stops following the job, which continues, and releases the images. */
   close() {
     this.#abort.abort();
     for (const { image } of this.pages.values()) if (image) URL.revokeObjectURL(image);
+    for (const figure of this.#figures.values()) figure.then(URL.revokeObjectURL, () => {});
   }
 
   /** @param {string} id */

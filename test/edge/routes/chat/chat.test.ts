@@ -366,6 +366,11 @@ it("lists the offered models, the default first, with the digests that were repo
   expect(data[1]).toMatchObject({
     object: "model",
     owned_by: "fovea",
-    fovea: { takes_prompts: true, digest: DIGEST },
+    fovea: {
+      takes_prompts: true,
+      granularities: ["block"],
+      text_layers: ["auto", "never"],
+      digest: DIGEST,
+    },
   });
 });
