@@ -62,6 +62,17 @@ describe("POST /v1/ocr of pages that are all in the cache", () => {
     },
   );
 
+  it("makes two trips to D1 if the document is sent as a data: URL, and stores nothing", async () => {
+    stop = cog.work(1);
+    const url = `data:application/pdf;base64,${btoa(`%PDF-1.7 ${crypto.randomUUID()}`)}`;
+    const { id } = await json(post("/v1/ocr", key, { url }));
+    await ended(key, id);
+    const { result, trips, seen } = await request(() => post("/v1/ocr", key, { url }));
+    expect(result.headers.get("cache-status")).toBe("fovea; hit");
+    expect(seen.filter(({ what }) => what.startsWith("put"))).toEqual([]);
+    expect(trips, inWords(seen).join("\n")).toMatchObject({ d1: 2, r2: 1, objects: 1 });
+  });
+
   it("takes one more call for each receiver of a webhook, and none where there is none", async () => {
     const { file } = await read(1);
     await post("/v1/ocr", key, { file });

@@ -7,24 +7,25 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Env, KeyCheck, RateLimiterRpc } from "../bindings.ts";
 import { TOKEN_TTL_S } from "../domain/keys/browser-token.ts";
-import { NO_LIMITS } from "../domain/keys/day-limits.ts";
+import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
 import { admit, type Bucket } from "../domain/keys/rate-limit.ts";
+import type { StoredKey } from "../domain/keys/stored-key.ts";
 import { inNetworks } from "../domain/network/cidr.ts";
 import { settings } from "../settings.ts";
 import { bestEffort, storageFault } from "../storage/fault.ts";
 import { findKeyByHash, touchKey } from "../storage/keys.ts";
+import { dayLimitsOfKey } from "../storage/tenants.ts";
 
 /** How long a record from D1 is cached. Limits the delay of changes that did not call `refresh`. */
 const CACHE_MS = 10_000;
 const TOUCH_MS = 60_000;
 
-type Found = Awaited<ReturnType<typeof findKeyByHash>>;
-
 /** Requests per minute with one browser token; they do not count for its key. */
 const TOKEN_RATE_PER_MINUTE = 120;
 
 export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
-  #found: Found = null;
+  #key: StoredKey | null = null;
+  #dayLimits = NO_LIMITS;
   #readAt = Number.NEGATIVE_INFINITY;
   #touchedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | null = null;
@@ -39,12 +40,15 @@ export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
   async check(hash: string, address: string | null, tokenId?: string): Promise<KeyCheck> {
     const now = Date.now();
     if (now - this.#readAt > CACHE_MS) {
-      this.#found = await findKeyByHash(this.env.DB, hash);
+      [this.#key, this.#dayLimits] = await Promise.all([
+        findKeyByHash(this.env.DB, hash),
+        dayLimitsOfKey(this.env.DB, hash),
+      ]);
       this.#readAt = now;
     }
     const bucket = tokenId ? (this.#tokenBuckets.get(tokenId) ?? null) : this.#bucket;
     const asked = { address, tokenId, bucket, now };
-    const check = checkKey(this.env, this.#found, asked);
+    const check = checkKey(this.env, this.#key, this.#dayLimits, asked);
     const { key, admission } = check;
     if (!key || !admission) return check;
     if (tokenId) this.#keepTokenBucket(tokenId, admission.bucket, now);
@@ -74,7 +78,8 @@ export class RateLimiter extends DurableObject<Env> implements RateLimiterRpc {
 /** @param asked `bucket`: what is left of the rate limit; `null` if all of it is */
 function checkKey(
   env: Env,
-  found: Found,
+  key: StoredKey | null,
+  dayLimits: DayLimits,
   asked: {
     address: string | null;
     tokenId: string | undefined;
@@ -83,7 +88,6 @@ function checkKey(
   },
 ): KeyCheck {
   const { address, tokenId, bucket, now } = asked;
-  const { key = null, dayLimits = NO_LIMITS } = found ?? {};
   const perMinute = tokenId
     ? TOKEN_RATE_PER_MINUTE
     : (key?.ratePerMinute ?? settings(env).RATE_PER_MINUTE);
@@ -108,8 +112,11 @@ export async function admitRequest(
   } catch (error) {
     if (!storageFault(error)) throw error;
     console.error(JSON.stringify({ event: "rate-limiter.failed", error: String(error) }));
-    const found = await findKeyByHash(env.DB, hash);
-    return checkKey(env, found, { address, tokenId, bucket: null, now: Date.now() });
+    const [key, dayLimits] = await Promise.all([
+      findKeyByHash(env.DB, hash),
+      dayLimitsOfKey(env.DB, hash),
+    ]);
+    return checkKey(env, key, dayLimits, { address, tokenId, bucket: null, now: Date.now() });
   }
 }
 

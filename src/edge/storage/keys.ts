@@ -2,7 +2,6 @@
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";
-import type { DayLimits } from "../domain/keys/day-limits.ts";
 import type { StoredKey } from "../domain/keys/stored-key.ts";
 
 interface KeyRow {
@@ -46,21 +45,10 @@ export async function hashKey(key: string): Promise<string> {
   return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
 }
 
-/** Finds a key, with the daily limits that its tenant has set. */
-export async function findKeyByHash(
-  db: D1Database,
-  hash: string,
-): Promise<{ key: StoredKey; dayLimits: DayLimits } | null> {
-  const columns = COLUMNS.replaceAll(/\w+/g, "k.$&");
-  const row = await db
-    .prepare(
-      `SELECT ${columns}, t.daily_pages, t.daily_usd
-       FROM keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.hash = ?`,
-    )
-    .bind(hash)
-    .first<KeyRow & { daily_pages: number | null; daily_usd: number | null }>();
-  if (!row) return null;
-  return { key: fromRow(row), dayLimits: { pages: row.daily_pages, usd: row.daily_usd } };
+export async function findKeyByHash(db: D1Database, hash: string): Promise<StoredKey | null> {
+  const query = db.prepare(`SELECT ${COLUMNS} FROM keys WHERE hash = ?`);
+  const row = await query.bind(hash).first<KeyRow>();
+  return row && fromRow(row);
 }
 
 export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {

@@ -38,6 +38,18 @@ export async function dayLimits(db: D1Database, tenantId: string): Promise<DayLi
   return row ?? NO_LIMITS;
 }
 
+/** Daily limits of the tenant of a key. */
+export async function dayLimitsOfKey(db: D1Database, hash: string): Promise<DayLimits> {
+  const row = await db
+    .prepare(
+      `SELECT daily_pages AS pages, daily_usd AS usd FROM tenants
+       WHERE id = (SELECT tenant_id FROM keys WHERE hash = ?)`,
+    )
+    .bind(hash)
+    .first<{ pages: number | null; usd: number | null }>();
+  return row ?? NO_LIMITS;
+}
+
 /** Columns that a tenant changes itself. */
 export interface Changes {
   retention_days?: number | null | undefined;
