@@ -6,7 +6,7 @@
  * First the requests take turns, one at a time, so that changes in the machine's speed affect all of them alike. Then
  * autocannon, in a process of its own, sends each of them over 1, 16 and 64 connections.
  *
- *   npm run bench -- edge [--rounds 200] [--seconds 3] [--pages 1,4,50,400]
+ *   npm run bench -- edge [--rounds 200] [--seconds 3] [--turns 3] [--pages 1,4,50,400]
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "200" },
     seconds: { type: "string", default: "3" },
+    turns: { type: "string", default: "3" },
     pages: { type: "string", default: "1,4,50,400" },
     out: { type: "string", default: join(root, "bench/out") },
   },
@@ -30,7 +31,7 @@ const SECONDS = Number(values.seconds);
 const SIZES = values.pages.split(",").map(Number);
 const CONNECTIONS = [1, 16, 64];
 /** Throughput is the median of this many turns. */
-const TURNS = 3;
+const TURNS = Number(values.turns);
 const WARM_UP = 20;
 
 /** Milliseconds of each request, by its name. */
@@ -211,7 +212,7 @@ try {
   };
   const table = [
     "",
-    `Requests per second, their share of the bare route's, and CPU milliseconds of workerd per request: medians of ${TURNS} turns of ${SECONDS} s`,
+    `Requests per second, their share of the bare route's, and CPU milliseconds of workerd per request; turns: ${TURNS} of ${SECONDS} s`,
     "",
     `| request | ${CONNECTIONS.map((n) => (n === 1 ? "1 connection" : `${n} connections`)).join(" | ")} |`,
     `|---|${"---|".repeat(CONNECTIONS.length)}`,

@@ -114,8 +114,8 @@ function planStatements(
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
-         SELECT ?3, 'page', json_object('page', r.page, 'state', 'done', 'source', 'hit', 'verdict', r.verdict,
-           'finish_reason', r.finish_reason, 'error', NULL), ?4 ${cached}`,
+         SELECT ?3, 'page', json_group_array(json_object('page', r.page, 'state', 'done', 'source', 'hit',
+           'verdict', r.verdict, 'finish_reason', r.finish_reason, 'error', NULL)), ?4 ${cached} GROUP BY j.id`,
       )
       .bind(rows, reader, jobId, now),
     db
