@@ -63,6 +63,7 @@ export default defineConfig({
           exclude: PURE,
           setupFiles: ["test/edge/setup.ts"],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

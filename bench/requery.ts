@@ -6,10 +6,10 @@
  * First the requests take turns, one at a time, so that changes in the machine's speed affect all of them alike. Then
  * autocannon, in a process of its own, sends each of them over 1, 16 and 64 connections.
  *
- *   npm run bench -- edge [--rounds 200] [--seconds 3] [--pages 1,4,50,400]
+ *   npm run bench -- edge [--rounds 200] [--seconds 3] [--turns 3] [--pages 1,4,50,400]
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "200" },
     seconds: { type: "string", default: "3" },
+    turns: { type: "string", default: "3" },
     pages: { type: "string", default: "1,4,50,400" },
     out: { type: "string", default: join(root, "bench/out") },
   },
@@ -30,7 +31,7 @@ const SECONDS = Number(values.seconds);
 const SIZES = values.pages.split(",").map(Number);
 const CONNECTIONS = [1, 16, 64];
 /** Throughput is the median of this many turns. */
-const TURNS = 3;
+const TURNS = Number(values.turns);
 const WARM_UP = 20;
 
 /** Milliseconds of each request, by its name. */
@@ -89,13 +90,33 @@ interface Target {
   body?: string;
 }
 
-/** @returns requests per second */
-async function throughput(target: Target, connections: number): Promise<number> {
+/** CPU seconds that workerd has used; `NaN` where there is no `/proc`. */
+function cpuSeconds(): number {
+  try {
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      // After the name in brackets: state, parent, …; the 12th and 13th are user and system time in hundredths.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (stat.includes("(workerd)") && Number(fields[1]) === process.pid)
+        return (Number(fields[11]) + Number(fields[12])) / 100;
+    }
+  } catch {}
+  return Number.NaN;
+}
+
+interface Rate {
+  perSecond: number;
+  /** CPU milliseconds of workerd per request. */
+  cpuMs: number;
+}
+
+async function throughput(target: Target, connections: number): Promise<Rate> {
   const args = ["--json", "--connections", String(connections), "--duration", String(SECONDS)];
   for (const [name, value] of Object.entries(headers)) args.push("--headers", `${name}: ${value}`);
   args.push("--method", target.method ?? "GET");
   if (target.body) args.push("--body", target.body);
   const program = join(root, "node_modules/autocannon/autocannon.js");
+  const before = cpuSeconds();
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [program, ...args, origin + target.path],
@@ -104,7 +125,11 @@ async function throughput(target: Target, connections: number): Promise<number> 
   const seen = JSON.parse(stdout);
   if (seen.non2xx > 0 || seen.errors > 0)
     throw new Error(`${target.name}: ${seen.non2xx} failed responses, ${seen.errors} errors`);
-  return seen["2xx"] / seen.duration;
+  const answered = seen["2xx"];
+  return {
+    perSecond: answered / seen.duration,
+    cpuMs: ((cpuSeconds() - before) * 1000) / answered,
+  };
 }
 
 const quantile = (sample: number[], q: number) =>
@@ -171,25 +196,32 @@ try {
   }
   console.log(lines.join("\n"));
 
-  const rates = new Map<string, number[]>();
+  const rates = new Map<string, Rate[]>();
   for (let turn = 0; turn < TURNS; turn++)
     for (const connections of CONNECTIONS)
       for (const target of targets) {
         const name = `${target.name} ${connections}`;
         rates.set(name, [...(rates.get(name) ?? []), await throughput(target, connections)]);
       }
-  const rate = (target: Target, connections: number) =>
-    quantile(rates.get(`${target.name} ${connections}`) as number[], 0.5);
+  const median = (target: Target, connections: number, field: keyof Rate) => {
+    const turns = rates.get(`${target.name} ${connections}`) as Rate[];
+    return quantile(
+      turns.map((turn) => turn[field]),
+      0.5,
+    );
+  };
   const table = [
     "",
-    `Requests per second, and their share of the bare route's: median of ${TURNS} turns of ${SECONDS} s`,
+    `Requests per second, their share of the bare route's, and CPU milliseconds of workerd per request; turns: ${TURNS} of ${SECONDS} s`,
     "",
     `| request | ${CONNECTIONS.map((n) => (n === 1 ? "1 connection" : `${n} connections`)).join(" | ")} |`,
     `|---|${"---|".repeat(CONNECTIONS.length)}`,
     ...targets.map((target) => {
       const cells = CONNECTIONS.map((n) => {
-        const share = rate(target, n) / rate(BARE, n);
-        return `${rate(target, n).toFixed(0)} (${share.toFixed(2)})`;
+        const perSecond = median(target, n, "perSecond");
+        const share = perSecond / median(BARE, n, "perSecond");
+        const cpu = median(target, n, "cpuMs").toFixed(2);
+        return `${perSecond.toFixed(0)} · ${share.toFixed(2)} · ${cpu} ms`;
       });
       return `| ${target.name} | ${cells.join(" | ")} |`;
     }),

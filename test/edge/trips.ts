@@ -21,11 +21,18 @@ export type Trip = { to: keyof Trips; what: string };
 const NAMESPACES = ["NOTIFIERS", "RATE_LIMITERS", "BATCHES", "SCHEDULER", "RECEIVERS"] as const;
 const WORKFLOWS = ["SHARDS", "UPLOADS"] as const;
 
+/** Rows of D1 as Cloudflare bills them: a row of an index counts as well. */
+export interface Rows {
+  read: number;
+  written: number;
+}
+
 /** Does some work. @returns its result, how many trips it took, and which */
 export async function counted<T>(
   work: () => Promise<T>,
-): Promise<{ result: T; trips: Trips; seen: Trip[] }> {
+): Promise<{ result: T; trips: Trips; seen: Trip[]; rows: Rows }> {
   const seen: Trip[] = [];
+  const rows: Rows = { read: 0, written: 0 };
   const undo = [
     injectFaults(({ store, method, target }) => {
       seen.push({ to: store, what: `${method} ${target}` });
@@ -52,6 +59,19 @@ export async function counted<T>(
         };
       },
     });
+  const bill = (original: Call) =>
+    async function (this: unknown, ...args: unknown[]) {
+      const answer = (await original.apply(this, args)) as D1Result | D1Result[];
+      for (const { meta } of [answer].flat()) {
+        rows.read += meta.rows_read ?? 0;
+        rows.written += meta.rows_written ?? 0;
+      }
+      return answer;
+    };
+  replace(Object.getPrototypeOf(env.DB), "batch", bill);
+  // `first` gives no account; it reads a row or two.
+  for (const name of ["run", "all"])
+    replace(Object.getPrototypeOf(env.DB.prepare("SELECT 1")), name, bill);
   // All namespaces have one prototype.
   replace(
     Object.getPrototypeOf(env.NOTIFIERS),
@@ -77,7 +97,7 @@ export async function counted<T>(
     const result = await work();
     const trips: Trips = { d1: 0, r2: 0, objects: 0, workflows: 0 };
     for (const { to } of seen) trips[to]++;
-    return { result, trips, seen };
+    return { result, trips, seen, rows };
   } finally {
     for (const one of undo.reverse()) one();
   }

@@ -1,10 +1,12 @@
 /** Finds or stores the document of a request: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
+import { mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
+import { hex } from "../domain/encoding.ts";
 import { idPattern } from "../domain/ids.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
-import { fileToRead, type StoredFile } from "../storage/files.ts";
+import { fileByHash, fileToRead, type StoredFile } from "../storage/files.ts";
 import { STORED, storeDocument } from "./store.ts";
 
 /** What `fileFromUrl` throws. */
@@ -123,6 +125,12 @@ async function storeBytes(
   tenantId: string,
   { bytes, mediaType, name }: Extract<DocumentSource, { bytes: Uint8Array }>,
 ): Promise<StoredFile> {
+  // What the tenant has sent before need not be stored again, unless it gets another name.
+  if (name === null && mediaTypeOf(bytes.subarray(0, SNIFF_BYTES), mediaType) !== null) {
+    const sha256 = hex(await crypto.subtle.digest("SHA-256", bytes));
+    const known = await fileByHash(env.DB, tenantId, sha256);
+    if (known) return known;
+  }
   async function* once() {
     if (bytes.byteLength > 0) yield bytes;
   }

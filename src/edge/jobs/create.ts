@@ -43,7 +43,7 @@ import {
   type Refused,
 } from "../storage/jobs.ts";
 import { seenModels } from "../storage/models.ts";
-import type { Created } from "../storage/reading.ts";
+import type { PlannedJob } from "../storage/reading.ts";
 import { keptTokens } from "../storage/tenants.ts";
 import { timed } from "../telemetry.ts";
 import { ADMISSION, checkDay, NOT_LIMITED, refused } from "./admit.ts";
@@ -172,7 +172,7 @@ export async function startJob(
   file: StoredFile,
   spec: JobSpec,
   also: D1PreparedStatement[] = [],
-): Promise<Created | Refused> {
+): Promise<PlannedJob | Refused> {
   const now = Date.now();
   const job: Job = {
     id: spec.id,

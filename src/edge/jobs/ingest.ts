@@ -93,12 +93,12 @@ export async function receivePage(
 ): Promise<Received> {
   const { file } = shard;
   if (!file) return "gone";
-  const now = Date.now();
-  const heard = heardNow(env, shard.id, attempt, now);
+  const heard = () => heardNow(env, shard.id, attempt, Date.now());
   const key = shard.pages.find(({ page }) => page === result.page)?.pageKey;
+  const now = Date.now();
   if (!key) {
     const read = await pageKey(shard.tenantId, file.sha256, shard.options, result.page);
-    return received(await countReading(env.DB, heard, read, result.model_digest, now));
+    return received(await countReading(env.DB, heard(), read, result.model_digest, now));
   }
   const signingKey = await receiptKey(settings(env).SIGNING_SECRET);
   const receipt = await makeReceipt(signingKey, file.sha256, result, now);
@@ -115,7 +115,7 @@ export async function receivePage(
       : null;
   const { mediaType } = file;
   const size = bytes.byteLength;
-  const landed = await landPage(env.DB, heard, shard, mediaType, key, result, size, about, now);
+  const landed = await landPage(env.DB, heard(), shard, mediaType, key, result, size, about, now);
   if (landed.outcome === "deleted") {
     await deleteReading(env.BUCKET, shard, key, result.model_digest);
     return "gone";

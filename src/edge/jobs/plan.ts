@@ -17,12 +17,12 @@ import {
   uncountedJobs,
 } from "../storage/jobs.ts";
 import {
-  type Created,
   claimAgain,
   createPlannedJob,
   digestName,
   type Plan,
   type Planned,
+  type PlannedJob,
   planJob,
 } from "../storage/reading.ts";
 import { insertShards } from "../storage/shards.ts";
@@ -42,7 +42,7 @@ export async function planNew(
   file: StoredFile,
   allowance: Allowance,
   also: D1PreparedStatement[],
-): Promise<Created | Refused> {
+): Promise<PlannedJob | Refused> {
   const wanted = await planOf(job, file);
   // A document whose pages are not counted was never read.
   if (!wanted.planned && allowance.uncached === 0) return { refusal: "uncached", uncached: 1 };
@@ -52,14 +52,15 @@ export async function planNew(
   if (wanted.planned) return created;
   // A worker may have counted the pages, and planned the jobs that it found, since the file was looked up.
   const current = await fileById(env.DB, file.tenantId, file.id);
-  if (current && pageCountOf(current, job.options.mode) !== null) await plan(env, job, current);
-  return created;
+  const isCounted = current && pageCountOf(current, job.options.mode) !== null;
+  return (isCounted && (await plan(env, job, current))) || created;
 }
 
-/** Plans the rest of a job whose document has been counted. */
-export async function plan(env: Env, job: Job, file: StoredFile): Promise<void> {
-  const wanted = await planOf(job, file);
-  await read(env, job, file, await planJob(env.DB, wanted, Date.now()));
+/** Plans the rest of a job whose document has been counted. @returns `null` if the job does not exist */
+export async function plan(env: Env, job: Job, file: StoredFile): Promise<PlannedJob | null> {
+  const planned = await planJob(env.DB, await planOf(job, file), Date.now());
+  if (planned) await read(env, job, file, planned);
+  return planned;
 }
 
 async function planOf(job: Job, file: StoredFile): Promise<Plan> {

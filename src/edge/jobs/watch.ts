@@ -48,7 +48,7 @@ export async function* followEvents(
     const job = await findJob(env.DB, tenantId, jobId);
     const events = await eventsAfter(env.DB, jobId, seen);
     for (const event of events) {
-      seen = event.id;
+      seen = event.id ?? seen;
       yield event;
     }
     if (events.length > 0) continue;

@@ -17,17 +17,23 @@ const BASE = "/callbacks/shards";
 const sign = (secret: string, { shardId, attempt, expires }: Callback) =>
   signText(secret, `callback:${shardId}:${attempt}:${expires}`);
 
+/** The key that was imported last, with its secret. */
+let imported: { from: string; key: CryptoKey } | null = null;
+
+async function hmacKey(secret: string): Promise<CryptoKey> {
+  if (imported?.from !== secret) {
+    const bytes = new TextEncoder().encode(secret);
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    const key = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign"]);
+    imported = { from: secret, key };
+  }
+  return imported.key;
+}
+
 /** HMAC-SHA256 as base64url. The text must begin with its purpose, so that no signature serves another one. */
 export async function signText(secret: string, text: string): Promise<string> {
-  const encoder = new TextEncoder();
-  const key = await crypto.subtle.importKey(
-    "raw",
-    encoder.encode(secret),
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["sign"],
-  );
-  return base64url(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
+  const key = await hmacKey(secret);
+  return base64url(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(text)));
 }
 
 /** @param path appended after the shard, for example `/file` */

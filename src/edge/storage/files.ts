@@ -81,6 +81,17 @@ export async function fileById(
   return row && toFile(row);
 }
 
+/** The tenant's document with these bytes. */
+export async function fileByHash(
+  db: D1Database,
+  tenantId: string,
+  sha256: string,
+): Promise<StoredFile | null> {
+  const query = db.prepare("SELECT * FROM files WHERE tenant_id = ? AND sha256 = ?");
+  const row = await query.bind(tenantId, sha256).first();
+  return row && toFile(row);
+}
+
 /** Finds a document that the client has uploaded or named. */
 export async function clientFile(
   db: D1Database,

@@ -66,7 +66,8 @@ export interface JobPage {
 }
 
 export interface JobEvent {
-  id: number;
+  /** `null`: events follow that belong to the same change, and the last of them has the id. */
+  id: number | null;
   type: string;
   data: string;
 }
@@ -344,8 +345,17 @@ export async function eventsAfter(
   const { results } = await db
     .prepare("SELECT id, type, data FROM events WHERE job_id = ? AND id > ? ORDER BY id LIMIT 500")
     .bind(jobId, lastId)
-    .all<JobEvent & Record<string, unknown>>();
-  return results;
+    .all<{ id: number; type: string; data: string }>();
+  return results.flatMap((event) => {
+    if (!event.data.startsWith("[")) return [event];
+    // The pages from the cache are one row.
+    const pages = JSON.parse(event.data) as object[];
+    return pages.map((page, i) => ({
+      id: i === pages.length - 1 ? event.id : null,
+      type: event.type,
+      data: JSON.stringify(page),
+    }));
+  });
 }
 
 /** Open jobs of a document that were created before its pages were counted. */

@@ -53,8 +53,8 @@ export interface Planned {
   promoted: string[];
 }
 
-/** A job that was inserted and planned, as it is stored then, and whom it concerns. */
-export type Created = Planned & JobWithPages & { concerned: Concerned };
+/** A job that was planned, as it is stored then, and whom it concerns. */
+export type PlannedJob = Planned & JobWithPages & { concerned: Concerned };
 
 /**
  * Inserts a job and plans it, unless its document was deleted or it would take more than is allowed.
@@ -68,31 +68,35 @@ export async function createPlannedJob(
   plan: Plan,
   also: D1PreparedStatement[],
   now: number,
-): Promise<Created | Refused> {
+): Promise<PlannedJob | Refused> {
   const results = await db.batch([
     ...insertJob(db, job, allowance, JSON.stringify(plan.wanted), plan.reader),
     ...also,
     ...planStatements(db, plan, now),
-    ...jobWithPagesQuery(db, job.id),
-    ...concernedQuery(db, "SELECT ?2", [job.id], now),
   ]);
-  const created = toJobWithPages(results.slice(-4));
-  if (!created) return rowsOf<Refused>(results[REFUSED_RESULT])[0] as Refused;
-  return { ...created, ...toPlanned(results.slice(-6)), concerned: toConcerned(results.slice(-2)) };
+  return toPlannedJob(results) ?? (rowsOf<Refused>(results[REFUSED_RESULT])[0] as Refused);
 }
 
-/** Plans the pages of an open job that are not planned yet. */
-export async function planJob(db: D1Database, plan: Plan, now: number): Promise<Planned> {
-  return toPlanned((await db.batch(planStatements(db, plan, now))).slice(-2));
+/** Plans the pages of an open job that are not planned yet. @returns `null` if the job does not exist */
+export async function planJob(db: D1Database, plan: Plan, now: number): Promise<PlannedJob | null> {
+  return toPlannedJob(await db.batch(planStatements(db, plan, now)));
 }
 
-/** @param results of the last two of `planStatements` */
-const toPlanned = ([claimed, promoted]: D1Result<unknown>[]): Planned => ({
-  claimed: rowsOf(claimed),
-  promoted: rowsOf<{ id: string; state: string }>(promoted)
-    .filter(({ state }) => state === "queued")
-    .map(({ id }) => id),
-});
+/** @param results those of `planStatements` are the last */
+function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
+  const [claimed, promoted, ...job] = results.slice(-6);
+  const stored = toJobWithPages(job);
+  return (
+    stored && {
+      ...stored,
+      claimed: rowsOf(claimed),
+      promoted: rowsOf<{ id: string; state: string }>(promoted)
+        .filter(({ state }) => state === "queued")
+        .map(({ id }) => id),
+      concerned: toConcerned(job.slice(2)),
+    }
+  );
+}
 
 /**
  * A page is a hit if a result of the model's current digest exists; otherwise the job joins the page's flight, or starts
@@ -114,8 +118,8 @@ function planStatements(
     db
       .prepare(
         `INSERT INTO events (job_id, type, data, created_at)
-         SELECT ?3, 'page', json_object('page', r.page, 'state', 'done', 'source', 'hit', 'verdict', r.verdict,
-           'finish_reason', r.finish_reason, 'error', NULL), ?4 ${cached}`,
+         SELECT ?3, 'page', json_group_array(json_object('page', r.page, 'state', 'done', 'source', 'hit',
+           'verdict', r.verdict, 'finish_reason', r.finish_reason, 'error', NULL)), ?4 ${cached} GROUP BY j.id`,
       )
       .bind(rows, reader, jobId, now),
     db
@@ -176,6 +180,8 @@ function planStatements(
       )
       .bind(jobId),
     promoteShards(db, jobId),
+    ...jobWithPagesQuery(db, jobId),
+    ...concernedQuery(db, "SELECT ?2", [jobId], now),
   ];
 }
 

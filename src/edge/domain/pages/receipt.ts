@@ -22,8 +22,17 @@ interface ReceiptKey {
 /** The bytes before the 32-byte key in the PKCS #8 form of an Ed25519 private key (RFC 8410, section 7). */
 const PKCS8_PREFIX = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 
+/** The key that was derived last, with its secret. */
+let derived: { from: string; key: ReceiptKey } | null = null;
+
 /** Derives the key from the root secret, so receipts stay verifiable as long as that secret is not changed. */
 export async function receiptKey(signingSecret: string): Promise<ReceiptKey> {
+  if (derived?.from !== signingSecret)
+    derived = { from: signingSecret, key: await deriveKey(signingSecret) };
+  return derived.key;
+}
+
+async function deriveKey(signingSecret: string): Promise<ReceiptKey> {
   const text = new TextEncoder().encode(`receipt:${signingSecret}`);
   const seed = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
   const pkcs8 = Uint8Array.from([...PKCS8_PREFIX, ...seed]);

@@ -46,7 +46,10 @@ export const jobsEvents = (app: App) =>
       for await (const event of followEvents(c.env, tenantId, job.id, lastId)) {
         if (stream.aborted) return;
         if (event === null) await stream.write(": still here\n\n");
-        else await stream.writeSSE({ id: String(event.id), event: event.type, data: event.data });
+        else {
+          const { id, type, data } = event;
+          await stream.writeSSE({ event: type, data, ...(id !== null && { id: String(id) }) });
+        }
       }
     });
   });

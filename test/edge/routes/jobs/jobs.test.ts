@@ -132,6 +132,27 @@ describe("events", () => {
     });
     expect(response.status).toBe(422);
   });
+
+  it("report each page from the cache; after a break, all of these pages or none", async () => {
+    const { file_id: file } = await done(3);
+    const { id } = await json(post("/v1/ocr", key, { file }));
+    const told = await events(id);
+    expect(told.map(({ event }) => event)).toEqual(["queued", "page", "page", "page", "succeeded"]);
+    const pages = told.slice(1, 4);
+    expect(pages.map(({ data }) => JSON.parse(data as string))).toEqual(
+      [1, 2, 3].map((page) => ({
+        page,
+        state: "done",
+        source: "hit",
+        verdict: "ok",
+        finish_reason: "stop",
+        error: null,
+      })),
+    );
+    expect(pages.map((event) => "id" in event)).toEqual([false, false, true]);
+    expect(await events(id, { "last-event-id": told[0]?.id })).toEqual(told.slice(1));
+    expect(await events(id, { "last-event-id": pages[2]?.id })).toEqual(told.slice(4));
+  });
 });
 
 describe("cancel", () => {
