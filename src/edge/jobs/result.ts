@@ -19,7 +19,8 @@ export interface StoredResult {
  * @throws Problem `job-not-finished`, `invalid-page-selection` or `gone`
  */
 export async function openResult(env: Env, job: Job, selection: string): Promise<StoredResult> {
-  const choose = selection.trim() === "" ? undefined : (pages: number[]) => chosen(pages, selection);
+  const choose =
+    selection.trim() === "" ? undefined : (pages: number[]) => chosen(pages, selection);
   const bundle = job.bundle ? await openBundle(env.BUCKET, job, job.bundle, choose) : null;
   if (bundle) return { isBundle: true, entries: bundle };
   const pages = await jobPages(env.DB, job.id);

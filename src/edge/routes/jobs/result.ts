@@ -109,18 +109,10 @@ export const jobsResult = (app: App) =>
 
     // Pictures of pages and figures are not in the bundle: they may be made again.
     const isFinal = !!job.bundle && !view.pictures && form.figures !== "inline";
-    const headers: Record<string, string> = {
-      "content-type": view.mediaType,
-      "x-content-type-options": "nosniff",
-      ...(format === "html" && {
-        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-      }),
-      ...(isFinal && { etag: await etagOf(c, [job.bundle, id, query]) }),
-    };
+    const etag = isFinal ? await etagOf(c, [job.bundle, id, query]) : null;
     c.header("cache-control", job.zeroRetention ? "no-store" : REVALIDATED);
     c.header("cache-status", `fovea-edge; fwd=${isFinal ? "miss" : "bypass"}`);
-    if (headers.etag && isKnown(c, headers.etag))
-      return c.body(null, 304, { etag: headers.etag }) as never;
+    if (etag && isKnown(c, etag)) return c.body(null, 304, { etag }) as never;
 
     const result = await openResult(c.env, job, selection);
     const imageOf = view.pictures
@@ -132,8 +124,16 @@ export const jobsResult = (app: App) =>
     }
     const pages = presentedEntries(c.env, job, result.entries, form);
     const answer = written(view, job, pages, imageOf);
-    const keeper = isFinal && result.isBundle ? new Keeper() : null;
+    const headers = {
+      "content-type": view.mediaType,
+      "x-content-type-options": "nosniff",
+      ...(format === "html" && {
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+      }),
+    };
+    const keeper = etag && result.isBundle ? new Keeper() : null;
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    if (keeper) c.header("etag", etag as string);
     if (c.req.method === "HEAD") return c.body(null, 200) as never;
     return stream(c, async (out) => {
       for await (const chunk of answer) {
@@ -141,7 +141,7 @@ export const jobsResult = (app: App) =>
         await out.write(chunk);
       }
       if (out.aborted) return;
-      keeper?.keep(key, headers);
+      if (etag) await keeper?.keep(key, { ...headers, etag });
       // `csv` has only the tables, so the rest has not been fetched.
       if (selection === "" && format !== "csv" && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
