@@ -9,9 +9,9 @@
 import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
 import type { AppEnv } from "../context.ts";
-import { hex } from "../domain/encoding.ts";
 import { settings } from "../settings.ts";
 import { bestEffort } from "../storage/fault.ts";
+import { isKnown, REVALIDATED, sha256 } from "./conditional.ts";
 
 /** Less than the time for which versions of results are known (storage/result-versions.ts). */
 const KEPT_S = 3600;
@@ -22,9 +22,6 @@ const MAX_BYTES = 8 * 1024 * 1024;
 /** What an isolate holds in memory, of at most 128 MiB, and the largest answer in it. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 const MEMORY_ANSWER_BYTES = 2 * 1024 * 1024;
-
-/** What clients may do with an answer: keep it, and ask each time whether it is still there. */
-export const REVALIDATED = "private, no-cache";
 
 /** The headers that belong to an answer's content. */
 export type ContentHeaders = Record<string, string> & { "content-type": string; etag: string };
@@ -44,23 +41,8 @@ export async function answerKey(
   about: unknown,
 ): Promise<string> {
   const { tenantId, resultVersion } = c.get("caller");
-  const text = JSON.stringify([tenantId, resultVersion, codeVersion(c), jobId, about]);
+  const text = JSON.stringify([tenantId, resultVersion, c.env.VERSION?.id ?? null, jobId, about]);
   return `${settings(c.env).PUBLIC_ORIGIN}/answers/${await sha256(text)}`;
-}
-
-/** The validator of an answer that is made from these. */
-export const etagOf = async (c: Context<AppEnv>, about: unknown): Promise<string> =>
-  `"${(await sha256(JSON.stringify([codeVersion(c), about]))).slice(0, 32)}"`;
-
-const codeVersion = (c: Context<AppEnv>) => c.env.VERSION?.id ?? null;
-
-const sha256 = async (text: string) =>
-  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-
-/** Whether the client has this representation (RFC 9110, 13.1.2). */
-export function isKnown(c: Context<AppEnv>, etag: string): boolean {
-  const known = c.req.header("if-none-match")?.match(/"[^"]*"/g) ?? [];
-  return known.some((tag) => tag === etag);
 }
 
 /** The cached answer: 200, or 304 if the client has it; `null` if it is not cached. */

@@ -7,14 +7,8 @@ import { PLAIN, presentationFault, presentationFields } from "../../domain/pages
 import { VIEWS, type ViewName } from "../../formats/views/index.ts";
 import type { View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
-import {
-  answerKey,
-  cachedAnswer,
-  etagOf,
-  isKnown,
-  Keeper,
-  REVALIDATED,
-} from "../../http/edge-cache.ts";
+import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
+import { answerKey, cachedAnswer, Keeper } from "../../http/edge-cache.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { presentedEntries } from "../../jobs/present.ts";
@@ -45,6 +39,7 @@ const route = createRoute({
   middleware: [browserMay("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
+    headers: z.object({ "if-none-match": z.string().optional() }),
     query: z.strictObject({
       format: Format,
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
@@ -57,6 +52,14 @@ const route = createRoute({
   responses: {
     200: {
       description: "The pages",
+      headers: {
+        ...ETAG_HEADER,
+        "Cache-Status": {
+          schema: { type: "string" as const },
+          description:
+            "RFC 9211: `fovea-edge; hit`, `fwd=miss`, or `fwd=bypass` for what is not cached: open jobs, `zero_retention`, PDFs, inline figures",
+        },
+      },
       content: {
         "application/json": { schema: ResultDocument },
         "text/markdown": { schema: z.string() },
@@ -70,6 +73,7 @@ const route = createRoute({
         "application/pdf": { schema: { type: "string", format: "binary" } },
       },
     },
+    ...NOT_MODIFIED,
     ...problems(
       "not-found",
       "invalid-request",
