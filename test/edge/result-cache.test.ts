@@ -58,14 +58,23 @@ const result = (id: string, query = "", headers = {}, by = key) =>
 const status = (response: Response) => response.headers.get("cache-status");
 /** Asks until the answer comes from a cache. It is kept at the end of the answer that was not. */
 async function warm(id: string, query = "") {
-  await (await result(id, query)).text();
+  await (await result(id, query)).bytes();
   const answer = await result(id, query);
   expect(status(answer)).toMatch(/^fovea-edge; hit/);
   return answer;
 }
 
 it("a finished result needs no trip to storage, and before it is cached one to D1 and one to R2", async () => {
-  const id = await bundled(20);
+  const stop = cog.work(9);
+  const { id } = await json(post("/v1/ocr", key, { file }, { prefer: "wait=30" }));
+  await until(async () => !!(await bundleOf(id)));
+  // The drivers of the shards make trips, too.
+  const running = `SELECT count(*) AS n FROM shards WHERE file_id = ? AND id NOT IN (SELECT id FROM ended_workflows)`;
+  await until(async () => (await env.DB.prepare(running).bind(file).first("n")) === 0);
+  stop();
+  // The key's record does not grow old meanwhile.
+  await call("/v1/whoami", { key });
+  vi.spyOn(Date, "now").mockReturnValue(Date.now());
   const trips = counted();
   const first = await result(id, "format=md");
   const text = await first.text();
@@ -123,10 +132,7 @@ it("a client that has the result gets 304, but only with a valid key", async () 
   const id = await bundled();
   const etag = (await result(id)).headers.get("etag") as string;
   const known = { "if-none-match": `W/"other", ${etag}` };
-  for (const query of ["", "format=json"]) {
-    const answer = await result(id, query, known);
-    expect(answer.status).toBe(query === "" ? 304 : 200);
-  }
+  expect((await result(id, "format=json", known)).status).toBe(304);
   const cached = await result(id, "", known);
   expect(cached.status).toBe(304);
   expect(cached.headers.get("etag")).toBe(etag);
@@ -155,7 +161,7 @@ it("another tenant's identical request is a miss", async () => {
   const other = await newKey();
   const answer = await result(id, "", {}, other);
   expect(answer.status).toBe(404);
-  expect(status(answer)).not.toMatch(/hit/);
+  expect(status(answer)).toBeNull();
 });
 
 it("a revoked key is refused one request later", async () => {
@@ -197,15 +203,6 @@ it("after its retention the result is gone, one request after the sweep", async 
     env.DB.prepare("UPDATE jobs SET created_at = 1 WHERE id = ?").bind(id),
   ]);
   await sweep(env);
-  expect((await result(id)).status).toBe(410);
-});
-
-it("a deletion that told no rate limiter applies after ten seconds at most", async () => {
-  const id = await bundled();
-  await warm(id);
-  await env.DB.prepare("DELETE FROM files WHERE id = ?").bind(file).run();
-  const now = Date.now();
-  vi.spyOn(Date, "now").mockReturnValue(now + 10_001);
   expect((await result(id)).status).toBe(410);
 });
 
@@ -252,7 +249,9 @@ it("jobs with the same readings share a bundle; a fresh reading makes another", 
 it("a bundle that was not made, or is missing, is made again", async () => {
   const id = await bundled();
   const name = await bundleOf(id);
-  await env.DB.prepare("UPDATE jobs SET bundle = NULL, finished_at = 1 WHERE id = ?")
+  await env.DB.prepare(
+    "UPDATE jobs SET bundle = NULL, finished_at = finished_at - 180000 WHERE id = ?",
+  )
     .bind(id)
     .run();
   await sweep(env);
@@ -269,7 +268,9 @@ it("the bundle of an interrupted writing is not visible", async () => {
   const name = await bundleOf(id);
   const [path] = (await stores(env).keys("results/")).filter((at) => at.includes(`${name}`));
   await env.BUCKET.delete(path as string);
-  await env.DB.prepare("UPDATE jobs SET bundle = NULL, finished_at = 1 WHERE id = ?")
+  await env.DB.prepare(
+    "UPDATE jobs SET bundle = NULL, finished_at = finished_at - 180000 WHERE id = ?",
+  )
     .bind(id)
     .run();
   vi.spyOn(console, "error").mockImplementation(() => {});
@@ -281,4 +282,13 @@ it("the bundle of an interrupted writing is not visible", async () => {
   expect(await bundleOf(id)).toBeNull();
   expect((await result(id)).status).toBe(200);
   await until(async () => (await bundleOf(id)) === name);
+});
+
+it("a deletion that told no rate limiter applies after ten seconds at most", async () => {
+  const id = await bundled();
+  await warm(id);
+  await env.DB.prepare("DELETE FROM files WHERE id = ?").bind(file).run();
+  const now = Date.now();
+  vi.spyOn(Date, "now").mockReturnValue(now + 10_001);
+  expect((await result(id)).status).toBe(410);
 });

@@ -25,7 +25,7 @@ export async function* presentedEntries(
   stored: AsyncIterable<StoredEntry>,
   form: Presentation,
 ): AsyncGenerator<PageEntry> {
-  const key = await receiptKey(settings(env).SIGNING_SECRET);
+  let key: Awaited<ReturnType<typeof receiptKey>> | undefined;
   const signed = withSigned(stored);
   const entries = form.join_tables ? joinTables(signed) : signed;
   for await (const { page, pageKey, reading, error, signed } of entries) {
@@ -35,8 +35,10 @@ export async function* presentedEntries(
     }
     const figures = await figureUrls(env, job, { page, pageKey }, reading, form);
     const result = present(reading, form, figures);
-    if (result.markdown !== signed)
+    if (result.markdown !== signed) {
+      key ??= await receiptKey(settings(env).SIGNING_SECRET);
       result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
+    }
     yield { page, result, error: null };
   }
 }

@@ -140,7 +140,7 @@ async function* entriesOf(
   wanted: (page: number) => boolean,
 ): AsyncGenerator<StoredEntry> {
   for await (const text of linesOf(body)) {
-    if (text.startsWith('{"lines":')) return;
+    if (text.startsWith('{"lines":')) continue;
     const { page, page_key: pageKey, ...rest } = JSON.parse(text) as Line;
     if (wanted(page)) yield { page, pageKey, ...rest };
   }
@@ -167,8 +167,8 @@ export async function recordBundle(
 ): Promise<void> {
   const used = await db
     .prepare(
-      `UPDATE jobs SET bundle = ?1 WHERE id = ?2 AND EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id)
-       RETURNING id`,
+      `UPDATE jobs SET bundle = ?1 WHERE id = ?2
+         AND (?1 = '' OR EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id)) RETURNING id`,
     )
     .bind(name, job.id)
     .first();

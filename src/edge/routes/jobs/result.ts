@@ -118,7 +118,6 @@ export const jobsResult = (app: App) =>
     c.header("cache-status", `fovea-edge; fwd=${isFinal ? "miss" : "bypass"}`);
     if (etag && isKnown(c, etag)) return c.body(null, 304, { etag }) as never;
 
-    const result = await openResult(c.env, job, selection);
     const imageOf = view.pictures
       ? await pageImages(c.env, job, selectPages(job, await jobPages(c.env.DB, id), selection))
       : null;
@@ -126,6 +125,7 @@ export const jobsResult = (app: App) =>
       const { entries } = await openResult(c.env, job, selection);
       for await (const entry of presentedEntries(c.env, job, entries, PLAIN)) view.survey(entry);
     }
+    const result = await openResult(c.env, job, selection);
     const pages = presentedEntries(c.env, job, result.entries, form);
     const answer = written(view, job, pages, imageOf);
     const headers = {
