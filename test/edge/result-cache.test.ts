@@ -143,6 +143,25 @@ it("a client that has the result gets 304, but only with a valid key", async () 
   expect((await result(id, "format=md", known)).status).toBe(200);
 });
 
+it("a job, the record of a file and the boxes of a page answer 304, too", async () => {
+  const id = await bundled();
+  for (const path of [
+    `/v1/jobs/${id}`,
+    `/v1/files/${file}`,
+    `/v1/jobs/${id}/pages/1/overlay.svg`,
+  ]) {
+    const etag = (await call(path, { key })).headers.get("etag") as string;
+    const known = { "if-none-match": etag };
+    const again = await call(path, { key, headers: known });
+    expect([path, again.status, again.headers.get("etag")]).toEqual([path, 304, etag]);
+    expect((await call(path, { headers: known })).status).toBe(401);
+    expect((await call(path, { key, headers: { "if-none-match": '"other"' } })).status).toBe(200);
+  }
+  const before = (await call(`/v1/files/${file}`, { key })).headers.get("etag");
+  await env.DB.prepare("UPDATE files SET name = 'renamed' WHERE id = ?").bind(file).run();
+  expect((await call(`/v1/files/${file}`, { key })).headers.get("etag")).not.toBe(before);
+});
+
 it("HEAD and Range change nothing about what is cached", async () => {
   const id = await bundled();
   const head = await call(`/v1/jobs/${id}/result?format=md`, { key, method: "HEAD" });

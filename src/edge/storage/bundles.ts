@@ -61,15 +61,15 @@ export async function writeBundle(
   try {
     for (let i = 0; i < pages.length; i += WINDOW) {
       const window = pages.slice(i, i + WINDOW);
-      for (const [at, line] of (
-        await Promise.all(window.map((page) => pageLine(bucket, job, page)))
-      ).entries()) {
-        if (!line) {
+      const texts = await Promise.all(window.map((page) => pageLine(bucket, job, page)));
+      for (const [at, { page }] of window.entries()) {
+        const text = texts[at];
+        if (!text) {
           await out.discard();
           return false;
         }
-        lines.push([(window[at] as JobPage).page, line.byteLength]);
-        await out.write(line);
+        lines.push([page, text.byteLength]);
+        await out.write(text);
       }
     }
     await out.write(new TextEncoder().encode(`${JSON.stringify({ lines })}\n`));
