@@ -33,7 +33,7 @@ else if (readFileSync(target, "utf8") !== written) {
 /** The edge's own OpenAPI document. Node lacks workerd's modules, so stubs replace them. */
 async function schemas(): Promise<Record<string, Schema>> {
   const source =
-    "export class DurableObject {} export class WorkflowEntrypoint {} export class WorkerEntrypoint {} export const env = {};";
+    "export class DurableObject {} export class WorkflowEntrypoint {} export class WorkerEntrypoint {} export const env = {}; export const waitUntil = () => {};";
   const url = `data:text/javascript,${encodeURIComponent(source)}`;
   registerHooks({
     resolve: (specifier, context, next) =>

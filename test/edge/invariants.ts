@@ -69,6 +69,8 @@ const RULES: Record<string, string> = {
      WHERE NOT EXISTS (SELECT 1 FROM files WHERE id = t.file_id)`,
   "a stored answer is gone with its document": `SELECT scope || '/' || key AS id FROM idempotency i
      WHERE file_id IS NOT NULL AND status <> 410 AND NOT EXISTS (SELECT 1 FROM files WHERE id = i.file_id)`,
+  "only the result of an ended job is bundled, and none that is to be erased": `SELECT id FROM jobs WHERE bundle <> ''
+     AND (finished_at IS NULL OR zero_retention = 1 OR background = 1)`,
   "an erasure is on time": "SELECT file_id AS id FROM erasures WHERE due_at < ?1",
 };
 
@@ -87,7 +89,9 @@ const PROMISES = `SELECT 'files/' || tenant_id || '/' || id AS path FROM files W
   UNION ALL SELECT 'results/' || tenant_id || '/' || file_id || '/' || page_key || '/' || substr(model_digest, 8) || '.json'
     FROM results
   UNION ALL SELECT 'results/' || tenant_id || '/' || file_id || '/' || token_key || '/' || substr(model_digest, 8)
-    || '.safetensors' FROM kept_tokens`;
+    || '.safetensors' FROM kept_tokens
+  UNION ALL SELECT 'results/' || j.tenant_id || '/' || j.file_id || '/bundles/' || j.bundle || '.jsonl' FROM jobs j
+    JOIN files f ON f.id = j.file_id WHERE j.bundle <> ''`;
 
 /** Documents that may have objects: those that exist, are being stored, or are being erased. */
 const OWNERS = `SELECT tenant_id || '/' || id AS owner FROM files

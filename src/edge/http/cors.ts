@@ -24,11 +24,13 @@ export function allowBrowsers(app: App): void {
       "prefer",
       "idempotency-key",
       "last-event-id",
+      "if-none-match",
       "traceparent",
     ],
     exposeHeaders: [
       "location",
       "cache-status",
+      "etag",
       "preference-applied",
       "retry-after",
       "x-request-id",

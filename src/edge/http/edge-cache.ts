@@ -1,6 +1,6 @@
 /**
- * Finished answers in the cache of the colo (Workers' Cache API), for requests that are authenticated already. The only
- * file that knows which cache it is (docs/decisions/0035).
+ * Finished answers near the client, for requests that are authenticated already: in the memory of the isolate, and in the
+ * cache of the colo (Workers' Cache API). The only file that knows which caches these are (docs/decisions/0035).
  *
  * An answer is found only under the version of results that authentication has read, so one whose job or document was
  * deleted cannot be found any more, in any colo. Requests are matched by our own key alone: no header of a client, such as
@@ -9,20 +9,27 @@
 import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
 import type { AppEnv } from "../context.ts";
-import { hex } from "../domain/encoding.ts";
 import { settings } from "../settings.ts";
 import { bestEffort } from "../storage/fault.ts";
+import { isKnown, REVALIDATED, sha256 } from "./conditional.ts";
 
 /** Less than the time for which versions of results are known (storage/result-versions.ts). */
 const KEPT_S = 3600;
 
 /** Larger answers are not cached. One that is being made is held in memory. */
-const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 
-/** What clients may do with an answer: keep it, and ask each time whether it is still there. */
-export const REVALIDATED = "private, no-cache";
+/** What an isolate holds in memory, of at most 128 MiB, and the largest answer in it. */
+const MEMORY_BYTES = 16 * 1024 * 1024;
+const MEMORY_ANSWER_BYTES = 2 * 1024 * 1024;
 
-const openCache = () => caches.open("answers");
+/** The headers that belong to an answer's content. */
+export type ContentHeaders = Record<string, string> & { "content-type": string; etag: string };
+
+interface Answer {
+  headers: ContentHeaders;
+  body: Uint8Array | ReadableStream;
+}
 
 /**
  * Where the answer to a request about a job is cached.
@@ -34,45 +41,24 @@ export async function answerKey(
   about: unknown,
 ): Promise<string> {
   const { tenantId, resultVersion } = c.get("caller");
-  const text = JSON.stringify([tenantId, resultVersion, codeVersion(c), jobId, about]);
+  const text = JSON.stringify([tenantId, resultVersion, c.env.VERSION?.id ?? null, jobId, about]);
   return `${settings(c.env).PUBLIC_ORIGIN}/answers/${await sha256(text)}`;
 }
 
-/** The validator of an answer that is made from these. */
-export const etagOf = async (c: Context<AppEnv>, about: unknown): Promise<string> =>
-  `"${(await sha256(JSON.stringify([codeVersion(c), about]))).slice(0, 32)}"`;
-
-const codeVersion = (c: Context<AppEnv>) => c.env.VERSION?.id ?? null;
-
-const sha256 = async (text: string) =>
-  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-
-/** Whether the client has this representation (RFC 9110, 13.1.2). */
-export function isKnown(c: Context<AppEnv>, etag: string): boolean {
-  const known = c.req.header("if-none-match")?.trim();
-  return known === "*" || known?.match(/"[^"]*"/g)?.includes(etag) === true;
-}
-
-/** The cached answer: 200, or 304 if the client has it. */
+/** The cached answer: 200, or 304 if the client has it; `null` if it is not cached. */
 export async function cachedAnswer(c: Context<AppEnv>, key: string): Promise<Response | null> {
-  const found = await openCache()
-    .then((cache) => cache.match(key))
-    .catch((error) => {
-      console.error(JSON.stringify({ event: "edge-cache.failed", error: String(error) }));
-    });
-  if (!found) return null;
-  const { "content-type": type, etag, ...others } = Object.fromEntries(found.headers);
+  const now = Date.now();
+  const inMemory = memory.find(key, now);
+  const answer = inMemory ?? (await findInColo(key, now));
+  if (!answer) return null;
+  const { headers, body } = answer;
   c.header("cache-control", REVALIDATED);
-  c.header("cache-status", "fovea-edge; hit");
-  c.header("etag", etag);
-  if (isKnown(c, etag as string)) {
-    await found.body?.cancel();
-    return c.body(null, 304);
+  c.header("cache-status", `fovea-edge; hit; detail=${inMemory ? "memory" : "colo"}`);
+  if (isKnown(c, headers.etag)) {
+    if (body instanceof ReadableStream) await body.cancel();
+    return c.body(null, 304, { etag: headers.etag });
   }
-  for (const name of ["x-content-type-options", "content-security-policy"])
-    if (others[name]) c.header(name, others[name]);
-  c.header("content-type", type);
-  return c.body(found.body as ReadableStream);
+  return c.body(body as ReadableStream, 200, headers);
 }
 
 /** Collects an answer while it is sent, to cache it at its end. */
@@ -82,17 +68,80 @@ export class Keeper {
 
   add(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
-    if (this.#bytes > MAX_KEPT_BYTES) this.#chunks = [];
+    if (this.#bytes > MAX_BYTES) this.#chunks = [];
     else this.#chunks.push(chunk);
   }
 
-  /** Caches the whole answer after the response. @param headers those of the answer that belong to its content */
-  keep(key: string, headers: Record<string, string>): void {
-    if (this.#bytes > MAX_KEPT_BYTES) return;
-    const answer = new Response(new Blob(this.#chunks), {
+  /** Caches the answer, if all of it was added. */
+  async keep(key: string, headers: ContentHeaders): Promise<void> {
+    if (this.#bytes > MAX_BYTES) return;
+    const body = await new Blob(this.#chunks as Uint8Array<ArrayBuffer>[]).bytes();
+    memory.keep(key, { headers, body }, Date.now());
+    const response = new Response(body, {
       headers: { ...headers, "cache-control": `max-age=${KEPT_S}` },
     });
-    const kept = openCache().then((cache) => cache.put(key, answer));
+    const kept = openColo().then((colo) => colo.put(key, response));
     waitUntil(bestEffort(kept, { edge_cache: key }));
   }
 }
+
+const openColo = () => caches.open("answers");
+
+async function findInColo(key: string, now: number): Promise<Answer | null> {
+  try {
+    const found = await (await openColo()).match(key);
+    if (!found?.body) return null;
+    const { "cache-control": _, ...others } = Object.fromEntries(found.headers);
+    const names = ["content-type", "etag", "x-content-type-options", "content-security-policy"];
+    const headers = Object.fromEntries(
+      names.flatMap((name) => (others[name] === undefined ? [] : [[name, others[name]]])),
+    ) as ContentHeaders;
+    if (!(Number(others["content-length"]) <= MEMORY_ANSWER_BYTES))
+      return { headers, body: found.body };
+    const body = await found.bytes();
+    memory.keep(key, { headers, body }, now);
+    return { headers, body };
+  } catch (error) {
+    // Without the cache the answer is made again.
+    console.error(JSON.stringify({ event: "edge-cache.failed", error: String(error) }));
+    return null;
+  }
+}
+
+/** The answers that this isolate used last. */
+class Memory {
+  #answers = new Map<string, { headers: ContentHeaders; body: Uint8Array; until: number }>();
+  #bytes = 0;
+
+  find(key: string, now: number): Answer | null {
+    const found = this.#answers.get(key);
+    if (!found) return null;
+    this.#remove(key);
+    if (found.until <= now) return null;
+    this.#add(key, found);
+    return found;
+  }
+
+  keep(key: string, answer: { headers: ContentHeaders; body: Uint8Array }, now: number): void {
+    if (answer.body.byteLength > MEMORY_ANSWER_BYTES) return;
+    this.#remove(key);
+    this.#add(key, { ...answer, until: now + KEPT_S * 1000 });
+    // A map keeps the order of insertion, so the one that was used longest ago comes first.
+    for (const oldest of this.#answers.keys()) {
+      if (this.#bytes <= MEMORY_BYTES) break;
+      this.#remove(oldest);
+    }
+  }
+
+  #add(key: string, answer: { headers: ContentHeaders; body: Uint8Array; until: number }): void {
+    this.#answers.set(key, answer);
+    this.#bytes += answer.body.byteLength;
+  }
+
+  #remove(key: string): void {
+    this.#bytes -= this.#answers.get(key)?.body.byteLength ?? 0;
+    this.#answers.delete(key);
+  }
+}
+
+const memory = new Memory();

@@ -28,7 +28,7 @@ export async function* presentedEntries(
   form: Presentation,
   fits = roomForFigures(),
 ): AsyncGenerator<PageEntry> {
-  const key = await receiptKey(settings(env).SIGNING_SECRET);
+  let key: Awaited<ReturnType<typeof receiptKey>> | undefined;
   const signed = withSigned(stored);
   const entries = form.join_tables ? joinTables(signed) : signed;
   for await (const { page, pageKey, reading, error, signed } of entries) {
@@ -38,8 +38,10 @@ export async function* presentedEntries(
     }
     const figures = await figureUrls(env, job, { page, pageKey }, reading, form, fits);
     const result = present(reading, form, figures);
-    if (result.markdown !== signed)
+    if (result.markdown !== signed) {
+      key ??= await receiptKey(settings(env).SIGNING_SECRET);
       result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
+    }
     yield { page, result, error: null };
   }
 }

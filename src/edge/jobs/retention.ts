@@ -3,11 +3,12 @@ import type { Env } from "../bindings.ts";
 import { refreshKeys } from "../keys/rate-limiter.ts";
 import { settings } from "../settings.ts";
 import { audit } from "../storage/audit.ts";
+import { bundlesOf, eraseUnused } from "../storage/bundles.ts";
 import { deleteFile } from "../storage/cancellation.ts";
 import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
 import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
 import { expiredFiles, fileById } from "../storage/files.ts";
-import { filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
+import { deleteJob, filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
 import { pruneJobs, pruneLogs } from "../storage/pruning.ts";
 import { pruneVersions } from "../storage/result-versions.ts";
 import { announce, stopShards } from "./end.ts";
@@ -35,6 +36,14 @@ export async function deleteDocument(env: Env, file: Document): Promise<boolean>
   return true;
 }
 
+/** Deletes an ended job. Its result is gone at once; what was read stays as long as the document. */
+export async function deleteEnded(env: Env, job: Job): Promise<void> {
+  const bundles = await bundlesOf(env.DB, [job.id]);
+  await deleteJob(env.DB, job.id);
+  await bestEffort(refreshKeys(env, job.tenantId), { keys_of: job.tenantId });
+  await bestEffort(eraseUnused(env.DB, env.BUCKET, bundles), { bundles_of: job.id });
+}
+
 /** Erases what deletions and uploads left in R2. */
 export async function finishErasures(env: Env, now: number): Promise<void> {
   for (const document of await dueErasures(env.DB, now, BATCH)) {
@@ -52,7 +61,8 @@ const PRUNED_ROWS = 5000;
 export async function pruneRecords(env: Env, now: number): Promise<void> {
   const { JOB_RETENTION_DAYS, EVENT_RETENTION_DAYS } = settings(env);
   await pruneLogs(env.DB, now - EVENT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
-  await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
+  const pruned = await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
+  await eraseUnused(env.DB, env.BUCKET, pruned.bundles);
   await pruneVersions(env.DB, now, PRUNED_ROWS);
 }
 

@@ -61,15 +61,15 @@ export async function writeBundle(
   try {
     for (let i = 0; i < pages.length; i += WINDOW) {
       const window = pages.slice(i, i + WINDOW);
-      for (const [at, line] of (
-        await Promise.all(window.map((page) => pageLine(bucket, job, page)))
-      ).entries()) {
-        if (!line) {
+      const texts = await Promise.all(window.map((page) => pageLine(bucket, job, page)));
+      for (const [at, { page }] of window.entries()) {
+        const text = texts[at];
+        if (!text) {
           await out.discard();
           return false;
         }
-        lines.push([(window[at] as JobPage).page, line.byteLength]);
-        await out.write(line);
+        lines.push([page, text.byteLength]);
+        await out.write(text);
       }
     }
     await out.write(new TextEncoder().encode(`${JSON.stringify({ lines })}\n`));
@@ -140,7 +140,7 @@ async function* entriesOf(
   wanted: (page: number) => boolean,
 ): AsyncGenerator<StoredEntry> {
   for await (const text of linesOf(body)) {
-    if (text.startsWith('{"lines":')) return;
+    if (text.startsWith('{"lines":')) continue;
     const { page, page_key: pageKey, ...rest } = JSON.parse(text) as Line;
     if (wanted(page)) yield { page, pageKey, ...rest };
   }
@@ -157,7 +157,7 @@ async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string
 
 /**
  * Records that a job's result is in a bundle, or with an empty name that it has none. Call it when the bundle is written.
- * If the document was deleted meanwhile, the bundle is erased.
+ * If the document or the job was deleted meanwhile, the bundle is erased.
  */
 export async function recordBundle(
   db: D1Database,
@@ -165,11 +165,56 @@ export async function recordBundle(
   job: Pick<Job, "id" | "tenantId" | "fileId">,
   name: string,
 ): Promise<void> {
-  const [there] = await db.batch<{ id: string }>([
-    db.prepare("SELECT id FROM files WHERE id = ?").bind(job.fileId),
-    db.prepare("UPDATE jobs SET bundle = ? WHERE id = ?").bind(name, job.id),
-  ]);
-  if (there?.results.length === 0 && name !== "") await bucket.delete(path(job, name));
+  const used = await db
+    .prepare(
+      `UPDATE jobs SET bundle = ?1 WHERE id = ?2
+         AND (?1 = '' OR EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id)) RETURNING id`,
+    )
+    .bind(name, job.id)
+    .first();
+  if (!used && name !== "") await eraseUnused(db, bucket, [{ ...job, bundle: name }]);
+}
+
+/** A bundle of a document. */
+export interface NamedBundle extends Owner {
+  bundle: string;
+}
+
+/** The bundles of jobs. */
+export async function bundlesOf(db: D1Database, jobIds: string[]): Promise<NamedBundle[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT tenant_id AS tenantId, file_id AS fileId, bundle FROM jobs
+       WHERE id IN (SELECT value FROM json_each(?)) AND bundle <> ''`,
+    )
+    .bind(JSON.stringify(jobIds))
+    .all<{ tenantId: string; fileId: string; bundle: string }>();
+  return results;
+}
+
+/** The most objects that R2 deletes at once. */
+const DELETED_AT_ONCE = 1000;
+
+/** Erases those of the bundles that no job has. */
+export async function eraseUnused(
+  db: D1Database,
+  bucket: R2Bucket,
+  bundles: NamedBundle[],
+): Promise<void> {
+  const { results } = await db
+    .prepare(
+      `SELECT value ->> 'tenantId' AS tenantId, value ->> 'fileId' AS fileId, value ->> 'bundle' AS bundle
+       FROM json_each(?) b WHERE NOT EXISTS
+         (SELECT 1 FROM jobs WHERE file_id = b.value ->> 'fileId' AND bundle = b.value ->> 'bundle'
+           AND EXISTS (SELECT 1 FROM files WHERE id = jobs.file_id))`,
+    )
+    .bind(
+      JSON.stringify(bundles.map(({ tenantId, fileId, bundle }) => ({ tenantId, fileId, bundle }))),
+    )
+    .all<{ tenantId: string; fileId: string; bundle: string }>();
+  const paths = results.map((unused) => path(unused, unused.bundle));
+  for (let i = 0; i < paths.length; i += DELETED_AT_ONCE)
+    await bucket.delete(paths.slice(i, i + DELETED_AT_ONCE));
 }
 
 /** Ended jobs that are to be bundled, as SQL. Jobs in the background and those to be erased are not. */

@@ -2,6 +2,7 @@
  * Deletes old records in slices: each function deletes a bounded number of rows, found by an index, so that a sweep takes
  * a bounded time however much has accumulated. The next sweep continues.
  */
+import { bundlesOf, type NamedBundle } from "./bundles.ts";
 import { removeJobs } from "./jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -10,14 +11,14 @@ const DAY_MS = 86_400_000;
  * Deletes ended jobs after their tenant's retention time, with their pages, events and deliveries. A job stays while its
  * document is still to be erased, and while a line of a batch names it.
  * @param rows most pages of the deleted jobs, but at least one job is deleted
- * @returns how many jobs were deleted
+ * @returns how many jobs were deleted, and their bundles
  */
 export async function pruneJobs(
   db: D1Database,
   defaultDays: number,
   now: number,
   rows: number,
-): Promise<number> {
+): Promise<{ jobs: number; bundles: NamedBundle[] }> {
   const { results } = await db
     .prepare(
       `WITH due AS (
@@ -29,14 +30,11 @@ export async function pruneJobs(
     )
     .bind(now, defaultDays, rows)
     .all<{ id: string }>();
-  if (results.length === 0) return 0;
-  await db.batch(
-    removeJobs(
-      db,
-      results.map(({ id }) => id),
-    ),
-  );
-  return results.length;
+  if (results.length === 0) return { jobs: 0, bundles: [] };
+  const ids = results.map(({ id }) => id);
+  const bundles = await bundlesOf(db, ids);
+  await db.batch(removeJobs(db, ids));
+  return { jobs: ids.length, bundles };
 }
 
 /** Deletes events of pages, deliveries that are over with their attempts, and ended shards from before `before`. */

@@ -107,11 +107,11 @@ it("deletes jobs in slices, oldest first, and none that is still needed", async 
     return jobs.filter((id) => ids.has(id));
   };
   // Each has two pages and its own row: the second reaches the limit.
-  expect(await pruneJobs(env.DB, 90, Date.now(), 4)).toBe(2);
+  expect((await pruneJobs(env.DB, 90, Date.now(), 4)).jobs).toBe(2);
   expect(await left()).toHaveLength(3);
-  expect(await pruneJobs(env.DB, 90, Date.now(), 4)).toBe(1);
+  expect((await pruneJobs(env.DB, 90, Date.now(), 4)).jobs).toBe(1);
   expect(await left()).toEqual([line, erase]);
-  expect(await pruneJobs(env.DB, 90, Date.now(), 4)).toBe(0);
+  expect((await pruneJobs(env.DB, 90, Date.now(), 4)).jobs).toBe(0);
   expect([a, b, c]).toHaveLength(3);
   await env.DB.batch([
     env.DB.prepare("DELETE FROM batches WHERE id = 'batch_x'"),

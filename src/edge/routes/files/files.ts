@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
+import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { deleteDocument } from "../../jobs/retention.ts";
@@ -44,9 +45,17 @@ const get = createRoute({
   summary: "Get a file's record",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
-  request: { params: z.object({ id: z.string() }) },
+  request: {
+    params: z.object({ id: z.string() }),
+    headers: z.object({ "if-none-match": z.string().optional() }),
+  },
   responses: {
-    200: { description: "The file", content: { "application/json": { schema: FileSchema } } },
+    200: {
+      description: "The file",
+      headers: ETAG_HEADER,
+      content: { "application/json": { schema: FileSchema } },
+    },
+    ...NOT_MODIFIED,
     ...problems("not-found"),
   },
 });
@@ -55,7 +64,10 @@ export const filesGet = (app: App) =>
   app.openapi(get, async (c) => {
     const file = await clientFile(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!file) throw new Problem("not-found", "No such file.");
-    return c.json(fileView(file), 200);
+    const view = fileView(file);
+    const headers = { etag: await etagOf(c, view), "cache-control": REVALIDATED };
+    if (isKnown(c, headers.etag)) return c.body(null, 304, headers);
+    return c.json(view, 200, headers);
   });
 
 const remove = createRoute({

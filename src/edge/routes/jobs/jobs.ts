@@ -5,16 +5,15 @@ import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
 import { browserMay, requires } from "../../http/auth.ts";
+import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { cancelJob } from "../../jobs/end.ts";
-import { delivered } from "../../jobs/retention.ts";
-import { refreshKeys } from "../../keys/rate-limiter.ts";
+import { deleteEnded, delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
-import { bestEffort } from "../../storage/fault.ts";
-import { deleteJob, findJob, type Job, jobDetail, jobPages, listJobs } from "../../storage/jobs.ts";
+import { findJob, type Job, jobDetail, jobPages, listJobs } from "../../storage/jobs.ts";
 import { JobSchema, jobView } from "./view.ts";
 
 const list = createRoute({
@@ -64,9 +63,17 @@ const get = createRoute({
   summary: "Get a job's state and progress",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
-  request: { params: z.object({ id: z.string() }) },
+  request: {
+    params: z.object({ id: z.string() }),
+    headers: z.object({ "if-none-match": z.string().optional() }),
+  },
   responses: {
-    200: { description: "The job", content: { "application/json": { schema: JobSchema } } },
+    200: {
+      description: "The job",
+      headers: ETAG_HEADER,
+      content: { "application/json": { schema: JobSchema } },
+    },
+    ...NOT_MODIFIED,
     ...problems("not-found"),
   },
 });
@@ -76,7 +83,10 @@ export const jobsGet = (app: App) =>
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
     const { pages, shards } = await jobDetail(c.env.DB, job.id);
-    return c.json(jobView(job, pages, waitingFor(shards, Date.now())), 200);
+    const view = jobView(job, pages, waitingFor(shards, Date.now()));
+    const headers = { etag: await etagOf(c, view), "cache-control": REVALIDATED };
+    if (isKnown(c, headers.etag)) return c.body(null, 304, headers);
+    return c.json(view, 200, headers);
   });
 
 const cancel = createRoute({
@@ -131,8 +141,7 @@ export const jobsDelete = (app: App) =>
     if (!job) throw new Problem("not-found", "No such job.");
     await cancelJob(c.env, job);
     await delivered(c.env, job);
-    await deleteJob(c.env.DB, job.id);
-    await bestEffort(refreshKeys(c.env, job.tenantId), { keys_of: job.tenantId });
+    await deleteEnded(c.env, job);
     await audit(c.env.DB, job.tenantId, c.get("caller").keyId, "job.deleted", job.id);
     return c.body(null, 204);
   });

@@ -5,6 +5,7 @@ import { base64 } from "../../domain/encoding.ts";
 import { FIGURE_TYPES } from "../../domain/pages/page-result.ts";
 import { overlay } from "../../formats/views/overlay.ts";
 import { browserMay } from "../../http/auth.ts";
+import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { fileById } from "../../storage/files.ts";
@@ -44,9 +45,15 @@ const overlaySvg = createRoute({
   middleware: [browserMay("read")] as const,
   request: {
     params: pageParams,
+    headers: z.object({ "if-none-match": z.string().optional() }),
   },
   responses: {
-    200: { description: "The boxes", content: { "image/svg+xml": { schema: z.string() } } },
+    200: {
+      description: "The boxes",
+      headers: ETAG_HEADER,
+      content: { "image/svg+xml": { schema: z.string() } },
+    },
+    ...NOT_MODIFIED,
     ...problems("not-found", "invalid-request", "job-not-finished", "gone"),
   },
 });
@@ -58,7 +65,14 @@ export const jobsOverlay = (app: App) =>
     const { result, error } = await readEntry(c.env.BUCKET, job, page);
     if (error?.code === "gone") throw new Problem("gone", "The file was deleted.");
     if (error) throw new Problem("not-found", `The page has no result: ${error.message}`);
+    const { pageKey, modelDigest, readAt } = page;
+    const headers = {
+      etag: await etagOf(c, [pageKey, modelDigest, readAt]),
+      "cache-control": REVALIDATED,
+    };
+    if (isKnown(c, headers.etag)) return c.body(null, 304, headers);
     return c.body(overlay(result), 200, {
+      ...headers,
       "content-type": "image/svg+xml",
       "x-content-type-options": "nosniff",
       "content-security-policy": "default-src 'none'; sandbox",
@@ -111,7 +125,7 @@ export const jobsTokens = (app: App) =>
     const digest = object.checksums.sha256;
     const headers = {
       etag: object.httpEtag,
-      "cache-control": "private, no-cache",
+      "cache-control": REVALIDATED,
       ...(digest && { "repr-digest": `sha-256=:${base64(digest)}:` }),
     };
     if (!("body" in object)) return c.body(null, 304, headers);
@@ -161,7 +175,7 @@ export const jobsImage = (app: App) =>
     }
     const headers = {
       etag: image.httpEtag,
-      "cache-control": "private",
+      "cache-control": REVALIDATED,
       "x-content-type-options": "nosniff",
     };
     if (!("body" in image)) return c.body(null, 304, headers);
@@ -215,7 +229,7 @@ export const jobsFigure = (app: App) =>
     }
     const headers = {
       etag: object.httpEtag,
-      "cache-control": "private",
+      "cache-control": REVALIDATED,
       "x-content-type-options": "nosniff",
     };
     if (!("body" in object)) return c.body(null, 304, headers);

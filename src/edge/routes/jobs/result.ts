@@ -7,14 +7,8 @@ import { PLAIN, presentationFault, presentationFields } from "../../domain/pages
 import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
 import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
-import {
-  answerKey,
-  cachedAnswer,
-  etagOf,
-  isKnown,
-  Keeper,
-  REVALIDATED,
-} from "../../http/edge-cache.ts";
+import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
+import { answerKey, cachedAnswer, Keeper } from "../../http/edge-cache.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { figureLoader, presentedEntries } from "../../jobs/present.ts";
@@ -45,6 +39,7 @@ const route = createRoute({
   middleware: [browserMay("read")] as const,
   request: {
     params: z.object({ id: z.string() }),
+    headers: z.object({ "if-none-match": z.string().optional() }),
     query: z.strictObject({
       format: Format,
       pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
@@ -57,6 +52,14 @@ const route = createRoute({
   responses: {
     200: {
       description: "The pages",
+      headers: {
+        ...ETAG_HEADER,
+        "Cache-Status": {
+          schema: { type: "string" as const },
+          description:
+            "RFC 9211: `fovea-edge; hit`, `fwd=miss`, or `fwd=bypass` for what is not cached: open jobs, `zero_retention`, PDFs, inline figures",
+        },
+      },
       content: {
         "application/json": { schema: ResultDocument },
         "text/markdown": { schema: z.string() },
@@ -70,6 +73,7 @@ const route = createRoute({
         "application/pdf": { schema: { type: "string", format: "binary" } },
       },
     },
+    ...NOT_MODIFIED,
     ...problems(
       "not-found",
       "invalid-request",
@@ -109,31 +113,31 @@ export const jobsResult = (app: App) =>
     // Pictures of pages and figures are not in the bundle: they may be made again.
     const hasPictures = view.pictures || view.figures !== undefined;
     const isFinal = !!job.bundle && !hasPictures && form.figures !== "inline";
-    const headers: Record<string, string> = {
-      "content-type": view.mediaType,
-      "x-content-type-options": "nosniff",
-      ...(format === "html" && {
-        "content-security-policy":
-          "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
-      }),
-      ...(isFinal && { etag: await etagOf(c, [job.bundle, id, query]) }),
-    };
+    const etag = isFinal ? await etagOf(c, [job.bundle, id, query]) : null;
     c.header("cache-control", job.zeroRetention ? "no-store" : REVALIDATED);
     c.header("cache-status", `fovea-edge; fwd=${isFinal ? "miss" : "bypass"}`);
-    if (headers.etag && isKnown(c, headers.etag))
-      return c.body(null, 304, { etag: headers.etag }) as never;
+    if (etag && isKnown(c, etag)) return c.body(null, 304, { etag }) as never;
 
-    const result = await openResult(c.env, job, selection);
     const selected = hasPictures ? selectPages(job, await jobPages(c.env.DB, id), selection) : [];
     const imageOf = view.pictures ? await pageImages(c.env, job, selected) : null;
     if (view.survey) {
       const { entries } = await openResult(c.env, job, selection);
       for await (const entry of presentedEntries(c.env, job, entries, PLAIN)) view.survey(entry);
     }
+    const result = await openResult(c.env, job, selection);
     const pages = presentedEntries(c.env, job, result.entries, form);
     const answer = written(view, job, pages, imageOf, figureLoader(c.env, job, selected));
-    const keeper = isFinal && result.isBundle ? new Keeper() : null;
+    const headers = {
+      "content-type": view.mediaType,
+      "x-content-type-options": "nosniff",
+      ...(format === "html" && {
+        "content-security-policy":
+          "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+      }),
+    };
+    const keeper = etag && result.isBundle ? new Keeper() : null;
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    if (keeper) c.header("etag", etag as string);
     if (c.req.method === "HEAD") return c.body(null, 200) as never;
     return stream(c, async (out) => {
       for await (const chunk of answer) {
@@ -141,7 +145,7 @@ export const jobsResult = (app: App) =>
         await out.write(chunk);
       }
       if (out.aborted) return;
-      keeper?.keep(key, headers);
+      if (etag) await keeper?.keep(key, { ...headers, etag });
       // `csv` has only the tables, so the rest has not been fetched.
       if (selection === "" && format !== "csv" && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.

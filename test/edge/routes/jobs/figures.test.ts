@@ -79,7 +79,7 @@ it("is served with the type that its bytes have, once its page is read", async (
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe(type);
     expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-    expect(response.headers.get("cache-control")).toBe("private");
+    expect(response.headers.get("cache-control")).toBe("private, no-cache");
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes);
     const etag = response.headers.get("etag") as string;
     expect((await figure(id, key, { "if-none-match": etag })).status).toBe(304);

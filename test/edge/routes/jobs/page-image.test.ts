@@ -44,7 +44,7 @@ it("is stored next to the page's result and served with an ETag", async () => {
   const response = await image();
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("image/png");
-  expect(response.headers.get("cache-control")).toBe("private");
+  expect(response.headers.get("cache-control")).toBe("private, no-cache");
   expect(new Uint8Array(await response.arrayBuffer())).toEqual(png);
   const etag = response.headers.get("etag") as string;
   expect((await image({ "if-none-match": etag })).status).toBe(304);
