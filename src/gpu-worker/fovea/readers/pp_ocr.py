@@ -26,7 +26,7 @@ from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 7"
+RULES = b"pp-ocr rules 8"
 """Part of the digest. Raise the number when a change of layout, Markdown or verdicts changes results."""
 TESSERACT_SHARE = 0.1
 """Of a page's time: the longest that one call of Tesseract may take."""
@@ -66,7 +66,8 @@ class PpOcr:
         only_layer = request.text_layer == "only"
         second = self._scripts and partial(self._scripts.read, wanted=request.languages)
         read = read_page(pixels, self._engine, raster.layer, only_layer, second)
-        blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
+        regions = self._layout.regions(read.frame.image)
+        blocks, tangled = blocks_of(read.frame, read.lines, regions, read.marks)
         alphabet = self._engine.alphabet
         verdict, warnings = judge_layer(read) if only_layer else judge(read, blocks, tangled, alphabet)
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)

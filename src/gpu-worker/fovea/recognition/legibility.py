@@ -13,9 +13,8 @@ FEW = 4
 """Lines with fewer letters say too little."""
 
 
-def is_legible(image: np.ndarray, quad: np.ndarray, text: str) -> bool:
-    """Whether a text has about as many characters as the line has letters. A read line has 1.0 to 1.4 times as many."""
-    drawn = letters_drawn(image, quad)
+def is_legible(drawn: int, text: str) -> bool:
+    """Whether a text has about as many characters as its line has letters. A read line has 1.0 to 1.4 times as many."""
     return drawn <= FEW or len("".join(text.split())) >= MISSED * drawn
 
 
