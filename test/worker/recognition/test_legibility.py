@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from support import picture
 
-from fovea.recognition.legibility import half_known, is_legible, letters_drawn
+from fovea.recognition.legibility import half_known, is_legible, letters_drawn, unknown_script
 
 
 def drawn(text):
@@ -35,3 +35,12 @@ def test_a_script_of_which_letters_are_missing_is_named():
     assert half_known("Tt c mi ngưi sinh ra đu đưc t do và", known) == "Vietnamese"
     assert half_known("the angle α and the angle β are equal", known) is None
     assert half_known("λόγος και σκοπός εδώ", frozenset("άέήίόύώαβγδεζηθικλμνξοπρστυφχψως")) is None
+
+
+def test_a_script_that_nothing_can_read_is_named():
+    latin = frozenset("abcdefghijklmnopqrstuvwxyz")
+    assert unknown_script("Բոլոր մարդիկ", latin, ["Latin", "Han"]) == "Armenian"
+    assert unknown_script("the harbour ყველა", latin, ["Latin", "Han"]) == "Georgian"
+    assert unknown_script("Все люди", latin, ["Latin", "Cyrillic"]) is None
+    assert unknown_script("the harbour opens at seven, " * 5 + "α", latin, ["Latin"]) is None
+    assert unknown_script("phở bò 骉", latin, ["Latin"]) is None

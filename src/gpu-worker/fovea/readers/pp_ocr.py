@@ -16,7 +16,7 @@ from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest, check_languages
 from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
-from fovea.recognition.languages import PP_OCR
+from fovea.recognition.languages import PP_OCR, SCRIPT
 from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
 from fovea.recognition.scripts import ScriptReader
@@ -49,6 +49,7 @@ class PpOcr:
         self._scripts = tesseract and ScriptReader(tesseract, self._engine.alphabet, limit_s)
         added = self._scripts.languages if self._scripts else []
         self.languages = tuple(sorted([*PP_OCR, *added]))
+        self._readable = frozenset(SCRIPT[tag] for tag in self.languages)
         parts = RULES + models_digest(self._engine.runtime) + self._layout.digest
         parts += tesseract.digest if tesseract and added else b""
         self.digest = f"sha256:{hashlib.sha256(parts).hexdigest()}"
@@ -68,8 +69,11 @@ class PpOcr:
         read = read_page(pixels, self._engine, raster.layer, only_layer, second)
         regions = self._layout.regions(read.frame.image)
         blocks, tangled = blocks_of(read.frame, read.lines, regions, read.marks)
-        alphabet = self._engine.alphabet
-        verdict, warnings = judge_layer(read) if only_layer else judge(read, blocks, tangled, alphabet)
+        verdict, warnings = (
+            judge_layer(read)
+            if only_layer
+            else judge(read, blocks, tangled, self._engine.alphabet, self._readable)
+        )
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,

@@ -1,9 +1,9 @@
 """The verdict on a page that was read, with its reasons. `bench/reading.py --harms all` measures how far it holds."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from math import sqrt
 
-from fovea.recognition.legibility import half_known, has_other_letters
+from fovea.recognition.legibility import half_known, has_other_letters, unknown_script
 from fovea.recognition.page import PageLines
 from fovea.result.page_result import Block
 
@@ -33,12 +33,16 @@ FEW = 20
 
 
 def judge(
-    read: PageLines, blocks: Sequence[Block], tangled: int, alphabet: Set[str]
+    read: PageLines,
+    blocks: Sequence[Block],
+    tangled: int,
+    alphabet: Set[str],
+    readable: Collection[str] = (),
 ) -> tuple[str, list[str]]:
     """`ok`, `suspect` or `unreadable`, and the reasons.
 
     `blocks`: what the lines became. `tangled`: pairs of them whose texts are mixed up. `alphabet`: what the recognizer
-    can write.
+    can write. `readable`: scripts that it or Tesseract can read.
     """
     doubts, warnings = read.doubts, []
     if not read.lines:
@@ -54,6 +58,11 @@ def judge(
         reasons.append(
             "The PDF's text layer, which gave the text, says something else than the page in about "
             f"{1 - read.layer:.0%} of its words."
+        )
+    layer = " ".join(line.text for line in read.lines) if read.layer is not None else ""
+    if script := unknown_script(layer, alphabet, readable):
+        reasons.append(
+            f"The text is in part {script}, which no reader here knows; the PDF's text layer was not compared with it."
         )
     if tangled >= TANGLED:
         reasons.append(f"{tangled} pairs of blocks lie in each other; their reading order is a guess.")
