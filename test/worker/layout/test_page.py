@@ -51,6 +51,21 @@ def test_furniture_is_at_the_edge_and_apart():
     assert "footer" not in kinds(prose("text", 50, 200, 44, 900))
 
 
+def test_footnotes_are_small_marked_and_at_the_foot_of_their_column():
+    body = [*prose("left", 50, 200, 30), *prose("right", 530, 200, 30)]
+    notes = [
+        line("1 See the survey of the upper basin.", 50, 1010, 420, 16),
+        line("2 The lock was closed in winter.", 530, 1010, 420, 16),
+    ]
+    number = line("117", 470, 1370, 30, 18)
+    assert kinds([*body, *notes, number]) == ["text", "text", "footnote", "footnote", "page_number"]
+    # Not of the body's size, not without a mark, not above other text.
+    assert "footnote" not in kinds([*body, line("1 See the survey of the basin.", 50, 1010, 420, 20)])
+    assert "footnote" not in kinds([*body, line("See the survey of the basin.", 50, 1010, 420, 16)])
+    after = line("and the text goes on below it", 50, 1060, 420)
+    assert "footnote" not in kinds([*body, notes[0], after])
+
+
 def test_a_list_keeps_its_nesting_and_check_boxes():
     lines = [
         line("• first", 50, 100),

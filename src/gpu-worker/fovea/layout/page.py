@@ -34,7 +34,11 @@ NUMBERED = re.compile(
 PAGE_NUMBER = re.compile(
     r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I
 )
+FOOTNOTE = re.compile(r"(?:[*†‡§¶]{1,3}|[¹²³⁰⁴-⁹]{1,3}|\d{1,2}|[(\[]\d{1,2}[)\]])\s?(?=[^\W\d_])")
+"""The mark before a footnote."""
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
+NOTE_SIZE = 0.92
+"""Height of a footnote's lines, in units: at most."""
 SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
 
 
@@ -70,6 +74,7 @@ def lay_out(page: Page) -> list[Block]:
     drafts += [Draft("text", some, union([box_of(line) for line in some])) for some in paragraphs(rest, unit)]
     drafts += [Draft("table", table.lines, table.box, table, True) for table in tables]
     find_furniture(drafts, page, unit)
+    find_footnotes(drafts, page, unit)
     find_equations(drafts, page.regions)
     find_captions(drafts, page.regions, unit)
     find_headings(drafts, page, unit)
@@ -165,6 +170,24 @@ def find_furniture(drafts: list[Draft], page: Page, unit: float) -> None:
                 gap > 2.2 * unit and draft.lines[0].height < 1.1 * unit and not draft.lines[0].bold
             ):
                 draft.kind, draft.sure = kind, True
+
+
+def find_footnotes(drafts: list[Draft], page: Page, unit: float) -> None:
+    """Notes at the foot of a column: smaller type, behind a mark, in the lower half, with no other text below."""
+    texts = [draft for draft in drafts if draft.kind == "text" and not draft.lines[0].turned]
+    for draft in sorted(texts, key=lambda draft: -draft.box[1]):
+        first = min(draft.lines, key=lambda line: line.y0)
+        small = median(line.height for line in draft.lines) < NOTE_SIZE * unit
+        others = [
+            other for other in drafts if other.kind not in (*_FURNITURE, "footnote") and other is not draft
+        ]
+        if (
+            small
+            and draft.box[1] > 0.5 * page.height
+            and FOOTNOTE.match(first.text)
+            and not any(_is_below(other, draft, unit) for other in others)
+        ):
+            draft.kind, draft.sure = "footnote", True
 
 
 def _apart(a: Draft, b: Draft) -> float:
@@ -282,12 +305,15 @@ def _in_order(drafts: list[Draft], page: Page, unit: float) -> list[Draft]:
         (d for d in drafts if _at_bottom(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0])
     )
     aside = [d for d in drafts if d.lines and d.lines[0].turned and d.kind == "text"]
-    placed = {id(d) for d in (*heads, *feet, *aside)}
+    notes = sorted(
+        (d for d in drafts if d.kind == "footnote"), key=lambda d: (round(d.box[0] / unit), d.box[1])
+    )
+    placed = {id(d) for d in (*heads, *feet, *aside, *notes)}
     body = [d for d in drafts if id(d) not in placed]
     items = [
         Item(d.box, d, d.kind in ("title", "sub_title"), d.kind != "text" or _is_prose(d.lines)) for d in body
     ]
-    return [*heads, *(item.what for item in reading_order(items, unit)), *aside, *feet]
+    return [*heads, *(item.what for item in reading_order(items, unit)), *aside, *notes, *feet]
 
 
 _FURNITURE = ("header", "footer", "page_number")
