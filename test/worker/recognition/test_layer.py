@@ -28,6 +28,16 @@ def test_wide_gaps_of_one_width_are_those_of_a_justified_line():
     assert len(layer_lines([word("409", 50, 100), word("316", 100, 100), word("725", 150, 100)], FRAME)) == 3
 
 
+def test_two_words_that_fill_a_justified_line_belong_together():
+    above = [word("who", 50, 74), word("may", 100, 74), word("apply", 150, 74)]
+    filling, cells = (
+        [word("earlier", 50, 100), word("enough", 140, 100)],
+        [word("a", 300, 100), word("b", 335, 100)],
+    )
+    lines = layer_lines([*above, *filling, *cells], FRAME)
+    assert [line.text for line in lines] == ["who may apply", "earlier enough", "a", "b"]
+
+
 def test_words_keep_their_boxes():
     words = [word("two", 88, 100), word("one", 50, 102)]
     (line,) = layer_lines(words, FRAME)
@@ -73,6 +83,13 @@ def test_one_of_many_letters_that_differs_is_a_slip_of_the_recognizer():
     layer = line("seven green trees were here")
     assert compared(layer, "seven green trees wcre here") == 1
     assert compared(layer, "seven grccn trccs wcrc hcrc") < 0.7
+
+
+def test_the_second_sample_has_the_letters_that_differed():
+    layer = [*line("quick boats"), *line("the quay", 130), *line("old maps", 160)]
+    first = [(layer[0], "guick boats")]
+    assert [part.text for part in sample(layer, LATIN, first)] == ["the quay"]
+    assert sample(layer, LATIN, [(layer[0], "quick boats")]) == []
 
 
 def test_letters_that_the_layer_lacks_make_words_wrong():

@@ -4,7 +4,7 @@ import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from math import ceil, prod
 
@@ -29,6 +29,8 @@ CELL_GAP = 0.6
 """Words that are further apart than this share of the line's height stand in different lines: columns, cells."""
 JUSTIFIED, SAME_GAP = 1.6, 0.1
 """Gaps in justified lines are up to the former wide, and differ by less than the latter; in heights of the line."""
+SAME_EDGE = 0.15
+"""The same of their ends."""
 
 
 def layer_lines(words: Sequence[LayerWord], frame: Frame) -> list[Line]:
@@ -57,10 +59,15 @@ def layer_lines(words: Sequence[LayerWord], frame: Frame) -> list[Line]:
                 turned,
             )
         )
-    lines: list[Line] = []
-    for row in rows_of([line for line in placed if not line.turned]):
-        for run in _cut(row, JUSTIFIED):
-            lines += [_of_words(piece) for piece in ([run] if _is_justified(run) else _cut(run, CELL_GAP))]
+    rows = rows_of([line for line in placed if not line.turned])
+    runs = [run for row in rows for run in _cut(row, JUSTIFIED)]
+    cut = [[run] if _is_justified(run) else _cut(run, CELL_GAP) for run in runs]
+    whole = [pieces[0] for pieces in cut if len(pieces) == 1]
+    lines = [
+        _of_words(piece)
+        for run, pieces in zip(runs, cut, strict=True)
+        for piece in ([run] if len(pieces) > 1 and _fills(run, whole) else pieces)
+    ]
     return [*lines, *(line for line in placed if line.turned)]
 
 
@@ -82,6 +89,18 @@ def _is_justified(run: Sequence[Line]) -> bool:
     gaps = [right.x0 - left.x1 for left, right in itertools.pairwise(run)]
     words = sum(any(map(str.isalpha, word.text)) for word in run)
     return len(gaps) > 1 and max(gaps) - min(gaps) < SAME_GAP * run[0].height and 2 * words > len(run)
+
+
+def _fills(run: Sequence[Line], whole: Sequence[Sequence[Line]]) -> bool:
+    """Whether two words begin and end where a line of more words does that is near: the line is justified, too."""
+    height = run[0].height
+    return len(run) == 2 and any(
+        len(other) > 2
+        and abs(other[0].x0 - run[0].x0) < SAME_EDGE * height
+        and abs(other[-1].x1 - run[-1].x1) < SAME_EDGE * height
+        and abs(other[0].middle - run[0].middle) < 3 * height
+        for other in whole
+    )
 
 
 def _of_words(words: list[Line]) -> Line:
@@ -115,63 +134,85 @@ def is_drawn(frame: Frame, line: Line) -> bool:
     return bool(here.size) and int(here.max()) - int(here.min()) >= LEAST_CONTRAST
 
 
-def sample(layer: Sequence[Line], alphabet: Set[str]) -> list[Line]:
+Compared = tuple[Line, str | None]
+"""A part of a line of the layer, and what was recognized in its place; `None` if the recognizer is not sure."""
+
+
+def sample(layer: Sequence[Line], alphabet: Set[str], before: Sequence[Compared] = ()) -> list[Line]:
     """Parts of lines that together have many kinds of letters, common kinds several times.
 
-    `alphabet`: what the recognizer can write; other letters cannot be compared.
+    `alphabet`: what the recognizer can write; other letters cannot be compared. `before`: the first sample; then only
+    the kinds that differed in it count.
     """
-    parts = [part for line in layer if not line.turned for part in _parts(line)]
+    known = [part for part, _ in before]
+    parts = [part for line in layer if not line.turned for part in _parts(line) if part not in known]
     parts = [part for part in parts if _is_known(_kinds(part), alphabet)]
     kinds = [Counter(_kinds(part)) for part in parts]
+    if before:
+        wrong = _Count.of(before, alphabet).wrong
+        kinds = [Counter({kind: count for kind, count in some.items() if wrong[kind]}) for some in kinds]
     common = sum(kinds, Counter[Kind]())
     seen = Counter[Kind]()
     chosen: list[Line] = []
     while parts and len(chosen) < COMPARED:
         gains = [sum(common[kind] * AGAIN ** seen[kind] for kind in some) for some in kinds]
         best = max(range(len(parts)), key=gains.__getitem__)
+        if not gains[best]:
+            break
         chosen.append(parts.pop(best))
         seen.update(kinds.pop(best))
     return chosen
 
 
-def agreement(
-    layer: Sequence[Line], compared: Sequence[tuple[Line, str | None]], alphabet: Set[str]
-) -> float | None:
+def agreement(layer: Sequence[Line], compared: Sequence[Compared], alphabet: Set[str]) -> float | None:
     """The share of the layer's words that are probably right, 0..1; `None` if nothing can be compared.
 
-    `compared`: a sample of the layer, and what was recognized in its places; `None` if the recognizer is not sure.
     A font's table names a kind of letter rightly or wrongly in all its places. So a kind of letter is as often wrong as
     in the sample, and a word is right if all its kinds are.
     """
-    seen, wrong, lost, letters = Counter[Kind](), Counter[Kind](), 0, 0
-    for part, text in compared:
-        if text is None:
-            continue
-        kinds = [(kind, letter) for kind in _kinds(part) for letter in _folded(kind[0])]
-        ours, theirs = "".join(letter for _, letter in kinds), "".join(map(_folded, text))
-        blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
-        same = {at for start, _, size in blocks for at in range(start, start + size)}
-        for at, (kind, _) in enumerate(kinds):
-            if kind[0] in alphabet:
-                seen[kind] += 1
-                wrong[kind] += at not in same
-        letters += len(theirs)
-        lost += max(0, len(theirs) - len(ours))
-    if not seen:
+    count = _Count.of(compared, alphabet)
+    if not count.seen:
         return 0.0 if _is_known([kind for line in layer for kind in _kinds(line)], alphabet) else None
-    usual = wrong.total() / seen.total()
+    usual = count.wrong.total() / count.seen.total()
     # One among several is more likely a slip of the recognizer.
     rates = {
-        kind: wrong[kind] / count if wrong[kind] > 1 or count < 3 else 0.0 for kind, count in seen.items()
+        kind: count.wrong[kind] / seen if count.wrong[kind] > 1 or seen < 3 else 0.0
+        for kind, seen in count.seen.items()
     }
-    missing = lost / letters if lost > 0.01 * letters else 0.0
     words = [
-        (1 - missing) ** len(word)
+        (1 - count.missing) ** len(word)
         * prod(1 - rates.get(kind, usual if kind[0] in alphabet else 0.0) for kind in set(word))
         for line in layer
         for word in _words(line)
     ]
     return sum(words) / len(words) if words else None
+
+
+@dataclass(slots=True)
+class _Count:
+    """How often each kind of letter was compared, and was something else. `missing`: share that the layer lacks."""
+
+    seen: Counter[Kind]
+    wrong: Counter[Kind]
+    missing: float
+
+    @classmethod
+    def of(cls, compared: Sequence[Compared], alphabet: Set[str]) -> "_Count":
+        seen, wrong, lost, letters = Counter[Kind](), Counter[Kind](), 0, 0
+        for part, text in compared:
+            if text is None:
+                continue
+            kinds = [(kind, letter) for kind in _kinds(part) for letter in _folded(kind[0])]
+            ours, theirs = "".join(letter for _, letter in kinds), "".join(map(_folded, text))
+            blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+            same = {at for start, _, size in blocks for at in range(start, start + size)}
+            for at, (kind, _) in enumerate(kinds):
+                if kind[0] in alphabet:
+                    seen[kind] += 1
+                    wrong[kind] += at not in same
+            letters += len(theirs)
+            lost += max(0, len(theirs) - len(ours))
+        return cls(seen, wrong, lost / letters if lost > 0.01 * letters else 0.0)
 
 
 def _parts(line: Line) -> list[Line]:

@@ -17,7 +17,7 @@ from fovea.recognition.detect import find_lines, is_tall, line_height, stacked
 from fovea.recognition.doubts import Doubts, boxed_letters, cut_lines, loose_rows, right_words
 from fovea.recognition.engine import Quads, Text, TextEngine, crop
 from fovea.recognition.frame import Frame, levels, skew_of
-from fovea.recognition.layer import AGREES, agreement, is_drawn, layer_lines, sample
+from fovea.recognition.layer import AGREES, Compared, agreement, is_drawn, layer_lines, sample
 from fovea.recognition.legibility import is_legible, letters_drawn
 from fovea.recognition.marks import find_marks
 from fovea.recognition.spaces import with_spaces
@@ -220,10 +220,18 @@ def _is_turned(layer: list[Line]) -> bool:
 
 def _agreement(frame: Frame, layer: list[Line], engine: TextEngine) -> float | None:
     """The share of the layer's words that are probably right; `None` if its letters cannot be compared."""
-    parts = sample(layer, engine.alphabet)
-    read = engine.recognize([crop(frame.image, _quad(part)) for part in parts])
-    texts = [text.text if text.confidence >= SURE else None for text in read]
-    return agreement(layer, list(zip(parts, texts, strict=True)), engine.alphabet)
+
+    def compare(parts: Sequence[Line]) -> list[Compared]:
+        read = engine.recognize([crop(frame.image, _quad(part)) for part in parts])
+        texts = [text.text if text.confidence >= SURE else None for text in read]
+        return list(zip(parts, texts, strict=True))
+
+    compared = compare(sample(layer, engine.alphabet))
+    share = agreement(layer, compared, engine.alphabet)
+    if share is not None and AGREES < share < 1:
+        compared += compare(sample(layer, engine.alphabet, compared))
+        share = agreement(layer, compared, engine.alphabet)
+    return share
 
 
 def _weighed(image: np.ndarray, layer: list[Line]) -> list[Line]:
