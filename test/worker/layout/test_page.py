@@ -4,7 +4,7 @@ import pytest
 from layout.lines import HEIGHT, WIDTH, blocks, line, prose
 
 from fovea.layout.line import Marks, Region
-from fovea.layout.page import CAPTION
+from fovea.layout.page import CAPTION, caption_kind
 from fovea.result.markdown import to_markdown
 
 
@@ -109,7 +109,8 @@ def test_labels_are_part_of_their_picture_and_its_caption_is_known():
 
 
 @pytest.mark.parametrize(
-    "text", ["Table 3. Rain", "Tableau II", "Figura 1: Lluvia", "Abb. 4 Regen", "Rys. 2", "图 3"]
+    "text",
+    ["Table 3. Rain", "Tableau II", "Figura 1: Lluvia", "Abb. 4 Regen", "Rys. 2", "图 3", "Рис. 5", "Map 1."],
 )
 def test_captions_are_known_in_several_languages(text):
     assert CAPTION.match(text)
@@ -117,6 +118,23 @@ def test_captions_are_known_in_several_languages(text):
 
 def test_a_word_after_table_is_no_number():
     assert not CAPTION.match("Table of contents")
+    assert not CAPTION.match("Maps show it")
+
+
+@pytest.mark.parametrize("text", ["Table 3", "Tabelle 1", "Таблица 2", "表1"])
+def test_captions_of_tables_are_told_from_those_of_pictures(text):
+    assert caption_kind(text) == "table_caption"
+    assert caption_kind(f"Fig. 1. {text}") == "image_caption"
+
+
+def test_a_legend_stands_right_below_its_picture_in_small_type():
+    marks = Marks(pictures=((200.0, 300.0, 800.0, 600.0),))
+    text = [*prose("above", 50, 100, 4, 900), *prose("below", 50, 760, 4, 900)]
+    legend = line("The lock in the winter of 1912", 300, 612, 300, 16)
+    assert "image_caption" in kinds([*text, legend], marks=marks)
+    far = line("The lock in the winter of 1912", 300, 670, 300, 16)
+    large = line("The lock in the winter of 1912", 300, 612, 300)
+    assert all("image_caption" not in kinds([*text, other], marks=marks) for other in (far, large))
 
 
 def chart(pieces, labels=4):

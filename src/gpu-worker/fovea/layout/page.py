@@ -37,8 +37,9 @@ PAGE_NUMBER = re.compile(
 FOOTNOTE = re.compile(r"(?:[*†‡§¶]{1,3}|[¹²³⁰⁴-⁹]{1,3}|\d{1,2}|[(\[]\d{1,2}[)\]])\s?(?=[^\W\d_])")
 """The mark before a footnote."""
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
-NOTE_SIZE = 0.92
-"""Height of a footnote's lines, in units: at most."""
+TABLE_WORD = re.compile("tab|табл|表|표", re.IGNORECASE)
+SMALL = 0.92
+"""Height of the lines of footnotes and legends, in units: at most."""
 SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
 
 
@@ -177,7 +178,7 @@ def find_footnotes(drafts: list[Draft], page: Page, unit: float) -> None:
     texts = [draft for draft in drafts if draft.kind == "text" and not draft.lines[0].turned]
     for draft in sorted(texts, key=lambda draft: -draft.box[1]):
         first = min(draft.lines, key=lambda line: line.y0)
-        small = median(line.height for line in draft.lines) < NOTE_SIZE * unit
+        small = median(line.height for line in draft.lines) < SMALL * unit
         others = [
             other for other in drafts if other.kind not in (*_FURNITURE, "footnote") and other is not draft
         ]
@@ -236,13 +237,25 @@ def find_captions(drafts: list[Draft], regions: list[Region], unit: float) -> No
             r.kind in labels and r.score > 0.5 and share_inside(draft.box, r.box) > 0.6 for r in regions
         )
         plain = not draft.lines[0].bold and not NUMBERED.match(text)
-        if CAPTION.match(text) or (seen and plain and len(draft.lines) < 3 and len(text) < 120):
+        short = plain and len(draft.lines) < 3 and len(text) < 120
+        if CAPTION.match(text) or (short and (seen or _is_legend(draft, near[0], unit))):
             by_place = not CAPTION.match(text) and near[0].kind == "table"
             draft.kind, draft.sure = ("table_caption" if by_place else caption_kind(text)), True
 
 
+def _is_legend(draft: Draft, picture: Draft, unit: float) -> bool:
+    """Whether a text is set in small type right below a picture, and no wider than it."""
+    return (
+        picture.kind == "image"
+        and 0 <= draft.box[1] - picture.box[3] + 0.3 * unit < 1.5 * unit
+        and picture.box[0] - unit < draft.box[0]
+        and draft.box[2] < picture.box[2] + unit
+        and median(line.height for line in draft.lines) < SMALL * unit
+    )
+
+
 def caption_kind(text: str) -> str:
-    return "table_caption" if text[:3].lower() == "tab" or text[:1] == "表" else "image_caption"
+    return "table_caption" if TABLE_WORD.match(text) else "image_caption"
 
 
 def find_equations(drafts: list[Draft], regions: list[Region]) -> None:
