@@ -18,9 +18,9 @@ AGREES = 0.99
 the bench's right layers all words are, and of layers with 5 % of their words wrong 95 to 98 %."""
 LACKS = 0.05
 """A page that is only read by its text layer is `suspect` if the layer lacks a larger share of its letters."""
-TANGLED = 2
-"""A page is `suspect` if as many pairs of blocks are tangled. Of the bench's pages with two or more, most are out of
-order; one pair is a note beside a text more often than not."""
+TANGLED = 3
+"""A page is `suspect` if as many pairs of blocks are tangled. No development page of the bench that has two is out of
+order."""
 LABELS = 12
 """A picture with as many words has more than labels: text is printed on it, or it is none."""
 WORTH_SAYING = 0.01
