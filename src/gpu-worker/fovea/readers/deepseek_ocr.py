@@ -28,7 +28,7 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RULES = b"deepseek-ocr rules 3"
+RULES = b"deepseek-ocr rules 4"
 """Part of the digest. Raise the number when a change of parsing or Markdown changes results."""
 
 MAX_NEW_TOKENS = 8192
