@@ -172,7 +172,7 @@ export type StoredPageResult = PageResult & {
 
 export type Block = {
   id: number;
-  type: "title" | "sub_title" | "text" | "list" | "table" | "table_caption" | "image" | "image_caption" | "equation" | "code" | "header" | "footer" | "page_number";
+  type: "title" | "sub_title" | "text" | "list" | "table" | "table_caption" | "image" | "image_caption" | "equation" | "code" | "footnote" | "header" | "footer" | "page_number";
   /** x0, y0, x1, y1 in 0..1 */
   bbox: [number, number, number, number];
   text: string;
@@ -271,7 +271,7 @@ export type PageResult = {
 
 export type PushedBlock = {
   id: number;
-  type: "title" | "sub_title" | "text" | "list" | "table" | "table_caption" | "image" | "image_caption" | "equation" | "code" | "header" | "footer" | "page_number";
+  type: "title" | "sub_title" | "text" | "list" | "table" | "table_caption" | "image" | "image_caption" | "equation" | "code" | "footnote" | "header" | "footer" | "page_number";
   /** x0, y0, x1, y1 in 0..1 */
   bbox: [number, number, number, number];
   text: string;

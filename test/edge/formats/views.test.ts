@@ -200,7 +200,7 @@ describe("chunks", () => {
     expect(found.map(({ text }) => text)).toEqual(["Page 1.", "Page 2.", "Page 3."]);
   });
 
-  it("end at a heading, carry the headings of earlier pages, and leave headers and footers out", () => {
+  it("end at a heading, carry the headings of earlier pages, and leave headers, footers and footnotes out", () => {
     const found = lines([
       pageOf(
         1,
@@ -209,6 +209,7 @@ describe("chunks", () => {
         block("text", "One."),
         block("sub_title", "Thames"),
         block("text", "Two."),
+        block("footnote", "1 See the map."),
         block("page_number", "1"),
       ),
       pageOf(2, block("text", "Three.")),

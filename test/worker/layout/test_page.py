@@ -4,7 +4,7 @@ import pytest
 from layout.lines import HEIGHT, WIDTH, blocks, line, prose
 
 from fovea.layout.line import Marks, Region
-from fovea.layout.page import CAPTION
+from fovea.layout.page import CAPTION, caption_kind
 from fovea.result.markdown import to_markdown
 
 
@@ -51,6 +51,21 @@ def test_furniture_is_at_the_edge_and_apart():
     assert "footer" not in kinds(prose("text", 50, 200, 44, 900))
 
 
+def test_footnotes_are_small_marked_and_at_the_foot_of_their_column():
+    body = [*prose("left", 50, 200, 30), *prose("right", 530, 200, 30)]
+    notes = [
+        line("1 See the survey of the upper basin.", 50, 1010, 420, 16),
+        line("2 The lock was closed in winter.", 530, 1010, 420, 16),
+    ]
+    number = line("117", 470, 1370, 30, 18)
+    assert kinds([*body, *notes, number]) == ["text", "text", "footnote", "footnote", "page_number"]
+    # Not of the body's size, not without a mark, not above other text.
+    assert "footnote" not in kinds([*body, line("1 See the survey of the basin.", 50, 1010, 420, 20)])
+    assert "footnote" not in kinds([*body, line("See the survey of the basin.", 50, 1010, 420, 16)])
+    after = line("and the text goes on below it", 50, 1060, 420)
+    assert "footnote" not in kinds([*body, notes[0], after])
+
+
 def test_a_list_keeps_its_nesting_and_check_boxes():
     lines = [
         line("• first", 50, 100),
@@ -94,7 +109,8 @@ def test_labels_are_part_of_their_picture_and_its_caption_is_known():
 
 
 @pytest.mark.parametrize(
-    "text", ["Table 3. Rain", "Tableau II", "Figura 1: Lluvia", "Abb. 4 Regen", "Rys. 2", "图 3"]
+    "text",
+    ["Table 3. Rain", "Tableau II", "Figura 1: Lluvia", "Abb. 4 Regen", "Rys. 2", "图 3", "Рис. 5", "Map 1."],
 )
 def test_captions_are_known_in_several_languages(text):
     assert CAPTION.match(text)
@@ -102,6 +118,23 @@ def test_captions_are_known_in_several_languages(text):
 
 def test_a_word_after_table_is_no_number():
     assert not CAPTION.match("Table of contents")
+    assert not CAPTION.match("Maps show it")
+
+
+@pytest.mark.parametrize("text", ["Table 3", "Tabelle 1", "Таблица 2", "表1"])
+def test_captions_of_tables_are_told_from_those_of_pictures(text):
+    assert caption_kind(text) == "table_caption"
+    assert caption_kind(f"Fig. 1. {text}") == "image_caption"
+
+
+def test_a_legend_stands_right_below_its_picture_in_small_type():
+    marks = Marks(pictures=((200.0, 300.0, 800.0, 600.0),))
+    text = [*prose("above", 50, 100, 4, 900), *prose("below", 50, 760, 4, 900)]
+    legend = line("The lock in the winter of 1912", 300, 612, 300, 16)
+    assert "image_caption" in kinds([*text, legend], marks=marks)
+    far = line("The lock in the winter of 1912", 300, 670, 300, 16)
+    large = line("The lock in the winter of 1912", 300, 612, 300)
+    assert all("image_caption" not in kinds([*text, other], marks=marks) for other in (far, large))
 
 
 def chart(pieces, labels=4):

@@ -132,6 +132,7 @@ def test_confidence_of_one_of_several_parts():
         ("Sub Title", "sub_title"),
         ("figure", "image"),
         ("page-number", "page_number"),
+        ("footnote", "footnote"),
         ("x", None),
     ],
 )

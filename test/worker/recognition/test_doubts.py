@@ -4,13 +4,18 @@ from PIL import Image, ImageDraw
 from support import picture
 
 from fovea.pages.glyphs import font
-from fovea.recognition.doubts import boxed_letters, cut_lines, loose_letters, right_words
+from fovea.recognition.doubts import boxed_letters, cut_lines, loose_rows, right_words
+from fovea.recognition.frame import Frame
 
 TEXT = "The harbour office opens\nat seven in the morning"
 
 
 def page(text=TEXT, size=(900, 300)):
     return np.asarray(picture(text, size, 36))[:, :, ::-1].copy()
+
+
+def loose_letters(image, quads):
+    return sum(count for _, count in loose_rows(Frame.of(image), quads, 40))
 
 
 def lines_of(image):
@@ -40,13 +45,23 @@ def test_each_chinese_character_is_a_word():
 
 def test_letters_of_found_lines_are_not_loose():
     image = page()
-    assert loose_letters(image, lines_of(image), 40) == 0
+    assert loose_letters(image, lines_of(image)) == 0
 
 
 def test_letters_of_a_line_that_was_not_found_are_loose():
     image = page()
     missed = len("".join(TEXT.split("\n")[1].split()))
-    assert 0.7 * missed <= loose_letters(image, lines_of(image)[:1], 40) <= 1.3 * missed
+    assert 0.7 * missed <= loose_letters(image, lines_of(image)[:1]) <= 1.3 * missed
+
+
+def test_a_row_of_loose_letters_has_a_box():
+    image = page()
+    (_, second), ((x0, y0, x1, y1), _) = (
+        lines_of(image),
+        *loose_rows(Frame.of(image), lines_of(image)[:1], 40),
+    )
+    assert abs(x0 - second[0][0]) < 12 and abs(x1 - second[2][0]) < 12
+    assert second[0][1] - 2 < y0 < y1 < second[2][1] + 2
 
 
 def test_letters_of_a_turned_line_are_not_loose():
@@ -56,7 +71,7 @@ def test_letters_of_a_turned_line_are_not_loose():
     middle, turn = np.array([450, 150]), np.radians(-5)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     quads = [((quad - middle) @ matrix.T + middle).astype(np.float32) for quad in lines_of(page())]
-    assert loose_letters(tilted, quads, 40) == 0
+    assert loose_letters(tilted, quads) == 0
 
 
 @pytest.mark.parametrize("drawn", ["rules", "specks", "a shape", "boxes to tick", "a code of squares"])
@@ -77,14 +92,14 @@ def test_what_is_drawn_is_no_row_of_letters(drawn):
     else:
         squares = np.random.default_rng(1).integers(0, 2, (25, 25)).astype(np.uint8)
         image[40:240, 100:300] = 255 - 255 * np.kron(squares, np.ones((8, 8), np.uint8))[:, :, None]
-    assert loose_letters(image, [], 40) == 0
+    assert loose_letters(image, []) == 0
 
 
 def test_lines_through_the_edge_are_cut():
     image = page()
-    assert cut_lines(image, lines_of(image)) == 0
+    assert cut_lines(Frame.of(image), lines_of(image)) == 0
     half = image[:, : int(lines_of(image)[0][1][0] * 0.5)]
-    assert 1 <= cut_lines(half, lines_of(half)) <= 2
+    assert 1 <= cut_lines(Frame.of(half), lines_of(half)) <= 2
 
 
 def test_a_line_beside_a_frame_is_not_cut():
@@ -93,7 +108,7 @@ def test_a_line_beside_a_frame_is_not_cut():
     narrow = image[:, x0:].copy()
     quads = [quad - np.array([x0, 0], np.float32) for quad in lines_of(image)]
     narrow[:, :2] = 0
-    assert cut_lines(narrow, quads) == 0
+    assert cut_lines(Frame.of(narrow), quads) == 0
 
 
 def boxed(text, missing="", tick=False):

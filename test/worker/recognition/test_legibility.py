@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from support import picture
 
-from fovea.recognition.legibility import half_known, is_legible, letters_drawn
+from fovea.recognition.legibility import half_known, is_legible, letters_drawn, unknown_script
 
 
 def drawn(text):
@@ -21,13 +21,12 @@ def test_letters_are_counted_about_right(text):
 
 
 def test_a_line_with_far_fewer_characters_than_letters_was_not_read():
-    image, quad = drawn("The harbour office opens at seven")
-    assert is_legible(image, quad, "The harbour office opens at seven")
-    assert not is_legible(image, quad, ": , 38 .")
+    assert is_legible(28, "The harbour office opens at seven")
+    assert not is_legible(28, ": , 38 .")
 
 
 def test_a_short_line_says_too_little():
-    assert is_legible(*drawn("abc"), "a")
+    assert is_legible(3, "a")
 
 
 def test_a_script_of_which_letters_are_missing_is_named():
@@ -36,3 +35,12 @@ def test_a_script_of_which_letters_are_missing_is_named():
     assert half_known("Tt c mi ngưi sinh ra đu đưc t do và", known) == "Vietnamese"
     assert half_known("the angle α and the angle β are equal", known) is None
     assert half_known("λόγος και σκοπός εδώ", frozenset("άέήίόύώαβγδεζηθικλμνξοπρστυφχψως")) is None
+
+
+def test_a_script_that_nothing_can_read_is_named():
+    latin = frozenset("abcdefghijklmnopqrstuvwxyz")
+    assert unknown_script("Բոլոր մարդիկ", latin, ["Latin", "Han"]) == "Armenian"
+    assert unknown_script("the harbour ყველა", latin, ["Latin", "Han"]) == "Georgian"
+    assert unknown_script("Все люди", latin, ["Latin", "Cyrillic"]) is None
+    assert unknown_script("the harbour opens at seven, " * 5 + "α", latin, ["Latin"]) is None
+    assert unknown_script("phở bò 骉", latin, ["Latin"]) is None

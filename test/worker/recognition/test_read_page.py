@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from support import picture
 
+from fovea.pages.text_layer import LayerWord
 from fovea.recognition.engine import Text
 from fovea.recognition.page import read_page
 
@@ -9,10 +10,14 @@ from fovea.recognition.page import read_page
 class Stub:
     """Finds the rows of ink, and reads the same in each."""
 
+    alphabet = frozenset("abcdefghijklmnopqrstuvwxyz ")
+
     def __init__(self, text):
         self.text = text
+        self.detected, self.recognized = [], 0
 
     def detect(self, image):
+        self.detected.append(image.shape[:2])
         dark = image[:, :, 0] < 128
         edges = np.flatnonzero(np.diff(np.pad(dark.any(axis=1), 1).astype(int)))
         quads = []
@@ -23,6 +28,7 @@ class Stub:
         return np.array(quads, np.float32)
 
     def recognize(self, crops):
+        self.recognized += len(crops)
         return [self.text for _ in crops]
 
 
@@ -51,3 +57,57 @@ def test_a_line_that_could_not_be_read_counts_with_its_letters():
     assert read.lines == []
     assert read.doubts.unread == 4
     assert 0.7 * 4 * 13 < read.doubts.drawn < 1.3 * 4 * 13
+
+
+def test_no_line_is_recognized_twice():
+    image, stub = page(text("the old harbour", 1.0))
+    assert len(read_page(image, stub).lines) == 4
+    assert stub.recognized == 4
+
+
+def layer(rows=4, text="the old harbour"):
+    """The text layer of the page: words in the places of the ink."""
+    image, stub = page(None)
+    words = []
+    for (x0, y0), _, (x1, y1), _ in stub.detect(image)[:rows]:
+        step = (x1 - x0) / len(text)
+        for word in text.split():
+            left = x0 + step * text.index(word)
+            box = (left / 900, y0 / 300, (left + step * len(word)) / 900, y1 / 300)
+            words.append(LayerWord(word, *box, False, False, True))
+    return words
+
+
+def test_a_page_with_a_right_layer_is_not_searched_for_lines():
+    image, stub = page(text("theoldharbour", 1.0))
+    read = read_page(image, stub, layer())
+    assert [line.text for line in read.lines] == ["the old harbour"] * 4
+    assert (read.layer, read.mixed, stub.detected) == (1.0, False, [])
+    assert read.marks is not None
+
+
+def test_only_what_the_layer_lacks_is_searched_for():
+    image, stub = page(text("the old harbour", 1.0))
+    read = read_page(image, stub, layer(rows=3))
+    assert len(read.lines) == 4 and read.mixed
+    assert (
+        0 < max(height for height, _ in stub.detected) < 500
+    )  # the whole page is searched at twice its 300 pixels
+
+
+def test_a_layer_that_lacks_most_letters_does_not_count():
+    image, stub = page(text("the old harbour", 1.0))
+    read = read_page(image, stub, layer(rows=1))
+    assert read.layer is None and read.refused and len(read.lines) == 4
+
+
+def test_a_layer_that_says_something_else_does_not_count():
+    image, stub = page(text("the old harbour", 1.0))
+    read = read_page(image, stub, layer(text="ten dry barrels"))
+    assert read.layer is None and read.refused and read.lines[0].text == "the old harbour"
+
+
+def test_a_layer_of_text_that_cannot_be_seen_does_not_count():
+    image, stub = page(text("the old harbour", 1.0))
+    read = read_page(np.full_like(image, 255), stub, layer())
+    assert read.lines == [] and read.refused

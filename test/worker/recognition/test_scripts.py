@@ -7,7 +7,7 @@ from support import picture
 from fovea.errors import PageError
 from fovea.layout.line import Line
 from fovea.recognition.languages import PP_OCR, SCRIPT, TESSERACT, matching
-from fovea.recognition.page import ReadLine
+from fovea.recognition.page import ReadLine, Unread
 from fovea.recognition.scripts import GAP, ROW, SHEET, ScriptReader, first_of_scripts
 
 ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:!đươ")
@@ -48,7 +48,7 @@ def page():
 
 def second(stub, found, unread, wanted=()):
     image, _ = page()
-    return ScriptReader(stub, ALPHABET, 5).read(image, found, unread, wanted)
+    return ScriptReader(stub, ALPHABET, 5).read(image, found, [Unread(quad, 15) for quad in unread], wanted)
 
 
 def texts(lines):

@@ -3,7 +3,7 @@
  * next. The first page then has the whole table, and the others have no part of it.
  */
 import { codeUnits, countCodePoints } from "./code-points.ts";
-import type { StoredReading } from "./page-result.ts";
+import { FURNITURE, type StoredReading } from "./page-result.ts";
 
 type Block = StoredReading["blocks"][number];
 
@@ -15,7 +15,6 @@ interface Page {
 
 /** Most pages of a joined table, because they are held until it ends. */
 const MOST_PAGES = 50;
-const FURNITURE = new Set<Block["type"]>(["header", "footer", "page_number"]);
 /** How far the sides of a table's parts may differ, as a share of the page. */
 const NEAR = 0.05;
 /** A table that goes on ends below the first, and begins above the second share of the page. */

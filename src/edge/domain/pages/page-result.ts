@@ -32,10 +32,18 @@ export const BLOCK_TYPES = [
   "image_caption",
   "equation",
   "code",
+  "footnote",
   "header",
   "footer",
   "page_number",
 ] as const;
+/** Blocks at the edges of a page that are not part of its text. */
+export const FURNITURE: ReadonlySet<(typeof BLOCK_TYPES)[number]> = new Set([
+  "footnote",
+  "header",
+  "footer",
+  "page_number",
+]);
 export const TEXT_SOURCES = ["text_layer", "recognition", "mixed"] as const;
 const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;

@@ -1,17 +1,15 @@
 /**
  * JSON lines for retrieval. Each chunk has a limited length, its page, the headings above it and the boxes of its
- * text, so that an answer can cite its source. A chunk never spans pages. Running headers and footers are left out.
+ * text, so that an answer can cite its source. A chunk never spans pages. Footnotes, running headers and footers are left out.
  */
 import { Furniture } from "../../domain/pages/furniture.ts";
-import type { PageEntry, PageResult } from "../../domain/pages/page-result.ts";
+import { FURNITURE, type PageEntry, type PageResult } from "../../domain/pages/page-result.ts";
 import type { View } from "./view.ts";
 
 type Block = PageResult["blocks"][number];
 type Box = Pick<Block, "id" | "type" | "bbox">;
 
 const MAX_CHARACTERS = 1200;
-/** Blocks that repeat on every page, by their type. They are not part of the text. */
-const FURNITURE = new Set<Block["type"]>(["header", "footer", "page_number"]);
 
 export const chunks = (): View => {
   let job = { jobId: "", fileId: "" };

@@ -14,6 +14,7 @@ export const COLOURS: Record<PageResult["blocks"][number]["type"], string> = {
   image_caption: "#8e24aa",
   equation: "#e65100",
   code: "#4e342e",
+  footnote: "#546e7a",
   header: "#757575",
   footer: "#757575",
   page_number: "#757575",

@@ -34,7 +34,12 @@ NUMBERED = re.compile(
 PAGE_NUMBER = re.compile(
     r"\W*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlcdm]{1,7})\s*(?:(?:of|von|/)\s*\d{1,4})?\W*", re.I
 )
+FOOTNOTE = re.compile(r"(?:[*†‡§¶]{1,3}|[¹²³⁰⁴-⁹]{1,3}|\d{1,2}|[(\[]\d{1,2}[)\]])\s?(?=[^\W\d_])")
+"""The mark before a footnote."""
 SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
+TABLE_WORD = re.compile("tab|табл|表|표", re.IGNORECASE)
+SMALL = 0.92
+"""Height of the lines of footnotes and legends, in units: at most."""
 SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
 
 
@@ -70,6 +75,7 @@ def lay_out(page: Page) -> list[Block]:
     drafts += [Draft("text", some, union([box_of(line) for line in some])) for some in paragraphs(rest, unit)]
     drafts += [Draft("table", table.lines, table.box, table, True) for table in tables]
     find_furniture(drafts, page, unit)
+    find_footnotes(drafts, page, unit)
     find_equations(drafts, page.regions)
     find_captions(drafts, page.regions, unit)
     find_headings(drafts, page, unit)
@@ -167,6 +173,24 @@ def find_furniture(drafts: list[Draft], page: Page, unit: float) -> None:
                 draft.kind, draft.sure = kind, True
 
 
+def find_footnotes(drafts: list[Draft], page: Page, unit: float) -> None:
+    """Notes at the foot of a column: smaller type, behind a mark, in the lower half, with no other text below."""
+    texts = [draft for draft in drafts if draft.kind == "text" and not draft.lines[0].turned]
+    for draft in sorted(texts, key=lambda draft: -draft.box[1]):
+        first = min(draft.lines, key=lambda line: line.y0)
+        small = median(line.height for line in draft.lines) < SMALL * unit
+        others = [
+            other for other in drafts if other.kind not in (*_FURNITURE, "footnote") and other is not draft
+        ]
+        if (
+            small
+            and draft.box[1] > 0.5 * page.height
+            and FOOTNOTE.match(first.text)
+            and not any(_is_below(other, draft, unit) for other in others)
+        ):
+            draft.kind, draft.sure = "footnote", True
+
+
 def _apart(a: Draft, b: Draft) -> float:
     """The level gap between two blocks, one above the other."""
     return max(a.box[1] - b.box[3], b.box[1] - a.box[3])
@@ -213,13 +237,25 @@ def find_captions(drafts: list[Draft], regions: list[Region], unit: float) -> No
             r.kind in labels and r.score > 0.5 and share_inside(draft.box, r.box) > 0.6 for r in regions
         )
         plain = not draft.lines[0].bold and not NUMBERED.match(text)
-        if CAPTION.match(text) or (seen and plain and len(draft.lines) < 3 and len(text) < 120):
+        short = plain and len(draft.lines) < 3 and len(text) < 120
+        if CAPTION.match(text) or (short and (seen or _is_legend(draft, near[0], unit))):
             by_place = not CAPTION.match(text) and near[0].kind == "table"
             draft.kind, draft.sure = ("table_caption" if by_place else caption_kind(text)), True
 
 
+def _is_legend(draft: Draft, picture: Draft, unit: float) -> bool:
+    """Whether a text is set in small type right below a picture, and no wider than it."""
+    return (
+        picture.kind == "image"
+        and 0 <= draft.box[1] - picture.box[3] + 0.3 * unit < 1.5 * unit
+        and picture.box[0] - unit < draft.box[0]
+        and draft.box[2] < picture.box[2] + unit
+        and median(line.height for line in draft.lines) < SMALL * unit
+    )
+
+
 def caption_kind(text: str) -> str:
-    return "table_caption" if text[:3].lower() == "tab" or text[:1] == "表" else "image_caption"
+    return "table_caption" if TABLE_WORD.match(text) else "image_caption"
 
 
 def find_equations(drafts: list[Draft], regions: list[Region]) -> None:
@@ -282,12 +318,15 @@ def _in_order(drafts: list[Draft], page: Page, unit: float) -> list[Draft]:
         (d for d in drafts if _at_bottom(d, page)), key=lambda d: (round(d.box[1] / unit), d.box[0])
     )
     aside = [d for d in drafts if d.lines and d.lines[0].turned and d.kind == "text"]
-    placed = {id(d) for d in (*heads, *feet, *aside)}
+    notes = sorted(
+        (d for d in drafts if d.kind == "footnote"), key=lambda d: (round(d.box[0] / unit), d.box[1])
+    )
+    placed = {id(d) for d in (*heads, *feet, *aside, *notes)}
     body = [d for d in drafts if id(d) not in placed]
     items = [
         Item(d.box, d, d.kind in ("title", "sub_title"), d.kind != "text" or _is_prose(d.lines)) for d in body
     ]
-    return [*heads, *(item.what for item in reading_order(items, unit)), *aside, *feet]
+    return [*heads, *(item.what for item in reading_order(items, unit)), *aside, *notes, *feet]
 
 
 _FURNITURE = ("header", "footer", "page_number")

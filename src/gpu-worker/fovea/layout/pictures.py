@@ -8,8 +8,10 @@ from fovea.result.geometry import union
 from fovea.result.page_result import Box
 
 CAPTION = re.compile(
-    r"(?:fig(?:ur[ea]|\.)?|tab(?:le(?:au)?|elle|la|ela|\.)?|abb(?:ildung|\.)?|rys(?:unek|\.)?|gr[aá]fico|graphique|plate"
-    r"|chart|scheme|diagram|图|表|図)\s*\.?\s*(?:\d|[IVX]+\b|[A-Z]\b)",
+    r"(?:fig(?:ur[ae]?|\.)?|tab(?:le(?:au)?|elle|ella|la|ela|ulka|\.)?|abb(?:ildung|\.)?|afb(?:eelding|\.)?"
+    r"|rys(?:unek|\.)?|obr(?:ázek|\.)?|gr[aá]fico|graphique|grafik|diagramm?|chart|scheme|schema|plate|map|karte|carte"
+    r"|photo(?:graph)?|foto|bild|image|imagen|ilustra[cç][ií]on|illustration|exhibit|рис(?:унок|\.)?|табл(?:ица|\.)?"
+    r"|图表|图|圖|表|図|그림|표)\s*\.?\s*(?:\d|(?-i:[IVX]+\b|[A-Z]\b))",
     re.IGNORECASE,
 )
 CAPTION_START = re.compile(

@@ -24,7 +24,7 @@ MAX_WARNINGS = 50
 _ALIASES = {
     "doc_title": "title", "heading": "title", "paragraph_title": "sub_title", "subtitle": "sub_title",
     "section_title": "sub_title", "paragraph": "text", "abstract": "text", "reference": "text",
-    "footnote": "text", "list_item": "list", "figure": "image", "picture": "image", "photo": "image",
+    "list_item": "list", "figure": "image", "picture": "image", "photo": "image",
     "chart": "image", "chemistry": "image", "geometry": "image", "seal": "image", "logo": "image",
     "caption": "image_caption", "figure_caption": "image_caption", "chart_caption": "image_caption",
     "figure_title": "image_caption", "table_title": "table_caption", "table_footnote": "table_caption",

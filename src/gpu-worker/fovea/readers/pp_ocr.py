@@ -16,7 +16,7 @@ from fovea.pages.documents import Raster
 from fovea.readers.base import TASKS, InvalidOptions, ReadRequest, check_languages
 from fovea.recognition.blocks import blocks_of
 from fovea.recognition.engine import TextEngine, models_digest
-from fovea.recognition.languages import PP_OCR
+from fovea.recognition.languages import PP_OCR, SCRIPT
 from fovea.recognition.page import PageLines, read_page
 from fovea.recognition.regions import LayoutModel
 from fovea.recognition.scripts import ScriptReader
@@ -26,7 +26,7 @@ from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 7"
+RULES = b"pp-ocr rules 8"
 """Part of the digest. Raise the number when a change of layout, Markdown or verdicts changes results."""
 TESSERACT_SHARE = 0.1
 """Of a page's time: the longest that one call of Tesseract may take."""
@@ -49,6 +49,7 @@ class PpOcr:
         self._scripts = tesseract and ScriptReader(tesseract, self._engine.alphabet, limit_s)
         added = self._scripts.languages if self._scripts else []
         self.languages = tuple(sorted([*PP_OCR, *added]))
+        self._readable = frozenset(SCRIPT[tag] for tag in self.languages)
         parts = RULES + models_digest(self._engine.runtime) + self._layout.digest
         parts += tesseract.digest if tesseract and added else b""
         self.digest = f"sha256:{hashlib.sha256(parts).hexdigest()}"
@@ -66,9 +67,13 @@ class PpOcr:
         only_layer = request.text_layer == "only"
         second = self._scripts and partial(self._scripts.read, wanted=request.languages)
         read = read_page(pixels, self._engine, raster.layer, only_layer, second)
-        blocks, tangled = blocks_of(read.frame, read.lines, self._layout.regions(read.frame.image))
-        alphabet = self._engine.alphabet
-        verdict, warnings = judge_layer(read) if only_layer else judge(read, blocks, tangled, alphabet)
+        regions = self._layout.regions(read.frame.image)
+        blocks, tangled = blocks_of(read.frame, read.lines, regions, read.marks)
+        verdict, warnings = (
+            judge_layer(read)
+            if only_layer
+            else judge(read, blocks, tangled, self._engine.alphabet, self._readable)
+        )
         text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
         return PageResult(
             page=raster.page,

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from fovea.layout.line import Line, Page, Region, box_of, unit_of
+from fovea.layout.line import Line, Marks, Page, Region, box_of, unit_of
 from fovea.layout.page import lay_out
 from fovea.recognition.frame import Frame
 from fovea.recognition.marks import find_marks
@@ -15,12 +15,15 @@ INSIDE = 0.3
 """Share of the smaller of two blocks that lies in the other one if their texts are mixed up."""
 
 
-def blocks_of(frame: Frame, lines: list[Line], regions: Sequence[Region] = ()) -> tuple[list[Block], int]:
+def blocks_of(
+    frame: Frame, lines: list[Line], regions: Sequence[Region] = (), marks: Marks | None = None
+) -> tuple[list[Block], int]:
     """Blocks in reading order, and how many pairs of them are tangled.
 
-    Lines and regions are in pixels of the frame, boxes of blocks in 0..1 of the raster.
+    Lines, regions and marks are in pixels of the frame, boxes of blocks in 0..1 of the raster. `marks` are looked for
+    if they are not given.
     """
-    marks = find_marks(frame.image, [box_of(line) for line in lines], unit_of(lines))
+    marks = marks or find_marks(frame, [box_of(line) for line in lines], unit_of(lines))
     blocks = lay_out(Page(lines, frame.width, frame.height, marks, list(regions)))
     pairs = tangled(blocks)
     for block in blocks:

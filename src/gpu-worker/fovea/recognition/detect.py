@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from fovea.recognition.engine import Quads, TextEngine
+from fovea.recognition.frame import levels
 
 BAND = 1600
 """Pixels. A longer picture is searched in bands of this length."""
@@ -46,7 +47,8 @@ def find_lines(image: np.ndarray, engine: TextEngine) -> Quads:
 def content_box(image: np.ndarray) -> tuple[int, int, int, int]:
     """The part of a page with ink, and a margin. The detector overlooks a single line on a large empty page."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    dark = ((np.percentile(grey, 90) - grey) > INK).astype(np.uint8)
+    [paper] = levels(grey, 0.9)
+    dark = (grey < paper - INK).astype(np.uint8)
     dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
     if not len(rows):

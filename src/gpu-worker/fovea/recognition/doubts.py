@@ -9,7 +9,9 @@ import numpy as np
 
 from fovea.layout.line import CJK
 from fovea.recognition.engine import crop
-from fovea.recognition.marks import find_ink, is_frame
+from fovea.recognition.frame import Frame, levels
+from fovea.recognition.marks import fill_of_frame
+from fovea.result.page_result import Box
 
 NEAR = 0.8
 """Letters of a row are not further apart than this, in heights of a line."""
@@ -55,14 +57,14 @@ def right_words(text: str, sure: Sequence[float]) -> tuple[int, float]:
     return len(words), float(sum(prod(word) for word in words))
 
 
-def loose_letters(image: np.ndarray, quads: Sequence[np.ndarray], height: float) -> int:
-    """About how many letters stand in rows outside of all lines.
+def loose_rows(frame: Frame, quads: Sequence[np.ndarray], height: float) -> list[tuple[Box, int]]:
+    """Rows of letters outside of all lines: their boxes, and about how many letters each has.
 
-    `image`: (H, W, 3) BGR. `quads`: its lines, those that could not be read, too. `height`: that of a line.
+    `quads`: the page's lines, those that could not be read, too. `height`: that of a line.
     """
     if height < 4:
-        return 0
-    ink = find_ink(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+        return []
+    ink = frame.ink.copy()
     for quad in quads:
         middle = quad.mean(axis=0)
         cv2.fillConvexPoly(
@@ -81,9 +83,9 @@ def loose_letters(image: np.ndarray, quads: Sequence[np.ndarray], height: float)
     for label in np.flatnonzero(letters & (wide > 0.8 * tall) & (wide < 1.25 * tall)):
         x, y = stats[label, cv2.CC_STAT_LEFT], stats[label, cv2.CC_STAT_TOP]
         part = labels[y : y + tall[label], x : x + wide[label]] == label
-        letters[label] = not is_frame(part.astype(np.uint8))  # an empty box to tick or to write into
+        letters[label] = fill_of_frame(part) is None  # a box to tick or to write into
     if letters.sum() < LEAST_ROW:
-        return 0
+        return []
     rows = letters[labels].astype(np.uint8)
     rows = cv2.morphologyEx(rows, cv2.MORPH_CLOSE, np.ones((1, max(3, round(NEAR * height))), np.uint8))
     _, row_of, row_stats, _ = cv2.connectedComponentsWithStats(rows, connectivity=8)
@@ -92,7 +94,11 @@ def loose_letters(image: np.ndarray, quads: Sequence[np.ndarray], height: float)
     counts = np.bincount(row_of[at[:, 1], at[:, 0]], minlength=len(row_stats))
     is_row = (counts >= LEAST_ROW) & (row_stats[:, cv2.CC_STAT_HEIGHT] <= 1.8 * height)
     is_row[0] = False
-    return int(counts[is_row].sum())
+    found = []
+    for row in np.flatnonzero(is_row):
+        x, y, w, h, _ = (int(value) for value in row_stats[row])
+        found.append(((x, y, x + w, y + h), int(counts[row])))
+    return found
 
 
 def _growth(quad: np.ndarray, pad: float) -> np.ndarray:
@@ -114,7 +120,8 @@ def boxed_letters(image: np.ndarray, quad: np.ndarray) -> int:
     for x, y, w, h, label in parts:
         if w < 5 or h < 0.3 * height or not 0.2 < w / h < 1.4:
             continue
-        if not _is_empty_box(labels[y : y + h, x : x + w] == label):
+        filled = fill_of_frame(labels[y : y + h, x : x + w] == label, 0.95)
+        if filled is None or filled > 0.25:
             continue
         others = [(a, c) for a, _, c, _, other in parts if other != label]
         left = [x - a - c for a, c in others if a < x]
@@ -123,34 +130,24 @@ def boxed_letters(image: np.ndarray, quad: np.ndarray) -> int:
     return count
 
 
-def _is_empty_box(ink: np.ndarray) -> bool:
-    """Whether a piece of ink, (H, W), has four straight sides and little inside."""
-    rim = max(1, round(0.12 * ink.shape[1]))
-    ends = slice(None, rim), slice(-rim, None)
-    if not all(ink[rows, columns].any() for rows in ends for columns in ends):
-        return False
-    sides = (
-        ink[:rim].any(axis=0),
-        ink[-rim:].any(axis=0),
-        ink[:, :rim].any(axis=1),
-        ink[:, -rim:].any(axis=1),
-    )
-    inner = ink[2 * rim : -2 * rim, 2 * rim : -2 * rim]
-    return min(side.mean() for side in sides) >= 0.95 and bool(inner.size) and inner.mean() < 0.25
-
-
-def cut_lines(image: np.ndarray, quads: Sequence[np.ndarray]) -> int:
-    """Lines of which letters go through the left or the right edge of the image: (H, W, 3) BGR."""
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    count, width = 0, image.shape[1]
+def cut_lines(frame: Frame, quads: Sequence[np.ndarray]) -> int:
+    """Lines of which letters go through the left or the right edge of the page."""
+    count = 0
     for quad in quads:
         (x0, y0), (x1, y1) = quad.min(axis=0), quad.max(axis=0)
-        top, bottom = max(0, round(float(y0))), round(float(y1))
         near = 0.6 * (y1 - y0)
-        paper = np.percentile(grey[top:bottom], 80) if bottom > top else 0.0
-        for is_near, strip in ((x0 < near, grey[top:bottom, :2]), (x1 > width - near, grey[top:bottom, -2:])):
+        rows = frame.grey[max(0, round(float(y0))) : max(0, round(float(y1)))]
+        edges = [
+            edge
+            for is_near, edge in ((x0 < near, rows[:, :2]), (x1 > frame.width - near, rows[:, -2:]))
+            if is_near
+        ]
+        if not edges or not rows.size:
+            continue
+        [paper] = levels(rows, 0.8)
+        for edge in edges:
             # Less than all of the edge is dark: it is no frame and no shadow of a scanner.
-            if is_near and strip.size and 0.04 < float((strip < paper - 60).mean()) < 0.8:
+            if 0.04 < float((edge < paper - 60).mean()) < 0.8:
                 count += 1
                 break
     return count

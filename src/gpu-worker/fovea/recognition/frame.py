@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from fovea.result.page_result import Box
 
 LEAST_SKEW, MOST_SKEW = math.radians(0.12), math.radians(15)
+INK = 40
+"""Least difference of ink and the paper around it in grey levels."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
     """`image`: (H, W, 3) BGR. `to_raster`: (3, 3), turns `(x, y, 1)` of the image into pixels of the raster."""
 
@@ -32,6 +35,19 @@ class Frame:
     @property
     def height(self) -> int:
         return self.image.shape[0]
+
+    @cached_property
+    def grey(self) -> np.ndarray:
+        """(H, W)."""
+        return cv2.cvtColor(self.image, cv2.COLOR_BGR2GRAY)
+
+    @cached_property
+    def ink(self) -> np.ndarray:
+        """(H, W): 1 where a pixel is darker than the paper around it. Not to be written to."""
+        quarter = (max(1, self.width // 4), max(1, self.height // 4))
+        paper = cv2.medianBlur(cv2.resize(self.grey, quarter, interpolation=cv2.INTER_AREA), 31)
+        paper = cv2.resize(paper, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
+        return (cv2.subtract(paper, self.grey) > INK).astype(np.uint8)
 
     @property
     def quarters(self) -> int:
@@ -95,3 +111,9 @@ def skew_of(quads: np.ndarray) -> float:
     total = np.cumsum(np.array(weights)[order])
     skew = angles[int(order[int(np.searchsorted(total, total[-1] / 2))])]
     return skew if LEAST_SKEW < abs(skew) < MOST_SKEW else 0.0
+
+
+def levels(grey: np.ndarray, *shares: float) -> list[int]:
+    """The grey levels below which these shares of the pixels of (H, W) uint8 lie. Faster than `numpy.percentile`."""
+    counts = np.cumsum(cv2.calcHist([grey], [0], None, [256], [0, 256]))
+    return [int(np.searchsorted(counts, share * counts[-1])) for share in shares]

@@ -1,6 +1,8 @@
 """Whether the lines that were found were also read: letters drawn against characters read, and scripts."""
 
-from collections.abc import Set
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Set
 
 import cv2
 import numpy as np
@@ -9,13 +11,14 @@ from fovea.recognition.engine import crop
 
 MISSED = 0.6
 """A line with fewer characters than this share of its letters was not read: its script is unknown, or it is damaged."""
+NOTABLE = 0.04
+"""A script that nothing can read counts from this share of a page's letters."""
 FEW = 4
 """Lines with fewer letters say too little."""
 
 
-def is_legible(image: np.ndarray, quad: np.ndarray, text: str) -> bool:
-    """Whether a text has about as many characters as the line has letters. A read line has 1.0 to 1.4 times as many."""
-    drawn = letters_drawn(image, quad)
+def is_legible(drawn: int, text: str) -> bool:
+    """Whether a text has about as many characters as its line has letters. A read line has 1.0 to 1.4 times as many."""
     return drawn <= FEW or len("".join(text.split())) >= MISSED * drawn
 
 
@@ -54,6 +57,22 @@ SCRIPTS = {
 def has_other_letters(text: str, alphabet: Set[str]) -> bool:
     """Whether a text has letters that the recognizer, which writes `alphabet`, cannot write."""
     return any(letter.isalpha() and letter not in alphabet for letter in text)
+
+
+def unknown_script(text: str, alphabet: Set[str], readable: Collection[str]) -> str | None:
+    """The script of a good part of a text's letters, if neither the recognizer nor another reader knows it.
+
+    `alphabet`: what the recognizer can write. `readable`: the scripts of all readers, named as in
+    `fovea.recognition.languages`. Letters of Latin and Han that the recognizer lacks are rare.
+    """
+    letters = [letter for letter in text if letter.isalpha()]
+    scripts = Counter(
+        unicodedata.name(letter, "?").split()[0].title() for letter in letters if letter not in alphabet
+    )
+    for name, count in scripts.most_common(1):
+        if count > NOTABLE * len(letters) and name not in (*readable, "Latin", "Cjk", "?"):
+            return name
+    return None
 
 
 def half_known(text: str, alphabet: frozenset[str]) -> str | None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from fovea.layout.line import Marks
+from fovea.recognition.frame import Frame
 from fovea.result.geometry import union
 from fovea.result.page_result import Box
 
@@ -17,24 +18,14 @@ MIN_WALL = 1.25
 """Least length of a vertical line between two level ones."""
 
 
-def find_marks(image: np.ndarray, boxes: list[Box], unit: float) -> Marks:
-    """`image`: (H, W, 3) BGR, upright and level. `boxes`: its lines of text. `unit`: their height."""
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    dark = find_ink(grey)
+def find_marks(frame: Frame, boxes: list[Box], unit: float) -> Marks:
+    """`boxes`: the page's lines of text. `unit`: their height."""
+    dark = frame.ink
     across, down = _rules(dark, unit)
     across = [rule for rule in across if not _in_letters(rule, boxes, unit)]
     squares, bullets = _signs(dark, boxes, unit)
-    pictures = _pictures(image, dark, boxes, across, down, unit)
+    pictures = _pictures(frame, boxes, across, down, unit)
     return Marks(tuple(across), tuple(down), tuple(squares), tuple(pictures), tuple(bullets))
-
-
-def find_ink(grey: np.ndarray) -> np.ndarray:
-    """1 where a pixel is darker than the paper around it."""
-    height, width = grey.shape
-    quarter = (max(1, width // 4), max(1, height // 4))
-    paper = cv2.medianBlur(cv2.resize(grey, quarter, interpolation=cv2.INTER_AREA), 31)
-    paper = cv2.resize(paper, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return ((paper.astype(np.int16) - grey) > 40).astype(np.uint8)
 
 
 def _rules(dark: np.ndarray, unit: float) -> tuple[list[Box], list[Box]]:
@@ -99,7 +90,7 @@ def _signs(dark: np.ndarray, boxes: list[Box], unit: float) -> tuple[list[tuple[
             and min(_hole(contours, hierarchy[0], child)) > 0.5 * width
             and _before(box, boxes, unit, width)
         ):
-            is_marked = _frame(dark[y : y + height, x : x + width])
+            is_marked = _is_marked(dark[y : y + height, x : x + width])
             if is_marked is not None:
                 squares.append((box, is_marked))
         elif width < 0.65 * unit and full > 0.5 and _before(box, boxes, unit, 0.0):
@@ -141,38 +132,39 @@ def _before(sign: Box, boxes: list[Box], unit: float, overlap: float) -> bool:
     )
 
 
-def _frame(frame: np.ndarray) -> bool | None:
+def _is_marked(square: np.ndarray) -> bool | None:
     """Whether a square frame has a mark in it; `None` if it is no frame."""
-    if not is_frame(frame):
+    filled = fill_of_frame(square)
+    border = _border(square.shape[1])
+    inner = square[border:-border, border:-border]
+    if filled is None or not inner.size or inner.mean() > 0.8:
         return None
-    border = _border(frame.shape[1])
-    inner = frame[border:-border, border:-border]
-    if not inner.size or inner.mean() > 0.8:
-        return None
-    core = frame[2 * border : -2 * border, 2 * border : -2 * border]
-    return bool(core.size and core.mean() > 0.08)
+    return filled > 0.08
 
 
-def is_frame(ink: np.ndarray) -> bool:
-    """Whether a piece of ink, (H, W) of 0 and 1, is drawn along all four sides of its box."""
+def fill_of_frame(ink: np.ndarray, least: float = 0.8) -> float | None:
+    """The share of ink well inside a frame: a piece of ink, (H, W) of 0 and 1, drawn along the sides of its box.
+
+    `None` if one of the sides is drawn along less than `least` of its length.
+    """
     border = _border(ink.shape[1])
     ends = (ink[:border].max(axis=0), ink[-border:].max(axis=0))
     sides = (*ends, ink[:, :border].max(axis=1), ink[:, -border:].max(axis=1))
-    return bool(min(side.mean() for side in sides) >= 0.8)
+    if min(side.mean() for side in sides) < least:
+        return None
+    core = ink[2 * border : -2 * border, 2 * border : -2 * border]
+    return float(core.mean()) if core.size else 0.0
 
 
 def _border(width: int) -> int:
     return max(1, round(0.12 * width))
 
 
-def _pictures(
-    image: np.ndarray, dark: np.ndarray, boxes: list[Box], across: list[Box], down: list[Box], unit: float
-) -> list[Box]:
+def _pictures(frame: Frame, boxes: list[Box], across: list[Box], down: list[Box], unit: float) -> list[Box]:
     """Areas with ink that is neither text nor a ruled line."""
-    height, width = dark.shape
-    colour = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)[:, :, 1] > 60
-    shade = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) < 235
-    rest = ((dark > 0) | (colour & shade)).astype(np.uint8)
+    height, width = frame.height, frame.width
+    colour = cv2.cvtColor(frame.image, cv2.COLOR_BGR2HSV)[:, :, 1] > 60
+    rest = ((frame.ink > 0) | (colour & (frame.grey < 235))).astype(np.uint8)
     for x0, y0, x1, y1 in [*boxes, *across, *down]:
         pad = 3
         rest[max(0, int(y0) - pad) : int(y1) + pad, max(0, int(x0) - pad) : int(x1) + pad] = 0
@@ -181,7 +173,6 @@ def _pictures(
     reach = max(3, round(1.2 * unit))
     near = cv2.dilate(rest, np.ones((reach, reach), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     pictures = []
     for label, (x, y, w, h, _area) in enumerate(stats[1:], 1):
         if min(w, h) < 1.5 * unit or (w > 0.95 * width and h > 0.95 * height):
@@ -189,7 +180,7 @@ def _pictures(
         own = (labels[y : y + h, x : x + w] == label) & (rest[y : y + h, x : x + w] > 0)
         if own.sum() < 0.03 * w * h:
             continue
-        part = grey[y : y + h, x : x + w][own]
+        part = frame.grey[y : y + h, x : x + w][own]
         if part.mean() > PALE and not colour[y : y + h, x : x + w][own].mean() > 0.5:
             continue  # a watermark
         pictures.append((float(x), float(y), float(x + w), float(y + h)))

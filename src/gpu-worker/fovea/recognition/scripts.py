@@ -11,8 +11,8 @@ from fovea.errors import PageError
 from fovea.layout.line import Line
 from fovea.recognition.engine import crop
 from fovea.recognition.languages import FIRST, PP_OCR, SCRIPT, matching
-from fovea.recognition.legibility import half_known, has_other_letters, is_legible, letters_drawn
-from fovea.recognition.page import ReadLine
+from fovea.recognition.legibility import half_known, has_other_letters, is_legible
+from fovea.recognition.page import ReadLine, Unread
 from fovea.recognition.tesseract import Tesseract
 
 ROW, GAP = 64, 32
@@ -48,53 +48,53 @@ class ScriptReader:
         self,
         image: np.ndarray,
         found: list[ReadLine],
-        unread: list[np.ndarray],
+        unread: list[Unread],
         wanted: Sequence[str] = (),
-    ) -> tuple[list[ReadLine], list[np.ndarray]]:
+    ) -> tuple[list[ReadLine], list[Unread]]:
         """The lines of a page after a second reading, and the quads that nobody could read. Blocks.
 
         `wanted`: tags of languages; if none of them is in a script that the recognizer lacks, a sample decides.
         """
         languages = [tag for tag in matching(wanted, self.languages)[0] if tag in self.languages]
         try:
-            if not languages and self._is_likely(image, found, unread):
+            if not languages and self._is_likely(found, unread):
                 languages = self._choice(image, found, unread)
             level = [line for line in found if not line.turned]
-            quads = [*(line.quad for line in level), *unread]
-            if not languages or not quads:
+            places = [*level, *unread]
+            if not languages or not places:
                 return found, unread
-            read = self._rows(image, quads, languages)
+            read = self._rows(image, [line.quad for line in places], languages)
         except PageError:
             return found, unread  # the lines stay as they are, and the verdict counts them
         lines, rest = [line for line in found if line.turned], []
-        for quad, before, row in zip(quads, [*level, *(None for _ in unread)], read, strict=True):
+        for before, row in zip(places, read, strict=True):
             text = row.text if row else ""
-            sure = row is not None and row.confidence >= LEAST_CONFIDENCE
-            if before:
+            better = row is not None and row.confidence >= LEAST_CONFIDENCE
+            if isinstance(before, Unread):
+                better = better and is_legible(before.letters, text)
+            else:
                 better = (
-                    sure
+                    better
                     and row.confidence > before.confidence - MARGIN
                     and has_other_letters(text, self.alphabet)
                 )
-            else:
-                better = sure and is_legible(image, quad, text)
             if better:
-                lines.append(ReadLine(quad, text, row.confidence, ()))
-            elif before:
-                lines.append(before)
+                lines.append(ReadLine(before.quad, text, row.confidence, ()))
+            elif isinstance(before, Unread):
+                rest.append(before)
             else:
-                rest.append(quad)
+                lines.append(before)
         return lines, rest
 
-    def _is_likely(self, image: np.ndarray, found: list[ReadLine], unread: list[np.ndarray]) -> bool:
+    def _is_likely(self, found: list[ReadLine], unread: list[Unread]) -> bool:
         text = " ".join(line.text for line in found)
-        drawn = sum(letters_drawn(image, quad) for quad in unread)
+        drawn = sum(line.letters for line in unread)
         return drawn > UNREAD * (len(text) + drawn) or half_known(text, self.alphabet) is not None
 
-    def _choice(self, image: np.ndarray, found: list[ReadLine], unread: list[np.ndarray]) -> list[str]:
+    def _choice(self, image: np.ndarray, found: list[ReadLine], unread: list[Unread]) -> list[str]:
         """The language whose data reads a sample with the most confidence, one for each script; empty if none does."""
         unsure = [line.quad for line in sorted(found, key=lambda line: line.confidence) if not line.turned]
-        largest = sorted(unread, key=lambda quad: -cv2.contourArea(quad))
+        largest = sorted((line.quad for line in unread), key=lambda quad: -cv2.contourArea(quad))
         quads = [*largest, *unsure][:SAMPLE]
         best, choice = LEAST_CONFIDENCE, []
         for tag in first_of_scripts(self.languages):
