@@ -67,10 +67,10 @@ export async function startRecall(
     admitted = true;
     const id = newId("job", Date.now());
     // A larger mode than that of the image would find no more in it.
-      const mode = reader(by.model).modes.find((known) => known === item.form) ?? "auto";
-      const options = readingOptions(by.model, mode);
-      const started = await startJob(env, file, { id, keyId: by.keyId, allowance, options });
-      if ("refusal" in started) throw refused(started, allowance);
+    const mode = reader(by.model).modes.find((known) => known === item.form) ?? "auto";
+    const options = readingOptions(by.model, mode);
+    const started = await startJob(env, file, { id, keyId: by.keyId, allowance, options });
+    if ("refusal" in started) throw refused(started, allowance);
     jobs.push(id);
   }
   return jobs;

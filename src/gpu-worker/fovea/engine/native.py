@@ -76,7 +76,9 @@ class NativeEngine(Engine):
         # Counters of each row.
         self._filled = np.zeros(self.config.max_batch, dtype=np.int64)  # positions in the cache
         self._room = np.zeros_like(self._filled)  # positions in the row's blocks
-        self._dropped = np.zeros_like(self._filled)  # index of the first block that `_drop_unseen` has not freed
+        self._dropped = np.zeros_like(
+            self._filled
+        )  # index of the first block that `_drop_unseen` has not freed
         self._next_deadline = float("inf")
         self._encoder_debt = 0.0  # seconds that the decoder must run before the encoder's next turn
         self._inbox: deque[tuple[str, Any]] = deque()

@@ -114,7 +114,9 @@ def choose_engine(settings: Settings, device: torch.device) -> str:
     """`vllm` or `native`, for a machine with this device. Raises `ValueError` if the settings ask for what it lacks."""
     if settings.engine == "native":
         if settings.device == "cuda":
-            raise ValueError("FOVEA_DEVICE is cuda, but FOVEA_ENGINE=native runs on the CPU: unset one of them")
+            raise ValueError(
+                "FOVEA_DEVICE is cuda, but FOVEA_ENGINE=native runs on the CPU: unset one of them"
+            )
         return "native"
     if settings.engine == "auto" and device.type == "cpu":
         return "native"
