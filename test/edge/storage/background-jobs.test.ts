@@ -17,12 +17,17 @@ const triggerBefore = migrations
   .flatMap(({ queries }) => queries)
   .findLast((sql) => sql.includes("CREATE TRIGGER page_completed")) as string;
 
-/** Undoes the migration. */
+/** Undoes the migration, and what later ones have built on its column. */
 const undo = () =>
   env.DB.batch(
-    ["DROP TRIGGER page_completed", "ALTER TABLE jobs DROP COLUMN background", triggerBefore].map(
-      (sql) => env.DB.prepare(sql),
-    ),
+    [
+      "DROP TRIGGER page_completed",
+      "DROP TRIGGER job_deleted",
+      "DROP TRIGGER document_deleted",
+      "DROP INDEX jobs_without_bundle",
+      "ALTER TABLE jobs DROP COLUMN background",
+      triggerBefore,
+    ].map((sql) => env.DB.prepare(sql)),
   );
 
 it("keeps batches in `batch_id`, and takes contexts out of it", async () => {
