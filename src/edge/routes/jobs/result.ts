@@ -110,15 +110,17 @@ export const jobsResult = (app: App) =>
     if (fault) throw new Problem("unsupported-option", fault);
     if (job.bundle && !hasDocument) throw new Problem("gone", "The file was deleted.");
 
-    // Pictures of pages and figures are not in the bundle: they may be made again.
-    const hasPictures = view.pictures || view.figures !== undefined;
-    const isFinal = !!job.bundle && !hasPictures && form.figures !== "inline";
+    // Images of pages are made on request, after the job; figures are stored before the page's result.
+    const isFinal = !!job.bundle && !view.pictures;
     const etag = isFinal ? await etagOf(c, [job.bundle, id, query]) : null;
     c.header("cache-control", job.zeroRetention ? "no-store" : REVALIDATED);
     c.header("cache-status", `fovea-edge; fwd=${isFinal ? "miss" : "bypass"}`);
     if (etag && isKnown(c, etag)) return c.body(null, 304, { etag }) as never;
 
-    const selected = hasPictures ? selectPages(job, await jobPages(c.env.DB, id), selection) : [];
+    const selected =
+      view.pictures || view.figures
+        ? selectPages(job, await jobPages(c.env.DB, id), selection)
+        : [];
     const imageOf = view.pictures ? await pageImages(c.env, job, selected) : null;
     if (view.survey) {
       const { entries } = await openResult(c.env, job, selection);

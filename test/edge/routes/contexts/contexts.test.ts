@@ -371,7 +371,9 @@ describe("interrupted anywhere", () => {
       { type: "image", first_message: 1, last_message: 3 },
     ]);
     expect((await json(recall(id, 2))).text, where).toBe(messages[1]?.content);
-    expect(await kept(), where).toHaveLength(2);
+    // The bundle of the recall's job is made after the job has ended.
+    const pages = (await kept()).filter((path) => !path.includes("/bundles/"));
+    expect(pages, where).toHaveLength(2);
     await call(`/v1/contexts/${id}`, { method: "DELETE", key });
     expect(await kept(), where).toEqual([]);
     return cut;
