@@ -212,12 +212,15 @@ describe("chunks", () => {
         block("footnote", "1 See the map."),
         block("page_number", "1"),
       ),
-      pageOf(2, block("text", "Three.")),
+      pageOf(2, block("text", "Three."), block("sub_title", "1.2 Locks"), block("text", "Four.")),
+      pageOf(3, block("sub_title", "2 Seine"), block("text", "Five.")),
     ]);
     expect(found.map(({ id, headings, text }) => [id, headings, text])).toEqual([
       ["file_1:1:1", ["Rivers"], "Rivers\n\nOne."],
       ["file_1:1:2", ["Rivers", "Thames"], "Thames\n\nTwo."],
       ["file_1:2:1", ["Rivers", "Thames"], "Three."],
+      ["file_1:2:2", ["Rivers", "Thames", "1.2 Locks"], "1.2 Locks\n\nFour."],
+      ["file_1:3:1", ["Rivers", "2 Seine"], "2 Seine\n\nFive."],
     ]);
     expect(found[0]).toMatchObject({
       job_id: "job_1",

@@ -68,7 +68,7 @@ INLINE = {"p", "br", "em", "strong", "s", "del", "code", "ul", "ol", "li"}
 WANTED = {
     "text": {"p", "br"},
     "free": {"p"},
-    "title": {"h1"},
+    "title": {"h1", "h2", "h3", "h4", "h5", "h6"},
     "list": {"ul", "ol", "li", "p"},
     "code": {"pre", "code"},
     "model": INLINE | BLOCKS | {"input"},
@@ -202,6 +202,24 @@ def test_items_and_titles_begin_no_other_block():
     items = to_markdown([block("list", "• # a\n1. - b\n2. > c\n- [x] d\nno mark")])
     assert items == "- \\# a\n1. \\- b\n2. \\> c\n- [x\\] d\n- no mark"
     assert to_markdown([block("title", "1. Part\n# of C #")]) == "# 1. Part # of C \\#"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sign"),
+    [
+        ("title", "Rivers", "#"),
+        ("sub_title", "Thames", "##"),
+        ("sub_title", "2. Thames", "##"),
+        ("sub_title", "2.1 Locks", "###"),
+        ("title", "2.1. Locks", "###"),
+        ("sub_title", "A.3.12 Weirs", "####"),
+        ("sub_title", "1.2.3.4.5.6.7 Deep", "######"),
+        ("sub_title", "3.5 % more", "##"),
+        ("sub_title", "12.50", "##"),
+    ],
+)
+def test_numbers_of_sections_decide_the_level(kind, text, sign):
+    assert to_markdown([block(kind, text)]).split(" ")[0] == sign
 
 
 def test_markdown_of_a_model_keeps_its_emphasis_lists_and_formulas():

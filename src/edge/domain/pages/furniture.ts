@@ -1,4 +1,5 @@
 /** Running headers and footers of a document: the same text at the same place on several pages. */
+import { isHeading } from "./headings.ts";
 import type { PageResult } from "./page-result.ts";
 
 type Block = PageResult["blocks"][number];
@@ -44,8 +45,6 @@ export class Furniture {
     });
   }
 }
-
-const isHeading = ({ type }: Block) => type === "title" || type === "sub_title";
 
 const isMarginal = ({ type, bbox: [, y0, , y1], text }: Block) =>
   type !== "table" &&

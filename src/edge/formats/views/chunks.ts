@@ -2,7 +2,9 @@
  * JSON lines for retrieval. Each chunk has a limited length, its page, the headings above it and the boxes of its
  * text, so that an answer can cite its source. A chunk never spans pages. Footnotes, running headers and footers are left out.
  */
+
 import { Furniture } from "../../domain/pages/furniture.ts";
+import { headingLevel, isHeading } from "../../domain/pages/headings.ts";
 import { FURNITURE, type PageEntry, type PageResult } from "../../domain/pages/page-result.ts";
 import type { View } from "./view.ts";
 
@@ -13,8 +15,8 @@ const MAX_CHARACTERS = 1200;
 
 export const chunks = (): View => {
   let job = { jobId: "", fileId: "" };
-  /** The headings in effect at the end of the previous page. */
-  let headings: Partial<Record<"title" | "sub_title", string>> = {};
+  /** The headings in effect, each with its level, from the outermost. */
+  let headings: { level: number; words: string }[] = [];
 
   const furniture = new Furniture();
 
@@ -26,7 +28,11 @@ export const chunks = (): View => {
     let boxes: Box[] = [];
     const flush = () => {
       if (pieces.length > 0)
-        found.push({ headings: Object.values(headings), text: pieces.join("\n\n"), boxes });
+        found.push({
+          headings: headings.map(({ words }) => words),
+          text: pieces.join("\n\n"),
+          boxes,
+        });
       pieces = [];
       boxes = [];
     };
@@ -43,9 +49,10 @@ export const chunks = (): View => {
       const { id, type, bbox, text, latex } = block;
       const words = (text || latex || "").trim();
       if (FURNITURE.has(type) || words === "" || furniture.has(block, page)) continue;
-      if (type === "title" || type === "sub_title") {
+      if (isHeading(block)) {
         flush();
-        headings = type === "title" ? { title: words } : { ...headings, sub_title: words };
+        const level = headingLevel(block);
+        headings = [...headings.filter((above) => above.level < level), { level, words }];
       }
       add(words, { id, type, bbox });
     }

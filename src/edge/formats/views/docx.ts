@@ -1,4 +1,5 @@
 /** A Word document (ECMA-376) with headings, paragraphs, lists, tables, figures and page breaks. */
+import { headingLevel } from "../../domain/pages/headings.ts";
 import type { FigureType, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { roomForFigures } from "../../domain/pages/presentation.ts";
 import { Zip } from "../zip.ts";
@@ -68,9 +69,8 @@ function blockXml(block: Block): string {
   const { type, text } = block;
   switch (type) {
     case "title":
-      return paragraph(text, "Heading1");
     case "sub_title":
-      return paragraph(text, "Heading2");
+      return paragraph(text, `Heading${headingLevel(block)}`);
     case "table":
       return tableXml(tableCells(block));
     case "list":
@@ -195,8 +195,7 @@ const PARTS: [string, string][] = [
   [
     "word/styles.xml",
     `<w:styles ${W}><w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/></w:style>` +
-      heading(1, 32) +
-      heading(2, 26) +
+      [32, 26, 24, 23, 22, 22].map((halfPoints, i) => heading(i + 1, halfPoints)).join("") +
       style("ListParagraph", "List Paragraph", '<w:pPr><w:ind w:left="720"/></w:pPr>') +
       style("Caption", "caption", "<w:rPr><w:i/></w:rPr>") +
       style("Note", "Note", '<w:rPr><w:i/><w:color w:val="B00000"/></w:rPr>') +

@@ -2,6 +2,7 @@
  * The result as HTML. Text from the document is untrusted and escaped. Of the markup of a table, only table
  * tags and spans are kept. Figures have the addresses that the request chooses.
  */
+import { headingLevel } from "../../domain/pages/headings.ts";
 import type { StoredPageResult } from "../../domain/pages/page-result.ts";
 import { altText, type Block, type FigureBlock, type Group, grouped } from "./figures.ts";
 import type { View } from "./view.ts";
@@ -48,9 +49,10 @@ function blockHtml(block: Block): string {
   const text = escapeHtml(block.text);
   switch (block.type) {
     case "title":
-      return `<h1>${text}</h1>`;
-    case "sub_title":
-      return `<h2>${text}</h2>`;
+    case "sub_title": {
+      const level = headingLevel(block);
+      return `<h${level}>${text}</h${level}>`;
+    }
     case "table":
       return block.html === undefined ? `<pre>${text}</pre>` : tableHtml(block.html);
     case "code":

@@ -45,6 +45,7 @@ _RUN = re.compile(r"\*+|_+|~+")
 _BACKTICKS = re.compile(r"`+")
 _NUMBERED = re.compile(r"([0-9]{1,9})[.)](?=\s|$)")
 _TASK = re.compile(r"\[[ xX]\](?=\s|$)")
+_SECTION_NUMBER = re.compile(r"[0-9A-Z][0-9]{0,2}(?:\.[0-9]{1,2})+(?=\.?\s+[^\W\d_])")
 _CLOSING_HASHES = re.compile(r"(?:^|\s)(#+)$")
 # What renderers take for white space or drop. Only line feeds end lines.
 _BLANKS = dict.fromkeys(map(ord, "\0\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029\ufeff"), " ")
@@ -149,7 +150,7 @@ def _block(block: Block, write: Callable[..., str]) -> str:
     text = block.text
     match block.type:
         case "title" | "sub_title":
-            return _heading("#" if block.type == "title" else "##", text, write)
+            return _heading("#" * heading_level(block), text, write)
         case "table" if block.html:
             return block.html
         case "list":
@@ -166,6 +167,16 @@ def _block(block: Block, write: Callable[..., str]) -> str:
         case _:
             # Two spaces at the end of a line keep the line break.
             return write(text).replace("\n", "  \n")
+
+
+def heading_level(block: Block) -> int:
+    """The level of a heading, 1 to 6: 1 for a title and 2 for a sub-title, or below, if its number has more parts.
+
+    A number such as `2.1.3` means the same on every page, so levels agree over the pages of a document.
+    """
+    number = _SECTION_NUMBER.match(block.text)
+    parts = number[0].count(".") + 1 if number else 0
+    return max(1 if block.type == "title" else 2, min(parts + 1, 6) if parts > 1 else 1)
 
 
 def _heading(sign: str, text: str, write: Callable[..., str]) -> str:
