@@ -13,7 +13,7 @@ const INLINE = ["p", "br", "em", "strong", "del", "code"];
 /** The elements of each kind of block. A model may write lists, emphasis and headings. */
 const WANTED: Record<Kind, string[]> = {
   text: ["p", "br"],
-  title: ["h1"],
+  title: ["h1", "h2", "h3", "h4", "h5", "h6"],
   list: ["ul", "ol", "li", "p"],
   model: [
     ...INLINE,
