@@ -56,6 +56,8 @@ class Release:
     ngram: tuple[int, int] | None = None
     """The n-gram guard if the setting is left at its default; `None`: that default."""
     max_document: int = 0
+    document_ngram: tuple[int, int] | None = None
+    """The guard of several pages in one sequence, if the setting is left at its default."""
     measured: bool = False
 
 
@@ -86,13 +88,16 @@ class DeepseekOcr(VisionReader):
             raise ValueError(f"{release.name} requires {release.folder}, the folder of its checkpoint")
         sizes = _sizes(folder)
         ngram, pdf_ngram = settings.ngram_guard, settings.pdf_ngram_guard
+        document_ngram = None
         defaults = Settings()
         if release.ngram and (ngram, pdf_ngram) == (defaults.ngram_guard, defaults.pdf_ngram_guard):
             ngram = pdf_ngram = release.ngram
+            document_ngram = release.document_ngram
+        guards = (ngram, pdf_ngram, document_ngram) if document_ngram else (ngram, pdf_ngram)
         loaded = load_folder(
             folder,
             ModelConfig.from_json(json.loads(sizes)) if sizes else release.config,
-            release.rules + repr((ngram, pdf_ngram)).encode() + sizes,
+            release.rules + repr(guards).encode() + sizes,
             settings,
             release.layout,
         )
@@ -110,6 +115,7 @@ class DeepseekOcr(VisionReader):
             layout=loaded.model.layout,
             tasks=release.tasks,
             max_document=release.max_document,
+            document_ngram=document_ngram,
         )
         self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         log.info("engine: %s, %s", self.engine.name, self.precision)
