@@ -9,7 +9,7 @@
 | `FOVEA_NGRAM_GUARD` | `30,90`; for PDF pages `20,50` | `n,window` for all pages, or `off`. Loops are detected anyway |
 | `FOVEA_MAX_NEW_TOKENS` | 8192 tokens | longest answer; the context also limits it |
 | `FOVEA_QUANT` | off | `int8` quantizes the decoder's weights; for CPUs only |
-| `FOVEA_ENGINE` | auto | `vllm`, `native` or `auto`, which is `vllm` on a GPU ([the engines](ENGINE.md)) |
+| `FOVEA_ENGINE` | auto | `vllm`; `native`, which reads on the CPU; `auto`: `vllm` on a GPU ([the engines](ENGINE.md)) |
 | `FOVEA_VLLM_SHARE` | 0.8 | share of the GPU's memory for vLLM: decoder and cache; the encoder uses the rest |
 | `FOVEA_KV_BYTES` | 2 GiB; what `FOVEA_VLLM_SHARE` leaves | cache for the keys and values of all running pages |
 | `FOVEA_BATCH` | 64; 256 with `vllm` | sequences that are decoded at once |
