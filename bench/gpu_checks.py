@@ -141,7 +141,9 @@ def engine(options: Options) -> Checks:
 
     sizes = options.weights / "sizes.json"
     config = (
-        ModelConfig.from_json(json.loads(sizes.read_text())) if sizes.is_file() else ModelConfig.official()
+        ModelConfig.from_json(json.loads(sizes.read_text()))
+        if sizes.is_file()
+        else ModelConfig.deepseek_ocr()
     )
     with torch.device("meta"):
         model = OcrModel(config)
@@ -261,7 +263,7 @@ def roofline_pages_s(mode: str, mean: int, batch: int) -> float | None:
     design, policy = Design(folded=False), Policy(max_batch=batch)
     try:
         return simulate(
-            gpu(name), ModelConfig.official(), design, Page.of(mode), [mean] * 4 * batch, policy
+            gpu(name), ModelConfig.deepseek_ocr(), design, Page.of(mode), [mean] * 4 * batch, policy
         ).pages_s
     except ValueError:
         return None

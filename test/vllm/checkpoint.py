@@ -1,9 +1,10 @@
-"""A small random checkpoint in DeepSeek-OCR's official layout, as vLLM and Fovea read it.
+"""A small random checkpoint in the official layout of DeepSeek-OCR or a successor, as vLLM and Fovea read it.
 
-    python test/vllm/checkpoint.py FOLDER [bfloat16|float32]
+    python test/vllm/checkpoint.py FOLDER [bfloat16|float32] [deepseek-ocr|deepseek-ocr-2|unlimited-ocr]
 
-Tensor names, vocabulary and encoder are the official ones, because vLLM's encoder has fixed sizes; the decoder has
-fewer layers and fewer, smaller experts. The weights make every part move the logits, and best tokens seldom tie.
+Tensor names and vocabulary are the official ones; the decoder has fewer layers and fewer, smaller experts. The encoder
+of DeepSeek-OCR is the official one, because vLLM's has fixed sizes; those of the successors, which vLLM does not load,
+have few layers. The weights make every part move the logits, and best tokens seldom tie.
 """
 
 import json
@@ -27,17 +28,22 @@ DECODER = {
     "expert_mlp": 256,
     "shared_mlp": 512,
 }
+WINDOW = 24  # of Unlimited-OCR, in tokens: shorter than the tests' answers
+ARCHITECTURES = {
+    "deepseek-ocr": "DeepseekOCRForCausalLM",
+    "deepseek-ocr-2": "DeepseekOCR2ForCausalLM",
+    "unlimited-ocr": "UnlimitedOCRForCausalLM",
+}
 PART = 4096  # rows of a matrix that are drawn at a time
 # The router's gain keeps its choices apart: two experts that tie are chosen by rounding, and the answers then differ.
 GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv": 1.3, "mlp.gate.": 4.0}
 
 
-def make(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Path:
+def make(folder: Path, dtype: torch.dtype = torch.bfloat16, release: str = "deepseek-ocr") -> Path:
     """Writes the checkpoint, unless the folder has one."""
     if (folder / "config.json").is_file():
         return folder
-    config = ModelConfig.official()
-    config = replace(config, decoder=replace(config.decoder, **DECODER))
+    config = sizes(release)
     with torch.device("meta"):
         model = OcrModel(config)
     model.to(dtype).to_empty(device="cpu")
@@ -53,8 +59,26 @@ def make(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Path:
     (folder / "sizes.json").write_text(json.dumps(config.to_json()))
     (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 0, "eos_token_id": 1}))
     _write_tokenizer(folder)
-    (folder / "config.json").write_text(json.dumps(official_config(config, kind), indent=1))
+    (folder / "config.json").write_text(json.dumps(official_config(config, kind, release), indent=1))
     return folder
+
+
+def sizes(release: str) -> ModelConfig:
+    config = {
+        "deepseek-ocr": ModelConfig.deepseek_ocr,
+        "deepseek-ocr-2": ModelConfig.deepseek_ocr_2,
+        "unlimited-ocr": ModelConfig.unlimited_ocr,
+    }[release]()
+    decoder = replace(config.decoder, **DECODER)
+    if release == "deepseek-ocr":
+        return replace(config, decoder=decoder)
+    return replace(
+        config,
+        sam=replace(config.sam, depth=2, global_blocks=(1,)),
+        clip=config.clip and replace(config.clip, depth=2),
+        qwen=config.qwen and replace(config.qwen, depth=2),
+        decoder=replace(decoder, window=decoder.window and WINDOW),
+    )
 
 
 def _distribution(name: str, shape: torch.Size) -> tuple[float, float]:
@@ -77,8 +101,8 @@ def _distribution(name: str, shape: torch.Size) -> tuple[float, float]:
     return 0.0, gain / math.sqrt(math.prod(shape[1:]))
 
 
-def official_config(config: ModelConfig, kind: str) -> dict:
-    """`config.json` as the Hub has it, with this model's number of layers and precision."""
+def official_config(config: ModelConfig, kind: str, release: str) -> dict:
+    """`config.json` as the Hub has it, with this decoder's sizes and precision."""
     d = config.decoder
     language = {
         "bos_token_id": 0,
@@ -115,15 +139,21 @@ def official_config(config: ModelConfig, kind: str) -> dict:
         "width": 768,
     }
     clip = {"heads": 16, "image_size": 224, "layers": 24, "patch_size": 14, "width": 1024}
+    widths = {"clip-l-14-224": clip, "sam_vit_b": sam}
+    if release == "deepseek-ocr-2":
+        sam["downsample_channels"] = [512, 896]
+        widths = {"qwen2-0-5b": {"dim": 896}, "sam_vit_b": sam}
+    window = {"rswa_window": config.decoder.window} if config.decoder.window else {}
     return {
         **language,
-        "architectures": ["DeepseekOCRForCausalLM"],
+        **window,
+        "architectures": [ARCHITECTURES[release]],
         "candidate_resolutions": [[1024, 1024]],
         "global_view_pos": "head",
         "language_config": {**language, "architectures": ["DeepseekV2ForCausalLM"], "torch_dtype": kind},
-        "model_type": "deepseek_vl_v2",
+        "model_type": "unlimited-ocr" if release == "unlimited-ocr" else "deepseek_vl_v2",
         "projector_config": {
-            "input_dim": 2048,
+            "input_dim": 896 if release == "deepseek-ocr-2" else 2048,
             "model_type": "mlp_projector",
             "n_embed": 1280,
             "projector_type": "linear",
@@ -136,7 +166,7 @@ def official_config(config: ModelConfig, kind: str) -> dict:
             "mlp_ratio": 3.7362,
             "model_name": "deeplip_b_l",
             "model_type": "vision",
-            "width": {"clip-l-14-224": clip, "sam_vit_b": sam},
+            "width": widths,
         },
     }
 
@@ -167,4 +197,4 @@ def _write_tokenizer(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), getattr(torch, sys.argv[2] if len(sys.argv) > 2 else "bfloat16"))
+    make(Path(sys.argv[1]), getattr(torch, sys.argv[2] if len(sys.argv) > 2 else "bfloat16"), *sys.argv[3:])

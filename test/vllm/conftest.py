@@ -47,7 +47,7 @@ def tokenizer(folder):
 
 @pytest.fixture(scope="session")
 def rules(tokenizer):
-    return Rules.of(tokenizer, ModelConfig.official().decoder.vocab)
+    return Rules.of(tokenizer, ModelConfig.deepseek_ocr().decoder.vocab)
 
 
 @pytest.fixture(scope="session")

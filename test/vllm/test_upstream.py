@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import torch
 from checkpoint import make
 
 from fovea.pages.documents import Raster
@@ -27,7 +28,7 @@ KEY = "secret"
 MODEL = "deepseek-ai/DeepSeek-OCR"
 START_S = 600
 # What a GPU does not need.
-FOR_CPU = ["--dtype", "bfloat16", "--enforce-eager", "--skip-mm-profiling", "--max-num-seqs", "4"]
+FOR_CPU = ["--dtype", "float32", "--enforce-eager", "--skip-mm-profiling", "--max-num-seqs", "4"]
 FOR_CPU += ["--kv-cache-memory-bytes", str(512 << 20)]
 
 
@@ -45,16 +46,18 @@ def documented() -> tuple[dict[str, str], list[str]]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = make(Path(os.environ.get("FOVEA_VLLM_CHECKPOINT") or tmp_path_factory.mktemp("checkpoint")))
+    folder = make(Path(os.environ["FOVEA_VLLM_CHECKPOINT"]), torch.float32)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment, arguments = documented()
-    python = os.environ.get("FOVEA_VLLM_PYTHON", sys.executable)
-    command = [python, "-m", "vllm.entrypoints.cli.main", "serve", str(folder), *arguments]
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(folder), *arguments]
     command += ["--served-model-name", MODEL, "--host", "127.0.0.1", "--port", str(port), *FOR_CPU]
     environment |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    environment |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+    environment |= {
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+    }
     environment |= {"VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS": "1800"}  # for the encoder on a busy CPU
     log = tmp_path_factory.mktemp("log") / "vllm.log"
     with log.open("w") as output:

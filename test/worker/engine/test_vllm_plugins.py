@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fovea.engine.sampling import NgramGuard, pick, tails
-from fovea.engine.vllm_plugins import GuardV2, restrict
+from fovea.engine.vllm_plugins import GuardV2, check_window, restrict
 
 VOCABULARY = 8
 
@@ -84,3 +84,24 @@ def test_only_allowed_tokens_win(dtype):
     _, wanted = pick(logits[:1], allowed)
     got = restricted[:1].float().log_softmax(-1)[:, 2]
     assert torch.allclose(got, wanted, atol=1e-6)
+
+
+def layers(window, *, has):
+    """As vLLM's attention layers: `has`: whether the device's attention can have a window."""
+    backend = type("Backend", (), {"get_name": lambda: "CPU_ATTN", "supports_rswa": lambda: has})
+    layer = SimpleNamespace(get_attn_backend=lambda: backend)
+    if window:
+        layer._rswa_window = window
+    return [layer] * 3
+
+
+def test_a_window_never_becomes_full_attention():
+    check_window(layers(None, has=False), None)
+    check_window(layers(128, has=True), 128)
+    with pytest.raises(ValueError, match=r"CPU_ATTN.*FOVEA_ENGINE=native"):
+        check_window(layers(128, has=False), 128)
+    for theirs, ours in [(None, 128), (64, 128), (128, None)]:
+        with pytest.raises(ValueError, match="window over generated tokens"):
+            check_window(layers(theirs, has=True), ours)
+    with pytest.raises(ValueError, match="no attention"):
+        check_window([], 128)

@@ -43,7 +43,7 @@ def test_a_gpu_is_used_and_described(card):
 
 def test_cpu_means_cpu(card):
     assert device.device_of(Settings(device="cpu")).type == "cpu"
-    assert "FOVEA_DEVICE is cpu" in device.describe(torch.device("cpu"))
+    assert "CPU (by the settings)" in device.describe(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,19 @@ def test_vision_tokens_are_kept_and_read_again(readers):
         assert result.markdown == reader.read(page(), ReadRequest(mode="gundam")).markdown
 
 
+def test_unlimited_ocr_has_the_guards_of_its_official_code(readers, folders, monkeypatch):
+    """(n, window): of images, of pages of a PDF, of several pages. Settings replace them all."""
+    reader = readers["unlimited-ocr"]
+    guard = reader.engine._rules.guard
+    assert (guard.n, guard.window) == reader._pdf_ngram == (35, 128)
+    assert reader._document_ngram == (35, 1024)
+    monkeypatch.setenv("FOVEA_NGRAM_GUARD", "35,128")
+    own = UnlimitedOcr()
+    own.engine.close()
+    assert (own._pdf_ngram, own._document_ngram) == ((35, 128), None)
+    assert own.digest != reader.digest  # documents differ
+
+
 def test_a_document_of_random_words_is_a_suspect_result_for_each_page(readers):
     results = readers["unlimited-ocr"].read_document([page(3), page(8)], ReadRequest())
     assert [result.page for result in results] == [3, 8]

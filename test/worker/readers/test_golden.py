@@ -13,6 +13,7 @@ from fovea.readers import golden
 from fovea.readers.deepseek_ocr import DeepseekOcr
 from fovea.readers.fovea_nano import WEIGHTS, FoveaNano
 from fovea.result.page_result import PageResult
+from fovea.vision.modes import DEEPSEEK_OCR, DEEPSEEK_OCR_2, UNLIMITED_OCR
 
 TEXT = (golden.FOLDER / "page.md").read_text()
 
@@ -51,6 +52,11 @@ def test_a_reader_may_miss_a_word_in_ten():
 def test_nonsense_and_failures_are_refused(answer):
     with pytest.raises(golden.GoldenPageError, match="says"):
         golden.check({"fine": Says(TEXT), "says": Says(answer)})
+
+
+@pytest.mark.parametrize("layout", [DEEPSEEK_OCR, DEEPSEEK_OCR_2, UNLIMITED_OCR])
+def test_every_model_has_its_mode(layout):
+    assert golden.MODE in layout.modes
 
 
 def test_a_reader_without_weights_is_not_asked():

@@ -77,6 +77,17 @@ def test_vllm_needs_the_official_configuration(machine, tmp_path):
         load_folder(tmp_path, ModelConfig.tiny(vocab=288, context=1400), b"", Settings(engine="vllm"))
 
 
+def test_the_native_engine_says_that_it_reads_on_the_cpu(tmp_path, monkeypatch, caplog):
+    """Also beside a GPU."""
+    monkeypatch.setattr(loading, "device_of", lambda settings: torch.device("cuda"))
+    make(tmp_path)
+    with caplog.at_level("INFO"):
+        config = ModelConfig.tiny(vocab=288, context=1400)
+        loaded = load_folder(tmp_path, config, b"", Settings(engine="native"))
+    assert loaded.model.device.type == "cpu"
+    assert "engine: native; device: CPU" in caplog.text
+
+
 def test_what_another_engine_has_is_not_loaded(tmp_path):
     """But it is checked, and part of the digest."""
     make(tmp_path)

@@ -98,6 +98,15 @@ def test_a_document_is_one_sequence_and_a_result_for_each_page():
     assert sum(result.text_tokens for result in results) <= len(page(1) + page(2) + page(3))
 
 
+def test_several_pages_have_their_own_guard():
+    guards = {"ngram": (90, 128), "pdf_ngram": (90, 128), "document_ngram": (90, 1024)}
+    reader, model = make(page(1) + page(2) + page(3), **guards)
+    reader.read_document(PAGES, ReadRequest())
+    assert model.ngram == (90, 1024)
+    reader.read(PAGES[0], ReadRequest())
+    assert model.ngram == (90, 128)
+
+
 def test_pages_behind_a_loop_are_read_alone():
     reader, model = make(page(1) + "<PAGE>\n<|det|>text [1, 2, 3, 4]<|/det|>Total sum sum sum…")
     first, second, third = reader.read_document(PAGES, ReadRequest())

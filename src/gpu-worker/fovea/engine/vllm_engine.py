@@ -55,7 +55,10 @@ class VllmConfig:
 
 
 class VllmEngine(Engine):
-    """Owns `model`, whose decoder need not be loaded. `close` ends its threads. Blocks until vLLM is ready."""
+    """Owns `model`, whose decoder need not be loaded. `close` ends its threads. Blocks until vLLM is ready.
+
+    A model with a window over generated tokens (Unlimited-OCR) is refused where vLLM has no attention for it.
+    """
 
     name = "vllm"
 
@@ -71,12 +74,14 @@ class VllmEngine(Engine):
         **options: Any,
     ):
         """`folder` has the official checkpoint. `clock` tells when deadlines have passed. `options` are further
-        arguments of vLLM's `EngineArgs`. Raises what vLLM raises if it cannot start.
+        arguments of vLLM's `EngineArgs`. Raises what vLLM raises if it cannot start, and `ValueError` if its
+        attention is not the model's.
         """
         self.config, self.layout = config or VllmConfig(), layout
         self.metrics = Metrics()
         self.context, self.width = model.config.decoder.context, model.config.decoder.width
         self.device = model.device
+        self._window = model.config.decoder.window
         self._rules, self._clock = rules, clock
         # On the host, because vLLM takes prompts from there.
         self._table = model.model.embed_tokens.cpu().weight.detach()
@@ -107,6 +112,8 @@ class VllmEngine(Engine):
             "dtype": str(dtype).removeprefix("torch."),
             "enable_prompt_embeds": True,
             "limit_mm_per_prompt": {"image": 0},  # vLLM's own encoder is not loaded
+            # Nor used; but vLLM would otherwise choose one for Unlimited-OCR that not every device has.
+            "mm_encoder_attn_backend": "TORCH_SDPA",
             "max_model_len": self.context,
             "max_num_seqs": config.max_batch,
             "max_num_batched_tokens": max(config.prefill_tokens, config.max_batch),
@@ -205,6 +212,7 @@ class VllmEngine(Engine):
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         from vllm.engine.arg_utils import EngineArgs
         from vllm.inputs import embeds_input
+        from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.llm_engine import LLMEngine
         from vllm.v1.executor import Executor
@@ -224,6 +232,14 @@ class VllmEngine(Engine):
             stat_loggers=[vllm_plugins.preemption_counter(self.metrics)],
             multiprocess_mode=False,
         )
+        layers = self._vllm.vllm_config.compilation_config.static_forward_context.values()
+        try:
+            vllm_plugins.check_window(
+                (layer for layer in layers if isinstance(layer, AttentionLayerBase)), self._window
+            )
+        except ValueError:
+            self._vllm.engine_core.shutdown()
+            raise
         cache = self._vllm.vllm_config.cache_config
         self._block = cache.block_size
         self._blocks = cache.num_gpu_blocks - 1  # vLLM reserves one

@@ -4,7 +4,7 @@ Tests hold the guards to `fovea.engine.sampling` (test/vllm, and test/worker/eng
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,29 @@ def restrict(logits: Tensor, allowed: Tensor) -> Tensor:
     least = torch.finfo(logits.dtype).min
     logits = logits.masked_fill(~torch.isfinite(logits), least / 2)
     return logits.masked_fill_(~allowed, least)
+
+
+def check_window(layers: Iterable[Any], window: int | None) -> None:
+    """Raises `ValueError` unless vLLM's attention `layers` have the model's window over generated tokens.
+
+    vLLM takes the window from the checkpoint's `config.json`. Where no kernel for this device has it, as on CPUs, vLLM
+    goes on without it, and answers that are longer than the window would be wrong.
+    """
+    layers = list(layers)
+    windows = {getattr(layer, "_rswa_window", None) for layer in layers}
+    if windows != {window}:
+        raise ValueError(
+            f"the model's window over generated tokens is {window}, "
+            f"but vLLM's layers have {windows or 'no attention'}: use FOVEA_ENGINE=native, "
+            "or the config.json of the official checkpoint"
+        )
+    backends = {layer.get_attn_backend() for layer in layers}
+    without = sorted(backend.get_name() for backend in backends if not backend.supports_rswa())
+    if window is not None and without:
+        raise ValueError(
+            f"vLLM's attention on this device ({', '.join(without)}) has no window over generated tokens, which the "
+            "model needs: use FOVEA_ENGINE=native"
+        )
 
 
 def guard_class(v2: bool, exempt: Sequence[int]) -> type:

@@ -9,7 +9,7 @@
 | `FOVEA_NGRAM_GUARD` | `30,90`; for PDF pages `20,50` | `n,window` for all pages, or `off`. Loops are detected anyway |
 | `FOVEA_MAX_NEW_TOKENS` | 8192 tokens | longest answer; the context also limits it |
 | `FOVEA_QUANT` | off | `int8` quantizes the decoder's weights; for CPUs only |
-| `FOVEA_ENGINE` | auto | `vllm`, `native` or `auto`, which is `vllm` on a GPU ([the engines](ENGINE.md)) |
+| `FOVEA_ENGINE` | auto | `vllm`; `native`, which reads on the CPU; `auto`: `vllm` on a GPU ([the engines](ENGINE.md)) |
 | `FOVEA_VLLM_SHARE` | 0.8 | share of the GPU's memory for vLLM: decoder and cache; the encoder uses the rest |
 | `FOVEA_KV_BYTES` | 2 GiB; what `FOVEA_VLLM_SHARE` leaves | cache for the keys and values of all running pages |
 | `FOVEA_BATCH` | 64; 256 with `vllm` | sequences that are decoded at once |
@@ -56,6 +56,8 @@ class Release:
     ngram: tuple[int, int] | None = None
     """The n-gram guard if the setting is left at its default; `None`: that default."""
     max_document: int = 0
+    document_ngram: tuple[int, int] | None = None
+    """The guard of several pages in one sequence, if the setting is left at its default."""
     measured: bool = False
 
 
@@ -86,13 +88,16 @@ class DeepseekOcr(VisionReader):
             raise ValueError(f"{release.name} requires {release.folder}, the folder of its checkpoint")
         sizes = _sizes(folder)
         ngram, pdf_ngram = settings.ngram_guard, settings.pdf_ngram_guard
+        document_ngram = None
         defaults = Settings()
         if release.ngram and (ngram, pdf_ngram) == (defaults.ngram_guard, defaults.pdf_ngram_guard):
             ngram = pdf_ngram = release.ngram
+            document_ngram = release.document_ngram
+        guards = (ngram, pdf_ngram, document_ngram) if document_ngram else (ngram, pdf_ngram)
         loaded = load_folder(
             folder,
             ModelConfig.from_json(json.loads(sizes)) if sizes else release.config,
-            release.rules + repr((ngram, pdf_ngram)).encode() + sizes,
+            release.rules + repr(guards).encode() + sizes,
             settings,
             release.layout,
         )
@@ -110,6 +115,7 @@ class DeepseekOcr(VisionReader):
             layout=loaded.model.layout,
             tasks=release.tasks,
             max_document=release.max_document,
+            document_ngram=document_ngram,
         )
         self.precision = "int8" if settings.int8 else str(loaded.model.model.dtype).removeprefix("torch.")
         log.info("engine: %s, %s", self.engine.name, self.precision)

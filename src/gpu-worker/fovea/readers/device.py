@@ -57,7 +57,7 @@ def driver_version() -> str:
 def describe(device: torch.device) -> str:
     """One line: card, compute capability, driver, CUDA, memory and PyTorch; of a CPU why it is no GPU."""
     if device.type != "cuda":
-        return f"CPU ({cuda_fault() or 'FOVEA_DEVICE is cpu'}), PyTorch {torch.__version__}"
+        return f"CPU ({cuda_fault() or 'by the settings'}), PyTorch {torch.__version__}"
     free, total = torch.cuda.mem_get_info(device)
     major, minor = torch.cuda.get_device_capability(device)
     return (

@@ -88,6 +88,8 @@ def load_folder(
     device = device_of(settings)
     engine = choose_engine(settings, device)
     vllm = engine == "vllm"
+    if not vllm:
+        device = torch.device("cpu")
     if vllm and not (folder / "config.json").is_file():
         raise ValueError(
             f"vLLM needs {folder / 'config.json'}, as in the official checkpoint: download it again with "
@@ -100,9 +102,7 @@ def load_folder(
     tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     with torch.device("meta"):
         model = OcrModel(config)
-    weights = load_checkpoint(
-        model, folder, dtype, device if vllm else "cpu", OcrModel.DECODER if vllm else ()
-    )
+    weights = load_checkpoint(model, folder, dtype, device, OcrModel.DECODER if vllm else ())
     kind = "int8" if int8 else str(model.dtype)
     parts = json.dumps([weights, kind, layout.max_tiles, rules.decode()]).encode()
     digest = sha256(parts + (folder / "tokenizer.json").read_bytes()).hexdigest()

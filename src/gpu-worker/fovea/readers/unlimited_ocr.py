@@ -4,7 +4,8 @@
 |---|---|---|
 | `FOVEA_UNLIMITED_DIR` | – | folder with the checkpoint's `*.safetensors` and `tokenizer.json` |
 
-All other variables are those of `deepseek-ocr`, with 32 tiles and the n-gram guard `35,128` by default.
+All other variables are those of `deepseek-ocr`, with 32 tiles by default. The n-gram guard is `35,128` by
+default, and `35,1024` for several pages in one sequence, as in the official code.
 
 `read` reads one page. `read_document` reads up to `MAX_PAGES` pages in one sequence, so that the model sees all of
 them, and cuts the answer into page results.
@@ -51,6 +52,7 @@ class UnlimitedOcr(DeepseekOcr2):
         b"unlimited-ocr rules 1",
         ngram=(35, 128),
         max_document=24_000,
+        document_ngram=(35, 1024),
     )
 
     def read_document(self, rasters: Sequence[Raster], request: ReadRequest) -> list[PageResult]:
@@ -81,6 +83,7 @@ class UnlimitedOcr(DeepseekOcr2):
                 max_new=min(self._max_document, room),
                 owner=request.owner,
                 deadline=deadline,
+                ngram=self._document_ngram,
             )
             request.cancellation.on_cancel(handle.cancel)
             answer = handle.result()

@@ -124,11 +124,12 @@ class VisionReader:
         layout: modes.Layout = modes.DEEPSEEK_OCR,
         tasks: Mapping[str, Task] = TASKS,
         max_document: int = 0,
+        document_ngram: tuple[int, int] | None = None,
     ):
         """`ngram` (n, window) enables the n-gram guard, and `pdf_ngram` replaces it for the pages of a PDF. `max_new`:
         longest answer in tokens. `time_limit_s`: for all attempts at a page together. `measured`: whether the published
         precision figures hold for these weights. `max_document`: longest answer about several pages, for readers that
-        read several pages in one sequence.
+        read several pages in one sequence, and `document_ngram` replaces the guard for it.
         """
         self.name, self.digest = name, digest
         self.tokenizer = tokenizer
@@ -140,6 +141,7 @@ class VisionReader:
         # mode of these that fits the page's text. An explicit mode is never changed.
         self._auto = self.modes[self.modes.index(LEAST) :]
         self._tasks, self._max_document = tasks, max_document
+        self._document_ngram = document_ngram
         self._context = model.context
         self.engine = model.serve(Rules.of(tokenizer, model.vocab_size, ngram), max(max_new, max_document))
 
