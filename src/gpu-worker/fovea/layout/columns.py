@@ -15,6 +15,8 @@ from fovea.result.page_result import Box
 
 PIECE_GAP = 0.55
 """Largest gap between two words of a line, as a share of its height, that needs no other sign."""
+MONO_GAP = 2.5
+"""The same in type of fixed pitch, in pitches: two spaces after a full stop."""
 JUSTIFIED_GAP = 4.5
 """Largest gap between two words of a justified line, as a share of its height."""
 NUMBER = re.compile(r"\(?(?:\d{1,2}(?:\.\d{1,2})*|[IVX]{1,5}|[A-Za-z])[.)]?|[•☐☑–-]")
@@ -60,9 +62,10 @@ def whole_lines(lines: list[Line]) -> list[Line]:
 def _same_line(left: Line, right: Line) -> bool:
     low = min(left.height, right.height)
     gap = right.x0 - left.x1
+    widest = MONO_GAP * max(left.pitch, right.pitch) if left.mono and right.mono else PIECE_GAP * low
     if left.turned or right.turned or max(left.height, right.height) > 1.5 * low:
         return False
-    return gap < PIECE_GAP * low and left.bold == right.bold
+    return gap < widest and left.bold == right.bold
 
 
 def _numbered(row: list[Line]) -> list[Line]:

@@ -121,20 +121,25 @@ def rows_of(lines: list[Line]) -> list[list[Line]]:
 
 
 def joined(row: list[Line]) -> Line:
-    """Lines side by side as one line."""
+    """Lines side by side as one line. In type of fixed pitch, it has as many spaces as the gaps have."""
     if len(row) == 1:
         return row[0]
     characters = max(1, sum(len(line.text) for line in row))
+    mono = all(line.mono for line in row)
+    text = row[0].text
+    for line in row[1:]:
+        column = round((line.x0 - row[0].x0) * characters / sum(one.width for one in row)) if mono else 0
+        text = f"{text} ".ljust(column) + line.text
     return Line(
         x0=min(line.x0 for line in row),
         y0=min(line.y0 for line in row),
         x1=max(line.x1 for line in row),
         y1=max(line.y1 for line in row),
-        text=" ".join(line.text for line in row),
+        text=text,
         confidence=sum(line.confidence * len(line.text) for line in row) / characters,
         words=tuple(word for line in row for word in line.words),
         bold=all(line.bold for line in row),
-        mono=all(line.mono for line in row),
+        mono=mono,
         turned=row[0].turned,
     )
 

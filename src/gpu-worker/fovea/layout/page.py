@@ -12,12 +12,11 @@ from fovea.layout.line import (
     Page,
     Region,
     box_of,
-    joined,
     line_box,
-    rows_of,
     share_inside,
     unit_of,
 )
+from fovea.layout.listing import code_text, find_code
 from fovea.layout.order import Item, reading_order
 from fovea.layout.paragraphs import is_item, join_lines, paragraphs
 from fovea.layout.pictures import CAPTION, CAPTION_START, find_pictures
@@ -40,7 +39,6 @@ SENTENCE_END = re.compile(r"[.!?;,:。；，]$")
 TABLE_WORD = re.compile("tab|табл|表|표", re.IGNORECASE)
 SMALL = 0.92
 """Height of the lines of footnotes and legends, in units: at most."""
-SYMBOL = re.compile(r"[(){}\[\];=<>_+*/\\|&^%$#@!~]")
 
 
 @dataclass(slots=True)
@@ -88,50 +86,6 @@ def lay_out(page: Page) -> list[Block]:
         block.cells = draft.table.boxes() if draft.table else None
         blocks.append(block)
     return blocks
-
-
-# -- code ----------------------------------------------------------------------------------------------
-
-
-def find_code(lines: list[Line], unit: float) -> tuple[list[list[Line]], list[Line]]:
-    """Listings: runs of lines in type of fixed pitch with the symbols or the indentation of code."""
-    mono = [line for line in lines if line.mono and not line.turned]
-    if not mono:
-        return [], lines
-    runs: list[list[Line]] = []
-    for line in sorted(mono, key=lambda line: line.middle):
-        for run in runs:
-            if (
-                -0.5 * unit < line.y0 - run[-1].y1 < 1.6 * unit
-                and line.x0 < max(one.x1 for one in run) + 2 * unit
-            ):
-                run.append(line)
-                break
-        else:
-            runs.append([line])
-    typescript = len(mono) > 0.8 * len(lines)
-    code = []
-    for run in runs:
-        text = "".join(line.text for line in run)
-        symbols = len(SYMBOL.findall(text)) / max(1, len(text))
-        left = min(line.x0 for line in run)
-        indents = {round((line.x0 - left) / max(1.0, 2 * line.pitch)) for line in run}
-        if len(run) >= 2 and (
-            symbols > (0.04 if typescript else 0.02) or (len(indents) > 2 and not typescript)
-        ):
-            code.append(run)
-    taken = {id(line) for run in code for line in run}
-    return code, [line for line in lines if id(line) not in taken]
-
-
-def code_text(lines: list[Line]) -> str:
-    """The listing with its indentation."""
-    rows = [joined(row) for row in rows_of(lines)]
-    left = min(row.x0 for row in rows)
-    pitch = (
-        median(row.pitch for row in rows if len(row.text) >= 4) if any(len(r.text) >= 4 for r in rows) else 10
-    )
-    return "\n".join(" " * round((row.x0 - left) / pitch) + row.text for row in rows)
 
 
 # -- furniture -----------------------------------------------------------------------------------------

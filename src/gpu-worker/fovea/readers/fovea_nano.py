@@ -23,6 +23,7 @@ from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.errors import PageError
 from fovea.language.tokenizer import Tokenizer
 from fovea.layout.line import Line
+from fovea.layout.pitch import with_fixed_pitch
 from fovea.model import ModelConfig, OcrModel, load_checkpoint
 from fovea.nano import places
 from fovea.nano.lines import Found, find_lines
@@ -278,7 +279,7 @@ class FoveaNano:
         left_out: int,
         attempts: list[tuple[str, _Answers]],
     ) -> PageResult:
-        blocks, _ = blocks_of(found.frame, lines)
+        blocks, _ = blocks_of(found.frame, with_fixed_pitch(lines))
         characters = sum(len(line.text) for line in lines)
         mean = sum(line.confidence * len(line.text) for line in lines) / characters if characters else 0.0
         first, every = attempts[0], [answers for _, answers in attempts]
