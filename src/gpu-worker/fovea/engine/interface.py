@@ -88,6 +88,19 @@ class Engine(ABC):
         The result is a `Generation`. Raises `ValueError` if the request can never fit.
         """
 
+    def check_size(self, prompt: Tensor, max_new: int) -> None:
+        """Raises `ValueError` if a request can never fit."""
+        if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
+            raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
+        if max_new < 1:
+            raise ValueError("the prompt leaves no room for an answer")
+        if max_new > self.config.max_new:
+            raise ValueError(f"answers are limited to {self.config.max_new} tokens")
+        if len(prompt) + max_new > self.context:
+            raise ValueError(
+                f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
+            )
+
     @abstractmethod
     def embed(self, ids: list[int]) -> Tensor:
         """Embeddings (len(ids), C)."""

@@ -100,16 +100,7 @@ class NativeEngine(Engine):
         ngram: tuple[int, int] | None = None,
         on_tokens: OnTokens | None = None,
     ) -> Handle:
-        if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
-            raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
-        if max_new < 1:
-            raise ValueError("the prompt leaves no room for an answer")
-        if max_new > self.config.max_new:
-            raise ValueError(f"answers are limited to {self.config.max_new} tokens")
-        if len(prompt) + max_new > self.context or not self._scheduler.fits(len(prompt) + max_new):
-            raise ValueError(
-                f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
-            )
+        self.check_size(prompt, max_new)
         answer = self._rules.answer(max_new, ngram)
         sequence = Sequence(prompt, max_new, owner, deadline, prefix, answer, on_tokens)
         self._post("sequence", sequence)

@@ -140,16 +140,7 @@ class VllmEngine(Engine):
         on_tokens: OnTokens | None = None,
     ) -> Handle:
         # vLLM finds shared prefixes by their contents, so `prefix` is not needed.
-        if prompt.dim() != 2 or prompt.shape[1] != self.width or not len(prompt):
-            raise ValueError(f"a prompt has the shape (positions, {self.width}), not {tuple(prompt.shape)}")
-        if max_new < 1:
-            raise ValueError("the prompt leaves no room for an answer")
-        if max_new > self.config.max_new:
-            raise ValueError(f"answers are limited to {self.config.max_new} tokens")
-        if len(prompt) + max_new > self.context:
-            raise ValueError(
-                f"{len(prompt)} positions and {max_new} tokens do not fit into the context or the cache"
-            )
+        self.check_size(prompt, max_new)
         prompt = prompt.to(self._table.device, self._table.dtype)
         if not torch.isfinite(prompt).all():
             # vLLM does not clear blocks before it uses them again, and 0 · NaN is NaN: other answers would be wrong.
