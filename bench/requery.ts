@@ -1,10 +1,10 @@
 /**
  * What does a cached response cost? Compares, in one run on one workerd, a bare Hono route, a request that only
- * authenticates, the stored result of a job (the first and the second time that it is asked for), and POST /v1/ocr
- * answered from the cache, for documents of 1, 4, 50 and 400 pages.
+ * authenticates, the stored result of a job (the first time, the second time, and for a client that has it), and
+ * POST /v1/ocr answered from the cache, for documents of 1, 4, 50 and 400 pages.
  *
- * First the requests take turns, one at a time, so that changes in the machine's speed affect all of them alike. Then
- * autocannon, in a process of its own, sends each of them over 1, 16 and 64 connections.
+ * First the requests take turns, one at a time, so that changes in the machine's speed affect all of them alike. A pause
+ * before each lets workerd do what it does after a response. Then autocannon, in a process of its own, sends each of them over 1, 16 and 64 connections.
  *
  *   npm run bench -- edge [--rounds 200] [--seconds 3] [--turns 3] [--pages 1,4,50,400]
  */
@@ -33,15 +33,19 @@ const CONNECTIONS = [1, 16, 64];
 /** Throughput is the median of this many turns. */
 const TURNS = Number(values.turns);
 const WARM_UP = 20;
+const PAUSE_MS = 15;
+const FORMATS = ["md", "json"];
 
 /** Milliseconds of each request, by its name. */
 const times = new Map<string, number[]>();
 
 async function timed(name: string, ask: () => Promise<Response>, counts = true): Promise<string> {
+  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   const start = performance.now();
   const response = await ask();
   const body = await response.text();
-  if (!response.ok) throw new Error(`${name}: status ${response.status} ${body}`);
+  if (!response.ok && response.status !== 304)
+    throw new Error(`${name}: status ${response.status} ${body}`);
   if (counts) times.set(name, [...(times.get(name) ?? []), performance.now() - start]);
   return body;
 }
@@ -174,7 +178,10 @@ try {
     while (job.state === "queued" || job.state === "running");
     if (job.state !== "succeeded") throw new Error(`not read: ${JSON.stringify(job)}`);
     targets.push(
-      { name: `result, ${pagesOf(size)}`, path: `/v1/jobs/${job.id}/result?format=md` },
+      ...FORMATS.map((format) => ({
+        name: `result, ${format}, ${pagesOf(size)}`,
+        path: `/v1/jobs/${job.id}/result?format=${format}`,
+      })),
       { name: `POST, ${pagesOf(size)} cached`, path: "/v1/ocr", method: "POST", body },
     );
   }
@@ -188,9 +195,19 @@ try {
       if (size > 100 && round % 10 !== 0) continue;
       const post = () => fetch(`${origin}/v1/ocr`, { method: "POST", headers, body });
       const { id } = JSON.parse(await timed(`POST, ${pagesOf(size)} cached`, post, counts));
-      const get = () => fetch(`${origin}/v1/jobs/${id}/result?format=md`, { headers });
-      await timed(`result, ${pagesOf(size)}, first time`, get, counts);
-      await timed(`result, ${pagesOf(size)}`, get, counts);
+      for (const format of FORMATS) {
+        const name = `result, ${format}, ${pagesOf(size)}`;
+        let etag = "";
+        const get = async (more = {}) => {
+          const path = `/v1/jobs/${id}/result?format=${format}`;
+          const response = await fetch(origin + path, { headers: { ...headers, ...more } });
+          etag = response.headers.get("etag") ?? "";
+          return response;
+        };
+        await timed(`${name}, first time`, get, counts);
+        await timed(name, get, counts);
+        await timed(`${name}, 304`, () => get({ "if-none-match": etag }), counts);
+      }
     }
   }
 

@@ -1,7 +1,6 @@
 /** Builds the Hono app: request ids, one error handler, and the routes in the order of the docs. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { App, AppEnv } from "./context.ts";
-import { newId } from "./domain/ids.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
 import { problemOf, problemResponse } from "./http/problem.ts";
@@ -18,12 +17,6 @@ export function newApp(): App {
   });
 
   app.use(observe);
-  app.use(async (c, next) => {
-    c.set("requestId", newId("req", Date.now()));
-    await next();
-    c.header("x-request-id", c.get("requestId"));
-  });
-
   app.use(requestBody);
 
   app.onError((error, c) => {

@@ -28,6 +28,8 @@ async function read(pages: number, of = key) {
     const sql = "SELECT count(*) AS n FROM shards WHERE file_id = ? AND state <> 'done'";
     return (await env.DB.prepare(sql).bind(file).first("n")) === 0;
   });
+  const bundle = env.DB.prepare("SELECT bundle FROM jobs WHERE id = ?").bind(id);
+  await until(async () => !!(await bundle.first("bundle")));
   return { file, job: id as string };
 }
 
@@ -52,12 +54,11 @@ describe("POST /v1/ocr of pages that are all in the cache", () => {
         expect(result.headers.get("cache-status")).toBe("fovea; hit");
         const read = body.pages ? 1 : pages;
         expect(JSON.parse(result.body).result.pages).toHaveLength(read);
-        expect(trips, inWords(seen).join("\n")).toMatchObject({ objects: 1, workflows: 0 });
-        expect(trips.d1).toBeLessThanOrEqual(2);
-        // A bundle of the result may be recorded after the response.
-        const before = seen.filter(({ what }) => !what.includes("bundle"));
-        expect(before.filter(({ to }) => to === "d1")).toHaveLength(1);
-        expect(trips.r2).toBeLessThanOrEqual(read + 1);
+        // The first request for some of the pages makes their bundle after the response.
+        if (body.pages && pages > 1) continue;
+        // Nothing else follows after the response.
+        expect(trips, inWords(seen).join("\n")).toMatchObject({ d1: 1, objects: 1, workflows: 0 });
+        expect(trips.r2).toBeLessThanOrEqual(1);
         expect(rows.written).toBeLessThanOrEqual(20 + 2 * read);
       }
     },
@@ -71,7 +72,8 @@ describe("POST /v1/ocr of pages that are all in the cache", () => {
     const { result, trips, seen } = await request(() => post("/v1/ocr", key, { url }));
     expect(result.headers.get("cache-status")).toBe("fovea; hit");
     expect(seen.filter(({ what }) => what.startsWith("put"))).toEqual([]);
-    expect(trips, inWords(seen).join("\n")).toMatchObject({ d1: 2, r2: 1, objects: 1 });
+    expect(trips, inWords(seen).join("\n")).toMatchObject({ d1: 2, objects: 1 });
+    expect(trips.r2).toBeLessThanOrEqual(1);
   });
 
   it("takes one more call for each receiver of a webhook, and none where there is none", async () => {
@@ -96,7 +98,8 @@ describe("POST /v1/ocr of pages that are all in the cache", () => {
     for (const cache of ["use", "only"]) {
       const { result, trips } = await request(() => post("/v1/ocr", key, { file, cache }));
       expect(result.status).toBe(404);
-      expect(trips.d1).toBe(1);
+      // After a deletion the rate limiter reads its record again.
+      expect(trips.d1).toBeLessThanOrEqual(cache === "use" ? 2 : 1);
     }
   });
 
@@ -117,12 +120,15 @@ describe("POST /v1/ocr of pages that are all in the cache", () => {
   });
 });
 
-it("a finished result makes at most two trips to D1", async () => {
+it("a finished result makes one trip to D1 the first time, and then none", async () => {
   const { job } = await read(4);
-  const { result, trips } = await request(() => call(`/v1/jobs/${job}/result?format=md`, { key }));
-  expect(result.status).toBe(200);
-  expect(trips.d1).toBeLessThanOrEqual(2);
-  expect(trips).toMatchObject({ objects: 1, workflows: 0 });
+  const ask = () => request(() => call(`/v1/jobs/${job}/result?format=md`, { key }));
+  const first = await ask();
+  expect(first.result.status).toBe(200);
+  expect(first.trips).toMatchObject({ d1: 1, objects: 1, workflows: 0 });
+  expect(first.trips.r2).toBeLessThanOrEqual(1);
+  const { trips } = await ask();
+  expect(trips).toEqual({ d1: 0, r2: 0, objects: 1, workflows: 0 });
 });
 
 it("a page that a worker pushes takes two trips to D1, one to R2 and one call; a heartbeat one trip", async () => {

@@ -1,6 +1,6 @@
 /**
  * CORS (Fetch standard): pages of any origin may call the routes that accept browser tokens. There are no cookies, so a
- * page needs a token.
+ * page needs a token. A request without `Origin` is no browser's.
  */
 import { cors } from "hono/cors";
 import type { App } from "../context.ts";
@@ -41,5 +41,6 @@ export function allowBrowsers(app: App): void {
     ],
     maxAge: 86_400,
   });
-  for (const path of PATHS) app.use(path, allow);
+  for (const path of PATHS)
+    app.use(path, (c, next) => (c.req.header("origin") === undefined ? next() : allow(c, next)));
 }

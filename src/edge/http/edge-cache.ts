@@ -8,9 +8,11 @@
  */
 import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
 import { settings } from "../settings.ts";
 import { bestEffort } from "../storage/fault.ts";
+import { Memory } from "../storage/memory.ts";
 import { isKnown, REVALIDATED, sha256 } from "./conditional.ts";
 
 /** Less than the time for which versions of results are known (storage/result-versions.ts). */
@@ -18,10 +20,6 @@ const KEPT_S = 3600;
 
 /** Larger answers are not cached. One that is being made is held in memory. */
 const MAX_BYTES = 8 * 1024 * 1024;
-
-/** What an isolate holds in memory, of at most 128 MiB, and the largest answer in it. */
-const MEMORY_BYTES = 16 * 1024 * 1024;
-const MEMORY_ANSWER_BYTES = 2 * 1024 * 1024;
 
 /** The headers that belong to an answer's content. */
 export type ContentHeaders = Record<string, string> & { "content-type": string; etag: string };
@@ -31,22 +29,26 @@ interface Answer {
   body: Uint8Array | ReadableStream;
 }
 
-/**
- * Where the answer to a request about a job is cached.
- * @param about what the answer depends on besides the tenant and the job
- */
-export async function answerKey(
-  c: Context<AppEnv>,
-  jobId: string,
-  about: unknown,
-): Promise<string> {
+/** Where the answer to a request about a job is cached: all that it depends on. */
+export function answerKey(c: Context<AppEnv>, jobId: string): string {
   const { tenantId, resultVersion } = c.get("caller");
-  const text = JSON.stringify([tenantId, resultVersion, c.env.VERSION?.id ?? null, jobId, about]);
-  return `${settings(c.env).PUBLIC_ORIGIN}/answers/${await sha256(text)}`;
+  const { pathname, search } = new URL(c.req.url);
+  const about = [tenantId, resultVersion, c.env.VERSION?.id ?? null, jobId, pathname, search];
+  return `${settings(c.env).PUBLIC_ORIGIN}/${JSON.stringify(about)}`;
 }
 
+/** Answers a GET about the job in the path from the cache, before anything else is done for it. */
+export const fromCache = createMiddleware<AppEnv>(async (c, next) => {
+  const cached = await cachedAnswer(c, answerKey(c, c.req.param("id") as string));
+  if (cached) return cached;
+  await next();
+});
+
+/** What clients send is in the key, so the colo knows it by its hash. */
+const coloUrl = async (key: string) => `${new URL(key).origin}/answers/${await sha256(key)}`;
+
 /** The cached answer: 200, or 304 if the client has it; `null` if it is not cached. */
-export async function cachedAnswer(c: Context<AppEnv>, key: string): Promise<Response | null> {
+async function cachedAnswer(c: Context<AppEnv>, key: string): Promise<Response | null> {
   const now = Date.now();
   const inMemory = memory.find(key, now);
   const answer = inMemory ?? (await findInColo(key, now));
@@ -76,11 +78,12 @@ export class Keeper {
   async keep(key: string, headers: ContentHeaders): Promise<void> {
     if (this.#bytes > MAX_BYTES) return;
     const body = await new Blob(this.#chunks as Uint8Array<ArrayBuffer>[]).bytes();
-    memory.keep(key, { headers, body }, Date.now());
+    memory.keep(key, { headers, body }, body.byteLength, Date.now());
     const response = new Response(body, {
       headers: { ...headers, "cache-control": `max-age=${KEPT_S}` },
     });
-    const kept = openColo().then((colo) => colo.put(key, response));
+    const url = await coloUrl(key);
+    const kept = openColo().then((colo) => colo.put(url, response));
     waitUntil(bestEffort(kept, { edge_cache: key }));
   }
 }
@@ -89,17 +92,17 @@ const openColo = () => caches.open("answers");
 
 async function findInColo(key: string, now: number): Promise<Answer | null> {
   try {
-    const found = await (await openColo()).match(key);
+    const found = await (await openColo()).match(await coloUrl(key));
     if (!found?.body) return null;
     const { "cache-control": _, ...others } = Object.fromEntries(found.headers);
     const names = ["content-type", "etag", "x-content-type-options", "content-security-policy"];
     const headers = Object.fromEntries(
       names.flatMap((name) => (others[name] === undefined ? [] : [[name, others[name]]])),
     ) as ContentHeaders;
-    if (!(Number(others["content-length"]) <= MEMORY_ANSWER_BYTES))
+    if (!Memory.takes(Number(others["content-length"] ?? Number.NaN)))
       return { headers, body: found.body };
     const body = await found.bytes();
-    memory.keep(key, { headers, body }, now);
+    memory.keep(key, { headers, body }, body.byteLength, now);
     return { headers, body };
   } catch (error) {
     // Without the cache the answer is made again.
@@ -108,40 +111,4 @@ async function findInColo(key: string, now: number): Promise<Answer | null> {
   }
 }
 
-/** The answers that this isolate used last. */
-class Memory {
-  #answers = new Map<string, { headers: ContentHeaders; body: Uint8Array; until: number }>();
-  #bytes = 0;
-
-  find(key: string, now: number): Answer | null {
-    const found = this.#answers.get(key);
-    if (!found) return null;
-    this.#remove(key);
-    if (found.until <= now) return null;
-    this.#add(key, found);
-    return found;
-  }
-
-  keep(key: string, answer: { headers: ContentHeaders; body: Uint8Array }, now: number): void {
-    if (answer.body.byteLength > MEMORY_ANSWER_BYTES) return;
-    this.#remove(key);
-    this.#add(key, { ...answer, until: now + KEPT_S * 1000 });
-    // A map keeps the order of insertion, so the one that was used longest ago comes first.
-    for (const oldest of this.#answers.keys()) {
-      if (this.#bytes <= MEMORY_BYTES) break;
-      this.#remove(oldest);
-    }
-  }
-
-  #add(key: string, answer: { headers: ContentHeaders; body: Uint8Array; until: number }): void {
-    this.#answers.set(key, answer);
-    this.#bytes += answer.body.byteLength;
-  }
-
-  #remove(key: string): void {
-    this.#bytes -= this.#answers.get(key)?.body.byteLength ?? 0;
-    this.#answers.delete(key);
-  }
-}
-
-const memory = new Memory();
+const memory = new Memory<Answer & { body: Uint8Array }>(KEPT_S * 1000);

@@ -1,10 +1,11 @@
 /**
- * Observability of a request: one log line, one analytics event, and the headers `Server-Timing` and `traceparent`. None
- * of them contains a key or a document.
+ * Observability of a request: one log line, one analytics event, and the headers `Server-Timing`, `traceparent`
+ * and `X-Request-Id`. None of them contains a key or a document.
  */
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { AppEnv, Caller } from "../context.ts";
+import { newId } from "../domain/ids.ts";
 import { childSpan, formatTraceparent, parseTraceparent } from "../domain/protocol/traceparent.ts";
 import { log, since, track } from "../telemetry.ts";
 
@@ -12,12 +13,16 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const started = performance.now();
   const trace = childSpan(parseTraceparent(c.req.header("traceparent")));
   c.set("trace", trace);
+  c.set("requestId", newId("req", Date.now()));
   c.set("timings", []);
   await next();
   const ms = since(started);
   const phases = [...c.get("timings"), ["edge", ms] as const];
   c.header("server-timing", phases.map(([name, dur]) => `${name};dur=${dur}`).join(", "));
-  c.header("traceparent", formatTraceparent(trace));
+  // After `next`, `c.header` copies the response each time.
+  const { headers } = c.res;
+  headers.set("traceparent", formatTraceparent(trace));
+  headers.set("x-request-id", c.get("requestId"));
 
   const caller = c.get("caller") as Caller | undefined;
   const route = routePath(c, -1);

@@ -8,6 +8,7 @@ import {
   jobsWithoutBundle,
   MAX_BUNDLED_PAGES,
   recordBundle,
+  rememberBundle,
   unbundledJobsOf,
   writeBundle,
 } from "../storage/bundles.ts";
@@ -18,8 +19,11 @@ import { findJobById, type Job, type JobPage, jobPages } from "../storage/jobs.t
  * Whether the result of an ended job is worth a bundle. Jobs in the background are read once and deleted; what has to be
  * erased after its delivery is not copied; the results of `encode` are deleted together with their tokens.
  */
-export const isBundled = ({ background, zeroRetention, options, finishedAt }: Job) =>
-  finishedAt !== null && !background && !zeroRetention && options.task !== ENCODE;
+export const isBundled = (job: Job) => job.finishedAt !== null && willBeBundled(job);
+
+/** The same about a job that has not ended. */
+export const willBeBundled = ({ background, zeroRetention, options }: Job) =>
+  !background && !zeroRetention && options.task !== ENCODE;
 
 /** Makes the bundle of an ended job and records it. Safe to repeat. @returns its name; empty if it has none */
 export async function bundleJob(env: Env, job: Job, pages: JobPage[]): Promise<string> {
@@ -27,6 +31,7 @@ export async function bundleJob(env: Env, job: Job, pages: JobPage[]): Promise<s
   const timeoutMs = settings(env).STORAGE_TIMEOUT_S * 1000;
   const made = name !== "" && (await writeBundle(env.BUCKET, job, name, pages, timeoutMs));
   await recordBundle(env.DB, env.BUCKET, job, made ? name : "");
+  if (made) rememberBundle(pages, name);
   return made ? name : "";
 }
 

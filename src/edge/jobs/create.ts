@@ -37,6 +37,7 @@ import { claimJob } from "../storage/idempotency.ts";
 import {
   type Allowance,
   findJob,
+  findJobAndDocument,
   type Job,
   type JobWithPages,
   jobPages,
@@ -135,8 +136,10 @@ export async function createJob(
 
 /** @throws Problem `gone` if the job was deleted */
 async function startedJob(env: Env, tenantId: string, id: string): Promise<JobWithPages> {
-  const job = await findJob(env.DB, tenantId, id);
-  if (!job) throw new Problem("gone", "The job of the first request was deleted.");
+  const found = await findJobAndDocument(env.DB, tenantId, id);
+  if (!found) throw new Problem("gone", "The job of the first request was deleted.");
+  // Without its document it has no bundle any more.
+  const job = found.hasDocument ? found.job : { ...found.job, bundle: "" };
   return { job, pages: await jobPages(env.DB, id) };
 }
 

@@ -6,6 +6,7 @@ import { pageKey, type WantedPage } from "../domain/pages/page-key.ts";
 import { cutShards, firstPage, resolvePages, shardSize } from "../domain/pages/page-selection.ts";
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
+import { probableBundle } from "../storage/bundles.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import {
   type Allowance,
@@ -26,6 +27,7 @@ import {
   planJob,
 } from "../storage/reading.ts";
 import { insertShards } from "../storage/shards.ts";
+import { willBeBundled } from "./bundle.ts";
 
 /** Which pages of a document a job reads, and how. */
 type Wanted = Pick<Job, "options" | "selection">;
@@ -66,7 +68,10 @@ export async function plan(env: Env, job: Job, file: StoredFile): Promise<Planne
 async function planOf(job: Job, file: StoredFile): Promise<Plan> {
   const { pages, beyond, counted } = await wantedPages(job, file);
   const reader = digestName(job.options.model, file.mediaType);
-  return { jobId: job.id, reader, cache: job.cache, wanted: pages, beyond, planned: counted };
+  const isWhole = counted && beyond.length === 0 && job.cache !== "refresh";
+  const bundle = isWhole && willBeBundled(job) ? probableBundle(pages) : null;
+  const { id: jobId, cache } = job;
+  return { jobId, reader, cache, wanted: pages, beyond, bundle, planned: counted };
 }
 
 /** Has the claimed pages read, and the shared ones no later than the job's priority demands. */

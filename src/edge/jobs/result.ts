@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import { parsePageSelection, resolvePages } from "../domain/pages/page-selection.ts";
 import { Problem } from "../problem.ts";
-import { bundleName, openBundle } from "../storage/bundles.ts";
+import { bundleName, openBundle, recordBundle, rememberBundle } from "../storage/bundles.ts";
 import { type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readAllStored, type StoredEntry } from "../storage/results.ts";
 import { bundleJob, bundleSoon, isBundled } from "./bundle.ts";
@@ -14,7 +14,7 @@ export interface StoredResult {
 }
 
 /**
- * Opens the selected pages of a job.
+ * Opens the selected pages of a job, whose document exists.
  * @param selection `""` for all pages
  * @throws Problem `job-not-finished`, `invalid-page-selection` or `gone`
  */
@@ -39,8 +39,8 @@ async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncIterable<T>
 }
 
 /**
- * All pages of an ended job. One that has just got all its pages from the cache shares the bundle of a job with the same
- * readings; if there is none, it is made after the response.
+ * All pages of an ended job, whose document exists. One that has just got all its pages from the cache shares the bundle
+ * of a job with the same readings; if there is none, it is made after the response.
  * @param pages all pages of the job
  */
 export async function wholeResult(
@@ -51,7 +51,10 @@ export async function wholeResult(
   if (!isBundled(job)) return readAllStored(env.BUCKET, job, pages);
   const name = job.bundle ?? (await bundleName(pages));
   const bundle = name ? await openBundle(env.BUCKET, job, name) : null;
-  if (job.bundle !== "" && !(job.bundle && bundle)) bundleSoon(bundleJob(env, job, pages), job.id);
+  if (name && bundle) {
+    rememberBundle(pages, name);
+    if (!job.bundle) bundleSoon(recordBundle(env.DB, env.BUCKET, job, name), job.id);
+  } else if (job.bundle !== "") bundleSoon(bundleJob(env, job, pages), job.id);
   return bundle ?? readAllStored(env.BUCKET, job, pages);
 }
 

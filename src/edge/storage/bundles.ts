@@ -7,8 +7,10 @@
  * their lines in bytes: `{"lines":[[1,5120],[2,4987]]}`.
  */
 import { hex } from "../domain/encoding.ts";
+import type { WantedPage } from "../domain/pages/page-key.ts";
 import type { PageError, StoredReading } from "../domain/pages/page-result.ts";
 import type { Job, JobPage } from "./jobs.ts";
+import { Memory } from "./memory.ts";
 import { R2Stream } from "./r2-stream.ts";
 import { NOT_READ, resultBytes, type StoredEntry } from "./results.ts";
 
@@ -35,11 +37,47 @@ export async function bundleName(pages: JobPage[]): Promise<string | null> {
   const read = pages.filter(({ state }) => state === "done");
   if (read.length === 0 || pages.length > MAX_BUNDLED_PAGES) return null;
   if (read.some(({ readAt }) => readAt === null)) return null;
-  const readings = pages.map(({ page, state, pageKey, modelDigest, readAt, error }) =>
-    state === "done" ? [page, pageKey, modelDigest, readAt] : [page, error],
-  );
-  const text = new TextEncoder().encode(JSON.stringify([1, readings]));
+  const text = new TextEncoder().encode(`[1,${readingsOf(pages)}]`);
   return hex(await crypto.subtle.digest("SHA-256", text));
+}
+
+const readingsOf = (pages: JobPage[]) =>
+  JSON.stringify(
+    pages.map(({ page, state, pageKey, modelDigest, readAt, error }) =>
+      state === "done" ? [page, pageKey, modelDigest, readAt] : [page, error],
+    ),
+  );
+
+/** A bundle that has been used, and which readings it has: JSON as of `READINGS`. */
+export interface KnownBundle {
+  name: string;
+  readings: string;
+}
+
+/** SQL expression: the readings of a job, all of whose pages are read. `?1` is its id. */
+export const READINGS = `(SELECT json_group_array(json_array(page, page_key, model_digest, created_at)) FROM
+  (SELECT p.page, p.page_key, p.model_digest, r.created_at FROM job_pages p
+    JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
+    WHERE p.job_id = ?1 ORDER BY p.page))`;
+
+/** What was opened lately. Whoever uses it makes sure in the same request that the document exists. */
+const KEPT_MS = 3_600_000;
+const opened = new Memory<Uint8Array>(KEPT_MS);
+const known = new Memory<KnownBundle>(KEPT_MS);
+
+/** Jobs with the same number of pages and the same first and last probably have the same bundle. */
+const hint = (pages: WantedPage[]) =>
+  `${pages.length} ${pages[0]?.pageKey} ${pages.at(-1)?.pageKey}`;
+
+/** The bundle that a new job probably has: the insert of the job compares the readings. */
+export const probableBundle = (wanted: WantedPage[]): KnownBundle | null =>
+  known.find(hint(wanted), Date.now());
+
+/** Remembers the bundle of a job for the next one with the same pages. */
+export function rememberBundle(pages: JobPage[], name: string): void {
+  if (pages.some(({ state }) => state !== "done")) return;
+  const readings = readingsOf(pages);
+  known.keep(hint(pages), { name, readings }, readings.length, Date.now());
 }
 
 /**
@@ -115,8 +153,14 @@ export async function openBundle(
 ): Promise<AsyncGenerator<StoredEntry> | null> {
   const key = path(owner, name);
   if (!choose) {
+    const bytes = opened.find(key, Date.now());
+    if (bytes) return entriesOf(new Blob([bytes as Uint8Array<ArrayBuffer>]).stream(), () => true);
     const object = await bucket.get(key);
-    return object && entriesOf(object.body, () => true);
+    if (!object) return null;
+    if (!Memory.takes(object.size)) return entriesOf(object.body, () => true);
+    const read = new Uint8Array(await object.arrayBuffer());
+    opened.keep(key, read, read.byteLength, Date.now());
+    return entriesOf(new Blob([read]).stream(), () => true);
   }
   const tail = await bucket.get(key, { range: { suffix: INDEX_BYTES } });
   if (!tail) return null;

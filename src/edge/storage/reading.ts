@@ -12,6 +12,7 @@ import { END_STATE_SQL } from "../domain/jobs/job.ts";
 import type { WantedPage } from "../domain/pages/page-key.ts";
 import type { PageError, PageResult } from "../domain/pages/page-result.ts";
 import { changed, rowsOf } from "./batch-results.ts";
+import { type KnownBundle, READINGS } from "./bundles.ts";
 import { type Concerned, concernedQuery, toConcerned } from "./deliveries.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
 import { type StoredFile, setPageCount } from "./files.ts";
@@ -41,6 +42,8 @@ export interface Plan {
   wanted: WantedPage[];
   /** Selected pages that the document does not have. */
   beyond: WantedPage[];
+  /** The bundle that the job gets if it has exactly these readings. */
+  bundle?: KnownBundle | null;
   /** False if `wanted` is only the first page of a document whose pages are not counted yet. */
   planned: boolean;
 }
@@ -104,7 +107,7 @@ function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
  */
 function planStatements(
   db: D1Database,
-  { jobId, reader, cache, wanted, beyond, planned }: Plan,
+  { jobId, reader, cache, wanted, beyond, bundle, planned }: Plan,
   now: number,
 ): D1PreparedStatement[] {
   const rows = JSON.stringify(wanted);
@@ -151,28 +154,16 @@ function planStatements(
          WHERE ${isNew}`,
       )
       .bind(rows, jobId),
-    db
-      .prepare(
-        `INSERT INTO events (job_id, type, data, created_at)
-         SELECT ?3, 'page', json_object('page', w.value ->> 'page', 'state', 'failed', 'source', 'read',
-           'error', json(?2)), ?4 FROM json_each(?1) w JOIN jobs j ON j.id = ?3 WHERE ${isNew}`,
-      )
-      .bind(JSON.stringify(beyond), errorText(PAGE_OUT_OF_RANGE), jobId, now),
-    db
-      .prepare(
-        `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source, error)
-         SELECT j.id, w.value ->> 'page', w.value ->> 'pageKey', 'failed', 'read', ?3
-         FROM json_each(?1) w JOIN jobs j ON j.id = ?2 WHERE ${isNew}`,
-      )
-      .bind(JSON.stringify(beyond), jobId, errorText(PAGE_OUT_OF_RANGE)),
+    ...(beyond.length > 0 ? failBeyond(db, jobId, beyond, isNew, now) : []),
     db
       .prepare(
         `UPDATE jobs SET planned = ?2, total = (SELECT count(*) FROM job_pages WHERE job_id = ?1),
            done = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'done'),
-           failed = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'failed')
+           failed = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'failed'),
+           bundle = CASE WHEN ?3 IS NOT NULL AND ?3 = ${READINGS} THEN ?4 END
          WHERE id = ?1 AND finished_at IS NULL`,
       )
-      .bind(jobId, planned ? 1 : 0),
+      .bind(jobId, planned ? 1 : 0, bundle?.readings ?? null, bundle?.name ?? null),
     ...endJobs(db, "SELECT ?2", [jobId], now),
     db
       .prepare(
@@ -184,6 +175,30 @@ function planStatements(
     ...concernedQuery(db, "SELECT ?2", [jobId], now),
   ];
 }
+
+/** Fails the selected pages that the document does not have. @param isNew SQL, see `planStatements` */
+const failBeyond = (
+  db: D1Database,
+  jobId: string,
+  beyond: WantedPage[],
+  isNew: string,
+  now: number,
+): D1PreparedStatement[] => [
+  db
+    .prepare(
+      `INSERT INTO events (job_id, type, data, created_at)
+         SELECT ?3, 'page', json_object('page', w.value ->> 'page', 'state', 'failed', 'source', 'read',
+           'error', json(?2)), ?4 FROM json_each(?1) w JOIN jobs j ON j.id = ?3 WHERE ${isNew}`,
+    )
+    .bind(JSON.stringify(beyond), errorText(PAGE_OUT_OF_RANGE), jobId, now),
+  db
+    .prepare(
+      `INSERT OR IGNORE INTO job_pages (job_id, page, page_key, state, source, error)
+         SELECT j.id, w.value ->> 'page', w.value ->> 'pageKey', 'failed', 'read', ?3
+         FROM json_each(?1) w JOIN jobs j ON j.id = ?2 WHERE ${isNew}`,
+    )
+    .bind(JSON.stringify(beyond), jobId, errorText(PAGE_OUT_OF_RANGE)),
+];
 
 /**
  * Starts flights for pages that an open job already has: so that a worker opens the document and counts its pages, or

@@ -8,7 +8,7 @@ import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
 import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
 import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
-import { answerKey, cachedAnswer, Keeper } from "../../http/edge-cache.ts";
+import { answerKey, fromCache, Keeper } from "../../http/edge-cache.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { figureLoader, presentedEntries } from "../../jobs/present.ts";
@@ -36,7 +36,7 @@ const route = createRoute({
   description:
     "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
   security: [{ bearer: [] }],
-  middleware: [browserMay("read")] as const,
+  middleware: [browserMay("read"), fromCache] as const,
   request: {
     params: z.object({ id: z.string() }),
     headers: z.object({ "if-none-match": z.string().optional() }),
@@ -92,10 +92,6 @@ export const jobsResult = (app: App) =>
     const { id } = c.req.valid("param");
     const { format, pages: selection, join_tables: join, ...chosen } = query;
     const view = VIEWS[format]();
-    const key = await answerKey(c, id, query);
-    const cached = view.pictures ? null : await cachedAnswer(c, key);
-    if (cached) return cached as never;
-
     const { tenantId } = c.get("caller");
     const found = await findJobAndDocument(c.env.DB, tenantId, id);
     if (!found) throw new Problem("not-found", "No such job.");
@@ -147,7 +143,7 @@ export const jobsResult = (app: App) =>
         await out.write(chunk);
       }
       if (out.aborted) return;
-      if (etag) await keeper?.keep(key, { ...headers, etag });
+      if (etag) await keeper?.keep(answerKey(c, id), { ...headers, etag });
       // `csv` has only the tables, so the rest has not been fetched.
       if (selection === "" && format !== "csv" && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
