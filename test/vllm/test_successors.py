@@ -23,8 +23,8 @@ LAYOUTS = {"deepseek-ocr-2": DEEPSEEK_OCR_2, "unlimited-ocr": UNLIMITED_OCR}
 
 
 @contextmanager
-def engines(release, rules, blocks=80):
-    """vLLM with `blocks` blocks of 32 positions, and the native engine, with a small model of the release."""
+def engines(release, rules):
+    """vLLM with 80 blocks of 32 positions, and the native engine, with a small model of the release."""
     folder = make(Path(os.environ["FOVEA_VLLM_CHECKPOINT"]) / release, torch.float32, release)
     with torch.device("meta"):
         model = OcrModel(ModelConfig.from_json(json.loads((folder / "sizes.json").read_text())))
@@ -32,7 +32,7 @@ def engines(release, rules, blocks=80):
     model.eval()
     config = VllmConfig(max_batch=16, max_new=MAX_NEW, prefill_tokens=256, threads=THREADS)
     own = EngineConfig(max_batch=16, kv_bytes=512 << 20, max_new=MAX_NEW, threads=THREADS)
-    options = {"block_size": 32, "num_gpu_blocks_override": blocks}
+    options = {"block_size": 32, "num_gpu_blocks_override": 80}
     layout = LAYOUTS[release]
     with (
         closing(VllmEngine(model, folder, rules, config, layout=layout, **options)) as vllm,
@@ -70,18 +70,3 @@ def test_unlimited_ocr_with_answers_longer_than_its_window(rules, tokenizer, pag
             compare(*(answers(one, 6, 4 * WINDOW) for one in pair), CLOSE)
             compare(*(answers(one, 2, 3 * WINDOW, ngram=(3, 40)) for one in pair), CLOSE)
             compare(*(about(one, tokenizer, [page, page.rotate(180)], PAGES) for one in pair), CLOSE)
-
-
-def test_unlimited_ocr_is_set_aside_and_resumes(rules):
-    """Prompt and answer are computed again, each token with its own window."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_flex_attention(patch)
-        with engines("unlimited-ocr", rules, blocks=20) as (vllm, native):
-            compare(*(answers(one, 8, 4 * WINDOW) for one in (vllm, native)), CLOSE)
-            assert vllm.metrics.values["set_aside"] > 0
-
-
-def test_a_window_is_refused_where_vllm_has_none(rules):
-    """On a CPU, vLLM itself would go on with full attention."""
-    with pytest.raises(ValueError, match=r"CPU_ATTN.*FOVEA_ENGINE=native"), engines("unlimited-ocr", rules):
-        pass

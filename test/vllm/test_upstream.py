@@ -125,7 +125,8 @@ def test_what_the_guard_of_the_settings_sends_is_accepted(server):
 
 
 def test_a_model_that_reads_nothing_does_not_serve(server, monkeypatch):
-    monkeypatch.setattr(golden, "page", page)
+    small = page()
+    monkeypatch.setattr(golden, "page", lambda: small)
     with pytest.raises(golden.GoldenPageError, match="deepseek-ocr-upstream does not read the golden page"):
         golden.check({"deepseek-ocr-upstream": reader(server)})
 
