@@ -409,8 +409,9 @@ def test_a_document_is_looked_at_once_for_each_resolution():
 def test_of_a_long_document_each_page_has_an_equal_share_of_the_budget(monkeypatch):
     monkeypatch.setattr("fovea.service.budget.SURVEY_PAGES", 1)
     document = data_url(text_pdf([SPARSE, DENSE]))
-    receipt = run(ShardRequest(document=document, model="echo", token_budget=400), ModeReader())
-    assert [page["mode"] for page in receipt["pages"]] == ["tiny", "base"]
+    for budget, mode in ((400, "base"), (200, "small")):
+        receipt = run(ShardRequest(document=document, model="echo", token_budget=budget), ModeReader())
+        assert [page["mode"] for page in receipt["pages"]] == [mode, mode]
 
 
 @pytest.mark.parametrize("survey", [100, 1])

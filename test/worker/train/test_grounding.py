@@ -50,7 +50,8 @@ def test_the_first_token_of_a_point_is_the_vision_token_that_shows_it():
 
 
 def test_the_labels_are_block_types():
-    assert set(REGIONS) == BLOCK_TYPES
+    """Footnotes are text to the model, as it was trained."""
+    assert set(REGIONS) == BLOCK_TYPES - {"footnote"}
 
 
 def test_an_answer_is_written_out_in_the_official_grammar():

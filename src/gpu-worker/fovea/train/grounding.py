@@ -32,7 +32,7 @@ REGIONS = (
     "title", "sub_title", "text", "list", "table", "table_caption", "image", "image_caption", "equation", "code",
     "header", "footer", "page_number",
 )  # fmt: skip
-"""The labels that the model learns (`fovea.result.page_result.BLOCK_TYPES`)."""
+"""The labels that the model learns: `fovea.result.page_result.BLOCK_TYPES` without footnotes, which are text to it."""
 MAX_TOKENS = 1000
 """Longest answer, about 60 blocks."""
 POINT = 3
