@@ -339,13 +339,8 @@ class NativeEngine(Engine):
         self._dropped[row] = -(-len(sequence.prompt) // self.config.block)
 
     def _finish(self, sequence: Sequence) -> None:
-        now = time.perf_counter()
-        first, started = sequence.first_at or now, sequence.started_at or now
         self._leave(sequence)
-        generation = sequence.answer.generation(first - started, now - first)
-        self.metrics.add("sequences", 1)
-        self.metrics.add("loops", generation.finish_reason == "loop")
-        sequence.future.set_result(generation)
+        sequence.finish(self.metrics)
 
     def _end(self, sequence: Sequence, error: Exception) -> None:
         self._leave(sequence)

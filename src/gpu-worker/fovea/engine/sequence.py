@@ -1,5 +1,6 @@
 """A sequence: one prompt, its answer so far, and its blocks in the cache."""
 
+import time
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from fovea.engine.answer import Answer, Generation
 from fovea.engine.interface import OnTokens
+from fovea.engine.metrics import Metrics
 
 
 class Canceled(Exception):
@@ -44,6 +46,15 @@ class Sequence:
 
     def __post_init__(self) -> None:
         self.inputs = self.prompt
+
+    def finish(self, metrics: Metrics) -> None:
+        """Sets the result: the answer as it is."""
+        now = time.perf_counter()
+        first, started = self.first_at or now, self.started_at or now
+        generation = self.answer.generation(first - started, now - first)
+        metrics.add("sequences", 1)
+        metrics.add("loops", generation.finish_reason == "loop")
+        self.future.set_result(generation)
 
     def report(self, old: int) -> Exception | None:
         """Calls `on_tokens` with the tokens after the first `old`. Returns what it raises: the caller's fault."""
