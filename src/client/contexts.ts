@@ -3,9 +3,11 @@ import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   AgeContext,
   Ageing,
+  ChangeContext,
   ChangeContextMessage,
   Context,
   ContextMessage,
+  ContextMessageWithText,
   ContextView,
   LossReport,
   NewContext,
@@ -47,6 +49,11 @@ export class Contexts {
     return all((page) => this.list(page));
   }
 
+  /** Changes the name, token budget, metadata, or when texts are erased. */
+  update(id: string, change: ChangeContext, options: CallOptions = {}): Promise<Context> {
+    return this.#http.json("PATCH", path(id), { json: change, ...options });
+  }
+
   /** Appends up to 100 messages. */
   async add(
     id: string,
@@ -57,6 +64,16 @@ export class Contexts {
     const call = { json, ...options };
     return (await this.#http.json<{ data: ContextMessage[] }>("POST", `${path(id)}/messages`, call))
       .data;
+  }
+
+  /** A message with its text; `text` is `null` if it is erased, then `recall` reads the image. */
+  message(id: string, number: number, options: CallOptions = {}): Promise<ContextMessageWithText> {
+    return this.#http.json("GET", message(id, number), options);
+  }
+
+  /** Deletes a message and the image that contains it; the image's other messages are text again. */
+  forget(id: string, number: number, options: CallOptions = {}): Promise<void> {
+    return this.#http.noContent("DELETE", message(id, number), options);
   }
 
   /** Pins a message or sets its importance. */
@@ -99,14 +116,22 @@ export class Contexts {
     }
   }
 
-  /** What can still be read of a message. An image is read once per rung; later calls use that reading. */
+  /**
+   * The text of a message: the original where the context still has it, else what a model reads in the image.
+   * @param options.source `image`: reads the image even if the original exists. It is read once per rung; later calls use
+   *   that reading
+   */
   async recall(
     id: string,
     number: number,
-    { model, ...options }: CallOptions & { model?: string | undefined } = {},
+    {
+      model,
+      source,
+      ...options
+    }: CallOptions & { model?: string | undefined; source?: "auto" | "image" | undefined } = {},
   ): Promise<Recall> {
     for (let failures = 0; ; failures++) {
-      const call = { query: { model }, ...held(options) };
+      const call = { query: { model, source }, ...held(options) };
       const recall = await this.#http.json<Recall>("GET", `${message(id, number)}/recall`, call);
       if (recall.state !== "reading") return recall;
       await pause(backOff(failures), options.signal);

@@ -598,7 +598,7 @@ export type Context = {
   name: string | null;
   ladder: Ladder;
   token_budget: number | null;
-  keep: "hash" | "original";
+  erase_after: number | null;
   metadata: Record<string, string>;
   /** Number of the newest message; numbers start at 1 */
   last_message: number;
@@ -629,8 +629,17 @@ export type NewContext = {
   ladder?: Ladder;
   /** Limit of tokens for the whole context: older messages go further down the ladder to meet it */
   token_budget?: number;
-  /** What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost */
-  keep?: "hash" | "original";
+  /** Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `0`: as soon as the image exists · `null`: never */
+  erase_after?: number | null;
+  metadata?: Record<string, string>;
+};
+
+export type ChangeContext = {
+  name?: string | null;
+  /** Limit of tokens for the whole context: older messages go further down the ladder to meet it */
+  token_budget?: number | null;
+  /** Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `0`: as soon as the image exists · `null`: never */
+  erase_after?: number | null;
   metadata?: Record<string, string>;
 };
 
@@ -644,7 +653,7 @@ export type ContextMessage = {
   text_tokens: number;
   characters: number;
   sha256: string;
-  /** `text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or erased */
+  /** `text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left */
   original: "text" | "kept" | "erased";
   created_at: string;
 };
@@ -661,6 +670,10 @@ export type NewContextMessages = {
     /** Time of the message, if it is older than the request */
     created_at?: string;
   }>;
+};
+
+export type ContextMessageWithText = ContextMessage & {
+  text: string | null;
 };
 
 export type ChangeContextMessage = {
@@ -768,6 +781,8 @@ export type Recall = {
   role: "system" | "user" | "assistant" | "tool";
   form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
   state: "text" | "recalled" | "reading";
+  /** Whether `text` is the text that was stored, or was read from the image */
+  source: "original" | "image";
   text: string | null;
   /** `pages`: the message was not found on its pages, so `text` is their whole text */
   scope: "message" | "pages" | null;

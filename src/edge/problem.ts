@@ -28,6 +28,8 @@ export const PROBLEMS = {
   "batch-over": [409, "The batch has already ended"],
   "batch-open": [409, "The batch has not ended"],
   "context-full": [422, "The context is full"],
+  "context-busy": [409, "The context is being aged"],
+  "text-erased": [409, "Texts of messages are erased"],
   "too-many-batches": [429, "The tenant has too many open batches"],
   gone: [410, "The resource is gone"],
   "length-mismatch": [400, "The body does not have the declared length"],

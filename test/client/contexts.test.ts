@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 it("a context takes messages, ages, and can be viewed, recalled, exported and deleted", async () => {
-  const { id } = await fovea.contexts.create({ name: "talk", keep: "original" });
+  const { id } = await fovea.contexts.create({ name: "talk" });
   const [first] = await fovea.contexts.add(id, { role: "user", content: words });
   await fovea.contexts.add(id, [
     { role: "assistant", content: words },
@@ -46,11 +46,21 @@ it("a context takes messages, ages, and can be viewed, recalled, exported and de
   expect(tokens.total).toBeLessThan(tokens.as_text);
   const content = await fovea.contexts.content(id, { images: "data" });
   expect(content.map(({ type }) => type)).toEqual(["image_url", "text"]);
-  expect(await fovea.contexts.recall(id, 2)).toMatchObject({ text: words, verified: true });
+  expect(await fovea.contexts.recall(id, 2)).toMatchObject({ text: words, source: "original" });
+  const image = await fovea.contexts.recall(id, 2, { source: "image" });
+  expect(image).toMatchObject({ text: words, source: "image", verified: true });
   expect((await fovea.contexts.loss(id)).messages[1]?.recall).toMatchObject({ cer: 0 });
   const lines = await new Response(await fovea.contexts.export(id)).text();
   expect(lines.trim().split("\n")).toHaveLength(5);
   expect((await fovea.contexts.list()).data.map((one) => one.id)).toEqual([id]);
+  expect(await fovea.contexts.message(id, 2)).toMatchObject({ form: "small", text: words });
+  await fovea.contexts.forget(id, 2);
+  await expect(fovea.contexts.message(id, 2)).rejects.toBeInstanceOf(NotFoundError);
+  expect(await fovea.contexts.update(id, { name: "chat", erase_after: 60 })).toMatchObject({
+    name: "chat",
+    erase_after: 60,
+    token_budget: null,
+  });
   await fovea.contexts.delete(id);
   await expect(fovea.contexts.get(id)).rejects.toBeInstanceOf(NotFoundError);
   await expect(fovea.contexts.create({ token_budget: 1 })).rejects.toBeInstanceOf(

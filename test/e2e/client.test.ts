@@ -305,7 +305,7 @@ test("fovea keys creates, rotates and revokes keys; fovea usage counts pages", a
 });
 
 test("fovea context stores a conversation that fades; fovea compress renders a text", async () => {
-  const made = await fovea(["context", "create", "talk", "--keep", "original"]);
+  const made = await fovea(["context", "create", "talk"]);
   const id = made.stdout.trim();
   assert.match(id, /^ctx_/);
   const text = readFileSync(join(examples, "truth/photo.txt"));
@@ -323,7 +323,7 @@ test("fovea context stores a conversation that fades; fovea compress renders a t
     readFileSync(join(folder, "memory/1-2-small-1.png")).subarray(1, 4).toString(),
     "PNG",
   );
-  assert.ok((await fovea(["context", "recall", id, "1"])).stdout.length > 50);
+  assert.ok((await fovea(["context", "recall", id, "1", "--image"])).stdout.length > 50);
   assert.match((await fovea(["context", "loss", id])).stdout, /^1 +user +small .*(verified|CER)/m);
   assert.equal((await fovea(["context", "recall", id, "x"])).status, 2);
   assert.equal((await fovea(["context", "delete", id])).status, 0);

@@ -37,7 +37,7 @@ const talk = () => {
 describe("a context", () => {
   test("ages by a year in steps, is read back at each, and leaves nothing behind", async (t) => {
     const empty = new Set(storedKeys());
-    const { id } = await fovea.contexts.create({ name: "paper", keep: "original" });
+    const { id } = await fovea.contexts.create({ name: "paper" });
     const messages = talk();
     await fovea.contexts.add(id, messages);
     const wanted = 4;
@@ -55,7 +55,7 @@ describe("a context", () => {
       // The first rung waits for full pages: a short rest may stay text there.
       if (form === "gundam") assert.ok(forms.has(form), [...forms].join());
       else assert.deepEqual([...forms], [form]);
-      const recall = await fovea.contexts.recall(id, wanted);
+      const recall = await fovea.contexts.recall(id, wanted, { source: "image" });
       assert.equal(recall.state, "recalled");
       const loss: LossReport = await fovea.contexts.loss(id);
       const row = loss.messages[wanted - 1];
@@ -82,7 +82,7 @@ describe("a context", () => {
   });
 
   test("is an image that its text has gone from, and that the hash verifies", async () => {
-    const { id } = await fovea.contexts.create();
+    const { id } = await fovea.contexts.create({ erase_after: 0 });
     const content = "The pump in hall 7 was replaced on Tuesday by the morning shift. "
       .repeat(12)
       .trim();

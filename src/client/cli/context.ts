@@ -17,10 +17,9 @@ export const context: Command[] = [
     summary: "Create a context and print its id",
     options: {
       budget: { value: "TOKENS", help: "token budget of the whole context" },
-      keep: {
-        value: "WHAT",
-        help: "what to keep of a text that became an image: hash or original (hash)",
-        choices: ["hash", "original"],
+      "erase-after": {
+        value: "SECONDS",
+        help: "age at which a text that became an image is erased (never)",
       },
       ladder: { value: "FILE", help: "a ladder as JSON (default: the paper's, an hour to a year)" },
     },
@@ -30,7 +29,7 @@ export const context: Command[] = [
       const made = await input.fovea().contexts.create({
         name: input.args[0],
         token_budget: wholeNumber(input, "budget"),
-        keep: input.value("keep") as Context["keep"] | undefined,
+        erase_after: wholeNumber(input, "erase-after"),
         ...(ladder && { ladder: jsonOf(ladder) as Context["ladder"] }),
       });
       if (input.has("json")) printJson(made);
@@ -48,13 +47,13 @@ export const context: Command[] = [
       if (input.has("json")) printJson(data);
       else
         printTable(
-          ["CONTEXT", "NAME", "MESSAGES", "BUDGET", "KEEPS", "CREATED"],
+          ["CONTEXT", "NAME", "MESSAGES", "BUDGET", "ERASED AFTER", "CREATED"],
           data.map((row) => [
             row.id,
             row.name,
             row.last_message,
             row.token_budget,
-            row.keep,
+            row.erase_after,
             row.created_at,
           ]),
         );
@@ -123,16 +122,32 @@ export const context: Command[] = [
   {
     name: "context recall",
     args: "CONTEXT NUMBER",
-    summary: "Print what can still be read of a message",
-    options: { model: { value: "NAME", help: "the model that reads the image" } },
+    summary: "Print a message: its text if it is kept, else what can be read of its image",
+    options: {
+      image: { help: "read the image even if the text is kept" },
+      model: { value: "NAME", help: "the model that reads the image" },
+    },
     async run(input) {
       const [id, number, ...more] = input.args;
       if (!id || !number || !/^\d{1,9}$/.test(number) || more.length > 0)
         throw new UsageError("This command needs a context id and a message number.");
       const model = input.value("model");
-      const recall = await input.fovea().contexts.recall(id, Number(number), { model });
+      const source = input.has("image") ? ("image" as const) : undefined;
+      const recall = await input.fovea().contexts.recall(id, Number(number), { model, source });
       if (input.has("json")) printJson(recall);
       else print(recall.text ?? "");
+      return 0;
+    },
+  },
+  {
+    name: "context forget",
+    args: "CONTEXT NUMBER",
+    summary: "Delete a message and the image that contains it",
+    async run(input) {
+      const [id, number, ...more] = input.args;
+      if (!id || !number || !/^\d{1,9}$/.test(number) || more.length > 0)
+        throw new UsageError("This command needs a context id and a message number.");
+      await input.fovea().contexts.forget(id, Number(number));
       return 0;
     },
   },

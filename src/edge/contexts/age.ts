@@ -18,6 +18,7 @@ import {
   beginItem,
   type Context,
   contents,
+  deleteItem,
   dropItem,
   dueAtOf,
   endLease,
@@ -27,6 +28,7 @@ import {
   landItem,
   type Message,
   markClean,
+  markErased,
   readTexts,
   saveSources,
   takeLease,
@@ -104,9 +106,11 @@ async function turn(env: Env, context: Context, at: number) {
   let state = await contents(DB, context.id);
   for (const item of state.items) {
     if (item.state === "making") error = (await make(env, context, item, state.messages)) ?? error;
-    else if (item.sources.length > 0) await clean(env, context, item, state.messages);
+    else if (item.sources.length > 0) await clean(env, context, item);
   }
   state = await contents(DB, context.id);
+  await eraseUnused(env, context, state.messages, state.items);
+  await eraseOldTexts(env, context, state.messages);
   const parts = partsOf(state.messages, state.items);
   // After a failure nothing new is started: it would fail for the same reason.
   const begun = error
@@ -189,11 +193,15 @@ const ends = (numbers: number[]) => ({
   last: numbers.at(-1) as number,
 });
 
-/** When the next change is due by age alone. */
+/** When the next change, or the next text to be erased, is due by age alone. */
 function nextTurn(context: Context, messages: Message[], items: Item[], now: number) {
   const memories = memoriesOf(context, partsOf(messages, items), messages, items, now);
   const waits = memories.flatMap((memory) => nextDue(context.ladder, memory) ?? []);
-  return waits.length > 0 ? now + Math.ceil(Math.min(...waits) * 1000) : null;
+  const turns = [
+    ...waits.map((seconds) => now + Math.ceil(seconds * 1000)),
+    ...messages.flatMap((message) => eraseAt(context, message) ?? []),
+  ];
+  return turns.length > 0 ? turns.reduce((a, b) => Math.min(a, b)) : null;
 }
 
 /** Advances an image: stores its documents, starts their jobs, or completes it. @returns why it was dropped, if it was */
@@ -306,27 +314,52 @@ async function land(
       ? { ...message, itemId: item.id, nextItemId: null }
       : message,
   );
-  await clean(env, context, { ...item, state: "ready", pages }, landed);
+  await clean(env, context, item);
+  await eraseOldTexts(env, context, landed);
   return null;
 }
 
-/** Erases what a finished image was made from. */
-async function clean(env: Env, context: Context, item: Item, messages: Message[]): Promise<void> {
-  const texts = context.keep !== "original";
-  if (texts) {
-    const own = messages.filter(({ itemId, erased }) => itemId === item.id && !erased);
-    await eraseTexts(
-      env.BUCKET,
-      context,
-      own.map(({ number }) => number),
-    );
-  }
+/** Erases the documents and jobs that a finished image was made from. */
+async function clean(env: Env, context: Context, item: Item): Promise<void> {
   for (const { fileId, jobId } of item.sources) {
     const file = await fileById(env.DB, context.tenantId, fileId);
     if (file) await deleteDocument(env, file);
     await deleteJob(env.DB, jobId);
   }
-  await markClean(env.DB, context.id, item.id, texts);
+  await markClean(env.DB, item.id);
+}
+
+/** When the text of a message is to be erased; `null`: never, or it already is. */
+const eraseAt = ({ eraseAfter }: Context, { itemId, erased, createdAt }: Message) =>
+  eraseAfter === null || itemId === null || erased ? null : createdAt + eraseAfter * 1000;
+
+/** Erases the texts that the context no longer keeps. */
+async function eraseOldTexts(env: Env, context: Context, messages: Message[]): Promise<void> {
+  const now = Date.now();
+  const numbers = messages
+    .filter((message) => (eraseAt(context, message) ?? Number.POSITIVE_INFINITY) <= now)
+    .map(({ number }) => number);
+  if (numbers.length === 0) return;
+  await eraseTexts(env.BUCKET, context, numbers);
+  await markErased(env.DB, context.id, numbers);
+}
+
+/** Erases the images that no message is in any more. */
+export async function eraseUnused(
+  env: Env,
+  context: Context,
+  messages: Message[],
+  items: Item[],
+): Promise<void> {
+  const used = new Set(messages.map(({ itemId }) => itemId));
+  for (const item of items.filter(({ id, state }) => state === "ready" && !used.has(id))) {
+    for (const { fileId } of [...item.pages, ...item.sources]) {
+      const file = await fileById(env.DB, context.tenantId, fileId);
+      if (file) await deleteDocument(env, file);
+    }
+    for (const { jobId } of item.sources) await deleteJob(env.DB, jobId);
+    await deleteItem(env.DB, item.id);
+  }
 }
 
 /** Drops an image and keeps what it was to replace: if that is an image, the source documents are its pages. */

@@ -7,10 +7,6 @@ import { filePath } from "./files.ts";
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
 type Role = (typeof ROLES)[number];
 
-/** What is kept of a text when its message becomes an image: only its SHA-256 and length, or the text. */
-export const KEEPS = ["hash", "original"] as const;
-type Keep = (typeof KEEPS)[number];
-
 export interface Context {
   id: string;
   tenantId: string;
@@ -18,7 +14,11 @@ export interface Context {
   name: string | null;
   ladder: Ladder;
   tokenBudget: number | null;
-  keep: Keep;
+  /**
+   * Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `null`:
+   * never.
+   */
+  eraseAfter: number | null;
   metadata: Record<string, string>;
   /** Number of the last message. Messages are numbered from 1. */
   lastNumber: number;
@@ -94,7 +94,7 @@ const toContext = (row: Row): Context => ({
   name: row.name,
   ladder: JSON.parse(row.ladder),
   tokenBudget: row.token_budget,
-  keep: row.keep,
+  eraseAfter: row.erase_after,
   metadata: JSON.parse(row.metadata),
   lastNumber: row.last_number,
   error: row.error === null ? null : JSON.parse(row.error),
@@ -131,10 +131,11 @@ const toItem = (row: Row): Item => ({
 // ---- contexts
 
 export async function insertContext(db: D1Database, context: Context): Promise<void> {
-  const { id, tenantId, keyId, name, ladder, tokenBudget, keep, metadata, createdAt } = context;
+  const { id, tenantId, keyId, name, ladder, tokenBudget, eraseAfter, metadata, createdAt } =
+    context;
   await db
     .prepare(
-      `INSERT INTO contexts (id, tenant_id, key_id, name, ladder, token_budget, keep, metadata, created_at)
+      `INSERT INTO contexts (id, tenant_id, key_id, name, ladder, token_budget, erase_after, metadata, created_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
@@ -144,7 +145,7 @@ export async function insertContext(db: D1Database, context: Context): Promise<v
       name,
       JSON.stringify(ladder),
       tokenBudget,
-      keep,
+      eraseAfter,
       JSON.stringify(metadata),
       createdAt,
     )
@@ -178,6 +179,32 @@ export async function listContexts(
     .bind(tenantId, before, limit)
     .all();
   return results.map(toContext);
+}
+
+/** Changes a context. What `change` leaves out stays as it is. */
+export async function updateContext(
+  db: D1Database,
+  id: string,
+  change: {
+    name?: string | null | undefined;
+    tokenBudget?: number | null | undefined;
+    eraseAfter?: number | null | undefined;
+    metadata?: Record<string, string> | undefined;
+  },
+  now: number,
+): Promise<void> {
+  const columns = {
+    name: change.name,
+    token_budget: change.tokenBudget,
+    erase_after: change.eraseAfter,
+    metadata: change.metadata && JSON.stringify(change.metadata),
+  };
+  const changes = Object.entries(columns).filter(([, value]) => value !== undefined);
+  const sets = ["due_at = ?", ...changes.map(([column]) => `${column} = ?`)].join(", ");
+  await db
+    .prepare(`UPDATE contexts SET ${sets} WHERE id = ? AND deleted_at IS NULL`)
+    .bind(now, ...changes.map(([, value]) => value), id)
+    .run();
 }
 
 /** Hides a context from now on. The sweep erases it if the caller does not finish. */
@@ -227,7 +254,7 @@ export async function endLease(
   db: D1Database,
   id: string,
   seenDueAt: number | null,
-  change: { dueAt: number | null; error: PageError | null; agedAt: number },
+  change: { dueAt: number | null; error: PageError | null; agedAt: number | null },
 ): Promise<void> {
   await db
     .prepare(
@@ -335,6 +362,26 @@ export async function updateMessage(
         change.pinned === undefined ? null : Number(change.pinned),
         change.importance ?? null,
       ),
+    setDue(db, contextId, now),
+  ]);
+}
+
+/** Deletes the record of a message. The other messages of its image are text again. */
+export async function deleteMessage(
+  db: D1Database,
+  contextId: string,
+  { number, itemId }: Message,
+  now: number,
+): Promise<void> {
+  await db.batch([
+    db
+      .prepare("DELETE FROM context_messages WHERE context_id = ? AND number = ?")
+      .bind(contextId, number),
+    db
+      .prepare(
+        "UPDATE context_messages SET item_id = NULL, recall = NULL WHERE context_id = ? AND item_id = ?",
+      )
+      .bind(contextId, itemId),
     setDue(db, contextId, now),
   ]);
 }
@@ -458,21 +505,29 @@ export async function dropItem(db: D1Database, contextId: string, id: string): P
   ]);
 }
 
-/** Records that the sources of an image are erased. @param texts whether the messages' texts are erased too */
-export async function markClean(
+/** Records that the sources of an image are erased. */
+export async function markClean(db: D1Database, id: string): Promise<void> {
+  await db.prepare("UPDATE context_items SET sources = '[]' WHERE id = ?").bind(id).run();
+}
+
+/** Records that the texts of messages are erased. */
+export async function markErased(
   db: D1Database,
   contextId: string,
-  id: string,
-  texts: boolean,
+  numbers: number[],
 ): Promise<void> {
-  await db.batch([
-    db
-      .prepare(
-        "UPDATE context_messages SET erased = 1 WHERE ?3 AND context_id = ?1 AND item_id = ?2",
-      )
-      .bind(contextId, id, texts ? 1 : 0),
-    db.prepare("UPDATE context_items SET sources = '[]' WHERE id = ?").bind(id),
-  ]);
+  await db
+    .prepare(
+      `UPDATE context_messages SET erased = 1
+       WHERE context_id = ? AND number IN (SELECT value FROM json_each(?))`,
+    )
+    .bind(contextId, JSON.stringify(numbers))
+    .run();
+}
+
+/** Deletes the record of an image that no message is in. */
+export async function deleteItem(db: D1Database, id: string): Promise<void> {
+  await db.prepare("DELETE FROM context_items WHERE id = ?").bind(id).run();
 }
 
 // ---- texts

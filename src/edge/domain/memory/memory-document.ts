@@ -15,10 +15,12 @@ const heading = ({ number, role }: Entry) => `## ${number} ${role}`;
 /** Matches lines of a message that look like such a heading. They are escaped, which does not change how they look. */
 const HEADING_LIKE = /^(?=##[ \t]+\d+[ \t]+[a-z]+[ \t]*$)/gm;
 
+/** A message under its heading, which no line of its content can imitate. */
+export const headed = (message: Entry & { content: string }): string =>
+  `${heading(message)}\n\n${message.content.replace(HEADING_LIKE, "\\")}`;
+
 export const memoryDocument = (messages: (Entry & { content: string })[]): string =>
-  messages
-    .map((message) => `${heading(message)}\n\n${message.content.replace(HEADING_LIKE, "\\")}\n`)
-    .join("\n");
+  messages.map((message) => `${headed(message)}\n`).join("\n");
 
 /**
  * Finds the messages of each page by the headings in its text.

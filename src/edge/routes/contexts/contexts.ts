@@ -1,4 +1,4 @@
-/** POST and GET /v1/contexts, GET and DELETE /v1/contexts/{id} */
+/** POST and GET /v1/contexts; GET, PATCH and DELETE /v1/contexts/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
@@ -17,24 +17,30 @@ import { audit } from "../../storage/audit.ts";
 import {
   type Context,
   insertContext,
-  KEEPS,
   listContexts,
   markContextDeleted,
+  updateContext,
 } from "../../storage/contexts.ts";
 import { ContextSchema, contextParams, contextView, demandContext, LadderSchema } from "./view.ts";
 
+const CENTURY_S = 100 * 366 * 86_400;
+
+const name = z.string().min(1).max(200);
+const tokenBudget = z.int().min(64).max(100_000_000).openapi({
+  description:
+    "Limit of tokens for the whole context: older messages go further down the ladder to meet it",
+});
+const eraseAfter = z.int().min(0).max(CENTURY_S).nullable().openapi({
+  description:
+    "Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `0`: as soon as the image exists · `null`: never",
+});
+
 const NewContext = z
   .strictObject({
-    name: z.string().min(1).max(200).optional(),
+    name: name.optional(),
     ladder: LadderSchema.default(DEFAULT_LADDER),
-    token_budget: z.int().min(64).max(100_000_000).optional().openapi({
-      description:
-        "Limit of tokens for the whole context: older messages go further down the ladder to meet it",
-    }),
-    keep: z.enum(KEEPS).default("hash").openapi({
-      description:
-        "What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length · `original`: the text, to measure what was lost",
-    }),
+    token_budget: tokenBudget.optional(),
+    erase_after: eraseAfter.default(null),
     metadata: stringMap.default({}),
   })
   .openapi("NewContext", { example: { name: "support chat", token_budget: 4000 } });
@@ -46,7 +52,7 @@ const create = createRoute({
   tags: ["contexts"],
   summary: "Create a context",
   description:
-    "Messages are added as text and go down the ladder, to page images of fewer and fewer vision tokens: by age, by rounds, or to meet a token budget. Their texts are then erased, unless `keep` is `original`.",
+    "Messages are added as text and go down the ladder, to page images of fewer and fewer vision tokens: by age, by rounds, or to meet a token budget. Their texts are kept, unless `erase_after` says otherwise.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(16 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: NewContext } } } },
@@ -76,7 +82,7 @@ export const contextsCreate = (app: App) =>
       name: body.name ?? null,
       ladder: body.ladder,
       tokenBudget: body.token_budget ?? null,
-      keep: body.keep,
+      eraseAfter: body.erase_after,
       metadata: body.metadata,
       lastNumber: 0,
       error: null,
@@ -123,6 +129,37 @@ const get = createRoute({
   },
 });
 
+const ChangeContext = z
+  .strictObject({
+    name: name.nullable().optional(),
+    token_budget: tokenBudget.nullable().optional(),
+    erase_after: eraseAfter.optional(),
+    metadata: stringMap.optional(),
+  })
+  .openapi("ChangeContext");
+
+const change = createRoute({
+  ...common,
+  method: "patch",
+  path: "/v1/contexts/{id}",
+  operationId: "changeContext",
+  summary: "Change a context",
+  description:
+    "Fields that are left out stay as they are; `null` removes a name or a budget. A change of `token_budget` or `erase_after` takes effect at the next ageing, within a minute. Erased texts do not come back.",
+  middleware: [requires("write"), jsonBody(16 * KIB)] as const,
+  request: {
+    params: contextParams,
+    body: { required: true, content: { "application/json": { schema: ChangeContext } } },
+  },
+  responses: {
+    200: {
+      description: "The context",
+      content: { "application/json": { schema: ContextSchema } },
+    },
+    ...problems(JSON_BODY, "not-found"),
+  },
+});
+
 const remove = createRoute({
   ...common,
   method: "delete",
@@ -147,6 +184,19 @@ export const contexts = (app: App) => {
   app.openapi(get, async (c) =>
     c.json(contextView(await demandContext(c, c.req.valid("param").id)), 200),
   );
+
+  app.openapi(change, async (c) => {
+    const { id } = await demandContext(c, c.req.valid("param").id);
+    const body = c.req.valid("json");
+    const changes = {
+      name: body.name,
+      tokenBudget: body.token_budget,
+      eraseAfter: body.erase_after,
+      metadata: body.metadata,
+    };
+    await updateContext(c.env.DB, id, changes, Date.now());
+    return c.json(contextView(await demandContext(c, id)), 200);
+  });
 
   app.openapi(remove, async (c) => {
     const context = await demandContext(c, c.req.valid("param").id);

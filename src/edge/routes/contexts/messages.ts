@@ -1,6 +1,7 @@
-/** POST /v1/contexts/{id}/messages, PATCH /v1/contexts/{id}/messages/{number} */
+/** POST /v1/contexts/{id}/messages; GET, PATCH and DELETE /v1/contexts/{id}/messages/{number} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
+import { forgetMessage } from "../../contexts/forget.ts";
 import { hex } from "../../domain/encoding.ts";
 import { normalise } from "../../domain/memory/fidelity.ts";
 import { estimateTextTokens } from "../../domain/memory/text-tokens.ts";
@@ -16,6 +17,7 @@ import {
   type Message,
   putTexts,
   ROLES,
+  readTexts,
   reserveNumbers,
   updateMessage,
 } from "../../storage/contexts.ts";
@@ -83,6 +85,49 @@ const add = createRoute({
       content: { "application/json": { schema: z.object({ data: z.array(MessageSchema) }) } },
     },
     ...problems(JSON_BODY, IDEMPOTENT, "not-found", "context-full"),
+  },
+});
+
+const read = createRoute({
+  method: "get",
+  path: "/v1/contexts/{id}/messages/{number}",
+  operationId: "getContextMessage",
+  tags: ["contexts"],
+  summary: "Get a message",
+  description:
+    "The message and its text. `text` is `null` if the text is erased: then `…/recall` reads the image.",
+  security: [{ bearer: [] }],
+  middleware: [requires("read")] as const,
+  request: { params: messageParams },
+  responses: {
+    200: {
+      description: "The message",
+      content: {
+        "application/json": {
+          schema: MessageSchema.extend({ text: z.string().nullable() }).openapi(
+            "ContextMessageWithText",
+          ),
+        },
+      },
+    },
+    ...problems("not-found"),
+  },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/v1/contexts/{id}/messages/{number}",
+  operationId: "deleteContextMessage",
+  tags: ["contexts"],
+  summary: "Delete a message",
+  description:
+    "Erases the message and the image that contains it. The other messages of the image are text until the next ageing makes a new image of them. The numbers of other messages do not change.",
+  security: [{ bearer: [] }],
+  middleware: [requires("write")] as const,
+  request: { params: messageParams },
+  responses: {
+    204: { description: "Deleted" },
+    ...problems("not-found", "context-busy", "text-erased"),
   },
 });
 
@@ -160,6 +205,35 @@ export const contextsMessages = (app: App) => {
       throw new Problem("not-found", "No such context.");
     }
     return c.json({ data: rows.map((row) => messageView(row, "text")) }, 201);
+  });
+
+  app.openapi(read, async (c) => {
+    const { id, number } = c.req.valid("param");
+    const context = await demandContext(c, id);
+    const message = await demandMessage(c, context, number);
+    const item = message.itemId && (await findItem(c.env.DB, context.id, message.itemId));
+    const text = (await readTexts(c.env.BUCKET, context, [number])).get(number) ?? null;
+    return c.json({ ...messageView(message, item ? item.form : "text"), text }, 200);
+  });
+
+  app.openapi(remove, async (c) => {
+    const { id, number } = c.req.valid("param");
+    const context = await demandContext(c, id);
+    await demandMessage(c, context, number);
+    const outcome = await forgetMessage(c.env, context, number);
+    if (outcome === "busy")
+      throw new Problem(
+        "context-busy",
+        "The message is being made into an image: repeat the request.",
+        {},
+        { "retry-after": "2" },
+      );
+    if (outcome === "shared")
+      throw new Problem(
+        "text-erased",
+        "Its image also contains messages whose texts are erased. They would be lost with the image: delete the context, or keep the message.",
+      );
+    return c.body(null, 204);
   });
 
   app.openapi(change, async (c) => {

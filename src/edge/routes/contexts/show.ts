@@ -4,6 +4,7 @@ import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import { type Part, partsOf, partTokens } from "../../contexts/memories.ts";
 import { base64 } from "../../domain/encoding.ts";
+import { headed } from "../../domain/memory/memory-document.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -190,7 +191,8 @@ function contentOf(items: z.infer<typeof TextItem | typeof ImageItem>[]) {
     else parts.push({ type: "text", text });
   };
   for (const item of items) {
-    if (item.type === "text") say(`## ${item.message} ${item.role}\n\n${item.text}`);
+    if (item.type === "text")
+      say(headed({ number: item.message, role: item.role, content: item.text }));
     else
       for (const { url, first_message, last_message } of item.pages)
         if (url) parts.push({ type: "image_url", image_url: { url } });

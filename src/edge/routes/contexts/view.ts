@@ -11,7 +11,6 @@ import {
   type Context,
   findContext,
   findMessage,
-  KEEPS,
   type Message,
   ROLES,
 } from "../../storage/contexts.ts";
@@ -45,7 +44,7 @@ export const ContextSchema = z
     name: z.string().nullable(),
     ladder: LadderSchema,
     token_budget: z.int().nullable(),
-    keep: z.enum(KEEPS),
+    erase_after: z.int().nullable(),
     metadata: z.record(z.string(), z.string()),
     last_message: z
       .int()
@@ -78,7 +77,7 @@ export const MessageSchema = z
     sha256: z.string(),
     original: z.enum(["text", "kept", "erased"]).openapi({
       description:
-        "`text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or erased",
+        "`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left",
     }),
     created_at: time,
   })
@@ -95,7 +94,7 @@ export function contextView(context: Context): z.infer<typeof ContextSchema> {
     id: context.id,
     name: context.name,
     ladder: context.ladder,
-    keep: context.keep,
+    erase_after: context.eraseAfter,
     token_budget: context.tokenBudget,
     metadata: context.metadata,
     last_message: context.lastNumber,

@@ -141,7 +141,6 @@ export class MemoryView {
     this.note.textContent = "Storing the conversation …";
     const { id } = await this.#send("POST", "/v1/contexts", {
       name: "playground",
-      keep: "original",
     });
     this.#context = id;
     this.#messages = messages;
@@ -325,7 +324,7 @@ export class MemoryView {
       do
         recall = await this.#send(
           "GET",
-          `/v1/contexts/${this.#context}/messages/${number}/recall`,
+          `/v1/contexts/${this.#context}/messages/${number}/recall?source=image`,
           undefined,
           60,
         );
