@@ -1,5 +1,6 @@
 /** Recall: reads a message back from its image. */
 import type { Env } from "../bindings.ts";
+import type { Caller } from "../context.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
@@ -8,11 +9,14 @@ import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
-import { NOT_LIMITED, refused } from "../jobs/admit.ts";
+import { admitPages, NOT_LIMITED, refused } from "../jobs/admit.ts";
 import { startJob } from "../jobs/create.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import {
   type Context,
   contents,
+  findItem,
   type Item,
   type Message,
   readTexts,
@@ -21,7 +25,9 @@ import {
 import { pageFile } from "../storage/files.ts";
 import { findJobById, jobPages, lastJobOf } from "../storage/jobs.ts";
 import { readEntry } from "../storage/results.ts";
+import { RENDERER } from "./age.ts";
 import { readingOptions } from "./documents.ts";
+import { jobsOver } from "./wait.ts";
 
 export interface Recalled {
   text: string;
@@ -34,6 +40,50 @@ export interface Recalled {
   measured: Fidelity | null;
   /** Whether the words equal the original's. */
   verified: boolean;
+}
+
+/** A message that is text, or what became of reading its image. */
+export type Recollection =
+  | { state: "text"; item: null; text: string | null }
+  | { state: "reading"; item: Item; jobs: string[] }
+  | { state: "recalled"; item: Item; jobs: string[]; recalled: Recalled };
+
+/**
+ * Reads a message back for a client: a text as it is, an image by a model.
+ * @param model the reader; the default model if left out
+ * @param waitMs how long to wait for the reading
+ * @throws Problem `unknown-model`, `unsupported-option`, `document-unread`, or one of `ADMISSION`
+ */
+export async function recallMessage(
+  env: Env,
+  caller: Caller,
+  context: Context,
+  message: Message,
+  { model, waitMs }: { model: string | undefined; waitMs: number },
+): Promise<Recollection> {
+  const { MODELS, DEFAULT_MODEL } = settings(env);
+  const by = model ?? DEFAULT_MODEL;
+  if (!MODELS.includes(by))
+    throw new Problem("unknown-model", `Choose one of ${MODELS.join(", ")}.`);
+  if (by === RENDERER)
+    throw new Problem("unsupported-option", `${by} makes images and cannot read them.`);
+  const item = message.itemId && (await findItem(env.DB, context.id, message.itemId));
+  if (!item) {
+    const text = (await readTexts(env.BUCKET, context, [message.number])).get(message.number);
+    return { state: "text", item: null, text: text ?? null };
+  }
+  const jobs = await startRecall(env, context, message, item, {
+    keyId: caller.keyId,
+    quota: caller.quota,
+    model: by,
+    admit: () => admitPages(env, caller, by, 1),
+  });
+  await jobsOver(env, caller.tenantId, jobs, Date.now() + waitMs);
+  const recalled = await endRecall(env, context, message, item, jobs);
+  if (recalled === null) return { state: "reading", item, jobs };
+  if ("error" in recalled)
+    throw new Problem("document-unread", `${recalled.error.code}: ${recalled.error.message}`);
+  return { state: "recalled", item, jobs, recalled };
 }
 
 const WORST = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
