@@ -1,6 +1,7 @@
-/** Converts a context's records to memories that age: its text messages and images, in order. */
+/** A context as its parts: text messages and images, in order; what they cost, and as memories that age. */
 import { imageCosts, type Memory, textCosts } from "../domain/memory/ageing.ts";
 import type { Ladder } from "../domain/memory/ladder.ts";
+import { expectedPrecision } from "../domain/memory/vision-tokens.ts";
 import type { Context, Item, Message } from "../storage/contexts.ts";
 
 /** A message that is text, or an image with all its messages. */
@@ -23,6 +24,41 @@ export const partTokens = ({ item, messages }: Part): number =>
   item
     ? item.pages.reduce((sum, { tokens }) => sum + tokens, 0)
     : messages.reduce((sum, { textTokens }) => sum + textTokens, 0);
+
+/** Tokens of a context, and what they would be if all its messages were text. */
+export interface ContextTokens {
+  total: number;
+  /** Estimated. */
+  text: number;
+  /** Counted. */
+  vision: number;
+  as_text: number;
+}
+
+export function tokensOf(parts: Part[]): ContextTokens {
+  const sum = (some: Part[]) => some.reduce((total, part) => total + partTokens(part), 0);
+  const text = sum(parts.filter(({ item }) => !item));
+  const vision = sum(parts.filter(({ item }) => item));
+  const asText = parts.flatMap((part) => part.messages.map(({ textTokens }) => textTokens));
+  return { total: text + vision, text, vision, as_text: asText.reduce((a, b) => a + b, 0) };
+}
+
+/** Compression and expected precision of the worst page of a message, or of the image. */
+export function precisionOf(
+  { item }: Part,
+  message?: Message,
+): { compression: number | null; expected: [number, number] | null } {
+  const pages = (item?.pages ?? []).filter(
+    ({ first, last }) => !message || (first <= message.number && message.number <= last),
+  );
+  if (!item || pages.length === 0) return { compression: null, expected: null };
+  const compression = Math.max(
+    ...pages.map(({ tokens, textTokens }) => textTokens / (tokens || 1)),
+  );
+  return { compression: round(compression), expected: expectedPrecision(compression) };
+}
+
+export const round = (value: number) => Math.round(value * 1000) / 1000;
 
 /**
  * Converts parts to the input of `planAgeing`. A part that is being made into an image counts as if it were on its

@@ -1,5 +1,6 @@
-/** Recall: reads a message back from its image. */
+/** Recall: the text of a message, from its original or read from its image. */
 import type { Env } from "../bindings.ts";
+import type { Caller } from "../context.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
@@ -8,11 +9,14 @@ import { type Fidelity, fidelity, normalise } from "../domain/memory/fidelity.ts
 import { findMessage } from "../domain/memory/memory-document.ts";
 import { reader } from "../domain/pages/models.ts";
 import type { PageError, VERDICTS } from "../domain/pages/page-result.ts";
-import { NOT_LIMITED, refused } from "../jobs/admit.ts";
+import { admitPages, NOT_LIMITED, refused } from "../jobs/admit.ts";
 import { startJob } from "../jobs/create.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
 import {
   type Context,
   contents,
+  findItem,
   type Item,
   type Message,
   readTexts,
@@ -21,7 +25,9 @@ import {
 import { pageFile } from "../storage/files.ts";
 import { findJobById, jobPages, lastJobOf } from "../storage/jobs.ts";
 import { readEntry } from "../storage/results.ts";
+import { RENDERER } from "./age.ts";
 import { readingOptions } from "./documents.ts";
+import { jobsOver } from "./wait.ts";
 
 export interface Recalled {
   text: string;
@@ -34,6 +40,53 @@ export interface Recalled {
   measured: Fidelity | null;
   /** Whether the words equal the original's. */
   verified: boolean;
+}
+
+/** The original text of a message and the image that contains it, if any; or what became of reading that image. */
+export type Recollection =
+  | { state: "text"; item: Item | null; text: string | null }
+  | { state: "reading"; item: Item; jobs: string[] }
+  | { state: "recalled"; item: Item; jobs: string[]; recalled: Recalled };
+
+/**
+ * Recalls a message for a client: its original where the context still has it, else what a model reads in its image.
+ * @param source `image`: reads the image even if the original exists
+ * @param model the reader; the default model if left out
+ * @param waitMs how long to wait for the reading
+ * @throws Problem `unknown-model`, `unsupported-option`, `document-unread`, or one of `ADMISSION`
+ */
+export async function recallMessage(
+  env: Env,
+  caller: Caller,
+  context: Context,
+  message: Message,
+  {
+    model,
+    source = "auto",
+    waitMs,
+  }: { model?: string | undefined; source?: "auto" | "image"; waitMs: number },
+): Promise<Recollection> {
+  const { MODELS, DEFAULT_MODEL } = settings(env);
+  const by = model ?? DEFAULT_MODEL;
+  if (!MODELS.includes(by))
+    throw new Problem("unknown-model", `Choose one of ${MODELS.join(", ")}.`);
+  if (by === RENDERER)
+    throw new Problem("unsupported-option", `${by} makes images and cannot read them.`);
+  const item = message.itemId === null ? null : await findItem(env.DB, context.id, message.itemId);
+  const text = (await readTexts(env.BUCKET, context, [message.number])).get(message.number) ?? null;
+  if (!item || (text !== null && source === "auto")) return { state: "text", item, text };
+  const jobs = await startRecall(env, context, message, item, {
+    keyId: caller.keyId,
+    quota: caller.quota,
+    model: by,
+    admit: () => admitPages(env, caller, by, 1),
+  });
+  await jobsOver(env, caller.tenantId, jobs, Date.now() + waitMs);
+  const recalled = await endRecall(env, context, message, item, jobs);
+  if (recalled === null) return { state: "reading", item, jobs };
+  if ("error" in recalled)
+    throw new Problem("document-unread", `${recalled.error.code}: ${recalled.error.message}`);
+  return { state: "recalled", item, jobs, recalled };
 }
 
 const WORST = ["ok", "blank", "suspect", "unreadable", "failed"] as const;

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
+import { round } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { isOver, JOB_STATES } from "../../domain/jobs/job.ts";
 import { fidelity } from "../../domain/memory/fidelity.ts";
@@ -20,7 +21,7 @@ import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntry, readImage } from "../../storage/results.ts";
-import { ImageModeSchema, Precision, round } from "../contexts/view.ts";
+import { ImageModeSchema, Precision } from "../contexts/view.ts";
 
 const MAX_CHARACTERS = 200_000;
 /** Each page is read back as a document of its own. */

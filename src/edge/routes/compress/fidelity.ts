@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { RENDERER } from "../../contexts/age.ts";
+import { round } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
@@ -18,7 +19,7 @@ import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntries } from "../../storage/results.ts";
-import { Precision, round } from "../contexts/view.ts";
+import { Precision } from "../contexts/view.ts";
 
 const Body = z
   .strictObject({

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { age, type Change, whatIf } from "../../contexts/age.ts";
-import { partsOf } from "../../contexts/memories.ts";
+import { partsOf, tokensOf } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
@@ -11,7 +11,7 @@ import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { contents, findContext } from "../../storage/contexts.ts";
-import { ContextTokens, tokensOf } from "./show.ts";
+import { ContextTokens } from "./show.ts";
 import { contextParams, demandContext, FormSchema, ImageModeSchema } from "./view.ts";
 
 const Body = z

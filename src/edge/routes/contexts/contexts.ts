@@ -1,9 +1,8 @@
 /** POST and GET /v1/contexts; GET, PATCH and DELETE /v1/contexts/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { RENDERER } from "../../contexts/age.ts";
+import { createContext } from "../../contexts/create.ts";
 import { eraseContext } from "../../contexts/erase.ts";
-import { newId } from "../../domain/ids.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
 import { DEFAULT_LADDER } from "../../domain/memory/ladder.ts";
 import { requires } from "../../http/auth.ts";
@@ -11,16 +10,8 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
-import { Problem } from "../../problem.ts";
-import { settings } from "../../settings.ts";
 import { audit } from "../../storage/audit.ts";
-import {
-  type Context,
-  insertContext,
-  listContexts,
-  markContextDeleted,
-  updateContext,
-} from "../../storage/contexts.ts";
+import { listContexts, markContextDeleted, updateContext } from "../../storage/contexts.ts";
 import { ContextSchema, contextParams, contextView, demandContext, LadderSchema } from "./view.ts";
 
 const CENTURY_S = 100 * 366 * 86_400;
@@ -68,28 +59,13 @@ const create = createRoute({
 export const contextsCreate = (app: App) =>
   app.openapi(create, async (c) => {
     const body = c.req.valid("json");
-    if (!settings(c.env).MODELS.includes(RENDERER))
-      throw new Problem(
-        "unknown-model",
-        `Contexts need the model ${RENDERER}, which is not available.`,
-      );
-    const { tenantId, keyId } = c.get("caller");
-    const now = Date.now();
-    const context: Context = {
-      id: newId("ctx", now),
-      tenantId,
-      keyId,
+    const context = await createContext(c.env, c.get("caller"), {
       name: body.name ?? null,
       ladder: body.ladder,
       tokenBudget: body.token_budget ?? null,
       eraseAfter: body.erase_after,
       metadata: body.metadata,
-      lastNumber: 0,
-      error: null,
-      createdAt: now,
-      agedAt: null,
-    };
-    await insertContext(c.env.DB, context);
+    });
     return c.json(contextView(context), 201, { location: `/v1/contexts/${context.id}` });
   });
 

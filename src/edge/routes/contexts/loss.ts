@@ -1,20 +1,12 @@
 /** GET /v1/contexts/{id}/loss: how legible each message still is, expected and measured. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { partsOf, partTokens } from "../../contexts/memories.ts";
+import { partsOf, partTokens, precisionOf, round, tokensOf } from "../../contexts/memories.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { contents } from "../../storage/contexts.ts";
-import { ContextTokens, tokensOf } from "./show.ts";
-import {
-  contextParams,
-  demandContext,
-  MessageSchema,
-  messageView,
-  Precision,
-  precisionOf,
-  round,
-} from "./view.ts";
+import { ContextTokens } from "./show.ts";
+import { contextParams, demandContext, MessageSchema, messageView, Precision } from "./view.ts";
 
 const Loss = z
   .object({

@@ -1,26 +1,14 @@
 /** POST /v1/contexts/{id}/messages; GET, PATCH and DELETE /v1/contexts/{id}/messages/{number} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
+import { addMessages, MAX_CHARACTERS, MAX_MESSAGES, MAX_TEXTS } from "../../contexts/add.ts";
 import { forgetMessage } from "../../contexts/forget.ts";
-import { hex } from "../../domain/encoding.ts";
-import { normalise } from "../../domain/memory/fidelity.ts";
-import { estimateTextTokens } from "../../domain/memory/text-tokens.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
-import {
-  eraseTexts,
-  findItem,
-  insertMessages,
-  type Message,
-  putTexts,
-  ROLES,
-  readTexts,
-  reserveNumbers,
-  updateMessage,
-} from "../../storage/contexts.ts";
+import { findItem, ROLES, readTexts, updateMessage } from "../../storage/contexts.ts";
 import {
   contextParams,
   demandContext,
@@ -29,12 +17,6 @@ import {
   messageParams,
   messageView,
 } from "./view.ts";
-
-/** So that a view, or a step of ageing, stays within the limits of one request. */
-const MAX_MESSAGES = 5000;
-/** Each text is an object in R2, and a view reads all of them. */
-const MAX_TEXTS = 800;
-const MAX_CHARACTERS = 100_000;
 
 const pinned = z.boolean().openapi({
   description: "Does not age; in an image, the whole image does not age",
@@ -164,46 +146,11 @@ const change = createRoute({
 export const contextsMessages = (app: App) => {
   app.openapi(add, async (c) => {
     const context = await demandContext(c, c.req.valid("param").id);
-    const { messages } = c.req.valid("json");
-    const { DB, BUCKET } = c.env;
-    const now = Date.now();
-    const most = { messages: MAX_MESSAGES, texts: MAX_TEXTS };
-    const first = await reserveNumbers(DB, context.id, messages.length, most);
-    if (first === null)
-      throw new Problem(
-        "context-full",
-        `A context has at most ${MAX_MESSAGES} messages, of which ${MAX_TEXTS} may be text: let it age.`,
-      );
-    const rows = await Promise.all(
-      messages.map(async (message, i): Promise<Message> => {
-        const { role, content, pinned, importance, created_at } = message;
-        return {
-          number: first + i,
-          role,
-          pinned,
-          importance,
-          textTokens: estimateTextTokens(content),
-          characters: Array.from(content).length,
-          sha256: await sha256(content),
-          fingerprint: await sha256(normalise(content)),
-          createdAt: created_at ? Math.min(now, Date.parse(created_at)) : now,
-          itemId: null,
-          nextItemId: null,
-          erased: false,
-          recall: null,
-        };
-      }),
-    );
-    const texts = messages.map(({ content }, i) => ({ number: first + i, content }));
-    await putTexts(BUCKET, context, texts);
-    if (!(await insertMessages(DB, context.id, rows, now))) {
-      await eraseTexts(
-        BUCKET,
-        context,
-        rows.map(({ number }) => number),
-      );
-      throw new Problem("not-found", "No such context.");
-    }
+    const messages = c.req.valid("json").messages.map(({ created_at, ...message }) => ({
+      ...message,
+      createdAt: created_at === undefined ? undefined : Date.parse(created_at),
+    }));
+    const rows = await addMessages(c.env, context, messages);
     return c.json({ data: rows.map((row) => messageView(row, "text")) }, 201);
   });
 
@@ -246,6 +193,3 @@ export const contextsMessages = (app: App) => {
     return c.json(messageView(message, item ? item.form : "text"), 200);
   });
 };
-
-const sha256 = async (text: string) =>
-  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));

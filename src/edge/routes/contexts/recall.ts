@@ -1,25 +1,16 @@
 /** GET /v1/contexts/{id}/messages/{number}/recall: the text of a message, from its original or read from its image. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { RENDERER } from "../../contexts/age.ts";
-import { endRecall, startRecall } from "../../contexts/recall.ts";
-import { jobsOver } from "../../contexts/wait.ts";
+import { precisionOf } from "../../contexts/memories.ts";
+import { recallMessage } from "../../contexts/recall.ts";
 import { VERDICTS } from "../../domain/pages/page-result.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
-import { ADMISSION, admitPages } from "../../jobs/admit.ts";
-import { Problem } from "../../problem.ts";
+import { ADMISSION } from "../../jobs/admit.ts";
 import { settings } from "../../settings.ts";
-import { findItem, ROLES, readTexts } from "../../storage/contexts.ts";
-import {
-  demandContext,
-  demandMessage,
-  FormSchema,
-  messageParams,
-  Precision,
-  precisionOf,
-} from "./view.ts";
+import { ROLES } from "../../storage/contexts.ts";
+import { demandContext, demandMessage, FormSchema, messageParams, Precision } from "./view.ts";
 
 const Measured = z.object({
   cer: z.number().nullable(),
@@ -98,13 +89,11 @@ export const contextsRecall = (app: App) =>
     const { id, number } = c.req.valid("param");
     const context = await demandContext(c, id);
     const message = await demandMessage(c, context, number);
-    const { MODELS, DEFAULT_MODEL, MAX_WAIT_S } = settings(c.env);
-    const { source, model = DEFAULT_MODEL } = c.req.valid("query");
-    if (!MODELS.includes(model))
-      throw new Problem("unknown-model", `Choose one of ${MODELS.join(", ")}.`);
-    if (model === RENDERER)
-      throw new Problem("unsupported-option", `${model} makes images and cannot read them.`);
-    const item = message.itemId && (await findItem(c.env.DB, context.id, message.itemId));
+    const wait = preferredWait(c.req.valid("header").prefer, settings(c.env).MAX_WAIT_S);
+    const recollection = await recallMessage(c.env, c.get("caller"), context, message, {
+      ...c.req.valid("query"),
+      waitMs: wait * 1000,
+    });
     const common = {
       context_id: context.id,
       message: number,
@@ -120,23 +109,15 @@ export const contextsRecall = (app: App) =>
       verified: null,
       jobs: [],
     };
-    const text = (await readTexts(c.env.BUCKET, context, [number])).get(number) ?? null;
-    if (!item || (text !== null && source === "auto")) {
+    if (recollection.state === "text") {
+      const { item, text } = recollection;
+      const form = item ? item.form : ("text" as const);
       const state = item ? ("recalled" as const) : ("text" as const);
-      const known = { ...common, ...nothing, form: item ? item.form : ("text" as const), state };
-      return c.json({ ...known, source: "original" as const, text, expected_precision: null }, 200);
+      const known = { ...common, ...nothing, form, state, source: "original" as const };
+      return c.json({ ...known, text, expected_precision: null }, 200);
     }
-    const caller = c.get("caller");
-    const jobs = await startRecall(c.env, context, message, item, {
-      keyId: caller.keyId,
-      quota: caller.quota,
-      model,
-      admit: () => admitPages(c.env, caller, model, 1),
-    });
-    const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
+    const { item, jobs } = recollection;
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
-    await jobsOver(c.env, caller.tenantId, jobs, Date.now() + wait * 1000);
-    const recalled = await endRecall(c.env, context, message, item, jobs);
     const part = { item, messages: [message] };
     const known = {
       ...common,
@@ -146,12 +127,10 @@ export const contextsRecall = (app: App) =>
       jobs,
       expected_precision: precisionOf(part, message).expected,
     };
-    if (recalled === null) {
+    if (recollection.state === "reading") {
       c.header("retry-after", "2");
       return c.json({ ...known, state: "reading" as const, text: null }, 202);
     }
-    if ("error" in recalled)
-      throw new Problem("document-unread", `${recalled.error.code}: ${recalled.error.message}`);
-    const { digest, ...found } = recalled;
+    const { digest, ...found } = recollection.recalled;
     return c.json({ ...known, ...found, state: "recalled" as const, model_digest: digest }, 200);
   });

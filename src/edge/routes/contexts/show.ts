@@ -1,17 +1,14 @@
 /** GET /v1/contexts/{id}/view: the context as input for a vision-language model. */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { type Part, partsOf, partTokens } from "../../contexts/memories.ts";
-import { base64 } from "../../domain/encoding.ts";
+import { partsOf, tokensOf } from "../../contexts/memories.ts";
+import { type ShownImage, type ShownText, showParts } from "../../contexts/show.ts";
 import { headed } from "../../domain/memory/memory-document.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
-import { imageUrl } from "../../security/image-url.ts";
-import { settings } from "../../settings.ts";
-import { type Context, contents, openPage, ROLES, readTexts } from "../../storage/contexts.ts";
-import { contextParams, demandContext, ImageModeSchema, Precision, precisionOf } from "./view.ts";
+import { contents, ROLES } from "../../storage/contexts.ts";
+import { contextParams, demandContext, ImageModeSchema, Precision } from "./view.ts";
 
 /** Each page is read into memory and sent as base64. */
 const MAX_DATA_URLS = 64;
@@ -107,24 +104,10 @@ export const contextsView = (app: App) =>
     const { format, images } = c.req.valid("query");
     const { messages, items } = await contents(c.env.DB, context.id);
     const parts = partsOf(messages, items);
-    const numbers = parts.flatMap((part) => (part.item ? [] : [part.messages[0].number]));
     const pages = parts.reduce((sum, { item }) => sum + (item?.pages.length ?? 0), 0);
     if (images === "data" && pages > MAX_DATA_URLS)
       throw new Problem("invalid-request", `There are ${pages} pages: use \`images=url\`.`);
-    const texts = await readTexts(c.env.BUCKET, context, numbers);
-    const shown: z.infer<typeof TextItem | typeof ImageItem>[] = [];
-    for (const part of parts)
-      shown.push(
-        part.item
-          ? await imageItem(c.env, context, part, images)
-          : {
-              type: "text",
-              message: part.messages[0].number,
-              role: part.messages[0].role,
-              text: texts.get(part.messages[0].number) ?? "",
-              tokens: part.messages[0].textTokens,
-            },
-      );
+    const shown = await showParts(c.env, context, parts, images);
     const answer = {
       context_id: context.id,
       token_budget: context.tokenBudget,
@@ -134,56 +117,8 @@ export const contextsView = (app: App) =>
     return c.json(answer, 200, { "cache-control": "private, no-store" });
   });
 
-export function tokensOf(parts: Part[]): z.infer<typeof ContextTokens> {
-  const sum = (some: Part[]) => some.reduce((total, part) => total + partTokens(part), 0);
-  const text = sum(parts.filter(({ item }) => !item));
-  const vision = sum(parts.filter(({ item }) => item));
-  const asText = parts.flatMap((part) => part.messages.map(({ textTokens }) => textTokens));
-  return { total: text + vision, text, vision, as_text: asText.reduce((a, b) => a + b, 0) };
-}
-
-async function imageItem(
-  env: Env,
-  context: Context,
-  part: Part,
-  images: "url" | "data" | "none",
-): Promise<z.infer<typeof ImageItem>> {
-  const { item } = part;
-  if (!item) throw new Error("not an image");
-  const { PUBLIC_ORIGIN, SIGNING_SECRET } = settings(env);
-  const urlOf = async (page: number, fileId: string) => {
-    const place = { contextId: context.id, itemId: item.id, page };
-    if (images === "none") return null;
-    if (images === "url") return imageUrl(PUBLIC_ORIGIN, SIGNING_SECRET, place, Date.now());
-    const object = await openPage(env.BUCKET, context, fileId);
-    return object && `data:image/png;base64,${base64(await object.arrayBuffer())}`;
-  };
-  const { compression, expected } = precisionOf(part);
-  return {
-    type: "image",
-    id: item.id,
-    form: item.form,
-    tokens: partTokens(part),
-    first_message: part.messages[0]?.number ?? 0,
-    last_message: part.messages.at(-1)?.number ?? 0,
-    text_tokens: part.messages.reduce((sum, { textTokens }) => sum + textTokens, 0),
-    compression,
-    expected_precision: expected,
-    pages: await Promise.all(
-      item.pages.map(async ({ fileId, width, height, tokens, first, last }, i) => ({
-        url: await urlOf(i + 1, fileId),
-        width,
-        height,
-        tokens,
-        first_message: first,
-        last_message: last,
-      })),
-    ),
-  };
-}
-
 /** Joins neighbouring texts. Each message begins with its number and role, as in the images. */
-function contentOf(items: z.infer<typeof TextItem | typeof ImageItem>[]) {
+function contentOf(items: (ShownText | ShownImage)[]) {
   const parts: z.infer<typeof ContentPart>[] = [];
   const say = (text: string) => {
     const last = parts.at(-1);

@@ -2,18 +2,11 @@
 import { z } from "@hono/zod-openapi";
 import type { Context as HonoContext } from "hono";
 import type { AppEnv } from "../../context.ts";
-import type { Part } from "../../contexts/memories.ts";
+import * as find from "../../contexts/find.ts";
 import { DEFAULT_LADDER, FORMS, ladderFault } from "../../domain/memory/ladder.ts";
-import { expectedPrecision, IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
+import { IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
 import { NullablePageError } from "../../domain/pages/page-result.ts";
-import { Problem } from "../../problem.ts";
-import {
-  type Context,
-  findContext,
-  findMessage,
-  type Message,
-  ROLES,
-} from "../../storage/contexts.ts";
+import { type Context, type Message, ROLES } from "../../storage/contexts.ts";
 
 const time = z.iso.datetime();
 
@@ -126,40 +119,11 @@ export const messageView = (
   created_at: iso(message.createdAt),
 });
 
-/** Compression and expected precision of the worst page of a message, or of the image. */
-export function precisionOf(
-  { item }: Part,
-  message?: Message,
-): { compression: number | null; expected: [number, number] | null } {
-  const pages = (item?.pages ?? []).filter(
-    ({ first, last }) => !message || (first <= message.number && message.number <= last),
-  );
-  if (!item || pages.length === 0) return { compression: null, expected: null };
-  const compression = Math.max(
-    ...pages.map(({ tokens, textTokens }) => textTokens / (tokens || 1)),
-  );
-  return { compression: round(compression), expected: expectedPrecision(compression) };
-}
+export const demandContext = (c: HonoContext<AppEnv>, id: string): Promise<Context> =>
+  find.demandContext(c.env, c.get("caller").tenantId, id);
 
-export const round = (value: number) => Math.round(value * 1000) / 1000;
-
-/** @throws Problem `not-found` */
-export async function demandContext(c: HonoContext<AppEnv>, id: string): Promise<Context> {
-  const context = await findContext(c.env.DB, c.get("caller").tenantId, id);
-  if (!context) throw new Problem("not-found", "No such context.");
-  return context;
-}
-
-/** @throws Problem `not-found` */
-export async function demandMessage(
-  c: HonoContext<AppEnv>,
-  context: Context,
-  number: number,
-): Promise<Message> {
-  const message = await findMessage(c.env.DB, context.id, number);
-  if (!message) throw new Problem("not-found", "The context has no such message.");
-  return message;
-}
+export const demandMessage = (c: HonoContext<AppEnv>, context: Context, number: number) =>
+  find.demandMessage(c.env, context, number);
 
 export const contextParams = z.object({ id: z.string() });
 export const messageParams = z.object({
