@@ -64,4 +64,6 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2 or not KEY:
+        sys.exit("usage: FOVEA_API_KEY=… python3 examples/read.py FILE (npm start prints a key)")
+    main(sys.argv[1])

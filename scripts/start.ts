@@ -94,14 +94,14 @@ function serve(stack: Stack): Promise<number> {
   return new Promise(() => {});
 }
 
-function developmentGreeting({ origin, key }: Stack): string {
+function developmentGreeting({ origin, key, bootstrapSecret }: Stack): string {
   return `
 Fovea serves at ${origin} (ready after ${seconds()} s). Ctrl-C stops it.
 This is the development mode. It listens on loopback only, and whoever has a key can have documents fetched from other
 services there. Behind a proxy set FOVEA_PUBLIC_ORIGIN (docs/SELF-HOSTING.md).
 
   API key      ${key}
-  Playground   ${origin}/ (paste the key there)
+  Playground   ${origin}/#key=${key}
   Reference    ${origin}/docs
 
 Read a document:
@@ -109,6 +109,11 @@ Read a document:
   curl "${origin}/v1/files?name=paper.pdf" -H "Authorization: Bearer ${key}" --data-binary @examples/paper.pdf
   curl ${origin}/v1/ocr -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
     -H "Prefer: wait=60" -d '{"file": "the id that the first answered"}'
+
+A key that can also manage keys, limits and usage is made with the bootstrap secret:
+
+  curl ${origin}/v1/keys -H "Authorization: Bearer ${bootstrapSecret}" -H "Content-Type: application/json" \\
+    -d '{"name": "admin"}'
 
 `;
 }

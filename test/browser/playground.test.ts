@@ -67,6 +67,15 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
+  test("the key of the address that npm start prints is taken, and cleared", async () => {
+    const { page, faults, close } = await open(`/#key=${stack?.key}`);
+    await page.getByRole("option", { name: "pp-ocr (default)" }).waitFor({ state: "attached" });
+    assert.equal(await page.getByLabel("API key").inputValue(), stack?.key);
+    assert.equal(page.url(), `${stack?.origin}/`);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
   test("a request's form: words, tables, languages, with the keyboard alone", async () => {
     const { page, faults, close } = await open();
     await readSample(page, "an invoice");

@@ -344,6 +344,7 @@ test("the Python example reads a document over plain HTTP and ends with the prob
   assert.equal(stderr, "page 1: ok\n");
   const refused = run("python3", [script, script], { env });
   await assert.rejects(refused, { code: 1, stderr: /The file type is not supported: .+ \(req_/ });
+  await assert.rejects(run("python3", [script], { env }), { code: 1, stderr: /^usage: / });
 });
 
 test("fovea completion completes commands, options and values in a real bash", async () => {

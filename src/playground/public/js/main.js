@@ -385,5 +385,17 @@ const selectTab = tabs(byId("stage"), (tab) => {
 
 selectLanguage(byId("tab-curl"));
 selectTab(byId("tab-pages"));
-key.value = sessionStorage.getItem(KEY) ?? "";
+/**
+ * The key in the address that `npm start` prints (`/#key=…`), which is cleared at once. Taken on loopback only: elsewhere
+ * a link could make its reader upload documents to the sender's account.
+ * @returns {string | null}
+ */
+function keyFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (given === null) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? given : null;
+}
+
+key.value = keyFromAddress() ?? sessionStorage.getItem(KEY) ?? "";
 learnModels();
