@@ -46,6 +46,8 @@ export interface Plan {
   bundle?: KnownBundle | null;
   /** False if `wanted` is only the first page of a document whose pages are not counted yet. */
   planned: boolean;
+  /** The key of a pending page of the job that is not read under this key any more. */
+  drop?: string | null;
 }
 
 /** What is to be done about a job that was planned. */
@@ -107,7 +109,7 @@ function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
  */
 function planStatements(
   db: D1Database,
-  { jobId, reader, cache, wanted, beyond, bundle, planned }: Plan,
+  { jobId, reader, cache, wanted, beyond, bundle, planned, drop }: Plan,
   now: number,
 ): D1PreparedStatement[] {
   const rows = JSON.stringify(wanted);
@@ -117,6 +119,7 @@ function planStatements(
   const cached = `FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
     JOIN models m ON m.name = ?2 AND m.digest = r.model_digest JOIN jobs j ON j.id = ?3 WHERE ${useCache} AND ${isNew}`;
   return [
+    ...(drop ? dropPage(db, jobId, drop) : []),
     countHits(db, cached, [rows, reader, jobId], now),
     db
       .prepare(
@@ -173,6 +176,30 @@ function planStatements(
     promoteShards(db, jobId),
     ...jobWithPagesQuery(db, jobId),
     ...concernedQuery(db, "SELECT ?2", [jobId], now),
+  ];
+}
+
+/** Removes a pending page from a job. If another job waits for it, that one inherits its flight, and with it the bill. */
+function dropPage(db: D1Database, jobId: string, pageKey: string): D1PreparedStatement[] {
+  const heirs = "FROM job_pages WHERE page_key = ?1 AND state = 'pending'";
+  return [
+    db
+      .prepare("DELETE FROM job_pages WHERE page_key = ?1 AND job_id = ?2 AND state = 'pending'")
+      .bind(pageKey, jobId),
+    db
+      .prepare(`DELETE FROM flights WHERE page_key = ?1 AND NOT EXISTS (SELECT 1 ${heirs})`)
+      .bind(pageKey),
+    db
+      .prepare(
+        `UPDATE flights SET job_id = (SELECT min(job_id) ${heirs}) WHERE page_key = ?1 AND job_id = ?2`,
+      )
+      .bind(pageKey, jobId),
+    db
+      .prepare(
+        `UPDATE job_pages SET source = 'read' WHERE page_key = ?1 AND state = 'pending'
+           AND job_id = (SELECT job_id FROM flights WHERE page_key = ?1)`,
+      )
+      .bind(pageKey),
   ];
 }
 
