@@ -84,7 +84,6 @@ export async function receiveDocument(
     (await findShard(env.DB, shard.id))?.openPages === 0
   ) {
     // The shard was only to count the pages: others read them, in sequences.
-    await wakeShard(env, shard.id);
     return "gone";
   }
   return received(opened.live);

@@ -1,5 +1,6 @@
 /** Planning: which pages a job still needs, which of them it reads itself, and the shards that are started for those. */
 import type { Env } from "../bindings.ts";
+import { schedulerOf } from "../dispatch/scheduler.ts";
 import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
 import { SEQUENCE_PAGES } from "../domain/pages/models.ts";
@@ -62,7 +63,8 @@ export async function planNew(
 
 /** Plans the rest of a job whose document has been counted. @returns `null` if the job does not exist */
 export async function plan(env: Env, job: Job, file: StoredFile): Promise<PlannedJob | null> {
-  const planned = await planJob(env.DB, await planOf(job, file), Date.now());
+  const wanted = await planOf(job, file);
+  const planned = await planJob(env.DB, wanted, await probeOf(job, file, wanted), Date.now());
   if (planned) await read(env, job, file, planned);
   return planned;
 }
@@ -73,8 +75,7 @@ async function planOf(job: Job, file: StoredFile): Promise<Plan> {
   const isWhole = counted && beyond.length === 0 && job.cache !== "refresh";
   const bundle = isWhole && willBeBundled(job) ? probableBundle(pages) : null;
   const { id: jobId, cache } = job;
-  const drop = counted ? await probeOf(job, file, pages) : null;
-  return { jobId, reader, cache, wanted: pages, beyond, bundle, planned: counted, drop };
+  return { jobId, reader, cache, wanted: pages, beyond, bundle, planned: counted };
 }
 
 /** Has the claimed pages read, and the shared ones no later than the job's priority demands. */
@@ -82,8 +83,12 @@ async function read(
   env: Env,
   job: Job,
   file: StoredFile,
-  { claimed, promoted }: Planned,
+  { claimed, promoted, idle }: Planned,
 ): Promise<void> {
+  for (const shard of idle) {
+    await schedulerOf(env).unneeded(shard);
+    await wakeShard(env, shard);
+  }
   await startShards(env, job, file, claimed);
   for (const shard of promoted) await wakeShard(env, shard);
 }
@@ -126,11 +131,11 @@ export async function probeUncounted(env: Env, before: number, fileId?: string):
 async function probeOf(
   { options, selection }: Wanted,
   file: StoredFile,
-  pages: WantedPage[],
+  { planned, wanted }: Plan,
 ): Promise<string | null> {
-  if (!options.sequence) return null;
+  if (!options.sequence || !planned) return null;
   const probe = await pageKey(file.tenantId, file.sha256, options, firstPage(selection));
-  return pages.some(({ pageKey }) => pageKey === probe) ? null : probe;
+  return wanted.some(({ pageKey }) => pageKey === probe) ? null : probe;
 }
 
 /** How many pages of the document are selected; 1 while they are not counted. */

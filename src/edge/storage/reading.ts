@@ -46,8 +46,6 @@ export interface Plan {
   bundle?: KnownBundle | null;
   /** False if `wanted` is only the first page of a document whose pages are not counted yet. */
   planned: boolean;
-  /** The key of a pending page of the job that is not read under this key any more. */
-  drop?: string | null;
 }
 
 /** What is to be done about a job that was planned. */
@@ -56,6 +54,8 @@ export interface Planned {
   claimed: WantedPage[];
   /** Shards of other jobs to wake. */
   promoted: string[];
+  /** Shards that have no page to read any more. */
+  idle: string[];
 }
 
 /** A job that was planned, as it is stored then, and whom it concerns. */
@@ -82,9 +82,22 @@ export async function createPlannedJob(
   return toPlannedJob(results) ?? (rowsOf<Refused>(results[REFUSED_RESULT])[0] as Refused);
 }
 
-/** Plans the pages of an open job that are not planned yet. @returns `null` if the job does not exist */
-export async function planJob(db: D1Database, plan: Plan, now: number): Promise<PlannedJob | null> {
-  return toPlannedJob(await db.batch(planStatements(db, plan, now)));
+/**
+ * Plans the pages of an open job that are not planned yet.
+ * @param drop the key of a pending page that is not read under this key any more
+ * @returns `null` if the job does not exist
+ */
+export async function planJob(
+  db: D1Database,
+  plan: Plan,
+  drop: string | null,
+  now: number,
+): Promise<PlannedJob | null> {
+  const drops = drop === null ? [] : dropPage(db, plan.jobId, drop);
+  const results = await db.batch([...drops, ...planStatements(db, plan, now)]);
+  const planned = toPlannedJob(results);
+  const flights = drop === null ? [] : rowsOf<{ shard_id: string | null }>(results[1]);
+  return planned && { ...planned, idle: flights.flatMap(({ shard_id }) => shard_id ?? []) };
 }
 
 /** @param results those of `planStatements` are the last */
@@ -98,6 +111,7 @@ function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
       promoted: rowsOf<{ id: string; state: string }>(promoted)
         .filter(({ state }) => state === "queued")
         .map(({ id }) => id),
+      idle: [],
       concerned: toConcerned(job.slice(2)),
     }
   );
@@ -109,7 +123,7 @@ function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
  */
 function planStatements(
   db: D1Database,
-  { jobId, reader, cache, wanted, beyond, bundle, planned, drop }: Plan,
+  { jobId, reader, cache, wanted, beyond, bundle, planned }: Plan,
   now: number,
 ): D1PreparedStatement[] {
   const rows = JSON.stringify(wanted);
@@ -119,7 +133,6 @@ function planStatements(
   const cached = `FROM json_each(?1) w JOIN results r ON r.page_key = w.value ->> 'pageKey'
     JOIN models m ON m.name = ?2 AND m.digest = r.model_digest JOIN jobs j ON j.id = ?3 WHERE ${useCache} AND ${isNew}`;
   return [
-    ...(drop ? dropPage(db, jobId, drop) : []),
     countHits(db, cached, [rows, reader, jobId], now),
     db
       .prepare(
@@ -179,7 +192,10 @@ function planStatements(
   ];
 }
 
-/** Removes a pending page from a job. If another job waits for it, that one inherits its flight, and with it the bill. */
+/**
+ * Removes a pending page from a job. If another job waits for it, that one inherits its flight, and with it the bill;
+ * otherwise the second statement deletes the flight and returns its shard.
+ */
 function dropPage(db: D1Database, jobId: string, pageKey: string): D1PreparedStatement[] {
   const heirs = "FROM job_pages WHERE page_key = ?1 AND state = 'pending'";
   return [
@@ -187,7 +203,9 @@ function dropPage(db: D1Database, jobId: string, pageKey: string): D1PreparedSta
       .prepare("DELETE FROM job_pages WHERE page_key = ?1 AND job_id = ?2 AND state = 'pending'")
       .bind(pageKey, jobId),
     db
-      .prepare(`DELETE FROM flights WHERE page_key = ?1 AND NOT EXISTS (SELECT 1 ${heirs})`)
+      .prepare(
+        `DELETE FROM flights WHERE page_key = ?1 AND NOT EXISTS (SELECT 1 ${heirs}) RETURNING shard_id`,
+      )
       .bind(pageKey),
     db
       .prepare(

@@ -38,30 +38,28 @@ const sources = (job: { pages: { source: string }[] }) => [
 ];
 
 it("reads at most 32 pages in one sequence, in the order of the pages", async () => {
-  await counted(70);
-  const stop = cog.work(70);
+  await counted(36);
+  const stop = cog.work(36);
   const job = await read({ pages: "3-" });
   stop();
-  expect(job).toMatchObject({ state: "succeeded", sequence: "document", progress: { done: 68 } });
-  const sequences = [list(3, 34), list(35, 66), list(67, 70)];
-  expect(inputs()).toEqual(sequences.map((pages) => ({ pages, together: pages })));
+  expect(job).toMatchObject({ state: "succeeded", sequence: "document", progress: { done: 34 } });
+  expect(inputs()).toEqual([list(3, 34), "35,36"].map((pages) => ({ pages, together: pages })));
+  // Another selection has the same first sequence.
+  expect(sources(await read({ pages: "3-34" }))).toEqual(["hit"]);
 });
 
 it("finds a page in the cache only if it was read with the same pages", async () => {
-  await counted(40);
-  const stop = cog.work(40);
-  await read();
-  expect(cog.predictions).toHaveLength(2);
-  expect(sources(await read())).toEqual(["hit"]);
-  expect(sources(await read({ pages: "1-32" }))).toEqual(["hit"]);
-  const parts = await Promise.all([read({ pages: "1-31" }), read({ pages: "2-33" })]);
-  const alone = await read({ pages: "1-2", sequence: "page" });
-  expect(cog.predictions).toHaveLength(5);
+  await counted(4);
+  const stop = cog.work(4);
+  await read({ pages: "1-3" });
+  expect(sources(await read({ pages: "1,2,3" }))).toEqual(["hit"]);
+  expect(cog.predictions).toHaveLength(1);
+  expect((await ocr({ pages: "2-3", cache: "only" })).status).toBe(404);
+  for (const body of [{ pages: "1-2" }, { pages: "1,3" }, {}, { sequence: "page" }])
+    expect(sources(await read(body))).toEqual(["read"]);
   stop();
-  expect([...parts, alone].map(sources)).toEqual([["read"], ["read"], ["read"]]);
-  expect(inputs().at(0)).toEqual({ pages: list(1, 32), together: list(1, 32) });
-  expect(inputs()).toContainEqual({ pages: "1,2", together: undefined });
-  expect((await ocr({ pages: "5-9", cache: "only" })).status).toBe(404);
+  const together = cog.predictions.map(({ input }) => input.sequence_pages);
+  expect(together).toEqual(["1,2,3", "1,2", "1,3", "1,2,3,4", undefined]);
 });
 
 it("counts the pages before it reads them together", async () => {
@@ -80,6 +78,13 @@ it("counts the pages before it reads them together", async () => {
   expect(cog.predictions).toHaveLength(2);
   expect(inputs()[1]).toEqual({ pages: "1,2,3", together: "1,2,3" });
   expect(await usage()).toEqual({ read: 3, shared: 0 });
+});
+
+it("counts no page for the day that was only to count the others", async () => {
+  await call("/v1/settings", { method: "PATCH", key, body: { daily_pages: 3 } });
+  const stop = cog.work(3);
+  expect(await read()).toMatchObject({ state: "succeeded", progress: { done: 3 } });
+  stop();
 });
 
 it("reads a single page as every other page is read", async () => {
