@@ -1,5 +1,6 @@
 /** Pages that are read together, in one sequence: planning, keys, shards. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { stores, violations } from "../../invariants.ts";
 import { CogStub, call, ended, env, json, newKey, post, upload } from "../../support.ts";
 
 let cog: CogStub;
@@ -11,7 +12,10 @@ beforeEach(async () => {
   key = await newKey();
   file = (await upload(key)).id;
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(async () => {
+  expect(await violations(stores(env))).toEqual([]);
+  vi.restoreAllMocks();
+});
 
 const range = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, n) => first + n);
