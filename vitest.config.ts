@@ -22,7 +22,7 @@ export default defineConfig({
                     type: "cog",
                     url: "http://cog.test",
                     slots: 1000,
-                    models: ["pp-ocr", "deepseek-ocr", "fovea-render"],
+                    models: ["pp-ocr", "deepseek-ocr", "unlimited-ocr", "fovea-render"],
                   },
                   // For the tests of dispatch: each has a model and pools of its own.
                   ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
@@ -44,7 +44,8 @@ export default defineConfig({
                 BOOTSTRAP_SECRET: "bootstrap-secret-of-the-tests",
                 SIGNING_SECRET: "signing-secret-of-the-tests",
                 WORKER_TOKEN: "worker-token-of-the-tests",
-                MODELS: "pp-ocr,deepseek-ocr,fovea-render,narrow,down,starting,lost,priced,pair",
+                MODELS:
+                  "pp-ocr,deepseek-ocr,unlimited-ocr,fovea-render,narrow,down,starting,lost,priced,pair",
                 LOG_REQUESTS: "false",
                 DNS_RESOLVER: "",
                 R2_S3_ENDPOINT: "https://s3.test",

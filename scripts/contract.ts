@@ -20,6 +20,7 @@ import {
   ENCODE,
   QUESTIONS,
   READERS,
+  SEQUENCE_PAGES,
   TRANSCRIPTIONS,
   WITNESS,
 } from "../src/edge/domain/pages/models.ts";
@@ -54,6 +55,7 @@ const contract = {
   transcriptions: TRANSCRIPTIONS,
   tasks: Object.fromEntries(Object.entries(READERS).map(([name, { tasks }]) => [name, tasks])),
   witness: WITNESS,
+  sequence_pages: SEQUENCE_PAGES,
   views: { patch: PATCH, tile: TILE, max_tiles: MAX_TILES, modes: VIEWS },
   measured_precision: MEASURED,
   token_estimate: ESTIMATE,

@@ -52,7 +52,7 @@ async function compile(/** @type {string} */ file, /** @type {string[]} */ args,
 const without = (/** @type {string[]} */ names) => names.map((name) => `--no-emit-package=${name}`);
 
 try {
-  await setUp({ environmentOnly: true });
+  await setUp({ only: ["environment"] });
   const alone = await compile("requirements-alone.txt", ["--group=alone", "--no-deps"]);
   const shared = await compile("requirements.txt", [
     "pyproject.toml",

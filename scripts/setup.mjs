@@ -43,15 +43,16 @@ export class SetupError extends Error {}
  */
 
 /**
- * @param {{tests?: boolean, environmentOnly?: boolean}} options `tests`: the packages of the worker's tests and checks
- *   too; `environmentOnly`: the Python environment without any package
+ * @param {{tests?: boolean, only?: ("npm" | "environment")[]}} options `tests`: the packages of the worker's tests and
+ *   checks too; `only`: these steps and no others. `environment` is a Python environment without any package
  */
-export async function setUp({ tests = false, environmentOnly = false } = {}) {
+export async function setUp({ tests = false, only } = {}) {
   const release = await lock();
   try {
-    const all = environmentOnly ? [environmentStep()] : steps(tests);
+    const all =
+      only?.map((step) => ({ npm: npmStep, environment: environmentStep })[step]()) ?? steps(tests);
     const pending = all.filter((step) => !step.done);
-    if (pending.length === all.length && !environmentOnly)
+    if (pending.length === all.length && !only)
       say(
         `first start: downloads about ${DOWNLOAD} into node_modules and .venv, which take ${DISK} on disk`,
       );
@@ -65,6 +66,13 @@ export async function setUp({ tests = false, environmentOnly = false } = {}) {
     release();
   }
 }
+
+/** @returns {Step} */
+const npmStep = () => ({
+  what: "npm packages (250 MB)",
+  done: nodePackagesCurrent() && majorOf(node24) === 24,
+  run: nodePackages,
+});
 
 /** @returns {Step} */
 const environmentStep = () => ({
@@ -92,8 +100,6 @@ function steps(/** @type {boolean} */ tests) {
     return { what, done: stamps[name] === hash, run };
   };
 
-  const npmDone = nodePackagesCurrent() && majorOf(node24) === 24;
-  const npm = { what: "npm packages (250 MB)", done: npmDone, run: nodePackages };
   const packages = stamped(
     "packages",
     "the worker's Python packages (240 MB)",
@@ -114,7 +120,7 @@ function steps(/** @type {boolean} */ tests) {
     makeSchema,
   );
   schema.done &&= existsSync(schemaFile);
-  return [npm, venv, packages, pytorch, ...(tests ? [testing] : []), schema];
+  return [npmStep(), venv, packages, pytorch, ...(tests ? [testing] : []), schema];
 }
 
 async function nodePackages() {

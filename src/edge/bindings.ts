@@ -105,6 +105,8 @@ export interface SchedulerRpc extends Rpc.DurableObjectBranded {
   heard(shardId: string, attempt: number): { pool: string; ms: number } | null;
   /** @param open pages that the attempt left unread; they are refunded */
   ended(shardId: string, attempt: number, succeeded: boolean, open: number): void;
+  /** The shard's pages are not needed any more, and none was read: they do not count for the day. */
+  unneeded(shardId: string): void;
   /** Removes a shard that needs no slot any more. @param lost whether its pool lost it, which is a failure of the pool */
   release(shardId: string, lost?: boolean): void;
   reportHealth(pool: string, healthy: boolean): void;

@@ -71,6 +71,10 @@ class Runner(BaseRunner):
         budget_pages: str = Input(
             description="Pages that share token_budget; empty: the same as pages", default=""
         ),
+        sequence_pages: str = Input(
+            description="Pages that are read in one sequence, with pages among them; empty: each page alone",
+            default="",
+        ),
         languages: str = Input(
             description="BCP-47 tags of the document's languages, separated by commas",
             default="",
@@ -106,6 +110,7 @@ class Runner(BaseRunner):
             traceparent=traceparent,
             token_budget=token_budget,
             budget_pages=budget_pages,
+            sequence_pages=sequence_pages,
             stored_tokens=stored_tokens,
         )
         return await run_shard(request, self.readers, self.settings)

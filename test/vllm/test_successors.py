@@ -41,6 +41,24 @@ def engines(release, rules):
         yield vllm, native
 
 
+@contextmanager
+def watched(engine):
+    """Pairs for each decode step: the blocks that vLLM's cache has in use, and those that the engine counted."""
+    pool = engine._vllm.engine_core.engine_core.scheduler.kv_cache_manager.block_pool
+    step, pairs = engine._step, []
+
+    def watch():
+        before, counted = dict(engine._running), engine._used()
+        decodes = all(sequence.first_at for sequence in before.values())
+        step()
+        if decodes and engine._running.keys() == before.keys():
+            pairs.append((engine._blocks - pool.get_num_free_blocks(), counted))
+
+    engine._step = watch
+    yield pairs
+    del engine._step
+
+
 def answers(engine, count, length, **options):
     generator = torch.Generator().manual_seed(2)
     prompts = [torch.randn(20 + 7 * n, 1280, generator=generator) for n in range(count)]
@@ -67,6 +85,9 @@ def test_unlimited_ocr_with_answers_longer_than_its_window(rules, tokenizer, pag
     with pytest.MonkeyPatch.context() as patch:
         use_flex_attention(patch)
         with engines("unlimited-ocr", rules) as pair:
-            compare(*(answers(one, 6, 4 * WINDOW) for one in pair), CLOSE)
+            with watched(pair[0]) as blocks:
+                compare(*(answers(one, 6, 4 * WINDOW) for one in pair), CLOSE)
+            assert len(blocks) > 2 * WINDOW
+            assert all(used == counted for used, counted in blocks)
             compare(*(answers(one, 2, 3 * WINDOW, ngram=(3, 40)) for one in pair), CLOSE)
             compare(*(about(one, tokenizer, [page, page.rotate(180)], PAGES) for one in pair), CLOSE)

@@ -91,6 +91,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.ended(shardId, attempt, succeeded, Date.now()));
   }
 
+  unneeded(shardId: string): void {
+    const slot = this.#book.slot(shardId);
+    if (slot && !slot.reserved) this.#spend(slot.tenantId, slot.model, -slot.pages, slot.since);
+    this.release(shardId);
+  }
+
   release(shardId: string, lost = false): void {
     this.#wakeDrivers(this.#book.release(shardId, lost, Date.now()));
   }

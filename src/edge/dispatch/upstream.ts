@@ -11,6 +11,8 @@ export interface ShardRequest {
   /** Called when the prediction ends. */
   callbackUrl: string;
   pages: number[];
+  /** The pages that are read in one sequence, with `pages` among them; `null`: each page has its own. */
+  together: number[] | null;
   options: ReadOptions;
   /** Whether the worker should push vision tokens, and the pages whose tokens are stored here. */
   tokens: { keep: boolean; stored: number[] };
@@ -57,6 +59,7 @@ export function predictionInput(request: ShardRequest): ShardInput {
     max_pages: request.maxPages,
     ...(request.traceparent !== null && { traceparent: request.traceparent }),
     ...(budget && { token_budget: budget.tokens, budget_pages: budget.pages }),
+    ...(request.together && { sequence_pages: request.together.join(",") }),
     ...(languages && { languages: languages.join(",") }),
     ...(witness && { witness }),
     ...(text_layer && { text_layer }),

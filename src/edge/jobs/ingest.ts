@@ -19,7 +19,7 @@ import { fileById, withPageCount } from "../storage/files.ts";
 import { keepTokens, seenAs } from "../storage/kept-tokens.ts";
 import { countReading, documentOpened, failShard, landPage } from "../storage/reading.ts";
 import { deleteReading, putResult } from "../storage/results.ts";
-import { endLease, type Heard, renewLease, type Shard } from "../storage/shards.ts";
+import { endLease, findShard, type Heard, renewLease, type Shard } from "../storage/shards.ts";
 import { log, track } from "../telemetry.ts";
 import { bundleJobsOf, bundleSoon } from "./bundle.ts";
 import { announce } from "./end.ts";
@@ -78,6 +78,14 @@ export async function receiveDocument(
   const counted = withPageCount(file, mode, report.page_count);
   for (const job of opened.unplanned) await plan(env, job, counted);
   await announce(env, [...opened.started, ...opened.unplanned.map(({ id }) => id)]);
+  if (
+    opened.live &&
+    shard.options.sequence &&
+    (await findShard(env.DB, shard.id))?.openPages === 0
+  ) {
+    // The shard was only to count the pages: others read them, in sequences.
+    return "gone";
+  }
   return received(opened.live);
 }
 
@@ -97,7 +105,8 @@ export async function receivePage(
   const key = shard.pages.find(({ page }) => page === result.page)?.pageKey;
   const now = Date.now();
   if (!key) {
-    const read = await pageKey(shard.tenantId, file.sha256, shard.options, result.page);
+    const { tenantId, options, together } = shard;
+    const read = await pageKey(tenantId, file.sha256, options, result.page, together ?? undefined);
     return received(await countReading(env.DB, heard(), read, result.model_digest, now));
   }
   const signingKey = await receiptKey(settings(env).SIGNING_SECRET);

@@ -1,7 +1,9 @@
 /** Planning: which pages a job still needs, which of them it reads itself, and the shards that are started for those. */
 import type { Env } from "../bindings.ts";
+import { schedulerOf } from "../dispatch/scheduler.ts";
 import { isText } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
+import { SEQUENCE_PAGES } from "../domain/pages/models.ts";
 import { pageKey, type WantedPage } from "../domain/pages/page-key.ts";
 import { cutShards, firstPage, resolvePages, shardSize } from "../domain/pages/page-selection.ts";
 import { settings } from "../settings.ts";
@@ -26,7 +28,7 @@ import {
   type PlannedJob,
   planJob,
 } from "../storage/reading.ts";
-import { insertShards } from "../storage/shards.ts";
+import { insertShards, type Shard } from "../storage/shards.ts";
 import { willBeBundled } from "./bundle.ts";
 
 /** Which pages of a document a job reads, and how. */
@@ -34,7 +36,8 @@ type Wanted = Pick<Job, "options" | "selection">;
 
 /**
  * Inserts a job and plans it. Until the document's pages are counted, only the first selected page is planned: the
- * worker that opens the document reports their number, and then the rest is planned.
+ * worker that opens the document reports their number, and then the rest is planned. If the pages are read together,
+ * that first page is not read alone but with the others, unless there are none.
  * @param also statements for the same transaction. They run even if the job is refused
  * @returns the job, or why it was refused
  */
@@ -60,7 +63,8 @@ export async function planNew(
 
 /** Plans the rest of a job whose document has been counted. @returns `null` if the job does not exist */
 export async function plan(env: Env, job: Job, file: StoredFile): Promise<PlannedJob | null> {
-  const planned = await planJob(env.DB, await planOf(job, file), Date.now());
+  const wanted = await planOf(job, file);
+  const planned = await planJob(env.DB, wanted, await probeOf(job, file, wanted), Date.now());
   if (planned) await read(env, job, file, planned);
   return planned;
 }
@@ -79,8 +83,12 @@ async function read(
   env: Env,
   job: Job,
   file: StoredFile,
-  { claimed, promoted }: Planned,
+  { claimed, promoted, idle }: Planned,
 ): Promise<void> {
+  for (const shard of idle) {
+    await schedulerOf(env).unneeded(shard);
+    await wakeShard(env, shard);
+  }
   await startShards(env, job, file, claimed);
   for (const shard of promoted) await wakeShard(env, shard);
 }
@@ -116,6 +124,20 @@ export async function probeUncounted(env: Env, before: number, fileId?: string):
   }
 }
 
+/**
+ * The key under which a job has waited for its first page while the pages were not counted, if that page is now read
+ * with others under another key.
+ */
+async function probeOf(
+  { options, selection }: Wanted,
+  file: StoredFile,
+  { planned, wanted }: Plan,
+): Promise<string | null> {
+  if (!options.sequence || !planned) return null;
+  const probe = await pageKey(file.tenantId, file.sha256, options, firstPage(selection));
+  return wanted.some(({ pageKey }) => pageKey === probe) ? null : probe;
+}
+
 /** How many pages of the document are selected; 1 while they are not counted. */
 export function selectedPages({ options, selection }: Wanted, file: StoredFile): number {
   const count = pageCountOf(file, options.mode);
@@ -126,22 +148,34 @@ async function wantedPages({ options, selection }: Wanted, file: StoredFile) {
   const count = pageCountOf(file, options.mode);
   const { pages, beyond } =
     count === null ? { pages: [firstPage(selection)], beyond: [] } : resolvePages(selection, count);
-  const keyed = (numbers: number[]) =>
+  const { tenantId, sha256 } = file;
+  const keyed = (sequences: number[][]) =>
     Promise.all(
-      numbers.map(async (page) => ({
-        page,
-        pageKey: await pageKey(file.tenantId, file.sha256, options, page),
-      })),
+      sequences.flatMap((together) =>
+        together.map(async (page) => ({
+          page,
+          pageKey: await pageKey(tenantId, sha256, options, page, together),
+        })),
+      ),
     );
-  return { pages: await keyed(pages), beyond: await keyed(beyond), counted: count !== null };
+  return {
+    pages: await keyed(sequencesOf(options, pages)),
+    beyond: await keyed(beyond.map((page) => [page])),
+    counted: count !== null,
+  };
 }
+
+/** The pages that are read in one sequence each. */
+const sequencesOf = ({ sequence }: Wanted["options"], pages: number[]): number[][] =>
+  cutShards(pages, sequence ? SEQUENCE_PAGES : 1);
 
 /** The most that `createBatch` accepts. */
 const CREATE_AT_ONCE = 100;
 
 /**
- * Cuts claimed pages into shards and starts a driver for each. In the background a shard has one page, so that other
- * jobs wait for at most the page in progress; only shards of long texts have more.
+ * Cuts claimed pages into shards and starts a driver for each. A sequence of pages is one shard. Otherwise, in the
+ * background, a shard has one page, so that other jobs wait for at most the page in progress; only shards of long texts
+ * have more.
  */
 export async function startShards(
   env: Env,
@@ -150,17 +184,38 @@ export async function startShards(
   claimed: WantedPage[],
 ): Promise<void> {
   if (claimed.length === 0) return;
-  const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
   const now = Date.now();
-  const usual = job.background ? 1 : settings(env).SHARD_PAGES;
-  const size = shardSize(usual, byPage.size, isText(file.mediaType));
-  const shards = cutShards([...byPage.keys()], size).map((pages) => ({
+  const shards = cutClaimed(env, job, file, claimed).map((shard) => ({
     id: newId("shard", now),
-    pages: pages.map((page) => byPage.get(page) as WantedPage),
+    ...shard,
   }));
   await insertShards(env.DB, shards, job, now);
   for (let i = 0; i < shards.length; i += CREATE_AT_ONCE)
     await env.SHARDS.createBatch(
       shards.slice(i, i + CREATE_AT_ONCE).map(({ id }) => ({ id, params: { shardId: id } })),
     );
+}
+
+function cutClaimed(
+  env: Env,
+  { options, selection, background }: Job,
+  file: StoredFile,
+  claimed: WantedPage[],
+): Pick<Shard, "pages" | "together">[] {
+  const byPage = new Map(claimed.map((wanted) => [wanted.page, wanted]));
+  const found = (pages: number[]) => pages.flatMap((page) => byPage.get(page) ?? []);
+  const count = pageCountOf(file, options.mode);
+  if (options.sequence && count !== null)
+    return sequencesOf(options, resolvePages(selection, count).pages)
+      .map((together) => ({
+        pages: found(together),
+        together: together.length > 1 ? together : null,
+      }))
+      .filter(({ pages }) => pages.length > 0);
+  const usual = background ? 1 : settings(env).SHARD_PAGES;
+  const size = shardSize(usual, byPage.size, isText(file.mediaType));
+  return cutShards([...byPage.keys()], size).map((pages) => ({
+    pages: found(pages),
+    together: null,
+  }));
 }

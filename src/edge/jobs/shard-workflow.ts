@@ -152,9 +152,10 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       path,
     );
   const pool = upstreamNamed(env, grant.pool);
-  const tokens = reader(model).tokens
-    ? await tokensOfShard(env.DB, shard, TENANT_TOKENS_BYTES)
-    : { keep: false, stored: [] };
+  const tokens =
+    reader(model).tokens && shard.together === null
+      ? await tokensOfShard(env.DB, shard, TENANT_TOKENS_BYTES)
+      : { keep: false, stored: [] };
   const started =
     (await pool?.start({
       id: `${shardId}-${attempt}`,
@@ -162,6 +163,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       pushUrl: await url(),
       callbackUrl: await url("/closed"),
       pages,
+      together: shard.together,
       options,
       tokens,
       maxPages: MAX_PAGES,

@@ -54,6 +54,8 @@ export interface Planned {
   claimed: WantedPage[];
   /** Shards of other jobs to wake. */
   promoted: string[];
+  /** Shards that have no page to read any more. */
+  idle: string[];
 }
 
 /** A job that was planned, as it is stored then, and whom it concerns. */
@@ -80,9 +82,22 @@ export async function createPlannedJob(
   return toPlannedJob(results) ?? (rowsOf<Refused>(results[REFUSED_RESULT])[0] as Refused);
 }
 
-/** Plans the pages of an open job that are not planned yet. @returns `null` if the job does not exist */
-export async function planJob(db: D1Database, plan: Plan, now: number): Promise<PlannedJob | null> {
-  return toPlannedJob(await db.batch(planStatements(db, plan, now)));
+/**
+ * Plans the pages of an open job that are not planned yet.
+ * @param drop the key of a pending page that is not read under this key any more
+ * @returns `null` if the job does not exist
+ */
+export async function planJob(
+  db: D1Database,
+  plan: Plan,
+  drop: string | null,
+  now: number,
+): Promise<PlannedJob | null> {
+  const drops = drop === null ? [] : dropPage(db, plan.jobId, drop);
+  const results = await db.batch([...drops, ...planStatements(db, plan, now)]);
+  const planned = toPlannedJob(results);
+  const flights = drop === null ? [] : rowsOf<{ shard_id: string | null }>(results[1]);
+  return planned && { ...planned, idle: flights.flatMap(({ shard_id }) => shard_id ?? []) };
 }
 
 /** @param results those of `planStatements` are the last */
@@ -96,6 +111,7 @@ function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
       promoted: rowsOf<{ id: string; state: string }>(promoted)
         .filter(({ state }) => state === "queued")
         .map(({ id }) => id),
+      idle: [],
       concerned: toConcerned(job.slice(2)),
     }
   );
@@ -173,6 +189,35 @@ function planStatements(
     promoteShards(db, jobId),
     ...jobWithPagesQuery(db, jobId),
     ...concernedQuery(db, "SELECT ?2", [jobId], now),
+  ];
+}
+
+/**
+ * Removes a pending page from a job. If another job waits for it, that one inherits its flight, and with it the bill;
+ * otherwise the second statement deletes the flight and returns its shard.
+ */
+function dropPage(db: D1Database, jobId: string, pageKey: string): D1PreparedStatement[] {
+  const heirs = "FROM job_pages WHERE page_key = ?1 AND state = 'pending'";
+  return [
+    db
+      .prepare("DELETE FROM job_pages WHERE page_key = ?1 AND job_id = ?2 AND state = 'pending'")
+      .bind(pageKey, jobId),
+    db
+      .prepare(
+        `DELETE FROM flights WHERE page_key = ?1 AND NOT EXISTS (SELECT 1 ${heirs}) RETURNING shard_id`,
+      )
+      .bind(pageKey),
+    db
+      .prepare(
+        `UPDATE flights SET job_id = (SELECT min(job_id) ${heirs}) WHERE page_key = ?1 AND job_id = ?2`,
+      )
+      .bind(pageKey, jobId),
+    db
+      .prepare(
+        `UPDATE job_pages SET source = 'read' WHERE page_key = ?1 AND state = 'pending'
+           AND job_id = (SELECT job_id FROM flights WHERE page_key = ?1)`,
+      )
+      .bind(pageKey),
   ];
 }
 

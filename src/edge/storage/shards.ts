@@ -22,6 +22,8 @@ export interface Shard extends ShardView {
   batch: boolean;
   /** Unread pages, ascending. */
   pages: WantedPage[];
+  /** The pages that are read in one sequence, with `pages` among them; `null`: each page has its own. */
+  together: number[] | null;
   /** The document; `null` if it was deleted. */
   file: StoredFile | null;
 }
@@ -29,7 +31,7 @@ export interface Shard extends ShardView {
 /** Assigns flights to new shards. A flight that already has a shard keeps it. */
 export async function insertShards(
   db: D1Database,
-  shards: { id: string; pages: WantedPage[] }[],
+  shards: Pick<Shard, "id" | "pages" | "together">[],
   job: {
     tenantId: string;
     fileId: string;
@@ -46,11 +48,11 @@ export async function insertShards(
     db
       .prepare(
         `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, traceparent,
-           batch)
-         SELECT value, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8 FROM json_each(?1)`,
+           batch, together)
+         SELECT value ->> 'id', ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, value -> 'together' FROM json_each(?1)`,
       )
       .bind(
-        JSON.stringify(shards.map(({ id }) => id)),
+        JSON.stringify(shards.map(({ id, together }) => ({ id, ...(together && { together }) }))),
         job.tenantId,
         job.fileId,
         options,
@@ -109,6 +111,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     deadlineAt: row.deadline_at,
     openPages: pages.length,
     pages,
+    together: row.together === null ? null : JSON.parse(row.together),
     file: files?.results[0] ? toFile(files.results[0]) : null,
   };
 }

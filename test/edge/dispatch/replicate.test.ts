@@ -15,6 +15,7 @@ const request: ShardRequest = {
   pushUrl: "https://e.io/push",
   callbackUrl: "https://e.io/closed",
   pages: [2, 3],
+  together: null,
   maxPages: 100,
   cancelAfterS: 90,
   options: { model: "deepseek-ocr", mode: "base", task: "markdown", prompt: null, dpi: 144 },

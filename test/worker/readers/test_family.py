@@ -1,5 +1,8 @@
 """The successors from pixels to page results, with small random models in the official file layout."""
 
+import asyncio
+import base64
+import io
 import json
 
 import pytest
@@ -13,6 +16,8 @@ from fovea.readers import load_readers
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.deepseek_ocr_2 import DeepseekOcr2
 from fovea.readers.unlimited_ocr import UnlimitedOcr
+from fovea.service.shard import ShardRequest, run_shard
+from fovea.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -94,10 +99,22 @@ def test_unlimited_ocr_has_the_guards_of_its_official_code(readers, folders, mon
 
 
 def test_a_document_of_random_words_is_a_suspect_result_for_each_page(readers):
-    results = readers["unlimited-ocr"].read_document([page(3), page(8)], ReadRequest())
-    assert [result.page for result in results] == [3, 8]
-    for result in results:
-        assert result.to_json()["verdict"] == "suspect" and result.warnings
+    """Through a shard, as the edge asks for it. Page 2 is blank."""
+    pages = [page(1).image, Image.new("RGB", (827, 1169), "white"), page(3).image]
+    file = io.BytesIO()
+    pages[0].save(file, "PDF", save_all=True, append_images=pages[1:])
+    request = ShardRequest(
+        document="data:;base64," + base64.b64encode(file.getvalue()).decode(),
+        pages="2,3",
+        model="unlimited-ocr",
+        sequence_pages="1,2,3",
+    )
+    receipt = asyncio.run(run_shard(request, readers, Settings()))
+    assert receipt["error"] is None
+    blank, read = receipt["pages"]
+    assert (blank["page"], blank["verdict"]) == (2, "blank")
+    assert (read["page"], read["verdict"]) == (3, "suspect") and read["warnings"]
+    assert "read alone" in read["warnings"][-1]
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -48,6 +48,15 @@ def make(document, alone=ALONE, **options):
     return reader, model
 
 
+def read_together(reader, rasters, request):
+    """The results, and each page's own raster with it."""
+    by_page = {raster.page: raster for raster in rasters}
+    numbers = [raster.page for raster in rasters]
+    pairs = list(reader.read_document(numbers, by_page.get, request))
+    assert all(raster is by_page[result.page] for raster, result in pairs)
+    return [result for _, result in pairs]
+
+
 def test_it_is_in_the_registry():
     assert READERS["unlimited-ocr"] == "fovea.readers.unlimited_ocr:UnlimitedOcr"
 
@@ -79,7 +88,7 @@ def test_other_modes_and_tasks_are_refused(mode):
 
 def test_a_document_is_one_sequence_and_a_result_for_each_page():
     reader, model = make(page(1) + page(2) + page(3))
-    results = reader.read_document(PAGES, ReadRequest())
+    results = read_together(reader, PAGES, ReadRequest())
     assert model.seen == [("base", (800, 1000))] * 3
     (prompt,) = model.prompts
     assert sum(token == -1 for token in prompt) == 3 * 273
@@ -101,7 +110,7 @@ def test_a_document_is_one_sequence_and_a_result_for_each_page():
 def test_several_pages_have_their_own_guard():
     guards = {"ngram": (90, 128), "pdf_ngram": (90, 128), "document_ngram": (90, 1024)}
     reader, model = make(page(1) + page(2) + page(3), **guards)
-    reader.read_document(PAGES, ReadRequest())
+    read_together(reader, PAGES, ReadRequest())
     assert model.ngram == (90, 1024)
     reader.read(PAGES[0], ReadRequest())
     assert model.ngram == (90, 128)
@@ -109,7 +118,7 @@ def test_several_pages_have_their_own_guard():
 
 def test_pages_behind_a_loop_are_read_alone():
     reader, model = make(page(1) + "<PAGE>\n<|det|>text [1, 2, 3, 4]<|/det|>Total sum sum sum…")
-    first, second, third = reader.read_document(PAGES, ReadRequest())
+    first, second, third = read_together(reader, PAGES, ReadRequest())
     assert (first.mode, first.verdict, first.finish_reason) == ("document", "ok", "stop")
     assert (second.mode, second.verdict) == ("gundam", "ok")
     assert [(attempt.mode, attempt.finish_reason) for attempt in second.attempts] == [
@@ -123,7 +132,7 @@ def test_pages_behind_a_loop_are_read_alone():
 
 def test_a_page_that_is_no_better_alone_keeps_both_attempts():
     reader, _ = make(page(1) + page(2) + "<PAGE>\nTotal sum sum sum…", "One one one…")
-    *_, third = reader.read_document(PAGES, ReadRequest())
+    *_, third = read_together(reader, PAGES, ReadRequest())
     assert third.verdict == "suspect" and third.mode == "document"
     assert [attempt.mode for attempt in third.attempts] == ["document", "gundam", "base"]
 
@@ -131,19 +140,19 @@ def test_a_page_that_is_no_better_alone_keeps_both_attempts():
 @pytest.mark.parametrize("document", [page(1) + page(2), page(1) + page(2) + MORE, "No separator at all."])
 def test_an_answer_that_fits_no_pages_is_not_guessed_at(document):
     reader, _ = make(document)
-    for raster, result in zip(PAGES, reader.read_document(PAGES, ReadRequest()), strict=True):
+    for raster, result in zip(PAGES, read_together(reader, PAGES, ReadRequest()), strict=True):
         assert (result.page, result.mode, result.verdict) == (raster.page, "gundam", "ok")
         assert "could not be assigned" in result.warnings[-1]
 
 
 def test_the_number_of_pages_and_the_options_are_limited():
     reader, _ = make("")
-    for rasters in ([], PAGES * 11):
+    for number in (0, 33):
         with pytest.raises(InvalidOptions, match="1 to 32"):
-            reader.read_document(rasters, ReadRequest())
+            read_together(reader, PAGES[:1] * number, ReadRequest())
     for request in (ReadRequest(mode="base"), ReadRequest(task="encode"), ReadRequest(prompt="x")):
         with pytest.raises(InvalidOptions, match="mode auto"):
-            reader.read_document(PAGES, request)
+            read_together(reader, PAGES, request)
 
 
 def test_a_page_that_fails_alone_does_not_take_the_others_with_it():
@@ -156,7 +165,7 @@ def test_a_page_that_fails_alone_does_not_take_the_others_with_it():
         return encode(image, mode, **options)
 
     model.encode = busy
-    first, second, third = reader.read_document(PAGES, ReadRequest())
+    first, second, third = read_together(reader, PAGES, ReadRequest())
     assert (first.verdict, second.verdict, third.verdict) == ("ok", "suspect", "failed")
     assert (second.mode, second.finish_reason) == ("document", "loop")
     assert third.to_json()["error"]["code"] == "page_timeout"
@@ -170,4 +179,47 @@ def test_a_document_without_an_answer_in_time_is_an_error():
 
     model.encode = busy
     with pytest.raises(PageError, match="too long"):
-        reader.read_document(PAGES, ReadRequest())
+        read_together(reader, PAGES, ReadRequest())
+
+
+def test_pages_that_are_left_out_are_not_in_the_sequence():
+    reader, model = make(page(1) + page(2))
+    draw = {4: PAGES[0], 7: PAGES[2]}.get
+    pairs = list(reader.read_document([4, 5, 7], draw, ReadRequest()))
+    assert [result.page for _, result in pairs] == [4, 7]
+    assert sum(token == -1 for token in model.prompts[0]) == 2 * 273
+
+
+def test_a_single_page_has_no_sequence():
+    reader, model = make(page(1))
+    assert list(reader.read_document([4, 5], {5: PAGES[1]}.get, ReadRequest())) == []
+    assert model.prompts == []
+
+
+def test_results_come_before_the_pages_behind_them_are_read_alone():
+    reader, model = make(page(1) + "<PAGE>\nTotal sum sum sum…")
+    results = reader.read_document([4, 5, 7], {raster.page: raster for raster in PAGES}.get, ReadRequest())
+    next(results)
+    assert len(model.prompts) == 1
+    next(results)
+    assert len(model.prompts) == 2
+
+
+def test_a_canceled_sequence_encodes_no_more_pages():
+    reader, model = make(page(1) + page(2) + page(3))
+    request = ReadRequest()
+
+    def draw(number):
+        request.cancellation.cancel()
+        return PAGES[0]
+
+    with pytest.raises(PageError, match="canceled"):
+        next(reader.read_document([4, 5, 7], draw, request))
+    assert len(model.seen) == 1
+
+
+def test_pages_that_leave_no_room_for_an_answer_are_an_error():
+    reader, model = make(page(1))
+    model.context = 3 * 273  # as of a small cache
+    with pytest.raises(PageError, match="no room"):
+        read_together(reader, PAGES, ReadRequest())

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import io
 import os
 import subprocess
 import threading
@@ -8,11 +9,12 @@ from dataclasses import replace
 import pytest
 from support import EchoReader, EdgeStub, encoded, pdf, pdf_of, picture, stream, until
 
+from fovea.errors import PageError
 from fovea.outbound import Outbound, Refused
 from fovea.pages import isolated
 from fovea.pages.documents import open_document
 from fovea.pages.isolated import IsolatedDocument
-from fovea.readers.base import ReadRequest
+from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.result.page_result import Block
 from fovea.service.budget import Budget
 from fovea.service.drain import DONE, Drain
@@ -141,6 +143,124 @@ def test_a_reader_gets_the_text_layer_unless_it_must_not_use_it(choice, said):
     request = ShardRequest(document=data_url(document), model="echo", options=ReadRequest(text_layer=choice))
     receipt = run(request, LayerReader())
     assert receipt["pages"][0]["markdown"] == said
+
+
+class TogetherReader(EchoReader):
+    """Reads pages together. `fail_after`: pages after which the sequence fails."""
+
+    def __init__(self, fail_after=99, error=None, **options):
+        super().__init__(**options)
+        self.fail_after, self.error = fail_after, error
+        self.sequences = []
+
+    def read_document(self, pages, draw, request):
+        self.sequences.append([page for page in pages if draw(page)])
+        for number, page in enumerate(self.sequences[-1]):
+            if number == self.fail_after:
+                raise self.error
+            raster = draw(page)
+            result = EchoReader.read(self, raster, request)
+            result.mode = "document"
+            yield raster, result
+
+
+def together(pages, sequence, reader, document=None, **changes):
+    return run(
+        ShardRequest(
+            document=data_url(document or pdf(4)),
+            pages=pages,
+            sequence_pages=sequence,
+            model="echo",
+            **changes,
+        ),
+        reader,
+    )
+
+
+def modes(receipt):
+    return {page["page"]: page["mode"] for page in receipt["pages"]}
+
+
+def test_pages_are_read_in_one_sequence_and_only_those_asked_for_are_delivered():
+    reader = TogetherReader()
+    receipt = together("2,4", "1,2,4", reader)
+    assert reader.sequences == [[1, 2, 4]]
+    assert modes(receipt) == {2: "document", 4: "document"}
+    assert all(page["timings_ms"]["raster"] > 0 for page in receipt["pages"])
+    assert all(page["warnings"] == [] for page in receipt["pages"])
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("secret internal detail"), PageError("page_timeout", "Late.")]
+)
+def test_pages_of_a_sequence_that_fails_are_read_alone(error):
+    reader = TogetherReader(fail_after=1, error=error)
+    receipt = together("1-4", "1-4", reader)
+    assert modes(receipt) == {1: "document", 2: "native", 3: "native", 4: "native"}
+    assert receipt["pages"][0]["warnings"] == []
+    for page in receipt["pages"][1:]:
+        assert page["verdict"] == "ok" and "read alone" in page["warnings"][0]
+    assert "secret" not in str(receipt)
+
+
+def test_pages_that_cannot_be_read_together_have_the_usual_result():
+    pages = [picture("one"), picture(""), picture("three")]
+    file = io.BytesIO()
+    pages[0].save(file, "PDF", save_all=True, append_images=pages[1:])
+    reader = TogetherReader()
+    receipt = together("1-3,9", "1-3,9", reader, file.getvalue())
+    assert reader.sequences == [[1, 3]]
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok", "blank", "ok", "failed"]
+    assert receipt["pages"][3]["error"]["code"] == "page_out_of_range"
+    assert receipt["pages"][1]["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("reader", "pages", "changes", "message"),
+    [
+        (EchoReader(), "1-2", {}, "sequence of its own"),
+        (TogetherReader(), "1-3", {}, "lacks the page 3"),
+        (TogetherReader(), "1-2", {"token_budget": 9}, "no token budget"),
+        (TogetherReader(0, InvalidOptions("At most 32.")), "1-2", {}, "At most 32"),
+    ],
+)
+def test_sequences_that_are_not_possible_are_refused(reader, pages, changes, message):
+    receipt = together(pages, "1-2", reader, **changes)
+    assert receipt["error"]["code"] == "invalid_options" and message in receipt["error"]["message"]
+    assert receipt["pages"] == []
+
+
+def test_a_sequence_that_takes_too_long_is_given_up_and_its_pages_are_read_alone():
+    class Stuck(TogetherReader):
+        def read_document(self, pages, draw, request):
+            gone = threading.Event()
+            request.cancellation.on_cancel(gone.set)
+            self.meanwhile(pages[0])
+            assert gone.wait(60)
+            yield from ()
+
+    def wait_for_sequence(runner):
+        return lambda page: runner.get_loop().advance(3 * Settings().page_timeout_s)
+
+    reader = Stuck()
+    request = ShardRequest(document=data_url(pdf(2)), pages="1,2", sequence_pages="1,2", model="echo")
+    with asyncio.Runner(loop_factory=Clockwork) as runner:
+        reader.meanwhile = wait_for_sequence(runner)
+        receipt = runner.run(run_shard(request, {"echo": reader}, Settings()))
+    assert [page["verdict"] for page in receipt["pages"]] == ["ok", "ok"]
+    assert all("read alone" in page["warnings"][0] for page in receipt["pages"])
+
+
+def test_a_sequence_ends_when_the_edge_has_ended_the_shard():
+    with EdgeStub({"/doc": pdf(3)}) as edge:
+        edge.answers["/pages/1"] = [410]
+        reader = TogetherReader()
+        request = ShardRequest(
+            document=f"{edge.origin}/doc", model="echo", push_url=edge.push_url, sequence_pages="1-3"
+        )
+        run(request, reader, local(edge))
+        assert [path for path, _ in edge.pushes] == ["/document"]
+        assert reader.read_pages == [1]
 
 
 def test_a_blank_page_is_not_read():

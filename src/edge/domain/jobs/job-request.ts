@@ -1,7 +1,7 @@
 /** How a document is to be read and what becomes of the result: the fields of POST /v1/ocr, except the document. */
 import { z } from "zod";
 import { canonicalTags } from "../pages/languages.ts";
-import { MODES, TASKS, TEXT_LAYERS } from "../pages/models.ts";
+import { MODES, SEQUENCE_PAGES, SEQUENCES, TASKS, TEXT_LAYERS } from "../pages/models.ts";
 import { PLAIN, presentationFields } from "../pages/presentation.ts";
 import { MAX_TOKEN_BUDGET } from "../pages/read-options.ts";
 
@@ -21,6 +21,7 @@ export const readingFields = {
   token_budget: z.int().min(1).max(MAX_TOKEN_BUDGET),
   witness: z.boolean(),
   text_layer: z.enum(TEXT_LAYERS),
+  sequence: z.enum(SEQUENCES),
   task: z.enum(TASKS),
   prompt: z.string().min(1).max(MAX_PROMPT),
   dpi: z.int().min(36).max(400),
@@ -49,6 +50,9 @@ export const JobRequest = z.strictObject({
   text_layer: readingFields.text_layer.default("auto").meta({
     description:
       "Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right · `never`: all characters are recognised · `only`: none are; a page whose layer is missing is `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they support `auto` and `never`, which are the same for them",
+  }),
+  sequence: readingFields.sequence.default("page").meta({
+    description: `What the model reads in one sequence. \`page\`: each page alone · \`document\`: up to ${SEQUENCE_PAGES} selected pages together, so that it sees what is on the others; longer selections are several sequences in the order of the pages. Only for models with \`document\` in \`GET /v1/models\`, with \`mode: auto\`, \`task: markdown\`, without \`prompt\`, \`token_budget\` and \`tokens: keep\``,
   }),
   granularity: presentationFields.granularity.default(PLAIN.granularity),
   table_format: presentationFields.table_format.default(PLAIN.table_format),

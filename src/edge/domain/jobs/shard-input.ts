@@ -22,6 +22,7 @@ export const ShardInput = z
       .optional(),
     token_budget: z.int().min(1).optional(),
     budget_pages: z.string().optional(),
+    sequence_pages: z.string().optional(),
     languages: z.string().max(200).optional(),
     witness: z.boolean().optional(),
     text_layer: readingFields.text_layer.optional(),

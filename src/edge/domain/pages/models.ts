@@ -16,6 +16,11 @@ export const TASKS = [...QUESTIONS, ENCODE] as const;
 /** Where the characters of a page may come from. */
 export const TEXT_LAYERS = ["auto", "never", "only"] as const;
 export type TextLayer = (typeof TEXT_LAYERS)[number];
+/** What a model reads in one sequence: a page, or several pages of the document, so that it sees all of them. */
+export const SEQUENCES = ["page", "document"] as const;
+export type Sequence = (typeof SEQUENCES)[number];
+/** Most pages in one sequence. */
+export const SEQUENCE_PAGES = 32;
 export type Mode = (typeof MODES)[number];
 export type Task = (typeof TASKS)[number];
 
@@ -31,6 +36,8 @@ interface Reader {
   prompts: boolean;
   /** Whether its vision tokens can be kept, and read again. */
   tokens: boolean;
+  /** Whether it can read several pages in one sequence. */
+  documents?: true;
   /** Whether it can take characters from the text layer of a PDF. */
   layers?: true;
   /** Whether a hint at the document's languages can change its answer. */
@@ -87,6 +94,7 @@ export const READERS: Record<string, Reader> = {
     budgets: true,
     prompts: true,
     tokens: true,
+    documents: true,
   },
   "deepseek-ocr-upstream": {
     ...NO_TOKENS,
@@ -115,6 +123,7 @@ const ANY: Reader = {
   budgets: true,
   prompts: true,
   tokens: true,
+  documents: true,
   layers: true,
   granularities: ["block", "line", "word"],
   languages: true,

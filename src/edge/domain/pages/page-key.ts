@@ -20,6 +20,8 @@ export interface ReadOptions {
   witness?: boolean;
   /** Absent: `auto`. Readers that know no text layers have only `auto`. */
   text_layer?: TextLayer;
+  /** Whether the selected pages are read together. Absent: each page in a sequence of its own. */
+  sequence?: "document";
   /** BCP-47 tags of the document's languages; only if they can change the reader's answer. */
   languages?: string[];
 }
@@ -30,12 +32,17 @@ export interface WantedPage {
   pageKey: string;
 }
 
-/** @returns 64 hex digits of SHA-256. */
+/**
+ * @param together the pages that are read in one sequence with `page`, in order and including it. A reading depends on
+ *   all of them and on the page's place among them
+ * @returns 64 hex digits of SHA-256
+ */
 export async function pageKey(
   tenantId: string,
   documentSha256: string,
   options: ReadOptions,
   page: number,
+  together: readonly number[] = [page],
 ): Promise<string> {
   const { model, mode, task, prompt, dpi, budget, witness, languages } = options;
   const { text_layer = "auto" } = options;
@@ -56,6 +63,7 @@ export async function pageKey(
     ...more,
     ...layer,
     ...(languages?.length ? [{ languages }] : []),
+    ...(together.length > 1 ? [{ sequence: together }] : []),
   ]);
   return hash(text);
 }

@@ -4,6 +4,7 @@ import {
   ENCODE,
   type Mode,
   reader,
+  type Sequence,
   type Task,
   type TextLayer,
   TRANSCRIPTIONS,
@@ -20,6 +21,7 @@ export interface WantedOptions {
   token_budget?: number;
   witness?: boolean;
   text_layer?: TextLayer;
+  sequence?: Sequence;
   languages?: string[];
   task: Task;
   prompt?: string;
@@ -45,7 +47,8 @@ export function readOptions(
   const fault = (code: OptionFault["code"], message: string) => ({ code, message });
   if (!offered.models.includes(model))
     return fault("unknown-model", `Choose one of ${offered.models.join(", ")}.`);
-  const { tasks, modes, budgets, prompts, tokens, layers, draws, languages } = reader(model);
+  const { tasks, modes, budgets, prompts, tokens, documents, layers, draws, languages } =
+    reader(model);
   if (wanted.token_budget !== undefined && wanted.mode !== "auto")
     return fault("invalid-request", "A `token_budget` chooses the modes: leave `mode` out.");
   if (modes.length > 0 && !modes.includes(wanted.mode))
@@ -73,6 +76,20 @@ export function readOptions(
     return fault("unsupported-option", `${model} takes no prompt.`);
   if (wanted.task === "locate" && wanted.prompt === undefined)
     return fault("invalid-request", "The task `locate` needs a `prompt`: what to look for.");
+  if (wanted.sequence === "document") {
+    if (!documents)
+      return fault("unsupported-option", `${model} reads each page in a sequence of its own.`);
+    if (wanted.mode !== "auto" || wanted.task !== "markdown" || wanted.prompt !== undefined)
+      return fault(
+        "unsupported-option",
+        "With `sequence: document`, the mode is `auto` and the task `markdown`, without a prompt.",
+      );
+    if (wanted.token_budget !== undefined || wanted.tokens === "keep")
+      return fault(
+        "unsupported-option",
+        "`sequence: document` takes no token budget and keeps no vision tokens.",
+      );
+  }
   return {
     model,
     mode: modes.length > 0 ? wanted.mode : "auto",
@@ -85,6 +102,7 @@ export function readOptions(
         : null,
     witness: wanted.witness ?? false,
     ...(layers && wanted.text_layer !== "auto" && { text_layer: wanted.text_layer }),
+    ...(wanted.sequence === "document" && { sequence: "document" }),
     ...(languages &&
       wanted.languages?.length && { languages: canonicalTags(wanted.languages) ?? [] }),
   };

@@ -73,6 +73,7 @@ const Body = z
         token_budget: z.int().optional(),
         witness: z.boolean().optional(),
         text_layer: z.enum(TEXT_LAYERS).optional(),
+        sequence: readingFields.sequence.optional(),
         languages: readingFields.languages.optional(),
         table_format: presentationFields.table_format.optional(),
         figures: presentationFields.figures.optional(),

@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { WAITING_FOR, type WaitingFor } from "../../domain/jobs/waiting.ts";
-import { TEXT_LAYERS } from "../../domain/pages/models.ts";
+import { SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { NullablePageError, PageError, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { formatSelection } from "../../domain/pages/page-selection.ts";
 import { presentationFields } from "../../domain/pages/presentation.ts";
@@ -51,6 +51,7 @@ export const JobSchema = z
     token_budget: z.int().nullable(),
     witness: z.boolean(),
     text_layer: z.enum(TEXT_LAYERS),
+    sequence: z.enum(SEQUENCES),
     ...presentationFields,
     languages: z.array(z.string()),
     tokens: z.enum(["keep", "none"]).openapi({
@@ -96,7 +97,7 @@ export function jobView(
   waitingFor?: WaitingFor | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
-  const { budget, witness, text_layer, languages, ...options } = job.options;
+  const { budget, witness, text_layer, sequence, languages, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,
@@ -105,6 +106,7 @@ export function jobView(
     token_budget: budget?.tokens ?? null,
     witness: witness ?? false,
     text_layer: text_layer ?? "auto",
+    sequence: sequence ?? "page",
     ...job.presentation,
     languages: languages ?? [],
     tokens: job.keepTokens ? "keep" : "none",

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
-import { reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
+import { reader, SEQUENCE_PAGES, SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { GRANULARITIES } from "../../domain/pages/presentation.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
@@ -26,6 +26,9 @@ const Model = z
       text_layers: z
         .array(z.enum(TEXT_LAYERS))
         .openapi({ description: "Values of `text_layer` that it supports" }),
+      sequences: z.array(z.enum(SEQUENCES)).openapi({
+        description: `Values of \`sequence\` that it supports. \`document\`: up to ${SEQUENCE_PAGES} pages together`,
+      }),
       languages: z
         .array(z.string())
         .nullable()
@@ -84,7 +87,7 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
   const seen = await seenModels(env.DB);
   const names = [DEFAULT_MODEL, ...MODELS.filter((name) => name !== DEFAULT_MODEL)];
   return names.map((id) => {
-    const { tasks, modes, prompts, granularities = ["block"], layers } = reader(id);
+    const { tasks, modes, prompts, granularities = ["block"], layers, documents } = reader(id);
     const { digest = null, seenAt = 0, languages = null } = seen.get(id) ?? {};
     return {
       id,
@@ -97,6 +100,7 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
         takes_prompts: prompts,
         granularities: [...granularities],
         text_layers: layers ? [...TEXT_LAYERS] : ["auto", "never"],
+        sequences: documents ? [...SEQUENCES] : ["page"],
         languages,
         digest,
       },

@@ -122,7 +122,7 @@ class Engine(ABC):
         deadline: float | None = None,
         on_submit: Callable[[Handle], None] = lambda handle: None,
     ) -> VisionTokens:
-        """The vision tokens of an RGB image in a mode of `layout`. Blocks.
+        """The vision tokens of an RGB image in a mode of `layout`. Blocks, and raises what `Handle.result` raises.
 
         `on_submit` gets the handle, with which another thread can cancel the request.
         """

@@ -281,7 +281,7 @@ class VllmEngine(Engine):
         used = self._used()
         while len(self._waiting) and len(self._running) < self.config.max_batch:
             sequence = self._waiting.heads()[0]
-            needed = self._blocks_for(len(sequence.prompt) + 1)
+            needed = blocks_of(len(sequence.prompt), 1, self._block, self._window)
             # Keep one free block per running sequence. Otherwise the new one would soon be preempted.
             if self._running and used + needed + len(self._running) > self._blocks:
                 return
@@ -376,7 +376,18 @@ class VllmEngine(Engine):
 
     def _used(self) -> int:
         """Blocks of vLLM's cache in use, at most: shared ones count for each user."""
-        return sum(self._blocks_for(len(s.prompt) + len(s.answer.ids)) for s in self._running.values())
+        sizes = ((len(s.prompt), len(s.answer.ids)) for s in self._running.values())
+        return sum(blocks_of(prompt, answer, self._block, self._window) for prompt, answer in sizes)
 
-    def _blocks_for(self, positions: int) -> int:
-        return -(-positions // self._block)
+
+def blocks_of(prompt: int, answer: int, block: int, window: int | None) -> int:
+    """Blocks of `block` positions that vLLM holds for a sequence of `prompt` positions and `answer` tokens.
+
+    With a window over the answer, vLLM frees the blocks between the prompt's last block and the window before each step
+    (`RSWAManager.remove_skipped_blocks` of vLLM 0.32). The newest token is not in the cache yet.
+    """
+    held = -(-(prompt + answer) // block)
+    if window is None:
+        return held
+    seen = max(prompt, prompt + answer - 1 - window)  # the first position of the answer that is still needed
+    return held - max(0, seen // block - -(-prompt // block))

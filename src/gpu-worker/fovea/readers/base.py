@@ -60,7 +60,8 @@ class Reader(Protocol):
 
     Optional attributes: `parallel` is the number of a shard's pages to read at once (default 1); with `takes_blank`
     the reader gets blank pages, too; with `takes_text_layer` it gets `Raster.layer`; `least_side` is the least length
-    of the longer side of a PDF page's picture, in pixels; `languages` are the BCP-47 tags of those that it reads.
+    of the longer side of a PDF page's picture, in pixels; `languages` are the BCP-47 tags of those that it reads;
+    `read_document` reads several pages in one sequence (`fovea.readers.unlimited_ocr`).
     """
 
     name: str

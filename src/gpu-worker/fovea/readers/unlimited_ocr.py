@@ -8,17 +8,18 @@ All other variables are those of `deepseek-ocr`, with 32 tiles by default. The n
 default, and `35,1024` for several pages in one sequence, as in the official code.
 
 `read` reads one page. `read_document` reads up to `MAX_PAGES` pages in one sequence, so that the model sees all of
-them, and cuts the answer into page results.
+them, and cuts the answer into page results (docs/decisions/0038-documents-in-sequences.md).
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any, ClassVar
 
 import torch
 
+from fovea.contract import CONTRACT
 from fovea.engine import Busy, Canceled, VisionTokens
 from fovea.engine.generate import Generation
 from fovea.errors import PageError
@@ -34,11 +35,21 @@ from fovea.readers.deepseek_ocr_2 import DeepseekOcr2
 from fovea.result.page_result import PageResult, failed_page
 from fovea.vision.modes import UNLIMITED_OCR
 
-MAX_PAGES = 32
+MAX_PAGES: int = CONTRACT["sequence_pages"]
 VIEW = "base"
 """The mode of each page of a document: the model was trained without tiles for several pages."""
 DOCUMENT = "document"
 """The mode of a result that was read together with other pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A page of a sequence."""
+
+    page: int
+    vision_tokens: VisionTokens
+    seconds: float
+    """What encoding it took."""
 
 
 class UnlimitedOcr(DeepseekOcr2):
@@ -55,68 +66,89 @@ class UnlimitedOcr(DeepseekOcr2):
         document_ngram=(35, 1024),
     )
 
-    def read_document(self, rasters: Sequence[Raster], request: ReadRequest) -> list[PageResult]:
-        """The results of 1 to `MAX_PAGES` pages in reading order, read in one sequence.
+    def read_document(
+        self, pages: Sequence[int], draw: Callable[[int], Raster | None], request: ReadRequest
+    ) -> Iterator[tuple[Raster, PageResult]]:
+        """Reads 1 to `MAX_PAGES` pages in one sequence; yields their results in this order, each with its raster.
+
+        `draw` gives a page, or `None` for one that is left out. It is called when the page is encoded and again when
+        its result is made, so that memory holds one page at a time. There are no results if fewer than two pages are
+        left: a single page is to be read alone.
 
         A page that the answer does not reach, or whose part of the answer is not sound, is read again alone. If the
-        answer cannot be assigned to the pages, all of them are. Blocks. Raises `InvalidOptions`, and `PageError` if
-        there is no answer in time.
+        answer cannot be assigned to the pages, all of them are. Blocks. Raises `InvalidOptions`, `PageError` if there
+        is no answer in time, and what `draw` raises.
         """
-        if not 1 <= len(rasters) <= MAX_PAGES:
+        if not 1 <= len(pages) <= MAX_PAGES:
             raise InvalidOptions(f"{self.name} reads 1 to {MAX_PAGES} pages at once.")
         if request.mode != "auto" or request.task != "markdown" or request.prompt:
             raise InvalidOptions(
                 "Several pages are read with the mode auto, the task markdown and no prompt."
             )
-        deadline = time.monotonic() + self._time_limit_s * len(rasters)
+        deadline = time.monotonic() + self._time_limit_s * len(pages)
         try:
-            encoded = [self._timed(raster, request, deadline) for raster in rasters]
-            tokens = joined([vision_tokens for vision_tokens, _ in encoded])
-            ids = Prompt(PAGES).ids(self.tokenizer, tokens.positions)
-            room = self._context - len(ids)
-            if room < 1:
-                raise PageError("page_too_large", "The pages leave no room for an answer.")
-            handle = self.engine.decode(
-                tokens,
-                ids,
-                self.tokenizer.image,
-                max_new=min(self._max_document, room),
-                owner=request.owner,
-                deadline=deadline,
-                ngram=self._document_ngram,
-            )
-            request.cancellation.on_cancel(handle.cancel)
-            answer = handle.result()
+            encoded = list(self._encoded(pages, draw, request, deadline))
+            if len(encoded) < 2:
+                return
+            answer = self._answer(encoded, request, deadline)
         except Busy:
             raise PageError("page_timeout", "The model was busy with other pages for too long.") from None
         except Canceled:
-            raise PageError("page_timeout", "The page was canceled.") from None
+            raise PageError("page_timeout", "The pages were canceled.") from None
         parts = cut_pages(pieces_of(self.tokenizer, answer.ids))
         attempts: list[Any] = []
-        if assignable(len(parts), len(rasters), answer):
+        if assignable(len(parts), len(encoded), answer):
             attempts = list(self._attempts(parts, encoded, answer))
-        return [
-            self._completed(raster, request, attempt) for raster, attempt in zip_longest(rasters, attempts)
-        ]
+        for page, attempt in zip_longest(encoded, attempts):
+            raster = draw(page.page)
+            if raster is not None:
+                yield raster, self._completed(raster, request, attempt)
+
+    def _encoded(
+        self,
+        pages: Sequence[int],
+        draw: Callable[[int], Raster | None],
+        request: ReadRequest,
+        deadline: float,
+    ) -> Iterator[Encoded]:
+        for page in pages:
+            if request.cancellation.canceled:
+                raise Canceled
+            raster = draw(page)
+            if raster is None:
+                continue
+            started = time.perf_counter()
+            vision_tokens, _ = self._encode(raster.image, VIEW, request, deadline, page)
+            yield Encoded(page, vision_tokens, time.perf_counter() - started)
+
+    def _answer(self, encoded: list[Encoded], request: ReadRequest, deadline: float) -> Generation:
+        """The answer about all pages."""
+        tokens = joined([page.vision_tokens for page in encoded])
+        ids = Prompt(PAGES).ids(self.tokenizer, tokens.positions)
+        room = min(self._context, self.engine.context) - len(ids)
+        if room < 1:
+            raise PageError("page_too_large", "The pages leave no room for an answer.")
+        handle = self.engine.decode(
+            tokens,
+            ids,
+            self.tokenizer.image,
+            max_new=min(self._max_document, room),
+            owner=request.owner,
+            deadline=deadline,
+            ngram=self._document_ngram,
+        )
+        request.cancellation.on_cancel(handle.cancel)
+        return handle.result()
 
     def _pieces(self, ids: Sequence[int]) -> Iterable[Piece]:
         # In case the model writes the separator for a single page, too.
         return chain(*cut_pages(super()._pieces(ids)))
 
-    def _timed(self, raster: Raster, request: ReadRequest, deadline: float) -> tuple[VisionTokens, float]:
-        """A page's vision tokens, and the seconds it took."""
-        started = time.perf_counter()
-        vision_tokens, _ = self._encode(raster.image, VIEW, request, deadline, raster.page)
-        return vision_tokens, time.perf_counter() - started
-
     def _attempts(
-        self,
-        parts: list[list[Piece]],
-        encoded: list[tuple[VisionTokens, float]],
-        answer: Generation,
+        self, parts: list[list[Piece]], encoded: list[Encoded], answer: Generation
     ) -> Iterator[Any]:
         """The attempts at the pages that the answer reaches."""
-        for number, (part, (vision_tokens, encode_s)) in enumerate(zip(parts, encoded, strict=False)):
+        for number, (part, page) in enumerate(zip(parts, encoded, strict=False)):
             first = part[0].token if part else len(answer.ids)
             end = part[-1].token + 1 if part else first
             last = number == len(parts) - 1
@@ -131,7 +163,8 @@ class UnlimitedOcr(DeepseekOcr2):
                 prefill_s=answer.prefill_s / len(encoded),
                 decode_s=answer.decode_s * share,
             )
-            yield self._part(DOCUMENT, vision_tokens, own, read_blocks(part, answer.log_probs), encode_s)
+            reading = read_blocks(part, answer.log_probs)
+            yield self._part(DOCUMENT, page.vision_tokens, own, reading, page.seconds)
 
     def _completed(self, raster: Raster, request: ReadRequest, attempt: Any) -> PageResult:
         """The page's result: that of the attempt, or of reading the page alone."""

@@ -6,13 +6,13 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from PIL import Image
 
-from fovea.engine import Busy, Canceled, Handle, VisionTokens
+from fovea.engine import Busy, Canceled, Engine, VisionTokens
 from fovea.engine.answer import Generation
 from fovea.engine.generate import Rules
 from fovea.errors import PageError
@@ -34,48 +34,13 @@ from fovea.vision.plan import LEAST, Density, choose, measure, spread
 CROP_MODE = LEAST  # for the figures of a page
 
 
-class VisionEngine(Protocol):
-    """What the reader needs of an engine such as `fovea.engine.Engine`. Both methods raise `Busy` and `Canceled`."""
-
-    name: str
-    """For the operator."""
-    width: int
-    """Size of an embedding."""
-
-    def encode(
-        self,
-        image: Image.Image,
-        mode: str,
-        deadline: float | None = None,
-        on_submit: Callable[[Handle], None] = ...,
-    ) -> VisionTokens:
-        """The vision tokens of an RGB image in a mode of the layout. Blocks. `on_submit` gets the handle at once."""
-        ...
-
-    def decode(
-        self,
-        vision_tokens: VisionTokens,
-        ids: list[int],
-        image_token: int,
-        *,
-        max_new: int,
-        owner: str = "",
-        deadline: float | None = None,
-        ngram: tuple[int, int] | None = None,
-    ) -> Handle:
-        """Starts generating the answer to the prompt `ids`; the handle's result is a `Generation`. `ngram` (n, window)
-        replaces the n-gram guard of the rules.
-        """
-        ...
-
-
 class VisionModel(Protocol):
     """What the reader needs of a model."""
 
     context: int  # maximum number of positions, including vision tokens
     vocab_size: int
 
-    def serve(self, rules: Rules, max_new: int) -> VisionEngine:
+    def serve(self, rules: Rules, max_new: int) -> Engine:
         """Creates the engine, which owns the model from then on."""
         ...
 

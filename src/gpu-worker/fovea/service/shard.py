@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,6 +56,7 @@ class ShardRequest:
     traceparent: str | None = None
     token_budget: int | None = None
     budget_pages: str = ""
+    sequence_pages: str = ""
     stored_tokens: str = ""
 
 
@@ -186,12 +187,75 @@ class Shard:
                 budgeted = [page for page in selected if page <= document.page_count]
                 self._budget = Budget(reader, budgeted, request.token_budget)
                 await asyncio.to_thread(self._budget.survey, document, fetched.data, request.dpi)
-            await self._read_pages(document, pages)
+            if request.sequence_pages:
+                together = select_pages(request.sequence_pages, document.page_count)
+                await self._read_together(document, together, pages)
+            else:
+                await self._read_pages(document, pages)
         finally:
             document.close()
 
-    async def _read_pages(self, document: Document, pages: list[int]) -> None:
-        """Reads and delivers `pages`, as many at a time as the reader supports (`Reader.parallel`)."""
+    async def _read_together(self, document: Document, together: list[int], pages: list[int]) -> None:
+        """Reads `together` in one sequence and delivers `pages`, which are among them.
+
+        Those that have no result then, because they are blank or because the sequence failed, are read alone.
+        """
+        if self._drain.requested.is_set():
+            return await self._drain.finished()
+        if strangers := set(pages) - set(together):
+            raise DocumentError("invalid_options", f"sequence_pages lacks the page {min(strangers)}.")
+        left, warning = dict.fromkeys(pages), ""
+        cancellation = Cancellation()
+        answers = self._answers(document, together, cancellation)
+        # The first answer comes when all pages are read; then pages may be read again alone.
+        limit = self._settings.page_timeout_s * (len(together) + 1)
+        try:
+            with self._drain:
+                self._page = together[0]
+                while answer := await asyncio.wait_for(_in_thread(next, answers, None), limit):
+                    page = answer.body["page"]
+                    if page in left:
+                        await self._deliver(answer)
+                        del left[page]
+        except _Gone:
+            raise
+        except InvalidOptions as error:
+            raise DocumentError("invalid_options", str(error)) from None
+        except Exception as error:
+            if not isinstance(error, FoveaError | TimeoutError):
+                log.exception("pages %s", together)
+            warning = "The page was read alone: it could not be read together with the others."
+        finally:
+            cancellation.cancel()
+        await self._read_pages(document, list(left), warning)
+
+    def _answers(
+        self, document: Document, together: Sequence[int], cancellation: Cancellation
+    ) -> Iterator[_Answer]:
+        """The answers to pages that are read in one sequence, in order. Blank and broken pages are left out."""
+        raster_ms = dict.fromkeys(together, 0.0)
+
+        def draw(page: int) -> Raster | None:
+            started = time.perf_counter()
+            try:
+                raster = self._draw(document, page)
+            except PageError:
+                return None
+            finally:
+                raster_ms[page] += (time.perf_counter() - started) * 1000
+            return None if is_blank(raster.image) else raster
+
+        options = replace(self._request.options, owner=self._owner, cancellation=cancellation)
+        for raster, result in self._reader.read_document(together, draw, options):
+            if self._witness and not cancellation.canceled:
+                check_with_witness(result, self._witness, raster, True)
+            yield self._finished(result, raster, raster_ms[raster.page])
+
+    async def _read_pages(self, document: Document, pages: list[int], warning: str = "") -> None:
+        """Reads and delivers `pages`, as many at a time as the reader supports (`Reader.parallel`).
+
+        `warning` is added to the results of those that were read.
+        """
         numbers = iter(pages)
 
         async def read() -> None:
@@ -200,7 +264,7 @@ class Shard:
                     return await self._drain.finished()
                 with self._drain:
                     self._page = page
-                    await self._deliver(await self._read_page(document, page))
+                    await self._deliver(await self._read_page(document, page, warning))
 
         readers = [asyncio.create_task(read()) for _ in range(getattr(self._reader, "parallel", 1))]
         try:
@@ -216,6 +280,10 @@ class Shard:
         error = None
         if request.token_budget is not None and options.mode != "auto":
             error = "A token budget requires the mode auto, because it chooses the modes."
+        elif request.sequence_pages and not hasattr(self._reader, "read_document"):
+            error = f"{request.model} reads each page in a sequence of its own."
+        elif request.sequence_pages and request.token_budget is not None:
+            error = "Pages that are read in one sequence have no token budget."
         elif options.text_layer == "only" and not getattr(self._reader, "takes_text_layer", False):
             error = f"{request.model} does not take characters from text layers."
         elif options.witness and self._witness is None:
@@ -262,12 +330,13 @@ class Shard:
         if pushed is Pushed.ACCEPTED:
             self._receipt["pushed"].append(page)
 
-    async def _read_page(self, document: Document, page: int) -> _Answer:
+    async def _read_page(self, document: Document, page: int, warning: str = "") -> _Answer:
         """The page's answer. An error becomes a `failed` result."""
         limit = self._settings.page_timeout_s
         cancellation = Cancellation()
         try:
-            return await asyncio.wait_for(_in_thread(self._read_now, document, page, cancellation), limit)
+            reading = _in_thread(self._read_now, document, page, cancellation, warning)
+            return await asyncio.wait_for(reading, limit)
         except TimeoutError:
             error = PageError("page_timeout", f"The page was not read within {limit:.0f} seconds.")
         except FoveaError as known:
@@ -285,16 +354,22 @@ class Shard:
         result.prompt = options.prompt
         return _Answer.of(result)
 
-    def _read_now(self, document: Document, page: int, cancellation: Cancellation) -> _Answer:
+    def _draw(self, document: Document, page: int) -> Raster:
+        """The page as the reader needs it. Raises `PageError`."""
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
-        started = time.perf_counter()
         raster = document.raster(page, self._request.dpi, getattr(self._reader, "least_side", 0))
         options = self._request.options
         if options.text_layer != "never" and getattr(self._reader, "takes_text_layer", False):
             raster = replace(raster, layer=document.text_layer(page))
         if options.mode == "auto" and self._reader.modes:
             raster = replace(raster, characters=document.characters(page))
+        return raster
+
+    def _read_now(self, document: Document, page: int, cancellation: Cancellation, warning: str) -> _Answer:
+        started = time.perf_counter()
+        raster = self._draw(document, page)
+        options = self._request.options
         raster_ms = (time.perf_counter() - started) * 1000
         if cancellation.canceled:
             raise PageError("page_timeout", "The page was canceled.")
@@ -324,18 +399,24 @@ class Shard:
             result = self._reader.read(raster, options)
             if self._budget and self._budget.warning:
                 result.warnings.append(self._budget.warning)
+            if warning:
+                result.warnings.append(warning)
             if self._witness and not cancellation.canceled:
                 spent = time.perf_counter() - started
                 check_with_witness(
                     result, self._witness, raster, spent < WITNESS_SHARE * self._settings.page_timeout_s
                 )
+        return self._finished(result, raster, raster_ms)
+
+    def _finished(self, result: PageResult, raster: Raster, raster_ms: float) -> _Answer:
+        """The answer, with what the reader does not know. Raises `PageError` if it is too large."""
         result.model_digest = self._digest
         attach_figures(result, raster.image)
         if raster.missing:
             result.warnings.append(_missing_glyphs(raster.missing))
         if raster.damage:
             _mark_damaged(result, raster.damage)
-        result.prompt = options.prompt
+        result.prompt = self._request.options.prompt
         result.timings_ms["raster"] = raster_ms
         # Raises if a reader's bug breaks the contract, so that the page fails here and not at the edge.
         answer = _Answer.of(result)

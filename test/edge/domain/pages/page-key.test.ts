@@ -51,6 +51,22 @@ it("depends on the languages and their order", async () => {
   expect(await of([])).toBe(keys[0]);
 });
 
+it("depends on the pages that are read together, and on nothing more if there is only one", async () => {
+  const of = (page: number, together?: number[]) =>
+    pageKey("ten_a", "f00", { ...options, sequence: "document" }, page, together);
+  const keys = await Promise.all([
+    of(2),
+    of(2, [2, 3]),
+    of(3, [2, 3]),
+    of(2, [1, 2, 3]),
+    of(2, [2, 4]),
+    of(2, [3, 2]),
+  ]);
+  expect(new Set(keys).size).toBe(6);
+  expect(await of(2, [2])).toBe(keys[0]);
+  expect(await pageKey("ten_a", "f00", options, 2)).toBe(keys[0]);
+});
+
 it("is unchanged for requests without budget, witness and choice of the text layer", async () => {
   const usual = { budget: null, witness: false, text_layer: "auto" } as const;
   const key = await pageKey("ten_a", "f00", { ...options, ...usual }, 1);
