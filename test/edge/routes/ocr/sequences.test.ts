@@ -115,6 +115,14 @@ it("leaves the page that was to count the others to a job that wants it alone", 
   expect(await usage()).toEqual({ read: 3, shared: 0 });
 });
 
+it("fails pages that the document does not have, and reads nothing for them", async () => {
+  const { id } = await json(ocr({ pages: "40-" }));
+  expect((await cog.document(await cog.demand(), 3)).status).toBe(410);
+  const job = await ended(key, id);
+  expect(job).toMatchObject({ state: "failed", progress: { total: 1, failed: 1 } });
+  expect(job.pages[0].error.code).toBe("page_out_of_range");
+});
+
 it("fails a job whose document cannot be opened", async () => {
   const { id } = await json(ocr());
   const error = { code: "document_encrypted", message: "The PDF needs a password." };
