@@ -63,8 +63,8 @@ async function cachedAnswer(c: Context<AppEnv>, key: string): Promise<Response |
   return c.body(body as ReadableStream, 200, headers);
 }
 
-/** Collects an answer while it is sent, to cache it at its end. */
-export class Keeper {
+/** Collects an answer while it is made or sent. */
+export class Collector {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
 
@@ -74,18 +74,29 @@ export class Keeper {
     else this.#chunks.push(chunk);
   }
 
-  /** Caches the answer, if all of it was added. */
-  async keep(key: string, headers: ContentHeaders): Promise<void> {
-    if (this.#bytes > MAX_BYTES) return;
-    const body = await new Blob(this.#chunks as Uint8Array<ArrayBuffer>[]).bytes();
-    memory.keep(key, { headers, body }, body.byteLength, Date.now());
-    const response = new Response(body, {
-      headers: { ...headers, "cache-control": `max-age=${KEPT_S}` },
-    });
-    const url = await coloUrl(key);
-    const kept = openColo().then((colo) => colo.put(url, response));
-    waitUntil(bestEffort(kept, { edge_cache: key }));
+  /** All that was added; `null` if it is too large to be cached. */
+  whole(): Uint8Array | null {
+    if (this.#bytes > MAX_BYTES) return null;
+    if (this.#chunks.length === 1) return this.#chunks[0] as Uint8Array;
+    const whole = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      whole.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return whole;
   }
+}
+
+/** Caches an answer: in the colo after the response. */
+export function keepAnswer(key: string, headers: ContentHeaders, body: Uint8Array): void {
+  memory.keep(key, { headers, body }, body.byteLength, Date.now());
+  const keep = async () => {
+    const cached = { ...headers, "cache-control": `max-age=${KEPT_S}` };
+    const response = new Response(body as Uint8Array<ArrayBuffer>, { headers: cached });
+    await (await openColo()).put(await coloUrl(key), response);
+  };
+  waitUntil(bestEffort(keep(), { edge_cache: key }));
 }
 
 const openColo = () => caches.open("answers");
