@@ -94,19 +94,20 @@ it("every format and selection is the same with and without the bundle and the c
     `format=${format}`,
     `format=${format}&pages=2-3,5`,
   ]);
-  for (const query of queries) {
+  // First without the bundle, because an isolate remembers a finished job that has one.
+  await env.DB.prepare("UPDATE jobs SET bundle = '' WHERE id = ?").bind(id).run();
+  const plain = new Map<string, Response>();
+  for (const query of queries) plain.set(query, await result(id, query));
+  await env.DB.prepare("UPDATE jobs SET bundle = ? WHERE id = ?").bind(name, id).run();
+  for (const [query, answer] of plain) {
+    expect(status(answer)).toBe("fovea-edge; fwd=bypass");
     const made = await result(id, query);
     const cached = await warm(id, query);
-    await env.DB.prepare("UPDATE jobs SET bundle = '' WHERE id = ?").bind(id).run();
-    // A parameter that changes nothing, so that it is not found in the cache.
-    const plain = await result(id, `${query}&join_tables=false`);
-    await env.DB.prepare("UPDATE jobs SET bundle = ? WHERE id = ?").bind(name, id).run();
-    expect(status(plain)).toBe("fovea-edge; fwd=bypass");
-    const bytes = await plain.bytes();
+    const bytes = await answer.bytes();
     expect(await made.bytes()).toEqual(bytes);
     expect(await cached.bytes()).toEqual(bytes);
     for (const header of ["content-type", "x-content-type-options", "content-security-policy"])
-      expect(cached.headers.get(header)).toBe(plain.headers.get(header));
+      expect(cached.headers.get(header)).toBe(answer.headers.get(header));
   }
 });
 

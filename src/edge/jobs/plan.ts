@@ -9,6 +9,7 @@ import { wakeShard } from "../signals/wake-shard.ts";
 import { probableBundle } from "../storage/bundles.ts";
 import { createCachedJob } from "../storage/cached-jobs.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
+import { rememberFinished } from "../storage/finished-jobs.ts";
 import {
   type Allowance,
   findJobById,
@@ -18,7 +19,7 @@ import {
   type Refused,
   uncountedJobs,
 } from "../storage/jobs.ts";
-import { Memory } from "../storage/memory.ts";
+import { Memory, RECORDS_BYTES } from "../storage/memory.ts";
 import {
   claimAgain,
   createPlannedJob,
@@ -52,7 +53,9 @@ export async function planNew(
   if (!wanted.planned && allowance.uncached === 0) return { refusal: "uncached", uncached: 1 };
   if (wanted.planned && wanted.beyond.length === 0 && job.cache !== "refresh") {
     const bundle = willBeBundled(job) ? probableBundle(wanted.wanted) : null;
-    const cached = await createCachedJob(env.DB, job, allowance, wanted, bundle, also, Date.now());
+    const now = Date.now();
+    const cached = await createCachedJob(env.DB, job, allowance, wanted, bundle, also, now);
+    if ("job" in cached) rememberFinished(cached.job, now);
     const isMiss = "refusal" in cached && cached.refusal === "uncached";
     if (!isMiss || allowance.uncached === 0) return cached;
   }
@@ -155,6 +158,7 @@ async function wantedPages({ options, selection }: Wanted, file: StoredFile) {
 /** The page keys of repeated requests. */
 const keyed = new Memory<{ pages: WantedPage[]; beyond: WantedPage[]; counted: boolean }>(
   3_600_000,
+  RECORDS_BYTES,
 );
 /** What a page takes there, about. */
 const WANTED_BYTES = 200;

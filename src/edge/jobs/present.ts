@@ -20,7 +20,7 @@ import type { LoadFigure } from "../formats/views/view.ts";
 import { settings } from "../settings.ts";
 import type { PlainPages } from "../storage/bundles.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
-import { figureOf, type StoredEntry } from "../storage/results.ts";
+import { figureOf, readAllStored, type StoredEntry } from "../storage/results.ts";
 import { plainResult, wholeResult } from "./result.ts";
 
 /**
@@ -112,10 +112,13 @@ type ShownPage = StoredPageResult | { page: number; error: PageError };
 /** The whole result of a job, as JSON. The caller limits the number of pages. */
 export async function presentedDocument(env: Env, job: Job, pages: JobPage[]): Promise<string> {
   const head = json.head({ jobId: job.id, fileId: job.fileId });
-  const plain = isPlain(job.presentation) ? await plainResult(env, job, pages) : null;
+  const isAsStored = isPlain(job.presentation);
+  const plain = isAsStored ? await plainResult(env, job, pages) : null;
   if (plain) return `${head}${await textOf(plain.json)}${json.tail()}`;
   let text = "";
-  const stored = await wholeResult(env, job, pages);
+  const stored = isAsStored
+    ? readAllStored(env.BUCKET, job, pages)
+    : await wholeResult(env, job, pages);
   for await (const entry of presentedEntries(env, job, stored, job.presentation))
     text += json.page(entry, text === "");
   return `${head}${text}${json.tail()}`;

@@ -15,7 +15,7 @@ import type { PageError, StoredReading } from "../domain/pages/page-result.ts";
 import { PLAIN, present } from "../domain/pages/presentation.ts";
 import { hitsOf } from "./hits.ts";
 import type { Job, JobPage } from "./jobs.ts";
-import { Memory } from "./memory.ts";
+import { Memory, RECORDS_BYTES } from "./memory.ts";
 import { R2Stream } from "./r2-stream.ts";
 import { NOT_READ, resultBytes, type StoredEntry } from "./results.ts";
 
@@ -62,7 +62,7 @@ export interface KnownBundle {
 /** What was opened lately. Whoever uses it makes sure in the same request that the document exists. */
 const KEPT_MS = 3_600_000;
 const opened = new Memory<Uint8Array>(KEPT_MS);
-const known = new Memory<KnownBundle>(KEPT_MS);
+const known = new Memory<KnownBundle>(KEPT_MS, RECORDS_BYTES);
 
 /** Jobs with the same number of pages and the same first and last probably have the same bundle. */
 const hint = (pages: WantedPage[]) =>
@@ -172,6 +172,10 @@ export async function openPlain(
   if (found instanceof Uint8Array) return { json: found, bytes: found.byteLength };
   return { json: found.body, bytes: found.size };
 }
+
+/** Whether memory holds the pages in their plain form. */
+export const holdsPlain = (owner: Owner, name: string): boolean =>
+  opened.find(path(owner, name, ".json"), Date.now()) !== null;
 
 /** @returns the bytes if memory holds them from now on, else the object; `null` if it does not exist */
 async function openWhole(bucket: R2Bucket, key: string): Promise<Uint8Array | R2ObjectBody | null> {
