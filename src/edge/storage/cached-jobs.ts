@@ -38,6 +38,12 @@ const DELIVERIES = `SELECT j.id, j.tenant_id, 'job.succeeded' AS event, j.webhoo
     WHERE j.id = ?1 AND j.background = 0 AND 'page.completed' IN (SELECT value FROM json_each(e.events))`;
 
 /**
+ * SQL: whether the statement before it in the transaction has inserted a row. A job with the same id may exist already: if
+ * nothing is inserted, it must not be counted and told again.
+ */
+const INSERTED = "changes() > 0";
+
+/**
  * Inserts a job, unless a page is not in the cache or the job is refused for another reason.
  * @param bundle the one that it gets if its readings are the bundle's
  * @param also statements for the same transaction. They run even if nothing is inserted
@@ -81,12 +87,12 @@ export async function createCachedJob(
         null,
         ...newJobOf(job),
       ),
-    countJobOfHits(db, job.id, now),
+    countJobOfHits(db, job.id, INSERTED, now),
     db
       .prepare(
         `INSERT INTO deliveries (id, job_id, tenant_id, event, url, state, created_at, endpoint_id, payload)
          SELECT 'msg_' || lower(hex(randomblob(12))), id, tenant_id, event, url, 'pending', ?2, endpoint_id, payload
-         FROM (${DELIVERIES}) RETURNING tenant_id AS tenantId, url`,
+         FROM (${DELIVERIES}) WHERE ${INSERTED} RETURNING tenant_id AS tenantId, url`,
       )
       .bind(job.id, now),
     whyRefused(db, job.id, admission),
@@ -94,7 +100,9 @@ export async function createCachedJob(
   ]);
   const [found, inserted, , deliveries, refused] = results;
   const [stored] = rowsOf<{ keepTokens: number }>(inserted);
-  if (!changed(found) || !stored) return rowsOf<Refused>(refused)[0] as Refused;
+  if (!changed(found) || !stored)
+    // No reason: a job with this id exists.
+    return rowsOf<Refused>(refused)[0] ?? { refusal: "uncached", uncached: wanted.length };
   const [{ hits: other }] = rowsOf<{ hits: string | null }>(found) as [{ hits: string | null }];
   const hits = other ?? (bundle as KnownBundle).hits;
   const receivers = new Map(
