@@ -90,8 +90,8 @@ const PROMISES = `SELECT 'files/' || tenant_id || '/' || id AS path FROM files W
     FROM results
   UNION ALL SELECT 'results/' || tenant_id || '/' || file_id || '/' || token_key || '/' || substr(model_digest, 8)
     || '.safetensors' FROM kept_tokens
-  UNION ALL SELECT 'results/' || j.tenant_id || '/' || j.file_id || '/bundles/' || j.bundle || '.jsonl' FROM jobs j
-    JOIN files f ON f.id = j.file_id WHERE j.bundle <> ''`;
+  UNION ALL SELECT 'results/' || j.tenant_id || '/' || j.file_id || '/bundles/' || j.bundle || e.value FROM jobs j
+    JOIN files f ON f.id = j.file_id JOIN json_each('[".jsonl", ".json"]') e WHERE j.bundle <> ''`;
 
 /** Documents that may have objects: those that exist, are being stored, or are being erased. */
 const OWNERS = `SELECT tenant_id || '/' || id AS owner FROM files
