@@ -65,7 +65,7 @@ export async function reconcile(
   );
   const pages = Map.groupBy(
     await books.sql<PageRow>(
-      `SELECT job_id, page, page_key, p.state, source, p.error ${ours} JOIN job_pages p ON p.job_id = j.id`,
+      `SELECT job_id, page, page_key, p.state, source, p.error ${ours} JOIN pages_of_jobs p ON p.job_id = j.id`,
     ),
     ({ job_id }) => job_id,
   );

@@ -26,7 +26,7 @@ const WAITING = "p.page_key = f.page_key AND p.state = 'pending'";
 const DRIVEN = `(EXISTS (SELECT 1 FROM shards s WHERE s.id = f.shard_id AND s.state IN ${LIVE})
   OR (f.shard_id IS NULL AND f.created_at >= ?1))`;
 const count = (state: string) =>
-  `(SELECT count(*) FROM job_pages p WHERE p.job_id = j.id AND p.state = '${state}')`;
+  `(SELECT count(*) FROM pages_of_jobs p WHERE p.job_id = j.id AND p.state = '${state}')`;
 
 /** Rules over D1 alone. */
 const RULES: Record<string, string> = {
@@ -40,7 +40,7 @@ const RULES: Record<string, string> = {
   "the document of an open job exists": `SELECT id FROM jobs j WHERE j.finished_at IS NULL
      AND NOT EXISTS (SELECT 1 FROM files WHERE id = j.file_id)`,
   "a job's counters are those of its pages": `SELECT id FROM jobs j
-     WHERE total <> (SELECT count(*) FROM job_pages p WHERE p.job_id = j.id)
+     WHERE total <> (SELECT count(*) FROM pages_of_jobs p WHERE p.job_id = j.id)
        OR done <> ${count("done")} OR failed <> ${count("failed")}
        OR total <> done + failed + ${count("pending")} + ${count("canceled")}`,
   "a planned job with no page left has ended":
@@ -78,7 +78,7 @@ const RULES: Record<string, string> = {
 const BILLED = ["read", "shared", "hit"].map(
   (
     source,
-  ) => `SELECT j.tenant_id || ' ${source}' AS id FROM jobs j JOIN job_pages p ON p.job_id = j.id
+  ) => `SELECT j.tenant_id || ' ${source}' AS id FROM jobs j JOIN pages_of_jobs p ON p.job_id = j.id
      AND p.state = 'done' AND p.source = '${source}' GROUP BY j.tenant_id
      HAVING count(*) COMPARE COALESCE((SELECT sum(pages_${source === "hit" ? "cached" : source}) FROM usage u
        WHERE u.tenant_id = j.tenant_id), 0)`,
@@ -90,8 +90,8 @@ const PROMISES = `SELECT 'files/' || tenant_id || '/' || id AS path FROM files W
     FROM results
   UNION ALL SELECT 'results/' || tenant_id || '/' || file_id || '/' || token_key || '/' || substr(model_digest, 8)
     || '.safetensors' FROM kept_tokens
-  UNION ALL SELECT 'results/' || j.tenant_id || '/' || j.file_id || '/bundles/' || j.bundle || '.jsonl' FROM jobs j
-    JOIN files f ON f.id = j.file_id WHERE j.bundle <> ''`;
+  UNION ALL SELECT 'results/' || j.tenant_id || '/' || j.file_id || '/bundles/' || j.bundle || e.value FROM jobs j
+    JOIN files f ON f.id = j.file_id JOIN json_each('[".jsonl", ".json"]') e WHERE j.bundle <> ''`;
 
 /** Documents that may have objects: those that exist, are being stored, or are being erased. */
 const OWNERS = `SELECT tenant_id || '/' || id AS owner FROM files

@@ -59,10 +59,21 @@ describe("POST /v1/ocr of pages that are all in the cache", () => {
         // Nothing else follows after the response.
         expect(trips, inWords(seen).join("\n")).toMatchObject({ d1: 1, objects: 1, workflows: 0 });
         expect(trips.r2).toBeLessThanOrEqual(1);
-        expect(rows.written).toBeLessThanOrEqual(20 + 2 * read);
+        // However many pages it has: the job and its indexes, its pages, the usage.
+        expect(rows.written).toBe(7);
       }
     },
   );
+
+  it("takes one more trip to D1 if a page is not in the cache, and is read then", async () => {
+    const { file } = await read(2);
+    const { trips, seen } = await request(() => post("/v1/ocr", key, { file, dpi: 90 }));
+    const batches = seen.filter(({ to, what }) => to === "d1" && what.includes("job_hits"));
+    expect(batches, inWords(seen).join("\n")).toHaveLength(1);
+    expect(trips.workflows).toBe(1);
+    const { result } = await request(() => post("/v1/ocr", key, { file, dpi: 91, cache: "only" }));
+    expect(result.status).toBe(404);
+  });
 
   it("makes two trips to D1 if the document is sent as a data: URL, and stores nothing", async () => {
     stop = cog.work(1);
@@ -129,6 +140,25 @@ it("a finished result makes one trip to D1 the first time, and then none", async
   expect(first.trips.r2).toBeLessThanOrEqual(1);
   const { trips } = await ask();
   expect(trips).toEqual({ d1: 0, r2: 0, objects: 1, workflows: 0 });
+});
+
+it("a finished result makes no trip to D1 in another format, or after a POST to the same isolate", async () => {
+  const { file, job } = await read(4);
+  const get = (id: string, format: string) =>
+    request(() => call(`/v1/jobs/${id}/result?format=${format}`, { key }));
+  await get(job, "md");
+  expect((await get(job, "txt")).trips).toEqual({ d1: 0, r2: 0, objects: 1, workflows: 0 });
+  await post("/v1/ocr", key, { file });
+  const { id } = await json(post("/v1/ocr", key, { file }));
+  const made = await get(id, "json");
+  expect(made.trips).toEqual({ d1: 0, r2: 0, objects: 1, workflows: 0 });
+  // Deleted: known by the version, which authentication has read.
+  await call(`/v1/files/${file}`, { method: "DELETE", key });
+  expect((await call(`/v1/jobs/${id}/result?format=csv`, { key })).status).toBe(410);
+  await call(`/v1/jobs/${id}`, { method: "DELETE", key });
+  expect((await call(`/v1/jobs/${id}/result?format=html`, { key })).status).toBe(404);
+  const hits = env.DB.prepare("SELECT count(*) AS n FROM job_hits WHERE job_id = ?").bind(id);
+  expect(await hits.first("n")).toBe(0);
 });
 
 it("a page that a worker pushes takes two trips to D1, one to R2 and one call; a heartbeat one trip", async () => {

@@ -37,25 +37,30 @@ export function answerKey(c: Context<AppEnv>, jobId: string): string {
   return `${settings(c.env).PUBLIC_ORIGIN}/${JSON.stringify(about)}`;
 }
 
-/** Answers a GET about the job in the path from the cache, before anything else is done for it. */
-export const fromCache = createMiddleware<AppEnv>(async (c, next) => {
-  const cached = await cachedAnswer(c, answerKey(c, c.req.param("id") as string));
-  if (cached) return cached;
+/** Answers a GET about the job in the path from memory, before anything else is done for it. */
+export const fromMemory = createMiddleware<AppEnv>(async (c, next) => {
+  const answer = memory.find(answerKey(c, c.req.param("id") as string), Date.now());
+  if (answer) return cachedAnswer(c, answer, "memory");
   await next();
 });
+
+/** @returns the answer in the cache of the colo; `null` if it is not there */
+export async function fromColo(c: Context<AppEnv>, jobId: string): Promise<Response | null> {
+  const answer = await findInColo(answerKey(c, jobId), Date.now());
+  return answer && cachedAnswer(c, answer, "colo");
+}
 
 /** What clients send is in the key, so the colo knows it by its hash. */
 const coloUrl = async (key: string) => `${new URL(key).origin}/answers/${await sha256(key)}`;
 
-/** The cached answer: 200, or 304 if the client has it; `null` if it is not cached. */
-async function cachedAnswer(c: Context<AppEnv>, key: string): Promise<Response | null> {
-  const now = Date.now();
-  const inMemory = memory.find(key, now);
-  const answer = inMemory ?? (await findInColo(key, now));
-  if (!answer) return null;
-  const { headers, body } = answer;
+/** 200, or 304 if the client has the answer. */
+async function cachedAnswer(
+  c: Context<AppEnv>,
+  { headers, body }: Answer,
+  where: "memory" | "colo",
+): Promise<Response> {
   c.header("cache-control", REVALIDATED);
-  c.header("cache-status", `fovea-edge; hit; detail=${inMemory ? "memory" : "colo"}`);
+  c.header("cache-status", `fovea-edge; hit; detail=${where}`);
   if (isKnown(c, headers.etag)) {
     if (body instanceof ReadableStream) await body.cancel();
     return c.body(null, 304, { etag: headers.etag });
@@ -64,7 +69,7 @@ async function cachedAnswer(c: Context<AppEnv>, key: string): Promise<Response |
 }
 
 /** Collects an answer while it is sent, to cache it at its end. */
-export class Keeper {
+export class Collector {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
 
@@ -74,18 +79,34 @@ export class Keeper {
     else this.#chunks.push(chunk);
   }
 
-  /** Caches the answer, if all of it was added. */
-  async keep(key: string, headers: ContentHeaders): Promise<void> {
-    if (this.#bytes > MAX_BYTES) return;
-    const body = await new Blob(this.#chunks as Uint8Array<ArrayBuffer>[]).bytes();
-    memory.keep(key, { headers, body }, body.byteLength, Date.now());
-    const response = new Response(body, {
-      headers: { ...headers, "cache-control": `max-age=${KEPT_S}` },
-    });
-    const url = await coloUrl(key);
-    const kept = openColo().then((colo) => colo.put(url, response));
-    waitUntil(bestEffort(kept, { edge_cache: key }));
+  /** All that was added; `null` if it is too large to be cached. */
+  whole(): Uint8Array | null {
+    return this.#bytes > MAX_BYTES ? null : joined(this.#chunks);
   }
+}
+
+export function joined(chunks: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}
+
+/** Caches an answer, unless it is too large: in the colo after the response. */
+export function keepAnswer(key: string, headers: ContentHeaders, body: Uint8Array): void {
+  if (body.byteLength > MAX_BYTES) return;
+  memory.keep(key, { headers, body }, body.byteLength, Date.now());
+  const keep = async () => {
+    // The client's answer goes first.
+    await scheduler.wait(0);
+    const cached = { ...headers, "cache-control": `max-age=${KEPT_S}` };
+    const response = new Response(body as Uint8Array<ArrayBuffer>, { headers: cached });
+    await (await openColo()).put(await coloUrl(key), response);
+  };
+  waitUntil(bestEffort(keep(), { edge_cache: key }));
 }
 
 const openColo = () => caches.open("answers");

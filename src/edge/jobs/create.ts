@@ -120,7 +120,8 @@ export async function createJob(
   };
   const started = startJob(env, file, spec, also).catch((error) => {
     // Two requests with one browser token at the same moment: the primary key admits one.
-    if (tokenJobId !== null && /UNIQUE.*jobs\.id/.test(String(error))) throw tokenUsed(tokenJobId);
+    if (tokenJobId !== null && /UNIQUE.*(jobs\.id|job_hits\.job_id)/.test(String(error)))
+      throw tokenUsed(tokenJobId);
     throw error;
   });
   const created = await timed(timings, "plan", started);

@@ -9,7 +9,9 @@ import { cutShards, firstPage, resolvePages, shardSize } from "../domain/pages/p
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
 import { probableBundle } from "../storage/bundles.ts";
+import { createCachedJob } from "../storage/cached-jobs.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
+import { rememberFinished } from "../storage/finished-jobs.ts";
 import {
   type Allowance,
   findJobById,
@@ -19,6 +21,7 @@ import {
   type Refused,
   uncountedJobs,
 } from "../storage/jobs.ts";
+import { Memory, RECORDS_BYTES } from "../storage/memory.ts";
 import {
   claimAgain,
   createPlannedJob,
@@ -51,6 +54,14 @@ export async function planNew(
   const wanted = await planOf(job, file);
   // A document whose pages are not counted was never read.
   if (!wanted.planned && allowance.uncached === 0) return { refusal: "uncached", uncached: 1 };
+  if (wanted.planned && wanted.beyond.length === 0 && job.cache !== "refresh") {
+    const bundle = willBeBundled(job) ? probableBundle(wanted.wanted) : null;
+    const now = Date.now();
+    const cached = await createCachedJob(env.DB, job, allowance, wanted, bundle, also, now);
+    if ("job" in cached) rememberFinished(cached.job, now);
+    const isMiss = "refusal" in cached && cached.refusal === "uncached";
+    if (!isMiss || allowance.uncached === 0) return cached;
+  }
   const created = await createPlannedJob(env.DB, job, allowance, wanted, also, Date.now());
   if ("refusal" in created) return created;
   await read(env, job, file, created);
@@ -72,10 +83,8 @@ export async function plan(env: Env, job: Job, file: StoredFile): Promise<Planne
 async function planOf(job: Job, file: StoredFile): Promise<Plan> {
   const { pages, beyond, counted } = await wantedPages(job, file);
   const reader = digestName(job.options.model, file.mediaType);
-  const isWhole = counted && beyond.length === 0 && job.cache !== "refresh";
-  const bundle = isWhole && willBeBundled(job) ? probableBundle(pages) : null;
   const { id: jobId, cache } = job;
-  return { jobId, reader, cache, wanted: pages, beyond, bundle, planned: counted };
+  return { jobId, reader, cache, wanted: pages, beyond, planned: counted };
 }
 
 /** Has the claimed pages read, and the shared ones no later than the job's priority demands. */
@@ -146,10 +155,13 @@ export function selectedPages({ options, selection }: Wanted, file: StoredFile):
 
 async function wantedPages({ options, selection }: Wanted, file: StoredFile) {
   const count = pageCountOf(file, options.mode);
+  const about = JSON.stringify([file.tenantId, file.sha256, options, selection, count]);
+  const known = keyed.find(about, Date.now());
+  if (known) return known;
   const { pages, beyond } =
     count === null ? { pages: [firstPage(selection)], beyond: [] } : resolvePages(selection, count);
   const { tenantId, sha256 } = file;
-  const keyed = (sequences: number[][]) =>
+  const keysOf = (sequences: number[][]) =>
     Promise.all(
       sequences.flatMap((together) =>
         together.map(async (page) => ({
@@ -158,12 +170,23 @@ async function wantedPages({ options, selection }: Wanted, file: StoredFile) {
         })),
       ),
     );
-  return {
-    pages: await keyed(sequencesOf(options, pages)),
-    beyond: await keyed(beyond.map((page) => [page])),
+  const found = {
+    pages: await keysOf(sequencesOf(options, pages)),
+    beyond: await keysOf(beyond.map((page) => [page])),
     counted: count !== null,
   };
+  const bytes = about.length + WANTED_BYTES * (pages.length + beyond.length);
+  keyed.keep(about, found, bytes, Date.now());
+  return found;
 }
+
+/** The page keys of repeated requests. */
+const keyed = new Memory<{ pages: WantedPage[]; beyond: WantedPage[]; counted: boolean }>(
+  3_600_000,
+  RECORDS_BYTES,
+);
+/** What a page takes there, about. */
+const WANTED_BYTES = 200;
 
 /** The pages that are read in one sequence each. */
 const sequencesOf = ({ sequence }: Wanted["options"], pages: number[]): number[][] =>

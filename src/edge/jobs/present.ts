@@ -8,13 +8,20 @@ import type {
   StoredPageResult,
   StoredReading,
 } from "../domain/pages/page-result.ts";
-import { type Presentation, present, roomForFigures } from "../domain/pages/presentation.ts";
+import {
+  isPlain,
+  type Presentation,
+  present,
+  roomForFigures,
+} from "../domain/pages/presentation.ts";
 import { receiptKey, receiptOfForm } from "../domain/pages/receipt.ts";
+import { json } from "../formats/views/json.ts";
 import type { LoadFigure } from "../formats/views/view.ts";
 import { settings } from "../settings.ts";
+import type { PlainPages } from "../storage/bundles.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
-import { figureOf, type StoredEntry } from "../storage/results.ts";
-import { wholeResult } from "./result.ts";
+import { figureOf, readAllStored, type StoredEntry } from "../storage/results.ts";
+import { plainResult, wholeResult } from "./result.ts";
 
 /**
  * The pages in order. A page whose Markdown takes another form than the stored one gets a receipt for that form.
@@ -87,11 +94,32 @@ export const figureLoader =
     return object && new Uint8Array(await object.arrayBuffer());
   };
 
-/** The whole result of a job. The caller limits the number of pages. */
-export async function presentedDocument(env: Env, job: Job, pages: JobPage[]) {
-  const entries: (StoredPageResult | { page: number; error: PageError })[] = [];
-  const stored = await wholeResult(env, job, pages);
-  for await (const { page, result, error } of presentedEntries(env, job, stored, job.presentation))
-    entries.push(result ?? { page, error });
-  return { schema: 1 as const, job_id: job.id, file_id: job.fileId, pages: entries };
+/** Pages in the plain form, in order. They are parsed at once. */
+export async function* plainEntries(plain: PlainPages): AsyncGenerator<PageEntry> {
+  const pages = JSON.parse(`[${await textOf(plain.json)}]`) as ShownPage[];
+  for (const page of pages)
+    yield "schema" in page
+      ? { page: page.page, result: page, error: null }
+      : { page: page.page, result: null, error: page.error };
+}
+
+const textOf = (bytes: Uint8Array | ReadableStream) =>
+  bytes instanceof Uint8Array ? new TextDecoder().decode(bytes) : new Response(bytes).text();
+
+/** A page in the format `json`: its result, or why there is none. */
+type ShownPage = StoredPageResult | { page: number; error: PageError };
+
+/** The whole result of a job, as JSON. The caller limits the number of pages. */
+export async function presentedDocument(env: Env, job: Job, pages: JobPage[]): Promise<string> {
+  const head = json.head({ jobId: job.id, fileId: job.fileId });
+  const isAsStored = isPlain(job.presentation);
+  const plain = isAsStored ? await plainResult(env, job, pages) : null;
+  if (plain) return `${head}${await textOf(plain.json)}${json.tail()}`;
+  let text = "";
+  const stored = isAsStored
+    ? readAllStored(env.BUCKET, job, pages)
+    : await wholeResult(env, job, pages);
+  for await (const entry of presentedEntries(env, job, stored, job.presentation))
+    text += json.page(entry, text === "");
+  return `${head}${text}${json.tail()}`;
 }

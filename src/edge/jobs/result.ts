@@ -2,7 +2,14 @@
 import type { Env } from "../bindings.ts";
 import { parsePageSelection, resolvePages } from "../domain/pages/page-selection.ts";
 import { Problem } from "../problem.ts";
-import { bundleName, openBundle, recordBundle, rememberBundle } from "../storage/bundles.ts";
+import {
+  bundleName,
+  openBundle,
+  openPlain,
+  type PlainPages,
+  recordBundle,
+  rememberBundle,
+} from "../storage/bundles.ts";
 import { type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { readAllStored, type StoredEntry } from "../storage/results.ts";
 import { bundleJob, bundleSoon, isBundled } from "./bundle.ts";
@@ -39,23 +46,47 @@ async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncIterable<T>
 }
 
 /**
- * All pages of an ended job, whose document exists. One that has just got all its pages from the cache shares the bundle
- * of a job with the same readings; if there is none, it is made after the response.
+ * All pages of an ended job, whose document exists: from its bundle, or each for itself.
  * @param pages all pages of the job
  */
-export async function wholeResult(
+export const wholeResult = async (
   env: Env,
   job: Job,
   pages: JobPage[],
-): Promise<AsyncIterable<StoredEntry>> {
-  if (!isBundled(job)) return readAllStored(env.BUCKET, job, pages);
+): Promise<AsyncIterable<StoredEntry>> =>
+  (await fromBundle(env, job, pages, openBundle)) ?? readAllStored(env.BUCKET, job, pages);
+
+/** All pages of an ended job, whose document exists, in the plain form; `null` if they are not bundled. */
+export const plainResult = (env: Env, job: Job, pages: JobPage[]) =>
+  fromBundle(env, job, pages, openPlain);
+
+/** The same for a job whose bundle is recorded. If it has no plain form yet, that is made after the response. */
+export async function recordedPlain(env: Env, job: Job): Promise<PlainPages | null> {
+  if (!job.bundle) return null;
+  const plain = await openPlain(env.BUCKET, job, job.bundle);
+  const make = async () => bundleJob(env, job, await jobPages(env.DB, job.id));
+  if (!plain) bundleSoon(make(), job.id);
+  return plain;
+}
+
+/**
+ * Opens the bundle of an ended job. A job that has just got all its pages from the cache shares the bundle of a job with
+ * the same readings; if there is none, it is made after the response.
+ */
+async function fromBundle<T>(
+  env: Env,
+  job: Job,
+  pages: JobPage[],
+  open: (bucket: R2Bucket, job: Job, name: string) => Promise<T | null>,
+): Promise<T | null> {
+  if (!isBundled(job)) return null;
   const name = job.bundle ?? (await bundleName(pages));
-  const bundle = name ? await openBundle(env.BUCKET, job, name) : null;
+  const bundle = name ? await open(env.BUCKET, job, name) : null;
   if (name && bundle) {
     rememberBundle(pages, name);
     if (!job.bundle) bundleSoon(recordBundle(env.DB, env.BUCKET, job, name), job.id);
   } else if (job.bundle !== "") bundleSoon(bundleJob(env, job, pages), job.id);
-  return bundle ?? readAllStored(env.BUCKET, job, pages);
+  return bundle;
 }
 
 /** @throws Problem as `openResult` */

@@ -5,12 +5,17 @@
  *
  * The object has a line of JSON for each page, in order, and a last line with the numbers of the pages and the lengths of
  * their lines in bytes: `{"lines":[[1,5120],[2,4987]]}`.
+ *
+ * Next to it, `{name}.json` has the pages as most answers have them: JSON in the plain form, joined by commas. An answer
+ * in that form contains these bytes as they are.
  */
 import { hex } from "../domain/encoding.ts";
 import type { WantedPage } from "../domain/pages/page-key.ts";
 import type { PageError, StoredReading } from "../domain/pages/page-result.ts";
+import { PLAIN, present } from "../domain/pages/presentation.ts";
+import { hitsOf } from "./hits.ts";
 import type { Job, JobPage } from "./jobs.ts";
-import { Memory } from "./memory.ts";
+import { Memory, RECORDS_BYTES } from "./memory.ts";
 import { R2Stream } from "./r2-stream.ts";
 import { NOT_READ, resultBytes, type StoredEntry } from "./results.ts";
 
@@ -25,8 +30,8 @@ const WINDOW = 6;
 
 type Owner = Pick<Job, "tenantId" | "fileId">;
 
-const path = ({ tenantId, fileId }: Owner, name: string) =>
-  `results/${tenantId}/${fileId}/bundles/${name}.jsonl`;
+const path = ({ tenantId, fileId }: Owner, name: string, end: ".jsonl" | ".json") =>
+  `results/${tenantId}/${fileId}/bundles/${name}${end}`;
 
 /**
  * The name of a bundle is a hash of which readings it has, so jobs with the same readings share it.
@@ -48,36 +53,29 @@ const readingsOf = (pages: JobPage[]) =>
     ),
   );
 
-/** A bundle that has been used, and which readings it has: JSON as of `READINGS`. */
+/** A bundle that has been used, and the hits of a job that has it. */
 export interface KnownBundle {
   name: string;
-  readings: string;
+  hits: string;
 }
-
-/** SQL expression: the readings of a job, all of whose pages are read. `?1` is its id. */
-export const READINGS = `(SELECT json_group_array(json_array(page, page_key, model_digest, created_at)) FROM
-  (SELECT p.page, p.page_key, p.model_digest, r.created_at FROM job_pages p
-    JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
-    WHERE p.job_id = ?1 ORDER BY p.page))`;
 
 /** What was opened lately. Whoever uses it makes sure in the same request that the document exists. */
 const KEPT_MS = 3_600_000;
 const opened = new Memory<Uint8Array>(KEPT_MS);
-const known = new Memory<KnownBundle>(KEPT_MS);
+const known = new Memory<KnownBundle>(KEPT_MS, RECORDS_BYTES);
 
 /** Jobs with the same number of pages and the same first and last probably have the same bundle. */
 const hint = (pages: WantedPage[]) =>
   `${pages.length} ${pages[0]?.pageKey} ${pages.at(-1)?.pageKey}`;
 
-/** The bundle that a new job probably has: the insert of the job compares the readings. */
+/** The bundle that a new job probably has: the insert of the job compares the hits. */
 export const probableBundle = (wanted: WantedPage[]): KnownBundle | null =>
   known.find(hint(wanted), Date.now());
 
 /** Remembers the bundle of a job for the next one with the same pages. */
 export function rememberBundle(pages: JobPage[], name: string): void {
-  if (pages.some(({ state }) => state !== "done")) return;
-  const readings = readingsOf(pages);
-  known.keep(hint(pages), { name, readings }, readings.length, Date.now());
+  const hits = hitsOf(pages);
+  if (hits !== null) known.keep(hint(pages), { name, hits }, hits.length, Date.now());
 }
 
 /**
@@ -93,28 +91,35 @@ export async function writeBundle(
   pages: JobPage[],
   timeoutMs: number,
 ): Promise<boolean> {
-  if (await bucket.head(path(job, name))) return true;
-  const out = new R2Stream(bucket, path(job, name), "application/jsonl", timeoutMs);
+  const ends = [".jsonl", ".json"] as const;
+  const there = await Promise.all(ends.map((end) => bucket.head(path(job, name, end))));
+  if (there.every((object) => object !== null)) return true;
+  const full = new R2Stream(bucket, path(job, name, ".jsonl"), "application/jsonl", timeoutMs);
+  const plain = new R2Stream(bucket, path(job, name, ".json"), "text/plain", timeoutMs);
   const lines: [page: number, bytes: number][] = [];
+  const encoder = new TextEncoder();
   try {
     for (let i = 0; i < pages.length; i += WINDOW) {
       const window = pages.slice(i, i + WINDOW);
-      const texts = await Promise.all(window.map((page) => pageLine(bucket, job, page)));
+      const loaded = await Promise.all(window.map((page) => loadPage(bucket, job, page)));
       for (const [at, { page }] of window.entries()) {
-        const text = texts[at];
-        if (!text) {
-          await out.discard();
+        const found = loaded[at];
+        if (!found) {
+          await Promise.all([full.discard(), plain.discard()]);
           return false;
         }
-        lines.push([page, text.byteLength]);
-        await out.write(text);
+        const line = await lineOf(found);
+        lines.push([page, line.byteLength]);
+        await full.write(line);
+        await plain.write(encoder.encode((lines.length > 1 ? "," : "") + plainText(found)));
       }
     }
-    await out.write(new TextEncoder().encode(`${JSON.stringify({ lines })}\n`));
-    await out.end();
+    await full.write(encoder.encode(`${JSON.stringify({ lines })}\n`));
+    await full.end();
+    await plain.end();
     return true;
   } catch (error) {
-    await out.discard();
+    await Promise.all([full.discard(), plain.discard()]);
     throw error;
   }
 }
@@ -124,20 +129,63 @@ type Line =
   | { page: number; page_key: string; reading: StoredReading; error: null }
   | { page: number; page_key: string; reading: null; error: PageError };
 
+/** A page with its stored bytes, or why it was not read. */
+type Loaded = { page: number; pageKey: string } & (
+  | { bytes: ArrayBuffer; error: null }
+  | { bytes: null; error: PageError }
+);
+
 /** @returns `null` if the page's bytes were deleted */
-async function pageLine(bucket: R2Bucket, job: Job, page: JobPage): Promise<Uint8Array | null> {
-  const { page: number, pageKey } = page;
-  const head = `{"page":${number},"page_key":${JSON.stringify(pageKey)}`;
-  if (page.state !== "done")
-    return new TextEncoder().encode(
-      `${head},"reading":null,"error":${JSON.stringify(page.error ?? NOT_READ)}}\n`,
-    );
-  // The stored reading is one line of JSON: it is copied, not parsed.
-  const bytes = await resultBytes(bucket, job, page);
-  return (
-    bytes &&
-    new Uint8Array(await new Blob([`${head},"reading":`, bytes, ',"error":null}\n']).arrayBuffer())
+async function loadPage(bucket: R2Bucket, job: Job, of: JobPage): Promise<Loaded | null> {
+  const { page, pageKey } = of;
+  if (of.state !== "done") return { page, pageKey, bytes: null, error: of.error ?? NOT_READ };
+  const bytes = await resultBytes(bucket, job, of);
+  return bytes && { page, pageKey, bytes, error: null };
+}
+
+/** The stored reading is one line of JSON: it is copied. */
+async function lineOf({ page, pageKey, bytes, error }: Loaded): Promise<Uint8Array> {
+  const head = `{"page":${page},"page_key":${JSON.stringify(pageKey)},"reading":`;
+  const line = [head, bytes ?? "null", `,"error":${JSON.stringify(error)}}\n`];
+  return new Uint8Array(await new Blob(line).arrayBuffer());
+}
+
+const plainText = ({ page, bytes, error }: Loaded): string =>
+  JSON.stringify(
+    bytes ? present(JSON.parse(new TextDecoder().decode(bytes)), PLAIN) : { page, error },
   );
+
+/** The pages of a bundle in their plain form: their JSON, joined by commas. */
+export interface PlainPages {
+  json: Uint8Array | ReadableStream<Uint8Array>;
+  bytes: number;
+}
+
+/** Opens the pages in their plain form, as they were answered when the bundle was made; `null` if they do not exist. */
+export async function openPlain(
+  bucket: R2Bucket,
+  owner: Owner,
+  name: string,
+): Promise<PlainPages | null> {
+  const found = await openWhole(bucket, path(owner, name, ".json"));
+  if (!found) return null;
+  if (found instanceof Uint8Array) return { json: found, bytes: found.byteLength };
+  return { json: found.body, bytes: found.size };
+}
+
+/** Whether memory holds the pages in their plain form. */
+export const holdsPlain = (owner: Owner, name: string): boolean =>
+  opened.find(path(owner, name, ".json"), Date.now()) !== null;
+
+/** @returns the bytes if memory holds them from now on, else the object; `null` if it does not exist */
+async function openWhole(bucket: R2Bucket, key: string): Promise<Uint8Array | R2ObjectBody | null> {
+  const known = opened.find(key, Date.now());
+  if (known) return known;
+  const object = await bucket.get(key);
+  if (!object || !Memory.takes(object.size)) return object;
+  const bytes = new Uint8Array(await object.arrayBuffer());
+  opened.keep(key, bytes, bytes.byteLength, Date.now());
+  return bytes;
 }
 
 /**
@@ -151,16 +199,13 @@ export async function openBundle(
   name: string,
   choose?: (pages: number[]) => number[],
 ): Promise<AsyncGenerator<StoredEntry> | null> {
-  const key = path(owner, name);
+  const key = path(owner, name, ".jsonl");
   if (!choose) {
-    const bytes = opened.find(key, Date.now());
-    if (bytes) return entriesOf(new Blob([bytes as Uint8Array<ArrayBuffer>]).stream(), () => true);
-    const object = await bucket.get(key);
-    if (!object) return null;
-    if (!Memory.takes(object.size)) return entriesOf(object.body, () => true);
-    const read = new Uint8Array(await object.arrayBuffer());
-    opened.keep(key, read, read.byteLength, Date.now());
-    return entriesOf(new Blob([read]).stream(), () => true);
+    const whole = await openWhole(bucket, key);
+    if (!whole) return null;
+    const isHeld = whole instanceof Uint8Array;
+    const body = isHeld ? new Blob([whole as Uint8Array<ArrayBuffer>]).stream() : whole.body;
+    return entriesOf(body, () => true);
   }
   const tail = await bucket.get(key, { range: { suffix: INDEX_BYTES } });
   if (!tail) return null;
@@ -256,7 +301,10 @@ export async function eraseUnused(
       JSON.stringify(bundles.map(({ tenantId, fileId, bundle }) => ({ tenantId, fileId, bundle }))),
     )
     .all<{ tenantId: string; fileId: string; bundle: string }>();
-  const paths = results.map((unused) => path(unused, unused.bundle));
+  const paths = results.flatMap((unused) => [
+    path(unused, unused.bundle, ".jsonl"),
+    path(unused, unused.bundle, ".json"),
+  ]);
   for (let i = 0; i < paths.length; i += DELETED_AT_ONCE)
     await bucket.delete(paths.slice(i, i + DELETED_AT_ONCE));
 }

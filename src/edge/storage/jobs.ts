@@ -121,6 +121,51 @@ export interface Refused {
   uncached: number;
 }
 
+/** The parameters `?1` to `?10` of `REFUSAL`. */
+export const admissionOf = (
+  job: Job,
+  allowance: Allowance,
+  wanted: string,
+  reader: string,
+): (string | number | null)[] => [
+  job.tenantId,
+  job.keyId,
+  job.fileId,
+  ...limitsOf(allowance, job.createdAt),
+  wanted,
+  reader,
+  allowance.uncached,
+];
+
+/** The columns of a new job, apart from those of its state, and their values: `?1` to `?3` and `?11` to `?24`. */
+export const NEW_JOB = {
+  columns: `tenant_id, key_id, file_id, id, options, selection, cache, webhook_url, metadata, created_at, deadline_at,
+    zero_retention, erase_at, traceparent, batch_id, background, keep_tokens, presentation`,
+  values: `?1, ?2, ?3, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, CASE WHEN ?19 THEN ?18 + ${DAY_MS} END, ?20, ?21, ?22,
+    CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24`,
+};
+
+/** The parameters `?11` to `?24` of `NEW_JOB`. */
+export function newJobOf(job: Job): (string | number | null)[] {
+  const keep = job.options.task === ENCODE || job.keepTokens;
+  return [
+    job.id,
+    JSON.stringify(job.options),
+    JSON.stringify(job.selection),
+    job.cache,
+    job.webhookUrl,
+    JSON.stringify(job.metadata),
+    job.createdAt,
+    job.deadlineAt,
+    job.zeroRetention ? 1 : 0,
+    job.traceparent ?? null,
+    job.batchId,
+    job.background ? 1 : 0,
+    keep === undefined ? null : keep ? 1 : 0,
+    JSON.stringify(job.presentation),
+  ];
+}
+
 /** The statement of `insertJob` that returns why the job was refused. */
 export const REFUSED_RESULT = 2;
 
@@ -136,58 +181,38 @@ export function insertJob(
   wanted: string,
   reader: string,
 ): D1PreparedStatement[] {
-  const keep = job.options.task === ENCODE || job.keepTokens;
-  const { uncached } = allowance;
-  const admission = [
-    job.tenantId,
-    job.keyId,
-    job.fileId,
-    ...limitsOf(allowance, job.createdAt),
-    uncached === null ? "[]" : wanted,
+  const admission = admissionOf(
+    job,
+    allowance,
+    allowance.uncached === null ? "[]" : wanted,
     reader,
-    uncached,
-  ];
+  );
   const insert = db
     .prepare(
-      `INSERT INTO jobs (tenant_id, key_id, file_id, id, options, selection, cache, state, webhook_url, metadata,
-         created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens,
-         presentation)
-       SELECT ?1, ?2, ?3, ?11, ?12, ?13, ?14, 'queued', ?15, ?16, ?17, ?18, ?19,
-         CASE WHEN ?19 THEN ?18 + ${DAY_MS} END, ?20, ?21, ?22,
-         CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24
-       WHERE ${REFUSAL} IS NULL`,
+      `INSERT INTO jobs (${NEW_JOB.columns}, state) SELECT ${NEW_JOB.values}, 'queued' WHERE ${REFUSAL} IS NULL`,
     )
-    .bind(
-      ...admission,
-      job.id,
-      JSON.stringify(job.options),
-      JSON.stringify(job.selection),
-      job.cache,
-      job.webhookUrl,
-      JSON.stringify(job.metadata),
-      job.createdAt,
-      job.deadlineAt,
-      job.zeroRetention ? 1 : 0,
-      job.traceparent ?? null,
-      job.batchId,
-      job.background ? 1 : 0,
-      keep === undefined ? null : keep ? 1 : 0,
-      JSON.stringify(job.presentation),
-    );
+    .bind(...admission, ...newJobOf(job));
   const event = db
     .prepare(
       `INSERT INTO events (job_id, type, data, created_at)
        SELECT id, 'queued', '{"state":"queued"}', created_at FROM jobs WHERE id = ?`,
     )
     .bind(job.id);
-  const refused = db
+  return [insert, event, whyRefused(db, job.id, admission)];
+}
+
+/** Why a job was not inserted, as a statement with at most one row. @param admission as of `admissionOf` */
+export const whyRefused = (
+  db: D1Database,
+  jobId: string,
+  admission: (string | number | null)[],
+): D1PreparedStatement =>
+  db
     .prepare(
       `SELECT ${REFUSAL} AS refusal, ${UNCACHED} AS uncached
        WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?11)`,
     )
-    .bind(...admission, job.id);
-  return [insert, event, refused];
-}
+    .bind(...admission, jobId);
 
 export async function findJob(db: D1Database, tenantId: string, id: string): Promise<Job | null> {
   const row = await db
@@ -271,11 +296,14 @@ export async function jobPages(db: D1Database, jobId: string): Promise<JobPage[]
 const pagesQuery = (db: D1Database, jobId: string) =>
   db
     .prepare(
-      `SELECT p.*, r.readings, r.created_at AS read_at FROM job_pages p
+      `SELECT p.*, r.readings, r.created_at AS read_at FROM pages_of_jobs p
        LEFT JOIN results r ON r.page_key = p.page_key AND r.model_digest = p.model_digest
        WHERE p.job_id = ? ORDER BY p.page`,
     )
     .bind(jobId);
+
+const PAGE_COLUMNS =
+  "job_id, page, page_key, state, source, model_digest, verdict, finish_reason, error, from_tokens";
 
 function toJobPage(row: Row): JobPage {
   return {
@@ -306,7 +334,8 @@ export async function jobsWithPages(
       )
       .bind(JSON.stringify(ids)),
     db
-      .prepare(`SELECT * FROM job_pages WHERE job_id IN ${those} ORDER BY job_id, page`)
+      .prepare(`SELECT ${PAGE_COLUMNS} FROM job_pages WHERE job_id IN (SELECT value FROM json_each(?1)) UNION ALL
+         SELECT ${PAGE_COLUMNS} FROM pages_of_hits WHERE job_id IN (SELECT value FROM json_each(?1)) ORDER BY job_id, page`)
       .bind(JSON.stringify(ids)),
   ]);
   const found = new Map(
@@ -343,7 +372,9 @@ export async function eventsAfter(
   lastId: number,
 ): Promise<JobEvent[]> {
   const { results } = await db
-    .prepare("SELECT id, type, data FROM events WHERE job_id = ? AND id > ? ORDER BY id LIMIT 500")
+    .prepare(
+      "SELECT id, type, data FROM events_of_jobs WHERE job_id = ? AND id > ? ORDER BY id LIMIT 500",
+    )
     .bind(jobId, lastId)
     .all<{ id: number; type: string; data: string }>();
   return results.flatMap((event) => {

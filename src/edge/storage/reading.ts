@@ -12,7 +12,6 @@ import { END_STATE_SQL } from "../domain/jobs/job.ts";
 import type { WantedPage } from "../domain/pages/page-key.ts";
 import type { PageError, PageResult } from "../domain/pages/page-result.ts";
 import { changed, rowsOf } from "./batch-results.ts";
-import { type KnownBundle, READINGS } from "./bundles.ts";
 import { type Concerned, concernedQuery, toConcerned } from "./deliveries.ts";
 import { endpointDeliveriesSql } from "./endpoints.ts";
 import { type StoredFile, setPageCount } from "./files.ts";
@@ -42,8 +41,6 @@ export interface Plan {
   wanted: WantedPage[];
   /** Selected pages that the document does not have. */
   beyond: WantedPage[];
-  /** The bundle that the job gets if it has exactly these readings. */
-  bundle?: KnownBundle | null;
   /** False if `wanted` is only the first page of a document whose pages are not counted yet. */
   planned: boolean;
 }
@@ -123,7 +120,7 @@ function toPlannedJob(results: D1Result<unknown>[]): PlannedJob | null {
  */
 function planStatements(
   db: D1Database,
-  { jobId, reader, cache, wanted, beyond, bundle, planned }: Plan,
+  { jobId, reader, cache, wanted, beyond, planned }: Plan,
   now: number,
 ): D1PreparedStatement[] {
   const rows = JSON.stringify(wanted);
@@ -175,11 +172,10 @@ function planStatements(
       .prepare(
         `UPDATE jobs SET planned = ?2, total = (SELECT count(*) FROM job_pages WHERE job_id = ?1),
            done = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'done'),
-           failed = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'failed'),
-           bundle = CASE WHEN ?3 IS NOT NULL AND ?3 = ${READINGS} THEN ?4 END
+           failed = (SELECT count(*) FROM job_pages WHERE job_id = ?1 AND state = 'failed')
          WHERE id = ?1 AND finished_at IS NULL`,
       )
-      .bind(jobId, planned ? 1 : 0, bundle?.readings ?? null, bundle?.name ?? null),
+      .bind(jobId, planned ? 1 : 0),
     ...endJobs(db, "SELECT ?2", [jobId], now),
     db
       .prepare(

@@ -63,6 +63,21 @@ export function countHits(
     .bind(...parameters, now);
 }
 
+/** Counts the pages of a job that had all of them in the cache. @param inserted SQL condition: the job is new */
+export const countJobOfHits = (
+  db: D1Database,
+  jobId: string,
+  inserted: string,
+  now: number,
+): D1PreparedStatement =>
+  db
+    .prepare(
+      `INSERT INTO usage (tenant_id, day, key_id, model, pages_cached)
+       SELECT tenant_id, date(?2 / 1000, 'unixepoch'), key_id, options ->> 'model', total
+       FROM jobs WHERE id = ?1 AND ${inserted} ${ADD}`,
+    )
+    .bind(jobId, now);
+
 /** Days from `from` to `to` (`YYYY-MM-DD`, both included), oldest first. */
 export async function readUsage(
   db: D1Database,

@@ -3,9 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Asker } from "../../../src/edge/context.ts";
 import { newId } from "../../../src/edge/domain/ids.ts";
 import { createJob, type NewJob, startJob } from "../../../src/edge/jobs/create.ts";
+import { fileById, type StoredFile } from "../../../src/edge/storage/files.ts";
 import { findJobById } from "../../../src/edge/storage/jobs.ts";
 import { pdf } from "../samples.ts";
-import { CogStub, call, env, json, newKey, upload } from "../support.ts";
+import { CogStub, call, ended, env, json, newKey, upload } from "../support.ts";
 
 let key: string;
 let by: Asker;
@@ -111,6 +112,27 @@ it("starts one job for a browser token, also when two requests come at once", as
     code: "token-used",
   });
   expect(await jobs()).toBe(1);
+});
+
+it("starts and counts one job for a browser token, also when all its pages are in the cache", async () => {
+  const stop = new CogStub().install().work(1);
+  const { id } = await upload(key);
+  const request = { document: { file: id } };
+  const { job } = await create(request);
+  await ended(key, job.id);
+  stop();
+  const tokenJobId = newId("job", Date.now());
+  const both = await Promise.allSettled([1, 2].map(() => create(request, { tokenJobId })));
+  expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  const refused = both.find(({ status }) => status === "rejected") as PromiseRejectedResult;
+  expect(refused.reason).toMatchObject({ code: "token-used" });
+  // Nor does a job with the same id and a page that is not in the cache.
+  const file = (await fileById(env.DB, job.tenantId, id)) as StoredFile;
+  const options = { ...job.options, dpi: 91 };
+  const again = startJob(env, file, { id: tokenJobId, keyId: job.keyId, options });
+  await expect(again).rejects.toThrow("UNIQUE");
+  const usage = env.DB.prepare("SELECT sum(pages_cached) AS n FROM usage WHERE key_id = ?");
+  expect(await usage.bind(job.keyId).first("n")).toBe(1);
 });
 
 it("starts a job in the background with shards of one page behind all others", async () => {

@@ -55,6 +55,9 @@ export const PLAIN: Presentation = {
   figures: "none",
 };
 
+export const isPlain = (form: Presentation): boolean =>
+  (Object.keys(PLAIN) as (keyof Presentation)[]).every((field) => form[field] === PLAIN[field]);
+
 /** The form that the fields choose; left out: the plain one. */
 export const formOf = (
   fields: { [field in keyof Presentation]?: Presentation[field] | undefined },

@@ -1,21 +1,38 @@
 /** GET /v1/jobs/{id}/result: the page results in one of several formats. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
+import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
-import { PLAIN, presentationFault, presentationFields } from "../../domain/pages/presentation.ts";
+import {
+  isPlain,
+  PLAIN,
+  type Presentation,
+  presentationFault,
+  presentationFields,
+} from "../../domain/pages/presentation.ts";
 import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
+import { json } from "../../formats/views/json.ts";
 import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
 import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
-import { answerKey, fromCache, Keeper } from "../../http/edge-cache.ts";
+import {
+  answerKey,
+  Collector,
+  fromColo,
+  fromMemory,
+  joined,
+  keepAnswer,
+} from "../../http/edge-cache.ts";
 import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
-import { figureLoader, presentedEntries } from "../../jobs/present.ts";
-import { openResult, selectPages } from "../../jobs/result.ts";
+import { figureLoader, plainEntries, presentedEntries } from "../../jobs/present.ts";
+import { openResult, recordedPlain, selectPages } from "../../jobs/result.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
+import { holdsPlain, type PlainPages } from "../../storage/bundles.ts";
 import { bestEffort } from "../../storage/fault.ts";
+import { finishedJob, rememberFinished } from "../../storage/finished-jobs.ts";
 import { findJobAndDocument, type Job, jobPages } from "../../storage/jobs.ts";
 import { ResultDocument } from "./view.ts";
 
@@ -27,6 +44,15 @@ const Format = z
       "`html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
   });
 
+const Query = z.strictObject({
+  format: Format,
+  pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
+  granularity: presentationFields.granularity.optional(),
+  table_format: presentationFields.table_format.optional(),
+  join_tables: z.enum(["true", "false"]).optional(),
+  figures: presentationFields.figures.optional(),
+});
+
 const route = createRoute({
   method: "get",
   path: "/v1/jobs/{id}/result",
@@ -36,18 +62,11 @@ const route = createRoute({
   description:
     "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
   security: [{ bearer: [] }],
-  middleware: [browserMay("read"), fromCache] as const,
+  middleware: [browserMay("read"), fromMemory] as const,
   request: {
     params: z.object({ id: z.string() }),
     headers: z.object({ "if-none-match": z.string().optional() }),
-    query: z.strictObject({
-      format: Format,
-      pages: z.string().max(4000).default("").openapi({ example: "1-3,7" }),
-      granularity: presentationFields.granularity.optional(),
-      table_format: presentationFields.table_format.optional(),
-      join_tables: z.enum(["true", "false"]).optional(),
-      figures: presentationFields.figures.optional(),
-    }),
+    query: Query,
   },
   responses: {
     200: {
@@ -90,18 +109,20 @@ export const jobsResult = (app: App) =>
   app.openapi(route, async (c) => {
     const query = c.req.valid("query");
     const { id } = c.req.valid("param");
-    const { format, pages: selection, join_tables: join, ...chosen } = query;
+    const { format, pages: selection } = query;
     const view = VIEWS[format]();
-    const { tenantId } = c.get("caller");
-    const found = await findJobAndDocument(c.env.DB, tenantId, id);
-    if (!found) throw new Problem("not-found", "No such job.");
-    const { job, hasDocument } = found;
-    const form = {
-      ...job.presentation,
-      ...chosen,
-      ...(join !== undefined && { join_tables: join === "true" }),
-      figures: figuresIn(format, chosen.figures, job.presentation.figures),
-    };
+    const { tenantId, resultVersion } = c.get("caller");
+    const known = finishedJob(tenantId, id, resultVersion);
+    const isPlainHere = known !== null && isPlainWhole(view, formOf(known, query), selection);
+    // What can be made from memory is not looked up in the colo.
+    if (!isPlainHere || !holdsPlain(known, known.bundle as string)) {
+      const cached = await fromColo(c, id);
+      if (cached) return cached as never;
+    }
+    const { job, hasDocument } = known
+      ? { job: known, hasDocument: true }
+      : await find(c.env, tenantId, id);
+    const form = formOf(job, query);
     const fault = presentationFault(job.options.model, form);
     if (fault) throw new Problem("unsupported-option", fault);
     if (job.bundle && !hasDocument) throw new Problem("gone", "The file was deleted.");
@@ -113,18 +134,6 @@ export const jobsResult = (app: App) =>
     c.header("cache-status", `fovea-edge; fwd=${isFinal ? "miss" : "bypass"}`);
     if (etag && isKnown(c, etag)) return c.body(null, 304, { etag }) as never;
 
-    const selected =
-      view.pictures || view.figures
-        ? selectPages(job, await jobPages(c.env.DB, id), selection)
-        : [];
-    const imageOf = view.pictures ? await pageImages(c.env, job, selected) : null;
-    if (view.survey) {
-      const { entries } = await openResult(c.env, job, selection);
-      for await (const entry of presentedEntries(c.env, job, entries, PLAIN)) view.survey(entry);
-    }
-    const result = await openResult(c.env, job, selection);
-    const pages = presentedEntries(c.env, job, result.entries, form);
-    const answer = written(view, job, pages, imageOf, figureLoader(c.env, job, selected));
     const headers = {
       "content-type": view.mediaType,
       "x-content-type-options": "nosniff",
@@ -133,23 +142,111 @@ export const jobsResult = (app: App) =>
           "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
       }),
     };
-    const keeper = etag && result.isBundle ? new Keeper() : null;
+    const { answer, isHeld, isBundle } = await made(c.env, job, view, form, selection);
+    const collector = etag && isBundle ? new Collector() : null;
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
-    if (keeper) c.header("etag", etag as string);
+    if (collector) c.header("etag", etag as string);
     if (c.req.method === "HEAD") return c.body(null, 200) as never;
+    const keep = (body: Uint8Array) =>
+      keepAnswer(answerKey(c, id), { ...headers, etag: etag as string }, body);
+    if (collector && isHeld) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of answer) chunks.push(chunk);
+      const body = joined(chunks);
+      keep(body);
+      return c.body(body, 200) as never;
+    }
     return stream(c, async (out) => {
       for await (const chunk of answer) {
-        keeper?.add(chunk);
+        collector?.add(chunk);
         await out.write(chunk);
       }
       if (out.aborted) return;
-      if (etag) await keeper?.keep(answerKey(c, id), { ...headers, etag });
+      const body = collector?.whole();
+      if (body) keep(body);
       // `csv` has only the tables, so the rest has not been fetched.
       if (selection === "" && format !== "csv" && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
         await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
     }) as never;
   });
+
+/** The job and whether its document exists. @throws Problem `not-found` */
+async function find(env: Env, tenantId: string, id: string) {
+  const asOf = Date.now();
+  const found = await findJobAndDocument(env.DB, tenantId, id);
+  if (!found) throw new Problem("not-found", "No such job.");
+  if (found.hasDocument) rememberFinished(found.job, asOf);
+  return found;
+}
+
+/** The form that the job or the query chooses. */
+function formOf(
+  { presentation }: Job,
+  { format, pages: _, join_tables: join, ...chosen }: z.infer<typeof Query>,
+): Presentation {
+  return {
+    ...presentation,
+    ...chosen,
+    ...(join !== undefined && { join_tables: join === "true" }),
+    figures: figuresIn(format, chosen.figures, presentation.figures),
+  };
+}
+
+/** Whether the answer consists of all pages in their plain form. */
+const isPlainWhole = (view: View, form: Presentation, selection: string) =>
+  selection === "" && !view.pictures && !view.survey && !view.figures && isPlain(form);
+
+interface Made {
+  answer: AsyncIterable<Uint8Array>;
+  /** Whether the answer is made from what is in memory. */
+  isHeld: boolean;
+  /** Whether it is made from the job's bundle: it is always the same then. */
+  isBundle: boolean;
+}
+
+/** Pages in the plain form that are parsed at once. */
+const MAX_PARSED_BYTES = 8 * 1024 * 1024;
+
+/** Makes the answer; nothing is written yet. @throws Problem as `openResult` and `pageImages` */
+async function made(
+  env: Env,
+  job: Job,
+  view: View,
+  form: Presentation,
+  selection: string,
+): Promise<Made> {
+  const plain = isPlainWhole(view, form, selection) ? await recordedPlain(env, job) : null;
+  if (plain && (view === json || plain.bytes <= MAX_PARSED_BYTES))
+    return {
+      answer: view === json ? spliced(job, plain) : written(view, job, plainEntries(plain)),
+      isHeld: plain.json instanceof Uint8Array,
+      isBundle: true,
+    };
+  if (plain?.json instanceof ReadableStream) await plain.json.cancel();
+  const selected =
+    view.pictures || view.figures
+      ? selectPages(job, await jobPages(env.DB, job.id), selection)
+      : [];
+  const imageOf = view.pictures ? await pageImages(env, job, selected) : null;
+  if (view.survey) {
+    const { entries } = await openResult(env, job, selection);
+    for await (const entry of presentedEntries(env, job, entries, PLAIN)) view.survey(entry);
+  }
+  const { entries, isBundle } = await openResult(env, job, selection);
+  const pages = presentedEntries(env, job, entries, form);
+  const answer = written(view, job, pages, imageOf, figureLoader(env, job, selected));
+  return { answer, isHeld: false, isBundle };
+}
+
+/** The format `json`, with the stored pages as they are. */
+async function* spliced(job: Job, { json: pages }: PlainPages): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  yield encoder.encode(json.head({ jobId: job.id, fileId: job.fileId }) as string);
+  if (pages instanceof Uint8Array) yield pages;
+  else yield* pages;
+  yield encoder.encode(json.tail() as string);
+}
 
 /** Size of the chunks in which an answer is sent. */
 const CHUNK_BYTES = 128 * 1024;
@@ -159,8 +256,8 @@ async function* written(
   view: View,
   job: Job,
   pages: AsyncIterable<PageEntry>,
-  imageOf: Awaited<ReturnType<typeof pageImages>> | null,
-  load: LoadFigure,
+  imageOf: Awaited<ReturnType<typeof pageImages>> | null = null,
+  load: LoadFigure = async () => null,
 ): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   let text = "";
