@@ -123,6 +123,7 @@ export async function createCachedJob(
     pages: pagesOf(hits),
     claimed: [],
     promoted: [],
+    idle: [],
     concerned: {
       receivers: [...receivers.values()],
       batches: job.batchId === null ? [] : [job.batchId],
