@@ -3,18 +3,21 @@ import { ApiError, ConnectionError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   Delivery,
+  FailedPage,
   Job,
   OcrRequest,
   PageStatus,
   ResultDocument,
   ResultFormat,
+  StoredPageResult,
 } from "./schema.ts";
 import { serverEvents } from "./sse.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 export type JobState = Job["state"];
 export type Format = ResultFormat;
-export type PageOutcome = ResultDocument["pages"][number];
+/** `error` tells the two apart: it is `null` if the page was read. */
+export type PageOutcome = StoredPageResult | FailedPage;
 
 export interface PageEvent extends Omit<PageStatus, "readings"> {
   type: "page";
@@ -85,6 +88,7 @@ export class Jobs {
     id: string,
     { lastEventId = "0", signal }: { lastEventId?: string; signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<JobEvent> {
+    const pages = new Set<number>();
     let last = lastEventId;
     let failures = 0;
     let wasOver = false;
@@ -93,11 +97,15 @@ export class Jobs {
       try {
         const headers = { "last-event-id": last, accept: "text/event-stream" };
         const body = await this.#http.stream("GET", `${path(id)}/events`, { headers, signal });
-        for await (const event of serverEvents(body, SILENCE_MS)) {
+        for await (const event of serverEvents(body, SILENCE_MS, last)) {
           empty = false;
           failures = 0;
           last = event.id;
-          yield { ...JSON.parse(event.data), type: event.event, id: event.id } as JobEvent;
+          const known = { ...JSON.parse(event.data), type: event.event, id: event.id } as JobEvent;
+          // Pages that were recorded together have one id: all of them come again.
+          if ("page" in known && pages.has(known.page)) continue;
+          if ("page" in known) pages.add(known.page);
+          yield known;
           if (event.event !== "page" && isOver(event.event as JobState)) return;
         }
         // `lastEventId` was the last event of a job that had already ended.

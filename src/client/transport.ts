@@ -5,9 +5,10 @@
 import { ApiError, ConnectionError, readError, TimeoutError } from "./errors.ts";
 
 export interface ClientOptions {
-  apiKey: string;
-  /** The service's URL, such as `https://ocr.example.com`. */
-  baseUrl: string;
+  /** Default: the environment variable `FOVEA_API_KEY`, where there is an environment. */
+  apiKey?: string | undefined;
+  /** The service's URL, such as `https://ocr.example.com`. Default: `FOVEA_URL`, or `http://127.0.0.1:8787`. */
+  baseUrl?: string | undefined;
   /** For each attempt, until the response is complete (a stream: until it starts). Default: 60 seconds. */
   timeoutMs?: number;
   /** The number of retries. Default: 3. */
@@ -40,11 +41,20 @@ const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
 export class Transport {
   readonly maxRetries: number;
   readonly #options: ClientOptions;
+  readonly #key: string;
   readonly #base: string;
 
+  /** @throws TypeError without an API key, or for a base URL that is none */
   constructor(options: ClientOptions) {
-    if (!options.apiKey) throw new TypeError("apiKey is missing");
-    this.#base = new URL(options.baseUrl).href.replace(/\/$/, "");
+    const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+    const { FOVEA_API_KEY, FOVEA_URL } = process?.env ?? {};
+    const apiKey = options.apiKey || FOVEA_API_KEY;
+    if (!apiKey) throw new TypeError("The API key is missing: pass apiKey, or set FOVEA_API_KEY.");
+    this.#key = apiKey;
+    const baseUrl = options.baseUrl || FOVEA_URL || "http://127.0.0.1:8787";
+    if (!/^https?:/.test(baseUrl) || !URL.canParse(baseUrl))
+      throw new TypeError(`${baseUrl} is no URL such as https://ocr.example.com.`);
+    this.#base = new URL(baseUrl).href.replace(/\/$/, "");
     this.#options = options;
     this.maxRetries = options.maxRetries ?? 3;
   }
@@ -106,7 +116,7 @@ export class Transport {
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, String(value));
     const headers: Record<string, string> = {
-      authorization: `Bearer ${this.#options.apiKey}`,
+      authorization: `Bearer ${this.#key}`,
       ...(call.json !== undefined && { "content-type": "application/json" }),
       ...(call.body && { "content-type": typeOf(call.body) }),
       ...call.headers,

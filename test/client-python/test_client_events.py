@@ -57,7 +57,7 @@ def test_the_parser_takes_any_cut_of_the_bytes(size, newline):
     text = ": still here\n\nid: 1\nevent: page\ndata: {\ndata:  }\nretry: 5\nunknown\n\ndata\n\nid: 2\ndata: é\n\n"
     text += "data: cut"
     stream = text.replace("\n", newline).encode()
-    parser = EventParser()
+    parser = EventParser("0")
     events = [e for i in range(0, len(stream), size) for e in parser.feed(stream[i : i + size])]
     assert events == [("1", "page", "{\n }"), ("1", "message", ""), ("2", "message", "é")]
 
@@ -69,6 +69,16 @@ def test_events_resume_after_a_broken_connection(pauses):
     assert isinstance(events[1], PageEvent) and events[1].verdict == "ok"
     assert wire.resumed == ["0", "1", "2"]
     assert len(pauses) == 1
+
+
+def test_pages_with_one_id_come_once():
+    pages = [PAGE.replace(b"id: 2\n", b"").replace(b'"page": 1', b'"page": %d' % n) for n in (1, 2)]
+    third = PAGE.replace(b'"page": 1', b'"page": 3')
+    broken = httpx.ReadError("reset")
+    wire = Streams([RUNNING, pages[0], broken], [pages[0], pages[1], broken], [*pages, third, END])
+    events = list(wire.client().jobs.events("job"))
+    assert [event.page for event in events if isinstance(event, PageEvent)] == [1, 2, 3]
+    assert wire.resumed == ["0", "1", "1"]
 
 
 def test_a_stream_that_breaks_again_and_again_is_an_error(pauses):

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import {
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -77,11 +79,25 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the package", () => {
-  test("includes its types and has no dependencies", async () => {
+  test("includes its types and license, and has no dependencies", async () => {
+    const installed = globSync("**/*", { cwd: join(folder, "node_modules/fovea-client") });
+    const top = installed.filter((path) => !path.startsWith("dist"));
+    assert.deepEqual(top.sort(), ["LICENSE", "README.md", "package.json"]);
+    assert.ok(installed.every((path) => !/dist.*(?<!\.d)\.ts$|test|tsconfig/.test(path)));
     assert.ok(existsSync(join(folder, "node_modules/fovea-client/dist/index.d.ts")));
     assert.ok(!existsSync(join(folder, "node_modules/fovea-client/index.ts")));
     const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
     assert.deepEqual(Object.keys(lock.packages), ["", "node_modules/fovea-client"]);
+  });
+
+  test("runs the first code of its README", async () => {
+    writeFileSync(join(folder, "readme.ts"), readmeCode(join(root, "src/client"), "ts"));
+    const { stdout } = await run(process.execPath, [join(folder, "readme.ts")], {
+      cwd: examples,
+      env: { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key },
+    });
+    assert.match(stdout, /LED copy light, 5000 K/);
+    assert.match(stdout, /^1 ok 1$[\s\S]*^succeeded$/m);
   });
 
   test("reads a file by its path in a script of three lines", async () => {
@@ -335,6 +351,54 @@ test("fovea context stores a conversation that fades; fovea compress renders a t
 const keyed = ({ env }: { env: { FOVEA_API_KEY: string } }) => ({
   headers: { authorization: `Bearer ${env.FOVEA_API_KEY}` },
 });
+
+describe("the Python package", () => {
+  const python = join(root, ".venv/bin/python");
+  const site = join(folder, "site-packages");
+  const source = join(root, "src/client-python");
+  const environment = () => ({
+    PATH: process.env.PATH,
+    PYTHONPATH: site,
+    FOVEA_URL: stack.origin,
+    FOVEA_API_KEY: stack.key,
+  });
+  const runPython = (args: string[], cwd = folder) =>
+    run(python, args, { cwd, env: environment() });
+
+  before(async () => {
+    await run(python, ["-m", "hatchling", "build", "-t", "wheel", "-d", folder], { cwd: source });
+    const [wheel = ""] = globSync("*.whl", { cwd: folder });
+    await run(python, ["-m", "zipfile", "-e", join(folder, wheel), site]);
+  });
+
+  test("has its types and license, and nothing of the repository", async () => {
+    const { version } = JSON.parse(readFileSync(join(root, "src/client/package.json"), "utf8"));
+    const dist = `fovea_client-${version}.dist-info`;
+    assert.deepEqual(readdirSync(site).sort(), ["fovea_client", dist]);
+    assert.ok(existsSync(join(site, "fovea_client/py.typed")));
+    assert.ok(existsSync(join(site, dist, "licenses/LICENSE")));
+    const { stdout } = await runPython(["-c", "import fovea_client as f; print(f.__file__)"]);
+    assert.equal(stdout.trim(), join(site, "fovea_client/__init__.py"));
+  });
+
+  test("reads, waits, follows, batches, remembers, and repeats nothing", async () => {
+    const script = join(root, "test/e2e/python_client.py");
+    await runPython([script, examples, join(root, "test/e2e/fixtures/encrypted.pdf")]);
+  });
+
+  test("runs the first code of its README", async () => {
+    const { stdout } = await runPython(["-c", readmeCode(source, "python")], examples);
+    assert.match(stdout, /LED copy light, 5000 K/);
+    assert.match(stdout, /^1 ok \[\(0\.\d+/m);
+    assert.match(stdout, /^succeeded\n[\s\S]*^completed 1\nWhere is my parcel\?$/m);
+  });
+});
+
+/** The first block of code in a package's README. */
+function readmeCode(folder: string, language: string): string {
+  const readme = readFileSync(join(folder, "README.md"), "utf8");
+  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1] ?? "";
+}
 
 test("the Python example reads a document over plain HTTP and ends with the problem's message", async () => {
   const script = join(examples, "read.py");

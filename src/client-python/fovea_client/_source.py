@@ -41,6 +41,15 @@ class Body:
     length: int
     name: str | None = None
     media_type: str = "application/octet-stream"
+    copy: IO[bytes] | None = None
+    """The file to close when the body is not needed any more."""
+
+    def __enter__(self) -> Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.copy is not None:
+            self.copy.close()
 
     def chunks(self) -> Iterator[bytes]:
         left = self.length
@@ -96,12 +105,14 @@ def _body_of_file(file: IO[bytes], name: str | None, media_type: str) -> Body:
     if not file.seekable():
         copy = _temporary()
         shutil.copyfileobj(file, copy)
-        copy.seek(0)
-        file = copy
+        return _body_of_copy(copy, name, media_type)
     first = file.tell()
     length = file.seek(0, os.SEEK_END) - first
-    file.seek(first)
     return Body(lambda: nullcontext(file), first, length, name, media_type)
+
+
+def _body_of_copy(copy: IO[bytes], name: str | None, media_type: str) -> Body:
+    return Body(lambda: nullcontext(copy), 0, copy.tell(), name, media_type, copy)
 
 
 def manifest_of(manifest: Source | Iterable[Mapping[str, object]]) -> Body:
@@ -111,10 +122,8 @@ def manifest_of(manifest: Source | Iterable[Mapping[str, object]]) -> Body:
     lines = _temporary()
     for line in manifest:
         lines.write(to_json(line) + b"\n")
-    lines.seek(0)
-    return _body_of_file(lines, None, "application/jsonl")
+    return _body_of_copy(lines, None, "application/jsonl")
 
 
 def _temporary() -> IO[bytes]:
-    """A file that is gone when nobody holds it any more."""
     return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)

@@ -14,8 +14,9 @@ class ServerEvent(NamedTuple):
 
 @dataclass
 class EventParser:
+    id: str
+    """Of the last event before the stream. Events without an id have the id of the one before."""
     _rest: bytes = b""
-    _id: str = ""
     _event: str = "message"
     _data: list[str] = field(default_factory=list)
 
@@ -26,13 +27,13 @@ class EventParser:
 
     def _line(self, line: str) -> ServerEvent | None:
         if line == "":
-            event = ServerEvent(self._id, self._event, "\n".join(self._data)) if self._data else None
+            event = ServerEvent(self.id, self._event, "\n".join(self._data)) if self._data else None
             self._event, self._data = "message", []
             return event
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "id":
-            self._id = value
+            self.id = value
         elif name == "event":
             self._event = value
         elif name == "data":

@@ -105,9 +105,9 @@ class AsyncTransport:
         finally:
             await response.aclose()
 
-    async def events(self, call: Call) -> AsyncGenerator[ServerEvent | None, None]:
+    async def events(self, call: Call, last_event_id: str) -> AsyncGenerator[ServerEvent | None, None]:
         """Server-Sent Events; `None` whenever the service shows that it is still there."""
-        parser = EventParser()
+        parser = EventParser(last_event_id)
         async with aclosing(self.stream(call)) as chunks:
             async for chunk in chunks:
                 for event in parser.feed(chunk):

@@ -43,8 +43,8 @@ class Batches:
 
     def upload(self, manifest: Iterable[ManifestLine] | Source) -> BatchManifest:
         """Uploads a manifest. Its lines are checked only when the batch reaches them."""
-        call = Call("POST", "/v1/batches/manifests", body=manifest_of(manifest))
-        return self._http.json(BatchManifest, call)
+        with manifest_of(manifest) as body:
+            return self._http.json(BatchManifest, Call("POST", "/v1/batches/manifests", body=body))
 
     def create(
         self,

@@ -34,11 +34,11 @@ class Files:
         """
         if reference(source) is not None:
             raise TypeError("Only bytes are uploaded; read() takes URLs and file ids as they are.")
-        body = body_of(source)
-        name = name or body.name
-        if body.length > LARGEST_WHOLE:
-            return self._upload_parts(body, name)
-        return self._http.json(File, Call("POST", "/v1/files", query={"name": name}, body=body))
+        with body_of(source) as body:
+            name = name or body.name
+            if body.length > LARGEST_WHOLE:
+                return self._upload_parts(body, name)
+            return self._http.json(File, Call("POST", "/v1/files", query={"name": name}, body=body))
 
     def _upload_parts(self, body: Body, name: str | None) -> File:
         announced = {"bytes": body.length, "sha256": body.sha256(), **({"name": name} if name else {})}

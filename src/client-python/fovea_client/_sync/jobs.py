@@ -89,12 +89,14 @@ class Jobs:
             ApiTimeoutError: the job has not ended within `timeout` seconds. It continues.
         """
         end = None if timeout is None else time.monotonic() + timeout
+        pages: set[int] = set()
         failures = 0
         was_over = False
         while True:
             empty = True
             try:
-                with closing(self._http.events(_events_call(id, last_event_id, end))) as stream:
+                call = _events_call(id, last_event_id, end)
+                with closing(self._http.events(call, last_event_id)) as stream:
                     for event in stream:
                         _check(end, timeout)
                         if event is None:
@@ -103,6 +105,11 @@ class Jobs:
                         failures = 0
                         last_event_id = event.id
                         known = job_event(event)
+                        if isinstance(known, PageEvent):
+                            # Pages that were recorded together have one id: all of them come again.
+                            if known.page in pages:
+                                continue
+                            pages.add(known.page)
                         yield known
                         if not isinstance(known, PageEvent) and is_over(known.type):
                             return

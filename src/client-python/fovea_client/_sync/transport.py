@@ -105,9 +105,9 @@ class Transport:
         finally:
             response.close()
 
-    def events(self, call: Call) -> Generator[ServerEvent | None, None, None]:
+    def events(self, call: Call, last_event_id: str) -> Generator[ServerEvent | None, None, None]:
         """Server-Sent Events; `None` whenever the service shows that it is still there."""
-        parser = EventParser()
+        parser = EventParser(last_event_id)
         with closing(self.stream(call)) as chunks:
             for chunk in chunks:
                 yield from parser.feed(chunk)
