@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -17,7 +18,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { api, stack, unseen } from "./support.ts";
+import type { Job } from "../../scripts/api.ts";
+import { api, data as dataFolder, stack, unseen } from "./support.ts";
 
 const root = join(import.meta.dirname, "../..");
 const examples = join(root, "examples");
@@ -176,13 +178,93 @@ print(json.dumps({
     assert.equal(words(text), words(blocks.map((one: { text: string }) => one.text).join(" ")));
   });
 
-  test("writes several documents into a folder", async () => {
-    mkdirSync(join(folder, "out"));
+  test("writes several documents into a folder, which it creates", async () => {
     const files = ["blank.pdf", "invoice.pdf"].map((name) => join(examples, name));
     const { status, stdout } = await fovea(["read", ...files, "-o", "out", "-f", "txt"]);
     assert.deepEqual([status, stdout], [0, ""]);
     assert.equal(readFileSync(join(folder, "out/blank.txt"), "utf8").trim(), "");
     assert.ok(readFileSync(join(folder, "out/invoice.txt"), "utf8").length > 100);
+  });
+
+  test("reads folders and patterns, and keeps places and names apart", async () => {
+    mkdirSync(join(folder, "in/deep/.hidden"), { recursive: true });
+    for (const name of ["a.pdf", "deep/b.pdf", "deep/.hidden/c.pdf", "deep/notes.xyz"])
+      copyFileSync(join(examples, "blank.pdf"), join(folder, "in", name));
+    writeFileSync(join(folder, "in/a.md"), "# A text");
+    assert.deepEqual(await fovea(["read", "in", "-o", "made/new/"]), {
+      status: 0,
+      stdout: "",
+      stderr: "",
+    });
+    const made = globSync("**/*.md", { cwd: join(folder, "made/new") }).sort();
+    assert.deepEqual(made, ["a.md.md", "a.pdf.md", join("deep", "b.md")]);
+    assert.equal((await fovea(["read", "in/**/b.*", "-o", "pattern"])).status, 0);
+    assert.deepEqual(readdirSync(join(folder, "pattern")), ["b.md"]);
+    for (const [args, words] of [
+      [["in/deep/.hidden/*.png"], /No file matches/],
+      [["made"], /no \.pdf, .* file|would be overwritten/],
+      [["in", "-o", "in/a.pdf"], /is a file: several documents need a folder/],
+      [["in/a.pdf", "in/deep/../a.pdf", "-o", "out"], /would both be written to/],
+      [["in/a.md", "-o", "in"], /would be overwritten/],
+      [["in", "-f", "docx"], /--format docx needs --output/],
+    ] as const) {
+      const { status, stderr } = await fovea(["read", ...args]);
+      assert.deepEqual([args, status], [args, 2]);
+      assert.match(stderr, words);
+    }
+  });
+
+  test("separates documents on stdout, and goes on after one that is refused", async () => {
+    copyFileSync(join(examples, "read.py"), join(folder, "script.pdf"));
+    const files = ["script.pdf", join(examples, "invoice.pdf"), join(examples, "blank.pdf")];
+    const text = await fovea(["read", ...files.slice(1), "-f", "txt"]);
+    assert.equal(text.status, 0);
+    assert.match(text.stdout, /^==> .*invoice\.pdf <==\n[\s\S]+\n\n==> .*blank\.pdf <==\n/);
+    const markdown = await fovea(["read", ...files.slice(1)]);
+    assert.match(
+      markdown.stdout,
+      /^<!-- .*invoice\.pdf -->\n<!-- page 1 -->[\s\S]+\n<!-- .*blank/m,
+    );
+    const { status, stdout, stderr } = await fovea(["read", ...files, "--json"]);
+    assert.equal(status, 1);
+    assert.match(stderr, /^script\.pdf: The file type is not supported/);
+    const [refused, invoice, blank, ...more] = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [refused.source, refused.error.code],
+      ["script.pdf", "unsupported-media-type"],
+    );
+    assert.deepEqual([invoice.source, invoice.pages[0].error], [files[1], null]);
+    assert.deepEqual([blank.pages[0].verdict, more], ["blank", []]);
+  });
+
+  test("has an option for every field of a request", async () => {
+    const { stdout } = await fovea(["read", "--help"]);
+    const document = (await (await api.call("/openapi.json")).json()) as {
+      components: { schemas: { OcrRequest: { properties: object } } };
+    };
+    const {
+      file: _,
+      url: __,
+      ...fields
+    } = document.components.schemas.OcrRequest.properties as Record<string, object>;
+    for (const name of Object.keys(fields))
+      assert.match(stdout, new RegExp(`--${name.replaceAll("_", "-")}\\b`));
+    const metadata = ["--metadata", "a=1", "--metadata", "b=x=y", "--witness", "--tokens", "none"];
+    const read = await fovea(["read", join(examples, "invoice.pdf"), "--json", ...metadata]);
+    const job = await api.job(JSON.parse(read.stdout).job_id);
+    assert.deepEqual((job as Job & { metadata: object }).metadata, { a: "1", b: "x=y" });
+    assert.equal((await fovea(["read", "-", "--metadata", "a"])).status, 2);
+  });
+
+  test("uses the service that runs on this machine, and its key nowhere else", async () => {
+    const here = { FOVEA_URL: "", FOVEA_API_KEY: "", FOVEA_DATA: dataFolder };
+    const invoice = join(examples, "invoice.pdf");
+    assert.match((await fovea(["read", invoice], { env: here })).stdout, /LED copy light/);
+    const elsewhere = { ...here, FOVEA_URL: "http://127.0.0.1:9" };
+    assert.equal((await fovea(["read", invoice], { env: elsewhere })).status, 3);
   });
 
   test("cancels the job on Ctrl-C", async () => {
@@ -205,7 +287,24 @@ print(json.dumps({
     assert.match(partial.stdout, /LED copy light/);
   });
 
-  test("exits with 2 for invalid input, 3 for a bad key, 4 without a response", async () => {
+  test("shows the help of commands and of groups", async () => {
+    for (const [args, words] of [
+      [["help", "read"], /^Usage: fovea read .*[\s\S]*--languages LIST/],
+      [
+        ["batch", "--help"],
+        /^Usage: fovea batch COMMAND[\s\S]*batch run [\s\S]*fovea help batch run/,
+      ],
+      [["help", "batch", "run"], /^Usage: fovea batch run [\s\S]*--training-data/],
+      [["help"], /^Usage: fovea COMMAND/],
+    ] as const) {
+      const { status, stdout } = await fovea([...args]);
+      assert.equal(status, 0);
+      assert.match(stdout, words);
+    }
+    assert.equal((await fovea(["help", "reed"])).status, 2);
+  });
+
+  test("exits with 2 for invalid input, 3 for a bad key or none, 4 without a response", async () => {
     const invoice = join(examples, "invoice.pdf");
     for (const [args, words] of [
       [["reed"], /no command reed/],
@@ -222,6 +321,9 @@ print(json.dumps({
       assert.match(stderr, words);
     }
     assert.equal((await fovea(["jobs", "list", "--key", "fov_live_wrong"])).status, 3);
+    const none = await fovea(["read", invoice], { env: { FOVEA_API_KEY: "" } });
+    assert.equal(none.status, 3);
+    assert.match(none.stderr, /Set FOVEA_API_KEY/);
     const nobody = await fovea(["jobs", "list", "--url", "http://127.0.0.1:9"]);
     assert.deepEqual([nobody.status, nobody.stdout], [4, ""]);
     assert.match(nobody.stderr, /127\.0\.0\.1:9 could not be reached/);

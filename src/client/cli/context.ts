@@ -4,8 +4,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ageing, Compressed, Context, ContextView } from "../index.ts";
 import { type Command, EXIT, noArgs, onlyArg, UsageError, wholeNumber } from "./command.ts";
+import { contentOf, documentsOf } from "./documents.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
-import { documentOf } from "./read.ts";
 
 const ROLES = ["system", "user", "assistant", "tool"] as const;
 const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
@@ -207,7 +207,9 @@ const errorOf = (cer: number | null) => (cer === null ? "read" : `CER ${percent(
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 async function textOf(source: string): Promise<string> {
-  const document = await documentOf(source);
+  const [named, ...more] = documentsOf([source]);
+  if (!named || more.length > 0) throw new UsageError("This command takes only one text.");
+  const document = await contentOf(named);
   return typeof document === "string"
     ? readFileSync(document, "utf8")
     : new TextDecoder().decode(document as Uint8Array);
