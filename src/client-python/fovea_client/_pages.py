@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any
 
+from ._async.client import AsyncFovea
 from ._source import Source
+from ._sync.client import Fovea
 from .errors import FoveaError
 from .models import FailedPage
 from .reading import Reading
+
+
+def open_client(client: Fovea | None) -> AbstractContextManager[Fovea]:
+    """The client, which its owner closes, or one for the environment, which is closed at the end."""
+    return Fovea() if client is None else nullcontext(client)
+
+
+def open_async_client(client: AsyncFovea | None) -> AbstractAsyncContextManager[AsyncFovea]:
+    return AsyncFovea() if client is None else nullcontext(client)
 
 
 def read_pages(

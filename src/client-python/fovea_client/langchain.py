@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from typing_extensions import Unpack
 
 from ._async.client import AsyncFovea
-from ._pages import read_pages
+from ._pages import open_async_client, open_client, read_pages
 from ._source import Source
 from ._sync.client import Fovea
 from .params import OcrOptions
@@ -42,12 +42,14 @@ class FoveaLoader(BaseLoader):
         self._options = options
 
     def lazy_load(self) -> Iterator[Document]:
-        client = self._client or Fovea()
-        yield from self._documents(client.read(self._source, **self._options))
+        with open_client(self._client) as client:
+            reading = client.read(self._source, **self._options)
+        yield from self._documents(reading)
 
     async def alazy_load(self) -> AsyncIterator[Document]:
-        client = self._async_client or AsyncFovea()
-        for document in self._documents(await client.read(self._source, **self._options)):
+        async with open_async_client(self._async_client) as client:
+            reading = await client.read(self._source, **self._options)
+        for document in self._documents(reading):
             yield document
 
     def _documents(self, reading: Reading) -> Iterator[Document]:

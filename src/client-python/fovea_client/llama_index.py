@@ -12,7 +12,7 @@ from llama_index.core.schema import Document
 from typing_extensions import Unpack
 
 from ._async.client import AsyncFovea
-from ._pages import read_pages
+from ._pages import open_async_client, open_client, read_pages
 from ._source import Source
 from ._sync.client import Fovea
 from .params import OcrOptions
@@ -42,14 +42,16 @@ class FoveaReader(BaseReader):
         self._options = options
 
     def load_data(self, file: Source, extra_info: dict[str, Any] | None = None, **_: Any) -> list[Document]:
-        client = self._client or Fovea()
-        return self._documents(client.read(file, **self._options), file, extra_info)
+        with open_client(self._client) as client:
+            reading = client.read(file, **self._options)
+        return self._documents(reading, file, extra_info)
 
     async def aload_data(
         self, file: Source, extra_info: dict[str, Any] | None = None, **_: Any
     ) -> list[Document]:
-        client = self._async_client or AsyncFovea()
-        return self._documents(await client.read(file, **self._options), file, extra_info)
+        async with open_async_client(self._async_client) as client:
+            reading = await client.read(file, **self._options)
+        return self._documents(reading, file, extra_info)
 
     def _documents(self, reading: Reading, file: Source, more: dict[str, Any] | None) -> list[Document]:
         pages = read_pages(reading, file, skip_failed=self._skip_failed)
