@@ -13,17 +13,9 @@ import {
   type ManifestLine,
   type ManifestSource,
 } from "../index.ts";
-import {
-  type Command,
-  EXIT,
-  type Input,
-  noArgs,
-  type Option,
-  onlyArg,
-  UsageError,
-  wholeNumber,
-} from "./command.ts";
+import { type Command, type Input, noArgs, type Option, onlyArg, wholeNumber } from "./command.ts";
 import { documentsOf } from "./documents.ts";
+import { EXIT, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable, say } from "./output.ts";
 import { BatchProgress } from "./progress.ts";
 import { formOf, formOptions, readingOf, readingOptions } from "./read.ts";

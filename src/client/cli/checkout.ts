@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "./command.ts";
+import { UsageError } from "./errors.ts";
 
 /**
  * FOVEA_HOME, or the nearest checkout above the working directory or above this file.

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { Fovea } from "../index.ts";
 import { localService } from "./checkout.ts";
+import { KeyError, UsageError } from "./errors.ts";
 
 export interface Option {
   /** The placeholder in the help. An option without a value is a switch. */
@@ -35,15 +36,6 @@ export interface Input {
   /** A client for the service named by the options or the environment. */
   fovea(): Fovea;
 }
-
-/** Exit statuses other than 0 and 130 (interrupted). */
-export const EXIT = { unread: 1, usage: 2, key: 3, service: 4 } as const;
-
-/** A mistake in the command line. */
-export class UsageError extends Error {}
-
-/** There is no API key. */
-export class KeyError extends UsageError {}
 
 const COMMON: Record<string, Option> = {
   url: { value: "URL", help: "the service's URL (FOVEA_URL, or the service that runs locally)" },

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ageing, Compressed, Context, ContextView } from "../index.ts";
-import { type Command, EXIT, noArgs, onlyArg, UsageError, wholeNumber } from "./command.ts";
+import { type Command, noArgs, onlyArg, wholeNumber } from "./command.ts";
 import { contentOf, documentsOf } from "./documents.ts";
+import { EXIT, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
 
 const ROLES = ["system", "user", "assistant", "tool"] as const;

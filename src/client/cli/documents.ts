@@ -2,7 +2,7 @@
 import fs, { readdirSync, statSync } from "node:fs";
 import { basename, extname, join, relative, resolve, sep } from "node:path";
 import type { Source } from "../index.ts";
-import { UsageError } from "./command.ts";
+import { UsageError } from "./errors.ts";
 
 export interface Document {
   /** A path, URL, `file_…` id, or `-` for standard input. */

@@ -2,8 +2,9 @@
 /** `fovea`: runs a command and turns errors into a line on stderr and an exit status. */
 import { readFileSync } from "node:fs";
 import { ApiError, ConnectionError, JobError } from "../index.ts";
-import { type Command, EXIT, KeyError, parse, UsageError } from "./command.ts";
+import { type Command, parse } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { EXIT, KeyError, UsageError } from "./errors.ts";
 import { groupHelp, helpOf, overview } from "./help.ts";
 import { messageOf, say } from "./output.ts";
 
@@ -25,9 +26,8 @@ async function main(words: string[]): Promise<number> {
       process.stdout.write(`${JSON.parse(manifest).version}\n`);
       return 0;
     }
-    const asked = words[0] === "help" || beforeEnd(words).some(isHelp);
-    if (asked) {
-      process.stdout.write(help(words.filter((word) => word !== "help" && !isHelp(word))));
+    if (asksForHelp(words)) {
+      process.stdout.write(help(words.filter((word) => !/^(help|-h|--help)$/.test(word))));
       return 0;
     }
     const [command, rest] = find(words);
@@ -39,17 +39,19 @@ async function main(words: string[]): Promise<number> {
   }
 }
 
-const isHelp = (word: string) => word === "--help" || word === "-h";
-
-/** The words in front of `--`, after which there are no options. */
-const beforeEnd = (words: string[]) =>
-  words.slice(0, words.includes("--") ? words.indexOf("--") : words.length);
+/** Behind `--` there are no options. */
+function asksForHelp(words: string[]): boolean {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  return (
+    words[0] === "help" || words.slice(0, end).some((word) => word === "-h" || word === "--help")
+  );
+}
 
 /** @throws UsageError */
 function help(words: string[]): string {
   if (words.length === 0) return overview(COMMANDS);
   const group = COMMANDS.filter(({ name }) => name.startsWith(`${words[0]} `));
-  const isGroup = group.length > 0 && !group.some(({ name }) => name === `${words[0]} ${words[1]}`);
+  const isGroup = group.length > 0 && words.length === 1;
   return isGroup ? groupHelp(words[0] as string, group) : helpOf(find(words)[0]);
 }
 

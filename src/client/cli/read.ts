@@ -10,8 +10,9 @@ import {
   type Job,
   type ReadOptions,
 } from "../index.ts";
-import { type Command, EXIT, type Input, type Option, UsageError, wholeNumber } from "./command.ts";
+import { type Command, type Input, type Option, wholeNumber } from "./command.ts";
 import { contentOf, type Document, demandNoDocument, documentsOf, targetsIn } from "./documents.ts";
+import { EXIT, UsageError } from "./errors.ts";
 import { deliver, messageOf, print, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 

@@ -2,7 +2,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { checkout } from "./checkout.ts";
-import { type Command, noArgs, UsageError, wholeNumber } from "./command.ts";
+import { type Command, noArgs, wholeNumber } from "./command.ts";
+import { UsageError } from "./errors.ts";
 
 export const serve: Command = {
   name: "serve",
