@@ -160,6 +160,7 @@ export {
 export type { NewContextMessage } from "./contexts.ts";
 export * from "./errors.ts";
 export {
+  type Extraction,
   type Format,
   isOver,
   type JobEvent,

@@ -6,6 +6,7 @@ import type {
   FailedPage,
   Job,
   OcrRequest,
+  PageError,
   PageStatus,
   ResultDocument,
   ResultFormat,
@@ -36,8 +37,20 @@ export interface StateEvent {
 
 export type JobEvent = PageEvent | StateEvent;
 
+/** Data that a model has extracted from the pages of a job (docs/EXTRACTION.md). */
+export interface Extraction {
+  id: string;
+  job_id: string;
+  state: "queued" | "running" | "succeeded" | "failed";
+  error: PageError | null;
+  /** Matches the schema. Only when it has succeeded */
+  data?: Record<string, unknown>;
+  /** As `data`, with the place of each value, or `null` if the value is not on the pages */
+  citations?: Record<string, unknown>;
+}
+
 const OPEN = new Set<string>(["queued", "running"]);
-export const isOver = (state: JobState) => !OPEN.has(state);
+export const isOver = (state: string) => !OPEN.has(state);
 
 /** The service sends a comment at least every 15 seconds. */
 const SILENCE_MS = 45_000;
@@ -181,6 +194,31 @@ export class Jobs {
       await this.wait(images.id, call);
       return get();
     }
+  }
+
+  /**
+   * Extracts data by a JSON Schema, and waits for them. The same request again finds the same extraction.
+   * @returns the ended extraction, which has succeeded or failed
+   */
+  async extract(
+    id: string,
+    request: { schema: Record<string, unknown>; instructions?: string | undefined },
+    options: CallOptions = {},
+  ): Promise<Extraction> {
+    const started = await this.#http.json<Extraction>("POST", `${path(id)}/extract`, {
+      json: request,
+      headers: { prefer: "wait=30" },
+      ...options,
+      timeoutMs: options.timeoutMs ?? 90_000,
+    });
+    let extraction = started;
+    for (let looks = 0; !isOver(extraction.state); looks++) {
+      await pause(backOff(looks), options.signal);
+      extraction = await this.#http.json("GET", `${path(id)}/extractions/${started.id}`, {
+        signal: options.signal,
+      });
+    }
+    return extraction;
   }
 
   /** The picture of an `image` block: a PNG or a JPEG. */

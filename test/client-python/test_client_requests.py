@@ -258,6 +258,23 @@ def test_a_large_file_is_sent_in_parts_without_the_key(monkeypatch, pauses):
         wire.client().files.upload(b"%PDF-")
 
 
+def test_an_extraction_is_waited_for(monkeypatch, pauses):
+    monkeypatch.setattr("fovea_client._sync.jobs.sleep_sync", pauses.append)
+    running = {"id": "ext_1", "job_id": "job_1", "state": "running", "error": None}
+    ended = {**running, "state": "succeeded", "data": {"total": 7}, "citations": {"total": None}}
+    wire = Wire(answer(202, running), answer(200, running), answer(200, ended))
+    extraction = wire.client().jobs.extract("job_1", {"type": "object"}, instructions="In pounds.")
+    assert extraction.data == {"total": 7}
+    assert json.loads(wire.requests[0].content) == {
+        "schema": {"type": "object"},
+        "instructions": "In pounds.",
+    }
+    assert [r.url.path for r in wire.requests] == ["/v1/jobs/job_1/extract"] + [
+        "/v1/jobs/job_1/extractions/ext_1"
+    ] * 2
+    assert len(pauses) == 2
+
+
 def test_a_list_is_read_over_its_cursors():
     first = {"data": [FILE, FILE], "next_cursor": "c"}
     wire = Wire(answer(200, first), answer(200, {"data": [FILE], "next_cursor": None}))

@@ -1,6 +1,7 @@
 /** The client's package as users get it: packed, installed in an empty folder and run against the real service. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
@@ -19,6 +20,8 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Job } from "../../scripts/api.ts";
+import { Files } from "../../src/client/files.ts";
+import { Transport } from "../../src/client/transport.ts";
 import { api, data as dataFolder, stack, unseen } from "./support.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -115,6 +118,24 @@ describe("the package", () => {
   });
 });
 
+test("a large document is uploaded in parts, without the key", async () => {
+  const uploads: (string | undefined)[] = [];
+  const http = new Transport({
+    apiKey: stack.key,
+    baseUrl: stack.origin,
+    fetch: (url, init) => {
+      const { authorization } = init.headers as Record<string, string>;
+      if (init.method === "PUT") uploads.push(authorization);
+      return fetch(url, init);
+    },
+  });
+  const bytes = unseen("invoice.pdf");
+  const file = await new Files(http, 1000).upload(bytes, { name: "parts.pdf" });
+  assert.deepEqual([file.name, file.bytes], ["parts.pdf", bytes.length]);
+  assert.equal(file.sha256, createHash("sha256").update(bytes).digest("hex"));
+  assert.deepEqual(uploads, [undefined]);
+});
+
 describe("fovea read", () => {
   test("prints the Markdown of a file", async () => {
     const { status, stdout } = await fovea(["read", join(examples, "invoice.pdf")]);
@@ -198,10 +219,12 @@ print(json.dumps({
     });
     const made = globSync("**/*.md", { cwd: join(folder, "made/new") }).sort();
     assert.deepEqual(made, ["a.md.md", "a.pdf.md", join("deep", "b.md")]);
-    assert.equal((await fovea(["read", "in/**/b.*", "-o", "pattern"])).status, 0);
+    const pattern = [bin, "read", "in/**/b.*", "-o", "pattern"];
+    const env = { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key };
+    await run(process.execPath, pattern, { cwd: folder, env }); // Node 24: 20 has no patterns
     assert.deepEqual(readdirSync(join(folder, "pattern")), ["b.md"]);
     for (const [args, words] of [
-      [["in/deep/.hidden/*.png"], /No file matches/],
+      [["in/deep/.hidden/*.png"], /No file matches|need Node 22/],
       [["made"], /no \.pdf, .* file|would be overwritten/],
       [["in", "-o", "in/a.pdf"], /is a file: several documents need a folder/],
       [["in/a.pdf", "in/deep/../a.pdf", "-o", "out"], /would both be written to/],
@@ -252,7 +275,7 @@ print(json.dumps({
     } = document.components.schemas.OcrRequest.properties as Record<string, object>;
     for (const name of Object.keys(fields))
       assert.match(stdout, new RegExp(`--${name.replaceAll("_", "-")}\\b`));
-    const metadata = ["--metadata", "a=1", "--metadata", "b=x=y", "--witness", "--tokens", "none"];
+    const metadata = ["--metadata", "a=1", "--metadata", "b=x=y", "--tokens", "none"];
     const read = await fovea(["read", join(examples, "invoice.pdf"), "--json", ...metadata]);
     const job = await api.job(JSON.parse(read.stdout).job_id);
     assert.deepEqual((job as Job & { metadata: object }).metadata, { a: "1", b: "x=y" });
@@ -312,6 +335,8 @@ print(json.dumps({
       [["read", "nothing.pdf"], /no file nothing\.pdf/],
       [["read", invoice, "--format", "doc"], /--format is one of/],
       [["read", invoice, "--colour"], /--colour/],
+      [["read", invoice, "--schema", invoice], /invoice\.pdf: /],
+      [["read", invoice, "--instructions", "a"], /--instructions needs --schema/],
       [["read", invoice, "--dpi", "high"], /--dpi is a whole number/],
       [["read", invoice, "--model", "gpt"], /Choose one of pp-ocr/],
       [["jobs", "get", "job_x"], /No such/i],

@@ -25,7 +25,7 @@ from .errors import (
 from .events import JobEvent, PageEvent, StateEvent, is_over
 from .manifest import ManifestLine, is_batch_over
 from .models import Block, FailedPage, Job, ResultDocument, StoredPageResult
-from .reading import PageOutcome, Reading
+from .reading import Extraction, PageOutcome, Reading
 from .webhooks import WebhookEvent, verify_webhook
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "AuthenticationError",
     "Block",
     "ConflictError",
+    "Extraction",
     "FailedPage",
     "Fovea",
     "FoveaError",

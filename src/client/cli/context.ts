@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ageing, Compressed, Context, ContextView } from "../index.ts";
 import { type Command, noArgs, onlyArg, wholeNumber } from "./command.ts";
-import { contentOf, documentsOf } from "./documents.ts";
+import { contentOf, documentsOf, jsonOf } from "./documents.ts";
 import { EXIT, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
 
@@ -214,14 +214,6 @@ async function textOf(source: string): Promise<string> {
   return typeof document === "string"
     ? readFileSync(document, "utf8")
     : new TextDecoder().decode(document as Uint8Array);
-}
-
-function jsonOf(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new UsageError(`${path}: ${(error as Error).message}`);
-  }
 }
 
 function show({ items = [], tokens }: ContextView): void {

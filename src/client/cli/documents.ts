@@ -1,5 +1,5 @@
 /** The documents that a command line names: files, folders, patterns, URLs and standard input. */
-import fs, { readdirSync, statSync } from "node:fs";
+import fs, { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join, relative, resolve, sep } from "node:path";
 import type { Source } from "../index.ts";
 import { UsageError } from "./errors.ts";
@@ -123,4 +123,13 @@ export async function contentOf({ source }: Pick<Document, "source">): Promise<S
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** @throws UsageError if the file is not there or not JSON */
+export function jsonOf(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
 }

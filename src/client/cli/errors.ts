@@ -6,3 +6,13 @@ export class UsageError extends Error {}
 
 /** There is no API key. */
 export class KeyError extends UsageError {}
+
+/** A model could not extract data from a document. */
+export class ExtractionError extends Error {
+  readonly code: string;
+
+  constructor({ code, message }: { code: string; message: string }) {
+    super(`${code}: ${message}`);
+    this.code = code;
+  }
+}

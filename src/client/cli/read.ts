@@ -1,9 +1,10 @@
 /** `fovea read`: reads documents and writes their results. */
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import {
   ApiError,
   type BatchDefaults,
+  type Extraction,
   type Format,
   type Fovea,
   isOver,
@@ -11,8 +12,15 @@ import {
   type ReadOptions,
 } from "../index.ts";
 import { type Command, type Input, type Option, wholeNumber } from "./command.ts";
-import { contentOf, type Document, demandNoDocument, documentsOf, targetsIn } from "./documents.ts";
-import { EXIT, UsageError } from "./errors.ts";
+import {
+  contentOf,
+  type Document,
+  demandNoDocument,
+  documentsOf,
+  jsonOf,
+  targetsIn,
+} from "./documents.ts";
+import { EXIT, ExtractionError, UsageError } from "./errors.ts";
 import { deliver, messageOf, print, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
@@ -98,9 +106,18 @@ const jobOptions: Record<string, Option> = {
     help: "keep: store the vision tokens for later questions; none",
     choices: ["keep", "none"],
   },
+  password: { value: "TEXT", help: "the password of an encrypted PDF" },
   "zero-retention": { help: "erase the document and its results when they are delivered" },
   "webhook-url": { value: "URL", help: "an address that is told when the job ends" },
   metadata: { value: "KEY=TEXT", help: "a text of your own, kept with the job", many: true },
+};
+
+const schemaOptions: Record<string, Option> = {
+  schema: {
+    value: "FILE",
+    help: "a JSON Schema: write the data that a model extracts by it, as JSON, with their places",
+  },
+  instructions: { value: "TEXT", help: "what that model should know beyond the schema" },
 };
 
 export const read: Command = {
@@ -117,6 +134,7 @@ export const read: Command = {
     ...readingOptions,
     ...formOptions,
     ...jobOptions,
+    ...schemaOptions,
     quiet: { short: "q", help: "print only errors on stderr" },
   },
   async run(input) {
@@ -156,18 +174,20 @@ type Write = (fovea: Fovea, job: Job) => Promise<void>;
 const FILES = new Set<Format>(["docx", "pdf", "overlay"]);
 
 const isJsonLines = (input: Input) =>
-  formatOf(input) === "json" && input.value("output") === undefined;
+  (formatOf(input) === "json" || input.value("schema") !== undefined) &&
+  input.value("output") === undefined;
 
 /** @throws UsageError */
 function writerOf(input: Input, documents: Document[]): (index: number) => Write {
-  const format = formatOf(input);
+  const extraction = extractionOf(input);
+  const format = extraction ? "json" : formatOf(input);
   const output = input.value("output");
   // A folder or a pattern is several documents, even if it holds only one.
   const isSeveral = documents.length > 1 || documents[0]?.source !== (input.args[0] ?? "-");
   if (output === undefined) {
     if (FILES.has(format) && (isSeveral || process.stdout.isTTY))
       throw new UsageError(`--format ${format} needs --output.`);
-    return (index) => toStdout(format, documents, index);
+    return (index) => toStdout(format, documents, index, extraction);
   }
   const stat = statSync(output, { throwIfNoEntry: false });
   const isFolder = isSeveral || /[/\\]$/.test(output) || stat?.isDirectory();
@@ -178,16 +198,26 @@ function writerOf(input: Input, documents: Document[]): (index: number) => Write
   return (index) => async (fovea, job) => {
     const target = targets[index] as string;
     mkdirSync(dirname(target), { recursive: true });
-    await deliver(await resultOf(fovea, job.id, format), target);
+    if (extraction)
+      writeFileSync(target, `${JSON.stringify(await extract(fovea, job, extraction), null, 2)}\n`);
+    else await deliver(await resultOf(fovea, job.id, format), target);
   };
 }
 
 /** JSON takes one line for each document; texts of several documents have their names between them. */
-function toStdout(format: Format, documents: Document[], index: number): Write {
+function toStdout(
+  format: Format,
+  documents: Document[],
+  index: number,
+  extraction: ExtractionRequest | undefined,
+): Write {
   const { label } = documents[index] as Document;
   if (format === "json")
     return async (fovea, job) => {
-      print(JSON.stringify({ source: label, ...(await fovea.jobs.result(job.id)) }));
+      const result = extraction
+        ? await extract(fovea, job, extraction)
+        : await fovea.jobs.result(job.id);
+      print(JSON.stringify({ source: label, ...result }));
     };
   return async (fovea, job) => {
     const body = await resultOf(fovea, job.id, format);
@@ -197,6 +227,31 @@ function toStdout(format: Format, documents: Document[], index: number): Write {
     await deliver(body, undefined);
     print("");
   };
+}
+
+type ExtractionRequest = Parameters<Fovea["jobs"]["extract"]>[1];
+
+/** @throws UsageError for a file that is no JSON object, or options that do not fit */
+function extractionOf(input: Input): ExtractionRequest | undefined {
+  const path = input.value("schema");
+  const instructions = input.value("instructions");
+  if (path === undefined) {
+    if (instructions !== undefined) throw new UsageError("--instructions needs --schema.");
+    return undefined;
+  }
+  if ((input.value("format") ?? "json") !== "json")
+    throw new UsageError("--schema writes JSON: leave out --format.");
+  const schema = jsonOf(path);
+  if (typeof schema !== "object" || schema === null || Array.isArray(schema))
+    throw new UsageError(`${path} is no JSON Schema of an object.`);
+  return { schema: schema as Record<string, unknown>, instructions };
+}
+
+/** @throws ExtractionError */
+async function extract(fovea: Fovea, job: Job, request: ExtractionRequest): Promise<Extraction> {
+  const extraction = await fovea.jobs.extract(job.id, request);
+  if (extraction.error) throw new ExtractionError(extraction.error);
+  return extraction;
 }
 
 async function readOne(
@@ -286,6 +341,7 @@ const jobOf = (input: Input) =>
   ({
     cache: input.value("cache"),
     tokens: input.value("tokens"),
+    password: input.value("password"),
     zero_retention: input.has("zero-retention") || undefined,
     webhook_url: input.value("webhook-url"),
     metadata: metadataOf(input.values("metadata")),

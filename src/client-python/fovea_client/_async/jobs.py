@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Literal
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from ..errors import ApiConnectionError, ApiError, ApiTimeoutError
 from ..events import JobEvent, PageEvent, is_over, job_event
 from ..models import Delivery, Job, ResultDocument
 from ..params import OcrRequest, ResultFormat
+from ..reading import Extraction
 from ._lists import async_all
 from .transport import AsyncTransport
 
@@ -174,6 +175,31 @@ class AsyncJobs:
         images = await self.create(**request)
         await self.wait(images.id)
         return await self.result_bytes(id, format, pages=pages)
+
+    async def extract(
+        self, id: str, schema: Mapping[str, Any], *, instructions: str | None = None
+    ) -> Extraction:
+        """Extracts data by a JSON Schema, and waits for them. The same request again finds the same extraction.
+
+        Returns:
+            the ended extraction, which has succeeded or failed.
+        """
+        request = {"schema": schema, **({} if instructions is None else {"instructions": instructions})}
+        call = Call(
+            "POST",
+            f"{_path(id)}/extract",
+            json=request,
+            headers={"prefer": "wait=30"},
+            timeout=30 + self._http.options.timeout,
+        )
+        extraction = await self._http.json(Extraction, call)
+        looks = 0
+        while not is_over(extraction.state):
+            await sleep_async(back_off(looks))
+            looks += 1
+            path = f"{_path(id)}/extractions/{extraction.id}"
+            extraction = await self._http.json(Extraction, Call("GET", path))
+        return extraction
 
     async def figure(self, id: str, page: int, block: int) -> bytes:
         """The picture of an `image` block: a PNG or a JPEG."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Literal
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from ..errors import ApiConnectionError, ApiError, ApiTimeoutError
 from ..events import JobEvent, PageEvent, is_over, job_event
 from ..models import Delivery, Job, ResultDocument
 from ..params import OcrRequest, ResultFormat
+from ..reading import Extraction
 from ._lists import sync_all
 from .transport import Transport
 
@@ -173,6 +174,29 @@ class Jobs:
         images = self.create(**request)
         self.wait(images.id)
         return self.result_bytes(id, format, pages=pages)
+
+    def extract(self, id: str, schema: Mapping[str, Any], *, instructions: str | None = None) -> Extraction:
+        """Extracts data by a JSON Schema, and waits for them. The same request again finds the same extraction.
+
+        Returns:
+            the ended extraction, which has succeeded or failed.
+        """
+        request = {"schema": schema, **({} if instructions is None else {"instructions": instructions})}
+        call = Call(
+            "POST",
+            f"{_path(id)}/extract",
+            json=request,
+            headers={"prefer": "wait=30"},
+            timeout=30 + self._http.options.timeout,
+        )
+        extraction = self._http.json(Extraction, call)
+        looks = 0
+        while not is_over(extraction.state):
+            sleep_sync(back_off(looks))
+            looks += 1
+            path = f"{_path(id)}/extractions/{extraction.id}"
+            extraction = self._http.json(Extraction, Call("GET", path))
+        return extraction
 
     def figure(self, id: str, page: int, block: int) -> bytes:
         """The picture of an `image` block: a PNG or a JPEG."""
