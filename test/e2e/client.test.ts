@@ -209,6 +209,7 @@ print(json.dumps({
 
   test("reads folders and patterns, and keeps places and names apart", async () => {
     mkdirSync(join(folder, "in/deep/.hidden"), { recursive: true });
+    mkdirSync(join(folder, "empty"));
     for (const name of ["a.pdf", "deep/b.pdf", "deep/.hidden/c.pdf", "deep/notes.xyz"])
       copyFileSync(join(examples, "blank.pdf"), join(folder, "in", name));
     writeFileSync(join(folder, "in/a.md"), "# A text");
@@ -225,7 +226,7 @@ print(json.dumps({
     assert.deepEqual(readdirSync(join(folder, "pattern")), ["b.md"]);
     for (const [args, words] of [
       [["in/deep/.hidden/*.png"], /No file matches|need Node 22/],
-      [["made"], /no \.pdf, .* file|would be overwritten/],
+      [["empty"], /The folder empty has no \.pdf, .* file/],
       [["in", "-o", "in/a.pdf"], /is a file: several documents need a folder/],
       [["in/a.pdf", "in/deep/../a.pdf", "-o", "out"], /would both be written to/],
       [["in/a.md", "-o", "in"], /would be overwritten/],
