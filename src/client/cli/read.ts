@@ -60,7 +60,7 @@ export const readingOptions: Record<string, Option> = {
   task: {
     value: "TASK",
     help: "what to do with a page",
-    choices: ["markdown", "free", "ocr", "figure", "describe", "locate", "deep"],
+    choices: ["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"],
   },
   prompt: { value: "TEXT", help: "what to look for, or your own instruction" },
   "token-budget": { value: "N", help: "vision tokens for all selected pages together" },
@@ -221,9 +221,9 @@ function toStdout(
     };
   return async (fovea, job) => {
     const body = await resultOf(fovea, job.id, format);
-    if (documents.length === 1) return deliver(body, undefined);
+    if (documents.length === 1 || format === "chunks") return deliver(body, undefined);
     const heading = format === "md" || format === "html" ? `<!-- ${label} -->` : `==> ${label} <==`;
-    if (format !== "chunks") print(index === 0 ? heading : `\n${heading}`);
+    print(index === 0 ? heading : `\n${heading}`);
     await deliver(body, undefined);
     print("");
   };
