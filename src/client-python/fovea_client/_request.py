@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
@@ -109,7 +110,8 @@ class Call:
 
 
 async def _in_async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
+    """Reads in a thread, so that a slow disk does not hold up the event loop."""
+    while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
         yield chunk
 
 
@@ -154,6 +156,14 @@ def parsed(into: type[Answer], content: bytes) -> Answer:
         return into.model_validate_json(content)
     except ValidationError as error:
         raise ApiConnectionError(f"The response is no {into.__name__}: {error}") from error
+
+
+def sha256_sync(body: Body) -> str:
+    return body.sha256()
+
+
+async def sha256_async(body: Body) -> str:
+    return await anyio.to_thread.run_sync(body.sha256)
 
 
 def sleep_sync(seconds: float) -> None:

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from .._base import Listed
-from .._request import Call, back_off, sleep_async
+from .._request import Call, back_off, sha256_async, sleep_async
 from .._source import Body, Source, body_of, reference
 from ..errors import ApiConnectionError, FoveaError
 from ..models import DeletedTokens, File, KeptTokens, OpenUpload, Upload
 from ._lists import async_all
 from .transport import AsyncTransport
 
-#: A larger document is sent in parts, straight to the service's storage.
 LARGEST_WHOLE = 100 * 1024 * 1024
+"""A larger document is sent in parts, straight to the service's storage."""
 
 
 class AsyncFiles:
@@ -40,7 +40,8 @@ class AsyncFiles:
             return await self._http.json(File, Call("POST", "/v1/files", query={"name": name}, body=body))
 
     async def _upload_parts(self, body: Body, name: str | None) -> File:
-        announced = {"bytes": body.length, "sha256": body.sha256(), **({"name": name} if name else {})}
+        sha256 = await sha256_async(body)
+        announced = {"bytes": body.length, "sha256": sha256, **({"name": name} if name else {})}
         opened = await self._http.json(OpenUpload, Call("POST", "/v1/uploads", json=announced))
         path = f"/v1/uploads/{opened.id}"
         etags = []

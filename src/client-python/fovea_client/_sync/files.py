@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from .._base import Listed
-from .._request import Call, back_off, sleep_sync
+from .._request import Call, back_off, sha256_sync, sleep_sync
 from .._source import Body, Source, body_of, reference
 from ..errors import ApiConnectionError, FoveaError
 from ..models import DeletedTokens, File, KeptTokens, OpenUpload, Upload
 from ._lists import sync_all
 from .transport import Transport
 
-#: A larger document is sent in parts, straight to the service's storage.
 LARGEST_WHOLE = 100 * 1024 * 1024
+"""A larger document is sent in parts, straight to the service's storage."""
 
 
 class Files:
@@ -41,7 +41,8 @@ class Files:
             return self._http.json(File, Call("POST", "/v1/files", query={"name": name}, body=body))
 
     def _upload_parts(self, body: Body, name: str | None) -> File:
-        announced = {"bytes": body.length, "sha256": body.sha256(), **({"name": name} if name else {})}
+        sha256 = sha256_sync(body)
+        announced = {"bytes": body.length, "sha256": sha256, **({"name": name} if name else {})}
         opened = self._http.json(OpenUpload, Call("POST", "/v1/uploads", json=announced))
         path = f"/v1/uploads/{opened.id}"
         etags = []
