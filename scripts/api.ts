@@ -108,7 +108,7 @@ export class Api {
       const headers = { "last-event-id": last };
       const { body } = await this.call(`/v1/jobs/${id}/events`, { headers });
       try {
-        const stream = serverEvents(body as ReadableStream<Uint8Array>, SILENCE_MS);
+        const stream = serverEvents(body as ReadableStream<Uint8Array>, SILENCE_MS, last);
         for await (const { id, event, data } of stream) {
           last = id;
           yield { id, type: event, data: JSON.parse(data) };

@@ -8,8 +8,8 @@ import { dirname, join } from "node:path";
 
 const WIDTH = 120;
 const root = join(import.meta.dirname, "..");
-const pages = ["README.md", "docs/**/*.md", "examples/*.md", "src/client/*.md"].flatMap((pattern) =>
-  globSync(pattern, { cwd: root }),
+const pages = ["README.md", "docs/**/*.md", "examples/*.md", "src/client*/*.md"].flatMap(
+  (pattern) => globSync(pattern, { cwd: root }),
 );
 
 const faults = pages.flatMap((page) => {

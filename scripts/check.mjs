@@ -17,6 +17,7 @@ const PYTHON = ["src", "scripts", "test", "bench", "examples"];
 const WORKER_RULES = ["language", "output", "pages", "result", "service", "vision"].map(
   (folder) => `test/worker/${folder}`,
 );
+const PYTHON_CLIENT = "test/client-python";
 
 const CHECKS = {
   types: [node24, tool("typescript/bin/tsc"), "--noEmit"],
@@ -24,9 +25,17 @@ const CHECKS = {
   "command line types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "src/client/cli"],
   "playground types": [node24, tool("typescript/bin/tsc"), "-p", "src/playground"],
   "browser test types": [node24, tool("typescript/bin/tsc"), "--noEmit", "-p", "test/browser"],
-  "client schema": [node24, "scripts/client-types.ts", "--check"],
+  "client types and schemas": [node24, "scripts/client-types.ts", "--check"],
   docs: [node24, "scripts/check-docs.ts"],
   contract: [node24, "scripts/contract.ts", "--check"],
+  "Python client types": [
+    python,
+    "-m",
+    "mypy",
+    "--config-file",
+    "src/client-python/pyproject.toml",
+    "src/client-python/fovea_client",
+  ],
   "settings table": [node24, "scripts/settings-table.ts", "--check"],
   biome: [node24, tool("@biomejs/biome/bin/biome"), "check"],
   ruff: [ruff, "check", "--config", pyproject, ...PYTHON],
@@ -40,7 +49,7 @@ const CHECKS = {
     "err-long",
   ],
   "worker architecture": [importLinter, "--no-logo", "--no-cache", pyproject],
-  "worker rules": [
+  "worker rules and Python client": [
     python,
     "-m",
     "pytest",
@@ -51,6 +60,7 @@ const CHECKS = {
     "-m",
     "not slow",
     ...WORKER_RULES,
+    PYTHON_CLIENT,
   ],
 };
 

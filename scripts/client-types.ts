@@ -1,110 +1,63 @@
 /**
- * Generates `src/client/schema.ts`: the schemas of the OpenAPI document as TypeScript types. With `--check`,
- * only tests whether the file is current.
+ * Generates what the clients share with the edge: the schemas of the OpenAPI document as TypeScript types and as Python
+ * classes, and the synchronous Python client from the asynchronous one. With `--check`, only tests whether the files are
+ * current.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { registerHooks } from "node:module";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { openApi } from "./types/openapi.ts";
+import { pythonModels, pythonParams, synchronous } from "./types/python.ts";
+import { typescript } from "./types/typescript.ts";
 
-interface Schema {
-  $ref?: string;
-  type?: string | string[];
-  const?: unknown;
-  enum?: unknown[];
-  anyOf?: Schema[];
-  oneOf?: Schema[];
-  allOf?: Schema[];
-  properties?: Record<string, Schema>;
-  required?: string[];
-  additionalProperties?: boolean | Schema;
-  items?: Schema;
-  prefixItems?: Schema[];
-  description?: string;
+const root = join(import.meta.dirname, "..");
+const python = "src/client-python/fovea_client";
+
+const document = await openApi();
+const files: Record<string, string> = {
+  "src/client/schema.ts": typescript(document),
+  [`${python}/models.py`]: formatted(pythonModels(document)),
+  [`${python}/params.py`]: formatted(pythonParams(document)),
+};
+for (const path of globSync(`${python}/_async/*.py`, { cwd: root })) {
+  const source = readFileSync(join(root, path), "utf8");
+  files[`${python}/_sync/${basename(path)}`] = formatted(synchronous(source));
 }
 
-const target = join(import.meta.dirname, "../src/client/schema.ts");
-const written = file(await schemas());
-if (!process.argv.includes("--check")) writeFileSync(target, written);
-else if (readFileSync(target, "utf8") !== written) {
-  console.error("src/client/schema.ts does not match the edge's schemas. Run: npm run types");
-  process.exit(1);
-}
-
-/** The edge's own OpenAPI document. Node lacks workerd's modules, so stubs replace them. */
-async function schemas(): Promise<Record<string, Schema>> {
-  const source =
-    "export class DurableObject {} export class WorkflowEntrypoint {} export class WorkerEntrypoint {} export const env = {}; export const waitUntil = () => {};";
-  const url = `data:text/javascript,${encodeURIComponent(source)}`;
-  registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier.startsWith("cloudflare:") ? { url, shortCircuit: true } : next(specifier, context),
-  });
-  const { newApp } = await import("../src/edge/app.ts");
-  const response = await newApp().request("/openapi.json", {}, {
-    PUBLIC_ORIGIN: "http://edge.test",
-    POOLS: "[]",
-    SIGNING_SECRET: "x".repeat(16),
-    MODELS: "pp-ocr",
-    DEFAULT_MODEL: "pp-ocr",
-    LOG_REQUESTS: "false",
-  } as never);
-  const document = (await response.json()) as { components: { schemas: Record<string, Schema> } };
-  return document.components.schemas;
-}
-
-function file(named: Record<string, Schema>): string {
-  const types = Object.entries(named).map(
-    ([name, schema]) => `${doc(schema, "")}export type ${name} = ${typeOf(schema, "")};\n`,
-  );
-  return `/** Made by scripts/client-types.ts from the OpenAPI document: do not edit. */\n\n${types.join("\n")}`;
-}
-
-/** @throws Error for an unknown kind of schema */
-function typeOf(schema: Schema, indent: string): string {
-  const { $ref, anyOf, oneOf, allOf } = schema;
-  if ($ref) return $ref.split("/").at(-1) as string;
-  if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
-  const all = (of: Schema[], by: string) => of.map((one) => typeOf(one, indent)).join(by);
-  if (anyOf ?? oneOf) return all((anyOf ?? oneOf) as Schema[], " | ");
-  if (allOf) return all(allOf, " & ");
-  if (Array.isArray(schema.type))
-    return all(
-      schema.type.map((type) => ({ ...schema, type })),
-      " | ",
-    );
-  switch (schema.type) {
-    case "object":
-      return objectOf(schema, indent);
-    case "array":
-      if (schema.prefixItems) return `[${all(schema.prefixItems, ", ")}]`;
-      return `Array<${typeOf(schema.items ?? {}, indent)}>`;
-    case "integer":
-    case "number":
-      return "number";
-    case "string":
-    case "boolean":
-    case "null":
-      return schema.type;
-    case undefined:
-      return "unknown";
+for (const [path, text] of Object.entries(files)) {
+  const target = join(root, path);
+  if (!process.argv.includes("--check")) {
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+  } else if (current(target) !== text) {
+    console.error(`${path} is out of date. Run: npm run types`);
+    process.exitCode = 1;
   }
-  throw new Error(`No TypeScript type for ${JSON.stringify(schema)}`);
 }
 
-function objectOf(schema: Schema, indent: string): string {
-  const inner = `${indent}  `;
-  const required = new Set(schema.required);
-  const lines = Object.entries(schema.properties ?? {}).map(
-    ([name, value]) =>
-      `${doc(value, inner)}${inner}${/^[a-z_$][\w$]*$/i.test(name) ? name : JSON.stringify(name)}${required.has(name) ? "" : "?"}: ${typeOf(value, inner)};\n`,
-  );
-  const { additionalProperties: more } = schema;
-  if (lines.length === 0)
-    return `Record<string, ${typeof more === "object" ? typeOf(more, indent) : "unknown"}>`;
-  return `{\n${lines.join("")}${indent}}`;
+function current(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
 }
 
-function doc({ description }: Schema, indent: string): string {
-  return description ? `${indent}/** ${description.replaceAll("*/", "* /")} */\n` : "";
+/** A Python source without unused imports, formatted as the others. */
+function formatted(source: string): string {
+  const fixed = ruff(["check", "--fix", "--unsafe-fixes", "--quiet", "--exit-zero"], source);
+  return ruff(["format"], fixed);
+}
+
+function ruff([command = "", ...options]: string[], input: string): string {
+  const config = ["--config", join(root, "src/gpu-worker/pyproject.toml")];
+  const name = ["--stdin-filename", join(root, python, "generated.py")];
+  const args = [command, ...options, ...config, ...name, "-"];
+  const { status, stdout, stderr } = spawnSync(join(root, ".venv/bin/ruff"), args, {
+    cwd: root,
+    input,
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`ruff ${command}: ${stderr}`);
+  return stdout;
 }

@@ -109,7 +109,7 @@ function steps(/** @type {boolean} */ tests) {
   const pytorch = stamped("pytorch", "PyTorch (190 MB)", ["requirements-torch.txt"], torch);
   const testing = stamped(
     "tests",
-    "the tests' Python packages (40 MB)",
+    "the tests' Python packages (60 MB)",
     ["requirements-tests.txt"],
     testPackages,
   );

@@ -113,7 +113,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       origin,
       key: options.publicOrigin
         ? ""
-        : await developmentKey(origin, bootstrapSecret, join(data, "development-key")),
+        : await developmentKey(origin, bootstrapSecret, join(data, "development.json")),
       bootstrapSecret,
       worker,
       edgePid: () => edge.pid(),
@@ -353,13 +353,20 @@ function keptSecrets(data: string): Secrets {
   return secrets;
 }
 
-/** The key of the last run while it works, else a new one. */
+/**
+ * The key of the last run while it works, else a new one. The file tells the command line where the service is, and
+ * whether it still runs.
+ */
 async function developmentKey(origin: string, secret: string, path: string): Promise<string> {
-  if (existsSync(path)) {
-    const key = read(path);
-    const headers = { authorization: `Bearer ${key}` };
-    if ((await fetch(`${origin}/v1/files?limit=1`, { headers })).ok) return key;
-  }
+  const kept = existsSync(path) ? (JSON.parse(read(path)).key as string) : undefined;
+  const headers = { authorization: `Bearer ${kept}` };
+  const works = kept && (await fetch(`${origin}/v1/files?limit=1`, { headers })).ok;
+  const key = works ? kept : await newDevelopmentKey(origin, secret);
+  writeFileSync(path, JSON.stringify({ origin, key, pid: process.pid }), { mode: 0o600 });
+  return key;
+}
+
+async function newDevelopmentKey(origin: string, secret: string): Promise<string> {
   const response = await fetch(`${origin}/v1/keys`, {
     method: "POST",
     headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
@@ -370,9 +377,7 @@ async function developmentKey(origin: string, secret: string, path: string): Pro
     }),
   });
   if (!response.ok) throw new Error(`No API key could be made: ${await response.text()}`);
-  const { key } = (await response.json()) as { key: string };
-  writeFileSync(path, key, { mode: 0o600 });
-  return key;
+  return ((await response.json()) as { key: string }).key;
 }
 
 /** Waits until an address answers with 200 and a body that will do, or its process is gone. */

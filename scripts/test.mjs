@@ -35,6 +35,7 @@ const SUITES = {
     "--rootdir",
     ".",
     "test/worker",
+    "test/client-python",
     `--junitxml=${report("worker")}`,
   ],
   edge: [

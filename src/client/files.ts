@@ -1,20 +1,36 @@
 /** `fovea.files`: uploaded documents. */
+
+import { FoveaError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
-import type { DeletedTokens, KeptTokens, File as StoredFile } from "./schema.ts";
-import { resolveSource, type Source } from "./source.ts";
-import type { CallOptions, Transport } from "./transport.ts";
+import type {
+  DeletedTokens,
+  KeptTokens,
+  OpenUpload,
+  File as StoredFile,
+  Upload,
+} from "./schema.ts";
+import { resolveSource, type Source, sha256 } from "./source.ts";
+import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 /** Long enough for a large document on a slow connection. */
 const UPLOAD_TIMEOUT_MS = 600_000;
 
+/** A larger document is sent in parts, straight to the service's storage. */
+const LARGEST_WHOLE = 100 * 1024 * 1024;
+
 export class Files {
   readonly #http: Transport;
+  readonly #largestWhole: number;
 
-  constructor(http: Transport) {
+  constructor(http: Transport, largestWhole = LARGEST_WHOLE) {
     this.#http = http;
+    this.#largestWhole = largestWhole;
   }
 
-  /** Uploads a document. Uploading the same bytes again returns the existing file. */
+  /**
+   * Uploads a document. Uploading the same bytes again returns the existing file. A document of more than 100 MiB is
+   * sent in parts: after a broken connection only the part that failed is sent again.
+   */
   async upload(
     source: Source,
     { name, ...call }: CallOptions & { name?: string | undefined } = {},
@@ -22,12 +38,42 @@ export class Files {
     const resolved = await resolveSource(source);
     if (!("upload" in resolved))
       throw new TypeError("Only bytes are uploaded; read() takes URLs and file ids as they are.");
+    if (resolved.upload.size > this.#largestWhole)
+      return this.#uploadParts(resolved.upload, name ?? resolved.name, call.signal);
     return this.#http.json("POST", "/v1/files", {
       query: { name: name ?? resolved.name },
       body: resolved.upload,
       timeoutMs: UPLOAD_TIMEOUT_MS,
       ...call,
     });
+  }
+
+  async #uploadParts(
+    document: Blob,
+    name: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredFile> {
+    const announced = { bytes: document.size, sha256: await sha256(document), name };
+    const call = { json: announced, signal };
+    const { id, parts } = await this.#http.json<OpenUpload>("POST", "/v1/uploads", call);
+    const etags: { part: number; etag: string }[] = [];
+    let first = 0;
+    for (const { part, bytes, url } of parts) {
+      const body = document.slice(first, first + bytes);
+      const etag = await this.#http.put(url, body, { timeoutMs: UPLOAD_TIMEOUT_MS, signal });
+      etags.push({ part, etag });
+      first += bytes;
+    }
+    const path = `/v1/uploads/${id}`;
+    const complete = { json: { parts: etags }, signal };
+    let upload = await this.#http.json<Upload>("POST", `${path}/complete`, complete);
+    for (let looks = 0; upload.state === "checking"; looks++) {
+      await pause(backOff(looks), signal);
+      upload = await this.#http.json<Upload>("GET", path, { signal });
+    }
+    if (upload.file_id === null)
+      throw new FoveaError(`The upload is ${upload.state}: ${upload.error}.`);
+    return this.get(upload.file_id, { signal });
   }
 
   get(id: string, options: CallOptions = {}): Promise<StoredFile> {

@@ -9,10 +9,21 @@ import { JobError } from "./errors.ts";
 import { Files } from "./files.ts";
 import { isOver, type JobEvent, Jobs, type PageOutcome } from "./jobs.ts";
 import { Keys } from "./keys.ts";
-import type { Compressed, CompressRequest, Job, OcrRequest, Settings, Usage } from "./schema.ts";
+import type {
+  ChangeSettings,
+  Compressed,
+  CompressRequest,
+  FailedPage,
+  Job,
+  Model,
+  OcrRequest,
+  Settings,
+  Usage,
+} from "./schema.ts";
 import { resolveSource, type Source } from "./source.ts";
 import { backOff, type CallOptions, type ClientOptions, pause, Transport } from "./transport.ts";
 
+/** The fields of `POST /v1/ocr`, such as `pages: "1-3,7"`, and what is the client's own. */
 export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
   /** A name for the document, for your own use. */
   name?: string;
@@ -22,7 +33,10 @@ export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
   idempotencyKey?: string;
 }
 
-/** A document that has been read: each page has a result or an error. */
+/**
+ * A document that has been read: each page has a result (`blocks`, `markdown`; its `error` is `null`) or an `error`, so
+ * `if (page.error)` tells which.
+ */
 export class Reading {
   readonly job: Job;
   readonly pages: PageOutcome[];
@@ -35,13 +49,14 @@ export class Reading {
   /** The Markdown of all pages in order, without the pages that failed. */
   get markdown(): string {
     return this.pages
-      .flatMap((page) => ("markdown" in page && page.markdown.trim() ? [page.markdown.trim()] : []))
+      .flatMap((page) => (page.error ? [] : [page.markdown.trim()]))
+      .filter(Boolean)
       .join("\n\n");
   }
 
   /** The pages that failed. */
-  get failed(): PageOutcome[] {
-    return this.pages.filter((page) => page.error);
+  get failed(): FailedPage[] {
+    return this.pages.filter((page) => page.error !== null);
   }
 }
 
@@ -54,7 +69,7 @@ export class Fovea {
   readonly webhooks: Webhooks;
   readonly #http: Transport;
 
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions = {}) {
     this.#http = new Transport(options);
     this.files = new Files(this.#http);
     this.jobs = new Jobs(this.#http);
@@ -115,6 +130,11 @@ export class Fovea {
     }
   }
 
+  /** The readers of the service: their modes, tasks and languages. */
+  async models(options: CallOptions = {}): Promise<Model[]> {
+    return (await this.#http.json<{ data: Model[] }>("GET", "/v1/models", options)).data;
+  }
+
   /** Pages and tokens by day (UTC), key and model; the last 30 days by default. */
   async usage(query: { from?: string; to?: string } = {}, options: CallOptions = {}) {
     const call = { query, ...options };
@@ -125,10 +145,7 @@ export class Fovea {
     return this.#http.json("GET", "/v1/settings", options);
   }
 
-  changeSettings(
-    change: { retention_days?: number | null; job_retention_days?: number | null },
-    options: CallOptions = {},
-  ) {
+  changeSettings(change: ChangeSettings, options: CallOptions = {}) {
     return this.#http.json<Settings>("PATCH", "/v1/settings", { json: change, ...options });
   }
 }
@@ -143,6 +160,7 @@ export {
 export type { NewContextMessage } from "./contexts.ts";
 export * from "./errors.ts";
 export {
+  type Extraction,
   type Format,
   isOver,
   type JobEvent,

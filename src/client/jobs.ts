@@ -3,18 +3,22 @@ import { ApiError, ConnectionError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   Delivery,
+  FailedPage,
   Job,
   OcrRequest,
+  PageError,
   PageStatus,
   ResultDocument,
   ResultFormat,
+  StoredPageResult,
 } from "./schema.ts";
 import { serverEvents } from "./sse.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 export type JobState = Job["state"];
 export type Format = ResultFormat;
-export type PageOutcome = ResultDocument["pages"][number];
+/** `error` tells the two apart: it is `null` if the page was read. */
+export type PageOutcome = StoredPageResult | FailedPage;
 
 export interface PageEvent extends Omit<PageStatus, "readings"> {
   type: "page";
@@ -33,8 +37,20 @@ export interface StateEvent {
 
 export type JobEvent = PageEvent | StateEvent;
 
+/** Data that a model has extracted from the pages of a job (docs/EXTRACTION.md). */
+export interface Extraction {
+  id: string;
+  job_id: string;
+  state: "queued" | "running" | "succeeded" | "failed";
+  error: PageError | null;
+  /** Matches the schema. Only when it has succeeded */
+  data?: Record<string, unknown>;
+  /** As `data`, with the place of each value, or `null` if the value is not on the pages */
+  citations?: Record<string, unknown>;
+}
+
 const OPEN = new Set<string>(["queued", "running"]);
-export const isOver = (state: JobState) => !OPEN.has(state);
+export const isOver = (state: string) => !OPEN.has(state);
 
 /** The service sends a comment at least every 15 seconds. */
 const SILENCE_MS = 45_000;
@@ -85,6 +101,7 @@ export class Jobs {
     id: string,
     { lastEventId = "0", signal }: { lastEventId?: string; signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<JobEvent> {
+    const pages = new Set<number>();
     let last = lastEventId;
     let failures = 0;
     let wasOver = false;
@@ -93,11 +110,15 @@ export class Jobs {
       try {
         const headers = { "last-event-id": last, accept: "text/event-stream" };
         const body = await this.#http.stream("GET", `${path(id)}/events`, { headers, signal });
-        for await (const event of serverEvents(body, SILENCE_MS)) {
+        for await (const event of serverEvents(body, SILENCE_MS, last)) {
           empty = false;
           failures = 0;
           last = event.id;
-          yield { ...JSON.parse(event.data), type: event.event, id: event.id } as JobEvent;
+          const known = { ...JSON.parse(event.data), type: event.event, id: event.id } as JobEvent;
+          // Pages that were recorded together have one id: all of them come again.
+          if ("page" in known && pages.has(known.page)) continue;
+          if ("page" in known) pages.add(known.page);
+          yield known;
           if (event.event !== "page" && isOver(event.event as JobState)) return;
         }
         // `lastEventId` was the last event of a job that had already ended.
@@ -173,6 +194,31 @@ export class Jobs {
       await this.wait(images.id, call);
       return get();
     }
+  }
+
+  /**
+   * Extracts data by a JSON Schema, and waits for them. The same request again finds the same extraction.
+   * @returns the ended extraction, which has succeeded or failed
+   */
+  async extract(
+    id: string,
+    request: { schema: Record<string, unknown>; instructions?: string | undefined },
+    options: CallOptions = {},
+  ): Promise<Extraction> {
+    const started = await this.#http.json<Extraction>("POST", `${path(id)}/extract`, {
+      json: request,
+      headers: { prefer: "wait=30" },
+      ...options,
+      timeoutMs: options.timeoutMs ?? 90_000,
+    });
+    let extraction = started;
+    for (let looks = 0; !isOver(extraction.state); looks++) {
+      await pause(backOff(looks), options.signal);
+      extraction = await this.#http.json("GET", `${path(id)}/extractions/${started.id}`, {
+        signal: options.signal,
+      });
+    }
+    return extraction;
   }
 
   /** The picture of an `image` block: a PNG or a JPEG. */

@@ -1,4 +1,4 @@
-/** Made by scripts/client-types.ts from the OpenAPI document: do not edit. */
+/** Made by `npm run types` from the OpenAPI document: do not edit. */
 
 export type File = {
   id: string;
@@ -43,7 +43,19 @@ export type DeletedTokens = {
   bytes: number;
 };
 
-export type OpenUpload = Upload & {
+export type OpenUpload = {
+  id: string;
+  /** `checking`: all bytes have arrived and are being hashed · `done`: see `file_id` · `expired`: aborted, or not completed in time */
+  state: "open" | "checking" | "done" | "failed" | "expired";
+  bytes: number;
+  sha256: string;
+  name: string | null;
+  /** The file, when the state is `done` */
+  file_id: string | null;
+  /** Code of the problem for which the upload failed */
+  error: string | null;
+  created_at: string;
+  expires_at: string;
   parts: Array<{
     part: number;
     bytes: number;
@@ -155,14 +167,58 @@ export type ResultDocument = {
   schema: 1;
   job_id: string;
   file_id: string;
-  pages: Array<StoredPageResult | {
-    page: number;
-    error: PageError;
-  }>;
+  pages: Array<StoredPageResult | FailedPage>;
 };
 
-export type StoredPageResult = PageResult & {
-  blocks?: Array<Block>;
+export type StoredPageResult = {
+  schema: 1;
+  page: number;
+  width: number;
+  height: number;
+  dpi: number | null;
+  model: string;
+  model_digest: string;
+  mode: string;
+  task: string;
+  prompt: string | null;
+  vision_tokens: {
+    positions: number;
+    patches: number;
+    valid: number;
+    /** columns, rows */
+    tiles?: [number, number];
+    max_tiles?: number;
+  } | null;
+  text_tokens: number | null;
+  compression: number | null;
+  expected_precision: [number, number] | null;
+  blocks: Array<Block>;
+  markdown: string;
+  finish_reason: "stop" | "length" | "loop" | "blank" | "error";
+  verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed";
+  warnings: Array<string>;
+  attempts: Array<{
+    mode: string;
+    tokens: number | null;
+    finish_reason: "stop" | "length" | "loop" | "blank" | "error";
+    /** `stored`: the page was not encoded, because its vision tokens were kept from an earlier reading */
+    encoded?: "stored";
+  }>;
+  timings_ms: {
+    raster: number;
+    encode: number;
+    prefill: number;
+    decode: number;
+  };
+  error: null;
+  /** Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers */
+  text_source?: "text_layer" | "recognition" | "mixed";
+  /** Check by a second reader: the share of words that both read; `null` if there are too few words */
+  witness?: {
+    model: string;
+    model_digest: string;
+    agreement: number | null;
+  };
   /** Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys` */
   receipt: {
     payload: string;
@@ -297,6 +353,11 @@ export type Figure = {
   bytes: number;
 };
 
+export type FailedPage = {
+  page: number;
+  error: PageError;
+};
+
 export type OcrRequest = {
   file?: string;
   /** `https:` URL or `data:` URL of the document */
@@ -340,7 +401,16 @@ export type OcrRequest = {
 /** `html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
 export type ResultFormat = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
 
-export type Delivery = WebhookDelivery & {
+export type Delivery = {
+  /** Sent as `webhook-id` with every attempt */
+  id: string;
+  event: string;
+  url: string;
+  /** `null` for a job's `webhook_url` */
+  endpoint_id: string | null;
+  job_id: string | null;
+  state: "pending" | "delivered" | "failed";
+  created_at: string;
   attempts: Array<{
     attempt: number;
     at: string;
@@ -823,7 +893,19 @@ export type LossReport = {
     /** Tokens of all messages as text */
     as_text: number;
   };
-  messages: Array<ContextMessage & {
+  messages: Array<{
+    number: number;
+    role: "system" | "user" | "assistant" | "tool";
+    pinned: boolean;
+    importance: number;
+    form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+    /** Estimate for DeepSeek's tokenizer */
+    text_tokens: number;
+    characters: number;
+    sha256: string;
+    /** `text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or erased */
+    original: "text" | "kept" | "erased";
+    created_at: string;
     /** Tokens of its text, or its share of the tokens of its image */
     tokens: number;
     compression: number | null;
@@ -925,7 +1007,24 @@ export type FidelityRequest = {
   modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
 };
 
-export type CreatedApiKey = ApiKey & {
+export type CreatedApiKey = {
+  id: string;
+  name: string;
+  /** The key's last four characters */
+  hint: string;
+  environment: "live" | "test";
+  scopes: Array<"read" | "write" | "webhooks" | "admin">;
+  created_at: string;
+  revoked_at: string | null;
+  expires_at: string | null;
+  /** Precise to the minute */
+  last_used_at: string | null;
+  monthly_pages: number | null;
+  concurrent_jobs: number | null;
+  /** Networks from which the key may be used; `null`: any */
+  allowed_cidrs: Array<string> | null;
+  /** `null`: the service's default */
+  rate_per_minute: number | null;
   /** The key itself. It is shown only once */
   key: string;
 };
@@ -991,7 +1090,15 @@ export type WebhookSecret = {
   secret: string;
 };
 
-export type WebhookEndpointWithSecret = WebhookEndpoint & {
+export type WebhookEndpointWithSecret = {
+  id: string;
+  url: string;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  /** `disabled`: on request, or after five consecutive failed deliveries */
+  state: "active" | "disabled";
+  disabled_at: string | null;
+  disabled_reason: "failures" | "request" | null;
+  created_at: string;
   secret: string;
 };
 
@@ -1017,7 +1124,26 @@ export type ChangeWebhookEndpoint = {
   state?: "active" | "disabled";
 };
 
-export type WebhookDeliveryLog = Delivery & {
+export type WebhookDeliveryLog = {
+  /** Sent as `webhook-id` with every attempt */
+  id: string;
+  event: string;
+  url: string;
+  /** `null` for a job's `webhook_url` */
+  endpoint_id: string | null;
+  job_id: string | null;
+  state: "pending" | "delivered" | "failed";
+  created_at: string;
+  attempts: Array<{
+    attempt: number;
+    at: string;
+    duration_ms: number;
+    /** `null` if there was no response */
+    status: number | null;
+    error: string | null;
+    /** Beginning of the response body */
+    answer: string | null;
+  }>;
   /** The body of every attempt; `null` if the job was deleted */
   request: {
     body: Record<string, unknown>;

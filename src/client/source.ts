@@ -36,6 +36,9 @@ const TEXTS: Record<string, string> = {
 };
 
 interface NodeModules {
+  "node:crypto": {
+    createHash(name: string): { update(bytes: Uint8Array): void; digest(form: "hex"): string };
+  };
   "node:fs": { openAsBlob(path: string, options: { type: string }): Promise<Blob> };
   "node:path": { basename(path: string): string };
   "node:url": { fileURLToPath(url: string): string };
@@ -49,11 +52,31 @@ type GetBuiltin = <Name extends keyof NodeModules>(name: Name) => NodeModules[Na
  * @throws TypeError without a file system or a file at the path
  */
 export async function openPath(path: string): Promise<{ blob: Blob; name: string }> {
-  const { process } = globalThis as { process?: { getBuiltinModule?: GetBuiltin } };
-  const builtin = process?.getBuiltinModule;
+  const builtin = getBuiltin();
   if (!builtin) throw new TypeError(`Reading a path needs Node 20.16 or newer: ${path}`);
   const local = /^file:/i.test(path) ? builtin("node:url").fileURLToPath(path) : path;
   const name = builtin("node:path").basename(local);
   const type = TEXTS[/\.\w+$/.exec(name.toLowerCase())?.[0] ?? ""] ?? "";
   return { blob: await builtin("node:fs").openAsBlob(local, { type }), name };
 }
+
+function getBuiltin(): GetBuiltin | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?: GetBuiltin } };
+  return process?.getBuiltinModule;
+}
+
+/** In hexadecimal digits. Web Crypto hashes no streams: outside of Node, all bytes are held in memory. */
+export async function sha256(blob: Blob): Promise<string> {
+  const node = getBuiltin()?.("node:crypto");
+  if (!node) return hex(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
+  const hash = node.createHash("sha256");
+  const reader = blob.stream().getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return hash.digest("hex");
+    hash.update(value);
+  }
+}
+
+export const hex = (bytes: ArrayBuffer | Uint8Array) =>
+  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");

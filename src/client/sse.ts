@@ -10,16 +10,17 @@ export interface ServerEvent {
 /**
  * The events of a response body.
  * @param idleMs longer than the service's interval between comments
+ * @param id of the last event before the stream: events without an id have the id of the one before
  * @throws ConnectionError when the stream breaks or no byte arrives for `idleMs`
  */
 export async function* serverEvents(
   body: ReadableStream<Uint8Array>,
   idleMs: number,
+  id: string,
 ): AsyncGenerator<ServerEvent> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = "";
-  let id = "";
   try {
     for (;;) {
       const { done, value } = await within(idleMs, reader.read());

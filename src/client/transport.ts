@@ -3,11 +3,13 @@
  * takes effect only once.
  */
 import { ApiError, ConnectionError, readError, TimeoutError } from "./errors.ts";
+import { hex } from "./source.ts";
 
 export interface ClientOptions {
-  apiKey: string;
-  /** The service's URL, such as `https://ocr.example.com`. */
-  baseUrl: string;
+  /** Default: the environment variable `FOVEA_API_KEY`, where there is an environment. */
+  apiKey?: string | undefined;
+  /** The service's URL, such as `https://ocr.example.com`. Default: `FOVEA_URL`, or `http://127.0.0.1:8787`. */
+  baseUrl?: string | undefined;
   /** For each attempt, until the response is complete (a stream: until it starts). Default: 60 seconds. */
   timeoutMs?: number;
   /** The number of retries. Default: 3. */
@@ -40,11 +42,20 @@ const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
 export class Transport {
   readonly maxRetries: number;
   readonly #options: ClientOptions;
+  readonly #key: string;
   readonly #base: string;
 
+  /** @throws TypeError without an API key, or for a base URL that is none */
   constructor(options: ClientOptions) {
-    if (!options.apiKey) throw new TypeError("apiKey is missing");
-    this.#base = new URL(options.baseUrl).href.replace(/\/$/, "");
+    const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+    const { FOVEA_API_KEY, FOVEA_URL } = process?.env ?? {};
+    const apiKey = options.apiKey || FOVEA_API_KEY;
+    if (!apiKey) throw new TypeError("The API key is missing: pass apiKey, or set FOVEA_API_KEY.");
+    this.#key = apiKey;
+    const baseUrl = options.baseUrl || FOVEA_URL || "http://127.0.0.1:8787";
+    if (!/^https?:/.test(baseUrl) || !URL.canParse(baseUrl))
+      throw new TypeError(`${baseUrl} is no URL such as https://ocr.example.com.`);
+    this.#base = new URL(baseUrl).href.replace(/\/$/, "");
     this.#options = options;
     this.maxRetries = options.maxRetries ?? 3;
   }
@@ -61,9 +72,19 @@ export class Transport {
   bytes(method: string, path: string, sha256: string, call: Call = {}): Promise<ArrayBuffer> {
     return this.#repeat(method, path, call, async (response) => {
       const bytes = await response.arrayBuffer();
-      const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+      const digest = hex(await crypto.subtle.digest("SHA-256", bytes));
       if (digest !== sha256) throw new ConnectionError(`The response's SHA-256 is not ${sha256}.`);
       return bytes;
+    });
+  }
+
+  /** Sends bytes to a presigned address, without the API key. @returns the `ETag` of the stored bytes */
+  put(url: string, body: Blob, call: Call = {}): Promise<string> {
+    return this.#repeat("PUT", url, { ...call, body }, async (response) => {
+      await response.text();
+      const etag = response.headers.get("etag");
+      if (!etag) throw new ConnectionError("The storage did not confirm the bytes.");
+      return etag;
     });
   }
 
@@ -102,13 +123,14 @@ export class Transport {
   }
 
   #request(method: string, path: string, call: Call): [string, RequestInit] {
-    const url = new URL(this.#base + path);
+    const isForeign = /^https?:/.test(path);
+    const url = new URL(isForeign ? path : this.#base + path);
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, String(value));
     const headers: Record<string, string> = {
-      authorization: `Bearer ${this.#options.apiKey}`,
+      ...(!isForeign && { authorization: `Bearer ${this.#key}` }),
       ...(call.json !== undefined && { "content-type": "application/json" }),
-      ...(call.body && { "content-type": typeOf(call.body) }),
+      ...(call.body && !isForeign && { "content-type": typeOf(call.body) }),
       ...call.headers,
     };
     // Uploads need none: the same bytes always give the same file.
@@ -184,6 +206,3 @@ function randomKey(): string {
 /** Only text needs a type; the service detects all other formats by content. */
 const typeOf = (body: Blob | ReadableStream) =>
   (body instanceof Blob && body.type) || "application/octet-stream";
-
-const hex = (bytes: Uint8Array) =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -80,6 +80,10 @@ describe("read", () => {
     stop();
     expect(reading.failed).toEqual([{ page: 2, error }]);
     expect(reading.markdown).toBe("# Page 1\n\na < b & c");
+    // Compiles because `error` tells the two kinds of pages apart.
+    expect(
+      reading.pages.map((page) => (page.error ? page.error.code : page.blocks.length)),
+    ).toEqual([2, "page_too_large"]);
     stop = cog.work(1, () => ({ ...broken, blocks: [] }));
     const failure = await fovea.read(pdf()).catch((reason) => reason);
     stop();
@@ -200,6 +204,26 @@ describe("events", () => {
     expect(sent.at(-1)?.headers.get("last-event-id")).toBe(whole.at(-2)?.id);
   });
 
+  it("of pages that were recorded together come once, and have the id before them", async () => {
+    const page = (n: number, id = "") => `event: page\ndata: {"page": ${n}}\n${id}\n`;
+    const streams = [
+      `id: 1\nevent: running\ndata: {}\n\n${page(1)}`,
+      page(1) + page(2),
+      `${page(1)}${page(2)}${page(3, "id: 2\n")}id: 3\nevent: succeeded\ndata: {}\n\n`,
+    ];
+    wire = async () => new Response(streams.shift());
+    const events: JobEvent[] = [];
+    for await (const event of fovea.jobs.events("job_x")) events.push(event);
+    expect(events.map(({ type, id }) => `${type} ${id}`)).toEqual([
+      "running 1",
+      "page 1",
+      "page 1",
+      "page 2",
+      "succeeded 3",
+    ]);
+    expect(sent.map(({ headers }) => headers.get("last-event-id"))).toEqual(["0", "1", "1"]);
+  });
+
   it("of a finished job end, also after the last event", async () => {
     const stop = cog.work(1);
     const { job } = await fovea.read(pdf());
@@ -297,6 +321,15 @@ describe("other operations", () => {
     const models = cog.predictions.map(({ input }) => input.model);
     expect([...new Set(models)]).toEqual(["pp-ocr", "fovea-render"]);
     expect(paths().filter((path) => path === "POST /v1/ocr")).toHaveLength(2);
+  });
+
+  it("list the service's models", async () => {
+    expect((await fovea.models()).map(({ id }) => id)).toContain("pp-ocr");
+  });
+
+  it("need a key and a URL", () => {
+    expect(() => new Fovea({ baseUrl: ORIGIN })).toThrow("FOVEA_API_KEY");
+    expect(() => client({ baseUrl: "ocr.example.com" })).toThrow("is no URL");
   });
 
   it("create, change and delete webhook endpoints", async () => {

@@ -1,10 +1,14 @@
 /** The client's package as users get it: packed, installed in an empty folder and run against the real service. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
+  copyFileSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -15,7 +19,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { api, stack, unseen } from "./support.ts";
+import type { Job } from "../../scripts/api.ts";
+import { Files } from "../../src/client/files.ts";
+import { Transport } from "../../src/client/transport.ts";
+import { api, data as dataFolder, stack, unseen } from "./support.ts";
 
 const root = join(import.meta.dirname, "../..");
 const examples = join(root, "examples");
@@ -77,11 +84,25 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the package", () => {
-  test("includes its types and has no dependencies", async () => {
+  test("includes its types and license, and has no dependencies", async () => {
+    const installed = globSync("**/*", { cwd: join(folder, "node_modules/fovea-client") });
+    const top = installed.filter((path) => !path.startsWith("dist"));
+    assert.deepEqual(top.sort(), ["LICENSE", "README.md", "package.json"]);
+    assert.ok(installed.every((path) => !/dist.*(?<!\.d)\.ts$|test|tsconfig/.test(path)));
     assert.ok(existsSync(join(folder, "node_modules/fovea-client/dist/index.d.ts")));
     assert.ok(!existsSync(join(folder, "node_modules/fovea-client/index.ts")));
     const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
     assert.deepEqual(Object.keys(lock.packages), ["", "node_modules/fovea-client"]);
+  });
+
+  test("runs the first code of its README", async () => {
+    writeFileSync(join(folder, "readme.ts"), readmeCode(join(root, "src/client"), "ts"));
+    const { stdout } = await run(process.execPath, [join(folder, "readme.ts")], {
+      cwd: examples,
+      env: { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key },
+    });
+    assert.match(stdout, /LED copy light, 5000 K/);
+    assert.match(stdout, /^1 ok 1$[\s\S]*^succeeded$/m);
   });
 
   test("reads a file by its path in a script of three lines", async () => {
@@ -95,6 +116,24 @@ describe("the package", () => {
     });
     assert.match(stdout, /LED copy light, 5000 K/);
   });
+});
+
+test("a large document is uploaded in parts, without the key", async () => {
+  const uploads: (string | undefined)[] = [];
+  const http = new Transport({
+    apiKey: stack.key,
+    baseUrl: stack.origin,
+    fetch: (url, init) => {
+      const { authorization } = init.headers as Record<string, string>;
+      if (init.method === "PUT") uploads.push(authorization);
+      return fetch(url, init);
+    },
+  });
+  const bytes = unseen("invoice.pdf");
+  const file = await new Files(http, 1000).upload(bytes, { name: "parts.pdf" });
+  assert.deepEqual([file.name, file.bytes], ["parts.pdf", bytes.length]);
+  assert.equal(file.sha256, createHash("sha256").update(bytes).digest("hex"));
+  assert.deepEqual(uploads, [undefined]);
 });
 
 describe("fovea read", () => {
@@ -160,13 +199,96 @@ print(json.dumps({
     assert.equal(words(text), words(blocks.map((one: { text: string }) => one.text).join(" ")));
   });
 
-  test("writes several documents into a folder", async () => {
-    mkdirSync(join(folder, "out"));
+  test("writes several documents into a folder, which it creates", async () => {
     const files = ["blank.pdf", "invoice.pdf"].map((name) => join(examples, name));
     const { status, stdout } = await fovea(["read", ...files, "-o", "out", "-f", "txt"]);
     assert.deepEqual([status, stdout], [0, ""]);
     assert.equal(readFileSync(join(folder, "out/blank.txt"), "utf8").trim(), "");
     assert.ok(readFileSync(join(folder, "out/invoice.txt"), "utf8").length > 100);
+  });
+
+  test("reads folders and patterns, and keeps places and names apart", async () => {
+    mkdirSync(join(folder, "in/deep/.hidden"), { recursive: true });
+    mkdirSync(join(folder, "empty"));
+    for (const name of ["a.pdf", "deep/b.pdf", "deep/.hidden/c.pdf", "deep/notes.xyz"])
+      copyFileSync(join(examples, "blank.pdf"), join(folder, "in", name));
+    writeFileSync(join(folder, "in/a.md"), "# A text");
+    assert.deepEqual(await fovea(["read", "in", "-o", "made/new/"]), {
+      status: 0,
+      stdout: "",
+      stderr: "",
+    });
+    const made = globSync("**/*.md", { cwd: join(folder, "made/new") }).sort();
+    assert.deepEqual(made, ["a.md.md", "a.pdf.md", join("deep", "b.md")]);
+    const pattern = [bin, "read", "in/**/b.*", "-o", "pattern"];
+    const env = { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key };
+    await run(process.execPath, pattern, { cwd: folder, env }); // Node 24: 20 has no patterns
+    assert.deepEqual(readdirSync(join(folder, "pattern")), ["b.md"]);
+    for (const [args, words] of [
+      [["in/deep/.hidden/*.png"], /No file matches|need Node 22/],
+      [["empty"], /The folder empty has no \.pdf, .* file/],
+      [["in", "-o", "in/a.pdf"], /is a file: several documents need a folder/],
+      [["in/a.pdf", "in/deep/../a.pdf", "-o", "out"], /would both be written to/],
+      [["in/a.md", "-o", "in"], /would be overwritten/],
+      [["in", "-f", "docx"], /--format docx needs --output/],
+    ] as const) {
+      const { status, stderr } = await fovea(["read", ...args]);
+      assert.deepEqual([args, status], [args, 2]);
+      assert.match(stderr, words);
+    }
+  });
+
+  test("separates documents on stdout, and goes on after one that is refused", async () => {
+    copyFileSync(join(examples, "read.py"), join(folder, "script.pdf"));
+    const files = ["script.pdf", join(examples, "invoice.pdf"), join(examples, "blank.pdf")];
+    const text = await fovea(["read", ...files.slice(1), "-f", "txt"]);
+    assert.equal(text.status, 0);
+    assert.match(text.stdout, /^==> .*invoice\.pdf <==\n[\s\S]+\n\n==> .*blank\.pdf <==\n/);
+    const markdown = await fovea(["read", ...files.slice(1)]);
+    assert.match(
+      markdown.stdout,
+      /^<!-- .*invoice\.pdf -->\n<!-- page 1 -->[\s\S]+\n<!-- .*blank/m,
+    );
+    const { status, stdout, stderr } = await fovea(["read", ...files, "--json"]);
+    assert.equal(status, 1);
+    assert.match(stderr, /^script\.pdf: The file type is not supported/);
+    const [refused, invoice, blank, ...more] = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [refused.source, refused.error.code],
+      ["script.pdf", "unsupported-media-type"],
+    );
+    assert.deepEqual([invoice.source, invoice.pages[0].error], [files[1], null]);
+    assert.deepEqual([blank.pages[0].verdict, more], ["blank", []]);
+  });
+
+  test("has an option for every field of a request", async () => {
+    const { stdout } = await fovea(["read", "--help"]);
+    const document = (await (await api.call("/openapi.json")).json()) as {
+      components: { schemas: { OcrRequest: { properties: object } } };
+    };
+    const {
+      file: _,
+      url: __,
+      ...fields
+    } = document.components.schemas.OcrRequest.properties as Record<string, object>;
+    for (const name of Object.keys(fields))
+      assert.match(stdout, new RegExp(`--${name.replaceAll("_", "-")}\\b`));
+    const metadata = ["--metadata", "a=1", "--metadata", "b=x=y", "--tokens", "none"];
+    const read = await fovea(["read", join(examples, "invoice.pdf"), "--json", ...metadata]);
+    const job = await api.job(JSON.parse(read.stdout).job_id);
+    assert.deepEqual((job as Job & { metadata: object }).metadata, { a: "1", b: "x=y" });
+    assert.equal((await fovea(["read", "-", "--metadata", "a"])).status, 2);
+  });
+
+  test("uses the service that runs on this machine, and its key nowhere else", async () => {
+    const here = { FOVEA_URL: "", FOVEA_API_KEY: "", FOVEA_DATA: dataFolder };
+    const invoice = join(examples, "invoice.pdf");
+    assert.match((await fovea(["read", invoice], { env: here })).stdout, /LED copy light/);
+    const elsewhere = { ...here, FOVEA_URL: "http://127.0.0.1:9" };
+    assert.equal((await fovea(["read", invoice], { env: elsewhere })).status, 3);
   });
 
   test("cancels the job on Ctrl-C", async () => {
@@ -189,7 +311,24 @@ print(json.dumps({
     assert.match(partial.stdout, /LED copy light/);
   });
 
-  test("exits with 2 for invalid input, 3 for a bad key, 4 without a response", async () => {
+  test("shows the help of commands and of groups", async () => {
+    for (const [args, words] of [
+      [["help", "read"], /^Usage: fovea read .*[\s\S]*--languages LIST/],
+      [
+        ["batch", "--help"],
+        /^Usage: fovea batch COMMAND[\s\S]*batch run [\s\S]*fovea help batch run/,
+      ],
+      [["help", "batch", "run"], /^Usage: fovea batch run [\s\S]*--training-data/],
+      [["help"], /^Usage: fovea COMMAND/],
+    ] as const) {
+      const { status, stdout } = await fovea([...args]);
+      assert.equal(status, 0);
+      assert.match(stdout, words);
+    }
+    assert.equal((await fovea(["help", "reed"])).status, 2);
+  });
+
+  test("exits with 2 for invalid input, 3 for a bad key or none, 4 without a response", async () => {
     const invoice = join(examples, "invoice.pdf");
     for (const [args, words] of [
       [["reed"], /no command reed/],
@@ -197,6 +336,8 @@ print(json.dumps({
       [["read", "nothing.pdf"], /no file nothing\.pdf/],
       [["read", invoice, "--format", "doc"], /--format is one of/],
       [["read", invoice, "--colour"], /--colour/],
+      [["read", invoice, "--schema", invoice], /invoice\.pdf: /],
+      [["read", invoice, "--instructions", "a"], /--instructions needs --schema/],
       [["read", invoice, "--dpi", "high"], /--dpi is a whole number/],
       [["read", invoice, "--model", "gpt"], /Choose one of pp-ocr/],
       [["jobs", "get", "job_x"], /No such/i],
@@ -206,6 +347,9 @@ print(json.dumps({
       assert.match(stderr, words);
     }
     assert.equal((await fovea(["jobs", "list", "--key", "fov_live_wrong"])).status, 3);
+    const none = await fovea(["read", invoice], { env: { FOVEA_API_KEY: "" } });
+    assert.equal(none.status, 3);
+    assert.match(none.stderr, /Set FOVEA_API_KEY/);
     const nobody = await fovea(["jobs", "list", "--url", "http://127.0.0.1:9"]);
     assert.deepEqual([nobody.status, nobody.stdout], [4, ""]);
     assert.match(nobody.stderr, /127\.0\.0\.1:9 could not be reached/);
@@ -335,6 +479,54 @@ test("fovea context stores a conversation that fades; fovea compress renders a t
 const keyed = ({ env }: { env: { FOVEA_API_KEY: string } }) => ({
   headers: { authorization: `Bearer ${env.FOVEA_API_KEY}` },
 });
+
+describe("the Python package", () => {
+  const python = join(root, ".venv/bin/python");
+  const site = join(folder, "site-packages");
+  const source = join(root, "src/client-python");
+  const environment = () => ({
+    PATH: process.env.PATH,
+    PYTHONPATH: site,
+    FOVEA_URL: stack.origin,
+    FOVEA_API_KEY: stack.key,
+  });
+  const runPython = (args: string[], cwd = folder) =>
+    run(python, args, { cwd, env: environment() });
+
+  before(async () => {
+    await run(python, ["-m", "hatchling", "build", "-t", "wheel", "-d", folder], { cwd: source });
+    const [wheel = ""] = globSync("*.whl", { cwd: folder });
+    await run(python, ["-m", "zipfile", "-e", join(folder, wheel), site]);
+  });
+
+  test("has its types and license, and nothing of the repository", async () => {
+    const { version } = JSON.parse(readFileSync(join(root, "src/client/package.json"), "utf8"));
+    const dist = `fovea_client-${version}.dist-info`;
+    assert.deepEqual(readdirSync(site).sort(), ["fovea_client", dist]);
+    assert.ok(existsSync(join(site, "fovea_client/py.typed")));
+    assert.ok(existsSync(join(site, dist, "licenses/LICENSE")));
+    const { stdout } = await runPython(["-c", "import fovea_client as f; print(f.__file__)"]);
+    assert.equal(stdout.trim(), join(site, "fovea_client/__init__.py"));
+  });
+
+  test("reads, waits, follows, batches, remembers, and repeats nothing", async () => {
+    const script = join(root, "test/e2e/python_client.py");
+    await runPython([script, examples, join(root, "test/e2e/fixtures/encrypted.pdf")]);
+  });
+
+  test("runs the first code of its README", async () => {
+    const { stdout } = await runPython(["-c", readmeCode(source, "python")], examples);
+    assert.match(stdout, /LED copy light, 5000 K/);
+    assert.match(stdout, /^1 ok \[\(0\.\d+/m);
+    assert.match(stdout, /^succeeded\n[\s\S]*^completed 1\nWhere is my parcel\?$/m);
+  });
+});
+
+/** The first block of code in a package's README. */
+function readmeCode(folder: string, language: string): string {
+  const readme = readFileSync(join(folder, "README.md"), "utf8");
+  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1] ?? "";
+}
 
 test("the Python example reads a document over plain HTTP and ends with the problem's message", async () => {
   const script = join(examples, "read.py");

@@ -15,7 +15,8 @@ import { Api, type Job } from "../../scripts/api.ts";
 import { freePort, startStack } from "../../scripts/stack.ts";
 
 const examples = join(import.meta.dirname, "../../examples");
-const data = mkdtempSync(join(tmpdir(), "fovea-e2e-"));
+/** The stack's data folder. */
+export const data = mkdtempSync(join(tmpdir(), "fovea-e2e-"));
 const workerPort = await freePort();
 
 export interface Dispatch {

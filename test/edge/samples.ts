@@ -78,6 +78,7 @@ export const storedResult = (
   changes: Partial<PageResult> = {},
 ): StoredPageResult => ({
   ...pageResult(page, changes),
+  error: null,
   receipt: { payload: "{}", signature: "x", key_id: "k" },
 });
 

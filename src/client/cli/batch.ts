@@ -13,22 +13,15 @@ import {
   type ManifestLine,
   type ManifestSource,
 } from "../index.ts";
-import {
-  type Command,
-  EXIT,
-  type Input,
-  noArgs,
-  type Option,
-  onlyArg,
-  UsageError,
-  wholeNumber,
-} from "./command.ts";
+import { type Command, type Input, noArgs, type Option, onlyArg, wholeNumber } from "./command.ts";
+import { documentsOf } from "./documents.ts";
+import { EXIT, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable, say } from "./output.ts";
 import { BatchProgress } from "./progress.ts";
-import { documentOf, formOf, formOptions, readingOf, readingOptions } from "./read.ts";
+import { formOf, formOptions, readingOf, readingOptions } from "./read.ts";
 
 const HEADINGS = ["BATCH", "STATE", "LINES", "FAILED", "PAGES", "CREATED"];
-const WHAT = "[MANIFEST | DOCUMENT...]";
+const WHAT = "[MANIFEST | FILE | FOLDER | PATTERN | URL]...";
 
 /** How the lines are read and written, unless they say otherwise. */
 const lineOptions: Record<string, Option> = {
@@ -199,15 +192,15 @@ async function manifestOf(fovea: Fovea, args: string[]): Promise<ManifestSource>
     return only;
   }
   const lines: ManifestLine[] = [];
-  for (const name of args) {
-    if (/^data:/i.test(name)) throw new UsageError("A batch does not accept data: URLs.");
-    const custom_id = name.slice(-256);
-    if (/^https?:/i.test(name)) lines.push({ url: name, custom_id });
-    else if (/^file_/.test(name)) lines.push({ file: name, custom_id });
-    else {
-      const { id } = await fovea.files.upload(await documentOf(name));
-      lines.push({ file: id, custom_id });
-    }
+  const documents = documentsOf(args);
+  for (const { source } of documents)
+    if (source === "-" || /^data:/i.test(source))
+      throw new UsageError(`A line of a batch cannot be ${source.slice(0, 5)}.`);
+  for (const { source } of documents) {
+    const custom_id = source.slice(-256);
+    if (/^https?:/i.test(source)) lines.push({ url: source, custom_id });
+    else if (/^file_[0-9a-z]{24}$/.test(source)) lines.push({ file: source, custom_id });
+    else lines.push({ file: (await fovea.files.upload(source)).id, custom_id });
   }
   return lines;
 }

@@ -1,6 +1,8 @@
 /** The description of a command, which help, argument parsing and shell completion share. */
 import { parseArgs } from "node:util";
 import { Fovea } from "../index.ts";
+import { localService } from "./checkout.ts";
+import { KeyError, UsageError } from "./errors.ts";
 
 export interface Option {
   /** The placeholder in the help. An option without a value is a switch. */
@@ -9,6 +11,8 @@ export interface Option {
   help: string;
   /** The allowed values, which shells complete. */
   choices?: readonly string[];
+  /** The option may be given several times. */
+  many?: true;
 }
 
 export interface Command {
@@ -26,19 +30,15 @@ export interface Input {
   args: string[];
   /** The value of an option; `undefined` if it is absent. */
   value(name: string): string | undefined;
+  /** The values of an option that may be given several times. */
+  values(name: string): string[];
   has(name: string): boolean;
   /** A client for the service named by the options or the environment. */
   fovea(): Fovea;
 }
 
-/** Exit statuses other than 0 and 130 (interrupted). */
-export const EXIT = { unread: 1, usage: 2, key: 3, service: 4 } as const;
-
-/** A mistake in the command line. */
-export class UsageError extends Error {}
-
 const COMMON: Record<string, Option> = {
-  url: { value: "URL", help: "the service's URL (FOVEA_URL, or http://127.0.0.1:8787)" },
+  url: { value: "URL", help: "the service's URL (FOVEA_URL, or the service that runs locally)" },
   key: { value: "KEY", help: "the API key; prefer FOVEA_API_KEY, which `ps` does not show" },
   json: { help: "print JSON" },
   help: { short: "h", help: "show this help" },
@@ -58,9 +58,13 @@ export function parse(command: Command, words: string[]): Input {
       args: words,
       allowPositionals: true,
       options: Object.fromEntries(
-        Object.entries(options).map(([name, { value, short }]) => [
+        Object.entries(options).map(([name, { value, short, many }]) => [
           name,
-          { type: value ? ("string" as const) : ("boolean" as const), ...(short && { short }) },
+          {
+            type: value ? ("string" as const) : ("boolean" as const),
+            ...(short && { short }),
+            ...(many && { multiple: true }),
+          },
         ]),
       ),
     });
@@ -76,16 +80,21 @@ export function parse(command: Command, words: string[]): Input {
   return {
     args: positionals,
     value: (name) => values[name] as string | undefined,
+    values: (name) => (values[name] as string[] | undefined) ?? [],
     has: (name) => values[name] === true,
     fovea: () => client(values.url as string | undefined, values.key as string | undefined),
   };
 }
 
 function client(url?: string, key?: string): Fovea {
-  const apiKey = key ?? process.env.FOVEA_API_KEY;
-  if (!apiKey) throw new UsageError("Set FOVEA_API_KEY to the API key, or use --key.");
-  const baseUrl = url ?? (process.env.FOVEA_URL || "http://127.0.0.1:8787");
-  if (!URL.canParse(baseUrl)) throw new UsageError(`${baseUrl} is not a URL.`);
+  const local = localService();
+  const baseUrl = url ?? (process.env.FOVEA_URL || local?.origin || "http://127.0.0.1:8787");
+  if (!/^https?:/i.test(baseUrl) || !URL.canParse(baseUrl))
+    throw new UsageError(`${baseUrl} is not a URL such as https://ocr.example.com.`);
+  // The key of the local service goes nowhere else.
+  const localKey = new URL(baseUrl).origin === local?.origin ? local.key : undefined;
+  const apiKey = key ?? (process.env.FOVEA_API_KEY || localKey);
+  if (!apiKey) throw new KeyError("Set FOVEA_API_KEY to the API key, or use --key.");
   return new Fovea({ apiKey, baseUrl });
 }
 

@@ -1,5 +1,6 @@
 /** `fovea completion`: shell scripts that complete commands, options and their values. */
-import { type Command, onlyArg, optionsOf, UsageError } from "./command.ts";
+import { type Command, onlyArg, optionsOf } from "./command.ts";
+import { UsageError } from "./errors.ts";
 import { print } from "./output.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;

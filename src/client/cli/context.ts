@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ageing, Compressed, Context, ContextView } from "../index.ts";
-import { type Command, EXIT, noArgs, onlyArg, UsageError, wholeNumber } from "./command.ts";
+import { type Command, noArgs, onlyArg, wholeNumber } from "./command.ts";
+import { contentOf, documentsOf, jsonOf } from "./documents.ts";
+import { EXIT, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
-import { documentOf } from "./read.ts";
 
 const ROLES = ["system", "user", "assistant", "tool"] as const;
 const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
@@ -222,18 +223,12 @@ const errorOf = (cer: number | null) => (cer === null ? "read" : `CER ${percent(
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 async function textOf(source: string): Promise<string> {
-  const document = await documentOf(source);
+  const [named, ...more] = documentsOf([source]);
+  if (!named || more.length > 0) throw new UsageError("This command takes only one text.");
+  const document = await contentOf(named);
   return typeof document === "string"
     ? readFileSync(document, "utf8")
     : new TextDecoder().decode(document as Uint8Array);
-}
-
-function jsonOf(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new UsageError(`${path}: ${(error as Error).message}`);
-  }
 }
 
 function show({ items = [], tokens }: ContextView): void {

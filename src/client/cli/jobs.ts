@@ -1,6 +1,7 @@
 /** `fovea jobs`: jobs, their progress and their results. */
 import type { Job, JobState } from "../index.ts";
-import { type Command, EXIT, type Input, noArgs, onlyArg, wholeNumber } from "./command.ts";
+import { type Command, type Input, noArgs, onlyArg, wholeNumber } from "./command.ts";
+import { EXIT } from "./errors.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { follow, formatOf, formatOption, resultOf } from "./read.ts";

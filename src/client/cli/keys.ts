@@ -1,6 +1,7 @@
 /** `fovea keys`: needs a key with the scope `admin`, or the bootstrap secret to create the first key. */
 import type { NewApiKey } from "../index.ts";
-import { type Command, noArgs, onlyArg, UsageError, wholeNumber } from "./command.ts";
+import { type Command, noArgs, onlyArg, wholeNumber } from "./command.ts";
+import { UsageError } from "./errors.ts";
 import { print, printJson, printTable } from "./output.ts";
 
 export const keys: Command[] = [

@@ -2,10 +2,11 @@
 /** `fovea`: runs a command and turns errors into a line on stderr and an exit status. */
 import { readFileSync } from "node:fs";
 import { ApiError, ConnectionError, JobError } from "../index.ts";
-import { type Command, EXIT, parse, UsageError } from "./command.ts";
+import { type Command, parse } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { helpOf, overview } from "./help.ts";
-import { say } from "./output.ts";
+import { EXIT, KeyError, UsageError } from "./errors.ts";
+import { groupHelp, helpOf, overview } from "./help.ts";
+import { messageOf, say } from "./output.ts";
 
 // A reader such as `head` may close the pipe early.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
@@ -16,26 +17,42 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: string[]): Promise<number> {
   try {
-    if (words.length === 0 || words[0] === "--help" || words[0] === "-h" || words[0] === "help") {
+    if (words.length === 0) {
       process.stdout.write(overview(COMMANDS));
-      return words.length === 0 ? EXIT.usage : 0;
+      return EXIT.usage;
     }
     if (words[0] === "--version") {
       const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
       process.stdout.write(`${JSON.parse(manifest).version}\n`);
       return 0;
     }
-    const [command, rest] = find(words);
-    if (rest.includes("--help") || rest.includes("-h")) {
-      process.stdout.write(helpOf(command));
+    if (asksForHelp(words)) {
+      process.stdout.write(help(words.filter((word) => !/^(help|-h|--help)$/.test(word))));
       return 0;
     }
+    const [command, rest] = find(words);
     return await command.run(parse(command, rest));
   } catch (error) {
     const [status, text] = explain(error);
     say(`fovea: ${text}`);
     return status;
   }
+}
+
+/** Behind `--` there are no options. */
+function asksForHelp(words: string[]): boolean {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  return (
+    words[0] === "help" || words.slice(0, end).some((word) => word === "-h" || word === "--help")
+  );
+}
+
+/** @throws UsageError */
+function help(words: string[]): string {
+  if (words.length === 0) return overview(COMMANDS);
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${words[0]} `));
+  const isGroup = group.length > 0 && words.length === 1;
+  return isGroup ? groupHelp(words[0] as string, group) : helpOf(find(words)[0]);
 }
 
 /** @throws UsageError */
@@ -52,11 +69,13 @@ function find(words: string[]): [Command, string[]] {
 }
 
 function explain(error: unknown): [number, string] {
+  if (error instanceof KeyError) return [EXIT.key, error.message];
   if (error instanceof UsageError) return [EXIT.usage, `${error.message} See fovea --help.`];
   if (error instanceof JobError) return [EXIT.unread, error.message];
   if (error instanceof ConnectionError) return [EXIT.service, error.message];
   if (error instanceof ApiError) {
-    const { status, message, requestId } = error;
+    const { status, requestId } = error;
+    const message = messageOf(error);
     if (status >= 500 || status === 429)
       return [EXIT.service, requestId ? `${message} (request ${requestId})` : message];
     return [status === 401 || status === 402 || status === 403 ? EXIT.key : EXIT.usage, message];

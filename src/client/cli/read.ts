@@ -1,17 +1,27 @@
 /** `fovea read`: reads documents and writes their results. */
-import { statSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import {
+  ApiError,
   type BatchDefaults,
+  type Extraction,
   type Format,
   type Fovea,
   isOver,
   type Job,
   type ReadOptions,
-  type Source,
 } from "../index.ts";
-import { type Command, EXIT, type Input, type Option, UsageError, wholeNumber } from "./command.ts";
-import { deliver, say } from "./output.ts";
+import { type Command, type Input, type Option, wholeNumber } from "./command.ts";
+import {
+  contentOf,
+  type Document,
+  demandNoDocument,
+  documentsOf,
+  jsonOf,
+  targetsIn,
+} from "./documents.ts";
+import { EXIT, ExtractionError, UsageError } from "./errors.ts";
+import { deliver, messageOf, print, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
 /** Extension of the file that holds a result. */
@@ -50,9 +60,11 @@ export const readingOptions: Record<string, Option> = {
   task: {
     value: "TASK",
     help: "what to do with a page",
-    choices: ["markdown", "free", "ocr", "figure", "describe", "locate", "deep"],
+    choices: ["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"],
   },
   prompt: { value: "TEXT", help: "what to look for, or your own instruction" },
+  "token-budget": { value: "N", help: "vision tokens for all selected pages together" },
+  witness: { help: "check each page's words with a second reader" },
   dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
   languages: { value: "LIST", help: "languages of the document, such as ru,en" },
   "text-layer": {
@@ -82,63 +94,189 @@ export const formOptions: Record<string, Option> = {
   },
 };
 
+/** What concerns a job as a whole, so that lines of a batch do not have it. */
+const jobOptions: Record<string, Option> = {
+  cache: {
+    value: "HOW",
+    help: "use, refresh (always read again) or only (never read)",
+    choices: ["use", "refresh", "only"],
+  },
+  tokens: {
+    value: "WHAT",
+    help: "keep: store the vision tokens for later questions; none",
+    choices: ["keep", "none"],
+  },
+  password: { value: "TEXT", help: "the password of an encrypted PDF" },
+  "zero-retention": { help: "erase the document and its results when they are delivered" },
+  "webhook-url": { value: "URL", help: "an address that is told when the job ends" },
+  metadata: { value: "KEY=TEXT", help: "a text of your own, kept with the job", many: true },
+};
+
+const schemaOptions: Record<string, Option> = {
+  schema: {
+    value: "FILE",
+    help: "a JSON Schema: write the data that a model extracts by it, as JSON, with their places",
+  },
+  instructions: { value: "TEXT", help: "what that model should know beyond the schema" },
+};
+
 export const read: Command = {
   name: "read",
-  args: "[FILE | URL | -]...",
+  args: "[FILE | FOLDER | PATTERN | URL | -]...",
   summary: "Read documents; without one, or with -, read standard input",
   options: {
     format: formatOption,
     output: {
       value: "PATH",
       short: "o",
-      help: "the file to write; for several documents, a folder (stdout)",
+      help: "file to write, or, for several documents and with a / at its end, folder (stdout)",
     },
     ...readingOptions,
     ...formOptions,
-    cache: {
-      value: "HOW",
-      help: "use, refresh (always read again) or only (never read)",
-      choices: ["use", "refresh", "only"],
-    },
+    ...jobOptions,
+    ...schemaOptions,
     quiet: { short: "q", help: "print only errors on stderr" },
   },
   async run(input) {
-    const sources = input.args.length > 0 ? input.args : ["-"];
-    const output = input.value("output");
-    const folder = output !== undefined && isFolder(output);
-    if (sources.length > 1 && output !== undefined && !folder)
-      throw new UsageError("With several documents, --output must be a folder.");
+    const documents = documentsOf(input.args);
+    const write = writerOf(input, documents);
+    const options = { ...readingOf(input), ...formOf(input), ...jobOf(input) };
     const fovea = input.fovea();
     let status = 0;
-    for (const source of sources) {
-      const target = folder ? join(output, outputName(source, formatOf(input))) : output;
-      status = Math.max(status, await readOne(fovea, input, source, target));
-    }
+    for (const [i, document] of documents.entries())
+      try {
+        status = Math.max(status, await readOne(fovea, input, document, options, write(i)));
+      } catch (error) {
+        if (documents.length === 1 || !isAboutDocument(error)) throw error;
+        say(`${document.label}: ${messageOf(error)}`);
+        if (isJsonLines(input)) printFailure(document, { error: errorOf(error) });
+        status = EXIT.unread;
+      }
     return status;
   },
 };
 
+/** Whether the other documents may fare better. */
+const isAboutDocument = (error: unknown) =>
+  error instanceof ApiError
+    ? error.status < 500 && ![401, 402, 403, 408, 429].includes(error.status)
+    : typeof (error as NodeJS.ErrnoException).code === "string";
+
+const errorOf = (error: unknown) => ({
+  code: (error as ApiError | NodeJS.ErrnoException).code,
+  message: messageOf(error),
+});
+
+/** Where the result of a document goes: a file, or stdout. */
+type Write = (fovea: Fovea, job: Job) => Promise<void>;
+
+/** Formats that are no text, so that several cannot follow each other. */
+const FILES = new Set<Format>(["docx", "pdf", "overlay"]);
+
+const isJsonLines = (input: Input) =>
+  (formatOf(input) === "json" || input.value("schema") !== undefined) &&
+  input.value("output") === undefined;
+
+/** @throws UsageError */
+function writerOf(input: Input, documents: Document[]): (index: number) => Write {
+  const extraction = extractionOf(input);
+  const format = extraction ? "json" : formatOf(input);
+  const output = input.value("output");
+  // A folder or a pattern is several documents, even if it holds only one.
+  const isSeveral = documents.length > 1 || documents[0]?.source !== (input.args[0] ?? "-");
+  if (output === undefined) {
+    if (FILES.has(format) && (isSeveral || process.stdout.isTTY))
+      throw new UsageError(`--format ${format} needs --output.`);
+    return (index) => toStdout(format, documents, index, extraction);
+  }
+  const stat = statSync(output, { throwIfNoEntry: false });
+  const isFolder = isSeveral || /[/\\]$/.test(output) || stat?.isDirectory();
+  if (isFolder && stat && !stat.isDirectory())
+    throw new UsageError(`${output} is a file: several documents need a folder.`);
+  if (!isFolder) demandNoDocument(output, documents);
+  const targets = isFolder ? targetsIn(output, documents, EXTENSIONS[format]) : [output];
+  return (index) => async (fovea, job) => {
+    const target = targets[index] as string;
+    mkdirSync(dirname(target), { recursive: true });
+    if (extraction)
+      writeFileSync(target, `${JSON.stringify(await extract(fovea, job, extraction), null, 2)}\n`);
+    else await deliver(await resultOf(fovea, job.id, format), target);
+  };
+}
+
+/** JSON takes one line for each document; texts of several documents have their names between them. */
+function toStdout(
+  format: Format,
+  documents: Document[],
+  index: number,
+  extraction: ExtractionRequest | undefined,
+): Write {
+  const { label } = documents[index] as Document;
+  if (format === "json")
+    return async (fovea, job) => {
+      const result = extraction
+        ? await extract(fovea, job, extraction)
+        : await fovea.jobs.result(job.id);
+      print(JSON.stringify({ source: label, ...result }));
+    };
+  return async (fovea, job) => {
+    const body = await resultOf(fovea, job.id, format);
+    if (documents.length === 1 || format === "chunks") return deliver(body, undefined);
+    const heading = format === "md" || format === "html" ? `<!-- ${label} -->` : `==> ${label} <==`;
+    print(index === 0 ? heading : `\n${heading}`);
+    await deliver(body, undefined);
+    print("");
+  };
+}
+
+type ExtractionRequest = Parameters<Fovea["jobs"]["extract"]>[1];
+
+/** @throws UsageError for a file that is no JSON object, or options that do not fit */
+function extractionOf(input: Input): ExtractionRequest | undefined {
+  const path = input.value("schema");
+  const instructions = input.value("instructions");
+  if (path === undefined) {
+    if (instructions !== undefined) throw new UsageError("--instructions needs --schema.");
+    return undefined;
+  }
+  if ((input.value("format") ?? "json") !== "json")
+    throw new UsageError("--schema writes JSON: leave out --format.");
+  const schema = jsonOf(path);
+  if (typeof schema !== "object" || schema === null || Array.isArray(schema))
+    throw new UsageError(`${path} is no JSON Schema of an object.`);
+  return { schema: schema as Record<string, unknown>, instructions };
+}
+
+/** @throws ExtractionError */
+async function extract(fovea: Fovea, job: Job, request: ExtractionRequest): Promise<Extraction> {
+  const extraction = await fovea.jobs.extract(job.id, request);
+  if (extraction.error) throw new ExtractionError(extraction.error);
+  return extraction;
+}
+
 async function readOne(
   fovea: Fovea,
   input: Input,
-  source: string,
-  target: string | undefined,
+  document: Document,
+  options: ReadOptions,
+  write: Write,
 ): Promise<number> {
-  const label = source === "-" ? "stdin" : shortName(source);
-  const started = await fovea.start(await documentOf(source), {
-    ...readingOf(input),
-    ...formOf(input),
-    cache: input.value("cache") as ReadOptions["cache"],
-  });
+  const { label } = document;
+  const started = await fovea.start(await contentOf(document), options);
   const progress = new Progress(label, input.has("quiet"));
   const job = await cancelOnInterrupt(fovea, started, progress, () =>
     follow(fovea, started, progress),
   );
   if (job.error) say(`${label}: ${job.error.code}: ${job.error.message}`);
   else if (job.state !== "succeeded" && job.state !== "partial") say(`${label}: ${job.state}`);
-  if (job.progress.done > 0) await deliver(await resultOf(fovea, job.id, formatOf(input)), target);
+  if (job.progress.done > 0) await write(fovea, job);
+  else if (isJsonLines(input))
+    printFailure(document, { job_id: job.id, state: job.state, error: job.error });
   return job.state === "succeeded" ? 0 : EXIT.unread;
 }
+
+const printFailure = ({ label }: Document, fields: object) =>
+  print(JSON.stringify({ source: label, ...fields }));
 
 export const resultOf = (fovea: Fovea, id: string, format: Format, pages?: string) =>
   format === "pdf" || format === "overlay"
@@ -184,23 +322,40 @@ export async function follow(fovea: Fovea, job: Job, progress: Progress): Promis
 }
 
 /** The values of `readingOptions`. */
-export function readingOf(input: Input): BatchDefaults {
-  const {
-    pages,
-    model,
-    mode,
-    task,
-    prompt,
-    "text-layer": text_layer,
-  } = Object.fromEntries(
-    ["pages", "model", "mode", "task", "prompt", "text-layer"].map((name) => [
-      name,
-      input.value(name),
-    ]),
+export const readingOf = (input: Input) =>
+  ({
+    pages: input.value("pages"),
+    model: input.value("model"),
+    mode: input.value("mode"),
+    task: input.value("task"),
+    prompt: input.value("prompt"),
+    token_budget: wholeNumber(input, "token-budget"),
+    witness: input.has("witness") || undefined,
+    dpi: wholeNumber(input, "dpi"),
+    languages: input.value("languages")?.split(","),
+    text_layer: input.value("text-layer"),
+  }) as BatchDefaults;
+
+/** The values of `jobOptions`. @throws UsageError */
+const jobOf = (input: Input) =>
+  ({
+    cache: input.value("cache"),
+    tokens: input.value("tokens"),
+    password: input.value("password"),
+    zero_retention: input.has("zero-retention") || undefined,
+    webhook_url: input.value("webhook-url"),
+    metadata: metadataOf(input.values("metadata")),
+  }) as ReadOptions;
+
+function metadataOf(pairs: string[]): Record<string, string> | undefined {
+  if (pairs.length === 0) return undefined;
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [, name, text] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+      if (!name) throw new UsageError(`--metadata ${pair} is not of the form KEY=TEXT.`);
+      return [name, text as string];
+    }),
   );
-  const languages = input.value("languages")?.split(",");
-  const dpi = wholeNumber(input, "dpi");
-  return { pages, model, mode, task, prompt, dpi, text_layer, languages } as BatchDefaults;
 }
 
 /** The values of `formOptions`. */
@@ -211,30 +366,3 @@ export const formOf = (input: Input) =>
     join_tables: input.has("join-tables") || undefined,
     figures: input.value("figures"),
   }) as Pick<ReadOptions, "granularity" | "table_format" | "join_tables" | "figures">;
-
-export async function documentOf(source: string): Promise<Source> {
-  if (source !== "-") {
-    if (!/^(https?|data|file):|^file_/i.test(source) && !isFile(source))
-      throw new UsageError(`There is no file ${source}.`);
-    return source;
-  }
-  if (process.stdin.isTTY) throw new UsageError("Name a document, or pipe one to standard input.");
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return new Uint8Array(Buffer.concat(chunks));
-}
-
-const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-const isFolder = (path: string) =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-
-/** The last part of a path or URL. */
-function shortName(source: string): string {
-  if (/^data:/i.test(source)) return "data URL";
-  return basename(URL.canParse(source) ? new URL(source).pathname : source) || source;
-}
-
-const outputName = (source: string, format: Format) => {
-  const name = source === "-" ? "stdin" : shortName(source);
-  return `${basename(name, extname(name))}.${EXTENSIONS[format]}`;
-};

@@ -1,4 +1,5 @@
-import { type Command, noArgs, UsageError } from "./command.ts";
+import { type Command, noArgs } from "./command.ts";
+import { UsageError } from "./errors.ts";
 import { printJson, printTable } from "./output.ts";
 
 /** `fovea usage` */

@@ -5,7 +5,13 @@
 import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
 import type { ZodObject, ZodType } from "zod";
 import { LineDefaults } from "../domain/batches/batch.ts";
-import { Block, PageError, PageResult, StoredPageResult } from "../domain/pages/page-result.ts";
+import {
+  Block,
+  FailedPage,
+  PageError,
+  PageResult,
+  StoredPageResult,
+} from "../domain/pages/page-result.ts";
 
 const nameOf = (schema: ZodType) => schema.meta()?.id;
 
@@ -19,5 +25,5 @@ function name(schema: ZodType, base?: ZodObject): void {
   });
 }
 
-for (const schema of [PageError, Block, PageResult, LineDefaults]) name(schema);
+for (const schema of [PageError, Block, PageResult, FailedPage, LineDefaults]) name(schema);
 name(StoredPageResult, PageResult);

@@ -208,14 +208,23 @@ export const PushedPage = PageResult.refine(
   "A failed page has an error, and only a failed page.",
 );
 
-/** A result as it is answered: in the form that the request chooses, with the receipt that is made when it lands. */
+/**
+ * A result as it is answered: in the form that the request chooses, with the receipt that is made when it lands. A page
+ * that failed is answered as a `FailedPage`.
+ */
 export const StoredPageResult = PageResult.extend({
   blocks: z.array(Block),
+  error: z.null(),
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
     description:
       "Signed statement of which model read which page, and the result; keys at `/.well-known/fovea-receipt-keys`",
   }),
 }).meta({ id: "StoredPageResult" });
+
+/** A page without a result, as it is answered. */
+export const FailedPage = z
+  .object({ page: z.int().min(1), error: PageError })
+  .meta({ id: "FailedPage" });
 
 export type PageResult = z.infer<typeof PageResult>;
 export type StoredPageResult = z.infer<typeof StoredPageResult>;

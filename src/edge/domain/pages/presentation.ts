@@ -90,6 +90,7 @@ export function present(
     ...reading,
     blocks: reading.blocks.map((block) => shown(block, form, figures)),
     markdown: edits.length > 0 ? edited(reading.markdown, edits) : reading.markdown,
+    error: null, // pages that failed are not stored
   };
 }
 

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { WAITING_FOR, type WaitingFor } from "../../domain/jobs/waiting.ts";
 import { SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
-import { NullablePageError, PageError, StoredPageResult } from "../../domain/pages/page-result.ts";
+import { FailedPage, NullablePageError, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { formatSelection } from "../../domain/pages/page-selection.ts";
 import { presentationFields } from "../../domain/pages/presentation.ts";
 import type { Job, JobPage } from "../../storage/jobs.ts";
@@ -31,7 +31,7 @@ export const ResultDocument = z
     job_id: z.string(),
     file_id: z.string(),
     pages: z.array(
-      z.union([StoredPageResult, z.object({ page: z.int(), error: PageError })]).openapi({
+      z.union([StoredPageResult, FailedPage]).openapi({
         description: "The page's result, or the error if it has none",
       }),
     ),

@@ -1,0 +1,1 @@
+"""The asynchronous client. `npm run types` makes `_sync` from these files."""

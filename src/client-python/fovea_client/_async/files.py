@@ -1,0 +1,96 @@
+"""`fovea.files`: uploaded documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from .._base import Listed
+from .._request import Call, back_off, sha256_async, sleep_async
+from .._source import Body, Source, body_of, reference
+from ..errors import ApiConnectionError, FoveaError
+from ..models import DeletedTokens, File, KeptTokens, OpenUpload, Upload
+from ._lists import async_all
+from .transport import AsyncTransport
+
+LARGEST_WHOLE = 100 * 1024 * 1024
+"""A larger document is sent in parts, straight to the service's storage."""
+
+
+class AsyncFiles:
+    def __init__(self, http: AsyncTransport) -> None:
+        self._http = http
+
+    async def upload(self, source: Source, *, name: str | None = None) -> File:
+        """Uploads a document without holding it in memory. The same bytes give the same file again.
+
+        A document of more than 100 MiB is sent in parts: after a broken connection only the part that failed is sent
+        again.
+
+        Raises:
+            OSError: there is no readable file at the path.
+            FoveaError
+        """
+        if reference(source) is not None:
+            raise TypeError("Only bytes are uploaded; read() takes URLs and file ids as they are.")
+        with body_of(source) as body:
+            name = name or body.name
+            if body.length > LARGEST_WHOLE:
+                return await self._upload_parts(body, name)
+            return await self._http.json(File, Call("POST", "/v1/files", query={"name": name}, body=body))
+
+    async def _upload_parts(self, body: Body, name: str | None) -> File:
+        sha256 = await sha256_async(body)
+        announced = {"bytes": body.length, "sha256": sha256, **({"name": name} if name else {})}
+        opened = await self._http.json(OpenUpload, Call("POST", "/v1/uploads", json=announced))
+        path = f"/v1/uploads/{opened.id}"
+        etags = []
+        first = 0
+        for part in opened.parts:
+            sent = await self._http.send(Call("PUT", part.url, body=body.part(first, part.bytes)))
+            if "etag" not in sent.headers:
+                raise ApiConnectionError("The storage did not confirm a part of the document.")
+            etags.append({"part": part.part, "etag": sent.headers["etag"]})
+            first += part.bytes
+        upload = await self._http.json(Upload, Call("POST", f"{path}/complete", json={"parts": etags}))
+        looks = 0
+        while upload.state == "checking":
+            await sleep_async(back_off(looks))
+            looks += 1
+            upload = await self._http.json(Upload, Call("GET", path))
+        if upload.file_id is None:
+            raise FoveaError(f"The upload is {upload.state}: {upload.error}.")
+        return await self.get(upload.file_id)
+
+    async def get(self, id: str) -> File:
+        return await self._http.json(File, Call("GET", _path(id)))
+
+    async def list(self, *, limit: int | None = None, cursor: str | None = None) -> Listed[File]:
+        query = {"limit": limit, "cursor": cursor}
+        return await self._http.json(Listed[File], Call("GET", "/v1/files", query=query))
+
+    def all(self) -> AsyncIterator[File]:
+        """All files, newest first."""
+        return async_all(self.list)
+
+    async def tokens(
+        self, id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Listed[KeptTokens]:
+        """The vision tokens kept for the file's pages."""
+        query = {"limit": limit, "cursor": cursor}
+        return await self._http.json(Listed[KeptTokens], Call("GET", f"{_path(id)}/tokens", query=query))
+
+    async def delete_tokens(
+        self, id: str, *, mode: str | None = None, model_digest: str | None = None
+    ) -> DeletedTokens:
+        """Deletes kept vision tokens, optionally only those of a mode or a model digest. Results stay."""
+        query = {"mode": mode, "model_digest": model_digest}
+        return await self._http.json(DeletedTokens, Call("DELETE", f"{_path(id)}/tokens", query=query))
+
+    async def delete(self, id: str) -> None:
+        """Deletes the document and all results read from it."""
+        await self._http.none(Call("DELETE", _path(id)))
+
+
+def _path(id: str) -> str:
+    return f"/v1/files/{quote(id, safe='')}"

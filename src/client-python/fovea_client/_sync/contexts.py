@@ -1,0 +1,114 @@
+# Made by `npm run types` from `_async`: do not edit.
+"""`fovea.contexts`: conversations whose older messages fade from text to ever smaller page images."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+from urllib.parse import quote
+
+from typing_extensions import Unpack
+
+from .._base import Listed
+from .._request import Answer, Call, back_off, sleep_sync
+from ..models import Ageing, AgeingChange, Context, ContextMessage, ContextView, LossReport, Recall
+from ..params import AgeContext, ChangeContextMessage, NewContext, NewContextMessagesMessage
+from ._lists import sync_all
+from .transport import Transport
+
+HOLD = 30
+"""Seconds for which the service holds a request. The client repeats it until the work is done."""
+Images = Literal["url", "data", "none"]
+
+
+class Contexts:
+    def __init__(self, http: Transport) -> None:
+        self._http = http
+
+    def create(self, *, idempotency_key: str | None = None, **context: Unpack[NewContext]) -> Context:
+        call = Call("POST", "/v1/contexts", json=context, idempotency_key=idempotency_key)
+        return self._http.json(Context, call)
+
+    def get(self, id: str) -> Context:
+        return self._http.json(Context, Call("GET", _path(id)))
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Listed[Context]:
+        query = {"limit": limit, "cursor": cursor}
+        return self._http.json(Listed[Context], Call("GET", "/v1/contexts", query=query))
+
+    def all(self) -> Iterator[Context]:
+        """All contexts, newest first."""
+        return sync_all(self.list)
+
+    def add(
+        self,
+        id: str,
+        *messages: NewContextMessagesMessage,
+        idempotency_key: str | None = None,
+    ) -> builtins.list[ContextMessage]:
+        """Appends up to 100 messages: `add(id, {"role": "user", "content": "Hello"})`."""
+        json = {"messages": messages}
+        call = Call("POST", f"{_path(id)}/messages", json=json, idempotency_key=idempotency_key)
+        return (self._http.json(Listed[ContextMessage], call)).data
+
+    def change(self, id: str, number: int, **change: Unpack[ChangeContextMessage]) -> ContextMessage:
+        """Pins a message or sets its importance."""
+        return self._http.json(ContextMessage, Call("PATCH", _message(id, number), json=change))
+
+    def view(self, id: str, *, images: Images | None = None) -> ContextView:
+        """The context as it is now. Image URLs are valid for an hour and need no key."""
+        return self._http.json(ContextView, Call("GET", f"{_path(id)}/view", query={"images": images}))
+
+    def content(self, id: str, *, images: Images | None = None) -> Sequence[dict[str, Any]]:
+        """The context as the `content` of a chat message for a vision-language model."""
+        query = {"format": "openai", "images": images}
+        view = self._http.json(ContextView, Call("GET", f"{_path(id)}/view", query=query))
+        return [item.model_dump() for item in view.content or []]
+
+    def age(self, id: str, **request: Unpack[AgeContext]) -> Ageing:
+        """Ages the context now and waits for the result; with `dry_run=True`, only reports what is due."""
+        changes: builtins.list[AgeingChange] = []
+        failures = 0
+        while True:
+            ageing = self._held(Ageing, Call("POST", f"{_path(id)}/age", json=request))
+            changes.extend(ageing.changes)
+            if ageing.state not in ("making", "busy"):
+                return ageing.model_copy(update={"changes": changes})
+            sleep_sync(back_off(failures))
+            failures += 1
+
+    def recall(self, id: str, number: int, *, model: str | None = None) -> Recall:
+        """What can still be read of a message. An image is read once per rung; later calls use that reading."""
+        failures = 0
+        while True:
+            call = Call("GET", f"{_message(id, number)}/recall", query={"model": model})
+            recall = self._held(Recall, call)
+            if recall.state != "reading":
+                return recall
+            sleep_sync(back_off(failures))
+            failures += 1
+
+    def loss(self, id: str) -> LossReport:
+        """How legible each message still is."""
+        return self._http.json(LossReport, Call("GET", f"{_path(id)}/loss"))
+
+    def export(self, id: str) -> Iterator[bytes]:
+        """Everything the context still holds, as JSON lines."""
+        return self._http.stream(Call("GET", f"{_path(id)}/export"))
+
+    def delete(self, id: str) -> None:
+        self._http.none(Call("DELETE", _path(id)))
+
+    def _held(self, into: type[Answer], call: Call) -> Answer:
+        call.headers = {"prefer": f"wait={HOLD}"}
+        call.timeout = HOLD + self._http.options.timeout
+        return self._http.json(into, call)
+
+
+def _path(id: str) -> str:
+    return f"/v1/contexts/{quote(id, safe='')}"
+
+
+def _message(id: str, number: int) -> str:
+    return f"{_path(id)}/messages/{number}"

@@ -1,0 +1,49 @@
+# Made by `npm run types` from `_async`: do not edit.
+"""`fovea.keys`: the tenant's API keys. Needs the scope `admin`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from typing_extensions import Unpack
+
+from .._base import Listed
+from .._request import Call
+from ..models import ApiKey, CreatedApiKey
+from ..params import NewApiKey
+from ._lists import sync_all
+from .transport import Transport
+
+
+class Keys:
+    def __init__(self, http: Transport) -> None:
+        self._http = http
+
+    def create(self, *, idempotency_key: str | None = None, **key: Unpack[NewApiKey]) -> CreatedApiKey:
+        """Creates a key. Only this response contains the `key` itself."""
+        call = Call("POST", "/v1/keys", json=key, idempotency_key=idempotency_key)
+        return self._http.json(CreatedApiKey, call)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Listed[ApiKey]:
+        query = {"limit": limit, "cursor": cursor}
+        return self._http.json(Listed[ApiKey], Call("GET", "/v1/keys", query=query))
+
+    def all(self) -> Iterator[ApiKey]:
+        return sync_all(self.list)
+
+    def rotate(self, id: str, *, overlap: int | None = None) -> CreatedApiKey:
+        """Creates a key with the same rights.
+
+        Args:
+            overlap: seconds for which the old key stays valid; default: a day.
+        """
+        json = {} if overlap is None else {"overlap_s": overlap}
+        return self._http.json(CreatedApiKey, Call("POST", f"{_path(id)}/rotate", json=json))
+
+    def revoke(self, id: str) -> None:
+        self._http.none(Call("DELETE", _path(id)))
+
+
+def _path(id: str) -> str:
+    return f"/v1/keys/{quote(id, safe='')}"

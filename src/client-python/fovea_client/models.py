@@ -1,0 +1,1127 @@
+"""Made by `npm run types` from the OpenAPI document: do not edit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ._base import Record
+
+
+class File(Record):
+    id: str
+    sha256: str
+    bytes: int
+    media_type: str
+    name: str | None
+    page_count: int | None
+    """`null` until the document has been opened, and for texts, whose number of pages depends on the mode"""
+    created_at: datetime
+
+
+class Problem(Record):
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[ProblemError] | None = None
+
+
+class ProblemError(Record):
+    path: str
+    message: str
+
+
+class KeptTokens(Record):
+    page: int
+    dpi: float
+    mode: str
+    layout: str | None
+    """For text documents: the requested mode, which determines the page layout"""
+    model: str
+    model_digest: str
+    dtype: str
+    positions: int
+    """Rows of the tensor"""
+    bytes: int
+    created_at: datetime
+
+
+class DeletedTokens(Record):
+    deleted: int
+    bytes: int
+
+
+class OpenUpload(Record):
+    id: str
+    state: Literal["open", "checking", "done", "failed", "expired"] | str
+    """`checking`: all bytes have arrived and are being hashed · `done`: see `file_id` · `expired`:
+    aborted, or not completed in time"""
+    bytes: int
+    sha256: str
+    name: str | None
+    file_id: str | None
+    """The file, when the state is `done`"""
+    error: str | None
+    """Code of the problem for which the upload failed"""
+    created_at: datetime
+    expires_at: datetime
+    parts: list[OpenUploadPart]
+
+
+class OpenUploadPart(Record):
+    part: int
+    bytes: int
+    url: str
+    """PUT the bytes of this part here, without an API key"""
+
+
+class Upload(Record):
+    id: str
+    state: Literal["open", "checking", "done", "failed", "expired"] | str
+    """`checking`: all bytes have arrived and are being hashed · `done`: see `file_id` · `expired`:
+    aborted, or not completed in time"""
+    bytes: int
+    sha256: str
+    name: str | None
+    file_id: str | None
+    """The file, when the state is `done`"""
+    error: str | None
+    """Code of the problem for which the upload failed"""
+    created_at: datetime
+    expires_at: datetime
+
+
+class Job(Record):
+    id: str
+    state: Literal["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"] | str
+    file_id: str
+    model: str
+    mode: str
+    task: str
+    prompt: str | None
+    dpi: float
+    token_budget: int | None
+    witness: bool
+    text_layer: Literal["auto", "never", "only"] | str
+    granularity: Literal["block", "line", "word"] | str
+    """`line` and `word` add the lines of each block, and their words, with boxes and confidences.
+    `fovea-nano` has lines but no words, the other models only blocks"""
+    table_format: Literal["html", "markdown"] | str
+    """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
+    the head. Tables with merged cells, which Markdown lacks, stay HTML"""
+    join_tables: bool
+    """Whether a table that goes on over pages is joined: the page on which it begins has all its rows"""
+    figures: Literal["none", "link", "inline"] | str
+    """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
+    `inline`: as `data:` URLs"""
+    languages: list[str]
+    tokens: Literal["keep", "none"] | str
+    """Whether the vision tokens of its pages are kept"""
+    selection: str
+    cache: Literal["use", "refresh", "only"] | str
+    progress: JobProgress
+    waiting_for: Literal["slot", "cold_start", "pool", "worker"] | str | None = None
+    """What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has
+    not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available. `null`:
+    pages are being read, or the job has ended"""
+    pages: list[PageStatus] | None = None
+    error: PageError | None
+    metadata: dict[str, str]
+    webhook_url: str | None
+    zero_retention: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline_at: datetime
+    links: JobLinks
+    result: ResultDocument | None = None
+
+
+class JobProgress(Record):
+    total: int | None
+    """`null` until the pages are counted"""
+    done: int
+    failed: int
+
+
+class JobLinks(Record):
+    self: str
+    events: str
+    result: str
+    cancel: str
+    deliveries: str
+
+
+class ResultDocument(Record):
+    schema_: Literal[1] = Field(alias="schema")
+    job_id: str
+    file_id: str
+    pages: list[StoredPageResult | FailedPage]
+
+
+class Delivery(Record):
+    id: str
+    """Sent as `webhook-id` with every attempt"""
+    event: str
+    url: str
+    endpoint_id: str | None
+    """`null` for a job's `webhook_url`"""
+    job_id: str | None
+    state: Literal["pending", "delivered", "failed"] | str
+    created_at: datetime
+    attempts: list[DeliveryAttempt]
+
+
+class DeliveryAttempt(Record):
+    attempt: int
+    at: datetime
+    duration_ms: int
+    status: int | None
+    """`null` if there was no response"""
+    error: str | None
+    answer: str | None
+    """Beginning of the response body"""
+
+
+class ChatCompletion(Record):
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[ChatCompletionChoice]
+    usage: ChatCompletionUsage
+    fovea: ChatCompletionFovea
+
+
+class ChatCompletionChoice(Record):
+    index: Literal[0]
+    message: ChatCompletionChoiceMessage
+    logprobs: None
+    finish_reason: Literal["stop", "length"] | str
+
+
+class ChatCompletionChoiceMessage(Record):
+    role: Literal["assistant"]
+    content: str
+    """Markdown of all pages"""
+    refusal: None
+
+
+class ChatCompletionUsage(Record):
+    prompt_tokens: int
+    """Vision tokens"""
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: ChatCompletionUsagePromptTokensDetails
+
+
+class ChatCompletionUsagePromptTokensDetails(Record):
+    cached_tokens: int
+
+
+class ChatCompletionFovea(Record):
+    job_id: str
+    file_id: str
+    state: str
+    verdict: str
+    """Verdict of the worst page"""
+    pages: list[ChatCompletionFoveaPage]
+    unread_messages: int
+
+
+class ChatCompletionFoveaPage(Record):
+    page: int
+    verdict: str
+    source: str
+    error: ChatCompletionFoveaPageError | None
+
+
+class ChatCompletionFoveaPageError(Record):
+    code: str
+    message: str
+
+
+class ChatError(Record):
+    error: ChatErrorError
+
+
+class ChatErrorError(Record):
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class Model(Record):
+    id: str
+    object: Literal["model"]
+    created: int
+    """When a worker first reported these weights, or 0"""
+    owned_by: Literal["fovea"]
+    fovea: ModelFovea
+
+
+class ModelFovea(Record):
+    tasks: list[str]
+    modes: list[str]
+    takes_prompts: bool
+    granularities: list[Literal["block", "line", "word"] | str]
+    """What its results can be divided into"""
+    text_layers: list[Literal["auto", "never", "only"] | str]
+    """Values of `text_layer` that it supports"""
+    languages: list[str] | None
+    """BCP-47 tags of the languages that it reads; `null` if no worker has reported any"""
+    digest: str | None
+    """`null` until a worker has reported it"""
+
+
+class BatchManifest(Record):
+    id: str
+    bytes: int
+    sha256: str
+    created_at: datetime
+
+
+class Batch(Record):
+    id: str
+    state: Literal["running", "paused", "canceling", "completed", "canceled", "failed"] | str
+    reason: str | None
+    """Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or why it
+    failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`)"""
+    manifest: str
+    run: int
+    """1 at first; each retry adds 1"""
+    defaults: BatchDefaults
+    lines: BatchLines
+    pages: BatchPages
+    metadata: dict[str, str]
+    created_at: datetime
+    finished_at: datetime | None
+    links: BatchLinks
+
+
+class BatchLines(Record):
+    total: int | None
+    """`null` until the lines are counted"""
+    succeeded: int
+    partial: int
+    failed: int
+    canceled: int
+
+
+class BatchPages(Record):
+    done: int
+    failed: int
+
+
+class BatchLinks(Record):
+    self: str
+    failures: str
+    output: str
+    training_data: str
+
+
+class BatchFailure(Record):
+    line: int
+    """Line of the manifest, from 1"""
+    custom_id: str | None
+    outcome: Literal["failed", "partial"] | str
+    error: PageError
+    pages: BatchFailurePages
+    input: str | None
+    """The line; `null` if it is too long or not text"""
+
+
+class BatchFailurePages(Record):
+    done: int
+    failed: int
+
+
+class BatchOutput(Record):
+    schema_: Literal[1] = Field(alias="schema")
+    batch_id: str
+    run: int
+    complete: bool
+    """`true` when this run writes no more shards"""
+    lines: int
+    pages: int
+    bytes: int
+    shards: list[BatchOutputShard]
+
+
+class BatchOutputShard(Record):
+    number: int
+    run: int
+    lines: int
+    pages: int
+    bytes: int
+    sha256: str
+    path: str
+
+
+class Context(Record):
+    id: str
+    name: str | None
+    ladder: Ladder
+    token_budget: int | None
+    keep: Literal["hash", "original"] | str
+    metadata: dict[str, str]
+    last_message: int
+    """Number of the newest message; numbers start at 1"""
+    error: PageError | None
+    """Why the last ageing failed"""
+    created_at: datetime
+    aged_at: datetime | None
+    links: ContextLinks
+
+
+class ContextLinks(Record):
+    self: str
+    view: str
+    loss: str
+    export: str
+
+
+class ContextMessage(Record):
+    number: int
+    role: Literal["system", "user", "assistant", "tool"] | str
+    pinned: bool
+    importance: float
+    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
+    text_tokens: int
+    """Estimate for DeepSeek's tokenizer"""
+    characters: int
+    sha256: str
+    original: Literal["text", "kept", "erased"] | str
+    """`text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or
+    erased"""
+    created_at: datetime
+
+
+class ContextView(Record):
+    context_id: str
+    token_budget: int | None
+    tokens: ContextViewTokens
+    items: list[ContextViewItemText | ContextViewItemImage] | None = None
+    content: list[ContextViewContentText | ContextViewContentImageUrl] | None = None
+    """With `format=openai`: the `content` of a chat message"""
+
+
+class ContextViewTokens(Record):
+    total: int
+    text: int
+    """Estimated"""
+    vision: int
+    """Counted"""
+    as_text: int
+    """Tokens of all messages as text"""
+
+
+class ContextViewItemText(Record):
+    type: Literal["text"]
+    message: int
+    role: Literal["system", "user", "assistant", "tool"] | str
+    text: str
+    tokens: int
+
+
+class ContextViewItemImage(Record):
+    type: Literal["image"]
+    id: str
+    form: Literal["gundam", "large", "base", "small", "tiny"] | str
+    first_message: int
+    last_message: int
+    tokens: int
+    """Vision tokens, counted by the worker"""
+    text_tokens: int
+    """Tokens of its messages as text"""
+    compression: float | None
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    pages: list[ContextViewItemImagePage]
+
+
+class ContextViewItemImagePage(Record):
+    url: str | None
+    width: int
+    height: int
+    tokens: int
+    first_message: int
+    last_message: int
+
+
+class ContextViewContentText(Record):
+    type: Literal["text"]
+    text: str
+
+
+class ContextViewContentImageUrl(Record):
+    type: Literal["image_url"]
+    image_url: ContextViewContentImageUrlImageUrl
+
+
+class ContextViewContentImageUrlImageUrl(Record):
+    url: str
+
+
+class Ageing(Record):
+    context_id: str
+    dry_run: bool
+    at: datetime
+    state: Literal["done", "making", "busy", "failed"] | str
+    """`making`: images are being made, ask again · `busy`: another request or the sweep is ageing the
+    context · `failed`: see `error`; the next attempt is in ten minutes"""
+    changes: list[AgeingChange]
+    tokens: AgeingTokens
+    expected_tokens: int
+    """After everything that is due"""
+    token_budget: int | None
+    error: AgeingError | None
+
+
+class AgeingChange(Record):
+    first_message: int
+    last_message: int
+    from_: Literal["text", "gundam", "large", "base", "small", "tiny"] | str = Field(alias="from")
+    to: Literal["gundam", "large", "base", "small", "tiny"] | str
+    tokens_before: int
+    tokens_after: int
+    """Expected"""
+
+
+class AgeingTokens(Record):
+    total: int
+    text: int
+    """Estimated"""
+    vision: int
+    """Counted"""
+    as_text: int
+    """Tokens of all messages as text"""
+
+
+class AgeingError(Record):
+    code: str
+    message: str
+
+
+class Recall(Record):
+    context_id: str
+    message: int
+    role: Literal["system", "user", "assistant", "tool"] | str
+    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
+    state: Literal["text", "recalled", "reading"] | str
+    text: str | None
+    scope: Literal["message", "pages"] | str | None
+    """`pages`: the message was not found on its pages, so `text` is their whole text"""
+    verdict: Literal["ok", "blank", "suspect", "unreadable", "failed"] | str | None
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    model: str | None
+    model_digest: str | None
+    measured: RecallMeasured1 | None
+    """Compared with the original; `null` unless the context keeps it"""
+    verified: bool | None
+    """Whether the words have the same hash as those of the original"""
+    characters: int
+    """Length of the original"""
+    jobs: list[str]
+
+
+class RecallMeasured1(Record):
+    cer: float | None
+    wer: float | None
+    precision: float | None
+    characters: int
+
+
+class LossReport(Record):
+    context_id: str
+    tokens: LossReportTokens
+    messages: list[LossReportMessage]
+
+
+class LossReportTokens(Record):
+    total: int
+    text: int
+    """Estimated"""
+    vision: int
+    """Counted"""
+    as_text: int
+    """Tokens of all messages as text"""
+
+
+class LossReportMessage(Record):
+    number: int
+    role: Literal["system", "user", "assistant", "tool"] | str
+    pinned: bool
+    importance: float
+    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
+    text_tokens: int
+    """Estimate for DeepSeek's tokenizer"""
+    characters: int
+    sha256: str
+    original: Literal["text", "kept", "erased"] | str
+    """`text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or
+    erased"""
+    created_at: datetime
+    tokens: float
+    """Tokens of its text, or its share of the tokens of its image"""
+    compression: float | None
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    recall: LossReportMessageRecall1 | None
+    """The last reading on this rung; the report itself reads nothing"""
+
+
+class LossReportMessageRecall1(Record):
+    model: str
+    model_digest: str
+    verdict: str
+    cer: float | None
+    """`null` unless the original is kept"""
+    verified: bool
+    """Whether the words have the same hash as those of the original"""
+    at: datetime
+
+
+class Compressed(Record):
+    job_id: str
+    file_id: str
+    state: Literal["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"] | str
+    mode: Literal["gundam", "large", "base", "small", "tiny"] | str
+    text_tokens: int | None
+    vision_tokens: int | None
+    compression: float | None
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    pages: list[CompressedPage]
+    verification: CompressedVerification1 | None
+
+
+class CompressedPage(Record):
+    page: int
+    image: str
+    """Path of the image; requests need the API key"""
+    width: int
+    height: int
+    vision_tokens: int
+    text_tokens: int
+    compression: float | None
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    measured: CompressedPageMeasured1 | None
+
+
+class CompressedPageMeasured1(Record):
+    cer: float | None
+    wer: float | None
+    precision: float | None
+
+
+class CompressedVerification1(Record):
+    model: str
+    state: Literal["reading", "done", "failed"] | str
+    jobs: list[str]
+    cer: float | None
+    wer: float | None
+    precision: float | None
+
+
+class FidelityReport(Record):
+    model: str
+    state: Literal["reading", "done"] | str
+    modes: list[FidelityReportMode]
+
+
+class FidelityReportMode(Record):
+    mode: str
+    job_id: str
+    state: Literal["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"] | str
+    vision_tokens: int | None
+    text_tokens: int | None
+    compression: float | None
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    cer: float | None
+    """Character error rate; `null` while pages are being read, or if a page failed"""
+    wer: float | None
+    precision: float | None
+
+
+class CreatedApiKey(Record):
+    id: str
+    name: str
+    hint: str
+    """The key's last four characters"""
+    environment: Literal["live", "test"] | str
+    scopes: list[Literal["read", "write", "webhooks", "admin"] | str]
+    created_at: datetime
+    revoked_at: datetime | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    """Precise to the minute"""
+    monthly_pages: int | None
+    concurrent_jobs: int | None
+    allowed_cidrs: list[str] | None
+    """Networks from which the key may be used; `null`: any"""
+    rate_per_minute: int | None
+    """`null`: the service's default"""
+    key: str
+    """The key itself. It is shown only once"""
+
+
+class ApiKey(Record):
+    id: str
+    name: str
+    hint: str
+    """The key's last four characters"""
+    environment: Literal["live", "test"] | str
+    scopes: list[Literal["read", "write", "webhooks", "admin"] | str]
+    created_at: datetime
+    revoked_at: datetime | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    """Precise to the minute"""
+    monthly_pages: int | None
+    concurrent_jobs: int | None
+    allowed_cidrs: list[str] | None
+    """Networks from which the key may be used; `null`: any"""
+    rate_per_minute: int | None
+    """`null`: the service's default"""
+
+
+class BrowserToken(Record):
+    token: str
+    scope: Literal["read", "write"] | str
+    job_id: str
+    expires_at: datetime
+
+
+class WebhookSecret(Record):
+    secret: str
+
+
+class WebhookEndpointWithSecret(Record):
+    id: str
+    url: str
+    events: list[
+        Literal[
+            "job.succeeded",
+            "job.partial",
+            "job.failed",
+            "job.canceled",
+            "job.expired",
+            "page.completed",
+            "key.created",
+            "key.rotated",
+            "key.revoked",
+            "endpoint.disabled",
+            "batch.completed",
+        ]
+        | str
+    ]
+    state: Literal["active", "disabled"] | str
+    """`disabled`: on request, or after five consecutive failed deliveries"""
+    disabled_at: datetime | None
+    disabled_reason: Literal["failures", "request"] | str | None
+    created_at: datetime
+    secret: str
+
+
+class WebhookEndpoint(Record):
+    id: str
+    url: str
+    events: list[
+        Literal[
+            "job.succeeded",
+            "job.partial",
+            "job.failed",
+            "job.canceled",
+            "job.expired",
+            "page.completed",
+            "key.created",
+            "key.rotated",
+            "key.revoked",
+            "endpoint.disabled",
+            "batch.completed",
+        ]
+        | str
+    ]
+    state: Literal["active", "disabled"] | str
+    """`disabled`: on request, or after five consecutive failed deliveries"""
+    disabled_at: datetime | None
+    disabled_reason: Literal["failures", "request"] | str | None
+    created_at: datetime
+
+
+class WebhookDelivery(Record):
+    id: str
+    """Sent as `webhook-id` with every attempt"""
+    event: str
+    url: str
+    endpoint_id: str | None
+    """`null` for a job's `webhook_url`"""
+    job_id: str | None
+    state: Literal["pending", "delivered", "failed"] | str
+    created_at: datetime
+
+
+class WebhookDeliveryLog(Record):
+    id: str
+    """Sent as `webhook-id` with every attempt"""
+    event: str
+    url: str
+    endpoint_id: str | None
+    """`null` for a job's `webhook_url`"""
+    job_id: str | None
+    state: Literal["pending", "delivered", "failed"] | str
+    created_at: datetime
+    attempts: list[WebhookDeliveryLogAttempt]
+    request: WebhookDeliveryLogRequest | None
+    """The body of every attempt; `null` if the job was deleted"""
+
+
+class WebhookDeliveryLogAttempt(Record):
+    attempt: int
+    at: datetime
+    duration_ms: int
+    status: int | None
+    """`null` if there was no response"""
+    error: str | None
+    answer: str | None
+    """Beginning of the response body"""
+
+
+class WebhookDeliveryLogRequest(Record):
+    """The body of every attempt; `null` if the job was deleted"""
+
+    body: dict[str, Any]
+
+
+class Usage(Record):
+    day: str
+    key_id: str
+    model: str
+    pages_read: int
+    """Pages that a worker read for this key"""
+    pages_shared: int
+    """Pages that were being read for another request at the same time"""
+    pages_cached: int
+    """Pages from the cache"""
+    pages_failed: int
+    """Pages that a worker could not read"""
+    vision_tokens: int
+    text_tokens: int
+    pages_from_tokens: int
+    """Pages read that were decoded from kept vision tokens"""
+    cost_usd: float
+    """Cost of the pages read, by the model's price per page; 0 without a price"""
+
+
+class UsageTotal(Record):
+    pages_read: int
+    """Pages that a worker read for this key"""
+    pages_shared: int
+    """Pages that were being read for another request at the same time"""
+    pages_cached: int
+    """Pages from the cache"""
+    pages_failed: int
+    """Pages that a worker could not read"""
+    vision_tokens: int
+    text_tokens: int
+    pages_from_tokens: int
+    """Pages read that were decoded from kept vision tokens"""
+    cost_usd: float
+    """Cost of the pages read, by the model's price per page; 0 without a price"""
+
+
+class Settings(Record):
+    retention_days: int
+    """Days after its last use until a document is deleted, with everything read from it"""
+    retention_is_default: bool
+    job_retention_days: int
+    """Days after its end until a job is deleted. Its document has its own time"""
+    daily_pages: int | None
+    """Limit of pages read per day (UTC); `null`: no limit"""
+    daily_usd: float | None
+    """Limit of spending per day, by the service's prices; `null`: no limit"""
+    keep_tokens: bool
+    """Whether vision tokens are kept for requests that do not set `tokens`"""
+    token_bytes: int
+    """Bytes of vision tokens that are kept"""
+    token_bytes_max: int
+    """Limit of `token_bytes`; beyond it, no tokens are kept"""
+
+
+class AuditEntry(Record):
+    id: str
+    action: (
+        Literal[
+            "key.created",
+            "key.rotated",
+            "key.revoked",
+            "settings.changed",
+            "file.deleted",
+            "file.expired",
+            "file.erased",
+            "job.deleted",
+            "endpoint.disabled",
+            "batch.deleted",
+            "batch.expired",
+            "tokens.deleted",
+            "context.deleted",
+        ]
+        | str
+    )
+    target: str
+    """Id of the resource that was created, changed or deleted"""
+    key_id: str | None
+    """The key that did it; `null`: the bootstrap secret, or the service itself"""
+    created_at: datetime
+
+
+class ReceiptKeys(Record):
+    keys: list[ReceiptKeysKey]
+
+
+class ReceiptKeysKey(Record):
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    kid: str
+    x: str
+
+
+class Health(Record):
+    status: Literal["ok"]
+
+
+class Ready(Record):
+    status: Literal["ready", "not-ready"] | str
+    phases: ReadyPhases
+    workers: list[ReadyWorker]
+
+
+class ReadyPhases(Record):
+    settings: bool
+    database: bool
+    storage: bool
+    workers: bool
+
+
+class ReadyWorker(Record):
+    state: str
+
+
+class PageStatus(Record):
+    page: int
+    state: Literal["pending", "done", "failed", "canceled"] | str
+    source: Literal["hit", "read", "shared"] | str
+    """`hit`: from the cache · `read`: read for this job · `shared`: read for another job at the same time"""
+    verdict: str | None
+    finish_reason: str | None
+    readings: int
+    """How often workers delivered this reading"""
+    error: PageError | None
+
+
+class PageError(Record):
+    code: str
+    message: str
+
+
+class StoredPageResult(Record):
+    schema_: Literal[1] = Field(alias="schema")
+    page: int
+    width: int
+    height: int
+    dpi: float | None
+    model: str
+    model_digest: str
+    mode: str
+    task: str
+    prompt: str | None
+    vision_tokens: StoredPageResultVisionTokens | None
+    text_tokens: int | None
+    compression: float | None
+    expected_precision: tuple[float, float] | None
+    blocks: list[Block]
+    markdown: str
+    finish_reason: Literal["stop", "length", "loop", "blank", "error"] | str
+    verdict: Literal["ok", "blank", "suspect", "unreadable", "failed"] | str
+    warnings: list[str]
+    attempts: list[StoredPageResultAttempt]
+    timings_ms: StoredPageResultTimingsMs
+    error: None
+    text_source: Literal["text_layer", "recognition", "mixed"] | str | None = None
+    """Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers
+    that use text layers"""
+    witness: StoredPageResultWitness | None = None
+    """Check by a second reader: the share of words that both read; `null` if there are too few words"""
+    receipt: StoredPageResultReceipt
+    """Signed statement of which model read which page, and the result; keys at
+    `/.well-known/fovea-receipt-keys`"""
+
+
+class StoredPageResultVisionTokens(Record):
+    positions: int
+    patches: int
+    valid: int
+    tiles: tuple[int, int] | None = None
+    """columns, rows"""
+    max_tiles: int | None = None
+
+
+class StoredPageResultAttempt(Record):
+    mode: str
+    tokens: int | None
+    finish_reason: Literal["stop", "length", "loop", "blank", "error"] | str
+    encoded: Literal["stored"] | None = None
+    """`stored`: the page was not encoded, because its vision tokens were kept from an earlier reading"""
+
+
+class StoredPageResultTimingsMs(Record):
+    raster: float
+    encode: float
+    prefill: float
+    decode: float
+
+
+class StoredPageResultWitness(Record):
+    """Check by a second reader: the share of words that both read; `null` if there are too few words"""
+
+    model: str
+    model_digest: str
+    agreement: float | None
+
+
+class StoredPageResultReceipt(Record):
+    """Signed statement of which model read which page, and the result; keys at
+    `/.well-known/fovea-receipt-keys`"""
+
+    payload: str
+    signature: str
+    key_id: str
+
+
+class FailedPage(Record):
+    page: int
+    error: PageError
+
+
+class BatchDefaults(Record):
+    pages: str | None = None
+    model: str | None = None
+    mode: Literal["auto", "tiny", "small", "base", "large", "gundam"] | str | None = None
+    token_budget: int | None = None
+    witness: bool | None = None
+    text_layer: Literal["auto", "never", "only"] | str | None = None
+    task: (
+        Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"] | str | None
+    ) = None
+    prompt: str | None = None
+    dpi: int | None = None
+    languages: list[str] | None = None
+    granularity: Literal["block", "line", "word"] | str | None = None
+    """`line` and `word` add the lines of each block, and their words, with boxes and confidences.
+    `fovea-nano` has lines but no words, the other models only blocks"""
+    table_format: Literal["html", "markdown"] | str | None = None
+    """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
+    the head. Tables with merged cells, which Markdown lacks, stay HTML"""
+    join_tables: bool | None = None
+    """Whether a table that goes on over pages is joined: the page on which it begins has all its rows"""
+    figures: Literal["none", "inline"] | str | None = None
+    """`inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are
+    not kept"""
+
+
+class Ladder(Record):
+    by: Literal["time", "rounds"] | str | None = None
+    """`rounds`: age is the number of later messages with the role `user`"""
+    rungs: list[LadderRung]
+
+
+class LadderRung(Record):
+    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
+    after: float
+    """Seconds, or rounds"""
+
+
+class Block(Record):
+    id: int
+    type: (
+        Literal[
+            "title",
+            "sub_title",
+            "text",
+            "list",
+            "table",
+            "table_caption",
+            "image",
+            "image_caption",
+            "equation",
+            "code",
+            "footnote",
+            "header",
+            "footer",
+            "page_number",
+        ]
+        | str
+    )
+    bbox: tuple[float, float, float, float]
+    """x0, y0, x1, y1 in 0..1"""
+    text: str
+    html: str | None = None
+    latex: str | None = None
+    confidence: float | None
+    lines: list[Line] | None = None
+    """Only with `granularity: line` or `word`"""
+    cells: list[TableCell] | None = None
+    """Of a table; rows and columns count from 0"""
+    figure: BlockFigure | None = None
+    """Of an image: its picture, at `/v1/jobs/{id}/pages/{n}/figures/{id}`"""
+
+
+class BlockFigure(Record):
+    """Of an image: its picture, at `/v1/jobs/{id}/pages/{n}/figures/{id}`"""
+
+    media_type: Literal["image/png", "image/jpeg"] | str
+    width: int
+    height: int
+    bytes: int
+    url: str | None = None
+    """With `figures: link` the address, with `figures: inline` a `data:` URL"""
+
+
+class Line(Record):
+    text: str
+    bbox: tuple[float, float, float, float]
+    confidence: float | None
+    words: list[Word] | None = None
+    """Only with `granularity: word`, if the places of the words are known"""
+
+
+class TableCell(Record):
+    row: int
+    column: int
+    rowspan: int
+    colspan: int
+    text: str
+    bbox: tuple[float, float, float, float] | None
+    """The box of its text, not of the cell between its ruling lines; `null` if it is empty or its place is
+    not known"""
+
+
+class Word(Record):
+    text: str
+    bbox: tuple[float, float, float, float]
+    confidence: float | None

@@ -1,0 +1,358 @@
+"""Made by `npm run types` from the OpenAPI document: do not edit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from typing_extensions import Required, TypedDict
+
+
+class NewUpload(TypedDict, total=False):
+    bytes: Required[int]
+    sha256: Required[str]
+    name: str
+
+
+class CompleteUpload(TypedDict, total=False):
+    parts: Required[list[CompleteUploadPart]]
+
+
+class CompleteUploadPart(TypedDict, total=False):
+    part: Required[int]
+    etag: Required[str]
+    """The header `ETag` of the response to the part's PUT"""
+
+
+class OcrOptions(TypedDict, total=False):
+    pages: str
+    """Page numbers start at 1; empty: all pages. Ranges beyond the end are clipped."""
+    model: str
+    mode: Literal["auto", "tiny", "small", "base", "large", "gundam"]
+    token_budget: int
+    """Limit of vision tokens for all selected pages together: within it, each page gets the mode that its
+    text needs. Only with `mode: auto`. `pp-ocr`, which has no vision tokens, ignores it; `fovea-nano`
+    does not support it."""
+    witness: bool
+    """Check the words of each page against a classic recogniser; where they differ, the page is `suspect`."""
+    text_layer: Literal["auto", "never", "only"]
+    """Whether `pp-ocr` takes characters from the text layer of a PDF. `auto`: where the layer is right ·
+    `never`: all characters are recognised · `only`: none are; a page whose layer is missing is
+    `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they
+    support `auto` and `never`, which are the same for them"""
+    granularity: Literal["block", "line", "word"]
+    """`line` and `word` add the lines of each block, and their words, with boxes and confidences.
+    `fovea-nano` has lines but no words, the other models only blocks"""
+    table_format: Literal["html", "markdown"]
+    """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
+    the head. Tables with merged cells, which Markdown lacks, stay HTML"""
+    join_tables: bool
+    """Whether a table that goes on over pages is joined: the page on which it begins has all its rows"""
+    figures: Literal["none", "link", "inline"]
+    """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
+    `inline`: as `data:` URLs"""
+    languages: list[str]
+    """The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A
+    language that the reader lacks is refused."""
+    task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"]
+    prompt: str
+    tokens: Literal["keep", "none"]
+    """`keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding.
+    Default: the setting `keep_tokens`"""
+    dpi: int
+    """Resolution of PDF pages"""
+    cache: Literal["use", "refresh", "only"]
+    """`refresh`: read all pages again · `only`: use only the cache; 404 if a page is not cached"""
+    zero_retention: bool
+    """Erase the document and everything read from it after the whole result has been fetched once, or an
+    hour after the job ends"""
+    webhook_url: str
+    metadata: dict[str, str]
+
+
+class OcrRequest(OcrOptions, total=False):
+    file: str
+    url: str
+    """`https:` URL or `data:` URL of the document"""
+
+
+ResultFormat = Literal["json", "md", "html", "txt", "csv", "chunks", "docx", "pdf", "overlay"]
+
+
+class ChatRequest(TypedDict, total=False):
+    """Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored."""
+
+    model: Required[str]
+    messages: Required[list[ChatRequestMessage]]
+    """The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`,
+    `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`),
+    or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in
+    the same message or in the last message before it that has one. All other messages are ignored."""
+    stream: bool | None
+    stream_options: ChatRequestStreamOptions | None
+    n: Literal[1]
+    tools: list[Any] | None
+    response_format: ChatRequestResponseFormat | None
+    fovea: ChatRequestFovea
+    """Options of POST /v1/ocr"""
+
+
+class ChatRequestMessage(TypedDict, total=False):
+    role: Required[Literal["system", "developer", "user", "assistant", "tool"]]
+    content: (
+        str
+        | list[
+            ChatRequestMessageContentText | ChatRequestMessageContentImageUrl | ChatRequestMessageContentFile
+        ]
+        | None
+    )
+
+
+class ChatRequestMessageContentText(TypedDict, total=False):
+    type: Required[Literal["text"]]
+    text: Required[str]
+
+
+class ChatRequestMessageContentImageUrl(TypedDict, total=False):
+    type: Required[Literal["image_url"]]
+    image_url: Required[ChatRequestMessageContentImageUrlImageUrl]
+
+
+class ChatRequestMessageContentImageUrlImageUrl(TypedDict, total=False):
+    url: Required[str]
+    """`https:` URL or `data:` URL of an image or PDF"""
+
+
+class ChatRequestMessageContentFile(TypedDict, total=False):
+    type: Required[Literal["file"]]
+    file: Required[ChatRequestMessageContentFileFile]
+
+
+class ChatRequestMessageContentFileFile(TypedDict, total=False):
+    file_id: str
+    """Id from POST /v1/files"""
+    file_data: str
+    """A `data:` URL"""
+
+
+class ChatRequestStreamOptions(TypedDict, total=False):
+    include_usage: bool
+
+
+class ChatRequestResponseFormat(TypedDict, total=False):
+    type: Required[Literal["text"]]
+
+
+class ChatRequestFovea(TypedDict, total=False):
+    """Options of POST /v1/ocr"""
+
+    pages: str
+    mode: Literal["auto", "tiny", "small", "base", "large", "gundam"]
+    token_budget: int
+    witness: bool
+    text_layer: Literal["auto", "never", "only"]
+    languages: list[str]
+    table_format: Literal["html", "markdown"]
+    """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
+    the head. Tables with merged cells, which Markdown lacks, stay HTML"""
+    figures: Literal["none", "link", "inline"]
+    """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
+    `inline`: as `data:` URLs"""
+    task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep"]
+    """Overrides the task in the message, whose text is then a prompt"""
+    dpi: int
+    tokens: Literal["keep", "none"]
+    """`keep`: later questions about the same pages need no encoding"""
+    cache: Literal["use", "refresh", "only"]
+    metadata: dict[str, str]
+
+
+class NewBatch(TypedDict, total=False):
+    manifest: Required[str]
+    """Id of an uploaded manifest, or name of an object that the operator has put into the bucket under
+    `manifests/{tenant id}/`"""
+    defaults: BatchDefaults
+    metadata: dict[str, str]
+
+
+class NewContext(TypedDict, total=False):
+    name: str
+    ladder: Ladder
+    token_budget: int
+    """Limit of tokens for the whole context: older messages go further down the ladder to meet it"""
+    keep: Literal["hash", "original"]
+    """What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length ·
+    `original`: the text, to measure what was lost"""
+    metadata: dict[str, str]
+
+
+class NewContextMessages(TypedDict, total=False):
+    messages: Required[list[NewContextMessagesMessage]]
+
+
+class NewContextMessagesMessage(TypedDict, total=False):
+    role: Required[Literal["system", "user", "assistant", "tool"]]
+    content: Required[str]
+    """Markdown"""
+    pinned: bool
+    """Does not age; in an image, the whole image does not age"""
+    importance: float
+    """0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message"""
+    created_at: str
+    """Time of the message, if it is older than the request"""
+
+
+class ChangeContextMessage(TypedDict, total=False):
+    pinned: bool
+    """Does not age; in an image, the whole image does not age"""
+    importance: float
+    """0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message"""
+
+
+class AgeContext(TypedDict, total=False):
+    dry_run: bool
+    """Only report what is due"""
+    at: str
+    """Age as if it were this time, which must not be in the past. Without `dry_run`, this ageing is final."""
+
+
+class CompressOptions(TypedDict, total=False):
+    mode: Literal["auto", "gundam", "large", "base", "small", "tiny"]
+    """`auto`: the mode with the fewest tokens that is expected to reach `target_precision`"""
+    target_precision: float
+    verify: bool
+    """Read the images back and measure how much of the text is recovered"""
+    reader: str
+    """The model that reads the images back"""
+
+
+class CompressRequest(CompressOptions, total=False):
+    text: Required[str]
+    """Markdown"""
+
+
+class FidelityRequest(TypedDict, total=False):
+    file: str
+    url: str
+    """`https:` or `data:` URL"""
+    job: str
+    """Instead of a document: use the result of this job"""
+    truth: Required[str]
+    """The true text of the document"""
+    pages: str
+    model: str
+    modes: list[Literal["auto", "tiny", "small", "base", "large", "gundam"]]
+    """Default: all of the reader. Readers without vision tokens have only one"""
+
+
+class NewApiKey(TypedDict, total=False):
+    name: str
+    environment: Literal["live", "test"]
+    scopes: list[Literal["read", "write", "webhooks", "admin"]]
+    """`admin` includes all other scopes. Default: `read` and `write`, or `admin` with the bootstrap secret"""
+    expires_at: str
+    rate_per_minute: int
+    """Requests per minute. Default: the service's limit"""
+    monthly_pages: int
+    """Limit of pages read per calendar month (UTC). Default: no limit"""
+    concurrent_jobs: int
+    """Limit of open jobs. Default: no limit"""
+    allowed_cidrs: list[str]
+    """IPv4 and IPv6 networks from which the key may be used. Default: any"""
+    tenant: str
+    """Only with the bootstrap secret: the tenant, which is created if it does not exist. Default:
+    `default`"""
+
+
+class RotateApiKey(TypedDict, total=False):
+    overlap_s: int
+    """Seconds for which the old key remains valid"""
+
+
+class NewBrowserToken(TypedDict, total=False):
+    scope: Required[Literal["read", "write"]]
+    """`write`: start one job · `read`: read one job"""
+    job: str
+    """The job. Default: the id of a new job, which a `write` token can start once"""
+
+
+class NewWebhookEndpoint(TypedDict, total=False):
+    url: Required[str]
+    events: list[
+        Literal[
+            "job.succeeded",
+            "job.partial",
+            "job.failed",
+            "job.canceled",
+            "job.expired",
+            "page.completed",
+            "key.created",
+            "key.rotated",
+            "key.revoked",
+            "endpoint.disabled",
+            "batch.completed",
+        ]
+    ]
+
+
+class ChangeWebhookEndpoint(TypedDict, total=False):
+    url: str
+    events: list[
+        Literal[
+            "job.succeeded",
+            "job.partial",
+            "job.failed",
+            "job.canceled",
+            "job.expired",
+            "page.completed",
+            "key.created",
+            "key.rotated",
+            "key.revoked",
+            "endpoint.disabled",
+            "batch.completed",
+        ]
+    ]
+    state: Literal["active", "disabled"]
+
+
+class ChangeSettings(TypedDict, total=False):
+    retention_days: int | None
+    job_retention_days: int | None
+    daily_pages: int | None
+    daily_usd: float | None
+    keep_tokens: bool
+
+
+class BatchDefaults(TypedDict, total=False):
+    pages: str
+    model: str
+    mode: Literal["auto", "tiny", "small", "base", "large", "gundam"]
+    token_budget: int
+    witness: bool
+    text_layer: Literal["auto", "never", "only"]
+    task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"]
+    prompt: str
+    dpi: int
+    languages: list[str]
+    granularity: Literal["block", "line", "word"]
+    """`line` and `word` add the lines of each block, and their words, with boxes and confidences.
+    `fovea-nano` has lines but no words, the other models only blocks"""
+    table_format: Literal["html", "markdown"]
+    """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
+    the head. Tables with merged cells, which Markdown lacks, stay HTML"""
+    join_tables: bool
+    """Whether a table that goes on over pages is joined: the page on which it begins has all its rows"""
+    figures: Literal["none", "inline"]
+    """`inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are
+    not kept"""
+
+
+class Ladder(TypedDict, total=False):
+    by: Literal["time", "rounds"]
+    """`rounds`: age is the number of later messages with the role `user`"""
+    rungs: Required[list[LadderRung]]
+
+
+class LadderRung(TypedDict, total=False):
+    form: Required[Literal["text", "gundam", "large", "base", "small", "tiny"]]
+    after: Required[float]
+    """Seconds, or rounds"""

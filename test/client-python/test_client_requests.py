@@ -1,0 +1,329 @@
+"""Requests of the Python client: retries, errors, bodies. test/e2e runs it against the real service."""
+
+import asyncio
+import io
+import json
+import os
+import pickle
+
+import httpx
+import pytest
+
+import fovea_client
+from fovea_client import (
+    ApiConnectionError,
+    ApiError,
+    ApiTimeoutError,
+    AsyncFovea,
+    Fovea,
+    FoveaError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+)
+from fovea_client._async import transport as async_transport
+from fovea_client._sync import files as sync_files
+from fovea_client._sync import transport as sync_transport
+
+FILE = {
+    "id": "file_" + "0" * 24,
+    "sha256": "0" * 64,
+    "bytes": 5,
+    "media_type": "application/pdf",
+    "name": "a.pdf",
+    "page_count": None,
+    "created_at": "2026-11-29T00:00:00.000Z",
+}
+
+
+class Wire:
+    """Answers requests in order; an exception is raised instead."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request):
+        request.read()
+        return self._next(request)
+
+    async def in_async(self, request):
+        await request.aread()
+        return self._next(request)
+
+    def _next(self, request):
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def client(self, **options) -> Fovea:
+        http = httpx.Client(transport=httpx.MockTransport(self))
+        return Fovea("key", "https://ocr.test/", http_client=http, **options)
+
+    def async_client(self, **options) -> AsyncFovea:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self.in_async))
+        return AsyncFovea("key", "https://ocr.test/", http_client=http, **options)
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    slept: list[float] = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    monkeypatch.setattr(sync_transport, "sleep_sync", slept.append)
+    monkeypatch.setattr(async_transport, "sleep_async", sleep)
+    return slept
+
+
+def answer(status=200, body=None, **headers):
+    return httpx.Response(status, json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def problem(status, code, **more):
+    return answer(
+        status,
+        {
+            "type": f"urn:fovea:problem:{code}",
+            "title": "No",
+            "detail": "Not so.",
+            "request_id": "req_1",
+            **more,
+        },
+    )
+
+
+def lost():
+    return httpx.ReadError("reset")
+
+
+def test_all_attempts_of_a_post_have_the_same_idempotency_key(pauses):
+    wire = Wire(lost(), problem(503, "storage"), answer(201, {"id": "ctx"}), answer(201, {"id": "ctx"}))
+    with pytest.raises(ApiConnectionError, match="no Context"):
+        wire.client().contexts.create(name="a")
+    keys = [request.headers["idempotency-key"] for request in wire.requests]
+    assert len(keys) == 3 and len(set(keys)) == 1
+    assert 0.25 <= pauses[0] <= 0.5 <= pauses[1] <= 1
+    wire.answers = [answer(201, {})]
+    with pytest.raises(ApiConnectionError):
+        wire.client().contexts.create(idempotency_key="mine")
+    assert wire.requests[-1].headers["idempotency-key"] == "mine"
+
+
+def test_retry_after_is_waited_for_unless_it_is_long(pauses):
+    wire = Wire(
+        answer(429, retry_after="7"),
+        answer(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"),
+        answer(429, retry_after="soon"),
+        answer(200, FILE),
+    )
+    assert wire.client().files.get("x").name == "a.pdf"
+    assert pauses[:2] == [7, 0] and 1 <= pauses[2] <= 2
+    wire.answers = [answer(429, retry_after="61")]
+    with pytest.raises(RateLimitError) as caught:
+        wire.client().files.get("x")
+    assert caught.value.retry_after == 61
+
+
+def test_an_invalid_request_is_sent_once_and_an_unfinished_twin_again(pauses):
+    wire = Wire(problem(422, "invalid-request", errors=[{"path": "dpi", "message": "too high"}]))
+    with pytest.raises(InvalidRequestError) as caught:
+        wire.client().jobs.create(file="x")
+    error = caught.value
+    assert (error.status, error.code, error.detail, error.request_id) == (
+        422,
+        "invalid-request",
+        "Not so.",
+        "req_1",
+    )
+    assert str(error) == "No: Not so. dpi: too high (request req_1)"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert pauses == []
+    wire.answers = [problem(409, "idempotency-in-flight"), answer(200, FILE)]
+    assert wire.client().files.get("x").bytes == 5
+
+
+def test_the_last_error_is_raised_after_max_retries(pauses):
+    wire = Wire(lost(), lost())
+    with pytest.raises(ApiConnectionError, match=r"https://ocr\.test could not be reached: reset"):
+        wire.client(max_retries=1).files.get("x")
+    wire.answers = [httpx.ReadTimeout("")]
+    with pytest.raises(ApiTimeoutError, match="within 5 s"):
+        wire.client(max_retries=0).with_options(timeout=5).files.get("x")
+    wire.answers = [httpx.Response(502, text="<html>")]
+    with pytest.raises(ApiError) as caught:
+        wire.client(max_retries=0).files.get("x")
+    assert (caught.value.code, str(caught.value)) == ("unknown", "The service answered with status 502")
+
+
+def test_a_404_for_a_repeated_delete_is_success(pauses):
+    wire = Wire(lost(), problem(404, "not-found"))
+    wire.client().files.delete("x")
+    wire.answers = [problem(404, "not-found")]
+    with pytest.raises(NotFoundError):
+        wire.client().files.delete("x")
+
+
+def test_ids_cannot_leave_their_path(pauses):
+    wire = Wire(answer(200, FILE))
+    wire.client().files.get("../keys?x=1")
+    assert wire.requests[0].url.raw_path == b"/v1/files/..%2Fkeys%3Fx%3D1"
+
+
+def test_a_file_is_streamed_with_its_length_name_and_type(tmp_path, pauses):
+    path = tmp_path / "notes.md"
+    path.write_bytes(b"# Notes")
+    wire = Wire(lost(), answer(201, FILE))
+    wire.client().files.upload(path)
+    for request in wire.requests:
+        assert request.content == b"# Notes"
+        assert request.headers["content-length"] == "7"
+        assert "transfer-encoding" not in request.headers
+        assert request.headers["content-type"] == "text/markdown"
+        assert request.url.params["name"] == "notes.md"
+        assert "idempotency-key" not in request.headers
+
+
+def test_an_open_file_is_sent_from_its_position_and_a_pipe_again(pauses):
+    file = io.BytesIO(b"skip%PDF")
+    file.seek(4)
+    reader, writer = os.pipe()
+    os.write(writer, b"%PDF from a pipe")
+    os.close(writer)
+    wire = Wire(lost(), answer(201, FILE), lost(), answer(201, FILE))
+    wire.client().files.upload(file)
+    with open(reader, "rb") as pipe:
+        wire.client().files.upload(pipe)
+    contents = [request.content for request in wire.requests]
+    assert contents == [b"%PDF"] * 2 + [b"%PDF from a pipe"] * 2
+
+
+def test_what_is_no_document_is_refused_before_any_request(tmp_path):
+    client = Wire().client()
+    with pytest.raises(FileNotFoundError):
+        client.read(tmp_path / "nothing.pdf")
+    with pytest.raises(IsADirectoryError):
+        client.read(tmp_path)
+    with pytest.raises(TypeError, match="an open file, not int"):
+        client.read(7)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="Only bytes are uploaded"):
+        client.files.upload("https://docs.io/a.pdf")
+
+
+def test_a_large_file_is_sent_in_parts_without_the_key(monkeypatch, pauses):
+    monkeypatch.setattr(sync_files, "LARGEST_WHOLE", 4)
+    monkeypatch.setattr(sync_files, "sleep_sync", pauses.append)
+    upload = {
+        "id": "upl_1",
+        "state": "open",
+        "bytes": 5,
+        "sha256": "0" * 64,
+        "name": None,
+        "file_id": None,
+        "error": None,
+        "created_at": FILE["created_at"],
+        "expires_at": FILE["created_at"],
+    }
+    parts = [
+        {"part": 1, "bytes": 3, "url": "https://r2.test/a?sig=1"},
+        {"part": 2, "bytes": 2, "url": "https://r2.test/b"},
+    ]
+    wire = Wire(
+        answer(201, {**upload, "parts": parts}),
+        answer(200, etag='"1"'),
+        lost(),  # only this part is sent again
+        answer(200, etag='"2"'),
+        answer(202, {**upload, "state": "checking"}),
+        answer(200, {**upload, "state": "done", "file_id": FILE["id"]}),
+        answer(200, FILE),
+    )
+    assert wire.client().files.upload(b"%PDF-").id == FILE["id"]
+    sent = wire.requests
+    assert [(r.method, r.url.host, r.url.path) for r in sent[1:4]] == [
+        ("PUT", "r2.test", "/a"),
+        ("PUT", "r2.test", "/b"),
+        ("PUT", "r2.test", "/b"),
+    ]
+    assert [r.content for r in sent[1:4]] == [b"%PD", b"F-", b"F-"]
+    assert all("authorization" not in r.headers and "content-type" not in r.headers for r in sent[1:4])
+    assert json.loads(sent[4].content) == {"parts": [{"part": 1, "etag": '"1"'}, {"part": 2, "etag": '"2"'}]}
+    wire.answers = [
+        answer(201, {**upload, "parts": []}),
+        answer(200, {**upload, "state": "failed", "error": "checksum-mismatch"}),
+    ]
+    with pytest.raises(FoveaError, match="failed: checksum-mismatch"):
+        wire.client().files.upload(b"%PDF-")
+
+
+def test_an_extraction_is_waited_for(monkeypatch, pauses):
+    monkeypatch.setattr("fovea_client._sync.jobs.sleep_sync", pauses.append)
+    running = {"id": "ext_1", "job_id": "job_1", "state": "running", "error": None}
+    ended = {**running, "state": "succeeded", "data": {"total": 7}, "citations": {"total": None}}
+    wire = Wire(answer(202, running), answer(200, running), answer(200, ended))
+    extraction = wire.client().jobs.extract("job_1", {"type": "object"}, instructions="In pounds.")
+    assert extraction.data == {"total": 7}
+    assert json.loads(wire.requests[0].content) == {
+        "schema": {"type": "object"},
+        "instructions": "In pounds.",
+    }
+    assert [r.url.path for r in wire.requests] == ["/v1/jobs/job_1/extract"] + [
+        "/v1/jobs/job_1/extractions/ext_1"
+    ] * 2
+    assert len(pauses) == 2
+
+
+def test_a_list_is_read_over_its_cursors():
+    first = {"data": [FILE, FILE], "next_cursor": "c"}
+    wire = Wire(answer(200, first), answer(200, {"data": [FILE], "next_cursor": None}))
+    assert len(list(wire.client().files.all())) == 3
+    assert [dict(r.url.params) for r in wire.requests] == [{"limit": "100"}, {"limit": "100", "cursor": "c"}]
+
+
+def test_a_shard_with_another_hash_is_fetched_again(pauses):
+    shard = fovea_client.models.BatchOutputShard.model_construct(
+        number=1, sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    wire = Wire(httpx.Response(200, content=b"ab"), httpx.Response(200, content=b"abc"))
+    assert wire.client().batches.shard("b", shard) == b"abc"
+    wire.answers = [httpx.Response(200, content=b"ab")]
+    with pytest.raises(ApiConnectionError, match="SHA-256"):
+        wire.client(max_retries=0).batches.shard("b", shard)
+
+
+def test_answers_of_a_newer_service_are_accepted():
+    wire = Wire(answer(200, {**FILE, "shelf": "A", "name": None}))
+    file = wire.client().files.get("x")
+    assert file.model_extra == {"shelf": "A"}
+    ageing = {"first_message": 1, "last_message": 2, "from": "text", "to": "hologram"}
+    change = fovea_client.models.AgeingChange.model_validate(
+        {**ageing, "tokens_before": 2, "tokens_after": 1}
+    )
+    assert (change.from_, change.to) == ("text", "hologram")
+
+
+def test_the_environment_names_service_and_key(monkeypatch):
+    monkeypatch.delenv("FOVEA_API_KEY", raising=False)
+    with pytest.raises(FoveaError, match="FOVEA_API_KEY"):
+        Fovea()
+    monkeypatch.setenv("FOVEA_API_KEY", "fov_live_x")
+    monkeypatch.setenv("FOVEA_URL", "ocr.example.com")
+    with pytest.raises(ValueError, match="is no URL"):
+        Fovea()
+
+
+def test_the_asynchronous_client_does_the_same(tmp_path, pauses):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF")
+    wire = Wire(lost(), answer(201, FILE), answer(200, {"data": [FILE], "next_cursor": None}))
+
+    async def work():
+        async with wire.async_client() as client:
+            await client.files.upload(path)
+            return [file.id async for file in client.files.all()]
+
+    assert asyncio.run(work()) == [FILE["id"]]
+    assert [request.content for request in wire.requests[:2]] == [b"%PDF"] * 2
+    assert wire.requests[1].headers["content-length"] == "4"
