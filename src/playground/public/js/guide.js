@@ -6,6 +6,7 @@ import { markdown } from "./markdown.js";
 const GUIDES = {
   QUICKSTART: "Quick start",
   USING: "Using the API",
+  EXTRACTION: "Extraction",
   WEBHOOKS: "Webhooks",
   BATCHES: "Batches and training data",
   MEMORY: "Memory",
