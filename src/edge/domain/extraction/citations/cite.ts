@@ -38,7 +38,6 @@ const SCORE = {
   parent: 0.5,
   exact: 0.3,
   rank: 0.15,
-  row: 4,
   block: 1,
   page: 0.2,
   column: 0.5,
@@ -367,13 +366,7 @@ class Chooser {
       SCORE.label * label +
       (place.match === "exact" ? SCORE.exact : 0) -
       SCORE.rank * place.rank +
-      (isHome
-        ? SCORE.row
-        : isInBlock
-          ? SCORE.block
-          : home?.page === fragment.page
-            ? SCORE.page
-            : 0) +
+      (isInBlock ? SCORE.block : home?.page === fragment.page ? SCORE.page : 0) +
       (isHome && column !== undefined && fragment.cell?.column === column ? SCORE.column : 0) +
       SCORE.sibling * sibling +
       // A value that stands in one place only is the first to be chosen, and speaks for those beside it.
