@@ -11,6 +11,7 @@ const LAYERS = [
   ["signals"],
   ["dispatch", "documents", "keys", "webhooks"],
   ["jobs"],
+  ["extraction"],
   ["batches", "contexts"],
   ["http"],
   ["routes"],

@@ -1,8 +1,12 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { startExtractor } from "./test/extractor.ts";
 
 /** Rules without I/O run in plain Node. */
 const PURE = ["test/edge/domain/**/*.test.ts", "test/edge/formats/**/*.test.ts"];
+
+/** Answers the extractions of the tests. */
+const extractor = await startExtractor();
 
 /** All else runs inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
 export default defineConfig({
@@ -53,6 +57,9 @@ export default defineConfig({
                 R2_SECRET_ACCESS_KEY: "secret-of-the-tests",
                 RATE_PER_MINUTE: "100000",
                 MAX_FILE_BYTES: "20000000",
+                EXTRACT_URL: extractor.url,
+                EXTRACT_MODEL: "stand-in",
+                EXTRACT_KEY: "key-of-the-stand-in",
                 TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),
               },
             },

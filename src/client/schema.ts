@@ -144,6 +144,7 @@ export type Job = {
     deliveries: string;
   };
   result?: ResultDocument;
+  extraction?: Extraction;
 };
 
 export type PageStatus = {
@@ -353,9 +354,57 @@ export type Figure = {
   bytes: number;
 };
 
-export type FailedPage = {
+/** The extraction that the request for the job has asked for. With its data only where `result` is there; otherwise at `/v1/jobs/{id}/extractions/{extraction}` */
+export type Extraction = {
+  id: string;
+  job_id: string;
+  /** `queued`: it waits for the pages, or for other extractions of the account */
+  state: "queued" | "running" | "succeeded" | "failed";
+  /** Name of the model at its provider */
+  model: string;
+  /** Whether it was made before: then it costs no tokens */
+  cached: boolean;
+  progress: {
+    /** Parts of the document; `null` until they are known */
+    total: number | null;
+    done: number;
+  };
+  usage: {
+    /** As the provider counts them */
+    input_tokens: number;
+    output_tokens: number;
+  };
+  error: PageError | null;
+  created_at: string;
+  finished_at: string | null;
+  /** Matches the schema. Only when it has succeeded */
+  data?: Record<string, unknown>;
+  /** As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value is not on the pages */
+  citations?: Record<string, unknown>;
+  /** Values of which the parts of a long document have several */
+  conflicts?: Array<{
+    /** JSON Pointer in `data` */
+    path: string;
+    /** The first is the one in `data` */
+    values: Array<{
+      value?: unknown;
+      citation: Citation | null;
+    }>;
+  }>;
+  /** Pages that could not be read, so nothing is extracted from them */
+  unread_pages?: Array<number>;
+};
+
+export type Citation = {
   page: number;
-  error: PageError;
+  /** Ids of the page's blocks, in reading order */
+  blocks: Array<number>;
+  /** x0, y0, x1, y1 in 0..1, one for each line or cell */
+  boxes: Array<[number, number, number, number]>;
+  /** `exact`: the characters of the value, except for white space · `normalized`: the same value in another writing */
+  match: "exact" | "normalized";
+  /** As it is written on the page */
+  text: string;
 };
 
 export type OcrRequest = {
@@ -396,6 +445,17 @@ export type OcrRequest = {
   zero_retention?: boolean;
   webhook_url?: string;
   metadata?: Record<string, string>;
+  /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
+  schema?: Record<string, unknown>;
+  /** What the model should know beyond the schema */
+  instructions?: string;
+};
+
+export type ExtractRequest = {
+  /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
+  schema: Record<string, unknown>;
+  /** What the model should know beyond the schema */
+  instructions?: string;
 };
 
 /** `html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
@@ -1166,6 +1226,13 @@ export type Usage = {
   text_tokens: number;
   /** Pages read that were decoded from kept vision tokens */
   pages_from_tokens: number;
+  /** Extractions that a model has made; `model` is that of the provider */
+  extractions: number;
+  /** Extractions from the cache */
+  extractions_cached: number;
+  /** Tokens that the provider has counted, also those of extractions that failed */
+  extraction_input_tokens: number;
+  extraction_output_tokens: number;
   /** Cost of the pages read, by the model's price per page; 0 without a price */
   cost_usd: number;
 };
@@ -1183,6 +1250,13 @@ export type UsageTotal = {
   text_tokens: number;
   /** Pages read that were decoded from kept vision tokens */
   pages_from_tokens: number;
+  /** Extractions that a model has made; `model` is that of the provider */
+  extractions: number;
+  /** Extractions from the cache */
+  extractions_cached: number;
+  /** Tokens that the provider has counted, also those of extractions that failed */
+  extraction_input_tokens: number;
+  extraction_output_tokens: number;
   /** Cost of the pages read, by the model's price per page; 0 without a price */
   cost_usd: number;
 };

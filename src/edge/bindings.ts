@@ -15,9 +15,12 @@ export interface Env {
   NOTIFIERS: DurableObjectNamespace<JobNotifierRpc>;
   RATE_LIMITERS: DurableObjectNamespace<RateLimiterRpc>;
   UPLOADS: Workflow<UploadParams>;
+  EXTRACTIONS: Workflow<ExtractionParams>;
   BATCHES: DurableObjectNamespace<BatchDriverRpc>;
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
   RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
+  /** Workers AI, for extractions. Optional. */
+  AI?: Ai;
   /** Events for analysis. Optional. */
   ANALYTICS?: AnalyticsEngineDataset;
   /** Identifies the deployed code. Optional. */
@@ -30,6 +33,10 @@ export interface ShardParams {
 
 export interface UploadParams {
   uploadId: string;
+}
+
+export interface ExtractionParams {
+  extractionId: string;
 }
 
 /** Wakes the watchers of one job (signals/notifier.ts). */

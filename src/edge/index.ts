@@ -6,6 +6,7 @@ import { sweep } from "./sweep.ts";
 export { BatchDriver } from "./batches/driver.ts";
 export { Scheduler } from "./dispatch/scheduler.ts";
 export { UploadWorkflow } from "./documents/uploads.ts";
+export { ExtractionWorkflow } from "./extraction/workflow.ts";
 export { ShardWorkflow } from "./jobs/shard-workflow.ts";
 export { RateLimiter } from "./keys/rate-limiter.ts";
 export { JobNotifier } from "./signals/notifier.ts";

@@ -182,6 +182,30 @@ export const SettingsSchema = z.object({
   MAX_BATCH_LINES: count(2_000_000, "lines", "Most lines of a manifest, not counting blank lines."),
   MAX_BATCH_FAILURES: count(100_000, "lines", "Failed lines at which a batch pauses."),
 
+  EXTRACT_URL: z
+    .union([z.url(), z.literal("")])
+    .default("")
+    .meta(
+      about(
+        "Base of a chat API like OpenAI's, such as `https://api.openai.com/v1`: its models make extractions ([details](EXTRACTION.md#providers)). Empty: Workers AI, if the binding `AI` is there.",
+      ),
+    ),
+  EXTRACT_MODEL: text("Model of that API, or of Workers AI. Empty: no extractions."),
+  EXTRACT_KEY: text("Secret. Bearer token for that API."),
+  EXTRACT_PARAMETERS: json
+    .pipe(z.record(z.string(), z.json()))
+    .default({ temperature: 0 })
+    .meta(about("JSON object: further members of each request to the provider.")),
+  EXTRACT_TIMEOUT_S: seconds(120, "Time for one answer of the provider."),
+  EXTRACT_DEADLINE_S: seconds(1800, "Time for an extraction after its job has ended."),
+  EXTRACT_INPUT_TOKENS: count(
+    24_000,
+    "tokens",
+    "Text of the document in one request, as estimated. Longer documents are extracted in parts.",
+  ),
+  EXTRACT_PARTS: count(32, "parts", "Most parts of a document."),
+  EXTRACT_AT_ONCE: count(4, "extractions", "Extractions of one tenant that run at once."),
+
   WEBHOOK_BACKOFF_S: seconds(
     5,
     "Pause before the first retry of a webhook; each further pause is four times as long.",

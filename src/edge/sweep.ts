@@ -8,6 +8,7 @@ import { sweepContexts } from "./contexts/sweep.ts";
 import { upstream } from "./dispatch/index.ts";
 import { schedulerOf } from "./dispatch/scheduler.ts";
 import { expireUploads } from "./documents/uploads.ts";
+import { driveAgain } from "./extraction/extract.ts";
 import { bundleEnded } from "./jobs/bundle.ts";
 import { cancelJobsWithoutDocument, expireJobs } from "./jobs/end.ts";
 import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
@@ -16,6 +17,7 @@ import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
 import { wakeReceivers } from "./signals/wake-receiver.ts";
 import { endedWorkflows, forgetWorkflows, type WorkflowName } from "./storage/ended-workflows.ts";
+import { strandedExtractions } from "./storage/extractions.ts";
 import { fileById } from "./storage/files.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
@@ -36,6 +38,8 @@ export async function sweep(env: Env): Promise<void> {
   await cancelJobsWithoutDocument(env, now - GRACE_MS);
   await resumePlanning(env, now - GRACE_MS);
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
+  for (const id of await strandedExtractions(env.DB, now - GRACE_MS))
+    await driveAgain(env, id, now);
   await checkPools(env, now);
   await wakeReceivers(env);
   await sweepBatches(env, now);
@@ -49,6 +53,7 @@ export async function sweep(env: Env): Promise<void> {
   await deleteExpiredAnswers(env.DB, env.BUCKET, now);
   await deleteWorkflows(env, "SHARDS", now - WAKE_MS);
   await deleteWorkflows(env, "UPLOADS", now - WAKE_MS);
+  await deleteWorkflows(env, "EXTRACTIONS", now - WAKE_MS);
 }
 
 /** A late wake-up of a deleted instance would make Miniflare open it again. */

@@ -4,6 +4,21 @@ import { describe, test } from "node:test";
 import { characterErrorRate } from "./cer.ts";
 import { api, example, read, truthOf, unseen } from "./support.ts";
 
+interface Citation {
+  boxes: number[][];
+  match: string;
+  text: string;
+}
+
+interface Extraction {
+  state: string;
+  data: { invoice_date: string; amount_due: number; lines: object[] };
+  citations: { lines: Record<string, Citation>[] } & Record<
+    "invoice_date" | "amount_due" | "purchase_order",
+    Citation | null
+  >;
+}
+
 describe("reading", () => {
   for (const [file, limit, spaces] of [
     ["invoice.pdf", 0.02, true],
@@ -26,6 +41,28 @@ describe("reading", () => {
     const html = await api.result(job.id, "html");
     assert.match(html, /<table>.*<td>LED copy light, 5000 K<\/td>.*278\.00.*<\/table>/s);
     assert.match(await api.result(job.id, "md"), /LED copy light, 5000 K/);
+  });
+
+  test("the invoice's data are extracted by a schema, each with its place on the page", async () => {
+    const job = await read(example("invoice.pdf"));
+    const schema = JSON.parse(new TextDecoder().decode(example("invoice.schema.json")));
+    const response = await api.fetch(`/v1/jobs/${job.id}/extract`, {
+      method: "POST",
+      headers: { "content-type": "application/json", prefer: "wait=60" },
+      body: JSON.stringify({ schema }),
+    });
+    const { state, data, citations } = (await response.json()) as Extraction;
+    assert.deepEqual([response.status, state], [200, "succeeded"]);
+    assert.deepEqual([data.invoice_date, data.amount_due], ["2026-03-12", 4399.49]);
+    assert.equal(data.lines.length, 7);
+    assert.deepEqual(
+      [citations.invoice_date?.text, citations.amount_due?.match, citations.purchase_order],
+      ["12 March 2026", "normalized", null],
+    );
+    const { unit_price, amount } = citations.lines[0] as Record<string, Citation>;
+    assert.deepEqual([unit_price?.text, amount?.text], ["1,840.00", "1,840.00"]);
+    const left = (citation?: Citation) => citation?.boxes[0]?.[0] as number;
+    assert.ok(left(unit_price) < left(amount));
   });
 
   test("a blank page ends as blank, with no text", async () => {

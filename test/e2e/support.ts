@@ -13,6 +13,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after } from "node:test";
 import { Api, type Job } from "../../scripts/api.ts";
 import { freePort, startStack } from "../../scripts/stack.ts";
+import { startExtractor } from "../extractor.ts";
 
 const examples = join(import.meta.dirname, "../../examples");
 /** The stack's data folder. */
@@ -29,6 +30,8 @@ export interface Dispatch {
 /** Every prediction that a worker has accepted, in order. */
 export const dispatches: Dispatch[] = [];
 const tap = await tapWire(workerPort);
+/** Answers extractions. */
+const extractor = await startExtractor();
 
 export const stack = await startStack({
   data,
@@ -38,6 +41,8 @@ export const stack = await startStack({
       POOLS: JSON.stringify([{ name: "tap", type: "cog", url: urlOf(tap), slots: 4 }]),
       LEASE_S: "15",
       WEBHOOK_BACKOFF_S: "1",
+      EXTRACT_URL: extractor.url,
+      EXTRACT_MODEL: "stand-in",
     },
     worker: { FOVEA_HEARTBEAT_S: "3" },
   },
@@ -46,6 +51,7 @@ export const stack = await startStack({
 after(async () => {
   tap.close();
   tap.closeAllConnections();
+  extractor.close();
   await stack.stop();
   rmSync(data, { recursive: true, force: true });
 });

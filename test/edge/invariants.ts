@@ -71,6 +71,10 @@ const RULES: Record<string, string> = {
      WHERE file_id IS NOT NULL AND status <> 410 AND NOT EXISTS (SELECT 1 FROM files WHERE id = i.file_id)`,
   "only the result of an ended job is bundled, and none that is to be erased": `SELECT id FROM jobs WHERE bundle <> ''
      AND (finished_at IS NULL OR zero_retention = 1 OR background = 1)`,
+  "the job and the document of an extraction exist": `SELECT id FROM extractions e
+     WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = e.job_id) OR NOT EXISTS (SELECT 1 FROM files WHERE id = e.file_id)`,
+  "what an ended extraction was asked is forgotten":
+    "SELECT id FROM extractions WHERE finished_at IS NOT NULL AND request IS NOT NULL",
   "an erasure is on time": "SELECT file_id AS id FROM erasures WHERE due_at < ?1",
 };
 
@@ -90,6 +94,8 @@ const PROMISES = `SELECT 'files/' || tenant_id || '/' || id AS path FROM files W
     FROM results
   UNION ALL SELECT 'results/' || tenant_id || '/' || file_id || '/' || token_key || '/' || substr(model_digest, 8)
     || '.safetensors' FROM kept_tokens
+  UNION ALL SELECT 'results/' || tenant_id || '/' || file_id || '/extractions/' || id || '/data.json' FROM extractions
+    WHERE state = 'succeeded'
   UNION ALL SELECT 'results/' || j.tenant_id || '/' || j.file_id || '/bundles/' || j.bundle || e.value FROM jobs j
     JOIN files f ON f.id = j.file_id JOIN json_each('[".jsonl", ".json"]') e WHERE j.bundle <> ''`;
 

@@ -20,7 +20,8 @@ export type Resource =
   | "man"
   | "vtok"
   | "ctx"
-  | "item";
+  | "item"
+  | "ext";
 
 export function newId(resource: Resource, now: number): string {
   let seconds = Math.floor(now / 1000);

@@ -10,6 +10,7 @@ const PATHS = [
   "/v1/jobs/:id",
   "/v1/jobs/:id/events",
   "/v1/jobs/:id/result",
+  "/v1/jobs/:id/extractions/:extraction",
   "/v1/jobs/:id/pages/:page/overlay.svg",
   "/v1/jobs/:id/pages/:page/figures/:figure",
 ];

@@ -71,6 +71,7 @@ export type NewJob = { document: DocumentSource } & z.input<typeof JobRequest>;
  * Has a client's document read, or finds that it has been read. A browser token's job has the id that the token names,
  * so that the token starts one job.
  * @param claim of the request's Idempotency-Key, if the request starts only this job: a repetition continues with it
+ * @param attach statements for the transaction that inserts the job, by its id. They run even if it is refused
  * @returns the job after planning: over already if the cache had every page
  * @throws Problem if the request is refused; no job is created then
  */
@@ -79,6 +80,7 @@ export async function createJob(
   { caller, trace, timings }: Asker,
   { document, ...fields }: NewJob,
   claim?: Claim,
+  attach?: (jobId: string) => D1PreparedStatement[],
 ): Promise<JobWithPages> {
   if (claim?.jobId) return startedJob(env, caller.tenantId, claim.jobId);
   const request = parse(fields);
@@ -103,7 +105,7 @@ export async function createJob(
     only: { ...NOT_LIMITED, uncached: 0 },
   };
   const id = tokenJobId ?? newId("job", now);
-  const also = claim ? [claimJob(env.DB, claim, id)] : [];
+  const also = [...(claim ? [claimJob(env.DB, claim, id)] : []), ...(attach?.(id) ?? [])];
   const spec: JobSpec = {
     id,
     keyId,

@@ -6,6 +6,7 @@ import { audit } from "../storage/audit.ts";
 import { bundlesOf, eraseUnused } from "../storage/bundles.ts";
 import { deleteFile } from "../storage/cancellation.ts";
 import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
+import { awaitsDelivery, eraseExtractions, extractionsOfJobs } from "../storage/extractions.ts";
 import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
 import { expiredFiles, fileById } from "../storage/files.ts";
 import { deleteJob, filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
@@ -39,9 +40,11 @@ export async function deleteDocument(env: Env, file: Document): Promise<boolean>
 /** Deletes an ended job. Its result is gone at once; what was read stays as long as the document. */
 export async function deleteEnded(env: Env, job: Job): Promise<void> {
   const bundles = await bundlesOf(env.DB, [job.id]);
+  const extractions = await extractionsOfJobs(env.DB, [job.id]);
   await deleteJob(env.DB, job.id);
   await bestEffort(refreshKeys(env, job.tenantId), { keys_of: job.tenantId });
   await bestEffort(eraseUnused(env.DB, env.BUCKET, bundles), { bundles_of: job.id });
+  await bestEffort(eraseExtractions(env.BUCKET, extractions), { extractions_of: job.id });
 }
 
 /** Erases what deletions and uploads left in R2. */
@@ -63,6 +66,7 @@ export async function pruneRecords(env: Env, now: number): Promise<void> {
   await pruneLogs(env.DB, now - EVENT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
   const pruned = await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
   await eraseUnused(env.DB, env.BUCKET, pruned.bundles);
+  await eraseExtractions(env.BUCKET, pruned.extractions);
   await pruneVersions(env.DB, now, PRUNED_ROWS);
 }
 
@@ -87,10 +91,20 @@ export async function eraseFiles(env: Env, now: number, fileId: string | null = 
   }
 }
 
-/** The whole result of a job was delivered. If the job has `zero_retention`, its document is erased now. */
+/** All that a client has asked for was delivered. If the job has `zero_retention`, its document is erased now. */
 export async function delivered(env: Env, job: Job): Promise<void> {
   if (!job.zeroRetention) return;
   const now = Date.now();
   await markDelivered(env.DB, job.id, now);
   await eraseFiles(env, now, job.fileId);
+}
+
+/**
+ * The whole result of a job was delivered. If the job's request has asked for an extraction too, that is what the client
+ * waits for: the document stays until it is delivered, or has failed.
+ */
+export async function resultDelivered(env: Env, job: Job): Promise<void> {
+  const { zeroRetention, extractionId } = job;
+  if (zeroRetention && extractionId && (await awaitsDelivery(env.DB, extractionId))) return;
+  await delivered(env, job);
 }

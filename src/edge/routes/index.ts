@@ -24,6 +24,7 @@ import { filesCreate } from "./files/create.ts";
 import { filesDelete, filesGet, filesList } from "./files/files.ts";
 import { filesTokens } from "./files/tokens.ts";
 import { jobsEvents } from "./jobs/events.ts";
+import { jobsExtract, jobsExtraction } from "./jobs/extract.ts";
 import { jobsCancel, jobsDelete, jobsGet, jobsList } from "./jobs/jobs.ts";
 import { jobsFigure, jobsImage, jobsOverlay, jobsTokens } from "./jobs/pages.ts";
 import { jobsResult } from "./jobs/result.ts";
@@ -58,6 +59,8 @@ export const routes: ((app: App) => void)[] = [
   jobsList,
   jobsGet,
   jobsEvents,
+  jobsExtract,
+  jobsExtraction,
   jobsResult,
   jobsOverlay,
   jobsTokens,

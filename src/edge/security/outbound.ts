@@ -26,9 +26,10 @@ interface OutboundFault {
 }
 
 export function outboundRules(env: Env): OutboundRules {
-  const { ALLOW_LOOPBACK, PUBLIC_ORIGIN, WORKER_ORIGIN, POOLS } = settings(env);
+  const { ALLOW_LOOPBACK, PUBLIC_ORIGIN, WORKER_ORIGIN, POOLS, EXTRACT_URL } = settings(env);
   const pools = POOLS.flatMap((pool) => (pool.type === "cog" ? [pool.url] : []));
-  const own = [PUBLIC_ORIGIN, ...(WORKER_ORIGIN ? [WORKER_ORIGIN] : []), ...pools];
+  const others = [WORKER_ORIGIN, EXTRACT_URL].flatMap((origin) => (origin ? [origin] : []));
+  const own = [PUBLIC_ORIGIN, ...others, ...pools];
   return { allowLoopback: ALLOW_LOOPBACK, own };
 }
 

@@ -1,6 +1,6 @@
 /** Instances of Workflows that have ended and are to be deleted by the sweep. */
 
-export type WorkflowName = "SHARDS" | "UPLOADS";
+export type WorkflowName = "SHARDS" | "UPLOADS" | "EXTRACTIONS";
 
 export async function workflowEnded(
   db: D1Database,

@@ -45,6 +45,8 @@ export interface Job {
   background: boolean;
   /** The name of the bundle of its result; empty if it has none, `null` if it is not made yet. */
   bundle?: string | null;
+  /** The extraction that the request for the job has asked for. */
+  extractionId?: string | null;
 }
 
 export interface JobPage {
@@ -103,6 +105,7 @@ export function toJob(row: Row): Job {
     batchId: row.batch_id,
     background: row.background === 1,
     bundle: row.bundle,
+    extractionId: row.extraction_id,
   };
 }
 
@@ -477,7 +480,7 @@ export async function markDelivered(db: D1Database, jobId: string, now: number):
 
 /**
  * Documents to erase now: a zero-retention job used them, all such jobs were delivered or have waited long enough, no
- * job on them is open, and no batch still has to write their results.
+ * job or extraction on them is open, and no batch still has to write their results.
  * @param fileId only this document
  */
 export async function filesToErase(
@@ -494,6 +497,7 @@ export async function filesToErase(
          SELECT 1 FROM jobs o WHERE o.file_id = j.file_id
            AND (o.finished_at IS NULL OR (o.erase_at > ?1 AND o.finished_at > ?1 - ?2)
              OR o.id IN (SELECT job_id FROM batch_lines WHERE job_id = o.id AND state IN ('open', 'settled'))))
+         AND NOT EXISTS (SELECT 1 FROM extractions WHERE file_id = j.file_id AND finished_at IS NULL)
        LIMIT ?3`,
     )
     .bind(now, windowMs, limit, fileId)

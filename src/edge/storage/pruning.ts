@@ -3,22 +3,29 @@
  * a bounded time however much has accumulated. The next sweep continues.
  */
 import { bundlesOf, type NamedBundle } from "./bundles.ts";
+import { extractionsOfJobs } from "./extractions.ts";
 import { removeJobs } from "./jobs.ts";
 
 const DAY_MS = 86_400_000;
+
+interface Pruned {
+  jobs: number;
+  bundles: NamedBundle[];
+  extractions: Awaited<ReturnType<typeof extractionsOfJobs>>;
+}
 
 /**
  * Deletes ended jobs after their tenant's retention time, with their pages, events and deliveries. A job stays while its
  * document is still to be erased, and while a line of a batch names it.
  * @param rows most pages of the deleted jobs, but at least one job is deleted
- * @returns how many jobs were deleted, and their bundles
+ * @returns how many jobs were deleted, their bundles and their extractions
  */
 export async function pruneJobs(
   db: D1Database,
   defaultDays: number,
   now: number,
   rows: number,
-): Promise<{ jobs: number; bundles: NamedBundle[] }> {
+): Promise<Pruned> {
   const { results } = await db
     .prepare(
       `WITH due AS (
@@ -30,11 +37,12 @@ export async function pruneJobs(
     )
     .bind(now, defaultDays, rows)
     .all<{ id: string }>();
-  if (results.length === 0) return { jobs: 0, bundles: [] };
+  if (results.length === 0) return { jobs: 0, bundles: [], extractions: [] };
   const ids = results.map(({ id }) => id);
   const bundles = await bundlesOf(db, ids);
+  const extractions = await extractionsOfJobs(db, ids);
   await db.batch(removeJobs(db, ids));
-  return { jobs: ids.length, bundles };
+  return { jobs: ids.length, bundles, extractions };
 }
 
 /** Deletes events of pages, deliveries that are over with their attempts, and ended shards from before `before`. */

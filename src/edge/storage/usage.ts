@@ -11,12 +11,19 @@ export interface Usage {
   vision_tokens: number;
   text_tokens: number;
   pages_from_tokens: number;
+  extractions: number;
+  extractions_cached: number;
+  extraction_input_tokens: number;
+  extraction_output_tokens: number;
 }
 
 const ADD = `ON CONFLICT (tenant_id, day, key_id, model) DO UPDATE SET
   pages_read = pages_read + excluded.pages_read, pages_shared = pages_shared + excluded.pages_shared,
   pages_cached = pages_cached + excluded.pages_cached, pages_failed = pages_failed + excluded.pages_failed, vision_tokens = vision_tokens + excluded.vision_tokens,
-  text_tokens = text_tokens + excluded.text_tokens, pages_from_tokens = pages_from_tokens + excluded.pages_from_tokens`;
+  text_tokens = text_tokens + excluded.text_tokens, pages_from_tokens = pages_from_tokens + excluded.pages_from_tokens,
+  extractions = extractions + excluded.extractions, extractions_cached = extractions_cached + excluded.extractions_cached,
+  extraction_input_tokens = extraction_input_tokens + excluded.extraction_input_tokens,
+  extraction_output_tokens = extraction_output_tokens + excluded.extraction_output_tokens`;
 
 /**
  * Counts a pushed page of an existing document for every job that waits for it. It must run before `job_pages` is updated. A page that could
@@ -77,6 +84,22 @@ export const countJobOfHits = (
        FROM jobs WHERE id = ?1 AND ${inserted} ${ADD}`,
     )
     .bind(jobId, now);
+/** Counts an open extraction and its tokens. It must run before the extraction is ended. */
+export function countExtraction(
+  db: D1Database,
+  id: string,
+  how: "made" | "cached" | "failed",
+  now: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO usage (tenant_id, day, key_id, model, extractions, extractions_cached, extraction_input_tokens,
+         extraction_output_tokens)
+       SELECT tenant_id, date(?3 / 1000, 'unixepoch'), key_id, model, ?2 = 'made', ?2 = 'cached', input_tokens, output_tokens
+       FROM extractions WHERE id = ?1 AND finished_at IS NULL AND (?2 <> 'failed' OR input_tokens + output_tokens > 0) ${ADD}`,
+    )
+    .bind(id, how, now);
+}
 
 /** Days from `from` to `to` (`YYYY-MM-DD`, both included), oldest first. */
 export async function readUsage(
@@ -88,7 +111,8 @@ export async function readUsage(
 ): Promise<Usage[]> {
   const { results } = await db
     .prepare(
-      `SELECT day, key_id, model, pages_read, pages_shared, pages_cached, pages_failed, vision_tokens, text_tokens, pages_from_tokens
+      `SELECT day, key_id, model, pages_read, pages_shared, pages_cached, pages_failed, vision_tokens, text_tokens, pages_from_tokens,
+         extractions, extractions_cached, extraction_input_tokens, extraction_output_tokens
        FROM usage WHERE tenant_id = ?1 AND day BETWEEN ?2 AND ?3 AND (?4 IS NULL OR key_id = ?4)
          AND (?5 IS NULL OR model = ?5) ORDER BY day, key_id, model LIMIT 10000`,
     )

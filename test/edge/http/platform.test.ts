@@ -199,6 +199,10 @@ describe("usage", () => {
         pages_from_tokens: 0,
         vision_tokens: 600,
         text_tokens: 3000,
+        extractions: 0,
+        extractions_cached: 0,
+        extraction_input_tokens: 0,
+        extraction_output_tokens: 0,
         cost_usd: 0,
       },
     ]);

@@ -9,7 +9,7 @@ import { isIPv4, parseAddress } from "./cidr.ts";
 export interface OutboundRules {
   /** Whether other services on loopback may be called. For development. */
   allowLoopback: boolean;
-  /** Addresses of the service itself and of its workers. They are never called on a client's behalf. */
+  /** Addresses of the service itself, of its workers and of its provider of extractions. They are never called on a client's behalf. */
   own: readonly string[];
 }
 

@@ -23,6 +23,14 @@ const counts = {
   pages_from_tokens: count.openapi({
     description: "Pages read that were decoded from kept vision tokens",
   }),
+  extractions: count.openapi({
+    description: "Extractions that a model has made; `model` is that of the provider",
+  }),
+  extractions_cached: count.openapi({ description: "Extractions from the cache" }),
+  extraction_input_tokens: count.openapi({
+    description: "Tokens that the provider has counted, also those of extractions that failed",
+  }),
+  extraction_output_tokens: count,
   cost_usd: z.number().min(0).openapi({
     description: "Cost of the pages read, by the model's price per page; 0 without a price",
   }),
@@ -95,6 +103,10 @@ function sumOf(rows: z.infer<typeof Total>[]): z.infer<typeof Total> {
     pages_from_tokens: sum("pages_from_tokens"),
     vision_tokens: sum("vision_tokens"),
     text_tokens: sum("text_tokens"),
+    extractions: sum("extractions"),
+    extractions_cached: sum("extractions_cached"),
+    extraction_input_tokens: sum("extraction_input_tokens"),
+    extraction_output_tokens: sum("extraction_output_tokens"),
     cost_usd: dollars(Math.round(sum("cost_usd") * 1_000_000)),
   };
 }

@@ -13,6 +13,7 @@ import { cancelJob } from "../../jobs/end.ts";
 import { deleteEnded, delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
+import { findExtraction } from "../../storage/extractions.ts";
 import { findJob, type Job, jobDetail, jobPages, listJobs } from "../../storage/jobs.ts";
 import { JobSchema, jobView } from "./view.ts";
 
@@ -82,8 +83,11 @@ export const jobsGet = (app: App) =>
   app.openapi(get, async (c) => {
     const job = await findJob(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
     if (!job) throw new Problem("not-found", "No such job.");
-    const { pages, shards } = await jobDetail(c.env.DB, job.id);
-    const view = jobView(job, pages, waitingFor(shards, Date.now()));
+    const [{ pages, shards }, extraction] = await Promise.all([
+      jobDetail(c.env.DB, job.id),
+      job.extractionId ? findExtraction(c.env.DB, job.extractionId) : null,
+    ]);
+    const view = jobView(job, pages, waitingFor(shards, Date.now()), extraction);
     const headers = { etag: await etagOf(c, view), "cache-control": REVALIDATED };
     if (isKnown(c, headers.etag)) return c.body(null, 304, headers);
     return c.json(view, 200, headers);

@@ -28,7 +28,7 @@ import { problems } from "../../http/problem.ts";
 import { pageImages } from "../../jobs/page-images.ts";
 import { figureLoader, plainEntries, presentedEntries } from "../../jobs/present.ts";
 import { openResult, recordedPlain, selectPages } from "../../jobs/result.ts";
-import { delivered } from "../../jobs/retention.ts";
+import { resultDelivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { holdsPlain, type PlainPages } from "../../storage/bundles.ts";
 import { bestEffort } from "../../storage/fault.ts";
@@ -167,7 +167,7 @@ export const jobsResult = (app: App) =>
       // `csv` has only the tables, so the rest has not been fetched.
       if (selection === "" && format !== "csv" && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
-        await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
+        await bestEffort(resultDelivered(c.env, job), { erasing_document_of: job.id });
     }) as never;
   });
 

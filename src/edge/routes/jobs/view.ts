@@ -6,7 +6,9 @@ import { SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { FailedPage, NullablePageError, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { formatSelection } from "../../domain/pages/page-selection.ts";
 import { presentationFields } from "../../domain/pages/presentation.ts";
+import type { Extraction } from "../../storage/extractions.ts";
 import type { Job, JobPage } from "../../storage/jobs.ts";
+import { ExtractionSchema, extractionView } from "./extraction-view.ts";
 
 const time = z.iso.datetime();
 
@@ -85,16 +87,24 @@ export const JobSchema = z
       deliveries: z.string(),
     }),
     result: ResultDocument.optional(),
+    extraction: ExtractionSchema.optional().openapi({
+      description:
+        "The extraction that the request for the job has asked for. With its data only where `result` is there; otherwise at `/v1/jobs/{id}/extractions/{extraction}`",
+    }),
   })
   .openapi("Job");
 
 const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 
-/** @param waitingFor `undefined` if unknown */
+/**
+ * @param waitingFor `undefined` if unknown
+ * @param extraction the one that the request has asked for
+ */
 export function jobView(
   job: Job,
   pages?: JobPage[],
   waitingFor?: WaitingFor | null,
+  extraction?: Extraction | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
   const { budget, witness, text_layer, sequence, languages, ...options } = job.options;
@@ -140,5 +150,6 @@ export function jobView(
       cancel: `${self}/cancel`,
       deliveries: `${self}/deliveries`,
     },
+    ...(extraction && { extraction: extractionView(extraction) }),
   };
 }

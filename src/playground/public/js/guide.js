@@ -7,6 +7,7 @@ const GUIDES = {
   QUICKSTART: "Quick start",
   USING: "Using the API",
   PYTHON: "Python",
+  EXTRACTION: "Extraction",
   WEBHOOKS: "Webhooks",
   BATCHES: "Batches and training data",
   MEMORY: "Memory",

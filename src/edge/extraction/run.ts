@@ -1,0 +1,304 @@
+/**
+ * One turn of an extraction: it waits for the pages, looks for an earlier extraction of the same, asks the model about one
+ * part of the document, or joins the parts. Each turn stores what it has before it says so in D1, so a turn that was
+ * interrupted is repeated without asking again for what is there.
+ */
+import type { Env } from "../bindings.ts";
+import { hex } from "../domain/encoding.ts";
+import { cite } from "../domain/extraction/citations/cite.ts";
+import type { SourcePage } from "../domain/extraction/citations/page-text.ts";
+import { EXTRACTION_FAULTS, type ExtractionFault, retryWait } from "../domain/extraction/faults.ts";
+import type { JsonObject } from "../domain/extraction/json.ts";
+import { mergeParts } from "../domain/extraction/merge.ts";
+import { cutParts, type PageText, type Part } from "../domain/extraction/parts.ts";
+import { extractionMessages, jsonIn, repairMessages } from "../domain/extraction/prompt.ts";
+import { type ExtractionSchema, readSchema, schemaOfPart } from "../domain/extraction/schema.ts";
+import { isOver } from "../domain/jobs/job.ts";
+import { openResult } from "../jobs/result.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
+import { notifyWatchers } from "../signals/notifier.ts";
+import {
+  beginExtraction,
+  deferExtraction,
+  type Extraction,
+  type ExtractionEnd,
+  endExtraction,
+  eraseExtractions,
+  eraseParts,
+  findExtraction,
+  leaseExtraction,
+  madeBefore,
+  type PartAnswer,
+  partDone,
+  putData,
+  putPart,
+  readData,
+  readPart,
+  requestFailed,
+  setDeadline,
+  type Tokens,
+} from "../storage/extractions.ts";
+import { bestEffort } from "../storage/fault.ts";
+import { findJobById, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
+import { log } from "../telemetry.ts";
+import { faultsOf } from "./answer.ts";
+import { NO_TOKENS, type Provider, ProviderFault } from "./provider.ts";
+import { providerOf } from "./providers.ts";
+
+/** Milliseconds until the next turn; the job to wait for; or `null` if the extraction has ended. */
+export type Next = number | { job: Job } | null;
+
+/** Pause of an extraction that waits for others of its tenant. */
+const ASK_AGAIN_MS = 3000;
+/** More than a turn needs besides the answers of the provider. */
+const TURN_MS = 60_000;
+
+export async function advanceExtraction(env: Env, id: string): Promise<Next> {
+  const now = Date.now();
+  const lease = now + 2 * settings(env).EXTRACT_TIMEOUT_S * 1000 + TURN_MS;
+  const extraction = await leaseExtraction(env.DB, id, lease, now);
+  if (!extraction) {
+    const current = await findExtraction(env.DB, id);
+    if (!current || current.finishedAt !== null) return null;
+    return Math.max(ASK_AGAIN_MS, current.dueAt - now);
+  }
+  try {
+    const next = await turn(env, extraction, now);
+    if (next !== null)
+      await deferExtraction(env.DB, id, typeof next === "number" ? Date.now() + next : now);
+    return next;
+  } catch (error) {
+    await bestEffort(deferExtraction(env.DB, id, Date.now()), { lease_of: id });
+    throw error;
+  }
+}
+
+async function turn(env: Env, extraction: Extraction, now: number): Promise<Next> {
+  const job = await findJobById(env.DB, extraction.jobId);
+  // A trigger has deleted the extraction together with its job.
+  if (!job) return discard(env, extraction);
+  if (!isOver(job.state)) return { job };
+  if (job.state !== "succeeded" && job.state !== "partial")
+    return fail(env, extraction, "not_read", `It is ${job.state}.`);
+  if (extraction.deadlineAt === null)
+    await setDeadline(env.DB, extraction.id, now + settings(env).EXTRACT_DEADLINE_S * 1000);
+  else if (extraction.deadlineAt <= now) return fail(env, extraction, "deadline");
+  try {
+    if (extraction.state === "queued") return await begin(env, extraction, job);
+    const { parts, partsDone } = extraction as Extraction & { parts: Part[] };
+    return partsDone < parts.length
+      ? await askAbout(env, extraction, job, parts, partsDone)
+      : await join(env, extraction, job, parts);
+  } catch (error) {
+    if (error instanceof Problem && error.code === "gone") return fail(env, extraction, "gone");
+    if (error instanceof ProviderFault) return refused(env, extraction, error, now);
+    throw error;
+  }
+}
+
+async function begin(env: Env, extraction: Extraction, job: Job): Promise<Next> {
+  const pages = await jobPages(env.DB, job.id);
+  if (await foundBefore(env, extraction, pages)) return null;
+  const { EXTRACT_INPUT_TOKENS, EXTRACT_PARTS, EXTRACT_AT_ONCE } = settings(env);
+  const texts = textsOf(env, job, "");
+  const parts = await cutParts(texts, EXTRACT_INPUT_TOKENS, EXTRACT_PARTS);
+  if (!parts)
+    return fail(env, extraction, "document_too_long", `At most ${EXTRACT_PARTS} are allowed.`);
+  const reading = await readingKey(extraction, pages);
+  const begun = await beginExtraction(env.DB, extraction.id, reading, parts, EXTRACT_AT_ONCE);
+  return begun ? 0 : ASK_AGAIN_MS;
+}
+
+/** Ends the extraction if the tenant has one with the same request, model and readings. */
+export async function foundBefore(
+  env: Env,
+  extraction: Extraction,
+  pages: JobPage[],
+): Promise<boolean> {
+  const reading = await readingKey(extraction, pages);
+  const made = await madeBefore(env.DB, extraction.tenantId, reading);
+  const data = made && (await readData(env.BUCKET, made));
+  if (!data) return false;
+  await putData(env.BUCKET, extraction, data);
+  await end(env, extraction, { state: "succeeded", cached: true, reading });
+  return true;
+}
+
+/** Hash of what is asked, and of which readings. */
+async function readingKey({ tenantId, digest }: Extraction, pages: JobPage[]): Promise<string> {
+  const readings = pages.map(({ page, state, pageKey, modelDigest, readAt }) =>
+    state === "done" ? [page, pageKey, modelDigest, readAt] : [page],
+  );
+  const text = JSON.stringify([tenantId, digest, readings]);
+  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+/** @param selection pages of the job; empty: all. Those that were not read are left out */
+async function* pagesOf(env: Env, job: Job, selection: string) {
+  const { entries } = await openResult(env, job, selection);
+  for await (const { page, reading } of entries) if (reading) yield { page, reading };
+}
+
+async function* textsOf(env: Env, job: Job, selection: string): AsyncGenerator<PageText> {
+  for await (const { page, reading } of pagesOf(env, job, selection))
+    yield { page, text: reading.markdown };
+}
+
+async function askAbout(
+  env: Env,
+  extraction: Extraction,
+  job: Job,
+  parts: Part[],
+  index: number,
+): Promise<Next> {
+  const provider = providerOf(env);
+  if (!provider) return fail(env, extraction, "provider_off");
+  let answer = await readPart(env.BUCKET, extraction, index);
+  if (!answer) {
+    answer = await answerAbout(env, provider, extraction, job, parts, index);
+    await putPart(env.BUCKET, extraction, index, answer);
+  }
+  const { id } = extraction;
+  const isDone = await partDone(env.DB, id, index, answer.tokens);
+  return isDone || (await findExtraction(env.DB, id)) ? 0 : discard(env, extraction);
+}
+
+async function answerAbout(
+  env: Env,
+  provider: Provider,
+  extraction: Extraction,
+  job: Job,
+  parts: Part[],
+  index: number,
+): Promise<PartAnswer> {
+  const { first, last, piece } = parts[index] as Part;
+  const sources: SourcePage[] = [];
+  const texts: PageText[] = [];
+  for await (const { page, reading } of pagesOf(env, job, `${first}-${last}`)) {
+    sources.push({ page, blocks: reading.blocks });
+    texts.push({ page, text: piece ? reading.markdown.slice(...piece) : reading.markdown });
+  }
+  const isPart = parts.length > 1;
+  const schema = schemaOf(extraction);
+  const { sent, checked } = isPart
+    ? { sent: schemaOfPart(schema.sent), checked: schemaOfPart(schema.checked) }
+    : schema;
+  const messages = extractionMessages(texts, {
+    schema: sent,
+    instructions: extraction.request?.instructions ?? null,
+    mark: crypto.randomUUID().replaceAll("-", ""),
+    isPart,
+  });
+  const answer = await provider.ask({ messages, schema: sent });
+  const { data, tokens } = await repaired(provider, messages, sent, checked, answer);
+  return { data, tokens, ...cite(data, sources, schema.sent) };
+}
+
+/** The data of an answer. An answer with faults is asked for once more. @throws ProviderFault */
+async function repaired(
+  provider: Provider,
+  messages: Parameters<typeof repairMessages>[0],
+  sent: JsonObject,
+  checked: JsonObject,
+  first: { text: string; tokens: Tokens },
+): Promise<{ data: JsonObject; tokens: Tokens }> {
+  let { tokens } = first;
+  try {
+    const data = jsonIn(first.text);
+    const faults = faultsOf(data, checked);
+    if (faults.length === 0) return { data: data as JsonObject, tokens };
+    const asked = repairMessages(messages, first.text, faults);
+    const second = await provider.ask({ messages: asked, schema: sent });
+    tokens = sum(tokens, second.tokens);
+    const again = jsonIn(second.text);
+    const left = faultsOf(again, checked);
+    if (left.length === 0) return { data: again as JsonObject, tokens };
+    throw new ProviderFault("answer_invalid", { detail: shown(left) });
+  } catch (error) {
+    if (error instanceof ProviderFault) error.tokens = sum(error.tokens, tokens);
+    throw error;
+  }
+}
+
+const sum = (one: Tokens, other: Tokens): Tokens => ({
+  input: one.input + other.input,
+  output: one.output + other.output,
+});
+
+/** What a client sees of the faults of an answer; the answer itself is withheld. */
+const shown = (faults: string[]) => faults.slice(0, 3).join(" ").slice(0, 600);
+
+/** The schema was checked when it came. */
+const schemaOf = ({ request }: Extraction) => readSchema(request?.schema) as ExtractionSchema;
+
+async function join(env: Env, extraction: Extraction, job: Job, parts: Part[]): Promise<Next> {
+  const answers: PartAnswer[] = [];
+  for (let i = 0; i < parts.length; i++) {
+    const answer = await readPart(env.BUCKET, extraction, i);
+    if (!answer) return fail(env, extraction, "gone");
+    answers.push(answer);
+  }
+  const merged = mergeParts(answers);
+  // The parts were allowed to lack what the document must have.
+  const faults = parts.length > 1 ? faultsOf(merged.data, schemaOf(extraction).checked) : [];
+  if (faults.length > 0) return fail(env, extraction, "answer_invalid", shown(faults));
+  const pages = await jobPages(env.DB, job.id);
+  const unread = pages.filter(({ state }) => state !== "done").map(({ page }) => page);
+  await putData(env.BUCKET, extraction, { ...merged, unread_pages: unread });
+  const reading = await readingKey(extraction, pages);
+  return end(env, extraction, { state: "succeeded", cached: false, reading });
+}
+
+/** A request has failed: it is made again, or the extraction fails. */
+async function refused(
+  env: Env,
+  extraction: Extraction,
+  fault: ProviderFault,
+  now: number,
+): Promise<Next> {
+  const { code, message, tokens, retryAfterMs } = fault;
+  const wait = retryWait(code, extraction.faults + 1, retryAfterMs);
+  const isLate = wait !== null && now + wait >= (extraction.deadlineAt ?? Number.POSITIVE_INFINITY);
+  log(env, "extraction.fault", { extraction_id: extraction.id, code, wait_ms: wait });
+  if (wait === null || isLate) return end(env, extraction, failed({ code, message }, tokens));
+  await requestFailed(env.DB, extraction.id, tokens);
+  return wait;
+}
+
+const failed = (error: { code: ExtractionFault; message: string }, tokens = NO_TOKENS) =>
+  ({ state: "failed", error, tokens }) as const;
+
+const fail = (env: Env, extraction: Extraction, code: ExtractionFault, detail?: string) =>
+  end(
+    env,
+    extraction,
+    failed({
+      code,
+      message: detail ? `${EXTRACTION_FAULTS[code]} ${detail}` : EXTRACTION_FAULTS[code],
+    }),
+  );
+
+async function end(env: Env, extraction: Extraction, how: ExtractionEnd): Promise<null> {
+  const { id, jobId, parts, createdAt } = extraction;
+  if (!(await endExtraction(env.DB, id, how, Date.now()))) {
+    // Deleted meanwhile, or ended by somebody else, whose data stays.
+    if (!(await findExtraction(env.DB, id))) return discard(env, extraction);
+    return null;
+  }
+  log(env, "extraction.ended", {
+    extraction_id: id,
+    state: how.state,
+    code: how.state === "failed" ? how.error.code : null,
+    ms: Date.now() - createdAt,
+  });
+  await bestEffort(eraseParts(env.BUCKET, extraction, parts?.length ?? 0), { parts_of: id });
+  await bestEffort(notifyWatchers(env, [jobId]), { watchers_of: jobId });
+  return null;
+}
+
+/** Erases what was stored after the deletion of the job. */
+async function discard(env: Env, extraction: Extraction): Promise<null> {
+  await eraseExtractions(env.BUCKET, [extraction]);
+  return null;
+}

@@ -1,0 +1,111 @@
+/** What is sent to providers, and how their responses are read. Workers AI runs nowhere but at Cloudflare: a stand-in. */
+import { describe, expect, it } from "vitest";
+import { faultsOf } from "../../../src/edge/extraction/answer.ts";
+import { OpenAiProvider } from "../../../src/edge/extraction/openai.ts";
+import { providerOf } from "../../../src/edge/extraction/providers.ts";
+import { WorkersAiProvider } from "../../../src/edge/extraction/workers-ai.ts";
+import { outboundRules } from "../../../src/edge/security/outbound.ts";
+import { settings } from "../../../src/edge/settings.ts";
+import { env } from "../support.ts";
+
+const SCHEMA = { type: "object", properties: { total: { type: "number" } } };
+const QUESTION = { messages: [{ role: "user", content: "Total: 5" }] as never, schema: SCHEMA };
+
+/** A stand-in for the binding `AI` that answers with this response. */
+function workersAi(response: () => Response | Promise<Response>) {
+  const calls: unknown[][] = [];
+  const run = async (...call: unknown[]) => {
+    calls.push(call);
+    return response();
+  };
+  const AI = { run } as unknown as Ai;
+  const changed = { EXTRACT_URL: "", EXTRACT_MODEL: "@cf/some/model", AI };
+  return { calls, provider: providerOf({ ...env, ...changed }) as WorkersAiProvider };
+}
+
+describe("Workers AI", () => {
+  it("is asked in its JSON mode", async () => {
+    const { calls, provider } = workersAi(() =>
+      Response.json({ response: { total: 5 }, usage: { prompt_tokens: 7, completion_tokens: 3 } }),
+    );
+    expect(provider).toBeInstanceOf(WorkersAiProvider);
+    expect(await provider.ask(QUESTION)).toEqual({
+      text: '{"total":5}',
+      tokens: { input: 7, output: 3 },
+    });
+    expect(calls).toEqual([
+      [
+        "@cf/some/model",
+        {
+          max_tokens: 8192,
+          temperature: 0,
+          messages: QUESTION.messages,
+          response_format: { type: "json_schema", json_schema: SCHEMA },
+        },
+        { returnRawResponse: true, signal: expect.any(AbortSignal) },
+      ],
+    ]);
+  });
+
+  it.each([
+    [() => Response.json({ response: '{"total":5}' }), '{"total":5}'],
+    [() => Response.json({ choices: [{ message: { content: "{}" } }] }), "{}"],
+    [
+      () => Response.json({ choices: [{ message: { content: [{ text: "{" }, { text: "}" }] } }] }),
+      "{}",
+    ],
+  ])("answers as text or in OpenAI's shape too (%#)", async (response, text) => {
+    expect((await workersAi(response).provider.ask(QUESTION)).text).toBe(text);
+  });
+
+  it.each([
+    [() => Response.json({}, { status: 429 }), "provider_rate_limited"],
+    [() => Response.json({}, { status: 408 }), "provider_timeout"],
+    [() => Response.json({ errors: [] }, { status: 400 }), "provider_rejected"],
+    [() => Response.json({ response: 7 }), "provider_invalid"],
+    [() => Response.json([]), "provider_invalid"],
+    [() => Promise.reject(new Error("3040: out of capacity")), "provider_unavailable"],
+    [() => Promise.reject(new DOMException("late", "TimeoutError")), "provider_timeout"],
+  ])("fails with a fault that has a name (%#)", async (response, code) => {
+    await expect(workersAi(response).provider.ask(QUESTION)).rejects.toMatchObject({ code });
+  });
+});
+
+describe("the provider", () => {
+  it("is chosen by the settings", () => {
+    expect(providerOf(env)).toBeInstanceOf(OpenAiProvider);
+    expect(providerOf({ ...env, ...{ EXTRACT_MODEL: "" } })).toBeNull();
+    expect(providerOf({ ...env, ...{ EXTRACT_URL: "" } })).toBeNull();
+  });
+
+  it("that cannot be reached is unavailable", async () => {
+    const nowhere = { ...settings(env), EXTRACT_URL: "http://127.0.0.1:1" };
+    await expect(new OpenAiProvider(nowhere).ask(QUESTION)).rejects.toMatchObject({
+      code: "provider_unavailable",
+    });
+  });
+
+  it("cannot be named by a client as the address of a document", () => {
+    expect(outboundRules(env).own).toContain(env.EXTRACT_URL);
+  });
+});
+
+describe("an answer", () => {
+  it("is valid, or its faults are named by their places", () => {
+    expect(faultsOf({ total: 5 }, SCHEMA)).toEqual([]);
+    expect(faultsOf({ total: "5" }, SCHEMA)).toEqual([
+      '#/total: Instance type "string" is invalid. Expected "number".',
+    ]);
+    expect(faultsOf(undefined, SCHEMA)).toEqual(["the answer is not JSON"]);
+    expect(faultsOf([], SCHEMA)).toEqual(["the answer is not an object"]);
+    const strict = { ...SCHEMA, additionalProperties: false, required: ["total"] };
+    expect(faultsOf({ x: 1 }, strict)).toHaveLength(3);
+  });
+
+  it("is neither too deep nor too large", () => {
+    expect(faultsOf(JSON.parse(`{"a":${"[".repeat(500)}${"]".repeat(500)}}`), {})).toEqual([
+      "the answer is nested too deep",
+    ]);
+    expect(() => faultsOf({ a: Array(5001).fill(1) }, {})).toThrow("too long");
+  });
+});
