@@ -3,7 +3,12 @@
  * type), and it is hashed while it is streamed into R2. Memory holds one part at a time.
  */
 import type { Env } from "../bindings.ts";
-import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
+import {
+  type MediaType,
+  mediaTypeOf,
+  READABLE,
+  SNIFF_BYTES,
+} from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
@@ -140,10 +145,7 @@ class Upload {
     const head = this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES));
     this.#mediaType ??= mediaTypeOf(head, this.#declared);
     if (this.#mediaType === null)
-      throw new Problem(
-        "unsupported-media-type",
-        "Supported are PDF, PNG, JPEG, WebP, TIFF, and text that is sent as text/markdown or text/plain.",
-      );
+      throw new Problem("unsupported-media-type", `Supported are ${READABLE}.`);
   }
 
   async #flush(): Promise<void> {

@@ -8,7 +8,15 @@ export type MediaType =
   | "image/jpeg"
   | "image/webp"
   | "image/tiff"
+  | "image/gif"
+  | "image/bmp"
+  | "image/heic"
+  | "image/avif"
   | TextType;
+
+/** The types as sentences of problems list them. */
+export const READABLE =
+  "PDF, PNG, JPEG, WebP, TIFF, GIF, BMP, HEIC, AVIF, and text that is sent as text/markdown or text/plain";
 
 export const TEXT_TYPES = ["text/markdown", "text/plain"] as const;
 type TextType = (typeof TEXT_TYPES)[number];
@@ -31,8 +39,38 @@ export function sniffMediaType(head: Uint8Array): MediaType | null {
   if (starts(head, 0xff, 0xd8, 0xff)) return "image/jpeg";
   if (ascii(head, 0, 4) === "RIFF" && ascii(head, 8, 12) === "WEBP") return "image/webp";
   if (starts(head, 0x49, 0x49, 0x2a, 0) || starts(head, 0x4d, 0x4d, 0, 0x2a)) return "image/tiff";
+  if (["GIF87a", "GIF89a"].includes(ascii(head, 0, 6))) return "image/gif";
+  if (isBitmap(head)) return "image/bmp";
+  const isobmff = ofBrands(head);
+  if (isobmff) return isobmff;
   // PDF readers accept a header anywhere in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
   if (ascii(head, 0, SNIFF_BYTES).includes("%PDF-")) return "application/pdf";
+  return null;
+}
+
+/** "BM", which texts may begin with, two reserved numbers, which are 0, and the size of a known header. */
+function isBitmap(head: Uint8Array): boolean {
+  if (ascii(head, 0, 2) !== "BM" || head.length < 18) return false;
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  return (
+    view.getUint32(6) === 0 && [12, 40, 52, 56, 64, 108, 124].includes(view.getUint32(14, true))
+  );
+}
+
+const HEIC_BRANDS = ["heic", "heix", "heim", "heis", "hevc", "hevx"];
+const AVIF_BRANDS = ["avif", "avis"];
+
+/** The type that the brands of an ISO base media file name (ISO/IEC 14496-12, section 4.3). */
+function ofBrands(head: Uint8Array): MediaType | null {
+  if (ascii(head, 4, 8) !== "ftyp") return null;
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const end = Math.min(view.getUint32(0), head.length);
+  const brands = [ascii(head, 8, 12)];
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(ascii(head, at, at + 4));
+  for (const brand of brands) {
+    if (HEIC_BRANDS.includes(brand)) return "image/heic";
+    if (AVIF_BRANDS.includes(brand)) return "image/avif";
+  }
   return null;
 }
 

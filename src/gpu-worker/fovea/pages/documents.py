@@ -44,10 +44,19 @@ IMAGE_FORMATS = {
     "TIFF": "image/tiff",
     # What Pillow makes of a JPEG that is followed by more pictures, as phones do it. The first one is read.
     "MPO": "image/jpeg",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
 }
+BRANDED_FORMATS = ["AVIF", "HEIF"]
+FORMATS = [name for name in IMAGE_FORMATS if name not in ("MPO", *BRANDED_FORMATS)]
+"""Pillow opens MPO as JPEG."""
 TEXT_TYPES = tuple(CONTRACT["text_types"])
 MAX_TEXT_BYTES = 1 << 20
-SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
+SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a")
+BRANDED = b"ftyp"
+"""At offset 4 of HEIC and AVIF images."""
 
 IMAGE_DAMAGED = "The image is damaged: {}."
 IMAGE_NOT_DRAWN = "An image on the page cannot be decoded."
@@ -112,7 +121,7 @@ def open_document(data: bytes, max_pixels: int, media_type: str = "", mode: str 
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
     # Some servers declare unknown files as text, so signatures take precedence.
-    if media_type in TEXT_TYPES and not data.startswith((b"%PDF-", *SIGNATURES)):
+    if media_type in TEXT_TYPES and not (data.startswith((b"%PDF-", *SIGNATURES)) or data[4:8] == BRANDED):
         return TextDocument(data, media_type, mode)
     if b"%PDF-" in data[:1024]:
         return PdfDocument(data, max_pixels)
@@ -281,20 +290,28 @@ class ImageDocument(Document):
                 if image.format not in IMAGE_FORMATS:
                     raise UnidentifiedImageError
                 self.media_type = IMAGE_FORMATS[image.format]
-                # Only TIFF has pages. An animation counts as one page.
+                # Only TIFF has pages. Of an animation, and of several pictures in a file, one is read: the first, or
+                # the one that the file names as its primary picture.
                 self.page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         except UnidentifiedImageError:
-            if data.startswith(SIGNATURES):
+            if data.startswith((*SIGNATURES, b"BM")) or data[4:8] == BRANDED:
                 raise _broken_image() from None
             raise DocumentError(
                 "document_unsupported",
-                "The document is not a PDF, PNG, JPEG, WebP or TIFF, and not declared as text.",
+                "The document is none of PDF, PNG, JPEG, WebP, TIFF, GIF, BMP, HEIC and AVIF, and not declared as "
+                "text.",
             ) from None
         except Exception:  # Pillow raises many kinds of errors for a broken TIFF
             raise _broken_image() from None
 
     def _open(self) -> Image.Image:
-        return Image.open(io.BytesIO(self._data), formats=["PNG", "JPEG", "WEBP", "TIFF"])
+        if self._data[4:8] == BRANDED:
+            # Imported here because every document has its own process, and few are HEIC.
+            import pi_heif
+
+            pi_heif.register_heif_opener()
+            return Image.open(io.BytesIO(self._data), formats=BRANDED_FORMATS)
+        return Image.open(io.BytesIO(self._data), formats=FORMATS)
 
     def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         try:
@@ -337,7 +354,8 @@ class ImageDocument(Document):
     def _frame(self, page: int) -> Image.Image:
         """The picture before it is decoded. Raises `PageError` if it is too large."""
         image = self._open()
-        image.seek(page - 1)
+        if self.page_count > 1:  # HEIC opens at the primary picture, which need not be the first
+            image.seek(page - 1)
         width, height = image.size
         if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
             raise _too_large(width, height, self._max_pixels)
