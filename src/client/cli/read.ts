@@ -21,6 +21,7 @@ const EXTENSIONS: Record<Format, string> = {
   html: "html",
   json: "json",
   csv: "csv",
+  xlsx: "xlsx",
   chunks: "jsonl",
   docx: "docx",
   pdf: "pdf",

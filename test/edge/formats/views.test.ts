@@ -6,6 +6,7 @@ import { VIEWS, type ViewName } from "../../../src/edge/formats/views/index.ts";
 import { overlay } from "../../../src/edge/formats/views/overlay.ts";
 import { tableCells } from "../../../src/edge/formats/views/table-cells.ts";
 import type { View } from "../../../src/edge/formats/views/view.ts";
+import { unambiguousNumber } from "../../../src/edge/formats/views/xlsx.ts";
 import { png, storedResult, unzip } from "../samples.ts";
 
 const pages: PageEntry[] = [
@@ -433,5 +434,125 @@ describe("pdf", () => {
     const hostile = { code: "x) Tj (\\y", message: "" };
     expect(write([{ page: 1, result: null, error: hostile }])).toContain("(Page 1: xTjy) Tj");
     expect(write(pages, null)).not.toContain("/XObject");
+  });
+});
+
+describe("xlsx", () => {
+  const write = (entries: PageEntry[]) => {
+    const view: View = VIEWS.xlsx();
+    const job = { jobId: "job_1", fileId: "file_1" };
+    const written = [
+      view.head(job),
+      ...entries.map((entry, i) => view.page(entry, i === 0)),
+      view.tail(),
+    ];
+    return unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
+  };
+  const sheetOf = (html: string) =>
+    write([pageOf(1, block("table", "", { html }))])["xl/worksheets/sheet1.xml"] as string;
+
+  it("has a sheet for each table, and one that names the pages without a result", () => {
+    const parts = write([
+      pageOf(1, block("table", "a\tb"), block("text", "no"), block("table", "c")),
+      pages[1] as PageEntry,
+    ]);
+    expect(Object.keys(parts).sort()).toEqual([
+      "[Content_Types].xml",
+      "_rels/.rels",
+      "xl/_rels/workbook.xml.rels",
+      "xl/styles.xml",
+      "xl/workbook.xml",
+      "xl/worksheets/sheet1.xml",
+      "xl/worksheets/sheet2.xml",
+      "xl/worksheets/sheet3.xml",
+    ]);
+    const names = parts["xl/workbook.xml"]?.match(/(?<=name=")[^"]+/g);
+    expect(names).toEqual(["Page 1, table 1", "Page 1, table 2", "Pages without a result"]);
+    expect(parts["xl/worksheets/sheet3.xml"]).toContain("page_too_large");
+  });
+
+  it("has a sheet even if there are no tables, because Excel refuses a workbook without one", () => {
+    expect(write([])["xl/workbook.xml"]).toContain('name="No tables"');
+  });
+
+  it("has texts as inline strings, so that no formula can run, and keeps their characters", () => {
+    const sheet = sheetOf(
+      "<table><tr><td>=1+1</td><td>a&lt;b<br>c\u0007</td><td>_x0041_</td></table>",
+    );
+    expect(sheet).not.toContain("<f>");
+    expect(sheet).toContain(
+      '<c r="A1" t="inlineStr"><is><t xml:space="preserve">=1+1</t></is></c>',
+    );
+    expect(sheet).toContain('<c r="B1" s="1" t="inlineStr"><is><t xml:space="preserve">a&lt;b\nc<');
+    expect(sheet).toContain(">_x005F_x0041_<");
+  });
+
+  it("merges cells that span, cut to the table and never overlapping", () => {
+    const sheet = sheetOf(
+      '<table><tr><td rowspan="9">a</td><td colspan="2">b</td></tr><tr><td>c</td><td>d</td></tr></table>',
+    );
+    expect(sheet.match(/(?<=mergeCell ref=")[^"]+/g)).toEqual(["A1:A2", "B1:C1"]);
+    const tangled = sheetOf(
+      '<table><tr><td>a</td><td rowspan="2">b</td></tr><tr><td colspan="2">c</td></tr></table>',
+    );
+    expect(tangled.match(/(?<=mergeCell ref=")[^"]+/g)).toEqual(["B1:B2"]);
+  });
+
+  it("names columns beyond Z", () => {
+    const sheet = sheetOf(`<table><tr>${"<td>x</td>".repeat(703)}</tr></table>`);
+    expect(sheet).toContain('r="Z1"');
+    expect(sheet).toContain('r="AA1"');
+    expect(sheet).toContain('r="ZZ1"');
+    expect(sheet).toContain('r="AAA1"');
+  });
+
+  it.each([
+    ["0", "0"],
+    ["42", "42"],
+    ["-7", "-7"],
+    ["−7", "-7"],
+    ["1.5", "1.5"],
+    ["12,50", "12.50"],
+    ["0,125", "0.125"],
+    ["1234.567", "1234.567"],
+    ["1,234.56", "1234.56"],
+    ["1.234,56", "1234.56"],
+    ["1,234,567", "1234567"],
+    ["1.234.567,8", "1234567.8"],
+  ])("has %s as the number %s", (text, value) => {
+    expect(unambiguousNumber(text)?.value).toBe(value);
+    expect(sheetOf(`<table><tr><td>${text}</td></tr></table>`)).toContain(`<v>${value}</v>`);
+  });
+
+  it.each([
+    "1,234",
+    "1.234",
+    "007",
+    "+4930",
+    "123456789012",
+    "5 %",
+    "1e5",
+    "1,23,456",
+    "1.2.3",
+    "",
+    "-",
+    "1,",
+    "1,234.567,8",
+  ])("has %s as text", (text) => expect(unambiguousNumber(text)).toBeNull());
+
+  it("shows numbers with the decimals and thousands of the document", () => {
+    const parts = write([pageOf(1, block("table", "12,50\t1,234.5"))]);
+    const [decimals, grouped] = [
+      ...(parts["xl/worksheets/sheet1.xml"]?.matchAll(/ s="(\d+)"/g) ?? []),
+    ];
+    const styles = parts["xl/styles.xml"] as string;
+    const ids = [
+      ...styles.slice(styles.indexOf("<cellXfs")).matchAll(/<xf(?: numFmtId="(\d+)")?/g),
+    ];
+    const codeOf = (style: RegExpMatchArray | undefined) =>
+      new RegExp(`numFmtId="${ids[Number(style?.[1])]?.[1]}" formatCode="([^"]+)"`).exec(
+        styles,
+      )?.[1];
+    expect([codeOf(decimals), codeOf(grouped)]).toEqual(["0.00", "#,##0.0"]);
   });
 });

@@ -8,6 +8,7 @@ import { markdown } from "./markdown.ts";
 import { overlayPdf, pdf } from "./pdf.ts";
 import { text } from "./text.ts";
 import type { View } from "./view.ts";
+import { xlsx } from "./xlsx.ts";
 
 /** Each function makes a view for one result, because some views have state. */
 export const VIEWS = {
@@ -16,6 +17,7 @@ export const VIEWS = {
   html: () => html,
   txt: () => text,
   csv,
+  xlsx,
   chunks,
   docx,
   pdf,

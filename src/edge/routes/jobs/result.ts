@@ -24,8 +24,11 @@ const Format = z
   .default("json")
   .openapi("ResultFormat", {
     description:
-      "`html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+      "`html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
   });
+
+/** The rest of the document has not been fetched then. */
+const ONLY_TABLES: ReadonlySet<ViewName> = new Set(["csv", "xlsx"]);
 
 const route = createRoute({
   method: "get",
@@ -34,7 +37,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "Get a job's result",
   description:
-    "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
+    "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv` and `xlsx`; from then on the response is 410.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read"), fromCache] as const,
   request: {
@@ -68,6 +71,9 @@ const route = createRoute({
         "text/csv": { schema: z.string() },
         "application/jsonl": { schema: z.string() },
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
+          schema: { type: "string", format: "binary" },
+        },
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
           schema: { type: "string", format: "binary" },
         },
         "application/pdf": { schema: { type: "string", format: "binary" } },
@@ -144,8 +150,7 @@ export const jobsResult = (app: App) =>
       }
       if (out.aborted) return;
       if (etag) await keeper?.keep(answerKey(c, id), { ...headers, etag });
-      // `csv` has only the tables, so the rest has not been fetched.
-      if (selection === "" && format !== "csv" && job.finishedAt !== null)
+      if (selection === "" && !ONLY_TABLES.has(format) && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
         await bestEffort(delivered(c.env, job), { erasing_document_of: job.id });
     }) as never;
