@@ -90,9 +90,18 @@ it("a finished result needs no trip to storage, and before it is cached one to D
 it("every format and selection is the same with and without the bundle and the cache", async () => {
   const id = await bundled(5);
   const name = await bundleOf(id);
-  const queries = ["json", "md", "html", "txt", "csv", "chunks", "docx", "xlsx"].flatMap(
-    (format) => [`format=${format}`, `format=${format}&pages=2-3,5`],
-  );
+  const queries = [
+    "json",
+    "md",
+    "html",
+    "txt",
+    "csv",
+    "hocr",
+    "alto",
+    "chunks",
+    "docx",
+    "xlsx",
+  ].flatMap((format) => [`format=${format}`, `format=${format}&pages=2-3,5`]);
   for (const query of queries) {
     const made = await result(id, query);
     const cached = await warm(id, query);

@@ -22,6 +22,8 @@ const EXTENSIONS: Record<Format, string> = {
   json: "json",
   csv: "csv",
   xlsx: "xlsx",
+  hocr: "hocr",
+  alto: "alto.xml",
   chunks: "jsonl",
   docx: "docx",
   pdf: "pdf",

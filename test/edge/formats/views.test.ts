@@ -556,3 +556,163 @@ describe("xlsx", () => {
     expect([codeOf(decimals), codeOf(grouped)]).toEqual(["0.00", "#,##0.0"]);
   });
 });
+
+/** A page as `pp-ocr` reads it, with everything that a block may have. */
+const located: PageEntry = pageOf(
+  1,
+  block("title", "One & two", {
+    bbox: [0.1, 0.1, 0.5, 0.2],
+    confidence: 0.9,
+    lines: [
+      {
+        text: "One & two",
+        bbox: [0.1, 0.1, 0.5, 0.15],
+        confidence: 0.953,
+        words: [
+          { text: "One", bbox: [0.1, 0.1, 0.2, 0.15], confidence: 0.951 },
+          { text: "&", bbox: [0.2, 0.1, 0.3, 0.15], confidence: null },
+          { text: "two", bbox: [0.3, 0.1, 0.5, 0.15], confidence: 1 },
+        ],
+      },
+      { text: "a line", bbox: [0.1, 0.15, 0.5, 0.2], confidence: 0.5 },
+    ],
+  }),
+  block("table", "a\tb\nc\td"),
+  block("image", ""),
+  block("image", "in the picture"),
+  block("equation", "", { latex: "x < y" }),
+  block("page_number", "7"),
+  block("text", "   "),
+);
+const odd: PageEntry[] = [
+  located,
+  { page: 2, result: null, error: { code: "page_too_large", message: '<200> ---> "no" --' } },
+  pages[2] as PageEntry,
+  {
+    page: 4,
+    error: null,
+    result: storedResult(4, { blocks: [], markdown: "No places.", dpi: null }),
+  },
+];
+
+/** The elements of well-formed XML: name and attributes. Throws at the first fault of nesting or text. */
+function elements(xml: string): { name: string; attributes: Record<string, string> }[] {
+  const found = [];
+  const open: string[] = [];
+  const body = xml.replace(/^<\?xml[^>]*\?>\n/, "").replace("<!DOCTYPE html>\n", "");
+  const tag =
+    /<!--(?:(?!--)[\s\S])*-->|<(\/?)([\w:]+)((?: [\w:-]+="[^"<&]*(?:&(?:amp|lt|gt|quot);[^"<&]*)*")*)(\/?)>/gy;
+  let last = 0;
+  for (;;) {
+    const text = /[^<&]*(?:&(?:amp|lt|gt|quot);[^<&]*)*/y;
+    text.lastIndex = last;
+    tag.lastIndex = last + (text.exec(body)?.[0].length ?? 0);
+    if (tag.lastIndex === body.length) break;
+    const match = tag.exec(body);
+    if (!match) throw new Error(`not well-formed: ${body.slice(last, last + 80)}`);
+    last = tag.lastIndex;
+    const [, closing, name, attributes = "", empty] = match;
+    if (!name) continue;
+    if (closing && open.pop() !== name) throw new Error(`</${name}> closes nothing`);
+    if (closing) continue;
+    if (!empty) open.push(name);
+    const pairs = [...attributes.matchAll(/([\w:-]+)="([^"]*)"/g)].map(([, key, value]) => [
+      key,
+      value,
+    ]);
+    found.push({ name, attributes: Object.fromEntries(pairs) });
+  }
+  expect(open).toEqual([]);
+  return found;
+}
+
+describe("hocr", () => {
+  const written = render("hocr", odd) as string;
+  const found = elements(written);
+  const ofClass = (name: string) =>
+    found.filter(({ attributes }) => attributes.class?.split(" ").includes(name));
+
+  it("has pages, areas, paragraphs, lines and words with boxes in pixels and confidences in percent", () => {
+    expect(ofClass("ocr_page").map(({ attributes }) => attributes.title)).toEqual([
+      "ppageno 0; bbox 0 0 1191 1684; scan_res 144 144",
+      "ppageno 1; bbox 0 0 0 0",
+      "ppageno 2; bbox 0 0 1191 1684; scan_res 144 144",
+      "ppageno 3; bbox 0 0 1191 1684",
+    ]);
+    expect(ofClass("ocr_title")[0]?.attributes.title).toBe("bbox 119 168 596 337; x_wconf 90");
+    expect(
+      ofClass("ocr_line")
+        .map(({ attributes }) => attributes.title)
+        .slice(0, 3),
+    ).toEqual(["bbox 119 168 596 253; x_wconf 95", "bbox 119 253 596 337; x_wconf 50", undefined]);
+    expect(ofClass("ocrx_word").map(({ attributes }) => attributes.title)).toEqual([
+      "bbox 119 168 238 253; x_wconf 95",
+      "bbox 238 168 357 253",
+      "bbox 357 168 596 253; x_wconf 100",
+    ]);
+    for (const name of ["ocr_table", "ocr_image", "ocr_pageno"])
+      expect(ofClass(name)[0]?.attributes.title).toContain("bbox");
+  });
+
+  it("announces every class that it uses, and has each id once", () => {
+    const announced = found.find(({ attributes }) => attributes.name === "ocr-capabilities");
+    const used = found.flatMap(({ attributes }) => attributes.class?.split(" ") ?? []);
+    expect(announced?.attributes.content?.split(" ")).toEqual(expect.arrayContaining(used));
+    const ids = found.flatMap(({ attributes }) => attributes.id ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it("has text without places, and the failed pages, too", () => {
+    for (const words of [
+      "x &lt; y",
+      "a b",
+      "No places.",
+      "page_too_large: &lt;200&gt;",
+      "in the picture",
+    ])
+      expect(written).toContain(words);
+  });
+});
+
+describe("alto", () => {
+  const written = render("alto", odd) as string;
+  const found = elements(written);
+  const named = (name: string) => found.filter((element) => element.name === name);
+
+  it("has blocks, lines and words with positions in pixels and confidences", () => {
+    expect(named("Page").map(({ attributes }) => attributes.PHYSICAL_IMG_NR)).toEqual([
+      "1",
+      "2",
+      "3",
+      "4",
+    ]);
+    expect(named("TextBlock")[0]?.attributes).toEqual({
+      ID: "block_1_1",
+      TAGREFS: "type_title",
+      HPOS: "119",
+      VPOS: "168",
+      WIDTH: "477",
+      HEIGHT: "169",
+    });
+    const strings = named("String").map(({ attributes }) => attributes);
+    expect(strings.slice(0, 4)).toEqual([
+      { CONTENT: "One", HPOS: "119", VPOS: "168", WIDTH: "119", HEIGHT: "85", WC: "0.951" },
+      { CONTENT: "&amp;", HPOS: "238", VPOS: "168", WIDTH: "119", HEIGHT: "85" },
+      { CONTENT: "two", HPOS: "357", VPOS: "168", WIDTH: "239", HEIGHT: "85", WC: "1" },
+      { CONTENT: "a" },
+    ]);
+    expect(strings.map(({ CONTENT }) => CONTENT)).toEqual(
+      expect.arrayContaining(["&lt;", "picture", "7", "places."]),
+    );
+  });
+
+  it("has what the schema demands: lines in each block, unique ids, tags that exist, children in order", () => {
+    const ids = found.flatMap(({ attributes }) => attributes.ID ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { attributes } of found)
+      if (attributes.TAGREFS) expect(ids).toContain(attributes.TAGREFS);
+    expect(written).not.toMatch(/<TextBlock [^>]*>\s*<\/TextBlock>/);
+    expect(written).not.toMatch(/<TextLine[^>]*>\s*(<\/TextLine>|<SP)/);
+    expect(named("Illustration")).toHaveLength(2);
+  });
+});

@@ -1,7 +1,9 @@
 import type { Presentation } from "../../domain/pages/presentation.ts";
+import { alto } from "./alto.ts";
 import { chunks } from "./chunks.ts";
 import { csv } from "./csv.ts";
 import { docx } from "./docx.ts";
+import { hocr } from "./hocr.ts";
 import { html } from "./html.ts";
 import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
@@ -18,12 +20,17 @@ export const VIEWS = {
   txt: () => text,
   csv,
   xlsx,
+  hocr: () => hocr,
+  alto: () => alto,
   chunks,
   docx,
   pdf,
   overlay: overlayPdf,
 } satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;
+
+/** Formats that have the places of lines and words where the reader knows them. */
+export const PLACES: ReadonlySet<ViewName> = new Set(["hocr", "alto"]);
 
 type Figures = Presentation["figures"];
 

@@ -3,8 +3,13 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
-import { PLAIN, presentationFault, presentationFields } from "../../domain/pages/presentation.ts";
-import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
+import {
+  finestOf,
+  PLAIN,
+  presentationFault,
+  presentationFields,
+} from "../../domain/pages/presentation.ts";
+import { figuresIn, PLACES, VIEWS, type ViewName } from "../../formats/views/index.ts";
 import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
 import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
@@ -24,7 +29,7 @@ const Format = z
   .default("json")
   .openapi("ResultFormat", {
     description:
-      "`html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+      "`html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
   });
 
 /** The rest of the document has not been fetched then. */
@@ -69,6 +74,8 @@ const route = createRoute({
         "text/html": { schema: z.string() },
         "text/plain": { schema: z.string() },
         "text/csv": { schema: z.string() },
+        "application/xhtml+xml": { schema: z.string() },
+        "application/xml": { schema: z.string() },
         "application/jsonl": { schema: z.string() },
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
           schema: { type: "string", format: "binary" },
@@ -104,6 +111,7 @@ export const jobsResult = (app: App) =>
     const { job, hasDocument } = found;
     const form = {
       ...job.presentation,
+      ...(PLACES.has(format) && { granularity: finestOf(job.options.model) }),
       ...chosen,
       ...(join !== undefined && { join_tables: join === "true" }),
       figures: figuresIn(format, chosen.figures, job.presentation.figures),
@@ -134,7 +142,7 @@ export const jobsResult = (app: App) =>
     const headers = {
       "content-type": view.mediaType,
       "x-content-type-options": "nosniff",
-      ...(format === "html" && {
+      ...((format === "html" || format === "hocr") && {
         "content-security-policy":
           "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
       }),
