@@ -322,6 +322,8 @@ export type OcrRequest = {
   languages?: Array<string>;
   task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
+  /** The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document */
+  password?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
   tokens?: "keep" | "none";
   /** Resolution of PDF pages */

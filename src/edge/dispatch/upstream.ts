@@ -12,6 +12,8 @@ export interface ShardRequest {
   callbackUrl: string;
   pages: number[];
   options: ReadOptions;
+  /** Of the document. */
+  password: string | null;
   /** Whether the worker should push vision tokens, and the pages whose tokens are stored here. */
   tokens: { keep: boolean; stored: number[] };
   maxPages: number;
@@ -60,6 +62,7 @@ export function predictionInput(request: ShardRequest): ShardInput {
     ...(languages && { languages: languages.join(",") }),
     ...(witness && { witness }),
     ...(text_layer && { text_layer }),
+    ...(request.password !== null && { password: request.password }),
     ...(request.tokens.keep && { tokens: "keep" }),
     ...(request.tokens.stored.length > 0 && { stored_tokens: request.tokens.stored.join(",") }),
   };

@@ -17,6 +17,8 @@ export interface Job {
   keyId: string;
   fileId: string;
   options: ReadOptions;
+  /** The document's password, sealed; absent if it has none, and as soon as the job has ended. */
+  password?: string | undefined;
   presentation: Presentation;
   selection: PageSelection;
   cache: "use" | "refresh" | "only";
@@ -82,6 +84,7 @@ export function toJob(row: Row): Job {
     keyId: row.key_id,
     fileId: row.file_id,
     options: JSON.parse(row.options),
+    password: row.password ?? undefined,
     presentation: { ...PLAIN, ...JSON.parse(row.presentation ?? "{}") },
     selection: JSON.parse(row.selection),
     cache: row.cache,
@@ -151,10 +154,10 @@ export function insertJob(
     .prepare(
       `INSERT INTO jobs (tenant_id, key_id, file_id, id, options, selection, cache, state, webhook_url, metadata,
          created_at, deadline_at, zero_retention, erase_at, traceparent, batch_id, background, keep_tokens,
-         presentation)
+         presentation, password)
        SELECT ?1, ?2, ?3, ?11, ?12, ?13, ?14, 'queued', ?15, ?16, ?17, ?18, ?19,
          CASE WHEN ?19 THEN ?18 + ${DAY_MS} END, ?20, ?21, ?22,
-         CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24
+         CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24, ?25
        WHERE ${REFUSAL} IS NULL`,
     )
     .bind(
@@ -173,6 +176,7 @@ export function insertJob(
       job.background ? 1 : 0,
       keep === undefined ? null : keep ? 1 : 0,
       JSON.stringify(job.presentation),
+      job.password ?? null,
     );
   const event = db
     .prepare(

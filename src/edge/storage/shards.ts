@@ -10,6 +10,8 @@ export interface Shard extends ShardView {
   tenantId: string;
   fileId: string;
   options: ReadOptions;
+  /** The document's password, sealed. */
+  password: string | null;
   /** The pool of the current or last attempt. */
   pool: string | null;
   predictionId: string | null;
@@ -34,6 +36,7 @@ export async function insertShards(
     tenantId: string;
     fileId: string;
     options: ReadOptions;
+    password?: string | undefined;
     deadlineAt: number;
     traceparent?: string | undefined;
     background: boolean;
@@ -46,8 +49,8 @@ export async function insertShards(
     db
       .prepare(
         `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, traceparent,
-           batch)
-         SELECT value, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8 FROM json_each(?1)`,
+           batch, password)
+         SELECT value, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9 FROM json_each(?1)`,
       )
       .bind(
         JSON.stringify(shards.map(({ id }) => id)),
@@ -58,6 +61,7 @@ export async function insertShards(
         now,
         job.traceparent ?? null,
         job.background ? 1 : 0,
+        job.password ?? null,
       ),
     db
       .prepare(
@@ -96,6 +100,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     tenantId: row.tenant_id,
     fileId: row.file_id,
     options: JSON.parse(row.options),
+    password: row.password,
     state: row.state,
     // An attempt that no pool has confirmed does not count: it is made again under its number.
     attempt: isUnanswered(row) ? row.attempt - 1 : row.attempt,

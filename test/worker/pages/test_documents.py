@@ -3,6 +3,7 @@ import io
 import threading
 
 import numpy as np
+import pypdf
 import pytest
 from PIL import Image
 from support import encoded, pdf, picture
@@ -76,6 +77,38 @@ def test_a_page_of_200_megapixels_is_refused_before_it_is_drawn():
             document.raster(1, 72)
         assert fault.value.code == "page_too_large"
         assert "megapixels" in fault.value.message
+
+
+def locked(password, **more):
+    writer = pypdf.PdfWriter(io.BytesIO(pdf(1)))
+    writer.encrypt(password, algorithm="RC4-128", **more)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("password", ["secret", "käse"])
+def test_an_encrypted_pdf_opens_with_its_password_only(password):
+    data = locked(password)
+    document = open_document(data, LIMIT, password=password)
+    raster = document.raster(1, 72)
+    assert (document.page_count, raster.damage) == (1, ())
+    assert raster.image.getpixel((120, 842 - 450)) == (0, 0, 0)
+    assert code(data) == "document_encrypted"
+    with pytest.raises(DocumentError) as fault:
+        open_document(data, LIMIT, password="wrong")
+    assert fault.value.code == "password_wrong"
+    assert "wrong" not in fault.value.message
+
+
+def test_the_owner_password_opens_a_pdf_too_and_none_is_needed_without_a_user_password():
+    assert open_document(locked("user", owner_password="owner"), LIMIT, password="owner").page_count == 1
+    assert open_document(locked("", owner_password="owner"), LIMIT).page_count == 1
+
+
+def test_a_document_that_is_not_encrypted_opens_with_any_password():
+    assert open_document(pdf(1), LIMIT, password="any").page_count == 1
+    assert open_document(encoded(picture("x")), LIMIT, password="any").page_count == 1
 
 
 def test_one_pixel_is_a_page():

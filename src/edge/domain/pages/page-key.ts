@@ -22,6 +22,8 @@ export interface ReadOptions {
   text_layer?: TextLayer;
   /** BCP-47 tags of the document's languages; only if they can change the reader's answer. */
   languages?: string[];
+  /** Mark of the document's password (`passwordMark`): a reading is found only by those who give the same one. */
+  password?: string;
 }
 
 /** A page that a job selects, with its page key. */
@@ -38,7 +40,7 @@ export async function pageKey(
   page: number,
 ): Promise<string> {
   const { model, mode, task, prompt, dpi, budget, witness, languages } = options;
-  const { text_layer = "auto" } = options;
+  const { text_layer = "auto", password } = options;
   // The modes depend on the budget and on the pages that share it, so both are in the key.
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
   const layer = text_layer === "auto" ? [] : ["text_layer", text_layer];
@@ -56,6 +58,7 @@ export async function pageKey(
     ...more,
     ...layer,
     ...(languages?.length ? [{ languages }] : []),
+    ...(password === undefined ? [] : [{ password }]),
   ]);
   return hash(text);
 }

@@ -96,7 +96,7 @@ export function jobView(
   waitingFor?: WaitingFor | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
-  const { budget, witness, text_layer, languages, ...options } = job.options;
+  const { budget, witness, text_layer, languages, password: _, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,

@@ -113,10 +113,13 @@ def _broken_image() -> DocumentError:
     return DocumentError("document_broken", "The image is broken and cannot be opened.")
 
 
-def open_document(data: bytes, max_pixels: int, media_type: str = "", mode: str = "auto") -> Document:
+def open_document(
+    data: bytes, max_pixels: int, media_type: str = "", mode: str = "auto", password: str | None = None
+) -> Document:
     """Opens a document. Blocks. Raises `DocumentError`.
 
-    `media_type` is the declared type; it is used only to recognize texts, which are laid out for `mode`.
+    `media_type` is the declared type; it is used only to recognize texts, which are laid out for `mode`. A document
+    that is not encrypted opens with any `password`.
     """
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
@@ -124,8 +127,16 @@ def open_document(data: bytes, max_pixels: int, media_type: str = "", mode: str 
     if media_type in TEXT_TYPES and not (data.startswith((b"%PDF-", *SIGNATURES)) or data[4:8] == BRANDED):
         return TextDocument(data, media_type, mode)
     if b"%PDF-" in data[:1024]:
-        return PdfDocument(data, max_pixels)
+        return PdfDocument(data, max_pixels, password)
     return ImageDocument(data, max_pixels)
+
+
+def _locked(password: str | None) -> DocumentError:
+    if password is None:
+        return DocumentError(
+            "document_encrypted", "The PDF is protected by a password: send it as `password`."
+        )
+    return DocumentError("password_wrong", "The password does not open the PDF.")
 
 
 def _too_large(width: float, height: float, max_pixels: int) -> PageError:
@@ -139,17 +150,17 @@ def _too_large(width: float, height: float, max_pixels: int) -> PageError:
 class PdfDocument(Document):
     media_type = "application/pdf"
 
-    def __init__(self, data: bytes, max_pixels: int):
+    def __init__(self, data: bytes, max_pixels: int, password: str | None = None):
         self._max_pixels = max_pixels
         with _PDFIUM:
             try:
-                self._pdf = pdfium.PdfDocument(data)
+                self._pdf = pdfium.PdfDocument(data, password=password)
             except pdfium.PdfiumError:
                 if pdfium_c.FPDF_GetLastError() in (
                     pdfium_c.FPDF_ERR_PASSWORD,
                     pdfium_c.FPDF_ERR_SECURITY,
                 ):
-                    raise DocumentError("document_encrypted", "The PDF is protected by a password.") from None
+                    raise _locked(password) from None
                 raise DocumentError("document_broken", "The PDF is broken and cannot be opened.") from None
             self._form_damage: tuple[str, ...] = ()
             try:

@@ -67,6 +67,7 @@ class IsolatedDocument(Document):
         *,
         media_type: str = "",
         mode: str = "auto",
+        password: str | None = None,
         open_limit_s: float = OPEN_LIMIT_S,
         render_limit_s: float = RENDER_LIMIT_S,
     ):
@@ -77,6 +78,7 @@ class IsolatedDocument(Document):
             "max_pixels": max_pixels,
             "media_type": media_type,
             "mode": mode,
+            "password": password,
         }
         self._open_limit_s, self._render_limit_s = open_limit_s, render_limit_s
         # `_request` allows one request at a time. `_state` is separate, so that `close` does not wait for a request.
@@ -271,7 +273,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     head = json.loads(requests.readline())
     data = requests.read(head["bytes"])
     try:
-        document = open_document(data, head["max_pixels"], head["media_type"], head["mode"])
+        document = open_document(data, head["max_pixels"], head["media_type"], head["mode"], head["password"])
     except FoveaError as error:
         _send(answers, error.to_json())
         return

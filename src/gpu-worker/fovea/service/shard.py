@@ -57,6 +57,8 @@ class ShardRequest:
     token_budget: int | None = None
     budget_pages: str = ""
     stored_tokens: str = ""
+    password: str | None = field(default=None, repr=False)
+    """Of the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Shard:
             self._settings.max_pixels,
             media_type=fetched.media_type,
             mode=request.options.mode,
+            password=request.password,
         )
         try:
             # A shard that is canceled meanwhile leaves a thread behind, which `close` ends with the document's process.
