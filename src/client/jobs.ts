@@ -136,7 +136,7 @@ export class Jobs {
   /** The result as text: Markdown, HTML, plain text, tables as CSV, JSON lines with boxes (`chunks`). */
   resultText(
     id: string,
-    format: Exclude<Format, "docx" | "xlsx" | "pdf" | "overlay">,
+    format: Exclude<Format, "mdzip" | "docx" | "xlsx" | "pdf" | "overlay">,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
     return this.#http.text("GET", `${path(id)}/result`, {

@@ -93,6 +93,7 @@ it("every format and selection is the same with and without the bundle and the c
   const queries = [
     "json",
     "md",
+    "mdzip",
     "html",
     "txt",
     "csv",

@@ -17,6 +17,7 @@ import { Progress } from "./progress.ts";
 /** Extension of the file that holds a result. */
 const EXTENSIONS: Record<Format, string> = {
   md: "md",
+  mdzip: "zip",
   txt: "txt",
   html: "html",
   json: "json",

@@ -716,3 +716,39 @@ describe("alto", () => {
     expect(named("Illustration")).toHaveLength(2);
   });
 });
+
+describe("mdzip", () => {
+  const write = async (entries: PageEntry[], stored: Record<string, Uint8Array>) => {
+    const view: View = VIEWS.mdzip();
+    const parts = [view.head({ jobId: "job_1", fileId: "file_1" })];
+    for (const [i, entry] of entries.entries()) parts.push(view.page(entry, i === 0));
+    const load = async (page: number, id: number) => stored[`${page}:${id}`] ?? null;
+    for await (const pieces of view.figures?.(load) ?? []) parts.push(pieces);
+    parts.push(view.tail());
+    return unzip(parts.flat() as Uint8Array[], { crc32, inflateRawSync });
+  };
+  const link = (id: number) => `https://fovea.example/v1/jobs/job_1/pages/1/figures/${id}`;
+
+  it("has the Markdown, which refers to its figures by their files", async () => {
+    const blocks = [1, 12].map((id) => ({ ...figure(link(id), [0, 0, 1, 1]), id }));
+    const markdown = `![Figure 1](${link(1)})\n\n![Figure 12](${link(12)})`;
+    const page: PageEntry = { page: 1, error: null, result: storedResult(1, { blocks, markdown }) };
+    const parts = await write([page, pages[1] as PageEntry], {
+      "1:1": Uint8Array.of(65, 66),
+      "1:12": Uint8Array.of(67),
+    });
+    expect(parts).toEqual({
+      "document.md":
+        "<!-- page 1 -->\n\n![Figure 1](figures/page-1-1.png)\n\n![Figure 12](figures/page-1-12.png)\n\n" +
+        "<!-- page 2: page_too_large: 200 megapixels -- no -->\n",
+      "figures/page-1-1.png": "AB",
+      "figures/page-1-12.png": "C",
+    });
+  });
+
+  it("leaves out a figure that was deleted meanwhile, and has a document without figures", async () => {
+    const page = pageOf(1, figure(link(1), [0, 0, 1, 1]));
+    expect(Object.keys(await write([page], {}))).toEqual(["document.md"]);
+    expect(Object.keys(await write(pages, {}))).toEqual(["document.md"]);
+  });
+});

@@ -7,6 +7,7 @@ import { hocr } from "./hocr.ts";
 import { html } from "./html.ts";
 import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
+import { markdownZip } from "./markdown-zip.ts";
 import { overlayPdf, pdf } from "./pdf.ts";
 import { text } from "./text.ts";
 import type { View } from "./view.ts";
@@ -16,6 +17,7 @@ import { xlsx } from "./xlsx.ts";
 export const VIEWS = {
   json: () => json,
   md: () => markdown,
+  mdzip: markdownZip,
   html: () => html,
   txt: () => text,
   csv,
@@ -46,6 +48,7 @@ export function figuresIn(format: ViewName, asked: Figures | undefined, ofJob: F
     case "html":
       return asked ?? "inline";
     case "docx":
+    case "mdzip":
       // The view loads the pictures one by one.
       return asked === "none" ? "none" : "link";
     default:

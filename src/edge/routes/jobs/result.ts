@@ -29,7 +29,7 @@ const Format = z
   .default("json")
   .openapi("ResultFormat", {
     description:
-      "`html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+      "`mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
   });
 
 /** The rest of the document has not been fetched then. */
@@ -83,6 +83,7 @@ const route = createRoute({
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
           schema: { type: "string", format: "binary" },
         },
+        "application/zip": { schema: { type: "string", format: "binary" } },
         "application/pdf": { schema: { type: "string", format: "binary" } },
       },
     },
