@@ -4,6 +4,7 @@
  */
 import type { Env } from "../bindings.ts";
 import {
+  isOldOffice,
   type MediaType,
   mediaTypeOf,
   READABLE,
@@ -145,7 +146,12 @@ class Upload {
     const head = this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES));
     this.#mediaType ??= mediaTypeOf(head, this.#declared);
     if (this.#mediaType === null)
-      throw new Problem("unsupported-media-type", `Supported are ${READABLE}.`);
+      throw new Problem(
+        "unsupported-media-type",
+        isOldOffice(head)
+          ? "The Office document is encrypted, or in the format of before 2007; neither is read."
+          : `Supported are ${READABLE}.`,
+      );
   }
 
   async #flush(): Promise<void> {

@@ -20,7 +20,9 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, PageError
+from fovea.pages import convert
 from fovea.pages.text_layer import LayerWord, layer_words
+from fovea.result.page_result import Block
 
 if TYPE_CHECKING:
     from fovea.pages.pdf_damage import PdfCheck
@@ -53,6 +55,8 @@ BRANDED_FORMATS = ["AVIF", "HEIF"]
 FORMATS = [name for name in IMAGE_FORMATS if name not in ("MPO", *BRANDED_FORMATS)]
 """Pillow opens MPO as JPEG."""
 TEXT_TYPES = tuple(CONTRACT["text_types"])
+LAID_OUT = (*TEXT_TYPES, *CONTRACT["converted_types"])
+"""Types of documents whose pages the worker makes."""
 MAX_TEXT_BYTES = 1 << 20
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a")
 BRANDED = b"ftyp"
@@ -80,6 +84,9 @@ class Raster:
     """The page's part of a text document."""
     missing: str = ""
     """Characters of `source` that are drawn as boxes because no font has them."""
+    content: tuple[Block, ...] | None = None
+    """The blocks that the file itself names; set only for readers that use text layers, and `None` for pages that have
+    to be read."""
     layer: tuple[LayerWord, ...] = ()
     """The page's text layer; set only for readers that use it."""
     damage: tuple[str, ...] = ()
@@ -105,6 +112,10 @@ class Document(ABC):
         """The words of the page's text layer; empty if there is none or it is broken. Blocks."""
         return ()
 
+    def content(self, page: int) -> tuple[Block, ...] | None:
+        """The blocks of a page of a converted document; `None` for documents whose pages have to be read."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - most documents have nothing to close
         pass
 
@@ -124,11 +135,22 @@ def open_document(
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
     # Some servers declare unknown files as text, so signatures take precedence.
-    if media_type in TEXT_TYPES and not (data.startswith((b"%PDF-", *SIGNATURES)) or data[4:8] == BRANDED):
+    if media_type in TEXT_TYPES and not (
+        data.startswith((b"%PDF-", convert.CONTAINER, *SIGNATURES)) or data[4:8] == BRANDED
+    ):
         return TextDocument(data, media_type, mode)
+    if data.startswith((convert.CONTAINER, convert.OLE)) or _is_declared(data, media_type):
+        return ConvertedDocument(data, media_type, mode)
     if b"%PDF-" in data[:1024]:
         return PdfDocument(data, max_pixels, password)
     return ImageDocument(data, max_pixels)
+
+
+def _is_declared(data: bytes, media_type: str) -> bool:
+    """Whether a document without a signature is one that is converted."""
+    if data.startswith((b"%PDF-", *SIGNATURES)) or data[4:8] == BRANDED:
+        return False
+    return media_type in convert.DECLARED
 
 
 def _locked(password: str | None) -> DocumentError:
@@ -292,6 +314,29 @@ class TextDocument(Document):
         return len(self._pages[page - 1].source)
 
 
+class ConvertedDocument(Document):
+    """An Office document, web page, book or CSV file, laid out on pages. `dpi` has no effect."""
+
+    def __init__(self, data: bytes, media_type: str, mode: str):
+        # Imported here because every document has its own process, and few need the fonts.
+        from fovea.pages import converted
+
+        self.media_type, parts = convert.convert(data, media_type)
+        self._pages = converted.pages_of(parts, mode)
+        self.page_count = len(self._pages)
+
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
+        sheet = self._pages[page - 1].page
+        image, missing = sheet.draw()
+        return Raster(page, image.convert("RGB"), None, source=sheet.source, missing="".join(missing))
+
+    def characters(self, page: int) -> int | None:
+        return len(self._pages[page - 1].page.source)
+
+    def content(self, page: int) -> tuple[Block, ...]:
+        return tuple(self._pages[page - 1].blocks)
+
+
 class ImageDocument(Document):
     def __init__(self, data: bytes, max_pixels: int):
         self._data = data
@@ -309,7 +354,7 @@ class ImageDocument(Document):
                 raise _broken_image() from None
             raise DocumentError(
                 "document_unsupported",
-                "The document is none of PDF, PNG, JPEG, WebP, TIFF, GIF, BMP, HEIC and AVIF, and not declared as "
+                "The document is no PDF, no image and no Office document of a kind that is read, and not declared as "
                 "text.",
             ) from None
         except Exception:  # Pillow raises many kinds of errors for a broken TIFF
