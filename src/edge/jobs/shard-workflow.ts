@@ -113,10 +113,13 @@ async function fail(
   return null;
 }
 
-/** The password that the worker needs to open the document. */
+/**
+ * The password that the worker needs to open the document. If it was sealed with another `SIGNING_SECRET`, the worker
+ * says that the document is encrypted.
+ */
 async function passwordOf(env: Env, { options, password }: Shard): Promise<string | null> {
   if (options.password === undefined || password === null) return null;
-  return openPassword(settings(env).SIGNING_SECRET, options.password, password);
+  return openPassword(settings(env).SIGNING_SECRET, options.password, password).catch(() => null);
 }
 
 async function dispatch(env: Env, shard: Shard, now: number): Promise<number | null> {

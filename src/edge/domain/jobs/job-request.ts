@@ -13,7 +13,7 @@ const languages = z
   .max(8)
   .refine((tags) => canonicalTags(tags) !== null, "not BCP-47 tags such as `ru` or `pt-BR`");
 
-/** Characters of a document's password: what PDF 2.0 takes (ISO 32000-2, section 7.6.4.3.3), in the worst case. */
+/** Characters of a document's password. PDF 2.0 takes 127 bytes of UTF-8 (ISO 32000-2, section 7.6.4.3.3). */
 export const MAX_PASSWORD = 127;
 
 /** Fields that a job and a line of a batch share, without defaults. */

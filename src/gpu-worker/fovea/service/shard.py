@@ -302,7 +302,11 @@ class Shard:
         raster_ms = (time.perf_counter() - started) * 1000
         if cancellation.canceled:
             raise PageError("page_timeout", "The page was canceled.")
-        if is_blank(raster.image) and not getattr(self._reader, "takes_blank", False):
+        if (
+            raster.content is None
+            and is_blank(raster.image)
+            and not getattr(self._reader, "takes_blank", False)
+        ):
             result = PageResult(
                 page=page,
                 width=raster.image.width,
@@ -336,7 +340,7 @@ class Shard:
         result.model_digest = self._digest
         if raster.content is None:  # a picture of a converted document is not drawn
             attach_figures(result, raster.image)
-        if raster.missing:
+        if raster.missing and raster.content is None:
             result.warnings.append(_missing_glyphs(raster.missing))
         if raster.damage:
             _mark_damaged(result, raster.damage)

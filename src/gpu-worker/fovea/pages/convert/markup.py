@@ -83,7 +83,9 @@ def epub_parts(container: Container) -> list[Part]:
         raise DocumentError("document_broken", "The book is broken and cannot be opened.")
     package = _xml(container.read(path))
     files = {item.get("id"): item.get("href") for item in package.xpath("//*[local-name()='item']")}
-    spine = package.xpath("//*[local-name()='itemref']/@idref")[:MAX_CHAPTERS]
+    spine = package.xpath("//*[local-name()='itemref']/@idref")
+    if len(spine) > MAX_CHAPTERS:
+        raise DocumentError("document_too_large", f"The book has more than {MAX_CHAPTERS} chapters.")
     names = [
         posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(files[i])))
         for i in spine

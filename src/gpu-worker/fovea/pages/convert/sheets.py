@@ -12,7 +12,7 @@ from fovea.result.page_result import TableCell
 MAX_ROWS = 10_000
 """Rows of a sheet."""
 DELIMITERS = ",;\t|"
-SAMPLE = 64 << 10
+SAMPLE = 8 << 10
 
 
 def xlsx_parts(data: bytes) -> list[Part]:
@@ -83,7 +83,7 @@ def _table(rows: list[list[str]], spans: dict[tuple[int, int], tuple[int, int]])
             else:
                 covered |= inside
             text = rows[row][column] if column < len(rows[row]) else ""
-            cells.append(TableCell(row, column, down, across, text.strip()))
+            cells.append(TableCell(row, column, down, across, " ".join(text.split())))
     return [Content("table", cells=cells)] if cells else []
 
 
