@@ -211,3 +211,22 @@ def test_the_process_of_a_document_gives_the_same_blocks_and_has_no_network():
         with pytest.raises(PermissionError):
             isolated._refuse(event, ())
     isolated._refuse("open", ())
+
+
+def test_a_long_list_and_a_span_go_on_over_pages():
+    items = b"".join(b"<li>item %d" % number for number in range(300))
+    document = opened(b"<html><ol>" + items, "text/html")
+    lists = [block for page in range(1, document.page_count + 1) for block in document.content(page)]
+    assert len(lists) == document.page_count > 1
+    assert [line for block in lists for line in block.text.split("\n")] == [
+        f"{number + 1}. item {number}" for number in range(300)
+    ]
+    rows_ = b"<tr><td rowspan=200>all<td>0" + b"".join(b"<tr><td>%d" % n for n in range(1, 200))
+    document = opened(b"<html><table>" + rows_, "text/html")
+    tables = [block for page in range(1, document.page_count + 1) for block in document.content(page)]
+    assert [cell.text for table in tables for cell in table.cells if cell.column == 1] == [
+        str(n) for n in range(200)
+    ]
+    assert [cell.text for table in tables for cell in table.cells if cell.column == 0] == ["all"] + [""] * (
+        len(tables) - 1
+    )

@@ -3,7 +3,7 @@
 The parts of a document begin new pages. A part that needs more goes on over pages, as in print.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -26,29 +26,51 @@ def pages_of(parts: list[Part], mode: str) -> list[ConvertedPage]:
     return [page for part in parts for page in _part_pages(part, mode)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A block of a part in the part's source. `end` is behind it."""
+
+    content: Content
+    start: int
+    end: int
+    rows: list[int]
+    """Of a table: where its rows begin in the source."""
+    covering: list[list[TableCell]]
+    """Of a table: the cells that cover each row."""
+    run: int
+    """The same for the items of one list, and for nothing else."""
+
+
 def _part_pages(part: Part, mode: str) -> list[ConvertedPage]:
-    starts: list[int] = []
     drawn: list[markup.Block] = []
-    rows: list[list[int]] = []
+    placed: list[_Placed] = []
     texts: list[str] = []
     at = 0
-    for content in part:
-        starts.append(at)
-        block, text, row_starts = _drawn(content, at)
+    for number, content in enumerate(part):
+        block, text, rows = _drawn(content, at)
+        goes_on = content.kind == "list" and number > 0 and part[number - 1].kind == "list"
+        run = placed[-1].run if goes_on else number
+        covering = _covering(content.cells, len(rows))
+        placed.append(_Placed(content, at, at + len(text), rows, covering, run))
         drawn.append(block)
-        rows.append(row_starts)
         texts.append(text)
         at += len(text)
     source = "".join(texts)
-    pages = render.lay_out(source, drawn, mode, one_column=True)
     begin = 0
     found = []
-    for page in pages:
+    for page in render.lay_out(source, drawn, mode, one_column=True):
         end = begin + len(page.source)
-        blocks = _blocks(page, part, starts, rows, source, (begin, end))
-        found.append(ConvertedPage(page, blocks))
+        found.append(ConvertedPage(page, _blocks(page, placed, source, begin, end)))
         begin = end
     return found
+
+
+def _covering(cells: list[TableCell], height: int) -> list[list[TableCell]]:
+    rows: list[list[TableCell]] = [[] for _ in range(height)]
+    for cell in cells:
+        for row in range(cell.row, cell.row + cell.rowspan):
+            rows[row].append(cell)
+    return rows
 
 
 def _drawn(content: Content, at: int) -> tuple[markup.Block, str, list[int]]:
@@ -84,83 +106,56 @@ def _drawn(content: Content, at: int) -> tuple[markup.Block, str, list[int]]:
 
 def _grid(cells: list[TableCell]) -> list[list[str]]:
     """The texts by row and column. A cell with spans stands in its first place."""
-    height = max(cell.row + cell.rowspan for cell in cells)
-    width = max(cell.column + cell.colspan for cell in cells)
+    height = max((cell.row + cell.rowspan for cell in cells), default=0)
+    width = max((cell.column + cell.colspan for cell in cells), default=0)
     grid = [[""] * width for _ in range(height)]
     for cell in cells:
         grid[cell.row][cell.column] = cell.text
     return grid
 
 
-def _blocks(
-    page: render.Page,
-    part: Part,
-    starts: list[int],
-    rows: list[list[int]],
-    source: str,
-    cut: tuple[int, int],
-) -> list[Block]:
+def _blocks(page: render.Page, placed: list[_Placed], source: str, begin: int, end: int) -> list[Block]:
     """What of the part is on the page, in order. Items that follow each other are one list."""
-    begin, end = cut
+    starts = [one.start for one in placed]
     boxes: dict[int, list[Box]] = {}
     for x, y, line in page.placed:
         boxes.setdefault(bisect_right(starts, line.at) - 1, []).append(_box(page, x, y, line))
     blocks: list[Block] = []
-    for _, numbers in groupby(sorted(boxes), key=lambda number: _run(part, number)):
+    for _, numbers in groupby(sorted(boxes), key=lambda number: placed[number].run):
         members = list(numbers)
-        first = part[members[0]]
+        first = placed[members[0]]
         bbox = union([box for number in members for box in boxes[number]])
-        block = Block(len(blocks) + 1, first.kind, bbox, "")
-        if first.kind == "table":
-            cells = _rows_between(first, rows[members[0]], begin, end)
-            block.cells, block.html = cells, _html(cells)
-            block.text = "\n".join("\t".join(row) for row in _grid(cells)) if cells else ""
-        else:
-            texts = [_between(source, starts, number, begin, end) for number in members]
-            block.text = (
-                first.text
-                if first.kind == "image"
-                else "\n".join(_item(part[number], text) for number, text in zip(members, texts, strict=True))
-            )
-        if first.kind == "image" or block.text.strip():
-            block.id = len(blocks) + 1
+        block = Block(len(blocks) + 1, first.content.kind, bbox, first.content.text)
+        if block.type == "table":
+            block.cells = _rows_between(first, begin, end)
+            block.html = _html(block.cells)
+            block.text = "\n".join("\t".join(row) for row in _grid(block.cells))
+        elif block.type != "image":
+            block.text = "\n".join(_text_between(placed[number], source, begin, end) for number in members)
+        if block.type == "image" or block.text.strip():
             blocks.append(block)
     return blocks
 
 
-def _run(part: Part, number: int) -> tuple[str, int]:
-    """The same for items of one list, and for nothing else."""
-    if part[number].kind != "list":
-        return part[number].kind, number
-    while number > 0 and part[number - 1].kind == "list":
-        number -= 1
-    return "list", number
-
-
-def _between(source: str, starts: list[int], number: int, begin: int, end: int) -> str:
-    last = starts[number + 1] if number + 1 < len(starts) else len(source)
-    return source[max(starts[number], begin) : min(last, end)].strip("\n")
-
-
-def _item(content: Content, text: str) -> str:
+def _text_between(one: _Placed, source: str, begin: int, end: int) -> str:
+    """The text between two places. An item has its sign where it begins."""
+    text = source[max(one.start, begin) : min(one.end, end)].strip("\n")
+    content = one.content
     if content.kind != "list":
         return text
     sign = "- " if content.marker == "•" else f"{content.marker} " if content.marker else ""
-    return f"{'  ' * (content.level - 1)}{sign}{text}"
+    return f"{'  ' * (content.level - 1)}{sign if one.start >= begin else ''}{text}"
 
 
-def _rows_between(content: Content, starts: list[int], begin: int, end: int) -> list[TableCell]:
-    """The rows that begin on the page, counted from 0. Cells that span more end with them."""
-    shown = [row for row, at in enumerate(starts) if begin <= at < end]
-    if not shown:
-        return []
-    first, last = shown[0], shown[-1]
+def _rows_between(table: _Placed, begin: int, end: int) -> list[TableCell]:
+    """The rows that begin between two places, counted from 0. Cells that span more end with them."""
+    first, last = bisect_left(table.rows, begin), bisect_left(table.rows, end)
+    found = {(cell.row, cell.column): cell for row in range(first, last) for cell in table.covering[row]}
     cells = []
-    for cell in content.cells:
-        top, bottom = max(cell.row, first), min(cell.row + cell.rowspan, last + 1)
-        if top < bottom:
-            text = cell.text if cell.row >= first else ""
-            cells.append(TableCell(top - first, cell.column, bottom - top, cell.colspan, text))
+    for cell in found.values():
+        top, bottom = max(cell.row, first), min(cell.row + cell.rowspan, last)
+        text = cell.text if cell.row >= first else ""
+        cells.append(TableCell(top - first, cell.column, bottom - top, cell.colspan, text))
     return sorted(cells, key=lambda cell: (cell.row, cell.column))
 
 
