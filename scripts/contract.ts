@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { TEXT_TYPES } from "../src/edge/domain/documents/media-type.ts";
+import { CONVERTED_TYPES, TEXT_TYPES } from "../src/edge/domain/documents/media-type.ts";
 import { MAX_PROMPT } from "../src/edge/domain/jobs/job-request.ts";
 import { ShardInput } from "../src/edge/domain/jobs/shard-input.ts";
 import { ESTIMATE } from "../src/edge/domain/memory/text-tokens.ts";
@@ -61,6 +61,7 @@ const contract = {
   token_estimate: ESTIMATE,
   tokens_format: TOKENS_FORMAT,
   text_types: TEXT_TYPES,
+  converted_types: CONVERTED_TYPES,
   max_prompt: MAX_PROMPT,
   max_page_bytes: MAX_PAGE_BYTES,
   max_image_bytes: MAX_IMAGE_BYTES,

@@ -157,7 +157,7 @@ export class Jobs {
   /** The result as text: Markdown, HTML, plain text, tables as CSV, JSON lines with boxes (`chunks`). */
   resultText(
     id: string,
-    format: Exclude<Format, "docx" | "pdf" | "overlay">,
+    format: Exclude<Format, "mdzip" | "docx" | "xlsx" | "pdf" | "overlay">,
     { pages, ...call }: CallOptions & { pages?: string | undefined } = {},
   ): Promise<string> {
     return this.#http.text("GET", `${path(id)}/result`, {
@@ -167,7 +167,7 @@ export class Jobs {
     });
   }
 
-  /** The result as a stream: for Word and PDF files, and for documents of thousands of pages. */
+  /** The result as a stream: for Word, Excel and PDF files, and for documents of thousands of pages. */
   resultStream(
     id: string,
     format: Format,

@@ -317,8 +317,8 @@ export type PageResult = {
     decode: number;
   };
   error: PageError | null;
-  /** Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers */
-  text_source?: "text_layer" | "recognition" | "mixed";
+  /** Where the characters come from: the text layer of the PDF, recognition, or both; `file`: an Office document, web page, book or CSV file has its text itself. Only from readers that use text layers */
+  text_source?: "text_layer" | "recognition" | "mixed" | "file";
   /** Check by a second reader: the share of words that both read; `null` if there are too few words */
   witness?: {
     model: string;
@@ -435,6 +435,8 @@ export type OcrRequest = {
   languages?: Array<string>;
   task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep" | "encode";
   prompt?: string;
+  /** The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document */
+  password?: string;
   /** `keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens` */
   tokens?: "keep" | "none";
   /** Resolution of PDF pages */
@@ -458,8 +460,8 @@ export type ExtractRequest = {
   instructions?: string;
 };
 
-/** `html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
-export type ResultFormat = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
+/** `mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
+export type ResultFormat = "json" | "md" | "mdzip" | "html" | "txt" | "csv" | "xlsx" | "hocr" | "alto" | "chunks" | "docx" | "pdf" | "overlay";
 
 export type Delivery = {
   /** Sent as `webhook-id` with every attempt */
@@ -512,8 +514,9 @@ export type ChatCompletion = {
     finish_reason: "stop" | "length";
   }>;
   usage: {
-    /** Vision tokens */
+    /** Vision tokens; 0 for readers without them */
     prompt_tokens: number;
+    /** Text tokens; estimated for readers that generate none, such as `pp-ocr` */
     completion_tokens: number;
     total_tokens: number;
     prompt_tokens_details: {

@@ -28,11 +28,14 @@ export async function resolveSource(source: Source): Promise<Resolved> {
   return { upload: blob, name };
 }
 
-/** Text files, which the service renders as pages. */
+/** Files without a signature: the service believes what is declared. */
 const TEXTS: Record<string, string> = {
   ".md": "text/markdown",
   ".markdown": "text/markdown",
   ".txt": "text/plain",
+  ".csv": "text/csv",
+  ".htm": "text/html",
+  ".html": "text/html",
 };
 
 interface NodeModules {

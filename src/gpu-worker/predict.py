@@ -90,6 +90,9 @@ class Runner(BaseRunner):
         stored_tokens: str = Input(
             description="Pages whose vision tokens can be fetched from push_url", default=""
         ),
+        password: Optional[str] = Input(  # noqa: UP045
+            description="Password of an encrypted PDF", default=None, max_length=127
+        ),
     ) -> Any:
         request = ShardRequest(
             document=document,
@@ -112,5 +115,6 @@ class Runner(BaseRunner):
             budget_pages=budget_pages,
             sequence_pages=sequence_pages,
             stored_tokens=stored_tokens,
+            password=password,
         )
         return await run_shard(request, self.readers, self.settings)

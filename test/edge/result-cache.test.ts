@@ -90,10 +90,19 @@ it("a finished result needs no trip to storage, and before it is cached one to D
 it("every format and selection is the same with and without the bundle and the cache", async () => {
   const id = await bundled(5);
   const name = await bundleOf(id);
-  const queries = ["json", "md", "html", "txt", "csv", "chunks", "docx"].flatMap((format) => [
-    `format=${format}`,
-    `format=${format}&pages=2-3,5`,
-  ]);
+  const queries = [
+    "json",
+    "md",
+    "mdzip",
+    "html",
+    "txt",
+    "csv",
+    "hocr",
+    "alto",
+    "chunks",
+    "docx",
+    "xlsx",
+  ].flatMap((format) => [`format=${format}`, `format=${format}&pages=2-3,5`]);
   // First without the bundle, because an isolate remembers a finished job that has one.
   await env.DB.prepare("UPDATE jobs SET bundle = '' WHERE id = ?").bind(id).run();
   const plain = new Map<string, Response>();

@@ -27,10 +27,14 @@ import { Progress } from "./progress.ts";
 /** Extension of the file that holds a result. */
 const EXTENSIONS: Record<Format, string> = {
   md: "md",
+  mdzip: "zip",
   txt: "txt",
   html: "html",
   json: "json",
   csv: "csv",
+  xlsx: "xlsx",
+  hocr: "hocr",
+  alto: "alto.xml",
   chunks: "jsonl",
   docx: "docx",
   pdf: "pdf",

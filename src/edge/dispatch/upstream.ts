@@ -14,6 +14,8 @@ export interface ShardRequest {
   /** The pages that are read in one sequence, with `pages` among them; `null`: each page has its own. */
   together: number[] | null;
   options: ReadOptions;
+  /** Of the document. */
+  password: string | null;
   /** Whether the worker should push vision tokens, and the pages whose tokens are stored here. */
   tokens: { keep: boolean; stored: number[] };
   maxPages: number;
@@ -63,6 +65,7 @@ export function predictionInput(request: ShardRequest): ShardInput {
     ...(languages && { languages: languages.join(",") }),
     ...(witness && { witness }),
     ...(text_layer && { text_layer }),
+    ...(request.password !== null && { password: request.password }),
     ...(request.tokens.keep && { tokens: "keep" }),
     ...(request.tokens.stored.length > 0 && { stored_tokens: request.tokens.stored.join(",") }),
   };

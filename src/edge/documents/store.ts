@@ -3,7 +3,13 @@
  * type), and it is hashed while it is streamed into R2. Memory holds one part at a time.
  */
 import type { Env } from "../bindings.ts";
-import { type MediaType, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
+import {
+  isOldOffice,
+  type MediaType,
+  mediaTypeOf,
+  READABLE,
+  SNIFF_BYTES,
+} from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
@@ -142,7 +148,9 @@ class Upload {
     if (this.#mediaType === null)
       throw new Problem(
         "unsupported-media-type",
-        "Supported are PDF, PNG, JPEG, WebP, TIFF, and text that is sent as text/markdown or text/plain.",
+        isOldOffice(head)
+          ? "The Office document is encrypted, or in the format of before 2007; neither is read."
+          : `Supported are ${READABLE}.`,
       );
   }
 

@@ -6,9 +6,9 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
-import { hex } from "../domain/encoding.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { bearerToken } from "../security/bearer.ts";
+import { signText } from "../security/signed-url.ts";
 import { settings } from "../settings.ts";
 import { bestEffort, withinTime } from "../storage/fault.ts";
 import {
@@ -58,7 +58,11 @@ export async function once(
     throw new Problem("invalid-request", "Idempotency-Key: 1 to 255 visible ASCII characters.");
   const caller = c.get("caller") as AppEnv["Variables"]["caller"] | undefined;
   const scope = caller?.tenantId ?? "bootstrap";
-  const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await request()}`);
+  // With a key, because the request may contain a document's password, which must not be found by trying.
+  const fingerprint = await signText(
+    settings(c.env).SIGNING_SECRET,
+    `idempotency:${c.req.method} ${c.req.path}\n${await request()}`,
+  );
   const { DB, BUCKET } = c.env;
 
   let claim = await claimAnswer(DB, { scope, key, fingerprint }, Date.now());
@@ -133,10 +137,6 @@ async function replay(
     status,
     headers: { ...headers, "idempotent-replayed": "true" },
   });
-}
-
-async function digest(text: string): Promise<string> {
-  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }
 
 async function sealingKey(c: Context<AppEnv>): Promise<CryptoKey> {

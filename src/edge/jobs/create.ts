@@ -29,6 +29,7 @@ import { readOptions } from "../domain/pages/read-options.ts";
 import type { Claim } from "../domain/protocol/claim.ts";
 import { formatTraceparent } from "../domain/protocol/traceparent.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
+import { passwordMark, sealPassword } from "../security/document-password.ts";
 import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import { wakeAll } from "../signals/wake-receiver.ts";
@@ -87,16 +88,17 @@ export async function createJob(
   const { tenantId, keyId, tokenJobId, quota, dayLimits } = caller;
   await checkToken(env.DB, caller, request);
   const selection = selectionOf(request);
-  const options = optionsOf(env, request, selection);
-  const presentation = presentationOf(request, options.model);
-  await checkLanguages(env, options);
+  const reading = optionsOf(env, request, selection);
+  const presentation = presentationOf(request, reading.model);
+  await checkLanguages(env, reading);
   await checkKeptTokens(env, tenantId, request);
   checkWebhook(env, request);
   const [file, left] = await Promise.all([
     timed(timings, "document", findDocument(env, tenantId, document)),
-    pagesLeftToday(env, tenantId, options.model, dayLimits),
+    pagesLeftToday(env, tenantId, reading.model, dayLimits),
   ]);
 
+  const { options, password } = await withPassword(env, file, reading, request.password);
   const now = Date.now();
   if (request.cache === "refresh") checkDay(selectedPages({ options, selection }, file), left, now);
   const allowance: Record<Job["cache"], Allowance> = {
@@ -111,6 +113,7 @@ export async function createJob(
     keyId,
     allowance: allowance[request.cache],
     options,
+    password,
     presentation,
     selection,
     cache: request.cache,
@@ -153,6 +156,8 @@ export interface JobSpec {
   /** The limits of the key. Left out: none, because the service starts the job on its own account. */
   allowance?: Allowance;
   options: ReadOptions;
+  /** The document's password, sealed. */
+  password?: string | undefined;
   presentation?: Presentation;
   selection?: PageSelection;
   cache?: Job["cache"];
@@ -186,6 +191,7 @@ export async function startJob(
     keyId: spec.keyId,
     fileId: file.id,
     options: spec.options,
+    password: spec.password,
     presentation: spec.presentation ?? PLAIN,
     selection: spec.selection ?? ALL_PAGES,
     cache: spec.cache ?? "use",
@@ -238,6 +244,22 @@ function optionsOf(env: Env, request: JobRequest, selection: PageSelection): Rea
   const options = readOptions(request, selection, { models: MODELS, fallback: DEFAULT_MODEL });
   if ("code" in options) throw new Problem(options.code, options.message);
   return options;
+}
+
+/** The options with the mark of the document's password, and the password sealed. */
+async function withPassword(
+  env: Env,
+  file: StoredFile,
+  options: ReadOptions,
+  password: string | undefined,
+): Promise<{ options: ReadOptions; password?: string }> {
+  if (password === undefined) return { options };
+  const { SIGNING_SECRET } = settings(env);
+  const mark = await passwordMark(SIGNING_SECRET, file, password);
+  return {
+    options: { ...options, password: mark },
+    password: await sealPassword(SIGNING_SECRET, mark, password),
+  };
 }
 
 function presentationOf(request: JobRequest, model: string): Presentation {

@@ -24,10 +24,17 @@ export async function pageImages(
 ): Promise<(page: number) => Promise<Uint8Array | null>> {
   const file = await fileById(env.DB, job.tenantId, job.fileId);
   if (!file) throw new Problem("gone", "The file was deleted.");
-  const { dpi, mode: readIn } = job.options;
+  const { dpi, mode: readIn, password } = job.options;
   // The layout of a text depends on the mode. Other pages look the same in all modes.
   const mode = isText(file.mediaType) ? readIn : "auto";
-  const options = { model: RENDER, mode, task: "markdown" as const, prompt: null, dpi };
+  const options = {
+    model: RENDER,
+    mode,
+    task: "markdown" as const,
+    prompt: null,
+    dpi,
+    ...(password !== undefined && { password }),
+  };
   const wanted = await Promise.all(
     pages
       .filter(({ state }) => state === "done")
@@ -53,7 +60,7 @@ export async function pageImages(
     };
     throw new Problem(
       "page-images-missing",
-      "POST /v1/ocr with the `request` below makes them. Ask again when that job has ended.",
+      `POST /v1/ocr with the \`request\` below${password === undefined ? "" : ", and the document's `password`,"} makes them. Ask again when that job has ended.`,
       { request },
     );
   }

@@ -9,6 +9,7 @@ import { schedulerOf } from "../dispatch/scheduler.ts";
 import { nextStep } from "../domain/jobs/shard.ts";
 import { reader } from "../domain/pages/models.ts";
 import { ASK_AGAIN_MS } from "../domain/pools/slot-book.ts";
+import { openPassword } from "../security/document-password.ts";
 import { callbackUrl } from "../security/signed-url.ts";
 import { settings } from "../settings.ts";
 import { WAKE } from "../signals/wake-shard.ts";
@@ -112,6 +113,15 @@ async function fail(
   return null;
 }
 
+/**
+ * The password that the worker needs to open the document. If it was sealed with another `SIGNING_SECRET`, the worker
+ * says that the document is encrypted.
+ */
+async function passwordOf(env: Env, { options, password }: Shard): Promise<string | null> {
+  if (options.password === undefined || password === null) return null;
+  return openPassword(settings(env).SIGNING_SECRET, options.password, password).catch(() => null);
+}
+
 async function dispatch(env: Env, shard: Shard, now: number): Promise<number | null> {
   const scheduler = schedulerOf(env);
   const pages = shard.pages.map(({ page }) => page);
@@ -165,6 +175,7 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
       pages,
       together: shard.together,
       options,
+      password: await passwordOf(env, shard),
       tokens,
       maxPages: MAX_PAGES,
       cancelAfterS: Math.ceil((shard.deadlineAt - now) / 1000),

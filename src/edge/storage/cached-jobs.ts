@@ -85,7 +85,8 @@ export async function createCachedJob(
         null,
         null,
         null,
-        ...newJobOf(job),
+        // A job that has ended needs no password.
+        ...newJobOf({ ...job, password: undefined }),
       ),
     countJobOfHits(db, job.id, INSERTED, now),
     db
@@ -111,6 +112,7 @@ export async function createCachedJob(
   return {
     job: {
       ...job,
+      password: undefined,
       state: "succeeded",
       planned: true,
       total: wanted.length,

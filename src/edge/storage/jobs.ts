@@ -17,6 +17,8 @@ export interface Job {
   keyId: string;
   fileId: string;
   options: ReadOptions;
+  /** The document's password, sealed; absent if it has none, and as soon as the job has ended. */
+  password?: string | undefined;
   presentation: Presentation;
   selection: PageSelection;
   cache: "use" | "refresh" | "only";
@@ -84,6 +86,7 @@ export function toJob(row: Row): Job {
     keyId: row.key_id,
     fileId: row.file_id,
     options: JSON.parse(row.options),
+    password: row.password ?? undefined,
     presentation: { ...PLAIN, ...JSON.parse(row.presentation ?? "{}") },
     selection: JSON.parse(row.selection),
     cache: row.cache,
@@ -140,15 +143,15 @@ export const admissionOf = (
   allowance.uncached,
 ];
 
-/** The columns of a new job, apart from those of its state, and their values: `?1` to `?3` and `?11` to `?24`. */
+/** The columns of a new job, apart from those of its state, and their values: `?1` to `?3` and `?11` to `?25`. */
 export const NEW_JOB = {
   columns: `tenant_id, key_id, file_id, id, options, selection, cache, webhook_url, metadata, created_at, deadline_at,
-    zero_retention, erase_at, traceparent, batch_id, background, keep_tokens, presentation`,
+    zero_retention, erase_at, traceparent, batch_id, background, keep_tokens, presentation, password`,
   values: `?1, ?2, ?3, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, CASE WHEN ?19 THEN ?18 + ${DAY_MS} END, ?20, ?21, ?22,
-    CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24`,
+    CASE WHEN ?19 THEN 0 ELSE COALESCE(?23, (SELECT keep_tokens FROM tenants WHERE id = ?1)) END, ?24, ?25`,
 };
 
-/** The parameters `?11` to `?24` of `NEW_JOB`. */
+/** The parameters `?11` to `?25` of `NEW_JOB`. */
 export function newJobOf(job: Job): (string | number | null)[] {
   const keep = job.options.task === ENCODE || job.keepTokens;
   return [
@@ -166,6 +169,7 @@ export function newJobOf(job: Job): (string | number | null)[] {
     job.background ? 1 : 0,
     keep === undefined ? null : keep ? 1 : 0,
     JSON.stringify(job.presentation),
+    job.password ?? null,
   ];
 }
 

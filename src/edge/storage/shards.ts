@@ -10,6 +10,8 @@ export interface Shard extends ShardView {
   tenantId: string;
   fileId: string;
   options: ReadOptions;
+  /** The document's password, sealed. */
+  password: string | null;
   /** The pool of the current or last attempt. */
   pool: string | null;
   predictionId: string | null;
@@ -36,6 +38,7 @@ export async function insertShards(
     tenantId: string;
     fileId: string;
     options: ReadOptions;
+    password?: string | undefined;
     deadlineAt: number;
     traceparent?: string | undefined;
     background: boolean;
@@ -48,8 +51,8 @@ export async function insertShards(
     db
       .prepare(
         `INSERT INTO shards (id, tenant_id, file_id, options, state, deadline_at, created_at, traceparent,
-           batch, together)
-         SELECT value ->> 'id', ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, value -> 'together' FROM json_each(?1)`,
+           batch, together, password)
+         SELECT value ->> 'id', ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, value -> 'together', ?9 FROM json_each(?1)`,
       )
       .bind(
         JSON.stringify(shards.map(({ id, together }) => ({ id, ...(together && { together }) }))),
@@ -60,6 +63,7 @@ export async function insertShards(
         now,
         job.traceparent ?? null,
         job.background ? 1 : 0,
+        job.password ?? null,
       ),
     db
       .prepare(
@@ -98,6 +102,7 @@ export async function findShard(db: D1Database, id: string): Promise<Shard | nul
     tenantId: row.tenant_id,
     fileId: row.file_id,
     options: JSON.parse(row.options),
+    password: row.password,
     state: row.state,
     // An attempt that no pool has confirmed does not count: it is made again under its number.
     attempt: isUnanswered(row) ? row.attempt - 1 : row.attempt,

@@ -15,6 +15,7 @@ const request: ShardRequest = {
   cancelAfterS: 90,
   options: { model: "pp-ocr", mode: "auto", task: "markdown", prompt: null, dpi: 144 },
   tokens: { keep: false, stored: [] },
+  password: null,
   traceparent,
 };
 

@@ -20,6 +20,7 @@ const request: ShardRequest = {
   cancelAfterS: 90,
   options: { model: "deepseek-ocr", mode: "base", task: "markdown", prompt: null, dpi: 144 },
   tokens: { keep: false, stored: [] },
+  password: null,
   traceparent: null,
 };
 

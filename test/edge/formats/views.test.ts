@@ -6,6 +6,7 @@ import { VIEWS, type ViewName } from "../../../src/edge/formats/views/index.ts";
 import { overlay } from "../../../src/edge/formats/views/overlay.ts";
 import { tableCells } from "../../../src/edge/formats/views/table-cells.ts";
 import type { View } from "../../../src/edge/formats/views/view.ts";
+import { unambiguousNumber } from "../../../src/edge/formats/views/xlsx.ts";
 import { png, storedResult, unzip } from "../samples.ts";
 
 const pages: PageEntry[] = [
@@ -433,5 +434,321 @@ describe("pdf", () => {
     const hostile = { code: "x) Tj (\\y", message: "" };
     expect(write([{ page: 1, result: null, error: hostile }])).toContain("(Page 1: xTjy) Tj");
     expect(write(pages, null)).not.toContain("/XObject");
+  });
+});
+
+describe("xlsx", () => {
+  const write = (entries: PageEntry[]) => {
+    const view: View = VIEWS.xlsx();
+    const job = { jobId: "job_1", fileId: "file_1" };
+    const written = [
+      view.head(job),
+      ...entries.map((entry, i) => view.page(entry, i === 0)),
+      view.tail(),
+    ];
+    return unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
+  };
+  const sheetOf = (html: string) =>
+    write([pageOf(1, block("table", "", { html }))])["xl/worksheets/sheet1.xml"] as string;
+
+  it("has a sheet for each table, and one that names the pages without a result", () => {
+    const parts = write([
+      pageOf(1, block("table", "a\tb"), block("text", "no"), block("table", "c")),
+      pages[1] as PageEntry,
+    ]);
+    expect(Object.keys(parts).sort()).toEqual([
+      "[Content_Types].xml",
+      "_rels/.rels",
+      "xl/_rels/workbook.xml.rels",
+      "xl/styles.xml",
+      "xl/workbook.xml",
+      "xl/worksheets/sheet1.xml",
+      "xl/worksheets/sheet2.xml",
+      "xl/worksheets/sheet3.xml",
+    ]);
+    const names = parts["xl/workbook.xml"]?.match(/(?<=name=")[^"]+/g);
+    expect(names).toEqual(["Page 1, table 1", "Page 1, table 2", "Pages without a result"]);
+    expect(parts["xl/worksheets/sheet3.xml"]).toContain("page_too_large");
+  });
+
+  it("has a sheet even if there are no tables, because Excel refuses a workbook without one", () => {
+    expect(write([])["xl/workbook.xml"]).toContain('name="No tables"');
+  });
+
+  it("has texts as inline strings, so that no formula can run, and keeps their characters", () => {
+    const sheet = sheetOf(
+      "<table><tr><td>=1+1</td><td>a&lt;b<br>c\u0007</td><td>_x0041_</td></table>",
+    );
+    expect(sheet).not.toContain("<f>");
+    expect(sheet).toContain(
+      '<c r="A1" t="inlineStr"><is><t xml:space="preserve">=1+1</t></is></c>',
+    );
+    expect(sheet).toContain('<c r="B1" s="1" t="inlineStr"><is><t xml:space="preserve">a&lt;b\nc<');
+    expect(sheet).toContain(">_x005F_x0041_<");
+  });
+
+  it("merges cells that span, cut to the table and never overlapping", () => {
+    const sheet = sheetOf(
+      '<table><tr><td rowspan="9">a</td><td colspan="2">b</td></tr><tr><td>c</td><td>d</td></tr></table>',
+    );
+    expect(sheet.match(/(?<=mergeCell ref=")[^"]+/g)).toEqual(["A1:A2", "B1:C1"]);
+    const tangled = sheetOf(
+      '<table><tr><td>a</td><td rowspan="2">b</td></tr><tr><td colspan="2">c</td></tr></table>',
+    );
+    expect(tangled.match(/(?<=mergeCell ref=")[^"]+/g)).toEqual(["B1:B2"]);
+  });
+
+  it("names columns beyond Z", () => {
+    const sheet = sheetOf(`<table><tr>${"<td>x</td>".repeat(703)}</tr></table>`);
+    expect(sheet).toContain('r="Z1"');
+    expect(sheet).toContain('r="AA1"');
+    expect(sheet).toContain('r="ZZ1"');
+    expect(sheet).toContain('r="AAA1"');
+  });
+
+  it.each([
+    ["0", "0"],
+    ["42", "42"],
+    ["-7", "-7"],
+    ["−7", "-7"],
+    ["1.5", "1.5"],
+    ["12,50", "12.50"],
+    ["0,125", "0.125"],
+    ["1234.567", "1234.567"],
+    ["1,234.56", "1234.56"],
+    ["1.234,56", "1234.56"],
+    ["1,234,567", "1234567"],
+    ["1.234.567,8", "1234567.8"],
+  ])("has %s as the number %s", (text, value) => {
+    expect(unambiguousNumber(text)?.value).toBe(value);
+    expect(sheetOf(`<table><tr><td>${text}</td></tr></table>`)).toContain(`<v>${value}</v>`);
+  });
+
+  it.each([
+    "1,234",
+    "1.234",
+    "007",
+    "+4930",
+    "123456789012",
+    "5 %",
+    "1e5",
+    "1,23,456",
+    "1.2.3",
+    "",
+    "-",
+    "1,",
+    "1,234.567,8",
+  ])("has %s as text", (text) => expect(unambiguousNumber(text)).toBeNull());
+
+  it("shows numbers with the decimals and thousands of the document", () => {
+    const parts = write([pageOf(1, block("table", "12,50\t1,234.5"))]);
+    const [decimals, grouped] = [
+      ...(parts["xl/worksheets/sheet1.xml"]?.matchAll(/ s="(\d+)"/g) ?? []),
+    ];
+    const styles = parts["xl/styles.xml"] as string;
+    const ids = [
+      ...styles.slice(styles.indexOf("<cellXfs")).matchAll(/<xf(?: numFmtId="(\d+)")?/g),
+    ];
+    const codeOf = (style: RegExpMatchArray | undefined) =>
+      new RegExp(`numFmtId="${ids[Number(style?.[1])]?.[1]}" formatCode="([^"]+)"`).exec(
+        styles,
+      )?.[1];
+    expect([codeOf(decimals), codeOf(grouped)]).toEqual(["0.00", "#,##0.0"]);
+  });
+});
+
+/** A page as `pp-ocr` reads it, with everything that a block may have. */
+const located: PageEntry = pageOf(
+  1,
+  block("title", "One & two", {
+    bbox: [0.1, 0.1, 0.5, 0.2],
+    confidence: 0.9,
+    lines: [
+      {
+        text: "One & two",
+        bbox: [0.1, 0.1, 0.5, 0.15],
+        confidence: 0.953,
+        words: [
+          { text: "One", bbox: [0.1, 0.1, 0.2, 0.15], confidence: 0.951 },
+          { text: "&", bbox: [0.2, 0.1, 0.3, 0.15], confidence: null },
+          { text: "two", bbox: [0.3, 0.1, 0.5, 0.15], confidence: 1 },
+        ],
+      },
+      { text: "a line", bbox: [0.1, 0.15, 0.5, 0.2], confidence: 0.5 },
+    ],
+  }),
+  block("table", "a\tb\nc\td"),
+  block("image", ""),
+  block("image", "in the picture"),
+  block("equation", "", { latex: "x < y" }),
+  block("page_number", "7"),
+  block("text", "   "),
+);
+const odd: PageEntry[] = [
+  located,
+  { page: 2, result: null, error: { code: "page_too_large", message: '<200> ---> "no" --' } },
+  pages[2] as PageEntry,
+  {
+    page: 4,
+    error: null,
+    result: storedResult(4, { blocks: [], markdown: "No places.", dpi: null }),
+  },
+];
+
+/** The elements of well-formed XML: name and attributes. Throws at the first fault of nesting or text. */
+function elements(xml: string): { name: string; attributes: Record<string, string> }[] {
+  const found = [];
+  const open: string[] = [];
+  const body = xml.replace(/^<\?xml[^>]*\?>\n/, "").replace("<!DOCTYPE html>\n", "");
+  const tag =
+    /<!--(?:(?!--)[\s\S])*-->|<(\/?)([\w:]+)((?: [\w:-]+="[^"<&]*(?:&(?:amp|lt|gt|quot);[^"<&]*)*")*)(\/?)>/gy;
+  let last = 0;
+  for (;;) {
+    const text = /[^<&]*(?:&(?:amp|lt|gt|quot);[^<&]*)*/y;
+    text.lastIndex = last;
+    tag.lastIndex = last + (text.exec(body)?.[0].length ?? 0);
+    if (tag.lastIndex === body.length) break;
+    const match = tag.exec(body);
+    if (!match) throw new Error(`not well-formed: ${body.slice(last, last + 80)}`);
+    last = tag.lastIndex;
+    const [, closing, name, attributes = "", empty] = match;
+    if (!name) continue;
+    if (closing && open.pop() !== name) throw new Error(`</${name}> closes nothing`);
+    if (closing) continue;
+    if (!empty) open.push(name);
+    const pairs = [...attributes.matchAll(/([\w:-]+)="([^"]*)"/g)].map(([, key, value]) => [
+      key,
+      value,
+    ]);
+    found.push({ name, attributes: Object.fromEntries(pairs) });
+  }
+  expect(open).toEqual([]);
+  return found;
+}
+
+describe("hocr", () => {
+  const written = render("hocr", odd) as string;
+  const found = elements(written);
+  const ofClass = (name: string) =>
+    found.filter(({ attributes }) => attributes.class?.split(" ").includes(name));
+
+  it("has pages, areas, paragraphs, lines and words with boxes in pixels and confidences in percent", () => {
+    expect(ofClass("ocr_page").map(({ attributes }) => attributes.title)).toEqual([
+      "ppageno 0; bbox 0 0 1191 1684; scan_res 144 144",
+      "ppageno 1; bbox 0 0 0 0",
+      "ppageno 2; bbox 0 0 1191 1684; scan_res 144 144",
+      "ppageno 3; bbox 0 0 1191 1684",
+    ]);
+    expect(ofClass("ocr_title")[0]?.attributes.title).toBe("bbox 119 168 596 337; x_wconf 90");
+    expect(
+      ofClass("ocr_line")
+        .map(({ attributes }) => attributes.title)
+        .slice(0, 3),
+    ).toEqual(["bbox 119 168 596 253; x_wconf 95", "bbox 119 253 596 337; x_wconf 50", undefined]);
+    expect(ofClass("ocrx_word").map(({ attributes }) => attributes.title)).toEqual([
+      "bbox 119 168 238 253; x_wconf 95",
+      "bbox 238 168 357 253",
+      "bbox 357 168 596 253; x_wconf 100",
+    ]);
+    for (const name of ["ocr_table", "ocr_image", "ocr_pageno"])
+      expect(ofClass(name)[0]?.attributes.title).toContain("bbox");
+  });
+
+  it("announces every class that it uses, and has each id once", () => {
+    const announced = found.find(({ attributes }) => attributes.name === "ocr-capabilities");
+    const used = found.flatMap(({ attributes }) => attributes.class?.split(" ") ?? []);
+    expect(announced?.attributes.content?.split(" ")).toEqual(expect.arrayContaining(used));
+    const ids = found.flatMap(({ attributes }) => attributes.id ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it("has text without places, and the failed pages, too", () => {
+    for (const words of [
+      "x &lt; y",
+      "a b",
+      "No places.",
+      "page_too_large: &lt;200&gt;",
+      "in the picture",
+    ])
+      expect(written).toContain(words);
+  });
+});
+
+describe("alto", () => {
+  const written = render("alto", odd) as string;
+  const found = elements(written);
+  const named = (name: string) => found.filter((element) => element.name === name);
+
+  it("has blocks, lines and words with positions in pixels and confidences", () => {
+    expect(named("Page").map(({ attributes }) => attributes.PHYSICAL_IMG_NR)).toEqual([
+      "1",
+      "2",
+      "3",
+      "4",
+    ]);
+    expect(named("TextBlock")[0]?.attributes).toEqual({
+      ID: "block_1_1",
+      TAGREFS: "type_title",
+      HPOS: "119",
+      VPOS: "168",
+      WIDTH: "477",
+      HEIGHT: "169",
+    });
+    const strings = named("String").map(({ attributes }) => attributes);
+    expect(strings.slice(0, 4)).toEqual([
+      { CONTENT: "One", HPOS: "119", VPOS: "168", WIDTH: "119", HEIGHT: "85", WC: "0.951" },
+      { CONTENT: "&amp;", HPOS: "238", VPOS: "168", WIDTH: "119", HEIGHT: "85" },
+      { CONTENT: "two", HPOS: "357", VPOS: "168", WIDTH: "239", HEIGHT: "85", WC: "1" },
+      { CONTENT: "a" },
+    ]);
+    expect(strings.map(({ CONTENT }) => CONTENT)).toEqual(
+      expect.arrayContaining(["&lt;", "picture", "7", "places."]),
+    );
+  });
+
+  it("has what the schema demands: lines in each block, unique ids, tags that exist, children in order", () => {
+    const ids = found.flatMap(({ attributes }) => attributes.ID ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { attributes } of found)
+      if (attributes.TAGREFS) expect(ids).toContain(attributes.TAGREFS);
+    expect(written).not.toMatch(/<TextBlock [^>]*>\s*<\/TextBlock>/);
+    expect(written).not.toMatch(/<TextLine[^>]*>\s*(<\/TextLine>|<SP)/);
+    expect(named("Illustration")).toHaveLength(2);
+  });
+});
+
+describe("mdzip", () => {
+  const write = async (entries: PageEntry[], stored: Record<string, Uint8Array>) => {
+    const view: View = VIEWS.mdzip();
+    const parts = [view.head({ jobId: "job_1", fileId: "file_1" })];
+    for (const [i, entry] of entries.entries()) parts.push(view.page(entry, i === 0));
+    const load = async (page: number, id: number) => stored[`${page}:${id}`] ?? null;
+    for await (const pieces of view.figures?.(load) ?? []) parts.push(pieces);
+    parts.push(view.tail());
+    return unzip(parts.flat() as Uint8Array[], { crc32, inflateRawSync });
+  };
+  const link = (id: number) => `https://fovea.example/v1/jobs/job_1/pages/1/figures/${id}`;
+
+  it("has the Markdown, which refers to its figures by their files", async () => {
+    const blocks = [1, 12].map((id) => ({ ...figure(link(id), [0, 0, 1, 1]), id }));
+    const markdown = `![Figure 1](${link(1)})\n\n![Figure 12](${link(12)})`;
+    const page: PageEntry = { page: 1, error: null, result: storedResult(1, { blocks, markdown }) };
+    const parts = await write([page, pages[1] as PageEntry], {
+      "1:1": Uint8Array.of(65, 66),
+      "1:12": Uint8Array.of(67),
+    });
+    expect(parts).toEqual({
+      "document.md":
+        "<!-- page 1 -->\n\n![Figure 1](figures/page-1-1.png)\n\n![Figure 12](figures/page-1-12.png)\n\n" +
+        "<!-- page 2: page_too_large: 200 megapixels -- no -->\n",
+      "figures/page-1-1.png": "AB",
+      "figures/page-1-12.png": "C",
+    });
+  });
+
+  it("leaves out a figure that was deleted meanwhile, and has a document without figures", async () => {
+    const page = pageOf(1, figure(link(1), [0, 0, 1, 1]));
+    expect(Object.keys(await write([page], {}))).toEqual(["document.md"]);
+    expect(Object.keys(await write(pages, {}))).toEqual(["document.md"]);
   });
 });

@@ -77,7 +77,12 @@ describe("a refused request leaves no job", () => {
     ["a file id", { document: { file: "file_1" } }, {}, "invalid-request"],
     ["a file", { document: { file: newId("file", 0) } }, {}, "not-found"],
     ["an address", { document: { url: "https://10.0.0.1/a.pdf" } }, {}, "url-refused"],
-    ["bytes", { document: { ...text, mediaType: "text/html" } }, {}, "unsupported-media-type"],
+    [
+      "bytes",
+      { document: { ...text, mediaType: "application/json" } },
+      {},
+      "unsupported-media-type",
+    ],
     ["no bytes", { document: { ...text, bytes: new Uint8Array() } }, {}, "empty-file"],
     ["its webhook", { webhook_url: "https://10.0.0.1/" }, {}, "url-refused"],
     ["the cache", { cache: "only" }, {}, "not-cached"],

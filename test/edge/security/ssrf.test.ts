@@ -87,7 +87,7 @@ function stubHosts(row: Row): void {
       row.address.includes("announces")
         ? new Response(pdf(), { headers: { "content-length": "20000001" } })
         : new Response(endless()),
-    type: () => new Response("<html>", { headers: { "content-type": "text/html" } }),
+    type: () => new Response("{}", { headers: { "content-type": "application/json" } }),
     time: (request) => new Response(hanging(request.signal)),
   };
   const host = hosts[row.tried];

@@ -14,6 +14,7 @@ from fovea.pages.glyphs import font
 from fovea.pages.text_layer import LayerWord
 from fovea.readers.base import InvalidOptions, ReadRequest
 from fovea.readers.pp_ocr import PpOcr
+from fovea.result.page_result import Block
 from fovea.train.evaluate import distance
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,18 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def reader():
     return PpOcr()
+
+
+def test_the_text_of_a_converted_document_is_not_recognised(reader):
+    page = Image.new("RGB", (100, 100), "white")
+    title, image = Block(1, "title", (0, 0, 1, 0.5), "Rivers"), Block(2, "image", (0, 0.5, 1, 1), "A map")
+    result = reader.read(Raster(1, page, None, content=(title, image)), ReadRequest())
+    assert (result.markdown, result.text_source, result.verdict) == ("# Rivers", "file", "ok")
+    assert result.warnings == ["The pictures of the document are not read; this page has 1."]
+    result.to_json()
+    assert reader.read(Raster(1, page, None, content=(image,)), ReadRequest()).verdict == "suspect"
+    free = reader.read(Raster(1, page, None, content=(title,)), ReadRequest(task="free"))
+    assert (free.markdown, free.warnings) == ("Rivers", [])
 
 
 def test_it_reads_and_says_where_and_how_surely(reader):

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from dataclasses import replace
 
+import pypdf
 import pytest
 from support import EchoReader, EdgeStub, encoded, pdf, pdf_of, picture, stream, until
 
@@ -261,6 +262,36 @@ def test_a_sequence_ends_when_the_edge_has_ended_the_shard():
         run(request, reader, local(edge))
         assert [path for path, _ in edge.pushes] == ["/document"]
         assert reader.read_pages == [1]
+@pytest.mark.parametrize(("choice", "blocks"), [("auto", ["title", "image"]), ("never", None)])
+def test_a_reader_gets_the_blocks_of_a_converted_document_unless_it_must_not_use_them(choice, blocks):
+    class ContentReader(LayerReader):
+        def read(self, raster, request):
+            self.content = raster.content
+            result = super().read(raster, request)
+            result.blocks = list(raster.content or result.blocks)
+            return result
+
+    html = "data:text/html;base64," + base64.b64encode(b"<html><h1>Rivers</h1><img alt='A map'>").decode()
+    reader = ContentReader()
+    options = ReadRequest(text_layer=choice)
+    receipt = run(ShardRequest(document=html, model="echo", options=options), reader)
+    assert (reader.content and [block.type for block in reader.content]) == blocks
+    assert receipt["model_digest"] == text_digest(reader) != reader.digest
+    assert receipt["pages"][0]["verdict"] == "ok"
+    assert not any("figure" in block for block in receipt["pages"][0]["blocks"])
+
+
+def test_a_password_opens_the_document_and_is_in_no_answer():
+    writer = pypdf.PdfWriter(io.BytesIO(pdf(1)))
+    writer.encrypt("hunter2", algorithm="RC4-128")
+    out = io.BytesIO()
+    writer.write(out)
+    request = ShardRequest(document=data_url(out.getvalue()), model="echo", password="hunter2")
+    receipt = run(request)
+    assert receipt["pages"][0]["verdict"] == "ok"
+    assert "hunter2" not in f"{receipt} {request}"
+    for password, code in ((None, "document_encrypted"), ("wrong", "password_wrong")):
+        assert run(replace(request, password=password))["error"]["code"] == code
 
 
 def test_a_blank_page_is_not_read():

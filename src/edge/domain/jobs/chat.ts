@@ -3,8 +3,9 @@
  * to converse; they answer the wordings of their tasks. So the text of the message selects a task if it
  * matches one, and is a prompt otherwise.
  */
+import { estimateTextTokens } from "../memory/text-tokens.ts";
 import { QUESTIONS, type Task } from "../pages/models.ts";
-import type { PageEntry, PageResult } from "../pages/page-result.ts";
+import type { PageEntry, PageResult, StoredPageResult } from "../pages/page-result.ts";
 
 type Part =
   | { type: "text"; text: string }
@@ -108,12 +109,16 @@ export function count(tally: Tally, { result }: PageEntry, fromCache: boolean): 
   const verdict = result?.verdict ?? "failed";
   return {
     vision: tally.vision + vision,
-    text: tally.text + (result?.text_tokens ?? 0),
+    text: tally.text + (result ? textTokens(result) : 0),
     cached: tally.cached + (fromCache ? vision : 0),
     cut: tally.cut || result?.finish_reason === "length" || result?.finish_reason === "loop",
     verdict: VERDICTS.indexOf(verdict) > VERDICTS.indexOf(tally.verdict) ? verdict : tally.verdict,
   };
 }
+
+/** Estimated for readers that generate no tokens. A picture in the Markdown is not text. */
+const textTokens = ({ text_tokens, markdown }: StoredPageResult): number =>
+  text_tokens ?? estimateTextTokens(markdown.replaceAll(/\(data:[^)]*\)/g, "()"));
 
 export const finishReason = ({ cut }: Tally) => (cut ? ("length" as const) : ("stop" as const));
 

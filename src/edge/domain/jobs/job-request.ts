@@ -13,6 +13,9 @@ const languages = z
   .max(8)
   .refine((tags) => canonicalTags(tags) !== null, "not BCP-47 tags such as `ru` or `pt-BR`");
 
+/** Characters of a document's password. PDF 2.0 takes 127 bytes of UTF-8 (ISO 32000-2, section 7.6.4.3.3). */
+export const MAX_PASSWORD = 127;
+
 /** Fields that a job and a line of a batch share, without defaults. */
 export const readingFields = {
   pages: z.string().max(4000),
@@ -65,6 +68,10 @@ export const JobRequest = z.strictObject({
   }),
   task: readingFields.task.default("markdown"),
   prompt: readingFields.prompt.optional(),
+  password: z.string().min(1).max(MAX_PASSWORD).optional().meta({
+    description:
+      "The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document",
+  }),
   tokens: z.enum(["keep", "none"]).optional().meta({
     description:
       "`keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding. Default: the setting `keep_tokens`",

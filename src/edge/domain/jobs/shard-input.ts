@@ -3,7 +3,7 @@
  * `predict.py`, where `cog build` reads them, and a test of the worker compares the two.
  */
 import { z } from "zod";
-import { MAX_PROMPT, readingFields } from "./job-request.ts";
+import { MAX_PASSWORD, MAX_PROMPT, readingFields } from "./job-request.ts";
 
 export const ShardInput = z
   .strictObject({
@@ -28,6 +28,7 @@ export const ShardInput = z
     text_layer: readingFields.text_layer.optional(),
     tokens: z.enum(["none", "keep"]).optional(),
     stored_tokens: z.string().optional(),
+    password: z.string().max(MAX_PASSWORD).optional(),
   })
   .meta({ id: "ShardInput" });
 export type ShardInput = z.infer<typeof ShardInput>;

@@ -24,6 +24,8 @@ export interface ReadOptions {
   sequence?: "document";
   /** BCP-47 tags of the document's languages; only if they can change the reader's answer. */
   languages?: string[];
+  /** Mark of the document's password (`passwordMark`): a reading is found only by those who give the same one. */
+  password?: string;
 }
 
 /** A page that a job selects, with its page key. */
@@ -45,7 +47,7 @@ export async function pageKey(
   together: readonly number[] = [page],
 ): Promise<string> {
   const { model, mode, task, prompt, dpi, budget, witness, languages } = options;
-  const { text_layer = "auto" } = options;
+  const { text_layer = "auto", password } = options;
   // The modes depend on the budget and on the pages that share it, so both are in the key.
   const more = budget || witness ? [budget?.tokens ?? null, budget?.pages ?? null, !!witness] : [];
   const layer = text_layer === "auto" ? [] : ["text_layer", text_layer];
@@ -64,6 +66,7 @@ export async function pageKey(
     ...layer,
     ...(languages?.length ? [{ languages }] : []),
     ...(together.length > 1 ? [{ sequence: together }] : []),
+    ...(password === undefined ? [] : [{ password }]),
   ]);
   return hash(text);
 }

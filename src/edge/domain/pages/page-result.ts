@@ -44,7 +44,7 @@ export const FURNITURE: ReadonlySet<(typeof BLOCK_TYPES)[number]> = new Set([
   "footer",
   "page_number",
 ]);
-export const TEXT_SOURCES = ["text_layer", "recognition", "mixed"] as const;
+export const TEXT_SOURCES = ["text_layer", "recognition", "mixed", "file"] as const;
 const FINISH_REASONS = ["stop", "length", "loop", "blank", "error"] as const;
 export const VERDICTS = ["ok", "blank", "suspect", "unreadable", "failed"] as const;
 
@@ -186,7 +186,7 @@ export const PageResult = z
     error: NullablePageError,
     text_source: z.enum(TEXT_SOURCES).optional().meta({
       description:
-        "Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers",
+        "Where the characters come from: the text layer of the PDF, recognition, or both; `file`: an Office document, web page, book or CSV file has its text itself. Only from readers that use text layers",
     }),
     witness: z
       .object({

@@ -68,6 +68,10 @@ export const formOf = (
   figures: fields.figures ?? PLAIN.figures,
 });
 
+/** The finest granularity that the model has. */
+export const finestOf = (model: string): Presentation["granularity"] =>
+  reader(model).granularities?.at(-1) ?? PLAIN.granularity;
+
 /** @returns why the model cannot be answered in this form; `null` if it can */
 export function presentationFault(model: string, { granularity }: Presentation): string | null {
   const { granularities = ["block"] } = reader(model);

@@ -1,27 +1,38 @@
 import type { Presentation } from "../../domain/pages/presentation.ts";
+import { alto } from "./alto.ts";
 import { chunks } from "./chunks.ts";
 import { csv } from "./csv.ts";
 import { docx } from "./docx.ts";
+import { hocr } from "./hocr.ts";
 import { html } from "./html.ts";
 import { json } from "./json.ts";
 import { markdown } from "./markdown.ts";
+import { markdownZip } from "./markdown-zip.ts";
 import { overlayPdf, pdf } from "./pdf.ts";
 import { text } from "./text.ts";
 import type { View } from "./view.ts";
+import { xlsx } from "./xlsx.ts";
 
 /** Each function makes a view for one result, because some views have state. */
 export const VIEWS = {
   json: () => json,
   md: () => markdown,
+  mdzip: markdownZip,
   html: () => html,
   txt: () => text,
   csv,
+  xlsx,
+  hocr: () => hocr,
+  alto: () => alto,
   chunks,
   docx,
   pdf,
   overlay: overlayPdf,
 } satisfies Record<string, () => View>;
 export type ViewName = keyof typeof VIEWS;
+
+/** Formats that have the places of lines and words where the reader knows them. */
+export const PLACES: ReadonlySet<ViewName> = new Set(["hocr", "alto"]);
 
 type Figures = Presentation["figures"];
 
@@ -37,6 +48,7 @@ export function figuresIn(format: ViewName, asked: Figures | undefined, ofJob: F
     case "html":
       return asked ?? "inline";
     case "docx":
+    case "mdzip":
       // The view loads the pictures one by one.
       return asked === "none" ? "none" : "link";
     default:

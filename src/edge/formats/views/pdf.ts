@@ -9,6 +9,7 @@ import { pngImage } from "../pdf/png.ts";
 import { isWide, type Line, textLines } from "../pdf/text-layer.ts";
 import { PdfWriter } from "../pdf/writer.ts";
 import { COLOURS } from "./overlay.ts";
+import { blocksOf } from "./placed.ts";
 import type { View } from "./view.ts";
 
 /** For pictures without a resolution. */
@@ -95,12 +96,6 @@ const document = (over: (result: PageResult, size: Size) => string[]): View => {
 function sizeOf({ width, height, dpi }: PageResult): { width: number; height: number } {
   const scale = Math.min(72 / (dpi ?? DPI), LONGEST / Math.max(width, height, 1));
   return { width: Math.max(width, 1) * scale, height: Math.max(height, 1) * scale };
-}
-
-/** A reader without positions returns no blocks; its text becomes one block. */
-function blocksOf({ blocks, markdown }: PageResult): PageResult["blocks"] {
-  if (blocks.length > 0) return blocks;
-  return [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: markdown, confidence: null }];
 }
 
 function textOperators(line: Line, pageHeight: number, codes: string): string {

@@ -96,8 +96,10 @@ const Body = z
   });
 
 const Usage = z.object({
-  prompt_tokens: z.int().openapi({ description: "Vision tokens" }),
-  completion_tokens: z.int(),
+  prompt_tokens: z.int().openapi({ description: "Vision tokens; 0 for readers without them" }),
+  completion_tokens: z.int().openapi({
+    description: "Text tokens; estimated for readers that generate none, such as `pp-ocr`",
+  }),
   total_tokens: z.int(),
   prompt_tokens_details: z.object({ cached_tokens: z.int() }),
 });

@@ -5,13 +5,14 @@ import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
 import {
+  finestOf,
   isPlain,
   PLAIN,
   type Presentation,
   presentationFault,
   presentationFields,
 } from "../../domain/pages/presentation.ts";
-import { figuresIn, VIEWS, type ViewName } from "../../formats/views/index.ts";
+import { figuresIn, PLACES, VIEWS, type ViewName } from "../../formats/views/index.ts";
 import { json } from "../../formats/views/json.ts";
 import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
@@ -41,7 +42,7 @@ const Format = z
   .default("json")
   .openapi("ResultFormat", {
     description:
-      "`html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
+      "`mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks",
   });
 
 const Query = z.strictObject({
@@ -52,6 +53,8 @@ const Query = z.strictObject({
   join_tables: z.enum(["true", "false"]).optional(),
   figures: presentationFields.figures.optional(),
 });
+/** The rest of the document has not been fetched then. */
+const ONLY_TABLES: ReadonlySet<ViewName> = new Set(["csv", "xlsx"]);
 
 const route = createRoute({
   method: "get",
@@ -60,7 +63,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "Get a job's result",
   description:
-    "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv`; from then on the response is 410.",
+    "Any format, for any of the job's pages, as often as needed, in the form that the job or the query chooses; finished pages are available while others are still being read. A job with `zero_retention` is erased after its whole result has been fetched once, in any format but `csv` and `xlsx`; from then on the response is 410.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read"), fromMemory] as const,
   request: {
@@ -85,10 +88,16 @@ const route = createRoute({
         "text/html": { schema: z.string() },
         "text/plain": { schema: z.string() },
         "text/csv": { schema: z.string() },
+        "application/xhtml+xml": { schema: z.string() },
+        "application/xml": { schema: z.string() },
         "application/jsonl": { schema: z.string() },
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document": {
           schema: { type: "string", format: "binary" },
         },
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+          schema: { type: "string", format: "binary" },
+        },
+        "application/zip": { schema: { type: "string", format: "binary" } },
         "application/pdf": { schema: { type: "string", format: "binary" } },
       },
     },
@@ -137,7 +146,7 @@ export const jobsResult = (app: App) =>
     const headers = {
       "content-type": view.mediaType,
       "x-content-type-options": "nosniff",
-      ...(format === "html" && {
+      ...((format === "html" || format === "hocr") && {
         "content-security-policy":
           "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
       }),
@@ -164,8 +173,7 @@ export const jobsResult = (app: App) =>
       if (out.aborted) return;
       const body = collector?.whole();
       if (body) keep(body);
-      // `csv` has only the tables, so the rest has not been fetched.
-      if (selection === "" && format !== "csv" && job.finishedAt !== null)
+      if (selection === "" && !ONLY_TABLES.has(format) && job.finishedAt !== null)
         // The client has the whole result. If this fails, the sweep erases the document.
         await bestEffort(resultDelivered(c.env, job), { erasing_document_of: job.id });
     }) as never;
@@ -182,11 +190,12 @@ async function find(env: Env, tenantId: string, id: string) {
 
 /** The form that the job or the query chooses. */
 function formOf(
-  { presentation }: Job,
+  { presentation, options }: Job,
   { format, pages: _, join_tables: join, ...chosen }: z.infer<typeof Query>,
 ): Presentation {
   return {
     ...presentation,
+    ...(PLACES.has(format) && { granularity: finestOf(options.model) }),
     ...chosen,
     ...(join !== undefined && { join_tables: join === "true" }),
     figures: figuresIn(format, chosen.figures, presentation.figures),

@@ -20,7 +20,9 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, PageError
+from fovea.pages import convert
 from fovea.pages.text_layer import LayerWord, layer_words
+from fovea.result.page_result import Block
 
 if TYPE_CHECKING:
     from fovea.pages.pdf_damage import PdfCheck
@@ -44,10 +46,21 @@ IMAGE_FORMATS = {
     "TIFF": "image/tiff",
     # What Pillow makes of a JPEG that is followed by more pictures, as phones do it. The first one is read.
     "MPO": "image/jpeg",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
 }
+BRANDED_FORMATS = ["AVIF", "HEIF"]
+FORMATS = [name for name in IMAGE_FORMATS if name not in ("MPO", *BRANDED_FORMATS)]
+"""Pillow opens MPO as JPEG."""
 TEXT_TYPES = tuple(CONTRACT["text_types"])
+LAID_OUT = (*TEXT_TYPES, *CONTRACT["converted_types"])
+"""Types of documents whose pages the worker makes."""
 MAX_TEXT_BYTES = 1 << 20
-SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")
+SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a")
+BRANDED = b"ftyp"
+"""At offset 4 of HEIC and AVIF images."""
 
 IMAGE_DAMAGED = "The image is damaged: {}."
 IMAGE_NOT_DRAWN = "An image on the page cannot be decoded."
@@ -71,6 +84,9 @@ class Raster:
     """The page's part of a text document."""
     missing: str = ""
     """Characters of `source` that are drawn as boxes because no font has them."""
+    content: tuple[Block, ...] | None = None
+    """The blocks that the file itself names; set only for readers that use text layers, and `None` for pages that have
+    to be read."""
     layer: tuple[LayerWord, ...] = ()
     """The page's text layer; set only for readers that use it."""
     damage: tuple[str, ...] = ()
@@ -96,6 +112,10 @@ class Document(ABC):
         """The words of the page's text layer; empty if there is none or it is broken. Blocks."""
         return ()
 
+    def content(self, page: int) -> tuple[Block, ...] | None:
+        """The blocks of a page of a converted document; `None` for documents whose pages have to be read."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - most documents have nothing to close
         pass
 
@@ -104,19 +124,41 @@ def _broken_image() -> DocumentError:
     return DocumentError("document_broken", "The image is broken and cannot be opened.")
 
 
-def open_document(data: bytes, max_pixels: int, media_type: str = "", mode: str = "auto") -> Document:
+def open_document(
+    data: bytes, max_pixels: int, media_type: str = "", mode: str = "auto", password: str | None = None
+) -> Document:
     """Opens a document. Blocks. Raises `DocumentError`.
 
-    `media_type` is the declared type; it is used only to recognize texts, which are laid out for `mode`.
+    `media_type` is the declared type; it is used only to recognize texts, which are laid out for `mode`. A document
+    that is not encrypted opens with any `password`.
     """
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
     # Some servers declare unknown files as text, so signatures take precedence.
-    if media_type in TEXT_TYPES and not data.startswith((b"%PDF-", *SIGNATURES)):
+    if media_type in TEXT_TYPES and not (
+        data.startswith((b"%PDF-", convert.CONTAINER, *SIGNATURES)) or data[4:8] == BRANDED
+    ):
         return TextDocument(data, media_type, mode)
+    if data.startswith((convert.CONTAINER, convert.OLE)) or _is_declared(data, media_type):
+        return ConvertedDocument(data, media_type, mode)
     if b"%PDF-" in data[:1024]:
-        return PdfDocument(data, max_pixels)
+        return PdfDocument(data, max_pixels, password)
     return ImageDocument(data, max_pixels)
+
+
+def _is_declared(data: bytes, media_type: str) -> bool:
+    """Whether a document without a signature is one that is converted."""
+    if data.startswith((b"%PDF-", *SIGNATURES)) or data[4:8] == BRANDED:
+        return False
+    return media_type in convert.DECLARED
+
+
+def _locked(password: str | None) -> DocumentError:
+    if password is None:
+        return DocumentError(
+            "document_encrypted", "The PDF is protected by a password: send it as `password`."
+        )
+    return DocumentError("password_wrong", "The password does not open the PDF.")
 
 
 def _too_large(width: float, height: float, max_pixels: int) -> PageError:
@@ -130,17 +172,17 @@ def _too_large(width: float, height: float, max_pixels: int) -> PageError:
 class PdfDocument(Document):
     media_type = "application/pdf"
 
-    def __init__(self, data: bytes, max_pixels: int):
+    def __init__(self, data: bytes, max_pixels: int, password: str | None = None):
         self._max_pixels = max_pixels
         with _PDFIUM:
             try:
-                self._pdf = pdfium.PdfDocument(data)
+                self._pdf = pdfium.PdfDocument(data, password=password)
             except pdfium.PdfiumError:
                 if pdfium_c.FPDF_GetLastError() in (
                     pdfium_c.FPDF_ERR_PASSWORD,
                     pdfium_c.FPDF_ERR_SECURITY,
                 ):
-                    raise DocumentError("document_encrypted", "The PDF is protected by a password.") from None
+                    raise _locked(password) from None
                 raise DocumentError("document_broken", "The PDF is broken and cannot be opened.") from None
             self._form_damage: tuple[str, ...] = ()
             try:
@@ -272,6 +314,29 @@ class TextDocument(Document):
         return len(self._pages[page - 1].source)
 
 
+class ConvertedDocument(Document):
+    """An Office document, web page, book or CSV file, laid out on pages. `dpi` has no effect."""
+
+    def __init__(self, data: bytes, media_type: str, mode: str):
+        # Imported here because every document has its own process, and few need the fonts.
+        from fovea.pages import converted
+
+        self.media_type, parts = convert.convert(data, media_type)
+        self._pages = converted.pages_of(parts, mode)
+        self.page_count = len(self._pages)
+
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
+        sheet = self._pages[page - 1].page
+        image, missing = sheet.draw()
+        return Raster(page, image.convert("RGB"), None, source=sheet.source, missing="".join(missing))
+
+    def characters(self, page: int) -> int | None:
+        return len(self._pages[page - 1].page.source)
+
+    def content(self, page: int) -> tuple[Block, ...]:
+        return tuple(self._pages[page - 1].blocks)
+
+
 class ImageDocument(Document):
     def __init__(self, data: bytes, max_pixels: int):
         self._data = data
@@ -281,20 +346,28 @@ class ImageDocument(Document):
                 if image.format not in IMAGE_FORMATS:
                     raise UnidentifiedImageError
                 self.media_type = IMAGE_FORMATS[image.format]
-                # Only TIFF has pages. An animation counts as one page.
+                # Only TIFF has pages. Of an animation, and of several pictures in a file, one is read: the first, or
+                # the one that the file names as its primary picture.
                 self.page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         except UnidentifiedImageError:
-            if data.startswith(SIGNATURES):
+            if data.startswith((*SIGNATURES, b"BM")) or data[4:8] == BRANDED:
                 raise _broken_image() from None
             raise DocumentError(
                 "document_unsupported",
-                "The document is not a PDF, PNG, JPEG, WebP or TIFF, and not declared as text.",
+                "The document is no PDF, no image and no Office document of a kind that is read, and not declared as "
+                "text.",
             ) from None
         except Exception:  # Pillow raises many kinds of errors for a broken TIFF
             raise _broken_image() from None
 
     def _open(self) -> Image.Image:
-        return Image.open(io.BytesIO(self._data), formats=["PNG", "JPEG", "WEBP", "TIFF"])
+        if self._data[4:8] == BRANDED:
+            # Imported here because every document has its own process, and few are HEIC.
+            import pi_heif
+
+            pi_heif.register_heif_opener()
+            return Image.open(io.BytesIO(self._data), formats=BRANDED_FORMATS)
+        return Image.open(io.BytesIO(self._data), formats=FORMATS)
 
     def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
         try:
@@ -337,7 +410,8 @@ class ImageDocument(Document):
     def _frame(self, page: int) -> Image.Image:
         """The picture before it is decoded. Raises `PageError` if it is too large."""
         image = self._open()
-        image.seek(page - 1)
+        if self.page_count > 1:  # HEIC opens at the primary picture, which need not be the first
+            image.seek(page - 1)
         width, height = image.size
         if width * height > self._max_pixels or max(width, height) > SIDE_LIMIT:
             raise _too_large(width, height, self._max_pixels)

@@ -29,6 +29,7 @@ from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.pages.documents import Document, Raster, open_document
 from fovea.pages.text_layer import LayerWord
 from fovea.parent import exit_with_parent
+from fovea.result.page_result import Block, TableCell
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -67,6 +68,7 @@ class IsolatedDocument(Document):
         *,
         media_type: str = "",
         mode: str = "auto",
+        password: str | None = None,
         open_limit_s: float = OPEN_LIMIT_S,
         render_limit_s: float = RENDER_LIMIT_S,
     ):
@@ -77,6 +79,7 @@ class IsolatedDocument(Document):
             "max_pixels": max_pixels,
             "media_type": media_type,
             "mode": mode,
+            "password": password,
         }
         self._open_limit_s, self._render_limit_s = open_limit_s, render_limit_s
         # `_request` allows one request at a time. `_state` is separate, so that `close` does not wait for a request.
@@ -135,6 +138,13 @@ class IsolatedDocument(Document):
             except _Ended:
                 return ()
 
+    def content(self, page: int) -> tuple[Block, ...] | None:
+        with self._request:
+            try:
+                return self._twice(lambda: self._content(page))
+            except _Ended:
+                raise PageError("page_unreadable", "The page cannot be read.") from None
+
     def close(self) -> None:
         with self._state:
             self._closed = True
@@ -156,6 +166,10 @@ class IsolatedDocument(Document):
     def _text_layer(self, page: int) -> tuple[LayerWord, ...]:
         answer, _ = self._ask({"text_layer": page}, b"", self._render_limit_s)
         return tuple(LayerWord(*word) for word in answer.get("words", ()))
+
+    def _content(self, page: int) -> tuple[Block, ...] | None:
+        blocks = self._ask({"content": page}, b"", self._render_limit_s)[0].get("blocks")
+        return None if blocks is None else tuple(map(_block, blocks))
 
     def _render(self, page: int, dpi: int, least_side: int) -> Raster:
         request = {"page": page, "dpi": dpi, "least_side": least_side}
@@ -250,6 +264,14 @@ class IsolatedDocument(Document):
             process.wait()
 
 
+def _block(body: dict[str, Any]) -> Block:
+    cells = body.pop("cells", None)
+    return Block(
+        **{**body, "bbox": tuple(body["bbox"])},
+        cells=None if cells is None else [TableCell(**cell) for cell in cells],
+    )
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
@@ -271,7 +293,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     head = json.loads(requests.readline())
     data = requests.read(head["bytes"])
     try:
-        document = open_document(data, head["max_pixels"], head["media_type"], head["mode"])
+        document = open_document(data, head["max_pixels"], head["media_type"], head["mode"], head["password"])
     except FoveaError as error:
         _send(answers, error.to_json())
         return
@@ -281,6 +303,11 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             if "characters" in request:
                 _send(answers, {"characters": document.characters(request["characters"])})
+                continue
+            if "content" in request:
+                blocks = document.content(request["content"])
+                found = None if blocks is None else [block.to_json() for block in blocks]
+                _send(answers, {"blocks": found})
                 continue
             if "text_layer" in request:
                 words = document.text_layer(request["text_layer"])
@@ -300,8 +327,28 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             _send(answers, answer, pixels)
 
 
+REFUSED = (
+    "socket.",
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "ftplib.",
+    "urllib.",
+)
+"""Audit events: https://docs.python.org/3/library/audit_events.html."""
+
+
+def _refuse(event: str, _arguments: tuple[Any, ...]) -> None:
+    """A document never needs the network or another program."""
+    if event.startswith(REFUSED):
+        raise PermissionError(event)
+
+
 def _main() -> None:
     exit_with_parent()
+    sys.addaudithook(_refuse)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))

@@ -28,6 +28,7 @@ class Sheet:
     width: int
     height: int
     size: int
+    one_column: bool = False
 
     @property
     def margin(self) -> int:
@@ -40,7 +41,7 @@ class Sheet:
     @property
     def columns(self) -> int:
         room = self.width - 2 * self.margin + self.gutter
-        return max(1, room // (MIN_COLUMN * self.size + self.gutter))
+        return 1 if self.one_column else max(1, room // (MIN_COLUMN * self.size + self.gutter))
 
     @property
     def column(self) -> int:
@@ -60,6 +61,8 @@ SHEETS = {
 MIN_COLUMN = 26
 """Least width of a column in type sizes, about 45 letters. In wider columns of small type, readers lose the line."""
 MAX_SIZE = 32
+WIDE_TYPE = 1.3
+"""How much larger the type of a single column is."""
 MAX_COLUMNS = 40
 """Most columns of a table that is drawn as a grid. Wider ones would have columns of a letter; their rows are text."""
 
@@ -120,9 +123,15 @@ class Page:
 
 def paginate(text: str, media_type: str = "text/markdown", mode: str = "auto") -> list[Page]:
     """Lays out a text for a mode; returns at least one page. Raises `KeyError` for an unknown mode."""
-    sheet = SHEETS[AUTO if mode == "auto" else mode]
     source = normalize(text)
-    blocks = parse(source, media_type)
+    return lay_out(source, parse(source, media_type), mode)
+
+
+def lay_out(source: str, blocks: list[Block], mode: str, one_column: bool = False) -> list[Page]:
+    """Lays out the blocks of `source` for a mode, in columns, or for a person in one column of larger type."""
+    sheet = SHEETS[AUTO if mode == "auto" else mode]
+    if one_column:
+        sheet = replace(sheet, one_column=True, size=round(WIDE_TYPE * sheet.size))
     pages = _pages(source, blocks, sheet)
     if mode == "gundam" and len(pages) == 1:  # use as few rows of tiles as possible
         for height in range(TILE, sheet.height, TILE):

@@ -23,13 +23,16 @@ from fovea.recognition.scripts import ScriptReader
 from fovea.recognition.tesseract import find_tesseract
 from fovea.recognition.verdict import judge, judge_layer
 from fovea.result.markdown import paragraphs, to_markdown
-from fovea.result.page_result import Attempt, PageResult
+from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.settings import Settings
 
 RULES = b"pp-ocr rules 8"
 """Part of the digest. Raise the number when a change of layout, Markdown or verdicts changes results."""
 TESSERACT_SHARE = 0.1
 """Of a page's time: the longest that one call of Tesseract may take."""
+
+
+PICTURES = "The pictures of the document are not read; this page has {}."
 
 
 class PpOcr:
@@ -63,6 +66,8 @@ class PpOcr:
 
     def read(self, raster: Raster, request: ReadRequest) -> PageResult:
         started = time.perf_counter()
+        if raster.content is not None:
+            return self._from_file(raster, list(raster.content), request)
         pixels = np.ascontiguousarray(np.asarray(raster.image)[:, :, ::-1])  # (H, W, 3) BGR
         only_layer = request.text_layer == "only"
         second = self._scripts and partial(self._scripts.read, wanted=request.languages)
@@ -91,6 +96,26 @@ class PpOcr:
             turned=read.frame.quarters,
             text_source=_source(read, only_layer),
             timings_ms={"decode": (time.perf_counter() - started) * 1000},
+        )
+
+    def _from_file(self, raster: Raster, blocks: list[Block], request: ReadRequest) -> PageResult:
+        """The page of a converted document: its text is that of the file."""
+        text = to_markdown(blocks) if request.task == "markdown" else paragraphs(blocks)
+        pictures = sum(block.type == "image" for block in blocks)
+        return PageResult(
+            page=raster.page,
+            width=raster.image.width,
+            height=raster.image.height,
+            dpi=raster.dpi,
+            model=self.name,
+            model_digest=self.digest,
+            task=request.task,
+            blocks=blocks,
+            markdown=text,
+            verdict="suspect" if pictures and pictures == len(blocks) else "ok",
+            warnings=[PICTURES.format(pictures)] if pictures else [],
+            attempts=[Attempt("native", None, "stop")],
+            text_source="file",
         )
 
 

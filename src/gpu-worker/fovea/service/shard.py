@@ -18,7 +18,8 @@ from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.outbound import Outbound, Refused
 from fovea.pages import render
 from fovea.pages.blank import is_blank
-from fovea.pages.documents import TEXT_TYPES, Document, Raster
+from fovea.pages.convert import RULES as CONVERSION
+from fovea.pages.documents import LAID_OUT, Document, Raster
 from fovea.pages.figures import attach_figures
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
@@ -58,6 +59,8 @@ class ShardRequest:
     budget_pages: str = ""
     sequence_pages: str = ""
     stored_tokens: str = ""
+    password: str | None = field(default=None, repr=False)
+    """Of the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class Shard:
             self._settings.max_pixels,
             media_type=fetched.media_type,
             mode=request.options.mode,
+            password=request.password,
         )
         try:
             # A shard that is canceled meanwhile leaves a thread behind, which `close` ends with the document's process.
@@ -172,7 +176,7 @@ class Shard:
             pages = select_pages(request.pages, document.page_count)
             if request.stored_tokens:
                 self._stored = frozenset(select_pages(request.stored_tokens, document.page_count))
-            if document.media_type in TEXT_TYPES:
+            if document.media_type in LAID_OUT:
                 self._digest = self._receipt["model_digest"] = text_digest(reader)
             self._receipt["page_count"] = document.page_count
             await self._report(
@@ -361,7 +365,7 @@ class Shard:
         raster = document.raster(page, self._request.dpi, getattr(self._reader, "least_side", 0))
         options = self._request.options
         if options.text_layer != "never" and getattr(self._reader, "takes_text_layer", False):
-            raster = replace(raster, layer=document.text_layer(page))
+            raster = replace(raster, layer=document.text_layer(page), content=document.content(page))
         if options.mode == "auto" and self._reader.modes:
             raster = replace(raster, characters=document.characters(page))
         return raster
@@ -373,7 +377,11 @@ class Shard:
         raster_ms = (time.perf_counter() - started) * 1000
         if cancellation.canceled:
             raise PageError("page_timeout", "The page was canceled.")
-        if is_blank(raster.image) and not getattr(self._reader, "takes_blank", False):
+        if (
+            raster.content is None
+            and is_blank(raster.image)
+            and not getattr(self._reader, "takes_blank", False)
+        ):
             result = PageResult(
                 page=page,
                 width=raster.image.width,
@@ -411,8 +419,9 @@ class Shard:
     def _finished(self, result: PageResult, raster: Raster, raster_ms: float) -> _Answer:
         """The answer, with what the reader does not know. Raises `PageError` if it is too large."""
         result.model_digest = self._digest
-        attach_figures(result, raster.image)
-        if raster.missing:
+        if raster.content is None:  # a picture of a converted document is not drawn
+            attach_figures(result, raster.image)
+        if raster.missing and raster.content is None:
             result.warnings.append(_missing_glyphs(raster.missing))
         if raster.damage:
             _mark_damaged(result, raster.damage)
@@ -455,8 +464,9 @@ def _mark_damaged(result: PageResult, damage: tuple[str, ...]) -> None:
 
 
 def text_digest(reader: Reader) -> str:
-    """The digest for text documents: it covers the page layout, too, because that changes what the reader sees."""
-    return f"sha256:{hashlib.sha256(f'{reader.digest} {render.digest()}'.encode()).hexdigest()}"
+    """The digest for documents that are laid out here: it covers layout and conversion, which change what is read."""
+    parts = f"{reader.digest} {render.digest()} conversion {CONVERSION}"
+    return f"sha256:{hashlib.sha256(parts.encode()).hexdigest()}"
 
 
 def check_with_witness(result: PageResult, witness: Reader, raster: Raster, in_time: bool) -> None:

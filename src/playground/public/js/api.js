@@ -8,6 +8,15 @@
 /** @typedef {import("../../../client/schema.ts").Model} Model */
 /** @typedef {import("../../../client/schema.ts").OcrRequest} OcrRequest */
 
+/** @type {Record<string, string>} by the endings of names */
+const TEXT_TYPES = {
+  md: "text/markdown",
+  txt: "text/markdown",
+  csv: "text/csv",
+  htm: "text/html",
+  html: "text/html",
+};
+
 /** A response with another status than 2xx, described by its problem document (RFC 9457). */
 export class ProblemError extends Error {
   /** @param {{type?: string, title?: string, detail?: string, request_id?: string}} problem */
@@ -73,7 +82,8 @@ export class Api {
   async upload(file, name) {
     const path = `/v1/files?name=${encodeURIComponent(name)}`;
     // Only text needs a type; the service detects all other formats by content.
-    const type = /\.(md|txt)$/i.test(name) ? "text/markdown" : "application/octet-stream";
+    const [, ending = ""] = /\.(md|txt|csv|html?)$/i.exec(name) ?? [];
+    const type = TEXT_TYPES[ending.toLowerCase()] ?? "application/octet-stream";
     const headers = { "content-type": type };
     return (await (await this.call(path, { method: "POST", headers, body: file })).json()).id;
   }

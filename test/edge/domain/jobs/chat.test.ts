@@ -102,8 +102,18 @@ describe("the answer of a chat", () => {
       total_tokens: 2164,
       prompt_tokens_details: { cached_tokens: 182 },
     });
-    const uncounted = total([page({ vision_tokens: null, text_tokens: null }), false]);
-    expect(chat.usageOf(uncounted).total_tokens).toBe(0);
+    const failed: PageEntry = { page: 2, result: null, error: { code: "internal", message: "" } };
+    expect(chat.usageOf(total([failed, false])).total_tokens).toBe(0);
+  });
+
+  it("estimates the text of readers that generate no tokens, without the pictures in it", () => {
+    const uncounted = (markdown: string) =>
+      chat.usageOf(total([page({ vision_tokens: null, text_tokens: null, markdown }), false]));
+    const { prompt_tokens, completion_tokens, total_tokens } = uncounted("# Rivers\n\nSome words.");
+    expect([prompt_tokens, completion_tokens]).toEqual([0, total_tokens]);
+    expect(completion_tokens).toBeGreaterThan(5);
+    const picture = `![x](data:image/png;base64,${"A".repeat(100_000)})`;
+    expect(uncounted(picture).completion_tokens).toBeLessThan(10);
   });
 
   it("has the verdict of its worst page, and is cut if a page is cut", () => {

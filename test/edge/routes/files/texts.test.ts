@@ -24,6 +24,20 @@ it("are accepted only by their declared type", async () => {
   expect((await json(send("%PDF-1.7\n", "text/plain"))).media_type).toBe("application/pdf");
 });
 
+it("and web pages and tables are laid out, and so are Office documents, whose kind the worker finds", async () => {
+  for (const [body, type, stored] of [
+    ["<p>x</p>", "text/html", "text/html"],
+    ["<!doctype html><p>x</p>", "application/octet-stream", "text/html"],
+    ["a,b\n1,2\n", "text/csv", "text/csv"],
+    [`PK\x03\x04${crypto.randomUUID()}`, "application/msword", "application/zip"],
+  ] as const)
+    expect((await json(send(body, type))).media_type).toBe(stored);
+  const old = new Uint8Array([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, 0]);
+  const refused = await post("/v1/files", key, old, { "content-type": "application/msword" });
+  expect(refused.status).toBe(415);
+  expect((await json(refused)).detail).toContain("before 2007");
+});
+
 it("can come in a form, in a data URL or from a URL", async () => {
   const form = new FormData();
   form.set("file", new Blob([words()], { type: "text/markdown" }), "notes.md");

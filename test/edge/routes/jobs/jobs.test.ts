@@ -44,6 +44,13 @@ describe("results", () => {
     expect(await (await get("?format=csv")).text()).toBe("");
     const docx = new Uint8Array(await (await get("?format=docx")).arrayBuffer());
     expect(new TextDecoder().decode(docx.subarray(0, 2))).toBe("PK");
+    const hocr = await get("?format=hocr&pages=1");
+    expect(hocr.headers.get("content-type")).toBe("application/xhtml+xml; charset=utf-8");
+    expect(hocr.headers.get("content-security-policy")).toContain("sandbox");
+    expect(await hocr.text()).toContain('class="ocr_page" id="page_1"');
+    const alto = await get("?format=alto&pages=2");
+    expect(alto.headers.get("content-type")).toBe("application/xml; charset=utf-8");
+    expect(await alto.text()).toContain('<Page ID="page_2"');
     expect((await get("?format=rtf")).status).toBe(422);
     expect((await get("?pages=9")).status).toBe(422);
     expect((await get("?pages=x")).status).toBe(422);

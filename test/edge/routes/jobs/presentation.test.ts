@@ -71,6 +71,16 @@ it("a result has the form of its job, or that of the query", async () => {
   expect(plain.blocks[0].lines).toBeUndefined();
 });
 
+it("hOCR and ALTO have the words, unless the query asks for less", async () => {
+  await read();
+  const { id } = await json(ocr({}));
+  const text = async (query: string) =>
+    (await call(`/v1/jobs/${id}/result?${query}`, { key })).text();
+  expect(await text("format=hocr")).toContain('class="ocrx_word"');
+  expect(await text("format=hocr&granularity=line")).not.toContain('class="ocrx_word"');
+  expect(await text("format=alto")).toMatch(/<String CONTENT="x" HPOS="0"/);
+});
+
 it("the receipt is for the Markdown of the answer", async () => {
   const { id, result } = await read();
   const { pages } = await json(call(`/v1/jobs/${id}/result?table_format=markdown`, { key }));
