@@ -112,6 +112,8 @@ class Form {
         limits: LIMITS,
       });
       form.on("file", (field, stream, { filename, mimeType }) => {
+        // Its reader is told as well; it may have left.
+        stream.on("error", () => {});
         if (field === "file")
           return found.resolve({
             name: filename?.slice(0, 255) || null,

@@ -100,7 +100,8 @@ export const filesContent = (app: App) => {
     const object = file && (await openFile(c.env.BUCKET, file));
     if (!object) throw new Problem("not-found", "No such file.");
     return c.body(object.body, 200, {
-      "content-type": file.mediaType,
+      // Mistral's clients accept no other type.
+      "content-type": "application/octet-stream",
       "content-length": String(object.size),
       // A document is anybody's: the browser saves it, and shows and runs nothing on this origin.
       "content-disposition": `attachment; filename*=UTF-8''${encoded(file.name ?? file.id)}`,
