@@ -70,20 +70,12 @@ export interface MistralPage {
 /** Images have no resolution of their own: one pixel is one point, as when they are printed. */
 const IMAGE_DPI = 72;
 
-/** Names of our types there. What is missing here depends on the place. */
+/** Types that have another name there. That of a page number depends on its place. */
 const TYPES: Partial<Record<Block["type"], string>> = {
-  title: "title",
   sub_title: "title",
-  list: "list",
-  table: "table",
   table_caption: "caption",
-  image: "image",
   image_caption: "caption",
-  equation: "equation",
-  code: "code",
   footnote: "aside_text",
-  header: "header",
-  footer: "footer",
 };
 
 /** Writes the pages of one answer, in order. */
@@ -237,7 +229,7 @@ const isAtTop = ({ bbox: [, y0, , y1] }: Block) => y0 + y1 < 1;
 
 function typeOf(block: Block): string {
   if (block.type === "page_number") return isAtTop(block) ? "header" : "footer";
-  return TYPES[block.type] ?? "text";
+  return TYPES[block.type] ?? block.type;
 }
 
 function contentOf({ type, text, html, latex }: Block): string {

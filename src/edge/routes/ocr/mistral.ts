@@ -18,7 +18,7 @@ import { createJob, type NewJob } from "../../jobs/create.ts";
 import { figureUrls } from "../../jobs/present.ts";
 import { wholeResult } from "../../jobs/result.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
-import { invalidRequest, PROBLEMS, Problem } from "../../problem.ts";
+import { invalidRequest, PROBLEMS, Problem, type ProblemCode } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { fileById } from "../../storage/files.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
@@ -98,6 +98,9 @@ function parse(body: object): MistralRequest {
   return data;
 }
 
+const refused = (code: ProblemCode, member: string, message: string) =>
+  new Problem(code, `${member}: ${message}`, { errors: [{ path: member, message }] });
+
 /** Says what is wrong with the document; a union of shapes says only that none fits. */
 function documentFault(body: object): { path: string[]; message: string }[] | null {
   const { document } = body as { document: unknown };
@@ -129,10 +132,7 @@ function checkAnnotations(request: MistralRequest): void {
     "document_annotation_prompt",
   ] as const)
     if (request[member] != null)
-      throw new Problem(
-        "unsupported-option",
-        `${member}: structured extraction is not supported. Leave it out.`,
-      );
+      throw refused("unsupported-option", member, "structured extraction is not supported");
 }
 
 /** The request as a job. @throws Problem */
@@ -140,14 +140,15 @@ function jobOf(c: Context<AppEnv>, request: MistralRequest): NewJob {
   const { DEFAULT_MODEL, MODELS } = settings(c.env);
   const model = meansDefault(request.model) ? DEFAULT_MODEL : (request.model as string);
   if (!MODELS.includes(model))
-    throw new Problem(
+    throw refused(
       "unknown-model",
-      `model: ${model} is not available. There are ${MODELS.join(", ")}; mistral-ocr-latest means ${DEFAULT_MODEL}.`,
+      "model",
+      `${model} is not available. There are ${MODELS.join(", ")}; mistral-ocr-latest means ${DEFAULT_MODEL}.`,
     );
   const fault =
     request.confidence_scores_granularity === "word" &&
     presentationFault(model, { ...PLAIN, granularity: "word" });
-  if (fault) throw new Problem("unsupported-option", `confidence_scores_granularity: ${fault}`);
+  if (fault) throw refused("unsupported-option", "confidence_scores_granularity", fault);
   return { document: sourceOf(request.document), model, ...pagesOf(request) };
 }
 
@@ -161,7 +162,7 @@ function sourceOf(document: Document): NewJob["document"] {
 function pagesOf({ pages }: MistralRequest): { pages?: string } {
   if (pages == null) return {};
   const read = selectionOf(pages);
-  if ("fault" in read) throw new Problem("invalid-page-selection", `pages: ${read.fault}.`);
+  if ("fault" in read) throw refused("invalid-page-selection", "pages", read.fault);
   return { pages: read.selection };
 }
 

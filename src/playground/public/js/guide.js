@@ -6,6 +6,7 @@ import { markdown } from "./markdown.js";
 const GUIDES = {
   QUICKSTART: "Quick start",
   USING: "Using the API",
+  MISTRAL: "Coming from Mistral",
   WEBHOOKS: "Webhooks",
   BATCHES: "Batches and training data",
   MEMORY: "Memory",

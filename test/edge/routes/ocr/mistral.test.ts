@@ -229,6 +229,7 @@ describe("a mistake", () => {
     const answer = await json(response);
     expect([response.status, answer.type, answer.raw_status_code]).toEqual([status, type, status]);
     expect(answer.message).toContain(message);
+    if (/^\w+: /.test(message)) expect(answer.param).toBe(message.split(":")[0]);
     expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
   });
 
