@@ -1,5 +1,6 @@
 /** Bodies of Mistral's OCR API, as its clients (TypeScript 2.7, Python 3.7) write and parse them. */
 import { z } from "@hono/zod-openapi";
+import { idPattern } from "../../domain/ids.ts";
 import { CONFIDENCES } from "../../domain/mistral/page.ts";
 import { NullablePageError } from "../../domain/pages/page-result.ts";
 import { MIB } from "../../http/body.ts";
@@ -30,7 +31,10 @@ const Document = z
     }),
     z.strictObject({
       type: z.literal("file").optional(),
-      file_id: z.string().openapi({ description: "Id from `POST /v1/files`" }),
+      file_id: z
+        .string()
+        .regex(idPattern("file"), "not a file id")
+        .openapi({ description: "Id from `POST /v1/files`" }),
     }),
   ])
   .openapi("MistralDocument");

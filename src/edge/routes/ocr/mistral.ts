@@ -10,6 +10,7 @@ import { pageContent } from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { failedPage, type MistralForm, MistralPages } from "../../domain/mistral/page.ts";
 import { meansDefault, selectionOf } from "../../domain/mistral/request.ts";
+import type { PageError } from "../../domain/pages/page-result.ts";
 import { PLAIN, presentationFault, roomForFigures } from "../../domain/pages/presentation.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { once } from "../../http/idempotency.ts";
@@ -78,7 +79,10 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
   c.header("content-type", "application/json");
   return stream(c, async (out) => {
     if (!first.done) await out.write(first.value);
-    for await (const piece of pieces) await out.write(piece);
+    for await (const piece of pieces) {
+      if (out.aborted) return;
+      await out.write(piece);
+    }
   });
 }
 
@@ -209,14 +213,14 @@ async function* written(
 ): AsyncGenerator<string> {
   const writer = new MistralPages(form);
   const room = roomForFigures();
-  let read = 0;
+  const errors = new Map<number, PageError>();
   let before = '{"pages":[';
   for await (const { page, pageKey, reading, error } of entries) {
     if (!reading) {
+      errors.set(page, error);
       const markdown = pageContent({ page, result: null, error });
       yield before + JSON.stringify(failedPage(page, markdown, form));
     } else {
-      read++;
       const images = writer.imagesOf(reading);
       const shown = { ...reading, blocks: form.includePictures ? [...images.keys()] : [] };
       const place = { page, pageKey };
@@ -229,17 +233,17 @@ async function* written(
     job_id: job.id,
     file_id: job.fileId,
     state: job.state,
-    pages: pages.map(({ page, verdict, source, error }) => ({
+    pages: pages.map(({ page, verdict, source }) => ({
       page,
       verdict: verdict ?? "failed",
       source,
-      error,
+      error: errors.get(page) ?? null,
     })),
   };
   const rest = {
     model: job.options.model,
     document_annotation: null,
-    usage_info: { pages_processed: read, doc_size_bytes: bytes },
+    usage_info: { pages_processed: pages.length - errors.size, doc_size_bytes: bytes },
     fovea,
   };
   yield `],${JSON.stringify(rest).slice(1)}`;

@@ -188,6 +188,7 @@ describe("a mistake", () => {
     [{ document: { ...document, type: "file" } }, "document.type", "document_url"],
     [{ document: { ...document, colour: 1 } }, "document", '"colour"'],
     [{ document: { document_url: 7 } }, "document.document_url", "string"],
+    [{ document: { file_id: "file_x" } }, "document.file_id", "not a file id"],
   ])("%j is told in the list that the clients expect", async (body, path, message) => {
     const response = await ocr(body);
     const answer = await json(response);
@@ -204,7 +205,6 @@ describe("a mistake", () => {
     [{ document, model: "mistral-large" }, 422, "unknown-model", "mistral-ocr-latest means pp-ocr"],
     [{ document, pages: "4-2" }, 422, "invalid-page-selection", "pages: "],
     [{ document, pages: [] }, 422, "invalid-page-selection", "pages: no page"],
-    [{ document: { file_id: "file_x" } }, 422, "invalid-request", "not a file id"],
     [
       { document: { file_id: "file_00000000000000000000000000".slice(0, 29) } },
       404,
@@ -279,6 +279,7 @@ describe("a signed address of a file", () => {
     const other = await upload(key);
     expect((await call(url.replace(file.id, other.id))).status).toBe(401);
     expect((await call(`/v1/files/${file.id}/content`)).status).toBe(401);
+    expect((await call(`/v1/files/${file.id}/url`, { key: await newKey() })).status).toBe(404);
     expect((await call(`/v1/files/${file.id}/content`, { key: await newKey() })).status).toBe(404);
     expect((await call(`/v1/files/${file.id}/content`, { key })).status).toBe(200);
     const refused = await ocr({ document: { document_url: changed.href } });
