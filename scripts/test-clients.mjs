@@ -1,6 +1,6 @@
 /**
  * `npm run test:clients`: the Python clients of Mistral, LiteLLM and OpenAI, as they are published, against the service on
- * this machine. Installs them into `.venv-clients` (about 300 MB, once). Options go to unittest.
+ * this machine. Installs them into `.venv-clients` (about 400 MB, once). Options go to unittest.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
