@@ -1,14 +1,41 @@
 /** Made by `npm run types` from the OpenAPI document: do not edit. */
 
+export type MistralError = {
+  object: "error";
+  message: string;
+  type: string;
+  param: string | null;
+  code: null;
+  raw_status_code: number;
+  request_id: string;
+  /** With status 422 the list that Mistral's clients expect */
+  detail: string | Array<{
+    type: string;
+    loc: Array<string>;
+    msg: string;
+  }>;
+};
+
 export type File = {
   id: string;
+  object: "file";
   sha256: string;
   bytes: number;
   media_type: string;
   name: string | null;
+  /** The name, or the id if there is none */
+  filename: string;
   /** `null` until the document has been opened, and for texts, whose number of pages depends on the mode */
   page_count: number | null;
-  created_at: string;
+  /** Unix seconds, as in OpenAI's and Mistral's APIs */
+  created_at: number;
+  purpose: "ocr";
+  /** For Mistral's clients */
+  sample_type: "ocr_input";
+  /** For Mistral's clients */
+  source: "upload";
+  /** For Mistral's clients */
+  deleted: false;
 };
 
 export type Problem = {
@@ -21,6 +48,16 @@ export type Problem = {
     path: string;
     message: string;
   }>;
+};
+
+export type DeletedFile = {
+  id: string;
+  object: "file";
+  deleted: true;
+};
+
+export type FileUrl = {
+  url: string;
 };
 
 export type KeptTokens = {
@@ -354,57 +391,81 @@ export type Figure = {
   bytes: number;
 };
 
-/** The extraction that the request for the job has asked for. With its data only where `result` is there; otherwise at `/v1/jobs/{id}/extractions/{extraction}` */
-export type Extraction = {
-  id: string;
-  job_id: string;
-  /** `queued`: it waits for the pages, or for other extractions of the account */
-  state: "queued" | "running" | "succeeded" | "failed";
-  /** Name of the model at its provider */
+export type MistralOcrResponse = {
+  pages: Array<MistralOcrPage>;
+  /** The model that has read the document */
   model: string;
-  /** Whether it was made before: then it costs no tokens */
-  cached: boolean;
-  progress: {
-    /** Parts of the document; `null` until they are known */
-    total: number | null;
-    done: number;
+  document_annotation: null;
+  usage_info: {
+    pages_processed: number;
+    doc_size_bytes: number;
   };
-  usage: {
-    /** As the provider counts them */
-    input_tokens: number;
-    output_tokens: number;
-  };
-  error: PageError | null;
-  created_at: string;
-  finished_at: string | null;
-  /** Matches the schema. Only when it has succeeded */
-  data?: Record<string, unknown>;
-  /** As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value is not on the pages */
-  citations?: Record<string, unknown>;
-  /** Values of which the parts of a long document have several */
-  conflicts?: Array<{
-    /** JSON Pointer in `data` */
-    path: string;
-    /** The first is the one in `data` */
-    values: Array<{
-      value?: unknown;
-      citation: Citation | null;
+  fovea: {
+    job_id: string;
+    file_id: string;
+    state: string;
+    pages: Array<{
+      /** From 1 */
+      page: number;
+      verdict: string;
+      source: string;
+      error: PageError | null;
     }>;
-  }>;
-  /** Pages that could not be read, so nothing is extracted from them */
-  unread_pages?: Array<number>;
+  };
 };
 
-export type Citation = {
-  page: number;
-  /** Ids of the page's blocks, in reading order */
-  blocks: Array<number>;
-  /** x0, y0, x1, y1 in 0..1, one for each line or cell */
-  boxes: Array<[number, number, number, number]>;
-  /** `exact`: the characters of the value, except for white space · `normalized`: the same value in another writing */
-  match: "exact" | "normalized";
-  /** As it is written on the page */
-  text: string;
+export type MistralOcrPage = {
+  /** From 0 */
+  index: number;
+  markdown: string;
+  images: Array<{
+    id: string;
+    top_left_x: number;
+    top_left_y: number;
+    bottom_right_x: number;
+    bottom_right_y: number;
+    /** A `data:` URL */
+    image_base64: string | null;
+    image_annotation: null;
+  }>;
+  /** The page's raster. `dpi` of images is 72 */
+  dimensions: {
+    dpi: number;
+    height: number;
+    width: number;
+  } | null;
+  tables: Array<{
+    id: string;
+    content: string;
+    format: "markdown" | "html";
+    word_confidence_scores: Array<{
+      text: string;
+      confidence: number;
+      /** In the page's Markdown, or in the table's content; in code points */
+      start_index: number;
+    }> | null;
+  }>;
+  hyperlinks: Array<string>;
+  header: string | null;
+  footer: string | null;
+  blocks: Array<{
+    type: string;
+    top_left_x: number;
+    top_left_y: number;
+    bottom_right_x: number;
+    bottom_right_y: number;
+    content: string;
+  }> | null;
+  confidence_scores: {
+    average_page_confidence_score: number;
+    minimum_page_confidence_score: number;
+    word_confidence_scores?: Array<{
+      text: string;
+      confidence: number;
+      /** In the page's Markdown, or in the table's content; in code points */
+      start_index: number;
+    }>;
+  } | null;
 };
 
 export type OcrRequest = {
@@ -453,12 +514,62 @@ export type OcrRequest = {
   instructions?: string;
 };
 
-export type ExtractRequest = {
-  /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
-  schema: Record<string, unknown>;
-  /** What the model should know beyond the schema */
-  instructions?: string;
+/** Mistral's shape: a body with `document`. It excludes `file` and `url` and the options of the other shape. */
+export type MistralOcrRequest = {
+  document: MistralDocument;
+  /** A model of `GET /v1/models`. `mistral-ocr-latest`, every other name that begins with `mistral-ocr`, and `null` mean the default model */
+  model?: string | null;
+  /** Accepted and ignored: earlier clients have it */
+  id?: string | null;
+  /** Pages start at 0: a list, or a text such as `0,2-4`. `null`: all */
+  pages?: string | Array<number> | null;
+  include_image_base64?: boolean | null;
+  /** Most images of the answer */
+  image_limit?: number | null;
+  /** Least width and height of an image, in pixels of the page */
+  image_min_size?: number | null;
+  /** Takes tables out of the Markdown, into `tables`. A table with merged cells is always HTML. `null`: tables stay in the Markdown */
+  table_format?: "markdown" | "html" | null;
+  extract_header?: boolean | null;
+  extract_footer?: boolean | null;
+  /** Default: `true` */
+  include_blocks?: boolean | null;
+  /** `word` needs a model with the granularity `word` */
+  confidence_scores_granularity?: "page" | "block" | "word" | null;
+  /** Not supported */
+  bbox_annotation_format?: {
+    type: string;
+  } | null;
+  /** Not supported */
+  document_annotation_format?: {
+    type: string;
+  } | null;
+  /** Not supported */
+  document_annotation_prompt?: string | null;
 };
+
+export type MistralDocument = {
+  type?: "document_url";
+  /** `https:` URL or `data:` URL, of a PDF or an image */
+  document_url: string;
+  /** Accepted and ignored */
+  document_name?: string | null;
+} | {
+  type?: "image_url";
+  image_url: string | {
+    /** `https:` URL or `data:` URL, of a PDF or an image */
+    url: string;
+    /** Accepted and ignored */
+    detail?: string | null;
+  };
+} | {
+  type?: "file";
+  /** Id from `POST /v1/files` */
+  file_id: string;
+};
+
+/** `html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
+export type ResultFormat = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
 
 /** `mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
 export type ResultFormat = "json" | "md" | "mdzip" | "html" | "txt" | "csv" | "xlsx" | "hocr" | "alto" | "chunks" | "docx" | "pdf" | "overlay";

@@ -4,9 +4,10 @@ import { mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { idPattern } from "../domain/ids.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
+import { isSignedFileUrl, readFileUrl } from "../security/file-url.ts";
 import { outboundFault } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
-import { fileByHash, fileToRead, type StoredFile } from "../storage/files.ts";
+import { fileByHash, fileToRead, openFile, type StoredFile, signedFile } from "../storage/files.ts";
 import { STORED, storeDocument } from "./store.ts";
 
 /** What `fileFromUrl` throws. */
@@ -33,14 +34,36 @@ export async function findDocument(
 ): Promise<StoredFile> {
   if ("bytes" in source) return storeBytes(env, tenantId, source);
   if ("url" in source) {
-    const isData = source.url.toLowerCase().startsWith("data:");
-    return (isData ? fileFromDataUrl : fileFromUrl)(env, tenantId, source.url);
+    if (source.url.toLowerCase().startsWith("data:"))
+      return fileFromDataUrl(env, tenantId, source.url);
+    const own = readFileUrl(settings(env).PUBLIC_ORIGIN, source.url);
+    return own ? fileFromOwnUrl(env, tenantId, own) : fileFromUrl(env, tenantId, source.url);
   }
   if (!idPattern("file").test(source.file))
     throw invalidRequest([{ path: ["file"], message: "not a file id" }]);
   const file = await fileToRead(env.DB, tenantId, source.file);
   if (!file) throw new Problem("not-found", "No such file.");
   return file;
+}
+
+/**
+ * The document at a signed address of this service, which need not be fetched. That of another tenant is copied: whoever
+ * has the address may read it.
+ * @throws Problem `url-unreachable`, or what `storeDocument` throws
+ */
+async function fileFromOwnUrl(
+  env: Env,
+  tenantId: string,
+  address: NonNullable<ReturnType<typeof readFileUrl>>,
+): Promise<StoredFile> {
+  const { SIGNING_SECRET } = settings(env);
+  if (!(await isSignedFileUrl(SIGNING_SECRET, address.fileId, address, Date.now())))
+    throw new Problem("url-unreachable", "The address is not signed, or has expired.");
+  const file = await signedFile(env.DB, address.fileId);
+  if (file?.tenantId === tenantId) return file;
+  const object = file && (await openFile(env.BUCKET, file));
+  if (!object) throw new Problem("url-unreachable", "The file of the address was deleted.");
+  return (await storeDocument(env, tenantId, object.body, file.name, file.mediaType)).file;
 }
 
 /** @throws Problem `url-refused`, `url-unreachable`, or what `storeDocument` throws. */

@@ -13,13 +13,30 @@ export const JSON_BODY = [
   "invalid-request",
 ] as const satisfies ProblemCode[];
 
-/** Requires a JSON content type and reads at most `maxBytes`. */
-export function jsonBody(maxBytes: number) {
+/** A media type without parameters, in lower case. */
+export const essence = (type: string | undefined) =>
+  type?.split(";")[0]?.trim().toLowerCase() ?? "";
+
+/** Bodies of other types than JSON, which a route reads itself. */
+interface OtherBodies {
+  accepts(type: string): boolean;
+  /** For the client, after "Send JSON". */
+  names: string;
+}
+
+const NONE: OtherBodies = { accepts: () => false, names: "" };
+
+/** Requires a JSON content type, or another one that the route accepts, and reads at most `maxBytes` of JSON. */
+export function jsonBody(maxBytes: number, others = NONE) {
   const limit = sizeLimit(maxBytes);
   return createMiddleware<AppEnv>(async (c, next) => {
-    const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-    if (type !== "application/json" && !type?.endsWith("+json"))
-      throw new Problem("not-json", "Send JSON, with `Content-Type: application/json`.");
+    const type = essence(c.req.header("content-type"));
+    if (others.accepts(type)) return next();
+    if (type !== "application/json" && !type.endsWith("+json"))
+      throw new Problem(
+        "not-json",
+        `Send JSON, with \`Content-Type: application/json\`${others.names}.`,
+      );
     return limit(c, next);
   });
 }

@@ -59,7 +59,7 @@ async function* withSigned(stored: AsyncIterable<StoredEntry>) {
 }
 
 /** Where a client finds the figures of a page, by the ids of their blocks. */
-async function figureUrls(
+export async function figureUrls(
   env: Env,
   job: Job,
   { page, pageKey }: { page: number; pageKey: string },

@@ -20,6 +20,7 @@ import { contextsLoss } from "./contexts/loss.ts";
 import { contextsMessages } from "./contexts/messages.ts";
 import { contextsRecall } from "./contexts/recall.ts";
 import { contextsView } from "./contexts/show.ts";
+import { filesContent } from "./files/content.ts";
 import { filesCreate } from "./files/create.ts";
 import { filesDelete, filesGet, filesList } from "./files/files.ts";
 import { filesTokens } from "./files/tokens.ts";
@@ -52,6 +53,7 @@ export const routes: ((app: App) => void)[] = [
   filesList,
   filesGet,
   filesDelete,
+  filesContent,
   filesTokens,
   uploadsCreate,
   uploads,

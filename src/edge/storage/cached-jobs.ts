@@ -43,6 +43,10 @@ const DELIVERIES = `SELECT j.id, j.tenant_id, 'job.succeeded' AS event, j.webhoo
  */
 const INSERTED = "changes() > 0";
 
+/** The extraction that a request for the job has recorded with it. */
+const extractionOfJob = (db: D1Database, jobId: string) =>
+  db.prepare("SELECT extraction_id AS id FROM jobs WHERE id = ?").bind(jobId);
+
 /**
  * Inserts a job, unless a page is not in the cache or the job is refused for another reason.
  * @param bundle the one that it gets if its readings are the bundle's
@@ -98,6 +102,7 @@ export async function createCachedJob(
       .bind(job.id, now),
     whyRefused(db, job.id, admission),
     ...also,
+    ...(also.length > 0 ? [extractionOfJob(db, job.id)] : []),
   ]);
   const [found, inserted, , deliveries, refused] = results;
   const [stored] = rowsOf<{ keepTokens: number }>(inserted);
@@ -113,6 +118,7 @@ export async function createCachedJob(
     job: {
       ...job,
       password: undefined,
+      extractionId: rowsOf<{ id: string | null }>(results.at(-1))[0]?.id ?? null,
       state: "succeeded",
       planned: true,
       total: wanted.length,

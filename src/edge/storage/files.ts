@@ -159,12 +159,14 @@ export async function listFiles(
   tenantId: string,
   before: string | null,
   limit: number,
+  skip = 0,
 ): Promise<StoredFile[]> {
   const { results } = await db
     .prepare(
-      "SELECT * FROM files WHERE tenant_id = ?1 AND context_id IS NULL AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+      `SELECT * FROM files WHERE tenant_id = ?1 AND context_id IS NULL AND (?2 IS NULL OR id < ?2)
+       ORDER BY id DESC LIMIT ?3 OFFSET ?4`,
     )
-    .bind(tenantId, before, limit)
+    .bind(tenantId, before, limit, skip)
     .all();
   return results.map(toFile);
 }
@@ -218,6 +220,30 @@ export async function expiredFiles(
     .bind(now, defaultDays, limit)
     .all();
   return results.map(toFile);
+}
+
+/**
+ * Deletes the record of a document that no job reads, at once. The sweep erases its bytes. A request that was given the
+ * same document at this moment finds it missing.
+ */
+export async function deleteUnused(db: D1Database, { id }: StoredFile, now: number): Promise<void> {
+  const unused = "id = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_id = ?1)";
+  await db.batch([
+    db
+      .prepare(
+        `INSERT INTO erasures (file_id, tenant_id, due_at) SELECT id, tenant_id, ?2 FROM files WHERE ${unused}
+         ON CONFLICT (file_id) DO UPDATE SET due_at = excluded.due_at`,
+      )
+      .bind(id, now),
+    db.prepare(`DELETE FROM files WHERE ${unused}`).bind(id),
+  ]);
+}
+
+/** Finds a document by the id in an address that the service has signed. Clients cannot name those of contexts. */
+export async function signedFile(db: D1Database, id: string): Promise<StoredFile | null> {
+  const query = db.prepare("SELECT * FROM files WHERE id = ? AND context_id IS NULL");
+  const row = await query.bind(id).first();
+  return row && toFile(row);
 }
 
 export const openFile = (bucket: R2Bucket, file: StoredFile) => bucket.get(filePath(file));

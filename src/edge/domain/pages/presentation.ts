@@ -114,7 +114,7 @@ function shown(
 }
 
 /** A part of the Markdown, in code points, and what stands there instead. */
-interface Edit {
+export interface Edit {
   start: number;
   end: number;
   text: string;
@@ -135,7 +135,7 @@ function edit(
 }
 
 /** The Markdown with edits, which are in order and do not overlap. What replaces nothing becomes a part of its own. */
-function edited(markdown: string, edits: Edit[]): string {
+export function edited(markdown: string, edits: Edit[]): string {
   const at = codeUnits(markdown);
   let out = "";
   let last = 0;

@@ -12,6 +12,7 @@ import { presentationFields, roomForFigures } from "../../domain/pages/presentat
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
+import { chatError, chatErrors, documentedChatErrors } from "../../http/openai-error.ts";
 import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { presentedEntries } from "../../jobs/present.ts";
 import { wholeResult } from "../../jobs/result.ts";
@@ -20,7 +21,6 @@ import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import { readAllStored } from "../../storage/results.ts";
-import { chatError, chatErrors, documentedChatErrors } from "./error.ts";
 
 /** The timeout of OpenAI's own clients. The job continues after it. */
 const HOLD_S = 600;

@@ -1,6 +1,7 @@
-/** GET /v1/files, GET and DELETE /v1/files/{id} */
+/** GET /v1/files, GET and DELETE /v1/files/{id}. They also serve the clients of OpenAI and Mistral. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
+import { idPattern } from "../../domain/ids.ts";
 import { requires } from "../../http/auth.ts";
 import { ETAG_HEADER, etagOf, isKnown, NOT_MODIFIED, REVALIDATED } from "../../http/conditional.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
@@ -11,19 +12,60 @@ import { audit } from "../../storage/audit.ts";
 import { clientFile, listFiles } from "../../storage/files.ts";
 import { FileSchema, fileView } from "./view.ts";
 
+/** Pages that a list by numbers has at most: the database reads all files before the page. */
+const MAX_PAGE = 1000;
+
 const list = createRoute({
   method: "get",
   path: "/v1/files",
   operationId: "listFiles",
   tags: ["files"],
   summary: "List files, newest first",
+  description:
+    "The lists of OpenAI's clients continue with `after`, those of Mistral's with `page`. `cursor` is faster than `page`.",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
-  request: { query: z.strictObject(listQuery) },
+  request: {
+    query: z.strictObject({
+      ...listQuery,
+      after: z
+        .string()
+        .regex(idPattern("file"), "not a file id")
+        .optional()
+        .openapi({ description: "Id of the last file of the previous page" }),
+      order: z.literal("desc").optional(),
+      page: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(MAX_PAGE)
+        .optional()
+        .openapi({ type: "integer", minimum: 0, maximum: MAX_PAGE, description: "From 0" }),
+      page_size: listQuery.limit.unwrap().optional().openapi({
+        type: "integer",
+        minimum: 1,
+        maximum: 100,
+        description: "Files of such a page, instead of `limit`",
+      }),
+      include_total: z.enum(["true", "false"]).optional().openapi({
+        description: "Accepted; the files are not counted",
+      }),
+      purpose: z.string().max(40).optional().openapi({
+        description: "Accepted; every file can be read",
+      }),
+    }),
+  },
   responses: {
     200: {
       description: "The files",
-      content: { "application/json": { schema: listOf(FileSchema) } },
+      content: {
+        "application/json": {
+          schema: listOf(FileSchema).extend({
+            object: z.literal("list"),
+            has_more: z.boolean(),
+          }),
+        },
+      },
     },
     ...problems("invalid-request"),
   },
@@ -31,10 +73,18 @@ const list = createRoute({
 
 export const filesList = (app: App) =>
   app.openapi(list, async (c) => {
-    const { limit, cursor } = c.req.valid("query");
-    const before = readCursor(cursor, "file");
-    const files = await listFiles(c.env.DB, c.get("caller").tenantId, before, limit + 1);
-    return c.json(listPage(files, limit, fileView), 200);
+    const { cursor, after, page = 0, ...query } = c.req.valid("query");
+    if ([cursor, after, page || undefined].filter((place) => place !== undefined).length > 1)
+      throw new Problem("invalid-request", "Only one of `cursor`, `after` and `page` is possible.");
+    const limit = query.page_size ?? query.limit;
+    const before = after ?? readCursor(cursor, "file");
+    const { tenantId } = c.get("caller");
+    const files = await listFiles(c.env.DB, tenantId, before, limit + 1, page * limit);
+    const { data, next_cursor } = listPage(files, limit, fileView);
+    return c.json(
+      { object: "list" as const, data, next_cursor, has_more: next_cursor !== null },
+      200,
+    );
   });
 
 const get = createRoute({
@@ -81,7 +131,19 @@ const remove = createRoute({
   security: [{ bearer: [] }],
   middleware: [requires("write")] as const,
   request: { params: z.object({ id: z.string() }) },
-  responses: { 204: { description: "Deleted" }, ...problems("not-found") },
+  responses: {
+    200: {
+      description: "The file is deleted",
+      content: {
+        "application/json": {
+          schema: z
+            .object({ id: z.string(), object: z.literal("file"), deleted: z.literal(true) })
+            .openapi("DeletedFile"),
+        },
+      },
+    },
+    ...problems("not-found"),
+  },
 });
 
 /** The bytes and everything read from them. */
@@ -92,5 +154,5 @@ export const filesDelete = (app: App) =>
     if (!file) throw new Problem("not-found", "No such file.");
     if (!(await deleteDocument(c.env, file))) throw new Problem("not-found", "No such file.");
     await audit(c.env.DB, tenantId, keyId, "file.deleted", file.id);
-    return c.body(null, 204);
+    return c.json({ id: file.id, object: "file" as const, deleted: true as const }, 200);
   });

@@ -5,6 +5,7 @@ import type { App } from "../../context.ts";
 import { reader, SEQUENCE_PAGES, SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { GRANULARITIES } from "../../domain/pages/presentation.ts";
 import { requires } from "../../http/auth.ts";
+import { withOpenAiError } from "../../http/openai-error.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -109,6 +110,7 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
 }
 
 export const models = (app: App) => {
+  app.use("/v1/models/*", withOpenAiError);
   app.openapi(list, async (c) =>
     c.json({ object: "list" as const, data: await offered(c.env) }, 200),
   );

@@ -8,6 +8,7 @@ const GUIDES = {
   USING: "Using the API",
   PYTHON: "Python",
   EXTRACTION: "Extraction",
+  MISTRAL: "Coming from Mistral",
   WEBHOOKS: "Webhooks",
   BATCHES: "Batches and training data",
   MEMORY: "Memory",

@@ -120,6 +120,89 @@ describe("uploads", () => {
   });
 });
 
+describe("clients of OpenAI and Mistral", () => {
+  const send = (fields: [string, string][], bytes = pdf()) => {
+    const form = new FormData();
+    form.append("file", new File([bytes], "a.pdf"));
+    for (const [name, text] of fields) form.append(name, text);
+    return post("/v1/files", key, form);
+  };
+
+  it("get a file in the shape that they parse, with status 200", async () => {
+    const response = await send([
+      ["purpose", "ocr"],
+      ["visibility", "workspace"],
+    ]);
+    expect(response.status).toBe(200);
+    const file = await json(response);
+    expect(file).toMatchObject({
+      object: "file",
+      filename: "a.pdf",
+      purpose: "ocr",
+      sample_type: "ocr_input",
+      source: "upload",
+      deleted: false,
+    });
+    expect(Math.abs(file.created_at - Date.now() / 1000)).toBeLessThan(3600);
+    expect((await upload(key)).filename).toMatch(/^file_/);
+  });
+
+  it.each([
+    ["purpose", "fine-tune"],
+    ["expiry", "24"],
+    ["expires_after[seconds]", "3600"],
+    ["visibility", "user"],
+  ])("are told that %s=%s is not possible, and nothing is stored", async (name, text) => {
+    const bytes = pdf();
+    const response = await send([[name, text]], bytes);
+    const problem = await json(response);
+    expect([response.status, problem.detail]).toEqual([422, expect.stringContaining(name)]);
+    const query = env.DB.prepare("SELECT count(*) AS count FROM files WHERE sha256 = ?");
+    expect(await query.bind(await hexDigest(bytes)).first()).toEqual({ count: 0 });
+  });
+
+  it("page through the list with `after` or with `page`", async () => {
+    const owner = await newKey();
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) ids.unshift((await upload(owner)).id);
+    const list = async (query: string) => {
+      const { data, ...rest } = await json(call(`/v1/files?${query}`, { key: owner }));
+      return [data.map(({ id }: { id: string }) => id), rest.object, rest.has_more];
+    };
+    const sorted = ids.toSorted().reverse();
+    expect(await list("limit=2")).toEqual([sorted.slice(0, 2), "list", true]);
+    expect(await list(`limit=2&order=desc&after=${sorted[1]}`)).toEqual([
+      sorted.slice(2),
+      "list",
+      false,
+    ]);
+    expect(await list("page=0&page_size=2&include_total=true&purpose=ocr")).toEqual([
+      sorted.slice(0, 2),
+      "list",
+      true,
+    ]);
+    expect(await list("page=1&page_size=2")).toEqual([sorted.slice(2), "list", false]);
+    expect(await list("page=2&page_size=2")).toEqual([[], "list", false]);
+    for (const query of [`after=${sorted[0]}&page=1`, "after=x", "order=asc", "page_size=101"])
+      expect((await call(`/v1/files?${query}`, { key: owner })).status).toBe(422);
+  });
+
+  it("find the error where they look for it; it is a problem for all others", async () => {
+    for (const path of ["/v1/files/file_x", "/v1/models/none"]) {
+      const response = await call(path, { key });
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+      const { detail, status, error } = await json(response);
+      expect([status, error]).toEqual([
+        404,
+        { message: detail, type: "invalid_request_error", param: null, code: "not-found" },
+      ]);
+    }
+    expect((await json(call("/v1/files"))).error.type).toBe("authentication_error");
+    expect((await json(call("/v1/files?limit=x", { key }))).error.param).toBe("limit");
+    expect((await json(call("/v1/files/a/b/c", { key }))).error.code).toBe("not-found");
+  });
+});
+
 it("lets nobody see or delete another tenant's file", async () => {
   const file = await upload(key);
   const stranger = await newKey();
@@ -137,7 +220,8 @@ it("deletes a file with everything read from it; jobs keep their record and answ
   const job = await json(post("/v1/ocr", key, { file: file.id }, { prefer: "wait=10" }));
   stop();
   const open = await json(post("/v1/ocr", key, { file: file.id, dpi: 100 }));
-  expect((await call(`/v1/files/${file.id}`, { method: "DELETE", key })).status).toBe(204);
+  const deletion = await call(`/v1/files/${file.id}`, { method: "DELETE", key });
+  expect(await json(deletion)).toEqual({ id: file.id, object: "file", deleted: true });
   expect((await call(`/v1/files/${file.id}`, { key })).status).toBe(404);
   expect((await call(`/v1/jobs/${job.id}/result`, { key })).status).toBe(410);
   expect((await json(call(`/v1/jobs/${open.id}`, { key }))).state).toBe("canceled");

@@ -1,0 +1,38 @@
+/**
+ * `npm run test:clients`: the Python clients of Mistral, LiteLLM and OpenAI, as they are published, against the service on
+ * this machine. Installs them into `.venv-clients` (about 400 MB, once). Options go to unittest.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { node24, root, run, SetupError, say, setUp, venvBin } from "./setup.mjs";
+
+const tests = join(root, "test/clients");
+const folder = join(root, ".venv-clients");
+const python = join(folder, "bin/python");
+const requirements = join(tests, "requirements.txt");
+const ready = join(folder, "fovea-ready");
+
+async function install() {
+  const wanted = readFileSync(requirements, "utf8");
+  if (existsSync(ready) && readFileSync(ready, "utf8") === wanted) return;
+  say(`Installing clients into ${folder}`);
+  const steps = [
+    [join(venvBin, "python"), ["-m", "venv", "--clear", folder]],
+    [python, ["-m", "pip", "install", "--quiet", "-r", requirements]],
+  ];
+  for (const [command, args] of /** @type {[string, string[]][]} */ (steps))
+    if (!(await run(command, args))) throw new SetupError("The clients could not be installed.");
+  writeFileSync(ready, wanted);
+}
+
+try {
+  await setUp();
+  await install();
+  const args = [join(tests, "run.ts"), python, join(tests, "test_clients.py")];
+  const passed = await run(node24, [...args, ...process.argv.slice(2)], { stdout: 1 });
+  process.exit(passed ? 0 : 1);
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`\n${error.message}`);
+  process.exit(1);
+}

@@ -1,0 +1,54 @@
+import { expect, it } from "vitest";
+import { JobRequest } from "../../../../src/edge/domain/jobs/job-request.ts";
+import { optionsFromTexts } from "../../../../src/edge/domain/jobs/option-texts.ts";
+
+function optionsOf(texts: [string, string][]) {
+  const read = optionsFromTexts(texts);
+  if ("fault" in read) throw new Error(read.fault);
+  return read.options;
+}
+
+it("reads each option as the type that it has", () => {
+  const texts: [string, string][] = [
+    ["pages", "1-3"],
+    ["dpi", "200"],
+    ["witness", "true"],
+    ["join_tables", "false"],
+    ["languages", "ru, en"],
+    ["languages", "de"],
+    ["metadata", '{"order": "7"}'],
+    ["prompt", "12"],
+  ];
+  expect(optionsOf(texts)).toEqual({
+    pages: "1-3",
+    dpi: 200,
+    witness: true,
+    join_tables: false,
+    languages: ["ru", "en", "de"],
+    metadata: { order: "7" },
+    prompt: "12",
+  });
+});
+
+it.each([
+  ["dpi", "high"],
+  ["dpi", ""],
+  ["witness", "yes"],
+  ["metadata", "{"],
+  ["metadata", "[1]"],
+  ["colour", "red"],
+  ["constructor", "x"],
+  ["__proto__", "x"],
+])("leaves %s=%s to the check, which names the option", (name, text) => {
+  const { error } = JobRequest.safeParse(optionsOf([[name, text]]));
+  const [issue] = error?.issues ?? [];
+  expect(issue?.path[0] ?? issue?.message).toContain(name);
+});
+
+it("refuses an option that is there twice", () => {
+  const twice = optionsFromTexts([
+    ["pages", "1"],
+    ["pages", "2"],
+  ]);
+  expect(twice).toEqual({ fault: "pages: is there more than once" });
+});
