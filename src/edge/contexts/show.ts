@@ -96,3 +96,26 @@ async function showImage(
     ),
   };
 }
+
+/** A part of the `content` of a chat message. */
+export type ContentPart =
+  | { type: "text"; text: string }
+  | { type: "image_url"; image_url: { url: string } };
+
+/** Joins neighbouring texts. Each message begins with its number and role, as in the images. */
+export function contentOf(items: (ShownText | ShownImage)[]) {
+  const parts: ContentPart[] = [];
+  const say = (text: string) => {
+    const last = parts.at(-1);
+    if (last?.type === "text") last.text += `\n\n${text}`;
+    else parts.push({ type: "text", text });
+  };
+  for (const item of items) {
+    if (item.type === "text") say(`## ${item.message} ${item.role}\n\n${item.text}`);
+    else
+      for (const { url, first_message, last_message } of item.pages)
+        if (url) parts.push({ type: "image_url", image_url: { url } });
+        else say(`[Messages ${first_message} to ${last_message} are an image.]`);
+  }
+  return parts;
+}
