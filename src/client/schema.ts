@@ -903,6 +903,11 @@ export type FidelityRequest = {
   modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
 };
 
+export type McpMessage = {
+  jsonrpc: "2.0";
+  method?: string;
+};
+
 export type CreatedApiKey = ApiKey & {
   /** The key itself. It is shown only once */
   key: string;

@@ -22,7 +22,7 @@ const MOST_BOXES = 10;
 /** @returns `null` if the query has no words */
 export function searchPattern(query: string): RegExp | null {
   const words = query.normalize("NFC").split(/\s+/u).filter(Boolean);
-  const literal = words.map((word) => word.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"));
+  const literal = words.map((word) => word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
   return words.length === 0 ? null : new RegExp(literal.join("\\s+"), "giu");
 }
 
