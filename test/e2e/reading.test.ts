@@ -94,14 +94,11 @@ describe("an agent, by the official MCP client", () => {
     const { told: read } = await use(
       client,
       "read_document",
-      { data, max_characters: 2000 },
+      { data, pages: "1-3", max_characters: 2000 },
       { onprogress },
     );
     assert.equal(read.state, "succeeded");
-    assert.deepEqual(
-      progress,
-      Array.from({ length: 12 }, (_, i) => i + 1),
-    );
+    assert.deepEqual(progress, [1, 2, 3]);
     const { job_id } = read;
     let text: string = read.text;
     for (let next = read.next; next; ) {
@@ -109,7 +106,7 @@ describe("an agent, by the official MCP client", () => {
       text += part.text;
       next = part.next;
     }
-    assert.match(text, /<!-- page 12 -->/);
+    assert.match(text, /<!-- page 3 -->/);
 
     const word = truthOf("report-12")
       .split(/\s+/)

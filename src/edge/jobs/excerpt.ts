@@ -4,7 +4,7 @@ import { cut } from "../domain/pages/cut.ts";
 import type { PageEntry } from "../domain/pages/page-result.ts";
 import { VIEWS } from "../formats/views/index.ts";
 import type { Job } from "../storage/jobs.ts";
-import { type PageRange, pageList } from "./page-range.ts";
+import { type PageRange, pageList, pagesFrom } from "./page-range.ts";
 import { presentedEntries } from "./present.ts";
 import { openResult } from "./result.ts";
 
@@ -46,16 +46,13 @@ function blockLines({ page, result, error }: PageEntry): string {
 export async function excerpt(
   env: Env,
   job: Job,
-  { ready, pending }: PageRange,
+  range: PageRange,
   format: ExcerptFormat,
   { offset, room, most }: { offset: number; room: number; most: number },
 ): Promise<Excerpt> {
+  const { ready } = range;
   const now = ready.slice(0, most);
-  const all = [...ready, ...pending];
-  const from = (page: number, offset: number) => ({
-    pages: pageList(all.filter((other) => other >= page)),
-    offset,
-  });
+  const from = (page: number, offset: number) => ({ pages: pagesFrom(range, page), offset });
   if (now.length === 0) return { text: "", next: null };
   const { write, gap } = FORMATS[format];
   // The same page has the same text in every part, so tables of several pages are not joined.

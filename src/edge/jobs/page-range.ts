@@ -31,4 +31,8 @@ export function pageRange(job: Job, pages: JobPage[], selection: string): PageRa
   return { ready: numbers(false), pending: numbers(true) };
 }
 
+/** The pages of a range from a page on, whether they are read or not. */
+export const pagesFrom = ({ ready, pending }: PageRange, first: number) =>
+  pageList([...ready, ...pending].filter((page) => page >= first));
+
 export const pageList = (pages: number[]) => formatSelection(toRanges(pages));

@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import { type Hit, searchPage } from "../domain/pages/search.ts";
 import type { Job } from "../storage/jobs.ts";
-import { type PageRange, pageList } from "./page-range.ts";
+import { type PageRange, pageList, pagesFrom } from "./page-range.ts";
 import { openResult } from "./result.ts";
 
 /** Pages of one search: each is parsed. */
@@ -22,7 +22,7 @@ export interface Found {
 export async function searchJob(
   env: Env,
   job: Job,
-  { ready }: PageRange,
+  { ready, pending }: PageRange,
   pattern: RegExp,
   most: number,
 ): Promise<Found> {
@@ -37,12 +37,12 @@ export async function searchJob(
       if (reading) hits.push(...searchPage(reading, pattern).map((hit) => ({ page, ...hit })));
     }
   }
-  const rest = ready.slice(searched);
+  const first = ready[searched];
   const shown = hits.slice(0, most);
   return {
     hits: shown,
     omitted: hits.length - shown.length,
     searched,
-    next: rest.length > 0 ? pageList(rest) : null,
+    next: first === undefined ? null : pagesFrom({ ready, pending }, first),
   };
 }

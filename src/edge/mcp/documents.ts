@@ -19,6 +19,7 @@ import {
   format,
   jobId,
   MAX_IMAGE_BYTES,
+  MOST_PENDING,
   maxCharacters,
   Pages,
   pageSelection,
@@ -145,7 +146,11 @@ export function addDocumentTools(server: McpServer, session: Session): void {
       omitted: z.int().describe("Further hits on the last page that was searched"),
       searched: z.int().describe("Pages that were searched"),
       next: z.string().nullable().describe("Pages to search next; null if all were searched"),
-      pending: z.string().describe("Pages that are still being read and were not searched"),
+      pending: z
+        .string()
+        .describe(
+          `Pages that are still being read and were not searched: the first ${MOST_PENDING}`,
+        ),
     }),
     async run({ job_id, query, pages, max_results }) {
       const job = await demandJob(session, job_id);
@@ -162,7 +167,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
         boxes,
       }));
       const { omitted, searched, next } = found;
-      const pending = pageList(range.pending);
+      const pending = pageList(range.pending.slice(0, MOST_PENDING));
       const structured = { job_id: job.id, hits, omitted, searched, next, pending };
       const text = `${UNTRUSTED}\n\n${JSON.stringify(structured)}`;
       return { structured, content: [{ type: "text", text }] };

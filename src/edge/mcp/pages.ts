@@ -7,7 +7,7 @@ import { pageList, pageRange } from "../jobs/page-range.ts";
 import { followEvents } from "../jobs/watch.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
-import { findJobAndDocument, type Job, jobPages } from "../storage/jobs.ts";
+import { findJobAndDocument, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import type { Answer, Session } from "./tool.ts";
 
 /** Default time that a tool waits: below the 60 s after which clients end a request by default. */
@@ -18,6 +18,7 @@ const MOST_CHARACTERS = 100_000;
 /** Pages of an answer. */
 const MOST_PAGES = 50;
 const MOST_FAULTS = 20;
+export const MOST_PENDING = 100;
 /** Size of an image in an answer: 5 MB as base64, which models take. */
 export const MAX_IMAGE_BYTES = 3_700_000;
 
@@ -57,7 +58,11 @@ export const Pages = z.object({
   page_count: z.int().nullable().describe("Pages of the job; null until they are counted"),
   done: z.int(),
   failed: z.int(),
-  pending: z.string().describe("Selected pages that are still being read, such as `4-9`"),
+  pending: z
+    .string()
+    .describe(
+      `Selected pages that are still being read, such as \`4-9\`: the first ${MOST_PENDING}`,
+    ),
   faults: z
     .array(z.object({ page: z.int(), code: z.string(), message: z.string() }))
     .describe(`Selected pages that could not be read; at most ${MOST_FAULTS}`),
@@ -110,7 +115,7 @@ export async function followPages(
   }
 }
 
-/** @throws Problem `not-found`, `gone` or `invalid-page-selection` */
+/** @throws Problem `not-found`, `gone`, `invalid-page-selection`, or `document-unread` if no page could be read */
 export async function showPages(
   session: Session,
   id: string,
@@ -119,6 +124,7 @@ export async function showPages(
   const { env } = session;
   const job = await demandJob(session, id);
   const pages = await jobPages(env.DB, job.id);
+  if (isOver(job.state) && job.done === 0) throw unread(job, pages);
   const range = pageRange(job, pages, wanted.pages);
   const limits = { offset: wanted.offset, room: wanted.maxCharacters, most: MOST_PAGES };
   const { text, next } = await excerpt(env, job, range, wanted.format, limits);
@@ -126,7 +132,7 @@ export async function showPages(
   const faults = pages.flatMap(({ page, error }) =>
     error && selected.has(page) ? [{ page, ...error }] : [],
   );
-  const pending = pageList(range.pending);
+  const pending = pageList(range.pending.slice(0, MOST_PENDING));
   const structured = {
     job_id: job.id,
     file_id: job.fileId,
@@ -156,6 +162,12 @@ function todo(job: Job, pending: string, next: { pages: string; offset: number }
     return `There is more text: call get_pages with job_id ${job.id}, pages "${next.pages}", offset ${next.offset}.`;
   if (job.finishedAt === null)
     return `The job is still running: call get_pages with job_id ${job.id}${pending && `, pages "${pending}"`}. It waits for them.`;
-  if (job.error) return `The document could not be read: ${job.error.code}: ${job.error.message}`;
   return null;
+}
+
+/** The problem of a job that has ended without a single page. */
+function unread({ id, state, error }: Job, pages: JobPage[]): Problem {
+  const fault = error ?? pages.find((page) => page.error)?.error;
+  const detail = fault ? `${fault.code}: ${fault.message}` : `The job is ${state}.`;
+  return new Problem("document-unread", detail, { job_id: id });
 }

@@ -266,6 +266,45 @@ it("shows a page, whose image is made the first time", async () => {
   eyes.stop();
 });
 
+it("says of a document without a readable page why, and which pages of others failed", async () => {
+  const cog = new CogStub().install();
+  const key = await newKey();
+  const client = await connect(key);
+  const start = async () => {
+    const { id } = await upload(key);
+    const reading = use(client, "read_document", { file_id: id });
+    return { reading, prediction: await cog.demand() };
+  };
+  const broken = await start();
+  const error = { code: "document_encrypted", message: "It needs a password." };
+  const { model } = broken.prediction.input;
+  await cog.push(broken.prediction, "/document", { schema: 1, model, error });
+  const unread = await broken.reading;
+  expect(unread.isError).toBe(true);
+  expect(unread.content[0].text).toMatch(
+    /^document-unread: document_encrypted: It needs a password\.\njob_id: "job_/,
+  );
+  const partial = await start();
+  await cog.document(partial.prediction, 2);
+  await cog.page(partial.prediction, 1);
+  const fault = { code: "page_unreadable", message: "It is torn." };
+  const failed = {
+    finish_reason: "error",
+    verdict: "failed",
+    error: fault,
+    blocks: [],
+    markdown: "",
+  } as const;
+  await cog.page(await cog.demand(), 2, { ...failed, blocks: [] });
+  const { structuredContent } = await partial.reading;
+  expect(structuredContent).toMatchObject({
+    state: "partial",
+    done: 1,
+    failed: 1,
+    faults: [{ page: 2, ...fault }],
+  });
+});
+
 describe("the memory", () => {
   it("is written, viewed, recalled and listed", async () => {
     const eyes = new Eyes().start();
@@ -381,6 +420,8 @@ describe("requests", () => {
       400,
       expect.stringContaining("Batches"),
     ]);
+    for (const odd of [null, 5, "ping", {}])
+      expect((await send(key, odd)).status, JSON.stringify(odd)).toBe(400);
     const broken = await call("/mcp", {
       method: "POST",
       key,
