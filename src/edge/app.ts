@@ -3,10 +3,10 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { App, AppEnv } from "./context.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
-import { problemOf, problemResponse } from "./http/problem.ts";
+import { loggedProblem, problemResponse } from "./http/problem.ts";
 import { requestBody } from "./http/request-body.ts";
 import "./http/schema-names.ts";
-import { invalidRequest, PROBLEMS, Problem } from "./problem.ts";
+import { invalidRequest, Problem } from "./problem.ts";
 import { routes } from "./routes/index.ts";
 
 export function newApp(): App {
@@ -21,10 +21,7 @@ export function newApp(): App {
 
   app.onError((error, c) => {
     const requestId = c.get("requestId");
-    const problem = problemOf(error);
-    if (PROBLEMS[problem.code][0] >= 500 && error !== problem)
-      console.error(JSON.stringify({ request_id: requestId, error: String(error.stack ?? error) }));
-    return problemResponse(problem, requestId);
+    return problemResponse(loggedProblem(error, requestId), requestId);
   });
 
   allowBrowsers(app);

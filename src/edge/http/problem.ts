@@ -31,6 +31,16 @@ export function problemOf(error: unknown): Problem {
   }
 }
 
+/** As `problemOf`. An error that is not a problem of its own but ours is logged, with its stack. */
+export function loggedProblem(error: unknown, requestId: string): Problem {
+  const problem = problemOf(error);
+  if (PROBLEMS[problem.code][0] >= 500 && error !== problem) {
+    const stack = error instanceof Error ? error.stack : undefined;
+    console.error(JSON.stringify({ request_id: requestId, error: String(stack ?? error) }));
+  }
+  return problem;
+}
+
 export function problemResponse(problem: Problem, requestId: string): Response {
   const [status] = PROBLEMS[problem.code];
   const body = { ...problemBody(problem.code, problem.message, requestId), ...problem.extra };

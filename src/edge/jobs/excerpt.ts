@@ -13,7 +13,7 @@ export type ExcerptFormat = (typeof EXCERPT_FORMATS)[number];
 
 export interface Excerpt {
   text: string;
-  /** What to ask for next; `null` if the text is complete, as far as the pages have been read. */
+  /** What to ask for next; `null` if the text is complete. */
   next: { pages: string; offset: number } | null;
 }
 
@@ -39,7 +39,8 @@ function blockLines({ page, result, error }: PageEntry): string {
 }
 
 /**
- * @param range the pages to show; those that are pending come with a later call
+ * @param job whose pages are counted
+ * @param range the pages to show. The text ends before the first one that is pending, so that it has no gap
  * @param limits `offset`: of the first page, code units to leave out · `room`: most code units · `most`: most pages
  * @throws Problem `gone`
  */
@@ -50,10 +51,13 @@ export async function excerpt(
   format: ExcerptFormat,
   { offset, room, most }: { offset: number; room: number; most: number },
 ): Promise<Excerpt> {
-  const { ready } = range;
-  const now = ready.slice(0, most);
+  const { ready, pending } = range;
+  const [firstPending = Number.POSITIVE_INFINITY] = pending;
+  const now = ready.filter((page) => page < firstPending).slice(0, most);
   const from = (page: number, offset: number) => ({ pages: pagesFrom(range, page), offset });
-  if (now.length === 0) return { text: "", next: null };
+  const rest = Math.min(ready[now.length] ?? firstPending, firstPending);
+  const after = Number.isFinite(rest) ? from(rest, 0) : null;
+  if (now.length === 0) return { text: "", next: after };
   const { write, gap } = FORMATS[format];
   // The same page has the same text in every part, so tables of several pages are not joined.
   const form = { ...job.presentation, figures: "none" as const, join_tables: false };
@@ -68,6 +72,5 @@ export async function excerpt(
     if (next !== null) return { text, next: from(entry.page, next) };
     isFirst = false;
   }
-  const rest = ready[most];
-  return { text, next: rest === undefined ? null : from(rest, 0) };
+  return { text, next: after };
 }

@@ -2,7 +2,7 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { base64 } from "../domain/encoding.ts";
-import { isOver } from "../domain/jobs/job.ts";
+import { isOver, JOB_STATES } from "../domain/jobs/job.ts";
 import { readingFields } from "../domain/jobs/job-request.ts";
 import { searchPattern } from "../domain/pages/search.ts";
 import { createJob, type NewJob } from "../jobs/create.ts";
@@ -133,6 +133,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
     }),
     output: z.object({
       job_id: z.string(),
+      state: z.enum(JOB_STATES).describe("While it is `queued` or `running`, more pages will come"),
       hits: z.array(
         z.object({
           page: z.int(),
@@ -168,7 +169,8 @@ export function addDocumentTools(server: McpServer, session: Session): void {
       }));
       const { omitted, searched, next } = found;
       const pending = pageList(range.pending.slice(0, MOST_PENDING));
-      const structured = { job_id: job.id, hits, omitted, searched, next, pending };
+      const { id, state } = job;
+      const structured = { job_id: id, state, hits, omitted, searched, next, pending };
       const text = `${UNTRUSTED}\n\n${JSON.stringify(structured)}`;
       return { structured, content: [{ type: "text", text }] };
     },
@@ -196,7 +198,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
       if (bytes > MAX_IMAGE_BYTES)
         throw new Problem(
           "file-too-large",
-          `The image has ${bytes} bytes; answers have at most ${MAX_IMAGE_BYTES}. GET /v1/jobs/{id}/pages/{n}/image has no such limit.`,
+          `The image has ${bytes} bytes; images in answers have at most ${MAX_IMAGE_BYTES}.`,
         );
       const data = base64(png.buffer as ArrayBuffer);
       return {

@@ -127,7 +127,11 @@ export async function showPages(
   if (isOver(job.state) && job.done === 0) throw unread(job, pages);
   const range = pageRange(job, pages, wanted.pages);
   const limits = { offset: wanted.offset, room: wanted.maxCharacters, most: MOST_PAGES };
-  const { text, next } = await excerpt(env, job, range, wanted.format, limits);
+  // Until the pages are counted, only the first is known, which is not the whole selection.
+  const isKnown = job.planned || isOver(job.state);
+  const { text, next } = isKnown
+    ? await excerpt(env, job, range, wanted.format, limits)
+    : { text: "", next: null };
   const selected = new Set(range.ready);
   const faults = pages.flatMap(({ page, error }) =>
     error && selected.has(page) ? [{ page, ...error }] : [],
@@ -145,7 +149,7 @@ export async function showPages(
     faults: faults.slice(0, MOST_FAULTS),
     text,
     next,
-    todo: todo(job, pending, next),
+    todo: todo(job, next),
   };
   const { text: _, ...facts } = structured;
   return {
@@ -157,11 +161,11 @@ export async function showPages(
   };
 }
 
-function todo(job: Job, pending: string, next: { pages: string; offset: number } | null) {
+function todo(job: Job, next: { pages: string; offset: number } | null) {
   if (next)
-    return `There is more text: call get_pages with job_id ${job.id}, pages "${next.pages}", offset ${next.offset}.`;
+    return `There is more: call get_pages with job_id ${job.id}, pages "${next.pages}", offset ${next.offset}. It waits for pages that are still being read.`;
   if (job.finishedAt === null)
-    return `The job is still running: call get_pages with job_id ${job.id}${pending && `, pages "${pending}"`}. It waits for them.`;
+    return `The job is still running: call get_pages with job_id ${job.id}. It waits for the pages.`;
   return null;
 }
 

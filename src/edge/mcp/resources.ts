@@ -8,13 +8,13 @@ import {
 } from "@modelcontextprotocol/server";
 import { isOver } from "../domain/jobs/job.ts";
 import { demandScope } from "../http/auth.ts";
-import { problemOf } from "../http/problem.ts";
+import { loggedProblem } from "../http/problem.ts";
 import { excerpt } from "../jobs/excerpt.ts";
 import { pageRange } from "../jobs/page-range.ts";
 import { PROBLEMS, Problem } from "../problem.ts";
 import { jobPages, listJobs } from "../storage/jobs.ts";
 import { demandJob, UNTRUSTED } from "./pages.ts";
-import { faultOf, type Session } from "./tool.ts";
+import { faultText, type Session } from "./tool.ts";
 
 /** Characters of a resource: it is read whole. */
 const MOST_CHARACTERS = 1_000_000;
@@ -97,13 +97,12 @@ async function orFault<T>(session: Session, run: () => Promise<T>, uri?: URL): P
   try {
     return await run();
   } catch (error) {
-    const fault = faultOf(error, session);
-    const status = PROBLEMS[problemOf(error).code][0];
+    const { requestId } = session;
+    const problem = loggedProblem(error, requestId);
+    const fault = faultText(problem, requestId);
+    const [status] = PROBLEMS[problem.code];
     if (uri && (status === 404 || status === 410)) throw new ResourceNotFoundError(uri.href, fault);
-    const isOurs = status >= 500;
-    throw new ProtocolError(
-      isOurs ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams,
-      fault,
-    );
+    const { InternalError, InvalidParams } = ProtocolErrorCode;
+    throw new ProtocolError(status >= 500 ? InternalError : InvalidParams, fault);
   }
 }

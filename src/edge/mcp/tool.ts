@@ -5,8 +5,8 @@ import type { Env } from "../bindings.ts";
 import type { Asker } from "../context.ts";
 import type { Scope } from "../domain/keys/api-key.ts";
 import { demandScope } from "../http/auth.ts";
-import { problemOf } from "../http/problem.ts";
-import { PROBLEMS, type Problem } from "../problem.ts";
+import { loggedProblem } from "../http/problem.ts";
+import type { Problem } from "../problem.ts";
 
 /** A request of a client. Every message is a request of its own: nothing is kept between two. */
 export interface Session {
@@ -50,13 +50,15 @@ export function addTool<Input extends z.ZodObject, Output extends z.ZodObject>(
     idempotentHint: hints.idempotent,
     openWorldHint: hints.openWorld,
   };
+  // The SDK checks the arguments by `input` before the call, and the answer by `output`.
   const call = async (given: unknown, context: ServerContext): Promise<CallToolResult> => {
     try {
       demandScope(session.asker.caller, scope);
       const { structured, content } = await run(given as z.infer<Input>, context);
       return { structuredContent: structured, content };
     } catch (error) {
-      const text = `${faultOf(error, session)}\n\nThe tool has returned no result.`;
+      const { requestId } = session;
+      const text = faultText(loggedProblem(error, requestId), requestId);
       return { isError: true, content: [{ type: "text", text }] };
     }
   };
@@ -64,18 +66,10 @@ export function addTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   server.registerTool(name, config, call as never);
 }
 
-/** An error as a model can act on it: code, detail and further members of the problem; never a stack. */
-export function faultOf(error: unknown, { requestId }: Session): string {
-  const problem = problemOf(error);
-  logUnknown(error, problem, requestId);
-  const extra = Object.entries(problem.extra)
+/** A problem as a model can act on it: code, detail and further members; never a stack. */
+export function faultText({ code, message, extra }: Problem, requestId: string): string {
+  const more = Object.entries(extra)
     .filter(([name]) => name !== "errors")
     .map(([name, value]) => `\n${name}: ${JSON.stringify(value)}`);
-  return `${problem.code}: ${problem.message}${extra.join("")}\nrequest_id: ${requestId}`;
-}
-
-function logUnknown(error: unknown, problem: Problem, requestId: string): void {
-  if (PROBLEMS[problem.code][0] < 500 || error === problem) return;
-  const stack = error instanceof Error ? error.stack : String(error);
-  console.error(JSON.stringify({ request_id: requestId, error: stack }));
+  return `${code}: ${message}${more.join("")}\nrequest_id: ${requestId}`;
 }

@@ -7,7 +7,6 @@ import { authenticated } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { mayCallMcp } from "../../http/cors.ts";
 import { problems } from "../../http/problem.ts";
-import { answerMessage } from "../../mcp/server.ts";
 import { Problem } from "../../problem.ts";
 
 /** A document in a message is base64 in JSON, and both are in memory. */
@@ -72,6 +71,8 @@ export const mcp = (app: App) => {
       throw new Problem("malformed-request", "Batches are not supported: send one message.");
     const { caller, trace, timings, requestId } = c.var;
     const session = { env: c.env, asker: { caller, trace, timings }, requestId };
+    // Loaded with the first message: the SDK's schemas would make every cold start slower.
+    const { answerMessage } = await import("../../mcp/server.ts");
     const answer = await answerMessage(c.req.raw, message, session);
     const headers = Object.fromEntries(answer.headers);
     return c.newResponse(answer.body, answer.status as StatusCode, headers);

@@ -224,7 +224,10 @@ describe("a job that is not finished", () => {
     });
     expect(first.structuredContent.text).toContain("# Page 1");
     const part = await use(client, "get_pages", { job_id, wait_seconds: 0 });
-    expect(part.structuredContent).toMatchObject({ pending: "2" });
+    expect(part.structuredContent).toMatchObject({
+      pending: "2",
+      next: { pages: "2", offset: 0 },
+    });
     await expect(client.readResource({ uri: `fovea://jobs/${job_id}/result.md` })).rejects.toThrow(
       /job-not-finished/,
     );
