@@ -53,15 +53,16 @@ export function addMemoryTools(server: McpServer, session: Session): void {
     }),
     output: z.object({ context_id: z.string(), message: z.int(), text_tokens: z.int() }),
     async run({ content, context_id, name, role, pinned, importance }) {
-      const context = context_id
-        ? await demandContext(env, caller.tenantId, context_id)
-        : await createContext(env, caller, {
-            name: name ?? null,
-            ladder: DEFAULT_LADDER,
-            tokenBudget: null,
-            keep: "hash",
-            metadata: {},
-          });
+      const context =
+        context_id === undefined
+          ? await createContext(env, caller, {
+              name: name ?? null,
+              ladder: DEFAULT_LADDER,
+              tokenBudget: null,
+              keep: "hash",
+              metadata: {},
+            })
+          : await demandContext(env, caller.tenantId, context_id);
       const added = await addMessages(env, context, [{ content, role, pinned, importance }]);
       const [{ number, textTokens }] = added as [(typeof added)[number]];
       return told({ context_id: context.id, message: number, text_tokens: textTokens });

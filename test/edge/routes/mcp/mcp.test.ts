@@ -365,6 +365,7 @@ describe("the memory", () => {
       ["view_context", { context_id }],
       ["recall", { context_id, message: 1 }],
       ["remember", { context_id, content: "x" }],
+      ["remember", { context_id: "", content: "x" }],
     ] as const) {
       const refused = await use(stranger, name, args);
       expect(refused.content[0].text).toMatch(/^not-found: No such context/);
