@@ -3,7 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { App, AppEnv } from "./context.ts";
 import { allowBrowsers } from "./http/cors.ts";
 import { observe } from "./http/observe.ts";
-import { loggedProblem, problemResponse } from "./http/problem.ts";
+import { knownProblem, problemResponse } from "./http/problem.ts";
 import { requestBody } from "./http/request-body.ts";
 import "./http/schema-names.ts";
 import { invalidRequest, Problem } from "./problem.ts";
@@ -21,7 +21,7 @@ export function newApp(): App {
 
   app.onError((error, c) => {
     const requestId = c.get("requestId");
-    return problemResponse(loggedProblem(error, requestId), requestId);
+    return problemResponse(knownProblem(error, requestId), requestId);
   });
 
   allowBrowsers(app);

@@ -31,11 +31,11 @@ export function problemOf(error: unknown): Problem {
   }
 }
 
-/** As `problemOf`. An error that is not a problem of its own but ours is logged, with its stack. */
-export function loggedProblem(error: unknown, requestId: string): Problem {
+/** `problemOf`; an error that it does not know is logged. */
+export function knownProblem(error: unknown, requestId: string): Problem {
   const problem = problemOf(error);
   if (PROBLEMS[problem.code][0] >= 500 && error !== problem) {
-    const stack = error instanceof Error ? error.stack : undefined;
+    const { stack } = error as { stack?: string };
     console.error(JSON.stringify({ request_id: requestId, error: String(stack ?? error) }));
   }
   return problem;

@@ -8,7 +8,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { isOver } from "../domain/jobs/job.ts";
 import { demandScope } from "../http/auth.ts";
-import { loggedProblem } from "../http/problem.ts";
+import { knownProblem } from "../http/problem.ts";
 import { excerpt } from "../jobs/excerpt.ts";
 import { pageRange } from "../jobs/page-range.ts";
 import { PROBLEMS, Problem } from "../problem.ts";
@@ -98,7 +98,7 @@ async function orFault<T>(session: Session, run: () => Promise<T>, uri?: URL): P
     return await run();
   } catch (error) {
     const { requestId } = session;
-    const problem = loggedProblem(error, requestId);
+    const problem = knownProblem(error, requestId);
     const fault = faultText(problem, requestId);
     const [status] = PROBLEMS[problem.code];
     if (uri && (status === 404 || status === 410)) throw new ResourceNotFoundError(uri.href, fault);

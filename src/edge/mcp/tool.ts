@@ -5,7 +5,7 @@ import type { Env } from "../bindings.ts";
 import type { Asker } from "../context.ts";
 import type { Scope } from "../domain/keys/api-key.ts";
 import { demandScope } from "../http/auth.ts";
-import { loggedProblem } from "../http/problem.ts";
+import { knownProblem } from "../http/problem.ts";
 import type { Problem } from "../problem.ts";
 
 /** A request of a client. Every message is a request of its own: nothing is kept between two. */
@@ -58,7 +58,7 @@ export function addTool<Input extends z.ZodObject, Output extends z.ZodObject>(
       return { structuredContent: structured, content };
     } catch (error) {
       const { requestId } = session;
-      const text = faultText(loggedProblem(error, requestId), requestId);
+      const text = faultText(knownProblem(error, requestId), requestId);
       return { isError: true, content: [{ type: "text", text }] };
     }
   };
