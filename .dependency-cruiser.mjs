@@ -14,6 +14,7 @@ const LAYERS = [
   ["extraction"],
   ["batches", "contexts"],
   ["http"],
+  ["mcp"],
   ["routes"],
   ["entry"],
 ];
@@ -58,6 +59,9 @@ export default {
     }),
     never("only-http-knows-hono", `${EDGE}(?!http/|routes/|app\\.ts|context\\.ts)`, {
       path: "^node_modules/(hono|@hono)/",
+    }),
+    never("only-mcp-knows-its-sdk", `${EDGE}(?!mcp/)`, {
+      path: "^node_modules/@modelcontextprotocol/",
     }),
     never("the-edge-stands-alone", EDGE, { path: "^(src/(?!edge/)|test|scripts|bench)" }),
     never("everything-is-there", EDGE, { couldNotResolve: true, pathNot: "^cloudflare:" }),

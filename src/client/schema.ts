@@ -249,8 +249,8 @@ export type StoredPageResult = {
     decode: number;
   };
   error: null;
-  /** Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers that use text layers */
-  text_source?: "text_layer" | "recognition" | "mixed";
+  /** Where the characters come from: the text layer of the PDF, recognition, or both; `file`: an Office document, web page, book or CSV file has its text itself. Only from readers that use text layers */
+  text_source?: "text_layer" | "recognition" | "mixed" | "file";
   /** Check by a second reader: the share of words that both read; `null` if there are too few words */
   witness?: {
     model: string;
@@ -389,6 +389,64 @@ export type Figure = {
   width: number;
   height: number;
   bytes: number;
+};
+
+export type FailedPage = {
+  page: number;
+  error: PageError;
+};
+
+/** The extraction that the request for the job has asked for. With its data only where `result` is there; otherwise at `/v1/jobs/{id}/extractions/{extraction}` */
+export type Extraction = {
+  id: string;
+  job_id: string;
+  /** `queued`: it waits for the pages, or for other extractions of the account */
+  state: "queued" | "running" | "succeeded" | "failed";
+  /** Name of the model at its provider */
+  model: string;
+  /** Whether it was made before: then it costs no tokens */
+  cached: boolean;
+  progress: {
+    /** Parts of the document; `null` until they are known */
+    total: number | null;
+    done: number;
+  };
+  usage: {
+    /** As the provider counts them */
+    input_tokens: number;
+    output_tokens: number;
+  };
+  error: PageError | null;
+  created_at: string;
+  finished_at: string | null;
+  /** Matches the schema. Only when it has succeeded */
+  data?: Record<string, unknown>;
+  /** As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value is not on the pages */
+  citations?: Record<string, unknown>;
+  /** Values of which the parts of a long document have several */
+  conflicts?: Array<{
+    /** JSON Pointer in `data` */
+    path: string;
+    /** The first is the one in `data` */
+    values: Array<{
+      value?: unknown;
+      citation: Citation | null;
+    }>;
+  }>;
+  /** Pages that could not be read, so nothing is extracted from them */
+  unread_pages?: Array<number>;
+};
+
+export type Citation = {
+  page: number;
+  /** Ids of the page's blocks, in reading order */
+  blocks: Array<number>;
+  /** x0, y0, x1, y1 in 0..1, one for each line or cell */
+  boxes: Array<[number, number, number, number]>;
+  /** `exact`: the characters of the value, except for white space · `normalized`: the same value in another writing */
+  match: "exact" | "normalized";
+  /** As it is written on the page */
+  text: string;
 };
 
 export type MistralOcrResponse = {
@@ -568,8 +626,12 @@ export type MistralDocument = {
   file_id: string;
 };
 
-/** `html`: contains the figures, unless `figures` says otherwise · `csv`: only the tables · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
-export type ResultFormat = "json" | "md" | "html" | "txt" | "csv" | "chunks" | "docx" | "pdf" | "overlay";
+export type ExtractRequest = {
+  /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
+  schema: Record<string, unknown>;
+  /** What the model should know beyond the schema */
+  instructions?: string;
+};
 
 /** `mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
 export type ResultFormat = "json" | "md" | "mdzip" | "html" | "txt" | "csv" | "xlsx" | "hocr" | "alto" | "chunks" | "docx" | "pdf" | "overlay";
@@ -923,7 +985,19 @@ export type NewContextMessages = {
   }>;
 };
 
-export type ContextMessageWithText = ContextMessage & {
+export type ContextMessageWithText = {
+  number: number;
+  role: "system" | "user" | "assistant" | "tool";
+  pinned: boolean;
+  importance: number;
+  form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+  /** Estimate for DeepSeek's tokenizer */
+  text_tokens: number;
+  characters: number;
+  sha256: string;
+  /** `text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left */
+  original: "text" | "kept" | "erased";
+  created_at: string;
   text: string | null;
 };
 
@@ -1077,7 +1151,7 @@ export type LossReport = {
     text_tokens: number;
     characters: number;
     sha256: string;
-    /** `text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or erased */
+    /** `text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left */
     original: "text" | "kept" | "erased";
     created_at: string;
     /** Tokens of its text, or its share of the tokens of its image */
@@ -1179,6 +1253,11 @@ export type FidelityRequest = {
   model?: string;
   /** Default: all of the reader. Readers without vision tokens have only one */
   modes?: Array<"auto" | "tiny" | "small" | "base" | "large" | "gundam">;
+};
+
+export type McpMessage = {
+  jsonrpc: "2.0";
+  method?: string;
 };
 
 export type CreatedApiKey = {

@@ -119,6 +119,21 @@ export const SettingsSchema = z.object({
         "`true` allows loopback addresses for documents and webhooks. For development: `PUBLIC_ORIGIN` must be one too.",
       ),
     ),
+  MCP_ORIGINS: z
+    .string()
+    .default("")
+    .transform((list) =>
+      list
+        .split(",")
+        .map((origin) => origin.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(z.url().transform((url) => new URL(url).origin)))
+    .meta(
+      about(
+        "Origins of web pages that may call `/mcp`, besides `PUBLIC_ORIGIN`, separated by commas. Programs need none.",
+      ),
+    ),
   LOG_REQUESTS: flag
     .default(true)
     .meta(about("`false` turns off the log lines for requests and shards.")),

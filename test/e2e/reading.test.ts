@@ -1,8 +1,9 @@
 /** What is written in the examples is what comes out. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { characterErrorRate } from "./cer.ts";
-import { api, example, read, truthOf, unseen } from "./support.ts";
+import { api, example, read, stack, truthOf, unseen } from "./support.ts";
 
 interface Citation {
   boxes: number[][];
@@ -95,5 +96,93 @@ describe("reading", () => {
       assert.ok(
         bbox.length === 4 && bbox[0] < bbox[2] && bbox.every((x: number) => x >= 0 && x <= 1),
       );
+  });
+});
+
+describe("an agent, by the official MCP client", () => {
+  const connect = async (key: string) => {
+    const client = new Client(
+      { name: "agent", version: "1" },
+      { versionNegotiation: { mode: "auto" } },
+    );
+    const requestInit = { headers: { authorization: `Bearer ${key}` } };
+    const url = new URL(`${stack.origin}/mcp`);
+    await client.connect(new StreamableHTTPClientTransport(url, { requestInit }));
+    return client;
+  };
+  const use = async (client: Client, name: string, args: Record<string, unknown>, more = {}) => {
+    const { isError, content, structuredContent } = await client.callTool(
+      { name, arguments: args },
+      more,
+    );
+    const [first] = content;
+    const said = first?.type === "text" ? first.text : "";
+    // biome-ignore lint/suspicious/noExplicitAny: an answer is what the tool's schema says.
+    const told = structuredContent as any;
+    return { isError, said, told };
+  };
+
+  test("reads a document with progress, finds a word, sees a page and remembers", async () => {
+    const client = await connect(stack.key);
+    assert.equal(client.getNegotiatedProtocolVersion(), "2026-07-28");
+    const progress: number[] = [];
+    const data = Buffer.from(unseen("report-12.pdf")).toString("base64");
+    const onprogress = (step: { progress: number }) => progress.push(step.progress);
+    const { told: read } = await use(
+      client,
+      "read_document",
+      { data, pages: "1-3", max_characters: 2000 },
+      { onprogress },
+    );
+    assert.equal(read.state, "succeeded");
+    assert.deepEqual(progress, [1, 2, 3]);
+    const { job_id } = read;
+    let text: string = read.text;
+    for (let next = read.next; next; ) {
+      const { told: part } = await use(client, "get_pages", { job_id, ...next });
+      text += part.text;
+      next = part.next;
+    }
+    assert.match(text, /<!-- page 3 -->/);
+
+    const word = truthOf("report-12")
+      .split(/\s+/)
+      .find((known) => /^\w{9,}$/.test(known)) as string;
+    const { told: found } = await use(client, "search_document", {
+      job_id,
+      query: word.toUpperCase(),
+    });
+    assert.ok(found.hits.length > 0, word);
+    assert.match(found.hits[0].snippet, new RegExp(word, "i"));
+    const page = await client.readResource({
+      uri: `fovea://jobs/${job_id}/pages/${found.hits[0].page}`,
+    });
+    assert.match((page.contents[0] as { text: string }).text, new RegExp(word, "i"));
+    const image = await client.callTool({ name: "get_page_image", arguments: { job_id, page: 1 } });
+    assert.deepEqual(
+      image.content.map(({ type }) => type),
+      ["image"],
+    );
+
+    const { told: kept } = await use(client, "remember", {
+      content: `The report is about ${word}.`,
+    });
+    const { told: view } = await use(client, "view_context", { context_id: kept.context_id });
+    assert.equal(view.items[0].text, `The report is about ${word}.`);
+    const { told: recalled } = await use(client, "recall", {
+      context_id: kept.context_id,
+      message: 1,
+    });
+    assert.equal(recalled.text, `The report is about ${word}.`);
+    await client.close();
+  });
+
+  test("is told what is wrong", async () => {
+    await assert.rejects(connect(`${stack.key.slice(0, -1)}!`), /401|invalid-key|nauthorized/);
+    const client = await connect(stack.key);
+    const unknown = await use(client, "get_pages", { job_id: `job_${"0".repeat(24)}` });
+    assert.equal(unknown.isError, true);
+    assert.match(unknown.said, /^not-found: No such job\./);
+    await client.close();
   });
 });

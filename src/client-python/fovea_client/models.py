@@ -12,13 +12,24 @@ from ._base import Record
 
 class File(Record):
     id: str
+    object: Literal["file"]
     sha256: str
     bytes: int
     media_type: str
     name: str | None
+    filename: str
+    """The name, or the id if there is none"""
     page_count: int | None
     """`null` until the document has been opened, and for texts, whose number of pages depends on the mode"""
-    created_at: datetime
+    created_at: int
+    """Unix seconds, as in OpenAI's and Mistral's APIs"""
+    purpose: Literal["ocr"]
+    sample_type: Literal["ocr_input"]
+    """For Mistral's clients"""
+    source: Literal["upload"]
+    """For Mistral's clients"""
+    deleted: Literal[false]
+    """For Mistral's clients"""
 
 
 class Problem(Record):
@@ -33,6 +44,16 @@ class Problem(Record):
 class ProblemError(Record):
     path: str
     message: str
+
+
+class DeletedFile(Record):
+    id: str
+    object: Literal["file"]
+    deleted: Literal[true]
+
+
+class FileUrl(Record):
+    url: str
 
 
 class KeptTokens(Record):
@@ -107,6 +128,7 @@ class Job(Record):
     token_budget: int | None
     witness: bool
     text_layer: Literal["auto", "never", "only"] | str
+    sequence: Literal["page", "document"] | str
     granularity: Literal["block", "line", "word"] | str
     """`line` and `word` add the lines of each block, and their words, with boxes and confidences.
     `fovea-nano` has lines but no words, the other models only blocks"""
@@ -139,6 +161,7 @@ class Job(Record):
     deadline_at: datetime
     links: JobLinks
     result: ResultDocument | None = None
+    extraction: Extraction | None = None
 
 
 class JobProgress(Record):
@@ -154,6 +177,87 @@ class JobLinks(Record):
     result: str
     cancel: str
     deliveries: str
+
+
+class MistralOcrResponse(Record):
+    pages: list[MistralOcrPage]
+    model: str
+    """The model that has read the document"""
+    document_annotation: None
+    usage_info: MistralOcrResponseUsageInfo
+    fovea: MistralOcrResponseFovea
+
+
+class MistralOcrResponseUsageInfo(Record):
+    pages_processed: int
+    doc_size_bytes: int
+
+
+class MistralOcrResponseFovea(Record):
+    job_id: str
+    file_id: str
+    state: str
+    pages: list[MistralOcrResponseFoveaPage]
+
+
+class MistralOcrResponseFoveaPage(Record):
+    page: int
+    """From 1"""
+    verdict: str
+    source: str
+    error: PageError | None
+
+
+class Extraction(Record):
+    """The extraction that the request for the job has asked for. With its data only where `result` is
+    there; otherwise at `/v1/jobs/{id}/extractions/{extraction}`"""
+
+    id: str
+    job_id: str
+    state: Literal["queued", "running", "succeeded", "failed"] | str
+    """`queued`: it waits for the pages, or for other extractions of the account"""
+    model: str
+    """Name of the model at its provider"""
+    cached: bool
+    """Whether it was made before: then it costs no tokens"""
+    progress: ExtractionProgress
+    usage: ExtractionUsage
+    error: PageError | None
+    created_at: datetime
+    finished_at: datetime | None
+    data: dict[str, Any] | None = None
+    """Matches the schema. Only when it has succeeded"""
+    citations: dict[str, Any] | None = None
+    """As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value
+    is not on the pages"""
+    conflicts: list[ExtractionConflict] | None = None
+    """Values of which the parts of a long document have several"""
+    unread_pages: list[int] | None = None
+    """Pages that could not be read, so nothing is extracted from them"""
+
+
+class ExtractionProgress(Record):
+    total: int | None
+    """Parts of the document; `null` until they are known"""
+    done: int
+
+
+class ExtractionUsage(Record):
+    input_tokens: int
+    """As the provider counts them"""
+    output_tokens: int
+
+
+class ExtractionConflict(Record):
+    path: str
+    """JSON Pointer in `data`"""
+    values: list[ExtractionConflictValue]
+    """The first is the one in `data`"""
+
+
+class ExtractionConflictValue(Record):
+    value: Any | None = None
+    citation: Citation | None
 
 
 class ResultDocument(Record):
@@ -213,8 +317,9 @@ class ChatCompletionChoiceMessage(Record):
 
 class ChatCompletionUsage(Record):
     prompt_tokens: int
-    """Vision tokens"""
+    """Vision tokens; 0 for readers without them"""
     completion_tokens: int
+    """Text tokens; estimated for readers that generate none, such as `pp-ocr`"""
     total_tokens: int
     prompt_tokens_details: ChatCompletionUsagePromptTokensDetails
 
@@ -273,6 +378,8 @@ class ModelFovea(Record):
     """What its results can be divided into"""
     text_layers: list[Literal["auto", "never", "only"] | str]
     """Values of `text_layer` that it supports"""
+    sequences: list[Literal["page", "document"] | str]
+    """Values of `sequence` that it supports. `document`: up to 32 pages together"""
     languages: list[str] | None
     """BCP-47 tags of the languages that it reads; `null` if no worker has reported any"""
     digest: str | None
@@ -368,7 +475,7 @@ class Context(Record):
     name: str | None
     ladder: Ladder
     token_budget: int | None
-    keep: Literal["hash", "original"] | str
+    erase_after: int | None
     metadata: dict[str, str]
     last_message: int
     """Number of the newest message; numbers start at 1"""
@@ -397,9 +504,26 @@ class ContextMessage(Record):
     characters: int
     sha256: str
     original: Literal["text", "kept", "erased"] | str
-    """`text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or
-    erased"""
+    """`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`:
+    only the image is left"""
     created_at: datetime
+
+
+class ContextMessageWithText(Record):
+    number: int
+    role: Literal["system", "user", "assistant", "tool"] | str
+    pinned: bool
+    importance: float
+    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
+    text_tokens: int
+    """Estimate for DeepSeek's tokenizer"""
+    characters: int
+    sha256: str
+    original: Literal["text", "kept", "erased"] | str
+    """`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`:
+    only the image is left"""
+    created_at: datetime
+    text: str | None
 
 
 class ContextView(Record):
@@ -515,6 +639,8 @@ class Recall(Record):
     role: Literal["system", "user", "assistant", "tool"] | str
     form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
     state: Literal["text", "recalled", "reading"] | str
+    source: Literal["original", "image"] | str
+    """Whether `text` is the text that was stored, or was read from the image"""
     text: str | None
     scope: Literal["message", "pages"] | str | None
     """`pages`: the message was not found on its pages, so `text` is their whole text"""
@@ -567,8 +693,8 @@ class LossReportMessage(Record):
     characters: int
     sha256: str
     original: Literal["text", "kept", "erased"] | str
-    """`text`: the message is still text · `kept`, `erased`: it is an image, and its text was kept or
-    erased"""
+    """`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`:
+    only the image is left"""
     created_at: datetime
     tokens: float
     """Tokens of its text, or its share of the tokens of its image"""
@@ -824,6 +950,13 @@ class Usage(Record):
     text_tokens: int
     pages_from_tokens: int
     """Pages read that were decoded from kept vision tokens"""
+    extractions: int
+    """Extractions that a model has made; `model` is that of the provider"""
+    extractions_cached: int
+    """Extractions from the cache"""
+    extraction_input_tokens: int
+    """Tokens that the provider has counted, also those of extractions that failed"""
+    extraction_output_tokens: int
     cost_usd: float
     """Cost of the pages read, by the model's price per page; 0 without a price"""
 
@@ -841,6 +974,13 @@ class UsageTotal(Record):
     text_tokens: int
     pages_from_tokens: int
     """Pages read that were decoded from kept vision tokens"""
+    extractions: int
+    """Extractions that a model has made; `model` is that of the provider"""
+    extractions_cached: int
+    """Extractions from the cache"""
+    extraction_input_tokens: int
+    """Tokens that the provider has counted, also those of extractions that failed"""
+    extraction_output_tokens: int
     cost_usd: float
     """Cost of the pages read, by the model's price per page; 0 without a price"""
 
@@ -939,6 +1079,89 @@ class PageError(Record):
     message: str
 
 
+class MistralOcrPage(Record):
+    index: int
+    """From 0"""
+    markdown: str
+    images: list[MistralOcrPageImage]
+    dimensions: MistralOcrPageDimensions | None
+    """The page's raster. `dpi` of images is 72"""
+    tables: list[MistralOcrPageTable]
+    hyperlinks: list[str]
+    header: str | None
+    footer: str | None
+    blocks: list[MistralOcrPageBlock] | None
+    confidence_scores: MistralOcrPageConfidenceScores | None
+
+
+class MistralOcrPageImage(Record):
+    id: str
+    top_left_x: int
+    top_left_y: int
+    bottom_right_x: int
+    bottom_right_y: int
+    image_base64: str | None
+    """A `data:` URL"""
+    image_annotation: None
+
+
+class MistralOcrPageDimensions(Record):
+    """The page's raster. `dpi` of images is 72"""
+
+    dpi: int
+    height: int
+    width: int
+
+
+class MistralOcrPageTable(Record):
+    id: str
+    content: str
+    format: Literal["markdown", "html"] | str
+    word_confidence_scores: list[MistralOcrPageTableWordConfidenceScore] | None
+
+
+class MistralOcrPageTableWordConfidenceScore(Record):
+    text: str
+    confidence: float
+    start_index: int
+    """In the page's Markdown, or in the table's content; in code points"""
+
+
+class MistralOcrPageBlock(Record):
+    type: str
+    top_left_x: int
+    top_left_y: int
+    bottom_right_x: int
+    bottom_right_y: int
+    content: str
+
+
+class MistralOcrPageConfidenceScores(Record):
+    average_page_confidence_score: float
+    minimum_page_confidence_score: float
+    word_confidence_scores: list[MistralOcrPageConfidenceScoresWordConfidenceScore] | None = None
+
+
+class MistralOcrPageConfidenceScoresWordConfidenceScore(Record):
+    text: str
+    confidence: float
+    start_index: int
+    """In the page's Markdown, or in the table's content; in code points"""
+
+
+class Citation(Record):
+    page: int
+    blocks: list[int]
+    """Ids of the page's blocks, in reading order"""
+    boxes: list[tuple[float, float, float, float]]
+    """x0, y0, x1, y1 in 0..1, one for each line or cell"""
+    match: Literal["exact", "normalized"] | str
+    """`exact`: the characters of the value, except for white space · `normalized`: the same value in
+    another writing"""
+    text: str
+    """As it is written on the page"""
+
+
 class StoredPageResult(Record):
     schema_: Literal[1] = Field(alias="schema")
     page: int
@@ -962,9 +1185,9 @@ class StoredPageResult(Record):
     attempts: list[StoredPageResultAttempt]
     timings_ms: StoredPageResultTimingsMs
     error: None
-    text_source: Literal["text_layer", "recognition", "mixed"] | str | None = None
-    """Where the characters come from: the text layer of the PDF, recognition, or both. Only from readers
-    that use text layers"""
+    text_source: Literal["text_layer", "recognition", "mixed", "file"] | str | None = None
+    """Where the characters come from: the text layer of the PDF, recognition, or both; `file`: an Office
+    document, web page, book or CSV file has its text itself. Only from readers that use text layers"""
     witness: StoredPageResultWitness | None = None
     """Check by a second reader: the share of words that both read; `null` if there are too few words"""
     receipt: StoredPageResultReceipt
@@ -1025,6 +1248,7 @@ class BatchDefaults(Record):
     token_budget: int | None = None
     witness: bool | None = None
     text_layer: Literal["auto", "never", "only"] | str | None = None
+    sequence: Literal["page", "document"] | str | None = None
     task: (
         Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"] | str | None
     ) = None

@@ -39,6 +39,11 @@ class OcrOptions(TypedDict, total=False):
     `never`: all characters are recognised · `only`: none are; a page whose layer is missing is
     `unreadable`, one whose layer is doubtful `suspect`. Other readers recognise all characters: they
     support `auto` and `never`, which are the same for them"""
+    sequence: Literal["page", "document"]
+    """What the model reads in one sequence. `page`: each page alone · `document`: up to 32 selected pages
+    together, so that it sees what is on the others; longer selections are several sequences in the
+    order of the pages. Only for models with `document` in `GET /v1/models`, with `mode: auto`, `task:
+    markdown`, without `prompt`, `token_budget` and `tokens: keep`"""
     granularity: Literal["block", "line", "word"]
     """`line` and `word` add the lines of each block, and their words, with boxes and confidences.
     `fovea-nano` has lines but no words, the other models only blocks"""
@@ -55,6 +60,9 @@ class OcrOptions(TypedDict, total=False):
     language that the reader lacks is refused."""
     task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"]
     prompt: str
+    password: str
+    """The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only
+    requests with the same password share readings of the document"""
     tokens: Literal["keep", "none"]
     """`keep`: keep the vision tokens of the pages, so that another task or prompt needs no encoding.
     Default: the setting `keep_tokens`"""
@@ -67,6 +75,11 @@ class OcrOptions(TypedDict, total=False):
     hour after the job ends"""
     webhook_url: str
     metadata: dict[str, str]
+    schema: dict[str, Any]
+    """JSON Schema of the data, with `type: object` at its root. References lead to places in the schema
+    itself"""
+    instructions: str
+    """What the model should know beyond the schema"""
 
 
 class OcrRequest(OcrOptions, total=False):
@@ -75,7 +88,63 @@ class OcrRequest(OcrOptions, total=False):
     """`https:` URL or `data:` URL of the document"""
 
 
-ResultFormat = Literal["json", "md", "html", "txt", "csv", "chunks", "docx", "pdf", "overlay"]
+class MistralOcrRequest(TypedDict, total=False):
+    """Mistral's shape: a body with `document`. It excludes `file` and `url` and the options of the other
+    shape."""
+
+    document: Required[MistralDocument]
+    model: str | None
+    """A model of `GET /v1/models`. `mistral-ocr-latest`, every other name that begins with `mistral-ocr`,
+    and `null` mean the default model"""
+    id: str | None
+    """Accepted and ignored: earlier clients have it"""
+    pages: str | list[int] | None
+    """Pages start at 0: a list, or a text such as `0,2-4`. `null`: all"""
+    include_image_base64: bool | None
+    image_limit: int | None
+    """Most images of the answer"""
+    image_min_size: int | None
+    """Least width and height of an image, in pixels of the page"""
+    table_format: Literal["markdown", "html"] | None
+    """Takes tables out of the Markdown, into `tables`. A table with merged cells is always HTML. `null`:
+    tables stay in the Markdown"""
+    extract_header: bool | None
+    extract_footer: bool | None
+    include_blocks: bool | None
+    """Default: `true`"""
+    confidence_scores_granularity: Literal["page", "block", "word"] | None
+    """`word` needs a model with the granularity `word`"""
+    bbox_annotation_format: MistralOcrRequestBboxAnnotationFormat | None
+    """Not supported"""
+    document_annotation_format: MistralOcrRequestDocumentAnnotationFormat | None
+    """Not supported"""
+    document_annotation_prompt: str | None
+    """Not supported"""
+
+
+class MistralOcrRequestBboxAnnotationFormat(TypedDict, total=False):
+    """Not supported"""
+
+    type: Required[str]
+
+
+class MistralOcrRequestDocumentAnnotationFormat(TypedDict, total=False):
+    """Not supported"""
+
+    type: Required[str]
+
+
+class ExtractRequest(TypedDict, total=False):
+    schema: Required[dict[str, Any]]
+    """JSON Schema of the data, with `type: object` at its root. References lead to places in the schema
+    itself"""
+    instructions: str
+    """What the model should know beyond the schema"""
+
+
+ResultFormat = Literal[
+    "json", "md", "mdzip", "html", "txt", "csv", "xlsx", "hocr", "alto", "chunks", "docx", "pdf", "overlay"
+]
 
 
 class ChatRequest(TypedDict, total=False):
@@ -150,6 +219,7 @@ class ChatRequestFovea(TypedDict, total=False):
     token_budget: int
     witness: bool
     text_layer: Literal["auto", "never", "only"]
+    sequence: Literal["page", "document"]
     languages: list[str]
     table_format: Literal["html", "markdown"]
     """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
@@ -179,9 +249,19 @@ class NewContext(TypedDict, total=False):
     ladder: Ladder
     token_budget: int
     """Limit of tokens for the whole context: older messages go further down the ladder to meet it"""
-    keep: Literal["hash", "original"]
-    """What is kept of a message's text when it becomes an image: `hash`: its SHA-256 and length ·
-    `original`: the text, to measure what was lost"""
+    erase_after: int | None
+    """Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and
+    length stay. `0`: as soon as the image exists · `null`: never"""
+    metadata: dict[str, str]
+
+
+class ChangeContext(TypedDict, total=False):
+    name: str | None
+    token_budget: int | None
+    """Limit of tokens for the whole context: older messages go further down the ladder to meet it"""
+    erase_after: int | None
+    """Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and
+    length stay. `0`: as soon as the image exists · `null`: never"""
     metadata: dict[str, str]
 
 
@@ -242,6 +322,11 @@ class FidelityRequest(TypedDict, total=False):
     model: str
     modes: list[Literal["auto", "tiny", "small", "base", "large", "gundam"]]
     """Default: all of the reader. Readers without vision tokens have only one"""
+
+
+class McpMessage(TypedDict, total=False):
+    jsonrpc: Required[Literal["2.0"]]
+    method: str
 
 
 class NewApiKey(TypedDict, total=False):
@@ -322,6 +407,35 @@ class ChangeSettings(TypedDict, total=False):
     keep_tokens: bool
 
 
+MistralDocument = MistralDocumentDocumentUrl | MistralDocumentImageUrl | MistralDocumentFile
+
+
+class MistralDocumentDocumentUrl(TypedDict, total=False):
+    type: Literal["document_url"]
+    document_url: Required[str]
+    """`https:` URL or `data:` URL, of a PDF or an image"""
+    document_name: str | None
+    """Accepted and ignored"""
+
+
+class MistralDocumentImageUrl(TypedDict, total=False):
+    type: Literal["image_url"]
+    image_url: Required[str | MistralDocumentImageUrlImageUrl2]
+
+
+class MistralDocumentImageUrlImageUrl2(TypedDict, total=False):
+    url: Required[str]
+    """`https:` URL or `data:` URL, of a PDF or an image"""
+    detail: str | None
+    """Accepted and ignored"""
+
+
+class MistralDocumentFile(TypedDict, total=False):
+    type: Literal["file"]
+    file_id: Required[str]
+    """Id from `POST /v1/files`"""
+
+
 class BatchDefaults(TypedDict, total=False):
     pages: str
     model: str
@@ -329,6 +443,7 @@ class BatchDefaults(TypedDict, total=False):
     token_budget: int
     witness: bool
     text_layer: Literal["auto", "never", "only"]
+    sequence: Literal["page", "document"]
     task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep", "encode"]
     prompt: str
     dpi: int

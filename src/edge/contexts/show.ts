@@ -1,6 +1,8 @@
 /** Shows the parts of a context: texts as they are, and images by their pages. */
+
 import type { Env } from "../bindings.ts";
 import { base64 } from "../domain/encoding.ts";
+import { headed } from "../domain/memory/memory-document.ts";
 import { imageUrl } from "../security/image-url.ts";
 import { settings } from "../settings.ts";
 import { type Context, type Item, type Message, openPage, readTexts } from "../storage/contexts.ts";
@@ -95,4 +97,28 @@ async function showImage(
       })),
     ),
   };
+}
+
+/** A part of the `content` of a chat message. */
+export type ContentPart =
+  | { type: "text"; text: string }
+  | { type: "image_url"; image_url: { url: string } };
+
+/** Joins neighbouring texts. Each message begins with its number and role, as in the images. */
+export function contentOf(items: (ShownText | ShownImage)[]) {
+  const parts: ContentPart[] = [];
+  const say = (text: string) => {
+    const last = parts.at(-1);
+    if (last?.type === "text") last.text += `\n\n${text}`;
+    else parts.push({ type: "text", text });
+  };
+  for (const item of items) {
+    if (item.type === "text")
+      say(headed({ number: item.message, role: item.role, content: item.text }));
+    else
+      for (const { url, first_message, last_message } of item.pages)
+        if (url) parts.push({ type: "image_url", image_url: { url } });
+        else say(`[Messages ${first_message} to ${last_message} are an image.]`);
+  }
+  return parts;
 }

@@ -1,9 +1,12 @@
 /**
  * CORS (Fetch standard): pages of any origin may call the routes that accept browser tokens. There are no cookies, so a
- * page needs a token. A request without `Origin` is no browser's.
+ * page needs a token. A request without `Origin` is no browser's. `/mcp` takes API keys, so only pages of known origins may
+ * call it.
  */
 import { cors } from "hono/cors";
+import type { Env } from "../bindings.ts";
 import type { App } from "../context.ts";
+import { settings } from "../settings.ts";
 
 const PATHS = [
   "/v1/ocr",
@@ -44,4 +47,28 @@ export function allowBrowsers(app: App): void {
   });
   for (const path of PATHS)
     app.use(path, (c, next) => (c.req.header("origin") === undefined ? next() : allow(c, next)));
+
+  const allowKnown = cors({
+    origin: (origin, c) => (mayCallMcp(c.env, origin) ? origin : null),
+    allowMethods: ["POST"],
+    allowHeaders: [
+      "authorization",
+      "content-type",
+      "mcp-protocol-version",
+      "mcp-method",
+      "mcp-name",
+      "traceparent",
+    ],
+    exposeHeaders: ["www-authenticate", "retry-after", "x-request-id", "ratelimit"],
+    maxAge: 86_400,
+  });
+  app.use("/mcp", (c, next) =>
+    c.req.header("origin") === undefined ? next() : allowKnown(c, next),
+  );
+}
+
+/** Whether web pages of an origin may call `/mcp`. */
+export function mayCallMcp(env: Env, origin: string): boolean {
+  const { PUBLIC_ORIGIN, MCP_ORIGINS } = settings(env);
+  return origin === PUBLIC_ORIGIN || MCP_ORIGINS.includes(origin);
 }

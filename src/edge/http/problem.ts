@@ -48,11 +48,15 @@ export function problemResponse(problem: Problem, requestId: string): Response {
     status,
     headers: {
       "content-type": "application/problem+json",
-      ...(status === 401 && { "www-authenticate": 'Bearer realm="fovea"' }),
+      ...(status === 401 && { "www-authenticate": challenge(problem.code) }),
       ...problem.headers,
     },
   });
 }
+
+/** RFC 6750, 3: a request that has no key is not told of an error. */
+const challenge = (code: ProblemCode) =>
+  `Bearer realm="fovea"${code === "invalid-key" ? ', error="invalid_token"' : ""}`;
 
 function problemBody(code: ProblemCode, detail: string, requestId: string) {
   const [status, title] = PROBLEMS[code];

@@ -33,12 +33,14 @@ export async function waitForEnd(
 /**
  * Yields the events of a job after `lastId` until the job ends. Yields `null` if there was no event for a while;
  * the caller then sends a comment that keeps the connection open.
+ * @param until the time at which to stop, even if the job has not ended
  */
 export async function* followEvents(
   env: Env,
   tenantId: string,
   jobId: string,
   lastId: number,
+  until = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<JobEvent | null> {
   const notifier = notifierOf(env, jobId);
   let seen = lastId;
@@ -53,7 +55,9 @@ export async function* followEvents(
     }
     if (events.length > 0) continue;
     if (!job || isOver(job.state)) return;
+    const left = until - Date.now();
+    if (left <= 0) return;
     yield null;
-    await notifier.wait(version, POLL_MS);
+    await notifier.wait(version, Math.min(left, POLL_MS));
   }
 }

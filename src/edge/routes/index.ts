@@ -33,6 +33,7 @@ import { tokensCreate } from "./keys/browser-tokens.ts";
 import { keysCreate } from "./keys/create.ts";
 import { keysDelete, keysList, whoami } from "./keys/keys.ts";
 import { keysRotate } from "./keys/rotate.ts";
+import { mcp } from "./mcp/mcp.ts";
 import { ocrCreate } from "./ocr/create.ts";
 import { healthRoutes } from "./service/health.ts";
 import { metrics } from "./service/metrics.ts";
@@ -90,6 +91,7 @@ export const routes: ((app: App) => void)[] = [
   contextsExport,
   compress,
   fidelity,
+  mcp,
   keysCreate,
   keysList,
   whoami,

@@ -2,8 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { partsOf, tokensOf } from "../../contexts/memories.ts";
-import { type ShownImage, type ShownText, showParts } from "../../contexts/show.ts";
-import { headed } from "../../domain/memory/memory-document.ts";
+import { contentOf, showParts } from "../../contexts/show.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -116,22 +115,3 @@ export const contextsView = (app: App) =>
     };
     return c.json(answer, 200, { "cache-control": "private, no-store" });
   });
-
-/** Joins neighbouring texts. Each message begins with its number and role, as in the images. */
-function contentOf(items: (ShownText | ShownImage)[]) {
-  const parts: z.infer<typeof ContentPart>[] = [];
-  const say = (text: string) => {
-    const last = parts.at(-1);
-    if (last?.type === "text") last.text += `\n\n${text}`;
-    else parts.push({ type: "text", text });
-  };
-  for (const item of items) {
-    if (item.type === "text")
-      say(headed({ number: item.message, role: item.role, content: item.text }));
-    else
-      for (const { url, first_message, last_message } of item.pages)
-        if (url) parts.push({ type: "image_url", image_url: { url } });
-        else say(`[Messages ${first_message} to ${last_message} are an image.]`);
-  }
-  return parts;
-}

@@ -107,15 +107,7 @@ export function jobView(
   extraction?: Extraction | null,
 ): z.infer<typeof JobSchema> {
   const self = `/v1/jobs/${job.id}`;
-  const {
-    budget,
-    witness,
-    text_layer,
-    sequence,
-    languages,
-    password: _,
-    ...options
-  } = job.options;
+  const { budget, witness, text_layer, sequence, languages, password: _, ...options } = job.options;
   return {
     id: job.id,
     state: job.state,
