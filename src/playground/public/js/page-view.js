@@ -9,6 +9,7 @@ import { h, rove } from "./dom.js";
 
 const ORIGINS = {
   text_layer: "the text layer",
+  file: "the file",
   recognition: "recognition",
   mixed: "the text layer and recognition",
 };
