@@ -91,6 +91,9 @@ export function addMemoryTools(server: McpServer, session: Session): void {
       role: z.enum(ROLES),
       form: z.enum(FORMS),
       state: z.enum(["text", "recalled", "reading"]).describe("`reading`: call again"),
+      source: z
+        .enum(["original", "image"])
+        .describe("Whether `text` is what was stored, or was read from the image"),
       scope: z
         .enum(["message", "pages"])
         .nullable()
@@ -114,7 +117,8 @@ export function addMemoryTools(server: McpServer, session: Session): void {
         message: number,
         role: message.role,
         form: (found.item?.form ?? "text") as Form,
-        state: found.state,
+        state: found.state === "text" && found.item ? "recalled" : found.state,
+        source: found.state === "text" ? ("original" as const) : ("image" as const),
         scope: recalled?.scope ?? null,
         verdict: recalled?.verdict ?? null,
         verified: recalled?.verified ?? null,

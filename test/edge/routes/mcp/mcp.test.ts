@@ -2,7 +2,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Eyes } from "../../eyes.ts";
-import { CogStub, call, edge, json, newKey, ORIGIN, post, upload } from "../../support.ts";
+import { CogStub, call, edge, env, json, newKey, ORIGIN, post, upload } from "../../support.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -352,13 +352,13 @@ describe("the memory", () => {
       { type: "image", form: "large", first_message: 1, last_message: 2 },
     ]);
     expect(images.content.at(-1)).toMatchObject({ type: "image", mimeType: "image/png" });
+    const form = { state: "recalled", form: "large", text: "The ship is blue." };
+    const kept = await use(client, "recall", { context_id, message: 1 });
+    expect(kept.structuredContent).toMatchObject({ ...form, source: "original", verified: null });
+    await env.DB.prepare("UPDATE contexts SET erase_after = 0").run();
+    await json(post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }));
     const read = await use(client, "recall", { context_id, message: 1 });
-    expect(read.structuredContent).toMatchObject({
-      state: "recalled",
-      form: "large",
-      verified: true,
-    });
-    expect(read.structuredContent.text).toBe("The ship is blue.");
+    expect(read.structuredContent).toMatchObject({ ...form, source: "image", verified: true });
 
     const stranger = await connect(await newKey());
     for (const [name, args] of [
