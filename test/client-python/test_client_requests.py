@@ -381,6 +381,40 @@ def test_a_file_has_an_address_and_its_bytes():
     ]
 
 
+def test_a_message_is_read_in_its_image_until_the_reading_is_there(monkeypatch, pauses):
+    monkeypatch.setattr("fovea_client._sync.contexts.sleep_sync", pauses.append)
+    reading = {
+        "context_id": "ctx_1",
+        "message": 1,
+        "role": "user",
+        "form": "small",
+        "state": "reading",
+        "source": "image",
+        "text": None,
+        "scope": None,
+        "verdict": None,
+        "expected_precision": [0.9, 1],
+        "model": "pp-ocr",
+        "model_digest": None,
+        "measured": None,
+        "verified": None,
+        "characters": 5,
+        "jobs": ["job_1"],
+    }
+    read = {**reading, "state": "recalled", "text": "Hello", "verified": True}
+    wire = Wire(answer(202, reading), answer(200, read), answer(204))
+    contexts = wire.client().contexts
+    assert contexts.recall("ctx_1", 1, source="image").text == "Hello"
+    contexts.forget("ctx_1", 1)
+    path = "/v1/contexts/ctx_1/messages/1"
+    assert [(r.method, r.url.raw_path.decode()) for r in wire.requests] == [
+        ("GET", f"{path}/recall?source=image"),
+        ("GET", f"{path}/recall?source=image"),
+        ("DELETE", path),
+    ]
+    assert len(pauses) == 1
+
+
 def test_a_list_is_read_over_its_cursors():
     first = {"data": [FILE, FILE], "next_cursor": "c"}
     wire = Wire(answer(200, first), answer(200, {"data": [FILE], "next_cursor": None}))

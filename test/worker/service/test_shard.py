@@ -262,6 +262,8 @@ def test_a_sequence_ends_when_the_edge_has_ended_the_shard():
         run(request, reader, local(edge))
         assert [path for path, _ in edge.pushes] == ["/document"]
         assert reader.read_pages == [1]
+
+
 @pytest.mark.parametrize(("choice", "blocks"), [("auto", ["title", "image"]), ("never", None)])
 def test_a_reader_gets_the_blocks_of_a_converted_document_unless_it_must_not_use_them(choice, blocks):
     class ContentReader(LayerReader):
