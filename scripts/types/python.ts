@@ -43,6 +43,8 @@ class Classes {
   readonly #named: Record<string, Schema>;
   readonly #kind: "model" | "dictionary";
   readonly #written = new Map<string, string>();
+  /** Other names of types: written last, because Python evaluates them when it reads them. */
+  readonly #aliases: string[] = [];
   readonly #pending: string[] = [];
 
   constructor(document: OpenApi, kind: "model" | "dictionary") {
@@ -55,16 +57,14 @@ class Classes {
     for (const schema of schemas) collectRefs(schema, this.#pending);
     for (let name = this.#pending.shift(); name; name = this.#pending.shift())
       if (!this.#written.has(name)) this.#write(name, this.#named[name] as Schema);
-    return [...this.#written.values()].join("\n\n");
+    return [...this.#written.values(), ...this.#aliases].filter(Boolean).join("\n\n");
   }
 
   #write(name: string, schema: Schema): void {
     this.#written.set(name, ""); // holds the place of a class that refers to itself
     const object = flat(schema, this.#named);
-    this.#written.set(
-      name,
-      object.properties ? this.#class(name, object) : `${name} = ${this.#type(schema, name)}\n`,
-    );
+    if (object.properties) this.#written.set(name, this.#class(name, object));
+    else this.#aliases.push(`${name} = ${this.#type(schema, name)}\n`);
   }
 
   #class(name: string, schema: Schema): string {
@@ -142,8 +142,8 @@ class Classes {
   /** A service that is newer than the client may answer a value that the client does not know. */
   #literal(values: unknown[]): string {
     const known = values.filter((value) => value !== null);
-    const literal = `Literal[${known.map((value) => JSON.stringify(value)).join(", ")}]`;
-    const open = this.#kind === "model" && known.length > 1 ? `${literal} | str` : literal;
+    const closed = `Literal[${known.map(literal).join(", ")}]`;
+    const open = this.#kind === "model" && known.length > 1 ? `${closed} | str` : closed;
     return known.length < values.length ? `${open} | None` : open;
   }
 
@@ -173,6 +173,10 @@ function modelField(name: string, type: string, required: boolean): string {
   }
   return `    ${name}: ${optional}${required ? "" : " = None"}\n`;
 }
+
+/** A JSON value as Python writes it. */
+const literal = (value: unknown) =>
+  typeof value === "boolean" ? camel(String(value)) : JSON.stringify(value);
 
 /** Of several objects without names: what tells them apart. */
 function variantOf({ type, properties }: Schema, index: number): string {

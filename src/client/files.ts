@@ -4,6 +4,7 @@ import { FoveaError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   DeletedTokens,
+  FileUrl,
   KeptTokens,
   OpenUpload,
   File as StoredFile,
@@ -64,12 +65,12 @@ export class Files {
       etags.push({ part, etag });
       first += bytes;
     }
-    const path = `/v1/uploads/${id}`;
+    const place = `/v1/uploads/${id}`;
     const complete = { json: { parts: etags }, signal };
-    let upload = await this.#http.json<Upload>("POST", `${path}/complete`, complete);
+    let upload = await this.#http.json<Upload>("POST", `${place}/complete`, complete);
     for (let looks = 0; upload.state === "checking"; looks++) {
       await pause(backOff(looks), signal);
-      upload = await this.#http.json<Upload>("GET", path, { signal });
+      upload = await this.#http.json<Upload>("GET", place, { signal });
     }
     if (upload.file_id === null)
       throw new FoveaError(`The upload is ${upload.state}: ${upload.error}.`);
@@ -77,15 +78,36 @@ export class Files {
   }
 
   get(id: string, options: CallOptions = {}): Promise<StoredFile> {
-    return this.#http.json("GET", `/v1/files/${encodeURIComponent(id)}`, options);
+    return this.#http.json("GET", path(id), options);
   }
 
-  list(query: ListQuery = {}, options: CallOptions = {}): Promise<Listed<StoredFile>> {
+  /** A part of the files, newest first; with `after`, those older than the file with that id. */
+  list(
+    query: ListQuery & { after?: string } = {},
+    options: CallOptions = {},
+  ): Promise<Listed<StoredFile>> {
     return this.#http.json("GET", "/v1/files", { query: { ...query }, ...options });
   }
 
   all(): AsyncGenerator<StoredFile> {
     return all((page) => this.list(page));
+  }
+
+  /**
+   * An address from which the document can be read without an API key.
+   * @param options.expiry hours for which it is valid, at most 168; default: 24
+   */
+  async url(
+    id: string,
+    { expiry, ...call }: CallOptions & { expiry?: number | undefined } = {},
+  ): Promise<string> {
+    const query = { expiry };
+    return (await this.#http.json<FileUrl>("GET", `${path(id)}/url`, { query, ...call })).url;
+  }
+
+  /** The bytes of the document, as they were sent. */
+  content(id: string, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    return this.#http.stream("GET", `${path(id)}/content`, options);
   }
 
   /** The vision tokens kept for the file's pages. */
@@ -109,8 +131,9 @@ export class Files {
 
   /** Deletes the document and all results read from it. */
   delete(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#http.noContent("DELETE", `/v1/files/${encodeURIComponent(id)}`, options);
+    return this.#http.noContent("DELETE", path(id), options);
   }
 }
 
-const tokensPath = (id: string) => `/v1/files/${encodeURIComponent(id)}/tokens`;
+const path = (id: string) => `/v1/files/${encodeURIComponent(id)}`;
+const tokensPath = (id: string) => `${path(id)}/tokens`;

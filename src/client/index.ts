@@ -13,6 +13,7 @@ import type {
   ChangeSettings,
   Compressed,
   CompressRequest,
+  Extraction,
   FailedPage,
   Job,
   Model,
@@ -40,10 +41,13 @@ export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
 export class Reading {
   readonly job: Job;
   readonly pages: PageOutcome[];
+  /** What was extracted by the `schema` of the request: its `data`, or the `error`. `null` without a schema. */
+  readonly extraction: Extraction | null;
 
-  constructor(job: Job, pages: PageOutcome[]) {
+  constructor(job: Job, pages: PageOutcome[], extraction: Extraction | null) {
     this.job = job;
     this.pages = pages;
+    this.extraction = extraction;
   }
 
   /** The Markdown of all pages in order, without the pages that failed. */
@@ -81,19 +85,23 @@ export class Fovea {
 
   /**
    * Reads a document and waits for the result. Pages that fail are in `failed`; if no page can be
-   * read, the promise is rejected.
+   * read, the promise is rejected. With a `schema`, also waits for the `extraction`.
    * @throws JobError, ApiError, ConnectionError
    */
   async read(source: Source, options: ReadOptions = {}): Promise<Reading> {
     const { onEvent, signal } = options;
     const started = await this.start(source, options);
+    const isDone =
+      isOver(started.state) && (!started.extraction || isOver(started.extraction.state));
     const job =
-      isOver(started.state) && !onEvent
-        ? started
-        : await this.jobs.wait(started.id, { signal, onEvent });
+      isDone && !onEvent ? started : await this.jobs.wait(started.id, { signal, onEvent });
     if (job.state !== "succeeded" && job.progress.done === 0) throw new JobError(job);
     const { pages } = await this.jobs.result(job.id, { signal });
-    return new Reading(job, pages);
+    // With `zero_retention` the document is erased when the data are delivered, so they come last.
+    const { extraction = null } = job;
+    if (extraction?.state !== "succeeded") return new Reading(job, pages, extraction);
+    const extracted = await this.jobs.extraction(job.id, extraction.id, { signal });
+    return new Reading(job, pages, extracted);
   }
 
   /** Starts a job, after uploading the document if necessary. */
@@ -160,7 +168,6 @@ export {
 export type { NewContextMessage } from "./contexts.ts";
 export * from "./errors.ts";
 export {
-  type Extraction,
   type Format,
   isOver,
   type JobEvent,

@@ -3,10 +3,11 @@ import { ApiError, ConnectionError } from "./errors.ts";
 import { all, type Listed, type ListQuery } from "./list.ts";
 import type {
   Delivery,
+  Extraction,
+  ExtractRequest,
   FailedPage,
   Job,
   OcrRequest,
-  PageError,
   PageStatus,
   ResultDocument,
   ResultFormat,
@@ -36,18 +37,6 @@ export interface StateEvent {
 }
 
 export type JobEvent = PageEvent | StateEvent;
-
-/** Data that a model has extracted from the pages of a job (docs/EXTRACTION.md). */
-export interface Extraction {
-  id: string;
-  job_id: string;
-  state: "queued" | "running" | "succeeded" | "failed";
-  error: PageError | null;
-  /** Matches the schema. Only when it has succeeded */
-  data?: Record<string, unknown>;
-  /** As `data`, with the place of each value, or `null` if the value is not on the pages */
-  citations?: Record<string, unknown>;
-}
 
 const OPEN = new Set<string>(["queued", "running"]);
 export const isOver = (state: string) => !OPEN.has(state);
@@ -133,7 +122,7 @@ export class Jobs {
     }
   }
 
-  /** Waits until a job ends. @returns the ended job */
+  /** Waits until a job ends, and the extraction that its request has asked for. @returns the ended job */
   async wait(
     id: string,
     options: {
@@ -142,7 +131,11 @@ export class Jobs {
     } = {},
   ): Promise<Job> {
     for await (const event of this.events(id, options)) options.onEvent?.(event);
-    return this.get(id, options);
+    for (let looks = 0; ; looks++) {
+      const job = await this.get(id, { signal: options.signal });
+      if (!job.extraction || isOver(job.extraction.state)) return job;
+      await pause(backOff(looks), options.signal);
+    }
   }
 
   /** The JSON result of a job, optionally of some `pages` (`1-3,7`). */
@@ -202,23 +195,26 @@ export class Jobs {
    */
   async extract(
     id: string,
-    request: { schema: Record<string, unknown>; instructions?: string | undefined },
+    request: ExtractRequest,
     options: CallOptions = {},
   ): Promise<Extraction> {
-    const started = await this.#http.json<Extraction>("POST", `${path(id)}/extract`, {
+    let extraction = await this.#http.json<Extraction>("POST", `${path(id)}/extract`, {
       json: request,
       headers: { prefer: "wait=30" },
       ...options,
       timeoutMs: options.timeoutMs ?? 90_000,
     });
-    let extraction = started;
     for (let looks = 0; !isOver(extraction.state); looks++) {
       await pause(backOff(looks), options.signal);
-      extraction = await this.#http.json("GET", `${path(id)}/extractions/${started.id}`, {
-        signal: options.signal,
-      });
+      extraction = await this.extraction(id, extraction.id, { signal: options.signal });
     }
     return extraction;
+  }
+
+  /** An extraction, with its data if it has succeeded. */
+  extraction(id: string, extraction: string, options: CallOptions = {}): Promise<Extraction> {
+    const part = `extractions/${encodeURIComponent(extraction)}`;
+    return this.#http.json("GET", `${path(id)}/${part}`, options);
   }
 
   /** The picture of an `image` block: a PNG or a JPEG. */

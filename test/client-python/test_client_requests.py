@@ -27,12 +27,66 @@ from fovea_client._sync import transport as sync_transport
 
 FILE = {
     "id": "file_" + "0" * 24,
+    "object": "file",
     "sha256": "0" * 64,
     "bytes": 5,
     "media_type": "application/pdf",
     "name": "a.pdf",
+    "filename": "a.pdf",
     "page_count": None,
-    "created_at": "2026-11-29T00:00:00.000Z",
+    "created_at": 1795910400,
+    "purpose": "ocr",
+    "sample_type": "ocr_input",
+    "source": "upload",
+    "deleted": False,
+}
+TIME = "2026-11-29T00:00:00.000Z"
+
+
+EXTRACTION = {
+    "id": "ext_1",
+    "job_id": "job_1",
+    "state": "running",
+    "model": "m",
+    "cached": False,
+    "progress": {"total": None, "done": 0},
+    "usage": {"input_tokens": 100, "output_tokens": 10},
+    "error": None,
+    "created_at": TIME,
+    "finished_at": None,
+}
+EXTRACTED = {**EXTRACTION, "state": "succeeded", "data": {"total": 7}, "citations": {"total": None}}
+JOB = {
+    "id": "job_1",
+    "state": "succeeded",
+    "file_id": FILE["id"],
+    "model": "pp-ocr",
+    "mode": "base",
+    "task": "markdown",
+    "prompt": None,
+    "dpi": 144,
+    "token_budget": None,
+    "witness": False,
+    "text_layer": "auto",
+    "sequence": "page",
+    "granularity": "block",
+    "table_format": "html",
+    "join_tables": False,
+    "figures": "none",
+    "languages": [],
+    "tokens": "none",
+    "selection": "",
+    "cache": "use",
+    "progress": {"total": 1, "done": 1, "failed": 0},
+    "error": None,
+    "metadata": {},
+    "webhook_url": None,
+    "zero_retention": False,
+    "created_at": TIME,
+    "started_at": TIME,
+    "finished_at": TIME,
+    "deadline_at": TIME,
+    "links": dict.fromkeys(["self", "events", "result", "cancel", "deliveries"], "/"),
 }
 
 
@@ -224,8 +278,8 @@ def test_a_large_file_is_sent_in_parts_without_the_key(monkeypatch, pauses):
         "name": None,
         "file_id": None,
         "error": None,
-        "created_at": FILE["created_at"],
-        "expires_at": FILE["created_at"],
+        "created_at": TIME,
+        "expires_at": TIME,
     }
     parts = [
         {"part": 1, "bytes": 3, "url": "https://r2.test/a?sig=1"},
@@ -260,11 +314,10 @@ def test_a_large_file_is_sent_in_parts_without_the_key(monkeypatch, pauses):
 
 def test_an_extraction_is_waited_for(monkeypatch, pauses):
     monkeypatch.setattr("fovea_client._sync.jobs.sleep_sync", pauses.append)
-    running = {"id": "ext_1", "job_id": "job_1", "state": "running", "error": None}
-    ended = {**running, "state": "succeeded", "data": {"total": 7}, "citations": {"total": None}}
+    running, ended = EXTRACTION, EXTRACTED
     wire = Wire(answer(202, running), answer(200, running), answer(200, ended))
     extraction = wire.client().jobs.extract("job_1", {"type": "object"}, instructions="In pounds.")
-    assert extraction.data == {"total": 7}
+    assert (extraction.data, extraction.usage.input_tokens) == ({"total": 7}, 100)
     assert json.loads(wire.requests[0].content) == {
         "schema": {"type": "object"},
         "instructions": "In pounds.",
@@ -273,6 +326,93 @@ def test_an_extraction_is_waited_for(monkeypatch, pauses):
         "/v1/jobs/job_1/extractions/ext_1"
     ] * 2
     assert len(pauses) == 2
+
+
+def test_a_reading_with_a_schema_waits_for_its_extraction(monkeypatch, pauses):
+    monkeypatch.setattr("fovea_client._sync.jobs.sleep_sync", pauses.append)
+    job = {**JOB, "extraction": EXTRACTION}
+    result = {"schema": 1, "job_id": "job_1", "file_id": FILE["id"], "pages": []}
+    event = f"event: succeeded\nid: 1\ndata: {json.dumps({'state': 'succeeded'})}\n\n"
+    wire = Wire(
+        answer(200, job),
+        httpx.Response(200, text=event),
+        answer(200, job),
+        answer(200, {**JOB, "extraction": {**EXTRACTED, "data": None}}),
+        answer(200, result),
+        answer(200, EXTRACTED),
+    )
+    reading = wire.client().read(FILE["id"], schema={"type": "object"}, instructions="In pounds.")
+    assert reading.extraction is not None and reading.extraction.data == {"total": 7}
+    assert json.loads(wire.requests[0].content) == {
+        "file": FILE["id"],
+        "schema": {"type": "object"},
+        "instructions": "In pounds.",
+    }
+    # Data are delivered last: a document with zero_retention is erased then.
+    assert [r.url.path.split("/", 4)[-1] for r in wire.requests[-2:]] == ["result", "extractions/ext_1"]
+    wire.answers = [
+        answer(200, job),
+        httpx.Response(200, text=event),
+        answer(200, job),
+    ]
+    monkeypatch.setattr("fovea_client._sync.jobs.time.monotonic", iter([0, 0, 0, 0, 9]).__next__)
+    with pytest.raises(ApiTimeoutError, match="continues"):
+        wire.client().read(FILE["id"], schema={"type": "object"}, timeout=5)
+
+
+def test_a_file_has_an_address_and_its_bytes():
+    deleted = {"id": FILE["id"], "object": "file", "deleted": True}
+    wire = Wire(
+        answer(200, {"url": "https://ocr.test/v1/files/x/content?signature=s"}),
+        httpx.Response(200, content=b"%PDF-"),
+        answer(200, {"data": [], "next_cursor": None}),
+        answer(200, deleted),
+    )
+    client = wire.client()
+    assert client.files.url("x", expiry=2).endswith("signature=s")
+    assert b"".join(client.files.content("x")) == b"%PDF-"
+    assert client.files.list(after=FILE["id"]).data == []
+    client.files.delete("x")
+    assert [(r.method, r.url.raw_path.decode()) for r in wire.requests] == [
+        ("GET", "/v1/files/x/url?expiry=2"),
+        ("GET", "/v1/files/x/content"),
+        ("GET", f"/v1/files?after={FILE['id']}"),
+        ("DELETE", "/v1/files/x"),
+    ]
+
+
+def test_a_message_is_read_in_its_image_until_the_reading_is_there(monkeypatch, pauses):
+    monkeypatch.setattr("fovea_client._sync.contexts.sleep_sync", pauses.append)
+    reading = {
+        "context_id": "ctx_1",
+        "message": 1,
+        "role": "user",
+        "form": "small",
+        "state": "reading",
+        "source": "image",
+        "text": None,
+        "scope": None,
+        "verdict": None,
+        "expected_precision": [0.9, 1],
+        "model": "pp-ocr",
+        "model_digest": None,
+        "measured": None,
+        "verified": None,
+        "characters": 5,
+        "jobs": ["job_1"],
+    }
+    read = {**reading, "state": "recalled", "text": "Hello", "verified": True}
+    wire = Wire(answer(202, reading), answer(200, read), answer(204))
+    contexts = wire.client().contexts
+    assert contexts.recall("ctx_1", 1, source="image").text == "Hello"
+    contexts.forget("ctx_1", 1)
+    path = "/v1/contexts/ctx_1/messages/1"
+    assert [(r.method, r.url.raw_path.decode()) for r in wire.requests] == [
+        ("GET", f"{path}/recall?source=image"),
+        ("GET", f"{path}/recall?source=image"),
+        ("DELETE", path),
+    ]
+    assert len(pauses) == 1
 
 
 def test_a_list_is_read_over_its_cursors():

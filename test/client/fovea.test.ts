@@ -92,6 +92,44 @@ describe("read", () => {
   });
 });
 
+describe("a schema", () => {
+  const schema = {
+    type: "object",
+    properties: { total: { type: ["number", "null"] } },
+    required: ["total"],
+  };
+  const total = () => ({
+    markdown: "Total: 7",
+    blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: "Total: 7", confidence: 1 }] as never,
+  });
+
+  it("extracts data while a document is read, and before it is erased", async () => {
+    const stop = cog.work(1, total);
+    const reading = await fovea.read(pdf(), { schema, zero_retention: true });
+    stop();
+    expect(reading.markdown).toBe("Total: 7");
+    expect(reading.extraction).toMatchObject({
+      state: "succeeded",
+      data: { total: 7 },
+      citations: { total: { page: 1, match: "exact" } },
+      usage: { input_tokens: 100, output_tokens: 10 },
+    });
+    await expect(fovea.jobs.result(reading.job.id)).rejects.toMatchObject({ status: 410 });
+  });
+
+  it("is extracted from a job that exists, and one that fails says why", async () => {
+    const stop = cog.work(1, total);
+    const { job, extraction } = await fovea.read(pdf());
+    const made = await fovea.jobs.extract(job.id, { schema });
+    const failed = await fovea.read(pdf(), { schema, instructions: "stand-in: wrong-request" });
+    stop();
+    expect(extraction).toBeNull();
+    expect(await fovea.jobs.extraction(job.id, made.id)).toEqual(made);
+    expect(failed.extraction).toMatchObject({ error: { code: "provider_rejected" } });
+    expect(failed.markdown).toBe("Total: 7");
+  });
+});
+
 describe("lost requests", () => {
   it("retries a POST with the same key, so that it takes effect once", async () => {
     const file = await fovea.files.upload(pdf());
@@ -248,10 +286,24 @@ describe("other operations", () => {
   it("list all items over several pages", async () => {
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push((await fovea.files.upload(pdf())).id);
-    const listed = [];
+    const listed: string[] = [];
     for await (const { id } of fovea.files.all()) listed.push(id);
-    expect(listed.sort()).toEqual(ids.sort());
+    expect([...listed].sort()).toEqual(ids.sort());
     expect((await fovea.files.list({ limit: 2 })).next_cursor).toBeTruthy();
+    const { data } = await fovea.files.list({ after: listed[0] as string });
+    expect(data.map(({ id }) => id)).toEqual(listed.slice(1));
+  });
+
+  it("give a file's bytes, also at an address without a key, until it is deleted", async () => {
+    const document = pdf();
+    const { id, created_at } = await fovea.files.upload(document);
+    expect(Math.abs(Date.now() / 1000 - created_at)).toBeLessThan(3600);
+    expect(await new Response(await fovea.files.content(id)).bytes()).toEqual(document);
+    const url = await fovea.files.url(id, { expiry: 1 });
+    expect(await (await edge(new Request(url))).bytes()).toEqual(document);
+    await expect(fovea.files.url(id, { expiry: 169 })).rejects.toBeInstanceOf(InvalidRequestError);
+    expect(await fovea.files.delete(id)).toBeUndefined();
+    await expect(fovea.files.content(id)).rejects.toBeInstanceOf(NotFoundError);
   });
 
   it("create, rotate and revoke keys, and name a missing scope", async () => {

@@ -174,6 +174,27 @@ describe("fovea read", () => {
     assert.match((await run("python3", ["-c", script, docx])).stdout, /LED copy light, 5000 K/);
   });
 
+  test("writes hOCR and ALTO, a workbook and an archive", async () => {
+    const invoice = join(examples, "invoice.pdf");
+    assert.match((await fovea(["read", invoice, "-f", "hocr"])).stdout, /class=.ocr_page/);
+    assert.match((await fovea(["read", invoice, "-f", "alto"])).stdout, /<alto [\s\S]*<\/alto>/);
+    for (const [format, name] of [
+      ["xlsx", "tables.xlsx"],
+      ["mdzip", "invoice.zip"],
+    ] as const) {
+      assert.equal((await fovea(["read", invoice, "-f", format, "-o", name])).status, 0);
+      assert.equal(readFileSync(join(folder, name)).subarray(0, 2).toString(), "PK");
+    }
+  });
+
+  test("writes the data of a schema, with their places", async () => {
+    const args = ["read", join(examples, "invoice.pdf"), "--zero-retention", "--schema"];
+    const { status, stdout } = await fovea([...args, join(examples, "invoice.schema.json")]);
+    const { source, data, citations } = JSON.parse(stdout);
+    assert.deepEqual([status, source, data.amount_due], [0, args[1], 4399.49]);
+    assert.equal(citations.amount_due.page, 1);
+  });
+
   test("writes a searchable PDF: the image of the page over its text", async () => {
     const invoice = join(examples, "invoice.pdf");
     const made = await fovea(["read", invoice, "-f", "pdf", "-o", "searchable.pdf"]);
@@ -213,13 +234,14 @@ print(json.dumps({
     for (const name of ["a.pdf", "deep/b.pdf", "deep/.hidden/c.pdf", "deep/notes.xyz"])
       copyFileSync(join(examples, "blank.pdf"), join(folder, "in", name));
     writeFileSync(join(folder, "in/a.md"), "# A text");
+    writeFileSync(join(folder, "in/deep/table.csv"), "a,b\n1,2\n");
     assert.deepEqual(await fovea(["read", "in", "-o", "made/new/"]), {
       status: 0,
       stdout: "",
       stderr: "",
     });
     const made = globSync("**/*.md", { cwd: join(folder, "made/new") }).sort();
-    assert.deepEqual(made, ["a.md.md", "a.pdf.md", join("deep", "b.md")]);
+    assert.deepEqual(made, ["a.md.md", "a.pdf.md", join("deep", "b.md"), join("deep", "table.md")]);
     const pattern = [bin, "read", "in/**/b.*", "-o", "pattern"];
     const env = { ...process.env, FOVEA_URL: stack.origin, FOVEA_API_KEY: stack.key };
     await run(process.execPath, pattern, { cwd: folder, env }); // Node 24: 20 has no patterns
@@ -231,6 +253,7 @@ print(json.dumps({
       [["in/a.pdf", "in/deep/../a.pdf", "-o", "out"], /would both be written to/],
       [["in/a.md", "-o", "in"], /would be overwritten/],
       [["in", "-f", "docx"], /--format docx needs --output/],
+      [["in", "-f", "alto"], /--format alto needs --output/],
     ] as const) {
       const { status, stderr } = await fovea(["read", ...args]);
       assert.deepEqual([args, status], [args, 2]);

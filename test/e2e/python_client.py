@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import httpx
+
 from fovea_client import (
     AsyncFovea,
     AuthenticationError,
@@ -60,6 +62,15 @@ def tells_pages_that_failed():
         raise AssertionError("an encrypted document was read")
 
 
+def extracts_by_a_schema():
+    schema = json.loads((EXAMPLES / "invoice.schema.json").read_text())
+    extraction = client.read(INVOICE, schema=schema).extraction
+    assert extraction is not None and extraction.error is None
+    assert extraction.data and extraction.data["amount_due"] == 4399.49, extraction.data
+    assert extraction.usage.input_tokens > 0
+    assert client.jobs.extract(extraction.job_id, schema).data == extraction.data
+
+
 def follows_events_from_the_middle():
     with (EXAMPLES / "report-12.pdf").open("rb") as file:
         job = client.start(file, pages="2-3")
@@ -92,6 +103,8 @@ def uploads_in_parts():
     file = client.files.upload(document, name="parts.pdf")
     files.LARGEST_WHOLE = 100 * 1024 * 1024
     assert (file.sha256, file.name) == (hashlib.sha256(document).hexdigest(), "parts.pdf")
+    assert b"".join(client.files.content(file.id)) == document
+    assert httpx.get(client.files.url(file.id, expiry=1)).content == document
     client.files.delete(file.id)
     try:
         client.files.get(file.id)
@@ -117,7 +130,8 @@ def reads_a_batch():
 
 
 def keeps_a_conversation():
-    context = client.contexts.create(name="python", keep="original")
+    context = client.contexts.create(name="python")
+    assert client.contexts.update(context.id, name="talk", erase_after=60).erase_after == 60
     text = "The parcel with the copy light leaves on Tuesday."
     [first, _] = client.contexts.add(
         context.id,
@@ -131,8 +145,16 @@ def keeps_a_conversation():
     assert client.contexts.content(context.id)[0]["type"] == "text"
     assert client.contexts.age(context.id, dry_run=True).dry_run
     assert client.contexts.recall(context.id, 1).text == text
+    assert client.contexts.message(context.id, 1).text == text
     assert client.contexts.loss(context.id).messages[0].form == "text"
     assert text in b"".join(client.contexts.export(context.id)).decode()
+    client.contexts.forget(context.id, 1)
+    try:
+        client.contexts.message(context.id, 1)
+    except NotFoundError:
+        pass
+    else:
+        raise AssertionError("a forgotten message is there")
     client.contexts.delete(context.id)
 
 
@@ -164,6 +186,7 @@ async def does_the_same_asynchronously():
 for check in [
     reads_and_gives_every_format,
     tells_pages_that_failed,
+    extracts_by_a_schema,
     follows_events_from_the_middle,
     repeats_a_post_once,
     uploads_in_parts,

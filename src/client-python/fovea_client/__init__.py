@@ -24,8 +24,8 @@ from .errors import (
 )
 from .events import JobEvent, PageEvent, StateEvent, is_over
 from .manifest import ManifestLine, is_batch_over
-from .models import Block, FailedPage, Job, ResultDocument, StoredPageResult
-from .reading import Extraction, PageOutcome, Reading
+from .models import Block, Extraction, FailedPage, Job, ResultDocument, StoredPageResult
+from .reading import PageOutcome, Reading
 from .webhooks import WebhookEvent, verify_webhook
 
 __all__ = [

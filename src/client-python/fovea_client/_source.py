@@ -27,8 +27,15 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 CHUNK = 256 * 1024
 IN_MEMORY = 8 * 1024 * 1024
 """Size from which a copy of bytes that cannot be read twice is kept in a temporary file."""
-TEXTS = {".md": "text/markdown", ".markdown": "text/markdown", ".txt": "text/plain"}
-"""Text files, which the service renders as pages. It detects all other formats by content."""
+TEXTS = {
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".htm": "text/html",
+    ".html": "text/html",
+}
+"""Files without a signature: the service believes what is declared. It detects all other formats by content."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class File(Record):
     """For Mistral's clients"""
     source: Literal["upload"]
     """For Mistral's clients"""
-    deleted: Literal[false]
+    deleted: Literal[False]
     """For Mistral's clients"""
 
 
@@ -49,7 +49,7 @@ class ProblemError(Record):
 class DeletedFile(Record):
     id: str
     object: Literal["file"]
-    deleted: Literal[true]
+    deleted: Literal[True]
 
 
 class FileUrl(Record):

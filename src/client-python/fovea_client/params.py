@@ -142,11 +142,6 @@ class ExtractRequest(TypedDict, total=False):
     """What the model should know beyond the schema"""
 
 
-ResultFormat = Literal[
-    "json", "md", "mdzip", "html", "txt", "csv", "xlsx", "hocr", "alto", "chunks", "docx", "pdf", "overlay"
-]
-
-
 class ChatRequest(TypedDict, total=False):
     """Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored."""
 
@@ -407,9 +402,6 @@ class ChangeSettings(TypedDict, total=False):
     keep_tokens: bool
 
 
-MistralDocument = MistralDocumentDocumentUrl | MistralDocumentImageUrl | MistralDocumentFile
-
-
 class MistralDocumentDocumentUrl(TypedDict, total=False):
     type: Literal["document_url"]
     document_url: Required[str]
@@ -471,3 +463,11 @@ class LadderRung(TypedDict, total=False):
     form: Required[Literal["text", "gundam", "large", "base", "small", "tiny"]]
     after: Required[float]
     """Seconds, or rounds"""
+
+
+ResultFormat = Literal[
+    "json", "md", "mdzip", "html", "txt", "csv", "xlsx", "hocr", "alto", "chunks", "docx", "pdf", "overlay"
+]
+
+
+MistralDocument = MistralDocumentDocumentUrl | MistralDocumentImageUrl | MistralDocumentFile

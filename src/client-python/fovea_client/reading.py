@@ -2,10 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ._base import Record
-from .models import FailedPage, Job, PageError, StoredPageResult
+from .models import Extraction, FailedPage, Job, StoredPageResult
 
 PageOutcome = StoredPageResult | FailedPage
 """A page of a result: `isinstance(page, FailedPage)` tells which; `page.error` is `None` if it was read."""
@@ -17,6 +15,8 @@ class Reading:
 
     job: Job
     pages: Sequence[PageOutcome]
+    extraction: Extraction | None = None
+    """What was extracted by the `schema` of the request: its `data`, or the `error`. `None` without a schema."""
 
     @property
     def markdown(self) -> str:
@@ -28,17 +28,3 @@ class Reading:
     def failed(self) -> list[FailedPage]:
         """The pages that failed."""
         return [page for page in self.pages if isinstance(page, FailedPage)]
-
-
-class Extraction(Record):
-    """Data that a model has extracted from the pages of a job (docs/EXTRACTION.md)."""
-
-    id: str
-    job_id: str
-    state: str
-    """`queued` or `running`, then `succeeded` or `failed`."""
-    error: PageError | None
-    data: dict[str, Any] | None = None
-    """Matches the schema. Only when it has succeeded."""
-    citations: dict[str, Any] | None = None
-    """As `data`, with the place of each value, or `None` if the value is not on the pages."""

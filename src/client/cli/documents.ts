@@ -14,7 +14,12 @@ export interface Document {
 }
 
 /** The files of a folder that are read. A file that is named is read whatever its name. */
-const EXTENSIONS = new Set(".pdf .png .jpg .jpeg .webp .tif .tiff .md .markdown .txt".split(" "));
+const EXTENSIONS = new Set(
+  [
+    ".pdf .png .jpg .jpeg .webp .tif .tiff .gif .bmp .heic .heif .avif",
+    ".docx .pptx .xlsx .epub .html .htm .csv .md .markdown .txt",
+  ].flatMap((names) => names.split(" ")),
+);
 
 const isReference = (argument: string) =>
   /^(https?|data|file):|^file_[0-9a-z]{24}$/i.test(argument);

@@ -69,6 +69,11 @@ export const readingOptions: Record<string, Option> = {
   prompt: { value: "TEXT", help: "what to look for, or your own instruction" },
   "token-budget": { value: "N", help: "vision tokens for all selected pages together" },
   witness: { help: "check each page's words with a second reader" },
+  sequence: {
+    value: "WHAT",
+    help: "what the model reads at once: page, or document, up to 32 pages together (page)",
+    choices: ["page", "document"],
+  },
   dpi: { value: "N", help: "resolution of PDF pages, 36 to 400 (144)" },
   languages: { value: "LIST", help: "languages of the document, such as ru,en" },
   "text-layer": {
@@ -144,7 +149,7 @@ export const read: Command = {
   async run(input) {
     const documents = documentsOf(input.args);
     const write = writerOf(input, documents);
-    const options = { ...readingOf(input), ...formOf(input), ...jobOf(input) };
+    const options = { ...readingOf(input), ...formOf(input), ...jobOf(input), ...schemaOf(input) };
     const fovea = input.fovea();
     let status = 0;
     for (const [i, document] of documents.entries())
@@ -174,8 +179,10 @@ const errorOf = (error: unknown) => ({
 /** Where the result of a document goes: a file, or stdout. */
 type Write = (fovea: Fovea, job: Job) => Promise<void>;
 
-/** Formats that are no text, so that several cannot follow each other. */
-const FILES = new Set<Format>(["docx", "pdf", "overlay"]);
+/** Formats that are no text. */
+const BINARY = new Set<Format>(["mdzip", "xlsx", "docx", "pdf", "overlay"]);
+/** Formats of which several cannot follow each other. */
+const FILES = new Set<Format>([...BINARY, "hocr", "alto"]);
 
 const isJsonLines = (input: Input) =>
   (formatOf(input) === "json" || input.value("schema") !== undefined) &&
@@ -183,15 +190,15 @@ const isJsonLines = (input: Input) =>
 
 /** @throws UsageError */
 function writerOf(input: Input, documents: Document[]): (index: number) => Write {
-  const extraction = extractionOf(input);
-  const format = extraction ? "json" : formatOf(input);
+  const isExtraction = input.value("schema") !== undefined;
+  const format = isExtraction ? "json" : formatOf(input);
   const output = input.value("output");
   // A folder or a pattern is several documents, even if it holds only one.
   const isSeveral = documents.length > 1 || documents[0]?.source !== (input.args[0] ?? "-");
   if (output === undefined) {
-    if (FILES.has(format) && (isSeveral || process.stdout.isTTY))
+    if (isSeveral ? FILES.has(format) : BINARY.has(format) && process.stdout.isTTY)
       throw new UsageError(`--format ${format} needs --output.`);
-    return (index) => toStdout(format, documents, index, extraction);
+    return (index) => toStdout(format, documents, index, isExtraction);
   }
   const stat = statSync(output, { throwIfNoEntry: false });
   const isFolder = isSeveral || /[/\\]$/.test(output) || stat?.isDirectory();
@@ -202,8 +209,8 @@ function writerOf(input: Input, documents: Document[]): (index: number) => Write
   return (index) => async (fovea, job) => {
     const target = targets[index] as string;
     mkdirSync(dirname(target), { recursive: true });
-    if (extraction)
-      writeFileSync(target, `${JSON.stringify(await extract(fovea, job, extraction), null, 2)}\n`);
+    if (isExtraction)
+      writeFileSync(target, `${JSON.stringify(await extractionOf(fovea, job), null, 2)}\n`);
     else await deliver(await resultOf(fovea, job.id, format), target);
   };
 }
@@ -213,13 +220,13 @@ function toStdout(
   format: Format,
   documents: Document[],
   index: number,
-  extraction: ExtractionRequest | undefined,
+  isExtraction: boolean,
 ): Write {
   const { label } = documents[index] as Document;
   if (format === "json")
     return async (fovea, job) => {
-      const result = extraction
-        ? await extract(fovea, job, extraction)
+      const result = isExtraction
+        ? await extractionOf(fovea, job)
         : await fovea.jobs.result(job.id);
       print(JSON.stringify({ source: label, ...result }));
     };
@@ -233,29 +240,27 @@ function toStdout(
   };
 }
 
-type ExtractionRequest = Parameters<Fovea["jobs"]["extract"]>[1];
-
-/** @throws UsageError for a file that is no JSON object, or options that do not fit */
-function extractionOf(input: Input): ExtractionRequest | undefined {
+/** The values of `schemaOptions`. @throws UsageError for a file that is no JSON object, or options that do not fit */
+function schemaOf(input: Input): ReadOptions {
   const path = input.value("schema");
   const instructions = input.value("instructions");
   if (path === undefined) {
     if (instructions !== undefined) throw new UsageError("--instructions needs --schema.");
-    return undefined;
+    return {};
   }
   if ((input.value("format") ?? "json") !== "json")
     throw new UsageError("--schema writes JSON: leave out --format.");
   const schema = jsonOf(path);
   if (typeof schema !== "object" || schema === null || Array.isArray(schema))
     throw new UsageError(`${path} is no JSON Schema of an object.`);
-  return { schema: schema as Record<string, unknown>, instructions };
+  return { schema: schema as Record<string, unknown>, ...(instructions && { instructions }) };
 }
 
-/** @throws ExtractionError */
-async function extract(fovea: Fovea, job: Job, request: ExtractionRequest): Promise<Extraction> {
-  const extraction = await fovea.jobs.extract(job.id, request);
+/** What was extracted from an ended job. @throws ExtractionError */
+async function extractionOf(fovea: Fovea, { id }: Job): Promise<Extraction> {
+  const { extraction } = (await fovea.jobs.wait(id)) as { extraction: Extraction };
   if (extraction.error) throw new ExtractionError(extraction.error);
-  return extraction;
+  return fovea.jobs.extraction(id, extraction.id);
 }
 
 async function readOne(
@@ -335,6 +340,7 @@ export const readingOf = (input: Input) =>
     prompt: input.value("prompt"),
     token_budget: wholeNumber(input, "token-budget"),
     witness: input.has("witness") || undefined,
+    sequence: input.value("sequence"),
     dpi: wholeNumber(input, "dpi"),
     languages: input.value("languages")?.split(","),
     text_layer: input.value("text-layer"),

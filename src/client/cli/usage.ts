@@ -22,7 +22,19 @@ export const usage: Command = {
     if (input.has("json")) printJson(rows);
     else
       printTable(
-        ["DAY", "KEY", "MODEL", "READ", "SHARED", "CACHED", "VISION TOKENS", "TEXT TOKENS"],
+        [
+          "DAY",
+          "KEY",
+          "MODEL",
+          "READ",
+          "SHARED",
+          "CACHED",
+          "VISION TOKENS",
+          "TEXT TOKENS",
+          "EXTRACTIONS",
+          "TOKENS IN",
+          "OUT",
+        ],
         rows.map((row) => [
           row.day,
           row.key_id,
@@ -32,6 +44,9 @@ export const usage: Command = {
           row.pages_cached,
           row.vision_tokens,
           row.text_tokens,
+          row.extractions,
+          row.extraction_input_tokens,
+          row.extraction_output_tokens,
         ]),
       );
     return 0;

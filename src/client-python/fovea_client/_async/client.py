@@ -89,6 +89,8 @@ class AsyncFovea:
     ) -> Reading:
         """Reads a document and waits for the result. Pages that fail are in `failed`.
 
+        With a `schema`, also waits for the `extraction`.
+
         Args:
             source: a path, URL, `file_…` id, bytes or an open file.
             name: a name for the document, for your own use; default: that of the file.
@@ -103,12 +105,17 @@ class AsyncFovea:
         """
         started = await self.start(source, name=name, idempotency_key=idempotency_key, **options)
         job = started
-        if on_event is not None or not is_over(started.state):
+        is_extracted = started.extraction is None or is_over(started.extraction.state)
+        if on_event is not None or not is_over(started.state) or not is_extracted:
             job = await self.jobs.wait(started.id, on_event=on_event, timeout=timeout)
         if job.state != "succeeded" and job.progress.done == 0:
             raise JobError(job)
         result = await self.jobs.result(job.id)
-        return Reading(job, result.pages)
+        extraction = job.extraction
+        # With `zero_retention` the document is erased when the data are delivered, so they come last.
+        if extraction is not None and extraction.state == "succeeded":
+            extraction = await self.jobs.extraction(job.id, extraction.id)
+        return Reading(job, result.pages, extraction)
 
     async def start(
         self,

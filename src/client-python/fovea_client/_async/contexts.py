@@ -11,8 +11,23 @@ from typing_extensions import Unpack
 
 from .._base import Listed
 from .._request import Answer, Call, back_off, sleep_async
-from ..models import Ageing, AgeingChange, Context, ContextMessage, ContextView, LossReport, Recall
-from ..params import AgeContext, ChangeContextMessage, NewContext, NewContextMessagesMessage
+from ..models import (
+    Ageing,
+    AgeingChange,
+    Context,
+    ContextMessage,
+    ContextMessageWithText,
+    ContextView,
+    LossReport,
+    Recall,
+)
+from ..params import (
+    AgeContext,
+    ChangeContext,
+    ChangeContextMessage,
+    NewContext,
+    NewContextMessagesMessage,
+)
 from ._lists import async_all
 from .transport import AsyncTransport
 
@@ -40,6 +55,10 @@ class AsyncContexts:
         """All contexts, newest first."""
         return async_all(self.list)
 
+    async def update(self, id: str, **change: Unpack[ChangeContext]) -> Context:
+        """Changes the name, token budget, metadata, or when texts are erased."""
+        return await self._http.json(Context, Call("PATCH", _path(id), json=change))
+
     async def add(
         self,
         id: str,
@@ -50,6 +69,14 @@ class AsyncContexts:
         json = {"messages": messages}
         call = Call("POST", f"{_path(id)}/messages", json=json, idempotency_key=idempotency_key)
         return (await self._http.json(Listed[ContextMessage], call)).data
+
+    async def message(self, id: str, number: int) -> ContextMessageWithText:
+        """A message with its text; `text` is `None` if it is erased, then `recall` reads the image."""
+        return await self._http.json(ContextMessageWithText, Call("GET", _message(id, number)))
+
+    async def forget(self, id: str, number: int) -> None:
+        """Deletes a message and the image that contains it; the image's other messages are text again."""
+        await self._http.none(Call("DELETE", _message(id, number)))
 
     async def change(self, id: str, number: int, **change: Unpack[ChangeContextMessage]) -> ContextMessage:
         """Pins a message or sets its importance."""
@@ -77,11 +104,24 @@ class AsyncContexts:
             await sleep_async(back_off(failures))
             failures += 1
 
-    async def recall(self, id: str, number: int, *, model: str | None = None) -> Recall:
-        """What can still be read of a message. An image is read once per rung; later calls use that reading."""
+    async def recall(
+        self,
+        id: str,
+        number: int,
+        *,
+        model: str | None = None,
+        source: Literal["auto", "image"] | None = None,
+    ) -> Recall:
+        """The text of a message: the original where the context still has it, else what a model reads in the image.
+
+        Args:
+            source: `image`: reads the image even if the original exists. It is read once per rung; later calls use
+                that reading.
+        """
+        query = {"model": model, "source": source}
         failures = 0
         while True:
-            call = Call("GET", f"{_message(id, number)}/recall", query={"model": model})
+            call = Call("GET", f"{_message(id, number)}/recall", query=query)
             recall = await self._held(Recall, call)
             if recall.state != "reading":
                 return recall

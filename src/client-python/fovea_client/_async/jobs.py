@@ -15,14 +15,13 @@ from .._base import Listed
 from .._request import Call, back_off, sleep_async
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError
 from ..events import JobEvent, PageEvent, is_over, job_event
-from ..models import Delivery, Job, ResultDocument
+from ..models import Delivery, Extraction, Job, ResultDocument
 from ..params import OcrRequest, ResultFormat
-from ..reading import Extraction
 from ._lists import async_all
 from .transport import AsyncTransport
 
 JobState = Literal["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"]
-TextFormat = Literal["json", "md", "html", "txt", "csv", "chunks"]
+TextFormat = Literal["json", "md", "html", "txt", "csv", "hocr", "alto", "chunks"]
 
 SILENCE = 45.0
 """Seconds after which an event stream is broken: the service sends a comment at least every 15 seconds."""
@@ -134,16 +133,24 @@ class AsyncJobs:
         on_event: Callable[[JobEvent], object] | None = None,
         timeout: float | None = None,
     ) -> Job:
-        """Waits until a job ends, and returns it.
+        """Waits until a job ends, and the extraction that its request has asked for. Returns the ended job.
 
         Raises:
             ApiTimeoutError: the job has not ended within `timeout` seconds. It continues.
         """
+        end = None if timeout is None else time.monotonic() + timeout
         async with aclosing(self.events(id, timeout=timeout)) as events:
             async for event in events:
                 if on_event is not None:
                     on_event(event)
-        return await self.get(id)
+        looks = 0
+        while True:
+            job = await self.get(id)
+            if job.extraction is None or is_over(job.extraction.state):
+                return job
+            _check(end, timeout)
+            await sleep_async(back_off(looks))
+            looks += 1
 
     async def result(self, id: str, *, pages: str | None = None) -> ResultDocument:
         """The result of a job, optionally of some `pages` (`1-3,7`)."""
@@ -197,9 +204,13 @@ class AsyncJobs:
         while not is_over(extraction.state):
             await sleep_async(back_off(looks))
             looks += 1
-            path = f"{_path(id)}/extractions/{extraction.id}"
-            extraction = await self._http.json(Extraction, Call("GET", path))
+            extraction = await self.extraction(id, extraction.id)
         return extraction
+
+    async def extraction(self, id: str, extraction: str) -> Extraction:
+        """An extraction, with its data if it has succeeded."""
+        path = f"{_path(id)}/extractions/{quote(extraction, safe='')}"
+        return await self._http.json(Extraction, Call("GET", path))
 
     async def figure(self, id: str, page: int, block: int) -> bytes:
         """The picture of an `image` block: a PNG or a JPEG."""

@@ -12,8 +12,23 @@ from typing_extensions import Unpack
 
 from .._base import Listed
 from .._request import Answer, Call, back_off, sleep_sync
-from ..models import Ageing, AgeingChange, Context, ContextMessage, ContextView, LossReport, Recall
-from ..params import AgeContext, ChangeContextMessage, NewContext, NewContextMessagesMessage
+from ..models import (
+    Ageing,
+    AgeingChange,
+    Context,
+    ContextMessage,
+    ContextMessageWithText,
+    ContextView,
+    LossReport,
+    Recall,
+)
+from ..params import (
+    AgeContext,
+    ChangeContext,
+    ChangeContextMessage,
+    NewContext,
+    NewContextMessagesMessage,
+)
 from ._lists import sync_all
 from .transport import Transport
 
@@ -41,6 +56,10 @@ class Contexts:
         """All contexts, newest first."""
         return sync_all(self.list)
 
+    def update(self, id: str, **change: Unpack[ChangeContext]) -> Context:
+        """Changes the name, token budget, metadata, or when texts are erased."""
+        return self._http.json(Context, Call("PATCH", _path(id), json=change))
+
     def add(
         self,
         id: str,
@@ -51,6 +70,14 @@ class Contexts:
         json = {"messages": messages}
         call = Call("POST", f"{_path(id)}/messages", json=json, idempotency_key=idempotency_key)
         return (self._http.json(Listed[ContextMessage], call)).data
+
+    def message(self, id: str, number: int) -> ContextMessageWithText:
+        """A message with its text; `text` is `None` if it is erased, then `recall` reads the image."""
+        return self._http.json(ContextMessageWithText, Call("GET", _message(id, number)))
+
+    def forget(self, id: str, number: int) -> None:
+        """Deletes a message and the image that contains it; the image's other messages are text again."""
+        self._http.none(Call("DELETE", _message(id, number)))
 
     def change(self, id: str, number: int, **change: Unpack[ChangeContextMessage]) -> ContextMessage:
         """Pins a message or sets its importance."""
@@ -78,11 +105,24 @@ class Contexts:
             sleep_sync(back_off(failures))
             failures += 1
 
-    def recall(self, id: str, number: int, *, model: str | None = None) -> Recall:
-        """What can still be read of a message. An image is read once per rung; later calls use that reading."""
+    def recall(
+        self,
+        id: str,
+        number: int,
+        *,
+        model: str | None = None,
+        source: Literal["auto", "image"] | None = None,
+    ) -> Recall:
+        """The text of a message: the original where the context still has it, else what a model reads in the image.
+
+        Args:
+            source: `image`: reads the image even if the original exists. It is read once per rung; later calls use
+                that reading.
+        """
+        query = {"model": model, "source": source}
         failures = 0
         while True:
-            call = Call("GET", f"{_message(id, number)}/recall", query={"model": model})
+            call = Call("GET", f"{_message(id, number)}/recall", query=query)
             recall = self._held(Recall, call)
             if recall.state != "reading":
                 return recall

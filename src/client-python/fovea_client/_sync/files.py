@@ -10,7 +10,7 @@ from .._base import Listed
 from .._request import Call, back_off, sha256_sync, sleep_sync
 from .._source import Body, Source, body_of, reference
 from ..errors import ApiConnectionError, FoveaError
-from ..models import DeletedTokens, File, KeptTokens, OpenUpload, Upload
+from ..models import DeletedTokens, File, FileUrl, KeptTokens, OpenUpload, Upload
 from ._lists import sync_all
 from .transport import Transport
 
@@ -66,13 +66,29 @@ class Files:
     def get(self, id: str) -> File:
         return self._http.json(File, Call("GET", _path(id)))
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Listed[File]:
-        query = {"limit": limit, "cursor": cursor}
+    def list(
+        self, *, limit: int | None = None, cursor: str | None = None, after: str | None = None
+    ) -> Listed[File]:
+        """A part of the files, newest first; with `after`, those older than the file with that id."""
+        query = {"limit": limit, "cursor": cursor, "after": after}
         return self._http.json(Listed[File], Call("GET", "/v1/files", query=query))
 
     def all(self) -> Iterator[File]:
         """All files, newest first."""
         return sync_all(self.list)
+
+    def url(self, id: str, *, expiry: int | None = None) -> str:
+        """An address from which the document can be read without an API key.
+
+        Args:
+            expiry: hours for which it is valid, at most 168; default: 24.
+        """
+        call = Call("GET", f"{_path(id)}/url", query={"expiry": expiry})
+        return (self._http.json(FileUrl, call)).url
+
+    def content(self, id: str) -> Iterator[bytes]:
+        """The bytes of the document, as they were sent, in pieces."""
+        return self._http.stream(Call("GET", f"{_path(id)}/content"))
 
     def tokens(self, id: str, *, limit: int | None = None, cursor: str | None = None) -> Listed[KeptTokens]:
         """The vision tokens kept for the file's pages."""
