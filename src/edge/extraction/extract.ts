@@ -84,7 +84,7 @@ export async function attachExtraction(
   { tenantId, keyId, tokenJobId }: Caller,
   fields: ExtractionFields,
 ): Promise<(jobId: string) => D1PreparedStatement[]> {
-  if (tokenJobId !== null) throw new Problem("token-refused", "`schema` needs an API key.");
+  if (tokenJobId !== null) throw new Problem("token-refused", "Extractions need an API key.");
   const prepared = await prepareExtraction(env, tenantId, fields);
   return (jobId) => {
     const now = Date.now();
