@@ -449,6 +449,9 @@ describe("the memory", () => {
     const listed = await use(client, "list_contexts", {});
     expect(listed.structuredContent.contexts).toMatchObject([{ context_id, name: "harbour" }]);
 
+    // Otherwise the texts are kept, and recall has no image to read.
+    const erasing = { method: "PATCH", key, body: { erase_after: 0 } };
+    expect((await call(`/v1/contexts/${context_id}`, erasing)).status).toBe(200);
     const ahead = new Date(Date.now() + 2 * 86_400_000).toISOString();
     const aged = await json(
       post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }),
