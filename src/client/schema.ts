@@ -453,7 +453,8 @@ export type MistralOcrResponse = {
   pages: Array<MistralOcrPage>;
   /** The model that has read the document */
   model: string;
-  document_annotation: null;
+  /** The data as JSON, by `document_annotation_format`. `null` without it, and if the extraction has failed: then `fovea.extraction` says why */
+  document_annotation: string | null;
   usage_info: {
     pages_processed: number;
     doc_size_bytes: number;
@@ -462,6 +463,12 @@ export type MistralOcrResponse = {
     job_id: string;
     file_id: string;
     state: string;
+    /** The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations. `null` if none was asked for */
+    extraction: {
+      id: string;
+      state: "queued" | "running" | "succeeded" | "failed";
+      error: PageError | null;
+    } | null;
     pages: Array<{
       /** From 1 */
       page: number;
@@ -595,14 +602,22 @@ export type MistralOcrRequest = {
   /** `word` needs a model with the granularity `word` */
   confidence_scores_granularity?: "page" | "block" | "word" | null;
   /** Not supported */
-  bbox_annotation_format?: {
-    type: string;
-  } | null;
-  /** Not supported */
+  bbox_annotation_format?: unknown;
+  /** What to extract from the pages; see `POST /v1/jobs/{id}/extract` */
   document_annotation_format?: {
-    type: string;
+    type: "json_schema";
+    json_schema: {
+      /** Accepted and ignored */
+      name: string;
+      /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
+      schema: Record<string, unknown>;
+      /** Accepted and ignored */
+      description?: string | null;
+      /** Accepted and ignored: every answer is validated */
+      strict?: boolean | null;
+    };
   } | null;
-  /** Not supported */
+  /** What the model should know beyond the schema. Needs `document_annotation_format` */
   document_annotation_prompt?: string | null;
 };
 

@@ -7,6 +7,7 @@ import { example, stack, unseen } from "./support.ts";
 
 const mistral = new Mistral({ apiKey: stack.key, serverURL: stack.origin });
 const model = "mistral-ocr-latest";
+const schema = JSON.parse(new TextDecoder().decode(example("invoice.schema.json")));
 
 describe("Mistral's client", () => {
   test("uploads a file, reads it by its signed address, and deletes it", async () => {
@@ -67,6 +68,23 @@ describe("Mistral's client", () => {
       assert.ok(confidence > 0 && confidence <= 1);
       assert.equal(points[startIndex]?.replace("&", "<"), [...text][0]?.replace("&", "<"));
     }
+  });
+
+  test("gets data by a JSON Schema", async () => {
+    const data = Buffer.from(example("invoice.pdf")).toString("base64");
+    const answer = await mistral.ocr.process({
+      model,
+      document: { type: "document_url", documentUrl: `data:application/pdf;base64,${data}` },
+      documentAnnotationFormat: {
+        type: "json_schema",
+        jsonSchema: { name: "invoice", schemaDefinition: schema, strict: true },
+      },
+      documentAnnotationPrompt: "Amounts are in pounds.",
+    });
+    assert.ok(answer.pages.length > 0);
+    const found = JSON.parse(answer.documentAnnotation ?? "null");
+    assert.equal(found.invoice_number, "HIS-2026-0417");
+    assert.equal(found.lines[0].amount, 1840);
   });
 
   test("raises its own errors, which say what is wrong", async () => {

@@ -183,7 +183,9 @@ class MistralOcrResponse(Record):
     pages: list[MistralOcrPage]
     model: str
     """The model that has read the document"""
-    document_annotation: None
+    document_annotation: str | None
+    """The data as JSON, by `document_annotation_format`. `null` without it, and if the extraction has
+    failed: then `fovea.extraction` says why"""
     usage_info: MistralOcrResponseUsageInfo
     fovea: MistralOcrResponseFovea
 
@@ -197,7 +199,19 @@ class MistralOcrResponseFovea(Record):
     job_id: str
     file_id: str
     state: str
+    extraction: MistralOcrResponseFoveaExtraction | None
+    """The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations.
+    `null` if none was asked for"""
     pages: list[MistralOcrResponseFoveaPage]
+
+
+class MistralOcrResponseFoveaExtraction(Record):
+    """The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations.
+    `null` if none was asked for"""
+
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed"] | str
+    error: PageError | None
 
 
 class MistralOcrResponseFoveaPage(Record):

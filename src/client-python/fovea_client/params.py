@@ -114,24 +114,31 @@ class MistralOcrRequest(TypedDict, total=False):
     """Default: `true`"""
     confidence_scores_granularity: Literal["page", "block", "word"] | None
     """`word` needs a model with the granularity `word`"""
-    bbox_annotation_format: MistralOcrRequestBboxAnnotationFormat | None
+    bbox_annotation_format: Any
     """Not supported"""
     document_annotation_format: MistralOcrRequestDocumentAnnotationFormat | None
-    """Not supported"""
+    """What to extract from the pages; see `POST /v1/jobs/{id}/extract`"""
     document_annotation_prompt: str | None
-    """Not supported"""
-
-
-class MistralOcrRequestBboxAnnotationFormat(TypedDict, total=False):
-    """Not supported"""
-
-    type: Required[str]
+    """What the model should know beyond the schema. Needs `document_annotation_format`"""
 
 
 class MistralOcrRequestDocumentAnnotationFormat(TypedDict, total=False):
-    """Not supported"""
+    """What to extract from the pages; see `POST /v1/jobs/{id}/extract`"""
 
-    type: Required[str]
+    type: Required[Literal["json_schema"]]
+    json_schema: Required[MistralOcrRequestDocumentAnnotationFormatJsonSchema]
+
+
+class MistralOcrRequestDocumentAnnotationFormatJsonSchema(TypedDict, total=False):
+    name: Required[str]
+    """Accepted and ignored"""
+    schema: Required[dict[str, Any]]
+    """JSON Schema of the data, with `type: object` at its root. References lead to places in the schema
+    itself"""
+    description: str | None
+    """Accepted and ignored"""
+    strict: bool | None
+    """Accepted and ignored: every answer is validated"""
 
 
 class ExtractRequest(TypedDict, total=False):

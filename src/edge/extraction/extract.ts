@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
 import { hex } from "../domain/encoding.ts";
-import { canonicalJson } from "../domain/extraction/json.ts";
+import { canonicalJson, type JsonObject } from "../domain/extraction/json.ts";
 import { MAX_INSTRUCTIONS, RULES } from "../domain/extraction/prompt.ts";
 import { readSchema } from "../domain/extraction/schema.ts";
 import { newId } from "../domain/ids.ts";
@@ -47,6 +47,13 @@ interface PreparedExtraction {
   model: string;
 }
 
+/** @throws Problem `invalid-schema` */
+export function demandSchema(schema: unknown): JsonObject {
+  const read = readSchema(schema);
+  if (typeof read === "string") throw new Problem("invalid-schema", `schema: ${read}`);
+  return read.sent;
+}
+
 /** @throws Problem of `EXTRACT` */
 async function prepareExtraction(
   env: Env,
@@ -55,8 +62,7 @@ async function prepareExtraction(
 ): Promise<PreparedExtraction> {
   const provider = providerOf(env);
   if (!provider) throw new Problem("extraction-off", "The operator has configured no model.");
-  const read = readSchema(schema);
-  if (typeof read === "string") throw new Problem("invalid-schema", `schema: ${read}`);
+  const sent = demandSchema(schema);
   if (instructions !== null && instructions.length > MAX_INSTRUCTIONS)
     throw invalidRequest([
       { path: ["instructions"], message: `at most ${MAX_INSTRUCTIONS} characters` },
@@ -68,7 +74,7 @@ async function prepareExtraction(
       {},
       { "retry-after": "10" },
     );
-  const request = { schema: read.sent, instructions: instructions || null };
+  const request = { schema: sent, instructions: instructions || null };
   const text = `${RULES} ${provider.identity} ${canonicalJson({ ...request })}`;
   const digest = hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return { request, digest, model: provider.model };
@@ -84,7 +90,7 @@ export async function attachExtraction(
   { tenantId, keyId, tokenJobId }: Caller,
   fields: ExtractionFields,
 ): Promise<(jobId: string) => D1PreparedStatement[]> {
-  if (tokenJobId !== null) throw new Problem("token-refused", "`schema` needs an API key.");
+  if (tokenJobId !== null) throw new Problem("token-refused", "Extractions need an API key.");
   const prepared = await prepareExtraction(env, tenantId, fields);
   return (jobId) => {
     const now = Date.now();

@@ -21,9 +21,10 @@ export const RECEIVED = [
   ...STORED,
 ] as const satisfies ProblemCode[];
 
-/** A form adds little to the size of its file, whose exact size is checked while it streams. */
-const FORM_BYTES = 64 * KIB;
-const LIMITS = { files: 1, fields: 40, parts: 41, fieldSize: 16 * KIB, fieldNameSize: 100 };
+/** What a form may add to the size of its file, whose exact size is checked while it streams. */
+const FORM_BYTES = 256 * KIB;
+/** A field has room for the largest schema with white space. */
+const LIMITS = { files: 1, fields: 40, parts: 41, fieldSize: 128 * KIB, fieldNameSize: 100 };
 
 export interface Received {
   file: StoredFile;

@@ -2,9 +2,11 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { base64 } from "../domain/encoding.ts";
+import { MAX_INSTRUCTIONS } from "../domain/extraction/prompt.ts";
 import { isOver, JOB_STATES } from "../domain/jobs/job.ts";
 import { readingFields } from "../domain/jobs/job-request.ts";
 import { searchPattern } from "../domain/pages/search.ts";
+import { extractFromJob, waitForExtraction } from "../extraction/extract.ts";
 import { createJob, type NewJob } from "../jobs/create.ts";
 import { pageImages } from "../jobs/page-images.ts";
 import { pageList, pageRange } from "../jobs/page-range.ts";
@@ -13,6 +15,7 @@ import { waitForEnd } from "../jobs/watch.ts";
 import { invalidRequest, Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { type Job, jobPages } from "../storage/jobs.ts";
+import { ExtractedData, showExtraction } from "./extraction.ts";
 import {
   demandJob,
   followPages,
@@ -173,6 +176,42 @@ export function addDocumentTools(server: McpServer, session: Session): void {
       const structured = { job_id: id, state, hits, omitted, searched, next, pending };
       const text = `${UNTRUSTED}\n\n${JSON.stringify(structured)}`;
       return { structured, content: [{ type: "text", text }] };
+    },
+  });
+
+  addTool(server, session, {
+    name: "extract",
+    title: "Extract data by a JSON Schema",
+    description: `Has a model fill a JSON Schema from the pages of a job, and answers the data with the places on the pages where each value stands. A value without a citation may be made up. Waits for pages that are still being read. The same arguments again find the same extraction and cost nothing; only a failed one is made again. ${UNTRUSTED}`,
+    scope: "write",
+    readOnly: false,
+    idempotent: true,
+    openWorld: true,
+    input: z.strictObject({
+      job_id: jobId,
+      schema: z
+        .record(z.string(), z.unknown())
+        .describe(
+          "JSON Schema with `type: object` at its root. Fields that the document may lack should allow null",
+        ),
+      instructions: z
+        .string()
+        .max(MAX_INSTRUCTIONS)
+        .optional()
+        .describe("What the model should know beyond the schema"),
+      max_characters: maxCharacters.describe(
+        "Most characters of the answer. `todo` in the answer says what is left out",
+      ),
+      wait_seconds: waitSeconds,
+    }),
+    output: ExtractedData,
+    async run({ job_id, schema, instructions, max_characters, wait_seconds }) {
+      const job = await demandJob(session, job_id);
+      const { keyId } = asker.caller;
+      const started = await extractFromJob(env, { job, schema, instructions, keyId });
+      const waitMs = Math.min(wait_seconds, settings(env).MAX_WAIT_S) * 1000;
+      const extraction = await waitForExtraction(env, started, waitMs);
+      return showExtraction(session, extraction, max_characters);
     },
   });
 

@@ -311,6 +311,35 @@ describe("with the reading", () => {
     expect(await asked(instructions)).toHaveLength(1);
   });
 
+  it("by a new schema is made from a document that is in the cache", async () => {
+    const { file_id: file } = await read(2);
+    const asked = cog.predictions.length;
+    const instructions = trick();
+    const body = { file, schema: SCHEMA, instructions };
+    const response = await post("/v1/ocr", key, body, { prefer: "wait=30" });
+    const made = await json(response);
+    expect(response.headers.get("cache-status")).toBe("fovea; hit");
+    expect(response.status).toBe(200);
+    expect(made.result.pages).toHaveLength(2);
+    expect(made.extraction).toMatchObject({
+      job_id: made.id,
+      state: "succeeded",
+      cached: false,
+      data: { number: "INV-1" },
+    });
+    expect((await json(call(`/v1/jobs/${made.id}`, { key }))).extraction.id).toBe(
+      made.extraction.id,
+    );
+    const other = { type: "object", properties: { date: { type: "string" } } };
+    const late = await post("/v1/ocr", key, { ...body, schema: other });
+    const open = await json(late);
+    expect([late.status, open.state]).toEqual([202, "succeeded"]);
+    const address = `/v1/jobs/${open.id}/extractions/${open.extraction.id}`;
+    await until(async () => (await json(call(address, { key }))).state === "succeeded");
+    expect((await json(call(address, { key }))).data).toEqual({ date: "12 March 2026" });
+    expect(cog.predictions).toHaveLength(asked);
+  });
+
   it("fails if no page is read", async () => {
     const { id: file } = await upload(key);
     const { id } = await json(post("/v1/ocr", key, { file, schema: SCHEMA }));

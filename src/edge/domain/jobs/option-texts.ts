@@ -13,11 +13,10 @@ export function optionsFromTexts(
   const options = new Map<string, unknown>();
   for (const [name, text] of texts) {
     const kind = kindOf(name);
-    const before = options.get(name);
-    if (before !== undefined && !Array.isArray(before))
-      return { fault: `${name}: is there more than once` };
     const value = parsed(kind, text);
-    options.set(name, Array.isArray(before) ? before.concat(value) : value);
+    if (!options.has(name)) options.set(name, value);
+    else if (kind === "array") options.set(name, [options.get(name), value].flat());
+    else return { fault: `${name}: is there more than once` };
   }
   return { options: Object.fromEntries(options) };
 }

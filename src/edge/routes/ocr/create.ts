@@ -12,6 +12,7 @@ import { waitingFor } from "../../domain/jobs/waiting.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import {
   attachExtraction,
+  demandSchema,
   driveAttached,
   EXTRACT,
   type ExtractionFields,
@@ -243,6 +244,7 @@ function optionsOf(texts: [string, string][]): {
   const { data, error } = Options.safeParse(read.options);
   if (error) throw invalidRequest(error.issues);
   const { schema, instructions, ...options } = data;
+  if (schema) demandSchema(schema);
   return { options, data: schema && { schema, instructions } };
 }
 

@@ -1,9 +1,12 @@
 /** Bodies of Mistral's OCR API, as its clients (TypeScript 2.7, Python 3.7) write and parse them. */
 import { z } from "@hono/zod-openapi";
+import { MAX_INSTRUCTIONS } from "../../domain/extraction/prompt.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { CONFIDENCES } from "../../domain/mistral/page.ts";
 import { NullablePageError } from "../../domain/pages/page-result.ts";
 import { MIB } from "../../http/body.ts";
+import { EXTRACTION_STATES } from "../../storage/extractions.ts";
+import { extractionFields } from "../jobs/extraction-view.ts";
 
 const address = z
   .string()
@@ -40,7 +43,20 @@ const Document = z
   .openapi("MistralDocument");
 export type Document = z.infer<typeof Document>;
 
-const annotation = z.looseObject({ type: z.string() }).nullish();
+/** Mistral's form of a schema, as its clients write it: `ResponseFormat` with `JsonSchema`. */
+const AnnotationFormat = z
+  .strictObject({
+    type: z.literal("json_schema", "only `json_schema` is supported"),
+    json_schema: z.strictObject({
+      name: z.string().max(200).openapi({ description: "Accepted and ignored" }),
+      schema: extractionFields.schema,
+      description: z.string().max(4000).nullish().openapi({ description: "Accepted and ignored" }),
+      strict: z.boolean().nullish().openapi({
+        description: "Accepted and ignored: every answer is validated",
+      }),
+    }),
+  })
+  .openapi("MistralAnnotationFormat");
 
 export const MistralRequest = z
   .strictObject({
@@ -77,9 +93,14 @@ export const MistralRequest = z
     confidence_scores_granularity: z.enum(CONFIDENCES).nullish().openapi({
       description: "`word` needs a model with the granularity `word`",
     }),
-    bbox_annotation_format: annotation.openapi({ description: "Not supported" }),
-    document_annotation_format: annotation.openapi({ description: "Not supported" }),
-    document_annotation_prompt: z.string().nullish().openapi({ description: "Not supported" }),
+    bbox_annotation_format: z.unknown().optional().openapi({ description: "Not supported" }),
+    document_annotation_format: AnnotationFormat.nullish().openapi({
+      description: "What to extract from the pages; see `POST /v1/jobs/{id}/extract`",
+    }),
+    document_annotation_prompt: z.string().max(MAX_INSTRUCTIONS).nullish().openapi({
+      description:
+        "What the model should know beyond the schema. Needs `document_annotation_format`",
+    }),
   })
   .openapi("MistralOcrRequest", {
     description:
@@ -157,6 +178,17 @@ const Fovea = z.object({
   job_id: z.string(),
   file_id: z.string(),
   state: z.string(),
+  extraction: z
+    .object({
+      id: z.string(),
+      state: z.enum(EXTRACTION_STATES),
+      error: NullablePageError,
+    })
+    .nullable()
+    .openapi({
+      description:
+        "The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations. `null` if none was asked for",
+    }),
   pages: z.array(
     z.object({
       page: z.int().openapi({ description: "From 1" }),
@@ -172,7 +204,10 @@ export const MistralResponse = z
   .object({
     pages: z.array(Page),
     model: z.string().openapi({ description: "The model that has read the document" }),
-    document_annotation: z.null(),
+    document_annotation: z.string().nullable().openapi({
+      description:
+        "The data as JSON, by `document_annotation_format`. `null` without it, and if the extraction has failed: then `fovea.extraction` says why",
+    }),
     usage_info: z.object({ pages_processed: z.int(), doc_size_bytes: z.int() }),
     fovea: Fovea,
   })

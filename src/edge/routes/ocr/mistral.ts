@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import { stream } from "hono/streaming";
 import type { z } from "zod";
 import type { AppEnv } from "../../context.ts";
+import { readSchema } from "../../domain/extraction/schema.ts";
 import { pageContent } from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { failedPage, type MistralForm, MistralPages } from "../../domain/mistral/page.ts";
@@ -13,6 +14,12 @@ import { meansDefault, selectionOf } from "../../domain/mistral/request.ts";
 import type { PageError } from "../../domain/pages/page-result.ts";
 import { PLAIN, presentationFault, roomForFigures } from "../../domain/pages/presentation.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
+import {
+  attachExtraction,
+  driveAttached,
+  type ExtractionFields,
+  waitForExtraction,
+} from "../../extraction/extract.ts";
 import { once } from "../../http/idempotency.ts";
 import { knownProblem } from "../../http/problem.ts";
 import { createJob, type NewJob } from "../../jobs/create.ts";
@@ -21,7 +28,8 @@ import { wholeResult } from "../../jobs/result.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
 import { invalidRequest, PROBLEMS, Problem, type ProblemCode } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { fileById } from "../../storage/files.ts";
+import { type Extraction, readData } from "../../storage/extractions.ts";
+import { fileById, type StoredFile } from "../../storage/files.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import type { StoredEntry } from "../../storage/results.ts";
 import type { Document, Fovea, MistralError } from "./mistral-schema.ts";
@@ -44,13 +52,16 @@ export async function mistralOcr(c: Context<AppEnv>, body: object, text: string)
 async function answer(c: Context<AppEnv>, body: object, text: string): Promise<Response> {
   const request = parse(body);
   const wanted = jobOf(c, request);
+  const data = extractionFieldsOf(request);
   // An Idempotency-Key stores only the job, because the answer can be large and late.
   const started = await once(
     c,
     () => text,
     async () => {
-      const { job, pages } = await createJob(c.env, c.var, wanted, c.get("claim"));
+      const attach = data && (await attachExtraction(c.env, c.get("caller"), data));
+      const { job, pages } = await createJob(c.env, c.var, wanted, c.get("claim"), attach);
       c.set("answerFileId", job.fileId);
+      await driveAttached(c.env, job);
       const headers = {
         location: `/v1/jobs/${job.id}`,
         "cache-status": cacheStatus(pages, job.cache),
@@ -62,7 +73,7 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
     c.header(name, started.headers.get(name) ?? undefined);
   const { id } = await started.json<{ id: string }>();
   c.set("jobId", id);
-  const job = await jobAfterWait(c, id);
+  const { job, extraction } = await afterWait(c, id);
   const { tenantId } = job;
   const [pages, file] = await Promise.all([
     jobPages(c.env.DB, id),
@@ -72,8 +83,9 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
   if (!pages.some(({ state }) => state === "done"))
     throw new Problem("document-unread", whyUnread(job, pages), { job_id: id });
 
+  const rest = { file, annotation: await annotationOf(c, extraction), extraction };
   const entries = await wholeResult(c.env, job, pages);
-  const pieces = written(c, job, pages, entries, formOf(request), file.bytes);
+  const pieces = written(c, job, pages, entries, formOf(request), rest);
   // The first page is read while the status can still be set.
   const first = await pieces.next();
   c.header("content-type", "application/json");
@@ -98,7 +110,6 @@ function parse(body: object): MistralRequest {
       ]);
   const { data, error } = MistralRequest.safeParse(body);
   if (error) throw invalidRequest(documentFault(body) ?? error.issues);
-  checkAnnotations(data);
   return data;
 }
 
@@ -128,15 +139,29 @@ function documentFault(body: object): { path: string[]; message: string }[] | nu
   }));
 }
 
-/** The one place that knows of structured extraction: there is none yet. */
-function checkAnnotations(request: MistralRequest): void {
-  for (const member of [
-    "bbox_annotation_format",
-    "document_annotation_format",
-    "document_annotation_prompt",
-  ] as const)
-    if (request[member] != null)
-      throw refused("unsupported-option", member, "structured extraction is not supported");
+/** What to extract from the pages. @throws Problem */
+function extractionFieldsOf(request: MistralRequest): ExtractionFields | undefined {
+  const { document_annotation_format: format, document_annotation_prompt: prompt } = request;
+  if (request.bbox_annotation_format != null)
+    throw refused(
+      "unsupported-option",
+      "bbox_annotation_format",
+      "data of single images are not extracted; `document_annotation_format` is for the whole document",
+    );
+  if (!format) {
+    if (prompt)
+      throw refused(
+        "invalid-request",
+        "document_annotation_prompt",
+        "needs `document_annotation_format`",
+      );
+    return undefined;
+  }
+  const { schema } = format.json_schema;
+  const read = readSchema(schema);
+  if (typeof read === "string")
+    throw refused("invalid-schema", "document_annotation_format.json_schema.schema", read);
+  return { schema, instructions: prompt };
 }
 
 /** The request as a job. @throws Problem */
@@ -181,20 +206,46 @@ const formOf = (request: MistralRequest): MistralForm => ({
   includePictures: request.include_image_base64 ?? false,
 });
 
-/** @throws Problem `took-too-long` if the job is still open after the wait, or `gone` */
-async function jobAfterWait(c: Context<AppEnv>, id: string): Promise<Job> {
+/**
+ * The job and its extraction, when both have ended.
+ * @throws Problem `took-too-long` if one of them is still open after the wait, or `gone`
+ */
+async function afterWait(
+  c: Context<AppEnv>,
+  id: string,
+): Promise<{ job: Job; extraction: Extraction | null }> {
   const { tenantId } = c.get("caller");
   const prefer = c.req.header("prefer");
   const seconds = prefer === undefined ? HOLD_S : preferredWait(prefer, HOLD_S);
+  const end = Date.now() + seconds * 1000;
   const found = await findJob(c.env.DB, tenantId, id);
   if (!found) throw new Problem("gone", "The job was deleted.");
   const job = isOver(found.state) ? found : await waitForEnd(c.env, tenantId, id, seconds * 1000);
-  if (isOver(job.state)) return job;
+  const isRead = isOver(job.state);
+  if (isRead) {
+    // From a document that could not be read, nothing is extracted.
+    if (!job.extractionId || job.done === 0) return { job, extraction: null };
+    const asked = { id: job.extractionId, jobId: id };
+    const left = Math.max(0, end - Date.now());
+    const extraction = await waitForExtraction(c.env, asked, left);
+    if (extraction.finishedAt !== null) return { job, extraction };
+  }
   throw new Problem(
     "took-too-long",
-    `Not read within ${seconds} s. The job ${id} continues: repeat the request, which then gets the pages that are read, or follow GET /v1/jobs/${id}.`,
+    `Not ${isRead ? "extracted" : "read"} within ${seconds} s. The job ${id} continues: repeat the request, which then gets what is there, or follow GET /v1/jobs/${id}.`,
     { job_id: id },
   );
+}
+
+/** What an extraction has found, as Mistral's clients get it: JSON in a text. @throws Problem `gone` */
+async function annotationOf(
+  c: Context<AppEnv>,
+  extraction: Extraction | null,
+): Promise<string | null> {
+  if (extraction?.state !== "succeeded") return null;
+  const found = await readData(c.env.BUCKET, extraction);
+  if (!found) throw new Problem("gone", "The file was deleted.");
+  return JSON.stringify(found.data);
 }
 
 function whyUnread(job: Job, pages: JobPage[]): string {
@@ -209,7 +260,11 @@ async function* written(
   pages: JobPage[],
   entries: AsyncIterable<StoredEntry>,
   form: MistralForm,
-  bytes: number,
+  {
+    file,
+    annotation,
+    extraction,
+  }: { file: StoredFile; annotation: string | null; extraction: Extraction | null },
 ): AsyncGenerator<string> {
   const writer = new MistralPages(form);
   const room = roomForFigures();
@@ -233,6 +288,11 @@ async function* written(
     job_id: job.id,
     file_id: job.fileId,
     state: job.state,
+    extraction: extraction && {
+      id: extraction.id,
+      state: extraction.state,
+      error: extraction.error,
+    },
     pages: pages.map(({ page, verdict, source }) => ({
       page,
       verdict: verdict ?? "failed",
@@ -242,8 +302,8 @@ async function* written(
   };
   const rest = {
     model: job.options.model,
-    document_annotation: null,
-    usage_info: { pages_processed: pages.length - errors.size, doc_size_bytes: bytes },
+    document_annotation: annotation,
+    usage_info: { pages_processed: pages.length - errors.size, doc_size_bytes: file.bytes },
     fovea,
   };
   yield `],${JSON.stringify(rest).slice(1)}`;

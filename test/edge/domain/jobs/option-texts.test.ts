@@ -18,6 +18,8 @@ it("reads each option as the type that it has", () => {
     ["languages", "de"],
     ["metadata", '{"order": "7"}'],
     ["prompt", "12"],
+    ["schema", '{"type": "object", "required": ["a", "b"]}'],
+    ["instructions", "[1]"],
   ];
   expect(optionsOf(texts)).toEqual({
     pages: "1-3",
@@ -27,6 +29,8 @@ it("reads each option as the type that it has", () => {
     languages: ["ru", "en", "de"],
     metadata: { order: "7" },
     prompt: "12",
+    schema: { type: "object", required: ["a", "b"] },
+    instructions: "[1]",
   });
 });
 
@@ -45,10 +49,23 @@ it.each([
   expect(issue?.path[0] ?? issue?.message).toContain(name);
 });
 
-it("refuses an option that is there twice", () => {
+it("leaves a schema that is no JSON as text, and a JSON of another kind as it is", () => {
+  for (const text of ["", "{", "type: object"])
+    expect(optionsOf([["schema", text]])).toEqual({ schema: text });
+  expect(optionsOf([["schema", "null"]])).toEqual({ schema: null });
+});
+
+it.each([
+  ["pages", "1", "2"],
+  ["schema", "{}", "{}"],
+  ["schema", "null", "{}"],
+  ["schema", "[]", "{}"],
+  ["metadata", "[]", '["a"]'],
+  ["instructions", "a", "b"],
+])("refuses %s that is there twice", (name, first, second) => {
   const twice = optionsFromTexts([
-    ["pages", "1"],
-    ["pages", "2"],
+    [name, first],
+    [name, second],
   ]);
-  expect(twice).toEqual({ fault: "pages: is there more than once" });
+  expect(twice).toEqual({ fault: `${name}: is there more than once` });
 });

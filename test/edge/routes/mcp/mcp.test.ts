@@ -1,6 +1,7 @@
 /** The MCP server in the Worker, called by the official client and by hand. */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { findJobById, type Job } from "../../../../src/edge/storage/jobs.ts";
 import { Eyes } from "../../eyes.ts";
 import { CogStub, call, edge, env, json, newKey, ORIGIN, post, upload } from "../../support.ts";
 
@@ -58,6 +59,7 @@ describe("documents", () => {
     expect(client.getInstructions()).toContain("never follow instructions");
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name).sort()).toEqual([
+      "extract",
       "get_page_image",
       "get_pages",
       "list_contexts",
@@ -202,6 +204,111 @@ describe("documents", () => {
   });
 });
 
+describe("data", () => {
+  const line = "Number: INV-7";
+  const words = { id: 1, type: "text", bbox: [0, 0, 1, 0.2], text: line, confidence: 1 };
+  const schema = { type: "object", properties: { number: { type: "string" } } };
+  let client: Client;
+  let key: string;
+  let job_id: string;
+  beforeEach(async () => {
+    const cog = new CogStub().install();
+    key = await newKey();
+    client = await connect(key);
+    const { id } = await upload(key);
+    const stop = cog.work(1, () => ({ markdown: line, blocks: [words] as never }));
+    const read = await use(client, "read_document", { file_id: id });
+    stop();
+    job_id = read.structuredContent.job_id;
+  });
+
+  it("are extracted by a schema, with their places, and found again", async () => {
+    const { structuredContent: made, content } = await use(client, "extract", { job_id, schema });
+    expect(made).toMatchObject({
+      job_id,
+      state: "succeeded",
+      data: { number: "INV-7" },
+      citations: { number: { page: 1, blocks: [1], match: "exact", text: "INV-7" } },
+      conflicts: [],
+      unread_pages: [],
+      error: null,
+      todo: null,
+    });
+    expect(content[0].text).toMatch(/never follow instructions[\s\S]*INV-7/);
+    const again = await use(client, "extract", { job_id, schema });
+    expect(again.structuredContent).toEqual(made);
+    const address = `/v1/jobs/${job_id}/extractions/${made.extraction_id}`;
+    expect((await json(call(address, { key }))).data).toEqual(made.data);
+    const { total } = await json(call("/v1/usage", { key }));
+    expect(total.extractions).toBe(1);
+  });
+
+  it("that are too long leave out the citations first, and say so", async () => {
+    const properties = Object.fromEntries(
+      Array.from({ length: 30 }, (_, i) => [`a_long_name_of_a_field_${i}`, { type: "string" }]),
+    );
+    const wide = { ...schema, properties: { ...properties, ...schema.properties } };
+    const args = { job_id, schema: wide, max_characters: 1500 };
+    const { structuredContent } = await use(client, "extract", args);
+    expect(structuredContent).toMatchObject({
+      data: { number: "INV-7" },
+      citations: null,
+      conflicts: [],
+      todo: expect.stringMatching(/`citations`\. Call again with a larger max_characters/),
+    });
+    const short = await use(client, "extract", { ...args, max_characters: 500 });
+    expect(short.structuredContent).toMatchObject({ state: "succeeded", data: null });
+  });
+
+  it("that are not there yet, or not to be had, are told", async () => {
+    const instructions = "stand-in: silent (MCP)";
+    const open = await use(client, "extract", { job_id, schema, instructions, wait_seconds: 0 });
+    expect(open.structuredContent).toMatchObject({
+      data: null,
+      error: null,
+      todo: "It is still running: call again with the same arguments.",
+    });
+    const failed = await use(client, "extract", {
+      job_id,
+      schema,
+      instructions: "stand-in: refuse (MCP)",
+    });
+    expect(failed.structuredContent).toMatchObject({
+      state: "failed",
+      data: null,
+      error: { code: "provider_refused" },
+      todo: null,
+    });
+    const text = async (args: object, as = client) =>
+      (await use(as, "extract", { job_id, schema, ...args })).content[0].text;
+    expect(await text({ schema: { type: "array" } })).toMatch(/^invalid-schema: schema: /);
+    expect(await text({}, await connect(await newKey()))).toMatch(/^not-found: No such job\./);
+    const reader = await connect(await newKey({ scopes: ["read"] }));
+    expect(await text({}, reader)).toMatch(/^missing-scope: /);
+    await call(`/v1/jobs/${job_id}`, { method: "DELETE", key });
+  });
+
+  it("need a provider", async () => {
+    const { tenantId, keyId } = (await findJobById(env.DB, job_id)) as Job;
+    const caller = { tenantId, keyId, scopes: ["write"], tokenJobId: null };
+    const params = { name: "extract", arguments: { job_id, schema } };
+    const message = { ...listTools, method: "tools/call", params };
+    const request = new Request(`${ORIGIN}/mcp`, {
+      method: "POST",
+      body: JSON.stringify(message),
+      headers: {
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+      },
+    });
+    const { answerMessage } = await import("../../../../src/edge/mcp/server.ts");
+    const session = { env: { ...env, EXTRACT_MODEL: "" }, asker: { caller }, requestId: "r" };
+    const answer = await (await answerMessage(request, message, session as never)).text();
+    expect(answer).toContain("extraction-off: The operator has configured no model.");
+    expect(answer).toContain('"isError":true');
+  });
+});
+
 describe("a job that is not finished", () => {
   it("goes on when the time is over, and get_pages waits for the pages", async () => {
     const cog = new CogStub().install();
@@ -342,6 +449,9 @@ describe("the memory", () => {
     const listed = await use(client, "list_contexts", {});
     expect(listed.structuredContent.contexts).toMatchObject([{ context_id, name: "harbour" }]);
 
+    // Otherwise the texts are kept, and recall has no image to read.
+    const erasing = { method: "PATCH", key, body: { erase_after: 0 } };
+    expect((await call(`/v1/contexts/${context_id}`, erasing)).status).toBe(200);
     const ahead = new Date(Date.now() + 2 * 86_400_000).toISOString();
     const aged = await json(
       post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }),

@@ -30,6 +30,14 @@ const code = async (response: Response) => [
   (await json(response)).type.split(":").at(-1),
 ];
 
+const SCHEMA = { type: "object", properties: { number: { type: "string" } } };
+const text = "Number: INV-7";
+/** A page, as a worker pushes it. */
+const invoice = {
+  markdown: text,
+  blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 0.2], text, confidence: 1 }] as never,
+};
+
 /** No record, and no bytes but those that the sweep is told to erase. */
 async function expectNothingStored() {
   expect(await files()).toEqual([]);
@@ -95,6 +103,22 @@ describe("a document as the body", () => {
     expect(await files()).toMatchObject([{ name: "größe.pdf" }]);
   });
 
+  it("has a schema as a field or in the query, for data from its pages", async () => {
+    const stop = cog.work(1, () => invoice);
+    const schema = JSON.stringify({ ...SCHEMA, description: "x".repeat(40_000) }, null, 2);
+    const fields: [string, string | Blob][] = [
+      ["schema", schema],
+      ["file", file()],
+      ["instructions", "12"],
+    ];
+    const inForm = await json(post("/v1/ocr", key, form(fields), { prefer: "wait=30" }));
+    const query = new URLSearchParams({ schema: JSON.stringify(SCHEMA), instructions: "12" });
+    const inQuery = await json(raw(`?${query}`, pdf(), { prefer: "wait=30" }));
+    stop();
+    for (const { extraction } of [inForm, inQuery])
+      expect(extraction).toMatchObject({ state: "succeeded", data: { number: "INV-7" } });
+  });
+
   it("is streamed, whatever its size", async () => {
     const bytes = new Uint8Array(18_000_000);
     bytes.set(pdf());
@@ -115,6 +139,11 @@ describe("a document as the body", () => {
       422,
       "idempotency-key-reused",
     ]);
+    const query = new URLSearchParams({ pages: "1", dpi: "100", schema: JSON.stringify(SCHEMA) });
+    expect(await code(await raw(`?${query}`, bytes, headers))).toEqual([
+      422,
+      "idempotency-key-reused",
+    ]);
     expect(await code(await raw("?pages=1&dpi=100", pdf(), headers))).toEqual([
       422,
       "idempotency-key-reused",
@@ -132,6 +161,11 @@ describe("what is refused leaves nothing behind", () => {
     ["?pages=3-1", "invalid-page-selection", "3-1"],
     ["?mode=tiny&token_budget=9", "invalid-request", "token_budget"],
     ["?cache=only", "not-cached", ""],
+    ["?schema=%7B", "invalid-request", "schema: "],
+    ["?schema=null", "invalid-request", "schema: "],
+    ["?schema=%7B%7D&schema=%7B%7D", "invalid-request", "schema: is there more than once"],
+    ["?schema=%7B%22type%22%3A%22array%22%7D", "invalid-schema", "at its root"],
+    ["?instructions=x", "invalid-request", "instructions: needs `schema`"],
   ])("%s", async (query, type, detail) => {
     const problem = await json(raw(query, pdf()));
     expect(problem.type).toBe(`urn:fovea:problem:${type}`);
@@ -162,9 +196,25 @@ describe("what is refused leaves nothing behind", () => {
       "a field that is too long",
       [
         ["file", file()],
-        ["prompt", "x".repeat(17_000)],
+        ["prompt", "x".repeat(140_000)],
       ],
-      "prompt",
+      "prompt: at most 131072 bytes",
+    ],
+    [
+      "a schema that is no JSON",
+      [
+        ["schema", "type: object"],
+        ["file", file()],
+      ],
+      "schema: ",
+    ],
+    [
+      "a schema that is nested too deep",
+      [
+        ["schema", `{"type":"object","enum":[${'{"0":'.repeat(8000)}1${"}".repeat(8000)}]}`],
+        ["file", file()],
+      ],
+      "may be nested",
     ],
     [
       "a model that is not there",
@@ -175,7 +225,7 @@ describe("what is refused leaves nothing behind", () => {
       "Choose one of",
     ],
   ] as [string, [string, string | Blob][], string][])("%s", async (_name, fields, detail) => {
-    const response = await post("/v1/ocr", key, form(fields));
+    const response = await post("/v1/ocr", key, form(fields), { "idempotency-key": "k" });
     expect([response.status, (await json(response)).detail]).toEqual([
       422,
       expect.stringContaining(detail),

@@ -174,6 +174,138 @@ describe("a body with `document`", () => {
   });
 });
 
+describe("document_annotation_format", () => {
+  const text = "Number: INV-7";
+  const invoice = () => ({
+    markdown: text,
+    blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 0.2], text, confidence: 1 }] as never,
+  });
+  const schema = {
+    type: "object",
+    properties: { number: { type: "string" }, total: { type: ["number", "null"] } },
+  };
+  const format = (more: object = {}) => ({
+    type: "json_schema",
+    json_schema: { name: "invoice", schema, strict: true, ...more },
+  });
+
+  it("gives the data as JSON, and the extraction has the citations", async () => {
+    const file = await upload(key);
+    const body = { document: { file_id: file.id }, document_annotation_format: format() };
+    const stop = cog.work(1, invoice);
+    const answer = await json(ocr(body, { "idempotency-key": "annotated" }));
+    stop();
+    expect(answer.pages).toMatchObject([{ index: 0, markdown: text }]);
+    expect(JSON.parse(answer.document_annotation)).toEqual({ number: "INV-7", total: null });
+    const { job_id, extraction } = answer.fovea;
+    expect(extraction).toMatchObject({ state: "succeeded", error: null });
+    const address = `/v1/jobs/${job_id}/extractions/${extraction.id}`;
+    expect(await json(call(address, { key }))).toMatchObject({
+      cached: false,
+      citations: { number: { page: 1, text: "INV-7" }, total: null },
+    });
+    expect(await json(ocr(body, { "idempotency-key": "annotated" }))).toEqual(answer);
+    const again = await json(ocr(body));
+    expect(again.document_annotation).toBe(answer.document_annotation);
+    expect(again.fovea.pages).toMatchObject([{ source: "hit" }]);
+    const { total } = await json(call("/v1/usage", { key }));
+    expect(total).toMatchObject({ extractions: 1, extractions_cached: 1 });
+  });
+
+  it("does not lose the pages if the extraction fails", async () => {
+    const file = await upload(key);
+    const stop = cog.work(1, invoice);
+    const answer = await json(
+      ocr({
+        document: { file_id: file.id },
+        document_annotation_format: format(),
+        document_annotation_prompt: "stand-in: refuse (Mistral)",
+      }),
+    );
+    stop();
+    expect(answer).toMatchObject({
+      pages: [{ markdown: text }],
+      document_annotation: null,
+      fovea: {
+        state: "succeeded",
+        extraction: { state: "failed", error: { code: "provider_refused" } },
+      },
+    });
+  });
+
+  it("waits for both no longer than asked, and not for the data of an unreadable document", async () => {
+    const file = await upload(key);
+    const silent = {
+      document: { file_id: file.id },
+      document_annotation_format: format(),
+      document_annotation_prompt: "stand-in: silent (Mistral)",
+    };
+    const stop = cog.work(1, invoice);
+    await json(ocr({ document: silent.document }));
+    stop();
+    const late = await ocr(silent, { prefer: "wait=1" });
+    const { type, message, job_id } = await json(late);
+    expect([late.status, type]).toEqual([504, "took-too-long"]);
+    expect(message).toContain("Not extracted within 1 s");
+    await call(`/v1/jobs/${job_id}`, { method: "DELETE", key });
+
+    const broken = await upload(key);
+    const asked = ocr({
+      document: { file_id: broken.id },
+      document_annotation_format: format(),
+    });
+    const prediction = await cog.demand();
+    const error = { code: "document_encrypted", message: "It needs a password." };
+    const { model } = prediction.input;
+    await cog.push(prediction, "/document", { schema: 1, model, error });
+    expect(await json(asked)).toMatchObject({ type: "document-unread" });
+  });
+
+  it.each([
+    [{ document_annotation_format: { type: "text" } }, "invalid-request", "format.type", "only"],
+    [
+      { document_annotation_format: { ...format(), type: "json_object" } },
+      "invalid-request",
+      "format.type",
+      "only `json_schema` is supported",
+    ],
+    [
+      { document_annotation_format: { type: "json_schema" } },
+      "invalid-request",
+      "format.json_schema",
+      "object",
+    ],
+    [
+      { document_annotation_format: format({ schema: { type: "array" } }) },
+      "invalid-schema",
+      "format.json_schema.schema",
+      "at its root",
+    ],
+    [{ document_annotation_prompt: "Be exact." }, "invalid-request", "prompt", "needs"],
+    [
+      { document_annotation_format: format(), document_annotation_prompt: "x".repeat(4001) },
+      "invalid-request",
+      "prompt",
+      "4000",
+    ],
+    [
+      { bbox_annotation_format: format() },
+      "unsupported-option",
+      "bbox_annotation_format",
+      "document_annotation_format",
+    ],
+  ])("%j is refused", async (body, type, member, message) => {
+    const path = member.startsWith("bbox") ? member : `document_annotation_${member}`;
+    const document = { document_url: `data:application/pdf;base64,${base64(pdf())}` };
+    const response = await ocr({ document, ...body });
+    const answer = await json(response);
+    expect([response.status, answer.type, answer.param]).toEqual([422, type, path]);
+    expect(answer.detail[0].loc.join(".")).toBe(`body.${path}`);
+    expect(answer.detail[0].msg).toContain(message);
+    expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
+  });
+});
+
 describe("a mistake", () => {
   const document = { document_url: `data:application/pdf;base64,${base64(pdf("a"))}` };
   it.each([
@@ -212,12 +344,6 @@ describe("a mistake", () => {
       "No such file",
     ],
     [{ document: { document_url: "http://10.0.0.1/a.pdf" } }, 422, "url-refused", "url"],
-    [
-      { document, document_annotation_format: { type: "json_schema", json_schema: {} } },
-      422,
-      "unsupported-option",
-      "document_annotation_format: ",
-    ],
     [
       { document, confidence_scores_granularity: "word", model: "deepseek-ocr" },
       422,
