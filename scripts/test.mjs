@@ -1,5 +1,5 @@
 /**
- * `npm test`: sets up what is missing, runs every suite, two at a time, and ends with one line over all of them.
+ * `npm test`: sets up what is missing, runs every suite, three at a time on two cores, and ends with one line over all of them.
  * `npm test -- edge worker e2e` runs only the suites that are named. Plain Node ≥ 20.
  */
 import { spawn } from "node:child_process";
@@ -51,8 +51,8 @@ const SUITES = {
   browser: nodeTests("browser"),
 };
 
-/** Suites at a time: each keeps about one core busy, and waits for a while where another can work. */
-const AT_ONCE = Math.min(2, availableParallelism());
+/** Suites at a time: each keeps less than a core busy, because it often waits for a timer or a process to start. */
+const AT_ONCE = Math.min(3, availableParallelism() + 1);
 
 /** Runs a suite and shows its lines behind its name. Resolves with whether it passed. */
 function runSuite(/** @type {string} */ suite, /** @type {string[]} */ [command, ...args]) {

@@ -449,9 +449,6 @@ describe("the memory", () => {
     const listed = await use(client, "list_contexts", {});
     expect(listed.structuredContent.contexts).toMatchObject([{ context_id, name: "harbour" }]);
 
-    // Otherwise the texts are kept, and recall has no image to read.
-    const erasing = { method: "PATCH", key, body: { erase_after: 0 } };
-    expect((await call(`/v1/contexts/${context_id}`, erasing)).status).toBe(200);
     const ahead = new Date(Date.now() + 2 * 86_400_000).toISOString();
     const aged = await json(
       post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }),
@@ -465,7 +462,8 @@ describe("the memory", () => {
     const form = { state: "recalled", form: "large", text: "The ship is blue." };
     const kept = await use(client, "recall", { context_id, message: 1 });
     expect(kept.structuredContent).toMatchObject({ ...form, source: "original", verified: null });
-    await env.DB.prepare("UPDATE contexts SET erase_after = 0").run();
+    const erasing = { method: "PATCH", key, body: { erase_after: 0 } };
+    expect((await call(`/v1/contexts/${context_id}`, erasing)).status).toBe(200);
     await json(post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }));
     const read = await use(client, "recall", { context_id, message: 1 });
     expect(read.structuredContent).toMatchObject({ ...form, source: "image", verified: true });
