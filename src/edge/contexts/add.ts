@@ -1,6 +1,6 @@
 /** Appends messages to a context, as text. */
 import type { Env } from "../bindings.ts";
-import { hex } from "../domain/encoding.ts";
+import { sha256 } from "../domain/encoding.ts";
 import { normalise } from "../domain/memory/fidelity.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
 import { Problem } from "../problem.ts";
@@ -74,6 +74,3 @@ export async function addMessages(
   }
   return rows;
 }
-
-const sha256 = async (text: string) =>
-  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));

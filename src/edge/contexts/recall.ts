@@ -1,7 +1,7 @@
 /** Recall: the text of a message, from its original or read from its image. */
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
-import { hex } from "../domain/encoding.ts";
+import { sha256 } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import type { Quota } from "../domain/keys/stored-key.ts";
@@ -73,8 +73,10 @@ export async function recallMessage(
   if (by === RENDERER)
     throw new Problem("unsupported-option", `${by} makes images and cannot read them.`);
   const item = message.itemId === null ? null : await findItem(env.DB, context.id, message.itemId);
-  const text = (await readTexts(env.BUCKET, context, [message.number])).get(message.number) ?? null;
-  if (!item || (text !== null && source === "auto")) return { state: "text", item, text };
+  const wantsOriginal = !item || (source === "auto" && !message.erased);
+  const originals = wantsOriginal ? await readTexts(env.BUCKET, context, [message.number]) : null;
+  const text = originals?.get(message.number) ?? null;
+  if (!item || text !== null) return { state: "text", item, text };
   const jobs = await startRecall(env, context, message, item, {
     keyId: caller.keyId,
     quota: caller.quota,
@@ -164,9 +166,7 @@ export async function endRecall(
   const text = part ?? whole.trim();
   const original = (await readTexts(env.BUCKET, context, [message.number])).get(message.number);
   const measured = original === undefined ? null : fidelity(text, original);
-  const fingerprint = hex(
-    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(normalise(text))),
-  );
+  const fingerprint = await sha256(normalise(text));
   const recalled: Recalled = {
     text,
     scope: part === null ? "pages" : "message",

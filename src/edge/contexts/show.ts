@@ -1,5 +1,4 @@
 /** Shows the parts of a context: texts as they are, and images by their pages. */
-
 import type { Env } from "../bindings.ts";
 import { base64 } from "../domain/encoding.ts";
 import { headed } from "../domain/memory/memory-document.ts";

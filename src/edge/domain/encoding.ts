@@ -2,6 +2,10 @@ export function hex(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** @returns the SHA-256 of a text, as hex digits */
+export const sha256 = async (text: string): Promise<string> =>
+  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+
 /** @returns `null` if the text is not base64url */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   try {

@@ -1,7 +1,7 @@
 /** How an extraction comes into being, and how its caller gets what it has found. */
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
-import { hex } from "../domain/encoding.ts";
+import { sha256 } from "../domain/encoding.ts";
 import { canonicalJson, type JsonObject } from "../domain/extraction/json.ts";
 import { MAX_INSTRUCTIONS, RULES } from "../domain/extraction/prompt.ts";
 import { readSchema } from "../domain/extraction/schema.ts";
@@ -75,8 +75,7 @@ async function prepareExtraction(
       { "retry-after": "10" },
     );
   const request = { schema: sent, instructions: instructions || null };
-  const text = `${RULES} ${provider.identity} ${canonicalJson({ ...request })}`;
-  const digest = hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const digest = await sha256(`${RULES} ${provider.identity} ${canonicalJson({ ...request })}`);
   return { request, digest, model: provider.model };
 }
 

@@ -4,7 +4,7 @@
  * interrupted is repeated without asking again for what is there.
  */
 import type { Env } from "../bindings.ts";
-import { hex } from "../domain/encoding.ts";
+import { sha256 } from "../domain/encoding.ts";
 import { cite } from "../domain/extraction/citations/cite.ts";
 import type { SourcePage } from "../domain/extraction/citations/page-text.ts";
 import { EXTRACTION_FAULTS, type ExtractionFault, retryWait } from "../domain/extraction/faults.ts";
@@ -130,8 +130,7 @@ async function readingKey({ tenantId, digest }: Extraction, pages: JobPage[]): P
   const readings = pages.map(({ page, state, pageKey, modelDigest, readAt }) =>
     state === "done" ? [page, pageKey, modelDigest, readAt] : [page],
   );
-  const text = JSON.stringify([tenantId, digest, readings]);
-  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return sha256(JSON.stringify([tenantId, digest, readings]));
 }
 
 /** @param selection pages of the job; empty: all. Those that were not read are left out */

@@ -1,7 +1,7 @@
 /** Conditional requests (RFC 9110, 13): a client that has an answer need not get it again. */
 import type { Context } from "hono";
 import type { AppEnv } from "../context.ts";
-import { hex } from "../domain/encoding.ts";
+import { sha256 } from "../domain/encoding.ts";
 
 /** What clients may do with an answer: keep it, and ask each time whether it is still there. */
 export const REVALIDATED = "private, no-cache";
@@ -22,6 +22,3 @@ export function isKnown(c: Context<AppEnv>, etag: string): boolean {
   const known = c.req.header(IF_NONE_MATCH)?.match(/"[^"]*"/g) ?? [];
   return known.some((tag) => tag === etag);
 }
-
-export const sha256 = async (text: string) =>
-  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));

@@ -10,10 +10,11 @@ import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
+import { sha256 } from "../domain/encoding.ts";
 import { settings } from "../settings.ts";
 import { bestEffort } from "../storage/fault.ts";
 import { Memory } from "../storage/memory.ts";
-import { isKnown, REVALIDATED, sha256 } from "./conditional.ts";
+import { isKnown, REVALIDATED } from "./conditional.ts";
 
 /** Less than the time for which versions of results are known (storage/result-versions.ts). */
 const KEPT_S = 3600;

@@ -1,5 +1,5 @@
 /** API keys and their tenants. Only the SHA-256 of a key is stored. */
-import { hex } from "../domain/encoding.ts";
+import { sha256 } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";
 import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
@@ -44,9 +44,7 @@ const fromRow = (row: KeyRow): StoredKey => ({
   allowedCidrs: row.allowed_cidrs === null ? null : row.allowed_cidrs.split(" "),
 });
 
-export async function hashKey(key: string): Promise<string> {
-  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
-}
+export const hashKey = (key: string): Promise<string> => sha256(key);
 
 /** What authentication needs to know about a key. */
 export interface KeyRecord {

@@ -5,7 +5,7 @@
  *
  * The tenant is part of the key, because a hit across tenants would reveal that another tenant has the document.
  */
-import { hex } from "../encoding.ts";
+import { sha256 } from "../encoding.ts";
 import type { Mode, Task, TextLayer } from "./models.ts";
 
 export interface ReadOptions {
@@ -68,7 +68,7 @@ export async function pageKey(
     ...(together.length > 1 ? [{ sequence: together }] : []),
     ...(password === undefined ? [] : [{ password }]),
   ]);
-  return hash(text);
+  return sha256(text);
 }
 
 /** How a page was encoded. */
@@ -91,7 +91,7 @@ export const tokenKey = (
   { model, mode, dpi, layout }: SeenAs,
   page: number,
 ): Promise<string> =>
-  hash(
+  sha256(
     JSON.stringify([
       "tokens",
       1,
@@ -104,7 +104,3 @@ export const tokenKey = (
       ...(layout === null ? [] : [layout]),
     ]),
   );
-
-async function hash(text: string): Promise<string> {
-  return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-}

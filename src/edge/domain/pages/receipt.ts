@@ -2,7 +2,7 @@
  * A receipt is a signature over the provenance of a page result. The payload is JSON text, and the signature
  * covers exactly its bytes, so verification needs no canonical form.
  */
-import { base64url, hex } from "../encoding.ts";
+import { base64url, sha256 } from "../encoding.ts";
 import type { PageResult } from "./page-result.ts";
 
 interface Receipt {
@@ -78,9 +78,6 @@ export async function receiptOfForm(
   const stated = JSON.parse(receipt.payload);
   return signed(key, JSON.stringify({ ...stated, markdown_sha256: await sha256(markdown) }));
 }
-
-const sha256 = async (text: string) =>
-  hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 
 async function signed(key: ReceiptKey, payload: string): Promise<Receipt> {
   const signature = await crypto.subtle.sign(
