@@ -19,6 +19,7 @@ export interface Env {
   BATCHES: DurableObjectNamespace<BatchDriverRpc>;
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
   RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
+  INDEXES: DurableObjectNamespace<ContextIndexRpc>;
   /** Workers AI, for extractions. Optional. */
   AI?: Ai;
   /** Events for analysis. Optional. */
@@ -92,6 +93,31 @@ export interface Receiver {
 export interface WebhookReceiverRpc extends Rpc.DurableObjectBranded {
   /** Starts them and returns. */
   wake(receiver: Receiver): Promise<void>;
+}
+
+export interface IndexedMessage {
+  number: number;
+  /** As it is indexed (domain/memory/search-query.ts). */
+  text: string;
+}
+
+export interface IndexHit {
+  number: number;
+  snippet: string;
+  /** Higher is better. */
+  score: number;
+}
+
+/** The full-text index of one context (contexts/index-object.ts). */
+export interface ContextIndexRpc extends Rpc.DurableObjectBranded {
+  /** Number of the last message that is in it. */
+  last(): number;
+  /** @param last number of the last message that was looked at; later messages are added by the next call */
+  add(messages: IndexedMessage[], last: number): void;
+  remove(numbers: number[]): void;
+  /** @param match an FTS5 expression. @returns the best first */
+  find(match: string, limit: number): IndexHit[];
+  erase(): Promise<void>;
 }
 
 /** Gives the slots of all pools to shards (dispatch/scheduler.ts). */

@@ -1,76 +1,87 @@
-/** Appends messages to a context, as text. */
+/** Appends messages to a context. */
 import type { Env } from "../bindings.ts";
 import { sha256 } from "../domain/encoding.ts";
+import type { ChatMessage } from "../domain/memory/chat-message.ts";
 import { normalise } from "../domain/memory/fidelity.ts";
+import { messageText } from "../domain/memory/message-text.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
 import { Problem } from "../problem.ts";
-import {
-  type Context,
-  eraseTexts,
-  insertMessages,
-  type Message,
-  putTexts,
-  reserveNumbers,
-} from "../storage/contexts.ts";
+import type { Context } from "../storage/memory/contexts.ts";
+import { insertMessages, reserveNumbers, type Unsealed } from "../storage/memory/messages.ts";
+import { sealAll } from "./seal.ts";
 
-/** So that a view, or a step of ageing, stays within the limits of one request. */
-export const MAX_MESSAGES = 5000;
-/** Each text is an object in R2, and a view reads all of them. */
-export const MAX_TEXTS = 800;
-/** Characters of a message. */
-export const MAX_CHARACTERS = 100_000;
+export const MAX_MESSAGES = 100_000;
+/** Messages that are not sealed. Those that are due are sealed before this is exceeded, so pins alone can reach it. */
+export const MAX_UNSEALED = 2000;
+/** Characters of the text of a message. */
+export const MAX_CHARACTERS = 200_000;
+/** Bytes of a message as JSON, which has to fit into a row of D1. */
+const MAX_BYTES = 1_000_000;
 
-export interface NewMessage extends Pick<Message, "role" | "pinned" | "importance"> {
-  content: string;
+export interface NewMessage {
+  content: ChatMessage;
+  pinned: boolean;
+  importance: number;
   /** Time of the message in Unix milliseconds, if it is older than the request. */
   createdAt?: number | undefined;
 }
 
 /**
  * @returns the messages, numbered in the given order
- * @throws Problem `context-full`, or `not-found` if the context is deleted meanwhile
+ * @throws Problem `invalid-request` if one is too large, `context-full`, or `not-found` if the context is deleted meanwhile
  */
 export async function addMessages(
-  { DB, BUCKET }: Env,
+  env: Env,
   context: Context,
   messages: NewMessage[],
-): Promise<Message[]> {
+): Promise<Unsealed[]> {
   const now = Date.now();
-  const most = { messages: MAX_MESSAGES, texts: MAX_TEXTS };
-  const first = await reserveNumbers(DB, context.id, messages.length, most);
-  if (first === null)
-    throw new Problem(
-      "context-full",
-      `A context has at most ${MAX_MESSAGES} messages, of which ${MAX_TEXTS} may be text: let it age.`,
-    );
-  const rows = await Promise.all(
-    messages.map(
-      async ({ role, content, pinned, importance, createdAt }, i): Promise<Message> => ({
-        number: first + i,
-        role,
-        pinned,
-        importance,
-        textTokens: estimateTextTokens(content),
-        characters: Array.from(content).length,
-        sha256: await sha256(content),
-        fingerprint: await sha256(normalise(content)),
-        createdAt: Math.min(now, createdAt ?? now),
-        itemId: null,
-        nextItemId: null,
-        erased: false,
-        recall: null,
-      }),
-    ),
-  );
-  const texts = messages.map(({ content }, i) => ({ number: first + i, content }));
-  await putTexts(BUCKET, context, texts);
-  if (!(await insertMessages(DB, context.id, rows, now))) {
-    await eraseTexts(
-      BUCKET,
-      context,
-      rows.map(({ number }) => number),
-    );
+  const made = await Promise.all(messages.map((message, i) => unnumbered(message, i, now)));
+  const first = await reserve(env, context, messages.length);
+  const rows = made.map((message, i) => ({ ...message, number: first + i }));
+  if (!(await insertMessages(env.DB, context.id, rows, now)))
     throw new Problem("not-found", "No such context.");
-  }
   return rows;
+}
+
+async function reserve(env: Env, context: Context, count: number): Promise<number> {
+  const most = { messages: MAX_MESSAGES, unsealed: MAX_UNSEALED };
+  const first = await reserveNumbers(env.DB, context.id, count, most);
+  if (first !== null) return first;
+  await sealAll(env, context);
+  const second = await reserveNumbers(env.DB, context.id, count, most);
+  if (second !== null) return second;
+  throw new Problem(
+    "context-full",
+    `A context has at most ${MAX_MESSAGES} messages, of which ${MAX_UNSEALED} may be pinned or not be sealed yet.`,
+  );
+}
+
+/** A message as its row, except for its number. */
+export async function unnumbered(
+  { content, pinned, importance, createdAt }: NewMessage,
+  position: number,
+  now: number,
+): Promise<Unsealed> {
+  const text = messageText(content);
+  if (text.length > MAX_CHARACTERS || JSON.stringify(content).length > MAX_BYTES)
+    throw new Problem(
+      "invalid-request",
+      `messages.${position}: a message has at most ${MAX_CHARACTERS} characters, and ${MAX_BYTES} bytes as JSON. Send a document as a file, or in several messages.`,
+    );
+  return {
+    number: 0,
+    role: content.role,
+    pinned,
+    importance,
+    textTokens: estimateTextTokens(text),
+    characters: Array.from(text).length,
+    sha256: await sha256(text),
+    fingerprint: await sha256(normalise(text)),
+    createdAt: Math.min(now, createdAt ?? now),
+    segmentId: null,
+    erased: false,
+    recall: null,
+    content,
+  };
 }

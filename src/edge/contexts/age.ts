@@ -1,379 +1,246 @@
 /**
- * One step of ageing. It can be interrupted after any write and run again: an image is recorded in D1 before anything is
- * made for it, every document and job has a fixed place, and nothing is erased before its successor is stored and
- * recorded.
+ * One step of a context: seals messages, makes the images that its views need, lets the views show them, and erases texts
+ * that are not to be kept. It can be interrupted after any write and run again.
  */
 import type { Env } from "../bindings.ts";
-import { newId } from "../domain/ids.ts";
-import { isOver } from "../domain/jobs/job.ts";
-import { DOCUMENT_TOKENS, documentCost, planAgeing } from "../domain/memory/ageing.ts";
-import { type Form, nextDue } from "../domain/memory/ladder.ts";
-import { cutDocument, memoryDocument, messagesOnPages } from "../domain/memory/memory-document.ts";
-import type { ImageMode } from "../domain/memory/vision-tokens.ts";
-import { validTokens } from "../domain/memory/vision-tokens.ts";
+import { findProfile, type Profile } from "../domain/memory/profiles.ts";
+import { ageingSpeed } from "../domain/memory/view-plan.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
-import { startJob } from "../jobs/create.ts";
-import { deleteDocument } from "../jobs/retention.ts";
+import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
 import {
-  beginItem,
-  type Context,
+  type Contents,
   contents,
-  deleteItem,
-  dropItem,
-  dueAtOf,
-  endLease,
-  eraseTexts,
-  type Item,
-  type ItemPage,
-  landItem,
-  type Message,
-  markClean,
-  markErased,
-  readTexts,
-  saveSources,
-  takeLease,
-} from "../storage/contexts.ts";
-import { fileById } from "../storage/files.ts";
-import { deleteJob, findJobById, jobPages } from "../storage/jobs.ts";
-import { readEntry, readImage } from "../storage/results.ts";
-import { keepDocument, readingOptions } from "./documents.ts";
-import { memoriesOf, type Part, partsOf, partTokens } from "./memories.ts";
+  markSegmentErased,
+  type Render,
+  type Segment,
+  saveView,
+  type View,
+} from "../storage/memory/segments.ts";
+import { eraseOwnTexts, eraseSegmentTexts } from "../storage/memory/texts.ts";
+import { messagesOfSegment } from "../storage/memory/messages.ts";
+import { indexOf } from "./index-object.ts";
+import { type Change, planOf } from "./plan.ts";
+import { advanceRender, beginRender, eraseRender } from "./render.ts";
+import { LEASE_MS, seal } from "./seal.ts";
 
-export const RENDERER = "fovea-render";
-
-/** Longer than a step takes. */
-export const LEASE_MS = 60_000;
-/** The most images that one step starts, so that it stays within the subrequests of one invocation. */
-const BEGIN_AT_ONCE = 8;
+/** The most images that one step begins or continues, so that it stays within the subrequests of one invocation. */
+const AT_ONCE = 8;
+/** An image that no view shows stays as long: somebody may have asked for it. */
+const KEPT_MS = 3_600_000;
 /** Delay of the next step after a failure. */
 const RETRY_MS = 10 * 60_000;
 
-/** A change that is due or has been started. */
-export interface Change {
-  first: number;
-  last: number;
-  from: Form;
-  to: ImageMode;
-  tokensBefore: number;
-  /** Expected. The real cost of an image is counted when it is made. */
-  tokensAfter: number;
-}
+export type { Change } from "./plan.ts";
 
-/** The changes that are due at a time. Changes nothing. */
-export async function whatIf(
-  env: Env,
-  context: Context,
-  at: number,
-): Promise<{ changes: Change[]; tokens: number; expected: number }> {
-  const { messages, items } = await contents(env.DB, context.id);
-  const parts = partsOf(messages, items);
-  const { changes, expected } = due(context, parts, messages, items, at);
-  const tokens = parts.reduce((sum, part) => sum + partTokens(part), 0);
-  return { changes: changes.map(({ change }) => change), tokens, expected };
+export interface Step {
+  /** What views show differently from now on. */
+  changes: Change[];
+  sealed: number;
+  /** The jobs to wait for. */
+  jobs: string[];
+  /** Whether images are being made or checked. */
+  pending: boolean;
 }
 
 /**
- * Completes images whose jobs are over, and starts the changes that are due.
  * @param at the time for which changes are due: now, or a later time that a client asks for
- * @returns the jobs to wait for; `null` if somebody else is ageing the context
+ * @returns `null` if another invocation has the lease
  */
-export async function age(
-  env: Env,
-  context: Context,
-  at: number,
-): Promise<{ changes: Change[]; jobs: string[] } | null> {
-  const { DB } = env;
-  const seenDueAt = await dueAtOf(DB, context.id);
-  if (!(await takeLease(DB, context.id, Date.now(), LEASE_MS, false))) return null;
+export async function age(env: Env, context: Context, at: number): Promise<Step | null> {
+  const lease = await takeLease(env.DB, context.id, Date.now(), LEASE_MS);
+  if (!lease) return null;
   try {
-    const { dueAt, error, changes, jobs } = await turn(env, context, at);
-    await endLease(DB, context.id, seenDueAt, { dueAt, error, agedAt: Date.now() });
-    return { changes, jobs };
+    const { dueAt, error, ...step } = await turn(env, context, at);
+    await endLease(env.DB, context.id, lease, { dueAt, error, agedAt: Date.now() });
+    return step;
   } catch (fault) {
-    const error = {
-      code: "internal_error",
-      message: "Ageing was interrupted. It will be repeated.",
-    };
+    const error = { code: "internal_error", message: "A step failed. It will be repeated." };
     const dueAt = Date.now() + RETRY_MS;
-    await endLease(DB, context.id, seenDueAt, { dueAt, error, agedAt: Date.now() });
+    await endLease(env.DB, context.id, lease, { dueAt, error, agedAt: Date.now() });
     throw fault;
   }
 }
 
+/** The changes that are due at a time in the context's own view. Changes nothing. */
+export async function whatIf(env: Env, context: Context, at: number) {
+  const state = await contents(env.DB, context.id);
+  const profile = findProfile(context.profile) as Profile;
+  return planOf(context, profile, state, viewOf(state.views, context.profile), at);
+}
+
+const viewOf = (views: View[], profile: string): View =>
+  views.find((view) => view.profile === profile) ?? { profile, forms: {}, overBudget: null };
+
 async function turn(env: Env, context: Context, at: number) {
-  const { DB } = env;
-  let error: PageError | null = null;
-  let state = await contents(DB, context.id);
-  for (const item of state.items) {
-    if (item.state === "making") error = (await make(env, context, item, state.messages)) ?? error;
-    else if (item.sources.length > 0) await clean(env, context, item);
+  let state = await contents(env.DB, context.id);
+  let sealed = await seal(env, context, state.unsealed, false);
+  if (sealed > 0) state = await contents(env.DB, context.id);
+  const profiles = [...new Set([context.profile, ...state.views.map(({ profile }) => profile)])];
+  if (sealed === 0 && isOverBudget(context, profiles, state, at)) {
+    sealed = await seal(env, context, state.unsealed, true);
+    if (sealed > 0) state = await contents(env.DB, context.id);
   }
-  state = await contents(DB, context.id);
-  await eraseUnused(env, context, state.messages, state.items);
-  await eraseOldTexts(env, context, state.messages);
-  const parts = partsOf(state.messages, state.items);
-  // After a failure nothing new is started: it would fail for the same reason.
-  const begun = error
-    ? []
-    : due(context, parts, state.messages, state.items, at).changes.slice(0, BEGIN_AT_ONCE);
-  for (const { part, numbers, change } of begun) {
-    const id = newId("item", Date.now());
-    const item: Item = {
-      id,
-      form: change.to,
-      state: "making",
-      replaces: part.item?.id ?? null,
-      sources: [],
-      pages: [],
-      createdAt: Date.now(),
-    };
-    await beginItem(DB, context.id, item, part.item ? [] : numbers);
+  const advanced = await advanceAll(env, context, state);
+  const changes: Change[] = [];
+  let begun = 0;
+  /** Whether a view lacks images that the next step can begin. */
+  let waiting = false;
+  for (const id of profiles) {
+    const profile = findProfile(id);
+    if (!profile) continue;
+    const view = viewOf(state.views, id);
+    const plan = planOf(context, profile, state, view, at);
+    const missing = plan.changes.filter((change) => !isReady(state, profile, change));
+    for (const change of missing.slice(0, Math.max(0, AT_ONCE - advanced.open - begun))) {
+      if (renderOf(state, profile, change)) continue;
+      const form = profile.forms.find((one) => one.id === change.to);
+      if (!form) continue;
+      begun++;
+      const render = await beginRender(env, context, change.segment, profile, form);
+      state.renders.push(render);
+      advanced.jobs.push(...(await advanceRender(env, context, change.segment, form, render)));
+    }
+    // All changes of a plan are shown at once, so that a provider's prompt cache is broken once.
+    if (missing.length > 0) {
+      waiting = advanced.error === null;
+      continue;
+    }
+    if (plan.changes.length === 0 && plan.overBudget === view.overBudget) continue;
+    const forms = Object.fromEntries(
+      state.segments.flatMap(({ id: segment }) => {
+        const change = plan.changes.find((one) => one.segment.id === segment);
+        const form = change?.to ?? view.forms[segment] ?? "text";
+        return form === "text" ? [] : [[segment, form]];
+      }),
+    );
+    Object.assign(view, { forms, overBudget: plan.overBudget });
+    if (!state.views.includes(view)) state.views.push(view);
+    await saveView(env.DB, context.id, view, Date.now());
+    if (id === context.profile) changes.push(...plan.changes);
   }
-  if (begun.length > 0) state = await contents(DB, context.id);
-  for (const item of state.items)
-    if (item.state === "making" && item.sources.length === 0)
-      await make(env, context, item, state.messages);
-  if (begun.length > 0) state = await contents(DB, context.id);
-
-  const jobs = state.items
-    .filter((item) => item.state === "making")
-    .flatMap(({ sources }) => sources.map(({ jobId }) => jobId));
+  await eraseUnshown(env, context, state);
+  await eraseOldTexts(env, context, state);
+  const pending = state.renders.some(({ state }) => state === "making" || state === "checking");
+  const error = advanced.error;
   const now = Date.now();
-  const dueAt = error
-    ? now + RETRY_MS
-    : state.items.some((item) => item.state === "making" || item.sources.length > 0)
-      ? now
-      : nextTurn(context, state.messages, state.items, now);
-  return { dueAt, error, changes: begun.map(({ change }) => change), jobs };
+  const dueAt =
+    error !== null
+      ? now + RETRY_MS
+      : pending || waiting || sealed > 0
+        ? now
+        : nextStep(context, state, now);
+  return { dueAt, error, changes, sealed, jobs: advanced.jobs, pending: pending || waiting };
 }
 
-interface Due {
-  part: Part;
-  numbers: number[];
-  change: Change;
+function isOverBudget(context: Context, profiles: string[], state: Contents, at: number): boolean {
+  if (context.tokenBudget === null) return false;
+  return profiles.some((id) => {
+    const profile = findProfile(id);
+    if (!profile) return false;
+    const plan = planOf(context, profile, state, viewOf(state.views, id), at);
+    return plan.overBudget !== null;
+  });
 }
 
-function due(context: Context, parts: Part[], messages: Message[], items: Item[], at: number) {
-  const { ladder, tokenBudget } = context;
-  const memories = memoriesOf(context, parts, messages, items, at);
-  const plan = planAgeing(ladder, memories, tokenBudget);
-  const formOf = (rung: number) => ladder.rungs[rung]?.form as ImageMode;
-  const changes: Due[] = [
-    ...plan.renders.map(({ indices, rung }): Due => {
-      const going = indices.map((i) => parts[i] as Part);
-      const numbers = going.flatMap((part) => part.messages.map(({ number }) => number));
-      const before = going.reduce((sum, part) => sum + partTokens(part), 0);
-      const change = { from: "text" as const, to: formOf(rung), tokensBefore: before };
-      const tokensAfter = documentCost(change.to, before);
-      return {
-        part: going[0] as Part,
-        numbers,
-        change: { ...change, ...ends(numbers), tokensAfter },
-      };
-    }),
-    ...plan.steps.map(({ index, rung }): Due => {
-      const part = parts[index] as Part;
-      const numbers = part.messages.map(({ number }) => number);
-      const change = { from: part.item?.form as Form, to: formOf(rung), ...ends(numbers) };
-      const [tokensBefore, tokensAfter] = [
-        partTokens(part),
-        (part.item?.pages ?? []).reduce(
-          (sum, { width, height }) => sum + validTokens(width, height, change.to),
-          0,
-        ),
-      ];
-      return { part, numbers, change: { ...change, tokensBefore, tokensAfter } };
-    }),
-  ];
-  return { changes, expected: Math.round(plan.tokens) };
+const renderOf = ({ renders }: Contents, profile: Profile, { segment, to }: Change) =>
+  renders.find(
+    (render) =>
+      render.profile === profile.id && render.segmentId === segment.id && render.form === to,
+  );
+
+const isReady = (state: Contents, profile: Profile, change: Change) =>
+  change.to === "text" ||
+  change.to === "index" ||
+  renderOf(state, profile, change)?.state === "ready";
+
+/** Continues the renders that are not ready. */
+async function advanceAll(env: Env, context: Context, state: Contents) {
+  const jobs: string[] = [];
+  let error: PageError | null = null;
+  const open = state.renders.filter((one) => one.state === "making" || one.state === "checking");
+  const chosen = open.slice(0, AT_ONCE);
+  for (const render of chosen) {
+    const segment = state.segments.find(({ id }) => id === render.segmentId);
+    const form = findProfile(render.profile)?.forms.find(({ id }) => id === render.form) ?? null;
+    if (segment) jobs.push(...(await advanceRender(env, context, segment, form, render)));
+    else await eraseRender(env, context, render);
+    if (render.state === "failed") error = render.error;
+  }
+  return { jobs, error, open: chosen.filter(({ state }) => state !== "ready").length };
 }
 
-const ends = (numbers: number[]) => ({
-  first: numbers[0] as number,
-  last: numbers.at(-1) as number,
-});
+/** Erases images that no view shows and that can be made again. */
+async function eraseUnshown(env: Env, context: Context, state: Contents): Promise<void> {
+  const shown = new Set(
+    state.views.flatMap(({ profile, forms }) =>
+      Object.entries(forms).map(([segment, form]) => `${profile} ${segment} ${form}`),
+    ),
+  );
+  const isShown = ({ profile, segmentId, form }: Render) =>
+    shown.has(`${profile} ${segmentId} ${form}`);
+  const erased = new Set(state.segments.filter((one) => one.erased).map(({ id }) => id));
+  const unshown = state.renders.filter(
+    (render) =>
+      render.state === "ready" &&
+      render.createdAt < Date.now() - KEPT_MS &&
+      !isShown(render) &&
+      !erased.has(render.segmentId) &&
+      isFainterShown(state, render),
+  );
+  for (const render of unshown.slice(0, AT_ONCE)) {
+    await eraseRender(env, context, render);
+    state.renders.splice(state.renders.indexOf(render), 1);
+  }
+}
+
+/** Whether the view of the render's profile shows a fainter form of its segment: then it never shows this one again. */
+function isFainterShown({ views }: Contents, render: Render): boolean {
+  const forms = findProfile(render.profile)?.forms.map(({ id }) => id) ?? [];
+  const shown = views.find(({ profile }) => profile === render.profile)?.forms[render.segmentId];
+  if (shown === undefined) return false;
+  return shown === "index" || forms.indexOf(shown) > forms.indexOf(render.form);
+}
+
+/** When the text of a segment is to be erased; `null`: never, or not yet. */
+function eraseAt(context: Context, { views, renders }: Contents, segment: Segment): number | null {
+  if (context.eraseAfter === null || segment.erased) return null;
+  const isImage = views.some(({ profile, forms }) =>
+    renders.some(
+      (render) =>
+        render.profile === profile &&
+        render.segmentId === segment.id &&
+        render.form === forms[segment.id] &&
+        render.state === "ready",
+    ),
+  );
+  return isImage ? segment.newestAt + context.eraseAfter * 1000 : null;
+}
+
+/** Erases the texts that the context no longer keeps, first from the index of the search. */
+async function eraseOldTexts(env: Env, context: Context, state: Contents): Promise<void> {
+  const now = Date.now();
+  for (const segment of state.segments) {
+    const due = eraseAt(context, state, segment);
+    if (due === null || due > now) continue;
+    const numbers = (await messagesOfSegment(env.DB, segment.id)).map(({ number }) => number);
+    await indexOf(env, context.id).remove(numbers);
+    await eraseSegmentTexts(env.BUCKET, context, segment.first);
+    await eraseOwnTexts(env.BUCKET, context, numbers);
+    await markSegmentErased(env.DB, segment.id);
+    segment.erased = true;
+  }
+}
 
 /** When the next change, or the next text to be erased, is due by age alone. */
-function nextTurn(context: Context, messages: Message[], items: Item[], now: number) {
-  const memories = memoriesOf(context, partsOf(messages, items), messages, items, now);
-  const waits = memories.flatMap((memory) => nextDue(context.ladder, memory) ?? []);
-  const turns = [
-    ...waits.map((seconds) => now + Math.ceil(seconds * 1000)),
-    ...messages.flatMap((message) => eraseAt(context, message) ?? []),
-  ];
-  return turns.length > 0 ? turns.reduce((a, b) => Math.min(a, b)) : null;
-}
-
-/** Advances an image: stores its documents, starts their jobs, or completes it. @returns why it was dropped, if it was */
-async function make(
-  env: Env,
-  context: Context,
-  item: Item,
-  messages: Message[],
-): Promise<PageError | null> {
-  if (item.sources.length === 0) {
-    const documents = await documentsFor(env, context, item, messages);
-    if (documents.length === 0) {
-      await dropItem(env.DB, context.id, item.id);
-      return null;
-    }
-    item.sources = documents.map((fileId) => ({ fileId, jobId: newId("job", Date.now()) }));
-    await saveSources(env.DB, item);
-  }
-  const options = readingOptions(RENDERER, item.form);
-  let over = true;
-  for (const { fileId, jobId } of item.sources) {
-    const job = await findJobById(env.DB, jobId);
-    if (job && isOver(job.state)) continue;
-    over = false;
-    const file = await fileById(env.DB, context.tenantId, fileId);
-    const spec = { id: jobId, keyId: context.keyId, options, background: true };
-    if (!job && file) await startJob(env, file, spec);
-  }
-  return over ? land(env, context, item, messages) : null;
-}
-
-/** The documents that an image is made from: its messages' texts, or the pages of the image that it replaces. */
-async function documentsFor(
-  env: Env,
-  context: Context,
-  item: Item,
-  messages: Message[],
-): Promise<string[]> {
-  if (item.replaces !== null) {
-    const { items } = await contents(env.DB, context.id);
-    return items.find(({ id }) => id === item.replaces)?.pages.map(({ fileId }) => fileId) ?? [];
-  }
-  const own = messages.filter(({ nextItemId }) => nextItemId === item.id);
-  if (own.length === 0) return [];
-  const numbers = own.map(({ number }) => number);
-  const texts = await readTexts(env.BUCKET, context, numbers);
-  const text = memoryDocument(
-    own.map(({ number, role }) => ({ number, role, content: texts.get(number) ?? "" })),
-  );
-  const files: string[] = [];
-  for (const [i, part] of cutDocument(text, DOCUMENT_TOKENS).entries()) {
-    const bytes = new TextEncoder().encode(part) as Uint8Array<ArrayBuffer>;
-    const file = await keepDocument(env, context, `${item.id}/text/${i}`, bytes, "text/markdown");
-    files.push(file.id);
-  }
-  return files;
-}
-
-/** Makes the pages of the finished jobs the pages of the image. */
-async function land(
-  env: Env,
-  context: Context,
-  item: Item,
-  messages: Message[],
-): Promise<PageError | null> {
-  const made: { page: ItemPage; text: string }[] = [];
-  const before = item.replaces
-    ? ((await contents(env.DB, context.id)).items.find(({ id }) => id === item.replaces)?.pages ??
-      [])
-    : [];
-  for (const [i, { fileId, jobId }] of item.sources.entries()) {
-    const job = await findJobById(env.DB, jobId);
-    if (!job) return failItem(env, context, item, null);
-    const pages = await jobPages(env.DB, jobId);
-    for (const page of pages) {
-      const { result, error } = await readEntry(env.BUCKET, job, page);
-      const image = result && (await readImage(env.BUCKET, job, page, new Headers()));
-      if (!image || !("body" in image)) return failItem(env, context, item, job.error ?? error);
-      const bytes = new Uint8Array(await image.arrayBuffer());
-      const place = `${item.id}/page/${i}/${page.page}`;
-      const file = await keepDocument(env, context, place, bytes, "image/png");
-      const old = before.find((page) => page.fileId === fileId);
-      made.push({
-        text: result.markdown,
-        page: {
-          fileId: file.id,
-          width: result.width,
-          height: result.height,
-          tokens: result.vision_tokens?.valid ?? 0,
-          textTokens: old?.textTokens ?? result.text_tokens ?? 0,
-          first: old?.first ?? 0,
-          last: old?.last ?? 0,
-        },
-      });
-    }
-    if (pages.length === 0) return failItem(env, context, item, job.error);
-  }
-  if (item.replaces === null) {
-    const own = messages.filter(({ nextItemId }) => nextItemId === item.id);
-    const places = messagesOnPages(
-      made.map(({ text }) => text),
-      own,
-    );
-    for (const [i, { page }] of made.entries()) Object.assign(page, places[i]);
-  }
-  const pages = made.map(({ page }) => page);
-  await landItem(env.DB, context.id, item, pages);
-  const landed = messages.map((message) =>
-    message.nextItemId === item.id || (item.replaces && message.itemId === item.replaces)
-      ? { ...message, itemId: item.id, nextItemId: null }
-      : message,
-  );
-  await clean(env, context, item);
-  await eraseOldTexts(env, context, landed);
-  return null;
-}
-
-/** Erases the documents and jobs that a finished image was made from. */
-async function clean(env: Env, context: Context, item: Item): Promise<void> {
-  for (const { fileId, jobId } of item.sources) {
-    const file = await fileById(env.DB, context.tenantId, fileId);
-    if (file) await deleteDocument(env, file);
-    await deleteJob(env.DB, jobId);
-  }
-  await markClean(env.DB, item.id);
-}
-
-/** When the text of a message is to be erased; `null`: never, or it already is. */
-const eraseAt = ({ eraseAfter }: Context, { itemId, erased, createdAt }: Message) =>
-  eraseAfter === null || itemId === null || erased ? null : createdAt + eraseAfter * 1000;
-
-/** Erases the texts that the context no longer keeps. */
-async function eraseOldTexts(env: Env, context: Context, messages: Message[]): Promise<void> {
-  const now = Date.now();
-  const numbers = messages
-    .filter((message) => (eraseAt(context, message) ?? Number.POSITIVE_INFINITY) <= now)
-    .map(({ number }) => number);
-  if (numbers.length === 0) return;
-  await eraseTexts(env.BUCKET, context, numbers);
-  await markErased(env.DB, context.id, numbers);
-}
-
-/** Erases the images that no message is in any more. */
-export async function eraseUnused(
-  env: Env,
-  context: Context,
-  messages: Message[],
-  items: Item[],
-): Promise<void> {
-  const used = new Set(messages.map(({ itemId }) => itemId));
-  for (const item of items.filter(({ id, state }) => state === "ready" && !used.has(id))) {
-    for (const { fileId } of [...item.pages, ...item.sources]) {
-      const file = await fileById(env.DB, context.tenantId, fileId);
-      if (file) await deleteDocument(env, file);
-    }
-    for (const { jobId } of item.sources) await deleteJob(env.DB, jobId);
-    await deleteItem(env.DB, item.id);
-  }
-}
-
-/** Drops an image and keeps what it was to replace: if that is an image, the source documents are its pages. */
-async function failItem(
-  env: Env,
-  context: Context,
-  item: Item,
-  error: PageError | null,
-): Promise<PageError> {
-  for (const { fileId, jobId } of item.sources) {
-    const file = await fileById(env.DB, context.tenantId, fileId);
-    if (file && item.replaces === null) await deleteDocument(env, file);
-    await deleteJob(env.DB, jobId);
-  }
-  await dropItem(env.DB, context.id, item.id);
-  return error ?? { code: "not_rendered", message: "A page image could not be made." };
+function nextStep(context: Context, state: Contents, now: number): number | null {
+  const { fade } = context;
+  const rungs = fade?.by === "time" ? fade.rungs : [];
+  const turns = state.segments.flatMap((segment) => [
+    ...rungs.map(
+      ({ after }) => segment.newestAt + (after * 1000) / ageingSpeed(segment.importance),
+    ),
+    eraseAt(context, state, segment) ?? 0,
+  ]);
+  const later = turns.filter((time) => time > now);
+  return later.length > 0 ? later.reduce((a, b) => Math.min(a, b)) : null;
 }

@@ -1,35 +1,50 @@
-/** How a context comes into being. */
+/** How a context comes into being, and what it may be changed to. */
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
 import { newId } from "../domain/ids.ts";
+import { findProfile, PROFILES, type Profile } from "../domain/memory/profiles.ts";
+import type { Fade } from "../domain/memory/view-plan.ts";
+import { READERS, RENDER } from "../domain/pages/models.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
-import { type Context, insertContext } from "../storage/contexts.ts";
-import { RENDERER } from "./age.ts";
+import {
+  type Context,
+  type ContextChange,
+  insertContext,
+  updateContext,
+} from "../storage/memory/contexts.ts";
+
+/** Reader of images, unless a request names another or the deployment does not have it. */
+const CHECKER = "pp-ocr";
+
+/** Newest messages that stay text, unless a context says otherwise. */
+export const DEFAULT_RECENT = 12;
 
 export type NewContext = Pick<
   Context,
-  "name" | "ladder" | "tokenBudget" | "eraseAfter" | "metadata"
->;
+  "name" | "profile" | "tokenBudget" | "recent" | "fade" | "eraseAfter" | "metadata"
+> & { reader?: string | null | undefined };
 
-/** @throws Problem `unknown-model` if this deployment cannot make the images of contexts */
+/** @throws Problem `unknown-model`, `unknown-profile` or `invalid-request` */
 export async function createContext(
   env: Env,
   { tenantId, keyId }: Caller,
-  fields: NewContext,
+  { reader, ...fields }: NewContext,
 ): Promise<Context> {
-  if (!settings(env).MODELS.includes(RENDERER))
-    throw new Problem(
-      "unknown-model",
-      `Contexts need the model ${RENDERER}, which is not available.`,
-    );
+  const { MODELS } = settings(env);
+  if (!MODELS.includes(RENDER))
+    throw new Problem("unknown-model", `Contexts need the model ${RENDER}, which is not available.`);
+  checkFade(demandProfile(fields.profile), fields.fade);
+  if (reader) checkReader(env, reader);
   const now = Date.now();
   const context: Context = {
     ...fields,
+    reader: reader === undefined ? (MODELS.includes(CHECKER) ? CHECKER : null) : reader,
     id: newId("ctx", now),
     tenantId,
     keyId,
     lastNumber: 0,
+    version: 0,
     error: null,
     createdAt: now,
     agedAt: null,
@@ -37,3 +52,47 @@ export async function createContext(
   await insertContext(env.DB, context);
   return context;
 }
+
+/** @throws Problem `unknown-model`, `unknown-profile` or `invalid-request` */
+export async function changeContext(
+  env: Env,
+  context: Context,
+  change: { [name in keyof ContextChange]: ContextChange[name] | undefined },
+): Promise<void> {
+  const profile = demandProfile(change.profile ?? context.profile);
+  // The forms of a ladder are those of its profile.
+  checkFade(profile, change.fade === undefined ? context.fade : change.fade);
+  if (change.reader) checkReader(env, change.reader);
+  await updateContext(env.DB, context.id, change, Date.now());
+}
+
+/** @throws Problem `unknown-profile` */
+export function demandProfile(id: string): Profile {
+  const profile = findProfile(id);
+  if (profile) return profile;
+  const known = PROFILES.map(({ id }) => id).join(", ");
+  throw new Problem("unknown-profile", `There is no profile ${id}. Choose one of ${known}.`);
+}
+
+function checkReader(env: Env, reader: string): void {
+  const readers = settings(env).MODELS.filter((model) => !READERS[model]?.draws);
+  if (!readers.includes(reader))
+    throw new Problem("unknown-model", `reader: choose one of ${readers.join(", ")}.`);
+}
+
+function checkFade({ id, forms }: Profile, fade: Fade | null): void {
+  if (!fade) return;
+  const order = ["text", ...forms.map((form) => form.id), "index"];
+  const { rungs } = fade;
+  for (const [i, { form, after }] of rungs.entries()) {
+    if (!order.includes(form))
+      throw invalidFade(`the profile ${id} has the forms ${order.join(", ")}`);
+    const above = rungs[i - 1];
+    if (!above) continue;
+    if (after <= above.after) throw invalidFade("`after` must increase from rung to rung");
+    if (order.indexOf(form) <= order.indexOf(above.form))
+      throw invalidFade(`forms must follow the order ${order.join(", ")}`);
+  }
+}
+
+const invalidFade = (why: string) => new Problem("invalid-request", `fade.rungs: ${why}.`);

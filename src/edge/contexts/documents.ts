@@ -6,7 +6,7 @@ import { newId } from "../domain/ids.ts";
 import type { Mode } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import { Problem } from "../problem.ts";
-import type { Context } from "../storage/contexts.ts";
+import type { Context } from "../storage/memory/contexts.ts";
 import { fileById, filePath, insertFile, type StoredFile } from "../storage/files.ts";
 
 /**

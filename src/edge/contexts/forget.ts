@@ -1,48 +1,80 @@
 /** Deletes one message of a context. */
 import type { Env } from "../bindings.ts";
+import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
 import {
-  type Context,
-  contents,
-  deleteMessage,
-  dueAtOf,
-  endLease,
-  eraseTexts,
-  takeLease,
-} from "../storage/contexts.ts";
-import { eraseUnused, LEASE_MS } from "./age.ts";
+  deleteMessageRecord,
+  findMessage,
+  type Message,
+  messagesOfSegment,
+} from "../storage/memory/messages.ts";
+import {
+  deleteSegment,
+  findSegment,
+  rendersOf,
+  type Segment,
+  updateSegment,
+} from "../storage/memory/segments.ts";
+import {
+  eraseOwnTexts,
+  eraseSegmentTexts,
+  putSegmentTexts,
+  readSegmentTexts,
+} from "../storage/memory/texts.ts";
+import { indexOf } from "./index-object.ts";
+import { eraseRender } from "./render.ts";
+import { describe, LEASE_MS } from "./seal.ts";
 
 /**
- * Deletes a message, its text and the image that contains it. The other messages of the image are text again until the
- * next step of ageing makes a new image of them. May be repeated after an interruption.
- * @returns `busy`: the context is being aged, or an image is being made from the message; `shared`: the image also
- *   contains messages whose texts are erased, which would be lost with it
+ * Deletes a message and its text, and the images of its segment, which are made again without it. May be repeated after
+ * an interruption.
+ * @returns `busy`: another invocation works on the context; `shared`: the segment also contains messages whose texts are
+ *   erased, which would be lost with its images
  */
 export async function forgetMessage(
   env: Env,
   context: Context,
   number: number,
 ): Promise<"deleted" | "busy" | "shared"> {
-  const { DB, BUCKET } = env;
-  const seenDueAt = await dueAtOf(DB, context.id);
-  if (!(await takeLease(DB, context.id, Date.now(), LEASE_MS, false))) return "busy";
+  const lease = await takeLease(env.DB, context.id, Date.now(), LEASE_MS);
+  if (!lease) return "busy";
   try {
-    const { messages, items } = await contents(DB, context.id);
-    const message = messages.find((known) => known.number === number);
+    const message = await findMessage(env.DB, context.id, number);
     if (!message) return "deleted";
-    const { itemId, nextItemId } = message;
-    if (nextItemId !== null || items.some(({ replaces }) => itemId !== null && replaces === itemId))
-      return "busy";
-    const others = messages.filter(
-      (other) => other.number !== number && itemId !== null && other.itemId === itemId,
-    );
+    const segment = message.segmentId && (await findSegment(env.DB, context.id, message.segmentId));
+    const messages = segment ? await messagesOfSegment(env.DB, segment.id) : [];
+    const others = messages.filter((other) => other.number !== number);
     if (others.some(({ erased }) => erased)) return "shared";
-    await eraseTexts(BUCKET, context, [number]);
-    await deleteMessage(DB, context.id, message, Date.now());
-    const left = await contents(DB, context.id);
-    await eraseUnused(env, context, left.messages, left.items);
+    await indexOf(env, context.id).remove([number]);
+    await eraseOwnTexts(env.BUCKET, context, [number]);
+    if (segment) await leaveSegment(env, context, segment, others);
+    await deleteMessageRecord(env.DB, context.id, number, Date.now());
     return "deleted";
   } finally {
     const { error, agedAt } = context;
-    await endLease(DB, context.id, seenDueAt, { dueAt: seenDueAt, error, agedAt });
+    await endLease(env.DB, context.id, lease, { dueAt: Date.now(), error, agedAt });
   }
+}
+
+async function leaveSegment(
+  env: Env,
+  context: Context,
+  segment: Segment,
+  others: Message[],
+): Promise<void> {
+  for (const render of await rendersOf(env.DB, segment.id))
+    await eraseRender(env, context, render);
+  if (others.length === 0) {
+    await eraseSegmentTexts(env.BUCKET, context, segment.first);
+    await deleteSegment(env.DB, segment.id);
+    return;
+  }
+  const texts = await readSegmentTexts(env.BUCKET, context, segment);
+  const kept = others.flatMap(({ number }) => {
+    const content = texts.get(number);
+    return content ? [{ number, content }] : [];
+  });
+  await putSegmentTexts(env.BUCKET, context, segment.first, kept);
+  // Its object is named after its first message, even if that is the one that goes.
+  const { first, createdAt } = segment;
+  await updateSegment(env.DB, { ...describe(segment.id, others, texts, createdAt), first });
 }

@@ -1,6 +1,6 @@
 /** The sweep of contexts: ages those in which a change is due, and erases deleted ones. */
 import type { Env } from "../bindings.ts";
-import { dueContexts } from "../storage/contexts.ts";
+import { dueContexts } from "../storage/memory/contexts.ts";
 import { age } from "./age.ts";
 import { eraseContext } from "./erase.ts";
 

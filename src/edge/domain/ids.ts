@@ -21,6 +21,7 @@ export type Resource =
   | "vtok"
   | "ctx"
   | "item"
+  | "seg"
   | "ext";
 
 export function newId(resource: Resource, now: number): string {

@@ -16,9 +16,11 @@ import { contextsAge } from "./contexts/age.ts";
 import { contexts, contextsCreate } from "./contexts/contexts.ts";
 import { contextsExport } from "./contexts/export.ts";
 import { contextsImages } from "./contexts/images.ts";
-import { contextsLoss } from "./contexts/loss.ts";
+import { contextsImport } from "./contexts/import.ts";
 import { contextsMessages } from "./contexts/messages.ts";
 import { contextsRecall } from "./contexts/recall.ts";
+import { contextsSearch } from "./contexts/search.ts";
+import { contextsSegments } from "./contexts/segments.ts";
 import { contextsView } from "./contexts/show.ts";
 import { filesContent } from "./files/content.ts";
 import { filesCreate } from "./files/create.ts";
@@ -81,13 +83,15 @@ export const routes: ((app: App) => void)[] = [
   batchesFailures,
   batchesOutput,
   contextsCreate,
+  contextsImport,
   contexts,
   contextsMessages,
   contextsView,
   contextsImages,
   contextsAge,
+  contextsSegments,
+  contextsSearch,
   contextsRecall,
-  contextsLoss,
   contextsExport,
   compress,
   fidelity,

@@ -1,11 +1,12 @@
 /**
  * Signed URLs of a context's images, from which a model's host can fetch them without an API key. They are
- * valid for an hour. Format: `…/images/{item}/{page}?expires&signature`.
+ * valid for at least an hour, and the same for six hours: a provider's prompt cache knows an image by its URL. Format: `…/images/{item}/{page}?expires&signature`.
  */
 import { secretsEqual } from "./bearer.ts";
 import { signText } from "./signed-url.ts";
 
-const IMAGE_URL_S = 3600;
+const LEAST_S = 3600;
+const SAME_S = 6 * 3600;
 
 interface ImagePlace {
   contextId: string;
@@ -25,7 +26,7 @@ export async function imageUrl(
   place: ImagePlace,
   now: number,
 ): Promise<string> {
-  const expires = Math.floor(now / 1000) + IMAGE_URL_S;
+  const expires = (Math.floor(now / 1000 / SAME_S) + 1) * SAME_S + LEAST_S;
   const query = new URLSearchParams({
     expires: String(expires),
     signature: await sign(secret, place, expires),

@@ -28,6 +28,9 @@ export function fidelity(read: string, truth: string): Fidelity {
   return { cer, wer, precision: Math.max(0, 1 - cer), characters };
 }
 
+/** To three decimals, as the API answers ratios. */
+export const round = (value: number) => Math.round(value * 1000) / 1000;
+
 const CJK = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff]";
 const BESIDE_CJK = new RegExp(`(?<=${CJK}) | (?=${CJK})`, "g");
 

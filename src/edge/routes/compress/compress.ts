@@ -1,15 +1,13 @@
 /** POST /v1/compress: renders a text as page images with few vision tokens, and measures how well it is read from them. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { RENDERER } from "../../contexts/age.ts";
-import { round } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { isOver, JOB_STATES } from "../../domain/jobs/job.ts";
-import { fidelity } from "../../domain/memory/fidelity.ts";
+import { fidelity, round } from "../../domain/memory/fidelity.ts";
 import { cheapestMode } from "../../domain/memory/sheets.ts";
 import { estimateTextTokens } from "../../domain/memory/text-tokens.ts";
 import { IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
-import { reader } from "../../domain/pages/models.ts";
+import { RENDER, reader } from "../../domain/pages/models.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
@@ -21,7 +19,7 @@ import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntry, readImage } from "../../storage/results.ts";
-import { ImageModeSchema, Precision } from "../contexts/view.ts";
+import { ImageModeSchema, Precision } from "../contexts/shapes.ts";
 
 const MAX_CHARACTERS = 200_000;
 /** Each page is read back as a document of its own. */
@@ -135,13 +133,13 @@ export const compress = (app: App) =>
         ? cheapestMode(estimateTextTokens(body.text), body.target_precision)
         : body.mode;
     const model = body.reader ?? DEFAULT_MODEL;
-    if (model === RENDERER)
+    if (model === RENDER)
       throw new Problem("unsupported-option", `${model} makes images and cannot read them.`);
 
     const text = new TextEncoder().encode(body.text);
     const { job: made } = await createJob(c.env, c.var, {
       document: { bytes: text, mediaType: "text/markdown", name: null },
-      model: RENDERER,
+      model: RENDER,
       mode,
     });
     c.set("jobId", made.id);

@@ -1,14 +1,12 @@
 /** POST /v1/fidelity: reads a document of known text in several modes and measures what each mode loses. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { RENDERER } from "../../contexts/age.ts";
-import { round } from "../../contexts/memories.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { JOB_STATES } from "../../domain/jobs/job.ts";
 import { readingFields } from "../../domain/jobs/job-request.ts";
-import { fidelity as compare, MAX_COMPARED } from "../../domain/memory/fidelity.ts";
-import { MODES, reader } from "../../domain/pages/models.ts";
+import { fidelity as compare, MAX_COMPARED, round } from "../../domain/memory/fidelity.ts";
+import { MODES, RENDER, reader } from "../../domain/pages/models.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
@@ -19,7 +17,7 @@ import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, jobPages } from "../../storage/jobs.ts";
 import { readEntries } from "../../storage/results.ts";
-import { Precision } from "../contexts/view.ts";
+import { Precision } from "../contexts/shapes.ts";
 
 const Body = z
   .strictObject({
@@ -105,7 +103,7 @@ export const fidelity = (app: App) =>
     const { tenantId } = c.get("caller");
     const { DEFAULT_MODEL, MAX_WAIT_S } = settings(c.env);
     const model = body.model ?? DEFAULT_MODEL;
-    if (model === RENDERER)
+    if (model === RENDER)
       throw new Problem("unsupported-option", `${model} makes images and cannot read them.`);
     const wait = preferredWait(c.req.valid("header").prefer, MAX_WAIT_S);
 

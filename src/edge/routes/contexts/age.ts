@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { age, type Change, whatIf } from "../../contexts/age.ts";
-import { partsOf, tokensOf } from "../../contexts/memories.ts";
+import { showContext } from "../../contexts/view.ts";
 import { jobsOver } from "../../contexts/wait.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
@@ -10,9 +10,9 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { contents, findContext } from "../../storage/contexts.ts";
-import { ContextTokens } from "./show.ts";
-import { contextParams, demandContext, FormSchema, ImageModeSchema } from "./view.ts";
+import { findContext } from "../../storage/memory/contexts.ts";
+import { contextParams, demandContext, Form } from "./shapes.ts";
+import { Tokens } from "./show.ts";
 
 const Body = z
   .strictObject({
@@ -34,19 +34,25 @@ const Ageing = z
       description:
         "`making`: images are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes",
     }),
-    changes: z.array(
-      z.object({
-        first_message: z.int(),
-        last_message: z.int(),
-        from: FormSchema,
-        to: ImageModeSchema,
-        tokens_before: z.int(),
-        tokens_after: z.int().openapi({ description: "Expected" }),
-      }),
-    ),
-    tokens: ContextTokens,
+    sealed: z.int().openapi({ description: "New segments" }),
+    changes: z
+      .array(
+        z.object({
+          segment: z.string(),
+          first_message: z.int(),
+          last_message: z.int(),
+          from: Form,
+          to: Form,
+          tokens_before: z.int(),
+          tokens_after: z.int().openapi({ description: "Expected, if the image is not made yet" }),
+        }),
+      )
+      .openapi({ description: "What the view of the context's own profile shows differently" }),
+    tokens: Tokens.openapi({ description: "Of the view as it is now" }),
     expected_tokens: z.int().openapi({ description: "After everything that is due" }),
     token_budget: z.int().nullable(),
+    over_budget: z.boolean(),
+    over_budget_reason: z.string().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
   })
   .openapi("Ageing");
@@ -60,7 +66,7 @@ const route = createRoute({
   tags: ["contexts"],
   summary: "Age a context now",
   description:
-    "Moves messages that are due down the ladder. The service does this by itself every minute. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
+    "Seals older messages, makes the images that views need, and lets views show them. The service does this by itself every minute. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(KIB)] as const,
   request: {
@@ -90,23 +96,25 @@ export const contextsAge = (app: App) =>
     const wait = preferredWait(c.req.valid("header").prefer, settings(c.env).MAX_WAIT_S);
 
     const changes: Change[] = [];
+    let sealed = 0;
     let state: z.infer<typeof Ageing>["state"] = "done";
     if (!dry_run) {
       const until = began + wait * 1000;
       for (;;) {
-        const turn = await age(c.env, context, at());
-        state = turn === null ? "busy" : turn.jobs.length > 0 ? "making" : "done";
-        changes.push(...(turn?.changes ?? []));
-        if (state === "done" && turn?.changes.length === 0) break;
+        const step = await age(c.env, context, at());
+        state = step === null ? "busy" : step.pending ? "making" : "done";
+        changes.push(...(step?.changes ?? []));
+        sealed += step?.sealed ?? 0;
+        if (state === "done" && step?.changes.length === 0 && step.sealed === 0) break;
         if (Date.now() >= until) break;
-        if (turn === null) await sleep(BUSY_MS);
-        else if (!(await jobsOver(c.env, context.tenantId, turn.jobs, until))) break;
+        if (step === null) await sleep(BUSY_MS);
+        else if (!(await jobsOver(c.env, context.tenantId, step.jobs, until))) break;
       }
     }
     const look = await whatIf(c.env, context, at());
-    const { messages, items } = await contents(c.env.DB, context.id);
-    const { error } = (await findContext(c.env.DB, context.tenantId, context.id)) ?? context;
-    if (error && state === "done" && !dry_run) state = "failed";
+    const now = (await findContext(c.env.DB, context.tenantId, context.id)) ?? context;
+    const shown = await showContext(c.env, now, now.profile, "none");
+    if (now.error && state === "done" && !dry_run) state = "failed";
     if (wait > 0) c.header("preference-applied", `wait=${wait}`);
     return c.json(
       {
@@ -114,18 +122,22 @@ export const contextsAge = (app: App) =>
         dry_run,
         at: new Date(at()).toISOString(),
         state,
+        sealed,
         changes: (dry_run ? look.changes : changes).map((change) => ({
-          first_message: change.first,
-          last_message: change.last,
+          segment: change.segment.id,
+          first_message: change.segment.first,
+          last_message: change.segment.last,
           from: change.from,
           to: change.to,
-          tokens_before: change.tokensBefore,
-          tokens_after: change.tokensAfter,
+          tokens_before: Math.round(change.tokensBefore),
+          tokens_after: Math.round(change.tokensAfter),
         })),
-        tokens: tokensOf(partsOf(messages, items)),
-        expected_tokens: look.expected,
-        token_budget: context.tokenBudget,
-        error,
+        tokens: shown.tokens,
+        expected_tokens: Math.round(look.tokens),
+        token_budget: now.tokenBudget,
+        over_budget: shown.overBudget !== null,
+        over_budget_reason: shown.overBudget,
+        error: now.error,
       },
       state === "making" || state === "busy" ? 202 : 200,
     );

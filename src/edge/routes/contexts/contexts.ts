@@ -1,36 +1,54 @@
 /** POST and GET /v1/contexts; GET, PATCH and DELETE /v1/contexts/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { createContext } from "../../contexts/create.ts";
+import { changeContext, createContext, DEFAULT_RECENT } from "../../contexts/create.ts";
 import { eraseContext } from "../../contexts/erase.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
-import { DEFAULT_LADDER } from "../../domain/memory/ladder.ts";
+import { DEFAULT_PROFILE } from "../../domain/memory/profiles.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { audit } from "../../storage/audit.ts";
-import { listContexts, markContextDeleted, updateContext } from "../../storage/contexts.ts";
-import { ContextSchema, contextParams, contextView, demandContext, LadderSchema } from "./view.ts";
+import { listContexts, markContextDeleted } from "../../storage/memory/contexts.ts";
+import { ContextSchema, contextParams, contextView, demandContext, FadeSchema } from "./shapes.ts";
 
 const CENTURY_S = 100 * 366 * 86_400;
 
 const name = z.string().min(1).max(200);
+const profile = z.string().max(64).openapi({
+  description: "Whose tokens and prices count (`GET /v1/memory/profiles`)",
+  example: "openai/gpt-4o",
+});
 const tokenBudget = z.int().min(64).max(100_000_000).openapi({
   description:
-    "Limit of tokens for the whole context: older messages go further down the ladder to meet it",
+    "Limit of tokens for the whole view, in tokens of the profile: older segments become fainter to meet it, and then only their index lines are left. The view says `over_budget` where it cannot be met",
+});
+const recent = z.int().min(0).max(500).openapi({
+  description: "How many of the newest messages always stay text",
+});
+const fade = z.union([FadeSchema, z.null()]).openapi({
+  description:
+    "A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form of the profile. `null`: only the budget makes segments fainter",
+});
+const reader = z.string().max(64).nullable().openapi({
+  description:
+    "Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is written beside the image, and images that it cannot read are made again in a clearer form. `null`: images are not checked",
 });
 const eraseAfter = z.int().min(0).max(CENTURY_S).nullable().openapi({
   description:
-    "Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `0`: as soon as the image exists · `null`: never",
+    "Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of their messages stay. `0`: as soon as the images exist · `null`: never",
 });
 
 const NewContext = z
   .strictObject({
     name: name.optional(),
-    ladder: LadderSchema.default(DEFAULT_LADDER),
+    profile: profile.default(DEFAULT_PROFILE),
     token_budget: tokenBudget.optional(),
+    recent: recent.default(DEFAULT_RECENT),
+    fade: fade.default(null),
+    reader: reader.optional(),
     erase_after: eraseAfter.default(null),
     metadata: stringMap.default({}),
   })
@@ -43,7 +61,7 @@ const create = createRoute({
   tags: ["contexts"],
   summary: "Create a context",
   description:
-    "Messages are added as text and go down the ladder, to page images of fewer and fewer vision tokens: by age, by rounds, or to meet a token budget. Their texts are kept, unless `erase_after` says otherwise.",
+    "A memory of messages. Older ones are sealed in segments, which a view shows as page images where these cost fewer tokens than their texts. The texts are kept, unless `erase_after` says otherwise.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(16 * KIB), idempotent] as const,
   request: { body: { required: true, content: { "application/json": { schema: NewContext } } } },
@@ -52,7 +70,7 @@ const create = createRoute({
       description: "The context",
       content: { "application/json": { schema: ContextSchema } },
     },
-    ...problems(JSON_BODY, IDEMPOTENT, "unknown-model"),
+    ...problems(JSON_BODY, IDEMPOTENT, "unknown-model", "unknown-profile"),
   },
 });
 
@@ -61,8 +79,11 @@ export const contextsCreate = (app: App) =>
     const body = c.req.valid("json");
     const context = await createContext(c.env, c.get("caller"), {
       name: body.name ?? null,
-      ladder: body.ladder,
+      profile: body.profile,
       tokenBudget: body.token_budget ?? null,
+      recent: body.recent,
+      fade: body.fade,
+      reader: body.reader,
       eraseAfter: body.erase_after,
       metadata: body.metadata,
     });
@@ -108,7 +129,11 @@ const get = createRoute({
 const ChangeContext = z
   .strictObject({
     name: name.nullable().optional(),
+    profile: profile.optional(),
     token_budget: tokenBudget.nullable().optional(),
+    recent: recent.optional(),
+    fade: fade.optional(),
+    reader: reader.optional(),
     erase_after: eraseAfter.optional(),
     metadata: stringMap.optional(),
   })
@@ -121,7 +146,7 @@ const change = createRoute({
   operationId: "changeContext",
   summary: "Change a context",
   description:
-    "Fields that are left out stay as they are; `null` removes a name or a budget. A change of `token_budget` or `erase_after` takes effect at the next ageing, within a minute. Erased texts do not come back.",
+    "Fields that are left out stay as they are; `null` removes a name, a budget, a ladder, a reader. Changes take effect at the next ageing, within a minute. Erased texts do not come back.",
   middleware: [requires("write"), jsonBody(16 * KIB)] as const,
   request: {
     params: contextParams,
@@ -132,7 +157,7 @@ const change = createRoute({
       description: "The context",
       content: { "application/json": { schema: ContextSchema } },
     },
-    ...problems(JSON_BODY, "not-found"),
+    ...problems(JSON_BODY, "not-found", "unknown-model", "unknown-profile"),
   },
 });
 
@@ -162,16 +187,11 @@ export const contexts = (app: App) => {
   );
 
   app.openapi(change, async (c) => {
-    const { id } = await demandContext(c, c.req.valid("param").id);
-    const body = c.req.valid("json");
-    const changes = {
-      name: body.name,
-      tokenBudget: body.token_budget,
-      eraseAfter: body.erase_after,
-      metadata: body.metadata,
-    };
-    await updateContext(c.env.DB, id, changes, Date.now());
-    return c.json(contextView(await demandContext(c, id)), 200);
+    const context = await demandContext(c, c.req.valid("param").id);
+    const { token_budget, erase_after, ...body } = c.req.valid("json");
+    const changes = { ...body, tokenBudget: token_budget, eraseAfter: erase_after };
+    await changeContext(c.env, context, changes);
+    return c.json(contextView(await demandContext(c, context.id)), 200);
   });
 
   app.openapi(remove, async (c) => {

@@ -2,11 +2,15 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { App } from "../../context.ts";
+import { contentsOf } from "../../contexts/texts.ts";
 import { base64 } from "../../domain/encoding.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
-import { contents, openPage, readTexts } from "../../storage/contexts.ts";
-import { contextParams, contextView, demandContext, messageView } from "./view.ts";
+import { filePath } from "../../storage/files.ts";
+import { listMessages } from "../../storage/memory/messages.ts";
+import { contents } from "../../storage/memory/segments.ts";
+import { withText } from "./messages.ts";
+import { contextParams, contextView, demandContext } from "./shapes.ts";
 
 const route = createRoute({
   method: "get",
@@ -15,7 +19,7 @@ const route = createRoute({
   tags: ["contexts"],
   summary: "Export a context",
   description:
-    "JSON lines: the `context`, each `message` (with its text, if there still is one, and its image), and each `page` of an image as a PNG in base64.",
+    "JSON lines: the `context`, each `message` with its text, and each `page` of segments whose texts are erased, as a PNG in base64. `POST /v1/contexts/import` takes them.",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params: contextParams },
@@ -28,50 +32,38 @@ const route = createRoute({
   },
 });
 
-/** Number of texts in memory at once. */
-const WINDOW = 100;
+/** Number of messages in memory at once. */
+const WINDOW = 200;
 
 export const contextsExport = (app: App) =>
   app.openapi(route, async (c) => {
     const { env } = c;
     const context = await demandContext(c, c.req.valid("param").id);
-    const { messages, items } = await contents(env.DB, context.id);
-    const forms = new Map(items.map(({ id, form }) => [id, form]));
+    const { segments, renders } = await contents(env.DB, context.id);
     c.header("content-type", "application/jsonl");
     return stream(c, async (out) => {
       const write = (line: object) => out.write(`${JSON.stringify(line)}\n`);
       await write({ type: "context", ...contextView(context) });
-      for (let i = 0; i < messages.length; i += WINDOW) {
-        const some = messages.slice(i, i + WINDOW);
-        const texts = await readTexts(
-          env.BUCKET,
-          context,
-          some.filter(({ erased }) => !erased).map(({ number }) => number),
-        );
+      for (let from = 1; ; ) {
+        const some = await listMessages(env.DB, context.id, from, WINDOW);
+        const texts = await contentsOf(env, context, some, segments);
         for (const message of some)
-          await write({
-            type: "message",
-            ...messageView(message, forms.get(message.itemId ?? "") ?? "text"),
-            text: texts.get(message.number) ?? null,
-            image: message.itemId,
-          });
+          await write({ type: "message", ...withText(message, texts.get(message.number)) });
+        const last = some.at(-1);
+        if (!last) break;
+        from = last.number + 1;
       }
-      for (const item of items)
-        for (const [page, { fileId, ...shown }] of item.pages.entries()) {
-          const object = await openPage(env.BUCKET, context, fileId);
-          if (!object) continue;
-          await write({
-            type: "page",
-            image: item.id,
-            form: item.form,
-            page: page + 1,
-            width: shown.width,
-            height: shown.height,
-            tokens: shown.tokens,
-            first_message: shown.first,
-            last_message: shown.last,
-            png: base64(await object.arrayBuffer()),
-          });
-        }
+      // Of other segments, images can be made again.
+      const erased = new Map(segments.filter((one) => one.erased).map((one) => [one.id, one]));
+      for (const render of renders)
+        if (erased.has(render.segmentId) && render.state === "ready")
+          for (const [i, page] of render.pages.entries()) {
+            const { segmentId: segment, profile, form } = render;
+            const { fileId, ...shown } = page;
+            const object = await env.BUCKET.get(filePath({ ...context, id: fileId }));
+            if (!object) continue;
+            const png = base64(await object.arrayBuffer());
+            await write({ type: "page", segment, profile, form, page: i + 1, ...shown, png });
+          }
     }) as never;
   });

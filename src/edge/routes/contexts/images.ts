@@ -7,9 +7,9 @@ import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { isSignedImageUrl } from "../../security/image-url.ts";
 import { settings } from "../../settings.ts";
-import { findItem } from "../../storage/contexts.ts";
 import { openFile, pageFile } from "../../storage/files.ts";
-import { demandContext } from "./view.ts";
+import { findRender } from "../../storage/memory/segments.ts";
+import { demandContext } from "./shapes.ts";
 
 const withKey = requires("read");
 
@@ -25,7 +25,7 @@ const route = createRoute({
   tags: ["contexts"],
   summary: "Get a page image of a context",
   description:
-    "The URLs in a view are signed: they are valid for one hour and need no API key. An image is deleted when its messages go to the next rung.",
+    "The URLs in a view are signed: they are valid for at least one hour and need no API key. An image is deleted when views show its segment in a fainter form.",
   security: [{ bearer: [] }],
   middleware: [signedOrKey] as const,
   request: {
@@ -59,7 +59,7 @@ export const contextsImages = (app: App) =>
       if (!(await isSignedImageUrl(secret, place, { expires, signature }, Date.now())))
         throw new Problem("bad-signature", "The URL is not signed or has expired.");
     }
-    const shown = (await findItem(c.env.DB, id, itemId))?.pages[page - 1];
+    const shown = (await findRender(c.env.DB, id, itemId))?.pages[page - 1];
     const file = shown && (await pageFile(c.env.DB, id, shown.fileId));
     const object = file && (await openFile(c.env.BUCKET, file));
     if (!object) throw new Problem("not-found", "The image does not exist (any more).");

@@ -63,11 +63,14 @@ describe("documents", () => {
       "get_page_image",
       "get_pages",
       "list_contexts",
+      "open_context",
       "read_document",
       "recall",
       "remember",
+      "search_context",
       "search_document",
       "view_context",
+      "zoom_context",
     ]);
     for (const { title, annotations, outputSchema } of tools) {
       expect(title).toBeTruthy();
@@ -416,21 +419,21 @@ it("says of a document without a readable page why, and which pages of others fa
 });
 
 describe("the memory", () => {
-  it("is written, viewed, recalled and listed", async () => {
+  it("is written, searched, opened, viewed, zoomed, recalled and listed", async () => {
     const eyes = new Eyes().start();
     const key = await newKey();
     const client = await connect(key);
     const made = await use(client, "remember", { content: "The ship is blue.", name: "harbour" });
     const { context_id, message } = made.structuredContent;
     expect(message).toBe(1);
-    const long = Array.from({ length: 90 }, (_, i) => `The crane is at gate ${i}.`).join(" ");
+    const long = Array.from({ length: 500 }, (_, i) => `The crane is at gate ${i}.`).join(" ");
     await use(client, "remember", { context_id, content: long, role: "assistant" });
     const view = await use(client, "view_context", { context_id, max_characters: 500 });
     expect(view.structuredContent).toMatchObject({
       name: "harbour",
       last_message: 2,
       before: 2,
-      items: [{ type: "text", first_message: 2, role: "assistant", characters: long.length }],
+      items: [{ type: "message", first_message: 2, role: "assistant", is_cut: true }],
     });
     expect(view.structuredContent.items[0].text.length).toBeLessThanOrEqual(500);
     const older = await use(client, "view_context", { context_id, before: 2 });
@@ -438,39 +441,58 @@ describe("the memory", () => {
       before: null,
       items: [{ text: "The ship is blue." }],
     });
+    const found = await use(client, "search_context", { context_id, query: "ship" });
+    expect(found.structuredContent.hits).toMatchObject([{ message: 1, segment: null }]);
+    const opened = await use(client, "open_context", { context_id, message: 1 });
+    expect(opened.structuredContent).toMatchObject({
+      messages: [{ message: 1, text: "The ship is blue.", is_cut: false }, { message: 2 }],
+      next_message: null,
+    });
     const recalled = await use(client, "recall", { context_id, message: 2, max_characters: 500 });
     expect(recalled.structuredContent).toMatchObject({
-      state: "text",
+      state: "recalled",
+      source: "original",
       next_offset: 500,
       verdict: null,
     });
     const rest = await use(client, "recall", { context_id, message: 2, offset: 500 });
-    expect(recalled.structuredContent.text + rest.structuredContent.text).toBe(long);
+    const more = await use(client, "recall", {
+      context_id,
+      message: 2,
+      offset: rest.structuredContent.next_offset ?? long.length,
+    });
+    expect(
+      recalled.structuredContent.text + rest.structuredContent.text + more.structuredContent.text,
+    ).toBe(long);
     const listed = await use(client, "list_contexts", {});
     expect(listed.structuredContent.contexts).toMatchObject([{ context_id, name: "harbour" }]);
 
-    const ahead = new Date(Date.now() + 2 * 86_400_000).toISOString();
-    const aged = await json(
-      post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }),
-    );
-    expect(aged.state).toBe("done");
+    await call(`/v1/contexts/${context_id}`, { method: "PATCH", key, body: { recent: 0 } });
+    const age = () => json(post(`/v1/contexts/${context_id}/age`, key, {}, { prefer: "wait=20" }));
+    expect(await age()).toMatchObject({ state: "done", sealed: 1 });
     const images = await use(client, "view_context", { context_id, images: true });
-    expect(images.structuredContent.items).toMatchObject([
-      { type: "image", form: "large", first_message: 1, last_message: 2 },
-    ]);
+    const [item] = images.structuredContent.items;
+    expect(item).toMatchObject({ type: "image", first_message: 1, last_message: 2 });
     expect(images.content.at(-1)).toMatchObject({ type: "image", mimeType: "image/png" });
-    const form = { state: "recalled", form: "large", text: "The ship is blue." };
+    const closer = { context_id, segment: item.segment, form: "base-14" };
+    const zoomed = await use(client, "zoom_context", closer);
+    expect(zoomed.structuredContent).toMatchObject({ state: "ready", pages: 1, next_page: null });
+    expect(zoomed.content.at(-1)).toMatchObject({ type: "image", mimeType: "image/png" });
+    const form = { state: "recalled", text: "The ship is blue." };
     const kept = await use(client, "recall", { context_id, message: 1 });
     expect(kept.structuredContent).toMatchObject({ ...form, source: "original", verified: null });
     const erasing = { method: "PATCH", key, body: { erase_after: 0 } };
     expect((await call(`/v1/contexts/${context_id}`, erasing)).status).toBe(200);
-    await json(post(`/v1/contexts/${context_id}/age`, key, { at: ahead }, { prefer: "wait=20" }));
+    await age();
     const read = await use(client, "recall", { context_id, message: 1 });
     expect(read.structuredContent).toMatchObject({ ...form, source: "image", verified: true });
 
     const stranger = await connect(await newKey());
     for (const [name, args] of [
       ["view_context", { context_id }],
+      ["search_context", { context_id, query: "ship" }],
+      ["open_context", { context_id, message: 1 }],
+      ["zoom_context", { context_id, segment: "seg_x", form: "base-14" }],
       ["recall", { context_id, message: 1 }],
       ["remember", { context_id, content: "x" }],
       ["remember", { context_id: "", content: "x" }],

@@ -1,16 +1,23 @@
-/** Contexts and their messages as the API shows them. */
+/** Contexts, their messages and segments as the API shows them. */
 import { z } from "@hono/zod-openapi";
 import type { Context as HonoContext } from "hono";
 import type { AppEnv } from "../../context.ts";
 import * as find from "../../contexts/find.ts";
-import { DEFAULT_LADDER, FORMS, ladderFault } from "../../domain/memory/ladder.ts";
+import { PartSchema, ROLES } from "../../domain/memory/chat-message.ts";
 import { IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
 import { NullablePageError } from "../../domain/pages/page-result.ts";
-import { type Context, type Message, ROLES } from "../../storage/contexts.ts";
+import type { Context } from "../../storage/memory/contexts.ts";
+import type { Message } from "../../storage/memory/messages.ts";
 
 const time = z.iso.datetime();
 
-export const LadderSchema = z
+export const Form = z.string().max(32).openapi({
+  description:
+    "`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels",
+  example: "tiny-12",
+});
+
+export const FadeSchema = z
   .strictObject({
     by: z.enum(["time", "rounds"]).default("time").openapi({
       description: "`rounds`: age is the number of later messages with the role `user`",
@@ -18,34 +25,42 @@ export const LadderSchema = z
     rungs: z
       .array(
         z.strictObject({
-          form: z.enum(FORMS),
+          form: Form,
           after: z.number().min(0).max(1e10).openapi({ description: "Seconds, or rounds" }),
         }),
       )
       .min(1)
-      .max(FORMS.length),
+      .max(10),
   })
-  .superRefine((ladder, check) => {
-    const fault = ladderFault(ladder);
-    if (fault) check.addIssue({ code: "custom", path: ["rungs"], message: fault });
-  })
-  .openapi("Ladder", { example: DEFAULT_LADDER });
+  .openapi("Fade", {
+    example: { by: "time", rungs: [{ form: "tiny-9", after: 2_592_000 }] },
+  });
 
 export const ContextSchema = z
   .object({
     id: z.string().openapi({ example: "ctx_01jdf7k2m4c8q6w0e5r9t1y3" }),
     name: z.string().nullable(),
-    ladder: LadderSchema,
+    profile: z.string(),
     token_budget: z.int().nullable(),
+    recent: z.int(),
+    fade: z.union([FadeSchema, z.null()]),
+    reader: z.string().nullable(),
     erase_after: z.int().nullable(),
     metadata: z.record(z.string(), z.string()),
     last_message: z
       .int()
       .openapi({ description: "Number of the newest message; numbers start at 1" }),
-    error: NullablePageError.openapi({ description: "Why the last ageing failed" }),
+    error: NullablePageError.openapi({ description: "Why the last step of ageing failed" }),
     created_at: time,
     aged_at: time.nullable(),
-    links: z.object({ self: z.string(), view: z.string(), loss: z.string(), export: z.string() }),
+    links: z.object({
+      self: z.string(),
+      messages: z.string(),
+      segments: z.string(),
+      view: z.string(),
+      search: z.string(),
+      export: z.string(),
+    }),
   })
   .openapi("Context");
 
@@ -64,19 +79,25 @@ export const MessageSchema = z
     role: z.enum(ROLES),
     pinned: z.boolean(),
     importance: z.number(),
-    form: z.enum(FORMS),
     text_tokens: z.int().openapi({ description: "Estimate for DeepSeek's tokenizer" }),
     characters: z.int(),
-    sha256: z.string(),
-    original: z.enum(["text", "kept", "erased"]).openapi({
-      description:
-        "`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left",
+    sha256: z.string().openapi({ description: "Of its text as Markdown" }),
+    segment: z.string().nullable().openapi({ description: "`null`: it is not sealed yet" }),
+    original: z.enum(["kept", "erased"]).openapi({
+      description: "`erased`: only the images of its segment are left",
     }),
     created_at: time,
   })
   .openapi("ContextMessage");
 
-export const FormSchema = z.enum(FORMS);
+/** With what was said. */
+export const MessageWithText = MessageSchema.extend({
+  name: z.string().nullable(),
+  parts: z.array(PartSchema).nullable().openapi({ description: "`null` if the text is erased" }),
+  text: z.string().nullable().openapi({ description: "The parts as Markdown" }),
+}).openapi("ContextMessageWithText");
+
+/** Modes of DeepSeek-OCR, in which `POST /v1/compress` lays out pages. */
 export const ImageModeSchema = z.enum(IMAGE_MODES);
 
 const iso = (at: number) => new Date(at).toISOString();
@@ -86,9 +107,12 @@ export function contextView(context: Context): z.infer<typeof ContextSchema> {
   return {
     id: context.id,
     name: context.name,
-    ladder: context.ladder,
-    erase_after: context.eraseAfter,
+    profile: context.profile,
     token_budget: context.tokenBudget,
+    recent: context.recent,
+    fade: context.fade,
+    reader: context.reader,
+    erase_after: context.eraseAfter,
     metadata: context.metadata,
     last_message: context.lastNumber,
     error: context.error,
@@ -96,26 +120,25 @@ export function contextView(context: Context): z.infer<typeof ContextSchema> {
     aged_at: context.agedAt === null ? null : iso(context.agedAt),
     links: {
       self,
+      messages: `${self}/messages`,
+      segments: `${self}/segments`,
       view: `${self}/view`,
-      loss: `${self}/loss`,
+      search: `${self}/search`,
       export: `${self}/export`,
     },
   };
 }
 
-export const messageView = (
-  message: Message,
-  form: z.infer<typeof FormSchema>,
-): z.infer<typeof MessageSchema> => ({
+export const messageView = (message: Message): z.infer<typeof MessageSchema> => ({
   number: message.number,
   role: message.role,
   pinned: message.pinned,
   importance: message.importance,
-  form,
   text_tokens: message.textTokens,
   characters: message.characters,
   sha256: message.sha256,
-  original: form === "text" ? "text" : message.erased ? "erased" : "kept",
+  segment: message.segmentId,
+  original: message.erased ? "erased" : "kept",
   created_at: iso(message.createdAt),
 });
 
@@ -130,3 +153,4 @@ export const messageParams = z.object({
   id: z.string(),
   number: z.coerce.number().int().min(1).openapi({ type: "integer", minimum: 1 }),
 });
+export const segmentParams = z.object({ id: z.string(), segment: z.string() });
