@@ -43,7 +43,7 @@ export function planOf(
       indexTokens: profile.textTokens(segment.indexTokens),
       age: context.fade?.by === "rounds" ? (rounds[i] as number) : seconds,
       importance: segment.importance,
-      form: view.forms[segment.id] ?? "text",
+      form: shownForm(view.forms[segment.id], own.get(segment.id) ?? []),
       candidates: candidatesOf(profile, segment, own.get(segment.id) ?? []),
     };
   });
@@ -62,6 +62,12 @@ export function planOf(
     };
   });
   return { changes, tokens, overBudget };
+}
+
+/** Without its image, a segment is text again. */
+function shownForm(form: string | undefined, renders: Render[]): string {
+  if (form === undefined || form === "index") return form ?? "text";
+  return renders.some((one) => one.form === form && one.state === "ready") ? form : "text";
 }
 
 function tokensIn(state: SegmentState, form: string): number {

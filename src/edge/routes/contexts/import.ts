@@ -1,5 +1,5 @@
 /** POST /v1/contexts/import: a context from the lines of an export. */
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { DEFAULT_RECENT } from "../../contexts/create.ts";
 import { type ImportedMessage, importContext } from "../../contexts/import.ts";
@@ -39,8 +39,11 @@ const MessageLine = z.object({
 const PageLine = z.object({ type: z.literal("page") });
 const Line = z.discriminatedUnion("type", [ContextLine, MessageLine, PageLine]);
 
-const route = createRoute({
-  method: "post",
+const TYPES = ["application/jsonl", "application/x-ndjson", "application/x-jsonlines"];
+
+/** Registered by hand, because the validator accepts no JSON lines. */
+const route = {
+  method: "post" as const,
   path: "/v1/contexts/import",
   operationId: "importContext",
   tags: ["contexts"],
@@ -48,9 +51,11 @@ const route = createRoute({
   description:
     "Makes a new context from the JSON lines of an export. Messages are numbered anew; those whose texts are erased are left out and listed in `skipped`. The context is created as a whole or not at all.",
   security: [{ bearer: [] }],
-  middleware: [requires("write"), sizeLimit(MAX_BYTES), idempotent] as const,
   request: {
-    body: { required: true, content: { "application/jsonl": { schema: z.string() } } },
+    body: {
+      required: true,
+      content: Object.fromEntries(TYPES.map((type) => [type, { schema: { type: "string" } }])),
+    },
   },
   responses: {
     201: {
@@ -75,17 +80,13 @@ const route = createRoute({
       "context-full",
     ),
   },
-});
+};
 
-const TYPES = ["application/jsonl", "application/x-ndjson", "application/x-jsonlines"];
-
-export const contextsImport = (app: App) =>
-  app.openapi(route, async (c) => {
+export const contextsImport = (app: App) => {
+  app.openAPIRegistry.registerPath(route as never);
+  app.post(route.path, requires("write"), sizeLimit(MAX_BYTES), idempotent, async (c) => {
     if (!TYPES.includes(essence(c.req.header("content-type"))))
-      throw new Problem(
-        "unsupported-media-type",
-        "Send the lines of an export, with `Content-Type: application/jsonl`.",
-      );
+      throw new Problem("unsupported-media-type", `Send the lines of an export as ${TYPES[0]}.`);
     const lines = readLines(await c.req.text());
     const [first] = lines;
     if (first?.value.type !== "context")
@@ -103,9 +104,12 @@ export const contextsImport = (app: App) =>
       messages,
     );
     const count = messages.length - skipped.length;
-    const answer = { ...contextView({ ...context, lastNumber: count }), imported: count, skipped };
-    return c.json(answer, 201, { location: `/v1/contexts/${context.id}` });
+    const view = contextView({ ...context, lastNumber: count });
+    return c.json({ ...view, imported: count, skipped }, 201, {
+      location: `/v1/contexts/${context.id}`,
+    });
   });
+};
 
 function readLines(text: string): { line: number; value: z.infer<typeof Line> }[] {
   return text.split("\n").flatMap((one, i) => {

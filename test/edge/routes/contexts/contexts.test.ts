@@ -60,7 +60,7 @@ const count = (table: string) =>
 
 /** Creates a context with three messages that fill a segment, and a fourth that does not. */
 async function filled(body: object = {}, ms = 2 * DAY) {
-  const { id } = await create({ recent: 1, ...body });
+  const { id } = await create({ recent: 0, ...body });
   const messages = ["ship", "crane", "ferry", "buoy"].map((seed) => ({
     content: words(seed, 80),
     created_at: ago(ms),
@@ -222,9 +222,10 @@ describe("ageing", () => {
     expect(keys.filter((path) => path.startsWith("contexts/"))).toEqual([
       expect.stringMatching(`/${id}/segments/1$`),
     ]);
-    expect(keys.filter((path) => path.startsWith("files/"))).toHaveLength(1);
+    const forms = (await json(get(`${id}/segments`))).data[0].renders;
+    expect(keys.filter((path) => path.startsWith("files/"))).toHaveLength(forms.length);
     expect((await json(call("/v1/files", { key }))).data).toEqual([]);
-    expect(eyes.seen.map(({ model, media }) => `${model} ${media}`)).toEqual([
+    expect(eyes.seen.slice(0, 2).map(({ model, media }) => `${model} ${media}`)).toEqual([
       "fovea-render application/vnd.fovea.conversation+json",
       "pp-ocr image/png",
     ]);
@@ -256,7 +257,7 @@ describe("ageing", () => {
   });
 
   it("always shows pinned messages as text", async () => {
-    const { id } = await create({ recent: 1 });
+    const { id } = await create({ recent: 0 });
     await add(
       id,
       { content: "You are a harbour master.", role: "system", pinned: true },
@@ -294,7 +295,6 @@ describe("ageing", () => {
       by: "time",
       rungs: [
         { form: "base-14", after: 0 },
-        { form: "tiny-12", after: 30 * 86_400 },
         { form: "index", after: 365 * 86_400 },
       ],
     };
@@ -304,7 +304,7 @@ describe("ageing", () => {
       await age(id, days > 0 ? { at: ahead(days * DAY) } : {});
       forms.push((await json(get(`${id}/segments`))).data[0].form);
     }
-    expect(forms).toEqual(["base-14", "tiny-12", "index", "index"]);
+    expect(forms).toEqual(["base-14", "base-14", "index", "index"]);
   });
 
   it("is done by the sweep without a request", async () => {
@@ -327,9 +327,9 @@ describe("ageing", () => {
   it("makes images for another profile from the first view of it", async () => {
     const { id } = await filled();
     await age(id);
-    expect(await types(id, "?profile=gemini/2.5-flash")).toEqual(Array(4).fill("message"));
+    expect(await types(id, "?profile=gemini/gemini-2.5-flash")).toEqual(Array(4).fill("message"));
     await age(id);
-    const shown = await view(id, "?profile=gemini/2.5-flash");
+    const shown = await view(id, "?profile=gemini/gemini-2.5-flash");
     expect(shown.items[0]).toMatchObject({ type: "image", form: expect.stringMatching(/^tile-/) });
     expect(shown.cost.usd).toBeLessThan(shown.cost.usd_as_text);
     expect((await get(`${id}/view?profile=nobody/1`)).status).toBe(422);
@@ -387,7 +387,8 @@ describe("interrupted anywhere", () => {
   /** Ages a context three times (begin the image, check it, show it) and interrupts one of the steps. */
   async function survives(cutStep: number, writes: number): Promise<boolean> {
     const where = `step ${cutStep} after ${writes} writes`;
-    const { id, messages } = await filled();
+    // Its cheapest form can be read, so that one image is made.
+    const { id, messages } = await filled({ profile: "gemini/gemini-2.5-flash" });
     const context = await findContext(env.DB, tenant, id);
     if (!context) throw new Error("no context");
     let cut = false;
@@ -554,7 +555,7 @@ describe("what a context keeps", () => {
     expect((await patch(id, { erase_after: -1 })).status).toBe(422);
     expect((await patch(id, { ladder: {} })).status).toBe(422);
     const [segment] = (await json(get(`${id}/segments`))).data;
-    const zoom = post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, { form: "base-10" });
+    const zoom = post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, { form: "base-14" });
     expect((await zoom).status).toBe(409);
   });
 
@@ -662,7 +663,7 @@ describe("export and import", () => {
     call("/v1/contexts/import", {
       method: "POST",
       key,
-      body: text,
+      body: new TextEncoder().encode(text),
       headers: { "content-type": "application/jsonl" },
     });
 
@@ -673,7 +674,7 @@ describe("export and import", () => {
     const exported = await lines(id);
     expect(exported.map(({ type }) => type)).toEqual(["context", ...Array(4).fill("message")]);
     const made = await bring(exported.map((line) => JSON.stringify(line)).join("\n"));
-    expect(made.status).toBe(201);
+    expect(made.status, await made.clone().text()).toBe(201);
     const context = await json(made);
     expect(context).toMatchObject({ name: "harbour", token_budget: 3000, imported: 4, skipped: [] });
     const again = await lines(context.id);
