@@ -13,7 +13,8 @@ export type MediaType =
   | "image/heic"
   | "image/avif"
   | TextType
-  | ConvertedType;
+  | ConvertedType
+  | typeof CONVERSATION;
 
 /** The types as sentences of problems list them. */
 export const READABLE =
@@ -35,9 +36,17 @@ export const CONVERTED_TYPES = [
 ] as const;
 type ConvertedType = (typeof CONVERTED_TYPES)[number] | typeof CONTAINER;
 
+/**
+ * Messages of a context (`domain/memory/conversation.ts`). Only the edge makes such documents: `mediaTypeOf` never
+ * answers this type, so nobody can send one.
+ */
+export const CONVERSATION = "application/vnd.fovea.conversation+json";
+
 /** Whether the worker lays the document out, so that its number of pages depends on the mode. */
 export const isText = (type: MediaType): boolean =>
-  type === CONTAINER || [...TEXT_TYPES, ...CONVERTED_TYPES].some((text) => text === type);
+  type === CONTAINER ||
+  type === CONVERSATION ||
+  [...TEXT_TYPES, ...CONVERTED_TYPES].some((text) => text === type);
 
 /** What was there before 2007, and the container of encrypted documents: neither is read. */
 export const isOldOffice = (head: Uint8Array): boolean =>

@@ -132,6 +132,9 @@ const PushedBlock = Block.extend({
     .meta({
       description: "Of a table or an image: where it stands in the page's Markdown, in code points",
     }),
+  message: z.int().min(1).optional().meta({
+    description: "Of a conversation: number of the message",
+  }),
 }).meta({ id: "PushedBlock" });
 
 export const PageResult = z

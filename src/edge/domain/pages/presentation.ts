@@ -105,7 +105,7 @@ function shown(
   { granularity }: Presentation,
   figures: ReadonlyMap<number, string>,
 ) {
-  const { markdown: _, place: __, lines, figure, ...others } = block;
+  const { markdown: _, place: __, message: ___, lines, figure, ...others } = block;
   const url = figures.get(block.id);
   const rest = { ...others, ...(figure && { figure: { ...figure, ...(url && { url }) } }) };
   if (granularity === "block" || !lines) return rest;
