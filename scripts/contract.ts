@@ -5,9 +5,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { CONVERTED_TYPES, TEXT_TYPES } from "../src/edge/domain/documents/media-type.ts";
+import {
+  CONVERSATION,
+  CONVERTED_TYPES,
+  TEXT_TYPES,
+} from "../src/edge/domain/documents/media-type.ts";
 import { MAX_PROMPT } from "../src/edge/domain/jobs/job-request.ts";
 import { ShardInput } from "../src/edge/domain/jobs/shard-input.ts";
+import { Conversation } from "../src/edge/domain/memory/conversation.ts";
 import { ESTIMATE } from "../src/edge/domain/memory/text-tokens.ts";
 import {
   MAX_TILES,
@@ -42,6 +47,7 @@ const { definitions } = z.toJSONSchema(
     page: PageResult,
     document: DocumentReport,
     input: ShardInput,
+    conversation: Conversation,
   }),
   { target: "draft-7", io: "input" },
 );
@@ -62,6 +68,7 @@ const contract = {
   tokens_format: TOKENS_FORMAT,
   text_types: TEXT_TYPES,
   converted_types: CONVERTED_TYPES,
+  conversation_type: CONVERSATION,
   max_prompt: MAX_PROMPT,
   max_page_bytes: MAX_PAGE_BYTES,
   max_image_bytes: MAX_IMAGE_BYTES,

@@ -382,6 +382,8 @@ export type PushedBlock = {
   markdown?: string;
   /** Of a table or an image: where it stands in the page's Markdown, in code points */
   place?: [number, number];
+  /** Of a conversation: number of the message */
+  message?: number;
 };
 
 export type Figure = {

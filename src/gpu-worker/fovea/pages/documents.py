@@ -55,7 +55,8 @@ BRANDED_FORMATS = ["AVIF", "HEIF"]
 FORMATS = [name for name in IMAGE_FORMATS if name not in ("MPO", *BRANDED_FORMATS)]
 """Pillow opens MPO as JPEG."""
 TEXT_TYPES = tuple(CONTRACT["text_types"])
-LAID_OUT = (*TEXT_TYPES, *CONTRACT["converted_types"])
+CONVERSATION = CONTRACT["conversation_type"]
+LAID_OUT = (*TEXT_TYPES, *CONTRACT["converted_types"], CONVERSATION)
 """Types of documents whose pages the worker makes."""
 MAX_TEXT_BYTES = 1 << 20
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a")
@@ -83,7 +84,9 @@ class Raster:
     source: str | None = None
     """The page's part of a text document."""
     missing: str = ""
-    """Characters of `source` that are drawn as boxes because no font has them."""
+    """Characters of `source` that are drawn as boxes because no font has them; of a conversation: that are spelled."""
+    stretches: tuple[Block, ...] | None = None
+    """Of a conversation: where its messages stand."""
     content: tuple[Block, ...] | None = None
     """The blocks that the file itself names; set only for readers that use text layers, and `None` for pages that have
     to be read."""
@@ -135,6 +138,8 @@ def open_document(
     if not data:
         raise DocumentError("document_empty", "The document is empty.")
     # Some servers declare unknown files as text, so signatures take precedence.
+    if media_type == CONVERSATION:
+        return ConversationDocument(data)
     if media_type in TEXT_TYPES and not (
         data.startswith((b"%PDF-", convert.CONTAINER, *SIGNATURES)) or data[4:8] == BRANDED
     ):
@@ -335,6 +340,29 @@ class ConvertedDocument(Document):
 
     def content(self, page: int) -> tuple[Block, ...]:
         return tuple(self._pages[page - 1].blocks)
+
+
+class ConversationDocument(Document):
+    """Messages of a context, laid out on pages of the size that the document asks for. `dpi` has no effect."""
+
+    media_type = CONVERSATION
+
+    def __init__(self, data: bytes):
+        # Imported here because every document has its own process, and few need the fonts.
+        from fovea.pages import conversation
+
+        self._pages = conversation.pages_of(data)
+        self.page_count = len(self._pages)
+
+    def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
+        one = self._pages[page - 1]
+        image = one.page.draw()[0].convert("RGB")
+        return Raster(
+            page, image, None, source=one.page.source, missing=one.spelled, stretches=tuple(one.blocks)
+        )
+
+    def characters(self, page: int) -> int | None:
+        return len(self._pages[page - 1].page.source)
 
 
 class ImageDocument(Document):

@@ -5,6 +5,7 @@ that width in a system font, or drawn as an empty box if no font has it.
 """
 
 import math
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -23,6 +24,13 @@ LONGEST = 4096
 """Characters of a text that is measured. A longer one is wider than any line."""
 MAX_LOOKUPS = 200
 """Most fontconfig lookups of one process. A lookup takes 20 ms."""
+AREAS = re.compile("[\u24eb-\u24ff\u2500-\u2bff]")
+"""Blocks, filled shapes and letters on them. They are drawn in grey, so that no text contains black areas."""
+AREA_GREY = 110
+FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}")
+FIRST_EMOJI = "\U0001f000"
+SKIN_TONES = ("light", "medium_light", "medium", "medium_dark", "dark")
+FIRST_SKIN_TONE = 0x1F3FB
 
 
 def digest() -> str:
@@ -52,6 +60,69 @@ def shown(character: str) -> str:
 def invisible(character: str) -> bool:
     """Whether a character has no glyph: joiners, direction marks, variation selectors."""
     return unicodedata.category(character) in ("Cf", "Mn", "Me") and not shipped(character)
+
+
+def spelled(text: str) -> list[tuple[str, int, bool]]:
+    """Divides a text into (what to draw, offset, whether that stands for one character or flag).
+
+    Characters that the shipped fonts lack, and emoji, which are illegible in small type, are spelled: `:thumbs_up:`
+    or `\\u{4e2d}`. Those without a glyph, such as direction marks, are left out.
+    """
+    found: list[tuple[str, int, bool]] = []
+    start = at = 0
+    while at < len(text):
+        flag = FLAG.match(text, at)
+        own = _flag(flag[0]) if flag else _spelling(text[at])
+        end = flag.end() if flag else at + 1
+        if own != text[at]:
+            if start < at:
+                found.append((text[start:at], start, False))
+            if own:
+                found.append((own, at, True))
+            start = end
+        at = end
+    if start < len(text):
+        found.append((text[start:], start, False))
+    return found
+
+
+def is_spelled(character: str) -> bool:
+    """Whether other characters are drawn for this one."""
+    return _spelling(character) not in ("", character)
+
+
+def _flag(pair: str) -> str:
+    return f":flag_{''.join(chr(ord(letter) - 0x1F1E6 + ord('A')) for letter in pair)}:"
+
+
+@lru_cache(maxsize=100_000)
+def _spelling(character: str) -> str:
+    """What is drawn for a character on pages that only the shipped fonts draw."""
+    if character < "\x7f":
+        return character
+    category = unicodedata.category(character)
+    if _ignorable(character, category):
+        return ""
+    if character < FIRST_EMOJI and category not in ("Co", "Cn") and shipped(character):
+        return character
+    if FIRST_SKIN_TONE <= ord(character) < FIRST_SKIN_TONE + len(SKIN_TONES):
+        return f":{SKIN_TONES[ord(character) - FIRST_SKIN_TONE]}_skin_tone:"
+    plain = unicodedata.normalize("NFKC", character)  # letters in other styles
+    if plain != character and all(one < FIRST_EMOJI and shipped(one) for one in plain):
+        return plain
+    name = unicodedata.name(character, "")
+    if category.startswith("S") and name:
+        return f":{re.sub('[^a-z0-9]+', '_', name.lower().removesuffix(' sign'))}:"
+    return f"\\u{{{ord(character):x}}}"
+
+
+def _ignorable(character: str, category: str) -> bool:
+    """Whether a character only says how others are drawn: joiners, direction marks, variation selectors, keycaps."""
+    if category == "Cf":
+        return character == "\u00ad" or not shipped(character) or font("prose", 24).getlength(character) == 0
+    return category in ("Mn", "Me") and (
+        "VARIATION SELECTOR" in unicodedata.name(character, "") or character == "\u20e3"
+    )
 
 
 @lru_cache(maxsize=100_000)
@@ -108,23 +179,28 @@ def parts(text: str, face: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def draw(image: Image.Image, x: float, baseline: float, text: str, face: str, size: int) -> set[str]:
-    """Draws text in black on an image of mode L. Returns the characters that no font has."""
+def draw(
+    image: Image.Image, x: float, baseline: float, text: str, face: str, size: int, ink: int = 0
+) -> set[str]:
+    """Draws text in a grey, black by default, on an image of mode L. Returns the characters that no font has."""
     pen, missing = ImageDraw.Draw(image), set()
     for part, part_face in parts(text, face):
         if part_face:
             own = font(part_face, size)
-            pen.text((round(x), baseline), part, fill=0, font=own, anchor="ls")
-            x += own.getlength(part)
+            for filled, characters in groupby(part, lambda character: AREAS.match(character) is not None):
+                stretch = "".join(characters)
+                fill = AREA_GREY if filled else ink
+                pen.text((round(x), baseline), stretch, fill=fill, font=own, anchor="ls")
+                x += own.getlength(stretch)
         elif (room := advance(part, size)) > 0:
             glyph = _glyph(part, size, round(room))
             if glyph is None:
                 missing.add(part)
                 pen.rectangle(
-                    (round(x) + 1, baseline - 0.75 * size, round(x) + room - 2, baseline), outline=0
+                    (round(x) + 1, baseline - 0.75 * size, round(x) + room - 2, baseline), outline=ink
                 )
             else:
-                image.paste(0, (round(x), round(baseline - 0.95 * size)), glyph)
+                image.paste(ink, (round(x), round(baseline - 0.95 * size)), glyph)
             x += room
     return missing
 

@@ -168,8 +168,7 @@ class IsolatedDocument(Document):
         return tuple(LayerWord(*word) for word in answer.get("words", ()))
 
     def _content(self, page: int) -> tuple[Block, ...] | None:
-        blocks = self._ask({"content": page}, b"", self._render_limit_s)[0].get("blocks")
-        return None if blocks is None else tuple(map(_block, blocks))
+        return _blocks(self._ask({"content": page}, b"", self._render_limit_s)[0].get("blocks"))
 
     def _render(self, page: int, dpi: int, least_side: int) -> Raster:
         request = {"page": page, "dpi": dpi, "least_side": least_side}
@@ -184,6 +183,7 @@ class IsolatedDocument(Document):
             source=answer["source"],
             missing=answer["missing"],
             damage=tuple(answer["damage"]),
+            stretches=_blocks(answer["stretches"]),
         )
 
     def _start(self) -> dict[str, Any]:
@@ -264,6 +264,10 @@ class IsolatedDocument(Document):
             process.wait()
 
 
+def _blocks(bodies: list[dict[str, Any]] | None) -> tuple[Block, ...] | None:
+    return None if bodies is None else tuple(map(_block, bodies))
+
+
 def _block(body: dict[str, Any]) -> Block:
     cells = body.pop("cells", None)
     return Block(
@@ -305,9 +309,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
                 _send(answers, {"characters": document.characters(request["characters"])})
                 continue
             if "content" in request:
-                blocks = document.content(request["content"])
-                found = None if blocks is None else [block.to_json() for block in blocks]
-                _send(answers, {"blocks": found})
+                _send(answers, {"blocks": _bodies(document.content(request["content"]))})
                 continue
             if "text_layer" in request:
                 words = document.text_layer(request["text_layer"])
@@ -324,7 +326,12 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             width, height = raster.image.size
             answer = {"width": width, "height": height, "dpi": raster.dpi, "bytes": len(pixels)}
             answer |= {"source": raster.source, "missing": raster.missing, "damage": raster.damage}
+            answer["stretches"] = _bodies(raster.stretches)
             _send(answers, answer, pixels)
+
+
+def _bodies(blocks: tuple[Block, ...] | None) -> list[dict[str, Any]] | None:
+    return None if blocks is None else [block.to_json() for block in blocks]
 
 
 REFUSED = (

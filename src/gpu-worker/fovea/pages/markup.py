@@ -33,6 +33,8 @@ class Piece:
     text: str
     face: str
     at: int
+    whole: bool = False
+    """Whether the text stands for a single place of the source, such as the name of a character."""
 
 
 @dataclass(slots=True)

@@ -5,19 +5,21 @@ type is as small as is still legible; a text that fits on one page gets the larg
 the source between two lines, so the concatenated sources of the pages are the text.
 """
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
+from itertools import pairwise
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from fovea.pages import glyphs
 from fovea.pages.markup import BOLD, PROSE, TAB, Block, Piece, normalize, parse
 from fovea.vision.modes import TILE
 
-LAYOUT = 2
+LAYOUT = 3
 """Part of the digest. Raise it when a change moves page breaks or pixels."""
 
 
@@ -29,10 +31,12 @@ class Sheet:
     height: int
     size: int
     one_column: bool = False
+    edge: int | None = None
+    """The margin in pixels, if it is not the usual one."""
 
     @property
     def margin(self) -> int:
-        return max(12, self.width // 40)
+        return max(12, self.width // 40) if self.edge is None else self.edge
 
     @property
     def gutter(self) -> int:
@@ -71,10 +75,13 @@ PITCH = 1.3
 """Distance of lines in type sizes."""
 HEADINGS = {1: 1.5, 2: 1.3, 3: 1.15}
 GREY = 150
+BLACK, WHITE = 0, 255
 # A line may break after each Chinese, Japanese or Korean character, but not before a character of CLOSING.
 CJK = "\u2e80-\u2fff\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 CLOSING = set("、。，．：；？！）］｝」』】〕〉》ー・,.;:?!)]}")
 ATOM = re.compile(rf"\n|[^\S\n]+|[{CJK}]|[^\s{CJK}]+")
+SEAM = re.compile(r"[^\w\s(\[{<\"'“‘«$#@]")
+"""A character after which a word that is longer than a line may be divided, such as a slash or a hyphen."""
 
 
 @cache
@@ -99,26 +106,50 @@ class Line:
     """Space above the line, unless it starts a column."""
     keep: bool = False
     """Whether the line stays in one column with the next line."""
+    part: int = 0
+    """Which of several texts the line is of, from 0."""
+    label: str = ""
+    """Drawn in white on black, from the page's margin on."""
+
+
+Placed = tuple[int, int, Line]
+"""(x, y, line): the upper left corner of a line, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`source` is the page's part of the text. `placed` contains (x, y, line)."""
+    """`source` is the page's part of the text."""
 
     sheet: Sheet
     source: str
-    placed: list[tuple[int, int, Line]]
+    placed: list[Placed]
 
     def draw(self) -> tuple[Image.Image, list[str]]:
-        """The image in mode L, and the characters that no font has."""
-        image = Image.new("L", (self.sheet.width, self.sheet.height), 255)
+        """The image in mode L, and the characters that no font has.
+
+        What a line says stays within its height and its column, and contains no black areas. So no text can draw a
+        label.
+        """
+        image = Image.new("L", (self.sheet.width, self.sheet.height), WHITE)
         pen, missing = ImageDraw.Draw(image), set()
         for x, y, line in self.placed:
             for x0, y0, x1, y1 in line.strokes:
                 pen.rectangle((x + x0, y + y0, x + x1, y + y1), fill=GREY)
+            drawn = Image.new("L", (self.sheet.column, line.height), WHITE)
             for at, text, face in line.words:
-                missing |= glyphs.draw(image, x + at, y + line.rise, text, face, line.size)
+                missing |= glyphs.draw(drawn, at, line.rise, text, face, line.size)
+            here = (x, y, x + drawn.width, y + drawn.height)
+            image.paste(ImageChops.darker(image.crop(here), drawn), here)
+            if line.label:
+                right = x + label_width(line.label, line.size)
+                pen.rectangle((x - self.sheet.margin, y, right - 1, y + line.height - 1), fill=BLACK)
+                glyphs.draw(image, x, y + line.rise, line.label, BOLD, line.size, WHITE)
         return image, sorted(missing)
+
+
+def label_width(label: str, size: int) -> int:
+    """Width of a label in its column, in pixels."""
+    return round(glyphs.width(label, BOLD, size)) + size // 3
 
 
 def paginate(text: str, media_type: str = "text/markdown", mode: str = "auto") -> list[Page]:
@@ -149,37 +180,66 @@ def lay_out(source: str, blocks: list[Block], mode: str, one_column: bool = Fals
 
 
 def _pages(source: str, blocks: list[Block], sheet: Sheet) -> list[Page]:
-    margin, width = sheet.margin, sheet.column
+    lines = [line for block in blocks for line in lines_of(block, sheet.column, sheet.size)]
+    pages = fill(lines, sheet)
+    starts = cuts([placed[0][2].at for placed in pages[1:]], len(source))
+    return [
+        Page(sheet, source[start:end], placed) for (start, end), placed in zip(starts, pages, strict=True)
+    ]
+
+
+def cuts(offsets: list[int], end: int) -> list[tuple[int, int]]:
+    """Divides a text of `end` characters at `offsets`. Those of lines can be out of order; the cuts are not."""
+    bounds = [0]
+    for offset in [*offsets, end]:
+        bounds.append(max(bounds[-1], min(offset, end)))
+    return list(pairwise(bounds))
+
+
+def fill(
+    lines: list[Line], sheet: Sheet, opening: Callable[[Line], Line | None] = lambda _line: None
+) -> list[list[Placed]]:
+    """Places lines in the columns of as many pages as they need, at least one.
+
+    `opening` makes the line that goes on top of a page before the given one.
+    """
+    margin = top = sheet.margin
     bottom = sheet.height - margin
-    lines = [line for block in blocks for line in _lines(block, width, sheet.size)]
-    pages: list[list[tuple[int, int, Line]]] = [[]]
-    column, y, i = 0, margin, 0
+    pages: list[list[Placed]] = [[]]
+    column, y, i = 0, top, 0
     while i < len(lines):
         # Lines i to last stay together, such as a heading with the first line of its text.
         last = i
         while lines[last].keep and last + 1 < len(lines) and last - i < 6:
             last += 1
-        gap = 0 if y == margin else lines[i].gap
+        gap = 0 if y == top else lines[i].gap
         need = gap + sum(line.height + line.gap for line in lines[i + 1 : last + 1]) + lines[i].height
-        if y + need > bottom and y > margin:
+        if y + need > bottom and y > top:
             column, y = column + 1, margin
             if column == sheet.columns:
                 column = 0
                 pages.append([])
+                if head := opening(lines[i]):
+                    pages[-1].append((margin, y, head))
+                    y += head.height
+            top = y
             continue
+        if y + need > bottom:  # together they are higher than a page
+            last = i
         for line in lines[i : last + 1]:
-            y += 0 if y == margin else line.gap
-            pages[-1].append((margin + column * (width + sheet.gutter), y, line))
+            y += 0 if y == top else line.gap
+            pages[-1].append((margin + column * (sheet.column + sheet.gutter), y, line))
             y += line.height
         i = last + 1
-    cuts = [0, *(placed[0][2].at for placed in pages[1:]), len(source)]
-    # Offsets of lines can be out of order; cuts must not be.
-    for k in range(1, len(cuts)):
-        cuts[k] = max(cuts[k], cuts[k - 1])
-    return [Page(sheet, source[cuts[k] : cuts[k + 1]], placed) for k, placed in enumerate(pages)]
+    return pages
 
 
-def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
+def lines_of(block: Block, width: int, size: int, begin: int = 0, flat: bool = False) -> Iterator[Line]:
+    """The lines of a block in a column.
+
+    `begin`: pixels that stay free at the beginning of the first line of a text or heading. `flat`: headings are no
+    larger than the text.
+    """
     step = round(1.5 * size)
     left = min(block.indent * step, width // 2)
     bars = [min((bar + 0.3) * step, width // 2) for bar in block.bars]
@@ -189,16 +249,17 @@ def _lines(block: Block, width: int, size: int) -> Iterator[Line]:
         left = min(left - step + round(extent), width // 2)
     gap = 0 if block.tight else round(0.55 * size)
     if block.kind == "rule":
-        made = [Line(block.at, size, size, size, strokes=[(left, size // 2, width, size // 2)])]
-    elif block.kind == "table" and max(len(cells) for _, cells in block.rows) <= MAX_COLUMNS:
-        made = list(_table(block, left, width, size))
+        made = [Line(block.at, size, size, size, strokes=[(left, size // 2, width - 1, size // 2)])]
+    elif block.kind == "table" and (edges := _edges(block, left, width, size)):
+        made = list(_table(block, edges, size))
     elif block.kind == "table":
-        made = [line for at, cells in block.rows for line in _wrap(_row(at, cells), left, width, size)]
+        rows = [_row(at, cells, number == 0) for number, (at, cells) in enumerate(block.rows)]
+        made = [line for row in rows for line in _wrap(row, left, width, size)]
     else:
-        if block.kind == "heading":
+        if block.kind == "heading" and not flat:
             size = round(size * HEADINGS.get(block.level, 1.0))
             gap = round(0.8 * size)
-        made = list(_wrap(block.pieces, left, width, size))
+        made = list(_wrap(block.pieces, left, width, size, begin))
         if not made:
             made = [_line(block.at, size)]
         made[0].at = block.at
@@ -217,12 +278,15 @@ def _line(at: int, size: int) -> Line:
     return Line(at, round(PITCH * size), round(1.02 * size), size)
 
 
-def _wrap(pieces: list[Piece], left: float, width: float, size: int) -> Iterator[Line]:
-    """Lines between `left` and `width`. White space at the start of a source line is kept, up to half the width."""
+def _wrap(pieces: list[Piece], left: float, width: float, size: int, begin: int = 0) -> Iterator[Line]:
+    """Lines between `left` and `width`; the first one begins `begin` pixels further to the right.
+
+    White space at the start of a source line is kept, up to half the width.
+    """
     line: Line | None = None
-    x, space, fresh = left, 0.0, True
+    x, space, fresh = left + begin, 0.0, True
     for word in _words(pieces):
-        text, face, at = word[0]
+        text, face, at = word[0].text, word[0].face, word[0].at
         if text == "\n":
             yield line or _line(at, size)
             line, x, space, fresh = None, left, 0.0, True
@@ -230,25 +294,28 @@ def _wrap(pieces: list[Piece], left: float, width: float, size: int) -> Iterator
         if text.isspace():
             blank = _blank(text, face, size, x - left)
             if line is None and fresh:
-                x += min(blank, (width - left) / 2)
+                x += min(blank, max(0.0, (width - left) / 2 - begin))
             elif line is not None:
                 space += blank
             continue
-        total = sum(glyphs.width(part, part_face, size) for part, part_face, _ in word)
+        total = sum(glyphs.width(part.text, part.face, size) for part in word)
+        if line is None and x > left and x + total > width and fresh and begin:
+            line = _line(at, size)  # the first word does not fit next to the label
         if line is not None and x + space + total > width:
             yield line
             line, x, space, fresh = None, left, 0.0, False
         if line is None:
             line, space = _line(at, size), 0.0
+        begin = 0
         x += space
         space = 0.0
-        for part, part_face, part_at in word:
-            for stretch, place in _broken(part, part_face, size, part_at, width - x, width - left):
-                extent = glyphs.width(stretch, part_face, size)
+        for part in word:
+            for stretch, place in _broken(part, size, width - x, width - left):
+                extent = glyphs.width(stretch, part.face, size)
                 if x + extent > width and x > left:
                     yield line
                     line, x, fresh = _line(place, size), left, False
-                line.words.append((x, stretch, part_face))
+                line.words.append((x, stretch, part.face))
                 x += extent
     if line is not None:
         yield line
@@ -262,29 +329,41 @@ def _blank(text: str, face: str, size: int, x: float) -> float:
     return extent
 
 
-def _broken(text: str, face: str, size: int, at: int, first: float, room: float) -> Iterator[tuple[str, int]]:
-    """A word as (part, offset), divided if it is longer than a line."""
-    start, extent = 0, 0.0
-    if glyphs.width(text, face, size) <= max(first, room):
+def _broken(piece: Piece, size: int, first: float, room: float) -> Iterator[tuple[str, int]]:
+    """A word as (part, offset). If it is longer than a line, it is divided, behind a sign if there is one."""
+    text, at = piece.text, piece.at
+    if glyphs.width(text, piece.face, size) <= max(first, room):
         yield text, at
         return
+    start, extent = 0, 0.0
+    seam, since = 0, 0.0  # where the line may end, and how much of it is behind that
     for i, character in enumerate(text):
-        own = glyphs.width(character, face, size)
-        if extent + own > (first if start == 0 and first > size else room) and i > start:
-            yield text[start:i], at + start
-            start, extent = i, 0.0
+        own = glyphs.width(character, piece.face, size)
+        limit = first if start == 0 and first > size else room
+        if extent + own > limit and i > start:
+            if seam <= start or since > limit / 3:
+                seam, since = i, 0.0
+            yield text[start:seam], at if piece.whole else at + start
+            start, extent = seam, since
         extent += own
-    yield text[start:], at + start
+        since += own
+        if SEAM.match(character):
+            seam, since = i + 1, 0.0
+    yield text[start:], at if piece.whole else at + start
 
 
-def _words(pieces: list[Piece]) -> Iterator[list[tuple[str, str, int]]]:
-    """Words, white space and line ends, each as a list of (text, face, offset) with one entry per face."""
-    word: list[tuple[str, str, int]] = []
+def _words(pieces: list[Piece]) -> Iterator[list[Piece]]:
+    """Words, white space and line ends, each as a list of pieces with one entry per face."""
+    word: list[Piece] = []
     for piece in pieces:
         for match in ATOM.finditer(piece.text):
             text = match[0]
-            part = (text, piece.face, piece.at + match.start())
-            if word and not text.isspace() and (text[0] in CLOSING or not (_cjk(text) or _cjk(word[-1][0]))):
+            part = replace(piece, text=text, at=piece.at + (0 if piece.whole else match.start()))
+            if (
+                word
+                and not text.isspace()
+                and (text[0] in CLOSING or not (_cjk(text) or _cjk(word[-1].text)))
+            ):
                 word.append(part)
                 continue
             if word:
@@ -300,21 +379,39 @@ def _cjk(text: str) -> bool:
     return re.match(f"[{CJK}]", text[-1]) is not None
 
 
-def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
-    """The lines of a table. Columns are as wide as their content, or share the page's width if that is too much."""
+def _pad(size: int) -> int:
+    """White space left and right of the text of a cell."""
+    return max(3, size // 3)
+
+
+def _edges(block: Block, left: int, width: int, size: int) -> list[int] | None:
+    """Where the columns of a table begin, and where the last one ends.
+
+    Columns are as wide as their content, or share the page's width if that is too much. `None` if they would be too
+    narrow for their longest words.
+    """
     count = max(len(cells) for _, cells in block.rows)
-    pad = max(3, size // 3)
-    room = width - left - 1
-    wanted = [1.0] * count
+    if count > MAX_COLUMNS:
+        return None
+    sides = 2 * _pad(size) + 2
+    wanted, least = [1.0] * count, [1.0] * count
     for number, (_, cells) in enumerate(block.rows):
         for i, cell in enumerate(cells):
-            face = BOLD if number == 0 else None
-            extent = sum(glyphs.width(piece.text, face or piece.face, size) for piece in cell)
-            wanted[i] = max(wanted[i], extent + 2 * pad + 2)
-    widths = _shares(wanted, room)
+            words = [
+                sum(glyphs.width(part.text, BOLD if number == 0 else part.face, size) for part in word)
+                for word in _words(cell)
+            ]
+            wanted[i] = max(wanted[i], sum(words) + sides)
+            least[i] = max(least[i], max(words, default=0.0) + sides)
     edges = [left]
-    for share in widths:
+    for share in _shares(wanted, least, width - left - 1) or ():
         edges.append(edges[-1] + share)
+    return edges if len(edges) > 1 else None
+
+
+def _table(block: Block, edges: list[int], size: int) -> Iterator[Line]:
+    """The lines of a table, whose columns are between `edges`."""
+    pad = _pad(size)
     sides = [(edge, 0, edge, _line(0, size).height) for edge in edges]
     for number, (at, cells) in enumerate(block.rows):
         columns = []
@@ -336,19 +433,25 @@ def _table(block: Block, left: int, width: int, size: int) -> Iterator[Line]:
             yield line
 
 
-def _row(at: int, cells: list[list[Piece]]) -> list[Piece]:
+def _row(at: int, cells: list[list[Piece]], bold: bool) -> list[Piece]:
     """A row of a table as text."""
-    return [piece for cell in cells for piece in (*cell, Piece(" | ", PROSE, at))]
+    row = [piece for cell in cells for piece in (Piece(" | ", PROSE, at), *cell)][1:]
+    return [replace(piece, face=BOLD) for piece in row] if bold else row
 
 
-def _shares(wanted: list[float], room: float) -> list[int]:
-    """Widths of columns: narrow ones get what they want, the others share the rest equally."""
+def _shares(wanted: list[float], least: list[float], room: float) -> list[int] | None:
+    """Widths of columns: narrow ones get what they want, the others share the rest, and none gets less than `least`.
+
+    `None` if there is not enough room.
+    """
+    if sum(least) > room:
+        return None
     shares, left, open_ = [0.0] * len(wanted), room, list(range(len(wanted)))
     while open_:
         fair = left / len(open_)
-        small = [i for i in open_ if wanted[i] <= fair]
-        for i in small or open_:
-            shares[i] = wanted[i] if small else fair
-        left -= sum(shares[i] for i in small)
-        open_ = [i for i in open_ if i not in small] if small else []
-    return [int(share) for share in shares]
+        settled = [i for i in open_ if least[i] > fair] or [i for i in open_ if wanted[i] <= fair]
+        for i in settled or open_:
+            shares[i] = max(least[i], min(wanted[i], fair) if settled else fair)
+        left -= sum(shares[i] for i in settled)
+        open_ = [i for i in open_ if i not in settled] if settled else []
+    return [math.floor(share) for share in shares]

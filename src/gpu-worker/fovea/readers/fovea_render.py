@@ -1,7 +1,8 @@
 """`fovea-render`: renders pages instead of reading them. Its result is the image that the encoder would see.
 
 For a text document the result also has the part of the text on the page, its compression and the precision expected
-when it is read back.
+when it is read back. The pages of a conversation have the size that the document asks for, in every mode, and their
+blocks say where each message stands.
 
 | variable | default | |
 |---|---|---|
@@ -27,7 +28,7 @@ from fovea.vision.compression import expected_precision
 from fovea.vision.modes import DEEPSEEK_OCR, MAX_TILES, MODES
 from fovea.vision.views import make_views, picture
 
-RULES = b"fovea-render rules 1"
+RULES = b"fovea-render rules 2"
 """Part of the digest. Raise the number when the images or the numbers in the result change."""
 
 
@@ -57,7 +58,9 @@ class FoveaRender:
         started = time.perf_counter()
         text = raster.source
         mode, image, counts = request.mode, raster.image, None
-        if mode == "auto" and text is not None:
+        if raster.stretches is not None:
+            mode = "auto"  # the document says how large its pages are
+        elif mode == "auto" and text is not None:
             mode = render.AUTO  # the mode for which the text was laid out
         if mode == "auto":
             mode = "native"
@@ -78,7 +81,7 @@ class FoveaRender:
         tokens = compression = None
         if text is not None:
             tokens, counted = count_tokens(text, self._tokenizer_dir)
-            compression = tokens / counts["valid"]
+            compression = tokens / counts["valid"] if counts else None
             if not counted:
                 warnings.append("text_tokens is an estimate: this worker has no DeepSeek tokenizer.")
         blank = is_blank(raster.image) if text is None else not text.strip()
@@ -94,6 +97,7 @@ class FoveaRender:
             text_tokens=tokens,
             compression=compression,
             expected_precision=None if compression is None else expected_precision(compression),
+            blocks=list(raster.stretches or ()),
             markdown=text or "",
             finish_reason="blank" if blank else "stop",
             verdict="blank" if blank else "ok",

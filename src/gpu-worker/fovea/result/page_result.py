@@ -76,6 +76,8 @@ class Block:
     """Of a table without spans: the table in GitHub's Markdown."""
     place: tuple[int, int] | None = None
     """Of a table or an image: where it stands in the Markdown of the page, in characters."""
+    message: int | None = None
+    """Of a conversation: number of the message."""
 
     def to_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -85,7 +87,7 @@ class Block:
             "text": self.text,
             "confidence": _sure(self.confidence),
         }
-        for name in ("html", "latex", "figure", "markdown"):
+        for name in ("html", "latex", "figure", "markdown", "message"):
             if (value := getattr(self, name)) is not None:
                 body[name] = value
         for name in ("lines", "cells"):

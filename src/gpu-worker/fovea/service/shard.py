@@ -422,7 +422,10 @@ class Shard:
         if raster.content is None:  # a picture of a converted document is not drawn
             attach_figures(result, raster.image)
         if raster.missing and raster.content is None:
-            result.warnings.append(_missing_glyphs(raster.missing))
+            spelled = raster.stretches is not None
+            result.warnings.append(
+                _missing_glyphs(raster.missing, "spelled" if spelled else "drawn as boxes")
+            )
         if raster.damage:
             _mark_damaged(result, raster.damage)
         result.prompt = self._request.options.prompt
@@ -449,9 +452,9 @@ MAX_LISTED = 40
 """Characters that a warning lists."""
 
 
-def _missing_glyphs(characters: str) -> str:
+def _missing_glyphs(characters: str, form: str) -> str:
     more = f" and {len(characters) - MAX_LISTED} more" if len(characters) > MAX_LISTED else ""
-    return f"No font has these characters; they are drawn as boxes: {characters[:MAX_LISTED]}{more}"
+    return f"No font has these characters; they are {form}: {characters[:MAX_LISTED]}{more}"
 
 
 def _mark_damaged(result: PageResult, damage: tuple[str, ...]) -> None:

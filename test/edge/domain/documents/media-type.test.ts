@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import {
+  CONVERSATION,
   isOldOffice,
   isText,
   mediaTypeOf,
@@ -57,12 +58,20 @@ it.each([
   ["PK\x03\x04", "text/plain", "application/zip"],
   ["{}", "application/json", null],
   ["hello", null, null],
+  // Only the edge itself makes conversations.
+  ["{}", CONVERSATION, null],
 ])("%j declared as %s is %s", (head, declared, type) => {
   expect(mediaTypeOf(bytes(head), declared)).toBe(type);
 });
 
 it("knows which documents the worker lays out", () => {
-  for (const type of ["text/plain", "text/csv", "application/zip", "application/epub+zip"] as const)
+  for (const type of [
+    "text/plain",
+    "text/csv",
+    "application/zip",
+    "application/epub+zip",
+    CONVERSATION,
+  ] as const)
     expect(isText(type)).toBe(true);
   for (const type of ["application/pdf", "image/heic"] as const) expect(isText(type)).toBe(false);
 });

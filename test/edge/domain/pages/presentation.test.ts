@@ -23,7 +23,7 @@ const reading = (changes: Partial<StoredReading> = {}): StoredReading =>
         lines: [{ ...at, text: "a 😀", words: [{ ...at, text: "a" }] }],
       },
       { ...at, id: 2, type: "table", text: "😀", html: HTML, markdown: PIPES, place: [5, 39] },
-      { ...at, id: 3, type: "table", text: "😀", html: HTML, place: [41, 75] },
+      { ...at, id: 3, type: "table", text: "😀", html: HTML, place: [41, 75], message: 7 },
     ],
     markdown: `a 😀\n\n${HTML}\n\n${HTML}`,
     ...changes,
@@ -35,6 +35,7 @@ describe("the plain form", () => {
     expect(markdown).toBe(reading().markdown);
     expect(blocks[0]).toEqual({ ...at, id: 1, type: "text", text: "a 😀" });
     expect(blocks[1]).toEqual({ ...at, id: 2, type: "table", text: "😀", html: HTML });
+    expect(blocks[2]).toEqual({ ...at, id: 3, type: "table", text: "😀", html: HTML });
   });
 
   it("is how results from before there was a choice are answered, in any form", () => {
