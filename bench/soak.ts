@@ -120,20 +120,19 @@ async function batch(client: Client, dice: Dice): Promise<number> {
 /** A context whose messages become images. Each message must be in its view once. */
 async function context(client: Client, dice: Dice): Promise<void> {
   const fovea = new Fovea({ apiKey: client.key, baseUrl: client.origin });
-  const { id } = await fovea.contexts.create({ name: "soak" });
+  const { id } = await fovea.contexts.create({ name: "soak", recent: 0, token_budget: 64 });
   const count = dice.int(3, 8);
   const messages = Array.from({ length: count }, (_, i) => ({
     role: "user" as const,
     content: `${client.tenant} message ${i + 1}: ${"the pump in hall 7 was replaced. ".repeat(15)}`,
   }));
   await fovea.contexts.add(id, messages);
-  const at = new Date(Date.now() + 8 * 86_400_000).toISOString();
-  const aged = await fovea.contexts.age(id, { at });
+  const aged = await fovea.contexts.age(id);
   if (aged.error !== null) violate("a context does not age", `${id}: ${aged.error}`);
   const { items = [] } = await fovea.contexts.view(id);
   const seen = items.flatMap((item) =>
-    item.type === "text"
-      ? [item.message]
+    item.type === "message"
+      ? [item.number]
       : Array.from(
           { length: item.last_message - item.first_message + 1 },
           (_, i) => item.first_message + i,

@@ -926,29 +926,35 @@ export type BatchOutput = {
 export type Context = {
   id: string;
   name: string | null;
-  ladder: Ladder;
+  profile: string;
   token_budget: number | null;
+  recent: number;
+  fade: Fade | null;
+  reader: string | null;
   erase_after: number | null;
   metadata: Record<string, string>;
   /** Number of the newest message; numbers start at 1 */
   last_message: number;
-  /** Why the last ageing failed */
+  /** Why the last step of ageing failed */
   error: PageError | null;
   created_at: string;
   aged_at: string | null;
   links: {
     self: string;
+    messages: string;
+    segments: string;
     view: string;
-    loss: string;
+    search: string;
     export: string;
   };
 };
 
-export type Ladder = {
+export type Fade = {
   /** `rounds`: age is the number of later messages with the role `user` */
   by?: "time" | "rounds";
   rungs: Array<{
-    form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
+    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    form: string;
     /** Seconds, or rounds */
     after: number;
   }>;
@@ -956,124 +962,267 @@ export type Ladder = {
 
 export type NewContext = {
   name?: string;
-  ladder?: Ladder;
-  /** Limit of tokens for the whole context: older messages go further down the ladder to meet it */
+  /** Whose tokens and prices count (`GET /v1/memory/profiles`) */
+  profile?: string;
+  /** Limit of tokens for the whole view, in tokens of the profile: older segments become fainter to meet it, and then only their index lines are left. The view says `over_budget` where it cannot be met */
   token_budget?: number;
-  /** Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `0`: as soon as the image exists · `null`: never */
+  /** How many of the newest messages always stay text */
+  recent?: number;
+  /** A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form of the profile. `null`: only the budget makes segments fainter */
+  fade?: Fade | null;
+  /** Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is written beside the image, and images that it cannot read are made again in a clearer form. `null`: images are not checked */
+  reader?: string | null;
+  /** Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of their messages stay. `0`: as soon as the images exist · `null`: never */
   erase_after?: number | null;
   metadata?: Record<string, string>;
 };
 
+export type ImportedContext = {
+  id: string;
+  name: string | null;
+  profile: string;
+  token_budget: number | null;
+  recent: number;
+  fade: Fade | null;
+  reader: string | null;
+  erase_after: number | null;
+  metadata: Record<string, string>;
+  /** Number of the newest message; numbers start at 1 */
+  last_message: number;
+  /** Why the last step of ageing failed */
+  error: PageError | null;
+  created_at: string;
+  aged_at: string | null;
+  links: {
+    self: string;
+    messages: string;
+    segments: string;
+    view: string;
+    search: string;
+    export: string;
+  };
+  imported: number;
+  /** Their old numbers */
+  skipped: Array<number>;
+};
+
 export type ChangeContext = {
   name?: string | null;
-  /** Limit of tokens for the whole context: older messages go further down the ladder to meet it */
+  /** Whose tokens and prices count (`GET /v1/memory/profiles`) */
+  profile?: string;
+  /** Limit of tokens for the whole view, in tokens of the profile: older segments become fainter to meet it, and then only their index lines are left. The view says `over_budget` where it cannot be met */
   token_budget?: number | null;
-  /** Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and length stay. `0`: as soon as the image exists · `null`: never */
+  /** How many of the newest messages always stay text */
+  recent?: number;
+  /** A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form of the profile. `null`: only the budget makes segments fainter */
+  fade?: Fade | null;
+  /** Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is written beside the image, and images that it cannot read are made again in a clearer form. `null`: images are not checked */
+  reader?: string | null;
+  /** Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of their messages stay. `0`: as soon as the images exist · `null`: never */
   erase_after?: number | null;
   metadata?: Record<string, string>;
 };
 
 export type ContextMessage = {
   number: number;
-  role: "system" | "user" | "assistant" | "tool";
+  role: "system" | "developer" | "user" | "assistant" | "tool";
   pinned: boolean;
   importance: number;
-  form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
   /** Estimate for DeepSeek's tokenizer */
   text_tokens: number;
   characters: number;
+  /** Of its text as Markdown */
   sha256: string;
-  /** `text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left */
-  original: "text" | "kept" | "erased";
+  /** `null`: it is not sealed yet */
+  segment: string | null;
+  /** `erased`: only the images of its segment are left */
+  original: "kept" | "erased";
   created_at: string;
 };
 
+export type NewMessages = NewContextMessages | NewProviderMessages;
+
 export type NewContextMessages = {
+  format?: "fovea";
   messages: Array<{
-    role: "system" | "user" | "assistant" | "tool";
-    /** Markdown */
-    content: string;
-    /** Does not age; in an image, the whole image does not age */
+    role: "system" | "developer" | "user" | "assistant" | "tool";
+    /** Markdown, or parts in order; `null` or `[]`: nothing was said */
+    content: string | Array<MessagePart> | null;
+    name?: string | null;
+    /** A view always shows it as text */
     pinned?: boolean;
-    /** 0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message */
+    /** 0 to 1: at 1 the message ages at a tenth of the speed. A segment ages by its most important message */
     importance?: number;
     /** Time of the message, if it is older than the request */
     created_at?: string;
   }>;
 };
 
+export type MessagePart = {
+  type: "text";
+  text: string;
+} | {
+  type: "tool_call";
+  id: string;
+  name: string;
+  /** JSON text */
+  arguments: string;
+} | {
+  type: "tool_result";
+  /** `id` of the `tool_call` */
+  id: string;
+  name?: string | null;
+  text: string;
+  is_error?: boolean;
+} | {
+  type: "image";
+  /** `https:` or `data:` */
+  url?: string | null;
+  file_id?: string | null;
+  alt?: string | null;
+};
+
+export type NewProviderMessages = {
+  /** `openai`: `messages` of Chat Completions, or `input` of Responses · `anthropic`: `messages` and `system` · `gemini`: `contents` and `systemInstruction`. Other members are ignored */
+  format: "openai" | "anthropic" | "gemini";
+  /** A view always shows it as text */
+  pinned?: boolean;
+  /** 0 to 1: at 1 the message ages at a tenth of the speed. A segment ages by its most important message */
+  importance?: number;
+};
+
+export type ContextMessages = {
+  data: Array<ContextMessageWithText>;
+  /** `after` of the next page; `null` on the last page */
+  next_after: number | null;
+};
+
 export type ContextMessageWithText = {
   number: number;
-  role: "system" | "user" | "assistant" | "tool";
+  role: "system" | "developer" | "user" | "assistant" | "tool";
   pinned: boolean;
   importance: number;
-  form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
   /** Estimate for DeepSeek's tokenizer */
   text_tokens: number;
   characters: number;
+  /** Of its text as Markdown */
   sha256: string;
-  /** `text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left */
-  original: "text" | "kept" | "erased";
+  /** `null`: it is not sealed yet */
+  segment: string | null;
+  /** `erased`: only the images of its segment are left */
+  original: "kept" | "erased";
   created_at: string;
+  name: string | null;
+  /** `null` if the text is erased */
+  parts: Array<MessagePart> | null;
+  /** The parts as Markdown */
   text: string | null;
 };
 
 export type ChangeContextMessage = {
-  /** Does not age; in an image, the whole image does not age */
+  /** A view always shows it as text */
   pinned?: boolean;
-  /** 0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message */
+  /** 0 to 1: at 1 the message ages at a tenth of the speed. A segment ages by its most important message */
   importance?: number;
 };
 
 export type ContextView = {
   context_id: string;
+  profile: string;
+  /** Date of the provider's rules */
+  profile_version: string;
   token_budget: number | null;
-  tokens: {
-    total: number;
-    /** Estimated */
-    text: number;
-    /** Counted */
-    vision: number;
-    /** Tokens of all messages as text */
-    as_text: number;
-  };
+  over_budget: boolean;
+  over_budget_reason: string | null;
+  tokens: ContextTokens;
+  /** For one request; `null` if the profile is not priced by tokens */
+  cost: ContextCost | null;
+  /** Leading items that stay as they are until segments are sealed or become fainter: a prompt cache can end after them */
+  stable_items: number;
   items?: Array<{
-    type: "text";
-    message: number;
-    role: "system" | "user" | "assistant" | "tool";
+    type: "message";
+    number: number;
+    role: "system" | "developer" | "user" | "assistant" | "tool";
+    name: string | null;
+    parts: Array<MessagePart>;
+    /** The parts as Markdown */
     text: string;
     tokens: number;
   } | {
     type: "image";
-    id: string;
-    form: "gundam" | "large" | "base" | "small" | "tiny";
+    segment: string;
+    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    form: string;
     first_message: number;
     last_message: number;
-    /** Vision tokens, counted by the worker */
+    /** Of its pages and of what is written beside them */
     tokens: number;
-    /** Tokens of its messages as text */
-    text_tokens: number;
-    compression: number | null;
-    /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
-    expected_precision: [number, number] | null;
+    /** What is in the segment, in a line */
+    index: string;
+    /** Ids, numbers and names that a reader did not read exactly in the images */
+    sidecar: Array<string>;
     pages: Array<{
-      url: string | null;
+      /** Empty with `images=none` */
+      url: string;
       width: number;
       height: number;
+      /** What the profile's provider charges for it */
       tokens: number;
-      first_message: number;
-      last_message: number;
+      /** How the provider is to read it: OpenAI's `detail`, Gemini's `media_resolution`, DeepSeek-OCR's mode */
+      detail: string | null;
+      messages: Array<{
+        number: number;
+        role: "system" | "developer" | "user" | "assistant" | "tool";
+      }>;
     }>;
-  }>;
-  /** With `format=openai`: the `content` of a chat message */
-  content?: Array<{
-    type: "text";
-    text: string;
   } | {
-    type: "image_url";
-    image_url: {
-      url: string;
-    };
+    type: "index";
+    segment: string;
+    first_message: number;
+    last_message: number;
+    text: string;
+    tokens: number;
+  }>;
+  /** With `format=openai` and `format=anthropic` */
+  messages?: Array<Record<string, unknown>>;
+  /** With `format=anthropic` */
+  system?: Array<Record<string, unknown>>;
+  /** With `format=gemini` */
+  contents?: Array<Record<string, unknown>>;
+  /** With `format=gemini` */
+  systemInstruction?: Record<string, unknown>;
+};
+
+export type ContextTokens = {
+  total: number;
+  /** Of messages that are text. Estimated */
+  text: number;
+  /** Of images. Counted by the provider's formula */
+  vision: number;
+  /** Of the lines of segments that are left out */
+  index: number;
+  /** Of all messages as text. Estimated */
+  as_text: number;
+};
+
+export type ContextCost = {
+  usd: number;
+  /** If the whole view is in the prompt cache */
+  usd_cached: number;
+  usd_as_text: number;
+  usd_as_text_cached: number;
+};
+
+export type ContextCosts = {
+  context_id: string;
+  data: Array<{
+    profile: string;
+    profile_version: string;
+    tokens: number;
+    tokens_as_text: number;
+    usd: number | null;
+    usd_as_text: number | null;
+    advice: string | null;
   }>;
 };
 
@@ -1083,27 +1232,37 @@ export type Ageing = {
   at: string;
   /** `making`: images are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes */
   state: "done" | "making" | "busy" | "failed";
+  /** New segments */
+  sealed: number;
+  /** What the view of the context's own profile shows differently */
   changes: Array<{
+    segment: string;
     first_message: number;
     last_message: number;
-    from: "text" | "gundam" | "large" | "base" | "small" | "tiny";
-    to: "gundam" | "large" | "base" | "small" | "tiny";
+    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    from: string;
+    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    to: string;
     tokens_before: number;
-    /** Expected */
+    /** Expected, if the image is not made yet */
     tokens_after: number;
   }>;
   tokens: {
     total: number;
-    /** Estimated */
+    /** Of messages that are text. Estimated */
     text: number;
-    /** Counted */
+    /** Of images. Counted by the provider's formula */
     vision: number;
-    /** Tokens of all messages as text */
+    /** Of the lines of segments that are left out */
+    index: number;
+    /** Of all messages as text. Estimated */
     as_text: number;
   };
   /** After everything that is due */
   expected_tokens: number;
   token_budget: number | null;
+  over_budget: boolean;
+  over_budget_reason: string | null;
   error: {
     code: string;
     message: string;
@@ -1117,16 +1276,158 @@ export type AgeContext = {
   at?: string;
 };
 
+export type ContextSegment = {
+  id: string;
+  first_message: number;
+  last_message: number;
+  text_tokens: number;
+  importance: number;
+  /** What is in the segment, in a line */
+  index: string;
+  original: "kept" | "erased";
+  /** In the view of the context's own profile */
+  form: string;
+  renders: Array<ContextRender>;
+  newest_at: string;
+  created_at: string;
+};
+
+export type ContextRender = {
+  profile: string;
+  /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  form: string;
+  /** `checking`: a reader is reading its pages */
+  state: "making" | "checking" | "ready" | "failed";
+  /** Of its pages and its sidecar */
+  tokens: number;
+  pages: number;
+  /** Text tokens of the segment for each token of the image */
+  compression: number | null;
+  /** Share of characters that the context's reader read; `null`: not checked */
+  precision: number | null;
+  /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
+  expected_precision: [number, number] | null;
+  sidecar: Array<string>;
+  error: PageError | null;
+};
+
+export type ContextSegmentWithMessages = {
+  id: string;
+  first_message: number;
+  last_message: number;
+  text_tokens: number;
+  importance: number;
+  /** What is in the segment, in a line */
+  index: string;
+  original: "kept" | "erased";
+  /** In the view of the context's own profile */
+  form: string;
+  renders: Array<ContextRender>;
+  newest_at: string;
+  created_at: string;
+  messages: Array<ContextMessageWithText>;
+};
+
+export type ContextZoom = {
+  context_id: string;
+  segment: string;
+  profile: string;
+  /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  form: string;
+  /** `making`: repeat the request */
+  state: "making" | "ready";
+  pages: Array<{
+    /** Empty with `images=none` */
+    url: string;
+    width: number;
+    height: number;
+    /** What the profile's provider charges for it */
+    tokens: number;
+    /** How the provider is to read it: OpenAI's `detail`, Gemini's `media_resolution`, DeepSeek-OCR's mode */
+    detail: string | null;
+    messages: Array<{
+      number: number;
+      role: "system" | "developer" | "user" | "assistant" | "tool";
+    }>;
+  }>;
+};
+
+export type ZoomContextSegment = {
+  profile?: string;
+  /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  form: string;
+};
+
+export type MemoryProfile = {
+  id: string;
+  provider: string;
+  /** Date on which `source` said so */
+  version: string;
+  source: string;
+  forms: Array<{
+    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    id: string;
+    width: number;
+    height: number;
+    /** In pixels */
+    type_size: number;
+    /** Of a full page */
+    tokens: number;
+    /** About how many a full page holds */
+    text_tokens: number;
+    detail: string | null;
+  }>;
+  limits: {
+    images: number;
+    image_bytes: number;
+    /** Longest side in pixels */
+    side: number;
+  };
+  /** Dollars for a million tokens */
+  prices: {
+    input: number;
+    cached_input: number;
+    cache_write: number;
+  } | null;
+  /** Why images do not pay, if they do not */
+  advice: string | null;
+};
+
+export type ContextSearch = {
+  context_id: string;
+  /** `false`: older messages are still being indexed; repeat the search to find them all */
+  complete: boolean;
+  data: Array<{
+    number: number;
+    role: "system" | "developer" | "user" | "assistant" | "tool";
+    pinned: boolean;
+    importance: number;
+    /** Estimate for DeepSeek's tokenizer */
+    text_tokens: number;
+    characters: number;
+    /** Of its text as Markdown */
+    sha256: string;
+    /** `null`: it is not sealed yet */
+    segment: string | null;
+    /** `erased`: only the images of its segment are left */
+    original: "kept" | "erased";
+    created_at: string;
+    snippet: string;
+    score: number;
+  }>;
+};
+
 export type Recall = {
   context_id: string;
   message: number;
-  role: "system" | "user" | "assistant" | "tool";
-  form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
-  state: "text" | "recalled" | "reading";
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  /** Of the image that holds the message; `text` if there is none */
+  form: string;
+  state: "recalled" | "reading";
   /** Whether `text` is the text that was stored, or was read from the image */
   source: "original" | "image";
   text: string | null;
-  /** `pages`: the message was not found on its pages, so `text` is their whole text */
+  /** `pages`: where the message is on its pages is not known (an image from before segments), so `text` is their whole text */
   scope: "message" | "pages" | null;
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed" | null;
   /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
@@ -1145,49 +1446,6 @@ export type Recall = {
   /** Length of the original */
   characters: number;
   jobs: Array<string>;
-};
-
-export type LossReport = {
-  context_id: string;
-  tokens: {
-    total: number;
-    /** Estimated */
-    text: number;
-    /** Counted */
-    vision: number;
-    /** Tokens of all messages as text */
-    as_text: number;
-  };
-  messages: Array<{
-    number: number;
-    role: "system" | "user" | "assistant" | "tool";
-    pinned: boolean;
-    importance: number;
-    form: "text" | "gundam" | "large" | "base" | "small" | "tiny";
-    /** Estimate for DeepSeek's tokenizer */
-    text_tokens: number;
-    characters: number;
-    sha256: string;
-    /** `text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`: only the image is left */
-    original: "text" | "kept" | "erased";
-    created_at: string;
-    /** Tokens of its text, or its share of the tokens of its image */
-    tokens: number;
-    compression: number | null;
-    /** Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null` outside the range that it measured */
-    expected_precision: [number, number] | null;
-    /** The last reading on this rung; the report itself reads nothing */
-    recall: {
-      model: string;
-      model_digest: string;
-      verdict: string;
-      /** `null` unless the original is kept */
-      cer: number | null;
-      /** Whether the words have the same hash as those of the original */
-      verified: boolean;
-      at: string;
-    } | null;
-  }>;
 };
 
 export type Compressed = {

@@ -108,7 +108,7 @@ export interface IndexHit {
   score: number;
 }
 
-/** The full-text index of one context (contexts/index-object.ts). */
+/** The full-text index of one context (storage/memory/text-index.ts). */
 export interface ContextIndexRpc extends Rpc.DurableObjectBranded {
   /** Number of the last message that is in it. */
   last(): number;

@@ -4,13 +4,13 @@ import type { Env } from "./bindings.ts";
 import { sweep } from "./sweep.ts";
 
 export { BatchDriver } from "./batches/driver.ts";
-export { ContextIndex } from "./contexts/index-object.ts";
 export { Scheduler } from "./dispatch/scheduler.ts";
 export { UploadWorkflow } from "./documents/uploads.ts";
 export { ExtractionWorkflow } from "./extraction/workflow.ts";
 export { ShardWorkflow } from "./jobs/shard-workflow.ts";
 export { RateLimiter } from "./keys/rate-limiter.ts";
 export { JobNotifier } from "./signals/notifier.ts";
+export { ContextIndex } from "./storage/memory/text-index.ts";
 export { WebhookReceiver } from "./webhooks/receiver.ts";
 
 const app = newApp();

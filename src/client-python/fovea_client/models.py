@@ -487,14 +487,17 @@ class BatchOutputShard(Record):
 class Context(Record):
     id: str
     name: str | None
-    ladder: Ladder
+    profile: str
     token_budget: int | None
+    recent: int
+    fade: Fade | None
+    reader: str | None
     erase_after: int | None
     metadata: dict[str, str]
     last_message: int
     """Number of the newest message; numbers start at 1"""
     error: PageError | None
-    """Why the last ageing failed"""
+    """Why the last step of ageing failed"""
     created_at: datetime
     aged_at: datetime | None
     links: ContextLinks
@@ -502,109 +505,181 @@ class Context(Record):
 
 class ContextLinks(Record):
     self: str
+    messages: str
+    segments: str
     view: str
-    loss: str
+    search: str
+    export: str
+
+
+class ImportedContext(Record):
+    id: str
+    name: str | None
+    profile: str
+    token_budget: int | None
+    recent: int
+    fade: Fade | None
+    reader: str | None
+    erase_after: int | None
+    metadata: dict[str, str]
+    last_message: int
+    """Number of the newest message; numbers start at 1"""
+    error: PageError | None
+    """Why the last step of ageing failed"""
+    created_at: datetime
+    aged_at: datetime | None
+    links: ImportedContextLinks
+    imported: int
+    skipped: list[int]
+    """Their old numbers"""
+
+
+class ImportedContextLinks(Record):
+    self: str
+    messages: str
+    segments: str
+    view: str
+    search: str
     export: str
 
 
 class ContextMessage(Record):
     number: int
-    role: Literal["system", "user", "assistant", "tool"] | str
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
     pinned: bool
     importance: float
-    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
     text_tokens: int
     """Estimate for DeepSeek's tokenizer"""
     characters: int
     sha256: str
-    original: Literal["text", "kept", "erased"] | str
-    """`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`:
-    only the image is left"""
+    """Of its text as Markdown"""
+    segment: str | None
+    """`null`: it is not sealed yet"""
+    original: Literal["kept", "erased"] | str
+    """`erased`: only the images of its segment are left"""
     created_at: datetime
+
+
+class ContextMessages(Record):
+    data: list[ContextMessageWithText]
+    next_after: int | None
+    """`after` of the next page; `null` on the last page"""
 
 
 class ContextMessageWithText(Record):
     number: int
-    role: Literal["system", "user", "assistant", "tool"] | str
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
     pinned: bool
     importance: float
-    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
     text_tokens: int
     """Estimate for DeepSeek's tokenizer"""
     characters: int
     sha256: str
-    original: Literal["text", "kept", "erased"] | str
-    """`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`:
-    only the image is left"""
+    """Of its text as Markdown"""
+    segment: str | None
+    """`null`: it is not sealed yet"""
+    original: Literal["kept", "erased"] | str
+    """`erased`: only the images of its segment are left"""
     created_at: datetime
+    name: str | None
+    parts: list[MessagePart] | None
+    """`null` if the text is erased"""
     text: str | None
+    """The parts as Markdown"""
 
 
 class ContextView(Record):
     context_id: str
+    profile: str
+    profile_version: str
+    """Date of the provider's rules"""
     token_budget: int | None
-    tokens: ContextViewTokens
-    items: list[ContextViewItemText | ContextViewItemImage] | None = None
-    content: list[ContextViewContentText | ContextViewContentImageUrl] | None = None
-    """With `format=openai`: the `content` of a chat message"""
+    over_budget: bool
+    over_budget_reason: str | None
+    tokens: ContextTokens
+    cost: ContextCost | None
+    """For one request; `null` if the profile is not priced by tokens"""
+    stable_items: int
+    """Leading items that stay as they are until segments are sealed or become fainter: a prompt cache can
+    end after them"""
+    items: list[ContextViewItemMessage | ContextViewItemImage | ContextViewItemIndex] | None = None
+    messages: list[dict[str, Any]] | None = None
+    """With `format=openai` and `format=anthropic`"""
+    system: list[dict[str, Any]] | None = None
+    """With `format=anthropic`"""
+    contents: list[dict[str, Any]] | None = None
+    """With `format=gemini`"""
+    systemInstruction: dict[str, Any] | None = None
+    """With `format=gemini`"""
 
 
-class ContextViewTokens(Record):
-    total: int
-    text: int
-    """Estimated"""
-    vision: int
-    """Counted"""
-    as_text: int
-    """Tokens of all messages as text"""
-
-
-class ContextViewItemText(Record):
-    type: Literal["text"]
-    message: int
-    role: Literal["system", "user", "assistant", "tool"] | str
+class ContextViewItemMessage(Record):
+    type: Literal["message"]
+    number: int
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
+    name: str | None
+    parts: list[MessagePart]
     text: str
+    """The parts as Markdown"""
     tokens: int
 
 
 class ContextViewItemImage(Record):
     type: Literal["image"]
-    id: str
-    form: Literal["gundam", "large", "base", "small", "tiny"] | str
+    segment: str
+    form: str
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
     first_message: int
     last_message: int
     tokens: int
-    """Vision tokens, counted by the worker"""
-    text_tokens: int
-    """Tokens of its messages as text"""
-    compression: float | None
-    expected_precision: tuple[float, float] | None
-    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
-    outside the range that it measured"""
+    """Of its pages and of what is written beside them"""
+    index: str
+    """What is in the segment, in a line"""
+    sidecar: list[str]
+    """Ids, numbers and names that a reader did not read exactly in the images"""
     pages: list[ContextViewItemImagePage]
 
 
 class ContextViewItemImagePage(Record):
-    url: str | None
+    url: str
+    """Empty with `images=none`"""
     width: int
     height: int
     tokens: int
+    """What the profile's provider charges for it"""
+    detail: str | None
+    """How the provider is to read it: OpenAI's `detail`, Gemini's `media_resolution`, DeepSeek-OCR's mode"""
+    messages: list[ContextViewItemImagePageMessage]
+
+
+class ContextViewItemImagePageMessage(Record):
+    number: int
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
+
+
+class ContextViewItemIndex(Record):
+    type: Literal["index"]
+    segment: str
     first_message: int
     last_message: int
-
-
-class ContextViewContentText(Record):
-    type: Literal["text"]
     text: str
+    tokens: int
 
 
-class ContextViewContentImageUrl(Record):
-    type: Literal["image_url"]
-    image_url: ContextViewContentImageUrlImageUrl
+class ContextCosts(Record):
+    context_id: str
+    data: list[ContextCostsData]
 
 
-class ContextViewContentImageUrlImageUrl(Record):
-    url: str
+class ContextCostsData(Record):
+    profile: str
+    profile_version: str
+    tokens: int
+    tokens_as_text: int
+    usd: float | None
+    usd_as_text: float | None
+    advice: str | None
 
 
 class Ageing(Record):
@@ -614,32 +689,44 @@ class Ageing(Record):
     state: Literal["done", "making", "busy", "failed"] | str
     """`making`: images are being made, ask again · `busy`: another request or the sweep is ageing the
     context · `failed`: see `error`; the next attempt is in ten minutes"""
+    sealed: int
+    """New segments"""
     changes: list[AgeingChange]
+    """What the view of the context's own profile shows differently"""
     tokens: AgeingTokens
     expected_tokens: int
     """After everything that is due"""
     token_budget: int | None
+    over_budget: bool
+    over_budget_reason: str | None
     error: AgeingError | None
 
 
 class AgeingChange(Record):
+    segment: str
     first_message: int
     last_message: int
-    from_: Literal["text", "gundam", "large", "base", "small", "tiny"] | str = Field(alias="from")
-    to: Literal["gundam", "large", "base", "small", "tiny"] | str
+    from_: str = Field(alias="from")
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    to: str
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
     tokens_before: int
     tokens_after: int
-    """Expected"""
+    """Expected, if the image is not made yet"""
 
 
 class AgeingTokens(Record):
     total: int
     text: int
-    """Estimated"""
+    """Of messages that are text. Estimated"""
     vision: int
-    """Counted"""
+    """Of images. Counted by the provider's formula"""
+    index: int
+    """Of the lines of segments that are left out"""
     as_text: int
-    """Tokens of all messages as text"""
+    """Of all messages as text. Estimated"""
 
 
 class AgeingError(Record):
@@ -647,17 +734,149 @@ class AgeingError(Record):
     message: str
 
 
+class ContextSegment(Record):
+    id: str
+    first_message: int
+    last_message: int
+    text_tokens: int
+    importance: float
+    index: str
+    """What is in the segment, in a line"""
+    original: Literal["kept", "erased"] | str
+    form: str
+    """In the view of the context's own profile"""
+    renders: list[ContextRender]
+    newest_at: datetime
+    created_at: datetime
+
+
+class ContextSegmentWithMessages(Record):
+    id: str
+    first_message: int
+    last_message: int
+    text_tokens: int
+    importance: float
+    index: str
+    """What is in the segment, in a line"""
+    original: Literal["kept", "erased"] | str
+    form: str
+    """In the view of the context's own profile"""
+    renders: list[ContextRender]
+    newest_at: datetime
+    created_at: datetime
+    messages: list[ContextMessageWithText]
+
+
+class ContextZoom(Record):
+    context_id: str
+    segment: str
+    profile: str
+    form: str
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    state: Literal["making", "ready"] | str
+    """`making`: repeat the request"""
+    pages: list[ContextZoomPage]
+
+
+class ContextZoomPage(Record):
+    url: str
+    """Empty with `images=none`"""
+    width: int
+    height: int
+    tokens: int
+    """What the profile's provider charges for it"""
+    detail: str | None
+    """How the provider is to read it: OpenAI's `detail`, Gemini's `media_resolution`, DeepSeek-OCR's mode"""
+    messages: list[ContextZoomPageMessage]
+
+
+class ContextZoomPageMessage(Record):
+    number: int
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
+
+
+class MemoryProfile(Record):
+    id: str
+    provider: str
+    version: str
+    """Date on which `source` said so"""
+    source: str
+    forms: list[MemoryProfileForm]
+    limits: MemoryProfileLimits
+    prices: MemoryProfilePrices1 | None
+    """Dollars for a million tokens"""
+    advice: str | None
+    """Why images do not pay, if they do not"""
+
+
+class MemoryProfileForm(Record):
+    id: str
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    width: int
+    height: int
+    type_size: float
+    """In pixels"""
+    tokens: int
+    """Of a full page"""
+    text_tokens: int
+    """About how many a full page holds"""
+    detail: str | None
+
+
+class MemoryProfileLimits(Record):
+    images: int
+    image_bytes: int
+    side: int
+    """Longest side in pixels"""
+
+
+class MemoryProfilePrices1(Record):
+    input: float
+    cached_input: float
+    cache_write: float
+
+
+class ContextSearch(Record):
+    context_id: str
+    complete: bool
+    """`false`: older messages are still being indexed; repeat the search to find them all"""
+    data: list[ContextSearchData]
+
+
+class ContextSearchData(Record):
+    number: int
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
+    pinned: bool
+    importance: float
+    text_tokens: int
+    """Estimate for DeepSeek's tokenizer"""
+    characters: int
+    sha256: str
+    """Of its text as Markdown"""
+    segment: str | None
+    """`null`: it is not sealed yet"""
+    original: Literal["kept", "erased"] | str
+    """`erased`: only the images of its segment are left"""
+    created_at: datetime
+    snippet: str
+    score: float
+
+
 class Recall(Record):
     context_id: str
     message: int
-    role: Literal["system", "user", "assistant", "tool"] | str
-    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
-    state: Literal["text", "recalled", "reading"] | str
+    role: Literal["system", "developer", "user", "assistant", "tool"] | str
+    form: str
+    """Of the image that holds the message; `text` if there is none"""
+    state: Literal["recalled", "reading"] | str
     source: Literal["original", "image"] | str
     """Whether `text` is the text that was stored, or was read from the image"""
     text: str | None
     scope: Literal["message", "pages"] | str | None
-    """`pages`: the message was not found on its pages, so `text` is their whole text"""
+    """`pages`: where the message is on its pages is not known (an image from before segments), so `text`
+    is their whole text"""
     verdict: Literal["ok", "blank", "suspect", "unreadable", "failed"] | str | None
     expected_precision: tuple[float, float] | None
     """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
@@ -678,57 +897,6 @@ class RecallMeasured1(Record):
     wer: float | None
     precision: float | None
     characters: int
-
-
-class LossReport(Record):
-    context_id: str
-    tokens: LossReportTokens
-    messages: list[LossReportMessage]
-
-
-class LossReportTokens(Record):
-    total: int
-    text: int
-    """Estimated"""
-    vision: int
-    """Counted"""
-    as_text: int
-    """Tokens of all messages as text"""
-
-
-class LossReportMessage(Record):
-    number: int
-    role: Literal["system", "user", "assistant", "tool"] | str
-    pinned: bool
-    importance: float
-    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
-    text_tokens: int
-    """Estimate for DeepSeek's tokenizer"""
-    characters: int
-    sha256: str
-    original: Literal["text", "kept", "erased"] | str
-    """`text`: the message is still text · `kept`: it is part of an image, and its text is kept · `erased`:
-    only the image is left"""
-    created_at: datetime
-    tokens: float
-    """Tokens of its text, or its share of the tokens of its image"""
-    compression: float | None
-    expected_precision: tuple[float, float] | None
-    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
-    outside the range that it measured"""
-    recall: LossReportMessageRecall1 | None
-    """The last reading on this rung; the report itself reads nothing"""
-
-
-class LossReportMessageRecall1(Record):
-    model: str
-    model_digest: str
-    verdict: str
-    cer: float | None
-    """`null` unless the original is kept"""
-    verified: bool
-    """Whether the words have the same hash as those of the original"""
-    at: datetime
 
 
 class Compressed(Record):
@@ -1282,16 +1450,89 @@ class BatchDefaults(Record):
     not kept"""
 
 
-class Ladder(Record):
+class Fade(Record):
     by: Literal["time", "rounds"] | str | None = None
     """`rounds`: age is the number of later messages with the role `user`"""
-    rungs: list[LadderRung]
+    rungs: list[FadeRung]
 
 
-class LadderRung(Record):
-    form: Literal["text", "gundam", "large", "base", "small", "tiny"] | str
+class FadeRung(Record):
+    form: str
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
     after: float
     """Seconds, or rounds"""
+
+
+class MessagePartText(Record):
+    type: Literal["text"]
+    text: str
+
+
+class MessagePartToolCall(Record):
+    type: Literal["tool_call"]
+    id: str
+    name: str
+    arguments: str
+    """JSON text"""
+
+
+class MessagePartToolResult(Record):
+    type: Literal["tool_result"]
+    id: str
+    """`id` of the `tool_call`"""
+    name: str | None = None
+    text: str
+    is_error: bool | None = None
+
+
+class MessagePartImage(Record):
+    type: Literal["image"]
+    url: str | None = None
+    """`https:` or `data:`"""
+    file_id: str | None = None
+    alt: str | None = None
+
+
+class ContextTokens(Record):
+    total: int
+    text: int
+    """Of messages that are text. Estimated"""
+    vision: int
+    """Of images. Counted by the provider's formula"""
+    index: int
+    """Of the lines of segments that are left out"""
+    as_text: int
+    """Of all messages as text. Estimated"""
+
+
+class ContextCost(Record):
+    usd: float
+    usd_cached: float
+    """If the whole view is in the prompt cache"""
+    usd_as_text: float
+    usd_as_text_cached: float
+
+
+class ContextRender(Record):
+    profile: str
+    form: str
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    state: Literal["making", "checking", "ready", "failed"] | str
+    """`checking`: a reader is reading its pages"""
+    tokens: int
+    """Of its pages and its sidecar"""
+    pages: int
+    compression: float | None
+    """Text tokens of the segment for each token of the image"""
+    precision: float | None
+    """Share of characters that the context's reader read; `null`: not checked"""
+    expected_precision: tuple[float, float] | None
+    """Lowest and highest precision that the DeepSeek-OCR paper measured at this compression; `null`
+    outside the range that it measured"""
+    sidecar: list[str]
+    error: PageError | None
 
 
 class Block(Record):
@@ -1363,3 +1604,6 @@ class Word(Record):
     text: str
     bbox: tuple[float, float, float, float]
     confidence: float | None
+
+
+MessagePart = MessagePartText | MessagePartToolCall | MessagePartToolResult | MessagePartImage

@@ -248,46 +248,53 @@ class NewBatch(TypedDict, total=False):
 
 class NewContext(TypedDict, total=False):
     name: str
-    ladder: Ladder
+    profile: str
+    """Whose tokens and prices count (`GET /v1/memory/profiles`)"""
     token_budget: int
-    """Limit of tokens for the whole context: older messages go further down the ladder to meet it"""
+    """Limit of tokens for the whole view, in tokens of the profile: older segments become fainter to meet
+    it, and then only their index lines are left. The view says `over_budget` where it cannot be met"""
+    recent: int
+    """How many of the newest messages always stay text"""
+    fade: Fade | None
+    """A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form
+    of the profile. `null`: only the budget makes segments fainter"""
+    reader: str | None
+    """Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is
+    written beside the image, and images that it cannot read are made again in a clearer form. `null`:
+    images are not checked"""
     erase_after: int | None
-    """Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and
-    length stay. `0`: as soon as the image exists · `null`: never"""
+    """Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of
+    their messages stay. `0`: as soon as the images exist · `null`: never"""
     metadata: dict[str, str]
 
 
 class ChangeContext(TypedDict, total=False):
     name: str | None
+    profile: str
+    """Whose tokens and prices count (`GET /v1/memory/profiles`)"""
     token_budget: int | None
-    """Limit of tokens for the whole context: older messages go further down the ladder to meet it"""
+    """Limit of tokens for the whole view, in tokens of the profile: older segments become fainter to meet
+    it, and then only their index lines are left. The view says `over_budget` where it cannot be met"""
+    recent: int
+    """How many of the newest messages always stay text"""
+    fade: Fade | None
+    """A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form
+    of the profile. `null`: only the budget makes segments fainter"""
+    reader: str | None
+    """Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is
+    written beside the image, and images that it cannot read are made again in a clearer form. `null`:
+    images are not checked"""
     erase_after: int | None
-    """Age in seconds at which the text of a message that has become an image is erased; its SHA-256 and
-    length stay. `0`: as soon as the image exists · `null`: never"""
+    """Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of
+    their messages stay. `0`: as soon as the images exist · `null`: never"""
     metadata: dict[str, str]
-
-
-class NewContextMessages(TypedDict, total=False):
-    messages: Required[list[NewContextMessagesMessage]]
-
-
-class NewContextMessagesMessage(TypedDict, total=False):
-    role: Required[Literal["system", "user", "assistant", "tool"]]
-    content: Required[str]
-    """Markdown"""
-    pinned: bool
-    """Does not age; in an image, the whole image does not age"""
-    importance: float
-    """0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message"""
-    created_at: str
-    """Time of the message, if it is older than the request"""
 
 
 class ChangeContextMessage(TypedDict, total=False):
     pinned: bool
-    """Does not age; in an image, the whole image does not age"""
+    """A view always shows it as text"""
     importance: float
-    """0 to 1: at 1 the message ages at a tenth of the speed. An image ages by its most important message"""
+    """0 to 1: at 1 the message ages at a tenth of the speed. A segment ages by its most important message"""
 
 
 class AgeContext(TypedDict, total=False):
@@ -295,6 +302,13 @@ class AgeContext(TypedDict, total=False):
     """Only report what is due"""
     at: str
     """Age as if it were this time, which must not be in the past. Without `dry_run`, this ageing is final."""
+
+
+class ZoomContextSegment(TypedDict, total=False):
+    profile: str
+    form: Required[str]
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
 
 
 class CompressOptions(TypedDict, total=False):
@@ -460,16 +474,76 @@ class BatchDefaults(TypedDict, total=False):
     not kept"""
 
 
-class Ladder(TypedDict, total=False):
+class Fade(TypedDict, total=False):
     by: Literal["time", "rounds"]
     """`rounds`: age is the number of later messages with the role `user`"""
-    rungs: Required[list[LadderRung]]
+    rungs: Required[list[FadeRung]]
 
 
-class LadderRung(TypedDict, total=False):
-    form: Required[Literal["text", "gundam", "large", "base", "small", "tiny"]]
+class FadeRung(TypedDict, total=False):
+    form: Required[str]
+    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
+    `tiny-12`: pages of its geometry with type of 12 pixels"""
     after: Required[float]
     """Seconds, or rounds"""
+
+
+class NewContextMessages(TypedDict, total=False):
+    format: Literal["fovea"]
+    messages: Required[list[NewContextMessagesMessage]]
+
+
+class NewContextMessagesMessage(TypedDict, total=False):
+    role: Required[Literal["system", "developer", "user", "assistant", "tool"]]
+    content: Required[str | list[MessagePart] | None]
+    """Markdown, or parts in order; `null` or `[]`: nothing was said"""
+    name: str | None
+    pinned: bool
+    """A view always shows it as text"""
+    importance: float
+    """0 to 1: at 1 the message ages at a tenth of the speed. A segment ages by its most important message"""
+    created_at: str
+    """Time of the message, if it is older than the request"""
+
+
+class NewProviderMessages(TypedDict, total=False):
+    format: Required[Literal["openai", "anthropic", "gemini"]]
+    """`openai`: `messages` of Chat Completions, or `input` of Responses · `anthropic`: `messages` and
+    `system` · `gemini`: `contents` and `systemInstruction`. Other members are ignored"""
+    pinned: bool
+    """A view always shows it as text"""
+    importance: float
+    """0 to 1: at 1 the message ages at a tenth of the speed. A segment ages by its most important message"""
+
+
+class MessagePartText(TypedDict, total=False):
+    type: Required[Literal["text"]]
+    text: Required[str]
+
+
+class MessagePartToolCall(TypedDict, total=False):
+    type: Required[Literal["tool_call"]]
+    id: Required[str]
+    name: Required[str]
+    arguments: Required[str]
+    """JSON text"""
+
+
+class MessagePartToolResult(TypedDict, total=False):
+    type: Required[Literal["tool_result"]]
+    id: Required[str]
+    """`id` of the `tool_call`"""
+    name: str | None
+    text: Required[str]
+    is_error: bool
+
+
+class MessagePartImage(TypedDict, total=False):
+    type: Required[Literal["image"]]
+    url: str | None
+    """`https:` or `data:`"""
+    file_id: str | None
+    alt: str | None
 
 
 ResultFormat = Literal[
@@ -477,4 +551,10 @@ ResultFormat = Literal[
 ]
 
 
+NewMessages = NewContextMessages | NewProviderMessages
+
+
 MistralDocument = MistralDocumentDocumentUrl | MistralDocumentImageUrl | MistralDocumentFile
+
+
+MessagePart = MessagePartText | MessagePartToolCall | MessagePartToolResult | MessagePartImage

@@ -1,4 +1,4 @@
-/** `fovea context`: conversations that fade; `fovea compress`: a text as page images. */
+/** `fovea context`: conversations that are kept and fade in views; `fovea compress`: a text as page images. */
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,8 @@ import { contentOf, documentsOf, jsonOf } from "./documents.ts";
 import { EXIT, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable } from "./output.ts";
 
-const ROLES = ["system", "user", "assistant", "tool"] as const;
+const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+const PROVIDERS = ["openai", "anthropic", "gemini"] as const;
 const MODES = ["auto", "tiny", "small", "base", "large", "gundam"] as const;
 
 export const context: Command[] = [
@@ -20,18 +21,22 @@ export const context: Command[] = [
       budget: { value: "TOKENS", help: "token budget of the whole context" },
       "erase-after": {
         value: "SECONDS",
-        help: "age at which a text that became an image is erased (never)",
+        help: "age at which a text that is shown as an image is erased (never)",
       },
-      ladder: { value: "FILE", help: "a ladder as JSON (default: the paper's, an hour to a year)" },
+      profile: { value: "ID", help: "whose tokens and prices count (deepseek-ocr)" },
+      recent: { value: "N", help: "how many of the newest messages stay text (12)" },
+      fade: { value: "FILE", help: "a ladder of forms by age, as JSON" },
     },
     async run(input) {
       if (input.args.length > 1) throw new UsageError("A context has only one name.");
-      const ladder = input.value("ladder");
+      const fade = input.value("fade");
       const made = await input.fovea().contexts.create({
         name: input.args[0],
         token_budget: wholeNumber(input, "budget"),
         erase_after: wholeNumber(input, "erase-after"),
-        ...(ladder && { ladder: jsonOf(ladder) as Context["ladder"] }),
+        profile: input.value("profile"),
+        recent: wholeNumber(input, "recent"),
+        ...(fade && { fade: jsonOf(fade) as Context["fade"] }),
       });
       if (input.has("json")) printJson(made);
       else print(made.id);
@@ -48,10 +53,11 @@ export const context: Command[] = [
       if (input.has("json")) printJson(data);
       else
         printTable(
-          ["CONTEXT", "NAME", "MESSAGES", "BUDGET", "ERASED AFTER", "CREATED"],
+          ["CONTEXT", "NAME", "PROFILE", "MESSAGES", "BUDGET", "ERASED AFTER", "CREATED"],
           data.map((row) => [
             row.id,
             row.name,
+            row.profile,
             row.last_message,
             row.token_budget,
             row.erase_after,
@@ -67,7 +73,7 @@ export const context: Command[] = [
     summary: "Append a message from a file or standard input",
     options: {
       role: { value: "ROLE", help: `${ROLES.join(", ")} (user)`, choices: ROLES },
-      pinned: { help: "never fades" },
+      pinned: { help: "always stays text" },
       importance: { value: "0-1", help: "at 1 the message ages ten times slower" },
       at: { value: "TIME", help: "time of the message, such as 2026-11-24T12:00:00Z (now)" },
     },
@@ -91,12 +97,26 @@ export const context: Command[] = [
   {
     name: "context view",
     args: "CONTEXT",
-    summary: "Show the context as it is now; with --json, for a model",
-    options: { output: { value: "FOLDER", short: "o", help: "save the images here" } },
+    summary: "Show the context as it is now",
+    options: {
+      output: { value: "FOLDER", short: "o", help: "save the images here" },
+      profile: { value: "ID", help: "whose tokens and prices count (the context's own)" },
+      for: {
+        value: "PROVIDER",
+        help: `print the list of messages for ${PROVIDERS.join(", ")}`,
+        choices: PROVIDERS,
+      },
+    },
     async run(input) {
       const id = onlyArg(input, "context id");
       const folder = input.value("output");
-      const view = await input.fovea().contexts.view(id);
+      const profile = input.value("profile");
+      const provider = input.value("for") as (typeof PROVIDERS)[number] | undefined;
+      if (provider) {
+        printJson(await input.fovea().contexts.asMessages(id, provider, { profile }));
+        return 0;
+      }
+      const view = await input.fovea().contexts.view(id, { profile });
       if (folder !== undefined) await saveImages(view, folder);
       if (input.has("json")) printJson(view);
       else show(view);
@@ -143,7 +163,7 @@ export const context: Command[] = [
   {
     name: "context forget",
     args: "CONTEXT NUMBER",
-    summary: "Delete a message and the image that contains it",
+    summary: "Delete a message, and the images that show it",
     async run(input) {
       const [id, number, ...more] = input.args;
       if (!id || !number || !/^\d{1,9}$/.test(number) || more.length > 0)
@@ -153,23 +173,63 @@ export const context: Command[] = [
     },
   },
   {
-    name: "context loss",
-    args: "CONTEXT",
-    summary: "Show how legible each message still is",
+    name: "context search",
+    args: "CONTEXT WORD…",
+    summary: "Find messages that contain all words",
+    options: { limit: { value: "N", help: "how many to show, at most 50 (10)" } },
     async run(input) {
-      const report = await input.fovea().contexts.loss(onlyArg(input, "context id"));
-      if (input.has("json")) printJson(report);
+      const [id, ...words] = input.args;
+      if (!id || words.length === 0)
+        throw new UsageError("This command needs a context id and words.");
+      const limit = wholeNumber(input, "limit");
+      const found = await input.fovea().contexts.search(id, words.join(" "), { limit });
+      if (input.has("json")) printJson(found);
+      else
+        for (const { number, role, snippet } of found.data) print(`${number} ${role}: ${snippet}`);
+      return 0;
+    },
+  },
+  {
+    name: "context segments",
+    args: "CONTEXT",
+    summary: "Show what is sealed, in which form, and how legible it is",
+    async run(input) {
+      const segments = await input.fovea().contexts.segments(onlyArg(input, "context id"));
+      if (input.has("json")) printJson(segments);
       else
         printTable(
-          ["MESSAGE", "ROLE", "FORM", "TOKENS", "AS TEXT", "EXPECTED", "RECALLED"],
-          report.messages.map((row) => [
-            row.number,
-            row.role,
-            row.form,
+          ["SEGMENT", "FORM", "TOKENS", "AS TEXT", "READ BACK", "CONTENTS"],
+          segments.map((row) => {
+            const render = row.renders.find(({ form }) => form === row.form);
+            return [
+              row.id,
+              row.form,
+              render?.tokens ?? null,
+              row.text_tokens,
+              render?.precision == null ? null : percent(render.precision),
+              row.index,
+            ];
+          }),
+        );
+      return 0;
+    },
+  },
+  {
+    name: "context costs",
+    args: "CONTEXT",
+    summary: "Compare what a view costs with each provider",
+    async run(input) {
+      const costs = await input.fovea().contexts.costs(onlyArg(input, "context id"));
+      if (input.has("json")) printJson(costs);
+      else
+        printTable(
+          ["PROFILE", "TOKENS", "AS TEXT", "DOLLARS", "AS TEXT"],
+          costs.data.map((row) => [
+            row.profile,
             row.tokens,
-            row.text_tokens,
-            row.expected_precision ? row.expected_precision.join("–") : null,
-            row.recall && (row.recall.verified ? "verified" : errorOf(row.recall.cer)),
+            row.tokens_as_text,
+            row.usd?.toFixed(5) ?? null,
+            row.usd_as_text?.toFixed(5) ?? null,
           ]),
         );
       return 0;
@@ -183,6 +243,18 @@ export const context: Command[] = [
     async run(input) {
       const id = onlyArg(input, "context id");
       await deliver(await input.fovea().contexts.export(id), input.value("output"));
+      return 0;
+    },
+  },
+  {
+    name: "context import",
+    args: "[FILE | -]",
+    summary: "Make a context of an export, and print its id",
+    async run(input) {
+      if (input.args.length > 1) throw new UsageError("This command takes only one file.");
+      const made = await input.fovea().contexts.import(await textOf(input.args[0] ?? "-"));
+      if (input.has("json")) printJson(made);
+      else print(made.id);
       return 0;
     },
   },
@@ -219,7 +291,6 @@ export const compress: Command = {
   },
 };
 
-const errorOf = (cer: number | null) => (cer === null ? "read" : `CER ${percent(cer)}`);
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 async function textOf(source: string): Promise<string> {
@@ -231,17 +302,19 @@ async function textOf(source: string): Promise<string> {
     : new TextDecoder().decode(document as Uint8Array);
 }
 
-function show({ items = [], tokens }: ContextView): void {
+function show(view: ContextView): void {
+  const { items = [], tokens, over_budget_reason } = view;
   for (const item of items)
-    if (item.type === "text") print(`${item.message} ${item.role} (${item.tokens}): ${item.text}`);
+    if (item.type === "message")
+      print(`${item.number} ${item.role} (${item.tokens}): ${item.text}`);
+    else if (item.type === "index") print(`[${item.text}] (${item.tokens})`);
     else {
-      const { first_message, last_message, form, pages, text_tokens } = item;
+      const { index, form, pages } = item;
       const count = `${pages.length} page${pages.length === 1 ? "" : "s"}`;
-      print(
-        `${first_message}–${last_message} ${form} (${item.tokens}, was ${text_tokens}): ${count}`,
-      );
+      print(`[${index}] ${form} (${item.tokens}): ${count}`);
     }
   print(`${tokens.total} tokens, as text ${tokens.as_text}`);
+  if (over_budget_reason) print(over_budget_reason);
 }
 
 async function saveImages({ items = [] }: ContextView, folder: string): Promise<void> {
@@ -255,7 +328,8 @@ async function saveImages({ items = [] }: ContextView, folder: string): Promise<
       }
 }
 
-function showAgeing({ changes, tokens, expected_tokens, state, error, dry_run }: Ageing): void {
+function showAgeing(ageing: Ageing): void {
+  const { changes, tokens, expected_tokens, state, error, dry_run, over_budget_reason } = ageing;
   printTable(
     ["MESSAGES", "FROM", "TO", "TOKENS"],
     changes.map((change) => [
@@ -268,6 +342,7 @@ function showAgeing({ changes, tokens, expected_tokens, state, error, dry_run }:
   print(
     dry_run ? `${tokens.total} → ${expected_tokens} tokens` : `${state}: ${tokens.total} tokens`,
   );
+  if (over_budget_reason) print(over_budget_reason);
   if (error) print(`${error.code}: ${error.message}`);
 }
 

@@ -7,6 +7,7 @@ import { findProfile, type Profile } from "../domain/memory/profiles.ts";
 import { ageingSpeed } from "../domain/memory/view-plan.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
+import { messagesOfSegment } from "../storage/memory/messages.ts";
 import {
   type Contents,
   contents,
@@ -16,9 +17,8 @@ import {
   saveView,
   type View,
 } from "../storage/memory/segments.ts";
+import { indexOf } from "../storage/memory/text-index.ts";
 import { eraseOwnTexts, eraseSegmentTexts } from "../storage/memory/texts.ts";
-import { messagesOfSegment } from "../storage/memory/messages.ts";
-import { indexOf } from "./index-object.ts";
 import { type Change, planOf } from "./plan.ts";
 import { advanceRender, beginRender, eraseRender } from "./render.ts";
 import { LEASE_MS, seal } from "./seal.ts";

@@ -14,8 +14,7 @@ export async function costsOf(env: Env, context: Context) {
     const unlimited = { ...context, tokenBudget: null };
     const { tokens } = planOf(unlimited, profile, state, view, Date.now());
     const asText = all.reduce((sum, { textTokens }) => sum + profile.textTokens(textTokens), 0);
-    const dollars = (count: number) =>
-      profile.prices && (count * profile.prices.input) / 1_000_000;
+    const dollars = (count: number) => profile.prices && (count * profile.prices.input) / 1_000_000;
     return {
       profile: profile.id,
       profile_version: profile.version,

@@ -33,7 +33,10 @@ export async function createContext(
 ): Promise<Context> {
   const { MODELS } = settings(env);
   if (!MODELS.includes(RENDER))
-    throw new Problem("unknown-model", `Contexts need the model ${RENDER}, which is not available.`);
+    throw new Problem(
+      "unknown-model",
+      `Contexts need the model ${RENDER}, which is not available.`,
+    );
   checkFade(demandProfile(fields.profile), fields.fade);
   if (reader) checkReader(env, reader);
   const now = Date.now();

@@ -6,8 +6,8 @@ import { newId } from "../domain/ids.ts";
 import type { Mode } from "../domain/pages/models.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import { Problem } from "../problem.ts";
-import type { Context } from "../storage/memory/contexts.ts";
 import { fileById, filePath, insertFile, type StoredFile } from "../storage/files.ts";
+import type { Context } from "../storage/memory/contexts.ts";
 
 /**
  * Stores bytes as a document of a context. The record is written first, so that the bytes can always be found and erased.

@@ -5,8 +5,8 @@ import { filesOfContext } from "../storage/files.ts";
 import { deleteJob } from "../storage/jobs.ts";
 import { type Context, deleteContextRecords, takeLease } from "../storage/memory/contexts.ts";
 import { contents } from "../storage/memory/segments.ts";
+import { indexOf } from "../storage/memory/text-index.ts";
 import { eraseAllTexts } from "../storage/memory/texts.ts";
-import { indexOf } from "./index-object.ts";
 import { LEASE_MS } from "./seal.ts";
 
 /** Erases a deleted context. Does nothing while another invocation works on it; the next sweep tries again. */

@@ -14,13 +14,13 @@ import {
   type Segment,
   updateSegment,
 } from "../storage/memory/segments.ts";
+import { indexOf } from "../storage/memory/text-index.ts";
 import {
   eraseOwnTexts,
   eraseSegmentTexts,
   putSegmentTexts,
   readSegmentTexts,
 } from "../storage/memory/texts.ts";
-import { indexOf } from "./index-object.ts";
 import { eraseRender } from "./render.ts";
 import { describe, LEASE_MS } from "./seal.ts";
 
@@ -61,8 +61,7 @@ async function leaveSegment(
   segment: Segment,
   others: Message[],
 ): Promise<void> {
-  for (const render of await rendersOf(env.DB, segment.id))
-    await eraseRender(env, context, render);
+  for (const render of await rendersOf(env.DB, segment.id)) await eraseRender(env, context, render);
   if (others.length === 0) {
     await eraseSegmentTexts(env.BUCKET, context, segment.first);
     await deleteSegment(env.DB, segment.id);

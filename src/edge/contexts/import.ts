@@ -4,10 +4,10 @@ import type { Caller } from "../context.ts";
 import type { ChatMessage } from "../domain/memory/chat-message.ts";
 import { callsOf, resultsOf } from "../domain/memory/chat-message.ts";
 import { invalidRequest } from "../problem.ts";
-import { eraseContext } from "./erase.ts";
-import { markContextDeleted, type Context } from "../storage/memory/contexts.ts";
+import { type Context, markContextDeleted } from "../storage/memory/contexts.ts";
 import { addMessages } from "./add.ts";
 import { createContext, type NewContext } from "./create.ts";
+import { eraseContext } from "./erase.ts";
 
 /** Messages that are stored at once. */
 const AT_ONCE = 200;

@@ -4,9 +4,11 @@
  * nothing is erased before what follows from it is recorded.
  */
 import type { Env } from "../bindings.ts";
+import { CONVERSATION } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import type { ChatMessage } from "../domain/memory/chat-message.ts";
+import type { Conversation } from "../domain/memory/conversation.ts";
 import { unread } from "../domain/memory/exact-terms.ts";
 import { fidelity } from "../domain/memory/fidelity.ts";
 import { messageText } from "../domain/memory/message-text.ts";
@@ -126,10 +128,9 @@ async function writeDocument(
       name: content.name,
       text: messageText(content),
     }));
-  const document = JSON.stringify({ schema: 1, page: form.page, messages });
-  const bytes = new TextEncoder().encode(document) as Uint8Array<ArrayBuffer>;
-  const type = "application/vnd.fovea.conversation+json";
-  const { id } = await keepDocument(env, context, `${render.id}/text`, bytes, type);
+  const document: Conversation = { schema: 1, page: form.page, messages };
+  const bytes = new TextEncoder().encode(JSON.stringify(document)) as Uint8Array<ArrayBuffer>;
+  const { id } = await keepDocument(env, context, `${render.id}/text`, bytes, CONVERSATION);
   const job = { fileId: id, jobId: newId("job", Date.now()) };
   await saveRender(env.DB, { ...render, job });
   return job;
@@ -160,7 +161,7 @@ async function land(
     const { width, height } = reading;
     const onPage: PageBoxes = {};
     for (const { message, bbox } of reading.blocks)
-      if (message !== undefined) (onPage[message] ??= []).push(bbox);
+      if (message !== undefined) onPage[message] = [...(onPage[message] ?? []), bbox];
     pages.push({
       fileId,
       width,

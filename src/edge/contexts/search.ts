@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { listMessages, type Message, messagesByNumber } from "../storage/memory/messages.ts";
 import { segmentsAfter } from "../storage/memory/segments.ts";
-import { indexOf } from "./index-object.ts";
+import { indexOf } from "../storage/memory/text-index.ts";
 import { contentsOf } from "./texts.ts";
 
 /** Messages that are put into the index at once. */

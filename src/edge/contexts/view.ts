@@ -63,7 +63,8 @@ export async function showContext(
     viewContents(env.DB, { id: context.id, profile: profile.id }),
     selectPinned(env.DB, context.id).all(),
   ]);
-  if (state.views.length === 0 && profile.id !== context.profile) await begin(env, context, profile);
+  if (state.views.length === 0 && profile.id !== context.profile)
+    await begin(env, context, profile);
   const pinned = toUnsealedRows(pinnedRows);
   const shown = new Map(state.renders.map((render) => [render.segmentId, render]));
   checkPages([...shown.values()], images);
@@ -229,4 +230,3 @@ export function costOf({ prices }: Profile, tokens: ContextTokens) {
     usd_as_text_cached: dollars(tokens.as_text, prices.cachedInput),
   };
 }
-

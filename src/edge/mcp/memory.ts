@@ -21,7 +21,7 @@ import { settings } from "../settings.ts";
 import { filePath } from "../storage/files.ts";
 import { type Context, listContexts } from "../storage/memory/contexts.ts";
 import { listMessages } from "../storage/memory/messages.ts";
-import { rendersOf, type RenderPage } from "../storage/memory/segments.ts";
+import { type RenderPage, rendersOf } from "../storage/memory/segments.ts";
 import { MAX_IMAGE_BYTES, maxCharacters, waitSeconds } from "./pages.ts";
 import { addTool, type Session } from "./tool.ts";
 
@@ -227,9 +227,7 @@ function addRecall(server: McpServer, session: Session): void {
       const waitMs = Math.min(wait_seconds, settings(env).MAX_WAIT_S) * 1000;
       const found = await recallMessage(env, asker.caller, context, message, { model, waitMs });
       const { part, next } =
-        found.text === null
-          ? { part: null, next: null }
-          : cut(found.text, offset, max_characters);
+        found.text === null ? { part: null, next: null } : cut(found.text, offset, max_characters);
       const { form, state, source, scope, verdict, verified } = found;
       return told({
         context_id: context.id,

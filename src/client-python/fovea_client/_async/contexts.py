@@ -1,9 +1,11 @@
-"""`fovea.contexts`: conversations whose older messages fade from text to ever smaller page images."""
+"""`fovea.contexts`: conversations whose texts are kept, and whose older messages a view shows as page images."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Sequence
+import uuid
+from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -11,14 +13,22 @@ from typing_extensions import Unpack
 
 from .._base import Listed
 from .._request import Answer, Call, back_off, sleep_async
+from .._source import Body
 from ..models import (
     Ageing,
     AgeingChange,
     Context,
+    ContextCosts,
     ContextMessage,
+    ContextMessages,
     ContextMessageWithText,
+    ContextSearch,
+    ContextSegment,
+    ContextSegmentWithMessages,
     ContextView,
-    LossReport,
+    ContextZoom,
+    ImportedContext,
+    MemoryProfile,
     Recall,
 )
 from ..params import (
@@ -34,6 +44,7 @@ from .transport import AsyncTransport
 HOLD = 30
 """Seconds for which the service holds a request. The client repeats it until the work is done."""
 Images = Literal["url", "data", "none"]
+Provider = Literal["openai", "anthropic", "gemini"]
 
 
 class AsyncContexts:
@@ -56,7 +67,7 @@ class AsyncContexts:
         return async_all(self.list)
 
     async def update(self, id: str, **change: Unpack[ChangeContext]) -> Context:
-        """Changes the name, token budget, metadata, or when texts are erased."""
+        """Changes the name, profile, token budget, metadata, or when texts are erased."""
         return await self._http.json(Context, Call("PATCH", _path(id), json=change))
 
     async def add(
@@ -65,32 +76,68 @@ class AsyncContexts:
         *messages: NewContextMessagesMessage,
         idempotency_key: str | None = None,
     ) -> builtins.list[ContextMessage]:
-        """Appends up to 100 messages: `add(id, {"role": "user", "content": "Hello"})`."""
+        """Appends up to 1000 messages: `add(id, {"role": "user", "content": "Hello"})`."""
         json = {"messages": messages}
         call = Call("POST", f"{_path(id)}/messages", json=json, idempotency_key=idempotency_key)
         return (await self._http.json(Listed[ContextMessage], call)).data
+
+    async def add_from(
+        self, id: str, provider: Provider, request: dict[str, Any], *, idempotency_key: str | None = None
+    ) -> builtins.list[ContextMessage]:
+        """Appends messages as they are sent to a provider: `add_from(id, "openai", {"messages": [...]})`."""
+        json = {**request, "format": provider}
+        call = Call("POST", f"{_path(id)}/messages", json=json, idempotency_key=idempotency_key)
+        return (await self._http.json(Listed[ContextMessage], call)).data
+
+    async def messages(self, id: str) -> AsyncIterator[ContextMessageWithText]:
+        """All messages with their texts, oldest first."""
+        after: int | None = 0
+        while after is not None:
+            query = {"after": after, "limit": 200}
+            page = await self._http.json(ContextMessages, Call("GET", f"{_path(id)}/messages", query=query))
+            for message in page.data:
+                yield message
+            after = page.next_after
 
     async def message(self, id: str, number: int) -> ContextMessageWithText:
         """A message with its text; `text` is `None` if it is erased, then `recall` reads the image."""
         return await self._http.json(ContextMessageWithText, Call("GET", _message(id, number)))
 
     async def forget(self, id: str, number: int) -> None:
-        """Deletes a message and the image that contains it; the image's other messages are text again."""
+        """Deletes a message and the images of its segment, which are made again without it."""
         await self._http.none(Call("DELETE", _message(id, number)))
 
     async def change(self, id: str, number: int, **change: Unpack[ChangeContextMessage]) -> ContextMessage:
         """Pins a message or sets its importance."""
         return await self._http.json(ContextMessage, Call("PATCH", _message(id, number), json=change))
 
-    async def view(self, id: str, *, images: Images | None = None) -> ContextView:
-        """The context as it is now. Image URLs are valid for an hour and need no key."""
-        return await self._http.json(ContextView, Call("GET", f"{_path(id)}/view", query={"images": images}))
+    async def view(self, id: str, *, profile: str | None = None, images: Images | None = None) -> ContextView:
+        """The context as it is now. Image URLs are valid for at least an hour and need no key."""
+        query = {"profile": profile, "images": images}
+        return await self._http.json(ContextView, Call("GET", f"{_path(id)}/view", query=query))
 
-    async def content(self, id: str, *, images: Images | None = None) -> Sequence[dict[str, Any]]:
-        """The context as the `content` of a chat message for a vision-language model."""
-        query = {"format": "openai", "images": images}
+    async def as_messages(
+        self, id: str, provider: Provider, *, profile: str | None = None, images: Images | None = None
+    ) -> dict[str, Any]:
+        """The context as part of a request, ready to send: roles, labels of images, `detail`, cache breakpoints.
+
+        Returns:
+            For `openai` a dictionary with `messages`, for `anthropic` with `system` and `messages`, for `gemini` with
+            `systemInstruction` and `contents`.
+        """
+        query = {"format": provider, "profile": profile, "images": images}
         view = await self._http.json(ContextView, Call("GET", f"{_path(id)}/view", query=query))
-        return [item.model_dump() for item in view.content or []]
+        members = {"system", "messages", "systemInstruction", "contents"}
+        return view.model_dump(include=members, exclude_none=True)
+
+    async def costs(self, id: str) -> ContextCosts:
+        """What a view would cost with each provider, against plain text."""
+        return await self._http.json(ContextCosts, Call("GET", f"{_path(id)}/costs"))
+
+    async def search(self, id: str, words: str, *, limit: int | None = None) -> ContextSearch:
+        """Messages that contain all words, the best first."""
+        query = {"q": words, "limit": limit}
+        return await self._http.json(ContextSearch, Call("GET", f"{_path(id)}/search", query=query))
 
     async def age(self, id: str, **request: Unpack[AgeContext]) -> Ageing:
         """Ages the context now and waits for the result; with `dry_run=True`, only reports what is due."""
@@ -115,7 +162,7 @@ class AsyncContexts:
         """The text of a message: the original where the context still has it, else what a model reads in the image.
 
         Args:
-            source: `image`: reads the image even if the original exists. It is read once per rung; later calls use
+            source: `image`: reads the image even if the original exists. It is read once per form; later calls use
                 that reading.
         """
         query = {"model": model, "source": source}
@@ -128,13 +175,39 @@ class AsyncContexts:
             await sleep_async(back_off(failures))
             failures += 1
 
-    async def loss(self, id: str) -> LossReport:
-        """How legible each message still is."""
-        return await self._http.json(LossReport, Call("GET", f"{_path(id)}/loss"))
+    async def segments(self, id: str) -> builtins.list[ContextSegment]:
+        """Sealed runs of messages: what is in each, in which form views show it, and how legible its images are."""
+        return (await self._http.json(Listed[ContextSegment], Call("GET", f"{_path(id)}/segments"))).data
+
+    async def segment(self, id: str, segment_id: str) -> ContextSegmentWithMessages:
+        """A segment with its messages."""
+        return await self._http.json(ContextSegmentWithMessages, Call("GET", _segment(id, segment_id)))
+
+    async def zoom(self, id: str, segment_id: str, form: str, *, profile: str | None = None) -> ContextZoom:
+        """The pages of a segment in a clearer or fainter form; waits until they are made."""
+        json = {"form": form} if profile is None else {"form": form, "profile": profile}
+        failures = 0
+        while True:
+            zoom = await self._held(ContextZoom, Call("POST", f"{_segment(id, segment_id)}/zoom", json=json))
+            if zoom.state != "making":
+                return zoom
+            await sleep_async(back_off(failures))
+            failures += 1
+
+    async def profiles(self) -> builtins.list[MemoryProfile]:
+        """What each provider charges, and the page formats that are made for it."""
+        return (await self._http.json(Listed[MemoryProfile], Call("GET", "/v1/memory/profiles"))).data
 
     def export(self, id: str) -> AsyncIterator[bytes]:
         """Everything the context still holds, as JSON lines."""
         return self._http.stream(Call("GET", f"{_path(id)}/export"))
+
+    async def import_(self, lines: bytes | str) -> ImportedContext:
+        """A new context from the lines of an export."""
+        data = lines.encode() if isinstance(lines, str) else lines
+        body = Body(lambda: BytesIO(data), 0, len(data), media_type="application/jsonl")
+        call = Call("POST", "/v1/contexts/import", body=body, idempotency_key=uuid.uuid4().hex)
+        return await self._http.json(ImportedContext, call)
 
     async def delete(self, id: str) -> None:
         await self._http.none(Call("DELETE", _path(id)))
@@ -151,3 +224,7 @@ def _path(id: str) -> str:
 
 def _message(id: str, number: int) -> str:
     return f"{_path(id)}/messages/{number}"
+
+
+def _segment(id: str, segment_id: str) -> str:
+    return f"{_path(id)}/segments/{quote(segment_id, safe='')}"

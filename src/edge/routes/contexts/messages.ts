@@ -127,12 +127,14 @@ const list = createRoute({
       description: "The messages",
       content: {
         "application/json": {
-          schema: z.object({
-            data: z.array(MessageWithText),
-            next_after: z.int().nullable().openapi({
-              description: "`after` of the next page; `null` on the last page",
-            }),
-          }),
+          schema: z
+            .object({
+              data: z.array(MessageWithText),
+              next_after: z.int().nullable().openapi({
+                description: "`after` of the next page; `null` on the last page",
+              }),
+            })
+            .openapi("ContextMessages"),
         },
       },
     },
@@ -266,12 +268,14 @@ const FROM = { openai: fromOpenAI, anthropic: fromAnthropic, gemini: fromGemini 
 
 function newMessages(body: z.infer<typeof NewMessages>) {
   if (body.format === "fovea")
-    return (body as z.infer<typeof Own>).messages.map(({ pinned, importance, created_at, ...message }) => ({
-      content: toChatMessage(message),
-      pinned,
-      importance,
-      createdAt: created_at === undefined ? undefined : Date.parse(created_at),
-    }));
+    return (body as z.infer<typeof Own>).messages.map(
+      ({ pinned, importance, created_at, ...message }) => ({
+        content: toChatMessage(message),
+        pinned,
+        importance,
+        createdAt: created_at === undefined ? undefined : Date.parse(created_at),
+      }),
+    );
   const { format, pinned = false, importance = 0, ...request } = body as z.infer<typeof Foreign>;
   const messages = readList(format, request);
   if (messages.length === 0 || messages.length > MAX_ADDED)

@@ -24,7 +24,9 @@ const Recall = z
     context_id: z.string(),
     message: z.int(),
     role: z.enum(ROLES),
-    form: Form.openapi({ description: "Of the image that holds the message; `text` if there is none" }),
+    form: Form.openapi({
+      description: "Of the image that holds the message; `text` if there is none",
+    }),
     state: z.enum(["recalled", "reading"]),
     source: z.enum(["original", "image"]).openapi({
       description: "Whether `text` is the text that was stored, or was read from the image",

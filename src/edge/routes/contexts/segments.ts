@@ -88,7 +88,8 @@ const open = createRoute({
   operationId: "openContextSegment",
   tags: ["contexts"],
   summary: "Open a segment",
-  description: "The segment and its messages with their texts; `text` is `null` where it is erased.",
+  description:
+    "The segment and its messages with their texts; `text` is `null` where it is erased.",
   security: [{ bearer: [] }],
   middleware: [requires("read")] as const,
   request: { params: segmentParams },

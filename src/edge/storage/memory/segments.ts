@@ -330,7 +330,9 @@ export async function viewContents(
          WHERE r.context_id = ?1 AND r.profile = ?2 AND r.state = 'ready'`,
       )
       .bind(id, profile),
-    db.prepare("SELECT * FROM context_views WHERE context_id = ? AND profile = ?").bind(id, profile),
+    db
+      .prepare("SELECT * FROM context_views WHERE context_id = ? AND profile = ?")
+      .bind(id, profile),
   ]);
   return {
     unsealed: toUnsealedRows(unsealed as D1Result),

@@ -156,7 +156,11 @@ describe("a context", () => {
           role: "assistant",
           content: null,
           tool_calls: [
-            { id: "c1", type: "function", function: { name: "weather", arguments: '{"at":"Bonn"}' } },
+            {
+              id: "c1",
+              type: "function",
+              function: { name: "weather", arguments: '{"at":"Bonn"}' },
+            },
           ],
         },
         { role: "tool", tool_call_id: "c1", content: "Rain" },
@@ -269,9 +273,9 @@ describe("ageing", () => {
     await patch(`${id}/messages/3`, { pinned: true });
     await age(id);
     const { items } = await view(id);
-    expect(items.map(({ type, number }: { type: string; number?: number }) => number ?? type)).toEqual(
-      [1, "image", 3, 5],
-    );
+    expect(
+      items.map(({ type, number }: { type: string; number?: number }) => number ?? type),
+    ).toEqual([1, "image", 3, 5]);
   });
 
   it("keeps to a token budget, down to index lines, and says so where it cannot", async () => {
@@ -482,7 +486,11 @@ describe("search", () => {
   it("finds ids, words and phrases, in sealed and in new messages", async () => {
     const { id } = await filled();
     await age(id);
-    await add(id, { content: "Your ticket is TKT-RRR6WR3/C, over 1,284.55 EUR." }, { content: "我们明天在港口见面" });
+    await add(
+      id,
+      { content: "Your ticket is TKT-RRR6WR3/C, over 1,284.55 EUR." },
+      { content: "我们明天在港口见面" },
+    );
     expect(await search(id, "crane gate")).toEqual([2]);
     expect(await search(id, "TKT-RRR6WR3/C")).toEqual([5]);
     expect(await search(id, "1,284.55")).toEqual([5]);
@@ -676,7 +684,12 @@ describe("export and import", () => {
     const made = await bring(exported.map((line) => JSON.stringify(line)).join("\n"));
     expect(made.status, await made.clone().text()).toBe(201);
     const context = await json(made);
-    expect(context).toMatchObject({ name: "harbour", token_budget: 3000, imported: 4, skipped: [] });
+    expect(context).toMatchObject({
+      name: "harbour",
+      token_budget: 3000,
+      imported: 4,
+      skipped: [],
+    });
     const again = await lines(context.id);
     const said = (all: typeof exported) =>
       all.slice(1).map(({ role, parts, pinned, created_at, sha256 }) => ({
@@ -728,7 +741,9 @@ describe("the end", () => {
     expect(await kept()).toEqual([]);
     for (const table of ["contexts", "files", "results"]) expect(await count(table), table).toBe(0);
     for (const table of ["messages", "segments", "renders", "views"]) {
-      const left = env.DB.prepare(`SELECT count(*) AS n FROM context_${table} WHERE context_id = ?`);
+      const left = env.DB.prepare(
+        `SELECT count(*) AS n FROM context_${table} WHERE context_id = ?`,
+      );
       expect(await left.bind(id).first("n"), table).toBe(0);
     }
     expect((await get(id)).status).toBe(404);

@@ -4,7 +4,7 @@
  * (docs/decisions/0046).
  */
 import { DurableObject } from "cloudflare:workers";
-import type { ContextIndexRpc, Env, IndexedMessage, IndexHit } from "../bindings.ts";
+import type { ContextIndexRpc, Env, IndexedMessage, IndexHit } from "../../bindings.ts";
 
 /** Tokens of a snippet. */
 const SNIPPET = 40;
