@@ -250,7 +250,6 @@ const resolution = (name: "low" | "high", tokens: number, side: number, size: nu
 
 const GEMINI_3 = [
   resolution("high", 1120, 1536, 14),
-  resolution("high", 1120, 1536, 12),
   resolution("low", 280, 768, 12),
   resolution("low", 280, 768, 10),
 ];
