@@ -10,6 +10,8 @@ export interface Candidate {
   /** Share of the characters that were read back, once the render is verified. */
   precision: number | null;
   ready: boolean;
+  /** Number of its pages; needed only if the view has a limit of images. */
+  images?: number;
 }
 
 export interface SegmentState {
@@ -35,6 +37,8 @@ export interface Fade {
 export interface ViewPolicy {
   budget: number | null;
   fade: Fade | null;
+  /** Most images that the provider takes in a request. */
+  maxImages?: number;
 }
 
 export interface ViewPlan {
@@ -61,34 +65,28 @@ interface Option {
   form: string;
   tokens: number;
   precision: number | null;
+  images: number;
 }
 
 /**
  * The form that each segment should have: text, unless an image is cheaper; then the cheapest whose precision suffices. The
  * fade's rung, if one is due. If the whole is over budget, the oldest segments go fainter and then to `index`, down to
- * `LOW_WATER` of the budget. Never back up. A form that is not `ready` is one to render.
+ * `LOW_WATER` of the budget. Too many images become index lines, the oldest first. Never back up. A form that is not
+ * `ready` is one to render.
  * @param liveTokens of the messages that are in no segment
  */
 export function planView(
   segments: SegmentState[],
   liveTokens: number,
-  { budget, fade }: ViewPolicy,
+  { budget, fade, maxImages }: ViewPolicy,
 ): ViewPlan {
-  const options = segments.map(optionsOf);
-  const places = segments.map((segment, i) => place(segment, options[i] as Option[], fade));
-  const now = (i: number) => (options[i] as Option[])[places[i] as number] as Option;
-  let tokens = segments.reduce((sum, _, i) => sum + now(i).tokens, liveTokens);
-  if (budget !== null && tokens > budget) {
-    const goal = LOW_WATER * budget;
-    for (const [i, to] of steps(segments, options, places)) {
-      if (tokens <= goal) break;
-      tokens -= now(i).tokens;
-      places[i] = to;
-      tokens += now(i).tokens;
-    }
-  }
+  const view: View = { options: segments.map(optionsOf), places: [], oldestFirst: byAge(segments) };
+  view.places = segments.map((segment, i) => place(segment, view.options[i] as Option[], fade));
+  if (maxImages !== undefined) reduce(view, "images", 0, maxImages, toIndex(view, true));
+  if (budget !== null) reduce(view, "tokens", liveTokens, budget, smaller(view));
+  const tokens = total(view, "tokens", liveTokens);
   return {
-    forms: segments.map((_, i) => now(i).form),
+    forms: segments.map((_, i) => now(view, i).form),
     tokens,
     overBudget:
       budget !== null && tokens > budget
@@ -97,86 +95,123 @@ export function planView(
   };
 }
 
+interface View {
+  options: Option[][];
+  /** Index of each segment's option. */
+  places: number[];
+  oldestFirst: number[];
+}
+
+const now = ({ options, places }: View, i: number): Option =>
+  (options[i] as Option[])[places[i] as number] as Option;
+
+const total = (view: View, what: "tokens" | "images", start: number): number =>
+  view.options.reduce((sum, _, i) => sum + now(view, i)[what], start);
+
 /** From text to index line. */
 const optionsOf = ({ textTokens, indexTokens, candidates }: SegmentState): Option[] => [
-  { form: "text", tokens: textTokens, precision: 1 },
-  ...candidates,
-  { form: "index", tokens: indexTokens, precision: 1 },
+  { form: "text", tokens: textTokens, precision: 1, images: 0 },
+  ...candidates.map((candidate) => ({ ...candidate, images: candidate.images ?? 0 })),
+  { form: "index", tokens: indexTokens, precision: 1, images: 0 },
 ];
+
+/** Indices of the segments. Important ones count as younger. */
+function byAge(segments: SegmentState[]): number[] {
+  const ages = segments.map(({ age, importance }) => age * ageingSpeed(importance));
+  return segments
+    .map((_, i) => i)
+    .sort((a, b) => (ages[b] as number) - (ages[a] as number) || a - b);
+}
+
+/**
+ * Makes changes until the total is down at the low water, if it is over the limit.
+ * @param changes pairs of a segment's index and its new place
+ */
+function reduce(
+  view: View,
+  what: "tokens" | "images",
+  start: number,
+  limit: number,
+  changes: Iterable<[number, number]>,
+): void {
+  let sum = total(view, what, start);
+  if (sum <= limit) return;
+  for (const [i, to] of changes) {
+    sum -= now(view, i)[what];
+    view.places[i] = to;
+    sum += now(view, i)[what];
+    if (sum <= LOW_WATER * limit) return;
+  }
+}
+
+/** First all images go fainter, then the oldest become index lines. */
+function* smaller(view: View): Generator<[number, number]> {
+  yield* fainter(view);
+  yield* toIndex(view, false);
+}
+
+/** Each segment one form fainter, the oldest first, and again until all are as faint as they can be. */
+function* fainter({ options, places, oldestFirst }: View): Generator<[number, number]> {
+  let left = oldestFirst;
+  while (left.length > 0) {
+    const moved: number[] = [];
+    for (const i of left) {
+      const to = nextFainter(options[i] as Option[], places[i] as number);
+      if (to === null) continue;
+      moved.push(i);
+      yield [i, to];
+    }
+    left = moved;
+  }
+}
+
+/** The next image that is cheaper and can still be read. */
+function nextFainter(options: Option[], from: number): number | null {
+  const here = (options[from] as Option).tokens;
+  const to = options.findIndex(
+    ({ tokens, precision }, at) =>
+      at > from &&
+      at < options.length - 1 &&
+      tokens < here &&
+      (precision === null || precision >= LEGIBLE),
+  );
+  return to < 0 ? null : to;
+}
+
+/** The oldest become index lines, where that is cheaper. @param onlyImages leave text as it is */
+function* toIndex(view: View, onlyImages: boolean): Generator<[number, number]> {
+  for (const i of view.oldestFirst) {
+    const { images, tokens } = now(view, i);
+    const index = (view.options[i] as Option[]).length - 1;
+    const saves = ((view.options[i] as Option[])[index] as Option).tokens < tokens;
+    if (onlyImages ? images > 0 : saves) yield [i, index];
+  }
+}
 
 /** Where a segment belongs if there were no budget. */
 function place(segment: SegmentState, options: Option[], fade: Fade | null): number {
+  const at = options.findIndex(({ form }) => form === segment.form);
   // A form that the profile no longer has counts as text.
-  const now = Math.max(
-    0,
-    options.findIndex(({ form }) => form === segment.form),
-  );
+  const from = Math.max(0, at);
   const due = fade === null ? null : dueForm(segment, fade);
-  const wanted =
-    due === null ? cheapest(options, now) : options.findIndex(({ form }) => form === due);
-  if (wanted <= now) return now;
-  return (options[wanted] as Option).tokens < (options[now] as Option).tokens ? wanted : now;
+  if (due === null) return cheapest(options, from);
+  const to = options.findIndex(({ form }) => form === due);
+  const saves = to > from && (options[to] as Option).tokens < (options[from] as Option).tokens;
+  return saves ? to : from;
 }
 
-function dueForm({ age, importance }: SegmentState, { rungs }: Fade): string | null {
-  return rungs.findLast(({ after }) => after <= age * ageingSpeed(importance))?.form ?? null;
-}
+const dueForm = ({ age, importance }: SegmentState, { rungs }: Fade): string | null =>
+  rungs.findLast(({ after }) => after <= age * ageingSpeed(importance))?.form ?? null;
 
-/** The cheapest form from `now` on that is precise enough; the clearest of them. The index line is no choice here. */
-function cheapest(options: Option[], now: number): number {
-  let best = now;
-  for (let at = now + 1; at < options.length - 1; at++) {
+/** The cheapest image or text from a place on that is precise enough; the clearest of them. */
+function cheapest(options: Option[], from: number): number {
+  let best = from;
+  for (let at = from + 1; at < options.length - 1; at++) {
     const { tokens, precision } = options[at] as Option;
     if (precision !== null && precision < PRECISION) continue;
     if (tokens < (options[best] as Option).tokens) best = at;
   }
   return best;
-}
-
-/**
- * Changes that save tokens, in the order in which a budget takes them: first each segment one form fainter, the oldest
- * first, and again, until all are as faint as they can be; then the oldest become index lines.
- * @returns pairs of a segment's index and its new place
- */
-function* steps(
-  segments: SegmentState[],
-  options: Option[][],
-  places: number[],
-): Generator<[number, number]> {
-  const age = segments.map(({ age, importance }) => age * ageingSpeed(importance));
-  const oldestFirst = segments
-    .map((_, i) => i)
-    .sort((a, b) => (age[b] as number) - (age[a] as number) || a - b);
-  let left = oldestFirst;
-  while (left.length > 0) {
-    const moved: number[] = [];
-    for (const i of left) {
-      const to = fainter(options[i] as Option[], places[i] as number);
-      if (to === null) continue;
-      yield [i, to];
-      moved.push(i);
-    }
-    left = moved;
-  }
-  for (const i of oldestFirst) {
-    const forms = options[i] as Option[];
-    const index = forms.length - 1;
-    if ((forms[index] as Option).tokens < (forms[places[i] as number] as Option).tokens)
-      yield [i, index];
-  }
-}
-
-/** The next image that is cheaper and can still be read. */
-function fainter(options: Option[], now: number): number | null {
-  const here = (options[now] as Option).tokens;
-  const at = options.findIndex(
-    ({ tokens, precision }, i) =>
-      i > now &&
-      i < options.length - 1 &&
-      tokens < here &&
-      (precision === null || precision >= LEGIBLE),
-  );
-  return at < 0 ? null : at;
 }
 
 function excuse(segments: number, live: number, tokens: number, budget: number): string {

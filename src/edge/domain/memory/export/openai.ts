@@ -1,5 +1,5 @@
 /** A view as messages of OpenAI's Chat Completions. https://platform.openai.com/docs/api-reference/chat/create (2026-11) */
-import type { ChatMessage } from "../chat-message.ts";
+import { type ChatMessage, callsOf } from "../chat-message.ts";
 import {
   type AsOptions,
   GUARD,
@@ -18,35 +18,35 @@ import {
 
 /** Messages of Chat Completions. */
 export function asOpenAI(items: ViewItem[], options: AsOptions): object[] {
-  const guard = needsGuard(items) ? [{ role: "system", content: GUARD }] : [];
-  const messages: object[] = [...guard];
-  // Tool messages hold text only, and nothing may stand between them: their images follow.
-  let shown: object[] = [];
-  const flush = () => {
-    if (shown.length > 0) messages.push({ role: "user", content: shown });
-    shown = [];
+  const messages: object[] = needsGuard(items) ? [{ role: "system", content: GUARD }] : [];
+  // Tool messages hold text only, and nothing may stand between them: their images follow, once all calls are answered.
+  let images: object[] = [];
+  let waiting = new Set<string>();
+  const showImages = () => {
+    if (images.length > 0) messages.push({ role: "user", content: [IMAGES_OF_TOOLS, ...images] });
+    images = [];
   };
   for (const turn of turns(items, options)) {
-    if (turn.type === "memory") {
-      flush();
-      messages.push({ role: "user", content: turn.content.map(openAIMemory) });
-    } else if (turn.message.role === "tool") {
+    if (turn.type === "said" && turn.message.role === "tool") {
       const { parts } = turn.message;
       messages.push(...parts.filter(isResult).map(openAIResult));
-      const images = parts.filter(isImage);
-      if (images.length > 0)
-        shown.push(
-          { type: "text", text: "[memory images of the tool results above]" },
-          ...images.map(openAIImage),
-        );
-    } else {
-      flush();
-      messages.push(openAIMessage(turn.message));
+      images.push(...parts.filter(isImage).map(openAIImage));
+      for (const { id } of parts.filter(isResult)) waiting.delete(id);
+      continue;
     }
+    showImages();
+    waiting = new Set(turn.type === "said" ? callsOf(turn.message) : []);
+    messages.push(
+      turn.type === "memory"
+        ? { role: "user", content: turn.content.map(openAIMemory) }
+        : openAIMessage(turn.message),
+    );
   }
-  flush();
+  if (waiting.size === 0) showImages();
   return messages;
 }
+
+const IMAGES_OF_TOOLS = { type: "text", text: "[memory images of the tool results above]" };
 
 const openAIMemory = (entry: string | ViewPage) =>
   typeof entry === "string"

@@ -6,7 +6,7 @@
  * itself is escaped, so the labels in a list are always ours. A tool result without its call, or a call without its result,
  * which no provider accepts, is shown as text.
  */
-import { type ChatMessage, callsOf, type Part, resultsOf } from "../chat-message.ts";
+import { type ChatMessage, callsOf, type Part } from "../chat-message.ts";
 import { imageName } from "../message-text.ts";
 
 export interface ViewPage {
@@ -54,7 +54,7 @@ export const GUARD =
 // Labels.
 
 /** An opening bracket, invisible characters or space, and `memory`: what a reader could take for a label. */
-const LABEL_LIKE = /([[［⟦〚【〔❲⁅{(（<＜«])(?=[\s\p{Cf}\p{M}*_`\\-]{0,8}memory)/giu;
+const LABEL_LIKE = /([[［⟦〚【〔❲⁅{(（<＜«])(?=[\s\p{Cf}\p{M}*_`-]{0,8}memory)/giu;
 /** Full-width letters count, too. */
 const WIDE = /[ｍＭ][ｅＥ][ｍＭ][ｏＯ][ｒＲ][ｙＹ]/gu;
 
@@ -110,82 +110,94 @@ export type Turn =
   | { type: "said"; message: ChatMessage; stable: boolean }
   | { type: "memory"; content: (string | ViewPage)[]; stable: boolean };
 
+/** A view as turns, with labels in texts escaped, and with calls and results that have lost each other as text. */
 export function turns(items: ViewItem[], { stable }: AsOptions): Turn[] {
-  const whole = withoutOrphans(items);
-  return whole.map((item, i): Turn => {
-    const part = { stable: i < stable };
-    if (item.type === "message") return { type: "said", message: item.message, ...part };
-    if (item.type === "index") return { type: "memory", content: [indexText(item)], ...part };
-    const content = item.pages.flatMap((page, at) => [pageLabel(item, page, at), page]);
-    return { type: "memory", content: [...content, afterImages(item)], ...part };
-  });
-}
-
-/**
- * The items, with labels in texts escaped and orphans as text. A call has its result if it stands in the tool messages
- * right after it. Calls at the end of the list still wait for theirs.
- */
-function withoutOrphans(items: ViewItem[]): ViewItem[] {
-  const found: ViewItem[] = [];
+  const found: Turn[] = [];
   for (let i = 0; i < items.length; ) {
     const item = items[i] as ViewItem;
-    if (item.type !== "message") {
-      found.push(item);
-      i++;
-      continue;
-    }
     let end = i + 1;
-    if (item.message.role === "assistant")
-      while (end < items.length && isTool(items[end] as ViewItem)) end++;
-    const answers = items.slice(i + 1, end).flatMap((tool) => resultsOf((tool as Said).message));
-    const open = end === items.length;
-    const calls = new Set(callsOf(item.message));
-    const answered = new Set(answers.filter((id) => calls.has(id)));
-    const kept = open ? calls : answered;
-    const given = new Set<string>();
-    for (const one of items.slice(i, end) as Said[])
-      found.push({ ...one, message: clean(one.message, kept, answered, given) });
+    if (item.type === "message") {
+      while (end < items.length && isToolMessage(items[end] as ViewItem)) end++;
+      const messages = (items.slice(i, end) as Said[]).map(({ message }) => message);
+      for (const message of exchange(messages, end === items.length))
+        found.push({ type: "said", message, stable: end <= stable });
+    } else found.push({ type: "memory", content: memoryContent(item), stable: end <= stable });
     i = end;
   }
   return found;
 }
 
 type Said = Extract<ViewItem, { type: "message" }>;
-const isTool = (item: ViewItem) => item.type === "message" && item.message.role === "tool";
+const isToolMessage = (item: ViewItem) => item.type === "message" && item.message.role === "tool";
+
+function memoryContent(item: Exclude<ViewItem, Said>): (string | ViewPage)[] {
+  if (item.type === "index") return [indexText(item)];
+  return [...item.pages.flatMap((page, i) => [pageLabel(item, page, i), page]), afterImages(item)];
+}
 
 /**
- * @param calls ids of calls that stay calls
- * @param results ids of results that stay results
- * @param given ids of those that have one already: a call has one result
+ * A message and the tool messages right after it. A call stays a call if it has its result there, and a result stays one if
+ * it answers a call there, once. What else the tools said follows in the user's role.
+ * @param last whether this is the end of the list, where calls may still wait for their results
  */
-function clean(
-  message: ChatMessage,
-  calls: Set<string>,
-  results: Set<string>,
-  given: Set<string>,
-): ChatMessage {
-  let orphaned =
-    message.role === "tool" && message.parts.every(({ type }) => type !== "tool_result");
-  const parts = message.parts.map((part): Part => {
-    if (part.type === "text") return { type: "text", text: escapeLabels(part.text) };
-    if (part.type === "tool_call" && message.role === "assistant" && calls.has(part.id))
-      return part;
-    if (part.type === "tool_call")
-      return {
-        type: "text",
-        text: `[memory call of ${inline(part.name)}] ${escapeLabels(part.arguments)}`,
-      };
-    if (part.type !== "tool_result") return part;
-    if (message.role === "tool" && results.has(part.id) && !given.has(part.id)) {
-      given.add(part.id);
-      return { ...part, text: escapeLabels(part.text) };
+function exchange(messages: ChatMessage[], last: boolean): ChatMessage[] {
+  const [first, ...rest] = messages as [ChatMessage, ...ChatMessage[]];
+  const tools = first.role === "tool" ? messages : rest;
+  const calls = first.role === "assistant" ? callsOf(first) : [];
+  const waiting = new Set(calls);
+  const results: ChatMessage[] = [];
+  const others: ChatMessage[] = [];
+  for (const tool of tools) {
+    const [kept, lost] = divided(tool.parts, waiting);
+    if (kept.length > 0) results.push({ ...tool, parts: kept });
+    if (lost.length > 0) others.push({ role: "user", name: null, parts: lost });
+  }
+  if (first.role === "tool") return others;
+  const waits = last && others.length === 0;
+  const made = new Set(calls.filter((id) => waits || !waiting.has(id)));
+  return [withCalls(first, made), ...results, ...others];
+}
+
+/** @param calls ids that stay calls; each is used up */
+function withCalls(message: ChatMessage, calls: Set<string>): ChatMessage {
+  const parts = message.parts.map((part) =>
+    part.type === "tool_call" && calls.delete(part.id) ? part : asText(part),
+  );
+  return { ...message, parts };
+}
+
+/**
+ * The results of a tool message that answer a call, with the images after each, and the rest.
+ * @param calls ids that wait for a result; each is used up
+ */
+function divided(parts: Part[], calls: Set<string>): [Part[], Part[]] {
+  const [kept, lost]: [Part[], Part[]] = [[], []];
+  let into = lost;
+  for (const part of parts) {
+    const answers = part.type === "tool_result" && calls.delete(part.id);
+    if (part.type === "tool_result") into = answers ? kept : lost;
+    if (answers) kept.push({ ...part, text: escapeLabels(part.text) });
+    else (part.type === "image" ? into : lost).push(asText(part));
+  }
+  return [kept, lost];
+}
+
+/** A part that every role may have. */
+function asText(part: Part): Part {
+  switch (part.type) {
+    case "text":
+      return { type: "text", text: escapeLabels(part.text) };
+    case "tool_call": {
+      const text = `[memory call of ${inline(part.name)}] ${escapeLabels(part.arguments)}`;
+      return { type: "text", text };
     }
-    orphaned = true;
-    const name = inline(part.name ?? part.id);
-    return { type: "text", text: `[memory result of ${name}] ${escapeLabels(part.text)}` };
-  });
-  const stays = message.role !== "tool" || parts.some(({ type }) => type === "tool_result");
-  return { ...message, role: orphaned && !stays ? "user" : message.role, parts };
+    case "tool_result": {
+      const text = `[memory result of ${inline(part.name ?? part.id)}] ${escapeLabels(part.text)}`;
+      return { type: "text", text };
+    }
+    case "image":
+      return part;
+  }
 }
 
 export const needsGuard = (items: ViewItem[]) => items.some(({ type }) => type !== "message");
