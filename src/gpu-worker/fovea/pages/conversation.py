@@ -28,6 +28,8 @@ MAX_BYTES = 8 << 20
 """Of the JSON, in which characters can take six times as much room as in the text."""
 MAX_TEXT_BYTES = 1 << 20
 LONGEST_NAME = 24
+GAP = 1.75
+"""Between a label and the text next to it, in type sizes. In a gap of 1, `pp-ocr` often reads no space."""
 LEAST_WIDTH, LEAST_HEIGHT = 12, 5
 """Of a page, in type sizes: the room for a label, and for two lines."""
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -131,7 +133,7 @@ def _lines(part: int, message: Message, sheet: Sheet) -> Iterator[Line]:
 
 def _begin(label: str, sheet: Sheet) -> int:
     """Where the text begins next to a label, in pixels from the left side of the column."""
-    return render.label_width(label, sheet.size) + sheet.size // 2
+    return render.label_width(label, sheet.size) + round(GAP * sheet.size)
 
 
 def _joins(block: markup.Block) -> bool:
