@@ -85,7 +85,7 @@ export class Documents {
     this.#passwordField.hidden = true;
     this.#password.value = "";
     for (const button of this.#samples) button.ariaPressed = String(button === sample);
-    this.#open();
+    this.draw();
     this.onChange();
   }
 
@@ -94,7 +94,7 @@ export class Documents {
   }
 
   /** Draws the first page of the only document beside its name. */
-  #open() {
+  draw() {
     const [first, ...more] = this.chosen;
     this.preview?.close();
     this.preview = first && more.length === 0 ? new Preview(first.blob, this.password) : null;
@@ -115,7 +115,7 @@ export class Documents {
   }
 
   #unlock() {
-    this.#open();
+    this.draw();
     this.onChange();
   }
 

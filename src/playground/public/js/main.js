@@ -139,8 +139,8 @@ async function send(api, chosen, isToken) {
     }
   } catch (error) {
     if (open !== mine) return;
-    showProblem(error);
     if (!mine.reading.job) leave();
+    showProblem(error);
   }
 }
 
@@ -249,10 +249,12 @@ async function showSample() {
 /** Opens the workbench for a new reading. @param {Api} api @param {string} name @param {Preview | null} preview */
 function begin(api, name, preview) {
   close();
+  const isTyping = form.contains(document.activeElement);
   const reading = new Reading(api, (page) => {
     if (open?.reading !== reading) return;
     showProgress(open);
     workbench.show(open, page);
+    if (page === undefined) showSent();
   });
   /** @type {Open} */
   const mine = { reading, name, preview, isSample: false };
@@ -263,6 +265,8 @@ function begin(api, name, preview) {
   workbench.show(mine);
   showProgress(mine);
   showSent();
+  // The form, which had the focus, is gone.
+  if (isTyping) byId("work").focus({ preventScroll: true });
   scrollTo({ top: 0 });
   return mine;
 }
@@ -281,10 +285,11 @@ function leave(isNew = true) {
   form.hidden = false;
   byId("progress").hidden = true;
   byId("work").hidden = true;
+  byId("recent", HTMLDetailsElement).open = true;
   recent.mark(null);
   showProblem(null);
   // The preview went with the workbench.
-  if (documents.chosen.length > 0 && !documents.preview) documents.choose(documents.chosen);
+  if (documents.chosen.length > 0 && !documents.preview) documents.draw();
 }
 
 // — above the workbench —
@@ -328,7 +333,9 @@ function showProgress({ reading, name, isSample }) {
   const bar = byId("bar", HTMLProgressElement);
   byId("progress").hidden = false;
   byId("document-name").textContent = name || "A document";
-  byId("document-how").textContent = job ? [job.model, job.mode].join(", ") : "";
+  byId("document-how").textContent = job
+    ? job.model + (job.mode === "auto" ? "" : `, ${job.mode}`)
+    : "";
   byId("cancel").hidden = over || job === null;
   change.hidden = isSample || documents.chosen.length === 0;
   bar.hidden = over;

@@ -93,15 +93,15 @@ function facts(result, source) {
 }
 
 /**
- * @param {number} page
  * @param {{url: string, ratio: number} | null} picture
+ * @param {string} alt
  * @param {PageResult | null} result
  */
-export function pageFigure(page, picture, result) {
+export function pageFigure(picture, alt, result) {
   const sheet = h("div", { class: "sheet" });
-  const ratio = result?.width ? result.width / result.height : (picture?.ratio ?? 210 / 297);
+  const ratio = result?.width ? result.width / result.height : picture?.ratio || 210 / 297;
   sheet.style.setProperty("--ratio", String(ratio));
-  setImage(sheet, picture?.url ?? null, `Page ${page}`);
+  setImage(sheet, picture?.url ?? null, alt);
   const boxes = h("div", {
     class: "boxes",
     role: "group",

@@ -76,7 +76,7 @@ export function onlySheet(workbook, number) {
 
 /**
  * @param {HTMLTableElement} table
- * @param {string} name of the files, without ending
+ * @param {() => string} name of the files, without ending
  * @param {() => Promise<Uint8Array>} workbook loads the table as an Excel file
  */
 export function tableTools(table, name, workbook) {
@@ -102,10 +102,10 @@ export function tableTools(table, name, workbook) {
     { class: "tools" },
     button("Copy table", () => copy(tabbed(grid(table)))),
     button("CSV", async () =>
-      download(new Blob([csv(grid(table))], { type: "text/csv" }), `${name}.csv`),
+      download(new Blob([csv(grid(table))], { type: "text/csv" }), `${name()}.csv`),
     ),
     button("Excel", async () =>
-      download(new Blob([/** @type {BlobPart} */ (await workbook())]), `${name}.xlsx`),
+      download(new Blob([/** @type {BlobPart} */ (await workbook())]), `${name()}.xlsx`),
     ),
     note,
   );

@@ -1,7 +1,7 @@
 /** Compares the words of two readings of a page. */
 
 /** Cells of the table that the alignment may need; longer texts are compared without regard to order. */
-const MAX_CELLS = 36e6;
+const MAX_CELLS = 12e6;
 /** Words of this length count as read wherever they stand, because another order is no misreading. */
 const LONG = 4;
 
@@ -76,7 +76,7 @@ export function stillRead(text, reference) {
 }
 
 /**
- * The longest common subsequence.
+ * The common subsequence of most characters: long words decide what stands where, short numbers do not.
  * @param {string[]} a
  * @param {string[]} b
  * @returns {number[]} for each word of `a` its place in `b`, or -1
@@ -85,14 +85,16 @@ function align(a, b) {
   const twin = a.map(() => -1);
   const width = b.length + 1;
   if (a.length * width > MAX_CELLS) return twin;
-  // longest[i * width + j]: of a from i on and b from j on
-  const longest = new Uint16Array((a.length + 1) * width);
+  // longest[i * width + j]: characters that a from i on and b from j on have in common
+  const longest = new Uint32Array((a.length + 1) * width);
   const at = (/** @type {number} */ i, /** @type {number} */ j) =>
     /** @type {number} */ (longest[i * width + j]);
   for (let i = a.length - 1; i >= 0; i--)
     for (let j = b.length - 1; j >= 0; j--)
       longest[i * width + j] =
-        a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+        a[i] === b[j]
+          ? at(i + 1, j + 1) + /** @type {string} */ (a[i]).length
+          : Math.max(at(i + 1, j), at(i, j + 1));
   for (let i = 0, j = 0; i < a.length && j < b.length; )
     if (a[i] === b[j]) twin[i++] = j++;
     else if (at(i + 1, j) >= at(i, j + 1)) i++;

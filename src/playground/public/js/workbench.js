@@ -65,10 +65,13 @@ export class Workbench {
     byId("previous").addEventListener("click", () => this.#step(-1));
     byId("next").addEventListener("click", () => this.#step(1));
     const whole = byId("whole");
-    whole.addEventListener("click", () => {
-      whole.ariaPressed = String(whole.ariaPressed !== "true");
-      this.#document.classList.toggle("whole", whole.ariaPressed === "true");
-    });
+    const showWhole = (/** @type {boolean} */ isWhole) => {
+      whole.ariaPressed = String(isWhole);
+      this.#document.classList.toggle("whole", isWhole);
+    };
+    whole.addEventListener("click", () => showWhole(whole.ariaPressed !== "true"));
+    // Where the panes stand below each other, the text starts on the first screen.
+    showWhole(matchMedia("(max-width: 52rem)").matches);
   }
 
   /** @param {import("./api.js").Model[]} models */
@@ -121,6 +124,12 @@ export class Workbench {
     this.#showPage();
   }
 
+  /** Says which of the two pictures it is. */
+  get #alt() {
+    const image = this.#open?.reading.pages.get(this.#page)?.image;
+    return `Page ${this.#page || 1}${image ? " as it was read" : ""}`;
+  }
+
   /** @returns {Picture | null} */
   get #picture() {
     const { reading, preview } = /** @type {Open} */ (this.#open);
@@ -133,11 +142,12 @@ export class Workbench {
     const { numbers, pages } = /** @type {Open} */ (this.#open).reading;
     const list = byId("page-list");
     list.hidden = numbers.length < 2;
-    byId("pager").hidden = numbers.length < 2;
-    byId("page-number").textContent = `Page ${this.#page} of ${numbers.length}`;
     const at = numbers.indexOf(this.#page);
-    byId("previous", HTMLButtonElement).disabled = at <= 0;
-    byId("next", HTMLButtonElement).disabled = at < 0 || at === numbers.length - 1;
+    byId("page-number").textContent = numbers.length > 1 ? `Page ${this.#page}` : "Document";
+    const [previous, next] = [byId("previous", HTMLButtonElement), byId("next", HTMLButtonElement)];
+    previous.hidden = next.hidden = numbers.length < 2;
+    previous.disabled = at <= 0;
+    next.disabled = at < 0 || at === numbers.length - 1;
     const focused =
       document.activeElement instanceof HTMLElement && list.contains(document.activeElement)
         ? document.activeElement.dataset.page
@@ -183,7 +193,7 @@ export class Workbench {
     const same = drawn?.page === number && drawn.result === result && drawn.reading === reading;
     // If only the image is new, replacing the rest would lose the focus.
     if (!same || !this.#figure) {
-      this.#figure = pageFigure(number, picture, result);
+      this.#figure = pageFigure(picture, this.#alt, result);
       this.#drawn = { page: number, result, reading };
     } else if (picture) this.#showPicture(picture);
     if (!same || always || page?.error || !result) this.#showResult();
@@ -195,7 +205,7 @@ export class Workbench {
   #showPicture({ url, ratio }) {
     const sheet = /** @type {HTMLElement | null} */ (this.#figure?.querySelector(".sheet"));
     if (!sheet) return;
-    setImage(sheet, url, `Page ${this.#page || 1}`);
+    setImage(sheet, url, this.#alt);
     if (ratio && !this.#drawn?.result) sheet.style.setProperty("--ratio", String(ratio));
   }
 
@@ -250,10 +260,11 @@ export class Workbench {
 
   /** @param {HTMLTableElement} table @param {number} page @param {number} number of the table on the page */
   #tools(table, page, number) {
-    const { reading, name } = /** @type {Open} */ (this.#open);
-    return tableTools(table, `${stem(name)}-page-${page}-table-${number}`, async () => {
-      const api = /** @type {import("./api.js").Api} */ (reading.api);
-      const workbook = await fetchResult(api, reading.job?.id ?? "", "xlsx", String(page));
+    const open = /** @type {Open} */ (this.#open);
+    const name = () => `${stem(open.name)}-page-${page}-table-${number}`;
+    return tableTools(table, name, async () => {
+      const api = /** @type {import("./api.js").Api} */ (open.reading.api);
+      const workbook = await fetchResult(api, open.reading.job?.id ?? "", "xlsx", String(page));
       return onlySheet(new Uint8Array(await workbook.arrayBuffer()), number);
     });
   }
