@@ -2,8 +2,11 @@
 
 /** Cells of the table that the alignment may need; longer texts are compared without regard to order. */
 const MAX_CELLS = 12e6;
-/** Words of this length count as read wherever they stand, because another order is no misreading. */
-const LONG = 4;
+/**
+ * Words that count as read wherever they stand, because another order is no misreading. A short number does not: there
+ * may be another one like it.
+ */
+const isDistinct = (/** @type {string} */ word) => word.length >= (/\p{N}/u.test(word) ? 4 : 2);
 
 const WORD =
   /(?:(?<![\p{L}\p{N}])[-−+](?=\p{N}))?[\p{L}\p{N}]+(?:[.,:/'’-][\p{L}\p{N}]+)*(?:(?<=\p{N})%)?/gu;
@@ -103,7 +106,7 @@ function align(a, b) {
 }
 
 /**
- * Long words that stand elsewhere in the reference.
+ * Words that stand elsewhere in the reference.
  * @param {{word: string}[]} read
  * @param {{word: string}[]} wanted
  * @param {number[]} twin
@@ -113,7 +116,7 @@ function matchElsewhere(read, wanted, twin, taken) {
   /** @type {Map<string, number[]>} */
   const free = new Map();
   for (const [j, { word }] of wanted.entries())
-    if (!taken.has(j) && word.length >= LONG) free.set(word, [...(free.get(word) ?? []), j]);
+    if (!taken.has(j) && isDistinct(word)) free.set(word, [...(free.get(word) ?? []), j]);
   for (const [i, { word }] of read.entries()) {
     if (/** @type {number} */ (twin[i]) >= 0) continue;
     const place = free.get(word)?.shift();
@@ -152,7 +155,7 @@ function meantWords(read, wanted, twin, taken) {
 
 /** Whether at most half of the characters differ (Levenshtein). @param {string} a @param {string} b */
 function isSimilar(a, b) {
-  const limit = Math.max(a.length, b.length) / 2;
+  const limit = Math.max(1, Math.max(a.length, b.length) / 2);
   if (Math.abs(a.length - b.length) > limit || a.length > 60) return false;
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
