@@ -148,10 +148,12 @@ describe("playground: jobs", { skip: absent }, () => {
   });
 
   test("a protected PDF asks for its password, and is drawn and read with it", async () => {
-    const script = `import sys, pypdf
+    const script = `import io, sys, pypdf
 writer = pypdf.PdfWriter(clone_from=sys.argv[1])
 writer.encrypt("secret words", algorithm="RC4-128")
-writer.write(sys.stdout.buffer)`;
+out = io.BytesIO()
+writer.write(out)
+sys.stdout.buffer.write(out.getvalue())`;
     const buffer = execFileSync(python, ["-c", script, example("invoice.pdf")]);
     const { page, close } = await open();
     await paste(page, stack?.key ?? "");
