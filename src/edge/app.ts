@@ -2,6 +2,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { App, AppEnv } from "./context.ts";
 import { allowBrowsers } from "./http/cors.ts";
+import { notFoundPage, wantsPage } from "./http/not-found-page.ts";
 import { observe } from "./http/observe.ts";
 import { knownProblem, problemResponse } from "./http/problem.ts";
 import { requestBody } from "./http/request-body.ts";
@@ -34,6 +35,7 @@ export function newApp(): App {
   app.notFound((c) => {
     const methods = served.filter(({ pattern }) => pattern.test(c.req.path));
     const allow = [...new Set(methods.map(({ method }) => method))].join(", ");
+    if (!allow && wantsPage(c)) return notFoundPage();
     const problem = allow
       ? new Problem("method-not-allowed", `Allowed here: ${allow}.`, {}, { allow })
       : new Problem("not-found");

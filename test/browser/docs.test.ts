@@ -154,7 +154,7 @@ describe("guides", { skip: absent }, () => {
 });
 
 describe("pages", { skip: absent }, () => {
-  for (const path of ["/", "/docs", "/guide"])
+  for (const path of ["/", "/memory", "/docs", "/guide"])
     test(`${path}: a strict policy, no framing, no sniffing`, async () => {
       const response = await fetch(`${stack?.origin}${path}`);
       assert.equal(response.status, 200);
@@ -171,7 +171,8 @@ describe("pages", { skip: absent }, () => {
       for (const name of ["base-uri", "form-action", "frame-ancestors"])
         assert.equal(policy.get(name), "'none'");
       assert.equal(policy.get("require-trusted-types-for"), "'script'");
-      assert.equal(policy.get("trusted-types"), "'none'");
+      // The worker of pdf.js has an address that a policy gives it.
+      assert.equal(policy.get("trusted-types"), path === "/" ? "pdf-worker" : "'none'");
       assert.equal(response.headers.get("x-content-type-options"), "nosniff");
       assert.equal(response.headers.get("referrer-policy"), "no-referrer");
     });
@@ -181,5 +182,16 @@ describe("pages", { skip: absent }, () => {
     assert.equal(sample.headers.get("content-type"), "application/pdf");
     assert.equal((await fetch(`${stack?.origin}/_headers`)).status, 404);
     assert.equal((await fetch(`${stack?.origin}/nothing-here`)).status, 404);
+  });
+
+  test("an unknown address is a page for browsers and a problem for others", async () => {
+    const { page, close } = await open("/nothing-here");
+    await page.getByRole("heading", { name: "There is no such page." }).waitFor();
+    assert.deepEqual(await findings(page), []);
+    await page.getByRole("link", { name: "reference", exact: true }).click();
+    await page.locator("#createOcrJob").waitFor();
+    await close();
+    const problem = await fetch(`${stack?.origin}/nothing-here`);
+    assert.equal(problem.headers.get("content-type"), "application/problem+json");
   });
 });

@@ -48,7 +48,8 @@ describe("playground", { skip: absent }, () => {
     await shot(page, "start");
     await readSample(page, "an invoice");
     await blockOf(page, "LED copy light, 5000 K").waitFor();
-    const facts = await page.locator("#page .facts").innerText();
+    await page.locator(".about summary").click();
+    const facts = await page.locator("#result .facts").innerText();
     assert.match(facts, /verdict\s+ok\s+read by\s+pp-ocr/);
     assert.match(facts, /cache\s+from the cache/);
     assert.equal(await page.locator(".box").count(), await page.locator(".blocks li").count());
@@ -56,10 +57,10 @@ describe("playground", { skip: absent }, () => {
     await picture.waitFor();
     assert.equal(await naturalWidth(picture), 1191);
     await blockOf(page, "LED copy light, 5000 K").hover();
-    await shot(page, "read", "#stage");
-    await page.getByRole("button", { name: "JSON" }).click();
+    await shot(page, "read");
+    await page.getByRole("tab", { name: "JSON" }).click();
     assert.match(await page.locator(".source").innerText(), /"verdict": "ok"/);
-    await page.getByRole("button", { name: "Markdown" }).click();
+    await page.getByRole("tab", { name: "Markdown" }).click();
     assert.match(await page.locator(".source").innerText(), /<td>LED copy light, 5000 K<\/td>/);
     assert.deepEqual(faults, []);
     for (const url of requests)
@@ -80,6 +81,7 @@ describe("playground", { skip: absent }, () => {
     const { page, faults, close } = await open();
     await readSample(page, "an invoice");
     assert.equal(await page.locator(".part").count(), 0);
+    await page.getByRole("button", { name: "Change" }).press("Enter");
     const more = page.getByText("More options");
     await more.focus();
     await page.keyboard.press("Enter");
@@ -107,18 +109,20 @@ describe("playground", { skip: absent }, () => {
     );
     await page.keyboard.press("Enter");
     const fact = (name: string) =>
-      page.locator("#page .facts div", { hasText: name }).locator("dd");
-    await fact("words").waitFor({ timeout: 120_000 });
+      page.locator("#result .facts div", { hasText: name }).locator("dd");
+    await fact("words").waitFor({ timeout: 120_000, state: "attached" });
+    await page.locator(".about summary").click();
     assert.equal(await fact("characters from").innerText(), "recognition");
     const words = Number((await fact("words").innerText()).replace(",", ""));
     assert.ok(words > 50, String(words));
     assert.equal(await page.locator(".part").count(), words);
     const box = await page.locator(".part").first().boundingBox();
-    const sheet = await page.locator("#page .sheet").boundingBox();
+    const sheet = await page.locator("#document .sheet").boundingBox();
     assert.ok(box && sheet && box.width < sheet.width / 2 && box.y >= sheet.y);
-    await page.getByRole("button", { name: "Markdown", exact: true }).click();
+    await page.getByRole("tab", { name: "Markdown" }).click();
     assert.match(await page.locator(".source").innerText(), /\| LED copy light, 5000 K \|/);
     assert.deepEqual(await findings(page), []);
+    await page.getByRole("button", { name: "Change" }).click();
     await page.getByLabel("Languages").fill("th");
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await page.getByRole("alert").getByText("does not have th").waitFor();
@@ -149,14 +153,14 @@ describe("playground", { skip: absent }, () => {
     await print.close();
     await paste(page, stack?.key ?? "");
     const file = { name: "mill.pdf", mimeType: "application/pdf", buffer };
-    await page.getByLabel("Choose a file").setInputFiles(file);
+    await page.getByLabel("Choose files").setInputFiles(file);
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await page.getByText(/^Read: 1 of 1 page/).waitFor({ timeout: 120_000 });
     const picture = page.locator(".blocks").getByRole("img", { name: /^Figure \d/ });
     await picture.waitFor();
     assert.ok((await naturalWidth(picture)) > 300);
     assert.match((await picture.getAttribute("src")) ?? "", /^blob:/);
-    await page.getByText("the text layer", { exact: true }).waitFor();
+    await page.getByText("read by pp-ocr from the text layer").waitFor();
     assert.deepEqual(await findings(page), []);
     assert.deepEqual(faults, []);
     await page.setViewportSize({ width: 360, height: 740 });
@@ -211,72 +215,38 @@ describe("playground", { skip: absent }, () => {
     await close();
   });
 
-  test("the slider shows the page, its tokens and its readable words in each mode", async () => {
+  test("the slider shows the page in each mode; a model reads it when asked, and misread words are marked", async () => {
     const { page, faults, close } = await open();
+    const asked: string[] = [];
+    page.on("request", (request) => {
+      if (/\/v1\/ocr$/.test(request.url())) asked.push(request.postDataJSON().model ?? "");
+    });
     await readSample(page, "an invoice");
     await page.getByRole("tab", { name: "Sharpness" }).click();
     const slider = page.getByLabel("Vision tokens");
     const row = (mode: string) => page.locator(".seen tbody tr", { hasText: mode });
+    const cell = (mode: string, column: number) => row(mode).locator("td").nth(column);
     const look = async (mode: string, key?: string) => {
       if (key) await slider.press(key);
-      await row(mode).getByText("%").waitFor({ timeout: 180_000 });
       const picture = page.getByRole("img", { name: `in mode ${mode}` });
-      const tokens = Number((await row(mode).locator("td").nth(1).innerText()).replace(",", ""));
+      await picture.waitFor({ timeout: 180_000 });
+      await cell(mode, 1).getByText(/\d/).waitFor();
+      const tokens = Number((await cell(mode, 1).innerText()).replace(",", ""));
       return { width: await naturalWidth(picture), tokens };
     };
     const base = await look("base");
     assert.equal(await slider.getAttribute("aria-valuetext"), "base, 1024 px");
-    assert.ok((await page.locator(".still").innerText()).length > 50);
-    await shot(page, "sharpness", "#stage");
     const tiny = await look("tiny", "End");
     assert.ok(tiny.tokens < base.tokens && tiny.width < base.width, JSON.stringify({ tiny, base }));
+    assert.ok(!asked.includes("fovea-nano"), "no model reads unasked");
+    assert.equal(await page.locator(".still").innerText(), "");
+    await page.getByRole("button", { name: "Read it in mode tiny" }).click();
+    await cell("tiny", 2).getByText("%").waitFor({ timeout: 180_000 });
+    assert.ok(asked.includes("fovea-nano"));
+    const misread = Number(await cell("tiny", 3).innerText());
+    assert.equal(await page.locator(".still .misread").count(), misread);
+    await shot(page, "sharpness");
     assert.deepEqual(await findings(page), []);
-    assert.deepEqual(faults, []);
-    await close();
-  });
-
-  test("a conversation fades from text to ever smaller images and is read back", async () => {
-    const { page, faults, close } = await open();
-    await paste(page, stack?.key ?? "");
-    await page.getByRole("tab", { name: "Memory" }).click();
-    const conversation = page.getByLabel("A conversation");
-    while (!(await conversation.inputValue()).includes("glass negatives"))
-      await page.waitForTimeout(50);
-    await page.getByRole("button", { name: "Remember it" }).click();
-    await page.getByRole("button", { name: "2 hours later" }).waitFor();
-    const tokens = async () =>
-      Number((await page.locator(".tokens strong").innerText()).replace(",", ""));
-    const asText = await tokens();
-    assert.equal(await page.locator(".memories img").count(), 0);
-    const seen = [];
-    for (const name of ["2 hours", "2 days", "9 days", "5 weeks", "13 months"]) {
-      await page.getByRole("button", { name: `${name} later` }).click();
-      await page
-        .getByRole("button", { name, exact: true })
-        .and(page.locator("[aria-pressed=true]"))
-        .waitFor({ timeout: 180_000 });
-      seen.push(await tokens());
-      if (name === "9 days") await shot(page, "memory", "#stage");
-    }
-    assert.deepEqual(
-      seen,
-      seen.toSorted((a, b) => b - a),
-    );
-    assert.ok((seen.at(-1) as number) < asText / 5, `${asText} to ${seen}`);
-    const picture = page.locator(".memories img").first();
-    assert.match((await picture.getAttribute("alt")) ?? "", /in mode tiny/);
-    assert.ok((await naturalWidth(picture)) <= 512);
-    await page.getByRole("button", { name: "Read it back" }).first().click();
-    await page.getByText(/message 1, read by/).waitFor({ timeout: 180_000 });
-    assert.deepEqual(await findings(page, "#panel-memory"), []);
-    await page.getByRole("button", { name: "now", exact: true }).click();
-    assert.equal(await page.locator(".memories img").count(), 0);
-    await page.getByRole("button", { name: "Forget it" }).click();
-    await page.locator(".fading").waitFor({ state: "hidden" });
-    const left = await fetch(`${stack?.origin}/v1/contexts`, {
-      headers: { authorization: `Bearer ${stack?.key}` },
-    });
-    assert.deepEqual((await left.json()).data, []);
     assert.deepEqual(faults, []);
     await close();
   });
@@ -286,7 +256,7 @@ describe("playground", { skip: absent }, () => {
     await paste(page, stack?.key ?? "");
     const buffer = Buffer.from("# A heading\n\nSome words of a text that nobody has scanned.\n");
     const text = { name: "note.md", mimeType: "text/markdown", buffer };
-    await page.getByLabel("Choose a file").setInputFiles(text);
+    await page.getByLabel("Choose files").setInputFiles(text);
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await blockOf(page, "nobody has scanned").waitFor({ timeout: 120_000 });
     await page.getByRole("img", { name: "Page 1 as it was read" }).waitFor();
@@ -317,7 +287,7 @@ describe("playground", { skip: absent }, () => {
       assert.fail(`Tab does not come to ${what}`);
     };
     await page.keyboard.press("Tab");
-    assert.equal(await page.locator(":focus").innerText(), "To the pages");
+    assert.equal(await page.locator(":focus").innerText(), "To the result");
     await tabTo(/^an invoice/);
     await page.keyboard.press("Space");
     await page.getByText("24 KiB").waitFor();
@@ -325,16 +295,18 @@ describe("playground", { skip: absent }, () => {
     await page.keyboard.type(stack?.key ?? "");
     await page.keyboard.press("Enter");
     await page.getByText(/^Read: 1 of 1 page/).waitFor();
-    await tabTo(/^Pages$/);
-    await page.keyboard.press("ArrowRight");
-    assert.equal(
-      await page.getByRole("tab", { name: "Sharpness" }).getAttribute("aria-selected"),
-      "true",
+    assert.ok(
+      await page.locator("#work").evaluate((element) => element === document.activeElement),
     );
-    await page.keyboard.press("ArrowLeft");
+    await page.locator(".blocks li").first().waitFor();
     await tabTo(/^title: Invoice/);
     await page.keyboard.press("ArrowDown");
     assert.equal(await page.locator(".blocks li.marked").getAttribute("data-block"), "2");
+    await tabTo(/^Text$/);
+    await page.keyboard.press("ArrowRight");
+    const markdown = page.getByRole("tab", { name: "Markdown" });
+    assert.equal(await markdown.getAttribute("aria-selected"), "true");
+    assert.match(await page.locator("#result").innerText(), /^# Invoice/m);
     await close();
   });
 
@@ -356,7 +328,7 @@ describe("playground", { skip: absent }, () => {
       mimeType: "application/pdf",
       buffer: Buffer.from("no PDF at all"),
     };
-    await page.getByLabel("Choose a file").setInputFiles(words);
+    await page.getByLabel("Choose files").setInputFiles(words);
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await problem.getByText("The file type is not supported").waitFor();
     assert.match(await problem.innerText(), /req_\w+/);
@@ -381,7 +353,7 @@ describe("playground", { skip: absent }, () => {
     await blank.close();
     await paste(page, stack?.key ?? "");
     await page
-      .getByLabel("Choose a file")
+      .getByLabel("Choose files")
       .setInputFiles({ name: "hostile.png", mimeType: "image/png", buffer });
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await page.getByText(/^Read: 1 of 1 page/).waitFor({ timeout: 120_000 });
@@ -405,6 +377,7 @@ describe("playground", { skip: absent }, () => {
       ];
       await route.fulfill({ response, json: job });
     });
+    await page.getByRole("button", { name: "Change" }).click();
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await page.locator(".blocks td").hover();
     assert.equal(await page.locator(".blocks td").innerText(), "alert(3)cell <b>");
@@ -459,6 +432,7 @@ describe("playground", { skip: absent }, () => {
     await page.getByText("24 KiB").waitFor();
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await blockOf(page, "LED copy light").waitFor();
+    await page.getByRole("button", { name: "Change" }).click();
     await page.getByRole("button", { name: "Read", exact: true }).click();
     await page.getByRole("alert").getByText("The browser token has already been used").waitFor();
     const reading = await token({ scope: "read", job: writing.job_id });
@@ -507,11 +481,11 @@ describe("playground", { skip: absent }, () => {
       await page.getByText("This request as code").click();
       await look("read");
       await page.getByText("This request as code").click();
-      await page.getByRole("button", { name: "JSON" }).click();
+      await page.getByRole("tab", { name: "JSON" }).click();
       await look("JSON");
-      await page.getByRole("button", { name: "Text", exact: true }).click();
+      await page.getByRole("tab", { name: "Text" }).click();
       await blockOf(page, "LED copy light").hover();
-      if (name !== "light") await shot(page, name === "dark" ? "dark" : "phone", "#stage");
+      if (name !== "light") await shot(page, name === "dark" ? "dark" : "phone");
       await close();
     });
 });

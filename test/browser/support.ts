@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { startStack } from "../../scripts/stack.ts";
+import { startExtractor } from "../extractor.ts";
 
 const root = join(import.meta.dirname, "../..");
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -20,7 +21,13 @@ export const absent: false | string = executable
   : `no Chromium at ${PLACES.join(", ")}: apt install chromium, or name one in FOVEA_CHROMIUM`;
 
 const data = mkdtempSync(join(tmpdir(), "fovea-browser-"));
-export const stack = absent ? null : await startStack({ data });
+const extractor = absent ? null : await startExtractor();
+export const stack = extractor
+  ? await startStack({
+      data,
+      env: { edge: { EXTRACT_URL: extractor.url, EXTRACT_MODEL: "stand-in" } },
+    })
+  : null;
 const browser: Browser | null = executable
   ? await chromium.launch({
       executablePath: executable,
@@ -32,6 +39,7 @@ const browser: Browser | null = executable
 after(async () => {
   await browser?.close();
   await stack?.stop();
+  extractor?.close();
   rmSync(data, { recursive: true, force: true });
 });
 

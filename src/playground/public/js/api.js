@@ -7,6 +7,7 @@
 /** @typedef {import("../../../client/schema.ts").StoredPageResult} PageResult */
 /** @typedef {import("../../../client/schema.ts").Model} Model */
 /** @typedef {import("../../../client/schema.ts").OcrRequest} OcrRequest */
+/** @typedef {import("../../../client/schema.ts").Extraction} Extraction */
 
 /** @type {Record<string, string>} by the endings of names */
 const TEXT_TYPES = {
@@ -19,10 +20,14 @@ const TEXT_TYPES = {
 
 /** A response with another status than 2xx, described by its problem document (RFC 9457). */
 export class ProblemError extends Error {
-  /** @param {{type?: string, title?: string, detail?: string, request_id?: string}} problem */
-  constructor({ type = "", title = "The request failed", detail = "", request_id = "" }) {
+  /**
+   * @param {{type?: string, title?: string, detail?: string, request_id?: string, request?: OcrRequest}} problem
+   *   `request`: of `page-images-missing`, what makes the images
+   */
+  constructor({ type = "", title = "The request failed", detail = "", request_id = "", request }) {
     super(detail);
     this.code = type.replace("urn:fovea:problem:", "");
+    this.request = request;
     this.title = title;
     this.requestId = request_id;
   }
@@ -102,6 +107,55 @@ export class Api {
   /** @param {string} id @returns {Promise<Job>} */
   async job(id) {
     return (await this.call(`/v1/jobs/${id}`)).json();
+  }
+
+  /** @returns {Promise<Job[]>} the newest ones, without their pages */
+  async jobs() {
+    return (await (await this.call("/v1/jobs?limit=50")).json()).data;
+  }
+
+  /** @returns {Promise<Map<string, string>>} names of the newest files by id */
+  async fileNames() {
+    const { data } = await (await this.call("/v1/files?limit=100")).json();
+    return new Map(
+      data.map((/** @type {{id: string, filename: string}} */ { id, filename }) => [id, filename]),
+    );
+  }
+
+  /** @param {string} id @returns {Promise<{name: string, blob: Blob}>} a file as it was sent */
+  async file(id) {
+    const record = await (await this.call(`/v1/files/${id}`)).json();
+    const blob = await (await this.call(`/v1/files/${id}/content`)).blob();
+    return { name: record.filename, blob };
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} format
+   * @param {string} [pages] a selection; empty: all
+   */
+  result(id, format, pages = "") {
+    const query = new URLSearchParams({ format, ...(pages && { pages }) });
+    return this.call(`/v1/jobs/${id}/result?${query}`);
+  }
+
+  /**
+   * @param {string} id
+   * @param {object} request a schema, and instructions
+   * @param {AbortSignal} signal
+   * @returns {Promise<Extraction>} when it has ended
+   */
+  async extract(id, request, signal) {
+    const headers = { "content-type": "application/json", prefer: "wait=60" };
+    const body = JSON.stringify(request);
+    const path = `/v1/jobs/${id}/extract`;
+    for (;;) {
+      // The same request again finds the extraction.
+      const response = await this.call(path, { method: "POST", headers, body, signal });
+      /** @type {Extraction} */
+      const extraction = await response.json();
+      if (extraction.finished_at) return extraction;
+    }
   }
 
   /** @param {string} id */

@@ -22,6 +22,17 @@ export function h(tag, props = {}, ...children) {
 }
 
 /**
+ * Text of the service: what stands between backticks is code.
+ * @param {string} text
+ * @returns {(string | HTMLElement)[]}
+ */
+export const prose = (text) =>
+  text
+    .split(/`([^`]+)`/)
+    .map((part, i) => (i % 2 === 1 ? h("code", {}, part) : part.replaceAll("`", "’")))
+    .filter((part) => part !== "");
+
+/**
  * The element with this id.
  * @template {HTMLElement} T
  * @param {string} id

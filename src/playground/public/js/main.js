@@ -1,191 +1,408 @@
-/** The playground: the form, its requests and the views of their results. */
+/** The playground: the form, the address, and which views are on screen. */
 import { Api, ProblemError, tokenClaims } from "./api.js";
+import { Documents } from "./documents.js";
 import { byId, h, tabs } from "./dom.js";
-import { MemoryView } from "./memory.js";
-import { pageView, setImage } from "./page-view.js";
+import { copy } from "./formats.js";
+import { keepKey, takeKey } from "./key.js";
+import { Options } from "./options.js";
+import { count, endWords, stateWord, waitingWords } from "./plain.js";
+import { Preview } from "./preview.js";
+import { problemWords } from "./problem.js";
 import { isOver, RENDERER, Reading } from "./reading.js";
-import { Sharpness } from "./sharpness.js";
+import { Recent } from "./recent.js";
+import { SampleApi } from "./sample.js";
 import { SNIPPETS } from "./snippets.js";
+import { Workbench } from "./workbench.js";
 
-/** @typedef {import("./api.js").Model} Model */
-/** @typedef {import("./api.js").OcrRequest} OcrRequest */
-
-const KEY = "fovea-key";
-const WAITING = {
-  slot: "all workers are busy",
-  worker: "a worker is reading it",
-  cold_start: "a worker is starting",
-  pool: "no worker responds",
-};
-
-/** @type {Record<string, string>} */
-const ENDS = {
-  succeeded: "Read",
-  partial: "Partly read",
-  failed: "Failed",
-  canceled: "Canceled",
-  expired: "Expired",
-};
+/** @typedef {import("./documents.js").Chosen} Chosen */
+/** @typedef {import("./workbench.js").Open} Open */
 
 const form = byId("ask", HTMLFormElement);
 const key = byId("key", HTMLInputElement);
-const model = byId("model", HTMLSelectElement);
-const mode = byId("mode", HTMLSelectElement);
-const task = byId("task", HTMLSelectElement);
-const pages = byId("pages", HTMLInputElement);
-const prompt = byId("prompt", HTMLInputElement);
-const textLayer = byId("text-layer", HTMLSelectElement);
-const granularity = byId("granularity", HTMLSelectElement);
-const tableFormat = byId("table-format", HTMLSelectElement);
-const figures = byId("figures", HTMLSelectElement);
-const languages = byId("languages", HTMLInputElement);
-const refresh = byId("refresh", HTMLInputElement);
-const file = byId("file", HTMLInputElement);
-const drop = byId("drop");
+const change = byId("change");
 
-/** @type {{name: string, blob: Blob} | null} */
-let chosen = null;
-/** @type {Model[]} */
+/** @type {import("./api.js").Model[]} */
 let offered = [];
-/** @type {Reading | null} */
-let reading = null;
-let shown = 0;
-/** @type {import("./api.js").PageResult | null} the result on screen */
-let drawn = null;
+/** @type {Open | null} what the workbench shows */
+let open = null;
+/** @type {{name: string, job: string | null, fault?: string}[]} documents that were sent together */
+let sent = [];
 let language = "curl";
 
-const sharpness = new Sharpness(byId("panel-sharpness"));
-const memory = new MemoryView(byId("panel-memory"));
-
-// — the document —
-
-/** @param {Blob} blob @param {string} name @param {HTMLElement} [sample] the sample's button */
-function choose(blob, name, sample) {
-  chosen = { blob, name };
-  const kib = Math.max(1, Math.round(blob.size / 1024)).toLocaleString("en");
-  byId("chosen").replaceChildren(h("strong", {}, name), ` ${kib} KiB`);
-  for (const button of form.querySelectorAll("[data-sample]"))
-    button.ariaPressed = String(button === sample);
-  showSnippet();
-}
-
-file.addEventListener("change", () => {
-  const [first] = file.files ?? [];
-  if (first) choose(first, first.name);
+const options = new Options();
+const documents = new Documents(chosenChanged, showProblem);
+const recent = new Recent(byId("jobs"), () => {
+  byId("recent").hidden = recent.jobs.length === 0;
+  showSent();
+  if (open) showProgress(open);
 });
-for (const button of form.querySelectorAll("[data-sample]"))
-  button.addEventListener("click", async () => {
-    const name = /** @type {HTMLElement} */ (button).dataset.sample ?? "";
-    const answer = await fetch(`/samples/${name}`).catch(() => null);
-    if (answer?.ok) choose(await answer.blob(), name, /** @type {HTMLElement} */ (button));
-    else
-      showProblem(
-        new ProblemError({
-          title: "Sample not available",
-          detail: `${name} could not be fetched.`,
-        }),
-      );
-  });
-// By default the browser would open a file that is dropped outside the field.
-for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
-addEventListener("dragover", () => drop.classList.add("over"));
-addEventListener("dragleave", () => drop.classList.remove("over"));
-addEventListener("drop", (event) => {
-  drop.classList.remove("over");
-  const [first] = event.dataTransfer?.files ?? [];
-  if (first) choose(first, first.name);
-});
+const workbench = new Workbench();
 
-// — the options —
+const isLocked = (/** @type {string | undefined} */ code) =>
+  code === "document_encrypted" || code === "password_wrong";
 
-async function learnModels() {
+// — the key —
+
+async function learnKey() {
   const credential = key.value.trim();
-  if (credential) sessionStorage.setItem(KEY, credential);
-  else sessionStorage.removeItem(KEY);
+  keepKey(credential);
   const token = tokenClaims(credential);
   byId("read").textContent = token?.scope === "read" ? "Show the job" : "Read";
   showProblem(null);
-  // A browser token is valid for one job and cannot list models.
-  offered =
-    credential && !token ? ((await new Api(credential).models().catch(showProblem)) ?? []) : [];
-  const readers = offered.filter(({ id }) => id !== RENDERER);
-  const names = readers.map(({ id }, i) =>
-    h("option", { value: id }, i === 0 ? `${id} (default)` : id),
-  );
-  model.replaceChildren(...(names.length > 0 ? names : [h("option", { value: "" }, "default")]));
-  sharpness.offer(offered);
-  // Contexts need rendered pages.
-  memory.offer(offered.some(({ id }) => id === RENDERER) ? new Api(credential) : null);
-  learnModel();
-}
-
-/** What `text_layer` and `granularity` mean, for people. @type {Record<string, string>} */
-const NAMES = {
-  auto: "where it is right",
-  never: "recognise everything",
-  only: "recognise nothing",
-  block: "blocks",
-  line: "blocks and lines",
-  word: "blocks, lines and words",
-};
-/** Languages that the note lists. */
-const LISTED = 12;
-
-function learnModel() {
-  const reader = offered.find(({ id }) => id === model.value)?.fovea;
-  const options = (
-    /** @type {HTMLSelectElement} */ select,
-    /** @type {readonly string[]} */ values,
-    /** @type {Record<string, string>} */ names = {},
-  ) => {
-    const before = select.value;
-    select.replaceChildren(...values.map((value) => h("option", { value }, names[value] ?? value)));
-    if (values.includes(before)) select.value = before;
-    select.disabled = values.length < 2;
-  };
-  options(mode, reader?.modes.length ? reader.modes : ["auto"]);
-  options(task, reader?.tasks ?? ["markdown"]);
-  // For the other readers `never` is the same as `auto`.
-  const layers = reader?.text_layers.includes("only") ? reader.text_layers : ["auto"];
-  options(textLayer, layers, layers.length > 1 ? NAMES : { auto: "not used" });
-  options(granularity, reader?.granularities ?? ["block"], NAMES);
-  const known = reader?.languages ?? [];
-  const more = known.length > LISTED ? ` and ${known.length - LISTED} more` : "";
-  byId("languages-note").textContent =
-    known.length > 0 ? `It reads ${known.slice(0, LISTED).join(", ")}${more}.` : "";
-  learnTask();
-}
-
-function learnTask() {
-  const reader = offered.find(({ id }) => id === model.value)?.fovea;
-  byId("prompt-field").hidden = !reader?.takes_prompts;
-  prompt.required = task.value === "locate";
+  // A browser token is valid for one job and cannot list anything.
+  const api = credential && !token ? new Api(credential) : null;
+  const models = (await api?.models().catch(showProblem)) ?? [];
+  if (key.value.trim() !== credential) return;
+  offered = models;
+  options.offer(offered);
+  workbench.offer(offered);
+  recent.offer(offered.length > 0 ? api : null);
   showSnippet();
 }
 
-key.addEventListener("change", learnModels);
-model.addEventListener("change", learnModel);
-task.addEventListener("change", learnTask);
-form.addEventListener("input", showSnippet);
+key.addEventListener("change", async () => {
+  await learnKey();
+  // The address names a job that could not be shown without a key.
+  if (!open && offered.length > 0) await route();
+});
 
-/** The request, without options that have their default value. */
-function request() {
-  const reader = offered.find(({ id }) => id === model.value)?.fovea;
-  const tags = languages.value.split(/[\s,]+/).filter(Boolean);
-  const body = {
-    ...(pages.value.trim() && { pages: pages.value.trim() }),
-    ...(model.selectedIndex > 0 && { model: model.value }),
-    ...(mode.value !== "auto" && { mode: mode.value }),
-    ...(task.value !== "markdown" && { task: task.value }),
-    ...(reader?.takes_prompts && prompt.value.trim() && { prompt: prompt.value.trim() }),
-    ...(textLayer.value !== "auto" && { text_layer: textLayer.value }),
-    ...(granularity.value !== "block" && { granularity: granularity.value }),
-    ...(tableFormat.value !== "html" && { table_format: tableFormat.value }),
-    ...(figures.value !== "none" && { figures: figures.value }),
-    ...(tags.length > 0 && { languages: tags }),
-    ...(refresh.checked && { cache: "refresh" }),
-  };
-  return /** @type {OcrRequest} */ (body);
+// — the form —
+
+form.addEventListener("input", showSnippet);
+form.addEventListener("change", showSnippet);
+
+function chosenChanged() {
+  const { chosen } = documents;
+  if (chosen.length > 0 && open && !form.hidden) unfold(true);
+  else if (chosen.length > 0 && open) leave();
+  showSnippet();
+}
+
+/** The request; a password stays out of the code that is shown. */
+const request = () => ({
+  ...options.request(),
+  ...(documents.password && { password: documents.password }),
+});
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const credential = key.value.trim();
+  const token = tokenClaims(credential);
+  const fault = !credential
+    ? { field: key, title: "A key is missing", detail: "Paste an API key; `npm start` prints one." }
+    : documents.chosen.length === 0 && token?.scope !== "read"
+      ? {
+          field: byId("file"),
+          title: "A document is missing",
+          detail: "Choose a file or a sample.",
+        }
+      : null;
+  showProblem(fault && new ProblemError(fault));
+  if (fault) return fault.field.focus();
+  if (token?.scope === "read") return showJob(token.jobId, true);
+  await send(new Api(credential), documents.chosen, token !== null);
+});
+
+/**
+ * Sends documents one after the other, and shows the first.
+ * @param {Api} api
+ * @param {Chosen[]} chosen
+ * @param {boolean} isToken whether it can start one job, and nothing else
+ */
+async function send(api, chosen, isToken) {
+  const [first, ...more] = isToken ? chosen.slice(0, 1) : chosen;
+  if (!first) return;
+  const asked = request();
+  sent = chosen.map(({ name }) => ({ name, job: null }));
+  const preview = documents.preview ?? new Preview(first.blob);
+  // From now on it belongs to the workbench.
+  documents.preview = null;
+  const mine = begin(api, first.name, preview);
+  mine.password = documents.password;
+  try {
+    if (isToken)
+      await mine.reading.start({ url: await dataUrl(first.blob), ...asked }, { wait: 60 });
+    else {
+      const file = await api.upload(first.blob, first.name);
+      recent.learn(file, first.name);
+      await mine.reading.start({ file, ...asked });
+      const id = mine.reading.job?.id ?? "";
+      if (sent[0]) sent[0].job = id;
+      if (open === mine) history.pushState(null, "", `#job=${id}`);
+      recent.mark(id);
+      if (offered.some(({ id }) => id === RENDERER))
+        mine.reading.follow({ file, ...asked }).catch(() => {});
+      const others = sendMore(api, more, asked);
+      recent.refresh();
+      await Promise.all([mine.reading.watch(id), others]);
+      recent.refresh();
+    }
+  } catch (error) {
+    if (open !== mine) return;
+    if (!mine.reading.job) leave();
+    showProblem(error);
+  }
+}
+
+/** @param {Api} api @param {Chosen[]} chosen @param {import("./api.js").OcrRequest} asked */
+async function sendMore(api, chosen, asked) {
+  const mine = sent;
+  for (const [i, { blob, name }] of chosen.entries()) {
+    const entry = mine[i + 1];
+    if (!entry) return;
+    try {
+      const file = await api.upload(blob, name);
+      recent.learn(file, name);
+      entry.job = (await api.start({ file, ...asked })).id;
+    } catch (error) {
+      entry.fault = error instanceof ProblemError ? error.title : String(error);
+    }
+    recent.refresh();
+    if (mine === sent) showSent();
+  }
+}
+
+/** @param {Blob} blob @returns {Promise<string>} */
+const dataUrl = (blob) =>
+  new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result));
+    reader.onerror = () => reject(new ProblemError({ title: "The file cannot be read" }));
+    reader.readAsDataURL(blob);
+  });
+
+// — the address —
+
+/** Shows what the address names: a job, the sample, or the form. */
+async function route() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const job = asked.get("job");
+  if (job && job === open?.reading.job?.id) return;
+  if (job) return showJob(job, false);
+  if (asked.has("sample")) return showSample();
+  if (open) leave(false);
+}
+addEventListener("popstate", () => route());
+
+/**
+ * @param {string} id
+ * @param {boolean} isNew whether the address does not name it yet
+ */
+async function showJob(id, isNew) {
+  const credential = key.value.trim();
+  if (!credential) {
+    if (open) leave(false);
+    showProblem(
+      new ProblemError({
+        title: "A key is missing",
+        detail: "Paste the API key of the account that this job belongs to.",
+      }),
+    );
+    return key.focus();
+  }
+  const api = new Api(credential);
+  const mine = begin(api, "", null);
+  if (isNew) history.pushState(null, "", `#job=${id}`);
+  if (!sent.some(({ job }) => job === id)) sent = [];
+  try {
+    const watched = mine.reading.watch(id);
+    watched.catch(() => {});
+    const job = await api.job(id);
+    mine.name = recent.nameOf(job.file_id);
+    recent.mark(id);
+    if (!tokenClaims(credential)) loadDocument(mine, api, job.file_id).catch(() => {});
+    await watched;
+  } catch (error) {
+    if (open !== mine) return;
+    leave(false);
+    showProblem(error);
+  }
+}
+
+/** Fetches the document of a job that was sent before, so that the browser can draw it. @param {Open} mine @param {Api} api @param {string} file */
+async function loadDocument(mine, api, file) {
+  const { name, blob } = await api.file(file);
+  if (open !== mine) return;
+  mine.name = name;
+  mine.preview = new Preview(blob);
+  workbench.show(mine);
+  showProgress(mine);
+  const picture = await mine.preview.page(1);
+  if (open !== mine || picture || !offered.some(({ id }) => id === RENDERER)) return;
+  // Formats that the browser cannot draw.
+  const pages = mine.reading.job?.selection ?? "";
+  await mine.reading.follow({ file, pages });
+}
+
+async function showSample() {
+  sent = [];
+  try {
+    const { api, blob } = await SampleApi.load();
+    const mine = begin(/** @type {any} */ (api), "invoice.pdf", new Preview(blob));
+    mine.isSample = true;
+    await mine.reading.watch("");
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+/** Opens the workbench for a new reading. @param {Api} api @param {string} name @param {Preview | null} preview */
+function begin(api, name, preview) {
+  close();
+  const isTyping = form.contains(document.activeElement);
+  const reading = new Reading(api, (page) => {
+    if (open?.reading !== reading) return;
+    showProgress(open);
+    workbench.show(open, page);
+    if (page === undefined) showSent();
+  });
+  /** @type {Open} */
+  const mine = { reading, name, preview, isSample: false };
+  open = mine;
+  showProblem(null);
+  document.body.dataset.view = "read";
+  unfold(false);
+  workbench.show(mine);
+  showProgress(mine);
+  showSent();
+  // The form, which had the focus, is gone.
+  if (isTyping) byId("work").focus({ preventScroll: true });
+  scrollTo({ top: 0 });
+  return mine;
+}
+
+function close() {
+  open?.reading.close();
+  open?.preview?.close();
+  open = null;
+}
+
+/** Back to the form. @param {boolean} [isNew] whether the address still names a job */
+function leave(isNew = true) {
+  close();
+  if (isNew && location.hash) history.pushState(null, "", location.pathname);
+  document.body.dataset.view = "start";
+  form.hidden = false;
+  byId("progress").hidden = true;
+  byId("work").hidden = true;
+  byId("recent", HTMLDetailsElement).open = true;
+  recent.mark(null);
+  showProblem(null);
+  // The preview went with the workbench.
+  if (documents.chosen.length > 0 && !documents.preview) documents.draw();
+}
+
+// — above the workbench —
+
+/** Shows or hides the form of a document that is being read. @param {boolean} shown */
+function unfold(shown) {
+  form.hidden = !shown;
+  change.ariaExpanded = String(shown);
+  for (const flyout of document.querySelectorAll(".flyout")) flyout.removeAttribute("open");
+}
+change.addEventListener("click", () => {
+  unfold(form.hidden);
+  if (!form.hidden) options.model.focus();
+});
+byId("another").addEventListener("click", () => {
+  documents.choose([]);
+  leave();
+  byId("file").focus();
+});
+byId("cancel").addEventListener("click", () => open?.reading.cancel().catch(showProblem));
+
+// Only one flyout is open, and Escape or a press elsewhere closes it.
+addEventListener("click", ({ target }) => {
+  if (document.body.dataset.view !== "read") return;
+  for (const flyout of document.querySelectorAll(".flyout"))
+    if (!flyout.contains(/** @type {Node} */ (target))) flyout.removeAttribute("open");
+});
+addEventListener("keydown", ({ key: pressed }) => {
+  if (pressed !== "Escape" || document.body.dataset.view !== "read") return;
+  for (const flyout of document.querySelectorAll(".flyout[open]")) {
+    if (flyout.contains(document.activeElement)) flyout.querySelector("summary")?.focus();
+    flyout.removeAttribute("open");
+  }
+});
+
+/** @param {Open} shown */
+function showProgress({ reading, name, isSample }) {
+  const { job, read } = reading;
+  const over = job !== null && isOver(job.state);
+  const total = job?.progress.total ?? null;
+  const bar = byId("bar", HTMLProgressElement);
+  byId("progress").hidden = false;
+  byId("document-name").textContent = name || "A document";
+  byId("document-how").textContent = job
+    ? job.model + (job.mode === "auto" ? "" : `, ${job.mode}`)
+    : "";
+  byId("cancel").hidden = over || job === null;
+  change.hidden = isSample || documents.chosen.length === 0;
+  bar.hidden = over;
+  if (total === null) bar.removeAttribute("value");
+  else Object.assign(bar, { max: total, value: read });
+  const status = statusLine(reading, isSample);
+  if (byId("status").textContent !== status) byId("status").textContent = status;
+  if (!job?.error) return;
+  showProblem(
+    new ProblemError({ title: "The document could not be read", detail: job.error.message }),
+  );
+  if (isLocked(job.error.code)) askPassword(job.error.code);
+}
+
+/** Asks for the password once, in the form. @param {string} code */
+function askPassword(code) {
+  if (documents.chosen.length === 0 || !form.hidden) return;
+  documents.askPassword(
+    code === "password_wrong" ? "This password does not open it." : "This PDF is protected.",
+  );
+  unfold(true);
+  documents.focusPassword();
+}
+
+/** @param {Reading} reading @param {boolean} isSample */
+function statusLine({ job, read, pages }, isSample) {
+  if (!job) return "Sending the document …";
+  if (isSample) return "A stored sample. Paste a key to read documents of your own.";
+  if (isOver(job.state)) {
+    const cached = read > 0 && [...pages.values()].every(({ source }) => source === "hit");
+    return endWords(job, read, cached);
+  }
+  if (read === 0) {
+    const words = waitingWords(job, recent.before(job));
+    return `${words[0]?.toUpperCase()}${words.slice(1)} …`;
+  }
+  const { total } = job.progress;
+  return `Reading: ${read}${total === null ? "" : ` of ${count(total, "page")}`} …`;
+}
+
+/** The documents that were sent together, each with its state. */
+function showSent() {
+  const list = byId("sent");
+  list.hidden = sent.length < 2;
+  if (list.hidden) return;
+  const here = open?.reading.job?.id;
+  const focused = list.contains(document.activeElement)
+    ? /** @type {HTMLAnchorElement} */ (document.activeElement).hash
+    : null;
+  list.replaceChildren(
+    ...sent.map(({ name, job, fault }) => {
+      const known = recent.jobs.find(({ id }) => id === job);
+      const state = known ? stateWord(known.state) : (fault ?? "Sending");
+      const words = h("span", { class: `state ${known?.state ?? ""}` }, state);
+      return job
+        ? h("a", { href: `#job=${job}`, "aria-current": job === here && "page" }, name, words)
+        : h("span", {}, name, words);
+    }),
+  );
+  for (const link of list.querySelectorAll("a")) if (link.hash === focused) link.focus();
+}
+
+/** @param {unknown} problem */
+function showProblem(problem) {
+  byId("problem").replaceChildren(
+    ...(problem ? [h("p", { class: "problem" }, ...problemWords(problem))] : []),
+  );
 }
 
 // — the request as code —
@@ -197,205 +414,18 @@ const selectLanguage = tabs(byId("code").querySelector("[role=tablist]") ?? byId
 });
 
 function showSnippet() {
-  const name = chosen?.name ?? "invoice.pdf";
-  byId("snippet").textContent = SNIPPETS[language]?.(location.origin, name, request()) ?? "";
+  const name = documents.chosen[0]?.name ?? "invoice.pdf";
+  const code = SNIPPETS[language]?.(location.origin, name, options.request()) ?? "";
+  byId("snippet").textContent = code;
   byId("copy").textContent = "Copy";
 }
 byId("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(byId("snippet").textContent ?? "");
-  byId("copy").textContent = "Copied";
-});
-
-// — the reading —
-
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const credential = key.value.trim();
-  const token = tokenClaims(credential);
-  const fault = !credential
-    ? { field: key, title: "A key is missing", detail: "Paste an API key; `npm start` prints one." }
-    : !chosen && token?.scope !== "read"
-      ? { field: file, title: "A document is missing", detail: "Choose a file or a sample." }
-      : null;
-  showProblem(fault && new ProblemError(fault));
-  if (fault) return fault.field.focus();
-  reading?.close();
-  const api = new Api(credential);
-  const mine = new Reading(api, (page) => mine === reading && show(page));
-  reading = mine;
-  shown = 0;
-  selectTab(byId("tab-pages"));
-  byId("page").replaceChildren();
-  show();
-  byId("progress").scrollIntoView({ block: "start" });
-  try {
-    if (token?.scope === "read") await mine.watch(token.jobId);
-    else if (token)
-      await mine.start({ url: await dataUrl(), ...request() }, { pictures: false, wait: 60 });
-    else {
-      const id = await api.upload(chosen?.blob ?? new Blob(), chosen?.name ?? "");
-      const pictures = offered.some(({ id }) => id === RENDERER);
-      await mine.start({ file: id, ...request() }, { pictures });
-    }
-  } catch (error) {
-    if (mine !== reading) return;
-    showProblem(error);
-    byId("progress").hidden = true;
-  }
-});
-
-/** @returns {Promise<string>} */
-const dataUrl = () =>
-  new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(String(reader.result));
-    reader.onerror = () => reject(new ProblemError({ title: "The file cannot be read" }));
-    reader.readAsDataURL(chosen?.blob ?? new Blob());
-  });
-
-byId("cancel").addEventListener("click", () => reading?.cancel().catch(showProblem));
-
-/** @param {unknown} problem */
-function showProblem(problem) {
-  const place = byId("problem");
-  if (!problem) return place.replaceChildren();
-  const { title, message, requestId } =
-    problem instanceof ProblemError
-      ? problem
-      : { title: "Unexpected error", message: String(problem), requestId: "" };
-  place.replaceChildren(
-    h(
-      "p",
-      { class: "problem" },
-      h("strong", {}, title),
-      ` ${message}`,
-      requestId && h("span", { class: "note" }, ` ${requestId}`),
-    ),
-  );
-}
-
-/** @param {number} [changed] the changed page */
-function show(changed) {
-  if (!reading) return;
-  showProgress(reading);
-  showPageList(reading);
-  const numbers = [...reading.pages.keys()].sort((a, b) => a - b);
-  if (shown === 0 && numbers.length > 0) shown = /** @type {number} */ (changed ?? numbers[0]);
-  if (changed === shown || changed === undefined) showPage(reading);
-}
-
-/** @param {Reading} reading */
-function showProgress({ job, pages }) {
-  const over = job !== null && isOver(job.state);
-  const read = [...pages.values()].filter(({ result, error }) => result || error).length;
-  const total = job?.progress.total ?? null;
-  const bar = byId("bar", HTMLProgressElement);
-  byId("progress").hidden = false;
-  byId("cancel").hidden = over || job === null;
-  bar.hidden = over;
-  if (total === null) bar.removeAttribute("value");
-  else Object.assign(bar, { max: total, value: read });
-  byId("status").textContent = statusLine(job, read);
-  if (job?.error)
-    showProblem(
-      new ProblemError({ title: "The document could not be read", detail: job.error.message }),
-    );
-}
-
-/** @param {import("./api.js").Job | null} job @param {number} read */
-function statusLine(job, read) {
-  if (!job) return "Sending the document …";
-  const of = job.progress.total === null ? "" : ` of ${job.progress.total}`;
-  const counted = `${read}${of} ${job.progress.total === 1 ? "page" : "pages"}`;
-  if (!isOver(job.state)) {
-    const why = job.waiting_for && read === 0 ? `: ${WAITING[job.waiting_for]}` : "";
-    return `Reading, ${counted}${why} …`;
-  }
-  const cached =
-    read > 0 && [...(reading?.pages.values() ?? [])].every(({ source }) => source === "hit");
-  const ms = Date.parse(job.finished_at ?? job.created_at) - Date.parse(job.created_at);
-  return `${ENDS[job.state] ?? job.state}: ${counted}${cached ? ", from the cache" : ` in ${(ms / 1000).toFixed(1)} s`}.`;
-}
-
-/** @param {Reading} reading */
-function showPageList({ pages }) {
-  const list = byId("page-list");
-  const numbers = [...pages]
-    .filter(([, { result, error }]) => result || error)
-    .map(([number]) => number);
-  list.hidden = numbers.length < 2;
-  const focused =
-    document.activeElement instanceof HTMLElement ? document.activeElement.dataset.page : undefined;
-  list.replaceChildren(
-    ...numbers
-      .sort((a, b) => a - b)
-      .map((number) => {
-        const verdict = pages.get(number)?.result?.verdict ?? "failed";
-        return h(
-          "button",
-          {
-            type: "button",
-            class: `page-link ${verdict}`,
-            "data-page": String(number),
-            ariaLabel: `Page ${number}, ${verdict}`,
-            "aria-current": number === shown && "page",
-            onclick: () => {
-              shown = number;
-              show();
-            },
-          },
-          String(number),
-        );
-      }),
-  );
-  if (focused)
-    /** @type {HTMLElement | null} */ (list.querySelector(`[data-page="${focused}"]`))?.focus();
-}
-
-/** @param {Reading} reading */
-function showPage(reading) {
-  const page = reading.pages.get(shown);
-  const place = byId("page");
-  const sheet = /** @type {HTMLElement | null} */ (place.querySelector(".sheet"));
-  if (page?.result && page.result === drawn && sheet) {
-    // Only the image is new. Replacing the rest would lose the focus.
-    setImage(sheet, page.image ?? null, `Page ${shown} as it was read`);
-  } else if (page?.result) {
-    drawn = page.result;
-    const source = page.source ? { source: page.source } : {};
-    const picture = (/** @type {number} */ id) => reading.figure(drawnPage, id);
-    const drawnPage = shown;
-    place.replaceChildren(pageView(page.result, { image: page.image ?? null, picture, ...source }));
-  } else if (page?.error)
-    place.replaceChildren(
-      h("p", { class: "problem" }, h("strong", {}, `Page ${shown}`), ` ${page.error.message}`),
-    );
-  const file = reading.job?.file_id;
-  sharpness.show(
-    page?.result && file && offered.length > 0
-      ? { api: reading.api, file, page: shown, reference: page.result }
-      : null,
-  );
-}
-
-const selectTab = tabs(byId("stage"), (tab) => {
-  if (tab.id === "tab-sharpness") sharpness.wake();
-  if (tab.id === "tab-memory") memory.wake();
+  await copy(byId("snippet").textContent ?? "").then(() => {
+    byId("copy").textContent = "Copied";
+  }, showProblem);
 });
 
 selectLanguage(byId("tab-curl"));
-selectTab(byId("tab-pages"));
-/**
- * The key in the address that `npm start` prints (`/#key=…`), which is cleared at once. Taken on loopback only: elsewhere
- * a link could make its reader upload documents to the sender's account.
- * @returns {string | null}
- */
-function keyFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (given === null) return null;
-  history.replaceState(null, "", location.pathname + location.search);
-  return ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? given : null;
-}
-
-key.value = keyFromAddress() ?? sessionStorage.getItem(KEY) ?? "";
-learnModels();
+key.value = takeKey();
+await learnKey();
+await route();

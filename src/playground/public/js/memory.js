@@ -1,9 +1,15 @@
-/** A conversation that fades: ages a context of the service step by step. */
-import { ProblemError } from "./api.js";
-import { h } from "./dom.js";
+/**
+ * The page /memory: a conversation that fades. Ages a context of the service step by step. All that the page knows of the
+ * service's memory is in this file.
+ */
+import { Api, ProblemError, tokenClaims } from "./api.js";
+import { byId, h } from "./dom.js";
+import { keepKey, takeKey } from "./key.js";
+import { problemWords } from "./problem.js";
+import { RENDERER } from "./reading.js";
+import { markedWords } from "./sharpness.js";
 import { stillRead } from "./words.js";
 
-/** @typedef {import("./api.js").Api} Api */
 /** @typedef {import("../../../client/schema.ts").ContextView} View */
 /** @typedef {import("../../../client/schema.ts").Ageing} Ageing */
 /** @typedef {import("../../../client/schema.ts").Recall} Recall */
@@ -102,9 +108,8 @@ export class MemoryView {
     this.note.textContent = api ? "" : "Paste an API key first.";
   }
 
-  /** Called when the tab is selected. */
-  async wake() {
-    if (this.text.value) return;
+  /** Fills in a conversation to try. */
+  async suggest() {
     const answer = await fetch("/samples/conversation.txt").catch(() => null);
     if (answer?.ok) this.text.value = await answer.text();
   }
@@ -117,9 +122,7 @@ export class MemoryView {
       await work();
       this.note.textContent = "";
     } catch (error) {
-      const words =
-        error instanceof ProblemError ? `${error.title}. ${error.message}` : String(error);
-      this.note.textContent = words;
+      this.note.replaceChildren(...problemWords(error));
     }
     this.#setBusy(false);
   }
@@ -349,11 +352,7 @@ export class MemoryView {
         share !== null && scope !== "pages" && `: ${Math.round(share * 100)} % of its words`,
         typeof precision === "number" && `, ${Math.round(precision * 100)} % of its characters`,
       ),
-      h(
-        "p",
-        { class: "words" },
-        ...runs.map(({ text, known }) => (known ? text : h("span", { class: "lost" }, text))),
-      ),
+      h("p", { class: "words" }, ...markedWords(runs)),
     );
   }
 
@@ -392,3 +391,24 @@ function parse(text) {
       : [];
   });
 }
+
+const memory = new MemoryView(byId("memory"));
+const key = byId("key", HTMLInputElement);
+
+async function learnKey() {
+  const credential = key.value.trim();
+  keepKey(credential);
+  if (!credential || tokenClaims(credential)) return memory.offer(null);
+  const api = new Api(credential);
+  try {
+    const models = await api.models();
+    memory.offer(models.some(({ id }) => id === RENDERER) ? api : null);
+  } catch (error) {
+    memory.offer(null);
+    memory.note.replaceChildren(...problemWords(error));
+  }
+}
+
+key.addEventListener("change", learnKey);
+key.value = takeKey();
+await Promise.all([learnKey(), memory.suggest()]);

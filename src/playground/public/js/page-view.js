@@ -1,6 +1,7 @@
 /** One page: its image with boxes, its text, and facts about the reading. Boxes and text blocks are linked. */
 import { blockContent } from "./content.js";
-import { h, rove } from "./dom.js";
+import { h, prose, rove } from "./dom.js";
+import { duration } from "./plain.js";
 
 /** @typedef {import("./api.js").PageResult} PageResult */
 /** @typedef {import("./api.js").PageStatus} PageStatus */
@@ -15,62 +16,52 @@ const ORIGINS = {
 };
 const SOURCES = { hit: "from the cache", read: "read now", shared: "shared with another job" };
 
-/**
- * @param {PageResult} result
- * @param {object} given
- * @param {string | null} given.image a URL for `img`, `null` until the image is rendered
- * @param {(block: number) => Promise<string>} given.picture loads the figure of a block as a URL for `img`
- * @param {string} [given.source]
- */
-export function pageView(result, { image, picture, source }) {
-  const tabs = { text: "Text", markdown: "Markdown", json: "JSON" };
-  const text = blockList(result, picture);
-  const shown = h("div", { class: "shown" }, text);
-  const views = h(
+/** @param {PageResult} result @param {string} [source] whether it is from the cache */
+export function factsOf(result, source) {
+  const { timings_ms: t } = result;
+  const by = `read by ${result.model}`;
+  const time = duration(t.raster + t.encode + t.prefill + t.decode);
+  const from = result.text_source && ` from ${ORIGINS[result.text_source]}`;
+  return h(
     "div",
-    { class: "views", role: "group", ariaLabel: "View the page as" },
-    ...Object.entries(tabs).map(([name, label]) =>
+    { class: "about" },
+    h(
+      "details",
+      {},
       h(
-        "button",
-        { type: "button", ariaPressed: String(name === "text"), "data-view": name },
-        label,
+        "summary",
+        {},
+        h("span", { class: `verdict ${result.verdict}` }, result.verdict),
+        `, ${by}${from ?? ""} in ${time}`,
       ),
+      facts(result, source),
     ),
+    ...result.warnings.map((warning) => h("p", { class: "warning" }, ...prose(warning))),
   );
-  views.addEventListener("click", ({ target }) => {
-    const button = /** @type {HTMLElement} */ (target).closest("button");
-    if (!button) return;
-    for (const other of views.children) other.ariaPressed = String(other === button);
-    shown.replaceChildren(
-      button.dataset.view === "text" ? text : sourceView(result, button.dataset.view),
-    );
-  });
-  const figure = pageFigure(result, image);
-  const article = h(
-    "article",
-    { class: "page", ariaLabel: `Page ${result.page}` },
-    facts(result, source),
-    ...result.warnings.map((warning) => h("p", { class: "warning" }, warning)),
-    h("div", { class: "sides" }, figure, h("div", { class: "text-side" }, views, shown)),
-  );
-  link(figure, text);
-  return article;
 }
 
-/** @param {PageResult} result @param {string | undefined} view */
-function sourceView(result, view) {
+/** @param {PageResult} result @param {"markdown" | "json"} view */
+export function sourceView(result, view) {
   const content = view === "json" ? JSON.stringify(result, null, 2) : result.markdown;
   return h(
     "pre",
-    { class: "source", tabIndex: 0, ariaLabel: `Page ${result.page} as ${view}` },
+    { class: "source", tabIndex: 0, role: "group", ariaLabel: `Page ${result.page} as ${view}` },
     content,
   );
 }
 
+/** What stands in the place of a text that is not there yet. @param {string} words */
+export const pendingText = (words) =>
+  h(
+    "div",
+    { class: "pending" },
+    h("p", {}, words),
+    h("div", { class: "bones", ariaHidden: "true" }, ...Array.from({ length: 7 }, () => h("i"))),
+  );
+
 /** @param {PageResult} result @param {string} [source] */
 function facts(result, source) {
   const { vision_tokens: vision, text_tokens: tokens, compression, timings_ms: t } = result;
-  const seconds = (t.raster + t.encode + t.prefill + t.decode) / 1000;
   const precision = result.expected_precision
     ?.map((share) => `${Math.round(share * 100)}`)
     .join("–");
@@ -88,7 +79,7 @@ function facts(result, source) {
     ["text tokens", tokens?.toLocaleString("en")],
     ["compression", compression !== null && `${compression.toFixed(1)} ×`],
     ["expected precision", precision && `${precision} %`],
-    ["worker time", `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(0)} s`],
+    ["worker time", duration(t.raster + t.encode + t.prefill + t.decode)],
     ["cache", source && (SOURCES[/** @type {keyof typeof SOURCES} */ (source)] ?? source)],
   ];
   return h(
@@ -101,17 +92,22 @@ function facts(result, source) {
   );
 }
 
-/** @param {PageResult} result @param {string | null} image */
-function pageFigure(result, image) {
+/**
+ * @param {{url: string, ratio: number} | null} picture
+ * @param {string} alt
+ * @param {PageResult | null} result
+ */
+export function pageFigure(picture, alt, result) {
   const sheet = h("div", { class: "sheet" });
-  sheet.style.setProperty("--ratio", String((result.width || 210) / (result.height || 297)));
-  setImage(sheet, image, `Page ${result.page} as it was read`);
+  const ratio = result?.width ? result.width / result.height : picture?.ratio || 210 / 297;
+  sheet.style.setProperty("--ratio", String(ratio));
+  setImage(sheet, picture?.url ?? null, alt);
   const boxes = h("div", {
     class: "boxes",
     role: "group",
     ariaLabel: "Boxes on the page; use arrow keys to move between them",
   });
-  for (const block of result.blocks) {
+  for (const block of result?.blocks ?? []) {
     const box = h("button", {
       type: "button",
       class: `box ${block.type}`,
@@ -121,9 +117,22 @@ function pageFigure(result, image) {
     place(box, block.bbox);
     boxes.append(box);
   }
-  if (result.blocks.length > 0) sheet.append(partBoxes(result.blocks), boxes);
+  if (result && result.blocks.length > 0) sheet.append(partBoxes(result.blocks), boxes);
   rove(boxes, ".box");
   return h("figure", { class: "page-figure" }, sheet);
+}
+
+/** Shows boxes that are not those of blocks, such as citations. @param {HTMLElement} sheet @param {Block["bbox"][]} boxes */
+export function showCited(sheet, boxes) {
+  sheet.querySelector(".cited")?.remove();
+  if (boxes.length === 0) return;
+  const marks = boxes.map((box) => {
+    const mark = h("span", { class: "cite" });
+    place(mark, box);
+    return mark;
+  });
+  sheet.append(h("div", { class: "boxes cited", ariaHidden: "true" }, ...marks));
+  reveal(/** @type {HTMLElement} */ (marks[0]));
 }
 
 /** @param {HTMLElement} element @param {Block["bbox"]} box */
@@ -149,16 +158,25 @@ function partBoxes(blocks) {
   return h("div", { class: "boxes", ariaHidden: "true" }, ...boxes);
 }
 
-/** @param {HTMLElement} sheet @param {string | null} address @param {string} alt */
+/** Without a picture, words stand in its place. @param {HTMLElement} sheet @param {string | null} address @param {string} alt */
 export function setImage(sheet, address, alt) {
   const old = sheet.querySelector("img");
-  if (!address) return old?.remove();
+  if (!address) {
+    if (!old && !sheet.querySelector(".undrawn"))
+      sheet.prepend(h("p", { class: "undrawn" }, "The page appears here when it has been drawn."));
+    return;
+  }
+  sheet.querySelector(".undrawn")?.remove();
   if (old) Object.assign(old, { src: address, alt });
   else sheet.prepend(h("img", { src: address, alt }));
 }
 
-/** @param {PageResult} result @param {(block: number) => Promise<string>} picture */
-function blockList(result, picture) {
+/**
+ * @param {PageResult} result
+ * @param {(block: number) => Promise<string>} picture loads the figure of a block as a URL for `img`
+ * @param {(table: HTMLTableElement, number: number) => HTMLElement} tools buttons for the page's table of this number, from 1
+ */
+export function blockList(result, picture, tools) {
   if (result.blocks.length === 0) {
     const nothing =
       result.verdict === "blank" ? "The page is blank." : "No text was found on the page.";
@@ -170,8 +188,15 @@ function blockList(result, picture) {
     class: "blocks",
     ariaLabel: "Text of the page; use arrow keys to move between blocks",
   });
-  for (const block of result.blocks)
-    list.append(h("li", { "data-block": String(block.id) }, blockContent(block, picture)));
+  let tables = 0;
+  for (const block of result.blocks) {
+    const content = blockContent(block, picture);
+    if (block.type === "table") tables++;
+    const table = content.querySelector("table");
+    list.append(
+      h("li", { "data-block": String(block.id) }, table && tools(table, tables), content),
+    );
+  }
   rove(list, "li");
   return list;
 }
@@ -181,7 +206,7 @@ function blockList(result, picture) {
  * @param {HTMLElement} figure
  * @param {HTMLElement} text
  */
-function link(figure, text) {
+export function link(figure, text) {
   const twins = (/** @type {string} */ id) => [
     .../** @type {NodeListOf<HTMLElement>} */ (figure.querySelectorAll(`[data-block="${id}"]`)),
     .../** @type {NodeListOf<HTMLElement>} */ (text.querySelectorAll(`[data-block="${id}"]`)),
@@ -210,6 +235,7 @@ function link(figure, text) {
     side?.addEventListener("pointerover", mark);
     side?.addEventListener("focusin", mark);
     const go = (/** @type {Event} */ event) => {
+      if (/** @type {Element} */ (event.target).closest(".tools")) return;
       const id = idAt(event);
       if (id)
         /** @type {HTMLElement | null} */ (other?.querySelector(`[data-block="${id}"]`))?.focus();
@@ -218,7 +244,8 @@ function link(figure, text) {
     // Boxes are buttons, which turn Enter into a click themselves.
     if (side === text)
       side.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter") return;
+        if (event.key !== "Enter" || /** @type {Element} */ (event.target).closest(".tools"))
+          return;
         // Otherwise the same key press would click the newly focused box.
         event.preventDefault();
         go(event);
@@ -226,12 +253,12 @@ function link(figure, text) {
   }
 }
 
-/** Scrolls the element into view within its column, without scrolling the page. */
+/** Scrolls the element into view within its pane, without scrolling the page. */
 function reveal(/** @type {HTMLElement} */ element) {
-  const column = /** @type {HTMLElement | null} */ (element.closest(".shown"));
-  if (!column) return;
-  const [top, bottom] = [element.offsetTop, element.offsetTop + element.offsetHeight];
-  if (top < column.scrollTop) column.scrollTop = top - 12;
-  else if (bottom > column.scrollTop + column.clientHeight)
-    column.scrollTop = bottom - column.clientHeight + 12;
+  const pane = element.closest(".pane-body");
+  if (!pane) return;
+  const [inner, outer] = [element.getBoundingClientRect(), pane.getBoundingClientRect()];
+  if (inner.top < outer.top) pane.scrollTop += inner.top - outer.top - 12;
+  else if (inner.bottom > outer.bottom)
+    pane.scrollTop += Math.min(inner.bottom - outer.bottom + 12, inner.top - outer.top - 12);
 }

@@ -10,28 +10,36 @@ import { ProblemError } from "./api.js";
 /** The model that renders page images instead of reading text. */
 export const RENDERER = "fovea-render";
 
+/** Between two looks at a job whose first page is still unread. */
+const POLL_MS = 2000;
+
 const OVER = ["succeeded", "partial", "failed", "canceled", "expired"];
 export const isOver = (/** @type {string} */ state) => OVER.includes(state);
 
 /**
  * @typedef {object} Page
  * @property {string} [source]
+ * @property {string} [verdict] known before the result is loaded
  * @property {PageResult} [result]
  * @property {PageError} [error]
  * @property {string} [image] object URL of the page image
  */
 
+/** What the service has of a job. The sample has the same methods (sample.js). @typedef {Pick<Api, "job" | "page" | "events" | "figure" | "start" | "image" | "cancel">} Source */
+
 export class Reading {
-  /** @type {Map<number, Page>} */
+  /** @type {Map<number, Page>} pages that have a result or an error, or an image */
   pages = new Map();
   /** @type {Job | null} */
   job = null;
   #abort = new AbortController();
+  /** @type {Set<number>} results that are being loaded */
+  #loading = new Set();
   /** @type {Map<string, Promise<string>>} object URLs of figures */
   #figures = new Map();
 
   /**
-   * @param {Api} api
+   * @param {Source} api
    * @param {(page?: number) => void} onChange called when a page (its number) or the job (no argument) has changed
    */
   constructor(api, onChange) {
@@ -39,30 +47,75 @@ export class Reading {
     this.onChange = onChange;
   }
 
+  /** The numbers of the pages that the job has, read or not; none until they are known. */
+  get numbers() {
+    const planned = this.job?.pages?.map(({ page }) => page) ?? [];
+    return [...new Set([...planned, ...this.pages.keys()])].sort((a, b) => a - b);
+  }
+
+  /** How many pages have a result or an error. */
+  get read() {
+    return [...this.pages.values()].filter(isRead).length;
+  }
+
   /**
-   * Starts the job and follows it until it ends.
+   * Starts the job.
    * @param {OcrRequest} request
-   * @param {{pictures: boolean, wait?: number}} options `wait`: seconds to wait for the result, for tokens that cannot read a job
+   * @param {{wait?: number}} [options] `wait`: seconds to wait for the result, for tokens that cannot read a job
    */
-  async start(request, { pictures, wait = 0 }) {
-    const { signal } = this.#abort;
-    this.job = await this.api.start(request, { wait, signal });
+  async start(request, { wait = 0 } = {}) {
+    this.job = await this.api.start(request, { wait, signal: this.#abort.signal });
+    if (this.job.result) this.#take(this.job);
     this.onChange();
-    if (pictures) this.#followPictures(request).catch(() => {});
-    if (this.job.result) return this.#take(this.job);
-    if (wait > 0)
+    if (wait > 0 && !this.job.result)
       throw new ProblemError({
         title: "Still being read",
         detail: `This token cannot follow ${this.job.id}. Wait for the webhook, or use an API key to read the job.`,
       });
-    await this.#follow(this.job.id);
   }
 
-  /** @param {string} id an existing job */
+  /** Follows the job until it ends. @param {string} id */
   async watch(id) {
-    this.job = await this.api.job(id);
-    this.onChange();
-    await this.#follow(id);
+    const { signal } = this.#abort;
+    await this.#look(id);
+    if (!this.job || isOver(this.job.state)) return;
+    const poll = setInterval(() => this.read === 0 && this.#look(id).catch(() => {}), POLL_MS);
+    signal.addEventListener("abort", () => clearInterval(poll));
+    try {
+      for await (const { type, data } of this.api.events(id, signal)) {
+        if (type === "page") this.#page(data);
+        if (type === "running" || this.job.progress.total === null) await this.#look(id);
+      }
+    } finally {
+      clearInterval(poll);
+    }
+    await this.#look(id);
+  }
+
+  /** Has the page images made, as the reader sees them. @param {OcrRequest} request */
+  async follow({ file, pages, password }) {
+    const { signal } = this.#abort;
+    const job = await this.api.start({ file, pages, password, model: RENDERER }, { signal });
+    for await (const { type, data } of this.api.events(job.id, signal))
+      if (type === "page" && !data.error) {
+        const image = await this.api.image(job.id, data.page);
+        if (signal.aborted) return URL.revokeObjectURL(image);
+        this.#set(data.page, { image });
+      }
+  }
+
+  /** Loads the result of a page that has been read. @param {number} number */
+  async load(number) {
+    const page = this.pages.get(number);
+    if (!this.job || !page || !isRead(page) || page.result || page.error) return;
+    if (this.#loading.has(number)) return;
+    this.#loading.add(number);
+    try {
+      const entry = await this.api.page(this.job.id, number);
+      this.#set(number, "markdown" in entry ? { result: entry } : { error: entry.error });
+    } finally {
+      this.#loading.delete(number);
+    }
   }
 
   async cancel() {
@@ -92,55 +145,49 @@ export class Reading {
   }
 
   /** @param {string} id */
-  async #follow(id) {
-    for await (const { type, data } of this.api.events(id, this.#abort.signal)) {
-      if (type === "page") await this.#page(id, data);
-      if (type === "running" || this.job?.progress.total === null) {
-        this.job = await this.api.job(id);
-        this.onChange();
-      }
-    }
-    this.job = await this.api.job(id);
+  async #look(id) {
+    const job = await this.api.job(id);
+    if (this.#abort.signal.aborted) return;
+    this.job = job;
+    for (const page of job.pages ?? [])
+      if (page.state === "done" || page.error) this.#note(page.page, page);
     this.onChange();
   }
 
-  /** @param {string} id @param {Record<string, any>} event */
-  async #page(id, event) {
-    const entry = event.error ? { error: event.error } : await this.api.page(id, event.page);
-    const page = { ...this.pages.get(event.page), source: event.source };
-    this.pages.set(
-      event.page,
-      "markdown" in entry ? { ...page, result: entry } : { ...page, error: entry.error },
-    );
+  /** @param {Record<string, any>} event */
+  #page(event) {
+    this.#note(event.page, event);
     this.onChange(event.page);
+  }
+
+  /** @param {number} number @param {{source?: string, verdict?: string | null, error?: PageError | null}} entry */
+  #note(number, { source, verdict, error }) {
+    this.pages.set(number, {
+      ...this.pages.get(number),
+      ...(source && { source }),
+      ...(error ? { error } : { verdict: verdict ?? "ok" }),
+    });
+  }
+
+  /** @param {number} number @param {Page} more */
+  #set(number, more) {
+    this.pages.set(number, { ...this.pages.get(number), ...more });
+    this.onChange(number);
   }
 
   /** @param {Job} job with its result */
   #take(job) {
-    const sources = new Map(job.pages?.map(({ page, source }) => [page, source]));
-    for (const entry of job.result?.pages ?? []) {
-      const source = sources.get(entry.page);
-      this.pages.set(
-        entry.page,
-        "markdown" in entry ? { source, result: entry } : { source, error: entry.error },
-      );
-      this.onChange(entry.page);
-    }
-    this.onChange();
-  }
-
-  /** @param {OcrRequest} request */
-  async #followPictures({ file, pages }) {
-    const { signal } = this.#abort;
-    const job = await this.api.start({ file, pages, model: RENDERER }, { signal });
-    for await (const { type, data } of this.api.events(job.id, signal))
-      if (type === "page" && !data.error) {
-        const image = await this.api.image(job.id, data.page);
-        this.pages.set(data.page, { ...this.pages.get(data.page), image });
-        this.onChange(data.page);
-      }
+    for (const page of job.pages ?? []) this.#note(page.page, page);
+    for (const entry of job.result?.pages ?? [])
+      this.pages.set(entry.page, {
+        ...this.pages.get(entry.page),
+        ...("markdown" in entry ? { verdict: entry.verdict, result: entry } : entry),
+      });
   }
 }
+
+/** @param {Page} page */
+export const isRead = ({ verdict, error }) => Boolean(verdict ?? error);
 
 /**
  * Reads one page of a document.

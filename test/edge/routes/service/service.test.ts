@@ -72,3 +72,20 @@ it("answers an unknown path with a problem, and every answer with a request id",
   expect(await json(response)).toMatchObject({ type: "urn:fovea:problem:not-found", status: 404 });
   expect(response.headers.get("x-request-id")).toMatch(/^req_/);
 });
+
+it("answers an unknown path with a page where a browser navigates", async () => {
+  const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+  const page = await call("/v2/nothing", { headers: { accept } });
+  expect([page.status, page.headers.get("content-type")]).toEqual([
+    404,
+    "text/html; charset=utf-8",
+  ]);
+  expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
+  expect(await page.text()).not.toContain("v2/nothing");
+  for (const other of ["*/*", "application/json", "application/json, text/html;q=0.5"]) {
+    const problem = await call("/v2/nothing", { headers: { accept: other } });
+    expect(problem.headers.get("content-type")).toBe("application/problem+json");
+  }
+  const method = await call("/health", { method: "PATCH", headers: { accept } });
+  expect(method.status).toBe(405);
+});
