@@ -222,11 +222,16 @@ describe("a deployment", () => {
   });
 
   test("interrupted at any command, before or after its effect: the next run goes on", async () => {
-    for (const command of [
-      ...["secret list", "d1 list", "d1 create", "r2 bucket list", "r2 bucket create"],
-      ...["secret bulk", "d1 migrations apply", "deploy"],
-    ])
-      for (const after of [false, true]) {
+    const reads = ["secret list", "d1 list", "r2 bucket list"];
+    const writes = [
+      "d1 create",
+      "r2 bucket create",
+      "secret bulk",
+      "d1 migrations apply",
+      "deploy",
+    ];
+    for (const after of [false, true])
+      for (const command of after ? writes : [...reads, ...writes]) {
         folder = new Folder(join(work, `deployment-${++runs}`));
         change({ workers: {}, databases: {}, buckets: [] });
         const secrets = withBootstrap();
