@@ -10,7 +10,9 @@ import type { Pool } from "../../src/edge/domain/pools/pool.ts";
 import { SettingsSchema } from "../../src/edge/settings.ts";
 
 /** A mistake of the person at the terminal; the message is for them. */
-export class DeployError extends Error {}
+export class DeployError extends Error {
+  override name = "DeployError";
+}
 
 export interface Answers {
   /** Name of the Worker, the database and the bucket, and prefix of the Workflows. */
