@@ -74,6 +74,7 @@ export function faultsOf(answers: Answers, secrets: string[] = []): string[] {
     ...addressFaults("--origin", answers.origin, true),
     ...poolFaults(answers),
     ...varFaults(answers.vars),
+    ...sizeFaults(answers),
     ...neededSecrets(answers)
       .filter((name) => !secrets.includes(name))
       .map((name) => `${name} is needed: set the environment variable and give --secret ${name}.`),
@@ -142,6 +143,19 @@ function varFaults(vars: Record<string, string>): string[] {
     return shape[name].safeParse(value).success ? [] : [`--var ${name}=${value}: wrong value.`];
   });
 }
+
+function sizeFaults(answers: Answers): string[] {
+  if (!URL.canParse(answers.origin)) return [];
+  return Object.entries(varsOf(answers))
+    .filter(([, value]) => Buffer.byteLength(value ?? "") > MAX_VAR_BYTES)
+    .map(
+      ([name]) =>
+        `${name} is longer than ${MAX_VAR_BYTES} bytes, Cloudflare's limit for a variable.`,
+    );
+}
+
+/** Cloudflare's limit for a variable. */
+const MAX_VAR_BYTES = 5 * 1024;
 
 /** Variables of the Worker. */
 export const varsOf = (answers: Answers): Record<string, string> => ({

@@ -315,6 +315,12 @@ describe("a backup", () => {
   });
 });
 
+async function collected(texts: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const text of texts) all.push(text);
+  return all;
+}
+
 describe("SQL for D1", () => {
   test("long texts come in pieces, with quotes and characters whole", () => {
     const text = `it's ${"é😀'".repeat(2000)}`;
@@ -369,13 +375,13 @@ describe("SQL for D1", () => {
       "  DELETE FROM a;",
       "END;",
     ].join("\n");
-    const statements = await Array.fromAsync(statementsOf(Readable.from([dump])));
+    const statements = await collected(statementsOf(Readable.from([dump])));
     assert.deepEqual(
       statements.map((text) => text.split("\n").length),
       [1, 2, 3],
     );
     await assert.rejects(
-      Array.fromAsync(statementsOf(Readable.from(["INSERT INTO a VALUES('cut"]))),
+      collected(statementsOf(Readable.from(["INSERT INTO a VALUES('cut"]))),
       /not complete/,
     );
   });

@@ -75,6 +75,11 @@ describe("the answers", () => {
       faults({ pools: [{ ...(ANSWERS.pools[0] as object), models: ["pp-ocr"] }] }),
       /no pool offers fovea-render/,
     );
+    const many = Array.from({ length: 99 }, (_, n) => ({
+      ...(ANSWERS.pools[0] as object),
+      name: `p${n}`,
+    }));
+    assert.match(faults({ pools: many }), /POOLS is longer than 5120 bytes/);
     assert.match(faults({ name: "Fovea" }), /lower-case/);
     assert.match(faults({ vars: { NO_SUCH: "1" } }), /no such setting/);
     assert.match(faults({ vars: { START_S: "soon" } }), /wrong value/);

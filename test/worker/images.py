@@ -72,7 +72,8 @@ def ignored(path: str, patterns: list[str]) -> bool:
         # `**/` also stands for no folder at all.
         forms = [bare, bare.removeprefix("**/")]
         if any(
-            fnmatch.fnmatchcase(name, form) and ("**" in form or name.count("/") == form.count("/") or form == bare)
+            fnmatch.fnmatchcase(name, form)
+            and ("**" in form or name.count("/") == form.count("/") or form == bare)
             for name in above
             for form in forms
         ) or (bare.startswith("**/") and any(fnmatch.fnmatchcase(part, bare[3:]) for part in parts)):
