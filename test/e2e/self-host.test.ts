@@ -275,7 +275,7 @@ describe("the stack in production", () => {
     assert.deepEqual(await gone, [143, null]);
   });
 
-  test("the command of compose.yaml serves under the name of its service, and sweeps", async () => {
+  test("the command of the edge's image serves under the name of its service, and sweeps", async () => {
     const folder = join(data, "v3/d1/miniflare-D1DatabaseObject");
     const name = readdirSync(folder).find((name) => /^[0-9a-f]+\.sqlite$/.test(name)) as string;
     const overdue = (sql = "SELECT id FROM ended_workflows WHERE id = 'shard_lost'") => {
@@ -289,12 +289,12 @@ describe("the stack in production", () => {
     overdue("INSERT INTO ended_workflows VALUES ('shard_lost', 'SHARDS', 0)");
     assert.equal(overdue(), 1);
 
-    const compose = readFileSync(join(root, "docs/self-host/compose.yaml"), "utf8");
-    const [, command = ""] = /command: (\["node", "scripts\/edge\.ts".*\])/.exec(compose) ?? [];
+    const image = readFileSync(join(root, "docker/edge.Dockerfile"), "utf8");
+    const [, command = ""] = /^CMD (\["node".*"scripts\/edge\.ts".*\])/m.exec(image) ?? [];
     const port = String(await freePort());
     const here: Record<string, string> = {
       "/data": data,
-      "/run/secrets/edge": join(data, "edge.env"),
+      "/run/fovea/edge/edge.env": join(data, "edge.env"),
       "0.0.0.0": "127.0.0.1",
       "8787": port,
     };
