@@ -1565,6 +1565,8 @@ export type Ready = {
 
 export type Pools = {
   pools: Array<Pool>;
+  /** When the scheduler started; without work it stops after a while */
+  counters_since: string;
   queue: {
     /** Shards that wait for a slot */
     shards: number;
@@ -1606,7 +1608,7 @@ export type Pool = {
     /** The pool's own word, or `UNREACHABLE` or `LATE` */
     state: string;
   } | null;
-  /** Since the scheduler started */
+  /** Since `counters_since` */
   counters: {
     dispatched: number;
     /** Shards that it did not accept */

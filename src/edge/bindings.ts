@@ -141,7 +141,13 @@ export interface Health {
   state: string;
 }
 
+export interface Probe extends Health {
+  at: number;
+}
+
 export interface Survey {
+  /** When the scheduler started, and its counters with it. */
+  since: number;
   pools: PoolSurvey[];
   queue: QueueLoad;
 }
@@ -153,8 +159,8 @@ export interface PoolSurvey extends PoolReport {
   /** While the pool gets no new shard because it was full, was starting or did not answer. */
   restUntil: number | null;
   starting: boolean;
-  /** The last health check; `null` before the first since the scheduler started. */
-  probe: (Health & { at: number }) | null;
+  /** The last health check; `null` before the first. */
+  probe: Probe | null;
 }
 
 export interface PoolReport {

@@ -1114,6 +1114,8 @@ class ReadyWorker(Record):
 
 class Pools(Record):
     pools: list[Pool]
+    counters_since: datetime
+    """When the scheduler started; without work it stops after a while"""
     queue: PoolsQueue
 
 
@@ -1365,7 +1367,7 @@ class Pool(Record):
     probe: PoolProbe | None
     """The last health check, made once a minute; `null` before the first"""
     counters: PoolCounters
-    """Since the scheduler started"""
+    """Since `counters_since`"""
 
 
 class PoolBreaker(Record):
@@ -1386,7 +1388,7 @@ class PoolProbe(Record):
 
 
 class PoolCounters(Record):
-    """Since the scheduler started"""
+    """Since `counters_since`"""
 
     dispatched: int
     refused: int

@@ -4,15 +4,7 @@
  * its own storage; it never reads D1. A shard makes three calls to it.
  */
 import { DurableObject } from "cloudflare:workers";
-import type {
-  Env,
-  Grant,
-  Health,
-  PoolReport,
-  PoolSurvey,
-  SchedulerRpc,
-  Survey,
-} from "../bindings.ts";
+import type { Env, Grant, Health, PoolReport, SchedulerRpc, Survey } from "../bindings.ts";
 import {
   costOf,
   type DayLimits,
@@ -35,8 +27,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
   readonly #book: SlotBook;
   readonly #store: SlotStore;
   readonly #counters = new Map<string, typeof ZERO>();
-  /** The last health check of each pool. */
-  readonly #probes = new Map<string, NonNullable<PoolSurvey["probe"]>>();
+  readonly #since = Date.now();
   #alarmAt = 0;
 
   constructor(state: DurableObjectState, env: Env) {
@@ -114,7 +105,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
 
   reportHealth(pool: string, health: Health): void {
     const now = Date.now();
-    this.#probes.set(pool, { ...health, at: now });
+    this.#store.keepProbe(pool, { ...health, at: now });
     // A pool that is loading its model, or is too busy to answer in time, is neither healthy nor failed.
     if (health.state === "STARTING" || health.state === "LATE") return;
     this.#wakeDrivers(this.#book.reportHealth(pool, health.healthy, now));
@@ -140,15 +131,16 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
 
   survey(): Survey {
     const now = Date.now();
+    const probes = this.#store.probes();
     const pools = this.#book.pools().map((state) => ({
       ...this.#report(state, now),
       strikes: state.breaker.strikes,
       openUntil: state.breaker.open ? state.breaker.openUntil : null,
       restUntil: state.restUntil > now ? state.restUntil : null,
       starting: state.starting,
-      probe: this.#probes.get(state.pool.name) ?? null,
+      probe: probes.get(state.pool.name) ?? null,
     }));
-    return { pools, queue: this.#book.queue() };
+    return { since: this.#since, pools, queue: this.#book.queue() };
   }
 
   #report({ pool, taken, breaker }: PoolState, now: number): PoolReport {

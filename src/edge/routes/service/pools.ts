@@ -55,13 +55,16 @@ const PoolSchema = z
           description: "Mean time from dispatch to the worker's first message",
         }),
       })
-      .openapi({ description: "Since the scheduler started" }),
+      .openapi({ description: "Since `counters_since`" }),
   })
   .openapi("Pool");
 
 const PoolsSchema = z
   .object({
     pools: z.array(PoolSchema),
+    counters_since: time.openapi({
+      description: "When the scheduler started; without work it stops after a while",
+    }),
     queue: z.object({
       shards: count.openapi({ description: "Shards that wait for a slot" }),
       pages: count,
@@ -91,13 +94,14 @@ const route = createRoute({
 export const pools = (app: App) =>
   app.openapi(route, async (c) => {
     const { POOLS, MODELS } = settings(c.env);
-    const { pools, queue } = await schedulerOf(c.env).survey();
+    const { since, pools, queue } = await schedulerOf(c.env).survey();
     const settingOf = (name: string) => POOLS.find((pool) => pool.name === name);
     const answer = {
       pools: pools.flatMap((pool) => {
         const setting = settingOf(pool.name);
         return setting ? [present(pool, addressOf(setting), setting.models ?? MODELS)] : [];
       }),
+      counters_since: new Date(since).toISOString(),
       queue: {
         shards: queue.shards,
         pages: queue.pages,

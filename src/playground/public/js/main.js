@@ -1,6 +1,7 @@
 /** The playground: the form, its requests and the views of their results. */
 import { Api, ProblemError, tokenClaims } from "./api.js";
 import { byId, h, tabs } from "./dom.js";
+import { keepKey, keptKey, keyFromAddress } from "./key.js";
 import { MemoryView } from "./memory.js";
 import { pageView, setImage } from "./page-view.js";
 import { isOver, RENDERER, Reading } from "./reading.js";
@@ -10,7 +11,6 @@ import { SNIPPETS } from "./snippets.js";
 /** @typedef {import("./api.js").Model} Model */
 /** @typedef {import("./api.js").OcrRequest} OcrRequest */
 
-const KEY = "fovea-key";
 const WAITING = {
   slot: "all workers are busy",
   worker: "a worker is reading it",
@@ -100,8 +100,7 @@ addEventListener("drop", (event) => {
 
 async function learnModels() {
   const credential = key.value.trim();
-  if (credential) sessionStorage.setItem(KEY, credential);
-  else sessionStorage.removeItem(KEY);
+  keepKey(credential);
   const token = tokenClaims(credential);
   byId("read").textContent = token?.scope === "read" ? "Show the job" : "Read";
   showProblem(null);
@@ -385,17 +384,6 @@ const selectTab = tabs(byId("stage"), (tab) => {
 
 selectLanguage(byId("tab-curl"));
 selectTab(byId("tab-pages"));
-/**
- * The key in the address that `npm start` prints (`/#key=…`), which is cleared at once. Taken on loopback only: elsewhere
- * a link could make its reader upload documents to the sender's account.
- * @returns {string | null}
- */
-function keyFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (given === null) return null;
-  history.replaceState(null, "", location.pathname + location.search);
-  return ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? given : null;
-}
 
-key.value = keyFromAddress() ?? sessionStorage.getItem(KEY) ?? "";
+key.value = keyFromAddress() ?? keptKey();
 learnModels();
