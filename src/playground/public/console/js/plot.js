@@ -4,7 +4,6 @@ import { h, rove } from "../../js/dom.js";
 /** @typedef {{name: string, values: number[]}} Series a value for each day */
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDTH = 800;
 const HEIGHT = 260;
 const LEFT = 56;
 const BOTTOM = 26;
@@ -58,14 +57,16 @@ const short = (day) =>
  * @param {boolean} whole whether values are whole numbers
  */
 export function bars(title, days, series, format, whole) {
+  // On a narrow screen the drawing is narrower, so that its words are not smaller.
+  const right = matchMedia("(max-width: 52rem)").matches ? 420 : 800;
   const totals = days.map((_, i) => series.reduce((sum, { values }) => sum + (values[i] ?? 0), 0));
   const steps = ticks(Math.max(...totals, 0), whole);
   const top = /** @type {number} */ (steps.at(-1));
   const y = (/** @type {number} */ value) =>
     HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
-  const slot = (WIDTH - LEFT) / days.length;
+  const slot = (right - LEFT) / days.length;
   const width = Math.max(1, Math.min(slot * 0.72, 40));
-  const every = Math.ceil(days.length / 8);
+  const every = Math.ceil(days.length / (right / 100));
 
   const said = h("p", { class: "plot-said note" });
   const tell = (/** @type {number} */ i) => {
@@ -88,7 +89,7 @@ export function bars(title, days, series, format, whole) {
     svg(
       "g",
       { "aria-hidden": "true" },
-      svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value), class: "grid" }),
+      svg("line", { x1: LEFT, x2: right, y1: y(value), y2: y(value), class: "grid" }),
       label(format(value), { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end", class: "axis" }),
     ),
   );
@@ -139,12 +140,12 @@ export function bars(title, days, series, format, whole) {
   const drawing = svg(
     "svg",
     {
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      viewBox: `0 0 ${right} ${HEIGHT}`,
       role: "group",
       "aria-label": `${title}. With the arrow keys from day to day.`,
     },
     ...grid,
-    svg("line", { x1: LEFT, x2: WIDTH, y1: y(0), y2: y(0), class: "base", "aria-hidden": "true" }),
+    svg("line", { x1: LEFT, x2: right, y1: y(0), y2: y(0), class: "base", "aria-hidden": "true" }),
     ...columns,
   );
   rove(/** @type {any} */ (drawing), ".day");
@@ -153,7 +154,7 @@ export function bars(title, days, series, format, whole) {
     "figure",
     { class: "plot" },
     h("figcaption", {}, title),
-    h("div", { class: "plot-scroll" }, drawing),
+    drawing,
     said,
     h(
       "ul",

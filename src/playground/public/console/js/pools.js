@@ -88,7 +88,7 @@ const survey = ({ pools, queue, counters_since }) => [
         table("Pools", COLUMNS, pools, { quiet: ({ draining }) => draining }),
         h(
           "p",
-          { class: "note" },
+          { class: "note hint" },
           "Shards are counted since the scheduler started, ",
           when(counters_since),
           ".",
