@@ -3,6 +3,7 @@ import type { Listed, ListQuery } from "./list.ts";
 import type {
   ChangeWebhookEndpoint,
   NewWebhookEndpoint,
+  WebhookDelivery,
   WebhookEndpoint,
   WebhookEndpointWithSecret,
 } from "./schema.ts";
@@ -38,6 +39,11 @@ export class Webhooks {
   /** Replaces the secret. For a day, webhooks carry signatures of both secrets. */
   rotate(id: string, options: CallOptions = {}): Promise<WebhookEndpointWithSecret> {
     return this.#http.json("POST", `${endpoint(id)}/rotate`, options);
+  }
+
+  /** Sends the event `endpoint.test`, once. */
+  test(id: string, options: CallOptions = {}): Promise<WebhookDelivery> {
+    return this.#http.json("POST", `${endpoint(id)}/test`, options);
   }
 
   delete(id: string, options: CallOptions = {}): Promise<void> {

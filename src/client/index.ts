@@ -9,7 +9,9 @@ import { JobError } from "./errors.ts";
 import { Files } from "./files.ts";
 import { isOver, type JobEvent, Jobs, type PageOutcome } from "./jobs.ts";
 import { Keys } from "./keys.ts";
+import type { Listed, ListQuery } from "./list.ts";
 import type {
+  AuditEntry,
   ChangeSettings,
   Compressed,
   CompressRequest,
@@ -23,6 +25,17 @@ import type {
 } from "./schema.ts";
 import { resolveSource, type Source } from "./source.ts";
 import { backOff, type CallOptions, type ClientOptions, pause, Transport } from "./transport.ts";
+
+/** Which entries of the audit log; `from` and `to` are days (UTC). */
+export interface AuditQuery extends ListQuery {
+  action?: AuditEntry["action"];
+  /** Id of the key that did it. */
+  key?: string;
+  /** Id of what was changed. */
+  target?: string;
+  from?: string;
+  to?: string;
+}
 
 /** The fields of `POST /v1/ocr`, such as `pages: "1-3,7"`, and what is the client's own. */
 export interface ReadOptions extends Omit<OcrRequest, "file" | "url"> {
@@ -155,6 +168,11 @@ export class Fovea {
 
   changeSettings(change: ChangeSettings, options: CallOptions = {}) {
     return this.#http.json<Settings>("PATCH", "/v1/settings", { json: change, ...options });
+  }
+
+  /** Who changed or deleted what, newest first. Needs the scope `admin`. */
+  audit(query: AuditQuery = {}, options: CallOptions = {}): Promise<Listed<AuditEntry>> {
+    return this.#http.json("GET", "/v1/audit", { query: { ...query }, ...options });
   }
 }
 

@@ -1,6 +1,6 @@
 /** `fovea.keys`: the tenant's API keys. Needs the scope `admin`. */
 import { all, type Listed, type ListQuery } from "./list.ts";
-import type { ApiKey, CreatedApiKey, NewApiKey } from "./schema.ts";
+import type { ApiKey, ChangeApiKey, CreatedApiKey, NewApiKey } from "./schema.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export class Keys {
@@ -21,6 +21,14 @@ export class Keys {
 
   all(): AsyncGenerator<ApiKey> {
     return all((page) => this.list(page));
+  }
+
+  /** Changes a key's name, expiry and limits; `null` removes a limit. */
+  change(id: string, change: ChangeApiKey, options: CallOptions = {}): Promise<ApiKey> {
+    return this.#http.json("PATCH", `/v1/keys/${encodeURIComponent(id)}`, {
+      json: change,
+      ...options,
+    });
   }
 
   /** Creates a key with the same rights. The old key stays valid for `overlapS` seconds (default: a day). */

@@ -1595,6 +1595,15 @@ export type NewApiKey = {
   tenant?: string;
 };
 
+export type ChangeApiKey = {
+  name?: string;
+  expires_at?: string | null;
+  rate_per_minute?: number | null;
+  monthly_pages?: number | null;
+  concurrent_jobs?: number | null;
+  allowed_cidrs?: Array<string> | null;
+};
+
 export type RotateApiKey = {
   /** Seconds for which the old key remains valid */
   overlap_s?: number;
@@ -1621,7 +1630,7 @@ export type WebhookSecret = {
 export type WebhookEndpointWithSecret = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1633,7 +1642,7 @@ export type WebhookEndpointWithSecret = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1643,13 +1652,32 @@ export type WebhookEndpoint = {
 
 export type NewWebhookEndpoint = {
   url: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
 };
 
 export type ChangeWebhookEndpoint = {
   url?: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
   state?: "active" | "disabled";
+};
+
+export type ListedWebhookDelivery = {
+  /** Sent as `webhook-id` with every attempt */
+  id: string;
+  event: string;
+  url: string;
+  /** `null` for a job's `webhook_url` */
+  endpoint_id: string | null;
+  job_id: string | null;
+  state: "pending" | "delivered" | "failed";
+  created_at: string;
+  attempt_count: number;
+  /** Status of the last answer; `null` if there was none */
+  last_status: number | null;
+  /** Why the last attempt failed */
+  last_error: string | null;
+  /** When a pending delivery is tried again; `null`: at once */
+  next_attempt_at: string | null;
 };
 
 export type WebhookDeliveryLog = {
@@ -1757,11 +1785,15 @@ export type ChangeSettings = {
 
 export type AuditEntry = {
   id: string;
-  action: "key.created" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.disabled" | "batch.deleted" | "batch.expired" | "tokens.deleted" | "context.deleted";
+  action: "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.created" | "endpoint.changed" | "endpoint.rotated" | "endpoint.disabled" | "endpoint.deleted" | "delivery.replayed" | "batch.created" | "batch.paused" | "batch.resumed" | "batch.canceled" | "batch.retried" | "batch.deleted" | "batch.expired" | "tokens.deleted" | "context.deleted";
   /** Id of the resource that was created, changed or deleted */
   target: string;
+  /** Names of what was changed, without values */
+  fields: Array<string>;
   /** The key that did it; `null`: the bootstrap secret, or the service itself */
   key_id: string | null;
+  /** Name of that key today */
+  key_name: string | null;
   created_at: string;
 };
 
@@ -1789,4 +1821,61 @@ export type Ready = {
   workers: Array<{
     state: string;
   }>;
+};
+
+export type Pools = {
+  pools: Array<Pool>;
+  /** When the scheduler started; without work it stops after a while */
+  counters_since: string;
+  queue: {
+    /** Shards that wait for a slot */
+    shards: number;
+    pages: number;
+    /** Pages of them that only batches wait for */
+    batch_pages: number;
+    tenants: number;
+    /** Since when the oldest shard waits */
+    oldest_at: string | null;
+  };
+};
+
+export type Pool = {
+  name: string;
+  type: "cog" | "replicate";
+  /** Origin of the Cog server, or name of the Replicate deployment */
+  address: string;
+  models: Array<string>;
+  slots: number;
+  /** Slots in use */
+  taken: number;
+  /** It gets no new shards */
+  draining: boolean;
+  /** It was still starting when last asked */
+  starting: boolean;
+  /** It was full, was starting or did not answer, and gets no shard before this time */
+  resting_until: string | null;
+  breaker: {
+    state: "closed" | "open" | "half-open";
+    /** Failures since it last worked; three open it */
+    strikes: number;
+    /** When one shard may try again */
+    open_until: string | null;
+  };
+  /** The last health check, made once a minute; `null` before the first */
+  probe: {
+    at: string;
+    healthy: boolean;
+    /** The pool's own word, or `UNREACHABLE` or `LATE` */
+    state: string;
+  } | null;
+  /** Since `counters_since` */
+  counters: {
+    dispatched: number;
+    /** Shards that it did not accept */
+    refused: number;
+    /** Shards that it accepted and lost */
+    lost: number;
+    /** Mean time from dispatch to the worker's first message */
+    first_word_ms: number | null;
+  };
 };

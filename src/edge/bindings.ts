@@ -6,7 +6,7 @@ import type { DayLimits } from "./domain/keys/day-limits.ts";
 import type { Admission } from "./domain/keys/rate-limit.ts";
 import type { StoredKey } from "./domain/keys/stored-key.ts";
 import type { NoPool, Pool } from "./domain/pools/pool.ts";
-import type { NotStarted, SlotRequest } from "./domain/pools/slot-book.ts";
+import type { NotStarted, QueueLoad, SlotRequest } from "./domain/pools/slot-book.ts";
 
 export interface Env {
   DB: D1Database;
@@ -142,11 +142,14 @@ export interface SchedulerRpc extends Rpc.DurableObjectBranded {
   unneeded(shardId: string): void;
   /** Removes a shard that needs no slot any more. @param lost whether its pool lost it, which is a failure of the pool */
   release(shardId: string, lost?: boolean): void;
-  reportHealth(pool: string, healthy: boolean): void;
+  /** Takes the result of a pool's health check. */
+  reportHealth(pool: string, health: Health): void;
   /** Pages that the tenant's daily limits leave for this model; `null` without a limit. */
   pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null;
   heldSince(before: number): string[];
   report(tenantId?: string): { pools: PoolReport[]; pages: { waiting: number; working: number } };
+  /** All pools with what the scheduler knows of them, and the queue. */
+  survey(): Survey;
   /** Deletes the daily counts of past days. */
   deleteOldDays(): void;
 }
@@ -156,6 +159,35 @@ export type Grant =
   | { waitFor: NoPool }
   /** The tenant's daily limit is reached. */
   | { overBudget: true };
+
+/** What a pool's health check has found. */
+export interface Health {
+  healthy: boolean;
+  /** As the pool reports it; `UNREACHABLE`, or `LATE` if it did not answer in time. */
+  state: string;
+}
+
+export interface Probe extends Health {
+  at: number;
+}
+
+export interface Survey {
+  /** When the scheduler started, and its counters with it. */
+  since: number;
+  pools: PoolSurvey[];
+  queue: QueueLoad;
+}
+
+export interface PoolSurvey extends PoolReport {
+  strikes: number;
+  /** While the breaker is open. */
+  openUntil: number | null;
+  /** While the pool gets no new shard because it was full, was starting or did not answer. */
+  restUntil: number | null;
+  starting: boolean;
+  /** The last health check; `null` before the first. */
+  probe: Probe | null;
+}
 
 export interface PoolReport {
   name: string;

@@ -10,6 +10,7 @@ export const PROBLEMS = {
   "missing-scope": [403, "The API key lacks a scope"],
   "address-refused": [403, "The API key may not be used from this address"],
   "origin-refused": [403, "Web pages of this origin are not allowed"],
+  "operator-only": [403, "Only the operator of the service may do this"],
   "token-refused": [403, "The browser token does not allow this request"],
   "token-used": [409, "The browser token has already been used"],
   "quota-exceeded": [402, "Monthly page quota reached"],

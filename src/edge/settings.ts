@@ -166,6 +166,7 @@ export const SettingsSchema = z.object({
     "days",
     "Time until page events, finished webhook deliveries and the records of ended shards are deleted.",
   ),
+  AUDIT_RETENTION_DAYS: count(365, "days", "Time until entries of the audit log are deleted."),
   ZERO_RETENTION_S: seconds(
     3600,
     "Time after a zero-retention job ends until its document is erased, even if the result was not fetched.",

@@ -85,10 +85,7 @@ async function checkPools(env: Env, now: number): Promise<void> {
   const scheduler = schedulerOf(env);
   await Promise.all(
     settings(env).POOLS.map(async (pool) => {
-      const { healthy, state } = await upstream(env, pool).health();
-      // A pool that is loading its model, or is too busy to answer in time, is neither healthy nor failed.
-      if (state !== "STARTING" && state !== "LATE")
-        await scheduler.reportHealth(pool.name, healthy);
+      await scheduler.reportHealth(pool.name, await upstream(env, pool).health());
     }),
   );
   const held = await scheduler.heldSince(now - GRACE_MS);

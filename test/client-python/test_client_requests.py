@@ -444,6 +444,25 @@ def test_answers_of_a_newer_service_are_accepted():
     assert (change.from_, change.to) == ("text", "hologram")
 
 
+def test_the_audit_log_is_filtered_and_a_limit_of_a_key_removed(pauses):
+    key = {
+        **{"id": "key_1", "name": "billing", "hint": "x7Qp", "environment": "live", "scopes": ["read"]},
+        **dict.fromkeys(["revoked_at", "expires_at", "last_used_at", "monthly_pages"]),
+        **dict.fromkeys(["concurrent_jobs", "allowed_cidrs", "rate_per_minute"]),
+        "created_at": TIME,
+    }
+    entry = {"id": "aud_1", "action": "key.changed", "target": "key_1", "fields": ["monthly_pages"]}
+    entry |= {"key_id": "key_2", "key_name": "operations", "created_at": TIME}
+    wire = Wire(answer(200, key), answer(200, {"data": [entry], "next_cursor": None}))
+    client = wire.client()
+    assert client.keys.change("key_1", monthly_pages=None).monthly_pages is None
+    log = client.audit(target="key_1", from_day="2030-01-01", limit=5)
+    assert log.data[0].fields == ["monthly_pages"]
+    changed, asked = wire.requests
+    assert (changed.method, changed.content) == ("PATCH", b'{"monthly_pages":null}')
+    assert asked.url.query == b"limit=5&target=key_1&from=2030-01-01"
+
+
 def test_the_environment_names_service_and_key(monkeypatch):
     monkeypatch.delenv("FOVEA_API_KEY", raising=False)
     with pytest.raises(FoveaError, match="FOVEA_API_KEY"):

@@ -310,8 +310,12 @@ describe("other operations", () => {
     const { id, key } = await fovea.keys.create({ name: "reader", scopes: ["read"] });
     const reader = client({ apiKey: key });
     await expect(reader.files.upload(pdf())).rejects.toBeInstanceOf(PermissionError);
+    const changed = await fovea.keys.change(id, { monthly_pages: 5 });
+    expect(changed).toMatchObject({ name: "reader", monthly_pages: 5 });
     const next = await fovea.keys.rotate(id, { overlapS: 0 });
     expect(next.name).toBe("reader");
+    const { data } = await fovea.audit({ target: id });
+    expect(data.map(({ action }) => action)).toEqual(["key.rotated", "key.changed", "key.created"]);
     await fovea.keys.revoke(next.id);
     await expect(client({ apiKey: next.key }).jobs.list()).rejects.toMatchObject({
       status: 401,
@@ -389,6 +393,7 @@ describe("other operations", () => {
     expect(made.secret).toMatch(/^whsec_/);
     expect((await fovea.webhooks.rotate(made.id)).secret).not.toBe(made.secret);
     expect((await fovea.webhooks.list()).data.map(({ id }) => id)).toEqual([made.id]);
+    expect(await fovea.webhooks.test(made.id)).toMatchObject({ event: "endpoint.test" });
     await fovea.webhooks.delete(made.id);
     expect((await fovea.webhooks.list()).data).toEqual([]);
     expect(await fovea.webhooks.secret()).toMatch(/^whsec_/);

@@ -1031,6 +1031,7 @@ class WebhookEndpointWithSecret(Record):
             "job.expired",
             "page.completed",
             "key.created",
+            "key.changed",
             "key.rotated",
             "key.revoked",
             "endpoint.disabled",
@@ -1058,6 +1059,7 @@ class WebhookEndpoint(Record):
             "job.expired",
             "page.completed",
             "key.created",
+            "key.changed",
             "key.rotated",
             "key.revoked",
             "endpoint.disabled",
@@ -1082,6 +1084,25 @@ class WebhookDelivery(Record):
     job_id: str | None
     state: Literal["pending", "delivered", "failed"] | str
     created_at: datetime
+
+
+class ListedWebhookDelivery(Record):
+    id: str
+    """Sent as `webhook-id` with every attempt"""
+    event: str
+    url: str
+    endpoint_id: str | None
+    """`null` for a job's `webhook_url`"""
+    job_id: str | None
+    state: Literal["pending", "delivered", "failed"] | str
+    created_at: datetime
+    attempt_count: int
+    last_status: int | None
+    """Status of the last answer; `null` if there was none"""
+    last_error: str | None
+    """Why the last attempt failed"""
+    next_attempt_at: datetime | None
+    """When a pending delivery is tried again; `null`: at once"""
 
 
 class WebhookDeliveryLog(Record):
@@ -1190,6 +1211,7 @@ class AuditEntry(Record):
     action: (
         Literal[
             "key.created",
+            "key.changed",
             "key.rotated",
             "key.revoked",
             "settings.changed",
@@ -1197,7 +1219,17 @@ class AuditEntry(Record):
             "file.expired",
             "file.erased",
             "job.deleted",
+            "endpoint.created",
+            "endpoint.changed",
+            "endpoint.rotated",
             "endpoint.disabled",
+            "endpoint.deleted",
+            "delivery.replayed",
+            "batch.created",
+            "batch.paused",
+            "batch.resumed",
+            "batch.canceled",
+            "batch.retried",
             "batch.deleted",
             "batch.expired",
             "tokens.deleted",
@@ -1207,8 +1239,12 @@ class AuditEntry(Record):
     )
     target: str
     """Id of the resource that was created, changed or deleted"""
+    fields: list[str]
+    """Names of what was changed, without values"""
     key_id: str | None
     """The key that did it; `null`: the bootstrap secret, or the service itself"""
+    key_name: str | None
+    """Name of that key today"""
     created_at: datetime
 
 
@@ -1242,6 +1278,24 @@ class ReadyPhases(Record):
 
 class ReadyWorker(Record):
     state: str
+
+
+class Pools(Record):
+    pools: list[Pool]
+    counters_since: datetime
+    """When the scheduler started; without work it stops after a while"""
+    queue: PoolsQueue
+
+
+class PoolsQueue(Record):
+    shards: int
+    """Shards that wait for a slot"""
+    pages: int
+    batch_pages: int
+    """Pages of them that only batches wait for"""
+    tenants: int
+    oldest_at: datetime | None
+    """Since when the oldest shard waits"""
 
 
 class PageStatus(Record):
@@ -1533,6 +1587,55 @@ class ContextRender(Record):
     outside the range that it measured"""
     sidecar: list[str]
     error: PageError | None
+class Pool(Record):
+    name: str
+    type: Literal["cog", "replicate"] | str
+    address: str
+    """Origin of the Cog server, or name of the Replicate deployment"""
+    models: list[str]
+    slots: int
+    taken: int
+    """Slots in use"""
+    draining: bool
+    """It gets no new shards"""
+    starting: bool
+    """It was still starting when last asked"""
+    resting_until: datetime | None
+    """It was full, was starting or did not answer, and gets no shard before this time"""
+    breaker: PoolBreaker
+    probe: PoolProbe | None
+    """The last health check, made once a minute; `null` before the first"""
+    counters: PoolCounters
+    """Since `counters_since`"""
+
+
+class PoolBreaker(Record):
+    state: Literal["closed", "open", "half-open"] | str
+    strikes: int
+    """Failures since it last worked; three open it"""
+    open_until: datetime | None
+    """When one shard may try again"""
+
+
+class PoolProbe(Record):
+    """The last health check, made once a minute; `null` before the first"""
+
+    at: datetime
+    healthy: bool
+    state: str
+    """The pool's own word, or `UNREACHABLE` or `LATE`"""
+
+
+class PoolCounters(Record):
+    """Since `counters_since`"""
+
+    dispatched: int
+    refused: int
+    """Shards that it did not accept"""
+    lost: int
+    """Shards that it accepted and lost"""
+    first_word_ms: int | None
+    """Mean time from dispatch to the worker's first message"""
 
 
 class Block(Record):

@@ -364,6 +364,15 @@ class NewApiKey(TypedDict, total=False):
     `default`"""
 
 
+class ChangeApiKey(TypedDict, total=False):
+    name: str
+    expires_at: str | None
+    rate_per_minute: int | None
+    monthly_pages: int | None
+    concurrent_jobs: int | None
+    allowed_cidrs: list[str] | None
+
+
 class RotateApiKey(TypedDict, total=False):
     overlap_s: int
     """Seconds for which the old key remains valid"""
@@ -387,6 +396,7 @@ class NewWebhookEndpoint(TypedDict, total=False):
             "job.expired",
             "page.completed",
             "key.created",
+            "key.changed",
             "key.rotated",
             "key.revoked",
             "endpoint.disabled",
@@ -406,6 +416,7 @@ class ChangeWebhookEndpoint(TypedDict, total=False):
             "job.expired",
             "page.completed",
             "key.created",
+            "key.changed",
             "key.rotated",
             "key.revoked",
             "endpoint.disabled",

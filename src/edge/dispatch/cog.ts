@@ -2,14 +2,13 @@
  * A Cog server. It answers 409 when it is full and 503 while it loads its model. Cog cannot be asked which
  * predictions are running, so the slot book keeps track of them.
  */
-import type { Env } from "../bindings.ts";
+import type { Env, Health } from "../bindings.ts";
 import type { Pool } from "../domain/pools/pool.ts";
 import { bearerMatches } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
 import { log } from "../telemetry.ts";
 import {
   type Closing,
-  type Health,
   predictionInput,
   readClosing,
   type ShardRequest,

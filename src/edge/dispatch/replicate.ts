@@ -3,14 +3,13 @@
  * file also rejects old and repeated ones.
  */
 import Replicate, { validateWebhook } from "replicate";
-import type { Env } from "../bindings.ts";
+import type { Env, Health } from "../bindings.ts";
 import type { Pool } from "../domain/pools/pool.ts";
 import { settings } from "../settings.ts";
 import { firstSight } from "../storage/callbacks.ts";
 import { log } from "../telemetry.ts";
 import {
   type Closing,
-  type Health,
   predictionInput,
   readClosing,
   type ShardRequest,

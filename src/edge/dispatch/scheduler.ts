@@ -4,7 +4,7 @@
  * its own storage; it never reads D1. A shard makes three calls to it.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Env, Grant, PoolReport, SchedulerRpc } from "../bindings.ts";
+import type { Env, Grant, Health, PoolReport, SchedulerRpc, Survey } from "../bindings.ts";
 import {
   costOf,
   type DayLimits,
@@ -14,6 +14,7 @@ import {
   strictest,
 } from "../domain/keys/day-limits.ts";
 import { phase } from "../domain/pools/breaker.ts";
+import type { PoolState } from "../domain/pools/pool.ts";
 import { type NotStarted, SlotBook, type SlotRequest } from "../domain/pools/slot-book.ts";
 import { settings } from "../settings.ts";
 import { wakeShard } from "../signals/wake-shard.ts";
@@ -26,6 +27,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
   readonly #book: SlotBook;
   readonly #store: SlotStore;
   readonly #counters = new Map<string, typeof ZERO>();
+  readonly #since = Date.now();
   #alarmAt = 0;
 
   constructor(state: DurableObjectState, env: Env) {
@@ -101,8 +103,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     this.#wakeDrivers(this.#book.release(shardId, lost, Date.now()));
   }
 
-  reportHealth(pool: string, healthy: boolean): void {
-    this.#wakeDrivers(this.#book.reportHealth(pool, healthy, Date.now()));
+  reportHealth(pool: string, health: Health): void {
+    const now = Date.now();
+    this.#store.keepProbe(pool, { ...health, at: now });
+    // A pool that is loading its model, or is too busy to answer in time, is neither healthy nor failed.
+    if (health.state === "STARTING" || health.state === "LATE") return;
+    this.#wakeDrivers(this.#book.reportHealth(pool, health.healthy, now));
   }
 
   pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null {
@@ -119,7 +125,26 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
     pages: { waiting: number; working: number };
   } {
     const now = Date.now();
-    const pools = this.#book.pools().map(({ pool, taken, breaker }) => ({
+    const pools = this.#book.pools().map((state) => this.#report(state, now));
+    return { pools, pages: this.#book.load(tenantId) };
+  }
+
+  survey(): Survey {
+    const now = Date.now();
+    const probes = this.#store.probes();
+    const pools = this.#book.pools().map((state) => ({
+      ...this.#report(state, now),
+      strikes: state.breaker.strikes,
+      openUntil: state.breaker.open ? state.breaker.openUntil : null,
+      restUntil: state.restUntil > now ? state.restUntil : null,
+      starting: state.starting,
+      probe: probes.get(state.pool.name) ?? null,
+    }));
+    return { since: this.#since, pools, queue: this.#book.queue() };
+  }
+
+  #report({ pool, taken, breaker }: PoolState, now: number): PoolReport {
+    return {
       name: pool.name,
       type: pool.type,
       slots: pool.slots,
@@ -127,8 +152,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
       draining: pool.draining,
       breaker: phase(breaker, now),
       ...this.#counter(pool.name),
-    }));
-    return { pools, pages: this.#book.load(tenantId) };
+    };
   }
 
   override alarm(): void {

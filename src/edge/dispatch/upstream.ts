@@ -1,4 +1,5 @@
 /** The interface of a pool, and the input and webhook body that all kinds of pools share. */
+import type { Health } from "../bindings.ts";
 import type { ShardInput } from "../domain/jobs/shard-input.ts";
 import type { ReadOptions } from "../domain/pages/page-key.ts";
 import type { NotStarted } from "../domain/pools/slot-book.ts";
@@ -26,12 +27,6 @@ export interface ShardRequest {
 }
 
 export type Started = { prediction: string } | NotStarted;
-
-export interface Health {
-  healthy: boolean;
-  /** As the pool reports it; `UNREACHABLE`, or `LATE` if it did not answer in time. */
-  state: string;
-}
 
 /** The end of a prediction, as a pool's webhook reports it. */
 export interface Closing {

@@ -15,7 +15,7 @@ import {
 import { rateLimitHeaders } from "../domain/keys/rate-limit.ts";
 import { admitRequest } from "../keys/rate-limiter.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
-import { bearerToken } from "../security/bearer.ts";
+import { bearerMatches, bearerToken } from "../security/bearer.ts";
 import { settings } from "../settings.ts";
 import { hashKey } from "../storage/keys.ts";
 import { timed } from "../telemetry.ts";
@@ -110,6 +110,16 @@ export const requires = (scope: Scope) =>
     c.set("caller", caller);
     await next();
   });
+
+/** Accepts only the bootstrap secret. @throws Problem `operator-only` for a valid key, otherwise those of `authenticate` */
+export const operator = createMiddleware<AppEnv>(async (c, next) => {
+  const header = c.req.header("authorization") ?? null;
+  if (!(await bearerMatches(header, settings(c.env).BOOTSTRAP_SECRET))) {
+    await authenticate(c);
+    throw new Problem("operator-only", "Send the bootstrap secret as a Bearer token.");
+  }
+  await next();
+});
 
 /** Accepts a valid key with this scope, or a browser token for this scope and the job that the path names. */
 export const browserMay = (scope: Scope) =>

@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import { refreshKeys } from "../keys/rate-limiter.ts";
 import { settings } from "../settings.ts";
-import { audit } from "../storage/audit.ts";
+import { audit, pruneAudit } from "../storage/audit.ts";
 import { bundlesOf, eraseUnused } from "../storage/bundles.ts";
 import { deleteFile } from "../storage/cancellation.ts";
 import { type Document, dueErasures, eraseObjects, forgetErasure } from "../storage/erasures.ts";
@@ -62,12 +62,13 @@ const PRUNED_ROWS = 5000;
 
 /** Deletes old jobs and logs. */
 export async function pruneRecords(env: Env, now: number): Promise<void> {
-  const { JOB_RETENTION_DAYS, EVENT_RETENTION_DAYS } = settings(env);
+  const { JOB_RETENTION_DAYS, EVENT_RETENTION_DAYS, AUDIT_RETENTION_DAYS } = settings(env);
   await pruneLogs(env.DB, now - EVENT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
   const pruned = await pruneJobs(env.DB, JOB_RETENTION_DAYS, now, PRUNED_ROWS);
   await eraseUnused(env.DB, env.BUCKET, pruned.bundles);
   await eraseExtractions(env.BUCKET, pruned.extractions);
   await pruneVersions(env.DB, now, PRUNED_ROWS);
+  await pruneAudit(env.DB, now - AUDIT_RETENTION_DAYS * 86_400_000, PRUNED_ROWS);
 }
 
 /** Deletes documents that no job has used during the tenant's retention time. */

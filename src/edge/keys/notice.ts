@@ -1,12 +1,11 @@
-/** Writes changes of API keys to the audit log and notifies subscribed webhook endpoints. */
+/** Notifies subscribed webhook endpoints of changes of API keys. */
 import type { Env } from "../bindings.ts";
 import { deliverNotice } from "../signals/wake-receiver.ts";
-import { audit } from "../storage/audit.ts";
 
-type Change = "key.created" | "key.rotated" | "key.revoked";
+type Change = "key.created" | "key.changed" | "key.rotated" | "key.revoked";
 
 /**
- * @param keyId the key that was created, rotated or revoked
+ * @param keyId the key that was created, changed, rotated or revoked
  * @param by the key that made the change; `null` for the bootstrap secret
  */
 export async function noteKeyChange(
@@ -16,6 +15,5 @@ export async function noteKeyChange(
   keyId: string,
   by: string | null,
 ): Promise<void> {
-  await audit(env.DB, tenantId, by, change, keyId);
   await deliverNotice(env, tenantId, change, { key_id: keyId, by_key_id: by });
 }

@@ -33,7 +33,7 @@ import { jobsFigure, jobsImage, jobsOverlay, jobsTokens } from "./jobs/pages.ts"
 import { jobsResult } from "./jobs/result.ts";
 import { tokensCreate } from "./keys/browser-tokens.ts";
 import { keysCreate } from "./keys/create.ts";
-import { keysDelete, keysList, whoami } from "./keys/keys.ts";
+import { keysChange, keysDelete, keysList, whoami } from "./keys/keys.ts";
 import { keysRotate } from "./keys/rotate.ts";
 import { mcp } from "./mcp/mcp.ts";
 import { ocrCreate } from "./ocr/create.ts";
@@ -41,6 +41,7 @@ import { healthRoutes } from "./service/health.ts";
 import { metrics } from "./service/metrics.ts";
 import { models } from "./service/models.ts";
 import { openapi } from "./service/openapi.ts";
+import { pools } from "./service/pools.ts";
 import { receiptKeys } from "./service/receipt-key.ts";
 import { uploads, uploadsCreate } from "./uploads/uploads.ts";
 import { deliveries, deliveriesReplay, jobsDeliveries } from "./webhooks/deliveries.ts";
@@ -48,6 +49,7 @@ import {
   endpoints,
   endpointsCreate,
   endpointsRotate,
+  endpointsTest,
   webhookSecretRoute,
 } from "./webhooks/endpoints.ts";
 
@@ -99,6 +101,7 @@ export const routes: ((app: App) => void)[] = [
   keysCreate,
   keysList,
   whoami,
+  keysChange,
   keysRotate,
   keysDelete,
   tokensCreate,
@@ -106,6 +109,7 @@ export const routes: ((app: App) => void)[] = [
   endpointsCreate,
   endpoints,
   endpointsRotate,
+  endpointsTest,
   deliveries,
   deliveriesReplay,
   usage,
@@ -114,6 +118,7 @@ export const routes: ((app: App) => void)[] = [
   receiptKeys,
   healthRoutes,
   metrics,
+  pools,
   openapi,
   callbacks,
 ];

@@ -7,6 +7,7 @@ import type { LineOutcome } from "../domain/batches/batch.ts";
 import type { JobState } from "../domain/jobs/job.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
+import { type Actor, auditEntry } from "./audit.ts";
 import type { Batch } from "./batches.ts";
 
 /** A line of the manifest. */
@@ -267,9 +268,10 @@ export async function listFailures(
  * Sets the failed lines to `waiting`, and starts the next run of a completed or paused batch.
  * @returns the number of lines; if it is 0, nothing changes
  */
-export async function retryFailures(db: D1Database, batch: Batch): Promise<number> {
+export async function retryFailures(db: D1Database, batch: Batch, by: Actor): Promise<number> {
   const failed = "FROM batch_lines WHERE batch_id = ?1 AND state = 'failed'";
-  const [, lines] = await db.batch([
+  const { id: target, tenantId } = batch;
+  const [, , lines] = await db.batch([
     db
       .prepare(
         `UPDATE batches SET run = ?2 + 1, reason = NULL, finished_at = NULL, state = 'running',
@@ -279,6 +281,7 @@ export async function retryFailures(db: D1Database, batch: Batch): Promise<numbe
          WHERE id = ?1 AND run = ?2 AND state IN ('completed', 'paused') AND EXISTS (SELECT 1 ${failed})`,
       )
       .bind(batch.id, batch.run),
+    auditEntry(db, { tenantId, by, action: "batch.retried", target }),
     db
       .prepare(
         `UPDATE batch_lines SET state = 'waiting', outcome = NULL, error = NULL, job_id = NULL, pages_failed = 0

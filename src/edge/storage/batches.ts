@@ -1,5 +1,7 @@
 /** Records of batches: state, counters, and reading position in the manifest. `batch-lines.ts` has the lines. */
 import type { BatchState, LineDefaults } from "../domain/batches/batch.ts";
+import { auditEntry } from "./audit.ts";
+import { withoutRoomToo } from "./fault.ts";
 
 export interface Batch {
   id: string;
@@ -68,7 +70,8 @@ const toBatch = (row: any): Batch => ({
 
 /** @returns false, without inserting, if the tenant already has `maxOpen` open batches */
 export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number): Promise<boolean> {
-  const { meta } = await db
+  const { id: target, tenantId, keyId: by } = batch;
+  const insert = db
     .prepare(
       `INSERT INTO batches (id, tenant_id, key_id, manifest, etag, bytes, defaults, metadata, state, created_at, driven_at, traceparent)
        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?12
@@ -87,9 +90,10 @@ export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number)
       batch.createdAt,
       maxOpen,
       batch.traceparent,
-    )
-    .run();
-  return meta.changes > 0;
+    );
+  const entry = auditEntry(db, { tenantId, by, action: "batch.created", target });
+  const [inserted] = await db.batch([insert, entry]);
+  return (inserted as D1Result).meta.changes > 0;
 }
 
 export async function findBatch(
@@ -127,22 +131,28 @@ export async function listBatches(
   return results.map(toBatch);
 }
 
-/** @returns whether the batch was in one of the states `from` */
+/**
+ * @param entry for the audit log, if a client asks for it
+ * @returns whether the batch was in one of the states `from`
+ */
 export async function moveBatch(
   db: D1Database,
   id: string,
   from: readonly BatchState[],
   to: BatchState,
   reason: string | null = null,
+  entry: D1PreparedStatement | null = null,
 ): Promise<boolean> {
-  const { meta } = await db
+  const move = db
     .prepare(
       `UPDATE batches SET state = ?2, reason = ?3
        WHERE id = ?1 AND state IN (SELECT value FROM json_each(?4))`,
     )
-    .bind(id, to, reason, JSON.stringify(from))
-    .run();
-  return meta.changes > 0;
+    .bind(id, to, reason, JSON.stringify(from));
+  return withoutRoomToo(async (hasRoom) => {
+    const [moved] = await db.batch(entry && hasRoom ? [move, entry] : [move]);
+    return (moved as D1Result).meta.changes > 0;
+  });
 }
 
 /** Records the time of the driver's turn. */

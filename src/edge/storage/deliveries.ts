@@ -3,8 +3,9 @@
  * `page_completed` for pages, and here for events without a job.
  */
 import type { Receiver } from "../bindings.ts";
+import { type Actor, auditEntry } from "./audit.ts";
 import { rowsOf } from "./batch-results.ts";
-import type { Notice } from "./endpoints.ts";
+import type { Endpoint, Notice } from "./endpoints.ts";
 
 type DeliveryState = "pending" | "delivered" | "failed";
 
@@ -181,6 +182,25 @@ export async function insertNotices(
   return results.map(toReceiver);
 }
 
+/** The event that tests an endpoint. It is tried once. */
+export const TEST_EVENT = "endpoint.test";
+
+/** Inserts a delivery that tests an endpoint, whatever its events and its state. */
+export async function insertTest(
+  db: D1Database,
+  { id, tenantId, url }: Pick<Endpoint, "id" | "tenantId" | "url">,
+  now: number,
+): Promise<Delivery> {
+  const row = await db
+    .prepare(
+      `INSERT INTO deliveries (id, tenant_id, event, url, state, created_at, endpoint_id, payload)
+       VALUES ('msg_' || lower(hex(randomblob(12))), ?1, '${TEST_EVENT}', ?2, 'pending', ?3, ?4, ?5) RETURNING *`,
+    )
+    .bind(tenantId, url, now, id, JSON.stringify({ endpoint_id: id }))
+    .first();
+  return toDelivery(row);
+}
+
 export async function findDelivery(db: D1Database, id: string): Promise<Delivery | null> {
   const row = await db.prepare("SELECT * FROM deliveries WHERE id = ?").bind(id).first();
   return row && toDelivery(row);
@@ -216,13 +236,19 @@ export async function recordAttempt(
 }
 
 /** Makes a delivery due at once, whatever its state, with all its attempts before it. */
-export async function replayDelivery(db: D1Database, deliveryId: string): Promise<void> {
-  await db
-    .prepare(
-      "UPDATE deliveries SET state = 'pending', next_attempt_at = NULL, failures = 0 WHERE id = ?",
-    )
-    .bind(deliveryId)
-    .run();
+export async function replayDelivery(
+  db: D1Database,
+  { id, tenantId }: Pick<Delivery, "id" | "tenantId">,
+  by: Actor,
+): Promise<void> {
+  await db.batch([
+    db
+      .prepare(
+        "UPDATE deliveries SET state = 'pending', next_attempt_at = NULL, failures = 0 WHERE id = ?",
+      )
+      .bind(id),
+    auditEntry(db, { tenantId, by, action: "delivery.replayed", target: id }),
+  ]);
 }
 
 export async function failDelivery(db: D1Database, deliveryId: string): Promise<void> {
@@ -263,19 +289,39 @@ export async function attemptsOf(db: D1Database, deliveryId: string): Promise<De
   return results.map(toAttempt);
 }
 
+/** A delivery with the outcome of its attempts so far. */
+export interface ListedDelivery extends Delivery {
+  attempts: number;
+  /** Of the last attempt; `null` without one. */
+  lastStatus: number | null;
+  lastError: string | null;
+  /** When a pending delivery is due; `null`: at once. */
+  nextAttemptAt: number | null;
+}
+
 /** Newest first, deliveries created before the delivery `before`. */
 export async function listDeliveries(
   db: D1Database,
   tenantId: string,
   filter: { endpointId?: string; state?: DeliveryState; before: string | null; limit: number },
-): Promise<Delivery[]> {
+): Promise<ListedDelivery[]> {
   const { results } = await db
     .prepare(
-      // Ordered by row, because ids of deliveries are random.
-      `SELECT * FROM deliveries WHERE tenant_id = ?1 AND (?2 IS NULL OR endpoint_id = ?2) AND (?3 IS NULL OR state = ?3)
-         AND (?4 IS NULL OR rowid < (SELECT rowid FROM deliveries WHERE id = ?4)) ORDER BY rowid DESC LIMIT ?5`,
+      // Ordered by row, because ids of deliveries are random. Attempts of a delivery have the numbers from 1 on.
+      `SELECT d.*, a.attempt AS attempts, a.status AS last_status, a.error AS last_error
+       FROM deliveries d LEFT JOIN delivery_attempts a ON a.delivery_id = d.id
+         AND a.attempt = (SELECT max(attempt) FROM delivery_attempts WHERE delivery_id = d.id)
+       WHERE d.tenant_id = ?1 AND (?2 IS NULL OR d.endpoint_id = ?2) AND (?3 IS NULL OR d.state = ?3)
+         AND (?4 IS NULL OR d.rowid < (SELECT rowid FROM deliveries WHERE id = ?4)) ORDER BY d.rowid DESC LIMIT ?5`,
     )
     .bind(tenantId, filter.endpointId ?? null, filter.state ?? null, filter.before, filter.limit)
-    .all();
-  return results.map(toDelivery);
+    // biome-ignore lint/suspicious/noExplicitAny: D1 rows; their columns are those of the migration and above.
+    .all<any>();
+  return results.map((row) => ({
+    ...toDelivery(row),
+    attempts: row.attempts ?? 0,
+    lastStatus: row.last_status,
+    lastError: row.last_error,
+    nextAttemptAt: row.next_attempt_at,
+  }));
 }

@@ -1,5 +1,7 @@
 /** Webhook endpoints. They receive the events of all jobs of their tenant. */
 import { JOB_STATES, OPEN_STATES } from "../domain/jobs/job.ts";
+import { type Actor, auditEntry } from "./audit.ts";
+import { withoutRoomToo } from "./fault.ts";
 
 /** The default events of an endpoint: the ends of jobs. */
 export const JOB_EVENTS = JOB_STATES.filter(
@@ -9,6 +11,7 @@ export const JOB_EVENTS = JOB_STATES.filter(
 /** Those that belong to no job. */
 const NOTICES = [
   "key.created",
+  "key.changed",
   "key.rotated",
   "key.revoked",
   "endpoint.disabled",
@@ -52,14 +55,16 @@ const toEndpoint = (row: any): Endpoint => ({
   createdAt: row.created_at,
 });
 
-export async function insertEndpoint(db: D1Database, endpoint: Endpoint): Promise<void> {
+export async function insertEndpoint(db: D1Database, endpoint: Endpoint, by: Actor): Promise<void> {
   const { id, tenantId, url, events, createdAt } = endpoint;
-  await db
-    .prepare(
-      "INSERT INTO webhook_endpoints (id, tenant_id, url, events, created_at) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(id, tenantId, url, JSON.stringify(events), createdAt)
-    .run();
+  await db.batch([
+    db
+      .prepare(
+        "INSERT INTO webhook_endpoints (id, tenant_id, url, events, created_at) VALUES (?, ?, ?, ?, ?)",
+      )
+      .bind(id, tenantId, url, JSON.stringify(events), createdAt),
+    auditEntry(db, { tenantId, by, action: "endpoint.created", target: id }),
+  ]);
 }
 
 export async function findEndpoint(
@@ -94,11 +99,12 @@ export async function listEndpoints(
 /** Enabling an endpoint resets its count of failures. */
 export async function updateEndpoint(
   db: D1Database,
-  id: string,
+  { id, tenantId }: Pick<Endpoint, "id" | "tenantId">,
   change: { url?: string; events?: WebhookEvent[]; state?: Endpoint["state"] },
   now: number,
+  by: Actor,
 ): Promise<void> {
-  await db
+  const update = db
     .prepare(
       `UPDATE webhook_endpoints SET url = COALESCE(?2, url), events = COALESCE(?3, events),
          state = COALESCE(?4, state), failures = CASE WHEN ?4 = 'active' THEN 0 ELSE failures END,
@@ -113,29 +119,42 @@ export async function updateEndpoint(
       change.events ? JSON.stringify(change.events) : null,
       change.state ?? null,
       now,
-    )
-    .run();
+    );
+  const fields = Object.keys(change);
+  const entry = { tenantId, by, action: "endpoint.changed", target: id, fields } as const;
+  await db.batch([update, auditEntry(db, entry)]);
 }
 
 /** Rotates the secret. The old one stays valid until `previousUntil`. */
 export async function rotateEndpoint(
   db: D1Database,
-  id: string,
+  { id, tenantId }: Pick<Endpoint, "id" | "tenantId">,
   previousUntil: number,
+  by: Actor,
 ): Promise<void> {
-  await db
-    .prepare("UPDATE webhook_endpoints SET version = version + 1, previous_until = ? WHERE id = ?")
-    .bind(previousUntil, id)
-    .run();
+  await db.batch([
+    db
+      .prepare(
+        "UPDATE webhook_endpoints SET version = version + 1, previous_until = ? WHERE id = ?",
+      )
+      .bind(previousUntil, id),
+    auditEntry(db, { tenantId, by, action: "endpoint.rotated", target: id }),
+  ]);
 }
 
-export async function deleteEndpoint(db: D1Database, id: string): Promise<void> {
-  await db.batch([
+export async function deleteEndpoint(
+  db: D1Database,
+  { id, tenantId }: Pick<Endpoint, "id" | "tenantId">,
+  by: Actor,
+): Promise<void> {
+  const statements = [
     db
       .prepare("UPDATE deliveries SET state = 'failed' WHERE endpoint_id = ? AND state = 'pending'")
       .bind(id),
     db.prepare("DELETE FROM webhook_endpoints WHERE id = ?").bind(id),
-  ]);
+  ];
+  const entry = auditEntry(db, { tenantId, by, action: "endpoint.deleted", target: id });
+  await withoutRoomToo((hasRoom) => db.batch(hasRoom ? [...statements, entry] : statements));
 }
 
 export async function endpointSucceeded(db: D1Database, id: string): Promise<void> {

@@ -3,7 +3,9 @@ import { sha256 } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { Environment, Scope } from "../domain/keys/api-key.ts";
 import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
-import type { StoredKey } from "../domain/keys/stored-key.ts";
+import type { KeyChange, StoredKey } from "../domain/keys/stored-key.ts";
+import { type Actor, auditEntry } from "./audit.ts";
+import { withoutRoomToo } from "./fault.ts";
 import { type ResultVersions, versionsOfKey } from "./result-versions.ts";
 import { dayLimitsOfKey } from "./tenants.ts";
 
@@ -86,8 +88,49 @@ export async function keysInUse(
   return results.map(({ hash }) => hash);
 }
 
-export async function insertKey(db: D1Database, key: StoredKey, hash: string): Promise<void> {
-  await db
+/** @param by who creates it */
+export async function insertKey(
+  db: D1Database,
+  key: StoredKey,
+  hash: string,
+  by: Actor,
+): Promise<void> {
+  const { id: target, tenantId } = key;
+  await db.batch([
+    insertion(db, key, hash),
+    auditEntry(db, { tenantId, by, action: "key.created", target }),
+  ]);
+}
+
+/**
+ * Adds a key that replaces another one, and lets that one expire at `at`, or at its earlier end if it has one.
+ * @returns the old key's hash
+ */
+export async function replaceKey(
+  db: D1Database,
+  oldId: string,
+  at: number,
+  key: StoredKey,
+  hash: string,
+  by: Actor,
+): Promise<string> {
+  const [, old] = await db.batch([
+    insertion(db, key, hash),
+    db
+      .prepare(
+        "UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 RETURNING hash",
+      )
+      .bind(at, oldId),
+    auditEntry(db, { tenantId: key.tenantId, by, action: "key.rotated", target: oldId }),
+  ]);
+  return hashOf(old) as string;
+}
+
+const hashOf = (result: D1Result | undefined): string | null =>
+  (result as D1Result<{ hash: string }>).results[0]?.hash ?? null;
+
+const insertion = (db: D1Database, key: StoredKey, hash: string): D1PreparedStatement =>
+  db
     .prepare(
       `INSERT INTO keys (${COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
@@ -107,9 +150,7 @@ export async function insertKey(db: D1Database, key: StoredKey, hash: string): P
       key.concurrentJobs,
       key.allowedCidrs === null ? null : key.allowedCidrs.join(" "),
       hash,
-    )
-    .run();
-}
+    );
 
 /** Newest first, ids below `before`. */
 export async function listKeys(
@@ -137,30 +178,64 @@ export async function findKey(
   return row && fromRow(row);
 }
 
+const COLUMN_OF = {
+  name: "name",
+  expiresAt: "expires_at",
+  ratePerMinute: "rate_per_minute",
+  monthlyPages: "monthly_pages",
+  concurrentJobs: "concurrent_jobs",
+  allowedCidrs: "allowed_cidrs",
+} as const satisfies Record<keyof KeyChange, string>;
+
+/**
+ * Changes what is given of a key that is not revoked.
+ * @returns the key's hash, or `null` if the tenant has no such key
+ */
+export async function changeKey(
+  db: D1Database,
+  tenantId: string,
+  id: string,
+  change: KeyChange,
+  by: Actor,
+): Promise<string | null> {
+  const given = (Object.keys(COLUMN_OF) as (keyof KeyChange)[]).filter(
+    (name) => change[name] !== undefined,
+  );
+  const fields = given.map((name) => COLUMN_OF[name]);
+  const values = given.map((name) => {
+    const value = change[name] ?? null;
+    return Array.isArray(value) ? value.join(" ") : value;
+  });
+  const [changed] = await db.batch([
+    db
+      .prepare(
+        `UPDATE keys SET ${fields.map((column) => `${column} = ?`).join(", ")}
+         WHERE id = ? AND tenant_id = ? AND revoked_at IS NULL RETURNING hash`,
+      )
+      .bind(...values, id, tenantId),
+    auditEntry(db, { tenantId, by, action: "key.changed", target: id, fields }),
+  ]);
+  return hashOf(changed);
+}
+
 /** Revokes a key, unless it is already revoked. @returns the key's hash, or `null` if the tenant has no such key */
 export async function revokeKey(
   db: D1Database,
   tenantId: string,
   id: string,
   now: number,
+  by: Actor,
 ): Promise<string | null> {
-  return db
+  const revocation = db
     .prepare(
       "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND tenant_id = ? RETURNING hash",
     )
-    .bind(now, id, tenantId)
-    .first<string>("hash");
-}
-
-/** Lets a key expire at `at`, or at its earlier end if it has one. @returns the key's hash */
-export async function expireKey(db: D1Database, id: string, at: number): Promise<string> {
-  const hash = await db
-    .prepare(
-      "UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 RETURNING hash",
-    )
-    .bind(at, id)
-    .first<string>("hash");
-  return hash as string;
+    .bind(now, id, tenantId);
+  const entry = auditEntry(db, { tenantId, by, action: "key.revoked", target: id });
+  return withoutRoomToo(async (hasRoom) => {
+    const [revoked] = await db.batch(hasRoom ? [revocation, entry] : [revocation]);
+    return hashOf(revoked);
+  });
 }
 
 export async function touchKey(db: D1Database, id: string, now: number): Promise<void> {

@@ -1,4 +1,8 @@
-/** The scheduler's storage, in the SQLite of its Durable Object: the slot book, and the daily counts of each tenant. */
+/**
+ * The scheduler's storage, in the SQLite of its Durable Object: the slot book, the daily counts of each tenant, and the
+ * last health check of each pool.
+ */
+import type { Probe } from "../bindings.ts";
 import { NOTHING, type Spent } from "../domain/keys/day-limits.ts";
 import type { Breaker } from "../domain/pools/breaker.ts";
 import type { Journal, Slot, Waiting } from "../domain/pools/slot-book.ts";
@@ -13,7 +17,8 @@ export class SlotStore {
       CREATE TABLE IF NOT EXISTS waiting (shard_id TEXT PRIMARY KEY, want TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS breakers (pool TEXT PRIMARY KEY, breaker TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS spent (tenant_id TEXT, day TEXT, pages INTEGER NOT NULL, micros INTEGER NOT NULL,
-        PRIMARY KEY (tenant_id, day)) WITHOUT ROWID;`);
+        PRIMARY KEY (tenant_id, day)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS probes (pool TEXT PRIMARY KEY, probe TEXT NOT NULL) WITHOUT ROWID;`);
   }
 
   /** Stores the changes of the slot book. */
@@ -32,6 +37,16 @@ export class SlotStore {
         ({ name, value }) => [name, value],
       ),
     };
+  }
+
+  /** Keeps the last health check of a pool. The object is often evicted between two checks. */
+  keepProbe(pool: string, probe: Probe): void {
+    this.#write("probes", "pool", "probe", pool, probe);
+  }
+
+  probes(): Map<string, Probe> {
+    const rows = this.#read<Probe>("SELECT pool AS name, probe AS value FROM probes");
+    return new Map(rows.map(({ name, value }) => [name, value]));
   }
 
   spent(tenantId: string, day: string): Spent {

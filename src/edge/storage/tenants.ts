@@ -1,5 +1,6 @@
 /** Settings of a tenant. */
 import { type DayLimits, NO_LIMITS } from "../domain/keys/day-limits.ts";
+import { type Actor, auditEntry } from "./audit.ts";
 
 /** Days that something is kept. `null`: the service's default applies. */
 export interface Retention {
@@ -61,14 +62,19 @@ export async function changeTenant(
   db: D1Database,
   tenantId: string,
   changes: Changes,
+  by: Actor,
 ): Promise<void> {
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-  const columns = given.map(([column]) => `${column} = ?`).join(", ");
-  await db
-    .prepare(`UPDATE tenants SET ${columns} WHERE id = ?`)
-    .bind(
-      ...given.map(([, value]) => (typeof value === "boolean" ? Number(value) : value)),
-      tenantId,
-    )
-    .run();
+  const fields = given.map(([column]) => column);
+  await db.batch([
+    db
+      .prepare(
+        `UPDATE tenants SET ${fields.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`,
+      )
+      .bind(
+        ...given.map(([, value]) => (typeof value === "boolean" ? Number(value) : value)),
+        tenantId,
+      ),
+    auditEntry(db, { tenantId, by, action: "settings.changed", target: tenantId, fields }),
+  ]);
 }

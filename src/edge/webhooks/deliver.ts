@@ -10,7 +10,7 @@ import { signingSecrets, tenantSecret } from "../security/webhook-secret.ts";
 import { settings } from "../settings.ts";
 import { deliverNotice } from "../signals/wake-receiver.ts";
 import { audit } from "../storage/audit.ts";
-import { type Delivery, failDelivery, recordAttempt } from "../storage/deliveries.ts";
+import { type Delivery, failDelivery, recordAttempt, TEST_EVENT } from "../storage/deliveries.ts";
 import { endpointFailed, endpointSucceeded, findEndpoint } from "../storage/endpoints.ts";
 import { findJobById, type Job } from "../storage/jobs.ts";
 
@@ -30,7 +30,7 @@ export async function deliver(env: Env, delivery: Delivery): Promise<void> {
   const { status, error, answer = null } = outcome;
   const delivered = status !== null && status >= 200 && status < 300;
   // 410: the receiver wants no more deliveries (Standard Webhooks).
-  const over = outcome.refused || status === 410;
+  const over = outcome.refused || status === 410 || delivery.event === TEST_EVENT;
   const backoff = over ? null : webhookBackoff(delivery.failures + 1, WEBHOOK_BACKOFF_S);
   const state = delivered ? "delivered" : backoff === null ? "failed" : "pending";
   const now = Date.now();
@@ -43,7 +43,7 @@ export async function deliver(env: Env, delivery: Delivery): Promise<void> {
   );
   if (state === "delivered" && delivery.endpointId)
     await endpointSucceeded(env.DB, delivery.endpointId);
-  if (state === "failed") await countFailure(env, delivery);
+  if (state === "failed" && delivery.event !== TEST_EVENT) await countFailure(env, delivery);
 }
 
 /** Disables an endpoint that fails too often. The audit log and the tenant's other endpoints report that. */

@@ -75,7 +75,7 @@ async function hurry(): Promise<void> {
     .bind(Date.now(), JSON.stringify([...silent]))
     .all<{ id: string }>();
   for (const { id } of results) await wakeShard(env, id);
-  await schedulerOf(env).reportHealth("main", true);
+  await schedulerOf(env).reportHealth("main", { healthy: true, state: "READY" });
 }
 
 it("loses no document and counts no page twice", { timeout: 240_000 }, async () => {

@@ -11,7 +11,7 @@ from .._request import Call, Options, back_off, options_of, sleep_async
 from .._source import Source, reference
 from ..errors import JobError
 from ..events import JobEvent, is_over
-from ..models import Compressed, Job, Model, Settings, Usage
+from ..models import AuditEntry, Compressed, Job, Model, Settings, Usage
 from ..params import ChangeSettings, CompressOptions, OcrOptions
 from ..reading import Reading
 from .batches import AsyncBatches
@@ -171,6 +171,27 @@ class AsyncFovea:
 
     async def change_settings(self, **change: Unpack[ChangeSettings]) -> Settings:
         return await self._http.json(Settings, Call("PATCH", "/v1/settings", json=change))
+
+    async def audit(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        action: str | None = None,
+        key: str | None = None,
+        target: str | None = None,
+        from_day: str | None = None,
+        to_day: str | None = None,
+    ) -> Listed[AuditEntry]:
+        """Who changed or deleted what, newest first. Needs the scope `admin`.
+
+        Args:
+            key: the id of the key that did it; `target`: the id of what was changed.
+            from_day: the first day, such as `2030-01-01`; `to_day`: the last.
+        """
+        only = {"action": action, "key": key, "target": target, "from": from_day, "to": to_day}
+        query = {"limit": limit, "cursor": cursor, **only}
+        return await self._http.json(Listed[AuditEntry], Call("GET", "/v1/audit", query=query))
 
     async def aclose(self) -> None:
         """Closes the connections."""

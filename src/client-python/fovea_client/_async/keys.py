@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from .._base import Listed
 from .._request import Call
 from ..models import ApiKey, CreatedApiKey
-from ..params import NewApiKey
+from ..params import ChangeApiKey, NewApiKey
 from ._lists import async_all
 from .transport import AsyncTransport
 
@@ -30,6 +30,10 @@ class AsyncKeys:
 
     def all(self) -> AsyncIterator[ApiKey]:
         return async_all(self.list)
+
+    async def change(self, id: str, **change: Unpack[ChangeApiKey]) -> ApiKey:
+        """Changes a key's name, expiry and limits; `None` removes a limit."""
+        return await self._http.json(ApiKey, Call("PATCH", _path(id), json=change))
 
     async def rotate(self, id: str, *, overlap: int | None = None) -> CreatedApiKey:
         """Creates a key with the same rights.

@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from .._base import Listed
 from .._request import Call
-from ..models import WebhookEndpoint, WebhookEndpointWithSecret, WebhookSecret
+from ..models import WebhookDelivery, WebhookEndpoint, WebhookEndpointWithSecret, WebhookSecret
 from ..params import ChangeWebhookEndpoint, NewWebhookEndpoint
 from ._lists import async_all
 from .transport import AsyncTransport
@@ -43,6 +43,10 @@ class AsyncWebhooks:
     async def rotate(self, id: str) -> WebhookEndpointWithSecret:
         """Replaces the secret. For a day, webhooks carry signatures of both secrets."""
         return await self._http.json(WebhookEndpointWithSecret, Call("POST", f"{_path(id)}/rotate"))
+
+    async def test(self, id: str) -> WebhookDelivery:
+        """Sends the event `endpoint.test`, once."""
+        return await self._http.json(WebhookDelivery, Call("POST", f"{_path(id)}/test"))
 
     async def delete(self, id: str) -> None:
         await self._http.none(Call("DELETE", _path(id)))

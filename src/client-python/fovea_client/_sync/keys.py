@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from .._base import Listed
 from .._request import Call
 from ..models import ApiKey, CreatedApiKey
-from ..params import NewApiKey
+from ..params import ChangeApiKey, NewApiKey
 from ._lists import sync_all
 from .transport import Transport
 
@@ -31,6 +31,10 @@ class Keys:
 
     def all(self) -> Iterator[ApiKey]:
         return sync_all(self.list)
+
+    def change(self, id: str, **change: Unpack[ChangeApiKey]) -> ApiKey:
+        """Changes a key's name, expiry and limits; `None` removes a limit."""
+        return self._http.json(ApiKey, Call("PATCH", _path(id), json=change))
 
     def rotate(self, id: str, *, overlap: int | None = None) -> CreatedApiKey:
         """Creates a key with the same rights.

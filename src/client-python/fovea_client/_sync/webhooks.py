@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from .._base import Listed
 from .._request import Call
-from ..models import WebhookEndpoint, WebhookEndpointWithSecret, WebhookSecret
+from ..models import WebhookDelivery, WebhookEndpoint, WebhookEndpointWithSecret, WebhookSecret
 from ..params import ChangeWebhookEndpoint, NewWebhookEndpoint
 from ._lists import sync_all
 from .transport import Transport
@@ -44,6 +44,10 @@ class Webhooks:
     def rotate(self, id: str) -> WebhookEndpointWithSecret:
         """Replaces the secret. For a day, webhooks carry signatures of both secrets."""
         return self._http.json(WebhookEndpointWithSecret, Call("POST", f"{_path(id)}/rotate"))
+
+    def test(self, id: str) -> WebhookDelivery:
+        """Sends the event `endpoint.test`, once."""
+        return self._http.json(WebhookDelivery, Call("POST", f"{_path(id)}/test"))
 
     def delete(self, id: str) -> None:
         self._http.none(Call("DELETE", _path(id)))

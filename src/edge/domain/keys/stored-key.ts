@@ -22,5 +22,16 @@ export interface StoredKey {
   allowedCidrs: string[] | null;
 }
 
+/** What can be changed of a key; what is omitted stays. */
+export type KeyChange = {
+  [Name in
+    | "name"
+    | "expiresAt"
+    | "ratePerMinute"
+    | "monthlyPages"
+    | "concurrentJobs"
+    | "allowedCidrs"]?: StoredKey[Name] | undefined;
+};
+
 /** The limits of a key. */
 export type Quota = Pick<StoredKey, "monthlyPages" | "concurrentJobs">;

@@ -57,6 +57,17 @@ export interface Journal {
   breaker(pool: string, breaker: Breaker): void;
 }
 
+/** What waits for slots. */
+export interface QueueLoad {
+  shards: number;
+  pages: number;
+  /** Pages that only batches wait for, of all. */
+  batchPages: number;
+  tenants: number;
+  /** Since when the oldest shard waits; `null` if none does. */
+  oldestAt: number | null;
+}
+
 export const RESERVED_MS = 20_000;
 /** A waiting shard asks again after this time at the latest, even if it was not woken. */
 export const ASK_AGAIN_MS = 60_000;
@@ -276,6 +287,21 @@ export class SlotBook {
     const sum = (list: Iterable<SlotRequest>) =>
       [...list].reduce((n, w) => (tenantId && w.tenantId !== tenantId ? n : n + w.pages), 0);
     return { waiting: sum(this.#waiting.values()), working: sum(this.#slots.values()) };
+  }
+
+  queue(): QueueLoad {
+    const all = [...this.#waiting.values()];
+    const pages = (list: Waiting[]) => list.reduce((n, waiting) => n + waiting.pages, 0);
+    return {
+      shards: all.length,
+      pages: pages(all),
+      batchPages: pages(all.filter(({ batch }) => batch)),
+      tenants: this.#queues.size,
+      oldestAt: all.reduce<number | null>(
+        (oldest, { askedAt }) => Math.min(oldest ?? askedAt, askedAt),
+        null,
+      ),
+    };
   }
 
   /** Reserves the free slots. @returns the shards that got one */

@@ -6,7 +6,6 @@ import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { settings } from "../../settings.ts";
-import { audit } from "../../storage/audit.ts";
 import { changeTenant, dayLimits, keptTokens, retention } from "../../storage/tenants.ts";
 
 const days = z.int().min(1).max(3650);
@@ -117,8 +116,7 @@ export const tenantSettings = (app: App) => {
   app.openapi(read, async (c) => c.json(await present(c), 200));
   app.openapi(change, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    await changeTenant(c.env.DB, tenantId, c.req.valid("json"));
-    await audit(c.env.DB, tenantId, keyId, "settings.changed", tenantId);
+    await changeTenant(c.env.DB, tenantId, c.req.valid("json"), keyId);
     return c.json(await present(c), 200);
   });
 };

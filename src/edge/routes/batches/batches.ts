@@ -8,7 +8,7 @@ import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.t
 import { problems } from "../../http/problem.ts";
 import { Problem, type ProblemCode } from "../../problem.ts";
 import { wakeBatch } from "../../signals/wake-batch.ts";
-import { audit } from "../../storage/audit.ts";
+import { type AuditAction, audit, auditEntry } from "../../storage/audit.ts";
 import { retryFailures } from "../../storage/batch-lines.ts";
 import { listBatches, markBatchDeleting, moveBatch } from "../../storage/batches.ts";
 import { BatchSchema, batchAnswer, batchView, demandBatch } from "./view.ts";
@@ -111,6 +111,7 @@ const VERBS = [
     ),
     from: ["running"],
     to: "paused",
+    action: "batch.paused",
   },
   {
     route: control(
@@ -121,6 +122,7 @@ const VERBS = [
     ),
     from: ["paused"],
     to: "running",
+    action: "batch.resumed",
   },
   {
     route: control(
@@ -131,8 +133,14 @@ const VERBS = [
     ),
     from: ["running", "paused"],
     to: "canceling",
+    action: "batch.canceled",
   },
-] as const satisfies { route: unknown; from: readonly BatchState[]; to: BatchState }[];
+] as const satisfies {
+  route: unknown;
+  from: readonly BatchState[];
+  to: BatchState;
+  action: AuditAction;
+}[];
 
 const retry = control(
   "retry",
@@ -142,10 +150,12 @@ const retry = control(
 );
 
 export const batchesControl = (app: App) => {
-  for (const { route, from, to } of VERBS)
+  for (const { route, from, to, action } of VERBS)
     app.openapi(route, async (c) => {
       const { id, state } = await demandBatch(c, c.req.valid("param").id);
-      const moved = await moveBatch(c.env.DB, id, from, to);
+      const { tenantId, keyId: by } = c.get("caller");
+      const entry = auditEntry(c.env.DB, { tenantId, by, action, target: id });
+      const moved = await moveBatch(c.env.DB, id, from, to, null, entry);
       if (!moved && isBatchOver(state)) throw new Problem("batch-over", `The batch is ${state}.`);
       await wakeBatch(c.env, id);
       return c.json(batchView(await demandBatch(c, id)), 200);
@@ -155,7 +165,7 @@ export const batchesControl = (app: App) => {
     const batch = await demandBatch(c, c.req.valid("param").id);
     if (batch.state !== "completed" && batch.state !== "paused")
       throw new Problem("batch-open", `The batch is ${batch.state}, not completed or paused.`);
-    await retryFailures(c.env.DB, batch);
+    await retryFailures(c.env.DB, batch, c.get("caller").keyId);
     await wakeBatch(c.env, batch.id);
     return c.json(batchView(await demandBatch(c, batch.id)), 200);
   });

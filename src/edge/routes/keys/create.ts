@@ -13,43 +13,38 @@ import { Problem } from "../../problem.ts";
 import { bearerMatches } from "../../security/bearer.ts";
 import { settings } from "../../settings.ts";
 import { ensureTenant, hashKey, insertKey } from "../../storage/keys.ts";
-import { ApiKey, presentKey } from "./view.ts";
+import {
+  ApiKey,
+  allowedCidrs,
+  concurrentJobs,
+  monthlyPages,
+  name,
+  presentKey,
+  ratePerMinute,
+} from "./view.ts";
 
 const NewKey = z
   .strictObject({
-    name: z.string().trim().min(1).max(100).default("API key"),
+    name: name.default("API key"),
     environment: z.enum(ENVIRONMENTS).default("live"),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).optional().openapi({
       description:
         "`admin` includes all other scopes. Default: `read` and `write`, or `admin` with the bootstrap secret",
     }),
     expires_at: z.iso.datetime().optional(),
-    rate_per_minute: z.int().min(1).max(100_000).optional().openapi({
+    rate_per_minute: ratePerMinute.optional().openapi({
       description: "Requests per minute. Default: the service's limit",
     }),
-    monthly_pages: z.int().min(0).max(1_000_000_000).optional().openapi({
+    monthly_pages: monthlyPages.optional().openapi({
       description: "Limit of pages read per calendar month (UTC). Default: no limit",
     }),
-    concurrent_jobs: z.int().min(1).max(1_000_000).optional().openapi({
+    concurrent_jobs: concurrentJobs.optional().openapi({
       description: "Limit of open jobs. Default: no limit",
     }),
-    allowed_cidrs: z
-      .array(
-        z
-          .string()
-          .max(50)
-          .refine(
-            (text) => normalCidr(text) !== null,
-            "an address or a network such as 203.0.113.0/24",
-          ),
-      )
-      .min(1)
-      .max(50)
-      .optional()
-      .openapi({
-        description: "IPv4 and IPv6 networks from which the key may be used. Default: any",
-        example: ["203.0.113.0/24", "2001:db8::/32"],
-      }),
+    allowed_cidrs: allowedCidrs.optional().openapi({
+      description: "IPv4 and IPv6 networks from which the key may be used. Default: any",
+      example: ["203.0.113.0/24", "2001:db8::/32"],
+    }),
     tenant: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and hyphens")
@@ -123,8 +118,9 @@ export const keysCreate = (app: App) => {
       concurrentJobs: body.concurrent_jobs ?? null,
       allowedCidrs: body.allowed_cidrs?.map((text) => normalCidr(text) as string) ?? null,
     };
-    await insertKey(c.env.DB, stored, await hashKey(key));
-    await noteKeyChange(c.env, stored.tenantId, "key.created", stored.id, caller?.keyId ?? null);
+    const by = caller?.keyId ?? null;
+    await insertKey(c.env.DB, stored, await hashKey(key), by);
+    await noteKeyChange(c.env, stored.tenantId, "key.created", stored.id, by);
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
   });
 };

@@ -1,14 +1,25 @@
-/** GET /v1/keys, GET /v1/whoami, DELETE /v1/keys/{id} */
+/** GET /v1/keys, GET /v1/whoami, PATCH and DELETE /v1/keys/{id} */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
+import type { StoredKey } from "../../domain/keys/stored-key.ts";
+import { normalCidr } from "../../domain/network/cidr.ts";
 import { authenticated, demandScope, requires } from "../../http/auth.ts";
+import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
 import { rateLimiterOf } from "../../keys/rate-limiter.ts";
 import { Problem } from "../../problem.ts";
-import { findKey, listKeys, revokeKey } from "../../storage/keys.ts";
-import { ApiKey, presentKey } from "./view.ts";
+import { changeKey, findKey, listKeys, revokeKey } from "../../storage/keys.ts";
+import {
+  ApiKey,
+  allowedCidrs,
+  concurrentJobs,
+  monthlyPages,
+  name,
+  presentKey,
+  ratePerMinute,
+} from "./view.ts";
 
 const list = createRoute({
   method: "get",
@@ -62,6 +73,72 @@ export const whoami = (app: App) =>
     return c.json(presentKey(key), 200);
   });
 
+const change = createRoute({
+  method: "patch",
+  path: "/v1/keys/{id}",
+  operationId: "changeKey",
+  tags: ["keys"],
+  summary: "Change an API key's name, expiry and limits",
+  description:
+    "Needs the scope `admin`. Omitted fields stay as they are; `null` removes a limit. The change applies from the next request on. The scopes of a key do not change: create another key.",
+  security: [{ bearer: [] }],
+  middleware: [requires("admin"), jsonBody(16 * KIB)] as const,
+  request: {
+    params: z.object({ id: z.string() }),
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z
+            .strictObject({
+              name: name.optional(),
+              expires_at: z.iso.datetime().nullable().optional(),
+              rate_per_minute: ratePerMinute.nullable().optional(),
+              monthly_pages: monthlyPages.nullable().optional(),
+              concurrent_jobs: concurrentJobs.nullable().optional(),
+              allowed_cidrs: allowedCidrs
+                .nullable()
+                .optional()
+                .openapi({ example: ["203.0.113.0/24"] }),
+            })
+            .refine((body) => Object.keys(body).length > 0, "name at least one field")
+            .openapi("ChangeApiKey"),
+        },
+      },
+    },
+  },
+  responses: {
+    200: { description: "The key", content: { "application/json": { schema: ApiKey } } },
+    ...problems(JSON_BODY, "not-found"),
+  },
+});
+
+/** `null` and `undefined` stay what they are. */
+const mapped = <T, U>(value: T | null | undefined, map: (value: T) => U): U | null | undefined =>
+  value === null || value === undefined ? (value as null | undefined) : map(value);
+
+export const keysChange = (app: App) =>
+  app.openapi(change, async (c) => {
+    const { id } = c.req.valid("param");
+    const body = c.req.valid("json");
+    const { tenantId, keyId } = c.get("caller");
+    const changes = {
+      name: body.name,
+      expiresAt: mapped(body.expires_at, Date.parse),
+      ratePerMinute: body.rate_per_minute,
+      monthlyPages: body.monthly_pages,
+      concurrentJobs: body.concurrent_jobs,
+      allowedCidrs: mapped(body.allowed_cidrs, (list) =>
+        list.map((text) => normalCidr(text) as string),
+      ),
+    };
+    const hash = await changeKey(c.env.DB, tenantId, id, changes, keyId);
+    if (hash === null) throw new Problem("not-found", "There is no such key.");
+    await rateLimiterOf(c.env, hash).refresh();
+    await noteKeyChange(c.env, tenantId, "key.changed", id, keyId);
+    return c.json(presentKey((await findKey(c.env.DB, tenantId, id)) as StoredKey), 200);
+  });
+
 const revoke = createRoute({
   method: "delete",
   path: "/v1/keys/{id}",
@@ -81,7 +158,7 @@ export const keysDelete = (app: App) =>
     const { id } = c.req.valid("param");
     const caller = c.get("caller");
     if (id !== caller.keyId) demandScope(caller, "admin");
-    const hash = await revokeKey(c.env.DB, caller.tenantId, id, Date.now());
+    const hash = await revokeKey(c.env.DB, caller.tenantId, id, Date.now(), caller.keyId);
     if (hash === null) throw new Problem("not-found", "There is no such key.");
     await rateLimiterOf(c.env, hash).refresh();
     await noteKeyChange(c.env, caller.tenantId, "key.revoked", id, caller.keyId);

@@ -10,7 +10,7 @@ import { problems } from "../../http/problem.ts";
 import { noteKeyChange } from "../../keys/notice.ts";
 import { rateLimiterOf } from "../../keys/rate-limiter.ts";
 import { Problem } from "../../problem.ts";
-import { expireKey, findKey, hashKey, insertKey } from "../../storage/keys.ts";
+import { findKey, hashKey, replaceKey } from "../../storage/keys.ts";
 import { CreatedKey } from "./create.ts";
 import { presentKey } from "./view.ts";
 
@@ -63,9 +63,10 @@ export const keysRotate = (app: App) =>
       lastUsedAt: null,
       expiresAt: null,
     };
-    await insertKey(c.env.DB, stored, await hashKey(key));
-    await noteKeyChange(c.env, old.tenantId, "key.rotated", old.id, c.get("caller").keyId);
-    const hash = await expireKey(c.env.DB, old.id, now + overlap_s * 1000);
+    const { keyId } = c.get("caller");
+    const ends = now + overlap_s * 1000;
+    const hash = await replaceKey(c.env.DB, old.id, ends, stored, await hashKey(key), keyId);
     await rateLimiterOf(c.env, hash).refresh();
+    await noteKeyChange(c.env, old.tenantId, "key.rotated", old.id, keyId);
     return c.json({ ...presentKey(stored), key }, 201, { "cache-control": "no-store" });
   });

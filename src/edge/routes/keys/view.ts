@@ -2,6 +2,24 @@
 import { z } from "@hono/zod-openapi";
 import { ENVIRONMENTS, SCOPES } from "../../domain/keys/api-key.ts";
 import type { StoredKey } from "../../domain/keys/stored-key.ts";
+import { normalCidr } from "../../domain/network/cidr.ts";
+
+export const name = z.string().trim().min(1).max(100);
+export const ratePerMinute = z.int().min(1).max(100_000);
+export const monthlyPages = z.int().min(0).max(1_000_000_000);
+export const concurrentJobs = z.int().min(1).max(1_000_000);
+export const allowedCidrs = z
+  .array(
+    z
+      .string()
+      .max(50)
+      .refine(
+        (text) => normalCidr(text) !== null,
+        "an address or a network such as 203.0.113.0/24",
+      ),
+  )
+  .min(1)
+  .max(50);
 
 export const ApiKey = z
   .object({

@@ -20,7 +20,13 @@ import {
 } from "../../storage/deliveries.ts";
 import { findJob, findJobById } from "../../storage/jobs.ts";
 import { webhookBody } from "../../webhooks/deliver.ts";
-import { attemptView, DeliverySchema, DeliveryWithAttempts, deliveryView } from "./view.ts";
+import {
+  attemptView,
+  DeliveryWithAttempts,
+  deliveryView,
+  ListedDeliverySchema,
+  listedDeliveryView,
+} from "./view.ts";
 
 const common = { tags: ["webhooks"], security: [{ bearer: [] as string[] }] };
 
@@ -41,7 +47,7 @@ const list = createRoute({
   responses: {
     200: {
       description: "The deliveries",
-      content: { "application/json": { schema: listOf(DeliverySchema) } },
+      content: { "application/json": { schema: listOf(ListedDeliverySchema) } },
     },
     ...problems("invalid-request"),
   },
@@ -80,7 +86,7 @@ export const deliveries = (app: App) => {
       before: readCursor(cursor, "msg"),
       limit: limit + 1,
     });
-    return c.json(listPage(rows, limit, deliveryView), 200);
+    return c.json(listPage(rows, limit, listedDeliveryView), 200);
   });
 
   app.openapi(get, async (c) => {
@@ -124,7 +130,7 @@ export const deliveriesReplay = (app: App) =>
     const delivery = await findDelivery(c.env.DB, c.req.valid("param").id);
     if (!delivery || delivery.tenantId !== c.get("caller").tenantId)
       throw new Problem("not-found", "No such delivery.");
-    await replayDelivery(c.env.DB, delivery.id);
+    await replayDelivery(c.env.DB, delivery, c.get("caller").keyId);
     await wakeAll(c.env, [delivery]);
     return c.body(null, 202);
   });

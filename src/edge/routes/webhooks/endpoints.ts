@@ -13,6 +13,8 @@ import { Problem } from "../../problem.ts";
 import { outboundRules } from "../../security/outbound.ts";
 import { endpointSecret, tenantSecret } from "../../security/webhook-secret.ts";
 import { settings } from "../../settings.ts";
+import { wakeAll } from "../../signals/wake-receiver.ts";
+import { insertTest } from "../../storage/deliveries.ts";
 import {
   deleteEndpoint,
   type Endpoint,
@@ -23,7 +25,15 @@ import {
   rotateEndpoint,
   updateEndpoint,
 } from "../../storage/endpoints.ts";
-import { EndpointSchema, EndpointWithSecret, endpointUrl, endpointView, events } from "./view.ts";
+import {
+  DeliverySchema,
+  deliveryView,
+  EndpointSchema,
+  EndpointWithSecret,
+  endpointUrl,
+  endpointView,
+  events,
+} from "./view.ts";
 
 const NewEndpoint = z
   .strictObject({ url: endpointUrl, events: events.default([...JOB_EVENTS]) })
@@ -68,7 +78,7 @@ export const endpointsCreate = (app: App) =>
       disabledAt: null,
       disabledReason: null,
     };
-    await insertEndpoint(c.env.DB, endpoint);
+    await insertEndpoint(c.env.DB, endpoint, c.get("caller").keyId);
     const secret = await endpointSecret(SIGNING_SECRET, endpoint);
     return c.json({ ...endpointView(endpoint), secret }, 201, { "cache-control": "no-store" });
   });
@@ -156,17 +166,17 @@ export const endpoints = (app: App) => {
   });
 
   app.openapi(change, async (c) => {
-    const { id } = await demandEndpoint(c, c.req.valid("param").id);
+    const endpoint = await demandEndpoint(c, c.req.valid("param").id);
     const body = c.req.valid("json");
     const fault = body.url && outboundUrlFault(body.url, outboundRules(c.env));
     if (fault) throw new Problem("url-refused", `url: ${fault}`);
-    await updateEndpoint(c.env.DB, id, body, Date.now());
-    return c.json(endpointView(await demandEndpoint(c, id)), 200);
+    await updateEndpoint(c.env.DB, endpoint, body, Date.now(), c.get("caller").keyId);
+    return c.json(endpointView(await demandEndpoint(c, endpoint.id)), 200);
   });
 
   app.openapi(remove, async (c) => {
-    const { id } = await demandEndpoint(c, c.req.valid("param").id);
-    await deleteEndpoint(c.env.DB, id);
+    const endpoint = await demandEndpoint(c, c.req.valid("param").id);
+    await deleteEndpoint(c.env.DB, endpoint, c.get("caller").keyId);
     return c.body(null, 204);
   });
 };
@@ -194,11 +204,39 @@ const rotate = createRoute({
 
 export const endpointsRotate = (app: App) =>
   app.openapi(rotate, async (c) => {
-    const { id } = await demandEndpoint(c, c.req.valid("param").id);
-    await rotateEndpoint(c.env.DB, id, Date.now() + OVERLAP_MS);
-    const endpoint = await demandEndpoint(c, id);
+    const before = await demandEndpoint(c, c.req.valid("param").id);
+    await rotateEndpoint(c.env.DB, before, Date.now() + OVERLAP_MS, c.get("caller").keyId);
+    const endpoint = await demandEndpoint(c, before.id);
     const secret = await endpointSecret(settings(c.env).SIGNING_SECRET, endpoint);
     return c.json({ ...endpointView(endpoint), secret }, 200, { "cache-control": "no-store" });
+  });
+
+const test = createRoute({
+  method: "post",
+  path: "/v1/webhooks/endpoints/{id}/test",
+  operationId: "testWebhookEndpoint",
+  tags: ["webhooks"],
+  summary: "Send a test event to a webhook endpoint",
+  description:
+    "Sends `endpoint.test`, signed like every webhook, whatever events the endpoint subscribes to, also to a disabled endpoint. It is tried once, and its failure does not count towards disabling the endpoint.",
+  security: [{ bearer: [] }],
+  middleware: [requires("webhooks"), idempotent] as const,
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    202: {
+      description: "The delivery, which is pending",
+      content: { "application/json": { schema: DeliverySchema } },
+    },
+    ...problems(IDEMPOTENT, "not-found"),
+  },
+});
+
+export const endpointsTest = (app: App) =>
+  app.openapi(test, async (c) => {
+    const endpoint = await demandEndpoint(c, c.req.valid("param").id);
+    const delivery = await insertTest(c.env.DB, endpoint, Date.now());
+    await wakeAll(c.env, [delivery]);
+    return c.json(deliveryView(delivery), 202);
   });
 
 const Secret = z

@@ -1,6 +1,6 @@
 /** A webhook endpoint and a delivery as the API shows them. */
 import { z } from "@hono/zod-openapi";
-import type { Delivery, DeliveryAttempt } from "../../storage/deliveries.ts";
+import type { Delivery, DeliveryAttempt, ListedDelivery } from "../../storage/deliveries.ts";
 import { type Endpoint, WEBHOOK_EVENTS } from "../../storage/endpoints.ts";
 
 export const events = z.array(z.enum(WEBHOOK_EVENTS)).min(1).max(WEBHOOK_EVENTS.length);
@@ -51,6 +51,18 @@ export const DeliverySchema = z
   })
   .openapi("WebhookDelivery");
 
+export const ListedDeliverySchema = DeliverySchema.extend({
+  attempt_count: z.int(),
+  last_status: z.int().nullable().openapi({
+    description: "Status of the last answer; `null` if there was none",
+    example: 200,
+  }),
+  last_error: z.string().nullable().openapi({ description: "Why the last attempt failed" }),
+  next_attempt_at: time.nullable().openapi({
+    description: "When a pending delivery is tried again; `null`: at once",
+  }),
+}).openapi("ListedWebhookDelivery");
+
 export const DeliveryWithAttempts = DeliverySchema.extend({
   attempts: z.array(
     z.object({
@@ -77,6 +89,16 @@ export const deliveryView = (delivery: Delivery): z.infer<typeof DeliverySchema>
   job_id: delivery.jobId,
   state: delivery.state,
   created_at: iso(delivery.createdAt),
+});
+
+export const listedDeliveryView = (
+  delivery: ListedDelivery,
+): z.infer<typeof ListedDeliverySchema> => ({
+  ...deliveryView(delivery),
+  attempt_count: delivery.attempts,
+  last_status: delivery.lastStatus,
+  last_error: delivery.lastError,
+  next_attempt_at: delivery.nextAttemptAt === null ? null : iso(delivery.nextAttemptAt),
 });
 
 export const attemptView = ({

@@ -13,6 +13,7 @@ const GUIDES = {
   BATCHES: "Batches and training data",
   MEMORY: "Memory",
   ERRORS: "Errors",
+  CONSOLE: "The console",
   LIMITS: "Limits and privacy",
   SETTINGS: "Settings",
   SECURITY: "Security",

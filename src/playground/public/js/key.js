@@ -1,12 +1,28 @@
+<<<<<<< HEAD
 /** The API key of this tab. */
 
 const KEY = "fovea-key";
 
+=======
+/** Where the API key is kept: in the tab's `sessionStorage`, until the tab is closed. */
+
+const KEY = "fovea-key";
+
+export const keptKey = () => sessionStorage.getItem(KEY) ?? "";
+
+/** @param {string} key empty: keep none */
+export function keepKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+>>>>>>> console
 /**
  * The key in the address that `npm start` prints (`/#key=…`), which is cleared at once. Taken on loopback only: elsewhere
  * a link could make its reader upload documents to the sender's account.
  * @returns {string | null}
  */
+<<<<<<< HEAD
 function keyFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   const key = given.get("key");
@@ -24,3 +40,11 @@ export function keepKey(key) {
 }
 
 export const takeKey = () => keyFromAddress() ?? sessionStorage.getItem(KEY) ?? "";
+=======
+export function keyFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (given === null) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? given : null;
+}
+>>>>>>> console

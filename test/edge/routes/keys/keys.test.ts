@@ -78,6 +78,66 @@ describe("who may call", () => {
   });
 });
 
+describe("changing a key", () => {
+  const patch = (id: string, key: string, body: object) =>
+    call(`/v1/keys/${id}`, { method: "PATCH", key, body: { ...body } });
+
+  it("changes what is given, leaves the rest, and null removes a limit", async () => {
+    const admin = await newKey();
+    const made = await json(
+      post("/v1/keys", admin, { name: "a", monthly_pages: 10, allowed_cidrs: ["10.0.0.0/8"] }),
+    );
+    const at = "2999-01-01T00:00:00.000Z";
+    const changed = await json(patch(made.id, admin, { name: "b", expires_at: at }));
+    expect(changed).toMatchObject({ name: "b", expires_at: at, monthly_pages: 10 });
+    expect(changed.allowed_cidrs).toEqual(["10.0.0.0/8"]);
+    expect(changed).not.toHaveProperty("key");
+    const nothing = {
+      expires_at: null,
+      monthly_pages: null,
+      allowed_cidrs: null,
+      concurrent_jobs: null,
+      rate_per_minute: null,
+    };
+    expect(await json(patch(made.id, admin, nothing))).toMatchObject({ name: "b", ...nothing });
+    expect(await json(patch(made.id, admin, { allowed_cidrs: ["10.1.2.3"] }))).toMatchObject({
+      allowed_cidrs: ["10.1.2.3/32"],
+    });
+  });
+
+  it("applies from the next request on", async () => {
+    const admin = await newKey();
+    const made = await json(post("/v1/keys", admin, { scopes: ["read"] }));
+    expect((await call("/v1/jobs", { key: made.key })).status).toBe(200);
+    await patch(made.id, admin, { expires_at: "2020-01-01T00:00:00.000Z" });
+    expect((await call("/v1/jobs", { key: made.key })).status).toBe(401);
+    await patch(made.id, admin, { expires_at: null, rate_per_minute: 7 });
+    const response = await call("/v1/jobs", { key: made.key });
+    expect(response.headers.get("ratelimit-policy")).toContain("q=7");
+  });
+
+  it("is for administrators of the account, and not for revoked keys", async () => {
+    const admin = await newKey();
+    const made = await json(post("/v1/keys", admin, { scopes: ["read", "write"] }));
+    expect((await patch(made.id, made.key, { name: "mine" })).status).toBe(403);
+    expect((await patch(made.id, await newKey(), { name: "theirs" })).status).toBe(404);
+    await call(`/v1/keys/${made.id}`, { method: "DELETE", key: admin });
+    expect((await patch(made.id, admin, { name: "late" })).status).toBe(404);
+  });
+
+  it.each([
+    ["nothing", {}],
+    ["scopes", { scopes: ["admin"] }],
+    ["a network that is none", { allowed_cidrs: ["10.0.0.0/99"] }],
+    ["a limit below zero", { monthly_pages: -1 }],
+    ["no name", { name: null }],
+  ])("refuses %s", async (_name, body) => {
+    const admin = await newKey();
+    const { id } = await json(call("/v1/whoami", { key: admin }));
+    expect((await patch(id, admin, body)).status).toBe(422);
+  });
+});
+
 it("lists with a cursor, newest first, each once", async () => {
   const admin = await newKey();
   for (let i = 0; i < 4; i++) await post("/v1/keys", admin, { name: `k${i}` });

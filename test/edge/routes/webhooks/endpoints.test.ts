@@ -227,3 +227,56 @@ it("is invisible to other tenants", async () => {
   const reader = await json(post("/v1/keys", key, { scopes: ["read", "write"] }));
   expect((await call("/v1/webhooks/endpoints", { key: reader.key })).status).toBe(403);
 });
+
+it("can be tested: one signed event, whatever it subscribes to, also while it is disabled", async () => {
+  const { id, secret } = await create({ events: ["job.failed"] });
+  await call(`/v1/webhooks/endpoints/${id}`, {
+    method: "PATCH",
+    key,
+    body: { state: "disabled" },
+  });
+  const answer = await post(`/v1/webhooks/endpoints/${id}/test`, key, {});
+  expect(answer.status).toBe(202);
+  const delivery = await json(answer);
+  expect(delivery).toMatchObject({ event: "endpoint.test", state: "pending", endpoint_id: id });
+  await until(() => received.length === 1);
+  const [{ headers, body }] = received as [(typeof received)[0]];
+  expect(new Webhook(secret).verify(body, headers as never)).toMatchObject({
+    type: "endpoint.test",
+    data: { endpoint_id: id },
+  });
+  expect(headers["webhook-id"]).toBe(delivery.id);
+  expect((await post(`/v1/webhooks/endpoints/${id}/test`, await newKey(), {})).status).toBe(404);
+});
+
+it("is tested once, and failed tests do not disable it", async () => {
+  status = 500;
+  const { id } = await create();
+  for (let i = 0; i < 6; i++) {
+    const { id: test } = await json(post(`/v1/webhooks/endpoints/${id}/test`, key, {}));
+    await until(async () => (await findDelivery(env.DB, test))?.state === "failed");
+  }
+  expect(received).toHaveLength(6);
+  const { data } = await json(call("/v1/webhooks/endpoints", { key }));
+  expect(data[0].state).toBe("active");
+});
+
+it("lists deliveries with the number of attempts and the last answer", async () => {
+  status = 503;
+  await create();
+  await job();
+  await until(() => received.length === 1);
+  const listed = async () => (await json(call("/v1/webhooks/deliveries", { key }))).data[0];
+  await until(async () => (await listed()).attempt_count === 1);
+  const pending = await listed();
+  expect(pending).toMatchObject({
+    state: "pending",
+    last_status: 503,
+    last_error: "answered with status 503",
+  });
+  expect(Date.parse(pending.next_attempt_at)).toBeGreaterThan(Date.parse(pending.created_at));
+  status = 200;
+  await post(`/v1/webhooks/deliveries/${pending.id}/replay`, key, {});
+  await until(async () => (await listed()).state === "delivered");
+  expect(await listed()).toMatchObject({ attempt_count: 2, last_status: 200, last_error: null });
+});
