@@ -33,6 +33,7 @@ import {
   PageResult,
 } from "../src/edge/domain/pages/page-result.ts";
 import { TOKENS_FORMAT } from "../src/edge/domain/pages/tokens-file.ts";
+import { LineRecord, PageRecord, TrainingRecord } from "../src/edge/domain/pages/training.ts";
 
 const file = join(import.meta.dirname, "../src/gpu-worker/fovea/contract.json");
 
@@ -42,6 +43,9 @@ const { definitions } = z.toJSONSchema(
     page: PageResult,
     document: DocumentReport,
     input: ShardInput,
+    output_line: LineRecord,
+    output_page: PageRecord,
+    training: TrainingRecord,
   }),
   { target: "draft-7", io: "input" },
 );
