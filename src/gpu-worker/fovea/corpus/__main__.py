@@ -67,7 +67,7 @@ def _options(given: argparse.Namespace) -> Options:
         verdicts=_names(given.verdicts),
         languages=_names(given.languages),
         min_confidence=given.min_confidence,
-        near_duplicates=given.near_duplicates == "keep",
+        keep_near_duplicates=given.near_duplicates == "keep",
     )
     return Options(reading, filters, given.shard_documents, given.format)
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fovea.corpus.drawn import Row
+from fovea.corpus.guard import Key, Tries, read_guarded
 from fovea.corpus.manifest import PlannedDocument
 from fovea.corpus.opening import open_shard
 from fovea.corpus.options import InputError, Options
-from fovea.corpus.reading import CPU_READERS, KILLED, PageReader, Traits, failed_row, with_threads
+from fovea.corpus.reading import CPU_READERS, PageReader, Traits, with_threads
 from fovea.corpus.run import Selection
 from fovea.corpus.selecting import write_selection
 from fovea.corpus.store import StoreFault
@@ -29,8 +30,6 @@ BLOCK_BYTES = 4 << 20
 CPU_BATCH, GPU_BATCH = 4, 32
 CONCURRENT = 4
 """Batches that a reader on a GPU works on at the same time, so that its engine always has sequences to decode."""
-MOST_KILLS = 3
-"""A page is given up when the process that reads it, and nothing else, is killed so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +52,18 @@ class Resources:
     """Until the first reader has loaded its weights; a cluster may have to start a machine for it."""
 
 
-class Ledger:
+class Ledger(Tries):
     """An actor: whether the run is draining, and how often each page has been begun."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._draining = False
-        self._begun: dict[tuple[int, int, int], int] = {}
 
     def drain(self) -> None:
         self._draining = True
 
     def draining(self) -> bool:
         return self._draining
-
-    def begin(self, pages: list[tuple[int, int, int]]) -> int:
-        """Counts another try of these pages; the most tries that one of them has had."""
-        for page in pages:
-            self._begun[page] = self._begun.get(page, 0) + 1
-        return max((self._begun[page] for page in pages), default=0)
-
-    def end(self, pages: list[tuple[int, int, int]]) -> None:
-        for page in pages:
-            self._begun.pop(page, None)
 
 
 def open_documents(table: Any, options: Options, needs: Needs, ledger: Any) -> Iterator[Any]:
@@ -103,26 +92,14 @@ class ReadPages:
         import ray
 
         rows = [Row(**row) for row in table.to_pylist()]
-        pages = [(row.shard, row.line, row.page) for row in rows if row.state == "drawn"]
-        if ray.get(self._ledger.begin.remote(pages)) <= 1:
-            read = self._reader.read(rows)
-        else:  # the process was killed while it read this batch
-            read = [self._read_alone(row) for row in rows]
+        return _table(
+            read_guarded(
+                self._reader, rows, lambda pages: ray.get(self._ledger.begin.remote(pages)), self._end
+            )
+        )
+
+    def _end(self, pages: list[Key]) -> None:
         self._ledger.end.remote(pages)
-        return _table(read)
-
-    def _read_alone(self, row: Row) -> Row:
-        import ray
-
-        if row.state != "drawn":
-            return row
-        # Negative, so that these tries are counted apart from those in a batch.
-        key = [(-row.shard, row.line, row.page)]
-        if ray.get(self._ledger.begin.remote(key)) > MOST_KILLS:
-            return failed_row(row, KILLED)
-        read = self._reader.read([row])
-        self._ledger.end.remote(key)
-        return read[0]
 
 
 def _table(rows: Sequence[Row]) -> Any:

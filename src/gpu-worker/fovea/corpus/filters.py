@@ -40,7 +40,7 @@ def note(result: dict[str, Any], filters: Filters) -> Note:
     language = language_of(text) if filters.languages else ""
     if filters.languages and language not in filters.languages:
         return Note(verdict, LANGUAGE, language=language)
-    value = None if filters.near_duplicates else signature(text)
+    value = None if filters.keep_near_duplicates else signature(text)
     return Note(verdict, "", "" if value is None else f"{value:016x}", language)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from fovea.contract import CONTRACT
 from fovea.corpus.options import InputError
 from fovea.corpus.store import file_system
@@ -142,6 +144,8 @@ def _addresses(path: str, manifest: str) -> list[str]:
         files, at = file_system(manifest)
         path = files.unstrip_protocol(posixpath.join(posixpath.dirname(at), path))
     files, at = file_system(path)
+    if isinstance(files, LocalFileSystem):
+        at = posixpath.normpath(at)
     if not GLOB & set(at):
         return [files.unstrip_protocol(at)]
     try:

@@ -60,7 +60,7 @@ class Filters:
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes; empty: all languages."""
     min_confidence: float = 0.0
-    near_duplicates: bool = True
+    keep_near_duplicates: bool = False
     """Whether pages are kept that say nearly the same as an earlier one."""
 
 

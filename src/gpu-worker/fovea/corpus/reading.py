@@ -17,7 +17,6 @@ from fovea.settings import Settings
 
 CPU_READERS = frozenset({"pp-ocr", "tesseract", "fovea-nano", "fovea-render", "deepseek-ocr-upstream"})
 """Readers that use no GPU of this machine."""
-KILLED = {"code": "process_killed", "message": "The process that reads the page was killed each time."}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,10 +75,8 @@ def line_record(
     failed: Sequence[tuple[int, dict[str, str]]],
 ) -> dict[str, Any]:
     """`failed`: pages and their errors, in order."""
-    if error or (failed and not done):
-        state = "failed"
-    else:
-        state = "partial" if failed else "succeeded"
+    some = "partial" if done else "failed"
+    state = "failed" if error else some if failed else "succeeded"
     return {
         "type": "line",
         "line": document.line,
