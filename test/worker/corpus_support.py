@@ -1,5 +1,6 @@
 """What the tests of the corpus share: a run without Ray over documents made on the spot."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class InProcess:
 
 def use(monkeypatch) -> None:
     monkeypatch.setattr(opening, "IsolatedDocument", InProcess)
+    monkeypatch.setattr(os, "fsync", lambda file: None)
     for name, place in READERS_FOR_TESTS.items():
         monkeypatch.setitem(READERS, name, place)
 

@@ -110,7 +110,7 @@ def out(tmp_path, monkeypatch):
 
 def test_near_duplicates_are_dropped_over_all_shards(out):
     listed = json.loads((out / "manifest.json").read_text())
-    assert listed["dropped"] == {"near_duplicate": 5}
+    assert listed["dropped"] == {"near_duplicate": 6}
     assert listed["training_data"]["records"] == 7
     texts = [
         json.loads(line)["text"]

@@ -17,6 +17,7 @@ from fovea.corpus import opening
 from fovea.corpus.alone import Alone
 from fovea.corpus.options import Filters, InputError
 from fovea.corpus.records import selection_text
+from fovea.corpus.shards import finished
 from fovea.corpus.store import Store, StoreFault
 
 
@@ -64,7 +65,7 @@ def test_the_output_has_every_page_once_and_matches_the_contract(manifest, tmp_p
     assert (listed["lines"], listed["errors"]) == (8, {"document_broken": 1})
 
 
-@pytest.mark.parametrize("after", range(0, 21, 2))
+@pytest.mark.parametrize("after", (0, 5, 9, 16))
 def test_a_run_that_is_killed_anywhere_continues_to_the_same_bytes(manifest, tmp_path, calm, after):
     for more in (after, after // 2, 3):
         try:
@@ -76,7 +77,7 @@ def test_a_run_that_is_killed_anywhere_continues_to_the_same_bytes(manifest, tmp
 
 
 def test_finished_shards_are_not_read_again(manifest, tmp_path):
-    assert corpus.read(manifest, tmp_path / "out").metrics["pages_read"] == 12
+    assert corpus.read(manifest, tmp_path / "out").metrics["pages_read"] == 13
     again = corpus.read(manifest, tmp_path / "out")
     assert again.complete
     assert again.metrics["pages_read"] == 0
@@ -95,13 +96,12 @@ def test_rows_that_come_twice_or_in_another_order_change_nothing(manifest, tmp_p
 
 
 def test_a_full_disk_stops_the_run_and_loses_nothing(manifest, tmp_path, calm, monkeypatch):
-    real, writes = os.fsync, []
+    writes = []
 
     def fsync(file):
         writes.append(file)
         if len(writes) == 6:
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(file)
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(StoreFault, match="there is no space left"):
@@ -111,7 +111,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(manifest, tmp_path, calm, m
     assert corpus.files(tmp_path / "out") == calm
 
 
-def test_an_object_store_has_whole_files_or_none(manifest, calm, monkeypatch):
+def test_a_shard_counts_when_the_object_store_has_all_of_it(manifest, calm, monkeypatch):
     class Full(MemoryFileSystem):
         protocol = "full"
         store: ClassVar = {}
@@ -127,7 +127,7 @@ def test_an_object_store_has_whole_files_or_none(manifest, calm, monkeypatch):
     fsspec.register_implementation("full", Full, clobber=True)
     with pytest.raises(StoreFault):
         corpus.read(manifest, "full://bucket/out")
-    assert Store("full://bucket/out").names("output") == {"000001.json", "000001.jsonl"}
+    assert finished(Store("full://bucket/out"), "output") == {1}
     Full.fails = False
     assert corpus.read(manifest, "full://bucket/out").complete
     stored = {path.partition("/out/")[2]: file.getvalue() for path, file in Full.store.items()}
@@ -192,11 +192,7 @@ def test_bad_input_is_said_before_anything_is_written(manifest, tmp_path, monkey
         (corpus.options(sample=0), "--sample"),
         (corpus.options(Filters(verdicts=("fine",))), "--verdicts: fine"),
         (corpus.options(task="describe"), "echo has the task markdown"),
-        (corpus.options(witness=True), "pp-ocr cannot be loaded"),
     ):
-        if wanted.reading.witness:
-            monkeypatch.setitem(corpus.READERS, "pp-ocr", "corpus_support:Missing")
-            monkeypatch.setattr(corpus, "Missing", _raises, raising=False)
         with pytest.raises(InputError, match=said):
             corpus.read(manifest, out, wanted)
     assert not [file for file in out.rglob("*") if file.is_file()]
@@ -208,8 +204,13 @@ def test_bad_input_is_said_before_anything_is_written(manifest, tmp_path, monkey
         corpus.read(manifest, "nowhere://x")
 
 
-def _raises(settings):
-    raise ValueError("no weights")
+def test_a_model_without_weights_is_refused(manifest, tmp_path, monkeypatch):
+    def without(self, settings=None):
+        raise ValueError("no weights")
+
+    monkeypatch.setattr(corpus.TextReader, "__init__", without)
+    with pytest.raises(InputError, match="text cannot be loaded: no weights"):
+        corpus.read(manifest, tmp_path / "out")
 
 
 def test_an_unknown_model_is_refused(manifest, tmp_path):

@@ -84,12 +84,12 @@ class Store:
             try:
                 yield file
                 file.close()
+                file.commit()
             except BaseException:
                 # Nothing of it is kept, whether or not the store can be told so now.
                 with contextlib.suppress(Exception):
                     file.discard()
                 raise
-            file.commit()
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             why = "there is no space left" if full else _first_line(error)
