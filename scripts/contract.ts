@@ -38,6 +38,7 @@ import {
   PageResult,
 } from "../src/edge/domain/pages/page-result.ts";
 import { TOKENS_FORMAT } from "../src/edge/domain/pages/tokens-file.ts";
+import { LineRecord, PageRecord, TrainingRecord } from "../src/edge/domain/pages/training.ts";
 
 const file = join(import.meta.dirname, "../src/gpu-worker/fovea/contract.json");
 
@@ -48,6 +49,9 @@ const { definitions } = z.toJSONSchema(
     document: DocumentReport,
     input: ShardInput,
     conversation: Conversation,
+    output_line: LineRecord,
+    output_page: PageRecord,
+    training: TrainingRecord,
   }),
   { target: "draft-7", io: "input" },
 );

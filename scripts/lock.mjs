@@ -1,7 +1,8 @@
 /**
  * `npm run lock`: writes requirements.txt (the worker), requirements-alone.txt (what is installed without its
  * requirements) and requirements-tests.txt (what the tests add) from pyproject.toml and requirements-torch.txt
- * in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS. And requirements-vllm.txt, the worker with the
+ * in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS; likewise requirements-corpus.txt, what a corpus on a
+ * cluster adds. And requirements-vllm.txt, the worker with the
  * engine for GPUs: a whole environment with vLLM's versions, for Python 3.11 on Linux (x86-64).
  * Versions that are locked stay; `npm run lock -- --upgrade`, or `-- --upgrade-package=NAME`, takes newer
  * ones. Plain Node ≥ 20.
@@ -64,6 +65,12 @@ try {
   await compile("requirements-tests.txt", [
     "--group=tests",
     "--constraints=requirements.txt",
+    ...without(shared),
+  ]);
+  await compile("requirements-corpus.txt", [
+    "--group=corpus",
+    "--constraints=requirements.txt",
+    "--constraints=requirements-tests.txt",
     ...without(shared),
   ]);
   await compile(

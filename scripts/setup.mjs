@@ -214,14 +214,14 @@ const isSupported = (/** @type {string} */ version) =>
   version.startsWith("3.") && minorOf(version) >= OLDEST && minorOf(version) <= NEWEST;
 
 async function workerPackages() {
-  await install("requirements.txt", "requirements-alone.txt");
+  await installPackages("requirements.txt", "requirements-alone.txt");
   await load("cv2", "onnxruntime", "pypdfium2");
 }
 
-const testPackages = () => install("requirements-tests.txt");
+const testPackages = () => installPackages("requirements-tests.txt");
 
 /** The lock names every package, so nothing is resolved, and nothing is built from source. */
-async function install(/** @type {string[]} */ ...files) {
+export async function installPackages(/** @type {string[]} */ ...files) {
   const { ok, said } = await uv([
     "install",
     "--no-deps",

@@ -9,6 +9,7 @@ import pytest
 WORKER = Path(__file__).resolve().parents[2] / "src" / "gpu-worker"
 WITHOUT_TORCH = (
     "predict",
+    "fovea.corpus.__main__",
     "fovea.service.shard",
     "fovea.service.supervisor",
     "fovea.pages.isolated",
@@ -31,6 +32,7 @@ def test_the_environment_is_read_in_one_place():
         str(file.relative_to(WORKER)) for file in WORKER.rglob("*.py") if "os.environ" in file.read_text()
     }
     assert readers == {
+        "fovea/corpus/cluster.py",
         "fovea/settings.py",
         "fovea/engine/vllm_engine.py",
         "fovea/pages/isolated.py",

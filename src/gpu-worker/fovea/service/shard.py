@@ -39,8 +39,9 @@ WITNESS: str = CONTRACT["witness"]
 WITNESS_SHARE = 0.8
 """A page that has used this share of its time limit is not checked: too little time is left."""
 
-# More threads than slots, because a canceled page keeps its thread until its reader returns.
-_THREADS = ThreadPoolExecutor(64, "page")
+# More threads than slots, because a canceled page keeps its thread until its reader returns. `fovea.corpus` reads as many
+# pages at once as a GPU decodes. A thread starts when there is a page for it.
+_THREADS = ThreadPoolExecutor(512, "page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +151,7 @@ class Shard:
 
     async def _read_all(self) -> None:
         reader, request = self._reader, self._request
-        if reader is None:
-            raise DocumentError("unknown_model", f"This worker has no model {request.model[:64]}.")
-        try:
-            reader.check(request.options)
-        except InvalidOptions as error:
-            raise DocumentError("invalid_options", str(error)) from None
-        self._check_extras()
+        self.check()
         fetched = await asyncio.to_thread(fetch_document, request.document, self._settings, self._outbound)
         document = IsolatedDocument(
             fetched.data,
@@ -176,8 +171,7 @@ class Shard:
             pages = select_pages(request.pages, document.page_count)
             if request.stored_tokens:
                 self._stored = frozenset(select_pages(request.stored_tokens, document.page_count))
-            if document.media_type in LAID_OUT:
-                self._digest = self._receipt["model_digest"] = text_digest(reader)
+            self._digest = self._receipt["model_digest"] = digest_for(reader, document)
             self._receipt["page_count"] = document.page_count
             await self._report(
                 {
@@ -278,6 +272,24 @@ class Shard:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
 
+    def check(self) -> None:
+        """Raises `DocumentError` if the shard's model or options are not supported here."""
+        if self._reader is None:
+            raise DocumentError("unknown_model", f"This worker has no model {self._request.model[:64]}.")
+        try:
+            self._reader.check(self._request.options)
+        except InvalidOptions as error:
+            raise DocumentError("invalid_options", str(error)) from None
+        self._check_extras()
+
+    async def read_page(self, document: Document, page: int) -> dict[str, Any]:
+        """The result of one page of an open document, for a caller that delivers it itself.
+
+        An error becomes a `failed` result.
+        """
+        self._digest = digest_for(self._reader, document)
+        return (await self._read_page(document, page)).body
+
     def _check_extras(self) -> None:
         """Checks options that readers do not know. Raises `DocumentError`."""
         request, options = self._request, self._request.options
@@ -362,13 +374,7 @@ class Shard:
         """The page as the reader needs it. Raises `PageError`."""
         if page > document.page_count:
             raise PageError("page_out_of_range", f"The document has only {document.page_count} pages.")
-        raster = document.raster(page, self._request.dpi, getattr(self._reader, "least_side", 0))
-        options = self._request.options
-        if options.text_layer != "never" and getattr(self._reader, "takes_text_layer", False):
-            raster = replace(raster, layer=document.text_layer(page), content=document.content(page))
-        if options.mode == "auto" and self._reader.modes:
-            raster = replace(raster, characters=document.characters(page))
-        return raster
+        return draw(document, page, self._request.dpi, self._request.options, Needs.of(self._reader))
 
     def _read_now(self, document: Document, page: int, cancellation: Cancellation, warning: str) -> _Answer:
         started = time.perf_counter()
@@ -448,6 +454,31 @@ class Shard:
         return lambda mode: pusher.stored_tokens(page, mode, digest)
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a reader needs of a page beside its picture; see the optional attributes of `Reader`."""
+
+    least_side: int
+    text_layer: bool
+    characters: bool
+
+    @classmethod
+    def of(cls, reader: Reader) -> "Needs":
+        return cls(
+            getattr(reader, "least_side", 0), getattr(reader, "takes_text_layer", False), bool(reader.modes)
+        )
+
+
+def draw(document: Document, page: int, dpi: int, options: ReadRequest, needs: Needs) -> Raster:
+    """The page as a reader needs it. Blocks. Raises `PageError`."""
+    raster = document.raster(page, dpi, needs.least_side)
+    if options.text_layer != "never" and needs.text_layer:
+        raster = replace(raster, layer=document.text_layer(page), content=document.content(page))
+    if options.mode == "auto" and needs.characters:
+        raster = replace(raster, characters=document.characters(page))
+    return raster
+
+
 MAX_LISTED = 40
 """Characters that a warning lists."""
 
@@ -464,6 +495,11 @@ def _mark_damaged(result: PageResult, damage: tuple[str, ...]) -> None:
         result.verdict = "unreadable"
     elif result.verdict == "ok":
         result.verdict = "suspect"
+
+
+def digest_for(reader: Reader, document: Document) -> str:
+    """The digest of the reader's results for this document."""
+    return text_digest(reader) if document.media_type in LAID_OUT else reader.digest
 
 
 def text_digest(reader: Reader) -> str:

@@ -7,7 +7,7 @@ import {
   readLine,
   toRanges,
 } from "../../../../src/edge/domain/batches/batch.ts";
-import { type LineRecord, trainingRecord } from "../../../../src/edge/domain/pages/training.ts";
+import { trainingRecord } from "../../../../src/edge/domain/pages/training.ts";
 import { storedResult } from "../../samples.ts";
 
 const FILE = `file_${"0".repeat(24)}`;
@@ -137,7 +137,7 @@ it("pages become ranges", () => {
 });
 
 it("training data has the image, the text, the boxes and the provenance", () => {
-  const line: LineRecord = {
+  const line = {
     type: "line" as const,
     line: 3,
     custom_id: "a",

@@ -60,6 +60,7 @@ async function over(id: string) {
   );
 }
 
+/** The records of a batch's shards; each matches the schema that `fovea.corpus` has, too. */
 async function records(id: string, path = "output") {
   const { shards } = await json(call(`/v1/batches/${id}/output`, { key }));
   const texts = await Promise.all(
@@ -68,7 +69,14 @@ async function records(id: string, path = "output") {
     ),
   );
   const lines = texts.join("").split("\n").filter(Boolean);
-  return lines.map((line) => JSON.parse(line));
+  const all = lines.map((line) => JSON.parse(line));
+  // Imported here: the app extends zod before schemas are made.
+  const schemas = await import("../../../../src/edge/domain/pages/training.ts");
+  const schema = { line: schemas.LineRecord, page: schemas.PageRecord };
+  for (const record of all)
+    if (path === "output") schema[record.type as "line" | "page"].parse(record);
+    else schemas.TrainingRecord.parse(record);
+  return all;
 }
 
 const pagesRead = () =>

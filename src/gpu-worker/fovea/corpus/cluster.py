@@ -1,0 +1,262 @@
+"""Runs the stages on Ray Data: on this machine, or on the cluster that `RAY_ADDRESS` or `--address` names.
+
+    open_documents (tasks) → ReadPages (a pool of actors) → this process, which writes shards → write_selection (tasks)
+
+Ray's back-pressure keeps few drawn pages waiting. A batch for a reader has pages of several documents. Rows can come
+twice after a crash; `shards.Collector` takes each once.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fovea.corpus.drawn import Row
+from fovea.corpus.guard import Key, Tries, read_guarded
+from fovea.corpus.manifest import PlannedDocument
+from fovea.corpus.opening import open_shard
+from fovea.corpus.options import InputError, Options
+from fovea.corpus.reading import CPU_READERS, PageReader, Traits, with_threads
+from fovea.corpus.run import Selection
+from fovea.corpus.selecting import write_selection
+from fovea.corpus.store import StoreFault
+from fovea.service.shard import Needs
+from fovea.settings import Settings
+
+BLOCK_BYTES = 4 << 20
+"""Drawn pages that travel together; a page of text is about 0.2 MB."""
+CPU_BATCH, GPU_BATCH = 4, 32
+CONCURRENT = 4
+"""Batches that a reader on a GPU works on at the same time, so that its engine always has sequences to decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`None`: chosen by the model and the cluster."""
+
+    address: str | None = None
+    readers: tuple[int, int] | None = None
+    """Least and most readers."""
+    reader_cpus: float = 1.0
+    reader_gpus: float | None = None
+    open_cpus: float = 0.5
+    """Of a task that opens documents and draws pages."""
+    batch: int | None = None
+    cpus: int | None = None
+    """Of a cluster that is started here."""
+    object_store_bytes: int | None = None
+    """Likewise."""
+    start_limit_s: float = 900.0
+    """Until the first reader has loaded its weights; a cluster may have to start a machine for it."""
+
+
+class Ledger(Tries):
+    """An actor: whether the run is draining, and how often each page has been begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._draining = False
+
+    def drain(self) -> None:
+        self._draining = True
+
+    def draining(self) -> bool:
+        return self._draining
+
+
+def open_documents(table: Any, options: Options, needs: Needs, ledger: Any) -> Iterator[Any]:
+    """A task: the drawn pages of shards, as tables of rows. Starts no shard while the run drains."""
+    import ray
+
+    settings = Settings.from_environment()
+    for number, lines in zip(table["shard"].to_pylist(), table["documents"].to_pylist(), strict=True):
+        if ray.get(ledger.draining.remote()):
+            continue
+        documents = [PlannedDocument.from_line(line) for line in lines]
+        for row in open_shard(number, documents, options.reading, needs, settings):
+            yield _table([row])
+    yield _table([])
+
+
+class ReadPages:
+    """An actor: reads batches of drawn pages."""
+
+    def __init__(self, options: Options, cpus: float, ledger: Any):
+        logging.basicConfig(level=logging.WARNING)
+        self._reader = PageReader(options, with_threads(Settings.from_environment(), cpus))
+        self._ledger = ledger
+
+    def __call__(self, table: Any) -> Any:
+        import ray
+
+        rows = [Row(**row) for row in table.to_pylist()]
+        return _table(
+            read_guarded(
+                self._reader, rows, lambda pages: ray.get(self._ledger.begin.remote(pages)), self._end
+            )
+        )
+
+    def _end(self, pages: list[Key]) -> None:
+        self._ledger.end.remote(pages)
+
+
+def _table(rows: Sequence[Row]) -> Any:
+    import pyarrow as pa
+
+    types = (pa.int64(), pa.int64(), pa.int64(), pa.string(), pa.binary(), pa.binary())
+    columns = zip(*rows, strict=True) if rows else [()] * len(types)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    return pa.table(dict(zip(Row._fields, arrays, strict=True)))
+
+
+def probe(options: Options, cpus: float) -> Traits | str:
+    """A task: loads the reader once. Returns its traits, or why it cannot be used."""
+    try:
+        return PageReader(options, with_threads(Settings.from_environment(), cpus)).traits
+    except InputError as error:
+        return str(error)
+
+
+class RayCluster:
+    def __init__(self, resources: Resources):
+        self._resources = resources
+        self.readers = 1
+
+    def start(self, options: Options, settings: Settings) -> Traits:
+        try:
+            import ray
+        except ImportError:
+            raise InputError(
+                "Ray is not installed: it is in the Python group `corpus` (`npm run corpus:install`)."
+            ) from None
+        self._options = options
+        self._connect(ray)
+        has = ray.cluster_resources()
+        on_gpu = options.reading.model not in CPU_READERS and settings.device != "cpu"
+        resources = self._resources
+        self._gpus = resources.reader_gpus if resources.reader_gpus is not None else float(on_gpu)
+        if self._gpus and not has.get("GPU") and resources.readers is None:
+            raise InputError(
+                f"{options.reading.model} needs GPUs and the cluster has none. Say --readers if it starts machines on "
+                "demand, or --reader-gpus 0 to read on CPUs."
+            )
+        self._least, self._most = resources.readers or self._as_many_as_fit(has)
+        self.readers = self._most
+        self._ledger = ray.remote(Ledger).options(num_cpus=0).remote()
+        task = ray.remote(probe).options(num_cpus=resources.reader_cpus, num_gpus=self._gpus, name="probe")
+        found, _ = ray.wait([task.remote(options, resources.reader_cpus)], timeout=resources.start_limit_s)
+        if not found:
+            raise InputError(f"No reader was ready within {resources.start_limit_s:.0f} s: {has}.")
+        traits = ray.get(found[0])
+        if isinstance(traits, str):
+            raise InputError(traits)
+        self._traits = traits
+        return traits
+
+    def _connect(self, ray: Any) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        resources = self._resources
+        ours = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
+        address = resources.address or os.environ.get("RAY_ADDRESS")
+        local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        if not address and resources.cpus:
+            local["num_cpus"] = resources.cpus
+        if not address and resources.object_store_bytes:
+            local["object_store_memory"] = resources.object_store_bytes
+        try:
+            ray.init(
+                address=address or "local",
+                namespace="fovea-corpus",
+                runtime_env={"env_vars": ours},
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                **local,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise InputError(f"Ray cannot be reached: {error}") from None
+
+    def _as_many_as_fit(self, has: Mapping[str, float]) -> tuple[int, int]:
+        if self._gpus:
+            fit = math.floor(has["GPU"] / self._gpus)
+        else:
+            free = has.get("CPU", 1.0) - self._resources.open_cpus
+            fit = math.floor(free / self._resources.reader_cpus)
+        return max(1, fit), max(1, fit)
+
+    def rows(self, shards: Mapping[int, Sequence[PlannedDocument]]) -> Iterator[Row]:
+        import pyarrow as pa
+        import ray
+
+        context = ray.data.DataContext.get_current()
+        context.target_max_block_size = BLOCK_BYTES
+        context.enable_progress_bars = False
+        resources, batched = self._resources, self._traits.batched
+        batch = resources.batch or (GPU_BATCH if batched else CPU_BATCH)
+        tables = [
+            pa.table({"shard": [number], "documents": [[document.to_line() for document in documents]]})
+            for number, documents in shards.items()
+        ]
+        pool = ray.data.ActorPoolStrategy(
+            min_size=self._least,
+            max_size=self._most,
+            max_tasks_in_flight_per_actor=2 * CONCURRENT if batched else 2,
+            max_concurrent_calls_per_actor=CONCURRENT if batched else 1,
+            enable_true_multi_threading=batched,
+        )
+        dataset = (
+            ray.data.from_arrow(tables)
+            .map_batches(
+                open_documents,
+                batch_size=1,
+                batch_format="pyarrow",
+                fn_kwargs={"options": self._options, "needs": self._traits.needs, "ledger": self._ledger},
+                num_cpus=resources.open_cpus,
+            )
+            .map_batches(
+                ReadPages,
+                batch_size=batch,
+                batch_format="pyarrow",
+                fn_constructor_args=(self._options, resources.reader_cpus, self._ledger),
+                compute=pool,
+                num_cpus=resources.reader_cpus,
+                num_gpus=self._gpus or None,
+            )
+        )
+        dataset.set_name("fovea-corpus")
+        for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+            for row in table.to_pylist():
+                yield Row(**row)
+
+    def select(self, selections: Iterator[Selection]) -> Iterator[dict[str, Any]]:
+        import ray
+
+        task = ray.remote(write_selection).options(name="write_selection")
+        most = max(2, 2 * int(ray.cluster_resources().get("CPU", 1)))
+        running: list[Any] = []
+        for one in selections:
+            running.append(task.remote(*one))
+            if len(running) >= most:
+                done, running = ray.wait(running)
+                yield from map(_result, done)
+        yield from map(_result, running)
+
+    def drain(self) -> None:
+        self._ledger.drain.remote()
+
+    def close(self) -> None:
+        import sys
+
+        if ray := sys.modules.get("ray"):
+            ray.shutdown()
+
+
+def _result(reference: Any) -> Any:
+    """Raises `StoreFault` of the task as one of this process."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except StoreFault as error:
+        raise StoreFault(str(error)) from None
