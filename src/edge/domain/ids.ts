@@ -21,7 +21,9 @@ export type Resource =
   | "vtok"
   | "ctx"
   | "item"
-  | "ext";
+  | "ext"
+  | "bkt"
+  | "out";
 
 export function newId(resource: Resource, now: number): string {
   let seconds = Math.floor(now / 1000);

@@ -8,6 +8,7 @@ import { batchesCreate } from "./batches/create.ts";
 import { batchesFailures } from "./batches/failures.ts";
 import { manifestsCreate } from "./batches/manifests.ts";
 import { batchesOutput } from "./batches/output.ts";
+import { buckets } from "./buckets/buckets.ts";
 import { callbacks } from "./callbacks/callbacks.ts";
 import { chatCompletions } from "./chat/completions.ts";
 import { compress } from "./compress/compress.ts";
@@ -35,6 +36,7 @@ import { keysDelete, keysList, whoami } from "./keys/keys.ts";
 import { keysRotate } from "./keys/rotate.ts";
 import { mcp } from "./mcp/mcp.ts";
 import { ocrCreate } from "./ocr/create.ts";
+import { jobsDelivery } from "./ocr/delivery.ts";
 import { healthRoutes } from "./service/health.ts";
 import { metrics } from "./service/metrics.ts";
 import { models } from "./service/models.ts";
@@ -69,6 +71,7 @@ export const routes: ((app: App) => void)[] = [
   jobsTokens,
   jobsImage,
   jobsFigure,
+  jobsDelivery,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,
@@ -80,6 +83,7 @@ export const routes: ((app: App) => void)[] = [
   batchesControl,
   batchesFailures,
   batchesOutput,
+  buckets,
   contextsCreate,
   contexts,
   contextsMessages,
