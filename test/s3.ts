@@ -198,7 +198,10 @@ function signatureFault({ request, query, body }: Asked, url: URL, host: string)
   const text = `AWS4-HMAC-SHA256\n${date}\n${day}/${region}/s3/aws4_request\n${digest}`;
   const hmac = (key: string | Buffer, message: string) =>
     createHmac("sha256", key).update(message).digest();
-  const dayKey = hmac(hmac(hmac(`AWS4${ACCESS_KEY.secret}`, day as string), region as string), "s3");
+  const dayKey = hmac(
+    hmac(hmac(`AWS4${ACCESS_KEY.secret}`, day as string), region as string),
+    "s3",
+  );
   const expected = hmac(hmac(dayKey, "aws4_request"), text).toString("hex");
   return expected === signature ? null : "SignatureDoesNotMatch";
 }

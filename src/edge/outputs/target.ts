@@ -17,6 +17,11 @@ import { settings } from "../settings.ts";
 const HEADER =
   /^(content-type|content-disposition|content-md5|cache-control|x-(amz|goog|ms)-[a-z0-9-]{1,64})$/i;
 
+const VALUE = z
+  .string()
+  .max(1024)
+  .regex(/^[\x20-\x7e]*$/, "must be ASCII characters");
+
 export const DeliverTarget = z
   .strictObject({
     url: z.url().max(4096).meta({
@@ -24,7 +29,7 @@ export const DeliverTarget = z
         "A presigned address for PUT, of S3, R2, Google Cloud Storage, Azure or your server",
     }),
     headers: z
-      .record(z.string().regex(HEADER, "not a header of presigned requests"), z.string().max(1024))
+      .record(z.string().regex(HEADER, "not a header of presigned requests"), VALUE)
       .refine((headers) => Object.keys(headers).length <= 16, "at most 16 headers")
       .default({})
       .meta({

@@ -159,7 +159,8 @@ export async function moveBatch(
   const { meta } = await db
     .prepare(
       `UPDATE batches SET state = ?2, reason = ?3,
-         bucket_faults = iif(?2 = 'running', 0, bucket_faults), bucket_due_at = iif(?2 = 'running', 0, bucket_due_at)
+         bucket_faults = iif(?2 = 'running', 0, bucket_faults), bucket_due_at = iif(?2 = 'running', 0, bucket_due_at),
+         bucket_error = iif(?2 = 'running', NULL, bucket_error)
        WHERE id = ?1 AND state IN (SELECT value FROM json_each(?4))`,
     )
     .bind(id, to, reason, JSON.stringify(from))

@@ -56,7 +56,8 @@ export const NewConnection = z.strictObject({
 
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
-  return url !== null && url.pathname === "/" && url.search === "" && url.hash === "";
+  if (url === null || url.username !== "" || url.password !== "") return false;
+  return url.pathname === "/" && url.search === "" && url.hash === "";
 }
 
 /**

@@ -1,9 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { keyFault, NewConnection, objectUrl } from "../../../../src/edge/domain/buckets/connection.ts";
+import {
+  keyFault,
+  NewConnection,
+  objectUrl,
+} from "../../../../src/edge/domain/buckets/connection.ts";
 
 const KEYS = { access_key_id: "AKIAEXAMPLE", secret_access_key: "secret-of-example" };
 const connection = (fields: object) =>
-  NewConnection.safeParse({ endpoint: "https://s3.example.com", bucket: "scans", ...KEYS, ...fields });
+  NewConnection.safeParse({
+    endpoint: "https://s3.example.com",
+    bucket: "scans",
+    ...KEYS,
+    ...fields,
+  });
 
 describe("a connection", () => {
   it("has an origin as its endpoint, and defaults", () => {

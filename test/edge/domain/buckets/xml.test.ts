@@ -8,7 +8,9 @@ const result = (inside: string) =>
 
 describe("a listing", () => {
   it("has keys, sizes and ETags without their quotes", () => {
-    const text = result(`<IsTruncated>true</IsTruncated>${contents("a&amp;b.pdf")}${contents("c", "e2")}`);
+    const text = result(
+      `<IsTruncated>true</IsTruncated>${contents("a&amp;b.pdf")}${contents("c", "e2")}`,
+    );
     expect(readListing(text)).toEqual({
       isTruncated: true,
       objects: [
@@ -21,13 +23,18 @@ describe("a listing", () => {
   it("decodes keys only if the server says that they are encoded", () => {
     const keys = (text: string) => readListing(text)?.objects.map(({ key }) => key);
     expect(keys(result(contents("a+b%2Fc")))).toEqual(["a+b%2Fc"]);
-    expect(keys(result(`<EncodingType>url</EncodingType>${contents("a+b%2Fc%2B")}`))).toEqual(["a b/c+"]);
+    expect(keys(result(`<EncodingType>url</EncodingType>${contents("a+b%2Fc%2B")}`))).toEqual([
+      "a b/c+",
+    ]);
     // A key is no place to say so.
     expect(keys(result(contents("&lt;EncodingType&gt;url%2F")))).toEqual(["<EncodingType>url%2F"]);
   });
 
   it("may be empty", () => {
-    expect(readListing(result("<KeyCount>0</KeyCount>"))).toEqual({ objects: [], isTruncated: false });
+    expect(readListing(result("<KeyCount>0</KeyCount>"))).toEqual({
+      objects: [],
+      isTruncated: false,
+    });
   });
 
   it("is refused if it is something else, or was cut", () => {
@@ -48,7 +55,8 @@ describe("a listing", () => {
 
 describe("an error", () => {
   it("has a code, and a region if it is one", () => {
-    const text = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+    const text =
+      "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
     expect(readError(text)).toEqual({ code: "AuthorizationHeaderMalformed", region: "eu-west-1" });
     const odd = "<Error><Code>A&lt;b&gt; c!</Code><Region>&lt;script&gt;</Region></Error>";
     expect(readError(odd)).toEqual({ code: "Abc", region: null });

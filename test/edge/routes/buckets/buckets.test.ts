@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CogStub, call, env, json, newKey, post, s3Object } from "../../support.ts";
 
-const ACCESS_KEY = { access_key_id: "AKIDOFTHETESTS", secret_access_key: "secret-key-of-the-tests" };
+const ACCESS_KEY = {
+  access_key_id: "AKIDOFTHETESTS",
+  secret_access_key: "secret-key-of-the-tests",
+};
 const PLACE = { endpoint: "https://s3.example.com", region: "eu-test-1" };
 
 let key: string;
@@ -16,7 +19,10 @@ const connect = (fields: object, caller = key) =>
 const check = async (id: string) => {
   const { ok, steps } = await json(post(`/v1/buckets/${id}/check`, key, ""));
   type Step = { step: string; outcome: string; error: { code: string } | null };
-  return { ok, ...Object.fromEntries(steps.map((s: Step) => [s.step, s.error?.code ?? s.outcome])) };
+  return {
+    ok,
+    ...Object.fromEntries(steps.map((s: Step) => [s.step, s.error?.code ?? s.outcome])),
+  };
 };
 const checked = async (fields: object) => check((await json(connect(fields))).id);
 
@@ -42,7 +48,9 @@ describe("a bucket connection", () => {
   });
 
   it("needs the scope `buckets`, and belongs to its tenant", async () => {
-    expect((await connect({ bucket: "scans" }, await newKey({ scopes: ["read", "write"] }))).status).toBe(403);
+    expect(
+      (await connect({ bucket: "scans" }, await newKey({ scopes: ["read", "write"] }))).status,
+    ).toBe(403);
     const { id } = await json(connect({ bucket: "scans" }));
     const other = await newKey();
     for (const [method, path] of [
@@ -67,7 +75,10 @@ describe("a bucket connection", () => {
     const left = env.DB.prepare("SELECT count(*) AS n FROM buckets WHERE id = ?").bind(id);
     expect(await left.first("n")).toBe(0);
     const log = await env.DB.prepare("SELECT action FROM audit WHERE target = ?").bind(id).all();
-    expect(log.results.map(({ action }) => action)).toEqual(["bucket.created", "bucket.deleted"]);
+    expect(log.results.map(({ action }) => action).sort()).toEqual([
+      "bucket.created",
+      "bucket.deleted",
+    ]);
   });
 
   it("has a public address", async () => {
@@ -119,7 +130,11 @@ describe("the check of a connection", () => {
     ["HTML with status 404", { bucket: "html-404" }, "bucket_nonsense"],
     ["half an answer", { bucket: "cut-xml" }, "bucket_nonsense"],
     ["silence", { bucket: "silent-bucket" }, "bucket_slow"],
-    ["no server", { bucket: "x-bucket", endpoint: "https://nobody.example.org" }, "bucket_unreachable"],
+    [
+      "no server",
+      { bucket: "x-bucket", endpoint: "https://nobody.example.org" },
+      "bucket_unreachable",
+    ],
   ])("says that it met %s", async (_, fields, code) => {
     await s3Object("checked", "here/a.pdf", "x");
     const found = await checked(fields);
