@@ -51,7 +51,10 @@ export const LineDefaults = z
   .meta({ id: "BatchDefaults" });
 export type LineDefaults = z.infer<typeof LineDefaults>;
 
-const bucketId = z.string().regex(idPattern("bkt"), "not a bucket connection's id");
+const bucketId = z
+  .string()
+  .regex(idPattern("bkt"), "not a bucket connection's id")
+  .meta({ description: "Id of a connection", example: "bkt_01jdf7k2m4c8q6w0e5r9t1y3" });
 
 /** An object in a bucket: a line's document, or `file` of POST /v1/ocr. */
 export const objectFields = {
@@ -63,7 +66,7 @@ export const objectFields = {
 /** The objects of a batch without a manifest. */
 export const BatchInput = z
   .strictObject({
-    bucket: bucketId.meta({ description: "Id of a connection" }),
+    bucket: bucketId,
     prefix: prefixField.default("").meta({
       description: "Objects whose keys begin with it. It must begin with the connection's prefix",
     }),
@@ -83,7 +86,7 @@ export type BatchInput = z.infer<typeof BatchInput>;
 /** Where the output of a batch is written. */
 export const BatchTarget = z
   .strictObject({
-    bucket: bucketId.meta({ description: "Id of a connection" }),
+    bucket: bucketId,
     prefix: prefixField.optional().meta({
       description:
         "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
