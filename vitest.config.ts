@@ -1,12 +1,15 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { startExtractor } from "./test/extractor.ts";
+import { startS3 } from "./test/s3.ts";
 
 /** Rules without I/O run in plain Node. */
 const PURE = ["test/edge/domain/**/*.test.ts", "test/edge/formats/**/*.test.ts"];
 
 /** Answers the extractions of the tests. */
 const extractor = await startExtractor();
+/** The buckets of the tests. */
+const s3 = await startS3();
 
 /** All else runs inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
 export default defineConfig({
@@ -57,6 +60,9 @@ export default defineConfig({
                 R2_SECRET_ACCESS_KEY: "secret-of-the-tests",
                 RATE_PER_MINUTE: "100000",
                 MAX_FILE_BYTES: "20000000",
+                MAX_BUCKETS: "12",
+                BUCKET_TIMEOUT_S: "4",
+                TEST_S3: s3.origin,
                 EXTRACT_URL: extractor.url,
                 EXTRACT_MODEL: "stand-in",
                 EXTRACT_KEY: "key-of-the-stand-in",

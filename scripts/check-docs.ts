@@ -36,7 +36,7 @@ function errorCodes(): string[] {
     "src/edge/**/*.ts",
     /\bcode: "([a-z]+(?:_[a-z]+)*)"/g,
     /\bfault\(\s*"(\w+)"/g,
-    /\bManifestFault\(\s*"([\w-]+)"/g,
+    /\bBatchFault\(\s*"([\w-]+)"/g,
   ).filter((code) => code !== "custom"); // of zod
   const worker = made(
     "src/gpu-worker/fovea/**/*.py",

@@ -18,6 +18,10 @@ export type BatchShard = BatchOutput["shards"][number];
 export interface ManifestLine extends BatchDefaults {
   file?: string;
   url?: string;
+  /** Id of a bucket connection, with the `key` of an object and perhaps its `etag`. */
+  bucket?: string;
+  key?: string;
+  etag?: string;
   custom_id?: string;
   metadata?: Record<string, string>;
 }
@@ -51,10 +55,16 @@ export class Batches {
   /** Uploads a manifest and starts a batch on it. */
   async start(
     manifest: ManifestSource,
-    { defaults, metadata, ...call }: Omit<NewBatch, "manifest"> & CallOptions = {},
+    {
+      defaults,
+      metadata,
+      output,
+      deliver,
+      ...call
+    }: Omit<NewBatch, "manifest" | "input"> & CallOptions = {},
   ): Promise<Batch> {
     const { id } = await this.upload(manifest, call);
-    return this.create({ manifest: id, defaults, metadata }, call);
+    return this.create({ manifest: id, defaults, metadata, output, deliver }, call);
   }
 
   /** Uploads a manifest. Its lines are checked only when the batch reaches them. */
@@ -67,7 +77,7 @@ export class Batches {
     });
   }
 
-  /** Starts a batch on an uploaded manifest. */
+  /** Starts a batch on an uploaded manifest, or on the objects of a bucket. */
   create(batch: NewBatch, options: CallOptions = {}): Promise<Batch> {
     return this.#http.json("POST", "/v1/batches", { json: batch, ...options });
   }
@@ -115,6 +125,11 @@ export class Batches {
   /** Retries the failed lines, and the failed pages of lines that were read in part. */
   retry(id: string, options: CallOptions = {}): Promise<Batch> {
     return this.#http.json("POST", `${path(id)}/retry`, options);
+  }
+
+  /** Tries again what could not be written to a bucket. */
+  deliver(id: string, options: CallOptions = {}): Promise<Batch> {
+    return this.#http.json("POST", `${path(id)}/deliver`, options);
   }
 
   /** Deletes the batch and its output. */

@@ -3,6 +3,7 @@
  * `fetch` and Web Crypto exist: Node, browsers and Workers.
  */
 import { Batches } from "./batches.ts";
+import { Buckets } from "./buckets.ts";
 import { Contexts } from "./contexts.ts";
 import { Webhooks } from "./endpoints.ts";
 import { JobError } from "./errors.ts";
@@ -81,6 +82,7 @@ export class Fovea {
   readonly files: Files;
   readonly jobs: Jobs;
   readonly batches: Batches;
+  readonly buckets: Buckets;
   readonly contexts: Contexts;
   readonly keys: Keys;
   readonly webhooks: Webhooks;
@@ -91,6 +93,7 @@ export class Fovea {
     this.files = new Files(this.#http);
     this.jobs = new Jobs(this.#http);
     this.batches = new Batches(this.#http);
+    this.buckets = new Buckets(this.#http);
     this.contexts = new Contexts(this.#http);
     this.keys = new Keys(this.#http);
     this.webhooks = new Webhooks(this.#http);

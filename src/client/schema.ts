@@ -536,9 +536,22 @@ export type MistralOcrPage = {
 };
 
 export type OcrRequest = {
-  file?: string;
+  /** Id of a file, or an object in a bucket that is connected by `POST /v1/buckets` */
+  file?: string | {
+    /** Id of a connection */
+    bucket: string;
+    key: string;
+    etag?: string;
+  };
   /** `https:` URL or `data:` URL of the document */
   url?: string;
+  /** PUT the result there, as JSON, when the job and its extraction have ended, whatever their state */
+  deliver?: {
+    /** A presigned address for PUT, of S3, R2, Google Cloud Storage, Azure or your server */
+    url: string;
+    /** Headers that are signed with the address: `Content-Type`, `Content-Disposition`, `Content-MD5`, `Cache-Control`, `x-amz-…`, `x-goog-…`, `x-ms-…` */
+    headers?: Record<string, string>;
+  };
   /** Page numbers start at 1; empty: all pages. Ranges beyond the end are clipped. */
   pages?: string;
   model?: string;
@@ -652,6 +665,21 @@ export type ExtractRequest = {
 
 /** `mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
 export type ResultFormat = "json" | "md" | "mdzip" | "html" | "txt" | "csv" | "xlsx" | "hocr" | "alto" | "chunks" | "docx" | "pdf" | "overlay";
+
+export type ResultDelivery = {
+  job_id: string;
+  state: "pending" | "delivered" | "failed";
+  /** Failed attempts */
+  failures: number;
+  /** Of the last attempt, if it has failed */
+  error: {
+    code: string;
+    message: string;
+  } | null;
+  /** What the receiver has called the object */
+  etag: string | null;
+  finished_at: string | null;
+};
 
 export type Delivery = {
   /** Sent as `webhook-id` with every attempt */
@@ -831,14 +859,35 @@ export type BatchManifest = {
 export type Batch = {
   id: string;
   state: "running" | "paused" | "canceling" | "completed" | "canceled" | "failed";
-  /** Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`) */
+  /** Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`, `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `input-empty`, `bucket-gone`, `too-many-lines`) */
   reason: string | null;
-  manifest: string;
+  /** `null` if the batch has an `input` */
+  manifest: string | null;
+  input: BatchInput;
+  output: BatchTarget;
+  /** Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses with `bucket-failed` if that does not help */
+  bucket_error: {
+    code: string;
+    message: string;
+  } | null;
+  /** Objects that are written to `output` or `deliver`, so far; `null` if there are none */
+  delivery: {
+    /** `failed`: nothing is pending, and some objects could not be written. They stay in the output here; `POST …/deliver` tries again */
+    state: "pending" | "delivered" | "failed";
+    pending: number;
+    delivered: number;
+    failed: number;
+    /** The last failure, unless all is delivered */
+    error: {
+      code: string;
+      message: string;
+    } | null;
+  } | null;
   /** 1 at first; each retry adds 1 */
   run: number;
   defaults: BatchDefaults;
   lines: {
-    /** `null` until the lines are counted */
+    /** `null` until the lines are counted, or all objects listed */
     total: number | null;
     succeeded: number;
     partial: number;
@@ -859,6 +908,24 @@ export type Batch = {
     training_data: string;
   };
 };
+
+export type BatchInput = {
+  /** Id of a connection */
+  bucket: string;
+  /** Objects whose keys begin with it. It must begin with the connection's prefix */
+  prefix?: string;
+  /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
+  suffixes?: Array<string>;
+} | null;
+
+export type BatchTarget = {
+  /** Id of a connection */
+  bucket: string;
+  /** The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix */
+  prefix?: string;
+  /** Also write training data, of pages with these verdicts */
+  training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
+} | null;
 
 export type BatchDefaults = {
   pages?: string;
@@ -884,7 +951,32 @@ export type BatchDefaults = {
 
 export type NewBatch = {
   /** Id of an uploaded manifest, or name of an object that the operator has put into the bucket under `manifests/{tenant id}/` */
-  manifest: string;
+  manifest?: string;
+  /** Objects of a bucket, instead of a manifest: each is a line */
+  input?: {
+    /** Id of a connection */
+    bucket: string;
+    /** Objects whose keys begin with it. It must begin with the connection's prefix */
+    prefix?: string;
+    /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
+    suffixes?: Array<string>;
+  };
+  /** Write the shards of the output, and at the end the list of them, into a bucket. They also stay here as long as the batch */
+  output?: {
+    /** Id of a connection */
+    bucket: string;
+    /** The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix */
+    prefix?: string;
+    /** Also write training data, of pages with these verdicts */
+    training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
+  };
+  /** PUT the whole output as one JSONL file, of at most 5 GiB, when the batch ends */
+  deliver?: {
+    /** A presigned address for PUT, of S3, R2, Google Cloud Storage, Azure or your server */
+    url: string;
+    /** Headers that are signed with the address: `Content-Type`, `Content-Disposition`, `Content-MD5`, `Cache-Control`, `x-amz-…`, `x-goog-…`, `x-ms-…` */
+    headers?: Record<string, string>;
+  };
   defaults?: BatchDefaults;
   metadata?: Record<string, string>;
 };
@@ -920,6 +1012,50 @@ export type BatchOutput = {
     bytes: number;
     sha256: string;
     path: string;
+    /** In the bucket of `output`; `null` if the batch has none */
+    key: string | null;
+  }>;
+};
+
+export type Bucket = {
+  id: string;
+  endpoint: string;
+  region: string;
+  bucket: string;
+  /** All keys begin with it */
+  prefix: string;
+  addressing: "path" | "virtual";
+  /** Last characters of the access key's id */
+  access_key_hint: string;
+  created_at: string;
+  rotated_at: string | null;
+};
+
+export type NewBucket = {
+  endpoint: string;
+  region?: string;
+  bucket: string;
+  prefix?: string;
+  addressing?: "path" | "virtual";
+  access_key_id: string;
+  secret_access_key: string;
+};
+
+export type BucketAccessKey = {
+  access_key_id: string;
+  secret_access_key: string;
+};
+
+export type BucketCheck = {
+  /** Whether every step has succeeded */
+  ok: boolean;
+  steps: Array<{
+    step: "list" | "write" | "read" | "delete";
+    outcome: "ok" | "failed" | "skipped";
+    error: {
+      code: string;
+      message: string;
+    } | null;
   }>;
 };
 
@@ -1541,7 +1677,7 @@ export type CreatedApiKey = {
   /** The key's last four characters */
   hint: string;
   environment: "live" | "test";
-  scopes: Array<"read" | "write" | "webhooks" | "admin">;
+  scopes: Array<"read" | "write" | "webhooks" | "buckets" | "admin">;
   created_at: string;
   revoked_at: string | null;
   expires_at: string | null;
@@ -1563,7 +1699,7 @@ export type ApiKey = {
   /** The key's last four characters */
   hint: string;
   environment: "live" | "test";
-  scopes: Array<"read" | "write" | "webhooks" | "admin">;
+  scopes: Array<"read" | "write" | "webhooks" | "buckets" | "admin">;
   created_at: string;
   revoked_at: string | null;
   expires_at: string | null;
@@ -1581,7 +1717,7 @@ export type NewApiKey = {
   name?: string;
   environment?: "live" | "test";
   /** `admin` includes all other scopes. Default: `read` and `write`, or `admin` with the bootstrap secret */
-  scopes?: Array<"read" | "write" | "webhooks" | "admin">;
+  scopes?: Array<"read" | "write" | "webhooks" | "buckets" | "admin">;
   expires_at?: string;
   /** Requests per minute. Default: the service's limit */
   rate_per_minute?: number;

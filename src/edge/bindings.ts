@@ -16,6 +16,7 @@ export interface Env {
   RATE_LIMITERS: DurableObjectNamespace<RateLimiterRpc>;
   UPLOADS: Workflow<UploadParams>;
   EXTRACTIONS: Workflow<ExtractionParams>;
+  OUTPUTS: Workflow<OutputParams>;
   BATCHES: DurableObjectNamespace<BatchDriverRpc>;
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
   RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
@@ -38,6 +39,10 @@ export interface UploadParams {
 
 export interface ExtractionParams {
   extractionId: string;
+}
+
+export interface OutputParams {
+  deliveryId: string;
 }
 
 /** Wakes the watchers of one job (signals/notifier.ts). */

@@ -9,6 +9,7 @@ export { UploadWorkflow } from "./documents/uploads.ts";
 export { ExtractionWorkflow } from "./extraction/workflow.ts";
 export { ShardWorkflow } from "./jobs/shard-workflow.ts";
 export { RateLimiter } from "./keys/rate-limiter.ts";
+export { OutputWorkflow } from "./outputs/workflow.ts";
 export { JobNotifier } from "./signals/notifier.ts";
 export { ContextIndex } from "./storage/memory/text-index.ts";
 export { WebhookReceiver } from "./webhooks/receiver.ts";

@@ -50,6 +50,8 @@ export const PROBLEMS = {
   "empty-file": [422, "The file is empty"],
   "url-refused": [422, "The URL is not allowed"],
   "url-unreachable": [422, "The URL could not be fetched"],
+  "bucket-failed": [422, "The bucket did not do what was asked"],
+  "too-many-buckets": [422, "The account has too many bucket connections"],
   "unknown-model": [422, "The model is not available"],
   "unknown-profile": [422, "The memory has no such profile"],
   "unknown-form": [422, "The profile has no such form"],

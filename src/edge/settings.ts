@@ -103,6 +103,11 @@ export const SettingsSchema = z.object({
     30,
     "Time for one write to R2 while a document, manifest or batch output is stored.",
   ),
+  BUCKET_TIMEOUT_S: seconds(
+    120,
+    "Time for one request to a customer's bucket or presigned address, with the bytes of the object.",
+  ),
+  MAX_BUCKETS: count(50, "connections", "Bucket connections of one tenant."),
   FETCH_TIMEOUT_S: seconds(30, "Time to fetch a document by URL, redirects included."),
   DNS_RESOLVER: z
     .union([z.url(), z.literal("")])

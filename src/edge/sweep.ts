@@ -15,12 +15,14 @@ import { probeUncounted, resumePlanning, startShards } from "./jobs/plan.ts";
 import { eraseFiles, expireFiles, finishErasures, pruneRecords } from "./jobs/retention.ts";
 import { advance } from "./jobs/shard-workflow.ts";
 import { settings } from "./settings.ts";
+import { driveDelivery } from "./signals/drive-output.ts";
 import { wakeReceivers } from "./signals/wake-receiver.ts";
 import { endedWorkflows, forgetWorkflows, type WorkflowName } from "./storage/ended-workflows.ts";
 import { strandedExtractions } from "./storage/extractions.ts";
 import { fileById } from "./storage/files.ts";
 import { deleteExpiredAnswers } from "./storage/idempotency.ts";
 import { findJobById } from "./storage/jobs.ts";
+import { strandedDeliveries } from "./storage/output-deliveries.ts";
 import { flightsWithoutShards, notRunning, strandedShards } from "./storage/shards.ts";
 
 /** Longer than any step, so that the sweep does not race with a healthy driver. */
@@ -40,6 +42,8 @@ export async function sweep(env: Env): Promise<void> {
   for (const shardId of await strandedShards(env.DB, now - GRACE_MS)) await advance(env, shardId);
   for (const id of await strandedExtractions(env.DB, now - GRACE_MS))
     await driveAgain(env, id, now);
+  for (const id of await strandedDeliveries(env.DB, now - GRACE_MS))
+    await driveDelivery(env, id, now);
   await checkPools(env, now);
   await wakeReceivers(env);
   await sweepBatches(env, now);
@@ -54,6 +58,7 @@ export async function sweep(env: Env): Promise<void> {
   await deleteWorkflows(env, "SHARDS", now - WAKE_MS);
   await deleteWorkflows(env, "UPLOADS", now - WAKE_MS);
   await deleteWorkflows(env, "EXTRACTIONS", now - WAKE_MS);
+  await deleteWorkflows(env, "OUTPUTS", now - WAKE_MS);
 }
 
 /** A late wake-up of a deleted instance would make Miniflare open it again. */

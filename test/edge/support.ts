@@ -69,6 +69,19 @@ const POOL_HOSTS = (JSON.parse(env.POOLS as string) as { url: string }[]).map(
 /** The stand-in for a model, a real server (test/extractor.ts). */
 export const EXTRACTOR = new URL(env.EXTRACT_URL as string).origin;
 
+/** The stand-in for S3, a real server (test/s3.ts). It gets what is sent to `*.s3.example.com`. */
+const S3 = env.TEST_S3 as string;
+
+/** Puts an object into a bucket of the stand-in, or reads it. */
+export const s3Object = (bucket: string, key: string, body?: Uint8Array | string) =>
+  real(`${S3}/${bucket}/${key.split("/").map(encodeURIComponent).join("/")}`, {
+    method: body === undefined ? "GET" : "PUT",
+    headers: { "x-test": "1" },
+    ...(body !== undefined && { body: body as BodyInit }),
+  });
+
+const real = globalThis.fetch;
+
 interface Prediction {
   id: string;
   /** Host of the pool that got the prediction. */
@@ -102,13 +115,17 @@ export class CogStub {
   #seen = 0;
 
   install(): this {
-    const real = globalThis.fetch;
     vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
       const request = new Request(input as RequestInfo, init as RequestInit);
       const url = new URL(request.url);
       const other = this.elsewhere.get(url.origin + url.pathname);
       if (other) return other(request);
       if (url.origin === EXTRACTOR) return real(request, init);
+      if (url.host.endsWith("s3.example.com")) {
+        const forwarded = new Request(S3 + url.pathname + url.search, request);
+        forwarded.headers.set("x-forwarded-host", url.host);
+        return real(forwarded);
+      }
       if (!POOL_HOSTS.includes(url.host) || !this.up || this.down.has(url.host))
         throw new TypeError("no connection");
       return this.#answer(request, url);

@@ -12,6 +12,10 @@ class ManifestLine(BatchDefaults, total=False):
 
     file: str
     url: str
+    bucket: str
+    """Id of a bucket connection, with the `key` of an object and perhaps its `etag`."""
+    key: str
+    etag: str
     custom_id: str
     metadata: dict[str, str]
 

@@ -281,6 +281,25 @@ class ResultDocument(Record):
     pages: list[StoredPageResult | FailedPage]
 
 
+class ResultDelivery(Record):
+    job_id: str
+    state: Literal["pending", "delivered", "failed"] | str
+    failures: int
+    """Failed attempts"""
+    error: ResultDeliveryError | None
+    """Of the last attempt, if it has failed"""
+    etag: str | None
+    """What the receiver has called the object"""
+    finished_at: datetime | None
+
+
+class ResultDeliveryError(Record):
+    """Of the last attempt, if it has failed"""
+
+    code: str
+    message: str
+
+
 class Delivery(Record):
     id: str
     """Sent as `webhook-id` with every attempt"""
@@ -411,9 +430,18 @@ class Batch(Record):
     id: str
     state: Literal["running", "paused", "canceling", "completed", "canceled", "failed"] | str
     reason: str | None
-    """Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or why it
-    failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`)"""
-    manifest: str
+    """Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`,
+    `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`,
+    `input-empty`, `bucket-gone`, `too-many-lines`)"""
+    manifest: str | None
+    """`null` if the batch has an `input`"""
+    input: BatchInput
+    output: BatchTarget
+    bucket_error: BatchBucketError | None
+    """Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses
+    with `bucket-failed` if that does not help"""
+    delivery: BatchDelivery | None
+    """Objects that are written to `output` or `deliver`, so far; `null` if there are none"""
     run: int
     """1 at first; each retry adds 1"""
     defaults: BatchDefaults
@@ -425,9 +453,37 @@ class Batch(Record):
     links: BatchLinks
 
 
+class BatchBucketError(Record):
+    """Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses
+    with `bucket-failed` if that does not help"""
+
+    code: str
+    message: str
+
+
+class BatchDelivery(Record):
+    """Objects that are written to `output` or `deliver`, so far; `null` if there are none"""
+
+    state: Literal["pending", "delivered", "failed"] | str
+    """`failed`: nothing is pending, and some objects could not be written. They stay in the output here;
+    `POST …/deliver` tries again"""
+    pending: int
+    delivered: int
+    failed: int
+    error: BatchDeliveryError | None
+    """The last failure, unless all is delivered"""
+
+
+class BatchDeliveryError(Record):
+    """The last failure, unless all is delivered"""
+
+    code: str
+    message: str
+
+
 class BatchLines(Record):
     total: int | None
-    """`null` until the lines are counted"""
+    """`null` until the lines are counted, or all objects listed"""
     succeeded: int
     partial: int
     failed: int
@@ -482,6 +538,39 @@ class BatchOutputShard(Record):
     bytes: int
     sha256: str
     path: str
+    key: str | None
+    """In the bucket of `output`; `null` if the batch has none"""
+
+
+class Bucket(Record):
+    id: str
+    endpoint: str
+    region: str
+    bucket: str
+    prefix: str
+    """All keys begin with it"""
+    addressing: Literal["path", "virtual"] | str
+    access_key_hint: str
+    """Last characters of the access key's id"""
+    created_at: datetime
+    rotated_at: datetime | None
+
+
+class BucketCheck(Record):
+    ok: bool
+    """Whether every step has succeeded"""
+    steps: list[BucketCheckStep]
+
+
+class BucketCheckStep(Record):
+    step: Literal["list", "write", "read", "delete"] | str
+    outcome: Literal["ok", "failed", "skipped"] | str
+    error: BucketCheckStepError | None
+
+
+class BucketCheckStepError(Record):
+    code: str
+    message: str
 
 
 class Context(Record):
@@ -972,7 +1061,7 @@ class CreatedApiKey(Record):
     hint: str
     """The key's last four characters"""
     environment: Literal["live", "test"] | str
-    scopes: list[Literal["read", "write", "webhooks", "admin"] | str]
+    scopes: list[Literal["read", "write", "webhooks", "buckets", "admin"] | str]
     created_at: datetime
     revoked_at: datetime | None
     expires_at: datetime | None
@@ -994,7 +1083,7 @@ class ApiKey(Record):
     hint: str
     """The key's last four characters"""
     environment: Literal["live", "test"] | str
-    scopes: list[Literal["read", "write", "webhooks", "admin"] | str]
+    scopes: list[Literal["read", "write", "webhooks", "buckets", "admin"] | str]
     created_at: datetime
     revoked_at: datetime | None
     expires_at: datetime | None
@@ -1036,6 +1125,7 @@ class WebhookEndpointWithSecret(Record):
             "key.revoked",
             "endpoint.disabled",
             "batch.completed",
+            "batch.delivered",
         ]
         | str
     ]
@@ -1064,6 +1154,7 @@ class WebhookEndpoint(Record):
             "key.revoked",
             "endpoint.disabled",
             "batch.completed",
+            "batch.delivered",
         ]
         | str
     ]
@@ -1475,6 +1566,26 @@ class StoredPageResultReceipt(Record):
 class FailedPage(Record):
     page: int
     error: PageError
+
+
+class BatchInput(Record):
+    bucket: str
+    """Id of a connection"""
+    prefix: str | None = None
+    """Objects whose keys begin with it. It must begin with the connection's prefix"""
+    suffixes: list[str] | None = None
+    """Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end
+    with `/` and empty objects are left out"""
+
+
+class BatchTarget(Record):
+    bucket: str
+    """Id of a connection"""
+    prefix: str | None = None
+    """The keys of the output are this, the batch's id, `/` and the name of the file. Default: the
+    connection's prefix"""
+    training_data: list[Literal["ok", "blank", "suspect", "unreadable"] | str] | None = None
+    """Also write training data, of pages with these verdicts"""
 
 
 class BatchDefaults(Record):

@@ -24,6 +24,8 @@ class CompleteUploadPart(TypedDict, total=False):
 
 
 class OcrOptions(TypedDict, total=False):
+    deliver: OcrRequestDeliver
+    """PUT the result there, as JSON, when the job and its extraction have ended, whatever their state"""
     pages: str
     """Page numbers start at 1; empty: all pages. Ranges beyond the end are clipped."""
     model: str
@@ -83,9 +85,27 @@ class OcrOptions(TypedDict, total=False):
 
 
 class OcrRequest(OcrOptions, total=False):
-    file: str
+    file: str | OcrRequestFile2
+    """Id of a file, or an object in a bucket that is connected by `POST /v1/buckets`"""
     url: str
     """`https:` URL or `data:` URL of the document"""
+
+
+class OcrRequestDeliver(TypedDict, total=False):
+    """PUT the result there, as JSON, when the job and its extraction have ended, whatever their state"""
+
+    url: Required[str]
+    """A presigned address for PUT, of S3, R2, Google Cloud Storage, Azure or your server"""
+    headers: dict[str, str]
+    """Headers that are signed with the address: `Content-Type`, `Content-Disposition`, `Content-MD5`,
+    `Cache-Control`, `x-amz-…`, `x-goog-…`, `x-ms-…`"""
+
+
+class OcrRequestFile2(TypedDict, total=False):
+    bucket: Required[str]
+    """Id of a connection"""
+    key: Required[str]
+    etag: str
 
 
 class MistralOcrRequest(TypedDict, total=False):
@@ -239,11 +259,68 @@ class ChatRequestFovea(TypedDict, total=False):
 
 
 class NewBatch(TypedDict, total=False):
-    manifest: Required[str]
+    manifest: str
     """Id of an uploaded manifest, or name of an object that the operator has put into the bucket under
     `manifests/{tenant id}/`"""
+    input: NewBatchInput
+    """Objects of a bucket, instead of a manifest: each is a line"""
+    output: NewBatchOutput
+    """Write the shards of the output, and at the end the list of them, into a bucket. They also stay here
+    as long as the batch"""
+    deliver: NewBatchDeliver
+    """PUT the whole output as one JSONL file, of at most 5 GiB, when the batch ends"""
     defaults: BatchDefaults
     metadata: dict[str, str]
+
+
+class NewBatchInput(TypedDict, total=False):
+    """Objects of a bucket, instead of a manifest: each is a line"""
+
+    bucket: Required[str]
+    """Id of a connection"""
+    prefix: str
+    """Objects whose keys begin with it. It must begin with the connection's prefix"""
+    suffixes: list[str]
+    """Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end
+    with `/` and empty objects are left out"""
+
+
+class NewBatchOutput(TypedDict, total=False):
+    """Write the shards of the output, and at the end the list of them, into a bucket. They also stay here
+    as long as the batch"""
+
+    bucket: Required[str]
+    """Id of a connection"""
+    prefix: str
+    """The keys of the output are this, the batch's id, `/` and the name of the file. Default: the
+    connection's prefix"""
+    training_data: list[Literal["ok", "blank", "suspect", "unreadable"]]
+    """Also write training data, of pages with these verdicts"""
+
+
+class NewBatchDeliver(TypedDict, total=False):
+    """PUT the whole output as one JSONL file, of at most 5 GiB, when the batch ends"""
+
+    url: Required[str]
+    """A presigned address for PUT, of S3, R2, Google Cloud Storage, Azure or your server"""
+    headers: dict[str, str]
+    """Headers that are signed with the address: `Content-Type`, `Content-Disposition`, `Content-MD5`,
+    `Cache-Control`, `x-amz-…`, `x-goog-…`, `x-ms-…`"""
+
+
+class NewBucket(TypedDict, total=False):
+    endpoint: Required[str]
+    region: str
+    bucket: Required[str]
+    prefix: str
+    addressing: Literal["path", "virtual"]
+    access_key_id: Required[str]
+    secret_access_key: Required[str]
+
+
+class BucketAccessKey(TypedDict, total=False):
+    access_key_id: Required[str]
+    secret_access_key: Required[str]
 
 
 class NewContext(TypedDict, total=False):
@@ -348,7 +425,7 @@ class McpMessage(TypedDict, total=False):
 class NewApiKey(TypedDict, total=False):
     name: str
     environment: Literal["live", "test"]
-    scopes: list[Literal["read", "write", "webhooks", "admin"]]
+    scopes: list[Literal["read", "write", "webhooks", "buckets", "admin"]]
     """`admin` includes all other scopes. Default: `read` and `write`, or `admin` with the bootstrap secret"""
     expires_at: str
     rate_per_minute: int
@@ -401,6 +478,7 @@ class NewWebhookEndpoint(TypedDict, total=False):
             "key.revoked",
             "endpoint.disabled",
             "batch.completed",
+            "batch.delivered",
         ]
     ]
 
@@ -421,6 +499,7 @@ class ChangeWebhookEndpoint(TypedDict, total=False):
             "key.revoked",
             "endpoint.disabled",
             "batch.completed",
+            "batch.delivered",
         ]
     ]
     state: Literal["active", "disabled"]

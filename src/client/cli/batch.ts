@@ -33,6 +33,13 @@ const lineOptions: Record<string, Option> = {
     choices: ["none", "inline"],
   },
 };
+const bucketOptions: Record<string, Option> = {
+  bucket: { value: "BUCKET-ID", help: "read the objects of this bucket instead of a manifest" },
+  prefix: { value: "TEXT", help: "only objects whose keys begin with it" },
+  suffixes: { value: "LIST", help: "only objects whose keys end so, such as .pdf,.tif" },
+  "to-bucket": { value: "BUCKET-ID", help: "also write the output into this bucket" },
+  "to-prefix": { value: "TEXT", help: "what the keys of the output begin with" },
+};
 const quiet: Option = { short: "q", help: "print only errors on stderr" };
 const outputOptions: Record<string, Option> = {
   output: {
@@ -52,7 +59,7 @@ export const batch: Command[] = [
     name: "batch run",
     args: WHAT,
     summary: "Read the documents in a manifest (.jsonl or standard input) or on the command line",
-    options: { ...lineOptions, ...outputOptions, quiet },
+    options: { ...lineOptions, ...bucketOptions, ...outputOptions, quiet },
     async run(input) {
       const fovea = input.fovea();
       const target = targetOf(input);
@@ -68,7 +75,7 @@ export const batch: Command[] = [
     name: "batch start",
     args: WHAT,
     summary: "Start a batch and print its id",
-    options: lineOptions,
+    options: { ...lineOptions, ...bucketOptions },
     async run(input) {
       const started = await startBatch(input.fovea(), input);
       if (input.has("json")) printJson(started);
@@ -115,6 +122,7 @@ export const batch: Command[] = [
   act("resume", "Resume a paused batch"),
   act("cancel", "Cancel unfinished lines; pages read so far stay in the output"),
   act("retry", "Retry the failed lines"),
+  act("deliver", "Write again what could not be written into a bucket"),
   {
     name: "batch output",
     args: "BATCH",
@@ -160,7 +168,7 @@ export const batch: Command[] = [
   },
 ];
 
-function act(verb: "pause" | "resume" | "cancel" | "retry", summary: string): Command {
+function act(verb: "pause" | "resume" | "cancel" | "retry" | "deliver", summary: string): Command {
   return {
     name: `batch ${verb}`,
     args: "BATCH",
@@ -173,9 +181,22 @@ function act(verb: "pause" | "resume" | "cancel" | "retry", summary: string): Co
 }
 
 async function startBatch(fovea: Fovea, input: Input): Promise<Batch> {
-  const manifest = await manifestOf(fovea, input.args);
   const defaults = { ...readingOf(input), ...formOf(input) } as BatchDefaults;
-  return fovea.batches.start(manifest, { defaults });
+  const target = input.value("to-bucket");
+  if (target === undefined && input.has("to-prefix"))
+    throw new UsageError("--to-prefix needs --to-bucket.");
+  const output = target && { bucket: target, prefix: input.value("to-prefix") };
+  const bucket = input.value("bucket");
+  if (bucket !== undefined) {
+    if (input.args.length > 0) throw new UsageError("Name a bucket or documents, not both.");
+    const suffixes = input.value("suffixes")?.split(",");
+    const source = { bucket, prefix: input.value("prefix"), suffixes };
+    return fovea.batches.create({ input: source, defaults, ...(output && { output }) });
+  }
+  if (input.has("prefix") || input.has("suffixes"))
+    throw new UsageError("--prefix and --suffixes need --bucket.");
+  const manifest = await manifestOf(fovea, input.args);
+  return fovea.batches.start(manifest, { defaults, ...(output && { output }) });
 }
 
 /** Standard input and a single `.jsonl` or `.ndjson` argument are manifests; other arguments are documents. */

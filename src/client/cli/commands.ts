@@ -1,5 +1,6 @@
 /** All commands. A new command needs a file in this folder and a line in this list. */
 import { batch } from "./batch.ts";
+import { bucket } from "./bucket.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { compress, context } from "./context.ts";
@@ -13,6 +14,7 @@ export const COMMANDS: Command[] = [
   read,
   ...jobs,
   ...batch,
+  ...bucket,
   ...context,
   compress,
   ...keys,

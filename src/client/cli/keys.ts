@@ -35,7 +35,7 @@ export const keys: Command[] = [
       name: { value: "TEXT", help: "a name for the key" },
       scopes: {
         value: "LIST",
-        help: "read, write, webhooks, admin, separated by commas (read,write)",
+        help: "read, write, webhooks, buckets, admin, separated by commas (read,write)",
       },
       environment: { value: "NAME", help: "live or test (live)", choices: ["live", "test"] },
       tenant: { value: "NAME", help: "the key's tenant; only with the bootstrap secret as --key" },

@@ -3,11 +3,14 @@
  * manifest, and start some. Every step leaves the records consistent, so a turn can be interrupted and repeated.
  */
 import type { Env } from "../bindings.ts";
+import { BucketFault } from "../buckets/fault.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
+import type { Fault } from "../domain/buckets/faults.ts";
 import { idPattern } from "../domain/ids.ts";
 import { cancelJob } from "../jobs/end.ts";
 import { settings } from "../settings.ts";
+import { driveDeliveries } from "../signals/drive-output.ts";
 import { wakeReceivers } from "../signals/wake-receiver.ts";
 import {
   endedLines,
@@ -22,8 +25,10 @@ import {
   deleteBatchRecords,
   findBatchById,
   finishBatch,
+  forgetBucketFaults,
   manifestInUse,
   moveBatch,
+  noteBucketFault,
   touchBatch,
 } from "../storage/batches.ts";
 import { openJobsOfBatch } from "../storage/jobs.ts";
@@ -31,7 +36,9 @@ import { findKey } from "../storage/keys.ts";
 import { deleteManifest } from "../storage/manifests.ts";
 import { pagesTakenThisMonth } from "../storage/quota.ts";
 import { dayLimits } from "../storage/tenants.ts";
-import { countLines, expandLines, ManifestFault } from "./manifest.ts";
+import { deliveriesOfEnd } from "./delivery.ts";
+import { expandListing } from "./listing.ts";
+import { BatchFault, countLines, expandLines } from "./manifest.ts";
 import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
 
@@ -60,7 +67,7 @@ export async function advanceBatch(env: Env, batchId: string): Promise<number | 
       const wait = await step(env, batch);
       if (wait !== "go on") return wait;
     } catch (error) {
-      if (!(error instanceof ManifestFault)) throw error;
+      if (!(error instanceof BatchFault)) throw error;
       for (const job of await openJobsOfBatch(env.DB, batchId)) await cancelJob(env, job);
       await finish(env, batch, "failed", error.code);
       return null;
@@ -72,7 +79,7 @@ export async function advanceBatch(env: Env, batchId: string): Promise<number | 
 /** @returns the result of `advanceBatch`, or `go on` if another step may follow in the same turn */
 async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   const { id, state } = batch;
-  if (state === "running" && batch.total === null) {
+  if (state === "running" && batch.total === null && !batch.input) {
     await countLines(env, batch);
     return "go on";
   }
@@ -82,7 +89,7 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   await settleEnded(env, batch);
   const counts = await lineCounts(env.DB, id);
   const running = state === "running";
-  const exhausted = batch.readOffset >= batch.bytes;
+  const exhausted = batch.input ? batch.total !== null : batch.readOffset >= batch.bytes;
   // No more lines will settle by themselves.
   const idle = counts.open === 0 && (!running || (exhausted && counts.waiting === 0));
 
@@ -106,18 +113,52 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
     await moveBatch(env.DB, id, ["running"], "paused", reason);
     return "go on";
   }
-  if (counts.waiting < TURN_LINES && !exhausted) {
-    await expandLines(env, batch);
-    return "go on";
-  }
+  const pause = batch.bucketDueAt - Date.now();
+  if (pause > 0) return Math.min(pause, POLL_MS);
+  if (counts.waiting < TURN_LINES && !exhausted) return expand(env, batch);
   const free = settings(env).BATCH_JOBS - counts.open;
   if (counts.waiting > 0 && free > 0 && counts.openPages < OPEN_PAGES) {
     const lines = await waitingLines(env.DB, id, TURN_LINES);
-    const { opened, refused } = await startLines(env, batch, lines, Math.min(free, TURN_OPENS));
+    const started = await startLines(env, batch, lines, Math.min(free, TURN_OPENS));
+    const { opened, refused, fault } = started;
+    if (opened > 0 && batch.bucketFaults > 0) await forgetBucketFaults(env.DB, id);
+    if (fault) return bucketFailed(env, opened > 0 ? { ...batch, bucketFaults: 0 } : batch, fault);
     if (opened > 0) return 0;
     if (refused > 0) return "go on";
   }
   return POLL_MS;
+}
+
+/** Makes the next lines of the manifest, or of the listing of a bucket. */
+async function expand(env: Env, batch: Batch): Promise<number | "go on"> {
+  if (!batch.input) {
+    await expandLines(env, batch);
+    return "go on";
+  }
+  try {
+    await expandListing(env, batch, batch.input);
+    return "go on";
+  } catch (error) {
+    if (error instanceof BucketFault) return bucketFailed(env, batch, error.fault);
+    throw error;
+  }
+}
+
+/** Failures of buckets in a row after which a batch pauses, and the pauses between them: twice as long each time. */
+const MAX_BUCKET_FAULTS = 8;
+const BUCKET_PAUSE_MS = 2000;
+
+/** A bucket does not work: the batch asks again later, or pauses until somebody has put the connection in order. */
+async function bucketFailed(
+  env: Env,
+  { id, bucketFaults }: Batch,
+  { whose, code, message }: Fault,
+): Promise<number | "go on"> {
+  const wait = BUCKET_PAUSE_MS * 2 ** bucketFaults;
+  await noteBucketFault(env.DB, id, { code, message }, Date.now() + wait);
+  if (whose === "later" && bucketFaults + 1 < MAX_BUCKET_FAULTS) return Math.min(wait, POLL_MS);
+  await moveBatch(env.DB, id, ["running"], "paused", "bucket-failed");
+  return "go on";
 }
 
 async function settleEnded(env: Env, batch: Batch): Promise<void> {
@@ -163,8 +204,12 @@ async function finish(
 ): Promise<void> {
   await writeOutputManifest(env, batch);
   const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
-  if (await finishBatch(env.DB, batch.id, batch.state, state, reason, notice, Date.now()))
-    await wakeReceivers(env);
+  const { DB } = env;
+  const now = Date.now();
+  const also = deliveriesOfEnd(env, batch, now);
+  if (!(await finishBatch(DB, batch.id, batch.state, state, reason, notice, now, also))) return;
+  await wakeReceivers(env);
+  await driveDeliveries(env, batch.id);
 }
 
 /** Data of the webhook `batch.completed`: counts, and links to the output. */

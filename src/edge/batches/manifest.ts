@@ -19,10 +19,16 @@ const EXPAND_LINES = 500;
 const EXPAND_BYTES = 512 * 1024;
 
 /** The batch cannot continue. The client sees `code`. */
-export class ManifestFault extends Error {
-  readonly code: "manifest-gone" | "manifest-changed" | "too-many-lines" | "manifest-empty";
+export class BatchFault extends Error {
+  readonly code:
+    | "manifest-gone"
+    | "manifest-changed"
+    | "manifest-empty"
+    | "too-many-lines"
+    | "input-empty"
+    | "bucket-gone";
 
-  constructor(code: ManifestFault["code"]) {
+  constructor(code: BatchFault["code"]) {
     super(code);
     this.code = code;
   }
@@ -36,13 +42,13 @@ export async function countLines(env: Env, batch: Batch): Promise<void> {
   const lines = new LineSplitter(MAX_LINE_BYTES, start);
   for await (const _ of readLines(env, batch, lines)) {
     counted++;
-    if (counted > settings(env).MAX_BATCH_LINES) throw new ManifestFault("too-many-lines");
+    if (counted > settings(env).MAX_BATCH_LINES) throw new BatchFault("too-many-lines");
     if (lines.position.offset - start.offset >= COUNT_BYTES) {
       ended = false;
       break;
     }
   }
-  if (ended && counted === 0) throw new ManifestFault("manifest-empty");
+  if (ended && counted === 0) throw new BatchFault("manifest-empty");
   await noteCount(env.DB, batch, { ...lines.position, counted }, ended ? counted : null);
 }
 
@@ -72,8 +78,8 @@ async function* readLines(env: Env, batch: Batch, splitter: LineSplitter): Async
     range: { offset },
     onlyIf: { etagMatches: batch.etag },
   });
-  if (!object) throw new ManifestFault("manifest-gone");
-  if (!("body" in object)) throw new ManifestFault("manifest-changed");
+  if (!object) throw new BatchFault("manifest-gone");
+  if (!("body" in object)) throw new BatchFault("manifest-changed");
   for await (const chunk of object.body) yield* splitter.push(chunk);
   yield* splitter.end();
 }

@@ -1,6 +1,7 @@
 /** The list of a batch's output shards, as the API returns it and as it is stored next to them in R2. */
 import type { OutputShard } from "../storage/batch-output.ts";
 import type { Batch } from "../storage/batches.ts";
+import { shardKey } from "./delivery.ts";
 
 /** @param complete whether this run will write no more shards */
 export const outputManifest = (batch: Batch, shards: OutputShard[], complete: boolean) => ({
@@ -19,5 +20,6 @@ export const outputManifest = (batch: Batch, shards: OutputShard[], complete: bo
     bytes,
     sha256,
     path: `/v1/batches/${batch.id}/output/${number}`,
+    key: shardKey(batch, number),
   })),
 });

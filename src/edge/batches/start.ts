@@ -1,7 +1,9 @@
 /** Starts waiting lines: parses each, finds or fetches its document and starts a job for it. */
 import type { Env } from "../bindings.ts";
-import { fileFromUrl } from "../documents/ingest.ts";
+import { BucketFault } from "../buckets/fault.ts";
+import { type BucketObject, fileFromBucket, fileFromUrl } from "../documents/ingest.ts";
 import { type LineSpec, readLine } from "../domain/batches/batch.ts";
+import type { Fault } from "../domain/buckets/faults.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
@@ -32,16 +34,23 @@ interface Ready {
   selection: PageSelection;
 }
 
+/** A document, with the ETag of its object if it comes from a bucket. */
+interface Found {
+  file: StoredFile;
+  etag: string | null;
+}
+
 /**
  * @param free how many lines may be opened; faulty lines do not count
- * @returns how many lines got as far as their document, and how many failed
+ * @returns how many lines got as far as their document, how many failed, and why a bucket did not work, in which case its
+ *   lines still wait
  */
 export async function startLines(
   env: Env,
   batch: Batch,
   lines: WaitingLine[],
   free: number,
-): Promise<{ opened: number; refused: number }> {
+): Promise<{ opened: number; refused: number; fault: Fault | null }> {
   const { MODELS, DEFAULT_MODEL } = settings(env);
   const rules = {
     defaults: batch.defaults,
@@ -58,24 +67,32 @@ export async function startLines(
     else ready.push({ line, spec, selection: selection ?? spec.selection });
   }
   // Lines of one turn that name the same document share its fetch; those that ask for the same reading share a job.
-  const fetched = new Map<string, Promise<StoredFile | PageError>>();
+  const fetched = new Map<string, Promise<Found | PageError | BucketFault>>();
   const jobs = new Map<string, Promise<string>>();
   const queue = ready.values();
+  let opened = 0;
+  let fault: Fault | null = null;
   const work = async () => {
     for (const request of queue) {
       const { source } = request.spec;
-      const name = "url" in source ? source.url : source.file;
+      const name = JSON.stringify(source);
       const document = fetched.get(name) ?? findDocument(env, batch, source);
       fetched.set(name, document);
-      const file = await document;
-      if ("code" in file) faulty.push(failed(request.line, file));
-      else await open(env, batch, request, file, jobs);
+      const found = await document;
+      if (found instanceof BucketFault) {
+        fault = found.fault;
+        if (fault.whose === "connection") return;
+      } else if ("code" in found) faulty.push(failed(request.line, found));
+      else {
+        await open(env, batch, request, found, jobs);
+        opened++;
+      }
     }
   };
   const ends = await Promise.allSettled(Array.from({ length: FETCHES }, work));
   if (faulty.length > 0) await settleLines(env.DB, batch.id, faulty);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
-  return { opened: ready.length, refused: faulty.length };
+  return { opened, refused: faulty.length, fault };
 }
 
 const failed = (line: number, error: PageError): Settlement => ({
@@ -86,23 +103,32 @@ const failed = (line: number, error: PageError): Settlement => ({
   failed: 0,
 });
 
+/** @returns a BucketFault if it is not the line's: the line can be started later */
 async function findDocument(
   env: Env,
   batch: Batch,
   source: LineSpec["source"],
-): Promise<StoredFile | PageError> {
+): Promise<Found | PageError | BucketFault> {
   if ("file" in source) {
     const file = await clientFile(env.DB, batch.tenantId, source.file);
-    return file ?? { code: "file_not_found", message: "No such file." };
+    return file ? { file, etag: null } : { code: "file_not_found", message: "No such file." };
   }
-  const known = await fileOfUrl(env.DB, batch.id, source.url);
-  const file = known && (await fileById(env.DB, batch.tenantId, known));
-  if (file) return file;
+  const name = "url" in source ? source.url : JSON.stringify([source.bucket, source.key]);
+  const known = await fileOfUrl(env.DB, batch.id, name);
+  const isSame = known && (!("etag" in source) || source.etag === known.etag);
+  const file = isSame && (await fileById(env.DB, batch.tenantId, known.fileId));
+  if (file) return { file, etag: known.etag };
   try {
-    const fresh = await fileFromUrl(env, batch.tenantId, source.url);
-    await rememberUrl(env.DB, batch.id, source.url, fresh.id);
+    const fresh = await fetchDocument(env, batch, source);
+    await rememberUrl(env.DB, batch.id, name, fresh.file.id, fresh.etag);
     return fresh;
   } catch (error) {
+    if (error instanceof BucketFault) {
+      const { whose, code, message } = error.fault;
+      return whose === "object" ? { code, message } : error;
+    }
+    if (error instanceof Problem && error.code === "not-found")
+      return { code: "bucket_not_found", message: error.message };
     if (error instanceof Problem)
       return { code: error.code.replaceAll("-", "_"), message: error.message };
     // The driver repeats the step when the storage is back. The line is not to blame.
@@ -112,25 +138,34 @@ async function findDocument(
   }
 }
 
+async function fetchDocument(
+  env: Env,
+  { tenantId }: Batch,
+  source: { url: string } | BucketObject,
+): Promise<Found> {
+  if ("bucket" in source) return fileFromBucket(env, tenantId, source);
+  return { file: await fileFromUrl(env, tenantId, source.url), etag: null };
+}
+
 /** Opens a line with a job of its own, or with that of a line that asks for the same reading. */
 async function open(
   env: Env,
   batch: Batch,
   { line, spec, selection }: Ready,
-  file: StoredFile,
+  found: Found,
   jobs: Map<string, Promise<string>>,
 ): Promise<void> {
-  const text = JSON.stringify([file.id, spec.options, spec.presentation, selection]);
+  const text = JSON.stringify([found.file.id, spec.options, spec.presentation, selection]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const fingerprint = hex(digest.slice(0, 16));
   const mine = jobs.get(fingerprint);
   if (!mine) {
-    const made = makeJob(env, batch, { line, spec, selection }, file, fingerprint);
+    const made = makeJob(env, batch, { line, spec, selection }, found, fingerprint);
     jobs.set(fingerprint, made);
     await made;
     return;
   }
-  await openLine(env.DB, batch.id, line, fingerprint, await mine).run();
+  await openLine(env.DB, batch.id, line, fingerprint, await mine, found.etag).run();
 }
 
 /** @returns the job that the line waits for */
@@ -138,12 +173,12 @@ async function makeJob(
   env: Env,
   batch: Batch,
   { line, spec, selection }: Ready,
-  file: StoredFile,
+  { file, etag }: Found,
   fingerprint: string,
 ): Promise<string> {
   const shared = await jobWithFingerprint(env.DB, batch.id, fingerprint);
   if (shared) {
-    await openLine(env.DB, batch.id, line, fingerprint, shared).run();
+    await openLine(env.DB, batch.id, line, fingerprint, shared, etag).run();
     return shared;
   }
   const id = newId("job", Date.now());
@@ -159,6 +194,6 @@ async function makeJob(
     deadlineS: settings(env).BATCH_DEADLINE_S,
   };
   // If the document was deleted meanwhile, there is no job, and the line waits for the next turn, which settles it.
-  await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id)]);
+  await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id, etag)]);
   return id;
 }

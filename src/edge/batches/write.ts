@@ -9,6 +9,7 @@ import type { PageEntry } from "../domain/pages/page-result.ts";
 import { formatSelection, type PageSelection } from "../domain/pages/page-selection.ts";
 import { presentedEntries } from "../jobs/present.ts";
 import { settings } from "../settings.ts";
+import { driveDeliveries } from "../signals/drive-output.ts";
 import { type SettledLine, settledLines } from "../storage/batch-lines.ts";
 import {
   commitShard,
@@ -22,6 +23,7 @@ import type { Batch } from "../storage/batches.ts";
 import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
 import { R2Stream } from "../storage/r2-stream.ts";
 import { readAllStored } from "../storage/results.ts";
+import { deliveriesOfShard } from "./delivery.ts";
 import { outputManifest } from "./output-manifest.ts";
 
 const JSONL = "application/jsonl";
@@ -66,7 +68,10 @@ export async function writeShard(env: Env, batch: Batch): Promise<{ pages: numbe
     }
     const { bytes, sha256 } = await out.end();
     const shard = { number, run: batch.run, lines: written.length, pages, bytes, sha256 };
-    await commitShard(env.DB, batch.id, { ...shard, createdAt: Date.now() }, written);
+    const now = Date.now();
+    const deliveries = deliveriesOfShard(env, batch, number, now);
+    await commitShard(env.DB, batch.id, { ...shard, createdAt: now }, written, deliveries);
+    if (deliveries.length > 0) await driveDeliveries(env, batch.id);
     return { pages };
   } catch (error) {
     await out.discard();
@@ -144,9 +149,12 @@ async function writeLine(
 
 const body = ({ result, error }: PageEntry) => (result ? { result } : { result: null, error });
 
-function sourceOf(spec: string | null): { url: string } | { file: string } | null {
+type Source = { url: string } | { file: string } | { bucket: string; key: string; etag?: string };
+
+function sourceOf(spec: string | null): Source | null {
   try {
-    const { url, file } = JSON.parse(spec ?? "");
+    const { url, file, bucket, key, etag } = JSON.parse(spec ?? "");
+    if (typeof bucket === "string" && typeof key === "string") return { bucket, key, etag };
     if (typeof url === "string") return { url };
     if (typeof file === "string") return { file };
   } catch {}

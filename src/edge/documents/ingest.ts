@@ -1,5 +1,7 @@
 /** Finds or stores the document of a request: a file of the tenant, a URL to fetch, a data URL, or bytes. */
 import type { Env } from "../bindings.ts";
+import { demandWithin, openBucket } from "../buckets/open.ts";
+import { getObject } from "../buckets/s3.ts";
 import { mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { idPattern } from "../domain/ids.ts";
@@ -14,6 +16,7 @@ import { STORED, storeDocument } from "./store.ts";
 export const FROM_URL = [
   "url-refused",
   "url-unreachable",
+  "bucket-failed",
   ...STORED,
 ] as const satisfies ProblemCode[];
 
@@ -24,15 +27,26 @@ export type DocumentSource =
   | { file: string }
   /** An `https:` or `data:` URL. */
   | { url: string }
+  | BucketObject
   | { bytes: Uint8Array; mediaType: string; name: string | null };
 
-/** @throws Problem `invalid-request`, `not-found`, or what `fileFromUrl` and `storeDocument` throw */
+/** An object in a bucket of the tenant. */
+export interface BucketObject {
+  /** Id of the connection. */
+  bucket: string;
+  key: string;
+  /** The object must have it; left out: any. */
+  etag?: string | undefined;
+}
+
+/** @throws Problem `invalid-request`, `not-found`, `bucket-failed`, or what `fileFromUrl` and `storeDocument` throw */
 export async function findDocument(
   env: Env,
   tenantId: string,
   source: DocumentSource,
 ): Promise<StoredFile> {
   if ("bytes" in source) return storeBytes(env, tenantId, source);
+  if ("bucket" in source) return (await fileFromBucket(env, tenantId, source)).file;
   if ("url" in source) {
     if (source.url.toLowerCase().startsWith("data:"))
       return fileFromDataUrl(env, tenantId, source.url);
@@ -82,6 +96,28 @@ export async function fileFromUrl(env: Env, tenantId: string, url: string): Prom
     if (signal.aborted) throw new Problem("url-unreachable", "The document took too long to come.");
     throw error;
   }
+}
+
+/**
+ * @returns the document, and the ETag of the object that was read
+ * @throws BucketFault, Problem `not-found` or `invalid-request`, or what `storeDocument` throws
+ */
+export async function fileFromBucket(
+  env: Env,
+  tenantId: string,
+  { bucket: id, key, etag }: BucketObject,
+): Promise<{ file: StoredFile; etag: string }> {
+  const bucket = await openBucket(env, tenantId, id);
+  demandWithin(bucket, key, "key");
+  const object = await getObject(env, bucket, key, etag ?? null);
+  const { MAX_FILE_BYTES } = settings(env);
+  if ((object.bytes ?? 0) > MAX_FILE_BYTES) {
+    await object.cancel();
+    throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
+  }
+  const name = key.split("/").at(-1)?.slice(0, 255) || null;
+  const { file } = await storeDocument(env, tenantId, object.chunks, name, object.mediaType);
+  return { file, etag: object.etag };
 }
 
 /** Follows redirects itself, so that each address is checked before it is fetched. */

@@ -22,7 +22,9 @@ export type Resource =
   | "ctx"
   | "item"
   | "seg"
-  | "ext";
+  | "ext"
+  | "bkt"
+  | "out";
 
 export function newId(resource: Resource, now: number): string {
   let seconds = Math.floor(now / 1000);

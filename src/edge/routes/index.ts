@@ -8,6 +8,7 @@ import { batchesCreate } from "./batches/create.ts";
 import { batchesFailures } from "./batches/failures.ts";
 import { manifestsCreate } from "./batches/manifests.ts";
 import { batchesOutput } from "./batches/output.ts";
+import { buckets } from "./buckets/buckets.ts";
 import { callbacks } from "./callbacks/callbacks.ts";
 import { chatCompletions } from "./chat/completions.ts";
 import { compress } from "./compress/compress.ts";
@@ -37,6 +38,7 @@ import { keysChange, keysDelete, keysList, whoami } from "./keys/keys.ts";
 import { keysRotate } from "./keys/rotate.ts";
 import { mcp } from "./mcp/mcp.ts";
 import { ocrCreate } from "./ocr/create.ts";
+import { jobsDelivery } from "./ocr/delivery.ts";
 import { healthRoutes } from "./service/health.ts";
 import { metrics } from "./service/metrics.ts";
 import { models } from "./service/models.ts";
@@ -73,6 +75,7 @@ export const routes: ((app: App) => void)[] = [
   jobsTokens,
   jobsImage,
   jobsFigure,
+  jobsDelivery,
   jobsDeliveries,
   jobsCancel,
   jobsDelete,
@@ -84,6 +87,7 @@ export const routes: ((app: App) => void)[] = [
   batchesControl,
   batchesFailures,
   batchesOutput,
+  buckets,
   contextsCreate,
   contextsImport,
   contexts,

@@ -70,6 +70,33 @@ export async function addLines(
   ]);
 }
 
+/**
+ * Adds the lines of listed objects and moves the position in the list after them, in one transaction.
+ * @param to the last key, the number of lines so far, and whether the list has ended
+ */
+export async function addListed(
+  db: D1Database,
+  batch: Batch,
+  lines: { line: number; spec: string }[],
+  to: { key: string | null; lines: number; isEnd: boolean },
+): Promise<void> {
+  const here = "(SELECT listed_to FROM batches WHERE id = ?1) IS ?2";
+  await db.batch([
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO batch_lines (batch_id, line, state, spec)
+         SELECT ?1, w.value ->> 'line', 'waiting', w.value ->> 'spec' FROM json_each(?3) w WHERE ${here}`,
+      )
+      .bind(batch.id, batch.listedTo, JSON.stringify(lines)),
+    db
+      .prepare(
+        `UPDATE batches SET listed_to = ?3, read_lines = ?4, total = iif(?5, ?4, NULL)
+         WHERE id = ?1 AND listed_to IS ?2 AND total IS NULL`,
+      )
+      .bind(batch.id, batch.listedTo, to.key, to.lines, to.isEnd ? 1 : 0),
+  ]);
+}
+
 interface LineCounts {
   waiting: number;
   open: number;
@@ -113,20 +140,25 @@ export async function waitingLines(
   }));
 }
 
-/** Opens a line for a job that exists or is inserted in the same transaction. */
+/**
+ * Opens a line for a job that exists or is inserted in the same transaction.
+ * @param etag of the object that was read; a retry of the line reads no other
+ */
 export function openLine(
   db: D1Database,
   batchId: string,
   line: number,
   fingerprint: string,
   jobId: string,
+  etag: string | null,
 ): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE batch_lines SET state = 'open', fingerprint = ?3, job_id = ?4
+      `UPDATE batch_lines SET state = 'open', fingerprint = ?3, job_id = ?4,
+         spec = iif(?5 IS NULL, spec, json_set(spec, '$.etag', ?5))
        WHERE batch_id = ?1 AND line = ?2 AND state = 'waiting' AND EXISTS (SELECT 1 FROM jobs WHERE id = ?4)`,
     )
-    .bind(batchId, line, fingerprint, jobId);
+    .bind(batchId, line, fingerprint, jobId, etag);
 }
 
 /** The job of an open line that asks for the same reading. */

@@ -65,12 +65,14 @@ export interface WrittenLine {
 /**
  * Records a shard that is stored in R2, and deletes its lines except the failed ones. It also deletes the ended
  * jobs of the batch that no line refers to, unless their document is still to be erased.
+ * @param also statements for the same transaction
  */
 export async function commitShard(
   db: D1Database,
   batchId: string,
   shard: OutputShard,
   written: WrittenLine[],
+  also: D1PreparedStatement[] = [],
 ): Promise<void> {
   const rows = JSON.stringify(
     written.map(({ line, outcome, again }) => ({
@@ -125,6 +127,7 @@ export async function commitShard(
       db.prepare(`DELETE FROM ${table} WHERE job_id IN (${free})`).bind(batchId),
     ),
     db.prepare(`DELETE FROM jobs WHERE id IN (${free})`).bind(batchId),
+    ...also,
   ]);
 }
 

@@ -1,4 +1,4 @@
-/** Maps the URLs of a batch to files, so that a document is fetched once even if many lines name it. */
+/** Maps the URLs and objects of a batch to files, so that a document is fetched once even if many lines name it. */
 import { hex } from "../domain/encoding.ts";
 
 /** 128 bits of SHA-256, which is enough to avoid collisions. A million URLs take about 100 MB. */
@@ -7,15 +7,16 @@ async function urlHash(url: string): Promise<string> {
   return hex(digest.slice(0, 16));
 }
 
+/** The file of a URL, and the ETag that an object had. */
 export async function fileOfUrl(
   db: D1Database,
   batchId: string,
   url: string,
-): Promise<string | null> {
+): Promise<{ fileId: string; etag: string | null } | null> {
   return db
-    .prepare("SELECT file_id FROM batch_urls WHERE batch_id = ? AND url_hash = ?")
+    .prepare("SELECT file_id AS fileId, etag FROM batch_urls WHERE batch_id = ? AND url_hash = ?")
     .bind(batchId, await urlHash(url))
-    .first<string>("file_id");
+    .first();
 }
 
 export async function rememberUrl(
@@ -23,9 +24,12 @@ export async function rememberUrl(
   batchId: string,
   url: string,
   fileId: string,
+  etag: string | null = null,
 ): Promise<void> {
   await db
-    .prepare("INSERT OR REPLACE INTO batch_urls (batch_id, url_hash, file_id) VALUES (?, ?, ?)")
-    .bind(batchId, await urlHash(url), fileId)
+    .prepare(
+      "INSERT OR REPLACE INTO batch_urls (batch_id, url_hash, file_id, etag) VALUES (?, ?, ?, ?)",
+    )
+    .bind(batchId, await urlHash(url), fileId, etag)
     .run();
 }

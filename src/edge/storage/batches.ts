@@ -1,5 +1,6 @@
 /** Records of batches: state, counters, and reading position in the manifest. `batch-lines.ts` has the lines. */
-import type { BatchState, LineDefaults } from "../domain/batches/batch.ts";
+import type { BatchInput, BatchState, BatchTarget, LineDefaults } from "../domain/batches/batch.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
 import { auditEntry } from "./audit.ts";
 import { withoutRoomToo } from "./fault.ts";
 
@@ -7,8 +8,19 @@ export interface Batch {
   id: string;
   tenantId: string;
   keyId: string;
-  /** Name under `manifests/{tenant}/`. */
+  /** Name under `manifests/{tenant}/`; empty if the batch has an `input`. */
   manifest: string;
+  /** The objects that the batch reads; `null`: those of its manifest. */
+  input: BatchInput | null;
+  /** The last key of the input that was listed. */
+  listedTo: string | null;
+  /** Where the output is delivered. */
+  output: (BatchTarget & { prefix: string }) | null;
+  /** Failures of buckets in a row, and the last one. */
+  bucketFaults: number;
+  bucketError: PageError | null;
+  /** Buckets are not asked before this time. */
+  bucketDueAt: number;
   /** ETag of the manifest when the batch was created. The batch fails if the manifest changes. */
   etag: string;
   bytes: number;
@@ -44,6 +56,12 @@ const toBatch = (row: any): Batch => ({
   tenantId: row.tenant_id,
   keyId: row.key_id,
   manifest: row.manifest,
+  input: row.input && JSON.parse(row.input),
+  listedTo: row.listed_to,
+  output: row.output && JSON.parse(row.output),
+  bucketFaults: row.bucket_faults,
+  bucketError: row.bucket_error && JSON.parse(row.bucket_error),
+  bucketDueAt: row.bucket_due_at,
   etag: row.etag,
   bytes: row.bytes,
   defaults: JSON.parse(row.defaults),
@@ -73,8 +91,9 @@ export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number)
   const { id: target, tenantId, keyId: by } = batch;
   const insert = db
     .prepare(
-      `INSERT INTO batches (id, tenant_id, key_id, manifest, etag, bytes, defaults, metadata, state, created_at, driven_at, traceparent)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?12
+      `INSERT INTO batches (id, tenant_id, key_id, manifest, etag, bytes, defaults, metadata, state, created_at, driven_at, traceparent,
+         input, output)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?12, ?13, ?14
        WHERE (SELECT count(*) FROM batches WHERE tenant_id = ?2 AND finished_at IS NULL) < ?11`,
     )
     .bind(
@@ -90,6 +109,8 @@ export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number)
       batch.createdAt,
       maxOpen,
       batch.traceparent,
+      batch.input && JSON.stringify(batch.input),
+      batch.output && JSON.stringify(batch.output),
     );
   const entry = auditEntry(db, { tenantId, by, action: "batch.created", target });
   const [inserted] = await db.batch([insert, entry]);
@@ -145,7 +166,9 @@ export async function moveBatch(
 ): Promise<boolean> {
   const move = db
     .prepare(
-      `UPDATE batches SET state = ?2, reason = ?3
+      `UPDATE batches SET state = ?2, reason = ?3,
+         bucket_faults = iif(?2 = 'running', 0, bucket_faults), bucket_due_at = iif(?2 = 'running', 0, bucket_due_at),
+         bucket_error = iif(?2 = 'running', NULL, bucket_error)
        WHERE id = ?1 AND state IN (SELECT value FROM json_each(?4))`,
     )
     .bind(id, to, reason, JSON.stringify(from));
@@ -153,6 +176,29 @@ export async function moveBatch(
     const [moved] = await db.batch(entry && hasRoom ? [move, entry] : [move]);
     return (moved as D1Result).meta.changes > 0;
   });
+}
+
+/** Records that a bucket has failed, and when buckets are asked again. */
+export async function noteBucketFault(
+  db: D1Database,
+  id: string,
+  error: PageError,
+  dueAt: number,
+): Promise<void> {
+  await db
+    .prepare(
+      "UPDATE batches SET bucket_faults = bucket_faults + 1, bucket_error = ?2, bucket_due_at = ?3 WHERE id = ?1",
+    )
+    .bind(id, JSON.stringify(error), dueAt)
+    .run();
+}
+
+/** Buckets work again. */
+export async function forgetBucketFaults(db: D1Database, id: string): Promise<void> {
+  await db
+    .prepare("UPDATE batches SET bucket_faults = 0, bucket_error = NULL WHERE id = ?")
+    .bind(id)
+    .run();
 }
 
 /** Records the time of the driver's turn. */
@@ -182,6 +228,7 @@ const OVER = "(SELECT finished_at FROM batches WHERE id = ?1) IS NOT NULL";
  * Ends a batch whose lines are all written, if it is still in the state `from`, and creates its webhook deliveries
  * in the same transaction.
  * @param notice data of the webhooks
+ * @param also statements for the same transaction
  * @returns whether the batch was in that state
  */
 export async function finishBatch(
@@ -192,6 +239,7 @@ export async function finishBatch(
   reason: string | null,
   notice: Record<string, unknown>,
   now: number,
+  also: D1PreparedStatement[] = [],
 ): Promise<boolean> {
   const [, ended] = await db.batch([
     db
@@ -213,6 +261,7 @@ export async function finishBatch(
       .prepare(`DELETE FROM batch_lines WHERE batch_id = ?1 AND state <> 'failed' AND ${OVER}`)
       .bind(id),
     db.prepare(`DELETE FROM batch_urls WHERE batch_id = ?1 AND ${OVER}`).bind(id),
+    ...also,
   ]);
   return (ended as D1Result).meta.changes > 0;
 }

@@ -1,6 +1,6 @@
 /** Instances of Workflows that have ended and are to be deleted by the sweep. */
 
-export type WorkflowName = "SHARDS" | "UPLOADS" | "EXTRACTIONS";
+export type WorkflowName = "SHARDS" | "UPLOADS" | "EXTRACTIONS" | "OUTPUTS";
 
 export async function workflowEnded(
   db: D1Database,

@@ -16,6 +16,7 @@ const NOTICES = [
   "key.revoked",
   "endpoint.disabled",
   "batch.completed" as const,
+  "batch.delivered" as const,
 ] as const;
 export type Notice = (typeof NOTICES)[number];
 

@@ -10,7 +10,7 @@ from .._request import Call, sleep_async
 from .._source import Source, manifest_of
 from ..manifest import BatchFailures, ManifestLine, is_batch_over
 from ..models import Batch, BatchFailure, BatchManifest, BatchOutput, BatchOutputShard
-from ..params import BatchDefaults
+from ..params import BatchDefaults, BatchInput, BatchTarget, DeliverTarget
 from ._lists import async_all
 from .transport import AsyncTransport
 
@@ -29,6 +29,8 @@ class AsyncBatches:
         *,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
+        output: BatchTarget | None = None,
+        deliver: DeliverTarget | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Uploads a manifest and starts a batch on it.
@@ -36,10 +38,17 @@ class AsyncBatches:
         Args:
             manifest: the lines, or JSONL as a path, bytes or an open file.
             defaults: options of the lines that do not have them.
+            output: a bucket into which the output is written.
+            deliver: a presigned address to which the whole output is put.
         """
         uploaded = await self.upload(manifest)
         return await self.create(
-            uploaded.id, defaults=defaults, metadata=metadata, idempotency_key=idempotency_key
+            uploaded.id,
+            defaults=defaults,
+            metadata=metadata,
+            output=output,
+            deliver=deliver,
+            idempotency_key=idempotency_key,
         )
 
     async def upload(self, manifest: Iterable[ManifestLine] | Source) -> BatchManifest:
@@ -49,14 +58,24 @@ class AsyncBatches:
 
     async def create(
         self,
-        manifest: str,
+        manifest: str | None = None,
         *,
+        input: BatchInput | None = None,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
+        output: BatchTarget | None = None,
+        deliver: DeliverTarget | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
-        """Starts a batch on an uploaded manifest."""
-        batch = {"manifest": manifest, "defaults": defaults, "metadata": metadata}
+        """Starts a batch on an uploaded manifest, or on the objects of a bucket (`input`)."""
+        batch = {
+            "manifest": manifest,
+            "input": input,
+            "defaults": defaults,
+            "metadata": metadata,
+            "output": output,
+            "deliver": deliver,
+        }
         json = {name: value for name, value in batch.items() if value is not None}
         call = Call("POST", "/v1/batches", json=json, idempotency_key=idempotency_key)
         return await self._http.json(Batch, call)
@@ -98,6 +117,10 @@ class AsyncBatches:
     async def retry(self, id: str) -> Batch:
         """Retries the failed lines, and the failed pages of lines that were read in part."""
         return await self._http.json(Batch, Call("POST", f"{_path(id)}/retry"))
+
+    async def deliver(self, id: str) -> Batch:
+        """Tries again what could not be written to a bucket."""
+        return await self._http.json(Batch, Call("POST", f"{_path(id)}/deliver"))
 
     async def delete(self, id: str) -> None:
         """Deletes the batch and its output."""

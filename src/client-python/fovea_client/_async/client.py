@@ -15,6 +15,7 @@ from ..models import AuditEntry, Compressed, Job, Model, Settings, Usage
 from ..params import ChangeSettings, CompressOptions, OcrOptions
 from ..reading import Reading
 from .batches import AsyncBatches
+from .buckets import AsyncBuckets
 from .contexts import AsyncContexts
 from .files import AsyncFiles
 from .jobs import AsyncJobs
@@ -57,6 +58,7 @@ class AsyncFovea:
         self.files = AsyncFiles(http)
         self.jobs = AsyncJobs(http)
         self.batches = AsyncBatches(http)
+        self.buckets = AsyncBuckets(http)
         self.contexts = AsyncContexts(http)
         self.keys = AsyncKeys(http)
         self.webhooks = AsyncWebhooks(http)

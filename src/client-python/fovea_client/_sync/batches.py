@@ -11,7 +11,7 @@ from .._request import Call, sleep_sync
 from .._source import Source, manifest_of
 from ..manifest import BatchFailures, ManifestLine, is_batch_over
 from ..models import Batch, BatchFailure, BatchManifest, BatchOutput, BatchOutputShard
-from ..params import BatchDefaults
+from ..params import BatchDefaults, BatchInput, BatchTarget, DeliverTarget
 from ._lists import sync_all
 from .transport import Transport
 
@@ -30,6 +30,8 @@ class Batches:
         *,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
+        output: BatchTarget | None = None,
+        deliver: DeliverTarget | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Uploads a manifest and starts a batch on it.
@@ -37,9 +39,18 @@ class Batches:
         Args:
             manifest: the lines, or JSONL as a path, bytes or an open file.
             defaults: options of the lines that do not have them.
+            output: a bucket into which the output is written.
+            deliver: a presigned address to which the whole output is put.
         """
         uploaded = self.upload(manifest)
-        return self.create(uploaded.id, defaults=defaults, metadata=metadata, idempotency_key=idempotency_key)
+        return self.create(
+            uploaded.id,
+            defaults=defaults,
+            metadata=metadata,
+            output=output,
+            deliver=deliver,
+            idempotency_key=idempotency_key,
+        )
 
     def upload(self, manifest: Iterable[ManifestLine] | Source) -> BatchManifest:
         """Uploads a manifest. Its lines are checked only when the batch reaches them."""
@@ -48,14 +59,24 @@ class Batches:
 
     def create(
         self,
-        manifest: str,
+        manifest: str | None = None,
         *,
+        input: BatchInput | None = None,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
+        output: BatchTarget | None = None,
+        deliver: DeliverTarget | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
-        """Starts a batch on an uploaded manifest."""
-        batch = {"manifest": manifest, "defaults": defaults, "metadata": metadata}
+        """Starts a batch on an uploaded manifest, or on the objects of a bucket (`input`)."""
+        batch = {
+            "manifest": manifest,
+            "input": input,
+            "defaults": defaults,
+            "metadata": metadata,
+            "output": output,
+            "deliver": deliver,
+        }
         json = {name: value for name, value in batch.items() if value is not None}
         call = Call("POST", "/v1/batches", json=json, idempotency_key=idempotency_key)
         return self._http.json(Batch, call)
@@ -97,6 +118,10 @@ class Batches:
     def retry(self, id: str) -> Batch:
         """Retries the failed lines, and the failed pages of lines that were read in part."""
         return self._http.json(Batch, Call("POST", f"{_path(id)}/retry"))
+
+    def deliver(self, id: str) -> Batch:
+        """Tries again what could not be written to a bucket."""
+        return self._http.json(Batch, Call("POST", f"{_path(id)}/deliver"))
 
     def delete(self, id: str) -> None:
         """Deletes the batch and its output."""

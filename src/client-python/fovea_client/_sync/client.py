@@ -16,6 +16,7 @@ from ..models import AuditEntry, Compressed, Job, Model, Settings, Usage
 from ..params import ChangeSettings, CompressOptions, OcrOptions
 from ..reading import Reading
 from .batches import Batches
+from .buckets import Buckets
 from .contexts import Contexts
 from .files import Files
 from .jobs import Jobs
@@ -58,6 +59,7 @@ class Fovea:
         self.files = Files(http)
         self.jobs = Jobs(http)
         self.batches = Batches(http)
+        self.buckets = Buckets(http)
         self.contexts = Contexts(http)
         self.keys = Keys(http)
         self.webhooks = Webhooks(http)

@@ -1,11 +1,12 @@
 /** States of a batch, the schema of a manifest line, and the outcome of a line. */
 import { z } from "zod";
+import { objectKey, prefixField } from "../buckets/connection.ts";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
 import { readingFields, stringMap } from "../jobs/job-request.ts";
 import { type OutboundRules, outboundUrlFault } from "../network/outbound-url.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
-import type { PageError } from "../pages/page-result.ts";
+import { type PageError, VERDICTS } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
 import {
   formOf,
@@ -50,20 +51,86 @@ export const LineDefaults = z
   .meta({ id: "BatchDefaults" });
 export type LineDefaults = z.infer<typeof LineDefaults>;
 
+const bucketId = z
+  .string()
+  .regex(idPattern("bkt"), "not a bucket connection's id")
+  .meta({ description: "Id of a connection", example: "bkt_01jdf7k2m4c8q6w0e5r9t1y3" });
+
+/** An object in a bucket: a line's document, or `file` of POST /v1/ocr. */
+export const objectFields = {
+  bucket: bucketId,
+  key: objectKey,
+  etag: z.string().min(1).max(256).optional(),
+};
+
+/** The objects of a batch without a manifest. */
+export const BatchInput = z
+  .strictObject({
+    bucket: bucketId,
+    prefix: prefixField.default("").meta({
+      description: "Objects whose keys begin with it. It must begin with the connection's prefix",
+    }),
+    suffixes: z
+      .array(z.string().min(1).max(32))
+      .max(20)
+      .default([])
+      .meta({
+        description:
+          "Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out",
+        example: [".pdf", ".tif"],
+      }),
+  })
+  .meta({ id: "BatchInput" });
+export type BatchInput = z.infer<typeof BatchInput>;
+
+/** Where the output of a batch is written. */
+export const BatchTarget = z
+  .strictObject({
+    bucket: bucketId,
+    prefix: prefixField.optional().meta({
+      description:
+        "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
+    }),
+    training_data: z
+      .array(z.enum(VERDICTS).exclude(["failed"]))
+      .min(1)
+      .optional()
+      .meta({ description: "Also write training data, of pages with these verdicts" }),
+  })
+  .meta({ id: "BatchTarget" });
+export type BatchTarget = z.infer<typeof BatchTarget>;
+
+/** Whether a listed object is a document of the batch. @param own prefix of the batch's output in the same bucket */
+export const isWanted = (
+  { suffixes }: BatchInput,
+  { key, bytes }: { key: string; bytes: number },
+  own: string | null,
+): boolean => {
+  if (key.endsWith("/") || bytes === 0 || (own !== null && key.startsWith(own))) return false;
+  const lower = key.toLowerCase();
+  return suffixes.length === 0 || suffixes.some((suffix) => lower.endsWith(suffix.toLowerCase()));
+};
+
 const Line = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
     url: z.string().min(1).max(2048).optional(),
+    bucket: objectFields.bucket.optional(),
+    key: objectFields.key.optional(),
+    etag: objectFields.etag,
     ...LineDefaults.shape,
     custom_id: z.string().min(1).max(256).optional(),
     metadata: stringMap.optional(),
   })
-  .refine((line) => (line.file === undefined) !== (line.url === undefined), {
-    message: "exactly one of `file` and `url` is needed",
+  .refine(({ file, url, bucket }) => [file, url, bucket].filter(Boolean).length === 1, {
+    message: "exactly one of `file`, `url` and `bucket` is needed",
+  })
+  .refine(({ bucket, key, etag }) => (bucket ? key : !key && !etag), {
+    message: "`bucket` and `key` belong together, and `etag` to them",
   });
 
 export interface LineSpec {
-  source: { file: string } | { url: string };
+  source: { file: string } | { url: string } | { bucket: string; key: string; etag?: string };
   options: ReadOptions;
   presentation: Presentation;
   selection: PageSelection;
@@ -101,7 +168,7 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     );
     return fault("invalid_line", faults.join("; "));
   }
-  const { file, url, custom_id, metadata, ...own } = parsed.data;
+  const { file, url, bucket, key, etag, custom_id, metadata, ...own } = parsed.data;
   const wanted = { ...rules.defaults, ...own };
   if (url !== undefined) {
     const refused = outboundUrlFault(url, rules.outbound);
@@ -124,7 +191,11 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
   const refused = presentationFault(options.model, presentation);
   if (refused) return fault("unsupported_option", refused);
   return {
-    source: file === undefined ? { url: url as string } : { file },
+    source: file
+      ? { file }
+      : url
+        ? { url }
+        : { bucket: bucket as string, key: key as string, ...(etag && { etag }) },
     options,
     presentation,
     selection,

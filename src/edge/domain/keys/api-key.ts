@@ -3,7 +3,7 @@
  * with the CRC-32 of everything before them. The checksum lets the edge reject mistyped keys without a look-up,
  * and secret scanners recognise real keys.
  */
-export const SCOPES = ["read", "write", "webhooks", "admin"] as const;
+export const SCOPES = ["read", "write", "webhooks", "buckets", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export const ENVIRONMENTS = ["live", "test"] as const;

@@ -7,11 +7,13 @@ import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem, type ProblemCode } from "../../problem.ts";
+import { driveDeliveries } from "../../signals/drive-output.ts";
 import { wakeBatch } from "../../signals/wake-batch.ts";
 import { type AuditAction, audit, auditEntry } from "../../storage/audit.ts";
 import { retryFailures } from "../../storage/batch-lines.ts";
-import { listBatches, markBatchDeleting, moveBatch } from "../../storage/batches.ts";
-import { BatchSchema, batchAnswer, batchView, demandBatch } from "./view.ts";
+import { type Batch, listBatches, markBatchDeleting, moveBatch } from "../../storage/batches.ts";
+import { deliveryCounts, retryDeliveries } from "../../storage/output-deliveries.ts";
+import { BatchSchema, batchAnswer, batchView, demandBatch, shown } from "./view.ts";
 
 const common = { tags: ["batches"], security: [{ bearer: [] as string[] }] };
 const params = z.object({ id: z.string() });
@@ -62,11 +64,14 @@ export const batches = (app: App) => {
     const { limit, cursor } = c.req.valid("query");
     const { tenantId } = c.get("caller");
     const rows = await listBatches(c.env.DB, tenantId, readCursor(cursor, "batch"), limit + 1);
-    return c.json(listPage(rows, limit, batchView), 200);
+    const ids = rows.map(({ id }) => id);
+    const counts = await deliveryCounts(c.env.DB, ids);
+    const view = (batch: Batch) => batchView(batch, counts.get(batch.id));
+    return c.json(listPage(rows, limit, view), 200);
   });
 
   app.openapi(get, async (c) =>
-    c.json(batchView(await demandBatch(c, c.req.valid("param").id)), 200),
+    c.json(await shown(c.env, await demandBatch(c, c.req.valid("param").id)), 200),
   );
 
   app.openapi(remove, async (c) => {
@@ -149,6 +154,19 @@ const retry = control(
   "batch-open",
 );
 
+const deliver = createRoute({
+  ...common,
+  method: "post",
+  path: "/v1/batches/{id}/deliver",
+  operationId: "deliverBatch",
+  summary: "Deliver again what could not be written",
+  description:
+    "Objects of the output whose delivery to a bucket has failed are written again. What was delivered, or is still tried, is not touched.",
+  middleware: [requires("write"), idempotent] as const,
+  request: { params },
+  responses: { ...batchAnswer, ...problems(IDEMPOTENT, "not-found") },
+});
+
 export const batchesControl = (app: App) => {
   for (const { route, from, to, action } of VERBS)
     app.openapi(route, async (c) => {
@@ -158,7 +176,7 @@ export const batchesControl = (app: App) => {
       const moved = await moveBatch(c.env.DB, id, from, to, null, entry);
       if (!moved && isBatchOver(state)) throw new Problem("batch-over", `The batch is ${state}.`);
       await wakeBatch(c.env, id);
-      return c.json(batchView(await demandBatch(c, id)), 200);
+      return c.json(await shown(c.env, await demandBatch(c, id)), 200);
     });
 
   app.openapi(retry, async (c) => {
@@ -167,6 +185,13 @@ export const batchesControl = (app: App) => {
       throw new Problem("batch-open", `The batch is ${batch.state}, not completed or paused.`);
     await retryFailures(c.env.DB, batch, c.get("caller").keyId);
     await wakeBatch(c.env, batch.id);
-    return c.json(batchView(await demandBatch(c, batch.id)), 200);
+    return c.json(await shown(c.env, await demandBatch(c, batch.id)), 200);
+  });
+
+  app.openapi(deliver, async (c) => {
+    const batch = await demandBatch(c, c.req.valid("param").id);
+    await retryDeliveries(c.env.DB, batch.id, Date.now());
+    await driveDeliveries(c.env, batch.id);
+    return c.json(await shown(c.env, batch), 200);
   });
 };

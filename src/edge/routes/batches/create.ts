@@ -1,8 +1,9 @@
 /** POST /v1/batches: read every document of a manifest. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
+import { demandWithin } from "../../buckets/open.ts";
 import type { App } from "../../context.ts";
-import { LineDefaults } from "../../domain/batches/batch.ts";
+import { BatchInput, BatchTarget, LineDefaults } from "../../domain/batches/batch.ts";
 import { newId } from "../../domain/ids.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
 import { parsePageSelection } from "../../domain/pages/page-selection.ts";
@@ -14,27 +15,44 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { checkLanguages } from "../../jobs/create.ts";
+import { DeliverTarget, sealTarget } from "../../outputs/target.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { wakeBatch } from "../../signals/wake-batch.ts";
 import { type Batch, insertBatch } from "../../storage/batches.ts";
+import { findBucket } from "../../storage/buckets.ts";
 import { manifestPath } from "../../storage/manifests.ts";
-import { BatchSchema, batchView } from "./view.ts";
+import { insertDelivery } from "../../storage/output-deliveries.ts";
+import { BatchSchema, shown } from "./view.ts";
 
 const Body = z
   .strictObject({
     manifest: z
       .string()
       .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/, "not a manifest's id or name")
+      .optional()
       .openapi({
         description:
           "Id of an uploaded manifest, or name of an object that the operator has put into the bucket under `manifests/{tenant id}/`",
         example: "man_01jdf7k2m4c8q6w0e5r9t1y3",
       }),
+    input: BatchInput.optional().openapi({
+      description: "Objects of a bucket, instead of a manifest: each is a line",
+    }),
+    output: BatchTarget.optional().openapi({
+      description:
+        "Write the shards of the output, and at the end the list of them, into a bucket. They also stay here as long as the batch",
+    }),
+    deliver: DeliverTarget.optional().openapi({
+      description: "PUT the whole output as one JSONL file, of at most 5 GiB, when the batch ends",
+    }),
     defaults: LineDefaults.default({}),
     metadata: stringMap.default({}),
   })
-  .openapi("NewBatch");
+  .refine(({ manifest, input }) => (manifest === undefined) !== (input === undefined), {
+    message: "exactly one of `manifest` and `input` is needed",
+  })
+  .openapi("NewBatch", { example: { manifest: "man_01jdf7k2m4c8q6w0e5r9t1y3" } });
 
 const route = createRoute({
   method: "post",
@@ -63,33 +81,33 @@ const route = createRoute({
       "file-too-large",
       "empty-file",
       "too-many-batches",
+      "url-refused",
     ),
   },
 });
 
 export const batchesCreate = (app: App) =>
   app.openapi(route, async (c) => {
-    const { manifest, defaults, metadata } = c.req.valid("json");
+    const { manifest, input, output, deliver, defaults, metadata } = c.req.valid("json");
     const { tenantId, keyId } = c.get("caller");
-    const { MAX_MANIFEST_BYTES, MAX_OPEN_BATCHES } = settings(c.env);
+    const { MAX_OPEN_BATCHES } = settings(c.env);
     await checkDefaults(c.env, defaults);
-    const object = await c.env.BUCKET.head(manifestPath(tenantId, manifest));
-    if (!object) throw new Problem("not-found", "No such manifest.");
-    if (object.size > MAX_MANIFEST_BYTES)
-      throw new Problem(
-        "file-too-large",
-        `A manifest may have at most ${MAX_MANIFEST_BYTES} bytes.`,
-      );
-    if (object.size === 0) throw new Problem("empty-file", "The manifest is empty.");
-
+    if (input) await demandBucket(c.env, tenantId, input, "input");
+    const target = output && (await demandBucket(c.env, tenantId, output, "output"));
     const now = Date.now();
+    const delivery = { id: newId("out", now), tenantId };
+    const sealed = deliver && (await sealTarget(c.env, delivery, deliver));
     const batch: Batch = {
       id: newId("batch", now),
       tenantId,
       keyId,
-      manifest,
-      etag: object.etag,
-      bytes: object.size,
+      ...(await manifestOf(c.env, tenantId, manifest)),
+      input: input ?? null,
+      listedTo: null,
+      output: output && target ? { ...output, prefix: output.prefix ?? target.prefix } : null,
+      bucketFaults: 0,
+      bucketError: null,
+      bucketDueAt: 0,
       defaults,
       metadata,
       state: "running",
@@ -115,10 +133,39 @@ export const batchesCreate = (app: App) =>
       const detail = `A tenant may have at most ${MAX_OPEN_BATCHES} open batches.`;
       throw new Problem("too-many-batches", detail, {}, { "retry-after": "60" });
     }
+    if (sealed) {
+      const whole = { ...delivery, owner: batch.id, kind: "output", target: sealed } as const;
+      await insertDelivery(c.env.DB, { ...whole, state: "waiting" }, now).run();
+    }
     await wakeBatch(c.env, batch.id);
     c.header("location", `/v1/batches/${batch.id}`);
-    return c.json(batchView(batch), 202);
+    return c.json(await shown(c.env, batch), 202);
   });
+
+/** @throws Problem `not-found`, or `invalid-request` if the prefix is outside of the connection's */
+async function demandBucket(
+  env: Env,
+  tenantId: string,
+  { bucket: id, prefix }: { bucket: string; prefix?: string },
+  name: string,
+) {
+  const bucket = await findBucket(env.DB, tenantId, id);
+  if (!bucket) throw new Problem("not-found", `${name}: No such bucket connection.`);
+  if (prefix) demandWithin(bucket, prefix, `${name}.prefix`);
+  return bucket;
+}
+
+/** The stored manifest. @throws Problem `not-found`, `file-too-large` or `empty-file` */
+async function manifestOf(env: Env, tenantId: string, name: string | undefined) {
+  if (name === undefined) return { manifest: "", etag: "", bytes: 0 };
+  const { MAX_MANIFEST_BYTES } = settings(env);
+  const object = await env.BUCKET.head(manifestPath(tenantId, name));
+  if (!object) throw new Problem("not-found", "No such manifest.");
+  if (object.size > MAX_MANIFEST_BYTES)
+    throw new Problem("file-too-large", `A manifest may have at most ${MAX_MANIFEST_BYTES} bytes.`);
+  if (object.size === 0) throw new Problem("empty-file", "The manifest is empty.");
+  return { manifest: name, etag: object.etag, bytes: object.size };
+}
 
 /** Rejects wrong defaults now, instead of once for each line. */
 async function checkDefaults(env: Env, defaults: LineDefaults): Promise<void> {

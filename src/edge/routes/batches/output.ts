@@ -33,6 +33,10 @@ const OutputManifest = z
         bytes: z.int(),
         sha256: z.string(),
         path: z.string(),
+        key: z
+          .string()
+          .nullable()
+          .openapi({ description: "In the bucket of `output`; `null` if the batch has none" }),
       }),
     ),
   })

@@ -1,10 +1,19 @@
 /** A batch as the API shows it. */
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { Env } from "../../bindings.ts";
 import type { AppEnv } from "../../context.ts";
-import { BATCH_STATES, type BatchState, LineDefaults } from "../../domain/batches/batch.ts";
+import {
+  BATCH_STATES,
+  BatchInput,
+  type BatchState,
+  BatchTarget,
+  LineDefaults,
+} from "../../domain/batches/batch.ts";
+import { PageError } from "../../domain/pages/page-result.ts";
 import { Problem } from "../../problem.ts";
 import { type Batch, findBatch } from "../../storage/batches.ts";
+import { type DeliveryCounts, deliveryCounts } from "../../storage/output-deliveries.ts";
 
 const time = z.iso.datetime();
 
@@ -14,13 +23,40 @@ export const BatchSchema = z
     state: z.enum(BATCH_STATES),
     reason: z.string().nullable().openapi({
       description:
-        "Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `too-many-lines`)",
+        "Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`, `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `input-empty`, `bucket-gone`, `too-many-lines`)",
     }),
-    manifest: z.string(),
+    manifest: z.string().nullable().openapi({ description: "`null` if the batch has an `input`" }),
+    input: BatchInput.nullable(),
+    output: BatchTarget.nullable(),
+    bucket_error: PageError.nullable().openapi({
+      description:
+        "Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses with `bucket-failed` if that does not help",
+    }),
+    delivery: z
+      .object({
+        state: z.enum(["pending", "delivered", "failed"]).openapi({
+          description:
+            "`failed`: nothing is pending, and some objects could not be written. They stay in the output here; `POST …/deliver` tries again",
+        }),
+        pending: z.int(),
+        delivered: z.int(),
+        failed: z.int(),
+        error: PageError.nullable().openapi({
+          description: "The last failure, unless all is delivered",
+        }),
+      })
+      .nullable()
+      .openapi({
+        description:
+          "Objects that are written to `output` or `deliver`, so far; `null` if there are none",
+      }),
     run: z.int().openapi({ description: "1 at first; each retry adds 1" }),
     defaults: LineDefaults,
     lines: z.object({
-      total: z.int().nullable().openapi({ description: "`null` until the lines are counted" }),
+      total: z
+        .int()
+        .nullable()
+        .openapi({ description: "`null` until the lines are counted, or all objects listed" }),
       succeeded: z.int(),
       partial: z.int(),
       failed: z.int(),
@@ -39,13 +75,26 @@ export const BatchSchema = z
   })
   .openapi("Batch");
 
-export function batchView(batch: Batch): z.infer<typeof BatchSchema> {
+/** The batch with the state of its deliveries. */
+export async function shown(env: Env, batch: Batch): Promise<z.infer<typeof BatchSchema>> {
+  const counts = await deliveryCounts(env.DB, [batch.id]);
+  return batchView(batch, counts.get(batch.id));
+}
+
+export function batchView(
+  batch: Batch,
+  deliveries: DeliveryCounts | undefined,
+): z.infer<typeof BatchSchema> {
   const self = `/v1/batches/${batch.id}`;
   return {
     id: batch.id,
     state: batch.state as Exclude<BatchState, "deleting">,
     reason: batch.reason,
-    manifest: batch.manifest,
+    manifest: batch.manifest || null,
+    input: batch.input,
+    output: batch.output,
+    bucket_error: batch.bucketError,
+    delivery: deliveries ? { state: stateOf(deliveries), ...deliveries } : null,
     run: batch.run,
     defaults: batch.defaults,
     lines: {
@@ -66,6 +115,11 @@ export function batchView(batch: Batch): z.infer<typeof BatchSchema> {
       training_data: `${self}/training-data`,
     },
   };
+}
+
+function stateOf({ pending, failed }: DeliveryCounts) {
+  if (pending > 0) return "pending";
+  return failed > 0 ? "failed" : "delivered";
 }
 
 export const batchAnswer = {

@@ -4,6 +4,8 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
+import type { DocumentSource } from "../../documents/ingest.ts";
+import { objectFields } from "../../domain/batches/batch.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { JobRequest } from "../../domain/jobs/job-request.ts";
@@ -27,8 +29,11 @@ import { CREATE_JOB, createJob, type NewJob } from "../../jobs/create.ts";
 import { presentedDocument } from "../../jobs/present.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
+import { attachDelivery } from "../../outputs/attach.ts";
+import { DeliverTarget } from "../../outputs/target.ts";
 import { invalidRequest, Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
+import { driveDeliveries } from "../../signals/drive-output.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { jobDetail } from "../../storage/jobs.ts";
 import { timed } from "../../telemetry.ts";
@@ -56,7 +61,13 @@ const Options = z.strictObject(optionFields).refine(hasSchema, NEEDS_SCHEMA);
 
 const Body = z
   .strictObject({
-    file: z.string().regex(idPattern("file"), "not a file id").optional(),
+    file: z
+      .union([z.string().regex(idPattern("file"), "not a file id"), z.strictObject(objectFields)])
+      .optional()
+      .openapi({
+        description:
+          "Id of a file, or an object in a bucket that is connected by `POST /v1/buckets`",
+      }),
     url: z
       .string()
       .min(1)
@@ -66,6 +77,10 @@ const Body = z
         description: "`https:` URL or `data:` URL of the document",
         example: "https://example.com/invoice.pdf",
       }),
+    deliver: DeliverTarget.optional().openapi({
+      description:
+        "PUT the result there, as JSON, when the job and its extraction have ended, whatever their state",
+    }),
     ...optionFields,
   })
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
@@ -206,9 +221,14 @@ function parseJson(text: string): object {
 async function readNamed(c: Context<AppEnv>, body: object): Promise<Response> {
   const { data, error } = Body.safeParse(body);
   if (error) throw invalidRequest(error.issues);
-  const { file, url, schema, instructions, ...fields } = data;
-  const document = file === undefined ? { url: url as string } : { file };
-  return read(c, { document, ...fields }, schema && { schema, instructions });
+  const { file, url, deliver, schema, instructions, ...fields } = data;
+  const document = sourceOf(file, url as string);
+  return read(c, { document, ...fields }, schema && { schema, instructions }, deliver);
+}
+
+function sourceOf(file: z.infer<typeof Body>["file"], url: string): DocumentSource {
+  if (file === undefined) return { url };
+  return typeof file === "string" ? { file } : file;
 }
 
 /** The document itself, as a form or raw. Options that come before it are checked before it is stored. */
@@ -248,15 +268,20 @@ function optionsOf(texts: [string, string][]): {
   return { options, data: schema && { schema, instructions } };
 }
 
-/** @param data what to extract from the pages */
+/** @param data what to extract from the pages; @param deliver where to put the result */
 async function read(
   c: Context<AppEnv>,
   wanted: NewJob,
   data?: ExtractionFields,
+  deliver?: DeliverTarget,
 ): Promise<Response> {
-  const attach = data && (await attachExtraction(c.env, c.get("caller"), data));
+  const caller = c.get("caller");
+  const extract = data && (await attachExtraction(c.env, caller, data));
+  const put = deliver && (await attachDelivery(c.env, caller, deliver));
+  const attach = (jobId: string) => [...(extract?.(jobId) ?? []), ...(put?.(jobId) ?? [])];
   const created = await createJob(c.env, c.var, wanted, c.get("claim"), attach);
   const { job } = created;
+  if (deliver) await driveDeliveries(c.env, job.id);
   const asked = await driveAttached(c.env, job);
   c.set("jobId", job.id);
   c.set("answerFileId", job.fileId);

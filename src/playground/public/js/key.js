@@ -1,10 +1,4 @@
-<<<<<<< HEAD
-/** The API key of this tab. */
-
-const KEY = "fovea-key";
-
-=======
-/** Where the API key is kept: in the tab's `sessionStorage`, until the tab is closed. */
+/** The API key of this tab, which is kept in its `sessionStorage` until the tab is closed. */
 
 const KEY = "fovea-key";
 
@@ -16,14 +10,12 @@ export function keepKey(key) {
   else sessionStorage.removeItem(KEY);
 }
 
->>>>>>> console
 /**
  * The key in the address that `npm start` prints (`/#key=…`), which is cleared at once. Taken on loopback only: elsewhere
  * a link could make its reader upload documents to the sender's account.
  * @returns {string | null}
  */
-<<<<<<< HEAD
-function keyFromAddress() {
+export function keyFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   const key = given.get("key");
   if (key === null) return null;
@@ -33,18 +25,4 @@ function keyFromAddress() {
   return ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? key : null;
 }
 
-/** Keeps the key until the tab is closed; an empty one is forgotten. @param {string} key */
-export function keepKey(key) {
-  if (key) sessionStorage.setItem(KEY, key);
-  else sessionStorage.removeItem(KEY);
-}
-
-export const takeKey = () => keyFromAddress() ?? sessionStorage.getItem(KEY) ?? "";
-=======
-export function keyFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (given === null) return null;
-  history.replaceState(null, "", location.pathname + location.search);
-  return ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) ? given : null;
-}
->>>>>>> console
+export const takeKey = () => keyFromAddress() ?? keptKey();

@@ -2,47 +2,20 @@
 import { Api, ProblemError, tokenClaims } from "./api.js";
 import { Documents } from "./documents.js";
 import { byId, h, tabs } from "./dom.js";
-<<<<<<< HEAD
 import { copy } from "./formats.js";
 import { keepKey, takeKey } from "./key.js";
 import { Options } from "./options.js";
 import { count, endWords, stateWord, waitingWords } from "./plain.js";
 import { Preview } from "./preview.js";
 import { problemWords } from "./problem.js";
-=======
-import { keepKey, keptKey, keyFromAddress } from "./key.js";
-import { MemoryView } from "./memory.js";
-import { pageView, setImage } from "./page-view.js";
->>>>>>> console
 import { isOver, RENDERER, Reading } from "./reading.js";
 import { Recent } from "./recent.js";
 import { SampleApi } from "./sample.js";
 import { SNIPPETS } from "./snippets.js";
 import { Workbench } from "./workbench.js";
 
-<<<<<<< HEAD
 /** @typedef {import("./documents.js").Chosen} Chosen */
 /** @typedef {import("./workbench.js").Open} Open */
-=======
-/** @typedef {import("./api.js").Model} Model */
-/** @typedef {import("./api.js").OcrRequest} OcrRequest */
-
-const WAITING = {
-  slot: "all workers are busy",
-  worker: "a worker is reading it",
-  cold_start: "a worker is starting",
-  pool: "no worker responds",
-};
-
-/** @type {Record<string, string>} */
-const ENDS = {
-  succeeded: "Read",
-  partial: "Partly read",
-  failed: "Failed",
-  canceled: "Canceled",
-  expired: "Expired",
-};
->>>>>>> console
 
 const form = byId("ask", HTMLFormElement);
 const key = byId("key", HTMLInputElement);
@@ -453,13 +426,6 @@ byId("copy").addEventListener("click", async () => {
 });
 
 selectLanguage(byId("tab-curl"));
-<<<<<<< HEAD
 key.value = takeKey();
 await learnKey();
 await route();
-=======
-selectTab(byId("tab-pages"));
-
-key.value = keyFromAddress() ?? keptKey();
-learnModels();
->>>>>>> console
