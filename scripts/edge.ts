@@ -25,6 +25,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, parseEnv } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { migrate } from "./migrate.ts";
 
 const SWEEP_MS = 60_000;
 const SWEEP_TIMEOUT_MS = 10 * 60_000;
@@ -37,7 +38,6 @@ const NOTIFIER_MS = 3600_000;
 
 const root = join(import.meta.dirname, "..");
 const migrations = join(root, "src/edge/storage/migrations");
-const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
 
 export interface EdgeOptions {
   /** Folder of everything that the edge keeps. One edge at a time. */
@@ -59,7 +59,7 @@ export interface Edge {
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { data } = options;
   runNode(data, join(root, "scripts/bundle.ts"), join(data, "bundle"));
-  migrate(data);
+  await bringUpToDate(data);
   pruneNotifiers(data, 0);
   const sweep = async () => {
     try {
@@ -114,7 +114,7 @@ function miniflareOptions(
 }
 
 /** Brings the database to the newest migration. Skipped when it is there, because it takes seconds. */
-function migrate(data: string): void {
+async function bringUpToDate(data: string): Promise<void> {
   const hash = createHash("sha256");
   for (const name of readdirSync(migrations).sort())
     hash.update(name).update(readFileSync(join(migrations, name)));
@@ -122,7 +122,8 @@ function migrate(data: string): void {
   const stamp = join(data, "migrated");
   const kept = existsSync(stamp) && readFileSync(stamp, "utf8").trim();
   if (kept === newest && existsSync(join(data, "v3/d1"))) return;
-  runNode(data, wrangler, "d1", "migrations", "apply", "DB", "--local", "--persist-to", data);
+  const { d1Databases } = JSON.parse(readFileSync(join(data, "bundle/options.json"), "utf8"));
+  await migrate(data, d1Databases, migrations);
   writeFileSync(stamp, newest);
 }
 
