@@ -26,6 +26,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, parseEnv } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { migrate } from "./migrate.ts";
+import { INSTALLING } from "./stack.ts";
 
 const SWEEP_MS = 60_000;
 const SWEEP_TIMEOUT_MS = 10 * 60_000;
@@ -87,6 +88,7 @@ function miniflareOptions(
   const { bindings, r2Buckets, modulesRules, rootPath, ...worker } = JSON.parse(
     readFileSync(join(bundle, "options.json"), "utf8"),
   );
+  const installing = join(data, INSTALLING);
   const s3Credentials = settings.R2_S3_ENDPOINT && {
     accessKeyId: settings.R2_ACCESS_KEY_ID,
     secretAccessKey: settings.R2_SECRET_ACCESS_KEY,
@@ -96,6 +98,9 @@ function miniflareOptions(
     modules: true,
     script: readFileSync(join(bundle, "index.js"), "utf8"),
     bindings: { ...bindings, ...settings },
+    ...(existsSync(installing) && {
+      serviceBindings: { INSTALLATION: () => new Response(readFileSync(installing)) },
+    }),
     r2Buckets: { BUCKET: { id: r2Buckets.BUCKET.id, ...(s3Credentials && { s3Credentials }) } },
     // Leads past Miniflare, straight to the Worker.
     unsafeDirectSockets: [{ host, port }],

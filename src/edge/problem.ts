@@ -50,6 +50,7 @@ export const PROBLEMS = {
   "url-refused": [422, "The URL is not allowed"],
   "url-unreachable": [422, "The URL could not be fetched"],
   "unknown-model": [422, "The model is not available"],
+  "model-not-installed": [503, "The model could not be installed"],
   "unsupported-option": [422, "The model does not support this"],
   "invalid-page-selection": [422, "The page selection is not valid"],
   "document-unread": [422, "No page of the document could be read"],

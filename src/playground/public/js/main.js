@@ -15,6 +15,7 @@ const WAITING = {
   slot: "all workers are busy",
   worker: "a worker is reading it",
   cold_start: "a worker is starting",
+  installation: "the model is being installed",
   pool: "no worker responds",
 };
 
