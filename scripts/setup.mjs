@@ -281,7 +281,7 @@ async function nodePackages(/** @type {boolean} */ tests) {
     await npm("rebuild", "node", "--ignore-scripts=false");
     // Headers for compilers: half of what the package takes.
     const parts = join(root, "node_modules/node/node_modules");
-    for (const part of readdirSync(parts))
+    for (const part of readdirSync(parts).filter((name) => name.startsWith("node-")))
       rmSync(join(parts, part, "include"), { recursive: true, force: true });
   }
   if (!runsTypeScript(tests ? node24 : startNode()))
