@@ -8,7 +8,7 @@ import { INSTALLING, type Stack } from "./stack.ts";
 
 /** The last one loads the models. */
 const STEPS = NETWORK_STEPS + 1;
-const IDLE_MS = 60_000;
+const IDLE_MS = 10_000;
 
 /** @returns those of the models that cannot be loaded yet */
 export const notInstalled = (models: readonly string[]): string[] =>
@@ -77,7 +77,7 @@ export async function installBehind(
   }
 }
 
-/** Waits until no page is being read, but not for long: what is read while the worker ends is read again. */
+/** Waits until no page is being read, but not for long: the worker ends after its running pages, and what is lost is read again. */
 async function idle({ origin, bootstrapSecret }: Stack): Promise<void> {
   const headers = { authorization: `Bearer ${bootstrapSecret}` };
   for (const end = Date.now() + IDLE_MS; Date.now() < end; await sleep(500)) {
