@@ -289,9 +289,9 @@ async function nodePackages(/** @type {boolean} */ tests) {
 }
 
 async function npm(/** @type {string[]} */ ...args) {
-  // On a leash: an npm that outlives this process would get into the way of the next.
+  // On a leash: an npm that outlives this process would get into the way of the next. What it leaves is installed anew.
   const command = ["npm", ...args, "--loglevel=error", "--no-audit", "--no-fund"];
-  const { ok, said } = await quietly(process.execPath, [leash, "SIGTERM", ...command], {}, "pipe");
+  const { ok, said } = await quietly(process.execPath, [leash, "SIGKILL", ...command], {}, "pipe");
   if (!ok)
     throw failed(
       "The npm packages could not be installed",
