@@ -11,6 +11,13 @@ const extractor = await startExtractor();
 /** The buckets of the tests. */
 const s3 = await startS3();
 
+/** What is being installed: PUT sets it, as scripts/start.ts does by a file. */
+let installing = "{}";
+async function installation(request: Request): Promise<Response> {
+  if (request.method === "PUT") installing = await request.text();
+  return new Response(installing);
+}
+
 /** All else runs inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
 export default defineConfig({
   test: {
@@ -21,6 +28,7 @@ export default defineConfig({
           cloudflareTest(async () => ({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
+              serviceBindings: { INSTALLATION: installation },
               bindings: {
                 PUBLIC_ORIGIN: "http://edge.test",
                 POOLS: JSON.stringify([
@@ -32,7 +40,7 @@ export default defineConfig({
                     models: ["pp-ocr", "deepseek-ocr", "unlimited-ocr", "fovea-render"],
                   },
                   // For the tests of dispatch: each has a model and pools of its own.
-                  ...["narrow", "down", "starting", "lost", "priced"].map((name) => ({
+                  ...["narrow", "down", "starting", "lost", "priced", "arriving"].map((name) => ({
                     name,
                     type: "cog",
                     url: `http://${name}.test`,
@@ -52,7 +60,7 @@ export default defineConfig({
                 SIGNING_SECRET: "signing-secret-of-the-tests",
                 WORKER_TOKEN: "worker-token-of-the-tests",
                 MODELS:
-                  "pp-ocr,deepseek-ocr,unlimited-ocr,fovea-render,narrow,down,starting,lost,priced,pair",
+                  "pp-ocr,deepseek-ocr,unlimited-ocr,fovea-render,narrow,down,starting,lost,priced,arriving,pair",
                 LOG_REQUESTS: "false",
                 DNS_RESOLVER: "",
                 R2_S3_ENDPOINT: "https://s3.test",

@@ -15,6 +15,7 @@ export interface Job {
   id: string;
   state: string;
   file_id: string;
+  waiting_for?: string | null;
   progress: { total: number | null; done: number; failed: number };
   pages: PageStatus[];
   error: { code: string; message: string } | null;

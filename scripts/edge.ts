@@ -25,6 +25,8 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, parseEnv } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { migrate } from "./migrate.ts";
+import { INSTALLING } from "./stack.ts";
 
 const SWEEP_MS = 60_000;
 const SWEEP_TIMEOUT_MS = 10 * 60_000;
@@ -37,7 +39,6 @@ const NOTIFIER_MS = 3600_000;
 
 const root = join(import.meta.dirname, "..");
 const migrations = join(root, "src/edge/storage/migrations");
-const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
 
 export interface EdgeOptions {
   /** Folder of everything that the edge keeps. One edge at a time. */
@@ -59,7 +60,7 @@ export interface Edge {
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { data } = options;
   runNode(data, join(root, "scripts/bundle.ts"), join(data, "bundle"));
-  migrate(data);
+  await bringUpToDate(data);
   pruneNotifiers(data, 0);
   const sweep = async () => {
     try {
@@ -87,6 +88,7 @@ function miniflareOptions(
   const { bindings, r2Buckets, modulesRules, rootPath, ...worker } = JSON.parse(
     readFileSync(join(bundle, "options.json"), "utf8"),
   );
+  const installing = join(data, INSTALLING);
   const s3Credentials = settings.R2_S3_ENDPOINT && {
     accessKeyId: settings.R2_ACCESS_KEY_ID,
     secretAccessKey: settings.R2_SECRET_ACCESS_KEY,
@@ -96,6 +98,9 @@ function miniflareOptions(
     modules: true,
     script: readFileSync(join(bundle, "index.js"), "utf8"),
     bindings: { ...bindings, ...settings },
+    ...(existsSync(installing) && {
+      serviceBindings: { INSTALLATION: () => new Response(readFileSync(installing)) },
+    }),
     r2Buckets: { BUCKET: { id: r2Buckets.BUCKET.id, ...(s3Credentials && { s3Credentials }) } },
     // Leads past Miniflare, straight to the Worker.
     unsafeDirectSockets: [{ host, port }],
@@ -114,7 +119,7 @@ function miniflareOptions(
 }
 
 /** Brings the database to the newest migration. Skipped when it is there, because it takes seconds. */
-function migrate(data: string): void {
+async function bringUpToDate(data: string): Promise<void> {
   const hash = createHash("sha256");
   for (const name of readdirSync(migrations).sort())
     hash.update(name).update(readFileSync(join(migrations, name)));
@@ -122,7 +127,8 @@ function migrate(data: string): void {
   const stamp = join(data, "migrated");
   const kept = existsSync(stamp) && readFileSync(stamp, "utf8").trim();
   if (kept === newest && existsSync(join(data, "v3/d1"))) return;
-  runNode(data, wrangler, "d1", "migrations", "apply", "DB", "--local", "--persist-to", data);
+  const { d1Databases } = JSON.parse(readFileSync(join(data, "bundle/options.json"), "utf8"));
+  await migrate(data, d1Databases, migrations);
   writeFileSync(stamp, newest);
 }
 

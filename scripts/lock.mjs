@@ -1,9 +1,9 @@
 /**
- * `npm run lock`: writes requirements.txt (the worker), requirements-alone.txt (what is installed without its
- * requirements) and requirements-tests.txt (what the tests add) from pyproject.toml and requirements-torch.txt
- * in src/gpu-worker, for Python 3.11 to 3.14 on Linux and macOS; likewise requirements-corpus.txt, what a corpus on a
- * cluster adds. And requirements-vllm.txt, the worker with the
- * engine for GPUs: a whole environment with vLLM's versions, for Python 3.11 on Linux (x86-64).
+ * `npm run lock`: writes requirements.txt (what pp-ocr and every reader need), requirements-alone.txt (what is installed
+ * without its requirements), requirements-networks.txt (what readers on PyTorch add) and requirements-tests.txt (what
+ * the tests add) from pyproject.toml and requirements-torch.txt in src/gpu-worker, for Python 3.11 to 3.14 on Linux and
+ * macOS; likewise requirements-corpus.txt, what a corpus on a cluster adds. And requirements-vllm.txt, the worker with
+ * the engine for GPUs: a whole environment with vLLM's versions, for Python 3.11 on Linux (x86-64).
  * Versions that are locked stay; `npm run lock -- --upgrade`, or `-- --upgrade-package=NAME`, takes newer
  * ones. Plain Node ≥ 20.
  */
@@ -47,25 +47,51 @@ async function compile(/** @type {string} */ file, /** @type {string[]} */ args,
   const path = join(worker, file);
   const lock = readFileSync(path, "utf8").replaceAll(EVERYWHERE, "");
   writeFileSync(path, HEAD + lock);
-  return [...lock.matchAll(/^([\w.-]+)==/gm)].map(([, name]) => /** @type {string} */ (name));
+  return entries(file).map(nameOf);
 }
+
+/** The packages of a lock, each with its hashes. */
+const entries = (/** @type {string} */ file) =>
+  readFileSync(join(worker, file), "utf8")
+    .split(/^(?=\S)/m)
+    .filter((entry) => !entry.startsWith("#"));
+
+const nameOf = (/** @type {string} */ entry) => /** @type {string} */ (entry.split("==")[0]);
+
+const write = (/** @type {string} */ file, /** @type {string[]} */ list) =>
+  writeFileSync(join(worker, file), HEAD + list.join(""));
 
 const without = (/** @type {string[]} */ names) => names.map((name) => `--no-emit-package=${name}`);
 
 try {
   await setUp({ only: ["environment"] });
   const alone = await compile("requirements-alone.txt", ["--group=alone", "--no-deps"]);
-  const shared = await compile("requirements.txt", [
+  // PyTorch decides with the rest: all is resolved at once, and then parted.
+  const [first, later] = ["requirements.txt", "requirements-networks.txt"];
+  write(later, [...entries(first), ...entries(later)]);
+  await compile(later, [
     "pyproject.toml",
     "requirements-torch.txt",
     "--group=alone",
+    "--group=networks",
     "--constraints=requirements-alone.txt",
     ...without(["torch", ...alone]),
   ]);
+  const common = await compile(first, [
+    "pyproject.toml",
+    "--group=alone",
+    "--constraints=requirements-alone.txt",
+    `--constraints=${later}`,
+    ...without(alone),
+  ]);
+  const both = entries(later);
+  const added = both.filter((entry) => !common.includes(nameOf(entry)));
+  write(later, added);
   await compile("requirements-tests.txt", [
     "--group=tests",
     "--constraints=requirements.txt",
-    ...without(shared),
+    `--constraints=${later}`,
+    ...without([...common, ...added.map(nameOf)]),
   ]);
   await compile("requirements-corpus.txt", [
     "--group=corpus",
@@ -75,7 +101,7 @@ try {
   ]);
   await compile(
     "requirements-vllm.txt",
-    ["pyproject.toml", "requirements-torch.txt", "requirements-vllm.in"],
+    ["pyproject.toml", "requirements-torch.txt", "requirements-vllm.in", "--group=networks"],
     GPU,
   );
 } catch (error) {

@@ -1,11 +1,22 @@
 /**
- * Installs what `npm start` and `npm test` need: npm packages, a Python environment, PyTorch. Steps that are
- * done are skipped. Plain Node ≥ 20 without a package, since nothing else is there when it runs. Speaks on
- * stderr only, and shows the output of npm and uv only when a step fails.
+ * Installs what `npm start` and `npm test` need: npm packages, a Python environment, and for readers with networks of ours
+ * PyTorch. `npm start` serves before that last part is there, and has it installed behind it (`setUpNetworks`). Steps that
+ * are done are skipped, and a step that was interrupted is done again. Plain Node ≥ 20 without a package, since nothing
+ * else is there when it runs. Speaks on stderr only, and shows the output of npm and uv only when a step fails.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
+import { setPriority } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -19,145 +30,302 @@ export const worker = join(root, "src/gpu-worker");
 const python = join(venvBin, "python");
 const schemaFile = join(root, ".cog/openapi_schema.json");
 const stampFile = join(root, ".venv/fovea-setup.json");
-const lockFile = join(root, ".cog/setup.lock");
+const leash = join(root, "scripts/leash.mjs");
+
+/** Models that run on PyTorch. The others need nothing of what `setUpNetworks` installs. */
+export const ON_PYTORCH = ["fovea-nano", "deepseek-ocr", "deepseek-ocr-2", "unlimited-ocr"];
 
 /** Minor versions of Python 3 for which every package in the lock has a wheel. */
 const OLDEST = 11;
 const NEWEST = 14;
 const UV = "uv==0.13.8";
-/** Measured on Linux x86-64. */
-const DOWNLOAD = "700 MB";
-const DISK = "2.1 GB";
 const CUDA_DOWNLOAD = "2.7 GB";
 const CUDA_DISK = "4.6 GB";
 const TORCH_CPU = process.env.FOVEA_TORCH_INDEX || "https://download.pytorch.org/whl/cpu";
 
 /** A step that cannot be done; the message is for the person at the terminal. */
-export class SetupError extends Error {}
+export class SetupError extends Error {
+  /** @param {string} message @param {string} summary one line for others */
+  constructor(message, summary = message.split("\n")[0] ?? "") {
+    super(message);
+    this.summary = summary;
+  }
+}
 
 /**
  * @typedef {object} Step
  * @property {string} what
+ * @property {number} mb to download
+ * @property {number} disk MB that it takes on the disk; measured on Linux x86-64, like `mb`
  * @property {boolean} done
  * @property {() => Promise<void>} run
  */
 
 /**
- * @param {{tests?: boolean, only?: ("npm" | "environment")[]}} options `tests`: the packages of the worker's tests and
- *   checks too; `only`: these steps and no others. `environment` is a Python environment without any package
+ * Installs everything that is needed at once, and speaks about it. Ends the process at SIGINT and SIGTERM.
+ *
+ * @param {{tests?: boolean, networks?: boolean, only?: ("npm" | "environment")[]}} options `tests`: everything, with the
+ *   packages of the tests and checks; `networks`: what `setUpNetworks` installs, too; `only`: these steps and no others.
+ *   `environment` is a Python environment without any package
  */
-export async function setUp({ tests = false, only } = {}) {
-  const release = await lock();
-  try {
-    const all =
-      only?.map((step) => ({ npm: npmStep, environment: environmentStep })[step]()) ?? steps(tests);
-    const pending = all.filter((step) => !step.done);
-    if (pending.length === all.length && !only)
-      say(
-        `first start: downloads about ${DOWNLOAD} into node_modules and .venv, which take ${DISK} on disk`,
-      );
-    const began = Date.now();
-    for (const [index, step] of pending.entries()) {
-      say(`${index + 1}/${pending.length} ${step.what}`);
-      await step.run();
+export async function setUp({ tests = false, networks = tests, only } = {}) {
+  await withSignals(async () => {
+    const release = await lock("setup", say);
+    try {
+      const [npm, ...pythonSteps] = only ? onlySteps(only) : steps(tests, networks);
+      const all = [...(npm ? [npm] : []), ...pythonSteps];
+      const pending = all.filter((step) => !step.done);
+      if (pending.length === 0) return;
+      checkSpace(pending);
+      if (pending.length === all.length && !only) greet(pending);
+      const began = Date.now();
+      let begun = 0;
+      const inTurn = async (/** @type {Step[]} */ lane) => {
+        for (const step of lane.filter((one) => !one.done)) {
+          begun++;
+          const size = step.mb > 0 ? ` (${step.mb} MB)` : "";
+          say(`${begun}/${pending.length} ${step.what}${size}`);
+          await step.run();
+        }
+      };
+      await together([() => inTurn(npm ? [npm] : []), () => inTurn(pythonSteps)]);
+      say(`set up in ${Math.round((Date.now() - began) / 1000)} s`);
+    } finally {
+      release();
     }
-    if (pending.length > 0) say(`set up in ${Math.round((Date.now() - began) / 1000)} s`);
+  });
+}
+
+/** Whether nothing is left to do for `setUpNetworks`. */
+export const networksReady = () => networkSteps(readStamps()).every((step) => step.done);
+
+/** Number of steps that `setUpNetworks` reports. */
+export const NETWORK_STEPS = 4;
+
+/**
+ * Installs PyTorch and what the readers on it need, while others use the environment. `stop` interrupts it; the next call
+ * takes up what is left.
+ *
+ * @param {(step: number, what: string) => void} onStep called before each of the `NETWORK_STEPS` steps, from 1
+ * @throws {SetupError}
+ */
+export async function setUpNetworks(onStep) {
+  niceness = 10;
+  const release = await lock("setup-networks", (what) => onStep(1, what));
+  try {
+    if (networksReady()) return;
+    const pending = networkSteps(readStamps(), onStep).filter((step) => !step.done);
+    checkSpace(pending);
+    for (const step of pending) await step.run();
   } finally {
     release();
   }
 }
 
+/** Runs both at once. When one fails, the processes of the other are stopped, and that first error is thrown. */
+async function together(/** @type {(() => Promise<void>)[]} */ lanes) {
+  /** @type {unknown[]} */
+  const errors = [];
+  const guarded = lanes.map((lane) =>
+    lane().catch((error) => {
+      errors.push(error);
+      stop();
+    }),
+  );
+  await Promise.all(guarded);
+  if (errors.length > 0) throw errors[0];
+}
+
+function greet(/** @type {Step[]} */ pending) {
+  const sum = (/** @type {"mb" | "disk"} */ what) => pending.reduce((n, step) => n + step[what], 0);
+  const where = "into node_modules and .venv, which take";
+  say(`first start: downloads about ${sum("mb")} MB ${where} ${sum("disk")} MB on the disk`);
+}
+
+/** Room that is left over, in MB: npm and uv unpack into places of their own first. */
+const SPARE_MB = 200;
+
+/** @throws {SetupError} before anything is written that would not fit */
+function checkSpace(/** @type {Step[]} */ pending) {
+  const fault = spaceFault(
+    pending.reduce((sum, step) => sum + step.disk, 0),
+    freeSpace(),
+  );
+  if (fault) throw new SetupError(fault);
+}
+
+/**
+ * @param {number} needed MB
+ * @param {number} free MB
+ * @returns {string | null}
+ */
+export function spaceFault(needed, free) {
+  if (needed === 0 || free >= needed + SPARE_MB) return null;
+  return (
+    `The disk has too little room: what is still to be installed takes about ${needed} MB, and ${SPARE_MB} MB meanwhile;\n` +
+    `${free} MB are free at ${root}. Nothing was installed. Make room and start again.`
+  );
+}
+
+const freeSpace = () => {
+  const { bavail, bsize } = statfsSync(root);
+  return Math.floor((bavail * bsize) / 1e6);
+};
+
+/** @returns {[Step | undefined, ...Step[]]} */
+function onlySteps(/** @type {("npm" | "environment")[]} */ only) {
+  const npm = only.includes("npm") ? npmStep(true) : undefined;
+  return only.includes("environment") ? [npm, environmentStep()] : [npm];
+}
+
 /** @returns {Step} */
-const npmStep = () => ({
-  what: "npm packages (250 MB)",
-  done: nodePackagesCurrent() && majorOf(node24) === 24,
-  run: nodePackages,
+const npmStep = (/** @type {boolean} */ tests) => ({
+  what: "npm packages",
+  ...(tests ? { mb: 270, disk: 690 } : { mb: 120, disk: 330 }),
+  done: nodePackagesCurrent(tests) && runsTypeScript(tests ? node24 : startNode()),
+  run: () => nodePackages(tests),
 });
 
 /** @returns {Step} */
 const environmentStep = () => ({
-  what: "Python environment (20 MB)",
+  what: "Python environment",
+  mb: 20,
+  disk: 60,
   done: environmentCurrent(),
   run: makeEnvironment,
 });
 
-/** @returns {Step[]} */
-function steps(/** @type {boolean} */ tests) {
+/**
+ * A step that is done when it was run to its end with the same input files.
+ *
+ * @param {Record<string, string>} stamps
+ * @param {string} name
+ * @param {string} what
+ * @param {[number, number]} size MB to download, and on the disk
+ * @param {string[]} inputs
+ * @param {(again: boolean) => Promise<void>} action `again`: the last time it was interrupted, or failed
+ * @returns {Step}
+ */
+function stamped(stamps, name, what, [mb, disk], inputs, action) {
+  const hash = hashOf(inputs.map((input) => join(worker, input)));
+  const run = async () => {
+    const again = stamps[name] === BEGUN;
+    writeStamp(name, BEGUN);
+    await action(again);
+    writeStamp(name, hash);
+  };
+  return { what, mb, disk, done: stamps[name] === hash, run };
+}
+
+const BEGUN = "begun";
+
+/** @returns {[Step, ...Step[]]} the first can be done at the same time as the others */
+function steps(/** @type {boolean} */ tests, /** @type {boolean} */ networks) {
   const venv = environmentStep();
   const stamps = venv.done ? readStamps() : {};
-  /** A step is done when it was run with the same input files. */
-  const stamped = (
-    /** @type {string} */ name,
-    /** @type {string} */ what,
-    /** @type {string[]} */ inputs,
-    /** @type {() => Promise<void>} */ action,
-  ) => {
-    const hash = hashOf(inputs.map((input) => join(worker, input)));
-    const run = async () => {
-      await action();
-      writeStamp(name, hash);
-    };
-    return { what, done: stamps[name] === hash, run };
-  };
-
   const packages = stamped(
+    stamps,
     "packages",
-    "the worker's Python packages (240 MB)",
+    "the worker's Python packages",
+    [220, 560],
     ["requirements.txt", "requirements-alone.txt"],
     workerPackages,
   );
-  const pytorch = stamped("pytorch", "PyTorch (190 MB)", ["requirements-torch.txt"], torch);
   const testing = stamped(
+    stamps,
     "tests",
-    "the tests' Python packages (60 MB)",
+    "the tests' Python packages",
+    [60, 170],
     ["requirements-tests.txt"],
-    testPackages,
+    (again) => install(again, "requirements-tests.txt"),
   );
   const schema = stamped(
+    stamps,
     "schema",
     "the worker's schema",
+    [0, 0],
     ["predict.py", "schema.py", "requirements.txt"],
     makeSchema,
   );
   schema.done &&= existsSync(schemaFile);
-  return [npmStep(), venv, packages, pytorch, ...(tests ? [testing] : []), schema];
+  const onPyTorch = networks ? networkSteps(stamps) : [];
+  return [npmStep(tests), venv, packages, ...onPyTorch, ...(tests ? [testing] : []), schema];
 }
 
-async function nodePackages() {
-  const { ok, said } = await quietly("npm", [
-    "ci",
-    "--loglevel=error",
-    "--no-audit",
-    "--no-fund",
-    "--ignore-scripts=false",
-  ]);
+/** @returns {Step[]} */
+function networkSteps(
+  /** @type {Record<string, string>} */ stamps,
+  /** @type {(step: number, what: string) => void} */ onStep = () => {},
+) {
+  const packages = "what PyTorch needs";
+  const pytorch = "PyTorch";
+  return [
+    stamped(stamps, "networks", packages, [30, 140], ["requirements-networks.txt"], (again) => {
+      onStep(1, `${packages} (30 MB)`);
+      return install(again, "requirements-networks.txt");
+    }),
+    stamped(stamps, "pytorch", pytorch, [190, 700], ["requirements-torch.txt"], (again) =>
+      torch(again, onStep),
+    ),
+  ];
+}
+
+/**
+ * `npm start` needs neither the packages of the tests nor, where it runs on a new Node itself, the package `node`, whose
+ * binary comes by its install script.
+ */
+async function nodePackages(/** @type {boolean} */ tests) {
+  const kind = tests ? ["--ignore-scripts=false"] : ["--omit=dev", "--ignore-scripts"];
+  await npm("ci", ...kind);
+  if (!tests && !runsTypeScript(process.execPath)) {
+    await npm("rebuild", "node", "--ignore-scripts=false");
+    // Headers for compilers: half of what the package takes.
+    const parts = join(root, "node_modules/node/node_modules");
+    for (const part of readdirSync(parts).filter((name) => name.startsWith("node-")))
+      rmSync(join(parts, part, "include"), { recursive: true, force: true });
+  }
+  if (!runsTypeScript(tests ? node24 : startNode()))
+    throw new SetupError("The npm package `node` did not bring Node 24: run `npm rebuild node`.");
+}
+
+async function npm(/** @type {string[]} */ ...args) {
+  // On a leash: an npm that outlives this process would get into the way of the next. What it leaves is installed anew.
+  const command = ["npm", ...args, "--loglevel=error", "--no-audit", "--no-fund"];
+  const { ok, said } = await quietly(process.execPath, [leash, "SIGKILL", ...command], {}, "pipe");
   if (!ok)
     throw failed(
       "The npm packages could not be installed",
       said,
-      "`npm ci` needs the npm registry this once.",
+      `\`npm ${args[0]}\` needs the npm registry this once.`,
     );
-  if (majorOf(node24) !== 24)
-    throw new SetupError("The npm package `node` did not bring Node 24: run `npm rebuild node`.");
 }
 
+/** The Node that runs the scripts of `npm start`: this one, if it is new enough. */
+export const startNode = () => (runsTypeScript(process.execPath) ? process.execPath : node24);
+
 /** What is installed is what the lock file says; npm's own record of it is as good as a stamp. */
-function nodePackagesCurrent() {
+function nodePackagesCurrent(/** @type {boolean} */ tests) {
   try {
     const read = (/** @type {string} */ path) =>
       JSON.parse(readFileSync(join(root, path), "utf8")).packages;
     const installed = read("node_modules/.package-lock.json");
     return Object.entries(read("package-lock.json")).every(
       ([path, entry]) =>
-        path === "" || entry.optional || installed[path]?.version === entry.version,
+        path === "" ||
+        entry.optional ||
+        (!tests && (entry.dev || entry.devOptional)) ||
+        installed[path]?.version === entry.version,
     );
   } catch {
     return false;
   }
 }
 
-const majorOf = (/** @type {string} */ node) =>
-  Number(/^v(\d+)/.exec(output(node, ["--version"]) ?? "")?.[1]);
+/** Node 24.2 and newer run the scripts: TypeScript, `import.meta.main`. */
+function runsTypeScript(/** @type {string} */ node) {
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(output(node, ["--version"]) ?? "") ?? [];
+  return Number(major) > 24 || (Number(major) === 24 && Number(minor) >= 2);
+}
 
 /** The environment is there, of a Python that will do and of the one that was asked for. */
 function environmentCurrent() {
@@ -213,50 +381,69 @@ const minorOf = (/** @type {string} */ version) => Number(version.split(".")[1])
 const isSupported = (/** @type {string} */ version) =>
   version.startsWith("3.") && minorOf(version) >= OLDEST && minorOf(version) <= NEWEST;
 
-async function workerPackages() {
-  await installPackages("requirements.txt", "requirements-alone.txt");
-  await load("cv2", "onnxruntime", "pypdfium2");
+/** OpenVINO has no wheel for some systems, and one that does not load on others: ONNX Runtime takes its place there. */
+async function workerPackages(/** @type {boolean} */ again) {
+  await install(again, "requirements.txt", "requirements-alone.txt");
+  await load("cv2", "pypdfium2");
+  if (await imports("openvino")) return;
+  await install(again, "requirements-networks.txt");
+  await load("onnxruntime");
 }
 
-const testPackages = () => installPackages("requirements-tests.txt");
-
-/** The lock names every package, so nothing is resolved, and nothing is built from source. */
-export async function installPackages(/** @type {string[]} */ ...files) {
+/**
+ * The lock names every package, so nothing is resolved, and nothing is built from source. An installation that was
+ * interrupted may have left half a package, which looks like a whole one: then all are laid down anew, from uv's cache.
+ */
+async function install(/** @type {boolean} */ again, /** @type {string[]} */ ...files) {
   const { ok, said } = await uv([
     "install",
     "--no-deps",
     "--no-build",
     "--require-hashes",
+    ...(again ? ["--reinstall"] : []),
     ...files.flatMap((file) => ["-r", join(worker, file)]),
   ]);
   if (!ok) throw failed("The Python packages could not be installed", said, NEEDS_INDEX);
 }
+
+/** What not every installation needs. */
+export const installPackages = (/** @type {string[]} */ ...files) => install(false, ...files);
 
 /**
  * On Linux the default index has only builds for CUDA, ten times the size of those for the CPU. Those have an
  * index of their own; where it does not answer, or has none for this Python, the default build is taken with
  * its libraries.
  */
-async function torch() {
+async function torch(
+  /** @type {boolean} */ again,
+  /** @type {(step: number, what: string) => void} */ onStep,
+) {
+  onStep(2, "which build of PyTorch there is");
   const wanted = ["install", "-r", join(worker, "requirements-torch.txt")];
   const cpu = [...wanted, "--no-deps", "--default-index", TORCH_CPU];
   const probe = { UV_HTTP_RETRIES: "0", UV_HTTP_TIMEOUT: "10" };
   const hasCpu = process.platform === "linux" && (await uv([...cpu, "--dry-run"], probe)).ok;
+  let size = "190 MB";
   if (!hasCpu) {
     const plan = await uv([...wanted, "--dry-run"]);
-    if (plan.said.includes("+ nvidia-"))
+    if (plan.said.includes("+ nvidia-")) {
+      size = `CUDA, ${CUDA_DOWNLOAD}`;
       say(
         `    no CPU build of PyTorch is available; the CUDA build is ${CUDA_DOWNLOAD} to download, ${CUDA_DISK} on disk`,
       );
+    }
   }
-  const { ok, said } = await uv(hasCpu ? cpu : wanted);
+  onStep(3, `PyTorch (${size})`);
+  const whole = again ? ["--reinstall-package", "torch"] : [];
+  const { ok, said } = await uv([...(hasCpu ? cpu : wanted), ...whole]);
   if (!ok) throw failed("PyTorch could not be installed", said, NEEDS_INDEX);
+  onStep(4, "whether PyTorch loads");
   await load("torch");
 }
 
 /** A package can be installed and still not load: a system library or one of its own is missing. */
 async function load(/** @type {string[]} */ ...modules) {
-  const { ok, said } = await quietly(python, ["-c", `import ${modules.join(", ")}`]);
+  const { ok, said } = await importing(modules);
   if (!ok)
     throw failed(
       `${modules.join(", ")}: installed, but it cannot be imported`,
@@ -264,6 +451,11 @@ async function load(/** @type {string[]} */ ...modules) {
       `Remove .venv and start again. If that does not help, try another Python (3.${OLDEST} to 3.${NEWEST}): FOVEA_PYTHON=/path/to/python npm start`,
     );
 }
+
+const imports = async (/** @type {string} */ module) => (await importing([module])).ok;
+
+const importing = (/** @type {string[]} */ modules) =>
+  quietly(python, ["-c", `import ${modules.join(", ")}`]);
 
 const NEEDS_INDEX = "This needs the Python package index once; pip's settings for it are used.";
 
@@ -306,8 +498,12 @@ function failed(
   /** @type {string} */ advice,
 ) {
   const reason = said.trimEnd().split("\n").slice(-12);
+  const isFull = /ENOSPC|No space left|os error 28/i.test(said);
+  const help = isFull ? `The disk is full: ${freeSpace()} MB are free at ${root}.` : advice;
   return new SetupError(
-    `${what}:\n\n${reason.map((line) => `    ${line}`).join("\n")}\n\n${advice}`.trimEnd(),
+    `${what}:\n\n${reason.map((line) => `    ${line}`).join("\n")}\n\n` +
+      `${help}\nStart again then: what is done is kept, and what is half done is done anew.`.trimStart(),
+    `${what}: ${isFull ? help : reason.at(-1)}.`.replace("..", "."),
   );
 }
 
@@ -328,21 +524,29 @@ function hashOf(/** @type {string[]} */ paths) {
   return hash.digest("hex");
 }
 
-/** Two copies that start at once in one fresh clone: one sets up, the other waits for it. */
-async function lock() {
-  mkdirSync(dirname(lockFile), { recursive: true });
-  for (let told = false; ; ) {
+/**
+ * Two copies that start at once in one fresh clone: one sets up, the other waits for it.
+ *
+ * @param {string} name
+ * @param {(what: string) => void} tell called once, if it has to wait
+ * @returns {Promise<() => void>} releases the lock
+ */
+async function lock(name, tell) {
+  const path = join(root, ".cog", `${name}.lock`);
+  mkdirSync(dirname(path), { recursive: true });
+  for (let told = false; !stopped; ) {
     try {
-      writeFileSync(lockFile, String(process.pid), { flag: "wx" });
-      return () => rmSync(lockFile, { force: true });
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      return () => rmSync(path, { force: true });
     } catch {
-      const holder = Number(readFileSync(lockFile, { encoding: "utf8", flag: "a+" }));
-      if (!isAlive(holder)) rmSync(lockFile, { force: true });
-      else if (!told) say(`waiting for the set-up that process ${holder} is doing`);
+      const holder = Number(readFileSync(path, { encoding: "utf8", flag: "a+" }));
+      if (!isAlive(holder)) rmSync(path, { force: true });
+      else if (!told) tell(`waiting for the set-up that process ${holder} is doing`);
       told ||= isAlive(holder);
       await sleep(200);
     }
   }
+  throw new SetupError("The set-up was stopped.");
 }
 
 function isAlive(/** @type {number} */ pid) {
@@ -355,15 +559,17 @@ function isAlive(/** @type {number} */ pid) {
 
 /**
  * @param options `stdout`: where what it prints goes, stderr (2) unless said otherwise
- * @returns {Promise<boolean>} whether the command succeeded
+ * @returns {Promise<boolean>} whether the command succeeded; it ends with this process
  */
 export function run(
   /** @type {string} */ command,
   /** @type {string[]} */ args,
   { stdout = 2, env = {} } = {},
 ) {
-  return ended(launch(command, args, ["ignore", stdout, 2], env), (error) =>
-    console.error(`${command}: ${error.message}`),
+  return withSignals(() =>
+    ended(launch(command, args, ["ignore", stdout, 2], env), (error) =>
+      console.error(`${command}: ${error.message}`),
+    ),
   );
 }
 
@@ -372,8 +578,9 @@ async function quietly(
   /** @type {string} */ command,
   /** @type {string[]} */ args,
   /** @type {Record<string, string>} */ env = {},
+  /** @type {"ignore" | "pipe"} */ stdin = "ignore",
 ) {
-  const child = launch(command, args, ["ignore", "pipe", "pipe"], env);
+  const child = launch(command, args, [stdin, "pipe", "pipe"], env);
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding("utf8").on("data", (text) => {
@@ -385,40 +592,64 @@ async function quietly(
   return { ok, said };
 }
 
+/** @type {Set<import("node:child_process").ChildProcess>} */
+const children = new Set();
+let stopped = false;
+/** Of the processes that are started. */
+let niceness = 0;
+
+/** Stops what runs now; what would come next fails. */
+export function stop(/** @type {NodeJS.Signals} */ signal = "SIGTERM") {
+  stopped = true;
+  for (const child of children) child.kill(signal);
+}
+
+/**
+ * @template T
+ * @param {() => Promise<T>} work at SIGINT and SIGTERM its processes are stopped, and this one ends
+ */
+async function withSignals(work) {
+  const pass = (/** @type {NodeJS.Signals} */ signal) => {
+    stop(signal);
+    process.exit(signal === "SIGINT" ? 130 : 143);
+  };
+  process.on("SIGINT", pass).on("SIGTERM", pass);
+  try {
+    return await work();
+  } finally {
+    process.off("SIGINT", pass).off("SIGTERM", pass);
+  }
+}
+
 function launch(
   /** @type {string} */ command,
   /** @type {string[]} */ args,
   /** @type {import("node:child_process").StdioOptions} */ stdio,
   /** @type {Record<string, string>} */ env,
 ) {
-  return spawn(command, args, {
+  if (stopped) throw new SetupError("The set-up was stopped.");
+  const child = spawn(command, args, {
     cwd: root,
     env: { ...process.env, PATH: systemPath(), ...env },
     stdio,
   });
+  if (child.pid && niceness > 0) setPriority(child.pid, niceness);
+  children.add(child);
+  return child;
 }
 
-/** @returns {Promise<boolean>} whether the process succeeded; it ends with this one. */
+/** @returns {Promise<boolean>} whether the process succeeded */
 function ended(
   /** @type {import("node:child_process").ChildProcess} */ child,
   /** @type {(error: Error) => void} */ onError,
 ) {
-  const pass = (/** @type {NodeJS.Signals} */ signal) => {
-    child.kill(signal);
-    process.exit(signal === "SIGINT" ? 130 : 143);
-  };
-  process.on("SIGINT", pass).on("SIGTERM", pass);
-  return new Promise((resolve) => {
-    const end = (/** @type {boolean} */ ok) => {
-      process.off("SIGINT", pass).off("SIGTERM", pass);
-      resolve(ok);
-    };
+  return new Promise((/** @type {(ok: boolean) => void} */ resolve) => {
     child.on("error", (error) => {
       onError(error);
-      end(false);
+      resolve(false);
     });
-    child.on("close", (code) => end(code === 0));
-  });
+    child.on("close", (code) => resolve(code === 0));
+  }).finally(() => children.delete(child));
 }
 
 /** PATH without node_modules/.bin: `npm ci` takes that folder away while npm's own node runs. */

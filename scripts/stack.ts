@@ -21,6 +21,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 const root = join(import.meta.dirname, "..");
 const venvBin = join(root, ".venv/bin");
 
+/** In the data folder: the models that are not installed yet, as src/edge/dispatch/installation.ts reads them. */
+export const INSTALLING = "installing.json";
+
 export interface StackOptions {
   /** Folder of everything that the stack keeps. One stack at a time. */
   data: string;
@@ -41,11 +44,14 @@ export interface StackOptions {
   signal?: AbortSignal;
 }
 
-export interface Stack {
+export interface Service {
   /** On loopback. */
   origin: string;
   /** An API key of the tenant `default` that may do everything but make keys. Empty in production. */
   key: string;
+}
+
+export interface Stack extends Service {
   bootstrapSecret: string;
   worker: WorkerHandle;
   /** Process id of the edge; its child is workerd. */
@@ -61,6 +67,11 @@ export interface WorkerHandle {
   cogPid(): number;
   start(): Promise<void>;
   stop(): Promise<void>;
+  /**
+   * Ends it after its running pages, and starts it with these settings. If it does not start with them, it is started with
+   * the old ones, and the error is thrown.
+   */
+  restart(env: Record<string, string>): Promise<void>;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -179,7 +190,7 @@ class Part {
   }
 
   /** The process ended without being told to. */
-  protected ended(code: number | null): void {
+  protected ended(code: number | null): void | Promise<void> {
     this.#reportCrash(`The ${this.name} ended with status ${code}.\n${this.lastWords()}`);
   }
 
@@ -224,7 +235,8 @@ class Worker extends Part implements WorkerHandle {
   readonly url: string;
   readonly #pidFile: string;
   readonly #port: number;
-  readonly #env: Record<string, string>;
+  #env: Record<string, string>;
+  #restarting = false;
 
   constructor(data: string, port: number, env: Record<string, string>) {
     super("worker", data);
@@ -236,6 +248,28 @@ class Worker extends Part implements WorkerHandle {
 
   cogPid(): number {
     return Number(readFileSync(this.#pidFile, "utf8"));
+  }
+
+  async restart(env: Record<string, string>): Promise<void> {
+    const before = this.#env;
+    this.#restarting = true;
+    try {
+      await this.stop();
+      this.#env = { ...before, ...env };
+      await this.start();
+    } catch (error) {
+      await this.stop();
+      this.#env = before;
+      await this.start();
+      throw error;
+    } finally {
+      this.#restarting = false;
+    }
+  }
+
+  /** While it is restarted, `restart` deals with it. */
+  protected override ended(code: number | null): void {
+    if (!this.#restarting) super.ended(code);
   }
 
   async start(): Promise<void> {
@@ -364,6 +398,20 @@ async function developmentKey(origin: string, secret: string, path: string): Pro
   const key = works ? kept : await newDevelopmentKey(origin, secret);
   writeFileSync(path, JSON.stringify({ origin, key, pid: process.pid }), { mode: 0o600 });
   return key;
+}
+
+/** @returns the development service that runs on a data folder, if it answers to the key that it made */
+export async function developmentService(data: string): Promise<Service | null> {
+  try {
+    const { pid, origin, key } = JSON.parse(read(join(data, "development.json")));
+    process.kill(pid, 0); // throws if the process has ended
+    const headers = { authorization: `Bearer ${key}` };
+    const signal = AbortSignal.timeout(5000);
+    const { ok } = await fetch(`${origin}/v1/files?limit=1`, { headers, signal });
+    return ok ? { origin, key } : null;
+  } catch {
+    return null;
+  }
 }
 
 async function newDevelopmentKey(origin: string, secret: string): Promise<string> {

@@ -2,7 +2,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Api, ApiError } from "./api.ts";
-import { freePort, type Stack, startStack } from "./stack.ts";
+import { installBehind, NOT_BEGUN, notInstalled, tellEdge, tellNothing } from "./install-behind.ts";
+import { stop as stopSetup } from "./setup.mjs";
+import { developmentService, freePort, type Service, type Stack, startStack } from "./stack.ts";
 
 interface Request {
   file?: string;
@@ -29,9 +31,40 @@ interruption.catch(() => {});
 process.exit(await main());
 
 async function main(): Promise<number> {
+  const { file } = request;
+  const running = file ? await runningService() : null;
+  try {
+    if (file && running) {
+      say(`reading by the Fovea that serves at ${running.origin}`);
+      return await Promise.race([read(running, file), interruption]);
+    }
+    return await withStack((stack) => (file ? read(stack, file) : serve(stack)));
+  } catch (error) {
+    if (interrupted.signal.aborted) return interrupted.signal.reason === "SIGINT" ? 130 : 143;
+    say(error instanceof Error ? error.message : String(error));
+    return error instanceof ApiError && error.status < 500 ? 2 : 1;
+  }
+}
+
+interface Served extends Stack {
+  data: string;
+  models: string[];
+  /** Those of the models that are not installed yet. */
+  missing: string[];
+}
+
+async function withStack(work: (stack: Served) => Promise<number>): Promise<number> {
   const data = takeDataFolder();
   let stack: Stack | undefined;
   try {
+    const models = (process.env.FOVEA_MODELS || "pp-ocr,fovea-nano,fovea-render")
+      .split(",")
+      .map((name) => name.trim())
+      .filter(Boolean);
+    const missing = notInstalled(models);
+    if (missing.length > 0) tellEdge(data, missing, NOT_BEGUN);
+    else tellNothing(data);
+    const loaded = models.filter((name) => !missing.includes(name));
     stack = await startStack({
       data,
       ports: {
@@ -41,34 +74,40 @@ async function main(): Promise<number> {
       bootstrapSecret: process.env.FOVEA_BOOTSTRAP_SECRET || undefined,
       // A document that is read from the command line needs no public address.
       publicOrigin: request.file ? undefined : publicOrigin(),
-      models: process.env.FOVEA_MODELS || undefined,
+      models: models.join(","),
       slots: Number(process.env.FOVEA_SLOTS || 4),
+      env: { worker: { FOVEA_MODELS: loaded.join(",") } },
       log: say,
       signal: interrupted.signal,
     });
     const crash = stack.crashed.then((what) => {
       throw new Error(what);
     });
-    const work = request.file ? read(stack, request.file) : serve(stack);
-    return await Promise.race([work, crash, interruption]);
-  } catch (error) {
-    if (interrupted.signal.aborted) return interrupted.signal.reason === "SIGINT" ? 130 : 143;
-    say(error instanceof Error ? error.message : String(error));
-    return error instanceof ApiError && error.status < 500 ? 2 : 1;
+    return await Promise.race([work({ ...stack, data, models, missing }), crash, interruption]);
   } finally {
+    stopSetup();
     await stack?.stop();
     rmSync(join(data, "stack.pid"), { force: true });
   }
 }
 
+/** The development service on this data folder, unless FOVEA_PORT asks for another. */
+async function runningService(): Promise<Service | null> {
+  const service = await developmentService(process.env.FOVEA_DATA || join(root, ".data"));
+  const port = process.env.FOVEA_PORT;
+  return service && (!port || new URL(service.origin).port === port) ? service : null;
+}
+
 /** Reads one document. @returns the exit status */
-async function read(stack: Stack, file: string): Promise<number> {
-  const api = new Api(stack.origin, stack.key);
+async function read({ origin, key }: Service, file: string): Promise<number> {
+  const api = new Api(origin, key);
   const type = file.endsWith(".md") ? "text/markdown" : file.endsWith(".txt") ? "text/plain" : "";
   const fileId = await api.upload(new Uint8Array(readFileSync(file)), basename(file), type);
   const { model, mode, pages } = request;
   const job = await api.start({ file: fileId, model, mode, pages });
-  say(`reading ${file}`);
+  say(
+    `reading ${file}${job.waiting_for === "installation" ? ": waits until the model is installed" : ""}`,
+  );
   for await (const { type, data } of api.events(job.id)) if (type === "page") sayPage(data);
 
   const end = await api.job(job.id);
@@ -89,8 +128,10 @@ function sayPage(page: Record<string, unknown>): void {
 }
 
 /** Serves until it is told to stop. */
-function serve(stack: Stack): Promise<number> {
+function serve(stack: Served): Promise<number> {
+  const { data, models, missing } = stack;
   process.stdout.write(publicOrigin() ? productionGreeting(stack) : developmentGreeting(stack));
+  if (missing.length > 0) void installBehind(stack, data, models, missing, sayUnlessStopped);
   return new Promise(() => {});
 }
 
@@ -187,9 +228,18 @@ function isAlive(pid: number): boolean {
 async function portFrom(variable: string, fallback: number): Promise<number> {
   const wanted = process.env[variable];
   const port = await freePort(wanted ? Number(wanted) : fallback);
-  if (wanted && port !== Number(wanted)) throw new Error(`${variable}: port ${wanted} is taken.`);
+  if (wanted && port !== Number(wanted)) {
+    const free = await freePort(Number(wanted) + 1);
+    throw new Error(
+      `${variable}: port ${wanted} is taken. Choose another, such as ${variable}=${free}, or leave ${variable} out: then a free one is found.`,
+    );
+  }
   if (port !== fallback && !wanted) say(`port ${fallback} is taken: using ${port}`);
   return port;
+}
+
+function sayUnlessStopped(text: string): void {
+  if (!interrupted.signal.aborted) say(text);
 }
 
 function say(text: string): void {

@@ -26,7 +26,7 @@ async function install() {
 }
 
 try {
-  await setUp();
+  await setUp({ tests: true });
   await install();
   const args = [join(tests, "run.ts"), python, join(tests, "test_clients.py")];
   const passed = await run(node24, [...args, ...process.argv.slice(2)], { stdout: 1 });

@@ -162,8 +162,8 @@ export type Job = {
     done: number;
     failed: number;
   };
-  /** What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available. `null`: pages are being read, or the job has ended */
-  waiting_for?: "slot" | "cold_start" | "pool" | "worker" | null;
+  /** What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available · `installation`: the model is being installed on this machine (`GET /v1/models`). `null`: pages are being read, or the job has ended */
+  waiting_for?: "slot" | "cold_start" | "pool" | "worker" | "installation" | null;
   pages?: Array<PageStatus>;
   error: PageError | null;
   metadata: Record<string, string>;
@@ -846,6 +846,13 @@ export type Model = {
     languages: Array<string> | null;
     /** `null` until a worker has reported it */
     digest: string | null;
+    /** On a machine of one's own, while the model is not there yet. `installing`: at `step` of `steps`, which is `detail`; its jobs wait · `failed`: why, and what to do, is `detail`. `null`: the model is installed */
+    installation: {
+      state: "installing" | "failed";
+      step: number;
+      steps: number;
+      detail: string;
+    } | null;
   };
 };
 

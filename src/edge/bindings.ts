@@ -23,6 +23,8 @@ export interface Env {
   INDEXES: DurableObjectNamespace<ContextIndexRpc>;
   /** Workers AI, for extractions. Optional. */
   AI?: Ai;
+  /** Answers which models are still being installed (dispatch/installation.ts). Only on a machine of one's own. */
+  INSTALLATION?: { fetch(url: string): Promise<Response> };
   /** Events for analysis. Optional. */
   ANALYTICS?: AnalyticsEngineDataset;
   /** Identifies the deployed code. Optional. */

@@ -55,6 +55,7 @@ export const PROBLEMS = {
   "unknown-model": [422, "The model is not available"],
   "unknown-profile": [422, "The memory has no such profile"],
   "unknown-form": [422, "The profile has no such form"],
+  "model-not-installed": [503, "The model could not be installed"],
   "unsupported-option": [422, "The model does not support this"],
   "invalid-page-selection": [422, "The page selection is not valid"],
   "document-unread": [422, "No page of the document could be read"],

@@ -3,7 +3,8 @@
  * what the real ones would and write down what they were asked for; and a worker that cannot start.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -12,18 +13,22 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  watch,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { ON_PYTORCH, spaceFault } from "../../scripts/setup.mjs";
 import { startStack } from "../../scripts/stack.ts";
 
 const root = join(import.meta.dirname, "../..");
 
 const NPM = `#!/bin/sh
 echo "npm warn deprecated something@1.0.0" >&2
-if [ -n "$NPM_FAILS" ]; then echo "npm error network timed out" >&2; exit 1; fi
+echo "npm $*" >> "$STUBS/asked-npm"
+if [ -n "$NPM_FAILS" ]; then echo "npm error $NPM_FAILS" >&2; exit 1; fi
+if [ -n "$NPM_WAITS" ]; then echo $$ > "$STUBS/npm.pid"; exec sleep 60; fi
 mkdir -p node_modules/.bin
 ln -sf "$NODE" node_modules/.bin/node
 cp package-lock.json node_modules/.package-lock.json
@@ -35,6 +40,7 @@ case "$*" in
   "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
   "-m pip install"*) echo "WARNING: Location 'file:///wheels' is ignored" >&2; cp "$STUBS/uv" .venv/bin/uv ;;
   "-m pip config"*) echo "global.index-url='https://mirror.example/simple'"; echo ":env:.find-links='/a /b'" ;;
+  "-c import openvino") [ -z "$NO_OPENVINO" ] || exit 1 ;;
   "-c import torch")
     if [ -n "$TORCH_FAILS" ]; then
       echo "ImportError: libcublas.so.13: cannot open shared object file" >&2
@@ -46,6 +52,7 @@ esac
 
 const UV = `#!/bin/sh
 echo "$UV_DEFAULT_INDEX $UV_FIND_LINKS $*" >> "$STUBS/asked"
+case "$*" in *"$UV_FAILS"*) [ -z "$UV_FAILS" ] || { echo "error: $UV_SAYS" >&2; exit 2; } ;; esac
 case "$*" in
   *--default-index*) [ -n "$CPU_INDEX" ] || { echo "error: dns error" >&2; exit 2; } ;;
   *--dry-run*) echo " + nvidia-cublas==13.1.1.3" ;;
@@ -53,10 +60,21 @@ esac
 `;
 
 interface Machine {
-  setUp(env?: Record<string, string>): { status: number | null; said: string };
+  setUp(env?: Record<string, string>, call?: string): { status: number | null; said: string };
+  /** Starts a set-up and does not wait for its end. */
+  start(env: Record<string, string>): ChildProcess;
   /** What uv was asked for, a line a call. */
   asked(): string[];
+  askedNpm(): string[];
+  /** Folder of the stand-ins. */
+  stubs: string;
+  checkout: string;
 }
+
+/** The whole set-up, and the two parts of that of `npm start`. */
+const ALL = "setUp({ tests: true })";
+const FIRST = "setUp()";
+const BEHIND = "setUpNetworks((step, what) => console.error(step, what))";
 
 /** @param pythons the versions of Python on the machine, by the name of their program */
 function machine(t: TestContext, pythons: Record<string, string> = { python3: "3.12.4" }): Machine {
@@ -71,28 +89,39 @@ function machine(t: TestContext, pythons: Record<string, string> = { python3: "3
   program("npm", NPM);
   program("uv", UV);
   for (const [name, version] of Object.entries(pythons)) program(name, pythonOf(version));
-  for (const name of ["sh", "mkdir", "cp", "ln"])
+  for (const name of ["sh", "mkdir", "cp", "ln", "sleep"])
     symlinkSync(join("/bin", name), join(stubs, name));
-  cpSync(join(root, "scripts/setup.mjs"), join(checkout, "scripts/setup.mjs"));
+  for (const name of ["setup.mjs", "leash.mjs"])
+    cpSync(join(root, "scripts", name), join(checkout, "scripts", name));
   for (const name of readLocks())
     cpSync(join(root, "src/gpu-worker", name), join(checkout, "src/gpu-worker", name));
   writeFileSync(join(checkout, "package-lock.json"), '{"packages": {"": {}}}');
-  const script = `import("${join(checkout, "scripts/setup.mjs")}")
-    .then(({ setUp }) => setUp({ tests: true }))
+  const script = (call: string) => `import("${join(checkout, "scripts/setup.mjs")}")
+    .then(({ setUp, setUpNetworks }) => ${call})
     .catch((error) => { console.error(error.message); process.exitCode = 1; })`;
+  const environment = { PATH: stubs, STUBS: stubs, NODE: process.execPath };
+  const lines = (name: string) => {
+    const path = join(stubs, name);
+    return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+  };
   return {
-    setUp(env = {}) {
-      const done = spawnSync(process.execPath, ["-e", script], {
+    stubs,
+    checkout,
+    start: (env) =>
+      spawn(process.execPath, ["-e", script(ALL)], {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { ...environment, ...env },
+      }),
+    setUp(env = {}, call = ALL) {
+      const done = spawnSync(process.execPath, ["-e", script(call)], {
         encoding: "utf8",
-        env: { PATH: stubs, STUBS: stubs, NODE: process.execPath, ...env },
+        env: { ...environment, ...env },
       });
       assert.equal(done.stdout, "");
       return { status: done.status, said: done.stderr };
     },
-    asked() {
-      const path = join(stubs, "asked");
-      return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
-    },
+    asked: () => lines("asked"),
+    askedNpm: () => lines("asked-npm"),
   };
 }
 
@@ -101,6 +130,7 @@ const readLocks = () => [
   "schema.py",
   "requirements.txt",
   "requirements-alone.txt",
+  "requirements-networks.txt",
   "requirements-torch.txt",
   "requirements-tests.txt",
 ];
@@ -110,7 +140,7 @@ test("the first set-up counts its steps and shows nothing of what npm, pip and u
   const { status, said } = setUp({ CPU_INDEX: "1" });
   assert.equal(status, 0);
   assert.match(said, /first start/);
-  for (let step = 1; step <= 6; step++) assert.match(said, new RegExp(`^fovea: ${step}/6 `, "m"));
+  for (let step = 1; step <= 7; step++) assert.match(said, new RegExp(`^fovea: ${step}/7 `, "m"));
   assert.doesNotMatch(said, /warn|error/i);
 });
 
@@ -187,15 +217,130 @@ test("another version in FOVEA_PYTHON makes the environment anew", (t) => {
   setUp();
   assert.equal(setUp({ FOVEA_PYTHON: "python3" }).said, "");
   const { said } = setUp({ FOVEA_PYTHON: "python3.13" });
-  assert.match(said, /1\/5 Python environment/);
+  assert.match(said, /1\/6 Python environment/);
   assert.equal(setUp({ FOVEA_PYTHON: "python3.13" }).said, "");
 });
 
 test("a step that fails ends with what its tool said last", (t) => {
   const { setUp } = machine(t);
-  const { status, said } = setUp({ NPM_FAILS: "1" });
+  const { status, said } = setUp({ NPM_FAILS: "network timed out" });
   assert.equal(status, 1);
   assert.match(said, /npm packages could not be installed:\n\n.*\n {4}npm error network timed out/);
+});
+
+test("`npm start` installs first what pp-ocr needs: no PyTorch, no packages of the tests", (t) => {
+  const { setUp, asked, askedNpm } = machine(t);
+  const { status, said } = setUp({ CPU_INDEX: "1" }, FIRST);
+  assert.equal(status, 0, said);
+  assert.match(said, /4\/4 /);
+  assert.doesNotMatch(asked().join("\n"), /requirements-(torch|networks|tests)/);
+  assert.deepEqual(
+    askedNpm().map((call) => call.split(" --loglevel")[0]),
+    ["npm ci --omit=dev --ignore-scripts"],
+  );
+  assert.deepEqual(setUp({}, FIRST), { status: 0, said: "" });
+});
+
+test("PyTorch comes behind it, step by step, and then nothing is left for the tests but theirs", (t) => {
+  const { setUp, asked } = machine(t);
+  setUp({ CPU_INDEX: "1" }, FIRST);
+  const { status, said } = setUp({ CPU_INDEX: "1" }, BEHIND);
+  assert.equal(status, 0, said);
+  assert.match(said, /^1 .*\n2 .*\n3 PyTorch \(190 MB\)\n4 .*\n$/);
+  assert.equal(setUp({}, BEHIND).said, "");
+  const before = asked().length;
+  assert.match(setUp({ CPU_INDEX: "1" }).said, /\/\d the tests' Python packages/);
+  assert.equal(asked().length, before + 1);
+});
+
+test("what failed behind it is done anew, whole, and what was done before is not", (t) => {
+  const { setUp, asked } = machine(t);
+  setUp({ CPU_INDEX: "1" }, FIRST);
+  const { status, said } = setUp({ CPU_INDEX: "1", TORCH_FAILS: "1" }, BEHIND);
+  assert.equal(status, 1);
+  assert.match(said, /Start again then/);
+  const before = asked().length;
+  assert.equal(setUp({ CPU_INDEX: "1" }, BEHIND).status, 0);
+  const calls = asked().slice(before);
+  assert.doesNotMatch(calls.join("\n"), /requirements-networks/);
+  assert.match(calls.at(-1) ?? "", /--reinstall-package torch/);
+});
+
+test("where OpenVINO does not load, ONNX Runtime is installed with the first part", (t) => {
+  const { setUp, asked } = machine(t);
+  assert.equal(setUp({ NO_OPENVINO: "1" }, FIRST).status, 0);
+  assert.match(asked().join("\n"), /requirements-networks\.txt/);
+});
+
+test("packages whose installation was interrupted are laid down anew", (t) => {
+  const { setUp, asked } = machine(t);
+  const failing = { UV_FAILS: "requirements.txt", UV_SAYS: "connection reset by peer" };
+  const { status, said } = setUp(failing, FIRST);
+  assert.equal(status, 1);
+  assert.match(said, /connection reset by peer\n\nThis needs the Python package index/);
+  assert.equal(setUp({}, FIRST).status, 0);
+  assert.match(asked().at(-1) ?? "", /--reinstall .*requirements\.txt/);
+});
+
+test("a full disk is called that, while something is written and before", (t) => {
+  const { setUp } = machine(t);
+  const { said } = setUp({ NPM_FAILS: "ENOSPC: no space left on device, write" }, FIRST);
+  assert.match(said, /The disk is full: \d+ MB are free at/);
+  assert.match(spaceFault(900, 700) as string, /takes about 900 MB.*\n700 MB are free/);
+  assert.equal(spaceFault(900, 5000), null);
+  assert.equal(spaceFault(0, 0), null);
+});
+
+test("a set-up that is ended takes npm with it; another waits for one that runs, and says for which", async (t) => {
+  const { start, stubs, checkout } = machine(t);
+  const first = start({ NPM_WAITS: "1" });
+  const path = join(stubs, "npm.pid");
+  while (!existsSync(path) || readFileSync(path, "utf8") === "") await nextChange(stubs);
+  const npm = Number(readFileSync(path, "utf8"));
+  const second = start({});
+  let said = "";
+  second.stderr?.setEncoding("utf8").on("data", (text) => {
+    said += text;
+  });
+  while (!said.includes("waiting for")) await once(second.stderr as NodeJS.EventEmitter, "data");
+  assert.match(said, new RegExp(`waiting for the set-up that process ${first.pid} is doing`));
+  first.kill("SIGTERM");
+  assert.deepEqual(await once(first, "exit"), [143, null]);
+  const [status] = await once(second, "exit");
+  assert.equal(status, 0, said);
+  assert.throws(() => process.kill(npm, 0), { code: "ESRCH" });
+  assert.ok(!existsSync(join(checkout, ".cog/setup.lock")));
+});
+
+/** Something in the folder has changed, or may have. */
+function nextChange(folder: string): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(folder, () => end());
+    const timer = setTimeout(() => end(), 200);
+    const end = () => {
+      clearTimeout(timer);
+      watcher.close();
+      resolve();
+    };
+  });
+}
+
+test("the models that wait for PyTorch are those of the worker that load it", () => {
+  const readers = join(root, "src/gpu-worker/fovea/readers");
+  const source = readFileSync(join(readers, "__init__.py"), "utf8");
+  const modules = [...source.matchAll(/"([\w-]+)": "fovea\.readers\.(\w+):/g)];
+  assert.ok(modules.length > 5);
+  const loads = (module: string, seen = new Set<string>()): boolean => {
+    if (seen.has(module)) return false;
+    seen.add(module);
+    const text = readFileSync(join(readers, `${module}.py`), "utf8");
+    if (/^(import|from) torch\b/m.test(text)) return true;
+    return [...text.matchAll(/^from fovea\.readers\.(\w+) import/gm)].some(
+      ([, other]) => existsSync(join(readers, `${other}.py`)) && loads(other as string, seen),
+    );
+  };
+  const found = modules.filter(([, , module]) => loads(module as string)).map(([, name]) => name);
+  assert.deepEqual(found, ON_PYTORCH);
 });
 
 test("a worker that cannot start is tried three times, then the reason is given", async (t) => {

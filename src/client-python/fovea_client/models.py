@@ -146,10 +146,11 @@ class Job(Record):
     selection: str
     cache: Literal["use", "refresh", "only"] | str
     progress: JobProgress
-    waiting_for: Literal["slot", "cold_start", "pool", "worker"] | str | None = None
+    waiting_for: Literal["slot", "cold_start", "pool", "worker", "installation"] | str | None = None
     """What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has
-    not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available. `null`:
-    pages are being read, or the job has ended"""
+    not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available ·
+    `installation`: the model is being installed on this machine (`GET /v1/models`). `null`: pages are
+    being read, or the job has ended"""
     pages: list[PageStatus] | None = None
     error: PageError | None
     metadata: dict[str, str]
@@ -417,6 +418,21 @@ class ModelFovea(Record):
     """BCP-47 tags of the languages that it reads; `null` if no worker has reported any"""
     digest: str | None
     """`null` until a worker has reported it"""
+    installation: ModelFoveaInstallation | None
+    """On a machine of one's own, while the model is not there yet. `installing`: at `step` of `steps`,
+    which is `detail`; its jobs wait · `failed`: why, and what to do, is `detail`. `null`: the model is
+    installed"""
+
+
+class ModelFoveaInstallation(Record):
+    """On a machine of one's own, while the model is not there yet. `installing`: at `step` of `steps`,
+    which is `detail`; its jobs wait · `failed`: why, and what to do, is `detail`. `null`: the model is
+    installed"""
+
+    state: Literal["installing", "failed"] | str
+    step: int
+    steps: int
+    detail: str
 
 
 class BatchManifest(Record):

@@ -6,6 +6,7 @@
 import type { z } from "zod";
 import type { Env } from "../bindings.ts";
 import type { Asker, Caller } from "../context.ts";
+import { installationOf } from "../dispatch/installation.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { type DocumentSource, FROM_URL, findDocument } from "../documents/ingest.ts";
 import { newId } from "../domain/ids.ts";
@@ -59,6 +60,7 @@ export const CREATE_JOB = [
   "invalid-request",
   "invalid-page-selection",
   "unknown-model",
+  "model-not-installed",
   "unsupported-option",
   "not-found",
   ...FROM_URL,
@@ -90,6 +92,7 @@ export async function createJob(
   const selection = selectionOf(request);
   const reading = optionsOf(env, request, selection);
   const presentation = presentationOf(request, reading.model);
+  await checkInstalled(env, reading.model);
   await checkLanguages(env, reading);
   await checkKeptTokens(env, tenantId, request);
   checkWebhook(env, request);
@@ -267,6 +270,16 @@ function presentationOf(request: JobRequest, model: string): Presentation {
   const fault = presentationFault(model, presentation);
   if (fault) throw new Problem("unsupported-option", fault);
   return presentation;
+}
+
+/**
+ * Refuses a model whose installation failed. While it is being installed, its jobs wait.
+ * @throws Problem `model-not-installed`
+ */
+async function checkInstalled(env: Env, model: string) {
+  const installation = await installationOf(env, model);
+  if (installation?.state === "failed")
+    throw new Problem("model-not-installed", installation.detail);
 }
 
 /**

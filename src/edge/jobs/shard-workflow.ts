@@ -5,6 +5,7 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import type { Env, ShardParams } from "../bindings.ts";
 import { upstreamNamed } from "../dispatch/index.ts";
+import { installationOf } from "../dispatch/installation.ts";
 import { schedulerOf } from "../dispatch/scheduler.ts";
 import { nextStep } from "../domain/jobs/shard.ts";
 import { reader } from "../domain/pages/models.ts";
@@ -31,6 +32,8 @@ import { probeUncounted } from "./plan.ts";
 
 /** Maximum time between two turns, in case a wake-up is lost. */
 const MAX_SLEEP_MS = 60_000;
+/** Nobody wakes a shard whose model is being installed. */
+const INSTALLING_MS = 5_000;
 
 export class ShardWorkflow extends WorkflowEntrypoint<Env, ShardParams> {
   override async run(event: WorkflowEvent<ShardParams>, step: WorkflowStep): Promise<void> {
@@ -94,6 +97,10 @@ const FAILURES = {
     code: "worker_lost",
     message: "The page was dispatched several times, and no worker returned it.",
   },
+  model_not_installed: {
+    code: "model_not_installed",
+    message: "The model could not be installed. GET /v1/models says why.",
+  },
   budget_exceeded: {
     code: "budget_exceeded",
     message: "The account's daily limit was reached before the page was read.",
@@ -127,6 +134,13 @@ async function dispatch(env: Env, shard: Shard, now: number): Promise<number | n
   const pages = shard.pages.map(({ page }) => page);
   const { id: shardId, tenantId, options, traceparent } = shard;
   const { model, witness = false } = options;
+  const installation = await installationOf(env, model);
+  if (installation?.state === "failed") return fail(env, shard, "model_not_installed", now);
+  if (installation) {
+    if (shard.state === "running" || shard.waitingFor !== "installation")
+      await attemptDeferred(env.DB, shard, "installation");
+    return INSTALLING_MS;
+  }
   const grant = await scheduler.ask(
     {
       shardId,

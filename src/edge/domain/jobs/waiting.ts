@@ -1,5 +1,5 @@
 /** What an open job waits for, derived from the shards of its unread pages. */
-export const WAITING_FOR = ["slot", "cold_start", "pool", "worker"] as const;
+export const WAITING_FOR = ["slot", "cold_start", "pool", "worker", "installation"] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
 export interface ShardWait {

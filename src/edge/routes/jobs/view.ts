@@ -68,7 +68,7 @@ export const JobSchema = z
     }),
     waiting_for: z.enum(WAITING_FOR).nullable().optional().openapi({
       description:
-        "What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available. `null`: pages are being read, or the job has ended",
+        "What an open job waits for: `slot`: all workers are busy · `worker`: a worker has the job but has not responded yet · `cold_start`: a worker is starting · `pool`: no worker is available · `installation`: the model is being installed on this machine (`GET /v1/models`). `null`: pages are being read, or the job has ended",
     }),
     pages: z.array(PageStatus).optional(),
     error: NullablePageError,

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
+import { Installation, installations } from "../../dispatch/installation.ts";
 import { reader, SEQUENCE_PAGES, SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { GRANULARITIES } from "../../domain/pages/presentation.ts";
 import { requires } from "../../http/auth.ts";
@@ -42,6 +43,10 @@ const Model = z
         .string()
         .nullable()
         .openapi({ description: "`null` until a worker has reported it" }),
+      installation: Installation.nullable().openapi({
+        description:
+          "On a machine of one's own, while the model is not there yet. `installing`: at `step` of `steps`, which is `detail`; its jobs wait · `failed`: why, and what to do, is `detail`. `null`: the model is installed",
+      }),
     }),
   })
   .openapi("Model");
@@ -85,7 +90,7 @@ const one = createRoute({
 
 async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
   const { MODELS, DEFAULT_MODEL } = settings(env);
-  const seen = await seenModels(env.DB);
+  const [seen, missing] = await Promise.all([seenModels(env.DB), installations(env)]);
   const names = [DEFAULT_MODEL, ...MODELS.filter((name) => name !== DEFAULT_MODEL)];
   return names.map((id) => {
     const { tasks, modes, prompts, granularities = ["block"], layers, documents } = reader(id);
@@ -104,6 +109,7 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
         sequences: documents ? [...SEQUENCES] : ["page"],
         languages,
         digest,
+        installation: missing[id] ?? null,
       },
     };
   });

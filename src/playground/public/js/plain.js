@@ -49,6 +49,7 @@ export const stateWord = (state) => STATES[state] ?? state;
 const WAITING = {
   slot: "waiting for a free worker",
   worker: "a worker is opening the document",
+  installation: "the model is being installed",
   cold_start: "a worker is starting, which takes longest for the first document",
   pool: "no worker responds; reading begins when one does",
 };

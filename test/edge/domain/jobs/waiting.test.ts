@@ -25,6 +25,7 @@ it.each([
   ["a slot", [queued("slot")], "slot"],
   ["a pool that answers", [queued("pool")], "pool"],
   ["a cold start that a pool told of", [queued("cold_start")], "cold_start"],
+  ["its model", [queued("installation")], "installation"],
   ["the nearest of several", [queued("pool"), queued("slot")], "slot"],
   ["its worker's first word", [given(100)], "worker"],
   ["a cold start, when that takes long", [given(COLD_AFTER_MS)], "cold_start"],
