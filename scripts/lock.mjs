@@ -96,8 +96,9 @@ try {
   await compile("requirements-corpus.txt", [
     "--group=corpus",
     "--constraints=requirements.txt",
+    `--constraints=${later}`,
     "--constraints=requirements-tests.txt",
-    ...without(shared),
+    ...without([...common, ...added.map(nameOf)]),
   ]);
   await compile(
     "requirements-vllm.txt",
