@@ -11,40 +11,45 @@ const naturalWidth = (image: Locator) =>
   });
 
 describe("memory", { skip: absent }, () => {
-  test("a conversation fades from text to ever smaller images and is read back", async () => {
+  test("a conversation fits into smaller and smaller budgets, is read back and searched", async () => {
     const { page, faults, close } = await open("/memory");
     await paste(page, stack?.key ?? "");
     const conversation = page.getByLabel("A conversation");
     while (!(await conversation.inputValue()).includes("glass negatives"))
       await page.waitForTimeout(50);
+    await page.getByLabel("Whose tokens count").selectOption("deepseek-ocr");
     await page.getByRole("button", { name: "Remember it" }).click();
-    await page.getByRole("button", { name: "2 hours later" }).waitFor();
+    await page.getByRole("button", { name: "In half the tokens" }).waitFor();
     const tokens = async () =>
       Number((await page.locator(".tokens strong").innerText()).replace(",", ""));
     const asText = await tokens();
     assert.equal(await page.locator(".memories img").count(), 0);
     const seen = [];
-    for (const name of ["2 hours", "2 days", "9 days", "5 weeks", "13 months"]) {
-      await page.getByRole("button", { name: `${name} later` }).click();
+    for (const name of ["half the tokens", "a quarter", "an eighth"]) {
+      await page.getByRole("button", { name: `In ${name}` }).click();
       await page
         .getByRole("button", { name, exact: true })
         .and(page.locator("[aria-pressed=true]"))
         .waitFor({ timeout: 180_000 });
       seen.push(await tokens());
-      if (name === "9 days") await shot(page, "memory", "#memory");
+      if (name !== "half the tokens") continue;
+      const picture = page.locator(".memories img").first();
+      assert.match((await picture.getAttribute("alt")) ?? "", /in the form/);
+      assert.ok((await naturalWidth(picture)) >= 512);
+      await shot(page, "memory", "#memory");
+      await page.getByRole("button", { name: "Read it back" }).first().click();
+      await page.getByText(/message 1, read by/).waitFor({ timeout: 180_000 });
     }
     assert.deepEqual(
       seen,
       seen.toSorted((a, b) => b - a),
     );
-    assert.ok((seen.at(-1) as number) < asText / 5, `${asText} to ${seen}`);
-    const picture = page.locator(".memories img").first();
-    assert.match((await picture.getAttribute("alt")) ?? "", /in mode tiny/);
-    assert.ok((await naturalWidth(picture)) <= 512);
-    await page.getByRole("button", { name: "Read it back" }).first().click();
-    await page.getByText(/message 1, read by/).waitFor({ timeout: 180_000 });
+    assert.ok((seen[0] as number) <= asText / 2, `${asText} to ${seen}`);
+    await page.getByLabel(/to look for/).fill("emulsion");
+    await page.getByRole("button", { name: "Search" }).click();
+    await page.getByText(/message 2$/).waitFor();
     assert.deepEqual(await findings(page), []);
-    await page.getByRole("button", { name: "now", exact: true }).click();
+    await page.getByRole("button", { name: "all of it", exact: true }).click();
     assert.equal(await page.locator(".memories img").count(), 0);
     await page.getByRole("button", { name: "Forget it" }).click();
     await page.locator(".fading").waitFor({ state: "hidden" });

@@ -1,6 +1,6 @@
 /**
- * The page /memory: a conversation that fades. Ages a context of the service step by step. All that the page knows of the
- * service's memory is in this file.
+ * The page /memory: a conversation in a smaller and smaller budget of tokens, searched and read back. All that the page
+ * knows of the service's memory is in this file.
  */
 import { Api, ProblemError, tokenClaims } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -13,19 +13,17 @@ import { stillRead } from "./words.js";
 /** @typedef {import("../../../client/schema.ts").ContextView} View */
 /** @typedef {import("../../../client/schema.ts").Ageing} Ageing */
 /** @typedef {import("../../../client/schema.ts").Recall} Recall */
+/** @typedef {import("../../../client/schema.ts").ContextSearch} Search */
 /** @typedef {NonNullable<View["items"]>[number]} Item */
 /** @typedef {Extract<Item, {type: "image"}>} ImageItem */
 /** @typedef {{role: "user" | "assistant" | "system", content: string}} Message */
 
-const HOUR = 3600;
-/** Ages at which the default ladder takes its next step. */
+/** Budgets that the conversation is to fit into, as a share of its tokens as text. */
 const STEPS = [
-  { name: "now", seconds: 0 },
-  { name: "2 hours", seconds: 2 * HOUR },
-  { name: "2 days", seconds: 48 * HOUR },
-  { name: "9 days", seconds: 9 * 24 * HOUR },
-  { name: "5 weeks", seconds: 35 * 24 * HOUR },
-  { name: "13 months", seconds: 400 * 24 * HOUR },
+  { name: "all of it", share: null },
+  { name: "half the tokens", share: 1 / 2 },
+  { name: "a quarter", share: 1 / 4 },
+  { name: "an eighth", share: 1 / 8 },
 ];
 
 /** A snapshot of one step, which the service no longer has. */
@@ -34,7 +32,7 @@ class Memory {
   view = null;
   /** @type {Map<string, string>} object URLs of page images by their URL at the service */
   images = new Map();
-  /** @type {Map<string, Recall[]>} readings of an image by its id */
+  /** @type {Map<string, Recall[]>} readings of an image by its segment */
   recalls = new Map();
 }
 
@@ -66,9 +64,25 @@ export class MemoryView {
     this.older = h("button", {
       type: "button",
       class: "primary",
-      onclick: () => this.#try(() => this.#age()),
+      onclick: () => this.#try(() => this.#shrink()),
     });
-    this.steps = h("div", { class: "steps", role: "group", ariaLabel: "Ages" });
+    this.steps = h("div", { class: "steps", role: "group", ariaLabel: "Budgets" });
+    this.profile = h("select", { id: "profile" });
+    this.words = h("input", { id: "words", type: "search", autocomplete: "off" });
+    this.found = h("ol", { class: "memories", ariaLabel: "Messages that were found" });
+    this.search = h(
+      "form",
+      {
+        class: "field",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          this.#try(() => this.#search());
+        },
+      },
+      h("label", { htmlFor: "words" }, "Words, ids or numbers to look for in all of it"),
+      this.words,
+      h("p", { class: "actions" }, h("button", { type: "submit" }, "Search")),
+    );
     this.tokens = h("div", { class: "tokens" });
     this.note = h("p", { class: "note", role: "status" });
     this.items = h("ol", { class: "memories", ariaLabel: "The conversation as it is remembered" });
@@ -78,12 +92,14 @@ export class MemoryView {
       h("div", { class: "time" }, this.steps, this.older),
       this.tokens,
       this.items,
+      this.search,
+      this.found,
     );
     panel.append(
       h(
         "p",
         { class: "lede" },
-        "Older messages become page images that are encoded with fewer and fewer vision tokens. Exact words fade first, the gist lasts longer.",
+        "Texts are kept. What a model gets of them has to fit into a budget: older messages become page images of fewer tokens, the oldest a line each that says what is in them.",
       ),
       h(
         "div",
@@ -94,6 +110,8 @@ export class MemoryView {
           "A conversation; each message starts with User: or Assistant:",
         ),
         this.text,
+        h("label", { htmlFor: "profile" }, "Whose tokens count"),
+        this.profile,
         h("p", { class: "actions" }, this.forget, this.begin),
       ),
       this.note,
@@ -102,10 +120,14 @@ export class MemoryView {
   }
 
   /** @param {Api | null} api `null` without a key that can use contexts */
-  offer(api) {
+  async offer(api) {
     this.#api = api;
     this.begin.disabled = !api;
     this.note.textContent = api ? "" : "Paste an API key first.";
+    if (!api || this.profile.options.length > 0) return;
+    /** @type {{data: {id: string}[]}} */
+    const { data } = await this.#send("GET", "/v1/memory/profiles");
+    this.profile.append(...data.map(({ id }) => h("option", { value: id }, id)));
   }
 
   /** Fills in a conversation to try. */
@@ -144,6 +166,8 @@ export class MemoryView {
     this.note.textContent = "Storing the conversation …";
     const { id } = await this.#send("POST", "/v1/contexts", {
       name: "playground",
+      profile: this.profile.value,
+      recent: 2,
     });
     this.#context = id;
     this.#messages = messages;
@@ -167,24 +191,45 @@ export class MemoryView {
     this.#memories = [];
   }
 
-  /** Ages the context by one step. The service cannot undo this. */
-  async #age() {
+  /** Makes the budget smaller by one step. Segments never become clearer again. */
+  async #shrink() {
     const next = this.#memories.length;
     const step = STEPS[next];
-    if (!step) return;
-    this.note.textContent = `${step.name} later: rendering images …`;
-    const at = new Date(Date.now() + step.seconds * 1000).toISOString();
+    const whole = this.#memories[0]?.view?.tokens.as_text;
+    if (!step?.share || !whole) return;
+    this.note.textContent = `In ${step.name}: making images …`;
+    const budget = Math.max(64, Math.round(whole * step.share));
+    await this.#send("PATCH", `/v1/contexts/${this.#context}`, { token_budget: budget });
     for (let state = "making"; state === "making" || state === "busy"; ) {
       /** @type {Ageing} */
-      const ageing = await this.#send("POST", `/v1/contexts/${this.#context}/age`, { at }, 30);
+      const ageing = await this.#send("POST", `/v1/contexts/${this.#context}/age`, {}, 30);
       ({ state } = ageing);
       if (ageing.error)
         throw new ProblemError({
-          title: "The context could not be aged",
+          title: "The images could not be made",
           detail: ageing.error.message,
         });
     }
     await this.#remember(next);
+  }
+
+  async #search() {
+    const words = this.words.value.trim();
+    if (!words) return;
+    const query = new URLSearchParams({ q: words });
+    /** @type {Search} */
+    const { data } = await this.#send("GET", `/v1/contexts/${this.#context}/search?${query}`);
+    this.found.replaceChildren(
+      ...data.map(({ number, role, snippet }) =>
+        h(
+          "li",
+          { class: `said ${role}` },
+          h("p", { class: "who" }, `${role}, message ${number}`),
+          h("p", { class: "words" }, snippet),
+        ),
+      ),
+      ...(data.length === 0 ? [h("li", {}, "No message has all these words.")] : []),
+    );
   }
 
   /** @param {number} step */
@@ -221,21 +266,23 @@ export class MemoryView {
       ),
     );
     this.older.hidden = !next;
-    this.older.textContent = next ? `${next.name} later` : "";
+    this.older.textContent = next ? `In ${next.name}` : "";
     const memory = /** @type {Memory} */ (this.#memories[step]);
     const view = /** @type {View} */ (memory.view);
     this.#showTokens(view);
     this.items.replaceChildren(
       ...(view.items ?? []).map((item) =>
-        item.type === "text"
+        item.type === "message"
           ? this.#textItem(item)
-          : this.#imageItem(item, memory, step === newest),
+          : item.type === "index"
+            ? this.#indexItem(item)
+            : this.#imageItem(item, memory, step === newest),
       ),
     );
   }
 
   /** @param {View} view */
-  #showTokens({ tokens }) {
+  #showTokens({ tokens, cost, over_budget_reason }) {
     const share = tokens.as_text > 0 ? tokens.total / tokens.as_text : 1;
     const bar = h("div", {
       class: "bar",
@@ -244,7 +291,7 @@ export class MemoryView {
     });
     for (const [kind, count] of /** @type {const} */ ([
       ["text", tokens.text],
-      ["vision", tokens.vision],
+      ["vision", tokens.vision + tokens.index],
     ])) {
       const part = h("span", { class: kind });
       part.style.width = `${(100 * count) / Math.max(tokens.as_text, tokens.total, 1)}%`;
@@ -256,13 +303,25 @@ export class MemoryView {
         "p",
         {},
         h("strong", {}, number(tokens.total)),
-        ` tokens: ${number(tokens.text)} text tokens and ${number(tokens.vision)} vision tokens, instead of ${number(tokens.as_text)} for the full text.`,
+        ` tokens: ${number(tokens.text)} for text, ${number(tokens.vision)} for images and ${number(tokens.index)} for lines, instead of ${number(tokens.as_text)} for the full text.`,
+        cost && ` One request costs $${cost.usd.toFixed(5)} instead of $${cost.usd_as_text.toFixed(5)}.`,
       ),
       bar,
+      over_budget_reason && h("p", { class: "note" }, over_budget_reason),
     );
   }
 
-  /** @param {Extract<Item, {type: "text"}>} item */
+  /** @param {Extract<Item, {type: "index"}>} item */
+  #indexItem({ text, tokens }) {
+    return h(
+      "li",
+      { class: "image-item" },
+      h("p", { class: "who" }, `only a line, ${tokens} tokens`),
+      h("p", { class: "words" }, text),
+    );
+  }
+
+  /** @param {Extract<Item, {type: "message"}>} item */
   #textItem({ role, text, tokens }) {
     return h(
       "li",
@@ -274,17 +333,16 @@ export class MemoryView {
 
   /** @param {ImageItem} item @param {Memory} memory @param {boolean} current whether the service still has this form */
   #imageItem(item, memory, current) {
-    const { first_message: first, last_message: last, form, tokens, text_tokens: was } = item;
+    const { first_message: first, last_message: last, form, tokens, segment, sidecar } = item;
     const which = first === last ? `Message ${first}` : `Messages ${first} to ${last}`;
-    const precision = item.expected_precision?.map((share) => Math.round(share * 100)).join("–");
-    const recalled = memory.recalls.get(item.id);
+    const recalled = memory.recalls.get(segment);
     const recall = h(
       "button",
       {
         type: "button",
         onclick: () =>
           this.#try(async () => {
-            memory.recalls.set(item.id, await this.#recall(item));
+            memory.recalls.set(segment, await this.#recall(item));
             this.#show(this.#step);
           }),
       },
@@ -296,9 +354,8 @@ export class MemoryView {
       h(
         "p",
         { class: "who" },
-        `${which}, ${form}: ${tokens} vision tokens instead of ${was} text tokens`,
-        item.compression !== null && `, ${item.compression.toFixed(1)} ×`,
-        precision && `; expected precision ${precision} %`,
+        `${which}, ${form}: ${tokens} tokens`,
+        sidecar.length > 0 && `; written beside it: ${sidecar.join(", ")}`,
       ),
       h(
         "div",
@@ -308,7 +365,7 @@ export class MemoryView {
             src: (url && memory.images.get(url)) ?? "",
             width,
             height,
-            alt: `${which} as an image in mode ${form}, page ${i + 1}`,
+            alt: `${which} as an image in the form ${form}, page ${i + 1}`,
           }),
         ),
       ),
