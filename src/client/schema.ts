@@ -1773,7 +1773,7 @@ export type WebhookSecret = {
 export type WebhookEndpointWithSecret = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1785,7 +1785,7 @@ export type WebhookEndpointWithSecret = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1795,12 +1795,12 @@ export type WebhookEndpoint = {
 
 export type NewWebhookEndpoint = {
   url: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
 };
 
 export type ChangeWebhookEndpoint = {
   url?: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
   state?: "active" | "disabled";
 };
 
@@ -1928,7 +1928,7 @@ export type ChangeSettings = {
 
 export type AuditEntry = {
   id: string;
-  action: "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.created" | "endpoint.changed" | "endpoint.rotated" | "endpoint.disabled" | "endpoint.deleted" | "delivery.replayed" | "batch.created" | "batch.paused" | "batch.resumed" | "batch.canceled" | "batch.retried" | "batch.deleted" | "batch.expired" | "tokens.deleted" | "context.deleted";
+  action: "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "file.deleted" | "file.expired" | "file.erased" | "job.deleted" | "endpoint.created" | "endpoint.changed" | "endpoint.rotated" | "endpoint.disabled" | "endpoint.deleted" | "delivery.replayed" | "batch.created" | "batch.paused" | "batch.resumed" | "batch.canceled" | "batch.retried" | "bucket.created" | "bucket.rotated" | "bucket.deleted" | "batch.deleted" | "batch.expired" | "tokens.deleted" | "context.deleted";
   /** Id of the resource that was created, changed or deleted */
   target: string;
   /** Names of what was changed, without values */

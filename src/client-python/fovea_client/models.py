@@ -1337,6 +1337,9 @@ class AuditEntry(Record):
             "batch.resumed",
             "batch.canceled",
             "batch.retried",
+            "bucket.created",
+            "bucket.rotated",
+            "bucket.deleted",
             "batch.deleted",
             "batch.expired",
             "tokens.deleted",
@@ -1714,6 +1717,8 @@ class ContextRender(Record):
     outside the range that it measured"""
     sidecar: list[str]
     error: PageError | None
+
+
 class Pool(Record):
     name: str
     type: Literal["cog", "replicate"] | str
