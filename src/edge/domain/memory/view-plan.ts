@@ -56,9 +56,8 @@ export const LEGIBLE = 0.8;
 /** Share of the budget down to which a batch of changes goes, so that the next one is far. */
 export const LOW_WATER = 0.75;
 
-const SLOWEST = 0.1;
 /** Factor for a segment's age: 1 for importance 0, 0.1 for importance 1. */
-export const ageingSpeed = (importance: number) => 1 - (1 - SLOWEST) * importance;
+export const ageingSpeed = (importance: number) => (10 - 9 * importance) / 10;
 
 /** A form that a segment can take, by its place from clear to faint. */
 interface Option {
