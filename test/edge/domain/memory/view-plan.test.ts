@@ -142,6 +142,19 @@ describe("a budget", () => {
   });
 });
 
+it("hides the oldest if it may and index lines are too many", () => {
+  const list = [segment(3), segment(2), segment(1)];
+  expect(planView(list, 0, { ...within(220), mayHide: true })).toEqual({
+    forms: ["none", "index", "index"],
+    tokens: 160,
+    overBudget: null,
+  });
+  expect(planView(list, 0, within(220)).overBudget).not.toBeNull();
+  // What has left does not come back.
+  const hidden = [segment(3, { form: "none" }), segment(2)];
+  expect(planView(hidden, 0, free).forms).toEqual(["none", "tiny-12"]);
+});
+
 it("a limit of images makes the oldest images index lines", () => {
   const list = [segment(4, { candidates: [] }), segment(3), segment(2), segment(1)];
   const plan = planView(list, 0, { ...free, maxImages: 10 });
