@@ -19,6 +19,7 @@ import {
   type ViewItem,
 } from "../src/edge/domain/memory/as-messages.ts";
 import { type ChatMessage, callsOf, resultsOf } from "../src/edge/domain/memory/chat-message.ts";
+import { type Charge, tileTokens } from "../src/edge/domain/memory/image-charges.ts";
 import { indexLine } from "../src/edge/domain/memory/index-line.ts";
 import { messageText } from "../src/edge/domain/memory/message-text.ts";
 import {
@@ -459,19 +460,23 @@ const EARLIER = [
   ["large", 1280, 1280, 2160],
 ] as const;
 
+/** Without a `detail` a large page is sent in high resolution. */
+function earlierCharge({ id, forms }: Profile): Charge {
+  return id === "openai/gpt-4o-mini" ? tileTokens(2833, 5667).high : (forms[0] as ImageForm).tokens;
+}
+
 function geometries(): string[][] {
   return PROFILES.map((profile) => {
     const before = EARLIER.map(([mode, width, height, holds]) => {
-      const clearest = profile.forms[0] as ImageForm;
       const tokens =
         profile.provider === "deepseek-ocr"
           ? validTokens(width, height, mode)
-          : clearest.tokens(width, height);
-      return (profile.textTokens(holds) / tokens).toFixed(1);
+          : earlierCharge(profile)(width, height);
+      return (profile.textTokens(holds) / tokens).toFixed(2);
     });
     const after = profile.forms.map((form) => {
       const { imageTokens } = expectedCost(profile, form, form.holds);
-      return `${form.id} ${(profile.textTokens(form.holds) / imageTokens).toFixed(1)}`;
+      return `${form.id} ${(profile.textTokens(form.holds) / imageTokens).toFixed(2)}`;
     });
     return [profile.id, ...before, after.join(", ")];
   });
