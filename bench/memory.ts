@@ -540,25 +540,28 @@ const median = (values: number[]) =>
 
 const report = `# What a memory costs
 
-Made by \`npm run bench -- memory --conversations ${COUNT} --budget ${BUDGET}\`; all rows are in [costs.csv](costs.csv). No
-provider was called. Tokens of images follow the rules of the profiles (\`src/edge/domain/memory/profiles.ts\`), tokens of text
-our estimate; pages are predicted from what a full page holds, not rendered; a prompt cache matches prefixes of the real
-lists and never expires. Output tokens are not counted. [Lab notes](../research/MEMORY.md) say what follows.
+Made by \`npm run bench -- memory --conversations ${COUNT} --budget ${BUDGET}\`; all rows are in [costs.csv](costs.csv).
+No provider was called: tokens of images follow the rules of the profiles (\`src/edge/domain/memory/profiles.ts\`),
+tokens of text are estimated, pages are predicted from what a full page holds and not rendered, and a prompt cache
+matches prefixes of the real lists and never expires. Output tokens are not counted, nor is making the pages.
+[The lab notes](../research/MEMORY.md) say what follows.
 
 ## Text tokens for each image token, on full pages
 
-\`gundam\` (1280 × 1920) and \`large\` (1280 × 1280) are the pages of the earlier design, which were the same for all
-providers; the forms after them are those of each profile. At 1.0 an image costs as much as its text.
+\`gundam\` (1280 × 1920) and \`large\` (1280 × 1280) are the pages of the earlier design, in type of 14 pixels, the same for
+all providers. OpenAI and older Claude models scale such a page down before they read it, so its letters arrive smaller.
+The forms after them are those of each profile, the clearest first, with the size of type in their names; pages have the
+size that the model sees. At 1.00 an image costs as much as its text.
 
 ${table(["profile", "gundam", "large", "forms"], geometries())}
 
 ## Live sessions
 
-${COUNT} generated conversations (\`bench/memory/conversations.ts\`: English and German, tools, code, tables, ids) of ${Math.min(...textTokens)} to
-${Math.max(...textTokens)} text tokens, median ${median(textTokens)}. Each message of the user is a request. *newest messages*,
-*retrieval* and *memory* have a budget of ${BUDGET} tokens. Dollars are for one conversation. *Shown*: the share of the
-conversation so far that a request holds as text or image. *Answers*: questions about an amount that was said more than 60
-messages before; the share whose answer stands in the request as text / on an image / on an index line.
+${COUNT} generated conversations (\`bench/memory/conversations.ts\`: English and German, tools, code, tables, ids) of
+${Math.min(...textTokens)} to ${Math.max(...textTokens)} text tokens, median ${median(textTokens)}. Each message of the user is a request. *newest messages*, *retrieval*
+and *memory* have a budget of ${BUDGET} tokens. Dollars are for one conversation. *Shown*: the share of the conversation so far
+that a request holds as text or image. *Answers*: questions about an amount that was said more than 60 messages before; the
+share whose answer stands in the request as text / on an image / on an index line.
 
 ${table(["profile", "strategy", "tokens a request", "$ uncached", "$ cached", "from the cache", "shown", "answers"], rows)}
 `;
