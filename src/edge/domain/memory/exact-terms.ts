@@ -4,13 +4,15 @@
 const MAX_LENGTH = 200;
 
 const URL_TERM = /\bhttps?:\/\/[^\s<>"'`)\]}，。；、]+[^\s<>"'`)\]}.,;:!?，。；、]/gu;
-const EMAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu;
+/** Lookbehinds let a run begin at one place only, so that hostile text does not make the search quadratic. */
+const EMAIL =
+  /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu;
 /** Joined by signs as in TKT-RRR6WR3/C, 2026-11-29, 10:45, 1,284.55, src/edge/app.ts, order_id, v1.2.3. */
 const JOINED = /[A-Za-z0-9]+(?:[-_/.:,'’+#@][A-Za-z0-9]+)*/g;
 const MONEY = /(?:[€$£¥₹￥]|\b(?:EUR|USD|GBP|CHF|CNY|JPY|INR))\s?\d[\d.,'’]*\d|(?:[€$£¥₹￥])\s?\d/g;
 /** Two to four words that begin with a capital letter. */
 const NAME =
-  /\p{Lu}[\p{Ll}\p{M}]+(?:[-'’]\p{Lu}[\p{Ll}\p{M}]+)*(?: (?:(?:van|von|de|der|da|del|el|bin) ){0,2}\p{Lu}[\p{Ll}\p{M}]+(?:[-'’]\p{Lu}[\p{Ll}\p{M}]+)*){1,3}/gu;
+  /(?<![\p{L}'’-])\p{Lu}[\p{Ll}\p{M}]+(?:[-'’]\p{Lu}[\p{Ll}\p{M}]+){0,3}(?: (?:(?:van|von|de|der|da|del|el|bin) ){0,2}\p{Lu}[\p{Ll}\p{M}]+(?:[-'’]\p{Lu}[\p{Ll}\p{M}]+){0,3}){1,3}/gu;
 
 /** Ids, numbers, amounts, dates, names, addresses and paths, each once, in the order in which they first stand there. */
 export function exactTerms(text: string): string[] {

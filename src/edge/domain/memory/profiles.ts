@@ -143,7 +143,7 @@ const OPENAI: Profile[] = [
     "gpt-4o-mini",
     { input: 0.15, cachedInput: 0.075, cacheWrite: 0.15 },
     [form("low-12", { ...LOW, size: 12 }, "low", tileTokens(2833, 5667).low)],
-    "An image costs at least 2,833 tokens, six times the text on it: memory stays text and index lines.",
+    "An image costs at least 2,833 tokens, seven times the text on it: memory stays text and index lines.",
   ),
   openai(
     "gpt-4.1-mini",

@@ -39,6 +39,11 @@ export interface ViewPolicy {
   fade: Fade | null;
   /** Most images that the provider takes in a request. */
   maxImages?: number;
+  /**
+   * Whether the oldest segments may leave the view (form `none`) if even index lines are too many for the budget. They
+   * can still be searched. Without it such a view is over its budget, and says so.
+   */
+  mayHide?: boolean;
 }
 
 export interface ViewPlan {
@@ -56,9 +61,8 @@ export const LEGIBLE = 0.8;
 /** Share of the budget down to which a batch of changes goes, so that the next one is far. */
 export const LOW_WATER = 0.75;
 
-const SLOWEST = 0.1;
 /** Factor for a segment's age: 1 for importance 0, 0.1 for importance 1. */
-export const ageingSpeed = (importance: number) => 1 - (1 - SLOWEST) * importance;
+export const ageingSpeed = (importance: number) => (10 - 9 * importance) / 10;
 
 /** A form that a segment can take, by its place from clear to faint. */
 interface Option {
@@ -78,9 +82,10 @@ interface Option {
 export function planView(
   segments: SegmentState[],
   liveTokens: number,
-  { budget, fade, maxImages }: ViewPolicy,
+  { budget, fade, maxImages, mayHide = false }: ViewPolicy,
 ): ViewPlan {
-  const view: View = { options: segments.map(optionsOf), places: [], oldestFirst: byAge(segments) };
+  const options = segments.map((segment) => optionsOf(segment, mayHide));
+  const view: View = { options, places: [], oldestFirst: byAge(segments) };
   view.places = segments.map((segment, i) => place(segment, view.options[i] as Option[], fade));
   if (maxImages !== undefined) reduce(view, "images", 0, maxImages, toIndex(view, true));
   if (budget !== null) reduce(view, "tokens", liveTokens, budget, smaller(view));
@@ -108,12 +113,23 @@ const now = ({ options, places }: View, i: number): Option =>
 const total = (view: View, what: "tokens" | "images", start: number): number =>
   view.options.reduce((sum, _, i) => sum + now(view, i)[what], start);
 
-/** From text to index line. */
-const optionsOf = ({ textTokens, indexTokens, candidates }: SegmentState): Option[] => [
-  { form: "text", tokens: textTokens, precision: 1, images: 0 },
-  ...candidates.map((candidate) => ({ ...candidate, images: candidate.images ?? 0 })),
-  { form: "index", tokens: indexTokens, precision: 1, images: 0 },
-];
+const HIDDEN: Option = { form: "none", tokens: 0, precision: 1, images: 0 };
+
+/** From text to index line, or to nothing. */
+function optionsOf(segment: SegmentState, mayHide: boolean): Option[] {
+  const { textTokens, indexTokens, candidates, form } = segment;
+  return [
+    { form: "text", tokens: textTokens, precision: 1, images: 0 },
+    ...candidates.map((candidate) => ({ ...candidate, images: candidate.images ?? 0 })),
+    { form: "index", tokens: indexTokens, precision: 1, images: 0 },
+    ...(mayHide || form === HIDDEN.form ? [HIDDEN] : []),
+  ];
+}
+
+const placeOf = (options: Option[], form: string) =>
+  options.findIndex((option) => option.form === form);
+/** The places from 1 to this are images. */
+const indexPlace = (options: Option[]) => placeOf(options, "index");
 
 /** Indices of the segments. Important ones count as younger. */
 function byAge(segments: SegmentState[]): number[] {
@@ -144,10 +160,14 @@ function reduce(
   }
 }
 
-/** First all images go fainter, then the oldest become index lines. */
+/** First all images go fainter, then the oldest become index lines, then the oldest of these leave. */
 function* smaller(view: View): Generator<[number, number]> {
   yield* fainter(view);
   yield* toIndex(view, false);
+  for (const i of view.oldestFirst) {
+    const to = placeOf(view.options[i] as Option[], HIDDEN.form);
+    if (to > (view.places[i] as number)) yield [i, to];
+  }
 }
 
 /** Each segment one form fainter, the oldest first, and again until all are as faint as they can be. */
@@ -171,7 +191,7 @@ function nextFainter(options: Option[], from: number): number | null {
   const to = options.findIndex(
     ({ tokens, precision }, at) =>
       at > from &&
-      at < options.length - 1 &&
+      at < indexPlace(options) &&
       tokens < here &&
       (precision === null || precision >= LEGIBLE),
   );
@@ -181,21 +201,22 @@ function nextFainter(options: Option[], from: number): number | null {
 /** The oldest become index lines, where that is cheaper. @param onlyImages leave text as it is */
 function* toIndex(view: View, onlyImages: boolean): Generator<[number, number]> {
   for (const i of view.oldestFirst) {
+    const options = view.options[i] as Option[];
     const { images, tokens } = now(view, i);
-    const index = (view.options[i] as Option[]).length - 1;
-    const saves = ((view.options[i] as Option[])[index] as Option).tokens < tokens;
-    if (onlyImages ? images > 0 : saves) yield [i, index];
+    const to = indexPlace(options);
+    const saves = to > (view.places[i] as number) && (options[to] as Option).tokens < tokens;
+    if (onlyImages ? images > 0 : saves) yield [i, to];
   }
 }
 
 /** Where a segment belongs if there were no budget. */
 function place(segment: SegmentState, options: Option[], fade: Fade | null): number {
-  const at = options.findIndex(({ form }) => form === segment.form);
+  const at = placeOf(options, segment.form);
   // A form that the profile no longer has counts as text.
   const from = Math.max(0, at);
   const due = fade === null ? null : dueForm(segment, fade);
   if (due === null) return cheapest(options, from);
-  const to = options.findIndex(({ form }) => form === due);
+  const to = placeOf(options, due);
   const saves = to > from && (options[to] as Option).tokens < (options[from] as Option).tokens;
   return saves ? to : from;
 }
@@ -206,7 +227,7 @@ const dueForm = ({ age, importance }: SegmentState, { rungs }: Fade): string | n
 /** The cheapest image or text from a place on that is precise enough; the clearest of them. */
 function cheapest(options: Option[], from: number): number {
   let best = from;
-  for (let at = from + 1; at < options.length - 1; at++) {
+  for (let at = from + 1; at < indexPlace(options); at++) {
     const { tokens, precision } = options[at] as Option;
     if (precision !== null && precision < PRECISION) continue;
     if (tokens < (options[best] as Option).tokens) best = at;

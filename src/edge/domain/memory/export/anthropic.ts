@@ -24,8 +24,8 @@ interface Message {
 }
 
 /**
- * Messages take turns: neighbours of one role are joined, results stand first in the user's turn, and the first turn is the
- * user's. The last block of the stable items and the last of all have a cache breakpoint.
+ * Messages take turns: neighbours of one role are joined, and the first turn is the user's. Results stand first in a turn,
+ * since they follow their calls. The last block of the stable items and the last of all have a cache breakpoint.
  */
 export function asAnthropic(
   items: ViewItem[],
@@ -50,19 +50,10 @@ export function asAnthropic(
     }
     if (turn.stable && !instructs) breakpoint = content.at(-1) ?? breakpoint;
   }
-  for (const message of messages) resultsFirst(message);
   const end = messages.at(-1)?.content.at(-1);
   for (const block of new Set([breakpoint ?? system.at(-1), end]))
     if (block) block.cache_control = { type: "ephemeral" };
   return { system, messages };
-}
-
-/** Results that were joined to the blocks of another message stand first nevertheless. */
-function resultsFirst({ content }: Message): void {
-  const results = content.filter(({ type }) => type === "tool_result");
-  if (results.length === 0) return;
-  const others = content.filter(({ type }) => type !== "tool_result");
-  content.splice(0, content.length, ...results, ...others);
 }
 
 const anthropicMemory = (entry: string | ViewPage): Block =>
