@@ -6,15 +6,15 @@
 
 `--out` names a file in docs/memory.
 
-Three kinds of conversations: `prose`, one long message; `chat`, short messages with ids; `tools`, calls and results with
-JSON, tables and code. The English is that of Python's own help texts (`pydoc_data.topics`), so that it needs no download.
-A message is found again as a context finds it: by the words that stand within its boxes.
+Three kinds of conversations: `prose`, one long message; `chat`, short messages with ids; `tools`, calls and results
+with JSON, tables and code. The English is that of Python's own help texts (`pydoc_data.topics`), which are on every
+machine. A message is found again as a context finds it: by the words that stand within its boxes.
 """
 
 import argparse
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from random import Random
 
@@ -45,9 +45,6 @@ class Form:
     def of(cls, name: str) -> "Form":
         return cls(*map(int, re.split("[x@]", name)))
 
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}@{self.size}"
-
 
 @dataclass(slots=True)
 class Message:
@@ -65,17 +62,16 @@ class Score:
     exact_ids: int = 0
     messages: int = 0
     exact: int = 0
-    texts: list[str] = field(default_factory=list)
 
     def add(self, said: str, text: str) -> None:
         from fovea.train.evaluate import distance
 
-        said, text = squeezed(said), squeezed(text)
         ids = ID.findall(text)
-        self.characters += len(text)
-        self.errors += min(len(text), distance(said, text))
         self.ids += len(ids)
         self.exact_ids += sum(one in said for one in ids)
+        said, text = squeezed(said), squeezed(text)
+        self.characters += len(text)
+        self.errors += min(len(text), distance(said, text))
         self.messages += 1
         self.exact += said == text
 
@@ -169,10 +165,11 @@ def tools(random: Random) -> list[Message]:
     return messages
 
 
-def document(messages: list[Message], form: Form) -> bytes:
+def document(messages: list[Message], form: Form, row: int | None = None) -> bytes:
+    page = {"width": form.width, "height": form.height, "size": form.size} | ({"row": row} if row else {})
     body = {
         "schema": 1,
-        "page": {"width": form.width, "height": form.height, "size": form.size},
+        "page": page,
         "messages": [
             {"number": number, "role": message.role, "name": None, "text": message.text}
             for number, message in enumerate(messages, 1)

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from itertools import pairwise
 from random import Random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_each_message_has_its_places_and_they_have_its_text(sheet):
     check_places(texts, pages_of(document(texts, *sheet)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -148,21 +149,13 @@ def test_no_message_can_draw_a_label(text):
         check_pixels(page)
 
 
-def test_the_check_of_pixels_sees_a_label():
+def test_the_check_of_pixels_sees_a_label_that_it_does_not_know():
     [page] = pages_of(document(["before", "after"]))
+    image = page.page.draw()
     page.page.placed[1][2].label = ""
-    check_pixels(page)
-    label = conversation._label(0, "4 user", page.page.sheet)
-    [other] = pages_of(document(["before"]))
-    other.page.placed.append((5 + 100, 200, label))
-    drawn = other.page.draw
-    label_free = [(x, y, line) for x, y, line in other.page.placed if line is not label]
-    forged = type(other.page)(other.page.sheet, "", label_free)
-    image = drawn()
-    object.__setattr__(other, "page", forged)
+    drawn = SimpleNamespace(sheet=page.page.sheet, placed=page.page.placed, draw=lambda: image)
     with pytest.raises(AssertionError):
-        check_pixels(type("Page", (), {"page": type("P", (), {
-            "sheet": forged.sheet, "placed": forged.placed, "draw": lambda self: image})()})())  # fmt: skip
+        check_pixels(SimpleNamespace(page=drawn))
 
 
 def test_what_a_message_leaves_open_ends_with_it():
@@ -258,6 +251,7 @@ def test_pages_need_no_fonts_of_the_machine(monkeypatch):
         assert page.page.draw()[1] == []
 
 
+@pytest.mark.slow
 def test_long_conversations_are_laid_out():
     random = Random(1)
     texts = ["".join(random.choice("ab \n|*`") for _ in range(100_000)), "w" * 100_000]
@@ -315,6 +309,7 @@ def test_half_of_a_surrogate_pair_and_other_line_ends_are_normalized():
     assert "".join(block.text for block in page.blocks) == "\ufffd\nb\ufffd"
 
 
+@pytest.mark.slow
 def test_the_reader_answers_the_page_as_it_is_with_the_places():
     data = document(["Hello **there** 👍", "```\ncode"], 300, 200, 10)
     with_process = IsolatedDocument(data, 10**8, media_type=CONVERSATION).open()

@@ -110,25 +110,24 @@ def margin(size: int) -> int:
     return max(5, size // 2)
 
 
-def _lines(part: int, message: Message, sheet: Sheet) -> Iterator[Line]:
+def _lines(part: int, message: Message, sheet: Sheet) -> list[Line]:
     """The lines of a message. The first one has the label, and the beginning of the text if that is running text."""
     blocks = markup.parse(message.text, "text/markdown")
     label = message.label(sheet)
     begin = _begin(label, sheet)
+    beside = bool(blocks) and _joins(blocks[0]) and begin <= sheet.column // 2
     lines: list[Line] = []
-    if not (blocks and _joins(blocks[0]) and begin <= sheet.column // 2):
-        lines.append(_label(part, label, sheet))
-        begin = 0
-    for number, block in enumerate(blocks):
-        drawn = _with_spellings(block)
-        made = render.lines_of(drawn, sheet.column, sheet.size, begin if number == 0 else 0, flat=True)
-        lines += made
+    for block in blocks:
+        begin = begin if beside and not lines else 0
+        lines += render.lines_of(_with_spellings(block), sheet.column, sheet.size, begin, flat=True)
     if lines:
-        lines[0].label = label
-        lines[0].gap = round(0.4 * sheet.size)
+        lines[0].gap = 0
+    if not beside:
+        lines.insert(0, _label(part, label, sheet))
+    lines[0].label, lines[0].gap = label, round(0.4 * sheet.size)
     for line in lines:
         line.part = part
-    return iter(lines)
+    return lines
 
 
 def _begin(label: str, sheet: Sheet) -> int:
