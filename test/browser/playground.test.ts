@@ -457,6 +457,7 @@ describe("playground", { skip: absent }, () => {
     assert.ok(kept.session.includes(key));
     for (const place of [kept.local, kept.cookie, kept.markup, page.url(), ...requests])
       assert.ok(!place.includes(key));
+    await page.getByRole("button", { name: "Change" }).click();
     await page.getByLabel("API key").fill("");
     await page.getByLabel("API key").press("Tab");
     assert.equal(await page.evaluate(() => sessionStorage.length), 0);
