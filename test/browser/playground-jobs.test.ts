@@ -132,6 +132,36 @@ describe("playground: jobs", { skip: absent }, () => {
     await close();
   });
 
+  test("scans in a PDF are drawn: fax and JPEG 2000, without WebAssembly", async () => {
+    const { page, faults, close } = await open();
+    for (const mode of ["1", "RGBA"]) {
+      const script = `import io, sys
+from PIL import Image
+page = Image.new(sys.argv[1], (600, 800), "white")
+page.paste("black", (0, 0, 600, 400))
+out = io.BytesIO()
+page.save(out, "pdf")
+sys.stdout.buffer.write(out.getvalue())`;
+      const buffer = execFileSync(python, ["-c", script, mode]);
+      assert.match(buffer.toString("latin1"), mode === "1" ? /CCITTFaxDecode/ : /JPXDecode/);
+      const name = `scan-${mode}.pdf`;
+      const scan = { name, mimeType: "application/pdf", buffer };
+      await page.getByLabel("Choose files").setInputFiles(scan);
+      await page.locator("#chosen", { hasText: name }).waitFor();
+      const thumb = page.getByRole("img", { name: "First page" });
+      await thumb.waitFor();
+      const [upper, lower] = await thumb.evaluate(async (image: HTMLImageElement) => {
+        await image.decode();
+        const canvas = new OffscreenCanvas(2, 2).getContext("2d");
+        canvas?.drawImage(image, 0, 0, 2, 2);
+        return [canvas?.getImageData(0, 0, 1, 1).data[0], canvas?.getImageData(0, 1, 1, 1).data[0]];
+      });
+      assert.deepEqual([upper, lower], [0, 255], mode);
+    }
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
   test("a pasted picture is a document", async () => {
     const { page, close } = await open();
     await paste(page, stack?.key ?? "");

@@ -114,11 +114,12 @@ async function send(api, chosen, isToken) {
   if (!first) return;
   const asked = request();
   sent = chosen.map(({ name }) => ({ name, job: null }));
-  const preview = documents.preview ?? new Preview(first.blob);
+  const preview = documents.preview ?? new Preview(first.blob, documents.password);
   // From now on it belongs to the workbench.
   documents.preview = null;
   const mine = begin(api, first.name, preview);
   mine.password = documents.password;
+  mine.isOfForm = true;
   try {
     if (isToken)
       await mine.reading.start({ url: await dataUrl(first.blob), ...asked }, { wait: 60 });
@@ -257,7 +258,7 @@ function begin(api, name, preview) {
     if (page === undefined) showSent();
   });
   /** @type {Open} */
-  const mine = { reading, name, preview, isSample: false };
+  const mine = { reading, name, preview, isSample: false, isOfForm: false };
   open = mine;
   showProblem(null);
   document.body.dataset.view = "read";
@@ -326,7 +327,7 @@ addEventListener("keydown", ({ key: pressed }) => {
 });
 
 /** @param {Open} shown */
-function showProgress({ reading, name, isSample }) {
+function showProgress({ reading, name, isSample, isOfForm }) {
   const { job, read } = reading;
   const over = job !== null && isOver(job.state);
   const total = job?.progress.total ?? null;
@@ -337,7 +338,7 @@ function showProgress({ reading, name, isSample }) {
     ? job.model + (job.mode === "auto" ? "" : `, ${job.mode}`)
     : "";
   byId("cancel").hidden = over || job === null;
-  change.hidden = isSample || documents.chosen.length === 0;
+  change.hidden = !isOfForm;
   bar.hidden = over;
   if (total === null) bar.removeAttribute("value");
   else Object.assign(bar, { max: total, value: read });
@@ -347,12 +348,12 @@ function showProgress({ reading, name, isSample }) {
   showProblem(
     new ProblemError({ title: "The document could not be read", detail: job.error.message }),
   );
-  if (isLocked(job.error.code)) askPassword(job.error.code);
+  if (isOfForm && isLocked(job.error.code)) askPassword(job.error.code);
 }
 
 /** Asks for the password once, in the form. @param {string} code */
 function askPassword(code) {
-  if (documents.chosen.length === 0 || !form.hidden) return;
+  if (!form.hidden) return;
   documents.askPassword(
     code === "password_wrong" ? "This password does not open it." : "This PDF is protected.",
   );
@@ -400,9 +401,10 @@ function showSent() {
 
 /** @param {unknown} problem */
 function showProblem(problem) {
-  byId("problem").replaceChildren(
-    ...(problem ? [h("p", { class: "problem" }, ...problemWords(problem))] : []),
-  );
+  const words = problem ? [h("p", { class: "problem" }, ...problemWords(problem))] : [];
+  const said = words.map(({ textContent }) => textContent).join("");
+  // The same words again would be read aloud again.
+  if (byId("problem").textContent !== said) byId("problem").replaceChildren(...words);
 }
 
 // — the request as code —

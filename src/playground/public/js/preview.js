@@ -107,8 +107,9 @@ export class Preview {
     const data = await this.#blob.arrayBuffer();
     const { password } = this;
     try {
-      // The policy of the page allows no WebAssembly.
-      const task = getDocument({ data, useWasm: false, ...(password && { password }) });
+      // The policy of the page allows no WebAssembly. Decoders of scans are there as scripts, too.
+      const decoders = { useWasm: false, wasmUrl: "/vendor/" };
+      const task = getDocument({ data, ...decoders, ...(password && { password }) });
       const pdf = await task.promise;
       this.pageCount = pdf.numPages;
       return pdf;

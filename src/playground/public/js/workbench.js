@@ -12,6 +12,7 @@ import {
   showCited,
   sourceView,
 } from "./page-view.js";
+import { problemWords } from "./problem.js";
 import { isRead } from "./reading.js";
 import { SaveBar } from "./save.js";
 import { Sharpness } from "./sharpness.js";
@@ -27,6 +28,7 @@ import { onlySheet, tableTools } from "./tables.js";
  * @property {import("./preview.js").Preview | null} preview
  * @property {string} [password]
  * @property {boolean} isSample
+ * @property {boolean} isOfForm whether the form has its document and options
  */
 
 /** What the panes show. @typedef {{page: number, result: PageResult | null, reading: object, text?: HTMLElement}} Drawn */
@@ -182,7 +184,11 @@ export class Workbench {
     const { reading, preview } = open;
     const page = reading.pages.get(this.#page);
     const result = page?.result ?? null;
-    if (page && isRead(page) && !result && !page.error) reading.load(this.#page).catch(() => {});
+    if (page && isRead(page) && !result && !page.error)
+      reading.load(this.#page).catch((error) => {
+        if (open !== this.#open) return;
+        this.#result.replaceChildren(h("p", { class: "problem" }, ...problemWords(error)));
+      });
     const number = this.#page || 1;
     const picture = this.#picture;
     if (!picture)
