@@ -154,7 +154,7 @@ describe("guides", { skip: absent }, () => {
 });
 
 describe("pages", { skip: absent }, () => {
-  for (const path of ["/", "/memory", "/docs", "/guide"])
+  for (const path of ["/", "/memory", "/docs", "/guide", "/console/"])
     test(`${path}: a strict policy, no framing, no sniffing`, async () => {
       const response = await fetch(`${stack?.origin}${path}`);
       assert.equal(response.status, 200);

@@ -117,6 +117,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
   }
 });
 byId("sign-out").addEventListener("click", () => leave());
+addEventListener("signed-out", (event) => leave(/** @type {CustomEvent} */ (event).detail));
 
 // — panes —
 
@@ -193,8 +194,6 @@ async function loadDue() {
     patience = 1;
   } catch (error) {
     if (pane !== shown) return;
-    const signedOut = error instanceof ProblemError && error.code === "invalid-key";
-    if (signedOut) return leave(error);
     showProblem(error);
     patience = Math.min(patience * 2, 16);
   } finally {

@@ -21,8 +21,13 @@ export function problemNote(problem) {
   );
 }
 
-/** @param {unknown} problem `null`: none */
+/**
+ * Shows a problem. If the key is not valid any more, the console signs out.
+ * @param {unknown} problem `null`: none
+ */
 export function showProblem(problem) {
+  if (problem instanceof ProblemError && problem.code === "invalid-key")
+    return void dispatchEvent(new CustomEvent("signed-out", { detail: problem }));
   byId("problem").replaceChildren(...(problem ? [problemNote(problem)] : []));
 }
 
