@@ -72,6 +72,13 @@ describe("a backup", () => {
   before(async () => {
     await start(data);
     invoice = await read(example("invoice.pdf"));
+  });
+  after(async () => {
+    await stop();
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  const remember = async () => {
     answers = await all(
       "/v1/files",
       "/v1/jobs",
@@ -81,11 +88,7 @@ describe("a backup", () => {
       `/v1/files/${invoice.file_id}/content`,
       "/v1/webhooks/endpoints",
     );
-  });
-  after(async () => {
-    await stop();
-    rmSync(work, { recursive: true, force: true });
-  });
+  };
 
   test("is taken while the edge runs, and has what it says", async () => {
     const { objects, signing } = await archive.take(new LocalStore(data), () => {});
@@ -103,6 +106,7 @@ describe("a backup", () => {
   });
 
   test("again: only what is new is copied, and what is gone is removed", async () => {
+    const before = new Set((await archive.verify()).lines.map(({ key }) => key));
     const extra = await read(example("blank.pdf"));
     const copied: string[] = [];
     class Watched extends LocalStore {
@@ -112,12 +116,14 @@ describe("a backup", () => {
       }
     }
     await archive.take(new Watched(data), () => {});
-    assert.ok(
-      copied.length > 0 && copied.every((key) => key.includes(extra.file_id)),
-      copied.join(),
+    assert.ok(copied.some((key) => key.includes(extra.file_id)));
+    assert.deepEqual(
+      copied.filter((key) => before.has(key)),
+      [],
     );
     assert.equal((await api.fetch(`/v1/files/${extra.file_id}`, { method: "DELETE" })).status, 204);
     await archive.take(new LocalStore(data), () => {});
+    await remember();
     const { lines } = await archive.verify();
     assert.ok(!lines.some(({ key }) => key.includes(extra.file_id)));
     const contents = readdirSync(join(archive.path, "objects"), { recursive: true });
@@ -167,10 +173,10 @@ describe("a backup", () => {
       other.verify(),
       /no manifest\.json: no backup, or one that was interrupted/,
     );
-    const objects = (await archive.verify()).lines.length;
     reads = 2;
     await other.take(new Breaks(data), () => {});
-    assert.equal(reads - 2, objects - 1);
+    const contents = (await other.verify()).lines.length;
+    assert.equal(reads - 2, contents - 1);
     await assert.rejects(
       new Archive(root).take(new LocalStore(data), () => {}),
       /is not a backup: it has/,
@@ -275,7 +281,9 @@ describe("a backup", () => {
         .then(({ lines }) =>
           lines.map(({ key, sha256, contentType }) => ({ key, sha256, contentType })),
         );
-    assert.deepEqual(await lines(taken), await lines(archive));
+    const found = new Map((await lines(taken)).map((line) => [line.key, line]));
+    // The sweep may have made bundles of pages meanwhile.
+    for (const line of await lines(archive)) assert.deepEqual(found.get(line.key), line);
     await stop();
 
     // … to another one, that is empty …
