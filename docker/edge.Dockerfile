@@ -4,11 +4,12 @@ FROM node:24.21.0-bookworm-slim
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Scripts install workerd. The package `node` would bring the Node that this image has.
-RUN npm ci --ignore-scripts \
+RUN npm ci --ignore-scripts --loglevel=error \
     && npm rebuild --ignore-scripts=false workerd esbuild \
     && npm cache clean --force
 COPY wrangler.toml ./
-COPY scripts/bundle.ts scripts/container-settings.ts scripts/edge.ts scripts/
+COPY scripts/backup.ts scripts/bundle.ts scripts/container-settings.ts scripts/edge.ts scripts/
+COPY scripts/backup scripts/backup
 COPY src/edge src/edge
 COPY src/playground/public src/playground/public
 
@@ -18,7 +19,7 @@ RUN groupadd --gid 10001 fovea \
     && install -d -o fovea -g fovea -m 0700 /data /run/fovea/edge /run/fovea/worker \
     && install -d -o fovea -g fovea /app/.wrangler
 USER 10001:10001
-ENV HOME=/tmp NODE_ENV=production
+ENV HOME=/tmp
 VOLUME /data
 EXPOSE 8787
 # The first start bundles the Worker and makes the database.

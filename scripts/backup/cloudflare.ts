@@ -173,13 +173,15 @@ export class CloudflareStore implements Store {
     const database = new Database(path, true);
     try {
       await this.#execute(database.statements());
-      for (const [table, rows] of Object.entries(database.counts())) {
-        const [found] = await this.#query<{ n: number }>(`SELECT count(*) AS n FROM "${table}"`);
-        if (found?.n !== rows)
+      const counts = Object.entries(database.counts());
+      // One row: D1 joins few SELECTs by UNION, and each command of Wrangler takes seconds.
+      const columns = counts.map(([table]) => `(SELECT count(*) FROM "${table}") AS "${table}"`);
+      const [found] = await this.#query<Record<string, number>>(`SELECT ${columns.join(", ")}`);
+      for (const [table, rows] of counts)
+        if (found?.[table] !== rows)
           throw new BackupError(
-            `After the restore ${table} has ${found?.n} rows instead of ${rows}.`,
+            `After the restore ${table} has ${found?.[table]} rows instead of ${rows}.`,
           );
-      }
     } finally {
       database.close();
     }

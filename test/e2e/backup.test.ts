@@ -35,6 +35,10 @@ import { freePort, type Stack, startStack } from "../../scripts/stack.ts";
 
 const root = join(import.meta.dirname, "../..");
 const example = (name: string) => new Uint8Array(readFileSync(join(root, "examples", name)));
+/** Documents with a text layer, which are read quickly; what follows the end of a PDF is not looked at. */
+const another = (name: string) =>
+  Buffer.concat([example("invoice.pdf"), Buffer.from(`\n% ${name}\n`)]);
+const WORKER = { worker: { FOVEA_MODELS: "pp-ocr,fovea-render" } };
 const quiet = { force: false, otherSecrets: false, say: () => {} };
 
 describe("a backup", () => {
@@ -47,8 +51,14 @@ describe("a backup", () => {
   /** What clients get, by path. */
   let answers: Record<string, string>;
 
-  const start = async (folder: string) => {
-    stack = await startStack({ data: folder, models: "pp-ocr,fovea-render" });
+  /** A start has three minutes. On a machine that other suites keep busy it may need the second one, which goes on. */
+  const start = async (folder: string, attempts = 3): Promise<void> => {
+    try {
+      stack = await startStack({ data: folder, models: "pp-ocr,fovea-render", env: WORKER });
+    } catch (error) {
+      if (attempts === 1) throw error;
+      return start(folder, attempts - 1);
+    }
     // The key is of the first start, and not made again.
     api = new Api(stack.origin, api?.key ?? stack.key);
   };
@@ -72,6 +82,13 @@ describe("a backup", () => {
   before(async () => {
     await start(data);
     invoice = await read(example("invoice.pdf"));
+  });
+  after(async () => {
+    await stop();
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  const remember = async () => {
     answers = await all(
       "/v1/files",
       "/v1/jobs",
@@ -81,11 +98,7 @@ describe("a backup", () => {
       `/v1/files/${invoice.file_id}/content`,
       "/v1/webhooks/endpoints",
     );
-  });
-  after(async () => {
-    await stop();
-    rmSync(work, { recursive: true, force: true });
-  });
+  };
 
   test("is taken while the edge runs, and has what it says", async () => {
     const { objects, signing } = await archive.take(new LocalStore(data), () => {});
@@ -103,7 +116,8 @@ describe("a backup", () => {
   });
 
   test("again: only what is new is copied, and what is gone is removed", async () => {
-    const extra = await read(example("blank.pdf"));
+    const before = new Set((await archive.verify()).lines.map(({ key }) => key));
+    const extra = await read(another("extra"));
     const copied: string[] = [];
     class Watched extends LocalStore {
       override read(key: string) {
@@ -112,12 +126,14 @@ describe("a backup", () => {
       }
     }
     await archive.take(new Watched(data), () => {});
-    assert.ok(
-      copied.length > 0 && copied.every((key) => key.includes(extra.file_id)),
-      copied.join(),
+    assert.ok(copied.some((key) => key.includes(extra.file_id)));
+    assert.deepEqual(
+      copied.filter((key) => before.has(key)),
+      [],
     );
     assert.equal((await api.fetch(`/v1/files/${extra.file_id}`, { method: "DELETE" })).status, 204);
     await archive.take(new LocalStore(data), () => {});
+    await remember();
     const { lines } = await archive.verify();
     assert.ok(!lines.some(({ key }) => key.includes(extra.file_id)));
     const contents = readdirSync(join(archive.path, "objects"), { recursive: true });
@@ -126,11 +142,11 @@ describe("a backup", () => {
   });
 
   test("a document that comes or goes meanwhile is in it as a whole or not at all", async () => {
-    const [leaves, comes] = [await read(example("photo.jpg")), { id: "" }];
+    const [leaves, comes] = [await read(another("leaves")), { id: "" }];
     class Busy extends LocalStore {
       override async *objects() {
         await api.fetch(`/v1/files/${leaves.file_id}`, { method: "DELETE" });
-        comes.id = await api.upload(example("chinese.png"), "late.png");
+        comes.id = await api.upload(another("comes"), "late.pdf");
         yield* super.objects();
       }
     }
@@ -167,10 +183,10 @@ describe("a backup", () => {
       other.verify(),
       /no manifest\.json: no backup, or one that was interrupted/,
     );
-    const objects = (await archive.verify()).lines.length;
     reads = 2;
     await other.take(new Breaks(data), () => {});
-    assert.equal(reads - 2, objects - 1);
+    const contents = (await other.verify()).lines.length;
+    assert.equal(reads - 2, contents - 1);
     await assert.rejects(
       new Archive(root).take(new LocalStore(data), () => {}),
       /is not a backup: it has/,
@@ -275,7 +291,9 @@ describe("a backup", () => {
         .then(({ lines }) =>
           lines.map(({ key, sha256, contentType }) => ({ key, sha256, contentType })),
         );
-    assert.deepEqual(await lines(taken), await lines(archive));
+    const found = new Map((await lines(taken)).map((line) => [line.key, line]));
+    // The sweep may have made bundles of pages meanwhile.
+    for (const line of await lines(archive)) assert.deepEqual(found.get(line.key), line);
     await stop();
 
     // … to another one, that is empty …

@@ -28,7 +28,8 @@ class Image:
     base: str = ""
     user: str = ""
     copies: list[tuple[list[str], str]] = field(default_factory=list)
-    runs: list[str] = field(default_factory=list)
+    runs: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Lines of RUN, each with the environment up to there."""
     env: dict[str, str] = field(default_factory=dict)
     health: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
@@ -48,7 +49,7 @@ def parse(dockerfile: Path) -> Image:
                 *sources, target = rest.split()
                 image.copies.append((sources, target))
             case "RUN":
-                image.runs.append(re.sub(r"\s+", " ", rest))
+                image.runs.append((re.sub(r"\s+", " ", rest), dict(image.env)))
             case "ENV" | "ARG":
                 image.env |= dict(pair.split("=", 1) for pair in shlex.split(rest))
             case "HEALTHCHECK":
@@ -110,22 +111,23 @@ def build(name: str, app: Path, *, run: bool = False) -> Image:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / path, place)
     if run:
-        for line in image.runs:
+        for line, env in image.runs:
             if not re.match(r"apt-get|groupadd", line):
-                _run(line, app, image)
+                _run(line, app, env)
     return image
 
 
-def _run(line: str, app: Path, image: Image) -> None:
-    """Runs a RUN line; Python packages go into a virtual environment of the folder."""
+def _run(line: str, app: Path, env: dict[str, str]) -> None:
+    """Runs a RUN line; Python packages go into a virtual environment of the folder. An ARG may be replaced."""
     bin_ = app / ".venv/bin"
     if not bin_.exists():
         subprocess.run([sys.executable, "-m", "venv", app / ".venv"], check=True)
     line = line.replace(" --system", f" --python {bin_}/python").replace("npm cache clean --force", "true")
-    path = f"{bin_}:{os.environ['PATH']}"
     print(f"+ {line}", flush=True)
-    env = {**os.environ, **image.env, "PATH": path, **{k: v for k, v in os.environ.items() if k in image.env}}
-    subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=app, env=env, check=True)
+    path = {"PATH": f"{bin_}:{os.environ['PATH']}"}
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line], cwd=app, env={**env, **os.environ, **path}, check=True
+    )
 
 
 if __name__ == "__main__":

@@ -253,6 +253,12 @@ def test_the_images_run_by_their_own_commands_and_read_a_page(open_folder):
         job = call(f"{origin}/v1/ocr", key, json.dumps({"file": file}).encode(), **asked)
         assert job["state"] == "succeeded", job
         assert "Invoice" in job["result"]["pages"][0]["markdown"]
+        # As `docker compose run edge`, beside the running edge.
+        backup = ["node", "scripts/backup.ts", "backup", "/data", str(machine.folder / "tmp/backup")]
+        settings = ["--settings", "/run/fovea/edge/edge.env"]
+        assert machine.start("edge", [*backup, *settings]).wait(120) == 0, machine.said("edge")
+        manifest = json.loads((machine.folder / "tmp/backup/manifest.json").read_text())
+        assert manifest["objects"]["count"] >= 2 and manifest["signing"]
         # Production: nothing is fetched from this machine.
         with pytest.raises(urllib.error.HTTPError) as refused:
             body = json.dumps({"url": f"http://127.0.0.1:{machine.worker}/health-check"}).encode()
