@@ -115,7 +115,7 @@ def main() -> None:
     given = parser.parse_args()
     documents = given.documents or given.folder / "documents"
     manifest = pages.write(documents, given.pages, given.seed)
-    arguments = [str(manifest), "--model", given.model, "--shard-documents", "4", "--cpus", "2"]
+    arguments = [str(manifest), "--model", given.model, "--shard-documents", "2", "--cpus", "2"]
     arguments += ["--readers", "2", "--reader-cpus", "0.75", "--object-store-bytes", "200000000"]
     calm = given.calm or given.folder / "calm"
     if not given.calm:
