@@ -164,7 +164,7 @@ class RayCluster:
         resources = self._resources
         ours = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
         address = resources.address or os.environ.get("RAY_ADDRESS")
-        local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        local = {} if address else {"include_dashboard": False}
         if not address and resources.cpus:
             local["num_cpus"] = resources.cpus
         if not address and resources.object_store_bytes:
