@@ -2,7 +2,7 @@
  * `npm run corpus:install`: adds to `.venv` what `python -m fovea.corpus` needs on a cluster: Ray, the object stores of
  * fsspec and py3langid (docs/CORPUS.md). `npm start` and `npm test` do without; tests that need them are skipped then.
  */
-import { SetupError, setUp, installPackages } from "./setup.mjs";
+import { installPackages, SetupError, setUp } from "./setup.mjs";
 
 try {
   await setUp();

@@ -49,8 +49,8 @@ class Corpus:
         return True
 
 
-def readers(of: int) -> list[int]:
-    """The process ids of the readers of a run: descendants whose title names the operator."""
+def readers(of: int | None) -> list[int]:
+    """The process ids of the readers in a session, or of all that there are."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -58,7 +58,7 @@ def readers(of: int) -> list[int]:
             session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
         except (OSError, ValueError):
             continue
-        if b"ReadPages" in title and title.startswith(b"ray::") and session == of:
+        if b"ReadPages" in title and title.startswith(b"ray::") and of in (None, session):
             found.append(int(folder.name))
     return found
 
@@ -71,9 +71,8 @@ def digests(out: Path) -> dict[str, str]:
     }
 
 
-def disturb(corpus: Corpus, total: int, tmpfs: bool) -> list[str]:
-    """Runs until the output is complete. Returns what happened."""
-    told = []
+def disturb(corpus: Corpus, total: int, tmpfs: bool, shared: bool) -> None:
+    """Runs until the output is complete, and prints what happened. `shared`: the cluster outlives the runs."""
     steps = [max(1, total * part // 6) for part in (1, 2, 3)]
     for wanted in steps:
         process = corpus.start()
@@ -81,23 +80,22 @@ def disturb(corpus: Corpus, total: int, tmpfs: bool) -> list[str]:
             raise SystemExit(f"the run ended by itself with status {process.returncode}")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        told.append(f"killed (SIGKILL) with {corpus.shards()} of {total} shards")
+        print(f"killed (SIGKILL) with {corpus.shards()} of {total} shards", flush=True)
     if tmpfs:
         used = sum(file.stat().st_size for file in corpus.out.rglob("*") if file.is_file())
         resize(corpus.out, used // 1024 + 40)
         process = corpus.start()
         status = process.wait()
-        told.append(f"disk full with {corpus.shards()} of {total} shards: status {status}")
+        print(f"disk full with {corpus.shards()} of {total} shards: status {status}", flush=True)
         resize(corpus.out, 1 << 20)
     process = corpus.start()
     corpus.wait_for(corpus.shards() + 1, process)
-    while process.poll() is None and not (found := readers(process.pid)):
+    while process.poll() is None and not (found := readers(None if shared else process.pid)):
         time.sleep(POLL_S)
     if process.poll() is None:
         os.kill(found[0], signal.SIGKILL)
-        told.append(f"reader {found[0]} killed (SIGKILL) with {corpus.shards()} of {total} shards")
-    told.append(f"the last of {corpus.starts} starts ended with status {process.wait()}")
-    return told
+        print(f"reader {found[0]} killed (SIGKILL) with {corpus.shards()} of {total} shards", flush=True)
+    print(f"the last of {corpus.starts} starts ended with status {process.wait()}", flush=True)
 
 
 def resize(folder: Path, kib: int) -> None:
@@ -110,13 +108,15 @@ def main() -> None:
     parser.add_argument("--model", default="pp-ocr")
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--address", help="of a Ray cluster; default: each start has one of its own")
     parser.add_argument("--calm", type=Path)
     parser.add_argument("--documents", type=Path, help="folder for the documents; default: in the folder")
     given = parser.parse_args()
     documents = given.documents or given.folder / "documents"
     manifest = pages.write(documents, given.pages, given.seed)
-    arguments = [str(manifest), "--model", given.model, "--shard-documents", "4", "--cpus", "2"]
+    arguments = [str(manifest), "--model", given.model, "--shard-documents", "2", "--cpus", "2"]
     arguments += ["--readers", "2", "--reader-cpus", "0.75", "--object-store-bytes", "200000000"]
+    arguments += ["--address", given.address] if given.address else []
     calm = given.calm or given.folder / "calm"
     if not given.calm:
         status = Corpus(arguments, calm).start().wait()
@@ -126,8 +126,7 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "none", out]).returncode == 0
     try:
-        for what in disturb(Corpus(arguments, out), total, mounted):
-            print(what, flush=True)
+        disturb(Corpus(arguments, out), total, mounted, bool(given.address))
         one, other = digests(calm), digests(out)
         # The paths of the documents are in every record: both runs have the same ones.
         differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

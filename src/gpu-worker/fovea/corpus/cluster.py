@@ -25,6 +25,10 @@ from fovea.corpus.store import StoreFault
 from fovea.service.shard import Needs
 from fovea.settings import Settings
 
+log = logging.getLogger(__name__)
+
+START_TRIES = 3
+"""Ray gives its processes half a minute to start, which a busy machine can exceed."""
 BLOCK_BYTES = 4 << 20
 """Drawn pages that travel together; a page of text is about 0.2 MB."""
 CPU_BATCH, GPU_BATCH = 4, 32
@@ -160,22 +164,28 @@ class RayCluster:
         resources = self._resources
         ours = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
         address = resources.address or os.environ.get("RAY_ADDRESS")
-        local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        local = {} if address else {"include_dashboard": False}
         if not address and resources.cpus:
             local["num_cpus"] = resources.cpus
         if not address and resources.object_store_bytes:
             local["object_store_memory"] = resources.object_store_bytes
-        try:
-            ray.init(
-                address=address or "local",
-                namespace="fovea-corpus",
-                runtime_env={"env_vars": ours},
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                **local,
-            )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"Ray cannot be reached: {error}") from None
+        for attempt in range(1, START_TRIES + 1):
+            try:
+                ray.init(
+                    address=address or "local",
+                    namespace="fovea-corpus",
+                    runtime_env={"env_vars": ours},
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    **local,
+                )
+                return
+            except Exception as error:  # Ray raises a plain `Exception` if its processes are slow to start
+                ray.shutdown()
+                if address or attempt == START_TRIES:
+                    why = str(error).partition("\n")[0]
+                    raise InputError(f"Ray cannot be {'reached' if address else 'started'}: {why}") from None
+                log.warning("Ray did not start: %s", error)
 
     def _as_many_as_fit(self, has: Mapping[str, float]) -> tuple[int, int]:
         if self._gpus:

@@ -15,7 +15,9 @@ from fovea.readers import ALWAYS, READERS, golden, load_readers
 from fovea.service.shard import WITNESS, Needs, Shard
 from fovea.settings import Settings
 
-CPU_READERS = frozenset({"pp-ocr", "tesseract", "fovea-nano", "fovea-render", "deepseek-ocr-upstream"})
+ONE_BY_ONE = frozenset({"pp-ocr", "tesseract", "fovea-nano", "fovea-render"})
+"""Readers that keep their cores busy with one page, which then has the same result in any company."""
+CPU_READERS = ONE_BY_ONE | {"deepseek-ocr-upstream"}
 """Readers that use no GPU of this machine."""
 
 
@@ -26,7 +28,7 @@ class Traits:
     digest: str
     needs: Needs
     batched: bool
-    """Whether it reads pages that come at the same time in one batch."""
+    """Whether it is given several pages at once, which a GPU reads in one batch."""
 
 
 class PageReader:
@@ -50,7 +52,7 @@ class PageReader:
         except DocumentError as error:
             raise InputError(error.message) from None
         reader = self._readers[reading.model]
-        self.traits = Traits(reader.digest, Needs.of(reader), hasattr(reader, "engine"))
+        self.traits = Traits(reader.digest, Needs.of(reader), reading.model not in ONE_BY_ONE)
 
     def read(self, rows: Sequence[Row]) -> list[Row]:
         """The rows with drawn pages read, in their order. Blocks. Called from several threads."""

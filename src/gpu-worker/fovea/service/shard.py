@@ -39,8 +39,8 @@ WITNESS: str = CONTRACT["witness"]
 WITNESS_SHARE = 0.8
 """A page that has used this share of its time limit is not checked: too little time is left."""
 
-# More threads than slots, because a canceled page keeps its thread until its reader returns. `fovea.corpus` reads as many
-# pages at once as a GPU decodes. A thread starts when there is a page for it.
+# More threads than slots, because a canceled page keeps its thread until its reader returns. `fovea.corpus` reads as
+# many pages at once as a GPU decodes. A thread starts when there is a page for it.
 _THREADS = ThreadPoolExecutor(512, "page")
 
 
