@@ -126,6 +126,10 @@ function inArray(text: string, at: number): boolean {
 export const drift = (shown: unknown, real: unknown): string[] =>
   difference(shown, real, "", !leavesOut(shown));
 
+/** Lists have elements of several types; an answer need not have them all. */
+const isAlike = (shown: unknown, real: unknown) =>
+  (shown as { type?: unknown }).type === (real as { type?: unknown } | null)?.type;
+
 function leavesOut(shown: unknown): boolean {
   if (typeof shown !== "object" || shown === null) return shown === MORE;
   return MORE in shown || Object.values(shown).some(leavesOut);
@@ -137,7 +141,7 @@ function difference(shown: unknown, real: unknown, path: string, isWhole: boolea
     if (!Array.isArray(real)) return [`${path}: not a list in the answer`];
     if (real.length === 0) return [];
     return shown
-      .filter((element) => element !== MORE)
+      .filter((element) => element !== MORE && real.some((one) => isAlike(element, one)))
       .flatMap((element) => {
         const tries = real.map((one) => difference(element, one, `${path}[]`, isWhole));
         return tries.some((faults) => faults.length === 0) ? [] : (tries[0] as string[]);
