@@ -95,7 +95,9 @@ export function shownJson(text: string): unknown {
   const json = bare
     .replace(/\{…[^{}"]*\}/g, '{"…": 1}')
     .replace(/:\s*…(?=\s*[,}\]])/g, ': "…"')
-    .replace(/,\s*…(?=\s*[}\]])/g, (_, at: number) => (inArray(bare, at) ? ', "…"' : ', "…": 1'))
+    .replace(/,\s*…(?=\s*[}\]])/g, (_, at: number, whole: string) =>
+      inArray(whole, at) ? ', "…"' : ', "…": 1',
+    )
     .replace(/,\s*…(?=\s*")/g, ', "…": 1,')
     .replace(/,\s*…\s*$/, ', "…": 1')
     .replace(/"(\d+)"/g, (_, index) => strings[Number(index)] as string);
