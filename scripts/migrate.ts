@@ -40,7 +40,9 @@ export async function migrate(
     for (const name of readdirSync(folder).sort()) {
       if (applied.has(name)) continue;
       const note = db.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name);
-      const migration = db.prepare(readFileSync(join(folder, name), "utf8"));
+      const sql = readFileSync(join(folder, name), "utf8");
+      // Behind the last statement D1 takes no comment.
+      const migration = db.prepare(sql.replace(/(?:\s*--[^\n]*)*\s*$/, ""));
       // A batch is one transaction.
       await db.batch([migration, note]).catch((error) => {
         throw new Error(`The migration ${name} failed: ${error.message}`);

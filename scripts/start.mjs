@@ -29,8 +29,7 @@ Environment:
   FOVEA_WORKER_PORT        port of the worker (5000; another free port if it is taken)
   FOVEA_PUBLIC_ORIGIN      public address, behind a proxy: production mode (none: development)
   FOVEA_DATA               folder of records, files, secrets and logs (.data)
-  FOVEA_MODELS             models on offer, separated by commas (pp-ocr,fovea-nano,fovea-render); the
-                           first is the default
+  FOVEA_MODELS             models on offer, separated by commas (pp-ocr,fovea-nano,fovea-render)
   FOVEA_SLOTS              shards that the worker reads at once (4)
   FOVEA_BOOTSTRAP_SECRET   bearer token that creates admin keys (random; kept in the data folder)
   FOVEA_PYTHON             the Python to make .venv with, 3.11 to 3.14 (python3)

@@ -95,7 +95,9 @@ export function shownJson(text: string): unknown {
   const json = bare
     .replace(/\{…[^{}"]*\}/g, '{"…": 1}')
     .replace(/:\s*…(?=\s*[,}\]])/g, ': "…"')
-    .replace(/,\s*…(?=\s*[}\]])/g, (_, at: number) => (inArray(bare, at) ? ', "…"' : ', "…": 1'))
+    .replace(/,\s*…(?=\s*[}\]])/g, (_, at: number, whole: string) =>
+      inArray(whole, at) ? ', "…"' : ', "…": 1',
+    )
     .replace(/,\s*…(?=\s*")/g, ', "…": 1,')
     .replace(/,\s*…\s*$/, ', "…": 1')
     .replace(/"(\d+)"/g, (_, index) => strings[Number(index)] as string);
@@ -126,6 +128,10 @@ function inArray(text: string, at: number): boolean {
 export const drift = (shown: unknown, real: unknown): string[] =>
   difference(shown, real, "", !leavesOut(shown));
 
+/** Lists have elements of several types; an answer need not have them all. */
+const isAlike = (shown: unknown, real: unknown) =>
+  (shown as { type?: unknown }).type === (real as { type?: unknown } | null)?.type;
+
 function leavesOut(shown: unknown): boolean {
   if (typeof shown !== "object" || shown === null) return shown === MORE;
   return MORE in shown || Object.values(shown).some(leavesOut);
@@ -137,7 +143,7 @@ function difference(shown: unknown, real: unknown, path: string, isWhole: boolea
     if (!Array.isArray(real)) return [`${path}: not a list in the answer`];
     if (real.length === 0) return [];
     return shown
-      .filter((element) => element !== MORE)
+      .filter((element) => element !== MORE && real.some((one) => isAlike(element, one)))
       .flatMap((element) => {
         const tries = real.map((one) => difference(element, one, `${path}[]`, isWhole));
         return tries.some((faults) => faults.length === 0) ? [] : (tries[0] as string[]);
