@@ -861,8 +861,22 @@ export type Batch = {
   reason: string | null;
   /** `null` if the batch has an `input` */
   manifest: string | null;
-  input: BatchInput;
-  output: BatchTarget;
+  input: {
+    /** Id of a connection */
+    bucket: string;
+    /** Objects whose keys begin with it. It must begin with the connection's prefix */
+    prefix?: string;
+    /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
+    suffixes?: Array<string>;
+  } | null;
+  output: {
+    /** Id of a connection */
+    bucket: string;
+    /** The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix */
+    prefix?: string;
+    /** Also write training data, of pages with these verdicts */
+    training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
+  } | null;
   /** Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses with `bucket-failed` if that does not help */
   bucket_error: {
     code: string;
@@ -906,24 +920,6 @@ export type Batch = {
     training_data: string;
   };
 };
-
-export type BatchInput = {
-  /** Id of a connection */
-  bucket: string;
-  /** Objects whose keys begin with it. It must begin with the connection's prefix */
-  prefix?: string;
-  /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
-  suffixes?: Array<string>;
-} | null;
-
-export type BatchTarget = {
-  /** Id of a connection */
-  bucket: string;
-  /** The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix */
-  prefix?: string;
-  /** Also write training data, of pages with these verdicts */
-  training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
-} | null;
 
 export type BatchDefaults = {
   pages?: string;

@@ -8,6 +8,7 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
+import { driveAttached, extractionOfLine } from "../extraction/extract.ts";
 import { startJob } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
 import { outboundRules } from "../security/outbound.ts";
@@ -22,6 +23,7 @@ import {
 import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
 import { storageFault } from "../storage/fault.ts";
+import { findJobById } from "../storage/jobs.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
@@ -84,8 +86,9 @@ export async function startLines(
         if (fault.whose === "connection") return;
       } else if ("code" in found) faulty.push(failed(request.line, found));
       else {
-        await open(env, batch, request, found, jobs);
-        opened++;
+        const error = await open(env, batch, request, found, jobs).then(() => null, refusalOf);
+        if (error) faulty.push(failed(request.line, error));
+        else opened++;
       }
     }
   };
@@ -93,6 +96,12 @@ export async function startLines(
   if (faulty.length > 0) await settleLines(env.DB, batch.id, faulty);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
   return { opened, refused: faulty.length, fault };
+}
+
+/** What the author of a line is told. @throws the error if it is not the line's */
+function refusalOf(error: unknown): PageError {
+  if (!(error instanceof Problem)) throw error;
+  return { code: error.code.replaceAll("-", "_"), message: error.message };
 }
 
 const failed = (line: number, error: PageError): Settlement => ({
@@ -129,8 +138,7 @@ async function findDocument(
     }
     if (error instanceof Problem && error.code === "not-found")
       return { code: "bucket_not_found", message: error.message };
-    if (error instanceof Problem)
-      return { code: error.code.replaceAll("-", "_"), message: error.message };
+    if (error instanceof Problem) return refusalOf(error);
     // The driver repeats the step when the storage is back. The line is not to blame.
     if (storageFault(error)) throw error;
     console.error(JSON.stringify({ batch: batch.id, error: String(error) }));
@@ -155,7 +163,7 @@ async function open(
   found: Found,
   jobs: Map<string, Promise<string>>,
 ): Promise<void> {
-  const text = JSON.stringify([found.file.id, spec.options, spec.presentation, selection]);
+  const text = JSON.stringify([found.file.id, spec.options, spec.presentation, selection, spec.extraction]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const fingerprint = hex(digest.slice(0, 16));
   const mine = jobs.get(fingerprint);
@@ -181,6 +189,8 @@ async function makeJob(
     await openLine(env.DB, batch.id, line, fingerprint, shared, etag).run();
     return shared;
   }
+  const extraction =
+    spec.extraction && (await extractionOfLine(env, batch.keyId, spec.extraction));
   const id = newId("job", Date.now());
   const job = {
     id,
@@ -194,6 +204,9 @@ async function makeJob(
     deadlineS: settings(env).BATCH_DEADLINE_S,
   };
   // If the document was deleted meanwhile, there is no job, and the line waits for the next turn, which settles it.
-  await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id, etag)]);
+  const opening = openLine(env.DB, batch.id, line, fingerprint, id, etag);
+  await startJob(env, file, job, [opening, ...(extraction?.(id) ?? [])]);
+  const started = extraction && (await findJobById(env.DB, id));
+  if (started) await driveAttached(env, started);
   return id;
 }

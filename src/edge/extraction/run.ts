@@ -14,10 +14,10 @@ import { cutParts, type PageText, type Part } from "../domain/extraction/parts.t
 import { extractionMessages, jsonIn, repairMessages } from "../domain/extraction/prompt.ts";
 import { type ExtractionSchema, readSchema, schemaOfPart } from "../domain/extraction/schema.ts";
 import { isOver } from "../domain/jobs/job.ts";
+import { announce } from "../jobs/end.ts";
 import { openResult } from "../jobs/result.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
-import { notifyWatchers } from "../signals/notifier.ts";
 import {
   beginExtraction,
   deferExtraction,
@@ -292,7 +292,7 @@ async function end(env: Env, extraction: Extraction, how: ExtractionEnd): Promis
     ms: Date.now() - createdAt,
   });
   await bestEffort(eraseParts(env.BUCKET, extraction, parts?.length ?? 0), { parts_of: id });
-  await bestEffort(notifyWatchers(env, [jobId]), { watchers_of: jobId });
+  await announce(env, [jobId]);
   return null;
 }
 

@@ -1,6 +1,8 @@
 /** States of a batch, the schema of a manifest line, and the outcome of a line. */
 import { z } from "zod";
 import { objectKey, prefixField } from "../buckets/connection.ts";
+import { MAX_INSTRUCTIONS } from "../extraction/prompt.ts";
+import { readSchema } from "../extraction/schema.ts";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
 import { readingFields, stringMap } from "../jobs/job-request.ts";
@@ -37,9 +39,22 @@ export const MAX_LINE_BYTES = 32 * 1024;
 const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
+/** What is extracted from the pages of a line (docs/EXTRACTION.md). */
+const extractionFields = {
+  schema: z.record(z.string(), z.unknown()).meta({
+    description: "JSON Schema of the data to extract from each document, as for `POST /v1/ocr`",
+    example: { type: "object", properties: { total: { type: ["number", "null"] } } },
+  }),
+  instructions: z.string().min(1).max(MAX_INSTRUCTIONS).meta({
+    description: "What the model should know beyond the schema",
+    example: "Amounts are in pounds.",
+  }),
+};
+
 /** Options for all lines that do not set their own. */
 export const LineDefaults = z
   .strictObject({
+    ...extractionFields,
     ...readingFields,
     ...presentationFields,
     figures: presentationFields.figures.exclude(["link"]).meta({
@@ -79,8 +94,7 @@ export const BatchInput = z
           "Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out",
         example: [".pdf", ".tif"],
       }),
-  })
-  .meta({ id: "BatchInput" });
+  });
 export type BatchInput = z.infer<typeof BatchInput>;
 
 /** Where the output of a batch is written. */
@@ -96,8 +110,7 @@ export const BatchTarget = z
       .min(1)
       .optional()
       .meta({ description: "Also write training data, of pages with these verdicts" }),
-  })
-  .meta({ id: "BatchTarget" });
+  });
 export type BatchTarget = z.infer<typeof BatchTarget>;
 
 /** Whether a listed object is a document of the batch. @param own prefix of the batch's output in the same bucket */
@@ -134,6 +147,8 @@ export interface LineSpec {
   options: ReadOptions;
   presentation: Presentation;
   selection: PageSelection;
+  /** What to extract from the pages; `null`: nothing. */
+  extraction: { schema: unknown; instructions: string | null } | null;
 }
 
 /** The client's labels of a line; empty if the line cannot be parsed. */
@@ -190,6 +205,10 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
   const presentation = formOf(wanted);
   const refused = presentationFault(options.model, presentation);
   if (refused) return fault("unsupported_option", refused);
+  const { schema, instructions = null } = wanted;
+  const wrong = schema && readSchema(schema);
+  if (typeof wrong === "string") return fault("invalid_schema", `schema: ${wrong}`);
+  if (!schema && instructions) return fault("invalid_line", "instructions: needs `schema`");
   return {
     source: file
       ? { file }
@@ -199,6 +218,7 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     options,
     presentation,
     selection,
+    extraction: schema ? { schema, instructions } : null,
   };
 }
 

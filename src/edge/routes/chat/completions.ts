@@ -5,7 +5,7 @@ import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../../context.ts";
 import * as chat from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
-import { readingFields } from "../../domain/jobs/job-request.ts";
+import { JobRequest, readingFields } from "../../domain/jobs/job-request.ts";
 import { MODES, QUESTIONS, reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
 import { presentationFields, roomForFigures } from "../../domain/pages/presentation.ts";
@@ -84,6 +84,7 @@ const Body = z
         tokens: z.enum(["keep", "none"]).optional().openapi({
           description: "`keep`: later questions about the same pages need no encoding",
         }),
+        password: JobRequest.shape.password,
         cache: z.enum(["use", "refresh", "only"]).optional(),
         metadata: z.record(z.string(), z.string()).optional(),
       })
