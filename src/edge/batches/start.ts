@@ -23,8 +23,8 @@ import {
 import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
 import { storageFault } from "../storage/fault.ts";
-import { findJobById } from "../storage/jobs.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
+import { findJobById } from "../storage/jobs.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
 /** Documents fetched at the same time. Each holds a part of 8 MiB in memory. */
@@ -163,7 +163,13 @@ async function open(
   found: Found,
   jobs: Map<string, Promise<string>>,
 ): Promise<void> {
-  const text = JSON.stringify([found.file.id, spec.options, spec.presentation, selection, spec.extraction]);
+  const text = JSON.stringify([
+    found.file.id,
+    spec.options,
+    spec.presentation,
+    selection,
+    spec.extraction,
+  ]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const fingerprint = hex(digest.slice(0, 16));
   const mine = jobs.get(fingerprint);
@@ -189,8 +195,7 @@ async function makeJob(
     await openLine(env.DB, batch.id, line, fingerprint, shared, etag).run();
     return shared;
   }
-  const extraction =
-    spec.extraction && (await extractionOfLine(env, batch.keyId, spec.extraction));
+  const extraction = spec.extraction && (await extractionOfLine(env, batch.keyId, spec.extraction));
   const id = newId("job", Date.now());
   const job = {
     id,

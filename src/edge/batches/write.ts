@@ -20,9 +20,14 @@ import {
   type WrittenLine,
 } from "../storage/batch-output.ts";
 import type { Batch } from "../storage/batches.ts";
-import { eraseExtractions, extractionsOfJobs, findExtraction, readData } from "../storage/extractions.ts";
-import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
+import {
+  eraseExtractions,
+  extractionsOfJobs,
+  findExtraction,
+  readData,
+} from "../storage/extractions.ts";
 import { bestEffort } from "../storage/fault.ts";
+import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
 import { R2Stream } from "../storage/r2-stream.ts";
 import { readAllStored } from "../storage/results.ts";
 import { deliveriesOfShard } from "./delivery.ts";

@@ -10,11 +10,11 @@ import { parsePageSelection } from "../../domain/pages/page-selection.ts";
 import { formOf, presentationFault } from "../../domain/pages/presentation.ts";
 import { readOptions } from "../../domain/pages/read-options.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
+import { checkExtraction } from "../../extraction/extract.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
-import { checkExtraction } from "../../extraction/extract.ts";
 import { checkLanguages } from "../../jobs/create.ts";
 import { DeliverTarget, sealTarget } from "../../outputs/target.ts";
 import { Problem } from "../../problem.ts";
@@ -189,5 +189,6 @@ async function checkDefaults(env: Env, defaults: LineDefaults): Promise<void> {
   await checkLanguages(env, options);
   const { schema, instructions } = defaults;
   if (schema) await checkExtraction(env, { schema, instructions });
-  else if (instructions) throw new Problem("invalid-request", "defaults.instructions: needs `schema`");
+  else if (instructions)
+    throw new Problem("invalid-request", "defaults.instructions: needs `schema`");
 }

@@ -52,9 +52,12 @@ it("a line has the data with their citations, and the pages", async () => {
     blocks: [{ id: 1, type: "text", bbox: [0, 0, 1, 1], text: "Total: 12.50", confidence: 1 }],
   }));
   const { id } = await json(
-    start([{ file: one.id }, { file: other.id, schema: { ...SCHEMA, title: "own" } }, { file: one.id }], {
-      schema: SCHEMA,
-    }),
+    start(
+      [{ file: one.id }, { file: other.id, schema: { ...SCHEMA, title: "own" } }, { file: one.id }],
+      {
+        schema: SCHEMA,
+      },
+    ),
   );
   expect(await over(id)).toMatchObject({ lines: { succeeded: 3 }, defaults: { schema: SCHEMA } });
   const found = await lines(id);
@@ -79,7 +82,9 @@ it("a line whose data cannot be extracted keeps its pages, and a retry asks agai
   expect(await over(id)).toMatchObject({ lines: { partial: 1 }, pages: { done: 1, failed: 0 } });
   const { data } = await json(call(`/v1/batches/${id}/failures`, { key }));
   expect(data).toMatchObject([{ outcome: "partial", error: { code: "answer_invalid" } }]);
-  expect(await lines(id)).toMatchObject([{ extraction: { state: "failed", error: { code: "answer_invalid" } } }]);
+  expect(await lines(id)).toMatchObject([
+    { extraction: { state: "failed", error: { code: "answer_invalid" } } },
+  ]);
   await post(`/v1/batches/${id}/retry`, key, "");
   await over(id);
   expect(await lines(id)).toHaveLength(2);
@@ -91,7 +96,12 @@ it("wrong schemas are refused: of the batch at once, of a line alone", async () 
   const wrong = { type: "array" };
   expect((await start([{ file: file.id }], { schema: wrong })).status).toBe(422);
   expect((await start([{ file: file.id }], { instructions: "x" })).status).toBe(422);
-  const { id } = await json(start([{ file: file.id, schema: wrong }, { file: file.id, instructions: "x" }]));
+  const { id } = await json(
+    start([
+      { file: file.id, schema: wrong },
+      { file: file.id, instructions: "x" },
+    ]),
+  );
   await over(id);
   const { data } = await json(call(`/v1/batches/${id}/failures`, { key }));
   expect(data.map(({ error }: { error: { code: string } }) => error.code)).toEqual([
