@@ -819,6 +819,110 @@ export type ChatRequest = {
     dpi?: number;
     /** `keep`: later questions about the same pages need no encoding */
     tokens?: "keep" | "none";
+    /** The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document */
+    password?: string;
+    cache?: "use" | "refresh" | "only";
+    metadata?: Record<string, string>;
+  };
+};
+
+export type Response = {
+  id: string;
+  object: "response";
+  created_at: number;
+  status: "in_progress" | "completed" | "incomplete" | "failed";
+  error: {
+    code: string;
+    message: string;
+  } | null;
+  incomplete_details: {
+    reason: string;
+  } | null;
+  model: string;
+  output: Array<{
+    type: "message";
+    id: string;
+    status: "in_progress" | "completed" | "incomplete";
+    role: "assistant";
+    content: Array<{
+      type: "output_text";
+      /** Markdown of all pages */
+      text: string;
+      annotations: Array<unknown>;
+      logprobs: Array<unknown>;
+    }>;
+  }>;
+  usage: {
+    input_tokens: number;
+    input_tokens_details: {
+      cached_tokens: number;
+    };
+    output_tokens: number;
+    output_tokens_details: {
+      reasoning_tokens: number;
+    };
+    total_tokens: number;
+  } | null;
+  /** As in a chat completion */
+  fovea: {
+    job_id: string;
+    file_id: string;
+    state: string;
+  };
+};
+
+/** Other fields of OpenAI's API (`instructions`, `temperature`, …) are accepted and ignored. */
+export type ResponsesRequest = {
+  model: string;
+  /** As the `messages` of `POST /v1/chat/completions`: the last `user` message counts */
+  input: Array<{
+    type?: "message";
+    role: "system" | "developer" | "user" | "assistant";
+    content: string | Array<{
+      type: "input_text";
+      text: string;
+    } | {
+      type: "output_text";
+      text: string;
+    } | {
+      type: "input_image";
+      /** `https:` URL or `data:` URL */
+      image_url?: string | null;
+      file_id?: string | null;
+    } | {
+      type: "input_file";
+      /** Id from POST /v1/files */
+      file_id?: string | null;
+      /** A `data:` URL */
+      file_data?: string | null;
+      /** `https:` URL */
+      file_url?: string | null;
+    }>;
+  }>;
+  stream?: boolean | null;
+  tools?: Array<unknown> | null;
+  previous_response_id?: null;
+  background?: false;
+  /** Options of POST /v1/ocr */
+  fovea?: {
+    pages?: string;
+    mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
+    token_budget?: number;
+    witness?: boolean;
+    text_layer?: "auto" | "never" | "only";
+    sequence?: "page" | "document";
+    languages?: Array<string>;
+    /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+    table_format?: "html" | "markdown";
+    /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
+    figures?: "none" | "link" | "inline";
+    /** Overrides the task in the message, whose text is then a prompt */
+    task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep";
+    dpi?: number;
+    /** `keep`: later questions about the same pages need no encoding */
+    tokens?: "keep" | "none";
+    /** The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document */
+    password?: string;
     cache?: "use" | "refresh" | "only";
     metadata?: Record<string, string>;
   };
@@ -922,6 +1026,10 @@ export type Batch = {
 };
 
 export type BatchDefaults = {
+  /** JSON Schema of the data to extract from each document, as for `POST /v1/ocr` */
+  schema?: Record<string, unknown>;
+  /** What the model should know beyond the schema */
+  instructions?: string;
   pages?: string;
   model?: string;
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
@@ -1493,7 +1601,7 @@ export type WebhookSecret = {
 export type WebhookEndpointWithSecret = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1505,7 +1613,7 @@ export type WebhookEndpointWithSecret = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1515,12 +1623,12 @@ export type WebhookEndpoint = {
 
 export type NewWebhookEndpoint = {
   url: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
 };
 
 export type ChangeWebhookEndpoint = {
   url?: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
   state?: "active" | "disabled";
 };
 

@@ -394,6 +394,69 @@ class ChatErrorError(Record):
     code: str
 
 
+class Response(Record):
+    id: str
+    object: Literal["response"]
+    created_at: int
+    status: Literal["in_progress", "completed", "incomplete", "failed"] | str
+    error: ResponseError | None
+    incomplete_details: ResponseIncompleteDetails | None
+    model: str
+    output: list[ResponseOutput]
+    usage: ResponseUsage | None
+    fovea: ResponseFovea
+    """As in a chat completion"""
+
+
+class ResponseError(Record):
+    code: str
+    message: str
+
+
+class ResponseIncompleteDetails(Record):
+    reason: str
+
+
+class ResponseOutput(Record):
+    type: Literal["message"]
+    id: str
+    status: Literal["in_progress", "completed", "incomplete"] | str
+    role: Literal["assistant"]
+    content: list[ResponseOutputContent]
+
+
+class ResponseOutputContent(Record):
+    type: Literal["output_text"]
+    text: str
+    """Markdown of all pages"""
+    annotations: list[Any]
+    logprobs: list[Any]
+
+
+class ResponseUsage(Record):
+    input_tokens: int
+    input_tokens_details: ResponseUsageInputTokensDetails
+    output_tokens: int
+    output_tokens_details: ResponseUsageOutputTokensDetails
+    total_tokens: int
+
+
+class ResponseUsageInputTokensDetails(Record):
+    cached_tokens: int
+
+
+class ResponseUsageOutputTokensDetails(Record):
+    reasoning_tokens: int
+
+
+class ResponseFovea(Record):
+    """As in a chat completion"""
+
+    job_id: str
+    file_id: str
+    state: str
+
+
 class Model(Record):
     id: str
     object: Literal["model"]
@@ -953,6 +1016,7 @@ class WebhookEndpointWithSecret(Record):
             "endpoint.disabled",
             "batch.completed",
             "batch.delivered",
+            "extraction.completed",
         ]
         | str
     ]
@@ -981,6 +1045,7 @@ class WebhookEndpoint(Record):
             "endpoint.disabled",
             "batch.completed",
             "batch.delivered",
+            "extraction.completed",
         ]
         | str
     ]
@@ -1346,6 +1411,10 @@ class FailedPage(Record):
 
 
 class BatchDefaults(Record):
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    """JSON Schema of the data to extract from each document, as for `POST /v1/ocr`"""
+    instructions: str | None = None
+    """What the model should know beyond the schema"""
     pages: str | None = None
     model: str | None = None
     mode: Literal["auto", "tiny", "small", "base", "large", "gundam"] | str | None = None

@@ -18,6 +18,7 @@ import { announce } from "../jobs/end.ts";
 import { openResult } from "../jobs/result.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
+import { deliverNotice } from "../signals/wake-receiver.ts";
 import {
   beginExtraction,
   deferExtraction,
@@ -293,7 +294,24 @@ async function end(env: Env, extraction: Extraction, how: ExtractionEnd): Promis
   });
   await bestEffort(eraseParts(env.BUCKET, extraction, parts?.length ?? 0), { parts_of: id });
   await announce(env, [jobId]);
+  await tell(env, extraction, how);
   return null;
+}
+
+/** Tells the tenant's webhooks. A batch tells once for all its lines. */
+async function tell(env: Env, { id, tenantId, jobId }: Extraction, how: ExtractionEnd) {
+  const job = await findJobById(env.DB, jobId);
+  if (!job || job.background) return;
+  const self = `${settings(env).PUBLIC_ORIGIN}/v1/jobs/${jobId}`;
+  const data = {
+    extraction_id: id,
+    job_id: jobId,
+    state: how.state,
+    error: how.state === "failed" ? how.error : null,
+    metadata: job.metadata,
+    links: { self: `${self}/extractions/${id}`, job: self },
+  };
+  await bestEffort(deliverNotice(env, tenantId, "extraction.completed", data), { notice_of: id });
 }
 
 /** Erases what was stored after the deletion of the job. */
