@@ -973,14 +973,7 @@ export type Batch = {
     /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
     suffixes?: Array<string>;
   } | null;
-  output: {
-    /** Id of a connection */
-    bucket: string;
-    /** The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix */
-    prefix?: string;
-    /** Also write training data, of pages with these verdicts */
-    training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
-  } | null;
+  output: BatchTarget | null;
   /** Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses with `bucket-failed` if that does not help */
   bucket_error: {
     code: string;
@@ -1023,6 +1016,15 @@ export type Batch = {
     output: string;
     training_data: string;
   };
+};
+
+export type BatchTarget = {
+  /** Id of a connection */
+  bucket: string;
+  /** The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix */
+  prefix?: string;
+  /** Also write training data, of pages with these verdicts */
+  training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
 };
 
 export type BatchDefaults = {
@@ -1093,7 +1095,7 @@ export type BatchFailure = {
     done: number;
     failed: number;
   };
-  /** The line; `null` if it is too long or not text */
+  /** The line, without its `password`; `null` if it is too long or not text */
   input: string | null;
 };
 

@@ -499,7 +499,7 @@ class Batch(Record):
     manifest: str | None
     """`null` if the batch has an `input`"""
     input: BatchInput | None
-    output: BatchOutput | None
+    output: BatchTarget | None
     bucket_error: BatchBucketError | None
     """Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses
     with `bucket-failed` if that does not help"""
@@ -524,16 +524,6 @@ class BatchInput(Record):
     suffixes: list[str] | None = None
     """Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end
     with `/` and empty objects are left out"""
-
-
-class BatchOutput(Record):
-    bucket: str
-    """Id of a connection"""
-    prefix: str | None = None
-    """The keys of the output are this, the batch's id, `/` and the name of the file. Default: the
-    connection's prefix"""
-    training_data: list[Literal["ok", "blank", "suspect", "unreadable"] | str] | None = None
-    """Also write training data, of pages with these verdicts"""
 
 
 class BatchBucketError(Record):
@@ -593,12 +583,36 @@ class BatchFailure(Record):
     error: PageError
     pages: BatchFailurePages
     input: str | None
-    """The line; `null` if it is too long or not text"""
+    """The line, without its `password`; `null` if it is too long or not text"""
 
 
 class BatchFailurePages(Record):
     done: int
     failed: int
+
+
+class BatchOutput(Record):
+    schema_: Literal[1] = Field(alias="schema")
+    batch_id: str
+    run: int
+    complete: bool
+    """`true` when this run writes no more shards"""
+    lines: int
+    pages: int
+    bytes: int
+    shards: list[BatchOutputShard]
+
+
+class BatchOutputShard(Record):
+    number: int
+    run: int
+    lines: int
+    pages: int
+    bytes: int
+    sha256: str
+    path: str
+    key: str | None
+    """In the bucket of `output`; `null` if the batch has none"""
 
 
 class Bucket(Record):
@@ -1408,6 +1422,16 @@ class StoredPageResultReceipt(Record):
 class FailedPage(Record):
     page: int
     error: PageError
+
+
+class BatchTarget(Record):
+    bucket: str
+    """Id of a connection"""
+    prefix: str | None = None
+    """The keys of the output are this, the batch's id, `/` and the name of the file. Default: the
+    connection's prefix"""
+    training_data: list[Literal["ok", "blank", "suspect", "unreadable"] | str] | None = None
+    """Also write training data, of pages with these verdicts"""
 
 
 class BatchDefaults(Record):

@@ -9,8 +9,9 @@ import { newId } from "../domain/ids.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { driveAttached, extractionOfLine } from "../extraction/extract.ts";
-import { startJob } from "../jobs/create.ts";
+import { startJob, withPassword } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
+import { openPassword } from "../security/document-password.ts";
 import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import {
@@ -163,9 +164,16 @@ async function open(
   found: Found,
   jobs: Map<string, Promise<string>>,
 ): Promise<void> {
+  const { SIGNING_SECRET } = settings(env);
+  const password = spec.password
+    ? await openPassword(SIGNING_SECRET, batch.id, spec.password).catch(() => {
+        throw new Problem("invalid-request", "sealed_password: not made by this batch");
+      })
+    : undefined;
+  const read = await withPassword(env, found.file, spec.options, password);
   const text = JSON.stringify([
     found.file.id,
-    spec.options,
+    read.options,
     spec.presentation,
     selection,
     spec.extraction,
@@ -174,7 +182,7 @@ async function open(
   const fingerprint = hex(digest.slice(0, 16));
   const mine = jobs.get(fingerprint);
   if (!mine) {
-    const made = makeJob(env, batch, { line, spec, selection }, found, fingerprint);
+    const made = makeJob(env, batch, { line, spec, selection }, found, read, fingerprint);
     jobs.set(fingerprint, made);
     await made;
     return;
@@ -188,6 +196,7 @@ async function makeJob(
   batch: Batch,
   { line, spec, selection }: Ready,
   { file, etag }: Found,
+  { options, password }: Awaited<ReturnType<typeof withPassword>>,
   fingerprint: string,
 ): Promise<string> {
   const shared = await jobWithFingerprint(env.DB, batch.id, fingerprint);
@@ -200,7 +209,8 @@ async function makeJob(
   const job = {
     id,
     keyId: batch.keyId,
-    options: spec.options,
+    options,
+    password,
     presentation: spec.presentation,
     selection,
     traceparent: batch.traceparent,

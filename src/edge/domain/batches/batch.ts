@@ -5,7 +5,7 @@ import { MAX_INSTRUCTIONS } from "../extraction/prompt.ts";
 import { readSchema } from "../extraction/schema.ts";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
-import { readingFields, stringMap } from "../jobs/job-request.ts";
+import { MAX_PASSWORD, readingFields, stringMap } from "../jobs/job-request.ts";
 import { type OutboundRules, outboundUrlFault } from "../network/outbound-url.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import { type PageError, VERDICTS } from "../pages/page-result.ts";
@@ -79,38 +79,36 @@ export const objectFields = {
 };
 
 /** The objects of a batch without a manifest. */
-export const BatchInput = z
-  .strictObject({
-    bucket: bucketId,
-    prefix: prefixField.default("").meta({
-      description: "Objects whose keys begin with it. It must begin with the connection's prefix",
+export const BatchInput = z.strictObject({
+  bucket: bucketId,
+  prefix: prefixField.default("").meta({
+    description: "Objects whose keys begin with it. It must begin with the connection's prefix",
+  }),
+  suffixes: z
+    .array(z.string().min(1).max(32))
+    .max(20)
+    .default([])
+    .meta({
+      description:
+        "Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out",
+      example: [".pdf", ".tif"],
     }),
-    suffixes: z
-      .array(z.string().min(1).max(32))
-      .max(20)
-      .default([])
-      .meta({
-        description:
-          "Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out",
-        example: [".pdf", ".tif"],
-      }),
-  });
+});
 export type BatchInput = z.infer<typeof BatchInput>;
 
 /** Where the output of a batch is written. */
-export const BatchTarget = z
-  .strictObject({
-    bucket: bucketId,
-    prefix: prefixField.optional().meta({
-      description:
-        "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
-    }),
-    training_data: z
-      .array(z.enum(VERDICTS).exclude(["failed"]))
-      .min(1)
-      .optional()
-      .meta({ description: "Also write training data, of pages with these verdicts" }),
-  });
+export const BatchTarget = z.strictObject({
+  bucket: bucketId,
+  prefix: prefixField.optional().meta({
+    description:
+      "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
+  }),
+  training_data: z
+    .array(z.enum(VERDICTS).exclude(["failed"]))
+    .min(1)
+    .optional()
+    .meta({ description: "Also write training data, of pages with these verdicts" }),
+});
 export type BatchTarget = z.infer<typeof BatchTarget>;
 
 /** Whether a listed object is a document of the batch. @param own prefix of the batch's output in the same bucket */
@@ -124,6 +122,41 @@ export const isWanted = (
   return suffixes.length === 0 || suffixes.some((suffix) => lower.endsWith(suffix.toLowerCase()));
 };
 
+/** Member of a line that has the place of `password` in the database. */
+const SEALED = "sealed_password";
+
+/**
+ * A line as it is kept in the database: a document's password is sealed.
+ * @param seal seals a password
+ */
+export async function withSealedPassword(
+  text: string,
+  seal: (password: string) => Promise<string>,
+): Promise<string> {
+  if (!text.includes('"password"')) return text;
+  const line = parsed(text);
+  if (typeof line?.password !== "string") return text;
+  const { password, ...rest } = line;
+  return JSON.stringify({ ...rest, [SEALED]: await seal(password) });
+}
+
+/** A line as its author may see it again. */
+export function withoutPassword(text: string): string {
+  const line = text.includes(SEALED) ? parsed(text) : null;
+  if (!line) return text;
+  const { [SEALED]: _, ...rest } = line;
+  return JSON.stringify(rest);
+}
+
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 const Line = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
@@ -132,6 +165,8 @@ const Line = z
     key: objectFields.key.optional(),
     etag: objectFields.etag,
     ...LineDefaults.shape,
+    password: z.string().min(1).max(MAX_PASSWORD).optional(),
+    [SEALED]: z.string().optional(),
     custom_id: z.string().min(1).max(256).optional(),
     metadata: stringMap.optional(),
   })
@@ -149,6 +184,8 @@ export interface LineSpec {
   selection: PageSelection;
   /** What to extract from the pages; `null`: nothing. */
   extraction: { schema: unknown; instructions: string | null } | null;
+  /** The document's password, sealed. */
+  password: string | null;
 }
 
 /** The client's labels of a line; empty if the line cannot be parsed. */
@@ -183,7 +220,18 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     );
     return fault("invalid_line", faults.join("; "));
   }
-  const { file, url, bucket, key, etag, custom_id, metadata, ...own } = parsed.data;
+  const {
+    file,
+    url,
+    bucket,
+    key,
+    etag,
+    custom_id,
+    metadata,
+    [SEALED]: sealed,
+    password: _,
+    ...own
+  } = parsed.data;
   const wanted = { ...rules.defaults, ...own };
   if (url !== undefined) {
     const refused = outboundUrlFault(url, rules.outbound);
@@ -219,6 +267,7 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     presentation,
     selection,
     extraction: schema ? { schema, instructions } : null,
+    password: sealed ?? null,
   };
 }
 
