@@ -217,6 +217,9 @@ function responseOf(
   };
 }
 
+/** The code of the problem that the same failure is without a stream. */
+const DOCUMENT_UNREAD = "document-unread";
+
 function eventsOf(stream: SSEStreamingApi, completion: Completion): Events {
   let number = 0;
   const send = (type: string, data: object) =>
@@ -237,7 +240,7 @@ function eventsOf(stream: SSEStreamingApi, completion: Completion): Events {
     },
     text: (delta) => send("response.output_text.delta", { ...at, delta, logprobs: [] }),
     async fail(message) {
-      const error = { code: "server_error", message };
+      const error = { code: DOCUMENT_UNREAD, message };
       await send("response.failed", { response: responseOf(completion, "failed", error) });
     },
     async end() {
