@@ -1,6 +1,6 @@
 /**
  * `npm run test:clients`: the Python clients of Mistral, LiteLLM and OpenAI, as they are published, against the service on
- * this machine. Installs them into `.venv-clients` (about 400 MB, once). Options go to unittest.
+ * this machine; and batches over a bucket of Moto, a stand-in for S3. Installs them into `.venv-clients` (about 400 MB, once). Options go to unittest.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,8 +28,11 @@ async function install() {
 try {
   await setUp({ tests: true });
   await install();
-  const args = [join(tests, "run.ts"), python, join(tests, "test_clients.py")];
-  const passed = await run(node24, [...args, ...process.argv.slice(2)], { stdout: 1 });
+  let passed = true;
+  for (const file of ["test_clients.py", "test_s3.py"]) {
+    const args = [join(tests, "run.ts"), python, join(tests, file)];
+    passed = (await run(node24, [...args, ...process.argv.slice(2)], { stdout: 1 })) && passed;
+  }
   process.exit(passed ? 0 : 1);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;

@@ -821,6 +821,110 @@ export type ChatRequest = {
     dpi?: number;
     /** `keep`: later questions about the same pages need no encoding */
     tokens?: "keep" | "none";
+    /** The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document */
+    password?: string;
+    cache?: "use" | "refresh" | "only";
+    metadata?: Record<string, string>;
+  };
+};
+
+export type Response = {
+  id: string;
+  object: "response";
+  created_at: number;
+  status: "in_progress" | "completed" | "incomplete" | "failed";
+  error: {
+    code: string;
+    message: string;
+  } | null;
+  incomplete_details: {
+    reason: string;
+  } | null;
+  model: string;
+  output: Array<{
+    type: "message";
+    id: string;
+    status: "in_progress" | "completed" | "incomplete";
+    role: "assistant";
+    content: Array<{
+      type: "output_text";
+      /** Markdown of all pages */
+      text: string;
+      annotations: Array<unknown>;
+      logprobs: Array<unknown>;
+    }>;
+  }>;
+  usage: {
+    input_tokens: number;
+    input_tokens_details: {
+      cached_tokens: number;
+    };
+    output_tokens: number;
+    output_tokens_details: {
+      reasoning_tokens: number;
+    };
+    total_tokens: number;
+  } | null;
+  /** As in a chat completion */
+  fovea: {
+    job_id: string;
+    file_id: string;
+    state: string;
+  };
+};
+
+/** Other fields of OpenAI's API (`instructions`, `temperature`, …) are accepted and ignored. */
+export type ResponsesRequest = {
+  model: string;
+  /** As the `messages` of `POST /v1/chat/completions`: the last `user` message counts */
+  input: Array<{
+    type?: "message";
+    role: "system" | "developer" | "user" | "assistant";
+    content: string | Array<{
+      type: "input_text";
+      text: string;
+    } | {
+      type: "output_text";
+      text: string;
+    } | {
+      type: "input_image";
+      /** `https:` URL or `data:` URL */
+      image_url?: string | null;
+      file_id?: string | null;
+    } | {
+      type: "input_file";
+      /** Id from POST /v1/files */
+      file_id?: string | null;
+      /** A `data:` URL */
+      file_data?: string | null;
+      /** `https:` URL */
+      file_url?: string | null;
+    }>;
+  }>;
+  stream?: boolean | null;
+  tools?: Array<unknown> | null;
+  previous_response_id?: null;
+  background?: false;
+  /** Options of POST /v1/ocr */
+  fovea?: {
+    pages?: string;
+    mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
+    token_budget?: number;
+    witness?: boolean;
+    text_layer?: "auto" | "never" | "only";
+    sequence?: "page" | "document";
+    languages?: Array<string>;
+    /** How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is the head. Tables with merged cells, which Markdown lacks, stay HTML */
+    table_format?: "html" | "markdown";
+    /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
+    figures?: "none" | "link" | "inline";
+    /** Overrides the task in the message, whose text is then a prompt */
+    task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep";
+    dpi?: number;
+    /** `keep`: later questions about the same pages need no encoding */
+    tokens?: "keep" | "none";
+    /** The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only requests with the same password share readings of the document */
+    password?: string;
     cache?: "use" | "refresh" | "only";
     metadata?: Record<string, string>;
   };
@@ -870,8 +974,15 @@ export type Batch = {
   reason: string | null;
   /** `null` if the batch has an `input` */
   manifest: string | null;
-  input: BatchInput;
-  output: BatchTarget;
+  input: {
+    /** Id of a connection */
+    bucket: string;
+    /** Objects whose keys begin with it. It must begin with the connection's prefix */
+    prefix?: string;
+    /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
+    suffixes?: Array<string>;
+  } | null;
+  output: BatchTarget | null;
   /** Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses with `bucket-failed` if that does not help */
   bucket_error: {
     code: string;
@@ -916,15 +1027,6 @@ export type Batch = {
   };
 };
 
-export type BatchInput = {
-  /** Id of a connection */
-  bucket: string;
-  /** Objects whose keys begin with it. It must begin with the connection's prefix */
-  prefix?: string;
-  /** Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out */
-  suffixes?: Array<string>;
-} | null;
-
 export type BatchTarget = {
   /** Id of a connection */
   bucket: string;
@@ -932,9 +1034,13 @@ export type BatchTarget = {
   prefix?: string;
   /** Also write training data, of pages with these verdicts */
   training_data?: Array<"ok" | "blank" | "suspect" | "unreadable">;
-} | null;
+};
 
 export type BatchDefaults = {
+  /** JSON Schema of the data to extract from each document, as for `POST /v1/ocr` */
+  schema?: Record<string, unknown>;
+  /** What the model should know beyond the schema */
+  instructions?: string;
   pages?: string;
   model?: string;
   mode?: "auto" | "tiny" | "small" | "base" | "large" | "gundam";
@@ -998,7 +1104,7 @@ export type BatchFailure = {
     done: number;
     failed: number;
   };
-  /** The line; `null` if it is too long or not text */
+  /** The line, without its `password`; `null` if it is too long or not text */
   input: string | null;
 };
 

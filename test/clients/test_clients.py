@@ -131,6 +131,21 @@ class OpenAiPython(unittest.TestCase):
     def setUp(self) -> None:
         self.client = openai.OpenAI(api_key=KEY, base_url=f"{ORIGIN}/v1")
 
+    def test_responses(self) -> None:
+        file = self.client.files.create(file=EXAMPLES / "invoice.pdf", purpose="user_data").id
+        content = [{"type": "input_file", "file_id": file}, {"type": "input_text", "text": "markdown"}]
+        request = {"model": "pp-ocr", "input": [{"role": "user", "content": content}]}
+        whole = self.client.responses.create(**request)
+        say("responses.create", whole.output_text)
+        self.assertIn("Invoice", whole.output_text)
+        self.assertEqual(whole.status, "completed")
+        text, last = "", None
+        for event in self.client.responses.create(**request, stream=True):
+            if event.type == "response.output_text.delta":
+                text += event.delta
+            last = event
+        self.assertEqual((last.type, text), ("response.completed", whole.output_text))
+
     def test_files(self) -> None:
         names = ["invoice.pdf", "photo.jpg", "blank.pdf"]
         ids = [self.client.files.create(file=EXAMPLES / name, purpose="user_data").id for name in names]

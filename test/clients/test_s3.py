@@ -64,8 +64,9 @@ class Buckets(unittest.TestCase):
     def authorize(cls, on: bool) -> None:
         """Has Moto check signatures and rights from now on, or not."""
         count = b"0" if on else b"inf"
-        path = f"{cls.endpoint}/moto-api/reset-auth"
-        urllib.request.urlopen(urllib.request.Request(path, count, method="POST")).read()
+        headers = {"content-type": "text/plain"}
+        url = f"{cls.endpoint}/moto-api/reset-auth"
+        urllib.request.urlopen(urllib.request.Request(url, count, headers, method="POST")).read()
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -395,6 +395,69 @@ class ChatErrorError(Record):
     code: str
 
 
+class Response(Record):
+    id: str
+    object: Literal["response"]
+    created_at: int
+    status: Literal["in_progress", "completed", "incomplete", "failed"] | str
+    error: ResponseError | None
+    incomplete_details: ResponseIncompleteDetails | None
+    model: str
+    output: list[ResponseOutput]
+    usage: ResponseUsage | None
+    fovea: ResponseFovea
+    """As in a chat completion"""
+
+
+class ResponseError(Record):
+    code: str
+    message: str
+
+
+class ResponseIncompleteDetails(Record):
+    reason: str
+
+
+class ResponseOutput(Record):
+    type: Literal["message"]
+    id: str
+    status: Literal["in_progress", "completed", "incomplete"] | str
+    role: Literal["assistant"]
+    content: list[ResponseOutputContent]
+
+
+class ResponseOutputContent(Record):
+    type: Literal["output_text"]
+    text: str
+    """Markdown of all pages"""
+    annotations: list[Any]
+    logprobs: list[Any]
+
+
+class ResponseUsage(Record):
+    input_tokens: int
+    input_tokens_details: ResponseUsageInputTokensDetails
+    output_tokens: int
+    output_tokens_details: ResponseUsageOutputTokensDetails
+    total_tokens: int
+
+
+class ResponseUsageInputTokensDetails(Record):
+    cached_tokens: int
+
+
+class ResponseUsageOutputTokensDetails(Record):
+    reasoning_tokens: int
+
+
+class ResponseFovea(Record):
+    """As in a chat completion"""
+
+    job_id: str
+    file_id: str
+    state: str
+
+
 class Model(Record):
     id: str
     object: Literal["model"]
@@ -451,8 +514,8 @@ class Batch(Record):
     `input-empty`, `bucket-gone`, `too-many-lines`)"""
     manifest: str | None
     """`null` if the batch has an `input`"""
-    input: BatchInput
-    output: BatchTarget
+    input: BatchInput | None
+    output: BatchTarget | None
     bucket_error: BatchBucketError | None
     """Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses
     with `bucket-failed` if that does not help"""
@@ -467,6 +530,16 @@ class Batch(Record):
     created_at: datetime
     finished_at: datetime | None
     links: BatchLinks
+
+
+class BatchInput(Record):
+    bucket: str
+    """Id of a connection"""
+    prefix: str | None = None
+    """Objects whose keys begin with it. It must begin with the connection's prefix"""
+    suffixes: list[str] | None = None
+    """Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end
+    with `/` and empty objects are left out"""
 
 
 class BatchBucketError(Record):
@@ -526,7 +599,7 @@ class BatchFailure(Record):
     error: PageError
     pages: BatchFailurePages
     input: str | None
-    """The line; `null` if it is too long or not text"""
+    """The line, without its `password`; `null` if it is too long or not text"""
 
 
 class BatchFailurePages(Record):
@@ -1142,6 +1215,7 @@ class WebhookEndpointWithSecret(Record):
             "endpoint.disabled",
             "batch.completed",
             "batch.delivered",
+            "extraction.completed",
         ]
         | str
     ]
@@ -1171,6 +1245,7 @@ class WebhookEndpoint(Record):
             "endpoint.disabled",
             "batch.completed",
             "batch.delivered",
+            "extraction.completed",
         ]
         | str
     ]
@@ -1587,16 +1662,6 @@ class FailedPage(Record):
     error: PageError
 
 
-class BatchInput(Record):
-    bucket: str
-    """Id of a connection"""
-    prefix: str | None = None
-    """Objects whose keys begin with it. It must begin with the connection's prefix"""
-    suffixes: list[str] | None = None
-    """Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end
-    with `/` and empty objects are left out"""
-
-
 class BatchTarget(Record):
     bucket: str
     """Id of a connection"""
@@ -1608,6 +1673,10 @@ class BatchTarget(Record):
 
 
 class BatchDefaults(Record):
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    """JSON Schema of the data to extract from each document, as for `POST /v1/ocr`"""
+    instructions: str | None = None
+    """What the model should know beyond the schema"""
     pages: str | None = None
     model: str | None = None
     mode: Literal["auto", "tiny", "small", "base", "large", "gundam"] | str | None = None

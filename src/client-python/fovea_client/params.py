@@ -254,6 +254,92 @@ class ChatRequestFovea(TypedDict, total=False):
     dpi: int
     tokens: Literal["keep", "none"]
     """`keep`: later questions about the same pages need no encoding"""
+    password: str
+    """The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only
+    requests with the same password share readings of the document"""
+    cache: Literal["use", "refresh", "only"]
+    metadata: dict[str, str]
+
+
+class ResponsesRequest(TypedDict, total=False):
+    """Other fields of OpenAI's API (`instructions`, `temperature`, …) are accepted and ignored."""
+
+    model: Required[str]
+    input: Required[list[ResponsesRequestInput]]
+    """As the `messages` of `POST /v1/chat/completions`: the last `user` message counts"""
+    stream: bool | None
+    tools: list[Any] | None
+    previous_response_id: None
+    background: Literal[False]
+    fovea: ResponsesRequestFovea
+    """Options of POST /v1/ocr"""
+
+
+class ResponsesRequestInput(TypedDict, total=False):
+    type: Literal["message"]
+    role: Required[Literal["system", "developer", "user", "assistant"]]
+    content: Required[
+        str
+        | list[
+            ResponsesRequestInputContentInputText
+            | ResponsesRequestInputContentOutputText
+            | ResponsesRequestInputContentInputImage
+            | ResponsesRequestInputContentInputFile
+        ]
+    ]
+
+
+class ResponsesRequestInputContentInputText(TypedDict, total=False):
+    type: Required[Literal["input_text"]]
+    text: Required[str]
+
+
+class ResponsesRequestInputContentOutputText(TypedDict, total=False):
+    type: Required[Literal["output_text"]]
+    text: Required[str]
+
+
+class ResponsesRequestInputContentInputImage(TypedDict, total=False):
+    type: Required[Literal["input_image"]]
+    image_url: str | None
+    """`https:` URL or `data:` URL"""
+    file_id: str | None
+
+
+class ResponsesRequestInputContentInputFile(TypedDict, total=False):
+    type: Required[Literal["input_file"]]
+    file_id: str | None
+    """Id from POST /v1/files"""
+    file_data: str | None
+    """A `data:` URL"""
+    file_url: str | None
+    """`https:` URL"""
+
+
+class ResponsesRequestFovea(TypedDict, total=False):
+    """Options of POST /v1/ocr"""
+
+    pages: str
+    mode: Literal["auto", "tiny", "small", "base", "large", "gundam"]
+    token_budget: int
+    witness: bool
+    text_layer: Literal["auto", "never", "only"]
+    sequence: Literal["page", "document"]
+    languages: list[str]
+    table_format: Literal["html", "markdown"]
+    """How tables are written in the page's Markdown. `markdown`: as in GitHub's Markdown; the first row is
+    the head. Tables with merged cells, which Markdown lacks, stay HTML"""
+    figures: Literal["none", "link", "inline"]
+    """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
+    `inline`: as `data:` URLs"""
+    task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep"]
+    """Overrides the task in the message, whose text is then a prompt"""
+    dpi: int
+    tokens: Literal["keep", "none"]
+    """`keep`: later questions about the same pages need no encoding"""
+    password: str
+    """The password of an encrypted PDF. It is kept, encrypted, until the job ends, and shown nowhere. Only
+    requests with the same password share readings of the document"""
     cache: Literal["use", "refresh", "only"]
     metadata: dict[str, str]
 
@@ -479,6 +565,7 @@ class NewWebhookEndpoint(TypedDict, total=False):
             "endpoint.disabled",
             "batch.completed",
             "batch.delivered",
+            "extraction.completed",
         ]
     ]
 
@@ -500,6 +587,7 @@ class ChangeWebhookEndpoint(TypedDict, total=False):
             "endpoint.disabled",
             "batch.completed",
             "batch.delivered",
+            "extraction.completed",
         ]
     ]
     state: Literal["active", "disabled"]
@@ -540,6 +628,10 @@ class MistralDocumentFile(TypedDict, total=False):
 
 
 class BatchDefaults(TypedDict, total=False):
+    schema: dict[str, Any]
+    """JSON Schema of the data to extract from each document, as for `POST /v1/ocr`"""
+    instructions: str
+    """What the model should know beyond the schema"""
     pages: str
     model: str
     mode: Literal["auto", "tiny", "small", "base", "large", "gundam"]

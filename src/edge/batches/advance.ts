@@ -164,9 +164,13 @@ async function bucketFailed(
 async function settleEnded(env: Env, batch: Batch): Promise<void> {
   const ended = await endedLines(env.DB, batch.id, 500);
   if (ended.length === 0) return;
-  const settlements = ended.map(({ line, before, state, done, failed, error }): Settlement => {
+  const settlements = ended.map((end): Settlement => {
+    const { line, before, state, done, failed, error, extractionError } = end;
     const job = { state: state ?? "canceled", done };
     const outcome: LineOutcome = lineOutcome(job, before, batch.state === "canceling");
+    // Its pages were read, its data are missing: a retry asks for them again.
+    if (outcome === "succeeded" && extractionError)
+      return { line, outcome: "partial", error: extractionError, done, failed };
     const reason =
       outcome === "succeeded"
         ? null

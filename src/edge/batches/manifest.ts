@@ -3,9 +3,10 @@
  * into records, a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
  */
 import type { Env } from "../bindings.ts";
-import { MAX_LINE_BYTES } from "../domain/batches/batch.ts";
+import { MAX_LINE_BYTES, withSealedPassword } from "../domain/batches/batch.ts";
 import { LineSplitter, type RawLine } from "../domain/batches/manifest.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
+import { sealPassword } from "../security/document-password.ts";
 import { settings } from "../settings.ts";
 import { addLines, type NewLine } from "../storage/batch-lines.ts";
 import { type Batch, noteCount } from "../storage/batches.ts";
@@ -60,7 +61,7 @@ export async function expandLines(env: Env, batch: Batch): Promise<void> {
   let bytes = 0;
   let ended = true;
   for await (const line of readLines(env, batch, splitter)) {
-    lines.push(toLine(line));
+    lines.push(await toLine(env, batch, line));
     bytes += line.bytes?.byteLength ?? 0;
     if (lines.length >= EXPAND_LINES || bytes >= EXPAND_BYTES) {
       ended = false;
@@ -91,9 +92,18 @@ export const UNREADABLE_LINE: PageError = {
   message: `The line is longer than ${MAX_LINE_BYTES} bytes or is not UTF-8.`,
 };
 
-function toLine({ number, bytes }: RawLine): NewLine {
+async function toLine(env: Env, batch: Batch, { number, bytes }: RawLine): Promise<NewLine> {
+  const text = bytes && decoded(bytes);
+  if (text === null) return { line: number, spec: null, error: UNREADABLE_LINE };
+  const { SIGNING_SECRET } = settings(env);
+  const seal = (password: string) => sealPassword(SIGNING_SECRET, batch.id, password);
+  return { line: number, spec: await withSealedPassword(text, seal), error: null };
+}
+
+function decoded(bytes: Uint8Array): string | null {
   try {
-    if (bytes) return { line: number, spec: decoder.decode(bytes), error: null };
-  } catch {}
-  return { line: number, spec: null, error: UNREADABLE_LINE };
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
 }

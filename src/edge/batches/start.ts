@@ -8,8 +8,10 @@ import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
-import { startJob } from "../jobs/create.ts";
+import { driveAttached, extractionOfLine } from "../extraction/extract.ts";
+import { startJob, withPassword } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
+import { openPassword } from "../security/document-password.ts";
 import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import {
@@ -23,6 +25,7 @@ import { fileOfUrl, rememberUrl } from "../storage/batch-urls.ts";
 import type { Batch } from "../storage/batches.ts";
 import { storageFault } from "../storage/fault.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
+import { findJobById } from "../storage/jobs.ts";
 import { UNREADABLE_LINE } from "./manifest.ts";
 
 /** Documents fetched at the same time. Each holds a part of 8 MiB in memory. */
@@ -84,8 +87,9 @@ export async function startLines(
         if (fault.whose === "connection") return;
       } else if ("code" in found) faulty.push(failed(request.line, found));
       else {
-        await open(env, batch, request, found, jobs);
-        opened++;
+        const error = await open(env, batch, request, found, jobs).then(() => null, refusalOf);
+        if (error) faulty.push(failed(request.line, error));
+        else opened++;
       }
     }
   };
@@ -93,6 +97,12 @@ export async function startLines(
   if (faulty.length > 0) await settleLines(env.DB, batch.id, faulty);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
   return { opened, refused: faulty.length, fault };
+}
+
+/** What the author of a line is told. @throws the error if it is not the line's */
+function refusalOf(error: unknown): PageError {
+  if (!(error instanceof Problem)) throw error;
+  return { code: error.code.replaceAll("-", "_"), message: error.message };
 }
 
 const failed = (line: number, error: PageError): Settlement => ({
@@ -129,8 +139,7 @@ async function findDocument(
     }
     if (error instanceof Problem && error.code === "not-found")
       return { code: "bucket_not_found", message: error.message };
-    if (error instanceof Problem)
-      return { code: error.code.replaceAll("-", "_"), message: error.message };
+    if (error instanceof Problem) return refusalOf(error);
     // The driver repeats the step when the storage is back. The line is not to blame.
     if (storageFault(error)) throw error;
     console.error(JSON.stringify({ batch: batch.id, error: String(error) }));
@@ -155,12 +164,25 @@ async function open(
   found: Found,
   jobs: Map<string, Promise<string>>,
 ): Promise<void> {
-  const text = JSON.stringify([found.file.id, spec.options, spec.presentation, selection]);
+  const { SIGNING_SECRET } = settings(env);
+  const password = spec.password
+    ? await openPassword(SIGNING_SECRET, batch.id, spec.password).catch(() => {
+        throw new Problem("invalid-request", "sealed_password: not made by this batch");
+      })
+    : undefined;
+  const read = await withPassword(env, found.file, spec.options, password);
+  const text = JSON.stringify([
+    found.file.id,
+    read.options,
+    spec.presentation,
+    selection,
+    spec.extraction,
+  ]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const fingerprint = hex(digest.slice(0, 16));
   const mine = jobs.get(fingerprint);
   if (!mine) {
-    const made = makeJob(env, batch, { line, spec, selection }, found, fingerprint);
+    const made = makeJob(env, batch, { line, spec, selection }, found, read, fingerprint);
     jobs.set(fingerprint, made);
     await made;
     return;
@@ -174,6 +196,7 @@ async function makeJob(
   batch: Batch,
   { line, spec, selection }: Ready,
   { file, etag }: Found,
+  { options, password }: Awaited<ReturnType<typeof withPassword>>,
   fingerprint: string,
 ): Promise<string> {
   const shared = await jobWithFingerprint(env.DB, batch.id, fingerprint);
@@ -181,11 +204,13 @@ async function makeJob(
     await openLine(env.DB, batch.id, line, fingerprint, shared, etag).run();
     return shared;
   }
+  const extraction = spec.extraction && (await extractionOfLine(env, batch.keyId, spec.extraction));
   const id = newId("job", Date.now());
   const job = {
     id,
     keyId: batch.keyId,
-    options: spec.options,
+    options,
+    password,
     presentation: spec.presentation,
     selection,
     traceparent: batch.traceparent,
@@ -194,6 +219,9 @@ async function makeJob(
     deadlineS: settings(env).BATCH_DEADLINE_S,
   };
   // If the document was deleted meanwhile, there is no job, and the line waits for the next turn, which settles it.
-  await startJob(env, file, job, [openLine(env.DB, batch.id, line, fingerprint, id, etag)]);
+  const opening = openLine(env.DB, batch.id, line, fingerprint, id, etag);
+  await startJob(env, file, job, [opening, ...(extraction?.(id) ?? [])]);
+  const started = extraction && (await findJobById(env.DB, id));
+  if (started) await driveAttached(env, started);
   return id;
 }

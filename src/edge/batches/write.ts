@@ -20,6 +20,13 @@ import {
   type WrittenLine,
 } from "../storage/batch-output.ts";
 import type { Batch } from "../storage/batches.ts";
+import {
+  eraseExtractions,
+  extractionsOfJobs,
+  findExtraction,
+  readData,
+} from "../storage/extractions.ts";
+import { bestEffort } from "../storage/fault.ts";
 import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
 import { R2Stream } from "../storage/r2-stream.ts";
 import { readAllStored } from "../storage/results.ts";
@@ -46,6 +53,7 @@ export async function writeShard(env: Env, batch: Batch): Promise<{ pages: numbe
   const timeoutMs = settings(env).STORAGE_TIMEOUT_S * 1000;
   const out = new R2Stream(env.BUCKET, shardPath(batch, number), JSONL, timeoutMs);
   const written: WrittenLine[] = [];
+  const used = new Set<string>();
   let pages = 0;
   const full = () =>
     written.length >= SHARD_LINES || pages >= SHARD_PAGES || out.bytes >= SHARD_BYTES;
@@ -61,6 +69,7 @@ export async function writeShard(env: Env, batch: Batch): Promise<{ pages: numbe
           if (full()) break;
           const found = line.jobId === null ? undefined : jobs.get(line.jobId);
           const failed = await writeLine(env, batch, out, line, found);
+          if (found?.job.extractionId) used.add(found.job.id);
           pages += failed.written;
           written.push({ line: line.line, outcome: line.outcome, again: failed.again });
         }
@@ -70,7 +79,11 @@ export async function writeShard(env: Env, batch: Batch): Promise<{ pages: numbe
     const shard = { number, run: batch.run, lines: written.length, pages, bytes, sha256 };
     const now = Date.now();
     const deliveries = deliveriesOfShard(env, batch, number, now);
+    const extractions = await extractionsOfJobs(env.DB, [...used]);
     await commitShard(env.DB, batch.id, { ...shard, createdAt: now }, written, deliveries);
+    // Their data are in the shard, and their jobs are deleted.
+    if (extractions.length > 0)
+      await bestEffort(eraseWritten(env, extractions), { extractions_of: batch.id });
     if (deliveries.length > 0) await driveDeliveries(env, batch.id);
     return { pages };
   } catch (error) {
@@ -110,6 +123,7 @@ async function writeLine(
   found: Found | undefined,
 ): Promise<{ written: number; again: PageSelection | null }> {
   const { customId, metadata } = readLabels(line.spec ?? "");
+  const extraction = found && (await extractionOf(env, found.job));
   const labels = { line: line.line, run: batch.run, custom_id: customId };
   const done = found?.pages.filter(({ state }) => state === "done") ?? [];
   const missing = found?.pages.filter(({ state }) => state !== "done") ?? [];
@@ -128,6 +142,7 @@ async function writeLine(
         ...found.job.presentation,
         selection: formatSelection(found.job.selection),
       }),
+      ...(extraction && { extraction }),
       pages_done: done.length,
       failed_pages: missing.map(({ page, state, error }) => ({
         page,
@@ -145,6 +160,23 @@ async function writeLine(
   }
   const again = missing.length > 0 ? toRanges(missing.map(({ page }) => page)) : null;
   return { written, again };
+}
+
+/** Erases the data of extractions whose records are gone. A job that other lines still wait for keeps its own. */
+async function eraseWritten(env: Env, extractions: Awaited<ReturnType<typeof extractionsOfJobs>>) {
+  for (const extraction of extractions)
+    if (!(await findExtraction(env.DB, extraction.id)))
+      await eraseExtractions(env.BUCKET, [extraction]);
+}
+
+/** What was extracted, or why not; `null` if the line has not asked for it. */
+async function extractionOf(env: Env, { extractionId }: Job) {
+  const extraction = extractionId ? await findExtraction(env.DB, extractionId) : null;
+  if (!extraction) return null;
+  const { state, model, error, inputTokens, outputTokens } = extraction;
+  const found = state === "succeeded" ? await readData(env.BUCKET, extraction) : null;
+  const usage = { input_tokens: inputTokens, output_tokens: outputTokens };
+  return { state, model, error, usage, ...found };
 }
 
 const body = ({ result, error }: PageEntry) => (result ? { result } : { result: null, error });

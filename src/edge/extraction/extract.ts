@@ -58,6 +58,22 @@ export function demandSchema(schema: unknown): JsonObject {
 async function prepareExtraction(
   env: Env,
   tenantId: string,
+  fields: ExtractionFields,
+): Promise<PreparedExtraction> {
+  const prepared = await checkExtraction(env, fields);
+  if ((await openExtractions(env.DB, tenantId)) >= MAX_OPEN_EXTRACTIONS)
+    throw new Problem(
+      "too-many-extractions",
+      `An account may have ${MAX_OPEN_EXTRACTIONS} extractions open at once.`,
+      {},
+      { "retry-after": "10" },
+    );
+  return prepared;
+}
+
+/** @throws Problem `extraction-off`, `invalid-schema` or `invalid-request` */
+export async function checkExtraction(
+  env: Env,
   { schema, instructions = null }: ExtractionFields,
 ): Promise<PreparedExtraction> {
   const provider = providerOf(env);
@@ -67,13 +83,6 @@ async function prepareExtraction(
     throw invalidRequest([
       { path: ["instructions"], message: `at most ${MAX_INSTRUCTIONS} characters` },
     ]);
-  if ((await openExtractions(env.DB, tenantId)) >= MAX_OPEN_EXTRACTIONS)
-    throw new Problem(
-      "too-many-extractions",
-      `An account may have ${MAX_OPEN_EXTRACTIONS} extractions open at once.`,
-      {},
-      { "retry-after": "10" },
-    );
   const request = { schema: sent, instructions: instructions || null };
   const digest = await sha256(`${RULES} ${provider.identity} ${canonicalJson({ ...request })}`);
   return { request, digest, model: provider.model };
@@ -91,12 +100,28 @@ export async function attachExtraction(
 ): Promise<(jobId: string) => D1PreparedStatement[]> {
   if (tokenJobId !== null) throw new Problem("token-refused", "Extractions need an API key.");
   const prepared = await prepareExtraction(env, tenantId, fields);
-  return (jobId) => {
-    const now = Date.now();
-    const id = newId("ext", now);
-    const made = { ...prepared, id, keyId, jobId, createdAt: now };
-    return [insertExtraction(env.DB, made), nameExtraction(env.DB, jobId, id)];
-  };
+  return (jobId) => recordWith(env, prepared, keyId, jobId);
+}
+
+/** Statements that record an extraction together with its job. */
+function recordWith(env: Env, prepared: PreparedExtraction, keyId: string, jobId: string) {
+  const now = Date.now();
+  const id = newId("ext", now);
+  const made = { ...prepared, id, keyId, jobId, createdAt: now };
+  return [insertExtraction(env.DB, made), nameExtraction(env.DB, jobId, id)];
+}
+
+/**
+ * The same for a line of a batch, whose jobs are limited already.
+ * @throws Problem as `checkExtraction`
+ */
+export async function extractionOfLine(
+  env: Env,
+  keyId: string,
+  fields: ExtractionFields,
+): Promise<(jobId: string) => D1PreparedStatement[]> {
+  const prepared = await checkExtraction(env, fields);
+  return (jobId) => recordWith(env, prepared, keyId, jobId);
 }
 
 /** The extraction that was asked for together with a job, with its driver started; `null` if there is none. */

@@ -14,10 +14,11 @@ import { cutParts, type PageText, type Part } from "../domain/extraction/parts.t
 import { extractionMessages, jsonIn, repairMessages } from "../domain/extraction/prompt.ts";
 import { type ExtractionSchema, readSchema, schemaOfPart } from "../domain/extraction/schema.ts";
 import { isOver } from "../domain/jobs/job.ts";
+import { announce } from "../jobs/end.ts";
 import { openResult } from "../jobs/result.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
-import { notifyWatchers } from "../signals/notifier.ts";
+import { deliverNotice } from "../signals/wake-receiver.ts";
 import {
   beginExtraction,
   deferExtraction,
@@ -292,8 +293,25 @@ async function end(env: Env, extraction: Extraction, how: ExtractionEnd): Promis
     ms: Date.now() - createdAt,
   });
   await bestEffort(eraseParts(env.BUCKET, extraction, parts?.length ?? 0), { parts_of: id });
-  await bestEffort(notifyWatchers(env, [jobId]), { watchers_of: jobId });
+  await announce(env, [jobId]);
+  await tell(env, extraction, how);
   return null;
+}
+
+/** Tells the tenant's webhooks. A batch tells once for all its lines. */
+async function tell(env: Env, { id, tenantId, jobId }: Extraction, how: ExtractionEnd) {
+  const job = await findJobById(env.DB, jobId);
+  if (!job || job.background) return;
+  const self = `${settings(env).PUBLIC_ORIGIN}/v1/jobs/${jobId}`;
+  const data = {
+    extraction_id: id,
+    job_id: jobId,
+    state: how.state,
+    error: how.state === "failed" ? how.error : null,
+    metadata: job.metadata,
+    links: { self: `${self}/extractions/${id}`, job: self },
+  };
+  await bestEffort(deliverNotice(env, tenantId, "extraction.completed", data), { notice_of: id });
 }
 
 /** Erases what was stored after the deletion of the job. */

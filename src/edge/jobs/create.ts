@@ -250,7 +250,7 @@ function optionsOf(env: Env, request: JobRequest, selection: PageSelection): Rea
 }
 
 /** The options with the mark of the document's password, and the password sealed. */
-async function withPassword(
+export async function withPassword(
   env: Env,
   file: StoredFile,
   options: ReadOptions,

@@ -38,7 +38,6 @@ export const DeliverTarget = z
       }),
   })
   .meta({
-    id: "DeliverTarget",
     description:
       "Where to PUT the result. The address is stored encrypted until then, is shown nowhere, and must be valid until the job or batch has ended",
   });

@@ -39,6 +39,7 @@ import { keysRotate } from "./keys/rotate.ts";
 import { mcp } from "./mcp/mcp.ts";
 import { ocrCreate } from "./ocr/create.ts";
 import { jobsDelivery } from "./ocr/delivery.ts";
+import { responses } from "./responses/responses.ts";
 import { healthRoutes } from "./service/health.ts";
 import { metrics } from "./service/metrics.ts";
 import { models } from "./service/models.ts";
@@ -80,6 +81,7 @@ export const routes: ((app: App) => void)[] = [
   jobsCancel,
   jobsDelete,
   chatCompletions,
+  responses,
   models,
   manifestsCreate,
   batchesCreate,

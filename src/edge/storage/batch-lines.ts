@@ -176,13 +176,15 @@ export async function jobWithFingerprint(
     .first<string>("id");
 }
 
-/** Open lines whose job has ended. `state` is `null` if the job was deleted. */
+/** Open lines whose job, with its extraction, has ended. `state` is `null` if the job was deleted. */
 export async function endedLines(db: D1Database, batchId: string, limit: number) {
   const { results } = await db
     .prepare(
-      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error
+      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error, e.error AS extractionError
        FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
-       WHERE l.batch_id = ? AND l.state = 'open' AND (j.id IS NULL OR j.finished_at IS NOT NULL) LIMIT ?`,
+         LEFT JOIN extractions e ON e.id = j.extraction_id
+       WHERE l.batch_id = ? AND l.state = 'open' AND (j.id IS NULL OR j.finished_at IS NOT NULL)
+         AND (e.id IS NULL OR e.finished_at IS NOT NULL) LIMIT ?`,
     )
     .bind(batchId, limit)
     .all<Row>();
@@ -193,6 +195,8 @@ export async function endedLines(db: D1Database, batchId: string, limit: number)
     done: (row.done ?? 0) as number,
     failed: (row.failed ?? 0) as number,
     error: parsed<PageError>(row.error),
+    /** Why the extraction has failed, if the line asked for one. */
+    extractionError: parsed<PageError>(row.extractionError),
   }));
 }
 

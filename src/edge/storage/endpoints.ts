@@ -17,6 +17,7 @@ const NOTICES = [
   "endpoint.disabled",
   "batch.completed" as const,
   "batch.delivered" as const,
+  "extraction.completed" as const,
 ] as const;
 export type Notice = (typeof NOTICES)[number];
 

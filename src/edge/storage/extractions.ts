@@ -152,7 +152,10 @@ export async function extractionOf(
 
 export async function openExtractions(db: D1Database, tenantId: string): Promise<number> {
   const open = db
-    .prepare("SELECT count(*) AS n FROM extractions WHERE tenant_id = ? AND finished_at IS NULL")
+    .prepare(
+      `SELECT count(*) AS n FROM extractions e WHERE tenant_id = ? AND finished_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = e.job_id AND j.background = 1)`,
+    )
     .bind(tenantId);
   return (await open.first<number>("n")) ?? 0;
 }

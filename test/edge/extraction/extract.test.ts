@@ -654,3 +654,26 @@ describe("a provider that", () => {
     expect(await asked(instructions)).toHaveLength(2);
   });
 });
+
+it("its end is told to the endpoints that list `extraction.completed`", async () => {
+  const admin = await newKey();
+  const events = ["extraction.completed"];
+  const hook = { url: "https://hooks.example.com/extractions", events };
+  const endpoint = await json(post("/v1/webhooks/endpoints", admin, hook));
+  const told: { type: string; data: Record<string, unknown> }[] = [];
+  cog.elsewhere.set(hook.url, async (request) => {
+    told.push(await request.json());
+    return new Response(null, { status: 204 });
+  });
+  const stop = cog.work(1, invoice);
+  const file = (await upload(admin)).id;
+  const metadata = { order: "7" };
+  const job = await json(post("/v1/ocr", admin, { file, schema: SCHEMA, metadata }));
+  await until(() => told.length === 1);
+  stop();
+  expect(endpoint.events).toEqual(events);
+  expect(told[0]).toMatchObject({
+    type: "extraction.completed",
+    data: { job_id: job.id, state: "succeeded", error: null, metadata },
+  });
+});

@@ -10,7 +10,7 @@ from .._request import Call, sleep_async
 from .._source import Source, manifest_of
 from ..manifest import BatchFailures, ManifestLine, is_batch_over
 from ..models import Batch, BatchFailure, BatchManifest, BatchOutput, BatchOutputShard
-from ..params import BatchDefaults, BatchInput, BatchTarget, DeliverTarget
+from ..params import BatchDefaults, NewBatchDeliver, NewBatchInput, NewBatchOutput
 from ._lists import async_all
 from .transport import AsyncTransport
 
@@ -29,8 +29,8 @@ class AsyncBatches:
         *,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
-        output: BatchTarget | None = None,
-        deliver: DeliverTarget | None = None,
+        output: NewBatchOutput | None = None,
+        deliver: NewBatchDeliver | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Uploads a manifest and starts a batch on it.
@@ -60,11 +60,11 @@ class AsyncBatches:
         self,
         manifest: str | None = None,
         *,
-        input: BatchInput | None = None,
+        input: NewBatchInput | None = None,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
-        output: BatchTarget | None = None,
-        deliver: DeliverTarget | None = None,
+        output: NewBatchOutput | None = None,
+        deliver: NewBatchDeliver | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Starts a batch on an uploaded manifest, or on the objects of a bucket (`input`)."""

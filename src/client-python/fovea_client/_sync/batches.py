@@ -11,7 +11,7 @@ from .._request import Call, sleep_sync
 from .._source import Source, manifest_of
 from ..manifest import BatchFailures, ManifestLine, is_batch_over
 from ..models import Batch, BatchFailure, BatchManifest, BatchOutput, BatchOutputShard
-from ..params import BatchDefaults, BatchInput, BatchTarget, DeliverTarget
+from ..params import BatchDefaults, NewBatchDeliver, NewBatchInput, NewBatchOutput
 from ._lists import sync_all
 from .transport import Transport
 
@@ -30,8 +30,8 @@ class Batches:
         *,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
-        output: BatchTarget | None = None,
-        deliver: DeliverTarget | None = None,
+        output: NewBatchOutput | None = None,
+        deliver: NewBatchDeliver | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Uploads a manifest and starts a batch on it.
@@ -61,11 +61,11 @@ class Batches:
         self,
         manifest: str | None = None,
         *,
-        input: BatchInput | None = None,
+        input: NewBatchInput | None = None,
         defaults: BatchDefaults | None = None,
         metadata: Mapping[str, str] | None = None,
-        output: BatchTarget | None = None,
-        deliver: DeliverTarget | None = None,
+        output: NewBatchOutput | None = None,
+        deliver: NewBatchDeliver | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Starts a batch on an uploaded manifest, or on the objects of a bucket (`input`)."""

@@ -1,9 +1,11 @@
 /** States of a batch, the schema of a manifest line, and the outcome of a line. */
 import { z } from "zod";
 import { objectKey, prefixField } from "../buckets/connection.ts";
+import { MAX_INSTRUCTIONS } from "../extraction/prompt.ts";
+import { readSchema } from "../extraction/schema.ts";
 import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
-import { readingFields, stringMap } from "../jobs/job-request.ts";
+import { MAX_PASSWORD, readingFields, stringMap } from "../jobs/job-request.ts";
 import { type OutboundRules, outboundUrlFault } from "../network/outbound-url.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import { type PageError, VERDICTS } from "../pages/page-result.ts";
@@ -37,9 +39,22 @@ export const MAX_LINE_BYTES = 32 * 1024;
 const LINE_OUTCOMES = ["succeeded", "partial", "failed", "canceled"] as const;
 export type LineOutcome = (typeof LINE_OUTCOMES)[number];
 
+/** What is extracted from the pages of a line (docs/EXTRACTION.md). */
+const extractionFields = {
+  schema: z.record(z.string(), z.unknown()).meta({
+    description: "JSON Schema of the data to extract from each document, as for `POST /v1/ocr`",
+    example: { type: "object", properties: { total: { type: ["number", "null"] } } },
+  }),
+  instructions: z.string().min(1).max(MAX_INSTRUCTIONS).meta({
+    description: "What the model should know beyond the schema",
+    example: "Amounts are in pounds.",
+  }),
+};
+
 /** Options for all lines that do not set their own. */
 export const LineDefaults = z
   .strictObject({
+    ...extractionFields,
     ...readingFields,
     ...presentationFields,
     figures: presentationFields.figures.exclude(["link"]).meta({
@@ -64,40 +79,36 @@ export const objectFields = {
 };
 
 /** The objects of a batch without a manifest. */
-export const BatchInput = z
-  .strictObject({
-    bucket: bucketId,
-    prefix: prefixField.default("").meta({
-      description: "Objects whose keys begin with it. It must begin with the connection's prefix",
+export const BatchInput = z.strictObject({
+  bucket: bucketId,
+  prefix: prefixField.default("").meta({
+    description: "Objects whose keys begin with it. It must begin with the connection's prefix",
+  }),
+  suffixes: z
+    .array(z.string().min(1).max(32))
+    .max(20)
+    .default([])
+    .meta({
+      description:
+        "Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out",
+      example: [".pdf", ".tif"],
     }),
-    suffixes: z
-      .array(z.string().min(1).max(32))
-      .max(20)
-      .default([])
-      .meta({
-        description:
-          "Only objects whose keys end with one of these, in upper or lower case; empty: all. Keys that end with `/` and empty objects are left out",
-        example: [".pdf", ".tif"],
-      }),
-  })
-  .meta({ id: "BatchInput" });
+});
 export type BatchInput = z.infer<typeof BatchInput>;
 
 /** Where the output of a batch is written. */
-export const BatchTarget = z
-  .strictObject({
-    bucket: bucketId,
-    prefix: prefixField.optional().meta({
-      description:
-        "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
-    }),
-    training_data: z
-      .array(z.enum(VERDICTS).exclude(["failed"]))
-      .min(1)
-      .optional()
-      .meta({ description: "Also write training data, of pages with these verdicts" }),
-  })
-  .meta({ id: "BatchTarget" });
+export const BatchTarget = z.strictObject({
+  bucket: bucketId,
+  prefix: prefixField.optional().meta({
+    description:
+      "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
+  }),
+  training_data: z
+    .array(z.enum(VERDICTS).exclude(["failed"]))
+    .min(1)
+    .optional()
+    .meta({ description: "Also write training data, of pages with these verdicts" }),
+});
 export type BatchTarget = z.infer<typeof BatchTarget>;
 
 /** Whether a listed object is a document of the batch. @param own prefix of the batch's output in the same bucket */
@@ -111,6 +122,41 @@ export const isWanted = (
   return suffixes.length === 0 || suffixes.some((suffix) => lower.endsWith(suffix.toLowerCase()));
 };
 
+/** Member of a line that has the place of `password` in the database. */
+const SEALED = "sealed_password";
+
+/**
+ * A line as it is kept in the database: a document's password is sealed.
+ * @param seal seals a password
+ */
+export async function withSealedPassword(
+  text: string,
+  seal: (password: string) => Promise<string>,
+): Promise<string> {
+  if (!text.includes('"password"')) return text;
+  const line = parsed(text);
+  if (typeof line?.password !== "string") return text;
+  const { password, ...rest } = line;
+  return JSON.stringify({ ...rest, [SEALED]: await seal(password) });
+}
+
+/** A line as its author may see it again. */
+export function withoutPassword(text: string): string {
+  const line = text.includes(SEALED) ? parsed(text) : null;
+  if (!line) return text;
+  const { [SEALED]: _, ...rest } = line;
+  return JSON.stringify(rest);
+}
+
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 const Line = z
   .strictObject({
     file: z.string().regex(idPattern("file"), "not a file id").optional(),
@@ -119,6 +165,8 @@ const Line = z
     key: objectFields.key.optional(),
     etag: objectFields.etag,
     ...LineDefaults.shape,
+    password: z.string().min(1).max(MAX_PASSWORD).optional(),
+    [SEALED]: z.string().optional(),
     custom_id: z.string().min(1).max(256).optional(),
     metadata: stringMap.optional(),
   })
@@ -134,6 +182,10 @@ export interface LineSpec {
   options: ReadOptions;
   presentation: Presentation;
   selection: PageSelection;
+  /** What to extract from the pages; `null`: nothing. */
+  extraction: { schema: unknown; instructions: string | null } | null;
+  /** The document's password, sealed. */
+  password: string | null;
 }
 
 /** The client's labels of a line; empty if the line cannot be parsed. */
@@ -168,7 +220,18 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     );
     return fault("invalid_line", faults.join("; "));
   }
-  const { file, url, bucket, key, etag, custom_id, metadata, ...own } = parsed.data;
+  const {
+    file,
+    url,
+    bucket,
+    key,
+    etag,
+    custom_id,
+    metadata,
+    [SEALED]: sealed,
+    password: _,
+    ...own
+  } = parsed.data;
   const wanted = { ...rules.defaults, ...own };
   if (url !== undefined) {
     const refused = outboundUrlFault(url, rules.outbound);
@@ -190,6 +253,10 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
   const presentation = formOf(wanted);
   const refused = presentationFault(options.model, presentation);
   if (refused) return fault("unsupported_option", refused);
+  const { schema, instructions = null } = wanted;
+  const wrong = schema && readSchema(schema);
+  if (typeof wrong === "string") return fault("invalid_schema", `schema: ${wrong}`);
+  if (!schema && instructions) return fault("invalid_line", "instructions: needs `schema`");
   return {
     source: file
       ? { file }
@@ -199,6 +266,8 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     options,
     presentation,
     selection,
+    extraction: schema ? { schema, instructions } : null,
+    password: sealed ?? null,
   };
 }
 

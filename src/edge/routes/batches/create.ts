@@ -10,6 +10,7 @@ import { parsePageSelection } from "../../domain/pages/page-selection.ts";
 import { formOf, presentationFault } from "../../domain/pages/presentation.ts";
 import { readOptions } from "../../domain/pages/read-options.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
+import { checkExtraction } from "../../extraction/extract.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
@@ -82,6 +83,8 @@ const route = createRoute({
       "empty-file",
       "too-many-batches",
       "url-refused",
+      "extraction-off",
+      "invalid-schema",
     ),
   },
 });
@@ -184,4 +187,8 @@ async function checkDefaults(env: Env, defaults: LineDefaults): Promise<void> {
   const fault = presentationFault(options.model, formOf(defaults));
   if (fault) throw new Problem("unsupported-option", `defaults: ${fault}`);
   await checkLanguages(env, options);
+  const { schema, instructions } = defaults;
+  if (schema) await checkExtraction(env, { schema, instructions });
+  else if (instructions)
+    throw new Problem("invalid-request", "defaults.instructions: needs `schema`");
 }

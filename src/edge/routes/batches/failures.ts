@@ -1,7 +1,7 @@
 /** GET /v1/batches/{id}/failures: lines that failed or were read only in part, in the manifest's order. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { readLabels } from "../../domain/batches/batch.ts";
+import { readLabels, withoutPassword } from "../../domain/batches/batch.ts";
 import { PageError } from "../../domain/pages/page-result.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
@@ -16,7 +16,7 @@ const FailureSchema = z
     error: PageError,
     pages: z.object({ done: z.int(), failed: z.int() }),
     input: z.string().nullable().openapi({
-      description: "The line; `null` if it is too long or not text",
+      description: "The line, without its `password`; `null` if it is too long or not text",
     }),
   })
   .openapi("BatchFailure");
@@ -74,7 +74,7 @@ export const batchesFailures = (app: App) =>
       outcome,
       error: error ?? { code: "internal_error", message: "The line was not read." },
       pages: { done: pagesDone, failed: pagesFailed },
-      input: spec,
+      input: spec && withoutPassword(spec),
     }));
     const more = rows.length > limit;
     return c.json({ data, next_after: more ? (shown.at(-1)?.line ?? null) : null }, 200);

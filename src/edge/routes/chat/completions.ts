@@ -5,7 +5,7 @@ import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App, AppEnv } from "../../context.ts";
 import * as chat from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
-import { readingFields } from "../../domain/jobs/job-request.ts";
+import { JobRequest, readingFields } from "../../domain/jobs/job-request.ts";
 import { MODES, QUESTIONS, reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
 import { presentationFields, roomForFigures } from "../../domain/pages/presentation.ts";
@@ -45,6 +45,31 @@ const Part = z.discriminatedUnion("type", [
   }),
 ]);
 
+export const foveaOptions = z
+  .strictObject({
+    pages: z.string().optional(),
+    mode: z.enum(MODES).optional(),
+    token_budget: z.int().optional(),
+    witness: z.boolean().optional(),
+    text_layer: z.enum(TEXT_LAYERS).optional(),
+    sequence: readingFields.sequence.optional(),
+    languages: readingFields.languages.optional(),
+    table_format: presentationFields.table_format.optional(),
+    figures: presentationFields.figures.optional(),
+    task: z.enum(QUESTIONS).optional().openapi({
+      description: "Overrides the task in the message, whose text is then a prompt",
+    }),
+    dpi: z.int().optional(),
+    tokens: z.enum(["keep", "none"]).optional().openapi({
+      description: "`keep`: later questions about the same pages need no encoding",
+    }),
+    password: JobRequest.shape.password,
+    cache: z.enum(["use", "refresh", "only"]).optional(),
+    metadata: z.record(z.string(), z.string()).optional(),
+  })
+  .default({})
+  .openapi({ description: "Options of POST /v1/ocr" });
+
 const Body = z
   .looseObject({
     model: z.string().max(64),
@@ -66,29 +91,7 @@ const Body = z
     n: z.literal(1).nullish(),
     tools: z.array(z.unknown()).max(0, "tools are not supported").nullish(),
     response_format: z.looseObject({ type: z.literal("text") }).nullish(),
-    fovea: z
-      .strictObject({
-        pages: z.string().optional(),
-        mode: z.enum(MODES).optional(),
-        token_budget: z.int().optional(),
-        witness: z.boolean().optional(),
-        text_layer: z.enum(TEXT_LAYERS).optional(),
-        sequence: readingFields.sequence.optional(),
-        languages: readingFields.languages.optional(),
-        table_format: presentationFields.table_format.optional(),
-        figures: presentationFields.figures.optional(),
-        task: z.enum(QUESTIONS).optional().openapi({
-          description: "Overrides the task in the message, whose text is then a prompt",
-        }),
-        dpi: z.int().optional(),
-        tokens: z.enum(["keep", "none"]).optional().openapi({
-          description: "`keep`: later questions about the same pages need no encoding",
-        }),
-        cache: z.enum(["use", "refresh", "only"]).optional(),
-        metadata: z.record(z.string(), z.string()).optional(),
-      })
-      .default({})
-      .openapi({ description: "Options of POST /v1/ocr" }),
+    fovea: foveaOptions,
   })
   .openapi("ChatRequest", {
     description:
@@ -177,54 +180,75 @@ export const chatCompletions = (app: App) => {
   app.use(route.path, chatErrors);
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const conversation = chat.readConversation(body.messages);
-    if (typeof conversation === "string") throw new Problem("invalid-request", conversation);
-    const { document, words, unread } = conversation;
-
-    const wanted = { ...readingOf(c, body, words), document };
-    // An Idempotency-Key stores only the job, because the response may be a stream of several minutes.
-    const started = await once(
-      c,
-      () => JSON.stringify(wanted),
-      async () => {
-        const { job, pages } = await createJob(c.env, c.var, wanted);
-        c.set("answerFileId", job.fileId);
-        const headers = {
-          location: `/v1/jobs/${job.id}`,
-          "cache-status": cacheStatus(pages, job.cache),
-        };
-        return Response.json({ id: job.id }, { headers });
-      },
-    );
-    const { id } = await started.json<{ id: string }>();
-    for (const name of ["cache-status", "location"])
-      c.header(name, started.headers.get(name) ?? undefined);
-
-    const { tenantId } = c.get("caller");
-    c.set("jobId", id);
-    const job = await findJob(c.env.DB, tenantId, id);
-    if (!job) throw new Problem("gone", "The job was deleted.");
-    const completion = new Completion(job, unread);
+    const completion = await begin(c, body);
     if (body.stream) {
       const withUsage = body.stream_options?.include_usage === true;
-      return streamSSE(c, (stream) => streamPages(c, stream, completion, withUsage)) as never;
+      return streamSSE(c, (stream) =>
+        streamPages(c, stream, completion, chunksOf(stream, completion, withUsage)),
+      ) as never;
     }
-    completion.job = await waitForEnd(c.env, tenantId, id, HOLD_S * 1000);
-    if (!isOver(completion.job.state))
-      throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
-    const pages = await jobPages(c.env.DB, id);
-    let at = 0;
-    const stored = await wholeResult(c.env, job, pages);
-    for await (const entry of presentedEntries(c.env, job, stored, job.presentation, fits()))
-      completion.add(pages[at++] as JobPage, entry);
-    const fault = completion.fault();
-    if (fault) throw new Problem("document-unread", fault);
+    await complete(c, completion);
     return c.json(completion.whole() as z.infer<typeof ChatCompletion>, 200);
   });
 };
 
+/** What a chat request asks for. */
+export type ChatRequest = Pick<z.infer<typeof Body>, "model" | "fovea"> & {
+  messages: chat.Message[];
+};
+
+/**
+ * Starts reading the document of a conversation.
+ * @throws Problem of `CREATE_JOB`, or `invalid-request` if there is no document
+ */
+export async function begin(c: Context<AppEnv>, body: ChatRequest): Promise<Completion> {
+  const conversation = chat.readConversation(body.messages);
+  if (typeof conversation === "string") throw new Problem("invalid-request", conversation);
+  const { document, words, unread } = conversation;
+
+  const wanted = { ...readingOf(c, body, words), document };
+  // An Idempotency-Key stores only the job, because the response may be a stream of several minutes.
+  const started = await once(
+    c,
+    () => JSON.stringify(wanted),
+    async () => {
+      const { job, pages } = await createJob(c.env, c.var, wanted);
+      c.set("answerFileId", job.fileId);
+      const headers = {
+        location: `/v1/jobs/${job.id}`,
+        "cache-status": cacheStatus(pages, job.cache),
+      };
+      return Response.json({ id: job.id }, { headers });
+    },
+  );
+  const { id } = await started.json<{ id: string }>();
+  for (const name of ["cache-status", "location"])
+    c.header(name, started.headers.get(name) ?? undefined);
+
+  c.set("jobId", id);
+  const job = await findJob(c.env.DB, c.get("caller").tenantId, id);
+  if (!job) throw new Problem("gone", "The job was deleted.");
+  return new Completion(job, unread);
+}
+
+/** Waits for the whole answer. @throws Problem `took-too-long` or `document-unread` */
+export async function complete(c: Context<AppEnv>, completion: Completion): Promise<void> {
+  const { job } = completion;
+  const { id, tenantId } = job;
+  completion.job = await waitForEnd(c.env, tenantId, id, HOLD_S * 1000);
+  if (!isOver(completion.job.state))
+    throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
+  const pages = await jobPages(c.env.DB, id);
+  let at = 0;
+  const stored = await wholeResult(c.env, job, pages);
+  for await (const entry of presentedEntries(c.env, job, stored, job.presentation, fits()))
+    completion.add(pages[at++] as JobPage, entry);
+  const fault = completion.fault();
+  if (fault) throw new Problem("document-unread", fault);
+}
+
 /** @throws Problem if the model does not accept the words */
-function readingOf(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string) {
+function readingOf(c: Context<AppEnv>, body: ChatRequest, words: string) {
   const { task, prompt } = body.fovea.task
     ? { task: body.fovea.task, prompt: words || undefined }
     : chat.taskOf(words);
@@ -238,7 +262,7 @@ function readingOf(c: Context<AppEnv>, body: z.infer<typeof Body>, words: string
 }
 
 /** Builds an answer page by page. */
-class Completion {
+export class Completion {
   job: Job;
   readonly #unread: number;
   readonly #created = Math.floor(Date.now() / 1000);
@@ -294,6 +318,14 @@ class Completion {
     return { ...this.#frame("chat.completion.chunk"), choices: [], usage: this.usage() };
   }
 
+  get created(): number {
+    return this.#created;
+  }
+
+  get content(): string {
+    return this.#content;
+  }
+
   finish = () => chat.finishReason(this.#tally);
   usage = () => chat.usageOf(this.#tally);
 
@@ -316,16 +348,39 @@ class Completion {
   }
 }
 
-/** Sends each page as a chunk as soon as it and all pages before it are read. */
-async function streamPages(
+/** The events of a streamed answer. */
+export interface Events {
+  start(): Promise<void>;
+  /** @param piece of the content */
+  text(piece: string): Promise<void>;
+  /** There is no answer. @param fault a message for the client */
+  fail(fault: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+function chunksOf(stream: SSEStreamingApi, completion: Completion, withUsage: boolean): Events {
+  const send = (chunk: object) => stream.writeSSE({ data: JSON.stringify(chunk) });
+  return {
+    start: () => send(completion.chunk({ role: "assistant", content: "" })),
+    text: (content) => send(completion.chunk({ content })),
+    fail: (fault) => send(chatError(422, "document-unread", fault)),
+    async end() {
+      await send(completion.chunk({}, completion.finish(), { fovea: completion.extension() }));
+      if (withUsage) await send(completion.usageChunk());
+      await stream.writeSSE({ data: "[DONE]" });
+    },
+  };
+}
+
+/** Sends each page as soon as it and all pages before it are read. */
+export async function streamPages(
   c: Context<AppEnv>,
   stream: SSEStreamingApi,
   completion: Completion,
-  withUsage: boolean,
+  events: Events,
 ): Promise<void> {
   const { DB } = c.env;
   const { id, tenantId } = completion.job;
-  const send = (chunk: object) => stream.writeSSE({ data: JSON.stringify(chunk) });
   let sent = 0;
   /** The page of the next chunk, if known. */
   let awaited: number | undefined;
@@ -343,13 +398,13 @@ async function streamPages(
         room,
       )) {
         const content = completion.add(page, entry);
-        if (content !== "") await send(completion.chunk({ content }));
+        if (content !== "") await events.text(content);
       }
     }
     awaited = pages[sent]?.page;
   };
 
-  await send(completion.chunk({ role: "assistant", content: "" }));
+  await events.start();
   for await (const event of followEvents(c.env, tenantId, id, 0)) {
     if (stream.aborted) return;
     if (event === null) await stream.write(": still here\n\n");
@@ -361,8 +416,6 @@ async function streamPages(
   await sendRead();
   completion.job = (await findJob(DB, tenantId, id)) ?? completion.job;
   const fault = completion.fault();
-  if (fault) return send(chatError(422, "document-unread", fault));
-  await send(completion.chunk({}, completion.finish(), { fovea: completion.extension() }));
-  if (withUsage) await send(completion.usageChunk());
-  await stream.writeSSE({ data: "[DONE]" });
+  if (fault) return events.fail(fault);
+  await events.end();
 }

@@ -16,13 +16,11 @@ afterEach(() => vi.restoreAllMocks());
 
 const connect = (fields: object, caller = key) =>
   post("/v1/buckets", caller, { ...PLACE, ...ACCESS_KEY, ...fields });
-const check = async (id: string) => {
+const check = async (id: string): Promise<Record<string, string | boolean>> => {
   const { ok, steps } = await json(post(`/v1/buckets/${id}/check`, key, ""));
   type Step = { step: string; outcome: string; error: { code: string } | null };
-  return {
-    ok,
-    ...Object.fromEntries(steps.map((s: Step) => [s.step, s.error?.code ?? s.outcome])),
-  };
+  const codes = steps.map(({ step, outcome, error }: Step) => [step, error?.code ?? outcome]);
+  return { ok, ...Object.fromEntries(codes) };
 };
 const checked = async (fields: object) => check((await json(connect(fields))).id);
 
