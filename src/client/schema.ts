@@ -1879,7 +1879,7 @@ export type WebhookSecret = {
 export type WebhookEndpointWithSecret = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1891,7 +1891,7 @@ export type WebhookEndpointWithSecret = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
   /** `disabled`: on request, or after five consecutive failed deliveries */
   state: "active" | "disabled";
   disabled_at: string | null;
@@ -1901,12 +1901,12 @@ export type WebhookEndpoint = {
 
 export type NewWebhookEndpoint = {
   url: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
 };
 
 export type ChangeWebhookEndpoint = {
   url?: string;
-  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered">;
+  events?: Array<"job.succeeded" | "job.partial" | "job.failed" | "job.canceled" | "job.expired" | "page.completed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "endpoint.disabled" | "batch.completed" | "batch.delivered" | "extraction.completed">;
   state?: "active" | "disabled";
 };
 
