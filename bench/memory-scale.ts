@@ -47,7 +47,6 @@ const { id } = await fovea.contexts.create({
   profile: values.profile,
   token_budget: Number(values.budget),
 });
-const began = performance.now();
 const appends: number[] = [];
 for (let i = 0; i < count; i += 1000) {
   const messages = Array.from({ length: Math.min(1000, count - i) }, (_, k) => ({
@@ -59,7 +58,10 @@ for (let i = 0; i < count; i += 1000) {
   appends.push(performance.now() - start);
 }
 row(`append 1,000 of ${count} messages`, median(appends));
-row("append one", await times(10, () => fovea.contexts.add(id, { role: "user", content: words(1) })));
+row(
+  "append one",
+  await times(10, () => fovea.contexts.add(id, { role: "user", content: words(1) })),
+);
 if (values.age) {
   const start = performance.now();
   const aged = await fovea.contexts.age(id);
@@ -93,6 +95,10 @@ if (segment) {
   const start = performance.now();
   const zoomed = await fovea.contexts.zoom(id, segment.id, { form: "base-14" }).catch(() => null);
   if (zoomed)
-    row("zoom into base-14 the first time", performance.now() - start, `${zoomed.pages.length} pages`);
+    row(
+      "zoom into base-14 the first time",
+      performance.now() - start,
+      `${zoomed.pages.length} pages`,
+    );
 }
 await fovea.contexts.delete(id);

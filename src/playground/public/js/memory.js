@@ -304,7 +304,8 @@ export class MemoryView {
         {},
         h("strong", {}, number(tokens.total)),
         ` tokens: ${number(tokens.text)} for text, ${number(tokens.vision)} for images and ${number(tokens.index)} for lines, instead of ${number(tokens.as_text)} for the full text.`,
-        cost && ` One request costs $${cost.usd.toFixed(5)} instead of $${cost.usd_as_text.toFixed(5)}.`,
+        cost &&
+          ` One request costs $${cost.usd.toFixed(5)} instead of $${cost.usd_as_text.toFixed(5)}.`,
       ),
       bar,
       over_budget_reason && h("p", { class: "note" }, over_budget_reason),
