@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fovea.errors import DocumentError
+from fovea.language.token_count import count_tokens
 from fovea.pages import conversation, glyphs
 from fovea.pages.conversation import CONVERSATION, pages_of
 from fovea.pages.documents import open_document
@@ -334,3 +335,4 @@ def test_the_reader_answers_the_page_as_it_is_with_the_places():
             (4, "```\ncode"),
         ]
         assert body["markdown"].startswith("**1 system**\n\nHello")
+        assert body["text_tokens"] == count_tokens("Hello **there** 👍```\ncode")[0], "labels are not counted"

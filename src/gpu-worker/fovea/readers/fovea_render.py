@@ -80,7 +80,8 @@ class FoveaRender:
         width, height = shrunk or image.size
         tokens = compression = None
         if text is not None:
-            tokens, counted = count_tokens(text, self._tokenizer_dir)
+            said = text if raster.stretches is None else "".join(block.text for block in raster.stretches)
+            tokens, counted = count_tokens(said, self._tokenizer_dir)
             compression = tokens / counts["valid"] if counts else None
             if not counted:
                 warnings.append("text_tokens is an estimate: this worker has no DeepSeek tokenizer.")
