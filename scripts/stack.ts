@@ -421,7 +421,7 @@ async function newDevelopmentKey(origin: string, secret: string): Promise<string
     body: JSON.stringify({
       name: "development",
       environment: "test",
-      scopes: ["read", "write", "webhooks"],
+      scopes: ["read", "write", "webhooks", "buckets"],
     }),
   });
   if (!response.ok) throw new Error(`No API key could be made: ${await response.text()}`);

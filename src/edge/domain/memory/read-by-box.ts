@@ -6,45 +6,43 @@ type Block = PageResult["blocks"][number];
 type Box = [number, number, number, number];
 
 /**
- * The text whose centre lies in one of the boxes, box by box. Words decide where the reader gives them, otherwise lines,
- * otherwise whole blocks.
- * @param blocks of the reading, in reading order
+ * The text whose centre lies in one of the boxes, box by box, each from top to bottom and from left to right: what a
+ * reader takes for another block, such as the line beside a label, is in its place again. Words decide where the reader
+ * gives them, otherwise lines, otherwise whole blocks.
  * @param boxes of the message on that page, in reading order
  */
 export function textInBoxes(blocks: Block[], boxes: Box[]): string {
-  const pieces = blocks.flatMap((block, i) => piecesOf(block, i));
+  const pieces = blocks.flatMap(piecesOf);
   return boxes
-    .flatMap((box) => {
-      const lines: string[] = [];
-      let line = "";
-      for (const piece of pieces) {
-        if (!within(piece.bbox, box)) continue;
-        if (piece.line === line && lines.length > 0) lines[lines.length - 1] += ` ${piece.text}`;
-        else lines.push(piece.text);
-        line = piece.line;
-      }
-      return lines;
-    })
+    .flatMap((box) => rowsOf(pieces.filter(({ bbox }) => within(bbox, box))))
+    .map((row) => row.map(({ text }) => text).join(" "))
     .join("\n");
 }
 
 interface Piece {
   text: string;
   bbox: Box;
-  /** Pieces of the same line have the same name. */
-  line: string;
 }
 
-function piecesOf(block: Block, i: number): Piece[] {
+function piecesOf(block: Block): Piece[] {
   const lines = block.lines ?? [];
-  if (lines.length === 0) return [{ text: block.text, bbox: block.bbox, line: `${i}` }];
-  return lines.flatMap((line, j) => {
-    const words = line.words ?? [];
-    const name = `${i}.${j}`;
-    if (words.length === 0) return [{ text: line.text, bbox: line.bbox, line: name }];
-    return words.map(({ text, bbox }) => ({ text, bbox, line: name }));
-  });
+  if (lines.length === 0) return [block];
+  return lines.flatMap((line) => ((line.words ?? []).length === 0 ? [line] : (line.words ?? [])));
 }
+
+/** Pieces in rows: a piece whose middle is above the end of a row belongs to it. */
+function rowsOf(pieces: Piece[]): Piece[][] {
+  const rows: Piece[][] = [];
+  for (const piece of pieces.toSorted((a, b) => middle(a) - middle(b))) {
+    const row = rows.at(-1);
+    const first = row?.[0];
+    if (row && first && middle(piece) < first.bbox[3]) row.push(piece);
+    else rows.push([piece]);
+  }
+  return rows.map((row) => row.toSorted((a, b) => a.bbox[0] - b.bbox[0]));
+}
+
+const middle = ({ bbox: [, top, , bottom] }: Piece) => (top + bottom) / 2;
 
 function within([x0, y0, x1, y1]: Box, [left, top, right, bottom]: Box): boolean {
   const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];

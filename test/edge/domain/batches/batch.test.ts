@@ -6,6 +6,8 @@ import {
   readLabels,
   readLine,
   toRanges,
+  withoutPassword,
+  withSealedPassword,
 } from "../../../../src/edge/domain/batches/batch.ts";
 import { trainingRecord } from "../../../../src/edge/domain/pages/training.ts";
 import { storedResult } from "../../samples.ts";
@@ -24,6 +26,8 @@ const read = (line: object, changes?: Partial<LineRules>) =>
 const FORM = { granularity: "block", table_format: "html", join_tables: false, figures: "none" };
 const PLAIN = { budget: null, witness: false };
 
+const NOTHING_ELSE = { extraction: null, password: null };
+
 describe("a line of a manifest", () => {
   it("names the document and options; missing options come from the defaults", () => {
     expect(read({ file: FILE })).toEqual({
@@ -38,6 +42,7 @@ describe("a line of a manifest", () => {
       },
       presentation: FORM,
       selection: [{ first: 1, last: null }],
+      ...NOTHING_ELSE,
     });
     const defaults = { model: "deepseek-ocr", mode: "small", pages: "1-2", dpi: 100 } as const;
     expect(read({ url: "https://a.com/b.pdf", dpi: 200, pages: "3" }, { defaults })).toEqual({
@@ -52,7 +57,27 @@ describe("a line of a manifest", () => {
       },
       presentation: FORM,
       selection: [{ first: 3, last: 3 }],
+      ...NOTHING_ELSE,
     });
+  });
+
+  it("names an object of a bucket", () => {
+    const source = { bucket: `bkt_${"0".repeat(24)}`, key: "a/b c.pdf" };
+    expect(read(source)).toMatchObject({ source });
+    expect(read({ ...source, etag: "e1" })).toMatchObject({ source: { ...source, etag: "e1" } });
+    for (const line of [{ key: "a" }, { bucket: source.bucket }, { ...source, file: FILE }])
+      expect(read(line)).toMatchObject({ code: "invalid_line" });
+  });
+
+  it("is kept with its password sealed, and shown without it", async () => {
+    const line = JSON.stringify({ file: FILE, password: "secret", custom_id: "a" });
+    const kept = await withSealedPassword(line, async (password) => `[${password.length}]`);
+    expect(JSON.parse(kept)).toEqual({ file: FILE, sealed_password: "[6]", custom_id: "a" });
+    expect(JSON.parse(withoutPassword(kept))).toEqual({ file: FILE, custom_id: "a" });
+    for (const other of ['{"password": 1}', "{", "null", '{"metadata": {"password": "x"}}']) {
+      expect(await withSealedPassword(other, async () => "sealed")).toBe(other);
+      expect(withoutPassword(other)).toBe(other);
+    }
   });
 
   it("has the form of the defaults where it chooses none, and only a form that its model has", () => {
