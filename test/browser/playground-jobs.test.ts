@@ -156,7 +156,8 @@ sys.stdout.buffer.write(out.getvalue())`;
         canvas?.drawImage(image, 0, 0, 2, 2);
         return [canvas?.getImageData(0, 0, 1, 1).data[0], canvas?.getImageData(0, 1, 1, 1).data[0]];
       });
-      assert.deepEqual([upper, lower], [0, 255], mode);
+      // Scaling softens the edge between the halves.
+      assert.ok(Number(upper) < 64 && Number(lower) > 190, `${mode}: ${upper}, ${lower}`);
     }
     assert.deepEqual(faults, []);
     await close();

@@ -193,7 +193,9 @@ export class Workbench {
     const picture = this.#picture;
     if (!picture)
       preview?.page(number).then((drawn) => {
-        if (drawn && open === this.#open && number === (this.#page || 1)) this.#showPicture(drawn);
+        const isLate = open !== this.#open || number !== (this.#page || 1);
+        // The image of the service, which may have come first, is the better one.
+        if (drawn && !isLate && !reading.pages.get(number)?.image) this.#showPicture(drawn);
       });
     const drawn = this.#drawn;
     const same = drawn?.page === number && drawn.result === result && drawn.reading === reading;
