@@ -88,6 +88,7 @@ function leave(problem) {
 function showDoor(problem) {
   session = null;
   shown = null;
+  for (const box of document.querySelectorAll("dialog")) box.close();
   byId("key", HTMLInputElement).value = "";
   byId("pane").replaceChildren();
   byId("inside").hidden = true;
@@ -125,7 +126,7 @@ addEventListener("signed-out", (event) => leave(/** @type {CustomEvent} */ (even
 function address() {
   const [name = "", item = ""] = location.hash.slice(1).split("/");
   const first = session?.own ? "jobs" : "pools";
-  return { name: name in PANES ? name : first, item: decodeURIComponent(item) };
+  return { name: Object.hasOwn(PANES, name) ? name : first, item };
 }
 
 function route() {
