@@ -27,10 +27,8 @@ from fovea.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RAY_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "300000"}
-"""Ray reports no usage, and gives the processes of a cluster that is started here minutes to start."""
 START_TRIES = 3
-"""Ray gives one of them half a minute whatever is set, which a busy machine can exceed."""
+"""Ray gives its processes a quarter to half of a minute to start, which a busy machine can exceed."""
 BLOCK_BYTES = 4 << 20
 """Drawn pages that travel together; a page of text is about 0.2 MB."""
 CPU_BATCH, GPU_BATCH = 4, 32
@@ -162,8 +160,7 @@ class RayCluster:
         return traits
 
     def _connect(self, ray: Any) -> None:
-        for name, value in RAY_SETTINGS.items():
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         resources = self._resources
         ours = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
         address = resources.address or os.environ.get("RAY_ADDRESS")
