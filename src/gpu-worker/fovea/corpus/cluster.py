@@ -28,7 +28,7 @@ from fovea.settings import Settings
 log = logging.getLogger(__name__)
 
 START_TRIES = 3
-"""Ray gives its processes half a minute to start, which a busy machine can exceed."""
+"""Ray gives its processes a quarter to half of a minute to start, which a busy machine can exceed."""
 BLOCK_BYTES = 4 << 20
 """Drawn pages that travel together; a page of text is about 0.2 MB."""
 CPU_BATCH, GPU_BATCH = 4, 32
