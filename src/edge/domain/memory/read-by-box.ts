@@ -6,8 +6,8 @@ type Block = PageResult["blocks"][number];
 type Box = [number, number, number, number];
 
 /**
- * The text whose centre lies in one of the boxes, box by box. Words decide where the reader gives them, otherwise lines,
- * otherwise whole blocks.
+ * The text whose centre lies in one of the boxes, box by box. Words decide where the reader gives them, otherwise
+ * lines, otherwise whole blocks.
  * @param blocks of the reading, in reading order
  * @param boxes of the message on that page, in reading order
  */
