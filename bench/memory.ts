@@ -1,8 +1,8 @@
 /**
  * What a memory costs in a live session: each user's message sends the whole view again. Compares it with the whole
- * conversation as text, with the newest messages that a budget holds, and with retrieval, for each profile, in tokens and
- * in dollars, with and without prompt caching. No provider is called: tokens are those of the profiles' rules and of our
- * estimate, pages are those that `holds` predicts, caches match prefixes of the real lists and never expire.
+ * conversation as text, with the newest messages that a budget holds, and with retrieval, for each profile, in tokens
+ * and in dollars, with and without prompt caching. No provider is called: tokens are those of the profiles' rules and
+ * of our estimate, pages are those that `holds` predicts, caches match prefixes of the real lists and never expire.
  *
  *     npm run bench -- memory [--conversations 50] [--budget 8000]
  *
@@ -107,8 +107,8 @@ const everything: Strategy = (said) => (count) => ({
 });
 
 /**
- * First of the newest messages that a budget holds. If they are too many, it moves on until they take three quarters of
- * the budget, so that the beginning of the list stays for some requests.
+ * First of the newest messages that a budget holds. If they are too many, it moves on until they take three quarters
+ * of the budget, so that the beginning of the list stays for some requests.
  */
 function window(said: Said[], profile: Profile, budget: number): (count: number) => number {
   let first = 1;
@@ -131,7 +131,9 @@ const truncated: Strategy = (said, profile) => {
 
 const wordsOf = (text: string) => new Set(text.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}-]*/gu));
 
-/** The newest messages in half of the budget, and before the last one those older ones that share its rarest words. */
+/**
+ * The newest messages in half of the budget, and before the last one those older ones that share its rarest words.
+ */
 const retrieved: Strategy = (said, profile) => {
   const words = said.map(({ text }) => wordsOf(text));
   const first = window(said, profile, BUDGET / 2);
@@ -152,7 +154,10 @@ const retrieved: Strategy = (said, profile) => {
   };
 };
 
-/** Indices of the texts that share words with a question, the best first; rare words count more. The first is left out. */
+/**
+ * Indices of the texts that share words with a question, the best first; rare words count more. The first is left
+ * out.
+ */
 function similar(texts: Set<string>[], asked: Set<string>): number[] {
   const scores = texts.map(() => 0);
   for (const word of asked) {

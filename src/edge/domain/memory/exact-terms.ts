@@ -14,7 +14,9 @@ const MONEY = /(?:[€$£¥₹￥]|\b(?:EUR|USD|GBP|CHF|CNY|JPY|INR))\s?\d[\d.,'
 const NAME =
   /(?<![\p{L}'’-])\p{Lu}[\p{Ll}\p{M}]+(?:[-'’]\p{Lu}[\p{Ll}\p{M}]+){0,3}(?: (?:(?:van|von|de|der|da|del|el|bin) ){0,2}\p{Lu}[\p{Ll}\p{M}]+(?:[-'’]\p{Lu}[\p{Ll}\p{M}]+){0,3}){1,3}/gu;
 
-/** Ids, numbers, amounts, dates, names, addresses and paths, each once, in the order in which they first stand there. */
+/**
+ * Ids, numbers, amounts, dates, names, addresses and paths, each once, in the order in which they first stand there.
+ */
 export function exactTerms(text: string): string[] {
   const found = new Map<string, number>();
   const add = (term: string, at: number) => {

@@ -15,7 +15,10 @@ interface Indexed {
   at: number;
 }
 
-/** @returns a line such as `12–40, 2026-11-02 to 2026-11-03, 9 user, 10 assistant: ORD-5512, €1,284.55, Ines Halloran` */
+/**
+ * @returns a line such as `12–40, 2026-11-02 to 2026-11-03, 9 user, 10 assistant: ORD-5512, €1,284.55, Ines
+ * Halloran`
+ */
 export function indexLine(messages: Indexed[]): string {
   const head = [numbers(messages), days(messages), roles(messages)].join(", ");
   let line = head;

@@ -9,8 +9,8 @@ interface Page {
 }
 
 /**
- * Text tokens of full pages of short chat messages, measured with the renderer of conversations. Prose is within 7 % of
- * it; a page of JSON, tables and code holds 0.7 to 1 times as much.
+ * Text tokens of full pages of short chat messages, measured with the renderer of conversations. Prose is within 7 %
+ * of it; a page of JSON, tables and code holds 0.7 to 1 times as much.
  */
 const MEASURED: (Page & { tokens: number })[] = [
   { width: 512, height: 512, size: 12, tokens: 426 },

@@ -1,7 +1,7 @@
 /**
  * What each provider charges for text and for page images, and page geometries that are cheap under its rule
- * (image-charges.ts). `version` is the date of the documentation that was read; prices change more often than rules, so
- * `withPrices` puts an operator's own in their place. docs/memory/costs.md shows what each form saves.
+ * (image-charges.ts). `version` is the date of the documentation that was read; prices change more often than rules,
+ * so `withPrices` puts an operator's own in their place. docs/memory/costs.md shows what each form saves.
  */
 import {
   anthropicTokens,
@@ -303,8 +303,8 @@ const FAINT_PRECISION = 0.95;
 
 /**
  * The precision that a model can be expected to reach at best, however well `pp-ocr` reads the pixels: from the only
- * published curve, DeepSeek-OCR's (arXiv 2510.18234, table 2), which is taken for all providers; less in faint type. The
- * `precision` of a candidate is the lower of this and the measured one.
+ * published curve, DeepSeek-OCR's (arXiv 2510.18234, table 2), which is taken for all providers; less in faint type.
+ * The `precision` of a candidate is the lower of this and the measured one.
  * @param textTokens on the images
  */
 export function precisionCeiling(

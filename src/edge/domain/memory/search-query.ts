@@ -1,6 +1,6 @@
 /**
- * Search in the texts of a memory with SQLite's FTS5 and its tokenizer `unicode61`, which keeps a run of Chinese as one
- * token: `searchText` puts spaces between such characters in what is indexed, and `matchQuery` does the same.
+ * Search in the texts of a memory with SQLite's FTS5 and its tokenizer `unicode61`, which keeps a run of Chinese as
+ * one token: `searchText` puts spaces between such characters in what is indexed, and `matchQuery` does the same.
  * https://www.sqlite.org/fts5.html#full_text_query_syntax
  */
 
@@ -19,8 +19,8 @@ export const searchText = (text: string): string =>
 const HAS_TOKEN = /[\p{L}\p{N}\p{Co}]/u;
 
 /**
- * The user's words as an FTS5 expression: each in quotes, so that no sign in it is an operator; words in quotation marks
- * and ids such as TKT-RRR6WR3/C as phrases; the last may go on.
+ * The user's words as an FTS5 expression: each in quotes, so that no sign in it is an operator; words in quotation
+ * marks and ids such as TKT-RRR6WR3/C as phrases; the last may go on.
  * @param any whether one word suffices; otherwise all must be there
  * @returns `null` if nothing can be searched
  */

@@ -1,11 +1,17 @@
-/** Which messages are sealed into a segment. A segment never changes, so that its renders and the prompt's prefix stay. */
+/**
+ * Which messages are sealed into a segment. A segment never changes, so that its renders and the prompt's prefix
+ * stay.
+ */
 import type { Role } from "./chat-message.ts";
 
 /** Text tokens of a segment: some pages of each profile, and few enough to render and verify at once. */
 export const SEGMENT_TOKENS = 3600;
 /** A run that cannot grow, because a pinned message follows, is sealed from this size. */
 export const CLOSED_TOKENS = 900;
-/** Under the pressure of a budget a run is sealed from this size. A smaller one costs about as much as its index line. */
+/**
+ * Under the pressure of a budget a run is sealed from this size. A smaller one costs about as much as its index
+ * line.
+ */
 export const PRESSED_TOKENS = 160;
 
 export interface Sealable {
@@ -22,8 +28,8 @@ export interface Sealable {
 }
 
 /**
- * Runs of messages to seal now, oldest first. Never the `recent` newest, never pinned ones, never between a call and its
- * result.
+ * Runs of messages to seal now, oldest first. Never the `recent` newest, never pinned ones, never between a call and
+ * its result.
  * @param messages those that are not in a segment, in order
  * @returns the messages' numbers
  */
@@ -71,8 +77,9 @@ function withTheirCalls(messages: Sealable[]): Set<number> {
 }
 
 /**
- * The first messages in groups that must stay together: a call with everything up to its last result. A group that would
- * reach beyond the first `count` messages is left out. A call waits for its result as long as only tools have spoken since.
+ * The first messages in groups that must stay together: a call with everything up to its last result. A group that
+ * would reach beyond the first `count` messages is left out. A call waits for its result as long as only tools have
+ * spoken since.
  */
 function unbroken(messages: Sealable[], count: number): Sealable[][] {
   const resultAt = new Map<string, number>();

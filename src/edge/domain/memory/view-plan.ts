@@ -1,6 +1,6 @@
 /**
- * The form of each segment in a view: text, an image, or only its index line. A change of form breaks the prompt cache of
- * everything after it, so changes are rare: none as long as the budget is met, and then enough of them at once.
+ * The form of each segment in a view: text, an image, or only its index line. A change of form breaks the prompt cache
+ * of everything after it, so changes are rare: none as long as the budget is met, and then enough of them at once.
  */
 
 export interface Candidate {
@@ -73,10 +73,10 @@ interface Option {
 }
 
 /**
- * The form that each segment should have: text, unless an image is cheaper; then the cheapest whose precision suffices. The
- * fade's rung, if one is due. If the whole is over budget, the oldest segments go fainter and then to `index`, down to
- * `LOW_WATER` of the budget. Too many images become index lines, the oldest first. Never back up. A form that is not
- * `ready` is one to render.
+ * The form that each segment should have: text, unless an image is cheaper; then the cheapest whose precision
+ * suffices. The fade's rung, if one is due. If the whole is over budget, the oldest segments go fainter and then to
+ * `index`, down to `LOW_WATER` of the budget. Too many images become index lines, the oldest first. Never back up. A
+ * form that is not `ready` is one to render.
  * @param liveTokens of the messages that are in no segment
  */
 export function planView(

@@ -24,8 +24,8 @@ interface Message {
 }
 
 /**
- * Messages take turns: neighbours of one role are joined, and the first turn is the user's. Results stand first in a turn,
- * since they follow their calls. The last block of the stable items and the last of all have a cache breakpoint.
+ * Messages take turns: neighbours of one role are joined, and the first turn is the user's. Results stand first in a
+ * turn, since they follow their calls. The last block of the stable items and the last of all have a cache breakpoint.
  */
 export function asAnthropic(
   items: ViewItem[],

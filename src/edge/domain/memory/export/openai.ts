@@ -1,4 +1,7 @@
-/** A view as messages of OpenAI's Chat Completions. https://platform.openai.com/docs/api-reference/chat/create (2026-11) */
+/**
+ * A view as messages of OpenAI's Chat Completions. https://platform.openai.com/docs/api-reference/chat/create
+ * (2026-11)
+ */
 import { type ChatMessage, callsOf } from "../chat-message.ts";
 import {
   type AsOptions,

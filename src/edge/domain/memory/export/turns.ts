@@ -1,10 +1,10 @@
 /**
  * What the lists of all providers have in common.
  *
- * What was said in a conversation is data. Each live message keeps its real role and is a message of its own; images and
- * index lines stand in messages of the role `user` under labels that begin with `[memory`. A text that contains such a label
- * itself is escaped, so the labels in a list are always ours. A tool result without its call, or a call without its result,
- * which no provider accepts, is shown as text.
+ * What was said in a conversation is data. Each live message keeps its real role and is a message of its own; images
+ * and index lines stand in messages of the role `user` under labels that begin with `[memory`. A text that contains
+ * such a label itself is escaped, so the labels in a list are always ours. A tool result without its call, or a call
+ * without its result, which no provider accepts, is shown as text.
  */
 import { type ChatMessage, callsOf, type Part } from "../chat-message.ts";
 import { imageName } from "../message-text.ts";
@@ -136,8 +136,8 @@ function memoryContent(item: Exclude<ViewItem, Said>): (string | ViewPage)[] {
 }
 
 /**
- * A message and the tool messages right after it. A call stays a call if it has its result there, and a result stays one if
- * it answers a call there, once. What else the tools said follows in the user's role.
+ * A message and the tool messages right after it. A call stays a call if it has its result there, and a result stays
+ * one if it answers a call there, once. What else the tools said follows in the user's role.
  * @param last whether this is the end of the list, where calls may still wait for their results
  */
 function exchange(messages: ChatMessage[], last: boolean): ChatMessage[] {

@@ -1,7 +1,7 @@
 /**
- * Reads the contents of Gemini's `generateContent`. Thoughts are not kept. A `functionResponse` becomes a message of the
- * role `tool`. Calls without an id, as Gemini 2.5 makes them, get one by their place, and a response belongs to the oldest
- * open call of its name. https://ai.google.dev/api/caching#Content (2026-11)
+ * Reads the contents of Gemini's `generateContent`. Thoughts are not kept. A `functionResponse` becomes a message of
+ * the role `tool`. Calls without an id, as Gemini 2.5 makes them, get one by their place, and a response belongs to
+ * the oldest open call of its name. https://ai.google.dev/api/caching#Content (2026-11)
  */
 import type { ChatMessage, Part } from "../chat-message.ts";
 import { type Fields, list, MessageFault, object, string, unknownValue, word } from "./fault.ts";

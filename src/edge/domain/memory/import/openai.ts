@@ -1,7 +1,7 @@
 /**
- * Reads the messages of OpenAI's Chat Completions (`messages`) and Responses (`input`, `instructions`). Reasoning is not
- * kept; audio and files are refused.
- * https://platform.openai.com/docs/api-reference/chat/create, …/responses/create (2026-11)
+ * Reads the messages of OpenAI's Chat Completions (`messages`) and Responses (`input`, `instructions`). Reasoning is
+ * not kept; audio and files are refused. https://platform.openai.com/docs/api-reference/chat/create,
+ * …/responses/create (2026-11)
  */
 import { type ChatMessage, type Part, ROLES, type Role } from "../chat-message.ts";
 import {
