@@ -9,6 +9,7 @@
  * Writes docs/memory/costs.csv and docs/memory/costs.md.
  */
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import {
   asAnthropic,
@@ -570,5 +571,6 @@ share whose answer stands in the request as text / on an image / on an index lin
 
 ${table(["profile", "strategy", "tokens a request", "$ uncached", "$ cached", "from the cache", "shown", "answers"], rows)}
 `;
-writeFileSync(new URL("../docs/memory/costs.md", import.meta.url), report);
-writeFileSync(new URL("../docs/memory/costs.csv", import.meta.url), `${csv.join("\n")}\n`);
+const folder = join(import.meta.dirname, "../docs/memory");
+writeFileSync(join(folder, "costs.md"), report);
+writeFileSync(join(folder, "costs.csv"), `${csv.join("\n")}\n`);

@@ -57,8 +57,7 @@ export function planSegments(
       close(everything ? PRESSED_TOKENS : CLOSED_TOKENS);
     if (group.some(({ number }) => apart.has(number))) continue;
     const more = group.reduce((sum, message) => sum + message.tokens, 0);
-    // A short run takes a long message along: its image would cost about as much as its text.
-    if (tokens >= CLOSED_TOKENS && tokens + more > SEGMENT_TOKENS) close(0);
+    if (tokens > 0 && tokens + more > SEGMENT_TOKENS) close(0);
     run.push(...group);
     tokens += more;
   }

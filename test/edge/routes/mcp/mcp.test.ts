@@ -426,7 +426,7 @@ describe("the memory", () => {
     const made = await use(client, "remember", { content: "The ship is blue.", name: "harbour" });
     const { context_id, message } = made.structuredContent;
     expect(message).toBe(1);
-    const long = Array.from({ length: 500 }, (_, i) => `The crane is at gate ${i}.`).join(" ");
+    const long = Array.from({ length: 300 }, (_, i) => `The crane is at gate ${i}.`).join(" ");
     await use(client, "remember", { context_id, content: long, role: "assistant" });
     const view = await use(client, "view_context", { context_id, max_characters: 500 });
     expect(view.structuredContent).toMatchObject({
@@ -467,6 +467,8 @@ describe("the memory", () => {
     const listed = await use(client, "list_contexts", {});
     expect(listed.structuredContent.contexts).toMatchObject([{ context_id, name: "harbour" }]);
 
+    // The third message does not fit into the segment of the first two.
+    await use(client, "remember", { context_id, content: long });
     await call(`/v1/contexts/${context_id}`, { method: "PATCH", key, body: { recent: 0 } });
     const age = () => json(post(`/v1/contexts/${context_id}/age`, key, {}, { prefer: "wait=20" }));
     expect(await age()).toMatchObject({ state: "done", sealed: 1 });
