@@ -565,9 +565,9 @@ ${table(["profile", "gundam", "large", "forms"], geometries())}
 
 ${COUNT} generated conversations (\`bench/memory/conversations.ts\`: English and German, tools, code, tables, ids) of
 ${Math.min(...textTokens)} to ${Math.max(...textTokens)} text tokens, median ${median(textTokens)}. Each message of the user is a request. *newest messages*, *retrieval*
-and *memory* have a budget of ${BUDGET} tokens. Dollars are for one conversation. *Shown*: the share of the conversation so far
-that a request holds as text or image. *Answers*: questions about an amount that was said more than 60 messages before; the
-share whose answer stands in the request as text / on an image / on an index line.
+and *memory* have a budget of ${BUDGET} tokens. Dollars are for one conversation. *Shown*: the share of the conversation
+so far that a request holds as text or image. *Answers*: questions about an amount that was said more than 60 messages
+before; the share whose answer stands in the request as text / on an image / on an index line.
 
 ${table(["profile", "strategy", "tokens a request", "$ uncached", "$ cached", "from the cache", "shown", "answers"], rows)}
 `;
