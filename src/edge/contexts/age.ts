@@ -149,8 +149,7 @@ const renderOf = ({ renders }: Contents, profile: Profile, { segment, to }: Chan
   );
 
 const isReady = (state: Contents, profile: Profile, change: Change) =>
-  change.to === "text" ||
-  change.to === "index" ||
+  ["text", "index", "none"].includes(change.to) ||
   renderOf(state, profile, change)?.state === "ready";
 
 /** Continues the renders that are not ready. */
@@ -198,7 +197,7 @@ function isFainterShown({ views }: Contents, render: Render): boolean {
   const forms = findProfile(render.profile)?.forms.map(({ id }) => id) ?? [];
   const shown = views.find(({ profile }) => profile === render.profile)?.forms[render.segmentId];
   if (shown === undefined) return false;
-  return shown === "index" || forms.indexOf(shown) > forms.indexOf(render.form);
+  return shown === "index" || shown === "none" || forms.indexOf(shown) > forms.indexOf(render.form);
 }
 
 /** When the text of a segment is to be erased; `null`: never, or not yet. */

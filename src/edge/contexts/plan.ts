@@ -1,5 +1,10 @@
 /** Which form a view should show of each segment: what the pure plan needs, from what is stored. */
-import type { ImageForm, Profile } from "../domain/memory/profiles.ts";
+import {
+  expectedCost,
+  type ImageForm,
+  type Profile,
+  precisionCeiling,
+} from "../domain/memory/profiles.ts";
 import { type Candidate, planView, type SegmentState } from "../domain/memory/view-plan.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import type { Contents, Render, Segment, View } from "../storage/memory/segments.ts";
@@ -48,7 +53,12 @@ export function planOf(
     };
   });
   const live = unsealed.reduce((sum, { textTokens }) => sum + profile.textTokens(textTokens), 0);
-  const policy = { budget: context.tokenBudget, fade: context.fade };
+  const policy = {
+    budget: context.tokenBudget,
+    fade: context.fade,
+    maxImages: profile.limits.images,
+    mayHide: true,
+  };
   const { forms, tokens, overBudget } = planView(states, live, policy);
   const changes = states.flatMap((state, i): Change | [] => {
     const to = forms[i] as string;
@@ -66,50 +76,57 @@ export function planOf(
 
 /** Without its image, a segment is text again. */
 function shownForm(form: string | undefined, renders: Render[]): string {
-  if (form === undefined || form === "index") return form ?? "text";
+  if (form === undefined || form === "index" || form === "none") return form ?? "text";
   return renders.some((one) => one.form === form && one.state === "ready") ? form : "text";
 }
 
 function tokensIn(state: SegmentState, form: string): number {
   if (form === "text") return state.textTokens;
   if (form === "index") return state.indexTokens;
+  if (form === "none") return 0;
   return state.candidates.find((candidate) => candidate.form === form)?.tokens ?? 0;
 }
 
 /** What can be shown of a segment: the images that exist, and those that could be made from its texts. */
 function candidatesOf(profile: Profile, segment: Segment, renders: Render[]): Candidate[] {
+  const index = profile.textTokens(segment.indexTokens);
   const possible = profile.forms.flatMap((form): Candidate | [] => {
     const render = renders.find((one) => one.form === form.id);
-    if (render?.state === "failed" || (segment.erased && render?.state !== "ready")) return [];
-    const index = profile.textTokens(segment.indexTokens);
-    return render?.state === "ready"
-      ? {
-          form: form.id,
-          tokens: render.tokens + index,
-          precision: render.precision,
-          ready: true,
-        }
-      : {
-          form: form.id,
-          tokens: expectedTokens(form, segment.textTokens) + index,
-          precision: null,
-          ready: false,
-        };
+    if (render?.state === "ready") return readyCandidate(form, segment, render, index);
+    if (render?.state === "failed" || segment.erased) return [];
+    const { pages, imageTokens, tokens } = expectedCost(profile, form, segment.textTokens);
+    const precision = precisionCeiling(form, segment.textTokens, imageTokens);
+    return { form: form.id, tokens: tokens + index, precision, ready: false, images: pages };
   });
   // Images of forms that the profile no longer has.
   const others = renders
     .filter(({ form, state }) => state === "ready" && !profile.forms.some(({ id }) => id === form))
-    .map(({ form, tokens, precision }) => ({ form, tokens, precision, ready: true }));
+    .map(({ form, tokens, precision, pages }) => ({
+      form,
+      tokens,
+      precision,
+      ready: true,
+      images: pages.length,
+    }));
   return [...possible, ...others];
 }
 
-/** Tokens of the pages before they are made. @param textTokens of DeepSeek's tokenizer */
-function expectedTokens({ page, holds, tokens }: ImageForm, textTokens: number): number {
-  const full = Math.floor(textTokens / holds);
-  const rest = textTokens - full * holds;
-  const row = page.row ?? page.height;
-  const height = Math.min(page.height, Math.ceil((page.height * rest) / holds / row) * row);
-  return full * tokens(page.width, page.height) + (rest > 0 ? tokens(page.width, height) : 0);
+/** A page recogniser reads pixels, a model sees few tokens: its precision is at most what was measured for such models. */
+function readyCandidate(
+  form: ImageForm,
+  segment: Segment,
+  render: Render,
+  index: number,
+): Candidate {
+  const imageTokens = render.pages.reduce((sum, { tokens }) => sum + tokens, 0);
+  const ceiling = precisionCeiling(form, segment.textTokens, imageTokens);
+  return {
+    form: form.id,
+    tokens: render.tokens + index,
+    precision: Math.min(render.precision ?? 1, ceiling),
+    ready: true,
+    images: render.pages.length,
+  };
 }
 
 /** For each segment, the number of later messages of the role `user`. */

@@ -44,6 +44,8 @@ export interface ShownContext {
   /** Leading items that stay as they are until segments are sealed or become fainter. */
   stable: number;
   tokens: ContextTokens;
+  /** Segments that are left out altogether, to meet the budget. */
+  hidden: number;
   /** Why the view is larger than the budget; `null` if it is not. */
   overBudget: string | null;
 }
@@ -75,6 +77,7 @@ export async function showContext(
     items,
     stable: items.findLastIndex((item) => isSealed(item, state)) + 1,
     tokens,
+    hidden: Object.values(state.views[0]?.forms ?? {}).filter((form) => form === "none").length,
     overBudget: overBudget(context, state, tokens.total),
   };
 }
@@ -103,7 +106,8 @@ async function itemsOf(
   images: ImageLinks,
 ): Promise<ViewItem[]> {
   const forms = views[0]?.forms ?? {};
-  const asText = segments.filter(({ id }) => !shown.has(id) && forms[id] !== "index");
+  const isLeftOut = (id: string) => forms[id] === "index" || forms[id] === "none";
+  const asText = segments.filter(({ id }) => !shown.has(id) && !isLeftOut(id));
   const texts = await contentsOf(env, context, [...unsealed, ...pinned], segments);
   const sealed = await textsOfSegments(env, context, asText);
   const message = (number: number, tokens: number, of: typeof texts): ViewItem | [] => {
@@ -116,6 +120,7 @@ async function itemsOf(
       segments.map(async (segment): Promise<ViewItem[]> => {
         const render = shown.get(segment.id);
         if (render) return [await imageItem(env, context, profile, segment, render, images)];
+        if (forms[segment.id] === "none") return [];
         if (forms[segment.id] === "index") return [indexItem(profile, segment)];
         const own = sealed.get(segment.id) ?? new Map();
         const each = profile.textTokens(segment.textTokens) / (own.size || 1);

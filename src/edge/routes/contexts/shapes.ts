@@ -13,7 +13,7 @@ const time = z.iso.datetime();
 
 export const Form = z.string().max(32).openapi({
   description:
-    "`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels",
+    "`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels",
   example: "tiny-12",
 });
 

@@ -88,6 +88,10 @@ const ViewSchema = z
     token_budget: z.int().nullable(),
     over_budget: z.boolean(),
     over_budget_reason: z.string().nullable(),
+    hidden_segments: z.int().openapi({
+      description:
+        "The oldest segments, which are left out altogether because even their lines are too many for the budget. Searches find their messages",
+    }),
     tokens: Tokens,
     cost: z.union([Cost, z.null()]).openapi({
       description: "For one request; `null` if the profile is not priced by tokens",
@@ -199,6 +203,7 @@ export const contextsView = (app: App) => {
       token_budget: context.tokenBudget,
       over_budget: shown.overBudget !== null,
       over_budget_reason: shown.overBudget,
+      hidden_segments: shown.hidden,
       tokens: shown.tokens,
       cost: costOf(shown.profile, shown.tokens),
       stable_items: shown.stable,
