@@ -1202,7 +1202,7 @@ export type Fade = {
   /** `rounds`: age is the number of later messages with the role `user` */
   by?: "time" | "rounds";
   rungs: Array<{
-    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     form: string;
     /** Seconds, or rounds */
     after: number;
@@ -1383,6 +1383,8 @@ export type ContextView = {
   token_budget: number | null;
   over_budget: boolean;
   over_budget_reason: string | null;
+  /** The oldest segments, which are left out altogether because even their lines are too many for the budget. Searches find their messages */
+  hidden_segments: number;
   tokens: ContextTokens;
   /** For one request; `null` if the profile is not priced by tokens */
   cost: ContextCost | null;
@@ -1400,7 +1402,7 @@ export type ContextView = {
   } | {
     type: "image";
     segment: string;
-    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     form: string;
     first_message: number;
     last_message: number;
@@ -1488,9 +1490,9 @@ export type Ageing = {
     segment: string;
     first_message: number;
     last_message: number;
-    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     from: string;
-    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     to: string;
     tokens_before: number;
     /** Expected, if the image is not made yet */
@@ -1543,7 +1545,7 @@ export type ContextSegment = {
 
 export type ContextRender = {
   profile: string;
-  /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
   form: string;
   /** `checking`: a reader is reading its pages */
   state: "making" | "checking" | "ready" | "failed";
@@ -1581,7 +1583,7 @@ export type ContextZoom = {
   context_id: string;
   segment: string;
   profile: string;
-  /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
   form: string;
   /** `making`: repeat the request */
   state: "making" | "ready";
@@ -1603,7 +1605,7 @@ export type ContextZoom = {
 
 export type ZoomContextSegment = {
   profile?: string;
-  /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
   form: string;
 };
 
@@ -1614,7 +1616,7 @@ export type MemoryProfile = {
   version: string;
   source: string;
   forms: Array<{
-    /** `text`, `index` (only the line that says what is in the segment), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     id: string;
     width: number;
     height: number;

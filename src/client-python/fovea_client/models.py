@@ -774,6 +774,9 @@ class ContextView(Record):
     token_budget: int | None
     over_budget: bool
     over_budget_reason: str | None
+    hidden_segments: int
+    """The oldest segments, which are left out altogether because even their lines are too many for the
+    budget. Searches find their messages"""
     tokens: ContextTokens
     cost: ContextCost | None
     """For one request; `null` if the profile is not priced by tokens"""
@@ -806,8 +809,8 @@ class ContextViewItemImage(Record):
     type: Literal["image"]
     segment: str
     form: str
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     first_message: int
     last_message: int
     tokens: int
@@ -885,11 +888,11 @@ class AgeingChange(Record):
     first_message: int
     last_message: int
     from_: str = Field(alias="from")
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     to: str
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     tokens_before: int
     tokens_after: int
     """Expected, if the image is not made yet"""
@@ -950,8 +953,8 @@ class ContextZoom(Record):
     segment: str
     profile: str
     form: str
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     state: Literal["making", "ready"] | str
     """`making`: repeat the request"""
     pages: list[ContextZoomPage]
@@ -990,8 +993,8 @@ class MemoryProfile(Record):
 
 class MemoryProfileForm(Record):
     id: str
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     width: int
     height: int
     type_size: float
@@ -1711,8 +1714,8 @@ class Fade(Record):
 
 class FadeRung(Record):
     form: str
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     after: float
     """Seconds, or rounds"""
 
@@ -1770,8 +1773,8 @@ class ContextCost(Record):
 class ContextRender(Record):
     profile: str
     form: str
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     state: Literal["making", "checking", "ready", "failed"] | str
     """`checking`: a reader is reading its pages"""
     tokens: int

@@ -470,8 +470,8 @@ class AgeContext(TypedDict, total=False):
 class ZoomContextSegment(TypedDict, total=False):
     profile: str
     form: Required[str]
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
 
 
 class CompressOptions(TypedDict, total=False):
@@ -664,8 +664,8 @@ class Fade(TypedDict, total=False):
 
 class FadeRung(TypedDict, total=False):
     form: Required[str]
-    """`text`, `index` (only the line that says what is in the segment), or a form of the profile, such as
-    `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
+    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
     after: Required[float]
     """Seconds, or rounds"""
 
