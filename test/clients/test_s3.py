@@ -125,6 +125,9 @@ class Buckets(unittest.TestCase):
         self.authorize(True)
 
     def test_presigned_put(self) -> None:
+        # Moto's check of rights knows no signatures in the query.
+        self.authorize(False)
+        self.addCleanup(self.authorize, True)
         names = {"aws_access_key_id": self.key["AccessKeyId"], "region_name": REGION}
         secret = self.key["SecretAccessKey"]
         s3 = boto3.client("s3", endpoint_url=self.endpoint, aws_secret_access_key=secret, **names)

@@ -138,7 +138,7 @@ async function writeLine(
       ...(found && {
         file_id: found.job.fileId,
         document_sha256: found.documentSha256,
-        ...found.job.options,
+        ...shownOptions(found.job),
         ...found.job.presentation,
         selection: formatSelection(found.job.selection),
       }),
@@ -161,6 +161,9 @@ async function writeLine(
   const again = missing.length > 0 ? toRanges(missing.map(({ page }) => page)) : null;
   return { written, again };
 }
+
+/** The options without the mark of the document's password. */
+const shownOptions = ({ options: { password: _, ...shown } }: Job) => shown;
 
 /** Erases the data of extractions whose records are gone. A job that other lines still wait for keeps its own. */
 async function eraseWritten(env: Env, extractions: Awaited<ReturnType<typeof extractionsOfJobs>>) {
