@@ -437,7 +437,7 @@ def test_answers_of_a_newer_service_are_accepted():
     wire = Wire(answer(200, {**FILE, "shelf": "A", "name": None}))
     file = wire.client().files.get("x")
     assert file.model_extra == {"shelf": "A"}
-    ageing = {"first_message": 1, "last_message": 2, "from": "text", "to": "hologram"}
+    ageing = {"segment": "seg_x", "first_message": 1, "last_message": 2, "from": "text", "to": "hologram"}
     change = fovea_client.models.AgeingChange.model_validate(
         {**ageing, "tokens_before": 2, "tokens_after": 1}
     )

@@ -75,7 +75,7 @@ def test_base_images_have_full_versions():
     ]
     for image in images:
         assert re.search(r":\d+\.\d+\.\d+-", image), image
-    node = json.loads((ROOT / "package.json").read_text())["devDependencies"]["node"]
+    node = json.loads((ROOT / "package.json").read_text())["dependencies"]["node"]
     assert images[0].startswith(f"node:{node}-")
 
 
