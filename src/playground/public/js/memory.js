@@ -308,7 +308,7 @@ export class MemoryView {
           ` One request costs $${cost.usd.toFixed(5)} instead of $${cost.usd_as_text.toFixed(5)}.`,
       ),
       bar,
-      over_budget_reason && h("p", { class: "note" }, over_budget_reason),
+      ...(over_budget_reason ? [h("p", { class: "note" }, over_budget_reason)] : []),
     );
   }
 
