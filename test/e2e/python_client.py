@@ -141,13 +141,24 @@ def keeps_a_conversation():
     assert first.number == 1
     assert client.contexts.change(context.id, 1, importance=0.5).importance == 0.5
     view = client.contexts.view(context.id)
-    assert view.items and view.items[0].type == "text"
-    assert client.contexts.content(context.id)[0]["type"] == "text"
+    assert view.items and view.items[0].type == "message"
+    assert client.contexts.as_messages(context.id, "openai")["messages"]
+    assert "contents" in client.contexts.as_messages(context.id, "gemini")
+    assert [hit.number for hit in client.contexts.search(context.id, "copy light").data] == [1]
+    assert [message.text for message in client.contexts.messages(context.id)] == [text, "Noted."]
+    assert client.contexts.segments(context.id) == []
+    assert {cost.profile for cost in client.contexts.costs(context.id).data} >= {"deepseek-ocr"}
+    assert client.contexts.profiles()[0].forms
+    more = client.contexts.add_from(context.id, "openai", {"messages": [{"role": "user", "content": "More"}]})
+    assert [message.number for message in more] == [3]
     assert client.contexts.age(context.id, dry_run=True).dry_run
     assert client.contexts.recall(context.id, 1).text == text
     assert client.contexts.message(context.id, 1).text == text
-    assert client.contexts.loss(context.id).messages[0].form == "text"
-    assert text in b"".join(client.contexts.export(context.id)).decode()
+    lines = b"".join(client.contexts.export(context.id)).decode()
+    assert text in lines
+    copy = client.contexts.import_(lines)
+    assert (copy.imported, copy.skipped) == (3, [])
+    client.contexts.delete(copy.id)
     client.contexts.forget(context.id, 1)
     try:
         client.contexts.message(context.id, 1)

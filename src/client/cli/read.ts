@@ -117,6 +117,7 @@ const jobOptions: Record<string, Option> = {
   },
   password: { value: "TEXT", help: "the password of an encrypted PDF" },
   "zero-retention": { help: "erase the document and its results when they are delivered" },
+  deliver: { value: "URL", help: "a presigned address to which the result is PUT as JSON" },
   "webhook-url": { value: "URL", help: "an address that is told when the job ends" },
   metadata: { value: "KEY=TEXT", help: "a text of your own, kept with the job", many: true },
 };
@@ -353,9 +354,12 @@ const jobOf = (input: Input) =>
     tokens: input.value("tokens"),
     password: input.value("password"),
     zero_retention: input.has("zero-retention") || undefined,
+    deliver: deliverTo(input.value("deliver")),
     webhook_url: input.value("webhook-url"),
     metadata: metadataOf(input.values("metadata")),
   }) as ReadOptions;
+
+const deliverTo = (url: string | undefined) => (url === undefined ? undefined : { url });
 
 function metadataOf(pairs: string[]): Record<string, string> | undefined {
   if (pairs.length === 0) return undefined;
