@@ -4,7 +4,7 @@ import { Fovea, InvalidRequestError, NotFoundError } from "../../src/client/inde
 import { Eyes } from "../edge/eyes.ts";
 import { edge, newKey, ORIGIN } from "../edge/support.ts";
 
-const words = "The ferry was seen at the gate by the keeper. ".repeat(150).trim();
+const words = "The ferry was seen at the gate by the keeper. ".repeat(105).trim();
 
 let eyes: Eyes;
 let fovea: Fovea;

@@ -12,7 +12,7 @@ before(async () => {
 
 /** A talk of some pages: questions, and paragraphs of a paper and a report as answers. */
 const talk = () => {
-  const words = `${truthOf("paper")} ${truthOf("report-12")}`.split(/\s+/);
+  const words = `${truthOf("paper")} ${truthOf("report-12")} `.repeat(2).trim().split(/\s+/);
   const answers = Array.from({ length: Math.ceil(words.length / 90) }, (_, i) =>
     words.slice(90 * i, 90 * (i + 1)).join(" "),
   );

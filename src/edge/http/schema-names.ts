@@ -4,7 +4,8 @@
  */
 import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
 import type { ZodObject, ZodType } from "zod";
-import { LineDefaults } from "../domain/batches/batch.ts";
+import { BatchTarget, LineDefaults } from "../domain/batches/batch.ts";
+import { NewConnection } from "../domain/buckets/connection.ts";
 import {
   Block,
   FailedPage,
@@ -25,5 +26,6 @@ function name(schema: ZodType, base?: ZodObject): void {
   });
 }
 
-for (const schema of [PageError, Block, PageResult, FailedPage, LineDefaults]) name(schema);
+const NAMED = [PageError, Block, PageResult, FailedPage, LineDefaults, BatchTarget, NewConnection];
+for (const schema of NAMED) name(schema);
 name(StoredPageResult, PageResult);

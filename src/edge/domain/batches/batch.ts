@@ -97,18 +97,20 @@ export const BatchInput = z.strictObject({
 export type BatchInput = z.infer<typeof BatchInput>;
 
 /** Where the output of a batch is written. */
-export const BatchTarget = z.strictObject({
-  bucket: bucketId,
-  prefix: prefixField.optional().meta({
-    description:
-      "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
-  }),
-  training_data: z
-    .array(z.enum(VERDICTS).exclude(["failed"]))
-    .min(1)
-    .optional()
-    .meta({ description: "Also write training data, of pages with these verdicts" }),
-});
+export const BatchTarget = z
+  .strictObject({
+    bucket: bucketId,
+    prefix: prefixField.optional().meta({
+      description:
+        "The keys of the output are this, the batch's id, `/` and the name of the file. Default: the connection's prefix",
+    }),
+    training_data: z
+      .array(z.enum(VERDICTS).exclude(["failed"]))
+      .min(1)
+      .optional()
+      .meta({ description: "Also write training data, of pages with these verdicts" }),
+  })
+  .meta({ id: "BatchTarget" });
 export type BatchTarget = z.infer<typeof BatchTarget>;
 
 /** Whether a listed object is a document of the batch. @param own prefix of the batch's output in the same bucket */

@@ -35,24 +35,36 @@ export const objectKey = z.string().superRefine((key, context) => {
   if (fault) context.addIssue({ code: "custom", message: fault });
 });
 
-export const NewConnection = z.strictObject({
-  endpoint: z
-    .url()
-    .max(512)
-    .refine(isOrigin, "must be an origin such as `https://s3.eu-central-1.amazonaws.com`")
-    .transform((url) => new URL(url).origin),
-  region: z
-    .string()
-    .regex(/^[a-zA-Z0-9-]{1,64}$/, "not a region")
-    .default("us-east-1"),
-  bucket: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/, "not a bucket's name")
-    .refine((name) => !name.includes(".."), "not a bucket's name"),
-  prefix: prefixField.default(""),
-  addressing: z.enum(ADDRESSING).default("path"),
-  ...keyFields,
-});
+export const NewConnection = z
+  .strictObject({
+    endpoint: z
+      .url()
+      .max(512)
+      .refine(isOrigin, "must be an origin such as `https://s3.eu-central-1.amazonaws.com`")
+      .transform((url) => new URL(url).origin),
+    region: z
+      .string()
+      .regex(/^[a-zA-Z0-9-]{1,64}$/, "not a region")
+      .default("us-east-1"),
+    bucket: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/, "not a bucket's name")
+      .refine((name) => !name.includes(".."), "not a bucket's name"),
+    prefix: prefixField.default(""),
+    addressing: z.enum(ADDRESSING).default("path"),
+    ...keyFields,
+  })
+  .meta({
+    id: "NewBucket",
+    example: {
+      endpoint: "https://s3.eu-central-1.amazonaws.com",
+      region: "eu-central-1",
+      bucket: "scans",
+      prefix: "archive/",
+      access_key_id: "AKIAIOSFODNN7EXAMPLE",
+      secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    },
+  });
 
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);

@@ -27,7 +27,7 @@ export const BatchSchema = z
     }),
     manifest: z.string().nullable().openapi({ description: "`null` if the batch has an `input`" }),
     input: BatchInput.nullable(),
-    output: z.union([BatchTarget.openapi("BatchTarget"), z.null()]),
+    output: z.union([BatchTarget, z.null()]),
     bucket_error: PageError.nullable().openapi({
       description:
         "Why a bucket that documents come from does not work at the moment; the batch asks again, and pauses with `bucket-failed` if that does not help",

@@ -51,16 +51,7 @@ const create = createRoute({
       required: true,
       content: {
         "application/json": {
-          schema: NewConnection.openapi("NewBucket", {
-            example: {
-              endpoint: "https://s3.eu-central-1.amazonaws.com",
-              region: "eu-central-1",
-              bucket: "scans",
-              prefix: "archive/",
-              access_key_id: "AKIAIOSFODNN7EXAMPLE",
-              secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            },
-          }),
+          schema: NewConnection,
         },
       },
     },

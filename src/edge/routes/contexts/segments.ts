@@ -211,6 +211,7 @@ const profiles = createRoute({
       description: "The profiles",
       content: { "application/json": { schema: z.object({ data: z.array(ProfileSchema) }) } },
     },
+    ...problems(),
   },
 });
 

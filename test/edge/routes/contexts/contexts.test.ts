@@ -58,9 +58,12 @@ const kept = async () =>
 const count = (table: string) =>
   env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE tenant_id = ?`).bind(tenant).first("n");
 
+/** A page of this profile holds a segment, as the one page of the stub does. */
+const PROFILE = "gemini/gemini-2.5-flash";
+
 /** Creates a context with three messages that fill a segment, and a fourth that does not. */
 async function filled(body: object = {}, ms = 2 * DAY) {
-  const { id } = await create({ recent: 0, ...body });
+  const { id } = await create({ recent: 0, profile: PROFILE, ...body });
   const messages = ["ship", "crane", "ferry", "buoy"].map((seed) => ({
     content: words(seed, 80),
     created_at: ago(ms),
@@ -261,7 +264,7 @@ describe("ageing", () => {
   });
 
   it("always shows pinned messages as text", async () => {
-    const { id } = await create({ recent: 0 });
+    const { id } = await create({ recent: 0, profile: PROFILE });
     await add(
       id,
       { content: "You are a harbour master.", role: "system", pinned: true },
@@ -279,12 +282,12 @@ describe("ageing", () => {
   });
 
   it("keeps to a token budget, down to index lines, and says so where it cannot", async () => {
-    const { id } = await create({ token_budget: 1500, recent: 1 });
+    const { id } = await create({ token_budget: 2500, recent: 1, profile: PROFILE });
     for (const seed of ["ship", "crane", "ferry", "buoy", "gull", "tide", "rope", "oar"])
       await add(id, { content: words(seed, 80) });
     expect(await view(id)).toMatchObject({ over_budget: true });
     const aged = await age(id);
-    expect(aged.tokens.total).toBeLessThanOrEqual(1500);
+    expect(aged.tokens.total).toBeLessThanOrEqual(2500);
     expect(aged.over_budget).toBe(false);
     expect((await types(id)).at(-1)).toBe("message");
     await patch(id, { token_budget: 200 });
@@ -298,7 +301,7 @@ describe("ageing", () => {
     const fade = {
       by: "time",
       rungs: [
-        { form: "base-14", after: 0 },
+        { form: "tile-14", after: 0 },
         { form: "index", after: 365 * 86_400 },
       ],
     };
@@ -308,7 +311,7 @@ describe("ageing", () => {
       await age(id, days > 0 ? { at: ahead(days * DAY) } : {});
       forms.push((await json(get(`${id}/segments`))).data[0].form);
     }
-    expect(forms).toEqual(["base-14", "base-14", "index", "index"]);
+    expect(forms).toEqual(["tile-14", "tile-14", "index", "index"]);
   });
 
   it("is done by the sweep without a request", async () => {
@@ -331,10 +334,13 @@ describe("ageing", () => {
   it("makes images for another profile from the first view of it", async () => {
     const { id } = await filled();
     await age(id);
-    expect(await types(id, "?profile=gemini/gemini-2.5-flash")).toEqual(Array(4).fill("message"));
+    expect(await types(id, "?profile=gemini/gemini-3.8-flash")).toEqual(Array(4).fill("message"));
     await age(id);
-    const shown = await view(id, "?profile=gemini/gemini-2.5-flash");
-    expect(shown.items[0]).toMatchObject({ type: "image", form: expect.stringMatching(/^tile-/) });
+    const shown = await view(id, "?profile=gemini/gemini-3.8-flash");
+    expect(shown.items[0]).toMatchObject({
+      type: "image",
+      form: expect.stringMatching(/^(high|low)-/),
+    });
     expect(shown.cost.usd).toBeLessThan(shown.cost.usd_as_text);
     expect((await get(`${id}/view?profile=nobody/1`)).status).toBe(422);
     const { data } = await json(get(`${id}/costs`));
@@ -525,8 +531,8 @@ describe("a segment", () => {
     );
     const zoom = (body: object) =>
       post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, body, { prefer: "wait=20" });
-    const closer = await json(zoom({ form: "base-14" }));
-    expect(closer).toMatchObject({ state: "ready", form: "base-14", pages: [{ width: 1024 }] });
+    const closer = await json(zoom({ form: "tile-14" }));
+    expect(closer).toMatchObject({ state: "ready", form: "tile-14", pages: [{ width: 1536 }] });
     expect((await call(closer.pages[0].url)).status).toBe(200);
     expect((await json(get(`${id}/segments`))).data[0].form).toBe(segment.form);
     const unknown = await json(zoom({ form: "huge-99" }));
@@ -563,7 +569,7 @@ describe("what a context keeps", () => {
     expect((await patch(id, { erase_after: -1 })).status).toBe(422);
     expect((await patch(id, { ladder: {} })).status).toBe(422);
     const [segment] = (await json(get(`${id}/segments`))).data;
-    const zoom = post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, { form: "base-14" });
+    const zoom = post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, { form: "tile-14" });
     expect((await zoom).status).toBe(409);
   });
 
