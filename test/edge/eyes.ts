@@ -11,7 +11,7 @@ interface Said {
 }
 
 /** Type that is smaller is not read well: every `e` is missed. */
-const LEGIBLE_PX = 11;
+const LEGIBLE_PX = 13;
 
 /** Messages one below the other, each in its own box. */
 const stacked = (messages: Said[]) =>

@@ -185,7 +185,8 @@ export const context: Command[] = [
       const found = await input.fovea().contexts.search(id, words.join(" "), { limit });
       if (input.has("json")) printJson(found);
       else
-        for (const { number, role, snippet } of found.data) print(`${number} ${role}: ${snippet}`);
+        for (const { number, role, snippet } of found.data)
+          print(`${number} ${role}: ${snippet.replace(/\s+/g, " ")}`);
       return 0;
     },
   },

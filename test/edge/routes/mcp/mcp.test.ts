@@ -341,6 +341,8 @@ describe("a job that is not finished", () => {
     await expect(client.readResource({ uri: `fovea://jobs/${job_id}/result.md` })).rejects.toThrow(
       /job-not-finished/,
     );
+    // The other page's shard must not come to the next test.
+    await cog.page(await cog.demand(), 2);
   });
 
   it("goes on when the client cancels", async () => {
