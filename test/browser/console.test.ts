@@ -242,7 +242,11 @@ describe("keys", { skip: absent }, () => {
   test("a long list has pages, and names are text whatever they are", async () => {
     const { key } = await newAccount();
     const evil = "<img src=x onerror=alert(1)><script>alert(2)</script>";
+    // Ids, by which lists are ordered, have a resolution of a second.
+    const nextSecond = () => new Promise((resolve) => setTimeout(resolve, 1100));
+    await nextSecond();
     for (let i = 0; i < 20; i++) await api("POST", "/v1/keys", key, { name: `key ${i}` });
+    await nextSecond();
     await api("POST", "/v1/keys", key, { name: evil });
     const { page, faults, close } = await signIn(key, "keys");
     await row(page, evil).waitFor();

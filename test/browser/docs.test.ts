@@ -54,7 +54,7 @@ describe("reference", { skip: absent }, () => {
     const { page, close } = await open("/docs");
     const shown = page.locator("article.operation:visible");
     await page.locator("#createOcrJob").waitFor();
-    const search = page.getByLabel("Search");
+    const search = page.locator("#search");
     await search.fill("zero_retention prefer");
     await page.getByText(/^1 of \d+ operations$/).waitFor();
     assert.deepEqual(await shown.evaluateAll((all) => all.map(({ id }) => id)), ["createOcrJob"]);
