@@ -569,7 +569,10 @@ describe("what a context keeps", () => {
     expect((await patch(id, { erase_after: -1 })).status).toBe(422);
     expect((await patch(id, { ladder: {} })).status).toBe(422);
     const [segment] = (await json(get(`${id}/segments`))).data;
-    const zoom = post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, { form: "tile-14" });
+    const zoom = post(`/v1/contexts/${id}/segments/${segment.id}/zoom`, key, {
+      profile: "openai/gpt-4o",
+      form: "low-12",
+    });
     expect((await zoom).status).toBe(409);
   });
 
