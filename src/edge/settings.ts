@@ -60,6 +60,24 @@ export const SettingsSchema = z.object({
     .default({})
     .meta(about("JSON object: dollars per page, by model. A model without a price costs nothing.")),
 
+  MEMORY_PRICES: json
+    .pipe(
+      z.record(
+        z.string(),
+        z.strictObject({
+          input: z.number().min(0).optional(),
+          cachedInput: z.number().min(0).optional(),
+          cacheWrite: z.number().min(0).optional(),
+        }),
+      ),
+    )
+    .default({})
+    .meta(
+      about(
+        'JSON object: dollars for a million tokens, by [profile of the memory](MEMORY.md#profiles), in place of the known ones: `{"openai/gpt-4o": {"input": 2.5, "cachedInput": 1.25}}`.',
+      ),
+    ),
+
   SIGNING_SECRET: z
     .string()
     .min(16, "set it to at least 16 random characters")

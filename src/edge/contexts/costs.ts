@@ -3,13 +3,15 @@ import type { Env } from "../bindings.ts";
 import { PROFILES } from "../domain/memory/profiles.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { contents } from "../storage/memory/segments.ts";
+import { priced } from "./create.ts";
 import { planOf } from "./plan.ts";
 
 /** Counted where the images exist, otherwise expected; without a token budget. */
 export async function costsOf(env: Env, context: Context) {
   const state = await contents(env.DB, context.id);
   const all = [...state.unsealed, ...state.segments];
-  return PROFILES.map((profile) => {
+  return PROFILES.map((known) => {
+    const profile = priced(env, known);
     const view = { profile: profile.id, forms: {}, overBudget: null };
     const unlimited = { ...context, tokenBudget: null };
     const { tokens } = planOf(unlimited, profile, state, view, Date.now());

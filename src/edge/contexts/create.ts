@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
 import { newId } from "../domain/ids.ts";
-import { findProfile, PROFILES, type Profile } from "../domain/memory/profiles.ts";
+import { findProfile, PROFILES, type Profile, withPrices } from "../domain/memory/profiles.ts";
 import type { Fade } from "../domain/memory/view-plan.ts";
 import { READERS, RENDER } from "../domain/pages/models.ts";
 import { Problem } from "../problem.ts";
@@ -67,6 +67,12 @@ export async function changeContext(
   checkFade(profile, change.fade === undefined ? context.fade : change.fade);
   if (change.reader) checkReader(env, change.reader);
   await updateContext(env.DB, context.id, change, Date.now());
+}
+
+/** A profile with the operator's prices. */
+export function priced(env: Env, profile: Profile): Profile {
+  const prices = settings(env).MEMORY_PRICES[profile.id];
+  return prices ? withPrices(profile, prices) : profile;
 }
 
 /** @throws Problem `unknown-profile` */

@@ -16,7 +16,7 @@ import {
   type Segment,
   viewContents,
 } from "../storage/memory/segments.ts";
-import { demandProfile } from "./create.ts";
+import { demandProfile, priced } from "./create.ts";
 import { contentsOf } from "./texts.ts";
 
 /** Profiles of one context for which images are made. */
@@ -60,7 +60,7 @@ export async function showContext(
   profileId: string,
   images: ImageLinks,
 ): Promise<ShownContext> {
-  const profile = demandProfile(profileId);
+  const profile = priced(env, demandProfile(profileId));
   const [state, pinnedRows] = await Promise.all([
     viewContents(env.DB, { id: context.id, profile: profile.id }),
     selectPinned(env.DB, context.id).all(),

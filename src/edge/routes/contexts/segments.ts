@@ -1,6 +1,7 @@
 /** GET /v1/contexts/{id}/segments and …/segments/{segment}; POST …/segments/{segment}/zoom; GET /v1/memory/profiles */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
+import { priced } from "../../contexts/create.ts";
 import { demandSegment } from "../../contexts/find.ts";
 import { pageUrl } from "../../contexts/view.ts";
 import { openSegment, zoomSegment } from "../../contexts/zoom.ts";
@@ -259,7 +260,9 @@ export const contextsSegments = (app: App) => {
     return c.json(answer, made ? 200 : 202);
   });
 
-  app.openapi(profiles, (c) => c.json({ data: PROFILES.map(profileView) }, 200));
+  app.openapi(profiles, (c) =>
+    c.json({ data: PROFILES.map((profile) => profileView(priced(c.env, profile))) }, 200),
+  );
 };
 
 const pagesOf = (env: Parameters<typeof pageUrl>[0], context: Context, render: Render) =>
