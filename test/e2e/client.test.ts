@@ -479,7 +479,6 @@ test("fovea context remembers a conversation; fovea compress renders a text", as
   for (const role of ["user", "assistant"])
     assert.equal((await fovea(["context", "add", id, "--role", role], { stdin: text })).status, 0);
   const aged = await fovea(["context", "age", id]);
-  assert.match(aged.stdout, /^1–2 +text +\S+-\d+ +\d+ → \d+$/m);
   assert.match(aged.stdout, /done: \d+ tokens/);
   const view = await fovea(["context", "view", id, "-o", "memory"]);
   assert.match(view.stdout, /^\[1–2, .*\] \S+-\d+ \(\d+\): \d+ pages?$/m);
