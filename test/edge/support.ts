@@ -183,6 +183,16 @@ export class CogStub {
     return prediction;
   }
 
+  /** Like `demand`, of a document; predictions that an earlier test has left are passed over. */
+  async demandOf(fileId: string): Promise<Prediction> {
+    for (;;) {
+      const prediction = await this.demand();
+      const [, shardId] = /\/shards\/(shard_\w+)/.exec(prediction.input.push_url as string) ?? [];
+      const shard = env.DB.prepare("SELECT file_id FROM shards WHERE id = ?").bind(shardId ?? "");
+      if ((await shard.first("file_id")) === fileId) return prediction;
+    }
+  }
+
   push(prediction: Prediction, path: string, body: object) {
     const url = new URL(prediction.input.push_url as string);
     url.pathname += path;

@@ -406,7 +406,7 @@ describe("planning", () => {
   it("plans the rest of a job that is inserted while the pages are counted", async () => {
     const file = await upload(key);
     await json(post("/v1/ocr", key, { file: file.id }));
-    const prediction = await cog.demand();
+    const prediction = await cog.demandOf(file.id);
     const late = await callInterrupted(
       { at: /INSERT INTO jobs/, do: () => cog.document(prediction, 3) },
       "/v1/ocr",
@@ -418,7 +418,7 @@ describe("planning", () => {
   it("starts nothing for a job that is canceled while the pages are counted", async () => {
     const file = await upload(key);
     const { id } = await json(post("/v1/ocr", key, { file: file.id }));
-    const prediction = await cog.demand();
+    const prediction = await cog.demandOf(file.id);
     const url = new URL(prediction.input.push_url as string);
     url.pathname += "/document";
     const report = {
