@@ -22,6 +22,13 @@ export async function installations(env: Env): Promise<Record<string, Installati
   return Installations.parse(await response.json());
 }
 
+/** Models that were found installed: they stay so, and dispatching a shard need not ask again. */
+const installed = new Set<string>();
+
 /** @returns `null` if the model is installed */
-export const installationOf = async (env: Env, model: string): Promise<Installation | null> =>
-  (await installations(env))[model] ?? null;
+export async function installationOf(env: Env, model: string): Promise<Installation | null> {
+  if (!env.INSTALLATION || installed.has(model)) return null;
+  const installation = (await installations(env))[model] ?? null;
+  if (installation === null) installed.add(model);
+  return installation;
+}
