@@ -207,6 +207,7 @@ def call(url: str, key: str, data: bytes | None = None, **headers: str) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("FOVEA_TEST_IMAGES" not in os.environ, reason="takes minutes: set FOVEA_TEST_IMAGES")
 @pytest.mark.skipif(open_python() is None, reason="needs root, and a Python that other users may run")
 def test_the_images_run_by_their_own_commands_and_read_a_page(open_folder):
     machine = Machine(open_folder)
