@@ -8,7 +8,8 @@ RUN npm ci --ignore-scripts --loglevel=error \
     && npm rebuild --ignore-scripts=false workerd esbuild \
     && npm cache clean --force
 COPY wrangler.toml ./
-COPY scripts/backup.ts scripts/bundle.ts scripts/container-settings.ts scripts/edge.ts scripts/
+COPY scripts/backup.ts scripts/bundle.ts scripts/container-settings.ts scripts/edge.ts scripts/migrate.ts \
+    scripts/stack.ts scripts/
 COPY scripts/backup scripts/backup
 COPY src/edge src/edge
 COPY src/playground/public src/playground/public
