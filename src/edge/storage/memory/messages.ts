@@ -84,6 +84,24 @@ export async function reserveNumbers(
   return last === null ? null : last - count + 1;
 }
 
+/** Most characters of a bound JSON list, well below D1's 2,000,000 bytes for a value. */
+const MAX_LIST = 450_000;
+
+/** The rows as JSON lists that D1 accepts; a single long row is a list of its own. */
+function listsOf(messages: Unsealed[]): string[] {
+  const lists: string[][] = [];
+  let left = 0;
+  for (const row of messages.map((message) => JSON.stringify(message))) {
+    if (left < row.length) {
+      lists.push([]);
+      left = MAX_LIST;
+    }
+    lists.at(-1)?.push(row);
+    left -= row.length;
+  }
+  return lists.map((rows) => `[${rows.join(",")}]`);
+}
+
 /** @returns false if the context was deleted in the meantime */
 export async function insertMessages(
   db: D1Database,
@@ -91,19 +109,16 @@ export async function insertMessages(
   messages: Unsealed[],
   now: number,
 ): Promise<boolean> {
-  const results = await db.batch([
-    db
-      .prepare(
-        `INSERT INTO context_messages (context_id, number, role, pinned, importance, text_tokens, characters, sha256,
-           fingerprint, created_at, erased, content)
-         SELECT ?1, value ->> 'number', value ->> 'role', value ->> 'pinned', value ->> 'importance',
-           value ->> 'textTokens', value ->> 'characters', value ->> 'sha256', value ->> 'fingerprint',
-           value ->> 'createdAt', value ->> 'erased', value -> 'content'
-         FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM contexts WHERE id = ?1 AND deleted_at IS NULL)`,
-      )
-      .bind(contextId, JSON.stringify(messages)),
-    touch(db, contextId, now),
-  ]);
+  const insert = db.prepare(
+    `INSERT INTO context_messages (context_id, number, role, pinned, importance, text_tokens, characters, sha256,
+       fingerprint, created_at, erased, content)
+     SELECT ?1, value ->> 'number', value ->> 'role', value ->> 'pinned', value ->> 'importance',
+       value ->> 'textTokens', value ->> 'characters', value ->> 'sha256', value ->> 'fingerprint',
+       value ->> 'createdAt', value ->> 'erased', value -> 'content'
+     FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM contexts WHERE id = ?1 AND deleted_at IS NULL)`,
+  );
+  const lists = listsOf(messages).map((list) => insert.bind(contextId, list));
+  const results = await db.batch([...lists, touch(db, contextId, now)]);
   return (results[0] as D1Result).meta.changes > 0;
 }
 

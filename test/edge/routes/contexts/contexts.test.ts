@@ -196,6 +196,16 @@ describe("a context", () => {
     expect(wrong.detail).toMatch(/messages\[0\]\.role/);
   });
 
+  it("takes a list that is larger than a value of D1, and the longest message", async () => {
+    const { id } = await create();
+    const long = Array.from({ length: 30 }, (_, i) => ({ content: `${i} ${"漢".repeat(30_000)}` }));
+    expect((await add(id, ...long)).status).toBe(201);
+    const parts = [1, 2].map(() => ({ type: "text", text: "漢".repeat(99_000) }));
+    expect((await add(id, { content: parts })).status).toBe(201);
+    const last = await json(get(`${id}/messages/31`));
+    expect(last.characters).toBe(2 * 99_000 + 2);
+  });
+
   it("lists its messages in pages", async () => {
     const { id } = await create();
     await add(id, ...["a", "b", "c"].map((content) => ({ content })));
