@@ -40,7 +40,9 @@ export class Eyes {
   readonly broken = new Set<string>();
   #stopped = false;
 
+  /** Begins, or goes on after `stop`, also with what came meanwhile. */
   start(): this {
+    this.#stopped = false;
     (async () => {
       for (;;) {
         const prediction = await this.cog.next(() => this.#stopped);

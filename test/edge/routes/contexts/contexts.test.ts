@@ -385,16 +385,18 @@ async function later(condition: () => Promise<boolean>) {
 
 describe("interrupted anywhere", () => {
   let left = 0;
+  const cuts: { mockRestore(): void }[] = [];
   /** Makes the n-th write to the bucket or database fail, as if the isolate died there. */
   function cutAfter(writes: number) {
     left = writes;
     const wrap = (target: object, name: string, isWrite: (first: unknown) => boolean) => {
       const methods = target as Record<string, (...args: unknown[]) => unknown>;
       const real = (methods[name] as (typeof methods)[string]).bind(target);
-      vi.spyOn(methods, name).mockImplementation((...args) => {
+      const cut = vi.spyOn(methods, name).mockImplementation((...args) => {
         if (isWrite(args[0]) && left-- <= 0) throw new Error("cut off");
         return real(...args);
       });
+      cuts.push(cut);
     };
     wrap(env.BUCKET, "put", () => true);
     wrap(env.BUCKET, "delete", () => true);
@@ -417,8 +419,8 @@ describe("interrupted anywhere", () => {
       cutAfter(step === cutStep ? writes : Number.POSITIVE_INFINITY);
       const begun = await ageOnce(env, context, Date.now()).catch(() => null);
       cut ||= left < 0;
-      vi.restoreAllMocks();
-      eyes = new Eyes().start();
+      for (const cut of cuts.splice(0)) cut.mockRestore();
+      eyes.start();
       // The sweep would also finish the image, so it runs only for jobs that have lost their driver.
       const wait = cutStep < 3 ? later : until;
       for (const job of begun?.jobs ?? []) await wait(() => ended(job));
@@ -435,7 +437,7 @@ describe("interrupted anywhere", () => {
         `message ${i + 1}, ${where}`,
       ).toBe(true);
 
-    eyes = new Eyes().start();
+    eyes.start();
     await env.DB.prepare("UPDATE contexts SET leased_until = NULL").run();
     await later(async () => (await age(id, {}, "")).state === "done");
     expect((await view(id)).items[0], where).toMatchObject({ type: "image", last_message: 3 });
@@ -453,9 +455,9 @@ describe("interrupted anywhere", () => {
   ])(
     "in step %i, it is taken up again and loses nothing",
     async (step, first) => {
-      // Each write takes seconds, so every second one is cut.
+      // Each takes seconds, so every third write is cut.
       let writes = first;
-      while (await survives(step, writes)) writes += 2;
+      while (await survives(step, writes)) writes += 3;
       expect(writes).toBeGreaterThan(2);
     },
     240_000,
