@@ -1,5 +1,5 @@
 /**
- * `npm test`: sets up what is missing, runs every suite, three at a time on two cores, and ends with one line over all of them.
+ * `npm test`: sets up what is missing, runs every suite, all four at a time on two cores, and ends with one line over all of them.
  * `npm test -- edge worker e2e` runs only the suites that are named. Plain Node ≥ 20.
  */
 import { spawn } from "node:child_process";
@@ -52,7 +52,7 @@ const SUITES = {
 };
 
 /** Suites at a time: each keeps less than a core busy, because it often waits for a timer or a process to start. */
-const AT_ONCE = Math.min(3, availableParallelism() + 1);
+const AT_ONCE = Math.min(4, availableParallelism() + 2);
 
 /** Runs a suite and shows its lines behind its name. Resolves with whether it passed. */
 function runSuite(/** @type {string} */ suite, /** @type {string[]} */ [command, ...args]) {
