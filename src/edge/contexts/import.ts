@@ -1,8 +1,7 @@
 /** Makes a context of what another one has exported. */
 import type { Env } from "../bindings.ts";
 import type { Caller } from "../context.ts";
-import type { ChatMessage } from "../domain/memory/chat-message.ts";
-import { callsOf, resultsOf } from "../domain/memory/chat-message.ts";
+import { type ChatMessage, callsOf, resultsOf } from "../domain/memory/chat-message.ts";
 import { invalidRequest } from "../problem.ts";
 import { type Context, markContextDeleted } from "../storage/memory/contexts.ts";
 import { addMessages } from "./add.ts";

@@ -4,7 +4,7 @@
  */
 import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
-import type { ChatMessage } from "../domain/memory/chat-message.ts";
+import { type ChatMessage, callsOf, resultsOf } from "../domain/memory/chat-message.ts";
 import { indexLine } from "../domain/memory/index-line.ts";
 import { messageText } from "../domain/memory/message-text.ts";
 import { planSegments, type Sealable } from "../domain/memory/segments.ts";
@@ -102,15 +102,12 @@ export function describe(
 
 const textOf = (message: ChatMessage | undefined) => (message ? messageText(message) : "");
 
-const sealable = (message: Unsealed): Sealable => {
-  const parts = message.content?.parts ?? [];
-  return {
-    number: message.number,
-    tokens: message.textTokens,
-    pinned: message.pinned,
-    calls: parts.flatMap((part) => (part.type === "tool_call" ? part.id : [])),
-    results: parts.flatMap((part) => (part.type === "tool_result" ? part.id : [])),
-    at: message.createdAt,
-    role: message.role,
-  };
-};
+const sealable = ({ content, ...message }: Unsealed): Sealable => ({
+  number: message.number,
+  tokens: message.textTokens,
+  pinned: message.pinned,
+  calls: content ? callsOf(content) : [],
+  results: content ? resultsOf(content) : [],
+  at: message.createdAt,
+  role: message.role,
+});

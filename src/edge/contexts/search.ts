@@ -1,7 +1,7 @@
 /** Full-text search in the messages of a context. */
 import type { Env } from "../bindings.ts";
 import { messageText } from "../domain/memory/message-text.ts";
-import { matchQuery, searchText } from "../domain/memory/search-query.ts";
+import { matchQuery, searchText, shownText } from "../domain/memory/search-query.ts";
 import { Problem } from "../problem.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { listMessages, type Message, messagesByNumber } from "../storage/memory/messages.ts";
@@ -42,7 +42,7 @@ export async function searchMessages(
   );
   const hits = found.flatMap(({ number, snippet, score }): Hit | [] => {
     const message = messages.get(number);
-    return message ? { message, snippet: unspaced(snippet), score } : [];
+    return message ? { message, snippet: shownText(snippet), score } : [];
   });
   return { hits, complete };
 }
@@ -66,8 +66,3 @@ async function updateIndex(env: Env, context: Context): Promise<boolean> {
   }
   return true;
 }
-
-/** Takes away the spaces that `searchText` puts between Chinese and Japanese characters. */
-const IDEOGRAPH = "[\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff]";
-const BETWEEN = new RegExp(`(?<=${IDEOGRAPH}) | (?=${IDEOGRAPH})`, "gu");
-const unspaced = (text: string) => text.replace(BETWEEN, "");

@@ -9,7 +9,7 @@ import { age } from "./age.ts";
 import { demandProfile } from "./create.ts";
 import { beginRender } from "./render.ts";
 import { contentsOf } from "./texts.ts";
-import { jobsOver } from "./wait.ts";
+import { stepOver } from "./wait.ts";
 
 /** The messages of a segment with their texts; `null` where a text is erased. */
 export async function openSegment(
@@ -60,11 +60,6 @@ export async function zoomSegment(
     if (!render) throw new Problem("gone", "The segment was deleted.");
     // Whether a reader can read it is not of interest here.
     if (render.state !== "making" || Date.now() >= until) return render;
-    if (step === null) await sleep(BUSY_MS);
-    else if (!(await jobsOver(env, context.tenantId, step.jobs, until))) return render;
+    if (!(await stepOver(env, context.tenantId, step, until))) return render;
   }
 }
-
-/** Pause before the next try at a context on which another invocation works. */
-const BUSY_MS = 500;
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

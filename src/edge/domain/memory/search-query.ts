@@ -9,11 +9,16 @@ const MAX_TERMS = 16;
 /** Longest query that is looked at, in characters. */
 const MAX_QUERY = 1000;
 
-const IDEOGRAPH = /([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])/gu;
+const CJK = "[\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff]";
+const IDEOGRAPH = new RegExp(`(${CJK})`, "gu");
+const SPACE_BESIDE = new RegExp(`(?<=${CJK}) | (?=${CJK})`, "gu");
 
 /** A text as it is indexed. */
 export const searchText = (text: string): string =>
   text.normalize("NFKC").replace(IDEOGRAPH, " $1 ").replace(/ {2,}/g, " ").trim();
+
+/** A part of an indexed text, without the spaces that `searchText` has put there. */
+export const shownText = (indexed: string): string => indexed.replace(SPACE_BESIDE, "");
 
 /** What the tokenizer keeps: letters, digits, and private use. */
 const HAS_TOKEN = /[\p{L}\p{N}\p{Co}]/u;

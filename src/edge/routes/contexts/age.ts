@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { age, type Change, whatIf } from "../../contexts/age.ts";
 import { showContext } from "../../contexts/view.ts";
-import { jobsOver } from "../../contexts/wait.ts";
+import { stepOver } from "../../contexts/wait.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
@@ -81,10 +81,6 @@ const route = createRoute({
   },
 });
 
-/** Pause before the next try at a context that is being aged elsewhere. */
-const BUSY_MS = 500;
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 export const contextsAge = (app: App) =>
   app.openapi(route, async (c) => {
     const context = await demandContext(c, c.req.valid("param").id);
@@ -107,8 +103,7 @@ export const contextsAge = (app: App) =>
         sealed += step?.sealed ?? 0;
         if (state === "done" && step?.changes.length === 0 && step.sealed === 0) break;
         if (Date.now() >= until) break;
-        if (step === null) await sleep(BUSY_MS);
-        else if (!(await jobsOver(c.env, context.tenantId, step.jobs, until))) break;
+        if (!(await stepOver(c.env, context.tenantId, step, until))) break;
       }
     }
     const look = await whatIf(c.env, context, at());
