@@ -241,8 +241,13 @@ class Known {
 const OVER = ["queued", "running", "validating", "pending", "checking", "finishing"];
 
 /** A reader looks again until what the command has started is over. */
-async function settled(id: string): Promise<void> {
-  const path = { job: "jobs", batch: "batches", upl: "uploads" }[id.split("_")[0] as string];
+async function settled(id: string, jobId = ""): Promise<void> {
+  const path = {
+    job: "jobs",
+    batch: "batches",
+    upl: "uploads",
+    ext: `jobs/${jobId}/extractions`,
+  }[id.split("_")[0] as string];
   if (!path) return;
   const headers = { authorization: `Bearer ${environment.KEY}` };
   for (const end = Date.now() + LIMIT_MS; Date.now() < end; await sleep(200)) {
@@ -278,8 +283,12 @@ async function execute(
     return [answer, [...faults, answer.out.slice(0, 600), answer.err.slice(-600)]];
   known.learn(answer);
   const real = json(answer.out);
-  const { id, parts } = (real ?? {}) as { id?: string; parts?: { url?: string }[] };
-  if (id) await settled(id);
+  const { id, job_id, parts } = (real ?? {}) as {
+    id?: string;
+    job_id?: string;
+    parts?: { url?: string }[];
+  };
+  if (id) await settled(id, job_id);
   if (parts?.[0]?.url) await shell(state, `PART_URL='${parts[0].url}'`);
   if (statement.answer !== null) {
     const wanted = /(?:^|\D)(20[0-9])\b/.exec(statement.answer)?.[1];
