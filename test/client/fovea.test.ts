@@ -272,6 +272,32 @@ describe("events", () => {
     expect((await more.next()).done).toBe(true);
   });
 
+  it("go on after the end of the job with its extractions, also over a broken connection", async () => {
+    const end = 'id: 3\nevent: succeeded\ndata: {"state": "succeeded"}\n\n';
+    const data = '{"extraction_id": "ext_1", "state": "failed", "error": null}';
+    const broken = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(new TextEncoder().encode(end));
+        controller.error(new TypeError("connection reset"));
+      },
+    });
+    const last = `id: 4\nevent: extraction.completed\ndata: ${data}\n\n`;
+    const streams = [end + last, broken, last];
+    wire = async () => new Response(streams.shift());
+    for (let times = 0; times < 2; times++) {
+      const events: JobEvent[] = [];
+      for await (const event of fovea.jobs.events("job_x")) events.push(event);
+      expect(events.at(-1)).toEqual({
+        type: "extraction.completed",
+        id: "4",
+        extraction_id: "ext_1",
+        state: "failed",
+        error: null,
+      });
+    }
+    expect(sent.map(({ headers }) => headers.get("last-event-id"))).toEqual(["0", "0", "3"]);
+  });
+
   it("throw for an unknown job and an unreachable service", async () => {
     await expect(fovea.jobs.events("job_x").next()).rejects.toBeInstanceOf(NotFoundError);
     wire = async () => {

@@ -102,6 +102,20 @@ const extract = (job: string, body: object = {}, headers: object = { prefer: "wa
 const asked = async (instructions: string) =>
   json(fetch(`${EXTRACTOR}/asked?instructions=${encodeURIComponent(instructions)}`));
 
+/** The events of a job until the stream ends. */
+async function events(job: string, after = "0") {
+  const headers = { "last-event-id": after };
+  const text = await (await call(`/v1/jobs/${job}/events`, { key, headers })).text();
+  return Array.from(
+    text.matchAll(/event: (.*)\ndata: (.*)\nid: (.*)\n/g),
+    ([, type, data, id]) => ({
+      type,
+      data: JSON.parse(data as string),
+      id,
+    }),
+  );
+}
+
 const usage = async () => (await json(call("/v1/usage", { key }))).total;
 
 /** An extraction whose turns the test takes. */
@@ -172,6 +186,42 @@ describe("an extraction", () => {
       extraction_output_tokens: 10,
     });
     expect(await stored(job.file_id)).toHaveLength(1);
+  });
+
+  it("is an event of its job, whose stream is open until then", async () => {
+    const stop = cog.work(1, (page) => invoice(page));
+    const { id: file } = await upload(key);
+    const asked = { file, schema: SCHEMA, instructions: trick("busy-once") };
+    const { id, extraction } = await json(post("/v1/ocr", key, asked));
+    const told = await events(id);
+    stop();
+    expect(told.map(({ type }) => type)).toEqual([
+      "queued",
+      "running",
+      "page",
+      "succeeded",
+      "extraction.completed",
+    ]);
+    const data = { extraction_id: extraction.id, state: "succeeded", error: null };
+    expect(told.at(-1)).toMatchObject({ data });
+    expect(await events(id, told.at(-2)?.id)).toEqual(told.slice(-1));
+
+    const refused = await json(extract(id, { instructions: trick("refuse") }));
+    expect((await events(id, told.at(-1)?.id)).map(({ data }) => data)).toEqual([
+      {
+        extraction_id: refused.id,
+        state: "failed",
+        error: { code: "provider_refused", message: expect.any(String) },
+      },
+    ]);
+    // A job of hits, too.
+    const again = await json(post("/v1/ocr", key, asked));
+    expect((await events(again.id)).map(({ type }) => type)).toEqual([
+      "queued",
+      "page",
+      "succeeded",
+      "extraction.completed",
+    ]);
   });
 
   it("tells the model what is data, and asks it for the schema with the key", async () => {

@@ -78,9 +78,19 @@ describe("the provider", () => {
     expect(providerOf({ ...env, ...{ EXTRACT_URL: "" } })).toBeNull();
   });
 
+  it("may have another model for figures", () => {
+    const changed = { ...env, ...{ EXTRACT_FIGURE_MODEL: "sees" } };
+    expect([providerOf(changed)?.model, providerOf(changed, true)?.model]).toEqual([
+      env.EXTRACT_MODEL,
+      "sees",
+    ]);
+    expect(providerOf(env, true)?.model).toBe(env.EXTRACT_MODEL);
+    expect(providerOf({ ...changed, ...{ EXTRACT_MODEL: "" } })).toBeNull();
+  });
+
   it("that cannot be reached is unavailable", async () => {
     const nowhere = { ...settings(env), EXTRACT_URL: "http://127.0.0.1:1" };
-    await expect(new OpenAiProvider(nowhere).ask(QUESTION)).rejects.toMatchObject({
+    await expect(new OpenAiProvider("stand-in", nowhere).ask(QUESTION)).rejects.toMatchObject({
       code: "provider_unavailable",
     });
   });
