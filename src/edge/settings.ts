@@ -112,7 +112,10 @@ export const SettingsSchema = z.object({
     about("Limit of each tenant per day (UTC). Empty: no limit.", "pages"),
   ),
   DAILY_USD: orNothing(z.coerce.number().min(0)).meta(
-    about("Limit of each tenant per day (UTC), by `PRICES` and `EXTRACT_PRICES`. Empty: no limit.", "dollars"),
+    about(
+      "Limit of each tenant per day (UTC), by `PRICES` and `EXTRACT_PRICES`. Empty: no limit.",
+      "dollars",
+    ),
   ),
   MAX_FILE_BYTES: bytes(100 * MIB, "Largest document by `POST /v1/files` or by URL."),
   MAX_PAGES: count(5000, "pages", "Most pages of a document."),
@@ -240,10 +243,7 @@ export const SettingsSchema = z.object({
     .meta(about("JSON object: further members of each request to the provider.")),
   EXTRACT_PRICES: json
     .pipe(
-      z.record(
-        z.string(),
-        z.strictObject({ input: z.number().min(0), output: z.number().min(0) }),
-      ),
+      z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) })),
     )
     .default({})
     .meta(

@@ -6,7 +6,7 @@ import type { Env } from "../bindings.ts";
 import { schedulerOf } from "../dispatch/scheduler.ts";
 import { microsOf } from "../domain/keys/day-limits.ts";
 import { settings } from "../settings.ts";
-import { type Extraction, type Tokens } from "../storage/extractions.ts";
+import type { Extraction, Tokens } from "../storage/extractions.ts";
 import { bestEffort } from "../storage/fault.ts";
 import { dayLimits } from "../storage/tenants.ts";
 

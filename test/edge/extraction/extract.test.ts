@@ -560,6 +560,89 @@ describe("a long document", () => {
   });
 });
 
+describe("the account's limit of dollars", () => {
+  const view = async (job: { id: string }, id: string) =>
+    json(call(`/v1/jobs/${job.id}/extractions/${id}`, { key }));
+  const made = async (job: { id: string }, instructions: string, settings = {}) => {
+    const { id } = await undriven(job, instructions);
+    await drive(id, settings);
+    return view(job, id);
+  };
+  const limit = (daily_usd: number) =>
+    call("/v1/settings", { method: "PATCH", key, body: { daily_usd } });
+
+  it("counts the tokens at the model's prices, and stops the next question", async () => {
+    const job = await read();
+    // Each answer costs 100 × 1 + 10 × 10 millionths of a dollar.
+    await limit(0.0003);
+    const first = trick();
+    expect(await made(job, first)).toMatchObject({ state: "succeeded" });
+    expect(await usage()).toMatchObject({ cost_usd: 0.0002 });
+    expect(await made(job, trick("not-json"))).toMatchObject({ error: { code: "answer_invalid" } });
+    expect(await usage()).toMatchObject({ cost_usd: 0.0006 });
+    const refused = trick();
+    expect(await made(job, refused)).toMatchObject({
+      state: "failed",
+      error: { code: "budget_exceeded" },
+    });
+    expect(await asked(refused)).toEqual([]);
+
+    const again = await read(1, {}, job.file_id);
+    expect(await made(again, first)).toMatchObject({ state: "succeeded", cached: true });
+    expect(await made(job, trick(), { EXTRACT_PRICES: "{}" })).toMatchObject({
+      state: "succeeded",
+    });
+    await limit(1);
+    expect(await made(job, refused)).toMatchObject({ state: "succeeded" });
+  });
+
+  it("counts the requests that have failed, and is another account's own", async () => {
+    const job = await read();
+    await limit(0.0002);
+    expect(await made(job, trick("refuse"))).toMatchObject({ error: { code: "provider_refused" } });
+    expect(await made(job, trick())).toMatchObject({ error: { code: "budget_exceeded" } });
+    key = await newKey();
+    expect(await made(await read(), trick())).toMatchObject({ state: "succeeded" });
+  });
+});
+
+describe("the figures of a document", () => {
+  const figure = { media_type: "image/png", width: 9, height: 9, bytes: 9 };
+  const page = {
+    markdown: "",
+    blocks: [1, 2, 3].map((id) => ({
+      id,
+      type: "image",
+      bbox: [0, 0, 1, 0.2],
+      text: "",
+      confidence: null,
+      figure,
+    })),
+  } as never;
+
+  it.each([
+    ["too_many_figures", "2"],
+    // The worker has not pushed them.
+    ["gone", "3"],
+  ])("are not asked about: %s", async (code, most) => {
+    const stop = cog.work(1, () => page);
+    const { id: file } = await upload(key);
+    const job = await ended(key, (await json(post("/v1/ocr", key, { file }))).id);
+    stop();
+    const still = { ...env, EXTRACTIONS: { create: async () => {} } } as unknown as typeof env;
+    const { id } = await extractFromJob(still, {
+      job: (await findJobById(env.DB, job.id)) as Job,
+      schema: SCHEMA,
+      figures: { imageLimit: null, imageMinSize: 0 },
+    });
+    await drive(id, { EXTRACT_FIGURES: most });
+    expect(await json(call(`/v1/jobs/${job.id}/extractions/${id}`, { key }))).toMatchObject({
+      state: "failed",
+      error: { code },
+    });
+  });
+});
+
 describe("a driver", () => {
   it("lost before it began is started again by the sweep", async () => {
     const job = await read();

@@ -1,5 +1,6 @@
 /** What is sent to providers, and how their responses are read. Workers AI runs nowhere but at Cloudflare: a stand-in. */
 import { describe, expect, it } from "vitest";
+import { figureMessages } from "../../../src/edge/domain/extraction/prompt.ts";
 import { faultsOf } from "../../../src/edge/extraction/answer.ts";
 import { OpenAiProvider } from "../../../src/edge/extraction/openai.ts";
 import { providerOf } from "../../../src/edge/extraction/providers.ts";
@@ -45,6 +46,24 @@ describe("Workers AI", () => {
         { returnRawResponse: true, signal: expect.any(AbortSignal) },
       ],
     ]);
+  });
+
+  it("gets a figure as its models for images take it: a data URL in a part of the message", async () => {
+    const { calls, provider } = workersAi(() => Response.json({ response: {} }));
+    const messages = figureMessages("data:image/png;base64,AAAA", SCHEMA);
+    await provider.ask({ messages, schema: SCHEMA });
+    expect(calls[0]?.[1]).toMatchObject({
+      messages: [
+        { role: "system", content: expect.stringContaining(JSON.stringify(SCHEMA)) },
+        {
+          role: "user",
+          content: [
+            { type: "text" },
+            { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+          ],
+        },
+      ],
+    });
   });
 
   it.each([

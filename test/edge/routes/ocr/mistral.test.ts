@@ -1,7 +1,7 @@
 /** Mistral's OCR API. test/e2e/client.test.ts has its own client. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DIGEST, pdf } from "../../samples.ts";
-import { CogStub, call, ended, env, json, newKey, post, upload } from "../../support.ts";
+import { CogStub, call, EXTRACTOR, ended, env, json, newKey, post, upload } from "../../support.ts";
 import recorded from "./recorded/chat-apps.json";
 
 let cog: CogStub;
@@ -405,6 +405,18 @@ describe("bbox_annotation_format", () => {
       state: "succeeded",
       failed: [{ image: "img-1.png", error: { code: "provider_refused" } }],
     });
+  });
+
+  it("asks only about the image again to which the model gave no answer", async () => {
+    const file = await upload(key);
+    const busy = `stand-in: busy-once (${file.id})`;
+    const body = { document: { file_id: file.id } };
+    const asked = ocr({ ...body, bbox_annotation_format: format(busy) });
+    await readPictures([JPEG, PNG, JPEG]);
+    expect(annotations(await json(asked))).toHaveLength(3);
+    const requests = `${EXTRACTOR}/asked?instructions=${encodeURIComponent(busy)}`;
+    expect(await json(fetch(requests))).toHaveLength(4);
+    expect(await usage()).toMatchObject({ extraction_input_tokens: 300 });
   });
 
   it("does not lose the pages if the model cannot see", async () => {
