@@ -154,9 +154,9 @@ export async function driveAttached(env: Env, job: Job): Promise<Extraction | nu
  */
 export async function extractFromJob(
   env: Env,
-  { job, schema, instructions, keyId = job.keyId }: { job: Job; keyId?: string } & ExtractionFields,
+  { job, keyId = job.keyId, ...fields }: { job: Job; keyId?: string } & ExtractionFields,
 ): Promise<Extraction> {
-  const prepared = await prepareExtraction(env, job.tenantId, { schema, instructions });
+  const prepared = await prepareExtraction(env, job.tenantId, fields);
   const now = Date.now();
   const made = { ...prepared, id: newId("ext", now), keyId, jobId: job.id, createdAt: now };
   await insertExtraction(env.DB, made).run();
