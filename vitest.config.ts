@@ -73,6 +73,7 @@ export default defineConfig({
                 TEST_S3: s3.origin,
                 EXTRACT_URL: extractor.url,
                 EXTRACT_MODEL: "stand-in",
+                EXTRACT_PRICES: JSON.stringify({ "stand-in": { input: 1, output: 10 } }),
                 EXTRACT_KEY: "key-of-the-stand-in",
                 TEST_MIGRATIONS: await readD1Migrations("src/edge/storage/migrations"),
               },

@@ -1,7 +1,8 @@
 /**
  * A stand-in for a model behind OpenAI's chat API, on a real HTTP server. It has no model: it copies into the schema what
  * the document has after labels that are the names of properties, and the rows of tables whose heads are. What it does
- * besides that, the instructions of a request say, as `stand-in: NAME`: see `TRICKS`.
+ * besides that, the instructions of a request say, as `stand-in: NAME`: see `TRICKS`. Of a figure it sees the type and
+ * size of the picture; what it does besides that, the description of the schema says.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 
@@ -11,11 +12,14 @@ type Schema = {
   properties?: Record<string, Schema>;
   items?: Schema;
   anyOf?: Schema[];
+  description?: string;
 };
+
+type Content = string | { type: string; text?: string; image_url?: { url: string } }[];
 
 interface Asked {
   model: string;
-  messages: { role: string; content: string }[];
+  messages: { role: string; content: Content }[];
   response_format: { type: string; json_schema: { name: string; schema: Schema; strict: boolean } };
 }
 
@@ -65,6 +69,11 @@ const TRICKS: Record<string, Trick> = {
     answered(response, 400, { error: { message: "Invalid schema for response_format." } }),
   "wrong-key": (_, response) =>
     answered(response, 401, { error: { message: "Incorrect API key provided: sk-secret" } }),
+  blind: (_, response) =>
+    answered(response, 400, { error: { message: "This model does not support images." } }),
+  "no-png": (asked, response) =>
+    /\bpng\b/.test(textOfContent(asked.messages[1]?.content)) &&
+    answered(response, 200, completion(asked, { content: null, refusal: "I cannot see it." })),
   elsewhere: (_, response) => answered(response, 307, "", { location: "http://cog.test/stolen" }),
   silent: () => true,
   endless: (_, response) => {
@@ -98,9 +107,10 @@ export async function startExtractor(): Promise<Extractor> {
       return;
     }
     const body = JSON.parse(await textOf(request)) as Asked;
-    const instructions = /Instructions for this extraction:\n([\s\S]*)$/.exec(
-      body.messages[0]?.content ?? "",
-    )?.[1] as string;
+    const instructions =
+      /Instructions for this extraction:\n([\s\S]*)$/.exec(
+        textOfContent(body.messages[0]?.content),
+      )?.[1] ?? (body.response_format.json_schema.schema.description as string);
     const before = asked.get(instructions) ?? [];
     asked.set(instructions, [...before, { authorization: request.headers.authorization, body }]);
     const trick = TRICKS[/stand-in: ([\w-]+)/.exec(instructions ?? "")?.[1] ?? ""];
@@ -119,6 +129,17 @@ export async function startExtractor(): Promise<Extractor> {
   };
 }
 
+/** Images as lines that say what they are. */
+function textOfContent(content: Content = ""): string {
+  if (typeof content === "string") return content;
+  const lines = content.map(({ text, image_url }) => {
+    if (!image_url) return text;
+    const [, type, data = ""] = /^data:image\/(\w+);base64,(.+)$/.exec(image_url.url) ?? [];
+    return `Kind: ${type}\nBytes: ${Buffer.from(data, "base64").length}`;
+  });
+  return lines.join("\n");
+}
+
 async function textOf(request: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of request.setEncoding("utf8")) text += chunk;
@@ -127,7 +148,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
 
 /** Fills the schema of a request from its document. */
 function fill({ messages, response_format }: Asked): unknown {
-  const document = messages.filter(({ role }) => role === "user")[0]?.content ?? "";
+  const document = textOfContent(messages.find(({ role }) => role === "user")?.content);
   return filled(response_format.json_schema.schema, [], document);
 }
 

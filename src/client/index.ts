@@ -189,6 +189,7 @@ export {
 export type { NewContextMessage } from "./contexts.ts";
 export * from "./errors.ts";
 export {
+  type ExtractionEvent,
   type Format,
   isOver,
   type JobEvent,

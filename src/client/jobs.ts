@@ -26,7 +26,7 @@ export interface PageEvent extends Omit<PageStatus, "readings"> {
   id: string;
 }
 
-/** The job is `queued` or `running`, or has ended; an end state is the last event. */
+/** The job is `queued` or `running`, or has ended. After an end state, only its extractions can follow. */
 export interface StateEvent {
   type: JobState;
   id: string;
@@ -36,9 +36,18 @@ export interface StateEvent {
   failed?: number;
 }
 
-export type JobEvent = PageEvent | StateEvent;
+/** An extraction of the job has ended. */
+export interface ExtractionEvent extends Pick<Extraction, "error"> {
+  type: "extraction.completed";
+  id: string;
+  extraction_id: string;
+  state: Extraction["state"];
+}
+
+export type JobEvent = PageEvent | StateEvent | ExtractionEvent;
 
 const OPEN = new Set<string>(["queued", "running"]);
+const ENDS = new Set<string>(["succeeded", "partial", "failed", "canceled", "expired"]);
 export const isOver = (state: string) => !OPEN.has(state);
 
 /** The service sends a comment at least every 15 seconds. */
@@ -84,7 +93,7 @@ export class Jobs {
 
   /**
    * The events of a job as they happen, from the first one (or the one after `lastEventId`) to the
-   * last. Resumes after a broken connection.
+   * last: the end of the job, and of its extractions. Resumes after a broken connection.
    */
   async *events(
     id: string,
@@ -108,10 +117,10 @@ export class Jobs {
           if ("page" in known && pages.has(known.page)) continue;
           if ("page" in known) pages.add(known.page);
           yield known;
-          if (event.event !== "page" && isOver(event.event as JobState)) return;
+          if (ENDS.has(event.event)) wasOver = true;
         }
-        // `lastEventId` was the last event of a job that had already ended.
-        if (empty && wasOver) return;
+        if (wasOver) return;
+        // `lastEventId` may have been the last event of a job that had already ended.
         if (empty) wasOver = isOver((await this.get(id, { signal })).state);
         if (empty && !wasOver) await pause(backOff(0), signal);
       } catch (error) {

@@ -423,6 +423,14 @@ export type Extraction = {
   finished_at: string | null;
   /** Matches the schema. Only when it has succeeded */
   data?: Record<string, unknown>;
+  /** Instead of `data`, `citations` and `conflicts`, if Mistral's `bbox_annotation_format` has asked for the data of each image */
+  figures?: Array<{
+    page: number;
+    /** Id of the figure's block */
+    block: number;
+    data: Record<string, unknown> | null;
+    error: PageError | null;
+  }>;
   /** As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value is not on the pages */
   citations?: Record<string, unknown>;
   /** Values of which the parts of a long document have several */
@@ -471,6 +479,17 @@ export type MistralOcrResponse = {
       state: "queued" | "running" | "succeeded" | "failed";
       error: PageError | null;
     } | null;
+    /** The extraction behind `image_annotation`. `null` if none was asked for */
+    image_extraction: {
+      id: string;
+      state: "queued" | "running" | "succeeded" | "failed";
+      error: PageError | null;
+      /** Images without an annotation, if others have one */
+      failed: Array<{
+        image: string;
+        error: PageError;
+      }>;
+    } | null;
     pages: Array<{
       /** From 1 */
       page: number;
@@ -493,7 +512,8 @@ export type MistralOcrPage = {
     bottom_right_y: number;
     /** A `data:` URL */
     image_base64: string | null;
-    image_annotation: null;
+    /** The data as JSON, by `bbox_annotation_format`. `null` without it, and if there are none for this image: then `fovea.image_extraction` says why */
+    image_annotation: string | null;
   }>;
   /** The page's raster. `dpi` of images is 72 */
   dimensions: {
@@ -616,8 +636,20 @@ export type MistralOcrRequest = {
   include_blocks?: boolean | null;
   /** `word` needs a model with the granularity `word` */
   confidence_scores_granularity?: "page" | "block" | "word" | null;
-  /** Not supported */
-  bbox_annotation_format?: unknown;
+  /** What to extract from each image of the answer. The model gets the image itself, so it must be one that takes images */
+  bbox_annotation_format?: {
+    type: "json_schema";
+    json_schema: {
+      /** Accepted and ignored */
+      name: string;
+      /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
+      schema: Record<string, unknown>;
+      /** Accepted and ignored */
+      description?: string | null;
+      /** Accepted and ignored: every answer is validated */
+      strict?: boolean | null;
+    };
+  } | null;
   /** What to extract from the pages; see `POST /v1/jobs/{id}/extract` */
   document_annotation_format?: {
     type: "json_schema";
@@ -1980,7 +2012,7 @@ export type Usage = {
   /** Tokens that the provider has counted, also those of extractions that failed */
   extraction_input_tokens: number;
   extraction_output_tokens: number;
-  /** Cost of the pages read, by the model's price per page; 0 without a price */
+  /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price */
   cost_usd: number;
 };
 
@@ -2004,7 +2036,7 @@ export type UsageTotal = {
   /** Tokens that the provider has counted, also those of extractions that failed */
   extraction_input_tokens: number;
   extraction_output_tokens: number;
-  /** Cost of the pages read, by the model's price per page; 0 without a price */
+  /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price */
   cost_usd: number;
 };
 

@@ -153,6 +153,10 @@ export interface SchedulerRpc extends Rpc.DurableObjectBranded {
   reportHealth(pool: string, health: Health): void;
   /** Pages that the tenant's daily limits leave for this model; `null` without a limit. */
   pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null;
+  /** Whether the tenant's limit of dollars for today is reached. */
+  isSpent(tenantId: string, limits: DayLimits): boolean;
+  /** Counts what an extraction has cost, in millionths of a dollar. */
+  spend(tenantId: string, micros: number): void;
   heldSince(before: number): string[];
   report(tenantId?: string): { pools: PoolReport[]; pages: { waiting: number; working: number } };
   /** All pools with what the scheduler knows of them, and the queue. */

@@ -112,7 +112,10 @@ export const SettingsSchema = z.object({
     about("Limit of each tenant per day (UTC). Empty: no limit.", "pages"),
   ),
   DAILY_USD: orNothing(z.coerce.number().min(0)).meta(
-    about("Limit of each tenant per day (UTC), by `PRICES`. Empty: no limit.", "dollars"),
+    about(
+      "Limit of each tenant per day (UTC), by `PRICES` and `EXTRACT_PRICES`. Empty: no limit.",
+      "dollars",
+    ),
   ),
   MAX_FILE_BYTES: bytes(100 * MIB, "Largest document by `POST /v1/files` or by URL."),
   MAX_PAGES: count(5000, "pages", "Most pages of a document."),
@@ -230,11 +233,24 @@ export const SettingsSchema = z.object({
       ),
     ),
   EXTRACT_MODEL: text("Model of that API, or of Workers AI. Empty: no extractions."),
+  EXTRACT_FIGURE_MODEL: text(
+    "Model for the figures of a document: one that takes images. Empty: `EXTRACT_MODEL`.",
+  ),
   EXTRACT_KEY: text("Secret. Bearer token for that API."),
   EXTRACT_PARAMETERS: json
     .pipe(z.record(z.string(), z.json()))
     .default({ temperature: 0 })
     .meta(about("JSON object: further members of each request to the provider.")),
+  EXTRACT_PRICES: json
+    .pipe(
+      z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) })),
+    )
+    .default({})
+    .meta(
+      about(
+        'JSON object: dollars for a million tokens, by model, for `/v1/usage` and daily limits: `{"gpt-4o-mini": {"input": 0.15, "output": 0.6}}`. A model without a price costs nothing.',
+      ),
+    ),
   EXTRACT_TIMEOUT_S: seconds(120, "Time for one answer of the provider."),
   EXTRACT_DEADLINE_S: seconds(1800, "Time for an extraction after its job has ended."),
   EXTRACT_INPUT_TOKENS: count(
@@ -243,6 +259,7 @@ export const SettingsSchema = z.object({
     "Text of the document in one request, as estimated. Longer documents are extracted in parts.",
   ),
   EXTRACT_PARTS: count(32, "parts", "Most parts of a document."),
+  EXTRACT_FIGURES: count(100, "figures", "Most figures of a document that are annotated."),
   EXTRACT_AT_ONCE: count(4, "extractions", "Extractions of one tenant that run at once."),
 
   WEBHOOK_BACKOFF_S: seconds(

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from fovea_client import ApiConnectionError, ApiTimeoutError, AsyncFovea, Fovea, PageEvent
+from fovea_client import ApiConnectionError, ApiTimeoutError, AsyncFovea, ExtractionEvent, Fovea, PageEvent
 from fovea_client._sse import EventParser
 from fovea_client._sync import jobs as sync_jobs
 
@@ -79,6 +79,17 @@ def test_pages_with_one_id_come_once():
     events = list(wire.client().jobs.events("job"))
     assert [event.page for event in events if isinstance(event, PageEvent)] == [1, 2, 3]
     assert wire.resumed == ["0", "1", "1"]
+
+
+def test_events_go_on_after_the_end_of_the_job_with_its_extractions(pauses):
+    data = {"extraction_id": "ext_1", "state": "failed", "error": {"code": "deadline", "message": "Late."}}
+    extraction = event(4, "extraction.completed", **data)
+    wire = Streams([END, extraction], [END, httpx.ReadError("reset")], [extraction])
+    for _ in range(2):
+        *_, last = wire.client().jobs.events("job")
+        assert isinstance(last, ExtractionEvent)
+        assert (last.id, last.extraction_id, last.error.code) == ("4", "ext_1", "deadline")
+    assert wire.resumed == ["0", "0", "3"]
 
 
 def test_a_stream_that_breaks_again_and_again_is_an_error(pauses):

@@ -11,7 +11,7 @@ import {
   TimeoutError,
 } from "../../src/client/index.ts";
 import { pdf, tokensFile } from "../edge/samples.ts";
-import { CogStub, edge, newKey, ORIGIN } from "../edge/support.ts";
+import { CogStub, edge, newKey, ORIGIN, s3Object } from "../edge/support.ts";
 
 let cog: CogStub;
 let apiKey: string;
@@ -23,7 +23,7 @@ let wire: (request: Request, n: number) => Promise<Response>;
 
 beforeEach(async () => {
   cog = new CogStub().install();
-  apiKey = await newKey({ scopes: ["read", "write", "webhooks", "admin"] });
+  apiKey = await newKey({ scopes: ["read", "write", "webhooks", "buckets", "admin"] });
   sent = [];
   wire = (request) => edge(request);
   fovea = client();
@@ -272,6 +272,33 @@ describe("events", () => {
     expect((await more.next()).done).toBe(true);
   });
 
+  it("go on after the end of the job with its extractions, also over a broken connection", async () => {
+    const end = 'id: 3\nevent: succeeded\ndata: {"state": "succeeded"}\n\n';
+    const data = '{"extraction_id": "ext_1", "state": "failed", "error": null}';
+    let pulls = 0;
+    const broken = new ReadableStream({
+      pull(controller) {
+        if (pulls++ === 0) controller.enqueue(new TextEncoder().encode(end));
+        else controller.error(new TypeError("connection reset"));
+      },
+    });
+    const last = `id: 4\nevent: extraction.completed\ndata: ${data}\n\n`;
+    const streams = [end + last, broken, last];
+    wire = async () => new Response(streams.shift());
+    for (let times = 0; times < 2; times++) {
+      const events: JobEvent[] = [];
+      for await (const event of fovea.jobs.events("job_x")) events.push(event);
+      expect(events.at(-1)).toEqual({
+        type: "extraction.completed",
+        id: "4",
+        extraction_id: "ext_1",
+        state: "failed",
+        error: null,
+      });
+    }
+    expect(sent.map(({ headers }) => headers.get("last-event-id"))).toEqual(["0", "0", "3"]);
+  });
+
   it("throw for an unknown job and an unreachable service", async () => {
     await expect(fovea.jobs.events("job_x").next()).rejects.toBeInstanceOf(NotFoundError);
     wire = async () => {
@@ -386,6 +413,30 @@ describe("other operations", () => {
   it("need a key and a URL", () => {
     expect(() => new Fovea({ baseUrl: ORIGIN })).toThrow("FOVEA_API_KEY");
     expect(() => client({ baseUrl: "ocr.example.com" })).toThrow("is no URL");
+  });
+
+  it("connect, check, rotate and delete buckets", async () => {
+    await s3Object("scans", "a.pdf", "x");
+    const accessKey = {
+      access_key_id: "AKIDOFTHETESTS",
+      secret_access_key: "secret-key-of-the-tests",
+    };
+    const place = { endpoint: "https://s3.example.com", region: "eu-test-1", bucket: "scans" };
+    const made = await fovea.buckets.create({ ...place, ...accessKey, prefix: "in/" });
+    expect(made).toMatchObject({ ...place, prefix: "in/", access_key_hint: "ESTS" });
+    expect(await fovea.buckets.get(made.id)).toEqual(made);
+    expect(await fovea.buckets.check(made.id)).toMatchObject({ ok: true });
+    const wrong = { ...accessKey, secret_access_key: "wrong-secret" };
+    expect((await fovea.buckets.rotate(made.id, wrong)).rotated_at).not.toBeNull();
+    const { ok, steps } = await fovea.buckets.check(made.id);
+    expect([ok, steps[0]?.error?.code]).toEqual([false, "secret_wrong"]);
+    const other = await fovea.buckets.create({ ...place, ...accessKey });
+    expect((await fovea.buckets.list({ limit: 1 })).data).toHaveLength(1);
+    await fovea.buckets.delete(made.id);
+    const all = [];
+    for await (const { id } of fovea.buckets.all()) all.push(id);
+    expect(all).toEqual([other.id]);
+    await expect(fovea.buckets.get(made.id)).rejects.toBeInstanceOf(NotFoundError);
   });
 
   it("create, change and delete webhook endpoints", async () => {

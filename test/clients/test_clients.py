@@ -11,10 +11,13 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 import openai
+import pydantic
 from mistralai.client import Mistral, errors
+from mistralai.extra.utils.response_format import response_format_from_pydantic_model
 
 ORIGIN, KEY = os.environ["FOVEA_ORIGIN"], os.environ["FOVEA_KEY"]
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+FIXTURES = pathlib.Path(__file__).parents[1] / "e2e/fixtures"
 MODEL = "mistral-ocr-latest"
 
 
@@ -83,6 +86,29 @@ class MistralPython(unittest.TestCase):
         say("average confidence", scores.average_page_confidence_score)
         say("words", [word.model_dump() for word in scores.word_confidence_scores[:3]])
         self.assertGreater(len(scores.word_confidence_scores), 20)
+
+    def test_annotations(self) -> None:
+        """The schemas are those of Mistral's own helper; the model behind extractions is a stand-in."""
+
+        class Figure(pydantic.BaseModel):
+            kind: str
+            bytes: int
+
+        class Report(pydantic.BaseModel):
+            title: str | None
+
+        pdf = base64.b64encode((FIXTURES / "figure.pdf").read_bytes()).decode()
+        answer = self.client.ocr.process(
+            model=MODEL,
+            document={"type": "document_url", "document_url": f"data:application/pdf;base64,{pdf}"},
+            bbox_annotation_format=response_format_from_pydantic_model(Figure),
+            document_annotation_format=response_format_from_pydantic_model(Report),
+        )
+        [image] = answer.pages[0].images
+        say("image_annotation", image.image_annotation)
+        say("document_annotation", answer.document_annotation)
+        self.assertIn(Figure.model_validate_json(image.image_annotation).kind, ["png", "jpeg"])
+        self.assertIsNone(Report.model_validate_json(answer.document_annotation).title)
 
     def test_errors(self) -> None:
         document = {"type": "image_url", "image_url": data_url("photo.jpg", "image/jpeg")}

@@ -5,6 +5,7 @@ Moto checks signatures and rights (IAM) once it is told to; the objects are made
 
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import time
@@ -40,6 +41,8 @@ def call(method: str, path: str, body: object = None) -> dict:
 class Buckets(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
+        # It would print a line for each request.
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         cls.moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         cls.moto.start()
         host, port = cls.moto.get_host_and_port()

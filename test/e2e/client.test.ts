@@ -22,6 +22,7 @@ import { promisify } from "node:util";
 import type { Job } from "../../scripts/api.ts";
 import { Files } from "../../src/client/files.ts";
 import { Transport } from "../../src/client/transport.ts";
+import { ACCESS_KEY, startS3 } from "../s3.ts";
 import { api, data as dataFolder, stack, unseen } from "./support.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -29,6 +30,9 @@ const examples = join(root, "examples");
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "fovea-client-"));
 const bin = join(folder, "node_modules/.bin/fovea");
+const s3 = await startS3();
+for (const bucket of ["cli-scans", "python-scans"])
+  await fetch(`${s3.origin}/${bucket}/a`, { method: "PUT", headers: { "x-test": "1" }, body: "x" });
 
 interface Ended {
   status: number;
@@ -81,7 +85,10 @@ before(async () => {
     cwd: folder,
   });
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => {
+  s3.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 describe("the package", () => {
   test("includes its types and license, and has no dependencies", async () => {
@@ -448,6 +455,39 @@ test("fovea batch reads documents and manifests, keeps complete files and lists 
   assert.match((await fovea(["batch", "status", id])).stderr, /No such batch/);
 });
 
+test("fovea bucket connects, checks, lists, rotates and deletes", async () => {
+  const env = { AWS_ACCESS_KEY_ID: ACCESS_KEY.id, AWS_SECRET_ACCESS_KEY: ACCESS_KEY.secret };
+  const said = async (args: string[], more = {}) => fovea(args, { env: { ...env, ...more } });
+  const place = ["--endpoint", s3.origin, "--region", "eu-test-1", "--prefix", "in/"];
+  const connected = await said(["bucket", "connect", "cli-scans", ...place]);
+  assert.equal(connected.status, 0, connected.stderr);
+  const id = connected.stdout.trim();
+  assert.match(id, /^bkt_\w+$/);
+  const listed = await said(["bucket", "list"]);
+  assert.match(listed.stdout, new RegExp(`${id} +cli-scans +in/ +${s3.origin} +ESTS`));
+  const checked = await said(["bucket", "check", id]);
+  assert.equal(checked.stdout, "list: ok\nwrite: ok\nread: ok\ndelete: ok\n");
+  assert.equal(checked.status, 0);
+
+  const rotated = await said(["bucket", "rotate", id, "--json"], {
+    AWS_SECRET_ACCESS_KEY: "wrong-secret",
+  });
+  assert.equal(JSON.parse(rotated.stdout).id, id);
+  const failed = await said(["bucket", "check", id, "--json"]);
+  const { ok, steps } = JSON.parse(failed.stdout);
+  assert.deepEqual([failed.status, ok, steps[0].error.code], [1, false, "secret_wrong"]);
+
+  assert.equal((await said(["bucket", "delete", id])).status, 0);
+  const left = JSON.parse((await said(["bucket", "list", "--json"])).stdout);
+  assert.ok(!left.some((bucket: { id: string }) => bucket.id === id));
+  const keyless = await said(["bucket", "connect", "x", ...place], { AWS_ACCESS_KEY_ID: "" });
+  assert.deepEqual([keyless.status, keyless.stdout], [2, ""]);
+  assert.match(keyless.stderr, /Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/);
+  const nowhere = await said(["bucket", "connect", "x"]);
+  assert.equal(nowhere.status, 2);
+  assert.match(nowhere.stderr, /--endpoint is needed/);
+});
+
 test("fovea keys creates, rotates and revokes keys; fovea usage counts pages", async () => {
   const bootstrap = { env: { FOVEA_API_KEY: stack.bootstrapSecret } };
   const made = await fovea(["keys", "create", "--tenant", "cli"], bootstrap);
@@ -537,7 +577,8 @@ describe("the Python package", () => {
 
   test("reads, waits, follows, batches, remembers, and repeats nothing", async () => {
     const script = join(root, "test/e2e/python_client.py");
-    await runPython([script, examples, join(root, "test/e2e/fixtures/encrypted.pdf")]);
+    const encrypted = join(root, "test/e2e/fixtures/encrypted.pdf");
+    await runPython([script, examples, encrypted, s3.origin]);
   });
 
   test("runs the first code of its README", async () => {

@@ -1,5 +1,7 @@
 /** Mistral's own TypeScript client, with nothing changed but the address and the key. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Mistral } from "@mistralai/mistralai";
 import { HTTPValidationError, SDKError } from "@mistralai/mistralai/models/errors";
@@ -85,6 +87,27 @@ describe("Mistral's client", () => {
     const found = JSON.parse(answer.documentAnnotation ?? "null");
     assert.equal(found.invoice_number, "HIS-2026-0417");
     assert.equal(found.lines[0].amount, 1840);
+  });
+
+  test("gets data from each image of a page", async () => {
+    const pdf = readFileSync(join(import.meta.dirname, "fixtures/figure.pdf"));
+    const kind = { type: "object", properties: { kind: { type: "string" } }, required: ["kind"] };
+    const answer = await mistral.ocr.process({
+      model,
+      document: {
+        type: "document_url",
+        documentUrl: `data:application/pdf;base64,${pdf.toString("base64")}`,
+      },
+      bboxAnnotationFormat: {
+        type: "json_schema",
+        jsonSchema: { name: "image", schemaDefinition: kind, strict: true },
+      },
+      includeImageBase64: true,
+    });
+    const [image, ...others] = answer.pages[0]?.images ?? [];
+    assert.equal(others.length, 0);
+    const [, type] = /^data:image\/(\w+);/.exec(image?.imageBase64 ?? "") ?? [];
+    assert.deepEqual(JSON.parse(image?.imageAnnotation ?? "null"), { kind: type });
   });
 
   test("raises its own errors, which say what is wrong", async () => {

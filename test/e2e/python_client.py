@@ -23,7 +23,8 @@ from fovea_client import (
 )
 from fovea_client._sync import files
 
-EXAMPLES, ENCRYPTED = map(Path, sys.argv[1:])
+EXAMPLES, ENCRYPTED = map(Path, sys.argv[1:3])
+S3 = sys.argv[3]
 INVOICE = EXAMPLES / "invoice.pdf"
 client = Fovea()
 
@@ -183,6 +184,22 @@ def shows_models_usage_and_endpoints():
         assert error.status == 401
 
 
+def connects_a_bucket():
+    access_key = {"access_key_id": "AKIDOFTHETESTS", "secret_access_key": "secret-key-of-the-tests"}
+    place = {"endpoint": S3, "region": "eu-test-1", "bucket": "python-scans"}
+    bucket = client.buckets.create(**place, **access_key)
+    assert (bucket.bucket, bucket.access_key_hint, bucket.rotated_at) == ("python-scans", "ESTS", None)
+    assert client.buckets.get(bucket.id) == bucket
+    assert client.buckets.check(bucket.id).ok
+    wrong = {**access_key, "secret_access_key": "wrong-secret"}
+    assert client.buckets.rotate(bucket.id, **wrong).rotated_at is not None
+    refused = client.buckets.check(bucket.id)
+    assert not refused.ok and refused.steps[0].error.code == "secret_wrong", refused
+    assert bucket.id in [one.id for one in client.buckets.all()]
+    client.buckets.delete(bucket.id)
+    assert bucket.id not in [one.id for one in client.buckets.list().data]
+
+
 async def does_the_same_asynchronously():
     async with AsyncFovea() as client:
         reading, compressed = await asyncio.gather(
@@ -204,6 +221,7 @@ for check in [
     reads_a_batch,
     keeps_a_conversation,
     shows_models_usage_and_endpoints,
+    connects_a_bucket,
 ]:
     check()
 asyncio.run(does_the_same_asynchronously())

@@ -29,6 +29,7 @@ it("an empty daily limit means no limit, and 0 means a limit of 0", () => {
   });
   expect(() => parse({ DAILY_PAGES: "-1" })).toThrow("DAILY_PAGES");
   expect(() => parse({ PRICES: '{"m": "cheap"}' })).toThrow("PRICES.m");
+  expect(() => parse({ EXTRACT_PRICES: '{"m": {"input": 1}}' })).toThrow("EXTRACT_PRICES.m.output");
 });
 
 it("loopback is only called for clients of an edge that is on loopback itself", () => {

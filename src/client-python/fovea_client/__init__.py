@@ -22,7 +22,7 @@ from .errors import (
     ServerError,
     WebhookError,
 )
-from .events import JobEvent, PageEvent, StateEvent, is_over
+from .events import ExtractionEvent, JobEvent, PageEvent, StateEvent, is_over
 from .manifest import ManifestLine, is_batch_over
 from .models import Block, Extraction, FailedPage, Job, ResultDocument, StoredPageResult
 from .reading import PageOutcome, Reading
@@ -37,6 +37,7 @@ __all__ = [
     "Block",
     "ConflictError",
     "Extraction",
+    "ExtractionEvent",
     "FailedPage",
     "Fovea",
     "FoveaError",

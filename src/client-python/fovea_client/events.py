@@ -32,7 +32,7 @@ class PageEvent(Record):
 
 
 class StateEvent(Record):
-    """The job is `queued` or `running`, or has ended; an end state is the last event."""
+    """The job is `queued` or `running`, or has ended. After an end state, only its extractions can follow."""
 
     type: Literal["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"] | str
     id: str
@@ -42,11 +42,23 @@ class StateEvent(Record):
     failed: int | None = None
 
 
-JobEvent = PageEvent | StateEvent
+class ExtractionEvent(Record):
+    """An extraction of the job has ended."""
+
+    type: Literal["extraction.completed"]
+    id: str
+    extraction_id: str
+    state: Literal["succeeded", "failed"] | str
+    error: PageError | None = None
+
+
+JobEvent = PageEvent | StateEvent | ExtractionEvent
+
+_TYPES: dict[str, type[JobEvent]] = {"page": PageEvent, "extraction.completed": ExtractionEvent}
 
 _DATA: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
 
 
 def job_event(event: ServerEvent) -> JobEvent:
     fields = {**_DATA.validate_json(event.data), "type": event.event, "id": event.id}
-    return (PageEvent if event.event == "page" else StateEvent).model_validate(fields)
+    return _TYPES.get(event.event, StateEvent).model_validate(fields)

@@ -203,6 +203,8 @@ class MistralOcrResponseFovea(Record):
     extraction: MistralOcrResponseFoveaExtraction | None
     """The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations.
     `null` if none was asked for"""
+    image_extraction: MistralOcrResponseFoveaImageExtraction | None
+    """The extraction behind `image_annotation`. `null` if none was asked for"""
     pages: list[MistralOcrResponseFoveaPage]
 
 
@@ -213,6 +215,21 @@ class MistralOcrResponseFoveaExtraction(Record):
     id: str
     state: Literal["queued", "running", "succeeded", "failed"] | str
     error: PageError | None
+
+
+class MistralOcrResponseFoveaImageExtraction(Record):
+    """The extraction behind `image_annotation`. `null` if none was asked for"""
+
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed"] | str
+    error: PageError | None
+    failed: list[MistralOcrResponseFoveaImageExtractionFailed]
+    """Images without an annotation, if others have one"""
+
+
+class MistralOcrResponseFoveaImageExtractionFailed(Record):
+    image: str
+    error: PageError
 
 
 class MistralOcrResponseFoveaPage(Record):
@@ -242,6 +259,9 @@ class Extraction(Record):
     finished_at: datetime | None
     data: dict[str, Any] | None = None
     """Matches the schema. Only when it has succeeded"""
+    figures: list[ExtractionFigure] | None = None
+    """Instead of `data`, `citations` and `conflicts`, if Mistral's `bbox_annotation_format` has asked for
+    the data of each image"""
     citations: dict[str, Any] | None = None
     """As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value
     is not on the pages"""
@@ -261,6 +281,14 @@ class ExtractionUsage(Record):
     input_tokens: int
     """As the provider counts them"""
     output_tokens: int
+
+
+class ExtractionFigure(Record):
+    page: int
+    block: int
+    """Id of the figure's block"""
+    data: dict[str, Any] | None
+    error: PageError | None
 
 
 class ExtractionConflict(Record):
@@ -1346,7 +1374,8 @@ class Usage(Record):
     """Tokens that the provider has counted, also those of extractions that failed"""
     extraction_output_tokens: int
     cost_usd: float
-    """Cost of the pages read, by the model's price per page; 0 without a price"""
+    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
+    model's prices for these; 0 without a price"""
 
 
 class UsageTotal(Record):
@@ -1370,7 +1399,8 @@ class UsageTotal(Record):
     """Tokens that the provider has counted, also those of extractions that failed"""
     extraction_output_tokens: int
     cost_usd: float
-    """Cost of the pages read, by the model's price per page; 0 without a price"""
+    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
+    model's prices for these; 0 without a price"""
 
 
 class Settings(Record):
@@ -1526,7 +1556,9 @@ class MistralOcrPageImage(Record):
     bottom_right_y: int
     image_base64: str | None
     """A `data:` URL"""
-    image_annotation: None
+    image_annotation: str | None
+    """The data as JSON, by `bbox_annotation_format`. `null` without it, and if there are none for this
+    image: then `fovea.image_extraction` says why"""
 
 
 class MistralOcrPageDimensions(Record):

@@ -134,12 +134,33 @@ class MistralOcrRequest(TypedDict, total=False):
     """Default: `true`"""
     confidence_scores_granularity: Literal["page", "block", "word"] | None
     """`word` needs a model with the granularity `word`"""
-    bbox_annotation_format: Any
-    """Not supported"""
+    bbox_annotation_format: MistralOcrRequestBboxAnnotationFormat | None
+    """What to extract from each image of the answer. The model gets the image itself, so it must be one
+    that takes images"""
     document_annotation_format: MistralOcrRequestDocumentAnnotationFormat | None
     """What to extract from the pages; see `POST /v1/jobs/{id}/extract`"""
     document_annotation_prompt: str | None
     """What the model should know beyond the schema. Needs `document_annotation_format`"""
+
+
+class MistralOcrRequestBboxAnnotationFormat(TypedDict, total=False):
+    """What to extract from each image of the answer. The model gets the image itself, so it must be one
+    that takes images"""
+
+    type: Required[Literal["json_schema"]]
+    json_schema: Required[MistralOcrRequestBboxAnnotationFormatJsonSchema]
+
+
+class MistralOcrRequestBboxAnnotationFormatJsonSchema(TypedDict, total=False):
+    name: Required[str]
+    """Accepted and ignored"""
+    schema: Required[dict[str, Any]]
+    """JSON Schema of the data, with `type: object` at its root. References lead to places in the schema
+    itself"""
+    description: str | None
+    """Accepted and ignored"""
+    strict: bool | None
+    """Accepted and ignored: every answer is validated"""
 
 
 class MistralOcrRequestDocumentAnnotationFormat(TypedDict, total=False):

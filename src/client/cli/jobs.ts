@@ -53,7 +53,7 @@ export const jobs: Command[] = [
       let last = "";
       for await (const event of fovea.jobs.events(id)) {
         print(JSON.stringify(event));
-        last = event.type;
+        if (event.type !== "page" && event.type !== "extraction.completed") last = event.type;
       }
       return last === "succeeded" ? 0 : EXIT.unread;
     },

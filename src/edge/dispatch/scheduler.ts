@@ -10,6 +10,7 @@ import {
   type DayLimits,
   dayOf,
   isLimited,
+  isSpent,
   pagesLeft,
   strictest,
 } from "../domain/keys/day-limits.ts";
@@ -114,6 +115,14 @@ export class Scheduler extends DurableObject<Env> implements SchedulerRpc {
   pagesLeft(tenantId: string, model: string, limits: DayLimits): number | null {
     const left = this.#pagesLeft(tenantId, model, limits, Date.now());
     return Number.isFinite(left) ? left : null;
+  }
+
+  isSpent(tenantId: string, limits: DayLimits): boolean {
+    return isSpent(limitsOf(this.env, limits), this.#store.spent(tenantId, dayOf(Date.now())));
+  }
+
+  spend(tenantId: string, micros: number): void {
+    this.#store.spend(tenantId, dayOf(Date.now()), 0, micros);
   }
 
   heldSince(before: number): string[] {

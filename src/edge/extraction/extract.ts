@@ -7,6 +7,7 @@ import { MAX_INSTRUCTIONS, RULES } from "../domain/extraction/prompt.ts";
 import { readSchema } from "../domain/extraction/schema.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
+import type { FigureChoice } from "../domain/pages/figure-choice.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { notifierOf } from "../signals/notifier.ts";
 import {
@@ -38,6 +39,8 @@ export interface ExtractionFields {
   /** A JSON Schema, not yet checked. */
   schema: unknown;
   instructions?: string | null | undefined;
+  /** Fills the schema for each of these figures. Left out: once, from the text of the pages. */
+  figures?: FigureChoice;
 }
 
 /** A request that has passed all checks. */
@@ -74,16 +77,20 @@ async function prepareExtraction(
 /** @throws Problem `extraction-off`, `invalid-schema` or `invalid-request` */
 export async function checkExtraction(
   env: Env,
-  { schema, instructions = null }: ExtractionFields,
+  { schema, instructions = null, figures }: ExtractionFields,
 ): Promise<PreparedExtraction> {
-  const provider = providerOf(env);
+  const provider = providerOf(env, figures !== undefined);
   if (!provider) throw new Problem("extraction-off", "The operator has configured no model.");
   const sent = demandSchema(schema);
   if (instructions !== null && instructions.length > MAX_INSTRUCTIONS)
     throw invalidRequest([
       { path: ["instructions"], message: `at most ${MAX_INSTRUCTIONS} characters` },
     ]);
-  const request = { schema: sent, instructions: instructions || null };
+  const request = {
+    schema: sent,
+    instructions: instructions || null,
+    ...(figures && { figures: { ...figures } }),
+  };
   const digest = await sha256(`${RULES} ${provider.identity} ${canonicalJson({ ...request })}`);
   return { request, digest, model: provider.model };
 }
@@ -108,7 +115,7 @@ function recordWith(env: Env, prepared: PreparedExtraction, keyId: string, jobId
   const now = Date.now();
   const id = newId("ext", now);
   const made = { ...prepared, id, keyId, jobId, createdAt: now };
-  return [insertExtraction(env.DB, made), nameExtraction(env.DB, jobId, id)];
+  return [insertExtraction(env.DB, made), nameExtraction(env.DB, made)];
 }
 
 /**
@@ -124,10 +131,18 @@ export async function extractionOfLine(
   return (jobId) => recordWith(env, prepared, keyId, jobId);
 }
 
-/** The extraction that was asked for together with a job, with its driver started; `null` if there is none. */
+/**
+ * Starts the drivers of the extractions that were asked for together with a job.
+ * @returns the one from its text; `null` if there is none
+ */
 export async function driveAttached(env: Env, job: Job): Promise<Extraction | null> {
-  const extraction = job.extractionId ? await findExtraction(env.DB, job.extractionId) : null;
-  return extraction?.state === "queued" ? driveExtraction(env, extraction, job) : extraction;
+  const [ofText = null] = await Promise.all(
+    [job.extractionId, job.figuresId].map(async (id) => {
+      const extraction = id ? await findExtraction(env.DB, id) : null;
+      return extraction?.state === "queued" ? driveExtraction(env, extraction, job) : extraction;
+    }),
+  );
+  return ofText;
 }
 
 /**
@@ -139,9 +154,9 @@ export async function driveAttached(env: Env, job: Job): Promise<Extraction | nu
  */
 export async function extractFromJob(
   env: Env,
-  { job, schema, instructions, keyId = job.keyId }: { job: Job; keyId?: string } & ExtractionFields,
+  { job, keyId = job.keyId, ...fields }: { job: Job; keyId?: string } & ExtractionFields,
 ): Promise<Extraction> {
-  const prepared = await prepareExtraction(env, job.tenantId, { schema, instructions });
+  const prepared = await prepareExtraction(env, job.tenantId, fields);
   const now = Date.now();
   const made = { ...prepared, id: newId("ext", now), keyId, jobId: job.id, createdAt: now };
   await insertExtraction(env.DB, made).run();

@@ -19,11 +19,11 @@ export class OpenAiProvider implements Provider {
   readonly identity: string;
   readonly #settings: Settings;
 
-  constructor(settings: Settings) {
-    const { EXTRACT_URL, EXTRACT_MODEL, EXTRACT_PARAMETERS } = settings;
+  constructor(model: string, settings: Settings) {
+    const { EXTRACT_URL, EXTRACT_PARAMETERS } = settings;
     this.#settings = settings;
-    this.model = EXTRACT_MODEL;
-    this.identity = JSON.stringify([EXTRACT_URL, EXTRACT_MODEL, EXTRACT_PARAMETERS]);
+    this.model = model;
+    this.identity = JSON.stringify([EXTRACT_URL, model, EXTRACT_PARAMETERS]);
   }
 
   async ask(question: Question): Promise<Answer> {

@@ -5,10 +5,11 @@ import { OpenAiProvider } from "./openai.ts";
 import type { Provider } from "./provider.ts";
 import { WorkersAiProvider } from "./workers-ai.ts";
 
-/** The provider that the settings choose; `null` if there is none. */
-export function providerOf(env: Env): Provider | null {
-  const { EXTRACT_URL, EXTRACT_MODEL } = settings(env);
-  if (EXTRACT_MODEL === "") return null;
-  if (EXTRACT_URL !== "") return new OpenAiProvider(settings(env));
-  return env.AI ? new WorkersAiProvider(env.AI, settings(env)) : null;
+/** The provider that the settings choose, of text or of figures; `null` if there is none. */
+export function providerOf(env: Env, isForFigures = false): Provider | null {
+  const { EXTRACT_URL, EXTRACT_MODEL, EXTRACT_FIGURE_MODEL } = settings(env);
+  const model = (isForFigures && EXTRACT_FIGURE_MODEL) || EXTRACT_MODEL;
+  if (model === "") return null;
+  if (EXTRACT_URL !== "") return new OpenAiProvider(model, settings(env));
+  return env.AI ? new WorkersAiProvider(env.AI, model, settings(env)) : null;
 }

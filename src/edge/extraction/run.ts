@@ -1,6 +1,6 @@
 /**
  * One turn of an extraction: it waits for the pages, looks for an earlier extraction of the same, asks the model about one
- * part of the document, or joins the parts. Each turn stores what it has before it says so in D1, so a turn that was
+ * part of the document or a few figures, or joins the parts. Each turn stores what it has before it says so in D1, so a turn that was
  * interrupted is repeated without asking again for what is there.
  */
 import type { Env } from "../bindings.ts";
@@ -8,10 +8,9 @@ import { sha256 } from "../domain/encoding.ts";
 import { cite } from "../domain/extraction/citations/cite.ts";
 import type { SourcePage } from "../domain/extraction/citations/page-text.ts";
 import { EXTRACTION_FAULTS, type ExtractionFault, retryWait } from "../domain/extraction/faults.ts";
-import type { JsonObject } from "../domain/extraction/json.ts";
 import { mergeParts } from "../domain/extraction/merge.ts";
 import { cutParts, type PageText, type Part } from "../domain/extraction/parts.ts";
-import { extractionMessages, jsonIn, repairMessages } from "../domain/extraction/prompt.ts";
+import { extractionMessages } from "../domain/extraction/prompt.ts";
 import { type ExtractionSchema, readSchema, schemaOfPart } from "../domain/extraction/schema.ts";
 import { isOver } from "../domain/jobs/job.ts";
 import { announce } from "../jobs/end.ts";
@@ -23,10 +22,13 @@ import {
   beginExtraction,
   deferExtraction,
   type Extraction,
+  type ExtractionData,
   type ExtractionEnd,
   endExtraction,
   eraseExtractions,
   eraseParts,
+  type FigureAnswer,
+  type FiguresData,
   findExtraction,
   leaseExtraction,
   madeBefore,
@@ -38,12 +40,14 @@ import {
   readPart,
   requestFailed,
   setDeadline,
-  type Tokens,
 } from "../storage/extractions.ts";
 import { bestEffort } from "../storage/fault.ts";
 import { findJobById, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
 import { log } from "../telemetry.ts";
 import { faultsOf } from "./answer.ts";
+import { dataFrom, shown } from "./ask.ts";
+import { charge, isOverBudget } from "./budget.ts";
+import { answerAboutFigure, figureParts } from "./figures.ts";
 import { NO_TOKENS, type Provider, ProviderFault } from "./provider.ts";
 import { providerOf } from "./providers.ts";
 
@@ -52,6 +56,8 @@ export type Next = number | { job: Job } | null;
 
 /** Pause of an extraction that waits for others of its tenant. */
 const ASK_AGAIN_MS = 3000;
+/** Figures of an extraction that the model is asked about at once. */
+const FIGURES_AT_ONCE = 4;
 /** More than a turn needs besides the answers of the provider. */
 const TURN_MS = 60_000;
 
@@ -101,11 +107,17 @@ async function turn(env: Env, extraction: Extraction, now: number): Promise<Next
 async function begin(env: Env, extraction: Extraction, job: Job): Promise<Next> {
   const pages = await jobPages(env.DB, job.id);
   if (await foundBefore(env, extraction, pages)) return null;
-  const { EXTRACT_INPUT_TOKENS, EXTRACT_PARTS, EXTRACT_AT_ONCE } = settings(env);
-  const texts = textsOf(env, job, "");
-  const parts = await cutParts(texts, EXTRACT_INPUT_TOKENS, EXTRACT_PARTS);
-  if (!parts)
-    return fail(env, extraction, "document_too_long", `At most ${EXTRACT_PARTS} are allowed.`);
+  const { EXTRACT_INPUT_TOKENS, EXTRACT_PARTS, EXTRACT_FIGURES, EXTRACT_AT_ONCE } = settings(env);
+  const figures = extraction.request?.figures;
+  const parts = figures
+    ? await figureParts(pagesOf(env, job, ""), figures, EXTRACT_FIGURES)
+    : await cutParts(textsOf(env, job, ""), EXTRACT_INPUT_TOKENS, EXTRACT_PARTS);
+  if (!parts) {
+    const [code, most] = figures
+      ? (["too_many_figures", EXTRACT_FIGURES] as const)
+      : (["document_too_long", EXTRACT_PARTS] as const);
+    return fail(env, extraction, code, `At most ${most} are allowed.`);
+  }
   const reading = await readingKey(extraction, pages);
   const begun = await beginExtraction(env.DB, extraction.id, reading, parts, EXTRACT_AT_ONCE);
   return begun ? 0 : ASK_AGAIN_MS;
@@ -152,16 +164,30 @@ async function askAbout(
   parts: Part[],
   index: number,
 ): Promise<Next> {
-  const provider = providerOf(env);
+  const isOfFigures = extraction.request?.figures !== undefined;
+  const provider = providerOf(env, isOfFigures);
   if (!provider) return fail(env, extraction, "provider_off");
-  let answer = await readPart(env.BUCKET, extraction, index);
-  if (!answer) {
-    answer = await answerAbout(env, provider, extraction, job, parts, index);
-    await putPart(env.BUCKET, extraction, index, answer);
-  }
+  if (await isOverBudget(env, extraction)) return fail(env, extraction, "budget_exceeded");
+  const answerTo = async (part: number) => {
+    const stored = await readPart(env.BUCKET, extraction, part);
+    if (stored) return stored;
+    const answer = isOfFigures
+      ? await answerAboutFigure(env, provider, job, parts[part] as Part, schemaOf(extraction))
+      : await answerAbout(env, provider, extraction, job, parts, part);
+    await putPart(env.BUCKET, extraction, part, answer);
+    return answer;
+  };
+  const atOnce = Math.min(isOfFigures ? FIGURES_AT_ONCE : 1, parts.length - index);
+  const asked = Array.from({ length: atOnce }, (_, i) => answerTo(index + i));
   const { id } = extraction;
-  const isDone = await partDone(env.DB, id, index, answer.tokens);
-  return isDone || (await findExtraction(env.DB, id)) ? 0 : discard(env, extraction);
+  for (const [i, answer] of (await Promise.allSettled(asked)).entries()) {
+    // The answers after a fault are stored: the next turn counts them.
+    if (answer.status === "rejected") throw answer.reason;
+    const isDone = await partDone(env.DB, id, index + i, answer.value.tokens);
+    if (isDone) await charge(env, extraction, answer.value.tokens);
+    else if (!(await findExtraction(env.DB, id))) return discard(env, extraction);
+  }
+  return 0;
 }
 
 async function answerAbout(
@@ -190,62 +216,58 @@ async function answerAbout(
     mark: crypto.randomUUID().replaceAll("-", ""),
     isPart,
   });
-  const answer = await provider.ask({ messages, schema: sent });
-  const { data, tokens } = await repaired(provider, messages, sent, checked, answer);
+  const { data, tokens } = await dataFrom(provider, messages, { sent, checked });
   return { data, tokens, ...cite(data, sources, schema.sent) };
 }
-
-/** The data of an answer. An answer with faults is asked for once more. @throws ProviderFault */
-async function repaired(
-  provider: Provider,
-  messages: Parameters<typeof repairMessages>[0],
-  sent: JsonObject,
-  checked: JsonObject,
-  first: { text: string; tokens: Tokens },
-): Promise<{ data: JsonObject; tokens: Tokens }> {
-  let { tokens } = first;
-  try {
-    const data = jsonIn(first.text);
-    const faults = faultsOf(data, checked);
-    if (faults.length === 0) return { data: data as JsonObject, tokens };
-    const asked = repairMessages(messages, first.text, faults);
-    const second = await provider.ask({ messages: asked, schema: sent });
-    tokens = sum(tokens, second.tokens);
-    const again = jsonIn(second.text);
-    const left = faultsOf(again, checked);
-    if (left.length === 0) return { data: again as JsonObject, tokens };
-    throw new ProviderFault("answer_invalid", { detail: shown(left) });
-  } catch (error) {
-    if (error instanceof ProviderFault) error.tokens = sum(error.tokens, tokens);
-    throw error;
-  }
-}
-
-const sum = (one: Tokens, other: Tokens): Tokens => ({
-  input: one.input + other.input,
-  output: one.output + other.output,
-});
-
-/** What a client sees of the faults of an answer; the answer itself is withheld. */
-const shown = (faults: string[]) => faults.slice(0, 3).join(" ").slice(0, 600);
 
 /** The schema was checked when it came. */
 const schemaOf = ({ request }: Extraction) => readSchema(request?.schema) as ExtractionSchema;
 
 async function join(env: Env, extraction: Extraction, job: Job, parts: Part[]): Promise<Next> {
-  const answers: PartAnswer[] = [];
-  for (let i = 0; i < parts.length; i++) {
-    const answer = await readPart(env.BUCKET, extraction, i);
-    if (!answer) return fail(env, extraction, "gone");
-    answers.push(answer);
-  }
+  if (extraction.request?.figures) return joinFigures(env, extraction, job, parts);
+  const answers = await answersTo<PartAnswer>(env, extraction, parts);
+  if (!answers) return fail(env, extraction, "gone");
   const merged = mergeParts(answers);
   // The parts were allowed to lack what the document must have.
   const faults = parts.length > 1 ? faultsOf(merged.data, schemaOf(extraction).checked) : [];
   if (faults.length > 0) return fail(env, extraction, "answer_invalid", shown(faults));
+  return succeed(env, extraction, job, merged);
+}
+
+async function joinFigures(env: Env, extraction: Extraction, job: Job, parts: Part[]) {
+  const answers = await answersTo<FigureAnswer>(env, extraction, parts);
+  if (!answers) return fail(env, extraction, "gone");
+  const [first] = answers;
+  if (first?.error && answers.every(({ error }) => error !== null))
+    return end(env, extraction, { state: "failed", error: first.error });
+  const figures = answers.map(({ tokens: _, ...figure }) => figure);
+  return succeed(env, extraction, job, { figures });
+}
+
+/** @returns `null` if one was deleted */
+async function answersTo<T extends PartAnswer | FigureAnswer>(
+  env: Env,
+  extraction: Extraction,
+  parts: Part[],
+): Promise<T[] | null> {
+  const answers: T[] = [];
+  for (let i = 0; i < parts.length; i++) {
+    const answer = await readPart<T>(env.BUCKET, extraction, i);
+    if (!answer) return null;
+    answers.push(answer);
+  }
+  return answers;
+}
+
+async function succeed(
+  env: Env,
+  extraction: Extraction,
+  job: Job,
+  found: Omit<ExtractionData, "unread_pages"> | Omit<FiguresData, "unread_pages">,
+): Promise<Next> {
   const pages = await jobPages(env.DB, job.id);
   const unread = pages.filter(({ state }) => state !== "done").map(({ page }) => page);
-  await putData(env.BUCKET, extraction, { ...merged, unread_pages: unread });
+  await putData(env.BUCKET, extraction, { ...found, unread_pages: unread });
   const reading = await readingKey(extraction, pages);
   return end(env, extraction, { state: "succeeded", cached: false, reading });
 }
@@ -263,6 +285,7 @@ async function refused(
   log(env, "extraction.fault", { extraction_id: extraction.id, code, wait_ms: wait });
   if (wait === null || isLate) return end(env, extraction, failed({ code, message }, tokens));
   await requestFailed(env.DB, extraction.id, tokens);
+  await charge(env, extraction, tokens);
   return wait;
 }
 
@@ -292,6 +315,7 @@ async function end(env: Env, extraction: Extraction, how: ExtractionEnd): Promis
     code: how.state === "failed" ? how.error.code : null,
     ms: Date.now() - createdAt,
   });
+  if (how.state === "failed" && how.tokens) await charge(env, extraction, how.tokens);
   await bestEffort(eraseParts(env.BUCKET, extraction, parts?.length ?? 0), { parts_of: id });
   await announce(env, [jobId]);
   await tell(env, extraction, how);

@@ -21,12 +21,12 @@ export class WorkersAiProvider implements Provider {
   readonly #ai: Ai;
   readonly #settings: Settings;
 
-  constructor(ai: Ai, settings: Settings) {
-    const { EXTRACT_MODEL, EXTRACT_PARAMETERS } = settings;
+  constructor(ai: Ai, model: string, settings: Settings) {
+    const { EXTRACT_PARAMETERS } = settings;
     this.#ai = ai;
     this.#settings = settings;
-    this.model = EXTRACT_MODEL;
-    this.identity = JSON.stringify(["workers-ai", EXTRACT_MODEL, EXTRACT_PARAMETERS]);
+    this.model = model;
+    this.identity = JSON.stringify(["workers-ai", model, EXTRACT_PARAMETERS]);
   }
 
   async ask(question: Question): Promise<Answer> {

@@ -99,7 +99,7 @@ export async function followPages(
   const until = Date.now() + Math.min(seconds, settings(env).MAX_WAIT_S) * 1000;
   const missing = pages && new Set(pages);
   let progress = 0;
-  for await (const event of followEvents(env, job.tenantId, job.id, 0, until)) {
+  for await (const event of followEvents(env, job.tenantId, job.id, 0, { until })) {
     if (mcpReq.signal.aborted) return;
     if (event?.type !== "page") continue;
     const { page, state } = JSON.parse(event.data) as { page: number; state: string };

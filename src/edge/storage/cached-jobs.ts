@@ -43,9 +43,11 @@ const DELIVERIES = `SELECT j.id, j.tenant_id, 'job.succeeded' AS event, j.webhoo
  */
 const INSERTED = "changes() > 0";
 
-/** The extraction that a request for the job has recorded with it. */
-const extractionOfJob = (db: D1Database, jobId: string) =>
-  db.prepare("SELECT extraction_id AS id FROM jobs WHERE id = ?").bind(jobId);
+/** The extractions that a request for the job has recorded with it. */
+const extractionsOfJob = (db: D1Database, jobId: string) =>
+  db
+    .prepare("SELECT extraction_id AS extractionId, figures_id AS figuresId FROM jobs WHERE id = ?")
+    .bind(jobId);
 
 /**
  * Inserts a job, unless a page is not in the cache or the job is refused for another reason.
@@ -102,7 +104,7 @@ export async function createCachedJob(
       .bind(job.id, now),
     whyRefused(db, job.id, admission),
     ...also,
-    ...(also.length > 0 ? [extractionOfJob(db, job.id)] : []),
+    ...(also.length > 0 ? [extractionsOfJob(db, job.id)] : []),
   ]);
   const [found, inserted, , deliveries, refused] = results;
   const [stored] = rowsOf<{ keepTokens: number }>(inserted);
@@ -118,7 +120,7 @@ export async function createCachedJob(
     job: {
       ...job,
       password: undefined,
-      extractionId: rowsOf<{ id: string | null }>(results.at(-1))[0]?.id ?? null,
+      ...(also.length > 0 && rowsOf<Pick<Job, "extractionId" | "figuresId">>(results.at(-1))[0]),
       state: "succeeded",
       planned: true,
       total: wanted.length,

@@ -7,6 +7,7 @@ import type { Citations } from "../domain/extraction/citations/cite.ts";
 import type { JsonObject } from "../domain/extraction/json.ts";
 import type { Conflict, PartData } from "../domain/extraction/merge.ts";
 import type { Part } from "../domain/extraction/parts.ts";
+import type { FigureChoice } from "../domain/pages/figure-choice.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { Row } from "./jobs.ts";
 import { countExtraction } from "./usage.ts";
@@ -18,6 +19,8 @@ export type ExtractionState = (typeof EXTRACTION_STATES)[number];
 export interface ExtractionRequest {
   schema: JsonObject;
   instructions: string | null;
+  /** The schema is filled for each of these figures. Left out: once, from the text of the pages. */
+  figures?: FigureChoice;
 }
 
 export interface Extraction {
@@ -59,10 +62,26 @@ export interface ExtractionData {
   unread_pages: number[];
 }
 
+/** What an extraction has found in the figures of a document. */
+export interface FiguresData {
+  figures: FigureData[];
+  unread_pages: number[];
+}
+
+/** The data of one figure, or why there are none. */
+export type FigureData = {
+  page: number;
+  /** Id of the figure's block. */
+  block: number;
+} & ({ data: JsonObject; error: null } | { data: null; error: PageError });
+
 /** The answer to one part. */
 export interface PartAnswer extends PartData {
   tokens: Tokens;
 }
+
+/** The answer about one figure. */
+export type FigureAnswer = FigureData & { tokens: Tokens };
 
 /** As the provider counts them. */
 export interface Tokens {
@@ -121,8 +140,13 @@ export const insertExtraction = (db: D1Database, made: NewExtraction): D1Prepare
     );
 
 /** Says that the request for the job asked for the extraction. */
-export const nameExtraction = (db: D1Database, jobId: string, id: string): D1PreparedStatement =>
-  db.prepare("UPDATE jobs SET extraction_id = ? WHERE id = ?").bind(id, jobId);
+export const nameExtraction = (
+  db: D1Database,
+  { id, jobId, request }: NewExtraction,
+): D1PreparedStatement =>
+  db
+    .prepare(`UPDATE jobs SET ${request.figures ? "figures_id" : "extraction_id"} = ? WHERE id = ?`)
+    .bind(id, jobId);
 
 /** @param tenantId left out for internal use */
 export async function findExtraction(
@@ -158,6 +182,16 @@ export async function openExtractions(db: D1Database, tenantId: string): Promise
     )
     .bind(tenantId);
   return (await open.first<number>("n")) ?? 0;
+}
+
+/** Whether a job has extractions that have not ended. */
+export async function isExtracting(db: D1Database, jobId: string): Promise<boolean> {
+  const open = db
+    .prepare(
+      "SELECT 1 AS n FROM extractions WHERE job_id = ? AND state <> 'failed' AND finished_at IS NULL LIMIT 1",
+    )
+    .bind(jobId);
+  return (await open.first("n")) !== null;
 }
 
 /** Takes an open extraction to work on it. @returns `null` if somebody does so, or it is not due */
@@ -275,7 +309,15 @@ export async function endExtraction(
 ): Promise<boolean> {
   const failed = end.state === "failed";
   const tokens = (failed && end.tokens) || { input: 0, output: 0 };
-  const [, , ended] = await db.batch([
+  const [, , , ended] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO events (job_id, type, data, created_at)
+         SELECT j.id, 'extraction.completed', json_object('extraction_id', e.id, 'state', ?2, 'error', json(?3)), ?4
+         FROM extractions e JOIN jobs j ON j.id = e.job_id
+         WHERE e.id = ?1 AND e.finished_at IS NULL AND j.background = 0`,
+      )
+      .bind(id, end.state, failed ? JSON.stringify(end.error) : null, now),
     db
       .prepare(
         `UPDATE extractions SET input_tokens = input_tokens + ?2, output_tokens = output_tokens + ?3
@@ -326,27 +368,40 @@ const folder = ({ id, tenantId, fileId }: Owner) =>
 const put = (bucket: R2Bucket, key: string, value: unknown) =>
   bucket.put(key, JSON.stringify(value), { httpMetadata: { contentType: "application/json" } });
 
-export async function putPart(bucket: R2Bucket, of: Owner, part: number, answer: PartAnswer) {
-  await put(bucket, `${folder(of)}part-${part}.json`, answer);
-}
-
-export async function readPart(
+export async function putPart(
   bucket: R2Bucket,
   of: Owner,
   part: number,
-): Promise<PartAnswer | null> {
-  const object = await bucket.get(`${folder(of)}part-${part}.json`);
-  return object && (await object.json<PartAnswer>());
+  answer: PartAnswer | FigureAnswer,
+): Promise<void> {
+  await put(bucket, `${folder(of)}part-${part}.json`, answer);
 }
 
-export async function putData(bucket: R2Bucket, of: Owner, data: ExtractionData): Promise<void> {
+/** @typeParam T that of the extraction: from pages or from figures */
+export async function readPart<T extends PartAnswer | FigureAnswer>(
+  bucket: R2Bucket,
+  of: Owner,
+  part: number,
+): Promise<T | null> {
+  const object = await bucket.get(`${folder(of)}part-${part}.json`);
+  return object && (await object.json<T>());
+}
+
+export async function putData(
+  bucket: R2Bucket,
+  of: Owner,
+  data: ExtractionData | FiguresData,
+): Promise<void> {
   await put(bucket, `${folder(of)}data.json`, data);
 }
 
 /** @returns `null` if there is none, or it was deleted with its document */
-export async function readData(bucket: R2Bucket, of: Owner): Promise<ExtractionData | null> {
+export async function readData<T extends ExtractionData | FiguresData = ExtractionData>(
+  bucket: R2Bucket,
+  of: Owner,
+): Promise<T | null> {
   const object = await bucket.get(`${folder(of)}data.json`);
-  return object && (await object.json<ExtractionData>());
+  return object && (await object.json<T>());
 }
 
 /** Erases what the parts have answered. */

@@ -49,6 +49,8 @@ export interface Job {
   bundle?: string | null;
   /** The extraction that the request for the job has asked for. */
   extractionId?: string | null;
+  /** The same for its figures. */
+  figuresId?: string | null;
 }
 
 export interface JobPage {
@@ -109,6 +111,7 @@ export function toJob(row: Row): Job {
     background: row.background === 1,
     bundle: row.bundle,
     extractionId: row.extraction_id,
+    figuresId: row.figures_id,
   };
 }
 
@@ -373,6 +376,9 @@ export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
     .bind(fileId, model)
     .first<string>("id");
 
+/** If `eventsAfter` returns fewer, there are no more. */
+export const EVENTS_AT_ONCE = 500;
+
 export async function eventsAfter(
   db: D1Database,
   jobId: string,
@@ -380,7 +386,7 @@ export async function eventsAfter(
 ): Promise<JobEvent[]> {
   const { results } = await db
     .prepare(
-      "SELECT id, type, data FROM events_of_jobs WHERE job_id = ? AND id > ? ORDER BY id LIMIT 500",
+      `SELECT id, type, data FROM events_of_jobs WHERE job_id = ? AND id > ? ORDER BY id LIMIT ${EVENTS_AT_ONCE}`,
     )
     .bind(jobId, lastId)
     .all<{ id: number; type: string; data: string }>();

@@ -102,6 +102,20 @@ const extract = (job: string, body: object = {}, headers: object = { prefer: "wa
 const asked = async (instructions: string) =>
   json(fetch(`${EXTRACTOR}/asked?instructions=${encodeURIComponent(instructions)}`));
 
+/** The events of a job until the stream ends. */
+async function events(job: string, after = "0") {
+  const headers = { "last-event-id": after };
+  const text = await (await call(`/v1/jobs/${job}/events`, { key, headers })).text();
+  return Array.from(
+    text.matchAll(/event: (.*)\ndata: (.*)\nid: (.*)\n/g),
+    ([, type, data, id]) => ({
+      type,
+      data: JSON.parse(data as string),
+      id,
+    }),
+  );
+}
+
 const usage = async () => (await json(call("/v1/usage", { key }))).total;
 
 /** An extraction whose turns the test takes. */
@@ -172,6 +186,42 @@ describe("an extraction", () => {
       extraction_output_tokens: 10,
     });
     expect(await stored(job.file_id)).toHaveLength(1);
+  });
+
+  it("is an event of its job, whose stream is open until then", async () => {
+    const stop = cog.work(1, (page) => invoice(page));
+    const { id: file } = await upload(key);
+    const asked = { file, schema: SCHEMA, instructions: trick("busy-once") };
+    const { id, extraction } = await json(post("/v1/ocr", key, asked));
+    const told = await events(id);
+    stop();
+    expect(told.map(({ type }) => type)).toEqual([
+      "queued",
+      "running",
+      "page",
+      "succeeded",
+      "extraction.completed",
+    ]);
+    const data = { extraction_id: extraction.id, state: "succeeded", error: null };
+    expect(told.at(-1)).toMatchObject({ data });
+    expect(await events(id, told.at(-2)?.id)).toEqual(told.slice(-1));
+
+    const refused = await json(extract(id, { instructions: trick("refuse") }));
+    expect((await events(id, told.at(-1)?.id)).map(({ data }) => data)).toEqual([
+      {
+        extraction_id: refused.id,
+        state: "failed",
+        error: { code: "provider_refused", message: expect.any(String) },
+      },
+    ]);
+    // A job of hits, too.
+    const again = await json(post("/v1/ocr", key, asked));
+    expect((await events(again.id)).map(({ type }) => type)).toEqual([
+      "queued",
+      "page",
+      "succeeded",
+      "extraction.completed",
+    ]);
   });
 
   it("tells the model what is data, and asks it for the schema with the key", async () => {
@@ -507,6 +557,89 @@ describe("a long document", () => {
     });
     expect(await asked(instructions)).toHaveLength(2);
     expect(await usage()).toMatchObject({ extractions: 1, extraction_input_tokens: 200 });
+  });
+});
+
+describe("the account's limit of dollars", () => {
+  const view = async (job: { id: string }, id: string) =>
+    json(call(`/v1/jobs/${job.id}/extractions/${id}`, { key }));
+  const made = async (job: { id: string }, instructions: string, settings = {}) => {
+    const { id } = await undriven(job, instructions);
+    await drive(id, settings);
+    return view(job, id);
+  };
+  const limit = (daily_usd: number) =>
+    call("/v1/settings", { method: "PATCH", key, body: { daily_usd } });
+
+  it("counts the tokens at the model's prices, and stops the next question", async () => {
+    const job = await read();
+    // Each answer costs 100 × 1 + 10 × 10 millionths of a dollar.
+    await limit(0.0003);
+    const first = trick();
+    expect(await made(job, first)).toMatchObject({ state: "succeeded" });
+    expect(await usage()).toMatchObject({ cost_usd: 0.0002 });
+    expect(await made(job, trick("not-json"))).toMatchObject({ error: { code: "answer_invalid" } });
+    expect(await usage()).toMatchObject({ cost_usd: 0.0006 });
+    const refused = trick();
+    expect(await made(job, refused)).toMatchObject({
+      state: "failed",
+      error: { code: "budget_exceeded" },
+    });
+    expect(await asked(refused)).toEqual([]);
+
+    const again = await read(1, {}, job.file_id);
+    expect(await made(again, first)).toMatchObject({ state: "succeeded", cached: true });
+    expect(await made(job, trick(), { EXTRACT_PRICES: "{}" })).toMatchObject({
+      state: "succeeded",
+    });
+    await limit(1);
+    expect(await made(job, refused)).toMatchObject({ state: "succeeded" });
+  });
+
+  it("counts the requests that have failed, and is another account's own", async () => {
+    const job = await read();
+    await limit(0.0002);
+    expect(await made(job, trick("refuse"))).toMatchObject({ error: { code: "provider_refused" } });
+    expect(await made(job, trick())).toMatchObject({ error: { code: "budget_exceeded" } });
+    key = await newKey();
+    expect(await made(await read(), trick())).toMatchObject({ state: "succeeded" });
+  });
+});
+
+describe("the figures of a document", () => {
+  const figure = { media_type: "image/png", width: 9, height: 9, bytes: 9 };
+  const page = {
+    markdown: "",
+    blocks: [1, 2, 3].map((id) => ({
+      id,
+      type: "image",
+      bbox: [0, 0, 1, 0.2],
+      text: "",
+      confidence: null,
+      figure,
+    })),
+  } as never;
+
+  it.each([
+    ["too_many_figures", "2"],
+    // The worker has not pushed them.
+    ["gone", "3"],
+  ])("are not asked about: %s", async (code, most) => {
+    const stop = cog.work(1, () => page);
+    const { id: file } = await upload(key);
+    const job = await ended(key, (await json(post("/v1/ocr", key, { file }))).id);
+    stop();
+    const still = { ...env, EXTRACTIONS: { create: async () => {} } } as unknown as typeof env;
+    const { id } = await extractFromJob(still, {
+      job: (await findJobById(env.DB, job.id)) as Job,
+      schema: SCHEMA,
+      figures: { imageLimit: null, imageMinSize: 0 },
+    });
+    await drive(id, { EXTRACT_FIGURES: most });
+    expect(await json(call(`/v1/jobs/${job.id}/extractions/${id}`, { key }))).toMatchObject({
+      state: "failed",
+      error: { code },
+    });
   });
 });
 

@@ -1,5 +1,6 @@
 /** What is sent to providers, and how their responses are read. Workers AI runs nowhere but at Cloudflare: a stand-in. */
 import { describe, expect, it } from "vitest";
+import { figureMessages } from "../../../src/edge/domain/extraction/prompt.ts";
 import { faultsOf } from "../../../src/edge/extraction/answer.ts";
 import { OpenAiProvider } from "../../../src/edge/extraction/openai.ts";
 import { providerOf } from "../../../src/edge/extraction/providers.ts";
@@ -47,6 +48,24 @@ describe("Workers AI", () => {
     ]);
   });
 
+  it("gets a figure as its models for images take it: a data URL in a part of the message", async () => {
+    const { calls, provider } = workersAi(() => Response.json({ response: {} }));
+    const messages = figureMessages("data:image/png;base64,AAAA", SCHEMA);
+    await provider.ask({ messages, schema: SCHEMA });
+    expect(calls[0]?.[1]).toMatchObject({
+      messages: [
+        { role: "system", content: expect.stringContaining(JSON.stringify(SCHEMA)) },
+        {
+          role: "user",
+          content: [
+            { type: "text" },
+            { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+          ],
+        },
+      ],
+    });
+  });
+
   it.each([
     [() => Response.json({ response: '{"total":5}' }), '{"total":5}'],
     [() => Response.json({ choices: [{ message: { content: "{}" } }] }), "{}"],
@@ -78,9 +97,19 @@ describe("the provider", () => {
     expect(providerOf({ ...env, ...{ EXTRACT_URL: "" } })).toBeNull();
   });
 
+  it("may have another model for figures", () => {
+    const changed = { ...env, ...{ EXTRACT_FIGURE_MODEL: "sees" } };
+    expect([providerOf(changed)?.model, providerOf(changed, true)?.model]).toEqual([
+      env.EXTRACT_MODEL,
+      "sees",
+    ]);
+    expect(providerOf(env, true)?.model).toBe(env.EXTRACT_MODEL);
+    expect(providerOf({ ...changed, ...{ EXTRACT_MODEL: "" } })).toBeNull();
+  });
+
   it("that cannot be reached is unavailable", async () => {
     const nowhere = { ...settings(env), EXTRACT_URL: "http://127.0.0.1:1" };
-    await expect(new OpenAiProvider(nowhere).ask(QUESTION)).rejects.toMatchObject({
+    await expect(new OpenAiProvider("stand-in", nowhere).ask(QUESTION)).rejects.toMatchObject({
       code: "provider_unavailable",
     });
   });

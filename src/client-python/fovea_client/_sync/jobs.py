@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from .._base import Listed
 from .._request import Call, back_off, sleep_sync
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError
-from ..events import JobEvent, PageEvent, is_over, job_event
+from ..events import JobEvent, PageEvent, StateEvent, is_over, job_event
 from ..models import Delivery, Extraction, Job, ResultDocument
 from ..params import OcrRequest, ResultFormat
 from ._lists import sync_all
@@ -80,7 +80,7 @@ class Jobs:
     ) -> Generator[JobEvent, None, None]:
         """The events of a job as they happen, from the first one (or the one after `last_event_id`) to the last.
 
-        Resumes after a broken connection, without losing or repeating an event.
+        The last is the end of the job or, if it has extractions, of the last of them. Resumes after a broken connection, without losing or repeating an event.
 
         Args:
             timeout: seconds to wait for the last event; default: as long as it takes.
@@ -111,11 +111,11 @@ class Jobs:
                                 continue
                             pages.add(known.page)
                         yield known
-                        if not isinstance(known, PageEvent) and is_over(known.type):
-                            return
-                # `last_event_id` was the last event of a job that had already ended.
-                if empty and was_over:
+                        if isinstance(known, StateEvent) and is_over(known.type):
+                            was_over = True
+                if was_over:
                     return
+                # `last_event_id` may have been the last event of a job that had already ended.
                 if empty:
                     was_over = is_over((self.get(id)).state)
                 if empty and not was_over:

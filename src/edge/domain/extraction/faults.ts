@@ -4,6 +4,9 @@ export const EXTRACTION_FAULTS = {
   not_read: "The job ended without a page that was read.",
   gone: "The pages were deleted.",
   document_too_long: "The document has more parts than an extraction may have.",
+  too_many_figures: "The document has more figures than an extraction may have.",
+  figure_too_large: "The picture of the figure is too large for the model.",
+  budget_exceeded: "The account's limit of dollars for today is reached.",
   deadline: "The extraction did not end in time.",
   provider_off: "The provider of the model is not configured any more.",
   provider_timeout: "The provider did not answer in time.",
@@ -17,6 +20,15 @@ export const EXTRACTION_FAULTS = {
 } as const;
 
 export type ExtractionFault = keyof typeof EXTRACTION_FAULTS;
+
+/** Faults that concern one figure: the others may have an answer. */
+export const FAULTS_OF_A_FIGURE: ReadonlySet<ExtractionFault> = new Set([
+  "figure_too_large",
+  "provider_rejected",
+  "provider_refused",
+  "answer_too_long",
+  "answer_invalid",
+]);
 
 /** Faults that may pass: how often a request is made before it counts as failed. */
 const TRIES: Partial<Record<ExtractionFault, number>> = {

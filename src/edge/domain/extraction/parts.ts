@@ -6,12 +6,14 @@ export interface PageText {
   text: string;
 }
 
-/** Pages that go into one request; or a piece of one page that is too long for it. */
+/** Pages that go into one request; a piece of one page that is too long for it; or a figure of one page. */
 export interface Part {
   first: number;
   last: number;
   /** Characters of the only page; left out: all. */
   piece?: [start: number, end: number];
+  /** Id of the figure's block. */
+  figure?: number;
 }
 
 /**

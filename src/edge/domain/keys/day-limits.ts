@@ -33,6 +33,16 @@ export const costOf = (pages: number, price: number): Spent => ({
   micros: pages * Math.round(price * MICROS),
 });
 
+/** @param price dollars for a million tokens, which are millionths of a dollar for one */
+export const microsOf = (
+  tokens: { input: number; output: number },
+  price: { input: number; output: number },
+): number => Math.round(tokens.input * price.input + tokens.output * price.output);
+
+/** Whether a limit of dollars is reached. */
+export const isSpent = ({ usd }: DayLimits, { micros }: Spent): boolean =>
+  usd !== null && micros >= Math.round(usd * MICROS);
+
 /** Pages of this price that the limits leave for today; infinite without a limit. */
 export function pagesLeft(limits: DayLimits, spent: Spent, price: number): number {
   const { pages, usd } = limits;

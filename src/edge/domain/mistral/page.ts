@@ -2,6 +2,7 @@
  * A stored reading as a page of Mistral's OCR API. Boxes are pixels of the page's raster. Images and tables are numbered
  * over the whole answer, so that the pages' Markdown can be joined.
  */
+import { ChosenFigures, type FigureChoice } from "../pages/figure-choice.ts";
 import type { PageResult, StoredReading } from "../pages/page-result.ts";
 import { type Edit, edited } from "../pages/presentation.ts";
 
@@ -10,17 +11,13 @@ type Block = PageResult["blocks"][number];
 export const CONFIDENCES = ["page", "block", "word"] as const;
 
 /** What a request chooses about the answer. */
-export interface MistralForm {
+export interface MistralForm extends FigureChoice {
   /** `null`: tables stay in the Markdown. */
   tableFormat: "markdown" | "html" | null;
   includeBlocks: boolean;
   extractHeader: boolean;
   extractFooter: boolean;
   confidence: (typeof CONFIDENCES)[number] | null;
-  /** Most images of the answer; `null`: all. */
-  imageLimit: number | null;
-  /** Least width and height of an image, in pixels of the page. */
-  imageMinSize: number;
   includePictures: boolean;
 }
 
@@ -40,7 +37,7 @@ interface WordScore {
 interface Image extends Box {
   id: string;
   image_base64: string | null;
-  image_annotation: null;
+  image_annotation: string | null;
 }
 
 interface Table {
@@ -81,21 +78,19 @@ const TYPES: Partial<Record<Block["type"], string>> = {
 /** Writes the pages of one answer, in order. */
 export class MistralPages {
   readonly #form: MistralForm;
+  readonly #chosen: ChosenFigures;
   #images = 0;
   #tables = 0;
 
   constructor(form: MistralForm) {
     this.#form = form;
+    this.#chosen = new ChosenFigures(form);
   }
 
   /** The images of a page that the answer has. To be called once for each page, before `page`. */
-  imagesOf({ blocks, width, height }: StoredReading): Map<Block, string> {
-    const { imageLimit, imageMinSize } = this.#form;
+  imagesOf(reading: StoredReading): Map<Block, string> {
     const images = new Map<Block, string>();
-    for (const block of blocks) {
-      if (block.type !== "image" || (imageLimit !== null && this.#images >= imageLimit)) continue;
-      const [x0, y0, x1, y1] = block.bbox;
-      if (Math.min((x1 - x0) * width, (y1 - y0) * height) < imageMinSize) continue;
+    for (const block of this.#chosen.of(reading)) {
       const ending = block.figure?.media_type === "image/png" ? "png" : "jpeg";
       images.set(block, `img-${this.#images++}.${ending}`);
     }
@@ -105,11 +100,13 @@ export class MistralPages {
   /**
    * @param images as `imagesOf` returns them
    * @param pictures `data:` URLs by the ids of the blocks; other addresses stand for pictures that the answer has no room for
+   * @param annotations data of images as JSON, by the ids of the blocks
    */
   page(
     reading: StoredReading,
     images: ReadonlyMap<Block, string>,
     pictures: ReadonlyMap<number, string> = new Map(),
+    annotations: ReadonlyMap<number, string> = new Map(),
   ): MistralPage {
     const form = this.#form;
     const { blocks, width, height } = reading;
@@ -150,7 +147,7 @@ export class MistralPages {
         id,
         ...box(block),
         image_base64: contained(pictures.get(block.id)),
-        image_annotation: null,
+        image_annotation: annotations.get(block.id) ?? null,
       })),
       dimensions:
         width > 0 && height > 0

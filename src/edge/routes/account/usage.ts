@@ -1,7 +1,7 @@
 /** GET /v1/usage */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
-import { costOf } from "../../domain/keys/day-limits.ts";
+import { costOf, microsOf } from "../../domain/keys/day-limits.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
@@ -32,7 +32,8 @@ const counts = {
   }),
   extraction_output_tokens: count,
   cost_usd: z.number().min(0).openapi({
-    description: "Cost of the pages read, by the model's price per page; 0 without a price",
+    description:
+      "Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price",
   }),
 };
 
@@ -83,11 +84,13 @@ export const usage = (app: App) =>
     const { tenantId } = c.get("caller");
     const only = { keyId: query.key, model: query.model };
     const rows = await readUsage(c.env.DB, tenantId, from, to, only);
-    const { PRICES } = settings(c.env);
-    const data = rows.map((row) => ({
-      ...row,
-      cost_usd: dollars(costOf(row.pages_read, PRICES[row.model] ?? 0).micros),
-    }));
+    const { PRICES, EXTRACT_PRICES } = settings(c.env);
+    const data = rows.map((row) => {
+      const price = EXTRACT_PRICES[row.model] ?? { input: 0, output: 0 };
+      const tokens = { input: row.extraction_input_tokens, output: row.extraction_output_tokens };
+      const pages = costOf(row.pages_read, PRICES[row.model] ?? 0).micros;
+      return { ...row, cost_usd: dollars(pages + microsOf(tokens, price)) };
+    });
     return c.json({ data, total: sumOf(data) }, 200);
   });
 

@@ -146,6 +146,16 @@ const ChatCompletion = z
   })
   .openapi("ChatCompletion");
 
+/** The errors of a request that reads a document and waits for its text. */
+export const CHAT_ERRORS = documentedChatErrors(
+  JSON_BODY,
+  IDEMPOTENT,
+  CREATE_JOB,
+  "not-cached",
+  "document-unread",
+  "took-too-long",
+);
+
 const route = createRoute({
   method: "post",
   path: "/v1/chat/completions",
@@ -165,14 +175,7 @@ const route = createRoute({
         "text/event-stream": { schema: z.string() },
       },
     },
-    ...documentedChatErrors(
-      JSON_BODY,
-      IDEMPOTENT,
-      CREATE_JOB,
-      "not-cached",
-      "document-unread",
-      "took-too-long",
-    ),
+    ...CHAT_ERRORS,
   },
 });
 

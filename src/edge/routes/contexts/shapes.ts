@@ -5,7 +5,7 @@ import type { AppEnv } from "../../context.ts";
 import * as find from "../../contexts/find.ts";
 import { PartSchema, ROLES } from "../../domain/memory/chat-message.ts";
 import { IMAGE_MODES } from "../../domain/memory/vision-tokens.ts";
-import { PageError } from "../../domain/pages/page-result.ts";
+import { NullablePageError } from "../../domain/pages/page-result.ts";
 import type { Context } from "../../storage/memory/contexts.ts";
 import type { Message } from "../../storage/memory/messages.ts";
 
@@ -50,9 +50,7 @@ export const ContextSchema = z
     last_message: z
       .int()
       .openapi({ description: "Number of the newest message; numbers start at 1" }),
-    error: z
-      .union([PageError, z.null()])
-      .openapi({ description: "Why the last step of ageing failed" }),
+    error: NullablePageError.openapi({ description: "Why the last step of ageing failed" }),
     created_at: time,
     aged_at: time.nullable(),
     links: z.object({

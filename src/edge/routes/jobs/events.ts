@@ -15,7 +15,7 @@ const route = createRoute({
   tags: ["jobs"],
   summary: "Follow a job with Server-Sent Events",
   description:
-    "Events: `queued`, `running`, `page` (one per page), and finally the state in which the job ended; then the stream closes. Reconnecting with `Last-Event-ID` continues after that event.",
+    "Events: `queued`, `running`, `page` (one per page), and the state in which the job ended. `extraction.completed`, with `extraction_id`, `state` and `error`, follows for each extraction of the job. The stream closes when the job and its extractions have ended. Reconnecting with `Last-Event-ID` continues after that event.",
   security: [{ bearer: [] }],
   middleware: [browserMay("read")] as const,
   request: {
@@ -43,7 +43,9 @@ export const jobsEvents = (app: App) =>
     if (!job) throw new Problem("not-found", "No such job.");
     const lastId = Number(c.req.valid("header")["last-event-id"] ?? 0);
     return streamSSE(c, async (stream) => {
-      for await (const event of followEvents(c.env, tenantId, job.id, lastId)) {
+      for await (const event of followEvents(c.env, tenantId, job.id, lastId, {
+        withExtractions: true,
+      })) {
         if (stream.aborted) return;
         if (event === null) await stream.write(": still here\n\n");
         else {

@@ -11,7 +11,13 @@ import { problems } from "../../http/problem.ts";
 import { delivered } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { type Extraction, findExtraction, readData } from "../../storage/extractions.ts";
+import {
+  type Extraction,
+  type ExtractionData,
+  type FiguresData,
+  findExtraction,
+  readData,
+} from "../../storage/extractions.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { findJob, findJobAndDocument, type Job } from "../../storage/jobs.ts";
 import { ExtractionSchema, extractionFields, extractionView } from "./extraction-view.ts";
@@ -114,7 +120,7 @@ export const jobsExtraction = (app: App) =>
  */
 export async function answered(env: Env, job: Job, extraction: Extraction) {
   if (extraction.state !== "succeeded") return extractionView(extraction);
-  const found = await readData(env.BUCKET, extraction);
+  const found = await readData<ExtractionData | FiguresData>(env.BUCKET, extraction);
   if (!found) throw new Problem("gone", "The file was deleted.");
   if (job.extractionId === extraction.id)
     await bestEffort(delivered(env, job), { erasing_document_of: job.id });

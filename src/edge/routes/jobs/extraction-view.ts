@@ -6,6 +6,7 @@ import {
   EXTRACTION_STATES,
   type Extraction,
   type ExtractionData,
+  type FiguresData,
 } from "../../storage/extractions.ts";
 
 /** The members of a request for an extraction. */
@@ -68,6 +69,20 @@ export const ExtractionSchema = z
     data: z.record(z.string(), z.unknown()).optional().openapi({
       description: "Matches the schema. Only when it has succeeded",
     }),
+    figures: z
+      .array(
+        z.object({
+          page: z.int(),
+          block: z.int().openapi({ description: "Id of the figure's block" }),
+          data: z.record(z.string(), z.unknown()).nullable(),
+          error: NullablePageError,
+        }),
+      )
+      .optional()
+      .openapi({
+        description:
+          "Instead of `data`, `citations` and `conflicts`, if Mistral's `bbox_annotation_format` has asked for the data of each image",
+      }),
     citations: z.record(z.string(), z.unknown()).optional().openapi({
       description:
         "As `data`, but instead of each string, number, boolean or null a `Citation`, or `null` if the value is not on the pages",
@@ -94,7 +109,7 @@ const iso = (at: number) => new Date(at).toISOString();
 /** @param found its data, where the extraction itself is answered */
 export function extractionView(
   extraction: Extraction,
-  found: ExtractionData | null = null,
+  found: ExtractionData | FiguresData | null = null,
 ): z.infer<typeof ExtractionSchema> {
   const { id, jobId, state, model, cached, parts, partsDone, error } = extraction;
   const isOver = extraction.finishedAt !== null;
@@ -109,11 +124,13 @@ export function extractionView(
     error,
     created_at: iso(extraction.createdAt),
     finished_at: extraction.finishedAt === null ? null : iso(extraction.finishedAt),
-    ...(found && {
-      data: found.data,
-      citations: found.citations as NonNullable<z.infer<typeof ExtractionSchema>["citations"]>,
-      conflicts: found.conflicts,
-      unread_pages: found.unread_pages,
-    }),
+    ...(found && "figures" in found && { figures: found.figures }),
+    ...(found &&
+      "data" in found && {
+        data: found.data,
+        citations: found.citations as NonNullable<z.infer<typeof ExtractionSchema>["citations"]>,
+        conflicts: found.conflicts,
+      }),
+    ...(found && { unread_pages: found.unread_pages }),
   };
 }

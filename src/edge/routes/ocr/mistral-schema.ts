@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { MAX_INSTRUCTIONS } from "../../domain/extraction/prompt.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { CONFIDENCES } from "../../domain/mistral/page.ts";
-import { NullablePageError } from "../../domain/pages/page-result.ts";
+import { NullablePageError, PageError } from "../../domain/pages/page-result.ts";
 import { MIB } from "../../http/body.ts";
 import { EXTRACTION_STATES } from "../../storage/extractions.ts";
 import { extractionFields } from "../jobs/extraction-view.ts";
@@ -93,7 +93,10 @@ export const MistralRequest = z
     confidence_scores_granularity: z.enum(CONFIDENCES).nullish().openapi({
       description: "`word` needs a model with the granularity `word`",
     }),
-    bbox_annotation_format: z.unknown().optional().openapi({ description: "Not supported" }),
+    bbox_annotation_format: AnnotationFormat.nullish().openapi({
+      description:
+        "What to extract from each image of the answer. The model gets the image itself, so it must be one that takes images",
+    }),
     document_annotation_format: AnnotationFormat.nullish().openapi({
       description: "What to extract from the pages; see `POST /v1/jobs/{id}/extract`",
     }),
@@ -137,7 +140,10 @@ const Page = z
         id: z.string().openapi({ example: "img-0.jpeg" }),
         ...pixels,
         image_base64: z.string().nullable().openapi({ description: "A `data:` URL" }),
-        image_annotation: z.null(),
+        image_annotation: z.string().nullable().openapi({
+          description:
+            "The data as JSON, by `bbox_annotation_format`. `null` without it, and if there are none for this image: then `fovea.image_extraction` says why",
+        }),
       }),
     ),
     dimensions: z
@@ -174,20 +180,28 @@ const Page = z
   })
   .openapi("MistralOcrPage");
 
+const StateOfExtraction = z.object({
+  id: z.string(),
+  state: z.enum(EXTRACTION_STATES),
+  error: NullablePageError,
+});
+
 const Fovea = z.object({
   job_id: z.string(),
   file_id: z.string(),
   state: z.string(),
-  extraction: z
-    .object({
-      id: z.string(),
-      state: z.enum(EXTRACTION_STATES),
-      error: NullablePageError,
-    })
+  extraction: StateOfExtraction.nullable().openapi({
+    description:
+      "The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations. `null` if none was asked for",
+  }),
+  image_extraction: StateOfExtraction.extend({
+    failed: z
+      .array(z.object({ image: z.string().openapi({ example: "img-0.jpeg" }), error: PageError }))
+      .openapi({ description: "Images without an annotation, if others have one" }),
+  })
     .nullable()
     .openapi({
-      description:
-        "The extraction behind `document_annotation`: `/v1/jobs/{job_id}/extractions/{id}` has its citations. `null` if none was asked for",
+      description: "The extraction behind `image_annotation`. `null` if none was asked for",
     }),
   pages: z.array(
     z.object({

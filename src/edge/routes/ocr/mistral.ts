@@ -11,6 +11,7 @@ import { pageContent } from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { failedPage, type MistralForm, MistralPages } from "../../domain/mistral/page.ts";
 import { meansDefault, selectionOf } from "../../domain/mistral/request.ts";
+import type { FigureChoice } from "../../domain/pages/figure-choice.ts";
 import type { PageError } from "../../domain/pages/page-result.ts";
 import { PLAIN, presentationFault, roomForFigures } from "../../domain/pages/presentation.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
@@ -28,7 +29,12 @@ import { wholeResult } from "../../jobs/result.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
 import { invalidRequest, PROBLEMS, Problem, type ProblemCode } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { type Extraction, readData } from "../../storage/extractions.ts";
+import {
+  type Extraction,
+  type FigureData,
+  type FiguresData,
+  readData,
+} from "../../storage/extractions.ts";
 import { fileById, type StoredFile } from "../../storage/files.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import type { StoredEntry } from "../../storage/results.ts";
@@ -52,13 +58,16 @@ export async function mistralOcr(c: Context<AppEnv>, body: object, text: string)
 async function answer(c: Context<AppEnv>, body: object, text: string): Promise<Response> {
   const request = parse(body);
   const wanted = jobOf(c, request);
-  const data = extractionFieldsOf(request);
+  const asked = extractionsOf(request);
   // An Idempotency-Key stores only the job, because the answer can be large and late.
   const started = await once(
     c,
     () => text,
     async () => {
-      const attach = data && (await attachExtraction(c.env, c.get("caller"), data));
+      const record = await Promise.all(
+        asked.map((fields) => attachExtraction(c.env, c.get("caller"), fields)),
+      );
+      const attach = (jobId: string) => record.flatMap((statements) => statements(jobId));
       const { job, pages } = await createJob(c.env, c.var, wanted, c.get("claim"), attach);
       c.set("answerFileId", job.fileId);
       await driveAttached(c.env, job);
@@ -73,7 +82,7 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
     c.header(name, started.headers.get(name) ?? undefined);
   const { id } = await started.json<{ id: string }>();
   c.set("jobId", id);
-  const { job, extraction } = await afterWait(c, id);
+  const { job, extraction, images } = await afterWait(c, id);
   const { tenantId } = job;
   const [pages, file] = await Promise.all([
     jobPages(c.env.DB, id),
@@ -83,9 +92,15 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
   if (!pages.some(({ state }) => state === "done"))
     throw new Problem("document-unread", whyUnread(job, pages), { job_id: id });
 
-  const rest = { file, annotation: await annotationOf(c, extraction), extraction };
+  const found = {
+    file,
+    extraction,
+    annotation: await annotationOf(c, extraction),
+    images,
+    annotated: await figuresOf(c, images),
+  };
   const entries = await wholeResult(c.env, job, pages);
-  const pieces = written(c, job, pages, entries, formOf(request), rest);
+  const pieces = written(c, job, pages, entries, formOf(request), found);
   // The first page is read while the status can still be set.
   const first = await pieces.next();
   c.header("content-type", "application/json");
@@ -139,29 +154,33 @@ function documentFault(body: object): { path: string[]; message: string }[] | nu
   }));
 }
 
-/** What to extract from the pages. @throws Problem */
-function extractionFieldsOf(request: MistralRequest): ExtractionFields | undefined {
-  const { document_annotation_format: format, document_annotation_prompt: prompt } = request;
-  if (request.bbox_annotation_format != null)
+/** What to extract from the pages and from their images. @throws Problem */
+function extractionsOf(request: MistralRequest): ExtractionFields[] {
+  const { document_annotation_prompt: instructions } = request;
+  const ofText = schemaOf(request, "document_annotation_format");
+  if (!ofText && instructions)
     throw refused(
-      "unsupported-option",
-      "bbox_annotation_format",
-      "data of single images are not extracted; `document_annotation_format` is for the whole document",
+      "invalid-request",
+      "document_annotation_prompt",
+      "needs `document_annotation_format`",
     );
-  if (!format) {
-    if (prompt)
-      throw refused(
-        "invalid-request",
-        "document_annotation_prompt",
-        "needs `document_annotation_format`",
-      );
-    return undefined;
-  }
-  const { schema } = format.json_schema;
-  const read = readSchema(schema);
+  const ofImages = schemaOf(request, "bbox_annotation_format");
+  return [
+    ...(ofText ? [{ schema: ofText, instructions }] : []),
+    ...(ofImages ? [{ schema: ofImages, figures: choiceOf(request) }] : []),
+  ];
+}
+
+/** @throws Problem `invalid-schema` */
+function schemaOf(
+  request: MistralRequest,
+  member: "document_annotation_format" | "bbox_annotation_format",
+) {
+  const schema = request[member]?.json_schema.schema;
+  const read = schema && readSchema(schema);
   if (typeof read === "string")
-    throw refused("invalid-schema", "document_annotation_format.json_schema.schema", read);
-  return { schema, instructions: prompt };
+    throw refused("invalid-schema", `${member}.json_schema.schema`, read);
+  return schema;
 }
 
 /** The request as a job. @throws Problem */
@@ -195,25 +214,33 @@ function pagesOf({ pages }: MistralRequest): { pages?: string } {
   return { pages: read.selection };
 }
 
+const choiceOf = (request: MistralRequest): FigureChoice => ({
+  imageLimit: request.image_limit ?? null,
+  imageMinSize: request.image_min_size ?? 0,
+});
+
 const formOf = (request: MistralRequest): MistralForm => ({
+  ...choiceOf(request),
   tableFormat: request.table_format ?? null,
   includeBlocks: request.include_blocks ?? true,
   extractHeader: request.extract_header ?? false,
   extractFooter: request.extract_footer ?? false,
   confidence: request.confidence_scores_granularity ?? null,
-  imageLimit: request.image_limit ?? null,
-  imageMinSize: request.image_min_size ?? 0,
   includePictures: request.include_image_base64 ?? false,
 });
 
+/** What has ended: a job, and its extractions from the text and from the images. */
+interface Ended {
+  job: Job;
+  extraction: Extraction | null;
+  images: Extraction | null;
+}
+
 /**
- * The job and its extraction, when both have ended.
+ * The job and its extractions, when all have ended.
  * @throws Problem `took-too-long` if one of them is still open after the wait, or `gone`
  */
-async function afterWait(
-  c: Context<AppEnv>,
-  id: string,
-): Promise<{ job: Job; extraction: Extraction | null }> {
+async function afterWait(c: Context<AppEnv>, id: string): Promise<Ended> {
   const { tenantId } = c.get("caller");
   const prefer = c.req.header("prefer");
   const seconds = prefer === undefined ? HOLD_S : preferredWait(prefer, HOLD_S);
@@ -224,11 +251,15 @@ async function afterWait(
   const isRead = isOver(job.state);
   if (isRead) {
     // From a document that could not be read, nothing is extracted.
-    if (!job.extractionId || job.done === 0) return { job, extraction: null };
-    const asked = { id: job.extractionId, jobId: id };
+    if (job.done === 0) return { job, extraction: null, images: null };
     const left = Math.max(0, end - Date.now());
-    const extraction = await waitForExtraction(c.env, asked, left);
-    if (extraction.finishedAt !== null) return { job, extraction };
+    const [extraction = null, images = null] = await Promise.all(
+      [job.extractionId, job.figuresId].map((of) =>
+        of ? waitForExtraction(c.env, { id: of, jobId: id }, left) : null,
+      ),
+    );
+    if ([extraction, images].every((asked) => asked?.finishedAt !== null))
+      return { job, extraction, images };
   }
   throw new Problem(
     "took-too-long",
@@ -248,6 +279,14 @@ async function annotationOf(
   return JSON.stringify(found.data);
 }
 
+/** What an extraction has found in the images. @throws Problem `gone` */
+async function figuresOf(c: Context<AppEnv>, images: Extraction | null): Promise<FigureData[]> {
+  if (images?.state !== "succeeded") return [];
+  const found = await readData<FiguresData>(c.env.BUCKET, images);
+  if (!found) throw new Problem("gone", "The file was deleted.");
+  return found.figures;
+}
+
 function whyUnread(job: Job, pages: JobPage[]): string {
   const error = job.error ?? pages.find(({ error }) => error !== null)?.error;
   return error ? `${error.code}: ${error.message}` : `The job ${job.id} is ${job.state}.`;
@@ -260,15 +299,17 @@ async function* written(
   pages: JobPage[],
   entries: AsyncIterable<StoredEntry>,
   form: MistralForm,
-  {
-    file,
-    annotation,
-    extraction,
-  }: { file: StoredFile; annotation: string | null; extraction: Extraction | null },
+  found: Omit<Ended, "job"> & {
+    file: StoredFile;
+    annotation: string | null;
+    annotated: FigureData[];
+  },
 ): AsyncGenerator<string> {
   const writer = new MistralPages(form);
   const room = roomForFigures();
   const errors = new Map<number, PageError>();
+  const annotated = Map.groupBy(found.annotated, ({ page }) => page);
+  const failed: { image: string; error: PageError }[] = [];
   let before = '{"pages":[';
   for await (const { page, pageKey, reading, error } of entries) {
     if (!reading) {
@@ -280,7 +321,13 @@ async function* written(
       const shown = { ...reading, blocks: form.includePictures ? [...images.keys()] : [] };
       const place = { page, pageKey };
       const pictures = await figureUrls(c.env, job, place, shown, INLINE, room);
-      yield before + JSON.stringify(writer.page(reading, images, pictures));
+      const annotations = new Map<number, string>();
+      for (const { block, data, error } of annotated.get(page) ?? []) {
+        if (data) annotations.set(block, JSON.stringify(data));
+        const image = [...images].find(([{ id }]) => id === block)?.[1];
+        if (error && image) failed.push({ image, error });
+      }
+      yield before + JSON.stringify(writer.page(reading, images, pictures, annotations));
     }
     before = ",";
   }
@@ -288,11 +335,8 @@ async function* written(
     job_id: job.id,
     file_id: job.fileId,
     state: job.state,
-    extraction: extraction && {
-      id: extraction.id,
-      state: extraction.state,
-      error: extraction.error,
-    },
+    extraction: found.extraction && stateOf(found.extraction),
+    image_extraction: found.images && { ...stateOf(found.images), failed },
     pages: pages.map(({ page, verdict, source }) => ({
       page,
       verdict: verdict ?? "failed",
@@ -302,12 +346,14 @@ async function* written(
   };
   const rest = {
     model: job.options.model,
-    document_annotation: annotation,
-    usage_info: { pages_processed: pages.length - errors.size, doc_size_bytes: file.bytes },
+    document_annotation: found.annotation,
+    usage_info: { pages_processed: pages.length - errors.size, doc_size_bytes: found.file.bytes },
     fovea,
   };
   yield `],${JSON.stringify(rest).slice(1)}`;
 }
+
+const stateOf = ({ id, state, error }: Extraction) => ({ id, state, error });
 
 /** A problem in the shape that Mistral's clients parse: with 422 a list of faults. */
 function errorResponse(c: Context<AppEnv>, problem: Problem): Response {

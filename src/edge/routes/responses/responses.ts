@@ -7,12 +7,11 @@ import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { App } from "../../context.ts";
 import type { Message } from "../../domain/jobs/chat.ts";
 import { requires } from "../../http/auth.ts";
-import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
-import { IDEMPOTENT } from "../../http/idempotency.ts";
-import { chatErrors, documentedChatErrors } from "../../http/openai-error.ts";
-import { CREATE_JOB } from "../../jobs/create.ts";
+import { jsonBody, MIB } from "../../http/body.ts";
+import { chatErrors } from "../../http/openai-error.ts";
 import {
   begin,
+  CHAT_ERRORS,
   type Completion,
   complete,
   type Events,
@@ -121,14 +120,7 @@ const route = createRoute({
         "text/event-stream": { schema: z.string() },
       },
     },
-    ...documentedChatErrors(
-      JSON_BODY,
-      IDEMPOTENT,
-      CREATE_JOB,
-      "not-cached",
-      "document-unread",
-      "took-too-long",
-    ),
+    ...CHAT_ERRORS,
   },
 });
 

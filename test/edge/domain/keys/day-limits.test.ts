@@ -3,6 +3,8 @@ import {
   costOf,
   dayOf,
   isLimited,
+  isSpent,
+  microsOf,
   NO_LIMITS,
   NOTHING,
   pagesLeft,
@@ -31,6 +33,15 @@ it("sums of money are exact", () => {
   for (let i = 0; i < 1000; i++) spent.micros += costOf(1, 0.001).micros;
   expect(spent.micros).toBe(costOf(1000, 0.001).micros);
   expect(pagesLeft(limits(null, 1.001), spent, 0.001)).toBe(1);
+});
+
+it("tokens cost millionths of a dollar, which a limit of dollars counts", () => {
+  const cost = microsOf({ input: 1000, output: 500 }, { input: 0.15, output: 0.6 });
+  expect(cost).toBe(450);
+  expect(isSpent(limits(null, 0.000451), { pages: 0, micros: cost })).toBe(false);
+  expect(isSpent(limits(null, 0.00045), { pages: 0, micros: cost })).toBe(true);
+  expect(isSpent(limits(null, 0), NOTHING)).toBe(true);
+  expect(isSpent(limits(0, null), { pages: 9, micros: cost })).toBe(false);
 });
 
 it.each([

@@ -1,7 +1,7 @@
 /** Mistral's OCR API. test/e2e/client.test.ts has its own client. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DIGEST, pdf } from "../../samples.ts";
-import { CogStub, call, ended, env, json, newKey, post, upload } from "../../support.ts";
+import { CogStub, call, EXTRACTOR, ended, env, json, newKey, post, upload } from "../../support.ts";
 import recorded from "./recorded/chat-apps.json";
 
 let cog: CogStub;
@@ -16,6 +16,45 @@ afterEach(() => vi.restoreAllMocks());
 const MODEL = { model: "mistral-ocr-latest" };
 const ocr = (body: object, headers = {}, caller = key) =>
   post("/v1/ocr", caller, { ...MODEL, ...body }, headers);
+
+const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const JPEG = [0xff, 0xd8, 0xff];
+
+/** Answers the next prediction with a page that has an image for each picture, one below the other. */
+async function readPictures(pictures: number[][], changes: object = {}) {
+  const prediction = await cog.demand();
+  await cog.document(prediction, 1);
+  for (const [i, bytes] of pictures.entries()) {
+    const url = new URL(prediction.input.push_url as string);
+    url.pathname += `/pages/1/figures/${i + 1}`;
+    const pushed = await call(url.href, {
+      method: "PUT",
+      body: new Uint8Array(bytes),
+      headers: { "x-model-digest": DIGEST },
+    });
+    expect(pushed.status).toBe(204);
+  }
+  await cog.page(prediction, 1, {
+    markdown: "Above",
+    blocks: pictures.map((bytes, i) => ({
+      id: i + 1,
+      type: "image",
+      bbox: [0, i / pictures.length, 0.5, (i + 1) / pictures.length],
+      text: "",
+      confidence: null,
+      figure: {
+        media_type: bytes === PNG ? "image/png" : "image/jpeg",
+        width: 2,
+        height: 2,
+        bytes: bytes.length,
+      },
+      place: [5, 5],
+    })),
+    ...changes,
+  });
+  await cog.close(prediction);
+}
+
 const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 
 describe("a body with `document`", () => {
@@ -130,30 +169,8 @@ describe("a body with `document`", () => {
   it("has the pictures of its images on request, as data URLs", async () => {
     const file = await upload(key);
     const body = { document: { file_id: file.id }, include_image_base64: true };
-    const figure = { media_type: "image/jpeg", width: 2, height: 2, bytes: 3 } as const;
-    const image = {
-      id: 1,
-      type: "image",
-      bbox: [0, 0, 0.5, 0.5],
-      text: "",
-      confidence: null,
-    } as const;
     const asked = ocr(body);
-    const prediction = await cog.demand();
-    await cog.document(prediction, 1);
-    const url = new URL(prediction.input.push_url as string);
-    url.pathname += "/pages/1/figures/1";
-    const pushed = await call(url.href, {
-      method: "PUT",
-      body: new Uint8Array([0xff, 0xd8, 0xff]),
-      headers: { "x-model-digest": DIGEST },
-    });
-    expect(pushed.status).toBe(204);
-    await cog.page(prediction, 1, {
-      markdown: "Above",
-      blocks: [{ ...image, bbox: [0, 0, 0.5, 0.5], figure, place: [5, 5] }],
-    });
-    await cog.close(prediction);
+    await readPictures([JPEG]);
     const [page] = (await json(asked)).pages;
     expect(page.markdown).toBe("Above\n\n![img-0.jpeg](img-0.jpeg)");
     expect(page.images).toEqual([
@@ -162,7 +179,7 @@ describe("a body with `document`", () => {
         top_left_x: 0,
         top_left_y: 0,
         bottom_right_x: 596,
-        bottom_right_y: 842,
+        bottom_right_y: 1684,
         image_base64: "data:image/jpeg;base64,/9j/",
         image_annotation: null,
       },
@@ -288,20 +305,140 @@ describe("document_annotation_format", () => {
       "prompt",
       "4000",
     ],
-    [
-      { bbox_annotation_format: format() },
-      "unsupported-option",
-      "bbox_annotation_format",
-      "document_annotation_format",
-    ],
   ])("%j is refused", async (body, type, member, message) => {
-    const path = member.startsWith("bbox") ? member : `document_annotation_${member}`;
+    const path = `document_annotation_${member}`;
     const document = { document_url: `data:application/pdf;base64,${base64(pdf())}` };
     const response = await ocr({ document, ...body });
     const answer = await json(response);
     expect([response.status, answer.type, answer.param]).toEqual([422, type, path]);
     expect(answer.detail[0].loc.join(".")).toBe(`body.${path}`);
     expect(answer.detail[0].msg).toContain(message);
+    expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
+  });
+});
+
+describe("bbox_annotation_format", () => {
+  const format = (description = "What the image is") => ({
+    type: "json_schema",
+    json_schema: {
+      name: "image",
+      schema: {
+        type: "object",
+        description,
+        properties: { kind: { type: "string" }, bytes: { type: "integer" } },
+      },
+    },
+  });
+  const annotations = (answer: { pages: { images: { image_annotation: string | null }[] }[] }) =>
+    answer.pages[0]?.images.map(({ image_annotation: text }) => text && JSON.parse(text));
+  const usage = async () => (await json(call("/v1/usage", { key }))).total;
+
+  it("has the model look at each image, once", async () => {
+    const file = await upload(key);
+    const body = { document: { file_id: file.id }, bbox_annotation_format: format() };
+    const asked = ocr(body, { "idempotency-key": "images" });
+    const pictures = [JPEG, PNG, JPEG, JPEG, PNG];
+    await readPictures(pictures);
+    const answer = await json(asked);
+    const expected = pictures.map(({ length }) =>
+      length === 3 ? { kind: "jpeg", bytes: 3 } : { kind: "png", bytes: 8 },
+    );
+    expect(annotations(answer)).toEqual(expected);
+    const { job_id, extraction, image_extraction } = answer.fovea;
+    expect([answer.document_annotation, extraction]).toEqual([null, null]);
+    expect(image_extraction).toMatchObject({ state: "succeeded", error: null, failed: [] });
+    const address = `/v1/jobs/${job_id}/extractions/${image_extraction.id}`;
+    const shown = await json(call(address, { key }));
+    expect(shown).toMatchObject({ progress: { total: 5, done: 5 }, unread_pages: [] });
+    expect(shown.figures[1]).toEqual({ page: 1, block: 2, data: expected[1], error: null });
+    expect(shown).not.toHaveProperty("data");
+    expect(await usage()).toMatchObject({ extractions: 1, extraction_input_tokens: 500 });
+    expect(await json(ocr(body, { "idempotency-key": "images" }))).toEqual(answer);
+
+    expect(annotations(await json(ocr(body)))).toEqual(expected);
+    expect(await usage()).toMatchObject({
+      extractions: 1,
+      extractions_cached: 1,
+      extraction_input_tokens: 500,
+    });
+    const fewer = await json(ocr({ ...body, image_limit: 2 }));
+    expect(annotations(fewer)).toEqual(expected.slice(0, 2));
+    expect(await usage()).toMatchObject({ extraction_input_tokens: 700 });
+  });
+
+  it("goes together with the data of the document", async () => {
+    const file = await upload(key);
+    const asked = ocr({
+      document: { file_id: file.id },
+      bbox_annotation_format: format(),
+      document_annotation_format: {
+        type: "json_schema",
+        json_schema: { name: "all", schema: { properties: { number: {} }, type: "object" } },
+      },
+    });
+    await readPictures([PNG], { markdown: "Number: 7" });
+    const answer = await json(asked);
+    expect(JSON.parse(answer.document_annotation)).toHaveProperty("number");
+    expect(annotations(answer)).toEqual([{ kind: "png", bytes: 8 }]);
+    expect(answer.fovea.extraction.id).not.toBe(answer.fovea.image_extraction.id);
+  });
+
+  it("says of a document without images that there is nothing to say", async () => {
+    const file = await upload(key);
+    const stop = cog.work(1);
+    const answer = await json(
+      ocr({ document: { file_id: file.id }, bbox_annotation_format: format() }),
+    );
+    stop();
+    expect(annotations(answer)).toEqual([]);
+    expect(answer.fovea.image_extraction).toMatchObject({ state: "succeeded", failed: [] });
+  });
+
+  it("names the image that the model could not describe", async () => {
+    const file = await upload(key);
+    const body = { document: { file_id: file.id }, image_min_size: 10 };
+    const asked = ocr({ ...body, bbox_annotation_format: format("stand-in: no-png") });
+    await readPictures([JPEG, PNG]);
+    const answer = await json(asked);
+    expect(annotations(answer)).toEqual([{ kind: "jpeg", bytes: 3 }, null]);
+    expect(answer.fovea.image_extraction).toMatchObject({
+      state: "succeeded",
+      failed: [{ image: "img-1.png", error: { code: "provider_refused" } }],
+    });
+  });
+
+  it("asks only about the image again to which the model gave no answer", async () => {
+    const file = await upload(key);
+    const busy = `stand-in: busy-once (${file.id})`;
+    const body = { document: { file_id: file.id } };
+    const asked = ocr({ ...body, bbox_annotation_format: format(busy) });
+    await readPictures([JPEG, PNG, JPEG]);
+    expect(annotations(await json(asked))).toHaveLength(3);
+    const requests = `${EXTRACTOR}/asked?instructions=${encodeURIComponent(busy)}`;
+    expect(await json(fetch(requests))).toHaveLength(4);
+    expect(await usage()).toMatchObject({ extraction_input_tokens: 300 });
+  });
+
+  it("does not lose the pages if the model cannot see", async () => {
+    const file = await upload(key);
+    const body = { document: { file_id: file.id } };
+    const asked = ocr({ ...body, bbox_annotation_format: format("stand-in: blind") });
+    await readPictures([JPEG, PNG]);
+    const answer = await json(asked);
+    expect(annotations(answer)).toEqual([null, null]);
+    const { state, error, failed } = answer.fovea.image_extraction;
+    expect([state, error.code, failed]).toEqual(["failed", "provider_rejected", []]);
+    expect(error.message).toContain("does not support images");
+  });
+
+  it("is refused with a schema that is none, before anything is read", async () => {
+    const document = { document_url: `data:application/pdf;base64,${base64(pdf())}` };
+    const wrong = { type: "json_schema", json_schema: { name: "x", schema: { type: "array" } } };
+    const answer = await json(ocr({ document, bbox_annotation_format: wrong }));
+    const param = "bbox_annotation_format.json_schema.schema";
+    expect([answer.type, answer.param]).toEqual(["invalid-schema", param]);
+    const other = await json(ocr({ document, bbox_annotation_format: { type: "text" } }));
+    expect([other.type, other.param]).toEqual(["invalid-request", "bbox_annotation_format.type"]);
     expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
   });
 });
