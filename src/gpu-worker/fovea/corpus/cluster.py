@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fovea.corpus.drawn import Row
@@ -28,7 +29,15 @@ from fovea.settings import Settings
 log = logging.getLogger(__name__)
 
 START_TRIES = 3
-"""Ray gives its processes a quarter to half of a minute to start, which a busy machine can exceed."""
+"""Ray gives a part of its processes half a minute to start, whatever is set; a busy machine can exceed that."""
+START_LIMITS = {
+    "RAY_gcs_server_port_wait_time_s": "180",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""Environment of a cluster that is started here: more time for busy machines, and no reports to Ray's makers."""
+PACKAGES = str(Path(__file__).parents[2])
+"""The folder that has the package `fovea`: the processes of a cluster that is started here import it from there."""
 BLOCK_BYTES = 4 << 20
 """Drawn pages that travel together; a page of text is about 0.2 MB."""
 CPU_BATCH, GPU_BATCH = 4, 32
@@ -129,6 +138,8 @@ class RayCluster:
         self.readers = 1
 
     def start(self, options: Options, settings: Settings) -> Traits:
+        for name, value in START_LIMITS.items():  # Ray reads some of them when it is imported
+            os.environ.setdefault(name, value)
         try:
             import ray
         except ImportError:
@@ -153,28 +164,33 @@ class RayCluster:
         found, _ = ray.wait([task.remote(options, resources.reader_cpus)], timeout=resources.start_limit_s)
         if not found:
             raise InputError(f"No reader was ready within {resources.start_limit_s:.0f} s: {has}.")
-        traits = ray.get(found[0])
+        try:
+            traits = ray.get(found[0])
+        except ray.exceptions.RayError as error:
+            raise InputError(f"No reader can start on the cluster: {_cause(error)}") from None
         if isinstance(traits, str):
             raise InputError(traits)
         self._traits = traits
         return traits
 
     def _connect(self, ray: Any) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         resources = self._resources
-        ours = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
+        passed_on = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
         address = resources.address or os.environ.get("RAY_ADDRESS")
-        local = {} if address else {"include_dashboard": False}
-        if not address and resources.cpus:
-            local["num_cpus"] = resources.cpus
-        if not address and resources.object_store_bytes:
-            local["object_store_memory"] = resources.object_store_bytes
+        local: dict[str, Any] = {}
+        if not address:
+            local["include_dashboard"] = False
+            passed_on["PYTHONPATH"] = os.pathsep.join([PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])])
+            if resources.cpus:
+                local["num_cpus"] = resources.cpus
+            if resources.object_store_bytes:
+                local["object_store_memory"] = resources.object_store_bytes
         for attempt in range(1, START_TRIES + 1):
             try:
                 ray.init(
                     address=address or "local",
                     namespace="fovea-corpus",
-                    runtime_env={"env_vars": ours},
+                    runtime_env={"env_vars": passed_on},
                     logging_level=logging.ERROR,
                     log_to_driver=False,
                     **local,
@@ -270,3 +286,8 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except StoreFault as error:
         raise StoreFault(str(error)) from None
+
+
+def _cause(error: Exception) -> str:
+    """The last line that says something: Ray puts the traceback of the other process before it."""
+    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]
