@@ -67,8 +67,8 @@ def test_a_reader_that_is_killed_changes_nothing(manifest, calm, tmp_path):
     process = start(manifest, tmp_path)
     while process.poll() is None and not (found := readers(process.pid)):
         time.sleep(0.05)
-    if process.poll() is None:
-        os.kill(found[0], signal.SIGKILL)
+    assert found, process.stderr.read()
+    os.kill(found[0], signal.SIGKILL)
     assert process.wait() == COMPLETE, process.stderr.read()
     assert corpus.files(tmp_path) == calm
 

@@ -9,10 +9,12 @@ twice after a crash; `shards.Collector` takes each once.
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fovea.corpus.drawn import Row
 from fovea.corpus.guard import Key, Tries, read_guarded
@@ -30,12 +32,10 @@ log = logging.getLogger(__name__)
 
 START_TRIES = 3
 """Ray gives a part of its processes half a minute to start, whatever is set; a busy machine can exceed that."""
-START_LIMITS = {
-    "RAY_gcs_server_port_wait_time_s": "180",
-    "RAY_worker_register_timeout_seconds": "300",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-"""Environment of a cluster that is started here: more time for busy machines, and no reports to Ray's makers."""
+START_LIMITS = {"RAY_gcs_server_port_wait_time_s": "180", "RAY_worker_register_timeout_seconds": "300"}
+"""Environment of a cluster that is started here: the parts whose time can be set."""
+CONNECT_S = 10.0
+"""For a connection to a cluster; Ray alone would try for a quarter of an hour."""
 PACKAGES = str(Path(__file__).parents[2])
 """The folder that has the package `fovea`: the processes of a cluster that is started here import it from there."""
 BLOCK_BYTES = 4 << 20
@@ -135,11 +135,11 @@ def probe(options: Options, cpus: float) -> Traits | str:
 class RayCluster:
     def __init__(self, resources: Resources):
         self._resources = resources
+        self._address = resources.address or os.environ.get("RAY_ADDRESS")
         self.readers = 1
 
     def start(self, options: Options, settings: Settings) -> Traits:
-        for name, value in START_LIMITS.items():  # Ray reads some of them when it is imported
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError:
@@ -158,6 +158,8 @@ class RayCluster:
                 "demand, or --reader-gpus 0 to read on CPUs."
             )
         self._least, self._most = resources.readers or self._as_many_as_fit(has)
+        if not self._address:
+            self._check_fit(has)
         self.readers = self._most
         self._ledger = ray.remote(Ledger).options(num_cpus=0).remote()
         task = ray.remote(probe).options(num_cpus=resources.reader_cpus, num_gpus=self._gpus, name="probe")
@@ -176,11 +178,17 @@ class RayCluster:
     def _connect(self, ray: Any) -> None:
         resources = self._resources
         passed_on = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
-        address = resources.address or os.environ.get("RAY_ADDRESS")
+        address = self._address
         local: dict[str, Any] = {}
-        if not address:
+        if address:
+            _check_address(address)
+        else:
+            for name, value in START_LIMITS.items():
+                os.environ.setdefault(name, value)
             local["include_dashboard"] = False
-            passed_on["PYTHONPATH"] = os.pathsep.join([PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])])
+            passed_on["PYTHONPATH"] = os.pathsep.join(
+                [PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
             if resources.cpus:
                 local["num_cpus"] = resources.cpus
             if resources.object_store_bytes:
@@ -198,10 +206,19 @@ class RayCluster:
                 return
             except Exception as error:  # Ray raises a plain `Exception` if its processes are slow to start
                 ray.shutdown()
-                if address or attempt == START_TRIES:
+                if address or attempt == START_TRIES or isinstance(error, ValueError):
                     why = str(error).partition("\n")[0]
                     raise InputError(f"Ray cannot be {'reached' if address else 'started'}: {why}") from None
                 log.warning("Ray did not start: %s", error)
+
+    def _check_fit(self, has: Mapping[str, float]) -> None:
+        """A cluster that is started here does not grow. Raises `InputError` if nothing is left to open documents."""
+        resources, cores = self._resources, has.get("CPU", 0.0)
+        if self._least * resources.reader_cpus + resources.open_cpus > cores:
+            raise InputError(
+                f"The {cores:g} cores here are too few for {self._least} readers with {resources.reader_cpus:g} each "
+                f"and {resources.open_cpus:g} to open documents: choose fewer --readers, or smaller --reader-cpus."
+            )
 
     def _as_many_as_fit(self, has: Mapping[str, float]) -> tuple[int, int]:
         if self._gpus:
@@ -215,6 +232,9 @@ class RayCluster:
         import pyarrow as pa
         import ray
 
+        # Lines that would come between those of the progress.
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.target_max_block_size = BLOCK_BYTES
         context.enable_progress_bars = False
@@ -286,6 +306,21 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except StoreFault as error:
         raise StoreFault(str(error)) from None
+
+
+def _check_address(address: str) -> None:
+    """Raises `InputError` if nothing answers there. Other forms than `host:port`, such as `auto`, are left to Ray."""
+    try:
+        place = urlsplit(address if "://" in address else f"ray://{address}")
+        host, port = place.hostname, place.port
+    except ValueError:
+        return
+    if not host or not port:
+        return
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except OSError as error:
+        raise InputError(f"Ray cannot be reached: {address}: {error.strerror or error}") from None
 
 
 def _cause(error: Exception) -> str:
