@@ -132,6 +132,35 @@ def probe(options: Options, cpus: float) -> Traits | str:
         return str(error)
 
 
+def readers_that_fit(
+    resources: Resources, gpus: float, has: Mapping[str, float], *, grows: bool
+) -> tuple[int, int]:
+    """Least and most readers. `gpus`: of one; `has`: what Ray has now; `grows`: whether it may get more later.
+
+    Raises `InputError`.
+    """
+    cores = has.get("CPU", 0.0)
+    if resources.readers:
+        least, most = resources.readers
+    elif not gpus:
+        least = most = max(1, math.floor((cores - resources.open_cpus) / resources.reader_cpus))
+    elif has.get("GPU"):
+        least = most = max(1, math.floor(has["GPU"] / gpus))
+    else:
+        raise InputError(
+            "The model needs GPUs and the cluster has none. Say --readers if it starts machines on demand, or "
+            "--reader-gpus 0 to read on CPUs."
+        )
+    if not grows and (
+        least * resources.reader_cpus + resources.open_cpus > cores or least * gpus > has.get("GPU", 0.0)
+    ):
+        raise InputError(
+            f"{least} readers with {resources.reader_cpus:g} cores and {gpus:g} GPUs each, and {resources.open_cpus:g} "
+            f"cores to open documents, are more than this machine has: {cores:g} cores, {has.get('GPU', 0.0):g} GPUs."
+        )
+    return least, most
+
+
 class RayCluster:
     def __init__(self, resources: Resources):
         self._resources = resources
@@ -152,14 +181,7 @@ class RayCluster:
         on_gpu = options.reading.model not in CPU_READERS and settings.device != "cpu"
         resources = self._resources
         self._gpus = resources.reader_gpus if resources.reader_gpus is not None else float(on_gpu)
-        if self._gpus and not has.get("GPU") and resources.readers is None:
-            raise InputError(
-                f"{options.reading.model} needs GPUs and the cluster has none. Say --readers if it starts machines on "
-                "demand, or --reader-gpus 0 to read on CPUs."
-            )
-        self._least, self._most = resources.readers or self._as_many_as_fit(has)
-        if not self._address:
-            self._check_fit(has)
+        self._least, self._most = readers_that_fit(resources, self._gpus, has, grows=bool(self._address))
         self.readers = self._most
         self._ledger = ray.remote(Ledger).options(num_cpus=0).remote()
         task = ray.remote(probe).options(num_cpus=resources.reader_cpus, num_gpus=self._gpus, name="probe")
@@ -181,7 +203,7 @@ class RayCluster:
         address = self._address
         local: dict[str, Any] = {}
         if address:
-            _check_address(address)
+            check_address(address)
         else:
             for name, value in START_LIMITS.items():
                 os.environ.setdefault(name, value)
@@ -211,28 +233,11 @@ class RayCluster:
                     raise InputError(f"Ray cannot be {'reached' if address else 'started'}: {why}") from None
                 log.warning("Ray did not start: %s", error)
 
-    def _check_fit(self, has: Mapping[str, float]) -> None:
-        """A cluster that is started here does not grow. Raises `InputError` if nothing is left to open documents."""
-        resources, cores = self._resources, has.get("CPU", 0.0)
-        if self._least * resources.reader_cpus + resources.open_cpus > cores:
-            raise InputError(
-                f"The {cores:g} cores here are too few for {self._least} readers with {resources.reader_cpus:g} each "
-                f"and {resources.open_cpus:g} to open documents: choose fewer --readers, or smaller --reader-cpus."
-            )
-
-    def _as_many_as_fit(self, has: Mapping[str, float]) -> tuple[int, int]:
-        if self._gpus:
-            fit = math.floor(has["GPU"] / self._gpus)
-        else:
-            free = has.get("CPU", 1.0) - self._resources.open_cpus
-            fit = math.floor(free / self._resources.reader_cpus)
-        return max(1, fit), max(1, fit)
-
     def rows(self, shards: Mapping[int, Sequence[PlannedDocument]]) -> Iterator[Row]:
         import pyarrow as pa
-        import ray
+        import ray.data
 
-        # Lines that would come between those of the progress.
+        # Otherwise its lines come between those of the progress.
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
@@ -308,7 +313,7 @@ def _result(reference: Any) -> Any:
         raise StoreFault(str(error)) from None
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
     """Raises `InputError` if nothing answers there. Other forms than `host:port`, such as `auto`, are left to Ray."""
     try:
         place = urlsplit(address if "://" in address else f"ray://{address}")
