@@ -17,7 +17,10 @@ pytestmark = pytest.mark.slow
 
 WORKER = Path(__file__).resolve().parents[3] / "src" / "gpu-worker"
 MODEL = ["--model", "fovea-render", "--shard-documents", "2"]
-LOCAL = ["--cpus", "2", "--object-store-bytes", "100000000", "--open-cpus", "0.5", "--batch", "2"]
+# As many cores to read as to open documents, which must not make one stage of both.
+LOCAL = ["--cpus", "2", "--readers", "1", "--reader-cpus", "0.5", "--open-cpus", "0.5", "--batch", "2"]
+LOCAL += ["--object-store-bytes", "100000000"]
+READER = b"ray::MapWorker(MapBatches(ReadPages))"
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +55,7 @@ def readers(session):
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title = (folder / "cmdline").read_bytes()
-            if (
-                b"ReadPages" in title
-                and title.startswith(b"ray::")
-                and os.getsid(int(folder.name)) == session
-            ):
+            if title.startswith(READER) and os.getsid(int(folder.name)) == session:
                 found.append(int(folder.name))
         except OSError:
             continue

@@ -21,10 +21,11 @@ def test_readers_that_a_machine_cannot_hold_are_refused():
         with pytest.raises(InputError, match="more than this machine has: 2 cores"):
             readers_that_fit(asked, 0, {"CPU": 2}, grows=False)
     assert readers_that_fit(Resources(readers=(2, 2), reader_cpus=0.75), 0, {"CPU": 2}, grows=False) == (2, 2)
-    with pytest.raises(InputError, match="0 GPUs"):
-        readers_that_fit(Resources(readers=(1, 1)), 1, {"CPU": 2}, grows=False)
-    with pytest.raises(InputError, match="the cluster has none"):
-        readers_that_fit(Resources(), 1, {"CPU": 2}, grows=True)
+    with pytest.raises(InputError, match="1 GPUs"):
+        readers_that_fit(Resources(readers=(2, 2)), 1, {"CPU": 8, "GPU": 1}, grows=False)
+    for asked, grows in ((Resources(), True), (Resources(readers=(1, 1)), False)):
+        with pytest.raises(InputError, match="the cluster has none"):
+            readers_that_fit(asked, 1, {"CPU": 2}, grows=grows)
 
 
 def test_an_address_where_nothing_answers_is_refused():

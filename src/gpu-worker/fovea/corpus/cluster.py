@@ -139,24 +139,19 @@ def readers_that_fit(
 
     Raises `InputError`.
     """
-    cores = has.get("CPU", 0.0)
-    if resources.readers:
-        least, most = resources.readers
-    elif not gpus:
-        least = most = max(1, math.floor((cores - resources.open_cpus) / resources.reader_cpus))
-    elif has.get("GPU"):
-        least = most = max(1, math.floor(has["GPU"] / gpus))
-    else:
+    has_cores, has_gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
+    if gpus and not has_gpus and not (grows and resources.readers):
         raise InputError(
             "The model needs GPUs and the cluster has none. Say --readers if it starts machines on demand, or "
             "--reader-gpus 0 to read on CPUs."
         )
-    if not grows and (
-        least * resources.reader_cpus + resources.open_cpus > cores or least * gpus > has.get("GPU", 0.0)
-    ):
+    fit = has_gpus / gpus if gpus else (has_cores - resources.open_cpus) / resources.reader_cpus
+    least, most = resources.readers or (max(1, math.floor(fit)),) * 2
+    cores = least * resources.reader_cpus + resources.open_cpus
+    if not grows and (cores > has_cores or least * gpus > has_gpus):
         raise InputError(
-            f"{least} readers with {resources.reader_cpus:g} cores and {gpus:g} GPUs each, and {resources.open_cpus:g} "
-            f"cores to open documents, are more than this machine has: {cores:g} cores, {has.get('GPU', 0.0):g} GPUs."
+            f"{least} × {resources.reader_cpus:g} cores to read, {resources.open_cpus:g} cores to open documents and "
+            f"{least} × {gpus:g} GPUs are more than this machine has: {has_cores:g} cores, {has_gpus:g} GPUs."
         )
     return least, most
 
@@ -264,6 +259,9 @@ class RayCluster:
                 batch_format="pyarrow",
                 fn_kwargs={"options": self._options, "needs": self._traits.needs, "ledger": self._ledger},
                 num_cpus=resources.open_cpus,
+                # The default. An argument that readers do not have keeps Ray from fusing both stages into one, which it
+                # does when they have as many cores.
+                max_retries=-1,
             )
             .map_batches(
                 ReadPages,
