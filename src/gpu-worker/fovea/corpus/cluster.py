@@ -223,9 +223,14 @@ class RayCluster:
                 return
             except Exception as error:  # Ray raises a plain `Exception` if its processes are slow to start
                 ray.shutdown()
-                if address or attempt == START_TRIES or isinstance(error, ValueError):
-                    why = str(error).partition("\n")[0]
-                    raise InputError(f"Ray cannot be {'reached' if address else 'started'}: {why}") from None
+                why = str(error).partition("\n")[0].rstrip(".")
+                if address:
+                    token = (
+                        "A cluster that asks for a token needs RAY_AUTH_MODE=token and the token here, too."
+                    )
+                    raise InputError(f"Ray cannot be reached: {why}. {token}") from None
+                if attempt == START_TRIES or isinstance(error, ValueError):
+                    raise InputError(f"Ray cannot be started: {why}.") from None
                 log.warning("Ray did not start: %s", error)
 
     def rows(self, shards: Mapping[int, Sequence[PlannedDocument]]) -> Iterator[Row]:
