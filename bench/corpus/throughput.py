@@ -1,9 +1,9 @@
 """How pages a second grow with the number of readers, beside plain reading in one process.
 
-    .venv/bin/python bench/corpus/throughput.py /tmp/throughput --pages 200 --wait 2
-    .venv/bin/python bench/corpus/throughput.py /tmp/throughput-cpu --pages 200 --model pp-ocr
+    .venv/bin/python bench/corpus/throughput.py /tmp/throughput --pages 80 --wait 4
+    .venv/bin/python bench/corpus/throughput.py /tmp/throughput-cpu --pages 150 --model pp-ocr
 
-The readers are `deepseek-ocr-upstream`, four pages at a time each; a stand-in for its server takes `--wait` seconds
+The readers are `deepseek-ocr-upstream`, on Ray four pages at a time each; a stand-in for its server takes `--wait` seconds
 for each page, as a GPU would that reads four at once. So the figures show what this package and Ray add, on a machine
 without a GPU, and not how fast a model is. They are drawn in docs/images/corpus-readers.svg. `--model pp-ocr` reads on
 the CPU instead, each reader with one thread.
@@ -97,7 +97,7 @@ def plot(measured: dict[str, float]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {bottom + 10}" font-family="sans-serif" '
         'font-size="13"><title>Pages a second by the number of readers</title>',
         '<rect width="100%" height="100%" fill="white"/>',
-        '<text x="10" y="22">Pages a second; readers wait for a stand-in of a GPU</text>',
+        '<text x="10" y="22">Pages a second; readers wait for a stand-in of a GPU, four pages at a time on Ray</text>',
     ]
     for place, (name, value) in enumerate(measured.items()):
         y, length = 40 + 40 * place, (width - left - 70) * value / most
@@ -111,8 +111,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", help="reader on the CPU, instead of a stand-in of a GPU")
-    parser.add_argument("--pages", type=int, default=200)
-    parser.add_argument("--wait", type=float, default=2.0, help="seconds of the stand-in for each page")
+    parser.add_argument("--pages", type=int, default=80)
+    parser.add_argument("--wait", type=float, default=4.0, help="seconds of the stand-in for each page")
     parser.add_argument("--readers", type=int, nargs="*", default=[1, 2])
     given = parser.parse_args()
     manifest = pages.write(given.folder / "documents", given.pages, seed=3)
