@@ -219,6 +219,9 @@ function stamped(stamps, name, what, [mb, disk], inputs, action) {
 
 const BEGUN = "begun";
 
+/** What the tests need: their own packages, and those of a corpus on a cluster (docs/CORPUS.md). */
+const TESTING = ["requirements-tests.txt", "requirements-corpus.txt"];
+
 /** @returns {[Step, ...Step[]]} the first can be done at the same time as the others */
 function steps(/** @type {boolean} */ tests, /** @type {boolean} */ networks) {
   const venv = environmentStep();
@@ -235,9 +238,9 @@ function steps(/** @type {boolean} */ tests, /** @type {boolean} */ networks) {
     stamps,
     "tests",
     "the tests' Python packages",
-    [60, 170],
-    ["requirements-tests.txt"],
-    (again) => install(again, "requirements-tests.txt"),
+    [240, 820],
+    TESTING,
+    (again) => install(again, ...TESTING),
   );
   const schema = stamped(
     stamps,

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,8 +83,7 @@ def disturb(corpus: Corpus, total: int, tmpfs: bool, shared: bool) -> None:
         process.wait()
         print(f"killed (SIGKILL) with {corpus.shards()} of {total} shards", flush=True)
     if tmpfs:
-        used = sum(file.stat().st_size for file in corpus.out.rglob("*") if file.is_file())
-        resize(corpus.out, used // 1024 + 40)
+        resize(corpus.out, shutil.disk_usage(corpus.out).used // 1024 + 40)
         process = corpus.start()
         status = process.wait()
         print(f"disk full with {corpus.shards()} of {total} shards: status {status}", flush=True)

@@ -133,6 +133,7 @@ const readLocks = () => [
   "requirements-networks.txt",
   "requirements-torch.txt",
   "requirements-tests.txt",
+  "requirements-corpus.txt",
 ];
 
 test("the first set-up counts its steps and shows nothing of what npm, pip and uv say", (t) => {
@@ -233,7 +234,7 @@ test("`npm start` installs first what pp-ocr needs: no PyTorch, no packages of t
   const { status, said } = setUp({ CPU_INDEX: "1" }, FIRST);
   assert.equal(status, 0, said);
   assert.match(said, /4\/4 /);
-  assert.doesNotMatch(asked().join("\n"), /requirements-(torch|networks|tests)/);
+  assert.doesNotMatch(asked().join("\n"), /requirements-(torch|networks|tests|corpus)/);
   assert.deepEqual(
     askedNpm().map((call) => call.split(" --loglevel")[0]),
     ["npm ci --omit=dev --ignore-scripts"],

@@ -12,12 +12,14 @@ import pytest
 
 from fovea.corpus.__main__ import BAD_INPUT, COMPLETE, DRAINED, main
 
-pytest.importorskip("ray", reason="of the Python group corpus: npm run corpus:install")
 pytestmark = pytest.mark.slow
 
 WORKER = Path(__file__).resolve().parents[3] / "src" / "gpu-worker"
 MODEL = ["--model", "fovea-render", "--shard-documents", "2"]
-LOCAL = ["--cpus", "2", "--object-store-bytes", "100000000", "--open-cpus", "0.5", "--batch", "2"]
+# As many cores to read as to open documents, which must not make one stage of both.
+LOCAL = ["--cpus", "2", "--readers", "1", "--reader-cpus", "0.5", "--open-cpus", "0.5", "--batch", "2"]
+LOCAL += ["--object-store-bytes", "100000000"]
+READER = b"ray::MapWorker(MapBatches(ReadPages))"
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +54,7 @@ def readers(session):
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title = (folder / "cmdline").read_bytes()
-            if (
-                b"ReadPages" in title
-                and title.startswith(b"ray::")
-                and os.getsid(int(folder.name)) == session
-            ):
+            if title.startswith(READER) and os.getsid(int(folder.name)) == session:
                 found.append(int(folder.name))
         except OSError:
             continue
@@ -67,8 +65,8 @@ def test_a_reader_that_is_killed_changes_nothing(manifest, calm, tmp_path):
     process = start(manifest, tmp_path)
     while process.poll() is None and not (found := readers(process.pid)):
         time.sleep(0.05)
-    if process.poll() is None:
-        os.kill(found[0], signal.SIGKILL)
+    assert found, process.stderr.read()
+    os.kill(found[0], signal.SIGKILL)
     assert process.wait() == COMPLETE, process.stderr.read()
     assert corpus.files(tmp_path) == calm
 

@@ -40,6 +40,9 @@ def test_a_complete_run(arguments, tmp_path, capsys):
         (["--verdicts", "good"], "--verdicts: good"),
         (["--engine", "ray", "--readers", "0"], "--readers is a number such as 4"),
         (["--engine", "ray", "--readers", "3-1"], "--readers is a number such as 4"),
+        (["--batch", "0"], "--batch is at least 1"),
+        (["--engine", "ray", "--reader-cpus", "0"], "--reader-cpus and --open-cpus are above 0"),
+        (["--engine", "ray", "--model", "gpt"], "There is no model gpt"),
         (["--out", "nowhere://x"], "Protocol not known"),
     ],
 )

@@ -73,6 +73,11 @@ def _options(given: argparse.Namespace) -> Options:
 
 
 def _engine(given: argparse.Namespace) -> Engine:
+    """Raises `InputError`."""
+    if given.batch is not None and given.batch < 1:
+        raise InputError("--batch is at least 1.")
+    if given.reader_cpus <= 0 or given.open_cpus <= 0:
+        raise InputError("--reader-cpus and --open-cpus are above 0.")
     if given.engine == "alone":
         return Alone(given.batch or 1)
     return RayCluster(

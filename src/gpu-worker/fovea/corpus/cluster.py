@@ -9,9 +9,12 @@ twice after a crash; `shards.Collector` takes each once.
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fovea.corpus.drawn import Row
 from fovea.corpus.guard import Key, Tries, read_guarded
@@ -28,7 +31,13 @@ from fovea.settings import Settings
 log = logging.getLogger(__name__)
 
 START_TRIES = 3
-"""Ray gives its processes a quarter to half of a minute to start, which a busy machine can exceed."""
+"""Ray gives a part of its processes half a minute to start, whatever is set; a busy machine can exceed that."""
+START_LIMITS = {"RAY_gcs_server_port_wait_time_s": "180", "RAY_worker_register_timeout_seconds": "300"}
+"""Environment of a cluster that is started here: the parts whose time can be set."""
+CONNECT_S = 10.0
+"""For a connection to a cluster; Ray alone would try for a quarter of an hour."""
+PACKAGES = str(Path(__file__).parents[2])
+"""The folder that has the package `fovea`: the processes of a cluster that is started here import it from there."""
 BLOCK_BYTES = 4 << 20
 """Drawn pages that travel together; a page of text is about 0.2 MB."""
 CPU_BATCH, GPU_BATCH = 4, 32
@@ -123,12 +132,38 @@ def probe(options: Options, cpus: float) -> Traits | str:
         return str(error)
 
 
+def readers_that_fit(
+    resources: Resources, gpus: float, has: Mapping[str, float], *, grows: bool
+) -> tuple[int, int]:
+    """Least and most readers. `gpus`: of one; `has`: what Ray has now; `grows`: whether it may get more later.
+
+    Raises `InputError`.
+    """
+    has_cores, has_gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
+    if gpus and not has_gpus and not (grows and resources.readers):
+        raise InputError(
+            "The model needs GPUs and the cluster has none. Say --readers if it starts machines on demand, or "
+            "--reader-gpus 0 to read on CPUs."
+        )
+    fit = has_gpus / gpus if gpus else (has_cores - resources.open_cpus) / resources.reader_cpus
+    least, most = resources.readers or (max(1, math.floor(fit)),) * 2
+    cores = least * resources.reader_cpus + resources.open_cpus
+    if not grows and (cores > has_cores or least * gpus > has_gpus):
+        raise InputError(
+            f"{least} × {resources.reader_cpus:g} cores to read, {resources.open_cpus:g} cores to open documents and "
+            f"{least} × {gpus:g} GPUs are more than this machine has: {has_cores:g} cores, {has_gpus:g} GPUs."
+        )
+    return least, most
+
+
 class RayCluster:
     def __init__(self, resources: Resources):
         self._resources = resources
+        self._address = resources.address or os.environ.get("RAY_ADDRESS")
         self.readers = 1
 
     def start(self, options: Options, settings: Settings) -> Traits:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError:
@@ -141,40 +176,46 @@ class RayCluster:
         on_gpu = options.reading.model not in CPU_READERS and settings.device != "cpu"
         resources = self._resources
         self._gpus = resources.reader_gpus if resources.reader_gpus is not None else float(on_gpu)
-        if self._gpus and not has.get("GPU") and resources.readers is None:
-            raise InputError(
-                f"{options.reading.model} needs GPUs and the cluster has none. Say --readers if it starts machines on "
-                "demand, or --reader-gpus 0 to read on CPUs."
-            )
-        self._least, self._most = resources.readers or self._as_many_as_fit(has)
+        self._least, self._most = readers_that_fit(resources, self._gpus, has, grows=bool(self._address))
         self.readers = self._most
         self._ledger = ray.remote(Ledger).options(num_cpus=0).remote()
         task = ray.remote(probe).options(num_cpus=resources.reader_cpus, num_gpus=self._gpus, name="probe")
         found, _ = ray.wait([task.remote(options, resources.reader_cpus)], timeout=resources.start_limit_s)
         if not found:
             raise InputError(f"No reader was ready within {resources.start_limit_s:.0f} s: {has}.")
-        traits = ray.get(found[0])
+        try:
+            traits = ray.get(found[0])
+        except ray.exceptions.RayError as error:
+            raise InputError(f"No reader can start on the cluster: {_cause(error)}") from None
         if isinstance(traits, str):
             raise InputError(traits)
         self._traits = traits
         return traits
 
     def _connect(self, ray: Any) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         resources = self._resources
-        ours = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
-        address = resources.address or os.environ.get("RAY_ADDRESS")
-        local = {} if address else {"include_dashboard": False}
-        if not address and resources.cpus:
-            local["num_cpus"] = resources.cpus
-        if not address and resources.object_store_bytes:
-            local["object_store_memory"] = resources.object_store_bytes
+        passed_on = {name: value for name, value in os.environ.items() if name.startswith("FOVEA_")}
+        address = self._address
+        local: dict[str, Any] = {}
+        if address:
+            check_address(address)
+        else:
+            for name, value in START_LIMITS.items():
+                os.environ.setdefault(name, value)
+            local["include_dashboard"] = False
+            passed_on["PYTHONPATH"] = os.pathsep.join(
+                [PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+            if resources.cpus:
+                local["num_cpus"] = resources.cpus
+            if resources.object_store_bytes:
+                local["object_store_memory"] = resources.object_store_bytes
         for attempt in range(1, START_TRIES + 1):
             try:
                 ray.init(
                     address=address or "local",
                     namespace="fovea-corpus",
-                    runtime_env={"env_vars": ours},
+                    runtime_env={"env_vars": passed_on},
                     logging_level=logging.ERROR,
                     log_to_driver=False,
                     **local,
@@ -182,23 +223,23 @@ class RayCluster:
                 return
             except Exception as error:  # Ray raises a plain `Exception` if its processes are slow to start
                 ray.shutdown()
-                if address or attempt == START_TRIES:
-                    why = str(error).partition("\n")[0]
-                    raise InputError(f"Ray cannot be {'reached' if address else 'started'}: {why}") from None
+                why = str(error).partition("\n")[0].rstrip(".")
+                if address:
+                    token = (
+                        "A cluster that asks for a token needs RAY_AUTH_MODE=token and the token here, too."
+                    )
+                    raise InputError(f"Ray cannot be reached: {why}. {token}") from None
+                if attempt == START_TRIES or isinstance(error, ValueError):
+                    raise InputError(f"Ray cannot be started: {why}.") from None
                 log.warning("Ray did not start: %s", error)
-
-    def _as_many_as_fit(self, has: Mapping[str, float]) -> tuple[int, int]:
-        if self._gpus:
-            fit = math.floor(has["GPU"] / self._gpus)
-        else:
-            free = has.get("CPU", 1.0) - self._resources.open_cpus
-            fit = math.floor(free / self._resources.reader_cpus)
-        return max(1, fit), max(1, fit)
 
     def rows(self, shards: Mapping[int, Sequence[PlannedDocument]]) -> Iterator[Row]:
         import pyarrow as pa
-        import ray
+        import ray.data
 
+        # Otherwise its lines come between those of the progress.
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.target_max_block_size = BLOCK_BYTES
         context.enable_progress_bars = False
@@ -223,6 +264,9 @@ class RayCluster:
                 batch_format="pyarrow",
                 fn_kwargs={"options": self._options, "needs": self._traits.needs, "ledger": self._ledger},
                 num_cpus=resources.open_cpus,
+                # The default. An argument that readers do not have keeps Ray from fusing both stages into one, which it
+                # does when they have as many cores.
+                max_retries=-1,
             )
             .map_batches(
                 ReadPages,
@@ -270,3 +314,23 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except StoreFault as error:
         raise StoreFault(str(error)) from None
+
+
+def check_address(address: str) -> None:
+    """Raises `InputError` if nothing answers there. Other forms than `host:port`, such as `auto`, are left to Ray."""
+    try:
+        place = urlsplit(address if "://" in address else f"ray://{address}")
+        host, port = place.hostname, place.port
+    except ValueError:
+        return
+    if not host or not port:
+        return
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except OSError as error:
+        raise InputError(f"Ray cannot be reached: {address}: {error.strerror or error}") from None
+
+
+def _cause(error: Exception) -> str:
+    """The last line that says something: Ray puts the traceback of the other process before it."""
+    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

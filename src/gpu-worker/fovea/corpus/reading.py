@@ -31,14 +31,18 @@ class Traits:
     """Whether it is given several pages at once, which a GPU reads in one batch."""
 
 
+def check_model(name: str) -> None:
+    """Raises `InputError` if there is no such reader."""
+    if name not in READERS:
+        raise InputError(f"There is no model {name}; there are {', '.join(READERS)}.")
+
+
 class PageReader:
     """One per process: loads the reader and reads the pages that it is given."""
 
     def __init__(self, options: Options, settings: Settings):
         """Blocks while weights load, and reads the golden page. Raises `InputError` for what the reader lacks."""
         reading = options.reading
-        if reading.model not in READERS:
-            raise InputError(f"There is no model {reading.model}; there are {', '.join(READERS)}.")
         names = (reading.model, WITNESS) if reading.witness else (reading.model,)
         try:
             self._readers = load_readers(names, settings)

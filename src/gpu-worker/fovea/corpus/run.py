@@ -14,7 +14,7 @@ from fovea.corpus.filters import check_languages
 from fovea.corpus.manifest import PlannedDocument, plan_documents, read_manifest
 from fovea.corpus.options import InputError, Options
 from fovea.corpus.progress import Progress
-from fovea.corpus.reading import Traits
+from fovea.corpus.reading import Traits, check_model
 from fovea.corpus.records import RUN
 from fovea.corpus.selecting import TRAINING, select
 from fovea.corpus.shards import OUTPUT, Collector, finished, name_of
@@ -81,6 +81,7 @@ def run(
     """Raises `InputError` before anything is read, and `StoreFault` when the output cannot be written."""
     if fault := options.fault():
         raise InputError(fault)
+    check_model(options.reading.model)
     check_languages(options.filters.languages)
     data, entries = read_manifest(manifest)
     store = Store(out)
