@@ -181,7 +181,11 @@ function onlySteps(/** @type {("npm" | "environment")[]} */ only) {
 /** @returns {Step} */
 const npmStep = (/** @type {boolean} */ tests) => ({
   what: "npm packages",
-  ...(tests ? { mb: 270, disk: 690 } : { mb: 120, disk: 260 }),
+  ...(tests
+    ? { mb: 270, disk: 690 }
+    : runsTypeScript(process.execPath)
+      ? { mb: 110, disk: 250 }
+      : { mb: 170, disk: 370 }),
   done: nodePackagesCurrent(tests) && runsTypeScript(tests ? node24 : startNode()),
   run: () => nodePackages(tests),
 });
