@@ -42,7 +42,8 @@ export function markNumbers(table) {
 }
 
 /** With a sign, brackets, a currency or a unit of up to three letters. */
-const NUMBER = /^[-+−(]?(?:\p{Sc}|\p{L}{1,3})?\s?[-+−]?\d[\d.,'’\s]*\)?\s?(?:%|\p{Sc}|\p{L}{1,3})?$/u;
+const NUMBER =
+  /^[-+−(]?(?:\p{Sc}|\p{L}{1,3})?\s?[-+−]?\d[\d.,'’\s]*\)?\s?(?:%|\p{Sc}|\p{L}{1,3})?$/u;
 
 /** Cells that a spreadsheet would run as a formula are escaped, as in the CSV of the service. @param {string} text */
 const harmless = (text) =>

@@ -205,8 +205,8 @@ export class Workbench {
       this.#drawn = { page: number, result, reading };
     } else if (picture) this.#showPicture(picture);
     if (!same || always || page?.error || !result) this.#showResult();
-    this.#showDocument();
     this.#offer(result);
+    this.#showDocument();
   }
 
   /** @param {Picture} picture */
@@ -218,8 +218,7 @@ export class Workbench {
   }
 
   #showDocument() {
-    const figure =
-      this.#view === "sharpness" && this.#offered ? this.sharpness.figure : this.#figure;
+    const figure = (this.#view === "sharpness" && this.sharpness.figure) || this.#figure;
     if (figure && figure.parentElement !== this.#document) this.#document.replaceChildren(figure);
   }
 
