@@ -72,7 +72,7 @@ export async function setUp({ tests = false, networks = tests, only } = {}) {
   await withSignals(async () => {
     const release = await lock("setup", say);
     try {
-      const [npm, ...pythonSteps] = only ? onlySteps(only) : steps(tests, networks);
+      const [npm, ...pythonSteps] = only ? onlySteps(only, tests) : steps(tests, networks);
       const all = [...(npm ? [npm] : []), ...pythonSteps];
       const pending = all.filter((step) => !step.done);
       if (pending.length === 0) return;
@@ -173,8 +173,8 @@ const freeSpace = () => {
 };
 
 /** @returns {[Step | undefined, ...Step[]]} */
-function onlySteps(/** @type {("npm" | "environment")[]} */ only) {
-  const npm = only.includes("npm") ? npmStep(true) : undefined;
+function onlySteps(/** @type {("npm" | "environment")[]} */ only, /** @type {boolean} */ tests) {
+  const npm = only.includes("npm") ? npmStep(tests) : undefined;
   return only.includes("environment") ? [npm, environmentStep()] : [npm];
 }
 

@@ -38,7 +38,7 @@ const LIMIT_MS = 60_000;
 /**
  * Fewer mean that the docs have lost examples, or the test no longer finds them: change a number together with the docs.
  */
-const LEAST = { shell: 50, answers: 9, python: 5, ts: 2 };
+const LEAST = { shell: 65, answers: 9, python: 5, ts: 2 };
 /** More skipped commands mean marks, which need a reason. */
 const MOST_SKIPPED = 37;
 

@@ -65,7 +65,7 @@ export class Sharpness {
     this.empty = h(
       "p",
       { class: "empty" },
-      "Read a document with an API key first, then see its pages with fewer and fewer vision tokens.",
+      "When a page has been read with an API key, see it here with fewer and fewer vision tokens.",
     );
     this.slider = h("input", {
       type: "range",

@@ -195,7 +195,10 @@ export class Workbench {
       preview?.page(number).then((drawn) => {
         const isLate = open !== this.#open || number !== (this.#page || 1);
         // The image of the service, which may have come first, is the better one.
-        if (drawn && !isLate && !reading.pages.get(number)?.image) this.#showPicture(drawn);
+        if (isLate || reading.pages.get(number)?.image) return;
+        const undrawn = this.#figure?.querySelector(".undrawn");
+        if (drawn) this.#showPicture(drawn);
+        else if (undrawn && page?.error) undrawn.textContent = "This page cannot be drawn.";
       });
     const drawn = this.#drawn;
     const same = drawn?.page === number && drawn.result === result && drawn.reading === reading;
