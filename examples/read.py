@@ -25,6 +25,8 @@ def call(method, path, body=None, **headers):
     except urllib.error.HTTPError as error:
         problem = json.load(error)
         sys.exit(f"{problem['title']}: {problem['detail']} ({problem['request_id']})")
+    except urllib.error.URLError as error:
+        sys.exit(f"{ORIGIN} does not answer: {error.reason}")
 
 
 def events(job):
@@ -39,9 +41,12 @@ def events(job):
 
 
 def main(path):
-    with open(path, "rb") as document:
-        name = urllib.parse.quote(os.path.basename(path))
-        body = document.read()
+    try:
+        with open(path, "rb") as document:
+            body = document.read()
+    except OSError as error:
+        sys.exit(f"{path}: {error.strerror}")
+    name = urllib.parse.quote(os.path.basename(path))
     file = json.load(call("POST", f"/v1/files?name={name}", body, Content_Type="application/octet-stream"))
 
     # The Idempotency-Key makes the request safe to repeat: the same key always returns the same job.

@@ -1,16 +1,16 @@
 /**
- * on-node24.mjs SCRIPT [ARGUMENT…]: installs the npm packages if they are missing, and runs a script of this folder on
- * the Node 24 that they bring. Plain Node ≥ 20 without a package.
+ * on-node24.mjs SCRIPT [ARGUMENT…]: installs the npm packages of `npm start` if they are missing, never others, since it may
+ * be serving; and runs a script of this folder on a Node that runs TypeScript. Plain Node ≥ 20 without a package.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { node24, root, SetupError, setUp } from "./setup.mjs";
+import { root, SetupError, setUp, startNode } from "./setup.mjs";
 
 const [script, ...args] = process.argv.slice(2);
 try {
   await setUp({ only: ["npm"] });
   const child = spawn(
-    node24,
+    startNode(),
     ["--no-warnings", join(root, "scripts", /** @type {string} */ (script)), ...args],
     { stdio: "inherit" },
   );

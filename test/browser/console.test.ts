@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { BrowserContextOptions, Page } from "playwright-core";
+import { SCOPES } from "../../src/edge/domain/keys/api-key.ts";
 import { absent, example, findings, open, overflow, stack, token } from "./support.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: tests check answers field by field.
@@ -163,6 +164,10 @@ describe("keys", { skip: absent }, () => {
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await page.getByRole("button", { name: "Make a key" }).click();
     await dialog(page).getByLabel("Name").fill("billing");
+    const names = await dialog(page)
+      .getByRole("checkbox")
+      .evaluateAll((boxes) => boxes.map((box) => (box as HTMLInputElement).value));
+    assert.deepEqual(names, [...SCOPES]);
     await dialog(page).getByLabel("Only from these networks").fill("10.0.0.0/99");
     await dialog(page).getByRole("button", { name: "Make the key" }).click();
     await dialog(page).getByText("an address or a network such as").waitFor();

@@ -30,6 +30,39 @@ async function drop(page: Page, samples: string[], others: Record<string, string
   await page.dispatchEvent("#drop", "drop", { dataTransfer: data });
 }
 
+/**
+ * A page, the upper half black. Pillow writes fax and JPEG 2000. A generic region of JBIG2 may hold the data of a fax, so
+ * two segments around that make a stream of it: the page, and the region.
+ */
+const SCAN = `import io, struct, sys
+from PIL import Image, ImageChops
+page = Image.new("RGBA" if sys.argv[1] == "JPXDecode" else "1", (600, 800), "white")
+page.paste("black", (0, 0, 600, 400))
+out = io.BytesIO()
+page.save(out, "pdf")
+pdf = out.getvalue()
+if sys.argv[1] == "JBIG2Decode":
+    fax = io.BytesIO()
+    # In fax data of a TIFF by Pillow, black is white.
+    ImageChops.invert(page).save(fax, "tiff", compression="group4")
+    tags = Image.open(fax).tag_v2
+    size = struct.pack(">II", 600, 800)
+    data = b"".join(fax.getvalue()[at : at + length] for at, length in zip(tags[273], tags[279]))
+    region = size + struct.pack(">IIBB", 0, 0, 0, 1) + data
+    jbig2 = struct.pack(">IBBBI", 0, 48, 0, 1, 19) + size + struct.pack(">IIBH", 0, 0, 0, 0)
+    jbig2 += struct.pack(">IBBBI", 1, 38, 0, 1, len(region)) + region
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</XObject<</i 5 0 R>>>>>>",
+        b"<</Length 23>>stream\\n600 0 0 800 0 0 cm /i Do\\nendstream",
+        b"<</Type/XObject/Subtype/Image/Width 600/Height 800/BitsPerComponent 1/ColorSpace/DeviceGray/Filter/JBIG2Decode"
+        b"/Length %d>>stream\\n%s\\nendstream" % (len(jbig2), jbig2),
+    ]
+    pdf = b"%PDF-1.7\\n" + b"".join(b"%d 0 obj%s endobj\\n" % (n, o) for n, o in enumerate(objects, 1))
+    pdf += b"trailer<</Root 1 0 R/Size 6>>\\n"
+sys.stdout.buffer.write(pdf)`;
+
 describe("playground: jobs", { skip: absent }, () => {
   test("the browser draws the document before the service does, and after it", async () => {
     const { page, faults, close } = await open();
@@ -132,19 +165,12 @@ describe("playground: jobs", { skip: absent }, () => {
     await close();
   });
 
-  test("scans in a PDF are drawn: fax and JPEG 2000, without WebAssembly", async () => {
+  test("scans in a PDF are drawn: fax, JBIG2 and JPEG 2000, without WebAssembly", async () => {
     const { page, faults, close } = await open();
-    for (const mode of ["1", "RGBA"]) {
-      const script = `import io, sys
-from PIL import Image
-page = Image.new(sys.argv[1], (600, 800), "white")
-page.paste("black", (0, 0, 600, 400))
-out = io.BytesIO()
-page.save(out, "pdf")
-sys.stdout.buffer.write(out.getvalue())`;
-      const buffer = execFileSync(python, ["-c", script, mode]);
-      assert.match(buffer.toString("latin1"), mode === "1" ? /CCITTFaxDecode/ : /JPXDecode/);
-      const name = `scan-${mode}.pdf`;
+    for (const filter of ["CCITTFaxDecode", "JBIG2Decode", "JPXDecode"]) {
+      const buffer = execFileSync(python, ["-c", SCAN, filter]);
+      assert.ok(buffer.toString("latin1").includes(filter));
+      const name = `scan-${filter}.pdf`;
       const scan = { name, mimeType: "application/pdf", buffer };
       await page.getByLabel("Choose files").setInputFiles(scan);
       await page.locator("#chosen", { hasText: name }).waitFor();
@@ -157,7 +183,7 @@ sys.stdout.buffer.write(out.getvalue())`;
         return [canvas?.getImageData(0, 0, 1, 1).data[0], canvas?.getImageData(0, 1, 1, 1).data[0]];
       });
       // Scaling softens the edge between the halves.
-      assert.ok(Number(upper) < 64 && Number(lower) > 190, `${mode}: ${upper}, ${lower}`);
+      assert.ok(Number(upper) < 64 && Number(lower) > 190, `${filter}: ${upper}, ${lower}`);
     }
     assert.deepEqual(faults, []);
     await close();
@@ -351,6 +377,8 @@ sys.stdout.buffer.write(out.getvalue())`;
     const middle = (cited.x + cited.width / 2 - sheet.x) / sheet.width;
     assert.ok(Math.abs(middle - 0.85) < 0.02, String(middle));
     assert.deepEqual(await findings(page), []);
+    assert.ok(!(await schema.isVisible()), "the schema makes room for the values");
+    await page.getByText("Schema and instructions").click();
     await schema.fill("{");
     await page.getByRole("button", { name: "Extract" }).click();
     await page.getByText("The schema is not JSON").waitFor();

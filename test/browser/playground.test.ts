@@ -249,6 +249,13 @@ describe("playground", { skip: absent }, () => {
     assert.deepEqual(await findings(page), []);
     const tiny = await look("tiny", "End");
     assert.ok(tiny.tokens < base.tokens && tiny.width < base.width, JSON.stringify({ tiny, base }));
+    await page.getByRole("button", { name: "New document" }).click();
+    await page.getByRole("button", { name: "a notice in Chinese" }).click();
+    await page.getByText("chinese.png").first().waitFor();
+    await page.route(/\/v1\/ocr$/, () => {}); // It is never answered.
+    await page.getByRole("button", { name: "Read", exact: true }).click();
+    await page.getByRole("img", { name: "Page 1", exact: true }).waitFor();
+    assert.equal(await page.getByRole("img", { name: /in mode/ }).count(), 0, "the other document");
     assert.deepEqual(faults, []);
     await close();
   });

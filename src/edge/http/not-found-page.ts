@@ -23,7 +23,7 @@ const PAGE = `<!doctype html>
 <body>
   <header class="top">
     <a class="wordmark" href="/">Fovea</a>
-    <nav aria-label="Site"><a href="/">Playground</a> <a href="/docs">Reference</a> <a href="/guide">Guides</a></nav>
+    <nav aria-label="Site"><a href="/">Playground</a> <a href="/memory">Memory</a> <a href="/console/">Console</a> <a href="/docs">Reference</a> <a href="/guide">Guides</a></nav>
   </header>
   <main>
     <h1>There is no such page.</h1>

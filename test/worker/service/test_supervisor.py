@@ -1,5 +1,6 @@
 """When the supervisor starts a server again, and when it ends: on servers that are only told of."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -33,7 +34,8 @@ class Scripted(Supervisor):
 
 
 @pytest.fixture(autouse=True)
-def no_processes_and_no_waiting(monkeypatch):
+def no_processes_and_no_waiting(monkeypatch, tmp_path):
+    monkeypatch.setattr(supervisor, "PREDICTIONS", tmp_path / "coglet/predictions")
     now = iter(range(1_000_000))
     clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda _: None)
     monkeypatch.setattr(supervisor, "time", clock)
@@ -60,3 +62,23 @@ def test_starts_again_when_it_fails(ends):
     scripted = Scripted(ends)
     assert scripted.run() == 0, "told to stop"
     assert scripted.starts == len(ends)
+
+
+def test_does_not_start_where_cog_can_make_no_folders(monkeypatch, tmp_path, capfd):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(supervisor, "PREDICTIONS", file / "predictions")
+    scripted = Scripted([FAILED])
+    assert scripted.run() == 1 and scripted.starts == 0
+    assert f"needs {file}/predictions" in capfd.readouterr().err
+
+
+def test_removes_the_folders_of_old_predictions():
+    assert supervisor.may_predict()
+    now = 1_000_000_000
+    for name, age in (("old", supervisor.KEEP_S + 1), ("young", supervisor.KEEP_S - 1)):
+        folder = supervisor.PREDICTIONS / name
+        (folder / "outputs").mkdir(parents=True)
+        os.utime(folder, (now - age, now - age))
+    supervisor.sweep(now)
+    assert [folder.name for folder in supervisor.PREDICTIONS.iterdir()] == ["young"]

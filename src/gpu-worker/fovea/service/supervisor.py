@@ -9,6 +9,8 @@ If this process ends for any reason, the server ends, too: the kernel kills the 
 notice (`fovea.parent`). The first SIGTERM or SIGINT drains the worker (`fovea.service.drain`) for at most
 `FOVEA_DRAIN_S` seconds; the second one stops it at once.
 
+Cog makes a folder for each prediction and never removes it: folders older than an hour are removed here.
+
 | variable | default | |
 |---|---|---|
 | `FOVEA_SLOTS` | 4 predictions | predictions at once (Cog's `COG_MAX_CONCURRENCY`); at most 8 |
@@ -22,6 +24,7 @@ import argparse
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +47,10 @@ GRACE_S = 10.0
 DRAIN_S = 20.0
 CLOSE_S = 0.5
 """Time for Cog to close its predictions after the last page."""
+PREDICTIONS = Path("/tmp/coglet/predictions")
+"""Fixed in Cog, whatever TMPDIR is. The folders of our predictions are empty."""
+KEEP_S = 3600.0
+SWEEP_S = 60.0
 WORKING = frozenset({"READY", "BUSY"})
 PR_SET_PDEATHSIG = 1
 
@@ -117,6 +124,26 @@ def health(host: str, port: int) -> str | None:
         return None
 
 
+def may_predict() -> bool:
+    """Whether Cog can make its folders; without them every prediction fails, and nothing says why."""
+    try:
+        PREDICTIONS.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(PREDICTIONS, os.W_OK | os.X_OK)
+
+
+def sweep(now: float) -> None:
+    """Removes the folders of predictions that began before `now - KEEP_S` (seconds since the epoch)."""
+    for folder in PREDICTIONS.glob("*"):
+        try:
+            old = now - folder.stat().st_mtime > KEEP_S
+        except FileNotFoundError:  # another worker on this machine was faster
+            continue
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Supervisor:
     def __init__(self, host: str, port: int, pid_file: Path | None):
         self._host = "127.0.0.1" if host == "0.0.0.0" else host
@@ -132,6 +159,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Returns the exit status: 0 after a signal, 1 if the server cannot start."""
+        if not may_predict():
+            message = f"Cog needs {PREDICTIONS}, where this user may not write: another user made it"
+            print(f"fovea supervisor: {message}", file=sys.stderr, flush=True)
+            return 1
         pause, failures, last_reason = 0.5, 0, ""
         while not self._stopping:
             server = start_server(self._bind, self._port, self._drain_file)
@@ -175,7 +206,7 @@ class Supervisor:
 
     def _watch(self, server: subprocess.Popen) -> str:
         """Blocks until the server has to be restarted or stopped, and returns the reason."""
-        next_check = time.monotonic()
+        next_check = next_sweep = time.monotonic()
         last_answer: float | None = None
         self._was_ready = False
         while not self._stopping:
@@ -191,6 +222,9 @@ class Supervisor:
                     last_answer = time.monotonic()
                 elif last_answer is not None and time.monotonic() - last_answer > SILENCE_S:
                     return "the Cog server does not answer"
+            if time.monotonic() >= next_sweep:
+                next_sweep = time.monotonic() + SWEEP_S
+                sweep(time.time())
             time.sleep(0.05)
         return "stopped by a signal"
 

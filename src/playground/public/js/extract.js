@@ -30,16 +30,11 @@ export class Extract {
     this.button = h("button", { type: "submit", class: "primary" }, "Extract");
     this.note = h("div", { class: "note", role: "status" });
     this.values = h("div", { class: "values" });
-    this.form = h(
-      "form",
-      {
-        class: "extract",
-        ariaLabel: "Extraction",
-        onsubmit: (/** @type {Event} */ event) => {
-          event.preventDefault();
-          this.#run();
-        },
-      },
+    // Folds when the values are there, which would be below the window.
+    this.asked = h(
+      "details",
+      { class: "asked", open: true },
+      h("summary", {}, "Schema and instructions"),
       h(
         "p",
         { class: "field" },
@@ -52,6 +47,18 @@ export class Extract {
         h("label", { htmlFor: "instructions" }, "Instructions (optional)"),
         this.instructions,
       ),
+    );
+    this.form = h(
+      "form",
+      {
+        class: "extract",
+        ariaLabel: "Extraction",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          this.#run();
+        },
+      },
+      this.asked,
       h("p", { class: "actions" }, this.button),
     );
     panel.append(this.form, this.note, this.values);
@@ -71,6 +78,7 @@ export class Extract {
     this.#subject = subject;
     this.button.disabled = !subject;
     this.values.replaceChildren();
+    this.asked.open = true;
     this.note.textContent = subject ? "" : "This needs a document that was read with an API key.";
   }
 
@@ -111,6 +119,7 @@ export class Extract {
         `Filled in by ${model}. Press a value to see where it stands. ${warnings.join(" ")}`,
       ),
     );
+    this.asked.open = false;
     const json = () => `${JSON.stringify(data, null, 2)}\n`;
     const name = `${stem(this.#subject?.name ?? "")}.data.json`;
     this.values.replaceChildren(

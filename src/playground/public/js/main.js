@@ -404,7 +404,11 @@ function showProblem(problem) {
   const words = problem ? [h("p", { class: "problem" }, ...problemWords(problem))] : [];
   const said = words.map(({ textContent }) => textContent).join("");
   // The same words again would be read aloud again.
-  if (byId("problem").textContent !== said) byId("problem").replaceChildren(...words);
+  const place = byId("problem");
+  if (place.textContent === said) return;
+  place.replaceChildren(...words);
+  // On a phone it would be below the window.
+  if (said) place.scrollIntoView({ block: "nearest" });
 }
 
 // — the request as code —

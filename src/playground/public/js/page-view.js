@@ -2,6 +2,7 @@
 import { blockContent } from "./content.js";
 import { h, prose, rove } from "./dom.js";
 import { duration } from "./plain.js";
+import { markNumbers } from "./tables.js";
 
 /** @typedef {import("./api.js").PageResult} PageResult */
 /** @typedef {import("./api.js").PageStatus} PageStatus */
@@ -193,6 +194,7 @@ export function blockList(result, picture, tools) {
     const content = blockContent(block, picture);
     if (block.type === "table") tables++;
     const table = content.querySelector("table");
+    if (table) markNumbers(table);
     list.append(
       h("li", { "data-block": String(block.id) }, table && tools(table, tables), content),
     );

@@ -57,6 +57,7 @@ export class Sharpness {
   /** @type {string | null} */
   #picture = null;
   #quick = false;
+  #figure;
 
   /** @param {HTMLElement} panel */
   constructor(panel) {
@@ -64,7 +65,7 @@ export class Sharpness {
     this.empty = h(
       "p",
       { class: "empty" },
-      "Read a document with an API key first, then see its pages with fewer and fewer vision tokens.",
+      "When a page has been read with an API key, see it here with fewer and fewer vision tokens.",
     );
     this.slider = h("input", {
       type: "range",
@@ -87,8 +88,7 @@ export class Sharpness {
     );
     this.facts = h("dl", { class: "facts" });
     this.sheet = h("div", { class: "sheet" });
-    /** Stands in the pane of the document. */
-    this.figure = h("figure", { class: "page-figure" }, this.sheet);
+    this.#figure = h("figure", { class: "page-figure" }, this.sheet);
     this.text = h("div", {
       class: "still",
       tabIndex: 0,
@@ -146,6 +146,11 @@ export class Sharpness {
       this.#forget();
       this.#later(0);
     });
+  }
+
+  /** Stands in the pane of the document while there is a page to look at. */
+  get figure() {
+    return this.#subject && this.#figure;
   }
 
   /** @param {Model[]} models the available models */

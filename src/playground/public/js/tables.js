@@ -25,6 +25,26 @@ export function grid(table) {
   return rows.map((row) => Array.from(row, (text) => text ?? ""));
 }
 
+/**
+ * Marks the columns of numbers, which are set to the right. The first row may be a heading.
+ * @param {HTMLTableElement} table
+ */
+export function markNumbers(table) {
+  const cells = [...table.rows].map((row) => [...row.cells]);
+  if (cells.flat().some(({ colSpan, rowSpan }) => colSpan > 1 || rowSpan > 1)) return;
+  for (const [x] of (cells[0] ?? []).entries()) {
+    const column = cells.flatMap((row) => row[x] ?? []);
+    const texts = column.map((cell) => (cell.textContent ?? "").trim());
+    const body = texts.slice(1).filter((text) => text !== "");
+    if (body.length === 0 || !body.every((text) => NUMBER.test(text))) continue;
+    for (const cell of column) cell.classList.add("number");
+  }
+}
+
+/** With a sign, brackets, a currency or a unit of up to three letters. */
+const NUMBER =
+  /^[-+−(]?(?:\p{Sc}|\p{L}{1,3})?\s?[-+−]?\d[\d.,'’\s]*\)?\s?(?:%|\p{Sc}|\p{L}{1,3})?$/u;
+
 /** Cells that a spreadsheet would run as a formula are escaped, as in the CSV of the service. @param {string} text */
 const harmless = (text) =>
   /^[=@\t\r]/.test(text) || (/^[+-]/.test(text) && !/^[+-][\d\s.,]*%?$/.test(text))

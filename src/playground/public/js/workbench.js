@@ -195,7 +195,10 @@ export class Workbench {
       preview?.page(number).then((drawn) => {
         const isLate = open !== this.#open || number !== (this.#page || 1);
         // The image of the service, which may have come first, is the better one.
-        if (drawn && !isLate && !reading.pages.get(number)?.image) this.#showPicture(drawn);
+        if (isLate || reading.pages.get(number)?.image) return;
+        const undrawn = this.#figure?.querySelector(".undrawn");
+        if (drawn) this.#showPicture(drawn);
+        else if (undrawn && page?.error) undrawn.textContent = "This page cannot be drawn.";
       });
     const drawn = this.#drawn;
     const same = drawn?.page === number && drawn.result === result && drawn.reading === reading;
@@ -205,8 +208,8 @@ export class Workbench {
       this.#drawn = { page: number, result, reading };
     } else if (picture) this.#showPicture(picture);
     if (!same || always || page?.error || !result) this.#showResult();
-    this.#showDocument();
     this.#offer(result);
+    this.#showDocument();
   }
 
   /** @param {Picture} picture */
@@ -218,8 +221,7 @@ export class Workbench {
   }
 
   #showDocument() {
-    const figure =
-      this.#view === "sharpness" && this.#offered ? this.sharpness.figure : this.#figure;
+    const figure = (this.#view === "sharpness" && this.sharpness.figure) || this.#figure;
     if (figure && figure.parentElement !== this.#document) this.#document.replaceChildren(figure);
   }
 

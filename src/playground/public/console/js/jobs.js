@@ -112,7 +112,11 @@ export function jobsPane({ service }, place) {
       cell: (/** @type {Job} */ job) =>
         job.finished_at === null
           ? h("span", { class: "quiet" }, "still open")
-          : duration(Date.parse(job.finished_at) - Date.parse(job.created_at)),
+          : h(
+              "span",
+              { class: "whole" },
+              duration(Date.parse(job.finished_at) - Date.parse(job.created_at)),
+            ),
     },
     {
       name: "Actions",
@@ -146,7 +150,7 @@ const pairs = (values) => values.map((value) => [value, value]);
 function progress({ progress: { total, done, failed } }) {
   const of = total === null ? "" : ` of ${number(total)}`;
   return [
-    `${number(done)}${of}`,
+    h("span", { class: "whole" }, `${number(done)}${of}`),
     failed > 0 && h("span", { class: "fault" }, `${number(failed)} failed`),
   ];
 }

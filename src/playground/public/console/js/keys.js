@@ -26,6 +26,7 @@ const SCOPES = {
   read: "read: jobs, results, files, usage",
   write: "write: read documents, cancel, delete",
   webhooks: "webhooks: endpoints and deliveries",
+  buckets: "buckets: connections to your buckets",
   admin: "admin: everything, also keys and the audit log",
 };
 
