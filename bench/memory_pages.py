@@ -5,7 +5,7 @@
     .venv/bin/python bench/memory_pages.py --forms profiles --kinds chat     # in the forms of the profiles
     .venv/bin/python bench/memory_pages.py --forms 512x512@9 --kinds chat    # one form; prints only
 
-`--out` names a file in docs/memory.
+`--out` names a file in docs/memory. Rows of other pages, kinds and readers stay in it, so that a run can be in parts.
 
 Three kinds of conversations: `prose`, one long message; `chat`, short messages with ids; `tools`, calls and results
 with JSON, tables and code. The English is that of Python's own help texts (`pydoc_data.topics`), which are on every
@@ -13,6 +13,7 @@ machine. A message is found again as a context finds it: by the words that stand
 """
 
 import argparse
+import csv
 import json
 import re
 from dataclasses import dataclass
@@ -287,6 +288,18 @@ def measure(kind: str, form: Form, reader, given: argparse.Namespace) -> dict:
     }
 
 
+KEY = ("page", "type px", "kind", "reader")
+
+
+def kept(name: str | None) -> dict[tuple[str, ...], dict]:
+    """The rows of an earlier run."""
+    path = nano.OUT / name if name else None
+    if path is None or not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {tuple(row.get(column, "") for column in KEY): row for row in csv.DictReader(file)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--reader", default="pp-ocr")
@@ -298,13 +311,14 @@ def main() -> None:
     parser.add_argument("--out", help="name of the CSV file in docs/memory")
     given = parser.parse_args()
     reader = None if given.reader == "none" else load_reader(given.reader)
-    rows = []
+    rows = kept(given.out)
     for name in PROFILE_FORMS if given.forms == ["profiles"] else given.forms:
         for kind in given.kinds:
-            rows.append(measure(kind, Form.of(name), reader, given))
-            print(shown(rows[-1]), flush=True)
+            row = measure(kind, Form.of(name), reader, given)
+            rows[tuple(str(row.get(column, "")) for column in KEY)] = row
+            print(shown(row), flush=True)
             if given.out:
-                write(given.out, rows)
+                write(given.out, list(rows.values()))
 
 
 if __name__ == "__main__":

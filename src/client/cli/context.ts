@@ -309,6 +309,8 @@ function show(view: ContextView): void {
     if (item.type === "message")
       print(`${item.number} ${item.role} (${item.tokens}): ${item.text}`);
     else if (item.type === "index") print(`[${item.text}] (${item.tokens})`);
+    else if (item.type === "summary")
+      print(`[summary by ${item.model}: ${item.text}] (${item.tokens})`);
     else {
       const { index, form, pages } = item;
       const count = `${pages.length} page${pages.length === 1 ? "" : "s"}`;
