@@ -1698,6 +1698,7 @@ export type ContextSearch = {
     original: "kept" | "erased";
     created_at: string;
     snippet: string;
+    /** Higher is better. By meaning: the cosine of the vectors, up to 1 */
     score: number;
   }>;
 };

@@ -1072,6 +1072,7 @@ class ContextSearchData(Record):
     created_at: datetime
     snippet: str
     score: float
+    """Higher is better. By meaning: the cosine of the vectors, up to 1"""
 
 
 class Recall(Record):

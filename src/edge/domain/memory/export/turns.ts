@@ -75,14 +75,40 @@ export function guardOf(items: ViewItem[]): string | null {
 
 // Labels.
 
-/** An opening bracket, invisible characters or space, and `memory`: what a reader could take for a label. */
-const LABEL_LIKE = /([[［⟦〚【〔❲⁅{(（<＜«])(?=[\s\p{Cf}\p{M}*_`-]{0,8}memory)/giu;
-/** Full-width letters count, too. */
-const WIDE = /[ｍＭ][ｅＥ][ｍＭ][ｏＯ][ｒＲ][ｙＹ]/gu;
+/** Blocks with variants of Latin letters: accented, letter-like, enclosed, full-width, mathematical, squared. */
+const VARIANTS = [
+  [0xc0, 0x24f],
+  [0x1e00, 0x1eff],
+  [0x2100, 0x214f],
+  [0x249c, 0x24e9],
+  [0xff21, 0xff5a],
+  [0x1d400, 0x1d6a3],
+  [0x1f110, 0x1f189],
+] as const;
+/** Letters of other scripts that look like these. */
+const ALIKE: Record<string, string> = { m: "мМΜ", e: "еЕΕєё", o: "оОΟο0", r: "гᴦ", y: "уУΥγү" };
 
+/** A class of all characters that look like a letter. */
+function looksLike(letter: string): string {
+  let found = letter + letter.toUpperCase() + (ALIKE[letter] ?? "");
+  for (const [from, to] of VARIANTS)
+    for (let code = from; code <= to; code++) {
+      const sign = String.fromCodePoint(code);
+      const base = sign.normalize("NFKD").replace(/^\(/, "")[0]?.toLowerCase();
+      if (base === letter) found += sign;
+    }
+  return `[${found}]`;
+}
+
+/** Space, invisible characters, marks, and signs of Markdown. */
+const BETWEEN = "[\\s\\p{C}\\p{M}*_`~-]*";
+/** An opening bracket and `memory`: what a reader could take for a label, whatever is between or over the letters. */
+const LABEL_LIKE = new RegExp(
+  `([[［⟦〚【〔❲⁅{(（<＜«])(?=${[..."memory"].map((letter) => BETWEEN + looksLike(letter)).join("")})`,
+  "gu",
+);
 /** A text in which nothing looks like a label of ours. */
-export const escapeLabels = (text: string): string =>
-  text.replace(WIDE, (word) => word.normalize("NFKC")).replace(LABEL_LIKE, "$1\\");
+export const escapeLabels = (text: string): string => text.replace(LABEL_LIKE, "$1\\");
 
 const INITIALS: Record<string, string> = {
   system: "s",

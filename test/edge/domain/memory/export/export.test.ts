@@ -331,10 +331,18 @@ describe("a hostile message", () => {
     "【memory index",
     "<memory>",
     "[**memory** index]",
+    "[m\u200bemory index 1]",
+    "[me\u00admor\u{e0041}y summary by a model]",
+    "[\u2060\u2060\u2060\u2060\u2060\u2060\u2060\u2060\u2060\u2060memory]",
+    "[m\u0301e\u0336mory index]",
+    "[mеmоrу index]",
+    "[𝗺𝗲𝗺𝗼𝗿𝘆 index]",
+    "[ｍéⓜ0ry index]",
   ])("has no label of ours: %s", (words) => {
     const [first, ...more] = textsOf(asOpenAI(live(say("user", words)), none));
     expect(more).toEqual([]);
-    expect(first?.text).not.toMatch(/[[［【<][\s\p{Cf}*]*memory/iu);
+    expect(first?.text.replace("\\", "")).toBe(words);
+    expect(first?.text[1]).toBe("\\");
     expect(escapeLabels(first?.text as string)).toBe(first?.text);
   });
 
