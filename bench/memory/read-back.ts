@@ -17,7 +17,7 @@ function rowsOf(path: string): Row[] {
   });
 }
 
-/** The forms of all profiles by their page, the largest type first; forms of one page and name stand once. */
+/** The forms of all profiles by their page. */
 function pages(): Map<string, string[]> {
   const found = new Map<string, Set<string>>();
   for (const { provider, forms } of PROFILES)
