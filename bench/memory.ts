@@ -36,6 +36,7 @@ import { estimateTextTokens } from "../src/edge/domain/memory/text-tokens.ts";
 import { planView, type SegmentState } from "../src/edge/domain/memory/view-plan.ts";
 import { validTokens } from "../src/edge/domain/memory/vision-tokens.ts";
 import { type Conversation, conversation } from "./memory/conversations.ts";
+import { readBack } from "./memory/read-back.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -544,6 +545,7 @@ for (const profile of SESSIONS) {
 const median = (values: number[]) =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
+const folder = join(import.meta.dirname, "../docs/memory");
 const report = `# What a memory costs
 
 Made by \`npm run bench -- memory --conversations ${COUNT} --budget ${BUDGET}\`; all rows are in [costs.csv](costs.csv).
@@ -570,7 +572,7 @@ so far that a request holds as text or image. *Answers*: questions about an amou
 before; the share whose answer stands in the request as text / on an image / on an index line.
 
 ${table(["profile", "strategy", "tokens a request", "$ uncached", "$ cached", "from the cache", "shown", "answers"], rows)}
-`;
-const folder = join(import.meta.dirname, "../docs/memory");
+
+${readBack(folder)}`;
 writeFileSync(join(folder, "costs.md"), report);
 writeFileSync(join(folder, "costs.csv"), `${csv.join("\n")}\n`);

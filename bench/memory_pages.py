@@ -2,9 +2,10 @@
 
     .venv/bin/python bench/memory_pages.py --reader none --out holds.csv     # what the pages hold
     .venv/bin/python bench/memory_pages.py --out pages-pp-ocr.csv            # and what pp-ocr reads back
+    .venv/bin/python bench/memory_pages.py --forms profiles --kinds chat     # in the forms of the profiles
     .venv/bin/python bench/memory_pages.py --forms 512x512@9 --kinds chat    # one form; prints only
 
-`--out` names a file in docs/memory.
+`--out` names a file in docs/memory. Rows of other pages, kinds and readers stay in it, so that a run can be in parts.
 
 Three kinds of conversations: `prose`, one long message; `chat`, short messages with ids; `tools`, calls and results
 with JSON, tables and code. The English is that of Python's own help texts (`pydoc_data.topics`), which are on every
@@ -12,6 +13,7 @@ machine. A message is found again as a context finds it: by the words that stand
 """
 
 import argparse
+import csv
 import json
 import re
 from dataclasses import dataclass
@@ -30,6 +32,12 @@ FORMS = (
     "512x512@12", "512x512@9", "512x512@7", "512x2048@12", "640x640@13", "768x768@14", "768x768@11",
     "1024x1024@14", "1092x1092@12", "1092x1092@9", "1280x1280@14",
 )  # fmt: skip
+PROFILE_FORMS = (
+    "512x512@16", "512x512@12", "512x512@9", "640x640@13", "768x768@12", "768x768@10", "1024x1024@14",
+    "1024x1024@10", "768x2048@14", "1008x1176@12", "1008x1176@10", "1008x1176@9", "1024x1536@12",
+    "1024x1536@10", "1024x1536@9", "1536x1536@14", "1536x1536@12", "1536x1536@10",
+)  # fmt: skip
+"""Those of src/edge/domain/memory/profiles.ts."""
 KINDS = ("prose", "chat", "tools")
 ID = re.compile(r"(?<![\w-])(?=[\w/.:-]*\d)(?=[\w/.:-]*[A-Za-z-])[A-Za-z0-9][\w/:.-]{5,}\w")
 """What must come back exactly: letters and digits in one word, such as order numbers, dates and hashes."""
@@ -259,41 +267,58 @@ def measure(kind: str, form: Form, reader, given: argparse.Namespace) -> dict:
     }
     if reader is None:
         return row
-    total, seconds = Score(), 0.0
+    total, seconds, read = Score(), 0.0, 0
     for page in pages[: given.read]:
+        if total.characters >= given.letters:
+            break
+        read += 1
         image = page.page.draw()[0].convert("RGB")
         result = reader.read(Raster(1, image, None), ReadRequest())
         seconds += sum(result.timings_ms.values()) / 1000
         score(page, result, total)
     return row | {
         "reader": reader.name,
-        "pages read": min(given.read, len(pages)),
+        "pages read": read,
         "precision": 1 - total.errors / max(1, total.characters),
         "ids": total.ids,
         "ids exact": total.exact_ids / max(1, total.ids),
         "messages": total.messages,
         "messages exact": total.exact / max(1, total.messages),
-        "seconds a page": seconds / min(given.read, len(pages)),
+        "seconds a page": seconds / read,
     }
+
+
+KEY = ("page", "type px", "kind", "reader")
+
+
+def kept(name: str | None) -> dict[tuple[str, ...], dict]:
+    """The rows of an earlier run."""
+    path = nano.OUT / name if name else None
+    if path is None or not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {tuple(row.get(column, "") for column in KEY): row for row in csv.DictReader(file)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--reader", default="pp-ocr")
-    parser.add_argument("--forms", nargs="*", default=FORMS)
+    parser.add_argument("--forms", nargs="*", default=FORMS, help="or `profiles`")
     parser.add_argument("--kinds", nargs="*", default=KINDS)
     parser.add_argument("--count", type=int, default=6, help="full pages of each form and kind")
     parser.add_argument("--read", type=int, default=2, help="how many of them are read")
+    parser.add_argument("--letters", type=int, default=10**9, help="after so many letters no other page is read")
     parser.add_argument("--out", help="name of the CSV file in docs/memory")
     given = parser.parse_args()
     reader = None if given.reader == "none" else load_reader(given.reader)
-    rows = []
-    for name in given.forms:
+    rows = kept(given.out)
+    for name in PROFILE_FORMS if given.forms == ["profiles"] else given.forms:
         for kind in given.kinds:
-            rows.append(measure(kind, Form.of(name), reader, given))
-            print(shown(rows[-1]), flush=True)
+            row = measure(kind, Form.of(name), reader, given)
+            rows[tuple(str(row.get(column, "")) for column in KEY)] = row
+            print(shown(row), flush=True)
             if given.out:
-                write(given.out, rows)
+                write(given.out, list(rows.values()))
 
 
 if __name__ == "__main__":

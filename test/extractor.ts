@@ -2,7 +2,8 @@
  * A stand-in for a model behind OpenAI's chat API, on a real HTTP server. It has no model: it copies into the schema what
  * the document has after labels that are the names of properties, and the rows of tables whose heads are. What it does
  * besides that, the instructions of a request say, as `stand-in: NAME`: see `TRICKS`. Of a figure it sees the type and
- * size of the picture; what it does besides that, the description of the schema says.
+ * size of the picture; what it does besides that, the description of the schema says. A summary of messages has no
+ * instructions: there a line of a message says it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 
@@ -76,6 +77,12 @@ const TRICKS: Record<string, Trick> = {
     answered(response, 200, completion(asked, { content: null, refusal: "I cannot see it." })),
   elsewhere: (_, response) => answered(response, 307, "", { location: "http://cog.test/stolen" }),
   silent: () => true,
+  slow: (asked, response) => {
+    setTimeout(() => {
+      answered(response, 200, completion(asked, { content: JSON.stringify(fill(asked)) }));
+    }, 2000);
+    return true;
+  },
   endless: (_, response) => {
     response.writeHead(200, { "content-type": "application/json" });
     const more = () => {
@@ -107,10 +114,10 @@ export async function startExtractor(): Promise<Extractor> {
       return;
     }
     const body = JSON.parse(await textOf(request)) as Asked;
-    const instructions =
-      /Instructions for this extraction:\n([\s\S]*)$/.exec(
-        textOfContent(body.messages[0]?.content),
-      )?.[1] ?? (body.response_format.json_schema.schema.description as string);
+    const [rules = "", document = ""] = body.messages.map(({ content }) => textOfContent(content));
+    const instructions = (/Instructions for this extraction:\n([\s\S]*)$/.exec(rules)?.[1] ??
+      body.response_format.json_schema.schema.description ??
+      /^stand-in: .*$/m.exec(document)?.[0]) as string;
     const before = asked.get(instructions) ?? [];
     asked.set(instructions, [...before, { authorization: request.headers.authorization, body }]);
     const trick = TRICKS[/stand-in: ([\w-]+)/.exec(instructions ?? "")?.[1] ?? ""];

@@ -160,13 +160,18 @@ export class Contexts {
     return this.#http.json("GET", `${path(id)}/costs`, options);
   }
 
-  /** Messages that contain all words, the best first. */
+  /** Messages that contain all words, or with `mode: "meaning"` those that are nearest to a question, the best first. */
   search(
     id: string,
     words: string,
-    { limit, ...call }: CallOptions & { limit?: number | undefined } = {},
+    {
+      limit,
+      mode,
+      ...call
+    }: CallOptions & { limit?: number | undefined; mode?: "words" | "meaning" | undefined } = {},
   ): Promise<ContextSearch> {
-    return this.#http.json("GET", `${path(id)}/search`, { query: { q: words, limit }, ...call });
+    const query = { q: words, limit, mode };
+    return this.#http.json("GET", `${path(id)}/search`, { query, ...call });
   }
 
   /** Ages the context now and waits for the result; with `dry_run`, only reports what is due. */

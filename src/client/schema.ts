@@ -1211,6 +1211,7 @@ export type Context = {
   token_budget: number | null;
   recent: number;
   fade: Fade | null;
+  summaries: boolean;
   reader: string | null;
   erase_after: number | null;
   metadata: Record<string, string>;
@@ -1234,7 +1235,7 @@ export type Fade = {
   /** `rounds`: age is the number of later messages with the role `user` */
   by?: "time" | "rounds";
   rungs: Array<{
-    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     form: string;
     /** Seconds, or rounds */
     after: number;
@@ -1251,6 +1252,8 @@ export type NewContext = {
   recent?: number;
   /** A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form of the profile. `null`: only the budget makes segments fainter */
   fade?: Fade | null;
+  /** Whether the operator's model for extractions writes a summary of each segment, which views show where a budget has no room for its images. It is not the words: these are kept. `false` in a change deletes the summaries */
+  summaries?: boolean;
   /** Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is written beside the image, and images that it cannot read are made again in a clearer form. `null`: images are not checked */
   reader?: string | null;
   /** Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of their messages stay. `0`: as soon as the images exist · `null`: never */
@@ -1265,6 +1268,7 @@ export type ImportedContext = {
   token_budget: number | null;
   recent: number;
   fade: Fade | null;
+  summaries: boolean;
   reader: string | null;
   erase_after: number | null;
   metadata: Record<string, string>;
@@ -1297,6 +1301,8 @@ export type ChangeContext = {
   recent?: number;
   /** A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form of the profile. `null`: only the budget makes segments fainter */
   fade?: Fade | null;
+  /** Whether the operator's model for extractions writes a summary of each segment, which views show where a budget has no room for its images. It is not the words: these are kept. `false` in a change deletes the summaries */
+  summaries?: boolean;
   /** Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is written beside the image, and images that it cannot read are made again in a clearer form. `null`: images are not checked */
   reader?: string | null;
   /** Age in seconds at which texts of segments that are shown as images are erased; SHA-256 and length of their messages stay. `0`: as soon as the images exist · `null`: never */
@@ -1434,7 +1440,7 @@ export type ContextView = {
   } | {
     type: "image";
     segment: string;
-    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     form: string;
     first_message: number;
     last_message: number;
@@ -1458,6 +1464,15 @@ export type ContextView = {
         role: "system" | "developer" | "user" | "assistant" | "tool";
       }>;
     }>;
+  } | {
+    type: "summary";
+    segment: string;
+    first_message: number;
+    last_message: number;
+    /** What a model wrote about these messages. Not their words, and it can be wrong */
+    text: string;
+    model: string;
+    tokens: number;
   } | {
     type: "index";
     segment: string;
@@ -1484,6 +1499,8 @@ export type ContextTokens = {
   vision: number;
   /** Of the lines of segments that are left out */
   index: number;
+  /** Of summaries by a model */
+  summary: number;
   /** Of all messages as text. Estimated */
   as_text: number;
 };
@@ -1513,7 +1530,7 @@ export type Ageing = {
   context_id: string;
   dry_run: boolean;
   at: string;
-  /** `making`: images are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes */
+  /** `making`: images or summaries are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes */
   state: "done" | "making" | "busy" | "failed";
   /** New segments */
   sealed: number;
@@ -1522,9 +1539,9 @@ export type Ageing = {
     segment: string;
     first_message: number;
     last_message: number;
-    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     from: string;
-    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     to: string;
     tokens_before: number;
     /** Expected, if the image is not made yet */
@@ -1538,6 +1555,8 @@ export type Ageing = {
     vision: number;
     /** Of the lines of segments that are left out */
     index: number;
+    /** Of summaries by a model */
+    summary: number;
     /** Of all messages as text. Estimated */
     as_text: number;
   };
@@ -1568,6 +1587,8 @@ export type ContextSegment = {
   /** What is in the segment, in a line */
   index: string;
   original: "kept" | "erased";
+  /** `null`: it was not asked for yet, the context has no summaries, the segment is too short for one, or its texts are erased */
+  summary: ContextSummary | null;
   /** In the view of the context's own profile */
   form: string;
   renders: Array<ContextRender>;
@@ -1575,9 +1596,20 @@ export type ContextSegment = {
   created_at: string;
 };
 
+export type ContextSummary = {
+  state: "making" | "ready" | "failed";
+  /** What a model wrote about the segment. Not its words, and it can be wrong */
+  text: string | null;
+  model: string | null;
+  /** Estimated, with its label in a view */
+  tokens: number;
+  /** Why the last request for it failed */
+  error: PageError | null;
+};
+
 export type ContextRender = {
   profile: string;
-  /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
   form: string;
   /** `checking`: a reader is reading its pages */
   state: "making" | "checking" | "ready" | "failed";
@@ -1603,6 +1635,8 @@ export type ContextSegmentWithMessages = {
   /** What is in the segment, in a line */
   index: string;
   original: "kept" | "erased";
+  /** `null`: it was not asked for yet, the context has no summaries, the segment is too short for one, or its texts are erased */
+  summary: ContextSummary | null;
   /** In the view of the context's own profile */
   form: string;
   renders: Array<ContextRender>;
@@ -1615,7 +1649,7 @@ export type ContextZoom = {
   context_id: string;
   segment: string;
   profile: string;
-  /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
   form: string;
   /** `making`: repeat the request */
   state: "making" | "ready";
@@ -1637,7 +1671,7 @@ export type ContextZoom = {
 
 export type ZoomContextSegment = {
   profile?: string;
-  /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+  /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
   form: string;
 };
 
@@ -1648,7 +1682,7 @@ export type MemoryProfile = {
   version: string;
   source: string;
   forms: Array<{
-    /** `text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
+    /** `text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels */
     id: string;
     width: number;
     height: number;
@@ -1696,6 +1730,7 @@ export type ContextSearch = {
     original: "kept" | "erased";
     created_at: string;
     snippet: string;
+    /** Higher is better. By meaning: the cosine of the vectors, up to 1 */
     score: number;
   }>;
 };
@@ -2009,7 +2044,7 @@ export type Usage = {
   extractions: number;
   /** Extractions from the cache */
   extractions_cached: number;
-  /** Tokens that the provider has counted, also those of extractions that failed */
+  /** Tokens that the provider has counted, also those of extractions that failed and of summaries of contexts */
   extraction_input_tokens: number;
   extraction_output_tokens: number;
   /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price */
@@ -2033,7 +2068,7 @@ export type UsageTotal = {
   extractions: number;
   /** Extractions from the cache */
   extractions_cached: number;
-  /** Tokens that the provider has counted, also those of extractions that failed */
+  /** Tokens that the provider has counted, also those of extractions that failed and of summaries of contexts */
   extraction_input_tokens: number;
   extraction_output_tokens: number;
   /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price */

@@ -21,7 +21,7 @@ export interface Env {
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
   RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
   INDEXES: DurableObjectNamespace<ContextIndexRpc>;
-  /** Workers AI, for extractions. Optional. */
+  /** Workers AI, for extractions and for searches by meaning. Optional. */
   AI?: Ai;
   /** Answers which models are still being installed (dispatch/installation.ts). Only on a machine of one's own. */
   INSTALLATION?: { fetch(url: string): Promise<Response> };
@@ -115,7 +115,13 @@ export interface IndexHit {
   score: number;
 }
 
-/** The full-text index of one context (storage/memory/text-index.ts). */
+export interface Vector {
+  number: number;
+  /** domain/memory/vectors.ts */
+  bytes: Int8Array;
+}
+
+/** The full-text index and the vectors of one context (storage/memory/text-index.ts). */
 export interface ContextIndexRpc extends Rpc.DurableObjectBranded {
   /** Number of the last message that is in it. */
   last(): number;
@@ -124,6 +130,15 @@ export interface ContextIndexRpc extends Rpc.DurableObjectBranded {
   remove(numbers: number[]): void;
   /** @param match an FTS5 expression. @returns the best first */
   find(match: string, limit: number): IndexHit[];
+  /**
+   * Forgets vectors of other models, and of messages up to `oldest`.
+   * @returns number of the last message that has a vector
+   */
+  lastVector(model: string, oldest: number): number;
+  /** @param last number of the last message that was looked at */
+  addVectors(vectors: Vector[], last: number, model: string): void;
+  /** @returns the messages whose vectors have the smallest angles, the best first */
+  nearest(asked: Int8Array, limit: number): { number: number; score: number }[];
   erase(): Promise<void>;
 }
 

@@ -40,6 +40,8 @@ export const PROBLEMS = {
   "upload-over": [409, "The upload has ended"],
   "invalid-schema": [422, "The JSON Schema cannot be used"],
   "extraction-off": [501, "Extraction is not configured"],
+  "meaning-off": [501, "Search by meaning is not configured"],
+  "meaning-failed": [503, "The embedding model does not answer"],
   "too-many-extractions": [429, "The account has too many open extractions"],
   "uploads-off": [501, "Presigned uploads are not configured"],
   "file-too-large": [413, "The file is too large"],

@@ -78,6 +78,15 @@ export const SettingsSchema = z.object({
       ),
     ),
 
+  MEMORY_EMBEDDING_MODEL: z
+    .string()
+    .default("@cf/baai/bge-m3")
+    .meta(
+      about(
+        "Model of Workers AI for searches of contexts by meaning, with at most 1,024 dimensions; needs the binding `AI`. Empty: no such searches.",
+      ),
+    ),
+
   SIGNING_SECRET: z
     .string()
     .min(16, "set it to at least 16 random characters")

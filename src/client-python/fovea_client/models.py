@@ -697,6 +697,7 @@ class Context(Record):
     token_budget: int | None
     recent: int
     fade: Fade | None
+    summaries: bool
     reader: str | None
     erase_after: int | None
     metadata: dict[str, str]
@@ -725,6 +726,7 @@ class ImportedContext(Record):
     token_budget: int | None
     recent: int
     fade: Fade | None
+    summaries: bool
     reader: str | None
     erase_after: int | None
     metadata: dict[str, str]
@@ -811,7 +813,10 @@ class ContextView(Record):
     stable_items: int
     """Leading items that stay as they are until segments are sealed or become fainter: a prompt cache can
     end after them"""
-    items: list[ContextViewItemMessage | ContextViewItemImage | ContextViewItemIndex] | None = None
+    items: (
+        list[ContextViewItemMessage | ContextViewItemImage | ContextViewItemSummary | ContextViewItemIndex]
+        | None
+    ) = None
     messages: list[dict[str, Any]] | None = None
     """With `format=openai` and `format=anthropic`"""
     system: list[dict[str, Any]] | None = None
@@ -837,8 +842,9 @@ class ContextViewItemImage(Record):
     type: Literal["image"]
     segment: str
     form: str
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     first_message: int
     last_message: int
     tokens: int
@@ -865,6 +871,17 @@ class ContextViewItemImagePage(Record):
 class ContextViewItemImagePageMessage(Record):
     number: int
     role: Literal["system", "developer", "user", "assistant", "tool"] | str
+
+
+class ContextViewItemSummary(Record):
+    type: Literal["summary"]
+    segment: str
+    first_message: int
+    last_message: int
+    text: str
+    """What a model wrote about these messages. Not their words, and it can be wrong"""
+    model: str
+    tokens: int
 
 
 class ContextViewItemIndex(Record):
@@ -896,8 +913,8 @@ class Ageing(Record):
     dry_run: bool
     at: datetime
     state: Literal["done", "making", "busy", "failed"] | str
-    """`making`: images are being made, ask again · `busy`: another request or the sweep is ageing the
-    context · `failed`: see `error`; the next attempt is in ten minutes"""
+    """`making`: images or summaries are being made, ask again · `busy`: another request or the sweep is
+    ageing the context · `failed`: see `error`; the next attempt is in ten minutes"""
     sealed: int
     """New segments"""
     changes: list[AgeingChange]
@@ -916,11 +933,13 @@ class AgeingChange(Record):
     first_message: int
     last_message: int
     from_: str = Field(alias="from")
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     to: str
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     tokens_before: int
     tokens_after: int
     """Expected, if the image is not made yet"""
@@ -934,6 +953,8 @@ class AgeingTokens(Record):
     """Of images. Counted by the provider's formula"""
     index: int
     """Of the lines of segments that are left out"""
+    summary: int
+    """Of summaries by a model"""
     as_text: int
     """Of all messages as text. Estimated"""
 
@@ -952,6 +973,9 @@ class ContextSegment(Record):
     index: str
     """What is in the segment, in a line"""
     original: Literal["kept", "erased"] | str
+    summary: ContextSummary | None
+    """`null`: it was not asked for yet, the context has no summaries, the segment is too short for one, or
+    its texts are erased"""
     form: str
     """In the view of the context's own profile"""
     renders: list[ContextRender]
@@ -968,6 +992,9 @@ class ContextSegmentWithMessages(Record):
     index: str
     """What is in the segment, in a line"""
     original: Literal["kept", "erased"] | str
+    summary: ContextSummary | None
+    """`null`: it was not asked for yet, the context has no summaries, the segment is too short for one, or
+    its texts are erased"""
     form: str
     """In the view of the context's own profile"""
     renders: list[ContextRender]
@@ -981,8 +1008,9 @@ class ContextZoom(Record):
     segment: str
     profile: str
     form: str
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     state: Literal["making", "ready"] | str
     """`making`: repeat the request"""
     pages: list[ContextZoomPage]
@@ -1021,8 +1049,9 @@ class MemoryProfile(Record):
 
 class MemoryProfileForm(Record):
     id: str
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     width: int
     height: int
     type_size: float
@@ -1071,6 +1100,7 @@ class ContextSearchData(Record):
     created_at: datetime
     snippet: str
     score: float
+    """Higher is better. By meaning: the cosine of the vectors, up to 1"""
 
 
 class Recall(Record):
@@ -1371,7 +1401,8 @@ class Usage(Record):
     extractions_cached: int
     """Extractions from the cache"""
     extraction_input_tokens: int
-    """Tokens that the provider has counted, also those of extractions that failed"""
+    """Tokens that the provider has counted, also those of extractions that failed and of summaries of
+    contexts"""
     extraction_output_tokens: int
     cost_usd: float
     """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
@@ -1396,7 +1427,8 @@ class UsageTotal(Record):
     extractions_cached: int
     """Extractions from the cache"""
     extraction_input_tokens: int
-    """Tokens that the provider has counted, also those of extractions that failed"""
+    """Tokens that the provider has counted, also those of extractions that failed and of summaries of
+    contexts"""
     extraction_output_tokens: int
     cost_usd: float
     """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
@@ -1746,8 +1778,9 @@ class Fade(Record):
 
 class FadeRung(Record):
     form: str
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     after: float
     """Seconds, or rounds"""
 
@@ -1790,6 +1823,8 @@ class ContextTokens(Record):
     """Of images. Counted by the provider's formula"""
     index: int
     """Of the lines of segments that are left out"""
+    summary: int
+    """Of summaries by a model"""
     as_text: int
     """Of all messages as text. Estimated"""
 
@@ -1802,11 +1837,23 @@ class ContextCost(Record):
     usd_as_text_cached: float
 
 
+class ContextSummary(Record):
+    state: Literal["making", "ready", "failed"] | str
+    text: str | None
+    """What a model wrote about the segment. Not its words, and it can be wrong"""
+    model: str | None
+    tokens: int
+    """Estimated, with its label in a view"""
+    error: PageError | None
+    """Why the last request for it failed"""
+
+
 class ContextRender(Record):
     profile: str
     form: str
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     state: Literal["making", "checking", "ready", "failed"] | str
     """`checking`: a reader is reading its pages"""
     tokens: int

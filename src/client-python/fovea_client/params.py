@@ -442,6 +442,10 @@ class NewContext(TypedDict, total=False):
     fade: Fade | None
     """A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form
     of the profile. `null`: only the budget makes segments fainter"""
+    summaries: bool
+    """Whether the operator's model for extractions writes a summary of each segment, which views show
+    where a budget has no room for its images. It is not the words: these are kept. `false` in a change
+    deletes the summaries"""
     reader: str | None
     """Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is
     written beside the image, and images that it cannot read are made again in a clearer form. `null`:
@@ -464,6 +468,10 @@ class ChangeContext(TypedDict, total=False):
     fade: Fade | None
     """A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form
     of the profile. `null`: only the budget makes segments fainter"""
+    summaries: bool
+    """Whether the operator's model for extractions writes a summary of each segment, which views show
+    where a budget has no room for its images. It is not the words: these are kept. `false` in a change
+    deletes the summaries"""
     reader: str | None
     """Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is
     written beside the image, and images that it cannot read are made again in a clearer form. `null`:
@@ -491,8 +499,9 @@ class AgeContext(TypedDict, total=False):
 class ZoomContextSegment(TypedDict, total=False):
     profile: str
     form: Required[str]
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
 
 
 class CompressOptions(TypedDict, total=False):
@@ -685,8 +694,9 @@ class Fade(TypedDict, total=False):
 
 class FadeRung(TypedDict, total=False):
     form: Required[str]
-    """`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of
-    the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels"""
+    """`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is
+    in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with
+    type of 12 pixels"""
     after: Required[float]
     """Seconds, or rounds"""
 

@@ -176,13 +176,19 @@ export const context: Command[] = [
     name: "context search",
     args: "CONTEXT WORD…",
     summary: "Find messages that contain all words",
-    options: { limit: { value: "N", help: "how many to show, at most 50 (10)" } },
+    options: {
+      limit: { value: "N", help: "how many to show, at most 50 (10)" },
+      meaning: { help: "find those nearest to a question, whatever their words" },
+    },
     async run(input) {
       const [id, ...words] = input.args;
       if (!id || words.length === 0)
         throw new UsageError("This command needs a context id and words.");
       const limit = wholeNumber(input, "limit");
-      const found = await input.fovea().contexts.search(id, words.join(" "), { limit });
+      const found = await input.fovea().contexts.search(id, words.join(" "), {
+        limit,
+        mode: input.has("meaning") ? "meaning" : undefined,
+      });
       if (input.has("json")) printJson(found);
       else
         for (const { number, role, snippet } of found.data)
@@ -309,6 +315,8 @@ function show(view: ContextView): void {
     if (item.type === "message")
       print(`${item.number} ${item.role} (${item.tokens}): ${item.text}`);
     else if (item.type === "index") print(`[${item.text}] (${item.tokens})`);
+    else if (item.type === "summary")
+      print(`[summary by ${item.model}: ${item.text}] (${item.tokens})`);
     else {
       const { index, form, pages } = item;
       const count = `${pages.length} page${pages.length === 1 ? "" : "s"}`;

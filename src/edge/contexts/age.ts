@@ -22,6 +22,7 @@ import { eraseOwnTexts, eraseSegmentTexts } from "../storage/memory/texts.ts";
 import { type Change, planOf } from "./plan.ts";
 import { advanceRender, beginRender, eraseRender } from "./render.ts";
 import { LEASE_MS, seal } from "./seal.ts";
+import { summaryOf } from "./summarise.ts";
 
 /** The most images that one step begins or continues, so that it stays within the subrequests of one invocation. */
 const AT_ONCE = 8;
@@ -38,7 +39,7 @@ export interface Step {
   sealed: number;
   /** The jobs to wait for. */
   jobs: string[];
-  /** Whether images are being made or checked. */
+  /** Whether images or summaries are being made. */
   pending: boolean;
 }
 
@@ -91,7 +92,8 @@ async function turn(env: Env, context: Context, at: number) {
     const view = viewOf(state.views, id);
     const plan = planOf(context, profile, state, view, at);
     const missing = plan.changes.filter((change) => !isReady(state, profile, change));
-    for (const change of missing.slice(0, Math.max(0, AT_ONCE - advanced.open - begun))) {
+    const images = missing.filter(({ to }) => to !== "summary");
+    for (const change of images.slice(0, Math.max(0, AT_ONCE - advanced.open - begun))) {
       if (renderOf(state, profile, change)) continue;
       const form = profile.forms.find((one) => one.id === change.to);
       if (!form) continue;
@@ -148,9 +150,13 @@ const renderOf = ({ renders }: Contents, profile: Profile, { segment, to }: Chan
       render.profile === profile.id && render.segmentId === segment.id && render.form === to,
   );
 
-const isReady = (state: Contents, profile: Profile, change: Change) =>
-  ["text", "index", "none"].includes(change.to) ||
-  renderOf(state, profile, change)?.state === "ready";
+function isReady(state: Contents, profile: Profile, change: Change): boolean {
+  const { to, segment } = change;
+  if (["text", "index", "none"].includes(to)) return true;
+  if (to === "summary")
+    return state.summaries.some(({ segmentId, text }) => segmentId === segment.id && text !== null);
+  return renderOf(state, profile, change)?.state === "ready";
+}
 
 /** Continues the renders that are not ready. */
 async function advanceAll(env: Env, context: Context, state: Contents) {
@@ -197,7 +203,10 @@ function isFainterShown({ views }: Contents, render: Render): boolean {
   const forms = findProfile(render.profile)?.forms.map(({ id }) => id) ?? [];
   const shown = views.find(({ profile }) => profile === render.profile)?.forms[render.segmentId];
   if (shown === undefined) return false;
-  return shown === "index" || shown === "none" || forms.indexOf(shown) > forms.indexOf(render.form);
+  return (
+    ["summary", "index", "none"].includes(shown) ||
+    forms.indexOf(shown) > forms.indexOf(render.form)
+  );
 }
 
 /** When the text of a segment is to be erased; `null`: never, or not yet. */
@@ -230,7 +239,7 @@ async function eraseOldTexts(env: Env, context: Context, state: Contents): Promi
   }
 }
 
-/** When the next change, or the next text to be erased, is due by age alone. */
+/** When the next change, text to be erased, or summary is due. */
 function nextStep(context: Context, state: Contents, now: number): number | null {
   const { fade } = context;
   const rungs = fade?.by === "time" ? fade.rungs : [];
@@ -240,6 +249,10 @@ function nextStep(context: Context, state: Contents, now: number): number | null
     ),
     eraseAt(context, state, segment) ?? 0,
   ]);
-  const later = turns.filter((time) => time > now);
+  const asks = state.segments.flatMap((segment) => {
+    const dueAt = summaryOf(context, state, segment)?.dueAt ?? null;
+    return dueAt === null ? [] : Math.max(now, dueAt);
+  });
+  const later = [...turns.filter((time) => time > now), ...asks];
   return later.length > 0 ? later.reduce((a, b) => Math.min(a, b)) : null;
 }

@@ -5,6 +5,7 @@ import { newId } from "../domain/ids.ts";
 import { findProfile, PROFILES, type Profile, withPrices } from "../domain/memory/profiles.ts";
 import type { Fade } from "../domain/memory/view-plan.ts";
 import { READERS, RENDER } from "../domain/pages/models.ts";
+import { providerOf } from "../extraction/providers.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
 import {
@@ -13,6 +14,7 @@ import {
   insertContext,
   updateContext,
 } from "../storage/memory/contexts.ts";
+import { deleteSummaries } from "../storage/memory/summaries.ts";
 
 /** Reader of images, unless a request names another or the deployment does not have it. */
 const CHECKER = "pp-ocr";
@@ -22,10 +24,10 @@ export const DEFAULT_RECENT = 12;
 
 export type NewContext = Pick<
   Context,
-  "name" | "profile" | "tokenBudget" | "recent" | "fade" | "eraseAfter" | "metadata"
+  "name" | "profile" | "tokenBudget" | "recent" | "fade" | "summaries" | "eraseAfter" | "metadata"
 > & { reader?: string | null | undefined };
 
-/** @throws Problem `unknown-model`, `unknown-profile` or `invalid-request` */
+/** @throws Problem `unknown-model`, `unknown-profile`, `extraction-off` or `invalid-request` */
 export async function createContext(
   env: Env,
   { tenantId, keyId }: Caller,
@@ -37,7 +39,8 @@ export async function createContext(
       "unknown-model",
       `Contexts need the model ${RENDER}, which is not available.`,
     );
-  checkFade(demandProfile(fields.profile), fields.fade);
+  checkFade(demandProfile(fields.profile), fields.fade, fields.summaries);
+  if (fields.summaries) checkSummaries(env);
   if (reader) checkReader(env, reader);
   const now = Date.now();
   const context: Context = {
@@ -56,7 +59,10 @@ export async function createContext(
   return context;
 }
 
-/** @throws Problem `unknown-model`, `unknown-profile` or `invalid-request` */
+/**
+ * Without `summaries` any more, those that exist are deleted; asked for again, those that have failed are made again.
+ * @throws Problem `unknown-model`, `unknown-profile`, `extraction-off` or `invalid-request`
+ */
 export async function changeContext(
   env: Env,
   context: Context,
@@ -64,9 +70,12 @@ export async function changeContext(
 ): Promise<void> {
   const profile = demandProfile(change.profile ?? context.profile);
   // The forms of a ladder are those of its profile.
-  checkFade(profile, change.fade === undefined ? context.fade : change.fade);
+  const fade = change.fade === undefined ? context.fade : change.fade;
+  checkFade(profile, fade, change.summaries ?? context.summaries);
+  if (change.summaries) checkSummaries(env);
   if (change.reader) checkReader(env, change.reader);
   await updateContext(env.DB, context.id, change, Date.now());
+  if (change.summaries !== undefined) await deleteSummaries(env.DB, context.id, change.summaries);
 }
 
 /** A profile with the operator's prices. */
@@ -89,9 +98,16 @@ function checkReader(env: Env, reader: string): void {
     throw new Problem("unknown-model", `reader: choose one of ${readers.join(", ")}.`);
 }
 
-function checkFade({ id, forms }: Profile, fade: Fade | null): void {
+/** Summaries are written by the model that makes extractions. */
+function checkSummaries(env: Env): void {
+  if (!providerOf(env))
+    throw new Problem("extraction-off", "summaries: the operator has configured no model.");
+}
+
+function checkFade({ id, forms }: Profile, fade: Fade | null, summaries: boolean): void {
   if (!fade) return;
-  const order = ["text", ...forms.map((form) => form.id), "index"];
+  const between = summaries ? ["summary"] : [];
+  const order = ["text", ...forms.map((form) => form.id), ...between, "index"];
   const { rungs } = fade;
   for (const [i, { form, after }] of rungs.entries()) {
     if (!order.includes(form))

@@ -5,9 +5,14 @@ import {
   type Profile,
   precisionCeiling,
 } from "../domain/memory/profiles.ts";
+import { SUMMARY_TOKENS } from "../domain/memory/summary.ts";
 import { type Candidate, planView, type SegmentState } from "../domain/memory/view-plan.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import type { Contents, Render, Segment, View } from "../storage/memory/segments.ts";
+import { summaryOf } from "./summarise.ts";
+
+/** Tokens of a summary with its label, before it is made. */
+const EXPECTED_SUMMARY = SUMMARY_TOKENS + 24;
 
 /** A segment whose form is to change. */
 export interface Change {
@@ -31,10 +36,11 @@ export interface Plan {
 export function planOf(
   context: Context,
   profile: Profile,
-  { unsealed, segments, renders }: Contents,
+  contents: Contents,
   view: View,
   at: number,
 ): Plan {
+  const { unsealed, segments, renders } = contents;
   const own = new Map<string, Render[]>();
   for (const render of renders)
     if (render.profile === profile.id)
@@ -42,13 +48,17 @@ export function planOf(
   const rounds = roundsAfter(segments, unsealed.filter(({ role }) => role === "user").length);
   const states = segments.map((segment, i): SegmentState => {
     const seconds = Math.max(0, (at - segment.newestAt) / 1000);
+    const summary = summaryOf(context, contents, segment);
     return {
       id: segment.id,
       textTokens: profile.textTokens(segment.textTokens),
       indexTokens: profile.textTokens(segment.indexTokens),
+      summaryTokens: summary
+        ? profile.textTokens(summary.text === null ? EXPECTED_SUMMARY : summary.tokens)
+        : undefined,
       age: context.fade?.by === "rounds" ? (rounds[i] as number) : seconds,
       importance: segment.importance,
-      form: shownForm(view.forms[segment.id], own.get(segment.id) ?? []),
+      form: shownForm(view.forms[segment.id], own.get(segment.id) ?? [], segment, summary !== null),
       candidates: candidatesOf(profile, segment, own.get(segment.id) ?? []),
     };
   });
@@ -74,9 +84,15 @@ export function planOf(
   return { changes, tokens, overBudget };
 }
 
-/** Without its image, a segment is text again. */
-function shownForm(form: string | undefined, renders: Render[]): string {
+/** Without its image or summary, a segment is text again, or the index line of erased text. */
+function shownForm(
+  form: string | undefined,
+  renders: Render[],
+  { erased }: Segment,
+  hasSummary: boolean,
+): string {
   if (form === undefined || form === "index" || form === "none") return form ?? "text";
+  if (form === "summary") return hasSummary ? form : erased ? "index" : "text";
   return renders.some((one) => one.form === form && one.state === "ready") ? form : "text";
 }
 
@@ -84,6 +100,7 @@ function tokensIn(state: SegmentState, form: string): number {
   if (form === "text") return state.textTokens;
   if (form === "index") return state.indexTokens;
   if (form === "none") return 0;
+  if (form === "summary") return state.summaryTokens ?? 0;
   return state.candidates.find((candidate) => candidate.form === form)?.tokens ?? 0;
 }
 

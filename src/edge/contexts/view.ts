@@ -16,6 +16,7 @@ import {
   type Segment,
   viewContents,
 } from "../storage/memory/segments.ts";
+import type { Summary } from "../storage/memory/summaries.ts";
 import { demandProfile, priced } from "./create.ts";
 import { contentsOf } from "./texts.ts";
 
@@ -34,6 +35,8 @@ export interface ContextTokens {
   vision: number;
   /** Of the lines of segments that are left out. */
   index: number;
+  /** Of summaries. Estimated. */
+  summary: number;
   /** Tokens of all messages as text. Estimated. */
   as_text: number;
 }
@@ -100,14 +103,18 @@ async function itemsOf(
   env: Env,
   context: Context,
   profile: Profile,
-  { unsealed, segments, views }: Contents,
+  { unsealed, segments, views, summaries }: Contents,
   pinned: Message[],
   shown: Map<string, Render>,
   images: ImageLinks,
 ): Promise<ViewItem[]> {
   const forms = views[0]?.forms ?? {};
-  const isLeftOut = (id: string) => forms[id] === "index" || forms[id] === "none";
-  const asText = segments.filter(({ id }) => !shown.has(id) && !isLeftOut(id));
+  const written = new Map(summaries.map((summary) => [summary.segmentId, summary]));
+  const isText = ({ id, erased }: Segment) =>
+    forms[id] === "summary"
+      ? !written.get(id)?.text && !erased
+      : !shown.has(id) && forms[id] !== "index" && forms[id] !== "none";
+  const asText = segments.filter(isText);
   const texts = await contentsOf(env, context, [...unsealed, ...pinned], segments);
   const sealed = await textsOfSegments(env, context, asText);
   const message = (number: number, tokens: number, of: typeof texts): ViewItem | [] => {
@@ -121,7 +128,9 @@ async function itemsOf(
         const render = shown.get(segment.id);
         if (render) return [await imageItem(env, context, profile, segment, render, images)];
         if (forms[segment.id] === "none") return [];
-        if (forms[segment.id] === "index") return [indexItem(profile, segment)];
+        const summary = forms[segment.id] === "summary" ? written.get(segment.id) : undefined;
+        if (summary?.text) return [summaryItem(profile, segment, summary)];
+        if (!isText(segment)) return [indexItem(profile, segment)];
         const own = sealed.get(segment.id) ?? new Map();
         const each = profile.textTokens(segment.textTokens) / (own.size || 1);
         return [...own.keys()].flatMap((number) => message(number, Math.round(each), own));
@@ -158,6 +167,19 @@ function indexItem(profile: Profile, segment: Segment): ViewItem {
   const { id, first, last, indexLine, indexTokens } = segment;
   const tokens = profile.textTokens(indexTokens);
   return { type: "index", segment: id, first, last, text: indexLine, tokens };
+}
+
+function summaryItem(profile: Profile, { id, first, last }: Segment, summary: Summary): ViewItem {
+  const { text, model, tokens } = summary;
+  return {
+    type: "summary",
+    segment: id,
+    first,
+    last,
+    text: text ?? "",
+    model: model ?? "",
+    tokens: profile.textTokens(tokens),
+  };
 }
 
 async function imageItem(
@@ -211,17 +233,22 @@ export async function pageUrl(
 function tokensOf(profile: Profile, state: Contents, items: ViewItem[]): ContextTokens {
   const sum = (type: ViewItem["type"]) =>
     items.reduce((total, item) => total + (item.type === type ? item.tokens : 0), 0);
-  const [text, vision, index] = [sum("message"), sum("image"), sum("index")];
+  const [text, vision] = [sum("message"), sum("image")];
+  const [index, summary] = [sum("index"), sum("summary")];
   const asText = [...state.unsealed, ...state.segments].reduce(
     (total, { textTokens }) => total + profile.textTokens(textTokens),
     0,
   );
-  return { total: text + vision + index, text, vision, index, as_text: Math.round(asText) };
+  const total = text + vision + index + summary;
+  return { total, text, vision, index, summary, as_text: Math.round(asText) };
 }
 
 function overBudget({ tokenBudget }: Context, { views }: Contents, total: number): string | null {
   if (tokenBudget === null || total <= tokenBudget) return null;
-  return views[0]?.overBudget ?? "Segments are being sealed, or their images made: ask again.";
+  return (
+    views[0]?.overBudget ??
+    "Segments are being sealed, or their images or summaries made: ask again."
+  );
 }
 
 /** Dollars for the tokens of a view; `null` if the profile is not priced by tokens. */

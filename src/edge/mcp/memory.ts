@@ -78,6 +78,7 @@ function addRemember(server: McpServer, session: Session): void {
               tokenBudget: null,
               recent: DEFAULT_RECENT,
               fade: null,
+              summaries: false,
               eraseAfter: null,
               metadata: {},
             })
@@ -302,7 +303,7 @@ function addView(server: McpServer, session: Session): void {
   addTool(server, session, {
     name: "view_context",
     title: "View a context",
-    description: `Shows a context, the newest items that fit: messages as texts, older segments as page images, or as a line that says what is in them. \`before\` in the answer leads to older ones. Viewing changes nothing. ${UNTRUSTED}`,
+    description: `Shows a context, the newest items that fit: messages as texts, older segments as page images, as a model's summary, or as a line that says what is in them. \`before\` in the answer leads to older ones. Viewing changes nothing. ${UNTRUSTED}`,
     scope: "read",
     readOnly: true,
     idempotent: true,
@@ -326,11 +327,12 @@ function addView(server: McpServer, session: Session): void {
         text: z.int(),
         vision: z.int(),
         index: z.int(),
+        summary: z.int(),
         as_text: z.int().describe("If all messages were text"),
       }),
       items: z.array(
         z.object({
-          type: z.enum(["message", "image", "index"]),
+          type: z.enum(["message", "image", "summary", "index"]),
           first_message: z.int(),
           last_message: z.int(),
           segment: z.string().nullable(),
@@ -338,7 +340,9 @@ function addView(server: McpServer, session: Session): void {
           form: z.string().nullable(),
           text: z
             .string()
-            .describe(`${UNTRUSTED} Of an image or index: a line about what is in it`),
+            .describe(
+              `${UNTRUSTED} Of an image or index: a line about what is in it. Of a summary: what a model wrote about it`,
+            ),
           is_cut: z.boolean().describe("Whether open_context or recall has more of it"),
         }),
       ),
@@ -419,7 +423,7 @@ const firstOf = (item: ViewItem) => (item.type === "message" ? item.number : ite
 
 const lineOf = (item: ViewItem): string => {
   if (item.type === "message") return messageText(item.message);
-  if (item.type === "index") return item.text;
+  if (item.type === "index" || item.type === "summary") return item.text;
   return [item.index, ...(item.sidecar.length > 0 ? [item.sidecar.join(", ")] : [])].join("\n");
 };
 

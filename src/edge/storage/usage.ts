@@ -101,6 +101,20 @@ export function countExtraction(
     .bind(id, how, now);
 }
 
+/** Counts tokens of a model that has written a summary. */
+export const countTokens = (
+  db: D1Database,
+  { tenantId, keyId }: { tenantId: string; keyId: string },
+  { model, input, output }: { model: string; input: number; output: number },
+  now: number,
+): D1PreparedStatement =>
+  db
+    .prepare(
+      `INSERT INTO usage (tenant_id, day, key_id, model, extraction_input_tokens, extraction_output_tokens)
+       VALUES (?1, date(?6 / 1000, 'unixepoch'), ?2, ?3, ?4, ?5) ${ADD}`,
+    )
+    .bind(tenantId, keyId, model, input, output, now);
+
 /** Days from `from` to `to` (`YYYY-MM-DD`, both included), oldest first. */
 export async function readUsage(
   db: D1Database,

@@ -111,3 +111,18 @@ def test_a_layer_of_text_that_cannot_be_seen_does_not_count():
     image, stub = page(text("the old harbour", 1.0))
     read = read_page(np.full_like(image, 255), stub, layer())
     assert read.lines == [] and read.refused
+
+
+@pytest.mark.parametrize(("said", "quarters"), [("the old harbour", 2), ("xxx xxx xxxxxxx", 0)])
+def test_only_lines_with_several_characters_turn_a_page_upside_down(said, quarters):
+    """A message of one repeated letter once turned a page of a conversation, and nothing on it could be read."""
+
+    class BetterTurned(Stub):
+        def recognize(self, crops):
+            sure = 0.6 if self.recognized == 0 else 0.95
+            self.recognized += len(crops)
+            letters = len("".join(said.split()))
+            return [Text(said, sure, tuple((i + 0.5) / letters for i in range(letters)))] * len(crops)
+
+    image, _ = page(None)
+    assert read_page(image, BetterTurned(None)).frame.quarters == quarters

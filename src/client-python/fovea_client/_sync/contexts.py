@@ -134,9 +134,16 @@ class Contexts:
         """What a view would cost with each provider, against plain text."""
         return self._http.json(ContextCosts, Call("GET", f"{_path(id)}/costs"))
 
-    def search(self, id: str, words: str, *, limit: int | None = None) -> ContextSearch:
-        """Messages that contain all words, the best first."""
-        query = {"q": words, "limit": limit}
+    def search(
+        self,
+        id: str,
+        words: str,
+        *,
+        limit: int | None = None,
+        mode: Literal["words", "meaning"] | None = None,
+    ) -> ContextSearch:
+        """Messages that contain all words, or with `mode="meaning"` those that are nearest to a question, the best first."""
+        query = {"q": words, "limit": limit, "mode": mode}
         return self._http.json(ContextSearch, Call("GET", f"{_path(id)}/search", query=query))
 
     def age(self, id: str, **request: Unpack[AgeContext]) -> Ageing:

@@ -9,6 +9,8 @@ export {
   type ImageItem,
   imageTexts,
   indexText,
+  type SummaryItem,
+  summaryText,
   type ViewItem,
   type ViewPage,
 } from "./export/turns.ts";

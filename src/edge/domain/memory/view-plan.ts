@@ -1,5 +1,5 @@
 /**
- * The form of each segment in a view: text, an image, or only its index line. A change of form breaks the prompt cache
+ * The form of each segment in a view: text, an image, a summary, or only its index line. A change of form breaks the prompt cache
  * of everything after it, so changes are rare: none as long as the budget is met, and then enough of them at once.
  */
 
@@ -18,6 +18,8 @@ export interface SegmentState {
   id: string;
   textTokens: number;
   indexTokens: number;
+  /** Of the summary, as expected if it is not made yet. Left out: there is none. */
+  summaryTokens?: number | undefined;
   /** Seconds or rounds. */
   age: number;
   /** 0 to 1. At 1 a segment ages ten times more slowly. */
@@ -74,9 +76,9 @@ interface Option {
 
 /**
  * The form that each segment should have: text, unless an image is cheaper; then the cheapest whose precision
- * suffices. The fade's rung, if one is due. If the whole is over budget, the oldest segments go fainter and then to
- * `index`, down to `LOW_WATER` of the budget. Too many images become index lines, the oldest first. Never back up. A
- * form that is not `ready` is one to render.
+ * suffices. The fade's rung, if one is due. If the whole is over budget, the oldest segments go fainter, then to
+ * `summary`, then to `index`, down to `LOW_WATER` of the budget. Too many images become summaries or index lines, the
+ * oldest first. Never back up. A form that does not exist yet is one to make.
  * @param liveTokens of the messages that are in no segment
  */
 export function planView(
@@ -87,7 +89,7 @@ export function planView(
   const options = segments.map((segment) => optionsOf(segment, mayHide));
   const view: View = { options, places: [], oldestFirst: byAge(segments) };
   view.places = segments.map((segment, i) => place(segment, view.options[i] as Option[], fade));
-  if (maxImages !== undefined) reduce(view, "images", 0, maxImages, toIndex(view, true));
+  if (maxImages !== undefined) reduce(view, "images", 0, maxImages, withoutImages(view));
   if (budget !== null) reduce(view, "tokens", liveTokens, budget, smaller(view));
   const tokens = total(view, "tokens", liveTokens);
   return {
@@ -115,21 +117,28 @@ const total = (view: View, what: "tokens" | "images", start: number): number =>
 
 const HIDDEN: Option = { form: "none", tokens: 0, precision: 1, images: 0 };
 
+const SUMMARY = "summary";
+const INDEX = "index";
+
 /** From text to index line, or to nothing. */
 function optionsOf(segment: SegmentState, mayHide: boolean): Option[] {
-  const { textTokens, indexTokens, candidates, form } = segment;
+  const { textTokens, indexTokens, summaryTokens, candidates, form } = segment;
   return [
     { form: "text", tokens: textTokens, precision: 1, images: 0 },
     ...candidates.map((candidate) => ({ ...candidate, images: candidate.images ?? 0 })),
-    { form: "index", tokens: indexTokens, precision: 1, images: 0 },
+    ...(summaryTokens === undefined
+      ? []
+      : [{ form: SUMMARY, tokens: summaryTokens, precision: 1, images: 0 }]),
+    { form: INDEX, tokens: indexTokens, precision: 1, images: 0 },
     ...(mayHide || form === HIDDEN.form ? [HIDDEN] : []),
   ];
 }
 
 const placeOf = (options: Option[], form: string) =>
   options.findIndex((option) => option.form === form);
-/** The places from 1 to this are images. */
-const indexPlace = (options: Option[]) => placeOf(options, "index");
+/** The places from 1 up to this one are images. */
+const imagesEnd = (options: Option[]) =>
+  options.findIndex(({ form }) => form === SUMMARY || form === INDEX);
 
 /** Indices of the segments. Important ones count as younger. */
 function byAge(segments: SegmentState[]): number[] {
@@ -160,10 +169,11 @@ function reduce(
   }
 }
 
-/** First all images go fainter, then the oldest become index lines, then the oldest of these leave. */
+/** First all images go fainter, then the oldest become summaries, then index lines, then the oldest of these leave. */
 function* smaller(view: View): Generator<[number, number]> {
   yield* fainter(view);
-  yield* toIndex(view, false);
+  yield* toWords(view, SUMMARY);
+  yield* toWords(view, INDEX);
   for (const i of view.oldestFirst) {
     const to = placeOf(view.options[i] as Option[], HIDDEN.form);
     if (to > (view.places[i] as number)) yield [i, to];
@@ -191,22 +201,28 @@ function nextFainter(options: Option[], from: number): number | null {
   const to = options.findIndex(
     ({ tokens, precision }, at) =>
       at > from &&
-      at < indexPlace(options) &&
+      at < imagesEnd(options) &&
       tokens < here &&
       (precision === null || precision >= LEGIBLE),
   );
   return to < 0 ? null : to;
 }
 
-/** The oldest become index lines, where that is cheaper. @param onlyImages leave text as it is */
-function* toIndex(view: View, onlyImages: boolean): Generator<[number, number]> {
+/** The oldest become summaries, or index lines, where that is cheaper. */
+function* toWords(view: View, form: typeof SUMMARY | typeof INDEX): Generator<[number, number]> {
   for (const i of view.oldestFirst) {
     const options = view.options[i] as Option[];
-    const { images, tokens } = now(view, i);
-    const to = indexPlace(options);
-    const saves = to > (view.places[i] as number) && (options[to] as Option).tokens < tokens;
-    if (onlyImages ? images > 0 : saves) yield [i, to];
+    const to = placeOf(options, form);
+    const saves =
+      to > (view.places[i] as number) && (options[to]?.tokens ?? 0) < now(view, i).tokens;
+    if (saves) yield [i, to];
   }
+}
+
+/** The oldest images become the first form without one. Text stays as it is. */
+function* withoutImages(view: View): Generator<[number, number]> {
+  for (const i of view.oldestFirst)
+    if (now(view, i).images > 0) yield [i, imagesEnd(view.options[i] as Option[])];
 }
 
 /** Where a segment belongs if there were no budget. */
@@ -227,7 +243,7 @@ const dueForm = ({ age, importance }: SegmentState, { rungs }: Fade): string | n
 /** The cheapest image or text from a place on that is precise enough; the clearest of them. */
 function cheapest(options: Option[], from: number): number {
   let best = from;
-  for (let at = from + 1; at < indexPlace(options); at++) {
+  for (let at = from + 1; at < imagesEnd(options); at++) {
     const { tokens, precision } = options[at] as Option;
     if (precision !== null && precision < PRECISION) continue;
     if (tokens < (options[best] as Option).tokens) best = at;

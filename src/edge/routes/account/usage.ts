@@ -28,7 +28,8 @@ const counts = {
   }),
   extractions_cached: count.openapi({ description: "Extractions from the cache" }),
   extraction_input_tokens: count.openapi({
-    description: "Tokens that the provider has counted, also those of extractions that failed",
+    description:
+      "Tokens that the provider has counted, also those of extractions that failed and of summaries of contexts",
   }),
   extraction_output_tokens: count,
   cost_usd: z.number().min(0).openapi({

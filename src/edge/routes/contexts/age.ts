@@ -1,7 +1,10 @@
 /** POST /v1/contexts/{id}/age: ages a context now, without waiting for the sweep; or predicts what ageing would do. */
+import { waitUntil } from "cloudflare:workers";
 import { createRoute, z } from "@hono/zod-openapi";
+import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import { age, type Change, whatIf } from "../../contexts/age.ts";
+import { summarise } from "../../contexts/summarise.ts";
 import { showContext } from "../../contexts/view.ts";
 import { stepOver } from "../../contexts/wait.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
@@ -10,7 +13,8 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
-import { findContext } from "../../storage/memory/contexts.ts";
+import { bestEffort } from "../../storage/fault.ts";
+import { type Context, findContext } from "../../storage/memory/contexts.ts";
 import { contextParams, demandContext, Form } from "./shapes.ts";
 import { Tokens } from "./show.ts";
 
@@ -32,7 +36,7 @@ const Ageing = z
     at: z.iso.datetime(),
     state: z.enum(["done", "making", "busy", "failed"]).openapi({
       description:
-        "`making`: images are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes",
+        "`making`: images or summaries are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes",
     }),
     sealed: z.int().openapi({ description: "New segments" }),
     changes: z
@@ -66,7 +70,7 @@ const route = createRoute({
   tags: ["contexts"],
   summary: "Age a context now",
   description:
-    "Seals older messages, makes the images that views need, and lets views show them. The service does this by itself every minute. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
+    "Seals older messages, makes the images and summaries that views need, and lets views show them. The service does this by itself every minute. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(KIB)] as const,
   request: {
@@ -101,9 +105,13 @@ export const contextsAge = (app: App) =>
         state = step === null ? "busy" : step.pending ? "making" : "done";
         changes.push(...(step?.changes ?? []));
         sealed += step?.sealed ?? 0;
-        if (state === "done" && step?.changes.length === 0 && step.sealed === 0) break;
+        const asked = Date.now() < until ? await summariesBy(c.env, context, until) : 0;
+        if (state === "done" && asked + (step?.changes.length ?? 0) + (step?.sealed ?? 0) === 0)
+          break;
         if (Date.now() >= until) break;
-        if (!(await stepOver(c.env, context.tenantId, step, until))) break;
+        // Without jobs it waits for a provider.
+        const idle = step?.pending && step.jobs.length === 0 && asked === 0;
+        if (!(await stepOver(c.env, context.tenantId, idle ? null : step, until))) break;
       }
     }
     const look = await whatIf(c.env, context, at());
@@ -137,3 +145,11 @@ export const contextsAge = (app: App) =>
       state === "making" || state === "busy" ? 202 : 200,
     );
   });
+
+/** Has summaries made; those that take longer than until then are made after the response. */
+async function summariesBy(env: Env, context: Context, until: number): Promise<number> {
+  const work = summarise(env, context);
+  waitUntil(bestEffort(work, { summaries_of: context.id }));
+  const late = new Promise<number>((resolve) => setTimeout(resolve, until - Date.now(), 0));
+  return Promise.race([work, late]);
+}

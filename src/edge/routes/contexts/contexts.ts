@@ -32,6 +32,10 @@ const fade = z.union([FadeSchema, z.null()]).openapi({
   description:
     "A ladder by age, as the DeepSeek-OCR paper proposes: from when on a segment is shown in which form of the profile. `null`: only the budget makes segments fainter",
 });
+const summaries = z.boolean().openapi({
+  description:
+    "Whether the operator's model for extractions writes a summary of each segment, which views show where a budget has no room for its images. It is not the words: these are kept. `false` in a change deletes the summaries",
+});
 const reader = z.string().max(64).nullable().openapi({
   description:
     "Model that checks images when they are made. What it does not read exactly (ids, numbers, names) is written beside the image, and images that it cannot read are made again in a clearer form. `null`: images are not checked",
@@ -48,6 +52,7 @@ const NewContext = z
     token_budget: tokenBudget.optional(),
     recent: recent.default(DEFAULT_RECENT),
     fade: fade.default(null),
+    summaries: summaries.default(false),
     reader: reader.optional(),
     erase_after: eraseAfter.default(null),
     metadata: stringMap.default({}),
@@ -70,7 +75,7 @@ const create = createRoute({
       description: "The context",
       content: { "application/json": { schema: ContextSchema } },
     },
-    ...problems(JSON_BODY, IDEMPOTENT, "unknown-model", "unknown-profile"),
+    ...problems(JSON_BODY, IDEMPOTENT, "unknown-model", "unknown-profile", "extraction-off"),
   },
 });
 
@@ -83,6 +88,7 @@ export const contextsCreate = (app: App) =>
       tokenBudget: body.token_budget ?? null,
       recent: body.recent,
       fade: body.fade,
+      summaries: body.summaries,
       reader: body.reader,
       eraseAfter: body.erase_after,
       metadata: body.metadata,
@@ -133,6 +139,7 @@ const ChangeContext = z
     token_budget: tokenBudget.nullable().optional(),
     recent: recent.optional(),
     fade: fade.optional(),
+    summaries: summaries.optional(),
     reader: reader.optional(),
     erase_after: eraseAfter.optional(),
     metadata: stringMap.optional(),
@@ -157,7 +164,7 @@ const change = createRoute({
       description: "The context",
       content: { "application/json": { schema: ContextSchema } },
     },
-    ...problems(JSON_BODY, "not-found", "unknown-model", "unknown-profile"),
+    ...problems(JSON_BODY, "not-found", "unknown-model", "unknown-profile", "extraction-off"),
   },
 });
 

@@ -23,6 +23,7 @@ const ContextLine = z.object({
   token_budget: z.int().min(64).max(100_000_000).nullable().default(null),
   recent: z.int().min(0).max(500).default(DEFAULT_RECENT),
   fade: z.union([FadeSchema, z.null()]).default(null),
+  summaries: z.boolean().default(false),
   erase_after: z.int().min(0).nullable().default(null),
   metadata: stringMap.default({}),
 });
@@ -77,6 +78,7 @@ const route = {
       "unsupported-media-type",
       "unknown-model",
       "unknown-profile",
+      "extraction-off",
       "context-full",
     ),
   },

@@ -15,6 +15,7 @@ import { problems } from "../../http/problem.ts";
 import { settings } from "../../settings.ts";
 import type { Context } from "../../storage/memory/contexts.ts";
 import { contents, type Render, type Segment } from "../../storage/memory/segments.ts";
+import type { Summary } from "../../storage/memory/summaries.ts";
 import { withText } from "./messages.ts";
 import {
   contextParams,
@@ -47,6 +48,18 @@ const RenderSchema = z
   })
   .openapi("ContextRender");
 
+const SummarySchema = z
+  .object({
+    state: z.enum(["making", "ready", "failed"]),
+    text: z.string().nullable().openapi({
+      description: "What a model wrote about the segment. Not its words, and it can be wrong",
+    }),
+    model: z.string().nullable(),
+    tokens: z.int().openapi({ description: "Estimated, with its label in a view" }),
+    error: NullablePageError.openapi({ description: "Why the last request for it failed" }),
+  })
+  .openapi("ContextSummary");
+
 const SegmentSchema = z
   .object({
     id: z.string(),
@@ -56,6 +69,10 @@ const SegmentSchema = z
     importance: z.number(),
     index: z.string().openapi({ description: "What is in the segment, in a line" }),
     original: z.enum(["kept", "erased"]),
+    summary: z.union([SummarySchema, z.null()]).openapi({
+      description:
+        "`null`: it was not asked for yet, the context has no summaries, the segment is too short for one, or its texts are erased",
+    }),
     form: Form.openapi({ description: "In the view of the context's own profile" }),
     renders: z.array(RenderSchema),
     newest_at: z.iso.datetime(),
@@ -219,10 +236,13 @@ const profiles = createRoute({
 export const contextsSegments = (app: App) => {
   app.openapi(list, async (c) => {
     const context = await demandContext(c, c.req.valid("param").id);
-    const { segments, renders, views } = await contents(c.env.DB, context.id);
+    const { segments, renders, views, summaries } = await contents(c.env.DB, context.id);
     const forms = views.find(({ profile }) => profile === context.profile)?.forms ?? {};
     const own = Map.groupBy(renders, ({ segmentId }) => segmentId);
-    const data = segments.map((one) => segmentView(one, forms[one.id], own.get(one.id) ?? []));
+    const written = new Map(summaries.map((summary) => [summary.segmentId, summary]));
+    const data = segments.map((one) =>
+      segmentView(one, forms[one.id], own.get(one.id) ?? [], written.get(one.id)),
+    );
     return c.json({ data }, 200);
   });
 
@@ -230,13 +250,14 @@ export const contextsSegments = (app: App) => {
     const { id, segment: segmentId } = c.req.valid("param");
     const context = await demandContext(c, id);
     const segment = await demandSegment(c.env, context, segmentId);
-    const { renders, views } = await contents(c.env.DB, context.id);
+    const { renders, views, summaries } = await contents(c.env.DB, context.id);
     const form = views.find(({ profile }) => profile === context.profile)?.forms[segment.id];
     const own = renders.filter((render) => render.segmentId === segment.id);
+    const summary = summaries.find(({ segmentId }) => segmentId === segment.id);
     const messages = (await openSegment(c.env, context, segment)).map(({ message, content }) =>
       withText(message, content),
     );
-    return c.json({ ...segmentView(segment, form, own), messages }, 200);
+    return c.json({ ...segmentView(segment, form, own, summary), messages }, 200);
   });
 
   app.openapi(zoom, async (c) => {
@@ -278,6 +299,7 @@ function segmentView(
   segment: Segment,
   form: string | undefined,
   renders: Render[],
+  summary: Summary | undefined,
 ): z.infer<typeof SegmentSchema> {
   return {
     id: segment.id,
@@ -287,12 +309,22 @@ function segmentView(
     importance: segment.importance,
     index: segment.indexLine,
     original: segment.erased ? "erased" : "kept",
+    summary: summary ? summaryView(summary) : null,
     form: form ?? "text",
     renders: renders.map((render) => renderView(segment, render)),
     newest_at: new Date(segment.newestAt).toISOString(),
     created_at: new Date(segment.createdAt).toISOString(),
   };
 }
+
+const summaryView = ({ text, model, tokens, error, dueAt }: Summary) => ({
+  state:
+    text !== null ? ("ready" as const) : dueAt === null ? ("failed" as const) : ("making" as const),
+  text,
+  model,
+  tokens,
+  error,
+});
 
 function renderView({ textTokens }: Segment, render: Render): z.infer<typeof RenderSchema> {
   const { profile, form, state, tokens, pages, precision, sidecar, error } = render;

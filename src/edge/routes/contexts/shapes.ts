@@ -13,7 +13,7 @@ const time = z.iso.datetime();
 
 export const Form = z.string().max(32).openapi({
   description:
-    "`text`, `index` (only the line that says what is in the segment), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels",
+    "`text`, `summary` (what a model wrote about the segment), `index` (only the line that says what is in it), `none` (left out), or a form of the profile, such as `tiny-12`: pages of its geometry with type of 12 pixels",
   example: "tiny-12",
 });
 
@@ -44,6 +44,7 @@ export const ContextSchema = z
     token_budget: z.int().nullable(),
     recent: z.int(),
     fade: z.union([FadeSchema, z.null()]),
+    summaries: z.boolean(),
     reader: z.string().nullable(),
     erase_after: z.int().nullable(),
     metadata: z.record(z.string(), z.string()),
@@ -111,6 +112,7 @@ export function contextView(context: Context): z.infer<typeof ContextSchema> {
     token_budget: context.tokenBudget,
     recent: context.recent,
     fade: context.fade,
+    summaries: context.summaries,
     reader: context.reader,
     erase_after: context.eraseAfter,
     metadata: context.metadata,

@@ -13,6 +13,8 @@ export interface Context {
   /** Newest messages that are never sealed. */
   recent: number;
   fade: Fade | null;
+  /** Whether the operator's model writes summaries of segments. */
+  summaries: boolean;
   /** Model that checks what can be read in images; `null`: none. */
   reader: string | null;
   /**
@@ -43,6 +45,7 @@ const toContext = (row: Row): Context => ({
   tokenBudget: row.token_budget,
   recent: row.recent,
   fade: row.fade === null ? null : JSON.parse(row.fade),
+  summaries: row.summaries === 1,
   reader: row.reader,
   eraseAfter: row.erase_after,
   metadata: JSON.parse(row.metadata),
@@ -56,9 +59,9 @@ const toContext = (row: Row): Context => ({
 export async function insertContext(db: D1Database, context: Context): Promise<void> {
   await db
     .prepare(
-      `INSERT INTO contexts (id, tenant_id, key_id, name, profile, token_budget, recent, fade, reader, erase_after,
+      `INSERT INTO contexts (id, tenant_id, key_id, name, profile, token_budget, recent, fade, summaries, reader, erase_after,
          metadata, last_number, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
       context.id,
@@ -69,6 +72,7 @@ export async function insertContext(db: D1Database, context: Context): Promise<v
       context.tokenBudget,
       context.recent,
       context.fade && JSON.stringify(context.fade),
+      context.summaries ? 1 : 0,
       context.reader,
       context.eraseAfter,
       JSON.stringify(context.metadata),
@@ -110,7 +114,15 @@ export async function listContexts(
 export type ContextChange = Partial<
   Pick<
     Context,
-    "name" | "profile" | "tokenBudget" | "recent" | "fade" | "reader" | "eraseAfter" | "metadata"
+    | "name"
+    | "profile"
+    | "tokenBudget"
+    | "recent"
+    | "fade"
+    | "summaries"
+    | "reader"
+    | "eraseAfter"
+    | "metadata"
   >
 >;
 
@@ -127,6 +139,7 @@ export async function updateContext(
     token_budget: change.tokenBudget,
     recent: change.recent,
     fade: change.fade && JSON.stringify(change.fade),
+    summaries: change.summaries === undefined ? undefined : Number(change.summaries),
     reader: change.reader,
     erase_after: change.eraseAfter,
     metadata: change.metadata && JSON.stringify(change.metadata),
@@ -228,10 +241,10 @@ export const touch = (db: D1Database, id: string, now: number): D1PreparedStatem
 
 /** Deletes the records of a context, after its bytes were deleted. */
 export async function deleteContextRecords(db: D1Database, id: string): Promise<void> {
-  const tables = ["context_messages", "context_segments", "context_renders", "context_views"];
+  const tables = ["messages", "segments", "renders", "views", "summaries"];
   await db.batch(
     tables
-      .map((table) => db.prepare(`DELETE FROM ${table} WHERE context_id = ?`).bind(id))
+      .map((table) => db.prepare(`DELETE FROM context_${table} WHERE context_id = ?`).bind(id))
       .concat(db.prepare("DELETE FROM contexts WHERE id = ?").bind(id)),
   );
 }

@@ -2,6 +2,7 @@
 import type { PageError } from "../../domain/pages/page-result.ts";
 import { type Context, type Row, touch } from "./contexts.ts";
 import { selectUnsealed, toUnsealedRows, type Unsealed } from "./messages.ts";
+import { deleteSummary, type Summary, toSummary } from "./summaries.ts";
 
 /** A sealed run of messages. */
 export interface Segment {
@@ -111,11 +112,12 @@ export interface Contents {
   segments: Segment[];
   renders: Render[];
   views: View[];
+  summaries: Summary[];
 }
 
 /** What a context consists of, in order; sealed messages only as their segments. */
 export async function contents(db: D1Database, contextId: string): Promise<Contents> {
-  const [unsealed, segments, renders, views] = await db.batch<Row>([
+  const [unsealed, segments, renders, views, summaries] = await db.batch<Row>([
     selectUnsealed(db, contextId),
     db
       .prepare("SELECT * FROM context_segments WHERE context_id = ? ORDER BY first")
@@ -124,12 +126,14 @@ export async function contents(db: D1Database, contextId: string): Promise<Conte
       .prepare(`SELECT ${COLUMNS} FROM context_renders r WHERE context_id = ? ORDER BY id`)
       .bind(contextId),
     db.prepare("SELECT * FROM context_views WHERE context_id = ?").bind(contextId),
+    db.prepare("SELECT * FROM context_summaries WHERE context_id = ?").bind(contextId),
   ]);
   return {
     unsealed: toUnsealedRows(unsealed as D1Result),
     segments: (segments as D1Result<Row>).results.map(toSegment),
     renders: (renders as D1Result<Row>).results.map(toRender),
     views: (views as D1Result<Row>).results.map(toView),
+    summaries: (summaries as D1Result<Row>).results.map(toSummary),
   };
 }
 
@@ -205,33 +209,39 @@ export async function insertSegment(
   ]);
 }
 
-/** Replaces what a segment says of its messages, after one of them was deleted. */
+/** Replaces what a segment says of its messages, after one of them was deleted; a summary of it is deleted. */
 export async function updateSegment(db: D1Database, segment: Segment): Promise<void> {
-  await db
-    .prepare(
-      `UPDATE context_segments SET last = ?2, text_tokens = ?3, users = ?4, importance = ?5, index_line = ?6,
-         index_tokens = ?7, newest_at = ?8 WHERE id = ?1`,
-    )
-    .bind(
-      segment.id,
-      segment.last,
-      segment.textTokens,
-      segment.users,
-      segment.importance,
-      segment.indexLine,
-      segment.indexTokens,
-      segment.newestAt,
-    )
-    .run();
+  await db.batch([
+    db
+      .prepare(
+        `UPDATE context_segments SET last = ?2, text_tokens = ?3, users = ?4, importance = ?5, index_line = ?6,
+           index_tokens = ?7, newest_at = ?8 WHERE id = ?1`,
+      )
+      .bind(
+        segment.id,
+        segment.last,
+        segment.textTokens,
+        segment.users,
+        segment.importance,
+        segment.indexLine,
+        segment.indexTokens,
+        segment.newestAt,
+      ),
+    deleteSummary(db, segment.id),
+  ]);
 }
 
 export async function deleteSegment(db: D1Database, id: string): Promise<void> {
-  await db.prepare("DELETE FROM context_segments WHERE id = ?").bind(id).run();
+  await db.batch([
+    db.prepare("DELETE FROM context_segments WHERE id = ?").bind(id),
+    deleteSummary(db, id),
+  ]);
 }
 
-/** Records that the texts of a segment are erased. */
+/** Records that the texts of a segment are erased, and erases its summary. */
 export async function markSegmentErased(db: D1Database, id: string): Promise<void> {
   await db.batch([
+    deleteSummary(db, id),
     db.prepare("UPDATE context_segments SET erased = 1 WHERE id = ?").bind(id),
     db.prepare("UPDATE context_messages SET erased = 1 WHERE segment_id = ?").bind(id),
   ]);
@@ -319,7 +329,7 @@ export async function viewContents(
   db: D1Database,
   { id, profile }: Pick<Context, "id" | "profile">,
 ): Promise<Contents> {
-  const [unsealed, segments, renders, views] = await db.batch<Row>([
+  const [unsealed, segments, renders, views, summaries] = await db.batch<Row>([
     selectUnsealed(db, id),
     db.prepare("SELECT * FROM context_segments WHERE context_id = ? ORDER BY first").bind(id),
     db
@@ -333,12 +343,14 @@ export async function viewContents(
     db
       .prepare("SELECT * FROM context_views WHERE context_id = ? AND profile = ?")
       .bind(id, profile),
+    db.prepare("SELECT * FROM context_summaries WHERE context_id = ?").bind(id),
   ]);
   return {
     unsealed: toUnsealedRows(unsealed as D1Result),
     segments: (segments as D1Result<Row>).results.map(toSegment),
     renders: (renders as D1Result<Row>).results.map(toRender),
     views: (views as D1Result<Row>).results.map(toView),
+    summaries: (summaries as D1Result<Row>).results.map(toSummary),
   };
 }
 

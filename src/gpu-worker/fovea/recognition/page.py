@@ -37,6 +37,8 @@ TRUSTED = 0.75
 at most 0.6 of lines in another script."""
 SAMPLE = 6
 """Lines that decide about the direction of a page."""
+DIFFERENT = 5
+"""Characters that a line must have to say that a page is upside down."""
 SURE = 0.9
 """A part of the text layer is compared with what was recognized in its place with more confidence."""
 
@@ -275,8 +277,13 @@ def direction(image: np.ndarray, quads: Quads, engine: TextEngine) -> tuple[int,
     texts, upright = dict(zip(map(int, some), read, strict=True)), _mean(read)
     if upright > CONFIDENT:
         return 0, texts
-    over = _mean(engine.recognize([np.rot90(one, 2) for one in crops]))
-    return (2 if over > max(TURNED, upright + CLEARLY) else 0), texts
+    over = [text for text in engine.recognize([np.rot90(one, 2) for one in crops]) if is_telling(text.text)]
+    return (2 if _mean(over) > max(TURNED, upright + CLEARLY) else 0), texts
+
+
+def is_telling(text: str) -> bool:
+    """Whether a reading can say which side is up: a row of `x`, `o` or `-` reads as well upside down."""
+    return len(set(text.lower()) - {" "}) >= DIFFERENT
 
 
 def _mean(texts: list[Text]) -> float:

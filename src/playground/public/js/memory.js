@@ -274,8 +274,8 @@ export class MemoryView {
       ...(view.items ?? []).map((item) =>
         item.type === "message"
           ? this.#textItem(item)
-          : item.type === "index"
-            ? this.#indexItem(item)
+          : item.type === "index" || item.type === "summary"
+            ? this.#lineItem(item)
             : this.#imageItem(item, memory, step === newest),
       ),
     );
@@ -291,7 +291,7 @@ export class MemoryView {
     });
     for (const [kind, count] of /** @type {const} */ ([
       ["text", tokens.text],
-      ["vision", tokens.vision + tokens.index],
+      ["vision", tokens.vision + tokens.summary + tokens.index],
     ])) {
       const part = h("span", { class: kind });
       part.style.width = `${(100 * count) / Math.max(tokens.as_text, tokens.total, 1)}%`;
@@ -312,12 +312,13 @@ export class MemoryView {
     );
   }
 
-  /** @param {Extract<Item, {type: "index"}>} item */
-  #indexItem({ text, tokens }) {
+  /** @param {Extract<Item, {type: "index" | "summary"}>} item */
+  #lineItem({ type, text, tokens }) {
+    const what = type === "summary" ? "a model's summary" : "only a line";
     return h(
       "li",
       { class: "image-item" },
-      h("p", { class: "who" }, `only a line, ${tokens} tokens`),
+      h("p", { class: "who" }, `${what}, ${tokens} tokens`),
       h("p", { class: "words" }, text),
     );
   }

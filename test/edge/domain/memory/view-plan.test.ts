@@ -121,6 +121,25 @@ describe("a budget", () => {
     expect(plan.forms).toEqual(["index", "tiny-9"]);
   });
 
+  it("prefers a summary to an index line, where there is one and it is cheaper", () => {
+    const list = [
+      segment(3, { summaryTokens: 220 }),
+      segment(2),
+      segment(1, { summaryTokens: 220, candidates: [candidate("tiny-12", 200)] }),
+    ];
+    expect(planView(list, 0, within(1150)).forms).toEqual(["summary", "tiny-9", "tiny-12"]);
+    const tight = planView(list, 0, within(400));
+    expect(tight.forms).toEqual(["index", "index", "index"]);
+    // Not back up.
+    expect(formsOf([segment(3, { summaryTokens: 220, form: "index" })], free)).toEqual(["index"]);
+    expect(formsOf([segment(3, { summaryTokens: 220, form: "summary" })], free)).toEqual([
+      "summary",
+    ]);
+  });
+
+  it("shows no summary without need", () =>
+    expect(formsOf([segment(3, { summaryTokens: 1 })], within(5000))).toEqual(["tiny-12"]));
+
   it("spares the important", () => {
     const list = [segment(10, { importance: 1 }), segment(5), segment(4)];
     expect(planView(list, 0, within(1000)).forms).toEqual(["tiny-9", "index", "index"]);

@@ -4,14 +4,13 @@ import {
   type AsOptions,
   callInput,
   dataUrl,
-  GUARD,
+  guardOf,
   type ImagePart,
   isCall,
   isImage,
   isResult,
   isText,
   missingImage,
-  needsGuard,
   turns,
   type ViewItem,
   type ViewPage,
@@ -31,7 +30,8 @@ export function asAnthropic(
   items: ViewItem[],
   options: AsOptions,
 ): { system: object[]; messages: object[] } {
-  const system: Block[] = needsGuard(items) ? [{ type: "text", text: GUARD }] : [];
+  const guard = guardOf(items);
+  const system: Block[] = guard === null ? [] : [{ type: "text", text: guard }];
   const messages: Message[] = [];
   let breakpoint: Block | null = null;
   for (const turn of turns(items, options)) {

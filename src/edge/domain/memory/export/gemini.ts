@@ -5,12 +5,11 @@ import {
   type CallPart,
   callInput,
   dataUrl,
-  GUARD,
+  guardOf,
   isCall,
   isResult,
   isText,
   missingImage,
-  needsGuard,
   type ResultPart,
   turns,
   type ViewItem,
@@ -27,7 +26,8 @@ export function asGemini(
   items: ViewItem[],
   options: AsOptions,
 ): { systemInstruction: object; contents: object[] } {
-  const system: object[] = needsGuard(items) ? [{ text: GUARD }] : [];
+  const guard = guardOf(items);
+  const system: object[] = guard === null ? [] : [{ text: guard }];
   const contents: { role: string; parts: object[] }[] = [];
   const names = new Map<string, string>();
   let afterResults = false;

@@ -5,14 +5,13 @@
 import { type ChatMessage, callsOf } from "../chat-message.ts";
 import {
   type AsOptions,
-  GUARD,
+  guardOf,
   type ImagePart,
   isCall,
   isImage,
   isResult,
   isText,
   missingImage,
-  needsGuard,
   type ResultPart,
   turns,
   type ViewItem,
@@ -21,7 +20,8 @@ import {
 
 /** Messages of Chat Completions. */
 export function asOpenAI(items: ViewItem[], options: AsOptions): object[] {
-  const messages: object[] = needsGuard(items) ? [{ role: "system", content: GUARD }] : [];
+  const guard = guardOf(items);
+  const messages: object[] = guard === null ? [] : [{ role: "system", content: guard }];
   // Tool messages hold text only, and nothing may stand between them: their images follow, once all calls are answered.
   let images: object[] = [];
   let waiting = new Set<string>();

@@ -1,0 +1,111 @@
+/**
+ * Search by meaning: an embedding model of Workers AI makes a vector of each message, and the context's index compares
+ * all of them with that of the question (docs/decisions/0057). Vectors are made when a context is searched.
+ */
+import type { Env, Vector } from "../bindings.ts";
+import { messageText } from "../domain/memory/message-text.ts";
+import { quantised } from "../domain/memory/vectors.ts";
+import { calling, jsonOf, ProviderFault } from "../extraction/provider.ts";
+import { Problem } from "../problem.ts";
+import { settings } from "../settings.ts";
+import type { Context } from "../storage/memory/contexts.ts";
+import { listMessages, type Message } from "../storage/memory/messages.ts";
+import { segmentsAfter } from "../storage/memory/segments.ts";
+import { indexOf } from "../storage/memory/text-index.ts";
+import { contentsOf } from "./texts.ts";
+
+/** The newest messages that have vectors: 10 MB with 1,024 dimensions. */
+export const MOST_VECTORS = 10_000;
+/** Texts in one request. Workers AI takes 100. */
+const AT_ONCE = 50;
+/** Messages of which one search makes vectors. */
+const MOST = 1000;
+/** Characters that the model sees of a text. */
+const MAX_CHARACTERS = 2000;
+const TIMEOUT_MS = 30_000;
+
+/**
+ * @returns the best first; `complete` is false while there are messages without a vector
+ * @throws Problem `meaning-off`, or `meaning-failed` if Workers AI does not answer
+ */
+export async function findByMeaning(
+  env: Env,
+  context: Context,
+  question: string,
+  limit: number,
+): Promise<{ hits: { number: number; score: number }[]; complete: boolean }> {
+  const ai = env.AI;
+  const model = settings(env).MEMORY_EMBEDDING_MODEL;
+  if (!ai || model === "")
+    throw new Problem(
+      "meaning-off",
+      "The operator has configured no embedding model. Search with mode=words.",
+    );
+  try {
+    const [asked] = await vectorsOf(ai, model, [question]);
+    if (!asked) throw new ProviderFault("provider_invalid");
+    const complete = await updateVectors(env, context, ai, model);
+    return { hits: await indexOf(env, context.id).nearest(asked, limit), complete };
+  } catch (fault) {
+    if (!(fault instanceof ProviderFault)) throw fault;
+    throw new Problem("meaning-failed", `${fault.message} Search with mode=words, or repeat it.`);
+  }
+}
+
+/** Makes vectors of new messages. @returns whether all have one */
+async function updateVectors(env: Env, context: Context, ai: Ai, model: string): Promise<boolean> {
+  const index = indexOf(env, context.id);
+  const oldest = Math.max(0, context.lastNumber - MOST_VECTORS);
+  let last = Math.max(oldest, await index.lastVector(model, oldest));
+  for (let added = 0; last < context.lastNumber; added += AT_ONCE) {
+    if (added >= MOST) return false;
+    const messages = await listMessages(env.DB, context.id, last + 1, AT_ONCE);
+    if (messages.length === 0) break;
+    const segments = await segmentsAfter(env.DB, context.id, last, AT_ONCE);
+    const contents = await contentsOf(env, context, messages, segments);
+    const said = messages.flatMap(({ number }) => {
+      const content = contents.get(number);
+      const text = content ? messageText(content).slice(0, MAX_CHARACTERS).trim() : "";
+      return text === "" ? [] : [{ number, text }];
+    });
+    const vectors =
+      said.length === 0
+        ? []
+        : await vectorsOf(
+            ai,
+            model,
+            said.map(({ text }) => text),
+          );
+    last = (messages.at(-1) as Message).number;
+    const made = said.flatMap(({ number }, i): Vector | [] => {
+      const bytes = vectors[i];
+      return bytes ? { number, bytes } : [];
+    });
+    await index.addVectors(made, last, model);
+  }
+  return true;
+}
+
+/**
+ * The vectors of some texts; `null` for one that has no direction.
+ * https://developers.cloudflare.com/ai/models/@cf/baai/bge-m3/ (2026-11)
+ * @throws ProviderFault
+ */
+async function vectorsOf(ai: Ai, model: string, text: string[]): Promise<(Int8Array | null)[]> {
+  const response = await calling(
+    ai.run(
+      // The list of models in the types is never complete.
+      model as string & {},
+      { text, truncate_inputs: true },
+      { returnRawResponse: true, signal: AbortSignal.timeout(TIMEOUT_MS) },
+    ) as Promise<unknown> as Promise<Response>,
+  );
+  const { data } = await calling(jsonOf(response));
+  if (!Array.isArray(data) || data.length !== text.length)
+    throw new ProviderFault("provider_invalid");
+  return data.map((values) => {
+    if (!Array.isArray(values) || values.some((value) => typeof value !== "number"))
+      throw new ProviderFault("provider_invalid");
+    return quantised(values as number[]);
+  });
+}
