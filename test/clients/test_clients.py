@@ -88,8 +88,8 @@ class MistralPython(unittest.TestCase):
         self.assertGreater(len(scores.word_confidence_scores), 20)
 
     def test_annotations(self) -> None:
-        # The schemas are those of Mistral's own helper. The stand-in for a model knows the type of a picture, and has an
-        # empty text for what it does not find.
+        # Mistral's own helper makes the schemas. The stand-in for a model knows the type of a picture, and has an empty
+        # text for what it does not find.
         class Figure(pydantic.BaseModel):
             kind: str
             bytes: int
