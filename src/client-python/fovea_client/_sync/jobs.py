@@ -80,7 +80,8 @@ class Jobs:
     ) -> Generator[JobEvent, None, None]:
         """The events of a job as they happen, from the first one (or the one after `last_event_id`) to the last.
 
-        The last is the end of the job or, if it has extractions, of the last of them. Resumes after a broken connection, without losing or repeating an event.
+        The last is the end of the job or, if it has extractions, of the last of them. Resumes after a broken
+        connection, without losing or repeating an event.
 
         Args:
             timeout: seconds to wait for the last event; default: as long as it takes.
