@@ -6,11 +6,13 @@ same bytes.
 
 import io
 import random
+import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "src" / "gpu-worker"))  # for the benchmarks, which import this module first
 FONTS = ROOT / "src" / "gpu-worker" / "fovea" / "pages" / "fonts"
 WORDS = [
     *["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "twelve", "wizards"],

@@ -3,10 +3,10 @@
     .venv/bin/python bench/corpus/throughput.py /tmp/throughput --pages 80 --wait 4
     .venv/bin/python bench/corpus/throughput.py /tmp/throughput-cpu --pages 150 --model pp-ocr
 
-The readers are `deepseek-ocr-upstream`, on Ray four pages at a time each; a stand-in for its server takes `--wait` seconds
-for each page, as a GPU would that reads four at once. So the figures show what this package and Ray add, on a machine
-without a GPU, and not how fast a model is. They are drawn in docs/images/corpus-readers.svg. `--model pp-ocr` reads on
-the CPU instead, each reader with one thread.
+The readers are `deepseek-ocr-upstream`, on Ray four pages at a time each; a stand-in for its server takes `--wait`
+seconds for each page, as a GPU would that reads four at once. So the figures show what this package and Ray add, on a
+machine without a GPU, and not how fast a model is. They are drawn in docs/images/corpus-readers.svg. `--model pp-ocr`
+reads on the CPU instead, each reader with one thread.
 """
 
 import argparse

@@ -41,8 +41,9 @@ def calm(manifest, tmp_path_factory):
     return corpus.files(out)
 
 
-def start(manifest, out):
-    command = [sys.executable, "-m", "fovea.corpus", manifest, "--out", str(out), *MODEL, *LOCAL]
+def start(manifest, out, *more):
+    """In a process of its own: Ray handles signals as long as a process lives."""
+    command = [sys.executable, "-m", "fovea.corpus", manifest, "--out", str(out), *MODEL, *LOCAL, *more]
     environment = {**os.environ, "PYTHONPATH": str(WORKER)}
     return subprocess.Popen(
         command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
@@ -82,10 +83,11 @@ def test_a_run_that_is_stopped_continues_to_the_same_bytes(manifest, calm, tmp_p
     assert corpus.files(tmp_path) == calm
 
 
-def test_a_model_that_needs_gpus_is_refused_without_any(manifest, tmp_path, capsys):
-    arguments = [manifest, "--out", str(tmp_path), "--model", "deepseek-ocr", *LOCAL]
-    assert main(arguments) == BAD_INPUT
-    assert "needs GPUs and the cluster has none" in capsys.readouterr().err
-    assert main([*arguments, "--reader-gpus", "0"]) == BAD_INPUT
-    assert "deepseek-ocr requires FOVEA_DEEPSEEK_DIR" in capsys.readouterr().err
+def test_a_model_that_needs_gpus_is_refused_without_any(manifest, tmp_path):
+    process = start(manifest, tmp_path, "--model", "deepseek-ocr")
+    assert "needs GPUs and the cluster has none" in process.communicate()[1]
+    assert process.returncode == BAD_INPUT
+    process = start(manifest, tmp_path, "--model", "deepseek-ocr", "--reader-gpus", "0")
+    assert "deepseek-ocr requires FOVEA_DEEPSEEK_DIR" in process.communicate()[1]
+    assert process.returncode == BAD_INPUT
     assert not list(tmp_path.iterdir())
