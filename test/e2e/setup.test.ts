@@ -230,8 +230,11 @@ test("a step that fails ends with what its tool said last", (t) => {
 });
 
 test("`npm start` installs first what pp-ocr needs: no PyTorch, no packages of the tests", (t) => {
-  const { setUp, asked, askedNpm } = machine(t);
+  const { setUp, asked, askedNpm, checkout } = machine(t);
+  const unused = join(checkout, "node_modules/@napi-rs");
+  mkdirSync(unused, { recursive: true });
   const { status, said } = setUp({ CPU_INDEX: "1" }, FIRST);
+  assert.ok(!existsSync(unused), "what nothing loads takes no room");
   assert.equal(status, 0, said);
   assert.match(said, /4\/4 /);
   assert.doesNotMatch(asked().join("\n"), /requirements-(torch|networks|tests|corpus)/);
@@ -240,6 +243,17 @@ test("`npm start` installs first what pp-ocr needs: no PyTorch, no packages of t
     ["npm ci --omit=dev --ignore-scripts"],
   );
   assert.deepEqual(setUp({}, FIRST), { status: 0, said: "" });
+});
+
+test("a backup or a deployment installs nothing beside what `npm start` may be serving from", (t) => {
+  const { setUp, askedNpm, checkout } = machine(t);
+  const lock = (path: string, packages: object) =>
+    writeFileSync(join(checkout, path), JSON.stringify({ packages }));
+  lock("package-lock.json", { "": {}, "node_modules/vitest": { version: "5.1.1", dev: true } });
+  setUp({ CPU_INDEX: "1" }, FIRST);
+  lock("node_modules/.package-lock.json", { "": {} });
+  assert.deepEqual(setUp({}, 'setUp({ only: ["npm"] })'), { status: 0, said: "" });
+  assert.equal(askedNpm().length, 1);
 });
 
 test("PyTorch comes behind it, step by step, and then nothing is left for the tests but theirs", (t) => {

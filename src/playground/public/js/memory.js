@@ -174,6 +174,7 @@ export class MemoryView {
     await this.#send("POST", `/v1/contexts/${id}/messages`, { messages });
     this.forget.hidden = false;
     await this.#remember(0);
+    this.fading.scrollIntoView({ block: "nearest" });
   }
 
   async #forget() {
