@@ -307,7 +307,9 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=KINDS)
     parser.add_argument("--count", type=int, default=6, help="full pages of each form and kind")
     parser.add_argument("--read", type=int, default=2, help="how many of them are read")
-    parser.add_argument("--letters", type=int, default=10**9, help="after so many letters no other page is read")
+    parser.add_argument(
+        "--letters", type=int, default=10**9, help="after so many letters no other page is read"
+    )
     parser.add_argument("--out", help="name of the CSV file in docs/memory")
     given = parser.parse_args()
     reader = None if given.reader == "none" else load_reader(given.reader)

@@ -30,21 +30,29 @@ function pages(): Map<string, string[]> {
 
 /** The section of the report. */
 export function readBack(folder: string): string {
-  const rows = READERS.map((reader) => rowsOf(join(folder, `pages-forms-${reader}.csv`)));
-  const cells = [...pages()].map(([key, names]) => {
+  const read = READERS.map((reader) => ({ reader, rows: rowsOf(join(folder, fileOf(reader))) }));
+  const readers = read.filter(({ rows }) => rows.length > 0);
+  const all = [...pages()].map(([key, names]) => {
     const [size = "", type = ""] = key.split(",");
-    const read = rows.map((some) =>
-      some.find((row) => row.page === size && row["type px"] === type),
+    const found = readers.map(({ rows }) =>
+      rows.find((row) => row.page === size && row["type px"] === type),
     );
-    const [ocr, nano] = read.map(shares) as [string[], string[]];
-    return [`${size.replace("x", "×")}, ${type}`, names.join(", "), ...ocr, ...nano];
+    return { page: `${size.replace("x", "×")}, ${type}`, forms: names.join(", "), found };
   });
   const head = ["page, type in px", "forms"].concat(
-    ...READERS.map((reader) => [`pages, ${reader}`, "characters", "ids exact", "messages exact"]),
+    ...readers.map(({ reader }) => [
+      `pages, \`${reader}\``,
+      "characters",
+      "ids exact",
+      "messages exact",
+    ]),
   );
+  const cells = all.map(({ page, forms, found }) => [page, forms, ...found.flatMap(shares)]);
   const lines = [head, head.map(() => "---"), ...cells].map((row) => `| ${row.join(" | ")} |`);
-  return `${TEXT}\n\n${lines.join("\n")}\n`;
+  return `${HEAD}\n\n${commands(readers.map(({ reader }) => reader))}\n\n${lines.join("\n")}\n\n${TEXT}\n`;
 }
+
+const fileOf = (reader: string) => `pages-forms-${reader}.csv`;
 
 function shares(row: Row | undefined): string[] {
   if (!row) return ["–", "–", "–", "–"];
@@ -57,17 +65,32 @@ function shares(row: Row | undefined): string[] {
   ];
 }
 
-const percent = (share: string | undefined) => `${(100 * Number(share)).toFixed(1)} %`;
+const percent = (share: string | undefined) => `${(100 * Number(share)).toFixed(2)} %`;
 
-const TEXT = `## Read back, form by form
+const COMMANDS: Record<string, string> = {
+  "pp-ocr": "--forms profiles --kinds chat --count 5 --read 5 --letters 25000",
+  "fovea-nano":
+    "--reader fovea-nano --forms 512x512@16 512x512@12 512x512@9 640x640@13 --kinds chat --count 1 --read 1",
+};
+
+const commands = (readers: string[]) =>
+  [
+    "```sh",
+    ...readers.map(
+      (reader) =>
+        `.venv/bin/python bench/memory_pages.py --out ${fileOf(reader)} \\\n  ${COMMANDS[reader]}`,
+    ),
+    "```",
+  ].join("\n");
+
+const HEAD = `## Read back, form by form
 
 Full pages of short messages with ids, in the forms of the profiles, read by \`pp-ocr\`, which sees pixels, and by
 \`fovea-nano\`, which sees vision tokens only. Each message is found by its boxes and compared with what was drawn, as
-[PAGES.md](PAGES.md) describes. \`pp-ocr\` reads up to five pages of a form, and none after 25,000 letters; messages
-that are read without one wrong character are *exact*. All numbers are in [pages-forms-pp-ocr.csv](pages-forms-pp-ocr.csv)
-and [pages-forms-fovea-nano.csv](pages-forms-fovea-nano.csv).
+[PAGES.md](PAGES.md) describes. \`pp-ocr\` reads up to five pages of a form, and no other after 25,000 letters. A message
+without one wrong character is *exact*. A dash: not read.`;
 
-\`\`\`sh
-.venv/bin/python bench/memory_pages.py --forms profiles --kinds chat --count 5 --read 5 --letters 25000 --out pages-forms-pp-ocr.csv
-.venv/bin/python bench/memory_pages.py --reader fovea-nano --forms 512x512@16 512x512@12 512x512@9 640x640@13 --kinds chat --count 1 --read 1 --out pages-forms-fovea-nano.csv
-\`\`\``;
+const TEXT = `**Reading.** From type of 16 down to 9 pixels the share of right characters hardly falls, nor do the ids: nearly all
+come back exactly in every form. What falls is the share of messages without any fault, from 96 % in type of 16 pixels
+to 68 to 80 % in type of 10 and 9: a faint page gives the sense and the ids, not the exact words. Ids that do not come
+back stand in the sidecar. All this is about pixels; what a provider's model sees of them was not measured.`;

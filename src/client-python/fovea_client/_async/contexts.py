@@ -142,7 +142,7 @@ class AsyncContexts:
         limit: int | None = None,
         mode: Literal["words", "meaning"] | None = None,
     ) -> ContextSearch:
-        """Messages that contain all words, or with `mode="meaning"` those that are nearest to a question, the best first."""
+        """Messages that contain all words; with `mode="meaning"`, those nearest to a question. The best first."""
         query = {"q": words, "limit": limit, "mode": mode}
         return await self._http.json(ContextSearch, Call("GET", f"{_path(id)}/search", query=query))
 
