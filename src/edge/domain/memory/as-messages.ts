@@ -9,6 +9,8 @@ export {
   type ImageItem,
   imageTexts,
   indexText,
+  pageLabels,
+  sidecarText,
   type ViewItem,
   type ViewPage,
 } from "./export/turns.ts";
