@@ -9,6 +9,12 @@ import { type Candidate, planView, type SegmentState } from "../domain/memory/vi
 import type { Context } from "../storage/memory/contexts.ts";
 import type { Contents, Render, Segment, View } from "../storage/memory/segments.ts";
 
+/** Budget of a view whose context has none. No model takes more. */
+export const MOST_TOKENS = 1_000_000;
+
+/** Pages of an image: each takes some requests to make and to check. Only a message of great length has more. */
+export const MOST_PAGES = 64;
+
 /** A segment whose form is to change. */
 export interface Change {
   segment: Segment;
@@ -54,7 +60,7 @@ export function planOf(
   });
   const live = unsealed.reduce((sum, { textTokens }) => sum + profile.textTokens(textTokens), 0);
   const policy = {
-    budget: context.tokenBudget,
+    budget: context.tokenBudget ?? MOST_TOKENS,
     fade: context.fade,
     maxImages: profile.limits.images,
     mayHide: true,
@@ -95,6 +101,7 @@ function candidatesOf(profile: Profile, segment: Segment, renders: Render[]): Ca
     if (render?.state === "ready") return readyCandidate(form, segment, render, index);
     if (render?.state === "failed" || segment.erased) return [];
     const { pages, imageTokens, tokens } = expectedCost(profile, form, segment.textTokens);
+    if (pages > MOST_PAGES) return [];
     const precision = precisionCeiling(form, segment.textTokens, imageTokens);
     return { form: form.id, tokens: tokens + index, precision, ready: false, images: pages };
   });
