@@ -1,7 +1,8 @@
 /**
  * A memory with many messages on the local stack: appending, ageing, viewing, searching, zooming.
- * `npm start`, then `npm run bench -- memory-scale --messages 10000` (key and address from `.data/development.json`).
- * Prints medians in milliseconds and what of them is the bare route (`GET /health`) in the same run.
+ * `npm start`, then `npm run bench -- memory-scale --messages 10000 --age` (key and address from
+ * `.data/development.json`). Prints medians in milliseconds, and how many times the bare route (`GET /health`, measured
+ * before and after) they are.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -33,15 +34,22 @@ async function times(rounds: number, work: () => Promise<unknown>): Promise<numb
   return median(all);
 }
 
+const health = () => times(30, async () => (await fetch(`${origin}/health`)).text());
+let bare = 0;
+
 const row = (what: string, ms: number, note = "") =>
-  console.log(`| ${what} | ${ms.toFixed(ms < 10 ? 1 : 0)} | ${note} |`);
+  console.log(
+    `| ${what} | ${ms.toFixed(ms < 10 ? 1 : 0)} | ${(ms / bare).toFixed(ms < 10 * bare ? 1 : 0)} | ${note} |`,
+  );
 
 /** About 60 tokens, with an id of its own. */
 const words = (i: number) =>
   `Parcel TKT-${(i * 7919).toString(36).toUpperCase()}/${i % 10} left the depot of Utrecht on day ${i % 365} with ${i * 13} grams, and the driver called the customer twice before he put it behind the green door of number ${i % 97}.`;
 
-console.log("| step | ms (median) | |\n|---|---|---|");
-row("GET /health", await times(20, () => fetch(`${origin}/health`)));
+console.log("| step | ms (median) | bare routes | |\n|---|---|---|---|");
+await health();
+bare = await health();
+row("bare route", bare);
 const { id } = await fovea.contexts.create({
   name: "scale",
   profile: values.profile,
@@ -62,6 +70,13 @@ row(
   "append one",
   await times(10, () => fovea.contexts.add(id, { role: "user", content: words(1) })),
 );
+const step = performance.now();
+await fetch(`${origin}/v1/contexts/${id}/age`, {
+  method: "POST",
+  headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+  body: "{}",
+});
+row("one step of ageing", performance.now() - step);
 if (values.age) {
   const start = performance.now();
   const aged = await fovea.contexts.age(id);
@@ -77,6 +92,7 @@ row(
   `${tokens.total} tokens, as text ${tokens.as_text}; over budget: ${over_budget}; ${kinds.join(", ")}`,
 );
 row("view as OpenAI's messages", await times(20, () => fovea.contexts.asMessages(id, "openai")));
+row("costs with all profiles", await times(10, () => fovea.contexts.costs(id)));
 const target = `TKT-${((count - 5) * 7919).toString(36).toUpperCase()}`;
 const first = performance.now();
 for (;;) if ((await fovea.contexts.search(id, target)).complete) break;
@@ -94,11 +110,14 @@ if (segment) {
   row("open a segment", await times(10, () => fovea.contexts.segment(id, segment.id)));
   const start = performance.now();
   const zoomed = await fovea.contexts.zoom(id, segment.id, { form: "base-14" }).catch(() => null);
-  if (zoomed)
-    row(
-      "zoom into base-14 the first time",
-      performance.now() - start,
-      `${zoomed.pages.length} pages`,
-    );
+  if (zoomed) {
+    const note = `${zoomed.pages.length} pages`;
+    row("zoom into base-14 the first time", performance.now() - start, note);
+    const again = () => fovea.contexts.zoom(id, segment.id, { form: "base-14" });
+    row("zoom into it again", await times(10, again));
+  }
 }
+row("bare route, again", await health());
+const end = performance.now();
 await fovea.contexts.delete(id);
+row("delete", performance.now() - end);

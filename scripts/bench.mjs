@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: runs the benchmarks of docs/BENCHMARKS.md and prints their results as Markdown. Tables and
  * plots go to `bench/out`. `npm run bench -- edge engine` runs only these parts. All parts take about half an hour
- * on two cores that are otherwise idle. `faults`, `soak`, `growth`, `memory` and `reading` run only if they are named;
- * options go to the named parts (`npm run bench -- faults --faults 1000 --seed 1`). Runs on Node ≥ 20 without packages.
+ * on two cores that are otherwise idle. `faults`, `soak`, `growth`, `memory`, `memory-scale` and `reading` run only if
+ * they are named; options go to the named parts (`npm run bench -- faults --faults 1000 --seed 1`). Runs on Node ≥ 20 without packages.
  */
 import { join } from "node:path";
 import { node24, root, run, SetupError, setUp, venvBin } from "./setup.mjs";
@@ -25,6 +25,7 @@ const ON_DEMAND = {
   soak: [node24, "bench/soak.ts"],
   growth: [node24, "bench/growth.ts"],
   memory: [node24, "bench/memory.ts"],
+  "memory-scale": [node24, "bench/memory-scale.ts"],
 };
 
 const given = process.argv.slice(2);

@@ -57,18 +57,21 @@ async function reserve(env: Env, context: Context, count: number): Promise<numbe
   );
 }
 
+/** Why a message is too large; `null` if it is not. */
+export const sizeFault = (content: ChatMessage): string | null =>
+  messageText(content).length > MAX_CHARACTERS || JSON.stringify(content).length > MAX_BYTES
+    ? `a message has at most ${MAX_CHARACTERS} characters, and ${MAX_BYTES} bytes as JSON. Send a document as a file, or in several messages.`
+    : null;
+
 /** A message as its row, except for its number. */
 export async function unnumbered(
   { content, pinned, importance, createdAt }: NewMessage,
   position: number,
   now: number,
 ): Promise<Unsealed> {
+  const fault = sizeFault(content);
+  if (fault) throw new Problem("invalid-request", `messages.${position}: ${fault}`);
   const text = messageText(content);
-  if (text.length > MAX_CHARACTERS || JSON.stringify(content).length > MAX_BYTES)
-    throw new Problem(
-      "invalid-request",
-      `messages.${position}: a message has at most ${MAX_CHARACTERS} characters, and ${MAX_BYTES} bytes as JSON. Send a document as a file, or in several messages.`,
-    );
   return {
     number: 0,
     role: content.role,

@@ -3,7 +3,7 @@
  * that are not to be kept. It can be interrupted after any write and run again.
  */
 import type { Env } from "../bindings.ts";
-import { findProfile, type Profile } from "../domain/memory/profiles.ts";
+import { expectedCost, findProfile, type Profile } from "../domain/memory/profiles.ts";
 import { ageingSpeed } from "../domain/memory/view-plan.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
@@ -19,13 +19,21 @@ import {
 } from "../storage/memory/segments.ts";
 import { indexOf } from "../storage/memory/text-index.ts";
 import { eraseOwnTexts, eraseSegmentTexts } from "../storage/memory/texts.ts";
-import { type Change, planOf } from "./plan.ts";
+import { type Change, MOST_PAGES, MOST_TOKENS, type Plan, planOf } from "./plan.ts";
 import { advanceRender, beginRender, eraseRender } from "./render.ts";
-import { LEASE_MS, seal } from "./seal.ts";
+import { LEASE_MS, SEAL_AT_ONCE, seal } from "./seal.ts";
 import { summaryOf } from "./summarise.ts";
 
-/** The most images that one step begins or continues, so that it stays within the subrequests of one invocation. */
+/**
+ * The most images that one step begins or continues, and their pages, so that it stays within the subrequests of one
+ * invocation.
+ */
 const AT_ONCE = 8;
+const PAGES_AT_ONCE = MOST_PAGES;
+/** The most segments whose texts one step erases. */
+const ERASE_AT_ONCE = 40;
+/** From so many times its budget on, a view changes at once what needs no image, and not when all images are made. */
+const FAR_OVER = 2;
 /** An image that no view shows stays as long: somebody may have asked for it. */
 const KEPT_MS = 3_600_000;
 /** Delay of the next step after a failure. */
@@ -73,20 +81,17 @@ const viewOf = (views: View[], profile: string): View =>
   views.find((view) => view.profile === profile) ?? { profile, forms: {}, overBudget: null };
 
 async function turn(env: Env, context: Context, at: number) {
-  let state = await contents(env.DB, context.id);
-  let sealed = await seal(env, context, state.unsealed, false);
-  if (sealed > 0) state = await contents(env.DB, context.id);
+  const state = await contents(env.DB, context.id);
+  let sealed = await seal(env, context, state, false);
   const profiles = [...new Set([context.profile, ...state.views.map(({ profile }) => profile)])];
-  if (sealed === 0 && isOverBudget(context, profiles, state, at)) {
-    sealed = await seal(env, context, state.unsealed, true);
-    if (sealed > 0) state = await contents(env.DB, context.id);
-  }
+  if (isPressed(context, profiles, state, at)) sealed += await seal(env, context, state, true);
   const advanced = await advanceAll(env, context, state);
   const changes: Change[] = [];
   let begun = 0;
   /** Whether a view lacks images that the next step can begin. */
   let waiting = false;
-  for (const id of profiles) {
+  // Segments would make way for messages that the next step seals.
+  for (const id of sealed < SEAL_AT_ONCE ? profiles : []) {
     const profile = findProfile(id);
     if (!profile) continue;
     const view = viewOf(state.views, id);
@@ -102,45 +107,57 @@ async function turn(env: Env, context: Context, at: number) {
       state.renders.push(render);
       advanced.jobs.push(...(await advanceRender(env, context, change.segment, form, render)));
     }
-    // All changes of a plan are shown at once, so that a provider's prompt cache is broken once.
-    if (missing.length > 0) {
-      waiting = advanced.error === null;
-      continue;
-    }
-    if (plan.changes.length === 0 && plan.overBudget === view.overBudget) continue;
+    if (missing.length > 0) waiting = advanced.error === null;
+    const shown = changesNow(context, plan, missing);
+    const overBudget = missing.length > 0 ? view.overBudget : plan.overBudget;
+    if (shown.length === 0 && overBudget === view.overBudget) continue;
+    const to = new Map(shown.map((change) => [change.segment.id, change.to]));
     const forms = Object.fromEntries(
       state.segments.flatMap(({ id: segment }) => {
-        const change = plan.changes.find((one) => one.segment.id === segment);
-        const form = change?.to ?? view.forms[segment] ?? "text";
+        const form = to.get(segment) ?? view.forms[segment] ?? "text";
         return form === "text" ? [] : [[segment, form]];
       }),
     );
-    Object.assign(view, { forms, overBudget: plan.overBudget });
+    Object.assign(view, { forms, overBudget });
     if (!state.views.includes(view)) state.views.push(view);
     await saveView(env.DB, context.id, view, Date.now());
-    if (id === context.profile) changes.push(...plan.changes);
+    if (id === context.profile) changes.push(...shown);
   }
   await eraseUnshown(env, context, state);
-  await eraseOldTexts(env, context, state);
-  const pending = state.renders.some(({ state }) => state === "making" || state === "checking");
+  const isMoreToErase = await eraseOldTexts(env, context, state);
+  const pending = state.renders.some(isOpen);
   const error = advanced.error;
   const now = Date.now();
   const dueAt =
     error !== null
       ? now + RETRY_MS
-      : pending || waiting || sealed > 0
+      : pending || waiting || sealed > 0 || isMoreToErase
         ? now
         : nextStep(context, state, now);
   return { dueAt, error, changes, sealed, jobs: advanced.jobs, pending: pending || waiting };
 }
 
-function isOverBudget(context: Context, profiles: string[], state: Contents, at: number): boolean {
-  if (context.tokenBudget === null) return false;
+/**
+ * All changes of a plan are shown at once, so that a provider's prompt cache is broken once. A view that is far over its
+ * budget does not wait for images with the changes that need none.
+ */
+function changesNow({ tokenBudget }: Context, plan: Plan, missing: Change[]): Change[] {
+  if (missing.length === 0) return plan.changes;
+  const now = plan.changes.reduce(
+    (sum, { tokensBefore, tokensAfter }) => sum + tokensBefore - tokensAfter,
+    plan.tokens,
+  );
+  if (now <= FAR_OVER * (tokenBudget ?? MOST_TOKENS)) return [];
+  return plan.changes.filter(({ to }) => to === "index" || to === "none");
+}
+
+/** Whether a budget is exceeded, or only met by leaving segments out. */
+function isPressed(context: Context, profiles: string[], state: Contents, at: number): boolean {
   return profiles.some((id) => {
     const profile = findProfile(id);
     if (!profile) return false;
     const plan = planOf(context, profile, state, viewOf(state.views, id), at);
-    return plan.overBudget !== null;
+    return plan.overBudget !== null || plan.changes.some(({ to }) => to === "none");
   });
 }
 
@@ -158,12 +175,14 @@ function isReady(state: Contents, profile: Profile, change: Change): boolean {
   return renderOf(state, profile, change)?.state === "ready";
 }
 
+const isOpen = ({ state }: Render) => state === "making" || state === "checking";
+
 /** Continues the renders that are not ready. */
 async function advanceAll(env: Env, context: Context, state: Contents) {
   const jobs: string[] = [];
   let error: PageError | null = null;
-  const open = state.renders.filter((one) => one.state === "making" || one.state === "checking");
-  const chosen = open.slice(0, AT_ONCE);
+  const open = state.renders.filter(isOpen);
+  const chosen = fewPages(open.slice(0, AT_ONCE), state);
   for (const render of chosen) {
     const segment = state.segments.find(({ id }) => id === render.segmentId);
     const form = findProfile(render.profile)?.forms.find(({ id }) => id === render.form) ?? null;
@@ -171,7 +190,21 @@ async function advanceAll(env: Env, context: Context, state: Contents) {
     else await eraseRender(env, context, render);
     if (render.state === "failed") error = render.error;
   }
-  return { jobs, error, open: chosen.filter(({ state }) => state !== "ready").length };
+  return { jobs, error, open: open.filter(isOpen).length };
+}
+
+/** The first renders that have few enough pages together, but at least one. */
+function fewPages(renders: Render[], { segments }: Contents): Render[] {
+  let pages = 0;
+  return renders.filter((render, i) => {
+    const segment = segments.find(({ id }) => id === render.segmentId);
+    const profile = findProfile(render.profile);
+    const form = profile?.forms.find(({ id }) => id === render.form);
+    const expected =
+      profile && form && segment ? expectedCost(profile, form, segment.textTokens).pages : 0;
+    pages += render.pages.length || expected;
+    return i === 0 || pages <= PAGES_AT_ONCE;
+  });
 }
 
 /** Erases images that no view shows and that can be made again. */
@@ -224,12 +257,16 @@ function eraseAt(context: Context, { views, renders }: Contents, segment: Segmen
   return isImage ? segment.newestAt + context.eraseAfter * 1000 : null;
 }
 
-/** Erases the texts that the context no longer keeps, first from the index of the search. */
-async function eraseOldTexts(env: Env, context: Context, state: Contents): Promise<void> {
+/**
+ * Erases the texts that the context no longer keeps, first from the index of the search.
+ * @returns whether the next step has more to erase
+ */
+async function eraseOldTexts(env: Env, context: Context, state: Contents): Promise<boolean> {
   const now = Date.now();
-  for (const segment of state.segments) {
-    const due = eraseAt(context, state, segment);
-    if (due === null || due > now) continue;
+  const due = state.segments.filter(
+    (segment) => (eraseAt(context, state, segment) ?? Number.POSITIVE_INFINITY) <= now,
+  );
+  for (const segment of due.slice(0, ERASE_AT_ONCE)) {
     const numbers = (await messagesOfSegment(env.DB, segment.id)).map(({ number }) => number);
     await indexOf(env, context.id).remove(numbers);
     await eraseSegmentTexts(env.BUCKET, context, segment.first);
@@ -237,6 +274,7 @@ async function eraseOldTexts(env: Env, context: Context, state: Contents): Promi
     await markSegmentErased(env.DB, segment.id);
     segment.erased = true;
   }
+  return due.length > ERASE_AT_ONCE;
 }
 
 /** When the next change, text to be erased, or summary is due. */

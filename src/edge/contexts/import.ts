@@ -4,7 +4,7 @@ import type { Caller } from "../context.ts";
 import { type ChatMessage, callsOf, resultsOf } from "../domain/memory/chat-message.ts";
 import { invalidRequest } from "../problem.ts";
 import { type Context, markContextDeleted } from "../storage/memory/contexts.ts";
-import { addMessages } from "./add.ts";
+import { addMessages, sizeFault } from "./add.ts";
 import { createContext, type NewContext } from "./create.ts";
 import { eraseContext } from "./erase.ts";
 
@@ -33,7 +33,7 @@ export async function importContext(
   fields: NewContext,
   messages: ImportedMessage[],
 ): Promise<{ context: Context; skipped: number[] }> {
-  checkOrder(messages);
+  check(messages);
   const context = await createContext(env, caller, fields);
   try {
     const kept = messages.flatMap(({ content, ...rest }) => (content ? { content, ...rest } : []));
@@ -48,8 +48,10 @@ export async function importContext(
   return { context, skipped };
 }
 
-/** Numbers rise, no call has the id of another, and a result does not come before its call. */
-function checkOrder(messages: ImportedMessage[]): void {
+/**
+ * No message is too large, numbers rise, no call has the id of another, and a result does not come before its call.
+ */
+function check(messages: ImportedMessage[]): void {
   let before = 0;
   const called = new Set<string>();
   const all = new Set(messages.flatMap(({ content }) => (content ? callsOf(content) : [])));
@@ -57,6 +59,8 @@ function checkOrder(messages: ImportedMessage[]): void {
     const fault = (message: string) => invalidRequest([{ path: [`line ${line}`], message }]);
     if (number <= before) throw fault(`message ${number} does not follow message ${before}`);
     before = number;
+    const large = content && sizeFault(content);
+    if (large) throw fault(large);
     for (const id of content ? callsOf(content) : []) {
       if (called.has(id)) throw fault(`the tool call ${id} is there twice`);
       called.add(id);

@@ -14,6 +14,12 @@ import { summaryOf } from "./summarise.ts";
 /** Tokens of a summary with its label, before it is made. */
 const EXPECTED_SUMMARY = SUMMARY_TOKENS + 24;
 
+/** Budget of a view whose context has none. No model takes more. */
+export const MOST_TOKENS = 1_000_000;
+
+/** Pages of an image: each takes some requests to make and to check. Only a message of great length has more. */
+export const MOST_PAGES = 64;
+
 /** A segment whose form is to change. */
 export interface Change {
   segment: Segment;
@@ -64,7 +70,7 @@ export function planOf(
   });
   const live = unsealed.reduce((sum, { textTokens }) => sum + profile.textTokens(textTokens), 0);
   const policy = {
-    budget: context.tokenBudget,
+    budget: context.tokenBudget ?? MOST_TOKENS,
     fade: context.fade,
     maxImages: profile.limits.images,
     mayHide: true,
@@ -112,6 +118,7 @@ function candidatesOf(profile: Profile, segment: Segment, renders: Render[]): Ca
     if (render?.state === "ready") return readyCandidate(form, segment, render, index);
     if (render?.state === "failed" || segment.erased) return [];
     const { pages, imageTokens, tokens } = expectedCost(profile, form, segment.textTokens);
+    if (pages > MOST_PAGES) return [];
     const precision = precisionCeiling(form, segment.textTokens, imageTokens);
     return { form: form.id, tokens: tokens + index, precision, ready: false, images: pages };
   });

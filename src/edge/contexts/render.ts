@@ -7,12 +7,13 @@ import type { Env } from "../bindings.ts";
 import { CONVERSATION } from "../domain/documents/media-type.ts";
 import { newId } from "../domain/ids.ts";
 import { isOver } from "../domain/jobs/job.ts";
+import { pageLabels, sidecarText } from "../domain/memory/as-messages.ts";
 import type { ChatMessage } from "../domain/memory/chat-message.ts";
 import type { Conversation } from "../domain/memory/conversation.ts";
 import { unread } from "../domain/memory/exact-terms.ts";
 import { fidelity } from "../domain/memory/fidelity.ts";
 import { messageText } from "../domain/memory/message-text.ts";
-import type { ImageForm, Profile } from "../domain/memory/profiles.ts";
+import { findProfile, type ImageForm, type Profile } from "../domain/memory/profiles.ts";
 import { textInBoxes } from "../domain/memory/read-by-box.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
 import { RENDER, reader as readerOf } from "../domain/pages/models.ts";
@@ -41,8 +42,6 @@ import { keepDocument, readingOptions } from "./documents.ts";
 const MAX_SIDECAR = 40;
 /** Below this share of characters, or with too many inexact terms, a clearer form is made. */
 export const ENOUGH = 0.97;
-/** Tokens of the words around a page: which messages are on it. */
-const LABEL_TOKENS = 14;
 
 export async function beginRender(
   env: Env,
@@ -101,7 +100,7 @@ async function make(
   const { fileId, jobId } = render.job;
   const job = await findJobById(env.DB, jobId);
   if (job && isOver(job.state)) {
-    await land(env, context, form, render, job);
+    await land(env, context, segment, form, render, job);
     return [];
   }
   const file = await fileById(env.DB, context.tenantId, fileId);
@@ -140,6 +139,7 @@ async function writeDocument(
 async function land(
   env: Env,
   context: Context,
+  segment: Segment,
   form: ImageForm,
   render: Render,
   job: Job,
@@ -180,10 +180,11 @@ async function land(
     return;
   }
   await eraseSource(env, context, render);
+  const labels = pageLabels({ ...segment, pages }).join("\n");
   Object.assign(render, {
     job: null,
     pages,
-    tokens: pages.reduce((sum, { tokens }) => sum + tokens + LABEL_TOKENS, 0),
+    tokens: pages.reduce((sum, { tokens }) => sum + tokens, textTokens(render, labels)),
     state: context.reader === null ? "ready" : "checking",
   });
   await saveRender(env.DB, render, boxes);
@@ -291,10 +292,16 @@ async function finish(
   precision: number | null,
   sidecar: string[],
 ): Promise<string[]> {
-  const tokens = render.tokens + estimateTextTokens(sidecar.join(", "));
+  const tokens = render.tokens + textTokens(render, sidecarText(sidecar));
   Object.assign(render, { state: "ready", precision, sidecar, tokens });
   await saveRender(env.DB, render);
   return [];
+}
+
+/** Tokens of words that stand beside an image, in the tokens of its profile. */
+function textTokens({ profile }: Render, words: string): number {
+  const estimate = estimateTextTokens(words);
+  return findProfile(profile)?.textTokens(estimate) ?? estimate;
 }
 
 const NOT_MADE: PageError = {

@@ -4,6 +4,7 @@
  */
 import type { Env } from "../bindings.ts";
 import { newId } from "../domain/ids.ts";
+import { indexText } from "../domain/memory/as-messages.ts";
 import { type ChatMessage, callsOf, resultsOf } from "../domain/memory/chat-message.ts";
 import { indexLine } from "../domain/memory/index-line.ts";
 import { messageText } from "../domain/memory/message-text.ts";
@@ -11,34 +12,56 @@ import { planSegments, type Sealable } from "../domain/memory/segments.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
 import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
 import type { Message, Unsealed } from "../storage/memory/messages.ts";
-import { contents, insertSegment, type Segment } from "../storage/memory/segments.ts";
+import {
+  type Contents,
+  contents,
+  insertSegment,
+  type Segment,
+} from "../storage/memory/segments.ts";
 import { eraseOwnTexts, putSegmentTexts } from "../storage/memory/texts.ts";
 import { contentsOf } from "./texts.ts";
 
 /** Longer than a step takes. */
 export const LEASE_MS = 60_000;
 /** The most segments that one step seals. */
-const SEAL_AT_ONCE = 40;
+export const SEAL_AT_ONCE = 40;
+/** Of their texts, the most that are objects of their own in R2: those from before there were segments. */
+const OWN_AT_ONCE = 600;
 
 /**
- * Seals what is due. The caller holds the lease.
+ * Seals what is due, and changes `state` accordingly. The caller holds the lease.
  * @param everything also seals what does not fill a segment yet, because the budget is exceeded
  * @returns the number of new segments
  */
 export async function seal(
   env: Env,
   context: Context,
-  unsealed: Unsealed[],
+  state: Pick<Contents, "unsealed" | "segments">,
   everything: boolean,
 ): Promise<number> {
-  const runs = planSegments(unsealed.map(sealable), { recent: context.recent, everything });
-  const chosen = runs.slice(0, SEAL_AT_ONCE);
-  const byNumber = new Map(unsealed.map((message) => [message.number, message]));
+  const { recent } = context;
+  const runs = planSegments(state.unsealed.map(sealable), { recent, everything });
+  const chosen = fewObjects(runs.slice(0, SEAL_AT_ONCE), state.unsealed);
+  const byNumber = new Map(state.unsealed.map((message) => [message.number, message]));
   for (const numbers of chosen) {
     const messages = numbers.map((number) => byNumber.get(number) as Unsealed);
-    await sealRun(env, context, messages);
+    const segment = await sealRun(env, context, messages);
+    if (segment) state.segments.push(segment);
   }
+  const sealed = new Set(chosen.flat());
+  state.unsealed = state.unsealed.filter(({ number }) => !sealed.has(number));
+  state.segments.sort((a, b) => a.first - b.first);
   return chosen.length;
+}
+
+/** The first runs that have few enough texts in objects of their own, but at least one. */
+function fewObjects(runs: number[][], unsealed: Unsealed[]): number[][] {
+  const own = new Set(unsealed.flatMap((one) => (one.content === null ? one.number : [])));
+  let objects = 0;
+  return runs.filter((run, i) => {
+    objects += run.filter((number) => own.has(number)).length;
+    return i === 0 || objects <= OWN_AT_ONCE;
+  });
 }
 
 /** Seals what is due, unless another invocation holds the lease. */
@@ -46,15 +69,15 @@ export async function sealAll(env: Env, context: Context): Promise<void> {
   const lease = await takeLease(env.DB, context.id, Date.now(), LEASE_MS);
   if (!lease) return;
   try {
-    const { unsealed } = await contents(env.DB, context.id);
-    await seal(env, context, unsealed, true);
+    await seal(env, context, await contents(env.DB, context.id), true);
   } finally {
     const { error, agedAt } = context;
     await endLease(env.DB, context.id, lease, { dueAt: Date.now(), error, agedAt });
   }
 }
 
-async function sealRun(env: Env, context: Context, messages: Unsealed[]): Promise<void> {
+/** @returns `null` if the messages are deleted meanwhile */
+async function sealRun(env: Env, context: Context, messages: Unsealed[]): Promise<Segment | null> {
   const now = Date.now();
   const texts = await contentsOf(env, context, messages);
   const sealed = messages.flatMap(({ number }) => {
@@ -65,9 +88,10 @@ async function sealRun(env: Env, context: Context, messages: Unsealed[]): Promis
   await putSegmentTexts(env.BUCKET, context, first, sealed);
   const segment = describe(newId("seg", now), messages, texts, now);
   const numbers = messages.map(({ number }) => number);
-  await insertSegment(env.DB, context.id, segment, numbers, now);
+  const inserted = await insertSegment(env.DB, context.id, segment, numbers, now);
   const own = messages.filter(({ content }) => content === null).map(({ number }) => number);
   await eraseOwnTexts(env.BUCKET, context, own);
+  return inserted ? segment : null;
 }
 
 /** What a segment says of its messages. */
@@ -93,7 +117,7 @@ export function describe(
     users: messages.filter(({ role }) => role === "user").length,
     importance: Math.max(0, ...messages.map(({ importance }) => importance)),
     indexLine: line,
-    indexTokens: estimateTextTokens(line),
+    indexTokens: estimateTextTokens(indexText({ text: line })),
     newestAt: Math.max(0, ...messages.map(({ createdAt }) => createdAt)),
     erased: false,
     createdAt: now,

@@ -2,6 +2,7 @@
 import type { Env } from "../bindings.ts";
 import { base64 } from "../domain/encoding.ts";
 import type { ViewItem } from "../domain/memory/as-messages.ts";
+import type { Part } from "../domain/memory/chat-message.ts";
 import type { Profile } from "../domain/memory/profiles.ts";
 import { Problem } from "../problem.ts";
 import { imageUrl } from "../security/image-url.ts";
@@ -22,8 +23,15 @@ import { contentsOf } from "./texts.ts";
 
 /** Profiles of one context for which images are made. */
 const MOST_PROFILES = 4;
-/** Page images in a view as `data:` URLs: each is read into memory. */
-export const MAX_DATA_URLS = 64;
+/**
+ * Segments whose texts a view reads from R2, the newest. Older ones are index lines until the next step of ageing, which
+ * makes more than a million tokens of text smaller.
+ */
+const MOST_TEXTS = 300;
+/** Of page images in a view as `data:` URLs, which are in memory together. */
+export const MAX_DATA_MEGAPIXELS = 150;
+
+type ImagePart = Extract<Part, { type: "image" }>;
 
 export type ImageLinks = "url" | "data" | "none";
 
@@ -73,7 +81,8 @@ export async function showContext(
   const pinned = toUnsealedRows(pinnedRows);
   const shown = new Map(state.renders.map((render) => [render.segmentId, render]));
   checkPages([...shown.values()], images);
-  const items = await itemsOf(env, context, profile, state, pinned, shown, images);
+  const all = await itemsOf(env, context, profile, state, pinned, shown, images);
+  const items = withinImages(all, profile.limits.images);
   const tokens = tokensOf(profile, state, items);
   return {
     profile,
@@ -94,9 +103,14 @@ async function begin(env: Env, context: Context, profile: Profile): Promise<void
 }
 
 function checkPages(renders: Render[], images: ImageLinks): void {
-  const pages = renders.reduce((sum, render) => sum + render.pages.length, 0);
-  if (images === "data" && pages > MAX_DATA_URLS)
-    throw new Problem("invalid-request", `There are ${pages} pages: use \`images=url\`.`);
+  if (images !== "data") return;
+  const pages = renders.flatMap((render) => render.pages);
+  const megapixels = pages.reduce((sum, { width, height }) => sum + (width * height) / 1e6, 0);
+  if (megapixels > MAX_DATA_MEGAPIXELS)
+    throw new Problem(
+      "invalid-request",
+      `images: ${pages.length} pages of ${Math.round(megapixels)} megapixels are too many for \`data\`: use \`url\`.`,
+    );
 }
 
 async function itemsOf(
@@ -114,7 +128,7 @@ async function itemsOf(
     forms[id] === "summary"
       ? !written.get(id)?.text && !erased
       : !shown.has(id) && forms[id] !== "index" && forms[id] !== "none";
-  const asText = segments.filter(isText);
+  const asText = segments.filter(isText).slice(-MOST_TEXTS);
   const texts = await contentsOf(env, context, [...unsealed, ...pinned], segments);
   const sealed = await textsOfSegments(env, context, asText);
   const message = (number: number, tokens: number, of: typeof texts): ViewItem | [] => {
@@ -130,8 +144,8 @@ async function itemsOf(
         if (forms[segment.id] === "none") return [];
         const summary = forms[segment.id] === "summary" ? written.get(segment.id) : undefined;
         if (summary?.text) return [summaryItem(profile, segment, summary)];
-        if (!isText(segment)) return [indexItem(profile, segment)];
-        const own = sealed.get(segment.id) ?? new Map();
+        const own = sealed.get(segment.id);
+        if (!own) return [indexItem(profile, segment)];
         const each = profile.textTokens(segment.textTokens) / (own.size || 1);
         return [...own.keys()].flatMap((number) => message(number, Math.round(each), own));
       }),
@@ -142,6 +156,23 @@ async function itemsOf(
   ];
   return items.sort((a, b) => placeOf(a) - placeOf(b));
 }
+
+/** Images in messages that are too many for the provider, beside the pages, are named only, the oldest first. */
+function withinImages(items: ViewItem[], limit: number): ViewItem[] {
+  const pages = items.reduce((sum, one) => sum + (one.type === "image" ? one.pages.length : 0), 0);
+  let left = Math.max(0, limit - pages);
+  const named = items.toReversed().map((item): ViewItem => {
+    if (item.type !== "message" || !item.message.parts.some(isSent)) return item;
+    const parts = item.message.parts
+      .toReversed()
+      .map((part) => (isSent(part) && left-- <= 0 ? { ...part, url: null } : part))
+      .reverse();
+    return { ...item, message: { ...item.message, parts } };
+  });
+  return named.reverse();
+}
+
+const isSent = (part: Part): part is ImagePart => part.type === "image" && part.url !== null;
 
 async function textsOfSegments(env: Env, context: Context, segments: Segment[]) {
   const found = new Map<string, Awaited<ReturnType<typeof contentsOf>>>();

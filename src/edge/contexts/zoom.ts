@@ -1,13 +1,14 @@
 /** A segment, closer: its texts, or its pages in a form of one's choice. */
 import type { Env } from "../bindings.ts";
 import type { ChatMessage } from "../domain/memory/chat-message.ts";
+import type { ImageForm, Profile } from "../domain/memory/profiles.ts";
 import { Problem } from "../problem.ts";
-import type { Context } from "../storage/memory/contexts.ts";
+import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
 import { type Message, messagesOfSegment } from "../storage/memory/messages.ts";
 import { type Render, rendersOf, type Segment } from "../storage/memory/segments.ts";
-import { age } from "./age.ts";
 import { demandProfile } from "./create.ts";
-import { beginRender } from "./render.ts";
+import { advanceRender, beginRender } from "./render.ts";
+import { LEASE_MS } from "./seal.ts";
 import { contentsOf } from "./texts.ts";
 import { stepOver } from "./wait.ts";
 
@@ -53,13 +54,39 @@ export async function zoomSegment(
   if (!made) await beginRender(env, context, segment, profile, form);
   const until = Date.now() + waitMs;
   for (;;) {
-    const step = await age(env, context, Date.now());
-    const render = (await rendersOf(env.DB, segment.id)).find(
-      (one) => one.profile === profile.id && one.form === formId,
-    );
+    const step = await advance(env, context, segment, form, profile);
+    const render = step?.render ?? (await renderIn(env, segment, profile, formId));
     if (!render) throw new Problem("gone", "The segment was deleted.");
     // Whether a reader can read it is not of interest here.
     if (render.state !== "making" || Date.now() >= until) return render;
     if (!(await stepOver(env, context.tenantId, step, until))) return render;
+  }
+}
+
+const renderIn = async (env: Env, segment: Segment, profile: Profile, form: string) =>
+  (await rendersOf(env.DB, segment.id)).find(
+    (one) => one.profile === profile.id && one.form === form,
+  );
+
+/**
+ * One step of this render alone: the rest of the context is aged by the sweep.
+ * @returns `null` if another invocation works on the context
+ */
+async function advance(
+  env: Env,
+  context: Context,
+  segment: Segment,
+  form: ImageForm,
+  profile: Profile,
+): Promise<{ render: Render | undefined; jobs: string[] } | null> {
+  const lease = await takeLease(env.DB, context.id, Date.now(), LEASE_MS);
+  if (!lease) return null;
+  try {
+    const render = await renderIn(env, segment, profile, form.id);
+    const jobs = render ? await advanceRender(env, context, segment, form, render) : [];
+    return { render, jobs };
+  } finally {
+    const { error, agedAt } = context;
+    await endLease(env.DB, context.id, lease, { dueAt: Date.now(), error, agedAt });
   }
 }

@@ -145,10 +145,14 @@ export async function pageFile(
   return row && toFile(row);
 }
 
-export async function filesOfContext(db: D1Database, contextId: string): Promise<StoredFile[]> {
+export async function filesOfContext(
+  db: D1Database,
+  contextId: string,
+  limit: number,
+): Promise<StoredFile[]> {
   const { results } = await db
-    .prepare("SELECT * FROM files WHERE context_id = ?")
-    .bind(contextId)
+    .prepare("SELECT * FROM files WHERE context_id = ? LIMIT ?")
+    .bind(contextId, limit)
     .all();
   return results.map(toFile);
 }

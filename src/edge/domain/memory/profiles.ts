@@ -274,7 +274,7 @@ export const withPrices = (profile: Profile, override: Partial<Prices>): Profile
   prices: { ...(profile.prices ?? { input: 0, cachedInput: 0, cacheWrite: 0 }), ...override },
 });
 
-/** Text tokens of a page's label (as-messages.ts). */
+/** Text tokens that the label of a page of a dozen messages is expected to have (as-messages.ts). */
 export const LABEL_TOKENS = 24;
 
 export interface Expected {

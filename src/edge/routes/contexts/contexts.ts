@@ -175,7 +175,7 @@ const remove = createRoute({
   operationId: "deleteContext",
   summary: "Delete a context and everything in it",
   description:
-    "Texts and images are erased at once; an image that is just being made, within a minute.",
+    "Texts are erased at once, and up to 50 page images. More of them, and an image that is just being made, follow every minute.",
   middleware: [requires("write")] as const,
   request: { params: contextParams },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },

@@ -4,7 +4,7 @@ import type { App } from "../../context.ts";
 import { DEFAULT_RECENT } from "../../contexts/create.ts";
 import { type ImportedMessage, importContext } from "../../contexts/import.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
-import { PartSchema, ROLES } from "../../domain/memory/chat-message.ts";
+import { PartSchema, ROLES, toChatMessage } from "../../domain/memory/chat-message.ts";
 import { DEFAULT_PROFILE } from "../../domain/memory/profiles.ts";
 import { requires } from "../../http/auth.ts";
 import { essence, MIB, sizeLimit } from "../../http/body.ts";
@@ -136,7 +136,7 @@ function parseJson(text: string, place: string): unknown {
 const imported = (line: number, value: z.infer<typeof MessageLine>): ImportedMessage => ({
   line,
   number: value.number,
-  content: value.parts && { role: value.role, name: value.name, parts: value.parts },
+  content: value.parts && toChatMessage({ ...value, content: value.parts }),
   pinned: value.pinned,
   importance: value.importance,
   createdAt: Date.parse(value.created_at),

@@ -14,8 +14,14 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { settings } from "../../settings.ts";
 import type { Context } from "../../storage/memory/contexts.ts";
-import { contents, type Render, type Segment } from "../../storage/memory/segments.ts";
-import type { Summary } from "../../storage/memory/summaries.ts";
+import {
+  contents,
+  formIn,
+  type Render,
+  rendersOf,
+  type Segment,
+} from "../../storage/memory/segments.ts";
+import { findSummary, type Summary } from "../../storage/memory/summaries.ts";
 import { withText } from "./messages.ts";
 import {
   contextParams,
@@ -250,10 +256,9 @@ export const contextsSegments = (app: App) => {
     const { id, segment: segmentId } = c.req.valid("param");
     const context = await demandContext(c, id);
     const segment = await demandSegment(c.env, context, segmentId);
-    const { renders, views, summaries } = await contents(c.env.DB, context.id);
-    const form = views.find(({ profile }) => profile === context.profile)?.forms[segment.id];
-    const own = renders.filter((render) => render.segmentId === segment.id);
-    const summary = summaries.find(({ segmentId }) => segmentId === segment.id);
+    const form = await formIn(c.env.DB, context, segment.id);
+    const own = await rendersOf(c.env.DB, segment.id);
+    const summary = await findSummary(c.env.DB, segment.id);
     const messages = (await openSegment(c.env, context, segment)).map(({ message, content }) =>
       withText(message, content),
     );

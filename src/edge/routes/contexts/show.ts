@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../../context.ts";
 import { costsOf } from "../../contexts/costs.ts";
-import { costOf, MAX_DATA_URLS, showContext } from "../../contexts/view.ts";
+import { costOf, MAX_DATA_MEGAPIXELS, showContext } from "../../contexts/view.ts";
 import { asAnthropic, asGemini, asOpenAI, type ViewItem } from "../../domain/memory/as-messages.ts";
 import { PartSchema, ROLES } from "../../domain/memory/chat-message.ts";
 import { messageText } from "../../domain/memory/message-text.ts";
@@ -152,7 +152,7 @@ const view = createRoute({
         .enum(["url", "data", "none"])
         .default("url")
         .openapi({
-          description: `\`url\`: URLs that are valid for at least one hour · \`data\`: \`data:\` URLs, for at most ${MAX_DATA_URLS} pages`,
+          description: `\`url\`: URLs that are valid for at least one hour · \`data\`: \`data:\` URLs, for at most ${MAX_DATA_MEGAPIXELS} megapixels of pages`,
         }),
     }),
   },

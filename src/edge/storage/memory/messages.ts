@@ -62,6 +62,10 @@ const toUnsealed = (row: Row): Unsealed => ({
   content: row.content === null ? null : JSON.parse(row.content),
 });
 
+// Without a hint, SQLite walks all messages of the context by its primary key.
+const UNSEALED = "context_messages INDEXED BY context_messages_unsealed";
+const PINNED = "context_messages INDEXED BY context_messages_pinned";
+
 /**
  * Reserves `count` message numbers.
  * @returns the first number; `null` if the context was deleted or would exceed a limit
@@ -76,7 +80,7 @@ export async function reserveNumbers(
     .prepare(
       `UPDATE contexts SET last_number = last_number + ?2
        WHERE id = ?1 AND deleted_at IS NULL AND last_number + ?2 <= ?3
-         AND (SELECT count(*) FROM context_messages WHERE context_id = ?1 AND segment_id IS NULL) + ?2 <= ?4
+         AND (SELECT count(*) FROM ${UNSEALED} WHERE context_id = ?1 AND segment_id IS NULL) + ?2 <= ?4
        RETURNING last_number`,
     )
     .bind(id, count, most.messages, most.unsealed)
@@ -170,7 +174,7 @@ export async function messagesByNumber(
 export const selectUnsealed = (db: D1Database, contextId: string): D1PreparedStatement =>
   db
     .prepare(
-      "SELECT * FROM context_messages WHERE context_id = ? AND segment_id IS NULL ORDER BY number",
+      `SELECT * FROM ${UNSEALED} WHERE context_id = ? AND segment_id IS NULL ORDER BY number`,
     )
     .bind(contextId);
 export const toUnsealedRows = ({ results }: D1Result): Unsealed[] =>
@@ -189,7 +193,7 @@ export async function messagesOfSegment(db: D1Database, segmentId: string): Prom
 export const selectPinned = (db: D1Database, contextId: string): D1PreparedStatement =>
   db
     .prepare(
-      `SELECT * FROM context_messages WHERE context_id = ? AND pinned = 1 AND segment_id IS NOT NULL ORDER BY number`,
+      `SELECT * FROM ${PINNED} WHERE context_id = ? AND pinned = 1 AND segment_id IS NOT NULL ORDER BY number`,
     )
     .bind(contextId);
 

@@ -168,6 +168,7 @@ export async function segmentsAfter(
 /**
  * Seals messages, whose texts are in R2 by now. Those that were pinned or deleted meanwhile are left out.
  * @param numbers of the messages
+ * @returns false if none of them is left
  */
 export async function insertSegment(
   db: D1Database,
@@ -175,8 +176,8 @@ export async function insertSegment(
   segment: Segment,
   numbers: number[],
   now: number,
-): Promise<void> {
-  await db.batch([
+): Promise<boolean> {
+  const [inserted] = await db.batch([
     db
       .prepare(
         `INSERT INTO context_segments (id, context_id, first, last, text_tokens, users, importance, index_line,
@@ -207,6 +208,7 @@ export async function insertSegment(
       .bind(segment.id, contextId, JSON.stringify(numbers)),
     touch(db, contextId, now),
   ]);
+  return (inserted as D1Result).meta.changes > 0;
 }
 
 /** Replaces what a segment says of its messages, after one of them was deleted; a summary of it is deleted. */
@@ -318,6 +320,17 @@ export async function rendersOf(db: D1Database, segmentId: string): Promise<Rend
   return results.map(toRender);
 }
 
+/** The jobs of the renders that are being made. */
+export async function jobsOfRenders(db: D1Database, contextId: string): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      "SELECT job ->> 'jobId' AS id FROM context_renders WHERE context_id = ? AND job IS NOT NULL",
+    )
+    .bind(contextId)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
+}
+
 export async function deleteRender(db: D1Database, id: string): Promise<void> {
   await db.prepare("DELETE FROM context_renders WHERE id = ?").bind(id).run();
 }
@@ -334,10 +347,10 @@ export async function viewContents(
     db.prepare("SELECT * FROM context_segments WHERE context_id = ? ORDER BY first").bind(id),
     db
       .prepare(
-        `SELECT ${COLUMNS} FROM context_renders r
-         JOIN json_each((SELECT forms FROM context_views WHERE context_id = ?1 AND profile = ?2)) f
-           ON f.key = r.segment_id AND f.value = r.form
-         WHERE r.context_id = ?1 AND r.profile = ?2 AND r.state = 'ready'`,
+        `SELECT ${COLUMNS}
+         FROM json_each((SELECT forms FROM context_views WHERE context_id = ?1 AND profile = ?2)) f
+         CROSS JOIN context_renders r ON r.segment_id = f.key AND r.profile = ?2 AND r.form = f.value
+         WHERE r.context_id = ?1 AND r.state = 'ready'`,
       )
       .bind(id, profile),
     db
@@ -352,6 +365,21 @@ export async function viewContents(
     views: (views as D1Result<Row>).results.map(toView),
     summaries: (summaries as D1Result<Row>).results.map(toSummary),
   };
+}
+
+/** The form of a segment in a view. */
+export async function formIn(
+  db: D1Database,
+  { id, profile }: Pick<Context, "id" | "profile">,
+  segmentId: string,
+): Promise<string> {
+  const form = await db
+    .prepare(
+      "SELECT forms ->> ?3 AS form FROM context_views WHERE context_id = ?1 AND profile = ?2",
+    )
+    .bind(id, profile, segmentId)
+    .first<string>("form");
+  return form ?? "text";
 }
 
 /**

@@ -39,6 +39,14 @@ export const toSummary = (row: Row): Summary => ({
   dueAt: row.due_at,
 });
 
+export async function findSummary(db: D1Database, segmentId: string): Promise<Summary | undefined> {
+  const row = await db
+    .prepare("SELECT * FROM context_summaries WHERE segment_id = ?")
+    .bind(segmentId)
+    .first();
+  return row ? toSummary(row) : undefined;
+}
+
 /** A segment to be summarised. */
 export interface ToSummarise {
   id: string;

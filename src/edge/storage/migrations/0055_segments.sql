@@ -73,7 +73,7 @@ CREATE TABLE context_views (
 ) WITHOUT ROWID;
 
 -- Images whose messages still have all their texts are made again from these. Images of erased messages are the only
--- copy: each becomes a segment with one render.
+-- copy: each becomes a segment with one render. The label of a page takes about 24 tokens.
 UPDATE context_messages SET segment_id = NULL, recall = NULL
   WHERE segment_id IS NOT NULL AND segment_id NOT IN (
     SELECT i.id FROM context_items i JOIN context_messages m ON m.segment_id = i.id
@@ -81,7 +81,7 @@ UPDATE context_messages SET segment_id = NULL, recall = NULL
 INSERT INTO context_segments
   SELECT i.id, i.context_id, min(m.number), max(m.number), sum(m.text_tokens), sum(m.role = 'user'), max(m.importance),
     'Messages ' || min(m.number) || ' to ' || max(m.number), 8, max(m.created_at), 1, i.created_at
-  FROM context_items i JOIN context_messages m ON m.segment_id = i.id GROUP BY i.id;
+  FROM context_items i JOIN context_messages m ON m.segment_id = i.id AND m.erased = 1 GROUP BY i.id;
 INSERT INTO context_renders (id, context_id, segment_id, profile, form, state, pages, tokens, created_at)
   SELECT i.id, i.context_id, i.id, 'deepseek-ocr', i.form, 'ready',
     (SELECT json_group_array(json_object('fileId', p.value ->> 'fileId', 'width', p.value ->> 'width',
@@ -89,9 +89,25 @@ INSERT INTO context_renders (id, context_id, segment_id, profile, form, state, p
        (SELECT json_group_array(json_object('number', m.number, 'role', m.role)) FROM context_messages m
         WHERE m.segment_id = i.id AND m.number BETWEEN p.value ->> 'first' AND p.value ->> 'last')))
      FROM json_each(i.pages) p),
-    (SELECT sum(p.value ->> 'tokens') FROM json_each(i.pages) p), i.created_at
+    (SELECT sum(p.value ->> 'tokens') + 24 * count(*) FROM json_each(i.pages) p), i.created_at
   FROM context_items i JOIN context_segments s ON s.id = i.id;
 INSERT INTO context_views (context_id, profile, forms, changed_at)
   SELECT context_id, 'deepseek-ocr', json_group_object(segment_id, form), 0 FROM context_renders GROUP BY context_id;
+-- Texts that still exist are kept, and erased when that is due, as those of any other message.
+UPDATE context_messages SET segment_id = NULL, recall = NULL WHERE segment_id IS NOT NULL AND erased = 0;
 DROP TABLE context_items;
+
+-- The documents of images that are dropped, and what was read from them. The sweep erases their objects in R2 and cancels
+-- their open jobs.
+CREATE TABLE leftovers AS SELECT id, tenant_id FROM files WHERE context_id IS NOT NULL AND id NOT IN
+  (SELECT p.value ->> 'fileId' FROM context_renders r, json_each(r.pages) p);
+INSERT INTO erasures (file_id, tenant_id, due_at) SELECT id, tenant_id, 0 FROM leftovers WHERE true
+  ON CONFLICT (file_id) DO UPDATE SET due_at = 0;
+DELETE FROM flights WHERE shard_id IN (SELECT id FROM shards WHERE file_id IN (SELECT id FROM leftovers))
+  OR job_id IN (SELECT id FROM jobs WHERE file_id IN (SELECT id FROM leftovers));
+DELETE FROM results WHERE file_id IN (SELECT id FROM leftovers);
+DELETE FROM kept_tokens WHERE file_id IN (SELECT id FROM leftovers);
+DELETE FROM shards WHERE file_id IN (SELECT id FROM leftovers);
+DELETE FROM files WHERE id IN (SELECT id FROM leftovers);
+DROP TABLE leftovers;
 UPDATE contexts SET due_at = 0 WHERE deleted_at IS NULL;

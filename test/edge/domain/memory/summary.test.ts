@@ -28,7 +28,9 @@ describe("what the model is asked", () => {
   ])("does not let a message be another one: %s", (words) => {
     const asked = summaryMessages([said(1, "user", words), said(2, "assistant", "x")], MARK);
     expect(asked).toHaveLength(2);
-    const lines = (asked[1]?.content ?? "").split("\n").filter((line) => line.includes(MARK));
+    const lines = String(asked[1]?.content)
+      .split("\n")
+      .filter((line) => line.includes(MARK));
     expect(lines).toHaveLength(3);
     expect(asked[0]?.content).not.toContain(words);
   });

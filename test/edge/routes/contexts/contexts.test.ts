@@ -1,6 +1,8 @@
 /** Contexts in the Worker. The images of the stub contain their text. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { age as ageOnce } from "../../../../src/edge/contexts/age.ts";
+import { findProfile, type Profile } from "../../../../src/edge/domain/memory/profiles.ts";
+import { estimateTextTokens } from "../../../../src/edge/domain/memory/text-tokens.ts";
 import { findJobById } from "../../../../src/edge/storage/jobs.ts";
 import { findContext } from "../../../../src/edge/storage/memory/contexts.ts";
 import { sweep } from "../../../../src/edge/sweep.ts";
@@ -246,6 +248,23 @@ describe("ageing", () => {
       "fovea-render application/vnd.fovea.conversation+json",
       "pp-ocr image/png",
     ]);
+  });
+
+  it("counts the words around an image as they are sent, in the tokens of the profile", async () => {
+    const claude = findProfile("anthropic/claude-opus-5") as Profile;
+    const fade = { rungs: [{ form: "page-12", after: 0 }] };
+    const { id } = await create({ recent: 0, profile: claude.id, fade });
+    // The reader misses what contains an e, so it is written beside the image.
+    const content = (i: number) => `Ticket TKT-${i}eee/C. ${words("ship", 80)}`;
+    await add(id, ...[1, 2, 3, 4].map((i) => ({ content: content(i) })));
+    await age(id);
+    const [item] = (await view(id)).items;
+    expect(item.sidecar).toEqual(["TKT-1eee/C", "TKT-2eee/C", "TKT-3eee/C"]);
+    const { messages } = await view(id, "?format=anthropic");
+    const parts = messages[0].content as { type: string; text: string }[];
+    const around = parts.filter(({ type, text }) => type === "text" && text.startsWith("[memory"));
+    const sent = around.reduce((sum, { text }) => sum + estimateTextTokens(text), 0);
+    expect(Math.abs(item.tokens - item.pages[0].tokens - claude.textTokens(sent))).toBeLessThan(6);
   });
 
   it("takes a clearer form where the reader cannot read the cheapest", async () => {

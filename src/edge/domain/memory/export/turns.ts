@@ -125,25 +125,29 @@ const inline = (text: string) =>
     .replace(/[[\]]/g, "")
     .trim();
 
-function pageLabel(item: ImageItem, page: ViewPage, i: number): string {
-  const numbers = page.messages.map(({ number }) => number);
-  const range = span(numbers[0] ?? item.first, numbers.at(-1) ?? item.last);
-  const roles = page.messages.map(({ role }) => INITIALS[role] ?? "?").join("");
-  return `[memory image, page ${i + 1} of ${item.pages.length}, messages ${range}, roles ${roles}]`;
-}
+/** What a label says of an image. */
+type Labelled = Pick<ImageItem, "first" | "last"> & { pages: Pick<ViewPage, "messages">[] };
+
+/** The labels of an image's pages. */
+export const pageLabels = ({ first, last, pages }: Labelled): string[] =>
+  pages.map(({ messages }, i) => {
+    const numbers = messages.map(({ number }) => number);
+    const range = span(numbers[0] ?? first, numbers.at(-1) ?? last);
+    const roles = messages.map(({ role }) => INITIALS[role] ?? "?").join("");
+    return `[memory image, page ${i + 1} of ${pages.length}, messages ${range}, roles ${roles}]`;
+  });
 
 const span = (first: number, last: number) => (first === last ? `${first}` : `${first}-${last}`);
 
 /** All texts around the images of an item, to count their tokens. */
-export function imageTexts(item: ImageItem): string[] {
-  const labels = item.pages.map((page, i) => pageLabel(item, page, i));
-  return [...labels, afterImages(item)];
-}
+export const imageTexts = (item: ImageItem): string[] => [...pageLabels(item), afterImages(item)];
 
-function afterImages({ index, sidecar }: ImageItem): string {
-  const exact = sidecar.length === 0 ? "" : `; exactly: ${sidecar.map(inline).join(" | ")}`;
-  return `[memory index ${inline(index)}${exact}]`;
-}
+const afterImages = ({ index, sidecar }: ImageItem): string =>
+  `[memory index ${inline(index)}${sidecarText(sidecar)}]`;
+
+/** The exact terms of an image as they stand after its index line. */
+export const sidecarText = (sidecar: string[]): string =>
+  sidecar.length === 0 ? "" : `; exactly: ${sidecar.map(inline).join(" | ")}`;
 
 /** Numbers before the summary, so that no summary can be taken for another one's. */
 export const summaryText = ({
@@ -189,7 +193,8 @@ const isToolMessage = (item: ViewItem) => item.type === "message" && item.messag
 function memoryContent(item: Exclude<ViewItem, Said>): (string | ViewPage)[] {
   if (item.type === "index") return [indexText(item)];
   if (item.type === "summary") return [summaryText(item)];
-  return [...item.pages.flatMap((page, i) => [pageLabel(item, page, i), page]), afterImages(item)];
+  const labels = pageLabels(item);
+  return [...item.pages.flatMap((page, i) => [labels[i] as string, page]), afterImages(item)];
 }
 
 /**

