@@ -21,6 +21,11 @@ async function request(url, key, body, method = body ? "POST" : "GET") {
     ...(body && { body: JSON.stringify(body) }),
   });
   const answer = await response.json();
+  if (response.status === 429) {
+    const seconds = Number(response.headers.get("retry-after") ?? 1);
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    return request(url, key, body, method);
+  }
   if (!response.ok) throw new Error(answer.detail ?? answer.error?.message ?? response.statusText);
   return answer;
 }
