@@ -93,4 +93,7 @@ without one wrong character is *exact*. A dash: not read.`;
 const TEXT = `**Reading.** From type of 16 down to 9 pixels the share of right characters hardly falls, nor do the ids: nearly all
 come back exactly in every form. What falls is the share of messages without any fault, from 96 % in type of 16 pixels
 to 68 to 80 % in type of 10 and 9: a faint page gives the sense and the ids, not the exact words. Ids that do not come
-back stand in the sidecar. All this is about pixels; what a provider's model sees of them was not measured.`;
+back stand in the sidecar.
+\`fovea-nano\`, which sees vision tokens only, shows the other side: it reads 94 % of the
+characters in type of 12 pixels and 28 % in type of 9, where \`pp-ocr\` sees no difference. One page a form is a trend at
+most. What a provider's model sees of these pages was not measured.`;
