@@ -215,7 +215,8 @@ async function check(
   if (waiting.length > 0) return waiting;
   const whole = await findRender(env.DB, context.id, render.id);
   const read = await readMessages(env, jobs, whole?.boxes ?? []);
-  if (jobs.length < render.pages.length || read === null) return finish(env, render, null, []);
+  if (jobs.length < render.pages.length || read === null)
+    return fail(env, context, render, NOT_CHECKED);
   const { precision, sidecar } = compare(texts, read);
   return finish(env, render, precision, sidecar);
 }
@@ -308,6 +309,10 @@ const NOT_MADE: PageError = {
   code: "not_rendered",
   message: "A page image could not be made.",
 };
+const NOT_CHECKED: PageError = {
+  code: "not_checked",
+  message: "The reader could not read a page image, so it is not shown.",
+};
 
 async function fail(
   env: Env,
@@ -316,7 +321,8 @@ async function fail(
   error: PageError | null,
 ): Promise<string[]> {
   await eraseSource(env, context, render);
-  Object.assign(render, { state: "failed", job: null, error: error ?? NOT_MADE });
+  await erasePages(env, context, render);
+  Object.assign(render, { state: "failed", job: null, pages: [], error: error ?? NOT_MADE });
   await saveRender(env.DB, render);
   return [];
 }
@@ -331,9 +337,13 @@ async function eraseSource(env: Env, context: Context, { job }: Render): Promise
 /** Erases the pages of a render, everything read from them, and its record. */
 export async function eraseRender(env: Env, context: Context, render: Render): Promise<void> {
   await eraseSource(env, context, render);
-  for (const { fileId } of render.pages) {
+  await erasePages(env, context, render);
+  await deleteRender(env.DB, render.id);
+}
+
+async function erasePages(env: Env, context: Context, { pages }: Render): Promise<void> {
+  for (const { fileId } of pages) {
     const file: StoredFile | null = await fileById(env.DB, context.tenantId, fileId);
     if (file) await deleteDocument(env, file);
   }
-  await deleteRender(env.DB, render.id);
 }

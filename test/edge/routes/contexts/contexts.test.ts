@@ -360,6 +360,15 @@ describe("ageing", () => {
     expect(await types(id)).toEqual(Array(4).fill("message"));
   });
 
+  it("shows no image that the reader could not check, and erases no text for it", async () => {
+    const { id } = await filled({ erase_after: 0 });
+    eyes.broken.add("pp-ocr");
+    const failed = await age(id);
+    expect(failed.error).toMatchObject({ code: "not_checked" });
+    expect(await types(id)).toEqual(Array(4).fill("message"));
+    expect((await kept()).filter((path) => path.startsWith("files/"))).toEqual([]);
+  });
+
   it("makes images for another profile from the first view of it", async () => {
     const { id } = await filled();
     await age(id);
