@@ -1,7 +1,7 @@
 /**
  * One turn of an extraction: it waits for the pages, looks for an earlier extraction of the same, asks the model about one
- * part of the document or a few figures, or joins the parts. Each turn stores what it has before it says so in D1, so a turn that was
- * interrupted is repeated without asking again for what is there.
+ * part of the document or a few figures, or joins the parts. Each turn stores what it has before it says so in D1, so a
+ * turn that was interrupted is repeated without asking again for what is there.
  */
 import type { Env } from "../bindings.ts";
 import { sha256 } from "../domain/encoding.ts";

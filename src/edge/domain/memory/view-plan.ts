@@ -1,6 +1,7 @@
 /**
- * The form of each segment in a view: text, an image, a summary, or only its index line. A change of form breaks the prompt cache
- * of everything after it, so changes are rare: none as long as the budget is met, and then enough of them at once.
+ * The form of each segment in a view: text, an image, a summary, or only its index line. A change of form breaks the
+ * prompt cache of everything after it, so changes are rare: none as long as the budget is met, and then enough of them at
+ * once.
  */
 
 export interface Candidate {

@@ -1,7 +1,7 @@
 /**
  * The index of one context: a Durable Object with an FTS5 table, and with a vector of each message for searches by
- * meaning, so that a search reads no other context's words. It is made from the texts when the context is searched, and can be deleted and made again at any time
- * (docs/decisions/0046).
+ * meaning, so that a search reads no other context's words. It is made from the texts when the context is searched, and
+ * can be deleted and made again at any time (docs/decisions/0046).
  */
 import { DurableObject } from "cloudflare:workers";
 import type { ContextIndexRpc, Env, IndexedMessage, IndexHit, Vector } from "../../bindings.ts";
