@@ -1,7 +1,11 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { startExtractor } from "./test/extractor.ts";
 import { startS3 } from "./test/s3.ts";
+
+/** Far more than any test needs: how long one takes is not tested. */
+const LIMIT_MS = 120_000;
 
 /** Rules without I/O run in plain Node. */
 const PURE = ["test/edge/domain/**/*.test.ts", "test/edge/formats/**/*.test.ts"];
@@ -21,8 +25,10 @@ async function installation(request: Request): Promise<Response> {
 /** All else runs inside workerd with real D1, R2, Queues, Workflows and Durable Objects. */
 export default defineConfig({
   test: {
+    // Files wait for timers most of the time.
+    maxWorkers: availableParallelism(),
     projects: [
-      { test: { name: "rules", include: PURE } },
+      { test: { name: "rules", include: PURE, testTimeout: LIMIT_MS } },
       {
         plugins: [
           cloudflareTest(async () => ({
@@ -85,8 +91,8 @@ export default defineConfig({
           include: ["test/edge/**/*.test.ts", "test/client/**/*.test.ts"],
           exclude: PURE,
           setupFiles: ["test/edge/setup.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
         },
       },
     ],

@@ -38,6 +38,8 @@ const FAR_OVER = 2;
 const KEPT_MS = 3_600_000;
 /** Delay of the next step after a failure. */
 const RETRY_MS = 10 * 60_000;
+/** A form that has failed is tried again in the first step after this time. */
+const RETRY_FORM_MS = 86_400_000;
 
 export type { Change } from "./plan.ts";
 
@@ -207,7 +209,7 @@ function fewPages(renders: Render[], { segments }: Contents): Render[] {
   });
 }
 
-/** Erases images that no view shows and that can be made again. */
+/** Erases images that no view shows and that can be made again, and the records of those that have failed. */
 async function eraseUnshown(env: Env, context: Context, state: Contents): Promise<void> {
   const shown = new Set(
     state.views.flatMap(({ profile, forms }) =>
@@ -217,13 +219,15 @@ async function eraseUnshown(env: Env, context: Context, state: Contents): Promis
   const isShown = ({ profile, segmentId, form }: Render) =>
     shown.has(`${profile} ${segmentId} ${form}`);
   const erased = new Set(state.segments.filter((one) => one.erased).map(({ id }) => id));
-  const unshown = state.renders.filter(
-    (render) =>
-      render.state === "ready" &&
-      render.createdAt < Date.now() - KEPT_MS &&
-      !isShown(render) &&
-      !erased.has(render.segmentId) &&
-      isFainterShown(state, render),
+  const now = Date.now();
+  const unshown = state.renders.filter((render) =>
+    render.state === "failed"
+      ? render.createdAt < now - RETRY_FORM_MS
+      : render.state === "ready" &&
+        render.createdAt < now - KEPT_MS &&
+        !isShown(render) &&
+        !erased.has(render.segmentId) &&
+        isFainterShown(state, render),
   );
   for (const render of unshown.slice(0, AT_ONCE)) {
     await eraseRender(env, context, render);

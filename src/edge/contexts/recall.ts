@@ -18,7 +18,13 @@ import { pageFile } from "../storage/files.ts";
 import { findJobById, jobPages, lastJobOf } from "../storage/jobs.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { type Message, saveRecall, type Unsealed } from "../storage/memory/messages.ts";
-import { findRender, type PageBoxes, type Render, rendersOf } from "../storage/memory/segments.ts";
+import {
+  findRender,
+  formIn,
+  type PageBoxes,
+  type Render,
+  rendersOf,
+} from "../storage/memory/segments.ts";
 import { readStored } from "../storage/results.ts";
 import { readingOptions } from "./documents.ts";
 import { modeFor } from "./render.ts";
@@ -126,16 +132,20 @@ function demandReader(env: Env, model: string | undefined): string {
   return by;
 }
 
-/** The newest image of a message in the context's own profile, else in any. */
+/** The image of a message that the context's own view shows, else the most legible one. */
 async function shownRender(
   env: Env,
   context: Context,
   { segmentId }: Message,
 ): Promise<Imaged | null> {
   if (segmentId === null) return null;
+  const form = await formIn(env.DB, context, segmentId);
   const ready = (await rendersOf(env.DB, segmentId)).filter(({ state }) => state === "ready");
   const own = ready.filter(({ profile }) => profile === context.profile);
-  const chosen = own.at(-1) ?? ready.at(-1);
+  const shown = own.find((render) => render.form === form);
+  const precision = (render: Render) => render.precision ?? 0;
+  const [clearest] = [...own, ...ready].sort((a, b) => precision(b) - precision(a));
+  const chosen = shown ?? clearest;
   return chosen ? findRender(env.DB, context.id, chosen.id) : null;
 }
 

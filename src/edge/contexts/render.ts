@@ -204,7 +204,8 @@ async function check(
 ): Promise<string[]> {
   const { reader } = context;
   const texts = await readSegmentTexts(env.BUCKET, context, segment);
-  if (reader === null || texts.size === 0) return finish(env, render, null, []);
+  if (reader === null) return finish(env, render, null, []);
+  if (texts.size === 0) return fail(env, context, render, NOT_CHECKED);
   const jobs: Job[] = [];
   const waiting: string[] = [];
   for (const { fileId } of render.pages) {
@@ -221,7 +222,7 @@ async function check(
   return finish(env, render, precision, sidecar);
 }
 
-/** The reading of a page by a model, which is started if there is none. */
+/** The reading of a page by a model, which is started if there is none. One that has failed is not repeated. */
 async function readingOf(
   env: Env,
   context: Context,
@@ -229,7 +230,7 @@ async function readingOf(
   model: string,
   form: string,
 ): Promise<Job | null> {
-  const known = await lastJobOf(env.DB, fileId, model);
+  const known = await lastJobOf(env.DB, fileId, model, true);
   if (known) return findJobById(env.DB, known);
   const file = await fileById(env.DB, context.tenantId, fileId);
   if (!file) return null;

@@ -366,14 +366,14 @@ export async function openJobsOfBatch(db: D1Database, batchId: string): Promise<
   return results.map(toJob);
 }
 
-/** The newest job in which the reader reads the document. */
-export const lastJobOf = (db: D1Database, fileId: string, model: string) =>
+/** The newest job in which the reader reads the document. @param orFailed also if it has read nothing */
+export const lastJobOf = (db: D1Database, fileId: string, model: string, orFailed = false) =>
   db
     .prepare(
-      `SELECT id FROM jobs WHERE file_id = ? AND options ->> 'model' = ?
-         AND state IN ('queued', 'running', 'succeeded') ORDER BY id DESC LIMIT 1`,
+      `SELECT id FROM jobs WHERE file_id = ?1 AND options ->> 'model' = ?2
+         AND (?3 = 1 OR state IN ('queued', 'running', 'succeeded')) ORDER BY id DESC LIMIT 1`,
     )
-    .bind(fileId, model)
+    .bind(fileId, model, orFailed ? 1 : 0)
     .first<string>("id");
 
 /** If `eventsAfter` returns fewer, there are no more. */

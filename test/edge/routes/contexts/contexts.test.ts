@@ -483,9 +483,9 @@ describe("interrupted anywhere", () => {
   ])(
     "in step %i, it is taken up again and loses nothing",
     async (step, first) => {
-      // Each takes seconds, so every third write is cut.
+      // Each takes seconds, so every fourth write is cut.
       let writes = first;
-      while (await survives(step, writes)) writes += 3;
+      while (await survives(step, writes)) writes += 4;
       expect(writes).toBeGreaterThan(2);
     },
     240_000,
