@@ -225,7 +225,6 @@ const BEGUN = "begun";
 
 /** What a corpus on a cluster needs (docs/CORPUS.md). */
 const CORPUS = "requirements-corpus.txt";
-const TESTING = ["requirements-tests.txt", CORPUS];
 
 /** @returns {[Step, ...Step[]]} the first can be done at the same time as the others */
 function steps(/** @type {boolean} */ tests, /** @type {boolean} */ networks) {
@@ -243,9 +242,9 @@ function steps(/** @type {boolean} */ tests, /** @type {boolean} */ networks) {
     stamps,
     "tests",
     "the tests' Python packages",
-    [240, 900],
-    TESTING,
-    (again) => install(again, ...TESTING),
+    [60, 170],
+    ["requirements-tests.txt"],
+    (again) => install(again, "requirements-tests.txt"),
   );
   const schema = stamped(
     stamps,

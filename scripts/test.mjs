@@ -1,10 +1,10 @@
 /**
- * `npm test`: sets up what is missing, runs every suite, all four at a time on two cores, and ends with one line over all of them.
- * `npm test -- edge worker e2e` runs only the suites that are named. Plain Node ≥ 20.
+ * `npm test`: sets up what is missing, runs every suite, all four at a time on two cores, and ends with one line over all
+ * of them. `npm test -- edge worker e2e` runs only the suites that are named. Plain Node ≥ 20.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { node24, root, SetupError, say, setUp, venvBin } from "./setup.mjs";
@@ -54,9 +54,14 @@ const SUITES = {
 /** Suites at a time: each keeps less than a core busy, because it often waits for a timer or a process to start. */
 const AT_ONCE = Math.min(4, availableParallelism() + 2);
 
+/** Niceness of the suites that have several processes. */
+const BEHIND = 5;
+
 /** Runs a suite and shows its lines behind its name. Resolves with whether it passed. */
 function runSuite(/** @type {string} */ suite, /** @type {string[]} */ [command, ...args]) {
   const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  // That of the worker is one process, which would otherwise be the last to end.
+  if (suite !== "worker" && child.pid !== undefined) setPriority(child.pid, BEHIND);
   for (const stream of [child.stdout, child.stderr])
     createInterface(stream).on("line", (line) => console.error(`${suite.padEnd(7)} ${line}`));
   const stop = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);

@@ -133,7 +133,6 @@ const readLocks = () => [
   "requirements-networks.txt",
   "requirements-torch.txt",
   "requirements-tests.txt",
-  "requirements-corpus.txt",
 ];
 
 test("the first set-up counts its steps and shows nothing of what npm, pip and uv say", (t) => {

@@ -12,6 +12,7 @@ import pytest
 
 from fovea.corpus.__main__ import BAD_INPUT, COMPLETE, DRAINED, main
 
+pytest.importorskip("ray", reason="of the Python group corpus: npm run corpus:install")
 pytestmark = pytest.mark.slow
 
 WORKER = Path(__file__).resolve().parents[3] / "src" / "gpu-worker"

@@ -4,7 +4,6 @@ import json
 import random
 
 import corpus_support as corpus
-import pyarrow.parquet as parquet
 import pytest
 
 from fovea.corpus.filters import confidence, note
@@ -44,6 +43,7 @@ def test_confidence_is_weighted_by_text_and_unknown_for_text_layers():
 
 
 def test_languages_are_told_from_the_text():
+    pytest.importorskip("py3langid", reason="of the Python group corpus")
     german = "Das ist ein kurzer Text in deutscher Sprache, der von einem Haus und einem Garten handelt."
     english = "This is a short text in the English language, about a house and its garden."
     only = Filters(languages=("de",))
@@ -121,6 +121,7 @@ def test_near_duplicates_are_dropped_over_all_shards(out):
 
 
 def test_parquet_has_the_same_records(out):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="of the Python group corpus")
     for number, chosen, _ in select(Store(str(out)), [1, 2]):
         plain = write_selection(str(out), number, chosen, "jsonl")
         packed = write_selection(str(out), number, chosen, "parquet")
