@@ -54,14 +54,14 @@ const SUITES = {
 /** Suites at a time: each keeps less than a core busy, because it often waits for a timer or a process to start. */
 const AT_ONCE = Math.min(4, availableParallelism() + 2);
 
-/** Niceness of the suites that have several processes. */
+/** Niceness of the suites that can wait. */
 const BEHIND = 5;
 
 /** Runs a suite and shows its lines behind its name. Resolves with whether it passed. */
 function runSuite(/** @type {string} */ suite, /** @type {string[]} */ [command, ...args]) {
   const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-  // That of the worker is one process, which would otherwise be the last to end.
-  if (suite !== "worker" && child.pid !== undefined) setPriority(child.pid, BEHIND);
+  // The longest suites run one test after the other, and would otherwise be the last to end.
+  if (suite in { edge: 1, browser: 1 } && child.pid !== undefined) setPriority(child.pid, BEHIND);
   for (const stream of [child.stdout, child.stderr])
     createInterface(stream).on("line", (line) => console.error(`${suite.padEnd(7)} ${line}`));
   const stop = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
