@@ -61,7 +61,8 @@ const BEHIND = 5;
 function runSuite(/** @type {string} */ suite, /** @type {string[]} */ [command, ...args]) {
   const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   // The longest suites run one test after the other, and would otherwise be the last to end.
-  if (suite in { edge: 1, browser: 1 } && child.pid !== undefined) setPriority(child.pid, BEHIND);
+  if (["edge", "browser"].includes(suite) && child.pid !== undefined)
+    setPriority(child.pid, BEHIND);
   for (const stream of [child.stdout, child.stderr])
     createInterface(stream).on("line", (line) => console.error(`${suite.padEnd(7)} ${line}`));
   const stop = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);

@@ -54,6 +54,14 @@ export async function newKey(options: { tenant?: string; scopes?: string[] } = {
   return created.key as string;
 }
 
+/** A key of a new tenant, and the tenant's id. */
+export async function newTenant(): Promise<{ key: string; tenant: string }> {
+  const name = crypto.randomUUID();
+  const key = await newKey({ tenant: name });
+  const select = env.DB.prepare("SELECT id FROM tenants WHERE name = ?").bind(name);
+  return { key, tenant: (await select.first<string>("id")) as string };
+}
+
 export async function upload(key: string, bytes: Uint8Array = pdf()) {
   return json(post("/v1/files", key, bytes, { "content-type": "application/octet-stream" }));
 }

@@ -3,6 +3,7 @@
  * that are not to be kept. It can be interrupted after any write and run again.
  */
 import type { Env } from "../bindings.ts";
+import { firstWithin } from "../domain/first-within.ts";
 import { expectedCost, findProfile, type Profile } from "../domain/memory/profiles.ts";
 import { ageingSpeed } from "../domain/memory/view-plan.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
@@ -90,7 +91,7 @@ async function turn(env: Env, context: Context, at: number) {
   const advanced = await advanceAll(env, context, state);
   const changes: Change[] = [];
   let begun = 0;
-  /** Whether a view lacks images that the next step can begin. */
+  /** Whether a view lacks images or summaries that the next step can begin. */
   let waiting = false;
   // Segments would make way for messages that the next step seals.
   for (const id of sealed < SEAL_AT_ONCE ? profiles : []) {
@@ -110,19 +111,7 @@ async function turn(env: Env, context: Context, at: number) {
       advanced.jobs.push(...(await advanceRender(env, context, change.segment, form, render)));
     }
     if (missing.length > 0) waiting = advanced.error === null;
-    const shown = changesNow(context, plan, missing);
-    const overBudget = missing.length > 0 ? view.overBudget : plan.overBudget;
-    if (shown.length === 0 && overBudget === view.overBudget) continue;
-    const to = new Map(shown.map((change) => [change.segment.id, change.to]));
-    const forms = Object.fromEntries(
-      state.segments.flatMap(({ id: segment }) => {
-        const form = to.get(segment) ?? view.forms[segment] ?? "text";
-        return form === "text" ? [] : [[segment, form]];
-      }),
-    );
-    Object.assign(view, { forms, overBudget });
-    if (!state.views.includes(view)) state.views.push(view);
-    await saveView(env.DB, context.id, view, Date.now());
+    const shown = await changeView(env, context, state, view, plan, missing);
     if (id === context.profile) changes.push(...shown);
   }
   await eraseUnshown(env, context, state);
@@ -137,6 +126,35 @@ async function turn(env: Env, context: Context, at: number) {
         ? now
         : nextStep(context, state, now);
   return { dueAt, error, changes, sealed, jobs: advanced.jobs, pending: pending || waiting };
+}
+
+/**
+ * Changes a view as planned, as far as it can be shown.
+ * @param missing changes whose image or summary is not made yet
+ * @returns the changes that the view shows from now on
+ */
+async function changeView(
+  env: Env,
+  context: Context,
+  state: Contents,
+  view: View,
+  plan: Plan,
+  missing: Change[],
+): Promise<Change[]> {
+  const shown = changesNow(context, plan, missing);
+  const overBudget = missing.length > 0 ? view.overBudget : plan.overBudget;
+  if (shown.length === 0 && overBudget === view.overBudget) return [];
+  const to = new Map(shown.map((change) => [change.segment.id, change.to]));
+  const forms = Object.fromEntries(
+    state.segments.flatMap(({ id }) => {
+      const form = to.get(id) ?? view.forms[id] ?? "text";
+      return form === "text" ? [] : [[id, form]];
+    }),
+  );
+  Object.assign(view, { forms, overBudget });
+  if (!state.views.includes(view)) state.views.push(view);
+  await saveView(env.DB, context.id, view, Date.now());
+  return shown;
 }
 
 /**
@@ -184,7 +202,7 @@ async function advanceAll(env: Env, context: Context, state: Contents) {
   const jobs: string[] = [];
   let error: PageError | null = null;
   const open = state.renders.filter(isOpen);
-  const chosen = fewPages(open.slice(0, AT_ONCE), state);
+  const chosen = firstWithin(open.slice(0, AT_ONCE), PAGES_AT_ONCE, (one) => pagesOf(one, state));
   for (const render of chosen) {
     const segment = state.segments.find(({ id }) => id === render.segmentId);
     const form = findProfile(render.profile)?.forms.find(({ id }) => id === render.form) ?? null;
@@ -195,18 +213,13 @@ async function advanceAll(env: Env, context: Context, state: Contents) {
   return { jobs, error, open: open.filter(isOpen).length };
 }
 
-/** The first renders that have few enough pages together, but at least one. */
-function fewPages(renders: Render[], { segments }: Contents): Render[] {
-  let pages = 0;
-  return renders.filter((render, i) => {
-    const segment = segments.find(({ id }) => id === render.segmentId);
-    const profile = findProfile(render.profile);
-    const form = profile?.forms.find(({ id }) => id === render.form);
-    const expected =
-      profile && form && segment ? expectedCost(profile, form, segment.textTokens).pages : 0;
-    pages += render.pages.length || expected;
-    return i === 0 || pages <= PAGES_AT_ONCE;
-  });
+/** The pages of a render, as expected if they are not made yet. */
+function pagesOf(render: Render, { segments }: Contents): number {
+  if (render.pages.length > 0) return render.pages.length;
+  const segment = segments.find(({ id }) => id === render.segmentId);
+  const profile = findProfile(render.profile);
+  const form = profile?.forms.find(({ id }) => id === render.form);
+  return profile && form && segment ? expectedCost(profile, form, segment.textTokens).pages : 0;
 }
 
 /** Erases images that no view shows and that can be made again, and the records of those that have failed. */

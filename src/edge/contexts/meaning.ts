@@ -3,16 +3,13 @@
  * all of them with that of the question (docs/decisions/0057). Vectors are made when a context is searched.
  */
 import type { Env, Vector } from "../bindings.ts";
-import { messageText } from "../domain/memory/message-text.ts";
 import { quantised } from "../domain/memory/vectors.ts";
 import { calling, jsonOf, ProviderFault } from "../extraction/provider.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
 import type { Context } from "../storage/memory/contexts.ts";
-import { listMessages, type Message } from "../storage/memory/messages.ts";
-import { segmentsAfter } from "../storage/memory/segments.ts";
 import { indexOf } from "../storage/memory/text-index.ts";
-import { contentsOf } from "./texts.ts";
+import { nextTexts } from "./texts.ts";
 
 /** The newest messages that have vectors: 10 MB with 1,024 dimensions. */
 export const MOST_VECTORS = 10_000;
@@ -59,24 +56,14 @@ async function updateVectors(env: Env, context: Context, ai: Ai, model: string):
   let last = Math.max(oldest, await index.lastVector(model, oldest));
   for (let added = 0; last < context.lastNumber; added += AT_ONCE) {
     if (added >= MOST) return false;
-    const messages = await listMessages(env.DB, context.id, last + 1, AT_ONCE);
-    if (messages.length === 0) break;
-    const segments = await segmentsAfter(env.DB, context.id, last, AT_ONCE);
-    const contents = await contentsOf(env, context, messages, segments);
-    const said = messages.flatMap(({ number }) => {
-      const content = contents.get(number);
-      const text = content ? messageText(content).slice(0, MAX_CHARACTERS).trim() : "";
-      return text === "" ? [] : [{ number, text }];
-    });
-    const vectors =
-      said.length === 0
-        ? []
-        : await vectorsOf(
-            ai,
-            model,
-            said.map(({ text }) => text),
-          );
-    last = (messages.at(-1) as Message).number;
+    const next = await nextTexts(env, context, last, AT_ONCE);
+    if (!next) break;
+    last = next.last;
+    const said = next.texts
+      .map(({ number, text }) => ({ number, text: text.slice(0, MAX_CHARACTERS).trim() }))
+      .filter(({ text }) => text !== "");
+    const texts = said.map(({ text }) => text);
+    const vectors = texts.length === 0 ? [] : await vectorsOf(ai, model, texts);
     const made = said.flatMap(({ number }, i): Vector | [] => {
       const bytes = vectors[i];
       return bytes ? { number, bytes } : [];

@@ -2,6 +2,7 @@
 import {
   expectedCost,
   type ImageForm,
+  LABEL_TOKENS,
   type Profile,
   precisionCeiling,
 } from "../domain/memory/profiles.ts";
@@ -12,7 +13,7 @@ import type { Contents, Render, Segment, View } from "../storage/memory/segments
 import { summaryOf } from "./summarise.ts";
 
 /** Tokens of a summary with its label, before it is made. */
-const EXPECTED_SUMMARY = SUMMARY_TOKENS + 24;
+const EXPECTED_SUMMARY = SUMMARY_TOKENS + LABEL_TOKENS;
 
 /** Budget of a view whose context has none. No model takes more. */
 export const MOST_TOKENS = 1_000_000;

@@ -3,6 +3,7 @@
  * as images. Its membership never changes.
  */
 import type { Env } from "../bindings.ts";
+import { firstWithin } from "../domain/first-within.ts";
 import { newId } from "../domain/ids.ts";
 import { indexText } from "../domain/memory/as-messages.ts";
 import { type ChatMessage, callsOf, resultsOf } from "../domain/memory/chat-message.ts";
@@ -41,8 +42,10 @@ export async function seal(
 ): Promise<number> {
   const { recent } = context;
   const runs = planSegments(state.unsealed.map(sealable), { recent, everything });
-  const chosen = fewObjects(runs.slice(0, SEAL_AT_ONCE), state.unsealed);
   const byNumber = new Map(state.unsealed.map((message) => [message.number, message]));
+  const isOwn = (number: number) => byNumber.get(number)?.content === null;
+  const objects = (run: number[]) => run.filter(isOwn).length;
+  const chosen = firstWithin(runs.slice(0, SEAL_AT_ONCE), OWN_AT_ONCE, objects);
   for (const numbers of chosen) {
     const messages = numbers.map((number) => byNumber.get(number) as Unsealed);
     const segment = await sealRun(env, context, messages);
@@ -52,16 +55,6 @@ export async function seal(
   state.unsealed = state.unsealed.filter(({ number }) => !sealed.has(number));
   state.segments.sort((a, b) => a.first - b.first);
   return chosen.length;
-}
-
-/** The first runs that have few enough texts in objects of their own, but at least one. */
-function fewObjects(runs: number[][], unsealed: Unsealed[]): number[][] {
-  const own = new Set(unsealed.flatMap((one) => (one.content === null ? one.number : [])));
-  let objects = 0;
-  return runs.filter((run, i) => {
-    objects += run.filter((number) => own.has(number)).length;
-    return i === 0 || objects <= OWN_AT_ONCE;
-  });
 }
 
 /** Seals what is due, unless another invocation holds the lease. */

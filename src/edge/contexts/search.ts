@@ -5,11 +5,10 @@ import { matchQuery, searchText, shownText } from "../domain/memory/search-query
 import { cut } from "../domain/pages/cut.ts";
 import { Problem } from "../problem.ts";
 import type { Context } from "../storage/memory/contexts.ts";
-import { listMessages, type Message, messagesByNumber } from "../storage/memory/messages.ts";
-import { segmentsAfter } from "../storage/memory/segments.ts";
+import { type Message, messagesByNumber } from "../storage/memory/messages.ts";
 import { indexOf } from "../storage/memory/text-index.ts";
 import { findByMeaning } from "./meaning.ts";
-import { contentsOf } from "./texts.ts";
+import { contentsOf, nextTexts } from "./texts.ts";
 
 /** Messages that are put into the index at once. */
 const AT_ONCE = 500;
@@ -93,16 +92,11 @@ async function updateIndex(env: Env, context: Context): Promise<boolean> {
   let last = await index.last();
   for (let added = 0; last < context.lastNumber; added += AT_ONCE) {
     if (added >= MOST) return false;
-    const messages = await listMessages(env.DB, context.id, last + 1, AT_ONCE);
-    if (messages.length === 0) break;
-    const segments = await segmentsAfter(env.DB, context.id, last, AT_ONCE);
-    const contents = await contentsOf(env, context, messages, segments);
-    const texts = messages.flatMap(({ number }) => {
-      const content = contents.get(number);
-      return content ? [{ number, text: searchText(messageText(content)) }] : [];
-    });
-    last = (messages.at(-1) as Message).number;
-    await index.add(texts, last);
+    const next = await nextTexts(env, context, last, AT_ONCE);
+    if (!next) break;
+    last = next.last;
+    const words = next.texts.map(({ number, text }) => ({ number, text: searchText(text) }));
+    await index.add(words, last);
   }
   return true;
 }

@@ -13,7 +13,7 @@ import {
   summaryMessages,
 } from "../domain/memory/summary.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
-import { type Answer, NO_TOKENS, ProviderFault } from "../extraction/provider.ts";
+import { type Answer, ProviderFault } from "../extraction/provider.ts";
 import { providerOf } from "../extraction/providers.ts";
 import { settings } from "../settings.ts";
 import type { Context } from "../storage/memory/contexts.ts";
@@ -73,7 +73,7 @@ async function ask(env: Env, context: Context, segment: ToSummarise): Promise<An
   const provider = providerOf(env);
   if (!provider) throw new ProviderFault("provider_off");
   const texts = await readSegmentTexts(env.BUCKET, context, segment);
-  if (texts.size === 0) throw new ProviderFault("gone", { tokens: NO_TOKENS });
+  if (texts.size === 0) throw new ProviderFault("gone");
   const messages = [...texts]
     .sort(([a], [b]) => a - b)
     .map(([number, content]) => ({ number, role: content.role, text: messageText(content) }));

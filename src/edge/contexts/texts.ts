@@ -1,10 +1,33 @@
 /** The contents of messages, wherever they are kept. */
 import type { Env } from "../bindings.ts";
 import type { ChatMessage } from "../domain/memory/chat-message.ts";
+import { messageText } from "../domain/memory/message-text.ts";
 import type { Context } from "../storage/memory/contexts.ts";
-import type { Message, Unsealed } from "../storage/memory/messages.ts";
-import { findSegment, type Segment } from "../storage/memory/segments.ts";
+import { listMessages, type Message, type Unsealed } from "../storage/memory/messages.ts";
+import { findSegment, type Segment, segmentsAfter } from "../storage/memory/segments.ts";
 import { readOwnTexts, readSegmentTexts } from "../storage/memory/texts.ts";
+
+/**
+ * The texts of the next messages after a number, to be put into an index; those that are erased are missing.
+ * @returns `null` if there is no later message
+ */
+export async function nextTexts(
+  env: Env,
+  context: Context,
+  after: number,
+  limit: number,
+): Promise<{ texts: { number: number; text: string }[]; last: number } | null> {
+  const messages = await listMessages(env.DB, context.id, after + 1, limit);
+  const last = messages.at(-1)?.number;
+  if (last === undefined) return null;
+  const segments = await segmentsAfter(env.DB, context.id, after, limit);
+  const contents = await contentsOf(env, context, messages, segments);
+  const texts = messages.flatMap(({ number }) => {
+    const content = contents.get(number);
+    return content ? [{ number, text: messageText(content) }] : [];
+  });
+  return { texts, last };
+}
 
 /**
  * @param known segments that the caller has at hand; others are looked up

@@ -22,12 +22,11 @@ export class ChosenFigures {
   /** The chosen images of the next page, in reading order. */
   of({ blocks, width, height }: Pick<PageResult, "blocks" | "width" | "height">): Block[] {
     const { imageLimit, imageMinSize } = this.#choice;
-    const chosen = blocks.filter(({ type, bbox: [x0, y0, x1, y1] }) => {
+    return blocks.filter(({ type, bbox: [x0, y0, x1, y1] }) => {
       if (type !== "image" || (imageLimit !== null && this.#count >= imageLimit)) return false;
       if (Math.min((x1 - x0) * width, (y1 - y0) * height) < imageMinSize) return false;
       this.#count++;
       return true;
     });
-    return chosen;
   }
 }

@@ -117,7 +117,7 @@ export interface Contents {
 
 /** What a context consists of, in order; sealed messages only as their segments. */
 export async function contents(db: D1Database, contextId: string): Promise<Contents> {
-  const [unsealed, segments, renders, views, summaries] = await db.batch<Row>([
+  const found = await db.batch<Row>([
     selectUnsealed(db, contextId),
     db
       .prepare("SELECT * FROM context_segments WHERE context_id = ? ORDER BY first")
@@ -128,12 +128,24 @@ export async function contents(db: D1Database, contextId: string): Promise<Conte
     db.prepare("SELECT * FROM context_views WHERE context_id = ?").bind(contextId),
     db.prepare("SELECT * FROM context_summaries WHERE context_id = ?").bind(contextId),
   ]);
+  return toContents(found);
+}
+
+/** From the rows of messages, segments, renders, views and summaries. */
+function toContents(found: D1Result<Row>[]): Contents {
+  const [unsealed, segments, renders, views, summaries] = found as [
+    D1Result<Row>,
+    D1Result<Row>,
+    D1Result<Row>,
+    D1Result<Row>,
+    D1Result<Row>,
+  ];
   return {
-    unsealed: toUnsealedRows(unsealed as D1Result),
-    segments: (segments as D1Result<Row>).results.map(toSegment),
-    renders: (renders as D1Result<Row>).results.map(toRender),
-    views: (views as D1Result<Row>).results.map(toView),
-    summaries: (summaries as D1Result<Row>).results.map(toSummary),
+    unsealed: toUnsealedRows(unsealed),
+    segments: segments.results.map(toSegment),
+    renders: renders.results.map(toRender),
+    views: views.results.map(toView),
+    summaries: summaries.results.map(toSummary),
   };
 }
 
@@ -342,7 +354,7 @@ export async function viewContents(
   db: D1Database,
   { id, profile }: Pick<Context, "id" | "profile">,
 ): Promise<Contents> {
-  const [unsealed, segments, renders, views, summaries] = await db.batch<Row>([
+  const found = await db.batch<Row>([
     selectUnsealed(db, id),
     db.prepare("SELECT * FROM context_segments WHERE context_id = ? ORDER BY first").bind(id),
     db
@@ -358,13 +370,7 @@ export async function viewContents(
       .bind(id, profile),
     db.prepare("SELECT * FROM context_summaries WHERE context_id = ?").bind(id),
   ]);
-  return {
-    unsealed: toUnsealedRows(unsealed as D1Result),
-    segments: (segments as D1Result<Row>).results.map(toSegment),
-    renders: (renders as D1Result<Row>).results.map(toRender),
-    views: (views as D1Result<Row>).results.map(toView),
-    summaries: (summaries as D1Result<Row>).results.map(toSummary),
-  };
+  return toContents(found);
 }
 
 /** The form of a segment in a view. */

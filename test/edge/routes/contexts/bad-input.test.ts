@@ -1,15 +1,11 @@
 /** What a memory does not take, or cannot show: each time a clear problem, and nothing half stored. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { call, env, json, newKey, post } from "../../support.ts";
+import { call, env, json, newTenant, post } from "../../support.ts";
 
 let key: string;
 let tenant: string;
 beforeEach(async () => {
-  const name = crypto.randomUUID();
-  key = await newKey({ tenant: name });
-  tenant = (await env.DB.prepare("SELECT id FROM tenants WHERE name = ?")
-    .bind(name)
-    .first<string>("id")) as string;
+  ({ key, tenant } = await newTenant());
 });
 
 const create = async (body: object = {}): Promise<string> =>

@@ -7,7 +7,7 @@ import { findJobById } from "../../../../src/edge/storage/jobs.ts";
 import { findContext } from "../../../../src/edge/storage/memory/contexts.ts";
 import { sweep } from "../../../../src/edge/sweep.ts";
 import { Eyes } from "../../eyes.ts";
-import { call, env, json, newKey, post, until } from "../../support.ts";
+import { call, env, json, newKey, newTenant, post, until } from "../../support.ts";
 
 const DAY = 86_400_000;
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
@@ -24,11 +24,7 @@ let key: string;
 let tenant: string;
 beforeEach(async () => {
   eyes = new Eyes().start();
-  const name = crypto.randomUUID();
-  key = await newKey({ tenant: name });
-  tenant = (await env.DB.prepare("SELECT id FROM tenants WHERE name = ?")
-    .bind(name)
-    .first<string>("id")) as string;
+  ({ key, tenant } = await newTenant());
 });
 afterEach(() => {
   eyes.stop();

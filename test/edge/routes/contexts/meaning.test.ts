@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { searchMessages } from "../../../../src/edge/contexts/search.ts";
 import { findContext } from "../../../../src/edge/storage/memory/contexts.ts";
-import { call, env, json, newKey, post } from "../../support.ts";
+import { call, env, json, newTenant, post } from "../../support.ts";
 
 const MEANINGS = [
   /meet|see you|appointment/i,
@@ -33,11 +33,7 @@ function standIn(answer?: () => Response | Promise<Response>) {
 let key: string;
 let tenant: string;
 beforeEach(async () => {
-  const name = crypto.randomUUID();
-  key = await newKey({ tenant: name });
-  tenant = (await env.DB.prepare("SELECT id FROM tenants WHERE name = ?")
-    .bind(name)
-    .first<string>("id")) as string;
+  ({ key, tenant } = await newTenant());
 });
 
 async function contextOf(...said: string[]) {

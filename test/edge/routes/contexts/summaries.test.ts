@@ -5,7 +5,7 @@ import { summarise } from "../../../../src/edge/contexts/summarise.ts";
 import { findContext } from "../../../../src/edge/storage/memory/contexts.ts";
 import { sweep } from "../../../../src/edge/sweep.ts";
 import { Eyes } from "../../eyes.ts";
-import { call, EXTRACTOR, env, json, newKey, post, until } from "../../support.ts";
+import { call, EXTRACTOR, env, json, newTenant, post, until } from "../../support.ts";
 
 const words = (seed: string) =>
   Array.from({ length: 80 }, (_, i) => `The ${seed} was seen at gate ${i} by the keeper.`).join(
@@ -23,10 +23,7 @@ let mark: string;
 beforeEach(async () => {
   eyes = new Eyes().start();
   mark = crypto.randomUUID();
-  key = await newKey({ tenant: mark });
-  tenant = (await env.DB.prepare("SELECT id FROM tenants WHERE name = ?")
-    .bind(mark)
-    .first<string>("id")) as string;
+  ({ key, tenant } = await newTenant());
 });
 afterEach(() => eyes.stop());
 

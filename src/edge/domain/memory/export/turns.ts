@@ -102,13 +102,20 @@ function looksLike(letter: string): string {
 
 /** Space, invisible characters, marks, and signs of Markdown. */
 const BETWEEN = "[\\s\\p{C}\\p{M}*_`~-]*";
-/** An opening bracket and `memory`: what a reader could take for a label, whatever is between or over the letters. */
-const LABEL_LIKE = new RegExp(
-  `([[［⟦〚【〔❲⁅{(（<＜«])(?=${[..."memory"].map((letter) => BETWEEN + looksLike(letter)).join("")})`,
-  "gu",
-);
+let labelLike: RegExp | undefined;
 /** A text in which nothing looks like a label of ours. */
-export const escapeLabels = (text: string): string => text.replace(LABEL_LIKE, "$1\\");
+export function escapeLabels(text: string): string {
+  // Made when it is needed: it looks at two thousand characters, which a start of the edge need not wait for.
+  labelLike ??= makeLabelLike();
+  return text.replace(labelLike, "$1\\");
+}
+
+/** An opening bracket and `memory`: what a reader could take for a label, whatever is between or over the letters. */
+const makeLabelLike = () =>
+  new RegExp(
+    `([[［⟦〚【〔❲⁅{(（<＜«])(?=${[..."memory"].map((letter) => BETWEEN + looksLike(letter)).join("")})`,
+    "gu",
+  );
 
 const INITIALS: Record<string, string> = {
   system: "s",
