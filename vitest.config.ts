@@ -77,6 +77,8 @@ export default defineConfig({
                 MAX_BUCKETS: "12",
                 BUCKET_TIMEOUT_S: "4",
                 TEST_S3: s3.origin,
+                // The tests of contexts take each step themselves.
+                AGE_AFTER_S: "86400",
                 EXTRACT_URL: extractor.url,
                 EXTRACT_MODEL: "stand-in",
                 EXTRACT_PRICES: JSON.stringify({ "stand-in": { input: 1, output: 10 } }),

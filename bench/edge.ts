@@ -45,6 +45,7 @@ export async function startEdge(
         SCHEDULER: { className: "Scheduler", useSQLite: true },
         BATCHES: { className: "BatchDriver", useSQLite: true },
         RECEIVERS: { className: "WebhookReceiver", useSQLite: true },
+        CONTEXTS: { className: "ContextDriver", useSQLite: true },
         INDEXES: { className: "ContextIndex", useSQLite: true },
       },
       workflows: {

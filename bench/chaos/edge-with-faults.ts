@@ -106,6 +106,11 @@ export class BatchDriver extends edge.BatchDriver {
     super(state, withFaults(env));
   }
 }
+export class ContextDriver extends edge.ContextDriver {
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, withFaults(env));
+  }
+}
 export class Scheduler extends edge.Scheduler {
   constructor(state: DurableObjectState, env: Env) {
     super(state, withFaults(env));
@@ -121,7 +126,7 @@ export class WebhookReceiver extends edge.WebhookReceiver {
     super(state, withFaults(env));
   }
 }
-export { JobNotifier } from "../../src/edge/index.ts";
+export { ContextIndex, JobNotifier } from "../../src/edge/index.ts";
 
 export default {
   async fetch(request, env, context) {

@@ -1530,7 +1530,7 @@ export type Ageing = {
   context_id: string;
   dry_run: boolean;
   at: string;
-  /** `making`: images or summaries are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes */
+  /** `making`: images or summaries are being made, ask again · `busy`: another request or the service itself is ageing the context · `failed`: see `error`; the next attempt is in ten minutes */
   state: "done" | "making" | "busy" | "failed";
   /** New segments */
   sealed: number;

@@ -20,6 +20,7 @@ export interface Env {
   BATCHES: DurableObjectNamespace<BatchDriverRpc>;
   SCHEDULER: DurableObjectNamespace<SchedulerRpc>;
   RECEIVERS: DurableObjectNamespace<WebhookReceiverRpc>;
+  CONTEXTS: DurableObjectNamespace<ContextDriverRpc>;
   INDEXES: DurableObjectNamespace<ContextIndexRpc>;
   /** Workers AI, for extractions and for searches by meaning. Optional. */
   AI?: Ai;
@@ -100,6 +101,12 @@ export interface Receiver {
 export interface WebhookReceiverRpc extends Rpc.DurableObjectBranded {
   /** Starts them and returns. */
   wake(receiver: Receiver): Promise<void>;
+}
+
+/** Ages one context (contexts/driver.ts). */
+export interface ContextDriverRpc extends Rpc.DurableObjectBranded {
+  /** Has it aged soon, and returns. */
+  wake(contextId: string): Promise<void>;
 }
 
 export interface IndexedMessage {

@@ -4,6 +4,7 @@ import type { Env } from "./bindings.ts";
 import { sweep } from "./sweep.ts";
 
 export { BatchDriver } from "./batches/driver.ts";
+export { ContextDriver } from "./contexts/driver.ts";
 export { Scheduler } from "./dispatch/scheduler.ts";
 export { UploadWorkflow } from "./documents/uploads.ts";
 export { ExtractionWorkflow } from "./extraction/workflow.ts";

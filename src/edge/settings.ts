@@ -225,6 +225,11 @@ export const SettingsSchema = z.object({
   ),
   JOB_DEADLINE_S: seconds(4 * 3600, "Time until a job expires."),
 
+  AGE_AFTER_S: seconds(
+    3,
+    "Time from a change of a context until it is aged; further changes meanwhile are aged with it.",
+  ),
+
   BATCH_SLOTS: count(16, "pages", "Batch pages that workers read at once, over all tenants."),
   BATCH_JOBS: count(32, "lines", "Lines of one batch that are open at once."),
   BATCH_DEADLINE_S: seconds(24 * 3600, "Time until the job of a batch line expires."),

@@ -47,7 +47,7 @@ export async function sweep(env: Env): Promise<void> {
   await checkPools(env, now);
   await wakeReceivers(env);
   await sweepBatches(env, now);
-  await sweepContexts(env, now);
+  await sweepContexts(env, now - GRACE_MS);
   await expireFiles(env, now);
   await eraseFiles(env, now);
   await finishErasures(env, now);

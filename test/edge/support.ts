@@ -1,4 +1,5 @@
 /** Shared by the tests of the edge: the app, keys, documents, and a stub of the Cog server's HTTP interface. */
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env as bindings, exports } from "cloudflare:workers";
 import { vi } from "vitest";
 import type { Env } from "../../src/edge/bindings.ts";
@@ -40,6 +41,10 @@ export const post = (path: string, key: string, body: unknown, headers = {}) =>
 // biome-ignore lint/suspicious/noExplicitAny: tests check responses field by field.
 export const json = async (response: Response | Promise<Response>): Promise<any> =>
   (await response).json();
+
+/** Lets the driver of a context take its next step now. @returns false if it has none to take */
+export const runContextDriver = (id: string) =>
+  runDurableObjectAlarm(env.CONTEXTS.get(env.CONTEXTS.idFromName(id)));
 
 let tenants = 0;
 

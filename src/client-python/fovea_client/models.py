@@ -913,8 +913,8 @@ class Ageing(Record):
     dry_run: bool
     at: datetime
     state: Literal["done", "making", "busy", "failed"] | str
-    """`making`: images or summaries are being made, ask again · `busy`: another request or the sweep is
-    ageing the context · `failed`: see `error`; the next attempt is in ten minutes"""
+    """`making`: images or summaries are being made, ask again · `busy`: another request or the service
+    itself is ageing the context · `failed`: see `error`; the next attempt is in ten minutes"""
     sealed: int
     """New segments"""
     changes: list[AgeingChange]

@@ -6,6 +6,7 @@ import { normalise } from "../domain/memory/fidelity.ts";
 import { messageText } from "../domain/memory/message-text.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
 import { Problem } from "../problem.ts";
+import { wakeContext } from "../signals/wake-context.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { insertMessages, reserveNumbers, type Unsealed } from "../storage/memory/messages.ts";
 import { sealAll } from "./seal.ts";
@@ -41,6 +42,7 @@ export async function addMessages(
   const rows = made.map((message, i) => ({ ...message, number: first + i }));
   if (!(await insertMessages(env.DB, context.id, rows, now)))
     throw new Problem("not-found", "No such context.");
+  wakeContext(env, context.id);
   return rows;
 }
 

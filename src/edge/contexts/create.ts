@@ -8,6 +8,7 @@ import { READERS, RENDER } from "../domain/pages/models.ts";
 import { providerOf } from "../extraction/providers.ts";
 import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
+import { wakeContext } from "../signals/wake-context.ts";
 import {
   type Context,
   type ContextChange,
@@ -76,6 +77,7 @@ export async function changeContext(
   if (change.reader) checkReader(env, change.reader);
   await updateContext(env.DB, context.id, change, Date.now());
   if (change.summaries !== undefined) await deleteSummaries(env.DB, context.id, change.summaries);
+  wakeContext(env, context.id);
 }
 
 /** A profile with the operator's prices. */

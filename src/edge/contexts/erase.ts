@@ -18,7 +18,7 @@ import { LEASE_MS } from "./seal.ts";
 const AT_ONCE = 50;
 
 /**
- * Erases a deleted context. Does nothing while another invocation works on it; the next sweep tries again, and goes on
+ * Erases a deleted context. Does nothing while another invocation works on it; its driver tries again, and goes on
  * with what is left.
  */
 export async function eraseContext(env: Env, context: Context): Promise<void> {

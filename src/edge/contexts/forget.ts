@@ -1,5 +1,6 @@
 /** Deletes one message of a context. */
 import type { Env } from "../bindings.ts";
+import { wakeContext } from "../signals/wake-context.ts";
 import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
 import {
   deleteMessageRecord,
@@ -52,6 +53,7 @@ export async function forgetMessage(
   } finally {
     const { error, agedAt } = context;
     await endLease(env.DB, context.id, lease, { dueAt: Date.now(), error, agedAt });
+    wakeContext(env, context.id);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Profile } from "../domain/memory/profiles.ts";
 import { Problem } from "../problem.ts";
 import { imageUrl } from "../security/image-url.ts";
 import { settings } from "../settings.ts";
+import { wakeContext } from "../signals/wake-context.ts";
 import { filePath } from "../storage/files.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { type Message, selectPinned, toUnsealedRows } from "../storage/memory/messages.ts";
@@ -95,7 +96,8 @@ export async function showContext(
 }
 
 async function begin(env: Env, context: Context, profile: Profile): Promise<void> {
-  if (await beginView(env.DB, context.id, profile.id, MOST_PROFILES, Date.now())) return;
+  const isBegun = await beginView(env.DB, context.id, profile.id, MOST_PROFILES, Date.now());
+  if (isBegun) return wakeContext(env, context.id);
   throw new Problem(
     "invalid-request",
     `profile: a context has images for at most ${MOST_PROFILES} profiles.`,

@@ -3,6 +3,7 @@ import type { Env } from "../bindings.ts";
 import type { ChatMessage } from "../domain/memory/chat-message.ts";
 import type { ImageForm, Profile } from "../domain/memory/profiles.ts";
 import { Problem } from "../problem.ts";
+import { wakeContext } from "../signals/wake-context.ts";
 import { type Context, endLease, takeLease } from "../storage/memory/contexts.ts";
 import { type Message, messagesOfSegment } from "../storage/memory/messages.ts";
 import { type Render, rendersOf, type Segment } from "../storage/memory/segments.ts";
@@ -52,6 +53,7 @@ export async function zoomSegment(
   if (made?.state === "failed")
     throw new Problem("document-unread", made.error?.message ?? "The image could not be made.");
   if (!made) await beginRender(env, context, segment, profile, form);
+  wakeContext(env, context.id);
   const until = Date.now() + waitMs;
   for (;;) {
     const step = await advance(env, context, segment, form, profile);
@@ -69,7 +71,7 @@ const renderIn = async (env: Env, segment: Segment, profile: Profile, form: stri
   );
 
 /**
- * One step of this render alone: the rest of the context is aged by the sweep.
+ * One step of this render alone: the context's driver ages the rest.
  * @returns `null` if another invocation works on the context
  */
 async function advance(

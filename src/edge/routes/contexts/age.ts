@@ -1,4 +1,4 @@
-/** POST /v1/contexts/{id}/age: ages a context now, without waiting for the sweep; or predicts what ageing would do. */
+/** POST /v1/contexts/{id}/age: ages a context now, without waiting for its driver; or predicts what ageing would do. */
 import { waitUntil } from "cloudflare:workers";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
@@ -13,6 +13,7 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { problems } from "../../http/problem.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
+import { wakeContext } from "../../signals/wake-context.ts";
 import { bestEffort } from "../../storage/fault.ts";
 import { type Context, findContext } from "../../storage/memory/contexts.ts";
 import { contextParams, demandContext, Form } from "./shapes.ts";
@@ -36,7 +37,7 @@ const Ageing = z
     at: z.iso.datetime(),
     state: z.enum(["done", "making", "busy", "failed"]).openapi({
       description:
-        "`making`: images or summaries are being made, ask again · `busy`: another request or the sweep is ageing the context · `failed`: see `error`; the next attempt is in ten minutes",
+        "`making`: images or summaries are being made, ask again · `busy`: another request or the service itself is ageing the context · `failed`: see `error`; the next attempt is in ten minutes",
     }),
     sealed: z.int().openapi({ description: "New segments" }),
     changes: z
@@ -70,7 +71,7 @@ const route = createRoute({
   tags: ["contexts"],
   summary: "Age a context now",
   description:
-    "Seals older messages, makes the images and summaries that views need, and lets views show them. The service does this by itself every minute. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
+    "Seals older messages, makes the images and summaries that views need, and lets views show them. The service does this by itself, some seconds after each change. With `Prefer: wait=N`, the response waits up to N seconds until it is done. Safe to repeat.",
   security: [{ bearer: [] }],
   middleware: [requires("write"), jsonBody(KIB)] as const,
   request: {
@@ -114,6 +115,7 @@ export const contextsAge = (app: App) =>
         if (!(await stepOver(c.env, context.tenantId, idle ? null : step, until))) break;
       }
     }
+    if (!dry_run) wakeContext(c.env, context.id);
     const look = await whatIf(c.env, context, at());
     const now = (await findContext(c.env.DB, context.tenantId, context.id)) ?? context;
     const shown = await showContext(c.env, now, now.profile, "none");

@@ -10,6 +10,7 @@ import { JSON_BODY, jsonBody, KIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { listOf, listPage, listQuery, readCursor } from "../../http/pagination.ts";
 import { problems } from "../../http/problem.ts";
+import { wakeContext } from "../../signals/wake-context.ts";
 import { audit } from "../../storage/audit.ts";
 import { listContexts, markContextDeleted } from "../../storage/memory/contexts.ts";
 import { ContextSchema, contextParams, contextView, demandContext, FadeSchema } from "./shapes.ts";
@@ -153,7 +154,7 @@ const change = createRoute({
   operationId: "changeContext",
   summary: "Change a context",
   description:
-    "Fields that are left out stay as they are; `null` removes a name, a budget, a ladder, a reader. Changes take effect at the next ageing, within a minute. Erased texts do not come back.",
+    "Fields that are left out stay as they are; `null` removes a name, a budget, a ladder, a reader. Changes take effect at the next ageing, within seconds. Erased texts do not come back.",
   middleware: [requires("write"), jsonBody(16 * KIB)] as const,
   request: {
     params: contextParams,
@@ -175,7 +176,7 @@ const remove = createRoute({
   operationId: "deleteContext",
   summary: "Delete a context and everything in it",
   description:
-    "Texts are erased at once, and up to 50 page images. More of them, and an image that is just being made, follow every minute.",
+    "Texts are erased at once, and up to 50 page images. More of them, and an image that is just being made, follow within seconds.",
   middleware: [requires("write")] as const,
   request: { params: contextParams },
   responses: { 204: { description: "Deleted" }, ...problems("not-found") },
@@ -207,6 +208,7 @@ export const contexts = (app: App) => {
     await markContextDeleted(c.env.DB, context.id, Date.now());
     await audit(c.env.DB, tenantId, keyId, "context.deleted", context.id);
     await eraseContext(c.env, context);
+    wakeContext(c.env, context.id);
     return c.body(null, 204);
   });
 };

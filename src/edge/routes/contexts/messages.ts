@@ -19,6 +19,7 @@ import { JSON_BODY, jsonBody, KIB, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, idempotent } from "../../http/idempotency.ts";
 import { problems } from "../../http/problem.ts";
 import { invalidRequest, Problem } from "../../problem.ts";
+import { wakeContext } from "../../signals/wake-context.ts";
 import { listMessages, updateMessage } from "../../storage/memory/messages.ts";
 import {
   contextParams,
@@ -260,6 +261,7 @@ export const contextsMessages = (app: App) => {
     const context = await demandContext(c, id);
     await demandMessage(c, context, number);
     await updateMessage(c.env.DB, context.id, number, c.req.valid("json"), Date.now());
+    wakeContext(c.env, context.id);
     return c.json(messageView(await demandMessage(c, context, number)), 200);
   });
 };

@@ -155,7 +155,7 @@ export async function updateContext(
     .run();
 }
 
-/** Hides a context from now on. The sweep erases it if the caller does not finish. */
+/** Hides a context from now on. Its driver erases it if the caller does not finish. */
 export async function markContextDeleted(db: D1Database, id: string, now: number): Promise<void> {
   await db
     .prepare("UPDATE contexts SET deleted_at = ?1, due_at = ?1 WHERE id = ?2")
@@ -163,20 +163,29 @@ export async function markContextDeleted(db: D1Database, id: string, now: number
     .run();
 }
 
-/** Contexts that are due for the sweep and not leased. */
+/** A context of any tenant, for its driver: also one that is deleted and not erased yet. */
+export async function contextById(
+  db: D1Database,
+  id: string,
+): Promise<{ context: Context; deleted: boolean; dueAt: number | null } | null> {
+  const row = await db.prepare("SELECT * FROM contexts WHERE id = ?").bind(id).first<Row>();
+  return row && { context: toContext(row), deleted: row.deleted_at !== null, dueAt: row.due_at };
+}
+
+/** Ids of the contexts that have been due since `before` and are not leased, the oldest first. */
 export async function dueContexts(
   db: D1Database,
-  now: number,
+  before: number,
   limit: number,
-): Promise<{ context: Context; deleted: boolean }[]> {
+): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `SELECT * FROM contexts WHERE due_at <= ?1 AND COALESCE(leased_until, 0) <= ?1
+      `SELECT id FROM contexts WHERE due_at <= ?1 AND COALESCE(leased_until, 0) <= ?1
        ORDER BY due_at LIMIT ?2`,
     )
-    .bind(now, limit)
-    .all();
-  return results.map((row) => ({ context: toContext(row), deleted: row.deleted_at !== null }));
+    .bind(before, limit)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
 }
 
 /** What the holder of a lease needs to give it back. */
@@ -235,7 +244,7 @@ export async function endLease(
     .run();
 }
 
-/** Makes a changed context due for the sweep. */
+/** Makes a changed context due. Its driver is woken by signals/wake-context.ts. */
 export const touch = (db: D1Database, id: string, now: number): D1PreparedStatement =>
   db.prepare("UPDATE contexts SET due_at = ?2, version = version + 1 WHERE id = ?1").bind(id, now);
 

@@ -1,4 +1,5 @@
 /** Contexts in the Worker. The images of the stub contain their text. */
+import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { age as ageOnce } from "../../../../src/edge/contexts/age.ts";
 import { findProfile, type Profile } from "../../../../src/edge/domain/memory/profiles.ts";
@@ -7,7 +8,16 @@ import { findJobById } from "../../../../src/edge/storage/jobs.ts";
 import { findContext } from "../../../../src/edge/storage/memory/contexts.ts";
 import { sweep } from "../../../../src/edge/sweep.ts";
 import { Eyes } from "../../eyes.ts";
-import { call, env, json, newKey, newTenant, post, until } from "../../support.ts";
+import {
+  call,
+  env,
+  json,
+  newKey,
+  newTenant,
+  post,
+  runContextDriver,
+  until,
+} from "../../support.ts";
 
 const DAY = 86_400_000;
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
@@ -339,12 +349,45 @@ describe("ageing", () => {
     expect(forms).toEqual(["tile-14", "tile-14", "index", "index"]);
   });
 
-  it("is done by the sweep without a request", async () => {
+  it("is done by the context's driver without a request", async () => {
     const { id } = await filled();
     await until(async () => {
-      await sweep(env);
+      await runContextDriver(id);
       return (await view(id)).items[0].type === "image";
     });
+  });
+
+  it("is done although the wake-up of the driver was lost", async () => {
+    const { id } = await filled();
+    const driver = env.CONTEXTS.get(env.CONTEXTS.idFromName(id));
+    const alarm = () => runInDurableObject(driver, (_, { storage }) => storage.getAlarm());
+    await runInDurableObject(driver, (_, { storage }) => storage.deleteAll());
+    await sweep(env);
+    expect(await alarm()).toBeNull();
+    await env.DB.prepare("UPDATE contexts SET due_at = due_at - 180000 WHERE id = ?")
+      .bind(id)
+      .run();
+    await sweep(env);
+    expect(await alarm()).toBeGreaterThan(Date.now());
+  });
+
+  it("rests until the next rung of the ladder, and for good without one", async () => {
+    const hours = 2;
+    const rungs = [{ form: "index", after: 2 * 86_400 + hours * 3600 }];
+    for (const [fade, rest] of [
+      [{ by: "time", rungs }, hours * 3600_000],
+      [undefined, null],
+    ] as const) {
+      const { id } = await filled({ fade });
+      const driver = env.CONTEXTS.get(env.CONTEXTS.idFromName(id));
+      const alarm = () => runInDurableObject(driver, (_, { storage }) => storage.getAlarm());
+      const filledAt = Date.now();
+      await age(id);
+      await runContextDriver(id);
+      const next = await alarm();
+      if (rest === null) expect(next).toBeNull();
+      else expect(Math.abs((next ?? 0) - filledAt - rest)).toBeLessThan(120_000);
+    }
   });
 
   it("changes nothing if an image cannot be made, and reports why", async () => {
@@ -801,7 +844,7 @@ describe("the end", () => {
     expect(audit.data[0]).toMatchObject({ action: "context.deleted", target: id });
   });
 
-  it("is done by the sweep if the context was being aged", async () => {
+  it("is done by the driver if the context was being aged", async () => {
     const { id } = await filled();
     await age(id);
     await env.DB.prepare("UPDATE contexts SET leased_until = ? WHERE id = ?")
@@ -811,8 +854,9 @@ describe("the end", () => {
     expect((await get(id)).status).toBe(404);
     expect((await kept()).length).toBeGreaterThan(0);
     await env.DB.prepare("UPDATE contexts SET leased_until = NULL").run();
-    await sweep(env);
+    await runContextDriver(id);
     expect(await kept()).toEqual([]);
+    expect(await runContextDriver(id)).toBe(false);
   });
 
   it("pages of a context cannot be named, listed or deleted as files", async () => {

@@ -3,9 +3,17 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createContext } from "../../../../src/edge/contexts/create.ts";
 import { summarise } from "../../../../src/edge/contexts/summarise.ts";
 import { findContext } from "../../../../src/edge/storage/memory/contexts.ts";
-import { sweep } from "../../../../src/edge/sweep.ts";
 import { Eyes } from "../../eyes.ts";
-import { call, EXTRACTOR, env, json, newTenant, post, until } from "../../support.ts";
+import {
+  call,
+  EXTRACTOR,
+  env,
+  json,
+  newTenant,
+  post,
+  runContextDriver,
+  until,
+} from "../../support.ts";
 
 const words = (seed: string) =>
   Array.from({ length: 80 }, (_, i) => `The ${seed} was seen at gate ${i} by the keeper.`).join(
@@ -138,15 +146,15 @@ describe("a context with summaries", () => {
     expect(segment.summary).toMatchObject({ state: "ready", text: SAID });
   });
 
-  it("gets them from the sweep, once", async () => {
+  it("gets them from the driver, once", async () => {
     const id = await filled();
     await until(async () => {
-      await sweep(env);
+      await runContextDriver(id);
       return (await segments(id))[0]?.summary?.state === "ready";
     });
-    await sweep(env);
+    await runContextDriver(id);
     await until(async () => {
-      await sweep(env);
+      await runContextDriver(id);
       return (await get(`${id}/view`)).items[0].type === "summary";
     });
     expect(await asked()).toHaveLength(1);
@@ -245,7 +253,7 @@ describe("a context with summaries", () => {
     expect(await rows()).toBeGreaterThan(0);
     await call(`/v1/contexts/${id}`, { method: "DELETE", key });
     await until(async () => {
-      await sweep(env);
+      await runContextDriver(id);
       return (await rows()) === 0;
     });
   });
