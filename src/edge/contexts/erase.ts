@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import { deleteDocument } from "../jobs/retention.ts";
 import { filesOfContext } from "../storage/files.ts";
-import { deleteJob } from "../storage/jobs.ts";
+import { deleteJob } from "../storage/job-retention.ts";
 import {
   type Context,
   deleteContextRecords,

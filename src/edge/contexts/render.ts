@@ -21,7 +21,8 @@ import type { PageError } from "../domain/pages/page-result.ts";
 import { startJob } from "../jobs/create.ts";
 import { deleteDocument } from "../jobs/retention.ts";
 import { fileById, type StoredFile } from "../storage/files.ts";
-import { deleteJob, findJobById, type Job, jobPages, lastJobOf } from "../storage/jobs.ts";
+import { deleteJob } from "../storage/job-retention.ts";
+import { findJobById, type Job, jobPages, lastJobOf } from "../storage/jobs.ts";
 import type { Context } from "../storage/memory/contexts.ts";
 import { messagesOfSegment } from "../storage/memory/messages.ts";
 import {

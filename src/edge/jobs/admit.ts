@@ -4,7 +4,7 @@ import type { Caller } from "../context.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { secondsOfDayLeft } from "../domain/keys/day-limits.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
-import type { Allowance, Refused } from "../storage/jobs.ts";
+import type { Allowance, Refused } from "../storage/new-jobs.ts";
 
 /** The problems of a key or an account that has reached a limit. */
 export const ADMISSION = [

@@ -37,16 +37,15 @@ import { wakeAll } from "../signals/wake-receiver.ts";
 import type { StoredFile } from "../storage/files.ts";
 import { claimJob } from "../storage/idempotency.ts";
 import {
-  type Allowance,
   findJob,
   findJobAndDocument,
   type Job,
   type JobWithPages,
   jobPages,
-  type Refused,
 } from "../storage/jobs.ts";
 import { seenModels } from "../storage/models.ts";
-import type { PlannedJob } from "../storage/reading.ts";
+import type { Allowance, Refused } from "../storage/new-jobs.ts";
+import type { PlannedJob } from "../storage/planning.ts";
 import { keptTokens } from "../storage/tenants.ts";
 import { timed } from "../telemetry.ts";
 import { ADMISSION, checkDay, NOT_LIMITED, refused } from "./admit.ts";

@@ -8,7 +8,8 @@ import { wakeShard } from "../signals/wake-shard.ts";
 import { type CanceledShard, endJobEarly } from "../storage/cancellation.ts";
 import { type Concerned, concernedBy } from "../storage/deliveries.ts";
 import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
-import { expiredJobs, type Job, jobsWithoutDocument } from "../storage/jobs.ts";
+import type { Job } from "../storage/jobs.ts";
+import { expiredJobs, jobsWithoutDocument } from "../storage/unfinished-jobs.ts";
 
 /**
  * Notifies watchers, webhooks and batches of jobs that may have changed. Safe to repeat.

@@ -9,8 +9,8 @@ import { Problem } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { fileById } from "../storage/files.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
-import { seenModels } from "../storage/models.ts";
-import { countUncached, digestName } from "../storage/reading.ts";
+import { digestName, seenModels } from "../storage/models.ts";
+import { countUncached } from "../storage/planning.ts";
 import { imageBytes } from "../storage/results.ts";
 
 /**

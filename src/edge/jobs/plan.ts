@@ -12,26 +12,20 @@ import { probableBundle } from "../storage/bundles.ts";
 import { createCachedJob } from "../storage/cached-jobs.ts";
 import { fileById, pageCountOf, type StoredFile } from "../storage/files.ts";
 import { rememberFinished } from "../storage/finished-jobs.ts";
-import {
-  type Allowance,
-  findJobById,
-  halfPlannedJobs,
-  type Job,
-  pagesWithoutFlights,
-  type Refused,
-  uncountedJobs,
-} from "../storage/jobs.ts";
+import { findJobById, type Job } from "../storage/jobs.ts";
 import { Memory, RECORDS_BYTES } from "../storage/memory.ts";
+import { digestName } from "../storage/models.ts";
+import type { Allowance, Refused } from "../storage/new-jobs.ts";
 import {
   claimAgain,
   createPlannedJob,
-  digestName,
   type Plan,
   type Planned,
   type PlannedJob,
   planJob,
-} from "../storage/reading.ts";
+} from "../storage/planning.ts";
 import { insertShards, type Shard } from "../storage/shards.ts";
+import { halfPlannedJobs, pagesWithoutFlights, uncountedJobs } from "../storage/unfinished-jobs.ts";
 import { willBeBundled } from "./bundle.ts";
 
 /** Which pages of a document a job reads, and how. */

@@ -9,7 +9,8 @@ import { type Document, dueErasures, eraseObjects, forgetErasure } from "../stor
 import { awaitsDelivery, eraseExtractions, extractionsOfJobs } from "../storage/extractions.ts";
 import { bestEffort, withoutRoomToo } from "../storage/fault.ts";
 import { expiredFiles, fileById } from "../storage/files.ts";
-import { deleteJob, filesToErase, type Job, markDelivered, markErased } from "../storage/jobs.ts";
+import { deleteJob, filesToErase, markDelivered, markErased } from "../storage/job-retention.ts";
+import type { Job } from "../storage/jobs.ts";
 import { pruneJobs, pruneLogs } from "../storage/pruning.ts";
 import { pruneVersions } from "../storage/result-versions.ts";
 import { announce, stopShards } from "./end.ts";

@@ -6,17 +6,17 @@ import type { Receiver } from "../bindings.ts";
 import { changed, rowsOf } from "./batch-results.ts";
 import type { KnownBundle } from "./bundles.ts";
 import { pagesOf } from "./hits.ts";
+import type { Job } from "./jobs.ts";
 import {
   type Allowance,
   admissionOf,
-  type Job,
   NEW_JOB,
   newJobOf,
   type Refused,
   whyRefused,
-} from "./jobs.ts";
+} from "./new-jobs.ts";
+import type { Plan, PlannedJob } from "./planning.ts";
 import { REFUSAL } from "./quota.ts";
-import type { Plan, PlannedJob } from "./reading.ts";
 import { countJobOfHits } from "./usage.ts";
 
 /** The hits among the wanted pages `?8` of the reader `?9`, as SQL: one row. The order of the joins is that of the pages. */

@@ -1,5 +1,5 @@
 /**
- * Webhook deliveries and the log of their attempts. Rows are inserted when jobs end (`reading.ts`), by the trigger
+ * Webhook deliveries and the log of their attempts. Rows are inserted when jobs end (`job-ends.ts`), by the trigger
  * `page_completed` for pages, and here for events without a job.
  */
 import type { Receiver } from "../bindings.ts";

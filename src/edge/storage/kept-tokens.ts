@@ -8,7 +8,7 @@ import { newId } from "../domain/ids.ts";
 import { type ReadOptions, type SeenAs, tokenKey } from "../domain/pages/page-key.ts";
 import type { TokensHead } from "../domain/pages/tokens-file.ts";
 import { fileById, type StoredFile } from "./files.ts";
-import { digestName } from "./reading.ts";
+import { digestName } from "./models.ts";
 import type { Shard } from "./shards.ts";
 
 export interface KeptTokens {

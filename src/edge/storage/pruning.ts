@@ -4,7 +4,7 @@
  */
 import { bundlesOf, type NamedBundle } from "./bundles.ts";
 import { extractionsOfJobs } from "./extractions.ts";
-import { removeJobs } from "./jobs.ts";
+import { removeJobs } from "./job-retention.ts";
 
 const DAY_MS = 86_400_000;
 
