@@ -4,7 +4,7 @@
     python3 bench/pruning.py --jobs 100000
 
 Fills SQLite with the edge's migrations and finished jobs, and runs the statements of `storage/pruning.ts` and
-`storage/jobs.ts`, taken from those files, until nothing is left. D1 is SQLite, but its disks and replication differ.
+`storage/job-retention.ts`, taken from those files, until nothing is left. D1 is SQLite, but its disks and replication differ.
 """
 
 import argparse
@@ -122,7 +122,7 @@ def main() -> None:
         print(f"bytes of a job without logs: {(used_bytes(db) - empty) / jobs:.0f}")
 
         [due] = statements("pruning.ts", "pruneJobs")
-        remove = statements("jobs.ts", "removeJobs")
+        remove = statements("job-retention.ts", "removeJobs")
         slices = []
         while True:
             since = time.perf_counter()
