@@ -94,6 +94,8 @@ def main() -> None:
     jobs = parser.parse_args().jobs
     with tempfile.TemporaryDirectory() as folder:
         db = sqlite3.connect(Path(folder) / "d1.sqlite", isolation_level=None)
+        # SQLite knows `subsec` from 3.42 on.
+        db.create_function("unixepoch", 1, lambda _: time.time())
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA journal_mode = WAL")
         for migration in sorted((STORAGE / "migrations").glob("*.sql")):
