@@ -185,9 +185,7 @@ const parts = (captions: Ref[]) => ({ captions, references: [], footnotes: [] })
 
 /** Where an item stands, and which characters of its own text stand there. */
 const provenance = (page: number, size: Size | null, { bbox }: Block, text: string): object[] =>
-  size
-    ? [{ page_no: page, bbox: boxOf(size, bbox), charspan: [0, countCodePoints(text)] }]
-    : [];
+  size ? [{ page_no: page, bbox: boxOf(size, bbox), charspan: [0, countCodePoints(text)] }] : [];
 
 function boxOf(size: Size, box: Block["bbox"]) {
   const [l, t, r, b] = boxOn(size, box);

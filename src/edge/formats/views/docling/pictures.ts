@@ -2,8 +2,6 @@
 import type { StoredPageResult } from "../../../domain/pages/page-result.ts";
 import { type FigureBlock, isShown } from "../figures.ts";
 
-export const IMAGE_MODES = ["placeholder", "embedded", "referenced"] as const;
-
 /**
  * The page with other addresses of its pictures.
  * @param result with addresses, and `![Figure 3](address)` in its Markdown
