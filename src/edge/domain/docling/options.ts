@@ -23,7 +23,8 @@ const off = (why: string) =>
     .default(false);
 const none = z
   .unknown()
-  .refine((given) => given === null || given === undefined, "is not supported here");
+  .refine((given) => given === null || given === undefined, "is not supported here")
+  .optional();
 const ignored = { description: "Accepted and ignored" };
 const list = (most: number) => z.array(z.string().max(64)).max(most);
 

@@ -53,7 +53,13 @@ function written(item: Item, size: Size | null): string {
 function locations(size: Size, box: Block["bbox"]): string {
   const [l, t, r, b] = boxOn(size, box);
   const shares = [l / size.width, t / size.height, r / size.width, b / size.height];
-  return shares.map((share) => `<loc_${Math.min(Math.round(500 * share), 499)}>`).join("");
+  return shares.map((share) => `<loc_${Math.min(evenly(500 * share), 499)}>`).join("");
+}
+
+/** Rounds halves to the even number, as Python does. */
+function evenly(n: number): number {
+  const up = Math.round(n);
+  return up - n === 0.5 && up % 2 === 1 ? up - 1 : up;
 }
 
 /** The Optimised Table Structure Language (arXiv:2305.03393): a token for each position of the grid. */
