@@ -10,8 +10,22 @@ export const TO_FORMATS = ["md", "json", "html", "text", "doctags"] as const;
 export type ToFormat = (typeof TO_FORMATS)[number];
 export const IMAGE_MODES = ["placeholder", "embedded", "referenced"] as const;
 
-/** Docling's names of engines for OCR. They mean the default model, unless the deployment has a model of that name. */
-const ENGINES = ["auto", "default", "easyocr", "ocrmac", "rapidocr", "tesseract", "tesserocr"];
+/**
+ * Docling's names of engines for OCR, and those of its Java client. They mean the default model, unless the deployment has
+ * a model of that name.
+ */
+const ENGINES = new Set([
+  "auto",
+  "default",
+  "easyocr",
+  "mac",
+  "ocrmac",
+  "rapidocr",
+  "tesseract",
+  "tesseract_cli",
+  "tesseract_cloud",
+  "tesserocr",
+]);
 
 /** Characters of what stands between pages. */
 const MAX_PAGE_BREAK = 100;
@@ -140,7 +154,7 @@ function modelOf(
   const isNamed = ocr_preset !== "auto";
   const name = isNamed ? ocr_preset : ocr_engine;
   const named = models.includes(name) ? name : null;
-  if (!named && !ENGINES.includes(name))
+  if (!named && !ENGINES.has(name))
     return {
       path: [isNamed ? "ocr_preset" : "ocr_engine"],
       message: `not available; there are ${models.join(", ")}, and auto means ${fallback}`,

@@ -72,7 +72,9 @@ const CONTENTS: Record<ToFormat, string> = {
 
 async function* body(env: Env, task: Task, document: Converted): AsyncGenerator<string> {
   const { job, name } = document;
-  const status = documentStatus(job);
+  const errors = errorsOf(document);
+  const ofJob = documentStatus(job);
+  const status = ofJob === "success" && errors.length > 0 ? "partial_success" : ofJob;
   let text = `{"document":{"filename":${JSON.stringify(name)}`;
   for (const [format, member] of Object.entries(CONTENTS) as [ToFormat, string][]) {
     text += `,"${member}":`;
@@ -91,7 +93,7 @@ async function* body(env: Env, task: Task, document: Converted): AsyncGenerator<
   }
   const rest = {
     status,
-    errors: errorsOf(document),
+    errors,
     processing_time: ((job.finishedAt ?? job.createdAt) - job.createdAt) / 1000,
     timings: {},
   };
@@ -153,10 +155,14 @@ function viewOf(format: ToFormat, task: Task, origin: StoredFile & { filename: s
   }
 }
 
+/** A page that has a result, of which nothing can be relied on. */
+const UNREADABLE = { code: "unreadable", message: "The page could not be read." };
+
 function errorsOf({ job, pages }: Converted): ErrorItem[] {
-  const failed = pages.flatMap(({ page, error }): ErrorItem[] =>
-    error ? [{ ...errorItem("model", error), page_no: page }] : [],
-  );
+  const failed = pages.flatMap(({ page, error, verdict }): ErrorItem[] => {
+    const fault = error ?? (verdict === "unreadable" ? UNREADABLE : null);
+    return fault ? [{ ...errorItem("model", fault), page_no: page }] : [];
+  });
   if (job.error) {
     const whole = errorItem("document_backend", job.error);
     // A document that cannot be opened fails on each of its pages.

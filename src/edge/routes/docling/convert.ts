@@ -9,7 +9,7 @@ import { type DocumentSource, findDocument } from "../../documents/ingest.ts";
 import { type ConvertOptions, jobOf, type WantedJob } from "../../domain/docling/options.ts";
 import { taskStatus } from "../../domain/docling/status.ts";
 import { MAX_SOURCES, type Task, taskId } from "../../domain/docling/task.ts";
-import { typeByName } from "../../domain/documents/media-type.ts";
+import { isText, typeByName } from "../../domain/documents/media-type.ts";
 import { fromBase64url } from "../../domain/encoding.ts";
 import { cacheStatus } from "../../domain/jobs/job.ts";
 import { optionsFromTexts } from "../../domain/jobs/option-texts.ts";
@@ -215,8 +215,13 @@ async function started(
   // A claim is for requests that start one job.
   const claim = files.length === 1 ? c.get("claim") : undefined;
   try {
-    for (const { id } of files)
-      made.push(await createJob(c.env, c.var, { document: { file: id }, ...wanted }, claim));
+    for (const { id, mediaType } of files) {
+      // Texts and Office documents have no layer: their own text is what `do_ocr: false` asks for.
+      const text_layer =
+        wanted.text_layer === "only" && isText(mediaType) ? "auto" : wanted.text_layer;
+      const job = { document: { file: id }, ...wanted, text_layer } as const;
+      made.push(await createJob(c.env, c.var, job, claim));
+    }
   } catch (error) {
     for (const { job } of made) await cancelJob(c.env, job);
     throw error;

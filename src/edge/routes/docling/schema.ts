@@ -89,7 +89,7 @@ export const ConvertResponse = z
     status: z.enum(["success", "partial_success", "failure"]),
     errors: z.array(ErrorItem),
     processing_time: z.number().openapi({ description: "Seconds" }),
-    timings: z.object({}),
+    timings: z.record(z.string(), z.unknown()),
   })
   .openapi("DoclingConvertResponse");
 
@@ -99,7 +99,7 @@ const Failure = z
     message: z.string(),
     retryable: z.boolean(),
     phase: z.literal("execution"),
-    details: z.object({}),
+    details: z.record(z.string(), z.string()),
   })
   .openapi("DoclingFailure");
 export type Failure = z.infer<typeof Failure>;

@@ -81,7 +81,7 @@ function itemOf(block: Block, caption: TextItem | null): Item[] {
   const table = type === "table" ? tableOf(block) : null;
   if (table) return [{ kind: "table", block, caption, table }];
   if ((text || block.latex || "").trim() === "") return caption ? [caption] : [];
-  if (type === "list") return [{ kind: "list", block, items: text.split("\n").flatMap(listItem) }];
+  if (type === "list") return listsOf(text).map((items) => ({ kind: "list", block, items }));
   const item = isHeading(block) ? heading(block) : textItem(block, labelOf(block));
   return caption ? [caption, item] : [item];
 }
@@ -111,6 +111,17 @@ function textItem(block: Block, label: string): TextItem {
 }
 
 const MARKER = /^\s*([-*•]|(\d{1,3}[.)]))\s+/;
+
+/** The items of a block. Where numbers follow bullets, or bullets numbers, another list begins. */
+function listsOf(text: string): ListItem["items"][] {
+  const lists: ListItem["items"][] = [];
+  for (const item of text.split("\n").flatMap(listItem)) {
+    const last = lists.at(-1);
+    if (last?.[0]?.enumerated === item.enumerated) last.push(item);
+    else lists.push([item]);
+  }
+  return lists;
+}
 
 function listItem(line: string): ListItem["items"] {
   const [written = "", marker = "-", number] = MARKER.exec(line) ?? [];
