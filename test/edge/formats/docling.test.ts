@@ -53,11 +53,11 @@ describe("a DoclingDocument", () => {
     );
     expect(document).toMatchObject({ schema_name: "DoclingDocument", name: "file_1" });
     expect(
-      document.texts.map(({ label, level = null, text, content_layer }: never) => [
-        label,
-        level,
-        text,
-        content_layer,
+      document.texts.map((item: Record<string, unknown>) => [
+        item.label,
+        item.level ?? null,
+        item.text,
+        item.content_layer,
       ]),
     ).toEqual([
       ["page_header", null, "Annual report", "furniture"],
