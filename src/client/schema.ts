@@ -688,6 +688,163 @@ export type MistralDocument = {
   file_id: string;
 };
 
+export type DoclingConvertResponse = {
+  document: {
+    filename: string;
+    md_content: string | null;
+    json_content: DoclingDocument | null;
+    html_content: string | null;
+    text_content: string | null;
+    doctags_content: string | null;
+  };
+  status: "success" | "partial_success" | "failure";
+  errors: Array<DoclingErrorItem>;
+  /** Seconds */
+  processing_time: number;
+  timings: Record<string, unknown>;
+};
+
+/** As docling-core defines it; `GET /v1/jobs/{id}/result?format=docling` has it too */
+export type DoclingDocument = {
+  schema_name: "DoclingDocument";
+  version: string;
+  name: string;
+};
+
+export type DoclingErrorItem = {
+  component_type: "document_backend" | "model";
+  module_name: string;
+  error_message: string;
+  page_no: number | null;
+};
+
+export type DoclingError = {
+  detail: string | Array<{
+    type: string;
+    loc: Array<string | number>;
+    msg: string;
+  }>;
+  type: string;
+  request_id: string;
+};
+
+export type DoclingConvertRequest = {
+  sources: Array<DoclingSource>;
+  options?: {
+    /** Accepted and ignored: the type of a document is told by its bytes */
+    from_formats?: Array<string>;
+    to_formats?: Array<"md" | "json" | "html" | "text" | "doctags">;
+    /** `referenced`: in a ZIP archive, files in `artifacts/`; in the body, addresses that need the API key */
+    image_export_mode?: "placeholder" | "embedded" | "referenced";
+    /** `false`: as `image_export_mode: placeholder` */
+    include_images?: boolean;
+    /** `false`: only characters from the text layer, by a model that can take them */
+    do_ocr?: boolean;
+    /** All characters are recognised, also those that the document has as text */
+    force_ocr?: boolean;
+    /** A model of `GET /v1/models`. The names of Docling's engines mean the default model, if there is no model of that name */
+    ocr_preset?: string;
+    /** The earlier name of `ocr_preset` */
+    ocr_engine?: string;
+    /** BCP-47 tags, or the codes of Tesseract and EasyOCR */
+    ocr_lang?: Array<string> | null;
+    /** The first and the last page, from 1 */
+    page_range?: [number, number];
+    /** Stands between the pages of the Markdown */
+    md_page_break_placeholder?: string;
+    /** Accepted and ignored */
+    pipeline?: "standard" | "legacy" | "vlm";
+    /** Accepted and ignored */
+    pdf_backend?: string;
+    /** Accepted and ignored */
+    table_mode?: string;
+    /** Accepted and ignored */
+    table_cell_matching?: boolean;
+    /** Accepted and ignored */
+    do_table_structure?: boolean;
+    /** Accepted and ignored */
+    do_pdf_heading_hierarchy?: boolean;
+    /** Accepted and ignored */
+    images_scale?: number;
+    /** Accepted and ignored */
+    document_timeout?: number | null;
+    /** Accepted and ignored */
+    abort_on_error?: boolean;
+    /** Accepted and ignored */
+    md_compact_tables?: boolean;
+    include_page_images?: boolean;
+    do_code_enrichment?: boolean;
+    do_formula_enrichment?: boolean;
+    do_picture_classification?: boolean;
+    do_picture_description?: boolean;
+    do_chart_extraction?: boolean;
+    ocr_custom_config?: unknown;
+    table_structure_custom_config?: unknown;
+    layout_custom_config?: unknown;
+    vlm_pipeline_model?: unknown;
+    vlm_pipeline_model_local?: unknown;
+    vlm_pipeline_model_api?: unknown;
+    vlm_pipeline_custom_config?: unknown;
+    picture_description_local?: unknown;
+    picture_description_api?: unknown;
+    picture_description_custom_config?: unknown;
+    picture_classification_custom_config?: unknown;
+    chart_extraction_custom_config?: unknown;
+    code_formula_custom_config?: unknown;
+    chunking_options?: unknown;
+    chunking_preset?: unknown;
+  };
+  target?: {
+    kind: "inbody" | "zip" | "presigned_url";
+  };
+  callbacks?: Array<unknown>;
+};
+
+export type DoclingSource = {
+  kind: "http";
+  /** An `https:` URL */
+  url: string;
+  headers?: Record<string, unknown>;
+} | {
+  kind: "file";
+  base64_string: string;
+  filename: string;
+};
+
+export type DoclingTaskStatus = {
+  task_id: string;
+  task_type: "convert";
+  task_status: "pending" | "started" | "success" | "failure";
+  task_position: null;
+  task_meta: {
+    num_docs: number;
+    num_processed: number;
+    num_succeeded: number;
+    num_partially_succeeded: number;
+    num_failed: number;
+  };
+  error_message: string | null;
+  failure: DoclingFailure | null;
+};
+
+export type DoclingFailure = {
+  category: "unknown";
+  message: string;
+  retryable: boolean;
+  phase: "execution";
+  details: Record<string, string>;
+};
+
+export type DoclingTaskFailure = {
+  kind: "TaskFailureResult";
+  failure: DoclingFailure;
+};
+
+export type DoclingVersion = {
+  service: "fovea";
+  docling_document: string;
+};
+
 export type ExtractRequest = {
   /** JSON Schema of the data, with `type: object` at its root. References lead to places in the schema itself */
   schema: Record<string, unknown>;
@@ -695,8 +852,8 @@ export type ExtractRequest = {
   instructions?: string;
 };
 
-/** `mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
-export type ResultFormat = "json" | "md" | "mdzip" | "html" | "txt" | "csv" | "xlsx" | "hocr" | "alto" | "chunks" | "docx" | "pdf" | "overlay";
+/** `mdzip`: the Markdown and its figures as files, in a ZIP archive · `html`: contains the figures, unless `figures` says otherwise · `csv`, `xlsx`: only the tables; `xlsx` has a sheet for each · `hocr`, `alto`: blocks, lines and words with boxes and confidences, as fine as the reader has them, unless `granularity` says otherwise · `docx`: a Word document with the figures, unless `figures` is `none` · `chunks`: JSON lines for retrieval, with pages, headings and boxes · `docling`: a DoclingDocument, for the chunkers and exporters of docling-core · `pdf`: a searchable PDF of the page images; it needs the images that `fovea-render` makes (409 `page-images-missing` has the `request` that makes them) · `overlay`: the same PDF with the boxes of the blocks */
+export type ResultFormat = "json" | "md" | "mdzip" | "html" | "txt" | "csv" | "xlsx" | "hocr" | "alto" | "chunks" | "docling" | "docx" | "pdf" | "overlay";
 
 export type ResultDelivery = {
   job_id: string;

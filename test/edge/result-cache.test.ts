@@ -100,6 +100,7 @@ it("every format and selection is the same with and without the bundle and the c
     "hocr",
     "alto",
     "chunks",
+    "docling",
     "docx",
     "xlsx",
   ].flatMap((format) => [`format=${format}`, `format=${format}&pages=2-3,5`]);

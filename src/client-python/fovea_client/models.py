@@ -240,6 +240,64 @@ class MistralOcrResponseFoveaPage(Record):
     error: PageError | None
 
 
+class DoclingConvertResponse(Record):
+    document: DoclingConvertResponseDocument
+    status: Literal["success", "partial_success", "failure"] | str
+    errors: list[DoclingErrorItem]
+    processing_time: float
+    """Seconds"""
+    timings: dict[str, Any]
+
+
+class DoclingConvertResponseDocument(Record):
+    filename: str
+    md_content: str | None
+    json_content: DoclingDocument | None
+    html_content: str | None
+    text_content: str | None
+    doctags_content: str | None
+
+
+class DoclingError(Record):
+    detail: str | list[DoclingErrorDetail]
+    type: str
+    request_id: str
+
+
+class DoclingErrorDetail(Record):
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class DoclingTaskStatus(Record):
+    task_id: str
+    task_type: Literal["convert"]
+    task_status: Literal["pending", "started", "success", "failure"] | str
+    task_position: None
+    task_meta: DoclingTaskStatusTaskMeta
+    error_message: str | None
+    failure: DoclingFailure | None
+
+
+class DoclingTaskStatusTaskMeta(Record):
+    num_docs: int
+    num_processed: int
+    num_succeeded: int
+    num_partially_succeeded: int
+    num_failed: int
+
+
+class DoclingTaskFailure(Record):
+    kind: Literal["TaskFailureResult"]
+    failure: DoclingFailure
+
+
+class DoclingVersion(Record):
+    service: Literal["fovea"]
+    docling_document: str
+
+
 class Extraction(Record):
     """The extraction that the request for the job has asked for. With its data only where `result` is
     there; otherwise at `/v1/jobs/{id}/extractions/{extraction}`"""
@@ -1635,6 +1693,29 @@ class MistralOcrPageConfidenceScoresWordConfidenceScore(Record):
     confidence: float
     start_index: int
     """In the page's Markdown, or in the table's content; in code points"""
+
+
+class DoclingDocument(Record):
+    """As docling-core defines it; `GET /v1/jobs/{id}/result?format=docling` has it too"""
+
+    schema_name: Literal["DoclingDocument"]
+    version: str
+    name: str
+
+
+class DoclingErrorItem(Record):
+    component_type: Literal["document_backend", "model"] | str
+    module_name: str
+    error_message: str
+    page_no: int | None
+
+
+class DoclingFailure(Record):
+    category: Literal["unknown"]
+    message: str
+    retryable: bool
+    phase: Literal["execution"]
+    details: dict[str, str]
 
 
 class Citation(Record):

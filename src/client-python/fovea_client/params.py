@@ -182,6 +182,83 @@ class MistralOcrRequestDocumentAnnotationFormatJsonSchema(TypedDict, total=False
     """Accepted and ignored: every answer is validated"""
 
 
+class DoclingConvertRequest(TypedDict, total=False):
+    sources: Required[list[DoclingSource]]
+    options: DoclingConvertRequestOptions
+    target: DoclingConvertRequestTarget
+    callbacks: list[Any]
+
+
+class DoclingConvertRequestOptions(TypedDict, total=False):
+    from_formats: list[str]
+    """Accepted and ignored: the type of a document is told by its bytes"""
+    to_formats: list[Literal["md", "json", "html", "text", "doctags"]]
+    image_export_mode: Literal["placeholder", "embedded", "referenced"]
+    """`referenced`: in a ZIP archive, files in `artifacts/`; in the body, addresses that need the API key"""
+    include_images: bool
+    """`false`: as `image_export_mode: placeholder`"""
+    do_ocr: bool
+    """`false`: only characters from the text layer, by a model that can take them"""
+    force_ocr: bool
+    """All characters are recognised, also those that the document has as text"""
+    ocr_preset: str
+    """A model of `GET /v1/models`. The names of Docling's engines mean the default model, if there is no
+    model of that name"""
+    ocr_engine: str
+    """The earlier name of `ocr_preset`"""
+    ocr_lang: list[str] | None
+    """BCP-47 tags, or the codes of Tesseract and EasyOCR"""
+    page_range: tuple[float, float]
+    """The first and the last page, from 1"""
+    md_page_break_placeholder: str
+    """Stands between the pages of the Markdown"""
+    pipeline: Literal["standard", "legacy", "vlm"]
+    """Accepted and ignored"""
+    pdf_backend: str
+    """Accepted and ignored"""
+    table_mode: str
+    """Accepted and ignored"""
+    table_cell_matching: bool
+    """Accepted and ignored"""
+    do_table_structure: bool
+    """Accepted and ignored"""
+    do_pdf_heading_hierarchy: bool
+    """Accepted and ignored"""
+    images_scale: float
+    """Accepted and ignored"""
+    document_timeout: float | None
+    """Accepted and ignored"""
+    abort_on_error: bool
+    """Accepted and ignored"""
+    md_compact_tables: bool
+    """Accepted and ignored"""
+    include_page_images: bool
+    do_code_enrichment: bool
+    do_formula_enrichment: bool
+    do_picture_classification: bool
+    do_picture_description: bool
+    do_chart_extraction: bool
+    ocr_custom_config: Any
+    table_structure_custom_config: Any
+    layout_custom_config: Any
+    vlm_pipeline_model: Any
+    vlm_pipeline_model_local: Any
+    vlm_pipeline_model_api: Any
+    vlm_pipeline_custom_config: Any
+    picture_description_local: Any
+    picture_description_api: Any
+    picture_description_custom_config: Any
+    picture_classification_custom_config: Any
+    chart_extraction_custom_config: Any
+    code_formula_custom_config: Any
+    chunking_options: Any
+    chunking_preset: Any
+
+
+class DoclingConvertRequestTarget(TypedDict, total=False):
+    kind: Required[Literal["inbody", "zip"] | Literal["presigned_url"]]
+
+
 class ExtractRequest(TypedDict, total=False):
     schema: Required[dict[str, Any]]
     """JSON Schema of the data, with `type: object` at its root. References lead to places in the schema
@@ -657,6 +734,19 @@ class MistralDocumentFile(TypedDict, total=False):
     """Id from `POST /v1/files`"""
 
 
+class DoclingSource1(TypedDict, total=False):
+    kind: Required[Literal["http"]]
+    url: Required[str]
+    """An `https:` URL"""
+    headers: dict[str, Any]
+
+
+class DoclingSource2(TypedDict, total=False):
+    kind: Required[Literal["file"]]
+    base64_string: Required[str]
+    filename: Required[str]
+
+
 class BatchDefaults(TypedDict, total=False):
     schema: dict[str, Any]
     """JSON Schema of the data to extract from each document, as for `POST /v1/ocr`"""
@@ -760,7 +850,20 @@ class MessagePartImage(TypedDict, total=False):
 
 
 ResultFormat = Literal[
-    "json", "md", "mdzip", "html", "txt", "csv", "xlsx", "hocr", "alto", "chunks", "docx", "pdf", "overlay"
+    "json",
+    "md",
+    "mdzip",
+    "html",
+    "txt",
+    "csv",
+    "xlsx",
+    "hocr",
+    "alto",
+    "chunks",
+    "docling",
+    "docx",
+    "pdf",
+    "overlay",
 ]
 
 
@@ -768,6 +871,9 @@ NewMessages = NewContextMessages | NewProviderMessages
 
 
 MistralDocument = MistralDocumentDocumentUrl | MistralDocumentImageUrl | MistralDocumentFile
+
+
+DoclingSource = DoclingSource1 | DoclingSource2
 
 
 MessagePart = MessagePartText | MessagePartToolCall | MessagePartToolResult | MessagePartImage

@@ -36,6 +36,7 @@ const EXTENSIONS: Record<Format, string> = {
   hocr: "hocr",
   alto: "alto.xml",
   chunks: "jsonl",
+  docling: "docling.json",
   docx: "docx",
   pdf: "pdf",
   overlay: "overlay.pdf",
@@ -183,7 +184,7 @@ type Write = (fovea: Fovea, job: Job) => Promise<void>;
 /** Formats that are no text. */
 const BINARY = new Set<Format>(["mdzip", "xlsx", "docx", "pdf", "overlay"]);
 /** Formats of which several cannot follow each other. */
-const FILES = new Set<Format>([...BINARY, "hocr", "alto"]);
+const FILES = new Set<Format>([...BINARY, "hocr", "alto", "docling"]);
 
 const isJsonLines = (input: Input) =>
   (formatOf(input) === "json" || input.value("schema") !== undefined) &&

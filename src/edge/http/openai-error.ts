@@ -1,8 +1,7 @@
 /** Errors in OpenAI's form, on the routes that OpenAI's clients use. */
 import { z } from "@hono/zod-openapi";
-import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../context.ts";
 import { problems } from "./problem.ts";
+import { codeOf, type ProblemBody, replacingProblems } from "./replace-problems.ts";
 
 export const ChatError = z
   .object({
@@ -24,42 +23,20 @@ export function chatError(
   return { error: { message, type: typeOf(status), param, code } };
 }
 
+const errorOf = (problem: ProblemBody) =>
+  chatError(problem.status, codeOf(problem), problem.detail, problem.errors?.[0]?.path);
+
 /** Converts every problem of the chat routes into that form, also those of authentication and of missing routes. */
-export const chatErrors = replacingProblems("application/json", (_, error) => error);
+export const chatErrors = replacingProblems("application/json", errorOf);
 
 /**
  * Adds the member `error` to the problems of routes that OpenAI's clients share with others: its clients print nothing
  * else, and RFC 9457, 3.2 permits more members.
  */
-export const withOpenAiError = replacingProblems("application/problem+json", (problem, error) => ({
+export const withOpenAiError = replacingProblems("application/problem+json", (problem) => ({
   ...problem,
-  ...error,
+  ...errorOf(problem),
 }));
-
-interface ProblemBody {
-  type: string;
-  detail: string;
-  status: number;
-  errors?: { path: string }[];
-}
-
-function replacingProblems(
-  mediaType: string,
-  replace: (problem: ProblemBody, error: z.infer<typeof ChatError>) => object,
-) {
-  return createMiddleware<AppEnv>(async (c, next) => {
-    await next();
-    if (c.res.headers.get("content-type") !== "application/problem+json") return;
-    const problem = await c.res.json<ProblemBody>();
-    const { type, detail, status, errors } = problem;
-    const error = chatError(status, type.split(":").at(-1) as string, detail, errors?.[0]?.path);
-    const headers = new Headers(c.res.headers);
-    headers.set("content-type", mediaType);
-    // Hono copies the headers of a response that is replaced, so that it would keep the old content type.
-    c.res = undefined;
-    c.res = new Response(JSON.stringify(replace(problem, error)), { status, headers });
-  });
-}
 
 /** `problems()` for those routes. */
 export const documentedChatErrors = (...codes: Parameters<typeof problems>) =>

@@ -24,14 +24,29 @@ export const RECEIVED = [
 /** What a form may add to the size of its file, whose exact size is checked while it streams. */
 const FORM_BYTES = 256 * KIB;
 /** A field has room for the largest schema with white space. */
-const LIMITS = { files: 1, fields: 40, parts: 41, fieldSize: 128 * KIB, fieldNameSize: 100 };
+const LIMITS = { fields: 100, fieldSize: 128 * KIB, fieldNameSize: 100 };
 
-export interface Received {
+interface Stored {
   file: StoredFile;
   /** Whether the account had no file with these bytes. */
   created: boolean;
+}
+
+type Fields = [name: string, text: string][];
+
+export interface Received extends Stored {
   /** The other fields of the form, in order. */
-  fields: [name: string, text: string][];
+  fields: Fields;
+}
+
+/** The files that a form may have. */
+interface WantedFiles {
+  field: string;
+  most: number;
+  /** Checks the fields that come before a file. If it throws, the rest of the form is read and not stored. */
+  check?: (fields: Fields) => void;
+  /** The type of a file, from the part's name and type. */
+  typeOf?: (name: string | null, type: string) => string;
 }
 
 export const isForm = (type: string) => type.toLowerCase().startsWith("multipart/form-data");
@@ -41,103 +56,148 @@ export const isForm = (type: string) => type.toLowerCase().startsWith("multipart
  * @throws Problem of `RECEIVED`. Nothing is stored then
  */
 export async function receiveDocument(c: Context<AppEnv>, name?: string): Promise<Received> {
-  const { MAX_FILE_BYTES } = settings(c.env);
-  if (Number(c.req.header("content-length")) > MAX_FILE_BYTES + FORM_BYTES)
-    throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
-  const { body } = c.req.raw;
-  if (!body) throw new Problem("empty-file");
   const type = c.req.header("content-type") ?? "";
+  if (isForm(type)) {
+    const { stored, fields } = await receiveForm(c, { field: "file", most: 1 }, name);
+    return { ...(stored[0] as Stored), fields };
+  }
   const { tenantId } = c.get("caller");
-  if (!isForm(type))
-    return { ...(await storeDocument(c.env, tenantId, body, name ?? null, type)), fields: [] };
+  return {
+    ...(await storeDocument(c.env, tenantId, bodyOf(c, 1), name ?? null, type)),
+    fields: [],
+  };
+}
 
-  const form = new Form(body, type);
-  const part = await form.file;
-  const stored = await storeDocument(
-    c.env,
-    tenantId,
-    part.chunks,
-    name ?? part.name,
-    part.mediaType,
-  );
-  return withDocument(c, stored, async () => {
+/**
+ * The files of a form, which are stored one after the other, as they arrive.
+ * @param name of the file; if left out, those in the form
+ * @throws Problem of `RECEIVED`. Nothing is stored then
+ */
+export async function receiveForm(
+  c: Context<AppEnv>,
+  wanted: WantedFiles,
+  name?: string,
+): Promise<{ stored: Stored[]; fields: Fields }> {
+  const form = new Form(bodyOf(c, wanted.most), c.req.header("content-type") ?? "", wanted);
+  const stored: Stored[] = [];
+  const { tenantId } = c.get("caller");
+  return withDocuments(c, stored, async () => {
+    for (let part = await form.next(); part; part = await form.next()) {
+      const fault = faultOf(() => wanted.check?.(form.fields));
+      // A client that is not answered before it has sent everything sees the answer.
+      if (fault) {
+        await form.drain(part, settings(c.env).MAX_FILE_BYTES);
+        throw fault;
+      }
+      const type = wanted.typeOf?.(part.name, part.mediaType) ?? part.mediaType;
+      stored.push(await storeDocument(c.env, tenantId, part.chunks, name ?? part.name, type));
+    }
     await form.end;
-    return { ...stored, fields: form.fields };
+    if (stored.length === 0)
+      throw new Problem("invalid-request", `The form has no field \`${wanted.field}\`.`);
+    return { stored, fields: form.fields };
   });
 }
 
+function faultOf(check: () => void): unknown {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** @throws Problem `file-too-large` or `empty-file` */
+function bodyOf(c: Context<AppEnv>, files: number): ReadableStream<Uint8Array> {
+  const { MAX_FILE_BYTES } = settings(c.env);
+  if (Number(c.req.header("content-length")) > files * MAX_FILE_BYTES + FORM_BYTES)
+    throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
+  const { body } = c.req.raw;
+  if (!body) throw new Problem("empty-file");
+  return body;
+}
+
 /** Calls `use`. If that fails, a document that is new and that no job reads is deleted again. */
-export async function withDocument<T>(
+export const withDocument = <T>(c: Context<AppEnv>, document: Stored, use: () => Promise<T>) =>
+  withDocuments(c, [document], use);
+
+/** The same for several documents. `use` may add to them. */
+export async function withDocuments<T>(
   c: Context<AppEnv>,
-  { file, created }: Pick<Received, "file" | "created">,
+  documents: Stored[],
   use: () => Promise<T>,
 ): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    if (created) await bestEffort(deleteUnused(c.env.DB, file, Date.now()), { unused: file.id });
+    for (const { file, created } of documents)
+      if (created) await bestEffort(deleteUnused(c.env.DB, file, Date.now()), { unused: file.id });
     throw error;
   }
 }
 
-class Form {
-  readonly fields: Received["fields"] = [];
-  /** The field `file`, as soon as it begins. It must be read for `end` to come. */
-  readonly file: Promise<{
-    name: string | null;
-    mediaType: string;
-    chunks: AsyncIterable<Uint8Array>;
-  }>;
-  /** Rejects with the first fault of the form. */
-  readonly end: Promise<void>;
+interface Part {
+  name: string | null;
+  mediaType: string;
+  chunks: AsyncIterable<Uint8Array>;
+}
 
-  constructor(body: ReadableStream<Uint8Array>, contentType: string) {
+class Form {
+  readonly fields: Fields = [];
+  /** Rejects with the first fault of the form. All its files must be read for it to resolve. */
+  readonly end: Promise<void>;
+  readonly #parts: Part[] = [];
+  #isOver = false;
+  #news = Promise.withResolvers<void>();
+
+  constructor(body: ReadableStream<Uint8Array>, contentType: string, { field, most }: WantedFiles) {
     const ended = Promise.withResolvers<void>();
-    const found = Promise.withResolvers<Awaited<Form["file"]>>();
     this.end = ended.promise;
-    this.file = found.promise;
-    // Who awaits one of them may have left before the other fails.
+    // Who awaits it may have left before it fails.
     this.end.catch(() => {});
-    this.file.catch(() => {});
     const fail = (problem: Problem) => {
       ended.reject(problem);
-      found.reject(problem);
+      this.#tell();
     };
     const invalid = (what: string) => fail(new Problem("invalid-request", what));
     const malformed = () => fail(new Problem("malformed-request", "The form cannot be parsed."));
+    const limits = { ...LIMITS, files: most, parts: LIMITS.fields + most };
     try {
       const form = busboy({
         headers: { "content-type": contentType },
         // Browsers and curl send names as UTF-8 (multipart/form-data, RFC 7578, 4.2 and 5.1). The default is Latin-1.
         defParamCharset: "utf8",
-        limits: LIMITS,
+        limits,
       });
-      form.on("file", (field, stream, { filename, mimeType }) => {
+      form.on("file", (name, stream, { filename, mimeType }) => {
         // Its reader is told as well; it may have left.
         stream.on("error", () => {});
-        if (field === "file")
-          return found.resolve({
-            name: filename?.slice(0, 255) || null,
-            mediaType: mimeType,
-            chunks: whole(stream),
-          });
-        stream.resume();
-        invalid(`${field}: only the field \`file\` may be a file`);
+        if (name !== field) {
+          stream.resume();
+          return invalid(`${name}: only the field \`${field}\` may be a file`);
+        }
+        const part = { name: filename?.slice(0, 255) || null, mediaType: mimeType };
+        this.#parts.push({ ...part, chunks: whole(stream) });
+        this.#tell();
       });
-      form.on("field", (field, text, { nameTruncated, valueTruncated }) => {
+      form.on("field", (name, text, { nameTruncated, valueTruncated }) => {
         if (nameTruncated || valueTruncated)
           invalid(
-            `${field}: at most ${LIMITS.fieldSize} bytes, and ${LIMITS.fieldNameSize} of the name`,
+            `${name}: at most ${LIMITS.fieldSize} bytes, and ${LIMITS.fieldNameSize} of the name`,
           );
-        this.fields.push([field, text]);
+        this.fields.push([name, text]);
       });
-      form.on("filesLimit", () => invalid("file: the form may have one file"));
-      form.on("fieldsLimit", () => invalid(`The form may have ${LIMITS.fields} fields.`));
-      form.on("partsLimit", () => invalid(`The form may have ${LIMITS.parts} parts.`));
+      form.on("filesLimit", () =>
+        invalid(`${field}: the form may have ${most === 1 ? "one file" : `${most} files`}`),
+      );
+      form.on("fieldsLimit", () => invalid(`The form may have ${limits.fields} fields.`));
+      form.on("partsLimit", () => invalid(`The form may have ${limits.parts} parts.`));
       form.on("error", malformed);
       form.on("close", () => {
-        found.reject(new Problem("invalid-request", "The form has no field `file`."));
+        this.#isOver = true;
         ended.resolve();
+        this.#tell();
       });
       const source = Readable.fromWeb(body as never);
       source.on("error", () => form.destroy(new Error("the request was cut off")));
@@ -145,6 +205,31 @@ class Form {
     } catch {
       malformed();
     }
+  }
+
+  /** The next file, as soon as it begins; the one before it must have been read. `null` at the end. @throws Problem */
+  async next(): Promise<Part | null> {
+    for (;;) {
+      const part = this.#parts.shift();
+      if (part) return part;
+      if (this.#isOver) return null;
+      await Promise.race([this.#news.promise, this.end]);
+    }
+  }
+
+  /** Reads a file and all that come after it. @param most bytes */
+  async drain(first: Part, most: number): Promise<void> {
+    let bytes = 0;
+    for (let part: Part | null = first; part; part = await this.next())
+      for await (const chunk of part.chunks) {
+        bytes += chunk.byteLength;
+        if (bytes > most) return;
+      }
+  }
+
+  #tell(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
   }
 }
 

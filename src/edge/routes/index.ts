@@ -23,6 +23,8 @@ import { contextsRecall } from "./contexts/recall.ts";
 import { contextsSearch } from "./contexts/search.ts";
 import { contextsSegments } from "./contexts/segments.ts";
 import { contextsView } from "./contexts/show.ts";
+import { doclingConvert } from "./docling/convert.ts";
+import { doclingTasks } from "./docling/tasks.ts";
 import { filesContent } from "./files/content.ts";
 import { filesCreate } from "./files/create.ts";
 import { filesDelete, filesGet, filesList } from "./files/files.ts";
@@ -66,6 +68,8 @@ export const routes: ((app: App) => void)[] = [
   uploadsCreate,
   uploads,
   ocrCreate,
+  doclingConvert,
+  doclingTasks,
   jobsList,
   jobsGet,
   jobsEvents,

@@ -21,7 +21,7 @@ from ._lists import async_all
 from .transport import AsyncTransport
 
 JobState = Literal["queued", "running", "succeeded", "partial", "failed", "canceled", "expired"]
-TextFormat = Literal["json", "md", "html", "txt", "csv", "hocr", "alto", "chunks"]
+TextFormat = Literal["json", "md", "html", "txt", "csv", "hocr", "alto", "chunks", "docling"]
 
 SILENCE = 45.0
 """Seconds after which an event stream is broken: the service sends a comment at least every 15 seconds."""

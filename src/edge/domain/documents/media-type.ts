@@ -129,3 +129,14 @@ const DECLARED: Record<string, MediaType> = {
   "text/html": "text/html",
   "application/xhtml+xml": "text/html",
 };
+
+const BY_ENDING: Record<string, TextType | "text/csv"> = {
+  md: "text/markdown",
+  markdown: "text/markdown",
+  txt: "text/plain",
+  csv: "text/csv",
+};
+
+/** The type that a name declares, for texts whose type is not declared otherwise. */
+export const typeByName = (name: string): string | null =>
+  BY_ENDING[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? null;

@@ -4,6 +4,7 @@
  */
 import { ChosenFigures, type FigureChoice } from "../pages/figure-choice.ts";
 import type { PageResult, StoredReading } from "../pages/page-result.ts";
+import { unescaped, withoutParagraph } from "../pages/paragraphs.ts";
 import { type Edit, edited } from "../pages/presentation.ts";
 
 type Block = PageResult["blocks"][number];
@@ -242,32 +243,6 @@ const textOf = (blocks: Block[]) =>
 function hyperlinks(blocks: Block[]): string[] {
   const found = blocks.flatMap(({ text }) => text.match(/\bhttps?:\/\/[^\s<>"'()[\]{}]+/g) ?? []);
   return [...new Set(found.map((address) => address.replace(/[.,;:!?]+$/, "")))];
-}
-
-const ENTITIES: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
-
-/** Markdown, or HTML, as plain text, and where each of its characters stands there. A tag is a space. */
-function unescaped(text: string): { plain: string; at: number[] } {
-  let plain = "";
-  const at: number[] = [];
-  const pattern = /\\([!-/:-@[-`{-~])|&(?:lt|gt|amp);|(<\/?[a-z][^<>]*>)|[\s\S]/gu;
-  for (const { 0: written, 1: escaped, 2: tag, index } of text.matchAll(pattern)) {
-    const character = escaped ?? ENTITIES[written] ?? (tag ? " " : written);
-    for (let i = 0; i < character.length; i++) at.push(index);
-    plain += character;
-  }
-  return { plain, at };
-}
-
-/** The Markdown without the paragraph that says this, if there is one. */
-function withoutParagraph(markdown: string, text: string, isLast: boolean): string {
-  const words = (written: string) => written.split(/\s+/).filter(Boolean).join(" ");
-  const wanted = words(text);
-  const says = (part: string) =>
-    part.length < 4 * text.length + 100 && words(unescaped(part).plain) === wanted;
-  const parts = markdown.split("\n\n");
-  const index = isLast ? parts.findLastIndex(says) : parts.findIndex(says);
-  return index < 0 ? markdown : parts.toSpliced(index, 1).join("\n\n");
 }
 
 /** How far from the last word the next one may stand, in characters. */

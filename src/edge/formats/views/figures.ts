@@ -20,22 +20,36 @@ export function altText({ id, text }: Block): string {
 /** What stands together in the document: a block, or a figure with its caption, in their order on the page. */
 export type Group = { blocks: Block[]; figure: FigureBlock | null };
 
-/** The blocks in order. A caption belongs to the nearer of the two figures beside it. */
-export function grouped(blocks: Block[]): Group[] {
-  const captionOf = new Map<Block, Block>();
+/**
+ * The captions by the blocks to which they belong: each to the nearer of the two blocks beside it that may own it.
+ * @param owns whether a block may own a caption
+ */
+export function captionsOf(
+  blocks: Block[],
+  owns: (block: Block, caption: Block) => boolean,
+): Map<Block, Block> {
+  const captions = new Map<Block, Block>();
   for (const [i, caption] of blocks.entries()) {
-    if (caption.type !== "image_caption") continue;
-    const [figure] = [blocks[i - 1], blocks[i + 1]]
+    const [owner] = [blocks[i - 1], blocks[i + 1]]
       .filter((block) => block !== undefined)
-      .filter((block) => isShown(block) && !captionOf.has(block))
+      .filter((block) => owns(block, caption) && !captions.has(block))
       .sort((a, b) => gap(a, caption) - gap(b, caption));
-    if (figure) captionOf.set(figure, caption);
+    if (owner) captions.set(owner, caption);
   }
-  const grouped = new Set(captionOf.values());
+  return captions;
+}
+
+/** The blocks in order, each figure with its caption. */
+export function grouped(blocks: Block[]): Group[] {
+  const captions = captionsOf(
+    blocks,
+    (block, { type }) => type === "image_caption" && isShown(block),
+  );
+  const owned = new Set(captions.values());
   return blocks
-    .filter((block) => !grouped.has(block))
+    .filter((block) => !owned.has(block))
     .map((block) => {
-      const caption = captionOf.get(block);
+      const caption = captions.get(block);
       const isAbove = caption && blocks.indexOf(caption) < blocks.indexOf(block);
       return {
         figure: isShown(block) ? block : null,

@@ -2,6 +2,7 @@ import type { Presentation } from "../../domain/pages/presentation.ts";
 import { alto } from "./alto.ts";
 import { chunks } from "./chunks.ts";
 import { csv } from "./csv.ts";
+import { docling } from "./docling/document.ts";
 import { docx } from "./docx.ts";
 import { hocr } from "./hocr.ts";
 import { html } from "./html.ts";
@@ -25,6 +26,7 @@ export const VIEWS = {
   hocr: () => hocr,
   alto: () => alto,
   chunks,
+  docling: () => docling(),
   docx,
   pdf,
   overlay: overlayPdf,
@@ -44,6 +46,7 @@ export function figuresIn(format: ViewName, asked: Figures | undefined, ofJob: F
   switch (format) {
     case "json":
     case "md":
+    case "docling":
       return asked ?? ofJob;
     case "html":
       return asked ?? "inline";

@@ -13,6 +13,7 @@ export const FORMATS = {
   html: { label: "HTML", extension: "html", text: true },
   json: { label: "JSON", extension: "json", text: true },
   chunks: { label: "Chunks for retrieval (JSON Lines)", extension: "jsonl", text: true },
+  docling: { label: "DoclingDocument (JSON)", extension: "docling.json", text: true },
   docx: { label: "Word", extension: "docx" },
   csv: { label: "All tables as CSV", extension: "csv", text: true },
   xlsx: { label: "All tables as Excel", extension: "xlsx" },
