@@ -5,7 +5,7 @@
 import type { Env } from "../bindings.ts";
 import { BucketFault } from "../buckets/fault.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
-import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
+import { type LineOutcome, lineOutcome, TIMED_OUT } from "../domain/batches/batch.ts";
 import type { Fault } from "../domain/buckets/faults.ts";
 import { idPattern } from "../domain/ids.ts";
 import { cancelJob } from "../jobs/end.ts";
@@ -39,6 +39,7 @@ import { dayLimits } from "../storage/tenants.ts";
 import { deliveriesOfEnd } from "./delivery.ts";
 import { expandListing } from "./listing.ts";
 import { BatchFault, countLines, expandLines } from "./manifest.ts";
+import { writeErrors } from "./mistral.ts";
 import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
 
@@ -79,6 +80,10 @@ export async function advanceBatch(env: Env, batchId: string): Promise<number | 
 /** @returns the result of `advanceBatch`, or `go on` if another step may follow in the same turn */
 async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   const { id, state } = batch;
+  if (batch.dueAt !== null && batch.dueAt <= Date.now() && state !== "canceling") {
+    await moveBatch(env.DB, id, ["running", "paused"], "canceling", TIMED_OUT);
+    return "go on";
+  }
   if (state === "running" && batch.total === null && !batch.input) {
     await countLines(env, batch);
     return "go on";
@@ -99,7 +104,7 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   }
   if (state === "canceling") {
     if (counts.open > 0) return POLL_MS;
-    await finish(env, batch, "canceled", null);
+    await finish(env, batch, "canceled", batch.reason);
     return null;
   }
   if (!running) return counts.open > 0 ? POLL_MS : null;
@@ -207,6 +212,7 @@ async function finish(
   reason: string | null,
 ): Promise<void> {
   await writeOutputManifest(env, batch);
+  if (batch.mistral) await writeErrors(env, batch);
   const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
   const { DB } = env;
   const now = Date.now();

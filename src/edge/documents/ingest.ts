@@ -2,7 +2,7 @@
 import type { Env } from "../bindings.ts";
 import { demandWithin, openBucket } from "../buckets/open.ts";
 import { getObject } from "../buckets/s3.ts";
-import { mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
+import { isDocument, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { idPattern } from "../domain/ids.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
@@ -45,6 +45,12 @@ export async function findDocument(
   tenantId: string,
   source: DocumentSource,
 ): Promise<StoredFile> {
+  const file = await findFile(env, tenantId, source);
+  if (isDocument(file.mediaType)) return file;
+  throw new Problem("unsupported-media-type", "The file is the input of a batch, and no document.");
+}
+
+async function findFile(env: Env, tenantId: string, source: DocumentSource): Promise<StoredFile> {
   if ("bytes" in source) return storeBytes(env, tenantId, source);
   if ("bucket" in source) return (await fileFromBucket(env, tenantId, source)).file;
   if ("url" in source) {

@@ -36,14 +36,17 @@ export const withOpenAiError = replacingProblems("application/problem+json", (pr
   ...error,
 }));
 
-interface ProblemBody {
+export interface ProblemBody {
   type: string;
+  title: string;
   detail: string;
   status: number;
-  errors?: { path: string }[];
+  request_id: string;
+  errors?: { path: string; message: string }[];
 }
 
-function replacingProblems(
+/** @param replace makes the new body from the problem, and from the same error in OpenAI's form */
+export function replacingProblems(
   mediaType: string,
   replace: (problem: ProblemBody, error: z.infer<typeof ChatError>) => object,
 ) {
