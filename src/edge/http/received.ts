@@ -38,9 +38,14 @@ export const isForm = (type: string) => type.toLowerCase().startsWith("multipart
 
 /**
  * @param name of the file; if left out, that in the form
+ * @param isBatchInput whether a form may hold JSON lines, too
  * @throws Problem of `RECEIVED`. Nothing is stored then
  */
-export async function receiveDocument(c: Context<AppEnv>, name?: string): Promise<Received> {
+export async function receiveDocument(
+  c: Context<AppEnv>,
+  name?: string,
+  isBatchInput = false,
+): Promise<Received> {
   const { MAX_FILE_BYTES } = settings(c.env);
   if (Number(c.req.header("content-length")) > MAX_FILE_BYTES + FORM_BYTES)
     throw new Problem("file-too-large", `A file may have at most ${MAX_FILE_BYTES} bytes.`);
@@ -59,6 +64,7 @@ export async function receiveDocument(c: Context<AppEnv>, name?: string): Promis
     part.chunks,
     name ?? part.name,
     part.mediaType,
+    isBatchInput,
   );
   return withDocument(c, stored, async () => {
     await form.end;

@@ -9,9 +9,9 @@ import { objectFields } from "../../domain/batches/batch.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { JobRequest } from "../../domain/jobs/job-request.ts";
-import { MistralRequest } from "../../domain/mistral/ocr-request.ts";
 import { optionsFromTexts } from "../../domain/jobs/option-texts.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
+import { MistralRequest } from "../../domain/mistral/ocr-request.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import {
   attachExtraction,
