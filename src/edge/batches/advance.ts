@@ -8,6 +8,7 @@ import { pagesLeftToday } from "../dispatch/scheduler.ts";
 import { type LineOutcome, lineOutcome, TIMED_OUT } from "../domain/batches/batch.ts";
 import type { Fault } from "../domain/buckets/faults.ts";
 import { idPattern } from "../domain/ids.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
 import { cancelJob } from "../jobs/end.ts";
 import { settings } from "../settings.ts";
 import { driveDeliveries } from "../signals/drive-output.ts";
@@ -170,7 +171,7 @@ async function settleEnded(env: Env, batch: Batch): Promise<void> {
   const ended = await endedLines(env.DB, batch.id, 500);
   if (ended.length === 0) return;
   const settlements = ended.map((end): Settlement => {
-    const { line, before, state, done, failed, error, extractionError } = end;
+    const { line, before, state, done, failed, error, pageError, extractionError } = end;
     const job = { state: state ?? "canceled", done };
     const outcome: LineOutcome = lineOutcome(job, before, batch.state === "canceling");
     // Its pages were read, its data are missing: a retry asks for them again.
@@ -181,11 +182,16 @@ async function settleEnded(env: Env, batch: Batch): Promise<void> {
         ? null
         : (error ?? {
             code: state === "partial" || state === "failed" ? "pages_failed" : job.state,
-            message: REASONS[job.state] ?? `${failed} pages were not read.`,
+            message: REASONS[job.state] ?? unread(failed, pageError),
           });
     return { line, outcome, error: reason, done, failed };
   });
   await settleLines(env.DB, batch.id, settlements);
+}
+
+function unread(pages: number, error: PageError | null): string {
+  const count = pages === 1 ? "A page was not read" : `${pages} pages were not read`;
+  return error ? `${count}. ${error.code}: ${error.message}` : `${count}.`;
 }
 
 const REASONS: Partial<Record<string, string>> = {

@@ -180,7 +180,8 @@ export async function jobWithFingerprint(
 export async function endedLines(db: D1Database, batchId: string, limit: number) {
   const { results } = await db
     .prepare(
-      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error, COALESCE(e.error, f.error) AS extractionError
+      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error, COALESCE(e.error, f.error) AS extractionError,
+         (SELECT p.error FROM job_pages p WHERE p.job_id = j.id AND p.error IS NOT NULL ORDER BY p.page LIMIT 1) AS pageError
        FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
          LEFT JOIN extractions e ON e.id = j.extraction_id LEFT JOIN extractions f ON f.id = j.figures_id
        WHERE l.batch_id = ? AND l.state = 'open' AND (j.id IS NULL OR j.finished_at IS NOT NULL)
@@ -195,6 +196,8 @@ export async function endedLines(db: D1Database, batchId: string, limit: number)
     done: (row.done ?? 0) as number,
     failed: (row.failed ?? 0) as number,
     error: parsed<PageError>(row.error),
+    /** Why the first of the unread pages was not read. */
+    pageError: parsed<PageError>(row.pageError),
     /** Why an extraction has failed, if the line asked for one. */
     extractionError: parsed<PageError>(row.extractionError),
   }));

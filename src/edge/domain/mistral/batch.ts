@@ -38,7 +38,7 @@ function parsed(text: string): z.infer<typeof Line> | (PageError & { customId?: 
   try {
     value = JSON.parse(text);
   } catch {
-    return fault("not_json", "The line is not JSON.");
+    return fault("malformed_request", "The line is not JSON.");
   }
   const { data, error } = Line.safeParse(value);
   if (data) return data;
@@ -160,9 +160,12 @@ export const outputRecord = (id: string, customId: string | null): [string, stri
 export function errorRecord(
   id: string,
   customId: string | null,
-  { code, message }: PageError,
+  error: PageError,
   status: number,
 ): string {
+  const { code } = error;
+  // Addresses are called `url` in the other shape.
+  const message = error.message.replace(/^url: /, "document: ");
   const type = code.replaceAll("_", "-");
   const body = { object: "error", message, type, param: null, code: null, raw_status_code: status };
   const response = { status_code: status, body };
