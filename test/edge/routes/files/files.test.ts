@@ -207,7 +207,7 @@ describe("clients of OpenAI and Mistral", () => {
     const put = async (name: string, bytes: Uint8Array | string, purpose: string) => {
       const form = new FormData();
       form.append("purpose", purpose);
-      form.append("file", new File([bytes as BlobPart], name));
+      form.append("file", new File([bytes as never], name));
       return (await json(post("/v1/files", owner, form))).id;
     };
     const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
