@@ -29,7 +29,7 @@ try {
   await setUp({ tests: true });
   await install();
   let passed = true;
-  for (const file of ["test_clients.py", "test_s3.py"]) {
+  for (const file of ["test_clients.py", "test_batches.py", "test_s3.py"]) {
     const args = [join(tests, "run.ts"), python, join(tests, file)];
     passed = (await run(node24, [...args, ...process.argv.slice(2)], { stdout: 1 })) && passed;
   }

@@ -29,9 +29,16 @@ export type File = {
   page_count: number | null;
   /** Unix seconds, as in OpenAI's and Mistral's APIs */
   created_at: number;
-  purpose: "ocr";
+  /** `batch`: requests for `POST /v1/batch/jobs`; such a file is no document */
+  purpose: "ocr" | "batch";
+  /** Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds */
+  expires_at: number | null;
+  /** `media_type`, for Mistral's clients */
+  mimetype: string;
   /** For Mistral's clients */
-  sample_type: "ocr_input";
+  visibility: "workspace";
+  /** For Mistral's clients */
+  sample_type: "ocr_input" | "batch_request";
   /** For Mistral's clients */
   source: "upload";
   /** For Mistral's clients */
@@ -48,6 +55,19 @@ export type Problem = {
     path: string;
     message: string;
   }>;
+};
+
+export type BatchResultFile = {
+  id: string;
+  object: "file";
+  bytes: number;
+  filename: string;
+  created_at: number;
+  purpose: "batch";
+  sample_type: "batch_result" | "batch_error";
+  source: "mistral";
+  mimetype: "application/jsonl";
+  deleted: false;
 };
 
 export type DeletedFile = {
@@ -617,7 +637,7 @@ export type OcrRequest = {
 /** Mistral's shape: a body with `document`. It excludes `file` and `url` and the options of the other shape. */
 export type MistralOcrRequest = {
   document: MistralDocument;
-  /** A model of `GET /v1/models`. `mistral-ocr-latest`, every other name that begins with `mistral-ocr`, and `null` mean the default model */
+  /** A model of `GET /v1/models`. `mistral-ocr-latest`, every other name that begins with `mistral-ocr` or `mistral-document-ai`, and `null` mean the default model */
   model?: string | null;
   /** Accepted and ignored: earlier clients have it */
   id?: string | null;
@@ -1125,6 +1145,15 @@ export type Model = {
   /** When a worker first reported these weights, or 0 */
   created: number;
   owned_by: "fovea";
+  /** For Mistral's clients */
+  type: "base";
+  /** For Mistral's clients */
+  capabilities: {
+    ocr: true;
+    vision: true;
+  };
+  /** Other names. All names of the form `mistral-ocr-…` mean the default model */
+  aliases: Array<string>;
   fovea: {
     tasks: Array<string>;
     modes: Array<string>;
@@ -1317,6 +1346,68 @@ export type BatchOutput = {
     /** In the bucket of `output`; `null` if the batch has none */
     key: string | null;
   }>;
+};
+
+export type MistralBatchJob = {
+  id: string;
+  object: "batch";
+  input_files: Array<string>;
+  metadata: Record<string, string>;
+  endpoint: "/v1/ocr";
+  model: string | null;
+  agent_id: null;
+  /** Id of the file with the answers, for `GET /v1/files/{id}/content`. `null` until the job is over, and if there are none */
+  output_file: string | null;
+  /** Id of the file with the errors of the requests that failed */
+  error_file: string | null;
+  /** Why the whole job waits or has failed */
+  errors: Array<{
+    message: string;
+    count: number;
+  }>;
+  /** The records of both files, when the job is over. `null` if they are not asked for, or have more than 4 MiB */
+  outputs: Array<Record<string, unknown>> | null;
+  status: "QUEUED" | "RUNNING" | "SUCCESS" | "FAILED" | "TIMEOUT_EXCEEDED" | "CANCELLATION_REQUESTED" | "CANCELLED";
+  /** Unix seconds */
+  created_at: number;
+  started_at: number | null;
+  completed_at: number | null;
+  /** 0 until the requests are counted */
+  total_requests: number;
+  completed_requests: number;
+  /** Also those of whose documents some pages could not be read */
+  succeeded_requests: number;
+  failed_requests: number;
+};
+
+export type MistralNewBatchJob = {
+  endpoint: "/v1/ocr";
+  /** Ids of files with the purpose `batch`. Each line is `{"custom_id": …, "body": …}`, with a body of `POST /v1/ocr` in Mistral's shape */
+  input_files?: Array<string> | null;
+  /** The lines themselves, instead of files */
+  requests?: Array<{
+    custom_id?: string | null;
+    body: Record<string, unknown>;
+  }> | null;
+  /** For bodies that name none; as in `POST /v1/ocr` */
+  model?: string | null;
+  agent_id?: null;
+  metadata?: Record<string, string> | null;
+  /** Then the job is canceled. What has been read is in its output */
+  timeout_hours?: number;
+};
+
+export type MistralBatchJobs = {
+  object: "list";
+  data: Array<MistralBatchJob>;
+  /** Of all pages */
+  total: number;
+};
+
+export type DeletedMistralBatchJob = {
+  id: string;
+  object: "batch";
+  deleted: true;
 };
 
 export type Bucket = {

@@ -11,6 +11,23 @@ const mistral = new Mistral({ apiKey: stack.key, serverURL: stack.origin });
 const model = "mistral-ocr-latest";
 const schema = JSON.parse(new TextDecoder().decode(example("invoice.schema.json")));
 
+async function over(jobId: string) {
+  for (;;) {
+    const job = await mistral.batch.jobs.get({ jobId });
+    if (job.status !== "RUNNING") return job;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function linesOf(fileId: string | null | undefined) {
+  const stream = await mistral.files.download({ fileId: fileId as string });
+  const text = await new Response(stream).text();
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
 describe("Mistral's client", () => {
   test("uploads a file, reads it by its signed address, and deletes it", async () => {
     const content = new Blob([unseen("report-12.pdf")]);
@@ -42,8 +59,11 @@ describe("Mistral's client", () => {
     assert.equal(answer.usageInfo.pagesProcessed, 2);
     assert.equal(answer.usageInfo.docSizeBytes, content.size);
 
-    const { data } = await mistral.files.list({ pageSize: 5, purpose: "ocr" });
-    assert.equal(data[0]?.id, file.id);
+    const { data, total } = await mistral.files.list({ search: "REPORT.PDF", purpose: "ocr" });
+    assert.deepEqual([data.map(({ id }) => id), total], [[file.id], 1]);
+    const { data: models } = await mistral.models.list();
+    const known = models?.map((card) => ("id" in card ? card.id : null));
+    assert.ok(known?.includes("pp-ocr"));
     assert.equal((await mistral.files.retrieve({ fileId: file.id })).sizeBytes, content.size);
     const bytes = await new Response(await mistral.files.download({ fileId: file.id })).bytes();
     assert.equal(bytes.length, content.size);
@@ -108,6 +128,58 @@ describe("Mistral's client", () => {
     assert.equal(others.length, 0);
     const [, type] = /^data:image\/(\w+);/.exec(image?.imageBase64 ?? "") ?? [];
     assert.deepEqual(JSON.parse(image?.imageAnnotation ?? "null"), { kind: type });
+  });
+
+  test("has many documents read by a job, from a file and from requests", async () => {
+    const data = (name: string, type: string) =>
+      `data:${type};base64,${Buffer.from(example(name)).toString("base64")}`;
+    const requests = [
+      {
+        customId: "invoice",
+        body: {
+          document: { document_url: data("invoice.pdf", "application/pdf") },
+          table_format: "html",
+        },
+      },
+      { customId: "photo", body: { document: { image_url: data("photo.jpg", "image/jpeg") } } },
+      { customId: "none", body: { document: { file_id: "none" } } },
+    ];
+    const lines = requests.map(({ customId, body }) =>
+      JSON.stringify({ custom_id: customId, body }),
+    );
+    const file = await mistral.files.upload({
+      file: { fileName: "requests.jsonl", content: new Blob([lines.join("\n")]) },
+      purpose: "batch",
+    });
+    assert.equal(file.purpose, "batch");
+    const endpoint = "/v1/ocr";
+    const fromFile = await mistral.batch.jobs.create({ inputFiles: [file.id], model, endpoint });
+    const fromRequests = await mistral.batch.jobs.create({ requests, model, endpoint });
+    const [job, inline] = await Promise.all([over(fromFile.id), over(fromRequests.id)]);
+    assert.deepEqual([job.status, job.succeededRequests, job.failedRequests], ["SUCCESS", 2, 1]);
+
+    const answers = await linesOf(job.outputFile);
+    const texts = answers.map(({ custom_id, response }) => [
+      custom_id,
+      response.body.pages[0].markdown,
+    ]);
+    assert.deepEqual(texts.map(([id]) => id).toSorted(), ["invoice", "photo"]);
+    for (const [, markdown] of texts) assert.ok(markdown.length > 100);
+    const [error] = await linesOf(job.errorFile);
+    assert.deepEqual([error.custom_id, error.error.code], ["none", "invalid_request"]);
+    assert.deepEqual(inline.outputs?.map(({ custom_id }) => custom_id).toSorted(), [
+      "invoice",
+      "none",
+      "photo",
+    ]);
+    const { data: jobs, total } = await mistral.batch.jobs.list({ status: ["SUCCESS"] });
+    assert.deepEqual(
+      [total, jobs?.map(({ id }) => id).toSorted()],
+      [2, [job.id, inline.id].toSorted()],
+    );
+    assert.equal((await mistral.batch.jobs.cancel({ jobId: job.id })).status, "SUCCESS");
+    assert.equal((await mistral.batch.jobs.delete({ jobId: job.id })).deleted, true);
+    await assert.rejects(mistral.files.download({ fileId: job.outputFile as string }));
   });
 
   test("raises its own errors, which say what is wrong", async () => {

@@ -23,8 +23,15 @@ class File(Record):
     """`null` until the document has been opened, and for texts, whose number of pages depends on the mode"""
     created_at: int
     """Unix seconds, as in OpenAI's and Mistral's APIs"""
-    purpose: Literal["ocr"]
-    sample_type: Literal["ocr_input"]
+    purpose: Literal["ocr", "batch"] | str
+    """`batch`: requests for `POST /v1/batch/jobs`; such a file is no document"""
+    expires_at: int | None
+    """Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds"""
+    mimetype: str
+    """`media_type`, for Mistral's clients"""
+    visibility: Literal["workspace"]
+    """For Mistral's clients"""
+    sample_type: Literal["ocr_input", "batch_request"] | str
     """For Mistral's clients"""
     source: Literal["upload"]
     """For Mistral's clients"""
@@ -44,6 +51,19 @@ class Problem(Record):
 class ProblemError(Record):
     path: str
     message: str
+
+
+class BatchResultFile(Record):
+    id: str
+    object: Literal["file"]
+    bytes: int
+    filename: str
+    created_at: int
+    purpose: Literal["batch"]
+    sample_type: Literal["batch_result", "batch_error"] | str
+    source: Literal["mistral"]
+    mimetype: Literal["application/jsonl"]
+    deleted: Literal[False]
 
 
 class DeletedFile(Record):
@@ -550,7 +570,20 @@ class Model(Record):
     created: int
     """When a worker first reported these weights, or 0"""
     owned_by: Literal["fovea"]
+    type: Literal["base"]
+    """For Mistral's clients"""
+    capabilities: ModelCapabilities
+    """For Mistral's clients"""
+    aliases: list[str]
+    """Other names. All names of the form `mistral-ocr-…` mean the default model"""
     fovea: ModelFovea
+
+
+class ModelCapabilities(Record):
+    """For Mistral's clients"""
+
+    ocr: Literal[True]
+    vision: Literal[True]
 
 
 class ModelFovea(Record):
@@ -715,6 +748,84 @@ class BatchOutputShard(Record):
     path: str
     key: str | None
     """In the bucket of `output`; `null` if the batch has none"""
+
+
+class MistralBatchJob(Record):
+    id: str
+    object: Literal["batch"]
+    input_files: list[str]
+    metadata: dict[str, str]
+    endpoint: Literal["/v1/ocr"]
+    model: str | None
+    agent_id: None
+    output_file: str | None
+    """Id of the file with the answers, for `GET /v1/files/{id}/content`. `null` until the job is over, and
+    if there are none"""
+    error_file: str | None
+    """Id of the file with the errors of the requests that failed"""
+    errors: list[MistralBatchJobError]
+    """Why the whole job waits or has failed"""
+    outputs: list[dict[str, Any]] | None
+    """The records of both files, when the job is over. `null` if they are not asked for, or have more than
+    4 MiB"""
+    status: (
+        Literal[
+            "QUEUED",
+            "RUNNING",
+            "SUCCESS",
+            "FAILED",
+            "TIMEOUT_EXCEEDED",
+            "CANCELLATION_REQUESTED",
+            "CANCELLED",
+        ]
+        | str
+    )
+    created_at: int
+    """Unix seconds"""
+    started_at: int | None
+    completed_at: int | None
+    total_requests: int
+    """0 until the requests are counted"""
+    completed_requests: int
+    succeeded_requests: int
+    """Also those of whose documents some pages could not be read"""
+    failed_requests: int
+
+
+class MistralBatchJobError(Record):
+    message: str
+    count: int
+
+
+class MistralError(Record):
+    object: Literal["error"]
+    message: str
+    type: str
+    param: str | None
+    code: None
+    raw_status_code: int
+    request_id: str
+    detail: str | list[MistralErrorDetail]
+    """With status 422 the list that Mistral's clients expect"""
+
+
+class MistralErrorDetail(Record):
+    type: str
+    loc: list[str]
+    msg: str
+
+
+class MistralBatchJobs(Record):
+    object: Literal["list"]
+    data: list[MistralBatchJob]
+    total: int
+    """Of all pages"""
+
+
+class DeletedMistralBatchJob(Record):
+    id: str
+    object: Literal["batch"]
+    deleted: Literal[True]
 
 
 class Bucket(Record):

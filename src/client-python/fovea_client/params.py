@@ -114,8 +114,8 @@ class MistralOcrRequest(TypedDict, total=False):
 
     document: Required[MistralDocument]
     model: str | None
-    """A model of `GET /v1/models`. `mistral-ocr-latest`, every other name that begins with `mistral-ocr`,
-    and `null` mean the default model"""
+    """A model of `GET /v1/models`. `mistral-ocr-latest`, every other name that begins with `mistral-ocr`
+    or `mistral-document-ai`, and `null` mean the default model"""
     id: str | None
     """Accepted and ignored: earlier clients have it"""
     pages: str | list[int] | None
@@ -490,6 +490,26 @@ class NewBatchDeliver(TypedDict, total=False):
     headers: dict[str, str]
     """Headers that are signed with the address: `Content-Type`, `Content-Disposition`, `Content-MD5`,
     `Cache-Control`, `x-amz-…`, `x-goog-…`, `x-ms-…`"""
+
+
+class MistralNewBatchJob(TypedDict, total=False):
+    endpoint: Required[Literal["/v1/ocr"]]
+    input_files: list[str] | None
+    """Ids of files with the purpose `batch`. Each line is `{"custom_id": …, "body": …}`, with a body of
+    `POST /v1/ocr` in Mistral's shape"""
+    requests: list[MistralNewBatchJobRequest] | None
+    """The lines themselves, instead of files"""
+    model: str | None
+    """For bodies that name none; as in `POST /v1/ocr`"""
+    agent_id: None
+    metadata: dict[str, str] | None
+    timeout_hours: int
+    """Then the job is canceled. What has been read is in its output"""
+
+
+class MistralNewBatchJobRequest(TypedDict, total=False):
+    custom_id: str | None
+    body: Required[dict[str, Any]]
 
 
 class NewBucket(TypedDict, total=False):

@@ -5,9 +5,10 @@
 import type { Env } from "../bindings.ts";
 import { BucketFault } from "../buckets/fault.ts";
 import { pagesLeftToday } from "../dispatch/scheduler.ts";
-import { type LineOutcome, lineOutcome } from "../domain/batches/batch.ts";
+import { type LineOutcome, lineOutcome, TIMED_OUT } from "../domain/batches/batch.ts";
 import type { Fault } from "../domain/buckets/faults.ts";
 import { idPattern } from "../domain/ids.ts";
+import type { PageError } from "../domain/pages/page-result.ts";
 import { cancelJob } from "../jobs/end.ts";
 import { settings } from "../settings.ts";
 import { driveDeliveries } from "../signals/drive-output.ts";
@@ -39,6 +40,7 @@ import { dayLimits } from "../storage/tenants.ts";
 import { deliveriesOfEnd } from "./delivery.ts";
 import { expandListing } from "./listing.ts";
 import { BatchFault, countLines, expandLines } from "./manifest.ts";
+import { writeErrors } from "./mistral.ts";
 import { startLines } from "./start.ts";
 import { shardIsDue, writeOutputManifest, writeShard } from "./write.ts";
 
@@ -79,6 +81,10 @@ export async function advanceBatch(env: Env, batchId: string): Promise<number | 
 /** @returns the result of `advanceBatch`, or `go on` if another step may follow in the same turn */
 async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   const { id, state } = batch;
+  if (batch.dueAt !== null && batch.dueAt <= Date.now() && state !== "canceling") {
+    await moveBatch(env.DB, id, ["running", "paused"], "canceling", TIMED_OUT);
+    return "go on";
+  }
   if (state === "running" && batch.total === null && !batch.input) {
     await countLines(env, batch);
     return "go on";
@@ -99,7 +105,7 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   }
   if (state === "canceling") {
     if (counts.open > 0) return POLL_MS;
-    await finish(env, batch, "canceled", null);
+    await finish(env, batch, "canceled", batch.reason);
     return null;
   }
   if (!running) return counts.open > 0 ? POLL_MS : null;
@@ -165,7 +171,7 @@ async function settleEnded(env: Env, batch: Batch): Promise<void> {
   const ended = await endedLines(env.DB, batch.id, 500);
   if (ended.length === 0) return;
   const settlements = ended.map((end): Settlement => {
-    const { line, before, state, done, failed, error, extractionError } = end;
+    const { line, before, state, done, failed, error, pageError, extractionError } = end;
     const job = { state: state ?? "canceled", done };
     const outcome: LineOutcome = lineOutcome(job, before, batch.state === "canceling");
     // Its pages were read, its data are missing: a retry asks for them again.
@@ -176,11 +182,16 @@ async function settleEnded(env: Env, batch: Batch): Promise<void> {
         ? null
         : (error ?? {
             code: state === "partial" || state === "failed" ? "pages_failed" : job.state,
-            message: REASONS[job.state] ?? `${failed} pages were not read.`,
+            message: REASONS[job.state] ?? unread(failed, pageError),
           });
     return { line, outcome, error: reason, done, failed };
   });
   await settleLines(env.DB, batch.id, settlements);
+}
+
+function unread(pages: number, error: PageError | null): string {
+  const count = pages === 1 ? "A page was not read" : `${pages} pages were not read`;
+  return error ? `${count}. ${error.code}: ${error.message}` : `${count}.`;
 }
 
 const REASONS: Partial<Record<string, string>> = {
@@ -207,6 +218,7 @@ async function finish(
   reason: string | null,
 ): Promise<void> {
   await writeOutputManifest(env, batch);
+  if (batch.mistral) await writeErrors(env, batch);
   const notice = completionNotice(batch, state, reason, settings(env).PUBLIC_ORIGIN);
   const { DB } = env;
   const now = Date.now();

@@ -3,10 +3,14 @@
  * into records, a few hundred at a time. Memory holds one chunk of the stream and the lines of one turn.
  */
 import type { Env } from "../bindings.ts";
-import { MAX_LINE_BYTES, withSealedPassword } from "../domain/batches/batch.ts";
+import { findDocument } from "../documents/ingest.ts";
+import { type LineRules, MAX_LINE_BYTES, withSealedPassword } from "../domain/batches/batch.ts";
 import { LineSplitter, type RawLine } from "../domain/batches/manifest.ts";
+import { keptLine, MAX_MISTRAL_LINE_BYTES } from "../domain/mistral/batch.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
+import { Problem } from "../problem.ts";
 import { sealPassword } from "../security/document-password.ts";
+import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import { addLines, type NewLine } from "../storage/batch-lines.ts";
 import { type Batch, noteCount } from "../storage/batches.ts";
@@ -40,6 +44,7 @@ export async function countLines(env: Env, batch: Batch): Promise<void> {
   const start = { offset: batch.countOffset, lines: batch.countLines };
   let counted = batch.counted;
   let ended = true;
+  // What counts is that there is a line, however long it is.
   const lines = new LineSplitter(MAX_LINE_BYTES, start);
   for await (const _ of readLines(env, batch, lines)) {
     counted++;
@@ -56,7 +61,8 @@ export async function countLines(env: Env, batch: Batch): Promise<void> {
 /** Stores the next lines together with the position after them. */
 export async function expandLines(env: Env, batch: Batch): Promise<void> {
   const start = { offset: batch.readOffset, lines: batch.readLines };
-  const splitter = new LineSplitter(MAX_LINE_BYTES, start);
+  const most = batch.mistral ? MAX_MISTRAL_LINE_BYTES : MAX_LINE_BYTES;
+  const splitter = new LineSplitter(most, start);
   const lines: NewLine[] = [];
   let bytes = 0;
   let ended = true;
@@ -89,15 +95,41 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 export const UNREADABLE_LINE: PageError = {
   code: "line_unreadable",
-  message: `The line is longer than ${MAX_LINE_BYTES} bytes or is not UTF-8.`,
+  message: "The line is too long or is not UTF-8.",
 };
 
 async function toLine(env: Env, batch: Batch, { number, bytes }: RawLine): Promise<NewLine> {
   const text = bytes && decoded(bytes);
   if (text === null) return { line: number, spec: null, error: UNREADABLE_LINE };
+  if (batch.mistral) {
+    const store = (url: string) => storedDocument(env, batch, url);
+    return { line: number, ...(await keptLine(text, lineRules(env, batch), store)) };
+  }
   const { SIGNING_SECRET } = settings(env);
   const seal = (password: string) => sealPassword(SIGNING_SECRET, batch.id, password);
   return { line: number, spec: await withSealedPassword(text, seal), error: null };
+}
+
+/** Stores the document of a `data:` URL. @returns its id, or what is wrong with it */
+async function storedDocument(env: Env, { tenantId }: Batch, url: string) {
+  try {
+    return (await findDocument(env, tenantId, { url })).id;
+  } catch (error) {
+    if (error instanceof Problem) return refusalOf(error);
+    throw error;
+  }
+}
+
+/** A problem, as the author of a line is told of it. */
+export const refusalOf = ({ code, message }: Problem): PageError => ({
+  code: code.replaceAll("-", "_"),
+  message,
+});
+
+export function lineRules(env: Env, { defaults }: Batch): LineRules {
+  const { MODELS, DEFAULT_MODEL } = settings(env);
+  const outbound = outboundRules(env);
+  return { defaults, models: MODELS, fallbackModel: DEFAULT_MODEL, outbound };
 }
 
 function decoded(bytes: Uint8Array): string | null {

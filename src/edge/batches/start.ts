@@ -1,18 +1,23 @@
 /** Starts waiting lines: parses each, finds or fetches its document and starts a job for it. */
 import type { Env } from "../bindings.ts";
 import { BucketFault } from "../buckets/fault.ts";
-import { type BucketObject, fileFromBucket, fileFromUrl } from "../documents/ingest.ts";
+import {
+  type BucketObject,
+  fileFromBucket,
+  findDocument as findDocumentAt,
+} from "../documents/ingest.ts";
 import { type LineSpec, readLine } from "../domain/batches/batch.ts";
 import type { Fault } from "../domain/buckets/faults.ts";
+import { isDocument } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
+import { readMistralLine } from "../domain/mistral/batch.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import type { PageSelection } from "../domain/pages/page-selection.ts";
 import { driveAttached, extractionOfLine } from "../extraction/extract.ts";
 import { startJob, withPassword } from "../jobs/create.ts";
 import { Problem } from "../problem.ts";
 import { openPassword } from "../security/document-password.ts";
-import { outboundRules } from "../security/outbound.ts";
 import { settings } from "../settings.ts";
 import {
   jobWithFingerprint,
@@ -26,10 +31,15 @@ import type { Batch } from "../storage/batches.ts";
 import { storageFault } from "../storage/fault.ts";
 import { clientFile, fileById, type StoredFile } from "../storage/files.ts";
 import { findJobById } from "../storage/jobs.ts";
-import { UNREADABLE_LINE } from "./manifest.ts";
+import { lineRules, refusalOf, UNREADABLE_LINE } from "./manifest.ts";
 
 /** Documents fetched at the same time. Each holds a part of 8 MiB in memory. */
 const FETCHES = 4;
+
+const NO_DOCUMENT: PageError = {
+  code: "unsupported_media_type",
+  message: "The file is the input of a batch.",
+};
 
 interface Ready {
   line: number;
@@ -54,18 +64,13 @@ export async function startLines(
   lines: WaitingLine[],
   free: number,
 ): Promise<{ opened: number; refused: number; fault: Fault | null }> {
-  const { MODELS, DEFAULT_MODEL } = settings(env);
-  const rules = {
-    defaults: batch.defaults,
-    models: MODELS,
-    fallbackModel: DEFAULT_MODEL,
-    outbound: outboundRules(env),
-  };
+  const rules = lineRules(env, batch);
   const faulty: Settlement[] = [];
   const ready: Ready[] = [];
   for (const { line, spec: text, selection } of lines) {
     if (ready.length === free) break;
-    const spec = text === null ? UNREADABLE_LINE : readLine(text, rules);
+    const read = batch.mistral ? readMistralLine : readLine;
+    const spec = text === null ? UNREADABLE_LINE : read(text, rules);
     if ("code" in spec) faulty.push(failed(line, spec));
     else ready.push({ line, spec, selection: selection ?? spec.selection });
   }
@@ -87,7 +92,7 @@ export async function startLines(
         if (fault.whose === "connection") return;
       } else if ("code" in found) faulty.push(failed(request.line, found));
       else {
-        const error = await open(env, batch, request, found, jobs).then(() => null, refusalOf);
+        const error = await open(env, batch, request, found, jobs).then(() => null, faultOf);
         if (error) faulty.push(failed(request.line, error));
         else opened++;
       }
@@ -100,9 +105,9 @@ export async function startLines(
 }
 
 /** What the author of a line is told. @throws the error if it is not the line's */
-function refusalOf(error: unknown): PageError {
+function faultOf(error: unknown): PageError {
   if (!(error instanceof Problem)) throw error;
-  return { code: error.code.replaceAll("-", "_"), message: error.message };
+  return refusalOf(error);
 }
 
 const failed = (line: number, error: PageError): Settlement => ({
@@ -121,7 +126,8 @@ async function findDocument(
 ): Promise<Found | PageError | BucketFault> {
   if ("file" in source) {
     const file = await clientFile(env.DB, batch.tenantId, source.file);
-    return file ? { file, etag: null } : { code: "file_not_found", message: "No such file." };
+    if (!file) return { code: "file_not_found", message: "No such file." };
+    return isDocument(file.mediaType) ? { file, etag: null } : NO_DOCUMENT;
   }
   const name = "url" in source ? source.url : JSON.stringify([source.bucket, source.key]);
   const known = await fileOfUrl(env.DB, batch.id, name);
@@ -153,7 +159,7 @@ async function fetchDocument(
   source: { url: string } | BucketObject,
 ): Promise<Found> {
   if ("bucket" in source) return fileFromBucket(env, tenantId, source);
-  return { file: await fileFromUrl(env, tenantId, source.url), etag: null };
+  return { file: await findDocumentAt(env, tenantId, source), etag: null };
 }
 
 /** Opens a line with a job of its own, or with that of a line that asks for the same reading. */
@@ -176,7 +182,7 @@ async function open(
     read.options,
     spec.presentation,
     selection,
-    spec.extraction,
+    spec.extractions,
   ]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const fingerprint = hex(digest.slice(0, 16));
@@ -204,7 +210,9 @@ async function makeJob(
     await openLine(env.DB, batch.id, line, fingerprint, shared, etag).run();
     return shared;
   }
-  const extraction = spec.extraction && (await extractionOfLine(env, batch.keyId, spec.extraction));
+  const extractions = await Promise.all(
+    spec.extractions.map((fields) => extractionOfLine(env, batch.keyId, fields)),
+  );
   const id = newId("job", Date.now());
   const job = {
     id,
@@ -220,8 +228,8 @@ async function makeJob(
   };
   // If the document was deleted meanwhile, there is no job, and the line waits for the next turn, which settles it.
   const opening = openLine(env.DB, batch.id, line, fingerprint, id, etag);
-  await startJob(env, file, job, [opening, ...(extraction?.(id) ?? [])]);
-  const started = extraction && (await findJobById(env.DB, id));
+  await startJob(env, file, job, [opening, ...extractions.flatMap((statements) => statements(id))]);
+  const started = extractions.length > 0 && (await findJobById(env.DB, id));
   if (started) await driveAttached(env, started);
   return id;
 }

@@ -27,10 +27,11 @@ import {
   readData,
 } from "../storage/extractions.ts";
 import { bestEffort } from "../storage/fault.ts";
-import { type Job, type JobPage, jobsWithPages } from "../storage/jobs.ts";
+import { type Job, type JobOfBatch, jobsWithPages } from "../storage/jobs.ts";
 import { R2Stream } from "../storage/r2-stream.ts";
 import { readAllStored } from "../storage/results.ts";
 import { deliveriesOfShard } from "./delivery.ts";
+import { writeMistralLine } from "./mistral.ts";
 import { outputManifest } from "./output-manifest.ts";
 
 const JSONL = "application/jsonl";
@@ -63,15 +64,16 @@ export async function writeShard(env: Env, batch: Batch): Promise<{ pages: numbe
       if (lines.length === 0) break;
       for (const group of groups(lines)) {
         const ids = jobIds(group);
-        const jobs: Map<string, Found> =
+        const jobs: Map<string, JobOfBatch> =
           ids.length > 0 ? await jobsWithPages(env.DB, ids) : new Map();
         for (const line of group) {
           if (full()) break;
           const found = line.jobId === null ? undefined : jobs.get(line.jobId);
-          const failed = await writeLine(env, batch, out, line, found);
-          if (found?.job.extractionId) used.add(found.job.id);
-          pages += failed.written;
-          written.push({ line: line.line, outcome: line.outcome, again: failed.again });
+          const write = batch.mistral ? writeMistralLine : writeLine;
+          const done = await write(env, batch, out, line, found);
+          if (found?.job.extractionId || found?.job.figuresId) used.add(found.job.id);
+          pages += done.written;
+          written.push({ line: line.line, outcome: line.outcome, again: done.again });
         }
       }
     }
@@ -112,15 +114,13 @@ const jobIds = (lines: SettledLine[]) => [
   ...new Set(lines.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]))),
 ];
 
-type Found = { job: Job; pages: JobPage[]; documentSha256: string | null };
-
 /** @returns the number of page records written, and the pages that another run must read */
 async function writeLine(
   env: Env,
   batch: Batch,
   out: R2Stream,
   line: SettledLine,
-  found: Found | undefined,
+  found: JobOfBatch | undefined,
 ): Promise<{ written: number; again: PageSelection | null }> {
   const { customId, metadata } = readLabels(line.spec ?? "");
   const extraction = found && (await extractionOf(env, found.job));
@@ -137,7 +137,7 @@ async function writeLine(
       source: sourceOf(line.spec),
       ...(found && {
         file_id: found.job.fileId,
-        document_sha256: found.documentSha256,
+        document_sha256: found.document?.sha256 ?? null,
         ...shownOptions(found.job),
         ...found.job.presentation,
         selection: formatSelection(found.job.selection),

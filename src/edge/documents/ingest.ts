@@ -2,8 +2,8 @@
 import type { Env } from "../bindings.ts";
 import { demandWithin, openBucket } from "../buckets/open.ts";
 import { getObject } from "../buckets/s3.ts";
-import { mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
-import { hex } from "../domain/encoding.ts";
+import { isDocument, mediaTypeOf, SNIFF_BYTES } from "../domain/documents/media-type.ts";
+import { fromBase64, hex } from "../domain/encoding.ts";
 import { idPattern } from "../domain/ids.ts";
 import { invalidRequest, Problem, type ProblemCode } from "../problem.ts";
 import { isSignedFileUrl, readFileUrl } from "../security/file-url.ts";
@@ -45,6 +45,12 @@ export async function findDocument(
   tenantId: string,
   source: DocumentSource,
 ): Promise<StoredFile> {
+  const file = await findFile(env, tenantId, source);
+  if (isDocument(file.mediaType)) return file;
+  throw new Problem("unsupported-media-type", "The file is the input of a batch, and no document.");
+}
+
+async function findFile(env: Env, tenantId: string, source: DocumentSource): Promise<StoredFile> {
   if ("bytes" in source) return storeBytes(env, tenantId, source);
   if ("bucket" in source) return (await fileFromBucket(env, tenantId, source)).file;
   if ("url" in source) {
@@ -169,13 +175,8 @@ async function fileFromDataUrl(env: Env, tenantId: string, url: string): Promise
   const comma = url.indexOf(",");
   if (comma < 0 || !url.slice(0, comma).toLowerCase().endsWith(";base64"))
     throw new Problem("invalid-request", "url: a data URL must be base64");
-  let binary: string;
-  try {
-    binary = atob(url.slice(comma + 1));
-  } catch {
-    throw new Problem("invalid-request", "url: the data URL is not valid base64");
-  }
-  const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  const bytes = fromBase64(url.slice(comma + 1));
+  if (!bytes) throw new Problem("invalid-request", "url: the data URL is not valid base64");
   return storeBytes(env, tenantId, { bytes, mediaType: url.slice(5, comma), name: null });
 }
 

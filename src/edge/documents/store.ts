@@ -4,6 +4,8 @@
  */
 import type { Env } from "../bindings.ts";
 import {
+  BATCH_INPUT,
+  isJsonLines,
   isOldOffice,
   type MediaType,
   mediaTypeOf,
@@ -33,6 +35,7 @@ const PART_BYTES = 8 * 1024 * 1024;
 
 /**
  * @param declared the declared Content-Type
+ * @param isBatchInput whether JSON lines are stored, too
  * @returns the file, and whether it is new. A tenant has one file for equal bytes
  * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; or what the storage throws. Nothing is
  *   stored then
@@ -43,11 +46,12 @@ export async function storeDocument(
   chunks: AsyncIterable<Uint8Array>,
   name: string | null,
   declared: string | null,
+  isBatchInput = false,
 ): Promise<{ file: StoredFile; created: boolean }> {
   const now = Date.now();
   const id = newId("file", now);
   await expectObjects(env.DB, { id, tenantId }, now + UPLOAD_MS);
-  const upload = new Upload(env, filePath({ tenantId, id }), declared);
+  const upload = new Upload(env, filePath({ tenantId, id }), declared, isBatchInput);
   // The sweep repeats it if it fails.
   const discard = async () => {
     const erased = upload.discard().then(() => forgetErasure(env.DB, id));
@@ -82,6 +86,7 @@ class Upload {
   readonly #maxBytes: number;
   readonly #timeoutMs: number;
   readonly #declared: string | null;
+  readonly #isBatchInput: boolean;
   readonly #digest = new crypto.DigestStream("SHA-256");
   readonly #hasher = this.#digest.getWriter();
   #part = new Uint8Array(PART_BYTES);
@@ -91,13 +96,14 @@ class Upload {
   #multipart: R2MultipartUpload | null = null;
   #parts: R2UploadedPart[] = [];
 
-  constructor(env: Env, key: string, declared: string | null) {
+  constructor(env: Env, key: string, declared: string | null, isBatchInput: boolean) {
     const { MAX_FILE_BYTES, STORAGE_TIMEOUT_S } = settings(env);
     this.#bucket = env.BUCKET;
     this.#key = key;
     this.#maxBytes = MAX_FILE_BYTES;
     this.#timeoutMs = STORAGE_TIMEOUT_S * 1000;
     this.#declared = declared;
+    this.#isBatchInput = isBatchInput;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -145,6 +151,7 @@ class Upload {
   #sniff(): void {
     const head = this.#part.subarray(0, Math.min(this.#filled, SNIFF_BYTES));
     this.#mediaType ??= mediaTypeOf(head, this.#declared);
+    if (this.#isBatchInput && isJsonLines(head)) this.#mediaType ??= BATCH_INPUT;
     if (this.#mediaType === null)
       throw new Problem(
         "unsupported-media-type",

@@ -6,15 +6,31 @@ export function hex(bytes: ArrayBuffer): string {
 export const sha256 = async (text: string): Promise<string> =>
   hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 
-/** @returns `null` if the text is not base64url */
-export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
+/** Characters of base64 that are decoded at once: whole groups of four. */
+const GROUPS = 0x10000;
+
+/**
+ * Decodes a part after the other: a document has megabytes, and `Uint8Array.from` would make an array of its characters.
+ * @returns `null` if the text is not base64. White space in it is ignored
+ */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
+  const digits = /\s/.test(text) ? text.replace(/\s+/g, "") : text;
+  const bytes = new Uint8Array(Math.ceil((digits.length * 3) / 4));
+  let filled = 0;
   try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    for (let i = 0; i < digits.length; i += GROUPS) {
+      const binary = atob(digits.slice(i, i + GROUPS));
+      for (let j = 0; j < binary.length; j++) bytes[filled++] = binary.charCodeAt(j);
+    }
   } catch {
     return null;
   }
+  return bytes.subarray(0, filled);
 }
+
+/** @returns `null` if the text is not base64url */
+export const fromBase64url = (text: string) =>
+  fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
 
 export function base64(bytes: ArrayBuffer): string {
   const all = new Uint8Array(bytes);

@@ -47,18 +47,25 @@ interface WantedFiles {
   check?: (fields: Fields) => void;
   /** The type of a file, from the part's name and type. */
   typeOf?: (name: string | null, type: string) => string;
+  /** Whether JSON lines are stored, too. */
+  isBatchInput?: boolean;
 }
 
 export const isForm = (type: string) => type.toLowerCase().startsWith("multipart/form-data");
 
 /**
  * @param name of the file; if left out, that in the form
+ * @param isBatchInput whether a form may hold JSON lines, too
  * @throws Problem of `RECEIVED`. Nothing is stored then
  */
-export async function receiveDocument(c: Context<AppEnv>, name?: string): Promise<Received> {
+export async function receiveDocument(
+  c: Context<AppEnv>,
+  name?: string,
+  isBatchInput = false,
+): Promise<Received> {
   const type = c.req.header("content-type") ?? "";
   if (isForm(type)) {
-    const { stored, fields } = await receiveForm(c, { field: "file", most: 1 }, name);
+    const { stored, fields } = await receiveForm(c, { field: "file", most: 1, isBatchInput }, name);
     return { ...(stored[0] as Stored), fields };
   }
   const { tenantId } = c.get("caller");
@@ -90,7 +97,10 @@ export async function receiveForm(
         throw fault;
       }
       const type = wanted.typeOf?.(part.name, part.mediaType) ?? part.mediaType;
-      stored.push(await storeDocument(c.env, tenantId, part.chunks, name ?? part.name, type));
+      const { chunks, name: own } = part;
+      stored.push(
+        await storeDocument(c.env, tenantId, chunks, name ?? own, type, wanted.isBatchInput),
+      );
     }
     await form.end;
     if (stored.length === 0)

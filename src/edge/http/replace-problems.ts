@@ -4,6 +4,7 @@ import type { AppEnv } from "../context.ts";
 
 export interface ProblemBody {
   type: string;
+  title: string;
   detail: string;
   status: number;
   request_id: string;

@@ -32,7 +32,7 @@ import {
   leaseDelivery,
   type OutputDelivery,
 } from "../storage/output-deliveries.ts";
-import { R2Stream } from "../storage/r2-stream.ts";
+import { R2Stream, streamOf } from "../storage/r2-stream.ts";
 import { log } from "../telemetry.ts";
 import { resultChunks, stagedResultPath } from "./result.ts";
 import { putToTarget } from "./target.ts";
@@ -188,19 +188,6 @@ async function* allShards(env: Env, batch: Batch, numbers: number[]): AsyncGener
 async function* encoded(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   for await (const text of texts) yield encoder.encode(text);
-}
-
-function streamOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await chunks.return(undefined);
-    },
-  });
 }
 
 /** Writes to R2 what has to be sent with its length. */

@@ -7,6 +7,7 @@ import { batches, batchesControl } from "./batches/batches.ts";
 import { batchesCreate } from "./batches/create.ts";
 import { batchesFailures } from "./batches/failures.ts";
 import { manifestsCreate } from "./batches/manifests.ts";
+import { batchesMistral } from "./batches/mistral.ts";
 import { batchesOutput } from "./batches/output.ts";
 import { buckets } from "./buckets/buckets.ts";
 import { callbacks } from "./callbacks/callbacks.ts";
@@ -93,6 +94,7 @@ export const routes: ((app: App) => void)[] = [
   batchesControl,
   batchesFailures,
   batchesOutput,
+  batchesMistral,
   buckets,
   contextsCreate,
   contextsImport,

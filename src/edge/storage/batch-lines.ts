@@ -176,15 +176,16 @@ export async function jobWithFingerprint(
     .first<string>("id");
 }
 
-/** Open lines whose job, with its extraction, has ended. `state` is `null` if the job was deleted. */
+/** Open lines whose job, with its extractions, has ended. `state` is `null` if the job was deleted. */
 export async function endedLines(db: D1Database, batchId: string, limit: number) {
   const { results } = await db
     .prepare(
-      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error, e.error AS extractionError
+      `SELECT l.line, l.pages_done AS before, j.state, j.done, j.failed, j.error, COALESCE(e.error, f.error) AS extractionError,
+         (SELECT p.error FROM job_pages p WHERE p.job_id = j.id AND p.error IS NOT NULL ORDER BY p.page LIMIT 1) AS pageError
        FROM batch_lines l INDEXED BY batch_lines_by_state LEFT JOIN jobs j ON j.id = l.job_id
-         LEFT JOIN extractions e ON e.id = j.extraction_id
+         LEFT JOIN extractions e ON e.id = j.extraction_id LEFT JOIN extractions f ON f.id = j.figures_id
        WHERE l.batch_id = ? AND l.state = 'open' AND (j.id IS NULL OR j.finished_at IS NOT NULL)
-         AND (e.id IS NULL OR e.finished_at IS NOT NULL) LIMIT ?`,
+         AND (e.id IS NULL OR e.finished_at IS NOT NULL) AND (f.id IS NULL OR f.finished_at IS NOT NULL) LIMIT ?`,
     )
     .bind(batchId, limit)
     .all<Row>();
@@ -195,7 +196,9 @@ export async function endedLines(db: D1Database, batchId: string, limit: number)
     done: (row.done ?? 0) as number,
     failed: (row.failed ?? 0) as number,
     error: parsed<PageError>(row.error),
-    /** Why the extraction has failed, if the line asked for one. */
+    /** Why the first of the unread pages was not read. */
+    pageError: parsed<PageError>(row.pageError),
+    /** Why an extraction has failed, if the line asked for one. */
     extractionError: parsed<PageError>(row.extractionError),
   }));
 }
@@ -301,7 +304,7 @@ export async function listFailures(
 }
 
 /**
- * Sets the failed lines to `waiting`, and starts the next run of a completed or paused batch.
+ * Sets the failed lines to `waiting`, with all their pages if the batch is one of Mistral's API, and starts the next run of a completed or paused batch.
  * @returns the number of lines; if it is 0, nothing changes
  */
 export async function retryFailures(db: D1Database, batch: Batch, by: Actor): Promise<number> {
@@ -313,14 +316,16 @@ export async function retryFailures(db: D1Database, batch: Batch, by: Actor): Pr
         `UPDATE batches SET run = ?2 + 1, reason = NULL, finished_at = NULL, state = 'running',
            failed = failed - (SELECT count(*) ${failed} AND outcome = 'failed'),
            partial = partial - (SELECT count(*) ${failed} AND outcome = 'partial'),
-           pages_failed = pages_failed - (SELECT COALESCE(sum(pages_failed), 0) ${failed})
+           pages_failed = pages_failed - (SELECT COALESCE(sum(pages_failed), 0) ${failed}),
+           pages_done = pages_done - iif(mistral IS NULL, 0, (SELECT COALESCE(sum(pages_done), 0) ${failed}))
          WHERE id = ?1 AND run = ?2 AND state IN ('completed', 'paused') AND EXISTS (SELECT 1 ${failed})`,
       )
       .bind(batch.id, batch.run),
     auditEntry(db, { tenantId, by, action: "batch.retried", target }),
     db
       .prepare(
-        `UPDATE batch_lines SET state = 'waiting', outcome = NULL, error = NULL, job_id = NULL, pages_failed = 0
+        `UPDATE batch_lines SET state = 'waiting', outcome = NULL, error = NULL, job_id = NULL, pages_failed = 0,
+           pages_done = iif((SELECT mistral FROM batches WHERE id = ?1) IS NULL, pages_done, 0)
          WHERE batch_id = ?1 AND state = 'failed' AND (SELECT run FROM batches WHERE id = ?1) = ?2`,
       )
       .bind(batch.id, batch.run + 1),

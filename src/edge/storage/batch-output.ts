@@ -20,6 +20,9 @@ export const shardPath = (batch: Owner, number: number) =>
   `${folder(batch)}output/${String(number).padStart(6, "0")}.jsonl`;
 export const outputManifestPath = (batch: Owner) => `${folder(batch)}manifest.json`;
 
+/** Errors of the lines that failed, for batches of Mistral's API. */
+export const errorsPath = (batch: Owner) => `${folder(batch)}errors.jsonl`;
+
 export async function outputShards(db: D1Database, batchId: string): Promise<OutputShard[]> {
   const { results } = await db
     .prepare(

@@ -1,8 +1,22 @@
 /** Records of batches: state, counters, and reading position in the manifest. `batch-lines.ts` has the lines. */
-import type { BatchInput, BatchState, BatchTarget, LineDefaults } from "../domain/batches/batch.ts";
+import {
+  type BatchInput,
+  type BatchState,
+  type BatchTarget,
+  type LineDefaults,
+  TIMED_OUT,
+} from "../domain/batches/batch.ts";
 import type { PageError } from "../domain/pages/page-result.ts";
 import { auditEntry } from "./audit.ts";
 import { withoutRoomToo } from "./fault.ts";
+
+/** A batch whose lines are requests of Mistral's OCR API, and whose output are its answers. */
+export interface MistralBatch {
+  /** Ids of the files that the client has named; empty if it has sent the requests themselves. */
+  input_files: string[];
+  /** As the client has named it. */
+  model: string | null;
+}
 
 export interface Batch {
   id: string;
@@ -46,6 +60,10 @@ export interface Batch {
   pagesFailed: number;
   createdAt: number;
   finishedAt: number | null;
+  /** What was asked of Mistral's Batch API; `null`: the lines and the output have our own shape. */
+  mistral: MistralBatch | null;
+  /** When the batch is canceled unless it has ended; `null`: never. */
+  dueAt: number | null;
   /** W3C `traceparent` of the request that created the batch; its jobs inherit it. */
   traceparent: string;
 }
@@ -83,6 +101,8 @@ const toBatch = (row: any): Batch => ({
   pagesFailed: row.pages_failed,
   createdAt: row.created_at,
   finishedAt: row.finished_at,
+  mistral: row.mistral && JSON.parse(row.mistral),
+  dueAt: row.due_at,
   traceparent: row.traceparent,
 });
 
@@ -92,8 +112,8 @@ export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number)
   const insert = db
     .prepare(
       `INSERT INTO batches (id, tenant_id, key_id, manifest, etag, bytes, defaults, metadata, state, created_at, driven_at, traceparent,
-         input, output)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?12, ?13, ?14
+         input, output, mistral, due_at)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?12, ?13, ?14, ?15, ?16
        WHERE (SELECT count(*) FROM batches WHERE tenant_id = ?2 AND finished_at IS NULL) < ?11`,
     )
     .bind(
@@ -111,6 +131,8 @@ export async function insertBatch(db: D1Database, batch: Batch, maxOpen: number)
       batch.traceparent,
       batch.input && JSON.stringify(batch.input),
       batch.output && JSON.stringify(batch.output),
+      batch.mistral && JSON.stringify(batch.mistral),
+      batch.dueAt,
     );
   const entry = auditEntry(db, { tenantId, by, action: "batch.created", target });
   const [inserted] = await db.batch([insert, entry]);
@@ -150,6 +172,42 @@ export async function listBatches(
     .bind(tenantId, before, limit)
     .all();
   return results.map(toBatch);
+}
+
+/** Which batches of Mistral's API a list has. */
+export interface MistralListing {
+  /** `null`: all. */
+  states: { state: BatchState; isTimedOut: boolean }[] | null;
+  model: string | null;
+  /** Milliseconds. */
+  createdAfter: number | null;
+  keyId: string | null;
+  isOldestFirst: boolean;
+}
+
+/** @returns a page of them, and the number of all */
+export async function listMistralBatches(
+  db: D1Database,
+  tenantId: string,
+  { states, model, createdAfter, keyId, isOldestFirst }: MistralListing,
+  limit: number,
+  skip: number,
+): Promise<{ batches: Batch[]; total: number }> {
+  const those = `FROM batches WHERE tenant_id = ?1 AND mistral IS NOT NULL AND state <> 'deleting'
+    AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(?2) s
+      WHERE s.value ->> 'state' = state AND (s.value ->> 'isTimedOut') = (reason IS '${TIMED_OUT}')))
+    AND (?3 IS NULL OR mistral ->> 'model' = ?3) AND (?4 IS NULL OR created_at > ?4) AND (?5 IS NULL OR key_id = ?5)`;
+  const bound = [tenantId, states && JSON.stringify(states), model, createdAfter, keyId];
+  const [rows, counted] = await db.batch<Record<string, unknown>>([
+    db
+      .prepare(`SELECT * ${those} ORDER BY id ${isOldestFirst ? "ASC" : "DESC"} LIMIT ?6 OFFSET ?7`)
+      .bind(...bound, limit, skip),
+    db.prepare(`SELECT count(*) AS n ${those}`).bind(...bound),
+  ]);
+  return {
+    batches: rows?.results.map(toBatch) ?? [],
+    total: (counted?.results[0]?.n ?? 0) as number,
+  };
 }
 
 /**

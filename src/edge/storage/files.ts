@@ -1,5 +1,5 @@
 /** Documents: records in D1, bytes in R2 under `files/{tenant}/{file}`. */
-import { isText, type MediaType } from "../domain/documents/media-type.ts";
+import { BATCH_INPUT, isText, type MediaType } from "../domain/documents/media-type.ts";
 
 export interface StoredFile {
   id: string;
@@ -13,6 +13,8 @@ export interface StoredFile {
   /** Page counts of a text, by the mode for which it was laid out. */
   textPages: Record<string, number>;
   createdAt: number;
+  /** When the file is deleted; `null`: by the retention time of the account. */
+  expiresAt?: number | null;
   /** The context that owns the document. Clients cannot name such a document; it is deleted with its context. */
   contextId?: string | null;
 }
@@ -28,6 +30,7 @@ export const toFile = (row: any): StoredFile => ({
   pageCount: row.page_count,
   textPages: JSON.parse(row.text_pages ?? "{}"),
   createdAt: row.created_at,
+  expiresAt: row.expires_at,
   contextId: row.context_id,
 });
 
@@ -67,6 +70,25 @@ export async function insertFile(db: D1Database, file: StoredFile): Promise<Stor
       .bind(file.id),
   ]);
   return toFile((results[1] as D1Result).results[0]);
+}
+
+/**
+ * Sets when a file is deleted. Of a file that was there before, the later time holds, so that it does not vanish for
+ * others who have sent the same bytes.
+ * @param expiresAt `null`: by the retention time of the account
+ * @returns the time that holds
+ */
+export async function setExpiry(
+  db: D1Database,
+  { id }: StoredFile,
+  expiresAt: number | null,
+  isNew: boolean,
+): Promise<number | null> {
+  const time = isNew ? "?2" : "iif(?2 IS NULL OR expires_at IS NULL, NULL, max(?2, expires_at))";
+  return db
+    .prepare(`UPDATE files SET expires_at = ${time} WHERE id = ?1 RETURNING expires_at`)
+    .bind(id, expiresAt)
+    .first<number | null>("expires_at");
 }
 
 export async function fileById(
@@ -157,22 +179,53 @@ export async function filesOfContext(
   return results.map(toFile);
 }
 
+/** Which files a list has. */
+export interface FileFilter {
+  /** A part of the name, in upper or lower case; `null`: any name. */
+  search: string | null;
+  mediaTypes: string[] | null;
+  documents: boolean;
+  /** Inputs of batches. */
+  inputs: boolean;
+}
+
+const THOSE = `FROM files WHERE tenant_id = ?1 AND context_id IS NULL
+  AND (?2 IS NULL OR instr(lower(name), lower(?2)) > 0)
+  AND (?3 IS NULL OR media_type IN (SELECT value FROM json_each(?3)))
+  AND iif(media_type = '${BATCH_INPUT}', ?5, ?4)`;
+
+const bound = (tenantId: string, { search, mediaTypes, documents, inputs }: FileFilter) => [
+  tenantId,
+  search,
+  mediaTypes && JSON.stringify(mediaTypes),
+  documents ? 1 : 0,
+  inputs ? 1 : 0,
+];
+
 /** Newest first, ids below `before`. */
 export async function listFiles(
   db: D1Database,
   tenantId: string,
+  filter: FileFilter,
   before: string | null,
   limit: number,
   skip = 0,
 ): Promise<StoredFile[]> {
   const { results } = await db
-    .prepare(
-      `SELECT * FROM files WHERE tenant_id = ?1 AND context_id IS NULL AND (?2 IS NULL OR id < ?2)
-       ORDER BY id DESC LIMIT ?3 OFFSET ?4`,
-    )
-    .bind(tenantId, before, limit, skip)
+    .prepare(`SELECT * ${THOSE} AND (?6 IS NULL OR id < ?6) ORDER BY id DESC LIMIT ?7 OFFSET ?8`)
+    .bind(...bound(tenantId, filter), before, limit, skip)
     .all();
   return results.map(toFile);
+}
+
+/** Number of the files of such a list. */
+export async function countFiles(
+  db: D1Database,
+  tenantId: string,
+  filter: FileFilter,
+): Promise<number> {
+  const count = db.prepare(`SELECT count(*) AS n ${THOSE}`).bind(...bound(tenantId, filter));
+  return (await count.first<number>("n")) ?? 0;
 }
 
 /**
@@ -205,7 +258,7 @@ export const withPageCount = (file: StoredFile, mode: string, pageCount: number)
 export const pageCountOf = (file: StoredFile, mode: string): number | null =>
   isText(file.mediaType) ? (file.textPages[mode] ?? null) : file.pageCount;
 
-/** Files that no job has used during their tenant's retention time. */
+/** Files whose own time is over, and those that no job has used during their tenant's retention time. */
 export async function expiredFiles(
   db: D1Database,
   defaultDays: number,
@@ -214,12 +267,14 @@ export async function expiredFiles(
 ): Promise<StoredFile[]> {
   const { results } = await db
     .prepare(
-      `SELECT f.* FROM files f JOIN tenants t ON t.id = f.tenant_id
-       WHERE f.context_id IS NULL
+      `SELECT * FROM files WHERE expires_at < ?1
+       UNION ALL
+       SELECT f.* FROM files f JOIN tenants t ON t.id = f.tenant_id
+       WHERE f.context_id IS NULL AND (f.expires_at IS NULL OR f.expires_at >= ?1)
          AND max(f.created_at, COALESCE(f.used_at, 0)) < ?1 - COALESCE(t.retention_days, ?2) * 86400000
          AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.file_id = f.id
            AND j.created_at >= ?1 - COALESCE(t.retention_days, ?2) * 86400000)
-       ORDER BY f.created_at LIMIT ?3`,
+       ORDER BY created_at LIMIT ?3`,
     )
     .bind(now, defaultDays, limit)
     .all();

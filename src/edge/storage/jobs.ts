@@ -219,16 +219,23 @@ function toJobPage(row: Row): JobPage {
   };
 }
 
+/** A job with its document, unless that was deleted. */
+export interface JobOfBatch {
+  job: Job;
+  pages: JobPage[];
+  document: { sha256: string; bytes: number } | null;
+}
+
 /** Jobs and their pages by job id. `readings` and `readAt` are not set. */
 export async function jobsWithPages(
   db: D1Database,
   ids: string[],
-): Promise<Map<string, { job: Job; pages: JobPage[]; documentSha256: string | null }>> {
+): Promise<Map<string, JobOfBatch>> {
   const those = "(SELECT value FROM json_each(?))";
   const [jobs, pages] = await db.batch<Row>([
     db
       .prepare(
-        `SELECT j.*, f.sha256 FROM jobs j LEFT JOIN files f ON f.id = j.file_id WHERE j.id IN ${those}`,
+        `SELECT j.*, f.sha256, f.bytes FROM jobs j LEFT JOIN files f ON f.id = j.file_id WHERE j.id IN ${those}`,
       )
       .bind(JSON.stringify(ids)),
     db
@@ -237,9 +244,13 @@ export async function jobsWithPages(
       .bind(JSON.stringify(ids)),
   ]);
   const found = new Map(
-    jobs?.results.map((row) => [
-      row.id as string,
-      { job: toJob(row), pages: [] as JobPage[], documentSha256: row.sha256 as string | null },
+    jobs?.results.map((row): [string, JobOfBatch] => [
+      row.id,
+      {
+        job: toJob(row),
+        pages: [],
+        document: row.sha256 && { sha256: row.sha256, bytes: row.bytes },
+      },
     ]),
   );
   for (const row of pages?.results ?? []) found.get(row.job_id)?.pages.push(toJobPage(row));

@@ -77,3 +77,17 @@ export class R2Stream {
     this.#filled = 0;
   }
 }
+
+/** Chunks as a stream, for a request or a response. They are made as they are read. */
+export function streamOf<Chunk>(chunks: AsyncGenerator<Chunk>): ReadableStream<Chunk> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await chunks.return(undefined);
+    },
+  });
+}

@@ -7,6 +7,7 @@ import { idPattern } from "../ids.ts";
 import type { JobState } from "../jobs/job.ts";
 import { MAX_PASSWORD, readingFields, stringMap } from "../jobs/job-request.ts";
 import { type OutboundRules, outboundUrlFault } from "../network/outbound-url.ts";
+import type { FigureChoice } from "../pages/figure-choice.ts";
 import type { ReadOptions } from "../pages/page-key.ts";
 import { type PageError, VERDICTS } from "../pages/page-result.ts";
 import { type PageSelection, parsePageSelection } from "../pages/page-selection.ts";
@@ -29,6 +30,9 @@ export const BATCH_STATES = [
 ] as const;
 /** `deleting` is internal: the batch is hidden while its records are being deleted. */
 export type BatchState = (typeof BATCH_STATES)[number] | "deleting";
+
+/** Reason of a batch that was canceled because its time was over. */
+export const TIMED_OUT = "timed-out";
 
 const OVER: readonly BatchState[] = ["completed", "canceled", "failed"];
 export const isBatchOver = (state: BatchState) => OVER.includes(state);
@@ -184,8 +188,8 @@ export interface LineSpec {
   options: ReadOptions;
   presentation: Presentation;
   selection: PageSelection;
-  /** What to extract from the pages; `null`: nothing. */
-  extraction: { schema: unknown; instructions: string | null } | null;
+  /** What to extract from the pages, and from their images. */
+  extractions: { schema: unknown; instructions?: string | null; figures?: FigureChoice }[];
   /** The document's password, sealed. */
   password: string | null;
 }
@@ -268,7 +272,7 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     options,
     presentation,
     selection,
-    extraction: schema ? { schema, instructions } : null,
+    extractions: schema ? [{ schema, instructions }] : [],
     password: sealed ?? null,
   };
 }

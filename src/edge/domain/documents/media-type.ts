@@ -14,7 +14,8 @@ export type MediaType =
   | "image/avif"
   | TextType
   | ConvertedType
-  | typeof CONVERSATION;
+  | typeof CONVERSATION
+  | typeof BATCH_INPUT;
 
 /** The types as sentences of problems list them. */
 export const READABLE =
@@ -41,6 +42,15 @@ type ConvertedType = (typeof CONVERTED_TYPES)[number] | typeof CONTAINER;
  * answers this type, so nobody can send one.
  */
 export const CONVERSATION = "application/vnd.fovea.conversation+json";
+
+/** Requests of a batch, one on each line (`domain/mistral/batch.ts`). Such a file is stored, but is no document. */
+export const BATCH_INPUT = "application/jsonl";
+
+export const isDocument = (type: MediaType): boolean => type !== BATCH_INPUT;
+
+/** What begins like JSON lines: with an object, after white space and a byte order mark. */
+export const isJsonLines = (head: Uint8Array): boolean =>
+  /^(?:\xef\xbb\xbf)?\s*\{/.test(ascii(head, 0, SNIFF_BYTES));
 
 /** Whether the worker lays the document out, so that its number of pages depends on the mode. */
 export const isText = (type: MediaType): boolean =>

@@ -1,9 +1,12 @@
 /** What Mistral's requests mean here: names of models, and pages, which start at 0 there. */
 import { formatSelection, type PageSelection } from "../pages/page-selection.ts";
 
-/** `mistral-ocr-latest`, `mistral-ocr-2512`, …: these names, and none at all, mean the default model. */
+/** Mistral's name of its newest model. */
+export const MISTRAL_OCR = "mistral-ocr-latest";
+
+/** `mistral-ocr-latest`, `mistral-document-ai-2512`, …: these names, and none at all, mean the default model. */
 export const meansDefault = (model: string | null | undefined): boolean =>
-  model == null || /^mistral-ocr(-[a-z0-9]+)*$/.test(model);
+  model == null || /^mistral-(ocr|document-ai)(-[a-z0-9]+)*$/.test(model);
 
 const MAX_PAGE = 999_999;
 

@@ -1,5 +1,6 @@
 /** POST /v1/batches: read every document of a manifest. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { newBatch, recordBatch } from "../../batches/new.ts";
 import type { Env } from "../../bindings.ts";
 import { demandWithin } from "../../buckets/open.ts";
 import type { App } from "../../context.ts";
@@ -20,7 +21,6 @@ import { DeliverTarget, sealTarget } from "../../outputs/target.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { wakeBatch } from "../../signals/wake-batch.ts";
-import { type Batch, insertBatch } from "../../storage/batches.ts";
 import { findBucket } from "../../storage/buckets.ts";
 import { manifestPath } from "../../storage/manifests.ts";
 import { insertDelivery } from "../../storage/output-deliveries.ts";
@@ -93,49 +93,25 @@ export const batchesCreate = (app: App) =>
   app.openapi(route, async (c) => {
     const { manifest, input, output, deliver, defaults, metadata } = c.req.valid("json");
     const { tenantId, keyId } = c.get("caller");
-    const { MAX_OPEN_BATCHES } = settings(c.env);
     await checkDefaults(c.env, defaults);
     if (input) await demandBucket(c.env, tenantId, input, "input");
     const target = output && (await demandBucket(c.env, tenantId, output, "output"));
     const now = Date.now();
     const delivery = { id: newId("out", now), tenantId };
     const sealed = deliver && (await sealTarget(c.env, delivery, deliver));
-    const batch: Batch = {
+    const batch = newBatch({
       id: newId("batch", now),
       tenantId,
       keyId,
       ...(await manifestOf(c.env, tenantId, manifest)),
       input: input ?? null,
-      listedTo: null,
       output: output && target ? { ...output, prefix: output.prefix ?? target.prefix } : null,
-      bucketFaults: 0,
-      bucketError: null,
-      bucketDueAt: 0,
       defaults,
       metadata,
-      state: "running",
-      reason: null,
-      run: 1,
-      countOffset: 0,
-      countLines: 0,
-      counted: 0,
-      total: null,
-      readOffset: 0,
-      readLines: 0,
-      succeeded: 0,
-      partial: 0,
-      failed: 0,
-      canceled: 0,
-      pagesDone: 0,
-      pagesFailed: 0,
       createdAt: now,
-      finishedAt: null,
       traceparent: formatTraceparent(c.get("trace")),
-    };
-    if (!(await insertBatch(c.env.DB, batch, MAX_OPEN_BATCHES))) {
-      const detail = `A tenant may have at most ${MAX_OPEN_BATCHES} open batches.`;
-      throw new Problem("too-many-batches", detail, {}, { "retry-after": "60" });
-    }
+    });
+    await recordBatch(c.env, batch);
     if (sealed) {
       const whole = { ...delivery, owner: batch.id, kind: "output", target: sealed } as const;
       await insertDelivery(c.env.DB, { ...whole, state: "waiting" }, now).run();

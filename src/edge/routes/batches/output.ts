@@ -147,7 +147,12 @@ export const batchesOutput = (app: App) => {
           "invalid-request",
           `verdicts: a list of ${VERDICTS.slice(0, -1).join(", ")}`,
         );
-    const { object } = await openShard(c, id, shard);
+    const { object, batch } = await openShard(c, id, shard);
+    if (batch.mistral)
+      throw new Problem(
+        "not-found",
+        "The output has Mistral's shape, without what training needs.",
+      );
     c.header("content-type", "application/jsonl");
     return stream(c, async (out) => {
       for await (const line of trainingLines(object.body, verdicts)) await out.write(line);
@@ -161,5 +166,5 @@ async function openShard(c: Context<AppEnv>, id: string, number: number) {
   if (!shard) throw new Problem("not-found", "The output does not have this shard (yet).");
   const object = await c.env.BUCKET.get(shardPath(batch, number));
   if (!object) throw new Problem("gone", "The output was deleted.");
-  return { object, sha256: shard.sha256 };
+  return { object, batch, sha256: shard.sha256 };
 }

@@ -1,6 +1,8 @@
 /** GET /v1/files/{id}/url and /content: a document's bytes, for callers with a key or a signed address. */
 import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { openResults } from "../../batches/mistral-results.ts";
 import type { App, AppEnv } from "../../context.ts";
 import { requires } from "../../http/auth.ts";
 import { problems } from "../../http/problem.ts";
@@ -8,6 +10,7 @@ import { Problem } from "../../problem.ts";
 import { fileUrl, isSignedFileUrl } from "../../security/file-url.ts";
 import { settings } from "../../settings.ts";
 import { clientFile, openFile, signedFile } from "../../storage/files.ts";
+import { resultFile, resultFileName } from "./results.ts";
 
 const params = z.object({ id: z.string() });
 
@@ -77,7 +80,10 @@ const content = createRoute({
 
 export const filesContent = (app: App) => {
   app.openapi(url, async (c) => {
-    const file = await clientFile(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
+    const { tenantId } = c.get("caller");
+    const { id } = c.req.valid("param");
+    const file =
+      (await resultFile(c.env, tenantId, id)) ?? (await clientFile(c.env.DB, tenantId, id));
     if (!file) throw new Problem("not-found", "No such file.");
     const { PUBLIC_ORIGIN, SIGNING_SECRET } = settings(c.env);
     const expires = Math.floor(Date.now() / 1000) + c.req.valid("query").expiry * 3600;
@@ -93,24 +99,36 @@ export const filesContent = (app: App) => {
       !(await isSignedFileUrl(secret, id, { expires, signature }, Date.now()))
     )
       throw new Problem("bad-signature", "The address is not signed, or has expired.");
+    const tenantId = signature === undefined ? c.get("caller").tenantId : null;
+    const results = await resultFile(c.env, tenantId, id);
+    if (results)
+      return sent(c, openResults(c.env, results.batch, results.kind), {
+        bytes: results.bytes,
+        name: resultFileName(results),
+      });
     const file =
-      signature === undefined
-        ? await clientFile(c.env.DB, c.get("caller").tenantId, id)
-        : await signedFile(c.env.DB, id);
+      tenantId !== null ? await clientFile(c.env.DB, tenantId, id) : await signedFile(c.env.DB, id);
     const object = file && (await openFile(c.env.BUCKET, file));
     if (!object) throw new Problem("not-found", "No such file.");
-    return c.body(object.body, 200, {
-      // Mistral's clients accept no other type.
-      "content-type": "application/octet-stream",
-      "content-length": String(object.size),
-      // A document is anybody's: the browser saves it, and shows and runs nothing on this origin.
-      "content-disposition": `attachment; filename*=UTF-8''${encoded(file.name ?? file.id)}`,
-      "content-security-policy": "default-src 'none'; sandbox",
-      "cache-control": "private, no-store",
-      "x-content-type-options": "nosniff",
-    }) as never;
+    return sent(c, object.body, { bytes: object.size, name: file.name ?? file.id });
   });
 };
+
+const sent = (
+  c: Context<AppEnv>,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { bytes, name }: { bytes: number; name: string },
+) =>
+  c.body(body, 200, {
+    // Mistral's clients accept no other type.
+    "content-type": "application/octet-stream",
+    "content-length": String(bytes),
+    // A document is anybody's: the browser saves it, and shows and runs nothing on this origin.
+    "content-disposition": `attachment; filename*=UTF-8''${encoded(name)}`,
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cache-control": "private, no-store",
+    "x-content-type-options": "nosniff",
+  }) as never;
 
 /** RFC 8187, 3.2.1. A name that is no Unicode text cannot be encoded. */
 const encoded = (name: string) =>

@@ -9,8 +9,18 @@ import { problems } from "../../http/problem.ts";
 import { deleteDocument } from "../../jobs/retention.ts";
 import { Problem } from "../../problem.ts";
 import { audit } from "../../storage/audit.ts";
-import { clientFile, listFiles } from "../../storage/files.ts";
+import { clientFile, countFiles, type FileFilter, listFiles } from "../../storage/files.ts";
+import { BATCH_PURPOSE, isReadPurpose, READ_PURPOSES } from "./purposes.ts";
+import { ResultFileSchema, resultFile, resultFileView } from "./results.ts";
 import { FileSchema, fileView } from "./view.ts";
+
+/** A parameter that may be repeated. */
+const several = (description: string) =>
+  z
+    .union([z.string().max(100), z.array(z.string().max(100)).max(20)])
+    .transform((given) => [given].flat())
+    .optional()
+    .openapi({ type: "array", items: { type: "string" }, description });
 
 /** Pages that a list by numbers has at most: the database reads all files before the page. */
 const MAX_PAGE = 1000;
@@ -48,11 +58,19 @@ const list = createRoute({
         description: "Files of such a page, instead of `limit`",
       }),
       include_total: z.enum(["true", "false"]).optional().openapi({
-        description: "Accepted; the files are not counted",
+        description: "`true`: count the files that match, for `total`",
       }),
-      purpose: z.string().max(40).optional().openapi({
-        description: "Accepted; every file can be read",
-      }),
+      search: z.string().max(255).optional().openapi({ description: "A part of the name" }),
+      mimetypes: several("Types, such as `application/pdf`"),
+      purpose: z
+        .string()
+        .max(40)
+        .optional()
+        .openapi({
+          description: `\`batch\`: the input of batches · ${READ_PURPOSES.join(", ")}: all others`,
+        }),
+      sample_type: several("`ocr_input`, `batch_request`"),
+      source: several("`upload`: all; other values: none"),
     }),
   },
   responses: {
@@ -63,6 +81,7 @@ const list = createRoute({
           schema: listOf(FileSchema).extend({
             object: z.literal("list"),
             has_more: z.boolean(),
+            total: z.int().nullable().openapi({ description: "`null` without `include_total`" }),
           }),
         },
       },
@@ -70,6 +89,31 @@ const list = createRoute({
     ...problems("invalid-request"),
   },
 });
+
+interface Filter {
+  search?: string | undefined;
+  mimetypes?: string[] | undefined;
+  purpose?: string | undefined;
+  sample_type?: string[] | undefined;
+  source?: string[] | undefined;
+}
+
+/** Files differ in what they are, not in who has sent them: so a purpose, a type or a source is a kind, or nothing. */
+function filterOf({ search, mimetypes, purpose, sample_type, source }: Filter): FileFilter {
+  const documents =
+    (purpose === undefined || isReadPurpose(purpose)) &&
+    (!sample_type || sample_type.includes("ocr_input"));
+  const inputs =
+    (purpose === undefined || purpose === BATCH_PURPOSE) &&
+    (!sample_type || sample_type.includes("batch_request"));
+  const isUpload = !source || source.includes("upload");
+  return {
+    search: search || null,
+    mediaTypes: mimetypes ?? null,
+    documents: documents && isUpload,
+    inputs: inputs && isUpload,
+  };
+}
 
 export const filesList = (app: App) =>
   app.openapi(list, async (c) => {
@@ -79,12 +123,14 @@ export const filesList = (app: App) =>
     const limit = query.page_size ?? query.limit;
     const before = after ?? readCursor(cursor, "file");
     const { tenantId } = c.get("caller");
-    const files = await listFiles(c.env.DB, tenantId, before, limit + 1, page * limit);
+    const filter = filterOf(query);
+    const [files, total] = await Promise.all([
+      listFiles(c.env.DB, tenantId, filter, before, limit + 1, page * limit),
+      query.include_total === "true" ? countFiles(c.env.DB, tenantId, filter) : null,
+    ]);
     const { data, next_cursor } = listPage(files, limit, fileView);
-    return c.json(
-      { object: "list" as const, data, next_cursor, has_more: next_cursor !== null },
-      200,
-    );
+    const has_more = next_cursor !== null;
+    return c.json({ object: "list" as const, data, next_cursor, has_more, total }, 200);
   });
 
 const get = createRoute({
@@ -101,9 +147,9 @@ const get = createRoute({
   },
   responses: {
     200: {
-      description: "The file",
+      description: "The file. Results of a batch (`bout_…`, `berr_…`) have fewer members",
       headers: ETAG_HEADER,
-      content: { "application/json": { schema: FileSchema } },
+      content: { "application/json": { schema: z.union([FileSchema, ResultFileSchema]) } },
     },
     ...NOT_MODIFIED,
     ...problems("not-found"),
@@ -112,9 +158,12 @@ const get = createRoute({
 
 export const filesGet = (app: App) =>
   app.openapi(get, async (c) => {
-    const file = await clientFile(c.env.DB, c.get("caller").tenantId, c.req.valid("param").id);
-    if (!file) throw new Problem("not-found", "No such file.");
-    const view = fileView(file);
+    const { tenantId } = c.get("caller");
+    const { id } = c.req.valid("param");
+    const results = await resultFile(c.env, tenantId, id);
+    const file = results ? null : await clientFile(c.env.DB, tenantId, id);
+    const view = results ? resultFileView(results) : file && fileView(file);
+    if (!view) throw new Problem("not-found", "No such file.");
     const headers = { etag: await etagOf(c, view), "cache-control": REVALIDATED };
     if (isKnown(c, headers.etag)) return c.body(null, 304, headers);
     return c.json(view, 200, headers);
@@ -150,7 +199,14 @@ const remove = createRoute({
 export const filesDelete = (app: App) =>
   app.openapi(remove, async (c) => {
     const { tenantId, keyId } = c.get("caller");
-    const file = await clientFile(c.env.DB, tenantId, c.req.valid("param").id);
+    const { id } = c.req.valid("param");
+    const results = await resultFile(c.env, tenantId, id);
+    if (results)
+      throw new Problem(
+        "invalid-request",
+        `The results of a batch are deleted with it: DELETE /v1/batch/jobs/${results.batch.id}`,
+      );
+    const file = await clientFile(c.env.DB, tenantId, id);
     if (!file) throw new Problem("not-found", "No such file.");
     if (!(await deleteDocument(c.env, file))) throw new Problem("not-found", "No such file.");
     await audit(c.env.DB, tenantId, keyId, "file.deleted", file.id);

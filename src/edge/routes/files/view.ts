@@ -1,5 +1,6 @@
 /** A file as the API shows it, in a form that clients of OpenAI and Mistral parse as well (docs/decisions/0040). */
 import { z } from "@hono/zod-openapi";
+import { isDocument } from "../../domain/documents/media-type.ts";
 import type { StoredFile } from "../../storage/files.ts";
 
 export const FileSchema = z
@@ -22,8 +23,18 @@ export const FileSchema = z
       description: "Unix seconds, as in OpenAI's and Mistral's APIs",
       example: 1795932000,
     }),
-    purpose: z.literal("ocr"),
-    sample_type: z.literal("ocr_input").openapi({ description: "For Mistral's clients" }),
+    purpose: z.enum(["ocr", "batch"]).openapi({
+      description: "`batch`: requests for `POST /v1/batch/jobs`; such a file is no document",
+    }),
+    expires_at: z.int().nullable().openapi({
+      description:
+        "Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds",
+    }),
+    mimetype: z.string().openapi({ description: "`media_type`, for Mistral's clients" }),
+    visibility: z.literal("workspace").openapi({ description: "For Mistral's clients" }),
+    sample_type: z
+      .enum(["ocr_input", "batch_request"])
+      .openapi({ description: "For Mistral's clients" }),
     source: z.literal("upload").openapi({ description: "For Mistral's clients" }),
     deleted: z.literal(false).openapi({ description: "For Mistral's clients" }),
   })
@@ -39,8 +50,11 @@ export const fileView = (file: StoredFile): z.infer<typeof FileSchema> => ({
   filename: file.name ?? file.id,
   page_count: file.pageCount,
   created_at: Math.floor(file.createdAt / 1000),
-  purpose: "ocr",
-  sample_type: "ocr_input",
+  purpose: isDocument(file.mediaType) ? "ocr" : "batch",
+  expires_at: file.expiresAt ? Math.floor(file.expiresAt / 1000) : null,
+  mimetype: file.mediaType,
+  visibility: "workspace",
+  sample_type: isDocument(file.mediaType) ? "ocr_input" : "batch_request",
   source: "upload",
   deleted: false,
 });

@@ -11,6 +11,7 @@ import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { JobRequest } from "../../domain/jobs/job-request.ts";
 import { optionsFromTexts } from "../../domain/jobs/option-texts.ts";
 import { waitingFor } from "../../domain/jobs/waiting.ts";
+import { MistralRequest } from "../../domain/mistral/ocr-request.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import {
   attachExtraction,
@@ -23,6 +24,7 @@ import {
 import { browserMay } from "../../http/auth.ts";
 import { essence, JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
+import { MistralError } from "../../http/mistral-error.ts";
 import { problems } from "../../http/problem.ts";
 import { isForm, RECEIVED, receiveDocument, withDocument } from "../../http/received.ts";
 import { CREATE_JOB, createJob, type NewJob } from "../../jobs/create.ts";
@@ -41,7 +43,7 @@ import { answered } from "../jobs/extract.ts";
 import { extractionFields } from "../jobs/extraction-view.ts";
 import { JobSchema, jobView } from "../jobs/view.ts";
 import { mistralOcr } from "./mistral.ts";
-import { MistralError, MistralRequest, MistralResponse } from "./mistral-schema.ts";
+import { MistralResponse } from "./mistral-schema.ts";
 
 /** The response contains the result of at most this many pages; `/result` streams larger ones. */
 const MAX_INLINE_PAGES = 50;

@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import { Installation, installations } from "../../dispatch/installation.ts";
+import { MISTRAL_OCR, meansDefault } from "../../domain/mistral/request.ts";
 import { reader, SEQUENCE_PAGES, SEQUENCES, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import { GRANULARITIES } from "../../domain/pages/presentation.ts";
 import { requires } from "../../http/auth.ts";
@@ -18,6 +19,13 @@ const Model = z
     object: z.literal("model"),
     created: z.int().openapi({ description: "When a worker first reported these weights, or 0" }),
     owned_by: z.literal("fovea"),
+    type: z.literal("base").openapi({ description: "For Mistral's clients" }),
+    capabilities: z
+      .object({ ocr: z.literal(true), vision: z.literal(true) })
+      .openapi({ description: "For Mistral's clients" }),
+    aliases: z.array(z.string()).openapi({
+      description: "Other names. All names of the form `mistral-ocr-…` mean the default model",
+    }),
     fovea: z.object({
       tasks: z.array(z.string()),
       modes: z.array(z.string()),
@@ -100,6 +108,9 @@ async function offered(env: Env): Promise<z.infer<typeof Model>[]> {
       object: "model",
       created: Math.floor(seenAt / 1000),
       owned_by: "fovea",
+      type: "base",
+      capabilities: { ocr: true, vision: true },
+      aliases: id === DEFAULT_MODEL ? [MISTRAL_OCR] : [],
       fovea: {
         tasks: [...tasks],
         modes: [...modes],
@@ -122,7 +133,8 @@ export const models = (app: App) => {
   );
   app.openapi(one, async (c) => {
     const { id } = c.req.valid("param");
-    const model = (await offered(c.env)).find((candidate) => candidate.id === id);
+    const wanted = meansDefault(id) ? settings(c.env).DEFAULT_MODEL : id;
+    const model = (await offered(c.env)).find((candidate) => candidate.id === wanted);
     if (!model) throw new Problem("not-found", "No such model.");
     return c.json(model, 200);
   });

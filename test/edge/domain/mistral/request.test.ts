@@ -31,6 +31,8 @@ it.each([
   ["mistral-ocr-latest", true],
   ["mistral-ocr-2512", true],
   ["mistral-ocr", true],
+  ["mistral-document-ai-2512", true],
+  ["mistral-document-ais", false],
   ["mistral-large-latest", false],
   ["my-mistral-ocr", false],
   ["mistral-ocrs", false],

@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { expireFiles } from "../../../../src/edge/jobs/retention.ts";
 import { pdf } from "../../samples.ts";
 import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";
 
@@ -141,6 +142,9 @@ describe("clients of OpenAI and Mistral", () => {
       purpose: "ocr",
       sample_type: "ocr_input",
       source: "upload",
+      mimetype: "application/pdf",
+      visibility: "workspace",
+      expires_at: null,
       deleted: false,
     });
     expect(Math.abs(file.created_at - Date.now() / 1000)).toBeLessThan(3600);
@@ -149,8 +153,11 @@ describe("clients of OpenAI and Mistral", () => {
 
   it.each([
     ["purpose", "fine-tune"],
-    ["expiry", "24"],
-    ["expires_after[seconds]", "3600"],
+    ["expiry", "0"],
+    ["expiry", "8761"],
+    ["expiry", "soon"],
+    ["expires_after[seconds]", "-1"],
+    ["expires_after[anchor]", "last_active_at"],
     ["visibility", "user"],
   ])("are told that %s=%s is not possible, and nothing is stored", async (name, text) => {
     const bytes = pdf();
@@ -187,6 +194,54 @@ describe("clients of OpenAI and Mistral", () => {
       expect((await call(`/v1/files?${query}`, { key: owner })).status).toBe(422);
   });
 
+  it.each([
+    ["visibility", "workspace"],
+    ["expiry", "1"],
+    ["expires_after[anchor]", "created_at"],
+  ])("get the status that they expect with %s, also without a purpose", async (name, text) => {
+    expect((await send([[name, text]])).status).toBe(200);
+  });
+
+  it("filter the list, and count what matches", async () => {
+    const owner = await newKey();
+    const put = async (name: string, bytes: Uint8Array | string, purpose: string) => {
+      const form = new FormData();
+      form.append("purpose", purpose);
+      form.append("file", new File([bytes as never], name));
+      return (await json(post("/v1/files", owner, form))).id;
+    };
+    const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+    const a = await put("Report_1.pdf", pdf(), "ocr");
+    const b = await put("scan.png", png, "ocr");
+    const c = await put("requests%.jsonl", '{"body":{}}', "batch");
+    const list = async (query: string) => {
+      const { data, total } = await json(
+        call(`/v1/files?include_total=true&${query}`, { key: owner }),
+      );
+      const ids = data.map(({ id }: { id: string }) => id);
+      if (!query.includes("page_size")) expect(total).toBe(ids.length);
+      return [ids.toSorted(), total];
+    };
+    const all = [a, b, c].toSorted();
+    expect(await list("")).toEqual([all, 3]);
+    expect(await list("search=report")).toEqual([[a], 1]);
+    expect(await list("search=%25")).toEqual([[c], 1]);
+    expect(await list("search=_")).toEqual([[a], 1]);
+    expect(await list("mimetypes=image/png&mimetypes=application/jsonl")).toEqual([
+      [b, c].toSorted(),
+      2,
+    ]);
+    expect(await list("purpose=ocr")).toEqual([[a, b].toSorted(), 2]);
+    expect(await list("purpose=batch")).toEqual([[c], 1]);
+    expect(await list("purpose=fine-tune")).toEqual([[], 0]);
+    expect(await list("sample_type=batch_request&sample_type=pretrain")).toEqual([[c], 1]);
+    expect(await list("sample_type=batch_result")).toEqual([[], 0]);
+    expect(await list("source=repository")).toEqual([[], 0]);
+    expect(await list("source=upload&source=mistral&page=1&page_size=2")).toEqual([[all[0]], 3]);
+    expect((await json(call("/v1/files", { key: owner }))).total).toBeNull();
+    expect((await call("/v1/files?colour=1", { key: owner })).status).toBe(422);
+  });
+
   it("find the error where they look for it; it is a problem for all others", async () => {
     for (const path of ["/v1/files/file_x", "/v1/models/none"]) {
       const response = await call(path, { key });
@@ -200,6 +255,46 @@ describe("clients of OpenAI and Mistral", () => {
     expect((await json(call("/v1/files"))).error.type).toBe("authentication_error");
     expect((await json(call("/v1/files?limit=x", { key }))).error.param).toBe("limit");
     expect((await json(call("/v1/files/a/b/c", { key }))).error.code).toBe("not-found");
+  });
+});
+
+describe("a file with a time of its own", () => {
+  const send = async (bytes: Uint8Array, fields: [string, string][]) => {
+    const form = new FormData();
+    for (const [name, text] of fields) form.append(name, text);
+    form.append("file", new File([bytes], "a.pdf"));
+    return json(post("/v1/files", key, form));
+  };
+
+  it("is deleted when that is over, with all that was read from it, and others are not", async () => {
+    const cog = new CogStub().install();
+    const file = await send(pdf(), [["expiry", "2"]]);
+    expect(file.expires_at - file.created_at).toBe(7200);
+    const other = await send(pdf(), [["expires_after[seconds]", "60"]]);
+    expect(other.expires_at - other.created_at).toBe(60);
+    const stop = cog.work(1);
+    const job = await json(post("/v1/ocr", key, { file: file.id }, { prefer: "wait=10" }));
+    stop();
+    await expireFiles(env, Date.now());
+    expect((await call(`/v1/files/${other.id}`, { key })).status).toBe(200);
+    await expireFiles(env, Date.now() + 61_000);
+    expect((await call(`/v1/files/${other.id}`, { key })).status).toBe(404);
+    expect((await call(`/v1/files/${file.id}`, { key })).status).toBe(200);
+    await expireFiles(env, Date.now() + 7_201_000);
+    expect((await call(`/v1/files/${file.id}`, { key })).status).toBe(404);
+    expect((await call(`/v1/jobs/${job.id}/result`, { key })).status).toBe(410);
+  });
+
+  it("stays longest if the same bytes are sent again", async () => {
+    const bytes = pdf();
+    const times = [];
+    for (const hours of ["5", "2", "9"]) {
+      const file = await send(bytes, [["expiry", hours]]);
+      times.push(Math.round((file.expires_at - file.created_at) / 3600));
+    }
+    expect(times).toEqual([5, 5, 9]);
+    expect((await upload(key, bytes)).expires_at).toBeNull();
+    expect((await send(bytes, [["expiry", "1"]])).expires_at).toBeNull();
   });
 });
 

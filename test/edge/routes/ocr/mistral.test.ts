@@ -480,7 +480,13 @@ describe("a mistake", () => {
       "not-found",
       "No such file",
     ],
-    [{ document: { document_url: "http://10.0.0.1/a.pdf" } }, 422, "url-refused", "url"],
+    [
+      { document: { document_url: "http://10.0.0.1/a.pdf" } },
+      422,
+      "url-refused",
+      "document.document_url: only https",
+    ],
+    [{ document: { image_url: "JVBERi0=" } }, 422, "url-refused", "document.image_url: not a URL"],
     [
       { document, confidence_scores_granularity: "word", model: "deepseek-ocr" },
       422,
@@ -492,7 +498,7 @@ describe("a mistake", () => {
     const answer = await json(response);
     expect([response.status, answer.type, answer.raw_status_code]).toEqual([status, type, status]);
     expect(answer.message).toContain(message);
-    if (/^\w+: /.test(message)) expect(answer.param).toBe(message.split(":")[0]);
+    if (/^[\w.]+: /.test(message)) expect(answer.param).toBe(message.split(":")[0]);
     expect((await json(call("/v1/jobs", { key }))).data).toEqual([]);
   });
 
