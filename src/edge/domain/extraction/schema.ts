@@ -238,35 +238,44 @@ function inPlace(schema: JsonObject | boolean, pointer: string): string[] {
   return typeof schema.$ref === "string" ? [...inner, targetOf(schema.$ref)] : inner;
 }
 
-/** Keywords that strict modes lack (OpenAI, "Structured Outputs"). */
-const NOT_STRICT = [
-  "allOf",
-  "oneOf",
-  "not",
-  "if",
-  "then",
-  "else",
-  "contains",
-  "propertyNames",
-  "dependentSchemas",
-  "dependentRequired",
-  "unevaluatedProperties",
-  "unevaluatedItems",
-  "prefixItems",
-  "uniqueItems",
-  "minLength",
-  "maxLength",
-  "minProperties",
-  "maxProperties",
+/** Keywords that strict modes take; of others, such as `default`, they say that they are not permitted (OpenAI, "Structured Outputs"). */
+const STRICT = [
+  "$schema",
+  "$defs",
+  "definitions",
+  "$ref",
+  "title",
+  "description",
+  "type",
+  "properties",
+  "required",
+  "additionalProperties",
+  "items",
+  "anyOf",
+  "enum",
+  "const",
+  "format",
+  "pattern",
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "multipleOf",
+  "minItems",
+  "maxItems",
 ];
 
 /**
  * Whether a provider may be asked to enforce the schema with `strict`: every object names all its properties and requires
- * them all.
+ * them all, every schema says what it allows, and nothing stands beside a `$ref`.
  */
 export function meetsStrict(schema: Json): boolean {
   if (!isObject(schema)) return false;
-  if (NOT_STRICT.some((name) => name in schema)) return false;
+  const names = Object.keys(schema);
+  if (!names.every((name) => STRICT.includes(name))) return false;
+  if ("$ref" in schema) return names.length === 1;
+  if (!["type", "anyOf", "enum", "const"].some((name) => name in schema)) return false;
+  if ("format" in schema && !FORMATS.includes(schema.format as string)) return false;
   const properties = isObject(schema.properties) ? schema.properties : {};
   const isOfObjects = [schema.type].flat().includes("object") || "properties" in schema;
   if (isOfObjects) {

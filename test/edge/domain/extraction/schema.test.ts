@@ -108,11 +108,18 @@ describe("strict", () => {
     [strict({ a: { type: "array", items: strict({}) } }), true],
     [strict({ a: { anyOf: [strict({}), { type: "null" }] } }), true],
     [object({ a: {} }), false],
-    [{ ...strict({ a: {}, b: {} }), required: ["a"] }, false],
+    [{ ...strict({ a: { type: "null" }, b: { type: "null" } }), required: ["a"] }, false],
     [strict({ a: object({}) }), false],
     [strict({ a: { type: "array", items: object({}) } }), false],
     [strict({ a: { oneOf: [{}] } }), false],
     [{ ...strict({}), $defs: { d: object({}) } }, false],
+    [strict({ a: { $ref: "#/$defs/d" }, b: { enum: ["x"] }, c: { const: 1 } }), true],
+    [strict({ a: { $ref: "#/$defs/d", description: "what pydantic writes beside it" } }), false],
+    [strict({ a: { type: "string", default: "" } }), false],
+    [strict({ a: { type: "string", format: "date" } }), true],
+    [strict({ a: { type: "string", format: "uri" } }), false],
+    [strict({ a: { title: "anything" } }), false],
+    [strict({ a: { type: "array", items: { type: "string" }, uniqueItems: true } }), false],
   ])("is what providers can enforce (%#)", (schema, expected) => {
     expect(meetsStrict(schema as JsonObject)).toBe(expected);
   });
