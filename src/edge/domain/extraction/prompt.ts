@@ -3,7 +3,7 @@ import type { JsonObject } from "./json.ts";
 import type { PageText } from "./parts.ts";
 
 /** Part of the key under which extractions are cached. */
-export const RULES = 1;
+export const RULES = 2;
 
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
