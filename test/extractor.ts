@@ -21,7 +21,10 @@ type Content = string | { type: string; text?: string; image_url?: { url: string
 interface Asked {
   model: string;
   messages: { role: string; content: Content }[];
-  response_format: { type: string; json_schema: { name: string; schema: Schema; strict: boolean } };
+  response_format: {
+    type: string;
+    json_schema?: { name: string; schema: Schema; strict: boolean };
+  };
 }
 
 type Trick = (asked: Asked, response: ServerResponse, times: number) => boolean;
@@ -68,6 +71,17 @@ const TRICKS: Record<string, Trick> = {
   broken: (_, response) => answered(response, 500, "oh no"),
   "wrong-request": (_, response) =>
     answered(response, 400, { error: { message: "Invalid schema for response_format." } }),
+  // As endpoints that have only JSON, or refuse a keyword. Those that have neither refuse again.
+  "no-schemas": (asked, response) =>
+    asked.response_format.type === "json_schema"
+      ? answered(response, 400, { error: { message: "There is no json_schema." } })
+      : answered(response, 200, completion(asked, { content: '{"total": 1250.5}' })),
+  "no-schemas-refuse": (asked, response) =>
+    asked.response_format.type === "json_schema"
+      ? answered(response, 400, { error: { message: "There is no json_schema." } })
+      : answered(response, 200, completion(asked, { content: null, refusal: "No." })),
+  "empty-once": (asked, response, times) =>
+    times === 0 && answered(response, 200, completion(asked, { content: " " })),
   "wrong-key": (_, response) =>
     answered(response, 401, { error: { message: "Incorrect API key provided: sk-secret" } }),
   blind: (_, response) =>
@@ -116,7 +130,7 @@ export async function startExtractor(): Promise<Extractor> {
     const body = JSON.parse(await textOf(request)) as Asked;
     const [rules = "", document = ""] = body.messages.map(({ content }) => textOfContent(content));
     const instructions = (/Instructions for this extraction:\n([\s\S]*)$/.exec(rules)?.[1] ??
-      body.response_format.json_schema.schema.description ??
+      body.response_format.json_schema?.schema.description ??
       /^stand-in: .*$/m.exec(document)?.[0]) as string;
     const before = asked.get(instructions) ?? [];
     asked.set(instructions, [...before, { authorization: request.headers.authorization, body }]);
@@ -156,7 +170,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
 /** Fills the schema of a request from its document. */
 function fill({ messages, response_format }: Asked): unknown {
   const document = textOfContent(messages.find(({ role }) => role === "user")?.content);
-  return filled(response_format.json_schema.schema, [], document);
+  return filled(response_format.json_schema?.schema ?? {}, [], document);
 }
 
 const words = (name: string) => name.toLowerCase().match(/[a-z0-9]+/g) ?? [];

@@ -39,6 +39,7 @@ export const PROBLEMS = {
   "upload-incomplete": [422, "Parts of the upload are missing"],
   "upload-over": [409, "The upload has ended"],
   "invalid-schema": [422, "The JSON Schema cannot be used"],
+  "extraction-failed": [422, "No data could be extracted"],
   "extraction-off": [501, "Extraction is not configured"],
   "meaning-off": [501, "Search by meaning is not configured"],
   "meaning-failed": [503, "The embedding model does not answer"],

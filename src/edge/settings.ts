@@ -262,7 +262,7 @@ export const SettingsSchema = z.object({
     .default({})
     .meta(
       about(
-        'JSON object: dollars for a million tokens, by model, for `/v1/usage` and daily limits: `{"gpt-4o-mini": {"input": 0.15, "output": 0.6}}`. A model without a price costs nothing.',
+        'JSON object: dollars for a million tokens, by model, for `/v1/usage` and daily limits, of extractions, summaries and searches by meaning: `{"gpt-4o-mini": {"input": 0.15, "output": 0.6}}`. A model without a price costs nothing.',
       ),
     ),
   EXTRACT_TIMEOUT_S: seconds(120, "Time for one answer of the provider."),

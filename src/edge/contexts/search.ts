@@ -29,7 +29,7 @@ export interface Hit {
 /**
  * @param question what a person types
  * @returns the best first; `complete` is false while older messages are still being put into the index
- * @throws Problem `invalid-request`, `meaning-off` or `meaning-failed`
+ * @throws Problem `invalid-request`, `meaning-off`, `meaning-failed` or `budget-exceeded`
  */
 export function searchMessages(
   env: Env,

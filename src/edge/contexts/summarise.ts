@@ -13,6 +13,7 @@ import {
   summaryMessages,
 } from "../domain/memory/summary.ts";
 import { estimateTextTokens } from "../domain/memory/text-tokens.ts";
+import { charge, isOverBudget } from "../extraction/budget.ts";
 import { type Answer, ProviderFault } from "../extraction/provider.ts";
 import { providerOf } from "../extraction/providers.ts";
 import { settings } from "../settings.ts";
@@ -52,19 +53,23 @@ async function summariseSegment(
   const claimed = await claimSummary(env.DB, segment.id, claim, now, until);
   if (!claimed) return false;
   const model = providerOf(env)?.model ?? "";
+  const billed = { id: context.id, tenantId: context.tenantId, model };
   try {
+    if (await isOverBudget(env, billed)) throw new ProviderFault("budget_exceeded");
     const { text: answer, tokens } = await ask(env, context, segment);
     const text = summaryIn(answer);
     if (text === null) throw new ProviderFault("answer_invalid", { tokens });
     const shown = { ...segment, model, text };
     const made = { text, tokens: estimateTextTokens(summaryText(shown)) };
     await saveSummary(env.DB, context, claim, made, { model, ...tokens }, Date.now());
+    await charge(env, billed, tokens);
   } catch (fault) {
     if (!(fault instanceof ProviderFault)) throw fault;
     const { code, message, retryAfterMs, tokens } = fault;
     const wait = retryWait(code, claimed.faults + 1, retryAfterMs);
     const failed = { error: { code, message }, dueAt: wait === null ? null : Date.now() + wait };
     await summaryFailed(env.DB, context, claim, failed, { model, ...tokens }, Date.now());
+    await charge(env, billed, tokens);
   }
   return true;
 }

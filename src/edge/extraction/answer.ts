@@ -1,7 +1,7 @@
 /** Checks what a model has answered. */
 import { Validator } from "@cfworker/json-schema";
 import { countLeaves, MAX_LEAVES } from "../domain/extraction/citations/cite.ts";
-import { isDeeper, isObject, type JsonObject } from "../domain/extraction/json.ts";
+import { hasInfinity, isDeeper, isObject, type JsonObject } from "../domain/extraction/json.ts";
 import { ProviderFault } from "./provider.ts";
 
 /** Arrays and objects within each other. */
@@ -32,6 +32,7 @@ export function faultsOf(value: unknown, schema: JsonObject): string[] {
     const detail = `It has more than ${MAX_LEAVES} values.`;
     throw new ProviderFault("answer_too_long", { detail });
   }
+  if (hasInfinity(value)) return ["a number is too large"];
   const { valid, errors } = new Validator(schema, "2020-12", false).validate(value);
   if (valid) return [];
   const inner = errors.filter(

@@ -11,6 +11,7 @@ import {
   calling,
   jsonOf,
   type Provider,
+  ProviderFault,
   type Question,
 } from "./provider.ts";
 
@@ -26,14 +27,29 @@ export class OpenAiProvider implements Provider {
     this.identity = JSON.stringify([EXTRACT_URL, model, EXTRACT_PARAMETERS]);
   }
 
-  async ask(question: Question): Promise<Answer> {
-    return answerIn(await calling(this.#send(question)));
+  async ask({ messages, schema }: Question): Promise<Answer> {
+    const json_schema = { name: "extraction", schema, strict: meetsStrict(schema) };
+    try {
+      return await this.#ask(messages, { type: "json_schema", json_schema });
+    } catch (error) {
+      if (!(error instanceof ProviderFault) || !error.isOfRequest) throw error;
+      // Some have no schemas, others not all keywords. The messages have the schema too, and the answer is validated.
+      return await this.#ask(messages, { type: "json_object" }).catch((second) => {
+        throw second instanceof ProviderFault && !second.isOfRequest ? second : error;
+      });
+    }
   }
 
-  async #send({ messages, schema }: Question) {
+  async #ask(messages: Question["messages"], response_format: object): Promise<Answer> {
+    return answerIn(await calling(this.#send(messages, response_format)));
+  }
+
+  async #send(messages: Question["messages"], response_format: object) {
     const { EXTRACT_URL, EXTRACT_KEY, EXTRACT_PARAMETERS, EXTRACT_TIMEOUT_S } = this.#settings;
-    const json_schema = { name: "extraction", schema, strict: meetsStrict(schema) };
-    const response = await fetch(`${EXTRACT_URL.replace(/\/+$/, "")}/chat/completions`, {
+    // Some addresses have a query, such as `?api-version=…`.
+    const url = new URL(EXTRACT_URL);
+    url.pathname = `${url.pathname.replace(/\/+$/, "")}/chat/completions`;
+    const response = await fetch(url, {
       method: "POST",
       headers: {
         "content-type": "application/json",
@@ -44,11 +60,11 @@ export class OpenAiProvider implements Provider {
         ...EXTRACT_PARAMETERS,
         model: this.model,
         messages,
-        response_format: { type: "json_schema", json_schema },
+        response_format,
       }),
       redirect: "manual",
       signal: AbortSignal.timeout(EXTRACT_TIMEOUT_S * 1000),
     });
-    return jsonOf(response);
+    return jsonOf(response, EXTRACT_KEY);
   }
 }

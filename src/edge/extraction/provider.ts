@@ -35,6 +35,8 @@ export class ProviderFault extends Error {
   readonly retryAfterMs: number | null;
   /** What the question has cost nevertheless. */
   tokens: Tokens;
+  /** Whether the provider says that it does not take such a request. */
+  readonly isOfRequest: boolean;
 
   constructor(
     code: ExtractionFault,
@@ -42,16 +44,19 @@ export class ProviderFault extends Error {
       detail,
       retryAfterMs = null,
       tokens = NO_TOKENS,
+      isOfRequest = false,
     }: {
       detail?: string;
       retryAfterMs?: number | null;
       tokens?: Tokens;
+      isOfRequest?: boolean;
     } = {},
   ) {
     super(detail ? `${EXTRACTION_FAULTS[code]} ${detail}` : EXTRACTION_FAULTS[code]);
     this.code = code;
     this.retryAfterMs = retryAfterMs;
     this.tokens = tokens;
+    this.isOfRequest = isOfRequest;
   }
 }
 
@@ -59,31 +64,50 @@ export const NO_TOKENS: Tokens = { input: 0, output: 0 };
 
 /** Largest response of a provider. */
 const MAX_RESPONSE_BYTES = 4 * 1024 ** 2;
+/** No answer has more. */
+const MOST_TOKENS = 1e8;
 /** Characters of a provider's message about a request that a client gets to see. */
 const MAX_DETAIL = 300;
 
 /**
  * The JSON of a response.
+ * @param secret what no client may see of a message: the operator's key
  * @throws ProviderFault for every status but 2xx, and if the body is not a JSON object, or is too large
  */
-export async function jsonOf(response: Response): Promise<JsonObject> {
-  const { status, headers } = response;
+export async function jsonOf(response: Response, secret = ""): Promise<JsonObject> {
   const text = await textOf(response);
-  if (response.ok) {
-    const body = parsed(text);
+  const body = parsed(text);
+  const error = isObject(body?.error) ? body.error : {};
+  const status = response.ok ? statusIn(body) : response.status;
+  if (status === null) {
     if (!body) throw new ProviderFault("provider_invalid");
     return body;
   }
-  if (status === 429) {
-    const retryAfterMs = retryAfter(headers.get("retry-after"), Date.now());
-    throw new ProviderFault("provider_rate_limited", { retryAfterMs });
-  }
-  if (status === 408) throw new ProviderFault("provider_timeout");
+  if (REFUSALS.includes(error.code as string)) throw new ProviderFault("provider_refused");
   const detail = `It answered with status ${status}.`;
-  if (status >= 500) throw new ProviderFault("provider_unavailable", { detail });
+  // The operator has to pay first, so waiting does not help.
+  if (error.code === "insufficient_quota") throw new ProviderFault("provider_rejected", { detail });
+  const retryAfterMs = retryAfter(response.headers.get("retry-after"), Date.now());
+  if (status === 429) throw new ProviderFault("provider_rate_limited", { retryAfterMs });
+  if (status === 408) throw new ProviderFault("provider_timeout");
+  if (status >= 500) throw new ProviderFault("provider_unavailable", { detail, retryAfterMs });
   // Only what is wrong with the request concerns the client; other messages may be about the operator's account.
-  const about = status === 400 || status === 422 ? messageOf(parsed(text)) : "";
-  throw new ProviderFault("provider_rejected", { detail: about ? `${detail} ${about}` : detail });
+  const isOfRequest = status === 400 || status === 422;
+  const about = isOfRequest ? messageOf(body, secret) : "";
+  throw new ProviderFault("provider_rejected", {
+    detail: about ? `${detail} ${about}` : detail,
+    isOfRequest,
+  });
+}
+
+/** Codes of errors that say that a filter refused (Azure and OpenAI). */
+const REFUSALS = ["content_filter", "content_policy_violation"];
+
+/** The status in a body that has an error instead of an answer, with a status of 200 around it: OpenRouter's form. */
+function statusIn(body: JsonObject | null): number | null {
+  if (!isObject(body?.error) || body.choices !== undefined) return null;
+  const code = Number(body.error.code);
+  return Number.isInteger(code) && code >= 400 && code < 600 ? code : null;
 }
 
 /** @throws ProviderFault `answer_too_long`; nothing more is read then */
@@ -101,26 +125,36 @@ async function textOf({ body }: Response): Promise<string> {
   return text + decoder.decode();
 }
 
+/** A list with one object, as Gemini's errors are, counts as that object. */
 function parsed(text: string): JsonObject | null {
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
+    const value: unknown = JSON.parse(text.replace(/^\ufeff/, ""));
+    const only = Array.isArray(value) && value.length === 1 ? value[0] : value;
+    return isObject(only) ? only : null;
   } catch {
     return null;
   }
 }
 
-function messageOf(body: JsonObject | null): string {
+/** The message in an error of OpenAI's form, or of servers that are made with FastAPI (`detail`). */
+function messageOf(body: JsonObject | null, secret: string): string {
   const error = body?.error;
-  const message = isObject(error) ? error.message : (body?.message ?? error);
-  return typeof message === "string" ? message.replace(/\p{Cc}+/gu, " ").slice(0, MAX_DETAIL) : "";
+  const [detail] = [body?.detail].flat();
+  const messages = [
+    isObject(error) ? error.message : error,
+    body?.message,
+    isObject(detail) ? detail.msg : detail,
+  ];
+  const message = messages.find((text): text is string => typeof text === "string") ?? "";
+  const shown = secret === "" ? message : message.replaceAll(secret, "…");
+  return shown.replace(/\p{Cc}+/gu, " ").slice(0, MAX_DETAIL);
 }
 
 /** The tokens of an answer in the form that all chat APIs have. */
 export function tokensIn(body: JsonObject): Tokens {
   const usage = isObject(body.usage) ? body.usage : {};
   const count = (value: unknown) =>
-    typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0;
+    typeof value === "number" && value > 0 ? Math.min(Math.floor(value), MOST_TOKENS) : 0;
   return { input: count(usage.prompt_tokens), output: count(usage.completion_tokens) };
 }
 
@@ -131,7 +165,10 @@ export function answerIn(body: JsonObject): Answer {
   const message = isObject(choice) ? choice.message : null;
   if (!isObject(choice) || !isObject(message))
     throw new ProviderFault("provider_invalid", { tokens });
-  if (typeof message.refusal === "string" || choice.finish_reason === "content_filter")
+  if (
+    (typeof message.refusal === "string" && message.refusal !== "") ||
+    choice.finish_reason === "content_filter"
+  )
     throw new ProviderFault("provider_refused", { tokens });
   if (choice.finish_reason === "length") throw new ProviderFault("answer_too_long", { tokens });
   const text = contentOf(message.content);

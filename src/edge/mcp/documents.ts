@@ -39,7 +39,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
   addTool(server, session, {
     name: "read_document",
     title: "Read a document",
-    description: `Reads a PDF, image or text with OCR and answers its text. The document is one of \`url\`, \`file_id\` and \`data\`. Sends progress for each page. If the time is over before all pages are read, the reading goes on: continue with get_pages. Pages that were read before come from a cache and cost nothing. ${UNTRUSTED}`,
+    description: `Reads a document with OCR and answers its text: PDF, image, Word, PowerPoint, Excel, EPUB, HTML, CSV or text. The document is one of \`url\`, \`file_id\` and \`data\`. Sends progress for each page. If the time is over before all pages are read, the reading goes on: continue with get_pages. Pages that were read before come from a cache and cost nothing. ${UNTRUSTED}`,
     scope: "write",
     readOnly: false,
     idempotent: true,
@@ -52,7 +52,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
         .string()
         .max(100)
         .optional()
-        .describe("Type of `data`; needed for texts: `text/markdown` or `text/plain`"),
+        .describe("Type of `data`; needed for texts: `text/markdown`, `text/plain`, `text/html`"),
       pages: pageSelection,
       model: readingFields.model.optional().describe("A reader of GET /v1/models"),
       mode: readingFields.mode
@@ -142,7 +142,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
           page: z.int(),
           block: z.int().nullable().describe("null: the page has no blocks"),
           type: z.string().nullable(),
-          snippet: z.string().describe(UNTRUSTED),
+          snippet: z.string(),
           matches: z.int().describe("How often the block has the words"),
           boxes: z.array(z.array(z.number())),
         }),
@@ -190,7 +190,7 @@ export function addDocumentTools(server: McpServer, session: Session): void {
     input: z.strictObject({
       job_id: jobId,
       schema: z
-        .record(z.string(), z.unknown())
+        .looseObject({})
         .describe(
           "JSON Schema with `type: object` at its root. Fields that the document may lack should allow null",
         ),
@@ -259,6 +259,7 @@ function documentOf(input: {
   if ([url, file_id, data].filter((given) => given !== undefined).length !== 1)
     throw new Problem("invalid-request", "Exactly one of url, file_id and data is needed.");
   if (file_id !== undefined) return { file: file_id };
+  if (data?.startsWith("data:")) return { url: data };
   return { url: url ?? `data:${media_type};base64,${data}` };
 }
 

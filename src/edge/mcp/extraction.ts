@@ -17,7 +17,7 @@ export const ExtractedData = z.object({
   data: z
     .record(z.string(), z.unknown())
     .nullable()
-    .describe(`Matches the schema; null unless it has succeeded. ${UNTRUSTED}`),
+    .describe("Matches the schema; null unless it has succeeded"),
   citations: z
     .record(z.string(), z.unknown())
     .nullable()

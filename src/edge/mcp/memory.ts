@@ -115,7 +115,7 @@ function addSearch(server: McpServer, session: Session): void {
           role: z.enum(ROLES),
           segment: z.string().nullable(),
           created_at: z.string(),
-          snippet: z.string().describe(UNTRUSTED),
+          snippet: z.string(),
         }),
       ),
     }),
@@ -159,7 +159,7 @@ function addOpen(server: McpServer, session: Session): void {
         z.object({
           message: z.int(),
           role: z.enum(ROLES),
-          text: z.string().nullable().describe(`${UNTRUSTED} null: erased, recall reads its image`),
+          text: z.string().nullable().describe("null: erased, recall reads its image"),
           is_cut: z.boolean().describe("Whether recall has more of it"),
         }),
       ),
@@ -219,7 +219,7 @@ function addRecall(server: McpServer, session: Session): void {
         .describe("`pages`: where the message is on them is not known; `text` is all their text"),
       verdict: z.enum(VERDICTS).nullable(),
       verified: z.boolean().nullable().describe("Whether the words are those of the original"),
-      text: z.string().nullable().describe(UNTRUSTED),
+      text: z.string().nullable(),
       next_offset: z.int().nullable().describe("`offset` of the rest of the text"),
     }),
     async run({ context_id, message: number, model, offset, max_characters, wait_seconds }) {
@@ -310,7 +310,11 @@ function addView(server: McpServer, session: Session): void {
     openWorld: true,
     input: z.strictObject({
       context_id: contextId,
-      before: z.int().min(1).optional().describe("Only items that begin before this message"),
+      before: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe("Only items that begin before this message. 0: the newest"),
       images: z
         .boolean()
         .default(false)
@@ -341,17 +345,17 @@ function addView(server: McpServer, session: Session): void {
           text: z
             .string()
             .describe(
-              `${UNTRUSTED} Of an image or index: a line about what is in it. Of a summary: what a model wrote about it`,
+              "Of an image or index: a line about what is in it. Of a summary: what a model wrote about it",
             ),
           is_cut: z.boolean().describe("Whether open_context or recall has more of it"),
         }),
       ),
       before: z.int().nullable().describe("`before` for older items; null if there are none"),
     }),
-    async run({ context_id, before = Number.POSITIVE_INFINITY, images, max_characters }) {
+    async run({ context_id, before, images, max_characters }) {
       const context = await demandContext(env, asker.caller.tenantId, context_id);
       const shown = await showContext(env, context, context.profile, "none");
-      const older = shown.items.filter((item) => firstOf(item) < before);
+      const older = shown.items.filter((item) => before === 0 || firstOf(item) < before);
       const newest = newestThatFit(older, max_characters);
       const items = newest.map((item) => shownItem(item, max_characters));
       const first = newest[0] && firstOf(newest[0]);

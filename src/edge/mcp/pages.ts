@@ -66,7 +66,7 @@ export const Pages = z.object({
   faults: z
     .array(z.object({ page: z.int(), code: z.string(), message: z.string() }))
     .describe(`Selected pages that could not be read; at most ${MOST_FAULTS}`),
-  text: z.string().describe(UNTRUSTED),
+  text: z.string(),
   next: z
     .object({ pages: z.string(), offset: z.int() })
     .nullable()

@@ -12,6 +12,7 @@ import { knownProblem } from "../http/problem.ts";
 import { excerpt } from "../jobs/excerpt.ts";
 import { pageRange } from "../jobs/page-range.ts";
 import { PROBLEMS, Problem } from "../problem.ts";
+import { fileNames } from "../storage/files.ts";
 import { jobPages, listJobs } from "../storage/jobs.ts";
 import { demandJob, UNTRUSTED } from "./pages.ts";
 import { faultText, type Session } from "./tool.ts";
@@ -33,15 +34,17 @@ export function addResources(server: McpServer, session: Session): void {
       demandScope(asker.caller, "read");
       const { tenantId } = asker.caller;
       const jobs = await listJobs(env.DB, tenantId, { before: null, limit: MOST_LISTED });
+      const read = jobs.filter(({ state, done }) => isOver(state) && done > 0);
+      const ids = read.map(({ fileId }) => fileId);
+      const names = await fileNames(env.DB, tenantId, ids);
       return {
-        resources: jobs
-          .filter(({ state, done }) => isOver(state) && done > 0)
-          .map((job) => ({
-            uri: resultUri(job.id),
-            name: `${job.id}.md`,
-            description: `${job.done} pages, read by ${job.options.model} at ${new Date(job.createdAt).toISOString()}`,
-            mimeType: MARKDOWN,
-          })),
+        resources: read.map((job) => ({
+          uri: resultUri(job.id),
+          name: `${job.id}.md`,
+          title: names.get(job.fileId) ?? job.fileId,
+          description: `${job.done} ${job.done === 1 ? "page" : "pages"}, read by ${job.options.model} at ${new Date(job.createdAt).toISOString()}`,
+          mimeType: MARKDOWN,
+        })),
       };
     });
 

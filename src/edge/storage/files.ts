@@ -306,3 +306,19 @@ export async function signedFile(db: D1Database, id: string): Promise<StoredFile
 }
 
 export const openFile = (bucket: R2Bucket, file: StoredFile) => bucket.get(filePath(file));
+
+/** Names of files by their ids; files without a name are left out. */
+export async function fileNames(
+  db: D1Database,
+  tenantId: string,
+  ids: string[],
+): Promise<Map<string, string>> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, name FROM files WHERE tenant_id = ?1 AND name IS NOT NULL
+         AND id IN (SELECT value FROM json_each(?2))`,
+    )
+    .bind(tenantId, JSON.stringify(ids))
+    .all<{ id: string; name: string }>();
+  return new Map(results.map(({ id, name }) => [id, name]));
+}

@@ -84,6 +84,7 @@ export const countJobOfHits = (
        FROM jobs WHERE id = ?1 AND ${inserted} ${ADD}`,
     )
     .bind(jobId, now);
+
 /** Counts an open extraction and its tokens. It must run before the extraction is ended. */
 export function countExtraction(
   db: D1Database,
@@ -101,7 +102,7 @@ export function countExtraction(
     .bind(id, how, now);
 }
 
-/** Counts tokens of a model that has written a summary. */
+/** Counts tokens of a model that has written a summary, or made vectors. */
 export const countTokens = (
   db: D1Database,
   { tenantId, keyId }: { tenantId: string; keyId: string },

@@ -734,7 +734,8 @@ describe("a provider that", () => {
     ["busy", "provider_rate_limited", Array(7).fill(7000), 8],
     ["busy-long", "provider_rate_limited", [], 1],
     ["broken", "provider_unavailable", [2000, 4000, 8000], 4],
-    ["wrong-request", "provider_rejected", [], 1],
+    ["wrong-request", "provider_rejected", [], 2],
+    ["no-schemas-refuse", "provider_refused", [], 2],
     ["wrong-key", "provider_rejected", [], 1],
     ["elsewhere", "provider_rejected", [], 1],
     ["silent", "provider_timeout", [2000], 2],
@@ -777,6 +778,25 @@ describe("a provider that", () => {
     expect(second.body.messages.at(-1).content).toContain("#/total");
     const fenced = await json(extract(job.id, { schema: SMALL, instructions: trick("fenced") }));
     expect(fenced.data).toEqual({ total: 1250.5 });
+  });
+
+  it("takes no schema gets it in the messages only", async () => {
+    const instructions = trick("no-schemas");
+    const extraction = await json(extract(job.id, { schema: SMALL, instructions }));
+    expect(extraction).toMatchObject({
+      data: { total: 1250.5 },
+      usage: { input_tokens: 100, output_tokens: 10 },
+    });
+    const [, second] = await asked(instructions);
+    expect(second.body.response_format).toEqual({ type: "json_object" });
+    expect(second.body.messages[0].content).toContain(JSON.stringify(SMALL));
+  });
+
+  it("answers nothing at first is asked again without an empty message", async () => {
+    const instructions = trick("empty-once");
+    expect((await json(extract(job.id, { schema: SMALL, instructions }))).data).toBeDefined();
+    const [, second] = await asked(instructions);
+    expect(second.body.messages.at(-2)).toEqual({ role: "assistant", content: "(empty)" });
   });
 
   it("asks to wait is asked again by the driver", async () => {

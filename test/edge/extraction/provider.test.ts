@@ -1,8 +1,9 @@
 /** What is sent to providers, and how their responses are read. Workers AI runs nowhere but at Cloudflare: a stand-in. */
 import { describe, expect, it } from "vitest";
-import { figureMessages } from "../../../src/edge/domain/extraction/prompt.ts";
+import { figureMessages, jsonIn } from "../../../src/edge/domain/extraction/prompt.ts";
 import { faultsOf } from "../../../src/edge/extraction/answer.ts";
 import { OpenAiProvider } from "../../../src/edge/extraction/openai.ts";
+import { answerIn, jsonOf } from "../../../src/edge/extraction/provider.ts";
 import { providerOf } from "../../../src/edge/extraction/providers.ts";
 import { WorkersAiProvider } from "../../../src/edge/extraction/workers-ai.ts";
 import { outboundRules } from "../../../src/edge/security/outbound.ts";
@@ -119,7 +120,90 @@ describe("the provider", () => {
   });
 });
 
+describe("a response", () => {
+  const error = (error: object, status: number, headers = {}) =>
+    Response.json({ error }, { status, headers });
+
+  it.each([
+    [error({ code: "content_filter", message: "filtered" }, 400), "provider_refused"],
+    [error({ code: "insufficient_quota", message: "pay first" }, 429), "provider_rejected"],
+    [error({ code: 429, message: "OpenRouter's form" }, 200), "provider_rate_limited"],
+    [error({ code: 502, message: "the same" }, 200), "provider_unavailable"],
+    [error({ code: "server_error", message: "no status" }, 200), null],
+    [new Response(null, { status: 204 }), "provider_invalid"],
+    [new Response("data: {}\n\n"), "provider_invalid"],
+    [new Response("\ufeff{}"), null],
+  ])("may be an error in many forms (%#)", async (response, code) => {
+    const fault = await jsonOf(response).then(
+      () => null,
+      (fault) => fault.code,
+    );
+    expect(fault).toBe(code);
+  });
+
+  it.each([
+    [{ error: { message: "Unknown name." } }, "Unknown name."],
+    [[{ error: { message: "Gemini's list." } }], "Gemini's list."],
+    [{ object: "error", message: "vLLM's form." }, "vLLM's form."],
+    [{ detail: [{ loc: ["body"], msg: "FastAPI's form." }] }, "FastAPI's form."],
+    [{ detail: "Its other form." }, "Its other form."],
+    [{ error: { message: "Bad key: sk-1234." } }, "Bad key: …\\."],
+  ])("says what is wrong with a request, but never the key (%#)", async (body, message) => {
+    const response = Response.json(body, { status: 422 });
+    await expect(jsonOf(response, "sk-1234")).rejects.toMatchObject({
+      code: "provider_rejected",
+      message: expect.stringMatching(new RegExp(`status 422\\. ${message}$`)),
+      isOfRequest: true,
+    });
+  });
+
+  it.each([
+    ["30", 30_000],
+    ["99999999999999999999", 1e23],
+    ["soon", null],
+  ])("asks to wait (%#)", async (header, retryAfterMs) => {
+    for (const status of [429, 503])
+      await expect(jsonOf(error({}, status, { "retry-after": header }))).rejects.toMatchObject({
+        retryAfterMs,
+      });
+  });
+
+  it("has tokens that can be counted, and a refusal only if it has a text", () => {
+    const body = (usage: object, refusal: string) =>
+      answerIn({ choices: [{ message: { content: "{}", refusal } }], usage } as never);
+    expect(body({ prompt_tokens: 1e300, completion_tokens: "7" }, "").tokens).toEqual({
+      input: 1e8,
+      output: 0,
+    });
+    expect(() => body({}, "I cannot do that.")).toThrow("refused");
+  });
+});
+
 describe("an answer", () => {
+  it.each([
+    '{"total":5}',
+    '\ufeff {"total":5}\n',
+    '```json\r\n{"total":5}\r\n```',
+    'Here it is:\n\n```\n{"total":5}\n```\nCan I help with more?',
+    '<think>\nPerhaps {"total":7}.\n</think>\n\n{"total":5}',
+    'Perhaps {"total":7}.\n</think>\n```json\n{"total":5}\n```',
+  ])("is found in what models write around it (%#)", (text) => {
+    expect(jsonIn(text)).toEqual({ total: 5 });
+  });
+
+  it.each(["", "No.", "{", "} {", '{"total": NaN}', "</think>"])("may be none (%#)", (text) => {
+    expect(jsonIn(text)).toBeUndefined();
+  });
+
+  it("that a model has written is kept as it is, whatever is in its texts", () => {
+    expect(jsonIn('{"a":"</think> {"}')).toEqual({ a: "</think> {" });
+  });
+
+  it("has no number that JSON lacks", () => {
+    expect(faultsOf(jsonIn('{"total":1e999}'), SCHEMA)).toEqual(["a number is too large"]);
+    expect(faultsOf(jsonIn('{"a":[{"b":-1e999}]}'), {})).toEqual(["a number is too large"]);
+  });
+
   it("is valid, or its faults are named by their places", () => {
     expect(faultsOf({ total: 5 }, SCHEMA)).toEqual([]);
     expect(faultsOf({ total: "5" }, SCHEMA)).toEqual([

@@ -61,6 +61,6 @@ export function retryWait(
 /** Milliseconds of a `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. @returns `null` if it says nothing */
 export function retryAfter(header: string | null, now: number): number | null {
   if (header === null) return null;
-  const ms = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
   return Number.isNaN(ms) ? null : Math.max(0, ms);
 }

@@ -24,6 +24,12 @@ export function isDeeper(value: unknown, depth: number): boolean {
   return depth === 0 || Object.values(value).some((member) => isDeeper(member, depth - 1));
 }
 
+/** Whether a number in it is none in JSON: `1e999` is parsed as infinity. At most so deep as `isDeeper` allows. */
+export function hasInfinity(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isFinite(value);
+  return typeof value === "object" && value !== null && Object.values(value).some(hasInfinity);
+}
+
 /** The JSON Pointer (RFC 6901) of a member or an element. */
 export const pointerTo = (parent: string, name: string | number) =>
   `${parent}/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`;

@@ -3,7 +3,7 @@ import type { JsonObject } from "./json.ts";
 import type { PageText } from "./parts.ts";
 
 /** Part of the key under which extractions are cached. */
-export const RULES = 1;
+export const RULES = 2;
 
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
@@ -84,20 +84,31 @@ export const repairMessages = (
   faults: string[],
 ): ChatMessage[] => [
   ...asked,
-  { role: "assistant", content: answer.slice(0, MAX_REPEATED) },
+  // Some providers refuse empty messages.
+  { role: "assistant", content: answer.trim().slice(0, MAX_REPEATED) || "(empty)" },
   {
     role: "user",
     content: `That does not match the JSON Schema:\n${faults.map((fault) => `- ${fault}`).join("\n")}\nAnswer again with the whole corrected JSON, and with nothing else.`,
   },
 ];
 
-/** The JSON in an answer, also in a code fence. @returns `undefined` if it is none */
+/**
+ * The JSON in an answer. Models also think before it, put it into a code fence, or write a sentence around it.
+ * @returns `undefined` if it is none
+ */
 export function jsonIn(answer: string): unknown {
-  const text = answer.trim();
-  const fenced = /^```(?:json)?\s*\n([\s\S]*?)\n?```$/i.exec(text)?.[1];
-  try {
-    return JSON.parse(fenced ?? text);
-  } catch {
-    return undefined;
+  const whole = answer.replace(/^\ufeff/, "");
+  const said = whole.slice(Math.max(0, whole.lastIndexOf(THOUGHT)));
+  const object = said.slice(said.indexOf("{"), said.lastIndexOf("}") + 1);
+  for (const text of [whole, object]) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // The next may be JSON.
+    }
   }
+  return undefined;
 }
+
+/** What models that reason in their answers write before the answer itself. */
+const THOUGHT = "</think>";

@@ -103,6 +103,13 @@ const ASSERTIONS: Record<string, readonly [(value: Json) => boolean, string]> = 
   pattern: [isPattern, "must be a regular expression"],
 };
 
+/** Times of documents have no time zone, which these two formats demand. */
+const WITHOUT_ZONE: Record<string, string> = {
+  time: "^\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?([Zz]|[+-]\\d{2}:\\d{2})?$",
+  "date-time":
+    "^\\d{4}-\\d{2}-\\d{2}[Tt ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?([Zz]|[+-]\\d{2}:\\d{2})?$",
+};
+
 /** Checks a schema. @returns it, or a message for the client that says what is wrong */
 export function readSchema(value: unknown): ExtractionSchema | string {
   if (!isObject(value)) return "must be a JSON Schema: an object";
@@ -110,16 +117,27 @@ export function readSchema(value: unknown): ExtractionSchema | string {
   const bytes = new TextEncoder().encode(JSON.stringify(value)).byteLength;
   if (bytes > MAX_SCHEMA_BYTES)
     return `may have ${MAX_SCHEMA_BYTES} bytes as JSON at most; it has ${bytes}`;
-  if (value.type !== "object") return 'must have `"type": "object"` at its root';
+  const root = atRoot(value);
+  if (root.type !== "object") return 'must have `"type": "object"` at its root';
   const known = new Map<string, JsonObject | boolean>();
   try {
-    const checked = copy(value, "", 0, known) as JsonObject;
+    const checked = copy(root, "", 0, known) as JsonObject;
     checkReferences(known);
-    return { sent: value, checked };
+    return { sent: root, checked };
   } catch (error) {
     if (error instanceof Fault) return error.message;
     throw error;
   }
+}
+
+/** Pydantic's schema of a model that refers to itself is a `$ref` to its definition, which is taken instead of it. */
+function atRoot(schema: JsonObject): JsonObject {
+  const { $ref, ...rest } = schema;
+  const [, list, name] = /^#\/(\$defs|definitions)\/([\w.-]+)$/.exec(String($ref)) ?? [];
+  const definitions = list && schema[list];
+  const target = isObject(definitions) && Object.hasOwn(definitions, name as string);
+  const root = target && definitions[name as string];
+  return isObject(root) ? { ...rest, ...root } : schema;
 }
 
 class Fault extends Error {
@@ -173,13 +191,21 @@ function copy(
     } else if (name in ASSERTIONS && Object.hasOwn(ASSERTIONS, name)) {
       const [isValid, message] = ASSERTIONS[name] as (typeof ASSERTIONS)[string];
       if (!isValid(value)) throw new Fault(at, message);
+      const pattern = name === "format" && WITHOUT_ZONE[value as string];
       const isChecked = name === "format" ? FORMATS.includes(value as string) : name !== "pattern";
-      if (isChecked) members.push([name, value]);
+      if (pattern) members.push(["pattern", pattern]);
+      else if (isChecked) members.push([name, orNullable(schema, name, value)]);
     }
   }
   const copied = Object.fromEntries(members);
   known.set(pointer, copied);
   return copied;
+}
+
+/** `nullable` is of OpenAPI 3.0, and of the schemas that Gemini takes. */
+function orNullable({ nullable }: JsonObject, name: string, value: Json): Json {
+  if (nullable !== true || (name !== "type" && name !== "enum")) return value;
+  return [...[value].flat(), name === "type" ? "null" : null];
 }
 
 function isPattern(value: Json): boolean {
@@ -238,35 +264,44 @@ function inPlace(schema: JsonObject | boolean, pointer: string): string[] {
   return typeof schema.$ref === "string" ? [...inner, targetOf(schema.$ref)] : inner;
 }
 
-/** Keywords that strict modes lack (OpenAI, "Structured Outputs"). */
-const NOT_STRICT = [
-  "allOf",
-  "oneOf",
-  "not",
-  "if",
-  "then",
-  "else",
-  "contains",
-  "propertyNames",
-  "dependentSchemas",
-  "dependentRequired",
-  "unevaluatedProperties",
-  "unevaluatedItems",
-  "prefixItems",
-  "uniqueItems",
-  "minLength",
-  "maxLength",
-  "minProperties",
-  "maxProperties",
+/** Keywords that strict modes take; of others, such as `default`, they say that they are not permitted (OpenAI, "Structured Outputs"). */
+const STRICT = [
+  "$schema",
+  "$defs",
+  "definitions",
+  "$ref",
+  "title",
+  "description",
+  "type",
+  "properties",
+  "required",
+  "additionalProperties",
+  "items",
+  "anyOf",
+  "enum",
+  "const",
+  "format",
+  "pattern",
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "multipleOf",
+  "minItems",
+  "maxItems",
 ];
 
 /**
  * Whether a provider may be asked to enforce the schema with `strict`: every object names all its properties and requires
- * them all.
+ * them all, every schema says what it allows, and nothing stands beside a `$ref`.
  */
 export function meetsStrict(schema: Json): boolean {
   if (!isObject(schema)) return false;
-  if (NOT_STRICT.some((name) => name in schema)) return false;
+  const names = Object.keys(schema);
+  if (!names.every((name) => STRICT.includes(name))) return false;
+  if ("$ref" in schema) return names.length === 1;
+  if (!["type", "anyOf", "enum", "const"].some((name) => name in schema)) return false;
+  if ("format" in schema && !FORMATS.includes(schema.format as string)) return false;
   const properties = isObject(schema.properties) ? schema.properties : {};
   const isOfObjects = [schema.type].flat().includes("object") || "properties" in schema;
   if (isOfObjects) {

@@ -9,8 +9,9 @@ import type { PageEntry, PageResult, StoredPageResult } from "../pages/page-resu
 
 type Part =
   | { type: "text"; text: string }
-  | { type: "image_url"; image_url: { url: string } }
-  | { type: "file"; file: { file_id?: string | undefined; file_data?: string | undefined } };
+  | { type: "image_url"; image_url: string | { url: string } }
+  | { type: "file"; file: { file_id?: Maybe; file_data?: Maybe } };
+type Maybe = string | null | undefined;
 
 export interface Message {
   role: string;
@@ -47,14 +48,19 @@ const partsOf = ({ content }: Message): Part[] =>
 
 const documentsOf = (message: Message): (Document | string)[] =>
   partsOf(message).flatMap((part): (Document | string)[] => {
-    if (part.type === "image_url") return [{ url: part.image_url.url }];
+    if (part.type === "image_url") {
+      const { image_url: image } = part;
+      return [{ url: typeof image === "string" ? image : image.url }];
+    }
     if (part.type !== "file") return [];
     const { file_id, file_data } = part.file;
-    if (file_id !== undefined) return [{ file: file_id }];
-    return [
-      file_data === undefined ? "file: `file_id` or `file_data` is needed" : { url: file_data },
-    ];
+    if (file_id) return [{ file: file_id }];
+    return [file_data ? { url: asUrl(file_data) } : "file: `file_id` or `file_data` is needed"];
   });
+
+/** OpenAI's reference says that the data are base64; its examples have a `data:` URL. */
+const asUrl = (data: string) =>
+  data.includes(":") ? data : `data:application/octet-stream;base64,${data}`;
 
 /** The official wordings of the tasks (src/gpu-worker/fovea/language/tasks.py), for clients that send them verbatim. */
 const WORDINGS: readonly (readonly [RegExp, Task])[] = [
@@ -64,6 +70,12 @@ const WORDINGS: readonly (readonly [RegExp, Task])[] = [
   [/^(<\|grounding\|>)?ocr this image\.?$/i, "ocr"],
   [/^describe this image in detail\.?$/i, "describe"],
 ];
+/**
+ * Clients and people ask for the text in many words. A sentence of only these words says nothing else: "Extract all text
+ * from this image.", but not "Extract the invoice number."
+ */
+const ASKS_FOR_TEXT =
+  /^(?=.*\b(?:extract|transcribe|ocr|read|recogni[sz]e|convert|return|output|get|give)\b)(?:(?:please|can|could|you|me|perform|run|do|extract|transcribe|ocr|read|recogni[sz]e|convert|return|output|get|give|all|any|only|just|the|this|these|that|its|of|full|raw|plain|visible|entire|whole|complete|attached|following|given|exact|exactly|as|is|it|on|in|into|to|from|with|and|using|text|texts|content|contents|words|document|page|pages|pdf|file|image|images|picture|photo|scan|markdown|format)\b[\s.,:;!?'"-]*)+$/i;
 const LOCATE = /^locate <\|ref\|>(.+)<\|\/ref\|> in the image\.?$/is;
 
 /** The task that the text names or spells out; any other text is a prompt. */
@@ -74,6 +86,7 @@ export function taskOf(words: string): { task: Task; prompt?: string } {
   if (named) return { task: named };
   const spelled = WORDINGS.find(([wording]) => wording.test(plain));
   if (spelled) return { task: spelled[1] };
+  if (plain.length <= 300 && ASKS_FOR_TEXT.test(plain)) return { task: "markdown" };
   const sought = LOCATE.exec(plain)?.[1]?.trim();
   return sought ? { task: "locate", prompt: sought } : { task: "markdown", prompt: plain };
 }
@@ -122,7 +135,7 @@ const textTokens = ({ text_tokens, markdown }: StoredPageResult): number =>
 
 export const finishReason = ({ cut }: Tally) => (cut ? ("length" as const) : ("stop" as const));
 
-export const usageOf = ({ vision, text, cached }: Tally) => ({
+export const usageOf = ({ vision, text, cached }: Pick<Tally, "vision" | "text" | "cached">) => ({
   prompt_tokens: vision,
   completion_tokens: text,
   total_tokens: vision + text,

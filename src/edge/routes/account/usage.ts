@@ -29,12 +29,12 @@ const counts = {
   extractions_cached: count.openapi({ description: "Extractions from the cache" }),
   extraction_input_tokens: count.openapi({
     description:
-      "Tokens that the provider has counted, also those of extractions that failed and of summaries of contexts",
+      "Tokens that the provider has counted, also those of extractions that failed, of summaries of contexts and of searches by meaning",
   }),
   extraction_output_tokens: count,
   cost_usd: z.number().min(0).openapi({
     description:
-      "Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price",
+      "Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries and searches by meaning, by the model's prices for these; 0 without a price",
   }),
 };
 

@@ -9,6 +9,7 @@ import { JobRequest, readingFields } from "../../domain/jobs/job-request.ts";
 import { MODES, QUESTIONS, reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
 import { presentationFields, roomForFigures } from "../../domain/pages/presentation.ts";
+import { attachExtraction, driveAttached, EXTRACT } from "../../extraction/extract.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
@@ -17,10 +18,11 @@ import { CREATE_JOB, createJob } from "../../jobs/create.ts";
 import { presentedEntries } from "../../jobs/present.ts";
 import { wholeResult } from "../../jobs/result.ts";
 import { followEvents, waitForEnd } from "../../jobs/watch.ts";
-import { Problem } from "../../problem.ts";
+import { Problem, type ProblemCode } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import { readAllStored } from "../../storage/results.ts";
+import { type Data, dataOf, ResponseFormat } from "./structured.ts";
 
 /** The timeout of OpenAI's own clients. The job continues after it. */
 const HOLD_S = 600;
@@ -28,22 +30,39 @@ const HOLD_S = 600;
 /** Pictures in an answer, which is held in memory. Further figures have addresses. */
 const fits = () => roomForFigures(8 * MIB);
 
-const Part = z.discriminatedUnion("type", [
-  z.looseObject({ type: z.literal("text"), text: z.string().max(8000) }),
-  z.looseObject({
-    type: z.literal("image_url"),
-    image_url: z.looseObject({
-      url: z.string().openapi({ description: "`https:` URL or `data:` URL of an image or PDF" }),
+const address = z
+  .string()
+  .openapi({ description: "`https:` URL or `data:` URL of an image or PDF" });
+
+const Part = z.discriminatedUnion(
+  "type",
+  [
+    z.looseObject({ type: z.literal("text"), text: z.string() }),
+    z.looseObject({
+      type: z.literal("image_url"),
+      image_url: z.union([address, z.looseObject({ url: address })]),
     }),
-  }),
-  z.looseObject({
-    type: z.literal("file"),
-    file: z.looseObject({
-      file_id: z.string().optional().openapi({ description: "Id from POST /v1/files" }),
-      file_data: z.string().optional().openapi({ description: "A `data:` URL" }),
+    z.looseObject({
+      type: z.literal("file"),
+      file: z.looseObject({
+        file_id: z.string().nullish().openapi({ description: "Id from POST /v1/files" }),
+        file_data: z.string().nullish().openapi({ description: "A `data:` URL, or base64" }),
+      }),
     }),
+  ],
+  { error: "parts are of the types `text`, `image_url` and `file`" },
+);
+
+/** Messages that can have a document. All others are ignored, whatever is in them. */
+const UserMessage = z.looseObject({
+  role: z.literal("user"),
+  content: z.union([z.string(), z.array(Part).max(100)], {
+    error: "a text, or parts of the types `text`, `image_url` and `file`",
   }),
-]);
+});
+const OtherMessage = z.looseObject({
+  role: z.enum(["system", "developer", "assistant", "tool", "function"]),
+});
 
 export const foveaOptions = z
   .strictObject({
@@ -70,16 +89,16 @@ export const foveaOptions = z
   .default({})
   .openapi({ description: "Options of POST /v1/ocr" });
 
+/** No model here calls tools, which is what a model may choose unless the request demands a call. */
+export const toolChoice = z
+  .enum(["auto", "none"], "no model here calls tools: send `auto` or `none`")
+  .nullish();
+
 const Body = z
   .looseObject({
     model: z.string().max(64),
     messages: z
-      .array(
-        z.looseObject({
-          role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-          content: z.union([z.string(), z.array(Part).max(100)]).nullish(),
-        }),
-      )
+      .array(z.discriminatedUnion("role", [UserMessage, OtherMessage]))
       .min(1)
       .max(1000)
       .openapi({
@@ -89,17 +108,20 @@ const Body = z
     stream: z.boolean().nullish(),
     stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
     n: z.literal(1).nullish(),
-    tools: z.array(z.unknown()).max(0, "tools are not supported").nullish(),
-    response_format: z.looseObject({ type: z.literal("text") }).nullish(),
+    tool_choice: toolChoice,
+    response_format: ResponseFormat.nullish(),
     fovea: foveaOptions,
   })
   .openapi("ChatRequest", {
     description:
-      "Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored.",
+      "Other fields of OpenAI's API (`temperature`, `max_tokens`, `tools`, …) are accepted and ignored.",
   });
 
 const Usage = z.object({
-  prompt_tokens: z.int().openapi({ description: "Vision tokens; 0 for readers without them" }),
+  prompt_tokens: z.int().openapi({
+    description:
+      "Vision tokens; 0 for readers without them. With a schema: the tokens of the model that extracts, as the others here",
+  }),
   completion_tokens: z.int().openapi({
     description: "Text tokens; estimated for readers that generate none, such as `pp-ocr`",
   }),
@@ -121,6 +143,9 @@ const Extension = z.object({
     }),
   ),
   unread_messages: z.int(),
+  extraction_id: z.string().optional().openapi({
+    description: "With a schema: `GET /v1/jobs/{id}/extractions/{id}` has the citations",
+  }),
 });
 
 const ChatCompletion = z
@@ -134,8 +159,11 @@ const ChatCompletion = z
         index: z.literal(0),
         message: z.object({
           role: z.literal("assistant"),
-          content: z.string().openapi({ description: "Markdown of all pages" }),
-          refusal: z.null(),
+          content: z
+            .string()
+            .nullable()
+            .openapi({ description: "Markdown of all pages; with a schema: JSON" }),
+          refusal: z.string().nullable(),
         }),
         logprobs: z.null(),
         finish_reason: z.enum(["stop", "length"]),
@@ -151,6 +179,8 @@ export const CHAT_ERRORS = documentedChatErrors(
   JSON_BODY,
   IDEMPOTENT,
   CREATE_JOB,
+  EXTRACT,
+  "extraction-failed",
   "not-cached",
   "document-unread",
   "took-too-long",
@@ -183,7 +213,9 @@ export const chatCompletions = (app: App) => {
   app.use(route.path, chatErrors);
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const completion = await begin(c, body);
+    const format = body.response_format;
+    const schema = format?.type === "json_schema" ? format.json_schema.schema : undefined;
+    const completion = await begin(c, { ...body, schema });
     if (body.stream) {
       const withUsage = body.stream_options?.include_usage === true;
       return streamSSE(c, (stream) =>
@@ -198,24 +230,30 @@ export const chatCompletions = (app: App) => {
 /** What a chat request asks for. */
 export type ChatRequest = Pick<z.infer<typeof Body>, "model" | "fovea"> & {
   messages: chat.Message[];
+  /** Left out: the answer is the text. */
+  schema?: Record<string, unknown> | undefined;
 };
 
 /**
- * Starts reading the document of a conversation.
- * @throws Problem of `CREATE_JOB`, or `invalid-request` if there is no document
+ * Starts reading the document of a conversation. With a schema, the words are instructions for the model that extracts.
+ * @throws Problem of `CREATE_JOB` or `EXTRACT`, or `invalid-request` if there is no document
  */
 export async function begin(c: Context<AppEnv>, body: ChatRequest): Promise<Completion> {
   const conversation = chat.readConversation(body.messages);
   if (typeof conversation === "string") throw new Problem("invalid-request", conversation);
   const { document, words, unread } = conversation;
 
-  const wanted = { ...readingOf(c, body, words), document };
+  const { schema } = body;
+  const wanted = { ...readingOf(c, body, schema ? "" : words), document };
   // An Idempotency-Key stores only the job, because the response may be a stream of several minutes.
   const started = await once(
     c,
-    () => JSON.stringify(wanted),
+    () => JSON.stringify(schema ? [wanted, schema, words] : wanted),
     async () => {
-      const { job, pages } = await createJob(c.env, c.var, wanted);
+      const extract =
+        schema && (await attachExtraction(c.env, c.get("caller"), { schema, instructions: words }));
+      const { job, pages } = await createJob(c.env, c.var, wanted, c.get("claim"), extract);
+      if (schema) await driveAttached(c.env, job);
       c.set("answerFileId", job.fileId);
       const headers = {
         location: `/v1/jobs/${job.id}`,
@@ -234,10 +272,11 @@ export async function begin(c: Context<AppEnv>, body: ChatRequest): Promise<Comp
   return new Completion(job, unread);
 }
 
-/** Waits for the whole answer. @throws Problem `took-too-long` or `document-unread` */
+/** Waits for the whole answer. @throws Problem `took-too-long`, `document-unread`, or of `dataOf` */
 export async function complete(c: Context<AppEnv>, completion: Completion): Promise<void> {
   const { job } = completion;
   const { id, tenantId } = job;
+  const end = Date.now() + HOLD_S * 1000;
   completion.job = await waitForEnd(c.env, tenantId, id, HOLD_S * 1000);
   if (!isOver(completion.job.state))
     throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
@@ -248,6 +287,10 @@ export async function complete(c: Context<AppEnv>, completion: Completion): Prom
     completion.add(pages[at++] as JobPage, entry);
   const fault = completion.fault();
   if (fault) throw new Problem("document-unread", fault);
+  if (!job.extractionId) return;
+  completion.data = await dataOf(c.env, job, Math.max(0, end - Date.now()));
+  if (!completion.data)
+    throw new Problem("took-too-long", `No data within ${HOLD_S} s; the job ${id} continues.`);
 }
 
 /** @throws Problem if the model does not accept the words */
@@ -267,6 +310,8 @@ function readingOf(c: Context<AppEnv>, body: ChatRequest, words: string) {
 /** Builds an answer page by page. */
 export class Completion {
   job: Job;
+  /** The answer to a request with a schema, when it is there. */
+  data: Data | null = null;
   readonly #unread: number;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #pages: z.infer<typeof Extension>["pages"] = [];
@@ -302,7 +347,8 @@ export class Completion {
   }
 
   whole() {
-    const message = { role: "assistant", content: this.#content, refusal: null };
+    const { content, refusal } = this;
+    const message = { role: "assistant", content, refusal };
     const choice = { index: 0, message, logprobs: null, finish_reason: this.finish() };
     return {
       ...this.#frame("chat.completion"),
@@ -325,15 +371,22 @@ export class Completion {
     return this.#created;
   }
 
-  get content(): string {
-    return this.#content;
+  get content(): string | null {
+    return this.data ? this.data.content : this.#content;
   }
 
-  finish = () => chat.finishReason(this.#tally);
-  usage = () => chat.usageOf(this.#tally);
+  get refusal(): string | null {
+    return this.data?.refusal ?? null;
+  }
+
+  finish = () => (this.data ? "stop" : chat.finishReason(this.#tally));
+  usage = () =>
+    this.data
+      ? chat.usageOf({ vision: this.data.tokens.input, text: this.data.tokens.output, cached: 0 })
+      : chat.usageOf(this.#tally);
 
   extension(): z.infer<typeof Extension> {
-    const { id, fileId, state } = this.job;
+    const { id, fileId, state, extractionId } = this.job;
     return {
       job_id: id,
       file_id: fileId,
@@ -341,6 +394,7 @@ export class Completion {
       verdict: this.#tally.verdict,
       pages: this.#pages,
       unread_messages: this.#unread,
+      ...(extractionId && { extraction_id: extractionId }),
     };
   }
 
@@ -357,7 +411,7 @@ export interface Events {
   /** @param piece of the content */
   text(piece: string): Promise<void>;
   /** There is no answer. @param fault a message for the client */
-  fail(fault: string): Promise<void>;
+  fail(code: ProblemCode, fault: string): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -366,7 +420,7 @@ function chunksOf(stream: SSEStreamingApi, completion: Completion, withUsage: bo
   return {
     start: () => send(completion.chunk({ role: "assistant", content: "" })),
     text: (content) => send(completion.chunk({ content })),
-    fail: (fault) => send(chatError(422, "document-unread", fault)),
+    fail: (code, fault) => send(chatError(422, code, fault)),
     async end() {
       await send(completion.chunk({}, completion.finish(), { fovea: completion.extension() }));
       if (withUsage) await send(completion.usageChunk());
@@ -375,7 +429,10 @@ function chunksOf(stream: SSEStreamingApi, completion: Completion, withUsage: bo
   };
 }
 
-/** Sends each page as soon as it and all pages before it are read. */
+/** Milliseconds between two signs of life of a stream. */
+const SIGN_MS = 15_000;
+
+/** Sends each page as soon as it and all pages before it are read; with a schema, the data when all are. */
 export async function streamPages(
   c: Context<AppEnv>,
   stream: SSEStreamingApi,
@@ -401,7 +458,7 @@ export async function streamPages(
         room,
       )) {
         const content = completion.add(page, entry);
-        if (content !== "") await events.text(content);
+        if (content !== "" && !completion.job.extractionId) await events.text(content);
       }
     }
     awaited = pages[sent]?.page;
@@ -419,6 +476,32 @@ export async function streamPages(
   await sendRead();
   completion.job = (await findJob(DB, tenantId, id)) ?? completion.job;
   const fault = completion.fault();
-  if (fault) return events.fail(fault);
+  if (fault) return events.fail("document-unread", fault);
+  if (completion.job.extractionId) {
+    const failure = await streamData(c, stream, completion, events);
+    if (failure) return events.fail(failure.code, failure.message);
+  }
   await events.end();
+}
+
+/** @returns why there are no data; `null` if they were sent, or the client is gone */
+async function streamData(
+  c: Context<AppEnv>,
+  stream: SSEStreamingApi,
+  completion: Completion,
+  events: Events,
+): Promise<Problem | null> {
+  try {
+    while (!completion.data && !stream.aborted) {
+      await stream.write(": still here\n\n");
+      completion.data = await dataOf(c.env, completion.job, SIGN_MS);
+    }
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  const { content, refusal } = completion;
+  if (refusal !== null) return new Problem("extraction-failed", refusal);
+  if (content) await events.text(content);
+  return null;
 }

@@ -57,7 +57,7 @@ const route = createRoute({
         },
       },
     },
-    ...problems("not-found", "invalid-request", "meaning-off", "meaning-failed"),
+    ...problems("not-found", "invalid-request", "meaning-off", "meaning-failed", "budget-exceeded"),
   },
 });
 

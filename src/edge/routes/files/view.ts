@@ -30,6 +30,7 @@ export const FileSchema = z
       description:
         "Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds",
     }),
+    status: z.literal("processed").openapi({ description: "For OpenAI's clients" }),
     mimetype: z.string().openapi({ description: "`media_type`, for Mistral's clients" }),
     visibility: z.literal("workspace").openapi({ description: "For Mistral's clients" }),
     sample_type: z
@@ -52,6 +53,7 @@ export const fileView = (file: StoredFile): z.infer<typeof FileSchema> => ({
   created_at: Math.floor(file.createdAt / 1000),
   purpose: isDocument(file.mediaType) ? "ocr" : "batch",
   expires_at: file.expiresAt ? Math.floor(file.expiresAt / 1000) : null,
+  status: "processed",
   mimetype: file.mediaType,
   visibility: "workspace",
   sample_type: isDocument(file.mediaType) ? "ocr_input" : "batch_request",

@@ -17,11 +17,12 @@ import {
   type Events,
   foveaOptions,
   streamPages,
+  toolChoice,
 } from "../chat/completions.ts";
+import { TextFormat } from "../chat/structured.ts";
 
 const Part = z.discriminatedUnion("type", [
-  z.looseObject({ type: z.literal("input_text"), text: z.string().max(8000) }),
-  z.looseObject({ type: z.literal("output_text"), text: z.string() }),
+  z.looseObject({ type: z.literal("input_text"), text: z.string() }),
   z.looseObject({
     type: z.literal("input_image"),
     image_url: z.string().nullish().openapi({ description: "`https:` URL or `data:` URL" }),
@@ -30,7 +31,7 @@ const Part = z.discriminatedUnion("type", [
   z.looseObject({
     type: z.literal("input_file"),
     file_id: z.string().nullish().openapi({ description: "Id from POST /v1/files" }),
-    file_data: z.string().nullish().openapi({ description: "A `data:` URL" }),
+    file_data: z.string().nullish().openapi({ description: "A `data:` URL, or base64" }),
     file_url: z.string().nullish().openapi({ description: "`https:` URL" }),
   }),
 ]);
@@ -38,34 +39,52 @@ type Part = z.infer<typeof Part>;
 
 const Item = z.looseObject({
   type: z.literal("message").nullish(),
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content: z.union([z.string(), z.array(Part).max(100)]),
+  role: z.literal("user"),
+  content: z.union([z.string(), z.array(Part).max(100)], {
+    error: "a text, or parts of the types `input_text`, `input_image` and `input_file`",
+  }),
+});
+/** Messages of others, calls and their results, references, reasoning: all of it is ignored. */
+const OtherItem = z.looseObject({
+  type: z.string().nullish(),
+  role: z.enum(["system", "developer", "assistant"]).optional(),
 });
 
 const Body = z
   .looseObject({
     model: z.string().max(64),
-    input: z.array(Item).min(1).max(1000).openapi({
-      description:
-        "As the `messages` of `POST /v1/chat/completions`: the last `user` message counts",
-    }),
+    input: z
+      .union([
+        z.string(),
+        z
+          .array(z.union([Item, OtherItem]))
+          .min(1)
+          .max(1000),
+      ])
+      .openapi({
+        description:
+          "As the `messages` of `POST /v1/chat/completions`: the last `user` message counts",
+      }),
     stream: z.boolean().nullish(),
-    tools: z.array(z.unknown()).max(0, "tools are not supported").nullish(),
+    tool_choice: toolChoice,
+    text: z.looseObject({ format: TextFormat.nullish() }).nullish(),
     previous_response_id: z.null("responses are not kept").optional(),
     background: z.literal(false, "use POST /v1/ocr").nullish(),
     fovea: foveaOptions,
   })
   .openapi("ResponsesRequest", {
     description:
-      "Other fields of OpenAI's API (`instructions`, `temperature`, …) are accepted and ignored.",
+      "Other fields of OpenAI's API (`instructions`, `temperature`, `tools`, `store`, …) are accepted and ignored.",
   });
 
 const OutputText = z.object({
   type: z.literal("output_text"),
-  text: z.string().openapi({ description: "Markdown of all pages" }),
+  text: z.string().openapi({ description: "Markdown of all pages; with a schema: JSON" }),
   annotations: z.array(z.unknown()),
   logprobs: z.array(z.unknown()),
 });
+
+const Refusal = z.object({ type: z.literal("refusal"), refusal: z.string() });
 
 const ResponseObject = z
   .looseObject({
@@ -82,7 +101,7 @@ const ResponseObject = z
         id: z.string(),
         status: z.enum(["in_progress", "completed", "incomplete"]),
         role: z.literal("assistant"),
-        content: z.array(OutputText),
+        content: z.array(z.union([OutputText, Refusal])),
       }),
     ),
     usage: z
@@ -126,12 +145,18 @@ const route = createRoute({
 
 export const responses = (app: App) => {
   app.use(route.path, chatErrors);
+  app.use(`${route.path}/*`, chatErrors);
   app.openapi(route, async (c) => {
-    const { model, input, stream, fovea } = c.req.valid("json");
-    const messages = input.map(
-      ({ role, content }): Message => ({ role, content: partsOf(content) }),
+    const { model, input, stream, fovea, text } = c.req.valid("json");
+    const items = typeof input === "string" ? [{ role: "user" as const, content: input }] : input;
+    const messages = items.map(
+      (item): Message =>
+        item.role === "user"
+          ? { role: "user", content: partsOf(item.content as string | Part[]) }
+          : { role: item.role ?? "tool" },
     );
-    const completion = await begin(c, { model, fovea, messages });
+    const schema = text?.format?.type === "json_schema" ? text.format.schema : undefined;
+    const completion = await begin(c, { model, fovea, messages, schema });
     if (stream)
       return streamSSE(c, (sse) =>
         streamPages(c, sse, completion, eventsOf(sse, completion)),
@@ -145,12 +170,14 @@ export const responses = (app: App) => {
 function partsOf(content: string | Part[]): Message["content"] {
   if (typeof content === "string") return content;
   return content.map((part) => {
-    if (part.type === "input_text" || part.type === "output_text")
-      return { type: "text", text: part.text };
-    const { file_id: id } = part;
-    const url = part.type === "input_image" ? part.image_url : (part.file_url ?? part.file_data);
+    if (part.type === "input_text") return { type: "text", text: part.text };
+    const { file_id } = part;
+    const url = part.type === "input_image" ? part.image_url : part.file_url;
     if (url) return { type: "image_url", image_url: { url } };
-    return { type: "file", file: { file_id: id ?? undefined } };
+    return {
+      type: "file",
+      file: { file_id, file_data: part.type === "input_file" ? part.file_data : null },
+    };
   });
 }
 
@@ -179,6 +206,8 @@ function responseOf(
   const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details } =
     completion.usage();
   const state = isCut ? "incomplete" : "completed";
+  const { content, refusal } = completion;
+  const part = refusal === null ? textPart(content ?? "") : { type: "refusal" as const, refusal };
   return {
     id: `resp_${job.id.replace("job_", "")}`,
     object: "response",
@@ -187,7 +216,7 @@ function responseOf(
     error,
     incomplete_details: isCut ? { reason: "max_output_tokens" } : null,
     model: job.options.model,
-    output: status ? [] : [itemOf(completion, state, [textPart(completion.content)])],
+    output: status ? [] : [itemOf(completion, state, [part])],
     usage: status
       ? null
       : {
@@ -199,8 +228,11 @@ function responseOf(
         },
     // What OpenAI's clients expect besides.
     instructions: null,
+    max_output_tokens: null,
     metadata: {},
     parallel_tool_calls: false,
+    previous_response_id: null,
+    store: false,
     temperature: null,
     tool_choice: "none",
     tools: [],
@@ -208,9 +240,6 @@ function responseOf(
     fovea: completion.extension(),
   };
 }
-
-/** The code of the problem that the same failure is without a stream. */
-const DOCUMENT_UNREAD = "document-unread";
 
 function eventsOf(stream: SSEStreamingApi, completion: Completion): Events {
   let number = 0;
@@ -231,14 +260,14 @@ function eventsOf(stream: SSEStreamingApi, completion: Completion): Events {
       await send("response.content_part.added", { ...at, part: textPart("") });
     },
     text: (delta) => send("response.output_text.delta", { ...at, delta, logprobs: [] }),
-    async fail(message) {
-      const error = { code: DOCUMENT_UNREAD, message };
+    async fail(code, message) {
+      const error = { code, message };
       await send("response.failed", { response: responseOf(completion, "failed", error) });
     },
     async end() {
       const response = responseOf(completion);
       const [item] = response.output as [Item];
-      const [part] = item.content as [Item["content"][number]];
+      const [part] = item.content as [ReturnType<typeof textPart>];
       await send("response.output_text.done", { ...at, text: part.text, logprobs: [] });
       await send("response.content_part.done", { ...at, part });
       await send("response.output_item.done", { output_index: 0, item });

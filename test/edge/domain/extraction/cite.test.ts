@@ -53,6 +53,26 @@ describe("a text", () => {
     expect(found(value, text)).toBeNull();
   });
 
+  test.each([
+    ["01632960415", "Tel. 01632 960 415", "01632 960 415"],
+    ["9783161484100", "ISBN 978-3-16-148410-0", "978-3-16-148410-0"],
+    ["09:30", "Open 9:30 to 17:00", "9:30"],
+    ["17:00:00", "Open from 9.30 to 17.00", "17.00"],
+    ["13:30", "Lunch at 1:30 pm", "1:30 pm"],
+    ["15:00:00Z", "Tea at 3 p.m. sharp", "3 p.m."],
+  ])("of digits is found as pages group them: %s in %j", (value, text, words) => {
+    expect(found(value, text)).toEqual(["normalized", words]);
+  });
+
+  test.each([
+    ["1234567", "12-34-567.89"],
+    ["12345", "12-345"],
+    ["09:30", "19:30"],
+    ["13:30", "1:30 am"],
+  ])("of digits is not found in others: %s in %j", (value, text) => {
+    expect(found(value, text)).toBeNull();
+  });
+
   test("is found among letters that know no spaces", () => {
     expect(found("株式会社山田", "請求元株式会社山田御中")).toEqual(["exact", "株式会社山田"]);
   });
@@ -127,12 +147,16 @@ describe("a number", () => {
     [1.84, "Total 1.840", "normalized", "1.840"],
     [1234567, "Total 12,34,567", "normalized", "12,34,567"],
     [1234567.5, "Total 1.234.567,5", "normalized", "1.234.567,5"],
-    [-50, "Discount -50", "normalized", "50"],
-    [-50, "Discount −50.00", "normalized", "50.00"],
-    [-50, "Discount (50.00)", "normalized", "50.00"],
-    [-50, "Discount ($50)", "normalized", "50"],
-    [-50, "Discount -€50", "normalized", "50"],
-    [-50.5, "Discount 50,50-", "normalized", "50,50"],
+    [-50, "Discount -50", "exact", "-50"],
+    [-50, "Discount −50.00", "normalized", "−50.00"],
+    [-50, "Discount (50.00)", "normalized", "(50.00)"],
+    [-50, "Discount ($50)", "normalized", "($50)"],
+    [-50, "Discount -€50", "normalized", "-€50"],
+    [-50.5, "Discount 50,50-", "normalized", "50,50-"],
+    [-50, "Discount (GBP 50.00) given", "normalized", "(GBP 50.00)"],
+    [-3400000, "Loss (3,400) thousand", "normalized", "(3,400)"],
+    [-0.032, "Growth -3.2 %", "normalized", "-3.2"],
+    [10, "Range 5-10", "exact", "10"],
     [50, "Discount -50", "exact", "50"],
     [19, "VAT 19 %", "exact", "19"],
     [0.19, "VAT 19 %", "normalized", "19"],
@@ -430,6 +454,25 @@ describe("a list without a table", () => {
       at(citations, "people.1.room")?.blocks,
     ]).toEqual([[2], [1]]);
     expect(rows).toEqual([]);
+  });
+
+  test("may have several elements in one line, but equal ones in lines of their own", () => {
+    const weeks = [
+      { week: 1, level: 302, rain: 34 },
+      { week: 2, level: 330, rain: 85 },
+    ];
+    const other = "Week 1: level 274 cm, rain 85 mm Week 2: level 300 cm, rain 61 mm";
+    const pages = [
+      page(1, ["Week 1: level 302 cm, rain 34 mm Week 2: level 330 cm, rain 85 mm"], false),
+      page(5, [other, "2 of 85"], false),
+    ];
+    const { citations } = cite({ weeks }, pages, {});
+    expect(["week", "level", "rain"].map((name) => at(citations, `weeks.1.${name}`)?.page)).toEqual(
+      [1, 1, 1],
+    );
+    const people = [{ name: "Anna Berg" }, { name: "Anna Berg" }];
+    const twice = cite({ people }, [page(1, ["Anna Berg", "Anna Berg"])], {}).citations;
+    expect([0, 1].map((i) => at(twice, `people.${i}.name`)?.blocks)).toEqual([[1], [2]]);
   });
 
   test("of plain values has a place for each", () => {

@@ -4,7 +4,7 @@ import { retryAfter, retryWait } from "../../../../src/edge/domain/extraction/fa
 import { canonicalJson, isDeeper } from "../../../../src/edge/domain/extraction/json.ts";
 import { mergeParts } from "../../../../src/edge/domain/extraction/merge.ts";
 import { cutParts } from "../../../../src/edge/domain/extraction/parts.ts";
-import { extractionMessages, jsonIn } from "../../../../src/edge/domain/extraction/prompt.ts";
+import { extractionMessages } from "../../../../src/edge/domain/extraction/prompt.ts";
 import { estimateTextTokens } from "../../../../src/edge/domain/memory/text-tokens.ts";
 
 async function* pages(...texts: string[]) {
@@ -164,12 +164,6 @@ describe("JSON", () => {
   it("is deeper than it may be", () => {
     expect(isDeeper({ a: [[1]] }, 3)).toBe(false);
     expect(isDeeper({ a: [[1]] }, 2)).toBe(true);
-  });
-
-  it("is found in a code fence, and nowhere else", () => {
-    expect(jsonIn(' {"a": 1}\n')).toEqual({ a: 1 });
-    expect(jsonIn('```json\n{"a": 1}\n```')).toEqual({ a: 1 });
-    expect(jsonIn('Here: {"a": 1}')).toBeUndefined();
   });
 });
 

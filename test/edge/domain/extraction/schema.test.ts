@@ -39,6 +39,42 @@ describe("a schema", () => {
     });
   });
 
+  it("may be pydantic's of a model that refers to itself", () => {
+    const node = object({ children: { type: "array", items: { $ref: "#/$defs/Node" } } });
+    const sent = { ...node, $defs: { Node: node } };
+    expect(readSchema({ $defs: { Node: node }, $ref: "#/$defs/Node" })).toEqual({
+      sent,
+      checked: sent,
+    });
+    expect(fault({ $defs: { Node: { type: "string" } }, $ref: "#/$defs/Node" })).toContain("root");
+    expect(fault({ $ref: "#/$defs/toString", $defs: {} })).toContain("at its root");
+    expect(fault({ $ref: "#/$defs/A", $defs: { A: { $ref: "#/$defs/A" } } })).toContain("root");
+  });
+
+  it("may say `nullable`, and times without a zone", () => {
+    const schema = object({
+      n: { type: "number", nullable: true },
+      e: { type: "string", enum: ["x"], nullable: true },
+      at: { type: "string", format: "date-time" },
+      from: { type: "string", format: "time" },
+    });
+    const { checked } = readSchema(schema) as ExtractionSchema;
+    const { n, e, at, from } = checked.properties as Record<string, { pattern: string }>;
+    expect([n, e]).toEqual([
+      { type: ["number", "null"] },
+      { type: ["string", "null"], enum: ["x", null] },
+    ]);
+    const allows = (schema: { pattern: string } | undefined, text: string) =>
+      new RegExp(schema?.pattern as string, "u").test(text);
+    for (const time of ["10:00", "10:00:00", "10:00:00.5+01:00", "10:00Z"])
+      expect([allows(from, time), allows(at, `2026-03-12T${time}`)]).toEqual([true, true]);
+    expect([allows(from, "ten"), allows(at, "2026-03-12"), allows(at, "10:00")]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
   it.each([
     [null, "an object"],
     [[], "an object"],
@@ -108,11 +144,18 @@ describe("strict", () => {
     [strict({ a: { type: "array", items: strict({}) } }), true],
     [strict({ a: { anyOf: [strict({}), { type: "null" }] } }), true],
     [object({ a: {} }), false],
-    [{ ...strict({ a: {}, b: {} }), required: ["a"] }, false],
+    [{ ...strict({ a: { type: "null" }, b: { type: "null" } }), required: ["a"] }, false],
     [strict({ a: object({}) }), false],
     [strict({ a: { type: "array", items: object({}) } }), false],
     [strict({ a: { oneOf: [{}] } }), false],
     [{ ...strict({}), $defs: { d: object({}) } }, false],
+    [strict({ a: { $ref: "#/$defs/d" }, b: { enum: ["x"] }, c: { const: 1 } }), true],
+    [strict({ a: { $ref: "#/$defs/d", description: "what pydantic writes beside it" } }), false],
+    [strict({ a: { type: "string", default: "" } }), false],
+    [strict({ a: { type: "string", format: "date" } }), true],
+    [strict({ a: { type: "string", format: "uri" } }), false],
+    [strict({ a: { title: "anything" } }), false],
+    [strict({ a: { type: "array", items: { type: "string" }, uniqueItems: true } }), false],
   ])("is what providers can enforce (%#)", (schema, expected) => {
     expect(meetsStrict(schema as JsonObject)).toBe(expected);
   });

@@ -20,6 +20,13 @@ describe("the task of a chat", () => {
     ["<image>\n<|grounding|>OCR this image.", { task: "ocr" }],
     ["Describe this image in detail.", { task: "describe" }],
     ["Locate <|ref|>the total<|/ref|> in the image.", { task: "locate", prompt: "the total" }],
+    ["Extract all text from this image.", { task: "markdown" }],
+    ["Please transcribe the attached document, and return only its text.", { task: "markdown" }],
+    ["Can you OCR this?", { task: "markdown" }],
+    ["Convert this PDF to markdown", { task: "markdown" }],
+    ["Extract the total.", { task: "markdown", prompt: "Extract the total." }],
+    ["Read the text upside down", { task: "markdown", prompt: "Read the text upside down" }],
+    ["the document", { task: "markdown", prompt: "the document" }],
     ["What is this?", { task: "markdown", prompt: "What is this?" }],
   ])("%j", (words, task) => {
     expect(chat.taskOf(words)).toEqual(task);

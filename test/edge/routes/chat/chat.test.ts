@@ -1,7 +1,7 @@
 /** The wire format of OpenAI's clients. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DIGEST, pdf } from "../../samples.ts";
-import { CogStub, call, env, json, newKey, post, upload } from "../../support.ts";
+import { CogStub, call, EXTRACTOR, env, json, newKey, post, upload } from "../../support.ts";
 
 let cog: CogStub;
 let key: string;
@@ -18,6 +18,11 @@ afterEach(() => {
 const dataUrl = (bytes = pdf()) =>
   `data:application/pdf;base64,${btoa(String.fromCharCode(...bytes))}`;
 
+const message = (
+  words = "",
+  document: object = { type: "image_url", image_url: { url: dataUrl(), detail: "high" } },
+) => ({ role: "user", content: [{ type: "text", text: words }, document] });
+
 const ask = (url: string, words = "", more: object = {}, by = key) =>
   post("/v1/chat/completions", by, {
     model: "deepseek-ocr",
@@ -32,6 +37,11 @@ const ask = (url: string, words = "", more: object = {}, by = key) =>
     ],
     ...more,
   });
+
+const format = (schema: object) => ({
+  type: "json_schema",
+  json_schema: { name: "data", schema, strict: true },
+});
 
 const counted = {
   vision_tokens: { positions: 273, patches: 256, valid: 182 },
@@ -278,6 +288,106 @@ describe("a stream", () => {
   });
 });
 
+describe("what clients send by default", () => {
+  it.each([
+    ["tools", { tools: [{ type: "function", function: { name: "f" } }], tool_choice: "auto" }],
+    ["parameters", { temperature: 0, max_completion_tokens: 9, reasoning_effort: "low", seed: 1 }],
+    ["a format of text", { response_format: { type: "text" } }],
+    ["words for the text", { messages: [message("Please extract all text from this PDF.")] }],
+    ["an address alone", { messages: [message("", { type: "image_url", image_url: dataUrl() })] }],
+    [
+      "base64 alone",
+      {
+        messages: [
+          message("", {
+            type: "file",
+            file: { filename: "a.pdf", file_data: dataUrl().split(",")[1] },
+          }),
+        ],
+      },
+    ],
+    [
+      "other messages of any kind",
+      {
+        messages: [
+          { role: "system", content: [{ type: "text", text: "x".repeat(9000) }] },
+          { role: "assistant", content: null, tool_calls: [{ id: "1" }] },
+          { role: "tool", tool_call_id: "1", content: "x" },
+          { role: "assistant", content: [{ type: "refusal", refusal: "No." }] },
+          message(),
+        ],
+      },
+    ],
+  ])("is accepted: %s", async (_what, more) => {
+    const stop = cog.work(1, () => counted);
+    const answer = await json(ask(dataUrl(), "", { model: "pp-ocr", ...more }));
+    stop();
+    expect(answer.choices?.[0]?.message.content).toContain("# Page 1");
+  });
+});
+
+describe("an answer by a JSON Schema", () => {
+  const schema = {
+    type: "object",
+    properties: { total: { type: "number" } },
+    required: ["total"],
+    additionalProperties: false,
+  };
+  const extract = async (words: string, more = {}) => {
+    const stop = cog.work(1, () => ({ markdown: "Total: 1,250.50" }));
+    const response = await ask(dataUrl(), words, { response_format: format(schema), ...more });
+    const text = await response.text();
+    stop();
+    return { status: response.status, text };
+  };
+
+  it("is an extraction, whose instructions are the words", async () => {
+    const words = `stand-in: none (${crypto.randomUUID()})`;
+    const answer = JSON.parse((await extract(words)).text);
+    expect(answer).toMatchObject({
+      choices: [{ message: { content: '{"total":1250.5}', refusal: null }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 },
+    });
+    const { job_id, extraction_id } = answer.fovea;
+    const found = await json(call(`/v1/jobs/${job_id}/extractions/${extraction_id}`, { key }));
+    expect(found).toMatchObject({ state: "succeeded", data: { total: 1250.5 } });
+    expect(cog.predictions[0]?.input).toMatchObject({ task: "markdown" });
+    expect(cog.predictions[0]?.input).not.toHaveProperty("prompt");
+    const [{ body }] = await json(
+      fetch(`${EXTRACTOR}/asked?instructions=${encodeURIComponent(words)}`),
+    );
+    expect(body.response_format.json_schema).toMatchObject({ schema, strict: true });
+  });
+
+  it("comes as one piece of a stream, after the last page", async () => {
+    const { text } = await extract("", { stream: true, stream_options: { include_usage: true } });
+    const chunks = text
+      .split("\n\n")
+      .filter((event) => event.startsWith("data: {"))
+      .map((event) => JSON.parse(event.slice(6)));
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content).filter(Boolean)).toEqual([
+      '{"total":1250.5}',
+    ]);
+    expect(chunks.at(-1).usage).toMatchObject({ prompt_tokens: 100, completion_tokens: 10 });
+    expect(text).toContain("[DONE]");
+  });
+
+  it("may be a refusal, or an error with its code", async () => {
+    const refused = JSON.parse((await extract(`stand-in: refuse ${crypto.randomUUID()}`)).text);
+    expect(refused.choices[0].message).toMatchObject({
+      content: null,
+      refusal: expect.stringContaining("refused"),
+    });
+    const words = () => `stand-in: wrong-type ${crypto.randomUUID()}`;
+    const failed = await extract(words());
+    expect([failed.status, JSON.parse(failed.text).error]).toMatchObject([
+      422,
+      { code: "extraction-failed", message: expect.stringContaining("answer_invalid") },
+    ]);
+    expect((await extract(words(), { stream: true })).text).toContain('"code":"extraction-failed"');
+  });
+});
+
 describe("errors have OpenAI's form here, and only here", () => {
   const good = "https://a.io/1.png";
   const cases: [string, () => Promise<Response>, number, string, string][] = [
@@ -290,7 +400,34 @@ describe("errors have OpenAI's form here, and only here", () => {
       "invalid-request",
       "",
     ],
-    ["tools", () => ask(good, "", { tools: [{}] }), 422, "invalid-request", ""],
+    [
+      "a call that is demanded",
+      () => ask(good, "", { tools: [{}], tool_choice: "required" }),
+      422,
+      "invalid-request",
+      "",
+    ],
+    [
+      "JSON without a schema",
+      () => ask(good, "", { response_format: { type: "json_object" } }),
+      422,
+      "invalid-request",
+      "",
+    ],
+    [
+      "a schema that is none",
+      () => ask(good, "", { response_format: format({ type: "text" }) }),
+      422,
+      "invalid-schema",
+      "",
+    ],
+    [
+      "sound",
+      () => ask(good, "", { messages: [{ role: "user", content: [{ type: "input_audio" }] }] }),
+      422,
+      "invalid-request",
+      "",
+    ],
     ["two choices", () => ask(good, "", { n: 2 }), 422, "invalid-request", ""],
     ["an unknown model", () => ask(good, "", { model: "gpt-4o" }), 422, "unknown-model", ""],
     ["a private address", () => ask("https://10.0.0.1/a.png"), 422, "url-refused", ""],

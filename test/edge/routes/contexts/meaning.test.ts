@@ -118,6 +118,29 @@ describe("a search by meaning", () => {
     });
   });
 
+  it("counts the tokens, and stops at the account's limit of dollars", async () => {
+    const id = await contextOf("See you at the door.", "A ferry.");
+    const prices = {
+      EXTRACT_PRICES: JSON.stringify({ "@cf/baai/bge-m3": { input: 10, output: 0 } }),
+    };
+    await call("/v1/settings", { method: "PATCH", key, body: { daily_usd: 0.001 } });
+    const counting = (tokens: number) =>
+      standIn(() => Response.json({ data: [[1]], usage: { prompt_tokens: tokens } }));
+    const usage = async () =>
+      (await json(call("/v1/usage", { key }))).total.extraction_input_tokens;
+    // What the model does not count is estimated.
+    await search(id, "where do we meet", standIn().AI, 1, prices);
+    const estimated = await usage();
+    expect(estimated).toBeGreaterThan(10);
+    await search(id, "meet", counting(100).AI, 1, prices);
+    expect(await usage()).toBe(estimated + 100);
+    const { asked, AI } = counting(1);
+    await expect(search(id, "meet", AI, 1, prices)).rejects.toMatchObject({
+      code: "budget-exceeded",
+    });
+    expect(asked).toEqual([]);
+  });
+
   it("needs a model", async () => {
     const id = await contextOf("See you at the door.");
     const refused = await json(call(`/v1/contexts/${id}/search?q=meet&mode=meaning`, { key }));

@@ -202,6 +202,25 @@ describe("a context with summaries", () => {
     expect(await asked("busy-once")).toHaveLength(2);
   });
 
+  it("counts towards the account's limit of dollars, and is made when asked for another day", async () => {
+    const limit = (daily_usd: number) =>
+      call("/v1/settings", { method: "PATCH", key, body: { daily_usd } });
+    await limit(0.0001);
+    await age(await filled());
+    expect(await asked()).toHaveLength(1);
+    const id = await filled();
+    expect(await age(id)).toMatchObject({ state: "done" });
+    expect((await segments(id))[0].summary).toMatchObject({
+      state: "failed",
+      error: { code: "budget_exceeded" },
+    });
+    expect(await asked()).toHaveLength(1);
+    await limit(1);
+    await patch(id, { summaries: true });
+    await age(id);
+    expect((await segments(id))[0].summary).toMatchObject({ state: "ready", error: null });
+  });
+
   it("erases the summary with a message of its segment, and makes it anew from the rest", async () => {
     const id = await filled();
     await age(id);

@@ -3,6 +3,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findJobById, type Job } from "../../../../src/edge/storage/jobs.ts";
 import { Eyes } from "../../eyes.ts";
+import { pdf } from "../../samples.ts";
 import { CogStub, call, edge, env, json, newKey, ORIGIN, post, upload } from "../../support.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -142,7 +143,8 @@ describe("documents", () => {
 
   it("are searched, and read as resources", async () => {
     const client = await connect(key);
-    const { id } = await upload(key);
+    const headers = { "content-type": "application/octet-stream" };
+    const { id } = await json(post("/v1/files?name=scan.pdf", key, pdf(), headers));
     const { job_id } = (await use(client, "read_document", { file_id: id })).structuredContent;
     const found = await use(client, "search_document", { job_id, query: "PAGE   2" });
     expect(found.structuredContent).toMatchObject({
@@ -164,7 +166,7 @@ describe("documents", () => {
     ]);
     const uri = `fovea://jobs/${job_id}/result.md`;
     expect((await client.listResources()).resources).toMatchObject([
-      { uri, mimeType: "text/markdown" },
+      { uri, title: "scan.pdf", mimeType: "text/markdown" },
     ]);
     const all = await client.readResource({ uri });
     expect((all.contents[0] as { text: string }).text).toContain("<!-- page 3 -->");
@@ -244,6 +246,22 @@ describe("data", () => {
     expect((await json(call(address, { key }))).data).toEqual(made.data);
     const { total } = await json(call("/v1/usage", { key }));
     expect(total.extractions).toBe(1);
+  });
+
+  it("are read by models that must give all arguments, and write objects as texts", async () => {
+    const nothing = { url: "", data: null, pages: "", model: "", media_type: null, languages: [] };
+    const { file_id } = await json(call(`/v1/jobs/${job_id}`, { key }));
+    const read = await use(client, "read_document", { file_id, ...nothing });
+    expect(read).toMatchObject({ structuredContent: { state: "succeeded" } });
+    const schema = JSON.stringify({ type: "object", properties: { total: { type: "number" } } });
+    const given = { job_id, schema, instructions: "" };
+    expect((await use(client, "extract", given)).structuredContent).toMatchObject({
+      state: "succeeded",
+    });
+    for (const wrong of ["{", '"text"'])
+      expect(await use(client, "extract", { ...given, schema: wrong })).toMatchObject({
+        isError: true,
+      });
   });
 
   it("that are too long leave out the citations first, and say so", async () => {
@@ -499,7 +517,6 @@ describe("the memory", () => {
       ["zoom_context", { context_id, segment: "seg_x", form: "base-14" }],
       ["recall", { context_id, message: 1 }],
       ["remember", { context_id, content: "x" }],
-      ["remember", { context_id: "", content: "x" }],
     ] as const) {
       const refused = await use(stranger, name, args);
       expect(refused.content[0].text).toMatch(/^not-found: No such context/);

@@ -55,6 +55,47 @@ it("has the Markdown of the pages and the usage, for files, images and addresses
   }
 });
 
+it("answers by a JSON Schema with what is extracted, or with a refusal", async () => {
+  stop = cog.work(1, () => ({ markdown: "Total: 1,250.50" }));
+  const schema = { type: "object", properties: { total: { type: "number" } } };
+  const text = { format: { type: "json_schema", name: "data", schema, strict: true } };
+  const part = { type: "input_file", filename: "a.pdf", file_data: dataUrl().split(",")[1] };
+  const answer = await json(ask([part], { text }));
+  expect(answer.output[0].content).toMatchObject([
+    { type: "output_text", text: '{"total":1250.5}' },
+  ]);
+  expect(answer.usage).toMatchObject({ input_tokens: 100, output_tokens: 10 });
+  const refuse = { type: "input_text", text: `stand-in: refuse ${crypto.randomUUID()}` };
+  const refused = await json(ask([refuse, part], { text }));
+  expect(refused.output[0].content).toEqual([
+    { type: "refusal", refusal: "The model has refused to answer." },
+  ]);
+  const stream = await (await ask([part], { text, stream: true })).text();
+  expect(stream).toContain('"delta":"{\\"total\\":1250.5}"');
+});
+
+it("ignores what agents send besides", async () => {
+  stop = cog.work(1);
+  const content = [{ type: "input_image", image_url: dataUrl() }];
+  const response = await ask(content, {
+    tools: [{ type: "web_search" }],
+    tool_choice: "auto",
+    store: true,
+    previous_response_id: null,
+    instructions: "Be brief.",
+    reasoning: { effort: "low" },
+    input: [
+      { type: "reasoning", id: "rs_1", summary: [] },
+      { type: "function_call", call_id: "1", name: "f", arguments: "{}" },
+      { type: "function_call_output", call_id: "1", output: "x" },
+      { role: "assistant", content: [{ type: "output_text", text: "x" }] },
+      { role: "user", content },
+    ],
+  });
+  expect(response.status).toBe(200);
+  expect(await json(response)).toMatchObject({ store: false, previous_response_id: null });
+});
+
 it("streams the events of OpenAI, numbered, and the text page by page", async () => {
   stop = cog.work(2);
   const text = await (
@@ -90,7 +131,10 @@ it("refuses what it cannot do, in OpenAI's form", async () => {
     [[part, part], {}],
     [[part], { previous_response_id: "resp_1" }],
     [[part], { background: true }],
-    [[part], { tools: [{ type: "web_search" }] }],
+    [[part], { tools: [{ type: "web_search" }], tool_choice: "required" }],
+    [[part], { text: { format: { type: "json_object" } } }],
+    [[part], { text: { format: { type: "json_schema", schema: { type: "text" } } } }],
+    [undefined, { input: "no document" }],
   ] as [unknown, object][]) {
     const response = await ask(content, more);
     expect(response.status, JSON.stringify(more)).toBe(422);

@@ -190,6 +190,8 @@ interface Choice {
   score: number;
 }
 
+/** How much more must speak for a line that other elements stand in than for one that is free. */
+const SHARED = 0.5;
 /** A value in more places is not rare. */
 const RARE = 20;
 /** Places of one value among which is chosen. */
@@ -241,9 +243,15 @@ class Chooser {
     }
     pairs.sort((a, b) => b.score - a.score || a.element - b.element || rowOf(a) - rowOf(b));
     const taken = new Set<string>();
-    for (const { element, key, place } of pairs) {
+    const ofElement = Map.groupBy(pairs, ({ element }) => element);
+    for (const { element, key, place, score } of pairs) {
       const of = elements[element] as Group;
-      if (of.place || taken.has(key) || !this.#isRecognised(of, key)) continue;
+      if (of.place || !this.#isRecognised(of, key)) continue;
+      if (taken.has(key)) {
+        const free = ofElement.get(element)?.find((pair) => !taken.has(pair.key));
+        const isNearlyAsGood = free !== undefined && free.score > score - SHARED;
+        if (place.isTable || isNearlyAsGood) continue;
+      }
       taken.add(key);
       of.place = place;
       if (place.row !== null) this.#rows.add(place.row);

@@ -30,6 +30,9 @@ const MAX_PLACES = 5000;
 /** Shorter values are not searched without their punctuation: too much would be equal to them. */
 const MIN_COMPACT = { withLetters: 4, digits: 5 };
 
+/** Of a telephone or account number, which pages write in groups. */
+const MANY_DIGITS = /^\d{7,}$/;
+
 /** Most characters between two pieces of a value. */
 const MAX_GAP = 200;
 
@@ -46,7 +49,7 @@ export class Finder {
         spanOf(fragment, folded.at, start, end);
       for (const written of writtenNumbers(folded.text))
         for (const [rank, value] of written.values.entries())
-          add(this.#numbers, numberKey(value), span(written), rank);
+          add(this.#numbers, numberKey(value), span(written), written.rank + rank);
       for (const written of writtenDates(folded.text))
         for (const [rank, date] of written.dates.entries())
           add(this.#dates, date, span(written), rank);
@@ -82,7 +85,7 @@ export class Finder {
     const numbers = amount === null ? [] : (this.#numbers.get(numberKey(amount)) ?? []);
     const direct = distinct([...places, ...dates, ...numbers]);
     if (direct.length > 0) return direct.slice(0, MAX_PLACES);
-    if (amount !== null) return [];
+    if (amount !== null && !MANY_DIGITS.test(text)) return [];
     const { main, columns } = this.#source;
     const letters = compact(folded).text;
     for (const look of [
@@ -91,6 +94,7 @@ export class Finder {
       () => columns.flatMap((stream) => searchCompact(stream, letters)),
       () => main.flatMap((stream) => searchCurrency(stream, text)),
       () => main.flatMap((stream) => searchPieces(stream, value)),
+      () => timesOf(text).flatMap((time) => main.flatMap((stream) => search(stream, time, value))),
     ]) {
       const found = look();
       if (found.length > 0) return found.slice(0, MAX_PLACES);
@@ -196,6 +200,22 @@ function searchCompact(stream: Stream, letters: string): Occurrence[] {
     found.push({ spans: spansOf(stream, start, end), text, match: "normalized", rank: 2 });
   }
   return found;
+}
+
+/** How pages write a time: `09:30:00` as `9:30` or `9.30`, and after noon as `1:30 pm`. */
+function timesOf(folded: string): string[] {
+  const [, hours = "", minutes = ""] =
+    /^([01]\d|2[0-3]):([0-5]\d)(?::00(?:\.0+)?)?(?:z|[+-]\d\d:\d\d)?$/.exec(folded) ?? [];
+  if (minutes === "") return [];
+  const [hour, half] = [Number(hours) % 12 || 12, Number(hours) < 12 ? "a" : "p"];
+  const halves = [`${half}m`, ` ${half}m`, `${half}.m.`, ` ${half}.m.`];
+  return [
+    ...halves.map((end) => `${hour}:${minutes}${end}`),
+    ...(minutes === "00" ? halves.map((end) => `${hour}${end}`) : []),
+    ...[":", ".", "h"].flatMap((mark) =>
+      [hours, String(Number(hours))].map((h) => `${h}${mark}${minutes}`),
+    ),
+  ];
 }
 
 /** The sign of a currency, for its code. */

@@ -6,6 +6,8 @@ export interface WrittenNumber {
   end: number;
   /** What it may mean, the likeliest first. */
   values: number[];
+  /** How far the likeliest is from the usual reading. */
+  rank: number;
 }
 
 /** A key under which equal numbers are found. */
@@ -30,7 +32,7 @@ const SCALES: Record<string, number> = {
   billions: 1e9,
   trillion: 1e12,
 };
-const SCALE = /^ ?(k|thousand|tsd|mn|mio|millions?|m|bn|mrd|billions?|trillion)\b/;
+const SCALE = /^ ?\)? ?(k|thousand|tsd|mn|mio|millions?|m|bn|mrd|billions?|trillion)\b/;
 
 /** Signs of currencies, and their ISO 4217 codes. A `$` may be that of several countries. */
 export const CURRENCIES: Record<string, string[]> = {
@@ -102,6 +104,7 @@ function add(found: WrittenNumber[], text: string, start: number, digits: string
         start: start + part.index,
         end: start + part.index + part[0].length,
         values: [Number(part[0])],
+        rank: 0,
       });
     return;
   }
@@ -114,12 +117,29 @@ function add(found: WrittenNumber[], text: string, start: number, digits: string
   const scale = SCALES[SCALE.exec(after)?.[1] ?? ""];
   const isPercent = /^ ?(?:%|percent\b|per cent\b)/.test(after);
   const values = amounts.flatMap((amount) => [
-    ...(isNegative ? [-amount] : []),
     amount,
-    ...(scale ? [amount * scale, ...(isNegative ? [-amount * scale] : [])] : []),
-    ...(isPercent ? [amount / 100, ...(isNegative ? [-amount / 100] : [])] : []),
+    ...(scale ? [amount * scale] : []),
+    ...(isPercent ? [amount / 100] : []),
   ]);
-  found.push({ start, end, values });
+  if (isNegative) {
+    const negative = values.map((value) => -value);
+    found.push({ ...signed(text, start, end), values: negative, rank: 0 });
+  }
+  // Who takes a minus for a dash, or the parentheses for those of a remark, means the number itself.
+  found.push({ start, end, values, rank: isNegative ? 1 : 0 });
+}
+
+/** The place of a number with its sign or its parentheses, and with what stands between. */
+function signed(text: string, start: number, end: number) {
+  const before = /[-(] ?(?:(?:\p{Sc}|\p{L}{1,3})\.? ?)?$/u.exec(
+    text.slice(Math.max(0, start - 8), start),
+  );
+  const after = /^ ?(?:\p{Sc}|[a-z]{3})? ?[-)]/u.exec(text.slice(end, end + 8));
+  const isInParentheses = before?.[0].startsWith("(");
+  return {
+    start: before ? start - before[0].length : start,
+    end: after && (isInParentheses || !before) ? end + after[0].length : end,
+  };
 }
 
 /**
