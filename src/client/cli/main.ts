@@ -6,7 +6,7 @@ import { type Command, parse } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, KeyError, UsageError } from "./errors.ts";
 import { groupHelp, helpOf, overview } from "./help.ts";
-import { messageOf, say } from "./output.ts";
+import { say } from "./output.ts";
 
 // A reader such as `head` may close the pipe early.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
@@ -74,8 +74,7 @@ function explain(error: unknown): [number, string] {
   if (error instanceof JobError) return [EXIT.unread, error.message];
   if (error instanceof ConnectionError) return [EXIT.service, error.message];
   if (error instanceof ApiError) {
-    const { status, requestId } = error;
-    const message = messageOf(error);
+    const { status, requestId, message } = error;
     if (status >= 500 || status === 429)
       return [EXIT.service, requestId ? `${message} (request ${requestId})` : message];
     return [status === 401 || status === 402 || status === 403 ? EXIT.key : EXIT.usage, message];

@@ -2,18 +2,11 @@
 import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { ApiError, ConnectionError } from "../index.ts";
+import { ConnectionError } from "../index.ts";
 
 export const say = (text: string) => process.stderr.write(`${text}\n`);
 export const print = (text: string) => process.stdout.write(`${text}\n`);
 export const printJson = (value: unknown) => print(JSON.stringify(value, null, 2));
-
-/** A line about an error, with the invalid fields of a request. */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof ApiError)) return (error as Error).message;
-  const fields = error.errors.map(({ path, message }) => ` ${path}: ${message}`).join("");
-  return error.message + fields;
-}
 
 /** Prints rows under their headings in aligned columns. */
 export function printTable(headings: string[], rows: (string | number | null)[][]): void {

@@ -21,7 +21,7 @@ import {
   targetsIn,
 } from "./documents.ts";
 import { EXIT, ExtractionError, UsageError } from "./errors.ts";
-import { deliver, messageOf, print, say } from "./output.ts";
+import { deliver, print, say } from "./output.ts";
 import { Progress } from "./progress.ts";
 
 /** Extension of the file that holds a result. */
@@ -158,7 +158,7 @@ export const read: Command = {
         status = Math.max(status, await readOne(fovea, input, document, options, write(i)));
       } catch (error) {
         if (documents.length === 1 || !isAboutDocument(error)) throw error;
-        say(`${document.label}: ${messageOf(error)}`);
+        say(`${document.label}: ${(error as Error).message}`);
         if (isJsonLines(input)) printFailure(document, { error: errorOf(error) });
         status = EXIT.unread;
       }
@@ -174,7 +174,7 @@ const isAboutDocument = (error: unknown) =>
 
 const errorOf = (error: unknown) => ({
   code: (error as ApiError | NodeJS.ErrnoException).code,
-  message: messageOf(error),
+  message: (error as Error).message,
 });
 
 /** Where the result of a document goes: a file, or stdout. */

@@ -125,7 +125,8 @@ class Form {
         invalid(`${field}: only the field \`file\` may be a file`);
       });
       form.on("field", (field, text, { nameTruncated, valueTruncated }) => {
-        if (nameTruncated || valueTruncated)
+        if (field === "file") invalid("file: is text: a part that is a file has a `filename`");
+        else if (nameTruncated || valueTruncated)
           invalid(
             `${field}: at most ${LIMITS.fieldSize} bytes, and ${LIMITS.fieldNameSize} of the name`,
           );

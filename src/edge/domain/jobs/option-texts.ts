@@ -3,8 +3,8 @@ import type { z } from "zod";
 import { JobRequest } from "./job-request.ts";
 
 /**
- * Options as `JobRequest` takes them, not yet checked. A text that is no value of the option's type stays text, so that the
- * check names the option. Lists are separated by commas, or the option is repeated; objects are JSON.
+ * Options as `JobRequest` takes them, not yet checked. Lists are separated by commas, the option is repeated, or they are
+ * JSON; objects are JSON. `True` is Python's way to write `true` into a form.
  * @returns the options, or what is wrong
  */
 export function optionsFromTexts(
@@ -14,6 +14,7 @@ export function optionsFromTexts(
   for (const [name, text] of texts) {
     const kind = kindOf(name);
     const value = parsed(kind, text);
+    if (value === undefined) return { fault: `${name}: ${FORMS[kind]}` };
     if (!options.has(name)) options.set(name, value);
     else if (kind === "array") options.set(name, [options.get(name), value].flat());
     else return { fault: `${name}: is there more than once` };
@@ -30,22 +31,40 @@ function kindOf(name: string): string {
   return schema._zod.def.type;
 }
 
+const BOOLEANS = new Map([
+  ["true", true],
+  ["false", false],
+]);
+
+/** How the types that are not text are written. */
+const FORMS: Record<string, string> = {
+  boolean: "is `true` or `false`",
+  number: "is not a number",
+  object: "is not JSON",
+  record: "is not JSON",
+};
+
+/** @returns `undefined` for a text that is no value of the kind */
 function parsed(kind: string, text: string): unknown {
   switch (kind) {
     case "boolean":
-      return text === "true" || (text === "false" ? false : text);
+      return BOOLEANS.get(text.toLowerCase());
     case "number":
-      return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+      return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined;
     case "array":
-      return text.split(",").map((item) => item.trim());
+      return (text.startsWith("[") && fromJson(text)) || text.split(",").map((item) => item.trim());
     case "object":
     case "record":
-      try {
-        return JSON.parse(text);
-      } catch {
-        return text;
-      }
+      return fromJson(text);
     default:
       return text;
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

@@ -103,6 +103,17 @@ describe("a document as the body", () => {
     expect(await files()).toMatchObject([{ name: "größe.pdf" }]);
   });
 
+  it("has the type that its name stands for", async () => {
+    for (const [type, bytes] of [
+      ["text/csv", "a,b\n1,2\n"],
+      ["text/html; charset=utf-8", "<!doctype html><p>a"],
+      ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "PK\x03\x04"],
+    ] as const)
+      expect((await raw("", bytes, { "content-type": type })).status).toBe(202);
+    const types = (await files()).map((file: { media_type: string }) => file.media_type);
+    expect(types.sort()).toEqual(["application/zip", "text/csv", "text/html"]);
+  });
+
   it("has a schema as a field or in the query, for data from its pages", async () => {
     const stop = cog.work(1, () => invoice);
     const schema = JSON.stringify({ ...SCHEMA, description: "x".repeat(40_000) }, null, 2);
@@ -192,6 +203,7 @@ describe("what is refused leaves nothing behind", () => {
     ],
     ["a file with another name", [["image", file()]], "image"],
     ["no file", [["pages", "1"]], "no field `file`"],
+    ["a file without a name", [["file", "%PDF-1.7"]], "a part that is a file has a `filename`"],
     [
       "a field that is too long",
       [
