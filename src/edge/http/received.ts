@@ -7,6 +7,7 @@ import busboy from "busboy";
 import type { Context } from "hono";
 import type { AppEnv } from "../context.ts";
 import { STORED, storeDocument } from "../documents/store.ts";
+import { typeByName } from "../domain/documents/media-type.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { bestEffort } from "../storage/fault.ts";
@@ -118,7 +119,9 @@ class Form {
         if (field === "file")
           return found.resolve({
             name: filename?.slice(0, 255) || null,
-            mediaType: mimeType,
+            // What busboy says of a part without a type, as Python's clients send them (RFC 7578, 4.4).
+            mediaType:
+              mimeType === "text/plain" ? (typeByName(filename ?? "") ?? mimeType) : mimeType,
             chunks: whole(stream),
           });
         stream.resume();
