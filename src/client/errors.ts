@@ -19,9 +19,17 @@ export class JobError extends FoveaError {
   readonly job: Job;
 
   constructor(job: Job) {
-    super(job.error ? `${job.error.code}: ${job.error.message}` : `The job is ${job.state}.`);
+    super(reasonOf(job));
     this.job = job;
   }
+}
+
+/** The error of the job, or of its first page that failed. */
+function reasonOf({ error, pages = [], state }: Job): string {
+  if (error) return `${error.code}: ${error.message}`;
+  for (const { page, error } of pages)
+    if (error) return `page ${page}: ${error.code}: ${error.message}`;
+  return `The job is ${state}.`;
 }
 
 /** A webhook could not be verified. */

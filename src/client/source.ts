@@ -42,7 +42,12 @@ interface NodeModules {
   "node:crypto": {
     createHash(name: string): { update(bytes: Uint8Array): void; digest(form: "hex"): string };
   };
-  "node:fs": { openAsBlob(path: string, options: { type: string }): Promise<Blob> };
+  "node:fs": {
+    openAsBlob(path: string, options: { type: string }): Promise<Blob>;
+    accessSync(path: string, mode: number): void;
+    constants: { R_OK: number };
+    statSync(path: string): { isFile(): boolean };
+  };
   "node:path": { basename(path: string): string };
   "node:url": { fileURLToPath(url: string): string };
 }
@@ -52,15 +57,19 @@ type GetBuiltin = <Name extends keyof NodeModules>(name: Name) => NodeModules[Na
 /**
  * Opens the file at a path or `file:` URL; its bytes are read on demand. `process.getBuiltinModule`
  * replaces imports of `node:` modules, so that this file also loads in a browser.
- * @throws TypeError without a file system or a file at the path
+ * @throws TypeError without a file system, or if the path is that of a folder; the error of the file system
  */
 export async function openPath(path: string): Promise<{ blob: Blob; name: string }> {
   const builtin = getBuiltin();
   if (!builtin) throw new TypeError(`Reading a path needs Node 20.16 or newer: ${path}`);
   const local = /^file:/i.test(path) ? builtin("node:url").fileURLToPath(path) : path;
+  // `openAsBlob` opens folders too, and does not say which file is missing.
+  const { accessSync, constants, openAsBlob, statSync } = builtin("node:fs");
+  accessSync(local, constants.R_OK);
+  if (!statSync(local).isFile()) throw new TypeError(`${path} is not a file.`);
   const name = builtin("node:path").basename(local);
   const type = TEXTS[/\.\w+$/.exec(name.toLowerCase())?.[0] ?? ""] ?? "";
-  return { blob: await builtin("node:fs").openAsBlob(local, { type }), name };
+  return { blob: await openAsBlob(local, { type }), name };
 }
 
 function getBuiltin(): GetBuiltin | undefined {

@@ -72,3 +72,4 @@ def test_llama_index_gets_a_document_per_page(frameworks):
 
     [document] = FoveaReader(client=Client(READ)).load_data("a.pdf", extra_info={"shelf": "A"})
     assert (document.text, document.metadata) == ("# One", {**METADATA, "shelf": "A"})
+    assert list(FoveaReader(client=Client(READ)).lazy_load_data("a.pdf", {"shelf": "A"})) == [document]

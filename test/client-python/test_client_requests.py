@@ -18,12 +18,15 @@ from fovea_client import (
     Fovea,
     FoveaError,
     InvalidRequestError,
+    Job,
+    JobError,
     NotFoundError,
     RateLimitError,
 )
 from fovea_client._async import transport as async_transport
 from fovea_client._sync import files as sync_files
 from fovea_client._sync import transport as sync_transport
+from fovea_client.models import PageError, PageStatus
 
 FILE = {
     "id": "file_" + "0" * 24,
@@ -193,7 +196,7 @@ def test_an_invalid_request_is_sent_once_and_an_unfinished_twin_again(pauses):
         "Not so.",
         "req_1",
     )
-    assert str(error) == "No: Not so. dpi: too high (request req_1)"
+    assert str(error) == "No: Not so. (request req_1)"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert pauses == []
     wire.answers = [problem(409, "idempotency-in-flight"), answer(200, FILE)]
@@ -211,6 +214,14 @@ def test_the_last_error_is_raised_after_max_retries(pauses):
     with pytest.raises(ApiError) as caught:
         wire.client(max_retries=0).files.get("x")
     assert (caught.value.code, str(caught.value)) == ("unknown", "The service answered with status 502")
+
+
+def test_a_job_without_a_page_says_what_is_wrong_with_its_first_page():
+    refused = PageStatus.model_construct(page=9, error=PageError(code="page_missing", message="There is no page 9."))
+    fine = PageStatus.model_construct(page=8, error=None)
+    job = Job.model_construct(state="failed", error=None, pages=[fine, refused])
+    assert str(JobError(job)) == "page 9: page_missing: There is no page 9."
+    assert str(JobError(job.model_copy(update={"pages": None}))) == "The job is failed."
 
 
 def test_a_404_for_a_repeated_delete_is_success(pauses):
@@ -261,8 +272,10 @@ def test_what_is_no_document_is_refused_before_any_request(tmp_path):
         client.read(tmp_path / "nothing.pdf")
     with pytest.raises(IsADirectoryError):
         client.read(tmp_path)
-    with pytest.raises(TypeError, match="an open file, not int"):
+    with pytest.raises(TypeError, match="open in binary, not int"):
         client.read(7)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="open in binary, not StringIO"):
+        client.read(io.StringIO("text"))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Only bytes are uploaded"):
         client.files.upload("https://docs.io/a.pdf")
 

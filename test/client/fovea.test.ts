@@ -89,6 +89,7 @@ describe("read", () => {
     stop();
     expect(failure).toBeInstanceOf(JobError);
     expect(failure.job.state).toBe("failed");
+    expect(failure.message).toBe("page 1: page_too_large: 200 megapixels.");
   });
 });
 

@@ -257,7 +257,9 @@ print(json.dumps({
       [["in/deep/.hidden/*.png"], /No file matches|need Node 22/],
       [["empty"], /The folder empty has no \.pdf, .* file/],
       [["in", "-o", "in/a.pdf"], /is a file: several documents need a folder/],
-      [["in/a.pdf", "in/deep/../a.pdf", "-o", "out"], /would both be written to/],
+      [["https://a.test/a.pdf", "https://b.test/a.pdf", "-o", "out"], /would both be written to/],
+      [["in", "--skip-existing"], /--skip-existing needs --output/],
+      [["in", "--parallel", "0"], /--parallel is a number from 1 to 64/],
       [["in/a.md", "-o", "in"], /would be overwritten/],
       [["in", "-f", "docx"], /--format docx needs --output/],
       [["in", "-f", "alto"], /--format alto needs --output/],
@@ -266,6 +268,44 @@ print(json.dumps({
       assert.deepEqual([args, status], [args, 2]);
       assert.match(stderr, words);
     }
+  });
+
+  test("keeps the folders of documents with one name, and leaves out what is there", async () => {
+    for (const name of ["2024/q1", "2025/q1"]) {
+      mkdirSync(join(folder, "years", name), { recursive: true });
+      copyFileSync(join(examples, "invoice.pdf"), join(folder, "years", name, "a.pdf"));
+    }
+    const files = ["years/2024/q1/a.pdf", "./years/2025/q1/a.pdf", "years/2024/../2025/q1/a.pdf"];
+    assert.equal((await fovea(["read", ...files, "-o", "apart"])).status, 0);
+    const made = globSync("**/*.*", { cwd: join(folder, "apart") }).sort();
+    assert.deepEqual(made, ["2024/q1/a.md", "2025/q1/a.md"]);
+    writeFileSync(join(folder, "apart/2024/q1/a.md"), "mine");
+    rmSync(join(folder, "apart/2025/q1/a.md"));
+    await fovea(["read", ...files, "-o", "apart", "--skip-existing"]);
+    assert.equal(readFileSync(join(folder, "apart/2024/q1/a.md"), "utf8"), "mine");
+    assert.match(readFileSync(join(folder, "apart/2025/q1/a.md"), "utf8"), /LED copy light/);
+  });
+
+  test("reads several documents at the same time and writes them in order", async () => {
+    const files = ["report-12.pdf", "invoice.pdf", "blank.pdf", "photo.jpg"];
+    const words = files.map((name) => join(examples, name));
+    const { status, stdout } = await fovea(["read", ...words, "--json", "--parallel", "3"]);
+    assert.equal(status, 0);
+    const lines = stdout.trimEnd().split("\n");
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).source),
+      words,
+    );
+    const refused = await fovea(["read", ...words, "--pages", "x"]);
+    assert.deepEqual([refused.status, refused.stdout], [2, ""]);
+    assert.equal(refused.stderr.trim().split("\n").length, 1);
+  });
+
+  test("writes to stdout for -o -, and names the command for a document", async () => {
+    const invoice = join(examples, "invoice.pdf");
+    assert.match((await fovea(["read", invoice, "-o", "-"])).stdout, /LED copy light/);
+    const { status, stderr } = await fovea([invoice]);
+    assert.deepEqual([status, /Use fovea read .*invoice\.pdf/.test(stderr)], [2, true]);
   });
 
   test("separates documents on stdout, and goes on after one that is refused", async () => {

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -102,8 +102,9 @@ def body_of(source: Source, media_type: str | None = None) -> Body:
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
         return Body(lambda: BytesIO(data), 0, len(data), None, kind)
-    if not hasattr(source, "read"):
-        raise TypeError(f"A document is a path, a URL, bytes or an open file, not {type(source).__name__}.")
+    if not hasattr(source, "read") or isinstance(source, TextIOBase):
+        kinds = "a path, a URL, bytes or a file that is open in binary"
+        raise TypeError(f"A document is {kinds}, not {type(source).__name__}.")
     name = getattr(source, "name", None)
     return _body_of_file(source, Path(name).name if isinstance(name, str) else None, kind)
 

@@ -38,7 +38,12 @@ class JobError(FoveaError):
 
     def __str__(self) -> str:
         error = self.job.error
-        return f"{error.code}: {error.message}" if error else f"The job is {self.job.state}."
+        if error:
+            return f"{error.code}: {error.message}"
+        for page in self.job.pages or []:
+            if page.error:
+                return f"page {page.page}: {page.error.code}: {page.error.message}"
+        return f"The job is {self.job.state}."
 
 
 class WebhookError(FoveaError):
@@ -81,9 +86,8 @@ class ApiError(FoveaError):
 
     def __str__(self) -> str:
         message = self.title if self.detail == self.title else f"{self.title}: {self.detail}"
-        fields = "".join(f" {fault.get('path')}: {fault.get('message')}" for fault in self.errors)
         request = f" (request {self.request_id})" if self.request_id else ""
-        return f"{message}{fields}{request}"
+        return f"{message}{request}"
 
 
 class InvalidRequestError(ApiError):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from llama_index.core.readers.base import BaseReader
@@ -45,6 +46,11 @@ class FoveaReader(BaseReader):
         with open_client(self._client) as client:
             reading = client.read(file, **self._options)
         return self._documents(reading, file, extra_info)
+
+    def lazy_load_data(
+        self, file: Source, extra_info: dict[str, Any] | None = None, **_: Any
+    ) -> Iterable[Document]:
+        return self.load_data(file, extra_info)
 
     async def aload_data(
         self, file: Source, extra_info: dict[str, Any] | None = None, **_: Any

@@ -15,8 +15,9 @@ import {
 } from "../index.ts";
 import { type Command, type Input, noArgs, type Option, onlyArg, wholeNumber } from "./command.ts";
 import { documentsOf } from "./documents.ts";
-import { EXIT, UsageError } from "./errors.ts";
+import { EXIT, isAboutDocument, UsageError } from "./errors.ts";
 import { deliver, print, printJson, printTable, say } from "./output.ts";
+import { inParallel } from "./parallel.ts";
 import { BatchProgress } from "./progress.ts";
 import { formOf, formOptions, readingOf, readingOptions } from "./read.ts";
 
@@ -63,12 +64,13 @@ export const batch: Command[] = [
     async run(input) {
       const fovea = input.fovea();
       const target = targetOf(input);
-      const { id } = await startBatch(fovea, input);
+      const { started, refused } = await startBatch(fovea, input);
+      const { id } = started;
       if (!input.has("quiet")) say(id);
       const status = await watch(fovea, input, id, () => {});
       await writeOutput(fovea, id, target);
       if (target.folder !== undefined) show(input, await fovea.batches.get(id));
-      return status;
+      return Math.max(status, refused > 0 ? EXIT.unread : 0);
     },
   },
   {
@@ -77,10 +79,10 @@ export const batch: Command[] = [
     summary: "Start a batch and print its id",
     options: { ...lineOptions, ...bucketOptions },
     async run(input) {
-      const started = await startBatch(input.fovea(), input);
+      const { started, refused } = await startBatch(input.fovea(), input);
       if (input.has("json")) printJson(started);
       else print(started.id);
-      return 0;
+      return refused > 0 ? EXIT.unread : 0;
     },
   },
   {
@@ -180,10 +182,13 @@ function act(verb: "pause" | "resume" | "cancel" | "retry" | "deliver", summary:
   };
 }
 
-async function startBatch(fovea: Fovea, input: Input): Promise<Batch> {
+async function startBatch(
+  fovea: Fovea,
+  input: Input,
+): Promise<{ started: Batch; refused: number }> {
   const defaults = { ...readingOf(input), ...formOf(input) } as BatchDefaults;
   const target = input.value("to-bucket");
-  if (target === undefined && input.has("to-prefix"))
+  if (target === undefined && input.value("to-prefix") !== undefined)
     throw new UsageError("--to-prefix needs --to-bucket.");
   const output = target && { bucket: target, prefix: input.value("to-prefix") };
   const bucket = input.value("bucket");
@@ -191,39 +196,59 @@ async function startBatch(fovea: Fovea, input: Input): Promise<Batch> {
     if (input.args.length > 0) throw new UsageError("Name a bucket or documents, not both.");
     const suffixes = input.value("suffixes")?.split(",");
     const source = { bucket, prefix: input.value("prefix"), suffixes };
-    return fovea.batches.create({ input: source, defaults, ...(output && { output }) });
+    const request = { input: source, defaults, ...(output && { output }) };
+    return { started: await fovea.batches.create(request), refused: 0 };
   }
-  if (input.has("prefix") || input.has("suffixes"))
+  if (input.value("prefix") !== undefined || input.value("suffixes") !== undefined)
     throw new UsageError("--prefix and --suffixes need --bucket.");
-  const manifest = await manifestOf(fovea, input.args);
-  return fovea.batches.start(manifest, { defaults, ...(output && { output }) });
+  const { manifest, refused } = await manifestOf(fovea, input.args);
+  const started = await fovea.batches.start(manifest, { defaults, ...(output && { output }) });
+  return { started, refused };
 }
 
-/** Standard input and a single `.jsonl` or `.ndjson` argument are manifests; other arguments are documents. */
-async function manifestOf(fovea: Fovea, args: string[]): Promise<ManifestSource> {
+/** How many documents are sent at the same time. */
+const UPLOADS = 4;
+
+/**
+ * Standard input and a single `.jsonl` or `.ndjson` argument are manifests; other arguments are documents.
+ * @returns also how many documents the service refused
+ */
+async function manifestOf(
+  fovea: Fovea,
+  args: string[],
+): Promise<{ manifest: ManifestSource; refused: number }> {
   const [only = "-"] = args;
   if (args.length < 2 && only === "-") {
     if (process.stdin.isTTY)
       throw new UsageError("Name a manifest or documents, or pipe a manifest to standard input.");
-    return Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
+    const manifest = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
+    return { manifest, refused: 0 };
   }
   if (args.length < 2 && /\.(jsonl|ndjson)$/i.test(only)) {
     if (!statSync(only, { throwIfNoEntry: false })?.isFile())
       throw new UsageError(`There is no file ${only}.`);
-    return only;
+    return { manifest: only, refused: 0 };
   }
-  const lines: ManifestLine[] = [];
   const documents = documentsOf(args);
   for (const { source } of documents)
     if (source === "-" || /^data:/i.test(source))
       throw new UsageError(`A line of a batch cannot be ${source.slice(0, 5)}.`);
-  for (const { source } of documents) {
+  const lines: (ManifestLine | null)[] = documents.map(() => null);
+  await inParallel([...documents.entries()], UPLOADS, async ([i, { source, label }]) => {
     const custom_id = source.slice(-256);
-    if (/^https?:/i.test(source)) lines.push({ url: source, custom_id });
-    else if (/^file_[0-9a-z]{24}$/.test(source)) lines.push({ file: source, custom_id });
-    else lines.push({ file: (await fovea.files.upload(source)).id, custom_id });
-  }
-  return lines;
+    if (/^https?:/i.test(source)) lines[i] = { url: source, custom_id };
+    else if (/^file_[0-9a-z]{24}$/.test(source)) lines[i] = { file: source, custom_id };
+    else
+      try {
+        lines[i] = { file: (await fovea.files.upload(source)).id, custom_id };
+      } catch (error) {
+        if (!isAboutDocument(error, source)) throw error;
+        say(`${label}: ${(error as Error).message}`);
+      }
+  });
+  const accepted = lines.filter((line) => line !== null);
+  if (accepted.length === 0) throw new UsageError("No document could be sent.");
+  return { manifest: accepted, refused: lines.length - accepted.length };
 }
 
 const hasStopped = ({ state }: Batch) => state === "paused" || isBatchOver(state);

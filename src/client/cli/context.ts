@@ -6,7 +6,7 @@ import type { Ageing, Compressed, Context, ContextView } from "../index.ts";
 import { type Command, noArgs, onlyArg, wholeNumber } from "./command.ts";
 import { contentOf, documentsOf, jsonOf } from "./documents.ts";
 import { EXIT, UsageError } from "./errors.ts";
-import { deliver, print, printJson, printTable } from "./output.ts";
+import { deliver, outputOf, print, printJson, printTable } from "./output.ts";
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
 const PROVIDERS = ["openai", "anthropic", "gemini"] as const;
@@ -249,7 +249,7 @@ export const context: Command[] = [
     options: { output: { value: "PATH", short: "o", help: "the file to write (stdout)" } },
     async run(input) {
       const id = onlyArg(input, "context id");
-      await deliver(await input.fovea().contexts.export(id), input.value("output"));
+      await deliver(await input.fovea().contexts.export(id), outputOf(input));
       return 0;
     },
   },

@@ -39,10 +39,11 @@ export function documentsOf(args: string[]): Document[] {
     if (stat) throw new UsageError(`${argument} is neither a file nor a folder.`);
     return isPattern(argument) ? matching(argument) : missing(argument);
   });
-  const sources = new Set<string>();
+  const known = new Set<string>();
   return documents.filter(({ source }) => {
-    const isNew = !sources.has(source);
-    sources.add(source);
+    const name = isReference(source) ? source : resolve(source);
+    const isNew = !known.has(name);
+    known.add(name);
     return isNew;
   });
 }
@@ -96,15 +97,16 @@ function matching(pattern: string): Document[] {
 
 /**
  * The file of each document in an output folder. Documents whose names differ only in their extension keep it:
- * `a.pdf.md`, `a.png.md`.
+ * `a.pdf.md`, `a.png.md`. Documents of one name from several folders keep their folders: `2024/a.md`, `2025/a.md`.
  * @throws UsageError if two documents would have one file, or a document would be overwritten
  */
 export function targetsIn(folder: string, documents: Document[], extension: string): string[] {
-  const places = documents.map(({ place }) => place);
+  const places = apart(documents);
   const isShared = (place: string) => places.indexOf(place) !== places.lastIndexOf(place);
-  const targets = documents.map(({ source, place }) =>
-    join(folder, `${place}${isShared(place) ? extname(source) : ""}.${extension}`),
-  );
+  const targets = documents.map(({ source }, i) => {
+    const place = places[i] as string;
+    return join(folder, `${place}${isShared(place) ? extname(source) : ""}.${extension}`);
+  });
   for (const [i, target] of targets.entries()) {
     if (targets.indexOf(target) !== i)
       throw new UsageError(
@@ -113,6 +115,28 @@ export function targetsIn(folder: string, documents: Document[], extension: stri
     demandNoDocument(target, documents);
   }
   return targets;
+}
+
+/** The places of the documents; for files of one name, from the folder down that they have in common. */
+function apart(documents: Document[]): string[] {
+  const nameOf = ({ source, place }: Document) => place + extname(source);
+  const files = documents.filter(({ source }) => source !== "-" && !isReference(source));
+  const groups = new Map<string, Document[]>();
+  for (const file of files) groups.set(nameOf(file), [...(groups.get(nameOf(file)) ?? []), file]);
+  return documents.map((document) => {
+    const group = files.includes(document) ? (groups.get(nameOf(document)) as Document[]) : [];
+    if (group.length < 2) return document.place;
+    const common = commonFolder(group.map(({ source }) => resolve(source)));
+    return withoutExtension(relative(common, resolve(document.source)));
+  });
+}
+
+/** @param paths at least one, absolute */
+function commonFolder(paths: string[]): string {
+  const [first = [], ...others] = paths.map((path) => path.split(sep));
+  const isShared = (i: number) => others.every((parts) => parts[i] === first[i]);
+  const end = first.findIndex((_, i) => !isShared(i));
+  return first.slice(0, end).join(sep) || sep;
 }
 
 /** @throws UsageError if the file is one of the documents */

@@ -2,7 +2,7 @@
 import type { Job, JobState } from "../index.ts";
 import { type Command, type Input, noArgs, onlyArg, wholeNumber } from "./command.ts";
 import { EXIT } from "./errors.ts";
-import { deliver, print, printJson, printTable } from "./output.ts";
+import { deliver, outputOf, print, printJson, printTable } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { follow, formatOf, formatOption, resultOf } from "./read.ts";
 
@@ -71,7 +71,7 @@ export const jobs: Command[] = [
       const id = onlyArg(input, "job id");
       const pages = input.value("pages");
       const body = await resultOf(input.fovea(), id, formatOf(input), pages);
-      await deliver(body, input.value("output"));
+      await deliver(body, outputOf(input));
       return 0;
     },
   },

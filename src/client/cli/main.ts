@@ -1,17 +1,18 @@
 #!/usr/bin/env node
 /** `fovea`: runs a command and turns errors into a line on stderr and an exit status. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { ApiError, ConnectionError, JobError } from "../index.ts";
 import { type Command, parse } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { EXIT, KeyError, UsageError } from "./errors.ts";
+import { EXIT, isDocumentFault, KeyError, UsageError } from "./errors.ts";
 import { groupHelp, helpOf, overview } from "./help.ts";
-import { messageOf, say } from "./output.ts";
+import { say } from "./output.ts";
 
 // A reader such as `head` may close the pipe early.
-process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === "EPIPE" ? 0 : 1),
-);
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") say(`fovea: ${error.message}`);
+  process.exit(error.code === "EPIPE" ? 0 : EXIT.unread);
+});
 // `process.exit` would lose output that a pipe has not taken yet.
 process.exitCode = await main(process.argv.slice(2));
 
@@ -65,7 +66,9 @@ function find(words: string[]): [Command, string[]] {
   const group = COMMANDS.filter(({ name }) => name.startsWith(`${words[0]} `));
   if (group.length > 0)
     throw new UsageError(`Use one of: ${group.map(({ name }) => `fovea ${name}`).join(", ")}.`);
-  throw new UsageError(`There is no command ${words[0]}.`);
+  const isDocument = existsSync(words[0] as string) || /^https?:/i.test(words[0] as string);
+  const hint = isDocument ? ` Use fovea read ${words[0]}.` : "";
+  throw new UsageError(`There is no command ${words[0]}.${hint}`);
 }
 
 function explain(error: unknown): [number, string] {
@@ -74,10 +77,10 @@ function explain(error: unknown): [number, string] {
   if (error instanceof JobError) return [EXIT.unread, error.message];
   if (error instanceof ConnectionError) return [EXIT.service, error.message];
   if (error instanceof ApiError) {
-    const { status, requestId } = error;
-    const message = messageOf(error);
+    const { status, requestId, message } = error;
     if (status >= 500 || status === 429)
       return [EXIT.service, requestId ? `${message} (request ${requestId})` : message];
+    if (isDocumentFault(error)) return [EXIT.unread, message];
     return [status === 401 || status === 402 || status === 403 ? EXIT.key : EXIT.usage, message];
   }
   const { code, message } = error as NodeJS.ErrnoException;

@@ -1,19 +1,14 @@
 /** Output to stdout, stderr and files. */
-import { createWriteStream } from "node:fs";
+import { once } from "node:events";
+import { createWriteStream, renameSync, rmSync, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { ApiError, ConnectionError } from "../index.ts";
+import { ConnectionError } from "../index.ts";
+import type { Input } from "./command.ts";
 
 export const say = (text: string) => process.stderr.write(`${text}\n`);
 export const print = (text: string) => process.stdout.write(`${text}\n`);
 export const printJson = (value: unknown) => print(JSON.stringify(value, null, 2));
-
-/** A line about an error, with the invalid fields of a request. */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof ApiError)) return (error as Error).message;
-  const fields = error.errors.map(({ path, message }) => ` ${path}: ${message}`).join("");
-  return error.message + fields;
-}
 
 /** Prints rows under their headings in aligned columns. */
 export function printTable(headings: string[], rows: (string | number | null)[][]): void {
@@ -28,6 +23,12 @@ export function printTable(headings: string[], rows: (string | number | null)[][
     );
 }
 
+/** What `--output` names; `-` is stdout. */
+export const outputOf = (input: Input) => {
+  const path = input.value("output");
+  return path === "-" ? undefined : path;
+};
+
 /** Copies a response body to a file, or to stdout without a path. @throws ConnectionError when the body breaks off */
 export async function deliver(
   body: ReadableStream<Uint8Array>,
@@ -35,11 +36,26 @@ export async function deliver(
 ): Promise<void> {
   const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
   try {
-    if (path === undefined) await pipeline(source, process.stdout, { end: false });
-    else await pipeline(source, createWriteStream(path));
+    if (path !== undefined) return await writeWhole(path, source);
+    for await (const chunk of source)
+      if (!process.stdout.write(chunk)) await once(process.stdout, "drain");
   } catch (error) {
     if (error instanceof TypeError)
       throw new ConnectionError("The connection broke before the result was complete.");
+    throw error;
+  }
+}
+
+/** Writes a file that is there only when it is complete; what is no file, such as a pipe, as it comes. */
+export async function writeWhole(path: string, content: Readable): Promise<void> {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const isFile = !stat || stat.isFile();
+  const target = isFile ? `${path}.part` : path;
+  try {
+    await pipeline(content, createWriteStream(target));
+    if (isFile) renameSync(target, path);
+  } catch (error) {
+    if (isFile) rmSync(target, { force: true });
     throw error;
   }
 }

@@ -25,10 +25,10 @@ class Bar {
     this.#drawn = true;
   }
 
-  line(text: string): void {
+  line(text: string, label = this.#label): void {
     if (this.#quiet) return;
     this.end();
-    process.stderr.write(`${this.#label}: ${text}\n`);
+    process.stderr.write(`${label}: ${text}\n`);
   }
 
   /** Erases the bar. */
@@ -38,7 +38,14 @@ class Bar {
   }
 }
 
-export class Progress {
+/** A job that is shown while it runs. */
+export interface JobProgress {
+  /** @param total pages of the job, if known */
+  show(event: JobEvent, total: number | null): void;
+  end(): void;
+}
+
+export class Progress implements JobProgress {
   readonly #bar: Bar;
   #done = 0;
 
@@ -46,7 +53,6 @@ export class Progress {
     this.#bar = new Bar(label, quiet);
   }
 
-  /** @param total pages of the job, if known */
   show(event: JobEvent, total: number | null): void {
     if (isPage(event)) {
       this.#done++;
@@ -57,6 +63,44 @@ export class Progress {
 
   end(): void {
     this.#bar.end();
+  }
+}
+
+/** Documents that are read at the same time: one bar for all, and a line for each problem. */
+export class Documents {
+  readonly #bar: Bar;
+  readonly #total: number;
+  #done = 0;
+
+  constructor(total: number, quiet: boolean) {
+    this.#bar = new Bar("reading", quiet);
+    this.#total = total;
+    this.#draw();
+  }
+
+  of(label: string): JobProgress {
+    return {
+      show: (event) => {
+        if (isPage(event) && event.verdict !== "ok" && event.verdict !== "blank")
+          this.#bar.line(remark(event), label);
+        this.#draw();
+      },
+      end: () => {},
+    };
+  }
+
+  /** One more has ended. */
+  ended(): void {
+    this.#done++;
+    this.#draw();
+  }
+
+  end(): void {
+    this.#bar.end();
+  }
+
+  #draw(): void {
+    this.#bar.draw(this.#done, this.#total, "documents");
   }
 }
 

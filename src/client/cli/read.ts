@@ -1,6 +1,7 @@
 /** `fovea read`: reads documents and writes their results. */
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { Readable } from "node:stream";
 import {
   ApiError,
   type BatchDefaults,
@@ -10,6 +11,7 @@ import {
   isOver,
   type Job,
   type ReadOptions,
+  type Source,
 } from "../index.ts";
 import { type Command, type Input, type Option, wholeNumber } from "./command.ts";
 import {
@@ -20,9 +22,10 @@ import {
   jsonOf,
   targetsIn,
 } from "./documents.ts";
-import { EXIT, ExtractionError, UsageError } from "./errors.ts";
-import { deliver, messageOf, print, say } from "./output.ts";
-import { Progress } from "./progress.ts";
+import { EXIT, ExtractionError, isAboutDocument, UsageError } from "./errors.ts";
+import { deliver, outputOf, print, say, writeWhole } from "./output.ts";
+import { inParallel } from "./parallel.ts";
+import { Documents, type JobProgress, Progress } from "./progress.ts";
 
 /** Extension of the file that holds a result. */
 const EXTENSIONS: Record<Format, string> = {
@@ -146,36 +149,67 @@ export const read: Command = {
     ...formOptions,
     ...jobOptions,
     ...schemaOptions,
+    parallel: { value: "N", help: "how many documents are read at the same time (4)" },
+    "skip-existing": { help: "leave out documents whose file in the output folder is there" },
     quiet: { short: "q", help: "print only errors on stderr" },
   },
   async run(input) {
-    const documents = documentsOf(input.args);
-    const write = writerOf(input, documents);
+    const all = documentsOf(input.args);
+    const { targets, write } = writerOf(input, all);
+    const isWanted = input.has("skip-existing") ? skipsExisting(targets) : () => true;
+    const documents = all.filter((_, i) => isWanted(i));
     const options = { ...readingOf(input), ...formOf(input), ...jobOf(input), ...schemaOf(input) };
+    const most = parallelOf(input);
     const fovea = input.fovea();
+    const progress =
+      documents.length > 1 ? new Documents(documents.length, input.has("quiet")) : null;
+    const running = new Running(fovea, () => progress?.end());
     let status = 0;
-    for (const [i, document] of documents.entries())
-      try {
-        status = Math.max(status, await readOne(fovea, input, document, options, write(i)));
-      } catch (error) {
-        if (documents.length === 1 || !isAboutDocument(error)) throw error;
-        say(`${document.label}: ${messageOf(error)}`);
-        if (isJsonLines(input)) printFailure(document, { error: errorOf(error) });
-        status = EXIT.unread;
-      }
+    try {
+      await inParallel(documents, most, async (document, before) => {
+        const turn = targets ? Promise.resolve() : before;
+        const shown =
+          progress?.of(document.label) ?? new Progress(document.label, input.has("quiet"));
+        try {
+          const job = await readOne(running, document, options, shown);
+          await turn;
+          if (job.state !== "succeeded") status = EXIT.unread;
+          if (job.progress.done > 0) await write(document)(fovea, job);
+          else if (isJsonLines(input))
+            printFailure(document, { job_id: job.id, state: job.state, error: job.error });
+        } catch (error) {
+          if (all.length === 1 || !isAboutDocument(error, document.source)) throw error;
+          await turn;
+          say(`${document.label}: ${(error as Error).message}`);
+          if (isJsonLines(input)) printFailure(document, { error: errorOf(error) });
+          status = EXIT.unread;
+        }
+        progress?.ended();
+      });
+    } finally {
+      running.release();
+      progress?.end();
+    }
     return status;
   },
 };
 
-/** Whether the other documents may fare better. */
-const isAboutDocument = (error: unknown) =>
-  error instanceof ApiError
-    ? error.status < 500 && ![401, 402, 403, 408, 429].includes(error.status)
-    : typeof (error as NodeJS.ErrnoException).code === "string";
+/** @throws UsageError without an output folder */
+function skipsExisting(targets: string[] | null): (i: number) => boolean {
+  if (!targets) throw new UsageError("--skip-existing needs --output.");
+  return (i) => !existsSync(targets[i] as string);
+}
+
+/** @throws UsageError */
+export function parallelOf(input: Input): number {
+  const most = wholeNumber(input, "parallel") ?? 4;
+  if (most < 1 || most > 64) throw new UsageError("--parallel is a number from 1 to 64.");
+  return most;
+}
 
 const errorOf = (error: unknown) => ({
   code: (error as ApiError | NodeJS.ErrnoException).code,
-  message: messageOf(error),
+  message: (error as Error).message,
 });
 
 /** Where the result of a document goes: a file, or stdout. */
@@ -188,19 +222,22 @@ const FILES = new Set<Format>([...BINARY, "hocr", "alto", "docling"]);
 
 const isJsonLines = (input: Input) =>
   (formatOf(input) === "json" || input.value("schema") !== undefined) &&
-  input.value("output") === undefined;
+  outputOf(input) === undefined;
 
-/** @throws UsageError */
-function writerOf(input: Input, documents: Document[]): (index: number) => Write {
+/** @returns the files of the documents, if they have some. @throws UsageError */
+function writerOf(
+  input: Input,
+  documents: Document[],
+): { targets: string[] | null; write: (document: Document) => Write } {
   const isExtraction = input.value("schema") !== undefined;
   const format = isExtraction ? "json" : formatOf(input);
-  const output = input.value("output");
+  const output = outputOf(input);
   // A folder or a pattern is several documents, even if it holds only one.
   const isSeveral = documents.length > 1 || documents[0]?.source !== (input.args[0] ?? "-");
   if (output === undefined) {
     if (isSeveral ? FILES.has(format) : BINARY.has(format) && process.stdout.isTTY)
       throw new UsageError(`--format ${format} needs --output.`);
-    return (index) => toStdout(format, documents, index, isExtraction);
+    return { targets: null, write: toStdout(format, documents, isExtraction) };
   }
   const stat = statSync(output, { throwIfNoEntry: false });
   const isFolder = isSeveral || /[/\\]$/.test(output) || stat?.isDirectory();
@@ -208,38 +245,43 @@ function writerOf(input: Input, documents: Document[]): (index: number) => Write
     throw new UsageError(`${output} is a file: several documents need a folder.`);
   if (!isFolder) demandNoDocument(output, documents);
   const targets = isFolder ? targetsIn(output, documents, EXTENSIONS[format]) : [output];
-  return (index) => async (fovea, job) => {
-    const target = targets[index] as string;
+  const write = (document: Document) => async (fovea: Fovea, job: Job) => {
+    const target = targets[documents.indexOf(document)] as string;
     mkdirSync(dirname(target), { recursive: true });
-    if (isExtraction)
-      writeFileSync(target, `${JSON.stringify(await extractionOf(fovea, job), null, 2)}\n`);
-    else await deliver(await resultOf(fovea, job.id, format), target);
+    if (isExtraction) {
+      const found = JSON.stringify(await extractionOf(fovea, job), null, 2);
+      await writeWhole(target, Readable.from([`${found}\n`]));
+    } else await deliver(await resultOf(fovea, job.id, format), target);
   };
+  return { targets, write };
 }
 
 /** JSON takes one line for each document; texts of several documents have their names between them. */
 function toStdout(
   format: Format,
   documents: Document[],
-  index: number,
   isExtraction: boolean,
-): Write {
-  const { label } = documents[index] as Document;
+): (document: Document) => Write {
+  let isFirst = true;
   if (format === "json")
-    return async (fovea, job) => {
-      const result = isExtraction
-        ? await extractionOf(fovea, job)
-        : await fovea.jobs.result(job.id);
-      print(JSON.stringify({ source: label, ...result }));
+    return ({ label }) =>
+      async (fovea, job) => {
+        const result = isExtraction
+          ? await extractionOf(fovea, job)
+          : await fovea.jobs.result(job.id);
+        print(JSON.stringify({ source: label, ...result }));
+      };
+  return ({ label }) =>
+    async (fovea, job) => {
+      const body = await resultOf(fovea, job.id, format);
+      if (documents.length === 1 || format === "chunks") return deliver(body, undefined);
+      const heading =
+        format === "md" || format === "html" ? `<!-- ${label} -->` : `==> ${label} <==`;
+      print(isFirst ? heading : `\n${heading}`);
+      isFirst = false;
+      await deliver(body, undefined);
+      print("");
     };
-  return async (fovea, job) => {
-    const body = await resultOf(fovea, job.id, format);
-    if (documents.length === 1 || format === "chunks") return deliver(body, undefined);
-    const heading = format === "md" || format === "html" ? `<!-- ${label} -->` : `==> ${label} <==`;
-    print(index === 0 ? heading : `\n${heading}`);
-    await deliver(body, undefined);
-    print("");
-  };
 }
 
 /** The values of `schemaOptions`. @throws UsageError for a file that is no JSON object, or options that do not fit */
@@ -265,25 +307,19 @@ async function extractionOf(fovea: Fovea, { id }: Job): Promise<Extraction> {
   return fovea.jobs.extraction(id, extraction.id);
 }
 
+/** @returns the ended job */
 async function readOne(
-  fovea: Fovea,
-  input: Input,
+  running: Running,
   document: Document,
   options: ReadOptions,
-  write: Write,
-): Promise<number> {
+  progress: JobProgress,
+): Promise<Job> {
   const { label } = document;
-  const started = await fovea.start(await contentOf(document), options);
-  const progress = new Progress(label, input.has("quiet"));
-  const job = await cancelOnInterrupt(fovea, started, progress, () =>
-    follow(fovea, started, progress),
-  );
+  const content = await contentOf(document);
+  const job = await running.job(content, options, progress);
   if (job.error) say(`${label}: ${job.error.code}: ${job.error.message}`);
   else if (job.state !== "succeeded" && job.state !== "partial") say(`${label}: ${job.state}`);
-  if (job.progress.done > 0) await write(fovea, job);
-  else if (isJsonLines(input))
-    printFailure(document, { job_id: job.id, state: job.state, error: job.error });
-  return job.state === "succeeded" ? 0 : EXIT.unread;
+  return job;
 }
 
 const printFailure = ({ label }: Document, fields: object) =>
@@ -294,29 +330,59 @@ export const resultOf = (fovea: Fovea, id: string, format: Format, pages?: strin
     ? fovea.jobs.pdf(id, { pages, boxes: format === "overlay" })
     : fovea.jobs.resultStream(id, format, { pages });
 
-/** Ctrl-C cancels the job, since nobody waits for its result. */
-async function cancelOnInterrupt<T>(
-  fovea: Fovea,
-  job: Job,
-  progress: Progress,
-  work: () => Promise<T>,
-): Promise<T> {
-  const stop = () => {
-    progress.end();
-    say(`canceling ${job.id}`);
-    const leave = () => process.exit(130);
-    fovea.jobs.cancel(job.id).then(leave, leave);
-  };
-  process.once("SIGINT", stop);
-  try {
-    return await work();
-  } finally {
-    process.off("SIGINT", stop);
+/** The jobs of this command. Ctrl-C cancels them, since nobody waits for their results. */
+class Running {
+  readonly #fovea: Fovea;
+  readonly #jobs = new Map<string, Promise<Job>>();
+  readonly #stop: () => void;
+  #isStopped = false;
+
+  constructor(fovea: Fovea, onStop: () => void) {
+    this.#fovea = fovea;
+    this.#stop = () => {
+      this.#isStopped = true;
+      onStop();
+      const ids = [...this.#jobs.keys()];
+      if (ids.length > 0) say(`canceling ${ids.join(", ")}`);
+      const leave = () => process.exit(130);
+      Promise.allSettled(ids.map((id) => fovea.jobs.cancel(id))).then(leave);
+    };
+    process.once("SIGINT", this.#stop);
+  }
+
+  /** Reads a document. @returns the ended job */
+  async job(content: Source, options: ReadOptions, progress: JobProgress): Promise<Job> {
+    const started = await this.#start(content, options);
+    const ended = follow(this.#fovea, started, progress);
+    this.#jobs.set(started.id, ended);
+    try {
+      return await ended;
+    } finally {
+      this.#jobs.delete(started.id);
+    }
+  }
+
+  /** Where the key may have fewer open jobs than this command wants, waits until one of them has ended. */
+  async #start(content: Source, options: ReadOptions): Promise<Job> {
+    for (;;)
+      try {
+        // The command ends when its jobs are canceled.
+        if (this.#isStopped) return await new Promise<never>(() => {});
+        return await this.#fovea.start(content, options);
+      } catch (error) {
+        const isFull = error instanceof ApiError && error.code === "too-many-jobs";
+        if (!isFull || this.#jobs.size === 0) throw error;
+        await Promise.race(this.#jobs.values()).catch(() => {});
+      }
+  }
+
+  release(): void {
+    process.off("SIGINT", this.#stop);
   }
 }
 
 /** Shows a job's progress until it ends. @returns the ended job */
-export async function follow(fovea: Fovea, job: Job, progress: Progress): Promise<Job> {
+export async function follow(fovea: Fovea, job: Job, progress: JobProgress): Promise<Job> {
   if (isOver(job.state) && job.progress.failed === 0) return job;
   try {
     let { total } = job.progress;

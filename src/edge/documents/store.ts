@@ -5,12 +5,14 @@
 import type { Env } from "../bindings.ts";
 import {
   BATCH_INPUT,
+  isGeneric,
   isJsonLines,
   isOldOffice,
   type MediaType,
   mediaTypeOf,
   READABLE,
   SNIFF_BYTES,
+  typeByName,
 } from "../domain/documents/media-type.ts";
 import { hex } from "../domain/encoding.ts";
 import { newId } from "../domain/ids.ts";
@@ -34,7 +36,7 @@ const UPLOAD_MS = 24 * 3600_000;
 const PART_BYTES = 8 * 1024 * 1024;
 
 /**
- * @param declared the declared Content-Type
+ * @param declared the declared Content-Type. If it is general, the name tells the type of a text
  * @param isBatchInput whether JSON lines are stored, too
  * @returns the file, and whether it is new. A tenant has one file for equal bytes
  * @throws Problem `empty-file`, `file-too-large` or `unsupported-media-type`; or what the storage throws. Nothing is
@@ -51,7 +53,8 @@ export async function storeDocument(
   const now = Date.now();
   const id = newId("file", now);
   await expectObjects(env.DB, { id, tenantId }, now + UPLOAD_MS);
-  const upload = new Upload(env, filePath({ tenantId, id }), declared, isBatchInput);
+  const type = isGeneric(declared) ? typeByName(name ?? "") : declared;
+  const upload = new Upload(env, filePath({ tenantId, id }), type, isBatchInput);
   // The sweep repeats it if it fails.
   const discard = async () => {
     const erased = upload.discard().then(() => forgetErasure(env.DB, id));

@@ -7,6 +7,7 @@ import busboy from "busboy";
 import type { Context } from "hono";
 import type { AppEnv } from "../context.ts";
 import { STORED, storeDocument } from "../documents/store.ts";
+import { typeByName } from "../domain/documents/media-type.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { settings } from "../settings.ts";
 import { bestEffort } from "../storage/fault.ts";
@@ -187,12 +188,18 @@ class Form {
           stream.resume();
           return invalid(`${name}: only the field \`${field}\` may be a file`);
         }
-        const part = { name: filename?.slice(0, 255) || null, mediaType: mimeType };
-        this.#parts.push({ ...part, chunks: whole(stream) });
+        this.#parts.push({
+          name: filename?.slice(0, 255) || null,
+          // What busboy says of a part without a type, as Python's clients send them (RFC 7578, 4.4).
+          mediaType:
+            mimeType === "text/plain" ? (typeByName(filename ?? "") ?? mimeType) : mimeType,
+          chunks: whole(stream),
+        });
         this.#tell();
       });
       form.on("field", (name, text, { nameTruncated, valueTruncated }) => {
-        if (nameTruncated || valueTruncated)
+        if (name === field) invalid(`${field}: is text: a part that is a file has a \`filename\``);
+        else if (nameTruncated || valueTruncated)
           invalid(
             `${name}: at most ${LIMITS.fieldSize} bytes, and ${LIMITS.fieldNameSize} of the name`,
           );

@@ -71,7 +71,8 @@ export async function putToTarget(
   const text = await unseal(SIGNING_SECRET, PURPOSE, contextOf(owner), sealed);
   const { url, headers } = JSON.parse(text) as DeliverTarget;
   await demandAllowed(env, url);
-  const all = new Headers({ "content-type": body.mediaType, "user-agent": "Fovea" });
+  const all = new Headers({ "user-agent": "Fovea" });
+  if (!signsType(url)) all.set("content-type", body.mediaType);
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
   const response = await reach(url, {
     method: "PUT",
@@ -86,4 +87,13 @@ export async function putToTarget(
   if (status === 408 || status === 429 || status >= 500)
     throw bucketFault("bucket_failed", `(status ${status})`);
   throw bucketFault("request_refused", `(status ${status}) Has the address expired?`);
+}
+
+/**
+ * Version 2 of the signatures of S3 and Google Cloud Storage, which boto3 still makes unless it is told otherwise, covers
+ * the `Content-Type`, or that there is none.
+ */
+function signsType(url: string): boolean {
+  const { searchParams } = new URL(url);
+  return searchParams.has("Signature") && searchParams.has("Expires");
 }

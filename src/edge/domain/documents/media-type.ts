@@ -140,13 +140,19 @@ const DECLARED: Record<string, MediaType> = {
   "application/xhtml+xml": "text/html",
 };
 
-const BY_ENDING: Record<string, TextType | "text/csv"> = {
+const BY_ENDING: Record<string, MediaType> = {
   md: "text/markdown",
   markdown: "text/markdown",
   txt: "text/plain",
   csv: "text/csv",
+  htm: "text/html",
+  html: "text/html",
 };
 
 /** The type that a name declares, for texts whose type is not declared otherwise. */
-export const typeByName = (name: string): string | null =>
+export const typeByName = (name: string): MediaType | null =>
   BY_ENDING[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? null;
+
+/** Whether a declared type says nothing about a text. */
+export const isGeneric = (declared: string | null): boolean =>
+  /^\s*(?:$|(?:application|binary)\/octet-stream\b)/i.test(declared ?? "");

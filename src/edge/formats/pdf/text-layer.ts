@@ -1,10 +1,12 @@
 /**
- * Lays out a page's text as invisible lines over its picture. A block has a box but no lines, so the lines are
- * estimated: the text is wrapped in type of one size that fills the box.
+ * Lays out a page's text as invisible lines over its picture: each word in its box, as far as the reader knows it. The
+ * places of the others are estimated: the text is wrapped in type of one size that fills the box of the line or block.
  */
 import type { PageResult } from "../../domain/pages/page-result.ts";
 
 type Block = PageResult["blocks"][number];
+type Placed = Pick<Block, "text" | "bbox">;
+type Size = { width: number; height: number };
 
 export interface Line {
   text: string;
@@ -22,18 +24,53 @@ const LEADING = 1.2;
 /** The part of a line's height that is above the baseline. */
 const ABOVE = 0.8;
 const SMALLEST = 1;
+/** The least space between words, in ems: below 0.1, programs take them for one. */
+const GAP = 0.2;
 const SHRINK = 0.96;
 /** With more stretch, programs that look at gaps take the words of a line for columns. */
 const MOST_STRETCH = 130;
 
 /** @param page size in points */
-export function textLines(block: Block, page: { width: number; height: number }): Line[] {
-  const rows = (block.text || (block.latex ?? ""))
+export function textLines(block: Block, page: Size): Line[] {
+  if (!block.lines?.length)
+    return wrapped({ text: block.text || (block.latex ?? ""), bbox: block.bbox }, page);
+  return block.lines.flatMap((line) =>
+    line.words?.length ? inTheirBoxes(line.words, page) : wrapped(line, page),
+  );
+}
+
+/**
+ * The words of a line on one baseline, also if the line is skewed: from words on several heights, programs make several
+ * lines. For the same reason words that touch are drawn apart.
+ */
+function inTheirBoxes(words: Placed[], page: Size): Line[] {
+  const mean = (i: 1 | 3) => words.reduce((sum, { bbox }) => sum + bbox[i], 0) / words.length;
+  const height = Math.max((mean(3) - mean(1)) * page.height, SMALLEST);
+  const size = height / LEADING;
+  return words.map(({ text, bbox: [x0, , x1] }, i) => {
+    const rightToLeft = runsFromRight(text);
+    const next = words[i + 1]?.bbox;
+    const own = (x1 - x0) * page.width;
+    const room = next && (rightToLeft ? x1 - next[2] : next[0] - x0) * page.width - GAP * size;
+    const width = room === undefined ? own : Math.min(own, Math.max(room, own / 2));
+    return {
+      text: next ? `${text} ` : text,
+      size,
+      rightToLeft,
+      stretch: Math.max((100 * width) / (emWidth(text) * size || 1), 1),
+      x: (rightToLeft ? x1 : x0) * page.width,
+      y: mean(1) * page.height + height * ABOVE,
+    };
+  });
+}
+
+function wrapped({ text, bbox }: Placed, page: Size): Line[] {
+  const rows = text
     .split("\n")
     .map((row) => row.replace(/\s+/g, " ").trim())
     .filter(Boolean);
   if (rows.length === 0) return [];
-  const [x0, y0, x1, y1] = block.bbox;
+  const [x0, y0, x1, y1] = bbox;
   const width = Math.max((x1 - x0) * page.width, SMALLEST);
   const height = Math.max((y1 - y0) * page.height, SMALLEST);
   const { size, lines } = setType(rows, width, height);

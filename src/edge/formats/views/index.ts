@@ -34,7 +34,7 @@ export const VIEWS = {
 export type ViewName = keyof typeof VIEWS;
 
 /** Formats that have the places of lines and words where the reader knows them. */
-export const PLACES: ReadonlySet<ViewName> = new Set(["hocr", "alto"]);
+export const PLACES: ReadonlySet<ViewName> = new Set(["hocr", "alto", "pdf", "overlay"]);
 
 type Figures = Presentation["figures"];
 

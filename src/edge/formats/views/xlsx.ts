@@ -179,6 +179,6 @@ const PARTS: [string, string][] = [
       '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>' +
       `<cellXfs count="${FORMATS.length + 2}"><xf/><xf applyAlignment="1"><alignment wrapText="1"/></xf>` +
       FORMATS.map((_, i) => `<xf numFmtId="${FIRST_FORMAT + i}" applyNumberFormat="1"/>`).join("") +
-      "</cellXfs></styleSheet>",
+      '</cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>',
   ],
 ];

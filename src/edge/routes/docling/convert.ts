@@ -182,7 +182,7 @@ async function fromForm(c: Context<AppEnv>): Promise<Task> {
 
 function formOf(fields: [string, string][]): Wanted {
   const read = optionsFromTexts(fields, ConvertForm.shape);
-  if ("fault" in read) throw new Problem("invalid-request", read.fault);
+  if ("fault" in read) throw invalidRequest([read.fault]);
   const { data, error } = ConvertForm.safeParse(read.options);
   if (error) throw invalidRequest(error.issues);
   const { target_type: target, callbacks: _, ...options } = data;

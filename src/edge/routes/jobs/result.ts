@@ -198,6 +198,8 @@ function formOf(
     ...(PLACES.has(format) && { granularity: finestOf(options.model) }),
     ...chosen,
     ...(join !== undefined && { join_tables: join === "true" }),
+    // There a table stays on the pages on which it is.
+    ...(PLACES.has(format) && { join_tables: false }),
     figures: figuresIn(format, chosen.figures, presentation.figures),
   };
 }

@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import type { App, AppEnv } from "../../context.ts";
 import type { DocumentSource } from "../../documents/ingest.ts";
 import { objectFields } from "../../domain/batches/batch.ts";
+import { CONVERTED_TYPES } from "../../domain/documents/media-type.ts";
 import { idPattern } from "../../domain/ids.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { JobRequest } from "../../domain/jobs/job-request.ts";
@@ -93,8 +94,14 @@ const Body = z
     example: { file: "file_01jdf7k2m4c8q6w0e5r9t1y3", pages: "1-3", task: "markdown" },
   });
 
-/** Documents that may be the body itself. Texts are `text/markdown`: `text/plain` is what browsers call JSON without a type. */
-const RAW = ["application/pdf", "application/octet-stream", "image/*", "text/markdown"];
+/** Documents that may be the body itself. `text/plain` is not among them: browsers call JSON without a type so. */
+const RAW = [
+  "application/pdf",
+  "application/octet-stream",
+  "image/*",
+  "text/markdown",
+  ...CONVERTED_TYPES,
+];
 const isRaw = (type: string) =>
   RAW.some(
     (known) => known === type || (known.endsWith("/*") && type.startsWith(known.slice(0, -1))),
@@ -262,7 +269,7 @@ function optionsOf(texts: [string, string][]): {
   data: ExtractionFields | undefined;
 } {
   const read = optionsFromTexts(texts);
-  if ("fault" in read) throw new Problem("invalid-request", read.fault);
+  if ("fault" in read) throw invalidRequest([read.fault]);
   const { data, error } = Options.safeParse(read.options);
   if (error) throw invalidRequest(error.issues);
   const { schema, instructions, ...options } = data;

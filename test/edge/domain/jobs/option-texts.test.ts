@@ -4,7 +4,7 @@ import { optionsFromTexts } from "../../../../src/edge/domain/jobs/option-texts.
 
 function optionsOf(texts: [string, string][]) {
   const read = optionsFromTexts(texts);
-  if ("fault" in read) throw new Error(read.fault);
+  if ("fault" in read) throw new Error(read.fault.message);
   return read.options;
 }
 
@@ -13,7 +13,7 @@ it("reads each option as the type that it has", () => {
     ["pages", "1-3"],
     ["dpi", "200"],
     ["witness", "true"],
-    ["join_tables", "false"],
+    ["join_tables", "False"],
     ["languages", "ru, en"],
     ["languages", "de"],
     ["metadata", '{"order": "7"}'],
@@ -34,12 +34,28 @@ it("reads each option as the type that it has", () => {
   });
 });
 
+it.each(['["ru", "en"]', "ru,en", " ru , en"])("reads the list %s", (text) => {
+  expect(optionsOf([["languages", text]])).toEqual({ languages: ["ru", "en"] });
+});
+
 it.each([
-  ["dpi", "high"],
-  ["dpi", ""],
-  ["witness", "yes"],
-  ["metadata", "{"],
+  ["dpi", "high", "is not a number"],
+  ["dpi", "", "is not a number"],
+  ["witness", "yes", "is `true` or `false`"],
+  ["witness", "constructor", "is `true` or `false`"],
+  ["metadata", "{", "is not JSON"],
+  ["schema", "", "is not JSON"],
+  ["schema", "type: object", "is not JSON"],
+])("refuses %s=%s and says how it is written", (name, text, form) => {
+  expect(optionsFromTexts([[name, text]])).toEqual({
+    fault: { path: [name], message: form },
+  });
+});
+
+it.each([
   ["metadata", "[1]"],
+  ["languages", "[1]"],
+  ["languages", "[ru"],
   ["colour", "red"],
   ["constructor", "x"],
   ["__proto__", "x"],
@@ -49,9 +65,7 @@ it.each([
   expect(issue?.path[0] ?? issue?.message).toContain(name);
 });
 
-it("leaves a schema that is no JSON as text, and a JSON of another kind as it is", () => {
-  for (const text of ["", "{", "type: object"])
-    expect(optionsOf([["schema", text]])).toEqual({ schema: text });
+it("leaves a JSON of another kind as it is", () => {
   expect(optionsOf([["schema", "null"]])).toEqual({ schema: null });
 });
 
@@ -67,5 +81,5 @@ it.each([
     [name, first],
     [name, second],
   ]);
-  expect(twice).toEqual({ fault: `${name}: is there more than once` });
+  expect(twice).toEqual({ fault: { path: [name], message: "is there more than once" } });
 });

@@ -458,6 +458,18 @@ describe("a presigned address", () => {
     expect((await rows(refused.id)).results).toMatchObject([{ target: null }]);
   });
 
+  it("has no type where the signature covers one, unless it is given", async () => {
+    const url = receive("/old.json").replace("X-Amz-Signature=", "Expires=1796017169&Signature=");
+    stop = cog.work(1);
+    const headers = { "content-type": "application/octet-stream" };
+    const file = (await json(post("/v1/files", key, pdf(), headers))).id;
+    for (const deliver of [{ url }, { url, headers: { "Content-Type": "text/plain" } }]) {
+      const job = await json(post("/v1/ocr", key, { file, deliver }));
+      await until(async () => (await delivery(job.id)).state === "delivered");
+    }
+    expect(puts.map(({ type }) => type)).toEqual([null, "text/plain"]);
+  });
+
   it("must be public, and its headers harmless", async () => {
     const file = (
       await json(post("/v1/files", key, pdf(), { "content-type": "application/octet-stream" }))

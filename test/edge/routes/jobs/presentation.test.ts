@@ -125,6 +125,10 @@ it("tables that go on over pages are joined, and running headers left out of chu
   const result = (query: string) => call(`/v1/jobs/${job.id}/result?${query}`, { key });
   const apart = await json(result("join_tables=false"));
   expect(markdown(apart.pages)).toEqual([HTML, HTML, HTML]);
+  for (const format of ["hocr", "alto"]) {
+    const placed = await (await result(`format=${format}`)).text();
+    expect(placed.match(/>x<|"x"/g)).toHaveLength(3);
+  }
   expect(await (await result("format=chunks&join_tables=false")).text()).not.toContain("Running");
 });
 

@@ -103,6 +103,38 @@ describe("a document as the body", () => {
     expect(await files()).toMatchObject([{ name: "größe.pdf" }]);
   });
 
+  it("has the type that its name stands for", async () => {
+    for (const [type, bytes] of [
+      ["text/csv", "a,b\n1,2\n"],
+      ["text/html; charset=utf-8", "<!doctype html><p>a"],
+      ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "PK\x03\x04"],
+    ] as const)
+      expect((await raw("", bytes, { "content-type": type })).status).toBe(202);
+    const types = (await files()).map((file: { media_type: string }) => file.media_type);
+    expect(types.sort()).toEqual(["application/zip", "text/csv", "text/html"]);
+  });
+
+  it("has the type of its name where none is declared", async () => {
+    const part = (name: string, type: string) =>
+      `--b\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\n${type}\r\n# ${name}, ${type}\r\n--b--\r\n`;
+    const inForm = async (name: string, type = "") => {
+      const headers = { "content-type": "multipart/form-data; boundary=b" };
+      const { file_id } = await json(post("/v1/ocr", key, part(name, type), headers));
+      return (await json(call(`/v1/files/${file_id}`, { key }))).media_type;
+    };
+    const OCTETS = "Content-Type: application/octet-stream\r\n";
+    expect(await inForm("a.md")).toBe("text/markdown");
+    expect(await inForm("A.MD", OCTETS)).toBe("text/markdown");
+    expect(await inForm("a.csv", OCTETS)).toBe("text/csv");
+    expect(await inForm("a.txt", OCTETS)).toBe("text/plain");
+    expect(await inForm("a.md", "Content-Type: text/csv\r\n")).toBe("text/csv");
+    expect(await inForm("notes")).toBe("text/plain");
+    expect(await inForm("notes", OCTETS)).toBe(undefined);
+    const raw = { "content-type": "application/octet-stream" };
+    const named = await json(post("/v1/files?name=b.html", key, "<p>no root", raw));
+    expect(named.media_type).toBe("text/html");
+  });
+
   it("has a schema as a field or in the query, for data from its pages", async () => {
     const stop = cog.work(1, () => invoice);
     const schema = JSON.stringify({ ...SCHEMA, description: "x".repeat(40_000) }, null, 2);
@@ -192,6 +224,7 @@ describe("what is refused leaves nothing behind", () => {
     ],
     ["a file with another name", [["image", file()]], "image"],
     ["no file", [["pages", "1"]], "no field `file`"],
+    ["a file without a name", [["file", "%PDF-1.7"]], "a part that is a file has a `filename`"],
     [
       "a field that is too long",
       [
