@@ -124,9 +124,11 @@ export const Block = z
 
 export const Link = z
   .object({
-    url: text(LINKS.max_url).meta({
-      description: "An address of the kinds `https`, `http`, `mailto` and `tel`, in ASCII",
-    }),
+    url: text(LINKS.max_url)
+      .regex(/^(?:https?:\/\/|mailto:|tel:)[!#-;=?-~]+$/)
+      .meta({
+        description: "An address of the kinds `https`, `http`, `mailto` and `tel`, in ASCII",
+      }),
     text: text(LINKS.max_text).meta({
       description: "The words of the link; empty if it has none, such as one over a picture",
     }),
@@ -140,7 +142,7 @@ export const Link = z
     }),
   })
   .meta({
-    id: "Link",
+    id: "Hyperlink",
     example: {
       url: "https://example.com/terms",
       text: "terms of payment",
@@ -158,7 +160,7 @@ const PushedLink = Link.extend({
   table_place: span.optional().meta({
     description: "Where its words stand in the `markdown` of its block, a table",
   }),
-}).meta({ id: "PushedLink" });
+}).meta({ id: "PushedHyperlink" });
 
 /** A block as workers push it: with what the edge needs to answer it in several forms. */
 const PushedBlock = Block.extend({
@@ -203,7 +205,7 @@ export const PageResult = z
     compression: z.number().min(0).nullable(),
     expected_precision: z.tuple([unit, unit]).nullable(),
     blocks: z.array(PushedBlock).max(20_000),
-    links: z.array(PushedLink).max(LINKS.max_count).optional().meta({
+    hyperlinks: z.array(PushedLink).max(LINKS.max_count).optional().meta({
       description: "Links of the document, in the order of the text. Left out if it is not known",
     }),
     markdown: text(4_000_000),
@@ -260,9 +262,9 @@ export const PushedPage = PageResult.refine(
  */
 export const StoredPageResult = PageResult.extend({
   blocks: z.array(Block),
-  links: z.array(Link).max(LINKS.max_count).optional().meta({
+  hyperlinks: z.array(Link).max(LINKS.max_count).optional().meta({
     description:
-      "Links of the document, in the order of the text. Left out with `links: none`, and by readings from before links were read",
+      "Links of the document, in the order of the text. Left out with `hyperlinks: none`, and by readings from before links were read",
   }),
   error: z.null(),
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({

@@ -187,9 +187,9 @@ class PageResult:
         body: dict[str, Any] = {"schema": 1}
         for name in self.__slots__:
             body[name] = getattr(self, name)
-        del body["attachments"], body["turned"]
+        del body["attachments"], body["turned"], body["links"]
         body["blocks"] = [block.to_json() for block in self.blocks]
-        body["links"] = [link.to_json() for link in self.links]
+        body["hyperlinks"] = [link.to_json() for link in self.links]
         body["attempts"] = [attempt.to_json() for attempt in self.attempts]
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:
