@@ -84,7 +84,7 @@ def plain(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     text = f"{value:.15g}"
-    return text if "e" in text else text.rstrip("0").rstrip(".") if "." in text else text
+    return text.upper()
 
 
 def _shown(value: float, code: str, is_1904: bool) -> str:

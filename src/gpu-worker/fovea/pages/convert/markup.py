@@ -32,7 +32,7 @@ MAX_DEPTH = 200
 """Of elements in elements. What is deeper is text."""
 MAX_CHAPTERS = 2000
 MAX_SPAN = 1000
-MISSING_CHAPTERS = "{} chapters of the book are missing in its file."
+MISSING_CHAPTERS = "Chapters of the book that are missing in its file: {}."
 HEADING = re.compile(r"h[1-6]")
 DROPPED = frozenset(("script", "style", "head", "template", "noscript", "iframe", "object"))
 VOID = frozenset(
@@ -208,7 +208,7 @@ class _Walk:
     def _address(self, node: lxml.html.HtmlElement) -> str | None:
         href = (node.get("href") or "").strip()
         try:
-            return safe_url(urljoin(self._base, href)) if href else None
+            return safe_url(urljoin(self._base, href)) if href and not href.startswith("#") else None
         except ValueError:
             return None
 

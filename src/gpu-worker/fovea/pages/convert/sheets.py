@@ -27,10 +27,10 @@ MAX_ROWS = 10_000
 MAX_COLUMNS = 16_384
 DELIMITERS = ",;\t|"
 SAMPLE = 8 << 10
-HIDDEN = "The document has {} hidden sheets, which are not read."
+HIDDEN = "Hidden sheets, which are not read: {}."
 COMMENTS = "The comments of the cells are not read."
 DRAWINGS = "The pictures and charts of the sheets are not read."
-UNCALCULATED = "{} formulas have no stored result: their cells are empty."
+UNCALCULATED = "Formulas without a stored result, whose cells are empty: {}."
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})$")
 _HYPERLINK = re.compile(r'\s*=?\s*HYPERLINK\(\s*"((?:[^"]|"")*)"', re.IGNORECASE)
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -138,7 +138,8 @@ class _Workbook:
             if formula is not None and (match := _HYPERLINK.match(formula.text or "")):
                 url = safe_url(match[1].replace('""', '"'))
             text = self._text(cell)
-            if formula is not None and child(cell, "v") is None and child(cell, "is") is None:
+            stored = child(cell, "v")
+            if formula is not None and (stored is None or not stored.text) and child(cell, "is") is None:
                 self._seen[UNCALCULATED] += 1
             if text.strip() and column < MAX_COLUMNS:
                 yield (number, column), text, url

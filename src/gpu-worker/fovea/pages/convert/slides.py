@@ -22,7 +22,7 @@ from fovea.pages.links import safe_url
 MAX_DEPTH = 10
 """Of groups in groups."""
 NOTES = "Notes"
-HIDDEN = "The presentation has {} hidden slides, which are not read."
+HIDDEN = "Hidden slides, which are not read: {}."
 COMMENTS = "The comments of the slides are not read."
 NUMBERS = {
     "arabic": "decimal",

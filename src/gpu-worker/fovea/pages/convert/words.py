@@ -25,7 +25,7 @@ from fovea.pages.convert.numbering import BULLET, Numbering, Styles
 from fovea.pages.convert.opc import Element, Package, attribute, child, is_on, name, value
 from fovea.pages.links import safe_url
 
-COMMENTS = "The document has {} comments, which are not read."
+COMMENTS = "Comments, which are not read: {}."
 CHANGES = "The document has tracked changes: it is read as if all of them were accepted."
 EMBEDDED = "The document contains other documents, which are not read."
 MAX_SPAN = 1000
@@ -134,7 +134,8 @@ class _Reader:
 
     def _sentences(self) -> list[str]:
         sentences = []
-        if comments := self._related("comments"):
+        comments = self._related("comments")
+        if comments is not None and len(comments):
             sentences.append(COMMENTS.format(len(comments)))
         if self._has_changes:
             sentences.append(CHANGES)
