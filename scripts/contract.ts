@@ -33,6 +33,7 @@ import {
   BLOCK_TYPES,
   DocumentReport,
   FIGURES,
+  LINKS,
   MAX_IMAGE_BYTES,
   MAX_PAGE_BYTES,
   PageResult,
@@ -77,6 +78,7 @@ const contract = {
   max_page_bytes: MAX_PAGE_BYTES,
   max_image_bytes: MAX_IMAGE_BYTES,
   figures: FIGURES,
+  links: LINKS,
 };
 
 const text = `${JSON.stringify(contract, null, 2)}\n`;

@@ -171,6 +171,8 @@ export type Job = {
   join_tables: boolean;
   /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
   figures: "none" | "link" | "inline";
+  /** Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page · `list`: only there · `none`: nowhere */
+  hyperlinks: "none" | "list" | "inline";
   languages: Array<string>;
   /** Whether the vision tokens of its pages are kept */
   tokens: "keep" | "none";
@@ -251,6 +253,8 @@ export type StoredPageResult = {
   compression: number | null;
   expected_precision: [number, number] | null;
   blocks: Array<Block>;
+  /** Links of the document, in the order of the text. Left out with `hyperlinks: none`, and by readings from before links were read */
+  hyperlinks?: Array<Hyperlink>;
   markdown: string;
   finish_reason: "stop" | "length" | "loop" | "blank" | "error";
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed";
@@ -333,6 +337,18 @@ export type TableCell = {
   bbox: [number, number, number, number] | null;
 };
 
+export type Hyperlink = {
+  /** An address of the kinds `https`, `http`, `mailto` and `tel`, in ASCII */
+  url: string;
+  /** The words of the link; empty if it has none, such as one over a picture */
+  text: string;
+  bbox: [number, number, number, number];
+  /** The id of the block in which it stands; `null` if it stands in none */
+  block: number | null;
+  /** Where `text` begins in the block's `text`, in code points. Left out if it was not found there */
+  start?: number;
+};
+
 export type PageResult = {
   schema: 1;
   page: number;
@@ -356,6 +372,8 @@ export type PageResult = {
   compression: number | null;
   expected_precision: [number, number] | null;
   blocks: Array<PushedBlock>;
+  /** Links of the document, in the order of the text. Left out if it is not known */
+  hyperlinks?: Array<PushedHyperlink>;
   markdown: string;
   finish_reason: "stop" | "length" | "loop" | "blank" | "error";
   verdict: "ok" | "blank" | "suspect" | "unreadable" | "failed";
@@ -411,6 +429,22 @@ export type Figure = {
   width: number;
   height: number;
   bytes: number;
+};
+
+export type PushedHyperlink = {
+  /** An address of the kinds `https`, `http`, `mailto` and `tel`, in ASCII */
+  url: string;
+  /** The words of the link; empty if it has none, such as one over a picture */
+  text: string;
+  bbox: [number, number, number, number];
+  /** The id of the block in which it stands; `null` if it stands in none */
+  block: number | null;
+  /** Where `text` begins in the block's `text`, in code points. Left out if it was not found there */
+  start?: number;
+  /** Where its words stand in the page's Markdown */
+  place?: [number, number];
+  /** Where its words stand in the `markdown` of its block, a table */
+  table_place?: [number, number];
 };
 
 export type FailedPage = {
@@ -612,6 +646,8 @@ export type OcrRequest = {
   join_tables?: boolean;
   /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
   figures?: "none" | "link" | "inline";
+  /** Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page · `list`: only there · `none`: nowhere */
+  hyperlinks?: "none" | "list" | "inline";
   /** The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused. */
   languages?: Array<string>;
   task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep" | "encode";
@@ -1025,6 +1061,8 @@ export type ChatRequest = {
     table_format?: "html" | "markdown";
     /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
     figures?: "none" | "link" | "inline";
+    /** Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page · `list`: only there · `none`: nowhere */
+    hyperlinks?: "none" | "list" | "inline";
     /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -1127,6 +1165,8 @@ export type ResponsesRequest = {
     table_format?: "html" | "markdown";
     /** Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs */
     figures?: "none" | "link" | "inline";
+    /** Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page · `list`: only there · `none`: nowhere */
+    hyperlinks?: "none" | "list" | "inline";
     /** Overrides the task in the message, whose text is then a prompt */
     task?: "markdown" | "free" | "ocr" | "figure" | "describe" | "locate" | "deep";
     dpi?: number;
@@ -1278,6 +1318,8 @@ export type BatchDefaults = {
   join_tables?: boolean;
   /** `inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are not kept */
   figures?: "none" | "inline";
+  /** Links of the documents. `list`, the default here: in `hyperlinks` of the pages; the Markdown, which is also the text of training data, has none · `inline`: there, too · `none`: nowhere */
+  hyperlinks?: "none" | "list" | "inline";
 };
 
 export type NewBatch = {

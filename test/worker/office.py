@@ -67,8 +67,10 @@ def paragraph(text: str, style: str = "") -> str:
     return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
-def xlsx(sheets: dict[str, str], hidden: str = "") -> bytes:
-    """`sheets`: the content of `<worksheet>` by name."""
+def xlsx(
+    sheets: dict[str, str], hidden: str = "", more: dict | None = None, related: dict | None = None
+) -> bytes:
+    """`sheets`: the content of `<worksheet>` by name. `related`: further relations of the workbook."""
     listed = "".join(
         f'<sheet name="{name}" sheetId="{n}" r:id="r{n}" state="{"hidden" if name == hidden else "visible"}"/>'
         for n, name in enumerate(sheets, 1)
@@ -77,13 +79,14 @@ def xlsx(sheets: dict[str, str], hidden: str = "") -> bytes:
         "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{OFFICE}"><sheets>{listed}</sheets></workbook>',
         "xl/_rels/workbook.xml.rels": relations(
             {f"r{n}": ("worksheet", f"worksheets/sheet{n}.xml") for n in range(1, len(sheets) + 1)}
+            | (related or {})
         ),
     }
     kinds = {}
     for n, content in enumerate(sheets.values(), 1):
         parts[f"xl/worksheets/sheet{n}.xml"] = f'<worksheet xmlns="{SHEET}">{content}</worksheet>'
         kinds[f"xl/worksheets/sheet{n}.xml"] = "spreadsheetml.worksheet"
-    return package("xl/workbook.xml", "spreadsheetml.sheet.main", parts, kinds)
+    return package("xl/workbook.xml", "spreadsheetml.sheet.main", parts, kinds, more)
 
 
 def rows(table: list[list[str | float]], merged: str = "") -> str:
@@ -100,7 +103,7 @@ def rows(table: list[list[str | float]], merged: str = "") -> str:
     )
 
 
-def pptx(slides: list[str], hidden: int | None = None) -> bytes:
+def pptx(slides: list[str], hidden: int | None = None, more: dict | None = None) -> bytes:
     """`slides`: the shapes of each."""
     ids = "".join(f'<p:sldId id="{255 + n}" r:id="r{n}"/>' for n in range(1, len(slides) + 1))
     parts = {
@@ -119,7 +122,7 @@ def pptx(slides: list[str], hidden: int | None = None) -> bytes:
             f"</p:spTree></p:cSld></p:sld>"
         )
         kinds[f"ppt/slides/slide{n}.xml"] = "presentationml.slide"
-    return package("ppt/presentation.xml", "presentationml.presentation.main", parts, kinds)
+    return package("ppt/presentation.xml", "presentationml.presentation.main", parts, kinds, more)
 
 
 def shape(number: int, texts: list[str], kind: str = "", top: int = 0) -> str:

@@ -160,6 +160,9 @@ class Job(Record):
     figures: Literal["none", "link", "inline"] | str
     """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
     `inline`: as `data:` URLs"""
+    hyperlinks: Literal["none", "list", "inline"] | str
+    """Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page ·
+    `list`: only there · `none`: nowhere"""
     languages: list[str]
     tokens: Literal["keep", "none"] | str
     """Whether the vision tokens of its pages are kept"""
@@ -1858,6 +1861,9 @@ class StoredPageResult(Record):
     compression: float | None
     expected_precision: tuple[float, float] | None
     blocks: list[Block]
+    hyperlinks: list[Hyperlink] | None = None
+    """Links of the document, in the order of the text. Left out with `hyperlinks: none`, and by readings
+    from before links were read"""
     markdown: str
     finish_reason: Literal["stop", "length", "loop", "blank", "error"] | str
     verdict: Literal["ok", "blank", "suspect", "unreadable", "failed"] | str
@@ -1960,6 +1966,9 @@ class BatchDefaults(Record):
     figures: Literal["none", "inline"] | str | None = None
     """`inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are
     not kept"""
+    hyperlinks: Literal["none", "list", "inline"] | str | None = None
+    """Links of the documents. `list`, the default here: in `hyperlinks` of the pages; the Markdown, which
+    is also the text of training data, has none · `inline`: there, too · `none`: nowhere"""
 
 
 class Fade(Record):
@@ -2157,6 +2166,18 @@ class BlockFigure(Record):
     bytes: int
     url: str | None = None
     """With `figures: link` the address, with `figures: inline` a `data:` URL"""
+
+
+class Hyperlink(Record):
+    url: str
+    """An address of the kinds `https`, `http`, `mailto` and `tel`, in ASCII"""
+    text: str
+    """The words of the link; empty if it has none, such as one over a picture"""
+    bbox: tuple[float, float, float, float]
+    block: int | None
+    """The id of the block in which it stands; `null` if it stands in none"""
+    start: int | None = None
+    """Where `text` begins in the block's `text`, in code points. Left out if it was not found there"""
 
 
 class Line(Record):

@@ -57,6 +57,9 @@ class OcrOptions(TypedDict, total=False):
     figures: Literal["none", "link", "inline"]
     """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
     `inline`: as `data:` URLs"""
+    hyperlinks: Literal["none", "list", "inline"]
+    """Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page ·
+    `list`: only there · `none`: nowhere"""
     languages: list[str]
     """The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A
     language that the reader lacks is refused."""
@@ -347,6 +350,9 @@ class ChatRequestFovea(TypedDict, total=False):
     figures: Literal["none", "link", "inline"]
     """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
     `inline`: as `data:` URLs"""
+    hyperlinks: Literal["none", "list", "inline"]
+    """Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page ·
+    `list`: only there · `none`: nowhere"""
     task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep"]
     """Overrides the task in the message, whose text is then a prompt"""
     dpi: int
@@ -430,6 +436,9 @@ class ResponsesRequestFovea(TypedDict, total=False):
     figures: Literal["none", "link", "inline"]
     """Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key ·
     `inline`: as `data:` URLs"""
+    hyperlinks: Literal["none", "list", "inline"]
+    """Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page ·
+    `list`: only there · `none`: nowhere"""
     task: Literal["markdown", "free", "ocr", "figure", "describe", "locate", "deep"]
     """Overrides the task in the message, whose text is then a prompt"""
     dpi: int
@@ -794,6 +803,9 @@ class BatchDefaults(TypedDict, total=False):
     figures: Literal["none", "inline"]
     """`inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are
     not kept"""
+    hyperlinks: Literal["none", "list", "inline"]
+    """Links of the documents. `list`, the default here: in `hyperlinks` of the pages; the Markdown, which
+    is also the text of training data, has none · `inline`: there, too · `none`: nowhere"""
 
 
 class Fade(TypedDict, total=False):

@@ -105,6 +105,11 @@ export const formOptions: Record<string, Option> = {
     help: "figures in the Markdown: none, link or inline (none)",
     choices: ["none", "link", "inline"],
   },
+  hyperlinks: {
+    value: "FORM",
+    help: "links of the document: none, list (only in the JSON) or inline (inline)",
+    choices: ["none", "list", "inline"],
+  },
 };
 
 /** What concerns a job as a whole, so that lines of a batch do not have it. */
@@ -446,4 +451,8 @@ export const formOf = (input: Input) =>
     table_format: input.value("table-format"),
     join_tables: input.has("join-tables") || undefined,
     figures: input.value("figures"),
-  }) as Pick<ReadOptions, "granularity" | "table_format" | "join_tables" | "figures">;
+    hyperlinks: input.value("hyperlinks"),
+  }) as Pick<
+    ReadOptions,
+    "granularity" | "table_format" | "join_tables" | "figures" | "hyperlinks"
+  >;

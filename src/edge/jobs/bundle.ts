@@ -14,6 +14,7 @@ import {
 } from "../storage/bundles.ts";
 import { bestEffort } from "../storage/fault.ts";
 import { findJobById, type Job, type JobPage, jobPages } from "../storage/jobs.ts";
+import { plainForm } from "./form.ts";
 
 /**
  * Whether the result of an ended job is worth a bundle. Jobs in the background are read once and deleted; what has to be
@@ -29,7 +30,8 @@ export const willBeBundled = ({ background, zeroRetention, options }: Job) =>
 export async function bundleJob(env: Env, job: Job, pages: JobPage[]): Promise<string> {
   const name = (isBundled(job) && (await bundleName(pages))) || "";
   const timeoutMs = settings(env).STORAGE_TIMEOUT_S * 1000;
-  const made = name !== "" && (await writeBundle(env.BUCKET, job, name, pages, timeoutMs));
+  const made =
+    name !== "" && (await writeBundle(env.BUCKET, job, name, pages, plainForm(env), timeoutMs));
   await recordBundle(env.DB, env.BUCKET, job, made ? name : "");
   if (made) rememberBundle(pages, name);
   return made ? name : "";

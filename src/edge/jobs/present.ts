@@ -2,25 +2,21 @@
 import type { Env } from "../bindings.ts";
 import { base64 } from "../domain/encoding.ts";
 import { joinTables } from "../domain/pages/joined-tables.ts";
+import { withLinks } from "../domain/pages/links.ts";
 import type {
   PageEntry,
   PageError,
   StoredPageResult,
   StoredReading,
 } from "../domain/pages/page-result.ts";
-import {
-  isPlain,
-  type Presentation,
-  present,
-  roomForFigures,
-} from "../domain/pages/presentation.ts";
-import { receiptKey, receiptOfForm } from "../domain/pages/receipt.ts";
+import { isPlain, type Presentation, roomForFigures } from "../domain/pages/presentation.ts";
 import { json } from "../formats/views/json.ts";
 import type { LoadFigure } from "../formats/views/view.ts";
 import { settings } from "../settings.ts";
 import type { PlainPages } from "../storage/bundles.ts";
 import type { Job, JobPage } from "../storage/jobs.ts";
 import { figureOf, readAllStored, type StoredEntry } from "../storage/results.ts";
+import { inForm } from "./form.ts";
 import { plainResult, wholeResult } from "./result.ts";
 
 /**
@@ -35,8 +31,7 @@ export async function* presentedEntries(
   form: Presentation,
   fits = roomForFigures(),
 ): AsyncGenerator<PageEntry> {
-  let key: Awaited<ReturnType<typeof receiptKey>> | undefined;
-  const signed = withSigned(stored);
+  const signed = withSigned(stored, form);
   const entries = form.join_tables ? joinTables(signed) : signed;
   for await (const { page, pageKey, reading, error, signed } of entries) {
     if (!reading) {
@@ -44,18 +39,19 @@ export async function* presentedEntries(
       continue;
     }
     const figures = await figureUrls(env, job, { page, pageKey }, reading, form, fits);
-    const result = present(reading, form, figures);
-    if (result.markdown !== signed) {
-      key ??= await receiptKey(settings(env).SIGNING_SECRET);
-      result.receipt = await receiptOfForm(key, reading.receipt, result.markdown);
-    }
+    const result = await inForm(env, reading, signed, form, figures);
     yield { page, result, error: null };
   }
 }
 
-/** The pages, each with the Markdown that its receipt is for. */
-async function* withSigned(stored: AsyncIterable<StoredEntry>) {
-  for await (const entry of stored) yield { ...entry, signed: entry.reading?.markdown };
+/** The pages, each with the Markdown that its receipt is for, and with its links if the form wants them. */
+async function* withSigned(stored: AsyncIterable<StoredEntry>, { hyperlinks }: Presentation) {
+  for await (const entry of stored) {
+    const signed = entry.reading?.markdown;
+    if (entry.reading && hyperlinks === "inline")
+      yield { ...entry, reading: withLinks(entry.reading), signed };
+    else yield { ...entry, signed };
+  }
 }
 
 /** Where a client finds the figures of a page, by the ids of their blocks. */

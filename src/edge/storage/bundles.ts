@@ -11,8 +11,7 @@
  */
 import { hex } from "../domain/encoding.ts";
 import type { WantedPage } from "../domain/pages/page-key.ts";
-import type { PageError, StoredReading } from "../domain/pages/page-result.ts";
-import { PLAIN, present } from "../domain/pages/presentation.ts";
+import type { PageError, StoredPageResult, StoredReading } from "../domain/pages/page-result.ts";
 import { hitsOf } from "./hits.ts";
 import type { Job, JobPage } from "./jobs.ts";
 import { Memory, RECORDS_BYTES } from "./memory.ts";
@@ -81,6 +80,7 @@ export function rememberBundle(pages: JobPage[], name: string): void {
 /**
  * Writes a bundle, unless it exists. Memory holds a few pages. Nothing is visible until all is written, so it can be
  * interrupted and repeated.
+ * @param plain a reading in the plain form
  * @param timeoutMs time for one write to R2
  * @returns false if a page's bytes were deleted; nothing is written then
  */
@@ -89,13 +89,14 @@ export async function writeBundle(
   job: Job,
   name: string,
   pages: JobPage[],
+  plain: PlainForm,
   timeoutMs: number,
 ): Promise<boolean> {
   const ends = [".jsonl", ".json"] as const;
   const there = await Promise.all(ends.map((end) => bucket.head(path(job, name, end))));
   if (there.every((object) => object !== null)) return true;
   const full = new R2Stream(bucket, path(job, name, ".jsonl"), "application/jsonl", timeoutMs);
-  const plain = new R2Stream(bucket, path(job, name, ".json"), "text/plain", timeoutMs);
+  const inForm = new R2Stream(bucket, path(job, name, ".json"), "text/plain", timeoutMs);
   const lines: [page: number, bytes: number][] = [];
   const encoder = new TextEncoder();
   try {
@@ -105,24 +106,28 @@ export async function writeBundle(
       for (const [at, { page }] of window.entries()) {
         const found = loaded[at];
         if (!found) {
-          await Promise.all([full.discard(), plain.discard()]);
+          await Promise.all([full.discard(), inForm.discard()]);
           return false;
         }
         const line = await lineOf(found);
         lines.push([page, line.byteLength]);
         await full.write(line);
-        await plain.write(encoder.encode((lines.length > 1 ? "," : "") + plainText(found)));
+        const shown = await plainText(found, plain);
+        await inForm.write(encoder.encode((lines.length > 1 ? "," : "") + shown));
       }
     }
     await full.write(encoder.encode(`${JSON.stringify({ lines })}\n`));
     await full.end();
-    await plain.end();
+    await inForm.end();
     return true;
   } catch (error) {
-    await Promise.all([full.discard(), plain.discard()]);
+    await Promise.all([full.discard(), inForm.discard()]);
     throw error;
   }
 }
+
+/** Makes the plain form of a reading. */
+export type PlainForm = (reading: StoredReading) => Promise<StoredPageResult>;
 
 /** A page of a bundle. */
 type Line =
@@ -150,9 +155,9 @@ async function lineOf({ page, pageKey, bytes, error }: Loaded): Promise<Uint8Arr
   return new Uint8Array(await new Blob(line).arrayBuffer());
 }
 
-const plainText = ({ page, bytes, error }: Loaded): string =>
+const plainText = async ({ page, bytes, error }: Loaded, plain: PlainForm): Promise<string> =>
   JSON.stringify(
-    bytes ? present(JSON.parse(new TextDecoder().decode(bytes)), PLAIN) : { page, error },
+    bytes ? await plain(JSON.parse(new TextDecoder().decode(bytes))) : { page, error },
   );
 
 /** The pages of a bundle in their plain form: their JSON, joined by commas. */

@@ -9,7 +9,7 @@ import type {
   PageResult,
   StoredReading,
 } from "../domain/pages/page-result.ts";
-import { PLAIN, present } from "../domain/pages/presentation.ts";
+import { AS_READ, present } from "../domain/pages/presentation.ts";
 import type { Job, JobPage } from "./jobs.ts";
 
 const path = (
@@ -155,13 +155,13 @@ export async function readStored(bucket: R2Bucket, job: Job, page: JobPage): Pro
   return { page: number, pageKey, reading: await object.json<StoredReading>(), error: null };
 }
 
-/** Loads a page's result, in its plain form, or its error. */
+/** Loads a page's result, as it was read, or its error. */
 export async function readEntry(bucket: R2Bucket, job: Job, page: JobPage): Promise<PageEntry> {
-  return plain(await readStored(bucket, job, page));
+  return asRead(await readStored(bucket, job, page));
 }
 
-const plain = ({ page, reading, error }: StoredEntry): PageEntry =>
-  reading ? { page, result: present(reading, PLAIN), error } : { page, result: null, error };
+const asRead = ({ page, reading, error }: StoredEntry): PageEntry =>
+  reading ? { page, result: present(reading, AS_READ), error } : { page, result: null, error };
 
 /** Loads the pages in order, a few at a time, so that memory never holds a long document. */
 export async function* readAllStored(
@@ -177,11 +177,11 @@ export async function* readAllStored(
   }
 }
 
-/** Loads the pages in order, in their plain form. */
+/** Loads the pages in order, as they were read. */
 export async function* readEntries(
   bucket: R2Bucket,
   job: Job,
   pages: JobPage[],
 ): AsyncGenerator<PageEntry> {
-  for await (const entry of readAllStored(bucket, job, pages)) yield plain(entry);
+  for await (const entry of readAllStored(bucket, job, pages)) yield asRead(entry);
 }

@@ -752,3 +752,86 @@ describe("mdzip", () => {
     expect(Object.keys(await write(pages, {}))).toEqual(["document.md"]);
   });
 });
+
+describe("links", () => {
+  const url = "https://a.test/?x=1&y='2";
+  const linked = (blocks: Block[], ...links: [block: number, start: number, text: string][]) => {
+    const page = pageOf(1, ...blocks);
+    if (page.result)
+      page.result.hyperlinks = links.map(([block, start, text]) => ({
+        url,
+        text,
+        bbox: [0, 0, 1, 1],
+        block,
+        start,
+      }));
+    return [page];
+  };
+  const blocks = [
+    block("text", "😀 here <b> and here"),
+    block("list", "1. one\n2. two"),
+    block("table", "a\there\nhere\tb", {
+      html: `<table><tr><td>a</td><td>here</td></tr><tr><td><a href="https://a.test/">here</a></td><td>b</td></tr></table>`,
+    }),
+  ];
+  const entries = linked(blocks, [1, 15, "here"], [2, 3, "one"], [3, 7, "here"]);
+  const anchor = (text: string) =>
+    `<a href="https://a.test/?x=1&amp;y='2" rel="nofollow noopener noreferrer">${text}</a>`;
+
+  it("stand around their words in HTML", () => {
+    const page = render("html", entries);
+    expect(page).toContain(`😀 here &lt;b&gt; and ${anchor("here")}</p>`);
+    expect(page).toContain(`<li>${anchor("one")}</li><li>two</li>`);
+    expect(page).toContain(
+      '<td><a href="https://a.test/" rel="nofollow noopener noreferrer">here</a></td>',
+    );
+  });
+
+  it("in tables are kept only as the service writes them", () => {
+    for (const attributes of [
+      'href="javascript:x()"',
+      'href="https://a.test/" onclick="x"',
+      "",
+      'name="x"',
+    ])
+      expect(tableHtml(`<table><tr><td><a ${attributes}>x</a></td></tr></table>`)).toBe(
+        "<table><tr><td>x</td></tr></table>",
+      );
+  });
+
+  it("of other kinds are not written, whatever a stored page says", () => {
+    const [entry] = linked([block("text", "x")], [1, 0, "x"]);
+    for (const link of entry?.result?.hyperlinks ?? []) link.url = "javascript:alert(1)";
+    expect(render("html", [entry as PageEntry])).not.toContain("javascript");
+  });
+
+  it("whose words do not stand there are left out", () => {
+    expect(render("html", linked([block("text", "abc")], [1, 1, "x"], [1, 9, "c"]))).not.toContain(
+      "<a ",
+    );
+  });
+
+  it("are relations of a Word document", async () => {
+    const view: View = VIEWS.docx();
+    const written = [
+      view.head({ jobId: "j", fileId: "f" }),
+      view.page(entries[0] as PageEntry, true),
+    ];
+    for await (const pieces of view.figures?.(async () => null) ?? []) written.push(pieces);
+    written.push(view.tail());
+    const parts = unzip(written.flat() as Uint8Array[], { crc32, inflateRawSync });
+    expect(parts["word/_rels/document.xml.rels"]?.match(/TargetMode="External"/g)).toHaveLength(1);
+    expect(parts["word/_rels/document.xml.rels"]).toContain(
+      'Target="https://a.test/?x=1&amp;y=\'2"',
+    );
+    const body = parts["word/document.xml"] as string;
+    const run = (text: string) =>
+      `<w:hyperlink r:id="l1"><w:r><w:rPr><w:rStyle w:val="Hyperlink"/></w:rPr><w:t xml:space="preserve">${text}</w:t></w:r></w:hyperlink>`;
+    expect(body).toContain(`and </w:t></w:r>${run("here")}</w:p>`);
+    expect(body).toContain(run("one"));
+    // The second cell of the second row; the first has the same words.
+    expect(body).toContain(
+      `<w:tc><w:p>${run("here")}</w:p></w:tc><w:tc><w:p><w:r><w:t xml:space="preserve">b`,
+    );
+  });
+});

@@ -151,7 +151,7 @@ def test_no_word_is_lost_between_pages(paragraphs):
         (xlsx({"S": rows([["x"]] * 10_001)}), "", "document_too_large"),
         (xlsx({"S": rows([["x"] * 101] * 500)}), "", "document_too_large"),
         (b"a,b\n" * 100_000, "text/csv", "document_too_large"),
-        (b"\xff\xfe", "text/csv", "document_broken"),
+        (b"\xff\xfe", "text/csv", "document_empty"),
         (b",,\n,,\n", "text/csv", "document_empty"),
         (b"<html>" + b"<div>" * 3000 + b"x", "text/html", "document_broken"),
         (b"<html><table>" + b"<tr><td rowspan=1000 colspan=1000>x" * 99, "text/html", "document_too_large"),
@@ -230,3 +230,304 @@ def test_a_long_list_and_a_span_go_on_over_pages():
     assert [cell.text for table in tables for cell in table.cells if cell.column == 0] == ["all"] + [""] * (
         len(tables) - 1
     )
+
+
+def linked(document, page=1):
+    """The links of a page, and the words of the blocks that they name."""
+    blocks = {block.id: block for block in document.content(page)}
+    return [
+        (link.url, blocks[link.block].text[link.start : link.start + len(link.text)])
+        for link in document.raster(page, 144).links
+    ]
+
+
+def notes(document):
+    return document.raster(1, 144).notes
+
+
+def run(text):
+    return f"<w:r><w:t>{text}</w:t></w:r>"
+
+
+EXTERNAL = ' TargetMode="External"'
+
+
+def related(relations):
+    """Relations of a part: id, kind and target."""
+    listed = "".join(
+        f'<Relationship Id="{id_}" Type="{office.OFFICE}/{kind}" Target="{target}"{EXTERNAL if ":" in target else ""}/>'
+        for id_, (kind, target) in relations.items()
+    )
+    return f'<Relationships xmlns="{office.RELATIONS}">{listed}</Relationships>'
+
+
+def with_parts(body, parts=None, relations=None):
+    """A Word document with more parts. `relations`: those of its main part."""
+    all_relations = {"s": ("styles", "styles.xml"), **(relations or {})}
+    return docx(body, more={"word/_rels/document.xml.rels": related(all_relations), **(parts or {})})
+
+
+def test_links_of_word_documents_are_those_of_elements_and_fields():
+    field = (
+        '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText> HYPERLINK "https://b.test/" </w:instrText>'
+        f'</w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>{run("field")}'
+        '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+    )
+    body = (
+        f'<w:p xmlns:r="{office.OFFICE}">{run("see ")}<w:hyperlink r:id="a">{run("the")}{run(" terms")}</w:hyperlink>'
+        f'{run(", ")}{field}<w:hyperlink r:id="bad">{run(" bad")}</w:hyperlink></w:p>'
+        f'<w:tbl xmlns:r="{office.OFFICE}"><w:tr><w:tc>{paragraph("x")}</w:tc><w:tc><w:p>{run("y ")}'
+        f'<w:hyperlink r:id="a">{run("cell")}</w:hyperlink></w:p></w:tc></w:tr></w:tbl>'
+    )
+    relations = {"a": ("hyperlink", "https://a.test/"), "bad": ("hyperlink", "javascript:x()")}
+    document = opened(with_parts(body, relations=relations))
+    assert markdown(document).startswith("see the terms, field bad")
+    assert linked(document) == [
+        ("https://a.test/", "the terms"),
+        ("https://b.test/", "field"),
+        ("https://a.test/", "cell"),
+    ]
+
+
+def test_links_of_web_pages_books_slides_and_sheets():
+    html = (
+        b'<html><base href="https://a.test/b/"><p>x <a href="c">one</a> <a href="#d">two</a>'
+        b'<a href=" java&#10;script:x()">three</a><ul><li>four <a href="https://e.test/"><b>fi</b>ve</a></ul>'
+        b'<table><tr><td>x<td><a href="mailto:f@g.test">six</a></table>'
+    )
+    assert linked(opened(html, "text/html")) == [
+        ("https://a.test/b/c", "one"),
+        ("https://e.test/", "five"),
+        ("mailto:f@g.test", "six"),
+    ]
+    assert linked(opened(epub({"a": '<p><a href="b">x</a> <a href="https://a.test/">y</a></p>'}))) == [
+        ("https://a.test/", "y")
+    ]
+    cells = (
+        f'<sheetData><row><c t="inlineStr"><is><t>one</t></is></c><c t="str"><f>HYPERLINK("https://b.test/","b")</f>'
+        f'<v>two</v></c></row></sheetData><hyperlinks xmlns:r="{office.OFFICE}">'
+        '<hyperlink ref="A1" r:id="h"/></hyperlinks>'
+    )
+    relation = related({"h": ("hyperlink", "https://a.test/")})
+    document = opened(xlsx({"S": cells}, more={"xl/worksheets/_rels/sheet1.xml.rels": relation}))
+    assert linked(document) == [("https://a.test/", "one"), ("https://b.test/", "two")]
+
+
+def test_a_link_that_goes_on_is_on_both_pages():
+    words = " ".join(f"word{number}" for number in range(3000)).encode()
+    document = opened(b'<html><p>x <a href="https://a.test/">' + words + b"</a> y", "text/html")
+    pages = [linked(document, page) for page in range(1, document.page_count + 1)]
+    assert document.page_count > 1
+    assert " ".join(text.strip() for page in pages for _, text in page) == words.decode()
+
+
+NUMBERING = (
+    f'<w:numbering xmlns:w="{office.WORD}"><w:abstractNum w:abstractNumId="0">'
+    '<w:lvl w:ilvl="0"><w:start w:val="3"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>'
+    '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%1.%2)"/></w:lvl>'
+    "</w:abstractNum>"
+    '<w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="x"/></w:lvl>'
+    '</w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>'
+    '<w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>'
+    '<w:num w:numId="3"><w:abstractNumId w:val="0"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/>'
+    "</w:lvlOverride></w:num></w:numbering>"
+)
+
+
+def item(text, number, level=0, style=""):
+    named = f'<w:pStyle w:val="{style}"/>' if style else ""
+    return (
+        f'<w:p><w:pPr>{named}<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr></w:pPr>'
+        f"{run(text)}</w:p>"
+    )
+
+
+def test_lists_of_word_documents_have_the_numbers_that_word_shows():
+    body = (
+        item("a", 1)
+        + item("b", 1, 1)
+        + item("c", 1)
+        + paragraph("between")
+        + item("d", 1)
+        + item("e", 1, 1)
+        + item("f", 3)
+        + item("g", 2)
+        + item("Head", 1, style="Heading1")
+    )
+    document = opened(
+        with_parts(body, {"word/numbering.xml": NUMBERING}, {"n": ("numbering", "numbering.xml")})
+    )
+    assert [block.text for block in document.content(1)] == [
+        "3. a\n  3.a) b\n4. c",
+        "between",
+        "5. d\n  5.a) e\n1. f\n- g",
+        "2. Head",
+    ]
+
+
+def test_word_documents_have_notes_headers_boxes_and_formulas():
+    box = (
+        '<w:r><mc:AlternateContent xmlns:mc="m"><mc:Choice><w:drawing><a><w:txbxContent>{0}</w:txbxContent></a>'
+        "</w:drawing></mc:Choice><mc:Fallback><w:pict><w:txbxContent>{0}</w:txbxContent></w:pict></mc:Fallback>"
+        "</mc:AlternateContent></w:r>"
+    ).format(paragraph("In a box"))
+    math = (
+        '<m:oMath xmlns:m="m"><m:f><m:num><m:r><m:t>a+b</m:t></m:r></m:num>'
+        "<m:den><m:r><m:t>c</m:t></m:r></m:den></m:f></m:oMath>"
+    )
+    body = (
+        f'<w:p>{run("Text")}<w:r><w:footnoteReference w:id="7"/></w:r>{run(" = ")}{math}{box}</w:p>'
+        f'<w:p><w:r><w:endnoteReference w:id="1"/></w:r></w:p>'
+        f'<w:sectPr><w:headerReference r:id="h" xmlns:r="{office.OFFICE}"/>'
+        f'<w:headerReference r:id="h2" xmlns:r="{office.OFFICE}"/>'
+        f'<w:footerReference r:id="f" xmlns:r="{office.OFFICE}"/></w:sectPr>'
+    )
+    part = '<w:{0} xmlns:w="' + office.WORD + '">{1}</w:{0}>'
+    note = '<w:{} w:id="{}">{}</w:{}>'
+    document = opened(
+        with_parts(
+            body,
+            {
+                "word/header1.xml": part.format("hdr", paragraph("Head")),
+                "word/header2.xml": part.format("hdr", paragraph("Head")),
+                "word/footer1.xml": part.format("ftr", paragraph("Foot")),
+                "word/footnotes.xml": part.format(
+                    "footnotes", note.format("footnote", 7, paragraph("A note"), "footnote")
+                ),
+                "word/endnotes.xml": part.format(
+                    "endnotes", note.format("endnote", 1, paragraph("At the end"), "endnote")
+                ),
+                "word/comments.xml": part.format(
+                    "comments", note.format("comment", 1, paragraph("no"), "comment")
+                ),
+            },
+            {
+                "h": ("header", "header1.xml"),
+                "h2": ("header", "header2.xml"),
+                "f": ("footer", "footer1.xml"),
+                "n": ("footnotes", "footnotes.xml"),
+                "e": ("endnotes", "endnotes.xml"),
+                "c": ("comments", "comments.xml"),
+            },
+        )
+    )
+    assert [(block.type, block.text) for block in document.content(1)] == [
+        ("header", "Head"),
+        ("text", "Text[1] = (a+b)/c"),
+        ("text", "In a box"),
+        ("text", "[i]"),
+        ("footnote", "[1] A note"),
+        ("footnote", "[i] At the end"),
+        ("footer", "Foot"),
+    ]
+    assert notes(document) == ("Comments, which are not read: 1.",)
+
+
+def test_tracked_changes_count_as_accepted_and_hidden_text_is_left_out():
+    body = (
+        f"<w:p>{run('Price ')}<w:del><w:r><w:delText>100</w:delText></w:r></w:del><w:ins>{run('200')}</w:ins>"
+        "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:t>.</w:t></w:r></w:p>"
+    )
+    document = opened(docx(body))
+    assert markdown(document) == "Price 200."
+    assert notes(document) == (
+        "The document has tracked changes: it is read as if all of them were accepted.",
+    )
+
+
+def test_a_page_break_of_a_word_document_begins_a_page():
+    document = opened(
+        docx(paragraph("one") + '<w:p><w:r><w:br w:type="page"/></w:r></w:p>' + paragraph("two"))
+    )
+    assert [markdown(document, page) for page in (1, 2)] == ["one", "two"]
+
+
+def test_cells_are_shown_with_their_formats_and_what_is_not_read_is_said():
+    styles = (
+        f'<styleSheet xmlns="{office.SHEET}"><numFmts><numFmt numFmtId="164" formatCode="dd.mm.yyyy"/></numFmts>'
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="9"/><xf numFmtId="164"/></cellXfs></styleSheet>'
+    )
+    cells = (
+        '<sheetData><row r="2"><c r="B2" s="1"><v>0.5</v></c><c r="C2" s="2"><v>45000</v></c>'
+        '<c r="D2"><v>0.30000000000000004</v></c><c r="E2" t="b"><v>1</v></c><c r="F2" t="e"><v>#DIV/0!</v></c>'
+        '<c r="G2" t="s"><v>0</v></c><c r="H2"><f>1+1</f></c></row></sheetData><drawing/>'
+    )
+    texts = (
+        f'<sst xmlns="{office.SHEET}"><si><r><t>sha</t></r><r><t>red</t></r><rPh><t>no</t></rPh></si></sst>'
+    )
+    document = opened(
+        xlsx(
+            {"S": cells, "T": rows([["x"]])},
+            hidden="T",
+            more={"xl/styles.xml": styles, "xl/sharedStrings.xml": texts},
+            related={"st": ("styles", "styles.xml"), "ss": ("sharedStrings", "sharedStrings.xml")},
+        )
+    )
+    assert [cell.text for cell in document.content(1)[1].cells] == [
+        "50%", "15.03.2023", "0.3", "TRUE", "#DIV/0!", "shared",
+    ]  # fmt: skip
+    assert set(notes(document)) == {
+        "Formulas without a stored result, whose cells are empty: 1.",
+        "The pictures and charts of the sheets are not read.",
+        "Hidden sheets, which are not read: 1.",
+    }
+
+
+def test_texts_are_read_in_the_encoding_that_they_have():
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
+        document = opened("Größe;b\n1;2\n".encode(encoding), "text/csv")
+        assert "<th>Größe</th>" in markdown(document) and notes(document) == ()
+    document = opened("Größe;b\n1;2\n".encode("cp1252"), "text/csv")
+    assert "<th>Größe</th>" in markdown(document) and "Windows-1252" in notes(document)[0]
+    for encoding in ("iso-8859-1", "shift_jis", "iso-2022-jp", "utf-16"):
+        text = "<html><meta charset={}><p>{}".format(encoding, "é" if encoding == "iso-8859-1" else "日本")
+        assert "é" in markdown(opened(text.encode(encoding), "text/html")) or "日本" in markdown(
+            opened(text.encode(encoding), "text/html")
+        )
+
+
+def test_what_a_web_page_hides_is_left_out_and_its_formulas_and_captions_are_not():
+    html = (
+        b'<html><p style="color:red;display : none">no<p style="visibility:hidden">no<p>H<sub>2</sub>O'
+        b"<math><mi>x</mi><annotation>no</annotation></math><table><caption>Sizes<tr><td>H<sub>2</sub>O<script>no"
+        b"</script><td><p>a<p>b</table><ol start=4 type=a><li>x<li value=9>y</ol>"
+    )
+    assert markdown(opened(html, "text/html")) == (
+        "H2Ox\n\nSizes\n\n<table><tr><td>H2O</td><td>a b</td></tr></table>\n\n- d. x\n- i. y"
+    )
+
+
+def test_a_table_that_arranges_a_web_page_is_none():
+    html = b"<html><table><tr><td><h2>Left</h2>words<td><table><tr><td>1<td>2</table></table>"
+    assert markdown(opened(html, "text/html")) == (
+        "## Left\n\nwords\n\n<table><tr><td>1</td><td>2</td></tr></table>"
+    )
+
+
+def test_a_chapter_is_read_behind_elements_that_xml_closes_at_once():
+    chapter = '<head><title/><script src="x"/></head><p><a id="top"/>seen</p>'
+    assert markdown(opened(epub({"a": chapter}))) == "seen"
+
+
+def test_slides_have_their_notes_numbers_and_links():
+    paragraphs = (
+        '<a:p><a:pPr><a:buAutoNum type="arabicParenR"/></a:pPr><a:r><a:t>one</a:t></a:r></a:p>'
+        '<a:p><a:pPr><a:buAutoNum type="arabicParenR"/></a:pPr><a:r><a:rPr><a:hlinkClick r:id="k"/></a:rPr>'
+        "<a:t>two</a:t></a:r></a:p>"
+    )
+    box = (
+        '<p:sp><p:nvSpPr><p:cNvPr id="4" name=""/><p:cNvSpPr/><p:nvPr/></p:nvSpPr><p:spPr/>'
+        f"<p:txBody><a:bodyPr/>{paragraphs}</p:txBody></p:sp>"
+    )
+    choice = (
+        f"<mc:Choice>{shape(5, ['chosen'], top=9)}</mc:Choice><mc:Fallback>{shape(6, ['no'])}</mc:Fallback>"
+    )
+    twice = f'<mc:AlternateContent xmlns:mc="m">{choice}</mc:AlternateContent>'
+    relation = related({"k": ("hyperlink", "https://a.test/")})
+    data = pptx(
+        [box + twice, shape(2, ["no"])], hidden=2, more={"ppt/slides/_rels/slide1.xml.rels": relation}
+    )
+    document = opened(data)
+    assert markdown(document) == "1) one\n2) two\n\nchosen"
+    assert linked(document) == [("https://a.test/", "two")]
+    assert notes(document) == ("Hidden slides, which are not read: 1.",)

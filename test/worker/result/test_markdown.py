@@ -253,14 +253,18 @@ def test_a_table_without_spans_has_a_form_in_markdown():
     assert pipe_table([]) is None
 
 
-def test_tables_and_images_know_their_place_in_the_markdown():
+def test_blocks_know_their_place_in_the_markdown():
     blocks = [
         block(kind, f"{kind} 😀") for kind in ("image", "title", "table", "image", "image", "text", "image")
     ]
     blocks[2].html, blocks[2].cells = "<table></table>", cells(["x"])
     text = to_markdown(blocks)
     assert text == "# title 😀\n\n<table></table>\n\ntext 😀"
-    assert [one.place for one in blocks] == [(0, 0), None, (11, 26), (26, 26), (26, 26), None, (34, 34)]
+    assert [one.place for one in blocks] == [
+        *((0, 0), (0, 9), (11, 26), (26, 26)),
+        *((26, 26), (28, 34), (34, 34)),
+    ]
+    assert ["place" in one.to_json() for one in blocks] == [one.type in ("image", "table") for one in blocks]
     assert text[slice(*blocks[2].place)] == blocks[2].html
     assert blocks[2].markdown == "| x |\n| --- |"
     linked = [block("text", "a"), block("image", "b")]

@@ -16,6 +16,7 @@ from fovea.pages import isolated
 from fovea.pages.documents import open_document
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import InvalidOptions, ReadRequest
+from fovea.result.markdown import to_markdown
 from fovea.result.page_result import Block
 from fovea.service.budget import Budget
 from fovea.service.drain import DONE, Drain
@@ -281,6 +282,38 @@ def test_a_reader_gets_the_blocks_of_a_converted_document_unless_it_must_not_use
     assert receipt["model_digest"] == text_digest(reader) != reader.digest
     assert receipt["pages"][0]["verdict"] == "ok"
     assert not any("figure" in block for block in receipt["pages"][0]["blocks"])
+
+
+def test_links_of_the_document_are_in_the_result_of_any_reader():
+    class TextReader(EchoReader):
+        def read(self, raster, request):
+            result = super().read(raster, request)
+            result.blocks = [Block(1, "text", (0, 0, 1, 1), "see the terms")]
+            result.markdown = to_markdown(result.blocks)
+            return result
+
+    html = b"<html><base href='https://a.test/'><p>see <a href='x'>the terms</a>, <a href='javascript:y()'>no</a>"
+    document = "data:text/html;base64," + base64.b64encode(html).decode()
+    (page,) = run(ShardRequest(document=document, model="echo"), TextReader())["pages"]
+    (link,) = page["hyperlinks"]
+    assert (link["url"], link["text"], link["block"], link["start"], link["place"]) == (
+        "https://a.test/x",
+        "the terms",
+        1,
+        4,
+        [4, 13],
+    )
+    assert page["markdown"] == "see the terms"
+
+
+def test_what_of_a_document_is_not_read_is_said_on_its_first_page():
+    document = "data:text/csv;base64," + base64.b64encode("Größe\n".encode("cp1252") * 300).decode()
+    pages = run(ShardRequest(document=document, model="echo"))["pages"]
+    assert len(pages) > 1
+    assert [any("Windows-1252" in warning for warning in page["warnings"]) for page in pages] == [
+        True,
+        *[False] * (len(pages) - 1),
+    ]
 
 
 def test_a_password_opens_the_document_and_is_in_no_answer():

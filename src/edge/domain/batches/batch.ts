@@ -65,6 +65,10 @@ export const LineDefaults = z
       description:
         "`inline`: the pages' figures, as `data:` URLs. There are no addresses, because the jobs of lines are not kept",
     }),
+    hyperlinks: presentationFields.hyperlinks.meta({
+      description:
+        "Links of the documents. `list`, the default here: in `hyperlinks` of the pages; the Markdown, which is also the text of training data, has none · `inline`: there, too · `none`: nowhere",
+    }),
   })
   .partial()
   .meta({ id: "BatchDefaults" });
@@ -256,7 +260,7 @@ export function readLine(text: string, rules: LineRules): LineSpec | PageError {
     { models: rules.models, fallback: rules.fallbackModel },
   );
   if ("code" in options) return fault(options.code.replaceAll("-", "_"), options.message);
-  const presentation = formOf(wanted);
+  const presentation = formOf({ ...wanted, hyperlinks: wanted.hyperlinks ?? "list" });
   const refused = presentationFault(options.model, presentation);
   if (refused) return fault("unsupported_option", refused);
   const { schema, instructions = null } = wanted;

@@ -61,6 +61,7 @@ export const JobRequest = z.strictObject({
   table_format: presentationFields.table_format.default(PLAIN.table_format),
   join_tables: presentationFields.join_tables.default(PLAIN.join_tables),
   figures: presentationFields.figures.default(PLAIN.figures),
+  hyperlinks: presentationFields.hyperlinks.default(PLAIN.hyperlinks),
   languages: readingFields.languages.optional().meta({
     description:
       "The document's languages as BCP-47 tags: a hint, for readers that list theirs in `GET /v1/models`. A language that the reader lacks is refused.",

@@ -155,7 +155,7 @@ export class MistralPages {
           ? { dpi: Math.round(reading.dpi ?? IMAGE_DPI), height, width }
           : null,
       tables: [...tables.values()],
-      hyperlinks: hyperlinks(blocks),
+      hyperlinks: hyperlinks(reading),
       header: textOf(header),
       footer: textOf(footer),
       blocks: form.includeBlocks
@@ -239,10 +239,15 @@ function contentOf({ type, text, html, latex }: Block): string {
 const textOf = (blocks: Block[]) =>
   blocks.length > 0 ? blocks.map(({ text }) => text).join("\n") : null;
 
-/** Addresses that are written on the page. Punctuation after them belongs to the sentence. */
-function hyperlinks(blocks: Block[]): string[] {
-  const found = blocks.flatMap(({ text }) => text.match(/\bhttps?:\/\/[^\s<>"'()[\]{}]+/g) ?? []);
-  return [...new Set(found.map((address) => address.replace(/[.,;:!?]+$/, "")))];
+/**
+ * The addresses of the page's links, then those that are only written on it. Punctuation after these belongs to the
+ * sentence.
+ */
+function hyperlinks({ blocks, hyperlinks: links = [] }: StoredReading): string[] {
+  const written = blocks
+    .flatMap(({ text }) => text.match(/\bhttps?:\/\/[^\s<>"'()[\]{}]+/g) ?? [])
+    .map((address) => address.replace(/[.,;:!?]+$/, ""));
+  return [...new Set([...links.map(({ url }) => url), ...written])];
 }
 
 /** How far from the last word the next one may stand, in characters. */

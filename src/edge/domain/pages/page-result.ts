@@ -18,6 +18,8 @@ export const FIGURES = {
   max_bytes: 2 * 1024 ** 2,
   max_page_bytes: 4 * 1024 ** 2,
 } as const;
+/** Links of a page: how many; characters of an address and of the words of a link. */
+export const LINKS = { max_count: 500, max_url: 2048, max_text: 2000 } as const;
 export const FIGURE_TYPES = ["image/png", "image/jpeg"] as const;
 export type FigureType = (typeof FIGURE_TYPES)[number];
 
@@ -120,6 +122,46 @@ export const Block = z
   })
   .meta({ id: "Block" });
 
+export const Link = z
+  .object({
+    url: text(LINKS.max_url)
+      .regex(/^(?:https?:\/\/|mailto:|tel:)[!#-;=?-~]+$/)
+      .meta({
+        description: "An address of the kinds `https`, `http`, `mailto` and `tel`, in ASCII",
+      }),
+    text: text(LINKS.max_text).meta({
+      description: "The words of the link; empty if it has none, such as one over a picture",
+    }),
+    bbox: box,
+    block: z.int().min(1).nullable().meta({
+      description: "The id of the block in which it stands; `null` if it stands in none",
+    }),
+    start: z.int().min(0).optional().meta({
+      description:
+        "Where `text` begins in the block's `text`, in code points. Left out if it was not found there",
+    }),
+  })
+  .meta({
+    id: "Hyperlink",
+    example: {
+      url: "https://example.com/terms",
+      text: "terms of payment",
+      bbox: [0.1, 0.2, 0.3, 0.22],
+      block: 4,
+      start: 17,
+    },
+  });
+
+const span = z.tuple([z.int().min(0), z.int().min(0)]);
+
+/** A link as workers push it. Code points. */
+const PushedLink = Link.extend({
+  place: span.optional().meta({ description: "Where its words stand in the page's Markdown" }),
+  table_place: span.optional().meta({
+    description: "Where its words stand in the `markdown` of its block, a table",
+  }),
+}).meta({ id: "PushedHyperlink" });
+
 /** A block as workers push it: with what the edge needs to answer it in several forms. */
 const PushedBlock = Block.extend({
   figure: Figure.optional(),
@@ -163,6 +205,9 @@ export const PageResult = z
     compression: z.number().min(0).nullable(),
     expected_precision: z.tuple([unit, unit]).nullable(),
     blocks: z.array(PushedBlock).max(20_000),
+    hyperlinks: z.array(PushedLink).max(LINKS.max_count).optional().meta({
+      description: "Links of the document, in the order of the text. Left out if it is not known",
+    }),
     markdown: text(4_000_000),
     finish_reason: z.enum(FINISH_REASONS),
     verdict: z.enum(VERDICTS),
@@ -217,6 +262,10 @@ export const PushedPage = PageResult.refine(
  */
 export const StoredPageResult = PageResult.extend({
   blocks: z.array(Block),
+  hyperlinks: z.array(Link).max(LINKS.max_count).optional().meta({
+    description:
+      "Links of the document, in the order of the text. Left out with `hyperlinks: none`, and by readings from before links were read",
+  }),
   error: z.null(),
   receipt: z.object({ payload: text(20_000), signature: text(100), key_id: text(32) }).meta({
     description:

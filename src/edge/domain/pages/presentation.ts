@@ -10,6 +10,7 @@ import type { PageResult, StoredPageResult, StoredReading } from "./page-result.
 export const GRANULARITIES = ["block", "line", "word"] as const;
 export const TABLE_FORMATS = ["html", "markdown"] as const;
 export const FIGURE_FORMS = ["none", "link", "inline"] as const;
+export const LINK_FORMS = ["none", "list", "inline"] as const;
 
 /** Fields of a request, without defaults. */
 export const presentationFields = {
@@ -28,6 +29,10 @@ export const presentationFields = {
   figures: z.enum(FIGURE_FORMS).meta({
     description:
       "Whether the page's Markdown shows its figures: `link`: by their addresses, which need the API key · `inline`: as `data:` URLs",
+  }),
+  hyperlinks: z.enum(LINK_FORMS).meta({
+    description:
+      "Links of the document. `inline`: in the Markdown, in tables, and in `hyperlinks` of the page · `list`: only there · `none`: nowhere",
   }),
 };
 
@@ -53,7 +58,11 @@ export const PLAIN: Presentation = {
   table_format: "html",
   join_tables: false,
   figures: "none",
+  hyperlinks: "inline",
 };
+
+/** The plain form of a page whose Markdown is that of the reader: what the page says, and nothing else. */
+export const AS_READ: Presentation = { ...PLAIN, hyperlinks: "none" };
 
 export const isPlain = (form: Presentation): boolean =>
   (Object.keys(PLAIN) as (keyof Presentation)[]).every((field) => form[field] === PLAIN[field]);
@@ -66,6 +75,7 @@ export const formOf = (
   table_format: fields.table_format ?? PLAIN.table_format,
   join_tables: fields.join_tables ?? PLAIN.join_tables,
   figures: fields.figures ?? PLAIN.figures,
+  hyperlinks: fields.hyperlinks ?? PLAIN.hyperlinks,
 });
 
 /** The finest granularity that the model has. */
@@ -82,6 +92,7 @@ export function presentationFault(model: string, { granularity }: Presentation):
 
 /**
  * The page in the form that a request chooses. Its receipt is that of the stored Markdown.
+ * @param reading with its links in the Markdown (`withLinks`), if the form wants them there
  * @param figures URLs of the figures to show, by the ids of their blocks
  */
 export function present(
@@ -90,12 +101,24 @@ export function present(
   figures: ReadonlyMap<number, string> = new Map(),
 ): StoredPageResult {
   const edits = reading.blocks.flatMap((block) => edit(block, form, figures));
+  const { hyperlinks: links, ...others } = reading;
   return {
-    ...reading,
+    ...others,
     blocks: reading.blocks.map((block) => shown(block, form, figures)),
     markdown: edits.length > 0 ? edited(reading.markdown, edits) : reading.markdown,
+    ...(links && form.hyperlinks !== "none" && { hyperlinks: shownLinks(reading, links) }),
     error: null, // pages that failed are not stored
   };
+}
+
+/** A link whose block is on another page, because its table was joined to one there, stands in none. */
+function shownLinks({ blocks }: StoredReading, links: NonNullable<PageResult["hyperlinks"]>) {
+  const ids = new Set(blocks.map(({ id }) => id));
+  return links.map(({ place: _, table_place: __, ...link }) => {
+    if (link.block === null || ids.has(link.block)) return link;
+    const { start: ___, ...rest } = link;
+    return { ...rest, block: null };
+  });
 }
 
 type PushedBlock = PageResult["blocks"][number];

@@ -28,6 +28,7 @@ export const LineRecord = z
     table_format: z.string().optional(),
     join_tables: z.boolean().optional(),
     figures: z.string().optional(),
+    hyperlinks: z.string().optional(),
     selection: z.string().optional(),
     pages_done: z.int().min(0),
     failed_pages: z.array(z.object({ page: z.int().min(1), error: PageError })),

@@ -1,9 +1,10 @@
-/** A Word document (ECMA-376) with headings, paragraphs, lists, tables, figures and page breaks. */
+/** A Word document (ECMA-376) with headings, paragraphs, lists, tables, links, figures and page breaks. */
 import { headingLevel } from "../../domain/pages/headings.ts";
 import type { FigureType, StoredPageResult } from "../../domain/pages/page-result.ts";
 import { roomForFigures } from "../../domain/pages/presentation.ts";
 import { Zip } from "../zip.ts";
 import { altText, type Block, type FigureBlock, type Group, grouped } from "./figures.ts";
+import { cellPieces, type Link, type Piece, pieceLines, pieces } from "./linked.ts";
 import { tableCells } from "./table-cells.ts";
 import type { View } from "./view.ts";
 import { escapeXml } from "./xml.ts";
@@ -18,18 +19,23 @@ interface Picture {
 export const docx = (): View => {
   const zip = new Zip();
   const pictures: Picture[] = [];
+  const addresses = new Addresses();
   const fits = roomForFigures();
 
   const figureXml = (result: StoredPageResult, block: FigureBlock): string => {
     const { url, media_type, bytes } = block.figure;
     // The document says where the picture is.
-    if (!fits(bytes)) return paragraph(`${altText(block)} (${url})`, "Note");
+    if (!fits(bytes)) return plain(`${altText(block)} (${url})`, "Note");
     pictures.push({ page: result.page, block: block.id, mediaType: media_type });
     return drawing(pictures.length, altText(block), sizeOf(result, block));
   };
   const groupXml = (result: StoredPageResult, { figure, blocks }: Group): string =>
     blocks
-      .map((block) => (block === figure ? figureXml(result, figure) : blockXml(block)))
+      .map((block) =>
+        block === figure
+          ? figureXml(result, figure)
+          : blockXml(block, result.hyperlinks, addresses),
+      )
       .join("");
 
   return {
@@ -42,12 +48,12 @@ export const docx = (): View => {
     page: ({ page, result, error }, first) => {
       const gap = first ? "" : '<w:p><w:r><w:br w:type="page"/></w:r></w:p>';
       const body = error
-        ? paragraph(`Page ${page}: ${error.code}: ${error.message}`, "Note")
+        ? plain(`Page ${page}: ${error.code}: ${error.message}`, "Note")
         : result.blocks.length > 0
           ? grouped(result.blocks)
               .map((group) => groupXml(result, group))
               .join("")
-          : paragraph(result.markdown.trim());
+          : plain(result.markdown.trim());
       return zip.write(gap + body);
     },
     async *figures(load) {
@@ -59,48 +65,76 @@ export const docx = (): View => {
       }
     },
     tail: () => [
-      ...zip.whole("word/_rels/document.xml.rels", HEAD + relationships(pictures)),
+      ...zip.whole("word/_rels/document.xml.rels", HEAD + relationships(pictures, addresses)),
       ...zip.directory(),
     ],
   };
 };
 
-function blockXml(block: Block): string {
-  const { type, text } = block;
-  switch (type) {
-    case "title":
-    case "sub_title":
-      return paragraph(text, `Heading${headingLevel(block)}`);
-    case "table":
-      return tableXml(tableCells(block));
-    case "list":
-      return text
-        .split("\n")
-        .map((line) => paragraph(line, "ListParagraph"))
-        .join("");
-    case "table_caption":
-    case "image_caption":
-      return paragraph(text, "Caption");
-    case "equation":
-      return paragraph(text || (block.latex ?? ""));
-    default:
-      return text.trim() === "" ? "" : paragraph(text);
+/** The addresses of the document's links. Each is a relation, which the text names by its id. */
+class Addresses {
+  readonly #ids = new Map<string, string>();
+
+  idOf(url: string): string {
+    const known = this.#ids.get(url) ?? `l${this.#ids.size + 1}`;
+    this.#ids.set(url, known);
+    return known;
+  }
+
+  get relationships(): string[] {
+    return Array.from(this.#ids, ([url, id]) =>
+      relationship(id, "hyperlink", escapeXml(url), ' TargetMode="External"'),
+    );
   }
 }
 
-function paragraph(text: string, style?: string): string {
-  const runs = text
-    .split("\n")
-    .map((line) => `<w:t xml:space="preserve">${escapeXml(line)}</w:t>`)
-    .join("<w:br/>");
-  const properties = style ? `<w:pPr><w:pStyle w:val="${style}"/></w:pPr>` : "";
-  return `<w:p>${properties}<w:r>${runs}</w:r></w:p>`;
+function blockXml(block: Block, links: Link[] | undefined, addresses: Addresses): string {
+  const { type, text } = block;
+  const parts = pieces(block, links);
+  const write = (style?: string) => paragraph(parts, addresses, style);
+  switch (type) {
+    case "title":
+    case "sub_title":
+      return write(`Heading${headingLevel(block)}`);
+    case "table":
+      return tableXml(cellPieces(block, tableCells(block), links), addresses);
+    case "list":
+      return pieceLines(parts)
+        .map((line) => paragraph(line, addresses, "ListParagraph"))
+        .join("");
+    case "table_caption":
+    case "image_caption":
+      return write("Caption");
+    case "equation":
+      return text ? write() : plain(block.latex ?? "");
+    default:
+      return text.trim() === "" ? "" : write();
+  }
 }
 
-function tableXml(rows: string[][]): string {
+const plain = (text: string, style?: string) => paragraph([{ text }], new Addresses(), style);
+
+function paragraph(parts: Piece[], addresses: Addresses, style?: string): string {
+  const runs = parts.map(({ text, url }) => {
+    const words = text
+      .split("\n")
+      .map((line) => `<w:t xml:space="preserve">${escapeXml(line)}</w:t>`)
+      .join("<w:br/>");
+    if (!url) return `<w:r>${words}</w:r>`;
+    const look = '<w:rPr><w:rStyle w:val="Hyperlink"/></w:rPr>';
+    return `<w:hyperlink r:id="${addresses.idOf(url)}"><w:r>${look}${words}</w:r></w:hyperlink>`;
+  });
+  const properties = style ? `<w:pPr><w:pStyle w:val="${style}"/></w:pPr>` : "";
+  return `<w:p>${properties}${runs.join("")}</w:p>`;
+}
+
+function tableXml(rows: Piece[][][], addresses: Addresses): string {
   const columns = Math.max(1, ...rows.map(({ length }) => length));
-  const cells = (row: string[]) =>
-    Array.from({ length: columns }, (_, i) => `<w:tc>${paragraph(row[i] ?? "")}</w:tc>`).join("");
+  const cells = (row: Piece[][]) =>
+    Array.from(
+      { length: columns },
+      (_, i) => `<w:tc>${paragraph(row[i] ?? [], addresses)}</w:tc>`,
+    ).join("");
   const grid = "<w:gridCol/>".repeat(columns);
   // The empty paragraph keeps Word from merging adjacent tables.
   return `<w:tbl><w:tblPr><w:tblStyle w:val="TableGrid"/></w:tblPr><w:tblGrid>${grid}</w:tblGrid>${rows
@@ -160,14 +194,15 @@ const OPC = "http://schemas.openxmlformats.org/package/2006";
 const OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 const WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml";
 
-const relationship = (id: string, type: string, target: string) =>
-  `<Relationship Id="${id}" Type="${OFFICE}/${type}" Target="${target}"/>`;
+const relationship = (id: string, type: string, target: string, more = "") =>
+  `<Relationship Id="${id}" Type="${OFFICE}/${type}" Target="${target}"${more}/>`;
 const relationshipsPart = (...all: string[]) =>
   `<Relationships xmlns="${OPC}/relationships">${all.join("")}</Relationships>`;
-const relationships = (pictures: Picture[]) =>
+const relationships = (pictures: Picture[], addresses: Addresses) =>
   relationshipsPart(
     relationship("styles", "styles", "styles.xml"),
     ...pictures.map((picture, i) => relationship(figureId(i + 1), "image", partOf(picture, i))),
+    ...addresses.relationships,
   );
 
 const style = (id: string, name: string, properties: string) =>
@@ -198,6 +233,8 @@ const PARTS: [string, string][] = [
       [32, 26, 24, 23, 22, 22].map((halfPoints, i) => heading(i + 1, halfPoints)).join("") +
       style("ListParagraph", "List Paragraph", '<w:pPr><w:ind w:left="720"/></w:pPr>') +
       style("Caption", "caption", "<w:rPr><w:i/></w:rPr>") +
+      '<w:style w:type="character" w:styleId="Hyperlink"><w:name w:val="Hyperlink"/>' +
+      '<w:rPr><w:color w:val="0563C1"/><w:u w:val="single"/></w:rPr></w:style>' +
       style("Note", "Note", '<w:rPr><w:i/><w:color w:val="B00000"/></w:rPr>') +
       '<w:style w:type="table" w:styleId="TableGrid"><w:name w:val="Table Grid"/><w:tblPr><w:tblBorders>' +
       ["top", "left", "bottom", "right", "insideH", "insideV"].map(border).join("") +

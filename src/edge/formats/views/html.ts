@@ -1,10 +1,11 @@
 /**
  * The result as HTML. Text from the document is untrusted and escaped. Of the markup of a table, only table
- * tags and spans are kept. Figures have the addresses that the request chooses.
+ * tags, spans and links are kept. Figures have the addresses that the request chooses.
  */
 import { headingLevel } from "../../domain/pages/headings.ts";
 import type { StoredPageResult } from "../../domain/pages/page-result.ts";
 import { altText, type Block, type FigureBlock, type Group, grouped } from "./figures.ts";
+import { isAddress, type Link, type Piece, pieceLines, pieces } from "./linked.ts";
 import type { View } from "./view.ts";
 
 export const html: View = {
@@ -27,26 +28,42 @@ const STYLE =
   "td,th{border:1px solid #8888;padding:.2rem .5rem}pre,p{white-space:pre-wrap}.error{color:#b00}" +
   "figure{margin:1rem 0}img{max-width:100%;height:auto}figcaption{font-style:italic}";
 
-function pageBody({ blocks, markdown }: StoredPageResult): string {
-  if (blocks.length > 0) return grouped(blocks).map(groupHtml).join("\n");
+function pageBody({ blocks, markdown, hyperlinks }: StoredPageResult): string {
+  if (blocks.length > 0)
+    return grouped(blocks)
+      .map((group) => groupHtml(group, hyperlinks))
+      .join("\n");
   return markdown === "" ? "" : `<pre>${escapeHtml(markdown)}</pre>`;
 }
 
-function groupHtml({ figure, blocks }: Group): string {
-  if (!figure) return blocks.map(blockHtml).join("");
+function groupHtml({ figure, blocks }: Group, links?: Link[]): string {
+  if (!figure) return blocks.map((block) => blockHtml(block, links)).join("");
   const parts = blocks.map((block) =>
-    block === figure ? imageHtml(figure) : `<figcaption>${escapeHtml(block.text)}</figcaption>`,
+    block === figure
+      ? imageHtml(figure, links)
+      : `<figcaption>${linkedHtml(pieces(block, links))}</figcaption>`,
   );
   return `<figure>${parts.join("")}</figure>`;
 }
 
-function imageHtml(block: FigureBlock): string {
+/** A picture; a link over it makes it one. */
+function imageHtml(block: FigureBlock, links: Link[] = []): string {
   const { url, width, height } = block.figure;
-  return `<img src="${escapeHtml(url)}" width="${width}" height="${height}" alt="${escapeHtml(altText(block))}">`;
+  const image = `<img src="${escapeHtml(url)}" width="${width}" height="${height}" alt="${escapeHtml(altText(block))}">`;
+  const link = links.find((link) => link.block === block.id && isAddress(link.url));
+  return link ? linkHtml(link.url, image) : image;
 }
 
-function blockHtml(block: Block): string {
-  const text = escapeHtml(block.text);
+/** The target is another page, which gets no address of this one. */
+const linkHtml = (url: string, inner: string) =>
+  `<a href="${escapeHtml(url)}" rel="nofollow noopener noreferrer">${inner}</a>`;
+
+const linkedHtml = (parts: Piece[]) =>
+  parts.map(({ text, url }) => (url ? linkHtml(url, escapeHtml(text)) : escapeHtml(text))).join("");
+
+function blockHtml(block: Block, links?: Link[]): string {
+  const parts = pieces(block, links);
+  const text = linkedHtml(parts);
   switch (block.type) {
     case "title":
     case "sub_title": {
@@ -60,7 +77,7 @@ function blockHtml(block: Block): string {
     case "equation":
       return `<pre class="equation">${escapeHtml(block.latex ?? block.text)}</pre>`;
     case "list":
-      return `<ul>${listItems(block.text)}</ul>`;
+      return `<ul>${listItems(parts)}</ul>`;
     case "image":
       return block.text.trim() === "" ? "" : `<p class="image">${text}</p>`;
     default:
@@ -68,10 +85,12 @@ function blockHtml(block: Block): string {
   }
 }
 
-const listItems = (text: string) =>
-  text
-    .split("\n")
-    .map((line) => `<li>${escapeHtml(line.replace(/^\s*(?:[-*•]|\d{1,3}[.)])\s+/, ""))}</li>`)
+const listItems = (parts: Piece[]) =>
+  pieceLines(parts)
+    .map(([first = { text: "" }, ...rest]) => {
+      const words = first.text.replace(/^\s*(?:[-*•]|\d{1,3}[.)])\s+/, "");
+      return `<li>${linkedHtml([{ ...first, text: words }, ...rest])}</li>`;
+    })
     .join("");
 
 const escapeHtml = (text: string) =>
@@ -82,10 +101,11 @@ const escapeHtml = (text: string) =>
     .replaceAll('"', "&quot;");
 
 const TABLE_TAG =
-  /<(\/?)(table|thead|tbody|tfoot|tr|td|th|caption|br|sub|sup|b|i)((?:\s[^<>]*)?)>/gi;
+  /<(\/?)(table|thead|tbody|tfoot|tr|td|th|caption|br|sub|sup|b|i|a)((?:\s[^<>]*)?)>/gi;
+const ADDRESS = /^\shref="([^"]*)"$/;
 const SPAN = /\s(colspan|rowspan)\s*=\s*["']?(\d{1,3})\b/gi;
 
-/** Keeps table tags with their spans and escapes everything else. */
+/** Keeps table tags with their spans, and links as the service writes them, and escapes everything else. */
 export function tableHtml(source: string): string {
   let out = "";
   let last = 0;
@@ -95,8 +115,11 @@ export function tableHtml(source: string): string {
     last = match.index + match[0].length;
     const tag = (match[2] as string).toLowerCase();
     if (match[1] === "") {
+      const [, address = ""] = (tag === "a" && ADDRESS.exec(match[3] ?? "")) || [];
+      if (tag === "a" && !isAddress(address)) continue;
+      if (tag === "a") out += `<a href="${address}" rel="nofollow noopener noreferrer">`;
       const spans = Array.from((match[3] ?? "").matchAll(SPAN), ([, name, n]) => ` ${name}="${n}"`);
-      out += `<${tag}${spans.join("").toLowerCase()}>`;
+      if (tag !== "a") out += `<${tag}${spans.join("").toLowerCase()}>`;
       if (tag !== "br") open.push(tag);
     } else if (open.includes(tag)) {
       // Inner tags are closed first, so that the markup is balanced and cannot affect what follows it.

@@ -38,6 +38,24 @@ export const PLACES: ReadonlySet<ViewName> = new Set(["hocr", "alto", "pdf", "ov
 
 type Figures = Presentation["figures"];
 
+/** How a format has the links. HTML and Word documents have no list of them. */
+export function linksIn(
+  format: ViewName,
+  asked: Presentation["hyperlinks"],
+): Presentation["hyperlinks"] {
+  switch (format) {
+    case "json":
+    case "md":
+    case "mdzip":
+      return asked;
+    case "html":
+    case "docx":
+      return asked === "inline" ? "inline" : "none";
+    default:
+      return "inline"; // nothing of it is shown
+  }
+}
+
 /**
  * How a format has the figures. HTML and Word documents are opened where no API key is, so they contain the pictures. In
  * Markdown and JSON they are what the query or the job chooses.

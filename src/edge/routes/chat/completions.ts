@@ -75,6 +75,7 @@ export const foveaOptions = z
     languages: readingFields.languages.optional(),
     table_format: presentationFields.table_format.optional(),
     figures: presentationFields.figures.optional(),
+    hyperlinks: presentationFields.hyperlinks.optional(),
     task: z.enum(QUESTIONS).optional().openapi({
       description: "Overrides the task in the message, whose text is then a prompt",
     }),

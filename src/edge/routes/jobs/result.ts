@@ -5,14 +5,14 @@ import type { Env } from "../../bindings.ts";
 import type { App } from "../../context.ts";
 import type { PageEntry } from "../../domain/pages/page-result.ts";
 import {
+  AS_READ,
   finestOf,
   isPlain,
-  PLAIN,
   type Presentation,
   presentationFault,
   presentationFields,
 } from "../../domain/pages/presentation.ts";
-import { figuresIn, PLACES, VIEWS, type ViewName } from "../../formats/views/index.ts";
+import { figuresIn, linksIn, PLACES, VIEWS, type ViewName } from "../../formats/views/index.ts";
 import { json } from "../../formats/views/json.ts";
 import type { LoadFigure, View, Written } from "../../formats/views/view.ts";
 import { browserMay } from "../../http/auth.ts";
@@ -52,6 +52,7 @@ const Query = z.strictObject({
   table_format: presentationFields.table_format.optional(),
   join_tables: z.enum(["true", "false"]).optional(),
   figures: presentationFields.figures.optional(),
+  hyperlinks: presentationFields.hyperlinks.optional(),
 });
 /** The rest of the document has not been fetched then. */
 const ONLY_TABLES: ReadonlySet<ViewName> = new Set(["csv", "xlsx"]);
@@ -201,6 +202,7 @@ function formOf(
     // There a table stays on the pages on which it is.
     ...(PLACES.has(format) && { join_tables: false }),
     figures: figuresIn(format, chosen.figures, presentation.figures),
+    hyperlinks: linksIn(format, chosen.hyperlinks ?? presentation.hyperlinks),
   };
 }
 
@@ -242,7 +244,7 @@ async function made(
   const imageOf = view.pictures ? await pageImages(env, job, selected) : null;
   if (view.survey) {
     const { entries } = await openResult(env, job, selection);
-    for await (const entry of presentedEntries(env, job, entries, PLAIN)) view.survey(entry);
+    for await (const entry of presentedEntries(env, job, entries, AS_READ)) view.survey(entry);
   }
   const { entries, isBundle } = await openResult(env, job, selection);
   const pages = presentedEntries(env, job, entries, form);

@@ -15,8 +15,14 @@ RUN = 1
 """A corpus is read in one run, however often that is interrupted."""
 TENANT = ""
 """Stands for the tenant in the id of a reading."""
-FORM = {"granularity": "block", "table_format": "html", "join_tables": False, "figures": "none"}
-"""The plain form of the service."""
+FORM = {
+    "granularity": "block",
+    "table_format": "html",
+    "join_tables": False,
+    "figures": "none",
+    "hyperlinks": "list",
+}
+"""The form of the service's batches."""
 HIDDEN = ("markdown", "place", "lines")
 """Fields of a pushed block that the plain form does not show."""
 
@@ -47,7 +53,13 @@ def shown(result: dict[str, Any]) -> dict[str, Any]:
         if figure := body.pop("figure", None):
             body["figure"] = figure
         blocks.append(body)
+    if "hyperlinks" in result:
+        result = {**result, "hyperlinks": [_shown_link(link) for link in result["hyperlinks"]]}
     return {**result, "blocks": blocks, "timings_ms": dict.fromkeys(result["timings_ms"], 0)}
+
+
+def _shown_link(link: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in link.items() if name not in ("place", "table_place")}
 
 
 def page_record(

@@ -4,11 +4,13 @@ The parts of a document begin new pages. A part that needs more goes on over pag
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from fovea.pages import glyphs, markup, render
 from fovea.pages.convert.content import Content, Part
+from fovea.pages.links import FoundLink
 from fovea.pages.markup import MONO, PROSE, Piece
 from fovea.result.geometry import union
 from fovea.result.markdown import table_cell
@@ -19,6 +21,7 @@ from fovea.result.page_result import Block, Box, TableCell
 class ConvertedPage:
     page: render.Page
     blocks: list[Block]
+    links: tuple[FoundLink, ...]
 
 
 def pages_of(parts: list[Part], mode: str) -> list[ConvertedPage]:
@@ -60,7 +63,7 @@ def _part_pages(part: Part, mode: str) -> list[ConvertedPage]:
     found = []
     for page in render.lay_out(source, drawn, mode, one_column=True):
         end = begin + len(page.source)
-        found.append(ConvertedPage(page, _blocks(page, placed, source, begin, end)))
+        found.append(_page(page, placed, source, begin, end))
         begin = end
     return found
 
@@ -114,17 +117,18 @@ def _grid(cells: list[TableCell]) -> list[list[str]]:
     return grid
 
 
-def _blocks(page: render.Page, placed: list[_Placed], source: str, begin: int, end: int) -> list[Block]:
+def _page(page: render.Page, placed: list[_Placed], source: str, begin: int, end: int) -> ConvertedPage:
     """What of the part is on the page, in order. Items that follow each other are one list."""
     starts = [one.start for one in placed]
-    boxes: dict[int, list[Box]] = {}
+    boxes: dict[int, list[tuple[render.Line, Box]]] = {}
     for x, y, line in page.placed:
-        boxes.setdefault(bisect_right(starts, line.at) - 1, []).append(_box(page, x, y, line))
+        boxes.setdefault(bisect_right(starts, line.at) - 1, []).append((line, _box(page, x, y, line)))
     blocks: list[Block] = []
+    links: list[FoundLink] = []
     for _, numbers in groupby(sorted(boxes), key=lambda number: placed[number].run):
         members = list(numbers)
         first = placed[members[0]]
-        bbox = union([box for number in members for box in boxes[number]])
+        bbox = union([box for number in members for _, box in boxes[number]])
         block = Block(len(blocks) + 1, first.content.kind, bbox, first.content.text)
         if block.type == "table":
             block.cells = _rows_between(first, begin, end)
@@ -134,7 +138,61 @@ def _blocks(page: render.Page, placed: list[_Placed], source: str, begin: int, e
             block.text = "\n".join(_text_between(placed[number], source, begin, end) for number in members)
         if block.type == "image" or block.text.strip():
             blocks.append(block)
-    return blocks
+            at = 0
+            for number in members:
+                one = placed[number]
+                links += _links(one, block, at, source, (begin, end), boxes[number])
+                at += len(_text_between(one, source, begin, end)) + 1
+    return ConvertedPage(page, blocks, tuple(links))
+
+
+def _links(
+    one: _Placed,
+    block: Block,
+    at: int,
+    source: str,
+    page: tuple[int, int],
+    lines: list[tuple[render.Line, Box]],
+) -> Iterator[FoundLink]:
+    """The links of a block, or of an item of a list whose text begins at `at` in that of the block."""
+    begin, end = page
+    for link in one.content.links:
+        if block.type == "image":
+            yield FoundLink(link.url, block.text, (block.bbox,), block.id)
+            continue
+        start = one.start + link.start
+        if link.cell is not None:
+            start = _cell_start(one, link.cell) + link.start
+        stop = start + link.end - link.start
+        start, stop = max(start, begin), min(stop, end)
+        if start >= stop:
+            continue
+        ends = [line.at for line, _ in lines[1:]] + [one.end]
+        touched = [
+            box for (line, box), last in zip(lines, ends, strict=True) if line.at < stop and start < last
+        ]
+        text = source[start:stop]
+        if link.cell is not None:
+            row = bisect_left(one.rows, begin)
+            head = sum(len(line) + 1 for line in block.text.split("\n")[: link.cell[0] - row])
+            where = head + start - one.rows[link.cell[0]]
+        else:
+            shown = _text_between(one, source, begin, end)
+            own = source[max(one.start, begin) : min(one.end, end)]
+            sign = len(shown) - len(own.strip("\n"))
+            where = at + sign + start - max(one.start, begin) - (len(own) - len(own.lstrip("\n")))
+        if block.text[where : where + len(text)] == text:
+            yield FoundLink(link.url, text, tuple(touched) or (block.bbox,), block.id, where)
+
+
+def _cell_start(table: _Placed, cell: tuple[int, int]) -> int:
+    """Where the text of a cell begins in the source."""
+    row, column = cell
+    texts = [""] * column
+    for one in table.covering[row]:
+        if one.row == row and one.column < column:
+            texts[one.column] = one.text
+    return table.rows[row] + sum(len(text) + 1 for text in texts)
 
 
 def _text_between(one: _Placed, source: str, begin: int, end: int) -> str:

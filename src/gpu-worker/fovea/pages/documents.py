@@ -21,6 +21,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from fovea.contract import CONTRACT
 from fovea.errors import DocumentError, PageError
 from fovea.pages import convert
+from fovea.pages.links import FoundLink, pdf_links
 from fovea.pages.text_layer import LayerWord, layer_words
 from fovea.result.page_result import Block
 
@@ -69,6 +70,7 @@ FORM_NOT_DRAWN = "The values of the form's fields cannot be drawn."
 XFA_NOT_DRAWN = (
     "The form is described in XFA, which is not drawn; only the page that stands in for it was read."
 )
+LINKS_LEFT_OUT = "The page has more links than are kept; {} are left out."
 MAX_TRIED_IMAGES = 16
 
 
@@ -94,6 +96,10 @@ class Raster:
     """The page's text layer; set only for readers that use it."""
     damage: tuple[str, ...] = ()
     """Sentences for the client: what of the page could not be drawn because the document is damaged."""
+    links: tuple[FoundLink, ...] = ()
+    """Links of the page to addresses."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the client: what of the document is not on its pages."""
 
 
 class Document(ABC):
@@ -224,12 +230,14 @@ class PdfDocument(Document):
                 bitmap.close()
                 drawn = any(low < 255 for low, _high in image.getextrema())
                 undrawn = () if drawn or _images_can_be_drawn(sheet) else (IMAGE_NOT_DRAWN,)
+                links, left_out = pdf_links(self._pdf, sheet)
             except (pdfium.PdfiumError, ctypes.ArgumentError, MemoryError):
                 raise PageError("page_unreadable", "The page cannot be rendered.") from None
             finally:
                 sheet.close()
         damage = self._damage(page) or undrawn
-        return Raster(page, image, float(dpi), damage=damage)
+        notes = (LINKS_LEFT_OUT.format(left_out),) if left_out else ()
+        return Raster(page, image, float(dpi), damage=damage, links=tuple(links), notes=notes)
 
     def _damage(self, page: int) -> tuple[str, ...]:
         # Imported here because only PDFs need it.
@@ -326,14 +334,23 @@ class ConvertedDocument(Document):
         # Imported here because every document has its own process, and few need the fonts.
         from fovea.pages import converted
 
-        self.media_type, parts = convert.convert(data, media_type)
-        self._pages = converted.pages_of(parts, mode)
+        self.media_type, found = convert.convert(data, media_type)
+        self._pages = converted.pages_of(found.parts, mode)
+        self._notes = tuple(found.notes)
         self.page_count = len(self._pages)
 
     def raster(self, page: int, dpi: int, least_side: int = 0) -> Raster:
-        sheet = self._pages[page - 1].page
-        image, missing = sheet.draw()
-        return Raster(page, image.convert("RGB"), None, source=sheet.source, missing="".join(missing))
+        one = self._pages[page - 1]
+        image, missing = one.page.draw()
+        return Raster(
+            page,
+            image.convert("RGB"),
+            None,
+            source=one.page.source,
+            missing="".join(missing),
+            links=one.links,
+            notes=self._notes if page == 1 else (),
+        )
 
     def characters(self, page: int) -> int | None:
         return len(self._pages[page - 1].page.source)

@@ -27,6 +27,7 @@ from PIL import Image
 
 from fovea.errors import DocumentError, FoveaError, PageError
 from fovea.pages.documents import Document, Raster, open_document
+from fovea.pages.links import FoundLink
 from fovea.pages.text_layer import LayerWord
 from fovea.parent import exit_with_parent
 from fovea.result.page_result import Block, TableCell
@@ -184,6 +185,8 @@ class IsolatedDocument(Document):
             missing=answer["missing"],
             damage=tuple(answer["damage"]),
             stretches=_blocks(answer["stretches"]),
+            links=tuple(map(FoundLink.from_json, answer["links"])),
+            notes=tuple(answer["notes"]),
         )
 
     def _start(self) -> dict[str, Any]:
@@ -327,6 +330,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             answer = {"width": width, "height": height, "dpi": raster.dpi, "bytes": len(pixels)}
             answer |= {"source": raster.source, "missing": raster.missing, "damage": raster.damage}
             answer["stretches"] = _bodies(raster.stretches)
+            answer |= {"links": [link.to_json() for link in raster.links], "notes": raster.notes}
             _send(answers, answer, pixels)
 
 

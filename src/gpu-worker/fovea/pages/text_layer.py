@@ -8,6 +8,8 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from fovea.result.page_result import Box
+
 MAX_CHARACTERS = 200_000
 INVISIBLE = 3
 """Text render mode of text that is not drawn (PDF 32000-1, 9.3.6): recognized text under a scan."""
@@ -48,7 +50,7 @@ def layer_words(sheet: pdfium.PdfPage) -> list[LayerWord]:
 
 def _words(sheet: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[LayerWord]:
     count = min(layer.count_chars(), MAX_CHARACTERS)
-    place = _Place(sheet)
+    place = Place(sheet)
     words: list[LayerWord] = []
     run: list[tuple[str, tuple[float, float, float, float]]] = []
     style: tuple | None = None
@@ -89,7 +91,7 @@ def _words(sheet: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[LayerWord]:
     return words
 
 
-def _apart(last: tuple, box: tuple, place: "_Place") -> bool:
+def _apart(last: tuple, box: tuple, place: "Place") -> bool:
     """Whether two characters are too far apart for one word, although no space lies between them."""
     tall = max(last[3] - last[1], box[3] - box[1])
     gap = (box[0] - last[2]) * place.width
@@ -117,24 +119,26 @@ def _style(layer: pdfium.PdfTextPage, index: int) -> tuple[float, bool, bool, bo
     return round(size, 2), bold, mono, visible
 
 
-class _Place:
+class Place:
     """Turns the coordinates of a page into those of its picture."""
 
     def __init__(self, sheet: pdfium.PdfPage):
         self._sheet = sheet
         self.width, self.height = sheet.get_size()
 
-    def box(self, layer: pdfium.PdfTextPage, index: int) -> tuple[float, float, float, float]:
+    def box(self, layer: pdfium.PdfTextPage, index: int) -> Box:
         left, right, bottom, top = (ctypes.c_double() for _ in range(4))
         rect = pdfium_c.FS_RECTF()
         if pdfium_c.FPDFText_GetLooseCharBox(layer, index, ctypes.byref(rect)):
-            corners = ((rect.left, rect.top), (rect.right, rect.bottom))
-        else:
-            pdfium_c.FPDFText_GetCharBox(
-                layer, index, ctypes.byref(left), ctypes.byref(right), ctypes.byref(bottom), ctypes.byref(top)
-            )
-            corners = ((left.value, top.value), (right.value, bottom.value))
-        xs, ys = zip(*(self._device(*corner) for corner in corners), strict=True)
+            return self.corners(rect.left, rect.bottom, rect.right, rect.top)
+        pdfium_c.FPDFText_GetCharBox(
+            layer, index, ctypes.byref(left), ctypes.byref(right), ctypes.byref(bottom), ctypes.byref(top)
+        )
+        return self.corners(left.value, bottom.value, right.value, top.value)
+
+    def corners(self, left: float, bottom: float, right: float, top: float) -> Box:
+        """A rectangle of the page as a box in 0..1 of its picture."""
+        xs, ys = zip(*(self._device(*corner) for corner in ((left, top), (right, bottom))), strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     def _device(self, x: float, y: float) -> tuple[float, float]:

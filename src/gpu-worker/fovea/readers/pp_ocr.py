@@ -26,7 +26,7 @@ from fovea.result.markdown import paragraphs, to_markdown
 from fovea.result.page_result import Attempt, Block, PageResult
 from fovea.settings import Settings
 
-RULES = b"pp-ocr rules 8"
+RULES = b"pp-ocr rules 9"
 """Part of the digest. Raise the number when a change of layout, Markdown or verdicts changes results."""
 TESSERACT_SHARE = 0.1
 """Of a page's time: the longest that one call of Tesseract may take."""

@@ -101,8 +101,8 @@ def to_markdown(blocks: Iterable[Block], write: Callable[..., str] = escape) -> 
 def join_parts(parts: Iterable[tuple[Block, str]]) -> str:
     """The Markdown of a page from that of its blocks.
 
-    Sets what the edge needs to write tables and images in another form: `place`, where such a block stands (an image
-    that is not in the Markdown: behind what precedes it), and `markdown`, a table without spans in GitHub's Markdown.
+    Sets what is needed to write tables, images and links in another form: `place`, where a block stands (one that is
+    not in the Markdown: behind what precedes it), and `markdown`, a table without spans in GitHub's Markdown.
     """
     texts: list[str] = []
     length = 0
@@ -112,8 +112,7 @@ def join_parts(parts: Iterable[tuple[Block, str]]) -> str:
             start += 2 if texts else 0
             length = start + len(part)
             texts.append(part)
-        if block.type in ("table", "image"):
-            block.place = (start, length)
+        block.place = (start, length)
         if block.type == "table" and block.cells is not None:
             block.markdown = pipe_table(block.cells)
     return "\n\n".join(texts)

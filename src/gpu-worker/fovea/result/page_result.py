@@ -75,7 +75,7 @@ class Block:
     markdown: str | None = None
     """Of a table without spans: the table in GitHub's Markdown."""
     place: tuple[int, int] | None = None
-    """Of a table or an image: where it stands in the Markdown of the page, in characters."""
+    """Where it stands in the Markdown of the page, in characters. In the JSON only of a table or an image."""
     message: int | None = None
     """Of a conversation: number of the message."""
 
@@ -93,8 +93,34 @@ class Block:
         for name in ("lines", "cells"):
             if (items := getattr(self, name)) is not None:
                 body[name] = [item.to_json() for item in items]
-        if self.place is not None:
+        if self.place is not None and self.type in ("table", "image"):
             body["place"] = list(self.place)
+        return body
+
+
+@dataclass(slots=True)
+class Link:
+    """A link of the document to an address."""
+
+    url: str
+    text: str
+    """Its words as they stand in the block's text; else as the document has them; empty if there are none."""
+    bbox: Box
+    block: int | None = None
+    """The block in which it stands."""
+    start: int | None = None
+    """Where `text` begins in the block's text, in characters; `None` if it was not found there."""
+    place: tuple[int, int] | None = None
+    """Where its words stand in the Markdown of the page, in characters."""
+    table_place: tuple[int, int] | None = None
+    """The same in the block's `markdown`, of a table that has one."""
+
+    def to_json(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"url": self.url, "text": self.text, "bbox": _rounded(self.bbox)}
+        body["block"] = self.block
+        for name in ("start", "place", "table_place"):
+            if (value := getattr(self, name)) is not None:
+                body[name] = value if name == "start" else list(value)
         return body
 
 
@@ -150,6 +176,7 @@ class PageResult:
     """`text_layer`, `recognition` or `mixed`, from readers that use text layers."""
     witness: dict[str, Any] | None = None
     """`model`, `model_digest` and `agreement` of the witness, if the page was checked."""
+    links: list[Link] = field(default_factory=list)
     attachments: dict[str, bytes] = field(default_factory=dict)
     """What is pushed next to the JSON, by its path below the page (`fovea.service.push`)."""
     turned: int = 0
@@ -160,8 +187,9 @@ class PageResult:
         body: dict[str, Any] = {"schema": 1}
         for name in self.__slots__:
             body[name] = getattr(self, name)
-        del body["attachments"], body["turned"]
+        del body["attachments"], body["turned"], body["links"]
         body["blocks"] = [block.to_json() for block in self.blocks]
+        body["hyperlinks"] = [link.to_json() for link in self.links]
         body["attempts"] = [attempt.to_json() for attempt in self.attempts]
         body["timings_ms"] = {stage: round(self.timings_ms.get(stage, 0.0), 1) for stage in STAGES}
         if self.expected_precision is not None:

@@ -23,6 +23,7 @@ from fovea.pages.documents import LAID_OUT, Document, Raster
 from fovea.pages.figures import attach_figures
 from fovea.pages.isolated import IsolatedDocument
 from fovea.readers.base import ENCODE, TRANSCRIPTIONS, InvalidOptions, Reader, ReadRequest
+from fovea.result.links import attach_links
 from fovea.result.page_result import MAX_PAGE_BYTES, PARTS, Attempt, PageResult, encode, failed_page, without
 from fovea.result.witness import agreement, text_of, warning_for
 from fovea.service.budget import Budget
@@ -432,6 +433,8 @@ class Shard:
             result.warnings.append(
                 _missing_glyphs(raster.missing, "spelled" if spelled else "drawn as boxes")
             )
+        result.warnings.extend(raster.notes)
+        attach_links(result, raster.links, raster.content is not None)
         if raster.damage:
             _mark_damaged(result, raster.damage)
         result.prompt = self._request.options.prompt

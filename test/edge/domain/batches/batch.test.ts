@@ -23,7 +23,13 @@ const rules = (changes: Partial<LineRules> = {}): LineRules => ({
 const read = (line: object, changes?: Partial<LineRules>) =>
   readLine(JSON.stringify(line), rules(changes));
 
-const FORM = { granularity: "block", table_format: "html", join_tables: false, figures: "none" };
+const FORM = {
+  granularity: "block",
+  table_format: "html",
+  join_tables: false,
+  figures: "none",
+  hyperlinks: "list",
+};
 const PLAIN = { budget: null, witness: false };
 
 const NOTHING_ELSE = { extraction: null, password: null };
@@ -89,6 +95,7 @@ describe("a line of a manifest", () => {
           table_format: "markdown",
           join_tables: true,
           figures: "none",
+          hyperlinks: "list",
         },
       }),
     );

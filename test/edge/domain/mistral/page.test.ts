@@ -161,6 +161,22 @@ it("lists the addresses on the page once, without the sentence's punctuation", (
   ]);
 });
 
+it("lists the addresses of links behind words first, and none twice", () => {
+  const link = (url: string) => ({
+    url,
+    text: "x",
+    bbox: [0, 0, 1, 1] as [number, number, number, number],
+    block: 1,
+  });
+  const links = [link("https://c.test/"), link("mailto:a@b.test"), link("https://c.test/")];
+  const page = reading("", [block("text", "See https://a.test/ and https://c.test/.")]);
+  expect(write({ ...page, hyperlinks: links }).hyperlinks).toEqual([
+    "https://c.test/",
+    "mailto:a@b.test",
+    "https://a.test/",
+  ]);
+});
+
 const word = (text: string, confidence: number | null) => ({
   text,
   confidence,

@@ -143,3 +143,75 @@ it("a form that the model lacks is refused, before anything is read and afterwar
   const answer = await call(`/v1/jobs/${id}/result?granularity=word`, { key });
   expect((await json(answer)).type).toBe("urn:fovea:problem:unsupported-option");
 });
+
+const LINKED: Partial<PageResult> = {
+  blocks: [{ ...box, id: 1, type: "text", text: "see the terms" }],
+  markdown: "see the terms",
+  hyperlinks: [
+    {
+      url: "https://a.test/terms",
+      text: "terms",
+      bbox: [0, 0, 1, 1],
+      block: 1,
+      start: 8,
+      place: [8, 13],
+    },
+  ],
+};
+
+it("links are in the Markdown, with a receipt for it, unless the request or the query wants them elsewhere", async () => {
+  const stop = cog.work(1, () => LINKED);
+  const job = await json(ocr({}));
+  stop();
+  const stated = ({ receipt }: { receipt: { payload: string } }) =>
+    JSON.parse(receipt.payload).markdown_sha256;
+  const digest = async (text: string) => {
+    const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+  const inline = "see the [terms](https://a.test/terms)";
+  const [link] = job.result.pages[0].hyperlinks;
+  expect(link).toEqual({
+    url: "https://a.test/terms",
+    text: "terms",
+    bbox: [0, 0, 1, 1],
+    block: 1,
+    start: 8,
+  });
+  expect(job).toMatchObject({ hyperlinks: "inline" });
+  expect(job.result.pages[0].markdown).toBe(inline);
+  expect(stated(job.result.pages[0])).toBe(await digest(inline));
+
+  const result = (query: string) => call(`/v1/jobs/${job.id}/result?${query}`, { key });
+  const pages = async (query = "") => (await json(result(`format=json${query}`))).pages;
+  const text = async (query: string) => (await result(query)).text();
+  // Twice: the second answer comes from the job's bundle.
+  for (const _ of [1, 2]) {
+    const [page] = await pages();
+    expect(page).toMatchObject({ markdown: inline, hyperlinks: [link] });
+    expect(stated(page)).toBe(await digest(inline));
+  }
+  const [listed] = await pages("&hyperlinks=list");
+  expect(listed).toMatchObject({ markdown: "see the terms", hyperlinks: [link] });
+  expect(stated(listed)).toBe(await digest("see the terms"));
+  const [none] = await pages("&hyperlinks=none");
+  expect(none.markdown).toBe("see the terms");
+  expect(none).not.toHaveProperty("hyperlinks");
+  expect(await text("format=md")).toContain(inline);
+  expect(await text("format=md&hyperlinks=none")).not.toContain("https:");
+  expect(await text("format=html")).toContain('<a href="https://a.test/terms"');
+  expect(await text("format=html&hyperlinks=list")).not.toContain("<a ");
+  expect(await text("format=txt")).toBe("see the terms\n");
+
+  const again = await json(ocr({ hyperlinks: "none" }));
+  expect(again.result.pages[0].markdown).toBe("see the terms");
+  expect(cog.predictions).toHaveLength(1);
+});
+
+it("a worker cannot push a link to a script", async () => {
+  const links = LINKED.hyperlinks?.map((link) => ({ ...link, url: "javascript:alert(1)" }));
+  const stop = cog.work(1, () => ({ ...LINKED, hyperlinks: links }));
+  const job = await json(post("/v1/ocr", key, { file }, { prefer: "wait=2" }));
+  stop();
+  expect(job.progress.done).toBe(0);
+});

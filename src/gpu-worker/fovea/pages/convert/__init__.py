@@ -7,17 +7,17 @@ network and limits of time and memory.
 
 from fovea.errors import DocumentError
 from fovea.pages.convert.container import CONTAINER, OLE, Container
-from fovea.pages.convert.content import MAX_CELLS, MAX_TEXT, Content, Part
+from fovea.pages.convert.content import MAX_AREA, MAX_CELLS, MAX_TEXT, Content, Converted, Part
 
-__all__ = ["CONTAINER", "DECLARED", "OLE", "RULES", "Content", "Part", "convert"]
+__all__ = ["CONTAINER", "DECLARED", "OLE", "RULES", "Content", "Converted", "Part", "convert"]
 
-RULES = 1
+RULES = 2
 """Part of the digest. Raise the number when a change converts a document differently."""
 DECLARED = ("text/html", "text/csv")
 """Types without a signature: what is declared counts."""
 
 
-def convert(data: bytes, media_type: str) -> tuple[str, list[Part]]:
+def convert(data: bytes, media_type: str) -> tuple[str, Converted]:
     """The media type and the parts: sections, slides, sheets, chapters. Raises `DocumentError`."""
     # Imported here because every document has its own process, and needs one of them.
     if data.startswith(OLE):
@@ -35,20 +35,20 @@ def convert(data: bytes, media_type: str) -> tuple[str, list[Part]]:
         return "text/html", _checked(html_parts(data))
     container = Container(data)
     try:
-        parts = _parts(container, data)
+        converted = _converted(container, data)
     except DocumentError:
         raise
     except Exception:  # the libraries raise many kinds of errors for broken documents
         raise DocumentError("document_broken", "The document is broken and cannot be opened.") from None
-    return container.media_type, _checked(parts)
+    return container.media_type, _checked(converted)
 
 
-def _parts(container: Container, data: bytes) -> list[Part]:
+def _converted(container: Container, data: bytes) -> Converted:
     match container.kind:
         case "docx":
-            from fovea.pages.convert.markup import docx_parts
+            from fovea.pages.convert.words import docx_parts
 
-            return docx_parts(data)
+            return docx_parts(container)
         case "pptx":
             from fovea.pages.convert.slides import pptx_parts
 
@@ -56,29 +56,31 @@ def _parts(container: Container, data: bytes) -> list[Part]:
         case "xlsx":
             from fovea.pages.convert.sheets import xlsx_parts
 
-            return xlsx_parts(data)
+            return xlsx_parts(container)
         case _:
             from fovea.pages.convert.markup import epub_parts
 
             return epub_parts(container)
 
 
-def _checked(parts: list[Part]) -> list[Part]:
+def _checked(converted: Converted) -> Converted:
     """The parts that have something on them. Raises `DocumentError`."""
-    found = [part for part in parts if any(content.has_words for content in part) or _pictures(part)]
+    found = [
+        part for part in converted.parts if any(content.has_words for content in part) or _pictures(part)
+    ]
     if not found:
         raise DocumentError("document_empty", "The document has no text.")
-    cells = sum(len(content.cells) for part in found for content in part)
-    size = sum(content.size for part in found for content in part)
-    if cells > MAX_CELLS:
+    contents = [content for part in found for content in part]
+    cells = sum(len(content.cells) for content in contents)
+    if cells > MAX_CELLS or any(content.area > MAX_AREA for content in contents):
         raise DocumentError(
-            "document_too_large", f"The document has {cells} cells; the limit is {MAX_CELLS}."
+            "document_too_large", f"The tables of a document can have at most {MAX_CELLS} cells."
         )
-    if size > MAX_TEXT:
+    if sum(content.size for content in contents) > MAX_TEXT:
         raise DocumentError(
             "document_too_large", f"The text of a document can have at most {MAX_TEXT} characters."
         )
-    return found
+    return Converted(found, converted.notes)
 
 
 def _pictures(part: Part) -> bool:
