@@ -27,6 +27,8 @@ class File(Record):
     """`batch`: requests for `POST /v1/batch/jobs`; such a file is no document"""
     expires_at: int | None
     """Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds"""
+    status: Literal["processed"]
+    """For OpenAI's clients"""
     mimetype: str
     """`media_type`, for Mistral's clients"""
     visibility: Literal["workspace"]
@@ -453,14 +455,15 @@ class ChatCompletionChoice(Record):
 
 class ChatCompletionChoiceMessage(Record):
     role: Literal["assistant"]
-    content: str
-    """Markdown of all pages"""
-    refusal: None
+    content: str | None
+    """Markdown of all pages; with a schema: JSON"""
+    refusal: str | None
 
 
 class ChatCompletionUsage(Record):
     prompt_tokens: int
-    """Vision tokens; 0 for readers without them"""
+    """Vision tokens; 0 for readers without them. With a schema: the tokens of the model that extracts, as
+    the others here"""
     completion_tokens: int
     """Text tokens; estimated for readers that generate none, such as `pp-ocr`"""
     total_tokens: int
@@ -479,6 +482,8 @@ class ChatCompletionFovea(Record):
     """Verdict of the worst page"""
     pages: list[ChatCompletionFoveaPage]
     unread_messages: int
+    extraction_id: str | None = None
+    """With a schema: `GET /v1/jobs/{id}/extractions/{id}` has the citations"""
 
 
 class ChatCompletionFoveaPage(Record):
@@ -532,15 +537,20 @@ class ResponseOutput(Record):
     id: str
     status: Literal["in_progress", "completed", "incomplete"] | str
     role: Literal["assistant"]
-    content: list[ResponseOutputContent]
+    content: list[ResponseOutputContentOutputText | ResponseOutputContentRefusal]
 
 
-class ResponseOutputContent(Record):
+class ResponseOutputContentOutputText(Record):
     type: Literal["output_text"]
     text: str
-    """Markdown of all pages"""
+    """Markdown of all pages; with a schema: JSON"""
     annotations: list[Any]
     logprobs: list[Any]
+
+
+class ResponseOutputContentRefusal(Record):
+    type: Literal["refusal"]
+    refusal: str
 
 
 class ResponseUsage(Record):
@@ -1573,12 +1583,12 @@ class Usage(Record):
     extractions_cached: int
     """Extractions from the cache"""
     extraction_input_tokens: int
-    """Tokens that the provider has counted, also those of extractions that failed and of summaries of
-    contexts"""
+    """Tokens that the provider has counted, also those of extractions that failed, of summaries of
+    contexts and of searches by meaning"""
     extraction_output_tokens: int
     cost_usd: float
-    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
-    model's prices for these; 0 without a price"""
+    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries
+    and searches by meaning, by the model's prices for these; 0 without a price"""
 
 
 class UsageTotal(Record):
@@ -1599,12 +1609,12 @@ class UsageTotal(Record):
     extractions_cached: int
     """Extractions from the cache"""
     extraction_input_tokens: int
-    """Tokens that the provider has counted, also those of extractions that failed and of summaries of
-    contexts"""
+    """Tokens that the provider has counted, also those of extractions that failed, of summaries of
+    contexts and of searches by meaning"""
     extraction_output_tokens: int
     cost_usd: float
-    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
-    model's prices for these; 0 without a price"""
+    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries
+    and searches by meaning, by the model's prices for these; 0 without a price"""
 
 
 class Settings(Record):
