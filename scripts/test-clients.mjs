@@ -1,6 +1,7 @@
 /**
- * `npm run test:clients`: the Python clients of Mistral, LiteLLM and OpenAI, as they are published, against the service on
- * this machine; and batches over a bucket of Moto, a stand-in for S3. Installs them into `.venv-clients` (about 400 MB, once). Options go to unittest.
+ * `npm run test:clients`: the Python clients of Mistral, LiteLLM, OpenAI and Docling, as they are published, against the
+ * service on this machine; and batches over a bucket of Moto, a stand-in for S3. Installs them into `.venv-clients`
+ * (about 1 GB, once). Options go to unittest.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +30,7 @@ try {
   await setUp({ tests: true });
   await install();
   let passed = true;
-  for (const file of ["test_clients.py", "test_batches.py", "test_s3.py"]) {
+  for (const file of ["test_clients.py", "test_batches.py", "test_docling.py", "test_s3.py"]) {
     const args = [join(tests, "run.ts"), python, join(tests, file)];
     passed = (await run(node24, [...args, ...process.argv.slice(2)], { stdout: 1 })) && passed;
   }

@@ -29,7 +29,9 @@ from docling_core.types.io import DocumentStream
 ORIGIN, KEY = os.environ["FOVEA_ORIGIN"], os.environ["FOVEA_KEY"]
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 FIXTURES = pathlib.Path(__file__).parents[1] / "e2e/fixtures"
-DOCUMENTS = [EXAMPLES / name for name in ("invoice.pdf", "paper.pdf", "report-12.pdf", "photo.jpg", "chinese.png")]
+DOCUMENTS = [
+    EXAMPLES / name for name in ("invoice.pdf", "paper.pdf", "report-12.pdf", "photo.jpg", "chinese.png")
+]
 DOCUMENTS.append(FIXTURES / "figure.pdf")
 
 
@@ -63,7 +65,10 @@ class Client(unittest.TestCase):
             result = docling.convert(EXAMPLES / "invoice.pdf")
             self.assertEqual(result.status, ConversionStatus.SUCCESS)
             document = result.document
-            say("convert", {"status": result.status, "texts": len(document.texts), "tables": len(document.tables)})
+            say(
+                "convert",
+                {"status": result.status, "texts": len(document.texts), "tables": len(document.tables)},
+            )
             [table] = document.tables
             cells = table.data.grid
             say("first row", [cell.text for cell in cells[0]])
@@ -77,7 +82,9 @@ class Client(unittest.TestCase):
 
     def test_convert_all_with_a_page_range(self) -> None:
         with client(status_watcher=StatusWatcherKind.POLLING) as docling:
-            found = list(docling.convert_all([EXAMPLES / "report-12.pdf", EXAMPLES / "paper.pdf"], page_range=(1, 2)))
+            found = list(
+                docling.convert_all([EXAMPLES / "report-12.pdf", EXAMPLES / "paper.pdf"], page_range=(1, 2))
+            )
             say("convert_all", [(one.input.file, one.status, sorted(one.document.pages)) for one in found])
             self.assertEqual([sorted(one.document.pages) for one in found], [[1, 2], [1]])
 
@@ -153,7 +160,9 @@ class Documents(unittest.TestCase):
                 document = answer.document.json_content
                 self.assertEqual(answer.document.doctags_content, document.export_to_doctags(), path.name)
                 layers = {item.content_layer for item in document.texts}
-                labels = sorted({item.label.value for item, _ in document.iterate_items(included_content_layers=layers)})
+                labels = sorted(
+                    {item.label.value for item, _ in document.iterate_items(included_content_layers=layers)}
+                )
                 chunks = list(HybridChunker(tokenizer=Words()).chunk(document))
                 say(path.name, {"labels": labels, "pages": len(document.pages), "chunks": len(chunks)})
                 say("last chunk", {"headings": chunks[-1].meta.headings, "text": chunks[-1].text})

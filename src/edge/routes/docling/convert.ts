@@ -235,6 +235,7 @@ async function started(
     pageBreak: options.md_page_break_placeholder,
   };
   c.set("answerFileId", job.fileId);
+  if (made.length === 1) c.set("jobId", job.id);
   const headers: Record<string, string> =
     made.length === 1
       ? { location: `/v1/jobs/${job.id}`, "cache-status": cacheStatus(pages, job.cache) }

@@ -9,6 +9,7 @@ const GUIDES = {
   PYTHON: "Python",
   EXTRACTION: "Extraction",
   MISTRAL: "Coming from Mistral",
+  DOCLING: "Coming from docling-serve",
   WEBHOOKS: "Webhooks",
   BATCHES: "Batches and training data",
   MEMORY: "Memory",

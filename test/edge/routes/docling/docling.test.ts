@@ -149,8 +149,10 @@ describe("a document", () => {
   it("of a text type is known by its name", async () => {
     const stop = cog.work(1);
     const text = new TextEncoder().encode("# A text");
-    const form = formOf([], [["a.md", text, "application/octet-stream"]]);
+    const form = formOf([["do_ocr", "false"]], [["a.md", text, "application/octet-stream"]]);
     expect((await json(send("/v1/convert/file", form))).status).toBe("success");
+    // It has no layer from which alone characters could be taken.
+    expect(cog.predictions.at(-1)?.input.text_layer).not.toBe("only");
     const sources = [fileSource(new TextEncoder().encode("a,b"), "a.csv")];
     expect((await json(convert({ sources }))).status).toBe("success");
     stop();
@@ -476,8 +478,12 @@ describe("what is refused", () => {
       ["a.pdf", pdf()],
       ["b.pdf", pdf()],
     ];
-    const form = await sendForm([["target_type", "presigned_url"]], files);
-    expect([form.status, (await json(form)).detail]).toEqual([422, detail]);
+    // The fields before a file are checked before the file, which would be refused as well.
+    files.push(["c.pdf", new Uint8Array([1, 2, 3])]);
+    for (const some of [files, files.toReversed()]) {
+      const form = await sendForm([["target_type", "presigned_url"]], some);
+      expect([form.status, (await json(form)).detail]).toEqual([422, detail]);
+    }
     expect((await json(call("/v1/files", { key }))).data).toEqual([]);
   });
 

@@ -62,15 +62,15 @@ const OWNERS: Partial<Record<Block["type"], Block["type"]>> = {
   table_caption: "table",
 };
 
-const LABELS: Partial<Record<Block["type"], string>> = {
-  image_caption: "caption",
-  table_caption: "caption",
-  equation: "formula",
-  code: "code",
-  footnote: "footnote",
-  header: "page_header",
-  footer: "page_footer",
-};
+const LABELS = new Map<Block["type"], string>([
+  ["image_caption", "caption"],
+  ["table_caption", "caption"],
+  ["equation", "formula"],
+  ["code", "code"],
+  ["footnote", "footnote"],
+  ["header", "page_header"],
+  ["footer", "page_footer"],
+]);
 
 function itemOf(block: Block, caption: TextItem | null): Item[] {
   const { type, text } = block;
@@ -95,7 +95,7 @@ function heading(block: Block): TextItem {
 
 function labelOf({ type, bbox: [, y0, , y1] }: Block): string {
   if (type === "page_number") return y0 + y1 < 1 ? "page_header" : "page_footer";
-  return LABELS[type] ?? "text";
+  return LABELS.get(type) ?? "text";
 }
 
 function textItem(block: Block, label: string): TextItem {
