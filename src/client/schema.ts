@@ -1252,7 +1252,7 @@ export type BatchManifest = {
 export type Batch = {
   id: string;
   state: "running" | "paused" | "canceling" | "completed" | "canceled" | "failed";
-  /** Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`, `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `input-empty`, `bucket-gone`, `too-many-lines`) */
+  /** Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`, `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `input-empty`, `bucket-gone`, `too-many-lines`), or `timed-out` if a job of Mistral's API was canceled by its timeout */
   reason: string | null;
   /** `null` if the batch has an `input` */
   manifest: string | null;

@@ -643,7 +643,8 @@ class Batch(Record):
     reason: str | None
     """Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`,
     `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`,
-    `input-empty`, `bucket-gone`, `too-many-lines`)"""
+    `input-empty`, `bucket-gone`, `too-many-lines`), or `timed-out` if a job of Mistral's API was
+    canceled by its timeout"""
     manifest: str | None
     """`null` if the batch has an `input`"""
     input: BatchInput | None

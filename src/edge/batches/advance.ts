@@ -121,7 +121,9 @@ async function step(env: Env, batch: Batch): Promise<number | "go on" | null> {
   }
   const pause = batch.bucketDueAt - Date.now();
   if (pause > 0) return Math.min(pause, POLL_MS);
-  if (counts.waiting < TURN_LINES && !exhausted) return expand(env, batch);
+  // The lines of Mistral's API may contain documents, which are stored now: no more than are started soon.
+  const enough = batch.mistral ? TURN_OPENS : TURN_LINES;
+  if (counts.waiting < enough && !exhausted) return expand(env, batch);
   const free = settings(env).BATCH_JOBS - counts.open;
   if (counts.waiting > 0 && free > 0 && counts.openPages < OPEN_PAGES) {
     const lines = await waitingLines(env.DB, id, TURN_LINES);

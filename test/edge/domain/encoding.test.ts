@@ -11,7 +11,7 @@ describe("base64", () => {
     expect(fromBase64url(base64url(bytes.buffer))).toEqual(bytes);
   });
 
-  it.each(["A", "AA=A", "AAA!", "AAAA".repeat(20_000) + "A"])("is not any text", (text) => {
+  it.each(["A", "AA=A", "AAA!", `${"AAAA".repeat(20_000)}A`])("is not any text", (text) => {
     expect(fromBase64(text)).toBeNull();
   });
 });

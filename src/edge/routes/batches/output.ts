@@ -74,7 +74,7 @@ const download = createRoute({
   operationId: "getBatchOutputShard",
   summary: "One shard of the output",
   description:
-    'JSONL: a record for each line (`"type": "line"`), followed by one for each of its pages (`"type": "page"`, with the page result in `result`).',
+    'JSONL: a record for each line (`"type": "line"`), followed by one for each of its pages (`"type": "page"`, with the page result in `result`). A batch of Mistral\'s API has its records.',
   middleware: [requires("read")] as const,
   request: { params: shardParams },
   responses: {

@@ -23,7 +23,7 @@ export const BatchSchema = z
     state: z.enum(BATCH_STATES),
     reason: z.string().nullable().openapi({
       description:
-        "Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`, `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `input-empty`, `bucket-gone`, `too-many-lines`)",
+        "Why the service paused it (`quota-exceeded`, `budget-exceeded`, `too-many-failures`, `bucket-failed`) or why it failed (`manifest-gone`, `manifest-changed`, `manifest-empty`, `input-empty`, `bucket-gone`, `too-many-lines`), or `timed-out` if a job of Mistral's API was canceled by its timeout",
     }),
     manifest: z.string().nullable().openapi({ description: "`null` if the batch has an `input`" }),
     input: BatchInput.nullable(),

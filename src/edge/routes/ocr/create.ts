@@ -87,7 +87,7 @@ const Body = z
     ...optionFields,
   })
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
-    message: "exactly one of `file` and `url` is needed",
+    message: "exactly one of `file`, `url` and, in Mistral's shape, `document` is needed",
   })
   .refine(hasSchema, NEEDS_SCHEMA)
   .openapi("OcrRequest", {

@@ -217,15 +217,20 @@ describe("a job", () => {
     const job = await over(id);
     expect(job).toMatchObject({ succeeded_requests: 1, failed_requests: 0, error_file: null });
     expect(job.outputs[0].response.body.pages[1].markdown).toBe("<!-- page 2: page_too_large -->");
-    isBroken = false;
-    await post(`/v1/batches/${id}/retry`, key, "");
-    const again = await over(id);
+    const pages = async () => (await json(call(`/v1/batches/${id}`, { key }))).pages;
+    for (const isStillBroken of [true, false]) {
+      expect(await pages()).toEqual({ done: 1, failed: 1 });
+      isBroken = isStillBroken;
+      await post(`/v1/batches/${id}/retry`, key, "");
+      await over(id);
+    }
+    const again = await get(id);
     const last = again.outputs.at(-1).response.body;
     expect(last.pages.map(({ markdown }: { markdown: string }) => markdown)).toEqual([
       "# Page 1\n\na < b & c",
       "# Page 2\n\na < b & c",
     ]);
-    expect((await json(call(`/v1/batches/${id}`, { key }))).pages).toEqual({ done: 2, failed: 0 });
+    expect(await pages()).toEqual({ done: 2, failed: 0 });
   });
 
   it("is canceled on request, and when its time is over; what was read stays", async () => {
