@@ -30,6 +30,8 @@ export type File = {
   /** Unix seconds, as in OpenAI's and Mistral's APIs */
   created_at: number;
   purpose: "ocr";
+  /** For OpenAI's clients */
+  status?: "processed";
   /** For Mistral's clients */
   sample_type: "ocr_input";
   /** For Mistral's clients */
@@ -756,15 +758,15 @@ export type ChatCompletion = {
     index: 0;
     message: {
       role: "assistant";
-      /** Markdown of all pages */
-      content: string;
-      refusal: null;
+      /** Markdown of all pages; with a schema: JSON */
+      content: string | null;
+      refusal: string | null;
     };
     logprobs: null;
     finish_reason: "stop" | "length";
   }>;
   usage: {
-    /** Vision tokens; 0 for readers without them */
+    /** Vision tokens; 0 for readers without them. With a schema: the tokens of the model that extracts, as the others here */
     prompt_tokens: number;
     /** Text tokens; estimated for readers that generate none, such as `pp-ocr` */
     completion_tokens: number;
@@ -774,12 +776,21 @@ export type ChatCompletion = {
     };
   };
   fovea: {
+    /** Of several documents: the first, as below */
     job_id: string;
     file_id: string;
     state: string;
+    /** If there are several: all of them */
+    documents?: Array<{
+      job_id: string;
+      file_id: string;
+      state: string;
+    }>;
     /** Verdict of the worst page */
     verdict: string;
     pages: Array<{
+      /** From 1, if there are several */
+      document?: number;
       page: number;
       verdict: string;
       source: string;
@@ -789,6 +800,8 @@ export type ChatCompletion = {
       } | null;
     }>;
     unread_messages: number;
+    /** With a schema: `GET /v1/jobs/{id}/extractions/{id}` has the citations */
+    extraction_id?: string;
   };
 };
 
@@ -801,18 +814,18 @@ export type ChatError = {
   };
 };
 
-/** Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored. */
+/** Other fields of OpenAI's API (`temperature`, `max_tokens`, `tools`, …) are accepted and ignored. */
 export type ChatRequest = {
   model: string;
-  /** The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored. */
+  /** The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The documents, at most 20, are in the same message or in the last message before it that has one, and their texts follow each other. All other messages are ignored. */
   messages: Array<{
-    role: "system" | "developer" | "user" | "assistant" | "tool";
-    content?: string | Array<{
+    role: "user";
+    content: string | Array<{
       type: "text";
       text: string;
     } | {
       type: "image_url";
-      image_url: {
+      image_url: string | {
         /** `https:` URL or `data:` URL of an image or PDF */
         url: string;
       };
@@ -820,20 +833,28 @@ export type ChatRequest = {
       type: "file";
       file: {
         /** Id from POST /v1/files */
-        file_id?: string;
-        /** A `data:` URL */
-        file_data?: string;
+        file_id?: string | null;
+        /** A `data:` URL, or base64 */
+        file_data?: string | null;
       };
-    }> | null;
+    }>;
+  } | {
+    role: "system" | "developer" | "assistant" | "tool" | "function";
   }>;
   stream?: boolean | null;
   stream_options?: {
     include_usage?: boolean;
   } | null;
   n?: 1;
-  tools?: Array<unknown> | null;
+  tool_choice?: "auto" | "none" | null;
   response_format?: {
     type: "text";
+  } | {
+    type: "json_schema";
+    json_schema: {
+      /** A JSON Schema: the answer is data that is extracted from the pages */
+      schema: Record<string, unknown>;
+    };
   } | null;
   /** Options of POST /v1/ocr */
   fovea?: {
@@ -880,10 +901,13 @@ export type Response = {
     role: "assistant";
     content: Array<{
       type: "output_text";
-      /** Markdown of all pages */
+      /** Markdown of all pages; with a schema: JSON */
       text: string;
       annotations: Array<unknown>;
       logprobs: Array<unknown>;
+    } | {
+      type: "refusal";
+      refusal: string;
     }>;
   }>;
   usage: {
@@ -905,18 +929,15 @@ export type Response = {
   };
 };
 
-/** Other fields of OpenAI's API (`instructions`, `temperature`, …) are accepted and ignored. */
+/** Other fields of OpenAI's API (`instructions`, `temperature`, `tools`, `store`, …) are accepted and ignored. */
 export type ResponsesRequest = {
   model: string;
   /** As the `messages` of `POST /v1/chat/completions`: the last `user` message counts */
-  input: Array<{
+  input: string | Array<{
     type?: "message";
-    role: "system" | "developer" | "user" | "assistant";
+    role: "user";
     content: string | Array<{
       type: "input_text";
-      text: string;
-    } | {
-      type: "output_text";
       text: string;
     } | {
       type: "input_image";
@@ -927,14 +948,26 @@ export type ResponsesRequest = {
       type: "input_file";
       /** Id from POST /v1/files */
       file_id?: string | null;
-      /** A `data:` URL */
+      /** A `data:` URL, or base64 */
       file_data?: string | null;
       /** `https:` URL */
       file_url?: string | null;
     }>;
+  } | {
+    type?: string | null;
+    role?: "system" | "developer" | "assistant";
   }>;
   stream?: boolean | null;
-  tools?: Array<unknown> | null;
+  tool_choice?: "auto" | "none" | null;
+  text?: {
+    format?: {
+      type: "text";
+    } | {
+      type: "json_schema";
+      /** A JSON Schema: the answer is data that is extracted from the pages */
+      schema: Record<string, unknown>;
+    } | null;
+  } | null;
   previous_response_id?: null;
   background?: false;
   /** Options of POST /v1/ocr */
@@ -2044,10 +2077,10 @@ export type Usage = {
   extractions: number;
   /** Extractions from the cache */
   extractions_cached: number;
-  /** Tokens that the provider has counted, also those of extractions that failed and of summaries of contexts */
+  /** Tokens that the provider has counted, also those of extractions that failed, of summaries of contexts and of searches by meaning */
   extraction_input_tokens: number;
   extraction_output_tokens: number;
-  /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price */
+  /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries and searches by meaning, by the model's prices for these; 0 without a price */
   cost_usd: number;
 };
 
@@ -2068,10 +2101,10 @@ export type UsageTotal = {
   extractions: number;
   /** Extractions from the cache */
   extractions_cached: number;
-  /** Tokens that the provider has counted, also those of extractions that failed and of summaries of contexts */
+  /** Tokens that the provider has counted, also those of extractions that failed, of summaries of contexts and of searches by meaning */
   extraction_input_tokens: number;
   extraction_output_tokens: number;
-  /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the model's prices for these; 0 without a price */
+  /** Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries and searches by meaning, by the model's prices for these; 0 without a price */
   cost_usd: number;
 };
 

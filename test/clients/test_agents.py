@@ -1,4 +1,4 @@
-"""Agents and chat clients against a running service: `FOVEA_ORIGIN`, `FOVEA_KEY`. The model of extractions is a stand-in."""
+"""Agents and chat clients against a running service: `FOVEA_ORIGIN`, `FOVEA_KEY`. A stand-in makes the extractions."""
 
 import asyncio
 import base64
@@ -167,6 +167,9 @@ class OpenAiChat(unittest.TestCase):
         answer = self.ask(ASKING, PHOTO, temperature=0, max_completion_tokens=100, parallel_tool_calls=True)
         say("chat.completions.create", answer.choices[0].message.content)
         self.assertIn("Mrs Thornton", answer.choices[0].message.content)
+        both = self.ask(PHOTO, FILE)
+        self.assertRegex(both.choices[0].message.content, "(?s)Mrs Thornton.*HIS-2026-0417")
+        self.assertEqual(len(both.fovea["documents"]), 2)
         text, usage = "", None
         for chunk in self.ask(FILE, stream=True, stream_options={"include_usage": True}):
             text += "".join(choice.delta.content or "" for choice in chunk.choices)

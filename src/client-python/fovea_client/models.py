@@ -24,6 +24,8 @@ class File(Record):
     created_at: int
     """Unix seconds, as in OpenAI's and Mistral's APIs"""
     purpose: Literal["ocr"]
+    status: Literal["processed"] | None = None
+    """For OpenAI's clients"""
     sample_type: Literal["ocr_input"]
     """For Mistral's clients"""
     source: Literal["upload"]
@@ -372,14 +374,15 @@ class ChatCompletionChoice(Record):
 
 class ChatCompletionChoiceMessage(Record):
     role: Literal["assistant"]
-    content: str
-    """Markdown of all pages"""
-    refusal: None
+    content: str | None
+    """Markdown of all pages; with a schema: JSON"""
+    refusal: str | None
 
 
 class ChatCompletionUsage(Record):
     prompt_tokens: int
-    """Vision tokens; 0 for readers without them"""
+    """Vision tokens; 0 for readers without them. With a schema: the tokens of the model that extracts, as
+    the others here"""
     completion_tokens: int
     """Text tokens; estimated for readers that generate none, such as `pp-ocr`"""
     total_tokens: int
@@ -392,15 +395,28 @@ class ChatCompletionUsagePromptTokensDetails(Record):
 
 class ChatCompletionFovea(Record):
     job_id: str
+    """Of several documents: the first, as below"""
     file_id: str
     state: str
+    documents: list[ChatCompletionFoveaDocument] | None = None
+    """If there are several: all of them"""
     verdict: str
     """Verdict of the worst page"""
     pages: list[ChatCompletionFoveaPage]
     unread_messages: int
+    extraction_id: str | None = None
+    """With a schema: `GET /v1/jobs/{id}/extractions/{id}` has the citations"""
+
+
+class ChatCompletionFoveaDocument(Record):
+    job_id: str
+    file_id: str
+    state: str
 
 
 class ChatCompletionFoveaPage(Record):
+    document: int | None = None
+    """From 1, if there are several"""
     page: int
     verdict: str
     source: str
@@ -451,15 +467,20 @@ class ResponseOutput(Record):
     id: str
     status: Literal["in_progress", "completed", "incomplete"] | str
     role: Literal["assistant"]
-    content: list[ResponseOutputContent]
+    content: list[ResponseOutputContentOutputText | ResponseOutputContentRefusal]
 
 
-class ResponseOutputContent(Record):
+class ResponseOutputContentOutputText(Record):
     type: Literal["output_text"]
     text: str
-    """Markdown of all pages"""
+    """Markdown of all pages; with a schema: JSON"""
     annotations: list[Any]
     logprobs: list[Any]
+
+
+class ResponseOutputContentRefusal(Record):
+    type: Literal["refusal"]
+    refusal: str
 
 
 class ResponseUsage(Record):
@@ -1401,12 +1422,12 @@ class Usage(Record):
     extractions_cached: int
     """Extractions from the cache"""
     extraction_input_tokens: int
-    """Tokens that the provider has counted, also those of extractions that failed and of summaries of
-    contexts"""
+    """Tokens that the provider has counted, also those of extractions that failed, of summaries of
+    contexts and of searches by meaning"""
     extraction_output_tokens: int
     cost_usd: float
-    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
-    model's prices for these; 0 without a price"""
+    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries
+    and searches by meaning, by the model's prices for these; 0 without a price"""
 
 
 class UsageTotal(Record):
@@ -1427,12 +1448,12 @@ class UsageTotal(Record):
     extractions_cached: int
     """Extractions from the cache"""
     extraction_input_tokens: int
-    """Tokens that the provider has counted, also those of extractions that failed and of summaries of
-    contexts"""
+    """Tokens that the provider has counted, also those of extractions that failed, of summaries of
+    contexts and of searches by meaning"""
     extraction_output_tokens: int
     cost_usd: float
-    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, by the
-    model's prices for these; 0 without a price"""
+    """Cost of the pages read, by the model's price per page, and of the tokens of extractions, summaries
+    and searches by meaning, by the model's prices for these; 0 without a price"""
 
 
 class Settings(Record):

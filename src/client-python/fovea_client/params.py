@@ -191,67 +191,83 @@ class ExtractRequest(TypedDict, total=False):
 
 
 class ChatRequest(TypedDict, total=False):
-    """Other fields of OpenAI's API (`temperature`, `max_tokens`, …) are accepted and ignored."""
+    """Other fields of OpenAI's API (`temperature`, `max_tokens`, `tools`, …) are accepted and ignored."""
 
     model: Required[str]
-    messages: Required[list[ChatRequestMessage]]
+    messages: Required[list[ChatRequestMessage1 | ChatRequestMessage2]]
     """The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`,
     `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`),
-    or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in
-    the same message or in the last message before it that has one. All other messages are ignored."""
+    or a prompt, if the model takes prompts. Without text, the task is `markdown`. The documents, at
+    most 20, are in the same message or in the last message before it that has one, and their texts
+    follow each other. All other messages are ignored."""
     stream: bool | None
     stream_options: ChatRequestStreamOptions | None
     n: Literal[1]
-    tools: list[Any] | None
-    response_format: ChatRequestResponseFormat | None
+    tool_choice: Literal["auto", "none"] | None
+    response_format: ChatRequestResponseFormatText | ChatRequestResponseFormatJsonSchema | None
     fovea: ChatRequestFovea
     """Options of POST /v1/ocr"""
 
 
-class ChatRequestMessage(TypedDict, total=False):
-    role: Required[Literal["system", "developer", "user", "assistant", "tool"]]
-    content: (
+class ChatRequestMessage1(TypedDict, total=False):
+    role: Required[Literal["user"]]
+    content: Required[
         str
         | list[
-            ChatRequestMessageContentText | ChatRequestMessageContentImageUrl | ChatRequestMessageContentFile
+            ChatRequestMessage1ContentText
+            | ChatRequestMessage1ContentImageUrl
+            | ChatRequestMessage1ContentFile
         ]
-        | None
-    )
+    ]
 
 
-class ChatRequestMessageContentText(TypedDict, total=False):
+class ChatRequestMessage1ContentText(TypedDict, total=False):
     type: Required[Literal["text"]]
     text: Required[str]
 
 
-class ChatRequestMessageContentImageUrl(TypedDict, total=False):
+class ChatRequestMessage1ContentImageUrl(TypedDict, total=False):
     type: Required[Literal["image_url"]]
-    image_url: Required[ChatRequestMessageContentImageUrlImageUrl]
+    image_url: Required[str | ChatRequestMessage1ContentImageUrlImageUrl2]
 
 
-class ChatRequestMessageContentImageUrlImageUrl(TypedDict, total=False):
+class ChatRequestMessage1ContentImageUrlImageUrl2(TypedDict, total=False):
     url: Required[str]
     """`https:` URL or `data:` URL of an image or PDF"""
 
 
-class ChatRequestMessageContentFile(TypedDict, total=False):
+class ChatRequestMessage1ContentFile(TypedDict, total=False):
     type: Required[Literal["file"]]
-    file: Required[ChatRequestMessageContentFileFile]
+    file: Required[ChatRequestMessage1ContentFileFile]
 
 
-class ChatRequestMessageContentFileFile(TypedDict, total=False):
-    file_id: str
+class ChatRequestMessage1ContentFileFile(TypedDict, total=False):
+    file_id: str | None
     """Id from POST /v1/files"""
-    file_data: str
-    """A `data:` URL"""
+    file_data: str | None
+    """A `data:` URL, or base64"""
+
+
+class ChatRequestMessage2(TypedDict, total=False):
+    role: Required[Literal["system", "developer", "assistant", "tool", "function"]]
 
 
 class ChatRequestStreamOptions(TypedDict, total=False):
     include_usage: bool
 
 
-class ChatRequestResponseFormat(TypedDict, total=False):
+class ChatRequestResponseFormatText(TypedDict, total=False):
     type: Required[Literal["text"]]
+
+
+class ChatRequestResponseFormatJsonSchema(TypedDict, total=False):
+    type: Required[Literal["json_schema"]]
+    json_schema: Required[ChatRequestResponseFormatJsonSchemaJsonSchema]
+
+
+class ChatRequestResponseFormatJsonSchemaJsonSchema(TypedDict, total=False):
+    schema: Required[dict[str, Any]]
+    """A JSON Schema: the answer is data that is extracted from the pages"""
 
 
 class ChatRequestFovea(TypedDict, total=False):
@@ -283,58 +299,73 @@ class ChatRequestFovea(TypedDict, total=False):
 
 
 class ResponsesRequest(TypedDict, total=False):
-    """Other fields of OpenAI's API (`instructions`, `temperature`, …) are accepted and ignored."""
+    """Other fields of OpenAI's API (`instructions`, `temperature`, `tools`, `store`, …) are accepted and
+    ignored."""
 
     model: Required[str]
-    input: Required[list[ResponsesRequestInput]]
+    input: Required[str | list[ResponsesRequestInputMessage | ResponsesRequestInput2]]
     """As the `messages` of `POST /v1/chat/completions`: the last `user` message counts"""
     stream: bool | None
-    tools: list[Any] | None
+    tool_choice: Literal["auto", "none"] | None
+    text: ResponsesRequestText | None
     previous_response_id: None
     background: Literal[False]
     fovea: ResponsesRequestFovea
     """Options of POST /v1/ocr"""
 
 
-class ResponsesRequestInput(TypedDict, total=False):
+class ResponsesRequestInputMessage(TypedDict, total=False):
     type: Literal["message"]
-    role: Required[Literal["system", "developer", "user", "assistant"]]
+    role: Required[Literal["user"]]
     content: Required[
         str
         | list[
-            ResponsesRequestInputContentInputText
-            | ResponsesRequestInputContentOutputText
-            | ResponsesRequestInputContentInputImage
-            | ResponsesRequestInputContentInputFile
+            ResponsesRequestInputMessageContentInputText
+            | ResponsesRequestInputMessageContentInputImage
+            | ResponsesRequestInputMessageContentInputFile
         ]
     ]
 
 
-class ResponsesRequestInputContentInputText(TypedDict, total=False):
+class ResponsesRequestInputMessageContentInputText(TypedDict, total=False):
     type: Required[Literal["input_text"]]
     text: Required[str]
 
 
-class ResponsesRequestInputContentOutputText(TypedDict, total=False):
-    type: Required[Literal["output_text"]]
-    text: Required[str]
-
-
-class ResponsesRequestInputContentInputImage(TypedDict, total=False):
+class ResponsesRequestInputMessageContentInputImage(TypedDict, total=False):
     type: Required[Literal["input_image"]]
     image_url: str | None
     """`https:` URL or `data:` URL"""
     file_id: str | None
 
 
-class ResponsesRequestInputContentInputFile(TypedDict, total=False):
+class ResponsesRequestInputMessageContentInputFile(TypedDict, total=False):
     type: Required[Literal["input_file"]]
     file_id: str | None
     """Id from POST /v1/files"""
     file_data: str | None
-    """A `data:` URL"""
+    """A `data:` URL, or base64"""
     file_url: str | None
     """`https:` URL"""
+
+
+class ResponsesRequestInput2(TypedDict, total=False):
+    type: str | None
+    role: Literal["system", "developer", "assistant"]
+
+
+class ResponsesRequestText(TypedDict, total=False):
+    format: ResponsesRequestTextFormatText | ResponsesRequestTextFormatJsonSchema | None
+
+
+class ResponsesRequestTextFormatText(TypedDict, total=False):
+    type: Required[Literal["text"]]
+
+
+class ResponsesRequestTextFormatJsonSchema(TypedDict, total=False):
+    type: Required[Literal["json_schema"]]
+    schema: Required[dict[str, Any]]
+    """A JSON Schema: the answer is data that is extracted from the pages"""
 
 
 class ResponsesRequestFovea(TypedDict, total=False):

@@ -23,7 +23,7 @@ export const FileSchema = z
       example: 1795932000,
     }),
     purpose: z.literal("ocr"),
-    status: z.literal("processed").openapi({ description: "For OpenAI's clients" }),
+    status: z.literal("processed").optional().openapi({ description: "For OpenAI's clients" }),
     sample_type: z.literal("ocr_input").openapi({ description: "For Mistral's clients" }),
     source: z.literal("upload").openapi({ description: "For Mistral's clients" }),
     deleted: z.literal(false).openapi({ description: "For Mistral's clients" }),
