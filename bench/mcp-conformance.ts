@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { freePort, startStack } from "../scripts/stack.ts";
 
@@ -20,6 +20,9 @@ const SCENARIOS = [
   "resources-list",
   "dns-rebinding-protection",
 ];
+
+/** The tests need this Node, not the one that npx finds by itself. */
+const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
 
 const data = mkdtempSync(join(tmpdir(), "fovea-mcp-"));
 const port = await freePort();
@@ -45,7 +48,10 @@ const url = `http://localhost:${port}/mcp`;
 let failed = 0;
 for (const scenario of SCENARIOS) {
   const args = ["--yes", PACKAGE, "server", "--url", url, "--scenario", scenario];
-  const run = promisify(execFile)("npx", args, { cwd: data });
+  const run = promisify(execFile)("npx", args, {
+    cwd: data,
+    env: { ...process.env, PATH },
+  });
   const { stdout, stderr } = await run.catch((error) => {
     failed++;
     return error as { stdout: string; stderr: string };

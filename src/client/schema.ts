@@ -989,12 +989,21 @@ export type ChatCompletion = {
     };
   };
   fovea: {
+    /** Of several documents: the first, as below */
     job_id: string;
     file_id: string;
     state: string;
+    /** If there are several: all of them */
+    documents?: Array<{
+      job_id: string;
+      file_id: string;
+      state: string;
+    }>;
     /** Verdict of the worst page */
     verdict: string;
     pages: Array<{
+      /** From 1, if there are several */
+      document?: number;
       page: number;
       verdict: string;
       source: string;
@@ -1021,7 +1030,7 @@ export type ChatError = {
 /** Other fields of OpenAI's API (`temperature`, `max_tokens`, `tools`, …) are accepted and ignored. */
 export type ChatRequest = {
   model: string;
-  /** The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored. */
+  /** The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The documents, at most 20, are in the same message or in the last message before it that has one, and their texts follow each other. All other messages are ignored. */
   messages: Array<{
     role: "user";
     content: string | Array<{

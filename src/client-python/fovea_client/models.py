@@ -476,8 +476,11 @@ class ChatCompletionUsagePromptTokensDetails(Record):
 
 class ChatCompletionFovea(Record):
     job_id: str
+    """Of several documents: the first, as below"""
     file_id: str
     state: str
+    documents: list[ChatCompletionFoveaDocument] | None = None
+    """If there are several: all of them"""
     verdict: str
     """Verdict of the worst page"""
     pages: list[ChatCompletionFoveaPage]
@@ -487,6 +490,8 @@ class ChatCompletionFovea(Record):
 
 
 class ChatCompletionFoveaPage(Record):
+    document: int | None = None
+    """From 1, if there are several"""
     page: int
     verdict: str
     source: str

@@ -277,8 +277,9 @@ class ChatRequest(TypedDict, total=False):
     messages: Required[list[ChatRequestMessage1 | ChatRequestMessage2]]
     """The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`,
     `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`),
-    or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in
-    the same message or in the last message before it that has one. All other messages are ignored."""
+    or a prompt, if the model takes prompts. Without text, the task is `markdown`. The documents, at
+    most 20, are in the same message or in the last message before it that has one, and their texts
+    follow each other. All other messages are ignored."""
     stream: bool | None
     stream_options: ChatRequestStreamOptions | None
     n: Literal[1]

@@ -20,10 +20,13 @@ export interface Message {
 
 export type Document = { url: string } | { file: string };
 
-/** @returns the document, the user's text and the number of ignored messages; or a string that says what is wrong */
+/** Documents of one message, such as the pages of a document as images. */
+export const MAX_DOCUMENTS = 20;
+
+/** @returns the documents, the user's text and the number of ignored messages; or a string that says what is wrong */
 export function readConversation(
   messages: Message[],
-): { document: Document; words: string; unread: number } | string {
+): { documents: Document[]; words: string; unread: number } | string {
   const fromUser = messages.filter(({ role }) => role === "user");
   const last = fromUser.at(-1);
   if (!last) return "messages: a message of the role `user` is required";
@@ -33,14 +36,15 @@ export function readConversation(
     .trim();
   // A follow-up question refers to the document of an earlier message.
   const withDocument = fromUser.findLast((message) => documentsOf(message).length > 0);
-  const documents = withDocument ? documentsOf(withDocument) : [];
-  if (documents.length > 1) return "messages: only one document is allowed";
-  const [document] = documents;
-  if (!document)
+  const found = withDocument ? documentsOf(withDocument) : [];
+  if (found.length > MAX_DOCUMENTS) return `messages: at most ${MAX_DOCUMENTS} documents`;
+  if (found.length === 0)
     return "messages: no document; send an `image_url` part (an https: or data: URL) or a `file` part";
-  if (typeof document === "string") return document;
+  const fault = found.find((document) => typeof document === "string");
+  if (fault !== undefined) return fault;
+  const documents = found.filter((document) => typeof document !== "string");
   const read = new Set([last, withDocument]);
-  return { document, words, unread: messages.filter((message) => !read.has(message)).length };
+  return { documents, words, unread: messages.filter((message) => !read.has(message)).length };
 }
 
 const partsOf = ({ content }: Message): Part[] =>

@@ -104,7 +104,7 @@ const Body = z
       .max(1000)
       .openapi({
         description:
-          "The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The document is in the same message or in the last message before it that has one. All other messages are ignored.",
+          "The text of the last `user` message is a task (`markdown`, `free`, `ocr`, `figure`, `describe`, `deep`), the official wording of a task (`Free OCR.`, `Locate <|ref|>total<|/ref|> in the image.`), or a prompt, if the model takes prompts. Without text, the task is `markdown`. The documents, at most 20, are in the same message or in the last message before it that has one, and their texts follow each other. All other messages are ignored.",
       }),
     stream: z.boolean().nullish(),
     stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
@@ -131,12 +131,17 @@ const Usage = z.object({
 });
 
 const Extension = z.object({
-  job_id: z.string(),
+  job_id: z.string().openapi({ description: "Of several documents: the first, as below" }),
   file_id: z.string(),
   state: z.string(),
+  documents: z
+    .array(z.object({ job_id: z.string(), file_id: z.string(), state: z.string() }))
+    .optional()
+    .openapi({ description: "If there are several: all of them" }),
   verdict: z.string().openapi({ description: "Verdict of the worst page" }),
   pages: z.array(
     z.object({
+      document: z.int().optional().openapi({ description: "From 1, if there are several" }),
       page: z.int(),
       verdict: z.string(),
       source: z.string(),
@@ -236,62 +241,73 @@ export type ChatRequest = Pick<z.infer<typeof Body>, "model" | "fovea"> & {
 };
 
 /**
- * Starts reading the document of a conversation. With a schema, the words are instructions for the model that extracts.
+ * Starts reading the documents of a conversation, each as a job. With a schema, the words are instructions for the model that extracts.
  * @throws Problem of `CREATE_JOB` or `EXTRACT`, or `invalid-request` if there is no document
  */
 export async function begin(c: Context<AppEnv>, body: ChatRequest): Promise<Completion> {
   const conversation = chat.readConversation(body.messages);
   if (typeof conversation === "string") throw new Problem("invalid-request", conversation);
-  const { document, words, unread } = conversation;
-
+  const { documents, words, unread } = conversation;
   const { schema } = body;
-  const wanted = { ...readingOf(c, body, schema ? "" : words), document };
-  // An Idempotency-Key stores only the job, because the response may be a stream of several minutes.
+  if (schema && documents.length > 1)
+    throw new Problem("invalid-request", "messages: with a schema, only one document is allowed");
+  const reading = readingOf(c, body, schema ? "" : words);
+  // An Idempotency-Key stores only the jobs, because the response may be a stream of several minutes.
   const started = await once(
     c,
-    () => JSON.stringify(schema ? [wanted, schema, words] : wanted),
+    () => JSON.stringify([reading, documents, schema, schema && words]),
     async () => {
       const extract =
         schema && (await attachExtraction(c.env, c.get("caller"), { schema, instructions: words }));
+      const [document, ...others] = documents as [chat.Document, ...chat.Document[]];
+      const wanted = { ...reading, document };
       const { job, pages } = await createJob(c.env, c.var, wanted, c.get("claim"), extract);
       if (schema) await driveAttached(c.env, job);
+      const ids = [job.id];
+      for (const document of others)
+        ids.push((await createJob(c.env, c.var, { ...reading, document })).job.id);
       c.set("answerFileId", job.fileId);
       const headers = {
         location: `/v1/jobs/${job.id}`,
         "cache-status": cacheStatus(pages, job.cache),
       };
-      return Response.json({ id: job.id }, { headers });
+      return Response.json({ ids }, { headers });
     },
   );
-  const { id } = await started.json<{ id: string }>();
+  const { ids } = await started.json<{ ids: [string, ...string[]] }>();
   for (const name of ["cache-status", "location"])
     c.header(name, started.headers.get(name) ?? undefined);
 
-  c.set("jobId", id);
-  const job = await findJob(c.env.DB, c.get("caller").tenantId, id);
-  if (!job) throw new Problem("gone", "The job was deleted.");
-  return new Completion(job, unread);
+  c.set("jobId", ids[0]);
+  const { tenantId } = c.get("caller");
+  const jobs = await Promise.all(ids.map((id) => findJob(c.env.DB, tenantId, id)));
+  const found = jobs.filter((job) => job !== null);
+  if (found.length < ids.length) throw new Problem("gone", "The job was deleted.");
+  return new Completion(found as [Job, ...Job[]], unread);
 }
 
 /** Waits for the whole answer. @throws Problem `took-too-long`, `document-unread`, or of `dataOf` */
 export async function complete(c: Context<AppEnv>, completion: Completion): Promise<void> {
-  const { job } = completion;
-  const { id, tenantId } = job;
   const end = Date.now() + HOLD_S * 1000;
-  completion.job = await waitForEnd(c.env, tenantId, id, HOLD_S * 1000);
-  if (!isOver(completion.job.state))
-    throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
-  const pages = await jobPages(c.env.DB, id);
-  let at = 0;
-  const stored = await wholeResult(c.env, job, pages);
-  for await (const entry of presentedEntries(c.env, job, stored, job.presentation, fits()))
-    completion.add(pages[at++] as JobPage, entry);
+  const room = fits();
+  for (const [i, { id, tenantId }] of completion.jobs.entries()) {
+    const job = await waitForEnd(c.env, tenantId, id, Math.max(0, end - Date.now()));
+    completion.jobs[i] = job;
+    if (!isOver(job.state))
+      throw new Problem("took-too-long", `Not read within ${HOLD_S} s; the job ${id} continues.`);
+    const pages = await jobPages(c.env.DB, id);
+    let at = 0;
+    const stored = await wholeResult(c.env, job, pages);
+    for await (const entry of presentedEntries(c.env, job, stored, job.presentation, room))
+      completion.add(i, pages[at++] as JobPage, entry);
+  }
+  const { job } = completion;
   const fault = completion.fault();
   if (fault) throw new Problem("document-unread", fault);
   if (!job.extractionId) return;
   completion.data = await dataOf(c.env, job, Math.max(0, end - Date.now()));
   if (!completion.data)
-    throw new Problem("took-too-long", `No data within ${HOLD_S} s; the job ${id} continues.`);
+    throw new Problem("took-too-long", `No data within ${HOLD_S} s; the job ${job.id} continues.`);
 }
 
 /** @throws Problem if the model does not accept the words */
@@ -310,7 +326,8 @@ function readingOf(c: Context<AppEnv>, body: ChatRequest, words: string) {
 
 /** Builds an answer page by page. */
 export class Completion {
-  job: Job;
+  /** One for each document, in their order. */
+  readonly jobs: [Job, ...Job[]];
   /** The answer to a request with a schema, when it is there. */
   data: Data | null = null;
   readonly #unread: number;
@@ -319,15 +336,21 @@ export class Completion {
   #tally = chat.emptyTally();
   #content = "";
 
-  constructor(job: Job, unread: number) {
-    this.job = job;
+  constructor(jobs: [Job, ...Job[]], unread: number) {
+    this.jobs = jobs;
     this.#unread = unread;
   }
 
-  /** @returns what the page adds to the content */
-  add(page: JobPage, entry: PageEntry): string {
+  /** The first; with a schema, the only one. */
+  get job(): Job {
+    return this.jobs[0];
+  }
+
+  /** @param document its index @returns what the page adds to the content */
+  add(document: number, page: JobPage, entry: PageEntry): string {
     this.#tally = chat.count(this.#tally, entry, page.source === "hit");
     this.#pages.push({
+      ...(this.jobs.length > 1 && { document: document + 1 }),
       page: page.page,
       source: page.source,
       error: entry.error,
@@ -343,7 +366,8 @@ export class Completion {
   /** Why there is no answer; `null` if a page has a result. */
   fault(): string | null {
     if (this.#pages.some(({ error }) => error === null)) return null;
-    const error = this.job.error ?? this.#pages.find((page) => page.error)?.error;
+    const error =
+      this.jobs.find(({ error }) => error)?.error ?? this.#pages.find((page) => page.error)?.error;
     return error ? `${error.code}: ${error.message}` : `The job is ${this.job.state}.`;
   }
 
@@ -392,6 +416,13 @@ export class Completion {
       job_id: id,
       file_id: fileId,
       state,
+      ...(this.jobs.length > 1 && {
+        documents: this.jobs.map(({ id, fileId, state }) => ({
+          job_id: id,
+          file_id: fileId,
+          state,
+        })),
+      }),
       verdict: this.#tally.verdict,
       pages: this.#pages,
       unread_messages: this.#unread,
@@ -440,32 +471,49 @@ export async function streamPages(
   completion: Completion,
   events: Events,
 ): Promise<void> {
+  const room = fits();
+  await events.start();
+  for (const document of completion.jobs.keys()) {
+    await streamDocument(c, stream, completion, document, events, room);
+    if (stream.aborted) return;
+  }
+  const fault = completion.fault();
+  if (fault) return events.fail("document-unread", fault);
+  if (completion.job.extractionId) {
+    const failure = await streamData(c, stream, completion, events);
+    if (failure) return events.fail(failure.code, failure.message);
+  }
+  await events.end();
+}
+
+/** Sends the pages of one document. Leaves off when the client is gone. */
+async function streamDocument(
+  c: Context<AppEnv>,
+  stream: SSEStreamingApi,
+  completion: Completion,
+  document: number,
+  events: Events,
+  room: ReturnType<typeof fits>,
+): Promise<void> {
   const { DB } = c.env;
-  const { id, tenantId } = completion.job;
+  const job = completion.jobs[document] as Job;
+  const { id, tenantId, presentation } = job;
   let sent = 0;
   /** The page of the next chunk, if known. */
   let awaited: number | undefined;
-  const room = fits();
   const sendRead = async () => {
     const pages = await jobPages(DB, id);
     for (; pages[sent] && pages[sent]?.state !== "pending"; sent++) {
       const page = pages[sent] as JobPage;
-      const { presentation } = completion.job;
-      for await (const entry of presentedEntries(
-        c.env,
-        completion.job,
-        readAllStored(c.env.BUCKET, completion.job, [page]),
-        presentation,
-        room,
-      )) {
-        const content = completion.add(page, entry);
-        if (content !== "" && !completion.job.extractionId) await events.text(content);
+      const stored = readAllStored(c.env.BUCKET, job, [page]);
+      for await (const entry of presentedEntries(c.env, job, stored, presentation, room)) {
+        const content = completion.add(document, page, entry);
+        if (content !== "" && !job.extractionId) await events.text(content);
       }
     }
     awaited = pages[sent]?.page;
   };
 
-  await events.start();
   for await (const event of followEvents(c.env, tenantId, id, 0)) {
     if (stream.aborted) return;
     if (event === null) await stream.write(": still here\n\n");
@@ -475,14 +523,7 @@ export async function streamPages(
     }
   }
   await sendRead();
-  completion.job = (await findJob(DB, tenantId, id)) ?? completion.job;
-  const fault = completion.fault();
-  if (fault) return events.fail("document-unread", fault);
-  if (completion.job.extractionId) {
-    const failure = await streamData(c, stream, completion, events);
-    if (failure) return events.fail(failure.code, failure.message);
-  }
-  await events.end();
+  completion.jobs[document] = (await findJob(DB, tenantId, id)) ?? job;
 }
 
 /** @returns why there are no data; `null` if they were sent, or the client is gone */

@@ -30,7 +30,7 @@ export const FileSchema = z
       description:
         "Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds",
     }),
-    status: z.literal("processed").openapi({ description: "For OpenAI's clients" }),
+    status: z.literal("processed").optional().openapi({ description: "For OpenAI's clients" }),
     mimetype: z.string().openapi({ description: "`media_type`, for Mistral's clients" }),
     visibility: z.literal("workspace").openapi({ description: "For Mistral's clients" }),
     sample_type: z

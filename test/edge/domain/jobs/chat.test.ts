@@ -53,7 +53,7 @@ describe("the document of a chat", () => {
       { role: "user", content: [text("free"), image(), text("")] },
     ];
     expect(chat.readConversation(messages)).toEqual({
-      document: { url: "https://a.io/1.png" },
+      documents: [{ url: "https://a.io/1.png" }],
       words: "free",
       unread: 3,
     });
@@ -68,11 +68,21 @@ describe("the document of a chat", () => {
     expect(chat.readConversation(messages)).toMatchObject({ words: "free", unread: 1 });
   });
 
+  it("may be several, in their order", () => {
+    const content = [image("https://a.io/2.png"), text("free"), image("https://a.io/1.png")];
+    expect(chat.readConversation([{ role: "user", content }])).toMatchObject({
+      documents: [{ url: "https://a.io/2.png" }, { url: "https://a.io/1.png" }],
+    });
+  });
+
   it("can be the id of a file, or its data", () => {
     const by = (file: object) =>
       chat.readConversation([{ role: "user", content: [{ type: "file", file }] }]);
-    expect(by({ file_id: "file_1" })).toMatchObject({ document: { file: "file_1" } });
-    expect(by({ file_data: "data:," })).toMatchObject({ document: { url: "data:," } });
+    expect(by({ file_id: "file_1" })).toMatchObject({ documents: [{ file: "file_1" }] });
+    expect(by({ file_data: "aGk=", file_id: null })).toMatchObject({
+      documents: [{ url: "data:application/octet-stream;base64,aGk=" }],
+    });
+    expect(by({ file_data: "data:," })).toMatchObject({ documents: [{ url: "data:," }] });
     expect(by({})).toMatch(/file_id/);
   });
 
@@ -86,7 +96,8 @@ describe("the document of a chat", () => {
       ],
       /no document/,
     ],
-    [[{ role: "user", content: [image(), image()] }], /one document/],
+    [[{ role: "user", content: Array(21).fill(image()) }], /at most 20 documents/],
+    [[{ role: "user", content: [image(), { type: "file" as const, file: {} }] }], /file_id/],
   ])("none, or too many: %j", (messages, fault) => {
     expect(chat.readConversation(messages)).toMatch(fault);
   });

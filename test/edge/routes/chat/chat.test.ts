@@ -326,6 +326,55 @@ describe("what clients send by default", () => {
   });
 });
 
+describe("several documents", () => {
+  /** Two PDFs of different bytes. */
+  const urls = ["", "%"].map((more) =>
+    dataUrl(new Uint8Array([...pdf(), ...new TextEncoder().encode(more)])),
+  );
+  const messages = () => [
+    { role: "user", content: urls.map((url) => ({ type: "image_url", image_url: { url } })) },
+  ];
+  const TEXT = "# Page 1\n\na < b & c\n\n# Page 2\n\na < b & c";
+
+  it("are a job each, and their texts follow each other", async () => {
+    const stop = cog.work(2, () => counted);
+    const answer = await json(ask("", "", { messages: messages() }));
+    stop();
+    expect(answer.choices[0].message.content).toBe(`${TEXT}\n\n${TEXT}`);
+    expect(answer.usage.prompt_tokens).toBe(4 * 182);
+    const { documents, pages, job_id } = answer.fovea;
+    expect(documents).toMatchObject([{ job_id, state: "succeeded" }, { state: "succeeded" }]);
+    expect(documents[1].job_id).not.toBe(job_id);
+    expect(pages.map((p: { document: number; page: number }) => [p.document, p.page])).toEqual([
+      [1, 1],
+      [1, 2],
+      [2, 1],
+      [2, 2],
+    ]);
+  });
+
+  it("are streamed in their order, once for an Idempotency-Key", async () => {
+    const stop = cog.work(2, () => counted);
+    const body = { model: "deepseek-ocr", messages: messages(), stream: true };
+    const stream = async () =>
+      (await post("/v1/chat/completions", key, body, { "idempotency-key": "two" })).text();
+    const first = await stream();
+    const pieces = Array.from(first.matchAll(/"content":"((?:[^"\\]|\\.)+)"/g), ([, text]) =>
+      JSON.parse(`"${text}"`),
+    );
+    expect(pieces.join("")).toBe(`${TEXT}\n\n${TEXT}`);
+    const jobs = (text: string) => new Set(text.match(/job_[0-9a-z]+/g));
+    expect(jobs(await stream())).toEqual(jobs(first));
+    stop();
+  });
+
+  it("have no schema", async () => {
+    const response_format = format({ type: "object" });
+    const refused = await json(ask("", "", { messages: messages(), response_format }));
+    expect(refused.error.message).toContain("only one document");
+  });
+});
+
 describe("an answer by a JSON Schema", () => {
   const schema = {
     type: "object",

@@ -128,7 +128,7 @@ it("refuses what it cannot do, in OpenAI's form", async () => {
   for (const [content, more] of [
     ["no document", {}],
     [[{ type: "input_file" }], {}],
-    [[part, part], {}],
+    [Array(21).fill(part), {}],
     [[part], { previous_response_id: "resp_1" }],
     [[part], { background: true }],
     [[part], { tools: [{ type: "web_search" }], tool_choice: "required" }],
