@@ -1,4 +1,4 @@
-/** Options of a job, and the schema of its extraction, that come as text: from the query of a request, or from the fields of a form. */
+/** Options of a job, the schema of its extraction and where to put its result, that come as text: from the query of a request, or from the fields of a form. */
 import type { z } from "zod";
 import { JobRequest } from "./job-request.ts";
 
@@ -24,7 +24,7 @@ export function optionsFromTexts(
 
 /** The type of an option without defaults; `string` if there is no such option, which the check finds. */
 function kindOf(name: string): string {
-  if (name === "schema") return "object";
+  if (name === "schema" || name === "deliver") return "object";
   if (!Object.hasOwn(JobRequest.shape, name)) return "string";
   let schema: z.core.$ZodType = JobRequest.shape[name as keyof JobRequest];
   while ("innerType" in schema._zod.def) schema = schema._zod.def.innerType as z.core.$ZodType;
