@@ -14,10 +14,10 @@ import { resolveSource, type Source, sha256 } from "./source.ts";
 import { backOff, type CallOptions, pause, type Transport } from "./transport.ts";
 
 /** Long enough for a large document on a slow connection. */
-const UPLOAD_TIMEOUT_MS = 600_000;
+export const UPLOAD_TIMEOUT_MS = 600_000;
 
 /** A larger document is sent in parts, straight to the service's storage. */
-const LARGEST_WHOLE = 100 * 1024 * 1024;
+export const LARGEST_WHOLE = 100 * 1024 * 1024;
 
 export class Files {
   readonly #http: Transport;

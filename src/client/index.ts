@@ -7,7 +7,7 @@ import { Buckets } from "./buckets.ts";
 import { Contexts } from "./contexts.ts";
 import { Webhooks } from "./endpoints.ts";
 import { JobError } from "./errors.ts";
-import { Files } from "./files.ts";
+import { Files, LARGEST_WHOLE, UPLOAD_TIMEOUT_MS } from "./files.ts";
 import { isOver, type JobEvent, Jobs, type PageOutcome } from "./jobs.ts";
 import { Keys } from "./keys.ts";
 import type { Listed, ListQuery } from "./list.ts";
@@ -120,19 +120,19 @@ export class Fovea {
     return new Reading(job, pages, extracted);
   }
 
-  /** Starts a job, after uploading the document if necessary. */
+  /** Starts a job. A document of up to 100 MiB is sent with its options in one request, a larger one before it. */
   async start(source: Source, options: ReadOptions = {}): Promise<Job> {
-    const { name, onEvent: _, signal, idempotencyKey, ...request } = options;
+    const { name: given, onEvent: _, signal, idempotencyKey, ...request } = options;
     const document = await resolveSource(source);
-    const where =
-      "upload" in document
-        ? {
-            file: (
-              await this.files.upload(document.upload, { name: name ?? document.name, signal })
-            ).id,
-          }
-        : document;
-    return this.jobs.create({ ...request, ...where }, { signal, idempotencyKey });
+    const call = { signal, idempotencyKey };
+    if (!("upload" in document)) return this.jobs.create({ ...request, ...document }, call);
+    const { upload, name } = document;
+    if (upload.size > LARGEST_WHOLE) {
+      const { id } = await this.files.upload(upload, { name: given ?? name, signal });
+      return this.jobs.create({ ...request, file: id }, call);
+    }
+    const body = formOf(upload, given ?? name, request);
+    return this.#http.json("POST", "/v1/ocr", { body, timeoutMs: UPLOAD_TIMEOUT_MS, ...call });
   }
 
   /** Renders a text as page images; with `verify`, also reads them back. */
@@ -177,6 +177,16 @@ export class Fovea {
   audit(query: AuditQuery = {}, options: CallOptions = {}): Promise<Listed<AuditEntry>> {
     return this.#http.json("GET", "/v1/audit", { query: { ...query }, ...options });
   }
+}
+
+/** A document and the options of its job. What is no text, number or boolean is JSON. */
+function formOf(document: Blob, name: string | undefined, options: object): FormData {
+  const form = new FormData();
+  for (const [option, value] of Object.entries(options))
+    if (value !== undefined)
+      form.append(option, typeof value === "object" ? JSON.stringify(value) : String(value));
+  form.append("file", document, name ?? "");
+  return form;
 }
 
 export {

@@ -29,8 +29,8 @@ export interface Call extends CallOptions {
   query?: Record<string, string | number | undefined>;
   headers?: Record<string, string>;
   json?: unknown;
-  /** Raw bytes. A stream can be sent only once, so its request is not retried. */
-  body?: Blob | ReadableStream<Uint8Array>;
+  /** Raw bytes, or a form. A stream can be sent only once, so its request is not retried. */
+  body?: Blob | ReadableStream<Uint8Array> | FormData;
 }
 
 const FIRST_PAUSE_MS = 500;
@@ -130,11 +130,11 @@ export class Transport {
     const headers: Record<string, string> = {
       ...(!isForeign && { authorization: `Bearer ${this.#key}` }),
       ...(call.json !== undefined && { "content-type": "application/json" }),
-      ...(call.body && !isForeign && { "content-type": typeOf(call.body) }),
+      ...(call.body && !isForeign && typeOf(call.body)),
       ...call.headers,
     };
     // Uploads need none: the same bytes always give the same file.
-    if (method === "POST" && !call.body)
+    if (method === "POST" && (!call.body || call.body instanceof FormData))
       headers["idempotency-key"] = call.idempotencyKey ?? randomKey();
     const body = call.body ?? (call.json === undefined ? undefined : JSON.stringify(call.json));
     const half = body instanceof ReadableStream && { duplex: "half" };
@@ -203,6 +203,8 @@ function randomKey(): string {
   return hex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
-/** Only text needs a type; the service detects all other formats by content. */
-const typeOf = (body: Blob | ReadableStream) =>
-  (body instanceof Blob && body.type) || "application/octet-stream";
+/** Only text needs a type; the service detects all other formats by content. `fetch` adds that of a form. */
+function typeOf(body: Blob | ReadableStream | FormData): Record<string, string> {
+  if (body instanceof FormData) return {};
+  return { "content-type": (body instanceof Blob && body.type) || "application/octet-stream" };
+}

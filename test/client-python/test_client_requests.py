@@ -220,7 +220,9 @@ def test_the_last_error_is_raised_after_max_retries(pauses):
 
 
 def test_a_job_without_a_page_says_what_is_wrong_with_its_first_page():
-    refused = PageStatus.model_construct(page=9, error=PageError(code="page_missing", message="There is no page 9."))
+    refused = PageStatus.model_construct(
+        page=9, error=PageError(code="page_missing", message="There is no page 9.")
+    )
     fine = PageStatus.model_construct(page=8, error=None)
     job = Job.model_construct(state="failed", error=None, pages=[fine, refused])
     assert str(JobError(job)) == "page 9: page_missing: There is no page 9."

@@ -62,6 +62,45 @@ describe("read", () => {
     expect((await fovea.files.get(reading.job.file_id)).name).toBe("a.pdf");
   });
 
+  it("sends a document with all options in one request, which a browser token allows", async () => {
+    const options = {
+      pages: "1-2",
+      dpi: 100,
+      languages: ["en", "de"],
+      join_tables: true,
+      metadata: { a: "b, c" },
+      webhook_url: undefined,
+    };
+    const expected = { selection: "1-2", dpi: 100, languages: ["en", "de"], join_tables: true };
+    expect(await fovea.start(new File([pdf()], "ü.pdf"), options)).toMatchObject({
+      ...expected,
+      metadata: { a: "b, c" },
+    });
+    expect(paths()).toEqual(["POST /v1/ocr"]);
+    expect((await fovea.files.list()).data).toMatchObject([{ name: "ü.pdf" }]);
+    const made = await edge(
+      new Request(`${ORIGIN}/v1/tokens`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+        body: JSON.stringify({ scope: "write" }),
+      }),
+    );
+    const { token, job_id } = (await made.json()) as { token: string; job_id: string };
+    const job = await client({ apiKey: token }).start(pdf());
+    expect(job.id).toBe(job_id);
+  });
+
+  it("starts one job although the answer is lost", async () => {
+    wire = async (request, n) => {
+      const response = await edge(request);
+      if (n === 1) throw new TypeError("lost");
+      return response;
+    };
+    const { id } = await fovea.start(pdf());
+    expect(paths()).toEqual(["POST /v1/ocr", "POST /v1/ocr"]);
+    expect((await fovea.jobs.list()).data.map((job) => job.id)).toEqual([id]);
+  });
+
   it("passes URLs and file ids on without an upload", async () => {
     const stop = cog.work(1);
     cog.elsewhere.set("https://docs.io/b.pdf", () => new Response(pdf()));

@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 ORIGIN, KEY = os.environ["FOVEA_ORIGIN"], os.environ["FOVEA_KEY"]
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 REGION = "eu-central-1"
+KEYS = ["in/a.pdf", "in/ü b+(c).pdf", "in/x//y.pdf", "in/a%20b&c=d?e#f;@$,.pdf", "in/日本/🙂 .pdf"]
 RIGHTS = [
     ("s3:ListBucket", "arn:aws:s3:::scans"),
     ("s3:GetObject", "arn:aws:s3:::scans/*"),
@@ -51,7 +52,7 @@ class Buckets(unittest.TestCase):
         cls.s3 = boto3.client("s3", endpoint_url=cls.endpoint, **admin)
         cls.s3.create_bucket(Bucket="scans", CreateBucketConfiguration={"LocationConstraint": REGION})
         invoice = (EXAMPLES / "invoice.pdf").read_bytes()
-        for key in ["in/a.pdf", "in/ü b+(c).pdf"]:
+        for key in KEYS:
             cls.s3.put_object(Bucket="scans", Key=key, Body=invoice)
         for i in range(1200):
             cls.s3.put_object(Bucket="scans", Key=f"in/{i:04}.txt", Body=b"not a document of the batch")
@@ -118,13 +119,16 @@ class Buckets(unittest.TestCase):
             time.sleep(0.5)
         print(f"  batch: {state['state']}, {state['lines']}, {state['delivery']}", flush=True)
         self.assertEqual((state["state"], state["delivery"]["state"]), ("completed", "delivered"))
-        self.assertEqual(state["lines"]["succeeded"], 2)
+        self.assertEqual(state["lines"]["succeeded"], len(KEYS))
         self.authorize(False)
         manifest = self.read(f"out/{batch['id']}/manifest.json")
+        found = []
         for shard in json.loads(manifest)["shards"]:
             text = self.read(shard["key"])
             self.assertEqual(hashlib.sha256(text).hexdigest(), shard["sha256"])
-            self.assertIn("ü b+(c).pdf", text.decode())
+            records = [json.loads(line) for line in text.decode().splitlines()]
+            found += [record["source"]["key"] for record in records if record["type"] == "line"]
+        self.assertEqual(sorted(found), sorted(KEYS))
         self.authorize(True)
 
     def test_presigned_put(self) -> None:

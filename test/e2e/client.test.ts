@@ -301,9 +301,11 @@ print(json.dumps({
     assert.equal(refused.stderr.trim().split("\n").length, 1);
   });
 
-  test("writes to stdout for -o -, and names the command for a document", async () => {
+  test("takes stdout and the format from --output, and names the command for a document", async () => {
     const invoice = join(examples, "invoice.pdf");
     assert.match((await fovea(["read", invoice, "-o", "-"])).stdout, /LED copy light/);
+    await fovea(["read", invoice, "-o", "by-ending.CSV"]);
+    assert.match(readFileSync(join(folder, "by-ending.CSV"), "utf8"), /^No\.,Description/);
     const { status, stderr } = await fovea([invoice]);
     assert.deepEqual([status, /Use fovea read .*invoice\.pdf/.test(stderr)], [2, true]);
   });

@@ -49,12 +49,20 @@ const FORMATS = Object.keys(EXTENSIONS);
 export const formatOption = {
   value: "FORMAT",
   short: "f",
-  help: `${FORMATS.join(", ")} (md)`,
+  help: `${FORMATS.join(", ")} (by the ending of --output, or md)`,
   choices: FORMATS,
 };
 
 export const formatOf = (input: Input): Format =>
-  input.has("json") ? "json" : ((input.value("format") as Format | undefined) ?? "md");
+  input.has("json")
+    ? "json"
+    : ((input.value("format") as Format | undefined) ?? byEnding(outputOf(input)) ?? "md");
+
+/** The format that the name of a file stands for: the one with the longest ending, so `a.overlay.pdf` is `overlay`. */
+const byEnding = (path = ""): Format | undefined =>
+  (Object.entries(EXTENSIONS) as [Format, string][])
+    .sort(([, one], [, other]) => other.length - one.length)
+    .find(([, extension]) => path.toLowerCase().endsWith(`.${extension}`))?.[0];
 
 /** How to read a document. The service has defaults for all of them. */
 export const readingOptions: Record<string, Option> = {

@@ -11,7 +11,7 @@ interface Fault {
 /**
  * Options by their types, not yet checked. Lists are separated by commas, the option is repeated, or they are JSON; objects
  * are JSON. `True` is Python's way to write `true` into a form.
- * @param shape the options and their types; left out: those of a job, and the schema of its extraction
+ * @param shape the options and their types; left out: those of a job, the schema of its extraction, and where to put its result
  * @returns the options, or what is wrong
  */
 export function optionsFromTexts(
@@ -31,7 +31,7 @@ export function optionsFromTexts(
   return { options: Object.fromEntries(options) };
 }
 
-const OPTIONS = { ...JobRequest.shape, schema: z.object({}) };
+const OPTIONS = { ...JobRequest.shape, schema: z.object({}), deliver: z.object({}) };
 const LISTS = new Set(["array", "tuple"]);
 
 /** The type of an option without defaults; `string` if there is no such option, which the check finds. */

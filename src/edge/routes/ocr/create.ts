@@ -60,7 +60,12 @@ const hasSchema = ({ schema, instructions }: { schema?: unknown; instructions?: 
   instructions === undefined || schema !== undefined;
 const NEEDS_SCHEMA = { path: ["instructions"], message: "needs `schema`" };
 
-const Options = z.strictObject(optionFields).refine(hasSchema, NEEDS_SCHEMA);
+const deliver = DeliverTarget.optional().openapi({
+  description:
+    "PUT the result there, as JSON, when the job and its extraction have ended, whatever their state",
+});
+
+const Options = z.strictObject({ ...optionFields, deliver }).refine(hasSchema, NEEDS_SCHEMA);
 
 const Body = z
   .strictObject({
@@ -80,10 +85,7 @@ const Body = z
         description: "`https:` URL or `data:` URL of the document",
         example: "https://example.com/invoice.pdf",
       }),
-    deliver: DeliverTarget.optional().openapi({
-      description:
-        "PUT the result there, as JSON, when the job and its extraction have ended, whatever their state",
-    }),
+    deliver,
     ...optionFields,
   })
   .refine((body) => (body.file === undefined) !== (body.url === undefined), {
@@ -118,6 +120,7 @@ const optionTexts = {
     .openapi({ description: "Separated by commas", example: "ru,en" }),
   metadata: z.string().optional().openapi({ description: "A JSON object of strings" }),
   schema: z.string().optional().openapi({ description: "A JSON Schema" }),
+  deliver: z.string().optional().openapi({ description: "As in JSON" }),
   instructions: extractionFields.instructions,
 };
 
@@ -254,12 +257,12 @@ async function readBody(c: Context<AppEnv>): Promise<Response> {
   if (!isInForm) optionsOf(given);
   const received = await receiveDocument(c, name?.[0]);
   return withDocument(c, received, async () => {
-    const { options, data } = optionsOf(isInForm ? received.fields : given);
+    const { options, data, deliver } = optionsOf(isInForm ? received.fields : given);
     const { id, sha256 } = received.file;
     return once(
       c,
-      () => JSON.stringify({ sha256, ...options, ...data }),
-      () => read(c, { document: { file: id }, ...options }, data),
+      () => JSON.stringify({ sha256, ...options, ...data, deliver }),
+      () => read(c, { document: { file: id }, ...options }, data, deliver),
     );
   });
 }
@@ -267,14 +270,15 @@ async function readBody(c: Context<AppEnv>): Promise<Response> {
 function optionsOf(texts: [string, string][]): {
   options: JobRequest;
   data: ExtractionFields | undefined;
+  deliver: DeliverTarget | undefined;
 } {
   const read = optionsFromTexts(texts);
   if ("fault" in read) throw invalidRequest([read.fault]);
   const { data, error } = Options.safeParse(read.options);
   if (error) throw invalidRequest(error.issues);
-  const { schema, instructions, ...options } = data;
+  const { schema, instructions, deliver, ...options } = data;
   if (schema) demandSchema(schema);
-  return { options, data: schema && { schema, instructions } };
+  return { options, data: schema && { schema, instructions }, deliver };
 }
 
 /** @param data what to extract from the pages; @param deliver where to put the result */

@@ -198,6 +198,8 @@ describe("what is refused leaves nothing behind", () => {
     ["?schema=%7B%7D&schema=%7B%7D", "invalid-request", "schema: is there more than once"],
     ["?schema=%7B%22type%22%3A%22array%22%7D", "invalid-schema", "at its root"],
     ["?instructions=x", "invalid-request", "instructions: needs `schema`"],
+    ["?deliver=%7B%22url%22%3A%22https%3A%2F%2F10.0.0.1%2F%22%7D", "url-refused", "not public"],
+    ["?deliver=https%3A%2F%2Fa.test", "invalid-request", "deliver: is not JSON"],
   ])("%s", async (query, type, detail) => {
     const problem = await json(raw(query, pdf()));
     expect(problem.type).toBe(`urn:fovea:problem:${type}`);
