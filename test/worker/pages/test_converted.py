@@ -153,6 +153,7 @@ def test_no_word_is_lost_between_pages(paragraphs):
         (b"a,b\n" * 100_000, "text/csv", "document_too_large"),
         (b"\xff\xfe", "text/csv", "document_empty"),
         (b",,\n,,\n", "text/csv", "document_empty"),
+        (b"\x89\x01\x02\xffa,b\n", "text/csv", "document_broken"),
         (b"<html>" + b"<div>" * 3000 + b"x", "text/html", "document_broken"),
         (b"<html><table>" + b"<tr><td rowspan=1000 colspan=1000>x" * 99, "text/html", "document_too_large"),
         (b"<html><script>x</script>", "text/html", "document_empty"),
