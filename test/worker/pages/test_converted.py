@@ -1,5 +1,7 @@
 """Office documents, books, web pages and CSV: their own text, laid out on pages."""
 
+import io
+
 import office
 import pytest
 from hypothesis import given, settings
@@ -532,3 +534,33 @@ def test_slides_have_their_notes_numbers_and_links():
     assert markdown(document) == "1) one\n2) two\n\nchosen"
     assert linked(document) == [("https://a.test/", "two")]
     assert notes(document) == ("Hidden slides, which are not read: 1.",)
+
+
+def test_a_field_without_an_end_neither_swallows_nor_links_what_follows():
+    begin = '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>HYPERLINK "https://a.test/"</w:instrText></w:r>'
+    separate = '<w:r><w:fldChar w:fldCharType="separate"/></w:r>'
+    document = opened(docx(f"<w:p>{begin}{run('no')}</w:p>" + paragraph("one")))
+    assert markdown(document) == "one"
+    document = opened(docx(f"<w:p>{begin}{separate}{run('linked')}</w:p>" + paragraph("two")))
+    assert markdown(document) == "linked\n\ntwo"
+    assert linked(document) == [("https://a.test/", "linked")]
+
+
+def test_a_chart_of_a_presentation_is_a_table_of_its_data():
+    from pptx import Presentation
+    from pptx.chart.data import CategoryChartData, XyChartData
+    from pptx.enum.chart import XL_CHART_TYPE
+
+    made = Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[6])
+    data = CategoryChartData()
+    data.categories = ["East", "West"]
+    data.add_series("2024", (1.5, None))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, 9, 9, data)
+    points = XyChartData()
+    points.add_series("S").add_data_point(1, 2)
+    slide.shapes.add_chart(XL_CHART_TYPE.XY_SCATTER, 0, 100, 9, 9, points)
+    out = io.BytesIO()
+    made.save(out)
+    table, picture = opened(out.getvalue()).content(1)
+    assert (table.text, picture.type) == ("\t2024\nEast\t1.5\nWest\t", "image")

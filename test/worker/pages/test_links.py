@@ -4,9 +4,10 @@ import pytest
 from support import pdf_of, stream
 
 from fovea.pages import links
-from fovea.pages.documents import LINKS_LEFT_OUT, open_document
+from fovea.pages.documents import open_document
 from fovea.pages.isolated import IsolatedDocument
 from fovea.pages.links import FoundLink, safe_url
+from fovea.result.links import LEFT_OUT
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_more_links_than_are_kept_are_counted(monkeypatch):
     document = open_document(annotated([uri(f"https://{n}.test/") for n in range(5)]), 10_000_000)
     raster = document.raster(1, 36)
     assert [one.url for one in raster.links] == ["https://0.test/", "https://1.test/"]
-    assert raster.notes == (LINKS_LEFT_OUT.format(3),)
+    assert raster.notes == (LEFT_OUT.format(3),)
     document.close()
 
 

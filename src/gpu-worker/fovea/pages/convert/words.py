@@ -29,6 +29,8 @@ COMMENTS = "Comments, which are not read: {}."
 CHANGES = "The document has tracked changes: it is read as if all of them were accepted."
 EMBEDDED = "The document contains other documents, which are not read."
 MAX_SPAN = 1000
+MAX_FIELDS = 100
+"""Fields in fields."""
 INSIDE = frozenset(
     (
         "ins",
@@ -208,6 +210,7 @@ class _Reader:
             yield None
         paragraph = _Paragraph()
         self._inline(element, part, paragraph)
+        self._end_fields()
         text, links = flowed(paragraph.pieces)
         marker = self._numbering.marker(style, properties) if text else None
         level = self._styles.level(style, properties)
@@ -296,7 +299,8 @@ class _Reader:
                     is_on(box, "checked") if child(box, "checked") is not None else is_on(box, "default")
                 )
                 sign = "" if box is None else "☒" if is_checked else "☐"
-                self._fields.append(_Field(check_box=sign))
+                if len(self._fields) < MAX_FIELDS:
+                    self._fields.append(_Field(check_box=sign))
             case "separate" if self._fields:
                 self._fields[-1].in_result = True
                 self._fields[-1].url = _field_url(self._fields[-1].code)
@@ -304,6 +308,12 @@ class _Reader:
                 ended = self._fields.pop()
                 if ended.check_box and all(one.in_result for one in self._fields):
                     to.pieces.append(Piece(ended.check_box))
+
+    def _end_fields(self) -> None:
+        """Fields whose end is missing neither swallow the rest of the document nor link it."""
+        self._fields = [one for one in self._fields if one.in_result]
+        for one in self._fields:
+            one.url = None
 
     def _reference(self, tag: str, id_: str) -> str:
         kind = tag.removesuffix("Reference")
