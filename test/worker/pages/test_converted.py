@@ -564,3 +564,27 @@ def test_a_chart_of_a_presentation_is_a_table_of_its_data():
     made.save(out)
     table, picture = opened(out.getvalue()).content(1)
     assert (table.text, picture.type) == ("\t2024\nEast\t1.5\nWest\t", "image")
+
+
+def test_superscripts_are_no_digits_of_the_number_before_them():
+    html = b"<html><p>10<sup>2</sup> m<sup>-1</sup>, 1<sup>st</sup>, H<sub>2</sub>O"
+    assert markdown(opened(html, "text/html")) == "10² m⁻¹, 1st, H2O"
+    up = '<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>2</w:t></w:r>'
+    assert markdown(opened(docx(f"<w:p>{run('10')}{up}</w:p>"))) == "10²"
+
+
+def test_tasks_have_boxes():
+    html = b'<html><ul><li><input type=checkbox checked> <a href="https://a.test/">done</a><li><input type=checkbox>b'
+    document = opened(html, "text/html")
+    assert markdown(document) == "- [x] done\n- [ ] b"
+    assert linked(document) == [("https://a.test/", "done")]
+
+
+def test_code_of_a_word_document_keeps_its_white_space():
+    styles = (
+        f'<w:styles xmlns:w="{office.WORD}"><w:style w:type="paragraph" w:styleId="C"><w:name w:val="Source Code"/>'
+        "</w:style></w:styles>"
+    )
+    line = '<w:p><w:pPr><w:pStyle w:val="C"/></w:pPr><w:r><w:t xml:space="preserve">{}</w:t></w:r></w:p>'
+    document = opened(docx(line.format("if x:") + line.format("    y"), more={"word/styles.xml": styles}))
+    assert markdown(document) == "```\nif x:\n    y\n```"

@@ -14,8 +14,10 @@ from fovea.pages.convert.content import (
     Piece,
     flowed,
     in_one_line,
+    raised,
 )
 from fovea.pages.convert.formats import plain
+from fovea.pages.convert.formulas import formula_text
 from fovea.pages.convert.labels import label
 from fovea.pages.convert.opc import attribute, name, xml
 from fovea.pages.links import safe_url
@@ -201,8 +203,14 @@ def _line(paragraph: Any, shape: Any) -> Iterator[Piece]:
 def _pieces(paragraph: Any, shape: Any) -> Iterator[Piece]:
     for one in paragraph._p.iter():
         match name(one):
-            case "t":
-                yield Piece((one.text or "").replace("\v", " "), _address(one.getparent(), shape))
+            case "oMath":
+                yield Piece(formula_text(one))
+            case "t" if not any(name(outer) == "oMath" for outer in one.iterancestors()):
+                text = (one.text or "").replace("\v", " ")
+                properties = next((of for of in one.getparent() if name(of) == "rPr"), None)
+                baseline = attribute(properties, "baseline") or "0"
+                is_raised = baseline.rstrip("%").isdigit() and int(baseline.rstrip("%")) > 0
+                yield Piece(raised(text) if is_raised else text, _address(one.getparent(), shape))
             case "br":
                 yield Piece(BREAK)
 
