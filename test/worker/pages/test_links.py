@@ -84,6 +84,8 @@ def test_only_links_to_addresses_count_and_their_words_are_those_below_them():
             link("/S /Launch /F (cmd.exe)"),
             link("/S /GoTo /D [3 0 R /Fit]"),
             uri("javascript:alert\\(1\\)"),
+            uri("https://hidden.test/", more="/F 2"),
+            uri("https://unseen.test/", more="/F 32"),
         ]
     )
     (one,) = found(data)
