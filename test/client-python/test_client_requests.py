@@ -79,6 +79,7 @@ JOB = {
     "table_format": "html",
     "join_tables": False,
     "figures": "none",
+    "hyperlinks": "inline",
     "languages": [],
     "tokens": "none",
     "selection": "",

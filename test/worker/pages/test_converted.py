@@ -1,5 +1,7 @@
 """Office documents, books, web pages and CSV: their own text, laid out on pages."""
 
+import io
+
 import office
 import pytest
 from hypothesis import given, settings
@@ -153,6 +155,7 @@ def test_no_word_is_lost_between_pages(paragraphs):
         (b"a,b\n" * 100_000, "text/csv", "document_too_large"),
         (b"\xff\xfe", "text/csv", "document_empty"),
         (b",,\n,,\n", "text/csv", "document_empty"),
+        (b"\x89\x01\x02\xffa,b\n", "text/csv", "document_broken"),
         (b"<html>" + b"<div>" * 3000 + b"x", "text/html", "document_broken"),
         (b"<html><table>" + b"<tr><td rowspan=1000 colspan=1000>x" * 99, "text/html", "document_too_large"),
         (b"<html><script>x</script>", "text/html", "document_empty"),
@@ -531,3 +534,57 @@ def test_slides_have_their_notes_numbers_and_links():
     assert markdown(document) == "1) one\n2) two\n\nchosen"
     assert linked(document) == [("https://a.test/", "two")]
     assert notes(document) == ("Hidden slides, which are not read: 1.",)
+
+
+def test_a_field_without_an_end_neither_swallows_nor_links_what_follows():
+    begin = '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>HYPERLINK "https://a.test/"</w:instrText></w:r>'
+    separate = '<w:r><w:fldChar w:fldCharType="separate"/></w:r>'
+    document = opened(docx(f"<w:p>{begin}{run('no')}</w:p>" + paragraph("one")))
+    assert markdown(document) == "one"
+    document = opened(docx(f"<w:p>{begin}{separate}{run('linked')}</w:p>" + paragraph("two")))
+    assert markdown(document) == "linked\n\ntwo"
+    assert linked(document) == [("https://a.test/", "linked")]
+
+
+def test_a_chart_of_a_presentation_is_a_table_of_its_data():
+    from pptx import Presentation
+    from pptx.chart.data import CategoryChartData, XyChartData
+    from pptx.enum.chart import XL_CHART_TYPE
+
+    made = Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[6])
+    data = CategoryChartData()
+    data.categories = ["East", "West"]
+    data.add_series("2024", (1.5, None))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, 9, 9, data)
+    points = XyChartData()
+    points.add_series("S").add_data_point(1, 2)
+    slide.shapes.add_chart(XL_CHART_TYPE.XY_SCATTER, 0, 100, 9, 9, points)
+    out = io.BytesIO()
+    made.save(out)
+    table, picture = opened(out.getvalue()).content(1)
+    assert (table.text, picture.type) == ("\t2024\nEast\t1.5\nWest\t", "image")
+
+
+def test_superscripts_are_no_digits_of_the_number_before_them():
+    html = b"<html><p>10<sup>2</sup> m<sup>-1</sup>, 1<sup>st</sup>, H<sub>2</sub>O"
+    assert markdown(opened(html, "text/html")) == "10² m⁻¹, 1st, H2O"
+    up = '<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>2</w:t></w:r>'
+    assert markdown(opened(docx(f"<w:p>{run('10')}{up}</w:p>"))) == "10²"
+
+
+def test_tasks_have_boxes():
+    html = b'<html><ul><li><input type=checkbox checked> <a href="https://a.test/">done</a><li><input type=checkbox>b'
+    document = opened(html, "text/html")
+    assert markdown(document) == "- [x] done\n- [ ] b"
+    assert linked(document) == [("https://a.test/", "done")]
+
+
+def test_code_of_a_word_document_keeps_its_white_space():
+    styles = (
+        f'<w:styles xmlns:w="{office.WORD}"><w:style w:type="paragraph" w:styleId="C"><w:name w:val="Source Code"/>'
+        "</w:style></w:styles>"
+    )
+    line = '<w:p><w:pPr><w:pStyle w:val="C"/></w:pPr><w:r><w:t xml:space="preserve">{}</w:t></w:r></w:p>'
+    document = opened(docx(line.format("if x:") + line.format("    y"), more={"word/styles.xml": styles}))
+    assert markdown(document) == "```\nif x:\n    y\n```"

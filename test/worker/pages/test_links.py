@@ -4,9 +4,10 @@ import pytest
 from support import pdf_of, stream
 
 from fovea.pages import links
-from fovea.pages.documents import LINKS_LEFT_OUT, open_document
+from fovea.pages.documents import open_document
 from fovea.pages.isolated import IsolatedDocument
 from fovea.pages.links import FoundLink, safe_url
+from fovea.result.links import LEFT_OUT
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,8 @@ def test_only_links_to_addresses_count_and_their_words_are_those_below_them():
             link("/S /Launch /F (cmd.exe)"),
             link("/S /GoTo /D [3 0 R /Fit]"),
             uri("javascript:alert\\(1\\)"),
+            uri("https://hidden.test/", more="/F 2"),
+            uri("https://unseen.test/", more="/F 32"),
         ]
     )
     (one,) = found(data)
@@ -129,7 +132,7 @@ def test_more_links_than_are_kept_are_counted(monkeypatch):
     document = open_document(annotated([uri(f"https://{n}.test/") for n in range(5)]), 10_000_000)
     raster = document.raster(1, 36)
     assert [one.url for one in raster.links] == ["https://0.test/", "https://1.test/"]
-    assert raster.notes == (LINKS_LEFT_OUT.format(3),)
+    assert raster.notes == (LEFT_OUT.format(3),)
     document.close()
 
 

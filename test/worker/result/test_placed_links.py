@@ -160,3 +160,4 @@ def test_links_and_their_words_are_limited(monkeypatch):
         for n, (word, at) in enumerate([("one two", 0), ("three", 8), ("four", 14)])
     ]
     assert [link.text for link in attached(page, *found)] == ["one t", "three"]
+    assert page.warnings == [links.LEFT_OUT.format(1)]

@@ -23,6 +23,7 @@ from fovea.errors import DocumentError, PageError
 from fovea.pages import convert
 from fovea.pages.links import FoundLink, pdf_links
 from fovea.pages.text_layer import LayerWord, layer_words
+from fovea.result.links import LEFT_OUT
 from fovea.result.page_result import Block
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ FORM_NOT_DRAWN = "The values of the form's fields cannot be drawn."
 XFA_NOT_DRAWN = (
     "The form is described in XFA, which is not drawn; only the page that stands in for it was read."
 )
-LINKS_LEFT_OUT = "The page has more links than are kept; {} are left out."
 MAX_TRIED_IMAGES = 16
 
 
@@ -236,7 +236,7 @@ class PdfDocument(Document):
             finally:
                 sheet.close()
         damage = self._damage(page) or undrawn
-        notes = (LINKS_LEFT_OUT.format(left_out),) if left_out else ()
+        notes = (LEFT_OUT.format(left_out),) if left_out else ()
         return Raster(page, image, float(dpi), damage=damage, links=tuple(links), notes=notes)
 
     def _damage(self, page: int) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from fovea.result.page_result import Box
 
 MAX_URL: int = CONTRACT["links"]["max_url"]
 """Characters of an address."""
+HIDDEN = 1 << 1 | 1 << 5
+"""Flags of annotations that no program shows: hidden, and not viewed (PDF 32000-1, 12.5.3)."""
 MAX_QUADS = 50
 """Parts of one annotation, such as the lines of its words."""
 WEB = ("http", "https")
@@ -113,7 +115,17 @@ def pdf_links(pdf: pdfium.PdfDocument, sheet: pdfium.PdfPage) -> tuple[list[Foun
 def _annotations(sheet: pdfium.PdfPage) -> Iterator[Any]:
     at, link = ctypes.c_int(0), pdfium_c.FPDF_LINK()
     while pdfium_c.FPDFLink_Enumerate(sheet.raw, ctypes.byref(at), ctypes.byref(link)):
-        yield link
+        if not _is_hidden(sheet, link):
+            yield link
+
+
+def _is_hidden(sheet: pdfium.PdfPage, link: Any) -> bool:
+    annotation = pdfium_c.FPDFLink_GetAnnot(sheet.raw, link)
+    if not annotation:
+        return False
+    flags = pdfium_c.FPDFAnnot_GetFlags(annotation)
+    pdfium_c.FPDFPage_CloseAnnot(annotation)
+    return bool(flags & HIDDEN)
 
 
 def _address(pdf: pdfium.PdfDocument, link: Any) -> str | None:

@@ -19,6 +19,7 @@ MAX_LINKS: int = CONTRACT["links"]["max_count"]
 """Links of a page."""
 MAX_TEXT: int = CONTRACT["links"]["max_text"]
 """Characters of the words of a link."""
+LEFT_OUT = "The page has more links than are kept; {} are left out."
 UNLINKED = frozenset(("code", "equation", "image"))
 """Blocks whose Markdown shows a link as it is written."""
 _WRITTEN = re.compile(
@@ -55,7 +56,10 @@ def attach_links(result: PageResult, found: Sequence[Found], is_known: bool = Fa
             link.bbox[1],
         )
     )
-    result.links = _joined(links, blocks)[:MAX_LINKS]
+    joined = _joined(links, blocks)
+    result.links = joined[:MAX_LINKS]
+    if len(joined) > MAX_LINKS:
+        result.warnings.append(LEFT_OUT.format(len(joined) - MAX_LINKS))
     for link in result.links:
         link.text = link.text[:MAX_TEXT]
     for block in result.blocks:

@@ -124,6 +124,15 @@ def flowed(pieces: Iterable[Piece]) -> tuple[str, list[Anchor]]:
     return "".join(out), links
 
 
+_RAISED = str.maketrans("0123456789+-−=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾")
+
+
+def raised(text: str) -> str:
+    """A superscript: numbers have signs of their own, without which 10² would be 102; words stay as they are."""
+    shown = text.translate(_RAISED)
+    return shown if any(sign.isdigit() for sign in text) and not any(map(str.isalpha, text)) else text
+
+
 def in_one_line(text: str) -> str:
     return " ".join(text.split())
 

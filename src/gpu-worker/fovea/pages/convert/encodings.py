@@ -3,6 +3,8 @@
 import codecs
 import re
 
+from fovea.errors import DocumentError
+
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -13,6 +15,7 @@ BYTE_ORDER_MARKS = (
 LATIN = "windows-1252"
 GUESSED = "The text is not UTF-8 and does not say how it is encoded; it was read as Windows-1252."
 SAMPLE = 4096
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _DECLARED = re.compile(
     rb"""(?:<meta[^>]{0,300}?charset|<\?xml[^>]{0,100}?encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.I
 )
@@ -30,12 +33,20 @@ def marked(data: bytes) -> str | None:
 
 
 def decoded(data: bytes) -> tuple[str, list[str]]:
-    """The text, and a sentence for the client if its encoding was guessed."""
+    """The text, and a sentence for the client if its encoding was guessed.
+
+    Raises `DocumentError` for what is no text.
+    """
     encoding = marked(data) or "utf-8"
     try:
         return data.decode(encoding), []
     except UnicodeDecodeError:
-        return data.decode(LATIN, "replace"), [GUESSED]
+        text = data.decode(LATIN, "replace")
+    if _CONTROL.search(text):
+        raise DocumentError(
+            "document_broken", "The text is neither UTF-8 nor in another encoding that is read."
+        )
+    return text, [GUESSED]
 
 
 def of_markup(data: bytes) -> tuple[str, bool]:

@@ -22,6 +22,7 @@ from fovea.pages.convert.content import (
     Piece,
     flowed,
     in_one_line,
+    raised,
 )
 from fovea.pages.convert.encodings import GUESSED, of_markup
 from fovea.pages.convert.labels import HTML, label
@@ -152,6 +153,7 @@ class _Walk:
         """The address to which those in the document are relative."""
         self._inline: list[Piece] = []
         self._url: str | None = None
+        self._is_raised = False
 
     def document(self, root: lxml.html.HtmlElement) -> Iterator[Content]:
         yield from self.element(root, 0)
@@ -175,6 +177,12 @@ class _Walk:
             if words := in_one_line(node.get("aria-label") or " ".join(_texts(node))):
                 yield from self._ended()
                 yield Content("image", words)
+        elif tag == "sup":
+            outer, self._is_raised = self._is_raised, True
+            yield from self._inside(node, depth, lists)
+            self._is_raised = outer
+        elif tag == "input" and (node.get("type") or "").lower() == "checkbox":
+            self._add("☐ " if node.get("checked") is None else "☒ ")
         elif tag == "math":
             self._add("".join(_texts(node)))
         elif tag == "table":
@@ -214,7 +222,8 @@ class _Walk:
 
     def _add(self, text: str) -> None:
         # Line ends of the source are spaces; a line break is a piece of its own.
-        self._inline.append(Piece(text.replace("\n", " "), self._url))
+        text = text.replace("\n", " ")
+        self._inline.append(Piece(raised(text) if self._is_raised else text, self._url))
 
     def _inside(self, node: lxml.html.HtmlElement, depth: int, lists: tuple[str, ...]) -> Iterator[Content]:
         self._add(node.text or "")
@@ -242,6 +251,9 @@ class _Walk:
         for content in (*self._inside(node, depth, inside), *self._ended()):
             if content.kind == "text":
                 text = content.text.replace("\n", " ")
+                if marker == "•" and text[:2] in ("☐ ", "☒ "):  # a task
+                    marker, text = text[0], text[2:]
+                    content.links = [Anchor(link.url, link.start - 2, link.end - 2) for link in content.links]
                 yield Content("list", text, level=len(inside), marker=marker, links=content.links)
                 marker = "•" if marker == "•" else ""
             else:

@@ -13,6 +13,12 @@ MAX_LEVEL = 8
 MAX_CHAIN = 20
 """Styles that a style may be based on."""
 BULLET = "•"
+BOXES = frozenset("☐☑☒")
+"""Signs of items that are tasks."""
+WINGDINGS = {0xA8: "☐", 0x6F: "☐", 0x71: "☐", 0xA3: "☐", 0x78: "☒", 0xFD: "☒", 0xFE: "☑", 0x52: "☑"}
+"""The same in Wingdings and Wingdings 2, by their codes."""
+CODE = frozenset(("source code", "code", "html preformatted", "preformatted text", "macro text"))
+"""Names of styles whose white space counts."""
 _HEADING = re.compile(r"heading ?([1-9])$")
 _PLACE = re.compile(r"%([1-9])")
 
@@ -66,9 +72,10 @@ class Styles:
         """The level of a heading, 1 to 6; 0 for other paragraphs."""
         if (own := outline_of(properties)) is not None:
             return own + 1 if own < 6 else 0
-        for style in self.chain(key):
-            if style.name == "title":
-                return 1
+        chain = self.chain(key)
+        if chain and chain[0].name == "title":
+            return 1
+        for style in chain:
             if match := _HEADING.match(style.name):
                 return min(int(match[1]), 6)
             if style.outline is not None:
@@ -76,7 +83,10 @@ class Styles:
         return 0
 
     def is_subtitle(self, key: str | None) -> bool:
-        return any(style.name == "subtitle" for style in self.chain(key))
+        return [style.name for style in self.chain(key)[:1]] == ["subtitle"]
+
+    def is_code(self, key: str | None) -> bool:
+        return any(style.name in CODE for style in self.chain(key))
 
     def is_hidden(self, key: str | None) -> bool:
         return key is not None and any(style.is_hidden for style in self.chain(key))
@@ -137,7 +147,7 @@ class Numbering:
             self._lists[attribute(one, "numId") or ""] = _List(changed, counters, restarts)
 
     def marker(self, key: str | None, properties: Element | None) -> tuple[int, str] | None:
-        """The level of an item, from 0, and its sign; `None` for other paragraphs. Counts it."""
+        """The level of an item, from 0, and its sign, which may be empty; `None` for other paragraphs. Counts it."""
         number, level = numbering_of(properties)
         for style in self._styles.chain(key):
             number = number if number is not None else style.numbering[0]
@@ -160,7 +170,9 @@ class Numbering:
         for deeper in [one for one in counters if one > level]:
             del counters[deeper]
         if own.form == "bullet":
-            return BULLET
+            sign = own.text.strip()
+            sign = WINGDINGS.get(ord(sign) - 0xF000, sign) if len(sign) == 1 else sign
+            return sign if sign in BOXES else BULLET if sign else ""
         for above in range(level):
             counters.setdefault(above, found.levels.get(above, _Level()).start)
         return _PLACE.sub(lambda match: self._at(found, own, int(match[1]) - 1), own.text).strip()

@@ -14,13 +14,18 @@ from fovea.pages.convert.content import (
     Piece,
     flowed,
     in_one_line,
+    raised,
 )
+from fovea.pages.convert.formats import plain
+from fovea.pages.convert.formulas import formula_text
 from fovea.pages.convert.labels import label
-from fovea.pages.convert.opc import attribute, name
+from fovea.pages.convert.opc import attribute, name, xml
 from fovea.pages.links import safe_url
 
 MAX_DEPTH = 10
 """Of groups in groups."""
+MAX_CATEGORIES = 1000
+"""Of a chart."""
 NOTES = "Notes"
 HIDDEN = "Hidden slides, which are not read: {}."
 COMMENTS = "The comments of the slides are not read."
@@ -35,7 +40,7 @@ NUMBERS = {
 
 
 def pptx_parts(data: bytes) -> Converted:
-    """Visible slides: texts, tables and pictures from top to bottom. Charts and diagrams are pictures."""
+    """Visible slides: texts, tables and pictures from top to bottom. Of charts the data, of diagrams the texts."""
     from pptx import Presentation
 
     slides = list(Presentation(io.BytesIO(data)).slides)
@@ -103,6 +108,10 @@ def _contents(shape: Any) -> Iterator[Content]:
                     pieces = [piece for one in cell.text_frame.paragraphs for piece in _line(one, shape)]
                     cells.add(number, column, cell.span_height, cell.span_width, pieces)
         yield cells.content
+    elif getattr(shape, "has_chart", False) and (table := _chart(shape)):
+        yield table
+    elif isinstance(shape, GraphicFrame) and (texts := list(_diagram(shape))):
+        yield from texts
     elif isinstance(shape, (Picture, GraphicFrame)):
         properties = shape._element.xpath(".//*[local-name()='cNvPr']/@descr")
         text = in_one_line(properties[0]) if properties else ""
@@ -110,6 +119,39 @@ def _contents(shape: Any) -> Iterator[Content]:
         yield Content("image", text, links=[Anchor(url, 0, len(text))] if url else [])
     elif shape.has_text_frame:
         yield from _texts(shape)
+
+
+def _chart(shape: Any) -> Content | None:
+    """The data of a chart: a column for each series. `None` if it has none, or others than numbers of categories."""
+    try:
+        plots = [plot for plot in shape.chart.plots if len(plot.categories)]
+        categories = [str(label) for label in plots[0].categories] if plots else []
+        series = [one for plot in plots for one in plot.series]
+    except Exception:  # a broken chart does not break the presentation
+        return None
+    if not categories:
+        return None
+    cells = Cells()
+    for column, name_ in enumerate(["", *(one.name or "" for one in series)]):
+        cells.add(0, column, 1, 1, [Piece(name_)])
+    for row, category in enumerate(categories[:MAX_CATEGORIES], 1):
+        cells.add(row, 0, 1, 1, [Piece(category)])
+        for column, one in enumerate(series, 1):
+            value = one.values[row - 1] if row <= len(one.values) else None
+            cells.add(row, column, 1, 1, [Piece("" if value is None else plain(value))])
+    return cells.content
+
+
+def _diagram(shape: Any) -> Iterator[Content]:
+    """The texts of the shapes of a diagram (SmartArt)."""
+    for ids in shape._element.xpath(".//*[local-name()='relIds']"):
+        relation = shape.part.rels.get(attribute(ids, "dm") or "")
+        if relation is None or relation.is_external:
+            continue
+        for point in xml(relation.target_part.blob).iter():
+            words = [one.text or "" for one in point.iter() if name(one) == "t" and len(one) == 0]
+            if name(point) == "pt" and (text := in_one_line(" ".join(words))):
+                yield Content("list", text, marker="•")
 
 
 def _texts(shape: Any) -> Iterator[Content]:
@@ -161,8 +203,14 @@ def _line(paragraph: Any, shape: Any) -> Iterator[Piece]:
 def _pieces(paragraph: Any, shape: Any) -> Iterator[Piece]:
     for one in paragraph._p.iter():
         match name(one):
-            case "t":
-                yield Piece((one.text or "").replace("\v", " "), _address(one.getparent(), shape))
+            case "oMath":
+                yield Piece(formula_text(one))
+            case "t" if not any(name(outer) == "oMath" for outer in one.iterancestors()):
+                text = (one.text or "").replace("\v", " ")
+                properties = next((of for of in one.getparent() if name(of) == "rPr"), None)
+                baseline = attribute(properties, "baseline") or "0"
+                is_raised = baseline.rstrip("%").isdigit() and int(baseline.rstrip("%")) > 0
+                yield Piece(raised(text) if is_raised else text, _address(one.getparent(), shape))
             case "br":
                 yield Piece(BREAK)
 

@@ -18,10 +18,11 @@ from fovea.pages.convert.content import (
     Piece,
     flowed,
     in_one_line,
+    raised,
 )
 from fovea.pages.convert.formulas import formula_text
 from fovea.pages.convert.labels import roman
-from fovea.pages.convert.numbering import BULLET, Numbering, Styles
+from fovea.pages.convert.numbering import BULLET, WINGDINGS, Numbering, Styles
 from fovea.pages.convert.opc import Element, Package, attribute, child, is_on, name, value
 from fovea.pages.links import safe_url
 
@@ -29,6 +30,8 @@ COMMENTS = "Comments, which are not read: {}."
 CHANGES = "The document has tracked changes: it is read as if all of them were accepted."
 EMBEDDED = "The document contains other documents, which are not read."
 MAX_SPAN = 1000
+MAX_FIELDS = 100
+"""Fields in fields."""
 INSIDE = frozenset(
     (
         "ins",
@@ -45,15 +48,7 @@ INSIDE = frozenset(
     )
 )
 """Elements whose content is that of the paragraph."""
-SYMBOLS = {
-    0xA8: "☐",
-    0x6F: "☐",
-    0x71: "☐",
-    0xA3: "☐",
-    0x78: "☒",
-    0xFD: "☒",
-    0xFE: "☑",
-    0x52: "☑",
+SYMBOLS = WINGDINGS | {
     0xFC: "✓",
     0xFB: "✗",
     0xB7: "•",
@@ -63,7 +58,7 @@ SYMBOLS = {
     0xD8: "➢",
     0x4A: "☺",
 }
-"""Signs of Wingdings and Wingdings 2, by their codes."""
+"""Signs of Wingdings, by their codes."""
 _FIELD = re.compile(r'\s*HYPERLINK\s+(?!\\)(?:"([^"]*)"|(\S+))', re.IGNORECASE)
 
 
@@ -123,6 +118,8 @@ class _Reader:
                 raise DocumentError("document_too_large", f"The document has more than {MAX_BLOCKS} blocks.")
             if content is None:
                 parts.append([])
+            elif content.kind == "code" and parts[-1] and parts[-1][-1].kind == "code":
+                parts[-1][-1].text += f"\n{content.text}"
             else:
                 parts[-1].append(content)
         notes = self._written_notes()
@@ -208,6 +205,7 @@ class _Reader:
             yield None
         paragraph = _Paragraph()
         self._inline(element, part, paragraph)
+        self._end_fields()
         text, links = flowed(paragraph.pieces)
         marker = self._numbering.marker(style, properties) if text else None
         level = self._styles.level(style, properties)
@@ -218,7 +216,10 @@ class _Reader:
                 sign = marker[1] if marker and marker[1] != BULLET else ""
                 text, links = flowed([Piece(f"{sign} "), *_flat_lines(paragraph.pieces)])
                 yield Content("title" if level == 1 else "sub_title", text, level=level or 2, links=links)
-            elif marker:
+            elif self._styles.is_code(style):
+                raw = "".join(piece.text for piece in paragraph.pieces).strip("\n")
+                yield Content("code", raw)
+            elif marker and marker[1]:
                 text, links = flowed(_flat_lines(paragraph.pieces))
                 yield Content("list", text, level=marker[0] + 1, marker=marker[1], links=links)
             else:
@@ -239,7 +240,9 @@ class _Reader:
                 self._has_changes = self._has_changes or tag in ("ins", "moveTo")
                 if tag == "r" and self._is_hidden(element):
                     continue
-                if tag == "fldSimple":
+                if tag == "r" and value(child(element, "rPr"), "vertAlign") == "superscript":
+                    self._raised(element, part, to, url)
+                elif tag == "fldSimple":
                     self._inline(element, part, to, _field_url(attribute(element, "instr") or "") or url)
                 else:
                     self._inline(element, part, to, url)
@@ -253,6 +256,15 @@ class _Reader:
                 self._alternative(element, part, to, url)
             else:
                 self._leaf(element, tag, part, to, url)
+
+    def _raised(self, run: Element, part: str, to: _Paragraph, url: str | None) -> None:
+        before = len(to.pieces)
+        self._inline(run, part, to, url)
+        notes = set(self._noted.values())
+        to.pieces[before:] = [
+            piece if piece.text in notes else Piece(raised(piece.text), piece.url)
+            for piece in to.pieces[before:]
+        ]
 
     def _leaf(self, element: Element, tag: str, part: str, to: _Paragraph, url: str | None) -> None:
         open_field = self._fields[-1] if self._fields else None
@@ -296,7 +308,8 @@ class _Reader:
                     is_on(box, "checked") if child(box, "checked") is not None else is_on(box, "default")
                 )
                 sign = "" if box is None else "☒" if is_checked else "☐"
-                self._fields.append(_Field(check_box=sign))
+                if len(self._fields) < MAX_FIELDS:
+                    self._fields.append(_Field(check_box=sign))
             case "separate" if self._fields:
                 self._fields[-1].in_result = True
                 self._fields[-1].url = _field_url(self._fields[-1].code)
@@ -304,6 +317,12 @@ class _Reader:
                 ended = self._fields.pop()
                 if ended.check_box and all(one.in_result for one in self._fields):
                     to.pieces.append(Piece(ended.check_box))
+
+    def _end_fields(self) -> None:
+        """Fields whose end is missing neither swallow the rest of the document nor link it."""
+        self._fields = [one for one in self._fields if one.in_result]
+        for one in self._fields:
+            one.url = None
 
     def _reference(self, tag: str, id_: str) -> str:
         kind = tag.removesuffix("Reference")
