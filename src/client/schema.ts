@@ -34,7 +34,7 @@ export type File = {
   /** Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds */
   expires_at: number | null;
   /** For OpenAI's clients */
-  status: "processed";
+  status?: "processed";
   /** `media_type`, for Mistral's clients */
   mimetype: string;
   /** For Mistral's clients */

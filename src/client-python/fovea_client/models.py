@@ -27,7 +27,7 @@ class File(Record):
     """`batch`: requests for `POST /v1/batch/jobs`; such a file is no document"""
     expires_at: int | None
     """Unix seconds; the file is deleted within a minute. `null`: the retention time of the account holds"""
-    status: Literal["processed"]
+    status: Literal["processed"] | None = None
     """For OpenAI's clients"""
     mimetype: str
     """`media_type`, for Mistral's clients"""
@@ -487,6 +487,12 @@ class ChatCompletionFovea(Record):
     unread_messages: int
     extraction_id: str | None = None
     """With a schema: `GET /v1/jobs/{id}/extractions/{id}` has the citations"""
+
+
+class ChatCompletionFoveaDocument(Record):
+    job_id: str
+    file_id: str
+    state: str
 
 
 class ChatCompletionFoveaPage(Record):
