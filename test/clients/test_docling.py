@@ -33,6 +33,11 @@ DOCUMENTS = [
     EXAMPLES / name for name in ("invoice.pdf", "paper.pdf", "report-12.pdf", "photo.jpg", "chinese.png")
 ]
 DOCUMENTS.append(FIXTURES / "figure.pdf")
+PAGE = b"""<!doctype html><title>Gauges</title><h1>Gauges</h1><h2>Rules</h2>
+<ul><li>Read at noon.</li><li>Write at once.</li></ul><ol><li>Ink</li><li>Paper</li></ol>
+<table><tr><th rowspan=2>Place</th><th colspan=2>Level</th></tr><tr><th>low</th><th>high</th></tr>
+<tr><td>Weir</td><td>12</td><td></td></tr><tr><td colspan=2>Lock</td><td>40</td></tr></table>
+<pre><code>level = 12</code></pre><p>End &lt;of the page&gt;.</p>"""
 
 
 def say(what: str, value: object) -> None:
@@ -153,7 +158,7 @@ class Documents(unittest.TestCase):
     def test_are_what_docling_core_writes(self) -> None:
         options = ConvertDocumentsOptions(to_formats=[OutputFormat.JSON, OutputFormat.DOCTAGS])
         with client(options=options) as docling:
-            for path in DOCUMENTS:
+            for path in [*DOCUMENTS, DocumentStream(name="page.html", stream=io.BytesIO(PAGE))]:
                 task = docling.submit(path, target=InBodyTarget()).task_id
                 docling._wait_for_terminal_status(task, 300)
                 answer = docling._fetch_convert_result_payload(task, None)
@@ -172,6 +177,14 @@ class Documents(unittest.TestCase):
                         size = document.pages[prov.page_no].size
                         self.assertLessEqual(prov.bbox.r, size.width)
                         self.assertLessEqual(prov.bbox.b, size.height)
+                if path.name == "page.html":
+                    say("markdown", document.export_to_markdown())
+                    self.assertLessEqual({"title", "section_header", "list_item", "table"}, set(labels))
+                    self.assertEqual([len(group.children) for group in document.groups], [2, 2])
+                    [table] = document.tables
+                    grid = [[cell.text for cell in row] for row in table.data.grid]
+                    self.assertEqual(grid[0], ["Place", "Level", "Level"])
+                    self.assertEqual([row[0] for row in grid], ["Place", "Place", "Weir", "Lock"])
                 if path.name == "report-12.pdf":
                     self.assertIn(ContentLayer.FURNITURE, layers)
                     self.assertNotIn("Page 1 of 12", document.export_to_markdown())

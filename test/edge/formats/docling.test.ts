@@ -82,7 +82,12 @@ describe("a DoclingDocument", () => {
   });
 
   it("has a group for each list, with an item for each line", () => {
-    const document = documentOf(pageOf(1, [block("list", "- one\n* two\n\n1. first\n2) second")]));
+    const document = documentOf(
+      pageOf(1, [
+        block("list", "- one\n* two\n\n1. first\ngoes on\n2) second"),
+        block("list", "no\nmarker"),
+      ]),
+    );
     expect(
       document.texts.map(({ text, marker, enumerated, parent }: never) => [
         text,
@@ -93,14 +98,16 @@ describe("a DoclingDocument", () => {
     ).toEqual([
       ["one", "-", false, "#/groups/0"],
       ["two", "*", false, "#/groups/0"],
-      ["first", "1.", true, "#/groups/1"],
+      ["first\ngoes on", "1.", true, "#/groups/1"],
       ["second", "2)", true, "#/groups/1"],
+      ["no", "-", false, "#/groups/2"],
+      ["marker", "-", false, "#/groups/2"],
     ]);
     expect(document.groups[1]).toMatchObject({
       label: "list",
       children: [{ $ref: "#/texts/2" }, { $ref: "#/texts/3" }],
     });
-    expect(document.body.children).toEqual([{ $ref: "#/groups/0" }, { $ref: "#/groups/1" }]);
+    expect(document.body.children).toEqual([0, 1, 2].map((n) => ({ $ref: `#/groups/${n}` })));
   });
 
   it("has pictures with their captions and words, and tables with theirs", () => {

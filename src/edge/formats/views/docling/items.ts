@@ -112,21 +112,28 @@ function textItem(block: Block, label: string): TextItem {
 
 const MARKER = /^\s*([-*•]|(\d{1,3}[.)]))\s+/;
 
-/** The items of a block. Where numbers follow bullets, or bullets numbers, another list begins. */
+/**
+ * The items of a block. A line without a marker goes on with the item above it, unless no line has one. Where numbers follow
+ * bullets, or bullets numbers, another list begins.
+ */
 function listsOf(text: string): ListItem["items"][] {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const isMarked = lines.some((line) => MARKER.test(line));
   const lists: ListItem["items"][] = [];
-  for (const item of text.split("\n").flatMap(listItem)) {
-    const last = lists.at(-1);
-    if (last?.[0]?.enumerated === item.enumerated) last.push(item);
+  for (const line of lines) {
+    const [written = "", marker = "-", number] = MARKER.exec(line) ?? [];
+    const item = {
+      text: line.slice(written.length).trim(),
+      marker,
+      enumerated: number !== undefined,
+    };
+    const list = lists.at(-1);
+    const above = list?.at(-1);
+    if (above && isMarked && written === "") above.text += `\n${item.text}`;
+    else if (list && above?.enumerated === item.enumerated) list.push(item);
     else lists.push([item]);
   }
   return lists;
-}
-
-function listItem(line: string): ListItem["items"] {
-  const [written = "", marker = "-", number] = MARKER.exec(line) ?? [];
-  const text = line.slice(written.length).trim();
-  return text === "" ? [] : [{ text, marker, enumerated: number !== undefined }];
 }
 
 function wholeText(text: string): TextItem {
