@@ -3,8 +3,13 @@
  * files that hold them.
  */
 import { z } from "zod";
-import type { BatchState, LineRules, LineSpec } from "../batches/batch.ts";
-import { TIMED_OUT } from "../batches/batch.ts";
+import {
+  type BatchState,
+  type LineRules,
+  type LineSpec,
+  MAX_LINE_BYTES,
+  TIMED_OUT,
+} from "../batches/batch.ts";
 import type { PageError } from "../pages/page-result.ts";
 import { parsePageSelection } from "../pages/page-selection.ts";
 import { PLAIN } from "../pages/presentation.ts";
@@ -16,9 +21,6 @@ export const BATCH_ENDPOINT = "/v1/ocr";
 
 /** Longest line of an input file, in bytes. */
 export const MAX_MISTRAL_LINE_BYTES = MAX_BODY_BYTES;
-
-/** Characters of a line without its document. A schema has at most 64 KiB. */
-const MAX_KEPT = 256 * 1024;
 
 /** `method` and `url` are members of OpenAI's lines, which LiteLLM sends. */
 const Line = z.strictObject({
@@ -101,8 +103,9 @@ export async function keptLine(
     body = { ...body, document: { file_id: id } };
   }
   const spec = JSON.stringify({ custom_id: line.custom_id, body });
-  if (spec.length <= MAX_KEPT) return { spec, error: null };
-  const message = `Without its document, a line may have ${MAX_KEPT} characters.`;
+  // Hundreds of lines are in memory at once.
+  if (spec.length <= MAX_LINE_BYTES) return { spec, error: null };
+  const message = `Without its document, a line may have ${MAX_LINE_BYTES} characters.`;
   return { spec: labelOf(line.custom_id), error: fault("invalid_line", message) };
 }
 

@@ -115,7 +115,7 @@ describe("what is kept of a line", () => {
       [{ custom_id: "a", body: {} }, '{"custom_id":"a"}'],
       [{ custom_id: "a", body: 1 }, '{"custom_id":"a"}'],
       [{ custom_id: 7, body: { document } }, "{}"],
-      [{ body: { document, document_annotation_prompt: "x".repeat(300_000) } }, "{}"],
+      [{ body: { document, pages: "9".repeat(5000) } }, "{}"],
     ];
     for (const [line, spec] of faulty) {
       const kept = await keptLine(JSON.stringify(line), RULES, never);
@@ -125,6 +125,13 @@ describe("what is kept of a line", () => {
       });
     }
     expect(await keptLine("{", RULES, never)).toMatchObject({ spec: "{}" });
+    const schema = { type: "object", description: "x".repeat(40_000) };
+    const format = { type: "json_schema", json_schema: { name: "x", schema } };
+    const large = { custom_id: "a", body: { document, document_annotation_format: format } };
+    expect(await keptLine(JSON.stringify(large), RULES, never)).toEqual({
+      spec: '{"custom_id":"a"}',
+      error: { code: "invalid_line", message: expect.stringContaining("32768 characters") },
+    });
   });
 });
 
