@@ -75,7 +75,7 @@ const TRICKS: Record<string, Trick> = {
   "no-schemas": (asked, response) =>
     asked.response_format.type === "json_schema"
       ? answered(response, 400, { error: { message: "There is no json_schema." } })
-      : answered(response, 200, completion(asked, { content: '{"total": 1250.5}' })),
+      : false,
   "no-schemas-refuse": (asked, response) =>
     asked.response_format.type === "json_schema"
       ? answered(response, 400, { error: { message: "There is no json_schema." } })
@@ -130,7 +130,7 @@ export async function startExtractor(): Promise<Extractor> {
     const body = JSON.parse(await textOf(request)) as Asked;
     const [rules = "", document = ""] = body.messages.map(({ content }) => textOfContent(content));
     const instructions = (/Instructions for this extraction:\n([\s\S]*)$/.exec(rules)?.[1] ??
-      body.response_format.json_schema?.schema.description ??
+      schemaIn(body).description ??
       /^stand-in: .*$/m.exec(document)?.[0]) as string;
     const before = asked.get(instructions) ?? [];
     asked.set(instructions, [...before, { authorization: request.headers.authorization, body }]);
@@ -168,9 +168,15 @@ async function textOf(request: IncomingMessage): Promise<string> {
 }
 
 /** Fills the schema of a request from its document. */
-function fill({ messages, response_format }: Asked): unknown {
-  const document = textOfContent(messages.find(({ role }) => role === "user")?.content);
-  return filled(response_format.json_schema?.schema ?? {}, [], document);
+function fill(asked: Asked): unknown {
+  const document = textOfContent(asked.messages.find(({ role }) => role === "user")?.content);
+  return filled(schemaIn(asked), [], document);
+}
+
+/** Of the request, or of its messages, which have it too. */
+function schemaIn({ messages, response_format }: Asked): Schema {
+  const line = /^JSON Schema:\n(.*)$/m.exec(textOfContent(messages[0]?.content))?.[1];
+  return response_format.json_schema?.schema ?? JSON.parse(line ?? "{}");
 }
 
 const words = (name: string) => name.toLowerCase().match(/[a-z0-9]+/g) ?? [];

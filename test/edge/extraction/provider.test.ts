@@ -1,5 +1,5 @@
 /** What is sent to providers, and how their responses are read. Workers AI runs nowhere but at Cloudflare: a stand-in. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { figureMessages, jsonIn } from "../../../src/edge/domain/extraction/prompt.ts";
 import { faultsOf } from "../../../src/edge/extraction/answer.ts";
 import { OpenAiProvider } from "../../../src/edge/extraction/openai.ts";
@@ -113,6 +113,17 @@ describe("the provider", () => {
     await expect(new OpenAiProvider("stand-in", nowhere).ask(QUESTION)).rejects.toMatchObject({
       code: "provider_unavailable",
     });
+  });
+
+  it("keeps the query of its address", async () => {
+    const answer = Response.json({ choices: [{ message: { content: "{}" } }] });
+    const fetched = vi.spyOn(globalThis, "fetch").mockResolvedValue(answer);
+    const address = "https://models.test/openai/v1/?api-version=1";
+    await new OpenAiProvider("m", { ...settings(env), EXTRACT_URL: address }).ask(QUESTION);
+    expect(String(fetched.mock.calls[0]?.[0])).toBe(
+      "https://models.test/openai/v1/chat/completions?api-version=1",
+    );
+    fetched.mockRestore();
   });
 
   it("cannot be named by a client as the address of a document", () => {

@@ -458,13 +458,19 @@ describe("a list without a table", () => {
 
   test("may have several elements in one line, but equal ones in lines of their own", () => {
     const weeks = [
-      { week: 1, level: 302, rain: 34 },
-      { week: 2, level: 330, rain: 85 },
+      { week: 1, level: 302, rain: 34, readings: 7 },
+      { week: 2, level: 330, rain: 85, readings: 4 },
     ];
     const other = "Week 1: level 274 cm, rain 85 mm Week 2: level 300 cm, rain 61 mm";
     const pages = [
-      page(1, ["Week 1: level 302 cm, rain 34 mm Week 2: level 330 cm, rain 85 mm"], false),
-      page(5, [other, "2 of 85"], false),
+      page(
+        1,
+        [
+          "Week 1: level 302 cm, rain 34 mm, 7 readings Week 2: level 330 cm, rain 85 mm, 4 readings",
+        ],
+        false,
+      ),
+      page(5, [other, "2 of 85, 4"], false),
     ];
     const { citations } = cite({ weeks }, pages, {});
     expect(["week", "level", "rain"].map((name) => at(citations, `weeks.1.${name}`)?.page)).toEqual(
