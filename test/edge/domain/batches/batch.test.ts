@@ -26,7 +26,7 @@ const read = (line: object, changes?: Partial<LineRules>) =>
 const FORM = { granularity: "block", table_format: "html", join_tables: false, figures: "none" };
 const PLAIN = { budget: null, witness: false };
 
-const NOTHING_ELSE = { extraction: null, password: null };
+const NOTHING_ELSE = { extractions: [], password: null };
 
 describe("a line of a manifest", () => {
   it("names the document and options; missing options come from the defaults", () => {
