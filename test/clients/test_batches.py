@@ -1,4 +1,4 @@
-"""Mistral's Batch API with the clients of Mistral and LiteLLM against a running service: `FOVEA_ORIGIN`, `FOVEA_KEY`."""
+"""Mistral's Batch API with the clients of Mistral and LiteLLM against a running service."""
 
 import json
 import os
@@ -10,7 +10,6 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 from mistralai.client import Mistral, errors, models
-
 from test_clients import EXAMPLES, KEY, MODEL, ORIGIN, data_url, say
 
 PDF = "application/pdf"
@@ -95,7 +94,9 @@ class MistralBatches(unittest.TestCase):
         say("errors", {line["custom_id"]: line["error"]["message"] for line in failed})
         self.assertEqual([line["custom_id"] for line in failed], ["far", "address"])
         listed = self.client.batch.jobs.list(status=["SUCCESS"], order_by="-created")
-        self.assertEqual((listed.data[0].id, self.client.batch.jobs.list(status=["FAILED"]).total), (job.id, 0))
+        self.assertEqual(
+            (listed.data[0].id, self.client.batch.jobs.list(status=["FAILED"]).total), (job.id, 0)
+        )
         self.assertTrue(self.client.batch.jobs.delete(job_id=job.id).deleted)
         with self.assertRaises(errors.SDKError):
             self.download(job.output_file)

@@ -32,7 +32,7 @@ const FORM = {
 };
 const PLAIN = { budget: null, witness: false };
 
-const NOTHING_ELSE = { extraction: null, password: null };
+const NOTHING_ELSE = { extractions: [], password: null };
 
 describe("a line of a manifest", () => {
   it("names the document and options; missing options come from the defaults", () => {
