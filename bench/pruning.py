@@ -4,7 +4,8 @@
     python3 bench/pruning.py --jobs 100000
 
 Fills SQLite with the edge's migrations and finished jobs, and runs the statements of `storage/pruning.ts` and
-`storage/job-retention.ts`, taken from those files, until nothing is left. D1 is SQLite, but its disks and replication differ.
+`storage/job-retention.ts`, taken from those files, until nothing is left. D1 is SQLite, but its disks and replication
+differ.
 """
 
 import argparse

@@ -46,8 +46,6 @@ interface WantedFiles {
   most: number;
   /** Checks the fields that come before a file. If it throws, the rest of the form is read and not stored. */
   check?: (fields: Fields) => void;
-  /** The type of a file, from the part's name and type. */
-  typeOf?: (name: string | null, type: string) => string;
   /** Whether JSON lines are stored, too. */
   isBatchInput?: boolean;
 }
@@ -97,10 +95,9 @@ export async function receiveForm(
         await form.drain(part, settings(c.env).MAX_FILE_BYTES);
         throw fault;
       }
-      const type = wanted.typeOf?.(part.name, part.mediaType) ?? part.mediaType;
-      const { chunks, name: own } = part;
+      const { chunks, name: own, mediaType } = part;
       stored.push(
-        await storeDocument(c.env, tenantId, chunks, name ?? own, type, wanted.isBatchInput),
+        await storeDocument(c.env, tenantId, chunks, name ?? own, mediaType, wanted.isBatchInput),
       );
     }
     await form.end;

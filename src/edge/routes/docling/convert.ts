@@ -9,7 +9,7 @@ import { type DocumentSource, findDocument } from "../../documents/ingest.ts";
 import { type ConvertOptions, jobOf, type WantedJob } from "../../domain/docling/options.ts";
 import { taskStatus } from "../../domain/docling/status.ts";
 import { MAX_SOURCES, type Task, taskId } from "../../domain/docling/task.ts";
-import { isText, typeByName } from "../../domain/documents/media-type.ts";
+import { isText } from "../../domain/documents/media-type.ts";
 import { fromBase64url } from "../../domain/encoding.ts";
 import { cacheStatus } from "../../domain/jobs/job.ts";
 import { optionsFromTexts } from "../../domain/jobs/option-texts.ts";
@@ -151,7 +151,7 @@ function documentOf(source: Source, i: number): DocumentSource {
   const bytes = fromBase64url(data);
   if (!bytes)
     throw invalidRequest([{ path: ["sources", i, "base64_string"], message: "not base64" }]);
-  return { bytes, mediaType: typeByName(name) ?? "application/octet-stream", name };
+  return { bytes, mediaType: "application/octet-stream", name };
 }
 
 /** The task of a form. Options that come before a file are checked before it is stored. @throws Problem */
@@ -166,8 +166,6 @@ async function fromForm(c: Context<AppEnv>): Promise<Task> {
     field: "files",
     most: MAX_SOURCES,
     check: read,
-    typeOf: (name, type) =>
-      type === "application/octet-stream" ? (typeByName(name ?? "") ?? type) : type,
   });
   return withDocuments(c, stored, async () => {
     const { wanted, job } = read(fields);
