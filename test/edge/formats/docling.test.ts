@@ -81,6 +81,30 @@ describe("a DoclingDocument", () => {
     expect(document.body.children).toHaveLength(8);
   });
 
+  it("has the links of texts that are links as a whole", () => {
+    const link = (block: number | null, text: string) => ({
+      url: `https://a.test/${text}`,
+      text,
+      bbox: null,
+      block,
+    });
+    const { texts } = documentOf(
+      pageOf(
+        1,
+        [block("text", "Manual"), block("text", "See the terms"), block("list", "- One\n- Two")],
+        {
+          hyperlinks: [link(1, "Manual"), link(2, "terms"), link(3, "Two"), link(null, "One")],
+        },
+      ),
+    );
+    expect(texts.map(({ hyperlink }: { hyperlink?: string }) => hyperlink)).toEqual([
+      "https://a.test/Manual",
+      undefined,
+      undefined,
+      "https://a.test/Two",
+    ]);
+  });
+
   it("has a group for each list, with an item for each line", () => {
     const document = documentOf(
       pageOf(1, [

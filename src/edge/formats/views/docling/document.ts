@@ -77,6 +77,7 @@ const ref = (kind: string, index: number): Ref => ({ $ref: `#/${kind}/${index}` 
 class Writer {
   #texts = 0;
   #written = "";
+  #links: StoredPageResult["hyperlinks"] = [];
   readonly #body: Ref[] = [];
   readonly #groups: string[] = [];
   readonly #pictures: string[] = [];
@@ -89,6 +90,7 @@ class Writer {
     const size = sizeOf(result);
     if (size) this.#pages.push(`"${page}":${JSON.stringify({ size, page_no: page })}`);
     this.#written = "";
+    this.#links = result.hyperlinks;
     for (const item of itemsOf(result)) this.#body.push(this.#add(item, result, size));
     return this.#written;
   }
@@ -123,7 +125,7 @@ class Writer {
         const children = item.items.map(({ text, marker, enumerated }) =>
           this.#push(
             { label: "list_item", prov: at(item.block, text), orig: text, text },
-            { enumerated, marker },
+            { enumerated, marker, ...this.#linked(item.block, text) },
             group,
           ),
         );
@@ -163,10 +165,17 @@ class Writer {
       {
         ...(level !== undefined && { level }),
         ...(label === "code" && { ...parts([]), code_language: "unknown" }),
+        ...this.#linked(block, orig),
       },
       parent,
       furniture ? "furniture" : "body",
     );
+  }
+
+  /** The link of an item, if all its words are one. Docling has no place for others. */
+  #linked(block: Block, words: string): { hyperlink?: string } {
+    const link = this.#links?.find(({ block: id, text }) => id === block.id && text === words);
+    return link ? { hyperlink: link.url } : {};
   }
 
   #push(item: object, more: object, parent: Ref, layer = "body"): Ref {
