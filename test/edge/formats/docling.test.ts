@@ -85,7 +85,7 @@ describe("a DoclingDocument", () => {
     const link = (block: number | null, text: string) => ({
       url: `https://a.test/${text}`,
       text,
-      bbox: null,
+      bbox: [0.1, 0.2, 0.3, 0.22] as [number, number, number, number],
       block,
     });
     const { texts } = documentOf(
