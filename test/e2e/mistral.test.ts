@@ -32,10 +32,10 @@ describe("Mistral's client", () => {
   test("uploads a file, reads it by its signed address, and deletes it", async () => {
     const content = new Blob([unseen("report-12.pdf")]);
     const file = await mistral.files.upload({
-      file: { fileName: "report.pdf", content },
+      file: { fileName: "Rain at Weir Bridge.pdf", content },
       purpose: "ocr",
     });
-    assert.equal(file.filename, "report.pdf");
+    assert.equal(file.filename, "Rain at Weir Bridge.pdf");
     const { url } = await mistral.files.getSignedUrl({ fileId: file.id, expiry: 1 });
     const answer = await mistral.ocr.process({
       model,
@@ -59,7 +59,7 @@ describe("Mistral's client", () => {
     assert.equal(answer.usageInfo.pagesProcessed, 2);
     assert.equal(answer.usageInfo.docSizeBytes, content.size);
 
-    const { data, total } = await mistral.files.list({ search: "REPORT.PDF", purpose: "ocr" });
+    const { data, total } = await mistral.files.list({ search: "WEIR BRIDGE", purpose: "ocr" });
     assert.deepEqual([data.map(({ id }) => id), total], [[file.id], 1]);
     const { data: models } = await mistral.models.list();
     const known = models?.map((card) => ("id" in card ? card.id : null));
