@@ -95,15 +95,13 @@ describe("guides", { skip: absent }, () => {
     for (const address of addresses) {
       await page.goto(address);
       await page.locator("#guide h1").waitFor();
-      const text = await page
-        .locator("#guide :is(h1, h2, h3, p, li, td, th)")
-        .evaluateAll((all) =>
-          all.map((element) => {
-            const words = element.cloneNode(true) as Element;
-            for (const code of words.querySelectorAll("code")) code.remove();
-            return words.textContent ?? "";
-          }),
-        );
+      const text = await page.locator("#guide :is(h1, h2, h3, p, li, td, th)").evaluateAll((all) =>
+        all.map((element) => {
+          const words = element.cloneNode(true) as Element;
+          for (const code of words.querySelectorAll("code")) code.remove();
+          return words.textContent ?? "";
+        }),
+      );
       for (const one of text) assert.doesNotMatch(one, /\]\(|\*\*|^#|^\|/, address);
       assert.deepEqual(await findings(page), [], address);
       const inside = await page
