@@ -258,8 +258,7 @@ async function replyTask(c: Context<AppEnv>, task: Task): Promise<Response> {
 }
 
 async function replyResult(c: Context<AppEnv>, task: Task): Promise<Response> {
-  const prefer = c.req.header("prefer");
-  const seconds = prefer === undefined ? HOLD_S : preferredWait(prefer, HOLD_S);
+  const seconds = preferredWait(c.req.header("prefer"), HOLD_S, HOLD_S);
   const jobs = await jobsAfter(c, task, seconds);
   const status = taskStatus(jobs, task.target);
   if (status === "failure") throw new Problem("document-unread", await whyFailed(c.env, jobs));
