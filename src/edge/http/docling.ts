@@ -40,6 +40,9 @@ const locOf = (path: string) => [
     .map((part) => (/^\d+$/.test(part) ? Number(part) : part)),
 ];
 
+/** How those routes take the key. */
+export const KEY_SCHEMES: Record<string, string[]>[] = [{ bearer: [] }, { apiKey: [] }];
+
 /** The key in `X-Api-Key`, unless there is an `Authorization`. */
 export const keyHeader = createMiddleware<AppEnv>(async (c, next) => {
   const key = c.req.header("x-api-key");

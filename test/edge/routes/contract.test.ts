@@ -122,6 +122,17 @@ describe("the document", () => {
     }
   });
 
+  it("says how each route takes the key, by schemes that are there", () => {
+    const { securitySchemes } = spec.components;
+    for (const { name, operation } of operations) {
+      const schemes = (operation.security ?? []).flatMap((one: Any) => Object.keys(one));
+      for (const scheme of schemes) expect(securitySchemes[scheme], name).toBeDefined();
+      const isDocling = operation.tags.includes("docling") && schemes.length > 0;
+      expect(schemes.includes("apiKey"), name).toBe(isDocling);
+    }
+    expect(securitySchemes.apiKey).toMatchObject({ in: "header", name: "X-Api-Key" });
+  });
+
   it("has no dangling reference, and nothing of OpenAPI 3.0", () => {
     const text = JSON.stringify(spec);
     for (const [, target] of text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g))

@@ -53,6 +53,9 @@ function linkedTable(table: Block, links: NonNullable<StoredReading["hyperlinks"
   };
 }
 
+/** Ends with `!`, which makes the link behind it an image that is fetched unasked, or with a backslash that escapes it. */
+const CHANGES_BRACKET = /(?<!\\)(?:\\\\)*[!\\]$/;
+
 /** Edits in order, without those that overlap an earlier one or lie outside. */
 function editsOf(text: string, links: { place: Span; write: (words: string) => string }[]): Edit[] {
   const points = [...text];
@@ -61,7 +64,11 @@ function editsOf(text: string, links: { place: Span; write: (words: string) => s
   for (const { place, write } of links.toSorted((a, b) => a.place[0] - b.place[0])) {
     const [start, end] = place;
     if (start < last || end <= start || end > points.length) continue;
-    edits.push({ start, end, text: write(points.slice(start, end).join("")) });
+    const link = write(points.slice(start, end).join(""));
+    const before = points.slice(last, start).join("");
+    if (link.startsWith("[") && CHANGES_BRACKET.test(before))
+      edits.push({ start: start - 1, end: start, text: `\\${before.at(-1)}` });
+    edits.push({ start, end, text: link });
     last = end;
   }
   return edits;
@@ -81,12 +88,11 @@ function shifts(edits: Edit[]): (block: Block) => Block {
 
 /** A link around words that are Markdown already. What would end its text or its address is escaped. */
 export const inMarkdown = (url: string) => (words: string) => {
-  const text = words.replaceAll(/\\[\s\S]|[[\]]/g, (found) =>
+  const text = words.replaceAll(/\\[\s\S]|[[\]\\]/g, (found) =>
     found.length > 1 ? found : `\\${found}`,
   );
   const address = url
-    .replaceAll("(", "%28")
-    .replaceAll(")", "%29")
+    .replaceAll(/[()|\\`]/g, (found) => `%${found.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll(/&(?=#?\w+;)/g, "&amp;");
   return `[${text}](${address})`;
 };

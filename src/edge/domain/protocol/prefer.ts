@@ -1,6 +1,13 @@
-/** Parses `Prefer` (RFC 7240): the seconds of `wait=N`, or 0 if it is absent or `respond-async` is present. */
-export function preferredWait(header: string | undefined, maxSeconds: number): number {
-  let wait = 0;
+/**
+ * Parses `Prefer` (RFC 7240): the seconds of `wait=N`, or 0 if `respond-async` is present.
+ * @param otherwise without a `wait`; other preferences and malformed ones are ignored (section 2)
+ */
+export function preferredWait(
+  header: string | undefined,
+  maxSeconds: number,
+  otherwise = 0,
+): number {
+  let wait = otherwise;
   for (const part of (header ?? "").split(",")) {
     const [name, value] =
       part
@@ -8,9 +15,9 @@ export function preferredWait(header: string | undefined, maxSeconds: number): n
         ?.split("=")
         .map((text) => text.trim()) ?? [];
     if (name?.toLowerCase() === "respond-async") return 0;
-    const seconds = Number(value?.replace(/^"(.*)"$/, "$1"));
-    if (name?.toLowerCase() === "wait" && Number.isInteger(seconds) && seconds > 0)
-      wait = Math.min(seconds, maxSeconds);
+    const seconds = value?.replace(/^"(.*)"$/, "$1") ?? "";
+    if (name?.toLowerCase() === "wait" && /^\d+$/.test(seconds))
+      wait = Math.min(Number(seconds), maxSeconds);
   }
   return wait;
 }

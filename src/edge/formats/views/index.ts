@@ -47,6 +47,7 @@ export function linksIn(
     case "json":
     case "md":
     case "mdzip":
+    case "docling":
       return asked;
     case "html":
     case "docx":

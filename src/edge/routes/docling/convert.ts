@@ -16,7 +16,12 @@ import { optionsFromTexts } from "../../domain/jobs/option-texts.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
-import { doclingErrors, documentedDoclingErrors, keyHeader } from "../../http/docling.ts";
+import {
+  doclingErrors,
+  documentedDoclingErrors,
+  KEY_SCHEMES,
+  keyHeader,
+} from "../../http/docling.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
 import { isForm, RECEIVED, receiveForm, withDocuments } from "../../http/received.ts";
 import { CREATE_JOB, createJob } from "../../jobs/create.ts";
@@ -69,7 +74,7 @@ const routeOf = (kind: "source" | "file", isAsync: boolean) => ({
   description: isAsync
     ? `${ABOUT} The response is a task, for \`GET /v1/status/poll/{task_id}\` and \`GET /v1/result/{task_id}\`.`
     : `${ABOUT} The response waits for up to ${HOLD_S} s, or the shorter time of \`Prefer\`; then it is 504 with the \`task_id\`, and the task continues.`,
-  security: [{ bearer: [] }],
+  security: KEY_SCHEMES,
   request: {
     ...(!isAsync && { headers: z.object({ prefer: z.string().optional() }) }),
     body: { content: BODIES[kind], required: true },
@@ -253,8 +258,7 @@ async function replyTask(c: Context<AppEnv>, task: Task): Promise<Response> {
 }
 
 async function replyResult(c: Context<AppEnv>, task: Task): Promise<Response> {
-  const prefer = c.req.header("prefer");
-  const seconds = prefer === undefined ? HOLD_S : preferredWait(prefer, HOLD_S);
+  const seconds = preferredWait(c.req.header("prefer"), HOLD_S, HOLD_S);
   const jobs = await jobsAfter(c, task, seconds);
   const status = taskStatus(jobs, task.target);
   if (status === "failure") throw new Problem("document-unread", await whyFailed(c.env, jobs));

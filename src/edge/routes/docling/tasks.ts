@@ -7,7 +7,12 @@ import { readTaskId, type Task, taskId } from "../../domain/docling/task.ts";
 import { isOver } from "../../domain/jobs/job.ts";
 import { DOCLING_VERSION } from "../../formats/views/docling/document.ts";
 import { requires } from "../../http/auth.ts";
-import { doclingErrors, documentedDoclingErrors, keyHeader } from "../../http/docling.ts";
+import {
+  doclingErrors,
+  documentedDoclingErrors,
+  KEY_SCHEMES,
+  keyHeader,
+} from "../../http/docling.ts";
 import { waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
@@ -32,7 +37,7 @@ const poll = createRoute({
   summary: "Get the state of a task",
   description:
     "The task has ended with `success` or `failure`. With `wait`, the response waits for that many seconds for its end, at most for the longest `Prefer: wait`.",
-  security: [{ bearer: [] }],
+  security: KEY_SCHEMES,
   middleware: [doclingErrors, keyHeader, requires("read")] as const,
   request: { params, query: z.object({ wait: z.coerce.number().min(0).default(0) }) },
   responses: {
@@ -49,7 +54,7 @@ const result = createRoute({
   summary: "Get the result of a task",
   description:
     "As often as needed, until a document of it is deleted. 404 if the task has not ended. A task with an archive of which no document could be read has a `TaskFailureResult`.",
-  security: [{ bearer: [] }],
+  security: KEY_SCHEMES,
   middleware: [doclingErrors, keyHeader, requires("read")] as const,
   request: { params },
   responses: {

@@ -126,8 +126,7 @@ interface Ended {
  */
 async function afterWait(c: Context<AppEnv>, id: string): Promise<Ended> {
   const { tenantId } = c.get("caller");
-  const prefer = c.req.header("prefer");
-  const seconds = prefer === undefined ? HOLD_S : preferredWait(prefer, HOLD_S);
+  const seconds = preferredWait(c.req.header("prefer"), HOLD_S, HOLD_S);
   const end = Date.now() + seconds * 1000;
   const found = await findJob(c.env.DB, tenantId, id);
   if (!found) throw new Problem("gone", "The job was deleted.");

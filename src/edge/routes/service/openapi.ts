@@ -10,6 +10,12 @@ export const openapi = (app: App) => {
     description:
       "An API key (`fov_live_…` or `fov_test_…`). Some routes also accept a browser token",
   });
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", {
+    type: "apiKey",
+    in: "header",
+    name: "X-Api-Key",
+    description: "The same API key, as docling-serve's clients send it",
+  });
   app.get("/openapi.json", (c) => {
     const document = app.getOpenAPI31Document({
       openapi: "3.1.0",

@@ -100,6 +100,30 @@ it("the text of a link cannot end it, nor its address be read as an entity", () 
   );
 });
 
+it("the text of a link cannot escape its end, nor its address end a cell, a link or code", () => {
+  expect(inMarkdown("https://a.test/a|b?`c`\\")("x\\\\ y\\")).toBe(
+    "[x\\\\ y\\\\](https://a.test/a%7Cb?%60c%60%5C)",
+  );
+});
+
+it.each([
+  ["Look!", "Look\\!"],
+  ["end\\", "end\\\\"],
+  ["a\\\\!", "a\\\\\\!"],
+  ["a\\!", "a\\!"],
+  ["a\\\\", "a\\\\"],
+  ["a! ", "a! "],
+])("a link behind %j is no image, and its bracket is not escaped", (before, escaped) => {
+  const start = before.length;
+  const hyperlinks = [
+    link(1, "https://a.test/", { place: [start, start + 1] }),
+    link(1, "https://b.test/", { place: [start + 1, start + 2] }),
+  ];
+  expect(withLinks(reading({ hyperlinks, blocks: [], markdown: `${before}!b` })).markdown).toBe(
+    `${escaped}[!](https://a.test/)[b](https://b.test/)`,
+  );
+});
+
 it("answers have the list of links unless they are not wanted, without places in the Markdown", () => {
   const list = present(reading(), { ...PLAIN, hyperlinks: "list" }).hyperlinks;
   expect(list?.[2]).toEqual({

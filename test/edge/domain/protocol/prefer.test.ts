@@ -12,3 +12,16 @@ it.each([
   ["wait=x", 0],
   ["return=minimal, wait=5", 5],
 ])("Prefer: %s waits %d s", (header, wait) => expect(preferredWait(header, 60)).toBe(wait));
+
+it.each([
+  [undefined, 280],
+  ["return=minimal", 280],
+  ["wait=x", 280],
+  ["wait=", 280],
+  ["wait=0", 0],
+  ["wait=5, handling=lenient", 5],
+  ["wait=600", 280],
+  ["respond-async", 0],
+])("where a response waits by itself, Prefer: %s waits %d s", (header, wait) =>
+  expect(preferredWait(header, 280, 280)).toBe(wait),
+);

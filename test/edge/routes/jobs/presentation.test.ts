@@ -202,10 +202,19 @@ it("links are in the Markdown, with a receipt for it, unless the request or the 
   expect(await text("format=html")).toContain('<a href="https://a.test/terms"');
   expect(await text("format=html&hyperlinks=list")).not.toContain("<a ");
   expect(await text("format=txt")).toBe("see the terms\n");
+  const whole = { ...LINKED, hyperlinks: [{ ...link, text: "see the terms", start: 0 }] };
+  const docling = async (hyperlinks: string) => {
+    const stop = cog.work(1, () => whole);
+    const { id } = await json(ocr({ hyperlinks, dpi: 72 }));
+    stop();
+    return (await call(`/v1/jobs/${id}/result?format=docling`, { key })).text();
+  };
+  expect(await docling("list")).toContain("https://a.test/terms");
+  expect(await docling("none")).not.toContain("https:");
 
   const again = await json(ocr({ hyperlinks: "none" }));
   expect(again.result.pages[0].markdown).toBe("see the terms");
-  expect(cog.predictions).toHaveLength(1);
+  expect(cog.predictions).toHaveLength(2);
 });
 
 it("a worker cannot push a link to a script", async () => {
