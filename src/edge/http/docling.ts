@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
+import { bearerToken } from "../security/bearer.ts";
 import { problems } from "./problem.ts";
 import { codeOf, replacingProblems } from "./replace-problems.ts";
 
@@ -43,10 +44,10 @@ const locOf = (path: string) => [
 /** How those routes take the key. */
 export const KEY_SCHEMES: Record<string, string[]>[] = [{ bearer: [] }, { apiKey: [] }];
 
-/** The key in `X-Api-Key`, unless there is an `Authorization`. */
+/** The key in `X-Api-Key`, unless there is a bearer token: other schemes in `Authorization` are for a proxy. */
 export const keyHeader = createMiddleware<AppEnv>(async (c, next) => {
   const key = c.req.header("x-api-key");
-  if (key && !c.req.header("authorization")) {
+  if (key && !bearerToken(c.req.header("authorization"))) {
     const headers = new Headers(c.req.raw.headers);
     headers.set("authorization", `Bearer ${key}`);
     c.req.raw = new Request(c.req.raw, { headers });

@@ -54,6 +54,17 @@ def test_of_equal_words_the_ones_below_the_link_are_linked():
     assert [link.place for link in page.links] == [(0, 4), (9, 13)]
 
 
+@pytest.mark.parametrize("small", [(0, 4), (4, 8)])
+def test_a_link_over_the_whole_block_leaves_words_to_a_smaller_one(small: tuple[int, int]):
+    page = result(paragraph("here you are"))
+    text = "here you are"[slice(*small)].strip()
+    found = [FoundLink(URL, "", (box(0, 12),)), FoundLink("https://b.test/", text, (box(*small),))]
+    attached(page, *found)
+    assert [(link.url, link.place) for link in page.links if link.place] == [
+        ("https://b.test/", (page.markdown.index(text), page.markdown.index(text) + len(text)))
+    ]
+
+
 def test_parts_on_several_lines_are_one_link():
     page = result(paragraph("see the terms", "of payment now"))
     (link,) = attached(
@@ -142,7 +153,7 @@ def test_of_two_links_over_the_same_words_one_is_in_the_text():
     attached(
         page, FoundLink(URL, "the terms", (box(4, 13),)), FoundLink("https://b.test/", "terms", (box(8, 13),))
     )
-    assert placed(page) == ["the terms", None]
+    assert placed(page) == [None, "terms"]
 
 
 def test_a_document_that_knows_its_blocks_is_believed():

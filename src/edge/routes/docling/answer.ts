@@ -21,6 +21,9 @@ import { fileById, type StoredFile } from "../../storage/files.ts";
 import { type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
 import type { ErrorItem } from "./schema.ts";
 
+/** Where a job keeps the name that a document has in its request: equal bytes are one file, whose name is the last one. */
+export const NAME = "filename";
+
 /** A document that was read, as far as it could be. */
 interface Converted {
   job: Job;
@@ -42,7 +45,7 @@ export async function answer(
   for (const [i, job] of jobs.entries()) {
     const file = await fileById(c.env.DB, job.tenantId, job.fileId);
     if (!file) return null;
-    const name = file.name ?? `document-${i + 1}`;
+    const name = job.metadata[NAME] ?? file.name ?? `document-${i + 1}`;
     documents.push({ job, pages: await jobPages(c.env.DB, job.id), file, name });
   }
   const isZip = isArchive(jobs, task.target);
@@ -184,6 +187,12 @@ const errorItem = (
 });
 
 /** Why a task has nothing to give. */
+/** Whether one of the documents was deleted, and with it what was read from it. */
+export async function areDeleted(env: Env, jobs: Job[]): Promise<boolean> {
+  const files = await Promise.all(jobs.map((job) => fileById(env.DB, job.tenantId, job.fileId)));
+  return files.includes(null);
+}
+
 export const whyFailed = async (env: Env, jobs: Job[]): Promise<string> => {
   const [job] = jobs as [Job];
   const pages = await jobPages(env.DB, job.id);

@@ -30,7 +30,7 @@ import { invalidRequest, Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import type { StoredFile } from "../../storage/files.ts";
 import type { JobWithPages } from "../../storage/jobs.ts";
-import { answer, whyFailed } from "./answer.ts";
+import { answer, NAME, whyFailed } from "./answer.ts";
 import { ConvertForm, ConvertRequest, ConvertResponse, type Source, TaskStatus } from "./schema.ts";
 import { EXPIRED, jobsAfter, statusView } from "./tasks.ts";
 
@@ -218,11 +218,12 @@ async function started(
   // A claim is for requests that start one job.
   const claim = files.length === 1 ? c.get("claim") : undefined;
   try {
-    for (const { id, mediaType } of files) {
+    for (const { id, mediaType, name } of files) {
       // Texts and Office documents have no layer: their own text is what `do_ocr: false` asks for.
       const text_layer =
         wanted.text_layer === "only" && isText(mediaType) ? "auto" : wanted.text_layer;
-      const job = { document: { file: id }, ...wanted, text_layer } as const;
+      const metadata: Record<string, string> = name ? { [NAME]: name.slice(0, 255) } : {};
+      const job = { document: { file: id }, ...wanted, text_layer, metadata } as const;
       made.push(await createJob(c.env, c.var, job, claim));
     }
   } catch (error) {

@@ -17,7 +17,7 @@ import { waitForEnd } from "../../jobs/watch.ts";
 import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job } from "../../storage/jobs.ts";
-import { answer, whyFailed } from "./answer.ts";
+import { answer, areDeleted, whyFailed } from "./answer.ts";
 import { ConvertResponse, type Failure, TaskFailure, TaskStatus } from "./schema.ts";
 
 /** docling-serve's clients know their errors by these words. */
@@ -103,6 +103,7 @@ export const doclingTasks = (app: App) => {
     const task = taskOf(c.req.valid("param").task_id);
     const jobs = await jobsAfter(c, task, 0);
     const failure = await failureOf(c, task, jobs);
+    if (failure?.message === EXPIRED) throw new Problem("not-found", EXPIRED);
     if (failure) return c.json({ kind: "TaskFailureResult" as const, failure }, 200);
     if (taskStatus(jobs, task.target) !== "success") throw new Problem("not-found", NOT_YET);
     const found = await answer(c, task, jobs);
@@ -139,11 +140,14 @@ export async function jobsAfter(c: Context<AppEnv>, task: Task, seconds: number)
   return jobs;
 }
 
+/** Why a task that has ended has no result; `null` if it has one. */
 async function failureOf(c: Context<AppEnv>, task: Task, jobs: Job[]): Promise<Failure | null> {
-  if (taskStatus(jobs, task.target) !== "failure") return null;
+  const status = taskStatus(jobs, task.target);
+  const isGone = status === "success" && (await areDeleted(c.env, jobs));
+  if (status !== "failure" && !isGone) return null;
   return {
     category: "unknown",
-    message: await whyFailed(c.env, jobs),
+    message: isGone ? EXPIRED : await whyFailed(c.env, jobs),
     retryable: false,
     phase: "execution",
     details: {},
@@ -157,7 +161,7 @@ export const statusView = (
 ): z.infer<typeof TaskStatus> => ({
   task_id: taskId(task),
   task_type: "convert",
-  task_status: taskStatus(jobs, task.target),
+  task_status: failure ? "failure" : taskStatus(jobs, task.target),
   task_position: null,
   task_meta: taskMeta(jobs),
   error_message: failure?.message ?? null,

@@ -27,6 +27,7 @@ KEPT = "%/:?#[]@!$&()*+,;=~|"
 """Characters of an address that stay as they are, beside letters, digits and `-._`."""
 _HIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
 """What browsers drop from an address, and what changes how it looks."""
+_BEFORE_QUERY = re.compile(r"\A[^?#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ def safe_url(address: str) -> str | None:
         return None
     scheme, _, rest = address.partition(":")
     scheme = scheme.lower()
+    if scheme in WEB:
+        # As browsers read it (WHATWG URL, "path state"): otherwise the host would be another than the one that is shown.
+        rest = _BEFORE_QUERY.sub(lambda found: found[0].replace("\\", "/"), rest)
     try:
         parts = urlsplit(f"{scheme}:{rest}")
         if scheme in WEB and (not rest.startswith("//") or not parts.hostname):

@@ -158,7 +158,10 @@ def _pattern(text: str, kind: str) -> re.Pattern[str]:
 
 
 def _joined(links: list[Link], blocks: dict[int, _Read]) -> list[Link]:
-    """Without repetitions, and with the parts of a link on several lines as one. Words belong to one link."""
+    """Without repetitions, and with the parts of a link on several lines as one.
+
+    Words belong to one link, the shorter of two: a link may cover a whole page.
+    """
     joined: list[Link] = []
     last: Link | None = None
     for link in links:
@@ -169,7 +172,9 @@ def _joined(links: list[Link], blocks: dict[int, _Read]) -> list[Link]:
                 last.text = text[last.start : max(end, link.start + len(link.text))]
                 last.bbox = union([last.bbox, link.bbox])
                 continue
-            if link.start < end:
+            if link.start < end and len(link.text) < len(last.text):
+                last.start = None
+            elif link.start < end:
                 link.start = None
         elif joined and link.start is None and _same(link, joined[-1]):
             joined[-1].bbox = union([joined[-1].bbox, link.bbox])

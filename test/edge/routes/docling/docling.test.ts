@@ -268,6 +268,14 @@ describe("several documents", () => {
     ]);
   });
 
+  it("of equal bytes have the names that the request gives them", async () => {
+    const bytes = pdf();
+    const sources = ["first.pdf", "second.pdf"].map((name) => fileSource(bytes, name));
+    const asked = convert({ sources });
+    await work(() => false, 1);
+    expect(Object.keys(await unzipped(await asked))).toEqual(["first.md", "second.md"]);
+  });
+
   it("are answered as far as they could be read; the archive names the others", async () => {
     const sources = [fileSource(pdf(), "good.pdf"), fileSource(pdf(), "bad.pdf")];
     const { task_id } = await json(send("/v1/convert/source/async", { sources }));
@@ -390,6 +398,8 @@ describe("a task", () => {
     stop();
     const { data } = await json(call("/v1/files", { key }));
     await call(`/v1/files/${data[0].id}`, { method: "DELETE", key });
+    const { task_status, error_message } = await json(get(`/v1/status/poll/${task_id}`));
+    expect([task_status, error_message]).toEqual(["failure", expect.stringContaining("deleted")]);
     const response = await get(`/v1/result/${task_id}`);
     expect(response.status).toBe(404);
     expect((await json(response)).detail).toMatch(/^Task result not found/);
@@ -519,7 +529,7 @@ describe("what is refused", () => {
     expect([response.status, answer.type, typeof answer.detail]).toEqual([status, type, "string"]);
   });
 
-  it("a key that may only read, though it may ask for tasks; `Authorization` comes first", async () => {
+  it("a key that may only read, though it may ask for tasks; a bearer token comes first", async () => {
     const { task_id } = await json(send("/v1/convert/source/async", { sources: [fileSource()] }));
     const { name } = (await env.DB.prepare(
       "SELECT t.name FROM tenants t JOIN jobs j ON j.tenant_id = t.id ORDER BY j.created_at DESC LIMIT 1",
@@ -533,6 +543,10 @@ describe("what is refused", () => {
       headers: { authorization: "Bearer wrong", "x-api-key": key },
     });
     expect(both.status).toBe(401);
+    const behindProxy = await call(`/v1/status/poll/${task_id}`, {
+      headers: { authorization: "Basic dXNlcjpwYXNz", "x-api-key": key },
+    });
+    expect(behindProxy.status).toBe(200);
   });
 
   it("what is no JSON, or says that it is something else", async () => {
