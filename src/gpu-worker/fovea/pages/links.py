@@ -64,7 +64,7 @@ def safe_url(address: str) -> str | None:
     scheme, _, rest = address.partition(":")
     scheme = scheme.lower()
     if scheme in WEB:
-        # As browsers read it (WHATWG URL, "path state"): otherwise the host would be another than the one that is shown.
+        # As browsers read it (WHATWG URL, "path state"). Otherwise the host would be another than the one shown.
         rest = _BEFORE_QUERY.sub(lambda found: found[0].replace("\\", "/"), rest)
     try:
         parts = urlsplit(f"{scheme}:{rest}")
