@@ -45,10 +45,11 @@ it("documents every public route, with the operation's id, its answers and its s
   }
   for (const [path, methods] of Object.entries(spec.paths))
     for (const operation of Object.values(
-      methods as Record<string, { security?: unknown; responses: object }>,
+      methods as Record<string, { security?: unknown; responses: object; tags: string[] }>,
     ))
       if (path.startsWith("/v1")) {
-        expect(operation.security).toEqual([{ bearer: [] }]);
+        const alsoInHeader = operation.tags.includes("docling") ? [{ apiKey: [] }] : [];
+        expect(operation.security).toEqual([{ bearer: [] }, ...alsoInHeader]);
         expect(Object.keys(operation.responses)).toContain("401");
       }
 });
