@@ -527,9 +527,9 @@ describe("interrupted anywhere", () => {
   ])(
     "in step %i, it is taken up again and loses nothing",
     async (step, first) => {
-      // Each takes seconds, so every fourth write is cut.
+      // Each takes seconds, so every eighth write is cut.
       let writes = first;
-      while (await survives(step, writes)) writes += 4;
+      while (await survives(step, writes)) writes += 8;
       expect(writes).toBeGreaterThan(2);
     },
     240_000,
